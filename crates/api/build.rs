@@ -31,7 +31,7 @@ fn main() -> io::Result<()> {
     }
     // Sorted for reproducible builds.
     paths.sort();
-    fs::write(out.join("page.rs"), render_file_table(&paths))
+    fs::write(out.join("page.rs"), generate_file_table_source(&paths))
 }
 
 /// Writes compressed copies of all files in `from` except source maps to `to`, and appends their paths to `paths`.
@@ -54,7 +54,7 @@ fn compress_folder(from: &Path, to: &Path, prefix: &str, paths: &mut Vec<String>
 }
 
 /// Generates the Rust source code of a table with the path and the compressed contents of each file.
-fn render_file_table(paths: &[String]) -> String {
+fn generate_file_table_source(paths: &[String]) -> String {
     let mut table = String::from("&[\n");
     for path in paths {
         let file = format!("include_bytes!(concat!(env!(\"OUT_DIR\"), {:?}))", format!("/page/{path}"));

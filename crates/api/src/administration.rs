@@ -7,7 +7,7 @@
 //! `MANAGE_IDENTITIES` is as powerful as the administrator role because it allows attaching any policy to any user.
 //! Only administrators can change an administrator's account.
 //!
-//! Callers with temporary credentials cannot create permanent objects; see [`Caller::check_permanent_credentials`].
+//! Callers with temporary credentials cannot create permanent objects; see [`Caller::require_permanent_credentials`].
 
 mod attachments;
 mod audit;
@@ -71,7 +71,7 @@ fn require_identity_write_permission<'a>(
     caller: &'a Caller,
 ) -> Result<(&'a DomainId, Origin), ApiError> {
     caller.require_domain_action(service, Action::MANAGE_IDENTITIES)?;
-    caller.check_permanent_credentials()?;
+    caller.require_permanent_credentials()?;
     Ok((&caller.principal.domain_id, caller.audit_origin()))
 }
 

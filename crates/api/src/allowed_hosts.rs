@@ -29,7 +29,7 @@ impl AllowedHosts {
 
     /// Returns an error if the request's host is not allowed.
     /// The host in an absolute request URI takes precedence over the `Host` header (RFC 9112, section 3.2.2).
-    pub(crate) fn check_host(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
+    pub(crate) fn check_host_allowed(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
         if self.0.is_empty() {
             return Ok(());
         }
@@ -63,7 +63,7 @@ mod tests {
     fn is_allowed(allowed: &[&str], uri: &str, host: Option<&str>) -> bool {
         let allowed: Vec<String> = allowed.iter().map(|host| (*host).to_owned()).collect();
         let headers = host.map(|host| (HOST, HeaderValue::from_bytes(host.as_bytes()).unwrap())).into_iter().collect();
-        AllowedHosts::parse(&allowed).unwrap().check_host(&uri.parse().unwrap(), &headers).is_ok()
+        AllowedHosts::parse(&allowed).unwrap().check_host_allowed(&uri.parse().unwrap(), &headers).is_ok()
     }
 
     #[test]
@@ -95,7 +95,7 @@ mod tests {
             two.append(HOST, HeaderValue::from_static(host));
         }
         let allowed = AllowedHosts::parse(&["clew.example.com".to_owned()]).unwrap();
-        assert!(allowed.check_host(&"/".parse().unwrap(), &two).is_err());
+        assert!(allowed.check_host_allowed(&"/".parse().unwrap(), &two).is_err());
     }
 
     #[test]

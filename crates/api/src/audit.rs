@@ -60,43 +60,43 @@ impl AuditContext {
 
     /// Sets the identity that the caller claims, before it is verified.
     pub(crate) fn set_claimed_identity(&self, claimed: &str) {
-        self.lock_audit_fields().origin.actor = Actor::Anonymous { claimed: truncate_text(claimed) };
+        self.audit_fields_guard().origin.actor = Actor::Anonymous { claimed: truncate_text(claimed) };
     }
 
     /// Sets the domain whose audit log receives the audit event, even if authentication fails later.
     pub(crate) fn set_domain(&self, domain: &DomainId) {
-        self.lock_audit_fields().domain_id = Some(domain.clone());
+        self.audit_fields_guard().domain_id = Some(domain.clone());
     }
 
     /// Sets the authenticated user as the actor of the audit event.
     pub(crate) fn set_actor(&self, user: &User) {
         self.set_domain(&user.domain_id);
-        self.lock_audit_fields().origin.actor =
+        self.audit_fields_guard().origin.actor =
             Actor::User { id: user.id.clone(), name: user.name.clone(), domain_id: user.domain_id.clone() };
     }
 
     /// Overrides the route's operation name in the audit event, for example if the request only previews an operation.
     pub(crate) fn set_operation(&self, operation: &'static str) {
-        self.lock_audit_fields().operation = Some(operation);
+        self.audit_fields_guard().operation = Some(operation);
     }
 
     /// Sets the audit event's target. If no target is set, the last id in the request path is used.
     pub(crate) fn set_target(&self, target: impl Into<String>) {
-        self.lock_audit_fields().target = Some(target.into());
+        self.audit_fields_guard().target = Some(target.into());
     }
 
     /// Adds a detail field to the audit event.
     /// The value must not contain secrets: for SQL statements, pass the statement's template instead of its text.
     pub(crate) fn add_detail(&self, name: &str, value: impl Into<Value>) {
-        self.lock_audit_fields().detail.insert(name.to_owned(), value.into());
+        self.audit_fields_guard().detail.insert(name.to_owned(), value.into());
     }
 
     /// Returns the request id, which is also sent in the `X-Request-Id` response header.
     pub(crate) fn request_id(&self) -> String {
-        self.lock_audit_fields().origin.request_id.clone()
+        self.audit_fields_guard().origin.request_id.clone()
     }
 
-    fn lock_audit_fields(&self) -> MutexGuard<'_, AuditFields> {
+    fn audit_fields_guard(&self) -> MutexGuard<'_, AuditFields> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -109,7 +109,7 @@ impl AuditContext {
 pub(crate) struct ClientDisconnectToken(pub(crate) CancellationToken);
 
 /// Runs the request handler and records an audit event for the response.
-pub(crate) async fn audit_request<F>(
+pub(crate) async fn run_and_audit_request<F>(
     service: AppState,
     trail: AuditContext,
     mut request: Request,
@@ -119,7 +119,7 @@ where
     F: Future<Output = Response> + Send + 'static,
 {
     request.extensions_mut().insert(trail.clone());
-    let Some(operation) = Operation::find_by_request(&request) else { return answer(request).await };
+    let Some(operation) = Operation::find_operation_by_request(&request) else { return answer(request).await };
     let ids: Vec<(String, String)> = match request.extract_parts::<RawPathParams>().await {
         Ok(ids) => ids.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         Err(_) => Vec::new(),
@@ -166,7 +166,7 @@ fn build_audit_event(
         status if status.is_client_error() || status.is_server_error() => Outcome::Failed,
         _ => Outcome::Succeeded,
     };
-    let fields = trail.lock_audit_fields();
+    let fields = trail.audit_fields_guard();
     let is_anonymous = matches!(fields.origin.actor, Actor::Anonymous { .. });
     if is_anonymous && outcome == Outcome::Failed {
         return None;

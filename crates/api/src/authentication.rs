@@ -10,7 +10,7 @@ use clew_iam::decision::{CredentialScope, Principal};
 use clew_iam::signature::{self, Authorization, RequestToSign, SignatureError};
 use clew_iam::token;
 use clew_model::ErrorEntry;
-use clew_store::{AccessKey, CachedView, LockoutState, TemporaryKeyValidity, User};
+use clew_store::{AccessKey, CachedView, LockoutState, TemporaryAccessKeyValidity, User};
 use http::StatusCode;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -52,7 +52,7 @@ pub(crate) async fn authenticate_request(
     let user = identity.user.id.clone();
     service.limits.check_principal_rate_limit(&user)?;
     let principal = build_principal(service, &identity).await?;
-    service.limits.charge_policy_evaluation(&user, principal.total_policy_bytes())?;
+    service.limits.consume_policy_evaluation_quota(&user, principal.total_policy_bytes())?;
     let caller = Caller {
         credentials: identity.credentials,
         credential: identity.proof.clone(),
@@ -267,7 +267,7 @@ impl SignedRequest {
     async fn check_security_token(
         &self,
         service: &AppState,
-        temporary: &TemporaryKeyValidity,
+        temporary: &TemporaryAccessKeyValidity,
         parts: &Parts,
     ) -> Result<CredentialScope, ApiError> {
         let Some(given) = parts.headers.get(SECURITY_TOKEN_HEADER).and_then(|token| token.to_str().ok()) else {

@@ -119,7 +119,7 @@ impl Caller {
     ///
     /// Creating or modifying permanent objects, such as users, access keys and policies, requires permanent credentials.
     /// Browser sessions are exempt: they start with a password sign-in, and scripts cannot read their cookie.
-    pub(crate) fn check_permanent_credentials(&self) -> Result<(), ApiError> {
+    pub(crate) fn require_permanent_credentials(&self) -> Result<(), ApiError> {
         let may_outlive = match &self.credential {
             CredentialRef::Token(token) => token.origin == TokenOrigin::Console,
             CredentialRef::Key(_) => self.credentials == CredentialKind::AccessKey,
@@ -342,7 +342,7 @@ fn invalid_id_error(given: &str, expected: &'static str) -> ApiError {
 }
 
 /// Returns a node of an instance, including the decrypted password of its database account.
-pub(crate) async fn load_node(service: &AppState, instance: &Instance, node: &str) -> Result<Node, ApiError> {
+pub(crate) async fn load_reachable_node(service: &AppState, instance: &Instance, node: &str) -> Result<Node, ApiError> {
     let node = service.store.find_node_with_password(&resolve_node_id(instance, node)?).await?;
     let node = node.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_NODE))?;
     require_reachable_zone(service, &node)?;
@@ -351,7 +351,7 @@ pub(crate) async fn load_node(service: &AppState, instance: &Instance, node: &st
 
 /// Returns an error if this Clew server cannot reach the node's zone.
 pub(crate) fn require_reachable_zone(service: &AppState, node: &Node) -> Result<(), ApiError> {
-    crate::nodes::require_reachable_zone(service, node).map_err(crate::nodes::node_failure_error)
+    crate::nodes::require_reachable_zone(service, node).map_err(crate::nodes::build_node_read_error)
 }
 
 /// Parses a node id and checks that the node belongs to the instance.
@@ -395,7 +395,7 @@ impl NodeTarget<Node> {
         path: &NodePath,
     ) -> Result<Self, ApiError> {
         let NodeTarget { project, instance, .. } = NodeTarget::resolve(service, caller, action, path).await?;
-        let node = load_node(service, &instance, &path.2).await?;
+        let node = load_reachable_node(service, &instance, &path.2).await?;
         Ok(Self { project, instance, node })
     }
 }

@@ -50,7 +50,7 @@ impl ResultDownload {
         let length = self.header.len() as u64 + self.stored_bytes;
         let plain_tag = format!("\"{}\"", self.tag);
         let requested = match headers.get(RANGE) {
-            Some(range) if method == Method::GET && conditional::range_applies(headers, &plain_tag) => {
+            Some(range) if method == Method::GET && conditional::range_header_applies(headers, &plain_tag) => {
                 range::parse_range_header(range, length)
             }
             _ => RangeRequest::Full,

@@ -47,13 +47,13 @@ impl Default for RateLimitSettings {
 }
 
 /// Number of evaluated policy bytes that count as one additional request.
-const POLICY_BYTES_PER_CHARGED_REQUEST: usize = 32 << 10;
+const POLICY_BYTES_PER_PERMIT: usize = 32 << 10;
 /// Number of parsed policy document bytes that count as one additional request.
 ///
 /// Parsing can be expensive because the parser compares each unknown word with all valid words to suggest a correction.
-const DOCUMENT_BYTES_PER_CHARGED_REQUEST: usize = 4 << 10;
+const DOCUMENT_BYTES_PER_PERMIT: usize = 4 << 10;
 /// Number of work units in a [`clew_iam::decision::WorkBudget`] that count as one additional request.
-const WORK_UNITS_PER_CHARGED_REQUEST: u64 = 1 << 20;
+const WORK_UNITS_PER_PERMIT: u64 = 1 << 20;
 
 /// Rate limiters for principals and peers. Clones share the same quotas.
 #[derive(Debug, Clone)]
@@ -89,7 +89,7 @@ impl RateLimits {
     }
 
     /// Counts a sign-in against the peer's quota. Returns an error if the quota is exhausted.
-    pub(crate) fn check_sign_in_limit(&self, peer: IpAddr) -> Result<(), ApiError> {
+    pub(crate) fn consume_sign_in_quota(&self, peer: IpAddr) -> Result<(), ApiError> {
         self.check_failed_authentication_limit(peer)?;
         let sign_ins = self.0.sign_ins.as_ref();
         sign_ins
@@ -118,23 +118,23 @@ impl RateLimits {
     ///
     /// A request that evaluates large policies counts as several requests.
     /// Refused requests do not consume the quota, so a later retry can succeed.
-    pub(crate) fn charge_policy_evaluation(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
-        self.charge_request_quota(user, 1 + bytes / POLICY_BYTES_PER_CHARGED_REQUEST)
+    pub(crate) fn consume_policy_evaluation_quota(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
+        self.consume_request_quota(user, 1 + bytes / POLICY_BYTES_PER_PERMIT)
     }
 
     /// Counts the parsing of a policy document that is `bytes` bytes long against the principal's request quota.
     ///
-    /// Every [`DOCUMENT_BYTES_PER_CHARGED_REQUEST`] bytes count as one request.
-    pub(crate) fn charge_policy_parsing(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
-        match bytes / DOCUMENT_BYTES_PER_CHARGED_REQUEST {
+    /// Every [`DOCUMENT_BYTES_PER_PERMIT`] bytes count as one request.
+    pub(crate) fn consume_policy_parsing_quota(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
+        match bytes / DOCUMENT_BYTES_PER_PERMIT {
             0 => Ok(()),
-            count => self.charge_request_quota(user, count),
+            count => self.consume_request_quota(user, count),
         }
     }
 
     /// Creates the work budget for evaluating policies during a single request.
     ///
-    /// Every [`WORK_UNITS_PER_CHARGED_REQUEST`] units of used work immediately count as one additional request.
+    /// Every [`WORK_UNITS_PER_PERMIT`] units of used work immediately count as one additional request.
     /// Therefore, concurrent requests share the principal's remaining request quota.
     pub(crate) fn create_work_budget(&self, user: &UserId) -> Arc<WorkBudget> {
         if self.0.principals.is_none() {
@@ -142,11 +142,11 @@ impl RateLimits {
         }
         let (limits, user) = (self.clone(), user.clone());
         let charge =
-            move |steps| limits.charge_request_quota(&user, usize::try_from(steps).unwrap_or(usize::MAX)).is_ok();
-        Arc::new(WorkBudget::with_rate_limit(WORK_UNITS_PER_CHARGED_REQUEST, charge))
+            move |steps| limits.consume_request_quota(&user, usize::try_from(steps).unwrap_or(usize::MAX)).is_ok();
+        Arc::new(WorkBudget::with_rate_limit(WORK_UNITS_PER_PERMIT, charge))
     }
 
-    fn charge_request_quota(&self, user: &UserId, count: usize) -> Result<(), ApiError> {
+    fn consume_request_quota(&self, user: &UserId, count: usize) -> Result<(), ApiError> {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let principals = self.0.principals.as_ref();
         principals
@@ -164,7 +164,7 @@ impl RateLimits {
 pub(crate) async fn limit_sign_ins(service: &AppState, request: Request, next: Next) -> Response {
     let peer = client_ip(request.extensions());
     if let Some(peer) = peer
-        && let Err(refusal) = service.limits.check_sign_in_limit(peer)
+        && let Err(refusal) = service.limits.consume_sign_in_quota(peer)
     {
         return refusal.into_response();
     }
@@ -203,10 +203,10 @@ mod tests {
     #[test]
     fn sign_in_limit_affects_only_sign_ins() {
         let limits = limits(1, 2);
-        assert!(limits.check_sign_in_limit(PEER).is_ok() && limits.check_sign_in_limit(PEER).is_ok());
-        assert!(limits.check_sign_in_limit(PEER).is_err());
+        assert!(limits.consume_sign_in_quota(PEER).is_ok() && limits.consume_sign_in_quota(PEER).is_ok());
+        assert!(limits.consume_sign_in_quota(PEER).is_err());
         assert!(limits.check_failed_authentication_limit(PEER).is_ok());
-        assert!(limits.check_sign_in_limit(OTHER).is_ok());
+        assert!(limits.consume_sign_in_quota(OTHER).is_ok());
     }
 
     #[test]
@@ -215,17 +215,20 @@ mod tests {
         limits.record_auth_failure(PEER);
         assert!(limits.check_failed_authentication_limit(PEER).is_ok());
         limits.record_auth_failure(PEER);
-        assert!(limits.check_failed_authentication_limit(PEER).is_err() && limits.check_sign_in_limit(PEER).is_err());
-        assert!(limits.check_failed_authentication_limit(OTHER).is_ok() && limits.check_sign_in_limit(OTHER).is_ok());
+        assert!(limits.check_failed_authentication_limit(PEER).is_err() && limits.consume_sign_in_quota(PEER).is_err());
+        assert!(limits.check_failed_authentication_limit(OTHER).is_ok() && limits.consume_sign_in_quota(OTHER).is_ok());
     }
 
     #[test]
     fn principals_have_separate_quotas() {
         let limits = limits(1, 1);
         let (one, other) = (UserId::generate(), UserId::generate());
-        assert!(limits.charge_policy_evaluation(&one, 0).is_ok() && limits.charge_policy_evaluation(&one, 0).is_err());
+        assert!(
+            limits.consume_policy_evaluation_quota(&one, 0).is_ok()
+                && limits.consume_policy_evaluation_quota(&one, 0).is_err()
+        );
         assert!(limits.check_principal_rate_limit(&one).is_err() && limits.check_principal_rate_limit(&other).is_ok());
-        assert!(limits.charge_policy_evaluation(&other, 0).is_ok());
+        assert!(limits.consume_policy_evaluation_quota(&other, 0).is_ok());
     }
 
     #[test]
@@ -233,38 +236,38 @@ mod tests {
         let limits = limits(10, 1);
         let user = UserId::generate();
         assert!(
-            limits.charge_policy_evaluation(&user, 32 << 10).is_ok()
-                && limits.charge_policy_evaluation(&user, (32 << 10) - 1).is_ok()
+            limits.consume_policy_evaluation_quota(&user, 32 << 10).is_ok()
+                && limits.consume_policy_evaluation_quota(&user, (32 << 10) - 1).is_ok()
         );
         assert!(
-            limits.charge_policy_evaluation(&user, 256 << 10).is_err(),
+            limits.consume_policy_evaluation_quota(&user, 256 << 10).is_err(),
             "nine requests exceed the remaining quota of seven"
         );
         assert!(
-            limits.charge_policy_evaluation(&user, 192 << 10).is_ok(),
+            limits.consume_policy_evaluation_quota(&user, 192 << 10).is_ok(),
             "the refused request consumed no quota, so seven remain"
         );
-        assert!(limits.charge_policy_evaluation(&user, 0).is_err());
+        assert!(limits.consume_policy_evaluation_quota(&user, 0).is_err());
         let other = UserId::generate();
         assert!(
-            limits.charge_policy_evaluation(&other, 5 << 20).is_ok()
-                && limits.charge_policy_evaluation(&other, 0).is_err(),
+            limits.consume_policy_evaluation_quota(&other, 5 << 20).is_ok()
+                && limits.consume_policy_evaluation_quota(&other, 0).is_err(),
             "at most the burst"
         );
         let third = UserId::generate();
         assert!(
-            limits.charge_policy_parsing(&third, 4095).is_ok()
-                && limits.charge_policy_parsing(&third, 36 << 10).is_ok()
+            limits.consume_policy_parsing_quota(&third, 4095).is_ok()
+                && limits.consume_policy_parsing_quota(&third, 36 << 10).is_ok()
         );
         assert!(
-            limits.charge_policy_parsing(&third, 8 << 10).is_err()
-                && limits.charge_policy_parsing(&third, 4 << 10).is_ok()
+            limits.consume_policy_parsing_quota(&third, 8 << 10).is_err()
+                && limits.consume_policy_parsing_quota(&third, 4 << 10).is_ok()
         );
     }
 
     /// Spends the units of `requests` requests, a quarter of a request at a time.
     fn spend(budget: &WorkBudget, requests: u64) -> bool {
-        (0..requests * 4).all(|_| budget.charge_units(WORK_UNITS_PER_CHARGED_REQUEST / 4))
+        (0..requests * 4).all(|_| budget.charge_work_units(WORK_UNITS_PER_PERMIT / 4))
     }
 
     #[test]
@@ -287,7 +290,8 @@ mod tests {
         for _ in 0..1000 {
             limits.record_auth_failure(PEER);
             assert!(
-                limits.check_sign_in_limit(PEER).is_ok() && limits.charge_policy_evaluation(&user, usize::MAX).is_ok()
+                limits.consume_sign_in_quota(PEER).is_ok()
+                    && limits.consume_policy_evaluation_quota(&user, usize::MAX).is_ok()
             );
             assert!(spend(&limits.create_work_budget(&user), 60));
         }

@@ -9,20 +9,20 @@ const PREFER_HEADER: &str = "prefer";
 pub(crate) const PREFERENCE_APPLIED_HEADER: HeaderName = HeaderName::from_static("preference-applied");
 
 /// Maximum long poll duration, in seconds. Many proxies close connections that are idle for about a minute.
-const MAX_WAIT_SECONDS: u64 = 30;
+const MAX_LONG_POLL_SECONDS: u64 = 30;
 
 /// Duration of a long poll, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LongPoll(u64);
 
 impl LongPoll {
-    /// Parses the requested wait time and caps it at [`MAX_WAIT_SECONDS`] and at half the request timeout.
+    /// Parses the requested wait time and caps it at [`MAX_LONG_POLL_SECONDS`] and at half the request timeout.
     ///
     /// Invalid preferences in the `Prefer` header are ignored, as RFC 7240 requires.
     pub(crate) fn from_headers(headers: &HeaderMap, request_timeout: Duration) -> Option<Self> {
         let values = headers.get_all(PREFER_HEADER).iter().filter_map(|value| value.to_str().ok());
         let seconds = values.flat_map(|value| value.split(',')).find_map(parse_wait_preference)?;
-        let seconds = seconds.parse().unwrap_or(0).min(MAX_WAIT_SECONDS).min(request_timeout.as_secs() / 2);
+        let seconds = seconds.parse().unwrap_or(0).min(MAX_LONG_POLL_SECONDS).min(request_timeout.as_secs() / 2);
         (seconds > 0).then_some(Self(seconds))
     }
 

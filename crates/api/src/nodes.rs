@@ -35,7 +35,7 @@ impl AppState {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        self.read_node_or_failure(node, read).await.map_err(node_failure_error)
+        self.read_node_or_failure(node, read).await.map_err(build_node_read_error)
     }
 
     /// Reads data from a node like [`Self::read_node`], but returns the read failure instead of an error response.
@@ -60,7 +60,7 @@ impl AppState {
 /// Returns an error if this Clew server cannot reach the node's network zone.
 pub(crate) fn require_reachable_zone(service: &AppState, node: &Node) -> Result<(), Failure> {
     match &node.zone {
-        Some(zone) if !service.store.can_reach_zone(Some(zone)) => {
+        Some(zone) if !service.store.is_zone_reachable(Some(zone)) => {
             let reason =
                 format!("node {} is in zone {zone}, and this server is not (clew serve --zone {zone})", node.id);
             Err(Failure::new(FailureKind::Unreachable, reason))
@@ -70,6 +70,6 @@ pub(crate) fn require_reachable_zone(service: &AppState, node: &Node) -> Result<
 }
 
 /// Builds the error response for a failed node read.
-pub(crate) fn node_failure_error(failure: Failure) -> ApiError {
+pub(crate) fn build_node_read_error(failure: Failure) -> ApiError {
     ApiError { detail: ErrorDetail::Failure(failure), ..ApiError::new(ErrorEntry::INTERNAL) }
 }

@@ -51,7 +51,7 @@ impl utoipa::Modify for SecuritySchemes {
 }
 
 /// Error responses of every operation.
-const COMMON_ERRORS: [(ErrorEntry, &str); 5] = [
+const COMMON_ERROR_RESPONSES: [(ErrorEntry, &str); 5] = [
     (ErrorEntry::BAD_REQUEST, "Invalid parameter or header value"),
     (ErrorEntry::URI_TOO_LONG, "The path and query exceed the maximum length"),
     (ErrorEntry::HEADERS_TOO_LARGE, "The request line and headers exceed the maximum size"),
@@ -70,7 +70,7 @@ const AUTHENTICATED_ROUTE_ERRORS: [(ErrorEntry, &str); 5] = [
 const NOT_FOUND_ERROR: (ErrorEntry, &str) = (ErrorEntry::UNKNOWN_NODE, "An object in the path does not exist");
 
 /// Adds operation ids and common error responses to the operations in an OpenAPI document.
-pub(crate) fn complete_openapi_document(openapi: &mut utoipa::openapi::OpenApi) {
+pub(crate) fn extend_openapi_document(openapi: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut openapi.paths.paths {
         for (method, described) in operations_by_method(item) {
             let operation =
@@ -95,7 +95,7 @@ fn operations_by_method(item: &mut PathItem) -> impl Iterator<Item = (&'static s
 }
 
 fn add_error_responses(path: &str, described: &mut DescribedOperation, operation: Option<&Operation>) {
-    let mut refusals = COMMON_ERRORS.to_vec();
+    let mut refusals = COMMON_ERROR_RESPONSES.to_vec();
     if let Some(operation) = operation {
         described.operation_id = Some(operation.name.to_owned());
         refusals.extend(AUTHENTICATED_ROUTE_ERRORS);

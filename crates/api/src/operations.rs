@@ -169,7 +169,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
 
 impl Operation {
     /// Returns the request's operation, or `None` for a public route.
-    pub(crate) fn find_by_request<B>(request: &Request<B>) -> Option<&'static Self> {
+    pub(crate) fn find_operation_by_request<B>(request: &Request<B>) -> Option<&'static Self> {
         let path = request.extensions().get::<MatchedPath>()?.as_str();
         // HEAD requests are handled by the GET route.
         let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };

@@ -23,8 +23,8 @@ pub(crate) struct PageParameters {
 pub(crate) fn parse_page_parameters(query: Option<&str>) -> Result<Pagination, ApiError> {
     let query = Query::parse(query)?;
     Ok(Pagination {
-        offset: query.get_number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
-        limit: query.get_number("limit", 1, 100, 100)?,
+        offset: query.get_number_in_range("offset", 0, i32::MAX.unsigned_abs(), 0)?,
+        limit: query.get_number_in_range("limit", 1, 100, 100)?,
     })
 }
 

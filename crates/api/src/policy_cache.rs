@@ -44,7 +44,7 @@ impl PolicyCache {
 /// Minimum total size of a user's policies, in bytes, for which parsing and evaluation must not block async threads.
 const LARGE_POLICY_MIN_BYTES: usize = 8 << 10;
 /// Minimum number of used work units after which a request's policy evaluations must not block async threads.
-const LARGE_EVALUATION_WORK_UNITS: u64 = 64 << 10;
+const LARGE_EVALUATION_MIN_UNITS: u64 = 64 << 10;
 
 /// Runs the closure `evaluation`, which evaluates the principal's policies.
 ///
@@ -54,7 +54,7 @@ pub(crate) fn evaluate_policies<T>(principal: &Principal, evaluation: impl FnOnc
     let is_multi_threaded =
         || Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
     let is_large = principal.total_policy_bytes() >= LARGE_POLICY_MIN_BYTES
-        || principal.budget.used_units() >= LARGE_EVALUATION_WORK_UNITS;
+        || principal.budget.used_work_units() >= LARGE_EVALUATION_MIN_UNITS;
     if is_large && is_multi_threaded() { block_in_place(evaluation) } else { evaluation() }
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn evaluate_policies<T>(principal: &Principal, evaluation: impl FnOnc
 ///
 /// If one of the policies cannot be parsed, returns no policies: the invalid policy could contain a Deny statement.
 pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[Grant]>, StoreError> {
-    let (stored, user) = (store.list_user_grants(user).await?, user.clone());
+    let (stored, user) = (store.list_user_policy_grants(user).await?, user.clone());
     let bytes: usize = stored.iter().map(StoredPolicyGrant::document_len).sum();
     let parse =
         move || stored.into_iter().map(|stored| parse_grant(&user, stored)).collect::<Option<_>>().unwrap_or_default();

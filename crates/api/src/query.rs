@@ -49,7 +49,13 @@ impl Query {
     }
 
     /// Returns the value of an integer parameter within a range, or the default if the parameter is absent.
-    pub(crate) fn get_number(&self, name: &'static str, min: u32, max: u32, default: u32) -> Result<u32, ApiError> {
+    pub(crate) fn get_number_in_range(
+        &self,
+        name: &'static str,
+        min: u32,
+        max: u32,
+        default: u32,
+    ) -> Result<u32, ApiError> {
         let Some(given) = self.get(name) else { return Ok(default) };
         given
             .parse()
@@ -95,10 +101,10 @@ mod tests {
     fn repeated_parameters_and_out_of_range_numbers_are_refused() {
         assert!(Query::parse(Some("a=1&b=2&a=1")).is_err());
         let query = Query::parse(Some("limit=100&offset=-1&x=%zz&limit2=")).unwrap();
-        assert_eq!(query.get_number("limit", 1, 100, 7).unwrap(), 100);
-        assert_eq!(query.get_number("other", 1, 100, 7).unwrap(), 7);
-        assert!(query.get_number("offset", 0, 100, 0).is_err());
-        assert!(query.get_number("limit2", 0, 100, 0).is_err());
+        assert_eq!(query.get_number_in_range("limit", 1, 100, 7).unwrap(), 100);
+        assert_eq!(query.get_number_in_range("other", 1, 100, 7).unwrap(), 7);
+        assert!(query.get_number_in_range("offset", 0, 100, 0).is_err());
+        assert!(query.get_number_in_range("limit2", 0, 100, 0).is_err());
         assert!(query.get_required("request_id").is_err());
     }
 }

@@ -58,7 +58,7 @@ pub(crate) async fn handle_request(
     let host = if HEALTH_ROUTES.contains(&route.as_ref()) {
         Ok(())
     } else {
-        service.settings.allowed_hosts.check_host(request.uri(), request.headers())
+        service.settings.allowed_hosts.check_host_allowed(request.uri(), request.headers())
     };
     let requested = parse_language_header(request.headers());
     let language = *requested.as_ref().unwrap_or(&Language::EnUs);
@@ -71,7 +71,7 @@ pub(crate) async fn handle_request(
                 request.extensions_mut().insert(language);
                 let trail = AuditContext::new(limits::client_ip(request.extensions()), &request_id);
                 let handler = service.clone();
-                audit::audit_request(service.clone(), trail, request, |request| {
+                audit::run_and_audit_request(service.clone(), trail, request, |request| {
                     run_handler(handler, auth, request, next)
                 })
                 .await
@@ -79,7 +79,8 @@ pub(crate) async fn handle_request(
         }
     };
     let mut response = response.instrument(span.clone()).await;
-    let refusal = response.extensions_mut().remove::<ApiError>().or_else(|| build_framework_error(response.status()));
+    let refusal =
+        response.extensions_mut().remove::<ApiError>().or_else(|| build_axum_rejection_error(response.status()));
     if let Some(refusal) = refusal {
         let body = Json(refusal.build_body(language, &request_id));
         let mut headers = std::mem::take(response.headers_mut());
@@ -137,7 +138,7 @@ async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next:
 /// Returns the error for a request that axum itself rejected, for example because the path is not valid UTF-8.
 ///
 /// Axum's own error response is replaced so that all error responses have the same body format.
-fn build_framework_error(status: StatusCode) -> Option<ApiError> {
+fn build_axum_rejection_error(status: StatusCode) -> Option<ApiError> {
     let entry = if status.is_client_error() { ErrorEntry::BAD_REQUEST } else { ErrorEntry::INTERNAL };
     (status.is_client_error() || status.is_server_error()).then(|| ApiError::new(entry))
 }

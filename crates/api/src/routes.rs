@@ -75,7 +75,7 @@ fn identity_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(console::session::show_session, console::session::delete_session))
         .routes(routes!(console::session::switch_project))
         .merge(administration::administration_routes())
-        .layer(map_response(iam::map_iam_errors))
+        .layer(map_response(iam::map_to_iam_errors))
 }
 
 /// Routes that sign users in.
@@ -83,7 +83,7 @@ fn sign_in_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(iam::tokens::create_token))
         .routes(routes!(console::session::create_session))
-        .layer(map_response(iam::map_iam_errors))
+        .layer(map_response(iam::map_to_iam_errors))
 }
 
 /// Health and metrics endpoints for operators.
@@ -113,7 +113,7 @@ pub(crate) fn build_router(service: AppState) -> Router {
         router.merge(operations_routes().layer(layer(RouteAuth::Public)))
     } else {
         router
-            .route("/", get(console::page::serve_index).layer(layer(RouteAuth::Public)))
+            .route("/", get(console::page::serve_index_page).layer(layer(RouteAuth::Public)))
             .merge(authenticated_routes().layer(layer(RouteAuth::Authenticated)))
             .merge(sign_in_routes().layer(layer(RouteAuth::SignIn)))
             .merge(public_routes().layer(layer(RouteAuth::Public)))
@@ -139,6 +139,6 @@ pub fn openapi_json() -> String {
         .merge(sign_in_routes())
         .merge(public_routes())
         .split_for_parts();
-    openapi::complete_openapi_document(&mut document);
+    openapi::extend_openapi_document(&mut document);
     document.to_pretty_json().unwrap_or_default()
 }

@@ -4,7 +4,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, STRICT_TRANSPORT_SECURITY, X_CON
 use http::{HeaderMap, HeaderValue};
 
 /// Value of the header `Strict-Transport-Security`: one year, without subdomains.
-const HSTS_VALUE: HeaderValue = HeaderValue::from_static("max-age=31536000");
+const HSTS_HEADER_VALUE: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Adds the security headers to a response. `hsts` must be false for responses without TLS.
 pub(crate) fn add_security_headers(headers: &mut HeaderMap, hsts: bool) {
@@ -17,6 +17,6 @@ pub(crate) fn add_security_headers(headers: &mut HeaderMap, hsts: bool) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     if hsts {
-        headers.insert(STRICT_TRANSPORT_SECURITY, HSTS_VALUE);
+        headers.insert(STRICT_TRANSPORT_SECURITY, HSTS_HEADER_VALUE);
     }
 }

@@ -100,7 +100,7 @@ pub async fn serve(
         });
     }
     drop(tcp);
-    collections.close_waiters();
+    collections.release_completion_waiters();
     watch_registry.close();
     info!(http.connections = connections.count(), "shutdown started; no new connections are accepted");
     if timeout(settings.shutdown_grace_period, connections.shutdown()).await.is_err() {

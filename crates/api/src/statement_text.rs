@@ -10,6 +10,6 @@ pub(crate) const MASKED_FRAGMENT_PLACEHOLDER: &str = "***";
 /// Returns a statement, or its SQL template if `masked` is true.
 ///
 /// Callers obtain `masked` from [`crate::caller::Caller::receives_sql_templates`].
-pub(crate) fn render_visible_statement(statement: &[u8], masked: bool) -> String {
+pub(crate) fn render_statement_or_template(statement: &[u8], masked: bool) -> String {
     if masked { to_valid_utf8(&build_statement_template(statement)) } else { to_valid_utf8(statement) }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
-use clew_testkit::{Flavor, Server, ServerOptions, SessionLoad, SessionLoadSize, TEN_THOUSAND_SESSION_LOAD};
+use clew_testkit::{BENCHMARK_SESSION_COUNTS, Flavor, Server, ServerOptions, SessionLoad, SessionLoadCounts};
 
 use crate::BenchContext;
 use crate::cases::{BenchCase, Comparison, MedianTarget};
@@ -22,9 +22,9 @@ struct BusyServerCase {
     clew: ClewInvocation,
     baseline: BaselineInvocation,
     /// Text that occurs in Clew's output once for each item (such as a session), and the expected number of items.
-    item_marker: (&'static str, fn(SessionLoadSize) -> usize),
+    item_marker: (&'static str, fn(SessionLoadCounts) -> usize),
     /// Minimum number of lines that the baseline program must print.
-    min_baseline_lines: fn(SessionLoadSize) -> usize,
+    min_baseline_lines: fn(SessionLoadCounts) -> usize,
 }
 
 /// Clew command or API client whose run time is measured.
@@ -52,7 +52,7 @@ enum BaselineInvocation {
 }
 
 const SNAPSHOT_ARGUMENTS: &[&str] = &["snapshot", "--format", "csv"];
-const SESSION_ROW_MARKER: (&str, fn(SessionLoadSize) -> usize) = ("root,127.0.0.1:", |size| size.sessions);
+const SESSION_ROW_MARKER: (&str, fn(SessionLoadCounts) -> usize) = ("root,127.0.0.1:", |size| size.sessions);
 
 /// Query that joins sessions and transactions on the server. Clew performs the same join in memory.
 const SESSION_TRANSACTION_JOIN_QUERY: &str = "SELECT p.id, p.user, p.host, p.db, p.command, p.time, p.state, p.info, t.trx_id, t.trx_state, \
@@ -179,11 +179,11 @@ pub(super) async fn measure_busy_servers(bench: &BenchContext) -> Result<Vec<Mea
     for flavor in [Flavor::MySql, Flavor::MariaDb] {
         let of_flavor = BUSY_SERVER_CASES.iter().filter(|case| case.flavor == flavor);
         let selected: Vec<&BusyServerCase> =
-            of_flavor.filter(|case| bench.filter.includes(case.definition.name)).collect();
+            of_flavor.filter(|case| bench.filter.includes_case(case.definition.name)).collect();
         if selected.is_empty() {
             continue;
         }
-        progress::print_heading(&format!("{flavor} with {} sessions", TEN_THOUSAND_SESSION_LOAD.sessions));
+        progress::print_heading(&format!("{flavor} with {} sessions", BENCHMARK_SESSION_COUNTS.sessions));
         measurements.extend(measure_cases_on_server(bench, flavor, &selected).await?);
     }
     Ok(measurements)
@@ -195,11 +195,11 @@ async fn measure_cases_on_server(
     cases: &[&BusyServerCase],
 ) -> Result<Vec<Measurement>, BenchError> {
     let step = Step::start("Starting the database server and opening the sessions");
-    let max_connections = u32::try_from(TEN_THOUSAND_SESSION_LOAD.sessions + 100).unwrap_or(u32::MAX);
+    let max_connections = u32::try_from(BENCHMARK_SESSION_COUNTS.sessions + 100).unwrap_or(u32::MAX);
     let server =
         bench.start_server(flavor, &ServerOptions { max_connections, arguments: server_arguments(flavor) }).await?;
     let load =
-        SessionLoad::start(&server, TEN_THOUSAND_SESSION_LOAD).await.map_err(|cause| BenchError::Load { cause })?;
+        SessionLoad::start(&server, BENCHMARK_SESSION_COUNTS).await.map_err(|cause| BenchError::Load { cause })?;
     let inventory = NodeInventory::register_nodes(&bench.clew, &[server_url(&server, "off")], 1).await?;
     let clew_server = inventory.start_server(None).await?;
     let snapshot = clew_command(bench, SNAPSHOT_ARGUMENTS, &server, "off");
@@ -218,7 +218,7 @@ async fn measure_cases_on_server(
 struct BusyServerFixture<'a> {
     bench: &'a BenchContext,
     server: &'a Server,
-    size: SessionLoadSize,
+    size: SessionLoadCounts,
     clew_server: RunningClewServer<'a>,
     snapshot: Command,
     reads: String,
@@ -230,10 +230,10 @@ impl BusyServerFixture<'_> {
         let (clew_file, baseline_file) = (self.bench.temp_file_path("clew"), self.bench.temp_file_path("baseline"));
         let (marker, expected) = case.item_marker;
         let baseline = match case.baseline {
-            BaselineInvocation::SameReads => mariadb_client_command(self.server, &["--skip-ssl"], &self.reads),
-            BaselineInvocation::SameReadsOverTls => mariadb_client_command(self.server, &["--ssl"], &self.reads),
+            BaselineInvocation::SameReads => build_mariadb_client_command(self.server, &["--skip-ssl"], &self.reads),
+            BaselineInvocation::SameReadsOverTls => build_mariadb_client_command(self.server, &["--ssl"], &self.reads),
             BaselineInvocation::Statements(statements) => {
-                mariadb_client_command(self.server, &["--skip-ssl"], statements)
+                build_mariadb_client_command(self.server, &["--skip-ssl"], statements)
             }
             BaselineInvocation::Snapshot => self.snapshot.clone(),
         };
@@ -245,7 +245,9 @@ impl BusyServerFixture<'_> {
                     let tls = if use_tls { "required" } else { "off" };
                     clew_command(self.bench, arguments, self.server, tls).measure_run_time(&clew_file).await?
                 }
-                ClewInvocation::Collect => self.clew_server.collect_command(node).measure_run_time(&clew_file).await?,
+                ClewInvocation::Collect => {
+                    self.clew_server.build_collect_command(node).measure_run_time(&clew_file).await?
+                }
                 ClewInvocation::Client => {
                     let (elapsed, delay) = self.clew_server.measure_collection_with_download(node, &clew_file).await?;
                     delays.borrow_mut().extend(delay);
@@ -291,7 +293,7 @@ fn server_url(server: &Server, tls: &str) -> String {
 }
 
 /// Returns a command that runs the given statements with the `mariadb` client.
-fn mariadb_client_command(server: &Server, tls: &[&str], statements: &str) -> Command {
+fn build_mariadb_client_command(server: &Server, tls: &[&str], statements: &str) -> Command {
     let port = server.port().to_string();
     Command::new("mariadb")
         .args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--port", port.as_str(), "--user=root"])

@@ -77,15 +77,15 @@ impl CaseFilter {
         }
     }
 
-    pub(super) fn includes(&self, name: &str) -> bool {
+    pub(super) fn includes_case(&self, name: &str) -> bool {
         self.0.is_empty() || self.0.iter().any(|prefix| name.starts_with(prefix.as_str()))
     }
 
-    pub(super) fn includes_any(&self, cases: &[BenchCase]) -> bool {
-        cases.iter().any(|case| self.includes(case.name))
+    pub(super) fn includes_any_case(&self, cases: &[BenchCase]) -> bool {
+        cases.iter().any(|case| self.includes_case(case.name))
     }
 
-    pub(super) fn includes_all(&self) -> bool {
+    pub(super) fn includes_all_cases(&self) -> bool {
         self.0.is_empty()
     }
 }
@@ -115,8 +115,12 @@ mod tests {
     fn filter_selects_cases_by_name_prefix() {
         let names = ["download-32", "download-1", "status"];
         let filter = CaseFilter::new(vec!["download".into()], &names).unwrap();
-        assert!(filter.includes("download-1") && filter.includes("download-32") && !filter.includes("status"));
-        assert!(CaseFilter::new(Vec::new(), &names).unwrap().includes("status"));
+        assert!(
+            filter.includes_case("download-1")
+                && filter.includes_case("download-32")
+                && !filter.includes_case("status")
+        );
+        assert!(CaseFilter::new(Vec::new(), &names).unwrap().includes_case("status"));
         let unknown = CaseFilter::new(vec!["upload".into()], &names).unwrap_err().to_string();
         assert!(unknown.contains("upload") && unknown.contains("download-32"), "{unknown}");
     }

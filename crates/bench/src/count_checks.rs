@@ -42,12 +42,12 @@ struct CountCheck {
 
 impl CountChecks {
     /// Adds a count and its expected value.
-    pub(super) fn expect_exactly(&mut self, subject: &str, found: u64, expected: u64) {
+    pub(super) fn expect_exact_count(&mut self, subject: &str, found: u64, expected: u64) {
         self.0.push(CountCheck { subject: subject.to_owned(), found, minimum: expected, maximum: expected });
     }
 
     /// Adds a count and the allowed maximum.
-    pub(super) fn expect_at_most(&mut self, subject: &str, found: u64, maximum: u64) {
+    pub(super) fn expect_max_count(&mut self, subject: &str, found: u64, maximum: u64) {
         self.0.push(CountCheck { subject: subject.to_owned(), found, minimum: 0, maximum });
     }
 
@@ -82,12 +82,12 @@ mod tests {
     #[test]
     fn wrong_counts_fail_by_name() {
         let mut checks = CountChecks::default();
-        checks.expect_exactly("rows", 5, 5);
+        checks.expect_exact_count("rows", 5, 5);
         checks.verify_counts().unwrap();
-        checks.expect_at_most("allocations", 4, 5);
+        checks.expect_max_count("allocations", 4, 5);
         checks.verify_counts().unwrap();
-        checks.expect_at_most("allocations", 6, 5);
-        checks.expect_exactly("bytes", 5, 6);
+        checks.expect_max_count("allocations", 6, 5);
+        checks.expect_exact_count("bytes", 5, 6);
         let error = checks.verify_counts().unwrap_err().to_string();
         assert!(error.contains("bytes: 5, must be 6") && !error.contains("rows"), "{error}");
         assert!(error.contains("allocations: 6, must be at most 5") && !error.contains(": 4"), "{error}");

@@ -9,7 +9,8 @@ use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
 use clew_devtools::workspace;
 use clew_testkit::{
-    FakeServer, FakeServerFleet, FakeServerOptions, Fault, Flavor, Server, ServerOptions, SessionLoad, SessionLoadSize,
+    FakeServer, FakeServerFleet, FakeServerOptions, Fault, Flavor, Server, ServerOptions, SessionLoad,
+    SessionLoadCounts,
 };
 use mysql_async::prelude::Queryable;
 use tokio::time::{Instant, sleep};
@@ -38,7 +39,7 @@ const EXPECTED_STATEMENT_COUNTS: [ExpectedStatementCount; 4] = [
 ];
 
 const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
-const LOAD_SIZE: SessionLoadSize = SessionLoadSize { sessions: 200, transactions: 50, waiters: 10 };
+const SESSION_LOAD_SIZE: SessionLoadCounts = SessionLoadCounts { sessions: 200, transactions: 50, waiters: 10 };
 /// Number of sessions on the fake server.
 const SNAPSHOT_ROW_COUNT: u64 = 1000;
 /// Expected CSV size in bytes, including the header and all sessions of the fake server.
@@ -84,7 +85,7 @@ async fn check_memory_allocation_counts(program: &Path, counts: &mut CountChecks
             cause: format!("the count of {name} is missing"),
             output: output.clone(),
         })?;
-        counts.expect_at_most(&format!("allocations per 100 rows of {name}"), found, maximum);
+        counts.expect_max_count(&format!("allocations per 100 rows of {name}"), found, maximum);
     }
     step.complete();
     Ok(())
@@ -106,13 +107,13 @@ async fn check_snapshot_and_collection(bench: &BenchContext, counts: &mut CountC
     let url = fake.url();
     let snapshot = Command::new(&bench.clew).args(["snapshot", "--format", "csv", url.as_str()]);
     let output = snapshot.output().await?;
-    counts.expect_exactly(
+    counts.expect_exact_count(
         "rows of a snapshot",
         count_occurrences(output.as_bytes(), ROW_MARKER_TEXT),
         SNAPSHOT_ROW_COUNT,
     );
-    counts.expect_exactly("bytes of a snapshot", output.len() as u64, EXPECTED_SNAPSHOT_BYTES);
-    counts.expect_exactly("connections of a snapshot", fake.accepted_connection_count(), 1);
+    counts.expect_exact_count("bytes of a snapshot", output.len() as u64, EXPECTED_SNAPSHOT_BYTES);
+    counts.expect_exact_count("connections of a snapshot", fake.accepted_connection_count(), 1);
 
     let inventory = NodeInventory::register_nodes(&bench.clew, &[url], 1).await?;
     let server = inventory.start_server(None).await?;
@@ -120,10 +121,14 @@ async fn check_snapshot_and_collection(bench: &BenchContext, counts: &mut CountC
     let id = server.run_collection(node).await?;
     let file = bench.temp_file_path("result.csv");
     let bytes = server.download_result(node, &id, &file).await?;
-    counts.expect_exactly("rows of a result", count_occurrences_in_file(&file, ROW_MARKER_TEXT)?, SNAPSHOT_ROW_COUNT);
-    counts.expect_exactly("bytes of a result", bytes, EXPECTED_SNAPSHOT_BYTES);
-    counts.expect_exactly("connections of a collection", fake.accepted_connection_count(), 2);
-    counts.expect_exactly(
+    counts.expect_exact_count(
+        "rows of a result",
+        count_occurrences_in_file(&file, ROW_MARKER_TEXT)?,
+        SNAPSHOT_ROW_COUNT,
+    );
+    counts.expect_exact_count("bytes of a result", bytes, EXPECTED_SNAPSHOT_BYTES);
+    counts.expect_exact_count("connections of a collection", fake.accepted_connection_count(), 2);
+    counts.expect_exact_count(
         "connections left open after both",
         wait_until_connections_close(async || Ok(fake.open_connection_count())).await?,
         0,
@@ -150,9 +155,9 @@ async fn check_fleet_connections(bench: &BenchContext, counts: &mut CountChecks)
         server.download_result(node, id, &file).await?;
         rows += count_occurrences_in_file(&file, ROW_MARKER_TEXT)?;
     }
-    counts.expect_exactly("rows of 40 nodes", rows, NODE_COUNT * SESSIONS_PER_NODE);
-    counts.expect_exactly("connections to 40 nodes", fleet.accepted_connection_count(), NODE_COUNT);
-    counts.expect_exactly(
+    counts.expect_exact_count("rows of 40 nodes", rows, NODE_COUNT * SESSIONS_PER_NODE);
+    counts.expect_exact_count("connections to 40 nodes", fleet.accepted_connection_count(), NODE_COUNT);
+    counts.expect_exact_count(
         "connections left open to 40 nodes",
         wait_until_connections_close(async || Ok(fleet.open_connection_count())).await?,
         0,
@@ -171,7 +176,7 @@ async fn check_statement_counts(
 ) -> Result<(), BenchError> {
     let step = Step::start(format!("Counting statements on {flavor}"));
     let server = Server::start(flavor, &ServerOptions::default()).await?;
-    let load = SessionLoad::start(&server, LOAD_SIZE).await.map_err(|cause| BenchError::Load { cause })?;
+    let load = SessionLoad::start(&server, SESSION_LOAD_SIZE).await.map_err(|cause| BenchError::Load { cause })?;
     let before = count_connections(&server).await?;
     let url = server.url();
     for case in &EXPECTED_STATEMENT_COUNTS {
@@ -181,15 +186,15 @@ async fn check_statement_counts(
         let log = query_log::capture_query_log(&command, &server).await?;
         let expected = case.statements.get(at).copied().unwrap_or_default();
         let statements = log.statements.len() as u64;
-        counts.expect_exactly(&format!("statements of clew {name} to {flavor}"), statements, expected);
+        counts.expect_exact_count(&format!("statements of clew {name} to {flavor}"), statements, expected);
         if statements != expected {
             step.print_note(&log.statements.join("\n  "));
         }
-        counts.expect_exactly(&format!("connections of clew {name} to {flavor}"), log.connections as u64, 1);
+        counts.expect_exact_count(&format!("connections of clew {name} to {flavor}"), log.connections as u64, 1);
     }
     let remaining =
         wait_until_connections_close(async || Ok(count_connections(&server).await?.saturating_sub(before))).await?;
-    counts.expect_exactly(&format!("connections left open to {flavor}"), remaining, 0);
+    counts.expect_exact_count(&format!("connections left open to {flavor}"), remaining, 0);
     drop(load);
     step.complete();
     Ok(())

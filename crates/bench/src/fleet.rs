@@ -46,7 +46,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
-    if !bench.filter.includes_any(&FLEET_CASES) {
+    if !bench.filter.includes_any_case(&FLEET_CASES) {
         return Ok(Vec::new());
     }
     progress::print_heading("Fleet of 1,000 nodes");

@@ -96,7 +96,7 @@ const SESSION_COUNT: u64 = 100_000;
 const STATEMENT_BYTES: usize = 960;
 
 pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
-    if !http_cases().any(|case| bench.filter.includes(case.name)) {
+    if !http_cases().any(|case| bench.filter.includes_case(case.name)) {
         return Ok(Vec::new());
     }
     progress::print_heading("HTTP server compared with nginx");
@@ -119,12 +119,13 @@ pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Meas
 
     let mut measurements = Vec::new();
     for DownloadCase { case, clients, repetitions } in
-        DOWNLOAD_CASES.iter().filter(|download| bench.filter.includes(download.case.name))
+        DOWNLOAD_CASES.iter().filter(|download| bench.filter.includes_case(download.case.name))
     {
         let signed = server.create_signed_request(&reader, node, "realtime-session-result", &id);
         let download = |address, get| DownloadRun { address, get, clients: *clients, repetitions: *repetitions, bytes };
         let from_clew = download(parse_server_address(&server)?, signed);
-        let from_nginx = download(nginx.address(), GetRequest::new_unsigned(nginx::RESULT_PATH, "127.0.0.1"));
+        let from_nginx =
+            download(nginx.address(), GetRequest::create_unsigned_request(nginx::RESULT_URL_PATH, "127.0.0.1"));
         measurements.push(
             run_pairs(
                 *case,
@@ -134,10 +135,10 @@ pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Meas
             .await?,
         );
     }
-    for (case, generator) in TASK_STATUS_CASES.iter().filter(|(case, _)| bench.filter.includes(case.name)) {
+    for (case, generator) in TASK_STATUS_CASES.iter().filter(|(case, _)| bench.filter.includes_case(case.name)) {
         // Signed again, because a signature expires after 15 minutes.
         let status = server.create_signed_request(&reader, node, "realtime-session-task", &id);
-        let constant = GetRequest::new_unsigned(nginx::CONSTANT_RESPONSE_PATH, "127.0.0.1");
+        let constant = GetRequest::create_unsigned_request(nginx::CONSTANT_RESPONSE_URL_PATH, "127.0.0.1");
         let clew = async || generator.measure_request_rate(&format!("http://{}", server.address()), &status).await;
         let baseline = async || generator.measure_request_rate(&format!("http://{}", nginx.address()), &constant).await;
         measurements.push(run_pairs(*case, clew, baseline).await?);

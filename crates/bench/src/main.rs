@@ -123,23 +123,23 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
     let bench = BenchContext::new(clew, filter)?;
     let environment = environment::describe_environment(build).await;
     let (measurements, mut failure) = run_benchmark_groups(&bench).await;
-    let micro = if bench.filter.includes(micro::MICROBENCHMARK_CASE_NAME) {
+    let micro = if bench.filter.includes_case(micro::MICROBENCHMARK_CASE_NAME) {
         micro::run_microbenchmarks().await
     } else {
         Ok(Vec::new())
     };
-    let micro = micro.unwrap_or_else(|error| record_first_error(&mut failure, error));
+    let micro = micro.unwrap_or_else(|error| store_first_error(&mut failure, error));
     let missing: Vec<&str> = names
         .into_iter()
         .filter(|name| {
-            bench.filter.includes(name) && measurements.iter().all(|measurement| measurement.case.name != *name)
+            bench.filter.includes_case(name) && measurements.iter().all(|measurement| measurement.case.name != *name)
         })
         .filter(|name| *name != micro::MICROBENCHMARK_CASE_NAME || micro.is_empty())
         .collect();
     let versions: Vec<String> = bench.versions.borrow().iter().map(|version| format!("- {version}\n")).collect();
     let page = report::render_report(&[environment, versions.concat()].concat(), &measurements, &micro, &missing);
     print_line(&page);
-    if bench.filter.includes_all() {
+    if bench.filter.includes_all_cases() {
         let path = report::save_report(&page).await?;
         print_line(&format!("Results saved in {}", path.display()));
     }
@@ -163,13 +163,13 @@ async fn run_benchmark_groups(bench: &BenchContext) -> (Vec<Measurement>, Option
     ];
     let (mut measurements, mut failure) = (Vec::new(), None);
     for family in families {
-        measurements.extend(family.await.unwrap_or_else(|error| record_first_error(&mut failure, error)));
+        measurements.extend(family.await.unwrap_or_else(|error| store_first_error(&mut failure, error)));
     }
     (measurements, failure)
 }
 
 /// Prints an error and stores it if it is the first error in the run. Returns an empty list of results.
-fn record_first_error<T>(first: &mut Option<BenchError>, error: BenchError) -> Vec<T> {
+fn store_first_error<T>(first: &mut Option<BenchError>, error: BenchError) -> Vec<T> {
     progress::print_error(&error);
     first.get_or_insert(error);
     Vec::new()

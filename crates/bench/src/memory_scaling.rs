@@ -88,26 +88,27 @@ pub(super) fn memory_scaling_cases() -> impl Iterator<Item = BenchCase> {
 }
 
 pub(super) async fn measure_memory_scaling(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
-    if !memory_scaling_cases().any(|case| bench.filter.includes(case.name)) {
+    if !memory_scaling_cases().any(|case| bench.filter.includes_case(case.name)) {
         return Ok(Vec::new());
     }
     progress::print_heading("Memory use and growth of the run time");
     let few = start_fake_server(SMALL_ROW_COUNT, STATEMENT_BYTES).await?;
     let many = start_fake_server(LARGE_ROW_COUNT, STATEMENT_BYTES).await?;
     let mut measurements = Vec::new();
-    if bench.filter.includes(SNAPSHOT_MEMORY_CASE.name) {
+    if bench.filter.includes_case(SNAPSHOT_MEMORY_CASE.name) {
         let clew = async || measure_snapshot_peak_mib(bench, &many, LARGE_ROW_COUNT).await;
         let baseline = async || measure_snapshot_peak_mib(bench, &few, SMALL_ROW_COUNT).await;
         measurements.push(run_pairs(SNAPSHOT_MEMORY_CASE, clew, baseline).await?);
     }
-    if bench.filter.includes(SERVER_MEMORY_CASE.name) {
+    if bench.filter.includes_case(SERVER_MEMORY_CASE.name) {
         let inventory = NodeInventory::register_nodes(&bench.clew, &[many.url(), few.url()], 1).await?;
         let clew = async || measure_server_peak_mib(bench, &inventory, 0, LARGE_ROW_COUNT).await;
         let baseline = async || measure_server_peak_mib(bench, &inventory, 1, SMALL_ROW_COUNT).await;
         measurements.push(run_pairs(SERVER_MEMORY_CASE, clew, baseline).await?);
     }
     let mut servers = HashMap::new();
-    for (case, larger, smaller) in RUN_TIME_GROWTH_CASES.iter().filter(|(case, _, _)| bench.filter.includes(case.name))
+    for (case, larger, smaller) in
+        RUN_TIME_GROWTH_CASES.iter().filter(|(case, _, _)| bench.filter.includes_case(case.name))
     {
         for rows in [*larger, *smaller].iter().flat_map(|size| size.required_row_counts()) {
             if let std::collections::hash_map::Entry::Vacant(missing) = servers.entry(rows) {
@@ -128,7 +129,7 @@ async fn start_fake_server(sessions: u64, statement_bytes: usize) -> Result<Fake
     started.map_err(|cause| BenchError::Load { cause })
 }
 
-fn snapshot_command(bench: &BenchContext, server: &FakeServer) -> Command {
+fn build_snapshot_command(bench: &BenchContext, server: &FakeServer) -> Command {
     let url = server.url();
     Command::new(&bench.clew).args(["snapshot", "--format", "csv", url.as_str(), "--timeout", "300"])
 }
@@ -139,9 +140,9 @@ async fn measure_snapshot_peak_mib(
     server: &FakeServer,
     sessions: u64,
 ) -> Result<f64, BenchError> {
-    let (output, peak_kib) = snapshot_command(bench, server).output_with_peak_memory().await?;
+    let (output, peak_kib) = build_snapshot_command(bench, server).output_with_peak_memory().await?;
     ensure_count("rows of a snapshot", count_occurrences(&output, ROW_MARKER_TEXT), sessions)?;
-    Ok(processes::convert_kib_to_mib(peak_kib))
+    Ok(processes::kib_to_mib(peak_kib))
 }
 
 /// Starts a new `clew serve` process, collects and downloads one result, and returns the peak memory in MiB.
@@ -171,7 +172,7 @@ async fn measure_micros_per_row(
     for rows in size.required_row_counts() {
         let Some(server) = servers.get(&rows) else { continue };
         let file = bench.temp_file_path("growth.csv");
-        let elapsed = snapshot_command(bench, server).measure_run_time(&file).await?;
+        let elapsed = build_snapshot_command(bench, server).measure_run_time(&file).await?;
         ensure_count("rows of a snapshot", count_occurrences_in_file(&file, ROW_MARKER_TEXT)?, rows)?;
         times.push(elapsed.as_secs_f64() * 1e6);
     }

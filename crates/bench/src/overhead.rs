@@ -47,11 +47,12 @@ const MEASUREMENT_INTERVAL: Duration = Duration::from_millis(500);
 /// Warm-up time before the first measurement interval.
 const WARM_UP_DURATION: Duration = Duration::from_secs(10);
 /// How long to wait for the server's commit count while sysbench keeps all cores busy.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
+const COMMIT_COUNT_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) async fn measure_overhead(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
     let mut measurements = Vec::new();
-    for (case, flavor) in OVERHEAD_CASES.iter().zip(SERVER_FLAVORS).filter(|(case, _)| bench.filter.includes(case.name))
+    for (case, flavor) in
+        OVERHEAD_CASES.iter().zip(SERVER_FLAVORS).filter(|(case, _)| bench.filter.includes_case(case.name))
     {
         progress::print_heading(&format!("{flavor} under sysbench load, with {IDLE_SESSION_COUNT} idle sessions"));
         measurements.push(measure_overhead_on_server(bench, *case, flavor).await?);
@@ -70,28 +71,28 @@ async fn measure_overhead_on_server(
     let options = ServerOptions { max_connections: 1200, arguments: server_arguments(flavor) };
     let server = bench.start_server(flavor, &options).await?;
     server.run(&["CREATE DATABASE clew_bench"]).await.map_err(|cause| failed(std::io::Error::other(cause)))?;
-    sysbench_command(&server).args(["prepare"]).run_in_step(&step, Duration::from_mins(5)).await?;
+    build_sysbench_command(&server).args(["prepare"]).run_in_step(&step, Duration::from_mins(5)).await?;
     let _idle = open_idle_sessions(&server, IDLE_SESSION_COUNT).await.map_err(failed)?;
     step.complete();
 
     let step = Step::start(case.name);
-    let snapshots = SnapshotRuns::new(bench, &server);
+    let snapshots = SnapshotSeries::new(bench, &server);
     let log = bench.temp_file_path("sysbench.log");
     let created = std::fs::File::create(&log);
     let log_file = created.map_err(|cause| DevtoolsError::File { operation: "create", path: log.clone(), cause })?;
-    let mut process = sysbench_command(&server).args(["--time=86400", "run"]).start(log_file)?;
+    let mut process = build_sysbench_command(&server).args(["--time=86400", "run"]).start(log_file)?;
     let commits = CommitCounter::new(&server).await?;
     sleep(WARM_UP_DURATION).await;
     let rates = measure_transaction_rates(&step, case.pairs, &mut process, commits, &snapshots).await?;
     // Dropping `process` kills sysbench.
     drop(process);
-    let measurement = snapshots.check_session_counts(IDLE_SESSION_COUNT)?.compare_rates(case, &rates);
+    let measurement = snapshots.check_session_counts(IDLE_SESSION_COUNT)?.compare_transaction_rates(case, &rates);
     step.complete_with_result(&measurement.format_summary());
     Ok(measurement)
 }
 
 /// Returns a sysbench command that saturates two cores. Its tables fit in memory.
-fn sysbench_command(server: &Server) -> Command {
+fn build_sysbench_command(server: &Server) -> Command {
     Command::new("sysbench").args(["oltp_read_write", "--db-driver=mysql", "--mysql-host=127.0.0.1"]).args([
         format!("--mysql-port={}", server.port()).as_str(),
         "--mysql-user=root",
@@ -114,7 +115,7 @@ fn server_arguments(flavor: Flavor) -> Vec<String> {
 }
 
 /// Snapshots taken under load. Each snapshot has its own file so that its rows can be counted after the measurement.
-struct SnapshotRuns {
+struct SnapshotSeries {
     command: Command,
     directory: PathBuf,
     taken: Cell<usize>,
@@ -137,7 +138,7 @@ impl CommitCounter {
         const COMMIT_COUNTER_QUERY: &str =
             "SELECT count FROM information_schema.innodb_metrics WHERE name = 'trx_rw_commits'";
         let sent_at = Instant::now();
-        let count = timeout(QUERY_TIMEOUT, self.0.query_first::<f64, _>(COMMIT_COUNTER_QUERY)).await;
+        let count = timeout(COMMIT_COUNT_TIMEOUT, self.0.query_first::<f64, _>(COMMIT_COUNTER_QUERY)).await;
         let count = count.map_err(|_| no_response_error("database server"))?;
         let count = count.map_err(|cause| DevtoolsError::Database { operation: "count commits", cause })?;
         Ok((count.unwrap_or_default(), sent_at + sent_at.elapsed() / 2))
@@ -159,7 +160,7 @@ async fn measure_transaction_rates(
     pairs: usize,
     process: &mut Child,
     mut commits: CommitCounter,
-    snapshots: &SnapshotRuns,
+    snapshots: &SnapshotSeries,
 ) -> Result<Vec<f64>, BenchError> {
     let mut rates = Vec::new();
     let mut running = tokio::task::JoinSet::new();
@@ -167,7 +168,7 @@ async fn measure_transaction_rates(
     let mut end = since;
     while rates.len() <= 2 * pairs {
         if rates.len() % 2 == 1 {
-            let (command, file) = snapshots.next_run();
+            let (command, file) = snapshots.next_snapshot_run();
             running.spawn(async move { command.measure_run_time(&file).await });
         }
         end += MEASUREMENT_INTERVAL;
@@ -187,7 +188,7 @@ async fn measure_transaction_rates(
     Ok(rates)
 }
 
-impl SnapshotRuns {
+impl SnapshotSeries {
     fn new(bench: &BenchContext, server: &Server) -> Self {
         let url = server.url();
         let command = Command::new(&bench.clew).args(["snapshot", "--format", "csv", url.as_str()]);
@@ -199,20 +200,20 @@ impl SnapshotRuns {
         }
     }
 
-    fn next_run(&self) -> (Command, PathBuf) {
+    fn next_snapshot_run(&self) -> (Command, PathBuf) {
         let number = self.taken.get();
         self.taken.set(number + 1);
-        (self.command.clone(), self.output_file(number))
+        (self.command.clone(), self.snapshot_output_path(number))
     }
 
-    fn output_file(&self, number: usize) -> PathBuf {
+    fn snapshot_output_path(&self, number: usize) -> PathBuf {
         self.directory.with_extension(format!("{number}.csv"))
     }
 
     /// Returns an error if an idle session is missing from any snapshot.
     fn check_session_counts(self, idle: usize) -> Result<Self, BenchError> {
         for number in 0..self.taken.get() {
-            let found = count_occurrences_in_file(&self.output_file(number), ",Sleep,")?;
+            let found = count_occurrences_in_file(&self.snapshot_output_path(number), ",Sleep,")?;
             if found < idle as u64 {
                 ensure_count("idle sessions of a snapshot", found, idle as u64)?;
             }
@@ -222,7 +223,7 @@ impl SnapshotRuns {
 
     /// Compares the transaction rate of each interval with Clew to the mean rate of the two adjacent intervals.
     /// Each second consists of one interval with a snapshot and one without.
-    fn compare_rates(&self, case: BenchCase, rates: &[f64]) -> Measurement {
+    fn compare_transaction_rates(&self, case: BenchCase, rates: &[f64]) -> Measurement {
         let mut measurement = Measurement::new(case);
         let mut without = Vec::new();
         for [before, with, after] in rates.windows(3).step_by(2).filter_map(|three| three.first_chunk()) {
@@ -270,14 +271,14 @@ mod tests {
 
     #[test]
     fn interval_with_clew_counts_for_half_of_its_second() {
-        let snapshots = SnapshotRuns {
+        let snapshots = SnapshotSeries {
             command: Command::new("clew"),
             directory: PathBuf::new(),
             taken: Cell::new(2),
             max_duration: Cell::default(),
         };
         // The rate rises over time, and each snapshot takes up a tenth of its interval.
-        let measurement = snapshots.compare_rates(MYSQL_OVERHEAD_CASE, &[100.0, 99.0, 120.0, 117.0, 140.0]);
+        let measurement = snapshots.compare_transaction_rates(MYSQL_OVERHEAD_CASE, &[100.0, 99.0, 120.0, 117.0, 140.0]);
         let values = measurement.comparison_results();
         assert!(
             (measurement.baseline[0] - 110.0).abs() < 1e-9 && (measurement.clew[0] - 104.5).abs() < 1e-9,

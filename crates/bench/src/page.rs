@@ -8,7 +8,7 @@ use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
 use clew_devtools::{page, workspace};
 use clew_testkit::{
-    Flavor, RawSession, Server, ServerOptions, SessionLoad, SessionLoadSize, TEN_THOUSAND_SESSION_LOAD,
+    BENCHMARK_SESSION_COUNTS, Flavor, RawSession, Server, ServerOptions, SessionLoad, SessionLoadCounts,
     open_idle_sessions,
 };
 use serde_json::json;
@@ -58,7 +58,7 @@ const SCROLL_MEASUREMENT_SECONDS: u32 = 3;
 const HEAP_MEASUREMENT_SECONDS: u32 = 600;
 
 pub(super) async fn measure_page(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
-    if !bench.filter.includes_any(&PAGE_CASES) {
+    if !bench.filter.includes_any_case(&PAGE_CASES) {
         return Ok(Vec::new());
     }
     progress::print_heading("Web page with 10,000 sessions");
@@ -66,12 +66,12 @@ pub(super) async fn measure_page(bench: &BenchContext) -> Result<Vec<Measurement
     let failed = |cause| BenchError::Load { cause };
     let step = Step::start("Starting the servers and opening the sessions");
     let max_connections =
-        u32::try_from(TEN_THOUSAND_SESSION_LOAD.sessions + BUSY_SESSION_COUNT + 100).unwrap_or(u32::MAX);
+        u32::try_from(BENCHMARK_SESSION_COUNTS.sessions + BUSY_SESSION_COUNT + 100).unwrap_or(u32::MAX);
     let large =
         bench.start_server(Flavor::MySql, &ServerOptions { max_connections, ..ServerOptions::default() }).await?;
-    let load = SessionLoadSize {
-        sessions: TEN_THOUSAND_SESSION_LOAD.sessions - BUSY_SESSION_COUNT,
-        ..TEN_THOUSAND_SESSION_LOAD
+    let load = SessionLoadCounts {
+        sessions: BENCHMARK_SESSION_COUNTS.sessions - BUSY_SESSION_COUNT,
+        ..BENCHMARK_SESSION_COUNTS
     };
     let _load = SessionLoad::start(&large, load).await.map_err(failed)?;
     let _busy = start_busy_sessions(&large).await?;
@@ -90,7 +90,7 @@ pub(super) async fn measure_page(bench: &BenchContext) -> Result<Vec<Measurement
         (SCRIPT_CPU_CASE, "script", SCRIPT_MEASUREMENT_SECONDS),
         (SCROLL_FRAME_TIME_CASE, "scroll", SCROLL_MEASUREMENT_SECONDS),
     ] {
-        if bench.filter.includes(case.name) {
+        if bench.filter.includes_case(case.name) {
             let pairs = run_pairs(
                 case,
                 async || large.measure_metric(metric, seconds).await,
@@ -99,7 +99,7 @@ pub(super) async fn measure_page(bench: &BenchContext) -> Result<Vec<Measurement
             measurements.push(pairs.await?);
         }
     }
-    if bench.filter.includes(HEAP_GROWTH_CASE.name) {
+    if bench.filter.includes_case(HEAP_GROWTH_CASE.name) {
         let step = Step::start(HEAP_GROWTH_CASE.name);
         let (clew, baseline) = tokio::try_join!(
             large.measure_metric("heap", HEAP_MEASUREMENT_SECONDS),
@@ -120,12 +120,12 @@ async fn start_busy_sessions(server: &Server) -> Result<JoinSet<std::io::Result<
         open_idle_sessions(server, BUSY_SESSION_COUNT).await.map_err(|cause| BenchError::Load { cause })?.sessions;
     let mut busy = JoinSet::new();
     for (at, session) in sessions.into_iter().enumerate() {
-        busy.spawn(run_statements(session, at));
+        busy.spawn(run_busy_statements(session, at));
     }
     Ok(busy)
 }
 
-async fn run_statements(mut session: RawSession, first: usize) -> std::io::Result<()> {
+async fn run_busy_statements(mut session: RawSession, first: usize) -> std::io::Result<()> {
     for statement in BUSY_SESSION_STATEMENTS.iter().cycle().skip(first % BUSY_SESSION_STATEMENTS.len()) {
         session.execute(statement).await?;
         tokio::time::sleep(Duration::from_millis(300)).await;

@@ -81,7 +81,7 @@ pub(super) fn queue_cases() -> impl Iterator<Item = BenchCase> {
 
 pub(super) async fn measure_queue(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
     let selected: Vec<_> =
-        QUEUE_OPERATION_CASES.into_iter().filter(|(_, _, case)| bench.filter.includes(case.name)).collect();
+        QUEUE_OPERATION_CASES.into_iter().filter(|(_, _, case)| bench.filter.includes_case(case.name)).collect();
     if selected.is_empty() {
         return Ok(Vec::new());
     }

@@ -142,7 +142,7 @@ impl RunningClewServer<'_> {
     pub(super) async fn run_collection(&self, node: &NodeRef) -> Result<RequestId, BenchError> {
         let started =
             self.client.start_collection(&node.instance, &node.node, &StartCollectionRequest::default()).await;
-        let id = started.map_err(|cause| self.request_error(cause))?;
+        let id = started.map_err(|cause| self.build_request_error(cause))?;
         self.wait_for_collection(node, &id).await?;
         Ok(id)
     }
@@ -151,7 +151,7 @@ impl RunningClewServer<'_> {
     pub(super) async fn wait_for_collection(&self, node: &NodeRef, id: &RequestId) -> Result<(), BenchError> {
         let waited =
             self.client.wait_for_collection(&node.instance, &node.node, id, COLLECTION_TIMEOUT, |_, _| {}).await;
-        match waited.map_err(|cause| self.request_error(cause))? {
+        match waited.map_err(|cause| self.build_request_error(cause))? {
             CollectionStatus::Finished => Ok(()),
             status => Err(BenchError::from(DevtoolsError::UnexpectedOutput {
                 command: "clew serve".to_owned(),
@@ -177,7 +177,7 @@ impl RunningClewServer<'_> {
         let mut submissions = JoinSet::new();
         for (at, node) in nodes.iter().cloned().enumerate() {
             if submissions.len() >= MAX_CONCURRENT_REQUESTS {
-                self.record_request_id(&mut ids, submissions.join_next().await)?;
+                self.store_request_id(&mut ids, submissions.join_next().await)?;
             }
             let client = self.client.clone();
             submissions.spawn(async move {
@@ -187,12 +187,12 @@ impl RunningClewServer<'_> {
             });
         }
         while let Some(submitted) = submissions.join_next().await {
-            self.record_request_id(&mut ids, Some(submitted))?;
+            self.store_request_id(&mut ids, Some(submitted))?;
         }
         Ok(ids.into_iter().flatten().collect())
     }
 
-    fn record_request_id(
+    fn store_request_id(
         &self,
         ids: &mut [Option<RequestId>],
         submitted: Option<SubmitResult>,
@@ -200,7 +200,7 @@ impl RunningClewServer<'_> {
         let Some(submitted) = submitted else { return Ok(()) };
         let (at, id) = submitted
             .map_err(|error| DevtoolsError::Runtime(error.into()))?
-            .map_err(|cause| self.request_error(cause))?;
+            .map_err(|cause| self.build_request_error(cause))?;
         if let Some(slot) = ids.get_mut(at) {
             *slot = Some(id);
         }
@@ -215,10 +215,10 @@ impl RunningClewServer<'_> {
             cause,
         })?;
         let downloaded = self.client.download(&node.instance, &node.node, id, &mut file, |_, _| {}).await;
-        downloaded.map(|downloaded| downloaded.bytes).map_err(|cause| self.request_error(cause))
+        downloaded.map(|downloaded| downloaded.bytes).map_err(|cause| self.build_request_error(cause))
     }
 
-    fn request_error(&self, cause: ClientError) -> BenchError {
+    fn build_request_error(&self, cause: ClientError) -> BenchError {
         let log = self.inventory.deployment.read_server_log();
         let lines: Vec<&str> = log.lines().collect();
         let last = lines.get(lines.len().saturating_sub(MAX_LOG_LINES)..).unwrap_or_default();
@@ -251,7 +251,7 @@ impl RunningClewServer<'_> {
     }
 
     /// Returns a `clew collect` command that collects sessions from one node.
-    pub(super) fn collect_command(&self, node: &NodeRef) -> Command {
+    pub(super) fn build_collect_command(&self, node: &NodeRef) -> Command {
         let (instance, node) = (node.instance.to_string(), node.node.to_string());
         self.inventory.deployment.client_command(&self.process, &["collect", "--instance", &instance, "--node", &node])
     }
@@ -294,7 +294,7 @@ impl RunningClewServer<'_> {
 
     /// Returns the peak memory use of the `clew serve` process in MiB.
     pub(super) fn peak_memory_mib(&self) -> f64 {
-        self.process.pid().and_then(processes::read_peak_memory_kib).map_or(0.0, processes::convert_kib_to_mib)
+        self.process.pid().and_then(processes::read_peak_memory_kib).map_or(0.0, processes::kib_to_mib)
     }
 
     pub(super) async fn stop(self) -> Result<(), DevtoolsError> {
@@ -322,7 +322,7 @@ pub(super) struct GetRequest {
 
 impl GetRequest {
     /// Creates an unsigned GET request.
-    pub(super) fn new_unsigned(target: &str, host: &str) -> Self {
+    pub(super) fn create_unsigned_request(target: &str, host: &str) -> Self {
         Self { target: target.to_owned(), headers: vec![("host".to_owned(), host.to_owned())] }
     }
 

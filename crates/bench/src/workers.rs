@@ -51,7 +51,7 @@ pub(super) fn worker_cases() -> impl Iterator<Item = BenchCase> {
 }
 
 pub(super) async fn measure_workers(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
-    if !worker_cases().any(|case| bench.filter.includes(case.name)) {
+    if !worker_cases().any(|case| bench.filter.includes_case(case.name)) {
         return Ok(Vec::new());
     }
     progress::print_heading("Workers");
@@ -67,7 +67,7 @@ pub(super) async fn measure_workers(bench: &BenchContext) -> Result<Vec<Measurem
     step.complete();
 
     let mut measurements = Vec::new();
-    for (case, workers) in WORKER_CASES.into_iter().filter(|(case, _)| bench.filter.includes(case.name)) {
+    for (case, workers) in WORKER_CASES.into_iter().filter(|(case, _)| bench.filter.includes_case(case.name)) {
         let measurement = run_pairs(
             case,
             async || measure_collection_rate(&inventory, workers).await,

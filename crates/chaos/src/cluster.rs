@@ -149,16 +149,16 @@ impl TestCluster {
         let mut command = add_parent_death_signal(clew, &["worker"]);
         if number == CLOCK_FAULT_WORKER_INDEX {
             command = build_faketime_worker_command(clew)?;
-            fs::write(self.clock_file_path(), "+0\n").map_err(io_error("write a clock"))?;
-            environment.push(("FAKETIME_TIMESTAMP_FILE", self.clock_file_path().into()));
+            fs::write(self.clock_offset_file_path(), "+0\n").map_err(io_error("write a clock"))?;
+            environment.push(("FAKETIME_TIMESTAMP_FILE", self.clock_offset_file_path().into()));
             environment.push(("FAKETIME_CACHE_DURATION", "1".into()));
             // As with a real clock change, the fake clock offset does not affect the monotonic clock.
             environment.push(("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()));
         }
         if number == DISK_FAULT_WORKER_INDEX {
-            fs::create_dir_all(self.tmpfs_path()).map_err(io_error("create a directory"))?;
-            command = wrap_with_private_tmpfs(&self.tmpfs_path(), command);
-            environment.push(("TMPDIR", self.tmpfs_path().into()));
+            fs::create_dir_all(self.tmpfs_mount_point()).map_err(io_error("create a directory"))?;
+            command = wrap_with_private_tmpfs(&self.tmpfs_mount_point(), command);
+            environment.push(("TMPDIR", self.tmpfs_mount_point().into()));
         }
         let mut worker = ClewProcess::new(&name, command, environment, logs);
         worker.start().await?;
@@ -167,17 +167,17 @@ impl TestCluster {
     }
 
     /// Returns the path of the file from which worker [`CLOCK_FAULT_WORKER_INDEX`] reads its clock offset.
-    pub(crate) fn clock_file_path(&self) -> PathBuf {
+    pub(crate) fn clock_offset_file_path(&self) -> PathBuf {
         self.directory.path().join("clock")
     }
 
     /// Returns the mount point of the tmpfs in which worker [`DISK_FAULT_WORKER_INDEX`] stores its temporary files.
-    pub(crate) fn tmpfs_path(&self) -> PathBuf {
+    pub(crate) fn tmpfs_mount_point(&self) -> PathBuf {
         self.directory.path().join("disk")
     }
 
     /// Creates an API client for each Clew server.
-    pub(crate) fn create_clients(&self, settings: &Settings) -> Result<Vec<Client>, ChaosError> {
+    pub(crate) fn create_api_clients(&self, settings: &Settings) -> Result<Vec<Client>, ChaosError> {
         let clients = self.addresses.iter().map(|address| {
             let key = parse_command_output_id(&self.tenant.access_key)?;
             let client = Client::builder(address)
@@ -293,9 +293,11 @@ fn add_parent_death_signal(clew: &Path, arguments: &[&str]) -> Vec<OsString> {
 /// Wraps a command so that it runs in its own mount namespace with a small tmpfs mounted at `disk`.
 /// The kernel removes the tmpfs when the process exits.
 fn wrap_with_private_tmpfs(disk: &Path, command: Vec<OsString>) -> Vec<OsString> {
-    const MOUNT_SCRIPT: &str = "mount -t tmpfs -o size=64m clew-chaos \"$0\" && exec \"$@\"";
+    const TMPFS_MOUNT_SCRIPT: &str = "mount -t tmpfs -o size=64m clew-chaos \"$0\" && exec \"$@\"";
     let mut wrapped: Vec<OsString> =
-        ["unshare", "--user", "--map-root-user", "--mount", "--", "sh", "-c", MOUNT_SCRIPT].map(OsString::from).into();
+        ["unshare", "--user", "--map-root-user", "--mount", "--", "sh", "-c", TMPFS_MOUNT_SCRIPT]
+            .map(OsString::from)
+            .into();
     wrapped.push(disk.into());
     wrapped.extend(command);
     wrapped

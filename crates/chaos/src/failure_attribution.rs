@@ -11,7 +11,7 @@ use crate::timeline::FaultEvent;
 const ATTRIBUTION_WINDOW_MILLIS: i64 = 60_000;
 
 /// S3 error code for a request whose timestamp differs too much from the clock of the S3 server.
-const CLOCK_SKEW_ERROR: &str = "RequestTimeTooSkewed";
+const REQUEST_TIME_TOO_SKEWED: &str = "RequestTimeTooSkewed";
 /// Operating system error message for a full disk (`ENOSPC`).
 const DISK_FULL_MESSAGE: &str = "No space left on device";
 
@@ -22,9 +22,9 @@ pub(crate) fn find_unexplained_failure(row: &TaskRow, node: NodeKind, events: &[
     let is_explained = match node {
         NodeKind::ClosesConnections if matches!(kind, "connection-lost" | "unreachable") => true,
         NodeKind::Unreachable if kind == "unreachable" => true,
-        _ => events
-            .iter()
-            .any(|event| overlaps_collection(event, row) && explains_failure(event.fault, kind, detail, row)),
+        _ => events.iter().any(|event| {
+            fault_overlaps_collection(event, row) && fault_explains_failure(event.fault, kind, detail, row)
+        }),
     };
     (!is_explained).then(|| format!("unexplained failure of {node:?} ({kind}: {detail})"))
 }
@@ -33,19 +33,19 @@ pub(crate) fn find_unexplained_failure(row: &TaskRow, node: NodeKind, events: &[
 pub(crate) fn format_failure_label(row: &TaskRow) -> String {
     let detail = row.failure_detail.as_deref().unwrap_or_default();
     let kind = row.failure_kind.as_deref().unwrap_or_default();
-    let known_parts = [CLOCK_SKEW_ERROR, DISK_FULL_MESSAGE, "could not look up", "s3://"];
+    let known_parts = [REQUEST_TIME_TOO_SKEWED, DISK_FULL_MESSAGE, "could not look up", "s3://"];
     let found = known_parts.into_iter().find(|part| detail.contains(part));
     found.map_or_else(|| kind.to_owned(), |part| format!("{kind}, {part}"))
 }
 
 /// Returns true if the collection was queued or running during the fault or the subsequent attribution window.
-fn overlaps_collection(event: &FaultEvent, row: &TaskRow) -> bool {
+fn fault_overlaps_collection(event: &FaultEvent, row: &TaskRow) -> bool {
     let ended = row.ended_at.unwrap_or(i64::MAX);
     event.begin <= ended && event.end.saturating_add(ATTRIBUTION_WINDOW_MILLIS) >= row.created_at
 }
 
 /// Returns true if the fault can cause a collection to fail with the failure kind `kind` and the message `detail`.
-fn explains_failure(fault: Fault, kind: &str, detail: &str, row: &TaskRow) -> bool {
+fn fault_explains_failure(fault: Fault, kind: &str, detail: &str, row: &TaskRow) -> bool {
     let is_metadata_failure = kind == "store-failed" && detail.starts_with("could not look up ");
     let is_result_failure = kind == "store-failed" && detail.contains("s3://");
     let is_repeatedly_lost = kind == "gave-up" && row.attempts > 5;
@@ -55,7 +55,7 @@ fn explains_failure(fault: Fault, kind: &str, detail: &str, row: &TaskRow) -> bo
             is_metadata_failure || is_repeatedly_lost
         }
         Fault::S3Stop | Fault::S3Slow => is_result_failure,
-        Fault::ClockShift => is_result_failure && detail.contains(CLOCK_SKEW_ERROR),
+        Fault::ClockShift => is_result_failure && detail.contains(REQUEST_TIME_TOO_SKEWED),
         Fault::DiskFull => kind == "store-failed" && detail.contains(DISK_FULL_MESSAGE),
     }
 }

@@ -67,7 +67,7 @@ impl FaultInjector<'_> {
         let mut killed: Vec<&mut ClewProcess> = killed_workers.chain(killed_servers).collect();
         let names: Vec<&str> = killed.iter().map(|process| process.name.as_str()).collect();
         self.timeline
-            .record_fault_start(Fault::Kill, &format!("{} for {:.1} s", names.join(", "), duration.as_secs_f64()));
+            .mark_fault_started(Fault::Kill, &format!("{} for {:.1} s", names.join(", "), duration.as_secs_f64()));
         for process in &mut killed {
             process.kill().await?;
         }
@@ -75,7 +75,7 @@ impl FaultInjector<'_> {
         for process in &mut killed {
             process.start().await?;
         }
-        self.timeline.record_fault_end(Fault::Kill);
+        self.timeline.mark_fault_ended(Fault::Kill);
         Ok(())
     }
 
@@ -83,35 +83,35 @@ impl FaultInjector<'_> {
         let graceful = self.rng.bool();
         let how = if graceful { "graceful stop" } else { "crash" };
         self.timeline
-            .record_fault_start(Fault::PostgresRestart, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
+            .mark_fault_started(Fault::PostgresRestart, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
         let metadata = &mut self.cluster.metadata;
         let result = if graceful { metadata.stop() } else { metadata.crash() };
         result.map_err(io_error("stop PostgreSQL"))?;
         sleep(duration).await;
         metadata.restart().await?;
-        self.timeline.record_fault_end(Fault::PostgresRestart);
+        self.timeline.mark_fault_ended(Fault::PostgresRestart);
         Ok(())
     }
 
     async fn pause_postgres(&mut self, duration: Duration) -> Result<(), ChaosError> {
-        self.timeline.record_fault_start(Fault::PostgresPause, &format!("for {:.1} s", duration.as_secs_f64()));
+        self.timeline.mark_fault_started(Fault::PostgresPause, &format!("for {:.1} s", duration.as_secs_f64()));
         self.cluster.metadata.pause().map_err(io_error("pause PostgreSQL"))?;
         sleep(duration).await;
         self.cluster.metadata.resume().map_err(io_error("resume PostgreSQL"))?;
-        self.timeline.record_fault_end(Fault::PostgresPause);
+        self.timeline.mark_fault_ended(Fault::PostgresPause);
         Ok(())
     }
 
     async fn stop_object_storage(&mut self, duration: Duration) -> Result<(), ChaosError> {
         let graceful = self.rng.bool();
         let how = if graceful { "graceful stop" } else { "SIGKILL" };
-        self.timeline.record_fault_start(Fault::S3Stop, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
+        self.timeline.mark_fault_started(Fault::S3Stop, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
         let results = &mut self.cluster.results;
         let result = if graceful { results.stop() } else { results.kill() };
         result.map_err(io_error("stop the S3 server"))?;
         sleep(duration).await;
         results.restart().await?;
-        self.timeline.record_fault_end(Fault::S3Stop);
+        self.timeline.mark_fault_ended(Fault::S3Stop);
         Ok(())
     }
 
@@ -122,11 +122,11 @@ impl FaultInjector<'_> {
         } else {
             (TrafficMode::Stall, "no traffic".to_owned())
         };
-        self.timeline.record_fault_start(Fault::S3Slow, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
+        self.timeline.mark_fault_started(Fault::S3Slow, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
         self.cluster.results_proxy.set_traffic_mode(traffic);
         sleep(duration).await;
         self.cluster.results_proxy.set_traffic_mode(TrafficMode::Forward);
-        self.timeline.record_fault_end(Fault::S3Slow);
+        self.timeline.mark_fault_ended(Fault::S3Slow);
         Ok(())
     }
 
@@ -137,24 +137,24 @@ impl FaultInjector<'_> {
         let worker = self.rng.usize(..self.cluster.metadata_proxies.len());
         let Some(proxy) = self.cluster.metadata_proxies.get(worker) else { return Ok(()) };
         let details = format!("worker-{} from PostgreSQL, for {:.1} s", worker + 1, duration.as_secs_f64());
-        self.timeline.record_fault_start(Fault::NetworkPartition, &details);
+        self.timeline.mark_fault_started(Fault::NetworkPartition, &details);
         proxy.set_traffic_mode(TrafficMode::Stall);
         sleep(duration).await;
         proxy.set_traffic_mode(TrafficMode::Forward);
-        self.timeline.record_fault_end(Fault::NetworkPartition);
+        self.timeline.mark_fault_ended(Fault::NetworkPartition);
         Ok(())
     }
 
     async fn shift_clock(&mut self, duration: Duration) -> Result<(), ChaosError> {
         let Some(worker) = self.cluster.workers.get(CLOCK_FAULT_WORKER_INDEX) else { return Ok(()) };
         let (offset, seconds) = if self.rng.bool() { ("+1h", 3600) } else { ("-1h", -3600) };
-        self.timeline.record_fault_start(
+        self.timeline.mark_fault_started(
             Fault::ClockShift,
             &format!("{} by {offset}, for {:.1} s", worker.name, duration.as_secs_f64()),
         );
         let log_start = worker.log_length_bytes();
         let write_offset = |offset: &str| {
-            fs::write(self.cluster.clock_file_path(), format!("{offset}\n")).map_err(io_error("set a clock"))
+            fs::write(self.cluster.clock_offset_file_path(), format!("{offset}\n")).map_err(io_error("set a clock"))
         };
         write_offset(offset)?;
         wait_for_clock_shift(worker, log_start, seconds, "timestamp shifted by one hour").await?;
@@ -164,7 +164,7 @@ impl FaultInjector<'_> {
         // While S3 rejects a worker's requests, the worker retries every two seconds and logs nothing in between.
         // Wait for a correct timestamp in the log, so that the log also shows the effect of the next fault.
         wait_for_clock_shift(worker, log_start, 0, "correct timestamp").await?;
-        self.timeline.record_fault_end(Fault::ClockShift);
+        self.timeline.mark_fault_ended(Fault::ClockShift);
         Ok(())
     }
 
@@ -173,27 +173,32 @@ impl FaultInjector<'_> {
         let Some(pid) = worker.pid() else { return Err(worker.process_error("it is not running")) };
         // Use `/proc/PID/root`, because the tmpfs is mounted only in the worker's mount namespace.
         let mut filler = PathBuf::from(format!("/proc/{pid}/root"));
-        filler.push(self.cluster.tmpfs_path().strip_prefix("/").unwrap_or(&self.cluster.tmpfs_path()));
+        filler.push(self.cluster.tmpfs_mount_point().strip_prefix("/").unwrap_or(&self.cluster.tmpfs_mount_point()));
         filler.push("filler");
-        self.timeline.record_fault_start(
+        self.timeline.mark_fault_started(
             Fault::DiskFull,
             &format!("disk of {}, for {:.1} s", worker.name, duration.as_secs_f64()),
         );
         let (started, log_start) = (Instant::now(), worker.log_length_bytes());
         // Refills the space that collections free until the worker logs the error.
         while started.elapsed() < duration || !worker.read_log_from_offset(log_start).contains(DISK_FULL_MESSAGE) {
-            check_effect_timeout(started, Fault::DiskFull, worker, DISK_FULL_MESSAGE)?;
+            fail_if_effect_overdue(started, Fault::DiskFull, worker, DISK_FULL_MESSAGE)?;
             fill_until_disk_full(&filler)?;
             sleep(Duration::from_millis(100)).await;
         }
         fs::remove_file(&filler).map_err(io_error("free the disk space"))?;
-        self.timeline.record_fault_end(Fault::DiskFull);
+        self.timeline.mark_fault_ended(Fault::DiskFull);
         Ok(())
     }
 }
 
 /// Returns [`ChaosError::NoEffect`] if [`FAULT_EFFECT_TIMEOUT`] has elapsed since `started`.
-fn check_effect_timeout(started: Instant, fault: Fault, worker: &ClewProcess, effect: &str) -> Result<(), ChaosError> {
+fn fail_if_effect_overdue(
+    started: Instant,
+    fault: Fault,
+    worker: &ClewProcess,
+    effect: &str,
+) -> Result<(), ChaosError> {
     if started.elapsed() < FAULT_EFFECT_TIMEOUT {
         return Ok(());
     }
@@ -224,7 +229,7 @@ async fn wait_for_clock_shift(
 ) -> Result<(), ChaosError> {
     let started = Instant::now();
     while !has_logged_clock_offset(worker, log_start, seconds) {
-        check_effect_timeout(started, Fault::ClockShift, worker, effect)?;
+        fail_if_effect_overdue(started, Fault::ClockShift, worker, effect)?;
         sleep(Duration::from_millis(250)).await;
     }
     Ok(())

@@ -8,7 +8,9 @@ use crate::db_trace::TaskRow;
 use crate::failure_attribution::find_unexplained_failure;
 use crate::nodes::NodeKind;
 use crate::timeline::FaultEvent;
-use crate::workload::{CollectionRecord, DownloadedResult, RequestRecord, accepted_records, prefix_with_collection_id};
+use crate::workload::{
+    CollectionRecord, DownloadedResult, RequestRecord, accepted_collection_records, prefix_with_collection_id,
+};
 
 /// Data recorded during a run for the invariant checks.
 pub(crate) struct InvariantCheckInput<'a> {
@@ -25,13 +27,13 @@ pub(crate) struct InvariantCheckInput<'a> {
 pub(crate) fn find_invariant_violations(evidence: &InvariantCheckInput<'_>) -> Vec<String> {
     let mut violations = Vec::new();
     let rows: HashMap<&str, &TaskRow> = evidence.rows.iter().map(|row| (row.request_id.as_str(), row)).collect();
-    for (_, record) in accepted_records(evidence.requests) {
+    for (_, record) in accepted_collection_records(evidence.requests) {
         let id = &record.accepted.id;
         violations.extend(record.violations.iter().map(|violation| prefix_with_collection_id(id, violation)));
         match rows.get(id.as_str()) {
             None => violations.push(prefix_with_collection_id(id, "it was accepted and is lost")),
             Some(row) => {
-                let found = check_client_record(record, row, evidence);
+                let found = check_collection_record(record, row, evidence);
                 violations.extend(found.into_iter().map(|violation| prefix_with_collection_id(id, &violation)));
             }
         }
@@ -46,7 +48,11 @@ pub(crate) fn find_invariant_violations(evidence: &InvariantCheckInput<'_>) -> V
 }
 
 /// Compares the responses received for a collection with the collection's database row.
-fn check_client_record(record: &CollectionRecord, row: &TaskRow, evidence: &InvariantCheckInput<'_>) -> Vec<String> {
+fn check_collection_record(
+    record: &CollectionRecord,
+    row: &TaskRow,
+    evidence: &InvariantCheckInput<'_>,
+) -> Vec<String> {
     let mut violations = Vec::new();
     let kind = record.accepted.node.kind;
     let status = match row.status.as_str() {

@@ -32,7 +32,7 @@ struct FaultsArgs {
 
 /// Error of a fault injection run.
 #[derive(Debug, thiserror::Error)]
-enum FaultsError {
+enum FaultInjectionError {
     #[error(transparent)]
     Devtools(#[from] DevtoolsError),
     #[error(transparent)]
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 }
 
 /// Injects the faults. Returns an error if Clew violated an invariant.
-async fn inject_faults(arguments: FaultsArgs) -> Result<(), FaultsError> {
+async fn inject_faults(arguments: FaultsArgs) -> Result<(), FaultInjectionError> {
     progress::print_heading("Prerequisites of the fault injection");
     install::install_test_prerequisites().await?;
     let clew = match arguments.clew {
@@ -77,6 +77,6 @@ async fn inject_faults(arguments: FaultsArgs) -> Result<(), FaultsError> {
     print_line(&report.to_string());
     match report.violations().len() {
         0 => Ok(()),
-        violations => Err(FaultsError::InvariantsViolated { violations }),
+        violations => Err(FaultInjectionError::InvariantsViolated { violations }),
     }
 }

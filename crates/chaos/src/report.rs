@@ -6,7 +6,7 @@ use std::fmt;
 use crate::db_trace::TaskRow;
 use crate::fault::Fault;
 use crate::timeline::FaultEvent;
-use crate::workload::{RequestOutcome, RequestRecord, accepted_records};
+use crate::workload::{RequestOutcome, RequestRecord, accepted_collection_records};
 
 /// Result of a run.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl FaultSummary {
         let summarize_fault = |(phase, fault): (usize, &Fault)| {
             let in_phase = || requests.iter().filter(|request| request.phase == phase);
             let count = |is: fn(&RequestOutcome) -> bool| in_phase().filter(|request| is(&request.outcome)).count();
-            let accepted_rows: Vec<&TaskRow> = accepted_records(requests)
+            let accepted_rows: Vec<&TaskRow> = accepted_collection_records(requests)
                 .filter(|(of, _)| *of == phase)
                 .filter_map(|(_, record)| rows.get(record.accepted.id.as_str()).copied())
                 .collect();

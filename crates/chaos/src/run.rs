@@ -20,7 +20,7 @@ use crate::invariants::{self, InvariantCheckInput};
 use crate::nodes::AcceptedCollection;
 use crate::report::{FaultSummary, RunReport};
 use crate::timeline::FaultTimeline;
-use crate::workload::{self, ClientPool, DownloadedResult, STALL_TIMEOUT, Workload, accepted_records};
+use crate::workload::{self, ClientPool, DownloadedResult, STALL_TIMEOUT, Workload, accepted_collection_records};
 
 /// Time from the start of the workload to the first fault.
 const WARM_UP_DURATION: Duration = Duration::from_secs(5);
@@ -66,7 +66,7 @@ pub async fn run(options: RunOptions) -> Result<RunReport, ChaosError> {
     let mut cluster = TestCluster::start(&clew, &logs).await?;
     db_trace::install_completion_trigger(&cluster.metadata.url()).await?;
     timeline.print_progress("the cluster is running; starting the workload");
-    let clients = cluster.create_clients(&workload::client_settings())?;
+    let clients = cluster.create_api_clients(&workload::client_settings_without_retries())?;
     let pool = ClientPool::new(clients, std::mem::take(&mut cluster.inventory));
     let workload = Workload::start(pool.clone(), per_second, rng.fork());
 
@@ -88,7 +88,7 @@ pub async fn run(options: RunOptions) -> Result<RunReport, ChaosError> {
     let rows = wait_for_collections(&cluster).await?;
 
     timeline.print_progress("downloading all results again");
-    let finished: Vec<AcceptedCollection> = accepted_records(&requests)
+    let finished: Vec<AcceptedCollection> = accepted_collection_records(&requests)
         .filter(|(_, record)| {
             rows.iter().any(|row| row.request_id == record.accepted.id.as_str() && row.status == "finished")
         })
@@ -123,7 +123,7 @@ pub async fn run(options: RunOptions) -> Result<RunReport, ChaosError> {
         seed,
         failures,
         summaries: FaultSummary::summarize_faults(&faults, &requests, &rows, &events),
-        unconfirmed: rows.len().saturating_sub(accepted_records(&requests).count()),
+        unconfirmed: rows.len().saturating_sub(accepted_collection_records(&requests).count()),
         downloaded: downloads.values().filter(|download| download.is_ok()).count(),
         orphans: (before.len(), after.len()),
         swept: logs.swept,

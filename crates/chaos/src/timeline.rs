@@ -33,24 +33,24 @@ impl FaultTimeline {
     }
 
     /// Records the start of a fault and prints a progress message.
-    pub(crate) fn record_fault_start(&self, fault: Fault, details: &str) {
+    pub(crate) fn mark_fault_started(&self, fault: Fault, details: &str) {
         self.print_progress(&format!("{fault} begins: {details}"));
-        self.lock_events().push(FaultEvent { fault, begin: current_unix_millis(), end: i64::MAX });
+        self.events_guard().push(FaultEvent { fault, begin: current_unix_millis(), end: i64::MAX });
     }
 
     /// Records the end of a fault and prints a progress message.
-    pub(crate) fn record_fault_end(&self, fault: Fault) {
+    pub(crate) fn mark_fault_ended(&self, fault: Fault) {
         self.print_progress(&format!("{fault} ends"));
-        if let Some(event) = self.lock_events().iter_mut().rev().find(|event| event.fault == fault) {
+        if let Some(event) = self.events_guard().iter_mut().rev().find(|event| event.fault == fault) {
             event.end = current_unix_millis();
         }
     }
 
     pub(crate) fn events(&self) -> Vec<FaultEvent> {
-        self.lock_events().clone()
+        self.events_guard().clone()
     }
 
-    fn lock_events(&self) -> MutexGuard<'_, Vec<FaultEvent>> {
+    fn events_guard(&self) -> MutexGuard<'_, Vec<FaultEvent>> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

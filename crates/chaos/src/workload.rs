@@ -23,7 +23,7 @@ pub(crate) const STALL_TIMEOUT: Duration = Duration::from_mins(2);
 const REQUEST_RETRY_DELAY: Duration = Duration::from_millis(300);
 
 /// Returns client settings that disable retries, because the workload retries failed requests on another server.
-pub(crate) fn client_settings() -> Settings {
+pub(crate) fn client_settings_without_retries() -> Settings {
     Settings {
         connect_timeout: Duration::from_secs(2),
         response_timeout: Duration::from_secs(20),
@@ -109,10 +109,10 @@ impl ClientPool {
 
     /// Returns true if the workload is stopping and no collection has made progress for [`STALL_TIMEOUT`].
     fn has_stalled(&self) -> bool {
-        self.is_stopping.load(Ordering::Relaxed) && self.lock_last_progress().elapsed() > STALL_TIMEOUT
+        self.is_stopping.load(Ordering::Relaxed) && self.last_progress_guard().elapsed() > STALL_TIMEOUT
     }
 
-    fn lock_last_progress(&self) -> MutexGuard<'_, Instant> {
+    fn last_progress_guard(&self) -> MutexGuard<'_, Instant> {
         self.last_progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -150,7 +150,7 @@ impl ClientPool {
                 sleep(REQUEST_RETRY_DELAY).await;
             }
             if record.status != before || !record.is_incomplete() {
-                *self.lock_last_progress() = Instant::now();
+                *self.last_progress_guard() = Instant::now();
             }
         }
     }
@@ -264,7 +264,7 @@ impl Workload {
     /// Stops requesting collections, then waits for accepted collections as long as any of them still makes progress.
     /// Returns the records of all requests.
     pub(crate) async fn stop(self) -> Vec<RequestRecord> {
-        *self.pool.lock_last_progress() = Instant::now();
+        *self.pool.last_progress_guard() = Instant::now();
         self.pool.is_stopping.store(true, Ordering::Relaxed);
         self.stop.cancel();
         self.task.await.unwrap_or_default()
@@ -292,7 +292,9 @@ impl DownloadSink for MemorySink {
 }
 
 /// Returns the collection record of each accepted request and the index of the fault that was active at that time.
-pub(crate) fn accepted_records(requests: &[RequestRecord]) -> impl Iterator<Item = (usize, &CollectionRecord)> {
+pub(crate) fn accepted_collection_records(
+    requests: &[RequestRecord],
+) -> impl Iterator<Item = (usize, &CollectionRecord)> {
     requests.iter().filter_map(|request| match &request.outcome {
         RequestOutcome::Accepted(record) => Some((request.phase, &**record)),
         _ => None,

@@ -11,7 +11,7 @@ use clew_store::{AuditFilter, AuditRecord, Store};
 use serde_json::json;
 
 use crate::error::CliError;
-use crate::store_args::StoreCommandArgs;
+use crate::store_args::StoreAndFormatArgs;
 use filters::AuditFilterArgs;
 
 /// Maximum number of audit rows per database query.
@@ -41,7 +41,7 @@ struct ListArgs {
     #[arg(long, value_name = "NUMBER", default_value = "100", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     limit: u32,
     #[command(flatten)]
-    store_args: StoreCommandArgs,
+    store_args: StoreAndFormatArgs,
 }
 
 const LIST_AFTER_HELP: &str = "\

@@ -75,20 +75,20 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     let (instance, node) = (&arguments.instance, &arguments.node);
     let progress = CollectionProgress::start();
     let selection = arguments.filters.clone().into_selection_draft().into();
-    let request_id = client.start_collection(instance, node, &selection).await.map_err(convert_client_error)?;
+    let request_id = client.start_collection(instance, node, &selection).await.map_err(cli_error_from_client)?;
     let limit = Duration::from_secs(arguments.timeout);
     progress.set_collecting_message();
     let status = client
         .wait_for_collection(instance, node, &request_id, limit, |_, _| {})
         .await
-        .map_err(convert_client_error)?;
+        .map_err(cli_error_from_client)?;
     match status {
         CollectionStatus::Finished => {}
         CollectionStatus::Error => {
             let reason = client
                 .fetch_collection_failure_reason(instance, node, &request_id)
                 .await
-                .map_err(convert_client_error)?;
+                .map_err(cli_error_from_client)?;
             let reason = to_single_line(&reason.unwrap_or_default());
             return Err(CliError::new_failure(format!("the collection failed: {reason}")));
         }
@@ -107,7 +107,7 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
         OutputTarget::Device(path) => {
             let device = output::open_device(&path)?;
             if device.is_terminal() {
-                let terminal = Output::from_device(path, device, false);
+                let terminal = Output::new_device_output(path, device, false);
                 return download_result_to_terminal(&client, &arguments, &request_id, progress, terminal).await;
             }
             let mut target = StreamSink::new(tokio::fs::File::from_std(device));
@@ -156,7 +156,7 @@ async fn download_result<T: clew_client::DownloadSink>(
         })
         .await
         .map(|_| ())
-        .map_err(convert_client_error)
+        .map_err(cli_error_from_client)
 }
 
 impl ApiServerArgs {
@@ -173,7 +173,7 @@ impl ApiServerArgs {
                     .with_fix("set CLEW_PROJECT_ID or CLEW_REGION; clew init --format env prints them"));
             }
         };
-        builder.build().map_err(convert_client_error)
+        builder.build().map_err(cli_error_from_client)
     }
 
     fn read_api_credentials(&self) -> Result<Credentials, CliError> {
@@ -193,7 +193,7 @@ fn require_env_var(name: &str) -> Result<String, CliError> {
     std::env::var(name).map_err(|_| CliError::new_refusal(format!("{name} is not set")))
 }
 
-fn convert_client_error(error: ClientError) -> CliError {
+fn cli_error_from_client(error: ClientError) -> CliError {
     match error {
         ClientError::Write(error) => CliError::from_write_error("the output", &error),
         ClientError::Setup(_) => CliError::new_refusal(error.to_string()),

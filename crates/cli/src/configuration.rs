@@ -238,7 +238,7 @@ impl Default for ClientLimitSettings {
 
 impl ClientLimitSettings {
     /// Converts the request rate limits to [`RateLimitSettings`].
-    pub(crate) fn to_rate_settings(&self) -> RateLimitSettings {
+    pub(crate) fn to_rate_limit_settings(&self) -> RateLimitSettings {
         RateLimitSettings {
             principal_per_second: self.principal_per_second,
             principal_burst: self.principal_burst,
@@ -271,17 +271,20 @@ impl Configuration {
     /// Returns the worker settings. Fails if a duration or count is out of range.
     pub(crate) fn worker_settings(&self) -> Result<clew_worker::WorkerSettings, CliError> {
         Ok(clew_worker::WorkerSettings {
-            concurrency: require_at_least_one("collections.concurrency", self.collections.concurrency)?,
+            concurrency: require_positive_number("collections.concurrency", self.collections.concurrency)?,
             max_stalled: self.collections.max_stalled,
-            max_running_per_node: require_at_least_one("collections.per_node", self.collections.per_node)?,
-            max_queued_per_node: require_at_least_one("collections.queue_per_node", self.collections.queue_per_node)?,
+            max_running_per_node: require_positive_number("collections.per_node", self.collections.per_node)?,
+            max_queued_per_node: require_positive_number(
+                "collections.queue_per_node",
+                self.collections.queue_per_node,
+            )?,
             retention: require_positive_duration("results.retention", self.results.retention)?,
             formula_guard: self.results.formula_guard,
             audit_retention: require_positive_duration("audit.retention", self.audit.retention)?,
             limits: clew_mysql::ReadLimits {
                 read_timeout: require_positive_duration("nodes.timeout", self.nodes.timeout)?,
                 connect_timeout: require_positive_duration("nodes.connect_timeout", self.nodes.connect_timeout)?,
-                max_bytes: require_at_least_one("nodes.max_bytes", self.nodes.max_bytes)?,
+                max_bytes: require_positive_number("nodes.max_bytes", self.nodes.max_bytes)?,
             },
             ..clew_worker::WorkerSettings::default()
         })
@@ -313,7 +316,7 @@ impl Configuration {
         Ok(ApiSettings {
             allowed_hosts,
             hsts: self.http.hsts,
-            max_connections: require_at_least_one("http.connections", self.http.connections)?,
+            max_connections: require_positive_number("http.connections", self.http.connections)?,
             max_reserved_connections: self.http.reserved_connections,
             max_connections_per_peer: self.http.connections_per_peer,
             max_streams_per_principal: self.limits.streams_per_principal,
@@ -326,7 +329,7 @@ impl Configuration {
     }
 }
 
-fn require_at_least_one<T: PartialOrd + From<u8>>(key: &str, value: T) -> Result<T, CliError> {
+fn require_positive_number<T: PartialOrd + From<u8>>(key: &str, value: T) -> Result<T, CliError> {
     if value >= T::from(1) { Ok(value) } else { Err(CliError::new_refusal(format!("{key} must be at least 1"))) }
 }
 

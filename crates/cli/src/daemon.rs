@@ -141,7 +141,7 @@ impl Daemon {
     }
 
     /// Spawns a task that dispatches events from other Clew processes until `shutdown` is cancelled.
-    pub(crate) fn listen_for_notifications(&self, shutdown: &CancellationToken) {
+    pub(crate) fn spawn_event_dispatcher(&self, shutdown: &CancellationToken) {
         let (collections, kills) = (self.collections.clone(), self.intelligent_kills.clone());
         tokio::spawn(clew_worker::dispatch_store_events(self.store.clone(), collections, kills, shutdown.clone()));
     }
@@ -149,7 +149,7 @@ impl Daemon {
     /// Spawns a task that periodically checks whether another process has rotated the master key.
     /// After a rotation, the task cancels `shutdown` and returns an error, because this process still has the old key.
     /// Cancelling `shutdown` shuts down the process.
-    pub(crate) fn watch_master_key(&self, shutdown: &CancellationToken) -> JoinHandle<Result<(), CliError>> {
+    pub(crate) fn watch_master_key_rotation(&self, shutdown: &CancellationToken) -> JoinHandle<Result<(), CliError>> {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         tokio::spawn(async move {
             while shutdown.run_until_cancelled(tokio::time::sleep(MASTER_KEY_CHECK_INTERVAL)).await.is_some() {
@@ -190,7 +190,7 @@ impl Daemon {
     pub(crate) fn build_http_service(&self, configuration: &Configuration, settings: ApiSettings) -> AppState {
         AppState::from(AppComponents {
             store: self.store.clone(),
-            limits: RateLimits::new(configuration.limits.to_rate_settings(), self.metrics.clone()),
+            limits: RateLimits::new(configuration.limits.to_rate_limit_settings(), self.metrics.clone()),
             collections: self.collections.clone(),
             node_reads: NodeReadLimits::new(self.settings.limits),
             kills: self.kills.clone(),
@@ -204,12 +204,12 @@ impl Daemon {
 /// Checks whether audit rows were removed. If so, logs an error and appends an `AuditTruncated` audit event.
 /// If appending the event fails, the next check reports the same lost audit rows again.
 async fn check_audit_truncation(store: &Store) {
-    if let Err(error) = record_audit_truncation(store).await {
+    if let Err(error) = report_lost_audit_rows(store).await {
         warn!(%error, "could not check the audit log for removed rows; the next check retries");
     }
 }
 
-async fn record_audit_truncation(store: &Store) -> Result<(), StoreError> {
+async fn report_lost_audit_rows(store: &Store) -> Result<(), StoreError> {
     let Some(loss) = store.detect_audit_truncation().await? else { return Ok(()) };
     error!(audit.problem = %loss, "rows of the audit log were removed");
     let missing = AuditEvent {

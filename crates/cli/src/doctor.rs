@@ -33,7 +33,9 @@ pub(crate) async fn run(arguments: DoctorArgs) -> Result<(), CliError> {
     let (node, limits) = arguments.node.resolve_node_url()?;
     let diagnosis = diagnose_node(&node, &limits).await?;
     match arguments.format {
-        DoctorFormat::Text => output::write_styled_stdout(&render_diagnosis(&diagnosis, output::stdout_has_colours())),
+        DoctorFormat::Text => {
+            output::write_stdout_with_colours(&render_diagnosis(&diagnosis, output::stdout_supports_colours()))
+        }
         DoctorFormat::Json => output::write_stdout(&output::to_json_text(&diagnosis)?),
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::error::CliError;
 use crate::local_actor;
 use crate::new_password::NewPasswordArgs;
-use crate::store_args::StoreCommandArgs;
+use crate::store_args::StoreAndFormatArgs;
 use crate::text_table;
 use crate::validators;
 
@@ -40,7 +40,7 @@ struct CreateArgs {
     #[command(flatten)]
     password: NewPasswordArgs,
     #[command(flatten)]
-    store_args: StoreCommandArgs,
+    store_args: StoreAndFormatArgs,
 }
 
 const CREATE_AFTER_HELP: &str = "\
@@ -57,7 +57,7 @@ administrator:
 #[command(after_help = "Example:\n  clew domain list --format json")]
 struct ListArgs {
     #[command(flatten)]
-    store_args: StoreCommandArgs,
+    store_args: StoreAndFormatArgs,
 }
 
 pub(crate) async fn run(arguments: DomainCommandArgs) -> Result<(), CliError> {
@@ -94,7 +94,7 @@ async fn create_domain(arguments: CreateArgs) -> Result<(), CliError> {
             format!(
                 "{}\n{}Next: clew key create {admin} --domain {name}\n",
                 fields(),
-                password.format_password_notice()
+                password.format_generated_password_notice()
             )
         },
         || {

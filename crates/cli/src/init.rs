@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use clew_iam::{access_key, password};
 use clew_model::AccessKeyId;
-use clew_store::{InitialIds, InitialTenant, Store, StoreError, StoreLocation};
+use clew_store::{InitialTenant, InitialTenantIds, Store, StoreError, StoreLocation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
@@ -148,7 +148,7 @@ fn generate_secrets() -> Result<GeneratedSecrets, CliError> {
 
 fn build_client_credentials(
     arguments: &InitArgs,
-    ids: &InitialIds,
+    ids: &InitialTenantIds,
     password: &SecretString,
     access_key: &AccessKeyId,
     secret_key: &SecretString,

@@ -15,7 +15,7 @@ use crate::error::CliError;
 use crate::identity_directory;
 use crate::local_actor;
 use crate::output::Format;
-use crate::store_args::StoreCommandArgs;
+use crate::store_args::StoreAndFormatArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct InstanceCommandArgs {
@@ -39,7 +39,7 @@ enum InstanceCommand {
 #[derive(Debug, Args)]
 pub(crate) struct ProjectArgs {
     #[command(flatten)]
-    store_args: StoreCommandArgs,
+    store_args: StoreAndFormatArgs,
     /// Name or id of the project [default: the only project]
     #[arg(long, value_name = "PROJECT", env = "CLEW_PROJECT_ID")]
     project: Option<String>,
@@ -104,7 +104,7 @@ impl ProjectArgs {
     }
 
     /// Opens the store and selects the project given by `--project`, or the only project if the option is not set.
-    pub(crate) async fn open_inventory(&self) -> Result<InstanceInventory, CliError> {
+    pub(crate) async fn open_instance_inventory(&self) -> Result<InstanceInventory, CliError> {
         let store = self.store_args.open_store().await?;
         let projects = match &self.domain {
             Some(name_or_id) => {
@@ -174,7 +174,7 @@ pub(crate) fn parse_tag(text: &str) -> Result<Tag, String> {
 }
 
 async fn list_instances(project_args: ProjectArgs) -> Result<(), CliError> {
-    let InstanceInventory { store, project, .. } = project_args.open_inventory().await?;
+    let InstanceInventory { store, project, .. } = project_args.open_instance_inventory().await?;
     let mut all = Vec::new();
     loop {
         let page = Pagination { offset: u32::try_from(all.len()).unwrap_or(u32::MAX), limit: 100 };
@@ -192,7 +192,7 @@ async fn list_instances(project_args: ProjectArgs) -> Result<(), CliError> {
 }
 
 async fn show_instance(arguments: ShowArgs) -> Result<(), CliError> {
-    let inventory = arguments.project_args.open_inventory().await?;
+    let inventory = arguments.project_args.open_instance_inventory().await?;
     let instance = require_instance(&inventory, &arguments.instance).await?;
     arguments
         .project_args
@@ -201,7 +201,7 @@ async fn show_instance(arguments: ShowArgs) -> Result<(), CliError> {
 }
 
 async fn remove_instance(arguments: RemoveArgs) -> Result<(), CliError> {
-    let inventory = arguments.project_args.open_inventory().await?;
+    let inventory = arguments.project_args.open_instance_inventory().await?;
     let Instance { id, name, .. } = require_instance(&inventory, &arguments.instance).await?;
     arguments.confirmation.confirm_action(format!("remove {name} ({id}) with the data of its nodes")).await?;
     inventory.store.remove_instance(&inventory.origin, &inventory.project.id, &id).await?;

@@ -60,7 +60,7 @@ pub(crate) struct KillArgs {
 
 /// Returns the location of the store whose audit log records the kills.
 /// Returns `None` if neither `--data-dir` nor `--metadata-url` is set.
-fn audit_log_location(
+fn resolve_audit_log_location(
     data_dir: Option<&Path>,
     metadata_url: &MetadataUrlArgs,
 ) -> Result<Option<StoreLocation>, CliError> {
@@ -108,7 +108,7 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
         arguments.confirmation.confirm_action(report.describe_kill()).await?;
     }
     // Open the audit log first, so that nothing is killed if the log is not writable.
-    let audit = match audit_log_location(arguments.data_dir.as_deref(), &arguments.metadata_url)? {
+    let audit = match resolve_audit_log_location(arguments.data_dir.as_deref(), &arguments.metadata_url)? {
         Some(location) => Some(KillAuditLog::open(location).await?),
         None => None,
     };
@@ -117,7 +117,7 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     let outcomes = kill_sessions(&node, &report.selected.sessions, kind, &read, &protected, &limits).await?;
     let outcomes = report.outcomes_by_session_id(&outcomes);
     if let Some(audit) = audit {
-        audit.record_kills(&report, &outcomes).await?;
+        audit.append_kill_audit_events(&report, &outcomes).await?;
     }
     let effect = measure_kill_effect(before, &node, &outcomes, &limits).await;
     let effect = effect.as_ref();

@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::error::CliError;
 use crate::output::TerminalSanitizer;
-use json_format::JsonFormat;
+use json_format::JsonLogFormat;
 
 /// Initialises logging. `filter` is a log level or a comma-separated list of `target=level`.
 pub(crate) fn init_logging(filter: &str) -> Result<(), CliError> {
@@ -20,7 +20,7 @@ pub(crate) fn init_logging(filter: &str) -> Result<(), CliError> {
         let writer = || TerminalSanitizer::new(std::io::stderr(), false);
         logs.with_target(false).with_ansi(false).with_writer(writer).init();
     } else {
-        logs.fmt_fields(JsonFormat).event_format(JsonFormat).init();
+        logs.fmt_fields(JsonLogFormat).event_format(JsonLogFormat).init();
     }
     Ok(())
 }

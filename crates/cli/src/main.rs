@@ -66,7 +66,7 @@ fn main() -> ExitCode {
 /// Parses the command line. Exits with a usage error if the arguments are invalid.
 fn parse_command_line() -> Result<Cli, CliError> {
     let mut matches = Cli::command().get_matches();
-    password_arguments::reject_url_passwords(&matches)?;
+    password_arguments::reject_postgres_url_passwords(&matches)?;
     Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut Cli::command()).exit())
 }
 

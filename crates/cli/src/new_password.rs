@@ -67,7 +67,7 @@ impl NewPassword {
     }
 
     /// Formats a notice with the generated password. Returns an empty string if the password was read from stdin.
-    pub(crate) fn format_password_notice(&self) -> String {
+    pub(crate) fn format_generated_password_notice(&self) -> String {
         self.generated.as_ref().map_or(String::new(), |password| {
             format!("The password is shown only once; store it now:\n\n  password  {}\n\n", password.expose_secret())
         })

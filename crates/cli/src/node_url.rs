@@ -38,7 +38,7 @@ impl NodeArgs {
 /// Parses a node URL. Error messages do not show the password.
 pub(crate) fn parse_node_url(url: &str) -> Result<NodeUrl, CliError> {
     url.parse().map_err(|error: clew_model::NodeUrlError| {
-        CliError::new_refusal(format!("{}: {error}", redact_credentials(url)))
+        CliError::new_refusal(format!("{}: {error}", redact_url_credentials(url)))
     })
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn format_url_for_shell(node: &NodeUrl) -> String {
 }
 
 /// Replaces the credentials in an invalid URL with an ellipsis.
-fn redact_credentials(url: &str) -> String {
+fn redact_url_credentials(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if scheme < at => {
             let (head, tail) = (url.get(..scheme + 3).unwrap_or_default(), url.get(at..).unwrap_or_default());

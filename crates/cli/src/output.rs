@@ -39,13 +39,13 @@ impl Format {
     }
 
     /// Prints a command's result to stdout in this format. Tables keep their colours.
-    pub(crate) fn print_styled(
+    pub(crate) fn print_with_colours(
         self,
         table: impl FnOnce() -> String,
         json: impl FnOnce() -> Value,
     ) -> Result<(), CliError> {
         match self {
-            Self::Table => write_styled_stdout(&table()),
+            Self::Table => write_stdout_with_colours(&table()),
             Self::Json => write_stdout(&to_json_text(&json())?),
         }
     }
@@ -149,7 +149,7 @@ impl Output {
     /// Opens the output for a table that may contain colours.
     /// The caller must sanitise text from a database server with [`clew_diagnose::terminal::bytes_to_single_line`].
     pub(crate) fn open_for_table(file: Option<&Path>) -> Result<Self, CliError> {
-        Self::open_with_style(file, stdout_has_colours())
+        Self::open_with_style(file, stdout_supports_colours())
     }
 
     fn open_with_style(file: Option<&Path>, styled: bool) -> Result<Self, CliError> {
@@ -157,12 +157,12 @@ impl Output {
             OutputTarget::Stdout if stdout_is_terminal() => {
                 let terminal = io::stdout().as_fd().try_clone_to_owned();
                 let terminal = terminal.map_err(|error| CliError::from_write_error(STDOUT_DISPLAY_NAME, &error))?;
-                Self::from_terminal(STDOUT_DISPLAY_NAME.to_owned(), terminal.into(), styled)
+                Self::new_terminal_output(STDOUT_DISPLAY_NAME.to_owned(), terminal.into(), styled)
             }
             OutputTarget::Stdout => Self::Stdout(new_buffered_writer(io::stdout())),
             OutputTarget::Device(path) => {
                 let device = open_device(&path)?;
-                Self::from_device(path, device, styled)
+                Self::new_device_output(path, device, styled)
             }
             OutputTarget::File(path) => {
                 Self::File { temporary: new_buffered_writer(create_temporary_file(&path)?), path }
@@ -172,14 +172,14 @@ impl Output {
 
     /// Creates an output that writes to an open device.
     /// A device such as `/dev/stdout` or `/dev/tty` can be a terminal.
-    pub(crate) fn from_device(path: PathBuf, device: File, styled: bool) -> Self {
+    pub(crate) fn new_device_output(path: PathBuf, device: File, styled: bool) -> Self {
         if device.is_terminal() {
-            return Self::from_terminal(path.display().to_string(), device, styled);
+            return Self::new_terminal_output(path.display().to_string(), device, styled);
         }
         Self::Device { device: new_buffered_writer(device), path }
     }
 
-    fn from_terminal(name: String, terminal: File, styled: bool) -> Self {
+    fn new_terminal_output(name: String, terminal: File, styled: bool) -> Self {
         Self::Terminal { name, terminal: new_buffered_writer(TerminalSanitizer::new(terminal, styled)) }
     }
 
@@ -229,7 +229,7 @@ pub(crate) fn stdout_is_terminal() -> bool {
 }
 
 /// Returns true if stdout is a terminal and the environment variable `NO_COLOR` is not set.
-pub(crate) fn stdout_has_colours() -> bool {
+pub(crate) fn stdout_supports_colours() -> bool {
     stdout_is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
@@ -242,16 +242,16 @@ pub(crate) fn terminal_width() -> usize {
 
 /// Sanitises text and writes it to stdout.
 pub(crate) fn write_stdout(text: &str) -> Result<(), CliError> {
-    write_raw_stdout(&sanitize_multiline(text))
+    write_all_to_stdout(&sanitize_multiline(text))
 }
 
 /// Writes text that may contain colours to stdout.
 /// The caller must sanitise text from a database server with [`clew_diagnose::terminal::bytes_to_single_line`].
-pub(crate) fn write_styled_stdout(text: &str) -> Result<(), CliError> {
-    write_raw_stdout(&if stdout_has_colours() { sanitize_styled_text(text) } else { sanitize_multiline(text) })
+pub(crate) fn write_stdout_with_colours(text: &str) -> Result<(), CliError> {
+    write_all_to_stdout(&if stdout_supports_colours() { sanitize_styled_text(text) } else { sanitize_multiline(text) })
 }
 
-fn write_raw_stdout(text: &str) -> Result<(), CliError> {
+fn write_all_to_stdout(text: &str) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();
     stdout
         .write_all(text.as_bytes())

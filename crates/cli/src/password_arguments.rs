@@ -7,7 +7,7 @@ use crate::error::CliError;
 
 /// Returns an error if an argument, also of a subcommand, is a PostgreSQL URL that contains a password.
 /// Passwords in environment variables and configuration files are allowed.
-pub(crate) fn reject_url_passwords(matches: &ArgMatches) -> Result<(), CliError> {
+pub(crate) fn reject_postgres_url_passwords(matches: &ArgMatches) -> Result<(), CliError> {
     for id in matches.ids() {
         if matches.value_source(id.as_str()) != Some(ValueSource::CommandLine) {
             continue;
@@ -24,7 +24,7 @@ pub(crate) fn reject_url_passwords(matches: &ArgMatches) -> Result<(), CliError>
             ));
         }
     }
-    matches.subcommand().map_or(Ok(()), |(_, matches)| reject_url_passwords(matches))
+    matches.subcommand().map_or(Ok(()), |(_, matches)| reject_postgres_url_passwords(matches))
 }
 
 fn postgres_url_has_password(address: &str) -> bool {

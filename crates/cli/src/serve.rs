@@ -110,10 +110,10 @@ pub(crate) async fn run(mut arguments: ServeArgs) -> Result<(), CliError> {
     let service = daemon.build_http_service(&configuration, api_settings);
     let shutdown = listen_for_shutdown_signals()?;
     if let Some(tls) = &tls {
-        listener::watch_certificate(tls, &shutdown)?;
+        listener::spawn_certificate_reloaders(tls, &shutdown)?;
     }
-    daemon.listen_for_notifications(&shutdown);
-    let master_key_watch = daemon.watch_master_key(&shutdown);
+    daemon.spawn_event_dispatcher(&shutdown);
+    let master_key_watch = daemon.watch_master_key_rotation(&shutdown);
     daemon.watch_audit_log(&shutdown).await;
     let worker_tasks = if arguments.no_worker { WorkerTasks::default() } else { daemon.start_worker(&shutdown) };
     let scheme = if tls.is_some() { "https" } else { "http" };

@@ -72,7 +72,7 @@ pub(crate) async fn run(arguments: SnapshotArgs) -> Result<(), CliError> {
         SnapshotFormat::Csv => OutputFormat::Csv { formula_guard: !arguments.no_formula_guard },
         SnapshotFormat::Json => OutputFormat::Json,
     };
-    let statements = StatementForm::from_masked(arguments.mask);
+    let statements = StatementForm::from_masked_flag(arguments.mask);
     let snapshot = if arguments.detail {
         take_detailed_snapshot(&node, &selection, statements, row_format, &limits).await?
     } else {

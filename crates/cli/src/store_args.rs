@@ -24,7 +24,7 @@ pub(crate) struct StoreArgs {
 
 /// Options that select the store and the output format.
 #[derive(Debug, Args)]
-pub(crate) struct StoreCommandArgs {
+pub(crate) struct StoreAndFormatArgs {
     #[command(flatten)]
     store_args: StoreArgs,
     /// Output format
@@ -36,7 +36,7 @@ pub(crate) struct StoreCommandArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DomainArgs {
     #[command(flatten)]
-    store_args: StoreCommandArgs,
+    store_args: StoreAndFormatArgs,
     /// Name or id of the domain [default: the only domain]
     #[arg(long, value_name = "DOMAIN", env = "CLEW_DOMAIN_NAME")]
     domain: Option<String>,
@@ -52,7 +52,7 @@ impl StoreArgs {
     }
 }
 
-impl StoreCommandArgs {
+impl StoreAndFormatArgs {
     pub(crate) async fn open_store(&self) -> Result<Store, CliError> {
         self.store_args.open_store().await
     }

@@ -86,7 +86,7 @@ async fn list_users(arguments: ListArgs) -> Result<(), CliError> {
 async fn show_user(arguments: ShowArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
     let user = directory.find_user(&arguments.user).await?;
-    let access = render::UserAccess::load(&directory, &user).await?;
+    let access = render::UserDetails::load(&directory, &user).await?;
     arguments
         .domain_args
         .output_format()

@@ -45,8 +45,8 @@ pub(crate) async fn run(mut arguments: WorkerArgs) -> Result<(), CliError> {
         Some(address) => Some(bind_listener(address).await?),
     };
     let shutdown = listen_for_shutdown_signals()?;
-    daemon.listen_for_notifications(&shutdown);
-    let master_key_watch = daemon.watch_master_key(&shutdown);
+    daemon.spawn_event_dispatcher(&shutdown);
+    let master_key_watch = daemon.watch_master_key_rotation(&shutdown);
     daemon.watch_audit_log(&shutdown).await;
     let worker_tasks = daemon.start_worker(&shutdown);
     let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());

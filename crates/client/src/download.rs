@@ -79,7 +79,7 @@ impl Client {
                 let last = Box::new(error);
                 return Err(ClientError::TooManyInterruptions { interruptions, received: progress.received, last });
             }
-            tracing::debug!(interruptions, received_bytes = progress.received, %error, "download was interrupted; resuming");
+            tracing::debug!(interruptions, received_payload = progress.received, %error, "download was interrupted; resuming");
             if let Some(pause) =
                 retry::compute_backoff_delay(&self.inner.settings, interruptions, &error, retry::random_jitter())
             {
@@ -113,7 +113,7 @@ impl Client {
         progress: &mut DownloadProgress,
     ) -> Result<Response, ClientError> {
         let mut response = self.send_result_request(instance, node, request_id, progress).await;
-        if progress.range_headers().is_some() {
+        if progress.build_range_headers().is_some() {
             let refused = match &response {
                 Ok(response) => {
                     response.status() == StatusCode::PARTIAL_CONTENT && !progress.matches_partial_response(response)
@@ -127,7 +127,7 @@ impl Client {
         }
         let response = response?;
         if response.status() == StatusCode::PARTIAL_CONTENT {
-            if progress.range_headers().is_some() {
+            if progress.build_range_headers().is_some() {
                 return Ok(response);
             }
             let why = "partial content instead of the complete result";
@@ -154,7 +154,7 @@ impl Client {
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session-result");
         // A download with a compressed body cannot be resumed by byte range.
         let mut unsigned_headers = vec![(ACCEPT_ENCODING, "identity".to_owned())];
-        if let Some((range, etag)) = progress.range_headers() {
+        if let Some((range, etag)) = progress.build_range_headers() {
             unsigned_headers.extend([(RANGE, range), (IF_RANGE, etag.to_owned())]);
         }
         let query = vec![("request_id", request_id.to_string())];
@@ -199,7 +199,7 @@ impl Client {
 impl DownloadProgress {
     /// Returns the `Range` and `If-Range` header values that request the missing bytes.
     /// Returns `None` if the download cannot be resumed.
-    fn range_headers(&self) -> Option<(String, &str)> {
+    fn build_range_headers(&self) -> Option<(String, &str)> {
         let etag = self.etag.as_deref().filter(|_| self.received > 0)?;
         Some((format!("bytes={}-", self.received), etag))
     }

@@ -32,7 +32,7 @@ impl Endpoint {
     }
 
     /// Returns the URL for a request. `path` and `query` must be percent-encoded.
-    pub(crate) fn request_url(&self, path: &str, query: &str) -> Url {
+    pub(crate) fn build_request_url(&self, path: &str, query: &str) -> Url {
         let mut url = self.url.clone();
         url.set_path(path);
         url.set_query(Some(query).filter(|query| !query.is_empty()));
@@ -40,7 +40,7 @@ impl Endpoint {
     }
 
     /// Returns the `Host` header value. Omits the port if it is the scheme's default port.
-    pub(crate) fn host_header(&self) -> String {
+    pub(crate) fn host_header_value(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
@@ -62,7 +62,7 @@ impl Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.url.scheme(), self.host_header())
+        write!(f, "{}://{}", self.url.scheme(), self.host_header_value())
     }
 }
 
@@ -84,7 +84,11 @@ mod tests {
             ("http://Clew.example.com:443", "clew.example.com:443", "http://clew.example.com:443"),
         ] {
             let endpoint = parse(given).unwrap();
-            assert_eq!((endpoint.host_header().as_str(), endpoint.to_string().as_str()), (host, shown), "{given}");
+            assert_eq!(
+                (endpoint.host_header_value().as_str(), endpoint.to_string().as_str()),
+                (host, shown),
+                "{given}"
+            );
         }
     }
 

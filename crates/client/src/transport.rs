@@ -36,7 +36,7 @@ pub(crate) struct ApiRequest<'a> {
 
 impl ApiRequest<'_> {
     /// Returns the query string, sorted and percent-encoded as the request signature requires.
-    fn encode_query(&self) -> String {
+    fn encode_query_string(&self) -> String {
         let mut pairs: Vec<&(&str, String)> = self.query.iter().collect();
         pairs.sort();
         let pairs: Vec<String> = pairs
@@ -88,7 +88,7 @@ impl Client {
     async fn send_json_request_once<T: DeserializeOwned>(&self, request: &ApiRequest<'_>) -> Result<T, ClientError> {
         let name = request.endpoint.to_string();
         let context = self.build_request_context(request.operation, &name);
-        let exchange = async { context.read_json_body(self.send_authenticated(request).await?).await };
+        let exchange = async { context.read_json_body(self.send_authenticated_request(request).await?).await };
         tokio::time::timeout(context.limit, exchange).await.map_err(|_| context.timeout_error())?
     }
 
@@ -98,7 +98,7 @@ impl Client {
         loop {
             let name = request.endpoint.to_string();
             let context = self.build_request_context(request.operation, &name);
-            let result = tokio::time::timeout(context.limit, self.send_authenticated(request)).await;
+            let result = tokio::time::timeout(context.limit, self.send_authenticated_request(request)).await;
             match result.unwrap_or_else(|_| Err(context.timeout_error())) {
                 Ok(response) => return Ok(response),
                 Err(error) => self.wait_before_retry(request.idempotency, attempt, error).await?,
@@ -131,18 +131,19 @@ impl Client {
     }
 
     /// Adds authentication headers and sends a request. If the server refuses the token, signs in and sends it again.
-    async fn send_authenticated(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
+    async fn send_authenticated_request(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
         match &self.inner.credentials {
             Credentials::AccessKey { id, secret, security_token } => {
                 let headers = self.build_signed_headers(request, id, secret, security_token.as_ref())?;
-                self.send_with_headers(request, headers).await
+                self.send_request_with_headers(request, headers).await
             }
             Credentials::Password { .. } => {
                 let token = self.get_or_request_token(None).await?;
-                match self.send_with_headers(request, self.build_token_headers(request, &token.value)?).await {
+                match self.send_request_with_headers(request, self.build_token_headers(request, &token.value)?).await {
                     Err(ClientError::Api { status: 401, .. }) => {
                         let new_token = self.get_or_request_token(Some(&token)).await?;
-                        self.send_with_headers(request, self.build_token_headers(request, &new_token.value)?).await
+                        self.send_request_with_headers(request, self.build_token_headers(request, &new_token.value)?)
+                            .await
                     }
                     result => result,
                 }
@@ -150,7 +151,7 @@ impl Client {
         }
     }
 
-    pub(crate) async fn send_with_headers(
+    pub(crate) async fn send_request_with_headers(
         &self,
         request: &ApiRequest<'_>,
         mut headers: HeaderMap,
@@ -163,7 +164,10 @@ impl Client {
         let http_request = self
             .inner
             .http
-            .request(request.method.clone(), request.endpoint.request_url(&request.path, &request.encode_query()))
+            .request(
+                request.method.clone(),
+                request.endpoint.build_request_url(&request.path, &request.encode_query_string()),
+            )
             .headers(headers)
             .body(request.body.clone());
         let response = http_request.send().await.map_err(|error| context.transport_error(error))?;
@@ -173,7 +177,7 @@ impl Client {
     /// Returns the request headers without the authentication headers.
     pub(crate) fn build_base_headers(&self, request: &ApiRequest<'_>) -> Vec<(String, String)> {
         let mut headers = vec![
-            (HOST.to_string(), request.endpoint.host_header()),
+            (HOST.to_string(), request.endpoint.host_header_value()),
             (USER_AGENT.to_string(), self.inner.user_agent.clone()),
         ];
         if let Some(content_type) = request.content_type {
@@ -203,7 +207,7 @@ impl Client {
         if let Some(token) = security_token {
             headers.push(("x-security-token".to_owned(), token.expose_secret().to_owned()));
         }
-        let url = request.endpoint.request_url(&request.path, &request.encode_query());
+        let url = request.endpoint.build_request_url(&request.path, &request.encode_query_string());
         let to_sign = RequestToSign {
             method: request.method.as_str(),
             path: url.path(),

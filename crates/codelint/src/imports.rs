@@ -20,9 +20,9 @@ pub(super) struct ImportGraph {
 
 impl ImportGraph {
     /// Adds the imports of all modules of a crate. `root` is the path of `src/lib.rs` or `src/main.rs`.
-    pub(super) fn add_crate(&mut self, root: &Path) -> Result<(), CheckError> {
+    pub(super) fn add_crate_imports(&mut self, root: &Path) -> Result<(), CheckError> {
         let mut modules = ModuleTree::default();
-        modules.add_file(root, root.parent().unwrap_or(Path::new("")), &Vec::new())?;
+        modules.add_source_file(root, root.parent().unwrap_or(Path::new("")), &Vec::new())?;
         for (path, module) in &modules.by_path {
             for (from, reference) in &module.references {
                 let Some(found) = modules.find_definition(from, reference, 0) else { continue };
@@ -36,7 +36,7 @@ impl ImportGraph {
     }
 
     /// Adds the relative imports of TypeScript files, such as `./route`.
-    pub(super) fn add_typescript_files(&mut self, files: &[PathBuf]) -> Result<(), CheckError> {
+    pub(super) fn add_typescript_imports(&mut self, files: &[PathBuf]) -> Result<(), CheckError> {
         for file in files {
             let text = crate::read_source_file(file)?;
             for specifier in find_import_specifiers(&text) {
@@ -56,7 +56,7 @@ impl ImportGraph {
     }
 
     /// Describes one of the shortest import cycles for each group of files that import each other.
-    pub(super) fn find_cycles(&self) -> Vec<String> {
+    pub(super) fn find_import_cycles(&self) -> Vec<String> {
         let mut reported = BTreeSet::new();
         let mut cycles = Vec::new();
         for start in self.files.keys() {
@@ -130,13 +130,13 @@ struct ModuleTree {
 
 impl ModuleTree {
     /// Parses a source file and its child modules' source files in `directory`.
-    fn add_file(&mut self, file: &Path, directory: &Path, path: &ModulePath) -> Result<(), CheckError> {
+    fn add_source_file(&mut self, file: &Path, directory: &Path, path: &ModulePath) -> Result<(), CheckError> {
         let parsed = syn::parse_file(&crate::read_source_file(file)?)
             .map_err(|error| CheckError::Parse { file: file.into(), reason: error.to_string() })?;
-        self.add_items(file, directory, path, &parsed.items)
+        self.add_module_items(file, directory, path, &parsed.items)
     }
 
-    fn add_items(
+    fn add_module_items(
         &mut self,
         file: &Path,
         directory: &Path,
@@ -152,7 +152,7 @@ impl ModuleTree {
                 _ => module.definitions.extend(find_item_name(item)),
             }
         }
-        let mut visitor = PathCollector { module: path, references: &mut module.references };
+        let mut visitor = RustPathCollector { module: path, references: &mut module.references };
         for item in items {
             visitor.visit_item(item);
         }
@@ -162,12 +162,12 @@ impl ModuleTree {
             let path: ModulePath = path.iter().cloned().chain([name.clone()]).collect();
             let directory = directory.join(&name);
             if let Some((_, items)) = &child.content {
-                self.add_items(file, &directory, &path, items)?;
+                self.add_module_items(file, &directory, &path, items)?;
                 continue;
             }
             let sibling = directory.with_extension("rs");
             let file = if sibling.exists() { sibling } else { directory.join("mod.rs") };
-            self.add_file(&file, &directory, &path)?;
+            self.add_source_file(&file, &directory, &path)?;
         }
         Ok(())
     }
@@ -235,12 +235,12 @@ fn child_module_path(module: &[String], child: &str) -> ModulePath {
 }
 
 /// Collects the Rust paths in a module's code, excluding its child modules.
-struct PathCollector<'a> {
+struct RustPathCollector<'a> {
     module: &'a ModulePath,
     references: &'a mut Vec<(ModulePath, Vec<String>)>,
 }
 
-impl<'ast> Visit<'ast> for PathCollector<'_> {
+impl<'ast> Visit<'ast> for RustPathCollector<'_> {
     fn visit_item_mod(&mut self, _: &'ast ItemMod) {}
 
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
@@ -360,12 +360,12 @@ mod tests {
         }
         let mut graph = ImportGraph::default();
         if files[0].0 == ROOT.0 {
-            graph.add_crate(&directory.path().join(files[0].0)).unwrap();
+            graph.add_crate_imports(&directory.path().join(files[0].0)).unwrap();
         } else {
             let files: Vec<PathBuf> = files.iter().map(|(name, _)| directory.path().join(name)).collect();
-            graph.add_typescript_files(&files).unwrap();
+            graph.add_typescript_imports(&files).unwrap();
         }
-        graph.find_cycles()
+        graph.find_import_cycles()
     }
 
     const ROOT: (&str, &str) = ("src/lib.rs", "mod a; mod b; pub use a::A;");

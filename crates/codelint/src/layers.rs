@@ -39,7 +39,7 @@ struct Dependency {
 pub(super) fn find_layer_violations(metadata: &CargoMetadata) -> Vec<String> {
     let mut violations = Vec::new();
     for package in &metadata.packages {
-        let Some(layer) = find_layer(&package.name) else {
+        let Some(layer) = find_crate_layer(&package.name) else {
             violations.push(format!(
                 "{} has no layer; fix: add it to CRATE_LAYERS in crates/codelint/src/layers.rs",
                 package.name
@@ -47,7 +47,7 @@ pub(super) fn find_layer_violations(metadata: &CargoMetadata) -> Vec<String> {
             continue;
         };
         for dependency in package.dependencies.iter().filter(|dependency| dependency.kind.is_none()) {
-            if find_layer(&dependency.name).is_some_and(|lower| lower >= layer) {
+            if find_crate_layer(&dependency.name).is_some_and(|lower| lower >= layer) {
                 violations
                     .push(format!("{} depends on {}, which is not in a lower layer", package.name, dependency.name));
             }
@@ -60,7 +60,7 @@ pub(super) fn find_layer_violations(metadata: &CargoMetadata) -> Vec<String> {
     violations
 }
 
-fn find_layer(package: &str) -> Option<usize> {
+fn find_crate_layer(package: &str) -> Option<usize> {
     CRATE_LAYERS.iter().position(|layer| layer.contains(&package))
 }
 

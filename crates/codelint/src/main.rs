@@ -38,11 +38,11 @@ fn run_checks() -> Result<Vec<String>, CheckError> {
     let files: Vec<PathBuf> = run_program("git", &["ls-files"])?.lines().map(PathBuf::from).collect();
     let mut graph = ImportGraph::default();
     for root in files.iter().filter(|file| is_crate_root_file(file)) {
-        graph.add_crate(root)?;
+        graph.add_crate_imports(root)?;
     }
     let typescript: Vec<PathBuf> = files.iter().filter(|file| is_typescript_file(file)).cloned().collect();
-    graph.add_typescript_files(&typescript)?;
-    let mut findings = graph.find_cycles();
+    graph.add_typescript_imports(&typescript)?;
+    let mut findings = graph.find_import_cycles();
 
     let metadata = run_program("cargo", &["metadata", "--no-deps", "--format-version", "1", "--locked"])?;
     let metadata = serde_json::from_str(&metadata)

@@ -128,13 +128,13 @@ impl Deployment {
 
     /// Creates a user with an attached policy and returns a new access key for the user.
     pub async fn create_user_with_key(&self, policy: &str) -> Result<AccessKey, DevtoolsError> {
-        const USER_NAME: &str = "reader";
+        const READER_USER_NAME: &str = "reader";
         let clew = |arguments: &[&str]| {
             Command::new(&self.clew).args(arguments.iter().copied()).args(["--data-dir"]).args([self.data_dir()])
         };
-        clew(&["user", "create", USER_NAME]).output().await?;
-        clew(&["policy", "attach", policy, "--user", USER_NAME]).output().await?;
-        let create = clew(&["key", "create", USER_NAME, "--format", "json"]);
+        clew(&["user", "create", READER_USER_NAME]).output().await?;
+        clew(&["policy", "attach", policy, "--user", READER_USER_NAME]).output().await?;
+        let create = clew(&["key", "create", READER_USER_NAME, "--format", "json"]);
         create.parse_json(&create.output().await?)
     }
 
@@ -182,7 +182,7 @@ impl Deployment {
             .args(["--config"])
             .args([config]);
         let mut process = start.start(file)?;
-        match read_first_line(&mut process).await {
+        match read_first_output_line(&mut process).await {
             Some(line) if line.starts_with(expected_prefix) => Ok((process, line)),
             first_line => Err(DevtoolsError::UnexpectedOutput {
                 command: start.command_line(),
@@ -270,7 +270,7 @@ impl ClewProcess {
     }
 }
 
-async fn read_first_line(process: &mut Child) -> Option<String> {
+async fn read_first_output_line(process: &mut Child) -> Option<String> {
     let mut lines = BufReader::new(process.stdout.take()?).lines();
     tokio::time::timeout(START_STOP_TIMEOUT, lines.next_line()).await.ok()?.ok()?
 }

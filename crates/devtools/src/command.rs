@@ -77,7 +77,7 @@ impl Command {
 
     /// Runs the program in the foreground. Returns an error if its exit status is nonzero.
     pub async fn run(&self) -> Result<(), DevtoolsError> {
-        let status = self.to_tokio_command().status().await.map_err(|cause| self.start_error(cause))?;
+        let status = self.to_tokio_command().status().await.map_err(|cause| self.program_start_error(cause))?;
         if status.success() { Ok(()) } else { Err(DevtoolsError::Failed { command: self.command_line(), status }) }
     }
 
@@ -86,7 +86,7 @@ impl Command {
     pub async fn run_in_step(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
         let mut child = self.spawn_piped()?;
         let mut tail = OutputTail::default();
-        let result = tokio::time::timeout(limit, read_until_exit(&mut child, step, &mut tail)).await;
+        let result = tokio::time::timeout(limit, read_output_until_exit(&mut child, step, &mut tail)).await;
         step.set_detail("");
         match result {
             Ok(Ok(status)) if status.success() => Ok(()),
@@ -95,7 +95,7 @@ impl Command {
                 status,
                 output: tail.indented_text(),
             }),
-            Ok(Err(cause)) => Err(self.start_error(cause)),
+            Ok(Err(cause)) => Err(self.program_start_error(cause)),
             Err(_) => {
                 // Ignore a kill error, because the process may have exited.
                 let _ = child.kill().await;
@@ -122,8 +122,9 @@ impl Command {
     /// Returns an error if the program's exit status is nonzero.
     pub async fn output(&self) -> Result<String, DevtoolsError> {
         // tokio's `Command::output` captures stderr, even if stderr is inherited.
-        let child = self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(|cause| self.start_error(cause))?;
-        let output = child.wait_with_output().await.map_err(|cause| self.start_error(cause))?;
+        let child =
+            self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(|cause| self.program_start_error(cause))?;
+        let output = child.wait_with_output().await.map_err(|cause| self.program_start_error(cause))?;
         if output.status.success() {
             Ok(String::from_utf8_lossy(&output.stdout).into_owned())
         } else {
@@ -142,7 +143,7 @@ impl Command {
         let mut command = self.to_tokio_command();
         command.stdout(file);
         let start = Instant::now();
-        let status = command.status().await.map_err(|cause| self.start_error(cause))?;
+        let status = command.status().await.map_err(|cause| self.program_start_error(cause))?;
         let duration = start.elapsed();
         if status.success() {
             Ok(duration)
@@ -155,7 +156,7 @@ impl Command {
     /// Peak memory is read after each output chunk, so memory allocated after the last chunk is not counted.
     /// Returns an error if the program's exit status is nonzero.
     pub async fn output_with_peak_memory(&self) -> Result<(Vec<u8>, u64), DevtoolsError> {
-        let failed = |cause| self.start_error(cause);
+        let failed = |cause| self.program_start_error(cause);
         let mut child = self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(failed)?;
         let (pid, stdout) = (child.id(), child.stdout.take());
         let (mut output, mut peak) = (Vec::new(), 0);
@@ -198,7 +199,7 @@ impl Command {
             .args(&self.arguments);
         let mut command = with_death_signal.to_tokio_command();
         command.process_group(0).stdout(Stdio::piped()).stderr(log);
-        command.spawn().map_err(|cause| self.start_error(cause))
+        command.spawn().map_err(|cause| self.program_start_error(cause))
     }
 
     fn spawn_piped(&self) -> Result<Child, DevtoolsError> {
@@ -206,7 +207,7 @@ impl Command {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|cause| self.start_error(cause))
+            .map_err(|cause| self.program_start_error(cause))
     }
 
     fn to_tokio_command(&self) -> tokio::process::Command {
@@ -224,7 +225,7 @@ impl Command {
         command
     }
 
-    fn start_error(&self, cause: std::io::Error) -> DevtoolsError {
+    fn program_start_error(&self, cause: std::io::Error) -> DevtoolsError {
         DevtoolsError::Start { command: self.command_line(), cause }
     }
 }
@@ -258,7 +259,7 @@ impl OutputTail {
 }
 
 /// Reads a child process's stdout and stderr until both are closed, then returns its exit status.
-async fn read_until_exit(child: &mut Child, step: &Step, tail: &mut OutputTail) -> std::io::Result<ExitStatus> {
+async fn read_output_until_exit(child: &mut Child, step: &Step, tail: &mut OutputTail) -> std::io::Result<ExitStatus> {
     let (lines, mut received) = mpsc::channel(64);
     if let Some(stdout) = child.stdout.take() {
         tokio::spawn(send_output_lines(stdout, lines.clone()));

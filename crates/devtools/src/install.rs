@@ -9,7 +9,7 @@ use clew_testkit::toolchain;
 
 use crate::command::Command;
 use crate::error::DevtoolsError;
-use crate::processes::is_root;
+use crate::processes::is_running_as_root;
 use crate::progress::Step;
 
 /// Timeout for each download attempt and for extracting each package.
@@ -18,7 +18,7 @@ const INSTALL_STEP_TIMEOUT: Duration = Duration::from_mins(15);
 /// Installs MariaDB for the demo.
 pub async fn install_demo_prerequisites() -> Result<(), DevtoolsError> {
     let missing = find_missing_packages(&toolchain::MARIADB_PACKAGES);
-    if !missing.is_empty() && !is_root() {
+    if !missing.is_empty() && !is_running_as_root() {
         return Err(root_required_error(&missing, None));
     }
     install_debian_packages(&missing).await
@@ -27,10 +27,10 @@ pub async fn install_demo_prerequisites() -> Result<(), DevtoolsError> {
 /// Installs all servers and client programs that tests require.
 pub async fn install_test_prerequisites() -> Result<(), DevtoolsError> {
     // The lock serializes installations, so a concurrent task finds all packages installed.
-    let _lock = toolchain::lock_servers_dir()?;
+    let _lock = toolchain::acquire_servers_dir_lock()?;
     let missing = find_missing_packages(&[&toolchain::MARIADB_PACKAGES[..], &toolchain::TEST_PACKAGES[..]].concat());
     let mysql_to_fetch = MysqlPackages::new_if_missing();
-    if (!missing.is_empty() || mysql_to_fetch.is_some()) && !is_root() {
+    if (!missing.is_empty() || mysql_to_fetch.is_some()) && !is_running_as_root() {
         return Err(root_required_error(&missing, mysql_to_fetch.as_ref()));
     }
     install_debian_packages(&missing).await?;
@@ -46,9 +46,9 @@ pub async fn install_test_prerequisites() -> Result<(), DevtoolsError> {
 /// Installs all servers and client programs that tests and benchmarks require.
 pub async fn install_bench_prerequisites() -> Result<(), DevtoolsError> {
     install_test_prerequisites().await?;
-    let _lock = toolchain::lock_servers_dir()?;
+    let _lock = toolchain::acquire_servers_dir_lock()?;
     let missing = find_missing_packages(&toolchain::BENCH_PACKAGES);
-    if !missing.is_empty() && !is_root() {
+    if !missing.is_empty() && !is_running_as_root() {
         return Err(root_required_error(&missing, None));
     }
     install_debian_packages(&missing).await
@@ -68,7 +68,7 @@ fn root_required_error(packages: &[&str], mysql: Option<&MysqlPackages>) -> Devt
     }
     if let Some(mysql) = mysql {
         let (download, mark) =
-            (mysql.debootstrap_command().command_line(), mysql.mark_complete_command().command_line());
+            (mysql.debootstrap_command().command_line(), mysql.build_completion_marker_command().command_line());
         commands.push(format!("sudo {download} && sudo {mark}"));
     }
     let missing = packages.iter().copied().chain(mysql.map(|_| "MySQL")).collect::<Vec<_>>().join(", ");
@@ -124,15 +124,15 @@ impl MysqlPackages {
             .args([&self.directory])
     }
 
-    fn mark_complete_command(&self) -> Command {
+    fn build_completion_marker_command(&self) -> Command {
         Command::new("touch").args([self.completion_marker_path()])
     }
 
     async fn download_packages(&self) -> Result<(), DevtoolsError> {
         let step = Step::start("Downloading MySQL 9 (Debian unstable, once)");
-        remove_dir(&self.directory)?;
+        remove_dir_if_exists(&self.directory)?;
         self.debootstrap_command().run_with_retries(&step, INSTALL_STEP_TIMEOUT).await?;
-        self.mark_complete_command().run().await?;
+        self.build_completion_marker_command().run().await?;
         step.complete();
         Ok(())
     }
@@ -146,9 +146,9 @@ async fn unpack_mysql() -> Result<(), DevtoolsError> {
     }
     let step = Step::start("Unpacking MySQL 9 (once)");
     let download_dir = MysqlPackages::new().directory;
-    unpack_packages(&list_packages(&download_dir.join("var/cache/apt/archives"))?, &root, &step).await?;
-    if is_root() {
-        remove_dir(&download_dir)?;
+    unpack_packages(&list_deb_files(&download_dir.join("var/cache/apt/archives"))?, &root, &step).await?;
+    if is_running_as_root() {
+        remove_dir_if_exists(&download_dir)?;
     } else {
         step.print_note(&format!("{} belongs to root and is no longer needed", download_dir.display()));
     }
@@ -182,8 +182,8 @@ async fn download_and_unpack_package(package: &str, content: &str, root: &Path) 
         .current_dir(&download_dir)
         .run_with_retries(&step, INSTALL_STEP_TIMEOUT)
         .await?;
-    unpack_packages(&list_packages(&download_dir)?, root, &step).await?;
-    remove_dir(&download_dir)?;
+    unpack_packages(&list_deb_files(&download_dir)?, root, &step).await?;
+    remove_dir_if_exists(&download_dir)?;
     step.complete();
     Ok(())
 }
@@ -202,7 +202,7 @@ async fn unpack_packages(packages: &[PathBuf], root: &Path, step: &Step) -> Resu
     fs::rename(&unpacked, root).map_err(|cause| DevtoolsError::File { operation: "rename", path: unpacked, cause })
 }
 
-fn list_packages(directory: &Path) -> Result<Vec<PathBuf>, DevtoolsError> {
+fn list_deb_files(directory: &Path) -> Result<Vec<PathBuf>, DevtoolsError> {
     let failed = |cause| DevtoolsError::File { operation: "read", path: directory.to_owned(), cause };
     let mut packages = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
@@ -217,7 +217,7 @@ fn list_packages(directory: &Path) -> Result<Vec<PathBuf>, DevtoolsError> {
 /// Installs the official SDK and other API clients in a Python virtual environment.
 async fn install_python_clients() -> Result<(), DevtoolsError> {
     const PIP_OPTIONS: [&str; 6] = ["--disable-pip-version-check", "--no-input", "--retries", "3", "--timeout", "60"];
-    let python = toolchain::client_python_path();
+    let python = toolchain::python_interpreter_path();
     if Command::new(&python)
         .args(["-c", toolchain::CLIENT_VERSION_CHECK_SCRIPT, toolchain::CLIENT_REQUIREMENTS_PATH])
         .output_on_success()
@@ -226,12 +226,12 @@ async fn install_python_clients() -> Result<(), DevtoolsError> {
     {
         return Ok(());
     }
-    let environment = toolchain::python_environment_dir();
+    let environment = toolchain::python_venv_dir();
     if !python.starts_with(&environment) {
         return Err(DevtoolsError::MissingClients { python });
     }
     let step = Step::start("Installing the official SDK and other clients (Python, once)");
-    remove_dir(&environment)?;
+    remove_dir_if_exists(&environment)?;
     Command::new("/usr/bin/python3")
         .args(["-m", "venv"])
         .args([&environment])
@@ -248,7 +248,7 @@ async fn install_python_clients() -> Result<(), DevtoolsError> {
 }
 
 fn recreate_dir(directory: &Path) -> Result<(), DevtoolsError> {
-    remove_dir(directory)?;
+    remove_dir_if_exists(directory)?;
     fs::create_dir_all(directory).map_err(|cause| DevtoolsError::File {
         operation: "create",
         path: directory.to_owned(),
@@ -256,7 +256,7 @@ fn recreate_dir(directory: &Path) -> Result<(), DevtoolsError> {
     })
 }
 
-fn remove_dir(directory: &Path) -> Result<(), DevtoolsError> {
+fn remove_dir_if_exists(directory: &Path) -> Result<(), DevtoolsError> {
     match fs::remove_dir_all(directory) {
         Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
             Err(DevtoolsError::File { operation: "remove", path: directory.to_owned(), cause })

@@ -27,7 +27,7 @@ const PAGE_BUILD_INPUTS: [&str; 7] = [
 
 /// Builds `web/dist` unless it is newer than all input files.
 pub async fn build_page() -> Result<(), DevtoolsError> {
-    check_node_version().await?;
+    check_node_js_version().await?;
     install_npm_packages().await?;
     let web = web_dir();
     let built = read_modification_time(&web.join("dist/index.html"));
@@ -81,10 +81,10 @@ fn npm_command(arguments: &[&str]) -> Command {
     Command::new("npm").current_dir(web_dir()).args(arguments.iter().copied())
 }
 
-async fn check_node_version() -> Result<(), DevtoolsError> {
+async fn check_node_js_version() -> Result<(), DevtoolsError> {
     let [major, minor] = MIN_NODE_JS_VERSION;
     let output = Command::new("node").args(["--version"]).output_on_success().await;
-    if output.as_deref().and_then(parse_version) >= Some(MIN_NODE_JS_VERSION) {
+    if output.as_deref().and_then(parse_node_js_version) >= Some(MIN_NODE_JS_VERSION) {
         return Ok(());
     }
     let found = output.map_or_else(
@@ -95,7 +95,7 @@ async fn check_node_version() -> Result<(), DevtoolsError> {
 }
 
 /// Parses the major and minor version from `node --version` output such as `v20.19.5`.
-fn parse_version(output: &str) -> Option<[u32; 2]> {
+fn parse_node_js_version(output: &str) -> Option<[u32; 2]> {
     let mut numbers = output.trim().strip_prefix('v')?.split('.').map(str::parse);
     let mut next = || numbers.next()?.ok();
     Some([next()?, next()?])
@@ -127,10 +127,10 @@ mod tests {
 
     #[test]
     fn node_versions_compare_as_numbers() {
-        assert_eq!(parse_version("v20.19.5\n"), Some([20, 19]));
-        assert!(parse_version("v9.9.9") < Some(MIN_NODE_JS_VERSION));
-        assert!(parse_version("v22.1.0") > Some(MIN_NODE_JS_VERSION));
-        assert_eq!(parse_version("nonsense"), None);
+        assert_eq!(parse_node_js_version("v20.19.5\n"), Some([20, 19]));
+        assert!(parse_node_js_version("v9.9.9") < Some(MIN_NODE_JS_VERSION));
+        assert!(parse_node_js_version("v22.1.0") > Some(MIN_NODE_JS_VERSION));
+        assert_eq!(parse_node_js_version("nonsense"), None);
     }
 
     #[test]

@@ -21,12 +21,12 @@ pub fn read_peak_memory_kib(pid: u32) -> Option<u64> {
 
 /// Returns true if this process runs as root.
 #[must_use]
-pub fn is_root() -> bool {
+pub fn is_running_as_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
 /// Converts KiB to MiB.
-pub fn convert_kib_to_mib(kib: u64) -> f64 {
+pub fn kib_to_mib(kib: u64) -> f64 {
     u32::try_from(kib).map_or(f64::INFINITY, f64::from) / 1024.0
 }
 

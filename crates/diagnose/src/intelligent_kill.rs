@@ -62,13 +62,13 @@ impl SessionGroup {
 
     /// Returns the total duration of all running statements in the group, in seconds.
     #[must_use]
-    pub fn total_seconds(&self) -> u64 {
+    pub fn total_statement_seconds(&self) -> u64 {
         self.sessions.iter().map(|session| session.seconds).sum()
     }
 
     /// Returns the duration of the longest-running statement in the group, in seconds.
     #[must_use]
-    pub fn max_seconds(&self) -> u64 {
+    pub fn longest_statement_seconds(&self) -> u64 {
         self.sessions.iter().map(|session| session.seconds).max().unwrap_or_default()
     }
 
@@ -83,8 +83,8 @@ impl SessionGroup {
     }
 
     /// Returns the mean statement duration in microseconds, as an integer so that comparisons are exact.
-    fn mean_duration_micros(&self) -> u128 {
-        u128::from(self.total_seconds()) * 1_000_000 / u128::from(self.session_count().max(1))
+    fn mean_statement_micros(&self) -> u128 {
+        u128::from(self.total_statement_seconds()) * 1_000_000 / u128::from(self.session_count().max(1))
     }
 }
 
@@ -112,7 +112,7 @@ impl IntelligentKillPlan {
     ) -> Self {
         let mut by_template: BTreeMap<Vec<u8>, Vec<Session>> = BTreeMap::new();
         for session in sessions {
-            if let Some(template) = build_candidate_sql_template(&session, threshold, protected) {
+            if let Some(template) = build_kill_candidate_template(&session, threshold, protected) {
                 by_template.entry(template).or_default().push(session);
             }
         }
@@ -121,7 +121,8 @@ impl IntelligentKillPlan {
             SessionGroup { template, sessions }
         };
         let groups: Vec<SessionGroup> = by_template.into_iter().map(group).collect();
-        let rankings = RankingStrategy::ALL.map(|strategy| (strategy, select_top_groups(&groups, strategy))).into();
+        let rankings =
+            RankingStrategy::ALL.map(|strategy| (strategy, select_top_group_indexes(&groups, strategy))).into();
         Self { groups, rankings }
     }
 
@@ -147,7 +148,7 @@ impl IntelligentKillPlan {
 }
 
 /// Returns the template of the session's running statement, or `None` if the session cannot be selected.
-fn build_candidate_sql_template(
+fn build_kill_candidate_template(
     session: &Session,
     threshold: SlowSessionThreshold,
     protected: &ProtectedAccounts,
@@ -159,14 +160,14 @@ fn build_candidate_sql_template(
     Some(build_statement_template(session.statement.as_deref()?)).filter(|template| !template.is_empty())
 }
 
-fn select_top_groups(groups: &[SessionGroup], strategy: RankingStrategy) -> Vec<usize> {
+fn select_top_group_indexes(groups: &[SessionGroup], strategy: RankingStrategy) -> Vec<usize> {
     let weight = |group: &SessionGroup| match strategy {
-        RankingStrategy::Time => u128::from(group.max_seconds()),
+        RankingStrategy::Time => u128::from(group.longest_statement_seconds()),
         RankingStrategy::Count => u128::from(group.session_count()),
-        RankingStrategy::AverageTime => group.mean_duration_micros(),
+        RankingStrategy::AverageTime => group.mean_statement_micros(),
     };
     // The groups are sorted by template; a stable sort keeps that order for groups of equal rank.
     let mut order: Vec<(usize, &SessionGroup)> = groups.iter().enumerate().collect();
-    order.sort_by_key(|(_, group)| Reverse((weight(group), group.total_seconds())));
+    order.sort_by_key(|(_, group)| Reverse((weight(group), group.total_statement_seconds())));
     order.into_iter().take(GROUPS_PER_RANKING).map(|(at, _)| at).collect()
 }

@@ -13,12 +13,12 @@ use crate::text::{push_decimal, push_valid_utf8};
 /// Serializes a value to single-line JSON and escapes unsafe characters with [`escape_unsafe_chars`].
 /// Fails if the value's `Serialize` implementation fails.
 pub fn to_string<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
-    serde_json::to_string(value).map(escape_owned_json)
+    serde_json::to_string(value).map(escape_json_string)
 }
 
 /// Serializes a value to indented JSON and escapes unsafe characters with [`escape_unsafe_chars`].
 pub fn to_string_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(value).map(escape_owned_json)
+    serde_json::to_string_pretty(value).map(escape_json_string)
 }
 
 /// Escapes unsafe characters ([`is_unsafe_char`]) other than line breaks and tabs in JSON text.
@@ -43,7 +43,7 @@ pub fn escape_unsafe_chars(json: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-fn escape_owned_json(json: String) -> String {
+fn escape_json_string(json: String) -> String {
     match escape_unsafe_chars(&json) {
         Cow::Borrowed(_) => json,
         Cow::Owned(escaped) => escaped,
@@ -52,12 +52,12 @@ fn escape_owned_json(json: String) -> String {
 
 /// Escapes unsafe characters in JSON text encoded as UTF-8 bytes.
 #[must_use]
-pub fn escape_unsafe_json_bytes(json: Vec<u8>) -> Vec<u8> {
+pub fn escape_json_bytes(json: Vec<u8>) -> Vec<u8> {
     if !may_contain_unsafe_chars(&json) {
         return json;
     }
     match String::from_utf8(json) {
-        Ok(json) => escape_owned_json(json).into_bytes(),
+        Ok(json) => escape_json_string(json).into_bytes(),
         Err(error) => error.into_bytes(),
     }
 }
@@ -128,7 +128,7 @@ mod tests {
         let value = serde_json::json!({ text: [text] });
         let pretty = to_string_pretty(&value).unwrap();
         for json in
-            [to_string(&value).unwrap(), String::from_utf8(escape_unsafe_json_bytes(value.to_string().into())).unwrap()]
+            [to_string(&value).unwrap(), String::from_utf8(escape_json_bytes(value.to_string().into())).unwrap()]
         {
             assert!(!json.chars().any(is_unsafe_char), "{json:?}");
             assert!(json.contains("会话🧵") && json.contains("\\u009b") && json.contains("\\udb40\\udc41"), "{json}");

@@ -66,7 +66,7 @@ impl TableStorageEngines {
         self.0.contains_key(table)
     }
 
-    fn get(&self, table: &TableRef) -> Option<&(String, StorageEngineKind)> {
+    fn find_table_engine(&self, table: &TableRef) -> Option<&(String, StorageEngineKind)> {
         self.0.get(table)
     }
 }
@@ -192,7 +192,7 @@ pub fn detect_table_risks(session: &Session, engines: &TableStorageEngines) -> V
     let Some(changed) = changed else { return Vec::new() };
     let (mut non_transactional, mut unknown) = (Vec::new(), Vec::new());
     for table in changed.tables {
-        match engines.get(&table) {
+        match engines.find_table_engine(&table) {
             Some((_, StorageEngineKind::Transactional)) => {}
             Some((engine, StorageEngineKind::NonTransactional)) => {
                 non_transactional.push(TableAtRisk { engine: Some(engine.clone()), table });

@@ -81,7 +81,7 @@ fn normalize_tokens(mut lexer: Lexer<'_>) -> (Vec<u8>, Lexer<'_>) {
         // Opening and closing quotes cannot be distinguished after the first quote.
         LexerEndReason::UnpairedQuotes(first_quote) => {
             normalizer = StatementNormalizer::default();
-            for token in start.with_input_end(first_quote) {
+            for token in start.with_end_of_input(first_quote) {
                 normalizer.push_token(&token);
             }
             normalizer.push_omission_mark();

@@ -17,12 +17,12 @@
 //!
 //! ```
 //! use clew_diagnose::waits::{
-//!     LockSnapshot, LockStatus, MetadataLock, MetadataLockMode, MetadataObject, MetadataObjectKind, WaitParticipant,
+//!     LockSnapshot, LockStatus, MetadataLock, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind, WaitParticipant,
 //!     build_wait_graph,
 //! };
 //!
 //! let lock = |session, mode, status| MetadataLock {
-//!     object: MetadataObject::new(MetadataObjectKind::Table, Some("shop".into()), Some("orders".into())),
+//!     object: MetadataLockObject::new(MetadataLockObjectKind::Table, Some("shop".into()), Some("orders".into())),
 //!     mode,
 //!     status,
 //!     session: Some(session),
@@ -73,7 +73,7 @@ pub use input::{
     InnoDbLock, InnoDbLockWait, LockOwner, LockSnapshot, MetadataLock, ObservedSession, ObservedTransaction,
     SessionRole, TableName,
 };
-pub use metadata::{LockStatus, MetadataLockMode, MetadataObject, MetadataObjectKind};
+pub use metadata::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
 pub use remedy::RecommendedAction;
 pub use surviving_blockers::SurvivingBlocker;
 pub use tree::{TreeLayout, TreeLine, TreeLineKind, render_tree};

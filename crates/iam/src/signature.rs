@@ -23,10 +23,10 @@ pub const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
 /// Value of `X-Sdk-Content-Sha256` that excludes the body from the signature.
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
-const EMPTY_BODY_HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+const EMPTY_BODY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const SDK_DATE_FORMAT: &str = "%Y%m%dT%H%M%SZ";
-const DATE_HEADER: &str = "x-sdk-date";
-const CONTENT_HASH_HEADER: &str = "x-sdk-content-sha256";
+const SDK_DATE_HEADER: &str = "x-sdk-date";
+const CONTENT_SHA256_HEADER: &str = "x-sdk-content-sha256";
 
 /// Signed parts of a request.
 #[derive(Debug, Clone)]
@@ -57,8 +57,8 @@ impl<T: AsRef<str>> RequestToSign<'_, T> {
     /// Returns the body hash for the canonical request.
     /// As in the SDK, the value of `X-Sdk-Content-Sha256` replaces the computed hash of a non-empty body.
     fn body_hash_to_sign(&self) -> &str {
-        match self.header_value(CONTENT_HASH_HEADER) {
-            Some(header_hash) if self.body_sha256 != EMPTY_BODY_HASH => header_hash,
+        match self.header_value(CONTENT_SHA256_HEADER) {
+            Some(header_hash) if self.body_sha256 != EMPTY_BODY_SHA256 => header_hash,
             _ => &self.body_sha256,
         }
     }
@@ -107,7 +107,7 @@ pub enum SignatureError {
 /// Returns the SHA-256 hash of a body in lower-case hexadecimal.
 #[must_use]
 pub fn hash_body(body: &[u8]) -> String {
-    if body.is_empty() { EMPTY_BODY_HASH.to_owned() } else { encode_hex(&Sha256::digest(body).into()) }
+    if body.is_empty() { EMPTY_BODY_SHA256.to_owned() } else { encode_hex(&Sha256::digest(body).into()) }
 }
 
 /// Encodes a hash in lower-case hexadecimal.
@@ -168,7 +168,7 @@ pub fn verify_signature<T: AsRef<str>>(
     now: Timestamp,
 ) -> Result<(), SignatureError> {
     let signed = &authorization.signed_headers;
-    for name in ["host", DATE_HEADER] {
+    for name in ["host", SDK_DATE_HEADER] {
         require_signed_header(signed, name)?;
     }
     for name in signed {
@@ -178,7 +178,7 @@ pub fn verify_signature<T: AsRef<str>>(
             _ => return Err(SignatureError::Repeated(name.clone())),
         }
     }
-    let date = request.header_value(DATE_HEADER).ok_or(SignatureError::Date)?;
+    let date = request.header_value(SDK_DATE_HEADER).ok_or(SignatureError::Date)?;
     check_clock_skew(date, now)?;
     check_body_hash(signed, request)?;
     let expected = compute_signature(request, signed, date, secret);
@@ -207,9 +207,9 @@ fn check_clock_skew(date: &str, now: Timestamp) -> Result<(), SignatureError> {
 
 /// Checks that `X-Sdk-Content-Sha256` contains the body hash, or `UNSIGNED-PAYLOAD` where allowed.
 fn check_body_hash<T: AsRef<str>>(signed: &[String], request: &RequestToSign<'_, T>) -> Result<(), SignatureError> {
-    let Some(hash) = request.header_value(CONTENT_HASH_HEADER) else { return Ok(()) };
-    if request.count_header_occurrences(CONTENT_HASH_HEADER) > 1 {
-        return Err(SignatureError::Repeated(CONTENT_HASH_HEADER.to_owned()));
+    let Some(hash) = request.header_value(CONTENT_SHA256_HEADER) else { return Ok(()) };
+    if request.count_header_occurrences(CONTENT_SHA256_HEADER) > 1 {
+        return Err(SignatureError::Repeated(CONTENT_SHA256_HEADER.to_owned()));
     }
     if hash.eq_ignore_ascii_case(&request.body_sha256) {
         return Ok(());
@@ -218,7 +218,7 @@ fn check_body_hash<T: AsRef<str>>(signed: &[String], request: &RequestToSign<'_,
         return Err(SignatureError::Body);
     }
     // Both headers must be signed. Otherwise a man in the middle could turn a signed body into an unsigned one.
-    require_signed_header(signed, CONTENT_HASH_HEADER)?;
+    require_signed_header(signed, CONTENT_SHA256_HEADER)?;
     require_signed_header(signed, "content-type")?;
     let content_type = request.header_value("content-type").unwrap_or_default().to_ascii_lowercase();
     let must_be_hashed = content_type.is_empty()

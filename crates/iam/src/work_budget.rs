@@ -7,10 +7,10 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// Default work budget per request, in work units. Spending the entire budget takes about 0.1 s of CPU time.
-const DEFAULT_WORK_UNITS: u64 = 64 << 20;
+const DEFAULT_WORK_BUDGET_UNITS: u64 = 64 << 20;
 
 /// Fixed cost of each comparison in work units. It accounts for the overhead of comparing many short patterns.
-const COMPARISON_BASE_COST: u64 = 16;
+const COMPARISON_BASE_WORK_UNITS: u64 = 16;
 
 /// Work budget for evaluating the policies for one request.
 ///
@@ -21,11 +21,11 @@ pub struct WorkBudget {
     limit: u64,
     remaining: AtomicU64,
     exhausted: AtomicBool,
-    account: Option<RateLimitAccount>,
+    account: Option<RateLimitCharger>,
 }
 
 /// Charges used work units to the principal's rate limit during policy evaluation.
-struct RateLimitAccount {
+struct RateLimitCharger {
     step: u64,
     /// Number of used work units at which the rate limit is charged next.
     due: AtomicU64,
@@ -33,15 +33,15 @@ struct RateLimitAccount {
     overdrawn: AtomicBool,
 }
 
-impl fmt::Debug for RateLimitAccount {
+impl fmt::Debug for RateLimitCharger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RateLimitAccount").field("step", &self.step).field("due", &self.due).finish_non_exhaustive()
+        f.debug_struct("RateLimitCharger").field("step", &self.step).field("due", &self.due).finish_non_exhaustive()
     }
 }
 
-impl RateLimitAccount {
+impl RateLimitCharger {
     /// Charges the rate limit once per `step` used work units. Returns false if the rate limit is exceeded.
-    fn charge_rate_limit_steps(&self, spent: u64) -> bool {
+    fn consume_due_rate_limit(&self, spent: u64) -> bool {
         let due = self.due.load(Relaxed);
         if spent < due {
             return true;
@@ -56,7 +56,7 @@ impl RateLimitAccount {
 
 impl Default for WorkBudget {
     fn default() -> Self {
-        Self::new(DEFAULT_WORK_UNITS)
+        Self::new(DEFAULT_WORK_BUDGET_UNITS)
     }
 }
 
@@ -73,7 +73,7 @@ impl WorkBudget {
     #[must_use]
     pub fn with_rate_limit(step: u64, pay: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
         let account =
-            RateLimitAccount { step, due: AtomicU64::new(step), pay: Box::new(pay), overdrawn: AtomicBool::new(false) };
+            RateLimitCharger { step, due: AtomicU64::new(step), pay: Box::new(pay), overdrawn: AtomicBool::new(false) };
         Self { account: Some(account), ..Self::default() }
     }
 
@@ -85,7 +85,7 @@ impl WorkBudget {
 
     /// Returns the number of used work units.
     #[must_use]
-    pub fn used_units(&self) -> u64 {
+    pub fn used_work_units(&self) -> u64 {
         self.limit - self.remaining.load(Relaxed)
     }
 
@@ -96,16 +96,16 @@ impl WorkBudget {
     }
 
     /// Charges a comparison of strings with a total length of `bytes` bytes. Returns false if the budget is exhausted.
-    pub(crate) fn charge_comparison(&self, bytes: usize) -> bool {
-        self.charge_units(COMPARISON_BASE_COST.saturating_add(bytes as u64))
+    pub(crate) fn charge_comparison_cost(&self, bytes: usize) -> bool {
+        self.charge_work_units(COMPARISON_BASE_WORK_UNITS.saturating_add(bytes as u64))
     }
 
     /// Charges `units` work units. Returns false if the work budget is exhausted.
     ///
     /// Only one thread at a time evaluates a request, so no atomic read-modify-write operation is necessary.
-    pub fn charge_units(&self, units: u64) -> bool {
+    pub fn charge_work_units(&self, units: u64) -> bool {
         match self.remaining.load(Relaxed).checked_sub(units) {
-            Some(left) if !self.is_exhausted() && self.charge_rate_limit(self.limit - left) => {
+            Some(left) if !self.is_exhausted() && self.consume_rate_limit(self.limit - left) => {
                 self.remaining.store(left, Relaxed);
                 true
             }
@@ -116,8 +116,8 @@ impl WorkBudget {
         }
     }
 
-    fn charge_rate_limit(&self, spent: u64) -> bool {
-        self.account.as_ref().is_none_or(|account| account.charge_rate_limit_steps(spent))
+    fn consume_rate_limit(&self, spent: u64) -> bool {
+        self.account.as_ref().is_none_or(|account| account.consume_due_rate_limit(spent))
     }
 }
 
@@ -133,25 +133,25 @@ mod tests {
         let account = remaining.clone();
         let pay = move |steps| account.try_update(Relaxed, Relaxed, |left| left.checked_sub(steps)).is_ok();
         let budget = WorkBudget::with_rate_limit(10, pay);
-        assert!(budget.charge_units(9) && remaining.load(Relaxed) == 3);
-        assert!(budget.charge_units(1) && remaining.load(Relaxed) == 2);
-        assert!(budget.charge_units(25) && remaining.load(Relaxed) == 0, "two steps at once");
-        assert!(budget.charge_units(4) && !budget.is_rate_limited());
-        assert!(!budget.charge_units(1) && budget.is_rate_limited() && budget.is_exhausted());
-        assert_eq!(budget.used_units(), 39);
+        assert!(budget.charge_work_units(9) && remaining.load(Relaxed) == 3);
+        assert!(budget.charge_work_units(1) && remaining.load(Relaxed) == 2);
+        assert!(budget.charge_work_units(25) && remaining.load(Relaxed) == 0, "two steps at once");
+        assert!(budget.charge_work_units(4) && !budget.is_rate_limited());
+        assert!(!budget.charge_work_units(1) && budget.is_rate_limited() && budget.is_exhausted());
+        assert_eq!(budget.used_work_units(), 39);
     }
 
     #[test]
     fn exhausted_budget_rejects_all_further_work() {
         let budget = WorkBudget::new(40);
-        assert!(budget.charge_comparison(4));
-        assert_eq!((budget.used_units(), budget.is_exhausted()), (20, false));
-        assert!(!budget.charge_comparison(5));
+        assert!(budget.charge_comparison_cost(4));
+        assert_eq!((budget.used_work_units(), budget.is_exhausted()), (20, false));
+        assert!(!budget.charge_comparison_cost(5));
         assert!(budget.is_exhausted());
         assert!(
-            !budget.charge_units(1),
+            !budget.charge_work_units(1),
             "a smaller comparison after the refused one would decide on part of the policies"
         );
-        assert_eq!(budget.used_units(), 20);
+        assert_eq!(budget.used_work_units(), 20);
     }
 }

@@ -31,7 +31,7 @@ impl KillCriteria {
 
     /// Creates criteria whose only filter is the minimum time in the current state.
     #[must_use]
-    pub fn with_min_seconds(seconds: u32) -> Self {
+    pub fn with_min_state_seconds(seconds: u32) -> Self {
         Self { user: None, host: None, database: None, command: None, sql_key: None, seconds, include_unsafe: false }
     }
 
@@ -44,7 +44,7 @@ impl KillCriteria {
 
     /// Converts the user, host, database, command and statement criteria to a session selection.
     #[must_use]
-    pub fn to_selection(&self) -> SessionSelection {
+    pub fn to_session_selection(&self) -> SessionSelection {
         SessionSelection {
             user: self.user.clone(),
             host: self.host.clone(),

@@ -261,21 +261,21 @@ impl SessionSelection {
     /// Maximum length of a text filter, in characters.
     ///
     /// The API schema allows only 36 characters, but MySQL database names can be up to 64 characters long.
-    pub const MAX_TEXT_FILTER_LEN: usize = 255;
+    pub const MAX_TEXT_FILTER_CHARS: usize = 255;
     /// Maximum length of `sql_key`, in characters.
-    pub const MAX_SQL_KEY_LEN: usize = 1024;
+    pub const MAX_SQL_KEY_CHARS: usize = 1024;
 
     /// Validates a draft's fields. Returns an error for the first invalid field.
     pub fn parse(draft: SessionSelectionDraft) -> Result<Self, SessionSelectionError> {
         Ok(Self {
             class: parse_enum_value("filter", draft.filter, SessionClass::from_name, SessionClass::NAMES)?,
             threshold: draft.slow_process_threshold.map(parse_slow_session_threshold).transpose()?,
-            user: parse_text_filter("user", draft.user, Self::MAX_TEXT_FILTER_LEN)?,
-            host: parse_text_filter("host", draft.host, Self::MAX_TEXT_FILTER_LEN)?
+            user: parse_text_filter("user", draft.user, Self::MAX_TEXT_FILTER_CHARS)?,
+            host: parse_text_filter("host", draft.host, Self::MAX_TEXT_FILTER_CHARS)?
                 .map(|host| HostPattern::parse(&host)),
-            database: parse_text_filter("db", draft.db, Self::MAX_TEXT_FILTER_LEN)?,
-            command: parse_text_filter("command", draft.command, Self::MAX_TEXT_FILTER_LEN)?,
-            sql_key: parse_text_filter("sql_key", draft.sql_key, Self::MAX_SQL_KEY_LEN)?,
+            database: parse_text_filter("db", draft.db, Self::MAX_TEXT_FILTER_CHARS)?,
+            command: parse_text_filter("command", draft.command, Self::MAX_TEXT_FILTER_CHARS)?,
+            sql_key: parse_text_filter("sql_key", draft.sql_key, Self::MAX_SQL_KEY_CHARS)?,
             sort_key: parse_enum_value("sort_key", draft.sort_key, SortKey::from_name, SortKey::NAMES)?,
             sort_direction: parse_enum_value(
                 "sort_dir",

@@ -108,7 +108,7 @@ impl Transaction {
 
     /// Converts a state name to a `Cow` that borrows a static string if the name is in [`Transaction::INNODB_STATES`].
     #[must_use]
-    pub fn intern_state_name(name: String) -> Cow<'static, str> {
+    pub fn intern_transaction_state(name: String) -> Cow<'static, str> {
         let standard_name = Self::INNODB_STATES.into_iter().find(|state| *state == name);
         standard_name.map_or(Cow::Owned(name), Cow::Borrowed)
     }

@@ -140,7 +140,7 @@ impl Client {
                 CLIENT_MAX_PACKET_SIZE,
                 CONNECTION_COLLATION_ID,
             );
-            packets.write_packet(&serialize_message(&request)).await?;
+            packets.write_packet(&serialize_packet_payload(&request)).await?;
             let (stream, sequence) = packets.into_parts();
             let stream = tls::perform_tls_handshake(node, stream).await?;
             packets = PacketStream::new(Box::new(stream), max_received).with_sequence_number(sequence);
@@ -160,7 +160,7 @@ impl Client {
             Some(build_connection_attributes(&tag)),
             CLIENT_MAX_PACKET_SIZE,
         );
-        packets.write_packet(&serialize_message(&response)).await?;
+        packets.write_packet(&serialize_packet_payload(&response)).await?;
         exchange.authenticate(&mut packets).await?;
         let handshake_connection_id = greeting.connection_id();
         Ok(Self { packets, handshake_connection_id, tag, in_flight: InFlightFlag::default() })
@@ -187,13 +187,13 @@ impl Client {
     /// Runs a statement and returns all rows. Fails if the result set exceeds the limits for buffered result sets.
     pub(crate) async fn query_all<T: FromRow>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
         let mut converted = Vec::new();
-        self.query_each_row(statement, |row| converted.push(row)).await?;
+        self.for_each_result_row(statement, |row| converted.push(row)).await?;
         Ok(converted)
     }
 
     /// Runs a statement and calls `consume` for each row.
     /// Fails if the result set exceeds the limits for buffered result sets.
-    pub(crate) async fn query_each_row<T: FromRow>(
+    pub(crate) async fn for_each_result_row<T: FromRow>(
         &mut self,
         statement: &str,
         mut consume: impl FnMut(T),
@@ -261,7 +261,7 @@ fn build_connection_attributes(tag: &str) -> HashMap<String, String> {
 
 /// Reads a file of at most `max_bytes` bytes.
 /// Rejects devices and pipes, because reading from them might block forever.
-async fn read_size_limited_file(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
+async fn read_file_with_limit(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
     let metadata = tokio::fs::metadata(path).await?;
     if !metadata.is_file() || metadata.len() > max_bytes as u64 {
         return Err(io::Error::other(format!("not a file of at most {max_bytes} bytes")));
@@ -269,7 +269,7 @@ async fn read_size_limited_file(path: &Path, max_bytes: usize) -> io::Result<Vec
     tokio::fs::read(path).await
 }
 
-fn serialize_message(message: &impl MySerialize) -> Vec<u8> {
+fn serialize_packet_payload(message: &impl MySerialize) -> Vec<u8> {
     let mut bytes = Vec::new();
     message.serialize(&mut bytes);
     bytes

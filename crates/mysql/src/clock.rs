@@ -199,21 +199,21 @@ impl ClockHistory {
     }
 
     /// Stores a clock reading. If the clock has stepped since the previous reading, returns the step in seconds.
-    pub(crate) fn record_clock_reading(&mut self, reading: ClockReading) -> Option<f64> {
-        self.servers.back_mut()?.1.record_clock_reading(reading)
+    pub(crate) fn store_clock_reading(&mut self, reading: ClockReading) -> Option<f64> {
+        self.servers.back_mut()?.1.store_clock_reading(reading)
     }
 
     /// Corrects an age, in seconds, that the server computed from its wall clock.
     /// The age `reported` may be negative.
     #[must_use]
-    pub fn adjust_age(&self, reported: i64) -> i64 {
-        self.servers.back().map_or(reported, |(_, readings)| readings.adjust_age(reported))
+    pub fn correct_wall_clock_age(&self, reported: i64) -> i64 {
+        self.servers.back().map_or(reported, |(_, readings)| readings.correct_wall_clock_age(reported))
     }
 
-    /// Corrects an age like [`Self::adjust_age`], but returns 0 if the corrected age is out of range.
-    pub(crate) fn adjust_age_seconds(&self, reported: u64) -> u64 {
+    /// Corrects an age like [`Self::correct_wall_clock_age`], but returns 0 if the corrected age is out of range.
+    pub(crate) fn correct_and_clamp_age(&self, reported: u64) -> u64 {
         let reported = i64::try_from(reported).unwrap_or(i64::MAX);
-        Session::sanitize_duration_seconds(self.adjust_age(reported).into())
+        Session::sanitize_duration_seconds(self.correct_wall_clock_age(reported).into())
     }
 
     /// Returns whether a clock step has been detected on the selected server.
@@ -224,7 +224,7 @@ impl ClockHistory {
 }
 
 impl ClockReadings {
-    fn record_clock_reading(&mut self, reading: ClockReading) -> Option<f64> {
+    fn store_clock_reading(&mut self, reading: ClockReading) -> Option<f64> {
         let last = self.last.replace(reading)?;
         let passed = reading.at.saturating_duration_since(last.at).as_secs_f64();
         let step = reading.utc - last.utc - passed;
@@ -238,7 +238,7 @@ impl ClockReadings {
         Some(step)
     }
 
-    fn adjust_age(&self, reported: i64) -> i64 {
+    fn correct_wall_clock_age(&self, reported: i64) -> i64 {
         let Some(now) = self.last else { return reported };
         #[allow(clippy::cast_precision_loss, reason = "ages in seconds")]
         let mut age = reported as f64;
@@ -281,17 +281,13 @@ mod tests {
         ] {
             let start = Instant::now();
             let mut history = ClockReadings::default();
-            assert_eq!(history.record_clock_reading(reading(start, 0.0, 1_000_000.0)), None);
-            assert_eq!(
-                history.record_clock_reading(reading(start, 1.0, 1_000_001.5)),
-                None,
-                "an adjustment is no step"
-            );
-            assert_eq!(history.adjust_age(7200), 7200);
-            let stepped = history.record_clock_reading(reading(start, 2.0, 1_000_002.5 + step)).unwrap();
+            assert_eq!(history.store_clock_reading(reading(start, 0.0, 1_000_000.0)), None);
+            assert_eq!(history.store_clock_reading(reading(start, 1.0, 1_000_001.5)), None, "an adjustment is no step");
+            assert_eq!(history.correct_wall_clock_age(7200), 7200);
+            let stepped = history.store_clock_reading(reading(start, 2.0, 1_000_002.5 + step)).unwrap();
             assert!((stepped - step).abs() < 0.001, "{stepped}");
-            assert_eq!(history.adjust_age(reported), expected, "{step} {reported}");
-            assert_eq!(history.record_clock_reading(reading(start, 3.0, 1_000_003.5 + step)), None, "the step is over");
+            assert_eq!(history.correct_wall_clock_age(reported), expected, "{step} {reported}");
+            assert_eq!(history.store_clock_reading(reading(start, 3.0, 1_000_003.5 + step)), None, "the step is over");
         }
     }
 
@@ -299,13 +295,13 @@ mod tests {
     fn two_steps_add_up() {
         let start = Instant::now();
         let mut history = ClockReadings::default();
-        history.record_clock_reading(reading(start, 0.0, 0.0));
-        history.record_clock_reading(reading(start, 1.0, 3601.0));
-        history.record_clock_reading(reading(start, 100.0, 3700.0));
-        history.record_clock_reading(reading(start, 101.0, 3701.0 + 7200.0));
-        assert_eq!(history.adjust_age(10_800 + 101 + 50), 151, "begun before both");
-        assert_eq!(history.adjust_age(7200 + 50), 50, "begun between them");
-        assert_eq!(history.adjust_age(0), 0);
+        history.store_clock_reading(reading(start, 0.0, 0.0));
+        history.store_clock_reading(reading(start, 1.0, 3601.0));
+        history.store_clock_reading(reading(start, 100.0, 3700.0));
+        history.store_clock_reading(reading(start, 101.0, 3701.0 + 7200.0));
+        assert_eq!(history.correct_wall_clock_age(10_800 + 101 + 50), 151, "begun before both");
+        assert_eq!(history.correct_wall_clock_age(7200 + 50), 50, "begun between them");
+        assert_eq!(history.correct_wall_clock_age(0), 0);
     }
 
     #[test]
@@ -315,21 +311,21 @@ mod tests {
             ["first@1", "first@2", "second@1"].map(|server| server.parse().unwrap());
         let mut history = ClockHistory::default();
         assert!(!history.select_server(&first));
-        history.record_clock_reading(reading(start, 0.0, 1000.0));
-        assert_eq!(history.record_clock_reading(reading(start, 1.0, 4601.0)), Some(3600.0));
+        history.store_clock_reading(reading(start, 0.0, 1000.0));
+        assert_eq!(history.store_clock_reading(reading(start, 1.0, 4601.0)), Some(3600.0));
         assert!(history.select_server(&second));
         assert_eq!(
-            history.record_clock_reading(reading(start, 2.0, 50.0)),
+            history.store_clock_reading(reading(start, 2.0, 50.0)),
             None,
             "the clocks of two servers are not compared"
         );
-        assert_eq!((history.has_clock_steps(), history.adjust_age(3700)), (false, 3700));
+        assert_eq!((history.has_clock_steps(), history.correct_wall_clock_age(3700)), (false, 3700));
         // A restart does not change the clock.
         assert!(history.select_server(&restarted));
-        assert_eq!(history.record_clock_reading(reading(start, 3.0, 4603.0)), None);
-        assert_eq!(history.adjust_age(3610), 10, "begun before the step");
+        assert_eq!(history.store_clock_reading(reading(start, 3.0, 4603.0)), None);
+        assert_eq!(history.correct_wall_clock_age(3610), 10, "begun before the step");
         assert!(!history.select_server(&restarted));
-        assert_eq!(history.record_clock_reading(reading(start, 4.0, 4704.0)), Some(100.0));
+        assert_eq!(history.store_clock_reading(reading(start, 4.0, 4704.0)), Some(100.0));
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Connection {
         max_bytes: u64,
     ) -> Result<Self, Failure> {
         let address = node.address();
-        let reading = |error: Error| failure::from_client_error(&error, &address);
+        let reading = |error: Error| failure::failure_from_client_error(&error, &address);
         let since = permit.acquired_at();
         let guard = KillOnDropGuard::new(node.clone(), raw.own.clone(), permit, raw.client.in_flight_flag(), max_bytes);
         let version = raw.read_version_and_id().await.map_err(reading)?;
@@ -118,7 +118,7 @@ impl Connection {
 
     /// Converts a client error to a [`Failure`] that includes the node's address.
     pub(crate) fn to_failure(&self, error: &Error) -> Failure {
-        failure::from_client_error(error, &self.address)
+        failure::failure_from_client_error(error, &self.address)
     }
 
     /// Closes the connection with `COM_QUIT`. Ignores errors, because all results have already been read.
@@ -141,7 +141,7 @@ pub(crate) async fn set_session_variables(
                 done => done?,
             }
         }
-        return Ok(set_up.refused_variable_limitations());
+        return Ok(set_up.build_refused_variable_limitations());
     }
 }
 

@@ -44,7 +44,7 @@ impl ConnectionPermit {
         purpose: ConnectionPurpose,
         max_wait: Duration,
     ) -> Result<Self, Failure> {
-        let (node, requested) = (NodePermitsRef::find_or_create(address), Instant::now());
+        let (node, requested) = (NodePermitsRef::find_or_create_permits(address), Instant::now());
         match timeout(max_wait, node.permits.acquire(purpose)).await {
             Ok(Ok(permit)) => {
                 Ok(Self { purpose, requested_at: requested, acquired_at: Instant::now(), _permit: permit, node })
@@ -120,16 +120,16 @@ struct NodePermitsRef {
 }
 
 impl NodePermitsRef {
-    fn find_or_create(address: &str) -> Self {
+    fn find_or_create_permits(address: &str) -> Self {
         let permits =
-            lock_node_permits().entry(address.to_owned()).or_insert_with(|| Arc::new(NodePermits::new())).clone();
+            node_permits_guard().entry(address.to_owned()).or_insert_with(|| Arc::new(NodePermits::new())).clone();
         Self { address: address.to_owned(), permits }
     }
 }
 
 impl Drop for NodePermitsRef {
     fn drop(&mut self) {
-        let mut busy = lock_node_permits();
+        let mut busy = node_permits_guard();
         // No other thread clones the entry while the mutex is held. Count 2 means this reference and the map's entry.
         if Arc::strong_count(&self.permits) == 2 {
             busy.remove(&self.address);
@@ -137,7 +137,7 @@ impl Drop for NodePermitsRef {
     }
 }
 
-fn lock_node_permits() -> MutexGuard<'static, HashMap<String, Arc<NodePermits>>> {
+fn node_permits_guard() -> MutexGuard<'static, HashMap<String, Arc<NodePermits>>> {
     NODE_PERMITS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -194,7 +194,7 @@ mod tests {
         drop(first);
         let permit = (&mut second).now_or_never().expect("the permit is lost").unwrap();
         drop((permit, second));
-        assert!(!lock_node_permits().contains_key(address), "the entry of an unused node is not removed");
+        assert!(!node_permits_guard().contains_key(address), "the entry of an unused node is not removed");
     }
 
     #[tokio::test]

@@ -60,8 +60,11 @@ async fn run_diagnosis(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis,
     let mut second = Connection::open(node, limits).await?;
     let same = second.read_server_instance().await? == instance;
     second.close().await;
-    let proxied =
-        if same { (!direct).then(indirect_connection_limitation) } else { Some(load_balanced_address_limitation()) };
+    let proxied = if same {
+        (!direct).then(build_indirect_connection_limitation)
+    } else {
+        Some(load_balanced_address_limitation())
+    };
     checks.push(build_check_result("direct connection", proxied.map_or(Ok(()), Err)));
     Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
 }
@@ -69,7 +72,7 @@ async fn run_diagnosis(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis,
 /// Returns whether the process list shows this connection with the connection id from the handshake packet.
 async fn is_direct_connection(connection: &mut Connection) -> Result<bool, Failure> {
     let address = connection.address.clone();
-    let read_failure = |error: crate::client::Error| failure::from_client_error(&error, &address);
+    let read_failure = |error: crate::client::Error| failure::failure_from_client_error(&error, &address);
     let mut filter = connection.own_session_filter();
     let mut rows = process_list::query_sessions(&mut connection.raw.client, 4 << 10).await.map_err(read_failure)?;
     while let Some(session) = rows.next().await.map_err(read_failure)? {
@@ -101,7 +104,7 @@ async fn run_diagnosis_checks(connection: &mut Connection, account: &str) -> Res
     let cut = connection.server_truncates_statements().await?;
     checks.push(build_check_result(
         "complete statements",
-        if cut { Err(truncated_statement_limitation()) } else { Ok(()) },
+        if cut { Err(build_truncated_statements_limitation()) } else { Ok(()) },
     ));
     let kill = privileges::has_kill_privilege(connection).await?;
     checks.push(build_check_result(
@@ -164,7 +167,7 @@ pub(crate) async fn find_process_list_limitations(connection: &mut Connection) -
         remedy: Some("SET GLOBAL performance_schema_show_processlist = OFF;".to_owned()),
         ..loss
     });
-    Ok(std::iter::once(truncated_statement_limitation()).chain(missing).collect())
+    Ok(std::iter::once(build_truncated_statements_limitation()).chain(missing).collect())
 }
 
 /// Creates the limitations for sessions and transactions that are hidden without the PROCESS privilege.
@@ -203,7 +206,7 @@ pub(crate) fn incomplete_transaction_data_limitation() -> Limitation {
 }
 
 /// Creates the `Limitation` for statements that the server truncates because it reads them from performance_schema.
-pub(crate) fn truncated_statement_limitation() -> Limitation {
+pub(crate) fn build_truncated_statements_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::StatementsTruncated,
         what: "Statements are truncated after 1,024 bytes.".to_owned(),
@@ -213,7 +216,7 @@ pub(crate) fn truncated_statement_limitation() -> Limitation {
 }
 
 /// Creates the `Limitation` for `count` sessions whose statements were truncated because they exceed the size limit.
-pub(crate) fn oversized_statement_limitation(count: u64) -> Option<Limitation> {
+pub(crate) fn build_oversized_statements_limitation(count: u64) -> Option<Limitation> {
     (count > 0).then(|| Limitation {
         kind: LimitationKind::StatementsTruncated,
         what: format!("Statements of {count} sessions are truncated after 64 MiB."),
@@ -223,7 +226,7 @@ pub(crate) fn oversized_statement_limitation(count: u64) -> Option<Limitation> {
 }
 
 /// Creates the `Limitation` for a connection that reaches a proxy or a load balancer instead of the server.
-pub(crate) fn indirect_connection_limitation() -> Limitation {
+pub(crate) fn build_indirect_connection_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
         what: "Sessions cannot be killed through this address.".to_owned(),

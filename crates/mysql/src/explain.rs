@@ -73,13 +73,13 @@ async fn read_plan(connection: &mut Connection, statement: &str) -> Result<Vec<V
     let mut lines: Vec<Vec<String>> = vec![names];
     while let Some(row) = rows.next().await? {
         if lines.len() <= MAX_PLAN_ROWS {
-            lines.push(read_row_cells(row, width)?);
+            lines.push(read_plan_row_cells(row, width)?);
         }
     }
     Ok(lines)
 }
 
-fn read_row_cells(mut row: RowCells<'_>, width: usize) -> Result<Vec<String>, Error> {
+fn read_plan_row_cells(mut row: RowCells<'_>, width: usize) -> Result<Vec<String>, Error> {
     (0..width).map(|_| Ok(row.next_cell()?.map_or_else(|| "NULL".to_owned(), to_valid_utf8))).collect()
 }
 

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use crate::client::{Error, ServerError};
 
 /// Converts a client error to a failure that includes the node's address.
-pub(crate) fn from_client_error(error: &Error, address: &str) -> Failure {
+pub(crate) fn failure_from_client_error(error: &Error, address: &str) -> Failure {
     let (kind, detail) = match error {
         Error::Server(error) => return failure_from_server_error(error, address),
         Error::Io(error) => return failure_from_io_error(error, address),
@@ -124,7 +124,7 @@ pub(crate) fn timeout_failure(address: &str, doing: &str, limit: std::time::Dura
 
 /// Creates the failure for a read operation that timed out.
 /// The failure's message warns that, behind a proxy, the statement may still be running on the server.
-pub(crate) fn read_timeout_failure(node: &NodeUrl, limit: std::time::Duration) -> Failure {
+pub(crate) fn read_operation_timeout_failure(node: &NodeUrl, limit: std::time::Duration) -> Failure {
     let Failure { kind, detail } = timeout_failure(&node.address(), "reading sessions", limit);
     Failure::new(kind, format!("{detail}; behind a proxy, the statement may still run on the server"))
 }

@@ -62,7 +62,7 @@ impl KillTarget {
 /// If the account lacks a privilege, the failure includes the required `GRANT` statement.
 /// Once the server has accepted the kill, this function does not fail.
 /// If the effect of the kill cannot be confirmed, the outcome is [`KillOutcome::Ending`].
-pub async fn kill_victim(
+pub async fn kill_single_victim(
     node: &NodeUrl,
     victim: &Victim,
     kind: KillTarget,
@@ -77,7 +77,7 @@ pub async fn kill_victim(
     }
 }
 
-/// Kills several sessions over one connection, within one overall timeout. See [`kill_victim`].
+/// Kills several sessions over one connection, within one overall timeout. See [`kill_single_victim`].
 /// First sends all kills, then confirms their effects.
 /// Returns the session id and kill outcome of each victim, in the order of `victims`.
 ///
@@ -89,12 +89,12 @@ pub async fn kill_victims(
     protected: &ProtectedAccounts,
     limits: &ReadLimits,
 ) -> Result<Vec<(u64, KillOutcome)>, Failure> {
-    kill_victims_with_policy(node, victims, kind, protected, UnsafeVictimPolicy::Kill, limits).await
+    kill_victims_with_policy(node, victims, kind, protected, UnsafeKillPolicy::Kill, limits).await
 }
 
 /// Policy for victims that change non-transactional tables. The server cannot roll back such changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum UnsafeVictimPolicy {
+pub enum UnsafeKillPolicy {
     /// Kill the victim anyway, because the user or the kill rule has accepted the risk of partial changes.
     Kill,
     /// Refuse to kill the victim and return [`KillRefusal::Unsafe`].
@@ -108,7 +108,7 @@ pub async fn kill_victims_with_policy(
     victims: &[Victim],
     kind: KillTarget,
     protected: &ProtectedAccounts,
-    unsafe_victims: UnsafeVictimPolicy,
+    unsafe_victims: UnsafeKillPolicy,
     limits: &ReadLimits,
 ) -> Result<Vec<(u64, KillOutcome)>, Failure> {
     if victims.is_empty() {
@@ -126,7 +126,7 @@ pub async fn kill_victims_with_policy(
         Err(failure) if !batch.has_sent_kill() => return Err(failure),
         Err(failure) => batch.set_final_outcomes(Some(&failure)),
     }
-    Ok(batch.into_outcomes())
+    Ok(batch.into_kill_outcomes())
 }
 
 /// Runs `work` and returns its result, or a timeout failure if `work` has not finished by the deadline.
@@ -160,7 +160,8 @@ mod tests {
             let SessionLookupResult { read, sessions } = find_sessions(&node, &[own.id], &limits).await.unwrap();
             let victim = Victim::for_session(&sessions[0], &read);
             for kind in [KillTarget::Connection, KillTarget::Query] {
-                let outcome = kill_victim(&node, &victim, kind, &ProtectedAccounts::default(), &limits).await.unwrap();
+                let outcome =
+                    kill_single_victim(&node, &victim, kind, &ProtectedAccounts::default(), &limits).await.unwrap();
                 assert_eq!(outcome, KillOutcome::Refused(KillRefusal::OwnSession), "{flavor}");
             }
             own.query_all::<u64>("SELECT 1").await.unwrap();

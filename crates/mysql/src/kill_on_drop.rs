@@ -187,7 +187,7 @@ async fn attempt_kill(
     abandoned: &AbandonedStatement,
     mut control: RawConnection,
 ) -> Result<KillAttemptOutcome, Failure> {
-    let failed = |error: Error| failure::from_client_error(&error, abandoned.permit.address());
+    let failed = |error: Error| failure::failure_from_client_error(&error, abandoned.permit.address());
     let start = format!("/* {} */", abandoned.own.connection_tag()).into_bytes();
     let account = abandoned.node.user.as_bytes();
     let mut filter = control.own_session_filter();

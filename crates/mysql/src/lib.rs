@@ -3,7 +3,7 @@
 //! - [`take_snapshot`] reads a node's user sessions and their open transactions.
 //! - [`read_lock_waits`] reads the lock waits and lock holders that form the wait graph.
 //! - [`diagnose_node`] checks which data an account can read on a server.
-//! - [`kill_victim`] verifies a session's identity and kills it.
+//! - [`kill_single_victim`] verifies a session's identity and kills it.
 //!
 //! Each read operation opens one connection and reads each system table once.
 //! Clew joins the system tables in memory.
@@ -66,7 +66,7 @@ pub use explain::{ExplainOutcome, explain_session};
 pub use flavor::Flavor;
 pub use kill::{
     ExpectedStatement, KillBaseline, KillEffect, KillOutcome, KillRefusal, KillTarget, ProcessListSource,
-    SessionLookupResult, UnsafeVictimPolicy, UserSessions, Victim, find_sessions, kill_victim, kill_victims,
+    SessionLookupResult, UnsafeKillPolicy, UserSessions, Victim, find_sessions, kill_single_victim, kill_victims,
     kill_victims_with_policy, read_kill_risks, read_unsafe_kill_risks, read_user_sessions,
 };
 pub use kill_on_drop::wait_for_pending_kills;

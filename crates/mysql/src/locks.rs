@@ -28,11 +28,11 @@ use crate::statement_ages::{self, AgeCheckScope};
 use crate::transactions::TransactionReadResult;
 use crate::{doctor, failure, lost_instrumentation, privileges, process_list, transactions};
 use capabilities::LockTableAccess;
-use metadata_locks::RawMetadataLock;
-use raw_row_wait::RawRowLockWait;
+use metadata_locks::UnresolvedMetadataLock;
+use raw_row_wait::UnresolvedRowLockWait;
 pub(crate) use session_role::classify_session;
 pub(crate) use threads::SessionIdsByThread;
-use xa_prepared::PreparedTransaction;
+use xa_prepared::PreparedXaTransaction;
 
 /// Maximum number of bytes stored per statement. Table names beyond this position are not parsed.
 const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
@@ -94,7 +94,7 @@ pub(crate) async fn query_lock_snapshot(
     }
     let first = build_wait_graph(&observed);
     if !first.unexplained.is_empty() {
-        observed.limitations.extend(capabilities.stale_lock_mode_limitation());
+        observed.limitations.extend(capabilities.unknown_lock_holders_limitation());
     }
     let idle_roots = first.idle_root_blocker_ids().into_iter().filter(|session| extra_session != Some(*session));
     let session_ids: Vec<u64> = extra_session.into_iter().chain(idle_roots).collect();
@@ -115,9 +115,9 @@ pub(crate) struct LockTables {
     /// Reason why performance_schema is unreadable, or `None` if it is readable.
     pub(crate) unreadable: Option<Limitation>,
     capabilities: LockTableAccess,
-    prepared: Vec<PreparedTransaction>,
-    row_waits: Vec<RawRowLockWait>,
-    metadata_locks: Vec<RawMetadataLock>,
+    prepared: Vec<PreparedXaTransaction>,
+    row_waits: Vec<UnresolvedRowLockWait>,
+    metadata_locks: Vec<UnresolvedMetadataLock>,
 }
 
 impl LockTables {
@@ -149,8 +149,8 @@ impl LockTables {
     }
 
     /// Returns a `Limitation` that explains why a lock wait's blocker may be unknown.
-    pub(crate) fn stale_lock_mode_limitation(&self) -> Option<Limitation> {
-        self.capabilities.stale_lock_mode_limitation()
+    pub(crate) fn unknown_lock_holders_limitation(&self) -> Option<Limitation> {
+        self.capabilities.unknown_lock_holders_limitation()
     }
 
     /// Returns the ids of sessions that are waiting for a lock or may block others, according to the lock tables.
@@ -238,9 +238,9 @@ fn may_have_lock_waits(transactions: &[Transaction]) -> bool {
 
 fn to_observed_transactions(
     transactions: Vec<Transaction>,
-    prepared: &[PreparedTransaction],
+    prepared: &[PreparedXaTransaction],
 ) -> Vec<ObservedTransaction> {
-    let detached: HashMap<u64, &PreparedTransaction> =
+    let detached: HashMap<u64, &PreparedXaTransaction> =
         prepared.iter().map(|prepared| (prepared.transaction, prepared)).collect();
     let facts = |transaction: Transaction| {
         let prepared = detached.get(&transaction.id).filter(|_| transaction.session_id == 0);
@@ -261,7 +261,7 @@ async fn read_observed_sessions(
     let address = connection.address.clone();
     let (flavor, own_id) = (connection.flavor, connection.id);
     let mut own = connection.own_session_filter();
-    let read_failure = |error: crate::client::Error| failure::from_client_error(&error, &address);
+    let read_failure = |error: crate::client::Error| failure::failure_from_client_error(&error, &address);
     let mut rows = process_list::query_sessions(&mut connection.raw.client, MAX_STORED_STATEMENT_BYTES + (4 << 10))
         .await
         .map_err(read_failure)?;
@@ -274,7 +274,7 @@ async fn read_observed_sessions(
         memory.add_session(&session).map_err(read_failure)?;
         found.push(session);
     }
-    let limitation = rows.clamped_age_limitation();
+    let limitation = rows.build_clamped_ages_limitation();
     connection.limitations.extend(limitation);
     let is_unverified = |session: &&mut Session| {
         let lock_wait = lock_waits.get(&session.id).copied();

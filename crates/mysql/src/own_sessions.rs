@@ -164,7 +164,7 @@ impl OwnSession {
         let number = NEXT_CONNECTION_NUMBER.fetch_add(1, Ordering::Relaxed);
         let tag = format!("clew:{}.{}.{number}", installation_marker(), std::process::id());
         let (account, address) = (account.as_bytes().to_vec(), address.to_owned());
-        lock_connection_registry()
+        connection_registry_guard()
             .add_connection(number, ConnectionEntry { account, address, local, id: None, listed: None, closed: None });
         Self { number, tag }
     }
@@ -176,12 +176,12 @@ impl OwnSession {
 
     /// Stores the connection id returned by `CONNECTION_ID()`.
     pub(crate) fn set_connection_id(&self, id: u64) {
-        lock_connection_registry().set_connection_id(self.number, Some(id));
+        connection_registry_guard().set_connection_id(self.number, Some(id));
     }
 
     /// Marks the connection as closed. The process list may briefly continue to show its session.
     pub(crate) fn mark_closed(&self) {
-        if let Some(entry) = lock_connection_registry().entries.get_mut(&self.number) {
+        if let Some(entry) = connection_registry_guard().entries.get_mut(&self.number) {
             entry.closed = Some(Instant::now());
         }
     }
@@ -226,7 +226,7 @@ impl OwnSessionFilter {
         if statement.starts_with(&self.start) && session.user == self.account {
             if statement.starts_with(&self.tag) && self.listed.is_none() {
                 self.listed = Some(session.id);
-                let mut registry = lock_connection_registry();
+                let mut registry = connection_registry_guard();
                 registry.set_connection_id(self.number, Some(session.id));
                 if let Some(entry) = registry.entries.get_mut(&self.number) {
                     entry.listed = Some(session.host.clone());
@@ -234,7 +234,7 @@ impl OwnSessionFilter {
             }
             return true;
         }
-        lock_connection_registry().contains_session(session, &self.address)
+        connection_registry_guard().contains_session(session, &self.address)
     }
 
     /// Returns the connection id that the process list shows for the connection over which it was read.
@@ -244,7 +244,7 @@ impl OwnSessionFilter {
     }
 }
 
-fn lock_connection_registry() -> MutexGuard<'static, ConnectionRegistry> {
+fn connection_registry_guard() -> MutexGuard<'static, ConnectionRegistry> {
     CONNECTION_REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

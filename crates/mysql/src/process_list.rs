@@ -65,7 +65,7 @@ impl ProcessListReader<'_> {
     }
 
     /// Returns a `Limitation` if invalid ages of idle sessions were replaced with 0.
-    pub(crate) fn clamped_age_limitation(&self) -> Option<Limitation> {
+    pub(crate) fn build_clamped_ages_limitation(&self) -> Option<Limitation> {
         (self.clamped > 0).then(|| Limitation {
             kind: LimitationKind::UnreliableAges,
             what: format!(

@@ -16,7 +16,7 @@ use crate::{failure, refused_logins, statements};
 const ER_CON_COUNT_ERROR: u16 = 1040;
 /// Delays before the login retries after [`ER_CON_COUNT_ERROR`].
 /// The delays add up to more time than most bursts of connections last.
-const CONNECT_RETRY_DELAYS: [Duration; 3] =
+const LOGIN_RETRY_DELAYS: [Duration; 3] =
     [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
 
 /// Authenticated connection without a permit, whose session variables have not been set.
@@ -36,7 +36,7 @@ impl RawConnection {
     pub(crate) async fn open(node: &NodeUrl, max_bytes: u64) -> Result<Self, Failure> {
         let address = node.address();
         let mut raw = Self::connect(node, &address, max_bytes).await?;
-        raw.read_version_and_id().await.map_err(|error| failure::from_client_error(&error, &address))?;
+        raw.read_version_and_id().await.map_err(|error| failure::failure_from_client_error(&error, &address))?;
         Ok(raw)
     }
 
@@ -46,7 +46,7 @@ impl RawConnection {
         let lookup = lookup_host((node.host.as_str(), node.port)).await;
         let addresses: Vec<SocketAddr> =
             lookup.map_err(|error| failure::name_resolution_failure(address, &error))?.collect();
-        let mut delays = CONNECT_RETRY_DELAYS.iter();
+        let mut delays = LOGIN_RETRY_DELAYS.iter();
         loop {
             match Self::connect_once(node, &addresses, max_bytes).await {
                 Err(Error::Server(error)) if error.code == ER_CON_COUNT_ERROR => {
@@ -56,9 +56,9 @@ impl RawConnection {
                     sleep(*delay).await;
                 }
                 Err(error) => {
-                    let failure = failure::from_client_error(&error, address);
+                    let failure = failure::failure_from_client_error(&error, address);
                     if matches!(error, Error::Server(_)) && failure.kind == FailureKind::AccessDenied {
-                        refused_logins::record_refused_login(node, &failure);
+                        refused_logins::store_refused_login(node, &failure);
                     }
                     return Err(failure);
                 }
@@ -93,7 +93,7 @@ impl RawConnection {
     /// Returns whether the connection id from the handshake packet matches `CONNECTION_ID()`.
     /// The two ids differ if Clew is connected through a proxy.
     /// Compares only the lower 32 bits of the ids, because the handshake packet does not contain the upper bits.
-    pub(crate) fn handshake_id_matches(&self) -> bool {
+    pub(crate) fn handshake_connection_id_matches(&self) -> bool {
         u64::from(self.client.handshake_connection_id) == self.id & u64::from(u32::MAX)
     }
 
@@ -101,6 +101,6 @@ impl RawConnection {
     /// A proxy might route the process list query and the kill to different servers.
     /// Callers must first pass every session in the process list, including this connection's own, to `filter`.
     pub(crate) fn is_direct(&self, filter: &OwnSessionFilter) -> bool {
-        self.handshake_id_matches() && filter.process_list_connection_id() == Some(self.id)
+        self.handshake_connection_id_matches() && filter.process_list_connection_id() == Some(self.id)
     }
 }

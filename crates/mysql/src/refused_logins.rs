@@ -36,10 +36,10 @@ impl RefusedLogin {
 }
 
 /// Records a refused login.
-pub(crate) fn record_refused_login(node: &NodeUrl, failure: &Failure) {
+pub(crate) fn store_refused_login(node: &NodeUrl, failure: &Failure) {
     let (url, password) = (node.to_string(), node.password.clone());
     let refused = RefusedLogin { at: Instant::now(), node: url, password, failure: failure.clone() };
-    let mut all = lock_refused_logins();
+    let mut all = refused_logins_guard();
     all.retain(|_, refused| refused.at.elapsed() < REFUSED_LOGIN_TTL);
     all.insert(node.address(), refused);
 }
@@ -47,12 +47,12 @@ pub(crate) fn record_refused_login(node: &NodeUrl, failure: &Failure) {
 /// Returns the failure of a recently refused login with the same URL and password.
 /// A refused login is recent if it occurred no more than one second before `requested`.
 pub(crate) fn find_refused_login_failure(node: &NodeUrl, requested: Instant) -> Option<Failure> {
-    let all = lock_refused_logins();
+    let all = refused_logins_guard();
     let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + REFUSED_LOGIN_TTL)?;
     refused.is_same_login(node).then(|| refused.failure.clone())
 }
 
-fn lock_refused_logins() -> MutexGuard<'static, HashMap<String, RefusedLogin>> {
+fn refused_logins_guard() -> MutexGuard<'static, HashMap<String, RefusedLogin>> {
     REFUSED_LOGINS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -68,7 +68,7 @@ mod tests {
         let refused = node("mysql://clew:old@refused.test:1/?tls=off");
         let failure = Failure::new(FailureKind::AccessDenied, "error 1045");
         let before = Instant::now();
-        record_refused_login(&refused, &failure);
+        store_refused_login(&refused, &failure);
         assert_eq!(find_refused_login_failure(&refused, before), Some(failure.clone()));
         assert_eq!(find_refused_login_failure(&refused, Instant::now() + REFUSED_LOGIN_TTL), None, "later");
         for other in [

@@ -72,7 +72,7 @@ async fn take_rollback_samples(
     let first = RollbackSample::read_rollback_sample(&mut connection, wanted).await?;
     let mut last = first.clone();
     for _ in 1..MAX_ROLLBACK_SAMPLES {
-        if last.rollbacks.iter().all(|rollback| first.rows_rolled_back_until(rollback) > 0) {
+        if last.rollbacks.iter().all(|rollback| first.count_rows_rolled_back(rollback) > 0) {
             break;
         }
         sleep(ROLLBACK_SAMPLE_INTERVAL).await;
@@ -83,7 +83,7 @@ async fn take_rollback_samples(
     let mut rollbacks: Vec<Rollback> = last
         .rollbacks
         .iter()
-        .map(|rollback| rollback.with_remaining_time(first.rows_rolled_back_until(rollback), passed))
+        .map(|rollback| rollback.with_remaining_time(first.count_rows_rolled_back(rollback), passed))
         .collect();
     rollbacks.sort_by_key(|rollback| (rollback.transaction_id, rollback.session_id));
     Ok(rollbacks)
@@ -112,7 +112,7 @@ impl RollbackSample {
     }
 
     /// Returns the number of rows rolled back between this sample and `now`.
-    fn rows_rolled_back_until(&self, now: &RollbackProgress) -> u64 {
+    fn count_rows_rolled_back(&self, now: &RollbackProgress) -> u64 {
         let before = self.rollbacks.iter().find(|before| before.is_same_transaction(now));
         before.map_or(0, |before| before.rollback.rows_modified.saturating_sub(now.rollback.rows_modified))
     }

@@ -20,7 +20,7 @@ use crate::clock::ClockHistory;
 use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
-use crate::lock_session_collector::LockSessionCollector;
+use crate::lock_session_collector::WaitParticipantCollector;
 use crate::locks::LockTables;
 use crate::server_instance::ServerInstance;
 use crate::statement_ages::{self, AgeCheckScope};
@@ -63,7 +63,7 @@ pub async fn take_session_sample(
 ) -> Result<SessionSample, Failure> {
     let sampling = failure::catch_panic(node, Box::pin(take_sample(node, cache, threshold, limits)));
     let sampled = timeout(limits.read_timeout, sampling).await;
-    sampled.unwrap_or_else(|_| Err(failure::read_timeout_failure(node, limits.read_timeout)))
+    sampled.unwrap_or_else(|_| Err(failure::read_operation_timeout_failure(node, limits.read_timeout)))
 }
 
 async fn take_sample(
@@ -125,7 +125,7 @@ impl SampledSessions {
         if clock.has_clock_steps() {
             // MariaDB computes ages from a monotonic timer.
             let of_wall_clock = self.sessions.iter_mut().filter(|_| flavor == Flavor::MySql);
-            of_wall_clock.for_each(|session| session.seconds = clock.adjust_age_seconds(session.seconds));
+            of_wall_clock.for_each(|session| session.seconds = clock.correct_and_clamp_age(session.seconds));
         }
         for session in &self.sessions {
             self.counts.count_session(session, self.open.get(session.id), threshold);
@@ -147,7 +147,7 @@ impl RawSessionSample {
     fn into_session_sample(mut self, server: ServerInstance, cache: &SampleCache, duration: Duration) -> SessionSample {
         let SampledSessions { open, sessions, counts, omitted } = self.found;
         if omitted > 0 {
-            self.limitations.push(omitted_session_limitation(omitted, counts.total));
+            self.limitations.push(build_omitted_sessions_limitation(omitted, counts.total));
         }
         let live = |session: Session| {
             let detail = self.waits.remove(&session.id).unwrap_or_default();
@@ -172,9 +172,9 @@ async fn take_sample_with_locks(
 ) -> Result<RawSessionSample, Failure> {
     connection.clock = None;
     let mut locks = LockTables::read(connection, Vec::new()).await?;
-    cache.record_clock_reading(connection);
+    cache.store_clock_reading(connection);
     cache.adjust_transaction_ages(&mut locks.transactions);
-    let mut parties = LockSessionCollector::new(locks.waiting_or_blocking_session_ids());
+    let mut parties = WaitParticipantCollector::new(locks.waiting_or_blocking_session_ids());
     let open = TransactionsBySession::new(locks.transactions.clone());
     let unreadable = locks.unreadable.take();
     if cache.is_full_sample_due() {
@@ -188,7 +188,7 @@ async fn take_sample_with_locks(
         cache.use_show_processlist |= cache.losses.iter().any(|loss| loss.kind == LimitationKind::LostThreads);
     }
     let found = read_sampled_sessions(connection, cache, open, threshold, Some(&mut parties)).await?;
-    let stale_modes = locks.stale_lock_mode_limitation();
+    let stale_modes = locks.unknown_lock_holders_limitation();
     let facts = parties.into_observed_sessions(connection.own_session_filter(), &locks.threads);
     let (mut observed, _) = locks.into_lock_snapshot(facts);
     observed.limitations.extend_from_slice(&cache.losses);
@@ -218,7 +218,7 @@ async fn read_open_transactions(
         Ok(TransactionReadResult::FromStatus(open)) => (open, Some(doctor::incomplete_transaction_data_limitation())),
         Err(error) => return Err(connection.to_failure(&error)),
     };
-    cache.record_clock_reading(connection);
+    cache.store_clock_reading(connection);
     cache.adjust_transaction_ages(&mut open);
     Ok((TransactionsBySession::new(open), gap))
 }
@@ -230,11 +230,11 @@ async fn read_sampled_sessions(
     cache: &mut SampleCache,
     open: TransactionsBySession,
     threshold: u64,
-    mut parties: Option<&mut LockSessionCollector>,
+    mut parties: Option<&mut WaitParticipantCollector>,
 ) -> Result<SampledSessions, Failure> {
     if connection.flavor == Flavor::MySql && connection.clock.is_none() {
         connection.read_clock().await.map_err(|error| connection.to_failure(&error))?;
-        cache.record_clock_reading(connection);
+        cache.store_clock_reading(connection);
     }
     let mut found = SampledSessions { open, ..SampledSessions::default() };
     for without_lock in [true, false] {
@@ -274,10 +274,10 @@ async fn read_process_list(
     connection: &mut Connection,
     without_lock: bool,
     threshold: u64,
-    mut parties: Option<&mut LockSessionCollector>,
+    mut parties: Option<&mut WaitParticipantCollector>,
 ) -> Result<bool, Failure> {
     let (address, mut own) = (connection.address.clone(), connection.own_session_filter());
-    let read_failure = |error: Error| failure::from_client_error(&error, &address);
+    let read_failure = |error: Error| failure::failure_from_client_error(&error, &address);
     let statement =
         if parties.is_some() { lock_session_collector::MAX_WAITER_STATEMENT_BYTES } else { MAX_STATEMENT_BYTES };
     let max_row = statement + MAX_NON_STATEMENT_COLUMN_BYTES;
@@ -305,12 +305,12 @@ async fn read_process_list(
         }
         found.add_session(session, threshold);
     }
-    let limitation = rows.clamped_age_limitation();
+    let limitation = rows.build_clamped_ages_limitation();
     connection.limitations.extend(limitation);
     Ok(own.process_list_connection_id().is_some())
 }
 
-fn omitted_session_limitation(omitted: u64, total: u64) -> Limitation {
+fn build_omitted_sessions_limitation(omitted: u64, total: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::SessionsTruncated,
         what: format!("{omitted} of {total} sessions are not listed, but all sessions are counted."),

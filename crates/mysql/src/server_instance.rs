@@ -74,10 +74,10 @@ pub(crate) async fn read_server_instance(
                 }
             }
             Err(error @ Error::Server(_)) => failed = error,
-            Err(error) => return Err(failure::from_client_error(&error, address)),
+            Err(error) => return Err(failure::failure_from_client_error(&error, address)),
         }
     }
-    Err(failure::from_client_error(&failed, address))
+    Err(failure::failure_from_client_error(&failed, address))
 }
 
 #[cfg(test)]

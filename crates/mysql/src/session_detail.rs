@@ -81,7 +81,7 @@ async fn query_session_detail(
 /// Reads a session's process list row. Also returns whether the statement has been truncated.
 async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<Option<(Session, bool)>, Failure> {
     let address = connection.address.clone();
-    let read_failure = |error: Error| failure::from_client_error(&error, &address);
+    let read_failure = |error: Error| failure::failure_from_client_error(&error, &address);
     let mut rows = process_list::query_sessions(&mut connection.raw.client, MAX_DETAIL_STATEMENT_BYTES + (4 << 10))
         .await
         .map_err(read_failure)?;
@@ -96,7 +96,7 @@ async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<O
         }
         found = Some((session, is_cut));
     }
-    let limitation = rows.clamped_age_limitation();
+    let limitation = rows.build_clamped_ages_limitation();
     connection.limitations.extend(limitation);
     let checked = found.iter_mut().map(|(session, _)| session).collect();
     statement_ages::replace_session_ages(connection, checked, AgeCheckScope::All).await?;

@@ -19,7 +19,7 @@ use crate::flavor::Flavor;
 
 /// Server families that support a session variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ServerSupport {
+enum SessionVariableSupport {
     Both,
     MySql,
     MariaDb,
@@ -43,7 +43,7 @@ enum SessionVariableValue {
 pub(crate) struct SessionVariable {
     /// Name of the session variable, without a scope such as `SESSION`.
     name: &'static str,
-    servers: ServerSupport,
+    servers: SessionVariableSupport,
     setting: SessionVariableValue,
     /// Effect of an unexpected value on Clew's statements.
     reason: &'static str,
@@ -51,14 +51,14 @@ pub(crate) struct SessionVariable {
 
 const fn variable(
     name: &'static str,
-    servers: ServerSupport,
+    servers: SessionVariableSupport,
     setting: SessionVariableValue,
     reason: &'static str,
 ) -> SessionVariable {
     SessionVariable { name, servers, setting, reason }
 }
 
-use ServerSupport::{Both, MariaDb, MySql};
+use SessionVariableSupport::{Both, MariaDb, MySql};
 use SessionVariableValue::{FractionalSecondsLeft, Literal, MillisecondsLeft, SecondsLeft};
 
 /// Maximum unsigned 64-bit integer, which means "no limit" for session variables that limit a size or count.
@@ -126,8 +126,8 @@ impl SessionVariableSetup {
     /// Creates the setup for a connection. `left` is the time left until the connection's deadline.
     pub(crate) fn new(flavor: Flavor, left: Duration) -> Self {
         let servers = match flavor {
-            Flavor::MySql => ServerSupport::MySql,
-            Flavor::MariaDb => ServerSupport::MariaDb,
+            Flavor::MySql => SessionVariableSupport::MySql,
+            Flavor::MariaDb => SessionVariableSupport::MariaDb,
         };
         let variables = SESSION_VARIABLES
             .iter()
@@ -139,8 +139,9 @@ impl SessionVariableSetup {
     /// Returns the statements that set the character set to UTF-8 and set all session variables.
     /// Returns a single statement unless the server refused a variable without naming it in the error message.
     pub(crate) fn build_set_statements(&self) -> Vec<String> {
-        let set =
-            |variable: &SessionVariable| format!("SESSION {} = {}", variable.name, self.format_value(variable.setting));
+        let set = |variable: &SessionVariable| {
+            format!("SESSION {} = {}", variable.name, self.format_variable_value(variable.setting))
+        };
         let settings = self.variables.iter().map(|variable| set(variable));
         if self.one_by_one {
             return std::iter::once("NAMES utf8mb4".to_owned())
@@ -171,7 +172,7 @@ impl SessionVariableSetup {
     }
 
     /// Returns one `Limitation` for each session variable that the server refused to set.
-    pub(crate) fn refused_variable_limitations(&self) -> Vec<Limitation> {
+    pub(crate) fn build_refused_variable_limitations(&self) -> Vec<Limitation> {
         let limitation = |variable: &&SessionVariable| Limitation {
             kind: LimitationKind::SettingRefused,
             what: format!("Results may be incomplete: {}.", variable.reason),
@@ -181,7 +182,7 @@ impl SessionVariableSetup {
         self.refused.iter().map(limitation).collect()
     }
 
-    fn format_value(&self, setting: SessionVariableValue) -> String {
+    fn format_variable_value(&self, setting: SessionVariableValue) -> String {
         match setting {
             Literal(value) => value.to_owned(),
             SecondsLeft => (self.left.as_secs() + 1).to_string(),
@@ -215,7 +216,7 @@ mod tests {
     static FORBIDDEN: SessionVariable = variable("sql_log_off", Both, Literal("0"), "statements are logged");
 
     async fn connect(server: &Server) -> Client {
-        RawConnection::open(&server.url_for("clew", "").parse().unwrap(), 1 << 30).await.unwrap().client
+        RawConnection::open(&server.url_for_account("clew", "").parse().unwrap(), 1 << 30).await.unwrap().client
     }
 
     #[tokio::test]

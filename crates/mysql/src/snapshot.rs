@@ -47,7 +47,7 @@ pub enum StatementForm {
 impl StatementForm {
     /// Returns [`Self::Templates`] if `masked` is true, and [`Self::Full`] otherwise.
     #[must_use]
-    pub fn from_masked(masked: bool) -> Self {
+    pub fn from_masked_flag(masked: bool) -> Self {
         if masked { Self::Templates } else { Self::Full }
     }
 }
@@ -182,7 +182,7 @@ async fn run_with_timeout(
 ) -> Result<Snapshot, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, reading))
         .await
-        .unwrap_or_else(|_| Err(failure::read_timeout_failure(node, limits.read_timeout)))
+        .unwrap_or_else(|_| Err(failure::read_operation_timeout_failure(node, limits.read_timeout)))
 }
 
 /// Opens a connection and takes a snapshot over it.

@@ -100,7 +100,7 @@ pub(crate) async fn replace_with_timer_ages(
         Ok(timers) => timers,
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => {
             let account = privileges::read_current_account(connection).await?;
-            connection.limitations.push(unreadable_timer_limitation(
+            connection.limitations.push(build_unreadable_timers_limitation(
                 &privileges::missing_performance_schema_privilege_limitation(&account),
             ));
             return Ok(ids.into_iter().collect());
@@ -108,7 +108,7 @@ pub(crate) async fn replace_with_timer_ages(
         Err(error) => return Err(connection.to_failure(&error)),
     };
     let Some(timers) = timers else {
-        let gap = find_missing_timer_limitation(connection).await?;
+        let gap = explain_missing_timers(connection).await?;
         connection.limitations.push(gap);
         return Ok(ids.into_iter().collect());
     };
@@ -145,10 +145,10 @@ pub(crate) async fn replace_with_timer_ages(
         connection.limitations.extend(losses);
     }
     if negative > 0 {
-        connection.limitations.push(negative_age_limitation(negative));
+        connection.limitations.push(build_negative_ages_limitation(negative));
     }
     if untimed > 0 {
-        connection.limitations.push(untimed_session_limitation(untimed));
+        connection.limitations.push(build_untimed_sessions_limitation(untimed));
     }
     Ok(unchecked)
 }
@@ -208,11 +208,11 @@ async fn read_session_threads(
             threads.insert(thread, (session, instrumented));
         }
     };
-    connection.raw.client.query_each_row(statement, collect_row).await?;
+    connection.raw.client.for_each_result_row(statement, collect_row).await?;
     Ok(threads)
 }
 
-fn to_sorted_ids(ids: &HashSet<u64>) -> Vec<u64> {
+fn to_sorted_session_ids(ids: &HashSet<u64>) -> Vec<u64> {
     let mut ids: Vec<u64> = ids.iter().copied().collect();
     ids.sort_unstable();
     ids
@@ -230,7 +230,7 @@ async fn read_statement_timers(
     let statement = match checked {
         AgeCheckScope::Busy if wanted.len() > MAX_SESSION_ID_LOOKUPS => statements::BUSY_THREADS_QUERY.to_owned(),
         AgeCheckScope::All if wanted.len() > MAX_THREAD_ID_LOOKUPS => statements::ALL_THREADS_QUERY.to_owned(),
-        _ => statements::session_threads_query(&to_sorted_ids(&wanted)),
+        _ => statements::session_threads_query(&to_sorted_session_ids(&wanted)),
     };
     let mut threads = read_session_threads(connection, &wanted, &statement).await?;
     // Look up sessions that have become idle since the process list was read.
@@ -240,8 +240,12 @@ async fn read_statement_timers(
             missing.remove(session);
         }
         threads.extend(
-            read_session_threads(connection, &missing, &statements::session_threads_query(&to_sorted_ids(&missing)))
-                .await?,
+            read_session_threads(
+                connection,
+                &missing,
+                &statements::session_threads_query(&to_sorted_session_ids(&missing)),
+            )
+            .await?,
         );
     }
     if threads.is_empty() {
@@ -251,7 +255,7 @@ async fn read_statement_timers(
     let query = match checked {
         _ if ids.len() <= MAX_THREAD_ID_LOOKUPS => statements::statement_timers_query(&ids),
         AgeCheckScope::Busy => statements::running_statement_timers_query(),
-        AgeCheckScope::All => statements::STATEMENT_TIMERS_QUERY.to_owned(),
+        AgeCheckScope::All => statements::ALL_STATEMENT_TIMERS_QUERY.to_owned(),
     };
     let mut timers = StatementTimers::default();
     for (session, instrumented) in threads.values() {
@@ -266,7 +270,7 @@ async fn read_statement_timers(
             *latest = timer;
         }
     };
-    connection.raw.client.query_each_row(&query, collect_row).await?;
+    connection.raw.client.for_each_result_row(&query, collect_row).await?;
     for (session, timer) in &timers.by_session {
         if timer.runs {
             timers.ended.remove(session);
@@ -278,10 +282,10 @@ async fn read_statement_timers(
 }
 
 /// Returns the `Limitation` that explains why statement timers are missing.
-async fn find_missing_timer_limitation(connection: &mut Connection) -> Result<Limitation, Failure> {
+async fn explain_missing_timers(connection: &mut Connection) -> Result<Limitation, Failure> {
     let account = privileges::read_current_account(connection).await?;
     Ok(match privileges::check_performance_schema_access(connection, &account).await? {
-        Err(gap) => unreadable_timer_limitation(&gap),
+        Err(gap) => build_unreadable_timers_limitation(&gap),
         Ok(()) => disabled_statement_recording_limitation(),
     })
 }
@@ -298,7 +302,7 @@ pub(crate) async fn check_statement_timer_access(
 
 const UNCHECKED_AGE_MESSAGE: &str = "Session durations may be wrong, and kill rules kill no session.";
 
-fn unreadable_timer_limitation(gap: &Limitation) -> Limitation {
+fn build_unreadable_timers_limitation(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: UNCHECKED_AGE_MESSAGE.to_owned(),
@@ -321,7 +325,7 @@ fn disabled_statement_recording_limitation() -> Limitation {
     }
 }
 
-fn untimed_session_limitation(sessions: u64) -> Limitation {
+fn build_untimed_sessions_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: format!("Durations of {sessions} sessions may be wrong, and kill rules ignore these sessions."),
@@ -334,7 +338,7 @@ fn untimed_session_limitation(sessions: u64) -> Limitation {
 }
 
 /// Creates the `Limitation` for a snapshot with too many busy sessions to check all session ages.
-pub(crate) fn unchecked_busy_session_limitation(sessions: u64) -> Limitation {
+pub(crate) fn build_unchecked_ages_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: format!("Durations of {sessions} sessions may be wrong."),
@@ -343,7 +347,7 @@ pub(crate) fn unchecked_busy_session_limitation(sessions: u64) -> Limitation {
     }
 }
 
-fn negative_age_limitation(sessions: u64) -> Limitation {
+fn build_negative_ages_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: format!("Durations of {sessions} sessions are negative and are shown as 0."),

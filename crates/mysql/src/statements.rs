@@ -73,7 +73,7 @@ pub(crate) const ER_NO_SUCH_THREAD: u16 = 1094;
 /// Calls a kill procedure of a managed database service, for accounts that are not allowed to run `KILL`.
 /// The server returns `ER_SP_DOES_NOT_EXIST` (1305) if the procedure does not exist.
 /// The server returns `ER_PROCACCESS_DENIED_ERROR` (1370) if the account lacks the EXECUTE privilege on the procedure.
-pub(crate) fn procedure_call_statement(procedure: &str, number: u64) -> String {
+pub(crate) fn kill_procedure_call_statement(procedure: &str, number: u64) -> String {
     format!("CALL {procedure}({number})")
 }
 
@@ -329,19 +329,19 @@ pub(crate) fn session_threads_query(sessions: &[u64]) -> String {
 /// Reads the timers of each thread's latest statement on MySQL. Sessions cannot change these timers.
 /// Takes 0.1 ms per thread. Requires the SELECT privilege on performance_schema.
 pub(crate) fn statement_timers_query(threads: &[u64]) -> String {
-    format!("{STATEMENT_TIMERS_QUERY} WHERE thread_id IN ({})", join_with_commas(threads))
+    format!("{ALL_STATEMENT_TIMERS_QUERY} WHERE thread_id IN ({})", join_with_commas(threads))
 }
 
 /// Reads the timers of all running statements on MySQL.
 /// Requires the SELECT privilege on performance_schema.
 /// Takes 0.05 s, because the server prepares the digest of each session's latest statement.
 pub(crate) fn running_statement_timers_query() -> String {
-    format!("{STATEMENT_TIMERS_QUERY} WHERE end_event_id IS NULL")
+    format!("{ALL_STATEMENT_TIMERS_QUERY} WHERE end_event_id IS NULL")
 }
 
 /// Reads the timers of the latest statement of every thread, even if the statement has ended.
 /// Takes 0.06 s with 10,000 threads, because the server prepares a statement digest for each row.
-pub(crate) const STATEMENT_TIMERS_QUERY: &str = "SELECT thread_id, event_id, end_event_id IS NULL, timer_end, timer_wait \
+pub(crate) const ALL_STATEMENT_TIMERS_QUERY: &str = "SELECT thread_id, event_id, end_event_id IS NULL, timer_end, timer_wait \
      FROM performance_schema.events_statements_current";
 
 /// Reads the digests of running statements on MySQL by thread id, including nested statements.
@@ -357,19 +357,18 @@ pub(crate) const ENABLED_CONSUMERS_QUERY: &str =
 
 /// Reads the program names of all sessions. Takes 0.1 s on MySQL.
 /// Requires the SELECT privilege on performance_schema.
-pub(crate) const PROGRAM_NAMES_QUERY: &str = "SELECT processlist_id, attr_value FROM performance_schema.session_connect_attrs \
+pub(crate) const ALL_PROGRAM_NAMES_QUERY: &str = "SELECT processlist_id, attr_value FROM performance_schema.session_connect_attrs \
      WHERE attr_name = 'program_name'";
 
 /// Reads the program names of the given sessions. MySQL uses the primary key; MariaDB scans all sessions.
-/// Requires the same privileges as [`PROGRAM_NAMES_QUERY`].
+/// Requires the same privileges as [`ALL_PROGRAM_NAMES_QUERY`].
 pub(crate) fn program_names_query(sessions: &[u64]) -> String {
-    format!("{PROGRAM_NAMES_QUERY} AND processlist_id IN ({})", join_with_commas(sessions))
+    format!("{ALL_PROGRAM_NAMES_QUERY} AND processlist_id IN ({})", join_with_commas(sessions))
 }
 
 /// Reads the size of the buffer for a session's connection attributes.
 /// Requires no privileges; the cost is negligible.
-pub(crate) const CONNECTION_ATTRIBUTES_SIZE_QUERY: &str =
-    "SELECT @@GLOBAL.performance_schema_session_connect_attrs_size";
+pub(crate) const ATTRIBUTE_BUFFER_SIZE_QUERY: &str = "SELECT @@GLOBAL.performance_schema_session_connect_attrs_size";
 
 /// Reads the names of the server's storage engines and whether each engine supports transactions.
 /// Requires no privileges; the cost is negligible.

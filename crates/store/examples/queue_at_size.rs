@@ -20,8 +20,8 @@ const LARGE_QUEUE_LEN: u32 = 1_000_000;
 const SMALL_QUEUE_LEN: u32 = 1_000;
 /// Number of claims per measurement.
 const CLAIMS_PER_RUN: u32 = 40;
-const READS_PER_RUN: u32 = 200;
-const COUNTS_PER_RUN: u32 = 20;
+const TASK_READS_PER_RUN: u32 = 200;
+const COUNT_QUERIES_PER_RUN: u32 = 20;
 
 /// Inserts tasks for up to 1,000 instances in ten projects. Each task belongs to a different node.
 /// One tenth of the inserted tasks are queued, ten tasks are running, and the rest are finished.
@@ -89,7 +89,7 @@ impl BenchQueue {
 
     /// Measures how long it takes to claim a task.
     /// Completes each claimed task to keep the number of running tasks constant.
-    async fn measure_claim(&mut self) -> Duration {
+    async fn measure_task_claim(&mut self) -> Duration {
         let mut elapsed = Duration::ZERO;
         for _ in 0..CLAIMS_PER_RUN {
             let claim = ClaimRequest {
@@ -108,7 +108,7 @@ impl BenchQueue {
         elapsed / CLAIMS_PER_RUN
     }
 
-    async fn measure_insert(&mut self) -> Duration {
+    async fn measure_task_insert(&mut self) -> Duration {
         let start = Instant::now();
         for _ in 0..CLAIMS_PER_RUN {
             let task = NewCollectionTask {
@@ -125,7 +125,7 @@ impl BenchQueue {
     }
 
     async fn measure_task_lookup(&mut self) -> Duration {
-        let ids: Vec<RequestId> = (0..READS_PER_RUN)
+        let ids: Vec<RequestId> = (0..TASK_READS_PER_RUN)
             .map(|_| {
                 // A prime step size visits all tasks.
                 self.last_read = (self.last_read + 7919) % self.tasks;
@@ -136,11 +136,11 @@ impl BenchQueue {
         for id in &ids {
             assert!(self.store.find_task(id).await.unwrap().is_some());
         }
-        start.elapsed() / READS_PER_RUN
+        start.elapsed() / TASK_READS_PER_RUN
     }
 
     async fn measure_node_task_list(&mut self) -> Duration {
-        let nodes: Vec<(ProjectId, InstanceId, NodeId)> = (0..READS_PER_RUN)
+        let nodes: Vec<(ProjectId, InstanceId, NodeId)> = (0..TASK_READS_PER_RUN)
             .map(|_| {
                 self.last_read = (self.last_read + 7919) % self.tasks;
                 let n = self.last_read + 1;
@@ -153,16 +153,16 @@ impl BenchQueue {
         for (project, instance, node) in &nodes {
             assert_eq!(self.store.list_node_tasks(project, instance, node, 50).await.unwrap().len(), 1);
         }
-        start.elapsed() / READS_PER_RUN
+        start.elapsed() / TASK_READS_PER_RUN
     }
 
     async fn measure_status_counts(&mut self) -> Duration {
         let start = Instant::now();
-        for _ in 0..COUNTS_PER_RUN {
+        for _ in 0..COUNT_QUERIES_PER_RUN {
             let counts = self.store.count_tasks_by_status().await.unwrap();
             assert!(counts.iter().map(|(_, count)| count).sum::<u64>() >= u64::from(self.tasks));
         }
-        start.elapsed() / COUNTS_PER_RUN
+        start.elapsed() / COUNT_QUERIES_PER_RUN
     }
 }
 
@@ -203,8 +203,8 @@ async fn main() {
         )*};
     }
     measure!(
-        "queue" measure_insert
-        "claim" measure_claim
+        "queue" measure_task_insert
+        "claim" measure_task_claim
         "status" measure_task_lookup
         "list" measure_node_task_list
         "counts" measure_status_counts

@@ -17,17 +17,17 @@ pub struct AccessKey {
     pub user: Arc<User>,
     /// Secret of the key.
     pub secret: SecretString,
-    /// True if the access key is enabled. Temporary keys are always enabled and have a [`TemporaryKeyValidity`].
+    /// True if the access key is enabled. Temporary keys are always enabled and have a [`TemporaryAccessKeyValidity`].
     pub enabled: bool,
     /// Validity of a temporary access key, or `None` for a permanent access key.
-    pub temporary: Option<TemporaryKeyValidity>,
+    pub temporary: Option<TemporaryAccessKeyValidity>,
     /// Time of the access key's last recorded use, as a Unix timestamp in seconds. Clones share the timestamp.
     pub(crate) last_recorded_use: Arc<AtomicI64>,
 }
 
 /// Validity of a temporary access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TemporaryKeyValidity {
+pub struct TemporaryAccessKeyValidity {
     /// SHA-256 hash of the security token that every request signed with the temporary key must include.
     pub token_hash: [u8; 32],
     /// Expiration time, as a Unix timestamp in seconds.
@@ -53,7 +53,7 @@ pub struct AccessKeyRecord {
 
 /// Temporary access key to insert.
 #[derive(Debug, Clone)]
-pub struct NewTemporaryKey {
+pub struct NewTemporaryAccessKey {
     /// User that owns the credential.
     pub user_id: UserId,
     /// Public id of the key.

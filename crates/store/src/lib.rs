@@ -58,8 +58,8 @@ mod zones;
 pub use audit::{AuditCheckpoint, AuditFilter, AuditProblem, AuditProblemKind, AuditRecord, AuditVerification};
 pub use clock::Clock;
 pub use credentials::{
-    AccessKey, AccessKeyRecord, IssuingCredential, NewTemporaryKey, NewToken, StoredToken, TemporaryKeyValidity,
-    TokenOrigin,
+    AccessKey, AccessKeyRecord, IssuingCredential, NewTemporaryAccessKey, NewToken, StoredToken,
+    TemporaryAccessKeyValidity, TokenOrigin,
 };
 pub use error::StoreError;
 pub use events::StoreEventReceiver;
@@ -76,9 +76,9 @@ pub use policies::{Attachment, Grantee, PolicyLimits, PolicyRecord, PolicyRef, S
 pub use postgres::PostgresUrl;
 pub use read_cache::{CachedView, LockoutState};
 pub use results::{PublishedResult, ResultStore, ResultWriter, S3Settings, StoredObject, StoredResult};
-pub use rotation::RotationSummary;
+pub use rotation::MasterKeyRotationSummary;
 pub use serving_lock::ServingLock;
-pub use store::{InitialIds, InitialTenant, Store};
+pub use store::{InitialTenant, InitialTenantIds, Store};
 pub use store_event::StoreEvent;
 pub use tasks::{ClaimRequest, ClaimedTask, ClaimedTasks, CollectionTask, NewCollectionTask, ResultRecord};
 pub use tenants::{Domain, EnterpriseProject, EnterpriseProjectChange, Project, ProjectChange};

@@ -47,7 +47,7 @@ const CONNECTION_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// PostgreSQL session settings for each connection.
 /// The session timeouts prevent a suspended or partitioned Clew process from blocking other processes.
-const SESSION_SETTINGS: [(&str, &str); 3] =
+const POSTGRES_SESSION_SETTINGS: [(&str, &str); 3] =
     [("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "5s"), ("TimeZone", "UTC")];
 
 /// Acquires the write lock until the end of the transaction and returns the server time.
@@ -70,7 +70,7 @@ impl FromStr for PostgresUrl {
             return Err(invalid("it does not begin with postgres://".to_owned()));
         }
         let options: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| invalid(error.to_string()))?;
-        Ok(Self(options.application_name("clew").options(SESSION_SETTINGS)))
+        Ok(Self(options.application_name("clew").options(POSTGRES_SESSION_SETTINGS)))
     }
 }
 

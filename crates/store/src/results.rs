@@ -110,9 +110,9 @@ impl ResultStore {
     pub async fn collect_garbage(&self, referenced: Vec<String>, age: Duration) -> Result<usize, StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
-                run_blocking(files, move |files| files.remove_unreferenced(&referenced, age)).await
+                run_blocking(files, move |files| files.remove_unreferenced_results(&referenced, age)).await
             }
-            ResultBackend::S3(s3) => s3.remove_unreferenced(&referenced, age).await,
+            ResultBackend::S3(s3) => s3.remove_unreferenced_results(&referenced, age).await,
         }
     }
 }

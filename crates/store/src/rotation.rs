@@ -19,7 +19,7 @@ use crate::store::Store;
 
 /// Result of a master key rotation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RotationSummary {
+pub struct MasterKeyRotationSummary {
     /// Number of secrets that were re-encrypted with the next key.
     pub sealed: u64,
     /// Number of secrets that could not be decrypted because something other than Clew changed them.
@@ -29,7 +29,7 @@ pub struct RotationSummary {
 impl Store {
     /// Creates the next master key if none exists, so that the key can be distributed before the rotation.
     /// Returns the path of the next key file.
-    pub fn prepare_rotation(location: impl Into<StoreLocation>) -> Result<std::path::PathBuf, StoreError> {
+    pub fn prepare_master_key_rotation(location: impl Into<StoreLocation>) -> Result<std::path::PathBuf, StoreError> {
         let dir = DataDir::new(&location.into().data_dir);
         master_key::read_master_key(&dir.master_key_path())?;
         master_key::load_or_create_next_master_key(&dir.master_key_path())?;
@@ -45,13 +45,13 @@ impl Store {
     pub async fn rotate_master_key(
         by: &Origin,
         location: impl Into<StoreLocation>,
-    ) -> Result<RotationSummary, StoreError> {
+    ) -> Result<MasterKeyRotationSummary, StoreError> {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
         let store = Self::open(location).await?;
         let _lock = serving_lock::acquire_serving_lock(&dir)?;
         let next = master_key::load_or_create_next_master_key(&dir.master_key_path())?;
-        let summary = store.reseal_all_secrets(by, &Sealer::new(&next), &DerivedKeys::new(&next)).await?;
+        let summary = store.reencrypt_all_secrets(by, &Sealer::new(&next), &DerivedKeys::new(&next)).await?;
         master_key::activate_next_master_key(&dir.master_key_path())?;
         store.close().await;
         Ok(summary)

@@ -43,7 +43,7 @@ pub struct InitialTenant {
 
 /// Ids of the initial domain, project and administrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InitialIds {
+pub struct InitialTenantIds {
     /// Id of the domain.
     pub domain_id: DomainId,
     /// Id of the project.
@@ -85,7 +85,7 @@ impl Store {
         by: &Origin,
         location: impl Into<StoreLocation>,
         tenant: InitialTenant,
-    ) -> Result<(Self, InitialIds), StoreError> {
+    ) -> Result<(Self, InitialTenantIds), StoreError> {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
         let already_initialised = || StoreError::AlreadyInitialised { location: dir.root.display().to_string() };

@@ -6,9 +6,9 @@ use crate::raw_client::{ClientCharset, RawSession};
 use crate::server::Server;
 
 /// Inserts the first 8 rows.
-const INSERT_INITIAL_ROWS: &str = "INSERT INTO big.t (a) VALUES (1), (2), (3), (4), (5), (6), (7), (8)";
+const INSERT_INITIAL_ROWS_SQL: &str = "INSERT INTO big.t (a) VALUES (1), (2), (3), (4), (5), (6), (7), (8)";
 /// Doubles the number of rows in table `big.t`.
-const DUPLICATE_ALL_ROWS: &str = "INSERT INTO big.t (a) SELECT (a * 7 + id) % 100003 FROM big.t";
+const DUPLICATE_ALL_ROWS_SQL: &str = "INSERT INTO big.t (a) SELECT (a * 7 + id) % 100003 FROM big.t";
 
 /// Opens a session for the passwordless account `user` and begins a large transaction.
 /// The transaction inserts 8 rows into the new table `big.t` and doubles the number of rows `doublings` times.
@@ -20,9 +20,9 @@ pub async fn open_big_transaction(server: &Server, user: &str, doublings: u32) -
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
     let mut session = RawSession::open(address, user, None, ClientCharset::Utf8mb4).await?;
     session.execute("START TRANSACTION").await?;
-    session.execute(INSERT_INITIAL_ROWS).await?;
+    session.execute(INSERT_INITIAL_ROWS_SQL).await?;
     for _ in 0..doublings {
-        session.execute(DUPLICATE_ALL_ROWS).await?;
+        session.execute(DUPLICATE_ALL_ROWS_SQL).await?;
     }
     Ok(session)
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::flavor::{Flavor, run_as_root_arguments};
+use crate::flavor::{Flavor, server_arguments_for_root};
 use crate::server_error::ServerError;
 use crate::toolchain;
 
@@ -34,7 +34,7 @@ pub(crate) fn get_or_create_template(
     if template.exists() {
         return Ok(template);
     }
-    let _lock = toolchain::lock_servers_dir()?;
+    let _lock = toolchain::acquire_servers_dir_lock()?;
     if template.exists() {
         return Ok(template);
     }
@@ -52,7 +52,7 @@ fn initialize_data_dir(flavor: Flavor, folder: &Path) -> Result<(), ServerError>
     let folder = folder.display();
     match flavor {
         Flavor::MariaDb => run_command(
-            Command::new("mariadb-install-db").arg("--no-defaults").args(run_as_root_arguments()).args([
+            Command::new("mariadb-install-db").arg("--no-defaults").args(server_arguments_for_root()).args([
                 &format!("--datadir={folder}"),
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
@@ -62,7 +62,7 @@ fn initialize_data_dir(flavor: Flavor, folder: &Path) -> Result<(), ServerError>
             "create the MariaDB data directory",
         ),
         Flavor::MySql => {
-            let mut command = flavor.server_command()?;
+            let mut command = flavor.build_server_command()?;
             run_command(
                 command.args([
                     "--initialize-insecure",

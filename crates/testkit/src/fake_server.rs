@@ -18,7 +18,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
 pub(crate) use connection_counter::ConnectionCounter;
-use connection_counter::OpenConnection;
+use connection_counter::OpenConnectionGuard;
 
 use crate::protocol::{read_packet, write_packet};
 
@@ -103,7 +103,7 @@ impl FakeServer {
             // Connection ids do not overlap with the session ids in the process list.
             let mut id = 4_000_000_000;
             while let Ok((stream, _)) = listener.accept().await {
-                let open = OpenConnection::new(counters.clone());
+                let open = OpenConnectionGuard::new(counters.clone());
                 let stream = BufWriter::with_capacity(WRITE_BUFFER_BYTES, stream);
                 let kills = kill_counter.clone();
                 let user = Vec::new();
@@ -173,7 +173,7 @@ struct FakeSession {
     options: FakeServerOptions,
     statement_bytes: usize,
     kills: Arc<AtomicU64>,
-    _open: OpenConnection,
+    _open: OpenConnectionGuard,
 }
 
 impl FakeSession {

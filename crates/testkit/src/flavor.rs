@@ -34,13 +34,13 @@ impl Flavor {
 
     /// Returns the command that starts the database server, with the arguments that all servers of the flavor share.
     /// MySQL runs from its unpacked packages, with the dynamic loader and libraries that they contain.
-    pub(crate) fn server_command(self) -> Result<Command, ServerError> {
+    pub(crate) fn build_server_command(self) -> Result<Command, ServerError> {
         match self {
             Self::MariaDb => {
                 let program = PathBuf::from(toolchain::MARIADBD_PATH);
-                self.ensure_installed(&program)?;
+                self.ensure_program_installed(&program)?;
                 let mut command = command_killed_with_parent(&program);
-                command.arg("--no-defaults").args(run_as_root_arguments());
+                command.arg("--no-defaults").args(server_arguments_for_root());
                 let plugins = toolchain::mariadb_plugin_dir();
                 if plugins.exists() {
                     command.arg(format!("--plugin-dir={}", plugins.display()));
@@ -53,7 +53,7 @@ impl Flavor {
                 let loader = inside("usr/lib64/ld-linux-x86-64.so.2");
                 let loader = if loader.exists() { loader } else { inside("lib64/ld-linux-x86-64.so.2") };
                 let program = inside("usr/sbin/mysqld");
-                self.ensure_installed(&program)?;
+                self.ensure_program_installed(&program)?;
                 let libraries = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/mysql/private"]
                     .map(|folder| inside(folder).display().to_string())
                     .join(":");
@@ -63,7 +63,7 @@ impl Flavor {
                     .arg(libraries)
                     .arg(&program)
                     .arg("--no-defaults")
-                    .args(run_as_root_arguments());
+                    .args(server_arguments_for_root());
                 for (option, path) in [
                     ("basedir", "usr"),
                     ("lc-messages-dir", "usr/share/mysql"),
@@ -78,7 +78,7 @@ impl Flavor {
         }
     }
 
-    fn ensure_installed(self, program: &Path) -> Result<(), ServerError> {
+    fn ensure_program_installed(self, program: &Path) -> Result<(), ServerError> {
         if program.exists() {
             Ok(())
         } else {
@@ -94,6 +94,6 @@ impl fmt::Display for Flavor {
 }
 
 /// Returns the arguments that allow a server to run as root, or no arguments if the current user is not root.
-pub(crate) fn run_as_root_arguments() -> &'static [&'static str] {
+pub(crate) fn server_arguments_for_root() -> &'static [&'static str] {
     if geteuid().is_root() { &["--user=root"] } else { &[] }
 }

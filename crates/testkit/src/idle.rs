@@ -23,11 +23,11 @@ const MAX_CONCURRENT_LOGINS: usize = 64;
 
 /// Opens `count` idle sessions as root.
 pub async fn open_idle_sessions(server: &Server, count: usize) -> io::Result<IdleSessions> {
-    open_idle_sessions_as(server, "root", count).await
+    open_idle_user_sessions(server, "root", count).await
 }
 
 /// Opens `count` idle sessions for the passwordless account `user`.
-pub async fn open_idle_sessions_as(server: &Server, user: &'static str, count: usize) -> io::Result<IdleSessions> {
+pub async fn open_idle_user_sessions(server: &Server, user: &'static str, count: usize) -> io::Result<IdleSessions> {
     raise_open_file_limit(u64::try_from(count).unwrap_or(u64::MAX).saturating_add(1000))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
     let mut opening = JoinSet::new();

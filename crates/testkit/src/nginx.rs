@@ -34,7 +34,7 @@ impl Nginx {
     pub async fn start(http: impl Fn(SocketAddr) -> String) -> Result<Self, ServerError> {
         let mut last = None;
         for _ in 0..MAX_START_ATTEMPTS {
-            match Self::start_once(&http).await {
+            match Self::try_start(&http).await {
                 Err(error @ ServerError::Failed { .. }) => last = Some(error),
                 started => return started,
             }
@@ -42,7 +42,7 @@ impl Nginx {
         Err(last.unwrap_or(ServerError::Failed { operation: "start nginx", log: String::new() }))
     }
 
-    async fn start_once(http: &impl Fn(SocketAddr) -> String) -> Result<Self, ServerError> {
+    async fn try_start(http: &impl Fn(SocketAddr) -> String) -> Result<Self, ServerError> {
         let failed = |operation| move |source| ServerError::Io { operation, source };
         let program = toolchain::nginx_path();
         if !program.exists() {

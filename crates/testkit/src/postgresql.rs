@@ -57,7 +57,7 @@ impl PostgreSql {
     async fn start_with_retries(tls: Option<(&str, &str)>) -> Result<Self, ServerError> {
         let mut last = None;
         for _ in 0..MAX_START_ATTEMPTS {
-            match Self::start_once(tls).await {
+            match Self::try_start(tls).await {
                 Err(error @ ServerError::Failed { .. }) => last = Some(error),
                 started => return started,
             }
@@ -65,7 +65,7 @@ impl PostgreSql {
         Err(last.unwrap_or(ServerError::Failed { operation: "start a server", log: String::new() }))
     }
 
-    async fn start_once(tls: Option<(&str, &str)>) -> Result<Self, ServerError> {
+    async fn try_start(tls: Option<(&str, &str)>) -> Result<Self, ServerError> {
         let io = |operation| move |source| ServerError::Io { operation, source };
         let program = Path::new(toolchain::POSTGRESQL_BIN_DIR).join("postgres");
         if !program.exists() {
@@ -205,7 +205,7 @@ impl Drop for PostgreSql {
 fn spawn_server(folder: &Path, port: u16, with_tls: bool) -> Result<Process, ServerError> {
     let io = |operation| move |source| ServerError::Io { operation, source };
     let log = File::options().create(true).append(true).open(folder.join("log")).map_err(io("write a file"))?;
-    let mut command = command_as_postgres_user();
+    let mut command = build_postgres_user_command();
     command.arg(Path::new(toolchain::POSTGRESQL_BIN_DIR).join("postgres"));
     command.arg("-D").arg(folder.join("data")).arg("-c").arg(format!("port={port}"));
     command.arg("-c").arg(format!("unix_socket_directories={}", folder.display()));
@@ -223,7 +223,7 @@ fn ignore_missing_process(error: Errno) -> io::Result<()> {
 
 /// Returns a command that runs as the account `postgres`, because PostgreSQL refuses to run as root.
 /// The kernel sends SIGQUIT to the spawned process when the thread that spawned it exits.
-fn command_as_postgres_user() -> Command {
+fn build_postgres_user_command() -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "QUIT"]);
     if geteuid().is_root() {
@@ -249,7 +249,7 @@ fn initialize_data_dir(folder: &Path) -> Result<(), ServerError> {
     let staging = tempfile::tempdir().map_err(|source| ServerError::Io { operation: "create a directory", source })?;
     chown_to_postgres(staging.path())?;
     let data = staging.path().join("data");
-    let mut command = command_as_postgres_user();
+    let mut command = build_postgres_user_command();
     command.arg(Path::new(toolchain::POSTGRESQL_BIN_DIR).join("initdb")).arg("-D").arg(&data);
     command.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--wal-segsize=1"]);
     datadir_template::run_command(&mut command, "create the PostgreSQL data directory")?;

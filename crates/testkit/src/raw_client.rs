@@ -26,7 +26,7 @@ pub enum ClientCharset {
 
 /// Capability flags that the client sends in its handshake response.
 // LONG_PASSWORD | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH
-const CLIENT_CAPABILITIES: u32 = 0x0000_0001 | 0x0000_0200 | 0x0000_2000 | 0x0000_8000 | 0x0008_0000;
+const CLIENT_CAPABILITY_FLAGS: u32 = 0x0000_0001 | 0x0000_0200 | 0x0000_2000 | 0x0000_8000 | 0x0008_0000;
 const CLIENT_CONNECT_WITH_DB: u32 = 0x0000_0008;
 const CLIENT_CONNECT_ATTRS: u32 = 0x0010_0000;
 const COM_QUERY: u8 = 3;
@@ -77,7 +77,7 @@ impl RawSession {
         let greeting = session.receive_payload().await?;
         session.id = parse_connection_id(&greeting)?;
         let mut response = Vec::new();
-        let capabilities = CLIENT_CAPABILITIES
+        let capabilities = CLIENT_CAPABILITY_FLAGS
             | if database.is_some() { CLIENT_CONNECT_WITH_DB } else { 0 }
             | if program.is_some() { CLIENT_CONNECT_ATTRS } else { 0 };
         response.extend_from_slice(&capabilities.to_le_bytes());
@@ -183,14 +183,14 @@ fn encode_connection_attributes(program: &str) -> io::Result<Vec<u8>> {
     let texts = ["_client_name", "clew", "_os", "Linux", "_pid", process.as_str(), "program_name", program];
     let mut pairs = Vec::new();
     for text in texts {
-        pairs.push(encode_length(text.len())?);
+        pairs.push(encode_single_byte_length(text.len())?);
         pairs.extend_from_slice(text.as_bytes());
     }
-    Ok([&[encode_length(pairs.len())?], pairs.as_slice()].concat())
+    Ok([&[encode_single_byte_length(pairs.len())?], pairs.as_slice()].concat())
 }
 
 /// Encodes a length below 251 as one byte.
-fn encode_length(length: usize) -> io::Result<u8> {
+fn encode_single_byte_length(length: usize) -> io::Result<u8> {
     u8::try_from(length).ok().filter(|&length| length < 251).ok_or_else(|| io::Error::other("a name that is too long"))
 }
 

@@ -36,25 +36,25 @@ pub enum RogueAttack {
     OldPassword,
     /// The server switches the authentication plugin to `sha256_password` and sends a known RSA key.
     Sha256Password,
-    /// The server responds to [`ATTACK_TRIGGERS`] with a `LOCAL INFILE` request for a file on the client's machine.
+    /// The server responds to [`ATTACKED_STATEMENT_SUBSTRINGS`] with a `LOCAL INFILE` request for a file on the client's machine.
     LocalInfile(String),
     /// The server responds to `SHOW FULL PROCESSLIST` with a row whose last column is huge.
     HugePacket {
         /// Size of the last column in bytes.
         bytes: u64,
     },
-    /// The server responds to [`ATTACK_TRIGGERS`] with an endless stream of rows.
+    /// The server responds to [`ATTACKED_STATEMENT_SUBSTRINGS`] with an endless stream of rows.
     EndlessRows,
-    /// The server responds to [`ATTACK_TRIGGERS`] with an endless stream of column definitions.
+    /// The server responds to [`ATTACKED_STATEMENT_SUBSTRINGS`] with an endless stream of column definitions.
     EndlessColumns,
-    /// The server responds to [`ATTACK_TRIGGERS`] with a column count of 2^40 and no column definitions.
+    /// The server responds to [`ATTACKED_STATEMENT_SUBSTRINGS`] with a column count of 2^40 and no column definitions.
     HugeColumnCount,
-    /// The server responds to [`ATTACK_TRIGGERS`] with random bytes.
+    /// The server responds to [`ATTACKED_STATEMENT_SUBSTRINGS`] with random bytes.
     Garbage,
 }
 
 /// Case-insensitive substrings of the statements to which the rogue server responds with an attack.
-pub const ATTACK_TRIGGERS: [&str; 2] = ["processlist", "performance_schema.threads"];
+pub const ATTACKED_STATEMENT_SUBSTRINGS: [&str; 2] = ["processlist", "performance_schema.threads"];
 
 /// Configuration of a [`RogueServer`].
 #[derive(Debug, Clone)]
@@ -102,7 +102,7 @@ impl RogueServer {
 
     /// Returns the server's URL for an account. `parameters` contains URL parameters such as `tls=off`.
     #[must_use]
-    pub fn url_for(&self, user: &str, password: &str, parameters: &str) -> String {
+    pub fn url_for_account(&self, user: &str, password: &str, parameters: &str) -> String {
         format!("mysql://{user}:{password}@{}/?{parameters}", self.address)
     }
 
@@ -132,7 +132,7 @@ impl RogueServer {
 
     /// Returns the concatenated payloads of [`RogueServer::received_packets`].
     #[must_use]
-    pub fn received_bytes(&self) -> Vec<u8> {
+    pub fn received_payload(&self) -> Vec<u8> {
         self.received_packets().concat()
     }
 
@@ -169,7 +169,7 @@ async fn accept_connections(
     let mut connection = 0;
     while let Ok((stream, _)) = listener.accept().await {
         connection += 1;
-        recording.record_connection();
+        recording.increment_connection_count();
         let (options, tls, recording) = (options.clone(), tls.clone(), recording.clone());
         serving.spawn(async move { serve_connection(stream, connection, &options, tls, &recording).await.is_ok() });
         while serving.try_join_next().is_some() {}
@@ -192,11 +192,11 @@ async fn serve_connection(
         Some(tls) if is_ssl_request(&response) => {
             let mut stream = tls.accept(stream).await?;
             let (sequence, response) = read_packet(&mut stream).await?;
-            recording.record_packet(response);
+            recording.append_client_packet(response);
             serve_statements(&mut stream, sequence, connection, options, recording).await
         }
         _ => {
-            recording.record_packet(response);
+            recording.append_client_packet(response);
             serve_statements(&mut stream, sequence, connection, options, recording).await
         }
     }
@@ -214,7 +214,7 @@ async fn serve_statements<S: AsyncRead + AsyncWrite + Unpin>(
     loop {
         stream.flush().await?;
         let (_, command) = read_packet(stream).await?;
-        recording.record_packet(command.clone());
+        recording.append_client_packet(command.clone());
         match command.split_first() {
             Some((1, _)) | None => return Ok(()),
             Some((3, statement)) => {
@@ -223,7 +223,7 @@ async fn serve_statements<S: AsyncRead + AsyncWrite + Unpin>(
                 let statement = statement.split_once("*/ ").map_or(statement.as_str(), |(_, statement)| statement);
                 let is_attacked = match options.mode {
                     RogueAttack::HugePacket { .. } => statement.starts_with("show full processlist"),
-                    _ => ATTACK_TRIGGERS.iter().any(|words| statement.contains(words)),
+                    _ => ATTACKED_STATEMENT_SUBSTRINGS.iter().any(|words| statement.contains(words)),
                 };
                 if !is_attacked || !attack::run_attack(stream, statement, &options.mode, recording).await? {
                     responses::send_plausible_response(stream, statement, options.version, connection).await?;

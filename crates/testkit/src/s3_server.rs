@@ -43,7 +43,7 @@ impl S3Server {
     pub async fn start() -> Result<Self, ServerError> {
         let mut last = None;
         for _ in 0..MAX_START_ATTEMPTS {
-            match Self::start_once().await {
+            match Self::try_start().await {
                 Err(error @ ServerError::Failed { .. }) => last = Some(error),
                 started => return started,
             }
@@ -51,7 +51,7 @@ impl S3Server {
         Err(last.unwrap_or(ServerError::Failed { operation: "start an S3 server", log: String::new() }))
     }
 
-    async fn start_once() -> Result<Self, ServerError> {
+    async fn try_start() -> Result<Self, ServerError> {
         let folder = tempfile::tempdir().map_err(io_error("create a directory"))?;
         for name in ["data", "home"] {
             fs::create_dir(folder.path().join(name)).map_err(io_error("create a directory"))?;
@@ -78,7 +78,7 @@ impl S3Server {
     async fn send_requests_with_retries(&mut self, requests: &[(u16, &str)]) -> Result<(), ServerError> {
         let start = Instant::now();
         for (port, request) in requests {
-            while !is_request_successful(*port, request).await {
+            while !send_and_check_status(*port, request).await {
                 if self.process.has_exited().map_err(io_error("check the state of a server process"))?
                     || start.elapsed() > START_TIMEOUT
                 {
@@ -219,7 +219,7 @@ fn render_identity_config() -> String {
 }
 
 /// Sends an unsigned HTTP request with a one-byte body. Returns true if the response has a 2xx status.
-async fn is_request_successful(port: u16, request: &str) -> bool {
+async fn send_and_check_status(port: u16, request: &str) -> bool {
     send_request(port, request, b"x").await.is_ok_and(|response| is_success_response(&response))
 }
 

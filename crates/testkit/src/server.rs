@@ -75,7 +75,7 @@ impl Server {
     ) -> Result<Self, ServerError> {
         let mut last = None;
         for _ in 0..MAX_START_ATTEMPTS {
-            match Self::start_once(flavor, options, environment).await {
+            match Self::try_start(flavor, options, environment).await {
                 Err(error @ ServerError::Failed { .. }) => last = Some(error),
                 started => return started,
             }
@@ -83,7 +83,7 @@ impl Server {
         Err(last.unwrap_or(ServerError::Failed { operation: "start a server", log: String::new() }))
     }
 
-    async fn start_once(
+    async fn try_start(
         flavor: Flavor,
         options: &ServerOptions,
         environment: &[(&str, OsString)],
@@ -161,7 +161,7 @@ impl Server {
 
     /// Returns the server's URL for the given account and password.
     #[must_use]
-    pub fn url_for(&self, user: &str, password: &str) -> String {
+    pub fn url_for_account(&self, user: &str, password: &str) -> String {
         format!("mysql://{user}:{password}@127.0.0.1:{}/", self.port)
     }
 
@@ -243,7 +243,7 @@ fn spawn_server(
 ) -> Result<Process, ServerError> {
     let io = |operation| move |source| ServerError::Io { operation, source };
     let log = fs::File::options().create(true).append(true).open(folder.join("log")).map_err(io("write a file"))?;
-    let mut command = flavor.server_command()?;
+    let mut command = flavor.build_server_command()?;
     let path = |name: &str| folder.join(name).display().to_string();
     command
         .args([

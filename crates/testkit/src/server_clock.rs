@@ -37,7 +37,7 @@ impl ServerClock {
         // The rename is atomic, because the server can read the file at any time.
         let written = self.folder.path().join("new");
         fs::write(&written, format!("{seconds:+.3}\n"))?;
-        fs::rename(written, self.offset_file())
+        fs::rename(written, self.offset_file_path())
     }
 
     /// Sets the clock to a Unix timestamp, from which the clock continues to run.
@@ -54,7 +54,7 @@ impl ServerClock {
         })?;
         Ok(vec![
             ("LD_PRELOAD", library.into()),
-            ("FAKETIME_TIMESTAMP_FILE", self.offset_file().into()),
+            ("FAKETIME_TIMESTAMP_FILE", self.offset_file_path().into()),
             ("FAKETIME_NO_CACHE", "1".into()),
             ("DONT_FAKE_MONOTONIC", "1".into()),
             // Without this variable, timed waits of MySQL spin.
@@ -63,7 +63,7 @@ impl ServerClock {
         ])
     }
 
-    fn offset_file(&self) -> PathBuf {
+    fn offset_file_path(&self) -> PathBuf {
         self.folder.path().join("offset")
     }
 }

@@ -121,21 +121,21 @@ pub fn nginx_dir() -> PathBuf {
 
 /// Returns the directory of the Python virtual environment with the API client packages.
 #[must_use]
-pub fn python_environment_dir() -> PathBuf {
+pub fn python_venv_dir() -> PathBuf {
     servers_dir().join("clients")
 }
 
 /// Returns the path of a Python interpreter with the API client packages.
-/// If `CLEW_TEST_PYTHON` is not set, uses the interpreter in [`python_environment_dir`].
+/// If `CLEW_TEST_PYTHON` is not set, uses the interpreter in [`python_venv_dir`].
 #[must_use]
-pub fn client_python_path() -> PathBuf {
-    std::env::var_os(PYTHON_ENV_VAR).map_or_else(|| python_environment_dir().join("bin").join("python"), PathBuf::from)
+pub fn python_interpreter_path() -> PathBuf {
+    std::env::var_os(PYTHON_ENV_VAR).map_or_else(|| python_venv_dir().join("bin").join("python"), PathBuf::from)
 }
 
 /// Returns the path of the SeaweedFS executable. `pip` installs SeaweedFS together with the API client packages.
 #[must_use]
 pub fn seaweedfs_path() -> PathBuf {
-    client_python_path().with_file_name("weed")
+    python_interpreter_path().with_file_name("weed")
 }
 
 /// Exclusive lock on the directory for downloaded servers and tools. Dropping the value releases the lock.
@@ -145,7 +145,7 @@ pub struct ServersDirLock {
 }
 
 /// Locks the directory for downloaded servers and tools. Blocks while another process holds the lock.
-pub fn lock_servers_dir() -> Result<ServersDirLock, ServersDirError> {
+pub fn acquire_servers_dir_lock() -> Result<ServersDirLock, ServersDirError> {
     let directory = servers_dir();
     let path = directory.join("lock");
     let locked = fs::create_dir_all(&directory)

@@ -39,7 +39,7 @@ impl VirtualAddress {
 
     /// Returns the URL for an account.
     #[must_use]
-    pub fn url_for(&self, user: &str, password: &str) -> String {
+    pub fn url_for_account(&self, user: &str, password: &str) -> String {
         let separator = if password.is_empty() { "" } else { ":" };
         format!("mysql://{user}{separator}{password}@{}/", self.address)
     }

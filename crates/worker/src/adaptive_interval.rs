@@ -9,7 +9,7 @@ pub(crate) const DEFAULT_TARGET_INTERVAL: Duration = Duration::from_secs(1);
 /// Maximum poll interval of a slow node, unless the target interval is longer.
 const MAX_SLOW_NODE_INTERVAL: Duration = Duration::from_secs(30);
 /// Ratio of a slow node's poll interval to the duration of the node's last read, before the limits are applied.
-const INTERVAL_TO_READ_RATIO: u32 = 10;
+const INTERVAL_READ_DURATION_RATIO: u32 = 10;
 
 /// Poll interval that adapts to the duration of a node's last read.
 #[derive(Debug)]
@@ -53,12 +53,12 @@ impl AdaptivePollInterval {
     ///
     /// A slow node counts as fast again once a read takes at most a twentieth of the target interval.
     /// This hysteresis prevents frequent interval changes if reads take about a tenth of the target interval.
-    pub fn record_read_duration(&mut self, took: Duration) -> Option<PollIntervalChange> {
+    pub fn adapt_to_read_duration(&mut self, took: Duration) -> Option<PollIntervalChange> {
         let was_slow = self.slow_interval.is_some();
-        let max_duration = self.target / INTERVAL_TO_READ_RATIO;
+        let max_duration = self.target / INTERVAL_READ_DURATION_RATIO;
         let is_slow = took > max_duration || (was_slow && took > max_duration / 2);
         self.slow_interval = is_slow
-            .then(|| (took * INTERVAL_TO_READ_RATIO).clamp(self.target, MAX_SLOW_NODE_INTERVAL.max(self.target)));
+            .then(|| (took * INTERVAL_READ_DURATION_RATIO).clamp(self.target, MAX_SLOW_NODE_INTERVAL.max(self.target)));
         match self.slow_interval {
             Some(interval) if !was_slow => Some(PollIntervalChange::Lengthened(interval)),
             None if was_slow => Some(PollIntervalChange::Restored),
@@ -91,7 +91,7 @@ mod tests {
             let mut interval = AdaptivePollInterval::default();
             let slow_interval = slow_interval.map(Duration::from_millis);
             assert_eq!(
-                interval.record_read_duration(Duration::from_millis(took)),
+                interval.adapt_to_read_duration(Duration::from_millis(took)),
                 slow_interval.map(PollIntervalChange::Lengthened),
                 "{took}"
             );
@@ -102,14 +102,14 @@ mod tests {
     #[test]
     fn only_changes_are_returned_and_a_fast_read_ends_the_slow_interval() {
         let mut interval = AdaptivePollInterval::default();
-        let changes =
-            [20, 500, 900, 90, 60, 50, 50, 101].map(|took| interval.record_read_duration(Duration::from_millis(took)));
+        let changes = [20, 500, 900, 90, 60, 50, 50, 101]
+            .map(|took| interval.adapt_to_read_duration(Duration::from_millis(took)));
         let slowed = |milliseconds| Some(PollIntervalChange::Lengthened(Duration::from_millis(milliseconds)));
         assert_eq!(
             changes,
             [None, slowed(5000), None, None, None, Some(PollIntervalChange::Restored), None, slowed(1010)]
         );
-        interval.record_read_duration(Duration::from_millis(90));
+        interval.adapt_to_read_duration(Duration::from_millis(90));
         assert_eq!(
             interval.slow_node_interval(),
             Some(DEFAULT_TARGET_INTERVAL),
@@ -121,16 +121,16 @@ mod tests {
     fn interval_follows_the_target_within_the_limit_for_slow_nodes() {
         let (second, ten) = (Duration::from_secs(1), Duration::from_secs(10));
         let mut interval = AdaptivePollInterval::with_target_interval(ten);
-        assert_eq!((interval.record_read_duration(second), interval.current_interval()), (None, ten));
+        assert_eq!((interval.adapt_to_read_duration(second), interval.current_interval()), (None, ten));
         interval.set_target_interval(second);
         assert_eq!(interval.current_interval(), second);
         assert_eq!(
-            (interval.record_read_duration(second), interval.current_interval()),
+            (interval.adapt_to_read_duration(second), interval.current_interval()),
             (Some(PollIntervalChange::Lengthened(ten)), ten)
         );
         interval.set_target_interval(Duration::from_mins(1));
         assert_eq!(interval.current_interval(), Duration::from_mins(1));
-        interval.record_read_duration(ten);
+        interval.adapt_to_read_duration(ten);
         assert_eq!(
             interval.current_interval(),
             Duration::from_secs(100).min(Duration::from_mins(1)),

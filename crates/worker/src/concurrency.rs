@@ -87,7 +87,7 @@ impl CollectionSlotPool {
     }
 
     /// Marks the node as stalled if the read timed out or if all of Clew's connections to the node were in use.
-    fn record_read_outcome(&self, node: &NodeId, read: &Result<NodeRows, Failure>) {
+    fn update_stalled_nodes(&self, node: &NodeId, read: &Result<NodeRows, Failure>) {
         let mut stalled = self.stalled_nodes_guard();
         match read {
             Err(failure) if matches!(failure.kind, FailureKind::TimedOut | FailureKind::Busy) => {
@@ -107,20 +107,20 @@ impl CollectionSlot {
         node: &NodeId,
         mut read: ReadFuture<'_>,
     ) -> Result<NodeRows, Failure> {
-        let mut stalled = StalledReadGuard::count_if_previously_stalled(&self.pool, node);
+        let mut stalled = StalledReadGuard::register_if_previously_stalled(&self.pool, node);
         let stall_timeout = if stalled.is_some() { Duration::ZERO } else { self.pool.stall_timeout };
         let signal = Arc::new(SessionReadWaker::default());
         let waker = Waker::from(signal.clone());
         loop {
-            self.acquire_read_permit().await;
+            self.acquire_active_read_permit().await;
             if let Poll::Ready(rows) = read.as_mut().poll(&mut Context::from_waker(&waker)) {
-                self.pool.record_read_outcome(node, &rows);
+                self.pool.update_stalled_nodes(node, &rows);
                 return rows;
             }
             // A read with an exhausted cooperative budget wakes itself, so other tasks must run first.
             consume_budget().await;
             if timeout(stall_timeout, signal.0.notified()).await.is_err() {
-                stalled.get_or_insert_with(|| StalledReadGuard::count_stalled_read(&self.pool, node));
+                stalled.get_or_insert_with(|| StalledReadGuard::register_stalled_read(&self.pool, node));
                 self.active = None;
                 signal.0.notified().await;
             }
@@ -128,7 +128,7 @@ impl CollectionSlot {
     }
 
     /// Acquires an active-read permit unless the slot already holds one.
-    async fn acquire_read_permit(&mut self) {
+    async fn acquire_active_read_permit(&mut self) {
         if self.active.is_none() {
             // An error would mean that the semaphore is closed, but the pool never closes it.
             self.active = self.pool.active.clone().acquire_owned().await.ok();
@@ -141,12 +141,12 @@ struct StalledReadGuard(CollectionSlotPool);
 
 impl StalledReadGuard {
     /// If the node's previous read stalled, counts the new read as stalled from the start.
-    fn count_if_previously_stalled(pool: &CollectionSlotPool, node: &NodeId) -> Option<Self> {
+    fn register_if_previously_stalled(pool: &CollectionSlotPool, node: &NodeId) -> Option<Self> {
         let is_stalled = pool.stalled_nodes_guard().nodes.contains(node);
-        is_stalled.then(|| Self::count_stalled_read(pool, node))
+        is_stalled.then(|| Self::register_stalled_read(pool, node))
     }
 
-    fn count_stalled_read(pool: &CollectionSlotPool, node: &NodeId) -> Self {
+    fn register_stalled_read(pool: &CollectionSlotPool, node: &NodeId) -> Self {
         let mut stalled = pool.stalled_nodes_guard();
         stalled.nodes.insert(node.clone());
         stalled.reads += 1;

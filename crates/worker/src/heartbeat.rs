@@ -9,7 +9,7 @@ use tracing::debug;
 /// Interval between heartbeats. The store treats a worker as stopped 20 seconds after its last heartbeat.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a shutdown waits for the store to remove the worker.
-const DEREGISTER_TIMEOUT: Duration = Duration::from_secs(2);
+const WORKER_DEREGISTRATION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sends heartbeats periodically and never returns.
 /// If no worker in a zone sends heartbeats for several minutes, the zone's queued collections fail.
@@ -26,7 +26,7 @@ pub(crate) async fn send_heartbeats(store: &Store, worker: &str) {
 
 /// Removes a worker from the store. Call this function after the worker has stopped claiming collections.
 pub(crate) async fn deregister_worker(store: &Store, worker: &str) {
-    if !matches!(timeout(DEREGISTER_TIMEOUT, store.remove_worker(worker)).await, Ok(Ok(()))) {
+    if !matches!(timeout(WORKER_DEREGISTRATION_TIMEOUT, store.remove_worker(worker)).await, Ok(Ok(()))) {
         debug!("could not deregister this worker");
     }
 }

@@ -11,7 +11,7 @@ use clew_diagnose::IntelligentKillPlan;
 use clew_model::{Failure, FailureKind, InstanceId, Limitation, LimitationKind, Node, NodeUrl, SlowSessionThreshold};
 use clew_mysql::{
     ClockHistory, ConnectionPurpose, KillOutcome, KillTarget, ProcessListSource, ReadLimits, UnreliableClockReason,
-    UnsafeVictimPolicy, UserSessions, read_user_sessions,
+    UnsafeKillPolicy, UserSessions, read_user_sessions,
 };
 use clew_store::{IntelligentKill, IntelligentKillId, KillSource, LoginTrigger, NewIntelligentKill, Store, StoreError};
 use tokio::sync::Notify;
@@ -31,7 +31,7 @@ const MAX_QUEUED_KILL_AGE: Duration = Duration::from_mins(1);
 /// Maximum number of queued intelligent kills per node.
 const MAX_QUEUED_KILLS_PER_NODE: u32 = 8;
 /// Time added to the lease of an intelligent kill for store operations.
-const STORE_OPERATIONS_MARGIN: Duration = Duration::from_mins(1);
+const STORE_OPERATIONS_LEASE_MARGIN: Duration = Duration::from_mins(1);
 
 /// Queue and worker for intelligent kills. Clones share state.
 #[derive(Clone)]
@@ -171,7 +171,7 @@ impl IntelligentKillQueue {
             warn!(intelligent_kill.id = %lost.id, node.id = %lost.request.node_id, "intelligent kill recorded as lost");
         }
         // The lease is never renewed. After the lease expires, the kill counts as lost.
-        let lease = self.limits.read_timeout * 2 + STORE_OPERATIONS_MARGIN;
+        let lease = self.limits.read_timeout * 2 + STORE_OPERATIONS_LEASE_MARGIN;
         let Some(kill) = self.store.claim_intelligent_kill(lease, MAX_QUEUED_KILL_AGE).await? else { return Ok(false) };
         let kills = self.clone();
         running.spawn(async move {
@@ -222,7 +222,7 @@ impl IntelligentKillQueue {
             kind: KillTarget::Connection,
             victim_match: VictimMatchRule::Statement,
             // No request of the API opts in.
-            unsafe_victims: UnsafeVictimPolicy::Refuse,
+            unsafe_victims: UnsafeKillPolicy::Refuse,
             reason: "intelligent kill".to_owned(),
             list_read: read,
         };

@@ -50,7 +50,7 @@ impl CollectionJob {
                 warn!(task.request_id = %task.request_id, "lease lost; collected rows discarded");
                 return;
             }
-            outcome = AssertUnwindSafe(self.collect_rows(slot)).catch_unwind() => outcome.unwrap_or_else(|_| Err(panic_failure())),
+            outcome = AssertUnwindSafe(self.collect_rows(slot)).catch_unwind() => outcome.unwrap_or_else(|_| Err(build_panic_failure())),
         };
         self.record_collection_outcome(outcome).await;
     }
@@ -63,14 +63,15 @@ impl CollectionJob {
     async fn collect_rows(&self, slot: &mut CollectionSlot) -> Result<CollectedResult, Failure> {
         let task = &self.claimed.task;
         if task.attempts > self.settings.max_attempts {
-            return Err(attempts_exhausted_failure(self.settings.max_attempts));
+            return Err(build_attempts_exhausted_failure(self.settings.max_attempts));
         }
         let node = self.load_target_node().await?;
         let selection = self.load_session_selection().await?;
         // A user requested the first attempt. Further attempts are automatic, after a lost lease.
         let cause = if task.attempts > 1 { LoginTrigger::Automatic } else { LoginTrigger::Requested };
         let login = LoginAttempt::request_permit(&self.store, &node.id, cause).await?;
-        let read_future = self.reader.read_sessions(&node.url, &selection, StatementForm::from_masked(task.masked));
+        let read_future =
+            self.reader.read_sessions(&node.url, &selection, StatementForm::from_masked_flag(task.masked));
         let read = slot.run_session_read(&node.id, read_future).await;
         login.record_login_outcome(&node, read.as_ref().err()).await;
         let rows = read?;
@@ -196,14 +197,14 @@ fn build_success_outcome(rows: u64, result: &PendingResult) -> TaskOutcome {
     }
 }
 
-fn attempts_exhausted_failure(attempts: u32) -> Failure {
+fn build_attempts_exhausted_failure(attempts: u32) -> Failure {
     Failure::new(
         FailureKind::RetriesExhausted,
         format!("claimed {attempts} times, and each time the worker stopped or lost the lease before completion"),
     )
 }
 
-fn panic_failure() -> Failure {
+fn build_panic_failure() -> Failure {
     Failure::new(
         FailureKind::RetriesExhausted,
         "internal error during the collection; this is a bug in Clew, see the server's log for details",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clew_diagnose::{ProtectedAccounts, build_statement_template, to_valid_utf8};
 use clew_model::{Failure, FailureKind, InstanceId, LimitationKind, NodeId, NodeUrl, Origin, ProjectId, Session};
 use clew_mysql::{
-    KillOutcome, KillTarget, ProcessListSource, ReadLimits, UnsafeVictimPolicy, UserSessions, Victim,
+    KillOutcome, KillTarget, ProcessListSource, ReadLimits, UnsafeKillPolicy, UserSessions, Victim,
     kill_victims_with_policy,
 };
 use clew_store::{KillSource, NewKill, RecordedKillOutcome, Store, StoreError};
@@ -44,7 +44,7 @@ pub struct KillRequest {
     /// Condition that a victim must still satisfy when Clew sends the `KILL` statement.
     pub victim_match: VictimMatchRule,
     /// Policy for victims where a kill can leave a non-transactional table corrupted or partially updated.
-    pub unsafe_victims: UnsafeVictimPolicy,
+    pub unsafe_victims: UnsafeKillPolicy,
     /// Reason for the kill, as stated by the caller. May be empty.
     pub reason: String,
     /// Server instance and time of the process list from which the victims were selected.
@@ -97,7 +97,7 @@ impl KillExecutor {
         limits: ReadLimits,
     ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
         let kills = self.clone();
-        let work = tokio::spawn(async move { kills.execute_recorded_kills(&request, &victims, &limits).await });
+        let work = tokio::spawn(async move { kills.record_and_execute_kills(&request, &victims, &limits).await });
         match work.await {
             Ok(outcomes) => outcomes,
             Err(ended) => match ended.try_into_panic() {
@@ -107,7 +107,7 @@ impl KillExecutor {
         }
     }
 
-    async fn execute_recorded_kills(
+    async fn record_and_execute_kills(
         &self,
         request: &KillRequest,
         sessions: &[Session],

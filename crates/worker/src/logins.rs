@@ -27,7 +27,7 @@ impl LoginAttempt {
         };
         match store.request_login_permit(node, cause).await.map_err(store_failure)? {
             LoginPermit::Granted { refusals } => Ok(Self { store: store.clone(), refusals }),
-            LoginPermit::Deferred(backoff) => Err(deferred_login_failure(&backoff)),
+            LoginPermit::Deferred(backoff) => Err(build_login_backoff_failure(&backoff)),
         }
     }
 
@@ -53,7 +53,7 @@ fn is_login_accepted(failure: Option<&Failure>) -> bool {
 }
 
 /// Returns the failure to report when the backoff prevents a login attempt.
-fn deferred_login_failure(backoff: &LoginBackoff) -> Failure {
+fn build_login_backoff_failure(backoff: &LoginBackoff) -> Failure {
     let retry = Timestamp::from_millisecond(backoff.retry_at).map_or_else(|_| String::new(), |at| format!("{at:.0}"));
     let detail = format!(
         "{}; refused {} times in a row, so Clew delays the next automatic login until {retry} to prevent an account lock; \

@@ -77,7 +77,7 @@ impl CollectionQueue {
         Ok(request_id)
     }
 
-    /// Waits until the collection completes, `limit` elapses, or [`CollectionQueue::close_waiters`] is called.
+    /// Waits until the collection completes, `limit` elapses, or [`CollectionQueue::release_completion_waiters`] is called.
     ///
     /// Returns the current state of the collection, or `None` if the collection does not exist.
     pub async fn wait_for_completion(
@@ -103,7 +103,7 @@ impl CollectionQueue {
     }
 
     /// Makes all current and future calls to [`CollectionQueue::wait_for_completion`] return immediately.
-    pub fn close_waiters(&self) {
+    pub fn release_completion_waiters(&self) {
         self.completions.notify_all_and_close();
     }
 

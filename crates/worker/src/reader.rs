@@ -55,7 +55,7 @@ pub trait NodeReader: Send + Sync {
 
 /// Maximum number of attempts to acquire a node's connection permit while other reads hold all permits.
 /// All attempts together take longer than Clew needs to kill or abandon a hung read and release the read's permit.
-const MAX_CONNECTION_ATTEMPTS: u32 = 12;
+const MAX_CONNECTION_PERMIT_ATTEMPTS: u32 = 12;
 
 /// Reads MySQL-compatible servers.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl NodeReader for MySqlNodeReader {
     ) -> ReadFuture<'a> {
         let format = OutputFormat::Csv { formula_guard: self.formula_guard };
         Box::pin(async move {
-            let mut attempts_left = MAX_CONNECTION_ATTEMPTS;
+            let mut attempts_left = MAX_CONNECTION_PERMIT_ATTEMPTS;
             let snapshot = loop {
                 attempts_left -= 1;
                 match take_snapshot(node, selection, statements, format, &self.limits).await {

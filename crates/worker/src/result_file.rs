@@ -61,7 +61,7 @@ pub(crate) async fn write_result(
         Ok(written) => written,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(error) => Err(result_write_failure(&error)),
+            Err(error) => Err(build_result_write_failure(&error)),
         },
     }
 }
@@ -73,11 +73,11 @@ fn write_result_blocking(
     rows: NodeRows,
     cancelled: CancellationToken,
 ) -> Result<PendingResult, Failure> {
-    let writer = results.create_writer(request_id, fence).map_err(|error| result_write_failure(&error))?;
+    let writer = results.create_writer(request_id, fence).map_err(|error| build_result_write_failure(&error))?;
     let mut out = BufWriter::with_capacity(WRITE_BUFFER_BYTES, CancellableWriter { writer, cancelled });
-    rows.write_rows(&mut out).map_err(|error| result_write_failure(&error))?;
-    let out = out.into_inner().map_err(|error| result_write_failure(error.error()))?;
-    let published = out.writer.publish().map_err(|error| result_write_failure(&error))?;
+    rows.write_rows(&mut out).map_err(|error| build_result_write_failure(&error))?;
+    let out = out.into_inner().map_err(|error| build_result_write_failure(error.error()))?;
+    let published = out.writer.publish().map_err(|error| build_result_write_failure(&error))?;
     Ok(PendingResult { results, published, committed: false })
 }
 
@@ -100,6 +100,6 @@ impl<W: Write> Write for CancellableWriter<W> {
     }
 }
 
-fn result_write_failure(error: &dyn std::error::Error) -> Failure {
+fn build_result_write_failure(error: &dyn std::error::Error) -> Failure {
     Failure::new(FailureKind::StoreFailed, format!("could not write the result: {error}"))
 }

@@ -21,19 +21,19 @@ const ORPHANED_RESULT_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 /// A younger result may belong to a collection that is about to complete.
 const MIN_ORPHANED_RESULT_AGE: Duration = Duration::from_mins(10);
 /// Timeout after which a queued collection fails if the node's zone has no worker.
-const UNSERVED_ZONE_TIMEOUT: Duration = Duration::from_mins(10);
+const ZONE_WITHOUT_WORKER_TIMEOUT: Duration = Duration::from_mins(10);
 /// Minimum age at which the outcome of a kill record without an outcome is recorded as unknown.
 /// If twice the read timeout is longer, the jobs use it instead of this constant.
-const MIN_LOST_KILL_AGE: Duration = Duration::from_mins(1);
+const MIN_INTERRUPTED_KILL_AGE: Duration = Duration::from_mins(1);
 
 /// Runs all retention jobs periodically and never returns.
 pub(crate) async fn run_retention_jobs(store: Store, settings: &WorkerSettings) {
-    let lost_kill_age = MIN_LOST_KILL_AGE.max(settings.limits.read_timeout * 2);
+    let lost_kill_age = MIN_INTERRUPTED_KILL_AGE.max(settings.limits.read_timeout * 2);
     tokio::join!(
         remove_old_collections_periodically(&store, settings.retention),
         sweep_orphaned_results_periodically(&store),
         remove_old_kills_periodically(&store, lost_kill_age, settings.audit_retention),
-        prune_audit_periodically(&store, settings.audit_retention)
+        prune_audit_log_periodically(&store, settings.audit_retention)
     );
 }
 
@@ -44,7 +44,7 @@ async fn remove_old_collections_periodically(store: &Store, retention: Duration)
         if let Err(error) = remove_expired_collections(store, retention).await {
             warn!(%error, "could not remove expired collections; retrying");
         }
-        match store.fail_tasks_without_workers(UNSERVED_ZONE_TIMEOUT).await {
+        match store.fail_tasks_without_workers(ZONE_WITHOUT_WORKER_TIMEOUT).await {
             Ok(0) => {}
             Ok(ended) => warn!(tasks.ended = ended, "collections failed in zones without a worker"),
             Err(error) => warn!(%error, "could not check for zones without a worker; retrying"),
@@ -86,7 +86,7 @@ async fn remove_old_kills_periodically(store: &Store, lost_kill_age: Duration, r
     }
 }
 
-async fn prune_audit_periodically(store: &Store, retention: Duration) {
+async fn prune_audit_log_periodically(store: &Store, retention: Duration) {
     let mut ticks = create_interval_without_bursts(AUDIT_PRUNE_INTERVAL);
     loop {
         ticks.tick().await;

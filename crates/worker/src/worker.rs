@@ -21,7 +21,7 @@ use crate::settings::WorkerSettings;
 /// Interval at which the worker checks whether S3 accepts results again after rejecting requests.
 const RESULT_STORE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// Maximum time that a shutdown waits for Clew to kill the statements of cancelled reads.
-const CANCELLED_READ_KILL_TIMEOUT: Duration = Duration::from_secs(2);
+const SHUTDOWN_STATEMENT_KILL_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl CollectionQueue {
     /// Runs collections until `shutdown` is cancelled.
@@ -46,7 +46,7 @@ impl CollectionQueue {
             release.cancel();
             running.wait().await;
         }
-        clew_mysql::wait_for_pending_kills(CANCELLED_READ_KILL_TIMEOUT).await;
+        clew_mysql::wait_for_pending_kills(SHUTDOWN_STATEMENT_KILL_TIMEOUT).await;
     }
 
     /// Claims and starts collections whenever slots are free, until `shutdown` is cancelled.

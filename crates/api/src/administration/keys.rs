@@ -61,7 +61,7 @@ pub(crate) async fn list_access_keys(
     caller: Caller,
     Path(user): Path<String>,
 ) -> Result<Json<KeyList>, ApiError> {
-    let user = find_key_owner(&service, &caller, Action::LIST_IDENTITIES, &user).await?;
+    let user = find_access_key_owner(&service, &caller, Action::LIST_IDENTITIES, &user).await?;
     let keys: Vec<_> = service.store.list_access_keys(&user.id).await?.iter().map(build_key_view).collect();
     Ok(Json(KeyList { total_count: keys.len() as u64, keys }))
 }
@@ -77,8 +77,8 @@ pub(crate) async fn create_access_key(
     caller: Caller,
     Path(user): Path<String>,
 ) -> Result<(StatusCode, Json<CreatedKey>), ApiError> {
-    let user = find_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
-    caller.check_permanent_credentials()?;
+    let user = find_access_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
+    caller.require_permanent_credentials()?;
     let secret = access_key::generate_secret_key().map_err(|error| ApiError::internal_error(&error))?;
     let id = AccessKeyId::generate();
     service.store.create_access_key(&caller.audit_origin(), &user.id, &id, &secret).await?;
@@ -97,10 +97,10 @@ pub(crate) async fn update_access_key(
     Path((user, key)): Path<(String, String)>,
     body: Bytes,
 ) -> Result<Json<KeyView>, ApiError> {
-    let user = find_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
+    let user = find_access_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
     let enabled = JsonBody::parse(&body, &["enabled"])?.get_required("enabled")?;
     if enabled {
-        caller.check_permanent_credentials()?;
+        caller.require_permanent_credentials()?;
     }
     let id = find_access_key(&service, &user, &key).await?.id;
     service.store.set_access_key_enabled(&caller.audit_origin(), &id, enabled).await?;
@@ -116,14 +116,19 @@ pub(crate) async fn delete_access_key(
     caller: Caller,
     Path((user, key)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    let user = find_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
+    let user = find_access_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
     let id = find_access_key(&service, &user, &key).await?.id;
     service.store.remove_access_key(&caller.audit_origin(), &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Returns the user with the given id if the caller may perform `action` on that user's access keys.
-async fn find_key_owner(service: &AppState, caller: &Caller, action: Action, id: &str) -> Result<User, ApiError> {
+async fn find_access_key_owner(
+    service: &AppState,
+    caller: &Caller,
+    action: Action,
+    id: &str,
+) -> Result<User, ApiError> {
     if is_own_user_id(service, caller, id) {
         return users::find_user(service, caller, id).await;
     }

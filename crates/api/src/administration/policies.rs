@@ -101,7 +101,7 @@ pub(crate) async fn show_policy(
 ) -> Result<Json<PolicyWithDocument>, ApiError> {
     let domain = require_identity_read_permission(&service, &caller)?;
     let resolved = find_policy(&service, domain, &name).await?;
-    let parsed = parse_policy_document(&service, &caller, resolved.document_text().to_owned()).await?;
+    let parsed = parse_policy_document(&service, &caller, resolved.policy_document_text().to_owned()).await?;
     build_policy_response(&resolved, parsed.map(|policy| build_finding_views(policy.warnings())).unwrap_or_default())
 }
 
@@ -198,7 +198,7 @@ impl ResolvedPolicy {
         if is_role { PermissionModel::RoleBased } else { PermissionModel::IdentityBased }
     }
 
-    fn document_text(&self) -> &str {
+    fn policy_document_text(&self) -> &str {
         match self {
             Self::Custom(record) => &record.document,
             Self::System(policy) => policy.document,
@@ -225,7 +225,7 @@ async fn parse_policy_document(
     caller: &Caller,
     text: String,
 ) -> Result<Result<Policy, PolicyErrors>, ApiError> {
-    service.limits.charge_policy_parsing(&caller.principal.user_id, text.len())?;
+    service.limits.consume_policy_parsing_quota(&caller.principal.user_id, text.len())?;
     spawn_blocking(move || Policy::parse(&text)).await.map_err(|error| ApiError::internal_error(&error))
 }
 
@@ -233,7 +233,7 @@ fn build_policy_response(
     policy: &ResolvedPolicy,
     warnings: Vec<FindingView>,
 ) -> Result<Json<PolicyWithDocument>, ApiError> {
-    let document = RawValue::from_string(policy.document_text().trim().to_owned());
+    let document = RawValue::from_string(policy.policy_document_text().trim().to_owned());
     let document = document.map_err(|error| ApiError::internal_error(&error))?;
     Ok(Json(PolicyWithDocument { policy: policy.build_policy_view(), document, warnings }))
 }

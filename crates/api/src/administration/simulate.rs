@@ -141,9 +141,9 @@ pub(crate) async fn simulate_request(
     let user = users::find_user(&service, &caller, &body.get_required::<String>("user_id")?).await?;
     let (project, instance) = find_simulated_target(&service, &caller, &body).await?;
     let resource = Resource {
-        project: project.as_ref().map(to_request_project),
+        project: project.as_ref().map(to_target_project),
         region: service.store.region(),
-        instance: instance.as_ref().map(to_request_instance),
+        instance: instance.as_ref().map(to_target_instance),
         request_tags: &tags,
     };
     let administrator = user.administrator;
@@ -191,12 +191,12 @@ async fn find_simulated_target(
     Ok((Some(project), Some(instance)))
 }
 
-fn to_request_project(project: &Project) -> TargetProject<'_> {
+fn to_target_project(project: &Project) -> TargetProject<'_> {
     let owner = project.enabled.then_some(&project.domain_id);
     TargetProject { id: &project.id, name: &project.name, domain_id: owner }
 }
 
-fn to_request_instance(instance: &Instance) -> TargetInstance<'_> {
+fn to_target_instance(instance: &Instance) -> TargetInstance<'_> {
     TargetInstance {
         id: &instance.id,
         enterprise_project_id: Some(&instance.enterprise_project_id),

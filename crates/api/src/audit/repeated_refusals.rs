@@ -22,9 +22,9 @@ const MAX_REFUSAL_KINDS: usize = 16;
 /// Maximum number of callers tracked separately. All further callers in a domain are counted together.
 const MAX_TRACKED_CALLERS: usize = 256;
 /// Maximum number of values per list in an audit event, such as the lists of targets and client addresses.
-const MAX_LISTED_VALUES: usize = 16;
+const MAX_VALUES_PER_LIST: usize = 16;
 /// Maximum number of audit events waiting to be written to the database.
-const MAX_PENDING_EVENTS: usize = 8192;
+const MAX_PENDING_AUDIT_EVENTS: usize = 8192;
 /// Interval at which audit events for expired time windows are written to the database.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 /// Operation name in audit events that report refusals of more than one operation.
@@ -99,7 +99,7 @@ impl RepeatedRefusalCounter {
         let recorded = store.append_audit_event(&event).await;
         if recorded.is_err() {
             // Close the window so that the next refusal is recorded.
-            self.lock_state().close_window(&caller, &kind);
+            self.state_guard().close_window(&caller, &kind);
         }
         recorded
     }
@@ -108,11 +108,11 @@ impl RepeatedRefusalCounter {
     /// For a repeated refusal, increments the count of the current time window and returns `None`.
     fn count_refusal(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerGroupingKey, RefusalKind)> {
         let now = Instant::now();
-        let mut state = self.lock_state();
-        let (caller, kind) = state.window_key(event, reason);
+        let mut state = self.state_guard();
+        let (caller, kind) = state.refusal_window_key(event, reason);
         let window = state.windows.get_mut(&caller).and_then(|kinds| kinds.get_mut(&kind));
         if let Some(window) = window.filter(|window| window.ends > now) {
-            window.record_repeated_refusal(event);
+            window.add_repeated_refusal(event);
             return None;
         }
         state.close_window(&caller, &kind);
@@ -134,11 +134,11 @@ impl RepeatedRefusalCounter {
 
     /// Writes audit events for expired time windows to the database. Failed writes are retried at the next flush.
     async fn flush(&self, store: &Store, has_ended: impl Fn(&RefusalWindow) -> bool) {
-        self.lock_state().close_windows(has_ended);
+        self.state_guard().close_windows(has_ended);
         loop {
-            let Some(event) = self.lock_state().pending.pop_front() else { return };
+            let Some(event) = self.state_guard().pending.pop_front() else { return };
             if let Err(error) = store.append_audit_event(&event).await {
-                let mut state = self.lock_state();
+                let mut state = self.state_guard();
                 state.pending.push_front(event);
                 warn!(%error, events = state.pending.len(), "cannot record repeated refusals in the audit log");
                 return;
@@ -146,7 +146,7 @@ impl RepeatedRefusalCounter {
         }
     }
 
-    fn lock_state(&self) -> MutexGuard<'_, OpenWindows> {
+    fn state_guard(&self) -> MutexGuard<'_, OpenWindows> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -154,7 +154,7 @@ impl RepeatedRefusalCounter {
 impl OpenWindows {
     /// Returns the key of the time window in which a refusal is counted.
     /// Once [`MAX_TRACKED_CALLERS`] or [`MAX_REFUSAL_KINDS`] is reached, further callers or kinds share a key.
-    fn window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerGroupingKey, RefusalKind) {
+    fn refusal_window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerGroupingKey, RefusalKind) {
         let caller = build_caller_grouping_key(event);
         let kind = Some((event.operation.clone(), event.outcome, event.code.clone(), reason));
         match self.windows.get(&caller) {
@@ -171,7 +171,7 @@ impl OpenWindows {
         if kinds.is_empty() {
             self.windows.remove(caller);
         }
-        self.enqueue_events(ended);
+        self.enqueue_audit_events(ended);
     }
 
     fn close_windows(&mut self, has_ended: impl Fn(&RefusalWindow) -> bool) {
@@ -180,12 +180,12 @@ impl OpenWindows {
             ended.extend(kinds.extract_if(|_, window| has_ended(window)).map(|(_, window)| window));
             !kinds.is_empty()
         });
-        self.enqueue_events(ended);
+        self.enqueue_audit_events(ended);
     }
 
-    fn enqueue_events(&mut self, ended: impl IntoIterator<Item = RefusalWindow>) {
+    fn enqueue_audit_events(&mut self, ended: impl IntoIterator<Item = RefusalWindow>) {
         for event in ended.into_iter().filter_map(RefusalWindow::into_audit_event) {
-            if self.pending.len() < MAX_PENDING_EVENTS {
+            if self.pending.len() < MAX_PENDING_AUDIT_EVENTS {
                 self.pending.push_back(event);
             } else {
                 let count = event.detail.get("repeated").and_then(serde_json::Value::as_u64);
@@ -232,14 +232,14 @@ impl RefusalWindow {
             peers: BTreeSet::new(),
             event: AuditEvent { domain_id: find_audit_domain(event), ..event.clone() },
         };
-        window.record_distinct_values(event);
+        window.add_distinct_event_values(event);
         window
     }
 
-    fn record_repeated_refusal(&mut self, event: &AuditEvent) {
+    fn add_repeated_refusal(&mut self, event: &AuditEvent) {
         self.repeated += 1;
         self.last_at = Timestamp::now();
-        self.record_distinct_values(event);
+        self.add_distinct_event_values(event);
         let common = &mut self.event;
         clear_differing_value(&mut common.domain_id, find_audit_domain(event).as_ref());
         clear_differing_value(&mut common.project_id, event.project_id.as_ref());
@@ -256,7 +256,7 @@ impl RefusalWindow {
         }
     }
 
-    fn record_distinct_values(&mut self, event: &AuditEvent) {
+    fn add_distinct_event_values(&mut self, event: &AuditEvent) {
         let (user, claimed) = match &event.origin.actor {
             Actor::User { id, .. } => (id.as_str(), ""),
             Actor::Anonymous { claimed } => ("", claimed.as_str()),
@@ -270,7 +270,7 @@ impl RefusalWindow {
             (&mut self.users, user),
             (&mut self.peers, &peer),
         ] {
-            if !text.is_empty() && listed.len() < MAX_LISTED_VALUES {
+            if !text.is_empty() && listed.len() < MAX_VALUES_PER_LIST {
                 listed.insert(text.to_owned());
             }
         }
@@ -328,7 +328,7 @@ mod tests {
     fn record_all(refusals: impl Iterator<Item = AuditEvent>) -> (usize, Vec<AuditEvent>) {
         let repeated = RepeatedRefusalCounter::new(Duration::from_hours(1));
         let first = refusals.filter(|event| repeated.count_refusal(event, "why").is_some()).count();
-        let mut counted = repeated.lock_state();
+        let mut counted = repeated.state_guard();
         counted.close_windows(|_| true);
         (first, counted.pending.drain(..).collect())
     }
@@ -340,7 +340,7 @@ mod tests {
             record_all((0..1000).map(|number| refusal(actor.clone(), "ShowLocks", &format!("node {number}"))));
         assert_eq!((first, counted.len()), (1, 1));
         assert_eq!((&counted[0].detail["repeated"], counted[0].operation.as_str()), (&json!(999), "ShowLocks"));
-        assert_eq!(counted[0].detail["targets"].as_array().unwrap().len(), MAX_LISTED_VALUES);
+        assert_eq!(counted[0].detail["targets"].as_array().unwrap().len(), MAX_VALUES_PER_LIST);
     }
 
     #[test]

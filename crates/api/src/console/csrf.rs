@@ -14,7 +14,7 @@ use crate::error::ApiError;
 /// Request header that carries the session's CSRF token.
 const CSRF_HEADER: &str = "x-clew-csrf";
 /// Fetch metadata header. Scripts cannot set it, and browsers send it only over TLS or to localhost.
-const FETCH_SITE_HEADER: &str = "sec-fetch-site";
+const SEC_FETCH_SITE_HEADER: &str = "sec-fetch-site";
 
 /// Returns an error if the request was not sent by Clew's own web page.
 pub(crate) fn check_csrf_protection(parts: &Parts, token: &str) -> Result<(), ApiError> {
@@ -31,7 +31,7 @@ pub(crate) fn check_csrf_protection(parts: &Parts, token: &str) -> Result<(), Ap
 
 /// Returns an error if the `Sec-Fetch-Site` or `Origin` header indicates that another site sent the request.
 pub(super) fn check_request_origin(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
-    if let Some(site) = headers.get(FETCH_SITE_HEADER) {
+    if let Some(site) = headers.get(SEC_FETCH_SITE_HEADER) {
         // `none` means that the user entered the URL, which results in a GET request.
         let is_same_origin = site == "same-origin" || (site == "none" && is_safe_method(method));
         return if is_same_origin { Ok(()) } else { Err(csrf_error("cross-site")) };
@@ -66,17 +66,21 @@ mod tests {
         for (method, headers, through) in [
             (get, vec![], true),
             (post, vec![], true),
-            (get, vec![(FETCH_SITE_HEADER, "same-origin")], true),
-            (post, vec![(FETCH_SITE_HEADER, "same-origin")], true),
-            (get, vec![(FETCH_SITE_HEADER, "none")], true),
-            (post, vec![(FETCH_SITE_HEADER, "none")], false),
-            (get, vec![(FETCH_SITE_HEADER, "same-site")], false),
-            (get, vec![(FETCH_SITE_HEADER, "cross-site")], false),
-            (post, vec![(FETCH_SITE_HEADER, "cross-site")], false),
+            (get, vec![(SEC_FETCH_SITE_HEADER, "same-origin")], true),
+            (post, vec![(SEC_FETCH_SITE_HEADER, "same-origin")], true),
+            (get, vec![(SEC_FETCH_SITE_HEADER, "none")], true),
+            (post, vec![(SEC_FETCH_SITE_HEADER, "none")], false),
+            (get, vec![(SEC_FETCH_SITE_HEADER, "same-site")], false),
+            (get, vec![(SEC_FETCH_SITE_HEADER, "cross-site")], false),
+            (post, vec![(SEC_FETCH_SITE_HEADER, "cross-site")], false),
             // A proxy may rewrite the host, so fetch metadata takes precedence.
             (
                 post,
-                vec![(FETCH_SITE_HEADER, "same-origin"), ("origin", "https://clew.example"), ("host", "inside:8407")],
+                vec![
+                    (SEC_FETCH_SITE_HEADER, "same-origin"),
+                    ("origin", "https://clew.example"),
+                    ("host", "inside:8407"),
+                ],
                 true,
             ),
             (post, vec![host, ("origin", "http://clew.example:8407")], true),

@@ -17,7 +17,7 @@ use clew_iam::decision::Action;
 use clew_model::{Language, Node, Session};
 use clew_mysql::{
     KillBaseline, KillOutcome, KillRefusal, KillTarget, ProcessListSource, ReadLimits, ServerInstance,
-    SessionLookupResult, UnsafeVictimPolicy, find_sessions,
+    SessionLookupResult, UnsafeKillPolicy, find_sessions,
 };
 use clew_store::{KillSource, StoreError};
 use clew_worker::{KillError, KillRequest, VictimMatchRule};
@@ -30,7 +30,7 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::kill_risks::KillRiskView;
-use crate::statement_text::render_visible_statement;
+use crate::statement_text::render_statement_or_template;
 use effect::KillEffectView;
 use preview::KillImpact;
 use request::{KillBody, SelectedSession, SessionKillRequest};
@@ -210,7 +210,7 @@ async fn execute_kills(
         } else {
             VictimMatchRule::Session
         },
-        unsafe_victims: UnsafeVictimPolicy::Kill,
+        unsafe_victims: UnsafeKillPolicy::Kill,
         reason: request.reason.clone(),
         list_read: read,
     };
@@ -240,7 +240,7 @@ fn build_current_session(
     costs: Option<&KillImpact>,
     language: Language,
 ) -> CurrentSession {
-    let text = |statement: &[u8]| render_visible_statement(statement, masked);
+    let text = |statement: &[u8]| render_statement_or_template(statement, masked);
     CurrentSession {
         user: to_valid_utf8(&current.user),
         host: to_valid_utf8(&current.host),
@@ -285,7 +285,7 @@ impl SelectedSession {
         }
         let started_at = listed_at.saturating_sub_unsigned(current.seconds);
         let is_later_statement =
-            self.since.is_some_and(|since| started_at > since / 1000 + request::START_TIME_TOLERANCE_SECONDS);
+            self.since.is_some_and(|since| started_at > since / 1000 + request::STATEMENT_START_TOLERANCE_SECONDS);
         (kind == KillTarget::Query && is_later_statement).then(|| describe_kill_refusal(KillRefusal::AnotherStatement))
     }
 }

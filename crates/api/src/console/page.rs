@@ -91,7 +91,7 @@ fn accepts_html(headers: &HeaderMap) -> bool {
 }
 
 /// Serves `index.html` at `/`.
-pub(crate) async fn serve_index(headers: HeaderMap) -> Response {
+pub(crate) async fn serve_index_page(headers: HeaderMap) -> Response {
     add_page_headers(WEB_PAGE.index_response(&headers))
 }
 

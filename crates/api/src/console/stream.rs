@@ -35,7 +35,7 @@ pub(crate) use registry::WatchRegistry;
 use subscriber::Subscriber;
 
 /// Allowed values for the minimum interval between events, in seconds.
-const ALLOWED_INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
+const ALLOWED_EVENT_INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
 
 /// Query parameters of an event stream.
 #[derive(IntoParams)]
@@ -76,11 +76,11 @@ pub(crate) async fn stream_sessions(
 ) -> Result<Response, ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let query = Query::parse(query.as_deref())?;
-    let seconds = query.get_number(
+    let seconds = query.get_number_in_range(
         "interval",
-        *ALLOWED_INTERVAL_SECONDS.start(),
-        *ALLOWED_INTERVAL_SECONDS.end(),
-        *ALLOWED_INTERVAL_SECONDS.start(),
+        *ALLOWED_EVENT_INTERVAL_SECONDS.start(),
+        *ALLOWED_EVENT_INTERVAL_SECONDS.end(),
+        *ALLOWED_EVENT_INTERVAL_SECONDS.start(),
     )?;
     let interval = Duration::from_secs(seconds.into());
     let slot = service.acquire_stream_slot(&caller.principal.user_id)?;

@@ -62,7 +62,7 @@ impl DownloadBodyStream {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a result became shorter while it was sent"));
         }
         self.offset += length as u64;
-        Ok(self.pool.share_buffer_prefix(buffer, length))
+        Ok(self.pool.freeze_into_chunk(buffer, length))
     }
 }
 
@@ -110,7 +110,7 @@ impl BufferPool {
 
     /// Returns the first `length` bytes of the buffer as a chunk.
     /// The buffer returns to the pool once the chunk is dropped.
-    fn share_buffer_prefix(&mut self, buffer: BytesMut, length: usize) -> Bytes {
+    fn freeze_into_chunk(&mut self, buffer: BytesMut, length: usize) -> Bytes {
         let buffer = buffer.freeze();
         let chunk = buffer.slice(..length.min(buffer.len()));
         self.shared.push_back(buffer);
@@ -207,7 +207,7 @@ mod tests {
         let mut share = |byte| {
             let mut buffer = pool.acquire(u64::MAX);
             buffer[0] = byte;
-            pool.share_buffer_prefix(buffer, CHUNK_SIZE)
+            pool.freeze_into_chunk(buffer, CHUNK_SIZE)
         };
         let (first, second) = (share(1), share(2));
         let address = first.as_ptr();

@@ -34,7 +34,7 @@ pub(super) fn parse_range_header(header: &HeaderValue, length: u64) -> RangeRequ
         return RangeRequest::Full;
     };
     let Some((first, last)) = spec.trim().split_once('-') else { return RangeRequest::Full };
-    let range = match (parse_range_number(first), parse_range_number(last)) {
+    let range = match (parse_range_bound(first), parse_range_bound(last)) {
         _ if spec.contains(',') => return RangeRequest::Full,
         (RangeBound::Absent, RangeBound::Some(0)) => return RangeRequest::Unsatisfiable,
         (RangeBound::Absent, RangeBound::Some(suffix)) => (length.saturating_sub(suffix), u64::MAX),
@@ -53,7 +53,7 @@ enum RangeBound {
 }
 
 /// Parses an optional decimal number. Saturates at [`u64::MAX`] on overflow.
-fn parse_range_number(text: &str) -> RangeBound {
+fn parse_range_bound(text: &str) -> RangeBound {
     match text {
         "" => RangeBound::Absent,
         digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => {

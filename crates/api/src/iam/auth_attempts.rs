@@ -18,7 +18,7 @@ use crate::error::ApiError;
 use crate::{AppState, passwords};
 
 /// Maximum time to wait while other server processes check passwords with the same failure counter.
-const MAX_ATTEMPT_RESERVATION_WAIT: Duration = Duration::from_secs(10);
+const ATTEMPT_RESERVATION_TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPT_RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Outcome of a password check.
@@ -42,7 +42,7 @@ pub(crate) async fn check_password_with_lockout(
 ) -> Result<PasswordCheckOutcome, ApiError> {
     let subject =
         find_failure_counter_key(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?.name;
-    let _lock = service.password_check_locks().lock_failure_counter(&subject).await;
+    let _lock = service.password_check_locks().acquire_failure_counter_lock(&subject).await;
     if !reserve_password_attempt(&service.store, &subject).await? {
         return Ok(PasswordCheckOutcome::Locked);
     }
@@ -62,7 +62,7 @@ async fn reserve_password_attempt(store: &Store, subject: &str) -> Result<bool, 
     loop {
         match store.reserve_auth_attempt(subject).await? {
             AuthAttemptReservation::Granted => return Ok(true),
-            AuthAttemptReservation::Busy if start.elapsed() < MAX_ATTEMPT_RESERVATION_WAIT => {
+            AuthAttemptReservation::Busy if start.elapsed() < ATTEMPT_RESERVATION_TIMEOUT => {
                 sleep(ATTEMPT_RESERVATION_POLL_INTERVAL).await;
             }
             AuthAttemptReservation::Busy | AuthAttemptReservation::Locked => return Ok(false),

@@ -5,7 +5,7 @@ use axum::extract::State;
 use clew_iam::decision::CredentialScope;
 use clew_iam::{access_key, token};
 use clew_model::{AccessKeyId, ErrorEntry};
-use clew_store::{IssuingCredential, NewTemporaryKey};
+use clew_store::{IssuingCredential, NewTemporaryAccessKey};
 use http::StatusCode;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
@@ -90,7 +90,7 @@ pub(crate) async fn create_temporary_key(
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<TemporaryKeyResponse>), ApiError> {
-    let identity = parse_identity(&body)?;
+    let identity = parse_temporary_key_identity(&body)?;
     if caller.credentials == CredentialKind::TemporaryKey {
         // Otherwise, a client could renew a temporary key indefinitely.
         return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-temporary-by-temporary", Vec::new()));
@@ -114,7 +114,7 @@ pub(crate) async fn create_temporary_key(
     let failed = |error| ApiError::internal_error(&error);
     let secret = access_key::generate_secret_key().map_err(failed)?;
     let security_token = security_token::generate_security_token(&source.scope).map_err(failed)?;
-    let new = NewTemporaryKey {
+    let new = NewTemporaryAccessKey {
         user_id: caller.principal.user_id.clone(),
         id: AccessKeyId::generate(),
         secret: secret.clone(),
@@ -132,7 +132,7 @@ pub(crate) async fn create_temporary_key(
     Ok((StatusCode::CREATED, Json(TemporaryKeyResponse { credential })))
 }
 
-fn parse_identity(body: &[u8]) -> Result<TemporaryKeyIdentity, ApiError> {
+fn parse_temporary_key_identity(body: &[u8]) -> Result<TemporaryKeyIdentity, ApiError> {
     let body: TemporaryKeyRequest =
         serde_json::from_slice(body).map_err(|_| ApiError::new(ErrorEntry::IAM_INVALID_BODY))?;
     let identity = body.auth.identity;

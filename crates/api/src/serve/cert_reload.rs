@@ -34,16 +34,18 @@ impl TlsConfig {
 
     /// Reloads the certificate if the file fingerprints differ from `last`. Returns the current fingerprints.
     fn reload_if_changed(&self, last: &[Option<FileFingerprint>; 2]) -> [Option<FileFingerprint>; 2] {
-        let current =
-            [FileFingerprint::read_metadata(&self.files.certificate), FileFingerprint::read_metadata(&self.files.key)];
+        let current = [
+            FileFingerprint::read_fingerprint(&self.files.certificate),
+            FileFingerprint::read_fingerprint(&self.files.key),
+        ];
         if current != *last {
-            self.reload_and_log();
+            self.reload_certificate_and_log();
         }
         current
     }
 
     /// Reloads the certificate and logs the outcome.
-    pub fn reload_and_log(&self) {
+    pub fn reload_certificate_and_log(&self) {
         let certificate = self.files.certificate.display();
         match self.reload() {
             Ok(()) => info!(tls.certificate = %certificate, "TLS certificate reloaded"),

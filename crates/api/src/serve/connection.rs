@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::error_rewrite::{ErrorRewriteStream, ResponseTracker};
-use super::head::MAX_HEAD_BYTES;
+use super::head::MAX_REQUEST_HEAD_BYTES;
 use super::linger::LingeringStream;
 use super::reserved::{self, ConnectionAdmission};
 use super::tls::TlsConfig;
@@ -43,7 +43,9 @@ impl ConnectionHandler {
     pub(super) fn new(service: AppState, tls: Option<TlsConfig>, shutdown: CancellationToken) -> Self {
         let (settings, metrics) = (service.settings.clone(), service.metrics.clone());
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(settings.header_read_timeout).max_header_size(MAX_HEAD_BYTES);
+        http.timer(TokioTimer::new())
+            .header_read_timeout(settings.header_read_timeout)
+            .max_header_size(MAX_REQUEST_HEAD_BYTES);
         let mut reserved_http = http.clone();
         reserved_http
             .keep_alive(false)
@@ -103,7 +105,7 @@ impl ConnectionHandler {
         let stream = LingeringStream::new(WriteTimeoutStream::new(stream, self.settings.write_timeout));
         let stream = ErrorRewriteStream::new(stream, tracker.clone(), self.metrics.clone());
         let service = service_fn(|mut request: http::Request<Incoming>| {
-            tracker.record_request_start();
+            tracker.mark_request_started();
             let connection = ClientAddr::resolve(socket, request.headers(), &self.settings.trusted_proxies);
             request.extensions_mut().insert(connection);
             let tracker = tracker.clone();
@@ -120,7 +122,7 @@ impl ConnectionHandler {
                     }
                     Err(refused) => refused,
                 };
-                Ok::<_, Infallible>(response.map(|body| tracker.track_body(body)))
+                Ok::<_, Infallible>(response.map(|body| tracker.track_response_body(body)))
             }
         });
         let http = if admission == ConnectionAdmission::Regular { &self.http } else { &self.reserved_http };

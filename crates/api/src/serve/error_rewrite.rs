@@ -17,16 +17,16 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tracing::info;
 use uuid::Uuid;
 
-use super::head::{MAX_HEAD_BYTES, MAX_HEADERS};
+use super::head::{MAX_REQUEST_HEAD_BYTES, MAX_REQUEST_HEADERS};
 use crate::Metrics;
 use crate::error::ApiError;
 
 /// Tracks the latest response on a connection. Shared by the HTTP service and the connection's stream.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ResponseTracker(Arc<RequestProgress>);
+pub(super) struct ResponseTracker(Arc<ResponseProgress>);
 
 #[derive(Debug, Default)]
-struct RequestProgress {
+struct ResponseProgress {
     /// True while the response body is incomplete.
     in_progress: AtomicBool,
     /// True until the entire response has been flushed.
@@ -35,18 +35,18 @@ struct RequestProgress {
 
 impl ResponseTracker {
     /// Records that the HTTP service received a request.
-    pub(super) fn record_request_start(&self) {
+    pub(super) fn mark_request_started(&self) {
         self.0.in_progress.store(true, Ordering::Relaxed);
         self.0.unflushed.store(true, Ordering::Relaxed);
     }
 
     /// Wraps a response body to detect when it is complete: hyper drops the body after writing the last byte.
-    pub(super) fn track_body<B>(&self, body: B) -> TrackedBody<B> {
-        TrackedBody { body, tracker: self.clone() }
+    pub(super) fn track_response_body<B>(&self, body: B) -> TrackedResponseBody<B> {
+        TrackedResponseBody { body, tracker: self.clone() }
     }
 
     /// Records that hyper flushed its output. Returns `true` if this flush completed a response.
-    fn record_flush(&self) -> bool {
+    fn mark_flushed(&self) -> bool {
         !self.0.in_progress.load(Ordering::Relaxed) && self.0.unflushed.swap(false, Ordering::Relaxed)
     }
 
@@ -58,18 +58,18 @@ impl ResponseTracker {
 
 /// Response body that marks the response as complete on drop.
 #[derive(Debug)]
-pub(super) struct TrackedBody<B> {
+pub(super) struct TrackedResponseBody<B> {
     body: B,
     tracker: ResponseTracker,
 }
 
-impl<B> Drop for TrackedBody<B> {
+impl<B> Drop for TrackedResponseBody<B> {
     fn drop(&mut self) {
         self.tracker.0.in_progress.store(false, Ordering::Relaxed);
     }
 }
 
-impl<B: Body + Unpin> Body for TrackedBody<B> {
+impl<B: Body + Unpin> Body for TrackedResponseBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 
@@ -113,17 +113,19 @@ impl<S> ErrorRewriteStream<S> {
         if !self.tracker.is_idle() {
             return false;
         }
-        let replacement = std::str::from_utf8(bytes).ok().and_then(|original| self.build_replacement(original));
+        let replacement =
+            std::str::from_utf8(bytes).ok().and_then(|original| self.build_replacement_response(original));
         replacement.map(|replacement| self.replacement = replacement).is_some()
     }
 
-    fn build_replacement(&self, original: &str) -> Option<Vec<u8>> {
+    fn build_replacement_response(&self, original: &str) -> Option<Vec<u8>> {
         let head = original.strip_suffix("\r\n\r\n")?;
         let refusal = match head.strip_prefix("HTTP/1.")?.split(' ').nth(1)? {
             "400" => ApiError::new(ErrorEntry::BAD_REQUEST),
             // If the request line alone exceeds the size limit, the path and query are too long.
             "431" if self.first_line_complete => {
-                let limits = vec![("limit", MAX_HEAD_BYTES.to_string()), ("count", MAX_HEADERS.to_string())];
+                let limits =
+                    vec![("limit", MAX_REQUEST_HEAD_BYTES.to_string()), ("count", MAX_REQUEST_HEADERS.to_string())];
                 ApiError::with_detail(ErrorEntry::HEADERS_TOO_LARGE, "headers-limit", limits)
             }
             "414" | "431" => ApiError::uri_too_long(),
@@ -206,7 +208,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ErrorRewriteStream<S> {
 
     /// Marks the response as flushed: hyper flushes only after it has written all output.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.tracker.record_flush() {
+        if self.tracker.mark_flushed() {
             self.first_line_complete = false;
         }
         ready!(self.poll_write_replacement(context))?;

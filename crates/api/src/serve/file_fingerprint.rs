@@ -17,7 +17,7 @@ impl FileFingerprint {
     /// Reads the metadata of a file.
     ///
     /// Returns `None` if the file does not exist, for example while it is being replaced.
-    pub(super) fn read_metadata(path: &Path) -> Option<Self> {
+    pub(super) fn read_fingerprint(path: &Path) -> Option<Self> {
         let file = path.metadata().ok()?;
         Some(Self {
             device: file.dev(),

@@ -1,8 +1,8 @@
 //! Limits on the request head.
 
 /// Maximum size of a request head, in bytes: 32 KiB for the request line and 64 KiB for the headers.
-pub(super) const MAX_HEAD_BYTES: usize = 96 << 10;
+pub(super) const MAX_REQUEST_HEAD_BYTES: usize = 96 << 10;
 /// Maximum number of headers in a request.
 ///
 /// This is hyper's default. If set explicitly, hyper would allocate memory for the headers of each request on the heap.
-pub(super) const MAX_HEADERS: usize = 100;
+pub(super) const MAX_REQUEST_HEADERS: usize = 100;

@@ -48,7 +48,7 @@ impl ResolvesServerCert for CurrentCertificate {
 impl TlsConfig {
     /// Loads a certificate chain, leaf first, and its private key, both in PEM format. One file may contain both.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, ServeError> {
-        let initial = [FileFingerprint::read_metadata(certificate), FileFingerprint::read_metadata(key)];
+        let initial = [FileFingerprint::read_fingerprint(certificate), FileFingerprint::read_fingerprint(key)];
         let files = CertificateFiles { certificate: certificate.to_owned(), key: key.to_owned(), initial };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let current = Arc::new(CurrentCertificate(RwLock::new(Arc::new(files.load_certified_key(&provider)?))));
@@ -73,8 +73,8 @@ impl TlsConfig {
     #[must_use]
     pub fn is_key_world_readable(&self) -> bool {
         use std::os::unix::fs::PermissionsExt;
-        const OTHERS_READ_MASK: u32 = 0o004;
-        self.files.key.metadata().is_ok_and(|key| key.permissions().mode() & OTHERS_READ_MASK != 0)
+        const OTHERS_READ_MODE_BIT: u32 = 0o004;
+        self.files.key.metadata().is_ok_and(|key| key.permissions().mode() & OTHERS_READ_MODE_BIT != 0)
     }
 
     pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {

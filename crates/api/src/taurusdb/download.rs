@@ -55,7 +55,7 @@ pub(crate) async fn download_result(
     if !task.masked && target.project_masks_statements_for(&service, &caller) {
         return Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "result-unmasked", Vec::new()));
     }
-    let file_name = build_file_name(&task);
+    let file_name = build_download_file_name(&task);
     let result = require_finished_result(&task)?;
     let stored = service.store.results().open_result(&result).await?;
     if headers.contains_key(RANGE) {
@@ -82,7 +82,7 @@ fn require_finished_result(task: &CollectionTask) -> Result<ResultRecord, ApiErr
 }
 
 /// Builds the download file name: `sessions_<node>_<completion time in UTC>.csv`.
-fn build_file_name(task: &CollectionTask) -> String {
+fn build_download_file_name(task: &CollectionTask) -> String {
     let completed = Timestamp::from_millisecond(task.ended_at.unwrap_or(task.created_at)).unwrap_or_default();
     format!("sessions_{}_{}.csv", task.node_id, completed.strftime("%Y%m%dT%H%M%SZ"))
 }

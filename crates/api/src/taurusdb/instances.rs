@@ -131,8 +131,8 @@ async fn list_instances(
     let project = caller.require_some_instance_action(Action::LIST_INSTANCES, project).await?;
     let query = Query::parse(query.as_deref())?;
     let page = Pagination {
-        offset: query.get_number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
-        limit: query.get_number("limit", 1, 100, 100)?,
+        offset: query.get_number_in_range("offset", 0, i32::MAX.unsigned_abs(), 0)?,
+        limit: query.get_number_in_range("limit", 1, 100, 100)?,
     };
     let filter = parse_instance_filter(&query)?;
     let (instances, total) = match filter {

@@ -24,7 +24,7 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query::Query;
-use crate::statement_text::render_visible_statement;
+use crate::statement_text::render_statement_or_template;
 use warnings::IntelligentKillWarning;
 
 /// Preview of an intelligent kill.
@@ -122,15 +122,15 @@ pub(crate) async fn preview_intelligent_kill(
 #[allow(clippy::cast_precision_loss, reason = "seconds and sessions are far below 2^53")]
 fn build_group_statistic(strategy: RankingStrategy, group: &SessionGroup, masked: bool) -> IntelligentKillStatistic {
     let first = group.sessions.first().and_then(|session| session.statement.as_deref()).unwrap_or_default();
-    let (total, count) = (group.total_seconds() as f64, group.session_count());
+    let (total, count) = (group.total_statement_seconds() as f64, group.session_count());
     IntelligentKillStatistic {
         keyword: group.throttling_pattern().unwrap_or_default(),
-        example_sql_text: render_visible_statement(first, masked),
+        example_sql_text: render_statement_or_template(first, masked),
         ids: group.sessions.iter().map(|session| session.id).collect(),
         count,
         total_time: total,
         avg_time: total / count.max(1) as f64,
-        max_time: group.max_seconds() as f64,
+        max_time: group.longest_statement_seconds() as f64,
         strategy: strategy.name(),
     }
 }
@@ -185,6 +185,6 @@ async fn resolve_node_target(
     node: impl FnOnce() -> Result<String, ApiError>,
 ) -> Result<NodeTarget<Node>, ApiError> {
     let (project, instance) = caller.require_instance_action(service, action, (&project, &instance), &[]).await?;
-    let node = crate::caller::load_node(service, &instance, &node()?).await?;
+    let node = crate::caller::load_reachable_node(service, &instance, &node()?).await?;
     Ok(NodeTarget { project, instance, node })
 }

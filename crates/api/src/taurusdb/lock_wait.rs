@@ -16,7 +16,7 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query::Query;
-use crate::statement_text::render_visible_statement;
+use crate::statement_text::render_statement_or_template;
 
 /// Root cause of a session's lock wait; empty if the session is not waiting.
 #[derive(Serialize, ToSchema)]
@@ -119,7 +119,7 @@ pub(crate) async fn show_lock_wait(
         // The session is waiting for an unidentified blocker, so the result is incomplete.
         graph.unexplained.iter().find(|unexplained| unexplained.session == pid)?;
         let statement = waiter.session.statement.as_deref();
-        let shown = |statement: &[u8]| render_visible_statement(statement, masked);
+        let shown = |statement: &[u8]| render_statement_or_template(statement, masked);
         Some(LockRootCause { locked_pid: pid, locked_sql: statement.map(shown), ..LockRootCause::default() })
     });
     let cause = cause.map(|cause| AbnormalRootCause { abnormal_type: "LOCK_WAIT", lock_root_cause: cause });

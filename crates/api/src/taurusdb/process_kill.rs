@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use clew_iam::decision::Action;
 use clew_model::{Failure, FailureKind, Node, Session};
 use clew_mysql::{
-    KillOutcome, KillRefusal as Reason, KillTarget, ReadLimits, SessionLookupResult, UnsafeVictimPolicy, find_sessions,
+    KillOutcome, KillRefusal as Reason, KillTarget, ReadLimits, SessionLookupResult, UnsafeKillPolicy, find_sessions,
 };
 use clew_store::{KillSource, StoreError};
 use clew_worker::{KillError, KillRequest, VictimMatchRule};
@@ -89,7 +89,7 @@ pub(crate) async fn kill_processes(
     caller.audit.add_detail("not_found", killed.processes_not_found.clone());
     match summarize_failures(&outcomes, &killed) {
         None => Ok(Json(killed)),
-        Some(failure) => Err(nodes::node_failure_error(failure)),
+        Some(failure) => Err(nodes::build_node_read_error(failure)),
     }
 }
 
@@ -104,8 +104,7 @@ async fn kill_existing_sessions(
     let start = Instant::now();
     let SessionLookupResult { read, sessions } =
         find_sessions(&target.node.url, &request.ids, &limits).await.map_err(KillError::Node)?;
-    if service.session_list_servers().is_from_different_server(&caller.principal.user_id, &target.node.id, &read.server)
-    {
+    if service.session_list_servers().has_server_changed(&caller.principal.user_id, &target.node.id, &read.server) {
         let refused = |session: &Session| (session.id, KillOutcome::Refused(Reason::AnotherServer));
         return Ok(sessions.iter().map(refused).collect());
     }
@@ -119,7 +118,7 @@ async fn kill_existing_sessions(
         task_id: None,
         kind: KillTarget::Connection,
         victim_match: VictimMatchRule::Session,
-        unsafe_victims: UnsafeVictimPolicy::Kill,
+        unsafe_victims: UnsafeKillPolicy::Kill,
         reason: request.reason.clone(),
         list_read: read,
     };

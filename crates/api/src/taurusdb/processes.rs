@@ -71,13 +71,13 @@ pub(crate) async fn list_processes(
 ) -> Result<Json<Processes>, ApiError> {
     let target = NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
-    let statements = StatementForm::from_masked(target.masks_statements_for(&service, &caller));
+    let statements = StatementForm::from_masked_flag(target.masks_statements_for(&service, &caller));
     let (node, selection) = (&target.node, SessionSelection::default());
     let read =
         async |limits| take_snapshot_for_kill(&node.url, &selection, statements, OutputFormat::Json, &limits).await;
     let mut snapshot = service.read_node(node, read).await?;
     if let Some(server) = snapshot.server.take() {
-        service.session_list_servers().record_session_list(&caller.principal.user_id, &node.id, server);
+        service.session_list_servers().set_list_origin(&caller.principal.user_id, &node.id, server);
     }
     let slicing = tokio::task::spawn_blocking(move || read_snapshot_page(snapshot, page)).await;
     let processes = slicing.map_err(|error| ApiError::internal_error(&error))?;

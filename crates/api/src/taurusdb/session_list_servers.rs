@@ -14,10 +14,10 @@ use clew_mysql::ServerInstance;
 use lru::LruCache;
 
 /// Maximum number of recorded session lists (one per user and node). The least recently used entry is evicted.
-const MAX_STORED_LISTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
+const MAX_SESSION_LIST_ORIGINS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
 /// Maximum age of a recorded session list. Older lists are not compared with the current server instance.
-const MAX_LIST_AGE: Duration = Duration::from_mins(10);
+const MAX_SESSION_LIST_AGE: Duration = Duration::from_mins(10);
 
 /// Server instance from which a session list was read, and the time of the read.
 #[derive(Debug)]
@@ -32,30 +32,30 @@ pub(crate) struct SessionListOrigins(Mutex<LruCache<(UserId, NodeId), SessionLis
 
 impl Default for SessionListOrigins {
     fn default() -> Self {
-        Self(Mutex::new(LruCache::new(MAX_STORED_LISTS)))
+        Self(Mutex::new(LruCache::new(MAX_SESSION_LIST_ORIGINS)))
     }
 }
 
 impl SessionListOrigins {
     /// Records the server instance from which a user's session list was read.
-    pub(super) fn record_session_list(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
-        self.record_session_list_at(user, node, server, Instant::now());
+    pub(super) fn set_list_origin(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
+        self.set_list_origin_at(user, node, server, Instant::now());
     }
 
     /// Returns whether the user's latest session list of the node is recent and from a different server instance.
-    pub(super) fn is_from_different_server(&self, user: &UserId, node: &NodeId, server: &ServerInstance) -> bool {
-        self.is_from_different_server_at(user, node, server, Instant::now())
+    pub(super) fn has_server_changed(&self, user: &UserId, node: &NodeId, server: &ServerInstance) -> bool {
+        self.has_server_changed_at(user, node, server, Instant::now())
     }
 
-    fn record_session_list_at(&self, user: &UserId, node: &NodeId, server: ServerInstance, read_at: Instant) {
+    fn set_list_origin_at(&self, user: &UserId, node: &NodeId, server: ServerInstance, read_at: Instant) {
         let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lists.put((user.clone(), node.clone()), SessionListOrigin { server, read_at });
     }
 
-    fn is_from_different_server_at(&self, user: &UserId, node: &NodeId, server: &ServerInstance, now: Instant) -> bool {
+    fn has_server_changed_at(&self, user: &UserId, node: &NodeId, server: &ServerInstance, now: Instant) -> bool {
         let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let list = lists.get(&(user.clone(), node.clone()));
-        list.is_some_and(|list| now.duration_since(list.read_at) < MAX_LIST_AGE && list.server != *server)
+        list.is_some_and(|list| now.duration_since(list.read_at) < MAX_SESSION_LIST_AGE && list.server != *server)
     }
 }
 
@@ -69,12 +69,12 @@ mod tests {
             ["uuid@1790000000", "uuid@1790000001"].map(|server| server.parse().unwrap());
         let (user, node) = (UserId::generate(), NodeId::generate());
         let (lists, read_at) = (SessionListOrigins::default(), Instant::now());
-        lists.record_session_list_at(&user, &node, one, read_at);
-        let is_from_different_server =
-            |after: u64| lists.is_from_different_server_at(&user, &node, &other, read_at + Duration::from_secs(after));
-        assert!(is_from_different_server(0) && is_from_different_server(599));
-        assert!(!is_from_different_server(600), "the ids may come from another list by then");
-        lists.record_session_list_at(&user, &node, other.clone(), read_at);
-        assert!(!is_from_different_server(0));
+        lists.set_list_origin_at(&user, &node, one, read_at);
+        let has_server_changed =
+            |after: u64| lists.has_server_changed_at(&user, &node, &other, read_at + Duration::from_secs(after));
+        assert!(has_server_changed(0) && has_server_changed(599));
+        assert!(!has_server_changed(600), "the ids may come from another list by then");
+        lists.set_list_origin_at(&user, &node, other.clone(), read_at);
+        assert!(!has_server_changed(0));
     }
 }

@@ -16,7 +16,7 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination;
-use crate::statement_text::render_visible_statement;
+use crate::statement_text::render_statement_or_template;
 
 /// The only supported value of `action`.
 const ROLLBACK_ACTION: &str = "rollback";
@@ -107,7 +107,7 @@ pub(crate) async fn show_rollback_progress(
 }
 
 fn build_rollback_entry(rollback: Rollback, masked: bool) -> RollingBackTransaction {
-    let shown = |statement: Vec<u8>| render_visible_statement(&statement, masked);
+    let shown = |statement: Vec<u8>| render_statement_or_template(&statement, masked);
     RollingBackTransaction {
         trx_id: rollback.transaction_id.to_string(),
         estimated_remaining_time: rollback.remaining_seconds,

@@ -90,7 +90,7 @@ fn link_path(entry: &Value) -> String {
 async fn preview_matches_the_killed_sessions(flavor: Flavor) {
     let node = start_node(flavor).await;
     let mut server = Server::start().await;
-    server.set_node_url(&node.url_for("clew", "clewpass")).await;
+    server.set_node_url(&node.url_for_account("clew", "clewpass")).await;
     let by = crate::server::test_origin();
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
     let second = clew_model::SlowSessionThreshold::new(1).unwrap();

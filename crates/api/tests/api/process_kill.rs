@@ -70,7 +70,7 @@ async fn audit_rows(server: &Server, operation: &str) -> Vec<AuditRecord> {
 async fn sessions_of_another_server_instance_are_not_killed(flavor: Flavor) {
     let mut node = start_node(flavor).await;
     let mut server = Server::start().await;
-    server.set_node_url(&node.url_for("root", "")).await;
+    server.set_node_url(&node.url_for_account("root", "")).await;
     let listed = open_busy_session(&node, "app").await.id;
     server.get(&server.node_path("processes")).await.expect_status(200);
     // The start time in seconds identifies a server instance.
@@ -107,7 +107,7 @@ async fn requests_do_not_repeat_a_refused_login() {
     for flavor in Flavor::ALL {
         let node = start_node(flavor).await;
         let mut server = Server::start().await;
-        server.set_node_url(&node.url_for("clew", "wrong")).await;
+        server.set_node_url(&node.url_for_account("clew", "wrong")).await;
         let refused = async || {
             let mut root = node.connect().await.unwrap();
             let row: Option<(String, u64)> =
@@ -131,7 +131,7 @@ async fn requests_do_not_repeat_a_refused_login() {
 async fn sessions_are_killed(flavor: Flavor) {
     let node = start_node(flavor).await;
     let mut server = Server::start().await;
-    server.set_node_url(&node.url_for("clew", "clewpass")).await;
+    server.set_node_url(&node.url_for_account("clew", "clewpass")).await;
     let victim = open_busy_session(&node, "app").await;
     let mut idle = open_session(&node, "app").await;
     idle.execute("START TRANSACTION").await.unwrap();
@@ -204,7 +204,7 @@ async fn missing_kill_privilege_is_reported_with_the_grant_on_a_server() {
     for flavor in Flavor::ALL {
         let node = start_node(flavor).await;
         let mut server = Server::start().await;
-        server.set_node_url(&node.url_for("watcher", "")).await;
+        server.set_node_url(&node.url_for_account("watcher", "")).await;
         let (mine, others) = (open_busy_session(&node, "watcher").await, open_busy_session(&node, "app").await);
         let message =
             delete(&server, json!({ "processes": [mine.id, others.id] })).await.expect_error(500, "DBS.05000000");

@@ -17,7 +17,7 @@ use clew_model::{
     RequestId, SessionSelection, Tag, TaskOutcome, UserId,
 };
 use clew_store::{
-    ClaimRequest, ClaimedTask, Clock, InitialIds, InitialTenant, NewCollectionTask, NewIntelligentKill, NewToken,
+    ClaimRequest, ClaimedTask, Clock, InitialTenant, InitialTenantIds, NewCollectionTask, NewIntelligentKill, NewToken,
     ResultStore, Store, StoreLocation, TokenOrigin,
 };
 use clew_testkit::PostgreSql;
@@ -53,7 +53,7 @@ pub(crate) const NO_RATES: RateLimitSettings =
 pub(crate) struct Server {
     pub(crate) store: Store,
     pub(crate) address: SocketAddr,
-    pub(crate) tenant: InitialIds,
+    pub(crate) tenant: InitialTenantIds,
     pub(crate) access_key: AccessKeyId,
     pub(crate) secret_key: SecretString,
     pub(crate) instance: Instance,
@@ -162,7 +162,7 @@ impl Server {
     }
 
     async fn serve(
-        (store, tenant, access_key, secret_key): (Store, InitialIds, AccessKeyId, SecretString),
+        (store, tenant, access_key, secret_key): (Store, InitialTenantIds, AccessKeyId, SecretString),
         instance: Instance,
         folder: TempDir,
         listener: impl FnOnce(TcpListener) -> Listener,

@@ -1,7 +1,7 @@
 //! Temporary access keys with their security tokens.
 
 use clew_model::{AccessKeyId, UserId};
-use clew_store::{IssuingCredential, NewTemporaryKey, UserChange};
+use clew_store::{IssuingCredential, NewTemporaryAccessKey, UserChange};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -128,7 +128,7 @@ async fn wrong_security_tokens_lock_the_key() {
 async fn temporary_key_expires_and_is_revoked() {
     let server = Server::start().await;
     let secret: SecretString = "0123456789012345678901234567890123456789".into();
-    let over = NewTemporaryKey {
+    let over = NewTemporaryAccessKey {
         user_id: server.tenant.user_id.clone(),
         id: AccessKeyId::generate(),
         secret: secret.clone(),

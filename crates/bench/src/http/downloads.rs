@@ -111,14 +111,14 @@ impl HttpConnection {
 
     /// Reads an HTTP response head. Returns the content length and the body bytes that arrived with the head.
     fn read_response_head(&mut self) -> io::Result<(u64, Vec<u8>)> {
-        const RESPONSE_HEAD_END: &[u8] = b"\r\n\r\n";
+        const RESPONSE_HEAD_TERMINATOR: &[u8] = b"\r\n\r\n";
         let mut head = Vec::new();
         loop {
             let read = self.stream.read(&mut self.buffer)?;
             head.extend_from_slice(self.buffer.get(..read).unwrap_or_default());
-            let end = head.windows(RESPONSE_HEAD_END.len()).position(|bytes| bytes == RESPONSE_HEAD_END);
+            let end = head.windows(RESPONSE_HEAD_TERMINATOR.len()).position(|bytes| bytes == RESPONSE_HEAD_TERMINATOR);
             if let Some(end) = end {
-                let body = head.split_off(end + RESPONSE_HEAD_END.len());
+                let body = head.split_off(end + RESPONSE_HEAD_TERMINATOR.len());
                 return Ok((parse_content_length(&String::from_utf8_lossy(&head))?, body));
             }
             if read == 0 {

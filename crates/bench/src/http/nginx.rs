@@ -8,9 +8,9 @@ use clew_testkit::{Nginx, ServerError};
 use super::quote_nginx_path;
 
 /// URL path of the served file.
-pub(super) const RESULT_PATH: &str = "/result";
+pub(super) const RESULT_URL_PATH: &str = "/result";
 /// URL path of the constant response.
-pub(super) const CONSTANT_RESPONSE_PATH: &str = "/constant";
+pub(super) const CONSTANT_RESPONSE_URL_PATH: &str = "/constant";
 
 /// Starts an nginx server that serves `file` as CSV and the text `constant` as JSON.
 /// For maximum speed, nginx uses sendfile and keep-alive connections and does not write an access log.
@@ -22,8 +22,8 @@ pub(super) async fn start(file: &Path, constant: &str) -> Result<Nginx, ServerEr
   keepalive_requests 1000000000;
   server {{
     listen {address};
-    location = {RESULT_PATH} {{ default_type text/csv; alias {file}; }}
-    location = {CONSTANT_RESPONSE_PATH} {{ default_type application/json; return 200 '{constant}'; }}
+    location = {RESULT_URL_PATH} {{ default_type text/csv; alias {file}; }}
+    location = {CONSTANT_RESPONSE_URL_PATH} {{ default_type application/json; return 200 '{constant}'; }}
   }}",
             file = quote_nginx_path(file),
         )

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::checkpoint;
 use crate::error::CliError;
-use crate::store_args::StoreCommandArgs;
+use crate::store_args::StoreAndFormatArgs;
 
 /// Verify that no audit log rows are missing or modified. Exits with code 1 if the verification fails.
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ pub(super) struct VerifyArgs {
     #[arg(long = "checkpoint", value_name = "FILE")]
     checkpoints: Vec<PathBuf>,
     #[command(flatten)]
-    store_args: StoreCommandArgs,
+    store_args: StoreAndFormatArgs,
 }
 
 const AFTER_HELP: &str = "\

@@ -20,8 +20,8 @@ pub(crate) struct NamedPolicy {
 impl IdentityDirectory {
     /// Returns the domain's custom policies, followed by the built-in system policies.
     pub(crate) async fn list_policies(&self) -> Result<Vec<NamedPolicy>, CliError> {
-        let own = self.store.list_policies(&self.domain.id).await?.into_iter().map(convert_policy_record);
-        Ok(own.chain(system::SYSTEM_POLICIES.iter().filter_map(convert_system_policy)).collect())
+        let own = self.store.list_policies(&self.domain.id).await?.into_iter().map(named_policy_from_record);
+        Ok(own.chain(system::SYSTEM_POLICIES.iter().filter_map(named_policy_from_system)).collect())
     }
 
     /// Finds a policy by name. Custom policies can also be found by id.
@@ -38,7 +38,7 @@ impl IdentityDirectory {
     }
 }
 
-fn convert_policy_record(record: PolicyRecord) -> NamedPolicy {
+fn named_policy_from_record(record: PolicyRecord) -> NamedPolicy {
     let model = if record.model == policy_model_name(PermissionModel::RoleBased) {
         PermissionModel::RoleBased
     } else {
@@ -53,7 +53,7 @@ fn convert_policy_record(record: PolicyRecord) -> NamedPolicy {
     }
 }
 
-fn convert_system_policy(policy: &system::SystemPolicy) -> Option<NamedPolicy> {
+fn named_policy_from_system(policy: &system::SystemPolicy) -> Option<NamedPolicy> {
     Some(NamedPolicy {
         reference: PolicyRef::System(policy.name.to_owned()),
         name: policy.name.to_owned(),

@@ -53,7 +53,7 @@ pub(crate) async fn run(arguments: AddArgs) -> Result<(), CliError> {
         )));
     }
     let nodes = parse_node_options(&arguments.nodes, &arguments.node_ids)?;
-    let InstanceInventory { store, project, origin } = arguments.project_args.open_inventory().await?;
+    let InstanceInventory { store, project, origin } = arguments.project_args.open_instance_inventory().await?;
     let enterprise_project =
         identity_directory::find_enterprise_project(&store, &project.domain_id, &arguments.enterprise_project).await?;
     let new = NewInstance {

@@ -26,7 +26,7 @@ pub(crate) struct CheckArgs {
 /// Logs in to each node of an instance and checks privileges. Fails if Clew cannot log in to one of the nodes.
 /// Ignores login backoffs, because the user explicitly requested the check.
 pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
-    let inventory = arguments.project_args.open_inventory().await?;
+    let inventory = arguments.project_args.open_instance_inventory().await?;
     let instance = require_instance(&inventory, &arguments.instance).await?;
     let mut inaccessible = 0;
     let mut text = String::new();
@@ -71,7 +71,7 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
             "id": listed.id, "zone_without_worker": zone_without_worker, "login_backoff": backoff, key: outcome,
         }));
     }
-    arguments.project_args.output_format().print_styled(|| text, || json!({ "nodes": values }))?;
+    arguments.project_args.output_format().print_with_colours(|| text, || json!({ "nodes": values }))?;
     if inaccessible == 0 {
         Ok(())
     } else {
@@ -108,7 +108,7 @@ fn format_retry_timestamp(milliseconds: i64) -> String {
 
 fn format_node_report(node: &Node, outcome: &Result<Diagnosis, Failure>) -> String {
     let report = match outcome {
-        Ok(diagnosis) => doctor::render_diagnosis(diagnosis, output::stdout_has_colours()),
+        Ok(diagnosis) => doctor::render_diagnosis(diagnosis, output::stdout_supports_colours()),
         Err(failure) => format!("not accessible: {failure}\n"),
     };
     format!("{} {} {}\n{report}\n", node.role.name(), node.id, node.url.address())

@@ -32,7 +32,7 @@ Examples:
 If the URL has no password, Clew uses CLEW_DB_PASSWORD or prompts on the terminal. Clew stores the password encrypted.";
 
 pub(crate) async fn run(arguments: SetNodeArgs) -> Result<(), CliError> {
-    let inventory = arguments.project_args.open_inventory().await?;
+    let inventory = arguments.project_args.open_instance_inventory().await?;
     let instance = require_instance(&inventory, &arguments.instance).await?;
     let node = match (&arguments.node, instance.nodes.as_slice()) {
         (None, [only]) => only,

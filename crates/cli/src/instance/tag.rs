@@ -62,7 +62,7 @@ pub(super) async fn add_tags(arguments: TagArgs) -> Result<(), CliError> {
     if let Some([key, _]) = keys.windows(2).find_map(|pair| <&[&str; 2]>::try_from(pair).ok().filter(|[a, b]| a == b)) {
         return Err(CliError::new_refusal(format!("duplicate tag key {key:?}")));
     }
-    let inventory = project_args.open_inventory().await?;
+    let inventory = project_args.open_instance_inventory().await?;
     let instance = require_instance(&inventory, &instance).await?;
     inventory.store.add_tags(&inventory.origin, &inventory.project.id, &instance.id, &tags).await?;
     print_updated_instance(&project_args, &inventory, &instance).await
@@ -70,7 +70,7 @@ pub(super) async fn add_tags(arguments: TagArgs) -> Result<(), CliError> {
 
 pub(super) async fn remove_tags(arguments: UntagArgs) -> Result<(), CliError> {
     let UntagArgs { instance, tags, project_args } = arguments;
-    let inventory = project_args.open_inventory().await?;
+    let inventory = project_args.open_instance_inventory().await?;
     let instance = require_instance(&inventory, &instance).await?;
     let tags: Vec<_> = tags
         .iter()

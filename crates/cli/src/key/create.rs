@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use clew_iam::{SecretError, access_key, token};
 use clew_model::AccessKeyId;
-use clew_store::{IssuingCredential, NewTemporaryKey, User};
+use clew_store::{IssuingCredential, NewTemporaryAccessKey, User};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -17,7 +17,7 @@ use crate::text_table;
 use crate::time;
 
 /// Range of valid lifetimes of a temporary access key, in seconds. The API accepts the same range.
-const TEMPORARY_KEY_LIFETIME_SECONDS: std::ops::RangeInclusive<u64> = 900..=86_400;
+const KEY_LIFETIME_RANGE_SECONDS: std::ops::RangeInclusive<u64> = 900..=86_400;
 
 /// Create an access key for a user and print the secret key once.
 #[derive(Debug, Args)]
@@ -42,7 +42,7 @@ Clew stores an encrypted copy of the secret, and only a hash of the security tok
 
 fn parse_temporary_key_lifetime(text: &str) -> Result<Duration, String> {
     let lifetime = time::parse_duration(text)?;
-    if TEMPORARY_KEY_LIFETIME_SECONDS.contains(&lifetime.as_secs()) {
+    if KEY_LIFETIME_RANGE_SECONDS.contains(&lifetime.as_secs()) {
         Ok(lifetime)
     } else {
         Err("expected 15m to 24h".to_owned())
@@ -100,7 +100,7 @@ async fn create_key(
     };
     let token = token::generate_token().map_err(failed)?;
     let expires_at = Timestamp::now().as_second().saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX));
-    let key = NewTemporaryKey {
+    let key = NewTemporaryAccessKey {
         user_id: user.id.clone(),
         id: id.clone(),
         secret: secret.clone(),

@@ -26,7 +26,7 @@ impl KillAuditLog {
     }
 
     /// Appends one audit row with the kill outcome for each selected session that existed on the server.
-    pub(super) async fn record_kills(
+    pub(super) async fn append_kill_audit_events(
         &self,
         report: &KillReport,
         outcomes: &[(u64, KillOutcome)],
@@ -37,7 +37,7 @@ impl KillAuditLog {
             let event = AuditEvent {
                 domain_id: self.domain.clone(),
                 outcome: if outcome.is_success() { Outcome::Succeeded } else { Outcome::Failed },
-                detail: build_audit_detail(report, session, outcome),
+                detail: build_kill_audit_detail(report, session, outcome),
                 ..AuditEvent::new_success(&origin, "KillSession", id.to_string())
             };
             self.store.append_audit_event(&event).await?;
@@ -49,7 +49,7 @@ impl KillAuditLog {
 /// Builds the JSON details of an audit row for a kill.
 /// The JSON has the same fields as for a kill through the API, except that the server address replaces the node id.
 /// The killed session's statement is normalized (without literals).
-fn build_audit_detail(report: &KillReport, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
+fn build_kill_audit_detail(report: &KillReport, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
     let text = |text: &Option<Vec<u8>>| text.as_deref().map(to_valid_utf8);
     json!({
         "source": "manual", "server": report.address, "kind": report.kind.name(), "reason": report.reason,

@@ -15,15 +15,15 @@ use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
 /// Initial capacity of the buffer for a log line, in bytes. It is sufficient for the log line of a request.
-const INITIAL_BUFFER_BYTES: usize = 512;
+const INITIAL_LINE_CAPACITY_BYTES: usize = 512;
 /// Printer for timestamps with microsecond precision.
 const TIMESTAMP_PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
 /// Log format that writes one JSON object per line.
 /// Each JSON object contains the timestamp, the level, the event fields, the target and the current span.
-pub(super) struct JsonFormat;
+pub(super) struct JsonLogFormat;
 
-impl<'w> FormatFields<'w> for JsonFormat {
+impl<'w> FormatFields<'w> for JsonLogFormat {
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {
         let mut object = JsonObjectWriter::new();
         fields.record(&mut object);
@@ -38,13 +38,13 @@ impl<'w> FormatFields<'w> for JsonFormat {
     }
 }
 
-impl<S> FormatEvent<S, JsonFormat> for JsonFormat
+impl<S> FormatEvent<S, JsonLogFormat> for JsonLogFormat
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn format_event(
         &self,
-        context: &FmtContext<'_, S, JsonFormat>,
+        context: &FmtContext<'_, S, JsonLogFormat>,
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
@@ -55,7 +55,7 @@ where
         line.write_field("target", event.metadata().target());
         if let Some(span) = context.parent_span() {
             let extensions = span.extensions();
-            let fields = extensions.get::<FormattedFields<JsonFormat>>().map_or("{}", |fields| fields.as_str());
+            let fields = extensions.get::<FormattedFields<JsonLogFormat>>().map_or("{}", |fields| fields.as_str());
             line.write_object_field("span", fields, "name", span.name());
         }
         writer.write_str(&clew_diagnose::json::escape_unsafe_chars(&line.finish()))?;
@@ -68,7 +68,7 @@ struct JsonObjectWriter(Vec<u8>);
 
 impl JsonObjectWriter {
     fn new() -> Self {
-        let mut text = Vec::with_capacity(INITIAL_BUFFER_BYTES);
+        let mut text = Vec::with_capacity(INITIAL_LINE_CAPACITY_BYTES);
         text.push(b'{');
         Self(text)
     }
@@ -164,8 +164,8 @@ mod tests {
         let buffer = SharedBuffer::default();
         let writer = buffer.clone();
         let logs = tracing_subscriber::fmt()
-            .fmt_fields(JsonFormat)
-            .event_format(JsonFormat)
+            .fmt_fields(JsonLogFormat)
+            .event_format(JsonLogFormat)
             .with_writer(move || writer.clone());
         tracing::subscriber::with_default(logs.finish(), || {
             tracing::warn!(text = "a \"b\"\n", count = 3_u64, less = -1, right = true, seconds = 0.5, "logged {}", 1);

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use clew_diagnose::terminal::{sanitize_multiline, sanitize_styled_text};
 
 /// Maximum number of bytes buffered for an incomplete escape sequence or UTF-8 character.
-const MAX_INCOMPLETE_SEQUENCE_BYTES: usize = 16;
+const MAX_INCOMPLETE_TAIL_BYTES: usize = 16;
 
 /// Writer that sanitises text for a terminal and replaces each invalid UTF-8 byte with `\xNN`.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl<W: Write> TerminalSanitizer<W> {
 
 /// Returns the length of `bytes`, excluding an incomplete character, line break or escape sequence at the end.
 fn complete_prefix_len(bytes: &[u8]) -> usize {
-    let tail_start = bytes.len().saturating_sub(MAX_INCOMPLETE_SEQUENCE_BYTES);
+    let tail_start = bytes.len().saturating_sub(MAX_INCOMPLETE_TAIL_BYTES);
     let tail = bytes.get(tail_start..).unwrap_or_default();
     if let Some(at) = tail.iter().rposition(|&byte| byte == b'\x1b' || byte == b'\r')
         && !tail.get(at..).unwrap_or_default().iter().any(|byte| matches!(byte, b'm' | b'\n'))

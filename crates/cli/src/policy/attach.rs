@@ -55,7 +55,7 @@ struct GranteeArgs {
 }
 
 /// Policy, grantee (a user or group) and project of an attachment, as loaded from the store.
-struct ResolvedAttachment {
+struct ResolvedPolicyAttachment {
     policy: NamedPolicy,
     grantee: Grantee,
     project: Option<clew_store::Project>,
@@ -64,11 +64,11 @@ struct ResolvedAttachment {
 }
 
 impl GranteeArgs {
-    async fn resolve_attachment(
+    async fn resolve_policy_attachment(
         &self,
         directory: &IdentityDirectory,
         policy: &str,
-    ) -> Result<ResolvedAttachment, CliError> {
+    ) -> Result<ResolvedPolicyAttachment, CliError> {
         let policy = directory.find_policy(policy).await?;
         let (grantee, to) = match (&self.user, &self.group) {
             (Some(user), _) => {
@@ -85,13 +85,13 @@ impl GranteeArgs {
             None => None,
         };
         let to = project.as_ref().map_or(to.clone(), |project| format!("{to} for the project {}", project.name));
-        Ok(ResolvedAttachment { policy, grantee, project, to })
+        Ok(ResolvedPolicyAttachment { policy, grantee, project, to })
     }
 }
 
-impl ResolvedAttachment {
+impl ResolvedPolicyAttachment {
     /// Returns an error if a role policy is attached to a user, or if an identity policy is limited to a project.
-    fn validate_attachment(&self) -> Result<(), CliError> {
+    fn validate_policy_attachment(&self) -> Result<(), CliError> {
         let name = &self.policy.name;
         match (self.policy.model, &self.grantee, &self.project) {
             ("role", Grantee::User(_), _) => Err(CliError::new_refusal(format!(
@@ -109,9 +109,9 @@ impl ResolvedAttachment {
 
 pub(super) async fn attach_policy(arguments: AttachArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
-    let attachment = arguments.grantee.resolve_attachment(&directory, &arguments.policy).await?;
-    attachment.validate_attachment()?;
-    let ResolvedAttachment { policy, grantee, project, to } = &attachment;
+    let attachment = arguments.grantee.resolve_policy_attachment(&directory, &arguments.policy).await?;
+    attachment.validate_policy_attachment()?;
+    let ResolvedPolicyAttachment { policy, grantee, project, to } = &attachment;
     let project = project.as_ref().map(|project| &project.id);
     let new = directory.store.attach_policy(&directory.origin, &policy.reference, grantee, project).await?;
     let text = if new {
@@ -124,8 +124,8 @@ pub(super) async fn attach_policy(arguments: AttachArgs) -> Result<(), CliError>
 
 pub(super) async fn detach_policy(arguments: DetachArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
-    let attachment = arguments.grantee.resolve_attachment(&directory, &arguments.policy).await?;
-    let ResolvedAttachment { policy, grantee, project, to } = &attachment;
+    let attachment = arguments.grantee.resolve_policy_attachment(&directory, &arguments.policy).await?;
+    let ResolvedPolicyAttachment { policy, grantee, project, to } = &attachment;
     let project = project.as_ref().map(|project| &project.id);
     if !directory.store.detach_policy(&directory.origin, &policy.reference, grantee, project).await? {
         return Err(CliError::new_refusal(format!("{} is not attached to {to}", policy.name))
@@ -141,7 +141,7 @@ pub(super) async fn detach_policy(arguments: DetachArgs) -> Result<(), CliError>
 
 fn print_policy_attachment(
     domain_args: &DomainArgs,
-    attachment: &ResolvedAttachment,
+    attachment: &ResolvedPolicyAttachment,
     text: &str,
     attached: bool,
 ) -> Result<(), CliError> {

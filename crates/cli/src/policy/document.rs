@@ -13,7 +13,7 @@ use crate::output::{self, Format};
 use crate::text_table;
 
 /// Maximum number of characters in a source line excerpt.
-const MAX_EXCERPT_CHARS: usize = 100;
+const MAX_SOURCE_EXCERPT_CHARS: usize = 100;
 
 /// Text of a policy document, with the file name for error messages.
 pub(super) struct PolicyDocument {
@@ -72,9 +72,11 @@ impl PolicyDocument {
     fn format_source_excerpt(&self, line: usize, column: usize) -> Option<(String, String)> {
         let chars: Vec<char> = self.text.lines().nth(line.checked_sub(1)?)?.chars().collect();
         let index = column.checked_sub(1)?;
-        let start = if chars.len() > MAX_EXCERPT_CHARS { index.saturating_sub(MAX_EXCERPT_CHARS / 2) } else { 0 };
+        let start =
+            if chars.len() > MAX_SOURCE_EXCERPT_CHARS { index.saturating_sub(MAX_SOURCE_EXCERPT_CHARS / 2) } else { 0 };
         // Replace control characters with spaces, because a tab would shift the caret.
-        let excerpt = chars.iter().skip(start).take(MAX_EXCERPT_CHARS).map(|c| if c.is_control() { ' ' } else { *c });
+        let excerpt =
+            chars.iter().skip(start).take(MAX_SOURCE_EXCERPT_CHARS).map(|c| if c.is_control() { ' ' } else { *c });
         Some((excerpt.collect(), format!("{}^", " ".repeat(index - start))))
     }
 }
@@ -94,11 +96,11 @@ pub(super) fn validate_policy_file(path: &Path, format: Format) -> Result<(), Cl
                     "{}: valid policy, version {}, {}, {}\n",
                     document.name,
                     policy.version(),
-                    format_counted_noun(policy.statements().len(), "statement"),
-                    format_counted_noun(warnings.len(), "warning")
+                    format_count_with_noun(policy.statements().len(), "statement"),
+                    format_count_with_noun(warnings.len(), "warning")
                 ),
                 None => {
-                    format!("{}: invalid policy, {}\n", document.name, format_counted_noun(errors.len(), "error"))
+                    format!("{}: invalid policy, {}\n", document.name, format_count_with_noun(errors.len(), "error"))
                 }
             };
             document.format_diagnostics("error", &errors) + &document.format_diagnostics("warning", warnings) + &verdict
@@ -117,7 +119,7 @@ pub(super) fn require_valid_policy(document: &PolicyDocument) -> Result<Policy, 
         }
         Err(errors) => {
             output::write_stderr(&document.format_diagnostics("error", errors.diagnostics()));
-            let errors = format_counted_noun(errors.diagnostics().len(), "error");
+            let errors = format_count_with_noun(errors.diagnostics().len(), "error");
             Err(CliError::new_refusal(format!(
                 "{} is not a valid policy: {errors}; nothing was changed",
                 document.name
@@ -127,7 +129,7 @@ pub(super) fn require_valid_policy(document: &PolicyDocument) -> Result<Policy, 
 }
 
 /// Formats a count with a pluralized noun, such as `1 error` or `2 errors`.
-pub(super) fn format_counted_noun(number: usize, noun: &str) -> String {
+pub(super) fn format_count_with_noun(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
@@ -143,7 +145,10 @@ mod tests {
     fn caret_points_at_the_column() {
         assert_eq!(excerpt("{\n\t\"a\": 1", 2, 2).unwrap(), (" \"a\": 1".to_owned(), " ^".to_owned()));
         let (text, caret) = excerpt(&format!("{}X{}", "a".repeat(500), "b".repeat(500)), 1, 501).unwrap();
-        assert_eq!((text.chars().count(), text.find('X'), caret.find('^')), (MAX_EXCERPT_CHARS, Some(50), Some(50)));
+        assert_eq!(
+            (text.chars().count(), text.find('X'), caret.find('^')),
+            (MAX_SOURCE_EXCERPT_CHARS, Some(50), Some(50))
+        );
         assert_eq!(excerpt("{", 1, 2).unwrap(), ("{".to_owned(), " ^".to_owned()), "the column after the end is valid");
         assert_eq!(excerpt("{", 7, 1), None);
     }

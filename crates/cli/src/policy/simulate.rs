@@ -163,7 +163,7 @@ async fn find_single_project(directory: &IdentityDirectory) -> Result<Project, C
 
 /// Loads a user as a principal with the same scope as an access key: the domain and all of its projects.
 async fn load_user_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
-    let grants = directory.store.list_user_grants(&user.id).await?;
+    let grants = directory.store.list_user_policy_grants(&user.id).await?;
     Ok(Principal {
         user_id: user.id.clone(),
         user_name: user.name.clone(),

@@ -9,7 +9,7 @@ use clew_model::HostPattern;
 use clew_mysql::Snapshot;
 use serde::Deserialize;
 
-use crate::output::{Output, stdout_has_colours, terminal_width};
+use crate::output::{Output, stdout_supports_colours, terminal_width};
 
 /// Columns to the left of the statement column, each with its heading, maximum width and minimum width.
 const TABLE_COLUMNS: [(&str, usize, usize); 7] = [
@@ -42,7 +42,7 @@ struct SessionRow {
     transaction_status: Option<String>,
 }
 
-struct TableLine {
+struct SessionTableLine {
     cells: [String; TABLE_COLUMNS.len()],
     statement: String,
     is_waiting: bool,
@@ -53,9 +53,9 @@ pub(super) fn write_table(snapshot: &mut Snapshot, out: &mut Output) -> io::Resu
     let width = terminal_width();
     let lines = read_table_lines(snapshot, width)?;
     let widths = fit_column_widths(&lines, width);
-    let colours = stdout_has_colours();
+    let colours = stdout_supports_colours();
     let style = |style: Style| if colours { style } else { Style::new() };
-    let heading = TableLine {
+    let heading = SessionTableLine {
         cells: TABLE_COLUMNS.map(|(name, ..)| name.to_owned()),
         statement: "STATEMENT".into(),
         is_waiting: false,
@@ -75,7 +75,7 @@ pub(super) fn write_table(snapshot: &mut Snapshot, out: &mut Output) -> io::Resu
     }
 }
 
-fn read_table_lines(snapshot: &mut Snapshot, width: usize) -> io::Result<Vec<TableLine>> {
+fn read_table_lines(snapshot: &mut Snapshot, width: usize) -> io::Result<Vec<SessionTableLine>> {
     let mut lines = Vec::new();
     for index in 0..usize::try_from(snapshot.summary.rows).unwrap_or(usize::MAX) {
         let mut row = Vec::new();
@@ -85,7 +85,7 @@ fn read_table_lines(snapshot: &mut Snapshot, width: usize) -> io::Result<Vec<Tab
     Ok(lines)
 }
 
-fn format_session_row(row: SessionRow, width: usize) -> TableLine {
+fn format_session_row(row: SessionRow, width: usize) -> SessionTableLine {
     let text = |text: Option<String>| bytes_to_single_line(text.unwrap_or_default().as_bytes());
     let has_no_state = row.execution_status.as_deref().is_none_or(str::is_empty);
     let state = match row.execution_status {
@@ -97,7 +97,7 @@ fn format_session_row(row: SessionRow, width: usize) -> TableLine {
     let statement = row.sql_statement.unwrap_or_default();
     // Process only the start of a statement, because a statement can be megabytes long.
     let head: String = statement.chars().take(width * 4).collect();
-    TableLine {
+    SessionTableLine {
         cells: [
             row.session_id.to_string(),
             text(Some(row.user)),
@@ -116,7 +116,7 @@ fn format_session_row(row: SessionRow, width: usize) -> TableLine {
 
 /// Computes the width of each table column from its widest cell.
 /// If too little width remains for the statement column, narrows the other columns, starting with the widest.
-fn fit_column_widths(lines: &[TableLine], width: usize) -> [usize; TABLE_COLUMNS.len()] {
+fn fit_column_widths(lines: &[SessionTableLine], width: usize) -> [usize; TABLE_COLUMNS.len()] {
     let mut widths = TABLE_COLUMNS.map(|(name, ..)| name.len());
     for line in lines {
         for ((width, cell), (_, max, _)) in widths.iter_mut().zip(&line.cells).zip(TABLE_COLUMNS) {
@@ -133,7 +133,7 @@ fn fit_column_widths(lines: &[TableLine], width: usize) -> [usize; TABLE_COLUMNS
 
 fn write_table_line(
     out: &mut Output,
-    line: &TableLine,
+    line: &SessionTableLine,
     widths: &[usize; TABLE_COLUMNS.len()],
     width: usize,
     style: Style,
@@ -154,8 +154,8 @@ fn write_table_line(
 mod tests {
     use super::*;
 
-    fn line(cells: [&str; TABLE_COLUMNS.len()]) -> TableLine {
-        TableLine { cells: cells.map(str::to_owned), statement: String::new(), is_waiting: false }
+    fn line(cells: [&str; TABLE_COLUMNS.len()]) -> SessionTableLine {
+        SessionTableLine { cells: cells.map(str::to_owned), statement: String::new(), is_waiting: false }
     }
 
     #[test]

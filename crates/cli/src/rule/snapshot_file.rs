@@ -5,7 +5,7 @@ use csv::{ByteRecord, ReaderBuilder};
 use serde::Deserialize;
 
 /// Snapshot columns required by rules.
-const REQUIRED_COLUMNS: [&str; 8] =
+const REQUIRED_SNAPSHOT_COLUMNS: [&str; 8] =
     ["session_id", "user", "host", "database_name", "execution_status", "command", "sql_statement", "state_duration"];
 const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
 /// If a CSV cell starts with one of these bytes, the formula guard adds a leading quote to the cell.
@@ -63,10 +63,10 @@ fn rows_to_sessions(rows: Vec<SnapshotRow>) -> Vec<Session> {
 fn parse_csv_snapshot(bytes: &[u8]) -> Result<Vec<Session>, String> {
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
     let (mut record, mut sessions) = (ByteRecord::new(), Vec::new());
-    let (mut positions, mut width) = (default_column_positions(), 0);
+    let (mut positions, mut width) = (headerless_column_positions(), 0);
     let mut is_first = true;
     while reader.read_byte_record(&mut record).map_err(|error| format!("invalid CSV: {error}"))? {
-        let line = || line_number_at(bytes, record.position().map_or(0, csv::Position::byte));
+        let line = || line_number_at_offset(bytes, record.position().map_or(0, csv::Position::byte));
         if std::mem::take(&mut is_first) {
             width = record.len();
             if let Some(header_positions) = parse_header_row(&record)? {
@@ -87,23 +87,24 @@ fn parse_csv_snapshot(bytes: &[u8]) -> Result<Vec<Session>, String> {
 }
 
 /// Returns the column positions in a CSV file without a header row.
-fn default_column_positions() -> [usize; REQUIRED_COLUMNS.len()] {
-    REQUIRED_COLUMNS.map(|key| SNAPSHOT_COLUMNS.iter().position(|column| column.key == key).unwrap_or_default())
+fn headerless_column_positions() -> [usize; REQUIRED_SNAPSHOT_COLUMNS.len()] {
+    REQUIRED_SNAPSHOT_COLUMNS
+        .map(|key| SNAPSHOT_COLUMNS.iter().position(|column| column.key == key).unwrap_or_default())
 }
 
 /// Finds the required columns in a header row. Returns `None` if the CSV record is not a header row.
-fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_COLUMNS.len()]>, String> {
+fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_SNAPSHOT_COLUMNS.len()]>, String> {
     let is_name_of = |key: &str, cell: &[u8]| {
         let column = SNAPSHOT_COLUMNS.iter().find(|column| column.key == key);
         column.is_some_and(|column| [column.key, column.label_zh].iter().any(|name| name.as_bytes() == cell))
     };
-    let is_header = record.iter().any(|cell| REQUIRED_COLUMNS.iter().any(|key| is_name_of(key, cell)));
+    let is_header = record.iter().any(|cell| REQUIRED_SNAPSHOT_COLUMNS.iter().any(|key| is_name_of(key, cell)));
     // Every data row of a snapshot starts with a numeric session id.
     if !is_header || record.get(0).is_some_and(|cell| !cell.is_empty() && cell.iter().all(u8::is_ascii_digit)) {
         return Ok(None);
     }
-    let mut positions = [0; REQUIRED_COLUMNS.len()];
-    for (position, key) in positions.iter_mut().zip(REQUIRED_COLUMNS) {
+    let mut positions = [0; REQUIRED_SNAPSHOT_COLUMNS.len()];
+    for (position, key) in positions.iter_mut().zip(REQUIRED_SNAPSHOT_COLUMNS) {
         let found = record.iter().position(|cell| is_name_of(key, cell));
         *position = found.ok_or_else(|| format!("line 1: the header row has no column {key}"))?;
     }
@@ -112,7 +113,7 @@ fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_COLUM
 
 /// Returns the number of the line in which the CSV record at a byte offset starts.
 /// The line number from the CSV reader is not used, because it is off by one after a CRLF line break.
-fn line_number_at(bytes: &[u8], offset: u64) -> usize {
+fn line_number_at_offset(bytes: &[u8], offset: u64) -> usize {
     let offset = usize::try_from(offset).unwrap_or(usize::MAX);
     let (before, after) = bytes.split_at_checked(offset).unwrap_or((bytes, &[]));
     let line_breaks = after.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
@@ -121,7 +122,7 @@ fn line_number_at(bytes: &[u8], offset: u64) -> usize {
 
 fn parse_csv_record(
     record: &ByteRecord,
-    positions: [usize; REQUIRED_COLUMNS.len()],
+    positions: [usize; REQUIRED_SNAPSHOT_COLUMNS.len()],
     line: impl Fn() -> usize,
 ) -> Result<Session, String> {
     let [id, user, host, database, state, command, statement, seconds] =

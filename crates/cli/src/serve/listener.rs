@@ -64,7 +64,7 @@ impl TlsSettings {
 }
 
 /// Spawns tasks that reload the TLS certificate on SIGHUP and when its files change.
-pub(super) fn watch_certificate(tls: &TlsConfig, shutdown: &CancellationToken) -> Result<(), CliError> {
+pub(super) fn spawn_certificate_reloaders(tls: &TlsConfig, shutdown: &CancellationToken) -> Result<(), CliError> {
     tls.warn_if_key_is_world_readable();
     let mut hangup = signal(SignalKind::hangup())
         .map_err(|error| CliError::new_failure(format!("could not listen for signals: {error}")))?;
@@ -73,7 +73,7 @@ pub(super) fn watch_certificate(tls: &TlsConfig, shutdown: &CancellationToken) -
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             let tls = tls.clone();
-            if let Err(error) = spawn_blocking(move || tls.reload_and_log()).await {
+            if let Err(error) = spawn_blocking(move || tls.reload_certificate_and_log()).await {
                 warn!(%error, "could not reload the TLS certificate");
             }
         }

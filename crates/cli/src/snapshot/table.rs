@@ -7,7 +7,7 @@ use clew_model::{DETAIL_COLUMNS, SNAPSHOT_COLUMNS};
 use clew_mysql::Snapshot;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
-use crate::output::{Output, stdout_has_colours};
+use crate::output::{Output, stdout_supports_colours};
 
 /// Table column: key of the snapshot column, heading, and true if the column contains numbers.
 type TableColumn = (&'static str, &'static str, bool);
@@ -40,7 +40,7 @@ const STATEMENT_COLUMN_KEY: &str = "sql_statement";
 /// Key of the statement digest column. The table shows only a prefix of the digest.
 const DIGEST_COLUMN_KEY: &str = "statement_digest";
 /// Number of statement digest characters shown in the table.
-const DIGEST_PREFIX_LENGTH: usize = 8;
+const DIGEST_PREFIX_CHARS: usize = 8;
 /// Maximum width of a cell outside the statement column.
 const MAX_CELL_WIDTH: usize = 28;
 /// Width of the statement column if the terminal width is unknown.
@@ -48,14 +48,14 @@ const DEFAULT_STATEMENT_WIDTH: usize = 80;
 /// Minimum width of the statement column on a narrow terminal.
 const MIN_STATEMENT_WIDTH: usize = 20;
 /// Padding of each column, in spaces.
-const COLUMN_PADDING: usize = 2;
+const COLUMN_PADDING_WIDTH: usize = 2;
 
 type Line = Vec<String>;
 
 /// Writes the table and a summary line.
 pub(crate) fn write_table(snapshot: &mut Snapshot, detailed: bool, out: &mut Output) -> io::Result<()> {
     let to_terminal = matches!(out, Output::Terminal { .. });
-    let colours = to_terminal && stdout_has_colours();
+    let colours = to_terminal && stdout_supports_colours();
     let columns = select_columns(detailed);
     let (lines, waiting) = read_table_lines(snapshot, &columns)?;
     let mut table = Table::new();
@@ -101,7 +101,7 @@ fn read_table_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Res
         let cell = |&(key, ..): &TableColumn| match key {
             STATEMENT_COLUMN_KEY => to_truncated_line(&value(key), 4 * DEFAULT_STATEMENT_WIDTH),
             DIGEST_COLUMN_KEY => {
-                to_truncated_line(&value(key), MAX_CELL_WIDTH).chars().take(DIGEST_PREFIX_LENGTH).collect()
+                to_truncated_line(&value(key), MAX_CELL_WIDTH).chars().take(DIGEST_PREFIX_CHARS).collect()
             }
             _ => to_truncated_line(&value(key), MAX_CELL_WIDTH),
         };
@@ -115,10 +115,10 @@ fn read_table_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Res
 fn compute_statement_column_width(lines: &[Line], columns: &[TableColumn], terminal: usize) -> usize {
     let widest = |column: usize| {
         let cells = lines.iter().filter_map(|line| Some(line.get(column)?.chars().count())).max().unwrap_or(0);
-        cells.max(columns.get(column).map_or(0, |(_, heading, _)| heading.len())) + COLUMN_PADDING
+        cells.max(columns.get(column).map_or(0, |(_, heading, _)| heading.len())) + COLUMN_PADDING_WIDTH
     };
     let others: usize = (0..columns.len().saturating_sub(1)).map(widest).sum();
-    terminal.saturating_sub(others + COLUMN_PADDING).max(MIN_STATEMENT_WIDTH)
+    terminal.saturating_sub(others + COLUMN_PADDING_WIDTH).max(MIN_STATEMENT_WIDTH)
 }
 
 fn build_heading_cell(heading: &str, is_number: bool, colours: bool) -> Cell {

@@ -54,7 +54,7 @@ pub(super) async fn run(arguments: CreateArgs) -> Result<(), CliError> {
             format!(
                 "Created the {kind} {name} ({id}) in the domain {}. {}Next: {next}\n",
                 domain.name,
-                password.format_password_notice()
+                password.format_generated_password_notice()
             )
         },
         || {

@@ -12,13 +12,13 @@ use crate::output::merge_json_objects;
 use crate::text_table::{self, format_yes_no};
 
 /// A user's groups, policies and access keys.
-pub(super) struct UserAccess {
+pub(super) struct UserDetails {
     groups: Vec<Group>,
     grants: Vec<(StoredPolicyGrant, Option<String>)>,
     keys: Vec<AccessKeyRecord>,
 }
 
-impl UserAccess {
+impl UserDetails {
     pub(super) async fn load(directory: &IdentityDirectory, user: &User) -> Result<Self, CliError> {
         let store = &directory.store;
         let mut groups = Vec::new();
@@ -28,7 +28,7 @@ impl UserAccess {
             }
         }
         let mut grants = Vec::new();
-        for grant in store.list_user_grants(&user.id).await? {
+        for grant in store.list_user_policy_grants(&user.id).await? {
             let project = match &grant.project {
                 Some(id) => store.find_project(id).await?.map(|project| project.name),
                 None => None,
@@ -61,7 +61,7 @@ pub(super) fn render_user(user: &User) -> String {
 }
 
 /// Renders a user with their groups, policies and access keys.
-pub(super) fn render_user_details(user: &User, access: &UserAccess) -> String {
+pub(super) fn render_user_details(user: &User, access: &UserDetails) -> String {
     let groups: Vec<_> = access.groups.iter().map(|group| group.name.as_str()).collect();
     let groups = if groups.is_empty() { "none".to_owned() } else { groups.join(", ") };
     let mut text = render_user(user);
@@ -98,7 +98,7 @@ pub(super) fn user_to_json(user: &User) -> Value {
 }
 
 /// Converts a user to JSON, with their groups, policies and access keys.
-pub(super) fn user_details_to_json(user: &User, access: &UserAccess) -> Value {
+pub(super) fn user_details_to_json(user: &User, access: &UserDetails) -> Value {
     let group = |group: &Group| json!({ "id": group.id, "name": group.name });
     let grant = |(grant, _): &(StoredPolicyGrant, Option<String>)| json!({ "policy": policy_name(grant), "group": grant.via_group, "project_id": grant.project });
     let groups: Vec<_> = access.groups.iter().map(group).collect();

@@ -101,7 +101,7 @@ pub(super) async fn set_password(arguments: SetPasswordArgs) -> Result<(), CliEr
     directory.store.update_user(&directory.origin, &user.id, &change).await?;
     domain_args.output_format().print(
         || {
-            let notice = password.format_password_notice();
+            let notice = password.format_generated_password_notice();
             format!(
                 "Set a new password for {}, and revoked tokens and temporary keys. {}\n",
                 user.name,

@@ -64,7 +64,7 @@ async fn check_reports_login_backoff_and_new_credentials_clear_it(flavor: Flavor
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
     server.run(&["CREATE USER clew IDENTIFIED BY 'new'", "GRANT PROCESS ON *.* TO clew"]).await.unwrap();
     let tls = if flavor == Flavor::MySql { "required" } else { "off" };
-    let url = |password: &str| format!("{}?tls={tls}", server.url_for("clew", password));
+    let url = |password: &str| format!("{}?tls={tls}", server.url_for_account("clew", password));
     assert_eq!(instance(&dir, &["add", "--name", "shop", "--node", &url("old")]).await.code, Some(0));
     for refused in 1..=2 {
         let checked = instance(&dir, &["check", "shop"]).await;

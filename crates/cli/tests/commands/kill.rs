@@ -228,7 +228,7 @@ async fn protected_and_idle_sessions_are_not_killed_on_a_server() {
         assert_eq!((killed.code, killed.stdout), (Some(0), format!("session {id}: killed\n{NO_EFFECT}")), "{flavor}");
         assert_eq!(running_statement(&server, victim.id).await, Some(None), "{flavor}");
 
-        let denied = run(&["kill", &server.url_for("watcher", ""), &guarded_id, "--yes"]).await;
+        let denied = run(&["kill", &server.url_for_account("watcher", ""), &guarded_id, "--yes"]).await;
         assert_eq!(denied.code, Some(1), "{denied:?}");
         assert!(
             denied.stdout.contains("GRANT CONNECTION") && denied.stderr.contains("1 of 1 sessions could not be killed")

@@ -165,7 +165,7 @@ async fn hostile_text_is_neutralised(flavor: Flavor) {
         assert!(seen.contains("UPDATE d.t"), "{context}: {seen:?}");
         assert_safe(&seen, &context);
     }
-    let doctor = server.url_for(&urlencoding(HOSTILE), "");
+    let doctor = server.url_for_account(&urlencoding(HOSTILE), "");
     for arguments in [vec!["doctor", &doctor], vec!["doctor", &doctor, "--format", "json"]] {
         let seen = screen(&arguments).await;
         assert!(seen.contains("]0;p"), "the account is shown: {seen:?}");

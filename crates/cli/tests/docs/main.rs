@@ -28,7 +28,8 @@ const TIME_LIMIT_SECONDS: &str = "120";
 
 /// Returns the contents of all code blocks in a language.
 fn code_blocks(markdown: &str, language: &str) -> String {
-    let blocks = markdown.split(&format!("```{language}\n")).skip(1);
+    let opening = format!("```{language}\n");
+    let blocks = markdown.split(&opening).skip(1);
     blocks.filter_map(|rest| rest.split_once("```")).map(|(block, _)| block).collect()
 }
 
@@ -115,7 +116,7 @@ async fn sdk_guide_program_runs_as_written_on_a_server() {
     let sleeping = tokio::spawn(async move { slow.query_drop("SELECT SLEEP(60)").await });
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("sdk.py"), code_blocks(SDK_GUIDE, "python")).unwrap();
-    let python = toolchain::client_python_path();
+    let python = toolchain::python_interpreter_path();
     let commands = [START_SERVICE, "sleep 2\n", &format!("{} sdk.py\n", python.display())].concat();
     run_commands(&directory, &server.url(), &commands).await;
     let collected = std::fs::read_to_string(directory.path().join("sessions.csv")).unwrap();

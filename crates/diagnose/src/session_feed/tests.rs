@@ -24,7 +24,7 @@ fn parse_json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-fn parse_delta_since(list: &SessionFeed, version: u32, masked: bool) -> Value {
+fn parse_delta_from_version(list: &SessionFeed, version: u32, masked: bool) -> Value {
     parse_json(&format!("{{{}}}", list.delta_json(version, masked).unwrap()))
 }
 
@@ -45,7 +45,7 @@ fn column_indexes_match_the_column_list() {
 }
 
 #[test]
-fn elapsed_time_is_not_a_change_but_a_restarted_duration_is() {
+fn only_duration_resets_are_changes() {
     let mut list = SessionFeed::default();
     let mut apply_sample = |at: i64, seconds: u64, transaction: Option<u64>| {
         let mut live = build_sampled_session(7, None);
@@ -75,7 +75,10 @@ fn new_statement_resends_the_duration() {
     let mut list = SessionFeed::default();
     list.apply_sample(0, vec![build_sampled_session(7, Some("SELECT 1"))]);
     list.apply_sample(500, vec![build_sampled_session(7, Some("SELECT 2"))]);
-    assert_eq!(parse_delta_since(&list, 1, false)["changed"]["7"], serde_json::json!({ "6": "SELECT 2", "7": 0 }));
+    assert_eq!(
+        parse_delta_from_version(&list, 1, false)["changed"]["7"],
+        serde_json::json!({ "6": "SELECT 2", "7": 0 })
+    );
 }
 
 #[test]
@@ -85,7 +88,7 @@ fn reused_id_is_sent_as_gone_and_changed() {
     let mut other = build_sampled_session(7, None);
     other.session.host = b"h:2".to_vec();
     list.apply_sample(1_000, vec![other]);
-    let delta = parse_delta_since(&list, 1, false);
+    let delta = parse_delta_from_version(&list, 1, false);
     assert_eq!((delta["gone"][0].as_u64(), delta["changed"]["7"][2].as_str()), (Some(7), Some("h:2")));
 }
 

@@ -28,7 +28,7 @@ enum KeywordKind {
 
 impl Keyword {
     /// Returns true if a `+` or `-` after the keyword is part of a number.
-    pub(super) fn precedes_sign(self) -> bool {
+    pub(super) fn precedes_signed_number(self) -> bool {
         self.kind == KeywordKind::PrecedesSign
     }
 

@@ -20,7 +20,7 @@ pub(super) enum LexerEndReason {
 }
 
 /// Maximum length of an unquoted name in characters, as in MySQL.
-const MAX_WORD_CHARS: usize = 64;
+const MAX_UNQUOTED_NAME_CHARS: usize = 64;
 /// Maximum length of a quoted name in bytes. MySQL allows aliases of up to 256 characters (1,024 bytes in UTF-8).
 const MAX_QUOTED_NAME_BYTES: usize = 1024;
 
@@ -56,7 +56,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Truncates the lexer's input to the bytes before `end`.
-    pub(super) fn with_input_end(self, end: usize) -> Self {
+    pub(super) fn with_end_of_input(self, end: usize) -> Self {
         Self { bytes: self.bytes.get(..end).unwrap_or_default(), ..self }
     }
 
@@ -137,7 +137,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn read_string(&mut self, introducer: usize, token: Token<'a>) -> Option<Token<'a>> {
+    fn read_string_literal(&mut self, introducer: usize, token: Token<'a>) -> Option<Token<'a>> {
         let start = self.position + introducer;
         self.first_quote.get_or_insert(start);
         match quoted::find_string_end(self.bytes, start) {
@@ -194,8 +194,8 @@ impl<'a> Lexer<'a> {
             && !keywords::allows_adjacent_string(word)
         {
             match word {
-                b"n" | b"N" => return self.read_string(length, Token::Value),
-                b"x" | b"X" | b"b" | b"B" => return self.read_string(length, Token::Number),
+                b"n" | b"N" => return self.read_string_literal(length, Token::Value),
+                b"x" | b"X" | b"b" | b"B" => return self.read_string_literal(length, Token::Number),
                 _ => {}
             }
             self.first_quote.get_or_insert(self.position);
@@ -205,7 +205,7 @@ impl<'a> Lexer<'a> {
             return self.stop_at_ambiguous_text();
         }
         match keywords::count_word_chars(word) {
-            Some(letters) if letters <= MAX_WORD_CHARS => {
+            Some(letters) if letters <= MAX_UNQUOTED_NAME_CHARS => {
                 self.position += length;
                 Some(Token::Word(word, self.classify_next_char()))
             }
@@ -302,7 +302,7 @@ impl<'a> Iterator for Lexer<'a> {
         match self.peek_byte(0)? {
             b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'$' | 0x80.. => self.read_word(),
             b'0'..=b'9' => self.read_number(),
-            b'\'' | b'"' => self.read_string(0, Token::Value),
+            b'\'' | b'"' => self.read_string_literal(0, Token::Value),
             b'`' => self.read_quoted_name(),
             b'(' => Some(self.read_one_byte_token(Token::Open)),
             b')' => Some(self.read_one_byte_token(Token::Close)),
@@ -326,7 +326,7 @@ impl<'a> Iterator for Lexer<'a> {
 fn is_valid_unquoted_name(name: &[u8]) -> bool {
     keywords::leading_word_length(name) == name.len()
         && !opens_dollar_quote(name)
-        && keywords::count_word_chars(name).is_some_and(|letters| (1..=MAX_WORD_CHARS).contains(&letters))
+        && keywords::count_word_chars(name).is_some_and(|letters| (1..=MAX_UNQUOTED_NAME_CHARS).contains(&letters))
         && (!name.first().is_some_and(u8::is_ascii_digit) || number::classify_number(name) == NumberToken::Word)
 }
 

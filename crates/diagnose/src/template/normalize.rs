@@ -52,12 +52,12 @@ impl StatementNormalizer {
             Token::Number => self.push_value(true),
             Token::Value => self.push_value(false),
             Token::Ellipsis => self.push_ellipsis(),
-            Token::Open => self.open_group(),
-            Token::Close => self.close_group(),
+            Token::Open => self.push_open_parenthesis(),
+            Token::Close => self.push_close_parenthesis(),
             Token::Comma => self.write_token(b",", false, LastToken::Comma),
             Token::Semicolon if matches!(self.last, LastToken::Start | LastToken::Semicolon) => {}
-            Token::Operator(sign @ (b"-" | b"+")) if self.pending_sign.is_some() || self.expects_sign() => {
-                self.push_sign(sign);
+            Token::Operator(sign @ (b"-" | b"+")) if self.pending_sign.is_some() || self.expects_signed_number() => {
+                self.push_plus_or_minus(sign);
             }
             _ => self.push_punctuation(token),
         }
@@ -97,10 +97,10 @@ impl StatementNormalizer {
     }
 
     /// Returns true if MySQL parses a `+` or `-` at the current position as part of a number.
-    fn expects_sign(&self) -> bool {
+    fn expects_signed_number(&self) -> bool {
         match self.last {
             LastToken::Open | LastToken::Comma | LastToken::Operator(true) => true,
-            LastToken::Word(word) => word.is_some_and(|word| word.precedes_sign()),
+            LastToken::Word(word) => word.is_some_and(|word| word.precedes_signed_number()),
             _ => false,
         }
     }
@@ -211,7 +211,7 @@ impl StatementNormalizer {
         self.values = Some(ValueList { end: self.out.len(), is_list: true });
     }
 
-    fn open_group(&mut self) {
+    fn push_open_parenthesis(&mut self) {
         let space = match self.last {
             LastToken::Start | LastToken::Open | LastToken::Name => false,
             LastToken::Word(reserved) => reserved.is_some_and(|reserved| !reserved.is_time_function()),
@@ -227,7 +227,7 @@ impl StatementNormalizer {
         }
     }
 
-    fn close_group(&mut self) {
+    fn push_close_parenthesis(&mut self) {
         let group = if self.excess_depth > 0 { None } else { self.groups.pop() };
         self.excess_depth = self.excess_depth.saturating_sub(1);
         let Some(group) = group else { return self.write_token(b")", false, LastToken::Close) };
@@ -278,7 +278,7 @@ impl StatementNormalizer {
         }
     }
 
-    fn push_sign(&mut self, sign: &[u8]) {
+    fn push_plus_or_minus(&mut self, sign: &[u8]) {
         let first =
             self.pending_sign.unwrap_or(PendingSign { at: self.out.len(), last: self.last, values: self.values });
         let space = !matches!(self.last, LastToken::Start | LastToken::Open);

@@ -82,19 +82,19 @@ const BACKUP_CONFLICTS_WITH_PENDING_REQUESTS: [&[u8]; 14] = [
 ];
 
 /// Returns true if a lock request conflicts with a lock granted to another session on the same object.
-pub(super) fn conflicts_with_granted(requested: MetadataLockMode, granted: MetadataLockMode) -> bool {
-    modes_conflict(&CONFLICTS_WITH_GRANTED_LOCKS, &BACKUP_CONFLICTS_WITH_GRANTED_LOCKS, requested, granted)
+pub(super) fn conflicts_with_granted_lock(requested: MetadataLockMode, granted: MetadataLockMode) -> bool {
+    lock_modes_conflict(&CONFLICTS_WITH_GRANTED_LOCKS, &BACKUP_CONFLICTS_WITH_GRANTED_LOCKS, requested, granted)
 }
 
 /// Returns true if a lock request waits behind another session's pending request for the same object.
-pub(super) fn conflicts_with_pending(requested: MetadataLockMode, pending: MetadataLockMode) -> bool {
-    modes_conflict(&CONFLICTS_WITH_PENDING_REQUESTS, &BACKUP_CONFLICTS_WITH_PENDING_REQUESTS, requested, pending)
+pub(super) fn conflicts_with_pending_request(requested: MetadataLockMode, pending: MetadataLockMode) -> bool {
+    lock_modes_conflict(&CONFLICTS_WITH_PENDING_REQUESTS, &BACKUP_CONFLICTS_WITH_PENDING_REQUESTS, requested, pending)
 }
 
 /// Returns true if the matrix that contains both lock modes marks a conflict between them.
 ///
 /// Returns false for lock modes from different matrices because they never occur on the same object.
-fn modes_conflict(plain: &[&[u8]], backup: &[&[u8]], row: MetadataLockMode, column: MetadataLockMode) -> bool {
+fn lock_modes_conflict(plain: &[&[u8]], backup: &[&[u8]], row: MetadataLockMode, column: MetadataLockMode) -> bool {
     let first_backup = MetadataLockMode::BackupStart as usize;
     let (row, column) = (row as usize, column as usize);
     let (table, row, column) = match (row.checked_sub(first_backup), column.checked_sub(first_backup)) {
@@ -135,7 +135,11 @@ mod tests {
         let first_backup = BackupStart as usize;
         for &one in &MetadataLockMode::ALL[..first_backup] {
             for &other in &MetadataLockMode::ALL[..first_backup] {
-                assert_eq!(conflicts_with_granted(one, other), conflicts_with_granted(other, one), "{one:?} {other:?}");
+                assert_eq!(
+                    conflicts_with_granted_lock(one, other),
+                    conflicts_with_granted_lock(other, one),
+                    "{one:?} {other:?}"
+                );
             }
         }
     }
@@ -146,7 +150,7 @@ mod tests {
         for &wanted in MetadataLockMode::ALL {
             for &other in MetadataLockMode::ALL {
                 assert!(
-                    !conflicts_with_pending(wanted, other) || conflicts_with_granted(wanted, other),
+                    !conflicts_with_pending_request(wanted, other) || conflicts_with_granted_lock(wanted, other),
                     "{wanted:?} {other:?}"
                 );
             }
@@ -166,18 +170,25 @@ mod tests {
             (BackupTransDml, BackupFtwrl1),
             (BackupDdl, BackupBlockDdl),
         ] {
-            assert!(conflicts_with_granted(wanted, held), "{wanted:?} {held:?}");
+            assert!(conflicts_with_granted_lock(wanted, held), "{wanted:?} {held:?}");
         }
-        assert!(conflicts_with_pending(SharedRead, Exclusive), "a reader waits behind a pending ALTER");
-        assert!(!conflicts_with_pending(SharedHighPrio, Exclusive), "information_schema queries do not queue");
+        assert!(conflicts_with_pending_request(SharedRead, Exclusive), "a reader waits behind a pending ALTER");
+        assert!(!conflicts_with_pending_request(SharedHighPrio, Exclusive), "information_schema queries do not queue");
         assert!(
-            !conflicts_with_pending(Exclusive, Exclusive),
+            !conflicts_with_pending_request(Exclusive, Exclusive),
             "the second ALTER waits for the lock owner, not for the first ALTER"
         );
-        assert!(!conflicts_with_granted(SharedRead, SharedWrite) && !conflicts_with_granted(SharedWrite, SharedWrite));
-        assert!(!conflicts_with_granted(SharedRead, SharedUpgradable), "the first lock of ALTER does not block reads");
         assert!(
-            !conflicts_with_granted(BackupTransDml, BackupDdl) && !conflicts_with_granted(SharedRead, BackupFtwrl2)
+            !conflicts_with_granted_lock(SharedRead, SharedWrite)
+                && !conflicts_with_granted_lock(SharedWrite, SharedWrite)
+        );
+        assert!(
+            !conflicts_with_granted_lock(SharedRead, SharedUpgradable),
+            "the first lock of ALTER does not block reads"
+        );
+        assert!(
+            !conflicts_with_granted_lock(BackupTransDml, BackupDdl)
+                && !conflicts_with_granted_lock(SharedRead, BackupFtwrl2)
         );
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::graph::{LockResource, LockResourceKind, LockWait, ParticipantDetail, WaitParticipant};
 use super::input::SessionRole;
-use super::metadata::MetadataObjectKind;
+use super::metadata::MetadataLockObjectKind;
 use crate::terminal::bytes_to_single_line;
 
 /// Formats a session or transaction, for example as `session 12`.
@@ -25,7 +25,7 @@ impl fmt::Display for LockResource {
             (LockResourceKind::Row, Some(data)) => write!(out, "row {data} of {name}")?,
             (LockResourceKind::Row, None) => write!(out, "a row of {name}")?,
             (LockResourceKind::InnoDbTable, _) => write!(out, "table {name} (InnoDB)")?,
-            (LockResourceKind::Metadata(MetadataObjectKind::Table), _) => write!(out, "definition of {name}")?,
+            (LockResourceKind::Metadata(MetadataLockObjectKind::Table), _) => write!(out, "definition of {name}")?,
             (LockResourceKind::Metadata(kind), _) if name.is_empty() => kind.fmt(out)?,
             (LockResourceKind::Metadata(kind), _) => write!(out, "{kind} {name}")?,
             (LockResourceKind::TableFlush, _) => write!(out, "flush of {name}")?,

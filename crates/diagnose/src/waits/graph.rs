@@ -9,7 +9,7 @@ use clew_model::{Limitation, Session};
 use serde::Serialize;
 
 use super::input::{ObservedTransaction, SessionRole};
-use super::metadata::MetadataObjectKind;
+use super::metadata::MetadataLockObjectKind;
 
 /// Waiter or blocker: a session, or a transaction without a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -100,7 +100,7 @@ pub enum LockResourceKind {
     /// InnoDB table lock.
     InnoDbTable,
     /// Metadata lock.
-    Metadata(MetadataObjectKind),
+    Metadata(MetadataLockObjectKind),
     /// Table flush. It waits until the table is no longer in use.
     TableFlush,
     /// Table-level lock of a storage engine such as MyISAM.
@@ -113,7 +113,7 @@ impl fmt::Display for LockResourceKind {
         match self {
             Self::Row => out.write_str("row"),
             Self::InnoDbTable => out.write_str("table lock of InnoDB"),
-            Self::Metadata(MetadataObjectKind::Table) => out.write_str("table metadata"),
+            Self::Metadata(MetadataLockObjectKind::Table) => out.write_str("table metadata"),
             Self::Metadata(kind) => kind.fmt(out),
             Self::TableFlush => out.write_str("table flush"),
             Self::TableLevelLock => out.write_str("table lock"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clew_model::{Limitation, Session, Transaction};
 
-use super::metadata::{LockStatus, MetadataLockMode, MetadataObject};
+use super::metadata::{LockStatus, MetadataLockMode, MetadataLockObject};
 
 /// The wait graph's input data. Fields that could not be read are empty, and `limitations` gives the reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -120,7 +120,7 @@ pub struct InnoDbLock {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetadataLock {
     /// Locked object.
-    pub object: MetadataObject,
+    pub object: MetadataLockObject,
     /// Lock mode.
     pub mode: MetadataLockMode,
     /// Granted or pending.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::graph::{LockResource, LockResourceKind, WaitGraph};
-use super::metadata::MetadataObjectKind;
+use super::metadata::MetadataLockObjectKind;
 use crate::template::build_statement_template;
 
 impl WaitGraph {
@@ -28,7 +28,7 @@ impl WaitGraph {
 
 fn mask_lock_resource(resource: &LockResource) -> LockResource {
     let mut resource = LockResource { data: None, ..resource.clone() };
-    if resource.kind == LockResourceKind::Metadata(MetadataObjectKind::UserLock) {
+    if resource.kind == LockResourceKind::Metadata(MetadataLockObjectKind::UserLock) {
         resource.name = None;
     }
     resource

@@ -30,25 +30,25 @@ impl LockStatus {
 
 /// Object of a metadata lock.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct MetadataObject {
+pub struct MetadataLockObject {
     /// Kind of object.
-    pub kind: MetadataObjectKind,
+    pub kind: MetadataLockObjectKind,
     /// Schema, or `None` for objects that do not belong to a schema.
     pub schema: Option<String>,
     /// Name, or `None` for a schema or server-wide scope.
     pub name: Option<String>,
 }
 
-impl MetadataObject {
+impl MetadataLockObject {
     /// Creates an object from columns of `metadata_locks` or `metadata_lock_info`.
     ///
     /// Empty strings become `None`. MariaDB reports user lock names in the schema column.
     #[must_use]
-    pub fn new(kind: MetadataObjectKind, schema: Option<String>, name: Option<String>) -> Self {
+    pub fn new(kind: MetadataLockObjectKind, schema: Option<String>, name: Option<String>) -> Self {
         let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
         let (schema, name) = (filled(schema), filled(name));
         match kind {
-            MetadataObjectKind::UserLock => Self { kind, name: name.or(schema), schema: None },
+            MetadataLockObjectKind::UserLock => Self { kind, name: name.or(schema), schema: None },
             _ => Self { kind, schema, name },
         }
     }
@@ -56,7 +56,7 @@ impl MetadataObject {
 
 /// Kind of object that a metadata lock protects.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum MetadataObjectKind {
+pub enum MetadataLockObjectKind {
     /// Global scope, locked by `FLUSH TABLES WITH READ LOCK` on MySQL to block data changes.
     Global,
     /// Commit scope, locked by `FLUSH TABLES WITH READ LOCK` on MySQL to block commits.
@@ -84,36 +84,36 @@ pub enum MetadataObjectKind {
 }
 
 /// Object kinds by name: first those in `performance_schema`, then those in `metadata_lock_info`.
-const OBJECT_KINDS_BY_NAME: [(&str, MetadataObjectKind); 22] = [
-    ("GLOBAL", MetadataObjectKind::Global),
-    ("COMMIT", MetadataObjectKind::Commit),
-    ("BACKUP LOCK", MetadataObjectKind::Backup),
-    ("BACKUP", MetadataObjectKind::Backup),
-    ("SCHEMA", MetadataObjectKind::Schema),
-    ("TABLE", MetadataObjectKind::Table),
-    ("FUNCTION", MetadataObjectKind::Function),
-    ("PROCEDURE", MetadataObjectKind::Procedure),
-    ("TRIGGER", MetadataObjectKind::Trigger),
-    ("EVENT", MetadataObjectKind::Event),
-    ("TABLESPACE", MetadataObjectKind::Tablespace),
-    ("USER LEVEL LOCK", MetadataObjectKind::UserLock),
-    ("Global read lock", MetadataObjectKind::Global),
-    ("Commit lock", MetadataObjectKind::Commit),
-    ("Schema metadata lock", MetadataObjectKind::Schema),
-    ("Table metadata lock", MetadataObjectKind::Table),
-    ("Stored function metadata lock", MetadataObjectKind::Function),
-    ("Stored procedure metadata lock", MetadataObjectKind::Procedure),
-    ("Trigger metadata lock", MetadataObjectKind::Trigger),
-    ("Event metadata lock", MetadataObjectKind::Event),
-    ("Tablespace lock", MetadataObjectKind::Tablespace),
-    ("User lock", MetadataObjectKind::UserLock),
+const LOCK_OBJECT_KIND_NAMES: [(&str, MetadataLockObjectKind); 22] = [
+    ("GLOBAL", MetadataLockObjectKind::Global),
+    ("COMMIT", MetadataLockObjectKind::Commit),
+    ("BACKUP LOCK", MetadataLockObjectKind::Backup),
+    ("BACKUP", MetadataLockObjectKind::Backup),
+    ("SCHEMA", MetadataLockObjectKind::Schema),
+    ("TABLE", MetadataLockObjectKind::Table),
+    ("FUNCTION", MetadataLockObjectKind::Function),
+    ("PROCEDURE", MetadataLockObjectKind::Procedure),
+    ("TRIGGER", MetadataLockObjectKind::Trigger),
+    ("EVENT", MetadataLockObjectKind::Event),
+    ("TABLESPACE", MetadataLockObjectKind::Tablespace),
+    ("USER LEVEL LOCK", MetadataLockObjectKind::UserLock),
+    ("Global read lock", MetadataLockObjectKind::Global),
+    ("Commit lock", MetadataLockObjectKind::Commit),
+    ("Schema metadata lock", MetadataLockObjectKind::Schema),
+    ("Table metadata lock", MetadataLockObjectKind::Table),
+    ("Stored function metadata lock", MetadataLockObjectKind::Function),
+    ("Stored procedure metadata lock", MetadataLockObjectKind::Procedure),
+    ("Trigger metadata lock", MetadataLockObjectKind::Trigger),
+    ("Event metadata lock", MetadataLockObjectKind::Event),
+    ("Tablespace lock", MetadataLockObjectKind::Tablespace),
+    ("User lock", MetadataLockObjectKind::UserLock),
 ];
 
-impl MetadataObjectKind {
+impl MetadataLockObjectKind {
     /// Parses a value of `metadata_locks.OBJECT_TYPE` or `metadata_lock_info.LOCK_TYPE`.
     #[must_use]
     pub fn parse(printed: &str) -> Self {
-        OBJECT_KINDS_BY_NAME
+        LOCK_OBJECT_KIND_NAMES
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case(printed))
             .map_or_else(|| Self::Other(printed.to_ascii_lowercase().into()), |(_, kind)| kind.clone())
@@ -121,7 +121,7 @@ impl MetadataObjectKind {
 }
 
 /// Formats the kind of object, for example as `user lock`.
-impl fmt::Display for MetadataObjectKind {
+impl fmt::Display for MetadataLockObjectKind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Global => "global read lock",

@@ -3,7 +3,7 @@
 //! The result is used only if the server does not list the session's pending lock request.
 //! The parser reads the statement's template, which contains no literals that could be mistaken for names.
 
-use super::metadata::{MetadataLockMode, MetadataObjectKind};
+use super::metadata::{MetadataLockMode, MetadataLockObjectKind};
 use crate::template::build_statement_template;
 
 /// Maximum number of bytes parsed per statement. Statements usually name their tables near the start.
@@ -80,12 +80,12 @@ impl WaitingStatement {
     /// Names are compared case-insensitively because servers can be configured with case-insensitive names.
     pub(super) fn mentions_object(&self, schema: Option<&str>, name: &str) -> bool {
         match schema {
-            Some(schema) if self.drops_schema() => self.contains_name(None, schema),
-            _ => self.contains_name(schema, name),
+            Some(schema) if self.drops_schema() => self.contains_qualified_name(None, schema),
+            _ => self.contains_qualified_name(schema, name),
         }
     }
 
-    fn contains_name(&self, schema: Option<&str>, name: &str) -> bool {
+    fn contains_qualified_name(&self, schema: Option<&str>, name: &str) -> bool {
         let is_equal = |left: &str, right: &str| left.eq_ignore_ascii_case(right);
         self.qualified_names().any(|(qualifier, found)| {
             is_equal(found, name)
@@ -106,28 +106,24 @@ impl WaitingStatement {
     }
 
     /// Returns the strongest lock mode that the statement requests for objects of the given kind.
-    pub(super) fn requested_lock_mode(&self, kind: &MetadataObjectKind) -> MetadataLockMode {
+    pub(super) fn requested_lock_mode(&self, kind: &MetadataLockObjectKind) -> MetadataLockMode {
         use MetadataLockMode as Mode;
         let is_definition = ["ALTER", "CREATE", "DROP", "RENAME", "TRUNCATE", "OPTIMIZE", "REPAIR", "FLUSH"];
         let is_definition = is_definition.iter().any(|verb| self.starts_with_keywords(&[verb]));
         let is_change =
             ["INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD"].iter().any(|verb| self.starts_with_keywords(&[verb]));
         match kind {
-            MetadataObjectKind::UserLock => Mode::SharedNoWrite,
-            MetadataObjectKind::Backup => self.requested_backup_lock_mode(is_definition),
-            MetadataObjectKind::Global | MetadataObjectKind::Commit => {
-                if self.starts_with_keywords(&["FLUSH"]) {
-                    Mode::Shared
-                } else {
-                    Mode::IntentionExclusive
-                }
+            MetadataLockObjectKind::UserLock => Mode::SharedNoWrite,
+            MetadataLockObjectKind::Backup => self.requested_backup_lock_mode(is_definition),
+            MetadataLockObjectKind::Global | MetadataLockObjectKind::Commit => {
+                if self.starts_with_keywords(&["FLUSH"]) { Mode::Shared } else { Mode::IntentionExclusive }
             }
-            MetadataObjectKind::Schema
+            MetadataLockObjectKind::Schema
                 if !self.drops_schema() && !self.contains_keyword("SCHEMA") && !self.contains_keyword("DATABASE") =>
             {
                 Mode::IntentionExclusive
             }
-            MetadataObjectKind::Table if self.starts_with_keywords(&["LOCK"]) => {
+            MetadataLockObjectKind::Table if self.starts_with_keywords(&["LOCK"]) => {
                 if self.contains_keyword("WRITE") {
                     Mode::SharedNoReadWrite
                 } else {
@@ -135,8 +131,8 @@ impl WaitingStatement {
                 }
             }
             _ if is_definition => Mode::Exclusive,
-            MetadataObjectKind::Table if is_change || self.contains_keyword("UPDATE") => Mode::SharedWrite,
-            MetadataObjectKind::Table => Mode::SharedRead,
+            MetadataLockObjectKind::Table if is_change || self.contains_keyword("UPDATE") => Mode::SharedWrite,
+            MetadataLockObjectKind::Table => Mode::SharedRead,
             _ => Mode::Shared,
         }
     }
@@ -248,22 +244,22 @@ mod tests {
     #[test]
     fn statement_verb_determines_the_lock_mode() {
         for (sql, kind, mode) in [
-            ("select 1 from t", MetadataObjectKind::Table, MetadataLockMode::SharedRead),
-            ("select 1 from t for update", MetadataObjectKind::Table, MetadataLockMode::SharedWrite),
-            ("update t set a = 1", MetadataObjectKind::Table, MetadataLockMode::SharedWrite),
-            ("alter table t add b int", MetadataObjectKind::Table, MetadataLockMode::Exclusive),
-            ("lock tables t write", MetadataObjectKind::Table, MetadataLockMode::SharedNoReadWrite),
-            ("lock tables t read", MetadataObjectKind::Table, MetadataLockMode::SharedReadOnly),
-            ("call p()", MetadataObjectKind::Procedure, MetadataLockMode::Shared),
-            ("drop procedure p", MetadataObjectKind::Procedure, MetadataLockMode::Exclusive),
-            ("create table t (a int)", MetadataObjectKind::Schema, MetadataLockMode::IntentionExclusive),
-            ("drop database shop", MetadataObjectKind::Schema, MetadataLockMode::Exclusive),
-            ("create table t (a int)", MetadataObjectKind::Backup, MetadataLockMode::BackupDdl),
-            ("update t set a = 1", MetadataObjectKind::Backup, MetadataLockMode::BackupDml),
-            ("commit", MetadataObjectKind::Backup, MetadataLockMode::BackupCommit),
-            ("flush tables with read lock", MetadataObjectKind::Backup, MetadataLockMode::BackupFtwrl2),
-            ("backup stage block_ddl", MetadataObjectKind::Backup, MetadataLockMode::BackupWaitDdl),
-            ("do get_lock('x', 5)", MetadataObjectKind::UserLock, MetadataLockMode::SharedNoWrite),
+            ("select 1 from t", MetadataLockObjectKind::Table, MetadataLockMode::SharedRead),
+            ("select 1 from t for update", MetadataLockObjectKind::Table, MetadataLockMode::SharedWrite),
+            ("update t set a = 1", MetadataLockObjectKind::Table, MetadataLockMode::SharedWrite),
+            ("alter table t add b int", MetadataLockObjectKind::Table, MetadataLockMode::Exclusive),
+            ("lock tables t write", MetadataLockObjectKind::Table, MetadataLockMode::SharedNoReadWrite),
+            ("lock tables t read", MetadataLockObjectKind::Table, MetadataLockMode::SharedReadOnly),
+            ("call p()", MetadataLockObjectKind::Procedure, MetadataLockMode::Shared),
+            ("drop procedure p", MetadataLockObjectKind::Procedure, MetadataLockMode::Exclusive),
+            ("create table t (a int)", MetadataLockObjectKind::Schema, MetadataLockMode::IntentionExclusive),
+            ("drop database shop", MetadataLockObjectKind::Schema, MetadataLockMode::Exclusive),
+            ("create table t (a int)", MetadataLockObjectKind::Backup, MetadataLockMode::BackupDdl),
+            ("update t set a = 1", MetadataLockObjectKind::Backup, MetadataLockMode::BackupDml),
+            ("commit", MetadataLockObjectKind::Backup, MetadataLockMode::BackupCommit),
+            ("flush tables with read lock", MetadataLockObjectKind::Backup, MetadataLockMode::BackupFtwrl2),
+            ("backup stage block_ddl", MetadataLockObjectKind::Backup, MetadataLockMode::BackupWaitDdl),
+            ("do get_lock('x', 5)", MetadataLockObjectKind::UserLock, MetadataLockMode::SharedNoWrite),
         ] {
             assert_eq!(statement(sql).requested_lock_mode(&kind), mode, "{sql}");
         }

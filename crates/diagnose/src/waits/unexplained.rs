@@ -7,7 +7,7 @@ use clew_model::{LimitationKind, Transaction};
 use super::graph::{LockWait, UnexplainedWait};
 use super::index::LockSnapshotIndex;
 use super::input::SessionRole;
-use super::metadata::{LockStatus, MetadataObjectKind};
+use super::metadata::{LockStatus, MetadataLockObjectKind};
 use super::wait_state::LockWaitState;
 
 /// Returns the sessions that wait for a lock but have no edge in the wait graph, sorted by session id.
@@ -67,7 +67,7 @@ fn explain_unknown_blocker(wait: &LockWaitState, index: &LockSnapshotIndex<'_>, 
         LockWaitState::Metadata(kind) if has_pending_request => format!(
             "The server lists no owner of the requested lock ({kind}). The lock was acquired before the server started to record metadata locks, or it was just released."
         ),
-        LockWaitState::Metadata(MetadataObjectKind::UserLock) if !index.observed.reports_pending => {
+        LockWaitState::Metadata(MetadataLockObjectKind::UserLock) if !index.observed.reports_pending => {
             "The server does not list pending lock requests, and the statement names no granted user lock.".to_owned()
         }
         LockWaitState::Metadata(_) if !index.observed.reports_pending => {

@@ -1,12 +1,12 @@
 //! Detection of lock waits from session states.
 
-use super::metadata::MetadataObjectKind;
+use super::metadata::MetadataLockObjectKind;
 
 /// Kind of lock wait indicated by a session's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum LockWaitState {
     /// Wait for a metadata lock.
-    Metadata(MetadataObjectKind),
+    Metadata(MetadataLockObjectKind),
     /// Wait for other sessions to close a flushed table.
     TableFlush,
     /// Wait for a table-level lock of the storage engine.
@@ -15,16 +15,16 @@ pub(super) enum LockWaitState {
 
 /// Session states that indicate a lock wait, in lowercase, as observed on MySQL 9.7.4 and MariaDB 10.11.19.
 const LOCK_WAIT_THREAD_STATES: [(&str, LockWaitState); 12] = [
-    ("user lock", LockWaitState::Metadata(MetadataObjectKind::UserLock)),
-    ("waiting for table metadata lock", LockWaitState::Metadata(MetadataObjectKind::Table)),
-    ("waiting for schema metadata lock", LockWaitState::Metadata(MetadataObjectKind::Schema)),
-    ("waiting for stored function metadata lock", LockWaitState::Metadata(MetadataObjectKind::Function)),
-    ("waiting for stored procedure metadata lock", LockWaitState::Metadata(MetadataObjectKind::Procedure)),
-    ("waiting for trigger metadata lock", LockWaitState::Metadata(MetadataObjectKind::Trigger)),
-    ("waiting for event metadata lock", LockWaitState::Metadata(MetadataObjectKind::Event)),
-    ("waiting for global read lock", LockWaitState::Metadata(MetadataObjectKind::Global)),
-    ("waiting for commit lock", LockWaitState::Metadata(MetadataObjectKind::Commit)),
-    ("waiting for backup lock", LockWaitState::Metadata(MetadataObjectKind::Backup)),
+    ("user lock", LockWaitState::Metadata(MetadataLockObjectKind::UserLock)),
+    ("waiting for table metadata lock", LockWaitState::Metadata(MetadataLockObjectKind::Table)),
+    ("waiting for schema metadata lock", LockWaitState::Metadata(MetadataLockObjectKind::Schema)),
+    ("waiting for stored function metadata lock", LockWaitState::Metadata(MetadataLockObjectKind::Function)),
+    ("waiting for stored procedure metadata lock", LockWaitState::Metadata(MetadataLockObjectKind::Procedure)),
+    ("waiting for trigger metadata lock", LockWaitState::Metadata(MetadataLockObjectKind::Trigger)),
+    ("waiting for event metadata lock", LockWaitState::Metadata(MetadataLockObjectKind::Event)),
+    ("waiting for global read lock", LockWaitState::Metadata(MetadataLockObjectKind::Global)),
+    ("waiting for commit lock", LockWaitState::Metadata(MetadataLockObjectKind::Commit)),
+    ("waiting for backup lock", LockWaitState::Metadata(MetadataLockObjectKind::Backup)),
     ("waiting for table flush", LockWaitState::TableFlush),
     ("waiting for table level lock", LockWaitState::TableLevelLock),
 ];
@@ -45,7 +45,7 @@ pub(super) fn parse_lock_wait_state(state: &[u8]) -> Option<LockWaitState> {
     }
     let lock = state.strip_prefix("waiting for ")?.strip_suffix(" lock")?;
     let kind = lock.strip_suffix(" metadata").unwrap_or(lock);
-    Some(LockWaitState::Metadata(MetadataObjectKind::parse(kind)))
+    Some(LockWaitState::Metadata(MetadataLockObjectKind::parse(kind)))
 }
 
 #[cfg(test)]
@@ -55,15 +55,15 @@ mod tests {
     #[test]
     fn states_of_mysql_and_mariadb_are_parsed() {
         for (state, expected) in [
-            ("Waiting for table metadata lock", Some(LockWaitState::Metadata(MetadataObjectKind::Table))),
-            ("Waiting for global read lock", Some(LockWaitState::Metadata(MetadataObjectKind::Global))),
-            ("Waiting for backup lock", Some(LockWaitState::Metadata(MetadataObjectKind::Backup))),
-            ("User lock", Some(LockWaitState::Metadata(MetadataObjectKind::UserLock))),
+            ("Waiting for table metadata lock", Some(LockWaitState::Metadata(MetadataLockObjectKind::Table))),
+            ("Waiting for global read lock", Some(LockWaitState::Metadata(MetadataLockObjectKind::Global))),
+            ("Waiting for backup lock", Some(LockWaitState::Metadata(MetadataLockObjectKind::Backup))),
+            ("User lock", Some(LockWaitState::Metadata(MetadataLockObjectKind::UserLock))),
             ("Waiting for table flush", Some(LockWaitState::TableFlush)),
-            ("Waiting for tablespace metadata lock", Some(LockWaitState::Metadata(MetadataObjectKind::Tablespace))),
+            ("Waiting for tablespace metadata lock", Some(LockWaitState::Metadata(MetadataLockObjectKind::Tablespace))),
             (
                 "Waiting for locking service lock",
-                Some(LockWaitState::Metadata(MetadataObjectKind::Other("locking service".into()))),
+                Some(LockWaitState::Metadata(MetadataLockObjectKind::Other("locking service".into()))),
             ),
             ("updating", None),
             ("", None),

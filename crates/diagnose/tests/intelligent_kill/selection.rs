@@ -93,7 +93,7 @@ fn each_ranking_selects_its_three_best_groups() {
         expected.into_iter().map(|(ranking, table, ids)| (ranking, format!("SELECT ? FROM {table}"), ids)).collect();
     assert_eq!(entries(&plan), expected);
     let (_, c) = plan.ranked_groups().nth(2).unwrap();
-    assert_eq!((c.session_count(), c.total_seconds(), c.max_seconds()), (2, 90, 80));
+    assert_eq!((c.session_count(), c.total_statement_seconds(), c.longest_statement_seconds()), (2, 90, 80));
     let ids: Vec<u64> = plan.into_victims().iter().map(|session| session.id).collect();
     assert_eq!(ids, [1, 2, 3, 4, 10, 11, 12, 13, 14, 20, 21, 22, 23, 30, 31, 32, 70], "h is in no ranking");
 }

@@ -1,8 +1,9 @@
 //! Builder for lock observations, and compact representations of graphs for assertions.
 
 use clew_diagnose::waits::{
-    InnoDbLock, InnoDbLockWait, LockOwner, LockSnapshot, LockStatus, MetadataLock, MetadataLockMode, MetadataObject,
-    MetadataObjectKind, ObservedSession, ObservedTransaction, WaitGraph, WaitParticipant, build_wait_graph,
+    InnoDbLock, InnoDbLockWait, LockOwner, LockSnapshot, LockStatus, MetadataLock, MetadataLockMode,
+    MetadataLockObject, MetadataLockObjectKind, ObservedSession, ObservedTransaction, WaitGraph, WaitParticipant,
+    build_wait_graph,
 };
 use clew_model::{Session, Transaction};
 
@@ -40,7 +41,7 @@ impl ObservedBuilder for LockSnapshot {
         let transaction = Transaction {
             id,
             session_id,
-            state: Transaction::intern_state_name(state.to_owned()),
+            state: Transaction::intern_transaction_state(state.to_owned()),
             rows_locked: 1,
             lock_wait_seconds,
             ..Transaction::default()
@@ -82,7 +83,7 @@ impl ObservedBuilder for LockSnapshot {
 fn lock(session: Option<u64>, kind: &str, object: &str, mode: &str, status: LockStatus) -> MetadataLock {
     let (schema, name) = object.split_once('.').unwrap_or((object, ""));
     MetadataLock {
-        object: MetadataObject::new(MetadataObjectKind::parse(kind), Some(schema.into()), Some(name.into())),
+        object: MetadataLockObject::new(MetadataLockObjectKind::parse(kind), Some(schema.into()), Some(name.into())),
         mode: MetadataLockMode::parse(mode).unwrap(),
         status,
         session,

@@ -1,14 +1,14 @@
 //! Parties that a kill unblocks.
 
 use clew_diagnose::waits::{
-    LockSnapshot, LockStatus, MetadataLock, MetadataLockMode, MetadataObject, MetadataObjectKind, WaitGraph,
+    LockSnapshot, LockStatus, MetadataLock, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind, WaitGraph,
     WaitParticipant, build_wait_graph,
 };
 
 /// Graph in which each waiter requests an exclusive lock that its blocker holds on a separate object.
 pub(crate) fn exclusive_waits(pairs: &[(u64, u64)]) -> WaitGraph {
     let lock = |number: usize, session, status| MetadataLock {
-        object: MetadataObject::new(MetadataObjectKind::Table, Some("shop".into()), Some(format!("t{number}"))),
+        object: MetadataLockObject::new(MetadataLockObjectKind::Table, Some("shop".into()), Some(format!("t{number}"))),
         mode: MetadataLockMode::Exclusive,
         status,
         session: Some(session),

@@ -1,6 +1,6 @@
 //! Each kind of wait as listed by MySQL 9.7.4 and MariaDB 10.11.19.
 
-use clew_diagnose::waits::{LockResourceKind, MetadataObjectKind, TableName, WaitParticipant};
+use clew_diagnose::waits::{LockResourceKind, MetadataLockObjectKind, TableName, WaitParticipant};
 
 use crate::builder::{ObservedBuilder, assert_waits, observed, root_counts};
 
@@ -40,7 +40,7 @@ fn flush_tables_with_read_lock_of_mysql() {
             .pending_lock(3, "COMMIT", "", "INTENTION_EXCLUSIVE"),
         &[(2, 1), (3, 1)],
     );
-    assert_eq!(graph.waits[0].on.kind, LockResourceKind::Metadata(MetadataObjectKind::Global));
+    assert_eq!(graph.waits[0].on.kind, LockResourceKind::Metadata(MetadataLockObjectKind::Global));
     assert_eq!(graph.waits[0].held.as_deref(), Some("SHARED"));
 }
 

@@ -33,8 +33,9 @@ impl Statement {
     /// Returns true if the action matches the statement's action patterns.
     pub(crate) fn matches_action(&self, model: PermissionModel, action: Action, budget: &WorkBudget) -> bool {
         let name = model.action_name(action);
-        self.actions
-            .matches_where(|pattern| pattern::matches_pattern(pattern, name, CaseSensitivity::Insensitive, budget))
+        self.actions.matches_by_predicate(|pattern| {
+            pattern::matches_pattern(pattern, name, CaseSensitivity::Insensitive, budget)
+        })
     }
 
     /// Returns all reasons why the statement does not match the request. An action mismatch comes first.
@@ -65,7 +66,7 @@ impl Statement {
         let Some(resources) = &self.resources else { return true };
         let urn = Urn::from_evaluation_request(model, request);
         let is_ambiguous = urn == Urn::None && resources.negated;
-        resources.matches_where(|pattern| pattern.matches_urn(&urn, request.budget))
+        resources.matches_by_predicate(|pattern| pattern.matches_urn(&urn, request.budget))
             && !(is_ambiguous && self.effect == Effect::Allow)
     }
 

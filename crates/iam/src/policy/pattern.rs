@@ -28,7 +28,7 @@ impl CaseSensitivity {
 
 /// Returns true if the pattern matches the entire text. If the budget is exhausted, returns false.
 pub(super) fn matches_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
-    if !budget.charge_comparison(pattern.len() + text.len()) {
+    if !budget.charge_comparison_cost(pattern.len() + text.len()) {
         return false;
     }
     match case {
@@ -67,7 +67,7 @@ fn matches_by_backtracking(pattern: &str, text: &str, case: CaseSensitivity, bud
     let mut steps = 0;
     loop {
         steps += 1;
-        if steps % MATCH_STEPS_PER_CHARGE == 0 && !budget.charge_units(MATCH_STEPS_PER_CHARGE) {
+        if steps % MATCH_STEPS_PER_CHARGE == 0 && !budget.charge_work_units(MATCH_STEPS_PER_CHARGE) {
             return false;
         }
         match pattern.next() {
@@ -171,7 +171,7 @@ mod tests {
         let (pattern, text) = (format!("*?{}b", "a".repeat(500)), "a".repeat(1_000));
         let unlimited = WorkBudget::new(u64::MAX);
         assert!(!matches_pattern(&pattern, &text, CaseSensitivity::Sensitive, &unlimited));
-        assert!(unlimited.used_units() > 200_000, "{}", unlimited.used_units());
+        assert!(unlimited.used_work_units() > 200_000, "{}", unlimited.used_work_units());
         let small = WorkBudget::new(100_000);
         assert!(!matches_pattern(&pattern, &text, CaseSensitivity::Sensitive, &small) && small.is_exhausted());
     }

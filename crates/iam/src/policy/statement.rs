@@ -14,7 +14,7 @@ pub(super) struct PatternSet<P> {
 
 impl<P> PatternSet<P> {
     /// Returns true if `fits` returns true for at least one pattern or, for a negated set, for no pattern.
-    pub(super) fn matches_where(&self, fits: impl FnMut(&P) -> bool) -> bool {
+    pub(super) fn matches_by_predicate(&self, fits: impl FnMut(&P) -> bool) -> bool {
         self.patterns.iter().any(fits) != self.negated
     }
 }

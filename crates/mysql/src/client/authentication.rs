@@ -16,7 +16,7 @@ use mysql_common::packets::{AuthPlugin, AuthSwitchRequest, HandshakePacket};
 
 use super::error::{Error, ServerError};
 use super::packets::PacketStream;
-use super::{ERROR_PACKET_HEADER, MAX_HANDSHAKE_PACKET_BYTES, read_size_limited_file, serialize_message};
+use super::{ERROR_PACKET_HEADER, MAX_HANDSHAKE_PACKET_BYTES, read_file_with_limit, serialize_packet_payload};
 
 /// Maximum number of packet exchanges during authentication. No supported authentication plugin needs as many.
 const MAX_AUTH_ROUNDS: usize = 10;
@@ -80,7 +80,9 @@ impl<'a> AuthExchange<'a> {
     }
 
     fn compute_challenge_response(&self) -> Option<Vec<u8>> {
-        self.plugin.gen_data(self.password.as_deref(), &self.nonce).map(|data| serialize_message(&data.into_owned()))
+        self.plugin
+            .gen_data(self.password.as_deref(), &self.nonce)
+            .map(|data| serialize_packet_payload(&data.into_owned()))
     }
 
     /// Exchanges authentication packets until the server accepts or refuses the login.
@@ -153,7 +155,7 @@ impl<'a> AuthExchange<'a> {
         }
         let key = match &self.node.server_public_key {
             _ if encrypted || key_request == 0 => return Err(Error::UnverifiedChannel { encrypted }),
-            Some(path) => read_size_limited_file(path, MAX_PUBLIC_KEY_SIZE)
+            Some(path) => read_file_with_limit(path, MAX_PUBLIC_KEY_SIZE)
                 .await
                 .map_err(|why| Error::PublicKey(format!("cannot read the public key {}: {why}", path.display())))?,
             None if self.node.get_server_public_key => {
@@ -232,7 +234,7 @@ mod tests {
         ] {
             assert!(matches!(encrypt_password(b"secret".to_vec(), key).await, Err(Error::PublicKey(_))));
         }
-        assert!(read_size_limited_file(Path::new("/dev/zero"), MAX_PUBLIC_KEY_SIZE).await.is_err());
+        assert!(read_file_with_limit(Path::new("/dev/zero"), MAX_PUBLIC_KEY_SIZE).await.is_err());
     }
 
     #[tokio::test]

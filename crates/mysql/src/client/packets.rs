@@ -12,7 +12,7 @@ const MAX_CHUNK_SIZE: usize = (1 << 24) - 1;
 /// Length of a chunk header in bytes: a 3-byte payload length and a 1-byte sequence number.
 const CHUNK_HEADER_LEN: usize = 4;
 /// Minimum free space in the read buffer before each read from the byte stream, in bytes.
-const READ_BUFFER_SIZE: usize = 64 << 10;
+const MIN_READ_BUFFER_SPACE: usize = 64 << 10;
 /// Maximum capacity of a reassembly buffer that is reused for the next packet, in bytes.
 const MAX_REUSED_BUFFER_SIZE: usize = 1 << 20;
 
@@ -152,7 +152,7 @@ impl PacketStream {
     }
 
     async fn read_into_buffer(&mut self) -> Result<usize, Error> {
-        self.buffer.reserve(READ_BUFFER_SIZE);
+        self.buffer.reserve(MIN_READ_BUFFER_SPACE);
         let read = self.stream.read_buf(&mut self.buffer).await?;
         self.received = self.received.saturating_add(read as u64);
         if self.received > self.max_received {
@@ -210,7 +210,7 @@ mod tests {
             assert_eq!((packet.payload.len(), packet.truncated), (length, truncated));
             assert_eq!(stream.read_packet(limit).await.unwrap().payload, b"last");
             // A vector doubles its capacity.
-            assert!(stream.assembled.capacity() <= 2 * length.max(READ_BUFFER_SIZE));
+            assert!(stream.assembled.capacity() <= 2 * length.max(MIN_READ_BUFFER_SPACE));
         }
     }
 
@@ -218,7 +218,7 @@ mod tests {
     async fn memory_of_a_truncated_packet_is_bounded_by_the_limit() {
         let mut stream = packets([chunk(0, &vec![b'x'; 8 << 20]), chunk(1, b"end")].concat(), u64::MAX);
         assert!(stream.read_packet(1 << 10).await.unwrap().truncated);
-        assert!(stream.assembled.capacity() <= 2 << 10 && stream.buffer.capacity() <= 4 * READ_BUFFER_SIZE);
+        assert!(stream.assembled.capacity() <= 2 << 10 && stream.buffer.capacity() <= 4 * MIN_READ_BUFFER_SPACE);
         assert_eq!(stream.read_packet(1 << 10).await.unwrap().payload, b"end");
     }
 

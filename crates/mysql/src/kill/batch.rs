@@ -11,7 +11,7 @@ use super::risk::StorageEngineLookup;
 use super::rollback_state::RollbackState;
 use super::send::send_kill;
 use super::victim::{has_pending_kill, is_idle};
-use super::{KillOutcome, KillRefusal, KillTarget, UnsafeVictimPolicy, Victim};
+use super::{KillOutcome, KillRefusal, KillTarget, UnsafeKillPolicy, Victim};
 use crate::connection::Connection;
 
 /// Maximum age of the process list that is used to check a victim immediately before the kill.
@@ -32,7 +32,7 @@ pub(super) struct KillBatch<'a> {
 struct KillOptions<'a> {
     kind: KillTarget,
     protected: &'a ProtectedAccounts,
-    unsafe_victims: UnsafeVictimPolicy,
+    unsafe_victims: UnsafeKillPolicy,
 }
 
 /// State of a kill.
@@ -51,7 +51,7 @@ impl<'a> KillBatch<'a> {
         victims: &'a [Victim],
         kind: KillTarget,
         protected: &'a ProtectedAccounts,
-        unsafe_victims: UnsafeVictimPolicy,
+        unsafe_victims: UnsafeKillPolicy,
     ) -> Self {
         let victims = victims.iter().map(|victim| (victim, KillStage::Queued)).collect();
         Self { policy: KillOptions { kind, protected, unsafe_victims }, victims }
@@ -68,7 +68,7 @@ impl<'a> KillBatch<'a> {
             let ids: Vec<u64> = chunk.iter().map(|(victim, _)| victim.id).collect();
             let mut view = ProcessListSnapshot::read(connection, &ids, policy.kind).await?;
             let mut engines = StorageEngineLookup::default();
-            if policy.unsafe_victims == UnsafeVictimPolicy::Refuse {
+            if policy.unsafe_victims == UnsafeKillPolicy::Refuse {
                 engines.load_storage_engines(connection, view.sessions.values()).await?;
             }
             for (at, (victim, stage)) in chunk.iter_mut().enumerate() {
@@ -153,7 +153,7 @@ impl<'a> KillBatch<'a> {
     }
 
     /// Returns the session id and kill outcome of each victim whose kill has finished.
-    pub(super) fn into_outcomes(self) -> Vec<(u64, KillOutcome)> {
+    pub(super) fn into_kill_outcomes(self) -> Vec<(u64, KillOutcome)> {
         let outcome = |(victim, stage): (&Victim, KillStage)| match stage {
             KillStage::Finished(outcome) => Some((victim.id, outcome)),
             _ => None,
@@ -207,7 +207,7 @@ impl KillOptions<'_> {
         if victim.was_selected_by_age(self.kind) && view.unchecked.contains(&victim.id) {
             return Some(KillRefusal::UnreliableAge);
         }
-        let refuses_unsafe = self.unsafe_victims == UnsafeVictimPolicy::Refuse;
+        let refuses_unsafe = self.unsafe_victims == UnsafeKillPolicy::Refuse;
         refuses_unsafe.then(|| engines.find_table_kill_risk(now)).flatten().map(KillRefusal::Unsafe)
     }
 }

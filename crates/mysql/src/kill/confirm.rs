@@ -7,7 +7,7 @@ use clew_diagnose::to_valid_utf8;
 use clew_model::{Failure, Session};
 use tokio::time::{sleep, timeout};
 
-use super::process_view::{SessionList, list_sessions, list_sessions_with_ages};
+use super::process_view::{SessionList, read_matching_sessions, read_sessions_with_ages};
 use super::rollback_state::{RollbackState, read_rollback_states};
 use super::victim::{has_pending_kill, is_idle};
 use super::{KillOutcome, KillTarget};
@@ -101,8 +101,8 @@ async fn poll_kill_effects(
         let wanted = |session: &Session| ids.contains(&session.id);
         // Session ages are needed only to detect the end of a statement.
         let (SessionList { sessions: listed, .. }, unchecked) = match kind {
-            KillTarget::Query => list_sessions_with_ages(connection, AgeCheckScope::Busy, wanted).await?,
-            KillTarget::Connection => (list_sessions(connection, wanted).await?, HashSet::new()),
+            KillTarget::Query => read_sessions_with_ages(connection, AgeCheckScope::Busy, wanted).await?,
+            KillTarget::Connection => (read_matching_sessions(connection, wanted).await?, HashSet::new()),
         };
         let listed: HashMap<u64, Session> = listed.into_iter().map(|session| (session.id, session)).collect();
         let now = |before: &Session| listed.get(&before.id).filter(|now| is_same_client(before, now));

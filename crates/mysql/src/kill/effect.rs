@@ -17,7 +17,7 @@ const KILL_EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum number of polls of the lock waits after the kills.
 /// Polling stops earlier once all sessions that the kills can unblock have stopped waiting.
 /// An unblocked session may itself block other sessions, which then continue to wait.
-const MAX_EFFECT_POLLS: u32 = 4;
+const MAX_KILL_EFFECT_POLLS: u32 = 4;
 /// A node's transactions and lock waits, read immediately before a kill.
 /// Changes of the last 0.1 s may be missing, because InnoDB caches the contents of its transaction tables.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl KillBaseline {
             // Without a change, the rollback has not started, or another client's read has kept old data in the cache.
             let has_rolled_back =
                 rows_before.zip(rows_after).is_none_or(|(before, after)| before == 0 || after < before);
-            if (unblocked.len() >= max_unblocked && has_rolled_back) || poll == MAX_EFFECT_POLLS {
+            if (unblocked.len() >= max_unblocked && has_rolled_back) || poll == MAX_KILL_EFFECT_POLLS {
                 let undone = rows_before.zip(rows_after).map(|(before, after)| before.saturating_sub(after));
                 return Ok(KillEffect { rows_rolled_back: undone, unblocked, still_waiting });
             }

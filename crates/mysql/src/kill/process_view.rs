@@ -42,8 +42,8 @@ pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> 
         let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, limits).await?;
         let server = connection.read_server_instance().await?;
         let (SessionList { sessions, .. }, _) =
-            list_sessions_with_ages(&mut connection, AgeCheckScope::All, |session| ids.contains(&session.id)).await?;
-        let read = new_process_list_source(server);
+            read_sessions_with_ages(&mut connection, AgeCheckScope::All, |session| ids.contains(&session.id)).await?;
+        let read = build_process_list_source(server);
         if ids.iter().any(|id| sessions.iter().all(|session| session.id != *id)) {
             require_complete_process_list(&mut connection).await?;
         }
@@ -65,10 +65,10 @@ pub async fn read_user_sessions(
         let server = connection.read_server_instance().await?;
         let own_ids = read_clew_session_ids(&mut connection).await?;
         let (SessionList { sessions: listed, own, is_direct, .. }, unchecked) =
-            list_sessions_with_ages(&mut connection, AgeCheckScope::All, |_| true).await?;
-        let read = new_process_list_source(server);
+            read_sessions_with_ages(&mut connection, AgeCheckScope::All, |_| true).await?;
+        let read = build_process_list_source(server);
         if !is_direct {
-            connection.limitations.push(doctor::indirect_connection_limitation());
+            connection.limitations.push(doctor::build_indirect_connection_limitation());
         }
         let missing = doctor::find_process_list_limitations(&mut connection).await?;
         connection.limitations.extend(missing.into_iter().filter(|gap| gap.kind == LimitationKind::LostThreads));
@@ -103,7 +103,7 @@ async fn run_with_timeout<T>(
 ) -> Result<T, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, read))
         .await
-        .unwrap_or_else(|_| Err(failure::read_timeout_failure(node, limits.read_timeout)))
+        .unwrap_or_else(|_| Err(failure::read_operation_timeout_failure(node, limits.read_timeout)))
 }
 
 /// Data from one process list about the sessions whose ids are in a kill request.
@@ -131,7 +131,7 @@ impl ProcessListSnapshot {
         let queries = read_statement_ids(connection, ids, kind).await?;
         let ids: HashSet<u64> = ids.iter().copied().collect();
         let (SessionList { sessions: found, own, is_direct, listed_at }, unchecked) =
-            list_sessions_with_ages(connection, AgeCheckScope::All, |session| ids.contains(&session.id)).await?;
+            read_sessions_with_ages(connection, AgeCheckScope::All, |session| ids.contains(&session.id)).await?;
         let appliers = replication_appliers::find_replication_appliers(connection, found.iter()).await?;
         let sessions = found.into_iter().map(|session| (session.id, session)).collect();
         Ok(Self { listed_at, sessions, unchecked, appliers, queries, own, is_direct, rollbacks: None })
@@ -156,7 +156,7 @@ impl ProcessListSnapshot {
 }
 
 /// Creates the [`ProcessListSource`] for a process list that has just been read.
-fn new_process_list_source(server: ServerInstance) -> ProcessListSource {
+fn build_process_list_source(server: ServerInstance) -> ProcessListSource {
     ProcessListSource { server, at: Instant::now(), reported: Arc::default() }
 }
 
@@ -171,13 +171,13 @@ pub(super) struct SessionList {
 }
 
 /// Reads the process list and returns the sessions for which `wanted` returns true.
-pub(super) async fn list_sessions(
+pub(super) async fn read_matching_sessions(
     connection: &mut Connection,
     wanted: impl Fn(&Session) -> bool,
 ) -> Result<SessionList, Failure> {
     let address = connection.address.clone();
     let mut filter = connection.own_session_filter();
-    let read_failure = |error: Error| failure::from_client_error(&error, &address);
+    let read_failure = |error: Error| failure::failure_from_client_error(&error, &address);
     let mut rows =
         process_list::query_sessions(&mut connection.raw.client, MAX_VICTIM_ROW_BYTES).await.map_err(read_failure)?;
     let (mut found, mut own, mut memory) = (Vec::new(), HashSet::new(), SessionMemoryCounter::default());
@@ -196,7 +196,7 @@ pub(super) async fn list_sessions(
         memory.add_session(&session).map_err(read_failure)?;
         found.push(session);
     }
-    let limitation = rows.clamped_age_limitation();
+    let limitation = rows.build_clamped_ages_limitation();
     connection.limitations.extend(limitation);
     let listed_at = Instant::now();
     Ok(SessionList { sessions: found, own, is_direct: connection.raw.is_direct(&filter), listed_at })
@@ -204,12 +204,12 @@ pub(super) async fn list_sessions(
 
 /// Reads the process list and replaces session ages with statement timer values, which sessions cannot change.
 /// Also returns the ids of the sessions whose ages could not be checked against statement timers.
-pub(super) async fn list_sessions_with_ages(
+pub(super) async fn read_sessions_with_ages(
     connection: &mut Connection,
     checked: AgeCheckScope,
     wanted: impl Fn(&Session) -> bool,
 ) -> Result<(SessionList, HashSet<u64>), Failure> {
-    let mut found = list_sessions(connection, wanted).await?;
+    let mut found = read_matching_sessions(connection, wanted).await?;
     let unchecked =
         statement_ages::replace_session_ages(connection, found.sessions.iter_mut().collect(), checked).await?;
     Ok((found, unchecked))

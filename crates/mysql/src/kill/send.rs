@@ -42,7 +42,9 @@ pub(super) async fn send_kill(
         (KillTarget::Query, None) => statements::kill_query_sql(id),
         (KillTarget::Query, Some(query)) => statements::kill_query_id_sql(query),
     };
-    let Err(denied) = execute_kill(connection, &plain, &KILL_DENIED_ERROR_CODES).await? else { return Ok(Ok(true)) };
+    let Err(denied) = execute_kill_statement(connection, &plain, &KILL_DENIED_ERROR_CODES).await? else {
+        return Ok(Ok(true));
+    };
     if TARGET_ENDED_ERROR_CODES.contains(&denied) {
         return Ok(Ok(false));
     }
@@ -51,9 +53,9 @@ pub(super) async fn send_kill(
             KillTarget::Connection => procedures.connection,
             KillTarget::Query => procedures.query,
         };
-        match execute_kill(
+        match execute_kill_statement(
             connection,
-            &statements::procedure_call_statement(procedure, id),
+            &statements::kill_procedure_call_statement(procedure, id),
             &PROCEDURE_UNAVAILABLE_ERROR_CODES,
         )
         .await?
@@ -67,7 +69,7 @@ pub(super) async fn send_kill(
 }
 
 /// Executes a kill statement. The inner error is a code from [`TARGET_ENDED_ERROR_CODES`] or `expected`.
-async fn execute_kill(
+async fn execute_kill_statement(
     connection: &mut Connection,
     statement: &str,
     expected: &[u16],

@@ -34,12 +34,12 @@ impl UserSessions {
     pub fn adjust_for_clock_steps(&mut self, history: &mut ClockHistory) -> Option<UnreliableClockReason> {
         let is_another = history.select_server(&self.read.server);
         let Some(clock) = self.clock else { return (!self.is_monotonic).then_some(UnreliableClockReason::Unreadable) };
-        let step = history.record_clock_reading(clock);
+        let step = history.store_clock_reading(clock);
         if !self.is_monotonic && history.has_clock_steps() {
             let mut reported = HashMap::new();
             for session in &mut self.sessions {
                 reported.insert(session.id, session.seconds);
-                session.seconds = history.adjust_age_seconds(session.seconds);
+                session.seconds = history.correct_and_clamp_age(session.seconds);
             }
             self.read.reported = Arc::new(reported);
         }

@@ -69,7 +69,7 @@ impl Victim {
     /// Creates a victim that is killed only while its current statement is still running.
     #[must_use]
     pub fn for_statement(session: &Session, read: &ProcessListSource) -> Self {
-        let statement = truncate_for_comparison(session.statement.as_deref().unwrap_or_default()).to_vec();
+        let statement = truncate_statement_for_comparison(session.statement.as_deref().unwrap_or_default()).to_vec();
         let seconds = read.reported.get(&session.id).copied().unwrap_or(session.seconds);
         let expected = Some(ExpectedStatement { statement, seconds });
         Self { expected, ..Self::for_session(session, read) }
@@ -91,13 +91,13 @@ impl Victim {
         self.expected.as_ref().is_none_or(|expected| {
             let statement = now.statement.as_deref().unwrap_or_default();
             let at_least = expected.seconds.saturating_add(self.read.at.elapsed().as_secs());
-            truncate_for_comparison(statement) == truncate_for_comparison(&expected.statement)
+            truncate_statement_for_comparison(statement) == truncate_statement_for_comparison(&expected.statement)
                 && now.seconds.saturating_add(STATEMENT_AGE_TOLERANCE_SECONDS) >= at_least
         })
     }
 }
 
-fn truncate_for_comparison(statement: &[u8]) -> &[u8] {
+fn truncate_statement_for_comparison(statement: &[u8]) -> &[u8] {
     statement.get(..MAX_COMPARED_STATEMENT_BYTES).unwrap_or(statement)
 }
 

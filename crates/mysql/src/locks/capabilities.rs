@@ -26,7 +26,7 @@ impl LockTableAccess {
     /// After a metadata lock is upgraded, MariaDB's performance_schema still lists the original lock mode.
     /// MariaDB 10.11 upgrades metadata locks in `FLUSH TABLES WITH READ LOCK` and `BACKUP STAGE`.
     /// MariaDB 10.11 also upgrades metadata locks in `LOCK TABLES … READ` and `CREATE TABLE … SELECT`.
-    pub(super) fn stale_lock_mode_limitation(self) -> Option<Limitation> {
+    pub(super) fn unknown_lock_holders_limitation(self) -> Option<Limitation> {
         let hidden = self.flavor == Flavor::MariaDb && self.metadata_locks && !self.plugin;
         hidden.then(|| Limitation {
             kind: LimitationKind::NoMetadataLocks,
@@ -62,13 +62,13 @@ pub(super) async fn detect_lock_table_access(
         (_, None) => {}
         (Flavor::MySql, Some(gap)) => {
             if !capabilities.performance_schema {
-                limitations.push(unreadable_row_lock_limitation(&gap));
+                limitations.push(unreadable_row_locks_limitation(&gap));
             }
             limitations.push(gap);
         }
         (Flavor::MariaDb, Some(gap)) => {
             limitations.push(if plugin {
-                unreadable_pending_lock_limitation(gap)
+                unreadable_pending_locks_limitation(gap)
             } else {
                 missing_metadata_lock_plugin_limitation(gap)
             });
@@ -86,7 +86,7 @@ async fn has_metadata_lock_plugin(connection: &mut Connection) -> Result<bool, F
 }
 
 /// Creates the `Limitation` for unreadable row locks. MySQL lists row locks only in performance_schema.
-fn unreadable_row_lock_limitation(gap: &Limitation) -> Limitation {
+fn unreadable_row_locks_limitation(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::NoRowLocks,
         what: "Holders of InnoDB row locks cannot be read.".to_owned(),
@@ -96,7 +96,7 @@ fn unreadable_row_lock_limitation(gap: &Limitation) -> Limitation {
 }
 
 /// Creates the `Limitation` for unreadable pending metadata locks. MariaDB's plugin lists only granted locks.
-fn unreadable_pending_lock_limitation(gap: Limitation) -> Limitation {
+fn unreadable_pending_locks_limitation(gap: Limitation) -> Limitation {
     Limitation {
         what: "Pending metadata locks cannot be read and are inferred from session states and statements.".to_owned(),
         ..gap

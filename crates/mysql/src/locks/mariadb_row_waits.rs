@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use clew_diagnose::waits::{InnoDbLock, InnoDbLockWait, LockStatus, MetadataLock, MetadataObjectKind};
+use clew_diagnose::waits::{InnoDbLock, InnoDbLockWait, LockStatus, MetadataLock, MetadataLockObjectKind};
 use clew_model::{Failure, Transaction};
 
 use super::identifiers::{decode_text_column, parse_table_name};
-use super::raw_row_wait::{RawLockOwner, RawRowLockWait};
+use super::raw_row_wait::{UnresolvedLockOwner, UnresolvedRowLockWait};
 use crate::connection::Connection;
 use crate::statements;
 use crate::transactions::ER_SPECIFIC_ACCESS_DENIED_ERROR;
@@ -23,7 +23,7 @@ type LockRow = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>, Option<Vec<
 pub(super) async fn read_row_lock_waits(
     connection: &mut Connection,
     transactions: &[Transaction],
-) -> Result<Vec<RawRowLockWait>, Failure> {
+) -> Result<Vec<UnresolvedRowLockWait>, Failure> {
     let rows: Vec<WaitRow> = match connection.query_all(statements::MARIADB_LOCK_WAITS_QUERY).await {
         Ok(rows) => rows,
         // Without PROCESS. `read_session_transactions` added the limitation.
@@ -43,7 +43,8 @@ pub(super) async fn read_row_lock_waits(
         .filter(|transaction| transaction.id != 0 && transaction.session_id != 0)
         .map(|transaction| (transaction.id, transaction.session_id))
         .collect();
-    let owner = |transaction| RawLockOwner { transaction, thread: None, session: numbered.get(&transaction).copied() };
+    let owner =
+        |transaction| UnresolvedLockOwner { transaction, thread: None, session: numbered.get(&transaction).copied() };
     let mut waits = Vec::new();
     let mut unique = HashSet::new();
     for (waiting_transaction, requested_lock, blocking_transaction, held_lock) in rows {
@@ -52,14 +53,14 @@ pub(super) async fn read_row_lock_waits(
         }
         let waiters = match unnumbered.get(&requested_lock).filter(|_| waiting_transaction == 0) {
             Some(sessions) => {
-                sessions.iter().map(|&session| RawLockOwner { session: Some(session), ..owner(0) }).collect()
+                sessions.iter().map(|&session| UnresolvedLockOwner { session: Some(session), ..owner(0) }).collect()
             }
             None => vec![owner(waiting_transaction)],
         };
         for waiting in waiters {
             let lock = locks.get(&requested_lock).cloned().unwrap_or_default();
             let held_mode = locks.get(&held_lock).map(|lock| lock.mode.clone());
-            waits.push(RawRowLockWait::new(waiting, owner(blocking_transaction), lock, held_mode));
+            waits.push(UnresolvedRowLockWait::new(waiting, owner(blocking_transaction), lock, held_mode));
         }
     }
     Ok(waits)
@@ -84,7 +85,7 @@ pub(super) fn identify_read_only_blockers(
     let mut by_table: HashMap<(&str, &str), HashSet<u64>> = HashMap::new();
     for lock in locks.iter().filter(|lock| lock.status == LockStatus::Granted) {
         let session = lock.session.filter(|session| readers.contains(session));
-        let (MetadataObjectKind::Table, Some(schema), Some(table), Some(session)) =
+        let (MetadataLockObjectKind::Table, Some(schema), Some(table), Some(session)) =
             (&lock.object.kind, &lock.object.schema, &lock.object.name, session)
         else {
             continue;
@@ -137,7 +138,7 @@ fn parse_lock_row((id, mode, kind, printed, index, data): LockRow) -> (Vec<u8>, 
 
 #[cfg(test)]
 mod tests {
-    use clew_diagnose::waits::{LockOwner, MetadataLockMode, MetadataObject};
+    use clew_diagnose::waits::{LockOwner, MetadataLockMode, MetadataLockObject};
 
     use super::*;
 
@@ -145,7 +146,7 @@ mod tests {
         let transactions: Vec<Transaction> =
             [1, 2].map(|session_id| Transaction { session_id, rows_locked: 1, ..Transaction::default() }).into();
         let lock = |&(session, table): &(u64, &str)| MetadataLock {
-            object: MetadataObject::new(MetadataObjectKind::Table, Some("shop".into()), Some(table.into())),
+            object: MetadataLockObject::new(MetadataLockObjectKind::Table, Some("shop".into()), Some(table.into())),
             mode: MetadataLockMode::SharedRead,
             status: LockStatus::Granted,
             session: Some(session),

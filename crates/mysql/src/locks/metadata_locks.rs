@@ -2,19 +2,19 @@
 
 use std::collections::HashSet;
 
-use clew_diagnose::waits::{LockStatus, MetadataLock, MetadataLockMode, MetadataObject, MetadataObjectKind};
+use clew_diagnose::waits::{LockStatus, MetadataLock, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
 use clew_model::Failure;
 
 use super::capabilities::LockTableAccess;
 use super::identifiers::decode_text_column;
 use super::threads::SessionIdsByThread;
-use super::xa_prepared::PreparedTransaction;
+use super::xa_prepared::PreparedXaTransaction;
 use crate::connection::Connection;
 use crate::statements;
 
 /// Metadata lock whose owner's thread id has not been mapped to a session id yet.
 #[derive(Debug)]
-pub(super) struct RawMetadataLock {
+pub(super) struct UnresolvedMetadataLock {
     lock: MetadataLock,
     /// Thread id in performance_schema, or `None` if the lock table contains a session id instead.
     thread: Option<u64>,
@@ -27,7 +27,7 @@ pub(super) struct RawMetadataLock {
 pub(super) async fn read_metadata_locks(
     connection: &mut Connection,
     capabilities: LockTableAccess,
-) -> Result<Vec<RawMetadataLock>, Failure> {
+) -> Result<Vec<UnresolvedMetadataLock>, Failure> {
     let mut locks = Vec::new();
     if capabilities.metadata_locks {
         let rows: Vec<LockRow> = connection
@@ -49,11 +49,11 @@ pub(super) async fn read_metadata_locks(
 /// Row of `metadata_locks`: object type, schema, name, lock mode, status, thread id, and duration.
 type LockRow = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Vec<u8>, Vec<u8>, Option<u64>, Vec<u8>);
 
-fn parse_lock_row((kind, schema, name, mode, status, thread, duration): LockRow) -> Option<RawMetadataLock> {
-    let kind = MetadataObjectKind::parse(&decode_text_column(kind));
-    Some(RawMetadataLock {
+fn parse_lock_row((kind, schema, name, mode, status, thread, duration): LockRow) -> Option<UnresolvedMetadataLock> {
+    let kind = MetadataLockObjectKind::parse(&decode_text_column(kind));
+    Some(UnresolvedMetadataLock {
         lock: MetadataLock {
-            object: MetadataObject::new(kind, schema.map(decode_text_column), name.map(decode_text_column)),
+            object: MetadataLockObject::new(kind, schema.map(decode_text_column), name.map(decode_text_column)),
             mode: MetadataLockMode::parse(&decode_text_column(mode))?,
             status: LockStatus::parse(&decode_text_column(status))?,
             session: None,
@@ -66,11 +66,11 @@ fn parse_lock_row((kind, schema, name, mode, status, thread, duration): LockRow)
 /// Row of `metadata_lock_info`: object type, schema, name, lock mode, and session id.
 type HeldRow = (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, u64);
 
-fn parse_granted_lock_row((kind, schema, name, mode, session): HeldRow) -> Option<RawMetadataLock> {
-    let kind = MetadataObjectKind::parse(&decode_text_column(kind?));
-    Some(RawMetadataLock {
+fn parse_granted_lock_row((kind, schema, name, mode, session): HeldRow) -> Option<UnresolvedMetadataLock> {
+    let kind = MetadataLockObjectKind::parse(&decode_text_column(kind?));
+    Some(UnresolvedMetadataLock {
         lock: MetadataLock {
-            object: MetadataObject::new(kind, schema.map(decode_text_column), name.map(decode_text_column)),
+            object: MetadataLockObject::new(kind, schema.map(decode_text_column), name.map(decode_text_column)),
             mode: MetadataLockMode::parse(&decode_text_column(mode?))?,
             status: LockStatus::Granted,
             session: Some(session),
@@ -80,7 +80,7 @@ fn parse_granted_lock_row((kind, schema, name, mode, session): HeldRow) -> Optio
     })
 }
 
-impl RawMetadataLock {
+impl UnresolvedMetadataLock {
     /// Returns the session id of the lock owner, as listed by the server.
     pub(super) fn session_id(&self, threads: &SessionIdsByThread) -> Option<u64> {
         self.lock.session.or_else(|| threads.session_id(self.thread?))
@@ -94,7 +94,7 @@ impl RawMetadataLock {
     pub(super) fn resolve_owner(
         mut self,
         threads: &SessionIdsByThread,
-        prepared: &[PreparedTransaction],
+        prepared: &[PreparedXaTransaction],
         with_transaction: &HashSet<u64>,
     ) -> Option<MetadataLock> {
         let Some(thread) = self.thread else { return Some(self.lock) };

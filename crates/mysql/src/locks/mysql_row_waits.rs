@@ -6,7 +6,7 @@ use clew_diagnose::waits::InnoDbLock;
 use clew_model::Failure;
 
 use super::identifiers::decode_text_column;
-use super::raw_row_wait::{RawLockOwner, RawRowLockWait};
+use super::raw_row_wait::{UnresolvedLockOwner, UnresolvedRowLockWait};
 use crate::connection::Connection;
 use crate::statements;
 
@@ -19,13 +19,13 @@ const MAX_TOTAL_LOCK_IDS: usize = 5000;
 type WaitRow = (Vec<u8>, u64, Option<u64>, Vec<u8>, u64, Option<u64>);
 
 /// Reads all InnoDB lock waits.
-pub(super) async fn read_row_lock_waits(connection: &mut Connection) -> Result<Vec<RawRowLockWait>, Failure> {
+pub(super) async fn read_row_lock_waits(connection: &mut Connection) -> Result<Vec<UnresolvedRowLockWait>, Failure> {
     let rows: Vec<WaitRow> = connection
         .query_all(statements::MYSQL_LOCK_WAITS_QUERY)
         .await
         .map_err(|error| connection.to_failure(&error))?;
     let locks = read_locked_objects(connection, &rows).await?;
-    let owner = |transaction, thread| RawLockOwner { transaction, thread, session: None };
+    let owner = |transaction, thread| UnresolvedLockOwner { transaction, thread, session: None };
     let wait = |(
         requested_lock,
         waiting_transaction,
@@ -34,7 +34,7 @@ pub(super) async fn read_row_lock_waits(connection: &mut Connection) -> Result<V
         blocking_transaction,
         blocking_thread,
     ): WaitRow| {
-        RawRowLockWait::new(
+        UnresolvedRowLockWait::new(
             owner(waiting_transaction, waiting_thread),
             owner(blocking_transaction, blocking_thread),
             locks.get(&requested_lock).cloned().unwrap_or_default(),

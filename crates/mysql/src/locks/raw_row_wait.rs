@@ -6,16 +6,16 @@ use super::threads::SessionIdsByThread;
 
 /// InnoDB lock wait whose thread ids have not been mapped to session ids yet.
 #[derive(Debug)]
-pub(super) struct RawRowLockWait {
-    waiting: RawLockOwner,
-    blocking: RawLockOwner,
+pub(super) struct UnresolvedRowLockWait {
+    waiting: UnresolvedLockOwner,
+    blocking: UnresolvedLockOwner,
     lock: InnoDbLock,
     held_mode: Option<String>,
 }
 
 /// Owner of a requested or held lock.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct RawLockOwner {
+pub(super) struct UnresolvedLockOwner {
     pub(super) transaction: u64,
     /// Thread id in performance_schema.
     pub(super) thread: Option<u64>,
@@ -23,18 +23,18 @@ pub(super) struct RawLockOwner {
     pub(super) session: Option<u64>,
 }
 
-impl RawLockOwner {
+impl UnresolvedLockOwner {
     fn resolve_session(self, threads: &SessionIdsByThread) -> LockOwner {
         let by_thread = || self.thread.and_then(|thread| threads.session_id(thread));
         LockOwner { transaction: self.transaction, session: self.session.or_else(by_thread) }
     }
 }
 
-impl RawRowLockWait {
+impl UnresolvedRowLockWait {
     /// Creates a lock wait in which `waiting` requests a lock that `blocking` holds.
     pub(super) fn new(
-        waiting: RawLockOwner,
-        blocking: RawLockOwner,
+        waiting: UnresolvedLockOwner,
+        blocking: UnresolvedLockOwner,
         lock: InnoDbLock,
         held_mode: Option<String>,
     ) -> Self {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use clew_diagnose::waits::{MetadataObject, MetadataObjectKind, TableName};
+use clew_diagnose::waits::{MetadataLockObject, MetadataLockObjectKind, TableName};
 use clew_model::{Failure, Limitation, LimitationKind, Transaction};
 
 use super::identifiers::decode_text_column;
@@ -12,7 +12,7 @@ use crate::{privileges, statements};
 
 /// Prepared XA transaction without a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PreparedTransaction {
+pub(super) struct PreparedXaTransaction {
     /// Transaction id.
     pub(super) transaction: u64,
     /// XID of the transaction in the syntax of `XA COMMIT` and `XA ROLLBACK`.
@@ -23,11 +23,11 @@ pub(super) struct PreparedTransaction {
     pub(super) tables: Vec<TableName>,
 }
 
-impl PreparedTransaction {
+impl PreparedXaTransaction {
     /// Returns whether this transaction may own a metadata lock that the server lists under thread id `thread`.
-    pub(super) fn may_own_metadata_lock(&self, thread: u64, object: &MetadataObject) -> bool {
+    pub(super) fn may_own_metadata_lock(&self, thread: u64, object: &MetadataLockObject) -> bool {
         let on_table = match object {
-            MetadataObject { kind: MetadataObjectKind::Table, schema: Some(schema), name: Some(name) } => {
+            MetadataLockObject { kind: MetadataLockObjectKind::Table, schema: Some(schema), name: Some(name) } => {
                 self.tables.iter().any(|table| table.schema == *schema && table.table == *name)
             }
             _ => false,
@@ -48,11 +48,11 @@ pub(super) async fn read_prepared_transactions(
     account: &str,
     locks_readable: bool,
     limitations: &mut Vec<Limitation>,
-) -> Result<Vec<PreparedTransaction>, Failure> {
-    let mut prepared: Vec<PreparedTransaction> = transactions
+) -> Result<Vec<PreparedXaTransaction>, Failure> {
+    let mut prepared: Vec<PreparedXaTransaction> = transactions
         .iter()
         .filter(|transaction| transaction.session_id == 0)
-        .map(|transaction| PreparedTransaction {
+        .map(|transaction| PreparedXaTransaction {
             transaction: transaction.id,
             xid: None,
             thread: None,
@@ -68,14 +68,17 @@ pub(super) async fn read_prepared_transactions(
     match connection.query_all::<XidRow>(statements::XA_RECOVER_QUERY).await {
         Ok(names) => assign_unambiguous_xid(&mut prepared, &names),
         Err(crate::client::Error::Server(error)) => {
-            limitations.push(unreadable_xid_limitation(&error.message, account));
+            limitations.push(build_unreadable_xids_limitation(&error.message, account));
         }
         Err(error) => return Err(connection.to_failure(&error)),
     }
     Ok(prepared)
 }
 
-async fn query_locked_tables(connection: &mut Connection, prepared: &mut [PreparedTransaction]) -> Result<(), Failure> {
+async fn query_locked_tables(
+    connection: &mut Connection,
+    prepared: &mut [PreparedXaTransaction],
+) -> Result<(), Failure> {
     let ids: Vec<u64> = prepared.iter().map(|prepared| prepared.transaction).collect();
     let rows: Vec<TableRow> = connection
         .query_all(&statements::locked_tables_query(&ids))
@@ -101,7 +104,7 @@ async fn query_locked_tables(connection: &mut Connection, prepared: &mut [Prepar
 
 /// Assigns the XID to the transaction if there is exactly one XID and one prepared transaction without a session.
 /// If there are several, the XIDs remain unknown, because servers do not show which transaction id has which XID.
-fn assign_unambiguous_xid(prepared: &mut [PreparedTransaction], names: &[XidRow]) {
+fn assign_unambiguous_xid(prepared: &mut [PreparedXaTransaction], names: &[XidRow]) {
     if let ([prepared], [name]) = (prepared, names) {
         prepared.xid = format_xid(name);
     }
@@ -129,7 +132,7 @@ fn format_xid_part(bytes: &[u8]) -> String {
     }
 }
 
-fn unreadable_xid_limitation(why: &str, account: &str) -> Limitation {
+fn build_unreadable_xids_limitation(why: &str, account: &str) -> Limitation {
     Limitation {
         kind: LimitationKind::NoPreparedNames,
         what: "XIDs of prepared XA transactions cannot be read.".to_owned(),

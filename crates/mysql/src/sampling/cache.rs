@@ -54,9 +54,9 @@ impl SampleCache {
     }
 
     /// Stores the connection's clock reading, if any.
-    pub(super) fn record_clock_reading(&mut self, connection: &Connection) {
+    pub(super) fn store_clock_reading(&mut self, connection: &Connection) {
         if let Some(clock) = connection.clock {
-            self.clock.record_clock_reading(clock);
+            self.clock.store_clock_reading(clock);
         }
     }
 
@@ -66,9 +66,9 @@ impl SampleCache {
             return;
         }
         for transaction in transactions {
-            transaction.seconds = self.clock.adjust_age_seconds(transaction.seconds);
+            transaction.seconds = self.clock.correct_and_clamp_age(transaction.seconds);
             transaction.lock_wait_seconds =
-                transaction.lock_wait_seconds.map(|seconds| self.clock.adjust_age_seconds(seconds));
+                transaction.lock_wait_seconds.map(|seconds| self.clock.correct_and_clamp_age(seconds));
         }
     }
 

@@ -13,7 +13,7 @@ use super::encoder::{RowEncodingOptions, read_sorted_rows};
 use super::{EncodedRows, Snapshot, StatementForm, finish_snapshot};
 use crate::connection::Connection;
 use crate::limits::ReadLimits;
-use crate::lock_session_collector::LockSessionCollector;
+use crate::lock_session_collector::WaitParticipantCollector;
 use crate::locks::LockTables;
 use crate::transactions::TransactionsBySession;
 use crate::{doctor, lost_instrumentation, program_names, statement_digests};
@@ -27,7 +27,7 @@ pub(super) async fn read_detailed_snapshot(
     let limitations = doctor::find_process_list_limitations(&mut connection).await?;
     let mut locks = LockTables::read(&mut connection, limitations).await?;
     let (format, masked) = (rows.format, rows.statements == StatementForm::Templates);
-    let mut collector = LockSessionCollector::new(locks.waiting_or_blocking_session_ids());
+    let mut collector = WaitParticipantCollector::new(locks.waiting_or_blocking_session_ids());
     let transactions = TransactionsBySession::new(locks.transactions.clone());
     let observe = |session: &Session| collector.collect_session(session);
     let own = Some(connection.own_session_filter());
@@ -42,7 +42,7 @@ pub(super) async fn read_detailed_snapshot(
         limitations
             .extend(losses.into_iter().filter(|loss| !named || loss.kind != LimitationKind::LostConnectAttributes));
     }
-    let stale_modes = locks.stale_lock_mode_limitation();
+    let stale_modes = locks.unknown_lock_holders_limitation();
     let facts = collector.into_observed_sessions(connection.own_session_filter(), &locks.threads);
     let (observed, threads) = locks.into_lock_snapshot(facts);
     let wait_graph = build_wait_graph(&observed);

@@ -18,9 +18,9 @@ use crate::{doctor, failure, process_list};
 /// Maximum number of bytes of encoded rows in memory. Further rows spill to a temporary file.
 const MAX_IN_MEMORY_ROW_BYTES: usize = 1 << 20;
 /// Maximum number of sessions per batch. A blocking thread encodes one batch at a time.
-const MAX_BATCH_ROWS: usize = 256;
+const MAX_BATCH_SESSIONS: usize = 256;
 /// Approximate maximum number of statement bytes per batch of sessions.
-const MAX_BATCH_BYTES: usize = 1 << 20;
+const MAX_BATCH_STATEMENT_BYTES: usize = 1 << 20;
 /// Maximum size of a statement that is encoded on the thread that reads the process list, in bytes.
 /// Encoding a short statement on another thread would take longer, because it requires two thread wake-ups.
 const MAX_INLINE_STATEMENT_BYTES: usize = 64 << 10;
@@ -49,7 +49,7 @@ pub(super) async fn read_sorted_rows(
 ) -> Result<SortedRows<SpooledTempFile>, Failure> {
     let address = connection.address.clone();
     let (flavor, own_id) = (connection.flavor, connection.id);
-    let read_failure = |error: crate::client::Error| failure::from_client_error(&error, &address);
+    let read_failure = |error: crate::client::Error| failure::failure_from_client_error(&error, &address);
     let lock_waits = transactions.lock_wait_durations();
     let is_deferred = |session: &Session| {
         let lock_wait = lock_waits.get(&session.id).copied();
@@ -71,11 +71,13 @@ pub(super) async fn read_sorted_rows(
         observe(&session).map_err(read_failure)?;
         pipeline = pipeline.push(session).await.map_err(temporary_file_failure)?;
     }
-    let (limitation, too_long) =
-        (sessions.clamped_age_limitation(), doctor::oversized_statement_limitation(sessions.truncated_row_count()));
+    let (limitation, too_long) = (
+        sessions.build_clamped_ages_limitation(),
+        doctor::build_oversized_statements_limitation(sessions.truncated_row_count()),
+    );
     connection.limitations.extend(limitation.into_iter().chain(too_long));
     if unchecked > 0 {
-        connection.limitations.push(statement_ages::unchecked_busy_session_limitation(unchecked));
+        connection.limitations.push(statement_ages::build_unchecked_ages_limitation(unchecked));
     }
     statement_ages::replace_with_timer_ages(connection, &mut deferred.ages, AgeCheckScope::Busy).await?;
     let mut deferred = deferred.into_reader().map_err(temporary_file_failure)?;
@@ -100,7 +102,7 @@ impl SessionBatch {
     }
 
     fn is_full(&self) -> bool {
-        self.sessions.len() >= MAX_BATCH_ROWS || self.bytes >= MAX_BATCH_BYTES
+        self.sessions.len() >= MAX_BATCH_SESSIONS || self.bytes >= MAX_BATCH_STATEMENT_BYTES
     }
 }
 
@@ -187,7 +189,7 @@ struct SessionEncoder {
 
 impl SessionEncoder {
     fn new(rows: &RowEncodingOptions, own: Option<OwnSessionFilter>, transactions: TransactionsBySession) -> Self {
-        let filter = SessionFilter::from_owned_selection(rows.selection.clone());
+        let filter = SessionFilter::from_selection_by_value(rows.selection.clone());
         let order = SortOrder::new(&rows.selection);
         Self {
             statements: rows.statements,

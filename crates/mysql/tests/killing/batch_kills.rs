@@ -165,7 +165,7 @@ async fn denied_kill_does_not_stop_other_kills() {
         let (theirs, other) = busy_session(&server, "app", LONG).await;
         let (_own, own) = busy_session(&server, "clew", LONG).await;
         let victims = [connection_victim(&server, &other).await, connection_victim(&server, &own).await];
-        let outcomes = kill_sessions(&server.url_for("clew", ""), &victims, KillTarget::Connection).await;
+        let outcomes = kill_sessions(&server.url_for_account("clew", ""), &victims, KillTarget::Connection).await;
         let [(_, KillOutcome::Failed(denied)), (_, KillOutcome::Killed)] = outcomes.as_slice() else {
             panic!("{flavor}: {outcomes:?}")
         };
@@ -199,10 +199,10 @@ async fn kill_rules_select_only_user_sessions() {
         other.disconnect().await.unwrap();
 
         // An account that sees only some sessions gets a failure.
-        let denied = read_sessions(server.url_for("clew", "")).await;
+        let denied = read_sessions(server.url_for_account("clew", "")).await;
         assert!(denied.unwrap_err().detail.contains("GRANT PROCESS ON *.* TO 'clew'@'%';"), "{flavor}");
         server.run(&["GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
-        let all = read_sessions(server.url_for("clew", "")).await.unwrap();
+        let all = read_sessions(server.url_for_account("clew", "")).await.unwrap();
         assert!(expected.iter().all(|id| all.iter().any(|session| session.id == *id)), "{flavor}: {all:?}");
     }
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, Session};
-use clew_mysql::{KillOutcome, KillTarget, ProcessListSource, ReadLimits, Victim, find_sessions, kill_victim};
+use clew_mysql::{KillOutcome, KillTarget, ProcessListSource, ReadLimits, Victim, find_sessions, kill_single_victim};
 use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions};
 use mysql_async::OptsBuilder;
 use tokio::time::sleep;
@@ -90,7 +90,7 @@ fn with_token(server: &Server, token: &str) -> OptsBuilder {
 }
 
 async fn try_kill(url: &str, victim: &Victim, kind: KillTarget) -> Result<KillOutcome, Failure> {
-    kill_victim(&url.parse().unwrap(), victim, kind, &ProtectedAccounts::default(), &ReadLimits::default()).await
+    kill_single_victim(&url.parse().unwrap(), victim, kind, &ProtectedAccounts::default(), &ReadLimits::default()).await
 }
 
 /// Kills a victim as root.

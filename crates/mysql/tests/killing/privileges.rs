@@ -20,7 +20,7 @@ async fn paste_grant(server: &Server, failure: &Failure, privilege: &str) {
 async fn missing_privilege_is_reported_with_its_grant() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
-        let clew = server.url_for("clew", "");
+        let clew = server.url_for_account("clew", "");
         let (raw, session) = busy_session(&server, "app", LONG).await;
         let (kill, more) = match flavor {
             Flavor::MariaDb => ("CONNECTION ADMIN", None),
@@ -67,9 +67,10 @@ async fn kills_of_the_same_account_need_no_privilege() {
         let server = server(flavor).await;
         for kind in KINDS {
             let (_raw, session) = busy_session(&server, "clew", LONG).await;
-            let outcome = try_kill(&server.url_for("clew", ""), &victim_of_kind(&server, &session, kind).await, kind)
-                .await
-                .unwrap();
+            let outcome =
+                try_kill(&server.url_for_account("clew", ""), &victim_of_kind(&server, &session, kind).await, kind)
+                    .await
+                    .unwrap();
             assert_eq!(outcome, KillOutcome::Killed, "{flavor} {kind:?}");
         }
     }
@@ -80,7 +81,7 @@ async fn managed_server_procedure_replaces_a_denied_kill() {
     for flavor in Flavor::ALL {
         for [connection, query] in [["rds_kill", "rds_kill_query"], ["az_kill", "az_kill_query"]] {
             let server = server(flavor).await;
-            let clew = server.url_for("clew", "");
+            let clew = server.url_for_account("clew", "");
             let procedure = |name: &str, kill: &str| {
                 format!(
                     "CREATE DEFINER = root@'%' PROCEDURE mysql.{name}(n BIGINT) SQL SECURITY DEFINER \

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clew_diagnose::ProtectedAccounts;
 use clew_model::NodeUrl;
 use clew_mysql::{
-    KillOutcome, KillRefusal, KillTarget, ReadLimits, find_sessions, kill_victim, set_installation_marker,
+    KillOutcome, KillRefusal, KillTarget, ReadLimits, find_sessions, kill_single_victim, set_installation_marker,
 };
 use clew_testkit::{Flavor, Server};
 use mysql_async::prelude::Queryable;
@@ -32,15 +32,20 @@ async fn sessions_of_protected_accounts_survive() {
             assert_eq!(kill_as_root(&server, &victim, kind).await, protected, "{flavor}");
         }
         assert_eq!(find_session(&server, raw.id).await.unwrap().command, b"Query");
-        let outcome =
-            kill_victim(&node, &victim, KillTarget::Connection, &no_protected_accounts(), &ReadLimits::default())
-                .await
-                .unwrap();
+        let outcome = kill_single_victim(
+            &node,
+            &victim,
+            KillTarget::Connection,
+            &no_protected_accounts(),
+            &ReadLimits::default(),
+        )
+        .await
+        .unwrap();
         assert_eq!(outcome, KillOutcome::Killed, "{flavor}: protected accounts are configurable");
 
         let (raw, session) = busy_session(&server, "app", LONG).await;
         let protected = ProtectedAccounts::default().with_accounts(["app"]);
-        let outcome = kill_victim(
+        let outcome = kill_single_victim(
             &node,
             &connection_victim(&server, &session).await,
             KillTarget::Query,
@@ -76,7 +81,7 @@ async fn internal_threads_survive_without_protected_accounts() {
         let id = event_scheduler_id(&server).await;
         let session = find_sessions(&node, &[id], &ReadLimits::default()).await.unwrap().sessions.pop().unwrap();
         for kind in KINDS {
-            let outcome = kill_victim(
+            let outcome = kill_single_victim(
                 &node,
                 &connection_victim(&server, &session).await,
                 kind,

@@ -7,7 +7,7 @@ use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, SessionSelection};
 use clew_mysql::{
     ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, OutputFormat, ReadLimits, Snapshot, StatementForm, Victim,
-    diagnose_node, find_sessions, kill_victim, read_user_sessions, take_snapshot, wait_for_pending_kills,
+    diagnose_node, find_sessions, kill_single_victim, read_user_sessions, take_snapshot, wait_for_pending_kills,
 };
 use clew_testkit::{
     ConnectionIdRewrite, Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy, Server, VirtualAddress,
@@ -59,7 +59,8 @@ async fn proxy_with_connection_ids_of_its_own_is_read_and_kills_are_refused() {
         assert!(users.limitations.iter().any(|gap| gap.kind == LimitationKind::Indirect), "{flavor}: {users:?}");
         let victim = Victim::for_session(&session, &list_read(&server).await);
         for kind in [KillTarget::Connection, KillTarget::Query] {
-            let outcome = kill_victim(&node, &victim, kind, &ProtectedAccounts::default(), &limits).await.unwrap();
+            let outcome =
+                kill_single_victim(&node, &victim, kind, &ProtectedAccounts::default(), &limits).await.unwrap();
             assert_eq!(outcome, KillOutcome::Refused(KillRefusal::Proxied), "{flavor}");
         }
         assert!(KillOutcome::Refused(KillRefusal::Proxied).to_string().contains("kill on the server itself"));
@@ -212,7 +213,7 @@ async fn victim_of_another_server_behind_a_virtual_address_is_not_killed() {
     for flavor in Flavor::ALL {
         let (first, second) = (server(flavor).await, server(flavor).await);
         let virtual_address = VirtualAddress::start(address(&first)).await.unwrap();
-        let node: NodeUrl = virtual_address.url_for("root", "").parse().unwrap();
+        let node: NodeUrl = virtual_address.url_for_account("root", "").parse().unwrap();
         let mut raw = Vec::new();
         for server in [&first, &second] {
             for _ in 0..10 {
@@ -229,7 +230,8 @@ async fn victim_of_another_server_behind_a_virtual_address_is_not_killed() {
                 victim.host = other.host;
             }
             let outcome =
-                kill_victim(&node, &victim, KillTarget::Connection, &ProtectedAccounts::default(), &limits).await;
+                kill_single_victim(&node, &victim, KillTarget::Connection, &ProtectedAccounts::default(), &limits)
+                    .await;
             assert_eq!(outcome.unwrap(), KillOutcome::Refused(KillRefusal::AnotherServer), "{flavor}");
         }
         for (server, count) in [(&first, 10), (&second, 10)] {
@@ -245,7 +247,7 @@ async fn all_sessions_are_listed_over_a_balancer_and_after_a_restart() {
     for flavor in Flavor::ALL {
         let (mut first, second) = (server(flavor).await, server(flavor).await);
         let balancer = VirtualAddress::start_load_balancer(vec![address(&first), address(&second)]).await.unwrap();
-        let node: NodeUrl = balancer.url_for("root", "").parse().unwrap();
+        let node: NodeUrl = balancer.url_for_account("root", "").parse().unwrap();
         // Sessions of the second server get the ids of Clew's connections to the first.
         let _of_first = open_idle_sessions(&first, 40).await.unwrap();
         for _ in 0..20 {
@@ -314,10 +316,15 @@ async fn accounts_named_like_threads_of_the_server_are_listed_and_killed() {
             assert!(users.sessions.iter().any(|one| one.id == session.id), "{flavor} {user}");
             let victim = Victim::for_session(&session, &users.read);
             let no_protected_accounts = ProtectedAccounts::new::<&str>([]);
-            let outcome =
-                kill_victim(&node, &victim, KillTarget::Connection, &no_protected_accounts, &ReadLimits::default())
-                    .await
-                    .unwrap();
+            let outcome = kill_single_victim(
+                &node,
+                &victim,
+                KillTarget::Connection,
+                &no_protected_accounts,
+                &ReadLimits::default(),
+            )
+            .await
+            .unwrap();
             assert_eq!(outcome, KillOutcome::Killed, "{flavor} {user}");
             while find_session(&server, session.id).await.is_some() {
                 sleep(Duration::from_millis(10)).await;

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use clew_diagnose::{KillRisk, ProtectedAccounts};
 use clew_model::{Session, Transaction};
 use clew_mysql::{
-    KillOutcome, KillRefusal, KillTarget, ReadLimits, UnsafeVictimPolicy, Victim, kill_victims_with_policy,
+    KillOutcome, KillRefusal, KillTarget, ReadLimits, UnsafeKillPolicy, Victim, kill_victims_with_policy,
     read_kill_risks, read_lock_waits, read_unsafe_kill_risks,
 };
 use clew_testkit::{ClientCharset, Flavor, RawSession, Server, open_big_transaction};
@@ -46,7 +46,7 @@ async fn table_lock_holder(server: &Server) -> RawSession {
     holder
 }
 
-async fn kill_with_policy(url: &str, victim: &Victim, unsafe_victims: UnsafeVictimPolicy) -> KillOutcome {
+async fn kill_with_policy(url: &str, victim: &Victim, unsafe_victims: UnsafeKillPolicy) -> KillOutcome {
     let (node, limits) = (url.parse().unwrap(), ReadLimits::default());
     let victims = std::slice::from_ref(victim);
     let protected = ProtectedAccounts::default();
@@ -90,7 +90,7 @@ async fn unsafe_victims_are_refused(flavor: Flavor) {
     for (statement, kind, table) in cases {
         let (_raw, session) = changing_session(&server, statement).await;
         let victim = connection_victim(&server, &session).await;
-        let outcome = kill_with_policy(&server.url(), &victim, UnsafeVictimPolicy::Refuse).await;
+        let outcome = kill_with_policy(&server.url(), &victim, UnsafeKillPolicy::Refuse).await;
         let KillOutcome::Refused(KillRefusal::Unsafe(risk)) = &outcome else {
             panic!("{flavor} {statement}: {outcome}")
         };
@@ -100,14 +100,14 @@ async fn unsafe_victims_are_refused(flavor: Flavor) {
         // The preview has the same risk, and a kill by a user is executed.
         assert_eq!(risks_of(&server.url(), &session).await, std::slice::from_ref(risk), "{flavor} {statement}");
         assert!(
-            kill_with_policy(&server.url(), &victim, UnsafeVictimPolicy::Kill).await.was_accepted(),
+            kill_with_policy(&server.url(), &victim, UnsafeKillPolicy::Kill).await.was_accepted(),
             "{flavor} {statement}"
         );
     }
     let (_raw, session) = changing_session(&server, "UPDATE orders SET v = 1 WHERE id = 1").await;
     assert_eq!(risks_of(&server.url(), &session).await, [], "{flavor}");
     let outcome =
-        kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeVictimPolicy::Refuse).await;
+        kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeKillPolicy::Refuse).await;
     assert_eq!(outcome, KillOutcome::Killed, "{flavor}");
     drop(holder);
 }
@@ -133,7 +133,7 @@ async fn kill_leaves_a_change_of_a_non_transactional_table_half_done_on_a_server
         assert_eq!(risks.iter().map(KillRisk::kind).collect::<Vec<_>>(), ["partial_change"], "{flavor}");
         while find_session(&server, session.id).await.unwrap().state.as_deref() != Some(b"User sleep") {}
         assert!(
-            kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeVictimPolicy::Kill)
+            kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeKillPolicy::Kill)
                 .await
                 .was_accepted(),
             "{flavor}"
@@ -154,7 +154,7 @@ async fn engine_of_a_table_that_the_account_cannot_see_is_read_from_innodb_or_un
             Flavor::MariaDb => "GRANT PROCESS, CONNECTION ADMIN ON *.* TO clew@'%'",
         };
         server.run(&[admin]).await.unwrap();
-        let url = server.url_for("clew", "");
+        let url = server.url_for_account("clew", "");
         let _holder = table_lock_holder(&server).await;
         let (_raw, on_innodb) = changing_session(&server, "UPDATE orders SET v = 1").await;
         let (_other, on_myisam) = changing_session(&server, "REPAIR TABLE log").await;
@@ -164,10 +164,10 @@ async fn engine_of_a_table_that_the_account_cannot_see_is_read_from_innodb_or_un
         assert_eq!(table_of(&risks[&on_myisam.id]), ("unknown_engine", "shop.log".to_owned()), "{flavor}");
         assert!(risks[&on_myisam.id].to_string().contains("engine is unknown"), "{risks:?}");
         let spared =
-            kill_with_policy(&url, &connection_victim(&server, &on_myisam).await, UnsafeVictimPolicy::Refuse).await;
+            kill_with_policy(&url, &connection_victim(&server, &on_myisam).await, UnsafeKillPolicy::Refuse).await;
         assert!(matches!(spared, KillOutcome::Refused(KillRefusal::Unsafe(_))), "{flavor}: {spared}");
         let killed =
-            kill_with_policy(&url, &connection_victim(&server, &on_innodb).await, UnsafeVictimPolicy::Refuse).await;
+            kill_with_policy(&url, &connection_victim(&server, &on_innodb).await, UnsafeKillPolicy::Refuse).await;
         assert_eq!(killed, KillOutcome::Killed, "{flavor}");
     }
 }
@@ -231,15 +231,12 @@ async fn change_by_a_procedure_or_a_prepared_statement_is_detected_on_a_server()
             };
             let risks = risks_of(&server.url(), &session).await;
             assert!(risks.iter().any(KillRisk::is_unsafe), "{flavor} {statement}: {session:?} {risks:?}");
-            let outcome = kill_with_policy(
-                &server.url(),
-                &connection_victim(&server, &session).await,
-                UnsafeVictimPolicy::Refuse,
-            )
-            .await;
+            let outcome =
+                kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeKillPolicy::Refuse)
+                    .await;
             assert!(matches!(outcome, KillOutcome::Refused(KillRefusal::Unsafe(_))), "{flavor} {statement}: {outcome}");
             assert!(
-                kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeVictimPolicy::Kill)
+                kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeKillPolicy::Kill)
                     .await
                     .was_accepted(),
                 "{flavor}"

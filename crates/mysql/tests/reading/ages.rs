@@ -170,7 +170,7 @@ async fn ages_without_timers_are_reported_and_never_used_by_rules_on_mysql() {
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
     server.run(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
     let (_holder, _waiter) = waiter_with_clock(&server, "- 7200").await;
-    let url = server.url_for("clew", "");
+    let url = server.url_for_account("clew", "");
     let (remedy, users) = unreliable_ages(&url).await;
     assert!(users.into_checked_sessions().is_empty());
     server.run(&[&remedy]).await.unwrap();
@@ -277,7 +277,7 @@ async fn reader_clock_is_reset(flavor: Flavor) {
         .unwrap();
     let session = in_transaction(&server, 1).await;
     server.run(&["SET GLOBAL init_connect = 'SET timestamp = 86400'"]).await.unwrap();
-    let url = server.url_for("clew", "");
+    let url = server.url_for_account("clew", "");
     wait_until(async || transaction_ages(&url, &[session.id]).await[0] > 1).await;
     let ages = transaction_ages(&url, &[session.id]).await;
     assert!(ages[0] < PLAUSIBLE, "{flavor}: {ages:?}");

@@ -4,7 +4,7 @@ use clew_diagnose::ProtectedAccounts;
 use clew_model::{NodeUrl, SessionSelection};
 use clew_mysql::{
     ConnectionPurpose, KillOutcome, KillTarget, OutputFormat, ReadLimits, StatementForm, Victim, diagnose_node,
-    find_sessions, kill_victim, read_lock_waits, read_rollbacks, read_user_sessions, take_detailed_snapshot,
+    find_sessions, kill_single_victim, read_lock_waits, read_rollbacks, read_user_sessions, take_detailed_snapshot,
     take_snapshot,
 };
 use clew_testkit::{Flavor, Server, ServerOptions, StatementGate, open_idle_sessions};
@@ -23,7 +23,7 @@ async fn twenty_concurrent_reads_use_at_most_two_connections() {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         let accounts = ["CREATE USER clew@'%' WITH MAX_USER_CONNECTIONS 2", "GRANT PROCESS, SELECT ON *.* TO clew@'%'"];
         server.run(&accounts).await.unwrap();
-        let node: NodeUrl = server.url_for("clew", "").parse().unwrap();
+        let node: NodeUrl = server.url_for_account("clew", "").parse().unwrap();
         let (selection, form) = (SessionSelection::default(), OutputFormat::Csv { formula_guard: true });
         let read = async |at: usize| match at % 5 {
             0 => take_snapshot(&node, &selection, StatementForm::Full, form, &LIMITS).await.map(|_| ()),
@@ -58,7 +58,9 @@ async fn kill_succeeds_while_a_read_hangs() {
         assert_eq!(find_sessions(&node, &[session.id], &LIMITS).await.unwrap().sessions.len(), 1, "{flavor}");
         let victim = Victim::for_session(session, &seen.read);
         let outcome =
-            kill_victim(&node, &victim, KillTarget::Connection, &ProtectedAccounts::default(), &LIMITS).await.unwrap();
+            kill_single_victim(&node, &victim, KillTarget::Connection, &ProtectedAccounts::default(), &LIMITS)
+                .await
+                .unwrap();
         assert_eq!(outcome, KillOutcome::Killed, "{flavor}");
 
         assert!(!hanging.is_finished() && (&mut waiting).now_or_never().is_none(), "{flavor}");

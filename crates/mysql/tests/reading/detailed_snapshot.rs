@@ -182,9 +182,9 @@ async fn missing_privileges_for_details_are_reported() {
     use LimitationKind::{NoMetadataLocks, NoProgramNames, NoRowLocks, NoStatementDigests};
     let server = start(Flavor::MySql, &[]).await;
     server.run(&["CREATE USER low@'%' IDENTIFIED BY 'x'", "GRANT PROCESS ON *.* TO low@'%'"]).await.unwrap();
-    let (_, limitations) = read_rows(&server.url_for("low", "x"), StatementForm::Full).await;
+    let (_, limitations) = read_rows(&server.url_for_account("low", "x"), StatementForm::Full).await;
     let kinds: Vec<_> = limitations.iter().map(|(kind, _)| *kind).collect();
     assert_eq!(kinds, [NoRowLocks, NoMetadataLocks, NoStatementDigests, NoProgramNames]);
     server.run(&[&limitations[2].1]).await.unwrap();
-    assert_eq!(read_rows(&server.url_for("low", "x"), StatementForm::Full).await.1, []);
+    assert_eq!(read_rows(&server.url_for_account("low", "x"), StatementForm::Full).await.1, []);
 }

@@ -25,7 +25,7 @@ async fn suggested_grants_remove_limitations(flavor: Flavor) {
     let server = Server::start(flavor, &options).await.unwrap();
     server.run(&["CREATE USER `o'dd`@'127.0.0.1' IDENTIFIED BY 'x'"]).await.unwrap();
     let _others = open_idle_sessions(&server, 3).await.unwrap();
-    let url = server.url_for("o%27dd", "x");
+    let url = server.url_for_account("o%27dd", "x");
 
     let snapshot = take(&url, &SessionSelection::default(), true).await.unwrap();
     assert_eq!(snapshot.summary.rows, 0);
@@ -87,7 +87,7 @@ async fn process_privilege_shows_all_sessions_and_transactions() {
         let mut others = open_idle_sessions(&server, 2).await.unwrap();
         others.sessions[0].execute("START TRANSACTION").await.unwrap();
         others.sessions[0].execute("INSERT INTO shop.t VALUES (1), (2)").await.unwrap();
-        let records = csv_of(&server.url_for("clew", "x"), &SessionSelection::default(), true).await;
+        let records = csv_of(&server.url_for_account("clew", "x"), &SessionSelection::default(), true).await;
         let id = others.sessions[0].id.to_string();
         let record = records.iter().find(|record| record[0] == id).unwrap();
         assert_eq!((records.len(), record[11].as_str(), record[14].as_str()), (2, "RUNNING", "2"), "{flavor}");

@@ -29,7 +29,7 @@ async fn plain_password_is_not_sent_without_tls() {
     ] {
         for parameters in ["tls=off", "tls=preferred", ""] {
             let rogue = RogueServer::start(mode.clone()).await.unwrap();
-            let failure = read(&rogue.url_for("clew", PASSWORD, parameters), 1 << 30).await.unwrap_err();
+            let failure = read(&rogue.url_for_account("clew", PASSWORD, parameters), 1 << 30).await.unwrap_err();
             assert_eq!(failure.kind, FailureKind::AccessDenied, "{mode:?}: {failure}");
             assert!(failure.detail.contains(expected) && failure.detail.contains("fix:"), "{mode:?}: {failure}");
             assert_eq!(rogue.find_password_leak(PASSWORD), None, "{mode:?} {parameters}");
@@ -40,7 +40,7 @@ async fn plain_password_is_not_sent_without_tls() {
 #[tokio::test]
 async fn password_is_encrypted_with_the_servers_key_only_if_configured() {
     let rogue = RogueServer::start(RogueAttack::FullAuthentication).await.unwrap();
-    let _ = read(&rogue.url_for("clew", PASSWORD, "tls=off&get-server-public-key=on"), 1 << 30).await;
+    let _ = read(&rogue.url_for_account("clew", PASSWORD, "tls=off&get-server-public-key=on"), 1 << 30).await;
     assert_eq!(rogue.find_password_leak(PASSWORD), Some(PasswordLeak::Rsa));
 
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
@@ -99,16 +99,16 @@ async fn local_file_is_not_sent() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "content of a local file").unwrap();
     let rogue = RogueServer::start(RogueAttack::LocalInfile(file.path().display().to_string())).await.unwrap();
-    let failure = read(&rogue.url_for("clew", "", "tls=off"), 1 << 30).await.unwrap_err();
+    let failure = read(&rogue.url_for_account("clew", "", "tls=off"), 1 << 30).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::NotMysql, "{failure}");
     assert!(failure.detail.contains("requests a local file"), "{failure}");
-    assert!(!rogue.received_bytes().windows(10).any(|part| part == b"local file"));
+    assert!(!rogue.received_payload().windows(10).any(|part| part == b"local file"));
 }
 
 #[tokio::test]
 async fn statement_of_200_mib_is_truncated_and_reported() {
     let rogue = RogueServer::start(RogueAttack::HugePacket { bytes: 200 << 20 }).await.unwrap();
-    let snapshot = read(&rogue.url_for("clew", "", "tls=off"), 1 << 30).await.unwrap();
+    let snapshot = read(&rogue.url_for_account("clew", "", "tls=off"), 1 << 30).await.unwrap();
     let kinds: Vec<_> = snapshot.summary.limitations.iter().map(|limitation| limitation.kind).collect();
     assert!(kinds.contains(&LimitationKind::StatementsTruncated), "{kinds:?}");
     assert_eq!(snapshot.summary.rows, 1);
@@ -120,7 +120,7 @@ async fn endless_responses_end_at_the_byte_limit() {
         [RogueAttack::EndlessRows, RogueAttack::EndlessColumns, RogueAttack::HugeColumnCount, RogueAttack::Garbage]
     {
         let rogue = RogueServer::start(mode.clone()).await.unwrap();
-        let failure = read(&rogue.url_for("clew", "", "tls=off"), 4 << 20).await.unwrap_err();
+        let failure = read(&rogue.url_for_account("clew", "", "tls=off"), 4 << 20).await.unwrap_err();
         assert!(matches!(failure.kind, FailureKind::NotMysql | FailureKind::ServerError), "{mode:?}: {failure}");
         assert!(rogue.attack_bytes_sent() < 16 << 20, "{mode:?}: {} bytes", rogue.attack_bytes_sent());
     }

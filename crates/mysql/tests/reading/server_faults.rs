@@ -7,7 +7,7 @@ use clew_model::{Failure, FailureKind, NodeUrl, SessionSelection};
 use clew_mysql::{OutputFormat, ReadLimits, StatementForm, take_snapshot, wait_for_pending_kills};
 use clew_testkit::{
     ClientCharset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server, ServerOptions, open_idle_sessions,
-    open_idle_sessions_as,
+    open_idle_user_sessions,
 };
 use mysql_async::prelude::Queryable;
 
@@ -109,20 +109,20 @@ async fn wrong_passwords_full_and_dead_servers_are_reported() {
         let options = ServerOptions { max_connections: 10, ..ServerOptions::default() };
         let mut server = Server::start(flavor, &options).await.unwrap();
         server.run(&["CREATE USER clew@'%' IDENTIFIED BY 'right'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
-        let failure = failure_of(&server.url_for("clew", "wrong"), &QUICK).await;
+        let failure = failure_of(&server.url_for_account("clew", "wrong"), &QUICK).await;
         assert_eq!(failure.kind, FailureKind::AccessDenied, "{failure}");
         assert!(!failure.detail.contains("wrong"), "{failure}");
-        let failure = failure_of(&server.url_for("nobody", "x"), &QUICK).await;
+        let failure = failure_of(&server.url_for_account("nobody", "x"), &QUICK).await;
         assert_eq!(failure.kind, FailureKind::AccessDenied, "{failure}");
 
         let full = open_idle_sessions(&server, 10).await.unwrap();
-        let failure = failure_of(&server.url_for("clew", "right"), &QUICK).await;
+        let failure = failure_of(&server.url_for_account("clew", "right"), &QUICK).await;
         assert_eq!(failure.kind, FailureKind::TooManyConnections, "{failure}");
         assert!(failure.detail.contains("extra_port of MariaDB, admin_port of MySQL"), "{failure}");
         drop(full);
 
         server.kill().unwrap();
-        let failure = failure_of(&server.url_for("clew", "right"), &QUICK).await;
+        let failure = failure_of(&server.url_for_account("clew", "right"), &QUICK).await;
         assert_eq!(failure.kind, FailureKind::Unreachable, "{failure}");
     }
 }
@@ -133,7 +133,7 @@ async fn privileged_reads_succeed_on_a_full_server() {
         let options = ServerOptions { max_connections: 10, ..ServerOptions::default() };
         let server = Server::start(flavor, &options).await.unwrap();
         server.run(&["CREATE USER app@'%'"]).await.unwrap();
-        let _full = open_idle_sessions_as(&server, "app", 10).await.unwrap();
+        let _full = open_idle_user_sessions(&server, "app", 10).await.unwrap();
         // One connection beyond max_connections is reserved for administrators: a read must not open a second one.
         for _ in 0..30 {
             let snapshot = take(&server.url(), &SessionSelection::default(), true).await.unwrap();
@@ -164,7 +164,7 @@ async fn read_retries_until_a_connection_is_free() {
         let server = Server::start(flavor, &options).await.unwrap();
         server.run(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
         let mut full = open_idle_sessions(&server, 10).await.unwrap();
-        let (url, selection) = (server.url_for("clew", ""), SessionSelection::default());
+        let (url, selection) = (server.url_for_account("clew", ""), SessionSelection::default());
         let ends_soon = async {
             tokio::time::sleep(Duration::from_millis(60)).await;
             drop(full.sessions.pop());
@@ -185,8 +185,8 @@ async fn accounts_blocked_after_failed_logins_are_access_denied() {
             }
         };
         server.run(&create).await.unwrap();
-        failure_of(&server.url_for("clew", "wrong"), &QUICK).await;
-        let failure = failure_of(&server.url_for("clew", "right"), &QUICK).await;
+        failure_of(&server.url_for_account("clew", "wrong"), &QUICK).await;
+        let failure = failure_of(&server.url_for_account("clew", "right"), &QUICK).await;
         assert!(failure.detail.contains("locked") || failure.detail.contains("blocked"), "{failure}");
         assert_eq!(failure.kind, FailureKind::AccessDenied, "{failure}");
     }

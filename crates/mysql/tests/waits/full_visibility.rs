@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_diagnose::waits::{WaitGraph, WaitParticipant, build_wait_graph};
-use clew_mysql::{KillOutcome, KillTarget, ReadLimits, Victim, find_sessions, kill_victim};
+use clew_mysql::{KillOutcome, KillTarget, ReadLimits, Victim, find_sessions, kill_single_victim};
 use clew_testkit::{BuiltScenario, Flavor, Scenario, Server, ServerOptions};
 
 use super::oracle::{Names, expected_roots, expected_waits, observe};
@@ -135,7 +135,7 @@ async fn kill_party(graph: &WaitGraph, victim: WaitParticipant, server: &Server)
     let (node, protected) = (server.url().parse().unwrap(), ProtectedAccounts::default());
     let read = find_sessions(&node, &[], &ReadLimits::default()).await.map_err(|failure| failure.to_string())?.read;
     let session_victim = Victim::for_session(session, &read);
-    match kill_victim(&node, &session_victim, KillTarget::Connection, &protected, &ReadLimits::default()).await {
+    match kill_single_victim(&node, &session_victim, KillTarget::Connection, &protected, &ReadLimits::default()).await {
         Ok(outcome @ (KillOutcome::Refused(_) | KillOutcome::AlreadyGone)) => Err(format!("{session:?}: {outcome}")),
         Ok(_) => Ok(true),
         Err(failure) => Err(failure.to_string()),

@@ -18,7 +18,7 @@ async fn suggested_grants_complete_the_graph(flavor: Flavor, name: &str, steps: 
     let built = scenario.build(&server).await.unwrap();
     let names = Names::of(&built);
     for &step in steps {
-        let graph = build_wait_graph(&observe_as(&server.url_for("clew", "x")).await);
+        let graph = build_wait_graph(&observe_as(&server.url_for_account("clew", "x")).await);
         assert_eq!(kinds(&graph), step, "{graph:#?}");
         let found = names.waits(&graph);
         assert!(found.iter().all(|wait| expected_waits(&scenario).contains(wait)), "{found:?}");

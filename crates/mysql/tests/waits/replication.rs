@@ -5,7 +5,7 @@ use clew_diagnose::waits::SessionRole;
 use clew_model::NodeUrl;
 use clew_mysql::{
     ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ReadLimits, SessionLookupResult, Victim, find_sessions,
-    kill_victim, read_user_sessions,
+    kill_single_victim, read_user_sessions,
 };
 use clew_testkit::{Flavor, Server, ServerOptions};
 use mysql_async::Row;
@@ -94,7 +94,7 @@ async fn applier_is_not_killed(flavor: Flavor, options: &[&str]) {
         (Victim::for_session(&session, &read), KillTarget::Connection),
         (Victim::for_statement(&session, &read), KillTarget::Query),
     ] {
-        let outcome = kill_victim(&node, &victim, kind, &no_protected_accounts, &limits).await.unwrap();
+        let outcome = kill_single_victim(&node, &victim, kind, &no_protected_accounts, &limits).await.unwrap();
         assert_eq!(outcome, KillOutcome::Refused(KillRefusal::Internal), "{flavor} {options:?}");
     }
     assert_eq!(sleeping_session(&replica).await, applier);

@@ -14,7 +14,7 @@ use crate::error::StoreError;
 /// Mask for the permission bits of group and others.
 const NON_OWNER_PERMISSION_MASK: u32 = 0o077;
 /// File mode bit that is set on shared directories such as `/tmp`.
-const STICKY_BIT: u32 = 0o1000;
+const STICKY_MODE_BIT: u32 = 0o1000;
 /// Name prefixes of the expected entries in a data directory: Clew's files and directories, and `lost+found`.
 const EXPECTED_ENTRY_PREFIXES: [&str; 6] = ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
 /// Name prefixes of the files whose permissions Clew restricts.
@@ -106,7 +106,7 @@ fn restrict_file_mode(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(
     if !is_owned_by_process(&found) {
         return Err(refused("it belongs to another account"));
     }
-    if before & STICKY_BIT != 0 {
+    if before & STICKY_MODE_BIT != 0 {
         return Err(refused("it is a directory that accounts share"));
     }
     if let Some(foreign) = foreign {

@@ -7,7 +7,7 @@ use clew_model::{AccessKeyId, AuditEvent, Origin, UserId};
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::revocation::{AffectedUserSet, revoke_temporary_keys, revoke_tokens};
+use super::revocation::{AffectedUserSet, revoke_temporary_access_keys, revoke_tokens};
 use super::row_mapping::parse_column;
 use super::users::require_user;
 use crate::credentials::{AccessKey, AccessKeyRecord};
@@ -108,7 +108,7 @@ impl Store {
             .await
             .map_err(tx.error_mapper())?;
         let Some(user) = users.first() else { return Ok(false) };
-        let event = self.commit_access_key_change(tx.transaction(), by, "UpdateAccessKey", id, user, enabled).await?;
+        let event = self.revoke_and_build_event(tx.transaction(), by, "UpdateAccessKey", id, user, enabled).await?;
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
@@ -123,12 +123,12 @@ impl Store {
             .await
             .map_err(tx.error_mapper())?;
         let Some(user) = users.first() else { return Ok(false) };
-        let event = self.commit_access_key_change(tx.transaction(), by, "DeleteAccessKey", id, user, false).await?;
+        let event = self.revoke_and_build_event(tx.transaction(), by, "DeleteAccessKey", id, user, false).await?;
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
-    async fn commit_access_key_change(
+    async fn revoke_and_build_event(
         &self,
         transaction: &mut Transaction,
         by: &Origin,
@@ -143,7 +143,7 @@ impl Store {
         if !usable {
             let now = self.clock.unix_seconds();
             tokens = revoke_tokens(transaction, AffectedUserSet::User(&user.id), now).await?;
-            keys = revoke_temporary_keys(transaction, &user.id, now).await?;
+            keys = revoke_temporary_access_keys(transaction, &user.id, now).await?;
         }
         Ok(AuditEvent {
             domain_id: Some(user.domain_id),

@@ -124,13 +124,13 @@ impl Store {
     }
 
     /// Returns all policies that apply to a user, attached either directly or through a group.
-    pub async fn list_user_grants(&self, user: &UserId) -> Result<Vec<StoredPolicyGrant>, StoreError> {
+    pub async fn list_user_policy_grants(&self, user: &UserId) -> Result<Vec<StoredPolicyGrant>, StoreError> {
         let rows = query(SELECT_GRANTS_BY_USER)
             .bind(user.as_str())
             .fetch_all(&self.database)
             .await
             .map_err(StoreError::database_error("look up policies"))?;
-        rows.iter().map(grant_from_row).collect()
+        rows.iter().map(policy_grant_from_row).collect()
     }
 }
 
@@ -205,7 +205,7 @@ fn attachment_from_row(row: &Row) -> Result<Attachment, StoreError> {
     Ok(Attachment { policy, grantee, project: parse_nullable_column(row, "project_id")? })
 }
 
-fn grant_from_row(row: &Row) -> Result<StoredPolicyGrant, StoreError> {
+fn policy_grant_from_row(row: &Row) -> Result<StoredPolicyGrant, StoreError> {
     let failed = StoreError::database_error("read a policy");
     let own: Option<String> = row.try_get("own_name").map_err(&failed)?;
     let system: Option<String> = row.try_get("system_policy").map_err(&failed)?;

@@ -11,19 +11,19 @@ use super::{read_setting, write_setting};
 use crate::database::Database;
 use crate::error::StoreError;
 use crate::sealing::AssociatedData;
-use crate::store::{InitialIds, InitialTenant, REGION_SETTING, Store};
+use crate::store::{InitialTenant, InitialTenantIds, REGION_SETTING, Store};
 use crate::users::NewUser;
 
 /// Name of the setting that stores an encrypted constant, which is decrypted to verify the master key.
 pub(super) const CANARY_SETTING: &str = "canary";
-pub(super) const CANARY_ASSOCIATED_DATA: AssociatedData<'static> =
+pub(super) const CANARY_AAD: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: CANARY_SETTING };
 
 /// Plaintext of the encrypted constant in a database with an audit log.
 /// Only a process with the master key can encrypt this plaintext.
 /// If a database contains this plaintext in encrypted form but has no audit log, its audit log was removed.
 /// Clew versions without an audit log encrypt the string `canary` instead.
-pub(super) const CANARY_WITH_AUDIT_LOG: &str = "canary, audited";
+pub(super) const AUDITED_CANARY_PLAINTEXT: &str = "canary, audited";
 
 /// Returns true if the database contains the initial identities.
 pub(crate) async fn is_initialised(database: &Database) -> Result<bool, StoreError> {
@@ -35,9 +35,9 @@ impl Store {
         &self,
         by: &Origin,
         tenant: InitialTenant,
-    ) -> Result<InitialIds, StoreError> {
+    ) -> Result<InitialTenantIds, StoreError> {
         let now = self.clock.unix_seconds();
-        let canary = self.sealer.seal(CANARY_ASSOCIATED_DATA, &SecretString::from(CANARY_WITH_AUDIT_LOG))?;
+        let canary = self.sealer.seal(CANARY_AAD, &SecretString::from(AUDITED_CANARY_PLAINTEXT))?;
         let mut tx = self.begin_audited_transaction("create the initial identities").await?;
         // Two processes may initialise the database concurrently, each with its own key.
         if read_setting(tx.transaction(), CANARY_SETTING).await?.is_some() {
@@ -65,7 +65,7 @@ impl Store {
             ..AuditEvent::new_success(by, "Initialise", tenant.domain_name)
         };
         tx.commit_with_event(&event).await?;
-        Ok(InitialIds { domain_id, project_id, user_id })
+        Ok(InitialTenantIds { domain_id, project_id, user_id })
     }
 
     /// Verifies the master key.
@@ -75,7 +75,7 @@ impl Store {
             what: "metadata",
             reason: format!("{} is empty; restore it from a backup", self.database_path().display()),
         })?;
-        if self.unseal_canary(&canary)?.expose_secret() == CANARY_WITH_AUDIT_LOG {
+        if self.unseal_canary(&canary)?.expose_secret() == AUDITED_CANARY_PLAINTEXT {
             Ok(())
         } else {
             self.start_audit_log().await
@@ -83,11 +83,11 @@ impl Store {
     }
 
     async fn start_audit_log(&self) -> Result<(), StoreError> {
-        let sealed = self.sealer.seal(CANARY_ASSOCIATED_DATA, &SecretString::from(CANARY_WITH_AUDIT_LOG))?;
+        let sealed = self.sealer.seal(CANARY_AAD, &SecretString::from(AUDITED_CANARY_PLAINTEXT))?;
         let mut tx = self.begin_audited_transaction("start the audit log").await?;
         let found = read_setting(tx.transaction(), CANARY_SETTING).await?.unwrap_or_default();
         // Another process may have started the audit log in the meantime.
-        if self.unseal_canary(&found)?.expose_secret() == CANARY_WITH_AUDIT_LOG {
+        if self.unseal_canary(&found)?.expose_secret() == AUDITED_CANARY_PLAINTEXT {
             return Ok(());
         }
         audit::initialise_audit_chain(tx.transaction(), &self.keys.audit).await?;
@@ -96,6 +96,6 @@ impl Store {
     }
 
     fn unseal_canary(&self, sealed: &[u8]) -> Result<SecretString, StoreError> {
-        self.sealer.unseal(CANARY_ASSOCIATED_DATA, sealed).map_err(|_| StoreError::WrongMasterKey)
+        self.sealer.unseal(CANARY_AAD, sealed).map_err(|_| StoreError::WrongMasterKey)
     }
 }

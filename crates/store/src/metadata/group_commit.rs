@@ -115,7 +115,7 @@ impl GroupCommit {
 
     fn enqueue(&self, database: AuditedDatabase, add_to_batch: impl FnOnce(&mut WriteBatch)) {
         let is_idle = {
-            let mut queue = self.lock_queue();
+            let mut queue = self.write_queue_guard();
             add_to_batch(&mut queue.pending);
             !mem::replace(&mut queue.is_writer_running, true)
         };
@@ -128,7 +128,7 @@ impl GroupCommit {
     /// Takes pending writes from the queue, up to the maximum batch size.
     /// If the queue is empty, returns `None` and marks the writer task as stopped.
     fn take_batch(&self) -> Option<WriteBatch> {
-        let mut queue = self.lock_queue();
+        let mut queue = self.write_queue_guard();
         let WriteBatch { events, writes } = &mut queue.pending;
         let (some_events, some_writes) = (events.len().min(MAX_BATCH_SIZE), writes.len().min(MAX_BATCH_SIZE));
         let batch =
@@ -137,7 +137,7 @@ impl GroupCommit {
         queue.is_writer_running.then_some(batch)
     }
 
-    fn lock_queue(&self) -> MutexGuard<'_, WriteQueue> {
+    fn write_queue_guard(&self) -> MutexGuard<'_, WriteQueue> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -152,7 +152,7 @@ struct WriterGuard {
 impl Drop for WriterGuard {
     fn drop(&mut self) {
         if !self.finished {
-            let mut queue = self.group_commit.lock_queue();
+            let mut queue = self.group_commit.write_queue_guard();
             queue.is_writer_running = false;
             queue.pending = WriteBatch::default();
         }
@@ -167,7 +167,7 @@ async fn drain_write_queue(database: AuditedDatabase, mut writer: WriterGuard) {
 }
 
 /// Reason why the transaction of a write batch was rolled back.
-enum BatchError {
+enum WriteBatchError {
     /// The write at this index failed.
     Write(usize, StoreError),
     /// Appending to the audit log failed.
@@ -186,24 +186,24 @@ impl WriteBatch {
         while !self.is_empty() {
             match self.try_execute(database).await {
                 Ok(()) => return self.notify_callers(None),
-                Err(BatchError::Write(index, error)) => self.writes.remove(index).notify_caller(Err(error)),
-                Err(BatchError::Events(error)) => {
+                Err(WriteBatchError::Write(index, error)) => self.writes.remove(index).notify_caller(Err(error)),
+                Err(WriteBatchError::Events(error)) => {
                     Self { events: mem::take(&mut self.events), writes: Vec::new() }
                         .notify_callers(Some(&Arc::new(error)));
                 }
-                Err(BatchError::Transaction(error)) => return self.notify_callers(Some(&Arc::new(error))),
+                Err(WriteBatchError::Transaction(error)) => return self.notify_callers(Some(&Arc::new(error))),
             }
         }
     }
 
-    async fn try_execute(&mut self, database: &AuditedDatabase) -> Result<(), BatchError> {
-        let mut tx = database.begin("write to the database").await.map_err(BatchError::Transaction)?;
+    async fn try_execute(&mut self, database: &AuditedDatabase) -> Result<(), WriteBatchError> {
+        let mut tx = database.begin("write to the database").await.map_err(WriteBatchError::Transaction)?;
         for (index, write) in self.writes.iter_mut().enumerate() {
-            write.execute_write(tx.transaction()).await.map_err(|error| BatchError::Write(index, error))?;
+            write.execute_write(tx.transaction()).await.map_err(|error| WriteBatchError::Write(index, error))?;
         }
         let events: Vec<_> = self.events.iter().map(|pending| (pending.at, &pending.event)).collect();
-        tx.append_events(&database.keys, &events).await.map_err(BatchError::Events)?;
-        tx.commit().await.map_err(BatchError::Transaction)
+        tx.append_events(&database.keys, &events).await.map_err(WriteBatchError::Events)?;
+        tx.commit().await.map_err(WriteBatchError::Transaction)
     }
 
     fn notify_callers(self, error: Option<&Arc<StoreError>>) {

@@ -20,7 +20,7 @@ use crate::store::Store;
 /// SQL clause that selects matching instances.
 /// Each text filter has two parameters: an exact value and a substring.
 /// The placeholder `{elements}` stands for an SQL expression that expands the JSON array of required tags.
-const FROM_MATCHING_INSTANCES_SQL: &str = "FROM instances i WHERE i.project_id = $1 \
+const MATCHING_INSTANCES_FROM_CLAUSE: &str = "FROM instances i WHERE i.project_id = $1 \
      AND ($2 IS NULL OR i.id = $2) AND ($3 IS NULL OR instr(i.id, $3) > 0) \
      AND ($4 IS NULL OR i.name = $4) AND ($5 IS NULL OR instr(i.name, $5) > 0) \
      AND ($6 IS NULL OR EXISTS (SELECT 1 FROM nodes n WHERE n.instance_id = i.id AND n.role = 'master' AND n.host = $6)) \
@@ -152,7 +152,7 @@ impl Store {
         let (id, part_of_id) = parse_text_filter(filter.id.as_deref());
         let (name, part_of_name) = parse_text_filter(filter.name.as_deref());
         let tags = serde_json::to_string(&filter.tags).map_err(StoreError::damaged_value_error("tags"))?;
-        let matching = FROM_MATCHING_INSTANCES_SQL.replace("{elements}", &self.database.json_array_rows_sql("$8"));
+        let matching = MATCHING_INSTANCES_FROM_CLAUSE.replace("{elements}", &self.database.json_array_rows_sql("$8"));
         let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {matching}")))
             .bind(project.as_str())
             .bind(id)

@@ -14,7 +14,7 @@ use crate::store::Store;
 /// Name of the audit operation for a kill.
 const AUDIT_OPERATION_NAME: &str = "KillSession";
 
-const FROM_MATCHING_KILLS_SQL: &str = "FROM killed_sessions WHERE instance_id = $1 AND ($2 IS NULL OR node_id = $2) \
+const MATCHING_KILLS_FROM_CLAUSE: &str = "FROM killed_sessions WHERE instance_id = $1 AND ($2 IS NULL OR node_id = $2) \
      AND ($3 IS NULL OR source = $3) AND ($4 IS NULL OR task_id = $4) \
      AND ($5 IS NULL OR asked_at >= $5) AND ($6 IS NULL OR asked_at < $6)";
 
@@ -116,7 +116,7 @@ impl Store {
             .map_err(&failed)?;
             for row in &rows {
                 let domain = parse_nullable_column(row, "domain_id")?;
-                events.push(build_kill_event(by, domain, &kill_from_row(row)?));
+                events.push(build_kill_event(by, domain, &kill_record_from_row(row)?));
             }
         }
         let events: Vec<_> = events.iter().map(|event| (now, event)).collect();
@@ -130,7 +130,7 @@ impl Store {
         page: Pagination,
     ) -> Result<(Vec<KillRecord>, u64), StoreError> {
         let failed = StoreError::database_error("list kills");
-        let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {FROM_MATCHING_KILLS_SQL}")))
+        let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {MATCHING_KILLS_FROM_CLAUSE}")))
             .bind(filter.instance_id.as_str())
             .bind(filter.node_id.as_ref().map(NodeId::as_str))
             .bind(filter.source.map(KillSource::name))
@@ -141,7 +141,7 @@ impl Store {
             .await
             .map_err(&failed)?;
         let statement =
-            format!("SELECT * {FROM_MATCHING_KILLS_SQL} ORDER BY asked_at DESC, id DESC LIMIT $7 OFFSET $8");
+            format!("SELECT * {MATCHING_KILLS_FROM_CLAUSE} ORDER BY asked_at DESC, id DESC LIMIT $7 OFFSET $8");
         let rows = query(AssertSqlSafe(statement))
             .bind(filter.instance_id.as_str())
             .bind(filter.node_id.as_ref().map(NodeId::as_str))
@@ -154,7 +154,7 @@ impl Store {
             .fetch_all(&self.database)
             .await
             .map_err(&failed)?;
-        let kills: Result<_, _> = rows.iter().map(kill_from_row).collect();
+        let kills: Result<_, _> = rows.iter().map(kill_record_from_row).collect();
         Ok((kills?, total.unsigned_abs()))
     }
 
@@ -188,7 +188,7 @@ fn build_kill_event(by: &Origin, domain_id: Option<DomainId>, kill: &KillRecord)
     }
 }
 
-fn kill_from_row(row: &Row) -> Result<KillRecord, StoreError> {
+fn kill_record_from_row(row: &Row) -> Result<KillRecord, StoreError> {
     let failed = StoreError::database_error("read a kill");
     let text = |column| row.try_get::<String, _>(column).map_err(&failed);
     let optional_text = |column| row.try_get::<Option<String>, _>(column).map_err(&failed);

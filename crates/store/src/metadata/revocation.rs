@@ -67,7 +67,7 @@ pub(super) async fn revoke_issued_temporary_keys(
 }
 
 /// Revokes a user's valid temporary keys. Returns the number of revoked keys.
-pub(super) async fn revoke_temporary_keys(
+pub(super) async fn revoke_temporary_access_keys(
     transaction: &mut Transaction,
     user: &UserId,
     now: i64,

@@ -6,17 +6,17 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use super::audit::{self, AuditMacKeys};
-use super::bootstrap::{CANARY_ASSOCIATED_DATA, CANARY_SETTING, CANARY_WITH_AUDIT_LOG};
+use super::bootstrap::{AUDITED_CANARY_PLAINTEXT, CANARY_AAD, CANARY_SETTING};
 use super::{read_setting, write_setting};
 use crate::database::{Transaction, query};
 use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING};
 use crate::error::StoreError;
-use crate::rotation::RotationSummary;
+use crate::rotation::MasterKeyRotationSummary;
 use crate::sealing::{AssociatedData, Sealer};
 use crate::store::Store;
 
 /// Tables and columns with encrypted secrets.
-const SEALED_COLUMNS: [(&str, &str); 3] =
+const ENCRYPTED_SECRET_COLUMNS: [(&str, &str); 3] =
     [("access_keys", "secret"), ("temporary_keys", "secret"), ("nodes", "password")];
 
 impl Store {
@@ -42,20 +42,20 @@ impl Store {
     }
 
     /// Encrypts all secrets with a new key, replaces the audit chain's MAC key and appends an audit event.
-    pub(crate) async fn reseal_all_secrets(
+    pub(crate) async fn reencrypt_all_secrets(
         &self,
         by: &Origin,
         sealer: &Sealer,
         keys: &DerivedKeys,
-    ) -> Result<RotationSummary, StoreError> {
+    ) -> Result<MasterKeyRotationSummary, StoreError> {
         let mut tx = self.begin_audited_transaction("rotate the master key").await?;
         let transaction = tx.transaction();
         if !self.keys.matches_key_id(read_setting(&mut *transaction, MASTER_KEY_ID_SETTING).await?.as_deref()) {
             return Err(StoreError::MasterKeyRotated);
         }
-        let mut summary = RotationSummary { sealed: 0, damaged: 0 };
-        for (table, column) in SEALED_COLUMNS {
-            self.reseal_column(transaction, sealer, (table, column), &mut summary).await?;
+        let mut summary = MasterKeyRotationSummary { sealed: 0, damaged: 0 };
+        for (table, column) in ENCRYPTED_SECRET_COLUMNS {
+            self.reencrypt_column_secrets(transaction, sealer, (table, column), &mut summary).await?;
         }
         let mut audit_keys = AuditMacKeys::load_audit_mac_keys(transaction, &self.sealer, &self.keys).await?;
         audit::rotate_chain_mac_key(transaction, &mut audit_keys, keys).await?;
@@ -63,7 +63,7 @@ impl Store {
         write_setting(
             transaction,
             CANARY_SETTING,
-            &sealer.seal(CANARY_ASSOCIATED_DATA, &SecretString::from(CANARY_WITH_AUDIT_LOG))?,
+            &sealer.seal(CANARY_AAD, &SecretString::from(AUDITED_CANARY_PLAINTEXT))?,
         )
         .await?;
         write_setting(transaction, MASTER_KEY_ID_SETTING, &keys.id).await?;
@@ -82,12 +82,12 @@ impl Store {
     }
 
     /// Encrypts the secrets in one column with a new key. Skips and counts secrets that cannot be decrypted.
-    async fn reseal_column(
+    async fn reencrypt_column_secrets(
         &self,
         transaction: &mut Transaction,
         sealer: &Sealer,
         (table, column): (&str, &str),
-        summary: &mut RotationSummary,
+        summary: &mut MasterKeyRotationSummary,
     ) -> Result<(), StoreError> {
         let failed = StoreError::database_error("rotate the master key");
         let all = format!("SELECT id, {column} AS sealed FROM {table} WHERE {column} IS NOT NULL");

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::row_mapping::{parse_column, read_hash_column};
 use super::users::require_user;
-use crate::credentials::{AccessKey, IssuingCredential, NewTemporaryKey, TemporaryKeyValidity};
+use crate::credentials::{AccessKey, IssuingCredential, NewTemporaryAccessKey, TemporaryAccessKeyValidity};
 use crate::database::{Transaction, insert_error_mapper, query, query_scalar};
 use crate::error::StoreError;
 use crate::sealing::AssociatedData;
@@ -16,7 +16,7 @@ use crate::store::Store;
 impl Store {
     /// Creates a temporary access key. Stores its encrypted secret and the hash of its security token.
     /// Fails with [`StoreError::IssuingCredentialsRevoked`] if the issuing credentials are no longer valid.
-    pub async fn create_temporary_key(&self, by: &Origin, new: &NewTemporaryKey) -> Result<(), StoreError> {
+    pub async fn create_temporary_key(&self, by: &Origin, new: &NewTemporaryAccessKey) -> Result<(), StoreError> {
         let sealed = self.sealer.seal(secret_associated_data(&new.id), &new.secret)?;
         let mut tx = self.begin_audited_transaction("create a temporary access key").await?;
         let user = require_user(tx.transaction(), &new.user_id).await?;
@@ -62,7 +62,7 @@ impl Store {
         let Some(row) = row else { return Ok(None) };
         let Some(user) = self.find_user(&parse_column::<UserId>(&row, "user_id")?).await? else { return Ok(None) };
         let sealed: Vec<u8> = row.try_get("secret").map_err(&failed)?;
-        let temporary = TemporaryKeyValidity {
+        let temporary = TemporaryAccessKeyValidity {
             token_hash: read_hash_column(&row, "token_hash")?,
             expires_at: row.try_get("expires_at").map_err(&failed)?,
             revoked: row.try_get("revoked").map_err(&failed)?,

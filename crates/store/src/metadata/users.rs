@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use super::projects::check_domain_exists;
-use super::revocation::{AffectedUserSet, revoke_temporary_keys, revoke_tokens};
+use super::revocation::{AffectedUserSet, revoke_temporary_access_keys, revoke_tokens};
 use super::row_mapping::parse_column;
 use crate::database::{Executor, Row, Transaction, insert_error_mapper, query, query_scalar};
 use crate::error::StoreError;
@@ -49,7 +49,7 @@ impl Store {
         .execute(tx.transaction())
         .await
         .map_err(tx.error_mapper())?;
-        require_remaining_administrator(tx.transaction(), &before).await?;
+        check_administrator_remains(tx.transaction(), &before).await?;
         let now = self.clock.unix_seconds();
         let (mut tokens, mut keys) = (0, 0);
         let locked_out = update.password_hash.is_some() || update.enabled == Some(false);
@@ -57,7 +57,7 @@ impl Store {
             tokens = revoke_tokens(tx.transaction(), AffectedUserSet::User(id), now).await?;
         }
         if locked_out {
-            keys = revoke_temporary_keys(tx.transaction(), id, now).await?;
+            keys = revoke_temporary_access_keys(tx.transaction(), id, now).await?;
         }
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
@@ -82,7 +82,7 @@ impl Store {
             .execute(tx.transaction())
             .await
             .map_err(tx.error_mapper())?;
-        require_remaining_administrator(tx.transaction(), &before).await?;
+        check_administrator_remains(tx.transaction(), &before).await?;
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id }),
@@ -160,7 +160,7 @@ pub(super) async fn require_user(transaction: &mut Transaction, id: &UserId) -> 
 
 /// Fails if a change leaves the user's domain without an enabled administrator.
 /// `before` is the user before the change.
-async fn require_remaining_administrator(transaction: &mut Transaction, before: &User) -> Result<(), StoreError> {
+async fn check_administrator_remains(transaction: &mut Transaction, before: &User) -> Result<(), StoreError> {
     if !(before.enabled && before.administrator) {
         return Ok(());
     }

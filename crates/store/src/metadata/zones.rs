@@ -27,7 +27,7 @@ impl Store {
     /// Returns true if this process can connect to the nodes in a zone.
     /// Nodes without a zone are always reachable.
     #[must_use]
-    pub fn can_reach_zone(&self, zone: Option<&Zone>) -> bool {
+    pub fn is_zone_reachable(&self, zone: Option<&Zone>) -> bool {
         zone.is_none_or(|zone| self.zones.contains(zone))
     }
 

@@ -4,7 +4,7 @@ use sqlx::AssertSqlSafe;
 
 use super::cell_value::CellValue;
 use super::digest::TableDigest;
-use super::{PAGE_SIZE, copy_error};
+use super::{PAGE_SIZE, metadata_copy_error};
 use crate::database::{Row, Transaction, query, query_scalar};
 use crate::error::StoreError;
 
@@ -299,7 +299,8 @@ impl Table {
 
     pub(super) async fn count_rows(&self, transaction: &mut Transaction) -> Result<u64, StoreError> {
         let count = format!("SELECT COUNT(*) FROM {}", self.name);
-        let count: i64 = query_scalar(AssertSqlSafe(count)).fetch_one(transaction).await.map_err(copy_error())?;
+        let count: i64 =
+            query_scalar(AssertSqlSafe(count)).fetch_one(transaction).await.map_err(metadata_copy_error())?;
         Ok(count.unsigned_abs())
     }
 
@@ -324,9 +325,9 @@ impl Table {
         } else {
             statement
         };
-        let rows = statement.fetch_all(source).await.map_err(copy_error())?;
+        let rows = statement.fetch_all(source).await.map_err(metadata_copy_error())?;
         let last = match rows.last() {
-            Some(last) if self.has_rowid => Some(last.try_get("number").map_err(copy_error())?),
+            Some(last) if self.has_rowid => Some(last.try_get("number").map_err(metadata_copy_error())?),
             _ => None,
         };
         Ok((rows.iter().map(|row| self.read_cell_values(row)).collect::<Result<_, _>>()?, last))
@@ -349,7 +350,7 @@ impl Table {
             let insert = format!("INSERT INTO {name} ({columns}) {overriding}VALUES {placeholders}");
             let insert =
                 page.into_iter().flatten().fold(query(AssertSqlSafe(insert)), super::super::database::Statement::bind);
-            insert.execute(&mut *to).await.map_err(copy_error())?;
+            insert.execute(&mut *to).await.map_err(metadata_copy_error())?;
         }
         Ok(())
     }
@@ -363,7 +364,7 @@ impl Table {
         super::execute_statement(to, declare).await?;
         loop {
             let fetch = query(AssertSqlSafe(format!("FETCH {PAGE_SIZE} FROM {cursor}")));
-            let rows = fetch.fetch_all(&mut *to).await.map_err(copy_error())?;
+            let rows = fetch.fetch_all(&mut *to).await.map_err(metadata_copy_error())?;
             if rows.is_empty() {
                 super::execute_statement(to, format!("CLOSE {cursor}")).await?;
                 return Ok(digest);
@@ -377,7 +378,7 @@ impl Table {
     fn read_cell_values(&self, row: &Row) -> Result<Vec<CellValue>, StoreError> {
         self.columns
             .iter()
-            .map(|(name, column_type)| column_type.read_cell_value(row, name).map_err(copy_error()))
+            .map(|(name, column_type)| column_type.read_cell_value(row, name).map_err(metadata_copy_error()))
             .collect()
     }
 }

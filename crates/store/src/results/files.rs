@@ -53,7 +53,11 @@ impl ResultFiles {
         }
     }
 
-    pub(super) fn remove_unreferenced(&self, referenced: &[String], age: Duration) -> Result<usize, StoreError> {
+    pub(super) fn remove_unreferenced_results(
+        &self,
+        referenced: &[String],
+        age: Duration,
+    ) -> Result<usize, StoreError> {
         let referenced: HashSet<&str> = referenced.iter().map(String::as_str).collect();
         let cutoff = SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
         let failed = || StoreError::file_error("remove old results from", &*self.folder);

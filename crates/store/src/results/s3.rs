@@ -133,7 +133,7 @@ impl S3 {
         let found = timeout(OPERATION_TIMEOUT, self.objects.head(&path)).await;
         let meta = match found {
             Ok(Err(object_store::Error::NotFound { .. })) => return Err(missing()),
-            found => self.convert_response("read", &result.name, found)?,
+            found => self.check_s3_response("read", &result.name, found)?,
         };
         if meta.size != result.bytes {
             let reason = format!("it has {} bytes instead of {}", meta.size, result.bytes);
@@ -148,7 +148,7 @@ impl S3 {
         }
         match timeout(OPERATION_TIMEOUT, self.objects.delete(&self.settings.object_path(name))).await {
             Ok(Err(object_store::Error::NotFound { .. })) => Ok(()),
-            removed => self.convert_response("remove", name, removed),
+            removed => self.check_s3_response("remove", name, removed),
         }
     }
 
@@ -159,10 +159,10 @@ impl S3 {
         name: &str,
         request: impl Future<Output = object_store::Result<T>>,
     ) -> Result<T, StoreError> {
-        self.convert_response(action, name, timeout(OPERATION_TIMEOUT, request).await)
+        self.check_s3_response(action, name, timeout(OPERATION_TIMEOUT, request).await)
     }
 
-    fn convert_response<T>(
+    fn check_s3_response<T>(
         &self,
         action: &'static str,
         name: &str,

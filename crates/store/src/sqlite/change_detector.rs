@@ -15,7 +15,7 @@ use crate::error::StoreError;
 /// See <https://sqlite.org/pragma.html#pragma_data_version>.
 const DATA_VERSION_QUERY: &str = "PRAGMA data_version";
 /// Reads the version counters, which the triggers in `0007_freshness.sql` increment.
-const ACCESS_VERSION_QUERY: &str = "SELECT version, failures FROM access_version";
+const VERSION_COUNTERS_QUERY: &str = "SELECT version, failures FROM access_version";
 
 /// Queries the data version over a dedicated database connection.
 /// The dedicated connection never writes, so each commit by another connection changes its `data_version`.
@@ -71,7 +71,7 @@ impl ChangeDetector {
         if let Some((_, version)) = self.last.filter(|(last, _)| *last == data_version) {
             return Ok(version);
         }
-        let (access, failures) = sqlx::query_as(ACCESS_VERSION_QUERY).fetch_one(connection).await?;
+        let (access, failures) = sqlx::query_as(VERSION_COUNTERS_QUERY).fetch_one(connection).await?;
         self.changes += 1;
         let version = DataVersion { any_table: self.changes, access, failures };
         self.last = Some((data_version, version));

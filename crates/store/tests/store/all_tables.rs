@@ -7,8 +7,8 @@ use clew_model::{
     Pagination, RequestId, SessionSelection, SlowSessionThreshold, Tag, TaskOutcome, TaskStatus, UserId,
 };
 use clew_store::{
-    ClaimRequest, Grantee, InitialIds, IntelligentKillFilter, IssuingCredential, KillFilter, KillSource,
-    NewCollectionTask, NewIntelligentKill, NewKill, NewKillTask, NewTemporaryKey, NewToken, NewUser, PolicyRef,
+    ClaimRequest, Grantee, InitialTenantIds, IntelligentKillFilter, IssuingCredential, KillFilter, KillSource,
+    NewCollectionTask, NewIntelligentKill, NewKill, NewKillTask, NewTemporaryAccessKey, NewToken, NewUser, PolicyRef,
     RecordedKillOutcome, Store, TokenOrigin,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -35,7 +35,7 @@ fn origin() -> Origin {
 }
 
 /// Writes the rows to a new store.
-pub(crate) async fn fill(store: &Store, initial_ids: &InitialIds) {
+pub(crate) async fn fill(store: &Store, initial_ids: &InitialTenantIds) {
     let (domain, project) = (&initial_ids.domain_id, &initial_ids.project_id);
     let retail = store.create_enterprise_project(&origin(), domain, "retail", "shops").await.unwrap();
     let ada = fill_identities(store, initial_ids).await;
@@ -62,7 +62,7 @@ pub(crate) async fn fill(store: &Store, initial_ids: &InitialIds) {
     fill_tasks(store, initial_ids).await;
 
     assert!(store.set_kill_tasks_enabled(&origin(), project, &instance, true).await.unwrap());
-    let criteria = KillCriteria { user: Some("app".into()), ..KillCriteria::with_min_seconds(7) };
+    let criteria = KillCriteria { user: Some("app".into()), ..KillCriteria::with_min_state_seconds(7) };
     let kill_task = NewKillTask { criteria, masked: true, duration: None, audit_detail: json!({ "time": 7 }) };
     store.add_kill_task(&origin(), project, &instance, &kill_task).await.unwrap().unwrap();
     fill_kills(store, initial_ids, &ada).await;
@@ -72,7 +72,7 @@ pub(crate) async fn fill(store: &Store, initial_ids: &InitialIds) {
     }
 }
 
-async fn fill_identities(store: &Store, initial_ids: &InitialIds) -> UserId {
+async fn fill_identities(store: &Store, initial_ids: &InitialTenantIds) -> UserId {
     let domain = &initial_ids.domain_id;
     let ada = NewUser {
         name: "ada".into(),
@@ -88,7 +88,7 @@ async fn fill_identities(store: &Store, initial_ids: &InitialIds) -> UserId {
     let system = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
     let (project, user) = (Some(&initial_ids.project_id), Grantee::User(ada.clone()));
     assert!(store.attach_policy(&origin(), &system, &user, project).await.unwrap());
-    let temporary = NewTemporaryKey {
+    let temporary = NewTemporaryAccessKey {
         user_id: ada.clone(),
         id: TEMPORARY_KEY.parse().unwrap(),
         secret: SecretString::from("secret of the temporary key"),
@@ -125,7 +125,7 @@ fn claim() -> ClaimRequest {
     }
 }
 
-async fn fill_tasks(store: &Store, initial_ids: &InitialIds) {
+async fn fill_tasks(store: &Store, initial_ids: &InitialTenantIds) {
     let (finished, failed) = (
         TaskOutcome::Finished { result_name: "a result.csv".into(), rows: 3, bytes: 42, sha256: "ab".repeat(32) },
         TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer")),
@@ -140,7 +140,7 @@ async fn fill_tasks(store: &Store, initial_ids: &InitialIds) {
     store.enqueue_task(&task(initial_ids, TASKS[0]), 9).await.unwrap();
 }
 
-fn task(initial_ids: &InitialIds, id: &str) -> NewCollectionTask {
+fn task(initial_ids: &InitialTenantIds, id: &str) -> NewCollectionTask {
     NewCollectionTask {
         request_id: id.parse().unwrap(),
         project_id: initial_ids.project_id.clone(),
@@ -151,7 +151,7 @@ fn task(initial_ids: &InitialIds, id: &str) -> NewCollectionTask {
     }
 }
 
-fn kill(initial_ids: &InitialIds, session_id: u64) -> NewKill {
+fn kill(initial_ids: &InitialTenantIds, session_id: u64) -> NewKill {
     NewKill {
         project_id: initial_ids.project_id.clone(),
         instance_id: INSTANCE.parse().unwrap(),
@@ -171,7 +171,7 @@ fn kill(initial_ids: &InitialIds, session_id: u64) -> NewKill {
     }
 }
 
-async fn fill_kills(store: &Store, initial_ids: &InitialIds, ada: &UserId) {
+async fn fill_kills(store: &Store, initial_ids: &InitialTenantIds, ada: &UserId) {
     let kill = |session_id| kill(initial_ids, session_id);
     let ids = store.insert_kills(&[kill(7), kill(8)]).await.unwrap();
     store.record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Killed, String::new())]).await.unwrap();
@@ -214,7 +214,7 @@ pub(crate) async fn verify(store: &Store) {
     assert_eq!(store.list_group_members(&group.id).await.unwrap()[0].id, ada.id);
     let policy = store.find_policy_by_name(&domain.id, "look").await.unwrap().unwrap();
     assert_eq!((&*policy.document, &*policy.description), (DOCUMENT, "only look"));
-    assert_eq!(store.list_user_grants(&ada.id).await.unwrap().len(), 2);
+    assert_eq!(store.list_user_policy_grants(&ada.id).await.unwrap().len(), 2);
     let enterprise: Vec<_> = store.list_enterprise_projects(&domain.id).await.unwrap();
     assert_eq!(enterprise.iter().map(|one| &*one.name).collect::<Vec<_>>(), ["default", "retail"]);
 
@@ -271,7 +271,7 @@ pub(crate) async fn use_after_restore(store: &Store) {
     let domain = store.list_domains().await.unwrap().remove(0);
     let project = store.list_all_projects().await.unwrap().remove(0);
     let admin = store.find_user_by_name("acme", "admin").await.unwrap().unwrap();
-    let initial_ids = InitialIds { domain_id: domain.id.clone(), project_id: project.id, user_id: admin.id };
+    let initial_ids = InitialTenantIds { domain_id: domain.id.clone(), project_id: project.id, user_id: admin.id };
     let claimed = store.claim_tasks(claim()).await.unwrap().tasks.remove(0);
     let failed = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
     assert!(store.complete_task(&claimed.task.request_id, claimed.fence, &failed).await.unwrap());

@@ -8,7 +8,9 @@ use std::time::Duration;
 use clew_model::{
     AccessKeyId, InstanceId, NewInstance, NewNode, NodeId, NodeRole, Origin, ProjectId, RequestId, SessionSelection,
 };
-use clew_store::{ClaimRequest, ClaimedTask, Clock, InitialIds, InitialTenant, NewCollectionTask, Store, StoreError};
+use clew_store::{
+    ClaimRequest, ClaimedTask, Clock, InitialTenant, InitialTenantIds, NewCollectionTask, Store, StoreError,
+};
 use secrecy::SecretString;
 use sqlx::Connection;
 
@@ -24,7 +26,7 @@ pub(crate) fn origin() -> Origin {
 
 pub(crate) struct Fixture {
     pub(crate) store: Store,
-    pub(crate) initial_ids: InitialIds,
+    pub(crate) initial_ids: InitialTenantIds,
     pub(crate) backend: Backend,
     now: Arc<AtomicI64>,
 }

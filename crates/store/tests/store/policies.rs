@@ -64,15 +64,15 @@ async fn policy_applies_directly_and_through_groups() {
         project: project.cloned(),
     };
     assert_eq!(
-        store.list_user_grants(&ada).await.unwrap(),
+        store.list_user_policy_grants(&ada).await.unwrap(),
         [
             grant(&own_policy, None, None),
             grant(&stored_system_policy, Some("dbas"), None),
             grant(&own_policy, Some("dbas"), Some(project)),
         ]
     );
-    assert_eq!(store.list_user_grants(&grace).await.unwrap(), [grant(&stored_system_policy, None, None)]);
-    assert!(store.list_user_grants(&fixture.initial_ids.user_id).await.unwrap().is_empty());
+    assert_eq!(store.list_user_policy_grants(&grace).await.unwrap(), [grant(&stored_system_policy, None, None)]);
+    assert!(store.list_user_policy_grants(&fixture.initial_ids.user_id).await.unwrap().is_empty());
 
     let attached = Attachment { policy: own.clone(), grantee: Grantee::User(ada.clone()), project: None };
     assert_eq!(
@@ -88,7 +88,7 @@ async fn policy_applies_directly_and_through_groups() {
     );
     assert!(store.detach_policy(&origin(), &own, &Grantee::Group(dbas.clone()), Some(project)).await.unwrap());
     store.remove_group(&origin(), &dbas).await.unwrap();
-    assert_eq!(store.list_user_grants(&ada).await.unwrap(), [grant(&own_policy, None, None)]);
+    assert_eq!(store.list_user_policy_grants(&ada).await.unwrap(), [grant(&own_policy, None, None)]);
     store.remove_user(&origin(), &ada).await.unwrap();
     assert!(
         store.list_policy_attachments(&own).await.unwrap().is_empty(),
@@ -151,7 +151,7 @@ async fn policy_limits_of_users_and_groups_are_enforced() {
         let refused = store.attach_policy(&origin(), policy, grantee, None).await;
         assert!(matches!(refused, Err(StoreError::TooManyPolicies { policies: 4, .. })), "{refused:?}");
     }
-    assert_eq!(store.list_user_grants(&ada).await.unwrap().len(), 3);
+    assert_eq!(store.list_user_policy_grants(&ada).await.unwrap().len(), 3);
     let idle = Grantee::Group(store.create_group(&origin(), domain, "idle", "").await.unwrap());
     for policy in [&one, &two, &system_policy()] {
         assert!(store.attach_policy(&origin(), policy, &idle, None).await.unwrap());

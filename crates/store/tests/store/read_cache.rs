@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clew_model::{AccessKeyId, AuditEvent, Failure, FailureKind, Instance, ProjectId, RequestId, Tag, TaskOutcome};
 use clew_store::{
-    CachedView, Clock, Grantee, IssuingCredential, LockoutState, NewCollectionTask, NewTemporaryKey, NewToken,
+    CachedView, Clock, Grantee, IssuingCredential, LockoutState, NewCollectionTask, NewTemporaryAccessKey, NewToken,
     PolicyRef, ProjectChange, Store, TokenOrigin, UserChange,
 };
 use secrecy::SecretString;
@@ -96,7 +96,7 @@ impl CacheFixture {
             origin: TokenOrigin::Api,
         };
         store.insert_token(&token).await.unwrap();
-        let temporary = NewTemporaryKey {
+        let temporary = NewTemporaryAccessKey {
             user_id: user.clone(),
             id: TEMPORARY.parse().unwrap(),
             secret: SecretString::from("a temporary secret"),

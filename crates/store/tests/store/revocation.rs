@@ -2,7 +2,7 @@
 
 use clew_model::{AccessKeyId, GroupId, PolicyId, UserId};
 use clew_store::{
-    Grantee, IssuingCredential, NewTemporaryKey, NewToken, PolicyRef, ProjectChange, StoreError, TokenOrigin,
+    Grantee, IssuingCredential, NewTemporaryAccessKey, NewToken, PolicyRef, ProjectChange, StoreError, TokenOrigin,
     UserChange,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -54,7 +54,7 @@ impl RevocationFixture {
                 origin: TokenOrigin::Api,
             };
             store.insert_token(&token).await.unwrap();
-            let key = NewTemporaryKey {
+            let key = NewTemporaryAccessKey {
                 user_id: user.clone(),
                 id: temporary_key_id(hash),
                 secret: SecretString::from("a temporary secret"),
@@ -241,7 +241,7 @@ async fn expired_temporary_key_is_removed_with_old_tokens() {
     assert_eq!(store.remove_tokens_expired_before(EXPIRES_AT).await.unwrap(), 0);
     assert_eq!(store.remove_tokens_expired_before(EXPIRES_AT + 1).await.unwrap(), 4);
     assert!(store.find_access_key(&temporary_key_id(ADA_TOKEN)).await.unwrap().is_none());
-    let orphan = NewTemporaryKey {
+    let orphan = NewTemporaryAccessKey {
         user_id: UserId::generate(),
         id: AccessKeyId::generate(),
         secret: SecretString::from("x"),
@@ -256,7 +256,7 @@ async fn expired_temporary_key_is_removed_with_old_tokens() {
 async fn temporary_key_is_revoked_with_its_token() {
     let scene = RevocationFixture::new(true).await;
     let (store, ada) = (&scene.fixture.store, &scene.ada);
-    let key = |id: &str, issued_for| NewTemporaryKey {
+    let key = |id: &str, issued_for| NewTemporaryAccessKey {
         user_id: ada.clone(),
         id: id.parse().unwrap(),
         secret: SecretString::from("a temporary secret"),
@@ -303,7 +303,7 @@ async fn temporary_key_is_not_issued_for_revoked_credentials() {
     let scene = RevocationFixture::new(true).await;
     let store = &scene.fixture.store;
     let create = async |issued_for: IssuingCredential| {
-        let key = NewTemporaryKey {
+        let key = NewTemporaryAccessKey {
             user_id: scene.ada.clone(),
             id: AccessKeyId::generate(),
             secret: SecretString::from("a temporary secret"),

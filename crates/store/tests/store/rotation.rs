@@ -102,10 +102,14 @@ async fn next_key_is_promoted_if_only_it_matches_the_database() {
     let folder = backend.folder.path();
     drop(create_filled_store(&backend).await);
     let data = folder.join("data");
-    let prepared = Store::prepare_rotation(backend::location(folder)).unwrap();
+    let prepared = Store::prepare_master_key_rotation(backend::location(folder)).unwrap();
     assert_eq!(prepared, data.join("master.key.next"));
     let (old, next) = (key(folder, "master.key").unwrap(), key(folder, "master.key.next").unwrap());
-    assert_eq!(Store::prepare_rotation(backend::location(folder)).unwrap(), prepared, "the key is created once");
+    assert_eq!(
+        Store::prepare_master_key_rotation(backend::location(folder)).unwrap(),
+        prepared,
+        "the key is created once"
+    );
     all_tables::verify(&Store::open(backend::location(folder)).await.unwrap()).await;
     assert_eq!(key(folder, "master.key.next").as_ref(), Some(&next), "the next key is not promoted yet");
     Store::rotate_master_key(&origin(), backend::location(folder)).await.unwrap();

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use crate::fixture::{Fixture, NODE_PASSWORD, SECRET_KEY, all_bytes, new_instance, origin, tenant};
 use crate::subprocess;
 use clew_model::AccessKeyId;
-use clew_store::{IssuingCredential, NewTemporaryKey, NewToken, Store, StoreError, TokenOrigin, UserChange};
+use clew_store::{IssuingCredential, NewTemporaryAccessKey, NewToken, Store, StoreError, TokenOrigin, UserChange};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
@@ -54,7 +54,7 @@ async fn use_all_secrets(fixture: &Fixture) {
     let hash: [u8; 32] = Sha256::digest(TOKEN).into();
     let second: AccessKeyId = "AKSECOND000000000000".parse().unwrap();
     store.create_access_key(&origin(), user, &second, &SecretString::from(SECOND_KEY)).await.unwrap();
-    let temporary = NewTemporaryKey {
+    let temporary = NewTemporaryAccessKey {
         user_id: user.clone(),
         id: "AKTEMPORARY000000000".parse().unwrap(),
         secret: SecretString::from(TEMPORARY_KEY),

@@ -51,8 +51,10 @@ async fn tasks_of_a_node_are_claimed_in_its_zone_only() {
     }
     let (none, first, both) =
         (fixture.store_in_zones(&[]), fixture.store_in_zones(&["dmz"]), fixture.store_in_zones(&["dmz-2", "dmz"]));
-    assert!(none.can_reach_zone(None) && first.can_reach_zone(None) && first.can_reach_zone(Some(&zone("dmz"))));
-    assert!(!none.can_reach_zone(Some(&zone("dmz"))) && !first.can_reach_zone(Some(&zone("dmz-2"))));
+    assert!(
+        none.is_zone_reachable(None) && first.is_zone_reachable(None) && first.is_zone_reachable(Some(&zone("dmz")))
+    );
+    assert!(!none.is_zone_reachable(Some(&zone("dmz"))) && !first.is_zone_reachable(Some(&zone("dmz-2"))));
     assert_eq!(next(&none).await.as_ref(), Some(&nodes[0]));
     assert_eq!(next(&none).await, None, "the other nodes have zones");
     assert_eq!(next(&first).await.as_ref(), Some(&nodes[1]), "in turn");

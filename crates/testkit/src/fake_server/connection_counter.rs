@@ -13,7 +13,7 @@ pub(crate) struct ConnectionCounter {
 
 /// Guard that counts a connection as open in the counters of its server and its fleet until it is dropped.
 #[derive(Debug)]
-pub(super) struct OpenConnection([Arc<ConnectionCounter>; 2]);
+pub(super) struct OpenConnectionGuard([Arc<ConnectionCounter>; 2]);
 
 impl ConnectionCounter {
     /// Returns the number of open connections.
@@ -32,7 +32,7 @@ impl ConnectionCounter {
     }
 }
 
-impl OpenConnection {
+impl OpenConnectionGuard {
     pub(super) fn new(counters: [Arc<ConnectionCounter>; 2]) -> Self {
         for counter in &counters {
             counter.accepted.fetch_add(1, SeqCst);
@@ -43,7 +43,7 @@ impl OpenConnection {
     }
 }
 
-impl Drop for OpenConnection {
+impl Drop for OpenConnectionGuard {
     fn drop(&mut self) {
         for counter in &self.0 {
             counter.open.fetch_sub(1, SeqCst);

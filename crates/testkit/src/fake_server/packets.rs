@@ -7,7 +7,7 @@ pub(crate) const EOF_PACKET: [u8; 5] = [0xfe, 0, 0, 2, 0];
 
 /// Capability flags that the fake server sends in its greeting packet.
 // LONG_PASSWORD | CONNECT_WITH_DB | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH | CONNECT_ATTRS
-const SERVER_CAPABILITIES: u32 = 0x1 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x0008_0000 | 0x0010_0000;
+const SERVER_CAPABILITY_FLAGS: u32 = 0x1 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x0008_0000 | 0x0010_0000;
 /// Authentication nonce in a greeting packet. A constant is sufficient, because tests need no security.
 pub(crate) const GREETING_NONCE: [u8; 20] = *b"12345678123456789012";
 
@@ -18,7 +18,7 @@ pub(super) fn encode_fake_greeting(connection: u32) -> Vec<u8> {
 
 /// Encodes a greeting packet with the given server version, extra capability flags and default authentication plugin.
 pub(crate) fn encode_greeting(version: &str, connection: u32, further_capabilities: u32, plugin: &str) -> Vec<u8> {
-    let [low_a, low_b, high_a, high_b] = (SERVER_CAPABILITIES | further_capabilities).to_le_bytes();
+    let [low_a, low_b, high_a, high_b] = (SERVER_CAPABILITY_FLAGS | further_capabilities).to_le_bytes();
     let (first, second) = GREETING_NONCE.split_at(8);
     let mut packet = vec![10];
     packet.extend_from_slice(version.as_bytes());
@@ -44,7 +44,7 @@ pub(crate) fn encode_error_packet(code: u16, message: &str) -> Vec<u8> {
 pub(crate) fn encode_column_definition(name: &str) -> Vec<u8> {
     let mut packet = Vec::new();
     for text in ["def", "", "", "", name, ""] {
-        push_length_encoded_text(&mut packet, text.as_bytes());
+        push_length_encoded_string(&mut packet, text.as_bytes());
     }
     // Length of the following fields, utf8mb4, width, type VAR_STRING, flags, decimals, filler.
     packet.extend_from_slice(&[12, 45, 0, 0, 1, 0, 0, 253, 0, 0, 0, 0, 0]);
@@ -56,7 +56,7 @@ pub(crate) fn encode_row(values: &[Option<&[u8]>]) -> Vec<u8> {
     let mut packet = Vec::new();
     for value in values {
         match value {
-            Some(text) => push_length_encoded_text(&mut packet, text),
+            Some(text) => push_length_encoded_string(&mut packet, text),
             None => packet.push(0xfb),
         }
     }
@@ -64,7 +64,7 @@ pub(crate) fn encode_row(values: &[Option<&[u8]>]) -> Vec<u8> {
 }
 
 /// Appends a length-encoded string to a packet. The string must be shorter than 64 KiB.
-fn push_length_encoded_text(packet: &mut Vec<u8>, text: &[u8]) {
+fn push_length_encoded_string(packet: &mut Vec<u8>, text: &[u8]) {
     let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
     match u8::try_from(length) {
         Ok(short) if short <= 250 => packet.push(short),

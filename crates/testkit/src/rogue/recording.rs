@@ -12,7 +12,7 @@ pub(super) struct ClientRecording {
 }
 
 impl ClientRecording {
-    pub(super) fn record_connection(&self) {
+    pub(super) fn increment_connection_count(&self) {
         self.connections.fetch_add(1, SeqCst);
     }
 
@@ -20,7 +20,7 @@ impl ClientRecording {
         self.connections.load(SeqCst)
     }
 
-    pub(super) fn record_attack(&self) {
+    pub(super) fn increment_attack_count(&self) {
         self.attacks.fetch_add(1, SeqCst);
     }
 
@@ -28,7 +28,7 @@ impl ClientRecording {
         self.attacks.load(SeqCst)
     }
 
-    pub(super) fn record_sent_bytes(&self, bytes: usize) {
+    pub(super) fn add_sent_bytes(&self, bytes: usize) {
         self.bytes_sent.fetch_add(bytes as u64, SeqCst);
     }
 
@@ -36,7 +36,7 @@ impl ClientRecording {
         self.bytes_sent.load(SeqCst)
     }
 
-    pub(super) fn record_packet(&self, packet: Vec<u8>) {
+    pub(super) fn append_client_packet(&self, packet: Vec<u8>) {
         self.packets.lock().unwrap_or_else(PoisonError::into_inner).push(packet);
     }
 

@@ -68,10 +68,10 @@ fn build_response_row(statement: &str, version: &str, connection: u32) -> Option
     if has_from_clause(statement) && !statement.contains("'uptime'") {
         return None;
     }
-    Some(list.into_iter().map(|expression| evaluate_constant(expression, version, connection)).collect())
+    Some(list.into_iter().map(|expression| evaluate_constant_expression(expression, version, connection)).collect())
 }
 
-fn evaluate_constant(expression: &str, version: &str, connection: u32) -> String {
+fn evaluate_constant_expression(expression: &str, version: &str, connection: u32) -> String {
     match expression {
         _ if expression.contains("version()") || expression.contains("@@version") => version.to_owned(),
         _ if expression.contains("connection_id()") => connection.to_string(),
@@ -97,7 +97,7 @@ fn split_select_list(statement: &str) -> Option<Vec<&str>> {
                 expressions.push(list.get(start..at)?.trim());
                 start = at + 1;
             }
-            b'f' if depth == 0 && is_from_keyword(list, at) => {
+            b'f' if depth == 0 && is_from_keyword_at(list, at) => {
                 expressions.push(list.get(start..at)?.trim());
                 return Some(expressions);
             }
@@ -111,10 +111,12 @@ fn split_select_list(statement: &str) -> Option<Vec<&str>> {
 /// Returns true if a `SELECT` statement has a `FROM` clause outside of parentheses.
 fn has_from_clause(statement: &str) -> bool {
     let depth = |text: &str| text.matches('(').count() == text.matches(')').count();
-    statement.match_indices('f').any(|(at, _)| is_from_keyword(statement, at) && statement.get(..at).is_some_and(depth))
+    statement
+        .match_indices('f')
+        .any(|(at, _)| is_from_keyword_at(statement, at) && statement.get(..at).is_some_and(depth))
 }
 
-fn is_from_keyword(text: &str, at: usize) -> bool {
+fn is_from_keyword_at(text: &str, at: usize) -> bool {
     let before = at.checked_sub(1).and_then(|before| text.as_bytes().get(before));
     let word = text.get(at..at + 5).unwrap_or_default();
     before.is_some_and(u8::is_ascii_whitespace) && word.trim_end() == "from" && word.len() == 5

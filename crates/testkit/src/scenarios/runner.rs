@@ -47,7 +47,7 @@ const SETUP_STATEMENTS: [&str; 18] = [
 ];
 
 /// Lists MySQL's user-defined tablespaces.
-const SELECT_USER_TABLESPACES: &str =
+const SELECT_USER_TABLESPACES_SQL: &str =
     "SELECT name FROM information_schema.innodb_tablespaces WHERE space_type = 'General' AND name <> 'mysql'";
 
 /// Error returned if building or tearing down a scenario fails.
@@ -271,7 +271,7 @@ async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Resul
         control.query_drop(statement).await?;
     }
     if flavor == Flavor::MySql {
-        for name in control.query::<String, _>(SELECT_USER_TABLESPACES).await? {
+        for name in control.query::<String, _>(SELECT_USER_TABLESPACES_SQL).await? {
             control.query_drop(format!("DROP TABLESPACE {name}")).await?;
         }
     }

@@ -105,10 +105,10 @@ impl TickGuard {
 
     /// Records the duration of a read and adapts the node's poll interval.
     /// Returns the poll interval change, if any, and the poll interval of a slow node, if the node is slow.
-    pub(super) fn record_read_duration(&self, took: Duration) -> (Option<PollIntervalChange>, Option<Duration>) {
+    pub(super) fn adapt_to_read_duration(&self, took: Duration) -> (Option<PollIntervalChange>, Option<Duration>) {
         let mut states = self.states.states_guard();
         let Some(state) = states.get_mut(&self.node) else { return (None, None) };
-        (state.interval.record_read_duration(took), state.interval.slow_node_interval())
+        (state.interval.adapt_to_read_duration(took), state.interval.slow_node_interval())
     }
 
     /// Returns true if the session survived a kill within the last [`KILL_RETRY_DELAY`].
@@ -166,12 +166,12 @@ mod tests {
         let (nodes, node, start) = (NodeStates::default(), NodeId::generate(), Instant::now());
         let after = |milliseconds| start + Duration::from_millis(milliseconds);
         assert_eq!(
-            nodes.start_tick_if_due(&node, start).unwrap().record_read_duration(Duration::from_millis(300)).1,
+            nodes.start_tick_if_due(&node, start).unwrap().adapt_to_read_duration(Duration::from_millis(300)).1,
             Some(after(3000) - start)
         );
         assert!(nodes.start_tick_if_due(&node, after(2999)).is_none());
         let guard = nodes.start_tick_if_due(&node, after(3000)).unwrap();
-        assert_eq!(guard.record_read_duration(Duration::from_millis(10)), (Some(PollIntervalChange::Restored), None));
+        assert_eq!(guard.adapt_to_read_duration(Duration::from_millis(10)), (Some(PollIntervalChange::Restored), None));
         drop(guard);
         assert!(nodes.start_tick_if_due(&node, after(4000)).is_some());
     }
@@ -182,7 +182,7 @@ mod tests {
             (NodeStates::default(), NodeId::generate(), NodeId::generate(), NodeId::generate());
         let now = Instant::now();
         for node in [&slow, &active] {
-            nodes.start_tick_if_due(node, now).unwrap().record_read_duration(Duration::from_secs(1));
+            nodes.start_tick_if_due(node, now).unwrap().adapt_to_read_duration(Duration::from_secs(1));
         }
         let guard = nodes.start_tick_if_due(&running, now).unwrap();
         assert_eq!(nodes.retain_active_nodes(&HashSet::from([active.clone()])), std::slice::from_ref(&slow));

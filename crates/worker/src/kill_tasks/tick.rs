@@ -7,7 +7,7 @@ use clew_diagnose::{KillRule, find_victims};
 use clew_model::{Failure, LimitationKind, Node, Origin, Session};
 use clew_mysql::{
     ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ProcessListSource, ReadLimits, UnreliableClockReason,
-    UnsafeVictimPolicy, UserSessions, read_user_sessions,
+    UnsafeKillPolicy, UserSessions, read_user_sessions,
 };
 use clew_store::{InstanceKillTasks, KillSource, KillTask, LoginTrigger, Store};
 use tokio::time::Instant;
@@ -108,7 +108,7 @@ impl KillTaskTick {
 
     /// Adapts the node's poll interval to the duration of the last read.
     fn adapt_poll_interval(&self, took: Duration, guard: &TickGuard) {
-        let (change, slow_interval) = guard.record_read_duration(took);
+        let (change, slow_interval) = guard.adapt_to_read_duration(took);
         if slow_interval.is_some() || change.is_some() {
             self.observer.record_poll_interval_change(&self.node.id, slow_interval);
         }
@@ -197,9 +197,9 @@ impl KillTaskTick {
             // The rule selected the session by statement age, so a session that now runs another statement is spared.
             victim_match: VictimMatchRule::Statement,
             unsafe_victims: if task.criteria.include_unsafe {
-                UnsafeVictimPolicy::Kill
+                UnsafeKillPolicy::Kill
             } else {
-                UnsafeVictimPolicy::Refuse
+                UnsafeKillPolicy::Refuse
             },
             reason: format!("kill task {}", task.id),
             list_read: read.clone(),

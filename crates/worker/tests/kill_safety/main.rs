@@ -344,7 +344,8 @@ impl TaskWorker {
         let instance = store.add_instance(&by, instance).await.unwrap();
         assert!(store.set_kill_tasks_enabled(&by, &ids.project_id, &instance.id, true).await.unwrap());
         for (role, seconds) in [(Role::Batch, 1), (Role::Spared, OLD_AGE)] {
-            let criteria = KillCriteria { user: Some(role.user().into()), ..KillCriteria::with_min_seconds(seconds) };
+            let criteria =
+                KillCriteria { user: Some(role.user().into()), ..KillCriteria::with_min_state_seconds(seconds) };
             let task = NewKillTask { criteria, masked: false, duration: None, audit_detail: Value::Null };
             store.add_kill_task(&by, &ids.project_id, &instance.id, &task).await.unwrap().unwrap();
         }

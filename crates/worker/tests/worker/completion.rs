@@ -68,6 +68,6 @@ async fn wait_ends_at_its_limit_on_shutdown_and_for_an_unknown_collection() {
     };
     assert_eq!(wait(&id, Duration::from_millis(1)).await, Some(TaskStatus::Queued));
     assert_eq!(wait(&RequestId::generate(), Duration::from_hours(1)).await, None);
-    harness.collections.close_waiters();
+    harness.collections.release_completion_waiters();
     assert_eq!(wait(&id, Duration::from_hours(1)).await, Some(TaskStatus::Queued));
 }

@@ -101,7 +101,7 @@ impl KillHarness {
 }
 
 pub(crate) fn criteria_for(user: &str) -> KillCriteria {
-    KillCriteria { user: Some(user.into()), ..KillCriteria::with_min_seconds(1) }
+    KillCriteria { user: Some(user.into()), ..KillCriteria::with_min_state_seconds(1) }
 }
 
 pub(crate) async fn start_server(flavor: Flavor) -> Server {
@@ -157,7 +157,7 @@ async fn tasks_kill_matching_sessions_once(flavor: Flavor) {
     assert!(is_listed(&server, &spared).await);
 
     // Protected accounts are spared even without other criteria.
-    kill_tasks.add_task(KillCriteria::with_min_seconds(1)).await;
+    kill_tasks.add_task(KillCriteria::with_min_state_seconds(1)).await;
     kill_tasks.wait_for_kill(&spared).await;
     assert!(is_listed(&server, &protected).await);
     let mut ids: Vec<u64> = kill_tasks.kills().await.iter().map(|kill| kill.session_id).collect();
@@ -200,7 +200,7 @@ async fn failed_kill_is_recorded_once_and_backed_off_on_a_server() {
     let server = start_server(Flavor::MySql).await;
     server.run(&["CREATE USER watcher@'%'", "GRANT PROCESS ON *.* TO watcher@'%'"]).await.unwrap();
     server.run(&["GRANT SELECT ON performance_schema.* TO watcher@'%'"]).await.unwrap();
-    let mut kill_tasks = KillHarness::new(&[server.url_for("watcher", "")]).await;
+    let mut kill_tasks = KillHarness::new(&[server.url_for_account("watcher", "")]).await;
     let victim = start_long_statement(&server, "app").await;
     kill_tasks.add_task(criteria_for("app")).await;
     kill_tasks.start_worker();

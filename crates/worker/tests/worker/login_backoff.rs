@@ -48,7 +48,7 @@ fn url(server: &Server, password: &str) -> String {
         Flavor::MariaDb => "off",
         Flavor::MySql => "required",
     };
-    format!("{}?tls={tls}", server.url_for("clew", password))
+    format!("{}?tls={tls}", server.url_for_account("clew", password))
 }
 
 /// Number of failed logins since the start of the server, as counted by the server.

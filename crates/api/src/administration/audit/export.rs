@@ -13,7 +13,7 @@ use super::wire::AuditRow;
 use crate::error::ApiError;
 
 /// Number of audit rows read from the store per batch.
-const READ_BATCH_ROWS: u32 = 1000;
+const AUDIT_ROWS_PER_BATCH: u32 = 1000;
 
 /// State of an audit log export: the rows to send next, and the store and filter for reading further rows.
 struct AuditExportState {
@@ -28,11 +28,14 @@ pub(super) async fn stream_audit_rows(
     store: Store,
     filter: AuditFilter,
 ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send, ApiError> {
-    let rows = store.list_audit_rows_after(&filter, 0, READ_BATCH_ROWS).await?;
+    let rows = store.list_audit_rows_after(&filter, 0, AUDIT_ROWS_PER_BATCH).await?;
     Ok(stream::try_unfold(AuditExportState { store, filter, rows }, |mut state| async move {
         let Some(last) = state.rows.last().map(|row| row.seq) else { return Ok(None) };
-        let next =
-            state.store.list_audit_rows_after(&state.filter, last, READ_BATCH_ROWS).await.map_err(log_export_error)?;
+        let next = state
+            .store
+            .list_audit_rows_after(&state.filter, last, AUDIT_ROWS_PER_BATCH)
+            .await
+            .map_err(log_export_error)?;
         let lines = encode_json_lines(std::mem::replace(&mut state.rows, next))?;
         Ok(Some((lines, state)))
     }))

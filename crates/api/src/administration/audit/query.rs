@@ -15,7 +15,7 @@ const MAX_AUDIT_PAGE_ROWS: u32 = 1000;
 
 /// Names of the filter parameters.
 /// Unknown query parameters are rejected because ignoring a misspelled filter would return too many audit rows.
-const FILTER_PARAMETERS: [&str; 9] =
+const AUDIT_FILTER_PARAMETERS: [&str; 9] =
     ["from", "to", "actor", "operation", "project_id", "instance_id", "node_id", "outcome", "request_id"];
 
 /// Filters for audit rows, combined with AND.
@@ -96,14 +96,14 @@ pub(super) struct AuditRowsQuery {
 /// Parses the filter parameters in a query string and adds them to the filter `base`.
 pub(super) fn parse_audit_filter(query: Option<&str>, base: AuditFilter) -> Result<AuditFilter, ApiError> {
     let query = Query::parse(query)?;
-    query.reject_unknown_parameters(&FILTER_PARAMETERS)?;
+    query.reject_unknown_parameters(&AUDIT_FILTER_PARAMETERS)?;
     build_audit_filter(&query, base)
 }
 
 /// Parses the filter, order and page parameters in a query string and adds the filter parameters to the filter `base`.
 pub(super) fn parse_audit_rows_query(query: Option<&str>, base: AuditFilter) -> Result<AuditRowsQuery, ApiError> {
     let query = Query::parse(query)?;
-    let names: Vec<_> = FILTER_PARAMETERS.into_iter().chain(["order", "after", "limit"]).collect();
+    let names: Vec<_> = AUDIT_FILTER_PARAMETERS.into_iter().chain(["order", "after", "limit"]).collect();
     query.reject_unknown_parameters(&names)?;
     let newest_first = match query.get("order") {
         None | Some("oldest") => false,
@@ -114,7 +114,7 @@ pub(super) fn parse_audit_rows_query(query: Option<&str>, base: AuditFilter) -> 
     if let Some(negative) = after.filter(|after| *after < 0) {
         return Err(Query::invalid_value_error("after", &negative.to_string()));
     }
-    let limit = query.get_number("limit", 1, MAX_AUDIT_PAGE_ROWS, 100)?;
+    let limit = query.get_number_in_range("limit", 1, MAX_AUDIT_PAGE_ROWS, 100)?;
     Ok(AuditRowsQuery { filter: build_audit_filter(&query, base)?, newest_first, after, limit })
 }
 

@@ -19,7 +19,7 @@ const MAX_OTHER_VICTIMS: usize = 100_000;
 /// Maximum length of the kill reason, in characters.
 const MAX_REASON_CHARS: usize = 255;
 /// Tolerance for statement start times, in seconds. Servers round times to whole seconds, and clocks can differ.
-pub(super) const START_TIME_TOLERANCE_SECONDS: i64 = 3;
+pub(super) const STATEMENT_START_TOLERANCE_SECONDS: i64 = 3;
 
 /// Sessions to kill.
 #[derive(ToSchema)]

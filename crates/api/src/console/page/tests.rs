@@ -85,9 +85,10 @@ async fn missing_page_returns_build_instructions() {
 
 #[tokio::test]
 async fn all_page_responses_have_security_headers() {
-    for answer in
-        [serve_index(browser_headers()).await, add_page_headers(build_test_page().index_response(&browser_headers()))]
-    {
+    for answer in [
+        serve_index_page(browser_headers()).await,
+        add_page_headers(build_test_page().index_response(&browser_headers())),
+    ] {
         let policy = answer.headers()["content-security-policy"].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"), "{policy}");
         assert_eq!(

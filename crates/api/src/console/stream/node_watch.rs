@@ -25,7 +25,7 @@ use crate::AppState;
 /// Duration for which a watch without subscribers stays active, so that a reconnecting client can resume its stream.
 const IDLE_WATCH_TTL: Duration = Duration::from_secs(30);
 /// Session lists of at least this many sessions are processed on a thread for blocking tasks.
-const BLOCKING_TASK_MIN_SESSIONS: usize = 500;
+const SPAWN_BLOCKING_MIN_SESSIONS: usize = 500;
 
 #[derive(Debug)]
 pub(super) struct NodeWatch {
@@ -86,7 +86,7 @@ impl Subscription {
     ) -> (FeedPosition, Bytes) {
         let watch = self.watch.clone();
         let render = move || watch.lock_feed_mutex().render_events(since, masked);
-        if update.sessions < BLOCKING_TASK_MIN_SESSIONS {
+        if update.sessions < SPAWN_BLOCKING_MIN_SESSIONS {
             return render();
         }
         let watch = self.watch.clone();
@@ -158,7 +158,7 @@ impl NodeWatch {
             cause = LoginTrigger::Automatic;
             // A failed sample has no measured duration, so the elapsed time is used instead.
             let duration = outcome.as_ref().map_or_else(|_| started_at.elapsed(), |sample| sample.duration);
-            self.record_sample_duration(&mut sampling_interval, duration);
+            self.update_sampling_interval(&mut sampling_interval, duration);
             match outcome {
                 Ok(sample) => self.publish_sample(sample, sampling_interval.current_interval()).await,
                 Err(failure) => {
@@ -201,8 +201,8 @@ impl NodeWatch {
         outcome
     }
 
-    fn record_sample_duration(&self, sampling_interval: &mut AdaptivePollInterval, duration: Duration) {
-        match sampling_interval.record_read_duration(duration) {
+    fn update_sampling_interval(&self, sampling_interval: &mut AdaptivePollInterval, duration: Duration) {
+        match sampling_interval.adapt_to_read_duration(duration) {
             Some(PollIntervalChange::Lengthened(interval)) => info!(
                 node.id = %self.node, sample.seconds = duration.as_secs_f64(),
                 sample.interval_seconds = interval.as_secs_f64(),
@@ -219,7 +219,7 @@ impl NodeWatch {
         let at = Timestamp::now().as_millisecond();
         let interval_ms = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
         let watch = self.clone();
-        let is_large = sample.sessions.len() >= BLOCKING_TASK_MIN_SESSIONS;
+        let is_large = sample.sessions.len() >= SPAWN_BLOCKING_MIN_SESSIONS;
         let apply = move || {
             let mut feed = watch.lock_feed_mutex();
             feed.apply_sample(at, sample, interval_ms);

@@ -122,7 +122,7 @@ impl Subscriber {
             }
             self.checked = Instant::now();
             let text = match wake {
-                WakeReason::Due => self.render_update().await,
+                WakeReason::Due => self.render_feed_update().await,
                 WakeReason::Check => None,
                 WakeReason::KeepAlive => Some(Bytes::from_static(b":\n\n")),
             };
@@ -134,7 +134,7 @@ impl Subscriber {
     }
 
     /// Renders the events since the last session list sent to this subscriber. Returns `None` if there are no events.
-    async fn render_update(&mut self) -> Option<Bytes> {
+    async fn render_feed_update(&mut self) -> Option<Bytes> {
         self.pending = false;
         let update = self.updates.borrow_and_update().clone();
         if self.authorization.masks_statements() != self.masked {

@@ -79,8 +79,8 @@ pub(crate) async fn list_intelligent_kills(
         return Err(Query::invalid_value_error("end_time", &to.to_string()));
     }
     let page = Pagination {
-        offset: query.get_number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
-        limit: query.get_number("limit", 1, 100, 100)?,
+        offset: query.get_number_in_range("offset", 0, i32::MAX.unsigned_abs(), 0)?,
+        limit: query.get_number_in_range("limit", 1, 100, 100)?,
     };
     let filter = IntelligentKillFilter { instance_id: target.instance.id.clone(), node_id: target.node.id, from, to };
     let (kills, total_count) = service.store.list_intelligent_kills(&filter, page).await?;

@@ -75,7 +75,7 @@ pub(crate) async fn download_report(
     if let clew_model::Actor::User { domain_id, .. } = &kill.request.by.actor {
         trail.set_domain(domain_id);
     }
-    let (file, file_bytes, hash) = write_report(&service, &kill).await?;
+    let (file, file_bytes, hash) = write_report_file(&service, &kill).await?;
     let download = ResultDownload {
         header: build_header_row(language),
         stored: StoredResult::File(file),
@@ -95,7 +95,7 @@ fn build_header_row(language: Language) -> Vec<u8> {
 }
 
 /// Writes the report to an unlinked temporary file. Returns the file, its size in bytes and its SHA-256 hash.
-async fn write_report(service: &AppState, kill: &IntelligentKill) -> Result<(File, u64, String), ApiError> {
+async fn write_report_file(service: &AppState, kill: &IntelligentKill) -> Result<(File, u64, String), ApiError> {
     let failed = |error: std::io::Error| ApiError::internal_error(&error);
     let filter = KillFilter {
         source: Some(KillSource::Intelligent),

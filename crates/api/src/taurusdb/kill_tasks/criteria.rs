@@ -13,9 +13,9 @@ pub(super) const CRITERIA_FIELDS: [&str; 7] = ["user", "host", "db", "command", 
 const INCLUDE_UNSAFE_FIELD: &str = "include_unsafe";
 
 /// Maximum length of an account name, in characters (section 2.8 of the TaurusDB API spec).
-const MAX_USER_LEN: usize = 32;
+const MAX_USER_NAME_LEN: usize = 32;
 /// Maximum length of a database name, in characters.
-const MAX_DATABASE_LEN: usize = 64;
+const MAX_DATABASE_NAME_LEN: usize = 64;
 /// Maximum length of a host or command, in characters; the same as for collection filters.
 const MAX_HOST_OR_COMMAND_LEN: usize = 255;
 /// Maximum length of a statement substring, in characters.
@@ -64,9 +64,9 @@ impl RawKillCriteria {
         let time = self.time.ok_or_else(|| missing_field_error("time"))?;
         let seconds = parse_integer("time", &time, 1, KillCriteria::MAX_SECONDS)?;
         Ok(KillCriteria {
-            user: check_name("user", self.user, MAX_USER_LEN)?,
+            user: check_name("user", self.user, MAX_USER_NAME_LEN)?,
             host: check_text_length("host", self.host, MAX_HOST_OR_COMMAND_LEN)?.map(|host| HostPattern::parse(&host)),
-            database: check_name("db", self.db, MAX_DATABASE_LEN)?,
+            database: check_name("db", self.db, MAX_DATABASE_NAME_LEN)?,
             command: check_text_length("command", self.command, MAX_HOST_OR_COMMAND_LEN)?,
             sql_key: check_text_length("info", self.info, MAX_STATEMENT_SUBSTRING_LEN)?,
             seconds,

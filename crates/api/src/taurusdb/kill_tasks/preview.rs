@@ -20,7 +20,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::kill_risks::KillRiskView;
 use crate::query::Query;
-use crate::statement_text::render_visible_statement;
+use crate::statement_text::render_statement_or_template;
 
 /// Maximum number of sessions in each list of a response. Additional sessions are counted but not listed.
 const MAX_LISTED_SESSIONS: usize = 500;
@@ -212,7 +212,7 @@ fn is_zero(count: &usize) -> bool {
 
 fn build_process_view(node: &NodeId, session: &Session, masked: bool) -> PreviewedProcess {
     let statement =
-        |statement: &[u8]| render_visible_statement(statement, masked).chars().take(MAX_STATEMENT_CHARS).collect();
+        |statement: &[u8]| render_statement_or_template(statement, masked).chars().take(MAX_STATEMENT_CHARS).collect();
     PreviewedProcess {
         node_id: node.to_string(),
         id: session.id,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clew_model::{AccessKeyId, Failure, FailureKind};
-use clew_store::{Grantee, IssuingCredential, NewTemporaryKey, PolicyRef};
+use clew_store::{Grantee, IssuingCredential, NewTemporaryAccessKey, PolicyRef};
 use clew_testkit::{ClientCharset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, ServerOptions};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
@@ -245,7 +245,7 @@ async fn stream_ends_with_its_credentials() {
     let mut short = open_with_token(&server.token_of(&reader, Some(&server.tenant.project_id), 3).await).await;
     // A temporary key that expires.
     let secret: SecretString = "0123456789012345678901234567890123456789".into();
-    let key = NewTemporaryKey {
+    let key = NewTemporaryAccessKey {
         user_id: reader.clone(),
         id: AccessKeyId::generate(),
         secret: secret.clone(),
@@ -328,7 +328,7 @@ async fn feed_backs_off_after_refused_logins(flavor: Flavor) {
     let node = node(flavor).await;
     node.run(&["CREATE USER clew IDENTIFIED BY 'new'"]).await.unwrap();
     let tls = if flavor == Flavor::MySql { "required" } else { "off" };
-    let server = watching(&format!("{}?tls={tls}", node.url_for("clew", "old"))).await;
+    let server = watching(&format!("{}?tls={tls}", node.url_for_account("clew", "old"))).await;
     let before = failed_logins(&node).await;
     let mut events = watch(&server).await;
     let first = events.expect("read-error", &[]).await;

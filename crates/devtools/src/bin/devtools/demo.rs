@@ -17,7 +17,7 @@ use self::blocked_sessions::{BlockedSessions, DEMO_DB_PASSWORD};
 use self::service::DemoService;
 
 /// Delay before the first snapshot so that all session ages are nonzero.
-const SESSION_AGE_DELAY: Duration = Duration::from_secs(3);
+const FIRST_SNAPSHOT_DELAY: Duration = Duration::from_secs(3);
 /// Maximum number of printed CSV rows.
 const MAX_PRINTED_CSV_ROWS: usize = 5;
 
@@ -85,7 +85,7 @@ async fn open_blocked_sessions(server: &Server) -> Result<BlockedSessions, Devto
     let step = Step::start("Opening transactions, lock waits and a long query");
     let blocked = BlockedSessions::open(server).await?;
     step.set_detail("waiting for the sessions to age");
-    tokio::time::sleep(SESSION_AGE_DELAY).await;
+    tokio::time::sleep(FIRST_SNAPSHOT_DELAY).await;
     step.complete_with_result(&format!("{} sessions", blocked.session_count()));
     Ok(blocked)
 }

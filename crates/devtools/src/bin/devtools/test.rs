@@ -40,5 +40,5 @@ pub(crate) async fn run(nextest: &[OsString]) -> Result<(), DevtoolsError> {
 fn add_server_path_variables(command: Command) -> Command {
     command
         .env(toolchain::SERVERS_DIR_ENV_VAR, toolchain::servers_dir())
-        .env(toolchain::PYTHON_ENV_VAR, toolchain::client_python_path())
+        .env(toolchain::PYTHON_ENV_VAR, toolchain::python_interpreter_path())
 }

@@ -4,14 +4,14 @@ use std::collections::HashSet;
 
 use crate::waits::index::LockSnapshotIndex;
 use crate::waits::input::{LockSnapshot, ObservedSession};
-use crate::waits::metadata::{LockStatus, MetadataLockMode, MetadataObject, MetadataObjectKind};
+use crate::waits::metadata::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
 use crate::waits::statement::WaitingStatement;
 use crate::waits::wait_state::LockWaitState;
 
 /// Pending metadata lock request of a session.
 pub(super) struct LockRequest {
     pub(super) session: u64,
-    pub(super) object: MetadataObject,
+    pub(super) object: MetadataLockObject,
     pub(super) mode: MetadataLockMode,
     /// True if the request was inferred, false if the server lists it.
     pub(super) inferred: bool,
@@ -43,7 +43,7 @@ fn collect_server_listed_requests(observed: &LockSnapshot) -> Vec<LockRequest> {
         .collect()
 }
 
-fn collect_objects_with_granted_locks(observed: &LockSnapshot) -> HashSet<&MetadataObject> {
+fn collect_objects_with_granted_locks(observed: &LockSnapshot) -> HashSet<&MetadataLockObject> {
     let granted = observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Granted);
     granted.map(|lock| &lock.object).collect()
 }
@@ -53,8 +53,8 @@ fn collect_objects_with_granted_locks(observed: &LockSnapshot) -> HashSet<&Metad
 /// The session's state determines the kind of the requested object, and its statement determines the matching objects.
 fn infer_lock_requests(
     facts: &ObservedSession,
-    kind: &MetadataObjectKind,
-    granted: &HashSet<&MetadataObject>,
+    kind: &MetadataLockObjectKind,
+    granted: &HashSet<&MetadataLockObject>,
 ) -> Vec<LockRequest> {
     let session = &facts.session;
     let Some(text) = session.statement.as_deref() else { return Vec::new() };
@@ -62,9 +62,9 @@ fn infer_lock_requests(
     let mode = statement.requested_lock_mode(kind);
     let of_kind = granted.iter().filter(|object| object.kind == *kind);
     let matching = of_kind.filter(|object| match kind {
-        MetadataObjectKind::Global | MetadataObjectKind::Commit | MetadataObjectKind::Backup => true,
-        MetadataObjectKind::UserLock => object.name.as_deref().is_some_and(|name| contains_quoted_name(text, name)),
-        MetadataObjectKind::Schema => object.schema.as_deref().is_some_and(|schema| {
+        MetadataLockObjectKind::Global | MetadataLockObjectKind::Commit | MetadataLockObjectKind::Backup => true,
+        MetadataLockObjectKind::UserLock => object.name.as_deref().is_some_and(|name| contains_quoted_name(text, name)),
+        MetadataLockObjectKind::Schema => object.schema.as_deref().is_some_and(|schema| {
             statement.mentions_object(None, schema) || session.database.as_deref() == Some(schema.as_bytes())
         }),
         _ => object.name.as_deref().is_some_and(|name| statement.mentions_object(object.schema.as_deref(), name)),

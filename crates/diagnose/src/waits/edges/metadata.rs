@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::edge_set::{EdgeSet, LockConflict};
 use super::lock_requests::{self, LockRequest};
-use crate::waits::compatibility::{conflicts_with_granted, conflicts_with_pending};
+use crate::waits::compatibility::{conflicts_with_granted_lock, conflicts_with_pending_request};
 use crate::waits::graph::{LockResource, LockResourceKind, WaitParticipant};
 use crate::waits::index::LockSnapshotIndex;
 use crate::waits::input::{MetadataLock, TableName};
-use crate::waits::metadata::{LockStatus, MetadataLockMode, MetadataObject, MetadataObjectKind};
+use crate::waits::metadata::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
 
 /// Granted and pending metadata locks on an object that has at least one pending request.
 #[derive(Default)]
@@ -22,7 +22,7 @@ struct ContestedObject {
 }
 
 pub(super) fn add_metadata_lock_edges(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>) {
-    let mut objects: HashMap<MetadataObject, ContestedObject> = HashMap::new();
+    let mut objects: HashMap<MetadataLockObject, ContestedObject> = HashMap::new();
     for request in lock_requests::collect_pending_lock_requests(index) {
         let contested = objects.entry(request.object.clone()).or_default();
         contested.pending.entry(request.mode).or_default().insert(WaitParticipant::Session(request.session));
@@ -64,13 +64,15 @@ fn add_lock_request_edges(
         };
         edges.add_wait_edge(waiter, blocker, reason);
     };
-    for (&held, owners) in contested.granted.iter().filter(|&(&held, _)| conflicts_with_granted(request.mode, held)) {
+    for (&held, owners) in
+        contested.granted.iter().filter(|&(&held, _)| conflicts_with_granted_lock(request.mode, held))
+    {
         for &owner in owners {
             add(owner, held, false);
         }
     }
     for (&pending, owners) in
-        contested.pending.iter().filter(|&(&pending, _)| conflicts_with_pending(request.mode, pending))
+        contested.pending.iter().filter(|&(&pending, _)| conflicts_with_pending_request(request.mode, pending))
     {
         for &owner in owners {
             add(owner, pending, true);
@@ -94,7 +96,7 @@ fn find_lock_owners(lock: &MetadataLock, index: &LockSnapshotIndex<'_>) -> Vec<W
         return vec![WaitParticipant::Session(session)];
     }
     let table = match &lock.object {
-        MetadataObject { kind: MetadataObjectKind::Table, schema: Some(schema), name: Some(name) } => {
+        MetadataLockObject { kind: MetadataLockObjectKind::Table, schema: Some(schema), name: Some(name) } => {
             Some(TableName { schema: schema.clone(), table: name.clone() })
         }
         _ => None,
@@ -108,7 +110,7 @@ fn find_lock_owners(lock: &MetadataLock, index: &LockSnapshotIndex<'_>) -> Vec<W
     }
 }
 
-fn to_lock_resource(object: MetadataObject) -> LockResource {
-    let MetadataObject { kind, schema, name } = object;
+fn to_lock_resource(object: MetadataLockObject) -> LockResource {
+    let MetadataLockObject { kind, schema, name } = object;
     LockResource { kind: LockResourceKind::Metadata(kind), schema, name, index: None, data: None }
 }

@@ -75,7 +75,7 @@ impl<'a> LockOwnerResolver<'a> {
             } else if transaction.is_waiting_for_lock() {
                 owners.read_only_waiters.push(session);
             }
-            if transaction.id == 0 && holds_locks(facts) {
+            if transaction.id == 0 && transaction_holds_locks(facts) {
                 owners.read_only_holders.push(session);
             }
         }
@@ -100,7 +100,7 @@ impl<'a> LockOwnerResolver<'a> {
     }
 }
 
-fn holds_locks(facts: &ObservedTransaction) -> bool {
+fn transaction_holds_locks(facts: &ObservedTransaction) -> bool {
     facts.transaction.rows_locked > 0 || facts.transaction.tables_locked.is_some_and(|tables| tables > 0)
 }
 

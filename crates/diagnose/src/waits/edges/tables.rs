@@ -9,11 +9,11 @@ use super::edge_set::{EdgeSet, LockConflict};
 use crate::waits::graph::{LockResource, LockResourceKind, WaitParticipant};
 use crate::waits::index::LockSnapshotIndex;
 use crate::waits::input::{ObservedSession, SessionRole};
-use crate::waits::metadata::{LockStatus, MetadataLockMode, MetadataObject, MetadataObjectKind};
+use crate::waits::metadata::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
 use crate::waits::statement::{FlushedTables, WaitingStatement};
 use crate::waits::wait_state::LockWaitState;
 
-type TableHolders<'a> = HashMap<&'a MetadataObject, Vec<(u64, MetadataLockMode)>>;
+type TableHolders<'a> = HashMap<&'a MetadataLockObject, Vec<(u64, MetadataLockMode)>>;
 
 pub(super) fn add_table_wait_edges(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>) {
     let waits = |wait: &LockWaitState| matches!(wait, LockWaitState::TableFlush | LockWaitState::TableLevelLock);
@@ -36,7 +36,7 @@ pub(super) fn add_table_wait_edges(edges: &mut EdgeSet, index: &LockSnapshotInde
 fn collect_table_lock_holders<'a>(index: &LockSnapshotIndex<'a>) -> TableHolders<'a> {
     let mut holders = TableHolders::new();
     for lock in &index.observed.metadata_locks {
-        if let (MetadataObjectKind::Table, LockStatus::Granted, Some(session)) =
+        if let (MetadataLockObjectKind::Table, LockStatus::Granted, Some(session)) =
             (&lock.object.kind, lock.status, lock.session)
         {
             holders.entry(&lock.object).or_default().push((session, lock.mode));
@@ -45,8 +45,8 @@ fn collect_table_lock_holders<'a>(index: &LockSnapshotIndex<'a>) -> TableHolders
     holders
 }
 
-fn group_tables_by_session<'a>(holders: &TableHolders<'a>) -> HashMap<u64, Vec<&'a MetadataObject>> {
-    let mut own: HashMap<u64, Vec<&MetadataObject>> = HashMap::new();
+fn group_tables_by_session<'a>(holders: &TableHolders<'a>) -> HashMap<u64, Vec<&'a MetadataLockObject>> {
+    let mut own: HashMap<u64, Vec<&MetadataLockObject>> = HashMap::new();
     for (&object, locks) in holders {
         let sessions: HashSet<u64> = locks.iter().map(|&(session, _)| session).collect();
         for session in sessions {
@@ -65,12 +65,12 @@ fn add_flush_wait_edges(
     index: &LockSnapshotIndex<'_>,
     holders: &TableHolders<'_>,
     waiter: &ObservedSession,
-    own: &[&MetadataObject],
+    own: &[&MetadataLockObject],
 ) {
     let statement =
         waiter.session.statement.as_deref().map(|text| WaitingStatement::new(text, waiter.session.database.as_deref()));
     let flushed = statement.and_then(|statement| statement.flushed_tables());
-    let is_flushed = |object: &MetadataObject| match &flushed {
+    let is_flushed = |object: &MetadataLockObject| match &flushed {
         Some(FlushedTables::All) => true,
         Some(FlushedTables::Named(tables)) => {
             tables.iter().any(|(schema, table)| is_same_table(object, schema.as_deref(), table))
@@ -108,15 +108,15 @@ fn add_table_lock_edges(
     index: &LockSnapshotIndex<'_>,
     holders: &TableHolders<'_>,
     waiter: &ObservedSession,
-    own: &[&MetadataObject],
+    own: &[&MetadataLockObject],
 ) {
     let id = waiter.session.id;
     for &object in own {
         let locks = holders.get(object).map(Vec::as_slice).unwrap_or_default();
-        let writes = locks.iter().any(|&(session, mode)| session == id && is_write_mode(mode));
+        let writes = locks.iter().any(|&(session, mode)| session == id && is_write_lock_mode(mode));
         let others = locks.iter().filter(|&&(session, mode)| {
             session != id
-                && (writes || is_write_mode(mode))
+                && (writes || is_write_lock_mode(mode))
                 && index.wait_states.get(&session) != Some(&LockWaitState::TableLevelLock)
         });
         let (running, idle): (Vec<_>, Vec<_>) =
@@ -126,7 +126,7 @@ fn add_table_lock_edges(
             let reason = LockConflict {
                 on: on.clone(),
                 wanted: if writes { "WRITE" } else { "READ" }.into(),
-                held: Some(if is_write_mode(mode) { "WRITE" } else { "READ" }.into()),
+                held: Some(if is_write_lock_mode(mode) { "WRITE" } else { "READ" }.into()),
                 strength: mode as usize,
                 queued: false,
                 inferred: true,
@@ -137,12 +137,12 @@ fn add_table_lock_edges(
     }
 }
 
-fn is_same_table(object: &MetadataObject, schema: Option<&str>, table: &str) -> bool {
+fn is_same_table(object: &MetadataLockObject, schema: Option<&str>, table: &str) -> bool {
     let is_equal = |left: Option<&str>, right: &str| left.is_some_and(|left| left.eq_ignore_ascii_case(right));
     is_equal(object.name.as_deref(), table) && schema.is_none_or(|schema| is_equal(object.schema.as_deref(), schema))
 }
 
-fn is_write_mode(mode: MetadataLockMode) -> bool {
+fn is_write_lock_mode(mode: MetadataLockMode) -> bool {
     use MetadataLockMode::{Exclusive, SharedNoReadWrite, SharedNoWrite, SharedWrite, SharedWriteLowPrio};
     matches!(mode, SharedWrite | SharedWriteLowPrio | SharedNoWrite | SharedNoReadWrite | Exclusive)
 }
@@ -157,6 +157,6 @@ fn is_executing_statement(index: &LockSnapshotIndex<'_>, session: u64) -> bool {
         .is_some_and(|facts| facts.role != SessionRole::Clew && !facts.session.command.eq_ignore_ascii_case(b"Sleep"))
 }
 
-fn to_lock_resource(kind: LockResourceKind, object: &MetadataObject) -> LockResource {
+fn to_lock_resource(kind: LockResourceKind, object: &MetadataLockObject) -> LockResource {
     LockResource { kind, schema: object.schema.clone(), name: object.name.clone(), index: None, data: None }
 }

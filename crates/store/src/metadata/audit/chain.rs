@@ -3,7 +3,9 @@
 
 use clew_model::AuditEvent;
 
-use super::chain_head::{CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME, NO_PREVIOUS_MAC, find_highest_seq};
+use super::chain_head::{
+    CHECKPOINT_RECORD_NAME, ChainPosition, FIRST_ROW_PREVIOUS_MAC, HEAD_RECORD_NAME, find_highest_sequence_number,
+};
 use super::checkpoint_tracker::CheckpointTracker;
 use super::row;
 use crate::audit::AuditCheckpoint;
@@ -14,13 +16,17 @@ use crate::master_key::MasterKey;
 
 /// Placeholder for the previous row's MAC in the first audit row appended after the head record was tampered with.
 /// Only a process with the MAC key can create a valid audit row with this placeholder.
-pub(super) const TAMPERED_HEAD_MAC: [u8; 32] = [0xff; 32];
+pub(super) const MAC_AFTER_TAMPERED_HEAD: [u8; 32] = [0xff; 32];
 
 /// Writes the head and checkpoint records for an empty audit log. Called only once, during initialisation.
 /// If the head or checkpoint record of an initialised store is missing, the audit log was tampered with.
 pub(crate) async fn initialise_audit_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
-    ChainPosition { seq: 0, mac: NO_PREVIOUS_MAC }.write_chain_record(transaction, key, HEAD_RECORD_NAME).await?;
-    ChainPosition { seq: 1, mac: NO_PREVIOUS_MAC }.write_chain_record(transaction, key, CHECKPOINT_RECORD_NAME).await
+    ChainPosition { seq: 0, mac: FIRST_ROW_PREVIOUS_MAC }
+        .write_chain_record(transaction, key, HEAD_RECORD_NAME)
+        .await?;
+    ChainPosition { seq: 1, mac: FIRST_ROW_PREVIOUS_MAC }
+        .write_chain_record(transaction, key, CHECKPOINT_RECORD_NAME)
+        .await
 }
 
 /// Appends audit events. The time of each event is a Unix timestamp in milliseconds.
@@ -40,7 +46,7 @@ pub(crate) async fn append_audit_rows(
     checkpoint_tracker.verify_newest_row_exists(transaction, key, head, last_seen).await?;
     let mut newest = match head {
         Some(head) => head,
-        None => ChainPosition { seq: find_highest_seq(transaction).await?, mac: TAMPERED_HEAD_MAC },
+        None => ChainPosition { seq: find_highest_sequence_number(transaction).await?, mac: MAC_AFTER_TAMPERED_HEAD },
     };
     for (at, event) in events {
         let row = row::AuditRow::new(newest.seq.saturating_add(1), *at, newest.mac, event);

@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
 /// Placeholder for the previous row's MAC in the first row of the audit chain.
-pub(super) const NO_PREVIOUS_MAC: [u8; 32] = [0; 32];
+pub(super) const FIRST_ROW_PREVIOUS_MAC: [u8; 32] = [0; 32];
 
 /// Name of the record that contains the sequence number and MAC of the newest audit row.
 pub(super) const HEAD_RECORD_NAME: &str = "head";
@@ -95,7 +95,7 @@ impl ChainPosition {
 }
 
 /// Returns the highest sequence number found in the audit rows and in the head and checkpoint records.
-pub(super) async fn find_highest_seq(transaction: &mut Transaction) -> Result<i64, StoreError> {
+pub(super) async fn find_highest_sequence_number(transaction: &mut Transaction) -> Result<i64, StoreError> {
     query_scalar(
         "SELECT COALESCE(MAX(seq), 0) FROM (SELECT MAX(seq) AS seq FROM audit UNION ALL SELECT MAX(seq) FROM audit_ends) AS seen",
     )

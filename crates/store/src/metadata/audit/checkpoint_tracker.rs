@@ -36,7 +36,7 @@ impl CheckpointTracker {
     /// Callers must first check that the previously recorded audit row still exists.
     /// Ignores rows older than the recorded row because concurrent commits can be recorded in any order.
     pub(crate) fn record_newest_row(&self, newest: AuditCheckpoint) {
-        let mut state = self.lock_state();
+        let mut state = self.state_guard();
         if state.newest.as_ref().is_none_or(|last| last.seq < newest.seq) {
             state.newest = Some(newest);
         }
@@ -45,14 +45,14 @@ impl CheckpointTracker {
     /// Returns the newest audit row and the missing audit rows as checkpoints.
     /// Callers must begin their transaction after this call so that its snapshot contains the newest row.
     pub(super) fn tracked_checkpoints(&self) -> Vec<AuditCheckpoint> {
-        let state = self.lock_state();
+        let state = self.state_guard();
         state.missing.iter().chain(&state.newest).cloned().collect()
     }
 
     /// Returns the newest recorded audit row.
     /// Callers must begin their transaction after this call so that its snapshot contains the newest row.
     pub(super) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
-        self.lock_state().newest.clone()
+        self.state_guard().newest.clone()
     }
 
     /// Checks that the audit log contains the recorded row `newest`. Skips the query if `head` has the same MAC.
@@ -68,15 +68,15 @@ impl CheckpointTracker {
             return Ok(());
         }
         if let Some(problem) = verify_checkpoint(transaction, key, &newest).await? {
-            self.record_lost_row(newest, problem);
+            self.mark_row_lost(newest, problem);
         }
         Ok(())
     }
 
     /// Moves the newest recorded audit row to the list of missing rows.
     /// Does nothing if a newer audit row has been recorded in the meantime.
-    fn record_lost_row(&self, checkpoint: AuditCheckpoint, problem: AuditProblem) {
-        let mut state = self.lock_state();
+    fn mark_row_lost(&self, checkpoint: AuditCheckpoint, problem: AuditProblem) {
+        let mut state = self.state_guard();
         if state.newest.take_if(|newest| *newest == checkpoint).is_some()
             && state.missing.len() < MAX_TRACKED_MISSING_ROWS
         {
@@ -87,15 +87,15 @@ impl CheckpointTracker {
 
     /// Returns the oldest lost audit rows that are not yet reported in the audit log.
     pub(super) fn oldest_unreported_problem(&self) -> Option<AuditProblem> {
-        self.lock_state().unreported.front().cloned()
+        self.state_guard().unreported.front().cloned()
     }
 
     /// Removes lost audit rows from the list of unreported problems.
     pub(super) fn acknowledge_lost_rows(&self, loss: &AuditProblem) {
-        self.lock_state().unreported.retain(|unreported| unreported != loss);
+        self.state_guard().unreported.retain(|unreported| unreported != loss);
     }
 
-    fn lock_state(&self) -> MutexGuard<'_, TrackerState> {
+    fn state_guard(&self) -> MutexGuard<'_, TrackerState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

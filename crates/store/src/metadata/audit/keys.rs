@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::super::{read_setting, write_setting};
-use super::chain_head::{CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME, find_highest_seq};
+use super::chain_head::{CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME, find_highest_sequence_number};
 use crate::database::Transaction;
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
@@ -93,7 +93,7 @@ pub(crate) async fn rotate_chain_mac_key(
     audit: &mut AuditMacKeys,
     keys: &DerivedKeys,
 ) -> Result<(), StoreError> {
-    let mut through = find_highest_seq(transaction).await?;
+    let mut through = find_highest_sequence_number(transaction).await?;
     for name in [HEAD_RECORD_NAME, CHECKPOINT_RECORD_NAME] {
         if let Some(end) = ChainPosition::read_chain_record(transaction, &audit.current, name).await? {
             end.write_chain_record(transaction, &keys.audit, name).await?;

@@ -4,7 +4,7 @@ use clew_model::{AuditEvent, Origin, Outcome};
 use serde_json::json;
 
 use super::super::row_mapping::read_hash_column;
-use super::chain_head::{CHECKPOINT_RECORD_NAME, ChainPosition, NO_PREVIOUS_MAC};
+use super::chain_head::{CHECKPOINT_RECORD_NAME, ChainPosition, FIRST_ROW_PREVIOUS_MAC};
 use super::keys::AuditMacKeys;
 use super::verification::ChainVerifier;
 use crate::database::{Transaction, query, query_scalar};
@@ -88,6 +88,6 @@ async fn find_last_removable_row(
     let Some(row) = row else { return Ok(None) };
     Ok(Some(ChainPosition {
         seq: row.try_get("seq").map_err(&failed)?,
-        mac: read_hash_column(&row, "mac").unwrap_or(NO_PREVIOUS_MAC),
+        mac: read_hash_column(&row, "mac").unwrap_or(FIRST_ROW_PREVIOUS_MAC),
     }))
 }

@@ -1,6 +1,6 @@
 //! Verification of the audit chain.
 
-use super::chain::TAMPERED_HEAD_MAC;
+use super::chain::MAC_AFTER_TAMPERED_HEAD;
 use super::chain_head::{CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME};
 use super::checkpoint_tracker::verify_checkpoints;
 use super::keys::AuditMacKeys;
@@ -97,7 +97,7 @@ impl ChainVerifier {
     fn verify_row(&mut self, seq: i64, row: Option<(AuditRow, [u8; 32])>, key: &MasterKey) {
         self.result.rows += 1;
         let authentic = row.as_ref().is_some_and(|(row, mac)| row.compute_row_mac(key) == *mac);
-        if !self.is_valid_seq(seq, authentic) {
+        if !self.is_valid_sequence_number(seq, authentic) {
             return self
                 .report_problem(seq, if authentic { AuditProblemKind::OutOfOrder } else { AuditProblemKind::Changed });
         }
@@ -107,7 +107,7 @@ impl ChainVerifier {
         let previous_mac = row.as_ref().map(|(row, _)| row.previous);
         if !authentic {
             self.report_problem(seq, AuditProblemKind::Changed);
-        } else if previous_mac == Some(TAMPERED_HEAD_MAC) {
+        } else if previous_mac == Some(MAC_AFTER_TAMPERED_HEAD) {
             self.report_problem(seq, AuditProblemKind::AfterChangedHead);
         } else if !gap
             && self.previous_is_authentic
@@ -115,13 +115,13 @@ impl ChainVerifier {
         {
             self.report_problem(seq, AuditProblemKind::OutOfOrder);
         }
-        self.previous = Some(ChainPosition { seq, mac: row.map_or(TAMPERED_HEAD_MAC, |(_, mac)| mac) });
+        self.previous = Some(ChainPosition { seq, mac: row.map_or(MAC_AFTER_TAMPERED_HEAD, |(_, mac)| mac) });
         self.previous_is_authentic = authentic;
     }
 
     /// Returns true if the sequence number of an audit row is higher than that of the previous row.
     /// Returns false if the row is not authentic and its sequence number is higher than that in the head record.
-    fn is_valid_seq(&self, seq: i64, authentic: bool) -> bool {
+    fn is_valid_sequence_number(&self, seq: i64, authentic: bool) -> bool {
         self.previous.is_none_or(|previous| seq > previous.seq)
             && (authentic || self.head.is_none_or(|head| seq <= head.seq))
     }

@@ -101,11 +101,12 @@ fn find_root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'st
 
 /// Extracts the code and message from an XML error body from S3.
 fn extract_s3_message(text: &str) -> String {
-    let message = [extract_between(text, "<Code>", "</Code>"), extract_between(text, "<Message>", "</Message>")];
+    let message =
+        [extract_text_between(text, "<Code>", "</Code>"), extract_text_between(text, "<Message>", "</Message>")];
     message.into_iter().flatten().collect::<Vec<_>>().join(": ")
 }
 
-fn extract_between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+fn extract_text_between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
     text.split_once(start)?.1.split_once(end).map(|(inner, _)| inner)
 }
 

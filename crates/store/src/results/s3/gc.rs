@@ -13,7 +13,7 @@ use crate::error::StoreError;
 impl S3 {
     /// Removes Clew's unreferenced objects and incomplete uploads that are older than `age`.
     /// Returns the number of removed objects and uploads.
-    pub(in crate::results) async fn remove_unreferenced(
+    pub(in crate::results) async fn remove_unreferenced_results(
         &self,
         referenced: &[String],
         age: Duration,
@@ -49,8 +49,8 @@ impl S3 {
                     let name = self.parse_clew_object_name(&meta.location).map(str::to_owned);
                     names.extend(name.map(|name| (name, meta.last_modified.timestamp())));
                 }
-                Ok(Some(Err(error))) => self.convert_response("list", "", Ok(Err(error)))?,
-                Err(elapsed) => self.convert_response("list", "", Err(elapsed))?,
+                Ok(Some(Err(error))) => self.check_s3_response("list", "", Ok(Err(error)))?,
+                Err(elapsed) => self.check_s3_response("list", "", Err(elapsed))?,
             }
         }
     }

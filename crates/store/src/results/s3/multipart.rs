@@ -88,7 +88,7 @@ impl S3 {
         match timeout(OPERATION_TIMEOUT, self.objects.abort_multipart(&upload.path, &upload.id)).await {
             // The upload was completed or aborted in the meantime.
             Ok(Err(object_store::Error::NotFound { .. })) => Ok(()),
-            aborted => self.convert_response("abort an upload of", name, aborted),
+            aborted => self.check_s3_response("abort an upload of", name, aborted),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::results::PublishedResult;
 
 /// Part size for multipart uploads, in bytes.
 /// S3 requires at least 5 MiB for each part except the last, and allows 10,000 parts.
-const UPLOAD_PART_SIZE: usize = 5 << 20;
+const UPLOAD_PART_SIZE_BYTES: usize = 5 << 20;
 /// Delay before retrying a write request whose connection was lost.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 /// Maximum upload duration. S3 sets an object's timestamp to the start time of its upload.
@@ -58,7 +58,7 @@ impl S3Writer {
             if let Some(upload) = &mut self.upload {
                 let completed =
                     self.runtime.block_on(timeout_at(self.deadline, timeout(OPERATION_TIMEOUT, upload.complete())));
-                self.s3.convert_response("write", &self.name, completed.unwrap_or_else(Err))?;
+                self.s3.check_s3_response("write", &self.name, completed.unwrap_or_else(Err))?;
             }
             self.upload = None;
         }
@@ -80,7 +80,7 @@ impl S3Writer {
                 Ok(Err(error)) if error::is_connection_lost(&error) && began.elapsed() < RETRY_TIMEOUT => {
                     self.runtime.block_on(sleep(RETRY_DELAY));
                 }
-                put => return self.s3.convert_response("write", &self.name, put).map(|_| ()),
+                put => return self.s3.check_s3_response("write", &self.name, put).map(|_| ()),
             }
         }
     }
@@ -110,7 +110,7 @@ impl S3Writer {
         };
         let sent = runtime.block_on(timeout_at(self.deadline, timeout(OPERATION_TIMEOUT, upload.put_part(payload))));
         match sent {
-            Ok(sent) => s3.convert_response("write", &self.name, sent),
+            Ok(sent) => s3.check_s3_response("write", &self.name, sent),
             Err(_) => Err(error::timeout_error("write", s3.settings.object_uri(&self.name))),
         }
     }
@@ -118,10 +118,10 @@ impl S3Writer {
 
 impl Write for S3Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.part.len() >= UPLOAD_PART_SIZE {
+        if self.part.len() >= UPLOAD_PART_SIZE_BYTES {
             self.upload_part().map_err(io::Error::other)?;
         }
-        let accepted = bytes.get(..bytes.len().min(UPLOAD_PART_SIZE - self.part.len())).unwrap_or_default();
+        let accepted = bytes.get(..bytes.len().min(UPLOAD_PART_SIZE_BYTES - self.part.len())).unwrap_or_default();
         self.part.extend_from_slice(accepted);
         self.hash.update(accepted);
         self.bytes += accepted.len() as u64;

@@ -46,7 +46,7 @@ const RAISE_LOCK_TIMEOUT_STATEMENTS: [&str; 1] = ["SET SESSION innodb_lock_wait_
 /// Number of [`DEMO_SESSIONS`] that are waiting for a lock.
 const LOCK_WAITER_COUNT: u64 = 3;
 /// How long to wait until all lock waiters are blocked.
-const LOCK_WAIT_TIMEOUT: Duration = Duration::from_secs(20);
+const LOCK_WAIT_START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Open demo sessions. Dropping the value closes them.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl BlockedSessions {
                 .await
                 .map_err(database_error("open a blocked session"))?;
         }
-        wait_until_blocked(server).await?;
+        wait_until_sessions_blocked(server).await?;
         Ok(blocked)
     }
 
@@ -99,7 +99,7 @@ impl BlockedSessions {
     }
 }
 
-async fn wait_until_blocked(server: &Server) -> Result<(), DevtoolsError> {
+async fn wait_until_sessions_blocked(server: &Server) -> Result<(), DevtoolsError> {
     const LOCK_WAITER_COUNT_QUERY: &str =
         "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
     let mut root = server.connect().await.map_err(database_error("count lock waits"))?;
@@ -113,9 +113,9 @@ async fn wait_until_blocked(server: &Server) -> Result<(), DevtoolsError> {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    tokio::time::timeout(LOCK_WAIT_TIMEOUT, poll)
+    tokio::time::timeout(LOCK_WAIT_START_TIMEOUT, poll)
         .await
-        .unwrap_or(Err(DevtoolsError::SessionsNotBlocked { limit: LOCK_WAIT_TIMEOUT }))
+        .unwrap_or(Err(DevtoolsError::SessionsNotBlocked { limit: LOCK_WAIT_START_TIMEOUT }))
 }
 
 fn database_error(operation: &'static str) -> impl Fn(mysql_async::Error) -> DevtoolsError {
