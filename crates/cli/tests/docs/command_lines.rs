@@ -21,18 +21,18 @@ fn workspace_root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Returns the `clew` command lines in code blocks and inline code.
+/// Returns the `clew` command lines in shell code blocks, in recorded terminal sessions and in inline code.
 fn find_command_lines(markdown: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let mut in_block = false;
+    let mut block_language = None;
     for line in markdown.lines() {
-        if line.starts_with("```") {
-            in_block = !in_block;
-        } else if in_block {
-            let line = line.trim_start_matches("$ ").trim();
-            found.extend(
-                line.find("clew ").filter(|start| is_command_position(&line[..*start])).map(|start| &line[start..]),
-            );
+        if let Some(language) = line.strip_prefix("```") {
+            block_language = if block_language.is_none() { Some(language) } else { None };
+        } else if let Some(language) = block_language {
+            // Other blocks contain commands only after a prompt.
+            let command = line.strip_prefix("$ ").or_else(|| (language == "sh").then(|| line.trim()));
+            let start = command.and_then(|command| Some((command, command.find("clew ")?)));
+            found.extend(start.filter(|(line, at)| is_command_position(&line[..*at])).map(|(line, at)| &line[at..]));
         } else {
             // In a line of text, every second part between backticks is code.
             found.extend(line.split('`').skip(1).step_by(2).filter(|code| code.starts_with("clew ")));
@@ -49,20 +49,37 @@ fn is_command_position(before: &str) -> bool {
     words_are_prefixes || before.ends_with("$(")
 }
 
-/// Returns the arguments of a command line up to the first shell operator.
+/// Returns the arguments of a command line up to the first shell operator, with values for variables and placeholders.
 fn split_arguments(command_line: &str) -> Vec<String> {
     let mut arguments = Vec::new();
-    for word in command_line.split_whitespace().skip(1) {
-        if ["|", ">", "&", "&&", "#", "2>&1"].contains(&word) || word.starts_with('>') {
-            break;
-        }
-        let ends_substitution = word.ends_with(')') && !word.contains('(');
-        arguments.push(word.trim_end_matches(|c| ends_substitution && "\")".contains(c)).trim_matches('"').to_owned());
-        if ends_substitution {
-            break;
+    // Every second part between double quotes is a single word.
+    for (at, part) in command_line.trim_start_matches("clew ").split('"').enumerate() {
+        let words = if at % 2 == 1 { vec![part] } else { part.split_whitespace().collect() };
+        for word in words {
+            if ["|", ">", "&", "&&", "#", "2>&1"].contains(&word) {
+                return arguments;
+            }
+            // Ellipses stand for further arguments.
+            if word != "…" && word != ")" {
+                arguments.push(example_value(word.trim_end_matches(')')).to_owned());
+            }
+            if word.ends_with(')') {
+                return arguments;
+            }
         }
     }
     arguments
+}
+
+/// Returns a valid value for a variable or a placeholder, and other words unchanged.
+fn example_value(word: &str) -> &str {
+    match word {
+        "$DB" => "mysql://root@127.0.0.1/",
+        "$INSTANCE" | "INSTANCE" => "0123456789abcdef0123456789abcdefin07",
+        "$NODE" | "NODE" => "0123456789abcdef0123456789abcdefno07",
+        "$BLOCKER" | "ID" => "7",
+        word => word,
+    }
 }
 
 #[test]
@@ -72,8 +89,10 @@ fn clew_accepts_the_command_lines_in_the_documents() {
     for document in DOCUMENTS {
         let markdown = std::fs::read_to_string(workspace_root().join(document)).unwrap();
         for line in find_command_lines(&markdown) {
-            // Ellipses stand for further arguments.
-            let arguments: Vec<String> = split_arguments(&line).into_iter().filter(|word| word != "…").collect();
+            let arguments = split_arguments(&line);
+            if arguments.first().is_some_and(|command| command == "help") {
+                continue;
+            }
             // With `--help`, clew parses the arguments before it, and prints the help instead of running the command.
             let output = Command::new(env!("CARGO_BIN_EXE_clew")).args(&arguments).arg("--help").output().unwrap();
             if !output.status.success() {
