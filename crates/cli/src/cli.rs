@@ -28,7 +28,8 @@ Examples:
   clew init && clew serve                                  serve the TaurusDB API
   clew user create ada && clew policy attach TaurusDBReadOnlyAccessPolicy --user ada
 
-Exit codes: 0 success, 1 failure, 2 usage error or refused, 130 interrupted.";
+Exit codes: 0 success, 1 failure, 2 usage error or refused, 3 limitations found (doctor, instance check),
+130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

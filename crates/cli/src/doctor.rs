@@ -12,7 +12,11 @@ use crate::node_url::NodeArgs;
 use crate::output;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  clew doctor mysql://clew@db.example.com/")]
+#[command(after_help = "\
+Example:
+  clew doctor mysql://clew@db.example.com/
+
+Exit codes: 0 no limitations; 1 the check failed; 3 the account or server has limitations.")]
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
     node: NodeArgs,
@@ -34,10 +38,11 @@ pub(crate) async fn run(arguments: DoctorArgs) -> Result<(), CliError> {
     let diagnosis = diagnose_node(&node, &limits).await?;
     match arguments.format {
         DoctorFormat::Text => {
-            output::write_stdout_with_colours(&render_diagnosis(&diagnosis, output::stdout_supports_colours()))
+            output::write_stdout_with_colours(&render_diagnosis(&diagnosis, output::stdout_supports_colours()))?;
         }
-        DoctorFormat::Json => output::write_stdout(&output::to_json_text(&diagnosis)?),
+        DoctorFormat::Json => output::write_stdout(&output::to_json_text(&diagnosis)?)?,
     }
+    if diagnosis.has_limitations() { Err(CliError::LimitationsFound) } else { Ok(()) }
 }
 
 /// Maximum acceptable clock skew between client and server, in seconds. Clew warns about a larger skew.

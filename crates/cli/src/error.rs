@@ -14,6 +14,8 @@ pub(crate) enum CliError {
     Refused { message: String, fix: Option<String> },
     /// A check failed (for example, a policy is invalid). The command has printed the result to stdout. Exit code 1.
     NegativeResult,
+    /// A check found limitations, such as missing privileges. The command has printed them to stdout. Exit code 3.
+    LimitationsFound,
     /// The process that reads the output, such as `head`, closed the pipe. Exit code 0.
     OutputClosed,
     /// Interrupted by Ctrl-C. Exit code 130.
@@ -50,6 +52,7 @@ impl CliError {
             Self::OutputClosed => 0,
             Self::Failed { .. } | Self::NegativeResult => 1,
             Self::Refused { .. } => 2,
+            Self::LimitationsFound => 3,
             Self::Interrupted => 130,
         })
     }
@@ -62,7 +65,7 @@ impl CliError {
                 format!("error: {message}\n{fix}")
             }
             Self::Interrupted => "interrupted\n".to_owned(),
-            Self::OutputClosed | Self::NegativeResult => String::new(),
+            Self::OutputClosed | Self::NegativeResult | Self::LimitationsFound => String::new(),
         }
     }
 }

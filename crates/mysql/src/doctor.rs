@@ -37,6 +37,14 @@ pub struct Diagnosis {
     pub checks: Vec<CheckResult>,
 }
 
+impl Diagnosis {
+    /// Returns true if at least one check failed.
+    #[must_use]
+    pub fn has_limitations(&self) -> bool {
+        self.checks.iter().any(|check| !check.works)
+    }
+}
+
 /// Checks which data the account can read and whether the node's address leads directly to a single server.
 ///
 /// Opens two connections, one after the other. Does not change anything on the server.

@@ -15,7 +15,11 @@ use crate::{doctor, output};
 
 /// Log in to each node of an instance and report missing privileges.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Example:\n  clew instance check shop")]
+#[command(after_help = "\
+Example:
+  clew instance check shop
+
+Exit codes: 0 no limitations; 1 a node is not accessible; 3 the account or server of a node has limitations.")]
 pub(crate) struct CheckArgs {
     /// Name or id
     instance: String,
@@ -29,6 +33,7 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
     let inventory = arguments.project_args.open_instance_inventory().await?;
     let instance = require_instance(&inventory, &arguments.instance).await?;
     let mut inaccessible = 0;
+    let mut has_limitations = false;
     let mut text = String::new();
     let mut values = Vec::new();
     let zones = inventory.store.list_zones().await?;
@@ -38,6 +43,7 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
         let outcome = diagnose_node(&node.url, &ReadLimits::default()).await;
         let backoff = update_login_backoff(&inventory.store, &node, backoff, &outcome).await?;
         inaccessible += usize::from(outcome.is_err());
+        has_limitations |= outcome.as_ref().is_ok_and(Diagnosis::has_limitations);
         text.push_str(&format_node_report(listed, &outcome));
         let zone_without_worker =
             zones.iter().any(|state| state.zone == listed.zone && listed.zone.is_some() && state.lacks_workers());
@@ -72,10 +78,12 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
         }));
     }
     arguments.project_args.output_format().print_with_colours(|| text, || json!({ "nodes": values }))?;
-    if inaccessible == 0 {
-        Ok(())
-    } else {
+    if inaccessible > 0 {
         Err(CliError::new_failure(format!("{inaccessible} of {} nodes are not accessible", instance.nodes.len())))
+    } else if has_limitations {
+        Err(CliError::LimitationsFound)
+    } else {
+        Ok(())
     }
 }
 

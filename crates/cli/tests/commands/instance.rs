@@ -112,7 +112,7 @@ async fn proxy_with_rewritten_connection_ids_is_reported(flavor: Flavor) {
     let proxy = RewritingProxy::start((Ipv4Addr::LOCALHOST, server.port()).into(), rewrite).await.unwrap();
     assert_eq!(instance(&dir, &["add", "--name", "shop", "--node", &proxy.url("root")]).await.code, Some(0));
     for shown in [run(&["doctor", &proxy.url("root")]).await, instance(&dir, &["check", "shop"]).await] {
-        assert_eq!(shown.code, Some(0), "{flavor}: {shown:?}");
+        assert_eq!(shown.code, Some(3), "{flavor}: {shown:?}");
         let mut lines = shown.stdout.lines().skip_while(|line| *line != "--  direct connection").skip(1);
         assert_eq!(lines.next(), Some("    Sessions cannot be killed through this address."), "{flavor}: {shown:?}");
         let why = lines.next().unwrap();
@@ -120,6 +120,23 @@ async fn proxy_with_rewritten_connection_ids_is_reported(flavor: Flavor) {
     }
     let direct = run(&["doctor", &format!("{}?tls=off", server.url())]).await;
     assert!(direct.stdout.contains("ok  direct connection\n"), "{flavor}: {direct:?}");
+}
+
+#[tokio::test]
+async fn limitations_are_reported_by_the_exit_code_on_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    initialise(&dir).await;
+    let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    server.run(&["CREATE USER watcher@'%'"]).await.unwrap();
+    for (name, account, code) in [("complete", "root", 0), ("limited", "watcher", 3)] {
+        let url = server.url_for_account(account, "");
+        assert_eq!(instance(&dir, &["add", "--name", name, "--node", &url]).await.code, Some(0));
+        for shown in [run(&["doctor", &url]).await, instance(&dir, &["check", name]).await] {
+            assert_eq!((shown.code, shown.stderr.as_str()), (Some(code), ""), "{shown:?}");
+            assert_eq!(shown.stdout.contains("\n--  "), code == 3, "{shown:?}");
+        }
+    }
 }
 
 #[tokio::test]
