@@ -27,6 +27,7 @@ use http::StatusCode;
 pub(crate) use repeated_refusals::RepeatedRefusalCounter;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
+use tracing::error;
 
 /// Audit event fields that the request handler can set. Clones share the same fields.
 ///
@@ -143,6 +144,11 @@ where
         };
         match recorded {
             Ok(()) => response,
+            // The request failed as well, and its error may tell the client to retry.
+            Err(error) if response.status().is_server_error() => {
+                error!(%error, "could not record the audit event of a failed request");
+                response
+            }
             Err(error) => ApiError::internal_error(&error).into_response(),
         }
     };

@@ -228,7 +228,7 @@ impl SignedRequest {
             body_sha256: signature::hash_body(body),
         };
         let verified = signature::verify_signature(&self.authorization, &request, &self.key.secret, Timestamp::now());
-        if verified == Err(SignatureError::SkipReason) {
+        if verified == Err(SignatureError::Mismatch) {
             Box::pin(service.store.record_auth_failure(&self.subject.name)).await?;
         }
         verified?;

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use clew_iam::policy::Diagnostic;
 use clew_model::{ErrorEntry, Failure, Language, SessionSelectionError};
 use clew_store::StoreError;
+use clew_worker::KillError;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 use serde::Serialize;
@@ -138,6 +139,16 @@ impl ApiError {
     pub(crate) fn internal_error(cause: &dyn std::fmt::Display) -> Self {
         error!(error = %cause, "request failed with an internal error");
         Self::new(ErrorEntry::INTERNAL)
+    }
+
+    /// Converts a kill error to an API error, or returns the failure of the node.
+    pub(crate) fn from_kill_error(error: KillError) -> Result<Self, Failure> {
+        match error {
+            KillError::Node(failure) => Err(failure),
+            KillError::Store(error) => Ok(error.into()),
+            // A temporary error would make clients repeat a request whose kills have been sent.
+            KillError::OutcomesNotRecorded(error) => Ok(Self::internal_error(&error)),
+        }
     }
 
     /// Returns the id of the detail message, which is more specific than the error code.
@@ -275,5 +286,8 @@ mod tests {
         let response = ApiError::from(StoreError::MasterKeyRotated).into_response();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[RETRY_AFTER], "5");
+        let after_kills =
+            ApiError::from_kill_error(KillError::OutcomesNotRecorded(StoreError::MasterKeyRotated)).unwrap();
+        assert_eq!(after_kills.status(), StatusCode::INTERNAL_SERVER_ERROR, "clients must not repeat sent kills");
     }
 }

@@ -151,7 +151,7 @@ type BenchmarkGroupFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Measureme
 /// Runs all groups of benchmark cases in sequence. Continues after a failed group, because a full run takes an hour.
 /// Returns the measurements of all benchmark groups that succeeded, and the first error.
 async fn run_benchmark_groups(bench: &BenchContext) -> (Vec<Measurement>, Option<BenchError>) {
-    let families: [BenchmarkGroupFuture<'_>; 8] = [
+    let groups: [BenchmarkGroupFuture<'_>; 8] = [
         Box::pin(busy_server::measure_busy_servers(bench)),
         Box::pin(http::measure_http_server(bench)),
         Box::pin(memory_scaling::measure_memory_scaling(bench)),
@@ -162,8 +162,8 @@ async fn run_benchmark_groups(bench: &BenchContext) -> (Vec<Measurement>, Option
         Box::pin(page::measure_page(bench)),
     ];
     let (mut measurements, mut failure) = (Vec::new(), None);
-    for family in families {
-        measurements.extend(family.await.unwrap_or_else(|error| store_first_error(&mut failure, error)));
+    for group in groups {
+        measurements.extend(group.await.unwrap_or_else(|error| store_first_error(&mut failure, error)));
     }
     (measurements, failure)
 }

@@ -119,7 +119,7 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     if let Some(audit) = audit {
         audit.append_kill_audit_events(&report, &outcomes).await?;
     }
-    let effect = measure_kill_effect(before, &node, &outcomes, &limits).await;
+    let effect = measure_kill_effect(before, &node, kind, &outcomes, &limits).await;
     let effect = effect.as_ref();
     arguments
         .format
@@ -137,12 +137,13 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
 async fn measure_kill_effect(
     before: Option<Result<KillBaseline, Failure>>,
     node: &NodeUrl,
+    target: KillTarget,
     outcomes: &[(u64, clew_mysql::KillOutcome)],
     limits: &ReadLimits,
 ) -> Option<Result<KillEffect, Failure>> {
     let before = before.filter(|_| outcomes.iter().any(|(_, outcome)| outcome.was_accepted()))?;
     Some(match before {
-        Ok(before) => before.measure_effect(node, outcomes, limits).await,
+        Ok(before) => before.measure_effect(node, target, outcomes, limits).await,
         Err(failure) => Err(failure),
     })
 }

@@ -79,7 +79,7 @@ impl Client {
                 let last = Box::new(error);
                 return Err(ClientError::TooManyInterruptions { interruptions, received: progress.received, last });
             }
-            tracing::debug!(interruptions, received_payload = progress.received, %error, "download was interrupted; resuming");
+            tracing::debug!(interruptions, received_bytes = progress.received, %error, "download was interrupted; resuming");
             if let Some(pause) =
                 retry::compute_backoff_delay(&self.inner.settings, interruptions, &error, retry::random_jitter())
             {

@@ -101,7 +101,7 @@ pub enum SignatureError {
     UnsignedBody,
     /// The signature does not match: the request was modified or was signed with a different secret key.
     #[error("the signature does not match the request")]
-    SkipReason,
+    Mismatch,
 }
 
 /// Returns the SHA-256 hash of a body in lower-case hexadecimal.
@@ -182,7 +182,7 @@ pub fn verify_signature<T: AsRef<str>>(
     check_clock_skew(date, now)?;
     check_body_hash(signed, request)?;
     let expected = compute_signature(request, signed, date, secret);
-    if expected.ct_eq(authorization.signature()).into() { Ok(()) } else { Err(SignatureError::SkipReason) }
+    if expected.ct_eq(authorization.signature()).into() { Ok(()) } else { Err(SignatureError::Mismatch) }
 }
 
 fn require_signed_header(signed: &[String], name: &str) -> Result<(), SignatureError> {

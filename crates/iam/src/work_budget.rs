@@ -21,7 +21,7 @@ pub struct WorkBudget {
     limit: u64,
     remaining: AtomicU64,
     exhausted: AtomicBool,
-    account: Option<RateLimitCharger>,
+    charger: Option<RateLimitCharger>,
 }
 
 /// Charges used work units to the principal's rate limit during policy evaluation.
@@ -64,7 +64,7 @@ impl WorkBudget {
     /// Creates a work budget of `units` work units.
     #[must_use]
     pub fn new(units: u64) -> Self {
-        Self { limit: units, remaining: AtomicU64::new(units), exhausted: AtomicBool::new(false), account: None }
+        Self { limit: units, remaining: AtomicU64::new(units), exhausted: AtomicBool::new(false), charger: None }
     }
 
     /// Creates a work budget that also charges a rate limit once per `step` work units.
@@ -72,15 +72,15 @@ impl WorkBudget {
     /// The budget calls `pay` with the number of steps to charge. If `pay` returns false, the budget is exhausted.
     #[must_use]
     pub fn with_rate_limit(step: u64, pay: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
-        let account =
+        let charger =
             RateLimitCharger { step, due: AtomicU64::new(step), pay: Box::new(pay), overdrawn: AtomicBool::new(false) };
-        Self { account: Some(account), ..Self::default() }
+        Self { charger: Some(charger), ..Self::default() }
     }
 
     /// Returns true if the work budget is exhausted because the rate limit was exceeded.
     #[must_use]
     pub fn is_rate_limited(&self) -> bool {
-        self.account.as_ref().is_some_and(|account| account.overdrawn.load(Relaxed))
+        self.charger.as_ref().is_some_and(|charger| charger.overdrawn.load(Relaxed))
     }
 
     /// Returns the number of used work units.
@@ -117,7 +117,7 @@ impl WorkBudget {
     }
 
     fn consume_rate_limit(&self, spent: u64) -> bool {
-        self.account.as_ref().is_none_or(|account| account.consume_due_rate_limit(spent))
+        self.charger.as_ref().is_none_or(|charger| charger.consume_due_rate_limit(spent))
     }
 }
 

@@ -22,7 +22,8 @@ use crate::transactions::{self, ER_CANNOT_CONVERT_STRING, ER_SPECIFIC_ACCESS_DEN
 use crate::{failure, privileges, statements};
 
 /// Interval between two rollback samples.
-/// This is longer than [`transactions::INNODB_TRX_REFRESH_INTERVAL`], so that each rollback sample contains new data.
+/// This is longer than [`transactions::INNODB_TRX_REFRESH_INTERVAL`], so that a sample contains new data
+/// unless another client reads the table.
 const ROLLBACK_SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
 /// Maximum number of rollback samples per read operation.
 /// The third and fourth samples distinguish slow rollbacks from stalled ones.

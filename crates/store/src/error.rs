@@ -186,7 +186,7 @@ pub enum StoreError {
         limit: usize,
     },
     /// The kill task was not added because kill tasks are disabled for the instance.
-    #[error("the kill switch of the instance is off; turn it on first")]
+    #[error("kill tasks are disabled for the instance; enable them first")]
     KillTasksDisabled,
     /// The kill task was not added because the instance already has the maximum number of running kill tasks.
     #[error("{limit} kill tasks of the instance are already running; stop one first")]

@@ -102,7 +102,7 @@ impl Server {
     }
 
     /// Restarts a killed server with the same port and data and waits until it accepts connections.
-    /// A restart resets the connection ids. Transactions committed in the last second before the kill can be lost.
+    /// A restart resets the connection ids. Committed transactions are kept.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process.kill().map_err(|source| ServerError::Io { operation: "stop a server", source })?;
         let environment: Vec<_> = self.environment.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();

@@ -243,7 +243,7 @@ impl IntelligentKillQueue {
             Ok(_) => login.record_login_outcome(node, None).await,
             Err(KillError::Node(failure)) => login.record_login_outcome(node, Some(failure)).await,
             // The node may not have been contacted.
-            Err(KillError::Store(_)) => {}
+            Err(KillError::Store(_) | KillError::OutcomesNotRecorded(_)) => {}
         }
         result
     }

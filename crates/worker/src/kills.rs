@@ -66,12 +66,13 @@ pub enum KillError {
     /// An operation on the node failed before the executor sent a `KILL`. The executor recorded the failure.
     #[error("could not kill: {0}")]
     Node(Failure),
-    /// The store could not record the kills or their outcomes.
-    ///
-    /// If the store could not record the kills, the executor sent none of them.
-    /// If the store could not record the outcomes, the retention job later records them as unknown.
+    /// The store could not record the kills, so the executor has sent none of them.
     #[error("could not record a kill: {0}")]
     Store(#[from] StoreError),
+    /// The executor has sent the kills, but the store could not record their outcomes.
+    /// The retention job later records these outcomes as unknown.
+    #[error("could not record the outcomes of kills: {0}")]
+    OutcomesNotRecorded(#[source] StoreError),
 }
 
 impl KillExecutor {
@@ -147,7 +148,7 @@ impl KillExecutor {
             error!(node.id = %request.node_id, %error, "could not record the outcomes of kills");
         }
         let outcomes = killed.map_err(KillError::Node)?;
-        ended?;
+        ended.map_err(KillError::OutcomesNotRecorded)?;
         Ok(outcomes)
     }
 }

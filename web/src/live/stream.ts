@@ -1,4 +1,4 @@
-/** Client of a node's event stream. Disconnects in hidden tabs and reconnects with back-off. */
+/** Client of a node's event stream. Disconnects in hidden tabs and reconnects with backoff. */
 
 import { EVENT_TYPES, type StreamEvent } from "./events.ts";
 import { appendCounts, type CountHistory, EMPTY_HISTORY } from "./history.ts";

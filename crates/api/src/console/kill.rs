@@ -19,7 +19,7 @@ use clew_mysql::{
     KillBaseline, KillOutcome, KillRefusal, KillTarget, ProcessListSource, ReadLimits, ServerInstance,
     SessionLookupResult, UnsafeKillPolicy, find_sessions,
 };
-use clew_store::{KillSource, StoreError};
+use clew_store::KillSource;
 use clew_worker::{KillError, KillRequest, VictimMatchRule};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -128,11 +128,11 @@ pub(crate) async fn kill_sessions(
     let found: HashMap<u64, Session> = sessions.into_iter().map(|session| (session.id, session)).collect();
     // Compare the sessions with the request first, because reading the impact and killing the sessions can be slow.
     let age = i64::try_from(read.at.elapsed().as_secs()).unwrap_or_default();
-    let mut mismatches = request.find_skip_reasons(&found, &read.server, Timestamp::now().as_second() - age);
+    let mut skip_reasons = request.find_skip_reasons(&found, &read.server, Timestamp::now().as_second() - age);
     let (costs, mut outcomes, effect) = if request.preview {
         (Some(preview::read_kill_impact(&service, &target.node, &found).await), HashMap::new(), None)
     } else {
-        let victims: Vec<Session> = request.matching_sessions(&found, &mismatches).into_iter().cloned().collect();
+        let victims: Vec<Session> = request.matching_sessions(&found, &skip_reasons).into_iter().cloned().collect();
         let before = if victims.is_empty() {
             None
         } else {
@@ -144,20 +144,20 @@ pub(crate) async fn kill_sessions(
                 .await
             {
                 Ok(outcomes) => Ok(Ok(outcomes)),
-                Err(KillError::Node(failure)) => Err(failure),
-                Err(KillError::Store(error)) => Ok(Err(error)),
+                Err(error) => ApiError::from_kill_error(error).map(Err),
             };
-        let outcomes =
-            service.read_node(&target.node, work).await?.map_err(|error: StoreError| ApiError::from(error))?;
+        let outcomes = service.read_node(&target.node, work).await??;
         let effect = match before {
-            Some(before) => KillEffectView::read_kill_effect(&service, &target.node, before, &outcomes).await,
+            Some(before) => {
+                KillEffectView::read_kill_effect(&service, &target.node, before, request.kind, &outcomes).await
+            }
             None => None,
         };
         (None, outcomes.into_iter().collect(), effect)
     };
     let view = |selected: &SelectedSession| {
         let current = found.get(&selected.id);
-        let (outcome, message) = match (mismatches.remove(&selected.id), outcomes.remove(&selected.id), current) {
+        let (outcome, message) = match (skip_reasons.remove(&selected.id), outcomes.remove(&selected.id), current) {
             (Some(outcome), ..) => outcome,
             (None, Some(outcome), _) => describe_kill_outcome(&outcome),
             (None, None, Some(current)) => {

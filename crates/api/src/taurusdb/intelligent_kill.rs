@@ -14,7 +14,6 @@ use clew_diagnose::{RankingStrategy, SessionGroup};
 use clew_iam::decision::Action;
 use clew_model::{ErrorEntry, Language, Node};
 use clew_store::{NewIntelligentKill, StoreError};
-use clew_worker::KillError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -108,10 +107,9 @@ pub(crate) async fn preview_intelligent_kill(
     let kills = &service.intelligent_kills;
     let read_plan = async |limits| match kills.preview_victims(&target.instance.id, &target.node.url, limits).await {
         Ok(plan) => Ok(Ok(plan)),
-        Err(KillError::Node(failure)) => Err(failure),
-        Err(KillError::Store(error)) => Ok(Err(error)),
+        Err(error) => ApiError::from_kill_error(error).map(Err),
     };
-    let plan = service.read_node(&target.node, read_plan).await?.map_err(|error: StoreError| ApiError::from(error))?;
+    let plan = service.read_node(&target.node, read_plan).await??;
     let masked = target.masks_statements_for(&service, &caller);
     let statistics =
         plan.ranked_groups().map(|(strategy, group)| build_group_statistic(strategy, group, masked)).collect();

@@ -12,7 +12,7 @@ use clew_model::{Failure, FailureKind, Node, Session};
 use clew_mysql::{
     KillOutcome, KillRefusal as Reason, KillTarget, ReadLimits, SessionLookupResult, UnsafeKillPolicy, find_sessions,
 };
-use clew_store::{KillSource, StoreError};
+use clew_store::KillSource;
 use clew_worker::{KillError, KillRequest, VictimMatchRule};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -80,10 +80,9 @@ pub(crate) async fn kill_processes(
     }
     let kill = async |limits| match kill_existing_sessions(&service, &caller, &target, &request, limits).await {
         Ok(outcomes) => Ok(Ok(outcomes)),
-        Err(KillError::Node(failure)) => Err(failure),
-        Err(KillError::Store(error)) => Ok(Err(error)),
+        Err(error) => ApiError::from_kill_error(error).map(Err),
     };
-    let outcomes = service.read_node(&target.node, kill).await?.map_err(|error: StoreError| ApiError::from(error))?;
+    let outcomes = service.read_node(&target.node, kill).await??;
     let killed = request.classify_outcomes(&outcomes);
     caller.audit.add_detail("killed", killed.processes_killed.clone());
     caller.audit.add_detail("not_found", killed.processes_not_found.clone());

@@ -56,7 +56,7 @@ fn split_arguments(command_line: &str) -> Vec<String> {
     for (at, part) in command_line.trim_start_matches("clew ").split('"').enumerate() {
         let words = if at % 2 == 1 { vec![part] } else { part.split_whitespace().collect() };
         for word in words {
-            if ["|", ">", "&", "&&", "#", "2>&1"].contains(&word) {
+            if ["|", "||", ">", "&", "&&", "#", "2>&1"].contains(&word) {
                 return arguments;
             }
             // Ellipses stand for further arguments.

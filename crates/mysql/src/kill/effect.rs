@@ -7,7 +7,7 @@ use clew_diagnose::waits::{LockSnapshot, WaitGraph, WaitParticipant, build_wait_
 use clew_model::{Failure, LimitationKind, NodeUrl};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::KillOutcome;
+use super::{KillOutcome, KillTarget};
 use crate::limits::ReadLimits;
 use crate::locks::read_lock_waits;
 use crate::transactions::INNODB_TRX_REFRESH_INTERVAL;
@@ -15,9 +15,10 @@ use crate::transactions::INNODB_TRX_REFRESH_INTERVAL;
 /// Timeout for a single read of the lock waits. Limits how long a slow server can delay a kill.
 const KILL_EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum number of polls of the lock waits after the kills.
-/// Polling stops earlier once all sessions that the kills can unblock have stopped waiting.
+/// Polling stops earlier once all sessions that the kills can unblock have stopped waiting and the rollback has started.
 /// An unblocked session may itself block other sessions, which then continue to wait.
 const MAX_KILL_EFFECT_POLLS: u32 = 4;
+
 /// A node's transactions and lock waits, read immediately before a kill.
 /// Changes of the last 0.1 s may be missing, because InnoDB caches the contents of its transaction tables.
 #[derive(Debug)]
@@ -58,6 +59,7 @@ impl KillBaseline {
     pub async fn measure_effect(
         &self,
         node: &NodeUrl,
+        target: KillTarget,
         outcomes: &[(u64, KillOutcome)],
         limits: &ReadLimits,
     ) -> Result<KillEffect, Failure> {
@@ -81,8 +83,9 @@ impl KillBaseline {
                 waiters.iter().copied().partition(|session| waiting.contains(session));
             let rows_after = count_modified_rows_by_session(&observed).map(|rows| sum_modified_rows(&rows, &killed));
             // Without a change, the rollback has not started, or another client's read has kept old data in the cache.
-            let has_rolled_back =
-                rows_before.zip(rows_after).is_none_or(|(before, after)| before == 0 || after < before);
+            // A killed statement may have changed no rows.
+            let has_rolled_back = target == KillTarget::Query
+                || rows_before.zip(rows_after).is_none_or(|(before, after)| before == 0 || after < before);
             if (unblocked.len() >= max_unblocked && has_rolled_back) || poll == MAX_KILL_EFFECT_POLLS {
                 let undone = rows_before.zip(rows_after).map(|(before, after)| before.saturating_sub(after));
                 return Ok(KillEffect { rows_rolled_back: undone, unblocked, still_waiting });

@@ -45,7 +45,7 @@ async fn effect_of_killing(server: &Server, session: u64) -> KillEffect {
     };
     let outcome = kill_as_root(server, &victim, KillTarget::Connection).await;
     assert!(outcome.was_accepted(), "{outcome}");
-    before.measure_effect(&node, &[(session, outcome)], &limits).await.unwrap()
+    before.measure_effect(&node, KillTarget::Connection, &[(session, outcome)], &limits).await.unwrap()
 }
 
 /// Returns the number of sessions that run the waiting statement.
@@ -91,7 +91,10 @@ async fn rolled_back_rows_are_reported_for_a_kill_immediately_after_the_baseline
         let blocker = blocking_session(&server).await;
         let before = KillBaseline::read_state(&node, &limits).await.unwrap();
         root.query_drop(format!("KILL {}", blocker.id)).await.unwrap();
-        let effect = before.measure_effect(&node, &[(blocker.id, KillOutcome::Killed)], &limits).await.unwrap();
+        let effect = before
+            .measure_effect(&node, KillTarget::Connection, &[(blocker.id, KillOutcome::Killed)], &limits)
+            .await
+            .unwrap();
         assert_eq!(effect, KillEffect { rows_rolled_back: Some(1), ..KillEffect::default() }, "{flavor}");
     }
 }
@@ -128,7 +131,8 @@ async fn kill_of_a_session_without_locks_has_no_effect_on_others_on_a_server() {
         )
         .await;
         assert_eq!(outcome, KillOutcome::Killed, "{flavor}");
-        let effect = before.measure_effect(&node, &[(idle.id, outcome)], &limits).await.unwrap();
+        let effect =
+            before.measure_effect(&node, KillTarget::Connection, &[(idle.id, outcome)], &limits).await.unwrap();
         assert_eq!(effect, KillEffect { rows_rolled_back: Some(0), ..KillEffect::default() }, "{flavor}");
         drop((blocker, waiter));
     }

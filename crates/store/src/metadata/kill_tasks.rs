@@ -30,7 +30,7 @@ impl Store {
             .bind(instance.as_str())
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database_error("read a kill switch"))?;
+            .map_err(StoreError::database_error("read whether kill tasks are enabled"))?;
         Ok(is_on.unwrap_or(false))
     }
 
@@ -43,7 +43,7 @@ impl Store {
         instance: &InstanceId,
         on: bool,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited_transaction("turn a kill switch on or off").await?;
+        let mut tx = self.begin_audited_transaction("enable or disable kill tasks").await?;
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         query(
             "INSERT INTO kill_switches (instance_id, is_on) VALUES ($1, $2) \

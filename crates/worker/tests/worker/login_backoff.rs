@@ -1,4 +1,4 @@
-//! Login back-off: the worker backs off after refused logins, so that the server does not lock the account.
+//! Login backoff: the worker backs off after refused logins, so that the server does not lock the account.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -92,11 +92,11 @@ async fn kill_tasks_back_off(flavor: Flavor) {
     assert_eq!((node, backoff.refusals, backoff.retry_at - backoff.refused_at), (&instance.nodes[0].id, 1, 30_000));
     assert!(backoff.reason.contains("1045"), "{backoff:?}");
 
-    // After the back-off one more login is attempted; the next back-off is twice as long.
+    // After the backoff one more login is attempted; the next backoff is twice as long.
     now.fetch_add(30_000, Ordering::SeqCst);
     wait_for_ticks(&fake, TICKS).await;
     assert_eq!(failed_logins(&server).await - before, 2, "{flavor}");
-    // The live feed and a retried collection share the back-off.
+    // The live feed and a retried collection share the backoff.
     let login = LoginAttempt::request_permit(&store, node, LoginTrigger::Automatic).await.unwrap_err();
     assert_eq!(login.kind, FailureKind::AccessDenied);
     assert!(
@@ -132,12 +132,12 @@ async fn locked_and_expired_accounts_back_off(flavor: Flavor) {
         ("ALTER USER clew PASSWORD EXPIRE", "ALTER USER clew IDENTIFIED BY 'old'"),
     ] {
         server.run(&[refuse]).await.unwrap();
-        wait_for("a back-off", async || store.find_login_backoff(&node).await.unwrap()).await;
+        wait_for("a backoff", async || store.find_login_backoff(&node).await.unwrap()).await;
         wait_for_ticks(&fake, TICKS).await;
         assert_eq!(store.find_login_backoff(&node).await.unwrap().unwrap().refusals, 1, "{flavor}: {refuse}");
         server.run(&[allow]).await.unwrap();
         now.fetch_add(30_000, Ordering::SeqCst);
-        wait_for("the end of a back-off", async || {
+        wait_for("the end of a backoff", async || {
             let backoff = store.find_login_backoff(&node).await.unwrap();
             backoff.is_none().then_some(())
         })
@@ -182,7 +182,7 @@ async fn collections_back_off(flavor: Flavor) {
     assert_eq!(failed_logins(&server).await - before, 1, "{flavor}");
     // For one second, requests share the outcome of the first login.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    // A later request of a user attempts a login, because the account may be repaired. Success ends the back-off for all.
+    // A later request of a user attempts a login, because the account may be repaired. Success ends the backoff for all.
     server.run(&["ALTER USER clew IDENTIFIED BY 'old'"]).await.unwrap();
     now.fetch_add(10_000, Ordering::SeqCst);
     assert_eq!(collect().await.status, TaskStatus::Finished, "{flavor}");

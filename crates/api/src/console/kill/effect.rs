@@ -1,7 +1,7 @@
 //! Effects of kills on data and other sessions, as shown on the web page.
 
 use clew_model::{Failure, Node};
-use clew_mysql::{KillBaseline, KillEffect, KillOutcome};
+use clew_mysql::{KillBaseline, KillEffect, KillOutcome, KillTarget};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -28,6 +28,7 @@ impl KillEffectView {
         service: &AppState,
         node: &Node,
         before: Result<KillBaseline, Failure>,
+        target: KillTarget,
         outcomes: &[(u64, KillOutcome)],
     ) -> Option<Self> {
         if !outcomes.iter().any(|(_, outcome)| outcome.was_accepted()) {
@@ -35,7 +36,7 @@ impl KillEffectView {
         }
         let effect = match before {
             Ok(before) => {
-                let read = async |limits| before.measure_effect(&node.url, outcomes, &limits).await;
+                let read = async |limits| before.measure_effect(&node.url, target, outcomes, &limits).await;
                 service.read_node_or_failure(node, read).await
             }
             Err(failure) => Err(failure),

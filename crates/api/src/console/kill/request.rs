@@ -96,20 +96,20 @@ impl SessionKillRequest {
         server: &ServerInstance,
         listed_at: i64,
     ) -> HashMap<u64, SkipReason> {
-        let mismatch = |selected: &SelectedSession| {
-            let mismatch = selected.find_skip_reason(found.get(&selected.id), self.kind, server, listed_at)?;
-            Some((selected.id, mismatch))
+        let skip_reason = |selected: &SelectedSession| {
+            let skip_reason = selected.find_skip_reason(found.get(&selected.id), self.kind, server, listed_at)?;
+            Some((selected.id, skip_reason))
         };
-        self.sessions.iter().filter_map(mismatch).collect()
+        self.sessions.iter().filter_map(skip_reason).collect()
     }
 
     /// Returns the sessions in `found` that match a selected session.
     pub(super) fn matching_sessions<'a>(
         &self,
         found: &'a HashMap<u64, Session>,
-        mismatches: &HashMap<u64, SkipReason>,
+        skip_reasons: &HashMap<u64, SkipReason>,
     ) -> Vec<&'a Session> {
-        let is_match = |selected: &&SelectedSession| !mismatches.contains_key(&selected.id);
+        let is_match = |selected: &&SelectedSession| !skip_reasons.contains_key(&selected.id);
         self.sessions.iter().filter(is_match).filter_map(|selected| found.get(&selected.id)).collect()
     }
 }
@@ -129,8 +129,8 @@ mod tests {
         let found = HashMap::from([(7, session())]);
         let server = "uuid@1790000000".parse().unwrap();
         let request = SessionKillRequest::parse(body.as_bytes()).unwrap_or_else(|_| panic!("{body}"));
-        let mismatches = request.find_skip_reasons(&found, &server, LISTED_AT);
-        request.matching_sessions(&found, &mismatches).len()
+        let skip_reasons = request.find_skip_reasons(&found, &server, LISTED_AT);
+        request.matching_sessions(&found, &skip_reasons).len()
     }
 
     #[test]

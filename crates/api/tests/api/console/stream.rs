@@ -333,7 +333,7 @@ async fn feed_backs_off_after_refused_logins(flavor: Flavor) {
     let mut events = watch(&server).await;
     let first = events.expect("read-error", &[]).await;
     assert_eq!(first.data["kind"], "access-denied", "{first:?}");
-    // Simulates several refusals, so that the back-off does not end during the test.
+    // Simulates several refusals, so that the backoff does not end during the test.
     let refused = server.store.find_node_with_password(&server.node()).await.unwrap().unwrap();
     let failure = Failure::new(FailureKind::AccessDenied, "error 1045");
     server.store.record_login_refusal(&refused, 9, &failure).await.unwrap();

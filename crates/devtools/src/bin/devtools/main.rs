@@ -57,8 +57,8 @@ async fn run_task(task: Task) -> Result<ExitCode, DevtoolsError> {
     match task {
         Task::Demo { keep } => return demo::run(keep).await,
         Task::Test { nextest } => test::run(&nextest).await?,
-        Task::Bench(arguments) => return Err(program::BENCH_PROGRAM.exec_task_program(arguments).await),
-        Task::Faults(arguments) => return Err(program::FAULTS_PROGRAM.exec_task_program(arguments).await),
+        Task::Bench(arguments) => return program::BENCH_PROGRAM.exec_task_program(arguments).await,
+        Task::Faults(arguments) => return program::FAULTS_PROGRAM.exec_task_program(arguments).await,
         Task::Lint => lint::run().await?,
         Task::Audit => audit::run().await?,
     }

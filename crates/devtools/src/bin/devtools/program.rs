@@ -2,9 +2,10 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
+use std::process::ExitCode;
 
 use clap::Args;
-use clew_devtools::{DevtoolsError, workspace};
+use clew_devtools::{DevtoolsError, task, workspace};
 
 /// Command-line arguments that the program of the task parses.
 #[derive(Debug, Args)]
@@ -25,17 +26,18 @@ pub(crate) const BENCH_PROGRAM: TaskProgram = TaskProgram { package: "clew-bench
 pub(crate) const FAULTS_PROGRAM: TaskProgram = TaskProgram { package: "clew-chaos", name: "faults" };
 
 impl TaskProgram {
-    /// Builds the program and replaces this process with it. Returns only on failure.
-    pub(crate) async fn exec_task_program(self, task: TaskProgramArgs) -> DevtoolsError {
+    /// Builds the program and replaces this process with it. Returns only on failure or after a signal.
+    pub(crate) async fn exec_task_program(self, program_args: TaskProgramArgs) -> Result<ExitCode, DevtoolsError> {
         let arguments =
             [&["build", "--package", self.package, "--bin", self.name], &workspace::DEVELOPMENT_PACKAGE_ARGUMENTS[..]]
                 .concat();
-        let build = workspace::build_programs("Building the program of the task", &arguments);
-        let program = match build.await.and_then(|built| workspace::find_built_program(&built, "bin", self.name)) {
-            Ok(program) => program,
-            Err(error) => return error,
+        let program = tokio::select! {
+            built = workspace::build_programs("Building the program of the task", &arguments) => {
+                workspace::find_built_program(&built?, "bin", self.name)?
+            }
+            () = task::wait_for_shutdown_signal() => return Ok(ExitCode::from(task::SIGINT_EXIT_STATUS)),
         };
-        let cause = std::process::Command::new(&program).args(task.arguments).exec();
-        DevtoolsError::Start { command: program.display().to_string(), cause }
+        let cause = std::process::Command::new(&program).args(program_args.arguments).exec();
+        Err(DevtoolsError::Start { command: program.display().to_string(), cause })
     }
 }
