@@ -195,7 +195,7 @@ pub struct AppComponents {
     pub node_reads: NodeReadLimits,
     /// Executor for kills.
     pub kills: KillExecutor,
-    /// Queue and preview of intelligent kills.
+    /// Queue and preview of intelligent kill operations.
     pub intelligent_kills: IntelligentKillQueue,
     /// Limits of the HTTP server.
     pub settings: ApiSettings,

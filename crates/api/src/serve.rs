@@ -55,9 +55,9 @@ impl From<TcpListener> for Listener {
 /// Delay after a failed `accept` call. A common cause is that the process has run out of file descriptors.
 const ACCEPT_RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(100);
 
-/// Serves requests until `shutdown` is cancelled, then waits for the responses in progress.
+/// Serves requests until the `shutdown` token is cancelled, then waits for in-flight requests to finish.
 ///
-/// Stops waiting for responses after [`crate::ApiSettings::shutdown_grace_period`].
+/// Stops waiting for the requests after [`crate::ApiSettings::shutdown_grace_period`].
 pub async fn serve(
     service: AppState,
     listener: impl Into<Listener>,

@@ -82,7 +82,7 @@ const LARGE_ROW_COUNT: u64 = 100_000;
 /// String that occurs exactly once in each process list row.
 const ROW_MARKER_TEXT: &str = "FOR UPDATE";
 
-/// Returns the benchmark cases that measure large results.
+/// Returns the benchmark cases that measure memory use and run time for large result sets.
 pub(super) fn memory_scaling_cases() -> impl Iterator<Item = BenchCase> {
     [SNAPSHOT_MEMORY_CASE, SERVER_MEMORY_CASE].into_iter().chain(RUN_TIME_GROWTH_CASES.iter().map(|(case, _, _)| *case))
 }

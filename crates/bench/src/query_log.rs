@@ -1,5 +1,5 @@
 //! Captures the SQL statements sent by a Clew command from the database server's general log.
-//! The baseline client replays the captured statements; the count suite checks their number.
+//! The baseline client replays the captured statements. `cargo xtask bench --quick` checks how many there are.
 
 use clew_devtools::DevtoolsError;
 use clew_devtools::command::Command;

@@ -140,15 +140,15 @@ impl Daemon {
         })
     }
 
-    /// Spawns a task that dispatches events from other Clew processes until `shutdown` is cancelled.
+    /// Spawns a task that dispatches events from other Clew processes until the `shutdown` token is cancelled.
     pub(crate) fn spawn_event_dispatcher(&self, shutdown: &CancellationToken) {
         let (collections, kills) = (self.collections.clone(), self.intelligent_kills.clone());
         tokio::spawn(clew_worker::dispatch_store_events(self.store.clone(), collections, kills, shutdown.clone()));
     }
 
     /// Spawns a task that periodically checks whether another process has rotated the master key.
-    /// After a rotation, the task cancels `shutdown` and returns an error, because this process still has the old key.
-    /// Cancelling `shutdown` shuts down the process.
+    /// After a key rotation, the task cancels the `shutdown` token, which shuts down the process, and returns an error.
+    /// The shutdown is necessary because this process still has the old key.
     pub(crate) fn watch_master_key_rotation(&self, shutdown: &CancellationToken) -> JoinHandle<Result<(), CliError>> {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         tokio::spawn(async move {
@@ -164,7 +164,7 @@ impl Daemon {
     }
 
     /// Checks whether audit rows were removed, and spawns a task that repeats this check periodically.
-    /// The task repeats the check until `shutdown` is cancelled.
+    /// The task repeats the check until the `shutdown` token is cancelled.
     pub(crate) async fn watch_audit_log(&self, shutdown: &CancellationToken) {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         check_audit_truncation(&store).await;
@@ -175,7 +175,8 @@ impl Daemon {
         });
     }
 
-    /// Spawns the tasks that run collections, kill tasks and intelligent kills until `shutdown` is cancelled.
+    /// Spawns the tasks that run collections, kill tasks and intelligent kill operations.
+    /// The tasks run until the `shutdown` token is cancelled.
     pub(crate) fn start_worker(&self, shutdown: &CancellationToken) -> WorkerTasks {
         let (store, kills) = (self.store.clone(), self.kills.clone());
         let kill_tasks = KillTaskWorker::new(store, kills, &self.settings, Arc::new(self.metrics.clone()));

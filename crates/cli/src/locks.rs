@@ -21,14 +21,14 @@ pub(crate) struct LocksArgs {
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "tree")]
     format: LocksFormat,
-    /// Replace each literal in a statement with ?, and omit locked values
+    /// Replace each literal in a statement with ?, and omit the key values of locked rows
     #[arg(long)]
     mask: bool,
 }
 
 const AFTER_HELP: &str = "\
 Covers row locks, table locks, metadata locks, flushes, global read locks and user locks. Each root blocker heads a tree of its direct
-and indirect waiters. \"holds\" counts all waiters of a root; \"unblocks up to\" counts the waiters that wait for no other root. The last
+and indirect waiters. \"blocks\" counts all waiters of a root; \"unblocks up to\" counts the waiters that wait for no other root. The last
 lines suggest the command that removes the first root blocker.
 
 Examples:

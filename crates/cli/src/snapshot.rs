@@ -29,7 +29,7 @@ pub(crate) struct SnapshotArgs {
     /// Add columns for the statement digest, program, lock wait, blocker and root blocker
     #[arg(long, help_heading = "Output")]
     detail: bool,
-    /// Replace each literal in a statement with ?, and omit locked values
+    /// Replace each literal in a statement with ?, and omit the key values of locked rows
     #[arg(long, help_heading = "Output")]
     mask: bool,
     /// Output file [default: stdout]

@@ -2,7 +2,7 @@
 //!
 //! [`detect_kill_risks`] returns the risks of a kill. [`KillRisk::description`] explains a risk to the user.
 //! The web page, the command line and the API all show this description.
-//! Kill tasks and intelligent kills skip sessions that are unsafe to kill ([`KillRisk::is_unsafe`]).
+//! Kill tasks and intelligent kill operations skip sessions that are unsafe to kill ([`KillRisk::is_unsafe`]).
 //! `docs/decisions/0046-risks-of-a-kill.md` documents the design rationale.
 
 mod changed_tables;

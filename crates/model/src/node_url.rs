@@ -62,7 +62,7 @@ pub enum NodeUrlError {
     /// Unknown parameter.
     #[error("parameter {0:?} is not known; tls, ca, server-public-key and get-server-public-key are")]
     Parameter(String),
-    /// Invalid value of `tls`.
+    /// Invalid value for `tls`.
     #[error("tls cannot be {0:?}; it is one of off, preferred, required, verify-ca, verify-identity")]
     Tls(String),
     /// The `get-server-public-key` parameter is neither `on` nor `off`.

@@ -136,7 +136,7 @@ fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
     }
 }
 
-/// Reason why automatic kills must not rely on the session ages in a process list.
+/// Reason why automatic kills must not rely on the sessions' elapsed times in a process list.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum UnreliableClockReason {
     /// The server's clock was set forward by this many seconds, or back if the number is negative.

@@ -8,7 +8,8 @@ use clew_model::{Limitation, LimitationKind, Session};
 use crate::client::{Client, Error, ResultSetRows, RowCells};
 use crate::statements;
 
-/// Maximum memory for the sessions of one read operation, in bytes. Buffered result sets have the same limit.
+/// Maximum memory, in bytes, for the sessions that one read of the process list returns.
+/// The same limit applies to each buffered result set.
 const MAX_SESSION_MEMORY_BYTES: usize = 256 << 20;
 /// Memory used by a session in bytes, excluding the contents of its text columns.
 const SESSION_OVERHEAD_BYTES: usize = size_of::<Session>() + 5 * 16;
@@ -21,7 +22,7 @@ pub(crate) struct ProcessListReader<'a> {
     rows: ResultSetRows<'a>,
     /// Number of rows truncated because they exceeded the row size limit.
     truncated: u64,
-    /// Number of idle user sessions whose negative or implausible age was replaced with 0.
+    /// Number of idle user sessions whose negative or implausible idle time was replaced with 0.
     clamped: u64,
 }
 
@@ -53,7 +54,7 @@ impl ProcessListReader<'_> {
         let Some(cells) = self.rows.next().await? else { return Ok(None) };
         self.truncated += u64::from(cells.truncated);
         let (session, is_clamped) = parse_session(cells)?;
-        // Ages of busy sessions are checked against statement timers instead.
+        // The elapsed times of busy sessions are checked against statement timers instead.
         let is_idle = session.command.eq_ignore_ascii_case(b"Sleep");
         self.clamped += u64::from(is_clamped && is_idle && !is_internal_session(&session));
         Ok(Some(session))
@@ -64,7 +65,7 @@ impl ProcessListReader<'_> {
         self.truncated
     }
 
-    /// Returns a `Limitation` if invalid ages of idle sessions were replaced with 0.
+    /// Returns a `Limitation` if invalid idle times were replaced with 0.
     pub(crate) fn build_clamped_ages_limitation(&self) -> Option<Limitation> {
         (self.clamped > 0).then(|| Limitation {
             kind: LimitationKind::UnreliableAges,

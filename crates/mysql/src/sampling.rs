@@ -120,7 +120,7 @@ impl SampledSessions {
         }
     }
 
-    /// Corrects session ages after clock steps and counts the stored sessions.
+    /// Corrects sessions' elapsed times after clock steps and counts the stored sessions.
     fn count_sessions(&mut self, clock: &ClockHistory, flavor: Flavor, threshold: u64) {
         if clock.has_clock_steps() {
             // MariaDB computes ages from a monotonic timer.

@@ -1,4 +1,4 @@
-//! Replaces the ages of MySQL sessions with statement timer values, which a session cannot falsify.
+//! Replaces the elapsed times of MySQL sessions with statement timer values, which a session cannot falsify.
 //!
 //! With `SET timestamp`, a session can falsify the `Time` column of MySQL's process list.
 //! The statement timers in performance_schema are not affected.
@@ -67,7 +67,7 @@ impl SessionAge {
     }
 }
 
-/// Replaces session ages with checked ages. Returns the ids of the sessions whose ages could not be checked.
+/// Replaces sessions' elapsed times with checked times. Returns the ids of sessions that could not be checked.
 pub(crate) async fn replace_session_ages(
     connection: &mut Connection,
     sessions: Vec<&mut Session>,
@@ -84,9 +84,9 @@ pub(crate) async fn replace_session_ages(
     Ok(unchecked)
 }
 
-/// Replaces the ages of MySQL sessions with statement timer values.
+/// Replaces the elapsed times of MySQL sessions with statement timer values.
 /// Returns the ids of the sessions whose ages could not be checked.
-/// Adds a `Limitation` to the connection for each reason why session ages are unchecked or uncertain.
+/// Adds a `Limitation` to the connection for each reason why sessions' elapsed times are unchecked or uncertain.
 pub(crate) async fn replace_with_timer_ages(
     connection: &mut Connection,
     sessions: &mut [SessionAge],
@@ -337,7 +337,7 @@ fn build_untimed_sessions_limitation(sessions: u64) -> Limitation {
     }
 }
 
-/// Creates the `Limitation` for a snapshot with too many busy sessions to check all session ages.
+/// Creates the `Limitation` for a snapshot with too many busy sessions to check all sessions' elapsed times.
 pub(crate) fn build_unchecked_ages_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,

@@ -55,13 +55,13 @@ pub(crate) fn kill_query_sql(connection: u64) -> String {
     format!("KILL QUERY {connection}")
 }
 
-/// Kills a statement by its statement id on MariaDB. Takes 1 ms.
+/// Kills a statement by its MariaDB query id. Takes 1 ms.
 /// The server returns `ER_NO_SUCH_QUERY` (1957) if the statement has already ended.
 pub(crate) fn kill_query_id_sql(query: u64) -> String {
     format!("KILL QUERY ID {query}")
 }
 
-/// Reads the sessions' statement ids on MariaDB. Takes up to 0.1 s, because the server scans all sessions.
+/// Reads the sessions' query ids from MariaDB's process list. Takes up to 0.1 s, because the server scans all sessions.
 /// Requires the PROCESS privilege for other accounts' sessions.
 pub(crate) fn statement_ids_query(connections: &[u64]) -> String {
     format!("SELECT id, query_id FROM information_schema.processlist WHERE id IN ({})", join_with_commas(connections))

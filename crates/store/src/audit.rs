@@ -67,7 +67,7 @@ pub struct AuditVerification {
     pub first: Option<i64>,
     /// Sequence number of the last audit row, or `None` if the audit log is empty.
     pub last: Option<i64>,
-    /// Hexadecimal MAC of the newest audit row, as in [`AuditRecord::link`].
+    /// Hex-encoded MAC of the newest audit row, equal to that row's [`AuditRecord::link`].
     pub newest: String,
     /// Detected integrity problems, up to [`AuditVerification::MAX_PROBLEMS`].
     pub problems: Vec<AuditProblem>,

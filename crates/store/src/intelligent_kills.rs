@@ -1,4 +1,4 @@
-//! Types for intelligent kills: requests, stored records and filters.
+//! Types for intelligent kill operations: requests, stored records and filters.
 
 use std::fmt;
 use std::str::FromStr;
@@ -65,7 +65,7 @@ pub struct IntelligentKill {
     pub ended_at: Option<i64>,
 }
 
-/// Filters a node's finished intelligent kills by request time. Times are Unix timestamps in milliseconds.
+/// Filter for a node's completed intelligent kill operations by request time, in Unix milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntelligentKillFilter {
     /// Instance that contains the node.

@@ -100,8 +100,8 @@ pub(crate) struct PostgresDatabase {
     pub(crate) pool: PgPool,
     clock: DatabaseClock,
     /// Semaphore with one permit, which ensures that only one session per process waits for the write lock.
-    /// With more permits, the server would grant the lock to each waiting session of a partitioned process in turn.
-    /// Each of the partitioned process's sessions would hold the write lock until the server terminates the session.
+    /// With more than one permit, a process that is cut off from the network could leave several sessions waiting.
+    /// The server would grant the write lock to each of these sessions in turn until it terminates the session.
     /// Other processes could then wait for the write lock longer than the lease duration.
     writer: Arc<Semaphore>,
 }

@@ -30,15 +30,15 @@ pub enum ConnectionIdRewrite {
 /// Action that the proxy takes on a matching client packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PacketAction {
-    /// The proxy holds the client packet until [`RewritingProxy::release`].
+    /// The proxy holds back the client packet until [`RewritingProxy::release`].
     HoldRequest,
-    /// The proxy forwards the client packet and holds subsequent server data until [`RewritingProxy::release`].
+    /// The proxy forwards the client packet and holds back subsequent server data until [`RewritingProxy::release`].
     HoldResponse,
     /// Forwards the packet after a delay.
     Delay(Duration),
 }
 
-/// Rules for changing, holding or delaying packets in a [`RewritingProxy`].
+/// Rules for changing, holding back or delaying packets in a [`RewritingProxy`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RewriteRules {
     /// Connection id that the proxy writes into the server's greeting packet.
@@ -93,7 +93,7 @@ impl RewritingProxy {
     }
 
     /// Replaces the rewrite rules for new connections and for subsequent packets on open connections.
-    /// Packets that the proxy already holds remain held.
+    /// Packets that the proxy is already holding back are not released.
     pub fn set_rewrite_rules(&self, rewrite: RewriteRules) {
         *self.state.rewrite_rules_guard() = rewrite;
         self.state.held.send_replace(false);
@@ -105,13 +105,13 @@ impl RewritingProxy {
         self.state.connections.load(Ordering::SeqCst)
     }
 
-    /// Waits until the proxy holds a client packet or a server response.
+    /// Waits until the proxy has intercepted and is holding back a client packet or server response.
     pub async fn wait_until_held(&self) {
         // The wait cannot fail, because the proxy owns the sender.
         let _ = self.state.held.subscribe().wait_for(|held| *held).await;
     }
 
-    /// Forwards all held packets and stops holding packets.
+    /// Forwards the packets that the proxy is holding back, and holds back no further packets.
     pub fn release(&self) {
         self.state.released.send_replace(true);
     }

@@ -1,5 +1,5 @@
-//! Proxy that holds a client's statement before it reaches the database server.
-//! While the proxy holds one of Clew's statements, a test can run other statements on the server.
+//! Proxy that holds back a client's statement before it reaches the database server.
+//! While the proxy holds back one of Clew's statements, a test can run other statements on the server.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::server::Server;
 
-/// A running proxy that holds statements. Dropping it closes all connections.
+/// A running proxy that holds back statements. Dropping it closes all connections.
 #[derive(Debug)]
 pub struct StatementGate {
     port: u16,
@@ -29,7 +29,7 @@ struct GateState {
 }
 
 impl StatementGate {
-    /// Starts a proxy that holds statements that contain the string `words` and forwards all other statements.
+    /// Starts a proxy that holds back statements that contain the string `words` and forwards all other statements.
     pub async fn start(server: &Server, words: &'static str) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
@@ -44,7 +44,7 @@ impl StatementGate {
         format!("mysql://root@127.0.0.1:{}/?tls=off", self.port)
     }
 
-    /// Waits until the gate holds a statement.
+    /// Waits until the gate has intercepted and is holding back a statement.
     pub async fn wait_until_held(&self) {
         // The wait cannot fail, because the gate owns the sender.
         let _ = self.state.reached.subscribe().wait_for(|reached| *reached).await;

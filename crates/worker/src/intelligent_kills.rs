@@ -1,4 +1,4 @@
-//! Queue and worker for intelligent kills. A submitted kill survives a restart and is executed at most once.
+//! Queue and worker for intelligent kill operations. A submitted kill survives a restart and is executed at most once.
 //!
 //! The worker selects the victims at execution time, using the same function as the preview.
 
@@ -28,12 +28,12 @@ use crate::settings::WorkerSettings;
 /// Maximum age of a queued intelligent kill.
 /// The worker does not execute older kills, because other sessions may be slow by then.
 const MAX_QUEUED_KILL_AGE: Duration = Duration::from_mins(1);
-/// Maximum number of queued intelligent kills per node.
+/// Maximum number of queued intelligent kill operations per node.
 const MAX_QUEUED_KILLS_PER_NODE: u32 = 8;
 /// Time added to the lease of an intelligent kill for store operations.
 const STORE_OPERATIONS_LEASE_MARGIN: Duration = Duration::from_mins(1);
 
-/// Queue and worker for intelligent kills. Clones share state.
+/// Queue and worker for intelligent kill operations. Clones share state.
 #[derive(Clone)]
 pub struct IntelligentKillQueue {
     store: Store,
@@ -139,7 +139,8 @@ impl IntelligentKillQueue {
         Ok(id)
     }
 
-    /// Executes intelligent kills until `shutdown` is cancelled, then waits for running kills to complete.
+    /// Executes intelligent kill operations until the `shutdown` token is cancelled.
+    /// Then waits for running kills to complete.
     pub async fn run(self, shutdown: CancellationToken) {
         let running = TaskTracker::new();
         let mut store_fails = false;
@@ -257,8 +258,8 @@ impl NodeClockHistories {
     /// Maximum number of nodes for which the worker stores clock readings.
     const MAX_TRACKED_NODES: usize = 1024;
 
-    /// Compares a node's clock with earlier readings and corrects the session ages for clock steps.
-    /// Returns the reason why the session ages are too unreliable for kills, or `None` if they are reliable.
+    /// Compares a node's clock with earlier readings and corrects the sessions' elapsed times for clock steps.
+    /// Returns why the elapsed times are too unreliable to select sessions to kill, or `None` if they are reliable.
     fn adjust_session_ages(&mut self, node: &NodeUrl, read: &mut UserSessions) -> Option<UnreliableClockReason> {
         let address = node.address();
         let position = self.0.iter().position(|(other, _)| *other == address);

@@ -67,7 +67,7 @@ impl KillTaskWorker {
         }
     }
 
-    /// Runs kill tasks until `shutdown` is cancelled.
+    /// Runs kill tasks until the `shutdown` token is cancelled.
     /// A shutdown cancels running reads and waits up to [`WorkerSettings::grace`] for running kills to complete.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let running = TaskTracker::new();

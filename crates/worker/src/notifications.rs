@@ -8,7 +8,7 @@ use crate::intelligent_kills::IntelligentKillQueue;
 use crate::queue::CollectionQueue;
 
 /// Receives notifications from other processes and wakes this process's workers and waiters.
-/// Returns after `shutdown` is cancelled.
+/// Returns after the `shutdown` token is cancelled.
 ///
 /// Workers and waiters also poll the store, so they do not depend on notifications.
 pub async fn dispatch_store_events(

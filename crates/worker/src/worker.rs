@@ -24,7 +24,7 @@ const RESULT_STORE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 const SHUTDOWN_STATEMENT_KILL_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl CollectionQueue {
-    /// Runs collections until `shutdown` is cancelled.
+    /// Runs collections until the `shutdown` token is cancelled.
     /// After cancellation, waits up to [`WorkerSettings::grace`] for running collections and releases the rest.
     ///
     /// Other workers can claim released collections. A released attempt does not count towards the attempt limit.
@@ -49,7 +49,7 @@ impl CollectionQueue {
         clew_mysql::wait_for_pending_kills(SHUTDOWN_STATEMENT_KILL_TIMEOUT).await;
     }
 
-    /// Claims and starts collections whenever slots are free, until `shutdown` is cancelled.
+    /// Claims and starts collections whenever slots are free, until the `shutdown` token is cancelled.
     ///
     /// Never cancels a running claim, because the store might already have committed the claim.
     async fn claim_collections_until_shutdown(

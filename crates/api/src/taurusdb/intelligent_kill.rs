@@ -1,4 +1,4 @@
-//! Previews and starts intelligent kills (sections 2.4 and 2.5 of the TaurusDB API spec).
+//! Previews and starts intelligent kill operations (sections 2.4 and 2.5 of the TaurusDB API spec).
 //!
 //! `docs/decisions/0011-intelligent-kill.md` documents decisions on questions that the spec leaves open.
 

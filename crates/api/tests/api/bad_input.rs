@@ -111,20 +111,20 @@ async fn invalid_body_is_rejected_with_the_reason() {
         (r#"{"fliter":"slow"}"#, "Unknown field: fliter"),
         (r#"{"user":"web","user":"bot"}"#, "user is specified more than once"),
         (r#"{"Filter":"slow"}"#, "Unknown field: Filter"),
-        (r#"{"filter":"fast"}"#, "Invalid value of filter: \"fast\". fix: use one of slow, active, total, long"),
-        (r#"{"filter":7}"#, "Invalid value of filter: \"7\""),
-        (r#"{"filter":["slow"]}"#, "Invalid value of filter"),
-        (r#"{"sort_key":"user"}"#, "Invalid value of sort_key: \"user\""),
-        (r#"{"sort_dir":"up"}"#, "Invalid value of sort_dir: \"up\""),
-        (r#"{"slow_process_threshold":0}"#, "Invalid value of slow_process_threshold: 0. fix: use 1 to 86400"),
-        (r#"{"slow_process_threshold":86401}"#, "Invalid value of slow_process_threshold: 86401"),
-        (r#"{"slow_process_threshold":-1}"#, "Invalid value of slow_process_threshold: -1"),
-        (r#"{"slow_process_threshold":"10"}"#, "Invalid value of slow_process_threshold"),
-        (r#"{"slow_process_threshold":10.5}"#, "Invalid value of slow_process_threshold: \"10.5\""),
-        (r#"{"slow_process_threshold":99999999999999999999}"#, "Invalid value of slow_process_threshold"),
+        (r#"{"filter":"fast"}"#, "Invalid value for filter: \"fast\". fix: use one of slow, active, total, long"),
+        (r#"{"filter":7}"#, "Invalid value for filter: \"7\""),
+        (r#"{"filter":["slow"]}"#, "Invalid value for filter"),
+        (r#"{"sort_key":"user"}"#, "Invalid value for sort_key: \"user\""),
+        (r#"{"sort_dir":"up"}"#, "Invalid value for sort_dir: \"up\""),
+        (r#"{"slow_process_threshold":0}"#, "Invalid value for slow_process_threshold: 0. fix: use 1 to 86400"),
+        (r#"{"slow_process_threshold":86401}"#, "Invalid value for slow_process_threshold: 86401"),
+        (r#"{"slow_process_threshold":-1}"#, "Invalid value for slow_process_threshold: -1"),
+        (r#"{"slow_process_threshold":"10"}"#, "Invalid value for slow_process_threshold"),
+        (r#"{"slow_process_threshold":10.5}"#, "Invalid value for slow_process_threshold: \"10.5\""),
+        (r#"{"slow_process_threshold":99999999999999999999}"#, "Invalid value for slow_process_threshold"),
         (r#"{"user":""}"#, "Invalid length of user: 0 characters. fix: use 1 to 255 characters"),
         (&long, "Invalid length of user: 256 characters"),
-        (r#"{"sql_key":true}"#, "Invalid value of sql_key: \"true\""),
+        (r#"{"sql_key":true}"#, "Invalid value for sql_key: \"true\""),
     ] {
         let answer = server.call(Method::POST, &server.sessions("")).body(body).send().await;
         let message = answer.expect_error(400, "DBS.280001");
@@ -167,7 +167,8 @@ async fn error_messages_follow_x_language() {
         for tag in ["fr-fr", "", "en", "zh"] {
             let message =
                 server.call(Method::GET, path).header(LANGUAGE, tag).send().await.expect_error(400, "DBS.280001");
-            let expected = format!("Parameter error. Invalid value of X-Language: \"{tag}\". fix: use en-us or zh-cn.");
+            let expected =
+                format!("Parameter error. Invalid value for X-Language: \"{tag}\". fix: use en-us or zh-cn.");
             assert_eq!(message, expected);
         }
     }

@@ -248,10 +248,10 @@ async fn invalid_requests_are_rejected() {
         ("/statistic".to_owned(), "node_id is missing"),
         ("/history".to_owned(), "node_id is missing"),
         (format!("/history?node_id={node}&end_time=1"), "start_time is missing"),
-        (format!("/history?node_id={node}&start_time=2&end_time=2"), "Invalid value of end_time"),
-        (format!("/history?node_id={node}&start_time=-1&end_time=2"), "Invalid value of start_time"),
-        (format!("/history?node_id={node}&start_time=1&end_time=2&limit=101"), "Invalid value of limit: 101"),
-        (format!("/history?node_id={node}&start_time=1&end_time=2&offset=-1"), "Invalid value of offset: -1"),
+        (format!("/history?node_id={node}&start_time=2&end_time=2"), "Invalid value for end_time"),
+        (format!("/history?node_id={node}&start_time=-1&end_time=2"), "Invalid value for start_time"),
+        (format!("/history?node_id={node}&start_time=1&end_time=2&limit=101"), "Invalid value for limit: 101"),
+        (format!("/history?node_id={node}&start_time=1&end_time=2&offset=-1"), "Invalid value for offset: -1"),
     ] {
         let message = server.get(&path(&server, &rest)).await.expect_error(400, "DBS.280001");
         assert!(message.contains(reason), "{rest}: {message}");

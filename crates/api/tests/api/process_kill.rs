@@ -231,7 +231,7 @@ async fn invalid_requests_kill_nothing() {
             json!({ "processes": (1..=21).collect::<Vec<_>>() }),
             "Invalid number of entries in processes: 21. fix: use 1 to 20 entries",
         ),
-        (json!({ "processes": [1, -1] }), "Invalid value of processes: \"-1\""),
+        (json!({ "processes": [1, -1] }), "Invalid value for processes: \"-1\""),
         (json!({ "processes": [1], "process": [1] }), "Did you mean processes?"),
         (json!({ "processes": [1], "reason": "x".repeat(256) }), "Invalid length of reason: 256 characters"),
     ] {

@@ -57,7 +57,7 @@ pub(crate) struct Server {
     pub(crate) access_key: AccessKeyId,
     pub(crate) secret_key: SecretString,
     pub(crate) instance: Instance,
-    /// Executor for tests that execute intelligent kills.
+    /// Executor for tests that execute intelligent kill operations.
     pub(crate) intelligent_kills: IntelligentKillQueue,
     pub(crate) collections: CollectionQueue,
     pub(crate) shutdown: CancellationToken,

@@ -111,7 +111,8 @@ impl<'a> RuleReport<'a> {
         (kills, self.spared.iter().filter(|(index, ..)| *index == rule).count())
     }
 
-    /// Returns true if a kill task would also check the storage engines of changed tables (unknown in a snapshot).
+    /// Returns true if a kill task would also check the storage engines of the changed tables.
+    /// A snapshot does not contain storage engines.
     /// A kill task checks them if the session's statement changes tables and the rule excludes unsafe kills.
     fn depends_on_storage_engine(&self, rule: usize, session: &Session) -> bool {
         let opted_in = self.rules.get(rule).is_some_and(|rule| rule.include_unsafe);

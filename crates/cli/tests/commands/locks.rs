@@ -21,7 +21,7 @@ async fn lock_wait_is_shown_in_every_format(flavor: Flavor) {
     assert_eq!(tree.code, Some(0), "{tree:?}");
     let lines: Vec<&str> = tree.stdout.lines().collect();
     assert!(lines[0].starts_with(&format!("1. session {blocker}, root@")), "{tree:?}");
-    assert!(lines[0].ends_with("holds 1, unblocks up to 1"), "{tree:?}");
+    assert!(lines[0].ends_with("blocks 1, unblocks up to 1"), "{tree:?}");
     assert!(lines.iter().any(|line| line.contains(&format!("└─ session {waiter}, root@"))), "{tree:?}");
     assert!(lines.iter().any(|line| line.contains("for row 1 of shop.t (PRIMARY): X")), "{tree:?}");
     assert!(lines.iter().any(|line| line.ends_with("UPDATE t SET v = 2 WHERE id = 1")), "{tree:?}");

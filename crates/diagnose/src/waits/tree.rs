@@ -179,10 +179,10 @@ struct TreeRenderer<'a> {
 
 impl<'a> TreeRenderer<'a> {
     fn render_root_blocker(&mut self, number: usize, root: &RootBlocker) {
-        let holds = format!("holds {}, unblocks up to {}", root.holds, root.frees);
+        let summary = format!("blocks {}, unblocks up to {}", root.holds, root.frees);
         if let [party] = root.parties.as_slice() {
             let head = self.format_participant_line(*party, None);
-            self.push_root_heading(*party, &format!("{number}. {head}"), &holds);
+            self.push_root_heading(*party, &format!("{number}. {head}"), &summary);
             self.push_root_details(*party, "   ");
             self.render_descendants(*party, &TreeIndent::root_indent());
         } else {
@@ -191,7 +191,7 @@ impl<'a> TreeRenderer<'a> {
             self.push_root_heading(
                 first,
                 &format!("{number}. cycle of {count} parties that wait for each other"),
-                &holds,
+                &summary,
             );
             for (at, &party) in root.parties.iter().enumerate() {
                 let indent = TreeIndent::root_indent().child_indent(at + 1 == count);
@@ -207,7 +207,7 @@ impl<'a> TreeRenderer<'a> {
         let others = others.len();
         let drawn: usize = root.parties.iter().map(|&party| self.forest.child_waits(party).len()).sum();
         if others > drawn {
-            let text = format!("   holds {} more, shown above", others - drawn);
+            let text = format!("   blocks {} more, shown above", others - drawn);
             self.push_line(TreeLineKind::Folded, root.parties.first().copied(), &text);
         }
     }

@@ -53,7 +53,7 @@ fn incident_is_rendered_in_80_columns() {
     assert_eq!(
         join_lines(&lines),
         "\
-1. session 1, app@10.0.0.1, idle for 15 min 10 s     holds 20, unblocks up to 19
+1. session 1, app@10.0.0.1, idle for 15 min 10 s    blocks 20, unblocks up to 19
    transaction 101, open for 0 s, 1 row locked, 3 changed
    ran: update orders set a = 1
    └─ session 2, app@10.0.0.2, waits 10 min 5 s
@@ -69,9 +69,9 @@ fn incident_is_rendered_in_80_columns() {
       │     for definition of shop.orders: SHARED_READ behind EXCLUSIVE
       │     select 1 from orders
       └─ 16 more wait for session 2, up to 1 min 35 s
-2. transaction 131 without a session                   holds 1, unblocks up to 0
+2. transaction 131 without a session                  blocks 1, unblocks up to 0
    open for 0 s, 1 row locked, 0 changed
-   holds 1 more, shown above
+   blocks 1 more, shown above
 "
     );
     assert!(lines.iter().all(|line| line.text.chars().count() <= 80));
@@ -99,7 +99,7 @@ fn cycle_is_rendered_as_a_heading_with_members() {
     assert_eq!(
         join_lines(&lines),
         "\
-1. cycle of 2 parties that wait for each other         holds 1, unblocks up to 1
+1. cycle of 2 parties that wait for each other        blocks 1, unblocks up to 1
    ├─ session 1, not listed by the server, waits 41 s
    │     for row 42 of shop.orders (PRIMARY): X,REC_NOT_GAP
    └─ session 2, not listed by the server, waits 42 s
@@ -148,7 +148,7 @@ fn roots_beyond_the_limit_are_counted() {
     let lines = render_tree(&build_wait_graph(&locks), TreeLayout::default());
     assert_eq!(lines.iter().filter(|line| line.kind == TreeLineKind::Root).count(), 10);
     assert_eq!(lines.last().unwrap().text, "20 more root blockers; maximum number of waiters: 1");
-    assert!(join_lines(&lines).contains("\n   holds 1 more, shown above\n"));
+    assert!(join_lines(&lines).contains("\n   blocks 1 more, shown above\n"));
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl Statement {
         self.effect
     }
 
-    /// Returns true if the statement matches every request for one of its actions.
+    /// Returns true if the statement applies to its actions without resource or condition restrictions.
     pub(crate) fn is_unconditional(&self) -> bool {
         self.conditions.is_empty() && self.matches_all_resources()
     }

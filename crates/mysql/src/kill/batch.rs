@@ -18,7 +18,7 @@ use crate::connection::Connection;
 /// Sending a kill takes less than 1 ms; reading the process list takes up to 50 ms.
 const MAX_PROCESS_LIST_AGE: Duration = Duration::from_millis(20);
 /// Maximum number of victims checked against one process list.
-/// With more victims, reading the session ages takes longer than [`MAX_PROCESS_LIST_AGE`].
+/// With more victims, reading the sessions' elapsed times takes longer than [`MAX_PROCESS_LIST_AGE`].
 const MAX_VICTIMS_PER_SNAPSHOT: usize = 100;
 
 /// Batch of victims, each with a kill stage such as queued or sent.

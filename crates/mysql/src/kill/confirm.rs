@@ -99,7 +99,7 @@ async fn poll_kill_effects(
         }
         let ids: HashSet<u64> = pending.iter().map(|kill| kill.before.id).collect();
         let wanted = |session: &Session| ids.contains(&session.id);
-        // Session ages are needed only to detect the end of a statement.
+        // Sessions' elapsed times are needed only to detect the end of a statement.
         let (SessionList { sessions: listed, .. }, unchecked) = match kind {
             KillTarget::Query => read_sessions_with_ages(connection, AgeCheckScope::Busy, wanted).await?,
             KillTarget::Connection => (read_matching_sessions(connection, wanted).await?, HashSet::new()),

@@ -111,7 +111,7 @@ pub(super) struct ProcessListSnapshot {
     listed_at: Instant,
     /// Sessions by id.
     pub(super) sessions: HashMap<u64, Session>,
-    /// Ids of the sessions whose ages could not be checked against statement timers.
+    /// Ids of the sessions whose elapsed times could not be checked against statement timers.
     pub(super) unchecked: HashSet<u64>,
     /// Ids of replication appliers that cannot be recognised by account or process list command.
     pub(super) appliers: HashSet<u64>,
@@ -125,7 +125,7 @@ pub(super) struct ProcessListSnapshot {
 }
 
 impl ProcessListSnapshot {
-    /// Reads the statement ids first, then the process list.
+    /// Reads MariaDB's query ids first, then the process list.
     /// If a session starts another statement in between, `KILL QUERY ID` with the old id has no effect.
     pub(super) async fn read(connection: &mut Connection, ids: &[u64], kind: KillTarget) -> Result<Self, Failure> {
         let queries = read_statement_ids(connection, ids, kind).await?;
@@ -202,8 +202,8 @@ pub(super) async fn read_matching_sessions(
     Ok(SessionList { sessions: found, own, is_direct: connection.raw.is_direct(&filter), listed_at })
 }
 
-/// Reads the process list and replaces session ages with statement timer values, which sessions cannot change.
-/// Also returns the ids of the sessions whose ages could not be checked against statement timers.
+/// Reads the process list and replaces elapsed times with statement timer values, which sessions cannot change.
+/// Also returns the ids of the sessions whose elapsed times could not be checked against statement timers.
 pub(super) async fn read_sessions_with_ages(
     connection: &mut Connection,
     checked: AgeCheckScope,
@@ -215,7 +215,7 @@ pub(super) async fn read_sessions_with_ages(
     Ok((found, unchecked))
 }
 
-/// Reads the sessions' statement ids on MariaDB. MySQL does not have statement ids.
+/// Reads the sessions' query ids from MariaDB's process list. MySQL's process list has no query ids.
 async fn read_statement_ids(
     connection: &mut Connection,
     ids: &[u64],

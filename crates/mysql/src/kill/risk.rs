@@ -21,7 +21,7 @@ use crate::{failure, program_names, statements};
 
 /// Maximum number of storage engine lookups per kill, one per table.
 const MAX_TABLE_ENGINE_LOOKUPS: usize = 1024;
-/// Maximum number of tables per storage engine query.
+/// Maximum number of tables in one query that looks up storage engines.
 const MAX_TABLES_PER_LOOKUP: usize = 64;
 
 /// Reads the kill risks of sessions.

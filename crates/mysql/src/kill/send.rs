@@ -9,7 +9,7 @@ use crate::flavor::Flavor;
 use crate::{privileges, statements};
 use statements::ER_NO_SUCH_THREAD;
 
-/// Server error codes for a kill target that has ended: unknown connection id or, on MariaDB, unknown statement id.
+/// Server error codes for a kill target that has ended: unknown connection id or, on MariaDB, unknown query id.
 const TARGET_ENDED_ERROR_CODES: [u16; 2] = [ER_NO_SUCH_THREAD, 1957];
 /// Server error codes for a denied `KILL` statement.
 /// `KILL` is denied if the account lacks a privilege or does not own the session or, on MariaDB, the statement.

@@ -1,4 +1,4 @@
-//! User sessions from which kill rules select victims, with checked session ages.
+//! User sessions from which kill rules select victims, with checked elapsed times.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub struct UserSessions {
     pub sessions: Vec<Session>,
     /// Ids of the sessions whose ages could not be checked. Kill rules must not select these sessions.
     pub unchecked: HashSet<u64>,
-    /// True if the server computes session ages from a monotonic timer, which clock steps do not affect.
+    /// True if the server computes sessions' elapsed times from a monotonic timer, which clock steps do not affect.
     pub is_monotonic: bool,
     /// Reading of the server's clock, taken immediately after the process list was read.
     pub clock: Option<ClockReading>,
@@ -29,8 +29,8 @@ pub struct UserSessions {
 }
 
 impl UserSessions {
-    /// Compares the server's clock with previous readings and corrects session ages after a clock step.
-    /// Returns a reason if automatic kills must not rely on the session ages.
+    /// Compares the server's clock with previous readings and corrects sessions' elapsed times after a clock step.
+    /// Returns a reason if automatic kills must not rely on the sessions' elapsed times.
     pub fn adjust_for_clock_steps(&mut self, history: &mut ClockHistory) -> Option<UnreliableClockReason> {
         let is_another = history.select_server(&self.read.server);
         let Some(clock) = self.clock else { return (!self.is_monotonic).then_some(UnreliableClockReason::Unreadable) };

@@ -21,7 +21,7 @@ const STATEMENT_AGE_TOLERANCE_SECONDS: u64 = 2;
 pub struct ProcessListSource {
     /// Server instance that returned the process list.
     pub server: ServerInstance,
-    /// Local monotonic time at which the session ages were read.
+    /// Local monotonic time at which the sessions' elapsed times were read.
     pub at: Instant,
     /// Ages reported by the server, in seconds, by session id. Contains only sessions whose ages Clew has corrected.
     /// Before a kill, the reported age is compared with the age in a later process list.

@@ -15,7 +15,7 @@ const MAX_IN_MEMORY_SESSION_BYTES: usize = 64 << 10;
 const NULL_TEXT_LENGTH_MARKER: u64 = u64::MAX;
 
 /// Sessions in arrival order.
-/// Session ages remain in memory. Text columns spill to a temporary file once they exceed 64 KiB.
+/// Sessions' elapsed times remain in memory. Text columns spill to a temporary file once they exceed 64 KiB.
 #[derive(Debug)]
 pub(super) struct SessionSpillBuffer {
     pub(super) ages: Vec<SessionAge>,

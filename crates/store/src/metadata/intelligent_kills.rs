@@ -1,4 +1,4 @@
-//! Queue of intelligent kills (see `docs/decisions/0011-intelligent-kill.md`).
+//! Queue of intelligent kill operations (see `docs/decisions/0011-intelligent-kill.md`).
 //! Unlike a collection task, an intelligent kill is never retried.
 //! The sessions are selected when the intelligent kill runs, so a retry might select and kill additional sessions.
 
@@ -25,7 +25,7 @@ const CLAIM_OLDEST_KILL_SQL: &str = "UPDATE intelligent_kills SET status = 'runn
          ORDER BY w.id LIMIT 1) \
      RETURNING *";
 
-/// Selects queued intelligent kills that are too old and running intelligent kills whose lease has expired.
+/// Selects intelligent kill operations that have been queued for too long or whose lease has expired.
 const SELECT_STALE_KILLS: &str = "SELECT * FROM intelligent_kills \
      WHERE (status = 'queued' AND id < $1) OR (status = 'running' AND lease_until <= $2) ORDER BY id";
 
@@ -104,7 +104,7 @@ impl Store {
     }
 
     /// Marks an intelligent kill as failed if it is still queued after `max_age` or if its lease has expired.
-    /// Returns the intelligent kills that this call marked as failed, with their previous status.
+    /// Returns the intelligent kill operations that this call marked as failed, with their previous status.
     pub async fn fail_stale_intelligent_kills(&self, max_age: Duration) -> Result<Vec<IntelligentKill>, StoreError> {
         const EXPIRED_IN_QUEUE_REASON: &str = "the kill expired in the queue and was not started, because it could kill other sessions than intended. \
              Check the preview and request the kill again";
@@ -177,7 +177,7 @@ impl Store {
         row.as_ref().map(intelligent_kill_from_row).transpose()
     }
 
-    /// Returns a page of matching intelligent kills, newest first, and the total number of matches.
+    /// Returns a page of matching intelligent kill operations, newest first, and the total number of matches.
     pub async fn list_intelligent_kills(
         &self,
         filter: &IntelligentKillFilter,
@@ -207,8 +207,8 @@ impl Store {
         Ok((rows.iter().map(intelligent_kill_from_row).collect::<Result<_, _>>()?, total.unsigned_abs()))
     }
 
-    /// Removes intelligent kills that finished before `cutoff`, a Unix timestamp in milliseconds.
-    /// Returns the number of removed intelligent kills.
+    /// Removes intelligent kill operations that finished before `cutoff`, a Unix timestamp in milliseconds.
+    /// Returns the number of removed intelligent kill operations.
     pub async fn remove_intelligent_kills_before(&self, cutoff: i64) -> Result<u64, StoreError> {
         let removed = query("DELETE FROM intelligent_kills WHERE ended_at < $1")
             .bind(cutoff)

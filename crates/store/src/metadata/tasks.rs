@@ -65,7 +65,7 @@ impl Store {
         self.execute_batched_write(ReleaseTask { id: id.clone(), fence }).await
     }
 
-    /// Expires all leases for tasks and intelligent kills. Returns the number of expired leases.
+    /// Expires all leases for tasks and intelligent kill operations. Returns the number of expired leases.
     /// The serving lock proves that no other process serves the data directory, so the leases have no holders.
     /// Does nothing if the database is shared, because workers on other servers may be running.
     pub async fn expire_all_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {

@@ -1,4 +1,4 @@
-//! Intelligent kills: ids, claims and ends.
+//! Intelligent kill operations: ids, claims and ends.
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use super::rsa_key;
 use crate::fake_server::packets::GREETING_NONCE;
 
-/// Password encoding in a client packet from which the rogue server can recover the password.
+/// Reversible password encoding that a client packet contains and the rogue server can decode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordLeak {
     /// Plain text.

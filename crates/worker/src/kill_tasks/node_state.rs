@@ -90,13 +90,13 @@ impl TickGuard {
         std::mem::replace(&mut state.failing, failing) != failing
     }
 
-    /// Compares the server's clock with readings from previous ticks and corrects the session ages for clock steps.
-    /// Returns the reason why the session ages are too unreliable for kills, or `None` if they are reliable.
+    /// Compares the server's clock with readings from previous ticks and corrects elapsed times for clock steps.
+    /// Returns why the elapsed times are too unreliable to select sessions to kill, or `None` if they are reliable.
     pub(super) fn adjust_session_ages(&self, read: &mut UserSessions) -> Option<UnreliableClockReason> {
         read.adjust_for_clock_steps(&mut self.states.states_guard().get_mut(&self.node)?.clock)
     }
 
-    /// Records whether the session ages on the node are unreliable. Returns true if the recorded value has changed.
+    /// Records whether the elapsed times of the node's sessions are unreliable. Returns true if this has changed.
     pub(super) fn set_session_ages_unreliable(&self, unreliable: bool) -> bool {
         let mut states = self.states.states_guard();
         let Some(state) = states.get_mut(&self.node) else { return false };

@@ -219,7 +219,7 @@ impl KillTaskTick {
 /// Returns true if the next tick would select the victim again after this kill outcome.
 ///
 /// For example, a session can use `SET TIMESTAMP` to increase its reported age while it is idle.
-/// Clew detects an incorrect session age only when it tries to kill the session.
+/// Clew detects an incorrect elapsed time of a session only when it tries to kill the session.
 fn would_be_selected_again(victim: &Session, outcome: &KillOutcome) -> bool {
     match outcome {
         KillOutcome::Failed(_)

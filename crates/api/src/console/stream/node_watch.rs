@@ -120,7 +120,7 @@ impl NodeWatch {
         self.lock_subscriptions_mutex().intervals.is_empty()
     }
 
-    /// Samples the node until `shutdown` is cancelled or the watch is removed.
+    /// Samples the node until the `shutdown` token is cancelled or the watch is removed.
     ///
     /// Calls `remove_if_unused` once the watch has had no subscribers for [`IDLE_WATCH_TTL`].
     /// If `remove_if_unused` returns `false`, a client has subscribed in the meantime and sampling continues.

@@ -31,11 +31,11 @@ pub(super) struct Subscriber {
     updates: watch::Receiver<FeedUpdate>,
     shutdown: CancellationToken,
     interval: Duration,
-    /// Position in the feed of the last session list sent to this subscriber.
+    /// Position in the feed of the most recent session list sent to this subscriber.
     position: Option<FeedPosition>,
-    /// True if statements were masked in the last session list sent to this subscriber.
+    /// True if statements were masked in the most recent session list sent to this subscriber.
     masked: bool,
-    /// Sequence number of the last read error sent to this subscriber.
+    /// Sequence number of the most recent read error sent to this subscriber.
     last_failure: u64,
     state: StreamState,
     /// True if the feed contains an update that has not been sent to the subscriber yet.

@@ -13,7 +13,7 @@ async fn invalid_field_is_named_in_the_error() {
     for (path, body, reason) in [
         ("projects", json!({}), "name is missing"),
         ("projects", json!({ "name": null }), "name is missing"),
-        ("projects", json!({ "name": 7 }), "Invalid value of name: \"7\""),
+        ("projects", json!({ "name": 7 }), "Invalid value for name: \"7\""),
         ("projects", json!({ "name": "" }), "Invalid name \"\". fix: use 1 to 64 letters"),
         ("projects", json!({ "name": long }), "fix: use 1 to 64 letters"),
         ("projects", json!({ "name": "a b" }), "letters, digits and the characters -_."),
@@ -29,7 +29,7 @@ async fn invalid_field_is_named_in_the_error() {
         ("enterprise-projects", json!({ "name": "a", "enabled": true }), "Unknown field: enabled."),
         ("groups", json!({ "name": "é" }), "Invalid name \"é\""),
         ("groups", json!([]), "Cannot read the request body: invalid type: sequence, expected an object"),
-        ("users", json!({ "name": "a", "administrator": "yes" }), "Invalid value of administrator"),
+        ("users", json!({ "name": "a", "administrator": "yes" }), "Invalid value for administrator"),
         ("users", json!({ "name": "ada.l", "password": "1234567" }), "A password must have 8 to 128 characters"),
         ("users", json!({ "name": "lovelace", "password": "LoveLace" }), "The password must not be the user name"),
         ("users", json!({ "name": "a", "password": 12_345_678 }), "password must be a string"),
@@ -39,7 +39,7 @@ async fn invalid_field_is_named_in_the_error() {
             "The new password must differ from the current password",
         ),
         ("password", json!({ "new": "12345678" }), "old is missing"),
-        ("policies/validate", json!({ "document": 1 }), "Invalid value of document: \"1\""),
+        ("policies/validate", json!({ "document": 1 }), "Invalid value for document: \"1\""),
         ("policies/validate", json!({}), "document is missing"),
         ("policies/simulate", json!({ "action": "x" }), "Unknown action: \"x\""),
     ] {
@@ -56,16 +56,16 @@ async fn invalid_field_is_named_in_the_error() {
 async fn invalid_query_parameters_are_rejected() {
     let server = Server::start().await;
     for (path, reason) in [
-        ("projects?limit=0", "Invalid value of limit: 0. fix: use 1 to 100"),
-        ("users?limit=101", "Invalid value of limit: 101"),
-        ("groups?offset=-1", "Invalid value of offset: -1"),
+        ("projects?limit=0", "Invalid value for limit: 0. fix: use 1 to 100"),
+        ("users?limit=101", "Invalid value for limit: 101"),
+        ("groups?offset=-1", "Invalid value for offset: -1"),
         ("policies?limit=1&limit=2", "limit is specified more than once"),
-        ("audit?limit=1001", "Invalid value of limit: 1001. fix: use 1 to 1000"),
-        ("audit?after=-1", "Invalid value of after: \"-1\""),
-        ("audit?from=yesterday", "Invalid value of from: \"yesterday\""),
-        ("audit?outcome=ok", "Invalid value of outcome: \"ok\""),
-        ("audit?project_id=x", "Invalid value of project_id: \"x\""),
-        ("audit?node_id=x", "Invalid value of node_id: \"x\""),
+        ("audit?limit=1001", "Invalid value for limit: 1001. fix: use 1 to 1000"),
+        ("audit?after=-1", "Invalid value for after: \"-1\""),
+        ("audit?from=yesterday", "Invalid value for from: \"yesterday\""),
+        ("audit?outcome=ok", "Invalid value for outcome: \"ok\""),
+        ("audit?project_id=x", "Invalid value for project_id: \"x\""),
+        ("audit?node_id=x", "Invalid value for node_id: \"x\""),
         ("audit?actr=ada", "Unknown field: actr. Did you mean actor?"),
         ("audit/export?limit=1", "Unknown field: limit."),
     ] {

@@ -16,7 +16,7 @@ use clew_testkit::{Flavor, Server, ServerOptions};
 use self::blocked_sessions::{BlockedSessions, DEMO_DB_PASSWORD};
 use self::service::DemoService;
 
-/// Delay before the first snapshot so that all session ages are nonzero.
+/// Delay before the first snapshot so that all sessions' elapsed times are nonzero.
 const FIRST_SNAPSHOT_DELAY: Duration = Duration::from_secs(3);
 /// Maximum number of printed CSV rows.
 const MAX_PRINTED_CSV_ROWS: usize = 5;

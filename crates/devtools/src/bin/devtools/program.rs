@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use clew_devtools::{DevtoolsError, task, workspace};
 
-/// Command-line arguments that the program of the task parses.
+/// Command-line arguments parsed by the task's program.
 #[derive(Debug, Args)]
 pub(crate) struct TaskProgramArgs {
     /// Arguments of the task; `--help` lists them

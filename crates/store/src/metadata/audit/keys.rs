@@ -21,7 +21,7 @@ const PREVIOUS_MAC_KEYS_SETTING: &str = "audit_keys";
 const PREVIOUS_MAC_KEYS_AAD: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: PREVIOUS_MAC_KEYS_SETTING };
 
-/// Previous MAC key in hexadecimal, with the sequence number of the last audit row that the key authenticates.
+/// Previous MAC key in hexadecimal, with the sequence number of the last audit row whose MAC uses the key.
 #[derive(Serialize, Deserialize)]
 struct PreviousMacKey {
     through: i64,
@@ -30,7 +30,7 @@ struct PreviousMacKey {
 
 /// Current and previous MAC keys of the audit chain.
 pub(crate) struct AuditMacKeys {
-    /// Previous MAC keys, oldest first, each with the sequence number of the last audit row that the key authenticates.
+    /// Previous MAC keys, oldest first, each with the sequence number of the last audit row whose MAC uses the key.
     previous: Vec<(i64, MasterKey)>,
     current: MasterKey,
 }
@@ -63,7 +63,7 @@ impl AuditMacKeys {
         self.previous.iter().find(|(through, _)| seq <= *through).map_or(&self.current, |(_, key)| key)
     }
 
-    /// Returns the current MAC key, which also authenticates the head and checkpoint records.
+    /// Returns the current MAC key, with which the MACs of the head and checkpoint records are also computed.
     pub(super) fn current_mac_key(&self) -> &MasterKey {
         &self.current
     }
@@ -85,7 +85,7 @@ impl AuditMacKeys {
     }
 }
 
-/// Replaces the current MAC key and authenticates the head and checkpoint records with the new MAC key.
+/// Replaces the current MAC key and recomputes the MACs of the head and checkpoint records with the new key.
 /// Existing audit rows keep the MACs that were computed with the previous MAC key.
 /// Leaves a tampered head or checkpoint record unchanged so that verification still detects the tampering.
 pub(crate) async fn rotate_chain_mac_key(

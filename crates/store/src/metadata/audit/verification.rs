@@ -35,7 +35,8 @@ impl Store {
 pub(super) struct ChainVerifier {
     /// Newest audit row according to the head record, or `None` if the head record was tampered with.
     head: Option<ChainPosition>,
-    /// Last audit row that was read, or `None` if the start of the audit chain is unknown.
+    /// Last audit row that was read, against which the next row is checked.
+    /// Initially the row before the checkpoint, or `None` if the checkpoint record was tampered with.
     previous: Option<ChainPosition>,
     /// True if the row in `previous` is authentic. The next row must then contain the MAC of `previous`.
     previous_is_authentic: bool,
