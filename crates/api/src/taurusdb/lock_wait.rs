@@ -53,7 +53,7 @@ pub(crate) struct LockRootCause {
     lock_table: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lock_index: Option<String>,
-    /// Requested mode: for InnoDB locks, IX, X or X,REC_NOT_GAP, for example; for other kinds of lock, the server's name
+    /// Requested mode: for an InnoDB lock, IX, X or X,REC_NOT_GAP, for example; for any other lock, the server's name
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "X,REC_NOT_GAP")]
     lock_mode: Option<Cow<'static, str>>,
