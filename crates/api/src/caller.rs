@@ -342,7 +342,11 @@ fn invalid_id_error(given: &str, expected: &'static str) -> ApiError {
 }
 
 /// Returns a node of an instance, including the decrypted password of its database account.
-pub(crate) async fn load_reachable_node(service: &AppState, instance: &Instance, node: &str) -> Result<Node, ApiError> {
+pub(crate) async fn load_node_checking_zone(
+    service: &AppState,
+    instance: &Instance,
+    node: &str,
+) -> Result<Node, ApiError> {
     let node = service.store.find_node_with_password(&resolve_node_id(instance, node)?).await?;
     let node = node.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_NODE))?;
     require_reachable_zone(service, &node)?;
@@ -395,7 +399,7 @@ impl NodeTarget<Node> {
         path: &NodePath,
     ) -> Result<Self, ApiError> {
         let NodeTarget { project, instance, .. } = NodeTarget::resolve(service, caller, action, path).await?;
-        let node = load_reachable_node(service, &instance, &path.2).await?;
+        let node = load_node_checking_zone(service, &instance, &path.2).await?;
         Ok(Self { project, instance, node })
     }
 }

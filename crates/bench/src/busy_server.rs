@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
-use clew_testkit::{BENCHMARK_SESSION_COUNTS, Flavor, Server, ServerOptions, SessionLoad, SessionLoadCounts};
+use clew_testkit::{BENCHMARK_SESSION_COUNTS, Flavor, LoadSessionCounts, Server, ServerOptions, SessionLoad};
 
 use crate::BenchContext;
 use crate::cases::{BenchCase, Comparison, MedianTarget};
@@ -22,9 +22,9 @@ struct BusyServerCase {
     clew: ClewInvocation,
     baseline: BaselineInvocation,
     /// Text that occurs in Clew's output once for each item (such as a session), and the expected number of items.
-    item_marker: (&'static str, fn(SessionLoadCounts) -> usize),
+    item_marker: (&'static str, fn(LoadSessionCounts) -> usize),
     /// Minimum number of lines that the baseline program must print.
-    min_baseline_lines: fn(SessionLoadCounts) -> usize,
+    min_baseline_lines: fn(LoadSessionCounts) -> usize,
 }
 
 /// Clew command or API client whose run time is measured.
@@ -52,7 +52,7 @@ enum BaselineInvocation {
 }
 
 const SNAPSHOT_ARGUMENTS: &[&str] = &["snapshot", "--format", "csv"];
-const SESSION_ROW_MARKER: (&str, fn(SessionLoadCounts) -> usize) = ("root,127.0.0.1:", |size| size.sessions);
+const SESSION_ROW_MARKER: (&str, fn(LoadSessionCounts) -> usize) = ("root,127.0.0.1:", |size| size.sessions);
 
 /// Query that joins sessions and transactions on the server. Clew performs the same join in memory.
 const SESSION_TRANSACTION_JOIN_QUERY: &str = "SELECT p.id, p.user, p.host, p.db, p.command, p.time, p.state, p.info, t.trx_id, t.trx_state, \
@@ -218,7 +218,7 @@ async fn measure_cases_on_server(
 struct BusyServerFixture<'a> {
     bench: &'a BenchContext,
     server: &'a Server,
-    size: SessionLoadCounts,
+    size: LoadSessionCounts,
     clew_server: RunningClewServer<'a>,
     snapshot: Command,
     reads: String,

@@ -4,7 +4,6 @@
 mod busy_server;
 mod cases;
 mod count_checks;
-mod count_suite;
 mod environment;
 mod error;
 mod fleet;
@@ -17,6 +16,7 @@ mod paired_runs;
 mod query_log;
 mod queue;
 mod report;
+mod resource_counts;
 mod server_harness;
 mod workers;
 
@@ -111,7 +111,7 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
         install::install_bench_prerequisites().await?;
     }
     if arguments.quick {
-        return count_suite::run(arguments.clew).await;
+        return resource_counts::run(arguments.clew).await;
     }
     let (clew, build) = if let Some(clew) = arguments.clew {
         (clew, "program given by --clew")

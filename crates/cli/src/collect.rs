@@ -170,7 +170,7 @@ impl ApiServerArgs {
             (None, Some(region)) => builder.region(region),
             (None, None) => {
                 return Err(CliError::new_refusal("neither a project nor a region is set")
-                    .with_fix("set CLEW_PROJECT_ID or CLEW_REGION; clew init --format env prints them"));
+                    .with_suggested_fix("set CLEW_PROJECT_ID or CLEW_REGION; clew init --format env prints them"));
             }
         };
         builder.build().map_err(cli_error_from_client)
@@ -182,7 +182,7 @@ impl ApiServerArgs {
             return Ok(Credentials::access_key(id.clone(), SecretString::from(secret)));
         }
         let hint = "set CLEW_ACCESS_KEY and CLEW_SECRET_KEY, or CLEW_DOMAIN_NAME, CLEW_USER and CLEW_PASSWORD";
-        let user = require_env_var("CLEW_USER").map_err(|error| error.with_fix(hint))?;
+        let user = require_env_var("CLEW_USER").map_err(|error| error.with_suggested_fix(hint))?;
         let password = SecretString::from(require_env_var("CLEW_PASSWORD")?);
         Ok(Credentials::password(require_env_var("CLEW_DOMAIN_NAME")?, user, password))
     }

@@ -30,7 +30,7 @@ impl ConfirmArgs {
         }
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return Err(CliError::new_refusal(format!("this would {action}; nothing was changed"))
-                .with_fix("add --yes to skip the confirmation prompt"));
+                .with_suggested_fix("add --yes to skip the confirmation prompt"));
         }
         output::write_stderr(&format!("This will {action}. Continue? [y/N] "));
         // A blocking read on a runtime thread would delay Ctrl-C handling.

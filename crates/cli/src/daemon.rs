@@ -76,7 +76,7 @@ pub(crate) fn require_shared_stores(configuration: &Configuration) -> Result<(),
         return Ok(());
     }
     let error = CliError::new_refusal("separate servers and workers require shared metadata and results");
-    Err(error.with_fix(
+    Err(error.with_suggested_fix(
         "set --metadata-url postgres://… and --results s3://… for each process; or run clew serve with its embedded worker",
     ))
 }

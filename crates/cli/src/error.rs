@@ -32,7 +32,7 @@ impl CliError {
     }
 
     /// Adds a suggested fix, which the command prints as `fix: …` below the error message.
-    pub(crate) fn with_fix(mut self, text: impl Into<String>) -> Self {
+    pub(crate) fn with_suggested_fix(mut self, text: impl Into<String>) -> Self {
         if let Self::Failed { fix, .. } | Self::Refused { fix, .. } = &mut self {
             *fix = Some(text.into());
         }
@@ -74,7 +74,7 @@ impl From<Failure> for CliError {
     fn from(failure: Failure) -> Self {
         let error = Self::new_failure(failure.to_string());
         match suggest_fix(failure.kind) {
-            Some(fix) => error.with_fix(fix),
+            Some(fix) => error.with_suggested_fix(fix),
             None => error,
         }
     }
@@ -85,10 +85,12 @@ impl From<StoreError> for CliError {
         let message = error.to_string();
         match error {
             StoreError::NotInitialised { .. } => Self::new_refusal(message)
-                .with_fix("create it with clew init, or select another data directory with --data-dir"),
+                .with_suggested_fix("create it with clew init, or select another data directory with --data-dir"),
             StoreError::AlreadyServing { .. } => Self::new_refusal(message)
-                .with_fix("stop the other clew serve, or select another data directory with --data-dir"),
-            StoreError::NotEmpty { .. } => Self::new_refusal(message).with_fix("pass an empty database with --to"),
+                .with_suggested_fix("stop the other clew serve, or select another data directory with --data-dir"),
+            StoreError::NotEmpty { .. } => {
+                Self::new_refusal(message).with_suggested_fix("pass an empty database with --to")
+            }
             StoreError::OpenToOthers { .. }
             | StoreError::AlreadyExists { .. }
             | StoreError::Unknown { .. }

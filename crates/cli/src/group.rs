@@ -205,9 +205,8 @@ async fn update_group_members(arguments: GroupMemberArgs, add: bool) -> Result<(
         let members = store.list_group_members(&group.id).await?;
         if let Some(user) = resolved.iter().find(|user| members.iter().all(|member| member.id != user.id)) {
             let what = format!("{} is not a member of {}; nothing was changed", user.name, group.name);
-            return Err(
-                CliError::new_refusal(what).with_fix(format!("clew group show {} lists the members", group.name))
-            );
+            return Err(CliError::new_refusal(what)
+                .with_suggested_fix(format!("clew group show {} lists the members", group.name)));
         }
     }
     for user in &resolved {

@@ -83,7 +83,7 @@ fn find_by_id_or_name<T>(
         Some(index) => {
             items.into_iter().nth(index).ok_or_else(|| CliError::new_failure("a list changed while it was read"))
         }
-        None => Err(CliError::new_refusal(format!("there is no {kind} {name_or_id:?}")).with_fix(hint())),
+        None => Err(CliError::new_refusal(format!("there is no {kind} {name_or_id:?}")).with_suggested_fix(hint())),
     }
 }
 

@@ -118,7 +118,7 @@ pub(crate) async fn run(arguments: InitArgs) -> Result<(), CliError> {
     let (_, ids) =
         Store::initialise(&local_actor::local_audit_origin(), arguments.resolve_store_location()?, tenant).await.map_err(|error| match error {
             StoreError::AlreadyInitialised { .. } => CliError::new_refusal(error.to_string())
-                .with_fix("start the server with clew serve, or select another data directory with --data-dir or another database with --metadata-url"),
+                .with_suggested_fix("start the server with clew serve, or select another data directory with --data-dir or another database with --metadata-url"),
             error => CliError::new_failure(error.to_string()),
         })?;
     let credentials =

@@ -138,7 +138,7 @@ impl ProjectArgs {
             ))),
             (several, Some(name)) => {
                 Err(CliError::new_refusal(format!("several projects are named {name}: {}", format_list(several)))
-                    .with_fix("select the project by id, or its domain with --domain"))
+                    .with_suggested_fix("select the project by id, or its domain with --domain"))
             }
         }
     }
@@ -161,7 +161,8 @@ pub(crate) async fn find_instance(
 async fn require_instance(inventory: &InstanceInventory, name_or_id: &str) -> Result<Instance, CliError> {
     let instance = find_instance(&inventory.store, &inventory.project.id, name_or_id).await?;
     instance.ok_or_else(|| {
-        CliError::new_failure(format!("there is no instance {name_or_id}")).with_fix("clew instance list shows all")
+        CliError::new_failure(format!("there is no instance {name_or_id}"))
+            .with_suggested_fix("clew instance list shows all")
     })
 }
 

@@ -128,7 +128,8 @@ async fn find_access_key(
     directory: &IdentityDirectory,
     id: &AccessKeyId,
 ) -> Result<(String, AccessKeyRecord), CliError> {
-    let unknown = || CliError::new_refusal(format!("there is no access key {id}")).with_fix("clew key list shows all");
+    let unknown =
+        || CliError::new_refusal(format!("there is no access key {id}")).with_suggested_fix("clew key list shows all");
     let key = directory.store.find_access_key_record(id).await?.ok_or_else(unknown)?;
     let user = directory.store.find_user(&key.user_id).await?.filter(|user| user.domain_id == directory.domain.id);
     user.map(|user| (user.name, key)).ok_or_else(unknown)

@@ -195,5 +195,5 @@ fn reject_unkillable_sessions(
     let idle = refused.iter().any(|(_, why)| *why == KillRefusal::Idle);
     let hint =
         if idle { "omit --query to kill the session itself, or omit the session id" } else { "omit the session id" };
-    Err(error.with_fix(hint))
+    Err(error.with_suggested_fix(hint))
 }

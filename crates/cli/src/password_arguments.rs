@@ -18,7 +18,7 @@ pub(crate) fn reject_postgres_url_passwords(matches: &ArgMatches) -> Result<(), 
                 "the PostgreSQL URL in --{} contains a password, which other accounts of the machine can see in the process list",
                 id.as_str().replace('_', "-")
             ))
-            .with_fix(
+            .with_suggested_fix(
                 "omit the password and set PGPASSWORD or PGPASSFILE, or set the complete URL in CLEW_METADATA_URL or in a configuration \
                  file (metadata_url = …) that only Clew's account can read. Change the exposed password",
             ));

@@ -123,7 +123,7 @@ async fn list_policies(arguments: ListArgs) -> Result<(), CliError> {
 async fn load_policy_attachments(
     directory: &IdentityDirectory,
     policy: &NamedPolicy,
-) -> Result<Vec<(AttachmentNames, Attachment)>, CliError> {
+) -> Result<Vec<(AttachedEntityNames, Attachment)>, CliError> {
     let store = &directory.store;
     let mut attachments = Vec::new();
     for attachment in store.list_policy_attachments(&policy.reference).await? {
@@ -141,13 +141,13 @@ async fn load_policy_attachments(
             Some(id) => store.find_project(id).await?.map(|project| project.name),
             None => None,
         };
-        attachments.push((AttachmentNames { grantee, project }, attachment));
+        attachments.push((AttachedEntityNames { grantee, project }, attachment));
     }
     Ok(attachments)
 }
 
 /// Names of the grantee (a user or group) and the project of a policy attachment.
-struct AttachmentNames {
+struct AttachedEntityNames {
     grantee: String,
     project: Option<String>,
 }
@@ -173,7 +173,7 @@ async fn show_policy(arguments: ShowArgs) -> Result<(), CliError> {
             format!("{fields}\n{}\n", document.join("\n"))
         },
         || {
-            let attached = |(names, attachment): &(AttachmentNames, Attachment)| {
+            let attached = |(names, attachment): &(AttachedEntityNames, Attachment)| {
                 let (user, group) = match &attachment.grantee {
                     Grantee::User(id) => (Some(id), None),
                     Grantee::Group(id) => (None, Some(id)),

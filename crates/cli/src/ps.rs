@@ -3,7 +3,7 @@
 mod layout;
 
 use clap::Args;
-use clew_mysql::{OutputFormat, SessionScope, StatementForm, take_snapshot_with_scope};
+use clew_mysql::{OutputFormat, SessionScope, StatementMasking, take_snapshot_with_scope};
 
 use crate::error::CliError;
 use crate::filters::FilterArgs;
@@ -42,7 +42,7 @@ pub(crate) async fn run(arguments: PsArgs) -> Result<(), CliError> {
     let selection = arguments.filters.into_validated_selection()?;
     let (node, limits) = arguments.node.resolve_node_url()?;
     let scope = if arguments.all { SessionScope::All } else { SessionScope::Users };
-    let statements = StatementForm::from_masked_flag(arguments.mask);
+    let statements = StatementMasking::from_masked_flag(arguments.mask);
     let mut snapshot =
         take_snapshot_with_scope(scope, &node, &selection, statements, OutputFormat::Json, &limits).await?;
     let limitations = limitations::format_limitations(&snapshot.summary.limitations);

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use clew_diagnose::csv;
 use clew_model::Language;
-use clew_mysql::{OutputFormat, Snapshot, StatementForm, take_detailed_snapshot, take_snapshot};
+use clew_mysql::{OutputFormat, Snapshot, StatementMasking, take_detailed_snapshot, take_snapshot};
 
 use crate::error::CliError;
 use crate::filters::FilterArgs;
@@ -72,7 +72,7 @@ pub(crate) async fn run(arguments: SnapshotArgs) -> Result<(), CliError> {
         SnapshotFormat::Csv => OutputFormat::Csv { formula_guard: !arguments.no_formula_guard },
         SnapshotFormat::Json => OutputFormat::Json,
     };
-    let statements = StatementForm::from_masked_flag(arguments.mask);
+    let statements = StatementMasking::from_masked_flag(arguments.mask);
     let snapshot = if arguments.detail {
         take_detailed_snapshot(&node, &selection, statements, row_format, &limits).await?
     } else {

@@ -67,7 +67,7 @@ pub(crate) async fn run(mut arguments: WorkerArgs) -> Result<(), CliError> {
 async fn bind_listener(address: &str) -> Result<TcpListener, CliError> {
     let failed = |error| {
         CliError::new_failure(format!("could not listen on {address}: {error}"))
-            .with_fix("select another address with --listen, or omit --listen")
+            .with_suggested_fix("select another address with --listen, or omit --listen")
     };
     TcpListener::bind(address).await.map_err(failed)
 }

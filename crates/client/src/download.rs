@@ -158,7 +158,7 @@ impl Client {
             unsigned_headers.extend([(RANGE, range), (IF_RANGE, etag.to_owned())]);
         }
         let query = vec![("request_id", request_id.to_string())];
-        self.send_streaming_request(&ApiRequest {
+        self.send_request_streaming_response(&ApiRequest {
             unsigned_headers,
             ..self.build_get_request(DOWNLOAD_OPERATION_NAME, project, path, query)
         })

@@ -93,7 +93,10 @@ impl Client {
     }
 
     /// Sends a request with retries and returns the response without reading the body.
-    pub(crate) async fn send_streaming_request(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
+    pub(crate) async fn send_request_streaming_response(
+        &self,
+        request: &ApiRequest<'_>,
+    ) -> Result<Response, ClientError> {
         let mut attempt = 1;
         loop {
             let name = request.endpoint.to_string();

@@ -17,7 +17,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
 use clew_model::{NodeUrl, SessionSelection};
-use clew_mysql::{OutputFormat, ReadLimits, StatementForm, take_detailed_snapshot, take_snapshot};
+use clew_mysql::{OutputFormat, ReadLimits, StatementMasking, take_detailed_snapshot, take_snapshot};
 use clew_testkit::{FakeServer, FakeServerOptions};
 
 #[global_allocator]
@@ -92,9 +92,9 @@ impl FakeServerProcess {
         runtime.block_on(async {
             let limits = ReadLimits::default();
             let mut snapshot = if detailed {
-                take_detailed_snapshot(&self.node, &selection, StatementForm::Full, format, &limits).await
+                take_detailed_snapshot(&self.node, &selection, StatementMasking::Full, format, &limits).await
             } else {
-                take_snapshot(&self.node, &selection, StatementForm::Full, format, &limits).await
+                take_snapshot(&self.node, &selection, StatementMasking::Full, format, &limits).await
             }
             .expect("the fake server responds");
             snapshot.body.write_to(&mut std::io::sink()).expect("a sink accepts all bytes");

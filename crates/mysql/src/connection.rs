@@ -141,7 +141,7 @@ pub(crate) async fn set_session_variables(
                 done => done?,
             }
         }
-        return Ok(set_up.build_refused_variable_limitations());
+        return Ok(set_up.limitations_for_refused_variables());
     }
 }
 

@@ -60,7 +60,7 @@ async fn run_diagnosis(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis,
     let account = privileges::read_current_account(&mut connection).await?;
     let cipher = read_tls_cipher(&mut connection).await?;
     let clock_difference = measure_clock_skew(&mut connection).await?;
-    let mut checks = run_diagnosis_checks(&mut connection, &account).await?;
+    let mut checks = run_diagnostic_checks(&mut connection, &account).await?;
     let direct = is_direct_connection(&mut connection).await?;
     let instance = connection.read_server_instance().await?;
     let (server_flavor, server_version) = (connection.flavor, connection.version.clone());
@@ -68,11 +68,8 @@ async fn run_diagnosis(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis,
     let mut second = Connection::open(node, limits).await?;
     let same = second.read_server_instance().await? == instance;
     second.close().await;
-    let proxied = if same {
-        (!direct).then(build_indirect_connection_limitation)
-    } else {
-        Some(load_balanced_address_limitation())
-    };
+    let proxied =
+        if same { (!direct).then(limitation_for_indirect_connection) } else { Some(limitation_for_load_balancer()) };
     checks.push(build_check_result("direct connection", proxied.map_or(Ok(()), Err)));
     Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
 }
@@ -102,9 +99,9 @@ async fn measure_clock_skew(connection: &mut Connection) -> Result<f64, Failure>
     Ok(server - here.as_secs_f64())
 }
 
-async fn run_diagnosis_checks(connection: &mut Connection, account: &str) -> Result<Vec<CheckResult>, Failure> {
+async fn run_diagnostic_checks(connection: &mut Connection, account: &str) -> Result<Vec<CheckResult>, Failure> {
     let process = privileges::run_privilege_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await?;
-    let [own_sessions, no_transactions] = missing_process_privilege_limitations(account);
+    let [own_sessions, no_transactions] = limitations_without_process_privilege(account);
     let mut checks = vec![
         build_check_result("sessions of all accounts", process.then_some(()).ok_or(own_sessions)),
         build_check_result("open transactions", process.then_some(()).ok_or(no_transactions)),
@@ -112,12 +109,12 @@ async fn run_diagnosis_checks(connection: &mut Connection, account: &str) -> Res
     let cut = connection.server_truncates_statements().await?;
     checks.push(build_check_result(
         "complete statements",
-        if cut { Err(build_truncated_statements_limitation()) } else { Ok(()) },
+        if cut { Err(limitation_for_truncated_statements()) } else { Ok(()) },
     ));
     let kill = privileges::has_kill_privilege(connection).await?;
     checks.push(build_check_result(
         "killing sessions",
-        if kill { Ok(()) } else { Err(missing_kill_privilege_limitation(connection.flavor, account)) },
+        if kill { Ok(()) } else { Err(limitation_without_kill_privilege(connection.flavor, account)) },
     ));
     let locks = check_metadata_lock_access(connection, account).await?;
     checks.push(build_check_result("metadata locks", locks));
@@ -157,7 +154,7 @@ pub(crate) async fn check_metadata_lock_instrument(
 ) -> Result<Result<(), Limitation>, Failure> {
     let enabled: Option<String> =
         privileges::query_single_value(connection, statements::METADATA_LOCK_INSTRUMENT_QUERY).await?;
-    Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(disabled_metadata_lock_instrument_limitation()) })
+    Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(limitation_for_disabled_instrument()) })
 }
 
 /// Returns limitations if MySQL generates the process list from performance_schema.
@@ -175,11 +172,11 @@ pub(crate) async fn find_process_list_limitations(connection: &mut Connection) -
         remedy: Some("SET GLOBAL performance_schema_show_processlist = OFF;".to_owned()),
         ..loss
     });
-    Ok(std::iter::once(build_truncated_statements_limitation()).chain(missing).collect())
+    Ok(std::iter::once(limitation_for_truncated_statements()).chain(missing).collect())
 }
 
 /// Creates the limitations for sessions and transactions that are hidden without the PROCESS privilege.
-pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitation; 2] {
+pub(crate) fn limitations_without_process_privilege(account: &str) -> [Limitation; 2] {
     let grant = |kind, what: &str, why: &str| Limitation {
         kind,
         what: what.to_owned(),
@@ -201,7 +198,7 @@ pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitatio
 }
 
 /// Creates the `Limitation` for transactions read from the InnoDB status because `innodb_trx` is unreadable.
-pub(crate) fn incomplete_transaction_data_limitation() -> Limitation {
+pub(crate) fn limitation_for_incomplete_transactions() -> Limitation {
     Limitation {
         kind: LimitationKind::PartOfTransactions,
         what: "Transactions come from the InnoDB status: read-only transactions and numbers of locked tables are missing."
@@ -214,7 +211,7 @@ pub(crate) fn incomplete_transaction_data_limitation() -> Limitation {
 }
 
 /// Creates the `Limitation` for statements that the server truncates because it reads them from performance_schema.
-pub(crate) fn build_truncated_statements_limitation() -> Limitation {
+pub(crate) fn limitation_for_truncated_statements() -> Limitation {
     Limitation {
         kind: LimitationKind::StatementsTruncated,
         what: "Statements are truncated after 1,024 bytes.".to_owned(),
@@ -224,7 +221,7 @@ pub(crate) fn build_truncated_statements_limitation() -> Limitation {
 }
 
 /// Creates the `Limitation` for `count` sessions whose statements were truncated because they exceed the size limit.
-pub(crate) fn build_oversized_statements_limitation(count: u64) -> Option<Limitation> {
+pub(crate) fn limitation_for_oversized_statements(count: u64) -> Option<Limitation> {
     (count > 0).then(|| Limitation {
         kind: LimitationKind::StatementsTruncated,
         what: format!("Statements of {count} sessions are truncated after 64 MiB."),
@@ -234,7 +231,7 @@ pub(crate) fn build_oversized_statements_limitation(count: u64) -> Option<Limita
 }
 
 /// Creates the `Limitation` for a connection that reaches a proxy or a load balancer instead of the server.
-pub(crate) fn build_indirect_connection_limitation() -> Limitation {
+pub(crate) fn limitation_for_indirect_connection() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
         what: "Sessions cannot be killed through this address.".to_owned(),
@@ -246,7 +243,7 @@ pub(crate) fn build_indirect_connection_limitation() -> Limitation {
 }
 
 /// Creates the `Limitation` for a node address that leads to several servers.
-pub(crate) fn load_balanced_address_limitation() -> Limitation {
+pub(crate) fn limitation_for_load_balancer() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
         what: "The address leads to several servers: each read shows the sessions of one server.".to_owned(),
@@ -255,7 +252,7 @@ pub(crate) fn load_balanced_address_limitation() -> Limitation {
     }
 }
 
-fn missing_kill_privilege_limitation(flavor: Flavor, account: &str) -> Limitation {
+fn limitation_without_kill_privilege(flavor: Flavor, account: &str) -> Limitation {
     let privilege = match flavor {
         Flavor::MySql => "CONNECTION_ADMIN",
         Flavor::MariaDb => "CONNECTION ADMIN",
@@ -268,7 +265,7 @@ fn missing_kill_privilege_limitation(flavor: Flavor, account: &str) -> Limitatio
     }
 }
 
-fn disabled_metadata_lock_instrument_limitation() -> Limitation {
+fn limitation_for_disabled_instrument() -> Limitation {
     Limitation {
         kind: LimitationKind::NoMetadataLocks,
         what: "Metadata locks cannot be read.".to_owned(),

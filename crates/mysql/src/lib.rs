@@ -15,12 +15,12 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use clew_model::{NodeUrl, SessionSelection};
-//! use clew_mysql::{OutputFormat, ReadLimits, StatementForm, take_snapshot};
+//! use clew_mysql::{OutputFormat, ReadLimits, StatementMasking, take_snapshot};
 //!
 //! let node: NodeUrl = "mysql://clew:secret@db.example.com/".parse()?;
 //! let format = OutputFormat::Csv { formula_guard: true };
 //! let limits = ReadLimits::default();
-//! let mut snapshot = take_snapshot(&node, &SessionSelection::default(), StatementForm::Full, format, &limits).await?;
+//! let mut snapshot = take_snapshot(&node, &SessionSelection::default(), StatementMasking::Full, format, &limits).await?;
 //! snapshot.body.write_to(&mut std::io::stdout())?;
 //! # Ok(())
 //! # }
@@ -78,6 +78,6 @@ pub use sampling::{SampleCache, SessionSample, take_session_sample};
 pub use server_instance::{InvalidServerInstance, ServerInstance};
 pub use session_detail::{DetailedSession, read_session_detail};
 pub use snapshot::{
-    EncodedRows, OutputFormat, SessionScope, Snapshot, SnapshotSummary, StatementForm, take_detailed_snapshot,
+    EncodedRows, OutputFormat, SessionScope, Snapshot, SnapshotSummary, StatementMasking, take_detailed_snapshot,
     take_snapshot, take_snapshot_for_kill, take_snapshot_with_scope,
 };

@@ -18,14 +18,14 @@ const MAX_TOTAL_STATEMENT_BYTES: usize = 16 << 20;
 /// Collects sessions that are waiting or may block other sessions.
 /// Stores only the statements of waiting sessions.
 #[derive(Default)]
-pub(crate) struct WaitParticipantCollector {
+pub(crate) struct LockSessionCollector {
     parties: HashSet<u64>,
     sessions: Vec<Session>,
     memory: SessionMemoryCounter,
     statement_bytes: usize,
 }
 
-impl WaitParticipantCollector {
+impl LockSessionCollector {
     /// Creates a collector. `parties` contains the ids of sessions that are waiting or may block others.
     pub(crate) fn new(parties: HashSet<u64>) -> Self {
         Self { parties, ..Self::default() }

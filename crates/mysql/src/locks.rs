@@ -94,7 +94,7 @@ pub(crate) async fn query_lock_snapshot(
     }
     let first = build_wait_graph(&observed);
     if !first.unexplained.is_empty() {
-        observed.limitations.extend(capabilities.unknown_lock_holders_limitation());
+        observed.limitations.extend(capabilities.limitation_for_unknown_holders());
     }
     let idle_roots = first.idle_root_blocker_ids().into_iter().filter(|session| extra_session != Some(*session));
     let session_ids: Vec<u64> = extra_session.into_iter().chain(idle_roots).collect();
@@ -149,8 +149,8 @@ impl LockTables {
     }
 
     /// Returns a `Limitation` that explains why a lock wait's blocker may be unknown.
-    pub(crate) fn unknown_lock_holders_limitation(&self) -> Option<Limitation> {
-        self.capabilities.unknown_lock_holders_limitation()
+    pub(crate) fn limitation_for_unknown_holders(&self) -> Option<Limitation> {
+        self.capabilities.limitation_for_unknown_holders()
     }
 
     /// Returns the ids of sessions that are waiting for a lock or may block others, according to the lock tables.
@@ -195,11 +195,11 @@ async fn read_session_transactions(
     match transactions::read_transactions(connection).await {
         Ok(TransactionReadResult::Readable(transactions)) => Ok(select_one_transaction_per_session(transactions)),
         Ok(TransactionReadResult::Hidden) => {
-            limitations.extend(doctor::missing_process_privilege_limitations(account));
+            limitations.extend(doctor::limitations_without_process_privilege(account));
             Ok(Vec::new())
         }
         Ok(TransactionReadResult::FromStatus(transactions)) => {
-            limitations.push(doctor::incomplete_transaction_data_limitation());
+            limitations.push(doctor::limitation_for_incomplete_transactions());
             Ok(select_one_transaction_per_session(transactions))
         }
         Err(error) => Err(connection.to_failure(&error)),
@@ -274,7 +274,7 @@ async fn read_observed_sessions(
         memory.add_session(&session).map_err(read_failure)?;
         found.push(session);
     }
-    let limitation = rows.build_clamped_ages_limitation();
+    let limitation = rows.limitation_for_clamped_ages();
     connection.limitations.extend(limitation);
     let is_unverified = |session: &&mut Session| {
         let lock_wait = lock_waits.get(&session.id).copied();

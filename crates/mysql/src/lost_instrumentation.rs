@@ -73,7 +73,7 @@ static LOST_OBJECT_COUNTERS: [LostObjectCounter; 6] = [
 pub(crate) async fn detect_lost_instrumentation(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     let counters = read_numeric_variables(connection, statements::LOST_OBJECT_COUNTERS_QUERY).await?;
     let sizes = read_numeric_variables(connection, statements::PERFORMANCE_SCHEMA_SIZES_QUERY).await?;
-    Ok(LOST_OBJECT_COUNTERS.iter().filter_map(|loss| loss.build_lost_objects_limitation(&counters, &sizes)).collect())
+    Ok(LOST_OBJECT_COUNTERS.iter().filter_map(|loss| loss.limitation_for_lost_objects(&counters, &sizes)).collect())
 }
 
 /// Reads the `Performance_schema_%_lost` counters and returns only the limitations for lost threads.
@@ -97,7 +97,7 @@ async fn read_numeric_variables(connection: &mut Connection, statement: &str) ->
 }
 
 impl LostObjectCounter {
-    fn build_lost_objects_limitation(&self, counters: &NamedValues, sizes: &NamedValues) -> Option<Limitation> {
+    fn limitation_for_lost_objects(&self, counters: &NamedValues, sizes: &NamedValues) -> Option<Limitation> {
         let lost = counters.get(&self.counter.to_ascii_lowercase()).copied().unwrap_or(0);
         let size = sizes.get(self.size).copied();
         let why = match (lost, size) {
@@ -143,15 +143,11 @@ mod tests {
             let counters: NamedValues = values(&[("performance_schema_metadata_lock_lost", lost)]);
             let sizes: NamedValues = values(&[("performance_schema_max_metadata_locks", size)]);
             assert_eq!(
-                loss.build_lost_objects_limitation(&counters, &sizes).map(|gap| gap.why).as_deref(),
+                loss.limitation_for_lost_objects(&counters, &sizes).map(|gap| gap.why).as_deref(),
                 expected,
                 "{lost} {size}"
             );
         }
-        assert_eq!(
-            loss.build_lost_objects_limitation(&NamedValues::new(), &NamedValues::new()),
-            None,
-            "an older server"
-        );
+        assert_eq!(loss.limitation_for_lost_objects(&NamedValues::new(), &NamedValues::new()), None, "an older server");
     }
 }

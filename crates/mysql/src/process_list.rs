@@ -10,7 +10,7 @@ use crate::statements;
 
 /// Maximum memory, in bytes, for the sessions that one read of the process list returns.
 /// The same limit applies to each buffered result set.
-const MAX_SESSION_MEMORY_BYTES: usize = 256 << 20;
+const MAX_PROCESS_LIST_BYTES: usize = 256 << 20;
 /// Memory used by a session in bytes, excluding the contents of its text columns.
 const SESSION_OVERHEAD_BYTES: usize = size_of::<Session>() + 5 * 16;
 
@@ -66,7 +66,7 @@ impl ProcessListReader<'_> {
     }
 
     /// Returns a `Limitation` if invalid idle times were replaced with 0.
-    pub(crate) fn build_clamped_ages_limitation(&self) -> Option<Limitation> {
+    pub(crate) fn limitation_for_clamped_ages(&self) -> Option<Limitation> {
         (self.clamped > 0).then(|| Limitation {
             kind: LimitationKind::UnreliableAges,
             what: format!(
@@ -84,15 +84,15 @@ impl ProcessListReader<'_> {
 pub(crate) struct SessionMemoryCounter(usize);
 
 impl SessionMemoryCounter {
-    /// Adds a session's memory. Fails if the total exceeds [`MAX_SESSION_MEMORY_BYTES`].
+    /// Adds a session's memory. Fails if the total exceeds [`MAX_PROCESS_LIST_BYTES`].
     pub(crate) fn add_session(&mut self, session: &Session) -> Result<(), Error> {
         let Session { user, host, database, command, state, statement, .. } = session;
         let texts = [Some(user), Some(host), Some(command), database.as_ref(), state.as_ref(), statement.as_ref()];
         self.0 += SESSION_OVERHEAD_BYTES + texts.into_iter().flatten().map(Vec::len).sum::<usize>();
-        if self.0 > MAX_SESSION_MEMORY_BYTES {
+        if self.0 > MAX_PROCESS_LIST_BYTES {
             return Err(Error::TooLarge {
                 what: "bytes of sessions for one read",
-                limit: MAX_SESSION_MEMORY_BYTES as u64,
+                limit: MAX_PROCESS_LIST_BYTES as u64,
             });
         }
         Ok(())
@@ -126,9 +126,9 @@ mod tests {
     #[test]
     fn short_rows_count_with_their_full_memory() {
         let (session, mut memory) = (Session::default(), SessionMemoryCounter::default());
-        let count = (0..MAX_SESSION_MEMORY_BYTES).take_while(|_| memory.add_session(&session).is_ok()).count();
-        assert_eq!(count, MAX_SESSION_MEMORY_BYTES / SESSION_OVERHEAD_BYTES);
-        let whole = Session { statement: Some(vec![b'x'; MAX_SESSION_MEMORY_BYTES]), ..Session::default() };
+        let count = (0..MAX_PROCESS_LIST_BYTES).take_while(|_| memory.add_session(&session).is_ok()).count();
+        assert_eq!(count, MAX_PROCESS_LIST_BYTES / SESSION_OVERHEAD_BYTES);
+        let whole = Session { statement: Some(vec![b'x'; MAX_PROCESS_LIST_BYTES]), ..Session::default() };
         assert!(matches!(SessionMemoryCounter::default().add_session(&whole), Err(Error::TooLarge { .. })));
     }
 }

@@ -17,12 +17,12 @@ pub(crate) async fn read_all_program_names(
     limitations: &mut Vec<Limitation>,
 ) -> Result<HashMap<u64, Arc<[u8]>>, Failure> {
     if let Some(gap) = unreadable {
-        limitations.push(unreadable_program_names_limitation(gap.why.clone(), gap.remedy.clone()));
+        limitations.push(limitation_for_program_names(gap.why.clone(), gap.remedy.clone()));
         return Ok(HashMap::new());
     }
     let rows = query_program_name_rows(connection, statements::ALL_PROGRAM_NAMES_QUERY).await?;
     if rows.is_empty() && are_connection_attributes_disabled(connection).await? {
-        limitations.push(unreadable_program_names_limitation(
+        limitations.push(limitation_for_program_names(
             "The server stores no connection attributes, because performance_schema_session_connect_attrs_size is 0."
                 .to_owned(),
             Some("performance_schema_session_connect_attrs_size = 512, in the server's configuration file".to_owned()),
@@ -77,7 +77,7 @@ async fn are_connection_attributes_disabled(connection: &mut Connection) -> Resu
     Ok(size.first() == Some(&0))
 }
 
-fn unreadable_program_names_limitation(why: String, remedy: Option<String>) -> Limitation {
+fn limitation_for_program_names(why: String, remedy: Option<String>) -> Limitation {
     Limitation {
         kind: LimitationKind::NoProgramNames,
         what: "Program names of sessions cannot be read.".to_owned(),

@@ -20,7 +20,7 @@ use crate::clock::ClockHistory;
 use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
-use crate::lock_session_collector::WaitParticipantCollector;
+use crate::lock_session_collector::LockSessionCollector;
 use crate::locks::LockTables;
 use crate::server_instance::ServerInstance;
 use crate::statement_ages::{self, AgeCheckScope};
@@ -147,7 +147,7 @@ impl RawSessionSample {
     fn into_session_sample(mut self, server: ServerInstance, cache: &SampleCache, duration: Duration) -> SessionSample {
         let SampledSessions { open, sessions, counts, omitted } = self.found;
         if omitted > 0 {
-            self.limitations.push(build_omitted_sessions_limitation(omitted, counts.total));
+            self.limitations.push(limitation_for_omitted_sessions(omitted, counts.total));
         }
         let live = |session: Session| {
             let detail = self.waits.remove(&session.id).unwrap_or_default();
@@ -174,7 +174,7 @@ async fn take_sample_with_locks(
     let mut locks = LockTables::read(connection, Vec::new()).await?;
     cache.store_clock_reading(connection);
     cache.adjust_transaction_ages(&mut locks.transactions);
-    let mut parties = WaitParticipantCollector::new(locks.waiting_or_blocking_session_ids());
+    let mut parties = LockSessionCollector::new(locks.waiting_or_blocking_session_ids());
     let open = TransactionsBySession::new(locks.transactions.clone());
     let unreadable = locks.unreadable.take();
     if cache.is_full_sample_due() {
@@ -188,7 +188,7 @@ async fn take_sample_with_locks(
         cache.use_show_processlist |= cache.losses.iter().any(|loss| loss.kind == LimitationKind::LostThreads);
     }
     let found = read_sampled_sessions(connection, cache, open, threshold, Some(&mut parties)).await?;
-    let stale_modes = locks.unknown_lock_holders_limitation();
+    let stale_modes = locks.limitation_for_unknown_holders();
     let facts = parties.into_observed_sessions(connection.own_session_filter(), &locks.threads);
     let (mut observed, _) = locks.into_lock_snapshot(facts);
     observed.limitations.extend_from_slice(&cache.losses);
@@ -215,7 +215,7 @@ async fn read_open_transactions(
     let (mut open, gap) = match transactions::read_transactions(connection).await {
         Ok(TransactionReadResult::Readable(open)) => (open, None),
         Ok(TransactionReadResult::Hidden) => (Vec::new(), None),
-        Ok(TransactionReadResult::FromStatus(open)) => (open, Some(doctor::incomplete_transaction_data_limitation())),
+        Ok(TransactionReadResult::FromStatus(open)) => (open, Some(doctor::limitation_for_incomplete_transactions())),
         Err(error) => return Err(connection.to_failure(&error)),
     };
     cache.store_clock_reading(connection);
@@ -230,7 +230,7 @@ async fn read_sampled_sessions(
     cache: &mut SampleCache,
     open: TransactionsBySession,
     threshold: u64,
-    mut parties: Option<&mut WaitParticipantCollector>,
+    mut parties: Option<&mut LockSessionCollector>,
 ) -> Result<SampledSessions, Failure> {
     if connection.flavor == Flavor::MySql && connection.clock.is_none() {
         connection.read_clock().await.map_err(|error| connection.to_failure(&error))?;
@@ -274,7 +274,7 @@ async fn read_process_list(
     connection: &mut Connection,
     without_lock: bool,
     threshold: u64,
-    mut parties: Option<&mut WaitParticipantCollector>,
+    mut parties: Option<&mut LockSessionCollector>,
 ) -> Result<bool, Failure> {
     let (address, mut own) = (connection.address.clone(), connection.own_session_filter());
     let read_failure = |error: Error| failure::failure_from_client_error(&error, &address);
@@ -305,12 +305,12 @@ async fn read_process_list(
         }
         found.add_session(session, threshold);
     }
-    let limitation = rows.build_clamped_ages_limitation();
+    let limitation = rows.limitation_for_clamped_ages();
     connection.limitations.extend(limitation);
     Ok(own.process_list_connection_id().is_some())
 }
 
-fn build_omitted_sessions_limitation(omitted: u64, total: u64) -> Limitation {
+fn limitation_for_omitted_sessions(omitted: u64, total: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::SessionsTruncated,
         what: format!("{omitted} of {total} sessions are not listed, but all sessions are counted."),

@@ -96,7 +96,7 @@ async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<O
         }
         found = Some((session, is_cut));
     }
-    let limitation = rows.build_clamped_ages_limitation();
+    let limitation = rows.limitation_for_clamped_ages();
     connection.limitations.extend(limitation);
     let checked = found.iter_mut().map(|(session, _)| session).collect();
     statement_ages::replace_session_ages(connection, checked, AgeCheckScope::All).await?;

@@ -172,7 +172,7 @@ impl SessionVariableSetup {
     }
 
     /// Returns one `Limitation` for each session variable that the server refused to set.
-    pub(crate) fn build_refused_variable_limitations(&self) -> Vec<Limitation> {
+    pub(crate) fn limitations_for_refused_variables(&self) -> Vec<Limitation> {
         let limitation = |variable: &&SessionVariable| Limitation {
             kind: LimitationKind::SettingRefused,
             what: format!("Results may be incomplete: {}.", variable.reason),

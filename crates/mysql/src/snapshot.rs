@@ -36,7 +36,7 @@ pub enum OutputFormat {
 
 /// Form of the statements in a snapshot: complete statements or statement templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StatementForm {
+pub enum StatementMasking {
     /// Complete statements.
     Full,
     /// Statements with placeholders in place of literals. See [`clew_diagnose::build_statement_template`].
@@ -44,7 +44,7 @@ pub enum StatementForm {
     Templates,
 }
 
-impl StatementForm {
+impl StatementMasking {
     /// Returns [`Self::Templates`] if `masked` is true, and [`Self::Full`] otherwise.
     #[must_use]
     pub fn from_masked_flag(masked: bool) -> Self {
@@ -125,7 +125,7 @@ impl EncodedRows {
 pub async fn take_snapshot(
     node: &NodeUrl,
     selection: &SessionSelection,
-    statements: StatementForm,
+    statements: StatementMasking,
     format: OutputFormat,
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
@@ -137,7 +137,7 @@ pub async fn take_snapshot_with_scope(
     scope: SessionScope,
     node: &NodeUrl,
     selection: &SessionSelection,
-    statements: StatementForm,
+    statements: StatementMasking,
     format: OutputFormat,
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
@@ -149,7 +149,7 @@ pub async fn take_snapshot_with_scope(
 pub async fn take_snapshot_for_kill(
     node: &NodeUrl,
     selection: &SessionSelection,
-    statements: StatementForm,
+    statements: StatementMasking,
     format: OutputFormat,
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
@@ -167,7 +167,7 @@ pub async fn take_snapshot_for_kill(
 pub async fn take_detailed_snapshot(
     node: &NodeUrl,
     selection: &SessionSelection,
-    statements: StatementForm,
+    statements: StatementMasking,
     format: OutputFormat,
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
@@ -204,13 +204,13 @@ async fn read_snapshot(
     let transactions = match transactions::read_transactions(&mut connection).await {
         Ok(TransactionReadResult::Readable(transactions)) => TransactionsBySession::new(transactions),
         Ok(TransactionReadResult::Hidden) => {
-            limitations.extend(doctor::missing_process_privilege_limitations(
+            limitations.extend(doctor::limitations_without_process_privilege(
                 &privileges::read_current_account(&mut connection).await?,
             ));
             TransactionsBySession::default()
         }
         Ok(TransactionReadResult::FromStatus(transactions)) => {
-            limitations.push(doctor::incomplete_transaction_data_limitation());
+            limitations.push(doctor::limitation_for_incomplete_transactions());
             TransactionsBySession::new(transactions)
         }
         Err(error) => return Err(connection.to_failure(&error)),

@@ -100,9 +100,9 @@ pub(crate) async fn replace_with_timer_ages(
         Ok(timers) => timers,
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => {
             let account = privileges::read_current_account(connection).await?;
-            connection.limitations.push(build_unreadable_timers_limitation(
-                &privileges::missing_performance_schema_privilege_limitation(&account),
-            ));
+            connection
+                .limitations
+                .push(limitation_for_unreadable_timers(&privileges::limitation_for_missing_privilege(&account)));
             return Ok(ids.into_iter().collect());
         }
         Err(error) => return Err(connection.to_failure(&error)),
@@ -145,10 +145,10 @@ pub(crate) async fn replace_with_timer_ages(
         connection.limitations.extend(losses);
     }
     if negative > 0 {
-        connection.limitations.push(build_negative_ages_limitation(negative));
+        connection.limitations.push(limitation_for_negative_ages(negative));
     }
     if untimed > 0 {
-        connection.limitations.push(build_untimed_sessions_limitation(untimed));
+        connection.limitations.push(limitation_for_untimed_sessions(untimed));
     }
     Ok(unchecked)
 }
@@ -285,8 +285,8 @@ async fn read_statement_timers(
 async fn explain_missing_timers(connection: &mut Connection) -> Result<Limitation, Failure> {
     let account = privileges::read_current_account(connection).await?;
     Ok(match privileges::check_performance_schema_access(connection, &account).await? {
-        Err(gap) => build_unreadable_timers_limitation(&gap),
-        Ok(()) => disabled_statement_recording_limitation(),
+        Err(gap) => limitation_for_unreadable_timers(&gap),
+        Ok(()) => limitation_for_disabled_recording(),
     })
 }
 
@@ -302,7 +302,7 @@ pub(crate) async fn check_statement_timer_access(
 
 const UNCHECKED_AGE_MESSAGE: &str = "Session durations may be wrong, and kill rules kill no session.";
 
-fn build_unreadable_timers_limitation(gap: &Limitation) -> Limitation {
+fn limitation_for_unreadable_timers(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: UNCHECKED_AGE_MESSAGE.to_owned(),
@@ -311,7 +311,7 @@ fn build_unreadable_timers_limitation(gap: &Limitation) -> Limitation {
     }
 }
 
-fn disabled_statement_recording_limitation() -> Limitation {
+fn limitation_for_disabled_recording() -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: UNCHECKED_AGE_MESSAGE.to_owned(),
@@ -325,7 +325,7 @@ fn disabled_statement_recording_limitation() -> Limitation {
     }
 }
 
-fn build_untimed_sessions_limitation(sessions: u64) -> Limitation {
+fn limitation_for_untimed_sessions(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: format!("Durations of {sessions} sessions may be wrong, and kill rules ignore these sessions."),
@@ -338,7 +338,7 @@ fn build_untimed_sessions_limitation(sessions: u64) -> Limitation {
 }
 
 /// Creates the `Limitation` for a snapshot with too many busy sessions to check all sessions' elapsed times.
-pub(crate) fn build_unchecked_ages_limitation(sessions: u64) -> Limitation {
+pub(crate) fn limitation_for_unchecked_ages(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: format!("Durations of {sessions} sessions may be wrong."),
@@ -347,7 +347,7 @@ pub(crate) fn build_unchecked_ages_limitation(sessions: u64) -> Limitation {
     }
 }
 
-fn build_negative_ages_limitation(sessions: u64) -> Limitation {
+fn limitation_for_negative_ages(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: format!("Durations of {sessions} sessions are negative and are shown as 0."),

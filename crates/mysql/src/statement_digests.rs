@@ -28,14 +28,14 @@ pub(crate) async fn read_statement_digests(
     limitations: &mut Vec<Limitation>,
 ) -> Result<HashMap<u64, Vec<u8>>, Failure> {
     if connection.flavor == Flavor::MariaDb {
-        limitations.push(build_unreadable_digests_limitation(
+        limitations.push(limitation_for_unreadable_digests(
             "MariaDB computes the digest of a statement when the statement ends.".to_owned(),
             None,
         ));
         return Ok(HashMap::new());
     }
     if let Some(gap) = unreadable {
-        limitations.push(build_unreadable_digests_limitation(gap.why.clone(), gap.remedy.clone()));
+        limitations.push(limitation_for_unreadable_digests(gap.why.clone(), gap.remedy.clone()));
         return Ok(HashMap::new());
     }
     let rows: Vec<StatementRow> = connection
@@ -48,7 +48,7 @@ pub(crate) async fn read_statement_digests(
         .map_err(|error| connection.to_failure(&error))?;
     let off: Vec<&str> = REQUIRED_DIGEST_CONSUMERS.into_iter().filter(|name| !on.iter().any(|on| on == name)).collect();
     if !off.is_empty() {
-        limitations.push(build_disabled_consumers_limitation(&off));
+        limitations.push(limitation_for_disabled_consumers(&off));
     }
     let mut found: HashMap<u64, ThreadStatements> = HashMap::new();
     for (thread, event, digest) in rows {
@@ -60,7 +60,7 @@ pub(crate) async fn read_statement_digests(
         }
     }
     if found.values().any(|running| running.statements > 1 && running.digest.is_none()) {
-        limitations.push(build_unreadable_digests_limitation(
+        limitations.push(limitation_for_unreadable_digests(
             "MySQL computes no digests for statements inside stored programs.".to_owned(),
             None,
         ));
@@ -77,15 +77,15 @@ struct ThreadStatements {
     digest: Option<Vec<u8>>,
 }
 
-fn build_disabled_consumers_limitation(off: &[&str]) -> Limitation {
+fn limitation_for_disabled_consumers(off: &[&str]) -> Limitation {
     let names = off.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
-    build_unreadable_digests_limitation(
+    limitation_for_unreadable_digests(
         "Consumers of performance_schema that are required for digests are disabled.".to_owned(),
         Some(format!("UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ({names});")),
     )
 }
 
-fn build_unreadable_digests_limitation(why: String, remedy: Option<String>) -> Limitation {
+fn limitation_for_unreadable_digests(why: String, remedy: Option<String>) -> Limitation {
     Limitation {
         kind: LimitationKind::NoStatementDigests,
         what: "Some or all digests of running statements cannot be read.".to_owned(),

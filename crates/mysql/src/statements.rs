@@ -63,7 +63,7 @@ pub(crate) fn kill_query_id_sql(query: u64) -> String {
 
 /// Reads the sessions' query ids from MariaDB's process list. Takes up to 0.1 s, because the server scans all sessions.
 /// Requires the PROCESS privilege for other accounts' sessions.
-pub(crate) fn statement_ids_query(connections: &[u64]) -> String {
+pub(crate) fn query_ids_statement(connections: &[u64]) -> String {
     format!("SELECT id, query_id FROM information_schema.processlist WHERE id IN ({})", join_with_commas(connections))
 }
 

@@ -81,7 +81,7 @@ async fn compute_transaction_ages(
         return Ok(Vec::new());
     }
     let Some(clock) = connection.read_clock().await? else {
-        connection.limitations.push(build_unreadable_clock_limitation());
+        connection.limitations.push(limitation_for_unreadable_clock());
         return Ok(rows.into_iter().map(|row| row.transaction).collect());
     };
     let times = rows.iter().flat_map(|row| [row.started, row.wait_started]).flatten().collect();
@@ -107,7 +107,7 @@ async fn compute_transaction_ages(
         }
         transactions.push(transaction);
     }
-    connection.limitations.extend(uncertain_ages.build_uncertain_age_limitations());
+    connection.limitations.extend(uncertain_ages.limitations_for_uncertain_ages());
     Ok(transactions)
 }
 
@@ -144,7 +144,7 @@ impl UncertainAgeCounter {
         Session::sanitize_duration_seconds(age.into())
     }
 
-    fn build_uncertain_age_limitations(&self) -> Vec<Limitation> {
+    fn limitations_for_uncertain_ages(&self) -> Vec<Limitation> {
         let of = |count, what: &str, why: &str| {
             (count > 0).then(|| Limitation {
                 kind: LimitationKind::UnreliableAges,
@@ -167,7 +167,7 @@ impl UncertainAgeCounter {
     }
 }
 
-fn build_unreadable_clock_limitation() -> Limitation {
+fn limitation_for_unreadable_clock() -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: "Transaction durations are shown as 0.".to_owned(),
@@ -266,11 +266,11 @@ mod tests {
         assert_eq!(uncertain_ages.resolve_ambiguous_age(ambiguous, Some(3661)), 3660);
         assert_eq!(uncertain_ages.resolve_ambiguous_age(ambiguous, Some(61)), 60);
         assert_eq!(uncertain_ages.resolve_ambiguous_age(LocalTimeAge::Exact(-1), None), 0);
-        assert_eq!(uncertain_ages.build_uncertain_age_limitations(), []);
+        assert_eq!(uncertain_ages.limitations_for_uncertain_ages(), []);
         assert_eq!(uncertain_ages.resolve_ambiguous_age(ambiguous, None), 60);
         assert_eq!(uncertain_ages.resolve_ambiguous_age(LocalTimeAge::Exact(-3600), None), 0);
         let kinds: Vec<_> =
-            uncertain_ages.build_uncertain_age_limitations().iter().map(|limitation| limitation.kind).collect();
+            uncertain_ages.limitations_for_uncertain_ages().iter().map(|limitation| limitation.kind).collect();
         assert_eq!(kinds, [LimitationKind::UnreliableAges; 2]);
     }
 }

@@ -60,7 +60,7 @@ pub use fault_proxy::{FaultProxy, TrafficMode};
 pub use flavor::Flavor;
 pub use idle::{IdleSessions, open_idle_sessions, open_idle_user_sessions, raise_open_file_limit};
 pub use known_sessions::{ExpectedSession, ExpectedTransaction, KnownSessions, ObservedTransaction};
-pub use load::{BENCHMARK_SESSION_COUNTS, SessionLoad, SessionLoadCounts};
+pub use load::{BENCHMARK_SESSION_COUNTS, LoadSessionCounts, SessionLoad};
 pub use nginx::Nginx;
 pub use postgresql::PostgreSql;
 pub use raw_client::{ClientCharset, RawSession};

@@ -13,7 +13,7 @@ use crate::server::Server;
 
 /// Number of sessions of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SessionLoadCounts {
+pub struct LoadSessionCounts {
     /// Total number of sessions.
     pub sessions: usize,
     /// Number of sessions with an open transaction, including those that wait for a lock.
@@ -23,14 +23,14 @@ pub struct SessionLoadCounts {
 }
 
 /// Session counts for the standard benchmark load. The server's `max_connections` must be above 10,000.
-pub const BENCHMARK_SESSION_COUNTS: SessionLoadCounts =
-    SessionLoadCounts { sessions: 10_000, transactions: 2_500, waiters: 100 };
+pub const BENCHMARK_SESSION_COUNTS: LoadSessionCounts =
+    LoadSessionCounts { sessions: 10_000, transactions: 2_500, waiters: 100 };
 
 /// Sessions that generate load on a database server. Dropping the value closes all sessions.
 #[derive(Debug)]
 pub struct SessionLoad {
     sessions: IdleSessions,
-    size: SessionLoadCounts,
+    size: LoadSessionCounts,
 }
 
 /// How long to wait for all lock waiters to be blocked.
@@ -46,7 +46,7 @@ const SETUP_STATEMENTS: [&str; 4] = [
 
 impl SessionLoad {
     /// Opens all sessions and waits until every waiter is blocked by a row lock.
-    pub async fn start(server: &Server, size: SessionLoadCounts) -> io::Result<Self> {
+    pub async fn start(server: &Server, size: LoadSessionCounts) -> io::Result<Self> {
         server.run(&SETUP_STATEMENTS).await.map_err(io::Error::other)?;
         server.run(&[&format_insert_statement(size.transactions)]).await.map_err(io::Error::other)?;
         let mut sessions = open_idle_sessions(server, size.sessions).await?;
@@ -66,7 +66,7 @@ impl SessionLoad {
 
     /// Returns the number of sessions, the number of open transactions and the number of lock waiters.
     #[must_use]
-    pub fn size(&self) -> SessionLoadCounts {
+    pub fn size(&self) -> LoadSessionCounts {
         self.size
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, Node, SessionSelection, TaskOutcome};
-use clew_mysql::StatementForm;
+use clew_mysql::StatementMasking;
 use clew_store::{ClaimedTask, LoginTrigger, Store, StoreError};
 use futures_util::FutureExt;
 use tokio::time::{Instant, sleep};
@@ -71,7 +71,7 @@ impl CollectionJob {
         let cause = if task.attempts > 1 { LoginTrigger::Automatic } else { LoginTrigger::Requested };
         let login = LoginAttempt::request_permit(&self.store, &node.id, cause).await?;
         let read_future =
-            self.reader.read_sessions(&node.url, &selection, StatementForm::from_masked_flag(task.masked));
+            self.reader.read_sessions(&node.url, &selection, StatementMasking::from_masked_flag(task.masked));
         let read = slot.run_session_read(&node.id, read_future).await;
         login.record_login_outcome(&node, read.as_ref().err()).await;
         let rows = read?;
@@ -154,10 +154,10 @@ impl CollectionJob {
         if let Some(result) = &mut result {
             result.commit_result();
         }
-        self.log_collection_outcome(&recorded);
+        self.report_collection_outcome(&recorded);
     }
 
-    fn log_collection_outcome(&self, recorded: &TaskOutcome) {
+    fn report_collection_outcome(&self, recorded: &TaskOutcome) {
         let task = &self.claimed.task;
         match recorded {
             TaskOutcome::Finished { rows, bytes, .. } => {

@@ -8,7 +8,7 @@ use std::time::Duration;
 ///
 /// Polling remains necessary because no notification is sent when a lease expires.
 /// Polling also detects changes whose notifications were lost while the connection was broken.
-const MIN_LISTENING_POLL_INTERVAL: Duration = Duration::from_secs(2);
+const MIN_POLL_WHILE_LISTENING: Duration = Duration::from_secs(2);
 
 /// True while the `LISTEN` connection receives notifications. Clones share state.
 #[derive(Debug, Clone, Default)]
@@ -17,7 +17,7 @@ pub(crate) struct ListenState(Arc<AtomicBool>);
 impl ListenState {
     /// Returns the poll interval: `without_listen`, or at least 2 s while notifications are received.
     pub(crate) fn poll_interval(&self, without_listen: Duration) -> Duration {
-        if self.0.load(Ordering::Relaxed) { without_listen.max(MIN_LISTENING_POLL_INTERVAL) } else { without_listen }
+        if self.0.load(Ordering::Relaxed) { without_listen.max(MIN_POLL_WHILE_LISTENING) } else { without_listen }
     }
 
     pub(crate) fn set_listening(&self, listening: bool) {

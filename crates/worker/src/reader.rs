@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::pin::Pin;
 
 use clew_model::{Failure, FailureKind, NodeUrl, SessionSelection};
-use clew_mysql::{OutputFormat, ReadLimits, StatementForm, take_snapshot};
+use clew_mysql::{OutputFormat, ReadLimits, StatementMasking, take_snapshot};
 
 /// Function that writes all rows in order. May block.
 type WriteRowsFn = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
@@ -49,7 +49,7 @@ pub trait NodeReader: Send + Sync {
         &'a self,
         node: &'a NodeUrl,
         selection: &'a SessionSelection,
-        statements: StatementForm,
+        statements: StatementMasking,
     ) -> ReadFuture<'a>;
 }
 
@@ -69,7 +69,7 @@ impl NodeReader for MySqlNodeReader {
         &'a self,
         node: &'a NodeUrl,
         selection: &'a SessionSelection,
-        statements: StatementForm,
+        statements: StatementMasking,
     ) -> ReadFuture<'a> {
         let format = OutputFormat::Csv { formula_guard: self.formula_guard };
         Box::pin(async move {

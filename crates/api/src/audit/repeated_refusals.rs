@@ -232,14 +232,14 @@ impl RefusalWindow {
             peers: BTreeSet::new(),
             event: AuditEvent { domain_id: find_audit_domain(event), ..event.clone() },
         };
-        window.add_distinct_event_values(event);
+        window.record_distinct_values(event);
         window
     }
 
     fn add_repeated_refusal(&mut self, event: &AuditEvent) {
         self.repeated += 1;
         self.last_at = Timestamp::now();
-        self.add_distinct_event_values(event);
+        self.record_distinct_values(event);
         let common = &mut self.event;
         clear_differing_value(&mut common.domain_id, find_audit_domain(event).as_ref());
         clear_differing_value(&mut common.project_id, event.project_id.as_ref());
@@ -256,7 +256,7 @@ impl RefusalWindow {
         }
     }
 
-    fn add_distinct_event_values(&mut self, event: &AuditEvent) {
+    fn record_distinct_values(&mut self, event: &AuditEvent) {
         let (user, claimed) = match &event.origin.actor {
             Actor::User { id, .. } => (id.as_str(), ""),
             Actor::Anonymous { claimed } => ("", claimed.as_str()),

@@ -183,6 +183,6 @@ async fn resolve_node_target(
     node: impl FnOnce() -> Result<String, ApiError>,
 ) -> Result<NodeTarget<Node>, ApiError> {
     let (project, instance) = caller.require_instance_action(service, action, (&project, &instance), &[]).await?;
-    let node = crate::caller::load_reachable_node(service, &instance, &node()?).await?;
+    let node = crate::caller::load_node_checking_zone(service, &instance, &node()?).await?;
     Ok(NodeTarget { project, instance, node })
 }

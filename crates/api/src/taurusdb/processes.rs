@@ -3,7 +3,7 @@
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
 use clew_model::{Pagination, SessionSelection};
-use clew_mysql::{OutputFormat, Snapshot, StatementForm, take_snapshot_for_kill};
+use clew_mysql::{OutputFormat, Snapshot, StatementMasking, take_snapshot_for_kill};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -71,7 +71,7 @@ pub(crate) async fn list_processes(
 ) -> Result<Json<Processes>, ApiError> {
     let target = NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
-    let statements = StatementForm::from_masked_flag(target.masks_statements_for(&service, &caller));
+    let statements = StatementMasking::from_masked_flag(target.masks_statements_for(&service, &caller));
     let (node, selection) = (&target.node, SessionSelection::default());
     let read =
         async |limits| take_snapshot_for_kill(&node.url, &selection, statements, OutputFormat::Json, &limits).await;

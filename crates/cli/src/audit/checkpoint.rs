@@ -44,6 +44,6 @@ pub(super) fn read_checkpoint_file(path: &Path) -> Result<AuditCheckpoint, CliEr
         .map_err(|error| CliError::new_refusal(format!("cannot read the checkpoint {name}: {error}")))?;
     serde_json::from_slice(&text).map_err(|error| {
         CliError::new_refusal(format!("{name} is not an audit checkpoint: {error}"))
-            .with_fix("pass a file written by clew audit checkpoint")
+            .with_suggested_fix("pass a file written by clew audit checkpoint")
     })
 }

@@ -34,7 +34,7 @@ impl IdentityDirectory {
                 policy.name == name_or_id
                     || matches!(&policy.reference, PolicyRef::Custom(id) if id.as_str() == name_or_id)
             })
-            .ok_or_else(|| CliError::new_refusal(format!("there is no policy {name_or_id:?}")).with_fix(hint))
+            .ok_or_else(|| CliError::new_refusal(format!("there is no policy {name_or_id:?}")).with_suggested_fix(hint))
     }
 }
 

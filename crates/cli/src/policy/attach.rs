@@ -97,11 +97,13 @@ impl ResolvedPolicyAttachment {
             ("role", Grantee::User(_), _) => Err(CliError::new_refusal(format!(
                 "{name} is a role policy (version 1.0 or 1.1), which can be attached only to groups"
             ))
-            .with_fix("attach it to a group with --group, and add the user to the group with clew group add")),
+            .with_suggested_fix(
+                "attach it to a group with --group, and add the user to the group with clew group add",
+            )),
             ("identity", _, Some(_)) => Err(CliError::new_refusal(format!(
                 "{name} is an identity policy (version 5.0), which applies to all projects"
             ))
-            .with_fix("omit --project, and use g:ProjectName in a Condition of the policy")),
+            .with_suggested_fix("omit --project, and use g:ProjectName in a Condition of the policy")),
             _ => Ok(()),
         }
     }
@@ -129,7 +131,7 @@ pub(super) async fn detach_policy(arguments: DetachArgs) -> Result<(), CliError>
     let project = project.as_ref().map(|project| &project.id);
     if !directory.store.detach_policy(&directory.origin, &policy.reference, grantee, project).await? {
         return Err(CliError::new_refusal(format!("{} is not attached to {to}", policy.name))
-            .with_fix("clew policy show lists the attachments"));
+            .with_suggested_fix("clew policy show lists the attachments"));
     }
     print_policy_attachment(
         &arguments.domain_args,

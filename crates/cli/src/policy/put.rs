@@ -68,7 +68,7 @@ pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
                 "{name} has the policy model {} and is attached {times}; a policy with the model {model} cannot replace it",
                 before.model
             ))
-            .with_fix("detach it first, or choose another name"));
+            .with_suggested_fix("detach it first, or choose another name"));
         }
     }
     let replaced = before.is_some();

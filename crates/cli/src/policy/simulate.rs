@@ -116,7 +116,7 @@ fn find_action(name: &str) -> Result<Action, CliError> {
             },
             |name| format!("did you mean {name}?"),
         );
-        CliError::new_refusal(format!("there is no action {name:?}")).with_fix(hint)
+        CliError::new_refusal(format!("there is no action {name:?}")).with_suggested_fix(hint)
     })
 }
 
@@ -144,7 +144,7 @@ async fn resolve_request_target(
     let instance = instance::find_instance(&directory.store, &project.id, name_or_id).await?;
     let unknown = || {
         CliError::new_refusal(format!("there is no instance {name_or_id:?} in the project {}", project.name))
-            .with_fix("clew instance list shows all")
+            .with_suggested_fix("clew instance list shows all")
     };
     let instance = instance.ok_or_else(unknown)?;
     Ok((Some(project), Some(instance)))

@@ -29,7 +29,7 @@ pub(super) async fn resolve_listen_addresses(
         Some(address) if !tls && !configuration.allow_plain_http => Err(CliError::new_refusal(format!(
             "{address} is reachable from other machines, and without TLS passwords, tokens and statements are sent unencrypted"
         ))
-        .with_fix(
+        .with_suggested_fix(
             "set --tls-cert and --tls-key; or listen on 127.0.0.1 behind a TLS proxy; or set --allow-plain-http on a trusted \
              network",
         )),
@@ -44,7 +44,7 @@ pub(super) async fn bind_listener(listen: &str, addresses: &[SocketAddr]) -> Res
 
 fn listener_bind_error(listen: &str, error: &std::io::Error) -> CliError {
     CliError::new_failure(format!("could not listen on {listen}: {error}"))
-        .with_fix("select another address with --listen")
+        .with_suggested_fix("select another address with --listen")
 }
 
 impl TlsSettings {
@@ -53,12 +53,13 @@ impl TlsSettings {
         match (self.cert.as_os_str().is_empty(), self.key.as_os_str().is_empty()) {
             (true, true) => Ok(None),
             (false, false) => TlsConfig::load(&self.cert, &self.key).map(Some).map_err(|error| {
-                CliError::new_refusal(error.to_string()).with_fix("set the files with --tls-cert and --tls-key")
+                CliError::new_refusal(error.to_string())
+                    .with_suggested_fix("set the files with --tls-cert and --tls-key")
             }),
             (false, true) => Err(CliError::new_refusal("the TLS certificate has no private key")
-                .with_fix("set the file of the private key with --tls-key")),
+                .with_suggested_fix("set the file of the private key with --tls-key")),
             (true, false) => Err(CliError::new_refusal("the TLS private key has no certificate")
-                .with_fix("set the file of the certificate with --tls-cert")),
+                .with_suggested_fix("set the file of the certificate with --tls-cert")),
         }
     }
 }

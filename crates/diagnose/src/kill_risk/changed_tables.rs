@@ -86,12 +86,12 @@ impl<'t> ChangedTablesParser<'t> {
         matches!(self.peek_token(), Some(StatementToken::Word(word)) if word.eq_ignore_ascii_case(keyword))
     }
 
-    fn next_is_any_keyword(&self, keywords: &[&str]) -> bool {
+    fn next_is_any_of(&self, keywords: &[&str]) -> bool {
         keywords.iter().any(|keyword| self.next_is_keyword(keyword))
     }
 
     fn accept_any_keyword(&mut self, keywords: &[&str]) -> bool {
-        let accepted = self.next_is_any_keyword(keywords);
+        let accepted = self.next_is_any_of(keywords);
         self.position += usize::from(accepted);
         accepted
     }
@@ -268,14 +268,14 @@ impl<'t> ChangedTablesParser<'t> {
         let may_end_statement = !ends.contains(&"SET");
         let mut expects_table = true;
         while let Some(token) = self.peek_token() {
-            if self.next_is_any_keyword(ends) {
+            if self.next_is_any_of(ends) {
                 return;
             }
             match token {
                 StatementToken::Semicolon => break,
                 StatementToken::Open if expects_table => {
                     self.position += 1;
-                    if self.next_is_any_keyword(&["SELECT", "WITH", "VALUES", "TABLE"]) {
+                    if self.next_is_any_of(&["SELECT", "WITH", "VALUES", "TABLE"]) {
                         self.position -= 1;
                         self.skip_parentheses();
                         expects_table = false;

@@ -151,7 +151,7 @@ fn count_exclusive_waiters<'c>(
                 .iter()
                 .flat_map(|&node| adjacency.node_blockers(node))
                 .filter(|&blocker| members.binary_search(blocker).is_err());
-            find_common_value(outside.map(|blocker| only_roots.get(blocker).copied().flatten()))
+            value_shared_by_all(outside.map(|blocker| only_roots.get(blocker).copied().flatten()))
         };
         only_roots.extend(members.iter().map(|&node| (node, owner)));
         if let Some(root) = owner.filter(|&root| root != members) {
@@ -162,7 +162,7 @@ fn count_exclusive_waiters<'c>(
 }
 
 /// Returns the common value of all items, or `None` if the items differ or any item is `None`.
-fn find_common_value<T: PartialEq + Copy>(mut all: impl Iterator<Item = Option<T>>) -> Option<T> {
+fn value_shared_by_all<T: PartialEq + Copy>(mut all: impl Iterator<Item = Option<T>>) -> Option<T> {
     let first = all.next()??;
     all.all(|other| other == Some(first)).then_some(first)
 }

@@ -12,7 +12,7 @@ use super::schema::{DOCUMENT_SCHEMAS, DocumentSchema};
 use super::statement::{PatternSet, Statement};
 use super::urn::ResourcePattern;
 use super::{Policy, lint, spanned_json};
-use elements::ObjectElements;
+use elements::JsonObjectElements;
 
 impl Policy {
     /// Parses a policy document and collects warnings. If the document is invalid, returns up to 100 errors.
@@ -102,7 +102,7 @@ impl DocumentParser<'_> {
 
     fn parse_document(&mut self, root: &Value<'_>) -> Option<(&'static DocumentSchema, Vec<Statement>)> {
         let root = LocatedValue { value: root, path: JsonPath::root_path() };
-        let elements = ObjectElements::parse(self, &root)?;
+        let elements = JsonObjectElements::parse(self, &root)?;
         // The allowed elements depend on the version.
         let schema = self.parse_version(&elements)?;
         elements.report_unknown_elements(self, schema.document, schema.version);
@@ -117,7 +117,7 @@ impl DocumentParser<'_> {
         Some((schema, statements))
     }
 
-    fn parse_version(&mut self, elements: &ObjectElements<'_>) -> Option<&'static DocumentSchema> {
+    fn parse_version(&mut self, elements: &JsonObjectElements<'_>) -> Option<&'static DocumentSchema> {
         let at = elements.require_element(self, "Version")?;
         let version = self.parse_string(&at)?;
         let schema = DOCUMENT_SCHEMAS.iter().find(|schema| schema.version == version);
@@ -131,7 +131,7 @@ impl DocumentParser<'_> {
     }
 
     fn parse_statement(&mut self, at: &LocatedValue<'_>, schema: &'static DocumentSchema) -> Option<Statement> {
-        let elements = ObjectElements::parse(self, at)?;
+        let elements = JsonObjectElements::parse(self, at)?;
         elements.report_unknown_elements(self, schema.statement, schema.version);
         let sid = elements.find_element("Sid").and_then(|sid| self.parse_string(&sid));
         let effect = elements.require_element(self, "Effect").and_then(|effect| self.parse_effect(&effect, schema));
@@ -200,7 +200,7 @@ impl DocumentParser<'_> {
     ) -> Option<PatternSet<ResourcePattern>> {
         let is_legacy = schema.limits.uris > 0 && matches!(at.value, Value::Object(_));
         let list = if is_legacy {
-            let elements = ObjectElements::parse(self, at)?;
+            let elements = JsonObjectElements::parse(self, at)?;
             elements.report_unknown_elements(self, &["uri"], schema.version);
             let uris = elements.require_element(self, "uri")?;
             self.parse_list(&uris, schema.limits.uris, "URIs")?

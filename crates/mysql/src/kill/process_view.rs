@@ -68,7 +68,7 @@ pub async fn read_user_sessions(
             read_sessions_with_ages(&mut connection, AgeCheckScope::All, |_| true).await?;
         let read = build_process_list_source(server);
         if !is_direct {
-            connection.limitations.push(doctor::build_indirect_connection_limitation());
+            connection.limitations.push(doctor::limitation_for_indirect_connection());
         }
         let missing = doctor::find_process_list_limitations(&mut connection).await?;
         connection.limitations.extend(missing.into_iter().filter(|gap| gap.kind == LimitationKind::LostThreads));
@@ -128,7 +128,7 @@ impl ProcessListSnapshot {
     /// Reads MariaDB's query ids first, then the process list.
     /// If a session starts another statement in between, `KILL QUERY ID` with the old id has no effect.
     pub(super) async fn read(connection: &mut Connection, ids: &[u64], kind: KillTarget) -> Result<Self, Failure> {
-        let queries = read_statement_ids(connection, ids, kind).await?;
+        let queries = read_query_ids(connection, ids, kind).await?;
         let ids: HashSet<u64> = ids.iter().copied().collect();
         let (SessionList { sessions: found, own, is_direct, listed_at }, unchecked) =
             read_sessions_with_ages(connection, AgeCheckScope::All, |session| ids.contains(&session.id)).await?;
@@ -196,7 +196,7 @@ pub(super) async fn read_matching_sessions(
         memory.add_session(&session).map_err(read_failure)?;
         found.push(session);
     }
-    let limitation = rows.build_clamped_ages_limitation();
+    let limitation = rows.limitation_for_clamped_ages();
     connection.limitations.extend(limitation);
     let listed_at = Instant::now();
     Ok(SessionList { sessions: found, own, is_direct: connection.raw.is_direct(&filter), listed_at })
@@ -216,7 +216,7 @@ pub(super) async fn read_sessions_with_ages(
 }
 
 /// Reads the sessions' query ids from MariaDB's process list. MySQL's process list has no query ids.
-async fn read_statement_ids(
+async fn read_query_ids(
     connection: &mut Connection,
     ids: &[u64],
     kind: KillTarget,
@@ -224,7 +224,7 @@ async fn read_statement_ids(
     if kind == KillTarget::Connection || connection.flavor == Flavor::MySql || ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let numbers: Result<Vec<(u64, u64)>, Error> = connection.query_all(&statements::statement_ids_query(ids)).await;
+    let numbers: Result<Vec<(u64, u64)>, Error> = connection.query_all(&statements::query_ids_statement(ids)).await;
     Ok(numbers.map_err(|error| connection.to_failure(&error))?.into_iter().collect())
 }
 

@@ -26,7 +26,7 @@ impl LockTableAccess {
     /// After a metadata lock is upgraded, MariaDB's performance_schema still lists the original lock mode.
     /// MariaDB 10.11 upgrades metadata locks in `FLUSH TABLES WITH READ LOCK` and `BACKUP STAGE`.
     /// MariaDB 10.11 also upgrades metadata locks in `LOCK TABLES … READ` and `CREATE TABLE … SELECT`.
-    pub(super) fn unknown_lock_holders_limitation(self) -> Option<Limitation> {
+    pub(super) fn limitation_for_unknown_holders(self) -> Option<Limitation> {
         let hidden = self.flavor == Flavor::MariaDb && self.metadata_locks && !self.plugin;
         hidden.then(|| Limitation {
             kind: LimitationKind::NoMetadataLocks,
@@ -62,16 +62,12 @@ pub(super) async fn detect_lock_table_access(
         (_, None) => {}
         (Flavor::MySql, Some(gap)) => {
             if !capabilities.performance_schema {
-                limitations.push(unreadable_row_locks_limitation(&gap));
+                limitations.push(limitation_for_row_locks(&gap));
             }
             limitations.push(gap);
         }
         (Flavor::MariaDb, Some(gap)) => {
-            limitations.push(if plugin {
-                unreadable_pending_locks_limitation(gap)
-            } else {
-                missing_metadata_lock_plugin_limitation(gap)
-            });
+            limitations.push(if plugin { limitation_for_pending_locks(gap) } else { add_lock_plugin_remedy(gap) });
         }
     }
     Ok((capabilities, unreadable))
@@ -86,7 +82,7 @@ async fn has_metadata_lock_plugin(connection: &mut Connection) -> Result<bool, F
 }
 
 /// Creates the `Limitation` for unreadable row locks. MySQL lists row locks only in performance_schema.
-fn unreadable_row_locks_limitation(gap: &Limitation) -> Limitation {
+fn limitation_for_row_locks(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::NoRowLocks,
         what: "Holders of InnoDB row locks cannot be read.".to_owned(),
@@ -96,7 +92,7 @@ fn unreadable_row_locks_limitation(gap: &Limitation) -> Limitation {
 }
 
 /// Creates the `Limitation` for unreadable pending metadata locks. MariaDB's plugin lists only granted locks.
-fn unreadable_pending_locks_limitation(gap: Limitation) -> Limitation {
+fn limitation_for_pending_locks(gap: Limitation) -> Limitation {
     Limitation {
         what: "Pending metadata locks cannot be read and are inferred from session states and statements.".to_owned(),
         ..gap
@@ -104,7 +100,7 @@ fn unreadable_pending_locks_limitation(gap: Limitation) -> Limitation {
 }
 
 /// Adds `INSTALL SONAME 'metadata_lock_info'` to a limitation's suggested fix.
-fn missing_metadata_lock_plugin_limitation(gap: Limitation) -> Limitation {
+fn add_lock_plugin_remedy(gap: Limitation) -> Limitation {
     Limitation {
         remedy: Some(match gap.remedy {
             Some(remedy) => format!("{remedy} -- or, for lock holders only: INSTALL SONAME 'metadata_lock_info';"),

@@ -68,7 +68,7 @@ pub(super) async fn read_prepared_transactions(
     match connection.query_all::<XidRow>(statements::XA_RECOVER_QUERY).await {
         Ok(names) => assign_unambiguous_xid(&mut prepared, &names),
         Err(crate::client::Error::Server(error)) => {
-            limitations.push(build_unreadable_xids_limitation(&error.message, account));
+            limitations.push(limitation_for_unreadable_xids(&error.message, account));
         }
         Err(error) => return Err(connection.to_failure(&error)),
     }
@@ -132,7 +132,7 @@ fn format_xid_part(bytes: &[u8]) -> String {
     }
 }
 
-fn build_unreadable_xids_limitation(why: &str, account: &str) -> Limitation {
+fn limitation_for_unreadable_xids(why: &str, account: &str) -> Limitation {
     Limitation {
         kind: LimitationKind::NoPreparedNames,
         what: "XIDs of prepared XA transactions cannot be read.".to_owned(),

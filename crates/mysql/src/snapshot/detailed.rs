@@ -10,10 +10,10 @@ use clew_diagnose::waits::build_wait_graph;
 use clew_model::{Failure, LimitationKind, NodeUrl, Session, SessionDetail};
 
 use super::encoder::{RowEncodingOptions, read_sorted_rows};
-use super::{EncodedRows, Snapshot, StatementForm, finish_snapshot};
+use super::{EncodedRows, Snapshot, StatementMasking, finish_snapshot};
 use crate::connection::Connection;
 use crate::limits::ReadLimits;
-use crate::lock_session_collector::WaitParticipantCollector;
+use crate::lock_session_collector::LockSessionCollector;
 use crate::locks::LockTables;
 use crate::transactions::TransactionsBySession;
 use crate::{doctor, lost_instrumentation, program_names, statement_digests};
@@ -26,8 +26,8 @@ pub(super) async fn read_detailed_snapshot(
     let mut connection = Connection::open(node, limits).await?;
     let limitations = doctor::find_process_list_limitations(&mut connection).await?;
     let mut locks = LockTables::read(&mut connection, limitations).await?;
-    let (format, masked) = (rows.format, rows.statements == StatementForm::Templates);
-    let mut collector = WaitParticipantCollector::new(locks.waiting_or_blocking_session_ids());
+    let (format, masked) = (rows.format, rows.statements == StatementMasking::Templates);
+    let mut collector = LockSessionCollector::new(locks.waiting_or_blocking_session_ids());
     let transactions = TransactionsBySession::new(locks.transactions.clone());
     let observe = |session: &Session| collector.collect_session(session);
     let own = Some(connection.own_session_filter());
@@ -42,7 +42,7 @@ pub(super) async fn read_detailed_snapshot(
         limitations
             .extend(losses.into_iter().filter(|loss| !named || loss.kind != LimitationKind::LostConnectAttributes));
     }
-    let stale_modes = locks.unknown_lock_holders_limitation();
+    let stale_modes = locks.limitation_for_unknown_holders();
     let facts = collector.into_observed_sessions(connection.own_session_filter(), &locks.threads);
     let (observed, threads) = locks.into_lock_snapshot(facts);
     let wait_graph = build_wait_graph(&observed);

@@ -8,7 +8,7 @@ use tempfile::SpooledTempFile;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::deferred_sessions::SessionSpillBuffer;
-use super::{OutputFormat, StatementForm};
+use super::{OutputFormat, StatementMasking};
 use crate::connection::Connection;
 use crate::own_sessions::OwnSessionFilter;
 use crate::statement_ages::{self, AgeCheckScope};
@@ -31,7 +31,7 @@ const MAX_AGE_CHECKED_SESSIONS: usize = 2_000;
 /// Options that determine which sessions become rows and how the rows are encoded.
 pub(super) struct RowEncodingOptions {
     pub(super) selection: SessionSelection,
-    pub(super) statements: StatementForm,
+    pub(super) statements: StatementMasking,
     pub(super) format: OutputFormat,
     /// True to append the detail columns when the rows are written.
     pub(super) detailed: bool,
@@ -72,12 +72,12 @@ pub(super) async fn read_sorted_rows(
         pipeline = pipeline.push(session).await.map_err(temporary_file_failure)?;
     }
     let (limitation, too_long) = (
-        sessions.build_clamped_ages_limitation(),
-        doctor::build_oversized_statements_limitation(sessions.truncated_row_count()),
+        sessions.limitation_for_clamped_ages(),
+        doctor::limitation_for_oversized_statements(sessions.truncated_row_count()),
     );
     connection.limitations.extend(limitation.into_iter().chain(too_long));
     if unchecked > 0 {
-        connection.limitations.push(statement_ages::build_unchecked_ages_limitation(unchecked));
+        connection.limitations.push(statement_ages::limitation_for_unchecked_ages(unchecked));
     }
     statement_ages::replace_with_timer_ages(connection, &mut deferred.ages, AgeCheckScope::Busy).await?;
     let mut deferred = deferred.into_reader().map_err(temporary_file_failure)?;
@@ -175,7 +175,7 @@ impl EncodingPipeline {
 
 /// Filters sessions and encodes each one as a sortable row.
 struct SessionEncoder {
-    statements: StatementForm,
+    statements: StatementMasking,
     format: OutputFormat,
     detailed: bool,
     own: Option<OwnSessionFilter>,
@@ -207,7 +207,7 @@ impl SessionEncoder {
     /// Returns whether `bytes` bytes of statements can be encoded on the async runtime without blocking it for long.
     /// Encoding is cheap if no templates are built and no rows are written to the temporary file.
     fn is_cheap_to_encode(&self, bytes: usize) -> bool {
-        self.statements == StatementForm::Full
+        self.statements == StatementMasking::Full
             && bytes < MAX_INLINE_STATEMENT_BYTES
             && self.sorter.total_bytes() < MAX_IN_MEMORY_ROW_BYTES.saturating_sub(MAX_INLINE_STATEMENT_BYTES) as u64
     }
@@ -221,7 +221,7 @@ impl SessionEncoder {
             return Ok(());
         }
         // Filter after template generation. Matching `sql_key` against the full statement would disclose literals.
-        if self.statements == StatementForm::Templates {
+        if self.statements == StatementMasking::Templates {
             session.statement = session.statement.map(|statement| build_statement_template(&statement));
         }
         let row = SessionRow { session: &session, transaction: self.transactions.get(session.id) };

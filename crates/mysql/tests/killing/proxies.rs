@@ -6,8 +6,9 @@ use std::time::Duration;
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, SessionSelection};
 use clew_mysql::{
-    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, OutputFormat, ReadLimits, Snapshot, StatementForm, Victim,
-    diagnose_node, find_sessions, kill_single_victim, read_user_sessions, take_snapshot, wait_for_pending_kills,
+    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, OutputFormat, ReadLimits, Snapshot, StatementMasking,
+    Victim, diagnose_node, find_sessions, kill_single_victim, read_user_sessions, take_snapshot,
+    wait_for_pending_kills,
 };
 use clew_testkit::{
     ConnectionIdRewrite, Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy, Server, VirtualAddress,
@@ -25,7 +26,7 @@ fn address(server: &Server) -> SocketAddr {
 
 async fn take(node: &NodeUrl) -> Result<Snapshot, Failure> {
     let form = OutputFormat::Csv { formula_guard: true };
-    take_snapshot(node, &SessionSelection::default(), StatementForm::Full, form, &ReadLimits::default()).await
+    take_snapshot(node, &SessionSelection::default(), StatementMasking::Full, form, &ReadLimits::default()).await
 }
 
 async fn rows(node: &NodeUrl) -> u64 {
@@ -41,7 +42,7 @@ async fn abandoned_read(node: &NodeUrl) {
     };
     let form = OutputFormat::Csv { formula_guard: true };
     let failure =
-        take_snapshot(node, &SessionSelection::default(), StatementForm::Full, form, &limits).await.unwrap_err();
+        take_snapshot(node, &SessionSelection::default(), StatementMasking::Full, form, &limits).await.unwrap_err();
     assert!(matches!(failure.kind, FailureKind::TimedOut | FailureKind::ConnectionLost), "{failure}");
 }
 
@@ -288,7 +289,9 @@ async fn own_sessions_are_recognised_under_another_name_of_the_node() {
             for _ in 0..30 {
                 let (selection, limits) = (SessionSelection::default(), ReadLimits::default());
                 let mut snapshot =
-                    take_snapshot(&node, &selection, StatementForm::Full, OutputFormat::Json, &limits).await.unwrap();
+                    take_snapshot(&node, &selection, StatementMasking::Full, OutputFormat::Json, &limits)
+                        .await
+                        .unwrap();
                 let mut body = Vec::new();
                 snapshot.body.write_to(&mut body).unwrap();
                 let body = String::from_utf8(body).unwrap();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clew_model::{LimitationKind, NodeUrl, SessionClass, SessionSelection, SlowSessionThreshold};
 use clew_mysql::{
-    ClockHistory, ConnectionPurpose, OutputFormat, ReadLimits, SampleCache, StatementForm, UserSessions, diagnose_node,
-    find_sessions, read_lock_waits, read_session_detail, read_user_sessions, take_detailed_snapshot,
+    ClockHistory, ConnectionPurpose, OutputFormat, ReadLimits, SampleCache, StatementMasking, UserSessions,
+    diagnose_node, find_sessions, read_lock_waits, read_session_detail, read_user_sessions, take_detailed_snapshot,
     take_session_sample,
 };
 use clew_testkit::{
@@ -55,7 +55,9 @@ async fn seconds_in_every_read(server: &Server, id: u64) -> Vec<(&'static str, u
     let (plain, _) = listed_age(server, id).await.unwrap();
     let form = OutputFormat::Csv { formula_guard: false };
     let mut detailed =
-        take_detailed_snapshot(&node, &SessionSelection::default(), StatementForm::Full, form, &limits).await.unwrap();
+        take_detailed_snapshot(&node, &SessionSelection::default(), StatementMasking::Full, form, &limits)
+            .await
+            .unwrap();
     let mut body = Vec::new();
     detailed.body.write_to(&mut body).unwrap();
     let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(body.as_slice());

@@ -3,7 +3,7 @@
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{NodeUrl, SessionSelection};
 use clew_mysql::{
-    ConnectionPurpose, KillOutcome, KillTarget, OutputFormat, ReadLimits, StatementForm, Victim, diagnose_node,
+    ConnectionPurpose, KillOutcome, KillTarget, OutputFormat, ReadLimits, StatementMasking, Victim, diagnose_node,
     find_sessions, kill_single_victim, read_lock_waits, read_rollbacks, read_user_sessions, take_detailed_snapshot,
     take_snapshot,
 };
@@ -26,8 +26,8 @@ async fn twenty_concurrent_reads_use_at_most_two_connections() {
         let node: NodeUrl = server.url_for_account("clew", "").parse().unwrap();
         let (selection, form) = (SessionSelection::default(), OutputFormat::Csv { formula_guard: true });
         let read = async |at: usize| match at % 5 {
-            0 => take_snapshot(&node, &selection, StatementForm::Full, form, &LIMITS).await.map(|_| ()),
-            1 => take_detailed_snapshot(&node, &selection, StatementForm::Full, form, &LIMITS).await.map(|_| ()),
+            0 => take_snapshot(&node, &selection, StatementMasking::Full, form, &LIMITS).await.map(|_| ()),
+            1 => take_detailed_snapshot(&node, &selection, StatementMasking::Full, form, &LIMITS).await.map(|_| ()),
             2 => read_lock_waits(&node, &LIMITS).await.map(|_| ()),
             3 => read_rollbacks(&node, None, &LIMITS).await.map(|_| ()),
             _ => diagnose_node(&node, &LIMITS).await.map(|_| ()),

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use clew_model::{DETAIL_COLUMNS, LimitationKind, NodeUrl, SNAPSHOT_COLUMNS, SessionSelection};
-use clew_mysql::{OutputFormat, ReadLimits, Snapshot, StatementForm, take_detailed_snapshot};
+use clew_mysql::{OutputFormat, ReadLimits, Snapshot, StatementMasking, take_detailed_snapshot};
 use clew_testkit::{BuiltScenario, ClientCharset, Flavor, RawSession, Scenario, Server, ServerOptions};
 use mysql_async::prelude::Queryable;
 
@@ -21,14 +21,14 @@ async fn build(server: &Server, name: &str) -> BuiltScenario {
     scenario.build(server).await.unwrap()
 }
 
-async fn take(url: &str, statements: StatementForm, selection: &SessionSelection) -> Snapshot {
+async fn take(url: &str, statements: StatementMasking, selection: &SessionSelection) -> Snapshot {
     let node: NodeUrl = url.parse().unwrap();
     let form = OutputFormat::Csv { formula_guard: true };
     take_detailed_snapshot(&node, selection, statements, form, &ReadLimits::default()).await.unwrap()
 }
 
 /// Takes a detailed snapshot. Returns the rows, and the kind and remedy of each limitation.
-async fn read_rows(url: &str, statements: StatementForm) -> (Vec<Vec<String>>, Vec<(LimitationKind, String)>) {
+async fn read_rows(url: &str, statements: StatementMasking) -> (Vec<Vec<String>>, Vec<(LimitationKind, String)>) {
     let mut snapshot = take(url, statements, &SessionSelection::default()).await;
     let limitations = snapshot.summary.limitations.drain(..);
     let limitations = limitations.map(|gap| (gap.kind, gap.remedy.unwrap_or_default())).collect();
@@ -61,7 +61,7 @@ async fn blockers_are_reported(flavor: Flavor) {
     ] {
         let built = build(&server, name).await;
         let id = |name: &str| built.thread_ids()[name];
-        let (rows, _) = read_rows(&server.url(), StatementForm::Full).await;
+        let (rows, _) = read_rows(&server.url(), StatementMasking::Full).await;
         let [_, _, waits_for, blocked_by, rooted_in] = detail(&rows, id(waiter));
         assert_eq!(
             [waits_for, blocked_by, rooted_in],
@@ -71,7 +71,7 @@ async fn blockers_are_reported(flavor: Flavor) {
         if name == "a row" {
             assert_eq!(detail(&rows, id("a"))[2..], ["", "", ""]);
         }
-        let (masked, _) = read_rows(&server.url(), StatementForm::Templates).await;
+        let (masked, _) = read_rows(&server.url(), StatementMasking::Templates).await;
         let [_, _, waits_for, blocked_by, _] = detail(&masked, id(waiter));
         let masked_prefix = if what.starts_with("row") { "a row of shop." } else { "user lock" };
         assert!(waits_for.starts_with(masked_prefix) && !waits_for.contains("nightly"), "{waits_for}");
@@ -79,7 +79,7 @@ async fn blockers_are_reported(flavor: Flavor) {
         built.tear_down(&server).await.unwrap();
     }
     let built = build(&server, "a row of a prepared transaction whose session is gone").await;
-    let (rows, _) = read_rows(&server.url(), StatementForm::Full).await;
+    let (rows, _) = read_rows(&server.url(), StatementMasking::Full).await;
     let [_, _, waits_for, blocked_by, rooted_in] = detail(&rows, built.thread_ids()["b"]);
     assert!(waits_for.starts_with("row 1 of shop.t (PRIMARY); blocker: transaction "), "{waits_for}");
     assert_eq!([blocked_by, rooted_in], ["", ""]);
@@ -103,7 +103,7 @@ async fn sleeper(server: &Server, statement: &str) -> RawSession {
         RawSession::open_with_program_name("check,out", address, "root", None, ClientCharset::Utf8mb4).await.unwrap();
     session.send_statement(statement.as_bytes()).await.unwrap();
     for _ in 0..600 {
-        let (rows, _) = read_rows(&server.url(), StatementForm::Full).await;
+        let (rows, _) = read_rows(&server.url(), StatementMasking::Full).await;
         if rows.iter().any(|row| row[0] == session.id.to_string() && row[4] == "User sleep") {
             return session;
         }
@@ -120,19 +120,19 @@ async fn program_names_and_digests_are_shown_on_mysql() {
     let plain = sleeper(&server, SLEEP).await;
     let mut control = server.connect().await.unwrap();
     let digest: String = control.query_first(format!("SELECT STATEMENT_DIGEST(\"{SLEEP}\")")).await.unwrap().unwrap();
-    let (rows, limitations) = read_rows(&server.url(), StatementForm::Full).await;
+    let (rows, limitations) = read_rows(&server.url(), StatementMasking::Full).await;
     assert_eq!(limitations, []);
     assert_eq!(detail(&rows, plain.id), [digest.as_str(), "check,out", "", "", ""]);
     assert_eq!(detail(&rows, control.id().into())[0], "", "a session that runs nothing has no digest");
 
     let selection = SessionSelection { sql_key: Some("from dual".into()), ..SessionSelection::default() };
-    let mut filtered = take(&server.url(), StatementForm::Full, &selection).await;
+    let mut filtered = take(&server.url(), StatementMasking::Full, &selection).await;
     let found = self::rows(&mut filtered);
     assert!(found.len() == 1 && found[0][15] == digest, "{found:?}");
 
     let off = "UPDATE performance_schema.setup_consumers SET enabled = 'NO' WHERE name = 'events_statements_current'";
     control.query_drop(off).await.unwrap();
-    let (rows, limitations) = read_rows(&server.url(), StatementForm::Full).await;
+    let (rows, limitations) = read_rows(&server.url(), StatementMasking::Full).await;
     let [(LimitationKind::NoStatementDigests, remedy), (LimitationKind::UnreliableAges, _)] = limitations.as_slice()
     else {
         panic!("{limitations:?}")
@@ -140,10 +140,10 @@ async fn program_names_and_digests_are_shown_on_mysql() {
     assert!(remedy.ends_with("WHERE name IN ('events_statements_current');"), "{remedy}");
     assert_eq!(detail(&rows, plain.id)[1], "check,out");
     control.query_drop(remedy.as_str()).await.unwrap();
-    assert_eq!(read_rows(&server.url(), StatementForm::Full).await.1, []);
+    assert_eq!(read_rows(&server.url(), StatementMasking::Full).await.1, []);
 
     let inner = sleeper(&server, "CALL shop.doze()").await;
-    let (rows, limitations) = read_rows(&server.url(), StatementForm::Full).await;
+    let (rows, limitations) = read_rows(&server.url(), StatementMasking::Full).await;
     assert_eq!((detail(&rows, inner.id)[0], detail(&rows, plain.id)[0]), ("", digest.as_str()), "{rows:?}");
     assert_eq!(limitations, [(LimitationKind::NoStatementDigests, String::new())]);
 }
@@ -152,7 +152,7 @@ async fn program_names_and_digests_are_shown_on_mysql() {
 async fn unrecorded_data_of_mariadb_is_reported_with_its_setting() {
     use LimitationKind::{NoPerformanceSchema, NoProgramNames, NoStatementDigests};
     let plain = start(Flavor::MariaDb, &[]).await;
-    let (_, limitations) = read_rows(&plain.url(), StatementForm::Full).await;
+    let (_, limitations) = read_rows(&plain.url(), StatementMasking::Full).await;
     let kinds: Vec<_> = limitations.iter().map(|(kind, _)| *kind).collect();
     assert_eq!(kinds, [NoPerformanceSchema, NoStatementDigests, NoProgramNames]);
     assert!(limitations[0].1.contains("performance_schema = ON"), "{limitations:?}");
@@ -164,7 +164,7 @@ async fn unrecorded_data_of_mariadb_is_reported_with_its_setting() {
 
     let server = start(Flavor::MariaDb, &RECORDING).await;
     let sleeping = sleeper(&server, "SELECT SLEEP(600), 1").await;
-    let (rows, limitations) = read_rows(&server.url(), StatementForm::Full).await;
+    let (rows, limitations) = read_rows(&server.url(), StatementMasking::Full).await;
     assert_eq!(limitations, [(NoStatementDigests, String::new())]);
     assert_eq!(detail(&rows, sleeping.id), ["", "check,out", "", "", ""]);
 }
@@ -172,7 +172,7 @@ async fn unrecorded_data_of_mariadb_is_reported_with_its_setting() {
 #[tokio::test]
 async fn missing_program_names_are_reported() {
     let server = start(Flavor::MySql, &["--performance-schema-session-connect-attrs-size=0"]).await;
-    let (_, limitations) = read_rows(&server.url(), StatementForm::Full).await;
+    let (_, limitations) = read_rows(&server.url(), StatementMasking::Full).await;
     let [(LimitationKind::NoProgramNames, remedy)] = limitations.as_slice() else { panic!("{limitations:?}") };
     assert!(remedy.starts_with("performance_schema_session_connect_attrs_size = 512"), "{remedy}");
 }
@@ -182,9 +182,9 @@ async fn missing_privileges_for_details_are_reported() {
     use LimitationKind::{NoMetadataLocks, NoProgramNames, NoRowLocks, NoStatementDigests};
     let server = start(Flavor::MySql, &[]).await;
     server.run(&["CREATE USER low@'%' IDENTIFIED BY 'x'", "GRANT PROCESS ON *.* TO low@'%'"]).await.unwrap();
-    let (_, limitations) = read_rows(&server.url_for_account("low", "x"), StatementForm::Full).await;
+    let (_, limitations) = read_rows(&server.url_for_account("low", "x"), StatementMasking::Full).await;
     let kinds: Vec<_> = limitations.iter().map(|(kind, _)| *kind).collect();
     assert_eq!(kinds, [NoRowLocks, NoMetadataLocks, NoStatementDigests, NoProgramNames]);
     server.run(&[&limitations[2].1]).await.unwrap();
-    assert_eq!(read_rows(&server.url_for_account("low", "x"), StatementForm::Full).await.1, []);
+    assert_eq!(read_rows(&server.url_for_account("low", "x"), StatementMasking::Full).await.1, []);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clew_diagnose::waits::{WaitGraph, build_wait_graph};
 use clew_model::{Limitation, LimitationKind, NodeUrl, SessionSelection};
 use clew_mysql::{
-    ConnectionPurpose, OutputFormat, ReadLimits, SampleCache, StatementForm, diagnose_node, find_sessions,
+    ConnectionPurpose, OutputFormat, ReadLimits, SampleCache, StatementMasking, diagnose_node, find_sessions,
     read_lock_waits, read_user_sessions, take_detailed_snapshot, take_session_sample, take_snapshot,
 };
 use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions, open_idle_sessions};
@@ -34,8 +34,9 @@ async fn limitations(server: &Server) -> [Vec<Limitation>; 2] {
     let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
     let diagnosis = diagnose_node(&node, &limits).await.unwrap();
     let form = OutputFormat::Csv { formula_guard: false };
-    let snapshot =
-        take_detailed_snapshot(&node, &SessionSelection::default(), StatementForm::Full, form, &limits).await.unwrap();
+    let snapshot = take_detailed_snapshot(&node, &SessionSelection::default(), StatementMasking::Full, form, &limits)
+        .await
+        .unwrap();
     [diagnosis.checks.into_iter().filter_map(|check| check.limitation).collect(), snapshot.summary.limitations]
 }
 
@@ -161,7 +162,8 @@ async fn incomplete_process_list_has_a_limitation_on_mysql() {
             .any(|gap| gap.kind == LimitationKind::LostThreads && gap.what.contains("missing from the process list"))
     };
     let form = OutputFormat::Csv { formula_guard: false };
-    let plain = take_snapshot(&node, &SessionSelection::default(), StatementForm::Full, form, &limits).await.unwrap();
+    let plain =
+        take_snapshot(&node, &SessionSelection::default(), StatementMasking::Full, form, &limits).await.unwrap();
     assert!(plain.summary.rows < 60 && is_lost(&plain.summary.limitations), "{:?}", plain.summary);
     let users = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
     assert!(users.sessions.len() < 60 && is_lost(&users.limitations), "{:?}", users.limitations);

@@ -17,7 +17,7 @@ mod tls_modes;
 use std::time::Duration;
 
 use clew_model::{Failure, NodeUrl, SessionSelection};
-use clew_mysql::{OutputFormat, ReadLimits, Snapshot, StatementForm, take_snapshot};
+use clew_mysql::{OutputFormat, ReadLimits, Snapshot, StatementMasking, take_snapshot};
 
 /// Pause after which InnoDB refreshes its list of transactions: at the earliest 100 ms after the last read.
 const TRANSACTION_LIST_AGE: Duration = Duration::from_millis(150);
@@ -36,6 +36,6 @@ async fn csv_of(url: &str, selection: &SessionSelection, formula_guard: bool) ->
 
 async fn take(url: &str, selection: &SessionSelection, formula_guard: bool) -> Result<Snapshot, Failure> {
     let node: NodeUrl = url.parse().unwrap();
-    take_snapshot(&node, selection, StatementForm::Full, OutputFormat::Csv { formula_guard }, &ReadLimits::default())
+    take_snapshot(&node, selection, StatementMasking::Full, OutputFormat::Csv { formula_guard }, &ReadLimits::default())
         .await
 }

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use clew_model::{NodeUrl, SessionSelection};
-use clew_mysql::{OutputFormat, ReadLimits, StatementForm, take_snapshot};
+use clew_mysql::{OutputFormat, ReadLimits, StatementMasking, take_snapshot};
 use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions};
 
 /// Text in strings and comments. No part of it occurs elsewhere.
@@ -59,7 +59,7 @@ impl Planted {
         planted
     }
 
-    async fn body(&self, statements: StatementForm, form: OutputFormat, sql_key: Option<&str>) -> String {
+    async fn body(&self, statements: StatementMasking, form: OutputFormat, sql_key: Option<&str>) -> String {
         let node: NodeUrl = self.server.url().parse().unwrap();
         let selection = SessionSelection {
             command: Some("query".into()),
@@ -74,13 +74,16 @@ impl Planted {
 
     async fn wait_until_all_sleep(&self) {
         for _ in 0..200 {
-            let body = self.body(StatementForm::Full, OutputFormat::Json, Some("sleep(600)")).await;
+            let body = self.body(StatementMasking::Full, OutputFormat::Json, Some("sleep(600)")).await;
             if body.matches("\"User sleep\"").count() == self.count {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
-        panic!("the sessions do not sleep: {:.3000}", self.body(StatementForm::Full, OutputFormat::Json, None).await);
+        panic!(
+            "the sessions do not sleep: {:.3000}",
+            self.body(StatementMasking::Full, OutputFormat::Json, None).await
+        );
     }
 }
 
@@ -111,9 +114,9 @@ async fn masked_snapshot_discloses_no_literal(flavor: Flavor) {
     let planted = Planted::of(flavor).await;
     let csv = OutputFormat::Csv { formula_guard: true };
     for form in [csv, OutputFormat::Json] {
-        let whole = planted.body(StatementForm::Full, form, None).await;
+        let whole = planted.body(StatementMasking::Full, form, None).await;
         assert!(whole.contains(SECRET) && whole.contains(NUMBER) && whole.contains(EMOJI), "nothing was planted");
-        let masked = planted.body(StatementForm::Templates, form, None).await;
+        let masked = planted.body(StatementMasking::Templates, form, None).await;
         assert!(masked.len() < 10_000 && masked.matches("SELECT ").count() == planted.count, "{masked:.3000}");
         assert_eq!(planted_in(&masked, form), None, "{masked}");
         assert_eq!(statements(&masked, form).matches("SELECT ").count(), planted.count, "{masked}");
@@ -121,13 +124,13 @@ async fn masked_snapshot_discloses_no_literal(flavor: Flavor) {
         assert!(masked.contains("SELECT SLEEP(?), ") || masked.contains("SELECT sleep(?), "), "{masked}");
     }
     for key in [SECRET, "qjxz", NUMBER, "5308", EMOJI, "会话", "600", "C:\\"] {
-        assert_ne!(planted.body(StatementForm::Full, csv, Some(key)).await, "", "{key} was not planted");
-        assert_eq!(planted.body(StatementForm::Templates, csv, Some(key)).await, "", "{key} is found");
+        assert_ne!(planted.body(StatementMasking::Full, csv, Some(key)).await, "", "{key} was not planted");
+        assert_eq!(planted.body(StatementMasking::Templates, csv, Some(key)).await, "", "{key} is found");
     }
     // The filter matches the template. A statement that cannot be parsed safely in every mode has none.
     let rows = |body: String| body.matches("SELECT ").count();
-    assert_eq!(rows(planted.body(StatementForm::Templates, csv, Some("from ORDERS")).await), 8);
-    assert_eq!(rows(planted.body(StatementForm::Templates, csv, Some("sleep(?)")).await), planted.count);
+    assert_eq!(rows(planted.body(StatementMasking::Templates, csv, Some("from ORDERS")).await), 8);
+    assert_eq!(rows(planted.body(StatementMasking::Templates, csv, Some("sleep(?)")).await), planted.count);
 }
 
 #[tokio::test]

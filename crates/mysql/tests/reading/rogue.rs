@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, SessionSelection};
-use clew_mysql::{OutputFormat, ReadLimits, Snapshot, StatementForm, take_snapshot};
+use clew_mysql::{OutputFormat, ReadLimits, Snapshot, StatementMasking, take_snapshot};
 use clew_testkit::{
     Flavor, PacketAction, PasswordLeak, RewriteRules, RewritingProxy, RogueAttack, RogueServer, Server, ServerOptions,
 };
@@ -16,7 +16,7 @@ async fn read(url: &str, bytes: u64) -> Result<Snapshot, Failure> {
     let node: NodeUrl = url.parse().unwrap();
     let form = OutputFormat::Csv { formula_guard: true };
     let limits = ReadLimits { read_timeout: Duration::from_secs(30), max_bytes: bytes, ..ReadLimits::default() };
-    take_snapshot(&node, &SessionSelection::default(), StatementForm::Full, form, &limits).await
+    take_snapshot(&node, &SessionSelection::default(), StatementMasking::Full, form, &limits).await
 }
 
 #[tokio::test]

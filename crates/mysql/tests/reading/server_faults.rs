@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, NodeUrl, SessionSelection};
-use clew_mysql::{OutputFormat, ReadLimits, StatementForm, take_snapshot, wait_for_pending_kills};
+use clew_mysql::{OutputFormat, ReadLimits, StatementMasking, take_snapshot, wait_for_pending_kills};
 use clew_testkit::{
     ClientCharset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server, ServerOptions, open_idle_sessions,
     open_idle_user_sessions,
@@ -22,7 +22,7 @@ const QUICK: ReadLimits = ReadLimits {
 async fn failure_of(url: &str, limits: &ReadLimits) -> Failure {
     let node: NodeUrl = url.parse().unwrap();
     let form = OutputFormat::Csv { formula_guard: true };
-    take_snapshot(&node, &SessionSelection::default(), StatementForm::Full, form, limits).await.unwrap_err()
+    take_snapshot(&node, &SessionSelection::default(), StatementMasking::Full, form, limits).await.unwrap_err()
 }
 
 #[tokio::test]

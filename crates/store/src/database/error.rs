@@ -28,7 +28,7 @@ pub(crate) fn migration_error(error: MigrateError) -> StoreError {
 
 /// Returns a closure for `map_err` that converts errors from `INSERT` statements.
 /// The closure converts a unique constraint violation to [`StoreError::AlreadyExists`].
-pub(crate) fn insert_error_mapper(
+pub(crate) fn map_to_insert_error(
     action: &'static str,
     what: &'static str,
     name: &str,

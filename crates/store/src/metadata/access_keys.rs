@@ -11,7 +11,7 @@ use super::revocation::{AffectedUserSet, revoke_temporary_access_keys, revoke_to
 use super::row_mapping::parse_column;
 use super::users::require_user;
 use crate::credentials::{AccessKey, AccessKeyRecord};
-use crate::database::{Row, Transaction, insert_error_mapper, query, query_scalar};
+use crate::database::{Row, Transaction, map_to_insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;
@@ -36,7 +36,7 @@ impl Store {
             .bind(user.id.as_str())
             .fetch_one(tx.transaction())
             .await
-            .map_err(tx.error_mapper())?;
+            .map_err(tx.map_to_store_error())?;
         if count >= i64::from(MAX_ACCESS_KEYS_PER_USER) {
             return Err(StoreError::TooManyKeys { limit: MAX_ACCESS_KEYS_PER_USER });
         }
@@ -64,7 +64,7 @@ impl Store {
             .bind(self.clock.unix_seconds())
             .execute(transaction)
             .await
-            .map_err(insert_error_mapper("create an access key", "an access key", id.as_str()))?;
+            .map_err(map_to_insert_error("create an access key", "an access key", id.as_str()))?;
         Ok(())
     }
 
@@ -106,7 +106,7 @@ impl Store {
             .bind(id.as_str())
             .fetch_all(tx.transaction())
             .await
-            .map_err(tx.error_mapper())?;
+            .map_err(tx.map_to_store_error())?;
         let Some(user) = users.first() else { return Ok(false) };
         let event = self.revoke_and_build_event(tx.transaction(), by, "UpdateAccessKey", id, user, enabled).await?;
         tx.commit_with_event(&event).await?;
@@ -121,7 +121,7 @@ impl Store {
             .bind(id.as_str())
             .fetch_all(tx.transaction())
             .await
-            .map_err(tx.error_mapper())?;
+            .map_err(tx.map_to_store_error())?;
         let Some(user) = users.first() else { return Ok(false) };
         let event = self.revoke_and_build_event(tx.transaction(), by, "DeleteAccessKey", id, user, false).await?;
         tx.commit_with_event(&event).await?;

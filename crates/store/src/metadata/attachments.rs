@@ -73,7 +73,7 @@ impl Store {
             if operation == "AttachPolicy" { query(INSERT_ATTACHMENT_SQL) } else { query(DELETE_ATTACHMENT_SQL) };
         let query = query.bind(own).bind(system).bind(user).bind(group).bind(project.map(ProjectId::as_str));
         let query = if operation == "AttachPolicy" { query.bind(self.clock.unix_seconds()) } else { query };
-        let changed = query.execute(tx.transaction()).await.map_err(tx.error_mapper())?;
+        let changed = query.execute(tx.transaction()).await.map_err(tx.map_to_store_error())?;
         if changed == 0 {
             return Ok(false);
         }
@@ -135,7 +135,7 @@ impl Store {
 }
 
 /// Names of the entities in a policy attachment, for the audit event.
-struct AttachmentNames {
+struct AttachedEntityNames {
     domain: DomainId,
     policy: String,
     grantee: String,
@@ -148,7 +148,7 @@ async fn resolve_attachment_names(
     policy: &PolicyRef,
     grantee: &Grantee,
     project: Option<&ProjectId>,
-) -> Result<AttachmentNames, StoreError> {
+) -> Result<AttachedEntityNames, StoreError> {
     let (domain, grantee) = match grantee {
         Grantee::User(id) => require_user(transaction, id).await.map(|user| (user.domain_id, user.name))?,
         Grantee::Group(id) => require_group(transaction, id).await.map(|group| (group.domain_id, group.name))?,
@@ -168,7 +168,7 @@ async fn resolve_attachment_names(
     {
         return Err(StoreError::Unknown { what: "project", name: project.to_string() });
     }
-    Ok(AttachmentNames { domain, policy, grantee })
+    Ok(AttachedEntityNames { domain, policy, grantee })
 }
 
 fn policy_columns(policy: &PolicyRef) -> (Option<&str>, Option<&str>) {

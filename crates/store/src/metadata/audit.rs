@@ -47,7 +47,7 @@ impl Store {
     /// Appends an event to the audit log. Events from concurrent callers share a transaction.
     /// When this function returns, the audit event is durable.
     pub async fn append_audit_event(&self, event: &AuditEvent) -> Result<(), StoreError> {
-        self.append_batched_event(event.clone()).await
+        self.append_event_to_batch(event.clone()).await
     }
 
     /// Returns up to `limit` matching audit rows after a sequence number, oldest first.

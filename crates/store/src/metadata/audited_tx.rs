@@ -44,7 +44,7 @@ impl AuditedTransaction {
     }
 
     /// Returns a closure for `map_err` that converts database errors.
-    pub(super) fn error_mapper(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
+    pub(super) fn map_to_store_error(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
         StoreError::database_error(self.action)
     }
 

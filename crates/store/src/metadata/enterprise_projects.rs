@@ -4,7 +4,7 @@ use clew_model::{AuditEvent, DomainId, Origin};
 use serde_json::json;
 
 use super::projects::check_domain_exists;
-use crate::database::{Row, Transaction, insert_error_mapper, query, query_scalar};
+use crate::database::{Row, Transaction, map_to_insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::tenants::{EnterpriseProject, EnterpriseProjectChange};
@@ -35,7 +35,7 @@ impl Store {
         .bind(self.clock.unix_seconds())
         .execute(tx.transaction())
         .await
-        .map_err(insert_error_mapper("create an enterprise project", "an enterprise project", name))?;
+        .map_err(map_to_insert_error("create an enterprise project", "an enterprise project", name))?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id }),
@@ -81,7 +81,7 @@ impl Store {
         .bind(update.enabled)
         .fetch_all(tx.transaction())
         .await
-        .map_err(tx.error_mapper())?;
+        .map_err(tx.map_to_store_error())?;
         let Some(name) = names.into_iter().next() else { return Ok(false) };
         let event = AuditEvent {
             domain_id: Some(domain.clone()),

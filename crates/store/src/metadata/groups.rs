@@ -9,7 +9,7 @@ use super::projects::check_domain_exists;
 use super::revocation::{AffectedUserSet, revoke_tokens};
 use super::row_mapping::parse_column;
 use super::users::{require_user, user_from_row};
-use crate::database::{Executor, Row, Transaction, insert_error_mapper, query};
+use crate::database::{Executor, Row, Transaction, map_to_insert_error, query};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::users::{Group, User};
@@ -41,7 +41,7 @@ impl Store {
             .bind(self.clock.unix_seconds())
             .execute(tx.transaction())
             .await
-            .map_err(insert_error_mapper("create a group", "a group", name))?;
+            .map_err(map_to_insert_error("create a group", "a group", name))?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id }),
@@ -75,7 +75,7 @@ impl Store {
             .bind(id.as_str())
             .execute(tx.transaction())
             .await
-            .map_err(tx.error_mapper())?;
+            .map_err(tx.map_to_store_error())?;
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id, "tokens_revoked": tokens }),
@@ -116,7 +116,7 @@ impl Store {
             .bind(user.id.as_str())
             .execute(tx.transaction())
             .await
-            .map_err(tx.error_mapper())?;
+            .map_err(tx.map_to_store_error())?;
         if changed == 0 {
             return Ok(false);
         }

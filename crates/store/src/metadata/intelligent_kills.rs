@@ -147,7 +147,7 @@ impl Store {
         .bind(from.name())
         .fetch_all(tx.transaction())
         .await
-        .map_err(tx.error_mapper())?;
+        .map_err(tx.map_to_store_error())?;
         let Some(row) = rows.first() else { return Ok(false) };
         let request = intelligent_kill_from_row(row)?.request;
         let domain_id = match &request.by.actor {

@@ -12,7 +12,7 @@ use sqlx::AssertSqlSafe;
 use super::projects::find_project_domain_id;
 use super::row_mapping::parse_column;
 use super::{enterprise_projects, tags, zones};
-use crate::database::{Row, Transaction, insert_error_mapper, query, query_scalar, query_two_columns};
+use crate::database::{Row, Transaction, map_to_insert_error, query, query_scalar, query_two_columns};
 use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;
@@ -95,7 +95,7 @@ impl Store {
         .bind(now)
         .execute(&mut *transaction)
         .await
-        .map_err(insert_error_mapper("add an instance", "an instance", &instance.name))?;
+        .map_err(map_to_insert_error("add an instance", "an instance", &instance.name))?;
         for tag in &instance.tags {
             query("INSERT INTO tags (instance_id, key, value) VALUES ($1, $2, $3)")
                 .bind(id.as_str())
@@ -137,7 +137,7 @@ impl Store {
         .bind(node.zone.as_ref().map_or("", Zone::as_str))
         .execute(transaction)
         .await
-        .map_err(insert_error_mapper("add a node", "a node", id.as_str()))?;
+        .map_err(map_to_insert_error("add a node", "a node", id.as_str()))?;
         Ok(())
     }
 
@@ -214,7 +214,7 @@ impl Store {
             .bind(id.as_str())
             .execute(tx.transaction())
             .await
-            .map_err(tx.error_mapper())?;
+            .map_err(tx.map_to_store_error())?;
         let event = AuditEvent {
             domain_id: Some(find_project_domain_id(tx.transaction(), project).await?),
             project_id: Some(project.clone()),
@@ -250,7 +250,7 @@ impl Store {
             .bind(instance.as_str())
             .execute(tx.transaction())
             .await
-            .map_err(tx.error_mapper())?;
+            .map_err(tx.map_to_store_error())?;
         if changed == 0 {
             return Ok(false);
         }

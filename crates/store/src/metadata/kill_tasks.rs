@@ -53,7 +53,7 @@ impl Store {
         .bind(on)
         .execute(tx.transaction())
         .await
-        .map_err(tx.error_mapper())?;
+        .map_err(tx.map_to_store_error())?;
         if !on {
             self.stop_running_kill_tasks(&mut tx, instance).await?;
         }
@@ -68,7 +68,7 @@ impl Store {
         tx: &mut AuditedTransaction,
         instance: &InstanceId,
     ) -> Result<(), StoreError> {
-        let failed = tx.error_mapper();
+        let failed = tx.map_to_store_error();
         query(AssertSqlSafe(format!(
             "UPDATE kill_tasks SET stopped_at = $2 WHERE instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION}"
         )))
@@ -92,7 +92,7 @@ impl Store {
         task: &NewKillTask,
     ) -> Result<Option<i64>, StoreError> {
         let mut tx = self.begin_audited_transaction("add a kill task").await?;
-        let failed = tx.error_mapper();
+        let failed = tx.map_to_store_error();
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(None) };
         let is_on: Option<bool> = query_scalar("SELECT is_on FROM kill_switches WHERE instance_id = $1")
             .bind(instance.as_str())
@@ -139,7 +139,7 @@ impl Store {
         id: i64,
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited_transaction("stop a kill task").await?;
-        let failed = tx.error_mapper();
+        let failed = tx.map_to_store_error();
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         let found: Option<i64> = query_scalar("SELECT id FROM kill_tasks WHERE instance_id = $1 AND id = $2")
             .bind(instance.as_str())
@@ -194,7 +194,7 @@ async fn insert_kill_task(
     task: &NewKillTask,
     now: i64,
 ) -> Result<i64, StoreError> {
-    let failed = tx.error_mapper();
+    let failed = tx.map_to_store_error();
     let criteria =
         serde_json::to_string(&task.criteria).map_err(StoreError::damaged_value_error("criteria of a kill task"))?;
     query_scalar(

@@ -98,7 +98,7 @@ impl Store {
         by: &Origin,
         ends: &[(i64, RecordedKillOutcome, String)],
     ) -> Result<(), StoreError> {
-        let failed = tx.error_mapper();
+        let failed = tx.map_to_store_error();
         let now = self.clock.unix_millis();
         let mut events = Vec::with_capacity(ends.len());
         for (id, outcome, detail) in ends {

@@ -36,7 +36,7 @@ impl Store {
             .bind(name)
             .fetch_optional(tx.transaction())
             .await
-            .map_err(tx.error_mapper())?;
+            .map_err(tx.map_to_store_error())?;
         let rows = query(
             "INSERT INTO policies (id, domain_id, name, model, document, description, created_at, updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (domain_id, name) DO UPDATE SET \
@@ -52,7 +52,7 @@ impl Store {
         .bind(self.clock.unix_seconds())
         .fetch_all(tx.transaction())
         .await
-        .map_err(tx.error_mapper())?;
+        .map_err(tx.map_to_store_error())?;
         let row = rows.first().ok_or_else(|| StoreError::Unknown { what: "policy", name: name.to_owned() })?;
         let id: PolicyId = parse_column(row, "id")?;
         // A shorter document is accepted even if the limits are still exceeded.
@@ -105,7 +105,7 @@ impl Store {
             .bind(id.as_str())
             .fetch_one(tx.transaction())
             .await
-            .map_err(tx.error_mapper())?;
+            .map_err(tx.map_to_store_error())?;
         if times > 0 {
             return Err(StoreError::InUse { name: before.name, times: times.unsigned_abs() });
         }
@@ -113,7 +113,7 @@ impl Store {
             .bind(id.as_str())
             .execute(tx.transaction())
             .await
-            .map_err(tx.error_mapper())?;
+            .map_err(tx.map_to_store_error())?;
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id }),

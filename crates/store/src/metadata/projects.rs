@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use super::row_mapping::parse_column;
-use crate::database::{Row, Transaction, insert_error_mapper, query, query_scalar};
+use crate::database::{Row, Transaction, map_to_insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::tenants::{Domain, Project, ProjectChange};
@@ -81,9 +81,9 @@ impl Store {
         .bind(update.masking)
         .fetch_all(tx.transaction())
         .await
-        .map_err(tx.error_mapper())?;
+        .map_err(tx.map_to_store_error())?;
         let Some(row) = updated.first() else { return Ok(false) };
-        let name: String = row.try_get("name").map_err(tx.error_mapper())?;
+        let name: String = row.try_get("name").map_err(tx.map_to_store_error())?;
         let event = AuditEvent {
             domain_id: Some(parse_column(row, "domain_id")?),
             project_id: Some(id.clone()),
@@ -143,7 +143,7 @@ pub(super) async fn insert_domain(transaction: &mut Transaction, name: &str, now
         .bind(now)
         .execute(transaction)
         .await
-        .map_err(insert_error_mapper("create a domain", "a domain", name))?;
+        .map_err(map_to_insert_error("create a domain", "a domain", name))?;
     Ok(id)
 }
 
@@ -163,7 +163,7 @@ pub(super) async fn insert_project(
         .bind(now)
         .execute(transaction)
         .await
-        .map_err(insert_error_mapper("create a project", "a project", name))?;
+        .map_err(map_to_insert_error("create a project", "a project", name))?;
     Ok(id)
 }
 

@@ -51,7 +51,7 @@ impl Store {
                 .bind(id.as_str())
                 .execute(tx.transaction())
                 .await
-                .map_err(tx.error_mapper())?;
+                .map_err(tx.map_to_store_error())?;
             events.push(AuditEvent {
                 domain_id: Some(domain.clone()),
                 project_id: Some(project.clone()),

@@ -19,13 +19,13 @@ impl Store {
 
     /// Executes a write in a transaction shared with concurrent callers.
     /// When this function returns, the write is durable. Cancelling the caller does not cancel the write.
-    pub(super) async fn execute_batched_write<W: BatchedWrite>(&self, write: W) -> Result<W::Output, StoreError> {
+    pub(super) async fn execute_write_in_batch<W: BatchedWrite>(&self, write: W) -> Result<W::Output, StoreError> {
         self.group_commit.execute_write(self.audited_database(), write).await
     }
 
     /// Appends an audit event in a transaction shared with concurrent callers.
     /// When this function returns, the audit event is durable.
-    pub(super) async fn append_batched_event(&self, event: AuditEvent) -> Result<(), StoreError> {
+    pub(super) async fn append_event_to_batch(&self, event: AuditEvent) -> Result<(), StoreError> {
         self.group_commit.append_event(self.audited_database(), event).await
     }
 

@@ -37,13 +37,13 @@ impl Store {
             .bind(&tag.value)
             .execute(tx.transaction())
             .await
-            .map_err(tx.error_mapper())?;
+            .map_err(tx.map_to_store_error())?;
         }
         let count: i64 = query_scalar("SELECT COUNT(*) FROM tags WHERE instance_id = $1")
             .bind(instance.as_str())
             .fetch_one(tx.transaction())
             .await
-            .map_err(tx.error_mapper())?;
+            .map_err(tx.map_to_store_error())?;
         if usize::try_from(count).is_ok_and(|count| count > MAX_TAGS_PER_INSTANCE) {
             return Err(StoreError::TooManyTags { limit: MAX_TAGS_PER_INSTANCE });
         }
@@ -74,7 +74,7 @@ impl Store {
                 .bind(value)
                 .execute(tx.transaction())
                 .await
-                .map_err(tx.error_mapper())?;
+                .map_err(tx.map_to_store_error())?;
         }
         let detail = json!({ "tags": tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect::<Vec<_>>() });
         let event = AuditEvent { detail, ..AuditEvent::new_success(by, "UntagInstance", name) };
@@ -93,7 +93,7 @@ impl Store {
             .bind(instance.as_str())
             .execute(tx.transaction())
             .await
-            .map_err(tx.error_mapper())?;
+            .map_err(tx.map_to_store_error())?;
         event.domain_id = Some(find_project_domain_id(tx.transaction(), project).await?);
         event.project_id = Some(project.clone());
         event.instance_id = Some(instance.clone());

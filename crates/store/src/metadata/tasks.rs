@@ -34,7 +34,7 @@ impl Store {
     pub async fn enqueue_task(&self, task: &NewCollectionTask, queue_limit: u32) -> Result<(), StoreError> {
         let selection = serde_json::to_string(&task.selection).map_err(StoreError::damaged_value_error("selection"))?;
         let now = self.clock.unix_millis();
-        if self.execute_batched_write(EnqueueTask { task: task.clone(), selection, now, queue_limit }).await? {
+        if self.execute_write_in_batch(EnqueueTask { task: task.clone(), selection, now, queue_limit }).await? {
             return Ok(());
         }
         Err(StoreError::QueueFull { node: task.node_id.clone(), limit: queue_limit })
@@ -44,7 +44,7 @@ impl Store {
     /// Also returns false if the lease has expired, because another task for the node may have started.
     pub async fn renew_lease(&self, id: &RequestId, fence: i64, lease: Duration) -> Result<bool, StoreError> {
         let now = self.clock.unix_millis();
-        self.execute_batched_write(RenewTaskLease {
+        self.execute_write_in_batch(RenewTaskLease {
             id: id.clone(),
             fence,
             now,
@@ -56,13 +56,13 @@ impl Store {
     /// Completes a task. Returns false without changing it if another worker holds the task or the task has finished.
     pub async fn complete_task(&self, id: &RequestId, fence: i64, outcome: &TaskOutcome) -> Result<bool, StoreError> {
         let now = self.clock.unix_millis();
-        self.execute_batched_write(CompleteTask { id: id.clone(), fence, outcome: outcome.clone(), now }).await
+        self.execute_write_in_batch(CompleteTask { id: id.clone(), fence, outcome: outcome.clone(), now }).await
     }
 
     /// Returns a task to the queue without counting the attempt.
     /// Returns false if another worker holds the task or the task has finished.
     pub async fn release_task(&self, id: &RequestId, fence: i64) -> Result<bool, StoreError> {
-        self.execute_batched_write(ReleaseTask { id: id.clone(), fence }).await
+        self.execute_write_in_batch(ReleaseTask { id: id.clone(), fence }).await
     }
 
     /// Expires all leases for tasks and intelligent kill operations. Returns the number of expired leases.
@@ -127,7 +127,7 @@ impl Store {
         .bind(id.as_str())
         .fetch_all(tx.transaction())
         .await
-        .map_err(tx.error_mapper())?;
+        .map_err(tx.map_to_store_error())?;
         let Some(row) = rows.first() else { return Ok(false) };
         let removed = task_from_row(row)?;
         let event = AuditEvent {

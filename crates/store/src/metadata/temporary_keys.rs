@@ -8,7 +8,7 @@ use serde_json::json;
 use super::row_mapping::{parse_column, read_hash_column};
 use super::users::require_user;
 use crate::credentials::{AccessKey, IssuingCredential, NewTemporaryAccessKey, TemporaryAccessKeyValidity};
-use crate::database::{Transaction, insert_error_mapper, query, query_scalar};
+use crate::database::{Transaction, map_to_insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;
@@ -39,7 +39,7 @@ impl Store {
         .bind(token)
         .execute(tx.transaction())
         .await
-        .map_err(insert_error_mapper("create a temporary access key", "an access key", new.id.as_str()))?;
+        .map_err(map_to_insert_error("create a temporary access key", "an access key", new.id.as_str()))?;
         let event = AuditEvent {
             domain_id: Some(user.domain_id),
             detail: json!({ "user": user.name, "user_id": user.id, "expires_at": new.expires_at }),

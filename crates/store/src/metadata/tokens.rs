@@ -66,7 +66,7 @@ impl Store {
                 .bind(hash.as_slice())
                 .fetch_all(tx.transaction())
                 .await
-                .map_err(tx.error_mapper())?;
+                .map_err(tx.map_to_store_error())?;
         let Some(user) = users.first() else { return Ok(false) };
         let now = self.clock.unix_seconds();
         revoke_issued_temporary_keys(tx.transaction(), "SELECT $2", user, now).await?;

@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use super::projects::check_domain_exists;
 use super::revocation::{AffectedUserSet, revoke_temporary_access_keys, revoke_tokens};
 use super::row_mapping::parse_column;
-use crate::database::{Executor, Row, Transaction, insert_error_mapper, query, query_scalar};
+use crate::database::{Executor, Row, Transaction, map_to_insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::users::{NewUser, User, UserChange};
@@ -48,7 +48,7 @@ impl Store {
         .bind(&update.description)
         .execute(tx.transaction())
         .await
-        .map_err(tx.error_mapper())?;
+        .map_err(tx.map_to_store_error())?;
         check_administrator_remains(tx.transaction(), &before).await?;
         let now = self.clock.unix_seconds();
         let (mut tokens, mut keys) = (0, 0);
@@ -81,7 +81,7 @@ impl Store {
             .bind(id.as_str())
             .execute(tx.transaction())
             .await
-            .map_err(tx.error_mapper())?;
+            .map_err(tx.map_to_store_error())?;
         check_administrator_remains(tx.transaction(), &before).await?;
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
@@ -139,7 +139,7 @@ pub(super) async fn insert_user(
     .bind(now)
     .execute(transaction)
     .await
-    .map_err(insert_error_mapper("create a user", "a user", &new.name))?;
+    .map_err(map_to_insert_error("create a user", "a user", &new.name))?;
     Ok(id)
 }
 

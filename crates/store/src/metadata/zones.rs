@@ -41,7 +41,7 @@ impl Store {
     /// Records a worker heartbeat for the zones of this process. The next heartbeat is due within 20 seconds.
     pub async fn record_heartbeat(&self, name: &str) -> Result<(), StoreError> {
         let now = self.clock.unix_millis();
-        self.execute_batched_write(RecordWorkerHeartbeat {
+        self.execute_write_in_batch(RecordWorkerHeartbeat {
             name: name.to_owned(),
             zones: self.reachable_zones_json(),
             now,

@@ -13,7 +13,7 @@ use std::path::Path;
 /// The two copies of the header are equal unless SQLite is writing the header.
 const WAL_INDEX_HEADER_LEN: usize = 48;
 /// Expected first bytes of the header, which contain the format version. Other versions are not supported.
-const FORMAT_VERSION_PREFIX: [u8; 4] = 3_007_000_u32.to_ne_bytes();
+const WAL_INDEX_VERSION_BYTES: [u8; 4] = 3_007_000_u32.to_ne_bytes();
 
 /// Bytes of a complete header.
 pub(crate) type WalHeader = [u8; WAL_INDEX_HEADER_LEN];
@@ -39,6 +39,6 @@ impl WalIndex {
         let mut copies = [[0; WAL_INDEX_HEADER_LEN]; 2];
         self.0.read_exact_at(copies.as_flattened_mut(), 0).ok()?;
         let [first, second] = copies;
-        (first == second && first.starts_with(&FORMAT_VERSION_PREFIX)).then_some(first)
+        (first == second && first.starts_with(&WAL_INDEX_VERSION_BYTES)).then_some(first)
     }
 }

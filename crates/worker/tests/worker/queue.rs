@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clew_model::{SessionSelection, SessionSelectionDraft, TaskStatus};
-use clew_mysql::StatementForm;
+use clew_mysql::StatementMasking;
 use clew_store::StoreError;
 use clew_worker::WorkerSettings;
 use tokio::sync::Semaphore;
@@ -43,7 +43,7 @@ async fn only_masked_collections_are_read_as_templates() {
         harness.wait_until_finished(&submitted.await.unwrap()).await;
     }
     worker.stop().await;
-    assert_eq!(reader.stats("one").statements, [StatementForm::Templates, StatementForm::Full]);
+    assert_eq!(reader.stats("one").statements, [StatementMasking::Templates, StatementMasking::Full]);
 }
 
 #[tokio::test]

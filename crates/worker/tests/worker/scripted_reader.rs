@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clew_model::{Failure, NodeUrl, SessionSelection};
-use clew_mysql::StatementForm;
+use clew_mysql::StatementMasking;
 use clew_worker::{NodeReader, NodeRows, ReadFuture};
 use tokio::sync::Semaphore;
 
@@ -92,7 +92,7 @@ pub(crate) struct ReadStats {
     pub(crate) running: usize,
     pub(crate) max_concurrent: usize,
     pub(crate) selections: Vec<SessionSelection>,
-    pub(crate) statements: Vec<StatementForm>,
+    pub(crate) statements: Vec<StatementMasking>,
 }
 
 #[derive(Default)]
@@ -150,7 +150,7 @@ impl NodeReader for ScriptedReader {
         &'a self,
         node: &'a NodeUrl,
         selection: &'a SessionSelection,
-        statements: StatementForm,
+        statements: StatementMasking,
     ) -> ReadFuture<'a> {
         Box::pin(async move {
             let _running = [ALL, &node.host].map(|host| Running::start(&self.stats, host));

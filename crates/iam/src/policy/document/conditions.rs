@@ -2,7 +2,7 @@
 
 use jsonc_parser::ast::Value;
 
-use super::{DocumentParser, LocatedValue, ObjectElements, collect_all_or_none};
+use super::{DocumentParser, JsonObjectElements, LocatedValue, collect_all_or_none};
 use crate::policy::condition::{Condition, ExpectedValue};
 use crate::policy::key::ConditionKey;
 use crate::policy::lint;
@@ -15,7 +15,7 @@ impl DocumentParser<'_> {
         at: &LocatedValue<'_>,
         schema: &DocumentSchema,
     ) -> Option<Vec<Condition>> {
-        let operators = ObjectElements::parse(self, at)?;
+        let operators = JsonObjectElements::parse(self, at)?;
         let mut is_valid =
             self.check_max_count(at, operators.iter_elements().count(), schema.limits.operators, "operators");
         let mut conditions = Vec::new();
@@ -28,7 +28,7 @@ impl DocumentParser<'_> {
                     continue;
                 }
             };
-            let Some(keys) = ObjectElements::parse(self, &at) else {
+            let Some(keys) = JsonObjectElements::parse(self, &at) else {
                 is_valid = false;
                 continue;
             };

@@ -9,13 +9,13 @@ use crate::policy::diagnostic::JsonPath;
 use crate::policy::suggestion;
 
 /// Elements of a JSON object in a policy document.
-pub(super) struct ObjectElements<'v> {
+pub(super) struct JsonObjectElements<'v> {
     properties: &'v [ObjectProp<'v>],
     path: JsonPath,
     at: usize,
 }
 
-impl<'v> ObjectElements<'v> {
+impl<'v> JsonObjectElements<'v> {
     /// Parses the elements of a JSON object. Reports an error for an empty object and for each repeated element name.
     pub(super) fn parse(parser: &mut DocumentParser<'_>, at: &LocatedValue<'v>) -> Option<Self> {
         let Value::Object(object) = at.value else {

@@ -49,7 +49,7 @@ impl Store {
             .bind(last.seq)
             .execute(tx.transaction())
             .await
-            .map_err(tx.error_mapper())?;
+            .map_err(tx.map_to_store_error())?;
         let problems = verifier.describe_problems();
         let event = AuditEvent {
             outcome: if problems.is_empty() { Outcome::Succeeded } else { Outcome::Failed },

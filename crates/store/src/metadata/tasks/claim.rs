@@ -69,7 +69,7 @@ impl Store {
         if self.database.is_shared() && !self.has_claimable_task(now).await? {
             return Ok(ClaimedTasks::default());
         }
-        self.execute_batched_write(ClaimTasks { claim, excluded_nodes, zones: self.reachable_zones_json(), now }).await
+        self.execute_write_in_batch(ClaimTasks { claim, excluded_nodes, zones: self.reachable_zones_json(), now }).await
     }
 
     async fn has_claimable_task(&self, now: i64) -> Result<bool, StoreError> {

@@ -9,8 +9,8 @@ use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
 use clew_devtools::workspace;
 use clew_testkit::{
-    FakeServer, FakeServerFleet, FakeServerOptions, Fault, Flavor, Server, ServerOptions, SessionLoad,
-    SessionLoadCounts,
+    FakeServer, FakeServerFleet, FakeServerOptions, Fault, Flavor, LoadSessionCounts, Server, ServerOptions,
+    SessionLoad,
 };
 use mysql_async::prelude::Queryable;
 use tokio::time::{Instant, sleep};
@@ -39,7 +39,7 @@ const EXPECTED_STATEMENT_COUNTS: [ExpectedStatementCount; 4] = [
 ];
 
 const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
-const SESSION_LOAD_SIZE: SessionLoadCounts = SessionLoadCounts { sessions: 200, transactions: 50, waiters: 10 };
+const SESSION_LOAD_SIZE: LoadSessionCounts = LoadSessionCounts { sessions: 200, transactions: 50, waiters: 10 };
 /// Number of sessions on the fake server.
 const SNAPSHOT_ROW_COUNT: u64 = 1000;
 /// Expected CSV size in bytes, including the header and all sessions of the fake server.
