@@ -126,3 +126,11 @@ async fn sdk_guide_program_runs_as_written_on_a_server() {
     let package = code_blocks(SDK_GUIDE, "sh").split_whitespace().last().unwrap().to_owned();
     assert!(requirements.contains(&package), "the guide installs another version than the tests: {package}");
 }
+
+#[test]
+fn systemd_units_disable_core_dumps() {
+    for unit in ["clew-server@.service", "clew-worker@.service"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operations/systemd").join(unit);
+        assert!(std::fs::read_to_string(path).unwrap().lines().any(|line| line == "LimitCORE=0"), "{unit}");
+    }
+}

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions};
+use clew_client::{StartCollectionRequest, StreamSink};
+use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions, open_idle_sessions};
 use mysql_async::prelude::Queryable;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -95,6 +96,60 @@ async fn kill_tasks_resume_after_a_crash(flavor: Flavor) {
     .await;
     wait_until_killed(&server, &other).await;
     assert!(is_alive(&server, &spared).await, "a stopped task stays stopped");
+}
+
+/// Returns the number of sessions of other clients in a result of the API.
+async fn collect_session_count(home: &Home, serving: &RunningService, added: &RegisteredInstance) -> usize {
+    let client = home.client(serving);
+    let (instance, node) = (&added.instance, &added.nodes[0]);
+    let id = client.start_collection(instance, node, &StartCollectionRequest::default()).await.unwrap();
+    client.wait_for_collection(instance, node, &id, KILL_TIMEOUT, |_, _| {}).await.unwrap();
+    let mut target = StreamSink::new(Vec::new());
+    client.download(instance, node, &id, &mut target, |_, _| {}).await.unwrap();
+    csv::Reader::from_reader(target.into_inner().as_slice()).records().count()
+}
+
+/// A kill task opens connections with the ids that sessions of the restarted server get.
+async fn api_lists_all_sessions_after_a_restart_with_a_kill_task(flavor: Flavor) {
+    const SESSIONS: usize = 60;
+    let mut server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+    server.run(&["CREATE USER app@'%'"]).await.unwrap();
+    let home = Home::new().await;
+    let added = home.add_instance(&[&server.url()]);
+    let serving = home.serve().await;
+    send_request(&home, &serving, &added, Method::PUT, "task/switch", json!({ "status": "ON" })).await;
+    let task = json!({ "user": "app", "time": 1, "task_type": "auto", "task_duration": 3600 });
+    send_request(&home, &serving, &added, Method::POST, "task", task).await;
+    let victim = start_busy_session(&server, "app").await;
+    wait_until_killed(&server, &victim).await;
+    for _ in 0..10 {
+        collect_session_count(&home, &serving, &added).await;
+    }
+
+    server.kill().unwrap();
+    server.restart().await.unwrap();
+    let _sessions = open_idle_sessions(&server, SESSIONS).await.unwrap();
+    // The server lists a session as a user session only after it has completed the login.
+    let all_listed = async {
+        while collect_session_count(&home, &serving, &added).await != SESSIONS {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let listed = tokio::time::timeout(Duration::from_secs(10), all_listed).await;
+    assert!(listed.is_ok(), "{flavor}: {}", home.log());
+    for _ in 0..3 {
+        assert_eq!(collect_session_count(&home, &serving, &added).await, SESSIONS, "{flavor}");
+    }
+}
+
+#[tokio::test]
+async fn api_lists_all_sessions_after_a_restart_with_a_kill_task_on_a_mariadb_server() {
+    api_lists_all_sessions_after_a_restart_with_a_kill_task(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn api_lists_all_sessions_after_a_restart_with_a_kill_task_on_a_mysql_server() {
+    api_lists_all_sessions_after_a_restart_with_a_kill_task(Flavor::MySql).await;
 }
 
 #[tokio::test]

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use clew_client::{CollectionStatus, StartCollectionRequest, StreamSink};
-use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, Server, ServerOptions, open_idle_sessions};
+use clew_testkit::{
+    FakeServer, FakeServerOptions, Fault, Flavor, RogueAttack, RogueServer, Server, ServerOptions, open_idle_sessions,
+};
 
 use crate::harness::Home;
 
@@ -52,4 +54,13 @@ async fn memory_stays_bounded_for_100_000_sessions() {
         }
         assert!(peak < largest + MAX_GROWTH_KIB, "{peak} KiB for 100,000 sessions, {largest} KiB for 10,000");
     }
+}
+
+#[tokio::test]
+async fn memory_stays_bounded_for_a_statement_of_200_mib() {
+    const MAX_PEAK_KIB: u64 = 256 * 1024;
+    let rogue = RogueServer::start(RogueAttack::HugePacket { bytes: 200 << 20 }).await.unwrap();
+    let (rows, peak) = collect_and_download(&rogue.url_for_account("clew", "", "tls=off")).await;
+    assert_eq!(rows, 1);
+    assert!(peak < MAX_PEAK_KIB, "{peak} KiB");
 }

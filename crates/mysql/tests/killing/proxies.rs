@@ -280,6 +280,48 @@ async fn all_sessions_are_listed_over_a_balancer_and_after_a_restart() {
 }
 
 #[tokio::test]
+async fn kill_over_a_balancer_reaches_only_the_server_of_the_list() {
+    for flavor in Flavor::ALL {
+        let (first, second) = (server(flavor).await, server(flavor).await);
+        // Both servers have sessions with equal ids.
+        let mut sessions = Vec::new();
+        for server in [&first, &second] {
+            for _ in 0..6 {
+                sessions.push((server, busy_session(server, "app", LONG).await));
+            }
+        }
+        let balancer = VirtualAddress::start_load_balancer(vec![address(&first), address(&second)]).await.unwrap();
+        let node: NodeUrl = balancer.url_for_account("root", "").parse().unwrap();
+        let limits = ReadLimits::default();
+        let no_protected_accounts = ProtectedAccounts::new::<&str>([]);
+        let (mut killed, mut refused) = (0, 0);
+        for round in 0..8 {
+            let listed = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
+            let session = listed.sessions.iter().find(|session| session.user == b"app").unwrap();
+            let victim = Victim::for_session(session, &listed.read);
+            // Every second kill connects to the other server.
+            if round % 2 == 1 {
+                rows(&node).await;
+            }
+            let outcome =
+                kill_single_victim(&node, &victim, KillTarget::Connection, &no_protected_accounts, &limits).await;
+            match outcome.unwrap() {
+                outcome if outcome.was_accepted() => killed += 1,
+                KillOutcome::Refused(KillRefusal::AnotherServer) => refused += 1,
+                outcome => panic!("{flavor} {round}: {outcome}"),
+            }
+        }
+        assert!(killed > 0 && refused > 0, "{flavor}: {killed} killed, {refused} refused");
+        assert!(KillRefusal::AnotherServer.to_string().contains("kill on the server itself"), "{flavor}");
+        let mut alive = 0;
+        for (server, (_, session)) in &sessions {
+            alive += usize::from(find_session(server, session.id).await.is_some());
+        }
+        assert_eq!(alive, sessions.len() - killed, "{flavor}: a refused kill terminates nothing");
+    }
+}
+
+#[tokio::test]
 async fn own_sessions_are_recognised_under_another_name_of_the_node() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
