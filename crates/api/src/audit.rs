@@ -144,7 +144,7 @@ where
         };
         match recorded {
             Ok(()) => response,
-            // The request failed as well, and its error may tell the client to retry.
+            // The request also failed. Its error may request a retry.
             Err(error) if response.status().is_server_error() => {
                 error!(%error, "could not record the audit event of a failed request");
                 response

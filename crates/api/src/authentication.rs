@@ -1,4 +1,4 @@
-//! Authenticates requests by token (`X-Auth-Token` or session cookie) or access key signature (spec section 8.1).
+//! Authenticates requests by token (`X-Auth-Token` or session cookie) or access key signature (API spec, section 8.1).
 
 use std::sync::Arc;
 
@@ -263,7 +263,7 @@ impl SignedRequest {
 
     /// Verifies the security token of a temporary access key and returns the scope of the access key.
     ///
-    /// The `X-Security-Token` header must be signed (spec section 8.1).
+    /// The `X-Security-Token` header must be signed (TaurusDB API spec, section 8.1).
     async fn check_security_token(
         &self,
         service: &AppState,

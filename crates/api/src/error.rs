@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use crate::messages::format_message;
 
-/// Maximum length of a request's path and query, in bytes (spec section 5.3).
+/// Maximum length of a request's path and query, in bytes (TaurusDB API spec, section 5.3).
 pub(crate) const MAX_URI_BYTES: usize = 32 << 10;
 
 /// `Retry-After` value for requests that exceed a concurrency limit, in seconds.

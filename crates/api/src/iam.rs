@@ -1,4 +1,4 @@
-//! Identity API that the Huawei Cloud SDKs require (spec sections 3.1, 3.2 and 8.3).
+//! Identity API that the Huawei Cloud SDKs require (TaurusDB API spec, sections 3.1, 3.2 and 8.3).
 
 pub(crate) mod auth_attempts;
 pub(crate) mod check_password;
@@ -18,7 +18,7 @@ use clew_model::ErrorEntry;
 
 use crate::error::ApiError;
 
-/// Replaces general error codes in responses with the error codes of the identity API (spec section 5.4).
+/// Replaces general error codes in responses with the error codes of the identity API (TaurusDB API spec, section 5.4).
 pub(crate) async fn map_to_iam_errors(mut response: Response) -> Response {
     if let Some(refusal) = response.extensions_mut().get_mut::<ApiError>() {
         refusal.entry = match refusal.entry {

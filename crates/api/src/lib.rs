@@ -244,7 +244,7 @@ pub struct ApiSettings {
     pub hsts: bool,
     /// Grace period for in-progress responses when the server shuts down.
     pub shutdown_grace_period: Duration,
-    /// Token lifetime (spec section 3.2: 24 hours).
+    /// Token lifetime (TaurusDB API spec, section 3.2: 24 hours).
     pub token_lifetime: Duration,
     /// Serves only the health and metrics endpoints. All other paths return the error "no such API".
     pub operations_only: bool,

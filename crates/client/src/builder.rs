@@ -133,7 +133,7 @@ impl ClientBuilder {
         install_crypto_provider();
         let mut builder = reqwest::Client::builder()
             .connect_timeout(self.settings.connect_timeout)
-            // The API never redirects, and a signature is valid only for one host and path (spec section 8.4).
+            // The API never redirects, and a signature is valid only for one host and path (API spec, section 8.4).
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .tcp_nodelay(true);

@@ -1,4 +1,4 @@
-//! Starts collections and waits for them to complete (spec sections 1.2 and 1.3).
+//! Starts collections and waits for them to complete (TaurusDB API spec, sections 1.2 and 1.3).
 
 use std::fmt;
 use std::time::Duration;

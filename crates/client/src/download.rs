@@ -1,4 +1,4 @@
-//! Downloads collection results and resumes interrupted downloads (spec section 1.4).
+//! Downloads collection results and resumes interrupted downloads (TaurusDB API spec, section 1.4).
 
 use clew_model::{InstanceId, NodeId};
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_RANGE, ETAG, IF_RANGE, RANGE};

@@ -1,4 +1,4 @@
-//! Lists instances and returns instance details (spec sections 3.3 and 3.4).
+//! Lists instances and returns instance details (TaurusDB API spec, sections 3.3 and 3.4).
 //!
 //! Parsing is lenient, because the cloud documentation is inconsistent about types, nulls and missing fields.
 //! However, the client rejects responses that lack ids, names or the list of instances.

@@ -1,4 +1,4 @@
-//! Looks up a region's project with `GET {iam}/v3/projects?name=<region>` (spec section 8.3).
+//! Looks up a region's project with `GET {iam}/v3/projects?name=<region>` (TaurusDB API spec, section 8.3).
 
 use clew_model::ProjectId;
 use reqwest::Method;

@@ -1,4 +1,4 @@
-//! Parses JSON responses, and error responses in all formats that the cloud service uses (spec section 8.4).
+//! Parses JSON responses, and error responses in all formats that the cloud service uses (API spec, section 8.4).
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Password authentication: `POST /v3/auth/tokens` (spec section 3.2).
+//! Password authentication: `POST /v3/auth/tokens` (TaurusDB API spec, section 3.2).
 
 use clew_model::ProjectId;
 use reqwest::Method;

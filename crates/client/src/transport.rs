@@ -193,7 +193,7 @@ impl Client {
     }
 
     /// Returns the request headers plus an `Authorization` header with the request signature.
-    /// As in the official SDKs, the signature covers all of these headers except `Authorization` (spec section 8.1).
+    /// As in the official SDKs, the signature covers all of these headers except `Authorization` (API spec section 8.1).
     fn build_signed_headers(
         &self,
         request: &ApiRequest<'_>,

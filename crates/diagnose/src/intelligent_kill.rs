@@ -1,4 +1,4 @@
-//! Selects the session groups with the highest load for an intelligent kill (API spec, sections 2.4 to 2.7).
+//! Selects the session groups with the highest load for an intelligent kill (TaurusDB API spec, sections 2.4 to 2.7).
 //!
 //! The preview and the kill share this code, so both select the same session groups from the same session list.
 //! `docs/decisions/0011-intelligent-kill.md` documents behavior that the API spec leaves undefined.
@@ -72,7 +72,7 @@ impl SessionGroup {
         self.sessions.iter().map(|session| session.seconds).max().unwrap_or_default()
     }
 
-    /// Returns the group's SQL throttling pattern: template words joined by `~` (API spec, section 2.10).
+    /// Returns the group's SQL throttling pattern: template words joined by `~` (TaurusDB API spec, section 2.10).
     ///
     /// The pattern matches the statement of the session with the lowest id in the group.
     /// Returns `None` if the template contains no word that is valid in a throttling pattern.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// Access level of an action (spec section 4.2).
+/// Access level of an action (TaurusDB API spec, section 4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccessLevel {
@@ -30,7 +30,7 @@ pub enum ActionTargetType {
     Domain,
 }
 
-/// API action with a name in each permission model (spec sections 4.1 and 4.2).
+/// API action with a name in each permission model (TaurusDB API spec, sections 4.1 and 4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Action {
     /// Action name in identity policies.

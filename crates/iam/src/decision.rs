@@ -1,7 +1,7 @@
 //! Decides whether a principal may perform an action.
 //!
 //! Each decision checks the credential scope first, then the administrator flag, then the policies.
-//! An explicit Deny overrides every Allow. An action without a matching Allow is denied (spec section 4.6).
+//! An explicit Deny overrides every Allow. An action without a matching Allow is denied (API spec, section 4.6).
 
 mod explanation;
 mod principal;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Maximum description length in characters (spec section 4.3 defines the limit for policies).
+/// Maximum description length in characters (TaurusDB API spec, section 4.3 defines the limit for policies).
 pub const MAX_DESCRIPTION_LENGTH: usize = 1000;
 
 /// Naming rule: maximum length and allowed characters.
@@ -18,7 +18,7 @@ pub struct NameRule {
 
 /// Naming rule for domains, projects, users and groups.
 pub const IDENTITY_NAME_RULE: NameRule = NameRule { max_length: 64, extra_chars: "-_.", reserved: &[".", ".."] };
-/// Naming rule for policies (spec section 4.3).
+/// Naming rule for policies (TaurusDB API spec, section 4.3).
 pub const POLICY_NAME_RULE: NameRule =
     NameRule { max_length: 128, extra_chars: "_+=.@-", reserved: &[".", "..", "validate", "simulate"] };
 

@@ -1,4 +1,4 @@
-//! Policies. A policy is a JSON document that allows or denies actions (spec sections 4.3 to 4.7).
+//! Policies. A policy is a JSON document that allows or denies actions (TaurusDB API spec, sections 4.3 to 4.7).
 //!
 //! A policy contains a list of statements.
 //! A statement matches a request if its actions, resources and conditions all match.

@@ -1,4 +1,4 @@
-//! SDK-HMAC-SHA256 request signatures, as used by the Huawei Cloud SDKs (spec section 8.1).
+//! SDK-HMAC-SHA256 request signatures, as used by the Huawei Cloud SDKs (TaurusDB API spec, section 8.1).
 //!
 //! Client and server share this module, so signing and verification cannot diverge.
 

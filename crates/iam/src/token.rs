@@ -1,4 +1,4 @@
-//! API authentication tokens (spec section 3.2).
+//! API authentication tokens (TaurusDB API spec, section 3.2).
 //!
 //! `POST /v3/auth/tokens` returns a token in the `X-Subject-Token` header.
 //! Clients send the token in the `X-Auth-Token` header.
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::secret::{ALPHANUMERIC_CHARS, SecretError, generate_random_string};
 
-/// Token length in characters. The API allows 36 to 20,000 characters (spec section 0).
+/// Token length in characters. The API allows 36 to 20,000 characters (TaurusDB API spec, section 0).
 pub const TOKEN_LENGTH: usize = 64;
 
 /// Generates a random token of letters and digits.

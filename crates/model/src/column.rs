@@ -1,4 +1,4 @@
-//! Definitions of the snapshot columns (API spec, section 1.5) and the columns added by the `--detail` option.
+//! Definitions of the snapshot columns (TaurusDB API spec, section 1.5) and the columns added by the `--detail` option.
 //!
 //! CSV, JSON, terminal output, the OpenAPI document and the web page all use these definitions.
 

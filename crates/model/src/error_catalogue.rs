@@ -1,4 +1,4 @@
-//! Catalogue of all API error codes (API spec, section 5).
+//! Catalogue of all API error codes (TaurusDB API spec, section 5).
 //!
 //! Each message id refers to a localized message in the English and Chinese Fluent files.
 

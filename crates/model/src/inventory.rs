@@ -112,7 +112,7 @@ pub struct NewInstance {
     pub nodes: Vec<NewNode>,
 }
 
-/// Filters for the instance list (API spec, section 3.3).
+/// Filters for the instance list (TaurusDB API spec, section 3.3).
 /// Id and name filters that start with `*` match substrings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InstanceFilter {

@@ -1,4 +1,4 @@
-//! Kill rule criteria (API spec, section 2.8).
+//! Kill rule criteria (TaurusDB API spec, section 2.8).
 
 use serde::{Deserialize, Serialize};
 

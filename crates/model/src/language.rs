@@ -1,4 +1,4 @@
-//! Languages of the API (API spec, section 6).
+//! Languages of the API (TaurusDB API spec, section 6).
 
 use serde::{Deserialize, Serialize};
 

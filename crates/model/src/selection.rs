@@ -1,4 +1,4 @@
-//! Filters and sort order of a snapshot (API spec, section 1.2).
+//! Filters and sort order of a snapshot (TaurusDB API spec, section 1.2).
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::session::split_host_port;
 
-/// Default threshold for slow sessions and long transactions, in seconds (API spec, section 2.9).
+/// Default threshold for slow sessions and long transactions, in seconds (TaurusDB API spec, section 2.9).
 pub const DEFAULT_SLOW_SESSION_SECONDS: u32 = 10;
 
 /// Minimum duration of a slow session or long transaction: 1 to 86,400 seconds.

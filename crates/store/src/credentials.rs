@@ -112,7 +112,7 @@ pub struct NewToken {
     pub user_id: UserId,
     /// Project that the token is scoped to, or `None` for a domain-scoped token.
     pub scope_project: Option<ProjectId>,
-    /// Authentication methods that were used to obtain the token, such as `password` or `token` (spec section 3.2).
+    /// Authentication methods that were used to obtain the token, such as `password` or `token` (API spec section 3.2).
     pub issued_by_methods: Vec<String>,
     /// Time when the token was issued, as a Unix timestamp in seconds.
     pub issued_at: i64,

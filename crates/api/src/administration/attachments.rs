@@ -164,7 +164,7 @@ async fn find_optional_project(
     }
 }
 
-/// Returns an error if the policy model does not allow attaching the policy to this user or group (spec section 4.1).
+/// Returns an error if the policy model does not allow attaching the policy to this user or group (API spec section 4.1).
 ///
 /// Role-based policies can be attached only to groups, either for all projects or for a single project.
 /// Identity policies can be attached to users and groups, but only for all projects.

@@ -1,4 +1,4 @@
-//! Parses sign-in requests, which contain `auth.identity` and `auth.scope` (spec section 3.2).
+//! Parses sign-in requests, which contain `auth.identity` and `auth.scope` (TaurusDB API spec, section 3.2).
 
 use clew_model::ErrorEntry;
 use secrecy::SecretString;

@@ -1,4 +1,4 @@
-//! Validates and revokes the token in `X-Subject-Token` (spec section 3.2).
+//! Validates and revokes the token in `X-Subject-Token` (TaurusDB API spec, section 3.2).
 
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};

@@ -1,4 +1,4 @@
-//! Response body for the token routes (spec section 3.2).
+//! Response body for the token routes (TaurusDB API spec, section 3.2).
 
 use clew_iam::decision::Grant;
 use clew_iam::policy::PermissionModel;

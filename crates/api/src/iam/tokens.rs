@@ -1,4 +1,4 @@
-//! Creates tokens for users who authenticate with a password (spec section 3.2).
+//! Creates tokens for users who authenticate with a password (TaurusDB API spec, section 3.2).
 
 use axum::Extension;
 use axum::extract::{RawQuery, Request, State};

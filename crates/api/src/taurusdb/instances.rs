@@ -16,7 +16,7 @@ use crate::json::Json;
 use crate::query::Query;
 use wire::{InstanceApiVersion, InstanceListResponse, InstanceResponse};
 
-/// Filters and page parameters of the instance list (spec section 3.3).
+/// Filters and page parameters of the instance list (TaurusDB API spec, section 3.3).
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]

@@ -1,4 +1,4 @@
-//! Projects and domains of the caller (spec sections 3.1 and 8.3).
+//! Projects and domains of the caller (TaurusDB API spec, sections 3.1 and 8.3).
 
 use http::Method;
 use serde_json::{Value, json};

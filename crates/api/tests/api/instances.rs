@@ -1,4 +1,4 @@
-//! Instance list and detail (spec sections 3.3 and 3.4).
+//! Instance list and detail (TaurusDB API spec, sections 3.3 and 3.4).
 
 use http::Method;
 use serde_json::{Value, json};

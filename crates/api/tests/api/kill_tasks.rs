@@ -1,4 +1,4 @@
-//! Kill tasks (spec section 2.8).
+//! Kill tasks (TaurusDB API spec, section 2.8).
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Sign-in with a password, and the scope of tokens (spec section 3.2).
+//! Sign-in with a password, and the scope of tokens (TaurusDB API spec, section 3.2).
 
 use clew_store::{Grantee, NewUser, PolicyRef};
 use http::Method;

@@ -1,4 +1,4 @@
-//! Slow session threshold (spec section 2.9).
+//! Slow session threshold (TaurusDB API spec, section 2.9).
 
 use clew_model::InstanceId;
 use http::Method;

@@ -1,4 +1,4 @@
-//! Tags of instances (spec section 3.5).
+//! Tags of instances (TaurusDB API spec, section 3.5).
 
 use http::Method;
 use serde_json::{Value, json};

@@ -6,9 +6,9 @@ use clew_model::{Instance, Tag};
 use super::{InstanceInventory, ProjectArgs, parse_tag, render, require_instance};
 use crate::error::CliError;
 
-/// Maximum number of characters in a tag key (spec section 3.5).
+/// Maximum number of characters in a tag key (TaurusDB API spec, section 3.5).
 const MAX_TAG_KEY_CHARS: usize = 36;
-/// Maximum number of characters in a tag value (spec section 3.5).
+/// Maximum number of characters in a tag value (TaurusDB API spec, section 3.5).
 const MAX_TAG_VALUE_CHARS: usize = 43;
 
 /// Add tags to an instance or replace the values of existing tags.

@@ -16,7 +16,7 @@ const DOMAIN_PATHS: &str = r"^/clew/v1/(?!\{project_id\})";
 const EXCLUDED_PATHS: &str = "/stream$|^/clew/v1/console/session";
 
 /// Checks of responses: no server errors, and no undocumented status, content type, header or body.
-/// Omitted: unknown methods return 405, because the cloud returns 404 (spec section 5.3).
+/// Omitted: unknown methods return 405, because the cloud returns 404 (TaurusDB API spec, section 5.3).
 /// Omitted: every valid request is accepted, because a schema cannot describe the existing ids.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
                       response_schema_conformance";

@@ -102,7 +102,7 @@ async fn no_secret_is_stored_logged_or_returned_in_clear_text() {
     let mut responses = Vec::new();
     let mut record_response = async |name: &str, request: reqwest::RequestBuilder| {
         let mut response = request.send().await.unwrap();
-        // Token validation returns the validated token in this header (spec section 3.2).
+        // Token validation returns the validated token in this header (TaurusDB API spec, section 3.2).
         response.headers_mut().remove("x-subject-token");
         let seen = format!("{:?} {:?} ", response.status(), response.headers());
         responses.push((

@@ -1,4 +1,4 @@
-//! Patterns for SQL throttling rules, built from the words of a statement template (API spec, section 2.10).
+//! Patterns for SQL throttling rules, built from the words of a statement template (TaurusDB API spec, section 2.10).
 
 use crate::template::collect_sql_template_words;
 

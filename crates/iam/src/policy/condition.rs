@@ -1,4 +1,4 @@
-//! Conditions in policy statements. A condition has a key, an operator and expected values (spec section 4.7).
+//! Conditions in policy statements. A condition has a key, an operator and expected values (API spec, section 4.7).
 
 use std::borrow::Cow;
 use std::net::IpAddr;

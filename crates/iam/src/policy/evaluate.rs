@@ -59,7 +59,7 @@ impl Statement {
 
     /// Returns true if the requested resource matches the statement's resource patterns.
     ///
-    /// An action without a resource type matches only the resource `*` (spec section 4.3).
+    /// An action without a resource type matches only the resource `*` (TaurusDB API spec, section 4.3).
     /// For an action without a resource type, a Deny with `NotResource` matches, but an Allow does not.
     /// For example, an Allow whose `NotResource` names one instance does not match an action on the project.
     fn matches_resource(&self, model: PermissionModel, request: &EvaluationRequest<'_>) -> bool {
@@ -72,7 +72,7 @@ impl Statement {
 
     /// Returns a mismatch if the request does not satisfy the condition.
     ///
-    /// Actions without condition keys do not support conditions on a resource (spec section 4.7).
+    /// Actions without condition keys do not support conditions on a resource (TaurusDB API spec, section 4.7).
     /// For an action without condition keys, an Allow with a condition on a resource does not match.
     /// For an action without condition keys, a Deny evaluates a condition on a resource as if the key were missing.
     fn find_condition_mismatch<'s>(

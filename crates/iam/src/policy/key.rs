@@ -1,4 +1,4 @@
-//! Defines all condition keys (spec section 4.7) and resolves the values of condition keys in a request.
+//! Defines all condition keys (TaurusDB API spec, section 4.7) and resolves the values of condition keys in a request.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Table of all condition operators (spec section 4.7).
+//! Table of all condition operators (TaurusDB API spec, section 4.7).
 
 use std::cmp::Ordering;
 

@@ -1,4 +1,4 @@
-//! Wildcard patterns: `*` matches any sequence of characters, and `?` matches exactly one character (spec section 4.3).
+//! Wildcard patterns: `*` matches any sequence of characters, and `?` matches exactly one character (API spec section 4.3).
 //!
 //! Users can define arbitrary patterns, so matching must never take exponential time.
 //! A case-sensitive pattern without `?` is matched in linear time by searching for each literal between the stars.

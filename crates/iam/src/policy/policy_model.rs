@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::action::Action;
 
-/// Permission model of a policy (spec section 4.1). Policies of one model never match action names of the other model.
+/// Permission model of a policy (API spec section 4.1). Policies of one model never match action names of the other model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum PermissionModel {
     /// Model for role policies (versions 1.0 and 1.1), which refer to actions by alias.

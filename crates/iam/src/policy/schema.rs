@@ -1,4 +1,4 @@
-//! Allowed elements and limits for each policy document version (spec sections 4.3 and 4.5).
+//! Allowed elements and limits for each policy document version (TaurusDB API spec, sections 4.3 and 4.5).
 
 use crate::policy::policy_model::PermissionModel;
 use crate::policy::spanned_json::MAX_POLICY_DOCUMENT_BYTES;
@@ -33,7 +33,7 @@ pub(super) struct DocumentSchema {
     pub(super) limits: DocumentLimits,
 }
 
-/// Limits for version 1.0 and 1.1 policy documents (spec section 4.5).
+/// Limits for version 1.0 and 1.1 policy documents (TaurusDB API spec, section 4.5).
 const ROLE_POLICY_LIMITS: DocumentLimits = DocumentLimits {
     text_chars: 6_144,
     statements: 8,

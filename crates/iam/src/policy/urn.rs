@@ -1,4 +1,4 @@
-//! Uniform resource names (URNs) in policies: `service:region:domain:type:path` (spec section 4.4).
+//! Uniform resource names (URNs) in policies: `service:region:domain:type:path` (TaurusDB API spec, section 4.4).
 
 use crate::action::ActionTargetType;
 use crate::policy::pattern::{self, CaseSensitivity};
@@ -39,7 +39,7 @@ pub(super) enum ResourcePattern {
     Any,
     /// URN pattern. Each part may contain wildcards, but `*` never matches a colon.
     Urn([String; 5]),
-    /// Legacy resource of another service (spec section 4.5). It matches no Clew resource.
+    /// Legacy resource of another service (TaurusDB API spec, section 4.5). It matches no Clew resource.
     Foreign(String),
 }
 

@@ -353,7 +353,7 @@ fn node_from_row(row: &Row) -> Result<Node, StoreError> {
 }
 
 /// Parses a text filter as an exact value or a substring.
-/// The filter `*part` matches values that contain `part` (spec section 3.3).
+/// The filter `*part` matches values that contain `part` (TaurusDB API spec, section 3.3).
 fn parse_text_filter(filter: Option<&str>) -> (Option<&str>, Option<&str>) {
     match filter.map(|text| (text, text.strip_prefix('*'))) {
         None => (None, None),

@@ -15,7 +15,7 @@ use crate::error::StoreError;
 use crate::kill_tasks::{KillTask, KillTaskState, NewKillTask};
 use crate::store::Store;
 
-/// Maximum number of running kill tasks per instance (spec section 2.8).
+/// Maximum number of running kill tasks per instance (TaurusDB API spec, section 2.8).
 const MAX_RUNNING_KILL_TASKS: u32 = 5;
 /// Maximum number of stored kill tasks per instance, including finished tasks.
 const MAX_STORED_KILL_TASKS: u32 = 100;

@@ -1,5 +1,5 @@
 //! Queries for the instances' slow-session thresholds.
-//! A session is slow if it exceeds the threshold of its instance (spec section 2.9).
+//! A session is slow if it exceeds the threshold of its instance (TaurusDB API spec, section 2.9).
 
 use clew_model::{AuditEvent, InstanceId, Origin, ProjectId, SlowSessionThreshold};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Queries for instance tags (spec section 3.5).
+//! Queries for instance tags (TaurusDB API spec, section 3.5).
 
 use std::collections::BTreeMap;
 

@@ -24,7 +24,7 @@ pub(crate) enum Document {
     Text(String),
 }
 
-/// Policy document in the syntax of its version (spec sections 4.3 and 4.5).
+/// Policy document in the syntax of its version (TaurusDB API spec, sections 4.3 and 4.5).
 #[derive(ToSchema)]
 #[serde(rename_all = "PascalCase")]
 #[allow(dead_code, reason = "schema of a document that `clew_iam` parses")]

@@ -16,7 +16,7 @@ fn depth_and_length_are_limited() {
     assert!(only_error(&"[".repeat(100_000_000)).contains("the maximum is 65536"));
 }
 
-/// Each limit is tested at its value and one past it (spec section 4.5).
+/// Each limit is tested at its value and one past it (TaurusDB API spec, section 4.5).
 #[test]
 fn versions_1_x_have_limits_and_5_0_has_none() {
     let list = |count: usize, item: &str| vec![item.to_owned(); count];
