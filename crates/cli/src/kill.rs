@@ -114,6 +114,12 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     };
     let before =
         if report.selected.sessions.is_empty() { None } else { Some(KillBaseline::read_state(&node, &limits).await) };
+    if let Some(Ok(before)) = &before
+        && *before.server() != read.server
+    {
+        let refusal = format!("{}; nothing was killed", KillRefusal::AnotherServer);
+        return Err(CliError::new_refusal(refusal));
+    }
     let outcomes = kill_sessions(&node, &report.selected.sessions, kind, &read, &protected, &limits).await?;
     let outcomes = report.outcomes_by_session_id(&outcomes);
     if let Some(audit) = audit {

@@ -7,17 +7,8 @@ use clew_model::Session;
 use crate::internal_sessions::is_internal_session;
 
 /// Accounts of cloud vendors and server components that are protected by default.
-const DEFAULT_PROTECTED_ACCOUNTS: [&str; 9] = [
-    "rdsadmin",
-    "rdsbackup",
-    "rdsmetric",
-    "rdsRepl",
-    "mysql.sys",
-    "mysql.session",
-    "mysql.infoschema",
-    "mariadb.sys",
-    "event_scheduler",
-];
+const DEFAULT_PROTECTED_ACCOUNTS: [&str; 8] =
+    ["rdsadmin", "rdsbackup", "rdsmetric", "rdsRepl", "mysql.sys", "mysql.session", "mysql.infoschema", "mariadb.sys"];
 
 /// Names of accounts whose sessions are never killed.
 ///

@@ -78,7 +78,7 @@ function sum(one: KillEffect | null, other: KillEffect | null): KillEffect | nul
   const rows = one.rows_rolled_back === null || other.rows_rolled_back === null ? null : one.rows_rolled_back + other.rows_rolled_back;
   const unblocked = [...new Set([...one.unblocked, ...other.unblocked])];
   const waiting = [...new Set([...one.still_waiting, ...other.still_waiting])].filter((id) => !unblocked.includes(id));
-  return { rows_rolled_back: rows, unblocked, still_waiting: waiting, unknown: one.unknown ?? other.unknown };
+  return { rows_rolled_back: rows, unblocked, still_waiting: waiting, hidden_waits: one.hidden_waits || other.hidden_waits, unknown: one.unknown ?? other.unknown };
 }
 
 export const kills = (nodeRef: NodeRef, limit: number, offset: number, signal?: AbortSignal) =>

@@ -245,6 +245,7 @@ export const en = {
   "sum.unblocked.preview": "sessions unblocked (maximum)",
   "sum.unblocked": "sessions unblocked",
   "sum.waiting": "sessions still waiting",
+  "kill.hidden-waits": "Some waiting sessions are not visible, so more sessions may have been unblocked.",
   "kill.effect-unknown": "The numbers of rolled-back rows and unblocked sessions are unknown:",
   "risks": "Risks",
   "outcome.would_kill": "will be killed",

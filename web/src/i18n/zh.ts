@@ -247,6 +247,7 @@ export const zh: Record<MessageKey, string> = {
   "sum.unblocked.preview": "最多解除阻塞的会话",
   "sum.unblocked": "已解除阻塞的会话",
   "sum.waiting": "仍在等待的会话",
+  "kill.hidden-waits": "部分等待中的会话不可见，实际解除阻塞的会话可能更多。",
   "kill.effect-unknown": "回滚行数和解除阻塞的会话数未知：",
   "risks": "风险",
   "outcome.would_kill": "将被Kill",

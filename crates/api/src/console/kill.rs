@@ -132,13 +132,21 @@ pub(crate) async fn kill_sessions(
     let (costs, mut outcomes, effect) = if request.preview {
         (Some(preview::read_kill_impact(&service, &target.node, &found).await), HashMap::new(), None)
     } else {
-        let victims: Vec<Session> = request.matching_sessions(&found, &skip_reasons).into_iter().cloned().collect();
+        let mut victims: Vec<Session> = request.matching_sessions(&found, &skip_reasons).into_iter().cloned().collect();
         let before = if victims.is_empty() {
             None
         } else {
             let read = async |limits| KillBaseline::read_state(&target.node.url, &limits).await;
             Some(service.read_node_or_failure(&target.node, read).await)
         };
+        // Behind a load balancer, the connections of this request may lead to different servers.
+        let is_another_server =
+            before.as_ref().is_some_and(|before| before.as_ref().is_ok_and(|before| *before.server() != read.server));
+        if is_another_server {
+            let refused =
+                victims.drain(..).map(|victim| (victim.id, describe_kill_refusal(KillRefusal::AnotherServer)));
+            skip_reasons.extend(refused);
+        }
         let work =
             async |limits| match execute_kills(&service, &caller, &target, &request, victims, read.clone(), limits)
                 .await

@@ -143,7 +143,7 @@ impl KillReport {
             None => Value::Null,
             Some(Ok(effect)) => json!({
                 "rows_rolled_back": effect.rows_rolled_back, "unblocked": effect.unblocked,
-                "still_waiting": effect.still_waiting, "unknown": null,
+                "still_waiting": effect.still_waiting, "hidden_waits": effect.hides_waits, "unknown": null,
             }),
             Some(Err(failure)) => json!({
                 "rows_rolled_back": null, "unblocked": [], "still_waiting": [], "unknown": failure.to_string(),
@@ -195,7 +195,14 @@ pub(super) fn render_kill_outcomes(
     }
     match effect {
         None => {}
-        Some(Ok(effect)) => text.push_str(&format_kill_effect(effect)),
+        Some(Ok(effect)) => {
+            let is_rolling_back =
+                outcomes.iter().any(|(_, outcome)| matches!(outcome, KillOutcome::RollingBack { .. }));
+            text.push_str(&format_kill_effect(effect, is_rolling_back));
+            if effect.hides_waits {
+                text.push_str("note: some waiting sessions are not visible; clew locks shows the reason\n");
+            }
+        }
         Some(Err(failure)) => {
             let _ = writeln!(text, "effect unknown: {failure}");
         }
@@ -204,10 +211,12 @@ pub(super) fn render_kill_outcomes(
 }
 
 /// Formats the effect of a kill, such as `1 row rolled back; 2 sessions unblocked, 1 still waiting`.
-fn format_kill_effect(effect: &KillEffect) -> String {
+/// `is_rolling_back` is true if the server has not rolled back all rows yet.
+fn format_kill_effect(effect: &KillEffect, is_rolling_back: bool) -> String {
     let count =
         |count: u64, one: &str, many: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {many}") };
     let rows = match effect.rows_rolled_back {
+        Some(rows) if is_rolling_back => count(rows, "row rolled back so far", "rows rolled back so far"),
         Some(rows) => count(rows, "row rolled back", "rows rolled back"),
         None => "number of rolled-back rows unknown".to_owned(),
     };

@@ -49,7 +49,7 @@ fn only_user_sessions_above_the_threshold_qualify() {
         (with_change(|session| session.command = b"Connect".to_vec()), false),
         (with_change(|session| session.command = b"Binlog Dump".to_vec()), false),
         (with_change(|session| session.user = b"system user".to_vec()), false),
-        (with_change(|session| session.user = b"event_scheduler".to_vec()), false),
+        (with_change(|session| session.user = b"event_scheduler".to_vec()), true),
         (with_change(|session| session.user = b"rdsadmin".to_vec()), false),
         (with_change(|session| session.user = b"billing".to_vec()), false),
         (with_change(|session| session.statement = None), false),

@@ -9,7 +9,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{KillOutcome, KillTarget};
 use crate::limits::ReadLimits;
-use crate::locks::read_lock_waits;
+use crate::locks::{read_lock_waits, read_locks_for_kill};
+use crate::server_instance::ServerInstance;
 use crate::transactions::INNODB_TRX_REFRESH_INTERVAL;
 
 /// Timeout for a single read of the lock waits. Limits how long a slow server can delay a kill.
@@ -26,6 +27,8 @@ pub struct KillBaseline {
     /// Number of modified rows by session id, or `None` if the account cannot read transactions.
     rows: Option<HashMap<u64, u64>>,
     graph: WaitGraph,
+    hides_waits: bool,
+    server: ServerInstance,
     read_at: Instant,
 }
 
@@ -39,14 +42,25 @@ pub struct KillEffect {
     pub unblocked: Vec<u64>,
     /// Ids of the sessions that were waiting for a killed session, directly or transitively, and still wait.
     pub still_waiting: Vec<u64>,
+    /// True if Clew cannot read all lock waits of the server, so the kills may have unblocked more sessions.
+    pub hides_waits: bool,
 }
 
 impl KillBaseline {
     /// Reads the transactions and lock waits. If this fails, callers send the kill anyway.
     pub async fn read_state(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
-        let observed = read_lock_waits(node, &cap_read_timeouts(limits)).await?;
+        let (server, observed) = read_locks_for_kill(node, &cap_read_timeouts(limits)).await?;
+        let transaction_limitations = [LimitationKind::NoTransactions, LimitationKind::PartOfTransactions];
+        let hides_waits =
+            observed.limitations.iter().any(|limitation| !transaction_limitations.contains(&limitation.kind));
         let (rows, graph) = (count_modified_rows_by_session(&observed), build_wait_graph(&observed));
-        Ok(Self { rows, graph, read_at: Instant::now() })
+        Ok(Self { rows, graph, hides_waits, server, read_at: Instant::now() })
+    }
+
+    /// Returns the server instance whose transactions and lock waits were read.
+    #[must_use]
+    pub fn server(&self) -> &ServerInstance {
+        &self.server
     }
 
     /// Returns the number of sessions that wait for `session`, directly or transitively.
@@ -71,7 +85,11 @@ impl KillBaseline {
         let max_unblocked = self.graph.find_unblocked_participants(&gone).len();
         let rows_before = self.rows.as_ref().map(|rows| sum_modified_rows(rows, &killed));
         if waiters.is_empty() && rows_before.is_none_or(|rows| rows == 0) {
-            return Ok(KillEffect { rows_rolled_back: rows_before, ..KillEffect::default() });
+            return Ok(KillEffect {
+                rows_rolled_back: rows_before,
+                hides_waits: self.hides_waits,
+                ..KillEffect::default()
+            });
         }
         // An earlier read would return the cached data of the baseline.
         sleep_until(self.read_at + INNODB_TRX_REFRESH_INTERVAL).await;
@@ -88,7 +106,12 @@ impl KillBaseline {
                 || rows_before.zip(rows_after).is_none_or(|(before, after)| before == 0 || after < before);
             if (unblocked.len() >= max_unblocked && has_rolled_back) || poll == MAX_KILL_EFFECT_POLLS {
                 let undone = rows_before.zip(rows_after).map(|(before, after)| before.saturating_sub(after));
-                return Ok(KillEffect { rows_rolled_back: undone, unblocked, still_waiting });
+                return Ok(KillEffect {
+                    rows_rolled_back: undone,
+                    unblocked,
+                    still_waiting,
+                    hides_waits: self.hides_waits,
+                });
             }
             sleep(pause).await;
             pause *= 2;

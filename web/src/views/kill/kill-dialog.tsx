@@ -78,6 +78,7 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
             {t("kill.effect-unknown")} {state.effect.unknown}
           </Note>
         )}
+        {state.effect?.unknown === null && state.effect.hidden_waits && <Note>{t("kill.hidden-waits")}</Note>}
         <VictimList results={state.results} />
       </Dialog>
     );

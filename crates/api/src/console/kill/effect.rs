@@ -10,13 +10,15 @@ use crate::AppState;
 /// Effect of kills, calculated from the transactions and lock waits before and after the kills.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillEffectView {
-    /// Number of rows that the killed sessions modified and that are rolled back; null if unknown
+    /// Number of rows that the server has rolled back so far for the killed sessions; null if unknown
     #[schema(required)]
     rows_rolled_back: Option<u64>,
     /// Thread ids of sessions that waited for a killed session and no longer wait
     unblocked: Vec<u64>,
     /// Thread ids of sessions that waited for a killed session and still wait
     still_waiting: Vec<u64>,
+    /// True if Clew cannot read all lock waits, so the kills may have unblocked more sessions
+    hidden_waits: bool,
     /// Reason why the effect is unknown; null if the effect is known
     #[schema(required)]
     unknown: Option<String>,
@@ -42,13 +44,14 @@ impl KillEffectView {
             Err(failure) => Err(failure),
         };
         Some(match effect {
-            Ok(KillEffect { rows_rolled_back, unblocked, still_waiting }) => {
-                Self { rows_rolled_back, unblocked, still_waiting, unknown: None }
+            Ok(KillEffect { rows_rolled_back, unblocked, still_waiting, hides_waits }) => {
+                Self { rows_rolled_back, unblocked, still_waiting, hidden_waits: hides_waits, unknown: None }
             }
             Err(failure) => Self {
                 rows_rolled_back: None,
                 unblocked: Vec::new(),
                 still_waiting: Vec::new(),
+                hidden_waits: true,
                 unknown: Some(failure.to_string()),
             },
         })
