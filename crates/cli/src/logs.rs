@@ -14,7 +14,9 @@ use json_format::JsonLogFormat;
 pub(crate) fn init_logging(filter: &str) -> Result<(), CliError> {
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| CliError::new_refusal(format!("invalid log filter {filter:?}: {error}")))?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Reporting a write error to stderr would panic if stderr is a closed pipe, for example after `clew serve 2>&1 | head`.
+    let logs =
+        tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         // A field can contain a message from a server, so escape sequences are removed and ANSI colours are disabled.
         let writer = || TerminalSanitizer::new(std::io::stderr(), false);

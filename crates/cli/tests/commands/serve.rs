@@ -269,3 +269,27 @@ async fn server_reports_truncation_of_the_audit_log() {
     child.wait().await.unwrap();
     pool.close().await;
 }
+
+#[tokio::test]
+async fn server_works_after_the_reader_of_its_log_has_exited() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    initialise(&dir).await;
+    let mut process = clew(&["serve", "--listen", "127.0.0.1:0", "--data-dir", dir.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut endpoint = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut endpoint).await.unwrap();
+    drop(process.stderr.take());
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    for _ in 0..3 {
+        let response = reqwest::get(format!("{}/readyz", endpoint.trim())).await.unwrap();
+        assert_eq!(response.status(), 200);
+    }
+    let pid = process.id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let status = tokio::time::timeout(Duration::from_secs(30), process.wait()).await.unwrap().unwrap();
+    assert!(status.success(), "{status}");
+}
