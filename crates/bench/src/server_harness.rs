@@ -7,7 +7,7 @@ use clew_client::{
     Client, ClientError, CollectionStatus, Credentials, FileSink, RequestId, Settings, StartCollectionRequest,
 };
 use clew_devtools::DevtoolsError;
-use clew_devtools::clew_server::{AccessKey, ClewProcess, Deployment};
+use clew_devtools::clew_server::{AccessKey, ClewProcess, Deployment, UNLIMITED_CONFIGURATION};
 use clew_devtools::command::Command;
 use clew_devtools::processes;
 use clew_iam::signature::{self, RequestToSign};
@@ -18,15 +18,6 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::error::BenchError;
 
-/// Configuration for `clew serve` that disables rate limits and connection limits.
-const SERVER_CONFIGURATION: &str = "[limits]
-principal_per_second = 0
-peer_per_second = 0
-streams_per_principal = 0
-long_polls_per_principal = 0
-[http]
-connections_per_peer = 0
-";
 /// Name of the built-in policy that grants the API client read-only access.
 const READ_ONLY_POLICY_NAME: &str = "TaurusDBReadOnlyAccessPolicy";
 /// Maximum number of concurrent API requests.
@@ -102,7 +93,7 @@ impl NodeInventory {
         arguments: &[&str],
         poll_interval: Option<Duration>,
     ) -> Result<RunningClewServer<'_>, BenchError> {
-        let process = self.deployment.start_server_with_arguments(arguments, SERVER_CONFIGURATION).await?;
+        let process = self.deployment.start_server_with_arguments(arguments, UNLIMITED_CONFIGURATION).await?;
         let credentials = &self.deployment.credentials;
         let mut settings = Settings::default();
         settings.poll_interval = poll_interval.unwrap_or(settings.poll_interval);

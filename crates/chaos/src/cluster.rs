@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use clew_client::{Client, Credentials, Settings};
+use clew_devtools::clew_server::UNLIMITED_CONFIGURATION;
 use clew_store::{ResultStore, S3Settings, Store, StoreLocation};
 use clew_testkit::{FaultProxy, PostgreSql, S3Server, toolchain};
 use serde::Deserialize;
@@ -26,15 +27,6 @@ pub(crate) const CLOCK_FAULT_WORKER_INDEX: usize = 2;
 pub(crate) const DISK_FAULT_WORKER_INDEX: usize = 3;
 /// Key prefix of the result objects on S3.
 pub(crate) const RESULT_KEY_PREFIX: &str = "clew";
-/// Clew configuration without rate limits and connection limits, because all clients share one IP address.
-const CLEW_CONFIGURATION: &str = "[limits]
-principal_per_second = 0
-peer_per_second = 0
-streams_per_principal = 0
-long_polls_per_principal = 0
-[http]
-connections_per_peer = 0
-";
 
 /// A running test cluster. Dropping the cluster stops all processes and removes their data directories.
 pub(crate) struct TestCluster {
@@ -89,7 +81,7 @@ impl TestCluster {
             metadata_proxies.push(FaultProxy::start(metadata).await.map_err(io_error("start a proxy to PostgreSQL"))?);
         }
         let configuration = directory.path().join("clew.toml");
-        fs::write(&configuration, CLEW_CONFIGURATION).map_err(io_error("write a configuration"))?;
+        fs::write(&configuration, UNLIMITED_CONFIGURATION).map_err(io_error("write a configuration"))?;
 
         let cli = CliContext { clew, directory: directory.path(), results: results_proxy.address() };
         let init = cli.build_process_environment(&metadata.url(), "data");

@@ -16,6 +16,16 @@ use crate::processes;
 /// Timeout for starting or stopping a Clew process.
 const START_STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Clew configuration without rate limits and connection limits, because all clients share one IP address.
+pub const UNLIMITED_CONFIGURATION: &str = "[limits]
+principal_per_second = 0
+peer_per_second = 0
+streams_per_principal = 0
+long_polls_per_principal = 0
+[http]
+connections_per_peer = 0
+";
+
 /// A temporary data directory with an initial domain. Dropping the value removes the directory.
 #[derive(Debug)]
 pub struct Deployment {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use clew_diagnose::KillRisk;
 use clew_diagnose::waits::{self, WaitParticipant};
-use clew_model::{Language, Limitation, LimitationKind, NodeUrl, Session, Transaction};
+use clew_model::{Language, LimitationKind, NodeUrl, Session, Transaction};
 use clew_mysql::{ReadLimits, read_kill_risks, read_lock_waits};
 
 use crate::limitations;
@@ -61,14 +61,11 @@ pub(super) async fn estimate_kill_impact(node: &NodeUrl, sessions: &[Session], l
     let graph = waits::build_wait_graph(&observed);
     let blocked_count =
         |id: &u64| Some((*id, graph.count_waiters(WaitParticipant::Session(*id)))).filter(|(_, count)| *count > 0);
-    let transaction_kinds = [LimitationKind::NoTransactions, LimitationKind::PartOfTransactions];
-    let (transaction_limitations, wait_limitations): (Vec<&Limitation>, Vec<&Limitation>) =
-        observed.limitations.iter().partition(|limitation| transaction_kinds.contains(&limitation.kind));
-    let hidden = transaction_limitations.iter().any(|limitation| limitation.kind == LimitationKind::NoTransactions);
+    let hidden = observed.transaction_limitations().any(|limitation| limitation.kind == LimitationKind::NoTransactions);
     let transactions = observed.transactions.iter().map(|facts| &facts.transaction);
     let transactions: HashMap<u64, Transaction> = transactions.map(|open| (open.session_id, open.clone())).collect();
-    let mut notes: String = transaction_limitations.into_iter().map(limitations::format_limitation).collect();
-    if !wait_limitations.is_empty() {
+    let mut notes: String = observed.transaction_limitations().map(limitations::format_limitation).collect();
+    if observed.hides_waits() {
         notes.push_str("note: some waiting sessions are not visible; clew locks shows the reason\n");
     }
     let risks = match read_kill_risks(node, sessions, &transactions, limits).await {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use clew_model::{Limitation, Session, Transaction};
+use clew_model::{Limitation, LimitationKind, Session, Transaction};
 
 use super::metadata::{LockStatus, MetadataLockMode, MetadataLockObject};
 
@@ -28,6 +28,23 @@ pub struct LockSnapshot {
     pub last_statements: BTreeMap<u64, Vec<Vec<u8>>>,
     /// Limitations of the input data.
     pub limitations: Vec<Limitation>,
+}
+
+impl LockSnapshot {
+    /// Returns the limitations of the transactions. All other limitations concern lock waits.
+    pub fn transaction_limitations(&self) -> impl Iterator<Item = &Limitation> {
+        self.limitations.iter().filter(|limitation| concerns_transactions(limitation))
+    }
+
+    /// Returns true if some lock waits may be missing.
+    #[must_use]
+    pub fn hides_waits(&self) -> bool {
+        !self.limitations.iter().all(concerns_transactions)
+    }
+}
+
+fn concerns_transactions(limitation: &Limitation) -> bool {
+    matches!(limitation.kind, LimitationKind::NoTransactions | LimitationKind::PartOfTransactions)
 }
 
 /// Session with its role.

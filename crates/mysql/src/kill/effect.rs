@@ -50,9 +50,7 @@ impl KillBaseline {
     /// Reads the transactions and lock waits. If this fails, callers send the kill anyway.
     pub async fn read_state(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
         let (server, observed) = read_locks_for_kill(node, &cap_read_timeouts(limits)).await?;
-        let transaction_limitations = [LimitationKind::NoTransactions, LimitationKind::PartOfTransactions];
-        let hides_waits =
-            observed.limitations.iter().any(|limitation| !transaction_limitations.contains(&limitation.kind));
+        let hides_waits = observed.hides_waits();
         let (rows, graph) = (count_modified_rows_by_session(&observed), build_wait_graph(&observed));
         Ok(Self { rows, graph, hides_waits, server, read_at: Instant::now() })
     }

@@ -112,7 +112,7 @@ async fn wrong_passwords_full_and_dead_servers_are_reported() {
         let failure = failure_of(&server.url_for_account("clew", "wrong"), &QUICK).await;
         assert_eq!(failure.kind, FailureKind::AccessDenied, "{failure}");
         assert!(!failure.detail.contains("wrong"), "{failure}");
-        let failure = failure_of(&server.url_for_account("nobody", "x"), &QUICK).await;
+        let failure = failure_of(&server.url_for_account("no_such_account", "x"), &QUICK).await;
         assert_eq!(failure.kind, FailureKind::AccessDenied, "{failure}");
 
         let full = open_idle_sessions(&server, 10).await.unwrap();
