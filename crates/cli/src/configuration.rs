@@ -7,6 +7,7 @@ use std::time::Duration;
 use clew_api::{AllowedHosts, ApiSettings, RateLimitSettings, TrustedProxies};
 use clew_diagnose::ProtectedAccounts;
 use clew_model::Zone;
+use clew_mysql::ByteLimits;
 use clew_store::StoreLocation;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,10 @@ pub(crate) struct NodeSettings {
     pub(crate) connect_timeout: SignedDuration,
     /// Maximum number of bytes received from a node in one read operation.
     pub(crate) max_bytes: u64,
+    /// Maximum number of bytes of a row. Clew truncates the statement of a longer row.
+    pub(crate) max_row_bytes: usize,
+    /// Maximum number of bytes of rows that one read operation holds in memory.
+    pub(crate) max_memory_bytes: usize,
 }
 
 /// Result storage settings.
@@ -178,8 +183,26 @@ impl Default for NodeSettings {
         Self {
             timeout: to_signed_duration(limits.read_timeout),
             connect_timeout: to_signed_duration(limits.connect_timeout),
-            max_bytes: limits.max_bytes,
+            max_bytes: limits.bytes.per_read,
+            max_row_bytes: limits.bytes.per_row,
+            max_memory_bytes: limits.bytes.in_memory,
         }
+    }
+}
+
+impl NodeSettings {
+    fn byte_limits(&self) -> Result<ByteLimits, CliError> {
+        let (per_row, min) = (self.max_row_bytes, ByteLimits::MIN_PER_ROW);
+        if per_row < min {
+            return Err(CliError::new_refusal(format!(
+                "nodes.max_row_bytes is {per_row}; expected at least {min}, so that the columns before the statement fit"
+            )));
+        }
+        Ok(ByteLimits {
+            per_read: require_positive_number("nodes.max_bytes", self.max_bytes)?,
+            per_row,
+            in_memory: require_positive_number("nodes.max_memory_bytes", self.max_memory_bytes)?,
+        })
     }
 }
 
@@ -284,7 +307,7 @@ impl Configuration {
             limits: clew_mysql::ReadLimits {
                 read_timeout: require_positive_duration("nodes.timeout", self.nodes.timeout)?,
                 connect_timeout: require_positive_duration("nodes.connect_timeout", self.nodes.connect_timeout)?,
-                max_bytes: require_positive_number("nodes.max_bytes", self.nodes.max_bytes)?,
+                bytes: self.nodes.byte_limits()?,
             },
             ..clew_worker::WorkerSettings::default()
         })
@@ -411,6 +434,20 @@ mod tests {
         assert!(format!("{error:?}").contains("collections.per_node must be at least 1"));
         let error = parse_configuration("[results]\nretention = \"-1h\"").unwrap().worker_settings().unwrap_err();
         assert!(format!("{error:?}").contains("results.retention must be longer than 0"));
+    }
+
+    #[test]
+    fn byte_limits_of_nodes_are_validated_and_used() {
+        let limits = |keys: &str| {
+            parse_configuration(&format!("[nodes]\n{keys}")).unwrap().worker_settings().map(|set| set.limits.bytes)
+        };
+        assert_eq!(limits("").unwrap(), ByteLimits::default());
+        let set = limits("max_bytes = 7\nmax_row_bytes = 65536\nmax_memory_bytes = 9").unwrap();
+        assert_eq!(set, ByteLimits { per_read: 7, per_row: 65_536, in_memory: 9 });
+        for key in ["max_bytes", "max_row_bytes", "max_memory_bytes"] {
+            let error = format!("{:?}", limits(&format!("{key} = 0")).unwrap_err());
+            assert!(error.contains(&format!("nodes.{key}")) && error.contains("at least"), "{error}");
+        }
     }
 
     #[test]

@@ -63,7 +63,9 @@ Configuration file with all keys at their defaults:
   [nodes]
   timeout = \"10s\"
   connect_timeout = \"5s\"
-  max_bytes = 1073741824       # per read of a node
+  max_bytes = 1073741824       # received per read of a node
+  max_row_bytes = 67108864     # per row; longer statements are truncated
+  max_memory_bytes = 268435456 # rows in memory per read
   [results]
   location = \"\"                # such as \"s3://bucket/prefix\"
   retention = \"24h\"

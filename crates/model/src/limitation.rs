@@ -49,6 +49,8 @@ pub enum LimitationKind {
     LostConnectAttributes,
     /// The account lacks the privilege to set a session variable that affects the results.
     SettingRefused,
+    /// A statement of an abandoned read operation may still run on the server, because Clew did not kill it.
+    StatementNotKilled,
 }
 
 /// Missing or inaccurate data in a snapshot, with its cause and fix.

@@ -38,12 +38,12 @@ pub(crate) use error::{Error, ServerError};
 use packets::PacketStream;
 pub(crate) use result_set::{ResultSetRows, RowCells};
 
+use crate::limits::ByteLimits;
+
 /// Maximum size of a handshake or authentication packet, in bytes.
 const MAX_HANDSHAKE_PACKET_BYTES: usize = 64 << 10;
 /// Maximum size of one row in a buffered result set, in bytes.
 const MAX_BUFFERED_ROW_BYTES: usize = 1 << 20;
-/// Maximum memory for a buffered result set, in bytes.
-const MAX_BUFFERED_RESULT_BYTES: usize = 256 << 20;
 /// Memory overhead per buffered row in bytes, in addition to the row data.
 const BUFFERED_ROW_OVERHEAD_BYTES: usize = 64;
 /// Maximum packet size that the client advertises to the server: 1 GiB, the upper limit of `max_allowed_packet`.
@@ -90,6 +90,8 @@ pub(crate) struct Client {
     /// Connection tag, which identifies the connection in the process list. Sent in a comment before each statement.
     tag: String,
     in_flight: InFlightFlag,
+    /// Size limits for received data.
+    pub(crate) bytes: ByteLimits,
 }
 
 /// Set while a statement is in flight: from sending the statement until the complete result set has been read.
@@ -115,10 +117,10 @@ impl Client {
         socket: Socket,
         node: &NodeUrl,
         tag: String,
-        max_received: u64,
+        bytes: ByteLimits,
     ) -> Result<Self, Error> {
         let is_loopback = socket.peer.ip().is_loopback();
-        let mut packets = PacketStream::new(Box::new(socket.stream), max_received);
+        let mut packets = PacketStream::new(Box::new(socket.stream), bytes.per_read);
         let first = packets.peek_bytes(5).await?;
         if first.is_empty() {
             return Err(Error::connection_closed_error());
@@ -143,7 +145,7 @@ impl Client {
             packets.write_packet(&serialize_packet_payload(&request)).await?;
             let (stream, sequence) = packets.into_parts();
             let stream = tls::perform_tls_handshake(node, stream).await?;
-            packets = PacketStream::new(Box::new(stream), max_received).with_sequence_number(sequence);
+            packets = PacketStream::new(Box::new(stream), bytes.per_read).with_sequence_number(sequence);
         }
         let channel =
             ChannelSecurity { encrypted, verified: encrypted && tls::authenticates_server(node), is_loopback };
@@ -163,7 +165,7 @@ impl Client {
         packets.write_packet(&serialize_packet_payload(&response)).await?;
         exchange.authenticate(&mut packets).await?;
         let handshake_connection_id = greeting.connection_id();
-        Ok(Self { packets, handshake_connection_id, tag, in_flight: InFlightFlag::default() })
+        Ok(Self { packets, handshake_connection_id, tag, in_flight: InFlightFlag::default(), bytes })
     }
 
     /// Returns a shared handle to the client's in-flight flag. The handle may outlive the client.
@@ -171,7 +173,8 @@ impl Client {
         self.in_flight.clone()
     }
 
-    /// Sends a statement and returns its result set. Each row is truncated to `max_row` bytes.
+    /// Sends a statement and returns its result set.
+    /// Each row is truncated to `max_row` bytes or to [`ByteLimits::per_row`], whichever is less.
     pub(crate) async fn query(&mut self, statement: &str, max_row: usize) -> Result<ResultSetRows<'_>, Error> {
         let mut payload = Vec::with_capacity(statement.len() + self.tag.len() + 8);
         payload.push(COM_QUERY);
@@ -181,7 +184,7 @@ impl Client {
         payload.extend_from_slice(statement.as_bytes());
         self.in_flight.set_in_flight(true);
         self.packets.write_command(&payload).await?;
-        ResultSetRows::open_result_set(&mut self.packets, &self.in_flight, max_row).await
+        ResultSetRows::open_result_set(&mut self.packets, &self.in_flight, max_row.min(self.bytes.per_row)).await
     }
 
     /// Runs a statement and returns all rows. Fails if the result set exceeds the limits for buffered result sets.
@@ -198,15 +201,13 @@ impl Client {
         statement: &str,
         mut consume: impl FnMut(T),
     ) -> Result<(), Error> {
+        let limit = self.bytes.in_memory;
         let mut rows = self.query(statement, MAX_BUFFERED_ROW_BYTES).await?;
         let mut count = 0;
         while let Some(row) = rows.next_row().await? {
             count += 1;
-            if rows.total_bytes() + count * BUFFERED_ROW_OVERHEAD_BYTES > MAX_BUFFERED_RESULT_BYTES {
-                return Err(Error::TooLarge {
-                    what: "bytes in one result set",
-                    limit: MAX_BUFFERED_RESULT_BYTES as u64,
-                });
+            if rows.total_bytes() + count * BUFFERED_ROW_OVERHEAD_BYTES > limit {
+                return Err(Error::TooLarge { what: "bytes in one result set", limit: limit as u64 });
             }
             consume(T::from_row_opt(row)?);
         }

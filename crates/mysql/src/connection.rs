@@ -11,12 +11,12 @@ use crate::clock::{self, ClockReading};
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::flavor::Flavor;
 use crate::kill_on_drop::KillOnDropGuard;
-use crate::limits::ReadLimits;
+use crate::limits::{ByteLimits, ReadLimits};
 use crate::own_sessions::OwnSessionFilter;
 use crate::raw_connection::RawConnection;
 use crate::server_instance::ServerInstance;
 use crate::session_variables::SessionVariableSetup;
-use crate::{failure, refused_logins, server_instance, statements};
+use crate::{failure, refused_logins, server_instance, statements, unkilled_statements};
 
 /// Connection for running statements on a monitored server.
 #[derive(Debug)]
@@ -55,10 +55,10 @@ impl Connection {
         if let Some(failure) = refused_logins::find_refused_login_failure(node, permit.requested_at()) {
             return Err(failure);
         }
-        let connected = timeout(limits.connect_timeout, RawConnection::connect(node, &address, limits.max_bytes)).await;
+        let connected = timeout(limits.connect_timeout, RawConnection::connect(node, &address, limits.bytes)).await;
         let raw = connected
             .unwrap_or_else(|_| Err(failure::timeout_failure(&address, "connecting", limits.connect_timeout)))?;
-        Self::set_up_connection(raw, node, permit, deadline, limits.max_bytes).await
+        Self::set_up_connection(raw, node, permit, deadline, limits.bytes).await
     }
 
     async fn set_up_connection(
@@ -66,17 +66,19 @@ impl Connection {
         node: &NodeUrl,
         permit: ConnectionPermit,
         deadline: Instant,
-        max_bytes: u64,
+        bytes: ByteLimits,
     ) -> Result<Self, Failure> {
         let address = node.address();
         let reading = |error: Error| failure::failure_from_client_error(&error, &address);
         let since = permit.acquired_at();
-        let guard = KillOnDropGuard::new(node.clone(), raw.own.clone(), permit, raw.client.in_flight_flag(), max_bytes);
+        let mut guard = KillOnDropGuard::new(node.clone(), raw.own.clone(), permit, raw.client.in_flight_flag(), bytes);
         let version = raw.read_version_and_id().await.map_err(reading)?;
+        guard.set_server_host(&raw.server_host);
         let flavor = Flavor::from_version(&version);
         let left = deadline.saturating_duration_since(Instant::now());
-        let limitations =
+        let mut limitations =
             set_session_variables(&mut raw.client, SessionVariableSetup::new(flavor, left)).await.map_err(reading)?;
+        limitations.extend(unkilled_statements::find_unkilled_statement_limitation(&address));
         let id = raw.id;
         Ok(Self { raw, address, flavor, version, id, since, limitations, clock: None, guard })
     }
@@ -155,7 +157,7 @@ mod tests {
     const LIMITS: ReadLimits = ReadLimits {
         read_timeout: Duration::from_secs(40),
         connect_timeout: Duration::from_secs(20),
-        max_bytes: 1 << 30,
+        bytes: ByteLimits { per_read: 1 << 30, per_row: 64 << 20, in_memory: 256 << 20 },
     };
 
     #[tokio::test]

@@ -220,13 +220,13 @@ pub(crate) fn limitation_for_truncated_statements() -> Limitation {
     }
 }
 
-/// Creates the `Limitation` for `count` sessions whose statements were truncated because they exceed the size limit.
-pub(crate) fn limitation_for_oversized_statements(count: u64) -> Option<Limitation> {
+/// Creates the `Limitation` for `count` statements that were truncated because their rows exceed `max_row_bytes` bytes.
+pub(crate) fn limitation_for_oversized_statements(count: u64, max_row_bytes: usize) -> Option<Limitation> {
     (count > 0).then(|| Limitation {
         kind: LimitationKind::StatementsTruncated,
-        what: format!("Statements of {count} sessions are truncated after 64 MiB."),
-        why: "Clew reads at most 64 MiB of a statement, to limit its memory use.".to_owned(),
-        remedy: None,
+        what: format!("Statements of {count} sessions are truncated after about {} KiB.", max_row_bytes >> 10),
+        why: format!("Clew reads at most {max_row_bytes} bytes of a row, to limit its memory use."),
+        remedy: Some("Increase nodes.max_row_bytes in the configuration of clew serve or clew worker.".to_owned()),
     })
 }
 

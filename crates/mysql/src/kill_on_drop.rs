@@ -16,8 +16,10 @@ use tracing::{debug, warn};
 
 use crate::client::{Error, InFlightFlag};
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
+use crate::limits::ByteLimits;
 use crate::own_sessions::OwnSession;
 use crate::raw_connection::RawConnection;
+use crate::unkilled_statements::{NotKilledReason, record_unkilled_statement};
 use crate::{failure, process_list, statements};
 use statements::ER_NO_SUCH_THREAD;
 
@@ -47,9 +49,11 @@ const MAX_PROCESS_LIST_ROW_BYTES: usize = 4 << 10;
 #[derive(Debug)]
 struct AbandonedStatement {
     node: NodeUrl,
-    /// Maximum number of bytes received over the control connection.
-    max_bytes: u64,
+    /// Size limits for the data received over the control connection.
+    bytes: ByteLimits,
     own: Arc<OwnSession>,
+    /// Host of the server that runs the statement, or empty if it is unknown.
+    server_host: String,
     /// Connection permit of the dropped connection, released after the last kill attempt.
     permit: ConnectionPermit,
 }
@@ -68,21 +72,28 @@ enum KillAttemptOutcome {
     Killed,
     /// The statement has ended: no session is running it.
     Ended,
-    /// The session cannot be identified, or the control connection goes through a proxy.
+    /// The session cannot be identified, or the control connection goes through a proxy or reaches another server.
     Unidentified,
 }
 
 impl KillOnDropGuard {
     /// Creates a guard for the connection `own`. The guard holds on to `permit`.
-    /// `max_bytes` limits the number of bytes received over a control connection.
+    /// `bytes` limits the data received over a control connection.
     pub(crate) fn new(
         node: NodeUrl,
         own: Arc<OwnSession>,
         permit: ConnectionPermit,
         in_flight: InFlightFlag,
-        max_bytes: u64,
+        bytes: ByteLimits,
     ) -> Self {
-        Self { abandoned: Some(AbandonedStatement { node, max_bytes, own, permit }), in_flight }
+        Self { abandoned: Some(AbandonedStatement { node, bytes, own, server_host: String::new(), permit }), in_flight }
+    }
+
+    /// Stores the host of the server to which the connection leads.
+    pub(crate) fn set_server_host(&mut self, host: &str) {
+        if let Some(abandoned) = &mut self.abandoned {
+            host.clone_into(&mut abandoned.server_host);
+        }
     }
 
     /// Disarms the guard before the connection is closed normally.
@@ -111,16 +122,26 @@ pub async fn wait_for_pending_kills(limit: Duration) {
     PENDING_KILL_TASKS.reopen();
 }
 
+/// Kills an abandoned statement, or records that the statement may still run.
 async fn kill_abandoned_statement(abandoned: AbandonedStatement) {
+    let address = abandoned.permit.address();
+    if let Err(reason) = try_to_kill(&abandoned).await {
+        warn!(mysql.address = address, ?reason, "abandoned statement not killed, and may still run");
+        record_unkilled_statement(address, &abandoned.node.user, reason);
+    }
+}
+
+/// Attempts to kill an abandoned statement until it is killed or has ended.
+async fn try_to_kill(abandoned: &AbandonedStatement) -> Result<(), NotKilledReason> {
     let address = abandoned.permit.address();
     for delay in KILL_ATTEMPT_DELAYS {
         sleep(delay).await;
-        let (permit, control) = match timeout(KILL_ATTEMPT_STEP_TIMEOUT, open_control_connection(&abandoned)).await {
+        let (permit, control) = match timeout(KILL_ATTEMPT_STEP_TIMEOUT, open_control_connection(abandoned)).await {
             Ok(Ok(opened)) => opened,
             // Further failed logins could lock the account.
             Ok(Err(error)) if error.kind == FailureKind::AccessDenied => {
-                warn!(mysql.address = address, %error, "cannot kill abandoned statement, which may still run: the server refused the login");
-                return;
+                debug!(mysql.address = address, %error, "the server refused the login of the control connection");
+                return Err(NotKilledReason::LoginRefused);
             }
             Ok(Err(error)) => {
                 debug!(mysql.address = address, %error, "control connection failed; the kill of the abandoned statement is retried");
@@ -134,34 +155,24 @@ async fn kill_abandoned_statement(abandoned: AbandonedStatement) {
                 continue;
             }
         };
-        let attempt = timeout(KILL_ATTEMPT_STEP_TIMEOUT, attempt_kill(&abandoned, control)).await;
+        let attempt = timeout(KILL_ATTEMPT_STEP_TIMEOUT, attempt_kill(abandoned, control)).await;
         drop(permit);
         match attempt {
-            Ok(Ok(KillAttemptOutcome::Unidentified)) => {
-                warn!(
-                    mysql.address = address,
-                    "abandoned statement not killed, and may still run: its session cannot be identified behind a proxy or on another server"
-                );
-                return;
-            }
+            Ok(Ok(KillAttemptOutcome::Unidentified)) => return Err(NotKilledReason::Unidentified),
             Ok(Ok(outcome)) => {
                 debug!(mysql.address = address, ?outcome, "kill of abandoned statement completed");
-                return;
+                return Ok(());
             }
             Ok(Err(error)) => {
                 debug!(mysql.address = address, %error, "kill of abandoned statement failed; the kill is retried");
             }
             Err(_) => {
                 // A hung `SHOW PROCESSLIST` occupies a connection. Each further attempt would occupy another one.
-                warn!(
-                    mysql.address = address,
-                    "abandoned statement not killed, and may still run: reading the process list timed out"
-                );
-                return;
+                return Err(NotKilledReason::ProcessListTimedOut);
             }
         }
     }
-    warn!(mysql.address = address, "abandoned statement not killed, and may still run: all kill attempts failed");
+    Err(NotKilledReason::AttemptsFailed)
 }
 
 /// Opens a control connection. Acquires a connection permit for kills unless the dropped connection already holds one.
@@ -180,7 +191,7 @@ async fn open_control_connection(
         ),
         ConnectionPurpose::Killing => None,
     };
-    Ok((permit, RawConnection::open(&abandoned.node, abandoned.max_bytes).await?))
+    Ok((permit, RawConnection::open(&abandoned.node, abandoned.bytes).await?))
 }
 
 async fn attempt_kill(
@@ -200,8 +211,9 @@ async fn attempt_kill(
             ids.push(session.id);
         }
     }
+    let is_same_server = abandoned.server_host.is_empty() || abandoned.server_host == control.server_host;
     let outcome = match ids[..] {
-        _ if !control.is_direct(&filter) => KillAttemptOutcome::Unidentified,
+        _ if !is_same_server || !control.is_direct(&filter) => KillAttemptOutcome::Unidentified,
         [] => KillAttemptOutcome::Ended,
         // If two sessions run a statement with the same tag, one of the tags is forged.
         [_, _, ..] => KillAttemptOutcome::Unidentified,

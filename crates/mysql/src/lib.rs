@@ -58,6 +58,7 @@ mod statement_ages;
 mod statement_digests;
 mod statements;
 mod transactions;
+mod unkilled_statements;
 
 pub use clock::{ClockHistory, ClockReading, UnreliableClockReason};
 pub use connection_limit::ConnectionPurpose;
@@ -70,7 +71,7 @@ pub use kill::{
     kill_victims_with_policy, read_kill_risks, read_unsafe_kill_risks, read_user_sessions,
 };
 pub use kill_on_drop::wait_for_pending_kills;
-pub use limits::ReadLimits;
+pub use limits::{ByteLimits, ReadLimits};
 pub use locks::{read_lock_waits, read_locks_for_kill};
 pub use own_sessions::set_installation_marker;
 pub use rollbacks::{Rollback, read_rollbacks};

@@ -10,8 +10,31 @@ pub struct ReadLimits {
     /// Timeout for DNS lookup, TCP connection, TLS handshake and login.
     /// The time counts towards `read_timeout`.
     pub connect_timeout: Duration,
-    /// Maximum number of bytes received per read operation, as protection against malicious servers.
-    pub max_bytes: u64,
+    /// Size limits for the data received from the node.
+    pub bytes: ByteLimits,
+}
+
+/// Size limits for the data received from a node, as protection against malicious servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByteLimits {
+    /// Maximum number of bytes received per read operation.
+    pub per_read: u64,
+    /// Maximum number of bytes per row. Clew truncates a longer statement while receiving it.
+    /// Must be at least [`ByteLimits::MIN_PER_ROW`].
+    pub per_row: usize,
+    /// Maximum number of bytes of rows that a read operation holds in memory.
+    pub in_memory: usize,
+}
+
+impl ByteLimits {
+    /// Minimum value of `per_row`: room for all columns of a process list row and the beginning of its statement.
+    pub const MIN_PER_ROW: usize = 64 << 10;
+}
+
+impl Default for ByteLimits {
+    fn default() -> Self {
+        Self { per_read: 1 << 30, per_row: 64 << 20, in_memory: 256 << 20 }
+    }
 }
 
 impl ReadLimits {
@@ -23,6 +46,10 @@ impl ReadLimits {
 
 impl Default for ReadLimits {
     fn default() -> Self {
-        Self { read_timeout: Duration::from_secs(10), connect_timeout: Duration::from_secs(5), max_bytes: 1 << 30 }
+        Self {
+            read_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(5),
+            bytes: ByteLimits::default(),
+        }
     }
 }

@@ -17,7 +17,6 @@ const MAX_TOTAL_STATEMENT_BYTES: usize = 16 << 20;
 
 /// Collects sessions that are waiting or may block other sessions.
 /// Stores only the statements of waiting sessions.
-#[derive(Default)]
 pub(crate) struct LockSessionCollector {
     parties: HashSet<u64>,
     sessions: Vec<Session>,
@@ -27,8 +26,9 @@ pub(crate) struct LockSessionCollector {
 
 impl LockSessionCollector {
     /// Creates a collector. `parties` contains the ids of sessions that are waiting or may block others.
-    pub(crate) fn new(parties: HashSet<u64>) -> Self {
-        Self { parties, ..Self::default() }
+    /// The stored sessions take at most `max_bytes` bytes of memory.
+    pub(crate) fn new(parties: HashSet<u64>, max_bytes: usize) -> Self {
+        Self { parties, sessions: Vec::new(), memory: SessionMemoryCounter::new(max_bytes), statement_bytes: 0 }
     }
 
     /// Stores a session if it is waiting or may block others.
@@ -69,7 +69,7 @@ impl LockSessionCollector {
     /// Removes all stored sessions so that the process list can be read again.
     pub(crate) fn reset(&mut self) {
         self.sessions.clear();
-        self.memory = SessionMemoryCounter::default();
+        self.memory.reset();
         self.statement_bytes = 0;
     }
 

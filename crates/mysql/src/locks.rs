@@ -262,10 +262,11 @@ async fn read_observed_sessions(
     let (flavor, own_id) = (connection.flavor, connection.id);
     let mut own = connection.own_session_filter();
     let read_failure = |error: crate::client::Error| failure::failure_from_client_error(&error, &address);
+    let mut memory = SessionMemoryCounter::new(connection.raw.client.bytes.in_memory);
     let mut rows = process_list::query_sessions(&mut connection.raw.client, MAX_STORED_STATEMENT_BYTES + (4 << 10))
         .await
         .map_err(read_failure)?;
-    let (mut found, mut memory) = (Vec::new(), SessionMemoryCounter::default());
+    let mut found = Vec::new();
     while let Some(mut session) = rows.next().await.map_err(read_failure)? {
         if let Some(statement) = &mut session.statement {
             statement.truncate(MAX_STORED_STATEMENT_BYTES);

@@ -8,14 +8,8 @@ use clew_model::{Limitation, LimitationKind, Session};
 use crate::client::{Client, Error, ResultSetRows, RowCells};
 use crate::statements;
 
-/// Maximum memory, in bytes, for the sessions that one read of the process list returns.
-/// The same limit applies to each buffered result set.
-const MAX_PROCESS_LIST_BYTES: usize = 256 << 20;
 /// Memory used by a session in bytes, excluding the contents of its text columns.
 const SESSION_OVERHEAD_BYTES: usize = size_of::<Session>() + 5 * 16;
-
-/// Maximum number of bytes read per process list row. In longer rows, the statement is truncated.
-pub(crate) const MAX_SESSION_ROW_BYTES: usize = (64 << 20) + (4 << 10);
 
 /// Reads the rows of a process list one at a time.
 pub(crate) struct ProcessListReader<'a> {
@@ -80,20 +74,30 @@ impl ProcessListReader<'_> {
 }
 
 /// Counts the memory used by stored sessions. A short row takes more memory as a [`Session`] than on the wire.
-#[derive(Debug, Default)]
-pub(crate) struct SessionMemoryCounter(usize);
+#[derive(Debug)]
+pub(crate) struct SessionMemoryCounter {
+    bytes: usize,
+    limit: usize,
+}
 
 impl SessionMemoryCounter {
-    /// Adds a session's memory. Fails if the total exceeds [`MAX_PROCESS_LIST_BYTES`].
+    /// Creates a counter that limits the stored sessions to `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { bytes: 0, limit }
+    }
+
+    /// Resets the counter after all stored sessions have been dropped.
+    pub(crate) fn reset(&mut self) {
+        self.bytes = 0;
+    }
+
+    /// Adds a session's memory. Fails if the total exceeds the limit.
     pub(crate) fn add_session(&mut self, session: &Session) -> Result<(), Error> {
         let Session { user, host, database, command, state, statement, .. } = session;
         let texts = [Some(user), Some(host), Some(command), database.as_ref(), state.as_ref(), statement.as_ref()];
-        self.0 += SESSION_OVERHEAD_BYTES + texts.into_iter().flatten().map(Vec::len).sum::<usize>();
-        if self.0 > MAX_PROCESS_LIST_BYTES {
-            return Err(Error::TooLarge {
-                what: "bytes of sessions for one read",
-                limit: MAX_PROCESS_LIST_BYTES as u64,
-            });
+        self.bytes += SESSION_OVERHEAD_BYTES + texts.into_iter().flatten().map(Vec::len).sum::<usize>();
+        if self.bytes > self.limit {
+            return Err(Error::TooLarge { what: "bytes of sessions for one read", limit: self.limit as u64 });
         }
         Ok(())
     }
@@ -125,10 +129,11 @@ mod tests {
 
     #[test]
     fn short_rows_count_with_their_full_memory() {
-        let (session, mut memory) = (Session::default(), SessionMemoryCounter::default());
-        let count = (0..MAX_PROCESS_LIST_BYTES).take_while(|_| memory.add_session(&session).is_ok()).count();
-        assert_eq!(count, MAX_PROCESS_LIST_BYTES / SESSION_OVERHEAD_BYTES);
-        let whole = Session { statement: Some(vec![b'x'; MAX_PROCESS_LIST_BYTES]), ..Session::default() };
-        assert!(matches!(SessionMemoryCounter::default().add_session(&whole), Err(Error::TooLarge { .. })));
+        const LIMIT: usize = 1 << 20;
+        let (session, mut memory) = (Session::default(), SessionMemoryCounter::new(LIMIT));
+        let count = (0..LIMIT).take_while(|_| memory.add_session(&session).is_ok()).count();
+        assert_eq!(count, LIMIT / SESSION_OVERHEAD_BYTES);
+        let whole = Session { statement: Some(vec![b'x'; LIMIT]), ..Session::default() };
+        assert!(matches!(SessionMemoryCounter::new(LIMIT).add_session(&whole), Err(Error::TooLarge { .. })));
     }
 }

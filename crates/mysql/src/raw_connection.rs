@@ -9,6 +9,7 @@ use tokio::net::lookup_host;
 use tokio::time::sleep;
 
 use crate::client::{Client, Error, Socket};
+use crate::limits::ByteLimits;
 use crate::own_sessions::{OwnSession, OwnSessionFilter};
 use crate::{failure, refused_logins, statements};
 
@@ -29,26 +30,28 @@ pub(crate) struct RawConnection {
     address: String,
     /// Value of `CONNECTION_ID()`, or 0 if it has not been read yet.
     pub(crate) id: u64,
+    /// Host name, port, server id and data directory of the server, or empty if they have not been read yet.
+    pub(crate) server_host: String,
 }
 
 impl RawConnection {
-    /// Connects to the node, authenticates and reads the connection id.
-    pub(crate) async fn open(node: &NodeUrl, max_bytes: u64) -> Result<Self, Failure> {
+    /// Connects to the node, authenticates and reads the connection id and the host of the server.
+    pub(crate) async fn open(node: &NodeUrl, bytes: ByteLimits) -> Result<Self, Failure> {
         let address = node.address();
-        let mut raw = Self::connect(node, &address, max_bytes).await?;
+        let mut raw = Self::connect(node, &address, bytes).await?;
         raw.read_version_and_id().await.map_err(|error| failure::failure_from_client_error(&error, &address))?;
         Ok(raw)
     }
 
     /// Connects to the node and authenticates.
     /// Retries the login if the server has reached `max_connections`.
-    pub(crate) async fn connect(node: &NodeUrl, address: &str, max_bytes: u64) -> Result<Self, Failure> {
+    pub(crate) async fn connect(node: &NodeUrl, address: &str, bytes: ByteLimits) -> Result<Self, Failure> {
         let lookup = lookup_host((node.host.as_str(), node.port)).await;
         let addresses: Vec<SocketAddr> =
             lookup.map_err(|error| failure::name_resolution_failure(address, &error))?.collect();
         let mut delays = LOGIN_RETRY_DELAYS.iter();
         loop {
-            match Self::connect_once(node, &addresses, max_bytes).await {
+            match Self::connect_once(node, &addresses, bytes).await {
                 Err(Error::Server(error)) if error.code == ER_CON_COUNT_ERROR => {
                     let Some(delay) = delays.next() else {
                         return Err(failure::too_many_connections_failure(&error, address));
@@ -67,21 +70,22 @@ impl RawConnection {
         }
     }
 
-    async fn connect_once(node: &NodeUrl, addresses: &[SocketAddr], max_bytes: u64) -> Result<Self, Error> {
+    async fn connect_once(node: &NodeUrl, addresses: &[SocketAddr], bytes: ByteLimits) -> Result<Self, Error> {
         let socket = Socket::connect(addresses).await?;
         let address = node.address();
         let own = Arc::new(OwnSession::register(socket.local, &node.user, &address));
-        let client = Client::perform_handshake(socket, node, own.connection_tag().to_owned(), max_bytes).await?;
-        Ok(Self { client, own, account: node.user.clone(), address, id: 0 })
+        let client = Client::perform_handshake(socket, node, own.connection_tag().to_owned(), bytes).await?;
+        Ok(Self { client, own, account: node.user.clone(), address, id: 0, server_host: String::new() })
     }
 
-    /// Reads the server version and the connection id. Stores the connection id and returns the version.
+    /// Reads the server version, the connection id and the host of the server. Returns the version and stores the rest.
     pub(crate) async fn read_version_and_id(&mut self) -> Result<String, Error> {
-        let rows = self.client.query_all::<(String, u64)>(statements::SERVER_IDENTITY_QUERY).await?;
-        let (version, id) =
-            rows.into_iter().next().ok_or(Error::Protocol("no row from SELECT VERSION(), CONNECTION_ID()"))?;
+        let rows = self.client.query_all::<(String, u64, String)>(statements::SERVER_IDENTITY_QUERY).await?;
+        let (version, id, server_host) =
+            rows.into_iter().next().ok_or(Error::Protocol("the server returned no version"))?;
         self.own.set_connection_id(id);
         self.id = id;
+        self.server_host = server_host;
         Ok(version)
     }
 

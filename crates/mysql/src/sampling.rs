@@ -174,7 +174,8 @@ async fn take_sample_with_locks(
     let mut locks = LockTables::read(connection, Vec::new()).await?;
     cache.store_clock_reading(connection);
     cache.adjust_transaction_ages(&mut locks.transactions);
-    let mut parties = LockSessionCollector::new(locks.waiting_or_blocking_session_ids());
+    let mut parties =
+        LockSessionCollector::new(locks.waiting_or_blocking_session_ids(), connection.raw.client.bytes.in_memory);
     let open = TransactionsBySession::new(locks.transactions.clone());
     let unreadable = locks.unreadable.take();
     if cache.is_full_sample_due() {

@@ -210,13 +210,17 @@ mod tests {
     use super::*;
     use crate::client::Client;
     use crate::connection::set_session_variables;
+    use crate::limits::ByteLimits;
     use crate::raw_connection::RawConnection;
 
     static UNKNOWN_VARIABLE: SessionVariable = variable("no_such_variable", Both, Literal("1"), "it has no effect");
     static FORBIDDEN: SessionVariable = variable("sql_log_off", Both, Literal("0"), "statements are logged");
 
     async fn connect(server: &Server) -> Client {
-        RawConnection::open(&server.url_for_account("clew", "").parse().unwrap(), 1 << 30).await.unwrap().client
+        RawConnection::open(&server.url_for_account("clew", "").parse().unwrap(), ByteLimits::default())
+            .await
+            .unwrap()
+            .client
     }
 
     #[tokio::test]

@@ -6,10 +6,11 @@ use std::fmt::Write as _;
 
 use jiff::civil::DateTime;
 
-/// Reads the server version and the connection id.
+/// Reads the server version, the connection id and a text that identifies the host of the server.
 /// Requires no privileges; the cost is negligible.
 /// `LIMIT 1` overrides `sql_select_limit`, which may be 0 because Clew has not set the session variables yet.
-pub(crate) const SERVER_IDENTITY_QUERY: &str = "SELECT VERSION(), CONNECTION_ID() LIMIT 1";
+pub(crate) const SERVER_IDENTITY_QUERY: &str = "SELECT VERSION(), CONNECTION_ID(), \
+     CONCAT_WS('|', @@GLOBAL.hostname, @@GLOBAL.port, @@GLOBAL.server_id, @@GLOBAL.datadir) LIMIT 1";
 
 /// Checks whether `SHOW PROCESSLIST` reads performance_schema, which truncates statements to 1,024 bytes.
 /// Requires no privileges; the cost is negligible.

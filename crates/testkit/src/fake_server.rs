@@ -241,7 +241,7 @@ impl FakeSession {
             self.send_packet(1, &packets::OK_PACKET).await
         } else if statement.contains("VERSION()") {
             let id = self.id.to_string();
-            self.send_rows(2, [row(&["9.7.4-fake", &id])].into_iter()).await
+            self.send_rows(3, [row(&["9.7.4-fake", &id, "fake|3306|1|/data/"])].into_iter()).await
         } else if statement.contains("server_uuid") {
             self.send_rows(2, [row(&["00000000-0000-0000-0000-000000000000", "1796000000"])].into_iter()).await
         } else if statement.starts_with("SHOW STATUS") {

@@ -178,9 +178,10 @@ pub(super) async fn read_matching_sessions(
     let address = connection.address.clone();
     let mut filter = connection.own_session_filter();
     let read_failure = |error: Error| failure::failure_from_client_error(&error, &address);
+    let mut memory = SessionMemoryCounter::new(connection.raw.client.bytes.in_memory);
     let mut rows =
         process_list::query_sessions(&mut connection.raw.client, MAX_VICTIM_ROW_BYTES).await.map_err(read_failure)?;
-    let (mut found, mut own, mut memory) = (Vec::new(), HashSet::new(), SessionMemoryCounter::default());
+    let (mut found, mut own) = (Vec::new(), HashSet::new());
     while let Some(mut session) = rows.next().await.map_err(read_failure)? {
         let is_own = filter.is_own_session(&session);
         if !wanted(&session) {

@@ -27,7 +27,8 @@ pub(super) async fn read_detailed_snapshot(
     let limitations = doctor::find_process_list_limitations(&mut connection).await?;
     let mut locks = LockTables::read(&mut connection, limitations).await?;
     let (format, masked) = (rows.format, rows.statements == StatementMasking::Templates);
-    let mut collector = LockSessionCollector::new(locks.waiting_or_blocking_session_ids());
+    let mut collector =
+        LockSessionCollector::new(locks.waiting_or_blocking_session_ids(), connection.raw.client.bytes.in_memory);
     let transactions = TransactionsBySession::new(locks.transactions.clone());
     let observe = |session: &Session| collector.collect_session(session);
     let own = Some(connection.own_session_filter());

@@ -57,9 +57,9 @@ pub(super) async fn read_sorted_rows(
     };
     let mut pipeline = EncodingPipeline::new(SessionEncoder::new(rows, own, transactions));
     let (mut deferred, mut unchecked) = (SessionSpillBuffer::default(), 0);
-    let mut sessions = process_list::query_sessions(&mut connection.raw.client, process_list::MAX_SESSION_ROW_BYTES)
-        .await
-        .map_err(read_failure)?;
+    let max_row_bytes = connection.raw.client.bytes.per_row;
+    let mut sessions =
+        process_list::query_sessions(&mut connection.raw.client, max_row_bytes).await.map_err(read_failure)?;
     while let Some(session) = sessions.next().await.map_err(read_failure)? {
         if is_deferred(&session) {
             if deferred.ages.len() < MAX_AGE_CHECKED_SESSIONS {
@@ -73,7 +73,7 @@ pub(super) async fn read_sorted_rows(
     }
     let (limitation, too_long) = (
         sessions.limitation_for_clamped_ages(),
-        doctor::limitation_for_oversized_statements(sessions.truncated_row_count()),
+        doctor::limitation_for_oversized_statements(sessions.truncated_row_count(), max_row_bytes),
     );
     connection.limitations.extend(limitation.into_iter().chain(too_long));
     if unchecked > 0 {

@@ -33,6 +33,10 @@ async fn rows(node: &NodeUrl) -> u64 {
     take(node).await.unwrap().summary.rows
 }
 
+async fn limitation_kinds(node: &NodeUrl) -> Vec<LimitationKind> {
+    take(node).await.unwrap().summary.limitations.iter().map(|limitation| limitation.kind).collect()
+}
+
 /// Starts a read that times out after half a second.
 async fn abandoned_read(node: &NodeUrl) {
     let limits = ReadLimits {
@@ -92,6 +96,8 @@ async fn session_with_the_id_of_the_greeting_is_not_killed_after_a_timeout() {
         proxy.set_rewrite_rules(RewriteRules { effect: None, ..rewrite });
         proxy.release();
         wait_for_pending_kills(Duration::from_secs(30)).await;
+        let limitations = limitation_kinds(&proxy.url("root").parse().unwrap()).await;
+        assert!(limitations.contains(&LimitationKind::StatementNotKilled), "{flavor}: {limitations:?}");
         assert_eq!(find_session(&server, raw.id).await.map(|now| now.statement), Some(session.statement), "{flavor}");
         let _ = raw.send_statement(b"SELECT 1").await;
     }
@@ -143,7 +149,8 @@ impl HeldRead {
     }
 
     /// Points the address to this server and abandons the read. Checks that no session is killed.
-    async fn fail_over_to(self, server: &Server, sessions: &[RawSession]) {
+    /// Returns the kinds of the limitations that the next read reports.
+    async fn fail_over_to(self, server: &Server, sessions: &[RawSession]) -> Vec<LimitationKind> {
         self.address.fail_over_to(self::address(server));
         self.proxy.set_rewrite_rules(RewriteRules::default());
         self.reading.abort();
@@ -153,6 +160,7 @@ impl HeldRead {
         for session in sessions {
             assert!(find_session(server, session.id).await.is_some(), "session {} was killed", session.id);
         }
+        limitation_kinds(&self.proxy.url("root").parse().unwrap()).await
     }
 }
 
@@ -166,7 +174,9 @@ async fn session_with_the_id_of_an_abandoned_read_is_not_killed_after_a_restart(
         server.kill().unwrap();
         server.restart().await.unwrap();
         let sessions = read.open_sessions_with_same_ids(&server).await;
-        read.fail_over_to(&server, &sessions).await;
+        let limitations = read.fail_over_to(&server, &sessions).await;
+        // The statement ended with the server.
+        assert!(!limitations.contains(&LimitationKind::StatementNotKilled), "{flavor}: {limitations:?}");
     }
 }
 
@@ -178,7 +188,8 @@ async fn session_with_the_id_of_an_abandoned_read_is_not_killed_after_a_fail_ove
         first.wait_until_no_other_root_session().await.unwrap();
         let read = HeldRead::start(&first).await;
         let sessions = read.open_sessions_with_same_ids(&second).await;
-        read.fail_over_to(&second, &sessions).await;
+        let limitations = read.fail_over_to(&second, &sessions).await;
+        assert!(limitations.contains(&LimitationKind::StatementNotKilled), "{flavor}: {limitations:?}");
     }
 }
 
@@ -206,6 +217,11 @@ async fn one_login_is_refused_after_the_account_of_an_abandoned_read_has_changed
         assert!(reading.await.unwrap_err().is_cancelled());
         wait_for_pending_kills(Duration::from_secs(30)).await;
         assert_eq!(refused().await - before, 1, "{flavor}");
+        proxy.set_rewrite_rules(RewriteRules::default());
+        let node: NodeUrl = format!("mysql://reader:new@{}/", proxy.address()).parse().unwrap();
+        let limitations = take(&node).await.unwrap().summary.limitations;
+        let reported = limitations.iter().find(|limitation| limitation.kind == LimitationKind::StatementNotKilled);
+        assert!(reported.is_some_and(|limitation| limitation.why.contains("refused Clew's login")), "{limitations:?}");
     }
 }
 

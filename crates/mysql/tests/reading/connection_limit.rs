@@ -3,9 +3,9 @@
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{NodeUrl, SessionSelection};
 use clew_mysql::{
-    ConnectionPurpose, KillOutcome, KillTarget, OutputFormat, ReadLimits, StatementMasking, Victim, diagnose_node,
-    find_sessions, kill_single_victim, read_lock_waits, read_rollbacks, read_user_sessions, take_detailed_snapshot,
-    take_snapshot,
+    ByteLimits, ConnectionPurpose, KillOutcome, KillTarget, OutputFormat, ReadLimits, StatementMasking, Victim,
+    diagnose_node, find_sessions, kill_single_victim, read_lock_waits, read_rollbacks, read_user_sessions,
+    take_detailed_snapshot, take_snapshot,
 };
 use clew_testkit::{Flavor, Server, ServerOptions, StatementGate, open_idle_sessions};
 use futures_util::future::{FutureExt, try_join_all};
@@ -13,7 +13,7 @@ use futures_util::future::{FutureExt, try_join_all};
 const LIMITS: ReadLimits = ReadLimits {
     read_timeout: std::time::Duration::from_secs(40),
     connect_timeout: std::time::Duration::from_secs(20),
-    max_bytes: 1 << 30,
+    bytes: ByteLimits { per_read: 1 << 30, per_row: 64 << 20, in_memory: 256 << 20 },
 };
 
 /// The server enforces the limit: it refuses a third connection of the account.

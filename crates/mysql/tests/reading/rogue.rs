@@ -3,19 +3,28 @@
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, SessionSelection};
-use clew_mysql::{OutputFormat, ReadLimits, Snapshot, StatementMasking, take_snapshot};
+use clew_mysql::{ByteLimits, OutputFormat, ReadLimits, Snapshot, StatementMasking, find_sessions, take_snapshot};
 use clew_testkit::{
-    Flavor, PacketAction, PasswordLeak, RewriteRules, RewritingProxy, RogueAttack, RogueServer, Server, ServerOptions,
+    Flavor, PacketAction, PasswordLeak, RewriteRules, RewritingProxy, RogueAttack, RogueServer, RogueServerOptions,
+    Server, ServerOptions,
 };
 
 use super::take;
 
 const PASSWORD: &str = "correct-horse-battery";
 
-async fn read(url: &str, bytes: u64) -> Result<Snapshot, Failure> {
+async fn read(url: &str, per_read: u64) -> Result<Snapshot, Failure> {
+    read_with_limits(url, ByteLimits { per_read, ..ByteLimits::default() }).await
+}
+
+fn limits(bytes: ByteLimits) -> ReadLimits {
+    ReadLimits { read_timeout: Duration::from_secs(30), bytes, ..ReadLimits::default() }
+}
+
+async fn read_with_limits(url: &str, bytes: ByteLimits) -> Result<Snapshot, Failure> {
     let node: NodeUrl = url.parse().unwrap();
     let form = OutputFormat::Csv { formula_guard: true };
-    let limits = ReadLimits { read_timeout: Duration::from_secs(30), max_bytes: bytes, ..ReadLimits::default() };
+    let limits = limits(bytes);
     take_snapshot(&node, &SessionSelection::default(), StatementMasking::Full, form, &limits).await
 }
 
@@ -34,6 +43,26 @@ async fn plain_password_is_not_sent_without_tls() {
             assert!(failure.detail.contains(expected) && failure.detail.contains("fix:"), "{mode:?}: {failure}");
             assert_eq!(rogue.find_password_leak(PASSWORD), None, "{mode:?} {parameters}");
         }
+    }
+}
+
+/// Without certificate verification, Clew sends the plain password over TLS only to loopback addresses.
+#[tokio::test]
+async fn plain_password_is_not_sent_to_a_server_with_an_unknown_certificate() {
+    let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    let ca = server.data_dir().join("ca.pem").display().to_string();
+    for mode in [RogueAttack::FullAuthentication, RogueAttack::Sha256Password, RogueAttack::ClearPassword] {
+        let options = RogueServerOptions { tls: true, ..RogueServerOptions::from(mode.clone()) };
+        let rogue = RogueServer::start(options.clone()).await.unwrap();
+        for parameters in ["tls=verify-ca", "tls=verify-identity", &format!("tls=verify-ca&ca={ca}")] {
+            let url = rogue.url_for_account("clew", PASSWORD, &format!("{parameters}&get-server-public-key=on"));
+            let failure = read(&url, 1 << 30).await.unwrap_err();
+            assert_eq!(failure.kind, FailureKind::TlsFailed, "{mode:?} {parameters}: {failure}");
+            assert!(rogue.received_packets().is_empty(), "{mode:?} {parameters}");
+        }
+        let rogue = RogueServer::start(options).await.unwrap();
+        let _ = read(&rogue.url_for_account("clew", PASSWORD, "tls=required"), 1 << 30).await;
+        assert_eq!(rogue.find_password_leak(PASSWORD), Some(PasswordLeak::Clear), "{mode:?}");
     }
 }
 
@@ -112,6 +141,32 @@ async fn statement_of_200_mib_is_truncated_and_reported() {
     let kinds: Vec<_> = snapshot.summary.limitations.iter().map(|limitation| limitation.kind).collect();
     assert!(kinds.contains(&LimitationKind::StatementsTruncated), "{kinds:?}");
     assert_eq!(snapshot.summary.rows, 1);
+}
+
+#[tokio::test]
+async fn row_limit_truncates_statements() {
+    let rogue = RogueServer::start(RogueAttack::HugePacket { bytes: 1 << 20 }).await.unwrap();
+    let url = rogue.url_for_account("clew", "", "tls=off");
+    for (per_row, truncated, length) in [(64 << 10, true, 64 << 10), (2 << 20, false, 1 << 20)] {
+        let mut snapshot = read_with_limits(&url, ByteLimits { per_row, ..ByteLimits::default() }).await.unwrap();
+        let limitations = &snapshot.summary.limitations;
+        let reported = limitations.iter().any(|limitation| limitation.what.contains("truncated after about 64 KiB"));
+        assert_eq!(reported, truncated, "{limitations:?}");
+        let mut csv = Vec::new();
+        snapshot.body.write_to(&mut csv).unwrap();
+        assert!((length - 100..=length + 100).contains(&csv.len()), "{} bytes", csv.len());
+    }
+}
+
+#[tokio::test]
+async fn sessions_in_memory_are_limited() {
+    let rogue = RogueServer::start(RogueAttack::EndlessRows).await.unwrap();
+    let node: NodeUrl = rogue.url_for_account("clew", "", "tls=off").parse().unwrap();
+    let limits = limits(ByteLimits { in_memory: 1 << 20, ..ByteLimits::default() });
+    let failure = find_sessions(&node, &[1], &limits).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::ServerError, "{failure}");
+    assert!(failure.detail.contains("1048576 bytes of sessions"), "{failure}");
+    assert!(rogue.attack_bytes_sent() < 16 << 20, "{} bytes", rogue.attack_bytes_sent());
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 //! Replication appliers as blockers: they are detected and never killed.
 
-use clew_diagnose::ProtectedAccounts;
+use std::collections::HashMap;
+
 use clew_diagnose::waits::SessionRole;
+use clew_diagnose::{KillRisk, ProtectedAccounts};
 use clew_model::NodeUrl;
 use clew_mysql::{
     ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ReadLimits, SessionLookupResult, Victim, find_sessions,
-    kill_single_victim, read_user_sessions,
+    kill_single_victim, read_kill_risks, read_user_sessions,
 };
 use clew_testkit::{Flavor, Server, ServerOptions};
 use mysql_async::Row;
@@ -42,19 +44,25 @@ async fn follow(replica: &Server, source: &Server) {
     replica.run(&[&point, &format!("START {replica_word}")]).await.unwrap();
 }
 
-/// Waits for a sleeping session and returns its id.
-async fn sleeping_session(server: &Server) -> u64 {
+/// Waits for a session whose text in a column of the process list starts with `prefix`, and returns its id.
+async fn session_where(server: &Server, column: usize, prefix: &str) -> u64 {
     let mut control = server.connect().await.unwrap();
     let start = Instant::now();
     loop {
         let list: Vec<Row> = control.query("SHOW PROCESSLIST").await.unwrap();
-        let sleeps = |row: &&Row| row.get::<Option<String>, _>(6).flatten().as_deref() == Some("User sleep");
-        if let Some(row) = list.iter().find(sleeps) {
+        let matches =
+            |row: &&Row| row.get::<Option<String>, _>(column).flatten().is_some_and(|text| text.starts_with(prefix));
+        if let Some(row) = list.iter().find(matches) {
             return row.get(0).unwrap();
         }
-        assert!(start.elapsed() < LIMIT, "the applier does not sleep: {list:?}");
+        assert!(start.elapsed() < LIMIT, "no session with {prefix:?}: {list:?}");
         sleep(std::time::Duration::from_millis(50)).await;
     }
+}
+
+/// Waits for a sleeping session and returns its id.
+async fn sleeping_session(server: &Server) -> u64 {
+    session_where(server, 6, "User sleep").await
 }
 
 /// Starts a source and a replica whose applier sleeps in a trigger that exists on the replica only.
@@ -104,6 +112,23 @@ async fn applier_is_not_killed(flavor: Flavor, options: &[&str]) {
     let users = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap().sessions;
     assert!(users.iter().any(|session| session.id == client.id), "{users:?}");
     assert!(users.iter().all(|session| session.id != applier), "{users:?}");
+}
+
+#[tokio::test]
+async fn session_that_streams_the_binary_log_has_the_replication_risk() {
+    for flavor in Flavor::ALL {
+        let (source, replica) = (replicating(flavor, 1, &[]).await, replicating(flavor, 2, &[]).await);
+        source.run(&SHOP).await.unwrap();
+        follow(&replica, &source).await;
+        let streaming = session_where(&source, 4, "Binlog Dump").await;
+        let (node, limits): (NodeUrl, _) = (source.url().parse().unwrap(), ReadLimits::default());
+        let client = open_shop_session(&source).await;
+        let sessions = find_sessions(&node, &[streaming, client.id], &limits).await.unwrap().sessions;
+        assert_eq!(sessions.len(), 2, "{flavor}: {sessions:?}");
+        let risks = read_kill_risks(&node, &sessions, &HashMap::new(), &limits).await.unwrap();
+        assert_eq!(risks.get(&streaming), Some(&vec![KillRisk::Replication]), "{flavor}: {risks:?}");
+        assert!(risks.get(&client.id).is_none_or(Vec::is_empty), "{flavor}: {risks:?}");
+    }
 }
 
 #[tokio::test]

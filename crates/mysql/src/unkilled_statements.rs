@@ -1,0 +1,101 @@
+//! Records abandoned statements that Clew could not kill, so that later reads of the node report them.
+
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use clew_model::{Limitation, LimitationKind};
+use jiff::Timestamp;
+
+/// Time for which reads of a node report an abandoned statement.
+/// The server ends most statements earlier, because Clew sets a server-side timeout for each read operation.
+const REPORT_PERIOD: Duration = Duration::from_mins(10);
+
+/// Most recent unkilled statement of each node, by node address.
+static UNKILLED_STATEMENTS: LazyLock<Mutex<HashMap<String, UnkilledStatement>>> = LazyLock::new(Mutex::default);
+
+/// Reason why Clew did not kill an abandoned statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotKilledReason {
+    /// The server refused the login of the control connection.
+    LoginRefused,
+    /// The control connection goes through a proxy, reaches another server, or lists two sessions with the same tag.
+    Unidentified,
+    /// Reading the process list timed out.
+    ProcessListTimedOut,
+    /// All kill attempts failed.
+    AttemptsFailed,
+}
+
+impl NotKilledReason {
+    fn to_sentence(self) -> &'static str {
+        match self {
+            Self::LoginRefused => "Clew could not kill the statement, because the server refused Clew's login.",
+            Self::Unidentified => {
+                "Clew did not kill the statement, because it could not identify the statement's session: the address leads \
+                 through a proxy or to another server."
+            }
+            Self::ProcessListTimedOut => {
+                "Clew could not kill the statement, because reading the process list timed out."
+            }
+            Self::AttemptsFailed => "Clew could not kill the statement, because all kill attempts failed.",
+        }
+    }
+}
+
+#[derive(Debug)]
+struct UnkilledStatement {
+    recorded: Instant,
+    limitation: Limitation,
+}
+
+/// Records that a read operation on the node at `address` was abandoned and its statement was not killed.
+/// `account` is the account name of Clew's connection.
+pub(crate) fn record_unkilled_statement(address: &str, account: &str, reason: NotKilledReason) {
+    let limitation = limitation_for_unkilled_statement(account, reason, Timestamp::now());
+    let mut all = unkilled_statements_guard();
+    all.retain(|_, statement| statement.recorded.elapsed() < REPORT_PERIOD);
+    all.insert(address.to_owned(), UnkilledStatement { recorded: Instant::now(), limitation });
+}
+
+/// Returns a `Limitation` if a statement that Clew did not kill may still run on the node at `address`.
+pub(crate) fn find_unkilled_statement_limitation(address: &str) -> Option<Limitation> {
+    let all = unkilled_statements_guard();
+    let statement = all.get(address).filter(|statement| statement.recorded.elapsed() < REPORT_PERIOD)?;
+    Some(statement.limitation.clone())
+}
+
+fn limitation_for_unkilled_statement(account: &str, reason: NotKilledReason, now: Timestamp) -> Limitation {
+    // A quote in the account name would end the string literal.
+    let account = account.replace('\\', "\\\\").replace('\'', "''");
+    Limitation {
+        kind: LimitationKind::StatementNotKilled,
+        what: format!("A statement that Clew abandoned before {now:.0} may still run on the server."),
+        why: reason.to_sentence().to_owned(),
+        remedy: Some(format!(
+            "SELECT id, time, info FROM information_schema.processlist WHERE user = '{account}' AND info LIKE '/* clew:%';"
+        )),
+    }
+}
+
+fn unkilled_statements_guard() -> MutexGuard<'static, HashMap<String, UnkilledStatement>> {
+    UNKILLED_STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unkilled_statement_is_reported_for_its_node_with_the_reason() {
+        record_unkilled_statement("unkilled.test:1", "o'hara", NotKilledReason::LoginRefused);
+        assert_eq!(find_unkilled_statement_limitation("other.test:1"), None);
+        let limitation = find_unkilled_statement_limitation("unkilled.test:1").unwrap();
+        assert_eq!(limitation.kind, LimitationKind::StatementNotKilled);
+        assert!(limitation.why.contains("refused Clew's login"), "{limitation:?}");
+        assert!(limitation.remedy.unwrap().contains("user = 'o''hara' AND"));
+        let now = "2026-12-01T12:42:07.7Z".parse().unwrap();
+        let limitation = limitation_for_unkilled_statement("clew", NotKilledReason::AttemptsFailed, now);
+        assert!(limitation.what.contains("before 2026-12-01T12:42:07Z may still run"), "{limitation:?}");
+    }
+}
