@@ -12,6 +12,7 @@ mod privileges;
 mod rogue;
 mod server_defaults;
 mod server_faults;
+mod session_samples;
 mod tls_modes;
 
 use std::time::Duration;
