@@ -1,7 +1,7 @@
 //! Embeds the gzip-compressed web page (`web/dist`) in the binary.
 //! If `web/dist` contains no built page, the binary serves build instructions instead.
 //!
-//! A custom script is needed: existing crates embed files uncompressed or have a dependency with an unsuitable license.
+//! Existing crates are not used: they embed files uncompressed or have a dependency with an unsuitable license.
 #![allow(clippy::print_stdout, reason = "it is how a build script talks to cargo")]
 
 use std::fmt::Write;

@@ -4,7 +4,7 @@
 //! Requests for objects in other domains return 404, as if the objects did not exist.
 //!
 //! Read requests require [`Action::LIST_IDENTITIES`]; write requests require [`Action::MANAGE_IDENTITIES`].
-//! `MANAGE_IDENTITIES` is as powerful as the administrator role because it allows attaching any policy to any user.
+//! `MANAGE_IDENTITIES` effectively grants every permission in the domain because it allows attaching any policy.
 //! Only administrators can change an administrator's account.
 //!
 //! Callers with temporary credentials cannot create permanent objects; see [`Caller::require_permanent_credentials`].
@@ -65,7 +65,7 @@ fn require_identity_read_permission<'a>(service: &AppState, caller: &'a Caller) 
     Ok(&caller.principal.domain_id)
 }
 
-/// Returns the caller's domain and the origin for audit events, or an error if the caller may not change identities.
+/// Returns the caller's domain and audit origin, or an error if the caller may not change identities.
 fn require_identity_write_permission<'a>(
     service: &AppState,
     caller: &'a Caller,
@@ -83,7 +83,7 @@ fn is_own_user_id(service: &AppState, caller: &Caller, id: &str) -> bool {
 }
 
 /// Returns an error if the caller is not an administrator.
-/// Without this check, a caller could gain administrator privileges by changing an administrator's account.
+/// The check prevents a caller from gaining administrator privileges by changing an administrator's account.
 fn require_administrator(caller: &Caller) -> Result<(), ApiError> {
     if caller.principal.administrator {
         return Ok(());

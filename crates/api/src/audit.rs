@@ -4,7 +4,7 @@
 //!
 //! The server records a request's audit event before it sends the response.
 //! If the audit event cannot be recorded, the server returns an internal error instead of the response.
-//! The store records changes to identities, policies and the inventory in the same transaction as the change.
+//! The store writes audit events for identity, policy and inventory changes in the same transaction as the change.
 
 mod repeated_refusals;
 
@@ -59,7 +59,7 @@ impl AuditContext {
         })))
     }
 
-    /// Sets the identity that the caller claims, before it is verified.
+    /// Sets the unverified identity that the caller claims.
     pub(crate) fn set_claimed_identity(&self, claimed: &str) {
         self.audit_fields_guard().origin.actor = Actor::Anonymous { claimed: truncate_text(claimed) };
     }
@@ -104,7 +104,7 @@ impl AuditContext {
 
 /// Cancellation token that is cancelled when the client disconnects.
 ///
-/// Inserted into the extensions of every audited request that has a `Prefer` header.
+/// [`run_and_audit_request`] adds the token to the extensions of every audited request that has a `Prefer` header.
 /// Without this cancellation token, a long poll would continue after the client closed the connection.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientDisconnectToken(pub(crate) CancellationToken);
@@ -156,7 +156,7 @@ where
     DetachOnDrop::new(work).await
 }
 
-/// Builds the audit event for a request and its response. Returns `None` if no event must be recorded.
+/// Builds the audit event for a request and its response. Returns `None` if no audit event is required.
 fn build_audit_event(
     operation: &Operation,
     trail: &AuditContext,

@@ -206,7 +206,7 @@ impl SignedRequest {
     }
 
     /// Verifies the signature, then checks that the access key is enabled.
-    /// In this order, only clients that have the secret key can find out that the access key is disabled.
+    /// Only clients with the secret key can find out that an access key is disabled.
     async fn verify_signature(
         self,
         service: &AppState,

@@ -1,6 +1,6 @@
 //! Authorizes requests. The checks run in this order: project, instance id, policies, existence of the instance, node.
 //!
-//! A missing object and a forbidden object produce the same error unless the caller can access all such objects.
+//! If the policies do not allow the action, missing and forbidden objects produce the same error.
 //! If the requested instance does not exist, the policies are evaluated without instance attributes.
 
 use std::sync::Arc;
@@ -87,7 +87,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let caller = parts.extensions.remove::<Self>();
         caller.ok_or_else(|| {
-            ApiError::internal_error(&"a handler that needs to know its caller has a route for everyone")
+            ApiError::internal_error(&"a handler extracts `Caller` on a route that does not authenticate its requests")
         })
     }
 }

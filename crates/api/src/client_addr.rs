@@ -99,7 +99,7 @@ impl TrustedProxies {
 
 /// Client subnet, used for per-client limits: an IPv4 address, or the /64 prefix of an IPv6 address.
 ///
-/// A /64 is the smallest IPv6 network that providers assign to a customer.
+/// An IPv6 client can usually choose its address freely within a /64 network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ClientSubnet(IpAddr);
 

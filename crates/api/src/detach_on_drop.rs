@@ -8,7 +8,7 @@ use tracing::Instrument;
 
 /// Wrapper that continues a future in a spawned task if the wrapper is dropped before the future completes.
 ///
-/// Needed because the server drops the future of a request when the client disconnects.
+/// The wrapper is needed because hyper drops the future of a request when the client disconnects.
 pub(crate) struct DetachOnDrop<F>(Option<Pin<Box<F>>>)
 where
     F: Future<Output: Send> + Send + 'static;

@@ -21,7 +21,7 @@ pub(crate) const MAX_URI_BYTES: usize = 32 << 10;
 
 /// `Retry-After` value for requests that exceed a concurrency limit, in seconds.
 pub(crate) const CONCURRENCY_RETRY_AFTER_SECONDS: u64 = 5;
-/// `Retry-After` value while the process exits because another process has rotated the master key.
+/// `Retry-After` value in seconds while the process exits because another process has rotated the master key.
 const RESTART_RETRY_AFTER_SECONDS: u64 = 5;
 
 /// Error returned by a request handler. [`crate::request_layer`] adds the error body in the requested language.
@@ -141,7 +141,7 @@ impl ApiError {
         Self::new(ErrorEntry::INTERNAL)
     }
 
-    /// Converts a kill error to an API error, or returns the failure of the node.
+    /// Converts a kill error to an API error. For [`KillError::Node`], returns the failure of the node as `Err`.
     pub(crate) fn from_kill_error(error: KillError) -> Result<Self, Failure> {
         match error {
             KillError::Node(failure) => Err(failure),

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 /// Risk of killing a session.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct KillRiskView {
-    /// Kind: table_damage, partial_change, unknown_engine, unknown_tables, long_rollback, replication or backup
+    /// Kind of risk: table_damage, partial_change, unknown_engine, unknown_tables, long_rollback, replication or backup
     #[schema(value_type = String, example = "table_damage")]
     kind: &'static str,
     /// Description of the possible damage, in the language of X-Language

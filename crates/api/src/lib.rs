@@ -147,7 +147,7 @@ impl AppState {
         })
     }
 
-    /// Returns the registry of sampled nodes.
+    /// Returns the registry of node watches.
     pub(crate) fn watch_registry(&self) -> &WatchRegistry {
         &self.0.watch_registry
     }
@@ -210,7 +210,7 @@ pub struct AppComponents {
 pub struct ApiSettings {
     /// Maximum request body size, in bytes.
     pub max_body_bytes: usize,
-    /// Timeout for receiving a request head. Also the timeout of idle keep-alive connections.
+    /// Timeout for receiving a request head, and for idle keep-alive connections.
     pub header_read_timeout: Duration,
     /// Timeout for receiving a complete request body.
     pub body_read_timeout: Duration,
@@ -233,7 +233,7 @@ pub struct ApiSettings {
     pub max_long_polls_per_principal: usize,
     /// Maximum number of connections per peer (an IPv4 address or an IPv6 /64 prefix). 0 disables the limit.
     ///
-    /// Further connections from the peer become reserved connections. If none is available, they are closed.
+    /// Connections beyond the limit become reserved connections, or are closed if no reserved connection is available.
     /// Connections from trusted proxies are exempt from this limit.
     pub max_connections_per_peer: usize,
     /// Addresses of the proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.

@@ -1,11 +1,10 @@
 //! Rate limits per principal and, before authentication, per client address.
 //!
-//! Each client address has two request quotas of the same size.
-//! The first quota limits sign-ins. When it is exhausted, only sign-ins are refused.
-//! The second quota limits failed authentications by any method.
-//! When the second quota is exhausted, all requests that require authentication are refused.
-//! The credentials in these requests are not checked: otherwise, an attacker could continue to guess credentials.
-//! Other successful requests do not consume these quotas because thousands of users can share one client address.
+//! Each client address has a quota for sign-ins and a quota of the same size for failed authentications.
+//! When the sign-in quota of a client address is exhausted, only sign-ins are refused.
+//! When the quota for failed authentications is exhausted, sign-ins and requests with credentials are refused.
+//! To stop credential guessing, requests over a quota are refused before their credentials are checked.
+//! Authenticated requests do not consume the quotas of a client address because thousands of users can share it.
 
 mod keyed_limiter;
 pub(crate) mod keyed_slots;
@@ -34,9 +33,9 @@ pub struct RateLimitSettings {
     pub principal_per_second: u32,
     /// Burst size of requests per principal.
     pub principal_burst: u32,
-    /// Sustained rate of sign-ins per peer, per second. Also the sustained rate of failed authentications.
+    /// Sustained rate per peer, per second, applied separately to sign-ins and failed authentications.
     pub peer_per_second: u32,
-    /// Burst size of sign-ins per peer. Also the burst size of failed authentications.
+    /// Burst size per peer, applied separately to sign-ins and failed authentications.
     pub peer_burst: u32,
 }
 
@@ -50,7 +49,7 @@ impl Default for RateLimitSettings {
 const POLICY_BYTES_PER_PERMIT: usize = 32 << 10;
 /// Number of parsed policy document bytes that count as one additional request.
 ///
-/// Parsing can be expensive because the parser compares each unknown word with all valid words to suggest a correction.
+/// Parsing a policy can be expensive because the parser compares each unknown word with all valid words.
 const DOCUMENT_BYTES_PER_PERMIT: usize = 4 << 10;
 /// Number of work units in a [`clew_iam::decision::WorkBudget`] that count as one additional request.
 const WORK_UNITS_PER_PERMIT: u64 = 1 << 20;
@@ -134,8 +133,8 @@ impl RateLimits {
 
     /// Creates the work budget for evaluating policies during a single request.
     ///
-    /// Every [`WORK_UNITS_PER_PERMIT`] units of used work immediately count as one additional request.
-    /// Therefore, concurrent requests share the principal's remaining request quota.
+    /// Every [`WORK_UNITS_PER_PERMIT`] used work units immediately count as one additional request.
+    /// Concurrent requests of a principal share the principal's request quota.
     pub(crate) fn create_work_budget(&self, user: &UserId) -> Arc<WorkBudget> {
         if self.0.principals.is_none() {
             return Arc::default();

@@ -17,7 +17,7 @@ pub struct NodeReadLimits {
 }
 
 impl NodeReadLimits {
-    /// Creates the limits for node reads from the limits for a single read.
+    /// Creates limits that apply to each node read.
     #[must_use]
     pub fn new(limits: ReadLimits) -> Self {
         Self { limits }

@@ -41,9 +41,9 @@ impl PolicyCache {
     }
 }
 
-/// Minimum total size of a user's policies, in bytes, for which parsing and evaluation must not block async threads.
+/// Minimum total size of a user's policies, in bytes, that are parsed and evaluated as blocking tasks.
 const LARGE_POLICY_MIN_BYTES: usize = 8 << 10;
-/// Minimum number of used work units after which a request's policy evaluations must not block async threads.
+/// Minimum number of work units that a request has used before its policies are evaluated in [`block_in_place`].
 const LARGE_EVALUATION_MIN_UNITS: u64 = 64 << 10;
 
 /// Runs the closure `evaluation`, which evaluates the principal's policies.

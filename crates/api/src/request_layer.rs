@@ -1,7 +1,8 @@
 //! Middleware that wraps every route.
 //!
-//! Adds the request id, checks the host, records the audit event and enforces the request timeout.
-//! Also builds the bodies of error responses in the requested language, adds security headers and records metrics.
+//! The middleware adds the request id, checks the host, records the audit event and enforces the request timeout.
+//! The middleware builds the bodies of error responses in the requested language.
+//! The middleware adds security headers to responses and records metrics.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

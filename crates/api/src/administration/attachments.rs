@@ -185,7 +185,7 @@ fn check_attachment_allowed(
 }
 
 /// Returns the users and groups in the domain that the policy is attached to.
-/// System policies are shared by all domains, so users and groups in other domains are omitted.
+/// A system policy can be attached in several domains; attachments in other domains are omitted.
 async fn load_attachment_views(
     service: &AppState,
     domain: &DomainId,

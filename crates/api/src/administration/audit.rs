@@ -97,7 +97,7 @@ pub(crate) async fn export_audit_log(
 
 /// Verify the audit log of all domains. Requires an administrator.
 ///
-/// Also checks that the newest audit row that this process has read still exists in the store.
+/// The verification reports a problem if the store no longer contains the newest audit row that the server has read.
 #[utoipa::path(get, path = "/clew/v1/audit/verify", tag = "administration",
     responses((status = 200, description = "Result of the verification", body = AuditVerificationResponse)))]
 pub(crate) async fn verify_audit(

@@ -32,7 +32,7 @@ pub(crate) struct KeyView {
     /// True if the key can be used
     enabled: bool,
     created_at: String,
-    /// Timestamp of the last use, with a resolution of one minute
+    /// Time at which the access key was last used, with a resolution of one minute
     last_used_at: Option<String>,
 }
 

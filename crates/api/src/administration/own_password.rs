@@ -30,7 +30,7 @@ pub(crate) struct PasswordChange {
 
 /// Change the caller's password.
 ///
-/// The change revokes all tokens and temporary access keys of the caller, including the token of this request.
+/// Changing the password revokes all tokens and temporary access keys of the caller, including the current token.
 #[utoipa::path(post, path = "/clew/v1/password", tag = "administration",
     request_body(content = PasswordChange, content_type = "application/json"),
     responses((status = 204, description = "The password is changed")))]

@@ -107,7 +107,7 @@ pub(crate) async fn show_policy(
 
 /// Create or replace a policy.
 ///
-/// An error response lists all errors in the document with their positions.
+/// An error response lists all errors in the policy document with their positions.
 /// Changing a policy revokes the tokens of the affected users.
 #[utoipa::path(put, path = "/clew/v1/policies/{name}", tag = "administration", params(("name" = String, Path)),
     request_body(content = PolicyPut, content_type = "application/json"),
@@ -219,7 +219,7 @@ impl ResolvedPolicy {
 /// Parses a policy document on a blocking thread.
 ///
 /// Parsing a large document counts as several requests against the caller's rate limit.
-/// Parsing can be expensive because the parser compares each unknown word with all valid words to suggest a correction.
+/// Parsing a policy can be expensive because the parser compares each unknown word with all valid words.
 async fn parse_policy_document(
     service: &AppState,
     caller: &Caller,

@@ -1,7 +1,7 @@
 //! Aggregates repeatedly refused requests so that a caller cannot fill the disk with audit rows.
 //!
 //! A caller's first refusal for a given reason is recorded in the audit log before the response is sent.
-//! Further refusals in the same time window are only counted; a single audit event reports the number of refusals.
+//! Repeated refusals in a time window are only counted; a single audit event reports the number of refusals.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -53,7 +53,7 @@ type RefusalKind = Option<(String, Outcome, Option<String>, &'static str)>;
 #[derive(Debug)]
 struct RefusalWindow {
     ends: Instant,
-    /// Number of refusals without the first one, for which a separate audit event is recorded.
+    /// Number of refusals after the first refusal, which has its own audit event.
     repeated: u64,
     first_at: Timestamp,
     last_at: Timestamp,
@@ -123,7 +123,7 @@ impl RepeatedRefusalCounter {
 
     /// Records expired time windows every [`FLUSH_INTERVAL`]. When `end` is cancelled, records all windows and returns.
     ///
-    /// Must not run concurrently with itself because audit events could be lost.
+    /// Do not call this method concurrently: audit events could be lost.
     pub(crate) async fn run(&self, store: &Store, end: &CancellationToken) {
         while end.run_until_cancelled(sleep(FLUSH_INTERVAL)).await.is_some() {
             let now = Instant::now();
@@ -153,7 +153,7 @@ impl RepeatedRefusalCounter {
 
 impl OpenWindows {
     /// Returns the key of the time window in which a refusal is counted.
-    /// Once [`MAX_TRACKED_CALLERS`] or [`MAX_REFUSAL_KINDS`] is reached, further callers or kinds share a key.
+    /// Once [`MAX_TRACKED_CALLERS`] or [`MAX_REFUSAL_KINDS`] is reached, all further callers or kinds share a key.
     fn refusal_window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerGroupingKey, RefusalKind) {
         let caller = build_caller_grouping_key(event);
         let kind = Some((event.operation.clone(), event.outcome, event.code.clone(), reason));

@@ -1,8 +1,8 @@
 //! Session cookie of a browser. The cookie contains the session token and is `HttpOnly` and `SameSite=Strict`.
 //!
-//! Over TLS, the cookie name has the prefix `__Host-`.
-//! Browsers reject a cookie with the prefix `__Host-` if it is set by another host of the domain or without TLS.
-//! Over TLS, the cookie name also ends with the port because browsers share cookies across all ports of a host.
+//! Over TLS, the cookie name has the prefix `__Host-` and ends with the port of the server.
+//! Browsers reject a `__Host-` cookie that is set by another host of the domain or without TLS.
+//! The cookie name contains the port because browsers share cookies across all ports of a host.
 
 use std::borrow::Cow;
 

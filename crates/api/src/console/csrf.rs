@@ -1,6 +1,6 @@
 //! CSRF protection for requests that are authenticated by the session cookie.
 //!
-//! `docs/decisions/0024-browser-sessions.md` lists the attacks and the countermeasures.
+//! `docs/decisions/0024-browser-sessions.md` lists CSRF attacks and the countermeasures.
 
 use clew_iam::token;
 use clew_model::ErrorEntry;

@@ -35,7 +35,7 @@ use effect::KillEffectView;
 use preview::KillImpact;
 use request::{KillBody, SelectedSession, SessionKillRequest};
 
-/// Results of killing the selected sessions, or of the preview.
+/// Results of killing the selected sessions, or expected results in a preview.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillResponse {
     /// Results, in the order of the request
@@ -50,7 +50,7 @@ pub(crate) struct KillResponse {
     effect: Option<KillEffectView>,
 }
 
-/// Result of killing one session, or of the preview for that session.
+/// Result of killing one session, or the expected result in a preview.
 #[derive(Serialize, ToSchema)]
 struct SessionKillOutcome {
     id: u64,
@@ -272,8 +272,8 @@ impl SelectedSession {
 
     /// Returns the reason why the selected session must not be killed, or `None` if it may be killed.
     ///
-    /// Reasons: the server has changed, the session has ended, or its thread id was reused.
-    /// For `KILL QUERY`, a statement that started later is another reason.
+    /// A session is skipped if it has ended, its thread id has been reused or the server has changed.
+    /// With `KILL QUERY`, a session is skipped if its current statement started after the selected statement.
     /// `listed_at` is the time at which the session list was read, as a Unix timestamp in seconds.
     fn find_skip_reason(
         &self,

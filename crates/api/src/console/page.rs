@@ -29,10 +29,10 @@ const HASHED_ASSET_PREFIX: &str = "assets/";
 const API_PATH_PREFIXES: [&str; 9] =
     ["/v3/", "/v3.0/", "/v3.1/", "/v5/", "/clew/", "/healthz", "/readyz", "/metrics", "/openapi.json"];
 
-const PAGE_NOT_BUILT_MESSAGE: &str = "This Clew was built without its web page. The API serves all the same: see /openapi.json.\n\
-    To have the page, build it before Clew (Node.js 20 or newer):\n\n    npm --prefix web ci\n    npm --prefix web run build\n    cargo build --release\n";
+const PAGE_NOT_BUILT_MESSAGE: &str = "This Clew was built without the web page. The HTTP API is available; /openapi.json describes it.\n\
+    To include the web page, build the page before Clew (Node.js 20.19 or newer):\n\n    npm --prefix web ci\n    npm --prefix web run build\n    cargo build --release\n";
 
-/// Security headers for the web page's files. The page can load scripts and send requests only to its origin.
+/// Security headers for the web page's files. They restrict scripts and requests to the page's own origin.
 const PAGE_SECURITY_HEADERS: [(&str, &str); 5] = [
     (
         "content-security-policy",
@@ -65,7 +65,7 @@ impl WebPage {
         }
     }
 
-    /// Returns the response to a request for a path without a route.
+    /// Returns the response to a request whose path matches no route.
     ///
     /// The response is a file of the web page, or `index.html` if a client-side view handles the path.
     fn response_for_path(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Response> {

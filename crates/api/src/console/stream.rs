@@ -51,8 +51,9 @@ pub(crate) struct StreamParameters {
 
 /// Watch the sessions of a node.
 ///
-/// Event types: `snapshot` (all sessions), `changes` (changes since the previous event),
-/// `limitations` (data that the server hides), `read-error` (failed read of the node) and `end` (end of the stream).
+/// A `snapshot` event contains all sessions; a `changes` event contains the changes since the previous event.
+/// A `limitations` event lists data that the server hides; a `read-error` event reports a failed read of the node.
+/// An `end` event contains the reason why the stream ended.
 #[utoipa::path(
     get,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/stream",

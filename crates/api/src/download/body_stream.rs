@@ -1,8 +1,8 @@
 //! Response body stream that sends a byte range of a download (header row plus result file).
 //!
 //! Data in the page cache is read on the async thread because such a read only copies memory.
-//! Other data is read on a blocking thread because the read waits for the disk.
-//! For measurements of this design, see `docs/decisions/0018-downloads-and-long-polling.md`.
+//! Data that is not in the page cache is read on a blocking thread because the read waits for the disk.
+//! `docs/decisions/0018-downloads-and-long-polling.md` lists the measured throughput of the alternatives.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -28,7 +28,7 @@ pub(super) struct DownloadBodyStream {
     file: Arc<File>,
     /// File offset of the next chunk.
     offset: u64,
-    /// File offset at which the range ends (exclusive).
+    /// File offset at which the requested range ends (exclusive).
     end: u64,
     pool: BufferPool,
     /// Pending read on a blocking thread.
@@ -41,8 +41,7 @@ impl DownloadBodyStream {
         Self { header, file: Arc::new(file), offset, end, pool: BufferPool::default(), reading: None }
     }
 
-    /// Returns the next chunk if it is in the page cache.
-    /// Otherwise, starts a read on a blocking thread and returns `None`.
+    /// Returns the next chunk if it is in the page cache; otherwise, starts a read on a blocking thread.
     fn start_read(&mut self) -> Option<io::Result<Bytes>> {
         let mut buffer = self.pool.acquire(self.end - self.offset);
         if let Some(read) = read_from_page_cache(&self.file, &mut buffer, self.offset) {

@@ -28,7 +28,7 @@ pub(super) enum RangeRequest {
 
 /// Parses a `Range` header that applies to content of `length` bytes.
 ///
-/// Headers with multiple ranges or invalid values select the full content, as the RFC allows.
+/// Headers with multiple ranges or invalid values select the full content, as RFC 9110 allows.
 pub(super) fn parse_range_header(header: &HeaderValue, length: u64) -> RangeRequest {
     let Some(spec) = header.to_str().ok().and_then(|text| text.trim().strip_prefix("bytes=")) else {
         return RangeRequest::Full;

@@ -2,7 +2,7 @@
 //!
 //! When a user authenticates successfully, the client's address is recorded for that user.
 //! Each of the user's recorded addresses has its own failure counter. All other addresses share a failure counter.
-//! As a result, an attacker's failed attempts do not lock out a user who signs in from a recorded address.
+//! An attacker's failed attempts do not lock out a user who signs in from a recorded address.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -56,7 +56,7 @@ pub(crate) async fn check_password_with_lockout(
     Ok(PasswordCheckOutcome::Right)
 }
 
-/// Reserves an attempt in the failure counter `subject`. Returns `false` if the counter is locked or stays busy.
+/// Reserves an attempt in the failure counter `subject`. Returns `false` if the counter is locked or remains in use.
 async fn reserve_password_attempt(store: &Store, subject: &str) -> Result<bool, StoreError> {
     let start = Instant::now();
     loop {

@@ -1,8 +1,8 @@
 //! Security tokens for temporary access keys.
 //!
-//! A security token's suffix encodes the access key's scope.
+//! A temporary access key created from a project-scoped token is limited to the project of the token.
+//! A security token's suffix encodes the scope of the temporary access key.
 //! Clew compares a hash of the entire token with the stored hash, so it rejects tokens with a modified suffix.
-//! For example, a temporary access key created from a project-scoped token is limited to that project.
 
 use clew_iam::decision::CredentialScope;
 use clew_iam::{SecretError, token};

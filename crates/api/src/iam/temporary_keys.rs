@@ -43,7 +43,7 @@ struct TemporaryKeyIdentity {
     #[schema(min_items = 1, max_items = 1, example = json!(["token"]))]
     methods: Vec<String>,
     token: Option<TemporaryKeyToken>,
-    /// Not supported, because a temporary access key always has the permissions of its token
+    /// Policy that restricts the permissions of the temporary access key; not supported
     #[schema(value_type = Option<Object>)]
     policy: Option<Value>,
 }
@@ -53,7 +53,7 @@ struct TemporaryKeyIdentity {
 struct TemporaryKeyToken {
     /// Caller's token, which determines the access key's scope; defaults to the credentials of the request
     id: Option<String>,
-    /// Lifetime of the access key, in seconds. The key expires no later than its token
+    /// Lifetime of the access key, in seconds. The key expires no later than the token used to create it
     #[schema(minimum = 900, maximum = 86_400, default = 900)]
     duration_seconds: Option<i64>,
 }
@@ -147,7 +147,7 @@ fn parse_temporary_key_identity(body: &[u8]) -> Result<TemporaryKeyIdentity, Api
 }
 
 /// Credentials to exchange for a temporary access key.
-/// The temporary access key has the same scope as these credentials and expires no later than they do.
+/// The temporary access key has the scope of the source credentials and does not outlive them.
 struct SourceCredentials {
     scope: CredentialScope,
     issued_for: IssuingCredential,

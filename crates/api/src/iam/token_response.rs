@@ -94,7 +94,7 @@ pub(super) struct TokenDetails<'a> {
     pub(super) expires_at: i64,
 }
 
-/// The server's public URL. Base URL of the endpoints in the service catalog.
+/// Public URL of the server, used as the base URL of the endpoints in the service catalog.
 pub(super) struct ServerUrl(String);
 
 impl ServerUrl {

@@ -1,5 +1,5 @@
 //! Streams the audit log as JSON Lines.
-//! The next batch of audit rows is read from the store only after the client has received the previous batch.
+//! The export reads audit rows in batches and stays at most one batch ahead of the client.
 
 use std::io;
 

@@ -35,7 +35,7 @@ pub(crate) struct PolicyDocument {
     statement: Vec<Map<String, Value>>,
 }
 
-/// Version: 1.0 (roles), 1.1 (policies) or 5.0 (identity policies)
+/// Policy version: 1.0 (roles), 1.1 (policies) or 5.0 (identity policies)
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "schema of a document that `clew_iam` parses")]
 pub(crate) enum PolicyVersion {

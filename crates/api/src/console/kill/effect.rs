@@ -17,7 +17,7 @@ pub(crate) struct KillEffectView {
     unblocked: Vec<u64>,
     /// Thread ids of sessions that waited for a killed session and still wait
     still_waiting: Vec<u64>,
-    /// True if Clew cannot read all lock waits, so the kills may have unblocked more sessions
+    /// True if Clew cannot read all lock waits. The kills may then have unblocked more sessions than listed
     hidden_waits: bool,
     /// Reason why the effect is unknown; null if the effect is known
     #[schema(required)]

@@ -28,13 +28,13 @@ pub(super) struct KillImpact {
     transactions: HashMap<u64, Transaction>,
     graph: WaitGraph,
     risks: HashMap<u64, Vec<KillRisk>>,
-    /// Reason why the impact is missing or incomplete.
+    /// Reason why the impact of the kills is unknown or incomplete.
     pub(super) unknown: Option<String>,
 }
 
 /// Estimates the impact of killing these sessions.
 ///
-/// If the node cannot be read, `unknown` contains the reason. This is not an error because the kill may still succeed.
+/// If the node cannot be read, `unknown` contains the reason. No error is returned because the kill may still succeed.
 pub(super) async fn read_kill_impact(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillImpact {
     let read = async |limits| read_lock_waits(&node.url, &limits).await;
     let observed = match service.read_node_or_failure(node, read).await {
@@ -113,9 +113,9 @@ pub(super) fn predict_kill_outcome(
     }
     let message = match kind {
         KillTarget::Connection => {
-            "the session would end; what its open transaction changed in tables with transactions would be rolled back"
+            "the session would be terminated; uncommitted changes to transactional tables would be rolled back"
         }
-        KillTarget::Query => "what it runs would end; the session, its transaction and its locks stay",
+        KillTarget::Query => "the running statement would end; the session, its transaction and its locks remain",
     };
     ("would_kill", message.to_owned())
 }

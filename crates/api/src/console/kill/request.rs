@@ -49,7 +49,7 @@ pub(crate) struct SelectedSession {
     pub(super) id: u64,
     pub(super) user: String,
     pub(super) host: String,
-    /// Start time of the statement, as a Unix timestamp in milliseconds. With `query`, a later statement is not killed
+    /// Start time of the statement, as a Unix timestamp in milliseconds. `query` kills no statement that started later
     pub(super) since: Option<i64>,
     /// Server instance from the session list. If the server has restarted or failed over, the session is not killed
     pub(super) server: Option<String>,

@@ -104,8 +104,8 @@ impl StreamAuthorization {
         Ok(Ok(()))
     }
 
+    /// Updates the principal's administrator flag.
     /// Returns whether the credentials are still valid and the user is enabled.
-    /// Also updates the principal's administrator flag.
     async fn revalidate_credentials(&mut self, view: &CachedView) -> Result<bool, ApiError> {
         let user = match &self.caller.credential {
             CredentialRef::Token(token) => {

@@ -101,7 +101,7 @@ async fn attached_policy_cannot_be_deleted_or_change_its_model() {
     server.send_as_admin(Method::PUT, "policies/all", identity.clone()).await.expect_status(200);
     done(&server.send_as_admin(Method::POST, "policies/all/attachments", json!({ "user_id": user })).await);
     let message = server.send_as_admin(Method::PUT, "policies/all", role).await.expect_error(409, "IAM.0005");
-    assert!(message.contains("different policy model"), "{message}");
+    assert!(message.contains("policy model of an attached policy"), "{message}");
     server.send_as_admin(Method::PUT, "policies/all", identity.clone()).await.expect_status(200);
     let message = server.send_as_admin(Method::DELETE, "policies/all", Value::Null).await.expect_error(409, "IAM.0005");
     assert!(message.contains("attachments: 1"), "{message}");
