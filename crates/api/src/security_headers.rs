@@ -1,12 +1,12 @@
-//! Security headers of responses. The headers disable content sniffing and the caching of JSON, and enable HSTS.
+//! Adds response headers that disable content sniffing and the caching of JSON, and optionally enable HSTS.
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue};
 
-/// Value of the header `Strict-Transport-Security`: one year, without subdomains.
+/// Value of the `Strict-Transport-Security` header: one year, without subdomains.
 const HSTS_HEADER_VALUE: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Adds the security headers to a response. `hsts` must be false for responses without TLS.
+/// Adds the security headers to a response. `hsts` must be false for responses sent without TLS.
 pub(crate) fn add_security_headers(headers: &mut HeaderMap, hsts: bool) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let is_json = headers.get(CONTENT_TYPE).is_some_and(|kind| {

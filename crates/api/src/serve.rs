@@ -1,4 +1,5 @@
-//! Accepts connections, enforces connection limits and shuts down gracefully. The `connection` module serves them.
+//! Accepts connections, enforces connection limits and shuts down gracefully.
+//! The `connection` module serves the accepted connections.
 
 mod cert_reload;
 mod connection;
@@ -52,12 +53,12 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// Delay after a failed `accept` call. A common cause is that the process has run out of file descriptors.
+/// Delay after a failed `accept` call, which can fail if the process has run out of file descriptors.
 const ACCEPT_RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// Serves requests until the `shutdown` token is cancelled, then waits for in-flight requests to finish.
 ///
-/// Stops waiting for the requests after [`crate::ApiSettings::shutdown_grace_period`].
+/// Returns after [`crate::ApiSettings::shutdown_grace_period`] even if some requests are still in flight.
 pub async fn serve(
     service: AppState,
     listener: impl Into<Listener>,
@@ -127,7 +128,7 @@ enum ConnectionPermit {
     Reserved(OwnedSemaphorePermit),
 }
 
-/// Admitted connection. Releases its permits when dropped.
+/// Connection permit and per-peer slot of an admitted connection, released on drop.
 struct AdmittedConnection {
     admission: ConnectionAdmission,
     _permit: OwnedSemaphorePermit,

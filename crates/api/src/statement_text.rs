@@ -2,9 +2,10 @@
 
 use clew_diagnose::{build_statement_template, to_valid_utf8};
 
-/// Placeholder that masks a statement fragment in a filter.
+/// Placeholder that replaces the statement substring of a filter.
 ///
-/// An SQL template does not mask partial literals. For example, the template of `4111x` is `4111x`.
+/// An SQL template would not mask a substring that contains only a part of a literal.
+/// For example, the template of `4111x` is `4111x`.
 pub(crate) const MASKED_FRAGMENT_PLACEHOLDER: &str = "***";
 
 /// Returns a statement, or its SQL template if `masked` is true.

@@ -23,7 +23,8 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::ApiError;
 use crate::query::Query;
 
-/// Returns the target node's collection with the `request_id` from the query string, or `None` if there is none.
+/// Finds the collection whose id is the `request_id` in the query string.
+/// Returns `None` if the target node has no such collection.
 async fn find_collection_task(
     caller: &Caller,
     target: &NodeTarget,

@@ -21,7 +21,7 @@ struct BusyServerCase {
     flavor: Flavor,
     clew: ClewInvocation,
     baseline: BaselineInvocation,
-    /// Text that occurs in Clew's output once for each item (such as a session), and the expected number of items.
+    /// Text that occurs once per item (such as a session) in Clew's output, and the expected number of items.
     item_marker: (&'static str, fn(LoadSessionCounts) -> usize),
     /// Minimum number of lines that the baseline program must print.
     min_baseline_lines: fn(LoadSessionCounts) -> usize,
@@ -45,7 +45,7 @@ enum BaselineInvocation {
     SameReads,
     /// The `mariadb` client, running the same statements as Clew. Both connect over TLS.
     SameReadsOverTls,
-    /// The `mariadb` client, running different statements than Clew.
+    /// The `mariadb` client, running the given statements, which differ from those of Clew.
     Statements(&'static str),
     /// The command `clew snapshot`.
     Snapshot,
@@ -173,7 +173,7 @@ pub(super) fn busy_server_cases() -> impl Iterator<Item = BenchCase> {
     BUSY_SERVER_CASES.iter().map(|case| case.definition)
 }
 
-/// Runs the benchmark cases on one database server at a time, because each server has 10,000 threads.
+/// Runs the benchmark cases on one database server after the other, because each server has 10,000 threads.
 pub(super) async fn measure_busy_servers(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
     let mut measurements = Vec::new();
     for flavor in [Flavor::MySql, Flavor::MariaDb] {
@@ -282,7 +282,7 @@ fn format_notification_delay(maximum: Duration) -> String {
     )
 }
 
-/// Returns a `clew` command with a timeout of 300 s, which allows for a busy machine.
+/// Returns a `clew` command with a timeout of 300 s, so that the command does not time out on a busy machine.
 fn clew_command(bench: &BenchContext, arguments: &[&str], server: &Server, tls: &str) -> Command {
     let url = server_url(server, tls);
     Command::new(&bench.clew).args(arguments.iter().copied()).args([url.as_str(), "--timeout", "300"])

@@ -30,7 +30,7 @@ pub(super) enum Comparison {
     Speedup,
     /// Clew value minus baseline value.
     Difference,
-    /// The Clew value alone. The report shows the baseline value for information only.
+    /// The Clew value alone. The report shows the baseline value only for information.
     Absolute,
     /// Decrease from the baseline value to the Clew value, in percent of the baseline value.
     PercentDecrease,

@@ -42,7 +42,7 @@ const NODES_PER_INSTANCE: usize = 20;
 const SESSIONS_PER_NODE: u64 = 20;
 /// Interval at which the client polls a collection's status.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// How long to wait for the fake servers to close all connections.
+/// How long to wait until all connections to the fake servers are closed.
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
@@ -77,7 +77,7 @@ pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measuremen
 }
 
 /// Starts a new `clew serve` process and runs one collection on each node.
-/// Returns the time from the first POST to the end of the last collection and the peak memory use in MiB.
+/// Returns two values: the time from the first POST to the end of the last collection, and the peak memory use in MiB.
 async fn collect_from_fleet(
     bench: &BenchContext,
     inventory: &NodeInventory,

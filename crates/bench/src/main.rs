@@ -92,7 +92,7 @@ fn main() -> ExitCode {
     task::run(task::run_until_signal(run_selected_benchmarks(arguments)))
 }
 
-/// Runs the selected benchmark cases and prints the report. Also saves the report if all cases are selected.
+/// Runs the selected benchmark cases and prints the report. Saves the report in a file if all cases are selected.
 async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError> {
     let cases = busy_server::busy_server_cases()
         .chain(http::http_cases())

@@ -1,4 +1,4 @@
-//! Runs the Criterion microbenchmarks: lexer, join, CSV, signatures and policies.
+//! Runs the Criterion microbenchmarks of the lexer, the join, CSV encoding, signatures and policies.
 
 use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};

@@ -91,7 +91,7 @@ async fn measure_overhead_on_server(
     Ok(measurement)
 }
 
-/// Returns a sysbench command that saturates two cores. Its tables fit in memory.
+/// Returns a sysbench command that saturates two cores. The sysbench tables fit in memory.
 fn build_sysbench_command(server: &Server) -> Command {
     Command::new("sysbench").args(["oltp_read_write", "--db-driver=mysql", "--mysql-host=127.0.0.1"]).args([
         format!("--mysql-port={}", server.port()).as_str(),
@@ -221,8 +221,9 @@ impl SnapshotSeries {
         Ok(self)
     }
 
-    /// Compares the transaction rate of each interval with Clew to the mean rate of the two adjacent intervals.
-    /// Each second consists of one interval with a snapshot and one without.
+    /// Returns the transaction rates with Clew and without Clew for each interval with a snapshot.
+    /// The rate without Clew is the mean rate of the two adjacent intervals.
+    /// The rate with Clew is the mean of the rate without Clew and the rate during the snapshot interval.
     fn compare_transaction_rates(&self, case: BenchCase, rates: &[f64]) -> Measurement {
         let mut measurement = Measurement::new(case);
         let mut without = Vec::new();

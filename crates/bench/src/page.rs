@@ -49,7 +49,7 @@ pub(super) const PAGE_CASES: [BenchCase; 4] =
 
 /// Number of sessions that run statements, in addition to the mostly idle sessions of the standard benchmark load.
 const BUSY_SESSION_COUNT: usize = 200;
-/// Statements that each busy session runs repeatedly. Two of them run long enough to appear in a sample.
+/// Statements that each busy session runs repeatedly. Two of the statements run long enough to appear in a sample.
 const BUSY_SESSION_STATEMENTS: [&str; 3] =
     ["DO SLEEP(0.8)", "DO (SELECT COUNT(*) FROM clew_load.orders) + SLEEP(0.4)", "DO 1"];
 const BASELINE_SESSION_COUNT: usize = 20;

@@ -1,5 +1,5 @@
-//! Captures the SQL statements sent by a Clew command from the database server's general log.
-//! The baseline client replays the captured statements. `cargo xtask bench --quick` checks how many there are.
+//! Captures the SQL statements of a Clew command by reading the database server's general log.
+//! The baseline client replays the captured statements. `cargo xtask bench --quick` checks the statement count.
 
 use clew_devtools::DevtoolsError;
 use clew_devtools::command::Command;
@@ -14,7 +14,7 @@ const DISABLE_GENERAL_LOG_STATEMENT: &str = "SET GLOBAL general_log = OFF";
 const GENERAL_LOG_QUERY: &str = "SELECT CONVERT(command_type USING utf8mb4), CONVERT(argument USING utf8mb4) FROM mysql.general_log \
      WHERE thread_id <> CONNECTION_ID() ORDER BY event_time, thread_id";
 
-/// Connections and statements that the general log contains.
+/// Contents of the general log: the number of opened connections and the executed statements.
 #[derive(Debug, Clone, Default)]
 pub(super) struct QueryLog {
     /// Number of opened connections.

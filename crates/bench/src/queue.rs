@@ -1,4 +1,4 @@
-//! Benchmark cases that compare the SQL statements of the task queue with 1,000,000 tasks and with 1,000 tasks.
+//! Benchmark cases that compare the run time of the task queue's SQL statements at 1,000,000 tasks and at 1,000 tasks.
 //! The unit tests of `clew-store` check that the task queue's SQL statements use indexes.
 
 use clew_devtools::command::Command;
@@ -20,7 +20,8 @@ const CLAIM_TASK_CASE: BenchCase = BenchCase {
     pairs: 21,
 };
 
-/// Benchmark cases, each with the names of its database and operation in the output of the measuring program.
+/// Database, operation and definition of each benchmark case.
+/// The database is an argument of the measuring program; the program prints the operation in its output.
 const QUEUE_OPERATION_CASES: [(&str, &str, BenchCase); 10] = [
     ("sqlite", "claim", CLAIM_TASK_CASE),
     ("sqlite", "queue", BenchCase { name: "queue-insert-sqlite", metric: "SQLite: queue a task", ..CLAIM_TASK_CASE }),

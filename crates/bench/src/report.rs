@@ -71,7 +71,7 @@ fn render_measurement_row(measurement: &Measurement) -> String {
     )
 }
 
-/// Saves the benchmark report in `bench/results`. The current date is the file name.
+/// Saves the benchmark report in `bench/results`. The file name is the current date.
 pub(super) async fn save_report(page: &str) -> Result<PathBuf, BenchError> {
     let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output().await?;
     let directory = workspace::root_dir().join("bench").join("results");

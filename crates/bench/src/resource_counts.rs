@@ -1,5 +1,5 @@
 //! `cargo xtask bench --quick`: checks machine-independent counts of statements, rows and memory allocations.
-//! If a commit changes an expected count, its message must explain the change.
+//! If a commit changes an expected count, the commit message must explain the change.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -45,7 +45,7 @@ const SNAPSHOT_ROW_COUNT: u64 = 1000;
 /// Expected CSV size in bytes, including the header and all sessions of the fake server.
 const EXPECTED_SNAPSHOT_BYTES: u64 = 139_255;
 /// Maximum number of memory allocations per 100 rows in an unoptimized build, without and with `--detail`.
-/// Each session of the fake server runs a statement, so Clew reads two statement timer rows per session.
+/// For each session of the fake server, Clew reads a row of `threads` and a row of `events_statements_current`.
 const MAX_ALLOCATIONS_PER_100_ROWS: [(&str, u64); 2] = [("snapshot", 2750), ("detailed_snapshot", 2850)];
 /// Number of fake servers in the fleet.
 const NODE_COUNT: u64 = 40;
@@ -138,7 +138,7 @@ async fn check_snapshot_and_collection(bench: &BenchContext, counts: &mut CountC
     Ok(())
 }
 
-/// Checks that a `clew serve` process opens one connection per node and closes all of them afterwards.
+/// Checks that a `clew serve` process opens one connection per node and closes all connections after the collections.
 async fn check_fleet_connections(bench: &BenchContext, counts: &mut CountChecks) -> Result<(), BenchError> {
     let step = Step::start("Collecting from each of 40 nodes");
     let options =

@@ -74,7 +74,7 @@ impl NodeInventory {
         Ok(Self { deployment, nodes })
     }
 
-    /// Creates an access key for a read-only user, because policies do not apply to administrators.
+    /// Creates an access key for a read-only user. With an administrator's key, the server would skip the policy check.
     pub(super) async fn create_read_only_key(&self) -> Result<AccessKey, DevtoolsError> {
         self.deployment.create_user_with_key(READ_ONLY_POLICY_NAME).await
     }
@@ -218,7 +218,7 @@ impl RunningClewServer<'_> {
 
     /// Runs a collection and downloads its result to a file.
     /// Returns the time from the POST to the last byte of the result, and the notification delay.
-    /// The notification delay is measured from the time at which the collection finished according to the server log.
+    /// The notification delay starts when the collection finishes, according to the server log.
     pub(super) async fn measure_collection_with_download(
         &self,
         node: &NodeRef,
@@ -235,7 +235,7 @@ impl RunningClewServer<'_> {
         Ok((elapsed, delay))
     }
 
-    /// Returns the time at which a collection finished according to the server log.
+    /// Returns the finish time of a collection from the server log.
     fn find_collection_finish_time(&self, id: &RequestId) -> Option<Timestamp> {
         let mut ends = parse_finished_collections(&self.inventory.deployment.read_server_log()).into_iter();
         ends.find_map(|(finished, at)| (finished == id.as_str()).then_some(at))
@@ -317,7 +317,7 @@ impl GetRequest {
         Self { target: target.to_owned(), headers: vec![("host".to_owned(), host.to_owned())] }
     }
 
-    /// Formats the request line and the headers for HTTP/1.1.
+    /// Formats the HTTP/1.1 request line and headers.
     pub(super) fn format_request_head(&self) -> String {
         let headers: Vec<String> = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         format!("GET {} HTTP/1.1\r\n{}\r\n", self.target, headers.concat())

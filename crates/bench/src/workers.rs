@@ -117,7 +117,8 @@ async fn measure_collection_rate(inventory: &NodeInventory, workers: usize) -> R
 }
 
 /// Calculates the number of collections per second during the interval in which all workers are busy.
-/// The interval begins when every worker has finished a collection and ends when any worker finishes its last one.
+/// The interval begins when every worker has finished a collection.
+/// The interval ends when any worker finishes its last collection.
 fn calculate_concurrent_throughput(ends: &BTreeMap<String, Vec<Timestamp>>) -> Option<f64> {
     let begin = ends.values().filter_map(|ends| ends.iter().min()).max()?;
     let end = ends.values().filter_map(|ends| ends.iter().max()).min()?;

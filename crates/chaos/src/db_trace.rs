@@ -1,4 +1,4 @@
-//! Reads all collections from the database, with the number of completions recorded by a test-only trigger.
+//! Reads the database rows of all collections and the number of completions that a test-only trigger recorded.
 
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, FromRow, PgConnection, Row};

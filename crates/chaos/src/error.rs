@@ -1,4 +1,4 @@
-//! Errors that abort a fault injection run. An invariant violation does not abort the run but appears in its report.
+//! Errors that abort a fault injection run. An invariant violation does not abort the run; the report lists it.
 
 use std::io;
 use std::path::PathBuf;

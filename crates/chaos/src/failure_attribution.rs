@@ -6,8 +6,8 @@ use crate::fault::Fault;
 use crate::nodes::NodeKind;
 use crate::timeline::FaultEvent;
 
-/// Attribution window: time in milliseconds for which a fault can still explain failures after it has ended.
-/// The attribution window is longer than an S3 request with all retries, a database response, or a lease.
+/// Attribution window: time in milliseconds after the end of a fault during which the fault can still explain failures.
+/// The attribution window is longer than an S3 request with all retries, a database query, or a lease.
 const ATTRIBUTION_WINDOW_MILLIS: i64 = 60_000;
 
 /// S3 error code for a request whose timestamp differs too much from the clock of the S3 server.
@@ -29,7 +29,7 @@ pub(crate) fn find_unexplained_failure(row: &TaskRow, node: NodeKind, events: &[
     (!is_explained).then(|| format!("unexplained failure of {node:?} ({kind}: {detail})"))
 }
 
-/// Returns the label used to count a failed collection in the report.
+/// Returns the label under which the report counts a failed collection.
 pub(crate) fn format_failure_label(row: &TaskRow) -> String {
     let detail = row.failure_detail.as_deref().unwrap_or_default();
     let kind = row.failure_kind.as_deref().unwrap_or_default();

@@ -39,7 +39,7 @@ impl Fault {
         Self::DiskFull,
     ];
 
-    /// Returns the fault's name on the command line and in the report.
+    /// Returns the name of the fault, as used on the command line and in the report.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! Injects faults into a test cluster and removes each fault after a few seconds.
+//! Injects faults into a test cluster and removes each fault after a random duration.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -35,6 +35,7 @@ pub(crate) struct FaultInjector<'a> {
 
 impl FaultInjector<'_> {
     /// Injects a fault and removes it after a random duration of up to about `max_duration`.
+    /// A network partition, a clock shift and a full disk can last longer.
     pub(crate) async fn inject_fault(&mut self, fault: Fault, max_duration: Duration) -> Result<(), ChaosError> {
         let max_millis = u64::try_from(max_duration.min(MAX_FAULT_DURATION).as_millis()).unwrap_or(u64::MAX).max(2_000);
         let duration = Duration::from_millis(self.rng.u64(1_000..max_millis));
@@ -50,7 +51,7 @@ impl FaultInjector<'_> {
         }
     }
 
-    /// Kills one or two random workers and, with 50 % probability, also a server.
+    /// Kills one or two random workers and, with a probability of 50 %, a random server.
     async fn kill_processes(&mut self, duration: Duration) -> Result<(), ChaosError> {
         let (workers, servers) = (self.cluster.workers.len(), self.cluster.servers.len());
         let mut victims = vec![self.rng.usize(..workers)];

@@ -16,10 +16,10 @@ use crate::workload::{
 pub(crate) struct InvariantCheckInput<'a> {
     pub(crate) requests: &'a [RequestRecord],
     pub(crate) rows: &'a [TaskRow],
-    /// Outcome of the second download of each result, by collection id.
+    /// Outcome of the second result download, by collection id.
     pub(crate) downloads: &'a HashMap<String, Result<DownloadedResult, String>>,
     pub(crate) events: &'a [FaultEvent],
-    /// Number of logged completions, by collection id.
+    /// Number of completion messages in the process logs, by collection id.
     pub(crate) logged_completions: &'a HashMap<String, usize>,
 }
 

@@ -4,7 +4,7 @@
 //! The monitored nodes are a MariaDB server and fleets of fake servers.
 //! A client requests collections at a constant rate while the run injects one [`Fault`] after another.
 //! The seed determines the random choices in a run, such as the start times of faults.
-//! At the end, invariants are checked for every requested collection, for example that it completed exactly once.
+//! At the end, the run checks invariants of every requested collection, such as exactly one completion.
 //! The invariant checks compare the client's records with the database rows, the S3 objects and the process logs.
 //! A database trigger records every completion of a collection for the invariant checks.
 //!

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     task::run(task::run_until_signal(inject_faults(arguments)))
 }
 
-/// Injects the faults. Returns an error if Clew violated an invariant.
+/// Runs the fault injection test. Returns an error if Clew violated an invariant.
 async fn inject_faults(arguments: FaultsArgs) -> Result<(), FaultInjectionError> {
     progress::print_heading("Prerequisites of the fault injection");
     install::install_test_prerequisites().await?;

@@ -45,7 +45,7 @@ pub(crate) struct MonitoredNodes {
     fleets: Vec<(FakeServerFleet, NodeKind)>,
     real_server: Server,
     _sessions: IdleSessions,
-    /// Socket that is bound but not listening, which prevents other processes from listening on the port.
+    /// Socket that is bound to the port of the unreachable node but does not listen, so that the port stays reserved.
     unreachable: TcpSocket,
 }
 

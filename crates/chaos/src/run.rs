@@ -195,7 +195,7 @@ async fn find_orphaned_objects(cluster: &TestCluster, rows: &[TaskRow]) -> Resul
 /// Summary of all Clew processes' logs.
 #[derive(Default)]
 struct ProcessLogSummary {
-    /// Number of logged completions, by collection id.
+    /// Number of completion messages in the process logs, by collection id.
     completions: HashMap<String, usize>,
     swept: u64,
     panics: Vec<String>,

@@ -49,7 +49,7 @@ pub(crate) enum Command {
     Serve(LazyArgs<serve::ServeArgs>),
     /// Run a worker process for collections, intelligent kills and kill tasks.
     Worker(LazyArgs<worker::WorkerArgs>),
-    /// Migrate the metadata database to this version's schema. All commands that open the database also do this.
+    /// Migrate the metadata database to this version's schema. All commands that open the database run the migration.
     Migrate(LazyArgs<migrate::MigrateArgs>),
     /// Copy the metadata to a PostgreSQL database.
     Metadata(LazyArgs<metadata::MetadataCommandArgs>),

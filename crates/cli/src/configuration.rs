@@ -105,7 +105,7 @@ pub(crate) struct HttpSettings {
     pub(crate) connections: usize,
     /// Number of additional client connections reserved for the health and metrics endpoints.
     pub(crate) reserved_connections: usize,
-    /// Maximum number of connections per client address. 0 disables the limit.
+    /// Maximum number of connections per peer (an IPv4 address or an IPv6 /64 prefix). 0 disables the limit.
     pub(crate) connections_per_peer: usize,
     /// Addresses and networks of the proxies whose `X-Forwarded-…` headers the server trusts.
     pub(crate) trusted_proxies: Vec<String>,
@@ -286,7 +286,7 @@ impl Configuration {
         parse_configuration(&text).map_err(|error| CliError::new_refusal(format!("configuration {name}: {error}")))
     }
 
-    /// Returns the store location: the data directory and the metadata database.
+    /// Returns the store location, which consists of the data directory and the metadata database.
     pub(crate) fn resolve_store_location(&self) -> Result<StoreLocation, CliError> {
         build_store_location(&self.data_dir, Some(&*self.metadata_url).filter(|url| !url.is_empty()))
     }

@@ -1,5 +1,5 @@
 //! `clew domain …`: creates and lists domains (tenants).
-//! Only the command line can create domains, because API callers can access only their own domain.
+//! Domains can be created only on the command line, because API callers can access only their own domain.
 
 use clap::{Args, Subcommand};
 use clew_store::{Domain, NewUser};

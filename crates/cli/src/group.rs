@@ -76,7 +76,7 @@ struct DropMembersArgs {
     members: GroupMemberArgs,
 }
 
-/// Arguments for adding users to or removing users from a group.
+/// Arguments of the commands that add users to a group or remove users from a group.
 #[derive(Debug, Args)]
 struct GroupMemberArgs {
     /// Name or id of the group

@@ -23,7 +23,7 @@ pub(crate) struct InitArgs {
     data_dir: PathBuf,
     #[command(flatten)]
     metadata_url: MetadataUrlArgs,
-    /// Name of both the region and the first project
+    /// Name of the region and of the first project
     #[arg(long, default_value = "local", value_parser = validators::parse_name)]
     region: String,
     /// Name of the domain (account)

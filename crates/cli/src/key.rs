@@ -29,7 +29,7 @@ enum KeyCommand {
     Remove(RemoveArgs),
 }
 
-/// List access keys and the time each was last used.
+/// List access keys with the time of their last use.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  clew key list\n  clew key list ada")]
 struct ListArgs {

@@ -1,5 +1,5 @@
 //! Builds a subcommand's clap arguments only when the user runs that subcommand.
-//! This way, clap builds the options of one subcommand at startup, not those of all subcommands (about 200).
+//! At startup, clap builds only the options of the selected subcommand, not all options (about 200).
 
 use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
@@ -26,7 +26,7 @@ impl<T: Args> Args for LazyArgs<T> {
 }
 
 /// Adds arguments to a command by calling `augment`, and then restores the command's help text.
-/// Otherwise, doc comments of flattened argument structs would replace the help text.
+/// Clap replaces the help text with the doc comments of flattened argument structs.
 fn augment_and_restore_about(command: Command, augment: fn(Command) -> Command) -> Command {
     let (about, long_about) = (command.get_about().cloned(), command.get_long_about().cloned());
     augment(command).about(Resettable::from(about)).long_about(Resettable::from(long_about))

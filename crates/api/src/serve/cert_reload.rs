@@ -1,7 +1,7 @@
 //! Reloads the TLS certificate when the certificate or key file changes.
 //!
 //! The server polls the files because file system notifications miss some kinds of certificate renewals.
-//! A renewal can replace the files, overwrite them or change a symbolic link to their folder.
+//! A certificate renewal can replace or overwrite the files, or change a symbolic link to their directory.
 
 use std::time::Duration;
 
@@ -14,9 +14,10 @@ use super::file_fingerprint::FileFingerprint;
 use super::tls::TlsConfig;
 
 impl TlsConfig {
-    /// Checks the certificate and key files every `poll_interval` and reloads changed files. Stops on `shutdown`.
+    /// Checks the certificate and key files every `poll_interval` and reloads changed files.
+    /// Stops when the `shutdown` token is cancelled.
     ///
-    /// If the new certificate is invalid, logs a warning and continues to use the old one.
+    /// If the new certificate is invalid, logs a warning and continues to use the previous certificate.
     pub async fn watch_certificate_files(self, poll_interval: Duration, shutdown: CancellationToken) {
         let mut last = self.files.initial.clone();
         let mut ticks = interval(poll_interval);

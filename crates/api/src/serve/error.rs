@@ -12,7 +12,7 @@ pub enum ServeError {
     /// The certificate or private key file could not be read.
     #[error("could not read the TLS {what} {path}: {cause}", path = path.display())]
     Read {
-        /// Object in the file: certificate or key.
+        /// Expected content of the file: certificate or key.
         what: &'static str,
         /// Path of the file.
         path: PathBuf,
@@ -20,9 +20,9 @@ pub enum ServeError {
         cause: io::Error,
     },
     /// The file contains no certificate or private key in PEM format.
-    #[error("{path} holds no {what} in PEM form (-----BEGIN …)", path = path.display())]
+    #[error("{path} contains no {what} in PEM format (-----BEGIN …)", path = path.display())]
     NotPem {
-        /// Object missing in the file: certificate or private key.
+        /// Expected content that the file does not contain: certificate or private key.
         what: &'static str,
         /// Path of the file.
         path: PathBuf,

@@ -27,7 +27,7 @@ pub(super) struct ResponseTracker(Arc<ResponseProgress>);
 
 #[derive(Debug, Default)]
 struct ResponseProgress {
-    /// True while the response body is incomplete.
+    /// True from the start of a request until hyper has written the entire response body.
     in_progress: AtomicBool,
     /// True until the entire response has been flushed.
     unflushed: AtomicBool,

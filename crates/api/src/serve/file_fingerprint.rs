@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Metadata that changes whenever the file's contents change.
+/// File metadata that changes whenever the contents of the file change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FileFingerprint {
     device: u64,
@@ -16,7 +16,7 @@ pub(super) struct FileFingerprint {
 impl FileFingerprint {
     /// Reads the metadata of a file.
     ///
-    /// Returns `None` if the file does not exist, for example while it is being replaced.
+    /// Returns `None` if the metadata cannot be read, for example if the file is missing during a replacement.
     pub(super) fn read_fingerprint(path: &Path) -> Option<Self> {
         let file = path.metadata().ok()?;
         Some(Self {

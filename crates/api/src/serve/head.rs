@@ -4,5 +4,6 @@
 pub(super) const MAX_REQUEST_HEAD_BYTES: usize = 96 << 10;
 /// Maximum number of headers in a request.
 ///
-/// This is hyper's default. If set explicitly, hyper would allocate memory for the headers of each request on the heap.
+/// The limit equals hyper's default, so it need not be set.
+/// If the limit were set explicitly, hyper would allocate heap memory for the headers of each request.
 pub(super) const MAX_REQUEST_HEADERS: usize = 100;

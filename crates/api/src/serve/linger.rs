@@ -15,14 +15,14 @@ use tokio::time::{Sleep, sleep};
 /// How long to wait for the peer to read the response and close the connection.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Stream that shuts down in two steps.
+/// Stream that closes a connection in two steps.
 ///
-/// First, the write side of the connection is shut down.
-/// Then, received bytes are discarded until the peer closes the connection or [`LINGER_TIMEOUT`] elapses.
+/// The first step shuts down the write side of the connection.
+/// The second step discards received bytes until the peer closes the connection or [`LINGER_TIMEOUT`] elapses.
 #[derive(Debug)]
 pub(super) struct LingeringStream<S> {
     stream: S,
-    /// Timer for the second shutdown step.
+    /// Timer for [`LINGER_TIMEOUT`]; `None` until the write side is shut down.
     closing: Option<Pin<Box<Sleep>>>,
 }
 

@@ -22,7 +22,7 @@ const OPERATIONS_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 /// Timeout for the TLS handshake and for the request head on a reserved connection.
 pub(super) const RESERVED_CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Requests that the server accepts on a connection.
+/// Kind of connection, which determines the requests that the server accepts on the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectionAdmission {
     /// Any number of requests to any route.
@@ -32,7 +32,7 @@ pub(super) enum ConnectionAdmission {
 }
 
 impl ConnectionAdmission {
-    /// Returns an error response if the request is not accepted on this connection.
+    /// Returns an error response if this kind of connection does not accept the request.
     ///
     /// `hsts` is passed to [`security_headers::add_security_headers`].
     pub(super) fn refusal_response<B>(self, request: &Request<B>, metrics: &Metrics, hsts: bool) -> Option<Response> {

@@ -18,7 +18,7 @@ use tokio::time::{Sleep, sleep};
 pub(super) struct WriteTimeoutStream<S> {
     stream: S,
     limit: Duration,
-    /// Timer that is running while a write is pending.
+    /// Timer of the pending write; `None` if no write is pending.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -40,7 +40,7 @@ impl<S> WriteTimeoutStream<S> {
         let limit = self.limit;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
         ready!(timer.as_mut().poll(context));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the other side has stopped reading")))
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer has stopped reading")))
     }
 }
 

@@ -142,7 +142,7 @@ fn build_collection_audit_detail(draft: &SessionSelectionDraft) -> Value {
 
 /// Parses the request body.
 ///
-/// An empty body selects the default of every field. The value `null` selects the default of its field.
+/// An empty body selects the default values of all fields. The value `null` selects the default value of a field.
 fn parse_selection_draft(body: &[u8]) -> Result<SessionSelectionDraft, ApiError> {
     let mut draft = SessionSelectionDraft::default();
     if body.trim_ascii().is_empty() {
@@ -188,7 +188,7 @@ fn parse_selection_draft(body: &[u8]) -> Result<SessionSelectionDraft, ApiError>
     Ok(draft)
 }
 
-/// Fields of a JSON object in document order, including duplicates so that the parser can reject them.
+/// Fields of a JSON object in document order. Duplicate fields are included, so that the parser can reject them.
 struct JsonFields(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for JsonFields {

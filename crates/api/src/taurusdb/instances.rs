@@ -21,9 +21,9 @@ use wire::{InstanceApiVersion, InstanceListResponse, InstanceResponse};
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
 struct InstanceListParameters {
-    /// Instance id. The id must match exactly, or contain the text that follows the prefix *
+    /// Instance id: an exact id, or * followed by a substring of the id
     id: Option<String>,
-    /// Instance name. The name must match exactly, or contain the text that follows the prefix *
+    /// Instance name: an exact name, or * followed by a substring of the name
     name: Option<String>,
     /// Instance type; only Cluster is supported
     r#type: Option<String>,
@@ -45,7 +45,7 @@ struct InstanceListParameters {
     /// Maximum number of instances to return
     #[param(minimum = 1, maximum = 100, default = 100)]
     limit: Option<u32>,
-    /// Comma-separated list of tags in the form key=value. An instance must have all tags
+    /// Comma-separated list of tags in the format key=value. Matches instances that have all of these tags
     tags: Option<String>,
 }
 

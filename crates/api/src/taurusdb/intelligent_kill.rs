@@ -32,7 +32,7 @@ pub(crate) struct IntelligentKillStatistics {
     /// Highest-ranked session groups for each strategy, in rank order
     #[schema(max_items = 9)]
     statistics: Vec<IntelligentKillStatistic>,
-    /// Warnings about surviving root blockers and spared sessions; omitted if empty. Clew extension to the TaurusDB API
+    /// Warnings about spared sessions and root blockers that the kill does not select; omitted if empty. Clew extension
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     warnings: Vec<IntelligentKillWarning>,

@@ -1,5 +1,5 @@
 //! Kill tasks of an instance (section 2.8 of the TaurusDB API spec).
-//! The routes enable, manage and preview kill tasks, and list killed sessions.
+//! The API routes enable, manage and preview kill tasks, and list killed sessions.
 //!
 //! `docs/decisions/0012-kill-tasks.md` documents decisions on questions that the spec leaves open.
 
@@ -32,9 +32,9 @@ use wire::{
     SuccessResponse,
 };
 
-/// Minimum duration of an automatic task, in seconds.
+/// Minimum duration of a kill task of type `auto`, in seconds.
 const MIN_AUTO_TASK_SECONDS: u32 = 10;
-/// Maximum duration of an automatic task, in seconds: one second less than 365 days.
+/// Maximum duration of a kill task of type `auto`, in seconds: one second less than 365 days.
 const MAX_AUTO_TASK_SECONDS: u32 = 31_535_999;
 
 /// Task type of a kill task that stops after a given duration.
@@ -86,7 +86,8 @@ pub(crate) async fn add_kill_task(
 struct NewKillTaskRequest {
     criteria: KillCriteria,
     duration: Option<Duration>,
-    /// Instance name from the request. The name confirms a task without filters, which kills all user sessions.
+    /// Instance name from the request, as confirmation of a kill task without filters.
+    /// A kill task without filters kills all user sessions.
     confirmed: Option<String>,
 }
 

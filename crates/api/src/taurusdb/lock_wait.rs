@@ -34,7 +34,7 @@ pub(crate) struct AbnormalRootCause {
     lock_root_cause: LockRootCause,
 }
 
-/// Requested lock and root blocker of a session. Unknown fields are omitted.
+/// Requested lock and root blocker of a waiting session. Unknown fields are omitted.
 #[derive(Serialize, ToSchema, Default)]
 #[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) struct LockRootCause {
@@ -53,20 +53,20 @@ pub(crate) struct LockRootCause {
     lock_table: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lock_index: Option<String>,
-    /// Requested mode: for an InnoDB lock, IX, X or X,REC_NOT_GAP, for example; for any other lock, the server's name
+    /// Requested lock mode, such as X,REC_NOT_GAP for an InnoDB lock or EXCLUSIVE for a metadata lock
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "X,REC_NOT_GAP")]
     lock_mode: Option<Cow<'static, str>>,
-    /// Locked row; omitted if the project masks statements
+    /// Key values of the locked row; omitted if the project masks statements
     #[serde(skip_serializing_if = "Option::is_none")]
     lock_data: Option<String>,
     /// Thread id of the root blocker; omitted for a prepared transaction without a session
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_pid: Option<u64>,
-    /// Transaction state: RUNNING, LOCK WAIT, ROLLING BACK or COMMITTING
+    /// State of the root blocker's transaction: RUNNING, LOCK WAIT, ROLLING BACK or COMMITTING
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_state: Option<String>,
-    /// Age of the root blocker's transaction, in seconds
+    /// Time since the start of the root blocker's transaction, in seconds
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_age: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,7 +79,7 @@ pub(crate) struct LockRootCause {
     blocker_host: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_command: Option<String>,
-    /// Thread id for use in a KILL statement; equal to blocker_pid
+    /// Thread id of the root blocker for use in a KILL statement; equal to blocker_pid
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_thread_id: Option<u64>,
 }
@@ -131,7 +131,7 @@ fn parse_session_id(query: &Query) -> Result<u64, ApiError> {
     given.parse().ok().filter(|&pid| pid > 0).ok_or_else(|| Query::invalid_value_error("pid", given))
 }
 
-/// Returns the lock wait of a session and its first root blocker.
+/// Returns the lock wait of a session and the session's highest-ranked root blocker.
 fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
     let waiter = WaitParticipant::Session(pid);
     let root = *graph.find_root_blockers(waiter).first()?;

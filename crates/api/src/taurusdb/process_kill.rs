@@ -158,7 +158,7 @@ impl ProcessKillRequest {
         Ok(Self { ids, reason })
     }
 
-    /// Builds the lists of killed and missing sessions. Sessions that could not be killed are in neither list.
+    /// Builds the lists of killed and not-found sessions. A session whose kill failed is in neither list.
     fn classify_outcomes(&self, outcomes: &[(u64, KillOutcome)]) -> SessionKillResult {
         let mut killed = SessionKillResult { processes_killed: Vec::new(), processes_not_found: Vec::new() };
         for &id in &self.ids {
@@ -172,7 +172,9 @@ impl ProcessKillRequest {
     }
 }
 
-/// Returns the failure of a kill, if any. A refusal due to a proxy or a different server is a failure.
+/// Returns the failure of a kill, or `None` if the kill did not fail.
+///
+/// If Clew refuses a kill because of a proxy or a server change, the kill counts as failed.
 fn find_kill_failure(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {
         KillOutcome::Failed(failure) => Some(failure.clone()),
@@ -183,7 +185,9 @@ fn find_kill_failure(outcome: &KillOutcome) -> Option<Failure> {
     }
 }
 
-/// Returns the first kill failure. Its detail lists the thread ids of the sessions that were and were not killed.
+/// Returns the first kill failure, or `None` if no kill failed.
+///
+/// The failure detail lists the thread ids of the killed sessions and of the sessions whose kill failed.
 /// The client can retry the request.
 fn summarize_failures(outcomes: &[(u64, KillOutcome)], killed: &SessionKillResult) -> Option<Failure> {
     let failures: Vec<(u64, Failure)> =

@@ -84,7 +84,7 @@ pub(crate) async fn list_processes(
     processes.map(Json).map_err(|error| ApiError::internal_error(&error))
 }
 
-/// Reads one page of a snapshot. The whole snapshot may be larger than the available memory.
+/// Reads only one page of a snapshot, because the entire snapshot may be larger than the available memory.
 fn read_snapshot_page(mut snapshot: Snapshot, page: Pagination) -> std::io::Result<Processes> {
     let mut list = b"[".to_vec();
     snapshot.body.write_row_range(page.offset as usize, page.limit as usize, &mut list)?;

@@ -1,9 +1,9 @@
-//! Records the server instance from which each user's latest session list of each node was read.
+//! Records the server instance from which a user's latest session list of a node was read.
 //!
 //! `DELETE …/processes` identifies sessions only by thread id.
 //! A thread id can be reused when a server restarts or when an address moves to another server.
 //! Clew does not kill by thread id if the user's latest session list was read from a different server instance.
-//! Old lists are ignored because the user may have read a newer one on the web page or from another Clew process.
+//! Records expire after 10 minutes, because the user may have read a newer list on the web page or elsewhere.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +16,7 @@ use lru::LruCache;
 /// Maximum number of recorded session lists (one per user and node). The least recently used entry is evicted.
 const MAX_SESSION_LIST_ORIGINS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
-/// Maximum age of a recorded session list. Older lists are not compared with the current server instance.
+/// Time after which the record of a session list expires and is no longer compared with the current server instance.
 const MAX_SESSION_LIST_AGE: Duration = Duration::from_mins(10);
 
 /// Server instance from which a session list was read, and the time of the read.

@@ -199,9 +199,9 @@ fn check_tag(tag: &TagChange, operation: TagOperation) -> Result<(), ApiError> {
     Err(ApiError::invalid_parameter("tag-value-form", arguments))
 }
 
-/// Returns a project's tag keys with their values, both sorted.
+/// Returns a project's tag keys with their values. Keys and values are sorted.
 ///
-/// Includes only instances for which the caller may list tags.
+/// Omits the tags of instances for which the caller may not list tags.
 async fn load_visible_tags(
     service: &AppState,
     caller: &Caller,

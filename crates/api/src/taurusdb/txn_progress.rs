@@ -34,10 +34,10 @@ pub(crate) struct TransactionProgressRequest {
     /// Ids of the transactions to list. Without ids, all rollbacks are listed page by page
     #[schema(max_items = 100)]
     transaction_ids: Option<Vec<String>>,
-    /// Maximum number of transactions to return; only without transaction_ids
+    /// Maximum number of transactions to return; ignored if transaction_ids is set
     #[schema(minimum = 1, maximum = 100, default = 100)]
     limit: Option<u32>,
-    /// Number of transactions to skip; only without transaction_ids
+    /// Number of transactions to skip; ignored if transaction_ids is set
     #[schema(minimum = 0, maximum = 2_147_483_647, default = 0)]
     offset: Option<u32>,
 }
@@ -61,7 +61,7 @@ pub(crate) struct RollingBackTransaction {
     /// Estimated time to completion at the recent rollback rate, in seconds
     #[schema(minimum = 1)]
     estimated_remaining_time: u64,
-    /// Thread id of the session, which might not be in the session list
+    /// Thread id of the session. A killed session may be missing from the session list
     trx_mysql_thread_id: u64,
     /// Current statement; replaced by its SQL template if the project masks statements; empty for a killed session
     trx_query: String,

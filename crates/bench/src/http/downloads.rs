@@ -90,7 +90,7 @@ impl HttpConnection {
         Ok(Self { stream, buffer: vec![0; READ_BUFFER_BYTES] })
     }
 
-    /// Sends an HTTP request, passes each chunk of the response body to `body`, and returns the body length.
+    /// Sends an HTTP request, calls `body` for each chunk of the response body, and returns the body length.
     fn get(&mut self, get: &GetRequest, mut body: impl FnMut(&[u8])) -> io::Result<u64> {
         self.stream.write_all(get.format_request_head().as_bytes())?;
         let (length, first) = self.read_response_head()?;

@@ -11,7 +11,7 @@ use crate::output::{self, Output};
 use crate::store_args::StoreArgs;
 
 /// Write an audit log checkpoint: a file with the position and hash link of the newest row.
-/// Given a checkpoint, clew audit verify can detect that rows up to the checkpoint were later removed.
+/// With the checkpoint file, clew audit verify detects the later removal of rows up to the checkpoint.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct CheckpointArgs {

@@ -27,7 +27,7 @@ pub(crate) struct CheckArgs {
     project_args: ProjectArgs,
 }
 
-/// Logs in to each node of an instance and checks privileges. Fails if Clew cannot log in to one of the nodes.
+/// Logs in to each node of an instance and checks privileges. Fails if any login fails.
 /// Ignores login backoffs, because the user explicitly requested the check.
 pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
     let inventory = arguments.project_args.open_instance_inventory().await?;

@@ -10,7 +10,8 @@ use super::report::KillReport;
 use crate::error::CliError;
 use crate::local_actor;
 
-/// Audit log that records kills. It is opened before the first kill, so that nothing is killed if it cannot be opened.
+/// Audit log that records kills.
+/// Clew opens the audit log before the first kill, so that no session is killed if the log cannot be opened.
 pub(super) struct KillAuditLog {
     store: Store,
     /// Domain of the audit rows: the store's only domain, or `None` if the store has several domains.

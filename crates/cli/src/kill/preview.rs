@@ -49,7 +49,7 @@ impl SelectedSessions {
 }
 
 /// Estimates the impact of a kill from the transactions and lock waits of the sessions.
-/// If Clew cannot read the lock waits, the impact contains only a note. The user can still confirm the kill.
+/// If Clew cannot read the lock waits, the impact contains only a note with the reason.
 pub(super) async fn estimate_kill_impact(node: &NodeUrl, sessions: &[Session], limits: &ReadLimits) -> KillImpact {
     let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
     let observed = match read_lock_waits(node, limits).await {

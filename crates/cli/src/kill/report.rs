@@ -13,10 +13,10 @@ use super::Outcomes;
 use super::preview::{KillImpact, SelectedSessions};
 use crate::output::merge_json_objects;
 
-/// Maximum number of statement bytes that the preview shows.
+/// Maximum number of bytes of a statement that the preview shows.
 const MAX_STATEMENT_BYTES: usize = 4 << 10;
 
-/// Report on a kill: the preview before the kill and the result afterwards.
+/// Data of a kill, from which Clew renders the preview before the kill and the result after the kill.
 #[derive(Debug)]
 pub(super) struct KillReport {
     pub(super) address: String,
@@ -119,7 +119,7 @@ impl KillReport {
     }
 
     /// Returns the kill outcome for each session id in the command-line arguments.
-    /// The outcome is `AlreadyGone` if no session has the id.
+    /// If no session has the id, the outcome is `AlreadyGone`.
     pub(super) fn outcomes_by_session_id(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
         let outcome = |id: u64| outcomes.iter().find(|(other, _)| *other == id).map(|(_, outcome)| outcome.clone());
         self.selected.ids.iter().map(|&id| (id, outcome(id).unwrap_or(KillOutcome::AlreadyGone))).collect()

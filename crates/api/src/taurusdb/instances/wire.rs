@@ -10,7 +10,7 @@ pub(super) const DATASTORE_TYPE: &str = "gaussdb-mysql";
 
 /// API version of an instance request. The version determines the status name in the response.
 ///
-/// The reported status is constant because Clew does not monitor nodes between collections.
+/// Clew reports every instance as active, because it does not monitor nodes between collections.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum InstanceApiVersion {
     V3,

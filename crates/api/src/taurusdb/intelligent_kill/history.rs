@@ -34,12 +34,13 @@ pub(crate) struct IntelligentKillHistory {
     start_time: i64,
     /// Completion time, as a Unix timestamp in seconds
     end_time: i64,
-    /// Link to a CSV with the outcome for each session. Keep it secret: it works for up to an hour without credentials
+    /// Link to a CSV file with the outcome for each session.
+    /// Keep the link secret, because it is valid for up to an hour and requires no credentials
     download_link: String,
     /// Status: finished or error. Clew extension to the TaurusDB API
     #[schema(value_type = String, example = "finished")]
     status: &'static str,
-    /// Reason why the kill was incomplete; omitted if it was complete. Clew extension
+    /// Reason for an incomplete intelligent kill; omitted if the kill is complete. Clew extension
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Warnings about surviving root blockers and spared sessions in the preview of an intelligent kill.
+//! Warnings about spared sessions and unselected root blockers in the preview of an intelligent kill.
 
 use clew_diagnose::waits;
 use clew_model::{Language, Node, Session};
@@ -22,9 +22,9 @@ pub(crate) struct IntelligentKillWarning {
     session_id: Option<u64>,
 }
 
-/// Returns the warnings about an intelligent kill of these sessions.
+/// Returns the warnings about an intelligent kill of the sessions in `victims`.
 ///
-/// If the node cannot be read, a warning states the reason.
+/// If the node cannot be read, returns a warning that states the reason.
 pub(super) async fn read_kill_warnings(
     service: &AppState,
     node: &Node,

@@ -8,7 +8,7 @@ use crate::error::ApiError;
 use crate::query::{Query, truncate_text};
 use crate::statement_text::MASKED_FRAGMENT_PLACEHOLDER;
 
-/// Field names of the criteria. The field `include_unsafe` is a Clew extension to the TaurusDB API.
+/// Field names of the kill criteria. The field `include_unsafe` is a Clew extension to the TaurusDB API.
 pub(super) const CRITERIA_FIELDS: [&str; 7] = ["user", "host", "db", "command", "info", "time", INCLUDE_UNSAFE_FIELD];
 const INCLUDE_UNSAFE_FIELD: &str = "include_unsafe";
 
@@ -16,7 +16,7 @@ const INCLUDE_UNSAFE_FIELD: &str = "include_unsafe";
 const MAX_USER_NAME_LEN: usize = 32;
 /// Maximum length of a database name, in characters.
 const MAX_DATABASE_NAME_LEN: usize = 64;
-/// Maximum length of a host or command, in characters; the same as for collection filters.
+/// Maximum length of a host or command, in characters. Collection filters have the same limit.
 const MAX_HOST_OR_COMMAND_LEN: usize = 255;
 /// Maximum length of a statement substring, in characters.
 const MAX_STATEMENT_SUBSTRING_LEN: usize = 1024;
@@ -119,7 +119,7 @@ fn check_text_length(field: &'static str, given: Option<String>, max_len: usize)
     Err(ApiError::invalid_parameter("parameter-length", arguments))
 }
 
-/// Returns the criteria for the audit log, with a placeholder instead of the statement substring.
+/// Returns the kill criteria for the audit log, with a placeholder instead of the statement substring.
 pub(super) fn build_criteria_audit_detail(criteria: &KillCriteria) -> Value {
     json!({
         "user": criteria.user, "host": criteria.host.as_ref().map(ToString::to_string), "db": criteria.database,

@@ -57,14 +57,14 @@ pub(crate) struct KillTaskPreviewParameters {
 /// Preview of a kill task.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillTaskPreview {
-    /// Matching sessions, sorted by time in the current state, longest first
+    /// Sessions that the task would kill, sorted by time in the current state, longest first
     #[schema(max_items = 500)]
     processes: Vec<PreviewedProcess>,
-    /// Number of matching sessions
+    /// Number of sessions that the task would kill
     total_count: usize,
     /// Unix timestamp, in milliseconds, at which the sessions were read
     data_sync_time: i64,
-    /// Limitations of the data, which can hide sessions of a node from the preview and from kills
+    /// Data that nodes do not expose to Clew, so that the preview and the task can miss sessions
     limitations: Vec<NodeLimitation>,
     /// Matching sessions that are spared because a kill could damage a table; omitted if empty. Clew extension
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -95,7 +95,7 @@ impl NodeLimitation {
     }
 }
 
-/// A matching session that the task spares.
+/// A session that matches the criteria but is not killed, because a kill could damage a table.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SparedProcess {
     #[serde(flatten)]

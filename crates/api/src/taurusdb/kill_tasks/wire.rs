@@ -38,10 +38,10 @@ pub(crate) struct AddKillTaskRequest {
     #[schema(minimum = 10, maximum = 31_535_999)]
     task_duration: Option<i32>,
     /// True to include sessions even if a kill can damage or partially change a non-transactional table.
-    /// Examples are REPAIR, ALTER and UPDATE of a MyISAM table. Clew extension to the TaurusDB API
+    /// For example, a kill of an UPDATE on a MyISAM table can leave the table partially changed. Clew extension
     include_unsafe: Option<bool>,
-    /// Instance name. Confirms a task without any of user, host, db, command and info, which kills all user sessions.
-    /// The confirmation is required in a browser session and optional for other clients. Clew extension
+    /// Instance name, as confirmation that the task kills all user sessions. Clew extension.
+    /// Required in a browser session if none of user, host, db, command and info is set
     confirmed_instance_name: Option<String>,
 }
 
@@ -144,7 +144,7 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl KillTaskView {
-    /// Creates the response entry for a kill task. `refused` lists the nodes that refuse Clew's login.
+    /// Creates the response entry for a kill task. `refused` contains the nodes that refuse Clew's login.
     ///
     /// If `masked` is true, the statement substring in the criteria is replaced by a placeholder.
     pub(super) fn new(task: KillTask, masked: bool, refused: &[NodeLoginRefusal]) -> Self {
