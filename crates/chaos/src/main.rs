@@ -9,7 +9,7 @@ use clew_chaos::{ChaosError, Fault, RunOptions};
 use clew_devtools::progress::{self, print_line};
 use clew_devtools::{DevtoolsError, install, task, workspace};
 
-/// Inject faults into the dependencies of Clew under load, and check the guarantees of Clew
+/// Inject faults into the dependencies of Clew under load, and check that Clew keeps its guarantees
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask faults", bin_name = "cargo xtask faults", max_term_width = 110)]
 struct FaultsArgs {

@@ -36,7 +36,7 @@ pub(crate) struct DaemonArgs {
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR")]
     data_dir: Option<PathBuf>,
     /// PostgreSQL database for the metadata, such as postgres://user@host/database?sslmode=verify-full.
-    /// Set the database password in PGPASSWORD or ~/.pgpass, because other users can see command lines.
+    /// Set the database password in PGPASSWORD or ~/.pgpass, not in the URL: other users can see command lines.
     /// The master key stays in the data directory
     #[arg(long, value_name = "URL", env = "CLEW_METADATA_URL", hide_env_values = true)]
     metadata_url: Option<String>,

@@ -2,7 +2,7 @@
 
 use clew_model::Origin;
 
-/// Maximum number of characters of `SUDO_USER` that the audit actor's name contains.
+/// Maximum number of characters of `SUDO_USER` in the name of the audit actor.
 const MAX_SUDO_USER_CHARS: usize = 64;
 
 /// Returns the audit origin of a command: the operating system account that runs this process.

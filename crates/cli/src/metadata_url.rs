@@ -11,8 +11,8 @@ use crate::error::CliError;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct MetadataUrlArgs {
     /// PostgreSQL database for the metadata, such as postgres://user@host/database?sslmode=verify-full.
-    /// Set the database password in PGPASSWORD or ~/.pgpass, because other users can see command lines.
-    /// The master key and the results stay in the data directory
+    /// Set the database password in PGPASSWORD or ~/.pgpass, not in the URL: other users can see command lines.
+    /// The master key stays in the data directory
     #[arg(long, value_name = "URL", env = "CLEW_METADATA_URL", hide_env_values = true)]
     metadata_url: Option<String>,
 }

@@ -18,7 +18,8 @@ pub(crate) const NODE_PASSWORD_ENV_VAR: &str = "CLEW_DB_PASSWORD";
 pub(crate) struct NodeArgs {
     /// mysql://user@host:port/?tls=off|preferred|required|verify-ca|verify-identity&ca=FILE
     ///
-    /// Set the password in CLEW_DB_PASSWORD or enter it at the prompt, because other users can see command lines.
+    /// Set the password in CLEW_DB_PASSWORD or enter it at the prompt.
+    /// Do not include the password in the URL, because other users can see command lines.
     #[arg(value_name = "URL")]
     url: String,
     /// Timeout for each read operation, in seconds
@@ -66,7 +67,7 @@ fn redact_url_credentials(url: &str) -> String {
 
 /// Adds a password to a node URL that does not contain one.
 /// Uses `CLEW_DB_PASSWORD` or, if this variable is not set, prompts for the password on the terminal.
-/// If the variable is not set and there is no terminal, returns the node URL without a password.
+/// If `CLEW_DB_PASSWORD` is not set and there is no terminal, returns the node URL without a password.
 pub(crate) fn resolve_node_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
     if node.password.is_some() {
         return Ok(node);

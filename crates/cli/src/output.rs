@@ -1,5 +1,5 @@
 //! Writes output to terminals, pipes, devices and files. Replaces existing files atomically.
-//! `clew_diagnose::terminal` sanitises text output. The JSON serializer escapes JSON output.
+//! `clew_diagnose::terminal` sanitises text output. `clew_diagnose::json` escapes control characters in JSON output.
 
 mod terminal;
 
@@ -30,7 +30,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// Prints a command's result to stdout in this format.
+    /// Prints a command's result to stdout as a table or as JSON.
     pub(crate) fn print(self, table: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> Result<(), CliError> {
         match self {
             Self::Table => write_stdout(&table()),
@@ -38,7 +38,7 @@ impl Format {
         }
     }
 
-    /// Prints a command's result to stdout in this format. Tables keep their colours.
+    /// Prints a command's result to stdout as a table, which may contain colours, or as JSON.
     pub(crate) fn print_with_colours(
         self,
         table: impl FnOnce() -> String,

@@ -5,7 +5,7 @@ use clap::parser::ValueSource;
 
 use crate::error::CliError;
 
-/// Returns an error if an argument, also of a subcommand, is a PostgreSQL URL that contains a password.
+/// Returns an error if an argument of the command or of a subcommand is a PostgreSQL URL with a password.
 /// Passwords in environment variables and configuration files are allowed.
 pub(crate) fn reject_postgres_url_passwords(matches: &ArgMatches) -> Result<(), CliError> {
     for id in matches.ids() {

@@ -119,7 +119,7 @@ async fn list_policies(arguments: ListArgs) -> Result<(), CliError> {
 }
 
 /// Loads a policy's attachments within one domain.
-/// Omits attachments of system policies in other domains.
+/// Omits a system policy's attachments in other domains.
 async fn load_policy_attachments(
     directory: &IdentityDirectory,
     policy: &NamedPolicy,

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
 
-/// Parses an RFC 3339 timestamp, a date (midnight UTC) or an age such as `24h`.
+/// Parses an RFC 3339 timestamp, a date (midnight UTC) or a duration before now, such as `24h`.
 pub(crate) fn parse_timestamp(text: &str) -> Result<Timestamp, String> {
     if let Ok(timestamp) = text.parse::<Timestamp>() {
         return Ok(timestamp);

@@ -108,7 +108,7 @@ pub enum CollectionStatus {
     Finished,
     /// The collection failed. [`Client::fetch_collection_failure_reason`] returns the reason.
     Error,
-    /// The server does not recognize the collection, because the collection never existed or was deleted.
+    /// The collection does not exist, because it was never started or has been deleted.
     Unrecognized,
 }
 
@@ -197,11 +197,11 @@ impl Client {
     /// Waits until the collection completes and returns its final state.
     ///
     /// Uses long polling (`Prefer: wait`, RFC 7240) if the server supports it.
-    /// Otherwise (for example, with the cloud service), polls at intervals.
+    /// If the server ignores `Prefer: wait`, polls at increasing intervals.
     /// Calls `on_progress` after each poll with the collection state and the elapsed waiting time.
     ///
     /// If the collection is still running after `limit`, fails with [`ClientError::StillRunning`].
-    /// The collection then continues to run on the server.
+    /// After [`ClientError::StillRunning`], the collection continues to run on the server.
     pub async fn wait_for_collection(
         &self,
         instance: &InstanceId,

@@ -27,7 +27,7 @@ pub struct DownloadSummary {
 struct DownloadProgress {
     received: u64,
     total: Option<u64>,
-    /// Strong entity tag of the result. Without it, the download cannot be resumed.
+    /// Strong entity tag of the result. Without the entity tag, the download cannot be resumed.
     etag: Option<String>,
 }
 
@@ -36,7 +36,7 @@ impl Client {
     ///
     /// Resumes the download after a lost connection, or restarts it if the result has changed.
     /// Verifies the length of the result.
-    /// Calls `on_progress` with the number of downloaded bytes and the total number (`None` if it is unknown).
+    /// Calls `on_progress` with the number of downloaded bytes and the size of the result, or `None` if it is unknown.
     pub async fn download<T: DownloadSink>(
         &self,
         instance: &InstanceId,

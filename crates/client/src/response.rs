@@ -122,7 +122,7 @@ fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, bo
 /// Finds the error code and the error message in the body of an error response.
 ///
 /// Supported key pairs are `error_code` and `error_msg`, `errorCode` and `errorMsg`, and `code` and `message`.
-/// Also searches nested objects, up to `depth` levels deep.
+/// Searches nested objects up to `depth` levels deep.
 fn find_error_fields(json: &Value, depth: u8) -> Option<(String, String)> {
     let object = json.as_object()?;
     let text = |name: &str| match object.get(name)? {

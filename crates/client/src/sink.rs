@@ -53,8 +53,8 @@ impl DownloadSink for FileSink {
     }
 }
 
-/// Sink that writes to a stream, such as standard output. A download that must restart fails with this sink,
-/// because a stream cannot discard written bytes.
+/// Sink that writes to a stream, such as standard output.
+/// A download to a stream cannot restart, because the stream cannot discard written bytes.
 #[derive(Debug)]
 pub struct StreamSink<W> {
     stream: W,

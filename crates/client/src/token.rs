@@ -83,7 +83,7 @@ struct TokenProject {
 }
 
 impl Client {
-    /// Returns the cached token, or requests a new one if no token is cached or `refused` is the cached token.
+    /// Returns the cached token. Requests a new token if no token is cached or the cached token equals `refused`.
     ///
     /// Concurrent callers share one sign-in.
     pub(crate) async fn get_or_request_token(&self, refused: Option<&Token>) -> Result<Token, ClientError> {

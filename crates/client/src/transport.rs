@@ -133,7 +133,8 @@ impl Client {
         RequestContext { operation, endpoint, limit: self.inner.settings.response_timeout }
     }
 
-    /// Adds authentication headers and sends a request. If the server refuses the token, signs in and sends it again.
+    /// Adds authentication headers to a request and sends the request.
+    /// If the server refuses the token, requests a new token and sends the request again.
     async fn send_authenticated_request(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
         match &self.inner.credentials {
             Credentials::AccessKey { id, secret, security_token } => {

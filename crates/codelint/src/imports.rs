@@ -55,7 +55,7 @@ impl ImportGraph {
         self.files.entry(from.into()).or_default().entry(to.into()).or_default().insert(name.to_owned());
     }
 
-    /// Describes one of the shortest import cycles for each group of files that import each other.
+    /// Returns descriptions of import cycles. The returned cycles have no files in common.
     pub(super) fn find_import_cycles(&self) -> Vec<String> {
         let mut reported = BTreeSet::new();
         let mut cycles = Vec::new();
@@ -112,7 +112,7 @@ struct Module {
     imports: BTreeMap<String, Vec<String>>,
     /// Paths of glob imports.
     globs: Vec<Vec<String>>,
-    /// Rust paths in the module's code, each with the module relative to which the path is resolved.
+    /// Rust paths in the module's code, each with the module against which the path is resolved.
     references: Vec<(ModulePath, Vec<String>)>,
 }
 

@@ -16,7 +16,7 @@ use crate::processes;
 /// Timeout for starting or stopping a Clew process.
 const START_STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Clew configuration without rate limits and connection limits, because all clients share one IP address.
+/// Clew configuration without rate and connection limits, for load clients that share one IP address.
 pub const UNLIMITED_CONFIGURATION: &str = "[limits]
 principal_per_second = 0
 peer_per_second = 0
@@ -202,13 +202,13 @@ impl Deployment {
         }
     }
 
-    /// Returns the log that `clew serve` has written since it was last started.
+    /// Returns the log that `clew serve` has written since its last start.
     #[must_use]
     pub fn read_server_log(&self) -> String {
         self.read_process_log("serve")
     }
 
-    /// Returns the log that a process has written since it was last started.
+    /// Returns the log that a process has written since its last start.
     #[must_use]
     pub fn read_process_log(&self, name: &str) -> String {
         std::fs::read_to_string(self.directory.path().join(format!("{name}.log"))).unwrap_or_default()

@@ -77,10 +77,10 @@ pub enum DevtoolsError {
         /// Cause.
         cause: mysql_async::Error,
     },
-    /// The sessions of the demo did not block each other before the timeout.
-    #[error("the sessions of the demo did not block each other within {} s", .limit.as_secs())]
+    /// The lock waits of the demo sessions did not start before the timeout.
+    #[error("the lock waits of the demo sessions did not start within {} s", .limit.as_secs())]
     SessionsNotBlocked {
-        /// Timeout for the lock waits to begin.
+        /// Timeout for the lock waits to start.
         limit: Duration,
     },
     /// A private database server failed.

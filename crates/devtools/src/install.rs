@@ -59,7 +59,7 @@ fn find_missing_packages(packages: &[toolchain::DebianPackage]) -> Vec<&'static 
     packages.iter().filter(|package| !package.is_installed()).map(|package| package.name).collect()
 }
 
-/// Returns an error with a single shell command that performs all installations that require root.
+/// Returns an error that contains one shell command for all installations that require root.
 fn root_required_error(packages: &[&str], mysql: Option<&MysqlPackages>) -> DevtoolsError {
     let mut commands = Vec::new();
     if !packages.is_empty() {
@@ -113,7 +113,7 @@ impl MysqlPackages {
         (!toolchain::mysql_dir().exists() && !packages.completion_marker_path().exists()).then_some(packages)
     }
 
-    /// Returns the path of a file that exists only after a complete download.
+    /// Returns the path of the marker file that exists only after all packages have been downloaded.
     fn completion_marker_path(&self) -> PathBuf {
         self.directory.join("complete")
     }

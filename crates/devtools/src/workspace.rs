@@ -12,12 +12,12 @@ use crate::progress::Step;
 /// Timeout for a build, which may be the first build on a slow machine.
 const BUILD_TIMEOUT: Duration = Duration::from_mins(45);
 
-/// Package arguments for all development builds. Building the same packages lets builds share compiled dependencies.
+/// Package arguments for all development builds. Builds of the same packages share compiled dependencies.
 /// The `xtask` launcher builds the same packages.
 pub const DEVELOPMENT_PACKAGE_ARGUMENTS: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
 /// Returns the workspace root directory, which the xtask launcher passes in `CLEW_WORKSPACE_ROOT`.
-/// The path is not a compile-time constant, because this program may have been compiled in another clone.
+/// The path is not a compile-time constant, because this program may have been compiled in another Git clone.
 pub fn root_dir() -> PathBuf {
     std::env::var_os("CLEW_WORKSPACE_ROOT").map_or_else(|| PathBuf::from("."), PathBuf::from)
 }

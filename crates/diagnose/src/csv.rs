@@ -117,7 +117,7 @@ fn push_csv_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
     }
 }
 
-/// Classes of the bytes in a text cell. They determine whether the cell must be quoted or escaped.
+/// Set of the byte classes in a text cell. The classes determine whether the cell must be quoted or escaped.
 #[derive(Clone, Copy)]
 struct ByteClassSet(u8);
 

@@ -21,7 +21,7 @@ pub struct RowSorter<S: SpillStorage> {
 }
 
 /// A row's sort rank and the location of the encoded row in the spill storage.
-/// The fields of the rank are not nested in a [`SortRank`] so that the struct occupies 32 instead of 40 bytes.
+/// The struct contains the fields of a [`SortRank`] directly, which reduces its size from 40 to 32 bytes.
 #[derive(Debug, Clone, Copy)]
 struct RowLocation {
     key: u64,

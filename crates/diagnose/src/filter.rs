@@ -34,7 +34,7 @@ impl<'a> SessionFilter<'a> {
         }
     }
 
-    /// Makes the filter also match internal sessions, such as replication threads.
+    /// Makes the filter include internal sessions, such as replication threads.
     #[must_use]
     pub fn with_internal_sessions(self) -> Self {
         Self { includes_internal: true, ..self }

@@ -18,7 +18,7 @@ const GROUPS_PER_RANKING: usize = 3;
 /// Values of the process list's `Command` column for sessions that are executing a statement.
 const STATEMENT_EXECUTION_COMMANDS: [&[u8]; 2] = [b"Query", b"Execute"];
 
-/// Criterion by which session groups are ranked.
+/// Criterion for ranking session groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RankingStrategy {
     /// Duration of the longest-running statement in the group.
@@ -30,7 +30,7 @@ pub enum RankingStrategy {
 }
 
 impl RankingStrategy {
-    /// All ranking strategies, in kill preview order.
+    /// All ranking strategies, in the order of the kill preview.
     pub const ALL: [Self; 3] = [Self::Time, Self::Count, Self::AverageTime];
 
     /// Returns the name used in API responses.
@@ -103,7 +103,7 @@ impl IntelligentKillPlan {
     /// Internal sessions and sessions of protected accounts are never selected.
     /// The caller must exclude Clew's own sessions from `sessions`.
     ///
-    /// Groups with equal ranks are ordered by total statement duration (descending), then by template.
+    /// Groups with equal values in a ranking are ordered by total statement duration (descending), then by template.
     #[must_use]
     pub fn from_sessions(
         sessions: Vec<Session>,

@@ -21,7 +21,7 @@ const NON_CLIENT_HOSTS: [&[u8]; 2] = [b"", b"connecting host"];
 /// The function does not detect:
 /// - Clew's own sessions, which the `clew-mysql` crate detects by id.
 /// - MySQL replication threads that run a trigger. The process list shows the account of the trigger's definer.
-///   Therefore, `clew-mysql` also checks the session's thread type before each kill.
+///   The `clew-mysql` crate detects replication threads by their thread type before each kill.
 #[must_use]
 pub fn is_internal_session(session: &Session) -> bool {
     let has_prefix =

@@ -23,7 +23,7 @@ pub fn to_string_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<
 
 /// Escapes unsafe characters ([`is_unsafe_char`]) other than line breaks and tabs in JSON text.
 ///
-/// This is necessary because JSON serializers escape only the control characters below U+0020.
+/// The escaping is necessary because JSON serializers escape only the control characters below U+0020.
 /// All escaped characters are inside JSON strings, so the escaped text parses to the same value.
 #[must_use]
 pub fn escape_unsafe_chars(json: &str) -> Cow<'_, str> {

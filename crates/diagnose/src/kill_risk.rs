@@ -114,7 +114,7 @@ pub enum KillRisk {
     LongRollback {
         /// Number of rows modified by the transaction.
         rows_modified: u64,
-        /// Age of the transaction, in seconds.
+        /// Duration of the transaction, in seconds.
         seconds: u64,
     },
     /// The session streams the binary log to a replica or to a client program such as mysqlbinlog.
@@ -143,7 +143,7 @@ impl KillRisk {
 
     /// Returns true if a kill can damage a table or leave changes partially applied.
     ///
-    /// Automatic kills skip sessions with such a risk. Unknown tables and unknown storage engines count as unsafe.
+    /// Automatic kills skip sessions with unsafe risks. Unknown tables and unknown storage engines count as unsafe.
     #[must_use]
     pub fn is_unsafe(&self) -> bool {
         match self {

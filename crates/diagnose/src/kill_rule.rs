@@ -63,7 +63,7 @@ impl KillRule {
     /// If `masked` is true, applies the statement filter to the statement template instead of the full statement.
     ///
     /// Masking is required for users without permission to read literals.
-    /// Without it, such users could use the filter to find out whether a statement contains a given literal.
+    /// Without masking, a user could use the filter to test whether a statement contains a given literal.
     #[must_use]
     pub fn with_statement_masking(self, masked: bool) -> Self {
         Self { matches_templates: masked, ..self }

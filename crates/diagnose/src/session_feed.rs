@@ -37,9 +37,9 @@ use entry::SessionEntry;
 
 /// Maximum statement length in the feed, in bytes. Session detail requests return the full statement.
 pub const MAX_STATEMENT_BYTES: usize = 1024;
-/// Number of ended sessions that the feed retains, or the number of live sessions if that is higher.
+/// Minimum capacity of the list of ended sessions. The capacity grows with the number of live sessions.
 ///
-/// If there are more, the feed drops the one that ended first and can no longer compute deltas from earlier versions.
+/// If the list is full, the feed drops the earliest entry and cannot compute deltas from versions before that entry.
 const MIN_RETAINED_ENDED_SESSIONS: usize = 10_000;
 
 /// Returns the feed's column keys in order: snapshot columns, detail columns and the statement template.
@@ -72,7 +72,7 @@ pub struct SessionFeed {
     /// Unix timestamp of the latest sample in milliseconds.
     at: i64,
     entries: HashMap<u64, SessionEntry>,
-    /// Ended sessions, earliest first: the feed version in which the session ended, and the session id.
+    /// Feed version and session id of each ended session, in the order in which the sessions ended.
     ended: VecDeque<(u32, u64)>,
     /// Oldest version from which a delta to the current version is available.
     min_delta_version: u32,
@@ -103,7 +103,7 @@ impl SessionFeed {
         self.entries.is_empty()
     }
 
-    /// Updates the feed to a sample of the process list. `at` is the Unix timestamp of the sample in milliseconds.
+    /// Applies a sample of the process list to the feed. `at` is the Unix timestamp of the sample in milliseconds.
     pub fn apply_sample(&mut self, at: i64, sessions: Vec<SampledSession>) {
         self.version += 1;
         self.at = at;
@@ -156,7 +156,7 @@ impl SessionFeed {
     /// Returns the changes since `version` as the JSON fields `changed` and `gone`.
     ///
     /// `changed` maps each session id to an array of all cells, or to an object with the changed cells by column index.
-    /// `gone` lists the ids of ended sessions. If `changed` also contains such an id, a new session has reused it.
+    /// `gone` lists the ids of ended sessions. An id in both `gone` and `changed` has been reused by a new session.
     /// Returns `None` if a delta from `version` to the current version is no longer available.
     #[must_use]
     pub fn delta_json(&self, version: u32, masked: bool) -> Option<String> {
@@ -189,14 +189,15 @@ pub struct SessionCounts {
     pub active: u64,
     /// Active sessions that have been in their current state for at least the slow session threshold.
     pub slow: u64,
-    /// Sessions whose open transaction is at least as old as the long transaction threshold.
+    /// Sessions whose transaction has been open for at least the long transaction threshold.
     pub long: u64,
     /// Sessions that wait for a lock.
     pub waiting: u64,
 }
 
 impl SessionCounts {
-    /// Counts a session. `threshold` is the minimum duration of slow sessions and long transactions, in seconds.
+    /// Adds a session to the counts.
+    /// `threshold` is the minimum duration of slow sessions and long transactions, in seconds.
     pub fn count_session(&mut self, session: &Session, transaction: Option<&Transaction>, threshold: u64) {
         let active = !session.command.eq_ignore_ascii_case(b"Sleep");
         let waits = transaction.is_some_and(|open| open.lock_wait_seconds.is_some() || open.is_waiting_for_lock())

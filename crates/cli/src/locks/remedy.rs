@@ -1,4 +1,5 @@
-//! Suggests how to unblock the waiters of the first root blocker. `clew locks` prints this hint below the lock tree.
+//! Suggests how to unblock the sessions that wait for the first root blocker.
+//! `clew locks` prints the suggestion below the lock tree.
 
 use anstyle::{Effects, Style};
 use clew_diagnose::terminal::bytes_to_single_line;
@@ -7,8 +8,8 @@ use clew_model::NodeUrl;
 
 use crate::node_url;
 
-/// Renders the command that kills or rolls back the first root blocker, with its impact on waiting sessions.
-/// Returns an empty string if the wait graph has no root blocker.
+/// Renders the recommended action for the first root blocker, such as a kill command and the sessions it unblocks.
+/// Returns an empty string if the wait graph has no root blocker or no recommended action for the first one.
 pub(super) fn render_root_blocker_hint(graph: &WaitGraph, node: &NodeUrl, colours: bool) -> String {
     let Some(root) = graph.roots.first() else { return String::new() };
     let command = |command: String| {

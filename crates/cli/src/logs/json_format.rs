@@ -14,7 +14,7 @@ use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Initial capacity of the buffer for a log line, in bytes. It is sufficient for the log line of a request.
+/// Initial capacity of the buffer for a log line, in bytes. The log line of a request fits into this capacity.
 const INITIAL_LINE_CAPACITY_BYTES: usize = 512;
 /// Printer for timestamps with microsecond precision.
 const TIMESTAMP_PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
@@ -73,7 +73,7 @@ impl JsonObjectWriter {
         Self(text)
     }
 
-    /// Reopens a complete JSON object so that more fields can be added.
+    /// Creates a writer that adds fields to the complete JSON object `object`.
     fn reopen(object: &str) -> Self {
         Self(object.strip_suffix('}').unwrap_or("{").as_bytes().to_vec())
     }

@@ -21,7 +21,7 @@ pub(super) struct CopyArgs {
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
     /// Target PostgreSQL database, such as postgres://user@host/database?sslmode=verify-full.
-    /// Set the database password in PGPASSWORD or ~/.pgpass, because other users can see command lines
+    /// Set the database password in PGPASSWORD or ~/.pgpass, not in the URL: other users can see command lines
     #[arg(long, value_name = "URL", env = "CLEW_METADATA_URL", hide_env_values = true)]
     to: String,
     /// List the tables to copy and check that the target database is empty, without copying any data

@@ -161,7 +161,7 @@ async fn find_single_project(directory: &IdentityDirectory) -> Result<Project, C
     }
 }
 
-/// Loads a user as a principal with the same scope as an access key: the domain and all of its projects.
+/// Loads a user as a principal. The scope is that of an access key: the domain and all of its projects.
 async fn load_user_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
     let grants = directory.store.list_user_policy_grants(&user.id).await?;
     Ok(Principal {
@@ -200,7 +200,7 @@ fn parse_stored_grant(stored: StoredPolicyGrant) -> Option<Grant> {
     })
 }
 
-/// Returns the reasons for which the server denies the request without evaluating any policy, such as a disabled user.
+/// Returns the reasons why the server denies the request without evaluating any policy, such as a disabled user.
 fn find_denial_reasons(user: &User, project: Option<&Project>) -> Vec<String> {
     let mut denial_reasons = Vec::new();
     if !user.enabled {

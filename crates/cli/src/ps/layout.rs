@@ -25,7 +25,7 @@ const TABLE_COLUMNS: [(&str, usize, usize); 7] = [
 const NUMERIC_COLUMNS: [&str; 2] = ["ID", "TIME"];
 /// Number of spaces between two table columns.
 const COLUMN_GAP_WIDTH: usize = 2;
-/// Minimum width of the statement column, if the other columns can be narrowed enough.
+/// Minimum width of the statement column. The column is narrower only if all other columns have their minimum width.
 const MIN_STATEMENT_WIDTH: usize = 24;
 
 /// Fields of a snapshot row that the session table uses.

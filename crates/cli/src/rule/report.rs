@@ -111,9 +111,9 @@ impl<'a> RuleReport<'a> {
         (kills, self.spared.iter().filter(|(index, ..)| *index == rule).count())
     }
 
-    /// Returns true if a kill task would also check the storage engines of the changed tables.
-    /// A snapshot does not contain storage engines.
-    /// A kill task checks them if the session's statement changes tables and the rule excludes unsafe kills.
+    /// Returns true if a kill task would check the storage engines of the tables that the session's statement changes.
+    /// A rule test skips the storage engine check, because a snapshot does not contain storage engines.
+    /// A kill task checks storage engines if the statement changes tables and the rule excludes unsafe kills.
     fn depends_on_storage_engine(&self, rule: usize, session: &Session) -> bool {
         let opted_in = self.rules.get(rule).is_some_and(|rule| rule.include_unsafe);
         let changes = |statement| parse_changed_tables(statement, session.database.as_deref()).is_some();

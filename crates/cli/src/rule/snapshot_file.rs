@@ -145,7 +145,7 @@ fn parse_csv_record(
 }
 
 /// Removes the leading quote that the formula guard added to a CSV cell.
-/// A statement that originally started with `'=` also loses its quote, because both cases look the same in the file.
+/// An original quote, as in `'=1`, is removed, too, because the file does not mark the quotes of the formula guard.
 fn strip_formula_guard(cell: &[u8]) -> Vec<u8> {
     match cell {
         [b'\'', rest @ ..] if rest.first().is_some_and(|first| FORMULA_PREFIX_BYTES.contains(first)) => rest.to_vec(),

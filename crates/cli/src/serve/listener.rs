@@ -1,4 +1,4 @@
-//! Creates the TCP listener for `clew serve`: resolves its addresses and loads its TLS certificate.
+//! Resolves the listen addresses, binds the TCP listener and loads the TLS certificate of `clew serve`.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -9,7 +9,7 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Tab
 
 use crate::output::{Output, stdout_supports_colours};
 
-/// Table column: key of the snapshot column, heading, and true if the column contains numbers.
+/// Table column, as the key of the snapshot column, the heading, and a flag that is true for numeric columns.
 type TableColumn = (&'static str, &'static str, bool);
 
 /// Columns that every snapshot table contains, except the statement column.

@@ -1,11 +1,11 @@
 //! Finds the tables that a statement modifies, based on its leading keywords and table lists.
 //!
 //! The parser is necessary because servers do not report which tables a running statement uses.
-//! It supports statements that can leave a non-transactional table damaged or partially modified when killed:
+//! The parser supports statements that can leave a non-transactional table damaged or partially modified when killed:
 //! - Row changes: `INSERT`, `REPLACE`, `UPDATE`, `DELETE`, `LOAD`.
 //! - DDL and maintenance: `ALTER`, `REPAIR`, `OPTIMIZE`, `ANALYZE`, `TRUNCATE TABLE`, `CREATE INDEX`, `DROP INDEX`.
 //!
-//! It does not detect changes made by triggers, foreign keys, or stored functions called in a `SELECT`.
+//! The parser does not detect changes made by triggers, foreign keys, or stored functions called in a `SELECT`.
 
 use crate::template::{StatementToken, tokenize_statement};
 
@@ -13,7 +13,7 @@ use crate::template::{StatementToken, tokenize_statement};
 const MAX_PARSED_BYTES: usize = 64 << 10;
 /// Maximum number of tokens parsed per statement.
 const MAX_PARSED_TOKENS: usize = 4096;
-/// Maximum number of tables reported per statement. If a statement names more, the reported list is incomplete.
+/// Maximum number of tables reported per statement. If a statement names more tables, the list is incomplete.
 const MAX_REPORTED_TABLES: usize = 32;
 
 /// Effect of a statement on its tables.
@@ -262,7 +262,7 @@ impl<'t> ChangedTablesParser<'t> {
 
     /// Parses table references up to the first keyword in `ends`.
     ///
-    /// Unless `ends` contains `SET`, the table references can also extend to the end of the statement.
+    /// If `ends` contains `SET` and no keyword in `ends` follows, marks the table list as incomplete.
     /// The result includes joined tables, even if the statement does not modify them.
     fn parse_table_references(&mut self, ends: &[&str]) {
         let may_end_statement = !ends.contains(&"SET");

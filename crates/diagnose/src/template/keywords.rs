@@ -142,7 +142,7 @@ pub(super) fn allows_adjacent_string(word: &[u8]) -> bool {
         || STRING_ADJACENT_KEYWORDS.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
 }
 
-/// Returns true if the byte can be part of an unquoted name. All non-ASCII bytes can.
+/// Returns true if the byte is valid in an unquoted name. All non-ASCII bytes are valid.
 pub(super) fn is_word_byte(byte: u8) -> bool {
     WORD_BYTE_TABLE.get(usize::from(byte)).copied().unwrap_or_default()
 }

@@ -19,7 +19,7 @@ pub(super) struct StatementNormalizer {
     password: PasswordState,
     statement: ParenthesisGroup,
     groups: Vec<ParenthesisGroup>,
-    /// Number of open parentheses beyond [`MAX_ROW_COLLAPSE_DEPTH`].
+    /// Number of open parentheses that are nested deeper than [`MAX_ROW_COLLAPSE_DEPTH`].
     excess_depth: usize,
 }
 
@@ -258,7 +258,7 @@ impl StatementNormalizer {
         }
     }
 
-    /// Returns the run of equal value rows in the current parentheses if it ends at output offset `collapsed_end`.
+    /// Returns the run of equal value rows in the current parentheses if the run ends at offset `collapsed_end`.
     fn find_duplicate_row_run(&mut self, collapsed_end: usize) -> Option<DuplicateRowRun> {
         self.innermost_paren_group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
     }

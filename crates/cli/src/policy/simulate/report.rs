@@ -13,7 +13,7 @@ use crate::text_table;
 /// Simulated request and its authorization decision.
 pub(super) struct PolicySimulation<'a> {
     pub(super) explanation: Explanation,
-    /// Reasons for which the server denies the request without evaluating any policy, such as a disabled user.
+    /// Reasons why the server denies the request without evaluating any policy, such as a disabled user.
     pub(super) denial_reasons: Vec<String>,
     pub(super) action: Action,
     pub(super) user: &'a User,

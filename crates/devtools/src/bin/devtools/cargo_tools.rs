@@ -26,7 +26,7 @@ pub(crate) const CARGO_NEXTEST: CargoTool = CargoTool { name: "cargo-nextest", v
 /// Timeout for building a cargo tool, which takes minutes on a slow machine.
 const BUILD_TIMEOUT: Duration = Duration::from_mins(30);
 
-/// Build settings without optimization, which halve the cargo tools' build time.
+/// Environment variables that disable optimization, which halves the build time of the cargo tools.
 /// Optimization has little effect on the tools' run time, because they mostly wait for other programs.
 const FAST_BUILD_PROFILE: [(&str, &str); 3] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),

@@ -40,7 +40,7 @@ enum Task {
     /// Takes an hour on an idle machine
     #[command(disable_help_flag = true)]
     Bench(program::TaskProgramArgs),
-    /// Inject faults into the dependencies of Clew under load, and check the guarantees of Clew
+    /// Inject faults into the dependencies of Clew under load, and check that Clew keeps its guarantees
     #[command(disable_help_flag = true)]
     Faults(program::TaskProgramArgs),
     /// Check formatting, lints, import cycles, crate layers, banned words, licenses and documentation links

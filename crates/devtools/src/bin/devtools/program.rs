@@ -1,4 +1,5 @@
-//! Builds a task's program, which needs more dependencies than `devtools`, and replaces this process with it.
+//! Builds the program of a task, such as `bench`, and replaces this process with the program.
+//! The program is in a separate crate because it needs more dependencies than `devtools`.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;

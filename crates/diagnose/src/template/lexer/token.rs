@@ -32,6 +32,6 @@ pub(in crate::template) enum NextChar {
     Parenthesis,
     /// Dot, as in a qualified name.
     Dot,
-    /// Character other than an opening parenthesis or a dot, or the end of the statement.
+    /// End of the statement, or any character except an opening parenthesis or a dot.
     Other,
 }

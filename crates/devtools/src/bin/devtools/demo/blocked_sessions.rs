@@ -1,4 +1,4 @@
-//! Opens the sessions of a typical incident: an uncommitted transaction, sessions waiting for it, and a long query.
+//! Opens the sessions of a typical incident: an open transaction, sessions waiting for its locks, and a long query.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ const SETUP_STATEMENTS: [&str; 9] = [
     "GRANT ALL ON shop.* TO reports@'127.0.0.1'",
 ];
 
-/// Demo sessions, each with an account, completed statements, and an optional statement that keeps running.
+/// Demo sessions, each with an account, setup statements, and an optional statement that keeps running.
 const DEMO_SESSIONS: [(&str, &[&str], Option<&str>); 7] = [
     // The root blocker: an idle session with an uncommitted update.
     ("checkout", &["START TRANSACTION", "UPDATE orders SET status = 'paid' WHERE id BETWEEN 1 AND 20"], None),
@@ -45,7 +45,7 @@ const RAISE_LOCK_TIMEOUT_STATEMENTS: [&str; 1] = ["SET SESSION innodb_lock_wait_
 
 /// Number of [`DEMO_SESSIONS`] that are waiting for a lock.
 const LOCK_WAITER_COUNT: u64 = 3;
-/// How long to wait until all lock waiters are blocked.
+/// Timeout for the lock waits of the demo sessions to start.
 const LOCK_WAIT_START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Open demo sessions. Dropping the value closes them.
