@@ -30,7 +30,7 @@ pub fn sanitize_styled_text(text: &str) -> Cow<'_, str> {
 
 /// Escapes unsafe characters in text.
 ///
-/// The `preserved` callback returns the length of the sequence at the start of its argument that must not be escaped.
+/// The `preserved` callback returns the length of a leading sequence that must not be escaped, or `None`.
 fn escape_unsafe_chars(text: &str, preserved: impl Fn(&str) -> Option<usize>) -> Cow<'_, str> {
     let is_replaced = |char: char| !matches!(char, '\n' | '\t') && is_unsafe_char(char);
     if !text.chars().any(is_replaced) {
@@ -56,7 +56,7 @@ const MAX_SGR_PARAMETER_BYTES: usize = 16;
 
 /// Returns the length of a leading SGR sequence in `text` that only sets or resets color, weight, dimming or italics.
 ///
-/// Returns `None` for any other sequence, such as one that conceals or inverts text.
+/// Returns `None` for SGR sequences with other attributes, such as concealed or inverse text.
 fn leading_sgr_length(text: &str) -> Option<usize> {
     let parameters = text.strip_prefix("\u{1b}[")?;
     let end = parameters.bytes().take(MAX_SGR_PARAMETER_BYTES).position(|byte| !matches!(byte, b'0'..=b'9' | b';'))?;

@@ -24,9 +24,9 @@ pub enum ActionTargetType {
     /// Policies select instances by URN or by conditions on an instance's enterprise project and tags.
     Instance,
     /// A project.
-    /// A policy statement matches a project only if it applies to all resources and has no resource conditions.
+    /// An Allow statement matches a project only if it applies to all resources and has no resource conditions.
     Project,
-    /// The domain. The rules for matching policy statements are the same as for a project.
+    /// The domain. A policy statement matches the domain under the same conditions as a project.
     Domain,
 }
 

@@ -28,7 +28,7 @@ pub enum Decision {
         /// Reason for the denial, intended for logs and not for responses to the caller.
         ///
         /// A response must not distinguish [`DenyReason::UnknownProject`] from [`DenyReason::ForeignProject`].
-        /// Otherwise, callers could find out which projects exist in other domains.
+        /// Callers must not be able to detect which projects exist in other domains.
         #[serde(serialize_with = "serialize_deny_reason")]
         reason: DenyReason,
     },
@@ -146,8 +146,8 @@ pub fn decide_access(
 
 /// Returns true if the policies can allow the action on at least one resource in the project.
 ///
-/// If the result is false, list requests are denied.
-/// Otherwise, list handlers omit the resources that the principal may not access.
+/// If `may_allow_action` returns false, list handlers deny the request.
+/// If `may_allow_action` returns true, list handlers omit the resources that the principal may not access.
 /// Ignores the credential scope, so callers must also call [`check_credential_scope`].
 /// Returns false if the principal's work budget is exhausted.
 #[must_use]

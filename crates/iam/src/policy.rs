@@ -8,15 +8,15 @@
 //!
 //! | case | behaviour |
 //! |---|---|
-//! | missing key, operator without `IfExists` | a positive operator and `ForAnyValue:` are false; a negated operator and `ForAllValues:` are true |
-//! | several values, operator without quantifier | true if at least one value matches; a negated operator is true if no value matches |
-//! | request value of the wrong type | every comparison fails, so only a negated operator is true |
+//! | condition key missing from the request, operator without `IfExists` | positive operators and `ForAnyValue:` are false; negated operators and `ForAllValues:` are true |
+//! | several request values, operator without quantifier | a positive operator is true if any value matches; a negated operator is true if no value matches |
+//! | request value of the wrong type | the value matches no expected value, so only a negated operator is true |
 //! | `StringStartWith`, `StringEndWith` and their negations | case-insensitive, without wildcards |
 //! | names of condition keys | case-insensitive; if two tag keys differ only in case, an exact match takes precedence |
 //! | wildcards in a URN | `*` and `?` match within one part of the URN; case-sensitive |
 //! | request without a specific instance | the request URN ends in `*`, so only patterns for all instances match |
-//! | action without a resource type, Allow | matches only with the resource `*` and without conditions on a resource |
-//! | action without a resource type, Deny | `NotResource` matches, and resource condition keys count as missing |
+//! | Allow statement for an action without a resource type | matches only with the resource `*` and without conditions on a resource |
+//! | Deny statement for an action without a resource type | `NotResource` matches, and condition keys of the resource are treated as missing |
 //! | legacy `{"uri": [...]}` that is not a URN | accepted, but matches no resource |
 //! | `${...}` | literal text, not a variable |
 

@@ -55,7 +55,7 @@ impl<T: AsRef<str>> RequestToSign<'_, T> {
     }
 
     /// Returns the body hash for the canonical request.
-    /// As in the SDK, the value of `X-Sdk-Content-Sha256` replaces the computed hash of a non-empty body.
+    /// As in the SDK, the header `X-Sdk-Content-Sha256` overrides the computed hash of a non-empty body.
     fn body_hash_to_sign(&self) -> &str {
         match self.header_value(CONTENT_SHA256_HEADER) {
             Some(header_hash) if self.body_sha256 != EMPTY_BODY_SHA256 => header_hash,
@@ -111,7 +111,7 @@ pub fn hash_body(body: &[u8]) -> String {
 }
 
 /// Encodes a hash in lower-case hexadecimal.
-/// Faster than `hex::encode`, which appends one character at a time.
+/// This function is faster than `hex::encode`, which appends one character at a time.
 fn encode_hex(hash: &[u8; 32]) -> String {
     let mut letters = vec![0; 64];
     match hex::encode_to_slice(hash, &mut letters).map(|()| String::from_utf8(letters)) {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 /// Default work budget per request, in work units. Spending the entire budget takes about 0.1 s of CPU time.
 const DEFAULT_WORK_BUDGET_UNITS: u64 = 64 << 20;
 
-/// Fixed cost of each comparison in work units. It accounts for the overhead of comparing many short patterns.
+/// Fixed cost of each comparison in work units, in addition to the cost of the compared bytes.
 const COMPARISON_BASE_WORK_UNITS: u64 = 16;
 
 /// Work budget for evaluating the policies for one request.
@@ -67,7 +67,7 @@ impl WorkBudget {
         Self { limit: units, remaining: AtomicU64::new(units), exhausted: AtomicBool::new(false), charger: None }
     }
 
-    /// Creates a work budget that also charges a rate limit once per `step` work units.
+    /// Creates a default work budget that charges a rate limit once per `step` used work units.
     ///
     /// The budget calls `pay` with the number of steps to charge. If `pay` returns false, the budget is exhausted.
     #[must_use]

@@ -1,6 +1,6 @@
 //! Definitions of the snapshot columns (TaurusDB API spec, section 1.5) and the columns added by the `--detail` option.
 //!
-//! CSV, JSON, terminal output, the OpenAPI document and the web page all use these definitions.
+//! CSV, JSON, terminal output, the OpenAPI document and the web page share the column definitions.
 
 use crate::session::SessionRow;
 use crate::session_detail::SessionDetail;
@@ -21,7 +21,7 @@ pub enum Cell<'a> {
     Text(&'a [u8]),
     /// Integer.
     Number(u64),
-    /// No value: the value is SQL NULL, or the column does not apply to the row.
+    /// Empty cell, because the value is SQL NULL or the column does not apply to the row.
     Empty,
 }
 
@@ -30,7 +30,7 @@ pub type RowCell = for<'a> fn(&SessionRow<'a>) -> Cell<'a>;
 /// Function that extracts a cell value from the session details.
 pub type DetailCell = fn(&SessionDetail) -> Cell<'_>;
 
-/// Column definition: names, data type, description and cell accessor.
+/// Column definition with names, data type, description and cell accessor.
 #[derive(Debug)]
 pub struct Column<C = RowCell> {
     /// Column name in JSON, in the OpenAPI document and in English CSV headers.

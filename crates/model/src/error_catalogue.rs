@@ -61,8 +61,8 @@ catalogue! {
     URI_TOO_LONG = 414 "APIGW.0201" "uri-too-long";
     /// The request headers exceed the size limit.
     ///
-    /// The API spec (section 5.3) uses the nginx-specific status 494, which client libraries do not support.
-    /// Clew responds with the standard status 431 (RFC 6585) instead.
+    /// For oversized headers, the API spec (section 5.3) uses nginx's status 494, which HTTP clients do not support.
+    /// Clew therefore responds to oversized headers with the standard status 431 (RFC 6585).
     HEADERS_TOO_LARGE = 431 "APIGW.0201" "headers-too-large";
     /// The request body was not received before the timeout.
     REQUEST_TIMEOUT = 408 "APIGW.0201" "request-timeout";
@@ -88,7 +88,7 @@ catalogue! {
     IAM_WRONG_PASSWORD = 401 "IAM.0001" "iam-wrong-password";
     /// The caller does not have access to the requested token scope or operation.
     IAM_FORBIDDEN_SCOPE = 403 "IAM.0002" "iam-forbidden-scope";
-    /// Too many consecutive login attempts failed. The lockout also applies to nonexistent user names.
+    /// Too many consecutive login attempts failed. Clew locks out existing and nonexistent user names alike.
     IAM_LOCKED = 401 "IAM.0061" "iam-locked";
     /// The token in the request body has expired.
     IAM_TOKEN_EXPIRED = 401 "IAM.0066" "iam-token-expired";

@@ -102,7 +102,7 @@ pub struct Failure {
 
 impl Failure {
     /// Creates a failure. Converts the details to a single line.
-    /// This prevents server messages from imitating lines printed by Clew, such as `fix:` lines.
+    /// A server message on a single line cannot imitate lines printed by Clew, such as `fix:` lines.
     pub fn new(kind: FailureKind, detail: impl AsRef<str>) -> Self {
         Self { kind, detail: to_single_line(detail.as_ref()) }
     }

@@ -55,7 +55,7 @@ pub struct Node {
     pub role: NodeRole,
     /// Address, account and TLS options.
     pub url: NodeUrl,
-    /// Zone whose workers read data from the node. If `None`, workers in any zone can do so.
+    /// Zone whose workers read data from the node. If `None`, workers in any zone read data from the node.
     pub zone: Option<Zone>,
     /// Creation time as a Unix timestamp in seconds.
     pub created_at: i64,
@@ -91,7 +91,7 @@ pub struct NewNode {
     pub role: NodeRole,
     /// URL with the address, account, password and TLS options of the node.
     pub url: NodeUrl,
-    /// Zone whose workers read data from the node. If `None`, workers in any zone can do so.
+    /// Zone whose workers read data from the node. If `None`, workers in any zone read data from the node.
     pub zone: Option<Zone>,
 }
 

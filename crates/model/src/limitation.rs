@@ -1,4 +1,4 @@
-//! Limitations of a snapshot: missing or inaccurate data, with its cause and fix.
+//! Limitations describe missing or inaccurate data in a snapshot.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +32,7 @@ pub enum LimitationKind {
     /// Program names of sessions cannot be read.
     NoProgramNames,
     /// The connection to the server passes through a proxy or load balancer.
-    /// Clew cannot reliably identify sessions through a proxy and therefore does not kill any.
+    /// Clew cannot reliably identify sessions through a proxy and therefore does not kill sessions.
     Indirect,
     /// The live session list is truncated because it reached its maximum length.
     #[serde(rename = "sessions_cut")]
@@ -53,7 +53,7 @@ pub enum LimitationKind {
     StatementNotKilled,
 }
 
-/// Missing or inaccurate data in a snapshot, with its cause and fix.
+/// Description of missing or inaccurate data in a snapshot, including the cause and the fix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limitation {
     /// Kind.

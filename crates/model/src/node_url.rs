@@ -86,9 +86,9 @@ pub struct NodeUrl {
     pub port: u16,
     /// TLS mode.
     pub tls: TlsMode,
-    /// PEM file with trusted CA certificates. They replace the public certificate authorities.
+    /// PEM file with CA certificates that Clew trusts instead of the public certificate authorities.
     pub ca: Option<PathBuf>,
-    /// PEM file with the server's RSA public key, which encrypts the password.
+    /// PEM file with the server's RSA public key. Clew encrypts the password with the key.
     /// Corresponds to MySQL's `--server-public-key-path`.
     pub server_public_key: Option<PathBuf>,
     /// If true, Clew may send the password to a server whose identity is not verified. Default: false.
@@ -121,7 +121,7 @@ impl NodeUrl {
         }
     }
 
-    /// Returns the URL including the password, for use by another process. The caller must not print or log it.
+    /// Returns the URL including the password. The caller must not print or log the returned URL.
     #[must_use]
     pub fn expose_url_with_password(&self) -> SecretString {
         let password = self.password.as_ref().map_or(String::new(), |password| {

@@ -84,7 +84,7 @@ string_enum!(
         Active = "active",
         /// All sessions except internal ones.
         Total = "total",
-        /// Sessions whose open transaction is at least as old as the long transaction threshold.
+        /// Sessions whose transaction has been open for at least the long transaction threshold.
         Long = "long",
     } default Total
 );
@@ -121,7 +121,7 @@ string_enum!(
     } default Ascending
 );
 
-/// Client address filter: a host and an optional port.
+/// Client address filter with a host and an optional port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostPattern {
     /// Host name or IP address. IPv6 addresses have no brackets.
@@ -159,7 +159,7 @@ impl HostPattern {
 }
 
 impl fmt::Display for HostPattern {
-    /// Formats the pattern in a form that [`HostPattern::parse`] accepts.
+    /// Formats the pattern in the syntax of [`HostPattern::parse`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.port {
             None => f.write_str(&self.host),
@@ -239,7 +239,7 @@ pub struct SessionSelection {
     /// Class of sessions.
     pub class: SessionClass,
     /// Threshold for slow sessions and long transactions.
-    /// If `None`, the instance's threshold applies, or [`DEFAULT_SLOW_SESSION_SECONDS`] if it has none.
+    /// If `None`, the instance's threshold applies, which is [`DEFAULT_SLOW_SESSION_SECONDS`] by default.
     pub threshold: Option<SlowSessionThreshold>,
     /// Exact account name.
     pub user: Option<String>,

@@ -48,7 +48,7 @@ impl Session {
 /// Splits a client address into a host and an optional port.
 ///
 /// MySQL prints an IPv6 address and port as `::1:51234`; MariaDB prints `[::1]:51234` or `::1:51234`.
-/// The part after the last colon is the port if it contains only digits.
+/// If the part after the last colon contains only digits, that part is the port.
 pub(crate) fn split_host_port(host: &[u8]) -> (&[u8], Option<&[u8]>) {
     let Some(colon) = host.iter().rposition(|&byte| byte == b':') else {
         return (host, None);
@@ -62,7 +62,7 @@ pub(crate) fn split_host_port(host: &[u8]) -> (&[u8], Option<&[u8]>) {
     (name, Some(port))
 }
 
-/// Open transaction: a row of `information_schema.innodb_trx`. Ages are relative to the server clock.
+/// Open transaction, read from `information_schema.innodb_trx`. The age is measured with the server's clock.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Transaction {
     /// The transaction's session id, or 0 for a prepared XA transaction without a session.

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 /// Session details shown in the additional columns of a detailed snapshot.
-/// A field is `None` if the server does not report the value or it does not apply to the session.
+/// A field is `None` if the server does not report its value or the field does not apply to the session.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SessionDetail {
     /// Digest of the running statement, as reported by the server.
     pub statement_digest: Option<Vec<u8>>,
     /// Client program name (`program_name` connection attribute). Sessions of the same program share one allocation.
     pub program_name: Option<Arc<[u8]>>,
-    /// Lock that the session is waiting for. Also names the blocking transaction if it has no session.
+    /// Lock that the session is waiting for, with the blocking transaction if that transaction has no session.
     pub waits_for: Option<String>,
     /// Session id of the blocker, if the session is waiting for a lock.
     pub blocker_id: Option<u64>,

@@ -14,7 +14,7 @@ pub enum TaskStatus {
     Running,
     /// The result is ready for download.
     Finished,
-    /// The collection failed. The failure reason is stored.
+    /// The collection failed. The store contains the reason for the failure.
     Error,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The results depend only on the code, not on the machine.
 //! The benchmark takes plain and detailed snapshots of two fake servers: one has few sessions, the other has many.
-//! The difference between the two results is the cost of the additional rows; one-time allocations cancel out.
+//! The difference between the results of the two servers is the cost of the additional rows.
 //! The benchmark prints one line for plain snapshots and one line for detailed snapshots:
 //!
 //! ```text

@@ -1,7 +1,7 @@
 //! MySQL protocol client that is safe to use with untrusted servers.
 //!
 //! The `mysql_common` crate provides the packet types, value conversions and authentication challenge responses.
-//! This client does several things that existing MySQL drivers do not:
+//! Unlike existing MySQL drivers, this client has all of the following properties:
 //!
 //! - It exposes the local address of its TCP connection.
 //! - It upgrades an existing TCP connection to TLS.
@@ -85,16 +85,16 @@ impl Socket {
 pub(crate) struct Client {
     packets: PacketStream,
     /// Connection id from the handshake packet. Behind a proxy, it is the proxy's connection id, not the server's.
-    /// Clew never kills a session by this id, because the id may come from a proxy.
+    /// Clew never kills a session by the handshake's connection id, because the id may come from a proxy.
     pub(crate) handshake_connection_id: u32,
-    /// Connection tag, which identifies the connection in the process list. Sent in a comment before each statement.
+    /// Connection tag, sent in a comment before each statement to identify the connection in the process list.
     tag: String,
     in_flight: InFlightFlag,
     /// Size limits for received data.
     pub(crate) bytes: ByteLimits,
 }
 
-/// Set while a statement is in flight: from sending the statement until the complete result set has been read.
+/// Flag that is set from the sending of a statement until its complete result set has been read.
 /// The client shares its in-flight flag with its `KillOnDropGuard`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct InFlightFlag(Arc<AtomicBool>);

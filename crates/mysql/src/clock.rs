@@ -3,7 +3,7 @@
 //! InnoDB reports transaction start times in the server's local time.
 //! If the UTC offset has not changed since a transaction started, its age is the local time minus its start time.
 //! If the UTC offset may have changed, Clew has the server convert the local times to UTC.
-//! When daylight saving time ends, some local times occur twice. Each of them corresponds to two UTC timestamps.
+//! When daylight saving time ends, some local times occur twice and therefore correspond to two UTC timestamps.
 //!
 //! A clock step shifts every age that the server computes from its wall clock.
 //! [`ClockHistory`] detects clock steps by comparing the server's clock with the local monotonic clock.
@@ -26,8 +26,8 @@ const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
 const MAX_CLOCK_STEPS: usize = 16;
 /// Maximum number of servers per node for which clock readings are stored.
 const MAX_SERVERS_PER_NODE: usize = 16;
-/// Local times that are at least this many seconds old are always converted to UTC by the server.
-/// For more recent times, [`statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset has changed.
+/// Minimum age, in seconds, of local times that the server always converts to UTC.
+/// For more recent local times, [`statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset has changed.
 const MIN_AGE_FOR_UTC_CONVERSION_SECONDS: i64 = 86_400 - 3 * 3600;
 /// Maximum number of local times converted to UTC by one statement.
 const MAX_UTC_CONVERSIONS_PER_STATEMENT: usize = 200;

@@ -5,7 +5,7 @@ use super::keywords;
 /// Kind of token that starts with a digit or decimal point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NumberToken {
-    /// Number literal. The value is its length in bytes.
+    /// Number literal with this length in bytes.
     Literal(usize),
     /// Name, as in `SELECT * FROM 1t`.
     Word,

@@ -5,7 +5,7 @@ use super::sql_modes;
 /// End of a string literal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StringLiteralEnd {
-    /// End offset of the string literal. In all SQL modes, this offset is outside strings.
+    /// End offset of the string literal. The end offset is outside strings in all SQL modes.
     At(usize),
     /// The string has no closing quote in any SQL mode.
     Unclosed,

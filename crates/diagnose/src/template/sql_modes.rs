@@ -1,21 +1,21 @@
 //! Scans a statement under several SQL modes in parallel.
 //!
 //! With `NO_BACKSLASH_ESCAPES`, `'a\', b, 'c'` contains the strings `'a\'` and `'c'`.
-//! Without this mode, `\'` does not end a string, so the first string is `'a\', b, '`.
+//! Without `NO_BACKSLASH_ESCAPES`, `\'` does not end a string, so the first string is `'a\', b, '`.
 //! The process list does not show a session's SQL mode, so the lexer must support all SQL modes.
-//! After an ambiguous quote, one scanner per SQL mode scans the text until all scanners are outside strings.
-//! The lexer treats the scanned text as a single literal.
+//! If a backslash precedes a quote, one scanner per SQL mode scans the text until all scanners are outside strings.
+//! The lexer treats the text scanned under all SQL modes as a single literal.
 
 use std::ops::Range;
 
-/// Backslash rules of an SQL mode. A field is true if a backslash is an escape character in strings with such quotes.
+/// Backslash escape rules of an SQL mode for single-quoted and double-quoted strings.
 #[derive(Debug, Clone, Copy)]
 struct BackslashEscapeRules {
     single: bool,
     double: bool,
 }
 
-/// Backslash rules of the default SQL mode, of `NO_BACKSLASH_ESCAPES` and of `ANSI_QUOTES`.
+/// Backslash escape rules of the default SQL mode, of `NO_BACKSLASH_ESCAPES` and of `ANSI_QUOTES`.
 const ESCAPE_RULES_BY_MODE: [BackslashEscapeRules; 3] = [
     BackslashEscapeRules { single: true, double: true },
     BackslashEscapeRules { single: false, double: false },
@@ -40,7 +40,7 @@ struct SqlModeScanner {
     skips_next: bool,
 }
 
-/// Error returned for text that cannot be scanned unambiguously.
+/// Error returned for text that SQL modes or servers may interpret differently.
 struct AmbiguousText;
 
 impl SqlModeScanner {

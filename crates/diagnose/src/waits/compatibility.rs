@@ -1,11 +1,11 @@
 //! Compatibility matrices of metadata lock modes.
 //!
 //! The conflict rules come from the documentation of the metadata locking subsystems in MySQL and MariaDB.
-//! One matrix covers objects and scopes on MySQL and MariaDB because their common lock modes have the same conflicts.
+//! MySQL and MariaDB share the matrices for objects and scopes because their common lock modes conflict identically.
 //! The lock mode `INTENTION_EXCLUSIVE` occurs only on scopes, and `SHARED_WRITE_LOW_PRIO` occurs only on MySQL.
 //! MariaDB's backup lock has its own lock modes and its own matrices.
 //!
-//! The matrices assume the default `max_write_lock_count`, at which the server never changes lock priorities.
+//! The matrices assume the default `max_write_lock_count`, with which the server never changes lock priorities.
 
 use super::metadata::MetadataLockMode;
 

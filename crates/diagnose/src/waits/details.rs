@@ -10,7 +10,7 @@ impl WaitGraph {
     /// Returns each waiting session's requested lock resource, blocker and root blocker, keyed by session id.
     ///
     /// If a session has several blockers, returns the blocker on the path to the highest-ranked root blocker.
-    /// If no blocker was detected, both blocker ids are `None`.
+    /// If no blocker was detected, `blocker_id` and `root_blocker_id` are `None`.
     #[must_use]
     pub fn session_details(&self) -> HashMap<u64, SessionDetail> {
         let first_roots = self.find_highest_ranked_roots();

@@ -17,7 +17,7 @@ impl fmt::Display for WaitParticipant {
     }
 }
 
-/// Formats the lock resource, for example as `row 42 of shop.orders (PRIMARY)`.
+/// Formats a lock resource, for example as `row 42 of shop.orders (PRIMARY)`.
 impl fmt::Display for LockResource {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = [self.schema.as_deref(), self.name.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(".");
@@ -95,7 +95,7 @@ fn format_count(count: u64, one: &str, many: &str) -> String {
 
 /// Formats a wait, for example as `for row 42 of shop.orders (PRIMARY): X against S`.
 ///
-/// If the blocker also waits for the lock resource, the text contains `behind` instead of `against`.
+/// If the blocker is queued for the same lock resource, the text contains `behind` instead of `against`.
 pub(super) fn format_wait(wait: &LockWait) -> String {
     let mut text = format!("for {}: {}", bytes_to_single_line(wait.on.to_string().as_bytes()), wait.wanted);
     match (&wait.held, wait.queued) {

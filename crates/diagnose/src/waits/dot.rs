@@ -11,7 +11,8 @@ const MAX_STATEMENT_WIDTH: usize = 60;
 
 /// Renders the wait graph as a Graphviz `digraph`.
 ///
-/// Edges point from waiters to blockers and are dashed if the blocker waits for the same lock. Root blockers are bold.
+/// Edges point from waiters to blockers. An edge is dashed if the blocker waits for the same lock.
+/// Root blockers are drawn in bold.
 #[must_use]
 pub fn render_dot(graph: &WaitGraph) -> String {
     let mut out = String::from("digraph waits {\n  rankdir=LR;\n  node [shape=box];\n");

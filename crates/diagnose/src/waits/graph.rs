@@ -17,7 +17,7 @@ use super::metadata::MetadataLockObjectKind;
 pub enum WaitParticipant {
     /// Session, identified by its thread id.
     Session(u64),
-    /// Transaction without a session, identified by its id: a prepared XA transaction, or one whose session has ended.
+    /// Transaction without a session, because it is a prepared XA transaction or its session has ended.
     Transaction(u64),
 }
 
@@ -32,7 +32,7 @@ impl WaitParticipant {
     }
 }
 
-/// Wait graph: waits, root blockers and cycles. The order of the input rows does not affect the graph.
+/// Wait graph with its root blockers and cycles. The order of the input rows does not affect the graph.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct WaitGraph {
     /// Lock waits, sorted by waiter and blocker, with at most one wait per waiter-blocker pair.
@@ -101,7 +101,7 @@ pub enum LockResourceKind {
     InnoDbTable,
     /// Metadata lock.
     Metadata(MetadataLockObjectKind),
-    /// Table flush. It waits until the table is no longer in use.
+    /// Table flush, which waits until the table is no longer in use.
     TableFlush,
     /// Table-level lock of a storage engine such as MyISAM.
     TableLevelLock,
@@ -128,8 +128,8 @@ pub struct RootBlocker {
     pub parties: Vec<WaitParticipant>,
     /// Number of direct and indirect waiters. If the root blocker is a cycle, all members but one count as waiters.
     pub holds: usize,
-    /// Number of waiters that have no other root blocker: the maximum number of waiters that a kill can unblock.
-    /// A kill may unblock fewer waiters because the first one to acquire the lock can block the others.
+    /// Number of waiters without any other root blocker. Killing the root blocker unblocks at most this many waiters.
+    /// A kill may unblock fewer waiters because the first waiter to acquire the lock can block the others.
     pub frees: usize,
     /// Longest wait among all direct and indirect waiters, in seconds; 0 if unknown.
     pub longest_seconds: u64,
@@ -146,7 +146,7 @@ pub struct ParticipantDetail {
     pub role: SessionRole,
     /// Open transaction.
     pub transaction: Option<ObservedTransaction>,
-    /// Latest statements in an idle session's transaction, oldest first. Empty if the server did not record them.
+    /// Latest statements in an idle session's transaction, oldest first. Empty if the server records no statements.
     pub last_statements: Vec<Vec<u8>>,
 }
 

@@ -16,27 +16,29 @@ pub struct LockSnapshot {
     /// InnoDB lock waits: rows of `data_lock_waits` on MySQL or `innodb_lock_waits` on MariaDB.
     pub row_waits: Vec<InnoDbLockWait>,
     /// Granted and pending metadata locks.
-    /// Must contain all locks on tables. Locks on other objects may be omitted if the object has no pending request.
+    ///
+    /// The list must contain all metadata locks on tables.
+    /// Locks on other objects may be omitted if the object has no pending request.
     pub metadata_locks: Vec<MetadataLock>,
     /// True if `metadata_locks` includes pending requests.
     ///
-    /// False for MariaDB because its `metadata_lock_info` table lists only granted locks.
-    /// If false, pending requests are inferred from each session's state and statement.
+    /// Without `performance_schema`, MariaDB lists only granted metadata locks, in `metadata_lock_info`.
+    /// If pending requests are not listed, they are inferred from each session's state and statement.
     pub reports_pending: bool,
     /// Latest statements in each idle session's open transaction, oldest first, keyed by session id.
-    /// The caller first builds a graph without these statements, then reads them for the idle root blockers.
+    /// The caller builds a graph without statements first, and then reads the statements of the idle root blockers.
     pub last_statements: BTreeMap<u64, Vec<Vec<u8>>>,
     /// Limitations of the input data.
     pub limitations: Vec<Limitation>,
 }
 
 impl LockSnapshot {
-    /// Returns the limitations of the transactions. All other limitations concern lock waits.
+    /// Returns the limitations that concern only transactions.
     pub fn transaction_limitations(&self) -> impl Iterator<Item = &Limitation> {
         self.limitations.iter().filter(|limitation| concerns_transactions(limitation))
     }
 
-    /// Returns true if some lock waits may be missing.
+    /// Returns true if lock waits may be missing because of a limitation that does not concern transactions.
     #[must_use]
     pub fn hides_waits(&self) -> bool {
         !self.limitations.iter().all(concerns_transactions)
@@ -74,12 +76,12 @@ pub enum SessionRole {
 /// Open transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObservedTransaction {
-    /// Transaction. Its `session_id` is 0 for a prepared XA transaction and after the session has ended.
+    /// Transaction. Its `session_id` is 0 if it is a prepared XA transaction or its session has ended.
     pub transaction: Transaction,
     /// XA identifier as printed by `XA RECOVER`, if known.
     pub xid: Option<String>,
     /// Tables locked by the transaction in InnoDB, listed only for transactions without a session.
-    /// These tables identify the transaction that owns a metadata lock without a session.
+    /// The tables locked in InnoDB identify the transaction that owns a metadata lock without a session.
     pub tables: Vec<TableName>,
 }
 

@@ -79,11 +79,11 @@ pub enum MetadataLockObjectKind {
     Tablespace,
     /// User lock, acquired with `GET_LOCK`.
     UserLock,
-    /// Kind of object without a variant of its own. The value is the server's name for the kind, in lowercase.
+    /// Any other kind of object, identified by the server's name for the kind in lowercase.
     Other(Box<str>),
 }
 
-/// Object kinds by name: first those in `performance_schema`, then those in `metadata_lock_info`.
+/// Object kinds by name. The names from `performance_schema` precede the names from `metadata_lock_info`.
 const LOCK_OBJECT_KIND_NAMES: [(&str, MetadataLockObjectKind); 22] = [
     ("GLOBAL", MetadataLockObjectKind::Global),
     ("COMMIT", MetadataLockObjectKind::Commit),
@@ -160,11 +160,11 @@ macro_rules! modes {
 }
 
 modes! {
-    /// Lock mode on a global, schema, commit or backup scope while a statement modifies an object in that scope.
+    /// Lock mode for modifying an object within a global, schema, commit or backup scope.
     IntentionExclusive = "INTENTION_EXCLUSIVE",
     /// Lock mode for accessing an object's definition.
     Shared = "SHARED",
-    /// Like `Shared`, but requests do not wait for pending `Exclusive` requests.
+    /// Like the lock mode `Shared`, but requests do not wait for pending `Exclusive` requests.
     SharedHighPrio = "SHARED_HIGH_PRIO",
     /// Lock mode for reading rows.
     SharedRead = "SHARED_READ",
@@ -186,7 +186,7 @@ modes! {
     BackupStart = "BACKUP_START",
     /// Lock mode of MariaDB's `BACKUP STAGE FLUSH`.
     BackupFlush = "BACKUP_FLUSH",
-    /// Lock mode in which `BACKUP STAGE FLUSH` waits for modifications of non-transactional tables to finish.
+    /// Lock mode in which `BACKUP STAGE BLOCK_DDL` waits for running modifications of non-transactional tables.
     BackupWaitFlush = "BACKUP_WAIT_FLUSH",
     /// Lock mode of `BACKUP STAGE BLOCK_DDL`.
     BackupWaitDdl = "BACKUP_WAIT_DDL",

@@ -109,7 +109,7 @@ impl<'a> AdjacencyLists<'a> {
         waiters
     }
 
-    /// Counts the waiters in `first` and their direct and indirect waiters. Also returns the longest wait among them.
+    /// Counts the waiters in `first` and all waiters behind them. Returns the count and the longest wait in seconds.
     fn count_reachable_waiters(&self, first: &[usize]) -> (usize, u64) {
         let mut visited: HashSet<usize> = first.iter().copied().collect();
         let mut pending: Vec<usize> = first.to_vec();

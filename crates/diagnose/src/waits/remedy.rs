@@ -8,7 +8,7 @@ use super::input::SessionRole;
 pub enum RecommendedAction<'a> {
     /// Kill the session with this id. In a cycle, killing one member is sufficient.
     Kill(u64),
-    /// Roll back the transaction, which has no session. The value is the XA identifier, if known.
+    /// Roll back the transaction without a session. Contains the XA identifier, if known.
     RollBack(Option<&'a str>),
     /// Wait until the transaction has been rolled back. A kill does not shorten the rollback.
     Wait,
@@ -19,7 +19,7 @@ pub enum RecommendedAction<'a> {
 }
 
 impl WaitGraph {
-    /// Returns the recommended action for a root blocker, or `None` if it is not part of this graph.
+    /// Returns the recommended action for a root blocker, or `None` if the root blocker is not in this graph.
     #[must_use]
     pub fn recommend_action(&self, root: &RootBlocker) -> Option<RecommendedAction<'_>> {
         let remedies: Vec<RecommendedAction<'_>> =

@@ -1,6 +1,6 @@
 //! Finds the tables and lock modes requested by a waiting session's statement.
 //!
-//! The result is used only if the server does not list the session's pending lock request.
+//! A statement is parsed only if the server does not list the session's pending lock request.
 //! The parser reads the statement's template, which contains no literals that could be mistaken for names.
 
 use super::metadata::{MetadataLockMode, MetadataLockObjectKind};

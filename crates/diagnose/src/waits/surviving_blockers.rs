@@ -14,7 +14,7 @@ pub struct SurvivingBlocker {
     pub party: WaitParticipant,
     /// Account and client host, or `None` if the session is unknown.
     pub account: Option<String>,
-    /// The session's idle time in seconds, or `None` if it is not idle.
+    /// The session's idle time in seconds, or `None` if the session is not idle.
     pub idle_seconds: Option<u64>,
     /// Number of kill victims that wait directly or indirectly for this blocker.
     pub waiting: usize,
@@ -25,7 +25,7 @@ pub struct SurvivingBlocker {
 impl WaitGraph {
     /// Returns the root blockers that block victims but are not killed, sorted by descending number of waiting victims.
     ///
-    /// Until such a blocker ends, its remaining waiters stay blocked, and it can block new statements.
+    /// A surviving root blocker continues to block its remaining waiters and can block new statements.
     #[must_use]
     pub fn surviving_blockers(&self, victims: &[u64]) -> Vec<SurvivingBlocker> {
         let victim_parties: BTreeSet<WaitParticipant> = victims.iter().copied().map(WaitParticipant::Session).collect();

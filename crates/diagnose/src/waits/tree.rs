@@ -11,9 +11,9 @@ use crate::terminal::{bytes_to_single_line, display_width, truncate_to_width};
 pub struct TreeLayout {
     /// Maximum width of a line, in terminal columns.
     pub width: usize,
-    /// Maximum number of rendered root blockers. A summary line counts the others.
+    /// Maximum number of rendered root blockers. A summary line contains the number of omitted root blockers.
     pub roots: usize,
-    /// Maximum number of rendered waiters per blocker. A summary line counts the others.
+    /// Maximum number of rendered waiters per blocker. A summary line contains the number of omitted waiters.
     /// Waiters that block other waiters are always rendered.
     pub siblings: usize,
 }
@@ -24,7 +24,7 @@ impl Default for TreeLayout {
     }
 }
 
-/// Kind of tree line. It determines the color of the line.
+/// Kind of tree line, which determines the color of the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TreeLineKind {
     /// Root blocker, or heading of a cycle.
@@ -82,7 +82,7 @@ pub fn render_tree(graph: &WaitGraph, layout: TreeLayout) -> Vec<TreeLine> {
 
 /// Spanning forest of the wait graph. The parent of a waiter is one of its blockers.
 struct SpanningForest<'a> {
-    /// All waits, keyed by blocker, including those that are not edges of the forest.
+    /// All waits, keyed by blocker, including waits that are not edges of the forest.
     waiters: HashMap<WaitParticipant, Vec<&'a LockWait>>,
     children: HashMap<WaitParticipant, Vec<&'a LockWait>>,
     /// Number of descendants of each party.

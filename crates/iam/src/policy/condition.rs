@@ -128,7 +128,7 @@ impl Condition {
     /// The spec does not define the result of an operator without `IfExists` for a missing condition key.
     /// As in Huawei Cloud, a missing condition key makes a positive operator false and a negated operator true.
     /// For example, a `StringNotEquals` condition on a tag is true for a resource without the tag.
-    /// To require the tag, a policy statement can include an additional `Null` condition.
+    /// To require a tag, a policy statement can include a `Null` condition on the tag.
     pub(super) fn is_satisfied_by(&self, values: &[Cow<'_, str>], budget: &WorkBudget) -> bool {
         let ParsedOperator { operator, quantifier, if_exists } = self.test;
         if matches!(operator.comparison, Comparison::Null) {

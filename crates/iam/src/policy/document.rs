@@ -45,7 +45,7 @@ impl Policy {
 }
 
 /// Maximum number of errors that the parser reports. The same limit applies to warnings.
-/// The limit bounds the parse time, because each diagnostic scans the document to compute its line and column.
+/// The maximum bounds the parse time because computing the line and column of a diagnostic scans the document.
 const MAX_DIAGNOSTICS: usize = 100;
 
 /// A JSON value with its path in the policy document.

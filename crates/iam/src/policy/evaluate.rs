@@ -60,7 +60,7 @@ impl Statement {
     /// Returns true if the requested resource matches the statement's resource patterns.
     ///
     /// An action without a resource type matches only the resource `*` (TaurusDB API spec, section 4.3).
-    /// For an action without a resource type, a Deny with `NotResource` matches, but an Allow does not.
+    /// If the action has no resource type, a Deny with `NotResource` matches, but an Allow with `NotResource` does not.
     /// For example, an Allow whose `NotResource` names one instance does not match an action on the project.
     fn matches_resource(&self, model: PermissionModel, request: &EvaluationRequest<'_>) -> bool {
         let Some(resources) = &self.resources else { return true };

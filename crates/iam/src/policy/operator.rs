@@ -43,8 +43,8 @@ const fn define_operator(name: &'static str, comparison: Comparison, negated: bo
 /// All condition operators, without quantifier prefixes or `IfExists` suffixes.
 ///
 /// Operators ignore case unless the spec marks them as case-sensitive.
-/// `StringStartWith`, `StringEndWith` and their negations also ignore case.
-/// The spec's operator table lacks these four operators, but Huawei Cloud's policy examples use them.
+/// `StringStartWith`, `StringEndWith` and their negations ignore case.
+/// Huawei Cloud's policy examples use `StringStartWith` and `StringEndWith`, which the spec's operator table lacks.
 pub(super) static CONDITION_OPERATORS: &[ConditionOperator] = &[
     define_operator("StringEquals", Comparison::Same, false),
     define_operator("StringNotEquals", Comparison::Same, true),

@@ -1,6 +1,6 @@
 //! Suggests corrections for misspelled words.
 
-/// Maximum length of a misspelled word in bytes. For longer words, the search for similar words takes too long.
+/// Maximum length of a misspelled word in bytes. To limit the CPU time, Clew suggests no correction for longer words.
 const MAX_COMPARED_WORD_BYTES: usize = 128;
 
 /// Suggests the most similar known word, or lists all known words if no word is similar.

@@ -1,9 +1,9 @@
 //! System policies: full access, read-only access, and read-only access with full statements.
-//! Each system policy exists in both permission models.
+//! Each system policy exists in the role-based and in the identity-based permission model.
 //!
 //! The read-only policies allow listing instances and listing or collecting sessions.
 //! The project's masking setting determines whether users with read-only policies see full statements.
-//! The `ViewNoKill` policies are read-only policies that also show full statements, for example for on-call staff.
+//! The `ViewNoKill` policies grant read-only access with full statements, for example for on-call staff.
 //! Neither the read-only policies nor the `ViewNoKill` policies allow changes or kills.
 
 use std::sync::{Arc, LazyLock};

@@ -1,4 +1,4 @@
-//! Builds the canonical form of a request. Client and server compute the signature from it (API spec, section 8.1).
+//! Builds the canonical request, from which client and server compute the signature (API spec, section 8.1).
 
 use std::borrow::Cow;
 

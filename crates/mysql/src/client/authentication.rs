@@ -3,11 +3,12 @@
 //! A challenge response proves that the client has the password without revealing it.
 //! Challenge-response plugins are `mysql_native_password`, `caching_sha2_password` (fast path), `ed25519` and `parsec`.
 //!
-//! Other authentication plugins request the password itself. The client sends it only in these cases:
+//! Authentication without a challenge response requires the password itself.
+//! The client sends the password only in these cases:
 //!
 //! - The connection uses verified TLS.
 //! - The connection uses unverified TLS, and either the server is on loopback or `get-server-public-key` is on.
-//! - The client encrypts the password with the server's RSA public key, either configured or requested from the server.
+//! - The connection does not use TLS, and the client encrypts the password with the server's RSA public key.
 
 use clew_model::NodeUrl;
 use mysql_common::crypto;
@@ -18,10 +19,10 @@ use super::error::{Error, ServerError};
 use super::packets::PacketStream;
 use super::{ERROR_PACKET_HEADER, MAX_HANDSHAKE_PACKET_BYTES, read_file_with_limit, serialize_packet_payload};
 
-/// Maximum number of packet exchanges during authentication. No supported authentication plugin needs as many.
+/// Maximum number of packet exchanges during authentication. All supported authentication plugins need fewer.
 const MAX_AUTH_ROUNDS: usize = 10;
 /// Maximum iteration factor for `parsec`. A factor of 6 means 65,536 iterations, 64 times MariaDB's default.
-/// With more iterations, deriving the `parsec` key would block an async runtime thread for too long.
+/// With a larger factor, deriving the `parsec` key would block an async runtime thread for too long.
 const MAX_PARSEC_ITERATION_FACTOR: u8 = 6;
 /// Length of the server's challenge for `ed25519` and `parsec`, in bytes.
 const ED25519_NONCE_LEN: usize = 32;

@@ -20,7 +20,7 @@ pub(crate) enum Error {
     /// The server returned an error.
     #[error("error {} ({}): {}", .0.code, .0.state, .0.message)]
     Server(ServerError),
-    /// The network failed, or the server closed the connection.
+    /// A network error occurred, or the server closed the connection.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The TLS handshake failed, or the node's TLS settings are invalid.

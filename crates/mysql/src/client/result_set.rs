@@ -12,7 +12,7 @@ use super::error::{Error, ServerError};
 use super::packets::{Packet, PacketStream};
 use super::{ERROR_PACKET_HEADER, InFlightFlag};
 
-/// Maximum number of columns in a result set. This is also MySQL's limit for columns in a table.
+/// Maximum number of columns in a result set. MySQL has the same limit for columns in a table.
 const MAX_RESULT_SET_COLUMNS: u64 = 4096;
 /// Maximum size of a column definition packet, in bytes.
 const MAX_COLUMN_DEFINITION_BYTES: usize = 8 << 10;
@@ -191,7 +191,7 @@ impl<'c> ResultSetRows<'c> {
 pub(crate) struct RowCells<'a> {
     rest: &'a [u8],
     /// True if the row exceeded the size limit and was truncated.
-    /// In a truncated row, the cell at the cut is incomplete and all later cells are returned as NULL.
+    /// In a truncated row, the last cell received may be incomplete, and all later cells are returned as NULL.
     pub(crate) truncated: bool,
 }
 

@@ -20,7 +20,7 @@ use super::read_file_with_limit;
 const MAX_CA_BUNDLE_SIZE: usize = 1 << 20;
 
 /// Returns whether the TLS settings authenticate the server, so that it is safe to send a plain-text password.
-/// With public CAs, only `verify-identity` authenticates the server, because anyone can obtain a certificate.
+/// With public CAs, only `verify-identity` authenticates the server, because `verify-ca` ignores the host name.
 pub(super) fn authenticates_server(node: &NodeUrl) -> bool {
     node.tls == TlsMode::VerifyIdentity || (node.tls == TlsMode::VerifyCa && node.ca.is_some())
 }

@@ -6,10 +6,10 @@ use super::super::keywords::Keyword;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LastToken {
     Start,
-    /// Word. The value is `Some` if the word is a reserved keyword.
+    /// Unquoted word, with its keyword if the word is reserved.
     Word(Option<&'static Keyword>),
     Name,
-    /// Function name that is not a keyword because no parenthesis follows.
+    /// Function name, which is a keyword only if it is unquoted and a parenthesis follows.
     FunctionName,
     /// Quoted name that would be a keyword without the quotes.
     QuotedName,
@@ -32,7 +32,7 @@ pub(super) struct ValueList {
     pub(super) is_list: bool,
 }
 
-/// Run of equal value rows: the output range of the first row and the end of the collapsed run.
+/// Output offsets of a run of equal value rows, which is collapsed to the first row and `...`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DuplicateRowRun {
     pub(super) start: usize,
@@ -50,7 +50,7 @@ pub(super) struct ParenthesisGroup {
     pub(super) rows: Option<DuplicateRowRun>,
 }
 
-/// One or more `+` or `-` signs that belong to the next operand.
+/// One or more `+` or `-` signs that belong to the operand after them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PendingSign {
     pub(super) at: usize,

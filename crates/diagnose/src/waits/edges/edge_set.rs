@@ -25,8 +25,9 @@ struct WaitEdge {
 impl WaitEdge {
     /// Returns the wait's sort key. For each pair of waiter and blocker, the set retains the wait that sorts first.
     ///
-    /// Waits listed by the server sort before inferred waits, waits for granted locks before waits for pending locks,
-    /// and waits for strong lock modes before waits for weak lock modes.
+    /// Waits listed by the server sort before inferred waits.
+    /// Waits for granted locks sort before waits behind pending requests.
+    /// Waits for strong blocking lock modes sort before waits for weak blocking lock modes.
     /// The sort key makes the retained wait independent of the order of the input rows.
     fn precedence(&self) -> impl Ord {
         let wait = &self.wait;
@@ -46,7 +47,7 @@ pub(super) struct LockConflict {
 }
 
 impl EdgeSet {
-    /// Adds a wait unless waiter and blocker are the same. Retains only one wait per pair of waiter and blocker.
+    /// Adds a wait unless the waiter is its own blocker. Retains only one wait per pair of waiter and blocker.
     pub(super) fn add_wait_edge(&mut self, waiter: WaitParticipant, blocker: WaitParticipant, reason: LockConflict) {
         if waiter == blocker {
             return;

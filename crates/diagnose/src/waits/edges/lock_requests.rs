@@ -50,7 +50,7 @@ fn collect_objects_with_granted_locks(observed: &LockSnapshot) -> HashSet<&Metad
 
 /// Infers a session's pending lock requests.
 ///
-/// The session's state determines the kind of the requested object, and its statement determines the matching objects.
+/// The session's state determines the object kind. The session's statement selects objects of this kind by name.
 fn infer_lock_requests(
     facts: &ObservedSession,
     kind: &MetadataLockObjectKind,

@@ -90,7 +90,7 @@ fn add_lock_request_edges(
 /// Returns the owners of a lock.
 ///
 /// A metadata lock without a session is attributed to the transactions without a session that lock the same table.
-/// If there is no such transaction, but only one transaction without a session, the lock is attributed to it.
+/// If no transaction locks the table, and only one transaction has no session, that transaction is the owner.
 fn find_lock_owners(lock: &MetadataLock, index: &LockSnapshotIndex<'_>) -> Vec<WaitParticipant> {
     if let Some(session) = lock.session {
         return vec![WaitParticipant::Session(session)];

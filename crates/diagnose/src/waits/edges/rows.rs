@@ -54,9 +54,9 @@ fn to_lock_resource(lock: &InnoDbLock) -> LockResource {
 struct LockOwnerResolver<'a> {
     index: &'a LockSnapshotIndex<'a>,
     by_transaction: HashMap<u64, u64>,
-    /// Sessions whose read-only transaction waits for a lock. MariaDB reports id 0 for every read-only transaction.
+    /// Sessions with a read-only transaction (id 0 on MariaDB) that waits for a lock.
     read_only_waiters: Vec<u64>,
-    /// Sessions whose read-only transaction holds locks.
+    /// Sessions with a read-only transaction (id 0 on MariaDB) that holds locks.
     read_only_holders: Vec<u64>,
 }
 
@@ -104,7 +104,7 @@ fn transaction_holds_locks(facts: &ObservedTransaction) -> bool {
     facts.transaction.rows_locked > 0 || facts.transaction.tables_locked.is_some_and(|tables| tables > 0)
 }
 
-/// Explains why a lock owner is unknown: MariaDB reports the same id for all read-only transactions.
+/// Explains that a lock owner is unknown because MariaDB reports id 0 for all read-only transactions.
 fn explain_unknown_owner(sessions: &[u64]) -> String {
     const MAX_LISTED_SESSIONS: usize = 5;
     let names: Vec<String> = sessions.iter().take(MAX_LISTED_SESSIONS).map(u64::to_string).collect();

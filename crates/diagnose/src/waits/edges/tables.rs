@@ -1,6 +1,7 @@
 //! Detects waits for table flushes and for table-level locks of storage engines.
 //!
-//! No server table lists these waits. Their blockers are identified by metadata locks on the requested tables.
+//! No server table lists waits for table flushes or table-level locks.
+//! The blockers in such waits are identified by metadata locks on the requested tables.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -99,10 +100,11 @@ fn add_flush_wait_edges(
     }
 }
 
-/// Adds wait edges for a session that is waiting for a table-level lock. Writers block both readers and writers.
+/// Adds wait edges for a session that is waiting for a table-level lock.
 ///
+/// Two sessions that use a table conflict unless both only read the table.
 /// A session that itself waits for a table-level lock is never reported as a blocker.
-/// Idle sessions may hold `LOCK TABLES` locks. They are reported as blockers only if no running session uses the table.
+/// An idle session, which may hold a `LOCK TABLES` lock, is a blocker only if no running session uses the table.
 fn add_table_lock_edges(
     edges: &mut EdgeSet,
     index: &LockSnapshotIndex<'_>,
