@@ -1,8 +1,8 @@
 //! Limits the process to two concurrent connections per node.
 //!
-//! The first connection is for read operations.
-//! The second connection is reserved for kills, so that a kill never has to wait for a read operation.
-//! `KillOnDropGuard` also uses the connection that is reserved for kills.
+//! Read operations use only one of the two connections per node.
+//! Kills have a reserved connection, so that a kill never has to wait for a read operation.
+//! `KillOnDropGuard` uses the reserved connection to kill the statement of a dropped connection.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -22,7 +22,7 @@ pub enum ConnectionPurpose {
     /// The process runs one read operation per node at a time and queues the others.
     Reading,
     /// The connection is used to kill sessions or to read sessions before a kill.
-    /// Opening it may have to wait for connections used by other kills, but never for those used by reads.
+    /// A kill may have to wait for the connections of other kills, but never for the connections of read operations.
     Killing,
 }
 
@@ -99,7 +99,7 @@ impl NodePermits {
     }
 
     /// Acquires a permit. A kill takes the reserved permit or the read permit, whichever becomes available first.
-    /// `select!` drops the slower future, which releases that future's permit or gives up its position in the queue.
+    /// `select!` drops the future of the other permit, which gives up its position in the semaphore's queue.
     async fn acquire(&self, purpose: ConnectionPurpose) -> Result<OwnedSemaphorePermit, AcquireError> {
         if purpose == ConnectionPurpose::Reading {
             return self.reading.clone().acquire_owned().await;
@@ -112,7 +112,7 @@ impl NodePermits {
     }
 }
 
-/// Counted reference to a node's entry in [`NODE_PERMITS`]. Dropping the last reference removes the entry.
+/// Reference-counted handle to a node's entry in [`NODE_PERMITS`]. Dropping the last handle removes the entry.
 #[derive(Debug)]
 struct NodePermitsRef {
     address: String,

@@ -137,7 +137,7 @@ fn build_check_result(what: &'static str, outcome: Result<(), Limitation>) -> Ch
 }
 
 /// Checks whether the account can read metadata locks.
-/// The outer error is a failed query. The inner `Limitation` explains why metadata locks are unreadable.
+/// Returns a `Limitation` that explains why metadata locks are unreadable, or a `Failure` if a query failed.
 async fn check_metadata_lock_access(
     connection: &mut Connection,
     account: &str,
@@ -158,7 +158,7 @@ pub(crate) async fn check_metadata_lock_instrument(
 }
 
 /// Returns limitations if MySQL generates the process list from performance_schema.
-/// Such a process list has truncated statements and may omit sessions.
+/// MySQL truncates statements in a process list from performance_schema, and may omit sessions.
 pub(crate) async fn find_process_list_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     if !connection.server_truncates_statements().await? {
         return Ok(Vec::new());

@@ -22,7 +22,7 @@ pub enum ExplainOutcome {
     /// Execution plan as a text table with a header line and one line per row.
     Plan(String),
     /// No execution plan is available. The string is the reason, usually the server's error message.
-    /// Common reasons: the session's statement has no execution plan, or the account lacks a privilege.
+    /// A plan is unavailable if, for example, the statement has no execution plan or the account lacks a privilege.
     NoPlan(String),
     /// No session with this connection id exists.
     NoSession,
@@ -31,7 +31,7 @@ pub enum ExplainOutcome {
 /// Reads the execution plan of a session's running statement.
 ///
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, Clew kills the function's running statement on the server.
+/// If this function fails or its future is dropped, Clew kills the statement left running on the server.
 pub async fn explain_session(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Result<ExplainOutcome, Failure> {
     let explaining = failure::catch_panic(node, Box::pin(run_explain(node, id, limits)));
     let explained = timeout(limits.read_timeout, explaining).await;

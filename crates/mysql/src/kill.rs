@@ -2,12 +2,12 @@
 //!
 //! Immediately before a kill, Clew reads the session again over the same connection that sends the kill.
 //! Clew identifies the session by server instance, connection id, account and client address.
-//! Before killing a statement, Clew also checks that the statement has the expected text and age.
+//! Before killing a statement, Clew checks that the statement has the expected text and elapsed time.
 //! Clew refuses to kill through a proxy, which might route the process list query and the kill to different servers.
 //!
 //! MySQL's `KILL QUERY` kills whichever statement the session is running at that moment.
-//! If the session starts another statement after Clew's last check, that statement is killed instead.
-//! MariaDB's `KILL QUERY ID` avoids this race: it kills only the statement with the given id.
+//! If the session starts a new statement after Clew's last check, `KILL QUERY` kills the new statement.
+//! MariaDB's `KILL QUERY ID` kills only the statement with the given query id, never a later statement of the session.
 
 mod batch;
 mod confirm;
@@ -36,7 +36,7 @@ pub use risk::{read_kill_risks, read_unsafe_kill_risks};
 pub use user_sessions::UserSessions;
 pub use victim::{ExpectedStatement, ProcessListSource, Victim};
 
-/// Kill target: a session or its running statement.
+/// Target of a kill: a session (`KILL CONNECTION`) or its running statement (`KILL QUERY`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KillTarget {
     /// Terminates the session. The server then rolls back the session's open transaction.
@@ -102,7 +102,7 @@ pub enum UnsafeKillPolicy {
 }
 
 /// Kills several sessions with a policy for victims that change non-transactional tables. See [`kill_victims`].
-/// Reads the storage engines of the changed tables immediately before the kills, over the same connection.
+/// Reads the storage engines of the changed tables over the kill connection, immediately before the kills.
 pub async fn kill_victims_with_policy(
     node: &NodeUrl,
     victims: &[Victim],

@@ -23,7 +23,7 @@ use crate::unkilled_statements::{NotKilledReason, record_unkilled_statement};
 use crate::{failure, process_list, statements};
 use statements::ER_NO_SUCH_THREAD;
 
-/// Running kill tasks in this process. A kill task may outlive the connection whose statement it kills.
+/// Tokio tasks that kill abandoned statements. A task may outlive the connection whose statement it kills.
 static PENDING_KILL_TASKS: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
 
 /// Delay before each kill attempt. An unresponsive server may recover between two attempts.
@@ -58,7 +58,7 @@ struct AbandonedStatement {
     permit: ConnectionPermit,
 }
 
-/// Kills the connection's running statement when dropped.
+/// Guard that kills a connection's running statement when the guard is dropped without being disarmed.
 #[derive(Debug)]
 pub(crate) struct KillOnDropGuard {
     abandoned: Option<AbandonedStatement>,
@@ -77,7 +77,7 @@ enum KillAttemptOutcome {
 }
 
 impl KillOnDropGuard {
-    /// Creates a guard for the connection `own`. The guard holds on to `permit`.
+    /// Creates a guard for the connection `own`. The guard owns the connection permit `permit` until it is disarmed.
     /// `bytes` limits the data received over a control connection.
     pub(crate) fn new(
         node: NodeUrl,
@@ -115,7 +115,8 @@ impl Drop for KillOnDropGuard {
     }
 }
 
-/// Waits for all kill tasks to finish, but no longer than `limit`. Call this function before the process exits.
+/// Waits until all kills of abandoned statements have finished, but no longer than `limit`.
+/// Call this function before the process exits.
 pub async fn wait_for_pending_kills(limit: Duration) {
     PENDING_KILL_TASKS.close();
     let _ = timeout(limit, PENDING_KILL_TASKS.wait()).await;

@@ -10,7 +10,7 @@
 //! Every read operation has a timeout. If a read operation is cancelled, Clew kills its running statement.
 //! A process opens at most two connections per node at a time.
 //!
-//! Authorizing callers and storing results are left to other crates.
+//! This crate does not authorize callers or store results.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

@@ -58,7 +58,7 @@ impl LockSessionCollector {
         Ok(())
     }
 
-    /// Replaces the stored sessions' ages with the checked ages.
+    /// Replaces the elapsed times of the stored sessions with the checked elapsed times in `checked`.
     pub(crate) fn replace_ages(&mut self, checked: &[Session]) {
         let seconds: HashMap<u64, u64> = checked.iter().map(|session| (session.id, session.seconds)).collect();
         for session in &mut self.sessions {

@@ -42,7 +42,7 @@ const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 ///
 /// The `limitations` field of the result describes the data that could not be read.
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, Clew kills the function's running statement on the server.
+/// If this function fails or its future is dropped, Clew kills the statement left running on the server.
 pub async fn read_lock_waits(node: &NodeUrl, limits: &ReadLimits) -> Result<LockSnapshot, Failure> {
     run_with_timeout(node, limits, async { read_lock_snapshot(Connection::open(node, limits).await?).await }).await
 }
@@ -77,7 +77,7 @@ async fn read_lock_snapshot(mut connection: Connection) -> Result<LockSnapshot, 
 }
 
 /// Reads the lock waits over an existing connection.
-/// Also reads the latest statements of `extra_session`, even if that session does not block any other session.
+/// Reads the latest statements of idle root blockers and of `extra_session`.
 pub(crate) async fn query_lock_snapshot(
     connection: &mut Connection,
     extra_session: Option<u64>,
@@ -105,7 +105,7 @@ pub(crate) async fn query_lock_snapshot(
 }
 
 /// A node's lock tables, read before the process list.
-/// A lock holder is therefore missing from the process list only if its session has ended.
+/// If a lock holder is missing from the process list, its session has ended since the lock tables were read.
 #[derive(Debug)]
 pub(crate) struct LockTables {
     pub(crate) transactions: Vec<Transaction>,

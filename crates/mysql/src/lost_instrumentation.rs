@@ -1,7 +1,7 @@
 //! Detects lost instrumentation: objects that performance_schema did not record because its table for them was full.
 //!
 //! The server counts all objects lost since it started, including objects that no longer exist.
-//! If the table size for a kind of object is 0, such objects are neither recorded nor counted.
+//! If a performance_schema table has size 0, the server neither records objects in the table nor counts lost objects.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,7 @@
 //! Recognises Clew's own sessions in process lists.
 //!
-//! A connection id alone does not identify one of Clew's sessions:
-//! after a server restart or behind a load balancer, another client's session may have the same id.
+//! A connection id alone does not identify one of Clew's sessions.
+//! After a server restart or behind a load balancer, another client's session may have the same connection id.
 //! A session in a process list is treated as Clew's own in two cases:
 //!
 //! - The session has Clew's account and is running a statement that contains the installation marker.
@@ -46,7 +46,7 @@ struct ConnectionRegistry {
     entries: HashMap<u64, ConnectionEntry>,
     /// Connection numbers by connection id. Connections to different servers may have the same connection id.
     by_id: HashMap<u64, HashSet<u64>>,
-    /// Numbers of the connections whose connection ids have not been read yet.
+    /// Connection numbers whose connection ids have not been read yet.
     without_id: HashSet<u64>,
 }
 
@@ -238,7 +238,7 @@ impl OwnSessionFilter {
     }
 
     /// Returns the connection id that the process list shows for the connection over which it was read.
-    /// Returns `None` if that connection is not in the process list, as when a proxy reads another server's list.
+    /// Returns `None` if the process list does not contain the connection, for example behind a proxy.
     pub(crate) fn process_list_connection_id(&self) -> Option<u64> {
         self.listed
     }

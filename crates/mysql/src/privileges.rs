@@ -1,4 +1,4 @@
-//! Reads a connection's account and checks which privileges it has.
+//! Reads the account of a connection and checks which privileges the account has.
 
 use clew_model::{Failure, FailureKind, Limitation, LimitationKind};
 

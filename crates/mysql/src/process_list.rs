@@ -104,7 +104,7 @@ impl SessionMemoryCounter {
 }
 
 /// Parses a row with the columns Id, User, Host, db, Command, Time, State and Info. Ignores any further columns.
-/// Also returns whether the session's age was invalid and has been replaced with 0.
+/// The returned `bool` is true if the session's elapsed time was invalid and has been replaced with 0.
 fn parse_session(mut cells: RowCells<'_>) -> Result<(Session, bool), Error> {
     let mut cell = || cells.next_cell();
     let id = parse_number(cell()?).unwrap_or(0);

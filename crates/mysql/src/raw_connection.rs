@@ -16,7 +16,7 @@ use crate::{failure, refused_logins, statements};
 /// Error code: the server has reached `max_connections`.
 const ER_CON_COUNT_ERROR: u16 = 1040;
 /// Delays before the login retries after [`ER_CON_COUNT_ERROR`].
-/// The delays add up to more time than most bursts of connections last.
+/// The total delay is longer than most bursts of new connections.
 const LOGIN_RETRY_DELAYS: [Duration; 3] =
     [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
 
@@ -95,8 +95,8 @@ impl RawConnection {
     }
 
     /// Returns whether the connection id from the handshake packet matches `CONNECTION_ID()`.
-    /// The two ids differ if Clew is connected through a proxy.
-    /// Compares only the lower 32 bits of the ids, because the handshake packet does not contain the upper bits.
+    /// If Clew is connected through a proxy, the handshake packet contains the proxy's connection id.
+    /// Compares only the lower 32 bits, because the handshake packet does not contain a connection id's upper bits.
     pub(crate) fn handshake_connection_id_matches(&self) -> bool {
         u64::from(self.client.handshake_connection_id) == self.id & u64::from(u32::MAX)
     }

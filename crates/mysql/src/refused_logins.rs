@@ -2,7 +2,7 @@
 //!
 //! Concurrent requests for the same node wait for a connection permit.
 //! If each waiting request repeated a refused login, the server could lock out Clew's account.
-//! Waiting requests therefore return the failure of the refused login instead of attempting another login.
+//! To avoid the lockout, waiting requests return the failure of the refused login without another login attempt.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use clew_model::{Failure, NodeUrl};
 use secrecy::{ExposeSecret, SecretString};
 
 /// Time for which a refused login is not retried.
-/// This is long enough for callers that have their own login backoff to record the refused login.
+/// Callers that have their own login backoff record the refused login within this time.
 const REFUSED_LOGIN_TTL: Duration = Duration::from_secs(1);
 
 /// Most recent refused login of each node, by node address.

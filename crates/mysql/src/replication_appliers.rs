@@ -18,8 +18,8 @@ const CONNECT_COMMAND: &[u8] = b"Connect";
 /// Returns the ids of replication appliers that [`is_internal_session`] does not detect.
 /// Sends a query only if one of the given sessions may be a replication applier.
 ///
-/// A session missing from performance_schema is an applier if it is running a statement while its command is `Connect`,
-/// because a client cannot run statements before its login is complete.
+/// A session missing from performance_schema is an applier if its command is `Connect` and it is running a statement.
+/// A client with the command `Connect` cannot run statements, because its login is not complete.
 pub(crate) async fn find_replication_appliers(
     connection: &mut Connection,
     sessions: impl Iterator<Item = &Session>,

@@ -22,8 +22,8 @@ use crate::transactions::{self, ER_CANNOT_CONVERT_STRING, ER_SPECIFIC_ACCESS_DEN
 use crate::{failure, privileges, statements};
 
 /// Interval between two rollback samples.
-/// This is longer than [`transactions::INNODB_TRX_REFRESH_INTERVAL`], so that a sample contains new data
-/// unless another client reads the table.
+/// The interval exceeds [`transactions::INNODB_TRX_REFRESH_INTERVAL`], so that each sample contains new data.
+/// If another client keeps reading `innodb_trx`, InnoDB does not refresh its data, and the samples do not change.
 const ROLLBACK_SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
 /// Maximum number of rollback samples per read operation.
 /// The third and fourth samples distinguish slow rollbacks from stalled ones.
@@ -179,7 +179,7 @@ impl From<Transaction> for RollbackProgress {
 }
 
 /// Computes transaction ages from the server's clock.
-/// If the start time is ambiguous because daylight saving time ended, uses the smaller age.
+/// If the start time is ambiguous because daylight saving time ended, returns the smaller of the two possible ages.
 async fn compute_rollback_ages(
     connection: &mut Connection,
     rows: Vec<RollbackRow>,

@@ -1,8 +1,8 @@
 //! Samples a node's sessions for periodic monitoring, with little load on the server.
 //!
 //! Each sample contains the user sessions, with truncated statements, and all open transactions.
-//! Lock tables are read only if a session is waiting for a lock, and program names only for new sessions.
-//! The account's privileges and the server settings are checked once a minute.
+//! Once a minute, a full sample reads the lock tables and all program names and checks privileges and server settings.
+//! Other samples read the lock tables only if a session waits for a lock, and program names only for new sessions.
 
 mod cache;
 
@@ -29,7 +29,7 @@ use crate::{doctor, failure, lock_session_collector, lost_instrumentation, proce
 pub use cache::SampleCache;
 
 /// Number of sessions above which a sample omits idle sessions.
-/// Busy sessions are omitted only above twice this number.
+/// A sample omits busy sessions only above twice [`MAX_SAMPLED_SESSIONS`].
 const MAX_SAMPLED_SESSIONS: usize = 20_000;
 
 /// Maximum total number of bytes in all columns of a process list row except the statement.
@@ -51,10 +51,10 @@ pub struct SessionSample {
 }
 
 /// Samples a node's sessions. `cache` holds data shared by consecutive samples of the node.
-/// `threshold` is the minimum age, in seconds, of a slow session or a long transaction.
+/// `threshold` is the minimum duration, in seconds, of a slow session or a long transaction.
 ///
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, Clew kills the function's running statement on the server.
+/// If this function fails or its future is dropped, Clew kills the statement left running on the server.
 pub async fn take_session_sample(
     node: &NodeUrl,
     cache: &mut SampleCache,
@@ -123,7 +123,7 @@ impl SampledSessions {
     /// Corrects sessions' elapsed times after clock steps and counts the stored sessions.
     fn count_sessions(&mut self, clock: &ClockHistory, flavor: Flavor, threshold: u64) {
         if clock.has_clock_steps() {
-            // MariaDB computes ages from a monotonic timer.
+            // MariaDB computes elapsed times from a monotonic timer.
             let of_wall_clock = self.sessions.iter_mut().filter(|_| flavor == Flavor::MySql);
             of_wall_clock.for_each(|session| session.seconds = clock.correct_and_clamp_age(session.seconds));
         }

@@ -1,8 +1,8 @@
 //! Identifies a server instance by its server identity and start time.
 //!
-//! After a restart or failover, or behind a load balancer, a node's address may lead to another server instance,
-//! which may have assigned the same connection id to a different client.
-//! Before a kill, Clew therefore checks that it is connected to the server instance from which the victim was read.
+//! After a restart or failover, or behind a load balancer, a node's address may lead to a different server instance.
+//! Two server instances may assign the same connection id to different clients.
+//! Before a kill, Clew checks that it is connected to the server instance from which the victim was read.
 
 use std::fmt;
 use std::str::FromStr;

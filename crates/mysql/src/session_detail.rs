@@ -26,7 +26,7 @@ pub struct DetailedSession {
     /// Open transaction.
     pub transaction: Option<Transaction>,
     /// Latest statements in the session's open transaction, oldest first.
-    /// If the server does not record transactions, these are the session's latest statements.
+    /// If the server does not record transactions, the list contains the session's latest statements.
     pub last_statements: Vec<Vec<u8>>,
     /// Names and values of the connection attributes sent by the client.
     pub attributes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
@@ -37,7 +37,7 @@ pub struct DetailedSession {
 /// Reads a session in detail. Returns `None` if the account cannot see a session with the given id.
 ///
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, Clew kills the function's running statement on the server.
+/// If this function fails or its future is dropped, Clew kills the statement left running on the server.
 pub async fn read_session_detail(
     node: &NodeUrl,
     id: u64,

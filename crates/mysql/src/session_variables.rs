@@ -117,7 +117,7 @@ pub(crate) struct SessionVariableSetup {
 }
 
 /// Server errors whose message names the session variable that was not set.
-/// The variable is unknown, read-only or global, or its value, type or scope is invalid.
+/// The variable in the message is unknown, read-only or global, or its value, type or scope is invalid.
 const REFUSED_VARIABLE_ERROR_CODES: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
 /// Error code for an unknown system variable.
 const ER_UNKNOWN_SYSTEM_VARIABLE: u16 = 1193;
@@ -193,8 +193,8 @@ impl SessionVariableSetup {
     }
 }
 
-/// Returns whether `variable` caused the error returned for a `SET` statement:
-/// either the statement sets no other variable, or the error message names this variable.
+/// Returns whether `variable` caused the error returned for a `SET` statement.
+/// A variable is the cause if the statement sets no other variable or the error message names the variable.
 fn is_caused_by_variable(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
     let quoted = format!("'{}'", variable.name);
     let alone = statement

@@ -34,13 +34,13 @@ pub enum OutputFormat {
     Json,
 }
 
-/// Form of the statements in a snapshot: complete statements or statement templates.
+/// Masking of the statements in a snapshot: complete statements, or templates without literals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatementMasking {
     /// Complete statements.
     Full,
     /// Statements with placeholders in place of literals. See [`clew_diagnose::build_statement_template`].
-    /// The `sql_key` filter is matched against these templates.
+    /// The `sql_key` filter is matched against the templates, so that it cannot disclose literals.
     Templates,
 }
 
@@ -61,7 +61,7 @@ pub enum SessionScope {
     All,
 }
 
-/// Snapshot summary: server family, server version, row count and limitations.
+/// Server family, server version, row count and limitations of a snapshot.
 #[derive(Debug, Clone, Serialize)]
 pub struct SnapshotSummary {
     /// Server family.
@@ -120,8 +120,8 @@ impl EncodedRows {
 /// Takes a snapshot of the user sessions of a node.
 ///
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, a background task kills the function's running statement.
-/// [`crate::wait_for_pending_kills`] waits for these background tasks to finish.
+/// If this function fails or its future is dropped, a background task kills the statement left running on the server.
+/// [`crate::wait_for_pending_kills`] waits for the background tasks that kill abandoned statements.
 pub async fn take_snapshot(
     node: &NodeUrl,
     selection: &SessionSelection,

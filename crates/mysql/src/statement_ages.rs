@@ -1,12 +1,12 @@
 //! Replaces the elapsed times of MySQL sessions with statement timer values, which a session cannot falsify.
 //!
 //! With `SET timestamp`, a session can falsify the `Time` column of MySQL's process list.
-//! The statement timers in performance_schema are not affected.
+//! `SET timestamp` does not affect the statement timers in performance_schema.
 //! Clew reads the process list first, then the statement timers.
-//! If a session starts another statement in between, its age is too low, never too high.
+//! If a session starts a new statement after the process list was read, its elapsed time is too low, never too high.
 //!
-//! An age that matches the duration of the session's InnoDB lock wait is not checked.
-//! MariaDB computes `Time` from a monotonic timer (observed on 10.11.19), so Clew uses its ages unchanged.
+//! An elapsed time that matches the duration of the session's InnoDB lock wait is not checked.
+//! MariaDB computes `Time` from a monotonic timer (observed on 10.11.19), so Clew uses MariaDB's `Time` unchanged.
 
 use std::collections::{HashMap, HashSet};
 
@@ -27,16 +27,16 @@ const LOCK_WAIT_AGE_TOLERANCE_SECONDS: u64 = 2;
 /// Picoseconds per second.
 const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
 
-/// Sessions whose ages are checked: only busy sessions, or all sessions.
+/// Sessions whose elapsed times are checked: only busy sessions, or all sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AgeCheckScope {
     /// Busy sessions.
     Busy,
-    /// All sessions. The age of an idle session is its idle time.
+    /// All sessions. The elapsed time of an idle session is its idle time.
     All,
 }
 
-/// Returns whether a session's age must be checked against a statement timer.
+/// Returns whether a session's elapsed time must be checked against a statement timer.
 /// `lock_wait` is the duration of the session's InnoDB lock wait, in seconds.
 pub(crate) fn needs_age_check(
     flavor: Flavor,
@@ -53,7 +53,7 @@ pub(crate) fn needs_age_check(
         && lock_wait.is_none_or(|waited| waited.abs_diff(session.seconds) > LOCK_WAIT_AGE_TOLERANCE_SECONDS)
 }
 
-/// Age of a session.
+/// Elapsed time of a session's running statement, or idle time of an idle session.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SessionAge {
     pub(crate) id: u64,
@@ -85,7 +85,7 @@ pub(crate) async fn replace_session_ages(
 }
 
 /// Replaces the elapsed times of MySQL sessions with statement timer values.
-/// Returns the ids of the sessions whose ages could not be checked.
+/// Returns the ids of the sessions whose elapsed times could not be checked.
 /// Adds a `Limitation` to the connection for each reason why sessions' elapsed times are unchecked or uncertain.
 pub(crate) async fn replace_with_timer_ages(
     connection: &mut Connection,
@@ -175,8 +175,8 @@ struct StatementTimer {
 }
 
 impl StatementTimers {
-    /// Returns the age of the session's running statement or its idle time, in seconds.
-    /// The age is negative if the server's clock has been set back since the statement started or ended.
+    /// Returns the elapsed time of the session's running statement or the session's idle time, in seconds.
+    /// The result is negative if the server's clock has been set back since the statement started or ended.
     fn age_seconds(&self, session: &SessionAge) -> Option<i64> {
         let timer = self.by_session.get(&session.id)?;
         let picoseconds = match (session.is_idle, timer.runs) {
@@ -219,7 +219,7 @@ fn to_sorted_session_ids(ids: &HashSet<u64>) -> Vec<u64> {
 }
 
 /// Reads the statement timers of sessions.
-/// Returns `None` if the server records no timer even for this query itself.
+/// Returns `None` if the server does not record this function's own query as running.
 async fn read_statement_timers(
     connection: &mut Connection,
     sessions: &[u64],
@@ -337,7 +337,7 @@ fn limitation_for_untimed_sessions(sessions: u64) -> Limitation {
     }
 }
 
-/// Creates the `Limitation` for a snapshot with too many busy sessions to check all sessions' elapsed times.
+/// Creates the `Limitation` for a snapshot with too many busy sessions to check each elapsed time.
 pub(crate) fn limitation_for_unchecked_ages(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,

@@ -41,7 +41,7 @@ pub(crate) enum TransactionReadResult {
 pub(crate) const INNODB_TRX_REFRESH_INTERVAL: Duration = Duration::from_millis(120);
 
 /// Maximum number of attempts to read `innodb_trx` if the server returns [`ER_CANNOT_CONVERT_STRING`].
-/// Most statements that cause this error finish before the last attempt.
+/// Most statements that cause `ER_CANNOT_CONVERT_STRING` finish before the last attempt.
 const MAX_TRANSACTION_READ_ATTEMPTS: u32 = 3;
 
 /// Reads all open transactions.
@@ -113,7 +113,7 @@ async fn compute_transaction_ages(
 
 /// Maximum number of seconds by which a transaction's start time may be ahead of the server's clock.
 const FUTURE_START_TOLERANCE_SECONDS: i64 = 2;
-/// Maximum difference between a computed age and the age in the InnoDB status, in seconds.
+/// Maximum difference between a computed transaction age and the age in the InnoDB status, in seconds.
 const STATUS_AGE_TOLERANCE_SECONDS: u64 = 60;
 
 /// Counts transaction ages that are negative or ambiguous.
@@ -124,7 +124,7 @@ struct UncertainAgeCounter {
 }
 
 impl UncertainAgeCounter {
-    /// Returns an age in seconds. If `age` is ambiguous, selects the one that matches `printed` from the InnoDB status.
+    /// Returns a transaction's age in seconds. Resolves an ambiguous age with `printed`, the age in the InnoDB status.
     fn resolve_ambiguous_age(&mut self, age: LocalTimeAge, printed: Option<u64>) -> u64 {
         let age = match age {
             LocalTimeAge::Exact(age) => age,

@@ -36,7 +36,7 @@ const INSERT_TASKS_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_id, 
          CASE WHEN n % 10 <> 0 AND n > 11 THEN 8000000000000 END \
      FROM numbers";
 
-/// Builds the SQL statement that inserts the tasks.
+/// Builds the SQL statement that inserts the benchmark's tasks.
 /// `digits` is an SQL expression that zero-pads a number to twelve digits; its placeholder `#` stands for the number.
 fn build_insert_tasks_sql(digits: &str) -> String {
     let selection = serde_json::to_string(&SessionSelection::default()).unwrap();

@@ -117,9 +117,9 @@ pub enum AuditProblemKind {
     },
     /// The row is authentic but does not follow the previous row, for example because rows of two databases were mixed.
     OutOfOrder,
-    /// The record of the newest row was tampered with before Clew appended this row, so earlier rows may be missing.
+    /// The audit log's head record was tampered with before Clew appended this row, so earlier rows may be missing.
     AfterChangedHead,
-    /// The record of the newest row was tampered with, so the newest rows may be missing from the audit log.
+    /// The audit log's head record was tampered with, so the newest rows may be missing from the audit log.
     HeadChanged,
     /// The record of the oldest row was tampered with, so the oldest rows may be missing from the audit log.
     CheckpointChanged,

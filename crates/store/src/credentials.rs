@@ -72,7 +72,7 @@ pub struct NewTemporaryAccessKey {
 /// Credentials that authenticated the request to create a temporary access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IssuingCredential {
-    /// Hash of the token. Revoking the token also revokes the temporary key.
+    /// Hash of the token that authenticated the request. Revoking the token also revokes the temporary key.
     Token([u8; 32]),
     /// Permanent access key.
     Key(AccessKeyId),

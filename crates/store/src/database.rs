@@ -1,7 +1,7 @@
 //! Database abstraction over SQLite and PostgreSQL.
 //!
 //! Most SQL statements use numbered parameters such as `$1` and work in both SQLite and PostgreSQL.
-//! Methods of [`Database`] and the `sqlite` and `postgres` modules handle the differences between the two databases.
+//! [`Database`] and the `sqlite` and `postgres` modules handle the differences between SQLite and PostgreSQL.
 
 mod change_detector;
 mod data_version;

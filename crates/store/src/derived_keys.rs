@@ -19,7 +19,7 @@ pub(crate) struct DerivedKeys {
     /// Key for signing links that grant access without credentials.
     pub(crate) links: MasterKey,
     /// Key for deriving the marker that identifies Clew's sessions.
-    /// Other users of the monitored servers can see this marker.
+    /// Other users of the monitored servers can see the session marker.
     pub(crate) sessions: MasterKey,
     /// Identifier of the master key. It does not reveal the key itself.
     pub(crate) id: [u8; 32],

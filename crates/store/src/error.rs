@@ -45,7 +45,7 @@ pub enum StoreError {
     /// The credentials used to request a temporary access key were revoked, disabled or removed.
     #[error("the credentials that the temporary access key is issued for are no longer valid")]
     IssuingCredentialsRevoked,
-    /// Another server is using the data directory, or another process is initialising it.
+    /// Another Clew server is using the data directory, or another process is initialising it.
     #[error("another process is serving or initialising {}", dir.display())]
     AlreadyServing {
         /// Path of the directory.
@@ -61,7 +61,7 @@ pub enum StoreError {
         /// Cause of the error.
         source: io::Error,
     },
-    /// Other accounts can access a file in the data directory, and Clew cannot restrict its permissions.
+    /// Other accounts can access the data directory or a file in it, and Clew did not restrict the permissions.
     #[error(
         "{} is accessible to other accounts (mode {mode:o}), and Clew did not restrict it: {reason}. fix: run chmod {wanted:o} on it as its owner, \
          or use a directory that only Clew's account can access",

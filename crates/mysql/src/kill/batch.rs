@@ -18,7 +18,7 @@ use crate::connection::Connection;
 /// Sending a kill takes less than 1 ms; reading the process list takes up to 50 ms.
 const MAX_PROCESS_LIST_AGE: Duration = Duration::from_millis(20);
 /// Maximum number of victims checked against one process list.
-/// With more victims, reading the sessions' elapsed times takes longer than [`MAX_PROCESS_LIST_AGE`].
+/// Reading the elapsed times of more than 100 sessions takes longer than [`MAX_PROCESS_LIST_AGE`].
 const MAX_VICTIMS_PER_SNAPSHOT: usize = 100;
 
 /// Batch of victims, each with a kill stage such as queued or sent.
@@ -184,7 +184,7 @@ impl KillOptions<'_> {
     }
 
     /// Returns a refusal if the session's current state does not allow the kill.
-    /// Returns `None` if an earlier kill of the session is still in progress; the caller then sends no second kill.
+    /// Returns no refusal if an earlier kill of the session is in progress; the caller then sends no second kill.
     fn check_victim_state(
         &self,
         victim: &Victim,

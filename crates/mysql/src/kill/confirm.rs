@@ -16,12 +16,12 @@ use crate::statement_ages::AgeCheckScope;
 
 /// Timeout for confirming the effects of all kills in a batch.
 const KILL_CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(1);
-/// Delay between the first two polls of the process list. Doubles after each further poll.
+/// Delay between the first two polls of the process list. The delay doubles after each poll.
 const INITIAL_CONFIRMATION_POLL_DELAY: Duration = Duration::from_millis(5);
-/// Delay before Clew reads the rollback states of killed sessions. Most killed sessions end sooner.
+/// Delay before Clew reads the rollback states of killed sessions. Most killed sessions end within this delay.
 const ROLLBACK_READ_DELAY: Duration = Duration::from_millis(100);
 
-/// Kill that the server has accepted but that is not confirmed yet.
+/// Accepted kill whose effect has not been confirmed yet.
 pub(super) struct PendingKill {
     before: Session,
     last_state: String,
@@ -129,7 +129,7 @@ fn is_same_client(before: &Session, now: &Session) -> bool {
 }
 
 /// Returns whether the killed statement has ended, by comparing the session before the kill with its current state.
-/// `is_checked` is true if the session's age comes from a statement timer, which the session cannot change.
+/// `is_checked` is true if the session cannot have falsified its elapsed time.
 fn has_statement_ended(before: &Session, now: &Session, is_checked: bool) -> bool {
     let is_younger = is_checked && now.seconds < before.seconds;
     !has_pending_kill(now) && (is_idle(now) || before.statement != now.statement || is_younger)

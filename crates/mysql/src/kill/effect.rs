@@ -16,8 +16,8 @@ use crate::transactions::INNODB_TRX_REFRESH_INTERVAL;
 /// Timeout for a single read of the lock waits. Limits how long a slow server can delay a kill.
 const KILL_EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum number of polls of the lock waits after the kills.
-/// Polling stops earlier once all sessions that the kills can unblock have stopped waiting and the rollback has started.
-/// An unblocked session may itself block other sessions, which then continue to wait.
+/// Polling ends early if all sessions that the kills can unblock have stopped waiting and the rollback has started.
+/// A session that waits for an unblocked session may continue to wait.
 const MAX_KILL_EFFECT_POLLS: u32 = 4;
 
 /// A node's transactions and lock waits, read immediately before a kill.
@@ -42,12 +42,13 @@ pub struct KillEffect {
     pub unblocked: Vec<u64>,
     /// Ids of the sessions that were waiting for a killed session, directly or transitively, and still wait.
     pub still_waiting: Vec<u64>,
-    /// True if Clew cannot read all lock waits of the server, so the kills may have unblocked more sessions.
+    /// True if Clew cannot read all lock waits of the server.
+    /// The kills may then have unblocked sessions whose lock waits are hidden.
     pub hides_waits: bool,
 }
 
 impl KillBaseline {
-    /// Reads the transactions and lock waits. If this fails, callers send the kill anyway.
+    /// Reads the transactions and lock waits. Callers send the kill even if this read fails.
     pub async fn read_state(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
         let (server, observed) = read_locks_for_kill(node, &cap_read_timeouts(limits)).await?;
         let hides_waits = observed.hides_waits();

@@ -81,7 +81,7 @@ pub enum KillRefusal {
     Proxied,
     /// The session is no longer running the statement that the caller selected.
     AnotherStatement,
-    /// A kill rule selected the session by its age, but the age could not be checked.
+    /// A kill rule selected the session by its elapsed time, but the elapsed time could not be checked.
     UnreliableAge,
     /// The kill target is a statement, but the session is idle.
     Idle,

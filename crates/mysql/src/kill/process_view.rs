@@ -33,8 +33,8 @@ pub struct SessionLookupResult {
 
 /// Reads the sessions with the given ids. Truncates each statement to 64 KiB.
 ///
-/// Fails if a session is missing from the process list and the account lacks the PROCESS privilege,
-/// because without this privilege, the process list hides sessions that exist.
+/// Fails if a session is missing from the process list and the account lacks the PROCESS privilege.
+/// Without the PROCESS privilege, the process list hides the sessions of other accounts.
 /// The failure for a missing privilege includes the required `GRANT` statement.
 /// Uses a connection permit for kills and therefore does not wait for read operations on the node.
 pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> Result<SessionLookupResult, Failure> {
@@ -106,7 +106,7 @@ async fn run_with_timeout<T>(
         .unwrap_or_else(|_| Err(failure::read_operation_timeout_failure(node, limits.read_timeout)))
 }
 
-/// Data from one process list about the sessions whose ids are in a kill request.
+/// Sessions selected by id from one process list, with the data for checking and killing these sessions.
 pub(super) struct ProcessListSnapshot {
     listed_at: Instant,
     /// Sessions by id.
@@ -115,7 +115,7 @@ pub(super) struct ProcessListSnapshot {
     pub(super) unchecked: HashSet<u64>,
     /// Ids of replication appliers that cannot be recognised by account or process list command.
     pub(super) appliers: HashSet<u64>,
-    /// Statement ids by session id. Empty on MySQL and if the kill target is a connection.
+    /// MariaDB query ids by session id. Empty on MySQL, and if the kill target is a connection.
     pub(super) queries: HashMap<u64, u64>,
     /// Clew's own sessions.
     pub(super) own: HashSet<u64>,
@@ -126,7 +126,7 @@ pub(super) struct ProcessListSnapshot {
 
 impl ProcessListSnapshot {
     /// Reads MariaDB's query ids first, then the process list.
-    /// If a session starts another statement in between, `KILL QUERY ID` with the old id has no effect.
+    /// If a session starts a new statement after its query id was read, `KILL QUERY ID` with the old id has no effect.
     pub(super) async fn read(connection: &mut Connection, ids: &[u64], kind: KillTarget) -> Result<Self, Failure> {
         let queries = read_query_ids(connection, ids, kind).await?;
         let ids: HashSet<u64> = ids.iter().copied().collect();
@@ -204,7 +204,7 @@ pub(super) async fn read_matching_sessions(
 }
 
 /// Reads the process list and replaces elapsed times with statement timer values, which sessions cannot change.
-/// Also returns the ids of the sessions whose elapsed times could not be checked against statement timers.
+/// The returned set contains the ids of the sessions whose elapsed times could not be checked.
 pub(super) async fn read_sessions_with_ages(
     connection: &mut Connection,
     checked: AgeCheckScope,

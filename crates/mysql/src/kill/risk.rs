@@ -1,7 +1,7 @@
 //! Reads the data for assessing kill risks: storage engines of modified tables and program names of clients.
 //!
 //! Clew looks up the storage engines of at most [`MAX_TABLE_ENGINE_LOOKUPS`] tables that running statements modify.
-//! The storage engines of any further tables are treated as unknown.
+//! Beyond [`MAX_TABLE_ENGINE_LOOKUPS`] tables, Clew treats storage engines as unknown.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -63,7 +63,7 @@ async fn assess_kill_risks(
     Ok(sessions.iter().filter_map(risks).collect())
 }
 
-/// Finds sessions that are unsafe to kill, because the server might not be able to roll back their table changes.
+/// Finds sessions whose table changes the server might not be able to roll back after a kill.
 ///
 /// Opens a connection only if a session modifies a table. Fails if that connection cannot be opened.
 pub async fn read_unsafe_kill_risks(
@@ -155,7 +155,7 @@ impl StorageEngineLookup {
     }
 
     /// Looks up tables in InnoDB's table list, which also includes tables that are not visible to the account.
-    /// The query requires the PROCESS privilege but no privileges on the tables.
+    /// Reading InnoDB's table list requires the PROCESS privilege but no privileges on the tables.
     async fn find_innodb_tables(&mut self, connection: &mut Connection, tables: &[TableRef]) -> Result<(), Failure> {
         let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let name = |table: &TableRef| {

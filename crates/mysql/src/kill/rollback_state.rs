@@ -14,7 +14,7 @@ pub(super) enum RollbackState {
     NoTransaction,
     /// The session has an open transaction, but the server has not started to roll it back.
     NotStarted,
-    /// The server is rolling back the transaction. The value is the number of modified rows that remain.
+    /// The server is rolling back the transaction. The value is the number of modified rows not rolled back yet.
     RollingBack(u64),
 }
 

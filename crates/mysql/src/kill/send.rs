@@ -12,7 +12,7 @@ use statements::ER_NO_SUCH_THREAD;
 /// Server error codes for a kill target that has ended: unknown connection id or, on MariaDB, unknown query id.
 const TARGET_ENDED_ERROR_CODES: [u16; 2] = [ER_NO_SUCH_THREAD, 1957];
 /// Server error codes for a denied `KILL` statement.
-/// `KILL` is denied if the account lacks a privilege or does not own the session or, on MariaDB, the statement.
+/// The server denies a `KILL` of another account's session or statement if Clew's account lacks a required privilege.
 const KILL_DENIED_ERROR_CODES: [u16; 3] = [1095, 1227, 1979];
 /// Server error codes for a stored procedure that does not exist or that the account is not allowed to execute.
 const PROCEDURE_UNAVAILABLE_ERROR_CODES: [u16; 2] = [1305, 1370];

@@ -16,7 +16,7 @@ pub struct UserSessions {
     pub read: ProcessListSource,
     /// User sessions, without Clew's own sessions. Each statement is truncated to 64 KiB.
     pub sessions: Vec<Session>,
-    /// Ids of the sessions whose ages could not be checked. Kill rules must not select these sessions.
+    /// Ids of the sessions whose elapsed times could not be checked. Kill rules must not select these sessions.
     pub unchecked: HashSet<u64>,
     /// True if the server computes sessions' elapsed times from a monotonic timer, which clock steps do not affect.
     pub is_monotonic: bool,
@@ -46,7 +46,7 @@ impl UserSessions {
         step.map(UnreliableClockReason::ClockChanged).or(is_another.then_some(UnreliableClockReason::AnotherServer))
     }
 
-    /// Returns only the sessions whose ages could be checked.
+    /// Returns only the sessions whose elapsed times could be checked.
     #[must_use]
     pub fn into_checked_sessions(self) -> Vec<Session> {
         let unchecked = self.unchecked;

@@ -1,4 +1,4 @@
-//! Victims of kills: sessions that the caller has selected from a process list.
+//! Represents the victims of kills. A victim is a session that the caller has selected from a process list.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::server_instance::ServerInstance;
 pub(super) const MAX_COMPARED_STATEMENT_BYTES: usize = 64 << 10;
 /// Maximum number of bytes read per process list row when killing sessions.
 pub(super) const MAX_VICTIM_ROW_BYTES: usize = MAX_COMPARED_STATEMENT_BYTES + (4 << 10);
-/// Tolerance for comparing ages, in seconds. Servers round ages to whole seconds.
+/// Tolerance for comparing elapsed times, in seconds. Servers round elapsed times to whole seconds.
 const STATEMENT_AGE_TOLERANCE_SECONDS: u64 = 2;
 
 /// Origin of a process list: the server instance that returned it and the time at which it was read.
@@ -23,8 +23,8 @@ pub struct ProcessListSource {
     pub server: ServerInstance,
     /// Local monotonic time at which the sessions' elapsed times were read.
     pub at: Instant,
-    /// Ages reported by the server, in seconds, by session id. Contains only sessions whose ages Clew has corrected.
-    /// Before a kill, the reported age is compared with the age in a later process list.
+    /// Elapsed times in seconds, by session id, as reported by the server before Clew corrected them.
+    /// Before a kill, Clew compares the reported elapsed time with the elapsed time in a later process list.
     pub(super) reported: Arc<HashMap<u64, u64>>,
 }
 
@@ -49,7 +49,7 @@ pub struct Victim {
 pub struct ExpectedStatement {
     /// SQL text of the statement, possibly truncated. Empty for an idle session.
     pub statement: Vec<u8>,
-    /// Statement age in seconds, as reported by the server.
+    /// Elapsed time of the statement in seconds, as reported by the server.
     pub seconds: u64,
 }
 
@@ -75,7 +75,7 @@ impl Victim {
         Self { expected, ..Self::for_session(session, read) }
     }
 
-    /// Returns whether a kill rule selected the session by its age.
+    /// Returns whether a kill rule selected the session by its elapsed time.
     pub(super) fn was_selected_by_age(&self, kind: KillTarget) -> bool {
         kind == KillTarget::Connection && self.expected.is_some()
     }
@@ -86,7 +86,7 @@ impl Victim {
     }
 
     /// Returns whether the session is still running the expected statement.
-    /// If the statement age is lower than expected, the session has started the same statement again.
+    /// If the elapsed time is lower than expected, the session has started the same statement again.
     pub(super) fn runs_expected_statement(&self, now: &Session) -> bool {
         self.expected.as_ref().is_none_or(|expected| {
             let statement = now.statement.as_deref().unwrap_or_default();

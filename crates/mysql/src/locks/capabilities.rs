@@ -38,7 +38,7 @@ impl LockTableAccess {
 }
 
 /// Detects which lock tables the account can read. Appends a `Limitation` for each unreadable lock table.
-/// If performance_schema is unreadable, also returns a `Limitation` that explains the reason.
+/// The returned `Limitation` explains why performance_schema is unreadable.
 pub(super) async fn detect_lock_table_access(
     connection: &mut Connection,
     account: &str,

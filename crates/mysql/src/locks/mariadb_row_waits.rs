@@ -68,8 +68,8 @@ pub(super) async fn read_row_lock_waits(
 
 /// Identifies blockers that are read-only transactions, which have no transaction id.
 ///
-/// A transaction that holds a row lock also holds a metadata lock on the table.
-/// If exactly one read-only transaction holds a metadata lock on the table, that transaction is the blocker.
+/// A transaction that holds a row lock also holds a metadata lock on the row's table.
+/// If exactly one read-only transaction holds a metadata lock on the row's table, that transaction is the blocker.
 /// If any read-only transaction's metadata locks are unknown, no read-only blocker is identified.
 /// A metadata lock is unknown if it was granted before the metadata lock instrument was enabled.
 pub(super) fn identify_read_only_blockers(

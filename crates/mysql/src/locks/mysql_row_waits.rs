@@ -10,7 +10,7 @@ use super::raw_row_wait::{UnresolvedLockOwner, UnresolvedRowLockWait};
 use crate::connection::Connection;
 use crate::statements;
 
-/// Maximum number of lock ids per query for locked objects.
+/// Maximum number of lock ids in one query that reads locked objects.
 const MAX_LOCK_IDS_PER_QUERY: usize = 500;
 /// Maximum number of lock ids that are looked up. The locked objects of any further lock ids remain unknown.
 const MAX_TOTAL_LOCK_IDS: usize = 5000;

@@ -5,8 +5,8 @@ use clew_diagnose::waits::SessionRole;
 use clew_model::Session;
 
 /// Values of the `Command` column in the process list for MariaDB's replication appliers.
-/// An applier's account is not sufficient: while an applier on MariaDB 10.11 runs a trigger,
-/// the process list shows the account of the trigger's definer.
+/// The account alone does not identify an applier.
+/// While a MariaDB 10.11 applier runs a trigger, the process list shows the account of the trigger's definer.
 const MARIADB_APPLIER_COMMANDS: [&[u8]; 2] = [b"Slave_SQL", b"Slave_worker"];
 
 /// Returns a session's role. `is_applier` is true if the thread name is that of a replication applier.

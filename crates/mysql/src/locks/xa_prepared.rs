@@ -103,7 +103,7 @@ async fn query_locked_tables(
 }
 
 /// Assigns the XID to the transaction if there is exactly one XID and one prepared transaction without a session.
-/// If there are several, the XIDs remain unknown, because servers do not show which transaction id has which XID.
+/// If there are several XIDs, none is assigned, because servers do not show which transaction id has which XID.
 fn assign_unambiguous_xid(prepared: &mut [PreparedXaTransaction], names: &[XidRow]) {
     if let ([prepared], [name]) = (prepared, names) {
         prepared.xid = format_xid(name);

@@ -1,4 +1,4 @@
-//! Stores sessions in memory or in a temporary file until their ages have been checked.
+//! Stores sessions in memory or in a temporary file until their elapsed times have been checked.
 
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::vec;
@@ -49,7 +49,7 @@ impl SessionSpillBuffer {
         Ok(())
     }
 
-    /// Returns a reader for the stored sessions, which sets each session's age to the value in `ages`.
+    /// Returns a reader for the stored sessions, which sets each session's elapsed time to the value in `ages`.
     pub(super) fn into_reader(self) -> io::Result<SessionSpillReader> {
         let mut texts = self.texts.into_inner().map_err(io::IntoInnerError::into_error)?;
         texts.seek(SeekFrom::Start(0))?;

@@ -25,7 +25,7 @@ const MAX_BATCH_STATEMENT_BYTES: usize = 1 << 20;
 /// Encoding a short statement on another thread would take longer, because it requires two thread wake-ups.
 const MAX_INLINE_STATEMENT_BYTES: usize = 64 << 10;
 
-/// Maximum number of busy sessions per snapshot whose ages are checked. Limits memory use.
+/// Maximum number of busy sessions per snapshot whose elapsed times are checked. Limits memory use.
 const MAX_AGE_CHECKED_SESSIONS: usize = 2_000;
 
 /// Options that determine which sessions become rows and how the rows are encoded.

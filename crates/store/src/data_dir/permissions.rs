@@ -23,8 +23,8 @@ const RESTRICTED_FILE_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.ke
 
 impl DataDir {
     /// Restricts access to an existing data directory to its owner before initialisation.
-    /// Fails if another account owns the data directory and its permissions are too permissive.
-    /// Fails if the directory is accessible to other accounts and contains files that do not belong to Clew.
+    /// Fails if other accounts can access the data directory and this process does not own the directory.
+    /// Fails if other accounts can access the data directory and it contains files that do not belong to Clew.
     pub(crate) fn restrict_uninitialised_directory(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
@@ -34,8 +34,8 @@ impl DataDir {
         restrict_file_mode(&self.root, 0o700, foreign.as_deref())
     }
 
-    /// Restricts access to the data directory, its subdirectories and its database files to their owner.
-    /// Fails if another account owns a directory or file with permissions that are too permissive.
+    /// Removes other accounts' access to the data directory, its subdirectories, and database, lock and old key files.
+    /// Fails if other accounts can access a directory or file that this process does not own.
     pub(crate) fn restrict_data_directory(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());

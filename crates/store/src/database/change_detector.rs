@@ -20,7 +20,7 @@ impl ChangeDetector {
         }
     }
 
-    /// Queries the current version.
+    /// Queries the current data version.
     pub(crate) async fn current_version(&mut self) -> Result<DataVersion, StoreError> {
         match self {
             Self::Sqlite(detector) => detector.current_version().await,

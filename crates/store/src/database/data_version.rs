@@ -1,7 +1,7 @@
 //! Defines the version counters that are incremented when the database contents change.
 
-/// Version counter values at the time of a query. The counters never decrease.
-/// Data that is read after this query stays valid until its version counter increases.
+/// Values of the version counters. The counters never decrease.
+/// Data read after the version counters stays valid until the version counter for the data increases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DataVersion {
     /// Version counter for all tables.
