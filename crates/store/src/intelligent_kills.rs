@@ -5,12 +5,13 @@ use std::str::FromStr;
 
 use clew_model::{InstanceId, NodeId, Origin, ProjectId, TaskStatus};
 
-/// Id of an intelligent kill: its request time as a Unix timestamp in milliseconds, or the last id plus one if higher.
+/// Id of an intelligent kill: the request time as a Unix timestamp in milliseconds.
+/// If another intelligent kill already has this id or a higher id, the id is the highest existing id plus one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntelligentKillId(pub(crate) i64);
 
 impl IntelligentKillId {
-    /// Returns the request time, as a Unix timestamp in milliseconds.
+    /// Returns the request time of the intelligent kill, as a Unix timestamp in milliseconds.
     #[must_use]
     pub fn requested_at_millis(self) -> i64 {
         self.0
@@ -65,7 +66,7 @@ pub struct IntelligentKill {
     pub ended_at: Option<i64>,
 }
 
-/// Filter for a node's completed intelligent kill operations by request time, in Unix milliseconds.
+/// Filter for a node's completed intelligent kills by request time. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntelligentKillFilter {
     /// Instance that contains the node.

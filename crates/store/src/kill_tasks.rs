@@ -10,7 +10,7 @@ use serde_json::Value;
 pub struct NewKillTask {
     /// Criteria that select the sessions to kill.
     pub criteria: KillCriteria,
-    /// True if the statement filter matches statement templates because the caller is not allowed to see statements.
+    /// True if the statement filter is applied to statement templates because the caller must not see statements.
     pub masked: bool,
     /// Task duration, or `None` if the task does not expire.
     pub duration: Option<Duration>,
@@ -44,13 +44,14 @@ impl KillTaskState {
 /// Stored kill task. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillTask {
-    /// Unique id: the task's creation time as a Unix timestamp in milliseconds, or the last id plus one if higher.
+    /// Unique id: the creation time of the task as a Unix timestamp in milliseconds.
+    /// If another task already has this id or a higher id, the id is the highest existing id plus one.
     pub id: i64,
     /// Instance on which sessions are killed.
     pub instance_id: InstanceId,
     /// Criteria that select the sessions to kill.
     pub criteria: KillCriteria,
-    /// True if the statement filter matches statement templates instead of statements.
+    /// True if the statement filter is applied to statement templates instead of statements.
     pub masked: bool,
     /// Start time.
     pub started_at: i64,

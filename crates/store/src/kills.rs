@@ -78,7 +78,7 @@ impl RecordedKillOutcome {
         Self::ALL.into_iter().find(|end| end.name() == name)
     }
 
-    /// Returns true if the killed session or statement has terminated or is terminating.
+    /// Returns true if the target session or statement has terminated or is terminating.
     #[must_use]
     pub fn is_success(self) -> bool {
         matches!(self, Self::Killed | Self::RollingBack | Self::Ending | Self::AlreadyGone)

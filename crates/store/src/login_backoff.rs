@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Delay before the first retry after a refused login. Each further refusal doubles the delay.
+/// Delay before the first retry after a refused login. Each consecutive refusal doubles the delay.
 pub(crate) const INITIAL_LOGIN_RETRY_DELAY: Duration = Duration::from_secs(30);
 /// Maximum delay before a refused login is retried.
 pub(crate) const MAX_LOGIN_RETRY_DELAY: Duration = Duration::from_hours(1);
@@ -12,7 +12,7 @@ pub const REQUESTED_LOGIN_RETRY_DELAY: Duration = Duration::from_secs(10);
 /// Trigger of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginTrigger {
-    /// Background login for a kill task, a collection retry or the live feed, delayed by the full backoff.
+    /// Automatic login, for example for a kill task or a collection retry, delayed until the login backoff expires.
     Automatic,
     /// Login requested by a user, delayed only by [`REQUESTED_LOGIN_RETRY_DELAY`] after a refused login.
     Requested,
@@ -36,7 +36,7 @@ pub struct LoginBackoff {
 pub enum LoginPermit {
     /// The login may be attempted now.
     Granted {
-        /// Number of earlier refused logins. Callers pass this number to [`crate::Store::record_login_refusal`].
+        /// Number of consecutive refused logins so far, which callers pass to [`crate::Store::record_login_refusal`].
         refusals: u32,
     },
     /// The backoff has not ended yet.

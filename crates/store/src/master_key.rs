@@ -1,4 +1,5 @@
-//! Master key: 64 hexadecimal digits (32 bytes) in the file `master.key` (mode 0600) or in `CLEW_MASTER_KEY`.
+//! Reads and creates the master key, which consists of 64 hexadecimal digits (32 bytes).
+//! The file `master.key` (mode 0600) or the environment variable `CLEW_MASTER_KEY` contains the master key.
 
 use std::fs;
 use std::io::{self, Write};

@@ -156,7 +156,7 @@ async fn execute_statement(transaction: &mut Transaction, statement: String) -> 
     query(AssertSqlSafe(statement)).execute(transaction).await.map(drop).map_err(metadata_copy_error())
 }
 
-/// Returns a closure for `map_err` that converts database errors.
+/// Returns a closure for `map_err` that converts a database error to a [`StoreError`].
 fn metadata_copy_error() -> impl Fn(sqlx::Error) -> StoreError {
     StoreError::database_error("copy the metadata")
 }

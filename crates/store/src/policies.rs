@@ -43,7 +43,7 @@ pub struct PolicyLimits {
 
 impl Default for PolicyLimits {
     /// Returns the default limits: 100 policies with a total size of 256 KiB. Typical usage is well below these limits.
-    /// At these limits, evaluating a user's policies takes about one millisecond per request.
+    /// Evaluating the maximum number of policies takes about one millisecond per request.
     fn default() -> Self {
         Self { policies: 100, bytes: 256 << 10 }
     }

@@ -39,7 +39,7 @@ pub(crate) const MIGRATION_FILES: &[MigrationFile] = embed_migrations!(
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| new_migrator(MIGRATION_FILES));
 
-/// Maximum number of connections per process.
+/// Maximum number of PostgreSQL connections per process.
 const MAX_CONNECTIONS: u32 = 10;
 /// Maximum time to wait for a connection from the pool.
 const CONNECTION_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -100,9 +100,9 @@ pub(crate) struct PostgresDatabase {
     pub(crate) pool: PgPool,
     clock: DatabaseClock,
     /// Semaphore with one permit, which ensures that only one session per process waits for the write lock.
-    /// With more than one permit, a process that is cut off from the network could leave several sessions waiting.
-    /// The server would grant the write lock to each of these sessions in turn until it terminates the session.
-    /// Other processes could then wait for the write lock longer than the lease duration.
+    /// With more permits, a process that loses its network connection could leave several sessions waiting.
+    /// Each abandoned session would acquire the lock in turn and hold the lock until the idle timeout expires.
+    /// With several abandoned sessions, other processes could wait for the write lock longer than the lease duration.
     writer: Arc<Semaphore>,
 }
 

@@ -45,7 +45,7 @@ impl Store {
 
 impl CachedView {
     /// Returns the version counter for identities, policies and the inventory.
-    /// A value derived from identities, policies and the inventory stays valid until this counter increases.
+    /// A value derived from identities, policies and the inventory stays valid until the version counter increases.
     #[must_use]
     pub fn access_version(&self) -> i64 {
         self.version.access

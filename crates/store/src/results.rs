@@ -42,8 +42,8 @@ impl ResultStore {
         S3::connect(settings).await.map(|s3| Self(ResultBackend::S3(s3)))
     }
 
-    /// Returns true if results can be written. This check does not write a result.
     /// Returns false if S3 rejects requests because this machine's clock is wrong.
+    /// Always returns true for a result store in the data directory.
     pub async fn is_writable(&self) -> bool {
         match &self.0 {
             ResultBackend::Files(_) => true,
@@ -68,8 +68,8 @@ impl ResultStore {
         }
     }
 
-    /// Opens a collection result. If the result is a file, also verifies its length and hash.
-    /// If the result is an S3 object, verifies the length; [`StoredObject`] verifies the hash while the object is read.
+    /// Opens a collection result. For a file, this function verifies the length and hash.
+    /// For an S3 object, this function verifies the length; [`StoredObject`] verifies the hash while reading.
     pub async fn open_result(&self, result: &ResultRecord) -> Result<StoredResult, StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {

@@ -4,7 +4,7 @@
 //! First, the rotation writes the next key to a second key file.
 //! Then, one transaction re-encrypts all secrets with the next key.
 //! Finally, the next key file replaces the current key file.
-//! If a crash prevents the last step, [`Store::open`] detects which key is valid and replaces the key file.
+//! If a crash interrupts the rotation, [`Store::open`] detects the valid key and replaces the key file if necessary.
 
 use clew_model::Origin;
 
@@ -22,7 +22,7 @@ use crate::store::Store;
 pub struct MasterKeyRotationSummary {
     /// Number of secrets that were re-encrypted with the next key.
     pub sealed: u64,
-    /// Number of secrets that could not be decrypted because something other than Clew changed them.
+    /// Number of secrets that could not be decrypted because they were modified outside Clew.
     pub damaged: u64,
 }
 
@@ -41,7 +41,7 @@ impl Store {
     ///
     /// Fails if a server is using the data directory.
     /// Other processes that share the database continue to run with the previous master key.
-    /// In these processes, claims and writes that use the master key fail with [`StoreError::MasterKeyRotated`].
+    /// Task claims and writes that use the previous master key fail with [`StoreError::MasterKeyRotated`].
     pub async fn rotate_master_key(
         by: &Origin,
         location: impl Into<StoreLocation>,

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::data_dir::DataDir;
 use crate::error::StoreError;
 
-/// Exclusive lock on a data directory, required for running a server and for initialising the data directory.
+/// Exclusive lock on a data directory, held by a server or by an operation such as a master key rotation.
 /// The operating system releases the lock when the process terminates.
 #[derive(Debug)]
 pub struct ServingLock {

@@ -48,7 +48,7 @@ pub(crate) struct SqliteDatabase {
 }
 
 /// Creates a database in an empty file.
-/// Does not use write-ahead logging, so that the caller can rename the database without renaming WAL files.
+/// Uses a rollback journal instead of a WAL, so that the caller can rename the database as a single file.
 pub(crate) async fn create_database(file: &Path) -> Result<SqliteDatabase, StoreError> {
     connect_and_migrate(connect_options(file).journal_mode(SqliteJournalMode::Delete)).await
 }

@@ -62,7 +62,7 @@ pub struct Store {
     pub(crate) clock: Clock,
     pub(crate) version_tracker: VersionTracker,
     pub(crate) caches: Arc<Caches>,
-    /// Newest audit rows that this process wrote or read.
+    /// Tracker for the newest audit row and for missing audit rows.
     pub(crate) checkpoint_tracker: CheckpointTracker,
     /// Zones whose nodes this process can reach.
     pub(crate) zones: Arc<[Zone]>,

@@ -70,7 +70,7 @@ pub struct ClaimRequest {
 pub struct ClaimedTasks {
     /// Tasks that the worker has claimed.
     pub tasks: Vec<ClaimedTask>,
-    /// Failures reported for tasks whose stored data was invalid.
+    /// Failures of tasks that were marked as failed because their stored data is invalid.
     pub damaged: Vec<Failure>,
 }
 

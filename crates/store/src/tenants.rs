@@ -26,7 +26,7 @@ pub struct Project {
     pub description: String,
     /// True if the project is enabled.
     pub enabled: bool,
-    /// True if users without permission to see statements are shown statement templates instead.
+    /// True if users without permission to see statements receive statement templates instead of statements.
     pub masking: bool,
 }
 
@@ -37,7 +37,7 @@ pub struct ProjectChange {
     pub description: Option<String>,
     /// True if the project is enabled.
     pub enabled: Option<bool>,
-    /// True if users without permission to see statements are shown statement templates instead.
+    /// True if users without permission to see statements receive statement templates instead of statements.
     pub masking: Option<bool>,
 }
 

@@ -1,10 +1,10 @@
 //! Tracks the database's version counters. A changed counter invalidates cached values.
 //!
 //! A cached value stays valid until its data version changes.
-//! Caches compare versions before each use, so commits by other processes also invalidate cached values.
+//! Caches compare versions before each use, so commits by other processes invalidate cached values.
 //! If no transaction has committed since the last query, [`VersionFastPath`] returns the last version without a query.
 //! After a commit, one query reads the data version for all pending requests.
-//! A request shares only a query that starts after the request, so the version reflects every earlier commit.
+//! Each pending request waits for a query that starts after the request, so the version reflects every earlier commit.
 
 use std::sync::Arc;
 

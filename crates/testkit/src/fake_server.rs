@@ -86,7 +86,7 @@ impl FakeServer {
         Self::start_with_connection_counter(options, bytes, Arc::default()).await
     }
 
-    /// Starts a fake server that also updates its fleet's connection counter.
+    /// Starts a fake server that counts connections in its own counter and in `fleet_counter`.
     pub(crate) async fn start_with_connection_counter(
         options: FakeServerOptions,
         statement_bytes: usize,

@@ -17,7 +17,7 @@ pub enum TrafficMode {
     Forward,
     /// The proxy stalls all connections: it forwards neither data nor connection closes.
     /// When the stall ends, the proxy delivers all buffered data, just as TCP retransmits data after an outage.
-    /// After a stall, the server also receives data from clients that have already timed out.
+    /// After a stall, the server receives the buffered data even from clients that have already timed out.
     Stall,
     /// The proxy resets existing and new connections, like a restarting server or load balancer.
     Reset,

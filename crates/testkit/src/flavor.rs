@@ -33,7 +33,7 @@ impl Flavor {
     }
 
     /// Returns the command that starts the database server, with the arguments that all servers of the flavor share.
-    /// MySQL runs from its unpacked packages, with the dynamic loader and libraries that they contain.
+    /// MySQL runs from unpacked packages, with the dynamic loader and libraries from the packages.
     pub(crate) fn build_server_command(self) -> Result<Command, ServerError> {
         match self {
             Self::MariaDb => {

@@ -34,7 +34,7 @@ pub struct ExpectedSession {
     pub statement: Option<Vec<u8>>,
     /// Open transaction.
     pub transaction: Option<ExpectedTransaction>,
-    /// True if the session is opened at least [`KnownSessions::AGE_GAP_SECONDS`] seconds before the young sessions.
+    /// True if the session belongs to the old sessions, which are opened before the young sessions.
     pub is_old: bool,
 }
 
@@ -67,13 +67,13 @@ pub struct KnownSessions {
     open: Vec<RawSession>,
 }
 
-/// How long to wait for all test sessions to reach their expected states.
+/// Maximum time to wait for all test sessions to reach their expected states.
 const EXPECTED_STATE_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl KnownSessions {
     /// Number of sessions.
     pub const SESSION_COUNT: usize = 60;
-    /// Age difference between the old and the young test sessions, in seconds.
+    /// Minimum time between opening the last old session and the first young session, in seconds.
     pub const AGE_GAP_SECONDS: u64 = 6;
 
     /// Opens all sixty test sessions and waits until each session has reached its expected state.

@@ -1,7 +1,7 @@
 //! Private servers for tests: real database servers, fake servers and malicious servers.
 //!
 //! - [`Server`] is a private MariaDB or MySQL server with a temporary data directory.
-//! - [`StatementGate`] is a proxy that holds back an SQL statement until the test releases it.
+//! - [`StatementGate`] is a proxy that holds back an SQL statement until the test releases the statement.
 //! - [`ServerClock`] changes the wall clock of a database server.
 //! - [`Scenario`] creates lock waits between sessions, with known waiters and blockers.
 //! - [`KnownSessions`] opens sixty sessions that run known statements.

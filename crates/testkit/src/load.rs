@@ -16,7 +16,7 @@ use crate::server::Server;
 pub struct LoadSessionCounts {
     /// Total number of sessions.
     pub sessions: usize,
-    /// Number of sessions with an open transaction, including those that wait for a lock.
+    /// Number of sessions with an open transaction, including sessions that wait for a lock.
     pub transactions: usize,
     /// Number of sessions that wait for a row lock held by the first transaction.
     pub waiters: usize,
@@ -33,7 +33,7 @@ pub struct SessionLoad {
     size: LoadSessionCounts,
 }
 
-/// How long to wait for all lock waiters to be blocked.
+/// Maximum time to wait for all lock waiters to be blocked.
 const WAITER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Statements that create an empty table and raise the lock wait timeout to more than a day.

@@ -104,7 +104,7 @@ impl Drop for Nginx {
     }
 }
 
-/// Renders an nginx configuration with which nginx writes all of its files to `folder`.
+/// Renders an nginx configuration that stores all files written by nginx in `folder`.
 fn render_configuration(folder: &Path, http: &str) -> String {
     let quoted_path = |name: &str| format!("\"{}\"", folder.join(name).display());
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]

@@ -91,8 +91,7 @@ impl Store {
     }
 
     /// Enables or disables an access key. Returns false if the key does not exist.
-    /// Disabling an access key also revokes the user's tokens and temporary keys.
-    /// These credentials may have been created with the disabled key.
+    /// Disabling an access key also revokes the user's tokens and temporary keys, which may depend on the key.
     /// See section 3.2 of the specification.
     pub async fn set_access_key_enabled(
         &self,

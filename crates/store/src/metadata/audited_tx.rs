@@ -43,7 +43,7 @@ impl AuditedTransaction {
         &mut self.transaction
     }
 
-    /// Returns a closure for `map_err` that converts database errors.
+    /// Returns a closure for `map_err` that converts a database error to a [`StoreError`].
     pub(super) fn map_to_store_error(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
         StoreError::database_error(self.action)
     }

@@ -19,10 +19,10 @@ pub(super) const CANARY_SETTING: &str = "canary";
 pub(super) const CANARY_AAD: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: CANARY_SETTING };
 
-/// Plaintext of the encrypted constant in a database with an audit log.
-/// Only a process with the master key can encrypt this plaintext.
-/// If a database contains this plaintext in encrypted form but has no audit log, its audit log was removed.
-/// Clew versions without an audit log encrypt the string `canary` instead.
+/// Plaintext of the encrypted canary setting in a database with an audit log.
+/// Only a process with the master key can encrypt the canary.
+/// If a database contains a canary with this plaintext but no audit log, the audit log was removed.
+/// Clew versions without an audit log encrypted the plaintext `canary`.
 pub(super) const AUDITED_CANARY_PLAINTEXT: &str = "canary, audited";
 
 /// Returns true if the database contains the initial identities.

@@ -12,7 +12,7 @@ use super::audited_tx::AuditedDatabase;
 use crate::database::Transaction;
 use crate::error::StoreError;
 
-/// Maximum number of audit events, and of other writes, in one transaction.
+/// Maximum number of audit events in one transaction. The same limit applies to the other writes in a transaction.
 const MAX_BATCH_SIZE: usize = 512;
 
 /// Database write that can share a transaction with other writes.

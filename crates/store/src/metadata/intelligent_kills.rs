@@ -103,7 +103,7 @@ impl Store {
         self.record_intelligent_kill_completion(id, TaskStatus::Running, reason, Some(victims)).await
     }
 
-    /// Marks an intelligent kill as failed if it is still queued after `max_age` or if its lease has expired.
+    /// Marks intelligent kills as failed if they are still queued after `max_age` or if their lease has expired.
     /// Returns the intelligent kill operations that this call marked as failed, with their previous status.
     pub async fn fail_stale_intelligent_kills(&self, max_age: Duration) -> Result<Vec<IntelligentKill>, StoreError> {
         const EXPIRED_IN_QUEUE_REASON: &str = "the kill expired in the queue and was not started, because it could kill other sessions than intended. \

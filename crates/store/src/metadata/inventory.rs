@@ -17,7 +17,7 @@ use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;
 
-/// SQL clause that selects matching instances.
+/// `FROM` and `WHERE` clauses that select the instances that match an [`InstanceFilter`].
 /// Each text filter has two parameters: an exact value and a substring.
 /// The placeholder `{elements}` stands for an SQL expression that expands the JSON array of required tags.
 const MATCHING_INSTANCES_FROM_CLAUSE: &str = "FROM instances i WHERE i.project_id = $1 \

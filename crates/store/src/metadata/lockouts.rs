@@ -24,7 +24,7 @@ const LOCKOUT_SECONDS: i64 = 5 * 60;
 const RESERVATION_TTL_SECONDS: i64 = 30;
 
 /// Maximum number of stored client addresses per user.
-/// A new address replaces the least recently used address, unless all addresses were used within the last day.
+/// A new address replaces the least recently used address, unless all stored addresses were used within the last day.
 const MAX_ADDRESSES_PER_USER: i64 = 64;
 /// Time in seconds after which an unused client address is deleted.
 const ADDRESS_TTL_SECONDS: i64 = 90 * 24 * 3600;
@@ -36,7 +36,7 @@ const ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 pub enum AuthAttemptReservation {
     /// The attempt is reserved and counts as failed until [`Store::clear_auth_failures`] is called.
     Granted,
-    /// Concurrent authentication attempts have reserved all attempts that are left before a lockout.
+    /// Concurrent requests have reserved all authentication attempts that remain before a lockout.
     Busy,
     /// Authentication is locked out.
     Locked,
@@ -153,8 +153,8 @@ impl Store {
         Ok(row.map(|locked_until| AuthFailures { locked_until }))
     }
 
-    /// Returns a client address in text form if this process recorded it within the last day. Sends no database query.
-    /// A client address that was recorded within the last day does not need to be recorded again.
+    /// Returns the text form of a client address if this process recorded the address within the last day.
+    /// Reads only the in-memory cache, so that frequent requests do not query the database.
     #[must_use]
     pub fn find_recorded_address(&self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
         self.caches.find_address_recorded_since(
@@ -178,7 +178,7 @@ impl Store {
 
     /// Records a user's client address, at most once per day.
     /// Does nothing if the user has used the maximum number of other addresses within the last day.
-    /// Without this limit, recently used addresses would replace each other on every request.
+    /// Without this rule, a user with more active addresses than the maximum would cause a write on every request.
     pub async fn record_user_address(&self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
         if self.find_recorded_address(user, address).is_some() {
             return Ok(());

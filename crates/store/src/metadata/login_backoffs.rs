@@ -78,7 +78,7 @@ impl Store {
     }
 
     /// Records that a node refused the credentials in `node`. `refusals` is the number of earlier refusals.
-    /// Counts concurrent refusals as one. Ignores the refusal if the node's credentials were changed in the meantime.
+    /// Counts concurrent login refusals as one. Does nothing if the node's credentials were changed after the login.
     pub async fn record_login_refusal(&self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {
         let password = |node: &Node| node.url.password.as_ref().map(|password| password.expose_secret().to_owned());
         match self.find_node_with_password(&node.id).await? {

@@ -1,4 +1,4 @@
-//! Queries for domains' custom policies. Policy documents are stored as unparsed text.
+//! Queries for the custom policies of domains. Policy documents are stored as unparsed text.
 
 use clew_model::{AuditEvent, DomainId, Origin, PolicyId};
 use serde_json::json;

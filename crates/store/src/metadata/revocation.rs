@@ -18,7 +18,7 @@ pub(super) enum AffectedUserSet<'a> {
 }
 
 impl AffectedUserSet<'_> {
-    /// Returns an SQL query that selects the ids of the affected users and the value of its parameter `$2`.
+    /// Returns the SQL query for the ids of the affected users, together with the value for the query parameter `$2`.
     pub(super) fn affected_user_ids_sql(&self) -> (&'static str, &str) {
         match self {
             Self::User(id) => ("SELECT $2", id.as_str()),

@@ -108,7 +108,7 @@ impl Store {
     }
 }
 
-/// Returns a zone's state, creating it if it does not exist.
+/// Returns the entry for a zone in `states`. Adds an empty entry if the zone has no entry.
 /// An empty zone name stands for nodes without a zone.
 fn get_or_insert_zone<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> Result<&'a mut ZoneState, StoreError> {
     let zone = parse_zone_name(name)?;

@@ -305,8 +305,8 @@ impl Table {
     }
 
     /// Reads up to `max_rows` rows from the SQLite table in `rowid` order.
-    /// Also returns the `rowid` of the last row that was read.
-    /// If the table has no `rowid`, reads all rows at once because such tables are small.
+    /// Returns the rows and the `rowid` of the last row.
+    /// Tables without a `rowid` are small, so all rows of a table without a `rowid` are read at once.
     pub(super) async fn read_page(
         &self,
         source: &mut Transaction,

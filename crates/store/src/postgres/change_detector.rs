@@ -8,7 +8,7 @@ use crate::database::DataVersion;
 use crate::error::StoreError;
 
 /// Reads the current transaction snapshot and the version counters, which are incremented by database triggers.
-/// A transaction snapshot lists the transactions that are not visible yet, so equal snapshots show the same data.
+/// A transaction snapshot defines which transactions are visible, so equal snapshots show the same data.
 /// See "Snapshot Components" in <https://www.postgresql.org/docs/15/functions-info.html>.
 const SELECT_TRANSACTION_SNAPSHOT: &str = "SELECT pg_current_snapshot()::text, version, failures FROM access_version";
 

@@ -182,7 +182,7 @@ impl S3 {
     }
 
     /// Returns true if S3 accepts writes.
-    /// If S3 rejected the last request because of clock skew, sends a test request; otherwise, sends no request.
+    /// Sends a test request only if S3 rejected the last request because of clock skew.
     pub(super) async fn is_writable(&self) -> bool {
         !self.clock_rejected.load(Ordering::Relaxed) || self.read_server_time().await.is_ok()
     }

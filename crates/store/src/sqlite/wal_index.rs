@@ -2,7 +2,7 @@
 //!
 //! SQLite itself uses this header to detect commits by other connections.
 //! See "The WAL-Index Header" in <https://sqlite.org/walformat.html>.
-//! The header contains a transaction counter, salts and checksums, so a commit never produces an earlier header again.
+//! The header contains a transaction counter, salts and checksums, so the headers of any two commits differ.
 //! Reading the header takes one system call and no lock.
 
 use std::fs::File;
@@ -25,7 +25,7 @@ pub(crate) struct WalIndex(&'static File);
 impl WalIndex {
     /// Opens a database's WAL index. Returns `None` if the database has no WAL index.
     ///
-    /// The file is never closed, because `close` releases all locks that SQLite holds on the file in this process.
+    /// The WAL index file is never closed, because `close` would release all locks that SQLite holds on the file.
     /// See section 2.2 of <https://sqlite.org/howtocorrupt.html>.
     pub(crate) fn open(database: &Path) -> Option<Self> {
         let mut name = database.as_os_str().to_owned();

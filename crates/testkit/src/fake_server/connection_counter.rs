@@ -11,7 +11,7 @@ pub(crate) struct ConnectionCounter {
     accepted: AtomicU64,
 }
 
-/// Guard that counts a connection as open in the counters of its server and its fleet until it is dropped.
+/// Guard that counts a connection as open for the server and the fleet until the guard is dropped.
 #[derive(Debug)]
 pub(super) struct OpenConnectionGuard([Arc<ConnectionCounter>; 2]);
 

@@ -15,7 +15,7 @@ use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
 /// Placeholder for the previous row's MAC in the first audit row appended after the head record was tampered with.
-/// Only a process with the MAC key can create a valid audit row with this placeholder.
+/// An attacker without the MAC key cannot create a valid audit row with this placeholder.
 pub(super) const MAC_AFTER_TAMPERED_HEAD: [u8; 32] = [0xff; 32];
 
 /// Writes the head and checkpoint records for an empty audit log. Called only once, during initialisation.

@@ -38,7 +38,7 @@ impl ChainPosition {
 
     /// Reads the head record before rows are appended to the audit log.
     /// Fails if another process has rotated the master key.
-    /// After a rotation, new audit rows that are authenticated with the previous key would fail verification.
+    /// After a master key rotation, new audit rows with a MAC from the previous key would fail verification.
     pub(super) async fn read_head_record(
         transaction: &mut Transaction,
         keys: &DerivedKeys,

@@ -1,7 +1,7 @@
 //! Keeps the newest audit row's MAC in memory to detect truncation of the audit log.
 //!
 //! If an attacker removes the newest audit rows and rolls back the head record, the remaining chain is still valid.
-//! Only a MAC that was recorded before the attack proves that audit rows are missing.
+//! Only a MAC that was recorded outside the database before the truncation proves that audit rows are missing.
 //! The MAC in memory is lost when the process terminates. Exported audit checkpoints remain valid after a restart.
 
 use std::collections::VecDeque;
@@ -34,7 +34,7 @@ struct TrackerState {
 impl CheckpointTracker {
     /// Records the newest audit row after a commit.
     /// Callers must first check that the previously recorded audit row still exists.
-    /// Ignores rows older than the recorded row because concurrent commits can be recorded in any order.
+    /// Ignores a row that is older than the recorded row because concurrent commits can be recorded in any order.
     pub(crate) fn record_newest_row(&self, newest: AuditCheckpoint) {
         let mut state = self.state_guard();
         if state.newest.as_ref().is_none_or(|last| last.seq < newest.seq) {
@@ -85,12 +85,12 @@ impl CheckpointTracker {
         }
     }
 
-    /// Returns the oldest lost audit rows that are not yet reported in the audit log.
+    /// Returns the oldest detected loss of audit rows that is not yet reported in the audit log.
     pub(super) fn oldest_unreported_problem(&self) -> Option<AuditProblem> {
         self.state_guard().unreported.front().cloned()
     }
 
-    /// Removes lost audit rows from the list of unreported problems.
+    /// Removes a loss of audit rows from the list of unreported problems.
     pub(super) fn acknowledge_lost_rows(&self, loss: &AuditProblem) {
         self.state_guard().unreported.retain(|unreported| unreported != loss);
     }

@@ -23,8 +23,8 @@ impl Store {
     }
 
     /// Checks that the audit log contains the last row recorded by this process, then records the newest row.
-    /// Returns the oldest lost audit rows that were not acknowledged with [`Store::acknowledge_lost_audit_rows`].
-    /// [`Store::verify_audit`] also reports the lost audit rows until the process terminates.
+    /// Returns the oldest loss of audit rows that was not acknowledged with [`Store::acknowledge_lost_audit_rows`].
+    /// [`Store::verify_audit`] reports acknowledged and unacknowledged losses until the process terminates.
     pub async fn detect_audit_truncation(&self) -> Result<Option<AuditProblem>, StoreError> {
         let newest = self.checkpoint_tracker.newest_checkpoint();
         let failed = StoreError::database_error("compare the audit log with the recorded checkpoint");
@@ -45,7 +45,7 @@ impl Store {
         Ok(self.checkpoint_tracker.oldest_unreported_problem())
     }
 
-    /// Acknowledges lost audit rows so that [`Store::detect_audit_truncation`] no longer returns them.
+    /// Acknowledges a loss of audit rows so that [`Store::detect_audit_truncation`] no longer returns the loss.
     pub fn acknowledge_lost_audit_rows(&self, loss: &AuditProblem) {
         self.checkpoint_tracker.acknowledge_lost_rows(loss);
     }

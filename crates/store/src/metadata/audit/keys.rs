@@ -63,7 +63,7 @@ impl AuditMacKeys {
         self.previous.iter().find(|(through, _)| seq <= *through).map_or(&self.current, |(_, key)| key)
     }
 
-    /// Returns the current MAC key, with which the MACs of the head and checkpoint records are also computed.
+    /// Returns the current MAC key, which authenticates new audit rows and the head and checkpoint records.
     pub(super) fn current_mac_key(&self) -> &MasterKey {
         &self.current
     }

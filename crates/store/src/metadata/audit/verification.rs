@@ -16,8 +16,8 @@ const PAGE_SIZE: u32 = 500;
 
 impl Store {
     /// Verifies the entire audit log in one database snapshot with constant memory use.
-    /// Also checks that the audit log contains the rows recorded in the given checkpoints and by this process.
-    /// Without checkpoints, a truncation can remain undetected, because the remaining audit chain is still valid.
+    /// Reports a problem if the audit log lacks a row that was recorded in a given checkpoint or by this process.
+    /// Without checkpoints, truncation of the audit log can remain undetected, because the remaining chain is valid.
     pub async fn verify_audit(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
         self.check_master_key_id().await?;
         let tracked = self.checkpoint_tracker.tracked_checkpoints();
@@ -35,8 +35,8 @@ impl Store {
 pub(super) struct ChainVerifier {
     /// Newest audit row according to the head record, or `None` if the head record was tampered with.
     head: Option<ChainPosition>,
-    /// Last audit row that was read, against which the next row is checked.
-    /// Initially the row before the checkpoint, or `None` if the checkpoint record was tampered with.
+    /// Last audit row that was read, or `None` if no row was read and the checkpoint record was tampered with.
+    /// Before the first read, this field contains the row before the checkpoint.
     previous: Option<ChainPosition>,
     /// True if the row in `previous` is authentic. The next row must then contain the MAC of `previous`.
     previous_is_authentic: bool,
@@ -120,15 +120,15 @@ impl ChainVerifier {
         self.previous_is_authentic = authentic;
     }
 
-    /// Returns true if the sequence number of an audit row is higher than that of the previous row.
-    /// Returns false if the row is not authentic and its sequence number is higher than that in the head record.
+    /// Returns true if the sequence number of an audit row is higher than the sequence number of the previous row.
+    /// The sequence number of a row that is not authentic must not be higher than in the head record.
     fn is_valid_sequence_number(&self, seq: i64, authentic: bool) -> bool {
         self.previous.is_none_or(|previous| seq > previous.seq)
             && (authentic || self.head.is_none_or(|head| seq <= head.seq))
     }
 
     /// Reports a gap in the sequence numbers before an audit row.
-    /// Returns true if audit rows are missing before this row or if the previous row is unknown.
+    /// Returns true if audit rows are missing before the row `seq` or if the previous row is unknown.
     fn report_sequence_gap(&mut self, seq: i64) -> bool {
         let Some(previous) = self.previous else {
             self.set_first_problem_position(seq);
@@ -146,7 +146,7 @@ impl ChainVerifier {
         true
     }
 
-    /// Sets the position of the first problem, if any, to the oldest row. This problem is a tampered checkpoint record.
+    /// Sets the position of the first problem, which reports a tampered checkpoint record, to the oldest row.
     fn set_first_problem_position(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;

@@ -1,4 +1,4 @@
-//! Queries for the leases that assign an instance's kill tasks to a worker. The store's clock determines their expiry.
+//! Queries for the leases that assign an instance's kill tasks to a worker. Lease expiry is based on the store's clock.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

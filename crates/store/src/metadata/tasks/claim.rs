@@ -12,8 +12,8 @@ use crate::tasks::{ClaimRequest, ClaimedTask, ClaimedTasks};
 
 /// Builds the SQL statement that claims one task. The statement skips excluded nodes and nodes at their task limit.
 /// Tasks with an expired lease take priority over queued tasks.
-/// Each attempt extends a task's retry delay by one lease duration.
-/// If no lease has expired, claims the queued task with the lowest `turn` in the zones of this process.
+/// Each attempt at a task increases the delay before the next retry by one lease duration.
+/// If no lease has expired, the statement claims the queued task with the lowest `turn` in the zones of this process.
 macro_rules! claim_query {
     ($excluded_nodes:literal, $zones:literal, $skip_locked:literal) => {
         concat!(
@@ -41,7 +41,7 @@ macro_rules! claim_query {
 /// Claim statement for SQLite.
 pub(super) const SQLITE_CLAIM_TASK_SQL: &str =
     claim_query!("SELECT value FROM json_each($5)", "(SELECT value AS zone FROM json_each($6)) AS own", "");
-/// Claim statement for PostgreSQL, which skips rows that are locked by other transactions.
+/// Claim statement for PostgreSQL. The statement skips rows that are locked by other transactions.
 pub(super) const POSTGRES_CLAIM_TASK_SQL: &str = claim_query!(
     "SELECT value FROM json_array_elements_text($5::json) AS aside (value)",
     "json_array_elements_text($6::json) AS own (zone)",

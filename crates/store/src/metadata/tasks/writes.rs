@@ -8,11 +8,12 @@ use crate::metadata::group_commit::BatchedWrite;
 use crate::metadata::row_mapping::saturate_count_to_i64;
 use crate::tasks::NewCollectionTask;
 
-/// Computes the `turn` of a new task: its position in the fair queue.
+/// Computes the `turn` of a new task, which determines the position of the task in the fair queue.
 /// The turn is the base turn, plus the number of the project's other instances with queued tasks, plus one.
-/// The base turn is the higher of two turns: the current turn, and the highest queued turn of the task's instance.
-/// The current turn is the highest turn of a running task, or else the lowest queued turn in the new task's zone.
-/// As a result, projects share the workers equally, and so do the instances within a project.
+/// The base turn is the maximum of the current turn and the turns of the instance's queued tasks.
+/// The current turn is the highest turn of all running tasks.
+/// If no task is running, the current turn is the lowest turn of the queued tasks in the new task's zone.
+/// The turns give each project an equal share of the workers, and each instance an equal share within its project.
 /// The query counts at most 64 instances.
 pub(super) const SELECT_FAIR_QUEUE_TURN: &str = "WITH RECURSIVE others (id, number) AS ( \
          SELECT MIN(instance_id), 1 FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id > '' \

@@ -62,7 +62,7 @@ pub(super) fn is_connection_lost(error: &object_store::Error) -> bool {
 }
 
 /// Returns the cause of an S3 error and a hint for the user.
-/// If S3 returned an XML error body, the cause contains the error code and message from this body.
+/// If S3 returned an XML error body, the cause contains the error code and message from the body.
 fn describe_s3_error(error: &(dyn Error + 'static)) -> (String, &'static str) {
     let text = error.to_string();
     let message = extract_s3_message(&text);
@@ -99,7 +99,7 @@ fn find_root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'st
     error.source().map_or(error, find_root_cause)
 }
 
-/// Extracts the code and message from an XML error body from S3.
+/// Extracts the error code and message from the XML body of an S3 error response.
 fn extract_s3_message(text: &str) -> String {
     let message =
         [extract_text_between(text, "<Code>", "</Code>"), extract_text_between(text, "<Message>", "</Message>")];

@@ -38,8 +38,8 @@ struct ChunkReader {
 impl StoredObject {
     /// Streams a byte range of the object.
     /// If the range is the entire object and the hash is wrong, the stream yields an error instead of the last chunk.
-    /// For a partial range, callers must call [`crate::StoredResult::verify_content`] first.
-    /// The stream also fails if S3 disconnects or times out, or if the object was replaced.
+    /// Before reading a partial range, callers must call [`crate::StoredResult::verify_content`].
+    /// The stream fails if S3 disconnects or times out, or if the object was replaced.
     #[must_use]
     pub fn into_chunk_stream(self: Box<Self>, range: ByteRange) -> ObjectChunks {
         if range.is_empty() {

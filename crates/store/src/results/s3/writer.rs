@@ -67,7 +67,7 @@ impl S3Writer {
     }
 
     /// Writes a single-part result with one request and retries the request if the connection is lost.
-    /// `object_store` does not retry such a request, but a retry is safe because object names are unique.
+    /// `object_store` does not retry a write after a lost connection. A retry is safe because object names are unique.
     fn put_object(&mut self) -> Result<(), StoreError> {
         let payload = PutPayload::from(std::mem::take(&mut self.part));
         let began = Instant::now();
@@ -85,7 +85,7 @@ impl S3Writer {
         }
     }
 
-    /// Checks the content of an object that a previous attempt may have created under the same name.
+    /// Compares an existing object with the written data. A previous write attempt may have created the object.
     fn check_existing_object(&self, written: &bytes::Bytes) -> Result<(), StoreError> {
         let stored = async { self.s3.objects.get(&self.path).await?.bytes().await };
         let stored = self.runtime.block_on(self.s3.with_operation_timeout("write", &self.name, stored))?;
