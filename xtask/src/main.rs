@@ -1,4 +1,4 @@
-//! `cargo xtask TASK`: builds the development tools in `crates/devtools`, which then run the task.
+//! Implements `cargo xtask TASK`: builds the development tools in `crates/devtools` and runs the task with them.
 //!
 //! This launcher has no dependencies, so cargo builds it within seconds.
 

@@ -30,9 +30,9 @@ pub enum ConnectionIdRewrite {
 /// Action that the proxy takes on a matching client packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PacketAction {
-    /// The proxy holds back the client packet until [`RewritingProxy::release`].
+    /// The proxy holds back the client packet until [`RewritingProxy::release`] is called.
     HoldRequest,
-    /// The proxy forwards the client packet and holds back subsequent server data until [`RewritingProxy::release`].
+    /// The proxy forwards the client packet, but holds back the response until [`RewritingProxy::release`] is called.
     HoldResponse,
     /// Forwards the packet after a delay.
     Delay(Duration),
@@ -45,7 +45,7 @@ pub struct RewriteRules {
     pub greeting_id: ConnectionIdRewrite,
     /// If true, the proxy removes `CLIENT_SSL` from the greeting packet, as in a TLS stripping attack.
     pub hide_tls: bool,
-    /// Substring to find in client packets, and the action for packets with it. TLS-encrypted packets never match.
+    /// Action for client packets that contain the given substring. TLS-encrypted packets never match.
     pub effect: Option<(&'static str, PacketAction)>,
 }
 
@@ -86,14 +86,14 @@ impl RewritingProxy {
         self.address
     }
 
-    /// Returns the proxy's URL for an account without a password. TLS is off so that the proxy can read packets.
+    /// Returns the proxy's URL for a passwordless account. The URL sets `tls=off` so that the proxy can read packets.
     #[must_use]
     pub fn url(&self, user: &str) -> String {
         format!("mysql://{user}@{}/?tls=off", self.address)
     }
 
     /// Replaces the rewrite rules for new connections and for subsequent packets on open connections.
-    /// Packets that the proxy is already holding back are not released.
+    /// The proxy continues to hold back packets that it has already intercepted.
     pub fn set_rewrite_rules(&self, rewrite: RewriteRules) {
         *self.state.rewrite_rules_guard() = rewrite;
         self.state.held.send_replace(false);

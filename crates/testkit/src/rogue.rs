@@ -28,32 +28,32 @@ use recording::ClientRecording;
 /// Attack that a [`RogueServer`] performs on its clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RogueAttack {
-    /// The server requests full authentication with `caching_sha2_password`. Without TLS, it sends a known RSA key.
+    /// The server requests full authentication with `caching_sha2_password`. Without TLS, it sends its own RSA key.
     FullAuthentication,
     /// The server switches the authentication plugin to `mysql_clear_password`.
     ClearPassword,
     /// The server switches the authentication plugin to `mysql_old_password`.
     OldPassword,
-    /// The server switches the authentication plugin to `sha256_password` and sends a known RSA key.
+    /// The server switches the authentication plugin to `sha256_password` and sends its own RSA key.
     Sha256Password,
-    /// The server responds to [`ATTACKED_STATEMENT_SUBSTRINGS`] with a `LOCAL INFILE` request for a file on the client's machine.
+    /// The server responds to process list queries with a `LOCAL INFILE` request for a file on the client's machine.
     LocalInfile(String),
     /// The server responds to `SHOW FULL PROCESSLIST` with a row whose last column is huge.
     HugePacket {
         /// Size of the last column in bytes.
         bytes: u64,
     },
-    /// The server responds to [`ATTACKED_STATEMENT_SUBSTRINGS`] with an endless stream of rows.
+    /// The server responds to process list queries with an endless stream of rows.
     EndlessRows,
-    /// The server responds to [`ATTACKED_STATEMENT_SUBSTRINGS`] with an endless stream of column definitions.
+    /// The server responds to process list queries with an endless stream of column definitions.
     EndlessColumns,
-    /// The server responds to [`ATTACKED_STATEMENT_SUBSTRINGS`] with a column count of 2^40 and no column definitions.
+    /// The server responds to process list queries with a column count of 2^40 and no column definitions.
     HugeColumnCount,
-    /// The server responds to [`ATTACKED_STATEMENT_SUBSTRINGS`] with random bytes.
+    /// The server responds to process list queries with random bytes.
     Garbage,
 }
 
-/// Case-insensitive substrings of the statements to which the rogue server responds with an attack.
+/// Case-insensitive substrings that identify process list queries, to which the rogue server responds with an attack.
 pub const ATTACKED_STATEMENT_SUBSTRINGS: [&str; 2] = ["processlist", "performance_schema.threads"];
 
 /// Configuration of a [`RogueServer`].

@@ -1,4 +1,4 @@
-//! Private S3 server: a single process that runs all SeaweedFS components.
+//! Runs a private S3 server as a single process that contains all SeaweedFS components.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -63,7 +63,7 @@ impl S3Server {
         Ok(server)
     }
 
-    /// Waits until the SeaweedFS filer can store files, then creates the bucket. Earlier uploads would fail.
+    /// Waits until the SeaweedFS filer can store files, creates the bucket, and waits until the S3 API responds.
     async fn wait_until_writable(&mut self) -> Result<(), ServerError> {
         let bucket = format!("POST /buckets/{}/", Self::BUCKET_NAME);
         let requests = [

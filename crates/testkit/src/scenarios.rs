@@ -12,7 +12,7 @@ use crate::flavor::Flavor;
 
 pub use runner::{BuiltScenario, ScenarioError};
 
-/// Script that creates lock waits between sessions, and the lock waits expected as its result.
+/// Script that creates lock waits between sessions, with the expected lock waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scenario {
     /// Short description.
@@ -21,7 +21,7 @@ pub struct Scenario {
     pub flavors: &'static [Flavor],
     /// Script with one step per line. A step consists of a session name, an operator and a statement.
     /// `a: …`: session `a` runs a statement to completion.
-    /// `b? …`: session `b` starts a statement, and the runner waits until another session blocks it.
+    /// `b? …`: session `b` starts a statement, and the runner waits until another session blocks the statement.
     /// `b+ …`: session `b` starts a statement. After all steps, the runner waits until the statement is blocked.
     /// `a~ …`: session `a` starts a statement that keeps running.
     /// `a!`: session `a` disconnects.
@@ -32,7 +32,7 @@ pub struct Scenario {
     /// Expected root blockers, separated by spaces, highest-ranked first. `+` joins the sessions in a wait cycle.
     roots: String,
     /// Locked resource that Clew must report for each waiter.
-    /// The name [`ANY_WAITER_NAME`] stands for all waiters without their own entry.
+    /// An entry for [`ANY_WAITER_NAME`] applies to all waiters that have no entry of their own.
     resources: Vec<(&'static str, &'static str)>,
     /// Root blocker expected after the first root blocker is killed, if this kill unblocks no sessions.
     pub root_after_kill: Option<&'static str>,
@@ -44,7 +44,7 @@ pub struct Scenario {
 const BOTH_FLAVORS: &[Flavor] = &Flavor::ALL;
 const MYSQL_ONLY: &[Flavor] = &[Flavor::MySql];
 const MARIADB_ONLY: &[Flavor] = &[Flavor::MariaDb];
-/// Name that stands for all waiters without their own entry in `resources`.
+/// Name of the entry in `resources` that applies to all waiters without an entry of their own.
 const ANY_WAITER_NAME: &str = "*";
 
 /// Step of a scenario script.
@@ -52,7 +52,7 @@ const ANY_WAITER_NAME: &str = "*";
 enum ScenarioStep<'a> {
     /// Runs a statement to completion.
     Run(&'a str, &'a str),
-    /// Starts a statement and waits until another session blocks it.
+    /// Starts a statement and waits until another session blocks the statement.
     Block(&'a str, &'a str),
     /// Starts a statement. After all steps, the runner waits until the statement is blocked.
     BlockWithDelayedCheck(&'a str, &'a str),
@@ -64,7 +64,7 @@ enum ScenarioStep<'a> {
 
 impl Scenario {
     /// Command-line arguments for the database server on which scenarios run.
-    /// The argument enables table-level `AUTO-INC` locks, which MySQL does not use by default.
+    /// `--innodb-autoinc-lock-mode=1` enables table-level `AUTO-INC` locks, which MySQL does not use by default.
     pub const SERVER_ARGUMENTS: [&str; 1] = ["--innodb-autoinc-lock-mode=1"];
 
     /// Returns all scenarios that can run on a server flavor, simplest first.
@@ -107,7 +107,7 @@ impl Scenario {
         self
     }
 
-    /// Expects that killing the first root blocker unblocks no sessions, because they then wait for session `root`.
+    /// Expects that killing the first root blocker unblocks no sessions, because all waiters still wait for `root`.
     fn with_remaining_root_blocker(mut self, root: &'static str) -> Self {
         self.root_after_kill = Some(root);
         self
@@ -125,7 +125,7 @@ impl Scenario {
         self.waits.split_whitespace().filter_map(|wait| wait.split_once('>')).collect()
     }
 
-    /// Returns the expected root blockers, highest-ranked first: one session name each, or several for a wait cycle.
+    /// Returns the session names of the expected root blockers, highest-ranked first. A wait cycle has several names.
     #[must_use]
     pub fn expected_root_blockers(&self) -> Vec<Vec<&str>> {
         self.roots.split_whitespace().map(|root| root.split('+').collect()).collect()

@@ -54,7 +54,7 @@ pub(crate) const MAX_START_ATTEMPTS: usize = 3;
 impl Server {
     /// Starts a database server and waits until it accepts connections.
     /// The kernel kills the server when the thread that called this function exits.
-    /// Do not call this function on a runtime's blocking pool: when an idle thread exits, the kernel kills the server.
+    /// Do not call this function on a blocking pool thread: when the idle thread exits, the kernel kills the server.
     pub async fn start(flavor: Flavor, options: &ServerOptions) -> Result<Self, ServerError> {
         Self::start_with_environment(flavor, options, &[]).await
     }
@@ -275,7 +275,7 @@ fn spawn_server(
 const CREATE_ROOT_ACCOUNT_SQL: &str =
     "CREATE USER IF NOT EXISTS root@'%';\nGRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n";
 
-/// Arguments for a small and fast server that is not durable across crashes of the machine and resolves no host names.
+/// Arguments for a small, fast server that resolves no host names and can lose commits if the machine crashes.
 const COMMON_SERVER_ARGUMENTS: [&str; 7] = [
     "--bind-address=127.0.0.1,::1",
     "--skip-name-resolve",

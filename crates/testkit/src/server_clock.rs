@@ -20,7 +20,7 @@ pub struct ServerClock {
 }
 
 impl ServerClock {
-    /// Central European time with daylight saving time, as a POSIX rule that needs no time zone database.
+    /// POSIX `TZ` rule for Central European Time with daylight saving time. The rule needs no time zone database.
     pub const CENTRAL_EUROPEAN_TIME_ZONE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
 
     /// Creates a clock with the correct time. `time_zone` has the format of the `TZ` environment variable.
@@ -46,7 +46,7 @@ impl ServerClock {
         self.set_offset(unix_timestamp.as_secs_f64() - now.as_secs_f64())
     }
 
-    /// Returns the environment variables with which a server process uses this clock.
+    /// Returns the environment variables that make a server process use this clock.
     pub(crate) fn environment_variables(&self) -> Result<Vec<(&'static str, OsString)>, ServerError> {
         let library = toolchain::libfaketime_path().ok_or_else(|| ServerError::Missing {
             server: "libfaketime (Debian package faketime)",

@@ -29,7 +29,7 @@ struct GateState {
 }
 
 impl StatementGate {
-    /// Starts a proxy that holds back statements that contain the string `words` and forwards all other statements.
+    /// Starts a proxy that holds back statements containing the string `words` and forwards all other statements.
     pub async fn start(server: &Server, words: &'static str) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
@@ -44,7 +44,7 @@ impl StatementGate {
         format!("mysql://root@127.0.0.1:{}/?tls=off", self.port)
     }
 
-    /// Waits until the gate has intercepted and is holding back a statement.
+    /// Waits until the proxy has intercepted and is holding back a statement.
     pub async fn wait_until_held(&self) {
         // The wait cannot fail, because the gate owns the sender.
         let _ = self.state.reached.subscribe().wait_for(|reached| *reached).await;

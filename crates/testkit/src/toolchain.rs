@@ -106,7 +106,7 @@ pub fn mariadb_plugin_package_dir() -> PathBuf {
     servers_dir().join("mariadb-plugins")
 }
 
-/// Returns the path of the system nginx binary, or of the unpacked one if nginx is not installed.
+/// Returns the path of the installed nginx binary, or of the binary in [`nginx_dir`] if nginx is not installed.
 #[must_use]
 pub fn nginx_path() -> PathBuf {
     let installed = PathBuf::from("/usr/sbin/nginx");

@@ -52,7 +52,7 @@ impl AdaptivePollInterval {
     /// Records the duration of a read. Returns the poll interval change if the node becomes slow or fast.
     ///
     /// A slow node counts as fast again once a read takes at most a twentieth of the target interval.
-    /// This hysteresis prevents frequent interval changes if reads take about a tenth of the target interval.
+    /// With a single threshold, reads of about a tenth of the target interval would change the interval frequently.
     pub fn adapt_to_read_duration(&mut self, took: Duration) -> Option<PollIntervalChange> {
         let was_slow = self.slow_interval.is_some();
         let max_duration = self.target / INTERVAL_READ_DURATION_RATIO;

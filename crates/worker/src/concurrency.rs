@@ -1,4 +1,4 @@
-//! Worker concurrency limits: slots for active session reads and additional slots for stalled reads.
+//! Limits a worker's concurrent session reads. Stalled reads use additional slots.
 //!
 //! An active read uses memory and CPU time, while a stalled read only occupies a connection.
 //! A read therefore releases its active-read permit while the node sends no data.
@@ -21,7 +21,7 @@ use crate::settings::WorkerSettings;
 pub(crate) struct CollectionSlotPool {
     /// Permits for active reads.
     active: Arc<Semaphore>,
-    /// Permits for active and stalled reads. The number of permits also limits the number of connections to nodes.
+    /// Permits for active and stalled reads. The number of permits limits the worker's connections for collections.
     total: Arc<Semaphore>,
     /// Maximum number of stalled reads.
     /// Once this many reads are stalled, the worker stops claiming collection jobs for nodes with stalled reads.
@@ -86,7 +86,7 @@ impl CollectionSlotPool {
         self.stalled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Marks the node as stalled if the read timed out or if all of Clew's connections to the node were in use.
+    /// Marks the node as stalled if the read timed out or no connection permit became free. Otherwise clears the mark.
     fn update_stalled_nodes(&self, node: &NodeId, read: &Result<NodeRows, Failure>) {
         let mut stalled = self.stalled_nodes_guard();
         match read {

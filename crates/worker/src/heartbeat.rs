@@ -8,7 +8,7 @@ use tracing::debug;
 
 /// Interval between heartbeats. The store treats a worker as stopped 20 seconds after its last heartbeat.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
-/// How long a shutdown waits for the store to remove the worker.
+/// Maximum time that a shutdown waits for the store to remove the worker.
 const WORKER_DEREGISTRATION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sends heartbeats periodically and never returns.

@@ -25,8 +25,8 @@ use crate::listen_state::ListenState;
 use crate::logins::LoginAttempt;
 use crate::settings::WorkerSettings;
 
-/// Maximum age of a queued intelligent kill.
-/// The worker does not execute older kills, because other sessions may be slow by then.
+/// Maximum time that an intelligent kill waits in the queue.
+/// The worker fails kills that waited longer, because the set of slow sessions may have changed.
 const MAX_QUEUED_KILL_AGE: Duration = Duration::from_mins(1);
 /// Maximum number of queued intelligent kill operations per node.
 const MAX_QUEUED_KILLS_PER_NODE: u32 = 8;
@@ -104,7 +104,7 @@ impl IntelligentKillQueue {
         if let Some(doubt) = doubt.filter(|_| purpose == ConnectionPurpose::Killing) {
             return Err(KillError::Node(build_unreliable_clock_failure(node, doubt)));
         }
-        // If no session has a reliable age, fail with the reason instead of returning an empty selection.
+        // If no session has a reliable elapsed time, fail with the reason instead of returning an empty selection.
         let unreliable = listed.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
         if let Some(gap) =
             unreliable.filter(|_| !listed.sessions.is_empty() && listed.unchecked.len() == listed.sessions.len())
@@ -140,7 +140,7 @@ impl IntelligentKillQueue {
     }
 
     /// Executes intelligent kill operations until the `shutdown` token is cancelled.
-    /// Then waits for running kills to complete.
+    /// After cancellation, waits for running kills to complete.
     pub async fn run(self, shutdown: CancellationToken) {
         let running = TaskTracker::new();
         let mut store_fails = false;
@@ -166,7 +166,7 @@ impl IntelligentKillQueue {
         running.wait().await;
     }
 
-    /// Starts the next queued intelligent kill. Returns false if the queue is empty.
+    /// Starts the next queued intelligent kill. Returns false if no queued kill can be claimed.
     async fn start_next_kill(&self, running: &TaskTracker) -> Result<bool, StoreError> {
         for lost in self.store.fail_stale_intelligent_kills(MAX_QUEUED_KILL_AGE).await? {
             warn!(intelligent_kill.id = %lost.id, node.id = %lost.request.node_id, "intelligent kill recorded as lost");
@@ -276,15 +276,18 @@ impl NodeClockHistories {
 fn build_unreliable_clock_failure(node: &NodeUrl, doubt: UnreliableClockReason) -> Failure {
     let address = node.address();
     let detail = format!(
-        "{address}: session ages are not reliable, so no session was killed: {doubt}. fix: preview again, then kill"
+        "{address}: elapsed times are not reliable, so no session was killed: {doubt}. fix: preview again, then kill"
     );
     Failure::new(FailureKind::ServerError, detail)
 }
 
 fn build_unreliable_age_failure(node: &NodeUrl, gap: &Limitation) -> Failure {
     let fix = gap.remedy.as_ref().map_or_else(String::new, |remedy| format!(" fix: {remedy}"));
-    let detail =
-        format!("{}: no session has a reliable age, so no victim was selected. {}{fix}", node.address(), gap.why);
+    let detail = format!(
+        "{}: no session has a reliable elapsed time, so no victim was selected. {}{fix}",
+        node.address(),
+        gap.why
+    );
     Failure::new(FailureKind::ServerError, detail)
 }
 

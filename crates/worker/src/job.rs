@@ -31,7 +31,7 @@ pub(crate) struct CollectionJob {
     pub(crate) observer: Arc<dyn WorkerObserver>,
     pub(crate) completions: CompletionNotifier,
     pub(crate) claimed: ClaimedTask,
-    /// Time just before the claim. For this worker, the lease therefore expires slightly earlier than for the store.
+    /// Time just before the claim, so that the lease never expires later for this worker than for the store.
     pub(crate) claimed_at: Instant,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct CollectionJob {
 type CollectedResult = (u64, PendingResult);
 
 impl CollectionJob {
-    /// Runs the collection until it completes or the lease is lost. Cancelling `release` requeues the collection.
+    /// Runs the collection until it completes or its lease is lost. Cancelling `release` requeues the collection.
     pub(crate) async fn run(self, slot: &mut CollectionSlot, release: CancellationToken) {
         let task = &self.claimed.task;
         // A cancelled branch cannot have recorded the outcome, which is recorded after `select!`.
@@ -106,7 +106,7 @@ impl CollectionJob {
     }
 
     /// Runs a store query, retrying after database errors for up to the lease duration.
-    /// The retries cover a database restart. If the database is unavailable for longer, the lease expires.
+    /// The retries bridge a restart of the database. If the database is unavailable for longer, the lease expires.
     async fn query_store_with_retries<T, F>(&self, query: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
@@ -133,7 +133,7 @@ impl CollectionJob {
             match self.store.complete_task(request_id, fence, &recorded).await {
                 Ok(true) => break,
                 Ok(false) => {
-                    warn!(task.request_id = %request_id, "lease lost before the end; outcome discarded");
+                    warn!(task.request_id = %request_id, "lease lost before completion; outcome discarded");
                     return;
                 }
                 // The store may have recorded the outcome despite the error. The task then references the result.

@@ -43,7 +43,7 @@ pub struct KillRequest {
     pub kind: KillTarget,
     /// Condition that a victim must still satisfy when Clew sends the `KILL` statement.
     pub victim_match: VictimMatchRule,
-    /// Policy for victims where a kill can leave a non-transactional table corrupted or partially updated.
+    /// Policy for kills that can leave a non-transactional table corrupted or partially updated.
     pub unsafe_victims: UnsafeKillPolicy,
     /// Reason for the kill, as stated by the caller. May be empty.
     pub reason: String,
@@ -56,17 +56,18 @@ pub struct KillRequest {
 pub enum VictimMatchRule {
     /// The victim must still be the same session but may run any statement, because a caller selected it by id.
     Session,
-    /// The victim must still run the same statement or be idle, because a rule matched the statement or the idle time.
+    /// The victim must still run the same statement or still be idle.
+    /// A kill rule selects victims by their statement or idle time.
     Statement,
 }
 
 /// Error returned if Clew could not execute or record kills.
 #[derive(Debug, thiserror::Error)]
 pub enum KillError {
-    /// An operation on the node failed before the executor sent a `KILL`. The executor recorded the failure.
+    /// An operation on the node failed, such as a session read or a kill.
     #[error("could not kill: {0}")]
     Node(Failure),
-    /// The store could not record the kills, so the executor has sent none of them.
+    /// A store operation failed before a `KILL` statement was sent.
     #[error("could not record a kill: {0}")]
     Store(#[from] StoreError),
     /// The executor has sent the kills, but the store could not record their outcomes.

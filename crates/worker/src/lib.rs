@@ -36,7 +36,7 @@
 //! let instance = store.list_all_instances().await?.remove(0);
 //! let node = instance.nodes[0].id.clone();
 //! let id = collections
-//!     .submit_collection(instance.project_id, instance.id, node, SessionSelection::default(), false)
+//!     .submit_collection(instance.project_id, instance.id, node, SessionSelection::default(), /* masked: */ false)
 //!     .await?;
 //! let ended = collections.wait_for_completion(&id, std::time::Duration::from_secs(30)).await?;
 //! println!("{id}: {:?}", ended.map(|task| task.status));

@@ -7,15 +7,15 @@ use std::time::Duration;
 /// Minimum poll interval while the process receives PostgreSQL notifications.
 ///
 /// Polling remains necessary because no notification is sent when a lease expires.
-/// Polling also detects changes whose notifications were lost while the connection was broken.
+/// Polling detects changes whose notifications were lost while the `LISTEN` connection was broken.
 const MIN_POLL_WHILE_LISTENING: Duration = Duration::from_secs(2);
 
-/// True while the `LISTEN` connection receives notifications. Clones share state.
+/// Flag that is true while the `LISTEN` connection receives notifications. Clones share state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ListenState(Arc<AtomicBool>);
 
 impl ListenState {
-    /// Returns the poll interval: `without_listen`, or at least 2 s while notifications are received.
+    /// Returns `without_listen`, raised to at least 2 s while the process receives PostgreSQL notifications.
     pub(crate) fn poll_interval(&self, without_listen: Duration) -> Duration {
         if self.0.load(Ordering::Relaxed) { without_listen.max(MIN_POLL_WHILE_LISTENING) } else { without_listen }
     }

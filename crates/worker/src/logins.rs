@@ -4,7 +4,7 @@
 //! Each consecutive refusal doubles the delay before the next automatic login, from 30 s up to 1 hour.
 //! The store records each node's backoff, so all Clew processes share it.
 //! Kill tasks, collection retries and live feeds wait for the full backoff.
-//! A login on behalf of a user's request waits only 10 s after a refusal.
+//! A login for a user's request is blocked for only 10 s after a refusal.
 //! A successful login or new credentials for the node reset the backoff.
 
 use clew_model::{Failure, FailureKind, Node, NodeId};
@@ -47,7 +47,7 @@ impl LoginAttempt {
     }
 }
 
-/// Returns true if the server accepted the login, even if a later statement lacked a privilege.
+/// Returns true if the server accepted the login, even if the account lacked a privilege for a later statement.
 fn is_login_accepted(failure: Option<&Failure>) -> bool {
     failure.is_none_or(|failure| failure.kind == FailureKind::MissingPrivilege)
 }

@@ -42,7 +42,7 @@ impl fmt::Debug for NodeRows {
 /// Future that resolves to the rows of a session read. Dropping the future cancels the read.
 pub type ReadFuture<'a> = Pin<Box<dyn Future<Output = Result<NodeRows, Failure>> + Send + 'a>>;
 
-/// Reads sessions from nodes. Each read needs a timeout, because the worker holds a lease during the read.
+/// Reads sessions from nodes. Each read must time out, because the worker renews its lease as long as the read runs.
 pub trait NodeReader: Send + Sync {
     /// Reads a node's selected sessions. `statements` specifies whether rows contain full statements or templates.
     fn read_sessions<'a>(

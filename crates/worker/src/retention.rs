@@ -22,8 +22,8 @@ const ORPHANED_RESULT_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 const MIN_ORPHANED_RESULT_AGE: Duration = Duration::from_mins(10);
 /// Timeout after which a queued collection fails if the node's zone has no worker.
 const ZONE_WITHOUT_WORKER_TIMEOUT: Duration = Duration::from_mins(10);
-/// Minimum age at which the outcome of a kill record without an outcome is recorded as unknown.
-/// If twice the read timeout is longer, the jobs use it instead of this constant.
+/// Minimum age of a kill record without an outcome before its outcome is set to unknown.
+/// If twice the read timeout is longer than this age, the jobs use twice the read timeout.
 const MIN_INTERRUPTED_KILL_AGE: Duration = Duration::from_mins(1);
 
 /// Runs all retention jobs periodically and never returns.
@@ -104,7 +104,7 @@ fn create_interval_without_bursts(period: Duration) -> Interval {
     ticks
 }
 
-/// Removes the database rows of expired collections before the results.
+/// Removes the database rows of expired collections first, and then the results of these collections.
 /// A crash can leave an orphaned result but never a row without a result.
 async fn remove_expired_collections(store: &Store, retention: Duration) -> Result<(), StoreError> {
     let result_names = store.remove_tasks_ended_before(unix_millis_before_now(retention)).await?;

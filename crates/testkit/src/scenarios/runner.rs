@@ -100,7 +100,7 @@ impl Scenario {
             if let ScenarioStep::BlockWithDelayedCheck(name, _) = step { Some(*name) } else { None }
         });
         let crowd: Vec<u64> = crowd.filter_map(|name| built.ids.get(name).copied()).collect();
-        wait_until_server_state(&mut control, "not everybody waits", |state| {
+        wait_until_server_state(&mut control, "not all blocked statements wait", |state| {
             crowd.iter().all(|id| state.waiting.contains(id))
         })
         .await?;
@@ -238,7 +238,7 @@ impl BuiltScenario {
 
 /// Waits until the sessions have disappeared from the process list and rolls back prepared XA transactions.
 /// A killed waiter can remain in the process list until the prepared transaction that blocks it is rolled back.
-/// If `with_prepared` is true, also waits until the server has no prepared transactions left.
+/// If `with_prepared` is true, the function returns only when the server has no prepared transactions left.
 /// A killed session can leave a prepared transaction behind.
 async fn wait_until_ended(control: &mut Conn, ids: &[u64], with_prepared: bool) -> Result<(), ScenarioError> {
     let start = Instant::now();
@@ -265,7 +265,7 @@ async fn kill_sessions(control: &mut Conn, ids: &[u64]) -> mysql_async::Result<(
     Ok(())
 }
 
-/// Creates the schema `shop` and removes objects that previous scenarios created outside of it.
+/// Creates the schema `shop` and drops objects that earlier scenarios created outside the schema.
 async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Result<()> {
     for statement in SETUP_STATEMENTS {
         control.query_drop(statement).await?;
@@ -278,8 +278,8 @@ async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Resul
     Ok(())
 }
 
-/// Rolls back the prepared transactions unless one of them still belongs to a session. Returns their number.
-/// If the session is ending, MariaDB accepts the rollback, but the transaction loses its XID and keeps its locks.
+/// Returns the number of prepared transactions. Rolls them back unless one of them still belongs to a session.
+/// While the session ends, MariaDB accepts `XA ROLLBACK`, but the transaction loses its XID and keeps its locks.
 async fn roll_back_prepared_transactions(control: &mut Conn) -> mysql_async::Result<usize> {
     let prepared: Vec<(i64, usize, usize, String)> = control.query("XA RECOVER").await?;
     let detached = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = 0";

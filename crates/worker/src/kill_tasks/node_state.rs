@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::adaptive_interval::{AdaptivePollInterval, PollIntervalChange};
 
-/// Delay before kill tasks retry killing a session that survived a kill.
+/// Delay before kill tasks retry a kill that did not terminate the session.
 /// The delay limits the number of kill records per session.
 const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 
@@ -27,9 +27,9 @@ struct NodeState {
     interval: AdaptivePollInterval,
     /// Previous readings of the server's clock.
     clock: ClockHistory,
-    /// True if the last tick read sessions with unreliable ages.
+    /// True if elapsed times were unreliable in the last tick.
     unreliable_ages: bool,
-    /// Recent kill attempts that the target sessions survived.
+    /// Recent kill attempts that did not terminate the session.
     survived_kills: Vec<KillAttempt>,
 }
 
@@ -96,7 +96,7 @@ impl TickGuard {
         read.adjust_for_clock_steps(&mut self.states.states_guard().get_mut(&self.node)?.clock)
     }
 
-    /// Records whether the elapsed times of the node's sessions are unreliable. Returns true if this has changed.
+    /// Records whether the sessions' elapsed times are unreliable. Returns true if the recorded value has changed.
     pub(super) fn set_session_ages_unreliable(&self, unreliable: bool) -> bool {
         let mut states = self.states.states_guard();
         let Some(state) = states.get_mut(&self.node) else { return false };
@@ -104,14 +104,14 @@ impl TickGuard {
     }
 
     /// Records the duration of a read and adapts the node's poll interval.
-    /// Returns the poll interval change, if any, and the poll interval of a slow node, if the node is slow.
+    /// Returns the poll interval change, if any, and the poll interval if the node is slow.
     pub(super) fn adapt_to_read_duration(&self, took: Duration) -> (Option<PollIntervalChange>, Option<Duration>) {
         let mut states = self.states.states_guard();
         let Some(state) = states.get_mut(&self.node) else { return (None, None) };
         (state.interval.adapt_to_read_duration(took), state.interval.slow_node_interval())
     }
 
-    /// Returns true if the session survived a kill within the last [`KILL_RETRY_DELAY`].
+    /// Returns true if a kill attempt within the last [`KILL_RETRY_DELAY`] did not terminate the session.
     pub(super) fn is_in_kill_backoff(&self, session: &Session) -> bool {
         let mut states = self.states.states_guard();
         let Some(state) = states.get_mut(&self.node) else { return false };
@@ -119,7 +119,7 @@ impl TickGuard {
         state.survived_kills.iter().any(|attempt| attempt.matches_session(session))
     }
 
-    /// Starts the kill backoff for a session that survived a kill.
+    /// Starts the kill backoff of a session that a kill attempt did not terminate.
     pub(super) fn start_kill_backoff(&self, session: &Session) {
         if let Some(state) = self.states.states_guard().get_mut(&self.node) {
             let (user, host) = (session.user.clone(), session.host.clone());

@@ -28,7 +28,7 @@ pub(super) struct KillTaskTick {
     pub(super) limits: ReadLimits,
     pub(super) worker: String,
     pub(super) kill_tasks: InstanceKillTasks,
-    /// Expiry time of the instance lease. Afterwards, the tick sends no `KILL`: another worker may hold the lease.
+    /// Expiry time of the instance lease. After this time, the tick sends no `KILL` statements.
     pub(super) lease_end: Instant,
     pub(super) node: Node,
 }
@@ -77,7 +77,7 @@ impl KillTaskTick {
         }
     }
 
-    /// Returns the source of the process list and the sessions with reliable ages.
+    /// Returns the source of the process list and the sessions with reliable elapsed times.
     /// Returns `None` if the server's clock is unreliable. In this case, the tick kills no sessions.
     fn select_sessions_with_reliable_ages(
         &self,
@@ -94,7 +94,7 @@ impl KillTaskTick {
         if let Some(gap) = reason.filter(|_| changed && unchecked > 0) {
             warn!(
                 node.id = %self.node.id, sessions = unchecked, reason = gap.why, fix = gap.remedy,
-                "kill tasks spared sessions with unreliable ages"
+                "kill tasks spared sessions with unreliable elapsed times"
             );
         }
         if let Some(doubt) = doubt {
@@ -218,7 +218,7 @@ impl KillTaskTick {
 
 /// Returns true if the next tick would select the victim again after this kill outcome.
 ///
-/// For example, a session can use `SET TIMESTAMP` to increase its reported age while it is idle.
+/// For example, a session can use `SET TIMESTAMP` to increase its reported idle time.
 /// Clew detects an incorrect elapsed time of a session only when it tries to kill the session.
 fn would_be_selected_again(victim: &Session, outcome: &KillOutcome) -> bool {
     match outcome {
