@@ -146,7 +146,7 @@ impl WaitingStatement {
             let stage = self.tokens.get(2).and_then(Token::name).unwrap_or_default().to_ascii_uppercase();
             return match stage.as_str() {
                 "START" => Mode::BackupStart,
-                "FLUSH" => Mode::BackupWaitFlush,
+                "FLUSH" => Mode::BackupFlush,
                 "BLOCK_DDL" => Mode::BackupWaitDdl,
                 _ => Mode::BackupWaitCommit,
             };
@@ -258,6 +258,7 @@ mod tests {
             ("update t set a = 1", MetadataLockObjectKind::Backup, MetadataLockMode::BackupDml),
             ("commit", MetadataLockObjectKind::Backup, MetadataLockMode::BackupCommit),
             ("flush tables with read lock", MetadataLockObjectKind::Backup, MetadataLockMode::BackupFtwrl2),
+            ("backup stage flush", MetadataLockObjectKind::Backup, MetadataLockMode::BackupFlush),
             ("backup stage block_ddl", MetadataLockObjectKind::Backup, MetadataLockMode::BackupWaitDdl),
             ("do get_lock('x', 5)", MetadataLockObjectKind::UserLock, MetadataLockMode::SharedNoWrite),
         ] {
