@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod command_lines;
+mod named_tests;
 
 use std::path::Path;
 
