@@ -41,7 +41,33 @@ impl LockSnapshot {
     /// Returns true if lock waits may be missing because of a limitation that does not concern transactions.
     #[must_use]
     pub fn hides_waits(&self) -> bool {
-        !self.limitations.iter().all(concerns_transactions)
+        self.limitations.iter().any(|limitation| hides_lock_waits(limitation.kind))
+    }
+}
+
+fn hides_lock_waits(kind: LimitationKind) -> bool {
+    match kind {
+        LimitationKind::OnlyOwnSessions
+        | LimitationKind::NoPerformanceSchema
+        | LimitationKind::NoMetadataLocks
+        | LimitationKind::NoRowLocks
+        | LimitationKind::SessionsTruncated
+        | LimitationKind::LostMetadataLocks
+        | LimitationKind::LostThreads
+        | LimitationKind::SettingRefused => true,
+        LimitationKind::NoTransactions
+        | LimitationKind::PartOfTransactions
+        | LimitationKind::StatementsTruncated
+        | LimitationKind::NoKill
+        | LimitationKind::NoLastStatements
+        | LimitationKind::NoPreparedNames
+        | LimitationKind::NoStatementDigests
+        | LimitationKind::NoProgramNames
+        | LimitationKind::Indirect
+        | LimitationKind::UnreliableAges
+        | LimitationKind::LostStatements
+        | LimitationKind::LostConnectAttributes
+        | LimitationKind::StatementNotKilled => false,
     }
 }
 
@@ -146,4 +172,19 @@ pub struct MetadataLock {
     pub status: LockStatus,
     /// Owner's session id, or `None` if the owner has no session, such as a prepared XA transaction.
     pub session: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_limitations_of_lock_data_hide_waits() {
+        let hides = |kind| {
+            let limitation = Limitation { kind, what: String::new(), why: String::new(), remedy: None };
+            LockSnapshot { limitations: vec![limitation], ..LockSnapshot::default() }.hides_waits()
+        };
+        assert!(hides(LimitationKind::NoMetadataLocks) && hides(LimitationKind::LostThreads));
+        assert!(!hides(LimitationKind::StatementNotKilled) && !hides(LimitationKind::NoTransactions));
+    }
 }
