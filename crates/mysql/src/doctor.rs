@@ -9,6 +9,8 @@ use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::{failure, lost_instrumentation, privileges, process_list, statement_ages, statements};
 
+const COMPLETE_INSTRUMENTATION: &str = "complete instrumentation";
+
 /// Result of one of the checks in [`diagnose_node`].
 #[derive(Debug, Clone, Serialize)]
 pub struct CheckResult {
@@ -125,11 +127,20 @@ async fn run_diagnostic_checks(connection: &mut Connection, account: &str) -> Re
         losses = lost_instrumentation::detect_lost_instrumentation(connection).await?;
     }
     losses.append(&mut connection.limitations);
-    if losses.is_empty() {
-        checks.push(build_check_result("complete instrumentation", Ok(())));
+    if losses.iter().all(|loss| check_name(loss.kind) != COMPLETE_INSTRUMENTATION) {
+        checks.push(build_check_result(COMPLETE_INSTRUMENTATION, Ok(())));
     }
-    checks.extend(losses.into_iter().map(|loss| build_check_result("complete instrumentation", Err(loss))));
+    checks.extend(losses.into_iter().map(|loss| build_check_result(check_name(loss.kind), Err(loss))));
     Ok(checks)
+}
+
+/// Returns the name of the check that failed because of a limitation of the connection or of performance_schema.
+fn check_name(kind: LimitationKind) -> &'static str {
+    match kind {
+        LimitationKind::SettingRefused => "session variables",
+        LimitationKind::StatementNotKilled => "no abandoned statement",
+        _ => COMPLETE_INSTRUMENTATION,
+    }
 }
 
 fn build_check_result(what: &'static str, outcome: Result<(), Limitation>) -> CheckResult {
