@@ -7,14 +7,14 @@ import { type MessageKey, useTranslation } from "../../i18n/translate.ts";
 
 const OUTCOME_CLASSES: Record<string, string> = { would_kill: "tag", killed: "tag on", gone: "tag", rolling_back: "tag warn", ending: "tag warn", refused: "tag warn", failed: "tag bad" };
 
-/** Totals of a preview, or of executed kills if `effect` is set. `rollsBack` is set if transactions end and not only statements. */
+/** Totals of executed kills, or of a preview if `effect` is undefined. `rollsBack` is set if transactions end and not only statements. */
 export function KillSums({ results, rollsBack, effect }: { results: readonly KillResult[]; rollsBack: boolean; effect?: KillEffectView | null }) {
   const t = useTranslation();
   const killed = results.filter(({ outcome }) => outcome === "would_kill" || outcome === "killed" || outcome === "rolling_back" || outcome === "ending");
   const rows = killed.reduce((sum, { session }) => sum + (session?.transaction?.rows_modified ?? 0), 0);
   const frees = new Set(killed.flatMap((one) => one.session?.frees ?? [])).size;
   const spared = results.length - killed.length;
-  const preview = results.some(({ outcome }) => outcome === "would_kill");
+  const preview = effect === undefined;
   const sums: [MessageKey, number, boolean][] = [
     [preview ? "sum.victims" : "sum.killed", killed.length, preview && killed.length > 0],
     ["sum.spared", spared, false],

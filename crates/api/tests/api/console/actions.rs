@@ -53,8 +53,9 @@ async fn blocker_is_shown_and_killed(flavor: Flavor) {
     let (user, host) = (&idle["user"], &idle["host"]);
     let chosen = json!({ "id": blocker, "user": user, "host": host, "server": locks["server"] });
     let other_server = json!({ "id": blocker, "user": user, "host": host, "server": "another@1" });
-    let gone = kill(&server, &json!({ "sessions": [other_server], "what": "connection" })).await.expect_status(200);
-    assert_eq!(gone["sessions"][0]["outcome"], "gone", "{gone}");
+    let refused = kill(&server, &json!({ "sessions": [other_server], "what": "connection" })).await.expect_status(200);
+    assert_eq!(refused["sessions"][0]["outcome"], "refused", "{refused}");
+    assert!(refused["sessions"][0]["message"].as_str().unwrap().contains("kill on the server itself"), "{refused}");
     let preview =
         kill(&server, &json!({ "sessions": [chosen], "what": "connection", "preview": true })).await.expect_status(200);
     let seen = &preview["sessions"][0];
