@@ -53,7 +53,7 @@ export async function withPage(options, run) {
   }
 }
 
-export const nodePath = (view, query = "") => `/instances/${stage.instance}/nodes/${stage.node}/${view}${query}`;
+export const nodePath = (view, query = "", { instance, node } = stage) => `/instances/${instance}/nodes/${node}/${view}${query}`;
 
 /** Fills in and submits the sign-in form. */
 export async function signIn(page, user = stage.user, password = stage.password) {

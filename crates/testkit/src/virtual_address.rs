@@ -46,7 +46,12 @@ impl VirtualAddress {
 
     /// Closes all open connections and forwards new connections to the server at `backend`.
     pub fn fail_over_to(&self, backend: SocketAddr) {
-        self.backends.send_replace(vec![backend]);
+        self.distribute_to(vec![backend]);
+    }
+
+    /// Closes all open connections and distributes new connections round-robin, starting with the first backend.
+    pub fn distribute_to(&self, backends: Vec<SocketAddr>) {
+        self.backends.send_replace(backends);
     }
 }
 
@@ -56,16 +61,19 @@ impl Drop for VirtualAddress {
     }
 }
 
-async fn accept_connections(listener: TcpListener, backends: watch::Receiver<Vec<SocketAddr>>) {
+async fn accept_connections(listener: TcpListener, mut backends: watch::Receiver<Vec<SocketAddr>>) {
     let mut forwarding = JoinSet::new();
     let mut accepted = 0_usize;
     while let Ok((client, _)) = listener.accept().await {
-        let mut moved = backends.clone();
         let backend = {
-            let backends = moved.borrow_and_update();
+            let backends = backends.borrow_and_update();
+            if backends.has_changed() {
+                accepted = 0;
+            }
             accepted.checked_rem(backends.len()).and_then(|turn| backends.get(turn).copied())
         };
         accepted = accepted.wrapping_add(1);
+        let mut moved = backends.clone();
         forwarding.spawn(async move {
             // The client detects the end of a connection, so the result is ignored.
             tokio::select! {

@@ -105,12 +105,17 @@ async fn virtual_address_fails_over_and_balances() {
     assert_eq!(id_and_port(&mut after).await.1, second.port());
 
     let balancer = VirtualAddress::start_load_balancer(vec![address(&first), address(&second)]).await.unwrap();
-    let mut ports = Vec::new();
-    for _ in 0..4 {
-        let mut connection = Conn::new(options(balancer.address())).await.unwrap();
-        ports.push(id_and_port(&mut connection).await.1);
-    }
-    assert_eq!(ports, [first.port(), second.port(), first.port(), second.port()]);
+    let connect = async |count: usize| {
+        let mut ports = Vec::new();
+        for _ in 0..count {
+            let mut connection = Conn::new(options(balancer.address())).await.unwrap();
+            ports.push(id_and_port(&mut connection).await.1);
+        }
+        ports
+    };
+    assert_eq!(connect(3).await, [first.port(), second.port(), first.port()]);
+    balancer.distribute_to(vec![address(&first), address(&second)]);
+    assert_eq!(connect(3).await, [first.port(), second.port(), first.port()], "starts with the first backend");
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod backend;
 #[path = "../service/harness.rs"]
 #[allow(dead_code, reason = "used entirely by the tests of the service")]
 mod harness;
+mod load_balancer;
 mod stage;
 
 use clew_testkit::Flavor;
@@ -38,6 +39,16 @@ async fn locks_of_a_mariadb_server() {
 #[tokio::test]
 async fn locks_of_a_mysql_server() {
     stage::run("locks", Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn kill_safety_on_a_mariadb_server() {
+    stage::run("kill-safety", Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn kill_safety_on_a_mysql_server() {
+    stage::run("kill-safety", Flavor::MySql).await;
 }
 
 #[tokio::test]

@@ -9,9 +9,11 @@ use std::time::Duration;
 use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions};
 use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
+use sqlx::Connection;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use crate::harness::{CLEW, Home, RegisteredInstance, StartedProcesses};
+use crate::load_balancer::LoadBalancer;
 
 /// Number of lines from the service log in the message of a failed test.
 const LOG_TAIL_LINES: usize = 20;
@@ -47,6 +49,7 @@ pub(crate) async fn run(suite: &str, flavor: Flavor) {
 
 struct Stage {
     server: Server,
+    load_balancer: Option<LoadBalancer>,
     home: Home,
     added: RegisteredInstance,
     /// Address of the service. A restart keeps the address.
@@ -64,7 +67,15 @@ impl Stage {
         let home = Home::new().await;
         let added = home.add_instance(&[&server.url()]);
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut stage = Self { server, home, added, address: unknown, processes: None, sessions: BTreeMap::new() };
+        let mut stage = Self {
+            server,
+            load_balancer: None,
+            home,
+            added,
+            address: unknown,
+            processes: None,
+            sessions: BTreeMap::new(),
+        };
         stage.start();
         stage
     }
@@ -96,7 +107,14 @@ impl Stage {
         match text("command") {
             "start_session" => json!({ "id": self.start_session(text("user"), text("sql")).await }),
             "create_lock_chain" => json!({ "ids": self.create_lock_chain().await }),
-            "session_state" => self.session_state(command["id"].as_u64().unwrap()).await,
+            "create_lock_queue" => self.create_lock_queue(command["waiters"].as_u64().unwrap()).await,
+            "session_state" => {
+                let server = match text("server") {
+                    "second" => self.load_balancer.as_ref().unwrap().second_server(),
+                    _ => &self.server,
+                };
+                session_state(server, command["id"].as_u64().unwrap()).await
+            }
             "end_session" => {
                 let id = command["id"].as_u64().unwrap();
                 self.sessions.remove(&id);
@@ -109,6 +127,26 @@ impl Stage {
                     // Some sessions have already terminated.
                     let _ = self.root(&format!("KILL {id}")).await;
                 }
+                json!({})
+            }
+            "register_account" => self.register_account(text("user"), text("password")).await,
+            "change_account" => {
+                self.server.run(&[&format!("ALTER USER {}@'%' {}", text("user"), text("change"))]).await.unwrap();
+                json!({})
+            }
+            "refused_logins" => json!({ "count": self.count_refused_logins().await }),
+            "extend_login_backoff" => {
+                self.extend_login_backoff(text("node")).await;
+                json!({})
+            }
+            "set_node" => {
+                let url = self.account_url(text("user"), text("password"));
+                self.run_clew(&["instance", "set-node", text("instance"), "--url", &url]).await
+            }
+            "check_instance" => self.run_clew(&["instance", "check", text("instance")]).await,
+            "start_load_balancer" => self.start_load_balancer().await,
+            "route_connections" => {
+                self.load_balancer.as_ref().unwrap().distribute_to(&command["servers"]);
                 json!({})
             }
             "stop_clew" => {
@@ -150,6 +188,40 @@ impl Stage {
     /// Starts three sessions: the second waits for the first, and the third waits for the second.
     /// Returns the session ids. The root blocker is the first.
     async fn create_lock_chain(&mut self) -> [u64; 3] {
+        self.create_locked_table().await;
+        let [mut root, mut middle, mut last] = [self.open("app").await, self.open("app").await, self.open("web").await];
+        for (session, row) in [(&mut root, 1), (&mut middle, 2)] {
+            session.execute("BEGIN").await.unwrap();
+            session.execute(&update_row(row)).await.unwrap();
+        }
+        middle.send_statement(update_row(1).as_bytes()).await.unwrap();
+        self.await_lock_waits(1).await;
+        last.send_statement(update_row(2).as_bytes()).await.unwrap();
+        self.await_lock_waits(2).await;
+        let ids = [root.id, middle.id, last.id];
+        for session in [root, middle, last] {
+            self.sessions.insert(session.id, session);
+        }
+        ids
+    }
+
+    /// Starts a session that holds a row lock and is then idle, and sessions that wait for the lock.
+    async fn create_lock_queue(&mut self, waiters: u64) -> Value {
+        self.create_locked_table().await;
+        let mut blocker = self.open("app").await;
+        blocker.execute("BEGIN").await.unwrap();
+        blocker.execute(&update_row(1)).await.unwrap();
+        let blocker_id = blocker.id;
+        self.sessions.insert(blocker_id, blocker);
+        let mut ids = Vec::new();
+        for _ in 0..waiters {
+            ids.push(self.start_session("web", &update_row(1)).await);
+        }
+        self.await_lock_waits(waiters).await;
+        json!({ "blocker": blocker_id, "waiters": ids })
+    }
+
+    async fn create_locked_table(&self) {
         let table = [
             // The sleep is longer than the test.
             "SET GLOBAL innodb_lock_wait_timeout = 3600",
@@ -164,21 +236,6 @@ impl Stage {
             }
         });
         self.server.run(&table.each_ref().map(String::as_str)).await.unwrap();
-        let update = |id: u8| format!("UPDATE shop.tree_of_three SET v = v + 1 WHERE id = {id}");
-        let [mut root, mut middle, mut last] = [self.open("app").await, self.open("app").await, self.open("web").await];
-        for (session, row) in [(&mut root, 1), (&mut middle, 2)] {
-            session.execute("BEGIN").await.unwrap();
-            session.execute(&update(row)).await.unwrap();
-        }
-        middle.send_statement(update(1).as_bytes()).await.unwrap();
-        self.await_lock_waits(1).await;
-        last.send_statement(update(2).as_bytes()).await.unwrap();
-        self.await_lock_waits(2).await;
-        let ids = [root.id, middle.id, last.id];
-        for session in [root, middle, last] {
-            self.sessions.insert(session.id, session);
-        }
-        ids
     }
 
     async fn await_lock_waits(&self, waiting: u64) {
@@ -194,26 +251,82 @@ impl Stage {
             .unwrap_or_else(|_| panic!("timeout waiting for {waiting} lock waits"));
     }
 
-    async fn session_state(&self, id: u64) -> Value {
-        let command =
-            format!("SELECT command FROM information_schema.processlist WHERE id = {id} AND command <> 'Killed'");
-        let command = self.root(&command).await;
-        json!({ "alive": command.is_some(), "command": command })
-    }
-
     /// Runs a statement as root. Returns the first value of the result.
     async fn root(&self, sql: &str) -> Option<Value> {
+        query_as_root(&self.server, sql).await
+    }
+
+    /// Creates a database account, and registers an instance whose only node logs in with the account.
+    async fn register_account(&self, user: &str, password: &str) -> Value {
+        let create = format!("CREATE USER {user}@'%' IDENTIFIED BY '{password}'");
+        self.server.run(&[&create, &format!("GRANT ALL ON *.* TO {user}@'%'")]).await.unwrap();
+        describe_instance(&self.home.add_named_instance(user, &[&self.account_url(user, password)]))
+    }
+
+    fn account_url(&self, user: &str, password: &str) -> String {
+        // MySQL's default authentication plugin sends the password only over TLS.
+        let tls = if self.server.flavor() == Flavor::MySql { "required" } else { "off" };
+        format!("{}?tls={tls}", self.server.url_for_account(user, password))
+    }
+
+    /// Returns the number of failed logins since the start of the server.
+    async fn count_refused_logins(&self) -> u64 {
         let mut root = self.server.connect().await.unwrap();
-        let value = root.query_first::<mysql_async::Value, _>(sql).await;
+        let row: Option<(String, u64)> = root.query_first("SHOW GLOBAL STATUS LIKE 'Aborted_connects'").await.unwrap();
         root.disconnect().await.unwrap();
-        match value.ok()?? {
-            mysql_async::Value::Bytes(bytes) => {
-                let text = String::from_utf8(bytes).unwrap();
-                Some(text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number)))
-            }
-            mysql_async::Value::Int(number) => Some(json!(number)),
-            mysql_async::Value::UInt(number) => Some(json!(number)),
-            _ => None,
+        row.unwrap().1
+    }
+
+    /// Postpones the next automatic login to a node, so that the backoff does not expire during the test.
+    async fn extend_login_backoff(&self, node: &str) {
+        let mut metadata = self.home.metadata().await;
+        let update = sqlx::query("UPDATE login_backoffs SET retry_at = retry_at + 3600000 WHERE node_id = $1");
+        assert_eq!(update.bind(node).execute(&mut metadata).await.unwrap().rows_affected(), 1);
+        metadata.close().await.unwrap();
+    }
+
+    /// Runs a command of `clew` to completion. Returns the exit code.
+    async fn run_clew(&self, arguments: &[&str]) -> Value {
+        let output = tokio::process::Command::from(self.home.clew()).args(arguments).output().await.unwrap();
+        json!({ "code": output.status.code(), "stdout": String::from_utf8_lossy(&output.stdout) })
+    }
+
+    /// Starts a second server and a load balancer, and registers the address of the load balancer as an instance.
+    async fn start_load_balancer(&mut self) -> Value {
+        let load_balancer = LoadBalancer::start(&self.server).await;
+        let mut registered = describe_instance(&self.home.add_named_instance("balanced", &[&load_balancer.url()]));
+        registered["session_of_second_server"] = json!(load_balancer.session_id());
+        self.load_balancer = Some(load_balancer);
+        registered
+    }
+}
+
+fn update_row(id: u8) -> String {
+    format!("UPDATE shop.tree_of_three SET v = v + 1 WHERE id = {id}")
+}
+
+fn describe_instance(added: &RegisteredInstance) -> Value {
+    json!({ "instance": added.instance, "node": added.nodes[0] })
+}
+
+async fn session_state(server: &Server, id: u64) -> Value {
+    let command = format!("SELECT command FROM information_schema.processlist WHERE id = {id} AND command <> 'Killed'");
+    let command = query_as_root(server, &command).await;
+    json!({ "alive": command.is_some(), "command": command })
+}
+
+/// Runs a statement as root. Returns the first value of the result.
+async fn query_as_root(server: &Server, sql: &str) -> Option<Value> {
+    let mut root = server.connect().await.unwrap();
+    let value = root.query_first::<mysql_async::Value, _>(sql).await;
+    root.disconnect().await.unwrap();
+    match value.ok()?? {
+        mysql_async::Value::Bytes(bytes) => {
+            let text = String::from_utf8(bytes).unwrap();
+            Some(text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number)))
         }
+        mysql_async::Value::Int(number) => Some(json!(number)),
+        mysql_async::Value::UInt(number) => Some(json!(number)),
+        _ => None,
     }
 }

@@ -78,10 +78,15 @@ impl Home {
         self.credentials[name].as_str().unwrap().to_owned()
     }
 
-    /// Registers an instance. The first node is the master.
+    /// Registers an instance named `test`. The first node is the master.
     pub(crate) fn add_instance(&self, urls: &[&str]) -> RegisteredInstance {
+        self.add_named_instance("test", urls)
+    }
+
+    /// Registers an instance. The first node is the master.
+    pub(crate) fn add_named_instance(&self, name: &str, urls: &[&str]) -> RegisteredInstance {
         let mut command = self.clew();
-        command.args(["instance", "add", "--name", "test", "--format", "json", "--data-dir"]).arg(self.dir());
+        command.args(["instance", "add", "--name", name, "--format", "json", "--data-dir"]).arg(self.dir());
         command.env("CLEW_DB_PASSWORD", "");
         for url in urls {
             command.args(["--node", url]);
