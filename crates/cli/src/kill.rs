@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use clew_diagnose::{ProtectedAccounts, is_internal_session};
+use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, NodeUrl, Session};
 use clew_mysql::{
     KillBaseline, KillEffect, KillRefusal, KillTarget, ProcessListSource, ReadLimits, SessionLookupResult, Victim,
@@ -92,9 +92,10 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     let mut seen = HashSet::new();
     let ids: Vec<u64> = arguments.ids.iter().copied().filter(|id| seen.insert(*id)).collect();
 
-    let SessionLookupResult { read, sessions } = find_sessions(&node, &ids, &limits).await?;
+    let found = find_sessions(&node, &ids, &limits).await?;
+    reject_unkillable_sessions(&found, kind, &protected)?;
+    let SessionLookupResult { read, sessions, .. } = found;
     let mut selected = SelectedSessions::new(ids.clone(), sessions);
-    reject_unkillable_sessions(&selected.sessions, kind, &protected)?;
     // With `--yes`, no preview is shown, which spares an overloaded server the additional reads.
     if !arguments.confirmation.skips_prompt() {
         selected.impact = Some(estimate_kill_impact(&node, &selected.sessions, &limits).await);
@@ -173,33 +174,27 @@ async fn kill_sessions(
     Ok(kill_victims(node, &victims, kind, protected, limits).await?)
 }
 
-/// Returns an error if any of `sessions` must not be killed.
+/// Returns an error if any of the sessions must not be killed.
 fn reject_unkillable_sessions(
-    sessions: &[Session],
+    found: &SessionLookupResult,
     kind: KillTarget,
     protected: &ProtectedAccounts,
 ) -> Result<(), CliError> {
-    let refusal = |session: &Session| {
-        if is_internal_session(session) {
-            Some(KillRefusal::Internal)
-        } else if protected.is_protected(&session.user) {
-            Some(KillRefusal::Protected { user: clew_diagnose::terminal::bytes_to_single_line(&session.user) })
-        } else if kind == KillTarget::Query && session.command.eq_ignore_ascii_case(b"Sleep") {
-            Some(KillRefusal::Idle)
-        } else {
-            None
-        }
-    };
-    let refused: Vec<(u64, KillRefusal)> =
-        sessions.iter().filter_map(|session| Some((session.id, refusal(session)?))).collect();
+    let refusal = |session: &Session| Some((session.id, found.predict_refusal(session, kind, protected)?));
+    let refused: Vec<(u64, KillRefusal)> = found.sessions.iter().filter_map(refusal).collect();
     if refused.is_empty() {
         return Ok(());
     }
     let reasons: Vec<String> =
         refused.iter().map(|(id, why)| format!("session {id} cannot be killed: {why}")).collect();
     let error = CliError::new_refusal(format!("{}; nothing was killed", reasons.join("; ")));
-    let idle = refused.iter().any(|(_, why)| *why == KillRefusal::Idle);
-    let hint =
-        if idle { "omit --query to kill the session itself, or omit the session id" } else { "omit the session id" };
+    let has = |refusal: KillRefusal| refused.iter().any(|(_, why)| *why == refusal);
+    let hint = if has(KillRefusal::Proxied) {
+        "use the address of the server itself"
+    } else if has(KillRefusal::Idle) {
+        "omit --query to kill the session itself, or omit the session id"
+    } else {
+        "omit the session id"
+    };
     Err(error.with_suggested_fix(hint))
 }

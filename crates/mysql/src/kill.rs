@@ -157,7 +157,7 @@ mod tests {
             let server = Server::start(flavor, &options).await.unwrap();
             let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
             let mut own = Connection::open(&node, &limits).await.unwrap();
-            let SessionLookupResult { read, sessions } = find_sessions(&node, &[own.id], &limits).await.unwrap();
+            let SessionLookupResult { read, sessions, .. } = find_sessions(&node, &[own.id], &limits).await.unwrap();
             let victim = Victim::for_session(&sessions[0], &read);
             for kind in [KillTarget::Connection, KillTarget::Query] {
                 let outcome =

@@ -124,7 +124,10 @@ pub(crate) async fn kill_sessions(
     let masked = target.masks_statements_for(&service, &caller);
     let found =
         service.read_node(&target.node, async |limits| find_sessions(&target.node.url, &ids, &limits).await).await?;
-    let SessionLookupResult { read, sessions } = found;
+    let protected = service.kills.protected_accounts();
+    let refusal = |session: &Session| Some((session.id, found.predict_refusal(session, request.kind, protected)?));
+    let mut refusals: HashMap<u64, KillRefusal> = found.sessions.iter().filter_map(refusal).collect();
+    let SessionLookupResult { read, sessions, .. } = found;
     let found: HashMap<u64, Session> = sessions.into_iter().map(|session| (session.id, session)).collect();
     // Compare the sessions with the request first, because reading the impact and killing the sessions can be slow.
     let age = i64::try_from(read.at.elapsed().as_secs()).unwrap_or_default();
@@ -168,9 +171,7 @@ pub(crate) async fn kill_sessions(
         let (outcome, message) = match (skip_reasons.remove(&selected.id), outcomes.remove(&selected.id), current) {
             (Some(outcome), ..) => outcome,
             (None, Some(outcome), _) => describe_kill_outcome(&outcome),
-            (None, None, Some(current)) => {
-                preview::predict_kill_outcome(current, request.kind, service.kills.protected_accounts())
-            }
+            (None, None, Some(current)) => preview::predict_kill_outcome(refusals.remove(&current.id), request.kind),
             // Unreachable, because every matching session has an outcome.
             (None, None, None) => describe_kill_outcome(&KillOutcome::AlreadyGone),
         };

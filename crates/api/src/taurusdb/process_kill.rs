@@ -101,7 +101,7 @@ async fn kill_existing_sessions(
     limits: ReadLimits,
 ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
     let start = Instant::now();
-    let SessionLookupResult { read, sessions } =
+    let SessionLookupResult { read, sessions, .. } =
         find_sessions(&target.node.url, &request.ids, &limits).await.map_err(KillError::Node)?;
     if service.session_list_servers().has_server_changed(&caller.principal.user_id, &target.node.id, &read.server) {
         let refused = |session: &Session| (session.id, KillOutcome::Refused(Reason::AnotherServer));

@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clew_testkit::{ClientCharset, Flavor, RawSession, Scenario, Server, ServerOptions, VirtualAddress};
+use clew_testkit::{
+    ClientCharset, ConnectionIdRewrite, Flavor, RawSession, RewriteRules, RewritingProxy, Scenario, Server,
+    ServerOptions, VirtualAddress,
+};
 use mysql_async::prelude::Queryable;
 use serde_json::Value;
 
@@ -230,6 +233,21 @@ async fn kill_behind_a_balancer_is_refused_on_a_server() {
         for (server, victim) in [&first, &second].into_iter().zip(&victims) {
             assert_eq!(running_statement(server, victim.id).await, Some(Some(LONG_STATEMENT.to_owned())), "{flavor}");
         }
+    }
+}
+
+#[tokio::test]
+async fn kill_through_a_proxy_is_refused_before_the_confirmation_on_a_server() {
+    for flavor in Flavor::ALL {
+        let server = start_server(flavor).await;
+        let victim = start_busy_session(&server, "app", LONG_STATEMENT).await;
+        let rewrite = RewriteRules { greeting_id: ConnectionIdRewrite::From(7000), ..RewriteRules::default() };
+        let proxy = RewritingProxy::start(([127, 0, 0, 1], server.port()).into(), rewrite).await.unwrap();
+        for confirmation in ["--dry-run", "--yes"] {
+            let refused = run(&["kill", &proxy.url("root"), &victim.id.to_string(), confirmation]).await;
+            refused.assert_refused(&["through a proxy", "fix: use the address of the server itself"]);
+        }
+        assert_eq!(running_statement(&server, victim.id).await, Some(Some(LONG_STATEMENT.to_owned())), "{flavor}");
     }
 }
 

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::client::Error;
-use clew_diagnose::is_internal_session;
+use clew_diagnose::{ProtectedAccounts, is_internal_session, to_valid_utf8};
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Session};
 use tokio::time::timeout;
 
-use super::KillTarget;
 use super::rollback_state::{RollbackState, read_rollback_states};
 use super::user_sessions::UserSessions;
-use super::victim::{MAX_COMPARED_STATEMENT_BYTES, MAX_VICTIM_ROW_BYTES, ProcessListSource};
+use super::victim::{MAX_COMPARED_STATEMENT_BYTES, MAX_VICTIM_ROW_BYTES, ProcessListSource, is_idle};
+use super::{KillRefusal, KillTarget};
 use crate::connection::Connection;
 use crate::connection_limit::ConnectionPurpose;
 use crate::flavor::Flavor;
@@ -29,6 +29,33 @@ pub struct SessionLookupResult {
     pub read: ProcessListSource,
     /// Sessions with the requested ids. Each statement is truncated to 64 KiB.
     pub sessions: Vec<Session>,
+    own: HashSet<u64>,
+    is_direct: bool,
+}
+
+impl SessionLookupResult {
+    /// Returns the reason why Clew would refuse to kill `session`, if the process list shows a reason.
+    #[must_use]
+    pub fn predict_refusal(
+        &self,
+        session: &Session,
+        target: KillTarget,
+        protected: &ProtectedAccounts,
+    ) -> Option<KillRefusal> {
+        if !self.is_direct {
+            Some(KillRefusal::Proxied)
+        } else if is_internal_session(session) {
+            Some(KillRefusal::Internal)
+        } else if self.own.contains(&session.id) {
+            Some(KillRefusal::OwnSession)
+        } else if protected.is_protected(&session.user) {
+            Some(KillRefusal::Protected { user: to_valid_utf8(&session.user) })
+        } else if target == KillTarget::Query && is_idle(session) {
+            Some(KillRefusal::Idle)
+        } else {
+            None
+        }
+    }
 }
 
 /// Reads the sessions with the given ids. Truncates each statement to 64 KiB.
@@ -41,14 +68,14 @@ pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> 
     run_with_timeout(node, limits, async {
         let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, limits).await?;
         let server = connection.read_server_instance().await?;
-        let (SessionList { sessions, .. }, _) =
+        let (SessionList { sessions, own, is_direct, .. }, _) =
             read_sessions_with_ages(&mut connection, AgeCheckScope::All, |session| ids.contains(&session.id)).await?;
         let read = build_process_list_source(server);
         if ids.iter().any(|id| sessions.iter().all(|session| session.id != *id)) {
             require_complete_process_list(&mut connection).await?;
         }
         connection.close().await;
-        Ok(SessionLookupResult { read, sessions })
+        Ok(SessionLookupResult { read, sessions, own, is_direct })
     })
     .await
 }

@@ -94,7 +94,7 @@ async fn applier_is_detected(flavor: Flavor) {
 async fn applier_is_not_killed(flavor: Flavor, options: &[&str]) {
     let (_source, replica, applier) = with_an_applier_in_a_trigger(flavor, options).await;
     let (node, limits): (NodeUrl, _) = (replica.url().parse().unwrap(), ReadLimits::default());
-    let SessionLookupResult { read, mut sessions } = find_sessions(&node, &[applier], &limits).await.unwrap();
+    let SessionLookupResult { read, mut sessions, .. } = find_sessions(&node, &[applier], &limits).await.unwrap();
     let session = sessions.pop().unwrap();
     assert_eq!(session.user, b"root", "{session:?}");
     let no_protected_accounts = ProtectedAccounts::new::<&str>([]);

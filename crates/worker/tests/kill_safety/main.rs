@@ -142,7 +142,7 @@ impl Test {
     async fn list_victims(&mut self) {
         let server = self.cluster.active;
         let ids: Vec<u64> = self.cluster.backends[server].sessions.iter().map(|session| session.raw.id).collect();
-        let SessionLookupResult { read, mut sessions } =
+        let SessionLookupResult { read, mut sessions, .. } =
             find_sessions(&self.cluster.node(), &ids, &limits()).await.unwrap();
         sessions.retain(|session| session.user == Role::Victim.user().as_bytes());
         self.lists.push(VictimList { read, sessions, server, run: self.cluster.run(server) });

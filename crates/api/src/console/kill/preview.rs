@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use clew_diagnose::KillRisk;
 use clew_diagnose::waits::{self, WaitGraph, WaitParticipant};
-use clew_diagnose::{KillRisk, ProtectedAccounts, is_internal_session, to_valid_utf8};
 use clew_model::{Language, LimitationKind, Node, Session, Transaction};
 use clew_mysql::{KillRefusal, KillTarget, read_kill_risks, read_lock_waits};
 use serde::Serialize;
@@ -94,22 +94,10 @@ impl KillImpact {
     }
 }
 
-/// Returns the name and message of the outcome that is expected from killing `current`.
-///
-/// The preview does not recognize Clew's own sessions, although Clew refuses to kill them.
-pub(super) fn predict_kill_outcome(
-    current: &Session,
-    kind: KillTarget,
-    protected: &ProtectedAccounts,
-) -> (&'static str, String) {
-    if is_internal_session(current) {
-        return describe_kill_refusal(KillRefusal::Internal);
-    }
-    if protected.is_protected(&current.user) {
-        return describe_kill_refusal(KillRefusal::Protected { user: to_valid_utf8(&current.user) });
-    }
-    if kind == KillTarget::Query && current.command.eq_ignore_ascii_case(b"Sleep") {
-        return describe_kill_refusal(KillRefusal::Idle);
+/// Returns the name and message of the expected outcome. `refusal` is the reason why Clew would refuse the kill.
+pub(super) fn predict_kill_outcome(refusal: Option<KillRefusal>, kind: KillTarget) -> (&'static str, String) {
+    if let Some(refusal) = refusal {
+        return describe_kill_refusal(refusal);
     }
     let message = match kind {
         KillTarget::Connection => {

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use clew_testkit::{Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy};
+use clew_testkit::{ConnectionIdRewrite, Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -235,6 +235,25 @@ async fn killed_statement_of_a_slow_server_is_reported_as_killed_on_mariadb() {
 #[tokio::test]
 async fn killed_statement_of_a_slow_server_is_reported_as_killed_on_mysql() {
     killed_statement_of_a_slow_server_is_reported_as_killed(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn preview_of_a_kill_through_a_proxy_shows_the_refusal() {
+    for flavor in Flavor::ALL {
+        let node = node(flavor).await;
+        let idle = session(&node).await;
+        let rewrite = RewriteRules { greeting_id: ConnectionIdRewrite::From(7000), ..RewriteRules::default() };
+        let proxy = RewritingProxy::start(address(&node), rewrite).await.unwrap();
+        let server = watching(&proxy.url("root")).await;
+        let body =
+            |preview: bool| json!({ "sessions": [selected_session(&idle)], "what": "connection", "preview": preview });
+        let (preview, killed) = (kill(&server, &body(true)).await, kill(&server, &body(false)).await);
+        for response in [&preview, &killed] {
+            let session = &response["sessions"][0];
+            assert_eq!(session["outcome"], "refused", "{flavor}: {response}");
+            assert!(session["message"].as_str().unwrap().contains("kill on the server itself"), "{flavor}: {response}");
+        }
+    }
 }
 
 async fn refused_login_of_a_preview_is_recorded(flavor: Flavor) {
