@@ -1,7 +1,7 @@
 //! Embeds the gzip-compressed web page (`web/dist`) in the binary.
 //! If `web/dist` contains no built page, the binary serves build instructions instead.
 //!
-//! Existing crates are not used: they embed files uncompressed or have a dependency with an unsuitable license.
+//! Existing crates for embedding files either do not compress them or depend on a crate with an unsuitable license.
 #![allow(clippy::print_stdout, reason = "it is how a build script talks to cargo")]
 
 use std::fmt::Write;
@@ -34,7 +34,6 @@ fn main() -> io::Result<()> {
     fs::write(out.join("page.rs"), generate_file_table_source(&paths))
 }
 
-/// Writes compressed copies of all files in `from` except source maps to `to`, and appends their paths to `paths`.
 fn compress_folder(from: &Path, to: &Path, prefix: &str, paths: &mut Vec<String>) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let from = entry?.path();
@@ -53,7 +52,6 @@ fn compress_folder(from: &Path, to: &Path, prefix: &str, paths: &mut Vec<String>
     Ok(())
 }
 
-/// Generates the Rust source code of a table with the path and the compressed contents of each file.
 fn generate_file_table_source(paths: &[String]) -> String {
     let mut table = String::from("&[\n");
     for path in paths {

@@ -6,8 +6,6 @@
 //! Read requests require [`Action::LIST_IDENTITIES`]; write requests require [`Action::MANAGE_IDENTITIES`].
 //! `MANAGE_IDENTITIES` effectively grants every permission in the domain because it allows attaching any policy.
 //! Only administrators can change an administrator's account.
-//!
-//! Callers with temporary credentials cannot create permanent objects; see [`Caller::require_permanent_credentials`].
 
 mod attachments;
 mod audit;
@@ -33,7 +31,6 @@ use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::query::truncate_text;
 
-/// Builds the administration API routes, which [`crate::routes`] adds to the router.
 pub(crate) fn administration_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(projects::list_projects, projects::create_project))
@@ -59,13 +56,11 @@ pub(crate) fn administration_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(audit::verify_audit))
 }
 
-/// Returns the caller's domain, or an error if the caller may not list the domain's identities.
 fn require_identity_read_permission<'a>(service: &AppState, caller: &'a Caller) -> Result<&'a DomainId, ApiError> {
     caller.require_domain_action(service, Action::LIST_IDENTITIES)?;
     Ok(&caller.principal.domain_id)
 }
 
-/// Returns the caller's domain and audit origin, or an error if the caller may not change identities.
 fn require_identity_write_permission<'a>(
     service: &AppState,
     caller: &'a Caller,
@@ -75,15 +70,14 @@ fn require_identity_write_permission<'a>(
     Ok((&caller.principal.domain_id, caller.audit_origin()))
 }
 
-/// Returns `true` if `id` is the caller's own user id and the caller's credentials are not scoped to a project.
+/// Returns `false` if the caller's credentials are scoped to a project.
 fn is_own_user_id(service: &AppState, caller: &Caller, id: &str) -> bool {
     let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
     id == caller.principal.user_id.as_str()
         && check_credential_scope(&caller.principal, Action::MANAGE_IDENTITIES, &resource).is_ok()
 }
 
-/// Returns an error if the caller is not an administrator.
-/// The check prevents a caller from gaining administrator privileges by changing an administrator's account.
+/// Prevents callers from gaining administrator privileges by changing an administrator's account.
 fn require_administrator(caller: &Caller) -> Result<(), ApiError> {
     if caller.principal.administrator {
         return Ok(());
@@ -91,13 +85,12 @@ fn require_administrator(caller: &Caller) -> Result<(), ApiError> {
     Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "administrators-only", Vec::new()))
 }
 
-/// Builds the error for an object that does not exist or belongs to another domain.
 fn not_found_error(target: &'static str, id: &str) -> ApiError {
     let arguments = vec![("target", target.to_owned()), ("id", truncate_text(id))];
     ApiError::with_detail(ErrorEntry::IAM_UNKNOWN, "iam-target", arguments)
 }
 
-/// Formats a Unix timestamp for responses under `/clew/v1`, such as `2026-11-24T08:00:00Z`.
+/// Formats a Unix timestamp as `2026-11-24T08:00:00Z`.
 fn format_timestamp(seconds: i64) -> String {
     Timestamp::from_second(seconds).unwrap_or_default().to_string()
 }

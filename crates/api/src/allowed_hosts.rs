@@ -27,7 +27,6 @@ impl AllowedHosts {
         hosts.iter().map(host).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Returns an error if the request's host is not allowed.
     /// The host in an absolute request URI takes precedence over the `Host` header (RFC 9112, section 3.2.2).
     pub(crate) fn check_host_allowed(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
         if self.0.is_empty() {
@@ -49,7 +48,6 @@ impl AllowedHosts {
     }
 }
 
-/// Converts a host name to lowercase and strips the trailing dot.
 fn normalize_host(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }

@@ -1,6 +1,4 @@
-//! Records audit events for requests (such as sign-ins, session collections and downloads), including refused requests.
-//!
-//! For repeated refusals, only the number of refusals is recorded; see the `repeated_refusals` module.
+//! Records audit events for requests, including refused requests.
 //!
 //! The server records a request's audit event before it sends the response.
 //! If the audit event cannot be recorded, the server returns an internal error instead of the response.
@@ -30,8 +28,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 /// Audit event fields that the request handler can set. Clones share the same fields.
-///
-/// Request handlers get the audit context from the request's extensions.
 #[derive(Debug, Clone)]
 pub(crate) struct AuditContext(Arc<Mutex<AuditFields>>);
 
@@ -39,14 +35,12 @@ pub(crate) struct AuditContext(Arc<Mutex<AuditFields>>);
 struct AuditFields {
     origin: Origin,
     domain_id: Option<DomainId>,
-    /// Overrides the route's operation name in the audit event.
     operation: Option<&'static str>,
     target: Option<String>,
     detail: Map<String, Value>,
 }
 
 impl AuditContext {
-    /// Creates the audit context of a request before the caller is authenticated.
     pub(crate) fn new(peer: Option<IpAddr>, request_id: &str) -> Self {
         let actor = Actor::Anonymous { claimed: String::new() };
         let origin = Origin { actor, peer, request_id: request_id.to_owned() };
@@ -59,40 +53,34 @@ impl AuditContext {
         })))
     }
 
-    /// Sets the unverified identity that the caller claims.
     pub(crate) fn set_claimed_identity(&self, claimed: &str) {
         self.audit_fields_guard().origin.actor = Actor::Anonymous { claimed: truncate_text(claimed) };
     }
 
-    /// Sets the domain whose audit log receives the audit event, even if authentication fails later.
     pub(crate) fn set_domain(&self, domain: &DomainId) {
         self.audit_fields_guard().domain_id = Some(domain.clone());
     }
 
-    /// Sets the authenticated user as the actor of the audit event.
     pub(crate) fn set_actor(&self, user: &User) {
         self.set_domain(&user.domain_id);
         self.audit_fields_guard().origin.actor =
             Actor::User { id: user.id.clone(), name: user.name.clone(), domain_id: user.domain_id.clone() };
     }
 
-    /// Overrides the route's operation name in the audit event, for example if the request only previews an operation.
     pub(crate) fn set_operation(&self, operation: &'static str) {
         self.audit_fields_guard().operation = Some(operation);
     }
 
-    /// Sets the audit event's target. If no target is set, the last id in the request path is used.
+    /// If no target is set, the audit event contains the last id in the request path.
     pub(crate) fn set_target(&self, target: impl Into<String>) {
         self.audit_fields_guard().target = Some(target.into());
     }
 
-    /// Adds a detail field to the audit event.
     /// The value must not contain secrets: for SQL statements, pass the statement's template instead of its text.
     pub(crate) fn add_detail(&self, name: &str, value: impl Into<Value>) {
         self.audit_fields_guard().detail.insert(name.to_owned(), value.into());
     }
 
-    /// Returns the request id, which is also sent in the `X-Request-Id` response header.
     pub(crate) fn request_id(&self) -> String {
         self.audit_fields_guard().origin.request_id.clone()
     }
@@ -102,14 +90,10 @@ impl AuditContext {
     }
 }
 
-/// Cancellation token that is cancelled when the client disconnects.
-///
-/// [`run_and_audit_request`] adds the token to the extensions of every audited request that has a `Prefer` header.
-/// Without this cancellation token, a long poll would continue after the client closed the connection.
+/// Cancelled when the client disconnects, so that a long poll does not outlive its connection.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientDisconnectToken(pub(crate) CancellationToken);
 
-/// Runs the request handler and records an audit event for the response.
 pub(crate) async fn run_and_audit_request<F>(
     service: AppState,
     trail: AuditContext,
@@ -156,7 +140,6 @@ where
     DetachOnDrop::new(work).await
 }
 
-/// Builds the audit event for a request and its response. Returns `None` if no audit event is required.
 fn build_audit_event(
     operation: &Operation,
     trail: &AuditContext,

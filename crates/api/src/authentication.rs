@@ -28,10 +28,8 @@ use crate::iam::auth_attempts::{self, FailureCounterKey};
 use crate::iam::security_token;
 use crate::{ApiSettings, AppState, limits};
 
-/// Request header that contains a temporary access key's security token.
 const SECURITY_TOKEN_HEADER: &str = "x-security-token";
 
-/// Authenticates the request, reads its body, adds a [`Caller`] extension and calls the handler.
 pub(crate) async fn authenticate_request(
     service: &AppState,
     request: Request,
@@ -67,21 +65,16 @@ pub(crate) async fn authenticate_request(
     Ok(next.run(Request::from_parts(parts, Body::from(body))).await)
 }
 
-/// Authenticated user and the credentials that were used.
 struct AuthenticatedIdentity {
     user: Arc<User>,
     scope: CredentialScope,
     credentials: CredentialKind,
     proof: CredentialRef,
-    /// Expiry of the credentials, if any.
     expires_at: Option<i64>,
-    /// Cached view of the store's metadata, created after the entire request was received.
     view: CachedView,
 }
 
-/// Identifies the caller and reads the request body.
-///
-/// The bodies of unauthenticated requests are not read, so clients cannot exhaust memory by sending many large bodies.
+/// Does not read the bodies of unauthenticated requests, so that clients cannot exhaust memory with large bodies.
 async fn identify_caller(
     service: &AppState,
     trail: &AuditContext,
@@ -117,7 +110,6 @@ async fn identify_caller(
     Ok((signed.verify_signature(service, parts, &body).await?, body))
 }
 
-/// Reads the request body. Returns an error if the body exceeds the size limit or is not received in time.
 pub(crate) async fn read_request_body(body: Body, settings: &ApiSettings) -> Result<Bytes, ApiError> {
     let limit = settings.max_body_bytes;
     let too_large =
@@ -171,9 +163,7 @@ struct SignedRequest {
     authorization: Authorization,
     key: Arc<AccessKey>,
     view: CachedView,
-    /// Key of the failure counter that is incremented if this request fails authentication.
     subject: FailureCounterKey,
-    /// True if the failure counter is nonzero and must be reset after successful authentication.
     has_failures: bool,
 }
 
@@ -205,8 +195,7 @@ impl SignedRequest {
         Ok(Self { authorization, key, view, subject, has_failures })
     }
 
-    /// Verifies the signature, then checks that the access key is enabled.
-    /// Only clients with the secret key can find out that an access key is disabled.
+    /// Verifies the signature first, so that only clients with the secret key can detect a disabled access key.
     async fn verify_signature(
         self,
         service: &AppState,
@@ -261,8 +250,6 @@ impl SignedRequest {
         Ok(AuthenticatedIdentity { user, scope, credentials, proof, expires_at, view: self.view })
     }
 
-    /// Verifies the security token of a temporary access key and returns the scope of the access key.
-    ///
     /// The `X-Security-Token` header must be signed (TaurusDB API spec, section 8.1).
     async fn check_security_token(
         &self,

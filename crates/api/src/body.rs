@@ -23,7 +23,6 @@ impl fmt::Debug for JsonBody {
 }
 
 impl JsonBody {
-    /// Parses a JSON object. Returns an error if the object has a field that is not in `known`.
     pub(crate) fn parse(text: &[u8], known: &[&'static str]) -> Result<Self, ApiError> {
         let unreadable = |reason: String| ApiError::invalid_parameter("parameter-body", vec![("reason", reason)]);
         let body: Self = serde_json::from_slice(text).map_err(|error| unreadable(error.to_string()))?;
@@ -39,19 +38,17 @@ impl JsonBody {
         Ok(body)
     }
 
-    /// Returns the JSON text of a field.
     pub(crate) fn raw_json(&self, name: &str) -> Option<&str> {
         let value = self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.get());
         value.filter(|value| *value != "null")
     }
 
-    /// Returns the value of an optional field.
     pub(crate) fn get<T: DeserializeOwned>(&self, name: &'static str) -> Result<Option<T>, ApiError> {
         let Some(value) = self.raw_json(name) else { return Ok(None) };
         serde_json::from_str(value).map(Some).map_err(|_| invalid_field_error(name, value))
     }
 
-    /// Returns the value of a secret string field. Error messages do not contain the value.
+    /// Error messages do not contain the value of the field.
     pub(crate) fn get_secret(&self, name: &'static str) -> Result<Option<SecretString>, ApiError> {
         let Some(value) = self.raw_json(name) else { return Ok(None) };
         let text: Result<String, _> = serde_json::from_str(value);
@@ -59,18 +56,15 @@ impl JsonBody {
             .map_err(|_| ApiError::invalid_parameter("parameter-no-text", vec![("field", name.into())]))
     }
 
-    /// Returns the value of a required field.
     pub(crate) fn get_required<T: DeserializeOwned>(&self, name: &'static str) -> Result<T, ApiError> {
         self.get(name)?.ok_or_else(|| missing_field_error(name))
     }
 }
 
-/// Builds the error for a missing required field.
 pub(crate) fn missing_field_error(name: &'static str) -> ApiError {
     ApiError::invalid_parameter("parameter-missing", vec![("field", name.into())])
 }
 
-/// Returns an error if the number of list entries is less than `min` or greater than `max`.
 pub(crate) fn check_entry_count(name: &'static str, count: usize, min: usize, max: usize) -> Result<(), ApiError> {
     if (min..=max).contains(&count) {
         return Ok(());
@@ -80,7 +74,6 @@ pub(crate) fn check_entry_count(name: &'static str, count: usize, min: usize, ma
     Err(ApiError::invalid_parameter("parameter-count", arguments))
 }
 
-/// Builds the error for an invalid field value.
 pub(crate) fn invalid_field_error(name: &'static str, given: &str) -> ApiError {
     ApiError::invalid_parameter("parameter-form", vec![("field", name.into()), ("given", truncate_text(given))])
 }

@@ -24,60 +24,45 @@ use crate::error::ApiError;
 use crate::policy_cache::evaluate_policies;
 use crate::query::truncate_text;
 
-/// `Retry-After` value of the response if a principal exceeds its rate limit for policy evaluations.
+/// `Retry-After` value if a principal exceeds its rate limit for policy evaluations.
 const WORK_BUDGET_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Kind of a caller's credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CredentialKind {
-    /// A token.
     Token,
-    /// A request signature made with a permanent access key.
     AccessKey,
-    /// A request signature made with a temporary access key, and the key's security token.
     TemporaryKey,
 }
 
 /// Reference to a caller's credentials, for example to revalidate them while an event stream is open.
 #[derive(Debug, Clone)]
 pub(crate) enum CredentialRef {
-    /// A token.
     Token(Arc<ValidToken>),
-    /// A request signature made with the access key that has this id.
     Key(AccessKeyId),
 }
 
-/// A valid token.
 #[derive(Debug)]
 pub(crate) struct ValidToken {
-    /// API that issued the token.
     pub(crate) origin: TokenOrigin,
-    /// Hash of the token, used as the lookup key in the store.
     pub(crate) hash: [u8; 32],
-    /// Expiry, as a Unix timestamp in seconds.
+    /// Unix timestamp in seconds.
     pub(crate) expires_at: i64,
-    /// CSRF token that the browser must send with every request that modifies data.
     pub(crate) csrf: String,
 }
 
-/// Authenticated caller, added to each request by [`crate::authentication`] and extracted by the handlers.
+/// Authenticated caller of a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
-    /// User, domain and policies.
     pub(crate) principal: Principal,
-    /// Kind of the credentials.
     pub(crate) credentials: CredentialKind,
-    /// Reference to the credentials.
     pub(crate) credential: CredentialRef,
-    /// Expiry of the credentials, as a Unix timestamp in seconds; `None` for a permanent access key.
+    /// Unix timestamp in seconds; `None` for a permanent access key.
     pub(crate) expires_at: Option<i64>,
-    /// Client address and transport; `None` in tests that call the router directly.
+    /// `None` in tests that call the router directly.
     pub(crate) client: Option<ClientAddr>,
-    /// Request id, also sent in the `X-Request-Id` response header.
     pub(crate) request_id: String,
-    /// Audit fields of the request.
     pub(crate) audit: AuditContext,
-    /// Read-only view of the metadata store at one data version, opened after the complete request was received.
+    /// Read-only view of the metadata store, opened after the entire request was received.
     pub(crate) view: CachedView,
 }
 
@@ -93,7 +78,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 }
 
 impl Caller {
-    /// Returns the user, client address and request id that the audit log records for the caller's changes.
     pub(crate) fn audit_origin(&self) -> Origin {
         Origin {
             actor: Actor::User {
@@ -106,7 +90,6 @@ impl Caller {
         }
     }
 
-    /// Returns the request attributes that policy conditions can test: time, source address and transport.
     pub(crate) fn policy_environment(&self) -> RequestEnvironment {
         RequestEnvironment {
             now: Timestamp::now(),
@@ -115,9 +98,6 @@ impl Caller {
         }
     }
 
-    /// Returns an error if the caller's credentials are temporary, unless they belong to a browser session.
-    ///
-    /// Creating or modifying permanent objects, such as users, access keys and policies, requires permanent credentials.
     /// Browser sessions are exempt: they start with a password sign-in, and scripts cannot read their cookie.
     pub(crate) fn require_permanent_credentials(&self) -> Result<(), ApiError> {
         let may_outlive = match &self.credential {
@@ -131,8 +111,6 @@ impl Caller {
         }
     }
 
-    /// Returns an error if the caller's temporary access key would expire before a new kill task ends.
-    ///
     /// `seconds` is the duration of the kill task; `None` means unlimited.
     pub(crate) fn check_credential_lifetime(&self, seconds: Option<u64>) -> Result<(), ApiError> {
         let (CredentialKind::TemporaryKey, Some(expires_at)) = (self.credentials, self.expires_at) else {
@@ -146,7 +124,6 @@ impl Caller {
         Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "kill-task-outlives", arguments))
     }
 
-    /// Returns an error if the caller is not allowed to perform the action in the caller's domain.
     pub(crate) fn require_domain_action(&self, service: &AppState, action: Action) -> Result<(), ApiError> {
         let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
         match self.authorize_action(action, &resource) {
@@ -155,9 +132,7 @@ impl Caller {
         }
     }
 
-    /// Returns the project in the request path if the policies may allow the action on at least one of its instances.
-    ///
-    /// The handler must call [`Caller::is_action_allowed`] for each instance.
+    /// The handler must check each instance with [`Caller::is_action_allowed`].
     pub(crate) async fn require_some_instance_action(
         &self,
         action: Action,
@@ -171,8 +146,6 @@ impl Caller {
         Err(self.build_denial_error(action, if exhausted { &DenyReason::WorkBudget } else { &DenyReason::NoPolicy }))
     }
 
-    /// Returns the project in the request path if the caller may perform this project-level action.
-    ///
     /// Policies cannot restrict a project-level action to a subset of the project's instances.
     pub(crate) async fn require_project_action(
         &self,
@@ -190,7 +163,6 @@ impl Caller {
         }
     }
 
-    /// Returns the project and instance in the request path if the caller may perform this project-level action.
     pub(crate) async fn require_project_action_on_instance(
         &self,
         service: &AppState,
@@ -203,8 +175,6 @@ impl Caller {
         Ok((project, instance.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))?))
     }
 
-    /// Returns the project and instance in the request path if the caller may perform the action on the instance.
-    ///
     /// `tags` lists the tags that the request adds or removes.
     pub(crate) async fn require_instance_action(
         &self,
@@ -229,9 +199,7 @@ impl Caller {
         Ok((project, instance))
     }
 
-    /// Returns whether the caller may perform the action on an instance.
-    ///
-    /// Returns an error if policy evaluation exceeds the work budget: lists must not silently omit the instance.
+    /// Returns an error if the evaluation exceeds the work budget, because lists must not silently omit an instance.
     pub(crate) fn is_action_allowed(
         &self,
         service: &AppState,
@@ -250,24 +218,19 @@ impl Caller {
         }
     }
 
-    /// Returns whether the caller receives SQL templates instead of the full statements that run on an instance.
-    ///
-    /// Returns true if the caller is not allowed to list sessions or the project masks statements for the caller.
+    /// Returns `true` if the caller may not list sessions, or if the project masks statements for the caller.
     pub(crate) fn receives_sql_templates(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
         !self.is_action_allowed(service, Action::LIST_PROCESSES, project, instance).unwrap_or(false)
             || self.project_masks_statements(service, project, instance)
     }
 
-    /// Returns whether the project's masking setting hides the instance's statements from the caller.
-    ///
-    /// Call this method only for a caller that has been authorized to list or collect sessions.
+    /// The caller must have been authorized to list or collect sessions.
     fn project_masks_statements(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
         project.masking
             && !self.is_action_allowed(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
     }
 
-    /// Returns the project with this id if it is within the scope of the caller's credentials.
-    /// Policies are not evaluated.
+    /// Does not evaluate policies.
     async fn find_project_in_scope(&self, action: Action, id: &str) -> Result<Arc<Project>, ApiError> {
         let foreign = || ApiError::new(ErrorEntry::FOREIGN_PROJECT);
         let id: ProjectId = id.parse().map_err(|_| foreign())?;
@@ -290,7 +253,7 @@ impl Caller {
         })
     }
 
-    /// Builds the error for a denied action. The error does not reveal whether a project exists in another domain.
+    /// The error does not reveal whether a project exists in another domain.
     fn build_denial_error(&self, action: Action, reason: &DenyReason) -> ApiError {
         debug!(user.id = %self.principal.user_id, action = action.name, %reason, "action denied");
         if *reason == DenyReason::WorkBudget && self.principal.budget.is_rate_limited() {
@@ -341,7 +304,6 @@ fn invalid_id_error(given: &str, expected: &'static str) -> ApiError {
     )
 }
 
-/// Returns a node of an instance, including the decrypted password of its database account.
 pub(crate) async fn load_node_checking_zone(
     service: &AppState,
     instance: &Instance,
@@ -353,19 +315,17 @@ pub(crate) async fn load_node_checking_zone(
     Ok(node)
 }
 
-/// Returns an error if this Clew server cannot reach the node's zone.
 pub(crate) fn require_reachable_zone(service: &AppState, node: &Node) -> Result<(), ApiError> {
     crate::nodes::require_reachable_zone(service, node).map_err(crate::nodes::build_node_read_error)
 }
 
-/// Parses a node id and checks that the node belongs to the instance.
 fn resolve_node_id(instance: &Instance, node: &str) -> Result<NodeId, ApiError> {
     let id = parse_node_id(node)?;
     let exists = instance.nodes.iter().any(|node| node.id == id);
     if exists { Ok(id) } else { Err(ApiError::new(ErrorEntry::UNKNOWN_NODE)) }
 }
 
-/// Target node of a request. `N` is `NodeId`, or `Node` if the handler needs the decrypted password.
+/// `N` is `NodeId`, or `Node` if the handler needs the decrypted password.
 #[derive(Debug)]
 pub(crate) struct NodeTarget<N = NodeId> {
     pub(crate) project: Arc<Project>,
@@ -373,11 +333,10 @@ pub(crate) struct NodeTarget<N = NodeId> {
     pub(crate) node: N,
 }
 
-/// Project, instance and node ids in a path `/{project}/instances/{instance}/nodes/{node}/…`.
+/// Ids of the project, instance and node in the request path.
 type NodePath = (String, String, String);
 
 impl NodeTarget {
-    /// Resolves the node in the request path if the caller may perform the action on its instance.
     pub(crate) async fn resolve(
         service: &AppState,
         caller: &Caller,
@@ -391,7 +350,6 @@ impl NodeTarget {
 }
 
 impl NodeTarget<Node> {
-    /// Resolves the node like `NodeTarget::resolve`, and loads it with its decrypted password.
     pub(crate) async fn resolve_with_password(
         service: &AppState,
         caller: &Caller,
@@ -405,14 +363,11 @@ impl NodeTarget<Node> {
 }
 
 impl<N> NodeTarget<N> {
-    /// Returns whether the caller receives SQL templates instead of the full statements that run on this node.
     pub(crate) fn masks_statements_for(&self, service: &AppState, caller: &Caller) -> bool {
         caller.receives_sql_templates(service, &self.project, &self.instance)
     }
 
-    /// Returns whether the project's masking setting hides this node's statements from the caller.
-    ///
-    /// Call this method only for a caller that has been authorized to list or collect sessions.
+    /// The caller must have been authorized to list or collect sessions.
     pub(crate) fn project_masks_statements_for(&self, service: &AppState, caller: &Caller) -> bool {
         caller.project_masks_statements(service, &self.project, &self.instance)
     }

@@ -6,8 +6,6 @@ use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
 /// Client address and transport of a request.
-///
-/// [`crate::serve()`] inserts a `ClientAddr` into the extensions of every accepted request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddr {
     /// Client IP address. IPv4-mapped IPv6 addresses are converted to IPv4.
@@ -17,8 +15,6 @@ pub struct ClientAddr {
 }
 
 impl ClientAddr {
-    /// Resolves the client address of a request.
-    ///
     /// Forwarding headers are honored only if the socket's peer is a trusted proxy.
     pub(crate) fn resolve(socket: ClientAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
         if !trusted.contains(socket.ip) {
@@ -30,10 +26,7 @@ impl ClientAddr {
     }
 }
 
-/// Returns this server's base URL for links in responses.
-///
-/// The scheme is `https` if the client connected over TLS, either to Clew or to a trusted proxy.
-/// The host is taken from the `Host` header. This is safe because only the sender of the request receives the link.
+/// A forged `Host` header is harmless, because only the sender of the request receives the URL.
 pub(crate) fn server_base_url(connection: Option<&ClientAddr>, headers: &HeaderMap) -> String {
     let scheme = if connection.is_some_and(|connection| connection.tls) { "https" } else { "http" };
     let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
@@ -43,8 +36,6 @@ pub(crate) fn server_base_url(connection: Option<&ClientAddr>, headers: &HeaderM
 const FORWARDED_FOR_HEADER: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO_HEADER: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Returns the client address of a forwarded request.
-///
 /// Each proxy appends the address of its client to `X-Forwarded-For`.
 /// The client is the last address that is not a trusted proxy. Earlier addresses can be forged by the client.
 fn resolve_client_address(socket: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
@@ -59,7 +50,6 @@ fn resolve_client_address(socket: IpAddr, headers: &HeaderMap, trusted: &Trusted
     hop
 }
 
-/// Iterates over the comma-separated elements of a header in reverse order, across all lines of the header.
 /// A header line that is not ASCII text yields `?`, which is not a valid address.
 fn header_elements_reversed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines: Vec<&str> = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("?")).collect();
@@ -70,7 +60,7 @@ fn last_header_element<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<
     header_elements_reversed(headers, name).next()
 }
 
-/// Parses an IP address with an optional port. Some proxies append the port.
+/// Some proxies append the port to the address.
 fn parse_ip_address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse().ok().or_else(|| text.parse().ok().map(|address: SocketAddr| address.ip()));
@@ -97,14 +87,11 @@ impl TrustedProxies {
     }
 }
 
-/// Client subnet, used for per-client limits: an IPv4 address, or the /64 prefix of an IPv6 address.
-///
 /// An IPv6 client can usually choose its address freely within a /64 network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ClientSubnet(IpAddr);
 
 impl ClientSubnet {
-    /// Returns the IPv4 address, or the first address of the IPv6 /64 prefix.
     pub(crate) fn address(self) -> IpAddr {
         self.0
     }

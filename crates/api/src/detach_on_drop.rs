@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 use tracing::Instrument;
 
-/// Wrapper that continues a future in a spawned task if the wrapper is dropped before the future completes.
+/// Continues the future in a spawned task if the wrapper is dropped before completion.
 ///
-/// The wrapper is needed because hyper drops the future of a request when the client disconnects.
+/// Hyper drops the future of a request when the client disconnects.
 pub(crate) struct DetachOnDrop<F>(Option<Pin<Box<F>>>)
 where
     F: Future<Output: Send> + Send + 'static;

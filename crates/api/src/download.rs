@@ -1,6 +1,4 @@
 //! Serves stored results as CSV downloads with a header row. Downloads support ranges, entity tags and compression.
-//!
-//! Response bodies are streamed in chunks.
 
 mod body_stream;
 mod conditional;
@@ -31,7 +29,6 @@ use encoding::ContentEncoding;
 pub(crate) use encoding::accepts_encoding;
 use range::{ByteRange, RangeRequest};
 
-/// Stored result of a session collection, to be sent as a response body after a header row.
 #[derive(Debug)]
 pub(crate) struct ResultDownload {
     pub(crate) header: Vec<u8>,
@@ -43,8 +40,6 @@ pub(crate) struct ResultDownload {
 }
 
 impl ResultDownload {
-    /// Builds the response for a request with the given method and headers.
-    ///
     /// The `Range` header applies only to GET requests (RFC 9110, section 14.2).
     pub(crate) fn respond(self, method: &Method, headers: &HeaderMap) -> Result<Response, ApiError> {
         let length = self.header.len() as u64 + self.stored_bytes;
@@ -109,7 +104,6 @@ impl ResultDownload {
         }
     }
 
-    /// Streams a byte range of the download (header row plus stored result).
     fn stream_range(self, part: ByteRange) -> Either<DownloadBodyStream, impl Stream<Item = io::Result<Bytes>>> {
         let boundary = self.header.len() as u64;
         let end = part.last + 1;
@@ -126,7 +120,6 @@ impl ResultDownload {
     }
 }
 
-/// Builds the 416 response with the total length in `Content-Range`.
 fn range_not_satisfiable_response(length: u64) -> Result<Response, ApiError> {
     let arguments = vec![("length", length.to_string())];
     let mut response =

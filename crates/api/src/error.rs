@@ -19,12 +19,11 @@ use crate::messages::format_message;
 /// Maximum length of a request's path and query, in bytes (TaurusDB API spec, section 5.3).
 pub(crate) const MAX_URI_BYTES: usize = 32 << 10;
 
-/// `Retry-After` value for requests that exceed a concurrency limit, in seconds.
 pub(crate) const CONCURRENCY_RETRY_AFTER_SECONDS: u64 = 5;
-/// `Retry-After` value in seconds while the process exits because another process has rotated the master key.
+/// `Retry-After` value, in seconds, while the process exits after another process has rotated the master key.
 const RESTART_RETRY_AFTER_SECONDS: u64 = 5;
 
-/// Error returned by a request handler. [`crate::request_layer`] adds the error body in the requested language.
+/// [`crate::request_layer`] adds the body of the error response in the requested language.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError {
     pub(crate) entry: ErrorEntry,
@@ -35,12 +34,10 @@ pub(crate) struct ApiError {
     pub(crate) errors: Vec<FindingView>,
 }
 
-/// Details of an error.
 #[derive(Debug, Clone)]
 pub(crate) enum ErrorDetail {
     /// Message id in the message catalogue and the values of the message's variables.
     Message(&'static str, Vec<(&'static str, String)>),
-    /// Failure of a node read.
     Failure(Failure),
 }
 
@@ -87,40 +84,34 @@ impl From<&Diagnostic> for FindingView {
 }
 
 impl ApiError {
-    /// Creates an error without details.
     pub(crate) fn new(entry: ErrorEntry) -> Self {
         Self::with_detail(entry, "", Vec::new())
     }
 
-    /// Creates an error with a detail message from the message catalogue.
     pub(crate) fn with_detail(entry: ErrorEntry, id: &'static str, arguments: Vec<(&'static str, String)>) -> Self {
         Self { entry, detail: ErrorDetail::Message(id, arguments), retry_after: None, errors: Vec::new() }
     }
 
-    /// Creates an error for an invalid parameter.
     pub(crate) fn invalid_parameter(id: &'static str, arguments: Vec<(&'static str, String)>) -> Self {
         Self::with_detail(ErrorEntry::INVALID_PARAMETER, id, arguments)
     }
 
-    /// Creates an error for a parameter or field whose value is not allowed.
     pub(crate) fn value_not_allowed(field: &'static str, given: String, allowed: &[&str]) -> Self {
         let arguments = vec![("field", field.into()), ("given", given), ("allowed", allowed.join(", "))];
         Self::invalid_parameter("parameter-not-one-of", arguments)
     }
 
-    /// Creates an error for a parameter or field whose numeric value is out of range.
     pub(crate) fn value_out_of_range(field: &'static str, given: String, range: &RangeInclusive<i64>) -> Self {
         let (min, max) = (range.start().to_string(), range.end().to_string());
         let arguments = vec![("field", field.into()), ("given", given), ("min", min), ("max", max)];
         Self::invalid_parameter("parameter-range", arguments)
     }
 
-    /// Creates an error for a request whose path and query exceed [`MAX_URI_BYTES`].
     pub(crate) fn uri_too_long() -> Self {
         Self::with_detail(ErrorEntry::URI_TOO_LONG, "uri-limit", vec![("limit", MAX_URI_BYTES.to_string())])
     }
 
-    /// Creates an error for an exceeded rate limit. `wait` is the time until the next request is permitted.
+    /// `wait` is the time until the next request is permitted.
     pub(crate) fn rate_limit_exceeded(wait: Duration) -> Self {
         // The wait is rounded up because an early retry would be refused again.
         let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
@@ -129,19 +120,18 @@ impl ApiError {
         Self { retry_after: Some(seconds), ..detail }
     }
 
-    /// Creates an error for a principal that exceeded a concurrency limit.
     pub(crate) fn concurrency_limit_exceeded(id: &'static str, limit: usize) -> Self {
         let detail = Self::with_detail(ErrorEntry::TOO_MANY_REQUESTS, id, vec![("limit", limit.to_string())]);
         Self { retry_after: Some(CONCURRENCY_RETRY_AFTER_SECONDS), ..detail }
     }
 
-    /// Creates an error for an internal failure. The cause is logged but not sent to the client.
+    /// The cause is logged but not sent to the client.
     pub(crate) fn internal_error(cause: &dyn std::fmt::Display) -> Self {
         error!(error = %cause, "request failed with an internal error");
         Self::new(ErrorEntry::INTERNAL)
     }
 
-    /// Converts a kill error to an API error. For [`KillError::Node`], returns the failure of the node as `Err`.
+    /// For [`KillError::Node`], returns the failure of the node as `Err`.
     pub(crate) fn from_kill_error(error: KillError) -> Result<Self, Failure> {
         match error {
             KillError::Node(failure) => Err(failure),
@@ -151,7 +141,6 @@ impl ApiError {
         }
     }
 
-    /// Returns the id of the detail message, which is more specific than the error code.
     pub(crate) fn detail_message_id(&self) -> &'static str {
         match &self.detail {
             ErrorDetail::Message(id, _) => id,

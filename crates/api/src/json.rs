@@ -7,7 +7,6 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use tracing::error;
 
-/// JSON body of a response.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Json<T>(pub(crate) T);
 

@@ -91,7 +91,6 @@ pub use serve::{Listener, ServeError, TlsConfig, serve};
 #[derive(Debug, Clone)]
 pub struct AppState(Arc<SharedState>);
 
-/// State shared by all clones of an [`AppState`].
 #[derive(Debug)]
 struct SharedState {
     parts: AppComponents,
@@ -105,30 +104,23 @@ struct SharedState {
 }
 
 impl AppState {
-    /// Returns the cache of users' policies.
     pub(crate) fn policy_cache(&self) -> &PolicyCache {
         &self.0.policy_cache
     }
 
-    /// Returns the cache of the server instances from which each user's latest session lists were read.
     pub(crate) fn session_list_servers(&self) -> &SessionListOrigins {
         &self.0.session_list_servers
     }
 
-    /// Returns the locks that serialize password checks.
     pub(crate) fn password_check_locks(&self) -> &PasswordCheckLocks {
         &self.0.password_check_locks
     }
 
-    /// Acquires a slot that permits a principal to open an event stream.
-    ///
     /// Returns an error if the principal already has [`ApiSettings::max_streams_per_principal`] open streams.
     pub(crate) fn acquire_stream_slot(&self, user: &UserId) -> Result<KeyedSlot<UserId>, ApiError> {
         self.acquire_slot(&self.0.stream_slots, user, ClientLimit::Streams, "too-many-streams")
     }
 
-    /// Acquires a slot that permits a principal to start a long poll.
-    ///
     /// Returns an error if the principal already has [`ApiSettings::max_long_polls_per_principal`] pending long polls.
     pub(crate) fn acquire_long_poll_slot(&self, user: &UserId) -> Result<KeyedSlot<UserId>, ApiError> {
         self.acquire_slot(&self.0.long_poll_slots, user, ClientLimit::LongPolls, "too-many-long-polls")
@@ -147,12 +139,10 @@ impl AppState {
         })
     }
 
-    /// Returns the registry of node watches.
     pub(crate) fn watch_registry(&self) -> &WatchRegistry {
         &self.0.watch_registry
     }
 
-    /// Returns the counter of repeated refusals, which writes its counts to the audit log.
     pub(crate) fn repeated_refusals(&self) -> &RepeatedRefusalCounter {
         &self.0.repeated_refusals
     }
@@ -220,7 +210,7 @@ pub struct ApiSettings {
     pub request_timeout: Duration,
     /// Timeout for a TLS handshake.
     pub tls_handshake_timeout: Duration,
-    /// Maximum number of regular connections. Connections beyond this limit are accepted only as reserved connections.
+    /// Maximum number of regular connections.
     pub max_connections: usize,
     /// Number of additional connections reserved for the operations endpoints.
     ///
@@ -240,13 +230,13 @@ pub struct ApiSettings {
     pub trusted_proxies: TrustedProxies,
     /// Accepted values of the `Host` header.
     pub allowed_hosts: AllowedHosts,
-    /// Sends the `Strict-Transport-Security` header in responses over TLS.
+    /// Whether responses over TLS contain the `Strict-Transport-Security` header.
     pub hsts: bool,
     /// Grace period for in-progress responses when the server shuts down.
     pub shutdown_grace_period: Duration,
     /// Token lifetime (TaurusDB API spec, section 3.2: 24 hours).
     pub token_lifetime: Duration,
-    /// Serves only the health and metrics endpoints. All other paths return the error "no such API".
+    /// Whether the server serves only the health and metrics endpoints.
     pub operations_only: bool,
     /// Time window in which a caller's repeated refusals for the same reason are counted in a single audit event.
     pub refusal_count_window: Duration,

@@ -45,13 +45,9 @@ impl Default for RateLimitSettings {
     }
 }
 
-/// Number of evaluated policy bytes that count as one additional request.
 const POLICY_BYTES_PER_PERMIT: usize = 32 << 10;
-/// Number of parsed policy document bytes that count as one additional request.
-///
 /// Parsing a policy can be expensive because the parser compares each unknown word with all valid words.
 const DOCUMENT_BYTES_PER_PERMIT: usize = 4 << 10;
-/// Number of work units in a [`clew_iam::decision::WorkBudget`] that count as one additional request.
 const WORK_UNITS_PER_PERMIT: u64 = 1 << 20;
 
 /// Rate limiters for principals and peers. Clones share the same quotas.
@@ -79,7 +75,7 @@ impl RateLimits {
         }))
     }
 
-    /// Returns an error if the peer has exhausted its quota of failed authentications. Does not consume the quota.
+    /// Does not consume the quota.
     pub(crate) fn check_failed_authentication_limit(&self, peer: IpAddr) -> Result<(), ApiError> {
         let failures = self.0.failures.as_ref();
         failures
@@ -87,7 +83,6 @@ impl RateLimits {
             .map_err(|wait| self.reject_request(ClientLimit::Failures, wait))
     }
 
-    /// Counts a sign-in against the peer's quota. Returns an error if the quota is exhausted.
     pub(crate) fn consume_sign_in_quota(&self, peer: IpAddr) -> Result<(), ApiError> {
         self.check_failed_authentication_limit(peer)?;
         let sign_ins = self.0.sign_ins.as_ref();
@@ -96,7 +91,6 @@ impl RateLimits {
             .map_err(|wait| self.reject_request(ClientLimit::SignIns, wait))
     }
 
-    /// Counts a failed authentication against the peer's quota. If this exhausts the quota, later requests are refused.
     pub(crate) fn record_auth_failure(&self, peer: IpAddr) {
         if let Some(failures) = &self.0.failures
             && failures.consume_permit(&peer.into()).is_err()
@@ -105,7 +99,7 @@ impl RateLimits {
         }
     }
 
-    /// Returns an error if the principal has exhausted its request quota. Does not consume the quota.
+    /// Does not consume the quota.
     pub(crate) fn check_principal_rate_limit(&self, user: &UserId) -> Result<(), ApiError> {
         let principals = self.0.principals.as_ref();
         principals
@@ -113,17 +107,14 @@ impl RateLimits {
             .map_err(|wait| self.reject_request(ClientLimit::Principal, wait))
     }
 
-    /// Counts a request against the principal's quota. The request evaluates `bytes` bytes of policies in total.
-    ///
+    /// `bytes` is the total size of the evaluated policies.
     /// A request that evaluates large policies counts as several requests.
     /// Refused requests do not consume the quota, so a later retry can succeed.
     pub(crate) fn consume_policy_evaluation_quota(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         self.consume_request_quota(user, 1 + bytes / POLICY_BYTES_PER_PERMIT)
     }
 
-    /// Counts the parsing of a policy document that is `bytes` bytes long against the principal's request quota.
-    ///
-    /// Every [`DOCUMENT_BYTES_PER_PERMIT`] bytes count as one request.
+    /// Every [`DOCUMENT_BYTES_PER_PERMIT`] bytes of the policy document count as one request.
     pub(crate) fn consume_policy_parsing_quota(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         match bytes / DOCUMENT_BYTES_PER_PERMIT {
             0 => Ok(()),
@@ -131,8 +122,6 @@ impl RateLimits {
         }
     }
 
-    /// Creates the work budget for evaluating policies during a single request.
-    ///
     /// Every [`WORK_UNITS_PER_PERMIT`] used work units immediately count as one additional request.
     /// Concurrent requests of a principal share the principal's request quota.
     pub(crate) fn create_work_budget(&self, user: &UserId) -> Arc<WorkBudget> {
@@ -159,7 +148,6 @@ impl RateLimits {
     }
 }
 
-/// Middleware that enforces the sign-in limit and counts failed sign-ins.
 pub(crate) async fn limit_sign_ins(service: &AppState, request: Request, next: Next) -> Response {
     let peer = client_ip(request.extensions());
     if let Some(peer) = peer
@@ -176,7 +164,7 @@ pub(crate) async fn limit_sign_ins(service: &AppState, request: Request, next: N
     response
 }
 
-/// Returns the client address of a request. Returns `None` only in tests that call the router without a connection.
+/// Returns `None` only in tests that call the router without a connection.
 pub(crate) fn client_ip(extensions: &Extensions) -> Option<IpAddr> {
     extensions.get::<ClientAddr>().map(|connection| connection.ip)
 }

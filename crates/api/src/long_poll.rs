@@ -5,7 +5,6 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName};
 
 const PREFER_HEADER: &str = "prefer";
-/// Response header that lists which preferences in the `Prefer` header the server applied.
 pub(crate) const PREFERENCE_APPLIED_HEADER: HeaderName = HeaderName::from_static("preference-applied");
 
 /// Maximum long poll duration, in seconds. Many proxies close connections that are idle for about a minute.
@@ -30,18 +29,15 @@ impl LongPoll {
         Duration::from_secs(self.0)
     }
 
-    /// Returns the `Preference-Applied` header.
     pub(crate) fn preference_applied_header(self) -> [(HeaderName, String); 1] {
         [(PREFERENCE_APPLIED_HEADER, format!("wait={}", self.0))]
     }
 }
 
-/// Returns `true` if the request has a `Prefer` header.
 pub(crate) fn has_prefer_header(headers: &HeaderMap) -> bool {
     headers.contains_key(PREFER_HEADER)
 }
 
-/// Returns the value of the preference if its name is `wait`.
 fn parse_wait_preference(preference: &str) -> Option<&str> {
     let (preference, _parameters) = preference.split_once(';').unwrap_or((preference, ""));
     let (name, value) = preference.split_once('=')?;

@@ -14,7 +14,7 @@ static ENGLISH_BUNDLE: LazyLock<Bundle> =
 static CHINESE_BUNDLE: LazyLock<Bundle> =
     LazyLock::new(|| load_message_bundle(langid!("zh-CN"), include_str!("../messages/zh-cn.ftl")));
 
-/// Formats the message with the given id and variables. If no such message exists, returns the id.
+/// Returns the id if no such message exists.
 pub(crate) fn format_message(language: Language, id: &str, variables: &[(&str, String)]) -> String {
     let bundle = match language {
         Language::EnUs => &*ENGLISH_BUNDLE,

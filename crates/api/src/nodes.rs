@@ -23,14 +23,12 @@ impl NodeReadLimits {
         Self { limits }
     }
 
-    /// Returns the limits for a single read.
     pub(crate) fn limits(&self) -> ReadLimits {
         self.limits
     }
 }
 
 impl AppState {
-    /// Reads data from a node, with time and concurrency limits. Converts a read failure into an error response.
     pub(crate) async fn read_node<T, F>(&self, node: &Node, read: impl FnOnce(ReadLimits) -> F) -> Result<T, ApiError>
     where
         F: Future<Output = Result<T, Failure>>,
@@ -38,8 +36,6 @@ impl AppState {
         self.read_node_or_failure(node, read).await.map_err(build_node_read_error)
     }
 
-    /// Reads data from a node like [`Self::read_node`], but returns the read failure instead of an error response.
-    ///
     /// Request handlers must read from nodes only with this method or `read_node`: both back off after a refused login.
     /// Without the login backoff, repeated requests could cause the database server to lock Clew's account.
     pub(crate) async fn read_node_or_failure<T, F>(
@@ -57,7 +53,6 @@ impl AppState {
     }
 }
 
-/// Returns an error if this Clew server cannot reach the node's network zone.
 pub(crate) fn require_reachable_zone(service: &AppState, node: &Node) -> Result<(), Failure> {
     match &node.zone {
         Some(zone) if !service.store.is_zone_reachable(Some(zone)) => {
@@ -69,7 +64,6 @@ pub(crate) fn require_reachable_zone(service: &AppState, node: &Node) -> Result<
     }
 }
 
-/// Builds the error response for a failed node read.
 pub(crate) fn build_node_read_error(failure: Failure) -> ApiError {
     ApiError { detail: ErrorDetail::Failure(failure), ..ApiError::new(ErrorEntry::INTERNAL) }
 }

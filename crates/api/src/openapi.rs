@@ -50,7 +50,6 @@ impl utoipa::Modify for SecuritySchemes {
     }
 }
 
-/// Error responses of every operation.
 const COMMON_ERROR_RESPONSES: [(ErrorEntry, &str); 5] = [
     (ErrorEntry::BAD_REQUEST, "Invalid parameter or header value"),
     (ErrorEntry::URI_TOO_LONG, "The path and query exceed the maximum length"),
@@ -58,7 +57,6 @@ const COMMON_ERROR_RESPONSES: [(ErrorEntry, &str); 5] = [
     (ErrorEntry::INTERNAL, "Internal error of Clew"),
     (ErrorEntry::UNAVAILABLE, "Clew is shutting down or overloaded, or the request timed out"),
 ];
-/// Additional error responses for operations that require authentication.
 const AUTHENTICATED_ROUTE_ERRORS: [(ErrorEntry, &str); 5] = [
     (ErrorEntry::NOT_AUTHENTICATED, "The credentials are missing, invalid or expired"),
     (ErrorEntry::FOREIGN_PROJECT, "No policy allows the action, or a policy denies it"),
@@ -66,10 +64,8 @@ const AUTHENTICATED_ROUTE_ERRORS: [(ErrorEntry, &str); 5] = [
     (ErrorEntry::BODY_TOO_LARGE, "The request body exceeds the maximum size"),
     (ErrorEntry::TOO_MANY_REQUESTS, "The rate limit is exceeded; Retry-After contains the time to wait, in seconds"),
 ];
-/// Additional error response for operations with a path parameter.
 const NOT_FOUND_ERROR: (ErrorEntry, &str) = (ErrorEntry::UNKNOWN_NODE, "An object in the path does not exist");
 
-/// Adds operation ids and common error responses to the operations in an OpenAPI document.
 pub(crate) fn extend_openapi_document(openapi: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut openapi.paths.paths {
         for (method, described) in operations_by_method(item) {

@@ -6,7 +6,6 @@ use http::{Method, Request};
 /// Outcomes of an operation that the request layer records in the audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuditMode {
-    /// Every outcome.
     Always,
     /// Only denied requests. The store records successful changes in the same transaction as the change.
     DenialsOnly,
@@ -25,28 +24,25 @@ const fn operation(method: &'static str, path: &'static str, name: &'static str,
     Operation { method, path, name, audit_mode }
 }
 
-/// Builds a route path below a node in the TaurusDB API.
 macro_rules! node {
     ($rest:literal) => {
         concat!("/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/", $rest)
     };
 }
 
-/// Builds a route path below a node in Clew's own API.
 macro_rules! console_node {
     ($rest:literal) => {
         concat!("/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/", $rest)
     };
 }
 
-/// Builds a route path below an instance in the TaurusDB API.
 macro_rules! instance {
     ($rest:literal) => {
         concat!("/v3/{project_id}/instances/{instance_id}/", $rest)
     };
 }
 
-/// All audited operations. A unit test checks this table against the routes.
+/// A unit test checks this table against the routes.
 pub(crate) const OPERATIONS: &[Operation] = &[
     operation("POST", node!("realtime-session"), "CollectRealtimeSession", AuditMode::Always),
     operation("GET", node!("realtime-session-task"), "ShowRealtimeSessionTaskStatus", AuditMode::DenialsOnly),
@@ -168,7 +164,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
 ];
 
 impl Operation {
-    /// Returns the request's operation, or `None` for a public route.
+    /// Returns `None` for a public route.
     pub(crate) fn find_operation_by_request<B>(request: &Request<B>) -> Option<&'static Self> {
         let path = request.extensions().get::<MatchedPath>()?.as_str();
         // HEAD requests are handled by the GET route.

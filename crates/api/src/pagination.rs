@@ -19,7 +19,6 @@ pub(crate) struct PageParameters {
     limit: Option<u32>,
 }
 
-/// Parses the page parameters in a query string.
 pub(crate) fn parse_page_parameters(query: Option<&str>) -> Result<Pagination, ApiError> {
     let query = Query::parse(query)?;
     Ok(Pagination {
@@ -28,7 +27,6 @@ pub(crate) fn parse_page_parameters(query: Option<&str>) -> Result<Pagination, A
     })
 }
 
-/// Returns one page of the list and the total number of elements.
 pub(crate) fn paginate_list<T, V>(list: Vec<T>, page: Pagination, view: impl FnMut(T) -> V) -> (Vec<V>, u64) {
     let total = list.len() as u64;
     let (offset, limit) = (page.offset as usize, page.limit as usize);

@@ -12,14 +12,13 @@ use crate::error::ApiError;
 /// Limits concurrent hashing because unauthenticated clients can trigger it and each hash uses 19 MiB and a CPU core.
 static PASSWORD_HASHING_PERMITS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
 
-/// Hashes a password and returns the hash in PHC string format.
+/// Returns the hash in PHC string format.
 pub(crate) async fn hash_password(password: SecretString) -> Result<String, ApiError> {
     run_with_hashing_permit(move || password::hash_password(&password))
         .await?
         .map_err(|error| ApiError::internal_error(&error))
 }
 
-/// Verifies a password against a hash in PHC string format.
 /// If `hash` is `None`, takes as long as for a wrong password and returns `false`.
 pub(crate) async fn verify_password(given: SecretString, hash: Option<String>) -> Result<bool, ApiError> {
     run_with_hashing_permit(move || {

@@ -10,10 +10,9 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::{block_in_place, spawn_blocking};
 use tracing::error;
 
-/// Maximum number of users in the cache.
 const MAX_CACHED_USERS: usize = 1024;
 
-/// Cache of users' policies. Entries become invalid when identities or policies change. Clones share the same cache.
+/// Entries become invalid when identities or policies change. Clones share the same cache.
 #[derive(Debug, Clone)]
 pub(crate) struct PolicyCache(Arc<VersionedCache<UserId, Arc<[Grant]>>>);
 
@@ -24,7 +23,6 @@ impl Default for PolicyCache {
 }
 
 impl PolicyCache {
-    /// Returns the policies that apply to a user, loading them from the store if they are not cached.
     pub(crate) async fn get_or_load(
         &self,
         store: &Store,
@@ -41,14 +39,12 @@ impl PolicyCache {
     }
 }
 
-/// Minimum total size of a user's policies, in bytes, that are parsed and evaluated as blocking tasks.
+/// Policies with at least this total size, in bytes, are parsed and evaluated as blocking work.
 const LARGE_POLICY_MIN_BYTES: usize = 8 << 10;
-/// Minimum number of work units that a request has used before its policies are evaluated in [`block_in_place`].
+/// Policies are evaluated in [`block_in_place`] after a request has used this many work units.
 const LARGE_EVALUATION_MIN_UNITS: u64 = 64 << 10;
 
-/// Runs the closure `evaluation`, which evaluates the principal's policies.
-///
-/// Evaluations of large policies run in [`block_in_place`] so that they do not delay other requests.
+/// Evaluates large policies in [`block_in_place`] so that they do not delay other requests.
 pub(crate) fn evaluate_policies<T>(principal: &Principal, evaluation: impl FnOnce() -> T) -> T {
     // The current-thread runtime used in tests does not support `block_in_place`.
     let is_multi_threaded =
@@ -58,8 +54,6 @@ pub(crate) fn evaluate_policies<T>(principal: &Principal, evaluation: impl FnOnc
     if is_large && is_multi_threaded() { block_in_place(evaluation) } else { evaluation() }
 }
 
-/// Loads and parses the policies that apply to a user.
-///
 /// If one of the policies cannot be parsed, returns no policies: the invalid policy could contain a Deny statement.
 pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[Grant]>, StoreError> {
     let (stored, user) = (store.list_user_policy_grants(user).await?, user.clone());

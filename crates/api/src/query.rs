@@ -5,14 +5,13 @@ use url::form_urlencoded;
 
 use crate::error::ApiError;
 
-/// Parsed query string. Unknown parameters are accepted unless [`Query::reject_unknown_parameters`] is called.
+/// Unknown parameters are accepted unless [`Query::reject_unknown_parameters`] is called.
 #[derive(Debug, Default)]
 pub(crate) struct Query {
     parameters: Vec<(String, String)>,
 }
 
 impl Query {
-    /// Parses a query string without the leading `?`.
     pub(crate) fn parse(raw: Option<&str>) -> Result<Self, ApiError> {
         let mut parameters: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(raw.unwrap_or_default().as_bytes()).into_owned() {
@@ -24,12 +23,10 @@ impl Query {
         Ok(Self { parameters })
     }
 
-    /// Returns the value of a parameter.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Returns an error if the query contains a parameter that is not in `known`, such as a misspelled one.
     pub(crate) fn reject_unknown_parameters(&self, known: &[&'static str]) -> Result<(), ApiError> {
         match self.parameters.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, _)) => Err(unknown_field_error(name, known)),
@@ -37,18 +34,15 @@ impl Query {
         }
     }
 
-    /// Returns the query string with the given parameter set to `value`.
     pub(crate) fn to_string_with_parameter(&self, name: &str, value: &str) -> String {
         let pairs = self.parameters.iter().map(|(key, old)| (key, if key == name { value } else { old.as_str() }));
         form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
     }
 
-    /// Returns the value of a required parameter.
     pub(crate) fn get_required(&self, name: &'static str) -> Result<&str, ApiError> {
         self.get(name).ok_or_else(|| ApiError::invalid_parameter("parameter-missing", vec![("field", name.into())]))
     }
 
-    /// Returns the value of an integer parameter within a range, or the default if the parameter is absent.
     pub(crate) fn get_number_in_range(
         &self,
         name: &'static str,
@@ -64,7 +58,6 @@ impl Query {
             .ok_or_else(|| ApiError::value_out_of_range(name, truncate_text(given), &(min.into()..=max.into())))
     }
 
-    /// Builds the error for an invalid parameter value.
     pub(crate) fn invalid_value_error(name: &'static str, given: &str) -> ApiError {
         ApiError::with_detail(
             ErrorEntry::INVALID_PARAMETER,
@@ -74,7 +67,7 @@ impl Query {
     }
 }
 
-/// Builds the error for an unknown field name. The error suggests the most similar name in `known`, if any.
+/// Suggests the most similar name in `known`, if any.
 pub(crate) fn unknown_field_error(name: &str, known: &[&'static str]) -> ApiError {
     let distance = |candidate: &&&str| strsim::damerau_levenshtein(candidate, name);
     let closest =
@@ -88,7 +81,7 @@ pub(crate) fn unknown_field_error(name: &str, known: &[&'static str]) -> ApiErro
     }
 }
 
-/// Truncates text from a client to 80 characters so that it can be used in a message.
+/// Limits text from a client to 80 characters before it is included in a message.
 pub(crate) fn truncate_text(text: &str) -> String {
     text.chars().take(80).collect()
 }

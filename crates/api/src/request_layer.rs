@@ -1,8 +1,4 @@
 //! Middleware that wraps every route.
-//!
-//! The middleware adds the request id, checks the host, records the audit event and enforces the request timeout.
-//! The middleware builds the bodies of error responses in the requested language.
-//! The middleware adds security headers to responses and records metrics.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -26,24 +22,19 @@ use crate::json::Json;
 use crate::query::truncate_text;
 use crate::{AppState, authentication, limits, security_headers};
 
-/// Response header with the request id.
 const REQUEST_ID_HEADER: &str = "x-request-id";
 
 /// Routes that accept any `Host` header.
 const HEALTH_ROUTES: [&str; 2] = ["/healthz", "/readyz"];
 
-/// Authentication that a route requires.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum RouteAuth {
-    /// No authentication.
     Public,
     /// The route signs users in, so it does not require authentication. Requests are rate-limited per peer.
     SignIn,
-    /// Valid credentials.
     Authenticated,
 }
 
-/// Middleware function that wraps every route's handler.
 pub(crate) async fn handle_request(
     State((service, auth)): State<(AppState, RouteAuth)>,
     mut request: Request,
@@ -110,7 +101,7 @@ fn path_and_query_length(request: &Request) -> usize {
     request.uri().path_and_query().map_or(0, |uri| uri.as_str().len())
 }
 
-/// Runs the request handler with a timeout. If the handler panics or times out, returns an error response.
+/// If the handler panics or times out, returns an error response.
 async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next: Next) -> Response {
     let limit = service.settings.request_timeout;
     let response = async {
@@ -136,8 +127,6 @@ async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next:
     }
 }
 
-/// Returns the error for a request that axum itself rejected, for example because the path is not valid UTF-8.
-///
 /// Axum's own error response is replaced so that all error responses have the same body format.
 fn build_axum_rejection_error(status: StatusCode) -> Option<ApiError> {
     let entry = if status.is_client_error() { ErrorEntry::BAD_REQUEST } else { ErrorEntry::INTERNAL };

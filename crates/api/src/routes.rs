@@ -14,7 +14,6 @@ use crate::openapi::{self, ApiDocument};
 use crate::request_layer::{self, RouteAuth};
 use crate::{AppState, administration, console, iam, ops, taurusdb};
 
-/// Routes that require authentication.
 fn authenticated_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(taurusdb::collect::collect_sessions))
@@ -78,7 +77,6 @@ fn identity_routes() -> OpenApiRouter<AppState> {
         .layer(map_response(iam::map_to_iam_errors))
 }
 
-/// Routes that sign users in.
 fn sign_in_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(iam::tokens::create_token))
@@ -86,7 +84,6 @@ fn sign_in_routes() -> OpenApiRouter<AppState> {
         .layer(map_response(iam::map_to_iam_errors))
 }
 
-/// Health and metrics endpoints for operators.
 fn operations_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(ops::health::check_alive))
@@ -94,15 +91,12 @@ fn operations_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(ops::metrics::show_metrics))
 }
 
-/// Routes without authentication.
 fn public_routes() -> OpenApiRouter<AppState> {
     operations_routes()
         .routes(routes!(ops::openapi::show_openapi_document))
         .routes(routes!(taurusdb::intelligent_kill::report::download_report))
 }
 
-/// Builds the router with all routes.
-///
 /// If [`crate::ApiSettings::operations_only`] is set, the router contains only the health and metrics endpoints.
 pub(crate) fn build_router(service: AppState) -> Router {
     // Each route has a single layer because every request clones the state of each layer around its route.

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue};
 /// Value of the `Strict-Transport-Security` header: one year, without subdomains.
 const HSTS_HEADER_VALUE: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Adds the security headers to a response. `hsts` must be false for responses sent without TLS.
+/// `hsts` must be false for responses sent without TLS.
 pub(crate) fn add_security_headers(headers: &mut HeaderMap, hsts: bool) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let is_json = headers.get(CONTENT_TYPE).is_some_and(|kind| {

@@ -1,5 +1,4 @@
 //! Accepts connections, enforces connection limits and shuts down gracefully.
-//! The `connection` module serves the accepted connections.
 
 mod cert_reload;
 mod connection;
@@ -114,7 +113,6 @@ pub async fn serve(
     Ok(())
 }
 
-/// Limits on the number of open connections.
 struct ConnectionLimits {
     regular: Arc<Semaphore>,
     reserved: Arc<Semaphore>,
@@ -122,13 +120,11 @@ struct ConnectionLimits {
     reserved_per_peer: PerPeerLimit,
 }
 
-/// Permit for one open connection.
 enum ConnectionPermit {
     Regular(OwnedSemaphorePermit),
     Reserved(OwnedSemaphorePermit),
 }
 
-/// Connection permit and per-peer slot of an admitted connection, released on drop.
 struct AdmittedConnection {
     admission: ConnectionAdmission,
     _permit: OwnedSemaphorePermit,
@@ -149,7 +145,6 @@ impl ConnectionLimits {
         }
     }
 
-    /// Waits for a connection permit, then accepts a connection.
     async fn accept_connection(&self, listener: &TcpListener) -> io::Result<(TcpStream, ConnectionPermit)> {
         let permit = tokio::select! {
             biased;
@@ -169,7 +164,7 @@ impl ConnectionLimits {
         Ok((stream, permit))
     }
 
-    /// Admits a connection as a regular or reserved connection. Returns `None` if the connection must be closed.
+    /// Returns `None` if the connection must be closed.
     fn admit_connection(
         &self,
         peer: IpAddr,

@@ -8,8 +8,6 @@ use clew_diagnose::{build_statement_template, to_valid_utf8};
 /// For example, the template of `4111x` is `4111x`.
 pub(crate) const MASKED_FRAGMENT_PLACEHOLDER: &str = "***";
 
-/// Returns a statement, or its SQL template if `masked` is true.
-///
 /// Callers obtain `masked` from [`crate::caller::Caller::receives_sql_templates`].
 pub(crate) fn render_statement_or_template(statement: &[u8], masked: bool) -> String {
     if masked { to_valid_utf8(&build_statement_template(statement)) } else { to_valid_utf8(statement) }

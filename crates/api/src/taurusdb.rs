@@ -23,7 +23,6 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::ApiError;
 use crate::query::Query;
 
-/// Finds the collection whose id is the `request_id` in the query string.
 /// Returns `None` if the target node has no such collection.
 async fn find_collection_task(
     caller: &Caller,

@@ -164,7 +164,7 @@ async fn find_optional_project(
     }
 }
 
-/// Returns an error if the policy model does not allow attaching the policy to this user or group (API spec section 4.1).
+/// Enforces the rules of the TaurusDB API spec, section 4.1.
 ///
 /// Role-based policies can be attached only to groups, either for all projects or for a single project.
 /// Identity policies can be attached to users and groups, but only for all projects.
@@ -184,8 +184,7 @@ fn check_attachment_allowed(
     }
 }
 
-/// Returns the users and groups in the domain that the policy is attached to.
-/// A system policy can be attached in several domains; attachments in other domains are omitted.
+/// Omits the attachments of a system policy in other domains.
 async fn load_attachment_views(
     service: &AppState,
     domain: &DomainId,

@@ -122,7 +122,6 @@ pub(crate) async fn verify_audit(
     }))
 }
 
-/// Returns an audit filter for the caller's domain, or an error if the caller may not read the audit log.
 fn build_domain_audit_filter(service: &AppState, caller: &Caller) -> Result<AuditFilter, ApiError> {
     caller.require_domain_action(service, Action::READ_AUDIT)?;
     Ok(AuditFilter { domain: Some(caller.principal.domain_id.clone()), ..AuditFilter::default() })

@@ -123,7 +123,6 @@ pub(crate) async fn delete_group(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Finds a group in the caller's domain.
 pub(super) async fn find_group(service: &AppState, caller: &Caller, id: &str) -> Result<Group, ApiError> {
     let found = match id.parse() {
         Ok(id) => service.store.find_group(&id).await?,

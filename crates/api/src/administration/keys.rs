@@ -122,7 +122,6 @@ pub(crate) async fn delete_access_key(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Returns the user with the given id if the caller may perform `action` on that user's access keys.
 async fn find_access_key_owner(
     service: &AppState,
     caller: &Caller,

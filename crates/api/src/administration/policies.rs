@@ -165,13 +165,11 @@ pub(crate) async fn delete_policy(
     }
 }
 
-/// A policy resolved from its name.
 pub(super) enum ResolvedPolicy {
     Custom(PolicyRecord),
     System(&'static system::SystemPolicy),
 }
 
-/// Finds a policy by name among the system policies and the domain's custom policies.
 pub(super) async fn find_policy(service: &AppState, domain: &DomainId, name: &str) -> Result<ResolvedPolicy, ApiError> {
     if let Some(policy) = system::SYSTEM_POLICIES.iter().find(|policy| policy.name == name) {
         return Ok(ResolvedPolicy::System(policy));
@@ -216,10 +214,7 @@ impl ResolvedPolicy {
     }
 }
 
-/// Parses a policy document on a blocking thread.
-///
-/// Parsing a large document counts as several requests against the caller's rate limit.
-/// Parsing a policy can be expensive because the parser compares each unknown word with all valid words.
+/// Runs on a blocking thread, because the parser compares each unknown word with all valid words.
 async fn parse_policy_document(
     service: &AppState,
     caller: &Caller,
@@ -238,7 +233,6 @@ fn build_policy_response(
     Ok(Json(PolicyWithDocument { policy: policy.build_policy_view(), document, warnings }))
 }
 
-/// Returns the name that the store uses for a policy model.
 fn policy_model_name(model: PermissionModel) -> &'static str {
     match model {
         PermissionModel::RoleBased => "role",

@@ -116,7 +116,6 @@ pub(crate) async fn update_project(
     Ok(Json(build_project_view(find_project(&service, &caller, &id).await?)))
 }
 
-/// Finds a project in the caller's domain.
 pub(super) async fn find_project(service: &AppState, caller: &Caller, id: &str) -> Result<Project, ApiError> {
     let found = match id.parse() {
         Ok(id) => service.store.find_project(&id).await?,

@@ -171,7 +171,6 @@ fn parse_request_tags(body: &JsonBody) -> Result<Vec<Tag>, ApiError> {
     Ok(tags.into_iter().map(|tag| Tag { key: tag.key, value: tag.value }).collect())
 }
 
-/// Returns the project and the instance that the simulated request targets.
 async fn find_simulated_target(
     service: &AppState,
     caller: &Caller,

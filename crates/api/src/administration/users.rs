@@ -197,7 +197,6 @@ pub(crate) async fn delete_user(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Finds a user in the caller's domain.
 pub(super) async fn find_user(service: &AppState, caller: &Caller, id: &str) -> Result<User, ApiError> {
     let found = match id.parse() {
         Ok(id) => service.store.find_user(&id).await?,
@@ -206,7 +205,6 @@ pub(super) async fn find_user(service: &AppState, caller: &Caller, id: &str) -> 
     found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found_error("user", id))
 }
 
-/// Returns the validated value of the optional `password` field.
 fn parse_optional_password(body: &JsonBody, user: &str) -> Result<Option<SecretString>, ApiError> {
     let Some(password) = body.get_secret("password")? else { return Ok(None) };
     validation::check_new_password(user, &password)?;

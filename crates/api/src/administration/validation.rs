@@ -8,14 +8,12 @@ use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::query::truncate_text;
 
-/// Returns the validated value of the required `name` field.
 pub(super) fn parse_name(body: &JsonBody) -> Result<String, ApiError> {
     let name: String = body.get_required("name")?;
     check_name(name::IDENTITY_NAME_RULE, &name)?;
     Ok(name)
 }
 
-/// Validates the name of a custom policy.
 pub(super) fn check_policy_name(name: &str) -> Result<(), ApiError> {
     check_name(name::POLICY_NAME_RULE, name)
 }
@@ -32,7 +30,6 @@ fn check_name(rule: NameRule, name: &str) -> Result<(), ApiError> {
     Err(ApiError::invalid_parameter("name-form", arguments))
 }
 
-/// Returns the validated value of the optional `description` field.
 pub(super) fn parse_description(body: &JsonBody) -> Result<Option<String>, ApiError> {
     let Some(description) = body.get::<String>("description")? else { return Ok(None) };
     let length = description.chars().count();
@@ -51,7 +48,6 @@ pub(super) fn parse_description(body: &JsonBody) -> Result<Option<String>, ApiEr
     Ok(Some(description))
 }
 
-/// Validates a new password for the user named `user`.
 pub(super) fn check_new_password(user: &str, chosen: &SecretString) -> Result<(), ApiError> {
     password::check_password_rules(chosen, user).map_err(|rule| {
         let id = match rule {

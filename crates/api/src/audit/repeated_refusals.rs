@@ -21,16 +21,11 @@ use crate::client_addr::ClientSubnet;
 const MAX_REFUSAL_KINDS: usize = 16;
 /// Maximum number of callers tracked separately. All further callers in a domain are counted together.
 const MAX_TRACKED_CALLERS: usize = 256;
-/// Maximum number of values per list in an audit event, such as the lists of targets and client addresses.
 const MAX_VALUES_PER_LIST: usize = 16;
-/// Maximum number of audit events waiting to be written to the database.
 const MAX_PENDING_AUDIT_EVENTS: usize = 8192;
-/// Interval at which audit events for expired time windows are written to the database.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
-/// Operation name in audit events that report refusals of more than one operation.
 const MIXED_OPERATIONS_NAME: &str = "RefusedRequests";
 
-/// Caller whose refusals are counted together: a user, or the subnet of an unauthenticated client.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum CallerGroupingKey {
     User(UserId),
@@ -39,25 +34,23 @@ enum CallerGroupingKey {
         peer: Option<ClientSubnet>,
         claimed: Option<(DomainId, String)>,
     },
-    /// All callers in a domain that are not tracked separately because [`MAX_TRACKED_CALLERS`] has been reached.
     Others {
         domain: Option<DomainId>,
     },
 }
 
-/// Refusal kind: operation, outcome, error code and reason.
+/// Operation, outcome, error code and reason of a refusal.
 /// `None` stands for all refusal kinds in excess of [`MAX_REFUSAL_KINDS`].
 type RefusalKind = Option<(String, Outcome, Option<String>, &'static str)>;
 
-/// Time window in which a caller's refusals of the same kind are counted.
 #[derive(Debug)]
 struct RefusalWindow {
     ends: Instant,
-    /// Number of refusals after the first refusal, which has its own audit event.
+    /// Number of refusals after the first one, which has its own audit event.
     repeated: u64,
     first_at: Timestamp,
     last_at: Timestamp,
-    /// Audit event that contains only the field values shared by all refusals in the time window.
+    /// Contains only the field values that all refusals in the time window share.
     event: AuditEvent,
     targets: BTreeSet<String>,
     claimed: BTreeSet<String>,
@@ -69,11 +62,9 @@ struct RefusalWindow {
 #[derive(Debug, Default)]
 struct OpenWindows {
     windows: HashMap<CallerGroupingKey, HashMap<RefusalKind, RefusalWindow>>,
-    /// Audit events for expired time windows that have not been written to the database yet.
     pending: VecDeque<AuditEvent>,
 }
 
-/// Counter of repeated refusals.
 #[derive(Debug)]
 pub(crate) struct RepeatedRefusalCounter {
     window: Duration,
@@ -81,13 +72,11 @@ pub(crate) struct RepeatedRefusalCounter {
 }
 
 impl RepeatedRefusalCounter {
-    /// Creates a counter. A caller's first refusal of each kind starts a time window of length `window`.
+    /// A caller's first refusal of each kind starts a time window of length `window`.
     pub(crate) fn new(window: Duration) -> Self {
         Self { window, state: Mutex::default() }
     }
 
-    /// Records an audit event for the first refusal of each kind; repeated refusals are only counted.
-    ///
     /// `reason` is the id of the error's detail message, which is more specific than the error code.
     pub(crate) async fn record_refusal(
         &self,
@@ -104,8 +93,7 @@ impl RepeatedRefusalCounter {
         recorded
     }
 
-    /// Starts a time window if this is the first refusal of its kind, and returns the window's key.
-    /// For a repeated refusal, increments the count of the current time window and returns `None`.
+    /// Returns the key of the new time window, or `None` if the refusal is a repetition.
     fn count_refusal(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerGroupingKey, RefusalKind)> {
         let now = Instant::now();
         let mut state = self.state_guard();
@@ -121,8 +109,6 @@ impl RepeatedRefusalCounter {
         Some((caller, kind))
     }
 
-    /// Records expired time windows every [`FLUSH_INTERVAL`]. When `end` is cancelled, records all windows and returns.
-    ///
     /// Do not call this method concurrently: audit events could be lost.
     pub(crate) async fn run(&self, store: &Store, end: &CancellationToken) {
         while end.run_until_cancelled(sleep(FLUSH_INTERVAL)).await.is_some() {
@@ -132,7 +118,7 @@ impl RepeatedRefusalCounter {
         self.flush(store, |_| true).await;
     }
 
-    /// Writes audit events for expired time windows to the database. Failed writes are retried at the next flush.
+    /// Failed writes are retried at the next flush.
     async fn flush(&self, store: &Store, has_ended: impl Fn(&RefusalWindow) -> bool) {
         self.state_guard().close_windows(has_ended);
         loop {
@@ -152,7 +138,6 @@ impl RepeatedRefusalCounter {
 }
 
 impl OpenWindows {
-    /// Returns the key of the time window in which a refusal is counted.
     /// Once [`MAX_TRACKED_CALLERS`] or [`MAX_REFUSAL_KINDS`] is reached, all further callers or kinds share a key.
     fn refusal_window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerGroupingKey, RefusalKind) {
         let caller = build_caller_grouping_key(event);
@@ -208,7 +193,6 @@ fn build_caller_grouping_key(event: &AuditEvent) -> CallerGroupingKey {
     }
 }
 
-/// Returns the domain whose audit log receives the audit event of the refusal.
 fn find_audit_domain(event: &AuditEvent) -> Option<DomainId> {
     let actor_domain = match &event.origin.actor {
         Actor::User { domain_id, .. } => Some(domain_id),
@@ -276,8 +260,6 @@ impl RefusalWindow {
         }
     }
 
-    /// Returns the audit event for the repeated refusals in the time window, or `None` if there were none.
-    /// The lists of values in the audit event also include the values of the first refusal.
     fn into_audit_event(self) -> Option<AuditEvent> {
         let several = self.operations.len() > 1;
         let operation = if several { MIXED_OPERATIONS_NAME.to_owned() } else { self.event.operation };
@@ -300,7 +282,7 @@ fn clear_differing_value<T: PartialEq>(common: &mut Option<T>, other: Option<&T>
     }
 }
 
-/// Returns `true` if both actors are the same. Users are compared by id because they can be renamed.
+/// Compares users by id, because they can be renamed.
 fn is_same_actor(one: &Actor, other: &Actor) -> bool {
     match (one, other) {
         (Actor::User { id: one, .. }, Actor::User { id: other, .. }) => one == other,

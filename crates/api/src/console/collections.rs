@@ -15,7 +15,6 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::statement_text::MASKED_FRAGMENT_PLACEHOLDER;
 
-/// Maximum number of collections per response.
 const MAX_LISTED_COLLECTIONS: u32 = 200;
 
 /// Collections of a node.

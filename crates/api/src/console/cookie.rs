@@ -14,10 +14,8 @@ use crate::client_addr::ClientAddr;
 use crate::error::ApiError;
 
 const SESSION_COOKIE_NAME: &str = "clew_session";
-/// Default port of HTTPS.
 const DEFAULT_HTTPS_PORT: u16 = 443;
 
-/// Builds the session cookie's name from the request's transport and the port in its `Host` header.
 fn build_cookie_name(headers: &HeaderMap, connection: Option<&ClientAddr>) -> Cow<'static, str> {
     if !connection.is_some_and(|connection| connection.tls) {
         return Cow::Borrowed(SESSION_COOKIE_NAME);
@@ -27,14 +25,13 @@ fn build_cookie_name(headers: &HeaderMap, connection: Option<&ClientAddr>) -> Co
     Cow::Owned(format!("__Host-{SESSION_COOKIE_NAME}_{port}"))
 }
 
-/// Returns whether a request is authenticated by its session cookie. A token header or signature takes precedence.
+/// A token header or signature takes precedence over the session cookie.
 pub(crate) fn is_cookie_authenticated(headers: &HeaderMap, connection: Option<&ClientAddr>) -> bool {
     !headers.contains_key("x-auth-token")
         && !headers.contains_key(AUTHORIZATION)
         && read_session_token(headers, connection).is_some()
 }
 
-/// Returns the token in a request's session cookie.
 pub(crate) fn read_session_token<'a>(headers: &'a HeaderMap, connection: Option<&ClientAddr>) -> Option<&'a str> {
     let expected = build_cookie_name(headers, connection);
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
@@ -42,9 +39,7 @@ pub(crate) fn read_session_token<'a>(headers: &'a HeaderMap, connection: Option<
     pairs.find_map(|(name, value)| (name == expected && !value.is_empty()).then_some(value))
 }
 
-/// Builds the `Set-Cookie` header value for a session cookie that contains `token`.
-///
-/// The cookie expires after `seconds` seconds; 0 deletes the cookie.
+/// `seconds` is the lifetime of the cookie; 0 deletes the cookie.
 pub(super) fn build_set_cookie_header(
     token: &str,
     seconds: i64,

@@ -11,12 +11,10 @@ use subtle::ConstantTimeEq;
 
 use crate::error::ApiError;
 
-/// Request header that carries the session's CSRF token.
 const CSRF_HEADER: &str = "x-clew-csrf";
 /// Fetch metadata header. Scripts cannot set it, and browsers send it only over TLS or to localhost.
 const SEC_FETCH_SITE_HEADER: &str = "sec-fetch-site";
 
-/// Returns an error if the request was not sent by Clew's own web page.
 pub(crate) fn check_csrf_protection(parts: &Parts, token: &str) -> Result<(), ApiError> {
     check_request_origin(&parts.method, &parts.headers)?;
     if is_safe_method(&parts.method) {
@@ -29,7 +27,6 @@ pub(crate) fn check_csrf_protection(parts: &Parts, token: &str) -> Result<(), Ap
     }
 }
 
-/// Returns an error if the `Sec-Fetch-Site` or `Origin` header indicates that another site sent the request.
 pub(super) fn check_request_origin(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
     if let Some(site) = headers.get(SEC_FETCH_SITE_HEADER) {
         // `none` means that the user entered the URL, which results in a GET request.

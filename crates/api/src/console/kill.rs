@@ -1,6 +1,5 @@
 //! Route for killing selected sessions or previewing the kills.
 //!
-//! The web page sends the user and host of each selected session.
 //! If a thread id has been reused by a session with a different user or host, Clew does not kill that session.
 
 mod effect;
@@ -40,10 +39,10 @@ use request::{KillBody, SelectedSession, SessionKillRequest};
 pub(crate) struct KillResponse {
     /// Results, in the order of the request
     sessions: Vec<SessionKillOutcome>,
-    /// Reason why the impact of the kills is unknown; null if it is known; only in a preview
+    /// In a preview, the reason why the impact of the kills is unknown; null if the impact is known
     #[schema(required)]
     costs_unknown: Option<String>,
-    /// Warnings about the selection, such as a root blocker that is not selected; only in a preview
+    /// In a preview, warnings about the selection, such as a root blocker that is not selected
     warnings: Vec<String>,
     /// Effect of the kills; null in a preview or if no session was killed
     #[schema(required)]
@@ -78,14 +77,14 @@ struct CurrentSession {
     /// Statement; replaced by its SQL template if the project masks statements or the caller cannot list sessions
     #[schema(required)]
     statement: Option<String>,
-    /// Open transaction that killing the connection would roll back; null if there is none; only in a preview
+    /// In a preview, the open transaction that killing the connection would roll back; null if there is none
     #[schema(required)]
     transaction: Option<preview::RollbackCost>,
-    /// Thread ids of the sessions that the kill can unblock, one of which may then block the others; only in a preview
+    /// In a preview, the thread ids of the sessions that the kill can unblock; one of them may then block the others
     frees: Vec<u64>,
-    /// Number of sessions that wait for this session, directly or indirectly; only in a preview
+    /// In a preview, the number of sessions that wait for this session, directly or indirectly
     holds_up: usize,
-    /// Risks of killing the session; only in a preview
+    /// In a preview, the risks of killing the session
     risks: Vec<KillRiskView>,
 }
 
@@ -195,7 +194,6 @@ pub(crate) async fn kill_sessions(
     Ok(Json(KillResponse { sessions, costs_unknown: costs.and_then(|costs| costs.unknown), warnings, effect }))
 }
 
-/// Kills the matching sessions.
 async fn execute_kills(
     service: &AppState,
     caller: &Caller,
@@ -226,10 +224,9 @@ async fn execute_kills(
     service.kills.execute_kills(order, victims, limits).await
 }
 
-/// Outcome name and message for a selected session that Clew skips.
+/// Outcome name and message of a skipped session.
 type SkipReason = (&'static str, String);
 
-/// Returns the name and message of a kill outcome for the response.
 fn describe_kill_outcome(outcome: &KillOutcome) -> (&'static str, String) {
     let name = match outcome {
         KillOutcome::AlreadyGone => "gone",
@@ -266,15 +263,10 @@ fn build_current_session(
 }
 
 impl SelectedSession {
-    /// Returns whether the session `current` has the user and host of the selected session with the same thread id.
     fn matches_session(&self, current: &Session) -> bool {
         to_valid_utf8(&current.user) == self.user && to_valid_utf8(&current.host) == self.host
     }
 
-    /// Returns the reason why the selected session must not be killed, or `None` if it may be killed.
-    ///
-    /// A session is skipped if it has ended, its thread id has been reused or the server has changed.
-    /// With `KILL QUERY`, a session is skipped if its current statement started after the selected statement.
     /// `listed_at` is the time at which the session list was read, as a Unix timestamp in seconds.
     fn find_skip_reason(
         &self,

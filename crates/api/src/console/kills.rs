@@ -16,7 +16,6 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
 
-/// Maximum number of audit rows searched per request to find the users who requested the kills.
 const MAX_SEARCHED_AUDIT_ROWS: u32 = 1000;
 
 /// Page of kills on a node.
@@ -118,8 +117,6 @@ pub(crate) async fn list_kills(
 }
 
 /// Returns the names of the users who requested the kills, by thread id and request time.
-///
-/// The names are read from the audit rows that record the kill outcomes.
 async fn load_requester_names(
     service: &AppState,
     node: &NodeId,

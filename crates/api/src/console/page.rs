@@ -20,19 +20,16 @@ const EMBEDDED_FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/pag
 
 static WEB_PAGE: LazyLock<WebPage> = LazyLock::new(|| WebPage::from_files(EMBEDDED_FILES));
 
-/// Path of the HTML file that is served for all views of the web page.
 const INDEX_PATH: &str = "index.html";
-/// Path prefix of files with a content hash in the file name.
 const HASHED_ASSET_PREFIX: &str = "assets/";
 
-/// Path prefixes of the API. Requests for unknown paths with these prefixes return an error instead of the web page.
+/// Requests for unknown paths with these prefixes return an error instead of the web page.
 const API_PATH_PREFIXES: [&str; 9] =
     ["/v3/", "/v3.0/", "/v3.1/", "/v5/", "/clew/", "/healthz", "/readyz", "/metrics", "/openapi.json"];
 
 const PAGE_NOT_BUILT_MESSAGE: &str = "This Clew was built without the web page. The HTTP API is available; /openapi.json describes it.\n\
     To include the web page, build the page before Clew (Node.js 20.19 or newer):\n\n    npm --prefix web ci\n    npm --prefix web run build\n    cargo build --release\n";
 
-/// Security headers for the web page's files. They restrict scripts and requests to the page's own origin.
 const PAGE_SECURITY_HEADERS: [(&str, &str); 5] = [
     (
         "content-security-policy",
@@ -45,7 +42,6 @@ const PAGE_SECURITY_HEADERS: [(&str, &str); 5] = [
     ("cross-origin-resource-policy", "same-origin"),
 ];
 
-/// Files of the web page, by path.
 struct WebPage {
     files: HashMap<&'static str, Asset>,
 }
@@ -65,9 +61,7 @@ impl WebPage {
         }
     }
 
-    /// Returns the response to a request whose path matches no route.
-    ///
-    /// The response is a file of the web page, or `index.html` if a client-side view handles the path.
+    /// Returns `index.html` for the path of a client-side view.
     fn response_for_path(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Response> {
         if !matches!(*method, Method::GET | Method::HEAD)
             || API_PATH_PREFIXES.iter().any(|prefix| path.starts_with(prefix))
@@ -82,7 +76,6 @@ impl WebPage {
     }
 }
 
-/// Returns whether the `Accept` header contains `text/html`, as it does for browser navigation.
 fn accepts_html(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     accepted
@@ -90,12 +83,10 @@ fn accepts_html(headers: &HeaderMap) -> bool {
         .any(|part| part.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case("text/html")))
 }
 
-/// Serves `index.html` at `/`.
 pub(crate) async fn serve_index_page(headers: HeaderMap) -> Response {
     add_page_headers(WEB_PAGE.index_response(&headers))
 }
 
-/// Serves a file or view of the web page if no route matches, or returns the error "no such API".
 pub(crate) async fn serve_page_fallback(request: Request) -> Response {
     let found = WEB_PAGE.response_for_path(request.method(), request.uri().path(), request.headers());
     found.map_or_else(|| ApiError::new(ErrorEntry::NO_SUCH_API).into_response(), add_page_headers)

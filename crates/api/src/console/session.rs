@@ -30,7 +30,6 @@ use crate::{AppState, limits, policy_cache};
 use body::{SessionScopeRequest, SignInBody};
 use wire::Session;
 
-/// Header `Cache-Control: no-store`.
 type NoStoreHeader = [(HeaderName, HeaderValue); 1];
 /// Response headers `Cache-Control: no-store` and `Set-Cookie`.
 type SessionHeaders = [(HeaderName, HeaderValue); 2];
@@ -177,7 +176,6 @@ pub(crate) async fn switch_project(
     Ok(build_session_response(&issued, &user, project, &projects, cookie))
 }
 
-/// Builds the response that sets a browser session's new token as a cookie.
 fn build_session_response(
     issued: &IssuedToken,
     user: &User,
@@ -190,7 +188,7 @@ fn build_session_response(
     ([no_store_header(), (SET_COOKIE, cookie)], Json(session))
 }
 
-/// Builds the session cookie for a new token. The cookie expires with the token.
+/// The cookie expires with the token.
 fn build_session_cookie(
     issued: &IssuedToken,
     headers: &HeaderMap,

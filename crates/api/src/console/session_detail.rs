@@ -16,7 +16,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::statement_text::render_statement_or_template;
 
-/// Project, instance, node and session ids in a request path.
+/// Ids of the project, instance, node and session in the request path.
 type SessionPath = (String, String, String, String);
 
 /// Details of a session.

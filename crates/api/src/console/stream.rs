@@ -1,11 +1,6 @@
 //! Streams a node's live session list as server-sent events.
 //!
 //! `docs/decisions/0025-shared-sampling-for-event-streams.md` describes how subscribers share samples.
-//!
-//! The registry (`registry`) starts one watch (`node_watch`) per node. The watch samples the node for all subscribers.
-//! The feed (`feed`) renders session list snapshots and changes as server-sent events.
-//! Each subscriber (`subscriber`) sends the changes since its last event as fast as the client reads them.
-//! While a stream is open, the module `authorization` periodically rechecks the subscriber's permissions.
 
 mod authorization;
 mod event;
@@ -34,7 +29,6 @@ use event::FeedPosition;
 pub(crate) use registry::WatchRegistry;
 use subscriber::Subscriber;
 
-/// Allowed values for the minimum interval between events, in seconds.
 const ALLOWED_EVENT_INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
 
 /// Query parameters of an event stream.

@@ -20,18 +20,16 @@ use tokio::task::{JoinHandle, spawn_blocking};
 /// Maximum size of a response body chunk, in bytes. The HTTP library buffers about six chunks per response.
 pub(super) const CHUNK_SIZE: usize = 64 * 1024;
 
-/// Stream of download chunks. Ends after the last byte of the requested range or after the first error.
+/// Ends after the last byte of the requested range or after the first error.
 #[derive(Debug)]
 pub(super) struct DownloadBodyStream {
     /// Unsent part of the header row.
     header: Bytes,
     file: Arc<File>,
-    /// File offset of the next chunk.
     offset: u64,
     /// File offset at which the requested range ends (exclusive).
     end: u64,
     pool: BufferPool,
-    /// Pending read on a blocking thread.
     reading: Option<JoinHandle<(BytesMut, io::Result<usize>)>>,
 }
 
@@ -97,7 +95,6 @@ struct BufferPool {
 }
 
 impl BufferPool {
-    /// Returns a buffer that is `left` bytes long, but at most [`CHUNK_SIZE`] bytes.
     fn acquire(&mut self, left: u64) -> BytesMut {
         let length = usize::try_from(left).unwrap_or(CHUNK_SIZE).min(CHUNK_SIZE);
         let returned =
@@ -107,7 +104,6 @@ impl BufferPool {
         buffer
     }
 
-    /// Returns the first `length` bytes of the buffer as a chunk.
     /// The buffer returns to the pool once the chunk is dropped.
     fn freeze_into_chunk(&mut self, buffer: BytesMut, length: usize) -> Bytes {
         let buffer = buffer.freeze();
@@ -117,8 +113,6 @@ impl BufferPool {
     }
 }
 
-/// Reads part of a file without blocking if the data is in the page cache.
-///
 /// Returns `None` if the data is not cached or the file system does not support `RWF_NOWAIT`.
 fn read_from_page_cache(file: &File, buffer: &mut [u8], at: u64) -> Option<io::Result<usize>> {
     loop {

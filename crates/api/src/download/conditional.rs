@@ -3,13 +3,12 @@
 use http::HeaderMap;
 use http::header::{IF_NONE_MATCH, IF_RANGE};
 
-/// Returns `true` if the `Range` header applies, that is, if `If-Range` is absent or equals the strong entity tag.
+/// Returns `true` if `If-Range` is absent or equals the strong entity tag.
 /// A date or weak entity tag in `If-Range` never matches, so the full content is sent.
 pub(super) fn range_header_applies(headers: &HeaderMap, tag: &str) -> bool {
     headers.get(IF_RANGE).is_none_or(|value| value.as_bytes() == tag.as_bytes())
 }
 
-/// Returns `true` if `If-None-Match` contains the entity tag.
 pub(super) fn is_not_modified(headers: &HeaderMap, tag: &str) -> bool {
     headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
         value
@@ -19,7 +18,7 @@ pub(super) fn is_not_modified(headers: &HeaderMap, tag: &str) -> bool {
     })
 }
 
-/// Strips the `W/` prefix from an entity tag for the weak comparison that `If-None-Match` requires.
+/// `If-None-Match` requires the weak comparison of entity tags.
 fn strip_weak_prefix(tag: &str) -> &str {
     tag.strip_prefix("W/").unwrap_or(tag)
 }

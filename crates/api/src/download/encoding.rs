@@ -3,7 +3,6 @@
 use http::HeaderMap;
 use http::header::ACCEPT_ENCODING;
 
-/// Content encoding of a response body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ContentEncoding {
     Identity,
@@ -21,13 +20,12 @@ impl ContentEncoding {
     }
 }
 
-/// Chooses zstd if the client accepts it, otherwise gzip if accepted, otherwise the identity encoding.
+/// Prefers zstd to gzip, and gzip to the identity encoding.
 pub(super) fn choose_encoding(headers: &HeaderMap) -> ContentEncoding {
     let accepted = |encoding: &ContentEncoding| accepts_encoding(headers, encoding.name());
     [ContentEncoding::Zstd, ContentEncoding::Gzip].into_iter().find(accepted).unwrap_or(ContentEncoding::Identity)
 }
 
-/// Returns `true` if `Accept-Encoding` lists the encoding by name with a nonzero weight.
 pub(crate) fn accepts_encoding(headers: &HeaderMap, encoding: &str) -> bool {
     headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|value| {
         value.split(',').any(|part| {
@@ -37,7 +35,7 @@ pub(crate) fn accepts_encoding(headers: &HeaderMap, encoding: &str) -> bool {
     })
 }
 
-/// Returns `true` if the weight parameter is zero. `q=0` means that the client does not accept the encoding.
+/// `q=0` means that the client does not accept the encoding.
 fn is_zero_weight(weight: &str) -> bool {
     let value = weight.trim().strip_prefix("q=").or_else(|| weight.trim().strip_prefix("Q="));
     value.and_then(|value| value.trim().parse::<f32>().ok()).is_some_and(|value| value <= 0.0)

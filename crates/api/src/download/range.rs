@@ -15,19 +15,14 @@ impl ByteRange {
     }
 }
 
-/// Part of the content selected by a range request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RangeRequest {
-    /// The full content.
     Full,
-    /// A byte range.
     Partial(ByteRange),
     /// No byte of the content is in the requested range.
     Unsatisfiable,
 }
 
-/// Parses a `Range` header that applies to content of `length` bytes.
-///
 /// Headers with multiple ranges or invalid values select the full content, as RFC 9110 allows.
 pub(super) fn parse_range_header(header: &HeaderValue, length: u64) -> RangeRequest {
     let Some(spec) = header.to_str().ok().and_then(|text| text.trim().strip_prefix("bytes=")) else {
@@ -52,7 +47,7 @@ enum RangeBound {
     Invalid,
 }
 
-/// Parses an optional decimal number. Saturates at [`u64::MAX`] on overflow.
+/// Saturates at [`u64::MAX`] on overflow.
 fn parse_range_bound(text: &str) -> RangeBound {
     match text {
         "" => RangeBound::Absent,

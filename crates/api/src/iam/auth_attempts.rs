@@ -21,17 +21,14 @@ use crate::{AppState, passwords};
 const ATTEMPT_RESERVATION_TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPT_RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Outcome of a password check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PasswordCheckOutcome {
     Right,
     Wrong,
-    /// The failure counter is locked because of too many failed attempts. The password was not checked.
+    /// The password was not checked, because the failure counter is locked or remains in use.
     Locked,
 }
 
-/// Checks the password that a client sent for a user, unless too many failed attempts have locked the failure counter.
-///
 /// `name` is `<domain>/<user>`. The check takes equally long for an unknown user and for a wrong password.
 pub(crate) async fn check_password_with_lockout(
     service: &AppState,
@@ -56,7 +53,7 @@ pub(crate) async fn check_password_with_lockout(
     Ok(PasswordCheckOutcome::Right)
 }
 
-/// Reserves an attempt in the failure counter `subject`. Returns `false` if the counter is locked or remains in use.
+/// Returns `false` if the counter is locked or remains in use.
 async fn reserve_password_attempt(store: &Store, subject: &str) -> Result<bool, StoreError> {
     let start = Instant::now();
     loop {
@@ -70,15 +67,12 @@ async fn reserve_password_attempt(store: &Store, subject: &str) -> Result<bool, 
     }
 }
 
-/// Identifier of a failure counter.
 pub(crate) struct FailureCounterKey {
     pub(crate) name: String,
     /// True if the client address was recorded recently and need not be recorded again.
     pub(crate) is_address_up_to_date: bool,
 }
 
-/// Returns the key of the failure counter for a user at a client address.
-///
 /// The user name is last in the key because a crafted name could otherwise select another user's failure counter.
 pub(crate) async fn find_failure_counter_key(
     store: &Store,
@@ -102,9 +96,7 @@ fn build_address_counter_key(address: &str, name: &str) -> String {
     ["address:", address, " ", name].concat()
 }
 
-/// Records the client address of an authenticated user. Each recorded address has its own failure counter.
-///
-/// If the address cannot be recorded, the error is only logged.
+/// A failure to record the address is only logged.
 pub(crate) async fn record_client_address(store: &Store, user: &UserId, peer: Option<IpAddr>) {
     let Some(peer) = peer else { return };
     if let Err(error) = store.record_user_address(user, ClientSubnet::from(peer).address()).await {

@@ -12,8 +12,6 @@ use crate::error::ApiError;
 use crate::iam::auth_attempts::{self, PasswordCheckOutcome};
 use crate::iam::sign_in::UserRef;
 
-/// Authenticates a user by password and records the user in the audit context.
-///
 /// Unknown users and wrong passwords result in the same error after the same time.
 /// Repeated failures lock a user name even if no user has this name.
 pub(crate) async fn authenticate_by_password(

@@ -8,12 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Mutex as SubjectLock, OwnedMutexGuard};
 
-/// One lock per failure counter. Each running password check holds the lock of its failure counter.
 #[derive(Debug, Default)]
 pub(crate) struct PasswordCheckLocks(Mutex<HashMap<String, Arc<SubjectLock<()>>>>);
 
 impl PasswordCheckLocks {
-    /// Acquires the lock of a failure counter. The lock is released when the returned guard is dropped.
     pub(crate) async fn acquire_failure_counter_lock(&self, subject: &str) -> OwnedMutexGuard<()> {
         let subject_lock = {
             let mut subjects = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -106,7 +106,6 @@ pub(crate) async fn list_caller_projects(
     Ok(Json(ProjectList { links, projects: projects.into_iter().map(build_project_entry).collect() }))
 }
 
-/// Returns the domain's enabled projects that at least one of the user's grants applies to.
 /// For administrators, returns all enabled projects in the domain.
 pub(crate) async fn load_accessible_projects(
     service: &AppState,
@@ -135,7 +134,7 @@ fn build_project_entry(project: Project) -> ProjectEntry {
     }
 }
 
-/// Parses the `page` and `per_page` parameters, which must be used together. Page numbers start at 1.
+/// `page` and `per_page` must be used together. Page numbers start at 1.
 fn parse_page_parameters(query: &Query) -> Result<Option<(usize, usize)>, ApiError> {
     match (query.get("page"), query.get("per_page")) {
         (None, None) => Ok(None),

@@ -10,8 +10,6 @@ use secrecy::{ExposeSecret, SecretString};
 
 const DOMAIN_SCOPE_SUFFIX: &str = "domain";
 
-/// Generates a security token that encodes the access key's scope.
-///
 /// Tokens without a suffix, such as those created by `clew key create`, have the same scope as a permanent key.
 pub(crate) fn generate_security_token(scope: &CredentialScope) -> Result<SecretString, SecretError> {
     let token = token::generate_token()?;
@@ -23,8 +21,6 @@ pub(crate) fn generate_security_token(scope: &CredentialScope) -> Result<SecretS
     Ok(SecretString::from(format!("{}.{scope}", token.expose_secret())))
 }
 
-/// Parses the scope from a security token.
-///
 /// The caller must check that the token's hash equals the stored hash before it uses the scope.
 pub(crate) fn parse_security_token_scope(security_token: &str) -> Option<CredentialScope> {
     match security_token.split_once('.') {

@@ -7,7 +7,6 @@ use utoipa::ToSchema;
 
 use crate::error::ApiError;
 
-/// Sign-in request, parsed into user, password and scope.
 #[derive(Debug)]
 pub(super) struct PasswordSignInRequest {
     pub(super) user: UserRef,
@@ -15,14 +14,12 @@ pub(super) struct PasswordSignInRequest {
     pub(super) scope: RequestedTokenScope,
 }
 
-/// Reference to the user who signs in, by id or by name.
 #[derive(Debug)]
 pub(crate) enum UserRef {
     Id(String),
     Name { domain: String, user: String },
 }
 
-/// Requested scope of the token.
 #[derive(Debug)]
 pub(super) enum RequestedTokenScope {
     Project { project: ProjectRef, domain: DomainRef },
@@ -30,14 +27,13 @@ pub(super) enum RequestedTokenScope {
     Unscoped,
 }
 
-/// Reference to a project, by id or by name.
 #[derive(Debug)]
 pub(super) enum ProjectRef {
     Id(String),
     Name(String),
 }
 
-/// Reference to a domain by id, name or both. A missing field matches any domain.
+/// Domain id, name or both. A missing field matches any domain.
 #[derive(Debug, Default)]
 pub(super) struct DomainRef {
     pub(super) id: Option<String>,
@@ -70,7 +66,7 @@ impl PasswordSignInRequest {
 }
 
 impl RequestedTokenScope {
-    /// Parses `auth.scope`. If both a project and a domain are given, the project takes precedence.
+    /// If both a project and a domain are given, the project takes precedence.
     fn parse(scope: Option<&Value>) -> Result<Self, ApiError> {
         let Some(scope) = scope else { return Ok(Self::Unscoped) };
         let text = |pointer: &str| match scope.pointer(pointer) {

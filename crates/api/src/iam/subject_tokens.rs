@@ -79,8 +79,6 @@ pub(crate) async fn revoke_token(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Returns the token in `X-Subject-Token` if it is valid.
-///
 /// The token must belong to the caller or, if the caller may perform `action`, to any user in the same domain.
 /// Returns the same error for unknown and inaccessible tokens.
 async fn find_subject_token(

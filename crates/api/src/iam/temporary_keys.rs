@@ -20,7 +20,6 @@ use crate::iam::security_token;
 use crate::iam::token_response::format_timestamp;
 use crate::json::Json;
 
-/// Allowed lifetimes for temporary keys, in seconds: 15 minutes to 24 hours.
 const ALLOWED_KEY_LIFETIME_SECONDS: std::ops::RangeInclusive<i64> = 900..=86_400;
 
 /// Request for a temporary access key.
@@ -146,7 +145,6 @@ fn parse_temporary_key_identity(body: &[u8]) -> Result<TemporaryKeyIdentity, Api
     Ok(identity)
 }
 
-/// Credentials to exchange for a temporary access key.
 /// The temporary access key has the scope of the source credentials and does not outlive them.
 struct SourceCredentials {
     scope: CredentialScope,
@@ -164,7 +162,6 @@ impl SourceCredentials {
     }
 }
 
-/// Validates the caller's token and returns its scope and expiry, which also apply to the temporary access key.
 async fn validate_source_token(
     service: &AppState,
     caller: &Caller,

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::AppState;
 use crate::error::ApiError;
 
-/// Issued token. Times are Unix timestamps in seconds.
+/// Times are Unix timestamps in seconds.
 pub(crate) struct IssuedToken {
     pub(crate) secret: SecretString,
     pub(crate) methods: Vec<String>,
@@ -16,8 +16,6 @@ pub(crate) struct IssuedToken {
     pub(crate) expires_at: i64,
 }
 
-/// Issues a token scoped to the project, or to the domain if `project` is `None`.
-///
 /// The token expires after the configured token lifetime, or at `latest` if that is earlier.
 pub(crate) async fn issue_token(
     service: &AppState,
@@ -49,12 +47,10 @@ pub(crate) async fn issue_token(
     Ok(IssuedToken { secret, methods, issued_at, expires_at })
 }
 
-/// Describes a token's scope for the audit log.
 pub(crate) fn describe_token_scope(project: Option<&Project>) -> String {
     project.map_or_else(|| "domain".to_owned(), |project| format!("project {}", project.id))
 }
 
-/// Removes tokens that expired more than a day ago.
 /// Recently expired tokens are retained so that error messages can distinguish them from unknown tokens.
 async fn remove_expired_tokens(service: &AppState, now: i64) {
     if let Err(error) = service.store.remove_tokens_expired_before(now - 24 * 3600).await {

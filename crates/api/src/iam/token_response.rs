@@ -84,7 +84,7 @@ struct TokenUser {
     domain: TokenDomain,
 }
 
-/// Input for building a token response. Times are Unix timestamps in seconds.
+/// Times are Unix timestamps in seconds.
 pub(super) struct TokenDetails<'a> {
     pub(super) user: &'a User,
     pub(super) project: Option<&'a Project>,
@@ -94,7 +94,6 @@ pub(super) struct TokenDetails<'a> {
     pub(super) expires_at: i64,
 }
 
-/// Public URL of the server, used as the base URL of the endpoints in the service catalog.
 pub(super) struct ServerUrl(String);
 
 impl ServerUrl {
@@ -104,7 +103,7 @@ impl ServerUrl {
 }
 
 impl TokenResponse {
-    /// Creates the response body. The service catalog is included only if `server_url` is `Some`.
+    /// Includes the service catalog only if `server_url` is `Some`.
     pub(super) fn new(
         service: &AppState,
         details: TokenDetails<'_>,

@@ -63,7 +63,6 @@ pub(crate) async fn create_token(
     Ok(response)
 }
 
-/// Returns the requested scope's project, or `None` if the scope is the domain.
 async fn resolve_requested_project(
     service: &AppState,
     user: &User,

@@ -13,12 +13,9 @@ use governor::state::StateStore;
 use governor::state::keyed::{HashMapStateStore, ShrinkableKeyedStateStore};
 use governor::{Quota, RateLimiter};
 
-/// Number of rate limit checks after which the limiter removes all keys whose quota is full.
-///
 /// Removing unused keys bounds memory usage when requests come from many addresses.
 const CHECKS_BETWEEN_SWEEPS: u32 = 4096;
 
-/// Rate limiter with a separate quota per key.
 pub(super) struct KeyedLimiter<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
     limiter: Limiter<K, C>,
     clock: C,
@@ -34,13 +31,12 @@ type Limiter<K, C> = RateLimiter<
 >;
 
 impl<K: Hash + Eq + Clone> KeyedLimiter<K> {
-    /// Creates a rate limiter. Returns `None` (no limit) if the rate or the burst size is 0.
+    /// Returns `None` (no limit) if the rate or the burst size is 0.
     pub(super) fn new(per_second: u32, burst: u32) -> Option<Self> {
         let period = Duration::from_secs(1).checked_div(per_second)?;
         Self::with_period(period, burst)
     }
 
-    /// Creates a rate limiter that adds one permit per period to each quota, up to the burst size.
     pub(super) fn with_period(period: Duration, burst: u32) -> Option<Self> {
         Self::with_clock(period, burst, DefaultClock::default())
     }
@@ -54,7 +50,7 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> KeyedLimiter<K, C> {
         Some(Self { limiter, clock, burst, checks: AtomicU32::new(0) })
     }
 
-    /// Consumes a permit. If no permit is available, returns the time until the next permit.
+    /// If no permit is available, returns the time until the next permit as the error.
     pub(super) fn consume_permit(&self, key: &K) -> Result<(), Duration> {
         self.check_key(&RateLimitCheck { key: key.clone(), consumes: true })
     }
@@ -67,7 +63,6 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> KeyedLimiter<K, C> {
         outcome.map_or(Ok(()), |outcome| outcome.map_err(|until| until.wait_time_from(self.clock.now())))
     }
 
-    /// Checks whether a permit is available without consuming it.
     pub(super) fn peek(&self, key: &K) -> Result<(), Duration> {
         self.check_key(&RateLimitCheck { key: key.clone(), consumes: false })
     }
@@ -87,7 +82,6 @@ impl<K: Hash + Eq + Clone, C: Clock> fmt::Debug for KeyedLimiter<K, C> {
     }
 }
 
-/// Rate limiter key, and whether the check consumes a permit.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct RateLimitCheck<K> {
     key: K,
@@ -95,8 +89,6 @@ struct RateLimitCheck<K> {
 }
 
 /// State store for `governor` that can check a rate limit without consuming a permit.
-///
-/// A check that does not consume a permit leaves the key's state unchanged.
 struct PeekableStateStore<K: Hash + Eq + Clone>(HashMapStateStore<K>);
 
 impl<K: Hash + Eq + Clone> StateStore for PeekableStateStore<K> {

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Number of acquired slots per key.
 #[derive(Debug)]
 pub(crate) struct KeyedSlots<K: Hash + Eq + Clone> {
     /// Maximum number of slots per key. 0 disables the limit.
@@ -28,7 +27,6 @@ impl<K: Hash + Eq + Clone> KeyedSlots<K> {
         self.limit
     }
 
-    /// Acquires a slot for the key. Returns `None` if no slot is free.
     pub(crate) fn acquire(self: &Arc<Self>, key: K) -> Option<KeyedSlot<K>> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let count = held.entry(key.clone()).or_default();

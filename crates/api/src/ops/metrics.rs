@@ -61,19 +61,13 @@ struct LimitLabel {
 /// Limit that caused a request or connection to be rejected. Used as a metrics label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClientLimit {
-    /// Requests per principal.
     Principal,
-    /// Sign-ins per peer.
     SignIns,
     /// Rate of failed authentications per peer.
     Failures,
-    /// Open connections per peer.
     Connections,
-    /// Open connections in total.
     AllConnections,
-    /// Open event streams per principal.
     Streams,
-    /// Open long polls per principal.
     LongPolls,
 }
 
@@ -167,8 +161,6 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Records a response and its duration.
-    ///
     /// `route` is a route pattern because raw paths would create an unbounded number of time series.
     pub(crate) fn record_response(&self, method: &Method, route: impl Into<Arc<str>>, status: u16, seconds: f64) {
         let route = route.into();
@@ -186,7 +178,6 @@ impl Metrics {
 static LABELED_HTTP_METHODS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS];
 
-/// Timeout for reading from the store during a metrics scrape.
 const STORE_READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn new_duration_histogram() -> Histogram {

@@ -33,7 +33,7 @@ impl TlsConfig {
         }
     }
 
-    /// Reloads the certificate if the file fingerprints differ from `last`. Returns the current fingerprints.
+    /// Returns the current fingerprints.
     fn reload_if_changed(&self, last: &[Option<FileFingerprint>; 2]) -> [Option<FileFingerprint>; 2] {
         let current = [
             FileFingerprint::read_fingerprint(&self.files.certificate),

@@ -27,7 +27,6 @@ use crate::client_addr::ClientAddr;
 use crate::routes::build_router;
 use crate::{ApiSettings, AppState, Metrics};
 
-/// Serves the connections that a listener accepts.
 pub(super) struct ConnectionHandler {
     router: TowerToHyperService<Router>,
     http: http1::Builder,
@@ -54,7 +53,7 @@ impl ConnectionHandler {
         Self { router, http, reserved_http, tls, settings, metrics, shutdown }
     }
 
-    /// Serves requests on a connection. Once `watcher` signals a shutdown, only the current request is completed.
+    /// Once `watcher` signals a shutdown, only the current request is completed.
     pub(super) async fn serve_connection(
         &self,
         stream: TcpStream,

@@ -34,29 +34,26 @@ struct ResponseProgress {
 }
 
 impl ResponseTracker {
-    /// Records that the HTTP service received a request.
     pub(super) fn mark_request_started(&self) {
         self.0.in_progress.store(true, Ordering::Relaxed);
         self.0.unflushed.store(true, Ordering::Relaxed);
     }
 
-    /// Wraps a response body to detect when it is complete: hyper drops the body after writing the last byte.
+    /// Detects when the response is complete: hyper drops the body after writing the last byte.
     pub(super) fn track_response_body<B>(&self, body: B) -> TrackedResponseBody<B> {
         TrackedResponseBody { body, tracker: self.clone() }
     }
 
-    /// Records that hyper flushed its output. Returns `true` if this flush completed a response.
+    /// Returns `true` if this flush completed a response.
     fn mark_flushed(&self) -> bool {
         !self.0.in_progress.load(Ordering::Relaxed) && self.0.unflushed.swap(false, Ordering::Relaxed)
     }
 
-    /// Returns `true` if all responses have been flushed.
     fn is_idle(&self) -> bool {
         !self.0.unflushed.load(Ordering::Relaxed)
     }
 }
 
-/// Response body that marks the response as complete on drop.
 #[derive(Debug)]
 pub(super) struct TrackedResponseBody<B> {
     body: B,
@@ -89,8 +86,6 @@ impl<B: Body + Unpin> Body for TrackedResponseBody<B> {
     }
 }
 
-/// HTTP connection stream that replaces hyper's own error responses.
-///
 /// Bytes that hyper writes while no request is in progress belong to one of hyper's own error responses.
 #[derive(Debug)]
 pub(super) struct ErrorRewriteStream<S> {
@@ -98,7 +93,6 @@ pub(super) struct ErrorRewriteStream<S> {
     tracker: ResponseTracker,
     /// True if the entire request line of the next request has been received.
     first_line_complete: bool,
-    /// Bytes of the replacement response that have not been written yet.
     replacement: Vec<u8>,
     metrics: Metrics,
 }
@@ -108,7 +102,6 @@ impl<S> ErrorRewriteStream<S> {
         Self { stream, tracker, first_line_complete: false, replacement: Vec::new(), metrics }
     }
 
-    /// Replaces `bytes` if they are one of hyper's own error responses. Returns `true` if they were replaced.
     fn try_replace_error(&mut self, bytes: &[u8]) -> bool {
         if !self.tracker.is_idle() {
             return false;
@@ -206,7 +199,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ErrorRewriteStream<S> {
         self.stream.is_write_vectored()
     }
 
-    /// Marks the response as flushed: hyper flushes only after it has written all output.
+    /// Hyper flushes only after it has written all output.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.tracker.mark_flushed() {
             self.first_line_complete = false;

@@ -14,8 +14,6 @@ pub(super) struct FileFingerprint {
 }
 
 impl FileFingerprint {
-    /// Reads the metadata of a file.
-    ///
     /// Returns `None` if the metadata cannot be read, for example if the file is missing during a replacement.
     pub(super) fn read_fingerprint(path: &Path) -> Option<Self> {
         let file = path.metadata().ok()?;

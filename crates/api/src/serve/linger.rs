@@ -12,13 +12,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// How long to wait for the peer to read the response and close the connection.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Stream that closes a connection in two steps.
-///
-/// The first step shuts down the write side of the connection.
-/// The second step discards received bytes until the peer closes the connection or [`LINGER_TIMEOUT`] elapses.
+/// After shutting down the write side, discards received bytes until the peer closes or [`LINGER_TIMEOUT`] elapses.
 #[derive(Debug)]
 pub(super) struct LingeringStream<S> {
     stream: S,

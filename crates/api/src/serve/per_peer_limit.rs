@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::client_addr::{ClientSubnet, TrustedProxies};
 use crate::limits::keyed_slots::{KeyedSlot, KeyedSlots};
 
-/// Number of open connections per peer.
 #[derive(Debug)]
 pub(super) struct PerPeerLimit {
     slots: Arc<KeyedSlots<ClientSubnet>>,
@@ -18,12 +17,11 @@ pub(super) struct PerPeerLimit {
 pub(super) type PeerSlot = Option<KeyedSlot<ClientSubnet>>;
 
 impl PerPeerLimit {
-    /// Creates a limit on the number of connections per peer. 0 disables the limit.
+    /// A limit of 0 allows any number of connections.
     pub(super) fn new(limit: usize, exempt: TrustedProxies) -> Self {
         Self { slots: KeyedSlots::new(limit), exempt }
     }
 
-    /// Acquires a slot for a connection from the peer. Returns `None` if the peer has reached the limit.
     pub(super) fn acquire(&self, peer: IpAddr) -> Option<PeerSlot> {
         if self.exempt.contains(peer) {
             return Some(None);

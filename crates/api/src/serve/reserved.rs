@@ -16,25 +16,19 @@ use crate::error::{ApiError, CONCURRENCY_RETRY_AFTER_SECONDS};
 use crate::json::Json;
 use crate::security_headers;
 
-/// Request paths that reserved connections serve.
 const OPERATIONS_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// Timeout for the TLS handshake and for the request head on a reserved connection.
 pub(super) const RESERVED_CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Kind of connection, which determines the requests that the server accepts on the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectionAdmission {
-    /// Any number of requests to any route.
     Regular,
     /// One request to an operations endpoint.
     OperationsOnly,
 }
 
 impl ConnectionAdmission {
-    /// Returns an error response if this kind of connection does not accept the request.
-    ///
-    /// `hsts` is passed to [`security_headers::add_security_headers`].
     pub(super) fn refusal_response<B>(self, request: &Request<B>, metrics: &Metrics, hsts: bool) -> Option<Response> {
         let is_allowed = self == Self::Regular || OPERATIONS_PATHS.contains(&request.uri().path());
         (!is_allowed).then(|| build_refusal_response(request, metrics, hsts))

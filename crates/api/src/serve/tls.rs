@@ -26,7 +26,6 @@ pub struct TlsConfig {
     pub(super) files: Arc<CertificateFiles>,
 }
 
-/// Paths of the certificate and the private key.
 #[derive(Debug)]
 pub(super) struct CertificateFiles {
     pub(super) certificate: PathBuf,

@@ -27,7 +27,6 @@ impl<S> WriteTimeoutStream<S> {
         Self { stream, limit, timer: None }
     }
 
-    /// Returns the result of a write, or a timeout error if the write has been pending for longer than `limit`.
     fn check_write_timeout<T>(
         &mut self,
         outcome: Poll<io::Result<T>>,

@@ -67,7 +67,6 @@ fn sort_direction_schema() -> Object {
     nullable_enum_schema(SortDirection::NAMES, "asc")
 }
 
-/// Builds the schema of an enum field in which `null` selects the default.
 fn nullable_enum_schema(names: &[&str], default: &str) -> Object {
     let values = names.iter().map(|name| Value::from(*name)).chain([Value::Null]);
     ObjectBuilder::new()
@@ -116,7 +115,7 @@ pub(crate) async fn collect_sessions(
     Ok((StatusCode::ACCEPTED, Json(QueuedCollection { request_id: request_id.to_string() })))
 }
 
-/// Returns the request fields for the audit log, with a placeholder instead of the statement substring.
+/// Replaces the statement substring with a placeholder, because it can contain literals.
 fn build_collection_audit_detail(draft: &SessionSelectionDraft) -> Value {
     let texts = [
         ("filter", &draft.filter),
@@ -140,8 +139,6 @@ fn build_collection_audit_detail(draft: &SessionSelectionDraft) -> Value {
     Value::Object(detail)
 }
 
-/// Parses the request body.
-///
 /// An empty body selects the default values of all fields. The value `null` selects the default value of a field.
 fn parse_selection_draft(body: &[u8]) -> Result<SessionSelectionDraft, ApiError> {
     let mut draft = SessionSelectionDraft::default();
@@ -188,7 +185,7 @@ fn parse_selection_draft(body: &[u8]) -> Result<SessionSelectionDraft, ApiError>
     Ok(draft)
 }
 
-/// Fields of a JSON object in document order. Duplicate fields are included, so that the parser can reject them.
+/// Includes duplicate fields so that the parser can reject them.
 struct JsonFields(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for JsonFields {

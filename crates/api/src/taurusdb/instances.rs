@@ -145,7 +145,6 @@ async fn list_instances(
     Ok(Json(wire::build_list_response(&instances, total, service.store.region(), names)))
 }
 
-/// Returns one page of the instances that the caller may list, and the total number of such instances.
 async fn list_visible_instances(
     service: &AppState,
     caller: &Caller,
@@ -182,8 +181,6 @@ async fn show_instance(
     Ok(Json(wire::build_detail_response(&instance, names)))
 }
 
-/// Parses the filter parameters.
-///
 /// Returns `None` for a filter by VPC, subnet or proxy because instances in Clew do not have these attributes.
 fn parse_instance_filter(query: &Query) -> Result<Option<InstanceFilter>, ApiError> {
     check_supported_value(query, "type", "Cluster")?;
@@ -203,7 +200,6 @@ fn parse_instance_filter(query: &Query) -> Result<Option<InstanceFilter>, ApiErr
     Ok((!impossible).then_some(filter))
 }
 
-/// Returns an error if a parameter is set to a value other than `value`.
 fn check_supported_value(query: &Query, name: &'static str, value: &str) -> Result<(), ApiError> {
     match query.get(name) {
         Some(given) if given != value => {
@@ -213,7 +209,6 @@ fn check_supported_value(query: &Query, name: &'static str, value: &str) -> Resu
     }
 }
 
-/// Parses a comma-separated list of `key=value` pairs and rejects duplicate keys.
 fn parse_tag_filter(text: &str) -> Result<Vec<Tag>, ApiError> {
     let mut tags: Vec<Tag> = Vec::new();
     for pair in text.split(',') {

@@ -174,7 +174,6 @@ pub(crate) async fn execute_intelligent_kill(
     }
 }
 
-/// Authorizes the action on the instance, and then resolves the node id from the query string or body.
 async fn resolve_node_target(
     service: &AppState,
     caller: &Caller,

@@ -226,7 +226,7 @@ async fn queue_is_limited_and_stale_kills_are_not_executed() {
         execute(&server).await.expect_status(200);
     }
     let message = execute(&server).await.expect_error(409, "DBS.200011");
-    assert!(message.contains("8 intelligent kills are queued for this node"), "{message}");
+    assert!(message.contains("Too many queued intelligent kills: the limit is 8 per node"), "{message}");
     server.clock_forward(Duration::from_secs(61));
     let running = tokio::spawn(server.intelligent_kills.clone().run(server.shutdown.clone()));
     while history(&server, "").await["total_count"] != 8 {

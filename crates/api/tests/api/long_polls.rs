@@ -140,7 +140,7 @@ async fn long_polls_per_principal_are_limited() {
     let second = send_and_await_waiters(&server, server.sign(long_poll(&server, id, "wait=30")), 2).await;
     let refused = long_poll(&server, id, "wait=30").send().await;
     let message = refused.expect_error(429, "APIGW.0308");
-    assert!(message.contains("has 2 open long polls (Prefer: wait), which is the maximum"), "{message}");
+    assert!(message.contains("Too many open long polls (Prefer: wait): the limit is 2 per user"), "{message}");
     assert_eq!(refused.header("retry-after"), "5");
     // Requests without a wait and long polls of other users are served.
     assert_eq!(server.get(&server.status_of(id)).await.expect_status(200), json!({ "status": "running" }));

@@ -1,5 +1,4 @@
 //! Streams the audit log as JSON Lines.
-//! The export reads audit rows in batches and stays at most one batch ahead of the client.
 
 use std::io;
 
@@ -12,17 +11,14 @@ use tracing::error;
 use super::wire::AuditRow;
 use crate::error::ApiError;
 
-/// Number of audit rows read from the store per batch.
 const AUDIT_ROWS_PER_BATCH: u32 = 1000;
 
-/// State of an audit log export: the rows to send next, and the store and filter for reading further rows.
 struct AuditExportState {
     store: Store,
     filter: AuditFilter,
     rows: Vec<AuditRecord>,
 }
 
-/// Returns a stream of audit rows in JSON Lines format.
 /// Returns an error if the first batch of rows cannot be read. Later read errors abort the stream.
 pub(super) async fn stream_audit_rows(
     store: Store,

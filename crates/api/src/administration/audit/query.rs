@@ -10,11 +10,9 @@ use utoipa::{IntoParams, ToSchema};
 use crate::error::ApiError;
 use crate::query::Query;
 
-/// Maximum number of rows in a response.
 const MAX_AUDIT_PAGE_ROWS: u32 = 1000;
 
-/// Names of the filter parameters.
-/// Unknown query parameters are rejected because ignoring a misspelled filter would return too many audit rows.
+/// Unknown query parameters are rejected, because ignoring a misspelled filter would return too many audit rows.
 const AUDIT_FILTER_PARAMETERS: [&str; 9] =
     ["from", "to", "actor", "operation", "project_id", "instance_id", "node_id", "outcome", "request_id"];
 
@@ -84,7 +82,6 @@ pub(crate) enum OutcomeFilter {
     Failed,
 }
 
-/// Parsed query for a page of audit rows.
 pub(super) struct AuditRowsQuery {
     pub(super) filter: AuditFilter,
     pub(super) newest_first: bool,
@@ -93,14 +90,12 @@ pub(super) struct AuditRowsQuery {
     pub(super) limit: u32,
 }
 
-/// Parses the filter parameters in a query string and adds them to the filter `base`.
 pub(super) fn parse_audit_filter(query: Option<&str>, base: AuditFilter) -> Result<AuditFilter, ApiError> {
     let query = Query::parse(query)?;
     query.reject_unknown_parameters(&AUDIT_FILTER_PARAMETERS)?;
     build_audit_filter(&query, base)
 }
 
-/// Parses the filter, order and page parameters in a query string and adds the filter parameters to the filter `base`.
 pub(super) fn parse_audit_rows_query(query: Option<&str>, base: AuditFilter) -> Result<AuditRowsQuery, ApiError> {
     let query = Query::parse(query)?;
     let names: Vec<_> = AUDIT_FILTER_PARAMETERS.into_iter().chain(["order", "after", "limit"]).collect();

@@ -96,7 +96,6 @@ pub(crate) async fn validate_policy(
     }))
 }
 
-/// Returns the policy document text from the `document` field of the request body.
 pub(super) fn extract_document_text(body: &JsonBody) -> Result<String, ApiError> {
     let raw = body.raw_json("document").ok_or_else(|| missing_field_error("document"))?;
     match raw.as_bytes().first() {

@@ -25,7 +25,7 @@ pub(crate) struct KillEffectView {
 }
 
 impl KillEffectView {
-    /// Measures the effect of the kills on the node. Returns `None` if the server did not accept any of the kills.
+    /// Returns `None` if the server did not accept any of the kills.
     pub(super) async fn read_kill_effect(
         service: &AppState,
         node: &Node,

@@ -22,7 +22,6 @@ pub(super) struct RollbackCost {
     rows_locked: u64,
 }
 
-/// Expected impact of killing the selected sessions.
 #[derive(Default)]
 pub(super) struct KillImpact {
     transactions: HashMap<u64, Transaction>,
@@ -32,9 +31,7 @@ pub(super) struct KillImpact {
     pub(super) unknown: Option<String>,
 }
 
-/// Estimates the impact of killing these sessions.
-///
-/// If the node cannot be read, `unknown` contains the reason. No error is returned because the kill may still succeed.
+/// If the node cannot be read, returns the reason in `unknown`, because the kill may still succeed.
 pub(super) async fn read_kill_impact(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillImpact {
     let read = async |limits| read_lock_waits(&node.url, &limits).await;
     let observed = match service.read_node_or_failure(node, read).await {
@@ -84,7 +81,6 @@ impl KillImpact {
         risks.map(|risk| KillRiskView::new(risk, language)).collect()
     }
 
-    /// Returns warnings about root blockers that block victims but are not victims themselves.
     pub(super) fn surviving_blocker_warnings(&self, victims: &[u64], language: Language) -> Vec<String> {
         self.graph.surviving_blockers(victims).iter().map(|blocker| blocker.format_warning(language)).collect()
     }

@@ -12,11 +12,8 @@ use crate::body::{JsonBody, check_entry_count, invalid_field_error, missing_fiel
 use crate::error::ApiError;
 use crate::query::truncate_text;
 
-/// Maximum number of sessions per request.
 const MAX_SESSIONS_PER_REQUEST: usize = 1000;
-/// Maximum number of thread ids in `other_victims` (victims in the other requests of a split selection).
 const MAX_OTHER_VICTIMS: usize = 100_000;
-/// Maximum length of the kill reason, in characters.
 const MAX_REASON_CHARS: usize = 255;
 /// Tolerance for statement start times, in seconds. Servers round times to whole seconds, and clocks can differ.
 pub(super) const STATEMENT_START_TOLERANCE_SECONDS: i64 = 3;
@@ -36,7 +33,7 @@ pub(crate) struct KillBody {
     reason: Option<String>,
     /// If true, the kill is only previewed, and no session is killed
     preview: Option<bool>,
-    /// Thread ids of victims in further requests, if one selection is split into several requests; only in a preview
+    /// In a preview, the thread ids of victims in other requests if the selection is split across requests
     #[schema(max_items = 100_000)]
     other_victims: Option<Vec<u64>>,
 }
@@ -87,8 +84,6 @@ impl SessionKillRequest {
         Ok(Self { sessions, kind, reason, preview: body.get("preview")?.unwrap_or(false), other_victims })
     }
 
-    /// Returns the reasons why selected sessions must not be killed, by thread id.
-    ///
     /// `listed_at` is the time at which the session list was read, as a Unix timestamp in seconds.
     pub(super) fn find_skip_reasons(
         &self,
@@ -103,7 +98,6 @@ impl SessionKillRequest {
         self.sessions.iter().filter_map(skip_reason).collect()
     }
 
-    /// Returns the sessions in `found` that match a selected session.
     pub(super) fn matching_sessions<'a>(
         &self,
         found: &'a HashMap<u64, Session>,
@@ -122,7 +116,7 @@ mod tests {
         Session { id: 7, user: b"app".to_vec(), host: b"h:1".to_vec(), seconds: 100, ..Session::default() }
     }
 
-    /// Time of the list, in seconds since 1970: long before the comparison, as it is after a slow kill.
+    /// Unix timestamp in seconds.
     const LISTED_AT: i64 = 1_790_000_000;
 
     fn count_matches(body: &str) -> usize {

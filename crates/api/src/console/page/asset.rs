@@ -12,7 +12,6 @@ use sha2::{Digest, Sha256};
 use crate::download::accepts_encoding;
 use crate::error::ApiError;
 
-/// Content types by file extension.
 const CONTENT_TYPES_BY_EXTENSION: [(&str, &str); 10] = [
     ("html", "text/html; charset=utf-8"),
     ("js", "text/javascript; charset=utf-8"),
@@ -35,7 +34,7 @@ pub(super) struct Asset {
 }
 
 impl Asset {
-    /// Creates an asset from a gzip-compressed body. `hashed` must be true if the path contains a content hash.
+    /// `body` is gzip-compressed. `hashed` must be true if the path contains a content hash.
     pub(super) fn new(path: &str, body: Bytes, hashed: bool) -> Self {
         let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
         let content_type = CONTENT_TYPES_BY_EXTENSION

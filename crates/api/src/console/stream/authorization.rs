@@ -16,16 +16,13 @@ use crate::error::ApiError;
 /// Interval at which unchanged policies are re-evaluated. Their conditions can depend on the time of day.
 const POLICY_REEVALUATION_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Reason why an event stream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StreamEndReason {
-    /// The server is shutting down.
     Shutdown,
     /// The credentials have expired or have been revoked.
     Token,
     /// The policies no longer permit the subscriber to list the sessions.
     Forbidden,
-    /// The node has been removed.
     Gone,
 }
 
@@ -41,7 +38,6 @@ impl StreamEndReason {
     }
 }
 
-/// Credentials and permissions of an event stream's subscriber.
 #[derive(Debug)]
 pub(super) struct StreamAuthorization {
     service: AppState,
@@ -52,18 +48,16 @@ pub(super) struct StreamAuthorization {
 }
 
 impl StreamAuthorization {
-    /// Creates the authorization for a caller who is already permitted to list the target node's sessions.
+    /// The caller must already be permitted to list the sessions of the target node.
     pub(super) fn new(service: AppState, caller: Caller, path: (String, String, String), target: &NodeTarget) -> Self {
         let masked = target.project_masks_statements_for(&service, &caller);
         Self { service, caller, path, masked, decided_at: Instant::now() }
     }
 
-    /// Returns whether the subscriber receives SQL templates instead of full SQL statements.
     pub(super) fn masks_statements(&self) -> bool {
         self.masked
     }
 
-    /// Rechecks the subscriber's credentials and permissions.
     /// If the check fails with an internal error, the result of the previous check remains in effect.
     pub(super) async fn recheck_authorization(&mut self) -> Result<(), StreamEndReason> {
         // Expiry is checked separately because it does not change the access version.
@@ -105,7 +99,7 @@ impl StreamAuthorization {
     }
 
     /// Updates the principal's administrator flag.
-    /// Returns whether the credentials are still valid and the user is enabled.
+    /// Returns `false` if the credentials are no longer valid or the user is disabled.
     async fn revalidate_credentials(&mut self, view: &CachedView) -> Result<bool, ApiError> {
         let user = match &self.caller.credential {
             CredentialRef::Token(token) => {

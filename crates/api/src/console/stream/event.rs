@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use clew_diagnose::json;
 
-/// Position of a subscriber in the feed of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FeedPosition {
     /// Random id of the node watch. Version numbers alone are ambiguous because every watch starts at version 0.
@@ -14,7 +13,6 @@ pub(super) struct FeedPosition {
 }
 
 impl FeedPosition {
-    /// Parses the id of an event.
     /// Returns `None` if the event id is invalid. The subscriber then receives a full snapshot.
     pub(super) fn parse(id: &str) -> Option<Self> {
         let (watch_id, version) = id.trim().split_once('-')?;
@@ -22,7 +20,7 @@ impl FeedPosition {
     }
 }
 
-/// Appends an event to the stream text. `data` must be single-line JSON.
+/// `data` must be single-line JSON.
 pub(super) fn append_sse_event(out: &mut String, position: Option<FeedPosition>, name: &str, data: &str) {
     if let Some(FeedPosition { watch_id, version }) = position {
         let _ = writeln!(out, "id: {watch_id:08x}-{version}");

@@ -16,7 +16,7 @@ const MAX_CACHED_EVENTS: usize = 8;
 #[derive(Debug)]
 pub(super) struct NodeFeed {
     watch_id: u32,
-    /// Server instance from which the session list was read; empty before the first sample.
+    /// Server from which the session list was read; empty before the first sample.
     server: String,
     list: SessionFeed,
     counts: SessionCounts,
@@ -50,7 +50,6 @@ impl NodeFeed {
         self.list.len()
     }
 
-    /// Applies a sample of the session list.
     pub(super) fn apply_sample(&mut self, at: i64, sample: SessionSample, interval_ms: u64) {
         self.server = sample.server.to_string();
         self.list.apply_sample(at, sample.sessions);
@@ -63,7 +62,6 @@ impl NodeFeed {
         self.cached_events.clear();
     }
 
-    /// Renders the events after the position `since` and returns them with the new position.
     pub(super) fn render_events(&mut self, since: Option<FeedPosition>, masked: bool) -> (FeedPosition, Bytes) {
         let from = since.filter(|since| since.watch_id == self.watch_id).map_or(0, |since| since.version);
         let now = FeedPosition { watch_id: self.watch_id, version: self.version() };

@@ -24,7 +24,6 @@ use crate::AppState;
 
 /// Duration for which a watch without subscribers stays active, so that a reconnecting client can resume its stream.
 const IDLE_WATCH_TTL: Duration = Duration::from_secs(30);
-/// Session lists of at least this many sessions are processed on a thread for blocking tasks.
 const SPAWN_BLOCKING_MIN_SESSIONS: usize = 500;
 
 #[derive(Debug)]
@@ -33,25 +32,20 @@ pub(super) struct NodeWatch {
     node: NodeId,
     feed: Mutex<NodeFeed>,
     subscriptions: Mutex<SubscriptionIntervals>,
-    /// Notifies the watch that a subscription was added or dropped.
     subscriptions_changed: Notify,
-    /// Notifies the subscribers that the feed was updated.
     updates: watch::Sender<FeedUpdate>,
 }
 
-/// Summary of the latest update of a feed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FeedUpdate {
     /// Number of samples since the watch started.
     pub(super) version: u32,
-    /// Number of sessions in the feed.
     sessions: usize,
     /// Sequence number and rendered event of the latest read error; `None` if the last read succeeded.
     pub(super) failure: Option<(u64, Bytes)>,
     failures: u64,
 }
 
-/// Requested sampling intervals, by subscription id.
 #[derive(Debug, Default)]
 struct SubscriptionIntervals {
     next_id: u64,
@@ -77,7 +71,6 @@ impl Subscription {
         self.watch.updates.subscribe()
     }
 
-    /// Renders the events that a subscriber at position `since` has not yet received.
     pub(super) async fn render_events(
         &self,
         update: &FeedUpdate,
@@ -115,13 +108,10 @@ impl NodeWatch {
         Subscription { watch: self.clone(), id }
     }
 
-    /// Returns whether the watch has no subscribers.
     pub(super) fn has_no_subscribers(&self) -> bool {
         self.lock_subscriptions_mutex().intervals.is_empty()
     }
 
-    /// Samples the node until the `shutdown` token is cancelled or the watch is removed.
-    ///
     /// Calls `remove_if_unused` once the watch has had no subscribers for [`IDLE_WATCH_TTL`].
     /// If `remove_if_unused` returns `false`, a client has subscribed in the meantime and sampling continues.
     pub(super) async fn run(
@@ -170,7 +160,6 @@ impl NodeWatch {
         }
     }
 
-    /// Waits until the next sample is due or the last subscription has been dropped.
     async fn wait_for_next_sample(&self, sampling_interval: &mut AdaptivePollInterval, started_at: Instant) {
         while let Some(interval) = self.min_requested_interval() {
             sampling_interval.set_target_interval(interval);

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::node_watch::{NodeWatch, Subscription};
 use crate::AppState;
 
-/// Registry of all node watches in this process. Clones share the same registry.
+/// Node watches of this process. Clones share the same registry.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WatchRegistry(Arc<WatchRegistryState>);
 
@@ -21,7 +21,6 @@ struct WatchRegistryState {
 }
 
 impl WatchRegistry {
-    /// Subscribes to a node's feed and starts a watch if there is none for the node yet.
     pub(super) fn subscribe(
         &self,
         service: &AppState,
@@ -40,8 +39,6 @@ impl WatchRegistry {
         watch.subscribe(interval)
     }
 
-    /// Removes a watch if it has no subscribers. Returns whether the watch was removed.
-    ///
     /// No subscriber can be added during the removal because [`WatchRegistry::subscribe`] acquires the same lock.
     fn remove_if_unused(&self, watch: &NodeWatch) -> bool {
         let mut watches = self.0.watches.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,12 +49,10 @@ impl WatchRegistry {
         removed
     }
 
-    /// Returns a token that is cancelled when the server shuts down.
     pub(super) fn shutdown_token(&self) -> CancellationToken {
         self.0.shutdown.clone()
     }
 
-    /// Stops all watches and event streams.
     pub(crate) fn close(&self) {
         self.0.shutdown.cancel();
     }

@@ -16,7 +16,6 @@ use crate::limits::keyed_slots::KeyedSlot;
 
 /// Interval between keep-alive comments, which prevent proxies and browsers from closing an idle connection.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
-/// Maximum interval between authorization checks of a subscriber.
 const AUTHORIZATION_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// First chunk of every event stream: a comment that flushes the response head, and the client's reconnection delay.
@@ -26,12 +25,11 @@ const STREAM_PREAMBLE: &str = ": clew\nretry: 2000\n\n";
 pub(super) struct Subscriber {
     authorization: StreamAuthorization,
     subscription: Subscription,
-    /// Slot that counts this stream toward the principal's stream limit.
+    /// Counts this stream toward the principal's stream limit.
     _slot: KeyedSlot<UserId>,
     updates: watch::Receiver<FeedUpdate>,
     shutdown: CancellationToken,
     interval: Duration,
-    /// Position in the feed of the most recent session list sent to this subscriber.
     position: Option<FeedPosition>,
     /// True if statements were masked in the most recent session list sent to this subscriber.
     masked: bool,
@@ -53,7 +51,6 @@ enum StreamState {
     Ended,
 }
 
-/// Reason why a subscriber wakes up.
 enum WakeReason {
     Due,
     Check,
@@ -90,8 +87,7 @@ impl Subscriber {
         }
     }
 
-    /// Returns the next chunk of the stream.
-    /// Events are rendered only when the client is ready to read, so none are buffered for slow clients.
+    /// Renders events only when the client is ready to read, so that none are buffered for slow clients.
     pub(super) async fn next_chunk(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
         match self.state {
             StreamState::Ended => return None,
@@ -133,7 +129,6 @@ impl Subscriber {
         }
     }
 
-    /// Renders the events since the last session list sent to this subscriber. Returns `None` if there are no events.
     async fn render_feed_update(&mut self) -> Option<Bytes> {
         self.pending = false;
         let update = self.updates.borrow_and_update().clone();

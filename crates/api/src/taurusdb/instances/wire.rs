@@ -5,10 +5,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Datastore type of every instance.
 pub(super) const DATASTORE_TYPE: &str = "gaussdb-mysql";
 
-/// API version of an instance request. The version determines the status name in the response.
+/// Determines the name of the instance status in the response.
 ///
 /// Clew reports every instance as active, because it does not monitor nodes between collections.
 #[derive(Debug, Clone, Copy)]

@@ -23,7 +23,6 @@ use crate::query::Query;
 /// Number of report rows read from the store at a time. Small batches limit memory usage.
 const REPORT_BATCH_ROWS: u32 = 500;
 
-/// English and Chinese column names.
 const REPORT_COLUMN_NAMES: [(&str, &str); 11] = [
     ("session_id", "会话ID"),
     ("user", "用户名"),
@@ -94,7 +93,7 @@ fn build_header_row(language: Language) -> Vec<u8> {
     csv::encode_header_row_from_names(language, names)
 }
 
-/// Writes the report to an unlinked temporary file. Returns the file, its size in bytes and its SHA-256 hash.
+/// Returns the file, its size in bytes and its SHA-256 hash.
 async fn write_report_file(service: &AppState, kill: &IntelligentKill) -> Result<(File, u64, String), ApiError> {
     let failed = |error: std::io::Error| ApiError::internal_error(&error);
     let filter = KillFilter {

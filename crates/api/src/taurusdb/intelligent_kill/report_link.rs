@@ -11,11 +11,8 @@ use subtle::ConstantTimeEq;
 use crate::error::ApiError;
 use crate::query::Query;
 
-/// Maximum lifetime of a download link.
 const MAX_LINK_LIFETIME: Duration = Duration::from_hours(1);
 
-/// Creates a download link. `server_url` is the public URL of the Clew server.
-///
 /// The link expires no later than the caller's credentials.
 pub(super) fn create_report_link(
     store: &Store,
@@ -28,7 +25,6 @@ pub(super) fn create_report_link(
     format!("{server_url}/clew/v1/intelligent-kills/{id}?expires={expires}&signature={signature}")
 }
 
-/// Verifies a link's signature and expiry, and returns the id of the intelligent kill.
 pub(super) fn verify_report_link(store: &Store, id: &str, query: &Query) -> Result<IntelligentKillId, ApiError> {
     let invalid = || ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "link-wrong", Vec::new());
     let id: IntelligentKillId = id.parse().map_err(|_| invalid())?;

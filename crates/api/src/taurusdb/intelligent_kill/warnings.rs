@@ -22,8 +22,6 @@ pub(crate) struct IntelligentKillWarning {
     session_id: Option<u64>,
 }
 
-/// Returns the warnings about an intelligent kill of the sessions in `victims`.
-///
 /// If the node cannot be read, returns a warning that states the reason.
 pub(super) async fn read_kill_warnings(
     service: &AppState,

@@ -50,7 +50,7 @@ async fn third_key_of_a_user_is_rejected() {
         server.create(&path, Value::Null).await;
     }
     let message = server.send_as_admin(Method::POST, &path, Value::Null).await.expect_error(409, "IAM.0005");
-    assert!(message.contains("2 access keys, which is the maximum"), "{message}");
+    assert!(message.contains("the limit is 2 per user"), "{message}");
 }
 
 #[tokio::test]

@@ -106,7 +106,7 @@ async fn changes_require_the_csrf_token() {
     let other = Browser::from_response(&sign_in_as(&server, "grace", PASSWORD).send().await, 201);
     let collect = || browser.call(&server, Method::POST, &server.sessions(""));
     let message = collect().send().await.expect_error(403, "APIGW.0301");
-    assert!(message.contains("X-Clew-Csrf is missing"), "{message}");
+    assert!(message.contains("The X-Clew-Csrf header is missing"), "{message}");
     for wrong in ["", "x", &other.csrf, &browser.csrf[1..]] {
         collect().header("x-clew-csrf", wrong).send().await.expect_error(403, "APIGW.0301");
     }
@@ -115,7 +115,7 @@ async fn changes_require_the_csrf_token() {
         [("sec-fetch-site", "same-site"), ("sec-fetch-site", "cross-site"), ("origin", "http://evil.example")]
     {
         let message = with_csrf().header(name, value).send().await.expect_error(403, "APIGW.0301");
-        assert!(message.contains("another site sent the request"), "{message}");
+        assert!(message.contains("does not match Clew's origin"), "{message}");
     }
     assert_eq!(server.store.count_tasks_by_status().await.unwrap().iter().map(|(_, count)| count).sum::<u64>(), 0);
     with_csrf().send().await.expect_status(202);

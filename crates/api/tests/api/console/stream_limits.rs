@@ -46,7 +46,7 @@ async fn event_streams_per_principal_are_limited() {
     let stream = path(&server, "stream");
     let refused = server.get(&stream).await;
     let message = refused.expect_error(429, "APIGW.0308");
-    assert!(message.contains("has 3 open event streams, which is the maximum"), "{message}");
+    assert!(message.contains("Too many open event streams: the limit is 3 per user"), "{message}");
     assert_eq!(refused.header("retry-after"), "5");
     let chinese = server.get_in_chinese(&stream).await.expect_error(429, "APIGW.0308");
     assert!(chinese.contains("该用户已打开3个事件流，已达上限"), "{chinese}");
