@@ -15,7 +15,6 @@ use crate::paired_runs::{Measurement, run_pairs};
 use crate::query_log;
 use crate::server_harness::{NodeInventory, RunningClewServer};
 
-/// Benchmark case for a database server with many sessions.
 struct BusyServerCase {
     definition: BenchCase,
     flavor: Flavor,
@@ -23,38 +22,33 @@ struct BusyServerCase {
     baseline: BaselineInvocation,
     /// Text that occurs once per item (such as a session) in Clew's output, and the expected number of items.
     item_marker: (&'static str, fn(LoadSessionCounts) -> usize),
-    /// Minimum number of lines that the baseline program must print.
     min_baseline_lines: fn(LoadSessionCounts) -> usize,
 }
 
-/// Clew command or API client whose run time is measured.
 #[derive(Clone, Copy)]
 enum ClewInvocation {
     /// A `clew` command that takes the database server's URL as an argument.
     Command(&'static [&'static str]),
-    /// The command `clew collect`.
     Collect,
     /// An API client in the benchmark process.
     Client,
 }
 
-/// Baseline program with which Clew is compared.
 #[derive(Clone, Copy)]
 enum BaselineInvocation {
     /// The `mariadb` client, running the same statements as Clew.
     SameReads,
-    /// The `mariadb` client, running the same statements as Clew. Both connect over TLS.
+    /// The `mariadb` client, running the same statements as Clew over TLS.
     SameReadsOverTls,
-    /// The `mariadb` client, running the given statements, which differ from those of Clew.
+    /// The `mariadb` client, running these statements.
     Statements(&'static str),
-    /// The command `clew snapshot`.
     Snapshot,
 }
 
 const SNAPSHOT_ARGUMENTS: &[&str] = &["snapshot", "--format", "csv"];
 const SESSION_ROW_MARKER: (&str, fn(LoadSessionCounts) -> usize) = ("root,127.0.0.1:", |size| size.sessions);
 
-/// Query that joins sessions and transactions on the server. Clew performs the same join in memory.
+/// Joins sessions and transactions on the server. Clew performs the same join in memory.
 const SESSION_TRANSACTION_JOIN_QUERY: &str = "SELECT p.id, p.user, p.host, p.db, p.command, p.time, p.state, p.info, t.trx_id, t.trx_state, \
      TIMESTAMPDIFF(SECOND, t.trx_started, NOW(6)), TIMESTAMPDIFF(SECOND, t.trx_wait_started, NOW(6)), t.trx_rows_locked, \
      t.trx_tables_locked, t.trx_rows_modified FROM information_schema.processlist p \
@@ -168,12 +162,11 @@ static BUSY_SERVER_CASES: [BusyServerCase; 10] = [
     api_case("api-mariadb", Flavor::MariaDb),
 ];
 
-/// Returns the benchmark cases that run on busy database servers.
 pub(super) fn busy_server_cases() -> impl Iterator<Item = BenchCase> {
     BUSY_SERVER_CASES.iter().map(|case| case.definition)
 }
 
-/// Runs the benchmark cases on one database server after the other, because each server has 10,000 threads.
+/// Runs only one database server at a time, because each server has 10,000 threads.
 pub(super) async fn measure_busy_servers(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
     let mut measurements = Vec::new();
     for flavor in [Flavor::MySql, Flavor::MariaDb] {
@@ -214,7 +207,6 @@ async fn measure_cases_on_server(
     Ok(measurements)
 }
 
-/// Servers and commands that are shared by all benchmark cases on one database server.
 struct BusyServerFixture<'a> {
     bench: &'a BenchContext,
     server: &'a Server,
@@ -282,7 +274,7 @@ fn format_notification_delay(maximum: Duration) -> String {
     )
 }
 
-/// Returns a `clew` command with a timeout of 300 s, so that the command does not time out on a busy machine.
+/// Sets a timeout of 300 s, so that the command does not time out on a busy machine.
 fn clew_command(bench: &BenchContext, arguments: &[&str], server: &Server, tls: &str) -> Command {
     let url = server_url(server, tls);
     Command::new(&bench.clew).args(arguments.iter().copied()).args([url.as_str(), "--timeout", "300"])
@@ -292,7 +284,6 @@ fn server_url(server: &Server, tls: &str) -> String {
     format!("{}?tls={tls}", server.url())
 }
 
-/// Returns a command that runs the given statements with the `mariadb` client.
 fn build_mariadb_client_command(server: &Server, tls: &[&str], statements: &str) -> Command {
     let port = server.port().to_string();
     Command::new("mariadb")
@@ -301,7 +292,6 @@ fn build_mariadb_client_command(server: &Server, tls: &[&str], statements: &str)
         .args(["--batch", "--execute", statements])
 }
 
-/// Returns server options that enlarge the buffer pool and enable the Performance Schema.
 fn server_arguments(flavor: Flavor) -> Vec<String> {
     match flavor {
         Flavor::MySql => vec!["--innodb-buffer-pool-size=256M".to_owned()],

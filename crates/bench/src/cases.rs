@@ -1,8 +1,8 @@
-//! Types for benchmark cases, their targets and the `--only` filter. The cases themselves are defined in other modules.
+//! Types for benchmark cases, their targets and the `--only` filter.
 
 use crate::error::BenchError;
 
-/// Definition of a benchmark case. Each measured pair is one run of Clew and one run of the baseline.
+/// A benchmark case. Each measured pair is one run of Clew and one run of the baseline.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BenchCase {
     /// Case name, matched by the `--only` option.
@@ -11,32 +11,23 @@ pub(super) struct BenchCase {
     pub(super) metric: &'static str,
     /// Description of the baseline operation.
     pub(super) baseline: &'static str,
-    /// Formula for comparing the two values of a measured pair.
     pub(super) comparison: Comparison,
-    /// Target for the median of the comparison results.
     pub(super) target: MedianTarget,
-    /// Unit of both measured values.
     pub(super) unit: &'static str,
-    /// Number of measured pairs.
     pub(super) pairs: usize,
 }
 
-/// Formula for comparing a pair of measured values: the Clew value and the baseline value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Comparison {
-    /// Clew value divided by baseline value.
     Ratio,
-    /// Baseline value divided by Clew value.
     Speedup,
-    /// Clew value minus baseline value.
     Difference,
-    /// The Clew value alone. The report shows the baseline value only for information.
+    /// The Clew value. The report shows the baseline value only for information.
     Absolute,
     /// Decrease from the baseline value to the Clew value, in percent of the baseline value.
     PercentDecrease,
 }
 
-/// Upper or lower bound for the median of a case's comparison results.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum MedianTarget {
     AtMost(f64),
@@ -64,12 +55,11 @@ impl MedianTarget {
     }
 }
 
-/// Filter that selects benchmark cases by name prefix. An empty filter includes every case.
+/// Selects benchmark cases by name prefix. An empty filter selects all cases.
 #[derive(Debug, Clone, Default)]
 pub(super) struct CaseFilter(Vec<String>);
 
 impl CaseFilter {
-    /// Creates a filter from name prefixes. Returns an error if a prefix does not match any case name.
     pub(super) fn new(prefixes: Vec<String>, case_names: &[&'static str]) -> Result<Self, BenchError> {
         match prefixes.iter().find(|prefix| !case_names.iter().any(|name| name.starts_with(prefix.as_str()))) {
             Some(unknown) => Err(BenchError::UnknownCase { name: unknown.clone(), names: case_names.join(" ") }),

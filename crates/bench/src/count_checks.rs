@@ -7,19 +7,16 @@ use clew_devtools::progress::print_line;
 
 use crate::error::BenchError;
 
-/// Counts the occurrences of a string in a file.
 pub(super) fn count_occurrences_in_file(file: &Path, text: &str) -> Result<u64, BenchError> {
     let read = std::fs::read(file);
     let bytes = read.map_err(|cause| DevtoolsError::File { operation: "read", path: file.to_owned(), cause })?;
     Ok(count_occurrences(&bytes, text))
 }
 
-/// Counts the occurrences of a string in a byte slice.
 pub(super) fn count_occurrences(bytes: &[u8], text: &str) -> u64 {
     String::from_utf8_lossy(bytes).matches(text).count() as u64
 }
 
-/// Returns an error if a count differs from its expected value.
 pub(super) fn ensure_count(subject: &str, found: u64, expected: u64) -> Result<(), BenchError> {
     if found == expected {
         Ok(())
@@ -28,7 +25,6 @@ pub(super) fn ensure_count(subject: &str, found: u64, expected: u64) -> Result<(
     }
 }
 
-/// Measured counts with expected values.
 #[derive(Debug, Default)]
 pub(super) struct CountChecks(Vec<CountCheck>);
 
@@ -41,17 +37,15 @@ struct CountCheck {
 }
 
 impl CountChecks {
-    /// Adds a count and its expected value.
     pub(super) fn expect_exact_count(&mut self, subject: &str, found: u64, expected: u64) {
         self.0.push(CountCheck { subject: subject.to_owned(), found, minimum: expected, maximum: expected });
     }
 
-    /// Adds a count and the allowed maximum.
     pub(super) fn expect_max_count(&mut self, subject: &str, found: u64, maximum: u64) {
         self.0.push(CountCheck { subject: subject.to_owned(), found, minimum: 0, maximum });
     }
 
-    /// Prints all counts. If any count is wrong, returns an error that lists the wrong counts.
+    /// Prints all counts. Returns an error if any count is wrong.
     pub(super) fn verify_counts(&self) -> Result<(), DevtoolsError> {
         for check in &self.0 {
             let suffix = if check.is_met() { String::new() } else { format!(", {}", check.format_requirement()) };

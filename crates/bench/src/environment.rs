@@ -6,7 +6,6 @@ use clew_devtools::command::Command;
 use clew_devtools::workspace;
 use clew_testkit::toolchain;
 
-/// Programs, each with the arguments for printing its version.
 const VERSION_COMMANDS: [(&str, &[&str]); 5] = [
     ("rustc", &["--version"]),
     ("mariadb", &["--version"]),
@@ -16,7 +15,6 @@ const VERSION_COMMANDS: [(&str, &[&str]); 5] = [
     ("dpkg-query", &["--show", "--showformat=${Package} ${Version}", "hey"]),
 ];
 
-/// Returns a description of the benchmark environment as a Markdown list.
 pub(super) async fn describe_environment(build: &str) -> String {
     let commit = workspace::run_git(&["rev-parse", "--short", "HEAD"]).await.unwrap_or_else(|| "unknown".to_owned());
     let is_dirty = workspace::run_git(&["status", "--porcelain"]).await.is_some_and(|changes| !changes.is_empty());
@@ -40,7 +38,6 @@ pub(super) async fn describe_environment(build: &str) -> String {
     lines
 }
 
-/// Reads the machine's one-minute load average.
 fn read_load_average() -> String {
     let averages = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     averages.split(' ').next().unwrap_or_default().to_owned()
@@ -58,13 +55,12 @@ fn read_memory_gib() -> Option<u64> {
     Some(kib / (1 << 20))
 }
 
-/// Runs a program and returns its first non-empty output line, with the program's path replaced by its name.
 /// Ignores the exit status, because wrk prints its version and then exits with an error.
 async fn read_version_line(program: &str, arguments: &[&str]) -> String {
     let shell = Command::new("sh").args(["-c", "\"$@\" 2>&1 || true", "sh", program]).args(arguments.iter().copied());
     let output = shell.output_on_success().await.unwrap_or_default();
     let line = output.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    // wrk prints a copyright notice, MariaDB the path of its program.
+    // wrk prints a copyright notice, and MariaDB prints the path of its program.
     let line = line.split(" Copyright").next().unwrap_or_default().trim();
     let first = line.split(' ').next().unwrap_or_default();
     let name = first.rsplit('/').next().unwrap_or_default();

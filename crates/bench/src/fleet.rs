@@ -33,16 +33,13 @@ const PEAK_MEMORY_CASE: BenchCase = BenchCase {
     ..COLLECTION_TIME_CASE
 };
 
-/// Benchmark cases for a fleet.
 pub(super) const FLEET_CASES: [BenchCase; 2] = [COLLECTION_TIME_CASE, PEAK_MEMORY_CASE];
 
 const NODE_COUNT: usize = 1000;
-/// Number of nodes in each instance: one master and 19 replicas.
+/// Each instance has one master and 19 replicas.
 const NODES_PER_INSTANCE: usize = 20;
 const SESSIONS_PER_NODE: u64 = 20;
-/// Interval at which the client polls a collection's status.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// How long to wait until all connections to the fake servers are closed.
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
@@ -63,7 +60,7 @@ pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measuremen
     let run = async |nodes: &[NodeRef]| {
         let (elapsed, peak_mib) = collect_from_fleet(bench, &inventory, &fleet, nodes).await?;
         runs.set(runs.get() + 1);
-        // The warm-up run of each side is not counted, as in the time case.
+        // The first run with all nodes and the first run with one node only warm up the caches.
         if runs.get() > 2 {
             let mut peaks = peaks.borrow_mut();
             if nodes.len() == 1 { peaks.baseline.push(peak_mib) } else { peaks.clew.push(peak_mib) }
@@ -76,8 +73,7 @@ pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measuremen
     Ok(vec![times.with_note(note), peaks.into_inner()])
 }
 
-/// Starts a new `clew serve` process and runs one collection on each node.
-/// Returns two values: the time from the first POST to the end of the last collection, and the peak memory use in MiB.
+/// Returns the time from the first POST to the end of the last collection, and the peak memory use in MiB.
 async fn collect_from_fleet(
     bench: &BenchContext,
     inventory: &NodeInventory,
@@ -105,7 +101,6 @@ async fn collect_from_fleet(
     Ok((elapsed, peak))
 }
 
-/// Returns an error if a connection to a fake server stays open.
 async fn ensure_connections_closed(fleet: &FakeServerFleet) -> Result<(), BenchError> {
     let start = Instant::now();
     while fleet.open_connection_count() > 0 && start.elapsed() < CONNECTION_CLOSE_TIMEOUT {

@@ -20,7 +20,6 @@ use crate::error::BenchError;
 use crate::paired_runs::{Measurement, run_pairs};
 use crate::server_harness::{GetRequest, NodeInventory, RunningClewServer};
 
-/// Benchmark case for result downloads.
 struct DownloadCase {
     case: BenchCase,
     clients: usize,
@@ -57,7 +56,6 @@ const DOWNLOAD_CASES: [DownloadCase; 2] = [
     },
 ];
 
-/// Benchmark cases for task status requests, each with a different load generator.
 const TASK_STATUS_CASES: [(BenchCase, LoadGenerator); 2] = [
     (
         BenchCase {
@@ -85,7 +83,6 @@ const TASK_STATUS_CASES: [(BenchCase, LoadGenerator); 2] = [
     ),
 ];
 
-/// Returns the benchmark cases that measure the HTTP server.
 pub(super) fn http_cases() -> impl Iterator<Item = BenchCase> {
     DOWNLOAD_CASES.iter().map(|download| download.case).chain(TASK_STATUS_CASES.iter().map(|(case, _)| *case))
 }
@@ -136,7 +133,7 @@ pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Meas
         );
     }
     for (case, generator) in TASK_STATUS_CASES.iter().filter(|(case, _)| bench.filter.includes_case(case.name)) {
-        // Signed again, because a signature expires after 15 minutes.
+        // Sign the request again, because a signature expires after 15 minutes.
         let status = server.create_signed_request(&reader, node, "realtime-session-task", &id);
         let constant = GetRequest::create_unsigned_request(nginx::CONSTANT_RESPONSE_URL_PATH, "127.0.0.1");
         let clew = async || generator.measure_request_rate(&format!("http://{}", server.address()), &status).await;
@@ -156,7 +153,6 @@ fn parse_server_address(server: &RunningClewServer<'_>) -> Result<SocketAddr, De
     })
 }
 
-/// Quotes a file path for the nginx configuration file.
 fn quote_nginx_path(path: &Path) -> String {
     format!("\"{}\"", path.display())
 }

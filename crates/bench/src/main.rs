@@ -53,12 +53,10 @@ struct BenchArgs {
     clew: Option<PathBuf>,
 }
 
-/// State shared by all benchmark cases.
 pub(crate) struct BenchContext {
     clew: PathBuf,
     filter: CaseFilter,
     directory: TempDir,
-    /// Versions of the measured servers.
     versions: RefCell<BTreeSet<String>>,
 }
 
@@ -81,7 +79,6 @@ impl BenchContext {
         Ok(server)
     }
 
-    /// Returns the path of a file in this benchmark run's temporary directory.
     fn temp_file_path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -92,7 +89,7 @@ fn main() -> ExitCode {
     task::run(task::run_until_signal(run_selected_benchmarks(arguments)))
 }
 
-/// Runs the selected benchmark cases and prints the report. Saves the report in a file if all cases are selected.
+/// Prints the report of the selected benchmark cases. Saves the report only if all cases are selected.
 async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError> {
     let cases = busy_server::busy_server_cases()
         .chain(http::http_cases())
@@ -116,7 +113,7 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
     let (clew, build) = if let Some(clew) = arguments.clew {
         (clew, "program given by --clew")
     } else {
-        // The executable embeds the page.
+        // The executable embeds the web page.
         clew_devtools::page::build_page_if_possible().await?;
         (workspace::build_release_clew().await?, "release profile")
     };
@@ -148,7 +145,7 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
 
 type BenchmarkGroupFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Measurement>, BenchError>> + 'a>>;
 
-/// Runs all groups of benchmark cases in sequence. Continues after a failed group, because a full run takes an hour.
+/// Continues after a failed group, because a full run takes an hour.
 /// Returns the measurements of all benchmark groups that succeeded, and the first error.
 async fn run_benchmark_groups(bench: &BenchContext) -> (Vec<Measurement>, Option<BenchError>) {
     let groups: [BenchmarkGroupFuture<'_>; 8] = [
@@ -168,7 +165,7 @@ async fn run_benchmark_groups(bench: &BenchContext) -> (Vec<Measurement>, Option
     (measurements, failure)
 }
 
-/// Prints an error and stores it if it is the first error in the run. Returns an empty list of results.
+/// Prints every error, but stores only the first error of the run.
 fn store_first_error<T>(first: &mut Option<BenchError>, error: BenchError) -> Vec<T> {
     progress::print_error(&error);
     first.get_or_insert(error);

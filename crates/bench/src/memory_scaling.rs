@@ -1,5 +1,4 @@
 //! Benchmark cases for large results: memory use must be constant and run time proportional to the row count.
-//! A fake server generates the rows.
 
 use std::collections::HashMap;
 
@@ -43,7 +42,7 @@ const fn growth_case(name: &'static str, metric: &'static str, baseline: &'stati
     }
 }
 
-/// Cases that compare the run time per row between a large result (Clew value) and a small result (baseline value).
+/// Each case compares the run time per row of a large result (Clew value) and a small result (baseline value).
 const RUN_TIME_GROWTH_CASES: [(BenchCase, MeasuredRows, MeasuredRows); 3] = [
     (
         growth_case("growth-10k", "`clew snapshot`, time per row with 10,000 rows", "time per row with 1,000 rows"),
@@ -71,7 +70,7 @@ const RUN_TIME_GROWTH_CASES: [(BenchCase, MeasuredRows, MeasuredRows); 3] = [
 enum MeasuredRows {
     /// All rows of a single run. The measured run time includes process startup.
     Total(u64),
-    /// Additional rows in a second, larger run. The difference between the two run times excludes process startup.
+    /// Additional rows of a second, larger run. The difference of the two run times excludes process startup.
     Increment(u64, u64),
 }
 
@@ -82,7 +81,6 @@ const LARGE_ROW_COUNT: u64 = 100_000;
 /// String that occurs exactly once in each process list row.
 const ROW_MARKER_TEXT: &str = "FOR UPDATE";
 
-/// Returns the benchmark cases that measure memory use and run time for large result sets.
 pub(super) fn memory_scaling_cases() -> impl Iterator<Item = BenchCase> {
     [SNAPSHOT_MEMORY_CASE, SERVER_MEMORY_CASE].into_iter().chain(RUN_TIME_GROWTH_CASES.iter().map(|(case, _, _)| *case))
 }
@@ -134,7 +132,6 @@ fn build_snapshot_command(bench: &BenchContext, server: &FakeServer) -> Command 
     Command::new(&bench.clew).args(["snapshot", "--format", "csv", url.as_str(), "--timeout", "300"])
 }
 
-/// Runs `clew snapshot` and returns its peak memory in MiB.
 async fn measure_snapshot_peak_mib(
     bench: &BenchContext,
     server: &FakeServer,
@@ -145,7 +142,6 @@ async fn measure_snapshot_peak_mib(
     Ok(processes::kib_to_mib(peak_kib))
 }
 
-/// Starts a new `clew serve` process, collects and downloads one result, and returns the peak memory in MiB.
 async fn measure_server_peak_mib(
     bench: &BenchContext,
     inventory: &NodeInventory,
@@ -162,7 +158,6 @@ async fn measure_server_peak_mib(
     Ok(peak)
 }
 
-/// Measures the run time per row of `clew snapshot`, in microseconds.
 async fn measure_micros_per_row(
     bench: &BenchContext,
     servers: &HashMap<u64, FakeServer>,
@@ -185,7 +180,6 @@ async fn measure_micros_per_row(
 }
 
 impl MeasuredRows {
-    /// Returns the row count of each `clew snapshot` run that the benchmark case requires.
     fn required_row_counts(self) -> Vec<u64> {
         match self {
             Self::Total(rows) => vec![rows],

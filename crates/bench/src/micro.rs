@@ -6,23 +6,20 @@ use clew_devtools::workspace;
 
 use crate::error::BenchError;
 
-/// Case name that selects all microbenchmarks with the `--only` option.
+/// `--only micro` selects all microbenchmarks.
 pub(super) const MICROBENCHMARK_CASE_NAME: &str = "micro";
 
-/// Command-line options for Criterion. The measurement time is long enough for a stable median.
+/// Criterion needs a measurement time of three seconds for a stable median.
 const CRITERION_OPTIONS: [&str; 5] = ["--bench", "--warm-up-time", "1", "--measurement-time", "3"];
 
-/// Result of one microbenchmark, as printed by Criterion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MicrobenchmarkResult {
     pub(super) name: String,
-    /// Median run time with unit.
     pub(super) time: String,
-    /// Median throughput with its unit, or an empty string if the benchmark does not measure throughput.
+    /// Median throughput with its unit. Empty if the benchmark does not measure throughput.
     pub(super) throughput: String,
 }
 
-/// Runs all microbenchmarks in the workspace, one after another.
 pub(super) async fn run_microbenchmarks() -> Result<Vec<MicrobenchmarkResult>, BenchError> {
     progress::print_heading("Microbenchmarks (criterion)");
     let arguments = ["bench", "--no-run", "--workspace", "--benches"];
@@ -38,7 +35,7 @@ pub(super) async fn run_microbenchmarks() -> Result<Vec<MicrobenchmarkResult>, B
     Ok(results)
 }
 
-/// Parses Criterion's output. Criterion prints long benchmark names on a separate line before the times.
+/// Criterion prints long benchmark names on a separate line before the times.
 fn parse_criterion_output(output: &str) -> Vec<MicrobenchmarkResult> {
     let mut results: Vec<MicrobenchmarkResult> = Vec::new();
     let mut previous = "";
@@ -51,7 +48,7 @@ fn parse_criterion_output(output: &str) -> Vec<MicrobenchmarkResult> {
                 throughput: String::new(),
             });
         } else if let (Some((_, throughput)), Some(last)) = (line.split_once("thrpt:"), results.last_mut()) {
-            // A second line contains the percentage change since the previous run.
+            // Criterion prints the change since the previous run on a second `thrpt:` line.
             if last.throughput.is_empty() {
                 last.throughput = parse_criterion_median(throughput);
             }
@@ -62,7 +59,7 @@ fn parse_criterion_output(output: &str) -> Vec<MicrobenchmarkResult> {
     results
 }
 
-/// Returns the median from Criterion output such as `[1.20 ms 1.25 ms 1.31 ms]`: the second of three values.
+/// Returns the median, which is the second of three values such as `[1.20 ms 1.25 ms 1.31 ms]`.
 /// Returns an empty string if the values have no units.
 fn parse_criterion_median(values: &str) -> String {
     let words: Vec<&str> = values.trim().trim_matches(['[', ']']).split_whitespace().collect();

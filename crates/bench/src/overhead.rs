@@ -29,7 +29,6 @@ const MYSQL_OVERHEAD_CASE: BenchCase = BenchCase {
     pairs: 240,
 };
 
-/// Benchmark cases that measure Clew's overhead on a monitored database server.
 pub(super) const OVERHEAD_CASES: [BenchCase; 2] = [
     MYSQL_OVERHEAD_CASE,
     BenchCase {
@@ -44,9 +43,8 @@ const IDLE_SESSION_COUNT: usize = 1000;
 /// Length of a measurement interval. Intervals with and without a snapshot alternate.
 /// Each interval is long enough for one snapshot, but so short that slow drift affects adjacent intervals equally.
 const MEASUREMENT_INTERVAL: Duration = Duration::from_millis(500);
-/// Warm-up time before the first measurement interval.
 const WARM_UP_DURATION: Duration = Duration::from_secs(10);
-/// How long to wait for the server's commit count while sysbench keeps all cores busy.
+/// The server responds slowly while sysbench keeps all cores busy.
 const COMMIT_COUNT_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) async fn measure_overhead(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
@@ -114,7 +112,7 @@ fn server_arguments(flavor: Flavor) -> Vec<String> {
     vec!["--innodb-buffer-pool-size=512M".to_owned(), log.to_owned()]
 }
 
-/// Snapshots taken under load. Each snapshot has its own file so that its rows can be counted after the measurement.
+/// Each snapshot has its own file, so that its rows can be counted after the measurement.
 struct SnapshotSeries {
     command: Command,
     directory: PathBuf,
@@ -122,7 +120,6 @@ struct SnapshotSeries {
     max_duration: Cell<Duration>,
 }
 
-/// Connection for reading the server's count of committed read-write transactions.
 struct CommitCounter(Conn);
 
 impl CommitCounter {
@@ -133,7 +130,7 @@ impl CommitCounter {
         Ok(Self(connection))
     }
 
-    /// Returns the commit count and the estimated time of the read, which is the midpoint of the query's run time.
+    /// Returns the commit count and the time of the read, estimated as the midpoint of the query.
     async fn read_commit_count(&mut self) -> Result<(f64, Instant), BenchError> {
         const COMMIT_COUNTER_QUERY: &str =
             "SELECT count FROM information_schema.innodb_metrics WHERE name = 'trx_rw_commits'";
@@ -153,8 +150,7 @@ fn no_response_error(program: &str) -> DevtoolsError {
     }
 }
 
-/// Measures the transaction rate in each measurement interval.
-/// Intervals without and with Clew alternate. The first and the last interval run without Clew.
+/// Intervals without and with Clew alternate. The first and last intervals run without Clew.
 async fn measure_transaction_rates(
     step: &Step,
     pairs: usize,
@@ -210,7 +206,6 @@ impl SnapshotSeries {
         self.directory.with_extension(format!("{number}.csv"))
     }
 
-    /// Returns an error if an idle session is missing from any snapshot.
     fn check_session_counts(self, idle: usize) -> Result<Self, BenchError> {
         for number in 0..self.taken.get() {
             let found = count_occurrences_in_file(&self.snapshot_output_path(number), ",Sleep,")?;
@@ -221,7 +216,7 @@ impl SnapshotSeries {
         Ok(self)
     }
 
-    /// Returns the transaction rates with Clew and without Clew for each interval with a snapshot.
+    /// Returns the transaction rates with and without Clew for each interval with a snapshot.
     /// The rate without Clew is the mean rate of the two adjacent intervals.
     /// The rate with Clew is the mean of the rate without Clew and the rate during the snapshot interval.
     fn compare_transaction_rates(&self, case: BenchCase, rates: &[f64]) -> Measurement {
@@ -251,7 +246,6 @@ impl SnapshotSeries {
     }
 }
 
-/// Calculates the first and the third quartile of the values.
 fn calculate_quartiles(values: &[f64]) -> (f64, f64) {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -43,13 +43,12 @@ const HEAP_GROWTH_CASE: BenchCase = BenchCase {
     ..page_case("page-heap", "page with 10,000 sessions: heap growth in 10 minutes", "MiB", 2.0)
 };
 
-/// Benchmark cases for the web page.
 pub(super) const PAGE_CASES: [BenchCase; 4] =
     [PAGE_LOAD_TIME_CASE, SCRIPT_CPU_CASE, SCROLL_FRAME_TIME_CASE, HEAP_GROWTH_CASE];
 
 /// Number of sessions that run statements, in addition to the mostly idle sessions of the standard benchmark load.
 const BUSY_SESSION_COUNT: usize = 200;
-/// Statements that each busy session runs repeatedly. Two of the statements run long enough to appear in a sample.
+/// Each busy session runs these statements repeatedly. Two of them run long enough to appear in a sample.
 const BUSY_SESSION_STATEMENTS: [&str; 3] =
     ["DO SLEEP(0.8)", "DO (SELECT COUNT(*) FROM clew_load.orders) + SLEEP(0.4)", "DO 1"];
 const BASELINE_SESSION_COUNT: usize = 20;
@@ -114,7 +113,7 @@ pub(super) async fn measure_page(bench: &BenchContext) -> Result<Vec<Measurement
     Ok(measurements)
 }
 
-/// Opens sessions that run statements until the caller drops the returned `JoinSet`.
+/// The sessions run statements until the caller drops the returned `JoinSet`.
 async fn start_busy_sessions(server: &Server) -> Result<JoinSet<std::io::Result<()>>, BenchError> {
     let sessions =
         open_idle_sessions(server, BUSY_SESSION_COUNT).await.map_err(|cause| BenchError::Load { cause })?.sessions;
@@ -133,7 +132,6 @@ async fn run_busy_statements(mut session: RawSession, first: usize) -> std::io::
     Ok(())
 }
 
-/// Command for opening a node's session list in a browser.
 struct BrowserSession(Command);
 
 impl BrowserSession {

@@ -11,7 +11,6 @@ pub(super) struct Measurement {
     pub(super) case: BenchCase,
     pub(super) clew: Vec<f64>,
     pub(super) baseline: Vec<f64>,
-    /// Additional observations for the report.
     pub(super) notes: Vec<String>,
 }
 
@@ -51,7 +50,6 @@ impl Measurement {
         self
     }
 
-    /// Returns the comparison result of each measured pair.
     pub(super) fn comparison_results(&self) -> Vec<f64> {
         let pairs = self.clew.iter().zip(&self.baseline);
         pairs.map(|(clew, baseline)| self.case.comparison.compare(*clew, *baseline)).collect()
@@ -61,13 +59,12 @@ impl Measurement {
         self.case.target.is_met_by(calculate_median(&self.comparison_results()))
     }
 
-    /// Formats the median, minimum and maximum of the case's comparison results.
     pub(super) fn format_summary(&self) -> String {
         format_median_and_range(&self.comparison_results())
     }
 }
 
-/// Formats the median, minimum and maximum of `values`. The larger the median, the fewer decimals are printed.
+/// The larger the median, the fewer decimals are printed.
 pub(super) fn format_median_and_range(values: &[f64]) -> String {
     if values.is_empty() {
         return String::new();
@@ -83,7 +80,7 @@ pub(super) fn format_median_and_range(values: &[f64]) -> String {
     format!("{median:.digits$} ({minimum:.digits$} to {maximum:.digits$})")
 }
 
-/// Calculates the median of the values. Returns 0 for an empty slice.
+/// Returns 0 for an empty slice.
 pub(super) fn calculate_median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

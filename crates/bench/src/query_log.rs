@@ -14,16 +14,13 @@ const DISABLE_GENERAL_LOG_STATEMENT: &str = "SET GLOBAL general_log = OFF";
 const GENERAL_LOG_QUERY: &str = "SELECT CONVERT(command_type USING utf8mb4), CONVERT(argument USING utf8mb4) FROM mysql.general_log \
      WHERE thread_id <> CONNECTION_ID() ORDER BY event_time, thread_id";
 
-/// Contents of the general log: the number of opened connections and the executed statements.
 #[derive(Debug, Clone, Default)]
 pub(super) struct QueryLog {
-    /// Number of opened connections.
     pub(super) connections: usize,
     /// Statements in execution order.
     pub(super) statements: Vec<String>,
 }
 
-/// Runs a command and captures the SQL statements that the database server receives.
 /// No other client may use the database server while the command runs.
 pub(super) async fn capture_query_log(command: &Command, server: &Server) -> Result<QueryLog, BenchError> {
     let failed = |cause| DevtoolsError::Database { operation: "read the server's general log", cause };
@@ -48,8 +45,7 @@ pub(super) async fn capture_query_log(command: &Command, server: &Server) -> Res
 }
 
 impl QueryLog {
-    /// Returns a snapshot's process list statement and transaction query, separated by a semicolon.
-    /// Returns an error if the process list statement or the transaction query is missing.
+    /// Returns the process list statement and the transaction query of a snapshot, separated by a semicolon.
     pub(super) fn find_snapshot_statements(&self) -> Result<String, BenchError> {
         let read = |table: &str| {
             let statement = self.statements.iter().find(|statement| statement.contains(table));

@@ -21,7 +21,7 @@ const CLAIM_TASK_CASE: BenchCase = BenchCase {
 };
 
 /// Database, operation and definition of each benchmark case.
-/// The database is an argument of the measuring program; the program prints the operation in its output.
+/// The measuring program accepts the database as an argument and prints the operation in its output.
 const QUEUE_OPERATION_CASES: [(&str, &str, BenchCase); 10] = [
     ("sqlite", "claim", CLAIM_TASK_CASE),
     ("sqlite", "queue", BenchCase { name: "queue-insert-sqlite", metric: "SQLite: queue a task", ..CLAIM_TASK_CASE }),
@@ -75,7 +75,6 @@ const QUEUE_OPERATION_CASES: [(&str, &str, BenchCase); 10] = [
     ),
 ];
 
-/// Returns the benchmark cases that measure the task queue.
 pub(super) fn queue_cases() -> impl Iterator<Item = BenchCase> {
     QUEUE_OPERATION_CASES.into_iter().map(|(_, _, case)| case)
 }

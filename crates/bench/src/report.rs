@@ -12,7 +12,7 @@ use crate::error::BenchError;
 use crate::micro::MicrobenchmarkResult;
 use crate::paired_runs::{Measurement, format_median_and_range};
 
-/// Renders the benchmark report. `missing` lists the cases that could not be measured.
+/// `missing` lists the cases that could not be measured.
 pub(super) fn render_report(
     environment: &str,
     measurements: &[Measurement],
@@ -71,7 +71,7 @@ fn render_measurement_row(measurement: &Measurement) -> String {
     )
 }
 
-/// Saves the benchmark report in `bench/results`. The file name is the current date.
+/// The name of the report file is the current date.
 pub(super) async fn save_report(page: &str) -> Result<PathBuf, BenchError> {
     let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output().await?;
     let directory = workspace::root_dir().join("bench").join("results");

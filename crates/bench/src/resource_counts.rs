@@ -22,7 +22,6 @@ use crate::error::BenchError;
 use crate::query_log;
 use crate::server_harness::NodeInventory;
 
-/// Expected number of SQL statements that a Clew command sends over a single connection.
 struct ExpectedStatementCount {
     command: &'static [&'static str],
     /// Statement counts on MySQL and on MariaDB, in this order.
@@ -40,23 +39,19 @@ const EXPECTED_STATEMENT_COUNTS: [ExpectedStatementCount; 4] = [
 
 const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
 const SESSION_LOAD_SIZE: LoadSessionCounts = LoadSessionCounts { sessions: 200, transactions: 50, waiters: 10 };
-/// Number of sessions on the fake server.
 const SNAPSHOT_ROW_COUNT: u64 = 1000;
 /// Expected CSV size in bytes, including the header and all sessions of the fake server.
 const EXPECTED_SNAPSHOT_BYTES: u64 = 139_255;
 /// Maximum number of memory allocations per 100 rows in an unoptimized build, without and with `--detail`.
 /// For each session of the fake server, Clew reads a row of `threads` and a row of `events_statements_current`.
 const MAX_ALLOCATIONS_PER_100_ROWS: [(&str, u64); 2] = [("snapshot", 2750), ("detailed_snapshot", 2850)];
-/// Number of fake servers in the fleet.
 const NODE_COUNT: u64 = 40;
-/// Number of sessions on each fake server.
 const SESSIONS_PER_NODE: u64 = 20;
 /// String that occurs exactly once in each process list row of a fake server.
 const ROW_MARKER_TEXT: &str = "FOR UPDATE";
-/// How long to wait for a server to drop closed connections. Exceeded only if Clew leaks a connection.
+/// The timeout expires only if Clew leaks a connection.
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Runs all count checks on the test build. If any count is wrong, returns an error that lists the wrong counts.
 pub(super) async fn run(clew: Option<PathBuf>) -> Result<(), BenchError> {
     let programs =
         workspace::build_programs("Building the workspace", &["build", "--workspace", "--all-targets"]).await?;
@@ -98,7 +93,6 @@ fn parse_hundredths(output: &str, name: &str) -> Option<u64> {
     Some(integer.parse::<u64>().ok()? * 100 + fraction.parse::<u64>().ok()?)
 }
 
-/// Checks the rows, bytes and connections of a snapshot and of a collection through the API.
 async fn check_snapshot_and_collection(bench: &BenchContext, counts: &mut CountChecks) -> Result<(), BenchError> {
     let step = Step::start("Checking a snapshot of 1,000 rows");
     let options =
@@ -138,7 +132,7 @@ async fn check_snapshot_and_collection(bench: &BenchContext, counts: &mut CountC
     Ok(())
 }
 
-/// Checks that a `clew serve` process opens one connection per node and closes all connections after the collections.
+/// Clew must open one connection per node and close all connections after the collections.
 async fn check_fleet_connections(bench: &BenchContext, counts: &mut CountChecks) -> Result<(), BenchError> {
     let step = Step::start("Collecting from each of 40 nodes");
     let options =
@@ -167,7 +161,6 @@ async fn check_fleet_connections(bench: &BenchContext, counts: &mut CountChecks)
     Ok(())
 }
 
-/// Checks the statement and connection counts in a database server's general log.
 async fn check_statement_counts(
     bench: &BenchContext,
     flavor: Flavor,
@@ -209,7 +202,7 @@ async fn count_connections(server: &Server) -> Result<u64, BenchError> {
     Ok(row.map_or(0, |(_, connected)| connected))
 }
 
-/// Waits until all connections are closed or the timeout expires. Returns the number of connections still open.
+/// Returns the number of connections that are still open when the timeout expires, or 0.
 async fn wait_until_connections_close(
     connections: impl AsyncFn() -> Result<u64, BenchError>,
 ) -> Result<u64, BenchError> {

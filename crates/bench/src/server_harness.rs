@@ -18,29 +18,22 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::error::BenchError;
 
-/// Name of the built-in policy that grants the API client read-only access.
 const READ_ONLY_POLICY_NAME: &str = "TaurusDBReadOnlyAccessPolicy";
-/// Maximum number of concurrent API requests.
 const MAX_CONCURRENT_REQUESTS: usize = 16;
-/// Maximum number of server log lines in the error message for a failed request.
 const MAX_LOG_LINES: usize = 20;
-/// Timeout for a collection.
 const COLLECTION_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// A Clew data directory and the database nodes registered in it.
 pub(super) struct NodeInventory {
     deployment: Deployment,
     pub(super) nodes: Vec<NodeRef>,
 }
 
-/// Instance id and node id for API paths.
 #[derive(Debug, Clone)]
 pub(super) struct NodeRef {
     pub(super) instance: InstanceId,
     pub(super) node: NodeId,
 }
 
-/// A running `clew serve` process, with a client for its API.
 pub(super) struct RunningClewServer<'a> {
     inventory: &'a NodeInventory,
     process: ClewProcess,
@@ -48,7 +41,6 @@ pub(super) struct RunningClewServer<'a> {
 }
 
 impl NodeInventory {
-    /// Creates a data directory and registers the database servers, with `nodes_per_instance` nodes per instance.
     pub(super) async fn register_nodes(
         clew: &Path,
         urls: &[String],
@@ -57,7 +49,6 @@ impl NodeInventory {
         Self::register_nodes_in_deployment(Deployment::init(clew).await?, urls, nodes_per_instance).await
     }
 
-    /// Registers the database servers as nodes in an existing data directory.
     pub(super) async fn register_nodes_in_deployment(
         deployment: Deployment,
         urls: &[String],
@@ -74,12 +65,12 @@ impl NodeInventory {
         Ok(Self { deployment, nodes })
     }
 
-    /// Creates an access key for a read-only user. With an administrator's key, the server would skip the policy check.
+    /// Creates an access key for a read-only user, because the server skips the policy check for administrators.
     pub(super) async fn create_read_only_key(&self) -> Result<AccessKey, DevtoolsError> {
         self.deployment.create_user_with_key(READ_ONLY_POLICY_NAME).await
     }
 
-    /// Starts `clew serve` and an API client. If `poll_interval` is `None`, the client uses its default interval.
+    /// If `poll_interval` is `None`, the client uses its default interval.
     pub(super) async fn start_server(
         &self,
         poll_interval: Option<Duration>,
@@ -87,7 +78,6 @@ impl NodeInventory {
         self.start_server_with_arguments(&[], poll_interval).await
     }
 
-    /// Starts `clew serve` with additional command-line arguments.
     pub(super) async fn start_server_with_arguments(
         &self,
         arguments: &[&str],
@@ -111,7 +101,6 @@ impl NodeInventory {
     }
 }
 
-/// Parses an id printed by a Clew command.
 fn parse_id<T: std::str::FromStr>(id: &str) -> Result<T, DevtoolsError>
 where
     T::Err: std::fmt::Display,
@@ -129,7 +118,6 @@ impl RunningClewServer<'_> {
         self.process.endpoint().trim_start_matches("http://")
     }
 
-    /// Starts a collection and waits until it is finished.
     pub(super) async fn run_collection(&self, node: &NodeRef) -> Result<RequestId, BenchError> {
         let started =
             self.client.start_collection(&node.instance, &node.node, &StartCollectionRequest::default()).await;
@@ -138,7 +126,6 @@ impl RunningClewServer<'_> {
         Ok(id)
     }
 
-    /// Waits until a collection is finished.
     pub(super) async fn wait_for_collection(&self, node: &NodeRef, id: &RequestId) -> Result<(), BenchError> {
         let waited =
             self.client.wait_for_collection(&node.instance, &node.node, id, COLLECTION_TIMEOUT, |_, _| {}).await;
@@ -152,8 +139,7 @@ impl RunningClewServer<'_> {
         }
     }
 
-    /// Runs a collection on each node concurrently and waits until all collections are finished.
-    /// Returns the request ids of the collections, in the order of the nodes.
+    /// Returns the request ids in the order of the nodes.
     pub(super) async fn collect_from_all_nodes(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, BenchError> {
         let ids = self.enqueue_collections(nodes).await?;
         for (node, id) in nodes.iter().zip(&ids) {
@@ -162,7 +148,7 @@ impl RunningClewServer<'_> {
         Ok(ids)
     }
 
-    /// Enqueues one collection for each node. Returns the request ids in the order of the nodes.
+    /// Returns the request ids in the order of the nodes.
     pub(super) async fn enqueue_collections(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, BenchError> {
         let mut ids = vec![None; nodes.len()];
         let mut submissions = JoinSet::new();
@@ -198,7 +184,7 @@ impl RunningClewServer<'_> {
         Ok(())
     }
 
-    /// Downloads a collection's result to a file. Returns the result size in bytes.
+    /// Returns the size of the result in bytes.
     pub(super) async fn download_result(&self, node: &NodeRef, id: &RequestId, to: &Path) -> Result<u64, BenchError> {
         let mut file = FileSink::create(to).await.map_err(|cause| DevtoolsError::File {
             operation: "create",
@@ -216,7 +202,6 @@ impl RunningClewServer<'_> {
         BenchError::Request { cause: Box::new(cause), log: last.join("\n") }
     }
 
-    /// Runs a collection and downloads its result to a file.
     /// Returns the time from the POST to the last byte of the result, and the notification delay.
     /// The notification delay starts when the collection finishes, according to the server log.
     pub(super) async fn measure_collection_with_download(
@@ -235,19 +220,18 @@ impl RunningClewServer<'_> {
         Ok((elapsed, delay))
     }
 
-    /// Returns the finish time of a collection from the server log.
+    /// Reads the finish time of a collection from the server log.
     fn find_collection_finish_time(&self, id: &RequestId) -> Option<Timestamp> {
         let mut ends = parse_finished_collections(&self.inventory.deployment.read_server_log()).into_iter();
         ends.find_map(|(finished, at)| (finished == id.as_str()).then_some(at))
     }
 
-    /// Returns a `clew collect` command that collects sessions from one node.
     pub(super) fn build_collect_command(&self, node: &NodeRef) -> Command {
         let (instance, node) = (node.instance.to_string(), node.node.to_string());
         self.inventory.deployment.client_command(&self.process, &["collect", "--instance", &instance, "--node", &node])
     }
 
-    /// Creates a signed GET request for a collection's status or result. The signature is valid for 15 minutes.
+    /// The signature of the request is valid for 15 minutes.
     pub(super) fn create_signed_request(
         &self,
         key: &AccessKey,
@@ -283,7 +267,6 @@ impl RunningClewServer<'_> {
         GetRequest { target: format!("{path}?{query}"), headers }
     }
 
-    /// Returns the peak memory use of the `clew serve` process in MiB.
     pub(super) fn peak_memory_mib(&self) -> f64 {
         self.process.pid().and_then(processes::read_peak_memory_kib).map_or(0.0, processes::kib_to_mib)
     }
@@ -293,7 +276,7 @@ impl RunningClewServer<'_> {
     }
 }
 
-/// Parses a server log and returns the request ids and end times of successful collections.
+/// Returns the request ids and end times of the successful collections in a server log.
 pub(super) fn parse_finished_collections(log: &str) -> Vec<(String, Timestamp)> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let text = |line: &Value, key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -303,7 +286,6 @@ pub(super) fn parse_finished_collections(log: &str) -> Vec<(String, Timestamp)> 
 
 type SubmitResult = Result<Result<(usize, RequestId), ClientError>, JoinError>;
 
-/// A GET request, signed or unsigned, that can be sent repeatedly.
 #[derive(Debug, Clone)]
 pub(super) struct GetRequest {
     /// Path and query of the URL.
@@ -312,12 +294,10 @@ pub(super) struct GetRequest {
 }
 
 impl GetRequest {
-    /// Creates an unsigned GET request.
     pub(super) fn create_unsigned_request(target: &str, host: &str) -> Self {
         Self { target: target.to_owned(), headers: vec![("host".to_owned(), host.to_owned())] }
     }
 
-    /// Formats the HTTP/1.1 request line and headers.
     pub(super) fn format_request_head(&self) -> String {
         let headers: Vec<String> = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         format!("GET {} HTTP/1.1\r\n{}\r\n", self.target, headers.concat())

@@ -32,20 +32,16 @@ const FOUR_WORKERS_CASE: BenchCase = BenchCase {
     ..TWO_WORKERS_CASE
 };
 
-/// Benchmark cases, each with its number of workers.
 const WORKER_CASES: [(BenchCase, usize); 2] = [(TWO_WORKERS_CASE, 2), (FOUR_WORKERS_CASE, 4)];
 
-/// Response time of a fake database node.
 const NODE_LATENCY: Duration = Duration::from_millis(100);
 /// Worker configuration with low concurrency, so that the collection rate is limited by node latency, not by CPU time.
 /// With this configuration, the collection rate drops if workers contend for shared resources.
 const WORKER_CONFIGURATION: &str = "[collections]\nconcurrency = 16\n";
 const NODE_COUNT: usize = 128;
 const NODES_PER_INSTANCE: usize = 16;
-/// Number of queued collections per worker.
 const COLLECTIONS_PER_WORKER: usize = 200;
 
-/// Returns the benchmark cases that run several workers.
 pub(super) fn worker_cases() -> impl Iterator<Item = BenchCase> {
     WORKER_CASES.into_iter().map(|(case, _)| case)
 }
@@ -91,7 +87,6 @@ fn backend_environment_variables(metadata: &PostgreSql, results: &S3Server) -> V
     ]
 }
 
-/// Measures how many collections per second `workers` workers complete while all of them are busy.
 async fn measure_collection_rate(inventory: &NodeInventory, workers: usize) -> Result<f64, BenchError> {
     let server = inventory.start_server_with_arguments(&["--no-worker"], None).await?;
     let nodes: Vec<NodeRef> = inventory.nodes.iter().cycle().take(COLLECTIONS_PER_WORKER * workers).cloned().collect();

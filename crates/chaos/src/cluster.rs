@@ -25,7 +25,6 @@ const WORKER_COUNT: usize = 4;
 pub(crate) const CLOCK_FAULT_WORKER_INDEX: usize = 2;
 /// Index of the only worker whose disk can be filled during a run.
 pub(crate) const DISK_FAULT_WORKER_INDEX: usize = 3;
-/// Key prefix of the result objects on S3.
 pub(crate) const RESULT_KEY_PREFIX: &str = "clew";
 
 /// A running test cluster. Dropping the cluster stops all processes and removes their data directories.
@@ -66,7 +65,7 @@ struct AddNodeOutput {
 }
 
 impl TestCluster {
-    /// Starts the test cluster. The kernel kills the cluster's processes when the calling thread exits.
+    /// The kernel kills the processes of the cluster when the calling thread exits.
     pub(crate) async fn start(clew: &Path, logs: &Path) -> Result<Self, ChaosError> {
         let directory = tempfile::tempdir().map_err(io_error("create a directory"))?;
         let (metadata, results, monitored) = tokio::try_join!(
@@ -168,7 +167,6 @@ impl TestCluster {
         self.directory.path().join("disk")
     }
 
-    /// Creates an API client for each Clew server.
     pub(crate) fn create_api_clients(&self, settings: &Settings) -> Result<Vec<Client>, ChaosError> {
         let clients = self.addresses.iter().map(|address| {
             let key = parse_command_output_id(&self.tenant.access_key)?;
@@ -182,7 +180,7 @@ impl TestCluster {
         clients.collect()
     }
 
-    /// Opens the store with direct connections to PostgreSQL and S3, which bypass the fault proxies.
+    /// Connects directly to PostgreSQL and S3, without the fault proxies.
     pub(crate) async fn open_store(&self) -> Result<Store, ChaosError> {
         let (key, secret) = S3Server::OWNER_CREDENTIALS;
         let location = StoreLocation {
@@ -202,7 +200,6 @@ impl TestCluster {
     }
 }
 
-/// Settings that all Clew processes share.
 struct CliContext<'a> {
     clew: &'a Path,
     directory: &'a Path,
@@ -238,7 +235,6 @@ impl CliContext<'_> {
         Ok(self.build_process_environment(metadata, name))
     }
 
-    /// Runs a `clew` command and parses its JSON output.
     async fn run_json_command<T: DeserializeOwned>(
         &self,
         arguments: &[&str],
@@ -306,7 +302,6 @@ fn build_faketime_worker_command(clew: &Path) -> Result<Vec<OsString>, ChaosErro
     Ok(wrap_with_private_tmpfs(Path::new("/dev/shm"), command))
 }
 
-/// Parses an id from the output of a Clew command.
 fn parse_command_output_id<T: std::str::FromStr>(id: &str) -> Result<T, ChaosError> {
     id.parse().map_err(|_| io_error("parse the output of clew")(std::io::Error::other(id.to_owned())))
 }

@@ -19,7 +19,6 @@ const TASKS_QUERY: &str = "SELECT request_id, status, fence, attempts, failure_k
          (SELECT COUNT(*) FROM witness.ends WHERE ends.request_id = tasks.request_id) AS completions \
      FROM tasks ORDER BY rowid";
 
-/// Row of a collection in the database.
 #[derive(Debug, Clone)]
 pub(crate) struct TaskRow {
     pub(crate) request_id: String,
@@ -58,7 +57,6 @@ impl FromRow<'_, PgRow> for TaskRow {
     }
 }
 
-/// Installs a test-only database trigger that records each completion of a collection.
 pub(crate) async fn install_completion_trigger(url: &str) -> Result<(), ChaosError> {
     let failed = || database_error("install a trigger on the tasks");
     let mut connection = PgConnection::connect(url).await.map_err(failed())?;
@@ -68,7 +66,7 @@ pub(crate) async fn install_completion_trigger(url: &str) -> Result<(), ChaosErr
     connection.close().await.map_err(failed())
 }
 
-/// Reads the database rows of all collections, oldest first.
+/// Returns the database rows of all collections, oldest first.
 pub(crate) async fn read_task_rows(url: &str) -> Result<Vec<TaskRow>, ChaosError> {
     let failed = || database_error("read the tasks");
     let mut connection = PgConnection::connect(url).await.map_err(failed())?;

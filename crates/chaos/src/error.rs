@@ -63,12 +63,10 @@ pub enum ChaosError {
     },
 }
 
-/// Returns a closure for `map_err` that adds the name of the failed operation to an I/O error.
 pub(crate) fn io_error(operation: &'static str) -> impl FnOnce(io::Error) -> ChaosError {
     move |source| ChaosError::Io { operation, source }
 }
 
-/// Returns a closure for `map_err` that adds the name of the failed operation to a database error.
 pub(crate) fn database_error(operation: &'static str) -> impl FnOnce(sqlx::Error) -> ChaosError {
     move |source| ChaosError::Database { operation, source }
 }

@@ -6,7 +6,7 @@ use crate::fault::Fault;
 use crate::nodes::NodeKind;
 use crate::timeline::FaultEvent;
 
-/// Attribution window: time in milliseconds after the end of a fault during which the fault can still explain failures.
+/// Time after the end of a fault during which the fault can still explain a failed collection, in milliseconds.
 /// The attribution window is longer than an S3 request with all retries, a database query, or a lease.
 const ATTRIBUTION_WINDOW_MILLIS: i64 = 60_000;
 
@@ -15,7 +15,7 @@ const REQUEST_TIME_TOO_SKEWED: &str = "RequestTimeTooSkewed";
 /// Operating system error message for a full disk (`ENOSPC`).
 const DISK_FULL_MESSAGE: &str = "No space left on device";
 
-/// Returns a violation message if neither the node kind nor an injected fault explains why a collection failed.
+/// Returns a message if neither the node kind nor an injected fault explains why a collection failed.
 pub(crate) fn find_unexplained_failure(row: &TaskRow, node: NodeKind, events: &[FaultEvent]) -> Option<String> {
     let kind = row.failure_kind.as_deref().unwrap_or_default();
     let detail = row.failure_detail.as_deref().unwrap_or_default();
@@ -29,7 +29,6 @@ pub(crate) fn find_unexplained_failure(row: &TaskRow, node: NodeKind, events: &[
     (!is_explained).then(|| format!("unexplained failure of {node:?} ({kind}: {detail})"))
 }
 
-/// Returns the label under which the report counts a failed collection.
 pub(crate) fn format_failure_label(row: &TaskRow) -> String {
     let detail = row.failure_detail.as_deref().unwrap_or_default();
     let kind = row.failure_kind.as_deref().unwrap_or_default();
@@ -44,7 +43,6 @@ fn fault_overlaps_collection(event: &FaultEvent, row: &TaskRow) -> bool {
     event.begin <= ended && event.end.saturating_add(ATTRIBUTION_WINDOW_MILLIS) >= row.created_at
 }
 
-/// Returns true if the fault can cause a collection to fail with the failure kind `kind` and the message `detail`.
 fn fault_explains_failure(fault: Fault, kind: &str, detail: &str, row: &TaskRow) -> bool {
     let is_metadata_failure = kind == "store-failed" && detail.starts_with("could not look up ");
     let is_result_failure = kind == "store-failed" && detail.contains("s3://");

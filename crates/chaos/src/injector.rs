@@ -21,12 +21,11 @@ use crate::timeline::{FaultTimeline, current_unix_millis};
 const MAX_FAULT_DURATION: Duration = Duration::from_secs(15);
 /// Duration of a collection's lease (see `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`).
 const COLLECTION_LEASE_DURATION: Duration = Duration::from_secs(10);
-/// How long to wait for the effect of a shifted clock or a full disk to appear in a worker's log.
+/// How long to wait until a worker logs the effect of a shifted clock or a full disk.
 const FAULT_EFFECT_TIMEOUT: Duration = Duration::from_mins(1);
 /// Operating system error message for a full disk (`ENOSPC`).
 const DISK_FULL_MESSAGE: &str = "No space left on device";
 
-/// Injects faults with random parameters into a test cluster.
 pub(crate) struct FaultInjector<'a> {
     pub(crate) cluster: &'a mut TestCluster,
     pub(crate) rng: Rng,
@@ -35,7 +34,7 @@ pub(crate) struct FaultInjector<'a> {
 
 impl FaultInjector<'_> {
     /// Injects a fault and removes it after a random duration of up to about `max_duration`.
-    /// A network partition, a clock shift and a full disk can last longer.
+    /// Network partitions, clock shifts and full disks can last longer.
     pub(crate) async fn inject_fault(&mut self, fault: Fault, max_duration: Duration) -> Result<(), ChaosError> {
         let max_millis = u64::try_from(max_duration.min(MAX_FAULT_DURATION).as_millis()).unwrap_or(u64::MAX).max(2_000);
         let duration = Duration::from_millis(self.rng.u64(1_000..max_millis));
@@ -181,7 +180,7 @@ impl FaultInjector<'_> {
             &format!("disk of {}, for {:.1} s", worker.name, duration.as_secs_f64()),
         );
         let (started, log_start) = (Instant::now(), worker.log_length_bytes());
-        // Refills the space that collections free until the worker logs the error.
+        // Refill the space that collections free until the worker logs the error.
         while started.elapsed() < duration || !worker.read_log_from_offset(log_start).contains(DISK_FULL_MESSAGE) {
             fail_if_effect_overdue(started, Fault::DiskFull, worker, DISK_FULL_MESSAGE)?;
             fill_until_disk_full(&filler)?;
@@ -193,7 +192,6 @@ impl FaultInjector<'_> {
     }
 }
 
-/// Returns [`ChaosError::NoEffect`] if [`FAULT_EFFECT_TIMEOUT`] has elapsed since `started`.
 fn fail_if_effect_overdue(
     started: Instant,
     fault: Fault,
@@ -208,7 +206,6 @@ fn fail_if_effect_overdue(
     Err(ChaosError::NoEffect { fault: fault.name(), reason })
 }
 
-/// Appends zeros to the file at `filler` until the disk is full.
 fn fill_until_disk_full(filler: &Path) -> Result<(), ChaosError> {
     let mut file = File::options().create(true).append(true).open(filler).map_err(io_error("fill a disk"))?;
     let chunk = vec![0; 64 << 10];
@@ -221,7 +218,7 @@ fn fill_until_disk_full(filler: &Path) -> Result<(), ChaosError> {
     }
 }
 
-/// Waits until a line in the worker's log has a timestamp about `seconds` ahead of the actual time.
+/// Waits until the worker logs a timestamp about `seconds` ahead of the actual time.
 async fn wait_for_clock_shift(
     worker: &ClewProcess,
     log_start: u64,
@@ -236,7 +233,7 @@ async fn wait_for_clock_shift(
     Ok(())
 }
 
-/// Returns true if any log line after byte `log_start` has a timestamp about `seconds` ahead of the actual time.
+/// Returns true if the worker logged a timestamp about `seconds` ahead of the actual time.
 fn has_logged_clock_offset(worker: &ClewProcess, log_start: u64, seconds: i64) -> bool {
     let lines = worker.read_log_from_offset(log_start);
     let timestamps = lines.lines().filter_map(|line| {

@@ -12,7 +12,6 @@ use crate::workload::{
     CollectionRecord, DownloadedResult, RequestRecord, accepted_collection_records, prefix_with_collection_id,
 };
 
-/// Data recorded during a run for the invariant checks.
 pub(crate) struct InvariantCheckInput<'a> {
     pub(crate) requests: &'a [RequestRecord],
     pub(crate) rows: &'a [TaskRow],
@@ -23,7 +22,6 @@ pub(crate) struct InvariantCheckInput<'a> {
     pub(crate) logged_completions: &'a HashMap<String, usize>,
 }
 
-/// Checks all invariants. Returns a message for each violation.
 pub(crate) fn find_invariant_violations(evidence: &InvariantCheckInput<'_>) -> Vec<String> {
     let mut violations = Vec::new();
     let rows: HashMap<&str, &TaskRow> = evidence.rows.iter().map(|row| (row.request_id.as_str(), row)).collect();
@@ -125,7 +123,6 @@ fn check_task_row(row: &TaskRow, logged_completions: usize) -> Vec<String> {
     violations
 }
 
-/// Returns a violation message for each result that is referenced by several collections.
 fn find_shared_results(rows: &[TaskRow]) -> Vec<String> {
     let mut owners: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for row in rows {
@@ -137,7 +134,6 @@ fn find_shared_results(rows: &[TaskRow]) -> Vec<String> {
     shared.map(|(name, owners)| format!("the result {name} belongs to {}", owners.join(" and "))).collect()
 }
 
-/// Returns the names of S3 objects that are not referenced by any collection.
 pub(crate) fn find_orphaned_objects<'a>(objects: &'a [String], rows: &[TaskRow]) -> Vec<&'a str> {
     let referenced: HashSet<&str> = rows.iter().filter_map(|row| row.result_name.as_deref()).collect();
     objects.iter().map(String::as_str).filter(|object| !referenced.contains(object)).collect()
@@ -155,7 +151,7 @@ mod tests {
     const ID: &str = "a-request";
     const HASH: &str = "a-hash";
 
-    /// Observations of one collection without violations, which a test modifies.
+    /// Valid observations of one collection. Each test modifies them.
     struct Fixture {
         record: CollectionRecord,
         row: TaskRow,
@@ -203,7 +199,6 @@ mod tests {
         }
     }
 
-    /// Returns the violations of a modified fixture.
     fn violations_of(modify: impl FnOnce(&mut Fixture)) -> String {
         let mut fixture = fixture();
         modify(&mut fixture);

@@ -1,12 +1,9 @@
 //! Fault injection tests. A run injects faults into Clew and its dependencies under load and checks invariants.
 //!
 //! [`run()`] starts a cluster with three Clew servers, four Clew workers, PostgreSQL and an S3 server.
-//! The monitored nodes are a MariaDB server and fleets of fake servers.
 //! A client requests collections at a constant rate while the run injects one [`Fault`] after another.
-//! The seed determines the random choices in a run, such as the start times of faults.
 //! At the end, the run checks invariants of every requested collection, such as exactly one completion.
 //! The invariant checks compare the client's records with the database rows, the S3 objects and the process logs.
-//! A database trigger records every completion of a collection for the invariant checks.
 //!
 //! The test in `crates/cli/tests/faults` runs for two minutes; `cargo xtask faults --minutes` sets the time per fault.
 //! `docs/decisions/0031-fault-injection.md` describes Clew's guarantees and how each guarantee is checked.

@@ -30,7 +30,6 @@ struct FaultsArgs {
     clew: Option<PathBuf>,
 }
 
-/// Error of a fault injection run.
 #[derive(Debug, thiserror::Error)]
 enum FaultInjectionError {
     #[error(transparent)]
@@ -46,7 +45,6 @@ fn main() -> ExitCode {
     task::run(task::run_until_signal(inject_faults(arguments)))
 }
 
-/// Runs the fault injection test. Returns an error if Clew violated an invariant.
 async fn inject_faults(arguments: FaultsArgs) -> Result<(), FaultInjectionError> {
     progress::print_heading("Prerequisites of the fault injection");
     install::install_test_prerequisites().await?;

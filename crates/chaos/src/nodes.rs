@@ -12,7 +12,6 @@ use tokio::net::TcpSocket;
 
 use crate::error::{ChaosError, io_error};
 
-/// Kind of monitored node, which determines the node's behavior.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NodeKind {
     /// Fake server with exactly this many sessions in its process list.
@@ -25,7 +24,6 @@ pub(crate) enum NodeKind {
     Unreachable,
 }
 
-/// A registered node.
 #[derive(Debug, Clone)]
 pub(crate) struct RegisteredNode {
     pub(crate) kind: NodeKind,
@@ -33,38 +31,33 @@ pub(crate) struct RegisteredNode {
     pub(crate) id: NodeId,
 }
 
-/// An accepted collection.
 #[derive(Debug, Clone)]
 pub(crate) struct AcceptedCollection {
     pub(crate) id: RequestId,
     pub(crate) node: RegisteredNode,
 }
 
-/// Running database servers, real and fake, that are monitored by the test cluster.
 pub(crate) struct MonitoredNodes {
     fleets: Vec<(FakeServerFleet, NodeKind)>,
     real_server: Server,
     _sessions: IdleSessions,
-    /// Socket that is bound to the port of the unreachable node but does not listen, so that the port stays reserved.
+    /// This socket reserves the port of the unreachable node without listening on it.
     unreachable: TcpSocket,
 }
 
 /// Fleets of fake servers: server count, sessions per server, server fault, and percentage of requests.
 const FAKE_SERVER_FLEETS: [(usize, u64, Fault, usize); 5] = [
     (24, 20, Fault::None, 65),
-    // More rows than a worker holds in memory, so that the external sort spills rows to disk.
+    // Results with more rows than a worker holds in memory, so that the worker spills rows to disk.
     (8, 12_000, Fault::None, 10),
-    // Results so large that a worker stores them on S3 with a multipart upload.
+    // Results that are large enough for a multipart upload to S3.
     (2, 40_000, Fault::None, 2),
-    // Reading takes five seconds, so that a worker that lost its lease can return while the new lease holder reads.
+    // Each read takes five seconds, so that a worker that lost its lease can resume while the new lease holder reads.
     (12, 20, Fault::DelayPerRow(Duration::from_millis(250)), 9),
     (1, 0, Fault::CloseOnConnect, 4),
 ];
-/// Number of sessions opened on the MariaDB server.
 const REAL_SERVER_SESSION_COUNT: usize = 10;
-/// Percentage of collection requests that target the MariaDB server.
 const REAL_SERVER_REQUEST_PERCENT: usize = 8;
-/// Percentage of collection requests that target the unreachable node.
 const UNREACHABLE_NODE_REQUEST_PERCENT: usize = 2;
 
 impl MonitoredNodes {
@@ -85,7 +78,6 @@ impl MonitoredNodes {
         Ok(Self { fleets, real_server, _sessions: sessions, unreachable })
     }
 
-    /// Returns the URLs and kinds of all nodes, grouped by instance.
     pub(crate) fn nodes_by_instance(&self) -> Result<Vec<Vec<(String, NodeKind)>>, ChaosError> {
         let nodes_of = |(fleet, kind): &(FakeServerFleet, NodeKind)| {
             fleet.servers().iter().map(|node| (node.url(), *kind)).collect()
@@ -103,7 +95,7 @@ impl MonitoredNodes {
 pub(crate) struct NodeInventory(Vec<(Vec<RegisteredNode>, usize)>);
 
 impl NodeInventory {
-    /// Adds an instance. Callers must add the instances in the order of [`MonitoredNodes::nodes_by_instance`].
+    /// Callers must add the instances in the order of [`MonitoredNodes::nodes_by_instance`].
     pub(crate) fn add_instance(&mut self, nodes: Vec<RegisteredNode>) {
         let shares = FAKE_SERVER_FLEETS
             .iter()
@@ -113,7 +105,7 @@ impl NodeInventory {
         self.0.push((nodes, share));
     }
 
-    /// Chooses a random instance, weighted by its percentage of requests, and returns one of its nodes at random.
+    /// Chooses a random node of a random instance. Instances are weighted by their percentage of requests.
     pub(crate) fn choose_node(&self, rng: &mut Rng) -> Option<RegisteredNode> {
         let mut at = rng.usize(..self.0.iter().map(|(_, share)| share).sum::<usize>());
         for (nodes, share) in &self.0 {
@@ -127,7 +119,6 @@ impl NodeInventory {
 }
 
 impl NodeKind {
-    /// Returns true if `rows` is a valid number of rows for a complete result from this kind of node.
     pub(crate) fn is_valid_row_count(self, rows: u64) -> bool {
         match self {
             Self::Fake(sessions) => rows == sessions,

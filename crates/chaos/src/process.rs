@@ -14,10 +14,9 @@ use tokio::time::timeout;
 
 use crate::error::{ChaosError, io_error};
 
-/// How long to wait for a process to start or to shut down gracefully.
 const PROCESS_START_STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A restartable Clew process. Dropping the value kills the process.
+/// A restartable Clew process. Dropping it kills the process.
 #[derive(Debug)]
 pub(crate) struct ClewProcess {
     pub(crate) name: String,
@@ -29,7 +28,7 @@ pub(crate) struct ClewProcess {
 }
 
 impl ClewProcess {
-    /// Creates a handle for a Clew process without starting the process.
+    /// Creates a handle for a process but does not start the process.
     pub(crate) fn new(
         name: &str,
         command: Vec<OsString>,
@@ -40,7 +39,7 @@ impl ClewProcess {
         Self { name: name.to_owned(), command, environment, log, child: None }
     }
 
-    /// Starts the process and returns the first line of its standard output.
+    /// Returns the first line of the process's standard output.
     /// The kernel kills the process when the calling thread exits.
     pub(crate) async fn start(&mut self) -> Result<String, ChaosError> {
         let (program, arguments) =
@@ -77,17 +76,15 @@ impl ClewProcess {
             && matches!(timeout(PROCESS_START_STOP_TIMEOUT, child.wait()).await, Ok(Ok(status)) if status.success())
     }
 
-    /// Returns the process id if the process is running.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.child.as_ref().and_then(Child::id)
     }
 
-    /// Returns the current length of the process log in bytes.
     pub(crate) fn log_length_bytes(&self) -> u64 {
         self.log.metadata().map_or(0, |log| log.len())
     }
 
-    /// Returns the process log from a byte offset to the end, with invalid UTF-8 sequences replaced by U+FFFD.
+    /// Replaces invalid UTF-8 sequences in the process log with U+FFFD.
     pub(crate) fn read_log_from_offset(&self, offset: u64) -> String {
         let mut bytes = Vec::new();
         let read = File::open(&self.log).and_then(|mut log| log.read_to_end(&mut bytes));

@@ -1,4 +1,4 @@
-//! Report of a run.
+//! Report of a fault injection run.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -8,7 +8,7 @@ use crate::fault::Fault;
 use crate::timeline::FaultEvent;
 use crate::workload::{RequestOutcome, RequestRecord, accepted_collection_records};
 
-/// Result of a run.
+/// Result of a fault injection run.
 #[derive(Debug)]
 pub struct RunReport {
     pub(crate) seed: u64,
@@ -40,7 +40,6 @@ pub(crate) struct FaultSummary {
     retried: usize,
 }
 
-/// Maximum number of violations in the printed report.
 const MAX_PRINTED_VIOLATIONS: usize = 20;
 
 impl RunReport {
@@ -52,7 +51,6 @@ impl RunReport {
 }
 
 impl FaultSummary {
-    /// Creates a summary for each kind of fault, in the order of injection.
     pub(crate) fn summarize_faults(
         faults: &[Fault],
         requests: &[RequestRecord],

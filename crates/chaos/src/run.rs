@@ -22,14 +22,12 @@ use crate::report::{FaultSummary, RunReport};
 use crate::timeline::FaultTimeline;
 use crate::workload::{self, ClientPool, DownloadedResult, STALL_TIMEOUT, Workload, accepted_collection_records};
 
-/// Time from the start of the workload to the first fault.
 const WARM_UP_DURATION: Duration = Duration::from_secs(5);
-/// Maximum number of concurrent result downloads at the end of a run.
 const MAX_CONCURRENT_DOWNLOADS: usize = 16;
 /// Key prefix for incomplete multipart uploads on the S3 server.
 const INCOMPLETE_UPLOADS_PREFIX: &str = ".uploads";
 
-/// Options for a run.
+/// Options for a fault injection run.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
     /// Path of the `clew` program.
@@ -132,7 +130,6 @@ pub async fn run(options: RunOptions) -> Result<RunReport, ChaosError> {
 }
 
 /// Waits until all collections have completed or none has completed for [`STALL_TIMEOUT`].
-/// Returns the database rows of all collections.
 async fn wait_for_collections(cluster: &TestCluster) -> Result<Vec<TaskRow>, ChaosError> {
     let (mut open, mut last_completion) = (usize::MAX, Instant::now());
     loop {
@@ -171,7 +168,7 @@ async fn download_all_results(
     downloads
 }
 
-/// Shuts down all Clew processes. Returns a violation message for each process that failed to exit gracefully.
+/// Returns a violation message for each process that failed to exit gracefully.
 async fn stop_all_processes(cluster: &mut TestCluster) -> Vec<String> {
     let mut violations = Vec::new();
     for process in cluster.workers.iter_mut().chain(&mut cluster.servers) {
@@ -192,7 +189,6 @@ async fn find_orphaned_objects(cluster: &TestCluster, rows: &[TaskRow]) -> Resul
     Ok(orphans)
 }
 
-/// Summary of all Clew processes' logs.
 #[derive(Default)]
 struct ProcessLogSummary {
     /// Number of completion messages in the process logs, by collection id.

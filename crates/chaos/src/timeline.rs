@@ -10,11 +10,11 @@ use crate::fault::Fault;
 pub(crate) struct FaultEvent {
     pub(crate) fault: Fault,
     pub(crate) begin: i64,
-    /// Time at which the fault ended, or `i64::MAX` while the fault is active.
+    /// End of the fault, or `i64::MAX` while the fault is active.
     pub(crate) end: i64,
 }
 
-/// Records injected faults and prints progress messages. All clones of a timeline share the recorded faults.
+/// All clones of a timeline share the recorded faults.
 #[derive(Clone)]
 pub(crate) struct FaultTimeline {
     start: Instant,
@@ -27,18 +27,16 @@ impl FaultTimeline {
         Self { start: Instant::now(), events: Arc::default(), sink }
     }
 
-    /// Prints a progress message, prefixed with the time elapsed since the run started.
+    /// Prefixes the message with the time since the start of the run.
     pub(crate) fn print_progress(&self, message: &str) {
         (self.sink)(&format!("{:7.1} s  {message}", self.start.elapsed().as_secs_f64()));
     }
 
-    /// Records the start of a fault and prints a progress message.
     pub(crate) fn mark_fault_started(&self, fault: Fault, details: &str) {
         self.print_progress(&format!("{fault} begins: {details}"));
         self.events_guard().push(FaultEvent { fault, begin: current_unix_millis(), end: i64::MAX });
     }
 
-    /// Records the end of a fault and prints a progress message.
     pub(crate) fn mark_fault_ended(&self, fault: Fault) {
         self.print_progress(&format!("{fault} ends"));
         if let Some(event) = self.events_guard().iter_mut().rev().find(|event| event.fault == fault) {
@@ -55,7 +53,6 @@ impl FaultTimeline {
     }
 }
 
-/// Returns the current Unix time in milliseconds.
 /// All servers of the test cluster run on one machine, so their timestamps are comparable.
 pub(crate) fn current_unix_millis() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -14,15 +14,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::nodes::{AcceptedCollection, NodeInventory};
 
-/// Maximum time that one call to [`Client::wait_for_collection`] waits for a collection to complete.
+/// Maximum duration of one call to [`Client::wait_for_collection`].
 const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time after which the client stops waiting if no collection has made progress.
 /// The stall timeout is longer than a collection lease, the node read timeout and the S3 request timeouts.
 pub(crate) const STALL_TIMEOUT: Duration = Duration::from_mins(2);
-/// Delay before the client retries a failed request.
 const REQUEST_RETRY_DELAY: Duration = Duration::from_millis(300);
 
-/// Returns client settings that disable retries, because the workload retries failed requests on another server.
+/// Disables retries in the client, because the workload retries failed requests on another server.
 pub(crate) fn client_settings_without_retries() -> Settings {
     Settings {
         connect_timeout: Duration::from_secs(2),
@@ -34,7 +33,6 @@ pub(crate) fn client_settings_without_retries() -> Settings {
     }
 }
 
-/// Record of a collection request.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestRecord {
     /// Index of the fault that was active when the request was sent.
@@ -42,7 +40,6 @@ pub(crate) struct RequestRecord {
     pub(crate) outcome: RequestOutcome,
 }
 
-/// Outcome of a collection request.
 #[derive(Debug, Clone)]
 pub(crate) enum RequestOutcome {
     /// The server accepted the request and returned a collection id.
@@ -59,15 +56,12 @@ pub(crate) struct CollectionRecord {
     pub(crate) accepted: AcceptedCollection,
     /// First status other than `running` that the client received for the collection.
     pub(crate) status: Option<CollectionStatus>,
-    /// Failure reason of a failed collection.
     pub(crate) reason: Option<String>,
-    /// Downloaded result of a finished collection.
     pub(crate) result: Option<DownloadedResult>,
     /// Descriptions of responses that violate an invariant.
     pub(crate) violations: Vec<String>,
 }
 
-/// A downloaded result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DownloadedResult {
     /// SHA-256 hash of the result rows, excluding the header row.
@@ -78,18 +72,15 @@ pub(crate) struct DownloadedResult {
     pub(crate) bytes: u64,
 }
 
-/// API clients for all Clew servers, and the inventory of nodes to collect from.
 pub(crate) struct ClientPool {
     clients: Vec<Client>,
     inventory: NodeInventory,
     phase: AtomicUsize,
     /// True once the workload has stopped requesting collections.
     is_stopping: AtomicBool,
-    /// Time at which any collection last made progress.
     last_progress: Mutex<Instant>,
 }
 
-/// A running workload that requests collections.
 pub(crate) struct Workload {
     pool: Arc<ClientPool>,
     stop: CancellationToken,
@@ -136,7 +127,6 @@ impl ClientPool {
         Some(RequestRecord { phase, outcome })
     }
 
-    /// Polls a collection until it completes, then downloads its result or requests its failure reason.
     async fn track_collection_to_completion(&self, record: &mut CollectionRecord, rng: &mut Rng) {
         while !self.has_stalled() && record.is_incomplete() {
             let Some(client) = rng.choice(&self.clients) else { return };
@@ -155,7 +145,7 @@ impl ClientPool {
         }
     }
 
-    /// Downloads a result again, with up to three attempts. Returns the last error message if all attempts fail.
+    /// Makes up to three attempts. Returns the last error message if all attempts fail.
     pub(crate) async fn download_result_with_retries(
         &self,
         accepted: &AcceptedCollection,
@@ -199,7 +189,7 @@ impl CollectionRecord {
         }
     }
 
-    /// Requests the failure reason of a collection. Returns false if the request failed.
+    /// Returns false if the request for the failure reason failed.
     async fn fetch_failure_reason(&mut self, client: &Client) -> bool {
         let AcceptedCollection { id, node } = &self.accepted;
         match client.fetch_collection_failure_reason(&node.instance, &node.id, id).await {
@@ -213,7 +203,7 @@ impl CollectionRecord {
         true
     }
 
-    /// Downloads the result of a collection. Returns false if the download failed.
+    /// Returns false if the download failed.
     async fn fetch_collection_result(&mut self, client: &Client) -> bool {
         let download = download_result(client, &self.accepted).await;
         if let Err(ClientError::Api { status: 400..=499, error_msg, .. }) = &download {
@@ -240,7 +230,6 @@ async fn download_result(client: &Client, accepted: &AcceptedCollection) -> Resu
 }
 
 impl Workload {
-    /// Starts a workload that requests `per_second` collections per second.
     pub(crate) fn start(pool: Arc<ClientPool>, per_second: f64, mut rng: Rng) -> Self {
         let stop = CancellationToken::new();
         let (clients, stopped) = (pool.clone(), stop.clone());
@@ -256,12 +245,12 @@ impl Workload {
         Self { pool, stop, task }
     }
 
-    /// Sets the index of the current fault, which is recorded with each subsequent request.
+    /// Each subsequent request is recorded with this fault index.
     pub(crate) fn set_current_fault_index(&self, phase: usize) {
         self.pool.phase.store(phase, Ordering::Relaxed);
     }
 
-    /// Stops requesting collections, then waits for accepted collections as long as any of them still makes progress.
+    /// Stops requesting collections, then waits until the accepted collections complete or stop making progress.
     /// Returns the records of all requests.
     pub(crate) async fn stop(self) -> Vec<RequestRecord> {
         *self.pool.last_progress_guard() = Instant::now();
@@ -271,7 +260,6 @@ impl Workload {
     }
 }
 
-/// Download sink that stores the downloaded bytes in memory.
 #[derive(Default)]
 struct MemorySink(Vec<u8>);
 
@@ -291,7 +279,7 @@ impl DownloadSink for MemorySink {
     }
 }
 
-/// Returns the collection record of each accepted request and the index of the fault that was active at that time.
+/// Returns each accepted collection with the index of the fault that was active when it was requested.
 pub(crate) fn accepted_collection_records(
     requests: &[RequestRecord],
 ) -> impl Iterator<Item = (usize, &CollectionRecord)> {
@@ -301,7 +289,6 @@ pub(crate) fn accepted_collection_records(
     })
 }
 
-/// Prefixes a violation message with the collection id.
 pub(crate) fn prefix_with_collection_id(id: &RequestId, violation: &str) -> String {
     format!("{id}: {violation}")
 }

@@ -14,7 +14,6 @@ use crate::error::CliError;
 use crate::store_args::StoreAndFormatArgs;
 use filters::AuditFilterArgs;
 
-/// Maximum number of audit rows per database query.
 const MAX_AUDIT_ROWS_PER_QUERY: u32 = 1000;
 
 #[derive(Debug, Args)]
@@ -71,7 +70,7 @@ async fn list_audit_rows(arguments: ListArgs) -> Result<(), CliError> {
     )
 }
 
-/// Calls `handle` for each audit row that matches `filter`, oldest first.
+/// Calls `handle` for each audit row that matches the filter, oldest first.
 async fn for_each_audit_row(
     store: &Store,
     filter: &AuditFilter,

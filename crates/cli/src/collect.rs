@@ -41,7 +41,6 @@ pub(crate) struct CollectArgs {
     server: ApiServerArgs,
 }
 
-/// Endpoint and credentials for a Clew server. `clew init --format env` prints all values.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Server")]
 struct ApiServerArgs {
@@ -124,7 +123,6 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     }
 }
 
-/// Downloads a collection result to a temporary file, clears the progress line and prints the file on the terminal.
 async fn download_result_to_terminal(
     client: &Client,
     arguments: &CollectArgs,
@@ -188,7 +186,6 @@ impl ApiServerArgs {
     }
 }
 
-/// Returns the value of an environment variable. Fails if the variable is not set.
 fn require_env_var(name: &str) -> Result<String, CliError> {
     std::env::var(name).map_err(|_| CliError::new_refusal(format!("{name} is not set")))
 }

@@ -1,4 +1,4 @@
-//! `clew completions SHELL`
+//! `clew completions SHELL`: prints a shell completion script.
 
 use clap::{Args, Command};
 use clap_complete::Shell;
@@ -12,7 +12,7 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
-/// Prints a shell completion script. `clew` is the clap command with all subcommands.
+/// `clew` is the clap command with all subcommands.
 pub(crate) fn run(arguments: &CompletionsArgs, mut clew: Command) -> Result<(), CliError> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut clew, "clew", &mut script);

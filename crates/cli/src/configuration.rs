@@ -23,7 +23,7 @@ pub(crate) struct Configuration {
     pub(crate) data_dir: PathBuf,
     /// URL of the PostgreSQL metadata database. If empty, metadata is stored in SQLite in the data directory.
     pub(crate) metadata_url: String,
-    /// Zones of this process. The process reads only nodes in these zones and nodes without a zone.
+    /// Network zones that this process serves. The process reads only nodes in these zones and nodes without a zone.
     pub(crate) zones: Vec<Zone>,
     /// Address and port to listen on.
     pub(crate) listen: String,
@@ -260,7 +260,6 @@ impl Default for ClientLimitSettings {
 }
 
 impl ClientLimitSettings {
-    /// Converts the request rate limits to [`RateLimitSettings`].
     pub(crate) fn to_rate_limit_settings(&self) -> RateLimitSettings {
         RateLimitSettings {
             principal_per_second: self.principal_per_second,
@@ -276,7 +275,7 @@ fn to_signed_duration(duration: Duration) -> SignedDuration {
 }
 
 impl Configuration {
-    /// Reads a configuration file. Keys that the file omits keep their default values.
+    /// Keys that the configuration file omits keep their default values.
     /// Returns the default configuration if `file` is `None`.
     pub(crate) fn read_configuration_file(file: Option<&Path>) -> Result<Self, CliError> {
         let Some(path) = file else { return Ok(Self::default()) };
@@ -286,12 +285,11 @@ impl Configuration {
         parse_configuration(&text).map_err(|error| CliError::new_refusal(format!("configuration {name}: {error}")))
     }
 
-    /// Returns the store location, which consists of the data directory and the metadata database.
     pub(crate) fn resolve_store_location(&self) -> Result<StoreLocation, CliError> {
         build_store_location(&self.data_dir, Some(&*self.metadata_url).filter(|url| !url.is_empty()))
     }
 
-    /// Returns the worker settings. Fails if a duration or count is out of range.
+    /// Fails if a duration or count is out of range.
     pub(crate) fn worker_settings(&self) -> Result<clew_worker::WorkerSettings, CliError> {
         Ok(clew_worker::WorkerSettings {
             concurrency: require_positive_number("collections.concurrency", self.collections.concurrency)?,
@@ -313,7 +311,6 @@ impl Configuration {
         })
     }
 
-    /// Returns the accounts whose sessions Clew never kills. Fails if an account name is invalid.
     pub(crate) fn protected_accounts(&self) -> Result<ProtectedAccounts, CliError> {
         let names = &self.kills.protected_accounts;
         if let Some(name) = names.iter().find(|name| name.is_empty() || name.contains('@')) {
@@ -324,7 +321,7 @@ impl Configuration {
         Ok(ProtectedAccounts::default().with_accounts(names.iter().map(String::as_bytes)))
     }
 
-    /// Returns the HTTP server settings. Fails if an address is invalid or a duration is out of range.
+    /// Fails if an address is invalid or a duration is out of range.
     pub(crate) fn api_settings(&self) -> Result<ApiSettings, CliError> {
         let trusted_proxies = TrustedProxies::parse(&self.http.trusted_proxies).map_err(|text| {
             CliError::new_refusal(format!(
@@ -363,7 +360,7 @@ fn require_positive_duration(key: &str, duration: SignedDuration) -> Result<Dura
         .ok_or_else(|| CliError::new_refusal(format!("{key} must be longer than 0, such as \"10s\" or \"24h\"")))
 }
 
-/// Parses a TOML configuration. For an unknown key, the error message suggests the most similar valid key.
+/// For an unknown key, the error message suggests the most similar valid key.
 pub(crate) fn parse_configuration(text: &str) -> Result<Configuration, String> {
     let mut unknown = None;
     let configuration = serde_ignored::deserialize(
@@ -391,7 +388,7 @@ fn find_nearest_configuration_key(key: &str) -> Option<String> {
     list_configuration_keys().into_iter().min_by_key(distance).filter(|valid| distance(valid) <= key.len() / 2)
 }
 
-/// Returns the valid keys of a configuration file, such as `http.connections`.
+/// Returns the keys in dotted form, such as `http.connections`.
 pub(crate) fn list_configuration_keys() -> Vec<String> {
     let mut keys = Vec::new();
     let Ok(toml::Value::Table(table)) = toml::Value::try_from(Configuration::default()) else { return keys };

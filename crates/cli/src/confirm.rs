@@ -7,7 +7,6 @@ use clap::Args;
 use crate::error::CliError;
 use crate::output;
 
-/// Confirmation options.
 #[derive(Debug, Args)]
 pub(crate) struct ConfirmArgs {
     /// Skip the confirmation prompt
@@ -16,12 +15,11 @@ pub(crate) struct ConfirmArgs {
 }
 
 impl ConfirmArgs {
-    /// Returns true if `--yes` is set.
     pub(crate) fn skips_prompt(&self) -> bool {
         self.yes
     }
 
-    /// Prompts for confirmation on the terminal unless `--yes` is set. Fails if there is no terminal.
+    /// Fails if a confirmation is required but there is no terminal.
     ///
     /// The prompt is `This will {action}. Continue? [y/N]`.
     pub(crate) async fn confirm_action(&self, action: String) -> Result<(), CliError> {

@@ -23,13 +23,10 @@ use crate::configuration::Configuration;
 use crate::error::CliError;
 use crate::logs;
 
-/// Interval at which a process checks whether the master key was rotated.
 const MASTER_KEY_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Interval at which a process checks whether audit rows were removed.
 const AUDIT_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Options shared by `clew serve` and `clew worker`.
 #[derive(Debug, Args)]
 pub(crate) struct DaemonArgs {
     /// Data directory created by clew init [default: ./clew-data]
@@ -43,7 +40,7 @@ pub(crate) struct DaemonArgs {
     /// Location of results: s3://BUCKET/PREFIX [default: the data directory]
     #[arg(long, value_name = "URL", env = "CLEW_RESULTS")]
     results: Option<String>,
-    /// Zone of this process (repeatable) [default: none].
+    /// Network zone that this process serves; repeat for more than one zone [default: none].
     /// The process reads only nodes in its zones and nodes without a zone
     #[arg(long = "zone", value_name = "ZONE", env = "CLEW_ZONES", value_delimiter = ',')]
     zones: Vec<Zone>,
@@ -56,7 +53,7 @@ pub(crate) struct DaemonArgs {
 }
 
 impl DaemonArgs {
-    /// Loads the configuration file. Command-line options override its values.
+    /// Command-line options override the values in the configuration file.
     pub(crate) fn load_configuration(&mut self) -> Result<Configuration, CliError> {
         let mut configuration = Configuration::read_configuration_file(self.config.as_deref())?;
         configuration.data_dir = self.data_dir.take().unwrap_or(configuration.data_dir);
@@ -69,7 +66,6 @@ impl DaemonArgs {
     }
 }
 
-/// Returns an error unless the metadata is stored in PostgreSQL and the results in S3.
 /// Separate server and worker processes must share the metadata database and the result store.
 pub(crate) fn require_shared_stores(configuration: &Configuration) -> Result<(), CliError> {
     if !configuration.metadata_url.is_empty() && !configuration.results.location.is_empty() {
@@ -81,7 +77,7 @@ pub(crate) fn require_shared_stores(configuration: &Configuration) -> Result<(),
     ))
 }
 
-/// Sets the directory for rows that are spilled to disk: `TMPDIR` if set, otherwise `spill` in the data directory.
+/// Rows are spilled to `TMPDIR` if it is set, otherwise to the directory `spill` in the data directory.
 /// The system's temporary directory is not used, because other users can access it.
 fn set_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     if std::env::var_os("TMPDIR").is_some() {
@@ -97,7 +93,6 @@ fn set_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Store, queues and metrics of a `clew serve` or `clew worker` process.
 pub(crate) struct Daemon {
     store: Store,
     settings: WorkerSettings,
@@ -140,15 +135,13 @@ impl Daemon {
         })
     }
 
-    /// Spawns a task that dispatches events from other Clew processes until the `shutdown` token is cancelled.
     pub(crate) fn spawn_event_dispatcher(&self, shutdown: &CancellationToken) {
         let (collections, kills) = (self.collections.clone(), self.intelligent_kills.clone());
         tokio::spawn(clew_worker::dispatch_store_events(self.store.clone(), collections, kills, shutdown.clone()));
     }
 
-    /// Spawns a task that periodically checks whether another process has rotated the master key.
-    /// After a key rotation, the task cancels the `shutdown` token, which shuts down the process, and returns an error.
-    /// The shutdown is necessary because this process still has the old key.
+    /// If another process has rotated the key, the task cancels the `shutdown` token and returns an error.
+    /// The process must restart after a key rotation, because it still has the old key.
     pub(crate) fn watch_master_key_rotation(&self, shutdown: &CancellationToken) -> JoinHandle<Result<(), CliError>> {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         tokio::spawn(async move {
@@ -163,8 +156,7 @@ impl Daemon {
         })
     }
 
-    /// Checks whether audit rows were removed, and spawns a task that repeats this check periodically.
-    /// The task repeats the check until the `shutdown` token is cancelled.
+    /// Checks for removed audit rows immediately, and then periodically until the `shutdown` token is cancelled.
     pub(crate) async fn watch_audit_log(&self, shutdown: &CancellationToken) {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         check_audit_truncation(&store).await;
@@ -175,7 +167,6 @@ impl Daemon {
         });
     }
 
-    /// Spawns the tasks that run collections, kill tasks and intelligent kill operations.
     /// The tasks run until the `shutdown` token is cancelled.
     pub(crate) fn start_worker(&self, shutdown: &CancellationToken) -> WorkerTasks {
         let (store, kills) = (self.store.clone(), self.kills.clone());
@@ -187,7 +178,6 @@ impl Daemon {
         ])
     }
 
-    /// Builds the HTTP service.
     pub(crate) fn build_http_service(&self, configuration: &Configuration, settings: ApiSettings) -> AppState {
         AppState::from(AppComponents {
             store: self.store.clone(),
@@ -202,8 +192,8 @@ impl Daemon {
     }
 }
 
-/// Checks whether audit rows were removed. If so, logs an error and appends an `AuditTruncated` audit event.
-/// If appending the event fails, the next check reports the same lost audit rows again.
+/// If audit rows were removed, logs an error and appends an `AuditTruncated` audit event.
+/// If appending the audit event fails, the next check reports the same lost audit rows again.
 async fn check_audit_truncation(store: &Store) {
     if let Err(error) = report_lost_audit_rows(store).await {
         warn!(%error, "could not check the audit log for removed rows; the next check retries");
@@ -223,12 +213,10 @@ async fn report_lost_audit_rows(store: &Store) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Join handles of the worker tasks.
 #[derive(Default)]
 pub(crate) struct WorkerTasks(Vec<JoinHandle<()>>);
 
 impl WorkerTasks {
-    /// Waits until all tasks have completed.
     pub(crate) async fn join(self) -> Result<(), CliError> {
         for task in self.0 {
             task.await.map_err(|error| CliError::new_failure(format!("the worker failed: {error}")))?;
@@ -237,7 +225,6 @@ impl WorkerTasks {
     }
 }
 
-/// Raises this process's soft limit on open files to the hard limit.
 /// The process needs a file descriptor for each client, node and database connection, and for each open result.
 fn raise_open_file_limit() {
     let limit = getrlimit(Resource::Nofile);
@@ -247,14 +234,14 @@ fn raise_open_file_limit() {
     }
 }
 
-/// Disables core dumps, because they would contain passwords and the master key.
+/// A core dump would contain passwords and the master key.
 fn disable_core_dumps() {
     if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
         warn!(%error, "could not disable core dumps");
     }
 }
 
-/// Installs signal handlers. The first SIGINT or SIGTERM cancels the returned token.
+/// The first SIGINT or SIGTERM cancels the returned token.
 /// A second SIGINT or SIGTERM terminates the process immediately.
 pub(crate) fn listen_for_shutdown_signals() -> Result<CancellationToken, CliError> {
     let listen =

@@ -45,10 +45,9 @@ pub(crate) async fn run(arguments: DoctorArgs) -> Result<(), CliError> {
     if diagnosis.has_limitations() { Err(CliError::LimitationsFound) } else { Ok(()) }
 }
 
-/// Maximum acceptable clock skew between client and server, in seconds. Clew warns about a larger skew.
+/// Maximum acceptable clock skew between client and server. Clew warns about a larger skew.
 const MAX_CLOCK_SKEW_SECONDS: f64 = 2.0;
 
-/// Renders the `clew doctor` report as text, with terminal colours if `colours` is true.
 pub(crate) fn render_diagnosis(diagnosis: &Diagnosis, colours: bool) -> String {
     let mut text = format!(
         "{} {}, connected as {}, {}\n",

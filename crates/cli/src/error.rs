@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use clew_model::{Failure, FailureKind};
 use clew_store::StoreError;
 
-/// Command error with an optional suggested fix.
 #[derive(Debug)]
 pub(crate) enum CliError {
     /// The operation failed. Exit code 1.
@@ -31,7 +30,7 @@ impl CliError {
         Self::Refused { message: message.into(), fix: None }
     }
 
-    /// Adds a suggested fix, which the command prints as `fix: …` below the error message.
+    /// The command prints the fix as `fix: …` below the error message.
     pub(crate) fn with_suggested_fix(mut self, text: impl Into<String>) -> Self {
         if let Self::Failed { fix, .. } | Self::Refused { fix, .. } = &mut self {
             *fix = Some(text.into());
@@ -39,7 +38,7 @@ impl CliError {
         self
     }
 
-    /// Converts an I/O error that occurred while writing to `target`. A closed pipe becomes `OutputClosed`.
+    /// An error caused by a closed pipe becomes `OutputClosed`.
     pub(crate) fn from_write_error(target: &str, error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::BrokenPipe => Self::OutputClosed,
@@ -57,7 +56,7 @@ impl CliError {
         })
     }
 
-    /// Returns the error message for stderr, or an empty string if the command has already printed its result.
+    /// Returns an empty string if the command has already printed its result.
     pub(crate) fn message(&self) -> String {
         match self {
             Self::Failed { message, fix } | Self::Refused { message, fix } => {
@@ -104,7 +103,6 @@ impl From<StoreError> for CliError {
     }
 }
 
-/// Returns a suggested fix for a kind of failure, or `None` if no fix is available.
 fn suggest_fix(kind: FailureKind) -> Option<&'static str> {
     Some(match kind {
         FailureKind::Unreachable => "check host and port, and that the server runs",

@@ -5,7 +5,6 @@ use clew_model::{SessionClass, SessionSelection, SessionSelectionDraft, SortDire
 
 use crate::error::CliError;
 
-/// Session filter and sort order.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Filters (all must match)")]
 pub(crate) struct FilterArgs {
@@ -41,7 +40,7 @@ pub(crate) struct FilterArgs {
 }
 
 impl FilterArgs {
-    /// Converts the options to API request fields without validating the values.
+    /// Does not validate the values of the options.
     pub(crate) fn into_selection_draft(self) -> SessionSelectionDraft {
         SessionSelectionDraft {
             filter: self.filter,
@@ -56,7 +55,6 @@ impl FilterArgs {
         }
     }
 
-    /// Validates the options.
     pub(crate) fn into_validated_selection(self) -> Result<SessionSelection, CliError> {
         SessionSelection::parse(self.into_selection_draft()).map_err(|error| CliError::new_refusal(error.to_string()))
     }

@@ -76,7 +76,6 @@ struct DropMembersArgs {
     members: GroupMemberArgs,
 }
 
-/// Arguments of the commands that add users to a group or remove users from a group.
 #[derive(Debug, Args)]
 struct GroupMemberArgs {
     /// Name or id of the group
@@ -174,7 +173,6 @@ async fn show_group(arguments: ShowArgs) -> Result<(), CliError> {
     )
 }
 
-/// Loads a user group's policy attachments, each with the name of the attached policy.
 async fn load_policy_attachments(
     directory: &IdentityDirectory,
     group: &Group,

@@ -9,12 +9,11 @@ pub(crate) use policy::{NamedPolicy, policy_model_name};
 
 use crate::error::CliError;
 
-/// Finds a domain by name or id.
 pub(crate) async fn find_domain(store: &Store, name_or_id: &str) -> Result<Domain, CliError> {
     find_by_id_or_name(store.list_domains().await?, "domain", name_or_id, |domain| (domain.id.as_str(), &domain.name))
 }
 
-/// Returns the only domain in the store. Fails unless the store contains exactly one domain.
+/// Fails unless the store contains exactly one domain.
 pub(crate) async fn find_single_domain(store: &Store) -> Result<Domain, CliError> {
     let mut all = store.list_domains().await?;
     match (all.pop(), all.is_empty()) {
@@ -26,7 +25,6 @@ pub(crate) async fn find_single_domain(store: &Store) -> Result<Domain, CliError
     }
 }
 
-/// Looks up the users, groups, projects and policies of one domain.
 pub(crate) struct IdentityDirectory {
     pub(crate) store: Store,
     pub(crate) domain: Domain,
@@ -54,7 +52,6 @@ impl IdentityDirectory {
     }
 }
 
-/// Finds an enterprise project by name or id.
 pub(crate) async fn find_enterprise_project(
     store: &Store,
     domain: &DomainId,
@@ -87,7 +84,6 @@ fn find_by_id_or_name<T>(
     }
 }
 
-/// Returns the name most similar to `input` for a "did you mean" hint, or `None` if no name is similar enough.
 pub(crate) fn find_nearest_name<'a>(input: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |name: &str| strsim::damerau_levenshtein(name, input);
     names.min_by_key(|name| distance(name)).filter(|name| distance(name) <= input.chars().count() / 3)

@@ -46,7 +46,7 @@ pub(crate) struct InitArgs {
     format: InitFormat,
 }
 
-/// Validates a listen address. Rejects special characters, because the address is inserted in URLs and shell commands.
+/// Rejects special characters, because the address is inserted in URLs and shell commands.
 fn parse_listen_address(address: &str) -> Result<String, String> {
     let is_host_char = |character: char| character.is_ascii_alphanumeric() || ".-:[]".contains(character);
     let is_valid = address
@@ -55,7 +55,6 @@ fn parse_listen_address(address: &str) -> Result<String, String> {
     if is_valid { Ok(address.to_owned()) } else { Err("expected HOST:PORT, such as 127.0.0.1:8407".to_owned()) }
 }
 
-/// Builds the API endpoint URL for local clients.
 /// Replaces an unspecified listen address, such as `0.0.0.0`, with the loopback address.
 fn build_endpoint_url(listen_address: &str) -> String {
     match listen_address.parse::<SocketAddr>() {

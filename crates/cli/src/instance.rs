@@ -35,7 +35,6 @@ enum InstanceCommand {
     Untag(tag::UntagArgs),
 }
 
-/// Options that select the store, the project and the output format.
 #[derive(Debug, Args)]
 pub(crate) struct ProjectArgs {
     #[command(flatten)]
@@ -91,7 +90,6 @@ pub(crate) async fn run(arguments: InstanceCommandArgs) -> Result<(), CliError> 
     }
 }
 
-/// A project's instance inventory.
 pub(crate) struct InstanceInventory {
     pub(crate) store: Store,
     pub(crate) project: Project,
@@ -103,7 +101,7 @@ impl ProjectArgs {
         self.store_args.format
     }
 
-    /// Opens the store and selects the project given by `--project`, or the only project if the option is not set.
+    /// Selects the only project if the option `--project` is not set.
     pub(crate) async fn open_instance_inventory(&self) -> Result<InstanceInventory, CliError> {
         let store = self.store_args.open_store().await?;
         let projects = match &self.domain {
@@ -144,7 +142,6 @@ impl ProjectArgs {
     }
 }
 
-/// Finds an instance by id or name.
 pub(crate) async fn find_instance(
     store: &Store,
     project: &ProjectId,
@@ -157,7 +154,6 @@ pub(crate) async fn find_instance(
     Ok(all.find(|instance| instance.project_id == *project && instance.name == name_or_id))
 }
 
-/// Finds an instance by id or name. Fails if the instance does not exist.
 async fn require_instance(inventory: &InstanceInventory, name_or_id: &str) -> Result<Instance, CliError> {
     let instance = find_instance(&inventory.store, &inventory.project.id, name_or_id).await?;
     instance.ok_or_else(|| {

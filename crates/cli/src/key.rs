@@ -123,7 +123,6 @@ async fn remove_access_key(arguments: RemoveArgs) -> Result<(), CliError> {
         .print(|| format!("Removed the access key {id} of {user}.\n"), || json!({ "removed": id }))
 }
 
-/// Finds an access key in a domain. Returns its user's name and the access key.
 async fn find_access_key(
     directory: &IdentityDirectory,
     id: &AccessKeyId,
@@ -135,7 +134,7 @@ async fn find_access_key(
     user.map(|user| (user.name, key)).ok_or_else(unknown)
 }
 
-/// Renders a table of access keys. Each element of `keys` pairs a user name with an access key.
+/// Each element of `keys` pairs a user name with an access key.
 pub(crate) fn render_access_key_table(keys: &[(String, AccessKeyRecord)]) -> String {
     let row = |(user, key): &(String, AccessKeyRecord)| {
         let last_used = key.last_used_at.map_or("never".to_owned(), time::format_unix_seconds);
@@ -155,7 +154,7 @@ pub(crate) fn render_access_key_table(keys: &[(String, AccessKeyRecord)]) -> Str
     )
 }
 
-/// Converts an access key to JSON, without the secret key.
+/// The JSON does not contain the secret key.
 pub(crate) fn access_key_to_json(user: &str, key: &AccessKeyRecord) -> Value {
     json!({
         "access_key": key.id,

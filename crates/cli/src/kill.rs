@@ -58,7 +58,6 @@ pub(crate) struct KillArgs {
     format: Format,
 }
 
-/// Returns the location of the store whose audit log records the kills.
 /// Returns `None` if neither `--data-dir` nor `--metadata-url` is set.
 fn resolve_audit_log_location(
     data_dir: Option<&Path>,
@@ -108,7 +107,7 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
         output::write_stderr(&format!("{}\n", report.render_preview(output::terminal_width())));
         arguments.confirmation.confirm_action(report.describe_kill()).await?;
     }
-    // Open the audit log first, so that nothing is killed if the log is not writable.
+    // Open the audit log first, so that nothing is killed if the audit log is not writable.
     let audit = match resolve_audit_log_location(arguments.data_dir.as_deref(), &arguments.metadata_url)? {
         Some(location) => Some(KillAuditLog::open(location).await?),
         None => None,
@@ -140,7 +139,7 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     }
 }
 
-/// Measures the effect of the kills on other sessions. Returns `None` if the server accepted none of the kills.
+/// Returns `None` if the server accepted none of the kills.
 async fn measure_kill_effect(
     before: Option<Result<KillBaseline, Failure>>,
     node: &NodeUrl,

@@ -1,10 +1,10 @@
-//! Builds a subcommand's clap arguments only when the user runs that subcommand.
-//! At startup, clap builds only the options of the selected subcommand, not all options (about 200).
+//! Builds the clap arguments of a subcommand only when a user runs that subcommand.
+//! By default, clap builds the options of all subcommands (about 200) at each start.
 
 use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 
-/// Arguments `T` of a subcommand. Clap builds them only when the subcommand is used.
+/// Arguments of a subcommand. Clap builds them only when the subcommand is used.
 /// The subcommand's help text is the doc comment of its enum variant, not of `T`.
 #[derive(Debug)]
 pub(crate) struct LazyArgs<T>(Box<T>);
@@ -25,7 +25,7 @@ impl<T: Args> Args for LazyArgs<T> {
     }
 }
 
-/// Adds arguments to a command by calling `augment`, and then restores the command's help text.
+/// Calls `augment` to add arguments to a command, and then restores the command's help text.
 /// Clap replaces the help text with the doc comments of flattened argument structs.
 fn augment_and_restore_about(command: Command, augment: fn(Command) -> Command) -> Command {
     let (about, long_about) = (command.get_about().cloned(), command.get_long_about().cloned());

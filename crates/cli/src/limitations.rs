@@ -3,7 +3,6 @@
 use clew_diagnose::terminal::bytes_to_single_line;
 use clew_model::Limitation;
 
-/// Formats a limitation as two or three lines: the missing data, the reason and, if available, the fix.
 pub(crate) fn format_limitation(limitation: &Limitation) -> String {
     let line = |text: &str| bytes_to_single_line(text.as_bytes());
     let remedy = limitation.remedy.as_ref().map_or(String::new(), |remedy| format!("  fix: {}\n", line(remedy)));

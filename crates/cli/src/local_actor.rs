@@ -2,12 +2,11 @@
 
 use clew_model::Origin;
 
-/// Maximum number of characters of `SUDO_USER` in the name of the audit actor.
 const MAX_SUDO_USER_CHARS: usize = 64;
 
 /// Returns the audit origin of a command: the operating system account that runs this process.
 /// The account is determined from the process's user id, because environment variables can be forged.
-/// If the account is root, the value of `SUDO_USER` is appended to the account name.
+/// If the account is root, the value of `SUDO_USER` is added to the account name.
 pub(crate) fn local_audit_origin() -> Origin {
     let id = rustix::process::getuid().as_raw().to_string();
     let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -24,7 +23,7 @@ fn sanitize_user_name(name: &str) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// Returns the account name for a user id. `accounts` has the format of `/etc/passwd`.
+/// `accounts` has the format of `/etc/passwd`.
 fn find_account_name<'a>(accounts: &'a str, id: &str) -> Option<&'a str> {
     accounts.lines().find_map(|line| {
         let mut fields = line.split(':');

@@ -85,7 +85,6 @@ fn format_wait_tree_line(line: &TreeLine, colours: bool) -> String {
     format!("{style}{}{style:#}\n", line.text.trim_end())
 }
 
-/// Renders the number of waiting sessions and root blockers, and a note if lock data is missing.
 fn summarize_lock_waits(graph: &WaitGraph, address: &str) -> String {
     let mut waiters: Vec<_> = graph.waits.iter().map(|wait| wait.waiter).collect();
     waiters.dedup();

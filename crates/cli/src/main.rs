@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Parses the command line. Exits with a usage error if the arguments are invalid.
+/// Exits with a usage error if the arguments are invalid.
 fn parse_command_line() -> Result<Cli, CliError> {
     let mut matches = Cli::command().get_matches();
     password_arguments::reject_postgres_url_passwords(&matches)?;
@@ -72,7 +72,7 @@ fn parse_command_line() -> Result<Cli, CliError> {
 
 fn run(cli: Cli) -> Result<(), CliError> {
     // Servers and workers handle many connections and need worker threads.
-    // The other commands wait for one server; threads would only add latency to each response.
+    // The other commands wait for one server; additional threads would only add latency.
     let mut runtime = match &cli.command {
         Command::Serve(_) | Command::Worker(_) => Builder::new_multi_thread(),
         _ => Builder::new_current_thread(),
@@ -120,7 +120,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
 }
 
 /// Runs `work` until it completes or the user presses Ctrl-C.
-/// Before returning, waits up to 3 seconds until the statements that `work` left running on servers are killed.
+/// Then waits up to 3 seconds until the statements that `work` left running on servers are killed.
 async fn run_until_interrupted(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     let outcome = tokio::select! {
         outcome = work => outcome,

@@ -7,7 +7,6 @@ use clew_store::{StoreError, StoreLocation};
 
 use crate::error::CliError;
 
-/// Command-line option for storing the metadata in PostgreSQL.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct MetadataUrlArgs {
     /// PostgreSQL database for the metadata, such as postgres://user@host/database?sslmode=verify-full.
@@ -23,14 +22,12 @@ impl MetadataUrlArgs {
         self.metadata_url.is_some()
     }
 
-    /// Returns the store location defined by `data_dir` and `--metadata-url`.
     pub(crate) fn resolve_store_location(&self, data_dir: &Path) -> Result<StoreLocation, CliError> {
         build_store_location(data_dir, self.metadata_url.as_deref())
     }
 }
 
-/// Builds the store location from a data directory and an optional metadata database URL.
-/// Error messages do not show an invalid URL, because it may contain a password.
+/// Error messages omit an invalid URL, because it may contain a password.
 pub(crate) fn build_store_location(data_dir: &Path, metadata_url: Option<&str>) -> Result<StoreLocation, CliError> {
     let metadata_url = metadata_url.map(str::parse).transpose();
     let metadata_url = metadata_url.map_err(|error: StoreError| CliError::new_refusal(error.to_string()))?;

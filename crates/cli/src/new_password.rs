@@ -8,10 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::CliError;
 
-/// Maximum length of a password line on stdin, in bytes.
 const MAX_PASSWORD_LINE_BYTES: u64 = 1024;
 
-/// Options that select the source of a new password.
 #[derive(Debug, Args)]
 pub(crate) struct NewPasswordArgs {
     /// Read the password from stdin (one line) instead of generating one; input on a terminal is not echoed
@@ -19,7 +17,6 @@ pub(crate) struct NewPasswordArgs {
     password_stdin: bool,
 }
 
-/// A new password that conforms to the password rules.
 pub(crate) struct NewPassword {
     /// Password hash as a PHC string.
     pub(crate) hash: String,
@@ -28,7 +25,6 @@ pub(crate) struct NewPassword {
 }
 
 impl NewPasswordArgs {
-    /// Generates a password for `user` or reads one from stdin.
     pub(crate) async fn read_or_generate_password(&self, user: &str) -> Result<NewPassword, CliError> {
         let failed =
             |error: &dyn std::error::Error| CliError::new_failure(format!("could not process the password: {error}"));
@@ -48,7 +44,7 @@ impl NewPasswordArgs {
     }
 }
 
-/// Reads a password from one line of stdin, without the line break. Input on a terminal is not echoed.
+/// Removes the line break. Input on a terminal is not echoed.
 fn read_password_line(prompt: &str) -> io::Result<SecretString> {
     if io::stdin().is_terminal() {
         return rpassword::prompt_password(prompt).map(SecretString::from);
@@ -61,12 +57,12 @@ fn read_password_line(prompt: &str) -> io::Result<SecretString> {
 }
 
 impl NewPassword {
-    /// Returns the generated password as a JSON string, or JSON null if the password was read from stdin.
+    /// Returns JSON null if the password was read from stdin.
     pub(crate) fn to_json(&self) -> serde_json::Value {
         self.generated.as_ref().map(ExposeSecret::expose_secret).into()
     }
 
-    /// Formats a notice with the generated password. Returns an empty string if the password was read from stdin.
+    /// Returns an empty string if the password was read from stdin.
     pub(crate) fn format_generated_password_notice(&self) -> String {
         self.generated.as_ref().map_or(String::new(), |password| {
             format!("The password is shown only once; store it now:\n\n  password  {}\n\n", password.expose_secret())

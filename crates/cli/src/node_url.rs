@@ -10,10 +10,8 @@ use secrecy::SecretString;
 
 use crate::error::CliError;
 
-/// Name of the environment variable that contains the password of the database account.
 pub(crate) const NODE_PASSWORD_ENV_VAR: &str = "CLEW_DB_PASSWORD";
 
-/// Arguments for the node URL and the timeout.
 #[derive(Debug, Args)]
 pub(crate) struct NodeArgs {
     /// mysql://user@host:port/?tls=off|preferred|required|verify-ca|verify-identity&ca=FILE
@@ -28,7 +26,6 @@ pub(crate) struct NodeArgs {
 }
 
 impl NodeArgs {
-    /// Returns the node URL with its password, and the limits for read operations on the node.
     pub(crate) fn resolve_node_url(&self) -> Result<(NodeUrl, ReadLimits), CliError> {
         let node = resolve_node_password(parse_node_url(&self.url)?)?;
         let timeout = Duration::from_secs(self.timeout);
@@ -36,14 +33,14 @@ impl NodeArgs {
     }
 }
 
-/// Parses a node URL. Error messages do not show the password.
+/// Error messages do not show the password of the URL.
 pub(crate) fn parse_node_url(url: &str) -> Result<NodeUrl, CliError> {
     url.parse().map_err(|error: clew_model::NodeUrlError| {
         CliError::new_refusal(format!("{}: {error}", redact_url_credentials(url)))
     })
 }
 
-/// Formats a node URL for a shell command, without the password and without default parameters.
+/// Omits the password, and omits the query string if it contains only default values.
 pub(crate) fn format_url_for_shell(node: &NodeUrl) -> String {
     let url = node.to_string();
     // The default parameters depend on the host.
@@ -65,9 +62,8 @@ fn redact_url_credentials(url: &str) -> String {
     }
 }
 
-/// Adds a password to a node URL that does not contain one.
 /// Uses `CLEW_DB_PASSWORD` or, if this variable is not set, prompts for the password on the terminal.
-/// If `CLEW_DB_PASSWORD` is not set and there is no terminal, returns the node URL without a password.
+/// Returns the node URL without a password if `CLEW_DB_PASSWORD` is not set and there is no terminal.
 pub(crate) fn resolve_node_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
     if node.password.is_some() {
         return Ok(node);

@@ -17,10 +17,8 @@ use tempfile::NamedTempFile;
 use crate::error::CliError;
 pub(crate) use terminal::TerminalSanitizer;
 
-/// Name of stdout in error messages.
 const STDOUT_DISPLAY_NAME: &str = "the output";
 
-/// Output format of most commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// Human-readable table
@@ -30,7 +28,6 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// Prints a command's result to stdout as a table or as JSON.
     pub(crate) fn print(self, table: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> Result<(), CliError> {
         match self {
             Self::Table => write_stdout(&table()),
@@ -38,7 +35,6 @@ impl Format {
         }
     }
 
-    /// Prints a command's result to stdout as a table, which may contain colours, or as JSON.
     pub(crate) fn print_with_colours(
         self,
         table: impl FnOnce() -> String,
@@ -57,7 +53,7 @@ pub(crate) fn to_json_text<T: Serialize + ?Sized>(value: &T) -> Result<String, C
     json.map(|json| json + "\n").map_err(|error| CliError::new_failure(format!("could not write JSON: {error}")))
 }
 
-/// Adds the fields of the JSON object `more` to the JSON object `value`.
+/// Adds the fields of `more` to `value`.
 pub(crate) fn merge_json_objects(value: Value, more: Value) -> Value {
     match (value, more) {
         (Value::Object(mut fields), Value::Object(more)) => {
@@ -94,7 +90,6 @@ impl OutputTarget {
     }
 }
 
-/// Opens a device or a pipe for writing.
 pub(crate) fn open_device(path: &Path) -> Result<File, CliError> {
     OpenOptions::new()
         .write(true)
@@ -109,7 +104,6 @@ pub(crate) fn create_temporary_file(path: &Path) -> Result<NamedTempFile, CliErr
         .map_err(|error| CliError::new_failure(format!("could not write in {}: {error}", folder.display())))
 }
 
-/// Renames a completely written temporary file to `path`.
 pub(crate) fn persist_temporary_file(file: NamedTempFile, path: &Path) -> Result<(), CliError> {
     let persisted = file.persist(path).map(|_| ());
     persisted.map_err(|error| CliError::from_write_error(&path.display().to_string(), &error.error))
@@ -120,7 +114,6 @@ fn new_buffered_writer<W: Write>(out: W) -> BufWriter<W> {
     BufWriter::with_capacity(64 << 10, out)
 }
 
-/// Writer for a command's result.
 #[derive(Debug)]
 pub(crate) enum Output {
     Stdout(BufWriter<io::Stdout>),
@@ -140,7 +133,7 @@ pub(crate) enum Output {
 }
 
 impl Output {
-    /// Opens the output: a file, a device, or stdout if `file` is `None` or `-`.
+    /// Opens stdout if `file` is `None` or `-`.
     /// If the output is a terminal, text written to it is sanitised.
     pub(crate) fn open(file: Option<&Path>) -> Result<Self, CliError> {
         Self::open_with_style(file, false)
@@ -170,7 +163,6 @@ impl Output {
         })
     }
 
-    /// Creates an output that writes to an open device.
     /// A device such as `/dev/stdout` or `/dev/tty` can be a terminal.
     pub(crate) fn new_device_output(path: PathBuf, device: File, styled: bool) -> Self {
         if device.is_terminal() {
@@ -183,7 +175,7 @@ impl Output {
         Self::Terminal { name, terminal: new_buffered_writer(TerminalSanitizer::new(terminal, styled)) }
     }
 
-    /// Flushes the output. If the output is a file, renames the temporary file to the final path.
+    /// If the output is a file, renames the temporary file to the final path.
     pub(crate) fn finish(mut self) -> Result<(), CliError> {
         let name = self.display_name();
         self.flush().map_err(|error| CliError::from_write_error(&name, &error))?;
@@ -194,7 +186,6 @@ impl Output {
         )
     }
 
-    /// Returns the output's name for use in error messages.
     pub(crate) fn display_name(&self) -> String {
         match self {
             Self::Stdout(_) => STDOUT_DISPLAY_NAME.to_owned(),
@@ -228,7 +219,7 @@ pub(crate) fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Returns true if stdout is a terminal and the environment variable `NO_COLOR` is not set.
+/// Returns true if stdout is a terminal and `NO_COLOR` is not set.
 pub(crate) fn stdout_supports_colours() -> bool {
     stdout_is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
@@ -240,12 +231,10 @@ pub(crate) fn terminal_width() -> usize {
     width.filter(|&width| width > 0).map_or(80, usize::from)
 }
 
-/// Sanitises text and writes it to stdout.
 pub(crate) fn write_stdout(text: &str) -> Result<(), CliError> {
     write_all_to_stdout(&sanitize_multiline(text))
 }
 
-/// Writes text that may contain colours to stdout.
 /// The caller must sanitise text from a database server with [`clew_diagnose::terminal::bytes_to_single_line`].
 pub(crate) fn write_stdout_with_colours(text: &str) -> Result<(), CliError> {
     write_all_to_stdout(&if stdout_supports_colours() { sanitize_styled_text(text) } else { sanitize_multiline(text) })
@@ -259,7 +248,7 @@ fn write_all_to_stdout(text: &str) -> Result<(), CliError> {
         .map_err(|error| CliError::from_write_error(STDOUT_DISPLAY_NAME, &error))
 }
 
-/// Sanitises text and writes it to stderr. Ignores write errors, because they cannot be reported.
+/// Ignores write errors, because they cannot be reported.
 pub(crate) fn write_stderr(text: &str) {
     let _ = io::stderr().lock().write_all(sanitize_multiline(text).as_bytes());
 }

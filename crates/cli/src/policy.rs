@@ -118,8 +118,7 @@ async fn list_policies(arguments: ListArgs) -> Result<(), CliError> {
     )
 }
 
-/// Loads a policy's attachments within one domain.
-/// Omits a system policy's attachments in other domains.
+/// Omits the attachments of system policies in other domains.
 async fn load_policy_attachments(
     directory: &IdentityDirectory,
     policy: &NamedPolicy,
@@ -146,7 +145,6 @@ async fn load_policy_attachments(
     Ok(attachments)
 }
 
-/// Names of the grantee (a user or group) and the project of a policy attachment.
 struct AttachedEntityNames {
     grantee: String,
     project: Option<String>,
@@ -183,7 +181,7 @@ async fn show_policy(arguments: ShowArgs) -> Result<(), CliError> {
                 })
             };
             let attachments: Vec<_> = attachments.iter().map(attached).collect();
-            // A stored document that is not valid JSON is shown as text.
+            // Show a stored document as text if it is not valid JSON.
             let document: Value =
                 serde_json::from_str(&policy.document).unwrap_or_else(|_| policy.document.clone().into());
             merge_json_objects(policy_to_json(&policy), json!({ "attachments": attachments, "document": document }))

@@ -110,7 +110,6 @@ fn write_snapshot(arguments: &SnapshotArgs, format: SnapshotFormat, mut snapshot
     out.finish()
 }
 
-/// Writes a JSON object with the snapshot's summary and list of sessions.
 pub(crate) fn write_json_snapshot(snapshot: &mut Snapshot, out: &mut Output) -> std::io::Result<()> {
     let summary = clew_diagnose::json::to_string(&snapshot.summary)?;
     write!(out, "{{\"summary\":{summary},\n\"sessions\":[\n")?;

@@ -12,7 +12,6 @@ use crate::local_actor;
 use crate::metadata_url::MetadataUrlArgs;
 use crate::output::Format;
 
-/// Options that locate the data directory and the metadata database.
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {
     /// Data directory created by clew init; a running clew serve applies changes immediately
@@ -22,7 +21,6 @@ pub(crate) struct StoreArgs {
     metadata_url: MetadataUrlArgs,
 }
 
-/// Options that select the store and the output format.
 #[derive(Debug, Args)]
 pub(crate) struct StoreAndFormatArgs {
     #[command(flatten)]
@@ -32,7 +30,6 @@ pub(crate) struct StoreAndFormatArgs {
     pub(crate) format: Format,
 }
 
-/// Options that select the store, the domain and the output format.
 #[derive(Debug, Args)]
 pub(crate) struct DomainArgs {
     #[command(flatten)]
@@ -63,7 +60,7 @@ impl DomainArgs {
         self.store_args.format
     }
 
-    /// Opens the store and selects the domain given by `--domain`, or the only domain if the option is not set.
+    /// Selects the only domain if the option `--domain` is not set.
     pub(crate) async fn open_identity_directory(&self) -> Result<IdentityDirectory, CliError> {
         let store = self.store_args.open_store().await?;
         let domain = match &self.domain {

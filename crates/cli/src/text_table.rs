@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-/// Renders a table with a heading line, or returns the message in `empty` if there are no rows.
+/// Returns the message `empty` if there are no rows.
 pub(crate) fn render_table<const N: usize>(headings: [&str; N], rows: Vec<[String; N]>, empty: &str) -> String {
     if rows.is_empty() {
         return format!("{empty}\n");
@@ -21,14 +21,14 @@ pub(crate) fn render_table<const N: usize>(headings: [&str; N], rows: Vec<[Strin
     })
 }
 
-/// Renders one line per field, with its name and value. Omits fields with an empty value.
+/// Omits fields with an empty value.
 pub(crate) fn render_field_list(fields: &[(&str, String)]) -> String {
     let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let line = |(name, value): &(&str, String)| format!("{name:<width$}  {}\n", sanitize_terminal_line(value));
     fields.iter().filter(|(_, value)| !value.is_empty()).map(line).collect()
 }
 
-/// Sanitises text for terminal output, because the text can contain input from unauthenticated clients.
+/// Sanitises text that can contain input from unauthenticated clients.
 pub(crate) fn sanitize_terminal_line(text: &str) -> String {
     clew_diagnose::terminal::bytes_to_single_line(text.as_bytes())
 }

@@ -29,12 +29,10 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     duration.ok_or_else(|| "expected a duration such as 15m or 2h".to_owned())
 }
 
-/// Formats a Unix timestamp in seconds as RFC 3339.
 pub(crate) fn format_unix_seconds(at: i64) -> String {
     Timestamp::from_second(at).map_or_else(|_| at.to_string(), |timestamp| timestamp.to_string())
 }
 
-/// Formats a Unix timestamp in milliseconds as RFC 3339, with millisecond precision.
 pub(crate) fn format_unix_millis(at: i64) -> String {
     Timestamp::from_millisecond(at).map_or_else(|_| at.to_string(), |timestamp| format!("{timestamp:.3}"))
 }

@@ -2,12 +2,10 @@
 
 use clew_iam::name::{self, MAX_DESCRIPTION_LENGTH, NameRule};
 
-/// Validates the name of a domain, project, user or group.
 pub(crate) fn parse_name(name: &str) -> Result<String, String> {
     check_name_syntax(name::IDENTITY_NAME_RULE, name)
 }
 
-/// Validates the name of a policy.
 pub(crate) fn parse_policy_name(name: &str) -> Result<String, String> {
     check_name_syntax(name::POLICY_NAME_RULE, name)
 }
@@ -16,7 +14,7 @@ fn check_name_syntax(rule: NameRule, name: &str) -> Result<String, String> {
     if rule.is_valid_name(name) { Ok(name.to_owned()) } else { Err(rule.to_string()) }
 }
 
-/// Validates a description, which must be one line of limited length.
+/// A description must be a single line of limited length.
 pub(crate) fn parse_description(text: &str) -> Result<String, String> {
     if text.chars().count() <= MAX_DESCRIPTION_LENGTH && !text.chars().any(char::is_control) {
         Ok(text.to_owned())

@@ -16,7 +16,6 @@ use crate::retry::Idempotency;
 use crate::transport::ApiRequest;
 
 const PREFER_HEADER: HeaderName = HeaderName::from_static("prefer");
-/// Maximum duration of one long poll.
 const MAX_LONG_POLL_DURATION: Duration = Duration::from_secs(20);
 
 /// Opaque id of a collection.
@@ -57,7 +56,7 @@ pub struct StartCollectionRequest {
     /// Class of sessions to collect: `slow`, `active`, `total` or `long`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
-    /// Minimum duration of a slow session, in seconds, from 1 to 86,400.
+    /// Threshold for slow sessions and long transactions, in seconds, from 1 to 86,400.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slow_process_threshold: Option<i64>,
     /// Account name.
@@ -169,7 +168,6 @@ impl Client {
         self.long_poll_collection_status(instance, node, request_id, Duration::ZERO).await
     }
 
-    /// Returns the state of a collection.
     /// A server that supports long polling responds when the collection completes or `wait` elapses.
     /// The client rounds `wait` down to whole seconds.
     async fn long_poll_collection_status(

@@ -22,12 +22,11 @@ pub struct DownloadSummary {
     pub etag: Option<String>,
 }
 
-/// Download progress, including the data needed to resume the download.
 #[derive(Debug, Default)]
 struct DownloadProgress {
     received: u64,
     total: Option<u64>,
-    /// Strong entity tag of the result. Without the entity tag, the download cannot be resumed.
+    /// A download without a strong entity tag cannot be resumed.
     etag: Option<String>,
 }
 
@@ -102,7 +101,7 @@ impl Client {
         }
     }
 
-    /// Requests the collection result, starting at the first byte that the client has not received yet.
+    /// Requests the part of the result that the client has not received yet.
     /// Resets `target` and `progress` if the download cannot be resumed.
     async fn open_result_stream<T: DownloadSink>(
         &self,
@@ -165,7 +164,6 @@ impl Client {
         .await
     }
 
-    /// Writes the response body to the target.
     async fn write_body_to_sink<T: DownloadSink>(
         &self,
         mut response: Response,
@@ -197,7 +195,6 @@ impl Client {
 }
 
 impl DownloadProgress {
-    /// Returns the `Range` and `If-Range` header values that request the missing bytes.
     /// Returns `None` if the download cannot be resumed.
     fn build_range_headers(&self) -> Option<(String, &str)> {
         let etag = self.etag.as_deref().filter(|_| self.received > 0)?;

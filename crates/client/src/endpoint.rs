@@ -31,7 +31,7 @@ impl Endpoint {
         Ok(Self { url })
     }
 
-    /// Returns the URL for a request. `path` and `query` must be percent-encoded.
+    /// `path` and `query` must be percent-encoded.
     pub(crate) fn build_request_url(&self, path: &str, query: &str) -> Url {
         let mut url = self.url.clone();
         url.set_path(path);
@@ -39,7 +39,7 @@ impl Endpoint {
         url
     }
 
-    /// Returns the `Host` header value. Omits the port if it is the scheme's default port.
+    /// Omits the port if it is the default port of the scheme.
     pub(crate) fn host_header_value(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
@@ -49,7 +49,7 @@ impl Endpoint {
         self.url.scheme() == "https"
     }
 
-    /// Returns true if the host is `localhost` or a loopback address. Requests to such a host bypass HTTP proxies.
+    /// Requests to a loopback host bypass HTTP proxies.
     pub(crate) fn is_loopback(&self) -> bool {
         match self.url.host() {
             Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

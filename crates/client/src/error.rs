@@ -44,7 +44,7 @@ pub enum ClientError {
         operation: &'static str,
         /// Endpoint that did not respond.
         endpoint: String,
-        /// Timeout.
+        /// Timeout that expired.
         limit: Duration,
     },
     /// The connection was lost before the client received the complete response.
@@ -70,7 +70,7 @@ pub enum ClientError {
     /// The project lookup for a region did not return exactly one valid project.
     #[error("looking up the project of region {region}: expected one project, but {found}; set the project id instead")]
     ProjectLookup {
-        /// Region.
+        /// Name of the region.
         region: String,
         /// Description of the matching projects.
         found: String,
@@ -117,7 +117,7 @@ impl ClientError {
     }
 }
 
-/// Returns the message of an error's innermost cause. The outer messages from reqwest only describe the context.
+/// Returns the innermost message, because the outer messages from reqwest only describe the context.
 pub(crate) fn root_cause_message(error: &reqwest::Error) -> String {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {

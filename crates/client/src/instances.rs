@@ -23,9 +23,9 @@ pub struct InstanceList {
 /// Instance in an instance list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceSummary {
-    /// Id.
+    /// Instance id.
     pub id: String,
-    /// Name.
+    /// Instance name.
     pub name: String,
     /// Status of the instance: `normal`, `abnormal`, `creating` or `createfail`.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
@@ -51,7 +51,7 @@ pub struct InstanceSummary {
     /// Enterprise project id; `0` is the default enterprise project.
     #[serde(default, deserialize_with = "deserialize_text_or_number")]
     pub enterprise_project_id: String,
-    /// Tags.
+    /// Tags of the instance.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub tags: Vec<Tag>,
 }
@@ -59,10 +59,10 @@ pub struct InstanceSummary {
 /// Database kind and version.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Datastore {
-    /// Kind, such as `gaussdb-mysql`.
+    /// Database kind, such as `gaussdb-mysql`.
     #[serde(default, rename = "type", deserialize_with = "deserialize_null_as_default")]
     pub kind: String,
-    /// Version.
+    /// Database version.
     #[serde(default, deserialize_with = "deserialize_text_or_number")]
     pub version: String,
 }
@@ -70,9 +70,9 @@ pub struct Datastore {
 /// Instance details, including its nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceDetail {
-    /// Id.
+    /// Instance id.
     pub id: String,
-    /// Name.
+    /// Instance name.
     pub name: String,
     /// Id of the project that contains the instance.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
@@ -86,7 +86,7 @@ pub struct InstanceDetail {
     /// Database kind and version.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub datastore: Datastore,
-    /// Nodes.
+    /// Nodes of the instance.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub nodes: Vec<InstanceNode>,
     /// Creation timestamp of the instance, as formatted by the server.
@@ -98,7 +98,7 @@ pub struct InstanceDetail {
     /// Enterprise project id; `0` is the default enterprise project.
     #[serde(default, deserialize_with = "deserialize_text_or_number")]
     pub enterprise_project_id: String,
-    /// Tags.
+    /// Tags of the instance.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub tags: Vec<Tag>,
 }
@@ -106,9 +106,9 @@ pub struct InstanceDetail {
 /// Node of an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceNode {
-    /// Id.
+    /// Node id.
     pub id: String,
-    /// Name.
+    /// Node name.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub name: String,
     /// Role: `master` or `slave`.
@@ -125,7 +125,6 @@ pub struct InstanceNode {
     pub private_read_ips: Vec<String>,
 }
 
-/// Deserializes null as the default value.
 fn deserialize_null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {

@@ -11,12 +11,10 @@ use crate::response::sanitize_server_text;
 use crate::retry::Idempotency;
 use crate::transport::ApiRequest;
 
-/// Reference to a project, by project id or by region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ProjectRef {
-    /// Id of the project.
     Project(ProjectId),
-    /// Name of the region, which is also the name of the project.
+    /// Name of the region. The project of the region has the same name.
     Region(String),
 }
 

@@ -12,12 +12,9 @@ use crate::error::ClientError;
 
 /// Maximum size of a JSON response in bytes. A list of 100 instances is a few hundred KiB of JSON.
 const MAX_JSON_BODY_BYTES: usize = 16 << 20;
-/// Maximum number of bytes that the client reads from the body of an error response.
 const MAX_ERROR_BODY_BYTES: usize = 64 << 10;
-/// Maximum number of characters that an error message quotes from a server response.
 const MAX_RESPONSE_EXCERPT_CHARS: usize = 200;
 
-/// Request context for error messages: operation, endpoint and timeout.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestContext<'a> {
     pub(crate) operation: &'static str,
@@ -35,7 +32,6 @@ impl RequestContext<'_> {
         ClientError::Timeout { operation: self.operation, endpoint: self.endpoint.to_owned(), limit: self.limit }
     }
 
-    /// Converts an HTTP client error to a `ClientError`.
     pub(crate) fn transport_error(self, source: reqwest::Error) -> ClientError {
         let (operation, endpoint) = (self.operation, self.endpoint.to_owned());
         if source.is_connect() {
@@ -49,7 +45,6 @@ impl RequestContext<'_> {
         }
     }
 
-    /// Returns a successful response unchanged and converts an error response to a `ClientError`.
     pub(crate) async fn check_response_status(self, response: Response) -> Result<Response, ClientError> {
         let status = response.status();
         if status.is_success() {
@@ -67,7 +62,6 @@ impl RequestContext<'_> {
         Err(parse_api_error(self.operation, status.as_u16(), &headers, &body))
     }
 
-    /// Reads the body of a successful response as JSON.
     pub(crate) async fn read_json_body<T: DeserializeOwned>(self, mut response: Response) -> Result<T, ClientError> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.transport_error(error))? {
@@ -83,7 +77,6 @@ impl RequestContext<'_> {
     }
 }
 
-/// Reads up to `max_len` bytes from the body of an error response.
 /// Ignores read errors, because the HTTP status already shows that the request failed.
 async fn read_body_prefix(mut response: Response, max_len: usize) -> Vec<u8> {
     let mut body = Vec::new();
@@ -119,9 +112,7 @@ fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, bo
     }
 }
 
-/// Finds the error code and the error message in the body of an error response.
-///
-/// Supported key pairs are `error_code` and `error_msg`, `errorCode` and `errorMsg`, and `code` and `message`.
+/// The error fields can be `error_code` and `error_msg`, `errorCode` and `errorMsg`, or `code` and `message`.
 /// Searches nested objects up to `depth` levels deep.
 fn find_error_fields(json: &Value, depth: u8) -> Option<(String, String)> {
     let object = json.as_object()?;

@@ -7,16 +7,13 @@ use std::time::Duration;
 use crate::error::ClientError;
 use crate::settings::Settings;
 
-/// Idempotency of a request. A request that the server may have executed is retried only if it is idempotent.
+/// A request that the server may have executed is retried only if it is idempotent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Idempotency {
-    /// Sending the request again has no additional effect on the server.
     Idempotent,
-    /// Sending the request again has additional effects on the server.
     NonIdempotent,
 }
 
-/// Returns true if the client can safely retry a request after `error`.
 pub(crate) fn is_retryable(error: &ClientError, idempotency: Idempotency) -> bool {
     match error {
         // The server rejected the request or never received it, so the request was not executed.
@@ -28,7 +25,7 @@ pub(crate) fn is_retryable(error: &ClientError, idempotency: Idempotency) -> boo
     }
 }
 
-/// Returns the delay before the next attempt. `attempt` is the number of the failed attempt, starting at 1.
+/// `attempt` is the number of the failed attempt, starting at 1.
 ///
 /// Returns `None` if the server requests a longer delay than [`Settings::max_backoff`].
 ///
@@ -48,7 +45,7 @@ pub(crate) fn compute_backoff_delay(
     Some(doubled.min(settings.max_backoff).mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 2.0))
 }
 
-/// Returns a random number from 0 to 1, generated from the random keys of a standard library hasher.
+/// Returns a random number from 0 to 1.
 pub(crate) fn random_jitter() -> f64 {
     let random = RandomState::new().build_hasher().finish();
     let top: u32 = u32::try_from(random >> 32).unwrap_or(u32::MAX);

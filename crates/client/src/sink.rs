@@ -9,7 +9,7 @@ use tokio::io::{AsyncSeekExt, AsyncWrite, AsyncWriteExt};
 
 /// Destination of a download. The sink must discard all written bytes if the download restarts.
 pub trait DownloadSink: Send {
-    /// Appends bytes.
+    /// Appends downloaded bytes.
     fn append(&mut self, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
     /// Discards all written bytes when the download restarts.
     fn restart(&mut self) -> impl Future<Output = io::Result<()>> + Send;

@@ -14,7 +14,6 @@ use crate::transport::{ApiRequest, to_header_map};
 
 const SIGN_IN_OPERATION_NAME: &str = "signing in";
 
-/// A token and its project.
 #[derive(Debug, Clone)]
 pub(crate) struct Token {
     pub(crate) value: SecretString,
@@ -85,7 +84,7 @@ struct TokenProject {
 impl Client {
     /// Returns the cached token. Requests a new token if no token is cached or the cached token equals `refused`.
     ///
-    /// Concurrent callers share one sign-in.
+    /// Concurrent callers share one token request.
     pub(crate) async fn get_or_request_token(&self, refused: Option<&Token>) -> Result<Token, ClientError> {
         let mut cached = self.inner.token.lock().await;
         if let Some(token) = cached.as_ref() {

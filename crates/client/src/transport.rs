@@ -48,7 +48,6 @@ impl ApiRequest<'_> {
 }
 
 impl Client {
-    /// Creates a GET request for a resource in a project.
     pub(crate) fn build_get_request<'a>(
         &'a self,
         operation: &'static str,
@@ -70,7 +69,6 @@ impl Client {
         }
     }
 
-    /// Sends a request with retries and parses the response body as JSON.
     pub(crate) async fn send_json_request<T: DeserializeOwned>(
         &self,
         request: &ApiRequest<'_>,
@@ -92,7 +90,7 @@ impl Client {
         tokio::time::timeout(context.limit, exchange).await.map_err(|_| context.timeout_error())?
     }
 
-    /// Sends a request with retries and returns the response without reading the body.
+    /// Returns the response without reading its body.
     pub(crate) async fn send_request_streaming_response(
         &self,
         request: &ApiRequest<'_>,
@@ -110,7 +108,7 @@ impl Client {
         }
     }
 
-    /// Sleeps for the backoff delay before a retry. Returns the error if the request must not be retried.
+    /// Returns the error if the request must not be retried.
     async fn wait_before_retry(
         &self,
         idempotency: Idempotency,
@@ -133,7 +131,6 @@ impl Client {
         RequestContext { operation, endpoint, limit: self.inner.settings.response_timeout }
     }
 
-    /// Adds authentication headers to a request and sends the request.
     /// If the server refuses the token, requests a new token and sends the request again.
     async fn send_authenticated_request(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
         match &self.inner.credentials {
@@ -178,7 +175,6 @@ impl Client {
         context.check_response_status(response).await
     }
 
-    /// Returns the request headers without the authentication headers.
     pub(crate) fn build_base_headers(&self, request: &ApiRequest<'_>) -> Vec<(String, String)> {
         let mut headers = vec![
             (HOST.to_string(), request.endpoint.host_header_value()),
@@ -194,7 +190,7 @@ impl Client {
     }
 
     /// Returns the request headers plus an `Authorization` header with the request signature.
-    /// As in the official SDKs, the signature covers all of these headers except `Authorization` (API spec section 8.1).
+    /// As in the official SDKs, the signature covers all of these headers except `Authorization` (API spec 8.1).
     fn build_signed_headers(
         &self,
         request: &ApiRequest<'_>,
@@ -245,7 +241,7 @@ pub(crate) fn to_header_map(headers: &[(String, String)]) -> Result<HeaderMap, C
     Ok(map)
 }
 
-/// Converts text to a header value. Error messages omit the text, because it may be a secret.
+/// Error messages omit the value, because it may be a secret.
 fn to_header_value(name: &str, value: &str) -> Result<HeaderValue, ClientError> {
     let mut value = HeaderValue::from_str(value).map_err(|_| {
         ClientError::Setup(format!("the value for {name} contains characters that are invalid in a header"))

@@ -19,7 +19,7 @@ pub(super) struct ImportGraph {
 }
 
 impl ImportGraph {
-    /// Adds the imports of all modules of a crate. `root` is the path of `src/lib.rs` or `src/main.rs`.
+    /// `root` is the path of `src/lib.rs` or `src/main.rs`.
     pub(super) fn add_crate_imports(&mut self, root: &Path) -> Result<(), CheckError> {
         let mut modules = ModuleTree::default();
         modules.add_source_file(root, root.parent().unwrap_or(Path::new("")), &Vec::new())?;
@@ -35,7 +35,7 @@ impl ImportGraph {
         Ok(())
     }
 
-    /// Adds the relative imports of TypeScript files, such as `./route`.
+    /// Adds relative TypeScript imports, such as `./route`, to the import graph.
     pub(super) fn add_typescript_imports(&mut self, files: &[PathBuf]) -> Result<(), CheckError> {
         for file in files {
             let text = crate::read_source_file(file)?;
@@ -102,21 +102,17 @@ impl ImportGraph {
 /// Module path relative to the crate root, such as `["kill", "batch"]`.
 type ModulePath = Vec<String>;
 
-/// A non-test module of a crate.
 #[derive(Debug, Default)]
 struct Module {
     file: PathBuf,
-    /// Names of the functions, types, constants and macros defined in the module.
     definitions: BTreeSet<String>,
     /// Names that the module imports, each with the path in its `use` declaration.
     imports: BTreeMap<String, Vec<String>>,
-    /// Paths of glob imports.
     globs: Vec<Vec<String>>,
     /// Rust paths in the module's code, each with the module against which the path is resolved.
     references: Vec<(ModulePath, Vec<String>)>,
 }
 
-/// A name and the module that defines it.
 struct Definition<'a> {
     path: &'a ModulePath,
     module: &'a Module,
@@ -129,7 +125,7 @@ struct ModuleTree {
 }
 
 impl ModuleTree {
-    /// Parses a source file and its child modules' source files in `directory`.
+    /// Parses a source file and, in `directory`, the source files of its child modules.
     fn add_source_file(&mut self, file: &Path, directory: &Path, path: &ModulePath) -> Result<(), CheckError> {
         let parsed = syn::parse_file(&crate::read_source_file(file)?)
             .map_err(|error| CheckError::Parse { file: file.into(), reason: error.to_string() })?;
@@ -179,7 +175,6 @@ impl ModuleTree {
         reference: &'a [String],
         depth: usize,
     ) -> Option<Definition<'a>> {
-        /// Maximum number of re-exports to follow.
         const MAX_REEXPORT_DEPTH: usize = 8;
         let mut current: ModulePath = module.to_vec();
         let mut segments = reference.iter().map(String::as_str).peekable();
@@ -313,7 +308,6 @@ fn find_item_name(item: &Item) -> Option<String> {
     Some(ident.to_string())
 }
 
-/// Returns true if an item has the attribute `#[cfg(test)]`.
 fn is_test_only(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let is_cfg = attribute.path().is_ident("cfg");

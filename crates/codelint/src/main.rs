@@ -12,7 +12,6 @@ use std::process::{Command, ExitCode};
 
 use imports::ImportGraph;
 
-/// Error that prevents a check from completing.
 #[derive(Debug, thiserror::Error)]
 enum CheckError {
     #[error("cannot read {}: {cause}", .file.display())]
@@ -33,7 +32,6 @@ fn main() -> ExitCode {
     if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs all checks and returns their findings.
 fn run_checks() -> Result<Vec<String>, CheckError> {
     let files: Vec<PathBuf> = run_program("git", &["ls-files"])?.lines().map(PathBuf::from).collect();
     let mut graph = ImportGraph::default();
@@ -57,7 +55,6 @@ fn run_checks() -> Result<Vec<String>, CheckError> {
     Ok(findings)
 }
 
-/// Returns true if a file is the `src/lib.rs` or `src/main.rs` of a crate.
 fn is_crate_root_file(file: &Path) -> bool {
     file.ends_with("src/lib.rs") || file.ends_with("src/main.rs")
 }
@@ -70,7 +67,6 @@ fn read_source_file(file: &Path) -> Result<String, CheckError> {
     std::fs::read_to_string(file).map_err(|cause| CheckError::Read { file: file.into(), cause })
 }
 
-/// Runs a program and returns its standard output.
 fn run_program(program: &str, arguments: &[&str]) -> Result<String, CheckError> {
     let failed = |reason: String| CheckError::Command { command: format!("{program} {}", arguments.join(" ")), reason };
     let output = Command::new(program).args(arguments).output().map_err(|error| failed(error.to_string()))?;

@@ -7,14 +7,12 @@ use std::path::Path;
 use syn::visit::{self, Visit};
 use syn::{Ident, ImplItemConst, ItemConst, ItemEnum, ItemMod, ItemStatic, ItemStruct, ItemTrait, ItemType};
 
-/// A banned word.
 struct BannedWord {
     word: &'static str,
     replacement: &'static str,
     scope: WordScope,
 }
 
-/// Kind of text in which a word is banned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WordScope {
     /// Names that the code defines.
@@ -25,7 +23,6 @@ enum WordScope {
 
 use WordScope::{Everywhere, Identifiers, Prose};
 
-/// All banned words, each with the standard terms to use instead.
 const BANNED_WORDS: &[BannedWord] = &[
     banned_word("asked", "requested, queried, polled", Everywhere),
     banned_word("asks", "requests, queries, polls", Prose),
@@ -58,14 +55,13 @@ const BANNED_WORDS: &[BannedWord] = &[
     banned_word("whose", "scope, owner", Identifiers),
 ];
 
-/// Allowed phrases: standard terms that contain a banned word.
+/// Standard terms that contain a banned word.
 const ALLOWED_PHRASES: &[&str] = &["in place", "look up", "looks up"];
 
 const fn banned_word(word: &'static str, replacement: &'static str, scope: WordScope) -> BannedWord {
     BannedWord { word, replacement, scope }
 }
 
-/// Kind of a checked file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileKind {
     Rust,
@@ -75,9 +71,9 @@ pub(crate) enum FileKind {
 }
 
 impl FileKind {
-    /// Returns the kind of a file, or `None` if the file is not checked for banned words.
+    /// Returns `None` if the file is not checked for banned words.
     pub(crate) fn of(file: &Path) -> Option<Self> {
-        // This file lists the words.
+        // This file lists the banned words.
         if file.ends_with("codelint/src/words.rs") {
             return None;
         }
@@ -91,7 +87,6 @@ impl FileKind {
     }
 }
 
-/// Returns one finding for each banned word in a file.
 pub(crate) fn find_banned_words(file: &Path, text: &str, kind: FileKind) -> Vec<String> {
     let mut findings = Vec::new();
     let mut report = |line: usize, scope: WordScope, checked: &str| {
@@ -143,19 +138,17 @@ pub(crate) fn find_banned_words(file: &Path, text: &str, kind: FileKind) -> Vec<
     findings
 }
 
-/// Returns the comment in a line of code. A `//` inside a string or a URL does not start a comment.
+/// A `//` inside a string or a URL does not start a comment.
 fn find_comment(line: &str) -> Option<&str> {
     let (code, comment) = line.split_once("//")?;
     let in_string = code.matches('"').count() % 2 == 1;
     (!in_string && !code.ends_with(':')).then_some(comment)
 }
 
-/// Removes code spans in backticks.
 fn remove_code_spans(text: &str) -> String {
     text.split('`').step_by(2).collect::<Vec<_>>().join(" ")
 }
 
-/// Removes placeholders in braces.
 fn remove_placeholders(text: &str) -> String {
     let mut depth = 0_usize;
     let outside = text.chars().filter(|&char| {
@@ -201,7 +194,7 @@ fn contains_banned_word(words: &[String], banned: &str) -> bool {
     })
 }
 
-/// Names of all items, fields, variants, parameters and variables defined in a file.
+/// Collects the names of all items, fields, variants, parameters and variables defined in a file.
 #[derive(Default)]
 struct DefinedNameCollector(Vec<Ident>);
 

@@ -1,7 +1,6 @@
 //! Kill tasks of an instance (section 2.8 of the TaurusDB API spec).
-//! The API routes enable, manage and preview kill tasks, and list killed sessions.
 //!
-//! `docs/decisions/0012-kill-tasks.md` documents decisions on questions that the spec leaves open.
+//! `docs/decisions/0012-kill-tasks.md` explains the design decisions that the spec leaves open.
 
 mod criteria;
 pub(crate) mod history;
@@ -32,14 +31,11 @@ use wire::{
     SuccessResponse,
 };
 
-/// Minimum duration of a kill task of type `auto`, in seconds.
 const MIN_AUTO_TASK_SECONDS: u32 = 10;
-/// Maximum duration of a kill task of type `auto`, in seconds: one second less than 365 days.
+/// Maximum duration of a kill task of type `auto`: one second less than 365 days.
 const MAX_AUTO_TASK_SECONDS: u32 = 31_535_999;
 
-/// Task type of a kill task that stops after a given duration.
 const AUTO_TASK_TYPE: &str = "auto";
-/// Task type of a kill task that runs until a user stops it.
 const MANUAL_TASK_TYPE: &str = "manual";
 
 /// Add a task that automatically kills matching sessions of an instance.
@@ -82,12 +78,10 @@ pub(crate) async fn add_kill_task(
     Ok(Json(AddKillTaskResponse { success: true, task_id: id.to_string() }))
 }
 
-/// Parsed request body for a new task.
 struct NewKillTaskRequest {
     criteria: KillCriteria,
     duration: Option<Duration>,
-    /// Instance name from the request, as confirmation of a kill task without filters.
-    /// A kill task without filters kills all user sessions.
+    /// Instance name from the request. It confirms a kill task without filters, which kills all user sessions.
     confirmed: Option<String>,
 }
 

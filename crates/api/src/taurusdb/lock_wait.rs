@@ -131,7 +131,6 @@ fn parse_session_id(query: &Query) -> Result<u64, ApiError> {
     given.parse().ok().filter(|&pid| pid > 0).ok_or_else(|| Query::invalid_value_error("pid", given))
 }
 
-/// Returns the lock wait of a session and the session's highest-ranked root blocker.
 fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
     let waiter = WaitParticipant::Session(pid);
     let root = *graph.find_root_blockers(waiter).first()?;

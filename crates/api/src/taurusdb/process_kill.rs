@@ -24,9 +24,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::nodes;
 
-/// Maximum number of sessions per request.
 const MAX_SESSIONS_PER_REQUEST: usize = 20;
-/// Maximum length of the kill reason, in characters.
 const MAX_REASON_CHARS: usize = 255;
 
 /// Sessions to kill.
@@ -92,7 +90,6 @@ pub(crate) async fn kill_processes(
     }
 }
 
-/// Kills the requested sessions that exist on the node.
 async fn kill_existing_sessions(
     service: &AppState,
     caller: &Caller,
@@ -127,7 +124,6 @@ async fn kill_existing_sessions(
     service.kills.execute_kills(order, sessions, limits).await
 }
 
-/// Parsed request body.
 struct ProcessKillRequest {
     /// Thread ids in request order, without duplicates.
     ids: Vec<u64>,
@@ -158,7 +154,7 @@ impl ProcessKillRequest {
         Ok(Self { ids, reason })
     }
 
-    /// Builds the lists of killed and not-found sessions. A session whose kill failed is in neither list.
+    /// A session whose kill failed is neither in the list of killed sessions nor in the list of sessions not found.
     fn classify_outcomes(&self, outcomes: &[(u64, KillOutcome)]) -> SessionKillResult {
         let mut killed = SessionKillResult { processes_killed: Vec::new(), processes_not_found: Vec::new() };
         for &id in &self.ids {
@@ -172,9 +168,7 @@ impl ProcessKillRequest {
     }
 }
 
-/// Returns the failure of a kill, or `None` if the kill did not fail.
-///
-/// If Clew refuses a kill because of a proxy or a server change, the kill counts as failed.
+/// A kill that Clew refuses because of a proxy or a server change counts as failed.
 fn find_kill_failure(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {
         KillOutcome::Failed(failure) => Some(failure.clone()),
@@ -185,10 +179,7 @@ fn find_kill_failure(outcome: &KillOutcome) -> Option<Failure> {
     }
 }
 
-/// Returns the first kill failure, or `None` if no kill failed.
-///
-/// The failure detail lists the thread ids of the killed sessions and of the sessions whose kill failed.
-/// The client can retry the request.
+/// The failure message lists the thread ids of the killed sessions and of the sessions whose kill failed.
 fn summarize_failures(outcomes: &[(u64, KillOutcome)], killed: &SessionKillResult) -> Option<Failure> {
     let failures: Vec<(u64, Failure)> =
         outcomes.iter().filter_map(|(id, outcome)| Some((*id, find_kill_failure(outcome)?))).collect();

@@ -13,20 +13,17 @@ use clew_model::{NodeId, UserId};
 use clew_mysql::ServerInstance;
 use lru::LruCache;
 
-/// Maximum number of recorded session lists (one per user and node). The least recently used entry is evicted.
+/// Maximum number of recorded session lists (one per user and node).
 const MAX_SESSION_LIST_ORIGINS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
-/// Time after which the record of a session list expires and is no longer compared with the current server instance.
 const MAX_SESSION_LIST_AGE: Duration = Duration::from_mins(10);
 
-/// Server instance from which a session list was read, and the time of the read.
 #[derive(Debug)]
 struct SessionListOrigin {
     server: ServerInstance,
     read_at: Instant,
 }
 
-/// Server instances from which the latest session lists were read, by user and node.
 #[derive(Debug)]
 pub(crate) struct SessionListOrigins(Mutex<LruCache<(UserId, NodeId), SessionListOrigin>>);
 
@@ -37,12 +34,11 @@ impl Default for SessionListOrigins {
 }
 
 impl SessionListOrigins {
-    /// Records the server instance from which a user's session list was read.
     pub(super) fn set_list_origin(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
         self.set_list_origin_at(user, node, server, Instant::now());
     }
 
-    /// Returns whether the user's latest session list of the node is recent and from a different server instance.
+    /// Returns true if the user's latest session list of the node is recent and from a different server instance.
     pub(super) fn has_server_changed(&self, user: &UserId, node: &NodeId, server: &ServerInstance) -> bool {
         self.has_server_changed_at(user, node, server, Instant::now())
     }

@@ -1,4 +1,4 @@
-//! Routes for showing and setting the slow session threshold (section 2.9 of the TaurusDB API spec).
+//! Routes that show and set the slow session threshold (section 2.9 of the TaurusDB API spec).
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -15,7 +15,6 @@ use crate::caller::{self, Caller};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 
-/// Maximum number of instances per request.
 const MAX_INSTANCES_PER_REQUEST: usize = 100;
 
 /// Minimum duration of a slow session.

@@ -19,11 +19,8 @@ use crate::json::Json;
 use crate::pagination::{self, PageParameters};
 use crate::query::truncate_text;
 
-/// Maximum number of tags per request.
 const MAX_TAGS_PER_REQUEST: usize = 20;
-/// Maximum length of a tag key, in characters.
 const MAX_TAG_KEY_LEN: usize = 36;
-/// Maximum length of a tag value, in characters.
 const MAX_TAG_VALUE_LEN: usize = 43;
 
 /// A page of an instance's tags.
@@ -199,9 +196,7 @@ fn check_tag(tag: &TagChange, operation: TagOperation) -> Result<(), ApiError> {
     Err(ApiError::invalid_parameter("tag-value-form", arguments))
 }
 
-/// Returns a project's tag keys with their values. Keys and values are sorted.
-///
-/// Omits the tags of instances for which the caller may not list tags.
+/// Omits instances for which the caller may not list tags.
 async fn load_visible_tags(
     service: &AppState,
     caller: &Caller,

@@ -67,7 +67,7 @@ pub(crate) async fn show_task_status(
     Ok((wait.map(LongPoll::preference_applied_header), Json(TaskStatusResponse { status })))
 }
 
-/// Waits until the collection completes, the timeout expires or the client disconnects. Returns the status.
+/// Returns when the collection completes, the timeout expires or the client disconnects.
 async fn wait_for_task_completion(
     service: &AppState,
     task: &CollectionTask,

@@ -1,6 +1,6 @@
 //! Implements the operation `ShowTaurusDbTxnProgress` (section 2.12 of the TaurusDB API spec).
 //!
-//! `docs/decisions/0015-rollback-progress.md` explains the transaction list and the estimate of the remaining time.
+//! `docs/decisions/0015-rollback-progress.md` explains how Clew lists rollbacks and estimates the remaining time.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -20,7 +20,6 @@ use crate::statement_text::render_statement_or_template;
 
 /// The only supported value of `action`.
 const ROLLBACK_ACTION: &str = "rollback";
-/// Maximum number of transaction ids per request.
 const MAX_TRANSACTION_IDS: usize = 100;
 
 /// Rollbacks to list.
@@ -118,9 +117,8 @@ fn build_rollback_entry(rollback: Rollback, masked: bool) -> RollingBackTransact
     }
 }
 
-/// Parsed request body.
 struct RollbackProgressRequest {
-    /// Requested transaction ids; `None` to list all rollbacks.
+    /// `None` if the request lists all rollbacks.
     ids: Option<Vec<u64>>,
     page: Pagination,
 }

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use crate::error::BenchError;
 use crate::server_harness::GetRequest;
 
-/// One run of a download benchmark case.
 #[derive(Debug, Clone)]
 pub(super) struct DownloadRun {
     pub(super) address: SocketAddr,
@@ -20,13 +19,11 @@ pub(super) struct DownloadRun {
     pub(super) bytes: u64,
 }
 
-/// Size of the read buffer in bytes.
 const READ_BUFFER_BYTES: usize = 256 * 1024;
-/// Time limit for a socket read.
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl DownloadRun {
-    /// Runs all downloads and returns the total throughput of all clients in MiB/s.
+    /// Returns the total throughput of all clients in MiB/s.
     pub(super) async fn measure_download_rate(&self) -> Result<f64, BenchError> {
         let this = self.clone();
         let result = tokio::task::spawn_blocking(move || this.run()).await;
@@ -69,7 +66,6 @@ impl DownloadRun {
     }
 }
 
-/// Sends an HTTP request and returns the response body.
 pub(super) fn fetch_body(address: SocketAddr, get: &GetRequest) -> Result<String, BenchError> {
     let mut body = Vec::new();
     HttpConnection::open(address)
@@ -90,7 +86,7 @@ impl HttpConnection {
         Ok(Self { stream, buffer: vec![0; READ_BUFFER_BYTES] })
     }
 
-    /// Sends an HTTP request, calls `body` for each chunk of the response body, and returns the body length.
+    /// Calls `body` for each chunk of the response body and returns the length of the response body.
     fn get(&mut self, get: &GetRequest, mut body: impl FnMut(&[u8])) -> io::Result<u64> {
         self.stream.write_all(get.format_request_head().as_bytes())?;
         let (length, first) = self.read_response_head()?;
@@ -109,7 +105,7 @@ impl HttpConnection {
         Ok(length)
     }
 
-    /// Reads an HTTP response head. Returns the content length and the body bytes that arrived with the head.
+    /// Returns the content length and the body bytes that arrived with the response head.
     fn read_response_head(&mut self) -> io::Result<(u64, Vec<u8>)> {
         const RESPONSE_HEAD_TERMINATOR: &[u8] = b"\r\n\r\n";
         let mut head = Vec::new();
@@ -128,7 +124,6 @@ impl HttpConnection {
     }
 }
 
-/// Parses the content length in an HTTP response head. Returns an error if the status is not 200.
 fn parse_content_length(head: &str) -> io::Result<u64> {
     let content_length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;

@@ -7,13 +7,11 @@ use clew_testkit::{Nginx, ServerError};
 
 use super::quote_nginx_path;
 
-/// URL path of the served file.
 pub(super) const RESULT_URL_PATH: &str = "/result";
-/// URL path of the constant response.
 pub(super) const CONSTANT_RESPONSE_URL_PATH: &str = "/constant";
 
 /// Starts an nginx server that serves `file` as CSV and the text `constant` as JSON.
-/// For maximum speed, nginx uses sendfile and keep-alive connections and does not write an access log.
+/// For maximum speed, nginx uses sendfile and keep-alive connections and writes no access log.
 pub(super) async fn start(file: &Path, constant: &str) -> Result<Nginx, ServerError> {
     Nginx::start(|address: SocketAddr| {
         format!(

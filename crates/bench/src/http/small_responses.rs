@@ -6,7 +6,6 @@ use clew_devtools::command::Command;
 use crate::error::BenchError;
 use crate::server_harness::GetRequest;
 
-/// Number of concurrent connections that a load generator opens.
 const CONNECTION_COUNT: &str = "64";
 
 /// HTTP load generator. It runs on the same two cores as the measured server.
@@ -19,7 +18,7 @@ pub(super) enum LoadGenerator {
 }
 
 impl LoadGenerator {
-    /// Runs the load generator and returns the number of requests per second.
+    /// Returns the number of requests per second.
     /// Returns an error if any response has a status other than 200.
     pub(super) async fn measure_request_rate(self, base: &str, get: &GetRequest) -> Result<f64, BenchError> {
         let url = format!("{base}{}", get.target);
@@ -46,13 +45,13 @@ impl LoadGenerator {
     }
 }
 
-/// Returns a command-line option for each header except `omitted`, which the load generator adds itself.
+/// Omits the header `omitted`, which the load generator adds itself.
 fn format_header_options(get: &GetRequest, omitted: &'static str) -> impl Iterator<Item = String> {
     let headers = get.headers.iter().filter(move |(header, _)| header != omitted);
     headers.flat_map(|(header, value)| ["-H".to_owned(), format!("{header}: {value}")])
 }
 
-/// Parses the status codes in hey's output, for example from the line `  [200]  17 responses`.
+/// Parses the status codes in hey's output, such as `  [200]  17 responses`.
 fn parse_hey_statuses(output: &str) -> Vec<&str> {
     let lines = output.lines().filter(|line| line.trim_end().ends_with("responses"));
     lines.filter_map(|line| line.split_whitespace().next()).collect()

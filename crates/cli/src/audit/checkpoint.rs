@@ -1,4 +1,4 @@
-//! `clew audit checkpoint`
+//! `clew audit checkpoint`: writes a checkpoint of the audit log.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,6 @@ pub(super) async fn run(arguments: CheckpointArgs) -> Result<(), CliError> {
     out.finish()
 }
 
-/// Reads a checkpoint file.
 pub(super) fn read_checkpoint_file(path: &Path) -> Result<AuditCheckpoint, CliError> {
     let name = path.display();
     let text = std::fs::read(path)

@@ -49,7 +49,6 @@ fn parse_audit_outcome(name: &str) -> Result<Outcome, String> {
 }
 
 impl AuditFilterArgs {
-    /// Builds the audit filter and resolves the names in the options to ids.
     pub(super) async fn resolve_audit_filter(&self, store: &Store) -> Result<AuditFilter, CliError> {
         let domain = match &self.domain {
             Some(domain) => Some(identity_directory::find_domain(store, domain).await?.id),
@@ -78,8 +77,7 @@ impl AuditFilterArgs {
     }
 }
 
-/// Returns the id of the project with the given name.
-/// If no project has this name, parses `name_or_id` as an id (removed projects can be selected only by id).
+/// Parses `name_or_id` as an id if no project has this name, because removed projects can be selected only by id.
 async fn find_project_id(store: &Store, name_or_id: &str) -> Result<ProjectId, CliError> {
     let projects = store.list_all_projects().await?.into_iter();
     let matches = projects.filter(|project| project.name == name_or_id).map(|project| project.id).collect();
@@ -97,9 +95,8 @@ async fn find_instance_id(
     resolve_single_id(matches.map(|instance| instance.id).collect(), "instance", name_or_id)
 }
 
-/// Returns the only element of `ids` (the ids of all objects with the given name).
-/// If `ids` is empty, parses `name_or_id` as an id.
-/// Returns an error if `ids` has more than one element.
+/// Parses `name_or_id` as an id if `ids` is empty.
+/// Fails if `ids` has more than one element.
 fn resolve_single_id<T: std::str::FromStr + std::fmt::Display>(
     mut ids: Vec<T>,
     kind: &str,

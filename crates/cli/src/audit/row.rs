@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use crate::text_table;
 use crate::time;
 
-/// Renders a table with one line per audit row.
 pub(super) fn render_audit_table(rows: &[AuditRecord]) -> String {
     let row = |AuditRecord { seq, at, event, .. }: &AuditRecord| {
         [
@@ -25,7 +24,7 @@ pub(super) fn render_audit_table(rows: &[AuditRecord]) -> String {
     text_table::render_table(headings, rows.iter().map(row).collect(), "No rows.")
 }
 
-/// Formats an audit event's operation name. If the event stands for several refused requests, appends their number.
+/// If the event stands for several refused requests, their number is appended to the operation name.
 fn format_audited_operation(event: &AuditEvent) -> String {
     match event.detail.get("repeated").and_then(Value::as_u64) {
         Some(repeated) => format!("{} ×{repeated}", event.operation),
@@ -33,7 +32,6 @@ fn format_audited_operation(event: &AuditEvent) -> String {
     }
 }
 
-/// Converts an audit row to JSON.
 pub(super) fn audit_row_to_json(AuditRecord { seq, at, event, link }: &AuditRecord) -> Value {
     let actor = &event.origin.actor;
     json!({
@@ -57,7 +55,6 @@ pub(super) fn audit_row_to_json(AuditRecord { seq, at, event, link }: &AuditReco
     })
 }
 
-/// Column names of the CSV export.
 pub(super) const AUDIT_CSV_HEADER: [&str; 17] = [
     "seq",
     "at",
@@ -78,7 +75,6 @@ pub(super) const AUDIT_CSV_HEADER: [&str; 17] = [
     "link",
 ];
 
-/// Converts an audit row to the fields of a CSV record.
 /// Adds a leading `'` to any value that a spreadsheet would evaluate as a formula.
 /// Audit rows can contain untrusted text, because unauthenticated clients can send arbitrary user names.
 pub(super) fn audit_row_to_csv(record: &AuditRecord) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! `clew audit verify`
+//! `clew audit verify`: verifies that no audit rows are missing or modified.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -63,7 +63,7 @@ fn render_audit_verification(verification: &AuditVerification) -> String {
     text
 }
 
-/// Converts the result of the audit log verification to JSON, with the field names of the HTTP API.
+/// Uses the field names of the HTTP API.
 fn audit_verification_to_json(verification: &AuditVerification) -> Value {
     let problem = |problem: &AuditProblem| json!({ "position": problem.position, "what": problem.to_string() });
     json!({

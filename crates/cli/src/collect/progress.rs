@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-/// Terminal progress line of a collection. Dropping it clears the line.
+/// Dropping the progress line clears it.
 #[derive(Debug)]
 pub(super) struct CollectionProgress {
     bar: ProgressBar,

@@ -24,7 +24,7 @@ impl IdentityDirectory {
         Ok(own.chain(system::SYSTEM_POLICIES.iter().filter_map(named_policy_from_system)).collect())
     }
 
-    /// Finds a policy by name. Custom policies can also be found by id.
+    /// Custom policies can be found by name or id, system policies only by name.
     pub(crate) async fn find_policy(&self, name_or_id: &str) -> Result<NamedPolicy, CliError> {
         let all = self.list_policies().await?;
         let hint = find_nearest_name(name_or_id, all.iter().map(|policy| policy.name.as_str()))
@@ -63,7 +63,6 @@ fn named_policy_from_system(policy: &system::SystemPolicy) -> Option<NamedPolicy
     })
 }
 
-/// Returns the name of a permission model (`role` or `identity`), as stored in the metadata database.
 pub(crate) fn policy_model_name(model: PermissionModel) -> &'static str {
     match model {
         PermissionModel::RoleBased => "role",

@@ -79,7 +79,7 @@ pub(crate) async fn run(arguments: AddArgs) -> Result<(), CliError> {
     })
 }
 
-/// Parses the `--node` options. If no node has `role=master`, the first node becomes the master.
+/// If no node has `role=master`, the first node becomes the master.
 fn parse_node_options(specs: &[String], ids: &[NodeId]) -> Result<Vec<NewNode>, CliError> {
     let parsed = specs.iter().map(|text| parse_node_option(text)).collect::<Result<Vec<_>, _>>()?;
     let has_master = parsed.iter().any(|node| node.role == Some(NodeRole::Master));
@@ -98,7 +98,6 @@ fn parse_node_options(specs: &[String], ids: &[NodeId]) -> Result<Vec<NewNode>, 
         .collect()
 }
 
-/// Parsed `--node` option.
 #[derive(Debug, Default)]
 struct NodeSpec<'a> {
     url: &'a str,
@@ -106,8 +105,8 @@ struct NodeSpec<'a> {
     zone: Option<Zone>,
 }
 
-/// Parses a `--node` option: a URL with the optional suffixes `,role=` and `,zone=` in any order.
-/// Parses the suffixes from right to left, because the URL before them can also contain commas.
+/// The optional suffixes `,role=` and `,zone=` can be in any order.
+/// The suffixes are parsed from right to left, because the URL can contain commas.
 fn parse_node_option(text: &str) -> Result<NodeSpec<'_>, CliError> {
     let mut node = NodeSpec { url: text, ..NodeSpec::default() };
     while let Some((url, last)) = node.url.rsplit_once(',') {

@@ -27,7 +27,7 @@ pub(crate) struct CheckArgs {
     project_args: ProjectArgs,
 }
 
-/// Logs in to each node of an instance and checks privileges. Fails if any login fails.
+/// Fails if the login to any node fails.
 /// Ignores login backoffs, because the user explicitly requested the check.
 pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
     let inventory = arguments.project_args.open_instance_inventory().await?;
@@ -87,7 +87,6 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
     }
 }
 
-/// Updates a node's login backoff after a login attempt and returns the new backoff.
 /// A successful login clears the backoff; a refused login extends it.
 async fn update_login_backoff(
     store: &Store,
@@ -109,7 +108,6 @@ async fn update_login_backoff(
     }
 }
 
-/// Formats a Unix timestamp in milliseconds as RFC 3339, without fractional seconds.
 fn format_retry_timestamp(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds).map_or_else(|_| milliseconds.to_string(), |at| format!("{at:.0}"))
 }

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use crate::text_table;
 
-/// Renders a table of instances, with one line per node.
 pub(super) fn render_instance_table(instances: &[Instance]) -> String {
     let mut rows = Vec::new();
     for instance in instances {
@@ -21,7 +20,6 @@ pub(super) fn render_instance_table(instances: &[Instance]) -> String {
     text_table::render_table(headings, rows, "No instances yet. Register one with clew instance add.")
 }
 
-/// Renders an instance with its nodes and tags.
 pub(super) fn render_instance(instance: &Instance) -> String {
     let tags: Vec<_> = instance.tags.iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect();
     let mut text = format!("instance  {}  {}\n", instance.id, instance.name);
@@ -42,7 +40,6 @@ fn node_zone_name(node: &clew_model::Node) -> &str {
     node.zone.as_ref().map_or("", clew_model::Zone::as_str)
 }
 
-/// Converts an instance to JSON.
 pub(super) fn instance_to_json(instance: &Instance) -> Value {
     let node = |node: &clew_model::Node| json!({ "id": node.id, "role": node.role, "url": node.url.to_string(), "zone": node.zone });
     json!({

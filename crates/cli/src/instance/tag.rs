@@ -40,7 +40,7 @@ pub(super) struct UntagArgs {
     project_args: ProjectArgs,
 }
 
-/// Parses a tag and validates its length and characters according to the API's rules.
+/// Parses a tag and enforces the API's limits on length and characters.
 fn parse_new_tag(text: &str) -> Result<Tag, String> {
     let tag = parse_tag(text)?;
     let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '\u{4e00}'..='\u{9fff}');
@@ -89,7 +89,6 @@ pub(super) async fn remove_tags(arguments: UntagArgs) -> Result<(), CliError> {
     print_updated_instance(&project_args, &inventory, &instance).await
 }
 
-/// Reloads an instance from the store and prints it.
 async fn print_updated_instance(
     project_args: &ProjectArgs,
     inventory: &InstanceInventory,

@@ -16,7 +16,7 @@ use crate::store_args::DomainArgs;
 use crate::text_table;
 use crate::time;
 
-/// Range of valid lifetimes of a temporary access key, in seconds. The API accepts the same range.
+/// Valid lifetimes of a temporary access key. The API accepts the same range.
 const KEY_LIFETIME_RANGE_SECONDS: std::ops::RangeInclusive<u64> = 900..=86_400;
 
 /// Create an access key for a user and print the secret key once.
@@ -49,7 +49,6 @@ fn parse_temporary_key_lifetime(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A new access key and its secrets, which are printed only once.
 struct CreatedAccessKey {
     id: AccessKeyId,
     secret: SecretString,

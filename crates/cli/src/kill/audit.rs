@@ -10,7 +10,6 @@ use super::report::KillReport;
 use crate::error::CliError;
 use crate::local_actor;
 
-/// Audit log that records kills.
 /// Clew opens the audit log before the first kill, so that no session is killed if the log cannot be opened.
 pub(super) struct KillAuditLog {
     store: Store,
@@ -47,9 +46,8 @@ impl KillAuditLog {
     }
 }
 
-/// Builds the JSON details of an audit row for a kill.
-/// The JSON has the same fields as for a kill through the API, except that the server address replaces the node id.
-/// The killed session's statement is normalized (without literals).
+/// The JSON has the same fields as for a kill through the API, but the server address replaces the node id.
+/// The audit row contains the statement of the killed session without its literals.
 fn build_kill_audit_detail(report: &KillReport, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
     let text = |text: &Option<Vec<u8>>| text.as_deref().map(to_valid_utf8);
     json!({

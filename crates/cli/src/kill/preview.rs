@@ -10,7 +10,6 @@ use clew_mysql::{ReadLimits, read_kill_risks, read_lock_waits};
 
 use crate::limitations;
 
-/// Sessions to kill, as selected by the command-line arguments.
 #[derive(Debug)]
 pub(super) struct SelectedSessions {
     /// Session ids, in the order of the command-line arguments.
@@ -20,14 +19,12 @@ pub(super) struct SelectedSessions {
     pub(super) impact: Option<KillImpact>,
 }
 
-/// Estimated impact of a kill: transactions to roll back, risks and blocked sessions.
 #[derive(Debug, Default)]
 pub(super) struct KillImpact {
     /// Open transactions by session id, or `None` if the database account lacks the privilege to list transactions.
     pub(super) transactions: Option<HashMap<u64, Transaction>>,
-    /// Number of sessions that each selected session blocks (directly or indirectly), by id of the selected session.
+    /// Number of sessions that each selected session blocks directly or indirectly, by session id.
     pub(super) blocked_counts: HashMap<u64, usize>,
-    /// Risks by session id.
     pub(super) risks: HashMap<u64, Vec<KillRisk>>,
     /// Warnings about root blockers that are not selected for the kill.
     pub(super) warnings: Vec<String>,
@@ -42,14 +39,12 @@ impl SelectedSessions {
         Self { ids, sessions, impact: None }
     }
 
-    /// Returns the selected session ids that do not exist on the server.
     pub(super) fn missing_session_ids(&self) -> impl Iterator<Item = u64> {
         self.ids.iter().copied().filter(|id| self.sessions.iter().all(|session| session.id != *id))
     }
 }
 
-/// Estimates the impact of a kill from the transactions and lock waits of the sessions.
-/// If Clew cannot read the lock waits, the impact contains only a note with the reason.
+/// If Clew cannot read the lock waits, the impact contains only a note that states the reason.
 pub(super) async fn estimate_kill_impact(node: &NodeUrl, sessions: &[Session], limits: &ReadLimits) -> KillImpact {
     let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
     let observed = match read_lock_waits(node, limits).await {

@@ -13,10 +13,8 @@ use super::Outcomes;
 use super::preview::{KillImpact, SelectedSessions};
 use crate::output::merge_json_objects;
 
-/// Maximum number of bytes of a statement that the preview shows.
 const MAX_STATEMENT_BYTES: usize = 4 << 10;
 
-/// Data of a kill, from which Clew renders the preview before the kill and the result after the kill.
 #[derive(Debug)]
 pub(super) struct KillReport {
     pub(super) address: String,
@@ -26,7 +24,6 @@ pub(super) struct KillReport {
 }
 
 impl KillReport {
-    /// Renders a preview of the kill: the selected sessions with their transactions, blocked sessions and risks.
     pub(super) fn render_preview(&self, width: usize) -> String {
         let mut text = String::new();
         for session in &self.selected.sessions {
@@ -118,14 +115,13 @@ impl KillReport {
         format!("{what} on {}", self.address)
     }
 
-    /// Returns the kill outcome for each session id in the command-line arguments.
-    /// If no session has the id, the outcome is `AlreadyGone`.
+    /// The outcome is `AlreadyGone` if no session on the server has the id.
     pub(super) fn outcomes_by_session_id(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
         let outcome = |id: u64| outcomes.iter().find(|(other, _)| *other == id).map(|(_, outcome)| outcome.clone());
         self.selected.ids.iter().map(|&id| (id, outcome(id).unwrap_or(KillOutcome::AlreadyGone))).collect()
     }
 
-    /// Converts the kill report to JSON. If `result` is `None`, the JSON contains only the preview.
+    /// If `result` is `None`, the JSON contains only the preview.
     pub(super) fn to_json(&self, result: Option<(&Outcomes, Option<&Result<KillEffect, Failure>>)>) -> Value {
         let (outcomes, effect) = result.map_or((None, None), |(outcomes, effect)| (Some(outcomes), effect));
         let session_json = |id: &u64| {
@@ -183,7 +179,6 @@ fn transaction_to_json(open: &Transaction) -> Value {
     })
 }
 
-/// Renders one line per kill outcome and one line for the effect on other sessions.
 pub(super) fn render_kill_outcomes(
     outcomes: &[(u64, KillOutcome)],
     effect: Option<&Result<KillEffect, Failure>>,
@@ -228,7 +223,7 @@ fn format_kill_effect(effect: &KillEffect, is_rolling_back: bool) -> String {
     format!("{rows}; {unblocked}{waiting}\n")
 }
 
-/// Prefixes text with a label and wraps it at `width` columns. Indents continuation lines by the label width.
+/// Wraps the text at `width` columns and indents continuation lines by the width of the label.
 fn wrap_labelled_text(label: &str, words: &str, width: usize) -> String {
     let mut text = label.to_owned();
     let mut used = display_width(label);
@@ -250,7 +245,6 @@ fn wrap_labelled_text(label: &str, words: &str, width: usize) -> String {
     text
 }
 
-/// Formats a session's command, state and duration.
 fn format_session_activity(session: &Session) -> String {
     let state = bytes_to_single_line(session.state.as_deref().unwrap_or_default());
     let state = if state.is_empty() { state } else { format!(" ({state})") };

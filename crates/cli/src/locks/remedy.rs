@@ -1,5 +1,4 @@
 //! Suggests how to unblock the sessions that wait for the first root blocker.
-//! `clew locks` prints the suggestion below the lock tree.
 
 use anstyle::{Effects, Style};
 use clew_diagnose::terminal::bytes_to_single_line;
@@ -8,8 +7,7 @@ use clew_model::NodeUrl;
 
 use crate::node_url;
 
-/// Renders the recommended action for the first root blocker, such as a kill command and the sessions it unblocks.
-/// Returns an empty string if the wait graph has no root blocker or no recommended action for the first one.
+/// Returns an empty string if there is no root blocker, or no recommended action for the first root blocker.
 pub(super) fn render_root_blocker_hint(graph: &WaitGraph, node: &NodeUrl, colours: bool) -> String {
     let Some(root) = graph.roots.first() else { return String::new() };
     let command = |command: String| {
@@ -49,7 +47,6 @@ fn format_kill_impact(action: &str, root: &RootBlocker) -> String {
     }
 }
 
-/// Explains why Clew refuses to kill a root blocker.
 fn explain_unkillable_blocker(id: u64, role: SessionRole) -> String {
     match role {
         SessionRole::Applier => {

@@ -14,9 +14,8 @@ use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Initial capacity of the buffer for a log line, in bytes. The log line of a request fits into this capacity.
+/// Large enough for the log line of an HTTP request.
 const INITIAL_LINE_CAPACITY_BYTES: usize = 512;
-/// Printer for timestamps with microsecond precision.
 const TIMESTAMP_PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
 /// Log format that writes one JSON object per line.
@@ -63,7 +62,6 @@ where
     }
 }
 
-/// Writes a JSON object to a buffer.
 struct JsonObjectWriter(Vec<u8>);
 
 impl JsonObjectWriter {
@@ -73,7 +71,7 @@ impl JsonObjectWriter {
         Self(text)
     }
 
-    /// Creates a writer that adds fields to the complete JSON object `object`.
+    /// Creates a writer that adds fields to an existing JSON object.
     fn reopen(object: &str) -> Self {
         Self(object.strip_suffix('}').unwrap_or("{").as_bytes().to_vec())
     }
@@ -86,7 +84,7 @@ impl JsonObjectWriter {
         }
     }
 
-    /// Writes a field whose value is the serialised JSON object `object` with one additional field.
+    /// Writes the serialised JSON object `object` as a field and adds one field to the object.
     fn write_object_field(&mut self, name: &str, object: &str, extra_name: &str, extra_value: &str) {
         self.write_field_name(name);
         self.0.extend_from_slice(object.strip_suffix('}').unwrap_or("{").as_bytes());

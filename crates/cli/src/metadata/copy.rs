@@ -71,7 +71,7 @@ pub(super) async fn run(arguments: CopyArgs) -> Result<(), CliError> {
     arguments.format.print(|| render_copied_tables(&tables, &message), || copied_tables_to_json(&tables, true))
 }
 
-/// Creates a progress bar on stderr. The bar is hidden if stderr is not a terminal.
+/// The progress bar is hidden if stderr is not a terminal.
 fn create_progress_bar() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {

@@ -7,7 +7,7 @@ use clew_diagnose::terminal::{sanitize_multiline, sanitize_styled_text};
 /// Maximum number of bytes buffered for an incomplete escape sequence or UTF-8 character.
 const MAX_INCOMPLETE_TAIL_BYTES: usize = 16;
 
-/// Writer that sanitises text for a terminal and replaces each invalid UTF-8 byte with `\xNN`.
+/// Sanitises text for a terminal and replaces each invalid UTF-8 byte with `\xNN`.
 #[derive(Debug)]
 pub(crate) struct TerminalSanitizer<W: Write> {
     inner: W,

@@ -40,7 +40,6 @@ pub(super) struct DetachArgs {
     domain_args: DomainArgs,
 }
 
-/// Options that select the user or group of a policy attachment and, for a role policy, its project.
 #[derive(Debug, Args)]
 struct GranteeArgs {
     /// Name or id of a user
@@ -54,7 +53,6 @@ struct GranteeArgs {
     project: Option<String>,
 }
 
-/// Policy, grantee (a user or group) and project of an attachment, as loaded from the store.
 struct ResolvedPolicyAttachment {
     policy: NamedPolicy,
     grantee: Grantee,

@@ -12,10 +12,8 @@ use crate::error::CliError;
 use crate::output::{self, Format};
 use crate::text_table;
 
-/// Maximum number of characters in a source line excerpt.
 const MAX_SOURCE_EXCERPT_CHARS: usize = 100;
 
-/// Text of a policy document, with the file name for error messages.
 pub(super) struct PolicyDocument {
     pub(super) name: String,
     pub(super) text: String,
@@ -49,7 +47,6 @@ impl PolicyDocument {
         Policy::parse(&self.text)
     }
 
-    /// Formats each error or warning with its source line and a caret below the column.
     pub(super) fn format_diagnostics(&self, kind: &str, diagnostics: &[Diagnostic]) -> String {
         diagnostics.iter().fold(String::new(), |mut text, diagnostic| {
             let Diagnostic { line, column, path, message } = diagnostic;
@@ -110,7 +107,7 @@ pub(super) fn validate_policy_file(path: &Path, format: Format) -> Result<(), Cl
     if policy.is_some() { Ok(()) } else { Err(CliError::NegativeResult) }
 }
 
-/// Parses a policy document and prints its errors and warnings to stderr. Fails if the document has errors.
+/// Prints errors and warnings to stderr. Fails if the policy document has errors.
 pub(super) fn require_valid_policy(document: &PolicyDocument) -> Result<Policy, CliError> {
     match document.parse() {
         Ok(policy) => {

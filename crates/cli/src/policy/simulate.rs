@@ -120,8 +120,7 @@ fn find_action(name: &str) -> Result<Action, CliError> {
     })
 }
 
-/// Finds the target project and instance of the simulated request.
-/// Returns an error if a command-line option does not apply to the simulated action.
+/// Fails if a command-line option does not apply to the simulated action.
 async fn resolve_request_target(
     directory: &IdentityDirectory,
     arguments: &SimulateArgs,
@@ -161,7 +160,7 @@ async fn find_single_project(directory: &IdentityDirectory) -> Result<Project, C
     }
 }
 
-/// Loads a user as a principal. The scope is that of an access key: the domain and all of its projects.
+/// The principal has the scope of an access key: the domain and all of its projects.
 async fn load_user_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
     let grants = directory.store.list_user_policy_grants(&user.id).await?;
     Ok(Principal {
@@ -177,7 +176,7 @@ async fn load_user_principal(directory: &IdentityDirectory, user: &User) -> Resu
     })
 }
 
-/// Parses the policy of a stored grant. If the policy is invalid, prints a note and returns `None`.
+/// If the stored policy is invalid, prints a note and returns `None`.
 fn parse_stored_grant(stored: StoredPolicyGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
         StoredPolicy::System { name } => {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::output::{Output, stdout_supports_colours, terminal_width};
 
-/// Columns to the left of the statement column, each with its heading, maximum width and minimum width.
+/// Heading, maximum width and minimum width of each column except the statement column.
 const TABLE_COLUMNS: [(&str, usize, usize); 7] = [
     ("ID", 20, 20),
     ("USER", 24, 8),
@@ -23,7 +23,6 @@ const TABLE_COLUMNS: [(&str, usize, usize); 7] = [
 ];
 /// Right-aligned columns.
 const NUMERIC_COLUMNS: [&str; 2] = ["ID", "TIME"];
-/// Number of spaces between two table columns.
 const COLUMN_GAP_WIDTH: usize = 2;
 /// Minimum width of the statement column. The column is narrower only if all other columns have their minimum width.
 const MIN_STATEMENT_WIDTH: usize = 24;
@@ -48,7 +47,6 @@ struct SessionTableLine {
     is_waiting: bool,
 }
 
-/// Writes a heading line, one line per session, and a summary line.
 pub(super) fn write_table(snapshot: &mut Snapshot, out: &mut Output) -> io::Result<()> {
     let width = terminal_width();
     let lines = read_table_lines(snapshot, width)?;
@@ -101,12 +99,12 @@ fn format_session_row(row: SessionRow, width: usize) -> SessionTableLine {
         cells: [
             row.session_id.to_string(),
             text(Some(row.user)),
-            // The client port is omitted.
+            // Omit the client port.
             text(Some(HostPattern::parse(&row.host).host)),
             text(row.database_name),
             text(Some(row.command)),
             row.state_duration.to_string(),
-            // The prefix is omitted to leave room for the object.
+            // Omit the prefix to leave room for the rest of the state.
             bytes_to_single_line(state.strip_prefix("Waiting for ").unwrap_or(&state).as_bytes()),
         ],
         statement: bytes_to_single_line(head.as_bytes()),
@@ -114,8 +112,7 @@ fn format_session_row(row: SessionRow, width: usize) -> SessionTableLine {
     }
 }
 
-/// Computes the width of each table column from its widest cell.
-/// If too little width remains for the statement column, narrows the other columns, starting with the widest.
+/// If too little width remains for the statement column, the other columns are narrowed, starting with the widest.
 fn fit_column_widths(lines: &[SessionTableLine], width: usize) -> [usize; TABLE_COLUMNS.len()] {
     let mut widths = TABLE_COLUMNS.map(|(name, ..)| name.len());
     for line in lines {

@@ -9,10 +9,8 @@ use serde_json::{Value, json};
 use super::rules_file::NamedKillRule;
 use crate::text_table;
 
-/// Maximum number of statement characters in the session table.
 const MAX_STATEMENT_CHARS: usize = 60;
 
-/// Report on the sessions that the kill rules would kill or spare.
 pub(super) struct RuleReport<'a> {
     rules: &'a [NamedKillRule],
     total: usize,
@@ -155,7 +153,6 @@ impl<'a> RuleReport<'a> {
     }
 }
 
-/// Formats a session's statement as one line of at most [`MAX_STATEMENT_CHARS`] characters.
 fn truncate_statement(session: &Session) -> String {
     let text = session.statement.as_deref().map(to_valid_utf8).unwrap_or_default();
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -7,12 +7,9 @@ use clew_model::{HostPattern, KillCriteria};
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
-/// Valid keys of a rule.
 const RULE_KEYS: [&str; 8] = ["name", "user", "host", "db", "command", "sql", "seconds", "include_unsafe"];
-/// Name of the TOML table that defines a rule.
 const RULE_TABLE_NAME: &str = "rule";
 
-/// A kill rule from a rules file, with its name and options.
 #[derive(Debug)]
 #[allow(clippy::struct_field_names, reason = "the field holds the rule itself")]
 pub(super) struct NamedKillRule {
@@ -33,7 +30,7 @@ struct RulesFile {
     rule: Vec<Spanned<Fields>>,
 }
 
-/// Parses the kill rules in a rules file. Error messages include the line number.
+/// Error messages include the line number.
 pub(super) fn parse_rules(text: &str) -> Result<Vec<NamedKillRule>, String> {
     let format_error = |error: toml::de::Error| error.to_string().trim_end().to_owned();
     let tables: BTreeMap<Spanned<String>, Value> = toml::from_str(text).map_err(format_error)?;
@@ -117,7 +114,6 @@ fn unknown_key_error(key: &str, valid_keys: &[&str]) -> String {
     }
 }
 
-/// Formats the line number at a byte offset, such as `line 3`.
 fn format_line_number(text: &str, offset: usize) -> String {
     format!("line {}", text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1)
 }

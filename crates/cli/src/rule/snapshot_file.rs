@@ -4,14 +4,13 @@ use clew_model::{SNAPSHOT_COLUMNS, Session};
 use csv::{ByteRecord, ReaderBuilder};
 use serde::Deserialize;
 
-/// Snapshot columns required by rules.
 const REQUIRED_SNAPSHOT_COLUMNS: [&str; 8] =
     ["session_id", "user", "host", "database_name", "execution_status", "command", "sql_statement", "state_duration"];
 const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
 /// If a CSV cell starts with one of these bytes, the formula guard adds a leading quote to the cell.
 const FORMULA_PREFIX_BYTES: &[u8] = b"=+-@\t\r";
 
-/// Parses the sessions in a snapshot file. Error messages include the line number.
+/// Error messages include the line number.
 pub(super) fn parse_snapshot_sessions(bytes: &[u8]) -> Result<Vec<Session>, String> {
     let bytes = bytes.strip_prefix(UTF8_BOM).unwrap_or(bytes);
     match bytes.trim_ascii_start().first() {
@@ -86,13 +85,12 @@ fn parse_csv_snapshot(bytes: &[u8]) -> Result<Vec<Session>, String> {
     Ok(sessions)
 }
 
-/// Returns the column positions in a CSV file without a header row.
 fn headerless_column_positions() -> [usize; REQUIRED_SNAPSHOT_COLUMNS.len()] {
     REQUIRED_SNAPSHOT_COLUMNS
         .map(|key| SNAPSHOT_COLUMNS.iter().position(|column| column.key == key).unwrap_or_default())
 }
 
-/// Finds the required columns in a header row. Returns `None` if the CSV record is not a header row.
+/// Returns `None` if the CSV record is not a header row.
 fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_SNAPSHOT_COLUMNS.len()]>, String> {
     let is_name_of = |key: &str, cell: &[u8]| {
         let column = SNAPSHOT_COLUMNS.iter().find(|column| column.key == key);
@@ -111,8 +109,8 @@ fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_SNAPS
     Ok(Some(positions))
 }
 
-/// Returns the number of the line in which the CSV record at a byte offset starts.
-/// The line number from the CSV reader is not used, because it is off by one after a CRLF line break.
+/// Returns the line number of the CSV record at a byte offset.
+/// The line number from the CSV reader is not used: it is off by one after a CRLF line break.
 fn line_number_at_offset(bytes: &[u8], offset: u64) -> usize {
     let offset = usize::try_from(offset).unwrap_or(usize::MAX);
     let (before, after) = bytes.split_at_checked(offset).unwrap_or((bytes, &[]));
@@ -145,7 +143,7 @@ fn parse_csv_record(
 }
 
 /// Removes the leading quote that the formula guard added to a CSV cell.
-/// An original quote, as in `'=1`, is removed, too, because the file does not mark the quotes of the formula guard.
+/// An original quote, as in `'=1`, is removed too, because it cannot be distinguished from an added quote.
 fn strip_formula_guard(cell: &[u8]) -> Vec<u8> {
     match cell {
         [b'\'', rest @ ..] if rest.first().is_some_and(|first| FORMULA_PREFIX_BYTES.contains(first)) => rest.to_vec(),

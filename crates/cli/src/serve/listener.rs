@@ -13,10 +13,8 @@ use tracing::warn;
 use crate::configuration::{Configuration, TlsSettings};
 use crate::error::CliError;
 
-/// Interval at which the server checks whether its certificate files have changed.
 const CERTIFICATE_POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Resolves the `listen` setting to socket addresses.
 /// Without TLS, fails if an address is not a loopback address and `allow_plain_http` is false.
 pub(super) async fn resolve_listen_addresses(
     configuration: &Configuration,
@@ -37,7 +35,7 @@ pub(super) async fn resolve_listen_addresses(
     }
 }
 
-/// Binds the TCP listener to `addresses`. `listen` is the configured address, used in error messages.
+/// `listen` is the configured address for error messages.
 pub(super) async fn bind_listener(listen: &str, addresses: &[SocketAddr]) -> Result<TcpListener, CliError> {
     TcpListener::bind(addresses).await.map_err(|error| listener_bind_error(listen, &error))
 }
@@ -48,7 +46,7 @@ fn listener_bind_error(listen: &str, error: &std::io::Error) -> CliError {
 }
 
 impl TlsSettings {
-    /// Loads the TLS certificate and its private key. Returns `None` if TLS is disabled.
+    /// Returns `None` if TLS is disabled.
     pub(super) fn load_certificate(&self) -> Result<Option<TlsConfig>, CliError> {
         match (self.cert.as_os_str().is_empty(), self.key.as_os_str().is_empty()) {
             (true, true) => Ok(None),
@@ -64,7 +62,7 @@ impl TlsSettings {
     }
 }
 
-/// Spawns tasks that reload the TLS certificate on SIGHUP and when its files change.
+/// The certificate is reloaded on SIGHUP and when its files change.
 pub(super) fn spawn_certificate_reloaders(tls: &TlsConfig, shutdown: &CancellationToken) -> Result<(), CliError> {
     tls.warn_if_key_is_world_readable();
     let mut hangup = signal(SignalKind::hangup())

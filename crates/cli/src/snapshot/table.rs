@@ -1,4 +1,4 @@
-//! Renders a snapshot as a table with one line per session. The most important columns come first.
+//! Renders a snapshot as a table with one line per session.
 
 use std::io::{self, Write};
 
@@ -9,10 +9,9 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Tab
 
 use crate::output::{Output, stdout_supports_colours};
 
-/// Table column, as the key of the snapshot column, the heading, and a flag that is true for numeric columns.
+/// Key of the snapshot column, heading, and whether the column is numeric.
 type TableColumn = (&'static str, &'static str, bool);
 
-/// Columns that every snapshot table contains, except the statement column.
 const TABLE_COLUMNS: [TableColumn; 10] = [
     ("session_id", "ID", true),
     ("user", "USER", false),
@@ -25,7 +24,6 @@ const TABLE_COLUMNS: [TableColumn; 10] = [
     ("transaction_lock_wait_time", "WAIT", true),
     ("rows_locked_by_transactions", "LOCKED", true),
 ];
-/// Additional columns of a detailed snapshot table.
 const DETAIL_TABLE_COLUMNS: [TableColumn; 5] = [
     ("program_name", "PROGRAM", false),
     ("blocker_id", "BLOCKER", true),
@@ -33,26 +31,21 @@ const DETAIL_TABLE_COLUMNS: [TableColumn; 5] = [
     ("waits_for", "WAITS FOR", false),
     (DIGEST_COLUMN_KEY, "DIGEST", false),
 ];
-/// Statement column. It is the last column and fills the remaining terminal width.
+/// The statement column is the last column and fills the remaining terminal width.
 const STATEMENT_COLUMN: TableColumn = (STATEMENT_COLUMN_KEY, "STATEMENT", false);
-/// Key of the statement column.
 const STATEMENT_COLUMN_KEY: &str = "sql_statement";
-/// Key of the statement digest column. The table shows only a prefix of the digest.
+/// The table shows only a prefix of the statement digest.
 const DIGEST_COLUMN_KEY: &str = "statement_digest";
-/// Number of statement digest characters shown in the table.
 const DIGEST_PREFIX_CHARS: usize = 8;
 /// Maximum width of a cell outside the statement column.
 const MAX_CELL_WIDTH: usize = 28;
 /// Width of the statement column if the terminal width is unknown.
 const DEFAULT_STATEMENT_WIDTH: usize = 80;
-/// Minimum width of the statement column on a narrow terminal.
 const MIN_STATEMENT_WIDTH: usize = 20;
-/// Padding of each column, in spaces.
 const COLUMN_PADDING_WIDTH: usize = 2;
 
 type Line = Vec<String>;
 
-/// Writes the table and a summary line.
 pub(crate) fn write_table(snapshot: &mut Snapshot, detailed: bool, out: &mut Output) -> io::Result<()> {
     let to_terminal = matches!(out, Output::Terminal { .. });
     let colours = to_terminal && stdout_supports_colours();
@@ -111,7 +104,6 @@ fn read_table_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Res
     Ok((lines, waiting))
 }
 
-/// Computes the terminal width that remains for the statement column.
 fn compute_statement_column_width(lines: &[Line], columns: &[TableColumn], terminal: usize) -> usize {
     let widest = |column: usize| {
         let cells = lines.iter().filter_map(|line| Some(line.get(column)?.chars().count())).max().unwrap_or(0);
@@ -141,7 +133,6 @@ fn cell_alignment(is_number: bool) -> CellAlignment {
     if is_number { CellAlignment::Right } else { CellAlignment::Left }
 }
 
-/// Sanitises text, joins its lines into one and truncates the result to `width` columns.
 fn to_truncated_line(text: &str, width: usize) -> String {
     // The limit is larger than the width, because `bytes_to_single_line` collapses white space.
     let head: String = text.chars().take(8 * width).collect();

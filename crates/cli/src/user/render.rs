@@ -11,7 +11,6 @@ use crate::key;
 use crate::output::merge_json_objects;
 use crate::text_table::{self, format_yes_no};
 
-/// A user's groups, policies and access keys.
 pub(super) struct UserDetails {
     groups: Vec<Group>,
     grants: Vec<(StoredPolicyGrant, Option<String>)>,
@@ -39,7 +38,6 @@ impl UserDetails {
     }
 }
 
-/// Renders one line per user.
 pub(super) fn render_user_table(users: &[User]) -> String {
     let row = |user: &User| {
         let User { name, id, enabled, administrator, description, .. } = user;
@@ -49,7 +47,6 @@ pub(super) fn render_user_table(users: &[User]) -> String {
     text_table::render_table(headings, users.iter().map(row).collect(), "No users. Create one with clew user create.")
 }
 
-/// Renders one user.
 pub(super) fn render_user(user: &User) -> String {
     text_table::render_field_list(&[
         ("user", format!("{} ({})", user.name, user.id)),
@@ -60,7 +57,6 @@ pub(super) fn render_user(user: &User) -> String {
     ])
 }
 
-/// Renders a user with their groups, policies and access keys.
 pub(super) fn render_user_details(user: &User, access: &UserDetails) -> String {
     let groups: Vec<_> = access.groups.iter().map(|group| group.name.as_str()).collect();
     let groups = if groups.is_empty() { "none".to_owned() } else { groups.join(", ") };
@@ -85,7 +81,6 @@ pub(super) fn render_user_details(user: &User, access: &UserDetails) -> String {
     text
 }
 
-/// Converts a user to JSON.
 pub(super) fn user_to_json(user: &User) -> Value {
     json!({
         "id": user.id,
@@ -97,7 +92,6 @@ pub(super) fn user_to_json(user: &User) -> Value {
     })
 }
 
-/// Converts a user to JSON, with their groups, policies and access keys.
 pub(super) fn user_details_to_json(user: &User, access: &UserDetails) -> Value {
     let group = |group: &Group| json!({ "id": group.id, "name": group.name });
     let grant = |(grant, _): &(StoredPolicyGrant, Option<String>)| json!({ "policy": policy_name(grant), "group": grant.via_group, "project_id": grant.project });

@@ -1,4 +1,4 @@
-//! Parses the criteria of a kill task. Request bodies and query strings use the same field names.
+//! Parses the criteria of a kill task from a request body or a query string.
 
 use clew_model::{HostPattern, KillCriteria};
 use serde_json::{Value, json};
@@ -8,20 +8,16 @@ use crate::error::ApiError;
 use crate::query::{Query, truncate_text};
 use crate::statement_text::MASKED_FRAGMENT_PLACEHOLDER;
 
-/// Field names of the kill criteria. The field `include_unsafe` is a Clew extension to the TaurusDB API.
+/// The field `include_unsafe` is a Clew extension to the TaurusDB API.
 pub(super) const CRITERIA_FIELDS: [&str; 7] = ["user", "host", "db", "command", "info", "time", INCLUDE_UNSAFE_FIELD];
 const INCLUDE_UNSAFE_FIELD: &str = "include_unsafe";
 
 /// Maximum length of an account name, in characters (section 2.8 of the TaurusDB API spec).
 const MAX_USER_NAME_LEN: usize = 32;
-/// Maximum length of a database name, in characters.
 const MAX_DATABASE_NAME_LEN: usize = 64;
-/// Maximum length of a host or command, in characters. Collection filters have the same limit.
 const MAX_HOST_OR_COMMAND_LEN: usize = 255;
-/// Maximum length of a statement substring, in characters.
 const MAX_STATEMENT_SUBSTRING_LEN: usize = 1024;
 
-/// Criteria fields before parsing.
 #[derive(Debug, Default)]
 pub(super) struct RawKillCriteria {
     user: Option<String>,
@@ -59,7 +55,6 @@ impl RawKillCriteria {
         }
     }
 
-    /// Validates and parses the fields.
     pub(super) fn parse(self) -> Result<KillCriteria, ApiError> {
         let time = self.time.ok_or_else(|| missing_field_error("time"))?;
         let seconds = parse_integer("time", &time, 1, KillCriteria::MAX_SECONDS)?;
@@ -83,12 +78,12 @@ fn parse_include_unsafe(given: Option<&str>) -> Result<bool, ApiError> {
     }
 }
 
-/// Returns the digits of a numeric field. Huawei Cloud clients send numbers with or without quotes.
+/// Huawei Cloud clients send numbers with or without quotes.
 pub(super) fn extract_number_text(body: &JsonBody, name: &str) -> Option<String> {
     body.raw_json(name).map(|raw| raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(raw).to_owned())
 }
 
-/// Parses an unsigned integer within a range. Signs are rejected.
+/// Parses an unsigned integer and checks its range. Rejects a leading `+`.
 pub(super) fn parse_integer(name: &'static str, given: &str, min: u32, max: u32) -> Result<u32, ApiError> {
     let number = if given.bytes().all(|byte| byte.is_ascii_digit()) { given.parse().ok() } else { None };
     number
@@ -96,7 +91,6 @@ pub(super) fn parse_integer(name: &'static str, given: &str, min: u32, max: u32)
         .ok_or_else(|| ApiError::value_out_of_range(name, truncate_text(given), &(min.into()..=max.into())))
 }
 
-/// Returns an error if a name is empty, too long, or contains characters other than letters, digits, `-` and `_`.
 fn check_name(field: &'static str, given: Option<String>, max_len: usize) -> Result<Option<String>, ApiError> {
     let Some(given) = given else { return Ok(None) };
     let is_allowed = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
@@ -107,7 +101,6 @@ fn check_name(field: &'static str, given: Option<String>, max_len: usize) -> Res
     Err(ApiError::invalid_parameter("kill-task-name", arguments))
 }
 
-/// Returns an error if a string is empty or too long.
 fn check_text_length(field: &'static str, given: Option<String>, max_len: usize) -> Result<Option<String>, ApiError> {
     let Some(given) = given else { return Ok(None) };
     let length = given.chars().count();
@@ -119,7 +112,7 @@ fn check_text_length(field: &'static str, given: Option<String>, max_len: usize)
     Err(ApiError::invalid_parameter("parameter-length", arguments))
 }
 
-/// Returns the kill criteria for the audit log, with a placeholder instead of the statement substring.
+/// Replaces the statement substring with a placeholder, because the substring can contain literals.
 pub(super) fn build_criteria_audit_detail(criteria: &KillCriteria) -> Value {
     json!({
         "user": criteria.user, "host": criteria.host.as_ref().map(ToString::to_string), "db": criteria.database,

@@ -1,4 +1,4 @@
-//! Previews a kill task by matching the sessions on all nodes of an instance with the same rules as the worker.
+//! Previews a kill task with the session matching rules of the worker.
 
 use std::collections::HashMap;
 
@@ -24,7 +24,6 @@ use crate::statement_text::render_statement_or_template;
 
 /// Maximum number of sessions in each list of a response. Additional sessions are counted but not listed.
 const MAX_LISTED_SESSIONS: usize = 500;
-/// Maximum length of a statement in a response, in characters.
 const MAX_STATEMENT_CHARS: usize = 4096;
 
 /// Criteria of the previewed task, combined with AND.
@@ -64,7 +63,7 @@ pub(crate) struct KillTaskPreview {
     total_count: usize,
     /// Unix timestamp, in milliseconds, at which the sessions were read
     data_sync_time: i64,
-    /// Data that nodes do not expose to Clew, so that the preview and the task can miss sessions
+    /// Data that Clew cannot read from the nodes; the preview and the task may therefore miss sessions
     limitations: Vec<NodeLimitation>,
     /// Matching sessions that are spared because a kill could damage a table; omitted if empty. Clew extension
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -185,7 +184,6 @@ pub(crate) async fn preview_kill_task(
     Ok(Json(build_preview(killed, spared, limitations, data_sync_time, (masked, language))))
 }
 
-/// Sorts and counts the sessions, and truncates each list to [`MAX_LISTED_SESSIONS`] sessions.
 fn build_preview(
     mut killed: Vec<(&NodeId, Session)>,
     mut spared: Vec<(&NodeId, Session, KillRisk)>,

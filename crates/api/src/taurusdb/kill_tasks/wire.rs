@@ -38,7 +38,7 @@ pub(crate) struct AddKillTaskRequest {
     #[schema(minimum = 10, maximum = 31_535_999)]
     task_duration: Option<i32>,
     /// True to include sessions even if a kill can damage or partially change a non-transactional table.
-    /// For example, a kill of an UPDATE on a MyISAM table can leave the table partially changed. Clew extension
+    /// For example, killing an UPDATE on a MyISAM table can leave the table partially changed. Clew extension
     include_unsafe: Option<bool>,
     /// Instance name, as confirmation that the task kills all user sessions. Clew extension.
     /// Required in a browser session if none of user, host, db, command and info is set
@@ -144,8 +144,6 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl KillTaskView {
-    /// Creates the response entry for a kill task. `refused` contains the nodes that refuse Clew's login.
-    ///
     /// If `masked` is true, the statement substring in the criteria is replaced by a placeholder.
     pub(super) fn new(task: KillTask, masked: bool, refused: &[NodeLoginRefusal]) -> Self {
         let criteria = task.criteria;

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use crate::output::merge_json_objects;
 use crate::text_table;
 
-/// Simulated request and its authorization decision.
 pub(super) struct PolicySimulation<'a> {
     pub(super) explanation: Explanation,
     /// Reasons why the server denies the request without evaluating any policy, such as a disabled user.
@@ -96,7 +95,7 @@ fn format_policy_statement(statement: &StatementRef) -> String {
     format!("statement {}{sid} of the policy {}, {via}", statement.statement, statement.policy)
 }
 
-/// Converts a policy statement reference to JSON, with the field names of the HTTP API.
+/// Uses the field names of the HTTP API.
 fn statement_ref_to_json(statement: &StatementRef) -> Value {
     let group = match &statement.via {
         GrantSource::User => None,
@@ -105,7 +104,6 @@ fn statement_ref_to_json(statement: &StatementRef) -> Value {
     json!({ "policy": statement.policy, "group": group, "statement": statement.statement, "sid": statement.sid })
 }
 
-/// Converts a policy statement reference and its evaluation result to a single JSON object.
 fn evaluated_statement_to_json((statement, why): &(StatementRef, StatementOutcome)) -> Value {
     merge_json_objects(
         statement_ref_to_json(statement),
