@@ -1,4 +1,4 @@
-//! Runs private `clew serve` and `clew worker` processes with temporary data and credentials.
+//! Runs `clew serve` and `clew worker` with temporary data and credentials.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,9 @@ use crate::command::Command;
 use crate::error::DevtoolsError;
 use crate::processes;
 
-/// Timeout for starting or stopping a Clew process.
 const START_STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Clew configuration without rate and connection limits, for load clients that share one IP address.
+/// Configuration without rate and connection limits, for load generators that share one IP address.
 pub const UNLIMITED_CONFIGURATION: &str = "[limits]
 principal_per_second = 0
 peer_per_second = 0
@@ -26,18 +25,17 @@ long_polls_per_principal = 0
 connections_per_peer = 0
 ";
 
-/// A temporary data directory with an initial domain. Dropping the value removes the directory.
+/// Temporary data directory, initialized with `clew init`. Dropping the value removes the directory.
 #[derive(Debug)]
 pub struct Deployment {
     clew: PathBuf,
     directory: TempDir,
-    /// Environment variables that locate the metadata database and the result store.
     variables: Vec<(&'static str, String)>,
     /// Credentials of the administrator.
     pub credentials: Credentials,
 }
 
-/// Fields that are read from the output of `clew init --format json`.
+/// Parsed output of `clew init --format json`.
 #[derive(Debug, Deserialize)]
 pub struct Credentials {
     /// Region of the endpoint.
@@ -56,7 +54,7 @@ pub struct Credentials {
     pub password: String,
 }
 
-/// Fields that are read from the output of `clew key create --format json`.
+/// Parsed output of `clew key create --format json`.
 #[derive(Debug, Deserialize)]
 pub struct AccessKey {
     /// Access key id.
@@ -65,24 +63,24 @@ pub struct AccessKey {
     pub secret_key: String,
 }
 
-/// Fields that are read from the output of `clew instance add --format json`.
+/// Parsed output of `clew instance add --format json`.
 #[derive(Debug, Deserialize)]
 pub struct RegisteredInstance {
     #[serde(rename = "instance_id")]
     /// Id of the instance.
     pub id: String,
-    /// Nodes of the instance in the order of their URLs.
+    /// Nodes of the instance, in the order of the URLs passed to [`Deployment::add_instance`].
     pub nodes: Vec<RegisteredNode>,
 }
 
-/// A node in the output of `clew instance add --format json`.
+/// Node in the output of `clew instance add --format json`.
 #[derive(Debug, Deserialize)]
 pub struct RegisteredNode {
     /// Id of the node.
     pub id: String,
 }
 
-/// A running `clew serve` or `clew worker` process. Dropping the value kills the process.
+/// Running `clew serve` or `clew worker` process. Dropping the value kills the process.
 #[derive(Debug)]
 pub struct ClewProcess {
     process: Child,
@@ -95,7 +93,7 @@ impl Deployment {
         Self::init_with_environment(clew, Vec::new()).await
     }
 
-    /// Runs `clew init` with environment variables that locate the metadata database and the result store.
+    /// Like [`Deployment::init`], with environment variables that locate the metadata database and the result store.
     pub async fn init_with_environment(
         clew: &Path,
         variables: Vec<(&'static str, String)>,
@@ -110,7 +108,7 @@ impl Deployment {
         Ok(Self { clew: clew.to_owned(), directory, variables, credentials })
     }
 
-    /// Adds an instance that has one node for each URL. The first node is the master.
+    /// Adds an instance with one node per URL. The first node is the master.
     pub async fn add_instance(
         &self,
         name: &str,
@@ -136,7 +134,7 @@ impl Deployment {
         }
     }
 
-    /// Creates a user with an attached policy and returns a new access key for the user.
+    /// Creates a user, attaches a policy to the user, and returns an access key of the user.
     pub async fn create_user_with_key(&self, policy: &str) -> Result<AccessKey, DevtoolsError> {
         const READER_USER_NAME: &str = "reader";
         let clew = |arguments: &[&str]| {
@@ -165,14 +163,13 @@ impl Deployment {
     }
 
     /// Starts `clew worker` with a TOML configuration.
-    /// Pass the same `name` to [`Deployment::read_process_log`] to read the worker's log.
+    /// [`Deployment::read_process_log`] returns the worker's log for the same `name`.
     pub async fn start_worker(&self, name: &str, configuration: &str) -> Result<ClewProcess, DevtoolsError> {
         let (process, endpoint) = self.start_process(name, &["worker"], configuration, "working").await?;
         Ok(ClewProcess { process, endpoint })
     }
 
-    /// Starts a Clew process and returns the process and its first output line.
-    /// Returns an error if the process's first output line does not start with `expected_prefix`.
+    /// Returns an error if the first output line does not start with `expected_prefix`.
     async fn start_process(
         &self,
         name: &str,
@@ -226,7 +223,7 @@ impl Deployment {
         self.directory.path().join("data")
     }
 
-    /// Returns the environment variables for `clew` client commands that connect to the `clew serve` process.
+    /// Returns the environment variables with which `clew` client commands connect to `process`.
     pub fn client_environment_variables(&self, process: &ClewProcess) -> [(&'static str, String); 6] {
         [
             ("CLEW_ENDPOINT", process.endpoint.clone()),
@@ -238,7 +235,7 @@ impl Deployment {
         ]
     }
 
-    /// Returns a `clew` client command that connects to the `clew serve` process.
+    /// Returns a `clew` client command that connects to `process`.
     pub fn client_command(&self, process: &ClewProcess, arguments: &[&str]) -> Command {
         let client = Command::new(&self.clew).args(arguments.iter().copied());
         self.client_environment_variables(process)
@@ -247,7 +244,6 @@ impl Deployment {
     }
 }
 
-/// Returns a `clew` command that runs with additional environment variables.
 fn clew_command(clew: &Path, variables: &[(&'static str, String)]) -> Command {
     variables.iter().fold(Command::new(clew), |command, (name, value)| command.env(*name, value))
 }
@@ -263,7 +259,7 @@ impl ClewProcess {
         self.process.id()
     }
 
-    /// Shuts down the process gracefully: sends SIGTERM and waits until the process exits.
+    /// Sends SIGTERM and waits until the process exits.
     pub async fn stop(mut self) -> Result<(), DevtoolsError> {
         const PROGRAM_NAME: &str = "clew";
         processes::send_sigterm(&self.process);

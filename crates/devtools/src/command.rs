@@ -1,5 +1,4 @@
 //! Runs external programs in the foreground or captures their output.
-//! While a program is running, the progress display shows its last captured output line.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -17,7 +16,7 @@ use crate::error::DevtoolsError;
 use crate::processes;
 use crate::progress::Step;
 
-/// An external program with its arguments, environment variables and working directory.
+/// External program with its arguments, environment variables and working directory.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Command {
@@ -27,13 +26,11 @@ pub struct Command {
     directory: Option<PathBuf>,
 }
 
-/// Maximum number of output lines in the error message for a failed program.
 const MAX_ERROR_OUTPUT_LINES: usize = 40;
-/// Delay before a failed program is run again.
 const RETRY_DELAY: Duration = if cfg!(test) { Duration::from_millis(1) } else { Duration::from_secs(3) };
 
 impl Command {
-    /// Returns a command without arguments. It inherits the environment and the working directory of this process.
+    /// Creates a command that inherits the environment and the working directory of this process.
     pub fn new(program: impl Into<OsString>) -> Self {
         Self { program: program.into(), arguments: Vec::new(), variables: Vec::new(), directory: None }
     }
@@ -67,7 +64,7 @@ impl Command {
         self
     }
 
-    /// Returns the command line in shell syntax. Environment variables are omitted, because they may contain secrets.
+    /// Returns the command line in shell syntax, without environment variables, which may contain secrets.
     #[must_use]
     pub fn command_line(&self) -> String {
         let mut words = vec![shell_quote(&self.program)];
@@ -75,14 +72,14 @@ impl Command {
         words.join(" ")
     }
 
-    /// Runs the program in the foreground. Returns an error if its exit status is nonzero.
+    /// Runs the program in the foreground. Returns an error if the exit status is nonzero.
     pub async fn run(&self) -> Result<(), DevtoolsError> {
         let status = self.to_tokio_command().status().await.map_err(|cause| self.program_start_error(cause))?;
         if status.success() { Ok(()) } else { Err(DevtoolsError::Failed { command: self.command_line(), status }) }
     }
 
     /// Runs the program for at most `limit` and shows its last output line next to `step`.
-    /// If the program fails, the error contains the program's last output lines.
+    /// If the program fails, the error contains its last output lines.
     pub async fn run_in_step(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
         let mut child = self.spawn_piped()?;
         let mut tail = OutputTail::default();
@@ -97,14 +94,14 @@ impl Command {
             }),
             Ok(Err(cause)) => Err(self.program_start_error(cause)),
             Err(_) => {
-                // Ignore a kill error, because the process may have exited.
+                // The program may have exited already.
                 let _ = child.kill().await;
                 Err(DevtoolsError::Timeout { command: self.command_line(), limit, output: tail.indented_text() })
             }
         }
     }
 
-    /// Runs the program up to three times until it succeeds, because downloads can fail transiently.
+    /// Runs the program up to three times until it succeeds, because downloads can fail temporarily.
     pub async fn run_with_retries(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
         const MAX_ATTEMPTS: u32 = 3;
         for attempt in 1..MAX_ATTEMPTS {
@@ -118,8 +115,7 @@ impl Command {
         self.run_in_step(step, limit).await
     }
 
-    /// Runs the program and returns the text that it writes to stdout. The program inherits stderr.
-    /// Returns an error if the program's exit status is nonzero.
+    /// Runs the program and returns its stdout. The program inherits stderr.
     pub async fn output(&self) -> Result<String, DevtoolsError> {
         // tokio's `Command::output` captures stderr, even if stderr is inherited.
         let child =
@@ -132,8 +128,7 @@ impl Command {
         }
     }
 
-    /// Runs the program, writes its stdout to a file and returns the run time.
-    /// Returns an error if the program's exit status is nonzero.
+    /// Runs the program with its stdout redirected to a file, and returns the run time.
     pub async fn measure_run_time(&self, output: &Path) -> Result<Duration, DevtoolsError> {
         let file = File::create(output).map_err(|cause| DevtoolsError::File {
             operation: "create",
@@ -154,7 +149,6 @@ impl Command {
 
     /// Runs the program and returns its stdout and its peak memory use in KiB.
     /// Peak memory is read after each output chunk, so memory allocated after the last chunk is not counted.
-    /// Returns an error if the program's exit status is nonzero.
     pub async fn output_with_peak_memory(&self) -> Result<(Vec<u8>, u64), DevtoolsError> {
         let failed = |cause| self.program_start_error(cause);
         let mut child = self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(failed)?;
@@ -183,15 +177,15 @@ impl Command {
         })
     }
 
-    /// Runs the program, discards its stderr, and returns its stdout. Returns `None` if the program fails.
+    /// Runs the program and returns its stdout, or `None` if the program fails. Discards stderr.
     pub async fn output_on_success(&self) -> Option<String> {
         let output = self.to_tokio_command().stderr(Stdio::null()).output().await.ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Starts the program, pipes its stdout to the caller, and writes its stderr to the file `log`.
+    /// Starts the program with its stdout piped to the caller and its stderr written to `log`.
     /// Dropping the `Child` kills the program. If this process exits, the kernel sends SIGTERM to the program.
-    /// The program has its own process group, so Ctrl-C on the terminal does not interrupt a graceful shutdown.
+    /// The program has its own process group, so Ctrl-C in the terminal does not interrupt its graceful shutdown.
     pub fn start(&self, log: File) -> Result<Child, DevtoolsError> {
         let with_death_signal = Self { program: "setpriv".into(), arguments: Vec::new(), ..self.clone() }
             .args(["--pdeathsig", "TERM", "--"])
@@ -230,7 +224,6 @@ impl Command {
     }
 }
 
-/// Quotes a word for a POSIX shell.
 fn shell_quote(word: &OsStr) -> String {
     let word = word.to_string_lossy();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=:,+@%".contains(&byte);
@@ -241,7 +234,6 @@ fn shell_quote(word: &OsStr) -> String {
     }
 }
 
-/// Last output lines of a program.
 #[derive(Debug, Default)]
 struct OutputTail(VecDeque<String>);
 
@@ -258,7 +250,6 @@ impl OutputTail {
     }
 }
 
-/// Reads a child process's stdout and stderr until both are closed, then returns its exit status.
 async fn read_output_until_exit(child: &mut Child, step: &Step, tail: &mut OutputTail) -> std::io::Result<ExitStatus> {
     let (lines, mut received) = mpsc::channel(64);
     if let Some(stdout) = child.stdout.take() {
@@ -279,7 +270,7 @@ async fn send_output_lines(output: impl AsyncRead + Unpin, lines: mpsc::Sender<S
     let mut line = Vec::new();
     while output.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
         let text = String::from_utf8_lossy(&line);
-        // Progress displays use CR to redraw a line. Only the text after the last CR is visible.
+        // Progress displays redraw a line with CR, so only the text after the last CR is visible.
         let visible = text.trim_end().rsplit('\r').next().unwrap_or_default().to_owned();
         line.clear();
         if !visible.is_empty() && lines.send(visible).await.is_err() {

@@ -56,7 +56,7 @@ pub enum DevtoolsError {
         command: String,
         /// Difference from the expected format.
         cause: String,
-        /// Output of the program. Empty if the output may contain secrets.
+        /// Program output. Empty if the output may contain secrets.
         output: String,
     },
     /// A file operation failed.
@@ -86,10 +86,10 @@ pub enum DevtoolsError {
     /// A private database server failed.
     #[error(transparent)]
     Server(#[from] ServerError),
-    /// The directory for installed servers is not usable.
+    /// The directory for the installed servers cannot be used.
     #[error(transparent)]
     Setup(#[from] ServersDirError),
-    /// Checks failed. The string lists the names of the failed checks.
+    /// Names of the checks that failed.
     #[error("failed checks: {0}")]
     Checks(String),
     /// Missing packages that only root can install.
@@ -100,7 +100,7 @@ pub enum DevtoolsError {
         /// Shell command that installs the packages.
         command: String,
     },
-    /// The Python environment lacks packages for the API clients that the tests run.
+    /// The Python environment lacks packages that the tests need.
     #[error(
         "{} lacks Python packages that the tests require. Fix: run `{0} -m pip install -r {CLIENT_REQUIREMENTS_PATH}`, or unset {PYTHON_ENV_VAR}",
         .python.display()
@@ -117,7 +117,7 @@ pub enum DevtoolsError {
         /// Description of the installed version.
         found: String,
     },
-    /// Cargo did not report an executable for the target.
+    /// Cargo did not build the requested executable.
     #[error("cargo did not build the {kind} target {name}")]
     NotBuilt {
         /// Kind of cargo target.

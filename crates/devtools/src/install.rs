@@ -12,7 +12,6 @@ use crate::error::DevtoolsError;
 use crate::processes::is_running_as_root;
 use crate::progress::Step;
 
-/// Timeout for each download attempt and for extracting each package.
 const INSTALL_STEP_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// Installs MariaDB for the demo.
@@ -26,7 +25,7 @@ pub async fn install_demo_prerequisites() -> Result<(), DevtoolsError> {
 
 /// Installs all servers and client programs that tests require.
 pub async fn install_test_prerequisites() -> Result<(), DevtoolsError> {
-    // The lock serializes installations, so a concurrent task finds all packages installed.
+    // Only one task installs packages at a time.
     let _lock = toolchain::acquire_servers_dir_lock()?;
     let missing = find_missing_packages(&[&toolchain::MARIADB_PACKAGES[..], &toolchain::TEST_PACKAGES[..]].concat());
     let mysql_to_fetch = MysqlPackages::new_if_missing();
@@ -54,12 +53,10 @@ pub async fn install_bench_prerequisites() -> Result<(), DevtoolsError> {
     install_debian_packages(&missing).await
 }
 
-/// Returns the names of the Debian packages that are not installed.
 fn find_missing_packages(packages: &[toolchain::DebianPackage]) -> Vec<&'static str> {
     packages.iter().filter(|package| !package.is_installed()).map(|package| package.name).collect()
 }
 
-/// Returns an error that contains one shell command for all installations that require root.
 fn root_required_error(packages: &[&str], mysql: Option<&MysqlPackages>) -> DevtoolsError {
     let mut commands = Vec::new();
     if !packages.is_empty() {
@@ -89,7 +86,7 @@ async fn install_debian_packages(missing: &[&'static str]) -> Result<(), Devtool
     Ok(())
 }
 
-/// Returns an `apt-get` command that never prompts for input and has timeouts for the network and for locks.
+/// Returns an `apt-get` command that never prompts and has timeouts for the network and for locks.
 fn apt_command(arguments: &[&str]) -> Command {
     const APT_OPTIONS: [&str; 7] =
         ["-q", "-o", "Acquire::http::Timeout=30", "-o", "Acquire::https::Timeout=30", "-o", "DPkg::Lock::Timeout=300"];
@@ -97,7 +94,7 @@ fn apt_command(arguments: &[&str]) -> Command {
 }
 
 /// MySQL packages from Debian unstable, with their dependencies.
-/// Downloading the packages with debootstrap requires root.
+/// Only root can download the packages with debootstrap.
 struct MysqlPackages {
     directory: PathBuf,
 }
@@ -107,13 +104,12 @@ impl MysqlPackages {
         Self { directory: toolchain::mysql_dir().with_extension("packages") }
     }
 
-    /// Returns the MySQL packages to install, or `None` if MySQL is already extracted or downloaded.
     fn new_if_missing() -> Option<Self> {
         let packages = Self::new();
         (!toolchain::mysql_dir().exists() && !packages.completion_marker_path().exists()).then_some(packages)
     }
 
-    /// Returns the path of the marker file that exists only after all packages have been downloaded.
+    /// The marker file exists only after all packages have been downloaded.
     fn completion_marker_path(&self) -> PathBuf {
         self.directory.join("complete")
     }
@@ -138,7 +134,6 @@ impl MysqlPackages {
     }
 }
 
-/// Extracts the MySQL packages into a separate directory, without running package scripts.
 async fn unpack_mysql() -> Result<(), DevtoolsError> {
     let root = toolchain::mysql_dir();
     if root.exists() {
@@ -156,8 +151,7 @@ async fn unpack_mysql() -> Result<(), DevtoolsError> {
     Ok(())
 }
 
-/// Extracts the MariaDB plugins into a separate directory without installing their package.
-/// Installing the package `mariadb-server` would start a system-wide server.
+/// Extracts the MariaDB plugins, because installing `mariadb-server` would start a system-wide server.
 async fn unpack_mariadb_plugins() -> Result<(), DevtoolsError> {
     if toolchain::mariadb_plugin_dir().exists() {
         return Ok(());
@@ -165,7 +159,6 @@ async fn unpack_mariadb_plugins() -> Result<(), DevtoolsError> {
     download_and_unpack_package("mariadb-server", "MariaDB's plugins", &toolchain::mariadb_plugin_package_dir()).await
 }
 
-/// Extracts the nginx package into a separate directory, unless nginx is installed.
 async fn unpack_nginx() -> Result<(), DevtoolsError> {
     if toolchain::nginx_path().exists() {
         return Ok(());
@@ -173,7 +166,7 @@ async fn unpack_nginx() -> Result<(), DevtoolsError> {
     download_and_unpack_package("nginx", "nginx", &toolchain::nginx_dir()).await
 }
 
-/// Downloads and extracts a Debian package. The package is not installed, so root is not required.
+/// Extracts the Debian package instead of installing it, so root is not required.
 async fn download_and_unpack_package(package: &str, content: &str, root: &Path) -> Result<(), DevtoolsError> {
     let step = Step::start(format!("Downloading and unpacking {content} (Debian package, once)"));
     let download_dir = root.with_extension("packages");
@@ -188,7 +181,7 @@ async fn download_and_unpack_package(package: &str, content: &str, root: &Path) 
     Ok(())
 }
 
-/// Extracts Debian packages into a temporary directory and then renames the directory to `root`.
+/// Extracts into a temporary directory first, so that `root` never contains a partial installation.
 async fn unpack_packages(packages: &[PathBuf], root: &Path, step: &Step) -> Result<(), DevtoolsError> {
     let unpacked = root.with_extension("unpacked");
     recreate_dir(&unpacked)?;
@@ -214,7 +207,6 @@ fn list_deb_files(directory: &Path) -> Result<Vec<PathBuf>, DevtoolsError> {
     Ok(packages)
 }
 
-/// Installs the official SDK and other API clients in a Python virtual environment.
 async fn install_python_clients() -> Result<(), DevtoolsError> {
     const PIP_OPTIONS: [&str; 6] = ["--disable-pip-version-check", "--no-input", "--retries", "3", "--timeout", "60"];
     let python = toolchain::python_interpreter_path();

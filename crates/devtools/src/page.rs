@@ -1,4 +1,4 @@
-//! Builds the web page with Node.js, and runs the page's unit tests. The Rust build embeds the built page.
+//! Builds the web page with Node.js and runs the page's unit tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,10 @@ use crate::error::DevtoolsError;
 use crate::progress::{self, Step};
 use crate::workspace;
 
-/// Timeout for each download attempt and for each build.
 const PAGE_STEP_TIMEOUT: Duration = Duration::from_mins(10);
 /// Minimum Node.js version (major, minor) that Vite requires.
 const MIN_NODE_JS_VERSION: [u32; 2] = [20, 19];
 
-/// Source files and directories of the web page.
 const PAGE_BUILD_INPUTS: [&str; 7] = [
     "src",
     "scripts",
@@ -25,7 +23,7 @@ const PAGE_BUILD_INPUTS: [&str; 7] = [
     "../crates/api/tests/api/snapshots/api__openapi__openapi.snap",
 ];
 
-/// Builds `web/dist` unless it is newer than all input files.
+/// Builds `web/dist` unless it is newer than all source files.
 pub async fn build_page() -> Result<(), DevtoolsError> {
     check_node_js_version().await?;
     install_npm_packages().await?;
@@ -42,7 +40,7 @@ pub async fn build_page() -> Result<(), DevtoolsError> {
     Ok(())
 }
 
-/// Builds the web page. If Node.js is not installed, prints a notice that the server will not include the web page.
+/// Builds the web page. If Node.js is missing, prints a notice that the server will not include the page.
 pub async fn build_page_if_possible() -> Result<(), DevtoolsError> {
     match build_page().await {
         Err(missing @ DevtoolsError::MissingNode { .. }) => {
@@ -59,7 +57,6 @@ pub async fn run_page_tests() -> Result<(), DevtoolsError> {
     npm_command(&["test"]).run().await
 }
 
-/// Installs the npm package versions listed in `package-lock.json`.
 async fn install_npm_packages() -> Result<(), DevtoolsError> {
     let web = web_dir();
     // npm writes this file at the end of an installation.
@@ -94,7 +91,7 @@ async fn check_node_js_version() -> Result<(), DevtoolsError> {
     Err(DevtoolsError::MissingNode { required: format!("{major}.{minor}"), found })
 }
 
-/// Parses the major and minor version from `node --version` output such as `v20.19.5`.
+/// Parses the major and minor version from output such as `v20.19.5`.
 fn parse_node_js_version(output: &str) -> Option<[u32; 2]> {
     let mut numbers = output.trim().strip_prefix('v')?.split('.').map(str::parse);
     let mut next = || numbers.next()?.ok();
@@ -105,7 +102,6 @@ fn read_modification_time(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).and_then(|found| found.modified()).ok()
 }
 
-/// Returns the newest modification time in a file or directory tree, or `None` if the path does not exist.
 fn find_newest_modification_time(path: &Path) -> Option<SystemTime> {
     // Every build regenerates this file.
     if path.ends_with("api/schema.ts") {

@@ -1,4 +1,4 @@
-//! Sends signals to child processes and reads memory use from `/proc`.
+//! Sends signals to child processes and reads their memory use from `/proc`.
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Child;
@@ -7,7 +7,7 @@ use tokio::process::Child;
 pub fn send_sigterm(process: &Child) {
     let pid = process.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
     if let Some(pid) = pid {
-        // The process may have exited after its id was read.
+        // The process may have exited already.
         let _ = kill_process(pid, Signal::TERM);
     }
 }

@@ -1,5 +1,5 @@
-//! Prints progress to stderr: one line per step, with the step's duration.
-//! On a terminal, a spinner is shown; redirected output contains plain lines.
+//! Prints progress to stderr: one line per step, with the duration of the step.
+//! Shows a spinner on a terminal, and plain lines if stderr is redirected.
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A running step. Dropping the value reports the step as failed unless [`Step::complete`] was called.
+/// Running step. Dropping the value reports the step as failed unless [`Step::complete`] was called.
 #[derive(Debug)]
 pub struct Step {
     name: String,
@@ -33,7 +33,7 @@ impl Step {
         Self { name, started: Instant::now(), bar, is_finished: AtomicBool::new(false) }
     }
 
-    /// Sets the text shown next to the spinner, for example a program's last output line.
+    /// Sets the text next to the spinner, for example the last output line of a program.
     pub fn set_detail(&self, text: &str) {
         self.bar.set_message(text.to_owned());
     }
@@ -72,7 +72,7 @@ impl Drop for Step {
 
 fn create_spinner(name: &str) -> ProgressBar {
     let bar = ProgressBar::new_spinner().with_prefix(name.to_owned());
-    // A unit test parses the template. With an invalid template, the spinner keeps the default style.
+    // A unit test checks that the template is valid.
     if let Ok(style) = ProgressStyle::with_template(SPINNER_TEMPLATE) {
         bar.set_style(style);
     }
@@ -86,7 +86,7 @@ fn format_seconds(elapsed: Duration) -> String {
     format!("{:.1} s", elapsed.as_secs_f64())
 }
 
-/// Prints a line to stderr. Ignores write errors so that a task continues after its terminal is closed.
+/// Prints a line to stderr. Ignores write errors so that the task continues after its terminal is closed.
 pub fn print_line(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

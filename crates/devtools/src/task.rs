@@ -1,4 +1,4 @@
-//! Runs a development program's task and stops it on SIGINT or SIGTERM.
+//! Runs a development task and stops it on SIGINT or SIGTERM.
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::error::DevtoolsError;
 use crate::progress;
 
-/// Exit status of a task stopped by SIGINT or SIGTERM: 128 plus the signal number of SIGINT.
+/// Exit status of a task that was stopped by SIGINT or SIGTERM: 128 plus the number of SIGINT.
 pub const SIGINT_EXIT_STATUS: u8 = 130;
 
 /// Runs a task on a new tokio runtime. If the task fails, prints its error.
@@ -26,7 +26,7 @@ pub fn run<E: Display>(task: impl Future<Output = Result<ExitCode, E>>) -> ExitC
     })
 }
 
-/// Drops the task on SIGINT or SIGTERM, which kills the processes that the task has spawned.
+/// Runs a task to completion. On SIGINT or SIGTERM, drops the task, which kills its child processes.
 pub async fn run_until_signal<E>(task: impl Future<Output = Result<(), E>>) -> Result<ExitCode, E> {
     tokio::select! {
         result = task => result.map(|()| ExitCode::SUCCESS),

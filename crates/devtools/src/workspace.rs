@@ -9,10 +9,9 @@ use crate::command::Command;
 use crate::error::DevtoolsError;
 use crate::progress::Step;
 
-/// Timeout for a build, which may be the first build on a slow machine.
 const BUILD_TIMEOUT: Duration = Duration::from_mins(45);
 
-/// Package arguments for all development builds. Builds of the same packages share compiled dependencies.
+/// Packages of every development build. Builds of the same packages share compiled dependencies.
 /// The `xtask` launcher builds the same packages.
 pub const DEVELOPMENT_PACKAGE_ARGUMENTS: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
@@ -45,7 +44,7 @@ pub struct BuiltProgram {
     pub path: PathBuf,
 }
 
-/// Builds `clew` for the development tasks with a cargo profile and returns the path of the executable.
+/// Builds `clew` with the given cargo profile and returns the path of the executable.
 pub async fn build_development_clew(profile: &str) -> Result<PathBuf, DevtoolsError> {
     let arguments = [&["build", "--profile", profile, "--bin", "clew"], &DEVELOPMENT_PACKAGE_ARGUMENTS[..]].concat();
     find_clew_program(&build_programs("Building clew", &arguments).await?)
@@ -62,7 +61,7 @@ pub fn find_clew_program(programs: &[BuiltProgram]) -> Result<PathBuf, DevtoolsE
     find_built_program(programs, "bin", "clew")
 }
 
-/// Returns a built program's path, or an error if cargo did not build the program.
+/// Returns the path of a built program, or an error if cargo did not build the program.
 pub fn find_built_program(programs: &[BuiltProgram], kind: &str, name: &str) -> Result<PathBuf, DevtoolsError> {
     let found = programs.iter().find(|program| program.kind == kind && program.name == name);
     found
@@ -76,13 +75,12 @@ pub async fn build_programs(step_name: &str, arguments: &[&str]) -> Result<Vec<B
     let build = cargo_command().args(arguments.iter().copied()).args(["--locked"]);
     build.run_in_step(&step, BUILD_TIMEOUT).await?;
     step.complete();
-    // All targets are built, so this run only prints the paths of the executables.
+    // All targets are up to date, so the command only prints the paths of the executables.
     let output = build.args(["--quiet", "--message-format", "json"]).output().await?;
     Ok(output.lines().filter_map(|line| parse_cargo_artifact(&serde_json::from_str(line).ok()?)).collect())
 }
 
-/// Parses a JSON message from cargo and returns the program that cargo built.
-/// Returns `None` for a binary's unit tests and for messages that do not contain the path of an executable.
+/// Returns `None` for unit test binaries and for messages without the path of an executable.
 fn parse_cargo_artifact(message: &Value) -> Option<BuiltProgram> {
     let text = |pointer| message.pointer(pointer).and_then(Value::as_str);
     let kind = text("/target/kind/0")?;

@@ -1,7 +1,7 @@
 //! Benchmark of snapshot throughput in rows per second: `cargo bench -p clew-diagnose --bench join`.
 //!
 //! Each iteration joins 10,000 sessions with 2,500 open transactions, then filters, encodes, sorts and writes the rows.
-//! The `as listed` case keeps the process list order; the `reordered` case sorts by transaction duration.
+//! The `as listed` case keeps the order of the process list. The `reordered` case sorts by transaction duration.
 
 #![allow(missing_docs, reason = "criterion's macros generate undocumented items")]
 #![allow(clippy::expect_used, reason = "benchmark: an impossible error aborts it")]

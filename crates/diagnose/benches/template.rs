@@ -1,7 +1,7 @@
 //! Benchmark of SQL normalization throughput in bytes per second: `cargo bench -p clew-diagnose --bench template`.
 //!
 //! The `mix` case resembles the workload of a busy web shop. Decision record 0014 reports its throughput.
-//! Every other case measures a single kind of statement from the `mix` case.
+//! Each of the other cases measures one kind of statement from the `mix` case.
 //! On a busy machine, append `-- --sample-size 200` to the command and compare the fastest of several runs.
 
 #![allow(missing_docs, reason = "criterion's macros generate undocumented items")]
@@ -11,7 +11,6 @@ use std::hint::black_box;
 use clew_diagnose::build_statement_template;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-/// Typical short SQL statements of a web application.
 const SHORT_STATEMENTS: [&str; 12] = [
     "SELECT c FROM sbtest1 WHERE id=5021",
     "UPDATE sbtest1 SET k=k+1 WHERE id=4998",
@@ -27,13 +26,11 @@ const SHORT_STATEMENTS: [&str; 12] = [
     "SELECT JSON_EXTRACT(payload, '$.customer.address.city') FROM events WHERE kind = 'checkout' AND payload->>'$.total' > 100 /* trace: 4bf92f3577b34da6a3ce929d0e0e4736 */",
 ];
 
-/// Builds a `SELECT` with an `IN` list of 2,000 keys, as sent by applications that warm up a cache.
 fn build_in_list_statement() -> String {
     let keys: Vec<_> = (0..2_000_u64).map(|key| (key * 7_919 + 1_000_003).to_string()).collect();
     format!("SELECT id, title, body FROM articles WHERE id IN ({}) AND published = 1", keys.join(", "))
 }
 
-/// Builds an `INSERT` of 300 rows.
 fn build_bulk_insert_statement() -> String {
     let rows: Vec<_> = (0..300)
         .map(|row| {
@@ -47,7 +44,6 @@ fn build_bulk_insert_statement() -> String {
     format!("INSERT INTO readers (id, name, email, joined_at, left_at, remark) VALUES {}", rows.join(", "))
 }
 
-/// Builds a statement with comments like those added by tools and frameworks.
 fn build_commented_statement() -> String {
     "/* app=shop, controller=orders, action=show, request_id=4bf92f3577b34da6 */ SELECT o.*, -- everything\n  c.name # of whom\nFROM orders o /* the big one */ \
      JOIN customers c ON c.id = o.customer_id\n    WHERE o.id = 918273 /* that's it */"

@@ -8,7 +8,7 @@ const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
 
 /// Returns the CSV header row of a snapshot, terminated by CRLF.
 ///
-/// The Chinese header starts with a byte order mark because spreadsheet programs need it to detect UTF-8.
+/// The Chinese header starts with a byte order mark, without which spreadsheet programs do not detect UTF-8.
 #[must_use]
 pub fn encode_header_row(language: Language) -> Vec<u8> {
     let mut row = join_column_names(&SNAPSHOT_COLUMNS, language);
@@ -16,7 +16,7 @@ pub fn encode_header_row(language: Language) -> Vec<u8> {
     if language == Language::ZhCn { [UTF8_BOM, &row].concat() } else { row }
 }
 
-/// Returns the CSV header row of a detailed snapshot, terminated by CRLF.
+/// Returns the CSV header row of a snapshot with detail columns, terminated by CRLF.
 #[must_use]
 pub fn encode_detailed_header_row(language: Language) -> Vec<u8> {
     let mut row = encode_header_row(language);
@@ -64,7 +64,7 @@ pub fn encode_snapshot_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_
 }
 
 /// Appends a row of arbitrary cells, terminated by CRLF.
-/// Each item of `cells` is a cell and a flag. If the flag is true, a formula in the cell gets a `'` prefix.
+/// Each item is a cell and its formula guard: if the flag is true, a formula gets a `'` prefix.
 pub fn encode_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>, bool)>) {
     for (at, (cell, formula_guard)) in cells.enumerate() {
         if at > 0 {
@@ -117,12 +117,10 @@ fn push_csv_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
     }
 }
 
-/// Set of the byte classes in a text cell. The classes determine whether the cell must be quoted or escaped.
 #[derive(Clone, Copy)]
 struct ByteClassSet(u8);
 
 impl ByteClassSet {
-    /// Bytes that separate CSV cells or rows: comma, CR and LF.
     const SEPARATOR_CLASS: u8 = 1;
     const QUOTE_CLASS: u8 = 2;
     /// Bytes that may have to be escaped as `\xNN`: NUL, and non-ASCII bytes because they may be invalid UTF-8.
@@ -141,10 +139,7 @@ impl ByteClassSet {
         }
     };
 
-    /// Returns the classes of all bytes in a text cell.
-    ///
-    /// The loop over 32-byte blocks has no early exit so that the compiler can vectorize it.
-    /// A lookup table classifies the bytes after the last complete 32-byte block.
+    /// The loop over 32-byte blocks has no early exit, so that the compiler can vectorize it.
     fn from_text(text: &[u8]) -> Self {
         let (blocks, rest) = text.as_chunks::<32>();
         let mut bits = 0;

@@ -1,4 +1,4 @@
-//! External sort for encoded rows. Rows are spilled to storage; only their sort keys and offsets stay in memory.
+//! External sort: encoded rows are spilled to storage, and only their sort keys and offsets stay in memory.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
@@ -20,8 +20,7 @@ pub struct RowSorter<S: SpillStorage> {
     locations: Vec<RowLocation>,
 }
 
-/// A row's sort rank and the location of the encoded row in the spill storage.
-/// The struct contains the fields of a [`SortRank`] directly, which reduces its size from 40 to 32 bytes.
+/// Contains the fields of a [`SortRank`] directly, which reduces the size from 40 to 32 bytes.
 #[derive(Debug, Clone, Copy)]
 struct RowLocation {
     key: u64,
@@ -45,7 +44,6 @@ impl RowLocation {
         self.offset + u64::from(self.length)
     }
 
-    /// Returns true if one read can fetch both rows: `next` directly follows this row and starts in the same I/O block.
     fn is_contiguous_with(&self, next: &Self) -> bool {
         let block_number = |location: &Self| location.offset / IO_BLOCK_BYTES as u64;
         self.end_offset() == next.offset && block_number(self) == block_number(next)
@@ -58,7 +56,7 @@ impl<S: SpillStorage> RowSorter<S> {
         Self { spill: io::BufWriter::with_capacity(IO_BLOCK_BYTES, spill), end: 0, locations: Vec::new() }
     }
 
-    /// Adds an encoded row. Fails on I/O errors and if the row is 4 GiB or larger.
+    /// Adds an encoded row, which must be smaller than 4 GiB.
     pub fn push(&mut self, rank: SortRank, encoded: &[u8]) -> io::Result<()> {
         let length = u32::try_from(encoded.len()).map_err(|_| io::Error::other("a row has 4 GiB or more"))?;
         self.spill.write_all(encoded)?;
@@ -73,7 +71,7 @@ impl<S: SpillStorage> RowSorter<S> {
         self.end
     }
 
-    /// Sorts the added rows by rank. Fails on I/O errors.
+    /// Sorts the added rows by rank.
     pub fn into_sorted_rows(self) -> io::Result<SortedRows<S>> {
         let Self { spill, end, mut locations } = self;
         let spill = spill.into_inner().map_err(io::IntoInnerError::into_error)?;
@@ -103,7 +101,7 @@ impl<S: SpillStorage> SortedRows<S> {
         self.bytes
     }
 
-    /// Writes all rows in sort order, separated by `separator`. Fails on I/O errors.
+    /// Writes all rows in sort order, separated by `separator`.
     pub fn write_to(&mut self, out: &mut dyn Write, separator: &[u8]) -> io::Result<()> {
         self.write_row_range(0, self.locations.len(), out, separator)
     }
@@ -152,9 +150,7 @@ impl<S: SpillStorage> SortedRows<S> {
         })
     }
 
-    /// Reads the encoded rows in blocks of adjacent rows and passes each block to `consume`.
-    ///
-    /// Rows that were added in sort order are adjacent in storage, so a single read fetches many of them.
+    /// Rows that were added in sort order are adjacent in storage, so one read fetches many of them.
     fn for_each_block(
         &mut self,
         offset: usize,

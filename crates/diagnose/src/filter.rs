@@ -19,7 +19,7 @@ pub struct SessionFilter<'a> {
 impl<'a> SessionFilter<'a> {
     /// Creates a filter that excludes internal sessions.
     ///
-    /// The filter does not exclude Clew's own sessions because the `clew-mysql` crate already excludes them by id.
+    /// Clew's own sessions are not excluded, because `clew-mysql` excludes them by id.
     #[must_use]
     pub fn new(selection: &'a SessionSelection) -> Self {
         Self::from_selection(Cow::Borrowed(selection))
@@ -34,7 +34,7 @@ impl<'a> SessionFilter<'a> {
         }
     }
 
-    /// Makes the filter include internal sessions, such as replication threads.
+    /// Includes internal sessions, such as replication threads.
     #[must_use]
     pub fn with_internal_sessions(self) -> Self {
         Self { includes_internal: true, ..self }
@@ -68,14 +68,13 @@ impl<'a> SessionFilter<'a> {
 }
 
 impl SessionFilter<'static> {
-    /// Like [`SessionFilter::new`], but takes ownership of the selection.
+    /// Like [`SessionFilter::new`], but takes the selection by value.
     #[must_use]
     pub fn from_selection_by_value(selection: SessionSelection) -> Self {
         Self::from_selection(Cow::Owned(selection))
     }
 }
 
-/// Case-insensitive substring search in SQL statements.
 #[derive(Debug)]
 struct StatementMatcher {
     lowercase: String,
@@ -88,10 +87,7 @@ impl StatementMatcher {
         Self { finder: memmem::Finder::new(lowercase.as_bytes()).into_owned(), lowercase }
     }
 
-    /// Returns true if the statement contains the substring.
-    ///
-    /// An ASCII substring is compared byte by byte, so it can also match in statements that are not valid UTF-8.
-    /// For a non-ASCII substring, the statement is first converted to Unicode lowercase.
+    /// Compares an ASCII substring byte by byte, so that it matches in statements that are not valid UTF-8.
     fn matches_statement(&self, statement: &[u8]) -> bool {
         if self.lowercase.is_ascii() {
             self.finder.find(&statement.to_ascii_lowercase()).is_some()

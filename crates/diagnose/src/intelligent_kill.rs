@@ -13,9 +13,7 @@ use clew_model::{Session, SlowSessionThreshold};
 use crate::protected_accounts::{ProtectedAccounts, is_killable_session};
 use crate::template::build_statement_template;
 
-/// Number of session groups selected by each ranking.
 const GROUPS_PER_RANKING: usize = 3;
-/// Values of the process list's `Command` column for sessions that are executing a statement.
 const STATEMENT_EXECUTION_COMMANDS: [&[u8]; 2] = [b"Query", b"Execute"];
 
 /// Criterion for ranking session groups.
@@ -30,7 +28,7 @@ pub enum RankingStrategy {
 }
 
 impl RankingStrategy {
-    /// All ranking strategies, in the order of the kill preview.
+    /// All ranking strategies, in the order in which the kill preview lists them.
     pub const ALL: [Self; 3] = [Self::Time, Self::Count, Self::AverageTime];
 
     /// Returns the name used in API responses.
@@ -88,11 +86,11 @@ impl SessionGroup {
     }
 }
 
-/// Plan for an intelligent kill: all candidate groups and the groups selected by each ranking.
+/// Plan for an intelligent kill: the candidate groups and the groups selected by each ranking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntelligentKillPlan {
     groups: Vec<SessionGroup>,
-    /// Indexes into `groups` of the groups selected by each ranking, highest-ranked group first.
+    /// Indexes into `groups`, highest-ranked group first.
     rankings: Vec<(RankingStrategy, Vec<usize>)>,
 }
 
@@ -147,7 +145,6 @@ impl IntelligentKillPlan {
     }
 }
 
-/// Returns the template of the session's running statement, or `None` if the session cannot be selected.
 fn build_kill_candidate_template(
     session: &Session,
     threshold: SlowSessionThreshold,
@@ -166,7 +163,7 @@ fn select_top_group_indexes(groups: &[SessionGroup], strategy: RankingStrategy) 
         RankingStrategy::Count => u128::from(group.session_count()),
         RankingStrategy::AverageTime => group.mean_statement_micros(),
     };
-    // The groups are sorted by template; a stable sort keeps that order for groups of equal rank.
+    // A stable sort keeps groups of equal rank sorted by template.
     let mut order: Vec<(usize, &SessionGroup)> = groups.iter().enumerate().collect();
     order.sort_by_key(|(_, group)| Reverse((weight(group), group.total_statement_seconds())));
     order.into_iter().take(GROUPS_PER_RANKING).map(|(at, _)| at).collect()

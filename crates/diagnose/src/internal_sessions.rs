@@ -2,20 +2,20 @@
 
 use clew_model::Session;
 
-/// Prefixes of process list `Command` values that identify replication, background and binlog dump threads.
+/// Prefixes of the process list's `Command` value for replication, background and binlog dump threads.
 /// The `binlog dump` prefix also matches `Binlog Dump GTID`.
 const INTERNAL_COMMAND_PREFIXES: [&[u8]; 4] = [b"binlog dump", b"daemon", b"slave_", b"register slave"];
 
-/// User name shown in the process list for replication threads and for MariaDB's background threads.
+/// User name of replication threads and of MariaDB's background threads in the process list.
 const SYSTEM_USER_NAME: &[u8] = b"system user";
 
 /// Values of the process list's `Host` column for threads without a client connection.
-/// A replication thread that is connecting to its source shows the host as `connecting host`.
+/// The host of a replication thread that is connecting to its source is `connecting host`.
 const NON_CLIENT_HOSTS: [&[u8]; 2] = [b"", b"connecting host"];
 
 /// Returns true for internal sessions, such as replication, binlog dump and event scheduler threads.
 ///
-/// The user name alone does not identify a server thread because client accounts can be named `system user`.
+/// The user name does not identify a server thread, because a client account can be named `system user`.
 /// A client session always has a client host and a client command, even if its account is named `system user`.
 ///
 /// The function does not detect:

@@ -11,7 +11,6 @@ use serde::Serialize;
 use crate::text::{push_decimal, push_valid_utf8};
 
 /// Serializes a value to single-line JSON and escapes unsafe characters with [`escape_unsafe_chars`].
-/// Fails if the value's `Serialize` implementation fails.
 pub fn to_string<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
     serde_json::to_string(value).map(escape_json_string)
 }
@@ -21,10 +20,10 @@ pub fn to_string_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<
     serde_json::to_string_pretty(value).map(escape_json_string)
 }
 
-/// Escapes unsafe characters ([`is_unsafe_char`]) other than line breaks and tabs in JSON text.
+/// Escapes unsafe characters ([`is_unsafe_char`]) in JSON text, except line breaks and tabs.
 ///
-/// The escaping is necessary because JSON serializers escape only the control characters below U+0020.
-/// All escaped characters are inside JSON strings, so the escaped text parses to the same value.
+/// JSON serializers escape only the control characters below U+0020.
+/// Unsafe characters occur only inside JSON strings, so the escaped text parses to the same value.
 #[must_use]
 pub fn escape_unsafe_chars(json: &str) -> Cow<'_, str> {
     if !may_contain_unsafe_chars(json.as_bytes()) || !json.chars().any(needs_json_escape) {
@@ -62,7 +61,7 @@ pub fn escape_json_bytes(json: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// Returns true for unsafe characters other than line breaks and tabs, which can separate JSON tokens.
+/// Returns true for unsafe characters, except line breaks and tabs, which can separate JSON tokens.
 fn needs_json_escape(char: char) -> bool {
     !matches!(char, '\n' | '\r' | '\t') && is_unsafe_char(char)
 }
@@ -111,7 +110,7 @@ fn push_json_string(out: &mut Vec<u8>, text: &[u8]) {
     if may_contain_unsafe_chars(valid_text.as_bytes()) {
         out.extend_from_slice(to_string(&valid_text).unwrap_or_default().as_bytes());
     } else {
-        // Writing to a `Vec` does not fail, and a string has no map key that could be invalid.
+        // Serializing a string to a `Vec` does not fail.
         let _ = serde_json::to_writer(out, &valid_text);
     }
 }

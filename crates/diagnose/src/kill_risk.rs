@@ -1,8 +1,6 @@
 //! Risks of killing a session, beyond the rollback of its transaction.
 //!
-//! [`detect_kill_risks`] returns the risks of a kill. [`KillRisk::description`] explains a risk to the user.
-//! The web page, the command line and the API all show this description.
-//! Kill tasks and intelligent kill operations skip sessions that are unsafe to kill ([`KillRisk::is_unsafe`]).
+//! Kill tasks and intelligent kills skip sessions with an unsafe risk ([`KillRisk::is_unsafe`]).
 //! `docs/decisions/0046-risks-of-a-kill.md` documents the design rationale.
 
 mod changed_tables;
@@ -14,10 +12,10 @@ use clew_model::{Session, Transaction};
 
 pub use changed_tables::{ChangedTables, StatementEffect, TableRef, parse_changed_tables};
 
-/// Minimum number of rows that a transaction must have modified to be reported as [`KillRisk::LongRollback`].
+/// Minimum number of modified rows for which a transaction is reported as [`KillRisk::LongRollback`].
 pub const MIN_LONG_ROLLBACK_ROWS: u64 = 100_000;
 
-/// Values of the `program_name` connection attribute that identify backup programs.
+/// Values of the connection attribute `program_name` that identify backup programs.
 const BACKUP_PROGRAM_NAMES: [&str; 10] = [
     "mysqldump",
     "mariadb-dump",
@@ -30,7 +28,6 @@ const BACKUP_PROGRAM_NAMES: [&str; 10] = [
     "mysqlbackup",
     "mariadb-hotcopy",
 ];
-/// Leading keywords of statements that indicate a running backup.
 const BACKUP_STATEMENT_PREFIXES: [&[&str]; 5] = [
     &["BACKUP", "STAGE"],
     &["BACKUP", "LOCK"],
@@ -41,7 +38,7 @@ const BACKUP_STATEMENT_PREFIXES: [&[&str]; 5] = [
 /// Prefix of the `SELECT` statements that mysqldump, mariadb-dump and mydumper use to read tables.
 const MYSQLDUMP_SELECT_PREFIX: &[u8] = b"SELECT /*!40001 SQL_NO_CACHE */";
 
-/// Kind of storage engine: transactional or non-transactional.
+/// Whether a storage engine supports transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StorageEngineKind {
     /// Engine with rollback support, such as InnoDB.
@@ -50,7 +47,7 @@ pub enum StorageEngineKind {
     NonTransactional,
 }
 
-/// Storage engine of each table. Tables whose engine is unknown are absent.
+/// Storage engine of each table. Tables with an unknown engine are absent.
 #[derive(Debug, Clone, Default)]
 pub struct TableStorageEngines(HashMap<TableRef, (String, StorageEngineKind)>);
 
@@ -110,14 +107,14 @@ pub enum KillRisk {
         /// Leading keywords of the statement.
         statement: &'static str,
     },
-    /// The rollback after the kill takes a long time because the transaction has modified many rows.
+    /// The transaction has modified many rows, so its rollback takes a long time.
     LongRollback {
         /// Number of rows modified by the transaction.
         rows_modified: u64,
         /// Duration of the transaction, in seconds.
         seconds: u64,
     },
-    /// The session streams the binary log to a replica or to a client program such as mysqlbinlog.
+    /// The session sends the binary log to a replica or to a client program such as mysqlbinlog.
     Replication,
     /// The session belongs to a backup.
     Backup {
@@ -127,7 +124,7 @@ pub enum KillRisk {
 }
 
 impl KillRisk {
-    /// Returns the risk kind as written to JSON, such as `table_damage` or `long_rollback`.
+    /// Returns the name of the risk in JSON output, such as `table_damage` or `long_rollback`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -155,7 +152,7 @@ impl KillRisk {
         }
     }
 
-    /// Returns true if the risk also applies to `KILL QUERY`, which leaves the connection and its transaction open.
+    /// Returns true if the risk applies to `KILL QUERY`, which leaves the connection and its transaction open.
     #[must_use]
     pub fn applies_to_kill_query(&self) -> bool {
         !matches!(self, Self::LongRollback { .. })
@@ -185,7 +182,7 @@ pub fn detect_kill_risks(
     risks
 }
 
-/// Detects the risks that a kill of the session poses to the tables modified by its running statement.
+/// Detects the risks of a kill for the tables that the session's running statement modifies.
 #[must_use]
 pub fn detect_table_risks(session: &Session, engines: &TableStorageEngines) -> Vec<KillRisk> {
     let changed = session.statement.as_deref().and_then(|text| parse_changed_tables(text, session.database.as_deref()));

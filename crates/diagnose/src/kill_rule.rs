@@ -1,4 +1,4 @@
-//! Rules that select the sessions to kill. Previews, dry runs and the worker share this selection code.
+//! Rules that select the sessions to kill. Previews, dry runs and the worker use the same code.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use crate::internal_sessions::is_internal_session;
 use crate::protected_accounts::{ProtectedAccounts, is_killable_session};
 use crate::template::build_statement_template;
 
-/// Session matcher compiled from kill criteria.
+/// Kill rule compiled from [`KillCriteria`].
 #[derive(Debug)]
 pub struct KillRule {
     filter: SessionFilter<'static>,
@@ -60,7 +60,7 @@ impl KillRule {
         Self { filter, seconds: criteria.seconds.into(), matches_templates: false }
     }
 
-    /// If `masked` is true, applies the statement filter to the statement template instead of the full statement.
+    /// If `masked` is true, the statement filter matches the statement template instead of the full statement.
     ///
     /// Masking is required for users without permission to read literals.
     /// Without masking, a user could use the filter to test whether a statement contains a given literal.
@@ -90,7 +90,7 @@ impl KillRule {
     }
 }
 
-/// Returns the sessions killed by at least one rule, each with the index of the first such rule.
+/// Returns the sessions that at least one rule kills, each with the index of the first such rule.
 pub fn find_victims(
     rules: &[KillRule],
     sessions: impl IntoIterator<Item = Session>,

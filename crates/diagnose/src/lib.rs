@@ -4,7 +4,7 @@
 //! Rows are streamed one at a time.
 //! A snapshot of 100,000 sessions requires a few megabytes of memory, regardless of the statement sizes.
 //!
-//! The crate does not open files or sockets and does not require an async runtime.
+//! The crate opens no files or sockets and requires no async runtime.
 //! The caller provides the storage for sorting: any type that implements `Read`, `Write`, `Seek` and `Send`.
 //!
 //! ```

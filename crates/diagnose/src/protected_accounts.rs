@@ -6,7 +6,6 @@ use clew_model::Session;
 
 use crate::internal_sessions::is_internal_session;
 
-/// Accounts of cloud vendors and server components that are protected by default.
 const DEFAULT_PROTECTED_ACCOUNTS: [&str; 8] =
     ["rdsadmin", "rdsbackup", "rdsmetric", "rdsRepl", "mysql.sys", "mysql.session", "mysql.infoschema", "mariadb.sys"];
 
@@ -17,7 +16,6 @@ const DEFAULT_PROTECTED_ACCOUNTS: [&str; 8] =
 pub struct ProtectedAccounts(HashSet<Vec<u8>>);
 
 impl Default for ProtectedAccounts {
-    /// Returns the accounts that are protected by default.
     fn default() -> Self {
         Self::new(DEFAULT_PROTECTED_ACCOUNTS)
     }

@@ -1,8 +1,7 @@
 //! Versioned session list of a node, with deltas between versions.
 //!
 //! Each sample of the process list increments the feed version.
-//! For each cell, the feed stores the version in which the cell last changed.
-//! The only state of a subscriber is the version that it received last.
+//! The feed stores, for each cell, the version in which the cell last changed.
 //! A slow subscriber receives fewer but larger deltas. After a reconnect, it receives all missed changes in one delta.
 //!
 //! Durations that only advance with time do not count as changes, so 10,000 idle sessions cause no traffic.
@@ -37,9 +36,6 @@ use entry::SessionEntry;
 
 /// Maximum statement length in the feed, in bytes. Session detail requests return the full statement.
 pub const MAX_STATEMENT_BYTES: usize = 1024;
-/// Minimum capacity of the list of ended sessions. The capacity grows with the number of live sessions.
-///
-/// If the list is full, the feed drops the earliest entry and cannot compute deltas from versions before that entry.
 const MIN_RETAINED_ENDED_SESSIONS: usize = 10_000;
 
 /// Returns the feed's column keys in order: snapshot columns, detail columns and the statement template.
@@ -61,7 +57,7 @@ pub struct SampledSession {
     pub transaction: Option<Transaction>,
     /// Details of the session.
     pub detail: SessionDetail,
-    /// Value of the `waits_for` column without literals, for users without permission to read literals.
+    /// Value of the `waits_for` column for users without permission to read literals.
     pub masked_waits_for: Option<String>,
 }
 
@@ -72,9 +68,8 @@ pub struct SessionFeed {
     /// Unix timestamp of the latest sample in milliseconds.
     at: i64,
     entries: HashMap<u64, SessionEntry>,
-    /// Feed version and session id of each ended session, in the order in which the sessions ended.
+    /// Feed version and session id of each ended session, oldest first.
     ended: VecDeque<(u32, u64)>,
-    /// Oldest version from which a delta to the current version is available.
     min_delta_version: u32,
 }
 
@@ -180,7 +175,7 @@ impl SessionFeed {
     }
 }
 
-/// Number of sessions on a node in each session class.
+/// Numbers of sessions on a node, by state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SessionCounts {
     /// All sessions.

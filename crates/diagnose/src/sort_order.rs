@@ -14,7 +14,6 @@ pub struct SortOrder {
 /// A row's rank in the sort order. Rows with lower ranks come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SortRank {
-    /// True if the row has no value for the sort key. Such rows come last in both sort directions.
     pub(crate) is_empty: bool,
     /// Value of the sort key, bitwise inverted for descending order.
     pub(crate) key: u64,

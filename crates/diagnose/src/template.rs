@@ -4,10 +4,6 @@
 //! The session's `sql_mode` is unknown.
 //! The lexer accepts any input because it does not use an SQL grammar.
 //! A template contains only bytes that are outside literals in every SQL mode, so it never reveals a literal.
-//!
-//! - `lexer` splits the statement into tokens. `quoted`, `comment` and `number` determine the token lengths.
-//! - `sql_modes` scans the text under all SQL modes in parallel if a backslash before a quote is ambiguous.
-//! - `normalize` writes the tokens, collapses lists and normalizes white space. `keywords` classifies words.
 
 mod comment;
 mod keywords;
@@ -68,7 +64,6 @@ pub fn build_statement_template(statement: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Consumes and normalizes all tokens of a lexer. Returns the template and the exhausted lexer.
 fn normalize_tokens(mut lexer: Lexer<'_>) -> (Vec<u8>, Lexer<'_>) {
     let start = lexer.clone();
     let mut normalizer = StatementNormalizer::default();
@@ -78,7 +73,7 @@ fn normalize_tokens(mut lexer: Lexer<'_>) -> (Vec<u8>, Lexer<'_>) {
     match lexer.end_reason() {
         LexerEndReason::Complete => {}
         LexerEndReason::AmbiguousText => normalizer.push_omission_mark(),
-        // Opening and closing quotes cannot be distinguished after the first quote.
+        // If one quote is unpaired, opening and closing quotes cannot be distinguished after the first quote.
         LexerEndReason::UnpairedQuotes(first_quote) => {
             normalizer = StatementNormalizer::default();
             for token in start.with_end_of_input(first_quote) {
@@ -90,7 +85,6 @@ fn normalize_tokens(mut lexer: Lexer<'_>) -> (Vec<u8>, Lexer<'_>) {
     (normalizer.into_template(), lexer)
 }
 
-/// SQL token without literal text, for parsers that read leading keywords and table names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StatementToken {
     /// Keyword or unquoted name.
@@ -106,9 +100,7 @@ pub(crate) enum StatementToken {
     Other,
 }
 
-/// Returns the first `max` tokens of a statement, including those in executable comments.
-///
-/// The returned flag is true if the tokens cover the complete statement.
+/// Returns the first `max` tokens of a statement, and true if they cover the complete statement.
 pub(crate) fn tokenize_statement(statement: &[u8], max: usize) -> (Vec<StatementToken>, bool) {
     let mut lexer = Lexer::new(statement).with_executable_comments();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -132,7 +124,6 @@ pub(crate) fn tokenize_statement(statement: &[u8], max: usize) -> (Vec<Statement
     (tokens, complete)
 }
 
-/// Returns the keywords and unquoted names among the first `max` tokens of a statement.
 pub(crate) fn collect_leading_words(statement: &[u8], max: usize) -> Vec<String> {
     let word = |token| match token {
         StatementToken::Word(word) => Some(word),
@@ -141,7 +132,7 @@ pub(crate) fn collect_leading_words(statement: &[u8], max: usize) -> Vec<String>
     tokenize_statement(statement, max).0.into_iter().filter_map(word).collect()
 }
 
-/// Returns a template's words and names in order of occurrence. Quoted names include their backticks.
+/// Returns the words and names of a template. Quoted names include their backticks.
 pub(crate) fn collect_sql_template_words(template: &[u8]) -> Vec<String> {
     let text = |token| match token {
         Token::Word(word, _) | Token::Name(word, ..) => String::from_utf8(word.to_vec()).ok(),

@@ -1,7 +1,6 @@
 //! Sanitization and truncation of text for terminal output.
 //!
 //! [`clew_model::is_unsafe_char`] defines which characters are escaped or replaced.
-//! [`bytes_to_single_line`] and [`sanitize_multiline`] sanitize plain text. [`crate::json`] sanitizes JSON.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -28,9 +27,7 @@ pub fn sanitize_styled_text(text: &str) -> Cow<'_, str> {
     escape_unsafe_chars(text, leading_sgr_length)
 }
 
-/// Escapes unsafe characters in text.
-///
-/// The `preserved` callback returns the length of a leading sequence that must not be escaped, or `None`.
+/// `preserved` returns the length of a leading sequence that must not be escaped, or `None`.
 fn escape_unsafe_chars(text: &str, preserved: impl Fn(&str) -> Option<usize>) -> Cow<'_, str> {
     let is_replaced = |char: char| !matches!(char, '\n' | '\t') && is_unsafe_char(char);
     if !text.chars().any(is_replaced) {
@@ -51,7 +48,6 @@ fn escape_unsafe_chars(text: &str, preserved: impl Fn(&str) -> Option<usize>) ->
     Cow::Owned(out)
 }
 
-/// Maximum length of an SGR sequence's parameters, in bytes.
 const MAX_SGR_PARAMETER_BYTES: usize = 16;
 
 /// Returns the length of a leading SGR sequence in `text` that only sets or resets color, weight, dimming or italics.

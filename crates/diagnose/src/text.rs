@@ -2,7 +2,7 @@
 
 /// Appends bytes as valid UTF-8. Invalid bytes and NUL are escaped as `\xNN`.
 pub fn push_valid_utf8(out: &mut Vec<u8>, bytes: &[u8]) {
-    // Fast path: nearly all input is valid UTF-8, and validation is faster than a loop over chunks.
+    // Nearly all input is valid UTF-8, and validation is faster than a loop over chunks.
     if std::str::from_utf8(bytes).is_ok() {
         push_text_escaping_nul(out, bytes);
         return;
@@ -30,7 +30,6 @@ fn push_hex_escape(out: &mut Vec<u8>, byte: u8) {
     out.extend_from_slice(&[b'\\', b'x', digit(byte >> 4), digit(byte & 15)]);
 }
 
-/// Appends a number in decimal notation.
 pub(crate) fn push_decimal(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }

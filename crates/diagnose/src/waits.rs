@@ -6,15 +6,6 @@
 //! Metadata lock waits are derived from conflicts between lock modes.
 //! A wait that is not listed in any server table is inferred from the session's state and statement.
 //!
-//! - `build` creates the graph from the waits that `edges` detects.
-//! - `edges` has one module per kind of lock: `rows` (InnoDB), `metadata` and `tables` (flushes, table-level locks).
-//! - `edges::lock_requests` lists or infers pending metadata lock requests.
-//! - `compatibility` contains the compatibility matrix of metadata lock modes.
-//! - `cycle` detects wait cycles, and `rank` detects and ranks root blockers.
-//! - `unexplained` lists waiters without a detected blocker.
-//! - `remedy` recommends how to resolve a root blocker.
-//! - `tree` and `dot` render the graph. `details` returns each session's wait details.
-//!
 //! ```
 //! use clew_diagnose::waits::{
 //!     LockSnapshot, LockStatus, MetadataLock, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind, WaitParticipant,

@@ -1,10 +1,10 @@
-//! Generates secret access keys. Public access key ids have the type [`clew_model::AccessKeyId`].
+//! Generates secret access keys. Their public ids have the type [`clew_model::AccessKeyId`].
 
 use secrecy::SecretString;
 
 use crate::secret::{ALPHANUMERIC_CHARS, SecretError, generate_random_string};
 
-/// Length of a secret access key in characters. Huawei Cloud uses the same length.
+/// Length of a secret access key in characters, as in Huawei Cloud.
 pub const SECRET_KEY_LENGTH: usize = 40;
 
 /// Generates a random secret access key of 40 letters and digits (238 bits of entropy).

@@ -24,7 +24,7 @@ pub enum ActionTargetType {
     /// Policies select instances by URN or by conditions on an instance's enterprise project and tags.
     Instance,
     /// A project.
-    /// An Allow statement matches a project only if it applies to all resources and has no resource conditions.
+    /// An Allow statement matches a project only if it applies to all resources without resource conditions.
     Project,
     /// The domain. A policy statement matches the domain under the same conditions as a project.
     Domain,
@@ -47,13 +47,10 @@ pub struct Action {
     pub meaning: &'static str,
 }
 
-/// Condition keys that describe an instance.
 const INSTANCE_CONDITION_KEYS: &[&str] = &["g:EnterpriseProjectId", "g:ResourceTag/<tag-key>"];
-/// Condition keys that describe an instance or the tags that a request adds or removes.
 const TAGGING_CONDITION_KEYS: &[&str] =
     &["g:EnterpriseProjectId", "g:ResourceTag/<tag-key>", "g:RequestTag/<tag-key>", "g:TagKeys"];
 
-/// No condition keys.
 const NO_CONDITION_KEYS: &[&str] = &[];
 
 macro_rules! actions {

@@ -25,10 +25,10 @@ pub enum Decision {
     Allow,
     /// The action is denied.
     Deny {
-        /// Reason for the denial, intended for logs and not for responses to the caller.
+        /// Reason for the denial, for logs only.
         ///
-        /// A response must not distinguish [`DenyReason::UnknownProject`] from [`DenyReason::ForeignProject`].
-        /// Callers must not be able to detect which projects exist in other domains.
+        /// Responses must not distinguish [`DenyReason::UnknownProject`] from [`DenyReason::ForeignProject`].
+        /// Otherwise, callers could detect which projects exist in other domains.
         #[serde(serialize_with = "serialize_deny_reason")]
         reason: DenyReason,
     },
@@ -146,9 +146,8 @@ pub fn decide_access(
 
 /// Returns true if the policies can allow the action on at least one resource in the project.
 ///
-/// If `may_allow_action` returns false, list handlers deny the request.
-/// If `may_allow_action` returns true, list handlers omit the resources that the principal may not access.
-/// Ignores the credential scope, so callers must also call [`check_credential_scope`].
+/// If the result is false, list handlers deny the request; otherwise they omit inaccessible resources.
+/// Ignores the credential scope, which callers must check with [`check_credential_scope`].
 /// Returns false if the principal's work budget is exhausted.
 #[must_use]
 pub fn may_allow_action(principal: &Principal, action: Action, project: &ProjectId) -> bool {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Maximum description length in characters (TaurusDB API spec, section 4.3 defines the limit for policies).
+/// Maximum length of a description in characters. For policies, the TaurusDB API spec (section 4.3) defines it.
 pub const MAX_DESCRIPTION_LENGTH: usize = 1000;
 
 /// Naming rule: maximum length and allowed characters.
@@ -12,7 +12,7 @@ pub struct NameRule {
     pub max_length: usize,
     /// Characters allowed in addition to ASCII letters and digits.
     pub extra_chars: &'static str,
-    /// Names that are reserved because they have a special meaning as URL path segments.
+    /// Names with a special meaning as URL path segments.
     reserved: &'static [&'static str],
 }
 

@@ -76,7 +76,7 @@ pub fn simulate_password_verification(password: &SecretString) {
     if let Ok(argon2id) = create_password_hasher() {
         let hashed =
             argon2id.hash_password_into(password.expose_secret().as_bytes(), b"no such user here", &mut output);
-        // The result is unused; without `black_box` the compiler may remove the computation.
+        // Without `black_box`, the compiler may remove the computation because its result is unused.
         let _ = black_box((hashed, output));
     }
 }

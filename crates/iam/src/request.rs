@@ -43,7 +43,7 @@ pub struct Resource<'a> {
     pub request_tags: &'a [Tag],
 }
 
-/// Timestamp, client address and TLS use of a request. Policy conditions can refer to these values.
+/// Time, client address and TLS use of a request, to which policy conditions can refer.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestEnvironment {
     /// Time of the request.
@@ -54,7 +54,6 @@ pub struct RequestEnvironment {
     pub secure_transport: bool,
 }
 
-/// The caller's user and domain. Policy conditions can refer to these values.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestCaller<'a> {
     pub(crate) user_id: &'a UserId,
@@ -63,13 +62,11 @@ pub(crate) struct RequestCaller<'a> {
     pub(crate) domain_name: &'a str,
 }
 
-/// Complete input for policy evaluation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EvaluationRequest<'a> {
     pub(crate) caller: RequestCaller<'a>,
     pub(crate) action: Action,
     pub(crate) resource: &'a Resource<'a>,
     pub(crate) environment: &'a RequestEnvironment,
-    /// Work budget of the request. Every comparison in the policy evaluation is charged to this budget.
     pub(crate) budget: &'a WorkBudget,
 }

@@ -20,7 +20,7 @@ pub use authorization::Authorization;
 pub const SIGNATURE_ALGORITHM: &str = "SDK-HMAC-SHA256";
 /// Maximum difference between a request's date and the server's clock, in either direction.
 pub const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
-/// Value of `X-Sdk-Content-Sha256` that excludes the body from the signature.
+/// Value of the header `X-Sdk-Content-Sha256` that excludes the body from the signature.
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
 const EMPTY_BODY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -44,17 +44,15 @@ pub struct RequestToSign<'a, T = String> {
 }
 
 impl<T: AsRef<str>> RequestToSign<'_, T> {
-    /// Returns the trimmed value of a header. If the header is repeated, returns the first value.
+    /// Returns the first value if the header is repeated.
     fn header_value(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| header.as_ref() == name).map(|(_, value)| value.as_ref().trim())
     }
 
-    /// Returns the number of occurrences of a header.
     fn count_header_occurrences(&self, name: &str) -> usize {
         self.headers.iter().filter(|(header, _)| header.as_ref() == name).count()
     }
 
-    /// Returns the body hash for the canonical request.
     /// As in the SDK, the header `X-Sdk-Content-Sha256` overrides the computed hash of a non-empty body.
     fn body_hash_to_sign(&self) -> &str {
         match self.header_value(CONTENT_SHA256_HEADER) {
@@ -110,8 +108,7 @@ pub fn hash_body(body: &[u8]) -> String {
     if body.is_empty() { EMPTY_BODY_SHA256.to_owned() } else { encode_hex(&Sha256::digest(body).into()) }
 }
 
-/// Encodes a hash in lower-case hexadecimal.
-/// This function is faster than `hex::encode`, which appends one character at a time.
+/// Faster than `hex::encode`, which appends one character at a time.
 fn encode_hex(hash: &[u8; 32]) -> String {
     let mut letters = vec![0; 64];
     match hex::encode_to_slice(hash, &mut letters).map(|()| String::from_utf8(letters)) {
@@ -136,7 +133,7 @@ pub fn format_sdk_date(now: Timestamp) -> String {
 
 /// Signs a request and returns the value of the `Authorization` header.
 ///
-/// `date` must equal the request's `X-Sdk-Date`. `signed_headers` may be in any order.
+/// `date` must equal the request's `X-Sdk-Date` header. `signed_headers` may be in any order.
 /// Headers in `signed_headers` that the request does not contain are not signed.
 /// Like the SDK, this function never signs headers with `_` in their name, because gateways drop such headers.
 #[must_use]
@@ -205,7 +202,6 @@ fn check_clock_skew(date: &str, now: Timestamp) -> Result<(), SignatureError> {
     if now.duration_since(signed_at).abs() <= MAX_CLOCK_SKEW { Ok(()) } else { Err(SignatureError::Drift { now }) }
 }
 
-/// Checks that `X-Sdk-Content-Sha256` contains the body hash, or `UNSIGNED-PAYLOAD` where allowed.
 fn check_body_hash<T: AsRef<str>>(signed: &[String], request: &RequestToSign<'_, T>) -> Result<(), SignatureError> {
     let Some(hash) = request.header_value(CONTENT_SHA256_HEADER) else { return Ok(()) };
     if request.count_header_occurrences(CONTENT_SHA256_HEADER) > 1 {
@@ -226,7 +222,6 @@ fn check_body_hash<T: AsRef<str>>(signed: &[String], request: &RequestToSign<'_,
     if must_be_hashed { Err(SignatureError::UnsignedBody) } else { Ok(()) }
 }
 
-/// Computes the HMAC of the string to sign, using the secret access key as the HMAC key.
 fn compute_signature<T: AsRef<str>>(
     request: &RequestToSign<'_, T>,
     signed: &[String],

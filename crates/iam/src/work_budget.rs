@@ -1,4 +1,4 @@
-//! Limits the CPU time that the evaluation of policies for one request can take.
+//! Limits the CPU time of the policy evaluation for one request.
 //!
 //! The work budget counts work units instead of time. One work unit is about the cost of comparing one byte.
 //! The number of used work units depends only on the policies and the request, so tests can assert exact numbers.
@@ -24,10 +24,8 @@ pub struct WorkBudget {
     charger: Option<RateLimitCharger>,
 }
 
-/// Charges used work units to the principal's rate limit during policy evaluation.
 struct RateLimitCharger {
     step: u64,
-    /// Number of used work units at which the rate limit is charged next.
     due: AtomicU64,
     pay: Box<dyn Fn(u64) -> bool + Send + Sync>,
     overdrawn: AtomicBool,
@@ -40,7 +38,6 @@ impl fmt::Debug for RateLimitCharger {
 }
 
 impl RateLimitCharger {
-    /// Charges the rate limit once per `step` used work units. Returns false if the rate limit is exceeded.
     fn consume_due_rate_limit(&self, spent: u64) -> bool {
         let due = self.due.load(Relaxed);
         if spent < due {
@@ -67,7 +64,7 @@ impl WorkBudget {
         Self { limit: units, remaining: AtomicU64::new(units), exhausted: AtomicBool::new(false), charger: None }
     }
 
-    /// Creates a default work budget that charges a rate limit once per `step` used work units.
+    /// Creates a work budget of the default size that charges a rate limit once per `step` used work units.
     ///
     /// The budget calls `pay` with the number of steps to charge. If `pay` returns false, the budget is exhausted.
     #[must_use]
@@ -95,14 +92,14 @@ impl WorkBudget {
         self.exhausted.load(Relaxed)
     }
 
-    /// Charges a comparison of strings with a total length of `bytes` bytes. Returns false if the budget is exhausted.
+    /// `bytes` is the total length of the compared strings. Returns false if the budget is exhausted.
     pub(crate) fn charge_comparison_cost(&self, bytes: usize) -> bool {
         self.charge_work_units(COMPARISON_BASE_WORK_UNITS.saturating_add(bytes as u64))
     }
 
     /// Charges `units` work units. Returns false if the work budget is exhausted.
     ///
-    /// Only one thread at a time evaluates a request, so no atomic read-modify-write operation is necessary.
+    /// A request is evaluated by one thread at a time, so no atomic read-modify-write operation is necessary.
     pub fn charge_work_units(&self, units: u64) -> bool {
         match self.remaining.load(Relaxed).checked_sub(units) {
             Some(left) if !self.is_exhausted() && self.consume_rate_limit(self.limit - left) => {

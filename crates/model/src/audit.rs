@@ -24,7 +24,7 @@ pub enum Actor {
         /// Name of the operating system account.
         user: String,
     },
-    /// Clew itself: the worker or the retention job.
+    /// Clew itself, for example the worker or the retention job.
     Clew,
     /// An unauthenticated caller.
     Anonymous {
@@ -45,7 +45,7 @@ impl Actor {
         }
     }
 
-    /// Returns the actor's user name, operating system account or claimed identity; empty for Clew itself.
+    /// Returns the user name, operating system account or claimed identity of the actor. Empty for Clew itself.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -85,7 +85,7 @@ impl Origin {
         Self { actor: Actor::Local { user: account.into() }, peer: None, request_id: String::new() }
     }
 
-    /// Creates the origin for an operation that Clew performs without a caller, such as pruning the audit log.
+    /// Creates the origin for an operation that Clew performs on its own, such as pruning the audit log.
     #[must_use]
     pub fn for_internal_operation() -> Self {
         Self { actor: Actor::Clew, peer: None, request_id: String::new() }
@@ -141,7 +141,7 @@ pub struct AuditEvent {
     pub instance_id: Option<InstanceId>,
     /// Affected node, if any.
     pub node_id: Option<NodeId>,
-    /// Name or id of the object that the operation affects.
+    /// Name or id of the affected object.
     pub target: String,
     /// Outcome.
     pub outcome: Outcome,

@@ -21,7 +21,7 @@ pub enum Cell<'a> {
     Text(&'a [u8]),
     /// Integer.
     Number(u64),
-    /// Empty cell, because the value is SQL NULL or the column does not apply to the row.
+    /// The value is SQL NULL, or the column does not apply to the row.
     Empty,
 }
 
@@ -41,7 +41,7 @@ pub struct Column<C = RowCell> {
     pub kind: ColumnKind,
     /// One-line description.
     pub description: &'static str,
-    /// Function that returns the value of this column for a row.
+    /// Function that returns the cell of this column for a row.
     pub cell: C,
 }
 

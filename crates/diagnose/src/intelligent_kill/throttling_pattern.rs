@@ -2,15 +2,13 @@
 
 use crate::template::collect_sql_template_words;
 
-/// Maximum number of keywords in a throttling pattern.
 const MAX_PATTERN_KEYWORDS: usize = 128;
-/// Maximum length of a throttling pattern, in bytes.
 const MAX_PATTERN_BYTES: usize = 1000;
 
-/// Builds a throttling pattern: the template's words and names, joined with `~` in order of occurrence.
+/// Joins the template's words and names with `~`, in order of occurrence.
 ///
 /// Skips template words that do not occur in the statement, such as normalized synonyms.
-/// Omits words beyond the maximum pattern size; the shorter pattern still matches the statement.
+/// Words beyond the maximum pattern size are omitted; the shorter pattern still matches the statement.
 pub(super) fn build_throttling_pattern(template: &[u8], statement: &[u8]) -> Option<String> {
     let statement = statement.to_ascii_lowercase();
     let mut rest = statement.as_slice();
@@ -39,7 +37,6 @@ pub(super) fn build_throttling_pattern(template: &[u8], statement: &[u8]) -> Opt
     (!pattern.is_empty()).then_some(pattern)
 }
 
-/// Splits a quoted name at characters that are not allowed in a throttling pattern.
 fn split_at_invalid_chars(word: &str) -> impl Iterator<Item = &str> {
     let parts = word.split(|char: char| matches!(char, '~' | '\\' | ',' | '，' | '`') || char.is_control());
     parts.map(str::trim).filter(|part| !part.is_empty())

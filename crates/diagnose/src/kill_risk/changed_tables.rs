@@ -1,7 +1,7 @@
 //! Finds the tables that a statement modifies, based on its leading keywords and table lists.
 //!
 //! The parser is necessary because servers do not report which tables a running statement uses.
-//! The parser supports statements that can leave a non-transactional table damaged or partially modified when killed:
+//! Supported statements are those that can leave a non-transactional table damaged or partially modified when killed:
 //! - Row changes: `INSERT`, `REPLACE`, `UPDATE`, `DELETE`, `LOAD`.
 //! - DDL and maintenance: `ALTER`, `REPAIR`, `OPTIMIZE`, `ANALYZE`, `TRUNCATE TABLE`, `CREATE INDEX`, `DROP INDEX`.
 //!
@@ -9,9 +9,7 @@
 
 use crate::template::{StatementToken, tokenize_statement};
 
-/// Maximum number of bytes parsed per statement.
 const MAX_PARSED_BYTES: usize = 64 << 10;
-/// Maximum number of tokens parsed per statement.
 const MAX_PARSED_TOKENS: usize = 4096;
 /// Maximum number of tables reported per statement. If a statement names more tables, the list is incomplete.
 const MAX_REPORTED_TABLES: usize = 32;
@@ -100,8 +98,6 @@ impl<'t> ChangedTablesParser<'t> {
         while self.accept_any_keyword(keywords) {}
     }
 
-    /// Skips tokens up to and including the first keyword in `keywords` that occurs outside parentheses.
-    ///
     /// Returns false if none of the keywords follows.
     fn skip_past_keyword(&mut self, keywords: &[&str]) -> bool {
         while let Some(token) = self.peek_token() {
@@ -141,7 +137,7 @@ impl<'t> ChangedTablesParser<'t> {
                 return None;
             }
         }
-        // MariaDB: ANALYZE [FORMAT = JSON] statement runs the statement.
+        // MariaDB's `ANALYZE [FORMAT = JSON] statement` executes the statement.
         if self.next_is_keyword("ANALYZE") {
             self.position += 1;
             self.skip_keywords(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
@@ -150,7 +146,6 @@ impl<'t> ChangedTablesParser<'t> {
                 return Some(("ANALYZE TABLE", Definition));
             }
             if self.accept_any_keyword(&["FORMAT"]) {
-                // Skips `=` and the format.
                 self.position += 2;
             }
         }
@@ -222,8 +217,8 @@ impl<'t> ChangedTablesParser<'t> {
                 self.parse_delete_tables();
                 Some(("DELETE", Rows))
             }
-            // While a procedure runs, the server lists the inner statement.
-            // `CALL` is listed only between inner statements.
+            // While a procedure runs, the process list shows its inner statement.
+            // The process list shows `CALL` only between inner statements.
             _ => {
                 self.is_complete = false;
                 Some(("CALL", Rows))
@@ -231,9 +226,6 @@ impl<'t> ChangedTablesParser<'t> {
         }
     }
 
-    /// Skips all tokens before the first keyword in `keywords` that occurs outside parentheses.
-    ///
-    /// Returns false if none of the keywords follows.
     fn skip_to_keyword(&mut self, keywords: &[&str]) -> bool {
         let found = self.skip_past_keyword(keywords);
         self.position -= usize::from(found);
@@ -242,7 +234,7 @@ impl<'t> ChangedTablesParser<'t> {
 
     /// Parses the tables in `DELETE FROM t`, `DELETE FROM t USING references` and `DELETE t FROM references`.
     ///
-    /// Reads the table names from the references because the list before `FROM` or `USING` can contain aliases.
+    /// Reads the tables after `FROM` or `USING`, because the list before it can contain aliases.
     fn parse_delete_tables(&mut self) {
         self.skip_keywords(&["LOW_PRIORITY", "QUICK", "IGNORE"]);
         let start = self.position;
@@ -260,10 +252,7 @@ impl<'t> ChangedTablesParser<'t> {
         self.parse_table_references(&["WHERE", "ORDER", "LIMIT", "RETURNING"]);
     }
 
-    /// Parses table references up to the first keyword in `ends`.
-    ///
-    /// If `ends` contains `SET` and no keyword in `ends` follows, marks the table list as incomplete.
-    /// The result includes joined tables, even if the statement does not modify them.
+    /// Includes joined tables, even if the statement does not modify them.
     fn parse_table_references(&mut self, ends: &[&str]) {
         let may_end_statement = !ends.contains(&"SET");
         let mut expects_table = true;
@@ -305,7 +294,6 @@ impl<'t> ChangedTablesParser<'t> {
         self.is_complete &= may_end_statement && self.reached_end;
     }
 
-    /// Parses a comma-separated list of table names.
     fn parse_table_list(&mut self) {
         loop {
             self.parse_table_name();
@@ -318,7 +306,6 @@ impl<'t> ChangedTablesParser<'t> {
         self.is_complete &= self.reached_end;
     }
 
-    /// Parses a table name with an optional schema. Marks the table list as incomplete if the next token is not a name.
     fn parse_table_name(&mut self) {
         let Some(first) = self.parse_identifier() else {
             self.is_complete = false;
@@ -361,7 +348,6 @@ impl<'t> ChangedTablesParser<'t> {
 mod tests {
     use super::*;
 
-    /// Formats the leading keywords, the tables as `schema.name`, and `…` if the list is incomplete.
     fn format_changed_tables(statement: &str) -> String {
         let Some(changed) = parse_changed_tables(statement.as_bytes(), Some(b"db")) else { return "none".to_owned() };
         let names =

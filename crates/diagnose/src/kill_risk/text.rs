@@ -7,7 +7,7 @@ use clew_model::Language;
 use super::{KillRisk, TableAtRisk};
 use crate::terminal::bytes_to_single_line;
 
-/// Maximum number of tables named in a risk description. The remaining tables are summarized by their number.
+/// Maximum number of tables that a risk description names; further tables are only counted.
 const MAX_NAMED_TABLES: usize = 5;
 
 impl KillRisk {

@@ -8,7 +8,6 @@ use super::{DURATION_COLUMN_INDEXES, MAX_STATEMENT_BYTES, SampledSession};
 use crate::template::build_statement_template;
 use crate::text::to_valid_utf8;
 
-// Indexes of columns with special handling.
 const USER_COLUMN_INDEX: usize = 1;
 const HOST_COLUMN_INDEX: usize = 2;
 const STATE_COLUMN_INDEX: usize = 4;
@@ -33,9 +32,7 @@ enum CellValue {
 
 #[derive(Debug)]
 pub(super) struct SessionEntry {
-    /// Version in which the session was added.
     added_version: u32,
-    /// Feed version in which any cell of the session last changed.
     pub(super) changed_version: u32,
     cells: [CellValue; COLUMN_COUNT],
     cell_versions: [u32; COLUMN_COUNT],
@@ -58,7 +55,7 @@ impl SessionEntry {
         }
     }
 
-    /// Returns true if the entry describes `session`, or false if the server has reused the id for a new session.
+    /// Returns false if the server has reused the session id for a new session.
     pub(super) fn is_same_session(&self, session: &Session) -> bool {
         let same = |at: usize, text: &[u8]| matches!(self.cells.get(at), Some(CellValue::Text(stored)) if **stored == *to_valid_utf8(text));
         // Before authentication, a session has no account and, on some servers, no port.
@@ -106,7 +103,7 @@ impl SessionEntry {
         self.waits_for_masked = sample.masked_waits_for.as_deref().map(Box::from);
     }
 
-    /// Writes all cells as a JSON array. Durations are extrapolated to `at`.
+    /// Durations are extrapolated to the time `at`.
     pub(super) fn write_full_row(&self, out: &mut String, at: i64, masked: bool) {
         for column in 0..COLUMN_COUNT {
             out.push(if column == 0 { '[' } else { ',' });
@@ -115,8 +112,6 @@ impl SessionEntry {
         out.push(']');
     }
 
-    /// Writes the cells that changed after `version` as a JSON object.
-    ///
     /// Writes the full row if more than half of the cells have changed or the session was added after `version`.
     pub(super) fn write_row_delta(&self, out: &mut String, version: u32, at: i64, masked: bool) {
         let changed = || self.cell_versions.iter().enumerate().filter(|(_, changed)| **changed > version);
@@ -148,7 +143,7 @@ impl SessionEntry {
     }
 }
 
-/// Returns true if a duration is expected to advance from `old` to `new` seconds within `passed` milliseconds.
+/// `old` and `new` are durations in seconds; `passed` is the elapsed time in milliseconds.
 fn is_expected_duration(old: u64, passed: i64, new: u64) -> bool {
     let to_millis = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
     to_millis(new).saturating_sub(to_millis(old)).saturating_sub(passed).abs() <= DURATION_TOLERANCE_MILLIS
@@ -179,7 +174,6 @@ fn build_sql_template_cell(sample: &SampledSession) -> CellValue {
     })
 }
 
-/// Truncates a statement to [`MAX_STATEMENT_BYTES`] bytes without splitting a character.
 fn truncate_statement(statement: &[u8]) -> &[u8] {
     let truncated = statement.get(..MAX_STATEMENT_BYTES).unwrap_or(statement);
     match std::str::from_utf8(truncated) {

@@ -139,7 +139,6 @@ fn delta_for_an_expired_version_is_not_available() {
     assert!(list.ended.len() <= MIN_RETAINED_ENDED_SESSIONS);
 }
 
-/// Subscriber that applies deltas to its copy of the rows.
 #[derive(Default)]
 struct Subscriber {
     version: u32,
@@ -186,7 +185,6 @@ impl Subscriber {
         (self.version, self.at) = (list.version(), list.sampled_at_millis());
     }
 
-    /// Returns the rows with durations extrapolated to the time of the latest sample.
     fn extrapolate_rows(&self) -> BTreeMap<String, Vec<Value>> {
         let mut rows = self.rows.clone();
         for (id, row) in &mut rows {
@@ -200,7 +198,6 @@ impl Subscriber {
     }
 }
 
-/// Generates samples, each with the id, activity and duration of several sessions.
 fn sample_strategy() -> impl Strategy<Value = Vec<(u64, u8, u64)>> {
     proptest::collection::vec((0u64..6, 0u8..4, 0u64..4), 0..8)
 }

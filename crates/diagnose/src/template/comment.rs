@@ -2,7 +2,6 @@
 
 use super::sql_modes;
 
-/// Kind of comment at a position in a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CommentKind {
     /// The text is not a comment.
@@ -16,11 +15,10 @@ pub(super) enum CommentKind {
     Ambiguous,
 }
 
-/// Classifies the comment at the start of `rest`, if `rest` starts with a comment.
 pub(super) fn classify_comment(rest: &[u8]) -> CommentKind {
     match rest {
         [b'#', ..] | [b'-', b'-'] | [b'-', b'-', 0..=b' ' | 0x7f, ..] => classify_line_comment(rest),
-        // The byte may be part of a space in another character set.
+        // The byte may be part of a white-space character in another character set.
         [b'-', b'-', 0x80..=0xff, ..] => CommentKind::Ambiguous,
         [b'/', b'*', b'!', ..] => classify_executable_comment(rest, 3),
         [b'/', b'*', b'M', b'!', ..] => classify_executable_comment(rest, 4),
@@ -33,8 +31,7 @@ pub(super) fn classify_comment(rest: &[u8]) -> CommentKind {
     }
 }
 
-/// Classifies a line comment (`#` or `--`).
-/// A NUL byte before the line break makes the end of the comment ambiguous.
+/// A NUL byte before the line break makes the end of a line comment ambiguous.
 fn classify_line_comment(rest: &[u8]) -> CommentKind {
     match memchr::memchr2(b'\n', 0, rest) {
         Some(end) if rest.get(end) == Some(&0) => CommentKind::Ambiguous,
@@ -53,12 +50,10 @@ fn classify_executable_comment(rest: &[u8], mark: usize) -> CommentKind {
     }
 }
 
-/// Returns the length of a block comment up to and including the first `*/`.
 fn block_comment_length(rest: &[u8]) -> Option<usize> {
     memchr::memmem::find(rest.get(2..)?, b"*/").map(|end| end + 4)
 }
 
-/// Returns true if the comment has the same length regardless of whether a server executes its content.
 fn has_unambiguous_end(rest: &[u8], length: usize) -> bool {
     sql_modes::all_modes_end_in_code(rest, 2..length - 2)
 }

@@ -8,10 +8,9 @@ use std::sync::LazyLock;
 const STRING_ADJACENT_KEYWORDS: [&str; 8] =
     ["COMMENT", "DATE", "END", "ESCAPE", "PASSWORD", "TIME", "TIMESTAMP", "VALUE"];
 
-/// SQL keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Keyword {
-    /// Spelling of the keyword in templates, which is the same for all of its synonyms.
+    /// Spelling in templates. All synonyms of a keyword have the same spelling.
     pub(super) word: &'static str,
     kind: KeywordKind,
 }
@@ -27,17 +26,14 @@ enum KeywordKind {
 }
 
 impl Keyword {
-    /// Returns true if a `+` or `-` after the keyword is part of a number.
     pub(super) fn precedes_signed_number(self) -> bool {
         self.kind == KeywordKind::PrecedesSign
     }
 
-    /// Returns true if MySQL's grammar expects an operand after the keyword.
     pub(super) fn precedes_operand(self) -> bool {
         matches!(self.kind, KeywordKind::PrecedesSign | KeywordKind::PrecedesOperand)
     }
 
-    /// Returns true if the keyword cannot be used as an unquoted name.
     pub(super) fn is_reserved(self) -> bool {
         matches!(
             self.kind,
@@ -59,10 +55,9 @@ impl Keyword {
     }
 }
 
-/// Upper-case word and its keyword.
 type KeywordEntry = (&'static str, Keyword);
 
-/// Number of buckets in the keyword hash table. Must be a power of two.
+/// Must be a power of two.
 const KEYWORD_BUCKET_COUNT: usize = 4096;
 
 static KEYWORD_TABLE: LazyLock<Vec<Vec<KeywordEntry>>> = LazyLock::new(|| {
@@ -103,7 +98,7 @@ static KEYWORD_TABLE: LazyLock<Vec<Vec<KeywordEntry>>> = LazyLock::new(|| {
     table
 });
 
-/// Text that replaces every character set introducer (such as `_utf8mb4`) in a template.
+/// Replaces every character set introducer, such as `_utf8mb4`, in a template.
 const CANONICAL_CHARSET_INTRODUCER: &str = "_charset";
 
 fn parse_synonym_pairs(words: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -122,7 +117,7 @@ fn find_keyword_in_table<'a>(table: &'a [Vec<KeywordEntry>], word: &[u8]) -> Opt
     bucket.iter().find(|(other, _)| other.as_bytes().eq_ignore_ascii_case(word)).map(|(_, keyword)| keyword)
 }
 
-/// Returns a word's index in the keyword hash table: a case-insensitive hash of its length and four of its letters.
+/// Case-insensitive hash of the word's length and of four of its letters.
 fn keyword_bucket_index(word: &[u8]) -> usize {
     let letter = |at: usize| word.get(at).map_or(0, |byte| usize::from(byte & 0x1f));
     let (last, middle) = (word.len().saturating_sub(1), word.len() / 2);
@@ -131,18 +126,16 @@ fn keyword_bucket_index(word: &[u8]) -> usize {
     mixed % KEYWORD_BUCKET_COUNT
 }
 
-/// Finds a keyword case-insensitively.
 pub(super) fn find_keyword(word: &[u8]) -> Option<&'static Keyword> {
     find_keyword_in_table(&KEYWORD_TABLE, word)
 }
 
-/// Returns true if a string literal can directly precede or follow the word.
 pub(super) fn allows_adjacent_string(word: &[u8]) -> bool {
     find_keyword(word).is_some_and(|keyword| keyword.is_reserved())
         || STRING_ADJACENT_KEYWORDS.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
 }
 
-/// Returns true if the byte is valid in an unquoted name. All non-ASCII bytes are valid.
+/// All non-ASCII bytes are valid in an unquoted name.
 pub(super) fn is_word_byte(byte: u8) -> bool {
     WORD_BYTE_TABLE.get(usize::from(byte)).copied().unwrap_or_default()
 }
@@ -164,13 +157,10 @@ static WORD_BYTE_TABLE: [bool; 256] = {
     table
 };
 
-/// Returns the length in bytes of the word at the start of `rest`.
 pub(super) fn leading_word_length(rest: &[u8]) -> usize {
     rest.iter().position(|&byte| !is_word_byte(byte)).unwrap_or(rest.len())
 }
 
-/// Returns the number of characters in a word.
-///
 /// Returns `None` if the word contains non-ASCII punctuation, such as typographic quotes, or invalid UTF-8.
 pub(super) fn count_word_chars(word: &[u8]) -> Option<usize> {
     if word.is_ascii() {

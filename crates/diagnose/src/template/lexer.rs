@@ -8,14 +8,12 @@ use super::keywords;
 use super::number::{self, NumberToken};
 use super::quoted::{self, StringLiteralEnd};
 
-/// Reason why the token stream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LexerEndReason {
-    /// The lexer reached the end of the statement.
     Complete,
     /// The remaining text is ambiguous and may contain literals.
     AmbiguousText,
-    /// The statement contains an unpaired quote. The value is the offset of the first quote in the statement.
+    /// The statement contains an unpaired quote. The value is the offset of the first quote.
     UnpairedQuotes(usize),
 }
 
@@ -24,7 +22,6 @@ const MAX_UNQUOTED_NAME_CHARS: usize = 64;
 /// Maximum length of a quoted name in bytes. MySQL allows aliases of up to 256 characters (1,024 bytes in UTF-8).
 const MAX_QUOTED_NAME_BYTES: usize = 1024;
 
-/// Token stream of a statement.
 #[derive(Debug, Clone)]
 pub(super) struct Lexer<'a> {
     bytes: &'a [u8],
@@ -37,7 +34,6 @@ pub(super) struct Lexer<'a> {
 }
 
 impl<'a> Lexer<'a> {
-    /// Creates a lexer for `bytes`.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self {
             bytes,
@@ -50,27 +46,23 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Makes the lexer also tokenize the content of executable comments.
     pub(super) fn with_executable_comments(self) -> Self {
         Self { executes_comments: true, ..self }
     }
 
-    /// Truncates the lexer's input to the bytes before `end`.
     pub(super) fn with_end_of_input(self, end: usize) -> Self {
         Self { bytes: self.bytes.get(..end).unwrap_or_default(), ..self }
     }
 
-    /// Returns the reason why the token stream ended. Valid only after the last token.
+    /// Valid only after the last token.
     pub(super) fn end_reason(&self) -> LexerEndReason {
         self.end_reason
     }
 
-    /// Returns true if the lexer skipped a non-executable comment.
     pub(super) fn has_comment(&self) -> bool {
         self.has_comment
     }
 
-    /// Returns true if the statement contains an executable comment.
     pub(super) fn has_executable_comment(&self) -> bool {
         self.has_executable_comment
     }
@@ -108,13 +100,12 @@ impl<'a> Lexer<'a> {
         self.stop_with_reason(LexerEndReason::UnpairedQuotes(self.first_quote.unwrap_or(self.position)))
     }
 
-    /// Returns true if the current position directly follows a name, a quote or a placeholder.
     fn follows_name_or_quote(&self) -> bool {
         let before = self.position.checked_sub(1).and_then(|before| self.bytes.get(before));
         before.is_some_and(|&byte| keywords::is_word_byte(byte) || matches!(byte, b'`' | b'\'' | b'"' | b'?'))
     }
 
-    /// Skips white space and comments. Returns `None` if the remaining text is ambiguous.
+    /// Returns `None` if the remaining text is ambiguous.
     fn skip_spaces_and_comments(&mut self) -> Option<()> {
         loop {
             match self.peek_byte(0) {
@@ -153,7 +144,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Returns true if the next word cannot directly follow a string literal, like `Brien` in `'O'Brien'`.
+    /// Returns true if the next word cannot follow a string literal, like `Brien` in `'O'Brien'`.
     fn is_followed_by_invalid_word(&self) -> bool {
         let length = keywords::leading_word_length(self.remaining_bytes());
         length > 0 && !keywords::allows_adjacent_string(self.remaining_bytes().get(..length).unwrap_or_default())
@@ -174,7 +165,6 @@ impl<'a> Lexer<'a> {
         Some(Token::Name(name, is_plain, self.classify_next_char()))
     }
 
-    /// Classifies the character at the current position.
     fn classify_next_char(&self) -> NextChar {
         match self.peek_byte(0) {
             Some(b'(') => NextChar::Parenthesis,
@@ -183,7 +173,6 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Reads a name, a keyword, or a string with a prefix such as `N`.
     fn read_word(&mut self) -> Option<Token<'a>> {
         let rest = self.remaining_bytes();
         let length = keywords::leading_word_length(rest);
@@ -316,13 +305,13 @@ impl<'a> Iterator for Lexer<'a> {
             b'!' | b'%' | b'&' | b'*' | b'+' | b'-' | b'/' | b'<' | b'=' | b'>' | b'^' | b'{' | b'|' | b'}' | b'~' => {
                 Some(self.read_operator())
             }
-            // Control characters end statements. In one SQL mode of MariaDB, `[` opens a quoted name.
+            // Control characters end statements, and `[` opens a quoted name in one SQL mode of MariaDB.
             _ => self.stop_at_ambiguous_text(),
         }
     }
 }
 
-/// Returns true if a name is valid without quotes. Does not check for keywords.
+/// Does not check whether the name is a keyword.
 fn is_valid_unquoted_name(name: &[u8]) -> bool {
     keywords::leading_word_length(name) == name.len()
         && !opens_dollar_quote(name)

@@ -6,10 +6,9 @@ use self::state::{DuplicateRowRun, LastToken, ParenthesisGroup, PasswordState, P
 use super::keywords;
 use super::lexer::{NextChar, Token};
 
-/// Maximum depth of nested parentheses at which rows of values are collapsed. Typical statements have fewer levels.
+/// Rows of values in more deeply nested parentheses are not collapsed. Typical statements have fewer levels.
 const MAX_ROW_COLLAPSE_DEPTH: usize = 100;
 
-/// Builds a template from a token stream.
 #[derive(Debug)]
 pub(super) struct StatementNormalizer {
     out: Vec<u8>,
@@ -19,7 +18,6 @@ pub(super) struct StatementNormalizer {
     password: PasswordState,
     statement: ParenthesisGroup,
     groups: Vec<ParenthesisGroup>,
-    /// Number of open parentheses that are nested deeper than [`MAX_ROW_COLLAPSE_DEPTH`].
     excess_depth: usize,
 }
 
@@ -39,7 +37,6 @@ impl Default for StatementNormalizer {
 }
 
 impl StatementNormalizer {
-    /// Appends a token to the template.
     pub(super) fn push_token(&mut self, token: &Token<'_>) {
         match *token {
             Token::Word(word, next_char) => self.push_word(word, next_char),
@@ -63,12 +60,10 @@ impl StatementNormalizer {
         }
     }
 
-    /// Appends `...` in place of the rest of the statement.
     pub(super) fn push_omission_mark(&mut self) {
         self.push_ellipsis();
     }
 
-    /// Returns the template.
     pub(super) fn into_template(mut self) -> Vec<u8> {
         while matches!(self.out.last(), Some(b';' | b' ')) {
             self.out.pop();
@@ -76,7 +71,7 @@ impl StatementNormalizer {
         self.out
     }
 
-    /// Returns the innermost open parenthesis group, or `None` if it is nested deeper than [`MAX_ROW_COLLAPSE_DEPTH`].
+    /// Returns `None` if the innermost group is nested deeper than [`MAX_ROW_COLLAPSE_DEPTH`].
     fn innermost_paren_group(&mut self) -> Option<&mut ParenthesisGroup> {
         if self.excess_depth > 0 { None } else { Some(self.groups.last_mut().unwrap_or(&mut self.statement)) }
     }
@@ -96,7 +91,6 @@ impl StatementNormalizer {
         self.pending_sign = None;
     }
 
-    /// Returns true if MySQL parses a `+` or `-` at the current position as part of a number.
     fn expects_signed_number(&self) -> bool {
         match self.last {
             LastToken::Open | LastToken::Comma | LastToken::Operator(true) => true,
@@ -105,7 +99,6 @@ impl StatementNormalizer {
         }
     }
 
-    /// Returns true if MySQL's grammar expects an operand at the current position.
     fn expects_operand(&self) -> bool {
         match self.last {
             LastToken::Start | LastToken::Open | LastToken::Comma | LastToken::Semicolon | LastToken::Operator(_) => {
@@ -151,7 +144,6 @@ impl StatementNormalizer {
         };
     }
 
-    /// Appends a quoted name. Omits unnecessary quotes.
     fn push_name(&mut self, name: &[u8], is_plain: bool, next_char: NextChar) {
         let space = !matches!(self.last, LastToken::Start | LastToken::Open | LastToken::Dot | LastToken::At(_));
         let word = name.get(1..name.len().saturating_sub(1)).unwrap_or_default();
@@ -190,7 +182,6 @@ impl StatementNormalizer {
         self.values = Some(ValueList { end: self.out.len(), is_list: false });
     }
 
-    /// Merges the value after a comma into the preceding value list.
     fn collapse_value_list(&mut self) {
         let Some(values) = self.values else { return };
         self.out.truncate(values.end);
@@ -243,7 +234,6 @@ impl StatementNormalizer {
         }
     }
 
-    /// Collapses the row of values that starts at offset `open` if it equals the preceding row.
     fn push_value_row(&mut self, open: usize) {
         let is_equal = self.find_duplicate_row_run(open.saturating_sub(2)).is_some_and(|rows| {
             self.out.get(rows.collapsed_end..open) == Some(b", ")
@@ -258,12 +248,10 @@ impl StatementNormalizer {
         }
     }
 
-    /// Returns the run of equal value rows in the current parentheses if the run ends at offset `collapsed_end`.
     fn find_duplicate_row_run(&mut self, collapsed_end: usize) -> Option<DuplicateRowRun> {
         self.innermost_paren_group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
     }
 
-    /// Collapses a run of equal value rows: retains the first row and replaces the other rows with `...`.
     fn collapse_duplicate_rows(&mut self) {
         let Some(mut rows) = self.innermost_paren_group().and_then(|group| group.rows) else { return };
         self.out.truncate(rows.collapsed_end);
@@ -311,7 +299,6 @@ impl StatementNormalizer {
         }
     }
 
-    /// Returns true if `is_adjacent` is true and the template output ends with a name or literal.
     fn is_adjacent_in_output(&self, is_adjacent: bool) -> bool {
         is_adjacent && self.out.last().is_some_and(|&byte| keywords::is_word_byte(byte) || matches!(byte, b'`' | b'?'))
     }

@@ -2,7 +2,6 @@
 
 use super::keywords;
 
-/// Kind of token that starts with a digit or decimal point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NumberToken {
     /// Number literal with this length in bytes.
@@ -11,9 +10,8 @@ pub(super) enum NumberToken {
     Word,
 }
 
-/// Classifies the number or name at the start of `rest`.
 pub(super) fn classify_number(rest: &[u8]) -> NumberToken {
-    // If other characters follow, servers parse a name, but the text may be a malformed or truncated number.
+    // Servers can parse the text as a name, but it may also be a malformed or truncated number.
     if matches!(rest, [b'0', b'x' | b'X' | b'b' | b'B', ..]) {
         return NumberToken::Literal(keywords::leading_word_length(rest));
     }
@@ -32,13 +30,11 @@ pub(super) fn classify_number(rest: &[u8]) -> NumberToken {
     }
 }
 
-/// Returns the end offset of the digits that start at `at`.
 fn find_digits_end(rest: &[u8], at: usize) -> usize {
     at + rest.iter().skip(at).take_while(|byte| byte.is_ascii_digit()).count()
 }
 
-/// Returns the end offset of the exponent that starts at `at`. The exponent of a truncated statement may be incomplete.
-/// Returns `None` if `at` is not the start of an exponent.
+/// An exponent at the end of a truncated statement may be incomplete.
 fn find_exponent_end(rest: &[u8], at: usize) -> Option<usize> {
     let tail = rest.get(at..)?;
     let signs = match tail {

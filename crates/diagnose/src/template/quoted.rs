@@ -2,19 +2,15 @@
 
 use super::sql_modes;
 
-/// End of a string literal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StringLiteralEnd {
-    /// End offset of the string literal. The end offset is outside strings in all SQL modes.
+    /// End offset of the string literal, which is outside strings in all SQL modes.
     At(usize),
     /// The string has no closing quote in any SQL mode.
     Unclosed,
-    /// The end of the string is ambiguous.
     Ambiguous,
 }
 
-/// Finds the end of the string literal that opens at `start`.
-///
 /// A doubled quote is part of the string.
 /// A backslash escapes the next quote unless the SQL mode includes `NO_BACKSLASH_ESCAPES`.
 pub(super) fn find_string_end(bytes: &[u8], start: usize) -> StringLiteralEnd {
@@ -44,7 +40,7 @@ pub(super) fn find_string_end(bytes: &[u8], start: usize) -> StringLiteralEnd {
     }
 }
 
-/// Returns the length of a quoted name including its backticks, or `None` if the closing backtick is missing.
+/// The length includes both backticks. Returns `None` if the closing backtick is missing.
 pub(super) fn quoted_name_length(rest: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {

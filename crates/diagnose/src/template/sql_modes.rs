@@ -4,11 +4,9 @@
 //! Without `NO_BACKSLASH_ESCAPES`, `\'` does not end a string, so the first string is `'a\', b, '`.
 //! The process list does not show a session's SQL mode, so the lexer must support all SQL modes.
 //! If a backslash precedes a quote, one scanner per SQL mode scans the text until all scanners are outside strings.
-//! The lexer treats the text scanned under all SQL modes as a single literal.
 
 use std::ops::Range;
 
-/// Backslash escape rules of an SQL mode for single-quoted and double-quoted strings.
 #[derive(Debug, Clone, Copy)]
 struct BackslashEscapeRules {
     single: bool,
@@ -31,16 +29,14 @@ enum ScanState {
     Block,
 }
 
-/// Scanner for one SQL mode.
 #[derive(Debug, Clone, Copy)]
 struct SqlModeScanner {
     rules: BackslashEscapeRules,
     state: ScanState,
-    /// True if the next byte is the second byte of an escape sequence or delimiter.
     skips_next: bool,
 }
 
-/// Error returned for text that SQL modes or servers may interpret differently.
+/// Error for text that SQL modes or servers may interpret differently.
 struct AmbiguousText;
 
 impl SqlModeScanner {
@@ -56,7 +52,6 @@ impl SqlModeScanner {
         if quote == b'\'' { self.rules.single } else { self.rules.double }
     }
 
-    /// Consumes the first byte of `rest` and updates the scan state.
     fn consume_byte(&mut self, rest: &[u8]) -> Result<(), AmbiguousText> {
         if self.skips_next {
             self.skips_next = false;
@@ -81,7 +76,7 @@ impl SqlModeScanner {
             [quote @ (b'\'' | b'"'), ..] => self.state = ScanState::String(*quote),
             [b'`', ..] => self.state = ScanState::Name,
             [b'#', ..] | [b'-', b'-'] | [b'-', b'-', 0..=b' ' | 0x7f, ..] => self.state = ScanState::Line,
-            // The lexer stops at these bytes too; every `$` is rejected for simplicity.
+            // The lexer stops at these bytes too. Every `$` is rejected for simplicity.
             [0 | b'[' | b'$', ..] | [b'-', b'-', 0x80..=0xff, ..] | [b'/', b'*', b'!' | b'+' | b'M', ..] => {
                 return Err(AmbiguousText);
             }
@@ -92,9 +87,6 @@ impl SqlModeScanner {
     }
 }
 
-/// Finds the first offset after `start` that is outside strings and comments in all SQL modes.
-///
-/// Returns `None` if no such offset exists or if the text is ambiguous.
 pub(super) fn find_offset_outside_strings(bytes: &[u8], start: usize) -> Option<usize> {
     let mut scanners = ESCAPE_RULES_BY_MODE.map(SqlModeScanner::new);
     let mut at = start;
@@ -124,9 +116,7 @@ pub(super) fn all_modes_end_in_code(bytes: &[u8], mut range: Range<usize>) -> bo
     }) && scanners.iter().all(|scanner| scanner.is_in_code())
 }
 
-/// Returns true if `before` ends with a complete UTF-8 character.
-///
-/// An incomplete character indicates that the server has not converted the statement to UTF-8.
+/// An incomplete UTF-8 character indicates that the server has not converted the statement to UTF-8.
 /// In an unconverted statement, a backslash can be the second byte of a multi-byte character.
 pub(super) fn ends_on_char_boundary(before: &[u8]) -> bool {
     let tail = before.get(before.len().saturating_sub(4)..).unwrap_or_default();
@@ -134,7 +124,6 @@ pub(super) fn ends_on_char_boundary(before: &[u8]) -> bool {
         .rev()
         .find_map(|at| {
             let last = tail.get(at..)?;
-            // Starts at the last byte that begins a character.
             (last.first()? & 0xc0 != 0x80).then(|| std::str::from_utf8(last).is_ok())
         })
         .unwrap_or(tail.is_empty())

@@ -81,19 +81,15 @@ const BACKUP_CONFLICTS_WITH_PENDING_REQUESTS: [&[u8]; 14] = [
     b"+ + + + - + - + + + + + + +", // BACKUP_COMMIT
 ];
 
-/// Returns true if a lock request conflicts with a lock granted to another session on the same object.
 pub(super) fn conflicts_with_granted_lock(requested: MetadataLockMode, granted: MetadataLockMode) -> bool {
     lock_modes_conflict(&CONFLICTS_WITH_GRANTED_LOCKS, &BACKUP_CONFLICTS_WITH_GRANTED_LOCKS, requested, granted)
 }
 
-/// Returns true if a lock request waits behind another session's pending request for the same object.
 pub(super) fn conflicts_with_pending_request(requested: MetadataLockMode, pending: MetadataLockMode) -> bool {
     lock_modes_conflict(&CONFLICTS_WITH_PENDING_REQUESTS, &BACKUP_CONFLICTS_WITH_PENDING_REQUESTS, requested, pending)
 }
 
-/// Returns true if the matrix that contains both lock modes marks a conflict between them.
-///
-/// Returns false for lock modes from different matrices because they never occur on the same object.
+/// Lock modes from different matrices never occur on the same object, so the result is false.
 fn lock_modes_conflict(plain: &[&[u8]], backup: &[&[u8]], row: MetadataLockMode, column: MetadataLockMode) -> bool {
     let first_backup = MetadataLockMode::BackupStart as usize;
     let (row, column) = (row as usize, column as usize);
@@ -144,7 +140,7 @@ mod tests {
         }
     }
 
-    /// The servers rely on this property: a pending request blocks only requests that it also blocks when granted.
+    /// A pending request blocks only requests that it would also block as a granted lock.
     #[test]
     fn pending_conflicts_are_a_subset_of_granted_conflicts() {
         for &wanted in MetadataLockMode::ALL {

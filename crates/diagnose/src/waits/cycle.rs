@@ -1,6 +1,6 @@
 //! Detection of wait cycles with Tarjan's algorithm.
 
-/// Returns a graph's strongly connected components in reverse topological order, each with sorted nodes.
+/// Returns the strongly connected components in reverse topological order, each with sorted nodes.
 ///
 /// Uses an explicit stack instead of recursion because a wait chain can contain thousands of sessions.
 pub(super) fn find_strongly_connected_components(successors: &[Vec<usize>]) -> Vec<Vec<usize>> {
@@ -23,7 +23,6 @@ struct ComponentSearch {
     order: Vec<Option<usize>>,
     /// Low-link value of each node: the lowest visit number of any stack node reachable from it.
     low: Vec<usize>,
-    /// True for each node on the stack.
     on_stack: Vec<bool>,
     stack: Vec<usize>,
     visited: usize,
@@ -69,7 +68,6 @@ impl ComponentSearch {
         self.visited += 1;
     }
 
-    /// Pops the strongly connected component of `node` off the stack if `node` is the root of the component.
     fn pop_component(&mut self, node: usize) {
         if self.order[node] != Some(self.low[node]) {
             return;

@@ -1,4 +1,4 @@
-//! Per-session wait details for the detail columns of a session list.
+//! Wait details for the detail columns of a session list.
 
 use std::collections::HashMap;
 
@@ -52,9 +52,6 @@ impl WaitGraph {
         })
     }
 
-    /// Maps each session and transaction in the graph to the index of its highest-ranked root blocker.
-    ///
-    /// The traversal from a root blocker skips waiters that were already reached from a higher-ranked root blocker.
     fn find_highest_ranked_roots(&self) -> HashMap<WaitParticipant, usize> {
         let mut waiters: HashMap<WaitParticipant, Vec<WaitParticipant>> = HashMap::new();
         for wait in &self.waits {
@@ -74,7 +71,7 @@ impl WaitGraph {
     }
 }
 
-/// Selects a waiter's root blocker. If `root` is a cycle, prefers the member that directly blocks the waiter.
+/// If `root` is a cycle, prefers the member that directly blocks the waiter.
 fn select_root_blocker(root: &RootBlocker, waiter: WaitParticipant, blocker: WaitParticipant) -> WaitParticipant {
     if root.parties.contains(&blocker) {
         return blocker;

@@ -36,8 +36,6 @@ impl fmt::Display for LockResource {
 }
 
 /// Formats a waiter or blocker, for example as `session 12, app@10.0.0.7, idle for 15 min`.
-///
-/// If `wait` is `Some`, the text contains the duration of the wait.
 pub(super) fn format_participant(facts: &ParticipantDetail, wait: Option<&LockWait>) -> String {
     let mut text = facts.party.to_string();
     if let Some(session) = &facts.session {
@@ -67,7 +65,6 @@ pub(super) fn format_participant(facts: &ParticipantDetail, wait: Option<&LockWa
     text
 }
 
-/// Formats the open transaction of a waiter or blocker. Returns `None` if there is no open transaction.
 pub(super) fn format_transaction(facts: &ParticipantDetail) -> Option<String> {
     let open = facts.transaction.as_ref()?;
     let transaction = &open.transaction;

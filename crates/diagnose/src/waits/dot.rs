@@ -6,7 +6,6 @@ use super::display;
 use super::graph::{WaitGraph, WaitParticipant};
 use crate::terminal::{bytes_to_single_line, truncate_to_width};
 
-/// Maximum statement width in a node label, in terminal columns.
 const MAX_STATEMENT_WIDTH: usize = 60;
 
 /// Renders the wait graph as a Graphviz `digraph`.

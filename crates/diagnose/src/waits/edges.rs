@@ -9,7 +9,6 @@ mod tables;
 use super::index::LockSnapshotIndex;
 use edge_set::EdgeSet;
 
-/// Detects all lock waits between the observed sessions and transactions.
 pub(super) fn detect_lock_waits(index: &LockSnapshotIndex<'_>) -> EdgeSet {
     let mut edges = EdgeSet::default();
     rows::add_row_lock_edges(&mut edges, index);

@@ -32,14 +32,14 @@ impl WaitParticipant {
     }
 }
 
-/// Wait graph with its root blockers and cycles. The order of the input rows does not affect the graph.
+/// Wait graph with its root blockers and cycles. The graph does not depend on the order of the input rows.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct WaitGraph {
     /// Lock waits, sorted by waiter and blocker, with at most one wait per waiter-blocker pair.
     pub waits: Vec<LockWait>,
     /// Root blockers, highest-ranked first.
     pub roots: Vec<RootBlocker>,
-    /// Wait cycles, including cycles with a member that also waits for a blocker outside the cycle.
+    /// Wait cycles, including cycles with a member that waits for a blocker outside the cycle.
     pub cycles: Vec<Vec<WaitParticipant>>,
     /// All waiters and blockers, sorted.
     pub parties: Vec<ParticipantDetail>,
@@ -65,7 +65,7 @@ pub struct LockWait {
     pub wanted: Cow<'static, str>,
     /// Blocking lock mode, if known.
     pub held: Option<Cow<'static, str>>,
-    /// True if the blocker also waits for the lock resource and precedes the waiter in the queue.
+    /// True if the blocker waits for the same lock resource, ahead of the waiter in the queue.
     pub queued: bool,
     /// True if the wait was inferred from the session's state and statement.
     pub inferred: bool,
@@ -129,7 +129,7 @@ pub struct RootBlocker {
     /// Number of direct and indirect waiters. If the root blocker is a cycle, all members but one count as waiters.
     pub holds: usize,
     /// Number of waiters without any other root blocker. Killing the root blocker unblocks at most this many waiters.
-    /// A kill may unblock fewer waiters because the first waiter to acquire the lock can block the others.
+    /// A kill may unblock fewer waiters, because the first waiter to acquire the lock can block the others.
     pub frees: usize,
     /// Longest wait among all direct and indirect waiters, in seconds; 0 if unknown.
     pub longest_seconds: u64,

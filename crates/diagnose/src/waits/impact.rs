@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::graph::{WaitGraph, WaitParticipant};
 
 impl WaitGraph {
-    /// Returns the waiters that are directly or indirectly unblocked when all sessions and transactions in `gone` end.
+    /// Returns the direct and indirect waiters that are unblocked when all sessions and transactions in `gone` end.
     ///
     /// The result is sorted and excludes the participants in `gone`.
     #[must_use]

@@ -5,15 +5,12 @@ use std::collections::HashMap;
 use super::input::{LockSnapshot, ObservedSession, ObservedTransaction};
 use super::wait_state::{LockWaitState, parse_lock_wait_state};
 
-/// The wait graph's input data, indexed by session id and transaction id.
 pub(super) struct LockSnapshotIndex<'a> {
     pub(super) observed: &'a LockSnapshot,
     pub(super) sessions: HashMap<u64, &'a ObservedSession>,
-    /// Transactions, keyed by session id.
     pub(super) transactions: HashMap<u64, &'a ObservedTransaction>,
     /// Transactions without a session, keyed by transaction id.
     pub(super) detached: HashMap<u64, &'a ObservedTransaction>,
-    /// Lock waits indicated by session states, keyed by session id.
     pub(super) wait_states: HashMap<u64, LockWaitState>,
 }
 
@@ -40,7 +37,6 @@ impl<'a> LockSnapshotIndex<'a> {
         index
     }
 
-    /// Returns the number of seconds that a session has been in its current state.
     pub(super) fn seconds_in_state(&self, session: u64) -> Option<u64> {
         self.sessions.get(&session).map(|facts| facts.session.seconds)
     }

@@ -1,4 +1,4 @@
-//! The wait graph's input data. The caller reads each server table once, over one connection.
+//! Input data of the wait graph.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use clew_model::{Limitation, LimitationKind, Session, Transaction};
 
 use super::metadata::{LockStatus, MetadataLockMode, MetadataLockObject};
 
-/// The wait graph's input data. Fields that could not be read are empty, and `limitations` gives the reasons.
+/// Input data of the wait graph. Fields that could not be read are empty, and `limitations` gives the reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LockSnapshot {
     /// All sessions visible to Clew's account, including internal sessions because they can be blockers.
@@ -26,19 +26,19 @@ pub struct LockSnapshot {
     /// If pending requests are not listed, they are inferred from each session's state and statement.
     pub reports_pending: bool,
     /// Latest statements in each idle session's open transaction, oldest first, keyed by session id.
-    /// The caller builds a graph without statements first, and then reads the statements of the idle root blockers.
+    /// The caller first builds a graph without statements, and then reads the statements of the idle root blockers.
     pub last_statements: BTreeMap<u64, Vec<Vec<u8>>>,
     /// Limitations of the input data.
     pub limitations: Vec<Limitation>,
 }
 
 impl LockSnapshot {
-    /// Returns the limitations that concern only transactions.
+    /// Returns the limitations that affect only transactions.
     pub fn transaction_limitations(&self) -> impl Iterator<Item = &Limitation> {
         self.limitations.iter().filter(|limitation| concerns_transactions(limitation))
     }
 
-    /// Returns true if lock waits may be missing because of a limitation that does not concern transactions.
+    /// Returns true if a limitation may hide lock waits.
     #[must_use]
     pub fn hides_waits(&self) -> bool {
         self.limitations.iter().any(|limitation| hides_lock_waits(limitation.kind))
@@ -106,8 +106,8 @@ pub struct ObservedTransaction {
     pub transaction: Transaction,
     /// XA identifier as printed by `XA RECOVER`, if known.
     pub xid: Option<String>,
-    /// Tables locked by the transaction in InnoDB, listed only for transactions without a session.
-    /// The tables locked in InnoDB identify the transaction that owns a metadata lock without a session.
+    /// Tables locked in InnoDB, listed only for transactions without a session.
+    /// The tables identify the transaction that owns a metadata lock without a session.
     pub tables: Vec<TableName>,
 }
 
@@ -140,7 +140,7 @@ pub struct InnoDbLockWait {
 pub struct LockOwner {
     /// Transaction id. MariaDB reports 0 for every read-only transaction.
     pub transaction: u64,
-    /// Session id that MySQL reports for the lock, or `None` if the server does not report a session id.
+    /// Session id of the lock's owner, or `None` if the server does not report it.
     pub session: Option<u64>,
 }
 

@@ -83,7 +83,7 @@ pub enum MetadataLockObjectKind {
     Other(Box<str>),
 }
 
-/// Object kinds by name. The names from `performance_schema` precede the names from `metadata_lock_info`.
+/// Object kinds by name: first the names in `performance_schema`, then the names in `metadata_lock_info`.
 const LOCK_OBJECT_KIND_NAMES: [(&str, MetadataLockObjectKind); 22] = [
     ("GLOBAL", MetadataLockObjectKind::Global),
     ("COMMIT", MetadataLockObjectKind::Commit),
@@ -180,7 +180,7 @@ modes! {
     SharedNoWrite = "SHARED_NO_WRITE",
     /// Lock mode of `LOCK TABLES … WRITE`.
     SharedNoReadWrite = "SHARED_NO_READ_WRITE",
-    /// DDL operation.
+    /// Lock mode for DDL operations.
     Exclusive = "EXCLUSIVE",
     /// Lock mode of MariaDB's `BACKUP STAGE START`.
     BackupStart = "BACKUP_START",
@@ -202,7 +202,7 @@ modes! {
     BackupTransDml = "BACKUP_TRANS_DML",
     /// Lock mode for row modifications in system tables.
     BackupSysDml = "BACKUP_SYS_DML",
-    /// DDL operation.
+    /// Lock mode for DDL operations.
     BackupDdl = "BACKUP_DDL",
     /// Lock mode that temporarily blocks DDL operations.
     BackupBlockDdl = "BACKUP_BLOCK_DDL",

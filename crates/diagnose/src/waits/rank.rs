@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 use super::cycle;
 use super::graph::{LockWait, RootBlocker, WaitParticipant};
 
-/// Returns all root blockers, highest-ranked first, and all wait cycles.
 /// `waits` must be sorted by waiter, and `parties` must be sorted.
 ///
 /// Root blockers are ranked by the number of waiters, then by the longest wait.
@@ -22,8 +21,7 @@ pub(super) fn rank_root_blockers(
         .iter()
         .map(|members| {
             let direct = adjacency.direct_waiters(members);
-            // Transactions that read the same table block the same waiters.
-            // Therefore the result is cached by the set of direct waiters.
+            // Transactions that read the same table often block the same waiters, so results are cached by waiters.
             let (holds, longest_seconds) =
                 *reach_cache.entry(direct).or_insert_with_key(|direct| adjacency.count_reachable_waiters(direct));
             RootBlocker {
@@ -52,7 +50,7 @@ pub(super) fn rank_root_blockers(
     (roots, cycles)
 }
 
-/// Adjacency lists of the wait graph in both directions. Nodes are indexes into `parties`.
+/// Nodes are indexes into `parties`.
 struct AdjacencyLists<'a> {
     parties: &'a [WaitParticipant],
     blockers: Vec<Vec<usize>>,
@@ -100,7 +98,6 @@ impl<'a> AdjacencyLists<'a> {
         nodes.iter().filter_map(|&node| self.seconds.get(node).copied()).max().unwrap_or(0)
     }
 
-    /// Returns the waiters outside `members` that wait directly for a member.
     fn direct_waiters(&self, members: &[usize]) -> Vec<usize> {
         let waiters = members.iter().filter_map(|&node| self.waiters.get(node)).flatten().copied();
         let mut waiters: Vec<usize> = waiters.filter(|waiter| members.binary_search(waiter).is_err()).collect();
@@ -109,7 +106,7 @@ impl<'a> AdjacencyLists<'a> {
         waiters
     }
 
-    /// Counts the waiters in `first` and all waiters behind them. Returns the count and the longest wait in seconds.
+    /// Returns the number of waiters and the longest wait in seconds.
     fn count_reachable_waiters(&self, first: &[usize]) -> (usize, u64) {
         let mut visited: HashSet<usize> = first.iter().copied().collect();
         let mut pending: Vec<usize> = first.to_vec();
@@ -122,7 +119,7 @@ impl<'a> AdjacencyLists<'a> {
     }
 }
 
-/// Returns the strongly connected components whose members do not wait for any blocker outside the component.
+/// Returns the strongly connected components whose members wait for no blocker outside the component.
 fn find_root_components<'c>(components: &'c [Vec<usize>], adjacency: &AdjacencyLists<'_>) -> Vec<&'c Vec<usize>> {
     let waits_outside = |members: &[usize]| {
         members
@@ -132,9 +129,7 @@ fn find_root_components<'c>(components: &'c [Vec<usize>], adjacency: &AdjacencyL
     components.iter().filter(|members| !waits_outside(members)).collect()
 }
 
-/// For each root component, counts the waiters that do not wait for any other root component.
-///
-/// `components` lists blockers before their waiters, so a single pass is sufficient.
+/// `components` lists blockers before their waiters, so one pass is sufficient.
 fn count_exclusive_waiters<'c>(
     components: &'c [Vec<usize>],
     roots: &[&'c Vec<usize>],
@@ -161,7 +156,7 @@ fn count_exclusive_waiters<'c>(
     count
 }
 
-/// Returns the common value of all items, or `None` if the items differ or any item is `None`.
+/// Returns `None` if the items differ or any item is `None`.
 fn value_shared_by_all<T: PartialEq + Copy>(mut all: impl Iterator<Item = Option<T>>) -> Option<T> {
     let first = all.next()??;
     all.all(|other| other == Some(first)).then_some(first)

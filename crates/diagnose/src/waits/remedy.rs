@@ -14,7 +14,7 @@ pub enum RecommendedAction<'a> {
     Wait,
     /// Do not kill the session because it belongs to the server or to Clew.
     DoNotKill(u64, SessionRole),
-    /// Refresh the data because the root blocker is missing from the list of sessions and transactions.
+    /// Refresh the data, because the root blocker is missing from the list of sessions and transactions.
     Refresh,
 }
 
@@ -24,7 +24,7 @@ impl WaitGraph {
     pub fn recommend_action(&self, root: &RootBlocker) -> Option<RecommendedAction<'_>> {
         let remedies: Vec<RecommendedAction<'_>> =
             root.parties.iter().filter_map(|&party| self.recommend_participant_action(party)).collect();
-        // In a cycle, the kill of any member is sufficient.
+        // In a cycle, killing any member is sufficient.
         remedies
             .iter()
             .find(|remedy| matches!(remedy, RecommendedAction::Kill(_)))

@@ -9,7 +9,6 @@ use crate::template::build_statement_template;
 /// Maximum number of bytes parsed per statement. Statements usually name their tables near the start.
 const MAX_PARSED_BYTES: usize = 64 << 10;
 
-/// Tokenized statement of a waiting session.
 #[derive(Debug)]
 pub(super) struct WaitingStatement {
     tokens: Vec<Token>,
@@ -41,7 +40,6 @@ impl Token {
     }
 }
 
-/// Tables flushed by a `FLUSH TABLES` statement.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FlushedTables {
     /// All tables.
@@ -75,9 +73,7 @@ impl WaitingStatement {
         self.starts_with_keywords(&["DROP", "DATABASE"]) || self.starts_with_keywords(&["DROP", "SCHEMA"])
     }
 
-    /// Returns true if the statement names an object, with or without its schema.
-    ///
-    /// Names are compared case-insensitively because servers can be configured with case-insensitive names.
+    /// Compares names case-insensitively, because servers can be configured with case-insensitive names.
     pub(super) fn mentions_object(&self, schema: Option<&str>, name: &str) -> bool {
         match schema {
             Some(schema) if self.drops_schema() => self.contains_qualified_name(None, schema),
@@ -96,7 +92,6 @@ impl WaitingStatement {
         })
     }
 
-    /// Returns all names in the statement, each with its qualifier if any.
     fn qualified_names(&self) -> impl Iterator<Item = (Option<&str>, &str)> {
         self.tokens.iter().enumerate().filter_map(|(at, token)| {
             let after_dot = at >= 2 && self.tokens.get(at - 1) == Some(&Token::Dot);
@@ -105,7 +100,6 @@ impl WaitingStatement {
         })
     }
 
-    /// Returns the strongest lock mode that the statement requests for objects of the given kind.
     pub(super) fn requested_lock_mode(&self, kind: &MetadataLockObjectKind) -> MetadataLockMode {
         use MetadataLockMode as Mode;
         let is_definition = ["ALTER", "CREATE", "DROP", "RENAME", "TRUNCATE", "OPTIMIZE", "REPAIR", "FLUSH"];
@@ -159,7 +153,6 @@ impl WaitingStatement {
         }
     }
 
-    /// Returns the flushed tables of a `FLUSH TABLES` statement, or `None` for other statements.
     pub(super) fn flushed_tables(&self) -> Option<FlushedTables> {
         let mut tokens = self.tokens.iter().peekable();
         tokens.next().filter(|token| token.is_keyword("FLUSH"))?;

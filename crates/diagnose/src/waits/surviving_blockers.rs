@@ -23,7 +23,7 @@ pub struct SurvivingBlocker {
 }
 
 impl WaitGraph {
-    /// Returns the root blockers that block victims but are not killed, sorted by descending number of waiting victims.
+    /// Returns the root blockers that block victims but are not killed, by descending number of waiting victims.
     ///
     /// A surviving root blocker continues to block its remaining waiters and can block new statements.
     #[must_use]
@@ -32,7 +32,7 @@ impl WaitGraph {
         let mut waiting: BTreeMap<WaitParticipant, usize> = BTreeMap::new();
         for &victim in &victim_parties {
             for root in self.find_root_blockers(victim) {
-                // The end of one member breaks a cycle.
+                // Killing one member breaks a cycle.
                 if root.parties.iter().any(|party| victim_parties.contains(party)) {
                     continue;
                 }

@@ -11,9 +11,9 @@ use crate::terminal::{bytes_to_single_line, display_width, truncate_to_width};
 pub struct TreeLayout {
     /// Maximum width of a line, in terminal columns.
     pub width: usize,
-    /// Maximum number of rendered root blockers. A summary line contains the number of omitted root blockers.
+    /// Maximum number of rendered root blockers. A summary line counts the omitted root blockers.
     pub roots: usize,
-    /// Maximum number of rendered waiters per blocker. A summary line contains the number of omitted waiters.
+    /// Maximum number of rendered waiters per blocker. A summary line counts the omitted waiters.
     /// Waiters that block other waiters are always rendered.
     pub siblings: usize,
 }
@@ -82,10 +82,8 @@ pub fn render_tree(graph: &WaitGraph, layout: TreeLayout) -> Vec<TreeLine> {
 
 /// Spanning forest of the wait graph. The parent of a waiter is one of its blockers.
 struct SpanningForest<'a> {
-    /// All waits, keyed by blocker, including waits that are not edges of the forest.
     waiters: HashMap<WaitParticipant, Vec<&'a LockWait>>,
     children: HashMap<WaitParticipant, Vec<&'a LockWait>>,
-    /// Number of descendants of each party.
     descendants: HashMap<WaitParticipant, usize>,
 }
 
@@ -119,7 +117,6 @@ impl<'a> SpanningForest<'a> {
         forest
     }
 
-    /// Sorts the waiters of each blocker by number of descendants, then by wait time, both descending.
     fn sort_children(&mut self) {
         let descendants = &self.descendants;
         let rank = |wait: &&LockWait| {
@@ -134,18 +131,14 @@ impl<'a> SpanningForest<'a> {
     }
 }
 
-/// Pending step of the depth-first rendering of the tree.
 enum RenderStep<'a> {
     Waiter(&'a LockWait, TreeIndent),
     Folded(WaitParticipant, String, TreeIndent),
 }
 
-/// Indentation of a participant's lines.
 #[derive(Clone)]
 struct TreeIndent {
-    /// Prefix of the lines below.
     child_prefix: String,
-    /// Prefix of the first line.
     prefix: String,
     depth: usize,
 }
@@ -212,7 +205,7 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    /// Renders the tree below a waiter or blocker. Does not recurse because wait chains can have thousands of members.
+    /// Does not recurse, because wait chains can have thousands of members.
     fn render_descendants(&mut self, party: WaitParticipant, indent: &TreeIndent) {
         let mut pending = self.child_render_steps(party, indent);
         while let Some(step) = pending.pop() {
@@ -231,7 +224,7 @@ impl<'a> TreeRenderer<'a> {
     fn child_render_steps(&self, party: WaitParticipant, indent: &TreeIndent) -> Vec<RenderStep<'a>> {
         let waits = self.forest.child_waits(party);
         let holders = waits.iter().take_while(|wait| !self.forest.child_waits(wait.waiter).is_empty()).count();
-        // A line that counts one waiter is no shorter than the waiter's line.
+        // A line that summarizes one waiter would be no shorter than the waiter's own line.
         let shown = match holders.max(self.layout.siblings) {
             shown if shown + 1 >= waits.len() => waits.len(),
             shown => shown,
@@ -267,7 +260,6 @@ impl<'a> TreeRenderer<'a> {
         self.push_statement(party, &before);
     }
 
-    /// Appends lines for a root blocker's transaction and statements.
     fn push_root_details(&mut self, party: WaitParticipant, before: &str) {
         let Some(facts) = self.graph.participant_detail(party) else { return };
         if let Some(transaction) = display::format_transaction(facts) {
@@ -286,7 +278,7 @@ impl<'a> TreeRenderer<'a> {
     fn push_statement(&mut self, party: WaitParticipant, before: &str) {
         let statement = self.graph.participant_detail(party).and_then(ParticipantDetail::running_statement);
         if let Some(statement) = statement {
-            // Statements may have several megabytes, so only the displayable part is converted.
+            // A statement can have several megabytes, so only the displayable part is converted.
             let head = statement.get(..self.layout.width * 8).unwrap_or(statement);
             self.push_line(TreeLineKind::Statement, Some(party), &format!("{before}{}", bytes_to_single_line(head)));
         }
@@ -303,7 +295,6 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    /// Appends text as one or more lines, wrapped at word boundaries.
     fn push_wrapped_text(&mut self, kind: TreeLineKind, party: WaitParticipant, text: &str) {
         let mut line = String::new();
         for word in text.split(' ') {

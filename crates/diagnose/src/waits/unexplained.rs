@@ -10,7 +10,6 @@ use super::input::SessionRole;
 use super::metadata::{LockStatus, MetadataLockObjectKind};
 use super::wait_state::LockWaitState;
 
-/// Returns the sessions that wait for a lock but have no edge in the wait graph, sorted by session id.
 pub(super) fn find_unexplained_waits(
     index: &LockSnapshotIndex<'_>,
     waits: &[LockWait],
@@ -51,7 +50,6 @@ pub(super) fn find_unexplained_waits(
     sessions
 }
 
-/// Limitations that can explain why metadata locks are missing from the input data.
 const METADATA_LOCK_LIMITATIONS: [LimitationKind; 4] = [
     LimitationKind::NoMetadataLocks,
     LimitationKind::NoPerformanceSchema,
@@ -82,7 +80,6 @@ fn explain_unknown_blocker(wait: &LockWaitState, index: &LockSnapshotIndex<'_>, 
     }
 }
 
-/// Formats the cause and fix of the first limitation whose kind is in `kinds`. Returns `None` if no kind matches.
 fn format_limitation(index: &LockSnapshotIndex<'_>, kinds: &[LimitationKind]) -> Option<String> {
     let limitation = index.observed.limitations.iter().find(|limitation| kinds.contains(&limitation.kind))?;
     Some(match &limitation.remedy {

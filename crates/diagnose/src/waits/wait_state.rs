@@ -2,7 +2,6 @@
 
 use super::metadata::MetadataLockObjectKind;
 
-/// Kind of lock wait indicated by a session's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum LockWaitState {
     /// Wait for a metadata lock.
@@ -31,13 +30,12 @@ const LOCK_WAIT_THREAD_STATES: [(&str, LockWaitState); 12] = [
 
 /// Returns true if the session state indicates a lock wait.
 ///
-/// InnoDB lock waits are not detected because they have no session state of their own.
+/// Waits for InnoDB row locks are not detected, because they have no session state of their own.
 #[must_use]
 pub fn is_lock_wait_state(state: &[u8]) -> bool {
     parse_lock_wait_state(state).is_some()
 }
 
-/// Parses a session state. Returns `None` if the state does not indicate a lock wait.
 pub(super) fn parse_lock_wait_state(state: &[u8]) -> Option<LockWaitState> {
     let state = String::from_utf8_lossy(state).to_ascii_lowercase();
     if let Some((_, wait)) = LOCK_WAIT_THREAD_STATES.iter().find(|(name, _)| *name == state) {

@@ -29,7 +29,7 @@ pub struct StatementOutcome {
     pub effect: Effect,
     /// True if the statement matched.
     pub matched: bool,
-    /// Human-readable reasons: all matching elements if the statement matched, otherwise all mismatching elements.
+    /// All matching elements if the statement matched, otherwise all mismatching elements.
     pub reasons: Vec<String>,
 }
 

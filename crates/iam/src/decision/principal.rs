@@ -45,7 +45,6 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Returns true if the grant's policy applies to the action on the resource.
     pub(crate) fn applies_to_action(&self, action: Action, resource: &Resource<'_>) -> bool {
         let Some(only) = &self.project else { return true };
         action.target != ActionTargetType::Domain && resource.project.as_ref().is_some_and(|project| project.id == only)
@@ -80,7 +79,6 @@ impl Principal {
         self.grants.iter().map(|grant| grant.policy.document_size_bytes()).sum()
     }
 
-    /// Builds the policy evaluation input for a request from this principal.
     pub(super) fn build_evaluation_request<'a>(
         &'a self,
         action: Action,

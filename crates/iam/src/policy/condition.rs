@@ -14,14 +14,12 @@ use crate::work_budget::WorkBudget;
 /// A condition of a policy statement.
 #[derive(Debug, Clone)]
 pub(super) struct Condition {
-    /// Operator name as written in the policy document.
     pub(super) operator: String,
     pub(super) test: ParsedOperator,
     pub(super) key: ConditionKey,
     pub(super) expected: Vec<ExpectedValue>,
 }
 
-/// Expected value of a condition, parsed into the type that the operator compares.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum ExpectedValue {
     Text(String),
@@ -32,7 +30,7 @@ pub(super) enum ExpectedValue {
 }
 
 impl ExpectedValue {
-    /// Parses an expected value. On failure, returns a message that describes the required format.
+    /// The error describes the required format.
     pub(super) fn parse(comparison: Comparison, text: &str) -> Result<Self, &'static str> {
         match comparison {
             Comparison::Same
@@ -53,7 +51,7 @@ impl ExpectedValue {
         }
     }
 
-    /// Returns true if the request value matches the expected value. A request value of the wrong type never matches.
+    /// A request value of the wrong type never matches.
     fn matches_value(&self, comparison: Comparison, value: &str, budget: &WorkBudget) -> bool {
         let expected_bytes = if let Self::Text(expected) = self { expected.len() } else { 0 };
         // `pattern::matches_pattern` charges the budget itself.
@@ -95,7 +93,6 @@ fn lowercase_chars(text: &str) -> impl Iterator<Item = char> {
     text.chars().flat_map(char::to_lowercase)
 }
 
-/// Parses a decimal number with an optional sign and an optional fraction.
 /// Rejects numbers with more than 15 digits, because an `f64` preserves only 15 significant decimal digits.
 fn parse_number(text: &str) -> Option<f64> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
@@ -123,12 +120,10 @@ fn parse_network(text: &str) -> Option<IpNet> {
 }
 
 impl Condition {
-    /// Returns true if `values` satisfies the condition. An empty slice means that the request lacks the key.
+    /// Returns true if `values` satisfies the condition. `values` is empty if the request lacks the key.
     ///
     /// The spec does not define the result of an operator without `IfExists` for a missing condition key.
     /// As in Huawei Cloud, a missing condition key makes a positive operator false and a negated operator true.
-    /// For example, a `StringNotEquals` condition on a tag is true for a resource without the tag.
-    /// To require a tag, a policy statement can include a `Null` condition on the tag.
     pub(super) fn is_satisfied_by(&self, values: &[Cow<'_, str>], budget: &WorkBudget) -> bool {
         let ParsedOperator { operator, quantifier, if_exists } = self.test;
         if matches!(operator.comparison, Comparison::Null) {

@@ -13,12 +13,11 @@ pub struct Diagnostic {
     pub column: usize,
     /// JSONPath of the invalid value, such as `$.Statement[0].Action[1]`.
     pub path: String,
-    /// Message that describes the problem in the policy document and the fix.
+    /// Description of the problem and its fix.
     pub message: String,
 }
 
 impl Diagnostic {
-    /// Creates a diagnostic for the byte offset `at` in the policy document `text`.
     pub(super) fn new(text: &str, at: usize, path: &JsonPath, message: impl Into<String>) -> Self {
         let before = text.get(..at).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -50,7 +49,6 @@ impl PolicyErrors {
     }
 }
 
-/// JSONPath of a value in a policy document.
 #[derive(Debug, Clone)]
 pub(super) struct JsonPath(String);
 

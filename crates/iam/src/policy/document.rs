@@ -45,10 +45,9 @@ impl Policy {
 }
 
 /// Maximum number of errors that the parser reports. The same limit applies to warnings.
-/// The maximum bounds the parse time because computing the line and column of a diagnostic scans the document.
+/// The limit bounds the parse time, because each diagnostic scans the document to find its line and column.
 const MAX_DIAGNOSTICS: usize = 100;
 
-/// A JSON value with its path in the policy document.
 #[derive(Clone)]
 pub(super) struct LocatedValue<'v> {
     pub(super) value: &'v Value<'v>,
@@ -61,7 +60,7 @@ impl LocatedValue<'_> {
     }
 }
 
-/// Parser that collects errors and warnings. Its methods return `None` for invalid parts of the document.
+/// Parser methods return `None` for invalid parts of the document.
 pub(super) struct DocumentParser<'t> {
     text: &'t str,
     errors: Vec<Diagnostic>,
@@ -69,8 +68,7 @@ pub(super) struct DocumentParser<'t> {
     max_warnings: usize,
 }
 
-/// Collects the parsed entries of a list. Returns `None` if any entry is invalid.
-/// Always consumes the entire iterator so that the errors in all list entries are reported.
+/// Consumes the entire iterator, so that the errors in all list entries are reported.
 pub(super) fn collect_all_or_none<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
     let parts: Vec<_> = parts.collect();
     parts.into_iter().collect()
@@ -87,7 +85,7 @@ impl DocumentParser<'_> {
         self.report_error_at(at.start_offset(), &at.path, message);
     }
 
-    /// Adds warnings until the parser has collected [`MAX_DIAGNOSTICS`]. Further warnings are not computed.
+    /// Stops after [`MAX_DIAGNOSTICS`] warnings. Further warnings are not computed.
     pub(super) fn add_warnings<M: IntoIterator<Item = String>>(
         &mut self,
         at: &LocatedValue<'_>,
@@ -103,7 +101,6 @@ impl DocumentParser<'_> {
     fn parse_document(&mut self, root: &Value<'_>) -> Option<(&'static DocumentSchema, Vec<Statement>)> {
         let root = LocatedValue { value: root, path: JsonPath::root_path() };
         let elements = JsonObjectElements::parse(self, &root)?;
-        // The allowed elements depend on the version.
         let schema = self.parse_version(&elements)?;
         elements.report_unknown_elements(self, schema.document, schema.version);
         let length = self.text.chars().count();

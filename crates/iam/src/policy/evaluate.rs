@@ -11,26 +11,20 @@ use crate::policy::urn::{ResourcePattern, Urn};
 use crate::request::EvaluationRequest;
 use crate::work_budget::WorkBudget;
 
-/// Reason why a statement does not match a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum StatementMismatch<'s> {
-    /// The requested action does not match the statement.
     Action,
-    /// The requested resource does not match the statement.
     Resource,
     /// A condition uses a key that the action does not support.
     UnsupportedKey(&'s Condition),
-    /// The request does not satisfy one of the statement's conditions.
     Condition(&'s Condition),
 }
 
 impl Statement {
-    /// Returns true if the statement matches the request.
     pub(crate) fn matches_request(&self, model: PermissionModel, request: &EvaluationRequest<'_>) -> bool {
         self.find_mismatches(model, request).next().is_none()
     }
 
-    /// Returns true if the action matches the statement's action patterns.
     pub(crate) fn matches_action(&self, model: PermissionModel, action: Action, budget: &WorkBudget) -> bool {
         let name = model.action_name(action);
         self.actions.matches_by_predicate(|pattern| {
@@ -38,7 +32,7 @@ impl Statement {
         })
     }
 
-    /// Returns all reasons why the statement does not match the request. An action mismatch comes first.
+    /// Returns all mismatches. An action mismatch comes first.
     pub(super) fn find_mismatches<'s>(
         &'s self,
         model: PermissionModel,
@@ -57,8 +51,6 @@ impl Statement {
         action.into_iter().chain(others)
     }
 
-    /// Returns true if the requested resource matches the statement's resource patterns.
-    ///
     /// An action without a resource type matches only the resource `*` (TaurusDB API spec, section 4.3).
     /// If the action has no resource type, a Deny with `NotResource` matches, but an Allow with `NotResource` does not.
     /// For example, an Allow whose `NotResource` names one instance does not match an action on the project.
@@ -70,8 +62,6 @@ impl Statement {
             && !(is_ambiguous && self.effect == Effect::Allow)
     }
 
-    /// Returns a mismatch if the request does not satisfy the condition.
-    ///
     /// Actions without condition keys do not support conditions on a resource (TaurusDB API spec, section 4.7).
     /// For an action without condition keys, an Allow with a condition on a resource does not match.
     /// For an action without condition keys, a Deny evaluates a condition on a resource as if the key were missing.
@@ -91,7 +81,6 @@ impl Statement {
 }
 
 impl PatternSet<ResourcePattern> {
-    /// Returns the first resource pattern that matches the URN.
     pub(super) fn find_matching_pattern(&self, urn: &Urn<'_>, budget: &WorkBudget) -> Option<&ResourcePattern> {
         self.patterns.iter().find(|pattern| pattern.matches_urn(urn, budget))
     }

@@ -11,7 +11,7 @@ use crate::policy::urn::Urn;
 use crate::request::EvaluationRequest;
 
 impl Statement {
-    /// Returns true and the matching elements if the statement matches, otherwise false and all mismatching elements.
+    /// Returns true and the matching elements if the statement matches, otherwise false and the mismatching elements.
     pub(crate) fn explain_match(&self, model: PermissionModel, request: &EvaluationRequest<'_>) -> (bool, Vec<String>) {
         let mismatches: Vec<_> = self.find_mismatches(model, request).collect();
         let against = |mismatch: &StatementMismatch<'_>| match mismatch {
@@ -80,7 +80,6 @@ fn explain_condition(condition: &Condition, model: PermissionModel, request: &Ev
     format!("{key} is {is}, {operator} requires {}", format_quoted_list(&condition.expected))
 }
 
-/// Formats the items as a comma-separated list of quoted strings.
 fn format_quoted_list(items: &[impl Display]) -> String {
     items.iter().map(|item| format!("\"{item}\"")).collect::<Vec<_>>().join(", ")
 }

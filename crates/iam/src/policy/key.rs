@@ -1,11 +1,10 @@
-//! Defines all condition keys (TaurusDB API spec, section 4.7) and resolves the values of condition keys in a request.
+//! Defines all condition keys (TaurusDB API spec, section 4.7) and resolves their values in a request.
 
 use std::borrow::Cow;
 
 use crate::policy::policy_model::PermissionModel;
 use crate::request::EvaluationRequest;
 
-/// Part of a request from which a condition key takes its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConditionValueSource {
     CurrentTime,
@@ -40,7 +39,6 @@ const fn define_key(name: &'static str, source: ConditionValueSource) -> Conditi
     ConditionKeyDefinition { name, source }
 }
 
-/// All condition keys.
 pub(super) static CONDITION_KEYS: &[ConditionKeyDefinition] = &[
     define_key("g:CurrentTime", ConditionValueSource::CurrentTime),
     define_key("g:SourceIp", ConditionValueSource::PeerAddress),
@@ -66,19 +64,17 @@ pub(super) static CONDITION_KEYS: &[ConditionKeyDefinition] = &[
     define_key("g:SourceVpce", ConditionValueSource::Unavailable),
 ];
 
-/// Condition key in a policy statement.
 #[derive(Debug, Clone)]
 pub(super) struct ConditionKey {
-    /// Key as written in the policy document.
     pub(super) text: String,
-    /// Definition of the condition key, or `None` for an unknown key. An unknown key never has a value.
+    /// Definition of the condition key. `None` for an unknown key, which never has a value.
     pub(super) definition: Option<&'static ConditionKeyDefinition>,
     /// Tag key (the part of the condition key after the slash).
     tag: String,
 }
 
 impl ConditionKey {
-    /// Parses a condition key. The part before a slash is case-insensitive.
+    /// The part of a condition key before a slash is case-insensitive.
     pub(super) fn parse(text: &str) -> Self {
         let family = text.split_once('/');
         let definition = CONDITION_KEYS.iter().find(|definition| match (definition.name.strip_suffix('/'), family) {
@@ -93,18 +89,15 @@ impl ConditionKey {
         self.definition.map_or(ConditionValueSource::Unavailable, |definition| definition.source)
     }
 
-    /// Returns true if the condition key can have multiple values in one request.
     pub(super) fn is_multivalued(&self) -> bool {
         self.value_source() == ConditionValueSource::TagKeys
     }
 
-    /// Returns true if the condition key describes the resource or the tags in the request.
     pub(super) fn describes_resource(&self) -> bool {
         use ConditionValueSource::{EnterpriseProjectId, RequestTag, ResourceTag, TagKeys};
         matches!(self.value_source(), EnterpriseProjectId | ResourceTag | RequestTag | TagKeys)
     }
 
-    /// Returns the condition key's values in a request, or an empty list if the request has none.
     pub(super) fn resolve_condition_values<'a>(
         &'a self,
         model: PermissionModel,
@@ -116,7 +109,7 @@ impl ConditionKey {
         let owned = |text: String| vec![Cow::Owned(text)];
         let instance = resource.instance;
         if self.describes_resource() && action.keys.is_empty() {
-            // The action does not apply to an instance or tags, even if the caller passes them.
+            // The action applies neither to an instance nor to tags, even if the caller passes them.
             return Vec::new();
         }
         match self.value_source() {
@@ -147,7 +140,6 @@ impl ConditionKey {
         }
     }
 
-    /// Returns the value of the tag whose key follows the slash in the condition key.
     /// An exact match takes precedence over a case-insensitive match.
     fn find_tag_value<'a>(&self, tags: &'a [clew_model::Tag]) -> Option<&'a str> {
         let exact = tags.iter().find(|tag| tag.key == self.tag);

@@ -15,7 +15,6 @@ pub(super) fn lint_depends_element() -> String {
     "Depends is ignored; also attach the roles that it lists".to_owned()
 }
 
-/// Returns a warning if the action pattern matches no Clew action.
 pub(super) fn lint_action(pattern: &str, model: PermissionModel) -> Option<String> {
     let budget = WorkBudget::default();
     let fits = |name: &str| pattern::matches_pattern(pattern, name, CaseSensitivity::Insensitive, &budget);
@@ -41,7 +40,6 @@ pub(super) fn lint_action(pattern: &str, model: PermissionModel) -> Option<Strin
     Some(format!("unknown action, which matches nothing; {hint}"))
 }
 
-/// Returns a warning if the resource pattern matches no Clew resource.
 pub(super) fn lint_resource(resource: &ResourcePattern, model: PermissionModel) -> Option<String> {
     let ours = match resource {
         ResourcePattern::Any => true,
@@ -60,7 +58,6 @@ pub(super) fn lint_resource(resource: &ResourcePattern, model: PermissionModel) 
     })
 }
 
-/// Returns warnings about condition keys without values, unsuitable operators and unsupported policy variables.
 pub(super) fn lint_condition(condition: &Condition) -> Vec<String> {
     let mut warnings = Vec::new();
     let key = &condition.key;

@@ -2,7 +2,6 @@
 
 use std::cmp::Ordering;
 
-/// Comparison of a request value with an expected value in a condition.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Comparison {
     /// The text is equal.
@@ -27,7 +26,6 @@ pub(super) enum Comparison {
     Null,
 }
 
-/// A condition operator.
 #[derive(Debug)]
 pub(super) struct ConditionOperator {
     pub(super) name: &'static str,
@@ -43,8 +41,7 @@ const fn define_operator(name: &'static str, comparison: Comparison, negated: bo
 /// All condition operators, without quantifier prefixes or `IfExists` suffixes.
 ///
 /// Operators ignore case unless the spec marks them as case-sensitive.
-/// `StringStartWith`, `StringEndWith` and their negations ignore case.
-/// Huawei Cloud's policy examples use `StringStartWith` and `StringEndWith`, which the spec's operator table lacks.
+/// Huawei Cloud's policy examples use `StringStartWith` and `StringEndWith`, which the spec's table lacks.
 pub(super) static CONDITION_OPERATORS: &[ConditionOperator] = &[
     define_operator("StringEquals", Comparison::Same, false),
     define_operator("StringNotEquals", Comparison::Same, true),
@@ -81,7 +78,6 @@ pub(super) enum Quantifier {
     All,
 }
 
-/// Condition operator with an optional quantifier prefix and an optional `IfExists` suffix.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ParsedOperator {
     pub(super) operator: &'static ConditionOperator,
@@ -91,7 +87,7 @@ pub(super) struct ParsedOperator {
 }
 
 impl ParsedOperator {
-    /// Parses an operator with its optional prefix and suffix. On failure, returns a message that suggests a fix.
+    /// The error contains a suggestion for the correct operator.
     pub(super) fn parse(name: &str) -> Result<Self, String> {
         let (quantifier, bare) = if let Some(rest) = name.strip_prefix("ForAnyValue:") {
             (Some(Quantifier::Any), rest)
@@ -103,7 +99,7 @@ impl ParsedOperator {
         let (bare, if_exists) = bare.strip_suffix("IfExists").map_or((bare, false), |bare| (bare, true));
         let Some(operator) = CONDITION_OPERATORS.iter().find(|operator| operator.name == bare) else {
             let known = CONDITION_OPERATORS.iter().map(|operator| operator.name);
-            // Translates the operator names of other clouds.
+            // Other clouds use `Like` and `Numeric` in operator names, as in `StringLike`.
             let translated = bare.replace("Like", "Match").replace("Numeric", "Number");
             return Err(format!(
                 "unknown operator {name:?}; {}",

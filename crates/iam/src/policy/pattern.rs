@@ -1,4 +1,4 @@
-//! Wildcard patterns: `*` matches any sequence of characters, and `?` matches exactly one character (API spec section 4.3).
+//! Wildcard patterns: `*` matches any sequence of characters, and `?` matches one character (API spec, section 4.3).
 //!
 //! Users can define arbitrary patterns, so matching must never take exponential time.
 //! A case-sensitive pattern without `?` is matched in linear time by searching for each literal between the stars.
@@ -7,12 +7,9 @@
 
 use crate::work_budget::WorkBudget;
 
-/// Case sensitivity of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CaseSensitivity {
-    /// `a` differs from `A`.
     Sensitive,
-    /// `a` equals `A`.
     Insensitive,
 }
 
@@ -26,7 +23,7 @@ impl CaseSensitivity {
     }
 }
 
-/// Returns true if the pattern matches the entire text. If the budget is exhausted, returns false.
+/// Returns false if the budget is exhausted.
 pub(super) fn matches_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
     if !budget.charge_comparison_cost(pattern.len() + text.len()) {
         return false;
@@ -37,9 +34,7 @@ pub(super) fn matches_pattern(pattern: &str, text: &str, case: CaseSensitivity, 
     }
 }
 
-/// Matches a pattern whose only wildcard is `*`.
-///
-/// The matcher picks the leftmost match of each literal, which leaves the most text for the following literals.
+/// Picks the leftmost match of each literal, which leaves the most text for the following literals.
 fn matches_star_only_pattern(pattern: &str, text: &str) -> bool {
     let Some((prefix, rest)) = pattern.split_once('*') else { return pattern == text };
     let (middle, suffix) = rest.rsplit_once('*').unwrap_or(("", rest));
@@ -52,8 +47,6 @@ fn matches_star_only_pattern(pattern: &str, text: &str) -> bool {
     true
 }
 
-/// Matches a pattern character by character.
-///
 /// After a mismatch, the matcher backtracks only to the last `*`.
 /// Backtracking to an earlier `*` is unnecessary, because it cannot produce additional matches.
 fn matches_by_backtracking(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
@@ -135,7 +128,7 @@ mod tests {
         assert!(matches_unlimited("É?", "éa", CaseSensitivity::Insensitive));
     }
 
-    /// Definition of the wildcards, in exponential time.
+    /// Reference implementation, which takes exponential time.
     fn by_definition(pattern: &[char], text: &[char]) -> bool {
         match pattern.split_first() {
             None => text.is_empty(),

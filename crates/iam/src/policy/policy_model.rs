@@ -1,10 +1,10 @@
-//! Types for a policy's permission model (role-based or identity-based) and a statement's effect (`Allow` or `Deny`).
+//! Permission model of a policy (role-based or identity-based) and effect of a statement (`Allow` or `Deny`).
 
 use serde::Serialize;
 
 use crate::action::Action;
 
-/// Permission model of a policy (API spec section 4.1). Policies of one model never match action names of the other model.
+/// Permission model of a policy (API spec, section 4.1). Each model has its own action names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum PermissionModel {
     /// Model for role policies (versions 1.0 and 1.1), which refer to actions by alias.
@@ -16,7 +16,7 @@ pub enum PermissionModel {
 }
 
 impl PermissionModel {
-    /// Returns the action's name in this permission model.
+    /// Returns the name of the action in this permission model.
     #[must_use]
     pub fn action_name(self, action: Action) -> &'static str {
         match self {
@@ -25,7 +25,7 @@ impl PermissionModel {
         }
     }
 
-    /// Returns the name of Clew's service in this permission model. Action names and URNs begin with this name.
+    /// Prefix of action names and URNs.
     pub(crate) fn service_name(self) -> &'static str {
         match self {
             Self::RoleBased => "gaussdb",

@@ -3,7 +3,6 @@
 use crate::policy::policy_model::PermissionModel;
 use crate::policy::spanned_json::MAX_POLICY_DOCUMENT_BYTES;
 
-/// Limits for a policy document.
 #[derive(Debug)]
 pub(super) struct DocumentLimits {
     /// Maximum policy document length in characters.
@@ -21,14 +20,11 @@ pub(super) struct DocumentLimits {
     pub(super) value_chars: usize,
 }
 
-/// Schema of a policy document version.
 #[derive(Debug)]
 pub(super) struct DocumentSchema {
     pub(super) version: &'static str,
     pub(super) model: PermissionModel,
-    /// Allowed elements of the document.
     pub(super) document: &'static [&'static str],
-    /// Allowed elements of a statement.
     pub(super) statement: &'static [&'static str],
     pub(super) limits: DocumentLimits,
 }
@@ -63,7 +59,6 @@ const IDENTITY_POLICY_LIMITS: DocumentLimits = DocumentLimits {
     value_chars: usize::MAX,
 };
 
-/// Schemas for all document versions.
 pub(super) static DOCUMENT_SCHEMAS: [DocumentSchema; 3] = [
     DocumentSchema {
         version: "1.0",
@@ -89,12 +84,12 @@ pub(super) static DOCUMENT_SCHEMAS: [DocumentSchema; 3] = [
 ];
 
 impl DocumentSchema {
-    /// Returns true if case is ignored in `Allow` and `Deny`. Version 5.0 policy documents require exact case.
+    /// Version 5.0 policy documents require the exact case of `Allow` and `Deny`.
     pub(super) fn is_effect_case_insensitive(&self) -> bool {
         self.model == PermissionModel::RoleBased
     }
 
-    /// Returns an error message if an action does not have the format `service:type:operation`.
+    /// Returns an error message if the action does not have the format `service:type:operation`.
     ///
     /// In version 5.0 policy documents, a wildcard may replace several parts of the action.
     /// In version 1.0 and 1.1 documents, an action has three parts, a lower-case service and only the wildcard `*`.

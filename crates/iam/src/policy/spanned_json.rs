@@ -21,7 +21,6 @@ const STRICT_JSON_OPTIONS: ParseOptions = ParseOptions {
     allow_extended_string_escapes: false,
 };
 
-/// Parses a policy document as JSON.
 pub(super) fn parse(text: &str) -> Result<Value<'_>, Diagnostic> {
     let error_at = |at, message: String| Diagnostic::new(text, at, &JsonPath::root_path(), message);
     if text.len() > MAX_POLICY_DOCUMENT_BYTES {
@@ -30,8 +29,8 @@ pub(super) fn parse(text: &str) -> Result<Value<'_>, Diagnostic> {
             format!("the document has {} bytes; the maximum is {MAX_POLICY_DOCUMENT_BYTES}", text.len()),
         ));
     }
-    // The parser with positions accepts more than JSON even in its strictest mode: raw control characters in strings,
-    // Unicode whitespace. `serde_json` accepts only JSON, with at most 128 levels of nesting.
+    // Even in its strictest mode, jsonc-parser accepts control characters in strings and Unicode white space.
+    // `serde_json` accepts only valid JSON, with at most 128 levels of nesting.
     if let Err(error) = serde_json::from_str::<serde_json::Value>(text) {
         let message = error.to_string();
         let message = message.split(" at line ").next().unwrap_or_default();
@@ -45,7 +44,7 @@ pub(super) fn parse(text: &str) -> Result<Value<'_>, Diagnostic> {
     parsed.value.ok_or_else(|| error_at(0, "the document is empty".to_owned()))
 }
 
-/// Converts a 1-based line number and a 1-based byte column to a byte offset in the text.
+/// `line` and `column` start at 1. `column` counts bytes.
 fn line_column_to_offset(text: &str, line: usize, column: usize) -> usize {
     let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let at = (before + column.saturating_sub(1)).min(text.len());

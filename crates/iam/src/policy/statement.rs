@@ -4,7 +4,6 @@ use crate::policy::condition::Condition;
 use crate::policy::policy_model::Effect;
 use crate::policy::urn::ResourcePattern;
 
-/// Action patterns or resource patterns of a statement.
 #[derive(Debug, Clone)]
 pub(super) struct PatternSet<P> {
     /// True if the patterns come from `NotAction` or `NotResource`.
@@ -48,7 +47,6 @@ impl Statement {
         self.conditions.is_empty() && self.matches_all_resources()
     }
 
-    /// Returns true if the statement matches all resources.
     pub(super) fn matches_all_resources(&self) -> bool {
         let everything =
             |named: &PatternSet<ResourcePattern>| !named.negated && named.patterns.contains(&ResourcePattern::Any);

@@ -1,9 +1,9 @@
 //! Suggests corrections for misspelled words.
 
-/// Maximum length of a misspelled word in bytes. To limit the CPU time, Clew suggests no correction for longer words.
+/// Clew suggests no correction for longer words, which limits the CPU time.
 const MAX_COMPARED_WORD_BYTES: usize = 128;
 
-/// Suggests the most similar known word, or lists all known words if no word is similar.
+/// If no word is similar, lists all known words.
 pub(super) fn suggest_similar_word<'k>(given: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
     let distance = |known: &&str| strsim::damerau_levenshtein(&known.to_lowercase(), &given.to_lowercase());
     let near = if given.len() <= MAX_COMPARED_WORD_BYTES { known.clone().min_by_key(distance) } else { None };

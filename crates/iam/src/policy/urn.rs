@@ -6,7 +6,6 @@ use crate::policy::policy_model::PermissionModel;
 use crate::request::EvaluationRequest;
 use crate::work_budget::WorkBudget;
 
-/// URN of the resource in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Urn<'a> {
     /// The five parts of an instance's URN.
@@ -32,10 +31,8 @@ impl<'a> Urn<'a> {
     }
 }
 
-/// Resource pattern of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ResourcePattern {
-    /// The pattern `*`, which matches every resource.
     Any,
     /// URN pattern. Each part may contain wildcards, but `*` never matches a colon.
     Urn([String; 5]),
@@ -44,7 +41,6 @@ pub(super) enum ResourcePattern {
 }
 
 impl ResourcePattern {
-    /// Parses the pattern `*` or a URN pattern with five parts.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if text == "*" {
             return Some(Self::Any);

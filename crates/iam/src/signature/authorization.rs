@@ -48,7 +48,7 @@ impl Authorization {
     }
 }
 
-/// Parses the list of signed header names. Returns `None` if a name is empty, repeated or invalid.
+/// Returns `None` if a header name is empty, repeated or invalid.
 fn parse_signed_header_names(list: &str) -> Option<Vec<String>> {
     let mut names: Vec<String> = Vec::new();
     for name in list.split(';') {

@@ -6,10 +6,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_e
 
 use super::RequestToSign;
 
-/// Characters to percent-encode: all characters except letters, digits and `-._~`.
 const PERCENT_ENCODED_CHARS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Initial buffer size in bytes for a canonical request. It is sufficient for an SDK request without parameters.
+/// Initial buffer size in bytes. It is sufficient for an SDK request without query parameters.
 const CANONICAL_REQUEST_CAPACITY: usize = 640;
 
 type DecodedBytes<'a> = Cow<'a, [u8]>;
@@ -39,7 +38,6 @@ pub(super) fn build_canonical_request<T: AsRef<str>>(
     text
 }
 
-/// Appends the canonical path.
 /// Decodes the path, re-encodes each path segment, and terminates the path with `/`.
 fn push_canonical_path(text: &mut String, raw: &str) {
     if raw.bytes().all(|byte| byte == b'/' || is_unreserved(byte)) {
@@ -62,7 +60,6 @@ fn push_canonical_path(text: &mut String, raw: &str) {
     }
 }
 
-/// Appends the canonical query.
 /// Decodes the query parameters, sorts them by key and value, and re-encodes them.
 /// A `+` in the query string is decoded as a space.
 fn push_canonical_query(text: &mut String, raw: &str) {
@@ -83,7 +80,6 @@ fn push_canonical_query(text: &mut String, raw: &str) {
     }
 }
 
-/// Returns true for characters that are never percent-encoded.
 const fn is_unreserved(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~')
 }
@@ -96,7 +92,7 @@ fn decode_query_component(text: &str) -> DecodedBytes<'_> {
 }
 
 fn percent_decode_bytes(text: &str) -> DecodedBytes<'_> {
-    // Faster than the library, which scans every byte even if nothing is encoded.
+    // `percent_decode_str` scans every byte, even if nothing is encoded.
     if text.contains('%') { percent_decode_str(text).into() } else { text.as_bytes().into() }
 }
 

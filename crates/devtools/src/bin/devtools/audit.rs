@@ -1,4 +1,4 @@
-//! `cargo xtask audit`: checks the Rust dependencies against published security advisories.
+//! `cargo xtask audit`: checks the dependencies in `Cargo.lock` against the RustSec advisory database.
 
 use std::time::Duration;
 
@@ -9,10 +9,8 @@ use clew_devtools::workspace;
 
 use crate::cargo_tools;
 
-/// Timeout for downloading the advisory database and checking the dependencies.
 const AUDIT_TIMEOUT: Duration = Duration::from_mins(10);
 
-/// Downloads the RustSec advisory database and checks the dependencies in `Cargo.lock` against it.
 pub(crate) async fn run() -> Result<(), DevtoolsError> {
     let cargo_deny = cargo_tools::CARGO_DENY.install().await?;
     let step = Step::start("Security advisories (cargo-deny)");

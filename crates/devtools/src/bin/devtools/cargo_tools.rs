@@ -1,5 +1,5 @@
-//! Finds or builds the cargo tools that the tasks require, such as cargo-nextest.
-//! If a tool on the PATH is missing or too old, cargo builds the tool once into the user's cache directory.
+//! Finds or installs the cargo tools that the development tasks use, such as cargo-nextest.
+//! If a tool on the PATH is missing or too old, cargo builds it once into the user's cache directory.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,11 +10,10 @@ use clew_devtools::progress::Step;
 use clew_devtools::workspace;
 use clew_testkit::toolchain;
 
-/// A cargo tool that `cargo install` can build.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CargoTool {
     name: &'static str,
-    /// Version to install. An older version on the PATH is not used.
+    /// Minimum version on the PATH, and the version to install.
     version: Version,
 }
 
@@ -23,11 +22,10 @@ type Version = [u32; 3];
 pub(crate) const CARGO_DENY: CargoTool = CargoTool { name: "cargo-deny", version: [0, 20, 2] };
 pub(crate) const CARGO_NEXTEST: CargoTool = CargoTool { name: "cargo-nextest", version: [0, 9, 143] };
 
-/// Timeout for building a cargo tool, which takes minutes on a slow machine.
 const BUILD_TIMEOUT: Duration = Duration::from_mins(30);
 
-/// Environment variables that disable optimization, which halves the build time of the cargo tools.
-/// Optimization has little effect on the tools' run time, because they mostly wait for other programs.
+/// Disables optimization, which halves the build time of the tools.
+/// Optimization hardly affects the tools' run time, because they mostly wait for other programs.
 const FAST_BUILD_PROFILE: [(&str, &str); 3] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
     ("CARGO_PROFILE_RELEASE_LTO", "off"),
@@ -35,7 +33,6 @@ const FAST_BUILD_PROFILE: [(&str, &str); 3] = [
 ];
 
 impl CargoTool {
-    /// Returns the path of the cargo tool. Builds the tool if no installed version is new enough.
     pub(crate) async fn install(&self) -> Result<PathBuf, DevtoolsError> {
         let tools_dir = toolchain::servers_dir().join("tools");
         let cached_program = tools_dir.join("bin").join(self.name);
@@ -47,7 +44,7 @@ impl CargoTool {
         let [major, minor, patch] = self.version;
         let version = format!("{major}.{minor}.{patch}");
         let step = Step::start(format!("Building {} {version} (once)", self.name));
-        // Without CARGO_TARGET_DIR, cargo builds in a temporary directory, which it then removes.
+        // Without CARGO_TARGET_DIR, `cargo install` builds in a temporary directory and removes it.
         workspace::cargo_command()
             .without_env("CARGO_TARGET_DIR")
             .envs(FAST_BUILD_PROFILE)
@@ -66,7 +63,7 @@ impl CargoTool {
     }
 }
 
-/// Parses the version number from version output such as `cargo-deny 0.20.2`.
+/// Parses the version from output such as `cargo-deny 0.20.2`.
 fn parse_version(output: &str) -> Option<Version> {
     let mut numbers = output.split_whitespace().nth(1)?.split('.').map(str::parse);
     let mut next = || numbers.next()?.ok();

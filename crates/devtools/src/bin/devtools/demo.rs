@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: demonstrates Clew on a database server with blocked sessions, ending with a CSV export.
+//! `cargo xtask demo`: demonstrates Clew on a database server with blocked sessions.
 
 mod blocked_sessions;
 mod service;
@@ -16,12 +16,10 @@ use clew_testkit::{Flavor, Server, ServerOptions};
 use self::blocked_sessions::{BlockedSessions, DEMO_DB_PASSWORD};
 use self::service::DemoService;
 
-/// Delay before the first snapshot so that all sessions' elapsed times are nonzero.
+/// Delay before the first snapshot, so that the elapsed times of all sessions are nonzero.
 const FIRST_SNAPSHOT_DELAY: Duration = Duration::from_secs(3);
-/// Maximum number of printed CSV rows.
 const MAX_PRINTED_CSV_ROWS: usize = 5;
 
-/// The demo's running servers and its output file.
 struct DemoState {
     clew: PathBuf,
     server: Server,
@@ -32,7 +30,6 @@ struct DemoState {
     csv: PathBuf,
 }
 
-/// Runs the demo. Ctrl-C stops all processes that the demo started.
 pub(crate) async fn run(keep: bool) -> Result<ExitCode, DevtoolsError> {
     let state = tokio::select! {
         started = start_demo() => started?,
@@ -90,7 +87,6 @@ async fn open_blocked_sessions(server: &Server) -> Result<BlockedSessions, Devto
     Ok(blocked)
 }
 
-/// Prints a command line and then runs the command in the foreground.
 async fn print_and_run_command(command: &Command) -> Result<(), DevtoolsError> {
     print_line(&format!("$ {}\n", command.command_line()));
     command.run().await
@@ -123,7 +119,7 @@ fn print_first_csv_rows(csv: &Path) -> Result<(), DevtoolsError> {
     Ok(())
 }
 
-/// Splits a CSV document into records. A line break inside quotes does not end a record.
+/// Splits CSV text into records. A line break inside quotes does not end a record.
 fn split_csv_records(text: &str) -> Vec<&str> {
     let mut quoted = false;
     let ends_record = |c: char| {

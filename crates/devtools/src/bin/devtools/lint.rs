@@ -9,12 +9,11 @@ use clew_devtools::{page, workspace};
 
 use crate::cargo_tools;
 
-/// Timeout for each check, which may include a first build on a slow machine.
 const CHECK_TIMEOUT: Duration = Duration::from_mins(45);
 
-/// Runs all checks even if some fail and reports every failed check.
+/// Runs all checks, even if one of them fails.
 pub(crate) async fn run() -> Result<(), DevtoolsError> {
-    // The build checks the page's TypeScript types, and the next compilation embeds the page.
+    // The page build checks the TypeScript types, and the Rust build embeds the page.
     page::build_page().await?;
     let cargo_deny = cargo_tools::CARGO_DENY.install().await?;
     let checks = [

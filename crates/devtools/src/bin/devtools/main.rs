@@ -1,5 +1,4 @@
 //! Runs the project's development tasks: `cargo xtask TASK`.
-//! Each task prints its progress and installs missing prerequisites.
 
 mod audit;
 mod cargo_tools;

@@ -1,5 +1,5 @@
-//! Builds the program of a task, such as `bench`, and replaces this process with the program.
-//! The program is in a separate crate because it needs more dependencies than `devtools`.
+//! Builds the program of a task, such as `bench`, and replaces this process with it.
+//! Task programs are separate crates because they need more dependencies than `devtools`.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
@@ -16,7 +16,6 @@ pub(crate) struct TaskProgramArgs {
     arguments: Vec<OsString>,
 }
 
-/// Program that implements a task.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TaskProgram {
     package: &'static str,
@@ -27,7 +26,7 @@ pub(crate) const BENCH_PROGRAM: TaskProgram = TaskProgram { package: "clew-bench
 pub(crate) const FAULTS_PROGRAM: TaskProgram = TaskProgram { package: "clew-chaos", name: "faults" };
 
 impl TaskProgram {
-    /// Builds the program and replaces this process with it. Returns only on failure or after a signal.
+    /// Replaces this process with the program. Returns only on failure or after a signal.
     pub(crate) async fn exec_task_program(self, program_args: TaskProgramArgs) -> Result<ExitCode, DevtoolsError> {
         let arguments =
             [&["build", "--package", self.package, "--bin", self.name], &workspace::DEVELOPMENT_PACKAGE_ARGUMENTS[..]]

@@ -9,7 +9,6 @@ use clew_testkit::toolchain;
 
 use crate::cargo_tools;
 
-/// Installs missing prerequisites, then runs all tests or the tests that the `nextest` arguments select.
 pub(crate) async fn run(nextest: &[OsString]) -> Result<(), DevtoolsError> {
     progress::print_heading("Prerequisites of the tests");
     install::install_test_prerequisites().await?;
@@ -29,14 +28,13 @@ pub(crate) async fn run(nextest: &[OsString]) -> Result<(), DevtoolsError> {
     }
     let tests = tests.args(["--workspace", "--all-targets"]).run().await;
 
-    // The examples also run after a failed test, so that one run reports every failure.
+    // The documentation examples run even after a failed test, so that one run reports every failure.
     progress::print_heading("Documentation examples");
     let examples = workspace::cargo_command().args(["test", "--doc", "--workspace", "--locked", "--no-fail-fast"]);
     let examples = add_server_path_variables(examples).run().await;
     tests.and(examples)
 }
 
-/// Sets the environment variables that tests use to find the servers and client programs.
 fn add_server_path_variables(command: Command) -> Command {
     command
         .env(toolchain::SERVERS_DIR_ENV_VAR, toolchain::servers_dir())

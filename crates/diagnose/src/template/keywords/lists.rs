@@ -96,11 +96,9 @@ pub(super) const KEYWORD_SYNONYMS: &str = "\
     SQL_TSI_QUARTER=quarter SQL_TSI_SECOND=second SQL_TSI_WEEK=week SQL_TSI_YEAR=year STD=STDDEV_POP STDDEV=STDDEV_POP \
     SUBSTR=SUBSTRING SYSTEM_USER=user VARCHARACTER=VARCHAR VARIANCE=VAR_POP";
 
-/// Reserved words that are synonyms of date and time functions.
 pub(super) const TIME_FUNCTION_SYNONYMS: &str = "\
     CURRENT_DATE=CURDATE CURRENT_TIME=CURTIME CURRENT_TIMESTAMP=NOW LOCALTIME=NOW LOCALTIMESTAMP=NOW";
 
-/// Character set introducers, such as `_utf8mb4` before a string literal.
 pub(super) const CHARSET_INTRODUCERS: &str = "\
     _armscii8 _ascii _big5 _binary _cp1250 _cp1251 _cp1256 _cp1257 _cp850 _cp852 _cp866 _cp932 _dec8 _eucjpms _euckr \
     _gb18030 _gb2312 _gbk _geostd8 _greek _hebrew _hp8 _keybcs2 _koi8r _koi8u _latin1 _latin2 _latin5 _latin7 _macce \

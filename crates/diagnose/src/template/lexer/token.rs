@@ -1,6 +1,5 @@
 //! Tokens of an SQL statement.
 
-/// Token of an SQL statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::template) enum Token<'a> {
     /// Unquoted name or keyword.
@@ -25,13 +24,11 @@ pub(in crate::template) enum Token<'a> {
     Operator(&'a [u8]),
 }
 
-/// Kind of character directly after a name or keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::template) enum NextChar {
     /// Opening parenthesis, as in a function call.
     Parenthesis,
     /// Dot, as in a qualified name.
     Dot,
-    /// End of the statement, or any character except an opening parenthesis or a dot.
     Other,
 }

@@ -2,11 +2,9 @@
 
 use super::super::keywords::Keyword;
 
-/// Last token in the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LastToken {
     Start,
-    /// Unquoted word, with its keyword if the word is reserved.
     Word(Option<&'static Keyword>),
     Name,
     /// Function name, which is a keyword only if it is unquoted and a parenthesis follows.
@@ -25,14 +23,12 @@ pub(super) enum LastToken {
     Operator(bool),
 }
 
-/// Value or value list at the end of the output, optionally followed by a comma.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ValueList {
     pub(super) end: usize,
     pub(super) is_list: bool,
 }
 
-/// Output offsets of a run of equal value rows, which is collapsed to the first row and `...`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DuplicateRowRun {
     pub(super) start: usize,
@@ -40,17 +36,14 @@ pub(super) struct DuplicateRowRun {
     pub(super) collapsed_end: usize,
 }
 
-/// Tokens inside an open parenthesis or at the top level of the statement.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ParenthesisGroup {
     /// Output offset of the opening parenthesis.
     pub(super) open: usize,
-    /// True for the operand list of an `IN` operator.
     pub(super) is_in_list: bool,
     pub(super) rows: Option<DuplicateRowRun>,
 }
 
-/// One or more `+` or `-` signs that belong to the operand after them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PendingSign {
     pub(super) at: usize,

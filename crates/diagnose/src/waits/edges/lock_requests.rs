@@ -8,16 +8,13 @@ use crate::waits::metadata::{LockStatus, MetadataLockMode, MetadataLockObject, M
 use crate::waits::statement::WaitingStatement;
 use crate::waits::wait_state::LockWaitState;
 
-/// Pending metadata lock request of a session.
 pub(super) struct LockRequest {
     pub(super) session: u64,
     pub(super) object: MetadataLockObject,
     pub(super) mode: MetadataLockMode,
-    /// True if the request was inferred, false if the server lists it.
     pub(super) inferred: bool,
 }
 
-/// Returns all pending requests.
 pub(super) fn collect_pending_lock_requests(index: &LockSnapshotIndex<'_>) -> Vec<LockRequest> {
     let mut requests = collect_server_listed_requests(index.observed);
     if !index.observed.reports_pending {
@@ -48,9 +45,7 @@ fn collect_objects_with_granted_locks(observed: &LockSnapshot) -> HashSet<&Metad
     granted.map(|lock| &lock.object).collect()
 }
 
-/// Infers a session's pending lock requests.
-///
-/// The session's state determines the object kind. The session's statement selects objects of this kind by name.
+/// The session's state determines the kind of object, and its statement determines the objects.
 fn infer_lock_requests(
     facts: &ObservedSession,
     kind: &MetadataLockObjectKind,
@@ -72,7 +67,7 @@ fn infer_lock_requests(
     matching.map(|&object| LockRequest { session: session.id, object: object.clone(), mode, inferred: true }).collect()
 }
 
-/// Returns true if a statement contains the name of a user lock in quotes, as in `GET_LOCK('name', 10)`.
+/// Returns true if the statement contains the name in quotes, as in `GET_LOCK('name', 10)`.
 fn contains_quoted_name(statement: &[u8], name: &str) -> bool {
     ["'", "\""].iter().any(|quote| {
         memchr::memmem::find(

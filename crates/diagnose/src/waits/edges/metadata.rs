@@ -11,13 +11,12 @@ use crate::waits::index::LockSnapshotIndex;
 use crate::waits::input::{MetadataLock, TableName};
 use crate::waits::metadata::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
 
-/// Granted and pending metadata locks on an object that has at least one pending request.
+/// Metadata locks on an object that has at least one pending request.
 #[derive(Default)]
 struct ContestedObject {
     granted: BTreeMap<MetadataLockMode, HashSet<WaitParticipant>>,
     pending: BTreeMap<MetadataLockMode, HashSet<WaitParticipant>>,
     requests: Vec<LockRequest>,
-    /// True if a granted lock on the object has an unknown owner.
     has_unknown_owner: bool,
 }
 
@@ -87,10 +86,8 @@ fn add_lock_request_edges(
     }
 }
 
-/// Returns the owners of a lock.
-///
 /// A metadata lock without a session is attributed to the transactions without a session that lock the same table.
-/// If no transaction locks the table, and only one transaction has no session, that transaction is the owner.
+/// If no transaction locks the table and only one transaction has no session, that transaction is the owner.
 fn find_lock_owners(lock: &MetadataLock, index: &LockSnapshotIndex<'_>) -> Vec<WaitParticipant> {
     if let Some(session) = lock.session {
         return vec![WaitParticipant::Session(session)];

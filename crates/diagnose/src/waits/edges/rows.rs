@@ -50,13 +50,12 @@ fn to_lock_resource(lock: &InnoDbLock) -> LockResource {
     }
 }
 
-/// Resolves owners of InnoDB locks to sessions or to transactions without a session.
 struct LockOwnerResolver<'a> {
     index: &'a LockSnapshotIndex<'a>,
     by_transaction: HashMap<u64, u64>,
-    /// Sessions with a read-only transaction (id 0 on MariaDB) that waits for a lock.
+    /// Sessions whose read-only transaction (id 0 on MariaDB) waits for a lock.
     read_only_waiters: Vec<u64>,
-    /// Sessions with a read-only transaction (id 0 on MariaDB) that holds locks.
+    /// Sessions whose read-only transaction (id 0 on MariaDB) holds locks.
     read_only_holders: Vec<u64>,
 }
 
@@ -84,7 +83,7 @@ impl<'a> LockOwnerResolver<'a> {
         owners
     }
 
-    /// Returns the owner of a lock, or the reason why the owner is unknown.
+    /// Returns the reason as an error if the owner is unknown.
     fn resolve_owner(&self, owner: LockOwner, read_only_sessions: &[u64]) -> Result<WaitParticipant, String> {
         if let Some(&session) = self.by_transaction.get(&owner.transaction) {
             return Ok(WaitParticipant::Session(session));
@@ -104,7 +103,7 @@ fn transaction_holds_locks(facts: &ObservedTransaction) -> bool {
     facts.transaction.rows_locked > 0 || facts.transaction.tables_locked.is_some_and(|tables| tables > 0)
 }
 
-/// Explains that a lock owner is unknown because MariaDB reports id 0 for all read-only transactions.
+/// MariaDB reports the transaction id 0 for every read-only transaction.
 fn explain_unknown_owner(sessions: &[u64]) -> String {
     const MAX_LISTED_SESSIONS: usize = 5;
     let names: Vec<String> = sessions.iter().take(MAX_LISTED_SESSIONS).map(u64::to_string).collect();

@@ -33,7 +33,6 @@ pub(super) fn add_table_wait_edges(edges: &mut EdgeSet, index: &LockSnapshotInde
     }
 }
 
-/// Returns the granted metadata locks on tables, grouped by table.
 fn collect_table_lock_holders<'a>(index: &LockSnapshotIndex<'a>) -> TableHolders<'a> {
     let mut holders = TableHolders::new();
     for lock in &index.observed.metadata_locks {
@@ -57,8 +56,6 @@ fn group_tables_by_session<'a>(holders: &TableHolders<'a>) -> HashMap<u64, Vec<&
     own
 }
 
-/// Adds wait edges for a session that is flushing tables or reopening a flushed table.
-///
 /// A flush waits for running statements that use the flushed tables and for sessions that locked them (`LOCK TABLES`).
 /// An idle session with an open transaction does not block a flush.
 fn add_flush_wait_edges(
@@ -100,8 +97,6 @@ fn add_flush_wait_edges(
     }
 }
 
-/// Adds wait edges for a session that is waiting for a table-level lock.
-///
 /// Two sessions that use a table conflict unless both only read the table.
 /// A session that itself waits for a table-level lock is never reported as a blocker.
 /// An idle session, which may hold a `LOCK TABLES` lock, is a blocker only if no running session uses the table.
@@ -149,9 +144,7 @@ fn is_write_lock_mode(mode: MetadataLockMode) -> bool {
     matches!(mode, SharedWrite | SharedWriteLowPrio | SharedNoWrite | SharedNoReadWrite | Exclusive)
 }
 
-/// Returns true if a session is executing a statement.
-///
-/// Returns false for Clew's own sessions because their queries are short and never block other sessions.
+/// Returns false for Clew's own sessions, because their queries are short and never block other sessions.
 fn is_executing_statement(index: &LockSnapshotIndex<'_>, session: u64) -> bool {
     index
         .sessions

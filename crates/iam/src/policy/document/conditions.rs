@@ -1,4 +1,4 @@
-//! Parser for the `Condition` element, which contains operators, condition keys and expected values.
+//! Parser for the `Condition` element of a policy statement.
 
 use jsonc_parser::ast::Value;
 

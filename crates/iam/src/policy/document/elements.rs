@@ -8,7 +8,6 @@ use super::{DocumentParser, LocatedValue};
 use crate::policy::diagnostic::JsonPath;
 use crate::policy::suggestion;
 
-/// Elements of a JSON object in a policy document.
 pub(super) struct JsonObjectElements<'v> {
     properties: &'v [ObjectProp<'v>],
     path: JsonPath,
@@ -16,7 +15,7 @@ pub(super) struct JsonObjectElements<'v> {
 }
 
 impl<'v> JsonObjectElements<'v> {
-    /// Parses the elements of a JSON object. Reports an error for an empty object and for each repeated element name.
+    /// Reports an error for an empty object and for each repeated element name.
     pub(super) fn parse(parser: &mut DocumentParser<'_>, at: &LocatedValue<'v>) -> Option<Self> {
         let Value::Object(object) = at.value else {
             parser.report_error(at, format!("expected an object, {{...}}, but found {}", json_type_name(at.value)));
@@ -41,7 +40,6 @@ impl<'v> JsonObjectElements<'v> {
         Some(elements)
     }
 
-    /// Reports an error for each element whose name is not in `known`.
     pub(super) fn report_unknown_elements(&self, parser: &mut DocumentParser<'_>, known: &[&str], version: &str) {
         for property in self.properties {
             let name = property.name.as_str();
@@ -76,7 +74,7 @@ impl<'v> JsonObjectElements<'v> {
         self.find_element(one).is_some() || self.find_element(other).is_some()
     }
 
-    /// Finds one of two mutually exclusive elements. The returned flag is true if the element is `second`.
+    /// Finds one of two mutually exclusive elements. The flag is true if the element is `second`.
     pub(super) fn find_exclusive_element(
         &self,
         parser: &mut DocumentParser<'_>,
@@ -108,7 +106,7 @@ impl DocumentParser<'_> {
         None
     }
 
-    /// Returns the entries of a list. Reports an error if the list is empty or has more than `max` entries.
+    /// Reports an error if the list is empty or has more than `max` entries.
     pub(super) fn parse_list<'v>(
         &mut self,
         at: &LocatedValue<'v>,
@@ -128,7 +126,6 @@ impl DocumentParser<'_> {
         Some(array.elements.iter().enumerate().map(entry).collect())
     }
 
-    /// Returns true if `count` is at most `max`. Otherwise, reports an error and returns false.
     pub(super) fn check_max_count(&mut self, at: &LocatedValue<'_>, count: usize, max: usize, what: &str) -> bool {
         if count > max {
             self.report_error(at, format!("{count} {what} exceed the limit of this version, which is {max}"));

@@ -1,4 +1,4 @@
-//! Opens the sessions of a typical incident: an open transaction, sessions waiting for its locks, and a long query.
+//! Opens the sessions of a typical incident: an open transaction, sessions waiting for its locks, and a slow query.
 
 use std::time::Duration;
 
@@ -8,11 +8,9 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use tokio::task::JoinSet;
 
-/// Clew's account on the demo database server, which listens only on the loopback interface.
 pub(crate) const DEMO_DB_USER: &str = "clew";
 pub(crate) const DEMO_DB_PASSWORD: &str = "clew-demo";
 
-/// Statements that create a table, application accounts, and Clew's account with the only privilege it requires.
 const SETUP_STATEMENTS: [&str; 9] = [
     "CREATE DATABASE shop",
     "CREATE TABLE shop.orders (id INT PRIMARY KEY, status VARCHAR(20) NOT NULL, total DECIMAL(10,2) NOT NULL) ENGINE = InnoDB",
@@ -25,7 +23,7 @@ const SETUP_STATEMENTS: [&str; 9] = [
     "GRANT ALL ON shop.* TO reports@'127.0.0.1'",
 ];
 
-/// Demo sessions, each with an account, setup statements, and an optional statement that keeps running.
+/// Account, setup statements and optional long-running statement of each demo session.
 const DEMO_SESSIONS: [(&str, &[&str], Option<&str>); 7] = [
     // The root blocker: an idle session with an uncommitted update.
     ("checkout", &["START TRANSACTION", "UPDATE orders SET status = 'paid' WHERE id BETWEEN 1 AND 20"], None),
@@ -43,12 +41,9 @@ const DEMO_SESSIONS: [(&str, &[&str], Option<&str>); 7] = [
 
 const RAISE_LOCK_TIMEOUT_STATEMENTS: [&str; 1] = ["SET SESSION innodb_lock_wait_timeout = 100000"];
 
-/// Number of [`DEMO_SESSIONS`] that are waiting for a lock.
 const LOCK_WAITER_COUNT: u64 = 3;
-/// Timeout for the lock waits of the demo sessions to start.
 const LOCK_WAIT_START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Open demo sessions. Dropping the value closes them.
 #[derive(Debug)]
 pub(super) struct BlockedSessions {
     port: u16,
@@ -57,7 +52,6 @@ pub(super) struct BlockedSessions {
 }
 
 impl BlockedSessions {
-    /// Opens the demo sessions and waits until all lock waiters are blocked.
     pub(super) async fn open(server: &Server) -> Result<Self, DevtoolsError> {
         server.run(&SETUP_STATEMENTS).await.map_err(database_error("prepare the database"))?;
         let mut blocked = Self { port: server.port(), idle: Vec::new(), busy: JoinSet::new() };
@@ -93,7 +87,6 @@ impl BlockedSessions {
         self.idle.len() + self.busy.len()
     }
 
-    /// Returns the database server's URL for Clew's account, without [`DEMO_DB_PASSWORD`].
     pub(super) fn url(&self) -> String {
         format!("mysql://{DEMO_DB_USER}@127.0.0.1:{}/", self.port)
     }

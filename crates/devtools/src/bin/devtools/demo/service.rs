@@ -1,4 +1,4 @@
-//! Runs the private `clew serve` process of the demo.
+//! Runs the demo's own `clew serve` process.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -11,7 +11,7 @@ use clew_devtools::progress::Step;
 
 use super::blocked_sessions::DEMO_DB_PASSWORD;
 
-/// A running `clew serve` process. Dropping the value kills the process and removes its data directory.
+/// Dropping the value kills the `clew serve` process and removes its data directory.
 #[derive(Debug)]
 pub(super) struct DemoService {
     process: ClewProcess,
@@ -19,7 +19,6 @@ pub(super) struct DemoService {
 }
 
 impl DemoService {
-    /// Runs `clew init`, then starts `clew serve`.
     pub(super) async fn start(clew: &Path) -> Result<Self, DevtoolsError> {
         let step = Step::start("clew init");
         let deployment = Deployment::init(clew).await?;
@@ -31,7 +30,7 @@ impl DemoService {
         Ok(Self { process, deployment })
     }
 
-    /// Registers the database server at `url` and returns its instance id and node id.
+    /// Registers the database server at `url` and returns the instance id and the node id.
     pub(super) async fn add_instance(&self, url: &str) -> Result<(String, String), DevtoolsError> {
         let step = Step::start("clew instance add");
         let instance = self.deployment.add_instance("demo", &[url.to_owned()], DEMO_DB_PASSWORD).await?;
@@ -40,12 +39,11 @@ impl DemoService {
         Ok((instance.id, node))
     }
 
-    /// Returns a `clew` client command that connects to this `clew serve` process.
     pub(super) fn client_command(&self, arguments: &[&str]) -> Command {
         self.deployment.client_command(&self.process, arguments)
     }
 
-    /// Writes a shell script with file mode 0600 that exports the client's environment variables.
+    /// Writes a shell script with the client's environment variables. Only its owner can read the script (mode 0600).
     pub(super) fn write_environment_file(&self) -> Result<PathBuf, DevtoolsError> {
         let path = self.deployment.directory().join("env");
         let own = [
@@ -64,7 +62,6 @@ impl DemoService {
         Ok(path)
     }
 
-    /// Returns the administrator's credentials, which `--keep` prints so that the user can sign in to the demo server.
     pub(super) fn credentials(&self) -> &Credentials {
         &self.deployment.credentials
     }
@@ -73,7 +70,6 @@ impl DemoService {
         self.process.endpoint()
     }
 
-    /// Shuts down `clew serve` gracefully: sends SIGTERM and waits until the process exits.
     pub(super) async fn stop(self) -> Result<(), DevtoolsError> {
         self.process.stop().await
     }
