@@ -9,7 +9,7 @@ pub struct ErrorEntry {
     pub code: &'static str,
     /// HTTP status.
     pub status: u16,
-    /// Id of the localized message. The message text may contain the Fluent variable `detail`.
+    /// Fluent id of the localized message, which may use the variable `detail`.
     pub message_id: &'static str,
 }
 
@@ -29,9 +29,9 @@ catalogue! {
     INVALID_PARAMETER = 400 "DBS.280001" "invalid-parameter";
     /// The format of an instance or node id is invalid.
     INVALID_ID = 400 "DBS.280404" "invalid-id";
-    /// No collection with this request id exists.
+    /// No session collection has this request id.
     UNKNOWN_TASK = 400 "DBS.200543" "unknown-task";
-    /// The collection has no result because it is still running or has failed.
+    /// The session collection has no result because it is still running or has failed.
     NO_RESULT = 400 "DBS.200086" "no-result";
     /// The project does not exist or belongs to another domain.
     FOREIGN_PROJECT = 403 "DBS.280015" "foreign-project";
@@ -66,11 +66,11 @@ catalogue! {
     HEADERS_TOO_LARGE = 431 "APIGW.0201" "headers-too-large";
     /// The request body was not received before the timeout.
     REQUEST_TIMEOUT = 408 "APIGW.0201" "request-timeout";
-    /// The requested byte range is outside the collection's result.
+    /// The requested byte range is outside the result of the session collection.
     RANGE_NOT_SATISFIABLE = 416 "APIGW.0201" "range-not-satisfiable";
     /// The credentials are missing or invalid.
     NOT_AUTHENTICATED = 401 "APIGW.0301" "not-authenticated";
-    /// A request with a session cookie did not originate from Clew's web page (CSRF protection).
+    /// CSRF protection: the request has a session cookie but does not originate from Clew's web page.
     NOT_FROM_THE_PAGE = 403 "APIGW.0301" "not-from-the-page";
     /// Clew does not serve the requested host name (RFC 9110, section 15.5.20).
     HOST_NOT_ALLOWED = 421 "APIGW.0201" "host-not-allowed";

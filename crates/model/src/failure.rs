@@ -1,4 +1,4 @@
-//! Reasons why reading from a node or killing a session failed, as stored for each failed task.
+//! Reasons why reading from a node or killing a session failed.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::to_single_line;
 
-/// Failure kind. The localized message of each kind has the id `failure-<name>`.
+/// Kind of failure. Its localized message has the id `failure-<name>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
@@ -36,7 +36,7 @@ pub enum FailureKind {
     /// The node was removed while the task was queued.
     #[serde(rename = "node-gone")]
     NodeRemoved,
-    /// All connections that Clew may open to the node remained in use until the timeout.
+    /// All connections that Clew may open to the node were in use until the timeout expired.
     Busy,
 }
 
@@ -94,15 +94,14 @@ impl FailureKind {
 /// Failure to read from a node or to kill a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// Kind.
+    /// Failure kind.
     pub kind: FailureKind,
     /// Single-line details without secrets, such as the address, the timeout or the server's message.
     pub detail: String,
 }
 
 impl Failure {
-    /// Creates a failure. Converts the details to a single line.
-    /// A server message on a single line cannot imitate lines printed by Clew, such as `fix:` lines.
+    /// Creates a failure. Converts `detail` to a single line, so that a server message cannot imitate Clew's output.
     pub fn new(kind: FailureKind, detail: impl AsRef<str>) -> Self {
         Self { kind, detail: to_single_line(detail.as_ref()) }
     }

@@ -3,9 +3,9 @@
 //! Sections 0 and 1.2 of the API spec define the id formats:
 //! - instance id: 32 hexadecimal digits followed by `in07`
 //! - node id: 32 hexadecimal digits followed by `no07`
-//! - collection id: `realtime_session-<UUIDv4>-<4 hex>`
+//! - request id of a session collection: `realtime_session-<UUIDv4>-<4 hex>`
 //!
-//! Clones of an id share a heap allocation because Clew clones the caller's ids many times per request.
+//! Clones of an id share a heap allocation, because Clew clones the caller's ids many times per request.
 
 use std::fmt;
 use std::str::FromStr;
@@ -30,7 +30,6 @@ impl IdParseError {
     }
 }
 
-/// Returns true if the byte is a lowercase hexadecimal digit.
 fn is_lowercase_hex_digit(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
@@ -111,11 +110,11 @@ id!(
     |text| is_hex_id_with_suffix(text, "no07"), || format!("{}no07", generate_hex_uuid())
 );
 id!(
-    /// Id of a project, which contains instances: 32 letters and digits.
+    /// Id of a project: 32 letters and digits.
     ProjectId, "a project id: 32 letters and digits", is_iam_id, generate_hex_uuid
 );
 id!(
-    /// Id of a domain (also called account), which contains projects and users: 32 letters and digits.
+    /// Id of a domain (account), which contains projects and users: 32 letters and digits.
     DomainId, "a domain id: 32 letters and digits", is_iam_id, generate_hex_uuid
 );
 id!(
@@ -137,7 +136,7 @@ id!(
     || generate_hex_uuid().to_ascii_uppercase().chars().take(20).collect()
 );
 id!(
-    /// Id of a session collection: `realtime_session-<UUIDv4>-<4 hex>`, 58 characters in total.
+    /// Request id of a session collection: `realtime_session-<UUIDv4>-<4 hex>`, 58 characters in total.
     RequestId, "a request id: realtime_session-, a UUID, a dash, 4 hexadecimal digits",
     is_request_id, || {
         let tail = generate_hex_uuid();

@@ -44,7 +44,7 @@ pub struct Tag {
 
 /// Database server process that belongs to an instance.
 ///
-/// The `url` includes the password only if the caller has permission to read it.
+/// `url` includes the password only if the caller has permission to read it.
 #[derive(Debug, Clone)]
 pub struct Node {
     /// Id.
@@ -55,7 +55,7 @@ pub struct Node {
     pub role: NodeRole,
     /// Address, account and TLS options.
     pub url: NodeUrl,
-    /// Zone whose workers read data from the node. If `None`, workers in any zone read data from the node.
+    /// Zone whose workers read data from the node, or `None` for workers in any zone.
     pub zone: Option<Zone>,
     /// Creation time as a Unix timestamp in seconds.
     pub created_at: i64,
@@ -89,9 +89,9 @@ pub struct NewNode {
     pub id: Option<NodeId>,
     /// Role.
     pub role: NodeRole,
-    /// URL with the address, account, password and TLS options of the node.
+    /// Address, account, password and TLS options.
     pub url: NodeUrl,
-    /// Zone whose workers read data from the node. If `None`, workers in any zone read data from the node.
+    /// Zone whose workers read data from the node, or `None` for workers in any zone.
     pub zone: Option<Zone>,
 }
 

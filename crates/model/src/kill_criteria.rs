@@ -19,8 +19,8 @@ pub struct KillCriteria {
     pub sql_key: Option<String>,
     /// Minimum time in the current state, in seconds.
     pub seconds: u32,
-    /// If true, sessions are killed even if a kill can leave a non-transactional table damaged or partially modified.
-    /// This field is a Clew extension to the TaurusDB API.
+    /// If true, a session is killed even if the kill can damage or partially modify a non-transactional table.
+    /// This field is not part of the TaurusDB API.
     #[serde(default)]
     pub include_unsafe: bool,
 }
@@ -29,7 +29,7 @@ impl KillCriteria {
     /// Maximum value of `seconds` accepted by the API.
     pub const MAX_SECONDS: u32 = i32::MAX.unsigned_abs();
 
-    /// Creates criteria whose only filter is the minimum time in the current state.
+    /// Creates criteria whose only criterion is the minimum time in the current state.
     #[must_use]
     pub fn with_min_state_seconds(seconds: u32) -> Self {
         Self { user: None, host: None, database: None, command: None, sql_key: None, seconds, include_unsafe: false }

@@ -1,8 +1,7 @@
 //! Domain types of Clew.
 //!
 //! Defines ids, sessions, transactions, filters, columns, tasks, audit events and the error catalogue.
-//! Constructors validate their input, so other code does not need to validate it again.
-//! All other Clew crates use the types of this crate.
+//! Constructors validate their input, so that other code does not need to validate it again.
 //!
 //! The crate performs no I/O, defines no API-specific wire formats and does not require an async runtime.
 //!

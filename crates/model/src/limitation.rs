@@ -23,7 +23,7 @@ pub enum LimitationKind {
     NoMetadataLocks,
     /// Owners of InnoDB locks cannot be read.
     NoRowLocks,
-    /// Idle blockers' latest statements cannot be read.
+    /// The latest statements of idle blockers cannot be read.
     NoLastStatements,
     /// The XA identifiers of prepared transactions cannot be read.
     NoPreparedNames,
@@ -45,11 +45,11 @@ pub enum LimitationKind {
     LostThreads,
     /// Some running statements are not recorded because the server's statement tables are full.
     LostStatements,
-    /// The server truncated some clients' connection attributes.
+    /// The server truncated the connection attributes of some clients.
     LostConnectAttributes,
     /// The account lacks the privilege to set a session variable that affects the results.
     SettingRefused,
-    /// A statement of an abandoned read operation may still run on the server, because Clew did not kill it.
+    /// The server may still be running a statement of an abandoned read operation, because Clew did not kill it.
     StatementNotKilled,
 }
 
@@ -58,10 +58,10 @@ pub enum LimitationKind {
 pub struct Limitation {
     /// Kind.
     pub kind: LimitationKind,
-    /// Sentence describing the missing or inaccurate data.
+    /// Sentence that describes the missing or inaccurate data.
     pub what: String,
     /// Sentence that describes the cause.
     pub why: String,
-    /// Fix for the limitation: a complete SQL statement or a setting with its value. `None` if there is no fix.
+    /// SQL statement or setting that removes the limitation, or `None` if there is no fix.
     pub remedy: Option<String>,
 }

@@ -31,7 +31,7 @@ impl TlsMode {
     /// All TLS modes, weakest first.
     pub const ALL: [Self; 5] = [Self::Off, Self::Preferred, Self::Required, Self::VerifyCa, Self::VerifyIdentity];
 
-    /// Name in a URL.
+    /// Returns the value of the `tls` URL parameter.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -44,7 +44,7 @@ impl TlsMode {
     }
 }
 
-/// Error of a node URL.
+/// Error returned for an invalid node URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NodeUrlError {
     /// The text is not a URL.
@@ -73,7 +73,7 @@ pub enum NodeUrlError {
     Encoding(&'static str),
 }
 
-/// A node's address, account and TLS options. The `Display` output omits the password.
+/// Address, account and TLS options of a node. The `Display` output omits the password.
 #[derive(Debug, Clone)]
 pub struct NodeUrl {
     /// Account name.
@@ -88,19 +88,15 @@ pub struct NodeUrl {
     pub tls: TlsMode,
     /// PEM file with CA certificates that Clew trusts instead of the public certificate authorities.
     pub ca: Option<PathBuf>,
-    /// PEM file with the server's RSA public key. Clew encrypts the password with the key.
+    /// PEM file with the server's RSA public key, with which Clew encrypts the password.
     /// Corresponds to MySQL's `--server-public-key-path`.
     pub server_public_key: Option<PathBuf>,
     /// If true, Clew may send the password to a server whose identity is not verified. Default: false.
     /// Corresponds to MySQL's `--get-server-public-key`.
-    ///
-    /// Neither TLS without certificate verification nor a public key sent by the server proves the server's identity.
     pub get_server_public_key: bool,
 }
 
-/// Characters to percent-encode in user names and passwords.
 const USERINFO_ENCODE_SET: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// Characters to percent-encode in query parameters that contain a file path.
 const FILE_PATH_ENCODE_SET: &AsciiSet = &USERINFO_ENCODE_SET.remove(b'/');
 
 impl NodeUrl {
@@ -121,7 +117,7 @@ impl NodeUrl {
         }
     }
 
-    /// Returns the URL including the password. The caller must not print or log the returned URL.
+    /// Returns the URL including the password, which the caller must not print or log.
     #[must_use]
     pub fn expose_url_with_password(&self) -> SecretString {
         let password = self.password.as_ref().map_or(String::new(), |password| {
@@ -205,7 +201,6 @@ fn parse_on_off(value: &str) -> Result<bool, NodeUrlError> {
     }
 }
 
-/// Returns true for `localhost` and for loopback addresses. Does not resolve host names.
 fn is_loopback_host(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -43,9 +43,9 @@ macro_rules! string_enum {
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
 
         impl $name {
-            /// All allowed values, in API documentation order.
+            /// All allowed values, in the order of the API documentation.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-            /// Names of all allowed values, in the same order as `ALL`.
+            /// Names of all allowed values, in the order of `ALL`.
             pub const NAMES: &'static [&'static str] = &[$($text),+];
 
             /// Returns the name used in API requests.
@@ -169,7 +169,7 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// A request's unvalidated filter and sort fields. Defaults apply to absent fields.
+/// Unvalidated filter and sort fields of a request. Absent fields have default values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct SessionSelectionDraft {
@@ -265,7 +265,7 @@ impl SessionSelection {
     /// Maximum length of `sql_key`, in characters.
     pub const MAX_SQL_KEY_CHARS: usize = 1024;
 
-    /// Validates a draft's fields. Returns an error for the first invalid field.
+    /// Validates `draft` and returns an error for its first invalid field.
     pub fn parse(draft: SessionSelectionDraft) -> Result<Self, SessionSelectionError> {
         Ok(Self {
             class: parse_enum_value("filter", draft.filter, SessionClass::from_name, SessionClass::NAMES)?,

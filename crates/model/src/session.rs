@@ -30,9 +30,7 @@ impl Session {
     /// Counter wraparound and `SET TIMESTAMP = 1` produce implausibly long durations.
     pub const MAX_SECONDS: i128 = 10 * 365 * 24 * 3600;
 
-    /// Converts a value of the process list's `Time` column to seconds.
-    ///
-    /// Converts negative and out-of-range values to 0.
+    /// Converts a value of the process list's `Time` column to seconds. Negative and implausible values become 0.
     #[must_use]
     pub fn sanitize_duration_seconds(printed: i128) -> u64 {
         if (0..=Self::MAX_SECONDS).contains(&printed) { u64::try_from(printed).unwrap_or(0) } else { 0 }
@@ -45,10 +43,7 @@ impl Session {
     }
 }
 
-/// Splits a client address into a host and an optional port.
-///
 /// MySQL prints an IPv6 address and port as `::1:51234`; MariaDB prints `[::1]:51234` or `::1:51234`.
-/// If the part after the last colon contains only digits, that part is the port.
 pub(crate) fn split_host_port(host: &[u8]) -> (&[u8], Option<&[u8]>) {
     let Some(colon) = host.iter().rposition(|&byte| byte == b':') else {
         return (host, None);
@@ -62,16 +57,16 @@ pub(crate) fn split_host_port(host: &[u8]) -> (&[u8], Option<&[u8]>) {
     (name, Some(port))
 }
 
-/// Open transaction, read from `information_schema.innodb_trx`. The age is measured with the server's clock.
+/// Open transaction, read from `information_schema.innodb_trx`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Transaction {
-    /// The transaction's session id, or 0 for a prepared XA transaction without a session.
+    /// Session id of the transaction, or 0 for a prepared XA transaction without a session.
     pub session_id: u64,
     /// Transaction id assigned by the server. MariaDB reports 0 for every read-only transaction.
     pub id: u64,
     /// Transaction state: one of [`Transaction::INNODB_STATES`] or any other state name reported by the server.
     pub state: Cow<'static, str>,
-    /// Age in whole seconds.
+    /// Age in whole seconds, measured with the server's clock.
     pub seconds: u64,
     /// Lock wait time in whole seconds, or `None` if the transaction is not waiting for a lock.
     pub lock_wait_seconds: Option<u64>,
@@ -106,7 +101,7 @@ impl Transaction {
         self.state == Self::ROLLING_BACK_STATE
     }
 
-    /// Converts a state name to a `Cow` that borrows a static string if the name is in [`Transaction::INNODB_STATES`].
+    /// Replaces a state name with a static string if the name is in [`Transaction::INNODB_STATES`].
     #[must_use]
     pub fn intern_transaction_state(name: String) -> Cow<'static, str> {
         let standard_name = Self::INNODB_STATES.into_iter().find(|state| *state == name);
@@ -119,7 +114,7 @@ impl Transaction {
 pub struct SessionRow<'a> {
     /// Session.
     pub session: &'a Session,
-    /// The session's open transaction, if the server reports one.
+    /// Open transaction of the session, if the server reports one.
     pub transaction: Option<&'a Transaction>,
 }
 

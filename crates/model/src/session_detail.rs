@@ -8,12 +8,12 @@ use std::sync::Arc;
 pub struct SessionDetail {
     /// Digest of the running statement, as reported by the server.
     pub statement_digest: Option<Vec<u8>>,
-    /// Client program name (`program_name` connection attribute). Sessions of the same program share one allocation.
+    /// Program name from the connection attribute `program_name`.
     pub program_name: Option<Arc<[u8]>>,
-    /// Lock that the session is waiting for, with the blocking transaction if that transaction has no session.
+    /// Lock that the session is waiting for. Includes the blocking transaction if it has no session.
     pub waits_for: Option<String>,
     /// Session id of the blocker, if the session is waiting for a lock.
     pub blocker_id: Option<u64>,
-    /// Session id of the root blocker at the end of the wait chain.
+    /// Session id of the root blocker, which is at the end of the wait chain.
     pub root_blocker_id: Option<u64>,
 }

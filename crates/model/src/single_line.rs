@@ -1,9 +1,9 @@
-//! Conversion of server-supplied text to a single line without terminal control characters.
+//! Converts server-supplied text to a single line without terminal control characters.
 
 /// Returns true if a character can control a terminal, change the text direction, or hide text.
 ///
 /// Unsafe characters are control characters (C0, DEL, C1, bidirectional) and line and paragraph separators.
-/// Invisible characters (Unicode `Default_Ignorable_Code_Point` and the blank Braille pattern) are also unsafe.
+/// Unsafe invisible characters are `Default_Ignorable_Code_Point` and the blank Braille pattern.
 #[must_use]
 pub fn is_unsafe_char(char: char) -> bool {
     char.is_control()

@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 
-/// State of a collection in the store.
+/// State of a session collection in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskStatus {
-    /// The collection is waiting until a worker and the node are available.
+    /// The collection is waiting for a worker and for the node.
     Queued,
     /// A worker is running the collection.
     Running,
@@ -67,7 +67,7 @@ pub enum TaskOutcome {
         rows: u64,
         /// Size in bytes, without a header row.
         bytes: u64,
-        /// SHA-256 hash of the collection result, in hexadecimal.
+        /// SHA-256 hash of the result, in hexadecimal.
         sha256: String,
     },
     /// The collection failed, with the reason.

@@ -1,15 +1,15 @@
 //! Measures heap allocations and peak memory of snapshots. Run with `cargo bench -p clew-mysql --bench allocations`.
 //!
 //! The results depend only on the code, not on the machine.
-//! The benchmark takes plain and detailed snapshots of two fake servers: one has few sessions, the other has many.
-//! The difference between the results of the two servers is the cost of the additional rows.
+//! The benchmark takes plain and detailed snapshots of a fake server with few sessions and of one with many.
+//! The difference between the two servers, divided by the difference in rows, is the cost per row.
 //! The benchmark prints one line for plain snapshots and one line for detailed snapshots:
 //!
 //! ```text
 //! snapshot allocations_per_row=10.01 bytes_per_row=412 peak_bytes_more=1234567
 //! ```
 //!
-//! Each fake server runs in a child process, so the benchmark does not count the server's allocations.
+//! Each fake server runs in a child process, so that the benchmark does not count the server's allocations.
 
 #![allow(clippy::print_stdout, clippy::expect_used, reason = "a developer tool that prints its results")]
 
@@ -25,9 +25,8 @@ static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
 const SMALL_SESSION_COUNT: u64 = 1_000;
 const LARGE_SESSION_COUNT: u64 = 11_000;
-/// Command-line argument that starts a fake server. It is followed by the number of sessions on the server.
 const FAKE_SERVER_ARGUMENT: &str = "--serve";
-/// Argument that `cargo bench` passes to the benchmark. Without this argument, the benchmark exits immediately.
+/// Argument that `cargo bench` passes to the benchmark. Without it, the benchmark exits immediately.
 const CARGO_BENCH_ARGUMENT: &str = "--bench";
 
 fn main() {
@@ -39,7 +38,7 @@ fn main() {
     }
 }
 
-/// Starts a fake server, prints its URL and runs the server until stdin is closed.
+/// Prints the URL of a fake server and runs the server until stdin is closed.
 fn run_fake_server(sessions: u64) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
     let options = FakeServerOptions { sessions, transactions: sessions / 4, ..FakeServerOptions::default() };
@@ -63,7 +62,6 @@ fn run_benchmark() {
     }
 }
 
-/// Child process that runs a fake server.
 struct FakeServerProcess {
     process: Child,
     node: NodeUrl,
@@ -84,7 +82,6 @@ impl FakeServerProcess {
         Self { process, node: url.trim().parse().expect("a URL") }
     }
 
-    /// Takes a snapshot, writes all its rows and returns the heap allocations, including those for the connection.
     fn measure_allocations(&self, detailed: bool) -> dhat::HeapStats {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
         let _counting = dhat::Profiler::builder().testing().build();

@@ -40,36 +40,26 @@ pub(crate) use result_set::{ResultSetRows, RowCells};
 
 use crate::limits::ByteLimits;
 
-/// Maximum size of a handshake or authentication packet, in bytes.
 const MAX_HANDSHAKE_PACKET_BYTES: usize = 64 << 10;
-/// Maximum size of one row in a buffered result set, in bytes.
 const MAX_BUFFERED_ROW_BYTES: usize = 1 << 20;
-/// Memory overhead per buffered row in bytes, in addition to the row data.
 const BUFFERED_ROW_OVERHEAD_BYTES: usize = 64;
-/// Maximum packet size that the client advertises to the server: 1 GiB, the upper limit of `max_allowed_packet`.
+/// Maximum packet size advertised to the server: 1 GiB, the upper limit of `max_allowed_packet`.
 const CLIENT_MAX_PACKET_SIZE: u32 = 1 << 30;
-/// Idle time before the kernel sends the first TCP keepalive probe.
 const TCP_KEEPALIVE_IDLE_TIME: Duration = Duration::from_secs(30);
-/// ID of the collation `utf8mb4_general_ci`, which MySQL has supported since version 5.5.3.
+/// Id of the collation `utf8mb4_general_ci`, which MySQL has supported since version 5.5.3.
 const CONNECTION_COLLATION_ID: u8 = 45;
-/// Command byte of a query.
 const COM_QUERY: u8 = 0x03;
-/// Command byte that closes a connection.
 const COM_QUIT: u8 = 0x01;
-/// First byte of an error packet.
 const ERROR_PACKET_HEADER: u8 = 0xff;
 
-/// TCP connection before the handshake.
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: TcpStream,
-    /// Local address of the connection.
     pub(crate) local: SocketAddr,
     peer: SocketAddr,
 }
 
 impl Socket {
-    /// Connects to the first address in `addresses` that accepts a TCP connection.
     pub(crate) async fn connect(addresses: &[SocketAddr]) -> Result<Self, Error> {
         let stream = TcpStream::connect(addresses).await?;
         stream.set_nodelay(true)?;
@@ -80,27 +70,22 @@ impl Socket {
     }
 }
 
-/// Authenticated connection.
 #[derive(Debug)]
 pub(crate) struct Client {
     packets: PacketStream,
     /// Connection id from the handshake packet. Behind a proxy, it is the proxy's connection id, not the server's.
-    /// Clew never kills a session by the handshake's connection id, because the id may come from a proxy.
     pub(crate) handshake_connection_id: u32,
-    /// Connection tag, sent in a comment before each statement to identify the connection in the process list.
+    /// Connection tag, sent in a comment before each statement to identify the connection.
     tag: String,
     in_flight: InFlightFlag,
-    /// Size limits for received data.
     pub(crate) bytes: ByteLimits,
 }
 
-/// Flag that is set from the sending of a statement until its complete result set has been read.
-/// The client shares its in-flight flag with its `KillOnDropGuard`.
+/// True from the sending of a statement until its result set has been read completely.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct InFlightFlag(Arc<AtomicBool>);
 
 impl InFlightFlag {
-    /// Returns whether the server may still be running a statement for this connection.
     pub(crate) fn is_in_flight(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
@@ -111,8 +96,7 @@ impl InFlightFlag {
 }
 
 impl Client {
-    /// Performs the MySQL handshake over a TCP connection and authenticates the account.
-    /// The client sends `tag` both as a connection attribute and in a comment before each statement.
+    /// Sends `tag` as a connection attribute and in a comment before each statement.
     pub(crate) async fn perform_handshake(
         socket: Socket,
         node: &NodeUrl,
@@ -168,13 +152,11 @@ impl Client {
         Ok(Self { packets, handshake_connection_id, tag, in_flight: InFlightFlag::default(), bytes })
     }
 
-    /// Returns a shared handle to the client's in-flight flag. The handle may outlive the client.
     pub(crate) fn in_flight_flag(&self) -> InFlightFlag {
         self.in_flight.clone()
     }
 
-    /// Sends a statement and returns its result set.
-    /// Each row is truncated to `max_row` bytes or to [`ByteLimits::per_row`], whichever is less.
+    /// Truncates each row to `max_row` bytes or to [`ByteLimits::per_row`], whichever is less.
     pub(crate) async fn query(&mut self, statement: &str, max_row: usize) -> Result<ResultSetRows<'_>, Error> {
         let mut payload = Vec::with_capacity(statement.len() + self.tag.len() + 8);
         payload.push(COM_QUERY);
@@ -187,15 +169,14 @@ impl Client {
         ResultSetRows::open_result_set(&mut self.packets, &self.in_flight, max_row.min(self.bytes.per_row)).await
     }
 
-    /// Runs a statement and returns all rows. Fails if the result set exceeds the limits for buffered result sets.
+    /// Fails if the result set exceeds [`ByteLimits::in_memory`].
     pub(crate) async fn query_all<T: FromRow>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
         let mut converted = Vec::new();
         self.for_each_result_row(statement, |row| converted.push(row)).await?;
         Ok(converted)
     }
 
-    /// Runs a statement and calls `consume` for each row.
-    /// Fails if the result set exceeds the limits for buffered result sets.
+    /// Fails if the result set exceeds [`ByteLimits::in_memory`].
     pub(crate) async fn for_each_result_row<T: FromRow>(
         &mut self,
         statement: &str,
@@ -214,20 +195,17 @@ impl Client {
         Ok(())
     }
 
-    /// Runs a statement and discards its rows.
     pub(crate) async fn execute(&mut self, statement: &str) -> Result<(), Error> {
         let mut rows = self.query(statement, MAX_BUFFERED_ROW_BYTES).await?;
         while rows.next().await?.is_some() {}
         Ok(())
     }
 
-    /// Closes the connection with `COM_QUIT`.
     pub(crate) async fn quit(mut self) -> Result<(), Error> {
         self.packets.write_command(&[COM_QUIT]).await
     }
 }
 
-/// Returns the capability flags that the client sends in its handshake response.
 /// `CLIENT_LOCAL_FILES` is not set, so the server cannot request local files.
 /// `CLIENT_DEPRECATE_EOF` is not set, because servers older than MySQL 5.7 do not support it.
 fn client_capabilities() -> CapabilityFlags {
@@ -242,7 +220,6 @@ fn client_capabilities() -> CapabilityFlags {
         | CapabilityFlags::CLIENT_CONNECT_ATTRS
 }
 
-/// Returns whether the client uses TLS for this connection.
 /// In TLS mode `preferred`, a client that has a password falls back to plain text only on loopback.
 fn should_use_tls(node: &NodeUrl, is_loopback: bool, server: CapabilityFlags) -> Result<bool, Error> {
     let offered = server.contains(CapabilityFlags::CLIENT_SSL);
@@ -255,12 +232,10 @@ fn should_use_tls(node: &NodeUrl, is_loopback: bool, server: CapabilityFlags) ->
     }
 }
 
-/// Returns the connection attributes.
 fn build_connection_attributes(tag: &str) -> HashMap<String, String> {
     HashMap::from([("program_name".to_owned(), "clew".to_owned()), ("clew_connection".to_owned(), tag.to_owned())])
 }
 
-/// Reads a file of at most `max_bytes` bytes.
 /// Rejects devices and pipes, because reading from them might block forever.
 async fn read_file_with_limit(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
     let metadata = tokio::fs::metadata(path).await?;

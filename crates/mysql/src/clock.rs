@@ -1,9 +1,8 @@
 //! Reads a server's clock in local time and in UTC, and detects clock steps (sudden clock changes).
 //!
 //! InnoDB reports transaction start times in the server's local time.
-//! If the UTC offset has not changed since a transaction started, its age is the local time minus its start time.
-//! If the UTC offset may have changed, Clew has the server convert the local times to UTC.
-//! When daylight saving time ends, some local times occur twice and therefore correspond to two UTC timestamps.
+//! If the UTC offset may have changed since a transaction started, the server converts the start time to UTC.
+//! When daylight saving time ends, some local times occur twice and correspond to two UTC timestamps.
 //!
 //! A clock step shifts every age that the server computes from its wall clock.
 //! [`ClockHistory`] detects clock steps by comparing the server's clock with the local monotonic clock.
@@ -22,24 +21,20 @@ use crate::statements;
 
 /// Minimum clock change that counts as a clock step, in seconds. Drift and network latency cause smaller changes.
 const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
-/// Maximum number of clock steps stored per server.
 const MAX_CLOCK_STEPS: usize = 16;
-/// Maximum number of servers per node for which clock readings are stored.
 const MAX_SERVERS_PER_NODE: usize = 16;
-/// Minimum age, in seconds, of local times that the server always converts to UTC.
+/// Minimum age, in seconds, at which the server always converts a local time to UTC.
 /// For more recent local times, [`statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset has changed.
 const MIN_AGE_FOR_UTC_CONVERSION_SECONDS: i64 = 86_400 - 3 * 3600;
-/// Maximum number of local times converted to UTC by one statement.
 const MAX_UTC_CONVERSIONS_PER_STATEMENT: usize = 200;
 
 /// Reading of a server's clock.
 #[derive(Debug, Clone, Copy)]
 pub struct ClockReading {
-    /// Local time of the server.
     local: DateTime,
     /// Unix timestamp in seconds.
     utc: f64,
-    /// True if the server's UTC offset was the same one day before this clock reading.
+    /// True if the server's UTC offset was the same one day earlier.
     uniform: bool,
     /// Local monotonic time halfway between sending the clock query and receiving the response.
     at: Instant,
@@ -48,7 +43,6 @@ pub struct ClockReading {
 }
 
 impl ClockReading {
-    /// Returns the Unix timestamp in seconds, including fractional seconds.
     pub(crate) fn unix_seconds(&self) -> f64 {
         self.utc
     }
@@ -57,7 +51,7 @@ impl ClockReading {
 /// Row of [`statements::SERVER_CLOCK_QUERY`]: local time, Unix timestamp, and 1 if the last day was 86,400 s long.
 type ClockRow = (String, u64, Option<i64>);
 
-/// Reads the server's clock. Returns `None` if the server does not report a valid time.
+/// Returns `None` if the server does not report a valid time.
 pub(crate) async fn read_clock(client: &mut Client) -> Result<Option<ClockReading>, Error> {
     let before = Instant::now();
     let rows: Vec<ClockRow> = client.query_all(statements::SERVER_CLOCK_QUERY).await?;
@@ -71,22 +65,20 @@ pub(crate) async fn read_clock(client: &mut Client) -> Result<Option<ClockReadin
     }))
 }
 
-/// Parses a local time in MySQL's `DATETIME` format, such as `2026-11-24 18:00:00`.
+/// Parses MySQL's `DATETIME` format, such as `2026-11-24 18:00:00`.
 pub(crate) fn parse_local_time(printed: &str) -> Option<DateTime> {
     printed.parse().ok()
 }
 
-/// Seconds elapsed since a timestamp in the server's local time. Negative if the timestamp is in the future.
+/// Seconds since a local time of the server. Negative if the local time is in the future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LocalTimeAge {
-    /// Unambiguous age.
     Exact(i64),
-    /// The two possible ages of an ambiguous local time (one repeated when daylight saving time ends), smaller first.
+    /// Possible ages of a local time that occurs twice when daylight saving time ends, smaller first.
     Ambiguous(i64, i64),
 }
 
-/// Computes the age of each local time relative to a clock reading.
-/// Sends a query only if the server's UTC offset may have changed since one of the local times.
+/// Queries the server only if its UTC offset may have changed since one of the local times.
 pub(crate) async fn compute_local_time_ages(
     client: &mut Client,
     clock: &ClockReading,
@@ -114,7 +106,7 @@ pub(crate) async fn compute_local_time_ages(
     Ok(ages)
 }
 
-/// Parses a converted local time in the format `seconds,before,after`: a Unix timestamp and two flags.
+/// Parses the format `seconds,before,after`: a Unix timestamp and two flags.
 /// `before` is 1 if the same local time also occurred one hour earlier; `after` is 1 if it occurred one hour later.
 fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
     let mut parts = conversion.split(',');
@@ -136,7 +128,7 @@ fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
     }
 }
 
-/// Reason why automatic kills must not rely on the sessions' elapsed times in a process list.
+/// Reason why automatic kills must not rely on the elapsed times of sessions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum UnreliableClockReason {
     /// The server's clock was set forward by this many seconds, or back if the number is negative.
@@ -168,7 +160,6 @@ pub struct ClockHistory {
     servers: VecDeque<(String, ClockReadings)>,
 }
 
-/// Clock readings of one server.
 #[derive(Debug, Clone, Default)]
 struct ClockReadings {
     last: Option<ClockReading>,
@@ -178,14 +169,14 @@ struct ClockReadings {
 
 #[derive(Debug, Clone, Copy)]
 struct ClockStep {
-    /// Number of seconds by which the server's clock was set forward. Negative if it was set back.
+    /// Seconds by which the server's clock was set forward. Negative if it was set back.
     seconds: f64,
     /// Local monotonic time of the last clock reading before the clock step.
     before: Instant,
 }
 
 impl ClockHistory {
-    /// Selects the server whose clock readings are used. Returns true if another server was previously selected.
+    /// Returns true if another server was previously selected.
     pub(crate) fn select_server(&mut self, server: &ServerInstance) -> bool {
         let identity = server.server_identity();
         let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);
@@ -198,19 +189,19 @@ impl ClockHistory {
         is_another
     }
 
-    /// Stores a clock reading. If the clock has stepped since the previous reading, returns the step in seconds.
+    /// Returns the clock step since the previous reading, in seconds.
     pub(crate) fn store_clock_reading(&mut self, reading: ClockReading) -> Option<f64> {
         self.servers.back_mut()?.1.store_clock_reading(reading)
     }
 
     /// Corrects an age, in seconds, that the server computed from its wall clock.
-    /// The age `reported` may be negative.
+    /// `reported` may be negative.
     #[must_use]
     pub fn correct_wall_clock_age(&self, reported: i64) -> i64 {
         self.servers.back().map_or(reported, |(_, readings)| readings.correct_wall_clock_age(reported))
     }
 
-    /// Corrects an age like [`Self::correct_wall_clock_age`], but returns 0 if the corrected age is out of range.
+    /// Like [`Self::correct_wall_clock_age`], but returns 0 if the corrected age is out of range.
     pub(crate) fn correct_and_clamp_age(&self, reported: u64) -> u64 {
         let reported = i64::try_from(reported).unwrap_or(i64::MAX);
         Session::sanitize_duration_seconds(self.correct_wall_clock_age(reported).into())

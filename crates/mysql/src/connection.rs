@@ -18,32 +18,26 @@ use crate::server_instance::ServerInstance;
 use crate::session_variables::SessionVariableSetup;
 use crate::{failure, refused_logins, server_instance, statements, unkilled_statements};
 
-/// Connection for running statements on a monitored server.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) raw: RawConnection,
     pub(crate) address: String,
     pub(crate) flavor: Flavor,
-    /// Server version, from `VERSION()`.
     pub(crate) version: String,
-    /// Connection id, from `CONNECTION_ID()`.
+    /// Value of `CONNECTION_ID()`.
     pub(crate) id: u64,
     /// Time at which the connection permit was acquired. Read durations are measured from this time.
     pub(crate) since: Instant,
-    /// Descriptions of the data that could not be read over this connection.
     pub(crate) limitations: Vec<Limitation>,
-    /// Latest reading of the server's clock.
     pub(crate) clock: Option<ClockReading>,
     guard: KillOnDropGuard,
 }
 
 impl Connection {
-    /// Acquires a connection permit, connects, logs in, detects the server family and sets the session variables.
     pub(crate) async fn open(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
         Self::open_for_purpose(ConnectionPurpose::Reading, node, limits).await
     }
 
-    /// Opens a connection with a connection permit for `purpose`. See [`Connection::open`].
     pub(crate) async fn open_for_purpose(
         purpose: ConnectionPurpose,
         node: &NodeUrl,
@@ -83,30 +77,25 @@ impl Connection {
         Ok(Self { raw, address, flavor, version, id, since, limitations, clock: None, guard })
     }
 
-    /// Runs a statement and returns all rows. Fails if the result set exceeds the limits for buffered result sets.
     pub(crate) async fn query_all<T: FromRow + Send + 'static>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
         self.raw.client.query_all(statement).await
     }
 
-    /// Creates a filter that recognises Clew's own sessions in process lists read over this connection.
     pub(crate) fn own_session_filter(&self) -> OwnSessionFilter {
         self.raw.own_session_filter()
     }
 
-    /// Reads the server's identity and the start time of its process.
     pub(crate) async fn read_server_instance(&mut self) -> Result<ServerInstance, Failure> {
         server_instance::read_server_instance(&mut self.raw.client, self.flavor, &self.address).await
     }
 
-    /// Reads the server's clock and stores the reading in `clock`.
     /// Returns `None` if the server does not report a valid time.
     pub(crate) async fn read_clock(&mut self) -> Result<Option<ClockReading>, Error> {
         self.clock = clock::read_clock(&mut self.raw.client).await?;
         Ok(self.clock)
     }
 
-    /// Returns whether the server truncates statements in the output of `SHOW FULL PROCESSLIST`.
-    /// Returns false if the server, like MariaDB, does not have the `performance_schema_show_processlist` variable.
+    /// Servers without the variable `performance_schema_show_processlist`, such as MariaDB, do not truncate statements.
     pub(crate) async fn server_truncates_statements(&mut self) -> Result<bool, Failure> {
         if self.flavor != Flavor::MySql {
             return Ok(false);
@@ -118,19 +107,17 @@ impl Connection {
         }
     }
 
-    /// Converts a client error to a [`Failure`] that includes the node's address.
     pub(crate) fn to_failure(&self, error: &Error) -> Failure {
         failure::failure_from_client_error(error, &self.address)
     }
 
-    /// Closes the connection with `COM_QUIT`. Ignores errors, because all results have already been read.
+    /// Closes the connection and ignores errors, because all results have already been read.
     pub(crate) async fn close(mut self) {
         let _permit = self.guard.disarm();
         let _ = timeout(Duration::from_secs(1), self.raw.client.quit()).await;
     }
 }
 
-/// Sets the session variables, skipping those that the server does not support or refuses to set.
 /// Returns one `Limitation` for each session variable that the server refused to set.
 pub(crate) async fn set_session_variables(
     client: &mut Client,
@@ -180,7 +167,7 @@ mod tests {
             let set: Vec<(u64, u64, u64, u64, u64)> = connection.query_all(settings).await.unwrap();
             let [(autocommit, locks, rows, writing, idle)] = set[..] else { panic!("{set:?}") };
             assert_eq!((autocommit, locks, rows), (1, 1, 1), "{flavor}");
-            // The remaining time limit, rounded up. Connecting used part of the limit.
+            // The remaining time is rounded up, and connecting has used part of the time limit.
             assert!((1..=40).contains(&writing) && idle == writing, "{flavor}: {set:?}");
             let (limit, unit) = match flavor {
                 Flavor::MySql => ("SELECT CAST(@@SESSION.max_execution_time AS CHAR)", 1000.0),

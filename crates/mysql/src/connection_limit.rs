@@ -1,8 +1,7 @@
 //! Limits the process to two concurrent connections per node.
 //!
 //! Read operations use only one of the two connections per node.
-//! Kills have a reserved connection, so that a kill never has to wait for a read operation.
-//! `KillOnDropGuard` uses the reserved connection to kill the statement of a dropped connection.
+//! One connection is reserved for kills, so that a kill never has to wait for a read operation.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -12,21 +11,21 @@ use clew_model::{Failure, FailureKind};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// Connection permits by node address. Contains only nodes that have an open or requested connection.
+/// Contains only nodes that have an open or requested connection.
 static NODE_PERMITS: LazyLock<Mutex<HashMap<String, Arc<NodePermits>>>> = LazyLock::new(Mutex::default);
 
 /// Purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConnectionPurpose {
     /// The connection is used to read data.
-    /// The process runs one read operation per node at a time and queues the others.
+    /// Each process runs one read operation per node at a time and queues the others.
     Reading,
     /// The connection is used to kill sessions or to read sessions before a kill.
-    /// A kill may have to wait for the connections of other kills, but never for the connections of read operations.
+    /// A kill may have to wait for other kills, but never for read operations.
     Killing,
 }
 
-/// Permit for one connection to a node. The owner must close the connection before dropping the permit.
+/// The owner must close the connection before dropping the permit.
 #[derive(Debug)]
 pub(crate) struct ConnectionPermit {
     purpose: ConnectionPurpose,
@@ -38,7 +37,7 @@ pub(crate) struct ConnectionPermit {
 }
 
 impl ConnectionPermit {
-    /// Acquires a permit for one connection to a node. Fails if none becomes available within `max_wait`.
+    /// Fails if no permit becomes available within `max_wait`.
     pub(crate) async fn acquire(
         address: &str,
         purpose: ConnectionPurpose,
@@ -53,22 +52,18 @@ impl ConnectionPermit {
         }
     }
 
-    /// Returns the address of the node.
     pub(crate) fn address(&self) -> &str {
         &self.node.address
     }
 
-    /// Returns the time at which the permit was acquired.
     pub(crate) fn acquired_at(&self) -> Instant {
         self.acquired_at
     }
 
-    /// Returns the purpose of the connection.
     pub(crate) fn connection_purpose(&self) -> ConnectionPurpose {
         self.purpose
     }
 
-    /// Returns the time at which the permit was requested.
     pub(crate) fn requested_at(&self) -> Instant {
         self.requested_at
     }
@@ -98,8 +93,8 @@ impl NodePermits {
         Self { reading: Arc::new(Semaphore::new(1)), killing: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Acquires a permit. A kill takes the reserved permit or the read permit, whichever becomes available first.
-    /// `select!` drops the future of the other permit, which gives up its position in the semaphore's queue.
+    /// A kill takes the reserved permit or the read permit, whichever becomes available first.
+    /// `select!` drops the other future, which gives up its position in the queue of the semaphore.
     async fn acquire(&self, purpose: ConnectionPurpose) -> Result<OwnedSemaphorePermit, AcquireError> {
         if purpose == ConnectionPurpose::Reading {
             return self.reading.clone().acquire_owned().await;
@@ -112,7 +107,7 @@ impl NodePermits {
     }
 }
 
-/// Reference-counted handle to a node's entry in [`NODE_PERMITS`]. Dropping the last handle removes the entry.
+/// Removes the entry of the node from [`NODE_PERMITS`] when the last handle is dropped.
 #[derive(Debug)]
 struct NodePermitsRef {
     address: String,
@@ -130,7 +125,7 @@ impl NodePermitsRef {
 impl Drop for NodePermitsRef {
     fn drop(&mut self) {
         let mut busy = node_permits_guard();
-        // No other thread clones the entry while the mutex is held. Count 2 means this reference and the map's entry.
+        // No other thread clones the entry while the mutex is held. Count 2 means this handle and the map entry.
         if Arc::strong_count(&self.permits) == 2 {
             busy.remove(&self.address);
         }

@@ -29,7 +29,7 @@ pub struct Diagnosis {
     pub server_flavor: Flavor,
     /// Server version, from `VERSION()`.
     pub server_version: String,
-    /// MySQL account of Clew's connection, in the form `user@host`.
+    /// Account of Clew's connection, in the form `user@host`.
     pub account: String,
     /// TLS cipher of the connection, or `None` if the connection does not use TLS.
     pub cipher: Option<String>,
@@ -49,7 +49,7 @@ impl Diagnosis {
 
 /// Checks which data the account can read and whether the node's address leads directly to a single server.
 ///
-/// Opens two connections, one after the other. Does not change anything on the server.
+/// Opens two connections, one after the other, and does not change anything on the server.
 /// Fails if Clew cannot connect to the server.
 pub async fn diagnose_node(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, run_diagnosis(node, limits)))
@@ -76,7 +76,7 @@ async fn run_diagnosis(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis,
     Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
 }
 
-/// Returns whether the process list shows this connection with the connection id from the handshake packet.
+/// A proxy sends its own connection id in the handshake packet.
 async fn is_direct_connection(connection: &mut Connection) -> Result<bool, Failure> {
     let address = connection.address.clone();
     let read_failure = |error: crate::client::Error| failure::failure_from_client_error(&error, &address);
@@ -147,8 +147,6 @@ fn build_check_result(what: &'static str, outcome: Result<(), Limitation>) -> Ch
     CheckResult { what, works: outcome.is_ok(), limitation: outcome.err() }
 }
 
-/// Checks whether the account can read metadata locks.
-/// Returns a `Limitation` that explains why metadata locks are unreadable, or a `Failure` if a query failed.
 async fn check_metadata_lock_access(
     connection: &mut Connection,
     account: &str,
@@ -159,7 +157,7 @@ async fn check_metadata_lock_access(
     }
 }
 
-/// Checks whether the metadata lock instrument is enabled, so that performance_schema records metadata locks.
+/// performance_schema records metadata locks only if the metadata lock instrument is enabled.
 pub(crate) async fn check_metadata_lock_instrument(
     connection: &mut Connection,
 ) -> Result<Result<(), Limitation>, Failure> {
@@ -168,8 +166,7 @@ pub(crate) async fn check_metadata_lock_instrument(
     Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(limitation_for_disabled_instrument()) })
 }
 
-/// Returns limitations if MySQL generates the process list from performance_schema.
-/// MySQL truncates statements in a process list from performance_schema, and may omit sessions.
+/// If MySQL reads the process list from performance_schema, it truncates statements and may omit sessions.
 pub(crate) async fn find_process_list_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     if !connection.server_truncates_statements().await? {
         return Ok(Vec::new());
@@ -186,7 +183,6 @@ pub(crate) async fn find_process_list_limitations(connection: &mut Connection) -
     Ok(std::iter::once(limitation_for_truncated_statements()).chain(missing).collect())
 }
 
-/// Creates the limitations for sessions and transactions that are hidden without the PROCESS privilege.
 pub(crate) fn limitations_without_process_privilege(account: &str) -> [Limitation; 2] {
     let grant = |kind, what: &str, why: &str| Limitation {
         kind,
@@ -208,7 +204,6 @@ pub(crate) fn limitations_without_process_privilege(account: &str) -> [Limitatio
     ]
 }
 
-/// Creates the `Limitation` for transactions read from the InnoDB status because `innodb_trx` is unreadable.
 pub(crate) fn limitation_for_incomplete_transactions() -> Limitation {
     Limitation {
         kind: LimitationKind::PartOfTransactions,
@@ -221,7 +216,6 @@ pub(crate) fn limitation_for_incomplete_transactions() -> Limitation {
     }
 }
 
-/// Creates the `Limitation` for statements that the server truncates because it reads them from performance_schema.
 pub(crate) fn limitation_for_truncated_statements() -> Limitation {
     Limitation {
         kind: LimitationKind::StatementsTruncated,
@@ -231,7 +225,6 @@ pub(crate) fn limitation_for_truncated_statements() -> Limitation {
     }
 }
 
-/// Creates the `Limitation` for `count` statements that were truncated because their rows exceed `max_row_bytes` bytes.
 pub(crate) fn limitation_for_oversized_statements(count: u64, max_row_bytes: usize) -> Option<Limitation> {
     (count > 0).then(|| Limitation {
         kind: LimitationKind::StatementsTruncated,
@@ -241,7 +234,6 @@ pub(crate) fn limitation_for_oversized_statements(count: u64, max_row_bytes: usi
     })
 }
 
-/// Creates the `Limitation` for a connection that reaches a proxy or a load balancer instead of the server.
 pub(crate) fn limitation_for_indirect_connection() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
@@ -253,7 +245,6 @@ pub(crate) fn limitation_for_indirect_connection() -> Limitation {
     }
 }
 
-/// Creates the `Limitation` for a node address that leads to several servers.
 pub(crate) fn limitation_for_load_balancer() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,

@@ -11,9 +11,8 @@ use crate::limits::ReadLimits;
 use crate::{failure, statements};
 use statements::ER_NO_SUCH_THREAD;
 
-/// Maximum number of rows read from an execution plan, which has one row per table.
+/// An execution plan has one row per table.
 const MAX_PLAN_ROWS: usize = 1000;
-/// Maximum size of a row in an execution plan, in bytes.
 const MAX_PLAN_ROW_BYTES: usize = 64 << 10;
 
 /// Result of `EXPLAIN FOR CONNECTION`.
@@ -21,8 +20,7 @@ const MAX_PLAN_ROW_BYTES: usize = 64 << 10;
 pub enum ExplainOutcome {
     /// Execution plan as a text table with a header line and one line per row.
     Plan(String),
-    /// No execution plan is available. The string is the reason, usually the server's error message.
-    /// A plan is unavailable if, for example, the statement has no execution plan or the account lacks a privilege.
+    /// No execution plan is available. The string contains the reason, usually the server's error message.
     NoPlan(String),
     /// No session with this connection id exists.
     NoSession,
@@ -31,7 +29,7 @@ pub enum ExplainOutcome {
 /// Reads the execution plan of a session's running statement.
 ///
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, Clew kills the statement left running on the server.
+/// If this function fails or its future is dropped, Clew kills the running statement on the server.
 pub async fn explain_session(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Result<ExplainOutcome, Failure> {
     let explaining = failure::catch_panic(node, Box::pin(run_explain(node, id, limits)));
     let explained = timeout(limits.read_timeout, explaining).await;
@@ -65,7 +63,7 @@ async fn run_explain(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Result<Exp
     Ok(explained)
 }
 
-/// Reads the execution plan as rows of cells. The first row contains the column names.
+/// Returns the column names as the first row.
 async fn read_plan(connection: &mut Connection, statement: &str) -> Result<Vec<Vec<String>>, Error> {
     let mut rows = connection.raw.client.query(statement, MAX_PLAN_ROW_BYTES).await?;
     let names: Vec<String> = rows.columns().iter().map(|column| to_valid_utf8(column.name_ref())).collect();
@@ -83,7 +81,6 @@ fn read_plan_row_cells(mut row: RowCells<'_>, width: usize) -> Result<Vec<String
     (0..width).map(|_| Ok(row.next_cell()?.map_or_else(|| "NULL".to_owned(), to_valid_utf8))).collect()
 }
 
-/// Formats rows of cells as a text table with aligned columns.
 fn format_text_table(lines: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = Vec::new();
     for line in lines {

@@ -8,7 +8,6 @@ use futures_util::FutureExt;
 
 use crate::client::{Error, ServerError};
 
-/// Converts a client error to a failure that includes the node's address.
 pub(crate) fn failure_from_client_error(error: &Error, address: &str) -> Failure {
     let (kind, detail) = match error {
         Error::Server(error) => return failure_from_server_error(error, address),
@@ -56,7 +55,6 @@ pub(crate) fn failure_from_client_error(error: &Error, address: &str) -> Failure
     Failure::new(kind, format!("{address}: {detail}"))
 }
 
-/// Creates the failure for a login refused on every retry because the server has reached `max_connections`.
 pub(crate) fn too_many_connections_failure(error: &ServerError, address: &str) -> Failure {
     let detail = format!(
         "{address}: {error}. fix: kill idle sessions or increase max_connections; for diagnosis, connect to the reserved port: \
@@ -88,7 +86,6 @@ fn failure_from_io_error(error: &std::io::Error, address: &str) -> Failure {
     Failure::new(kind, format!("{address}: {error}"))
 }
 
-/// Converts a server error to a failure. The error number determines the failure kind.
 /// MySQL and MariaDB use the same error numbers below 1900.
 fn failure_from_server_error(error: &ServerError, address: &str) -> Failure {
     let kind = match error.code {
@@ -107,14 +104,12 @@ fn failure_from_server_error(error: &ServerError, address: &str) -> Failure {
     Failure::new(kind, format!("{address}: {error}"))
 }
 
-/// Returns whether a server error means that a statement or a lock wait timed out.
-/// After a server timeout, the caller must treat the result as unknown, not as empty.
+/// After a server timeout, callers must treat the result as unknown, not as empty.
 pub(crate) fn is_server_timeout(error: &ServerError) -> bool {
     // Lock wait, MySQL's max_execution_time, MariaDB's max_statement_time.
     matches!(error.code, 1205 | 3024 | 1969)
 }
 
-/// Creates the failure for an operation that timed out.
 pub(crate) fn timeout_failure(address: &str, doing: &str, limit: std::time::Duration) -> Failure {
     Failure::new(
         FailureKind::TimedOut,
@@ -122,19 +117,17 @@ pub(crate) fn timeout_failure(address: &str, doing: &str, limit: std::time::Dura
     )
 }
 
-/// Creates the failure for a read operation that timed out.
-/// The failure's message warns that, behind a proxy, the statement may still be running on the server.
+/// The failure message warns that a statement sent through a proxy may still be running on the server.
 pub(crate) fn read_operation_timeout_failure(node: &NodeUrl, limit: std::time::Duration) -> Failure {
     let Failure { kind, detail } = timeout_failure(&node.address(), "reading sessions", limit);
     Failure::new(kind, format!("{detail}; behind a proxy, the statement may still run on the server"))
 }
 
-/// Creates the failure for a host name that cannot be resolved.
 pub(crate) fn name_resolution_failure(address: &str, error: &std::io::Error) -> Failure {
     Failure::new(FailureKind::Unreachable, format!("{address}: cannot resolve the host name: {error}"))
 }
 
-/// Runs `work` and returns its result, or a failure if the packet decoder in `mysql_common` panics.
+/// Returns a failure if the packet decoder of `mysql_common` panics.
 pub(crate) async fn catch_panic<T>(
     node: &NodeUrl,
     work: impl Future<Output = Result<T, Failure>>,

@@ -15,7 +15,6 @@ pub enum Flavor {
 }
 
 impl Flavor {
-    /// Detects the server family from the result of `VERSION()`.
     pub(crate) fn from_version(version: &str) -> Self {
         if version.to_ascii_lowercase().contains("mariadb") { Self::MariaDb } else { Self::MySql }
     }

@@ -1,16 +1,14 @@
 //! Parses transactions from `SHOW ENGINE INNODB STATUS`, the fallback if `innodb_trx` is unreadable.
 //!
 //! The InnoDB status has no stable format and contains parts of user statements.
-//! The InnoDB status does not list read-only transactions or the number of tables that a transaction has locked.
+//! The InnoDB status lists neither read-only transactions nor the number of locked tables.
 
 use clew_model::{Session, Transaction};
 
-/// Prefix of the first line of each transaction in the InnoDB status.
 const TRANSACTION_LINE_PREFIX: &str = "---TRANSACTION ";
-/// Prefixes of the line that contains a transaction's session id in the InnoDB status.
 const SESSION_LINE_PREFIXES: [&str; 2] = ["MySQL thread id ", "MariaDB thread id "];
 
-/// Parses the `TRANSACTIONS` section of the InnoDB status. Skips transactions without a session.
+/// Skips transactions without a session.
 pub(crate) fn parse_transactions(status: &str) -> Vec<Transaction> {
     let section = status.split_once("\nTRANSACTIONS\n").map_or("", |(_, rest)| rest);
     let section = section.rsplit_once("\nFILE I/O\n").map_or(section, |(section, _)| section);
@@ -25,7 +23,7 @@ pub(crate) fn parse_transactions(status: &str) -> Vec<Transaction> {
     blocks.iter().filter_map(|block| parse_transaction(block)).collect()
 }
 
-/// Parses the lines of one transaction. The first line has the form `---TRANSACTION 1579, ACTIVE 1 sec …`.
+/// The first line of a transaction has the form `---TRANSACTION 1579, ACTIVE 1 sec …`.
 fn parse_transaction(block: &[&str]) -> Option<Transaction> {
     let (head, rest) = block.split_first()?;
     let (id, state) = head.strip_prefix(TRANSACTION_LINE_PREFIX)?.split_once(", ACTIVE ")?;
@@ -52,19 +50,17 @@ fn parse_transaction(block: &[&str]) -> Option<Transaction> {
     })
 }
 
-/// Parses the duration of a lock wait, in seconds. MySQL prints seconds; MariaDB prints microseconds.
+/// MySQL prints lock wait times in seconds; MariaDB prints them in microseconds.
 fn parse_lock_wait_seconds(line: &str) -> Option<u64> {
     parse_number_before_marker(line, " SEC FOR THIS LOCK TO BE GRANTED")
         .or_else(|| Some(parse_number_before_marker(line, " us FOR THIS LOCK TO BE GRANTED")? / 1_000_000))
 }
 
-/// Parses the number immediately before `mark` in `text`.
 fn parse_number_before_marker(text: &str, mark: &str) -> Option<u64> {
     let (before, _) = text.split_once(mark)?;
     before.rsplit(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-/// Parses the number immediately after `mark` in `text`.
 fn parse_number_after_marker(text: &str, mark: &str) -> Option<u64> {
     let (_, after) = text.split_once(mark)?;
     after.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()

@@ -1,7 +1,7 @@
 //! Kills sessions and running statements. Never kills the sessions of protected accounts.
 //!
-//! Immediately before a kill, Clew reads the session again over the same connection that sends the kill.
-//! Clew identifies the session by server instance, connection id, account and client address.
+//! Clew reads the session again immediately before the kill, over the same connection.
+//! Clew identifies a session by server instance, connection id, account and client address.
 //! Before killing a statement, Clew checks that the statement has the expected text and elapsed time.
 //! Clew refuses to kill through a proxy, which might route the process list query and the kill to different servers.
 //!
@@ -46,7 +46,7 @@ pub enum KillTarget {
 }
 
 impl KillTarget {
-    /// Returns the name of the kill target as stored in the metadata store: `connection` or `query`.
+    /// Returns the name stored in the metadata store: `connection` or `query`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -59,7 +59,7 @@ impl KillTarget {
 /// Kills a session or its running statement and confirms that it has ended.
 ///
 /// Fails if the server is unreachable or the account lacks a required privilege.
-/// If the account lacks a privilege, the failure includes the required `GRANT` statement.
+/// The failure for a missing privilege includes the required `GRANT` statement.
 /// Once the server has accepted the kill, this function does not fail.
 /// If the effect of the kill cannot be confirmed, the outcome is [`KillOutcome::Ending`].
 pub async fn kill_single_victim(
@@ -102,7 +102,6 @@ pub enum UnsafeKillPolicy {
 }
 
 /// Kills several sessions with a policy for victims that change non-transactional tables. See [`kill_victims`].
-/// Reads the storage engines of the changed tables over the kill connection, immediately before the kills.
 pub async fn kill_victims_with_policy(
     node: &NodeUrl,
     victims: &[Victim],
@@ -129,7 +128,6 @@ pub async fn kill_victims_with_policy(
     Ok(batch.into_kill_outcomes())
 }
 
-/// Runs `work` and returns its result, or a timeout failure if `work` has not finished by the deadline.
 async fn run_with_deadline<T>(
     node: &NodeUrl,
     limits: &ReadLimits,

@@ -1,10 +1,10 @@
 //! Kills the running statement of a dropped connection.
 //! Without the kill, the server would continue to run the statement after the connection is closed.
 //!
-//! To find the dropped connection's session, Clew reads the process list over a new control connection.
-//! Clew identifies the session by its account and the connection tag in its statement.
+//! Clew reads the process list over a new control connection and finds the session of the dropped connection.
+//! Clew identifies the session by its account and by the connection tag in its statement.
 //! Clew kills the session only if the control connection reaches the server without a proxy.
-//! The session's connection id is not used, because after a restart or failover, it may belong to another client.
+//! The connection id does not identify the session: after a failover, it may belong to another client.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::unkilled_statements::{NotKilledReason, record_unkilled_statement};
 use crate::{failure, process_list, statements};
 use statements::ER_NO_SUCH_THREAD;
 
-/// Tokio tasks that kill abandoned statements. A task may outlive the connection whose statement it kills.
+/// A task may outlive the connection whose statement it kills.
 static PENDING_KILL_TASKS: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
 
 /// Delay before each kill attempt. An unresponsive server may recover between two attempts.
@@ -39,8 +39,7 @@ const KILL_ATTEMPT_DELAYS: [Duration; 9] = [
     Duration::from_secs(2),
     Duration::from_secs(2),
 ];
-/// Timeout for each step of a kill attempt.
-/// The first step opens the control connection; the second step reads the process list and sends the kill.
+/// The timeout applies separately to opening the control connection and to finding and killing the session.
 const KILL_ATTEMPT_STEP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum number of bytes read per process list row. The connection tag is within this limit.
 const MAX_PROCESS_LIST_ROW_BYTES: usize = 4 << 10;
@@ -49,7 +48,6 @@ const MAX_PROCESS_LIST_ROW_BYTES: usize = 4 << 10;
 #[derive(Debug)]
 struct AbandonedStatement {
     node: NodeUrl,
-    /// Size limits for the data received over the control connection.
     bytes: ByteLimits,
     own: Arc<OwnSession>,
     /// Host of the server that runs the statement, or empty if it is unknown.
@@ -58,27 +56,23 @@ struct AbandonedStatement {
     permit: ConnectionPermit,
 }
 
-/// Guard that kills a connection's running statement when the guard is dropped without being disarmed.
+/// Guard that kills the running statement of a connection unless it is disarmed before it is dropped.
 #[derive(Debug)]
 pub(crate) struct KillOnDropGuard {
     abandoned: Option<AbandonedStatement>,
     in_flight: InFlightFlag,
 }
 
-/// Outcome of a kill attempt.
 #[derive(Debug, PartialEq, Eq)]
 enum KillAttemptOutcome {
-    /// Clew killed the session that ran the statement.
     Killed,
-    /// The statement has ended: no session is running it.
     Ended,
     /// The session cannot be identified, or the control connection goes through a proxy or reaches another server.
     Unidentified,
 }
 
 impl KillOnDropGuard {
-    /// Creates a guard for the connection `own`. The guard owns the connection permit `permit` until it is disarmed.
-    /// `bytes` limits the data received over a control connection.
+    /// The guard owns `permit` until it is disarmed.
     pub(crate) fn new(
         node: NodeUrl,
         own: Arc<OwnSession>,
@@ -89,14 +83,12 @@ impl KillOnDropGuard {
         Self { abandoned: Some(AbandonedStatement { node, bytes, own, server_host: String::new(), permit }), in_flight }
     }
 
-    /// Stores the host of the server to which the connection leads.
     pub(crate) fn set_server_host(&mut self, host: &str) {
         if let Some(abandoned) = &mut self.abandoned {
             host.clone_into(&mut abandoned.server_host);
         }
     }
 
-    /// Disarms the guard before the connection is closed normally.
     /// Returns the connection permit, which the caller must drop after closing the connection.
     pub(crate) fn disarm(&mut self) -> Option<ConnectionPermit> {
         self.abandoned.take().map(|abandoned| abandoned.permit)
@@ -123,7 +115,6 @@ pub async fn wait_for_pending_kills(limit: Duration) {
     PENDING_KILL_TASKS.reopen();
 }
 
-/// Kills an abandoned statement, or records that the statement may still run.
 async fn kill_abandoned_statement(abandoned: AbandonedStatement) {
     let address = abandoned.permit.address();
     if let Err(reason) = try_to_kill(&abandoned).await {
@@ -132,7 +123,6 @@ async fn kill_abandoned_statement(abandoned: AbandonedStatement) {
     }
 }
 
-/// Attempts to kill an abandoned statement until it is killed or has ended.
 async fn try_to_kill(abandoned: &AbandonedStatement) -> Result<(), NotKilledReason> {
     let address = abandoned.permit.address();
     for delay in KILL_ATTEMPT_DELAYS {
@@ -176,7 +166,7 @@ async fn try_to_kill(abandoned: &AbandonedStatement) -> Result<(), NotKilledReas
     Err(NotKilledReason::AttemptsFailed)
 }
 
-/// Opens a control connection. Acquires a connection permit for kills unless the dropped connection already holds one.
+/// Acquires a permit for kills unless the dropped connection already holds one.
 /// Waiting for a second permit could deadlock, because each node has only one permit reserved for kills.
 async fn open_control_connection(
     abandoned: &AbandonedStatement,
@@ -216,7 +206,7 @@ async fn attempt_kill(
     let outcome = match ids[..] {
         _ if !is_same_server || !control.is_direct(&filter) => KillAttemptOutcome::Unidentified,
         [] => KillAttemptOutcome::Ended,
-        // If two sessions run a statement with the same tag, one of the tags is forged.
+        // If two sessions run a statement with the same tag, one of them has a forged tag.
         [_, _, ..] => KillAttemptOutcome::Unidentified,
         [id] => match control.client.execute(&statements::kill_connection_sql(id)).await {
             Err(Error::Server(error)) if error.code == ER_NO_SUCH_THREAD => KillAttemptOutcome::Ended,

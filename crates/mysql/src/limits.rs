@@ -19,10 +19,10 @@ pub struct ReadLimits {
 pub struct ByteLimits {
     /// Maximum number of bytes received per read operation.
     pub per_read: u64,
-    /// Maximum number of bytes per row. Clew truncates a longer statement while receiving it.
+    /// Maximum number of bytes per row. Clew truncates longer statements while receiving them.
     /// Must be at least [`ByteLimits::MIN_PER_ROW`].
     pub per_row: usize,
-    /// Maximum number of bytes of rows that a read operation holds in memory.
+    /// Maximum number of row bytes that a read operation holds in memory.
     pub in_memory: usize,
 }
 
@@ -38,7 +38,6 @@ impl Default for ByteLimits {
 }
 
 impl ReadLimits {
-    /// Returns the timeout for acquiring a connection permit: half of `read_timeout`.
     pub(crate) fn connection_permit_timeout(&self) -> Duration {
         self.read_timeout / 2
     }

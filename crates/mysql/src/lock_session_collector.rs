@@ -10,9 +10,7 @@ use crate::locks::{SessionIdsByThread, classify_session};
 use crate::own_sessions::OwnSessionFilter;
 use crate::process_list::SessionMemoryCounter;
 
-/// Maximum number of bytes stored per statement of a waiting session.
 pub(crate) const MAX_WAITER_STATEMENT_BYTES: usize = 64 << 10;
-/// Maximum total number of bytes stored for all waiting sessions' statements.
 const MAX_TOTAL_STATEMENT_BYTES: usize = 16 << 20;
 
 /// Collects sessions that are waiting or may block other sessions.
@@ -25,13 +23,11 @@ pub(crate) struct LockSessionCollector {
 }
 
 impl LockSessionCollector {
-    /// Creates a collector. `parties` contains the ids of sessions that are waiting or may block others.
-    /// The stored sessions take at most `max_bytes` bytes of memory.
+    /// `parties` contains the ids of sessions that are waiting or may block others.
     pub(crate) fn new(parties: HashSet<u64>, max_bytes: usize) -> Self {
         Self { parties, sessions: Vec::new(), memory: SessionMemoryCounter::new(max_bytes), statement_bytes: 0 }
     }
 
-    /// Stores a session if it is waiting or may block others.
     /// Fails if the stored sessions exceed the memory limit.
     pub(crate) fn collect_session(&mut self, session: &Session) -> Result<(), Error> {
         let waits = session.state.as_deref().is_some_and(is_lock_wait_state);
@@ -58,7 +54,6 @@ impl LockSessionCollector {
         Ok(())
     }
 
-    /// Replaces the elapsed times of the stored sessions with the checked elapsed times in `checked`.
     pub(crate) fn replace_ages(&mut self, checked: &[Session]) {
         let seconds: HashMap<u64, u64> = checked.iter().map(|session| (session.id, session.seconds)).collect();
         for session in &mut self.sessions {
@@ -66,14 +61,12 @@ impl LockSessionCollector {
         }
     }
 
-    /// Removes all stored sessions so that the process list can be read again.
     pub(crate) fn reset(&mut self) {
         self.sessions.clear();
         self.memory.reset();
         self.statement_bytes = 0;
     }
 
-    /// Returns the stored sessions with their roles.
     pub(crate) fn into_observed_sessions(
         self,
         mut own: OwnSessionFilter,

@@ -34,7 +34,7 @@ pub(crate) use session_role::classify_session;
 pub(crate) use threads::SessionIdsByThread;
 use xa_prepared::PreparedXaTransaction;
 
-/// Maximum number of bytes stored per statement. Table names beyond this position are not parsed.
+/// Clew does not parse table names beyond this position of a statement.
 const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 
 /// Reads a node's lock waits. Opens one connection and reads each system table once.
@@ -42,7 +42,7 @@ const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 ///
 /// The `limitations` field of the result describes the data that could not be read.
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, Clew kills the statement left running on the server.
+/// If this function fails or its future is dropped, Clew kills the running statement on the server.
 pub async fn read_lock_waits(node: &NodeUrl, limits: &ReadLimits) -> Result<LockSnapshot, Failure> {
     run_with_timeout(node, limits, async { read_lock_snapshot(Connection::open(node, limits).await?).await }).await
 }
@@ -76,8 +76,7 @@ async fn read_lock_snapshot(mut connection: Connection) -> Result<LockSnapshot, 
     Ok(observed)
 }
 
-/// Reads the lock waits over an existing connection.
-/// Reads the latest statements of idle root blockers and of `extra_session`.
+/// Includes the latest statements of idle root blockers and of `extra_session`.
 pub(crate) async fn query_lock_snapshot(
     connection: &mut Connection,
     extra_session: Option<u64>,
@@ -110,7 +109,6 @@ pub(crate) async fn query_lock_snapshot(
 pub(crate) struct LockTables {
     pub(crate) transactions: Vec<Transaction>,
     pub(crate) threads: SessionIdsByThread,
-    /// One limitation for each lock table that could not be read.
     pub(crate) limitations: Vec<Limitation>,
     /// Reason why performance_schema is unreadable, or `None` if it is readable.
     pub(crate) unreadable: Option<Limitation>,
@@ -121,7 +119,7 @@ pub(crate) struct LockTables {
 }
 
 impl LockTables {
-    /// Reads each lock table once. Appends a `Limitation` for each lock table that could not be read.
+    /// Appends a `Limitation` for each lock table that could not be read.
     pub(crate) async fn read(connection: &mut Connection, mut limitations: Vec<Limitation>) -> Result<Self, Failure> {
         let account = privileges::read_current_account(connection).await?;
         let transactions = read_session_transactions(connection, &account, &mut limitations).await?;
@@ -148,12 +146,10 @@ impl LockTables {
         Ok(Self { transactions, threads, limitations, unreadable, capabilities, prepared, row_waits, metadata_locks })
     }
 
-    /// Returns a `Limitation` that explains why a lock wait's blocker may be unknown.
     pub(crate) fn limitation_for_unknown_holders(&self) -> Option<Limitation> {
         self.capabilities.limitation_for_unknown_holders()
     }
 
-    /// Returns the ids of sessions that are waiting for a lock or may block others, according to the lock tables.
     /// Waits that are missing from the lock tables are detected by the session state in the process list.
     pub(crate) fn waiting_or_blocking_session_ids(&self) -> HashSet<u64> {
         let waiting = self.transactions.iter().filter(|transaction| transaction.is_waiting_for_lock());
@@ -162,8 +158,6 @@ impl LockTables {
         waiting.map(|transaction| transaction.session_id).chain(for_rows).chain(with_locks).collect()
     }
 
-    /// Joins the lock tables with the sessions.
-    /// Returns the data for the wait graph and the map from thread ids to session ids.
     pub(crate) fn into_lock_snapshot(self, sessions: Vec<ObservedSession>) -> (LockSnapshot, SessionIdsByThread) {
         let Self { transactions, threads, limitations, capabilities, prepared, row_waits, metadata_locks, .. } = self;
         let busy = transactions.iter().map(|transaction| transaction.session_id).collect();
@@ -206,8 +200,8 @@ async fn read_session_transactions(
     }
 }
 
-/// Selects one transaction per session. A session that is running DDL has two transactions.
-/// Prefers a transaction that is waiting for a lock; otherwise selects the one with more locks.
+/// A session that is running DDL has two transactions.
+/// Prefers a transaction that is waiting for a lock, then the transaction with more locks.
 fn select_one_transaction_per_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
     let weight = |transaction: &Transaction| {
         (transaction.is_waiting_for_lock(), transaction.tables_locked, transaction.rows_locked, transaction.id)
@@ -230,7 +224,6 @@ fn select_one_transaction_per_session(transactions: Vec<Transaction>) -> Vec<Tra
     chosen
 }
 
-/// Returns whether any transaction may be waiting for a row lock.
 /// Without the PROCESS privilege, MySQL hides transactions but not lock waits, whereas MariaDB hides both.
 fn may_have_lock_waits(transactions: &[Transaction]) -> bool {
     transactions.is_empty() || transactions.iter().any(Transaction::is_waiting_for_lock)

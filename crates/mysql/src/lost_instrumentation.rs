@@ -1,4 +1,4 @@
-//! Detects lost instrumentation: objects that performance_schema did not record because its table for them was full.
+//! Detects lost instrumentation: objects that performance_schema did not record because a table was full.
 //!
 //! The server counts all objects lost since it started, including objects that no longer exist.
 //! If a performance_schema table has size 0, the server neither records objects in the table nor counts lost objects.
@@ -11,7 +11,6 @@ use clew_model::{Failure, Limitation, LimitationKind};
 use crate::connection::Connection;
 use crate::{failure, statements};
 
-/// Status variable that counts lost objects of one kind, and system variable that limits how many are recorded.
 struct LostObjectCounter {
     counter: &'static str,
     size: &'static str,
@@ -22,7 +21,6 @@ struct LostObjectCounter {
     effect: &'static str,
 }
 
-/// `Performance_schema_%_lost` counters for the tables that Clew reads.
 static LOST_OBJECT_COUNTERS: [LostObjectCounter; 6] = [
     LostObjectCounter {
         counter: "Performance_schema_metadata_lock_lost",
@@ -68,7 +66,6 @@ static LOST_OBJECT_COUNTERS: [LostObjectCounter; 6] = [
     },
 ];
 
-/// Reads the `Performance_schema_%_lost` counters.
 /// Returns one `Limitation` for each kind of object that was lost or is not recorded.
 pub(crate) async fn detect_lost_instrumentation(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     let counters = read_numeric_variables(connection, statements::LOST_OBJECT_COUNTERS_QUERY).await?;
@@ -76,8 +73,7 @@ pub(crate) async fn detect_lost_instrumentation(connection: &mut Connection) -> 
     Ok(LOST_OBJECT_COUNTERS.iter().filter_map(|loss| loss.limitation_for_lost_objects(&counters, &sizes)).collect())
 }
 
-/// Reads the `Performance_schema_%_lost` counters and returns only the limitations for lost threads.
-/// A lost thread is one that performance_schema did not record, so its session is missing from the process list.
+/// A session whose thread is not recorded is missing from a process list read from performance_schema.
 pub(crate) async fn detect_lost_threads(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     let mut losses = detect_lost_instrumentation(connection).await?;
     losses.retain(|loss| loss.kind == LimitationKind::LostThreads);

@@ -1,8 +1,8 @@
 //! Recognises Clew's own sessions in process lists.
 //!
-//! A connection id alone does not identify one of Clew's sessions.
+//! A connection id alone does not identify a session of Clew.
 //! After a server restart or behind a load balancer, another client's session may have the same connection id.
-//! A session in a process list is treated as Clew's own in two cases:
+//! Clew treats a session in a process list as its own in two cases:
 //!
 //! - The session has Clew's account and is running a statement that contains the installation marker.
 //! - The session has the connection id and the client address of a connection that this process opened.
@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 use clew_model::Session;
 use uuid::Uuid;
 
-/// Time for which a closed connection remains in the registry, because the process list may still contain its session.
+/// The process list may still contain the session of a recently closed connection.
 const CLOSED_CONNECTION_ENTRY_TTL: Duration = Duration::from_mins(1);
-/// Account name shown in the process list for connections that are still logging in.
+/// Account name that the process list shows for connections that are still logging in.
 const UNAUTHENTICATED_USER: &[u8] = b"unauthenticated user";
 
 static CONNECTION_REGISTRY: LazyLock<Mutex<ConnectionRegistry>> = LazyLock::new(Mutex::default);
@@ -34,19 +34,16 @@ pub fn set_installation_marker(marker: &str) {
     let _ = INSTALLATION_MARKER.set(marker);
 }
 
-/// Returns the installation marker, which is part of each connection tag.
 pub(crate) fn installation_marker() -> &'static str {
     INSTALLATION_MARKER.get_or_init(|| Uuid::new_v4().simple().to_string())
 }
 
-/// Registry of this process's open and recently closed connections.
 #[derive(Debug, Default)]
 struct ConnectionRegistry {
-    /// Registered connections by connection number, which is unique within this process.
+    /// Connections by connection number, which is unique within this process.
     entries: HashMap<u64, ConnectionEntry>,
-    /// Connection numbers by connection id. Connections to different servers may have the same connection id.
+    /// Connection numbers by connection id. Connections to different servers may share a connection id.
     by_id: HashMap<u64, HashSet<u64>>,
-    /// Connection numbers whose connection ids have not been read yet.
     without_id: HashSet<u64>,
 }
 
@@ -87,7 +84,6 @@ impl ConnectionRegistry {
         }
     }
 
-    /// Returns whether a session in the process list of the node at `address` belongs to a registered connection.
     fn contains_session(&self, session: &Session, address: &str) -> bool {
         let matches =
             |number: &u64| self.entries.get(number).is_some_and(|entry| entry.matches_session(session, address));
@@ -99,13 +95,12 @@ impl ConnectionRegistry {
 #[derive(Debug)]
 struct ConnectionEntry {
     account: Vec<u8>,
-    /// Registered address of the node.
     address: String,
     local: SocketAddr,
     /// Value of `CONNECTION_ID()`, or `None` if it has not been read yet.
     id: Option<u64>,
     /// Client address of the connection in the process list, or `None` if the process list has not been read yet.
-    /// Behind a proxy, this address differs from `local`.
+    /// If the connection goes through a proxy, the client address differs from `local`.
     listed: Option<Vec<u8>>,
     closed: Option<Instant>,
 }
@@ -133,7 +128,6 @@ impl ConnectionEntry {
         }
     }
 
-    /// Returns whether the client address `host` is the connection's local address.
     /// If `or_name` is true, any host name with the local port matches, because servers may resolve addresses to names.
     fn is_local_address(&self, host: &[u8], or_name: bool) -> bool {
         let Some((name, port)) = parse_client_address(host) else { return false };
@@ -144,13 +138,12 @@ impl ConnectionEntry {
     }
 }
 
-/// Parses a client address from a process list into host and port.
 fn parse_client_address(host: &[u8]) -> Option<(&str, u16)> {
     let (name, port) = std::str::from_utf8(host).ok()?.rsplit_once(':')?;
     Some((name, port.parse().ok()?))
 }
 
-/// Registration of one of this process's connections. Marks the connection as closed when dropped.
+/// Marks the connection as closed when dropped.
 #[derive(Debug)]
 pub(crate) struct OwnSession {
     number: u64,
@@ -158,7 +151,6 @@ pub(crate) struct OwnSession {
 }
 
 impl OwnSession {
-    /// Registers a connection from `local` to the node at `address`.
     /// Callers must register a connection before the login.
     pub(crate) fn register(local: SocketAddr, account: &str, address: &str) -> Self {
         let number = NEXT_CONNECTION_NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -169,17 +161,15 @@ impl OwnSession {
         Self { number, tag }
     }
 
-    /// Returns the connection tag, which is sent in a comment before each statement.
     pub(crate) fn connection_tag(&self) -> &str {
         &self.tag
     }
 
-    /// Stores the connection id returned by `CONNECTION_ID()`.
     pub(crate) fn set_connection_id(&self, id: u64) {
         connection_registry_guard().set_connection_id(self.number, Some(id));
     }
 
-    /// Marks the connection as closed. The process list may briefly continue to show its session.
+    /// The process list may briefly continue to contain the session.
     pub(crate) fn mark_closed(&self) {
         if let Some(entry) = connection_registry_guard().entries.get_mut(&self.number) {
             entry.closed = Some(Instant::now());
@@ -193,21 +183,19 @@ impl Drop for OwnSession {
     }
 }
 
-/// Recognises Clew's own sessions in process lists read over one connection.
 #[derive(Debug, Clone)]
 pub(crate) struct OwnSessionFilter {
     account: Vec<u8>,
     number: u64,
     tag: Vec<u8>,
-    /// Common prefix of all statements sent by this installation's processes.
+    /// Common prefix of all statements sent by the processes of this installation.
     start: Vec<u8>,
-    /// Address of the node.
     address: String,
     listed: Option<u64>,
 }
 
 impl OwnSessionFilter {
-    /// Creates a filter for process lists read over the connection `own`. `account` is the account name without host.
+    /// `account` is the account name without host.
     pub(crate) fn new(own: &OwnSession, account: &str, address: &str) -> Self {
         Self {
             account: account.as_bytes().to_vec(),
@@ -219,7 +207,6 @@ impl OwnSessionFilter {
         }
     }
 
-    /// Returns whether a session belongs to Clew.
     /// Stores the connection id of the session that is reading the process list.
     pub(crate) fn is_own_session(&mut self, session: &Session) -> bool {
         let statement = session.statement.as_deref().unwrap_or_default();
@@ -237,7 +224,6 @@ impl OwnSessionFilter {
         connection_registry_guard().contains_session(session, &self.address)
     }
 
-    /// Returns the connection id that the process list shows for the connection over which it was read.
     /// Returns `None` if the process list does not contain the connection, for example behind a proxy.
     pub(crate) fn process_list_connection_id(&self) -> Option<u64> {
         self.listed

@@ -6,12 +6,11 @@ use crate::connection::Connection;
 use crate::statements;
 use crate::transactions::ER_CANNOT_CONVERT_STRING;
 
-/// Reads the connection's MySQL account, in the form `user@host`.
+/// Returns the account in the form `user@host`.
 pub(crate) async fn read_current_account(connection: &mut Connection) -> Result<String, Failure> {
     query_single_value(connection, statements::CURRENT_ACCOUNT_QUERY).await.map(Option::unwrap_or_default)
 }
 
-/// Runs a query that returns a single value.
 /// Returns `None` if the server returns `NULL` or no rows.
 pub(crate) async fn query_single_value<T>(connection: &mut Connection, statement: &str) -> Result<Option<T>, Failure>
 where
@@ -21,7 +20,6 @@ where
     Ok(rows.into_iter().next().flatten())
 }
 
-/// Runs a statement that requires a privilege and returns whether the account has the privilege.
 /// Returns false on any server error except [`ER_CANNOT_CONVERT_STRING`], which occurs after the privilege check.
 pub(crate) async fn run_privilege_probe(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
     match connection.query_all::<mysql_common::Row>(probe).await {
@@ -31,7 +29,6 @@ pub(crate) async fn run_privilege_probe(connection: &mut Connection, probe: &str
     }
 }
 
-/// Checks whether the account has a privilege that allows it to kill other accounts' sessions.
 pub(crate) async fn has_kill_privilege(connection: &mut Connection) -> Result<bool, Failure> {
     let grants: Vec<String> =
         connection.query_all(statements::GRANTS_QUERY).await.map_err(|error| connection.to_failure(&error))?;
@@ -42,7 +39,6 @@ pub(crate) async fn has_kill_privilege(connection: &mut Connection) -> Result<bo
     }))
 }
 
-/// Checks whether the account can read performance_schema.
 pub(crate) async fn check_performance_schema_access(
     connection: &mut Connection,
     account: &str,
@@ -75,7 +71,7 @@ pub(crate) fn limitation_for_missing_privilege(account: &str) -> Limitation {
     }
 }
 
-/// Creates the failure for a missing privilege, which includes the required `GRANT` statement.
+/// The failure includes the required `GRANT` statement.
 pub(crate) fn missing_privilege_failure(
     connection: &Connection,
     doing: &str,

@@ -8,25 +8,22 @@ use clew_model::{Limitation, LimitationKind, Session};
 use crate::client::{Client, Error, ResultSetRows, RowCells};
 use crate::statements;
 
-/// Memory used by a session in bytes, excluding the contents of its text columns.
+/// Memory used by a session, excluding the contents of its text columns.
 const SESSION_OVERHEAD_BYTES: usize = size_of::<Session>() + 5 * 16;
 
-/// Reads the rows of a process list one at a time.
 pub(crate) struct ProcessListReader<'a> {
     rows: ResultSetRows<'a>,
-    /// Number of rows truncated because they exceeded the row size limit.
     truncated: u64,
     /// Number of idle user sessions whose negative or implausible idle time was replaced with 0.
     clamped: u64,
 }
 
-/// Queries all sessions that are visible to the account. Reads at most `max_row` bytes of each row.
+/// Reads at most `max_row` bytes of each row.
 pub(crate) async fn query_sessions(client: &mut Client, max_row: usize) -> Result<ProcessListReader<'_>, Error> {
     query_session_rows(client, statements::PROCESS_LIST_QUERY, max_row).await
 }
 
-/// Queries all sessions on a MySQL server from `performance_schema.processlist`, which does not take a global lock.
-/// The server truncates each statement to 1,024 bytes.
+/// `performance_schema.processlist` does not take a global lock, but truncates each statement to 1,024 bytes.
 pub(crate) async fn query_performance_schema_sessions(
     client: &mut Client,
     max_row: usize,
@@ -43,7 +40,6 @@ async fn query_session_rows<'a>(
 }
 
 impl ProcessListReader<'_> {
-    /// Returns the next session, or `None` after the last session.
     pub(crate) async fn next(&mut self) -> Result<Option<Session>, Error> {
         let Some(cells) = self.rows.next().await? else { return Ok(None) };
         self.truncated += u64::from(cells.truncated);
@@ -54,7 +50,6 @@ impl ProcessListReader<'_> {
         Ok(Some(session))
     }
 
-    /// Returns the number of rows truncated because they exceeded the row size limit.
     pub(crate) fn truncated_row_count(&self) -> u64 {
         self.truncated
     }
@@ -73,7 +68,7 @@ impl ProcessListReader<'_> {
     }
 }
 
-/// Counts the memory used by stored sessions. A short row takes more memory as a [`Session`] than on the wire.
+/// A short row takes more memory as a [`Session`] than on the wire.
 #[derive(Debug)]
 pub(crate) struct SessionMemoryCounter {
     bytes: usize,
@@ -81,17 +76,15 @@ pub(crate) struct SessionMemoryCounter {
 }
 
 impl SessionMemoryCounter {
-    /// Creates a counter that limits the stored sessions to `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
         Self { bytes: 0, limit }
     }
 
-    /// Resets the counter after all stored sessions have been dropped.
     pub(crate) fn reset(&mut self) {
         self.bytes = 0;
     }
 
-    /// Adds a session's memory. Fails if the total exceeds the limit.
+    /// Fails if the stored sessions exceed the memory limit.
     pub(crate) fn add_session(&mut self, session: &Session) -> Result<(), Error> {
         let Session { user, host, database, command, state, statement, .. } = session;
         let texts = [Some(user), Some(host), Some(command), database.as_ref(), state.as_ref(), statement.as_ref()];
@@ -103,8 +96,8 @@ impl SessionMemoryCounter {
     }
 }
 
-/// Parses a row with the columns Id, User, Host, db, Command, Time, State and Info. Ignores any further columns.
-/// The returned `bool` is true if the session's elapsed time was invalid and has been replaced with 0.
+/// Parses the columns Id, User, Host, db, Command, Time, State and Info. Ignores any further columns.
+/// The returned `bool` is true if the elapsed time was invalid and has been replaced with 0.
 fn parse_session(mut cells: RowCells<'_>) -> Result<(Session, bool), Error> {
     let mut cell = || cells.next_cell();
     let id = parse_number(cell()?).unwrap_or(0);
@@ -118,7 +111,6 @@ fn parse_session(mut cells: RowCells<'_>) -> Result<(Session, bool), Error> {
     Ok((Session { id, user, host, database, command, seconds, state, statement }, is_clamped))
 }
 
-/// Parses a decimal number. Returns `None` if the bytes are not a number or the number is out of range.
 fn parse_number<N: FromStr>(text: Option<&[u8]>) -> Option<N> {
     std::str::from_utf8(text?).ok()?.parse().ok()
 }

@@ -8,7 +8,7 @@ use clew_model::{Failure, Limitation, LimitationKind};
 use crate::connection::Connection;
 use crate::statements;
 
-/// Reads the program names of all sessions. Returns them by session id.
+/// Returns the program names by session id.
 /// Sessions with the same program name share one allocation.
 /// Appends a `Limitation` if the account cannot read program names.
 pub(crate) async fn read_all_program_names(
@@ -31,7 +31,6 @@ pub(crate) async fn read_all_program_names(
     Ok(intern_program_names(rows))
 }
 
-/// Reads the program names of the given sessions. Returns them by session id.
 pub(crate) async fn read_program_names(
     connection: &mut Connection,
     sessions: &[u64],

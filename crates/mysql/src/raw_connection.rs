@@ -13,20 +13,17 @@ use crate::limits::ByteLimits;
 use crate::own_sessions::{OwnSession, OwnSessionFilter};
 use crate::{failure, refused_logins, statements};
 
-/// Error code: the server has reached `max_connections`.
+/// The server has reached `max_connections`.
 const ER_CON_COUNT_ERROR: u16 = 1040;
-/// Delays before the login retries after [`ER_CON_COUNT_ERROR`].
-/// The total delay is longer than most bursts of new connections.
+/// The total delay before the last login retry is longer than most bursts of new connections.
 const LOGIN_RETRY_DELAYS: [Duration; 3] =
     [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
 
-/// Authenticated connection without a permit, whose session variables have not been set.
 #[derive(Debug)]
 pub(crate) struct RawConnection {
     pub(crate) client: Client,
     pub(crate) own: Arc<OwnSession>,
     account: String,
-    /// Address of the node.
     address: String,
     /// Value of `CONNECTION_ID()`, or 0 if it has not been read yet.
     pub(crate) id: u64,
@@ -35,7 +32,6 @@ pub(crate) struct RawConnection {
 }
 
 impl RawConnection {
-    /// Connects to the node, authenticates and reads the connection id and the host of the server.
     pub(crate) async fn open(node: &NodeUrl, bytes: ByteLimits) -> Result<Self, Failure> {
         let address = node.address();
         let mut raw = Self::connect(node, &address, bytes).await?;
@@ -43,7 +39,6 @@ impl RawConnection {
         Ok(raw)
     }
 
-    /// Connects to the node and authenticates.
     /// Retries the login if the server has reached `max_connections`.
     pub(crate) async fn connect(node: &NodeUrl, address: &str, bytes: ByteLimits) -> Result<Self, Failure> {
         let lookup = lookup_host((node.host.as_str(), node.port)).await;
@@ -78,7 +73,7 @@ impl RawConnection {
         Ok(Self { client, own, account: node.user.clone(), address, id: 0, server_host: String::new() })
     }
 
-    /// Reads the server version, the connection id and the host of the server. Returns the version and stores the rest.
+    /// Returns the server version. Stores the connection id and the host of the server.
     pub(crate) async fn read_version_and_id(&mut self) -> Result<String, Error> {
         let rows = self.client.query_all::<(String, u64, String)>(statements::SERVER_IDENTITY_QUERY).await?;
         let (version, id, server_host) =
@@ -89,21 +84,18 @@ impl RawConnection {
         Ok(version)
     }
 
-    /// Creates a filter that recognises Clew's own sessions in process lists read over this connection.
     pub(crate) fn own_session_filter(&self) -> OwnSessionFilter {
         OwnSessionFilter::new(&self.own, &self.account, &self.address)
     }
 
-    /// Returns whether the connection id from the handshake packet matches `CONNECTION_ID()`.
     /// If Clew is connected through a proxy, the handshake packet contains the proxy's connection id.
-    /// Compares only the lower 32 bits, because the handshake packet does not contain a connection id's upper bits.
+    /// Compares only the lower 32 bits, because the handshake packet does not contain the upper bits of the id.
     pub(crate) fn handshake_connection_id_matches(&self) -> bool {
         u64::from(self.client.handshake_connection_id) == self.id & u64::from(u32::MAX)
     }
 
-    /// Returns whether Clew is connected to the server without a proxy.
     /// A proxy might route the process list query and the kill to different servers.
-    /// Callers must first pass every session in the process list, including this connection's own, to `filter`.
+    /// Callers must first pass every session in the process list to `filter`.
     pub(crate) fn is_direct(&self, filter: &OwnSessionFilter) -> bool {
         self.handshake_connection_id_matches() && filter.process_list_connection_id() == Some(self.id)
     }

@@ -1,8 +1,8 @@
-//! Shares a refused login's failure among concurrent requests for the same node.
+//! Returns the failure of a refused login to concurrent requests for the same node.
 //!
 //! Concurrent requests for the same node wait for a connection permit.
-//! If each waiting request repeated a refused login, the server could lock out Clew's account.
-//! To avoid the lockout, waiting requests return the failure of the refused login without another login attempt.
+//! If each waiting request repeated the refused login, the server could lock out Clew's account.
+//! Waiting requests therefore return the failure without another login attempt.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use clew_model::{Failure, NodeUrl};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Time for which a refused login is not retried.
 /// Callers that have their own login backoff record the refused login within this time.
 const REFUSED_LOGIN_TTL: Duration = Duration::from_secs(1);
 
@@ -35,7 +34,6 @@ impl RefusedLogin {
     }
 }
 
-/// Records a refused login.
 pub(crate) fn store_refused_login(node: &NodeUrl, failure: &Failure) {
     let (url, password) = (node.to_string(), node.password.clone());
     let refused = RefusedLogin { at: Instant::now(), node: url, password, failure: failure.clone() };
@@ -44,8 +42,7 @@ pub(crate) fn store_refused_login(node: &NodeUrl, failure: &Failure) {
     all.insert(node.address(), refused);
 }
 
-/// Returns the failure of a recently refused login with the same URL and password.
-/// A refused login is recent if it occurred no more than one second before `requested`.
+/// A refused login applies to requests with the same URL and password that were made up to one second later.
 pub(crate) fn find_refused_login_failure(node: &NodeUrl, requested: Instant) -> Option<Failure> {
     let all = refused_logins_guard();
     let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + REFUSED_LOGIN_TTL)?;

@@ -16,8 +16,6 @@ use crate::{failure, statements};
 const CONNECT_COMMAND: &[u8] = b"Connect";
 
 /// Returns the ids of replication appliers that [`is_internal_session`] does not detect.
-/// Sends a query only if one of the given sessions may be a replication applier.
-///
 /// A session missing from performance_schema is an applier if its command is `Connect` and it is running a statement.
 /// A client with the command `Connect` cannot run statements, because its login is not complete.
 pub(crate) async fn find_replication_appliers(
@@ -42,7 +40,6 @@ pub(crate) async fn find_replication_appliers(
     Ok(candidates.into_iter().filter(|session| applies(session)).map(|session| session.id).collect())
 }
 
-/// Returns whether a session may be a replication applier, based on its client address and its command.
 /// The process list shows a port in the client address of each remote client.
 /// A remote client has the command `Connect` only until its login is complete.
 fn may_be_replication_applier(session: &Session) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! During a rollback, InnoDB decrements the transaction's modified row count.
 //! Clew computes the rollback speed and the remaining time from two samples of this count.
-//! The rollback speed varies: changes to tables with many indexes and to rows not in memory take longer to roll back.
+//! The rollback speed varies: tables with many indexes and rows that are not in memory take longer to roll back.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -21,11 +21,9 @@ use crate::limits::ReadLimits;
 use crate::transactions::{self, ER_CANNOT_CONVERT_STRING, ER_SPECIFIC_ACCESS_DENIED_ERROR, TransactionReadResult};
 use crate::{failure, privileges, statements};
 
-/// Interval between two rollback samples.
 /// The interval exceeds [`transactions::INNODB_TRX_REFRESH_INTERVAL`], so that each sample contains new data.
-/// If another client keeps reading `innodb_trx`, InnoDB does not refresh its data, and the samples do not change.
+/// If another client keeps reading `innodb_trx`, InnoDB does not refresh the data, and the samples do not change.
 const ROLLBACK_SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
-/// Maximum number of rollback samples per read operation.
 /// The third and fourth samples distinguish slow rollbacks from stalled ones.
 const MAX_ROLLBACK_SAMPLES: u32 = 4;
 
@@ -45,11 +43,11 @@ pub struct Rollback {
     /// Number of modified rows that the server has not rolled back yet.
     pub rows_modified: u64,
     /// Estimated number of seconds until the rollback completes, at least 1.
-    /// If the server rolled back no rows between the samples, the estimate is the age of the transaction.
+    /// If the server rolled back no rows between the samples, the estimate is the transaction's age.
     pub remaining_seconds: u64,
 }
 
-/// Reads a node's running rollbacks, sorted by transaction id.
+/// Reads the running rollbacks of a node, sorted by transaction id.
 /// If `wanted` is set, returns only the rollbacks of the transactions in `wanted`.
 ///
 /// Takes 0.25 s to 1 s if the server is rolling back transactions.
@@ -90,18 +88,15 @@ async fn take_rollback_samples(
     Ok(rollbacks)
 }
 
-/// Sample of all rollbacks.
 #[derive(Clone)]
 struct RollbackSample {
     read_at: Instant,
     rollbacks: Vec<RollbackProgress>,
 }
 
-/// Sample of one rollback.
 #[derive(Clone)]
 struct RollbackProgress {
     rollback: Rollback,
-    /// Number of seconds since the transaction started.
     age: u64,
 }
 
@@ -112,7 +107,6 @@ impl RollbackSample {
         Ok(Self { read_at: Instant::now(), rollbacks })
     }
 
-    /// Returns the number of rows rolled back between this sample and `now`.
     fn count_rows_rolled_back(&self, now: &RollbackProgress) -> u64 {
         let before = self.rollbacks.iter().find(|before| before.is_same_transaction(now));
         before.map_or(0, |before| before.rollback.rows_modified.saturating_sub(now.rollback.rows_modified))
@@ -120,7 +114,7 @@ impl RollbackSample {
 }
 
 impl RollbackProgress {
-    /// Returns whether both samples are of the same transaction. Transaction ids are unique within a server.
+    /// Transaction ids are unique within a server.
     fn is_same_transaction(&self, other: &Self) -> bool {
         self.rollback.transaction_id == other.rollback.transaction_id
     }
@@ -132,7 +126,6 @@ impl RollbackProgress {
     }
 }
 
-/// Estimates the remaining seconds from the rollback speed.
 /// Returns `None` if the server rolled back no rows between the samples.
 fn estimate_remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> Option<u64> {
     if rows_undone == 0 {
@@ -142,7 +135,6 @@ fn estimate_remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> 
     Some(u64::try_from(milliseconds.div_ceil(1000)).unwrap_or(u64::MAX))
 }
 
-/// Reads the progress of all rollbacks.
 /// Falls back to the InnoDB status if `innodb_trx` is unreadable.
 async fn read_rollback_progress(connection: &mut Connection) -> Result<Vec<RollbackProgress>, Failure> {
     match connection.query_all::<RollbackRow>(statements::ROLLBACKS_QUERY).await {
@@ -178,8 +170,7 @@ impl From<Transaction> for RollbackProgress {
     }
 }
 
-/// Computes transaction ages from the server's clock.
-/// If the start time is ambiguous because daylight saving time ended, returns the smaller of the two possible ages.
+/// If the start time is ambiguous because daylight saving time ended, returns the smaller of the two ages.
 async fn compute_rollback_ages(
     connection: &mut Connection,
     rows: Vec<RollbackRow>,

@@ -28,8 +28,7 @@ use crate::transactions::{TransactionReadResult, TransactionsBySession};
 use crate::{doctor, failure, lock_session_collector, lost_instrumentation, process_list, transactions};
 pub use cache::SampleCache;
 
-/// Number of sessions above which a sample omits idle sessions.
-/// A sample omits busy sessions only above twice [`MAX_SAMPLED_SESSIONS`].
+/// A sample omits idle sessions above this number and busy sessions above twice this number.
 const MAX_SAMPLED_SESSIONS: usize = 20_000;
 
 /// Maximum total number of bytes in all columns of a process list row except the statement.
@@ -46,7 +45,7 @@ pub struct SessionSample {
     pub counts: SessionCounts,
     /// Descriptions of the data missing from the sample.
     pub limitations: Vec<Limitation>,
-    /// Duration of taking the sample, from acquiring the connection permit to receiving the last row.
+    /// Time from acquiring the connection permit to receiving the last row.
     pub duration: Duration,
 }
 
@@ -54,7 +53,7 @@ pub struct SessionSample {
 /// `threshold` is the minimum duration, in seconds, of a slow session or a long transaction.
 ///
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, Clew kills the statement left running on the server.
+/// If this function fails or its future is dropped, Clew kills the running statement on the server.
 pub async fn take_session_sample(
     node: &NodeUrl,
     cache: &mut SampleCache,
@@ -97,7 +96,6 @@ async fn take_sample(
     Ok(sample.into_session_sample(server, cache, duration))
 }
 
-/// User sessions in a sample, with their open transactions.
 #[derive(Debug, Default)]
 struct SampledSessions {
     open: TransactionsBySession,
@@ -107,7 +105,7 @@ struct SampledSessions {
 }
 
 impl SampledSessions {
-    /// Stores a session. If the sample is full, counts the session without storing it.
+    /// If the sample is full, counts the session without storing it.
     fn add_session(&mut self, session: Session, threshold: u64) {
         let open = self.open.get(session.id);
         let is_busy = open.is_some() || !session.command.eq_ignore_ascii_case(b"Sleep");
@@ -120,7 +118,6 @@ impl SampledSessions {
         }
     }
 
-    /// Corrects sessions' elapsed times after clock steps and counts the stored sessions.
     fn count_sessions(&mut self, clock: &ClockHistory, flavor: Flavor, threshold: u64) {
         if clock.has_clock_steps() {
             // MariaDB computes elapsed times from a monotonic timer.
@@ -133,12 +130,11 @@ impl SampledSessions {
     }
 }
 
-/// Data of one sample.
 struct RawSessionSample {
     found: SampledSessions,
-    /// Lock waits by session id, with unmasked literals in the statements.
+    /// Lock waits by session id. Statements contain literals.
     waits: HashMap<u64, SessionDetail>,
-    /// Lock waits by session id, with masked literals in the statements.
+    /// Lock waits by session id. Literals in statements are masked.
     waits_masked: HashMap<u64, SessionDetail>,
     limitations: Vec<Limitation>,
 }
@@ -163,8 +159,7 @@ impl RawSessionSample {
     }
 }
 
-/// Takes a sample that includes the lock tables.
-/// If a full sample is due, also reads all program names and detects lost instrumentation.
+/// A full sample includes all program names and detects lost instrumentation.
 async fn take_sample_with_locks(
     connection: &mut Connection,
     cache: &mut SampleCache,
@@ -185,7 +180,7 @@ async fn take_sample_with_locks(
         } else {
             Vec::new()
         };
-        // Without a thread in performance_schema, a session is missing in `performance_schema.processlist`.
+        // A session without a recorded thread is missing from `performance_schema.processlist`.
         cache.use_show_processlist |= cache.losses.iter().any(|loss| loss.kind == LimitationKind::LostThreads);
     }
     let found = read_sampled_sessions(connection, cache, open, threshold, Some(&mut parties)).await?;
@@ -208,7 +203,7 @@ async fn take_sample_with_locks(
     })
 }
 
-/// Reads the open transactions. Also returns a `Limitation` if they had to be read from the InnoDB status.
+/// Returns a `Limitation` if the transactions were read from the InnoDB status.
 async fn read_open_transactions(
     connection: &mut Connection,
     cache: &mut SampleCache,
@@ -224,7 +219,6 @@ async fn read_open_transactions(
     Ok((TransactionsBySession::new(open), gap))
 }
 
-/// Reads the user sessions.
 /// Passes every session to `parties`, including internal sessions and Clew's own sessions.
 async fn read_sampled_sessions(
     connection: &mut Connection,
@@ -247,7 +241,7 @@ async fn read_sampled_sessions(
         {
             break;
         }
-        // The table is incomplete: performance_schema is off, or disabled for some sessions.
+        // `performance_schema.processlist` is incomplete: performance_schema is off or disabled for some sessions.
         cache.use_show_processlist = true;
         found = SampledSessions { open: found.open, ..SampledSessions::default() };
         if let Some(parties) = &mut parties {
@@ -269,7 +263,7 @@ async fn read_sampled_sessions(
     Ok(found)
 }
 
-/// Reads the process list. Returns whether it contains the connection over which it was read.
+/// Returns whether the process list contains the connection over which it was read.
 async fn read_process_list(
     found: &mut SampledSessions,
     connection: &mut Connection,
@@ -300,7 +294,7 @@ async fn read_process_list(
             continue;
         }
         if let Some(statement) = &mut session.statement {
-            // One byte more than the maximum, so that truncation is detected.
+            // Keeps one byte more than the maximum, so that truncation is detected.
             statement.truncate(MAX_STATEMENT_BYTES + 1);
             statement.shrink_to_fit();
         }

@@ -1,7 +1,7 @@
 //! Identifies a server instance by its server identity and start time.
 //!
 //! After a restart or failover, or behind a load balancer, a node's address may lead to a different server instance.
-//! Two server instances may assign the same connection id to different clients.
+//! Two server instances can assign the same connection id to different clients.
 //! Before a kill, Clew checks that it is connected to the server instance from which the victim was read.
 
 use std::fmt;
@@ -16,21 +16,19 @@ use crate::{failure, statements};
 /// Server instance, identified by the server identity and the start time of the server process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ServerInstance {
-    /// On MySQL, the server identity is `server_uuid`.
-    /// On MariaDB, the server identity consists of the host name, port, server id and data directory.
+    /// `server_uuid` on MySQL, or host name, port, server id and data directory on MariaDB.
     identity: String,
-    /// Start time of the server process as a Unix timestamp in seconds: current server time minus uptime.
+    /// Start time as a Unix timestamp in seconds: current server time minus uptime.
     started: i64,
 }
 
 impl ServerInstance {
-    /// Returns the server identity, which remains the same when the server restarts.
+    /// The server identity remains the same when the server restarts.
     pub(crate) fn server_identity(&self) -> &str {
         &self.identity
     }
 }
 
-/// Separator between server identity and start time in a server instance's text representation.
 const IDENTITY_SEPARATOR: char = '@';
 
 impl fmt::Display for ServerInstance {
@@ -54,8 +52,7 @@ impl FromStr for ServerInstance {
 #[error("invalid server instance: use the value that Clew returned")]
 pub struct InvalidServerInstance;
 
-/// Reads the server instance.
-/// On MySQL, queries performance_schema and falls back to information_schema if that query fails.
+/// On MySQL, queries performance_schema and falls back to information_schema if the query fails.
 pub(crate) async fn read_server_instance(
     client: &mut Client,
     flavor: Flavor,

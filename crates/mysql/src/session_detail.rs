@@ -13,31 +13,30 @@ use crate::locks::query_lock_snapshot;
 use crate::statement_ages::{self, AgeCheckScope};
 use crate::{failure, process_list, statements};
 
-/// Maximum statement length in bytes. Longer statements are truncated.
 const MAX_DETAIL_STATEMENT_BYTES: usize = 8 << 20;
 
 /// Session with its open transaction, latest statements, connection attributes and wait graph.
 #[derive(Debug)]
 pub struct DetailedSession {
-    /// The session's process list row, with the statement truncated to 8 MiB.
+    /// Process list row of the session, with the statement truncated to 8 MiB.
     pub session: Session,
-    /// True if the session's statement has been truncated.
+    /// True if the statement of the session has been truncated.
     pub is_truncated: bool,
     /// Open transaction.
     pub transaction: Option<Transaction>,
-    /// Latest statements in the session's open transaction, oldest first.
-    /// If the server does not record transactions, the list contains the session's latest statements.
+    /// Latest statements in the open transaction, oldest first.
+    /// If the server does not record transactions, the list contains the latest statements of the session.
     pub last_statements: Vec<Vec<u8>>,
     /// Names and values of the connection attributes sent by the client.
     pub attributes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-    /// Wait graph, reduced to the session, its blockers and its waiters. Also lists the data that could not be read.
+    /// Wait graph, reduced to the session, its blockers and its waiters.
     pub graph: WaitGraph,
 }
 
 /// Reads a session in detail. Returns `None` if the account cannot see a session with the given id.
 ///
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, Clew kills the statement left running on the server.
+/// If this function fails or its future is dropped, Clew kills the running statement on the server.
 pub async fn read_session_detail(
     node: &NodeUrl,
     id: u64,
@@ -78,7 +77,7 @@ async fn query_session_detail(
     }))
 }
 
-/// Reads a session's process list row. Also returns whether the statement has been truncated.
+/// The returned `bool` is true if the statement has been truncated.
 async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<Option<(Session, bool)>, Failure> {
     let address = connection.address.clone();
     let read_failure = |error: Error| failure::failure_from_client_error(&error, &address);
@@ -114,7 +113,7 @@ async fn read_connection_attributes(
     }
 }
 
-/// Reduces the wait graph to the session and its direct and transitive blockers and waiters.
+/// Keeps the session and its direct and transitive blockers and waiters.
 fn reduce_graph_to_session(mut graph: WaitGraph, id: u64) -> WaitGraph {
     let session = WaitParticipant::Session(id);
     let mut pending = vec![session];

@@ -3,7 +3,7 @@
 //! Administrators can change the defaults of session variables, for example with `init_connect`.
 //! An unexpected default could change the results of Clew's statements or make a statement fail.
 //!
-//! One `SET` statement sets all variables.
+//! Normally, one `SET` statement sets all variables.
 //! Clew skips variables that the server does not support or refuses to set.
 //! Most values are literals, because `DEFAULT` would select the server's global value.
 //!
@@ -17,7 +17,6 @@ use clew_model::{Limitation, LimitationKind};
 
 use crate::flavor::Flavor;
 
-/// Server families that support a session variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SessionVariableSupport {
     Both,
@@ -25,23 +24,18 @@ enum SessionVariableSupport {
     MariaDb,
 }
 
-/// Value to which Clew sets a session variable.
 #[derive(Debug, Clone, Copy)]
 enum SessionVariableValue {
-    /// SQL literal.
     Literal(&'static str),
     /// Time left until the connection's deadline, rounded up to whole seconds.
     SecondsLeft,
-    /// Time left until the connection's deadline, in milliseconds.
     MillisecondsLeft,
-    /// Time left until the connection's deadline, in fractional seconds.
     FractionalSecondsLeft,
 }
 
-/// Session variable that Clew sets on every connection.
 #[derive(Debug)]
 pub(crate) struct SessionVariable {
-    /// Name of the session variable, without a scope such as `SESSION`.
+    /// Name without a scope such as `SESSION`.
     name: &'static str,
     servers: SessionVariableSupport,
     setting: SessionVariableValue,
@@ -61,10 +55,9 @@ const fn variable(
 use SessionVariableSupport::{Both, MariaDb, MySql};
 use SessionVariableValue::{FractionalSecondsLeft, Literal, MillisecondsLeft, SecondsLeft};
 
-/// Maximum unsigned 64-bit integer, which means "no limit" for session variables that limit a size or count.
+/// The value means "no limit" for session variables that limit a size or count.
 const UNLIMITED_VALUE: SessionVariableValue = Literal("18446744073709551615");
 
-/// Session variables in the order in which Clew sets them.
 /// `max_join_size` precedes `sql_big_selects`, because setting `max_join_size` resets `sql_big_selects`.
 static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("time_zone", Both, Literal("'SYSTEM'"), "InnoDB reports times in the server's own time zone"),
@@ -105,25 +98,23 @@ static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("wsrep_dirty_reads", MariaDb, Literal("1"), "a Galera node without a quorum refuses reads"),
 ];
 
-/// Progress of setting the session variables on one connection.
 #[derive(Debug)]
 pub(crate) struct SessionVariableSetup {
     left: Duration,
     variables: Vec<&'static SessionVariable>,
-    /// Session variables that the server supports but refused to set.
+    /// Variables that the server supports but refused to set.
     refused: Vec<&'static SessionVariable>,
-    /// True if each variable is set in a separate statement, because an error did not name the refused variable.
+    /// True if each variable has its own `SET` statement, because an error did not name the refused variable.
     one_by_one: bool,
 }
 
 /// Server errors whose message names the session variable that was not set.
 /// The variable in the message is unknown, read-only or global, or its value, type or scope is invalid.
 const REFUSED_VARIABLE_ERROR_CODES: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
-/// Error code for an unknown system variable.
 const ER_UNKNOWN_SYSTEM_VARIABLE: u16 = 1193;
 
 impl SessionVariableSetup {
-    /// Creates the setup for a connection. `left` is the time left until the connection's deadline.
+    /// `left` is the time left until the connection's deadline.
     pub(crate) fn new(flavor: Flavor, left: Duration) -> Self {
         let servers = match flavor {
             Flavor::MySql => SessionVariableSupport::MySql,
@@ -136,8 +127,7 @@ impl SessionVariableSetup {
         Self { left, variables, refused: Vec::new(), one_by_one: false }
     }
 
-    /// Returns the statements that set the character set to UTF-8 and set all session variables.
-    /// Returns a single statement unless the server refused a variable without naming it in the error message.
+    /// Returns several statements only if the server refused a variable without naming it in the error message.
     pub(crate) fn build_set_statements(&self) -> Vec<String> {
         let set = |variable: &SessionVariable| {
             format!("SESSION {} = {}", variable.name, self.format_variable_value(variable.setting))
@@ -153,7 +143,6 @@ impl SessionVariableSetup {
         vec![format!("SET NAMES utf8mb4, {}", settings.join(", "))]
     }
 
-    /// Removes the session variable that made a `SET` statement fail.
     /// Returns false if the error was not caused by a session variable.
     pub(crate) fn remove_refused_variable(&mut self, statement: &str, error: &Error) -> bool {
         let Error::Server(error) = error else { return false };
@@ -171,7 +160,6 @@ impl SessionVariableSetup {
         }
     }
 
-    /// Returns one `Limitation` for each session variable that the server refused to set.
     pub(crate) fn limitations_for_refused_variables(&self) -> Vec<Limitation> {
         let limitation = |variable: &&SessionVariable| Limitation {
             kind: LimitationKind::SettingRefused,
@@ -193,8 +181,7 @@ impl SessionVariableSetup {
     }
 }
 
-/// Returns whether `variable` caused the error returned for a `SET` statement.
-/// A variable is the cause if the statement sets no other variable or the error message names the variable.
+/// The variable is the cause if the statement sets no other variable or the error message names it.
 fn is_caused_by_variable(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
     let quoted = format!("'{}'", variable.name);
     let alone = statement

@@ -34,13 +34,13 @@ pub enum OutputFormat {
     Json,
 }
 
-/// Masking of the statements in a snapshot: complete statements, or templates without literals.
+/// Masking of the statements in a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatementMasking {
     /// Complete statements.
     Full,
     /// Statements with placeholders in place of literals. See [`clew_diagnose::build_statement_template`].
-    /// The `sql_key` filter is matched against the templates, so that it cannot disclose literals.
+    /// The `sql_key` filter is applied to the templates, so that it cannot disclose literals.
     Templates,
 }
 
@@ -52,7 +52,7 @@ impl StatementMasking {
     }
 }
 
-/// Sessions included in a snapshot: user sessions or all sessions.
+/// Sessions to include in a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionScope {
     /// Sessions of users.
@@ -61,7 +61,7 @@ pub enum SessionScope {
     All,
 }
 
-/// Server family, server version, row count and limitations of a snapshot.
+/// Server family, server version, number of rows and limitations of a snapshot.
 #[derive(Debug, Clone, Serialize)]
 pub struct SnapshotSummary {
     /// Server family.
@@ -79,7 +79,7 @@ pub struct SnapshotSummary {
 pub struct Snapshot {
     /// Summary of the snapshot.
     pub summary: SnapshotSummary,
-    /// Server instance from which the sessions were read, or `None` if the caller did not request the server instance.
+    /// Server instance from which the sessions were read, or `None` if the caller did not request it.
     pub server: Option<ServerInstance>,
     /// Encoded rows.
     pub body: EncodedRows,
@@ -90,7 +90,7 @@ pub struct Snapshot {
 pub struct EncodedRows {
     rows: SortedRows<SpooledTempFile>,
     format: OutputFormat,
-    /// Details of the sessions, or `None` for a snapshot without detail columns.
+    /// `None` for a snapshot without detail columns.
     details: Option<SessionDetails>,
 }
 
@@ -120,8 +120,8 @@ impl EncodedRows {
 /// Takes a snapshot of the user sessions of a node.
 ///
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, a background task kills the statement left running on the server.
-/// [`crate::wait_for_pending_kills`] waits for the background tasks that kill abandoned statements.
+/// If this function fails or its future is dropped, a background task kills the running statement on the server.
+/// [`crate::wait_for_pending_kills`] waits for these background tasks.
 pub async fn take_snapshot(
     node: &NodeUrl,
     selection: &SessionSelection,
@@ -185,7 +185,6 @@ async fn run_with_timeout(
         .unwrap_or_else(|_| Err(failure::read_operation_timeout_failure(node, limits.read_timeout)))
 }
 
-/// Opens a connection and takes a snapshot over it.
 async fn read_node_snapshot(
     scope: SessionScope,
     node: &NodeUrl,
@@ -222,7 +221,6 @@ async fn read_snapshot(
     Ok(finish_snapshot(connection, body, limitations).await)
 }
 
-/// Closes the connection and builds the snapshot from the encoded rows and the limitations.
 async fn finish_snapshot(mut connection: Connection, body: EncodedRows, mut limitations: Vec<Limitation>) -> Snapshot {
     limitations.append(&mut connection.limitations);
     let summary = SnapshotSummary {

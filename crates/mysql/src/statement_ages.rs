@@ -5,7 +5,7 @@
 //! Clew reads the process list first, then the statement timers.
 //! If a session starts a new statement after the process list was read, its elapsed time is too low, never too high.
 //!
-//! An elapsed time that matches the duration of the session's InnoDB lock wait is not checked.
+//! Clew does not check an elapsed time that matches the duration of the session's InnoDB lock wait.
 //! MariaDB computes `Time` from a monotonic timer (observed on 10.11.19), so Clew uses MariaDB's `Time` unchanged.
 
 use std::collections::{HashMap, HashSet};
@@ -18,25 +18,21 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{failure, lost_instrumentation, privileges, statements};
 
-/// Maximum number of sessions whose threads are read by session id. For more sessions, all busy threads are read.
+/// For more sessions than this, Clew reads the threads of all busy sessions.
 const MAX_SESSION_ID_LOOKUPS: usize = 16;
-/// Maximum number of threads whose timers are read by thread id. For more threads, reading all timers is cheaper.
+/// For more threads than this, reading the timers of all threads is cheaper.
 const MAX_THREAD_ID_LOOKUPS: usize = 400;
-/// Tolerance for comparing `Time` with a lock wait's duration, in seconds. Both values are rounded.
+/// `Time` and the duration of a lock wait are both rounded.
 const LOCK_WAIT_AGE_TOLERANCE_SECONDS: u64 = 2;
-/// Picoseconds per second.
 const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
 
-/// Sessions whose elapsed times are checked: only busy sessions, or all sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AgeCheckScope {
-    /// Busy sessions.
     Busy,
     /// All sessions. The elapsed time of an idle session is its idle time.
     All,
 }
 
-/// Returns whether a session's elapsed time must be checked against a statement timer.
 /// `lock_wait` is the duration of the session's InnoDB lock wait, in seconds.
 pub(crate) fn needs_age_check(
     flavor: Flavor,
@@ -67,7 +63,7 @@ impl SessionAge {
     }
 }
 
-/// Replaces sessions' elapsed times with checked times. Returns the ids of sessions that could not be checked.
+/// Returns the ids of the sessions whose elapsed times could not be checked.
 pub(crate) async fn replace_session_ages(
     connection: &mut Connection,
     sessions: Vec<&mut Session>,
@@ -84,9 +80,8 @@ pub(crate) async fn replace_session_ages(
     Ok(unchecked)
 }
 
-/// Replaces the elapsed times of MySQL sessions with statement timer values.
 /// Returns the ids of the sessions whose elapsed times could not be checked.
-/// Adds a `Limitation` to the connection for each reason why sessions' elapsed times are unchecked or uncertain.
+/// Adds a `Limitation` for each reason why elapsed times are unchecked or uncertain.
 pub(crate) async fn replace_with_timer_ages(
     connection: &mut Connection,
     sessions: &mut [SessionAge],
@@ -153,15 +148,14 @@ pub(crate) async fn replace_with_timer_ages(
     Ok(unchecked)
 }
 
-/// Statement timers of sessions, by session id.
 #[derive(Debug, Default)]
 struct StatementTimers {
     by_session: HashMap<u64, StatementTimer>,
-    /// Ids of the sessions whose statements the server does not record.
+    /// Sessions whose statements the server does not record.
     untimed: HashSet<u64>,
-    /// Ids of the sessions whose latest statement has ended or that have not run a statement.
+    /// Sessions whose latest statement has ended or that have not run a statement.
     ended: HashSet<u64>,
-    /// Current value of the server's statement timer, in picoseconds.
+    /// Value of the server's statement timer, in picoseconds.
     now: u64,
 }
 
@@ -175,8 +169,7 @@ struct StatementTimer {
 }
 
 impl StatementTimers {
-    /// Returns the elapsed time of the session's running statement or the session's idle time, in seconds.
-    /// The result is negative if the server's clock has been set back since the statement started or ended.
+    /// The elapsed time is negative if the server's clock has been set back since the statement started or ended.
     fn age_seconds(&self, session: &SessionAge) -> Option<i64> {
         let timer = self.by_session.get(&session.id)?;
         let picoseconds = match (session.is_idle, timer.runs) {
@@ -196,7 +189,6 @@ type TimerRow = (u64, u64, bool, Option<u64>, Option<u64>);
 /// Session ids by thread id. The flag is true if the server records the thread's statements.
 type SessionThreads = HashMap<u64, (u64, bool)>;
 
-/// Reads the threads of the sessions in `wanted`.
 async fn read_session_threads(
     connection: &mut Connection,
     wanted: &HashSet<u64>,
@@ -218,7 +210,6 @@ fn to_sorted_session_ids(ids: &HashSet<u64>) -> Vec<u64> {
     ids
 }
 
-/// Reads the statement timers of sessions.
 /// Returns `None` if the server does not record this function's own query as running.
 async fn read_statement_timers(
     connection: &mut Connection,
@@ -281,7 +272,6 @@ async fn read_statement_timers(
     Ok(own.map(|own| own.ended).map(|now| StatementTimers { now, ..timers }))
 }
 
-/// Returns the `Limitation` that explains why statement timers are missing.
 async fn explain_missing_timers(connection: &mut Connection) -> Result<Limitation, Failure> {
     let account = privileges::read_current_account(connection).await?;
     Ok(match privileges::check_performance_schema_access(connection, &account).await? {
@@ -290,7 +280,6 @@ async fn explain_missing_timers(connection: &mut Connection) -> Result<Limitatio
     })
 }
 
-/// Checks whether the account can read statement timers.
 pub(crate) async fn check_statement_timer_access(
     connection: &mut Connection,
 ) -> Result<Result<(), Limitation>, Failure> {
@@ -337,7 +326,6 @@ fn limitation_for_untimed_sessions(sessions: u64) -> Limitation {
     }
 }
 
-/// Creates the `Limitation` for a snapshot with too many busy sessions to check each elapsed time.
 pub(crate) fn limitation_for_unchecked_ages(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,

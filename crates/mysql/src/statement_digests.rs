@@ -19,7 +19,7 @@ type StatementRow = (u64, u64, Option<Vec<u8>>);
 const REQUIRED_DIGEST_CONSUMERS: [&str; 4] =
     ["global_instrumentation", "thread_instrumentation", "events_statements_current", "statements_digest"];
 
-/// Reads the digests of running statements. Returns them by thread id.
+/// Returns the digests of running statements by thread id.
 /// Appends limitations if the account cannot read digests or the server does not record them.
 /// For nested statements, as in a stored procedure, returns the digest of the innermost statement.
 pub(crate) async fn read_statement_digests(
@@ -68,7 +68,7 @@ pub(crate) async fn read_statement_digests(
     Ok(found.into_iter().filter_map(|(thread, running)| Some((thread, running.digest?))).collect())
 }
 
-/// Running statements of a thread. A thread that is running a stored procedure has more than one.
+/// A thread that is running a stored procedure has several running statements.
 #[derive(Default)]
 struct ThreadStatements {
     statements: usize,

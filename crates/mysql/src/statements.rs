@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use jiff::civil::DateTime;
 
-/// Reads the server version, the connection id and a text that identifies the host of the server.
+/// Reads the server version, the connection id and a text that identifies the server's host.
 /// Requires no privileges; the cost is negligible.
 /// `LIMIT 1` overrides `sql_select_limit`, which may be 0 because Clew has not set the session variables yet.
 pub(crate) const SERVER_IDENTITY_QUERY: &str = "SELECT VERSION(), CONNECTION_ID(), \
@@ -24,7 +24,6 @@ pub(crate) const PROCESS_LIST_SOURCE_QUERY: &str = "SELECT @@GLOBAL.performance_
 pub(crate) const TRANSACTIONS_QUERY: &str = "SELECT trx_mysql_thread_id, trx_id, trx_state, CAST(trx_started AS CHAR), \
      CAST(trx_wait_started AS CHAR), trx_rows_locked, trx_tables_locked, trx_rows_modified FROM information_schema.innodb_trx";
 
-/// Reads the transactions that the server is rolling back.
 /// Requires the PROCESS privilege.
 /// Costs as much as [`TRANSACTIONS_QUERY`], because the server first generates the complete table.
 pub(crate) const ROLLBACKS_QUERY: &str = "SELECT trx_id, trx_mysql_thread_id, trx_query, CAST(trx_started AS CHAR), \
@@ -40,7 +39,7 @@ pub(crate) const INNODB_STATUS_QUERY: &str = "SHOW ENGINE INNODB STATUS";
 /// If the account lacks the PROCESS privilege, the server lists only the account's own sessions.
 pub(crate) const PROCESS_LIST_QUERY: &str = "SHOW FULL PROCESSLIST";
 
-/// Reads all MySQL sessions with the first 1,024 bytes of each statement, without a global lock. Takes 0.06 s.
+/// Reads all MySQL sessions without a global lock. Truncates statements to 1,024 bytes. Takes 0.06 s.
 /// Returns no rows if performance_schema is off.
 /// Requires the same privileges as [`PROCESS_LIST_QUERY`].
 pub(crate) const PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY: &str =
@@ -68,7 +67,6 @@ pub(crate) fn query_ids_statement(connections: &[u64]) -> String {
     format!("SELECT id, query_id FROM information_schema.processlist WHERE id IN ({})", join_with_commas(connections))
 }
 
-/// Error code: the server has no connection with this id.
 pub(crate) const ER_NO_SUCH_THREAD: u16 = 1094;
 
 /// Calls a kill procedure of a managed database service, for accounts that are not allowed to run `KILL`.
@@ -79,7 +77,7 @@ pub(crate) fn kill_procedure_call_statement(procedure: &str, number: u64) -> Str
 }
 
 /// Reads the sessions of Clew's account that have the installation marker in a connection attribute.
-/// Takes 0.1 s with 10,000 sessions, because the server scans the attributes of all the account's sessions.
+/// Takes 0.1 s with 10,000 sessions, because the server scans the connection attributes of the account's sessions.
 /// Finds sessions only if performance_schema is on.
 pub(crate) fn sessions_with_marker_query(marker: &str) -> String {
     format!(
@@ -104,7 +102,6 @@ pub(crate) const MARIADB_INSTANCE_QUERY: &str = "SELECT CONCAT_WS('|', @@GLOBAL.
      UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM information_schema.global_status WHERE variable_name = 'Uptime'";
 
-/// Reads the account of the connection.
 /// Requires no privileges; the cost is negligible.
 pub(crate) const CURRENT_ACCOUNT_QUERY: &str = "SELECT CURRENT_USER()";
 
@@ -130,25 +127,20 @@ pub(crate) fn utc_conversion_query(times: &[DateTime]) -> String {
     format!("SELECT CONCAT_WS(';', {})", times.iter().map(convert).collect::<Vec<_>>().join(", "))
 }
 
-/// Checks whether the account can read transactions.
 /// Fails if the account lacks the PROCESS privilege.
 /// Costs as much as [`TRANSACTIONS_QUERY`].
 /// Uses `LIMIT 1` because the server does not check the privilege for `LIMIT 0`.
 pub(crate) const TRANSACTIONS_PROBE_QUERY: &str = "SELECT 1 FROM information_schema.innodb_trx LIMIT 1";
 
-/// Reads the grants of the account.
 /// Requires no privileges; the cost is negligible.
 pub(crate) const GRANTS_QUERY: &str = "SHOW GRANTS";
 
-/// Checks whether performance_schema is on.
 /// Requires no privileges; the cost is negligible.
 pub(crate) const PERFORMANCE_SCHEMA_STATE_QUERY: &str = "SELECT @@GLOBAL.performance_schema";
 
-/// Checks whether the account can read metadata locks. Returns no rows.
 /// Fails if the account lacks the SELECT privilege on performance_schema.
 pub(crate) const METADATA_LOCKS_PROBE_QUERY: &str = "SELECT 1 FROM performance_schema.metadata_locks LIMIT 0";
 
-/// Checks whether the metadata lock instrument is enabled.
 /// Requires the SELECT privilege on performance_schema.
 pub(crate) const METADATA_LOCK_INSTRUMENT_QUERY: &str =
     "SELECT enabled FROM performance_schema.setup_instruments WHERE name = 'wait/lock/metadata/sql/mdl'";
@@ -160,9 +152,9 @@ pub(crate) const MYSQL_LOCK_WAITS_QUERY: &str = "SELECT requesting_engine_lock_i
      requesting_thread_id, blocking_engine_lock_id, blocking_engine_transaction_id, blocking_thread_id \
      FROM performance_schema.data_lock_waits";
 
-/// Reads the locked objects for InnoDB locks, by lock id.
+/// Reads the locked objects of InnoDB locks by lock id.
 /// Requires the SELECT privilege on performance_schema.
-/// The lock ids in `ids` must contain only digits and colons.
+/// `ids` must contain only digits and colons.
 /// Takes 0.3 s with 200,000 locks, because the server scans all locks once.
 /// `CONCAT` prevents an index lookup. With an index lookup, MySQL 9.7 finds only the first lock id in the list.
 pub(crate) fn data_locks_query(ids: &[&str]) -> String {
@@ -173,7 +165,7 @@ pub(crate) fn data_locks_query(ids: &[&str]) -> String {
     )
 }
 
-/// Reads the tables that transactions have locked and the thread ids of the lock owners.
+/// Reads the tables that transactions have locked and the thread ids of the transactions.
 /// Has the same cost as [`data_locks_query`] and requires the same privileges.
 /// Sent only for transactions that have no session.
 pub(crate) fn locked_tables_query(transactions: &[u64]) -> String {
@@ -234,12 +226,10 @@ pub(crate) fn replication_applier_query(sessions: &[u64]) -> String {
     )
 }
 
-/// Reads the XIDs of prepared XA transactions.
 /// Requires the XA_RECOVER_ADMIN privilege on MySQL; the cost is negligible.
 /// Sent only if a transaction has no session.
 pub(crate) const XA_RECOVER_QUERY: &str = "XA RECOVER";
 
-/// Reads the open transactions of threads.
 /// Requires the SELECT privilege on performance_schema.
 /// Sent only for idle root blockers and when reading a session in detail.
 pub(crate) fn open_transactions_query(threads: &[u64]) -> String {
@@ -261,7 +251,6 @@ pub(crate) fn last_statements_query(threads: &[u64]) -> String {
     )
 }
 
-/// Reads the connection attributes of a session.
 /// Requires the SELECT privilege on performance_schema.
 /// Sent only when reading a session in detail.
 pub(crate) fn connection_attributes_query(session: u64) -> String {
@@ -271,17 +260,14 @@ pub(crate) fn connection_attributes_query(session: u64) -> String {
     )
 }
 
-/// Reads the execution plan of a session's running statement on MySQL.
-/// Requires the same privileges as the explained statement.
-/// The cost is negligible.
+/// Requires the same privileges as the explained statement; the cost is negligible.
 /// The server returns `ER_NO_SUCH_THREAD` (1094) if the session does not exist.
 /// The server returns `ER_EXPLAIN_NOT_SUPPORTED` (3012) if the statement has no execution plan.
 pub(crate) fn mysql_explain_statement(session: u64) -> String {
     format!("EXPLAIN FORMAT = TRADITIONAL FOR CONNECTION {session}")
 }
 
-/// Reads the execution plan of a session's running statement on MariaDB.
-/// The plan is generated by the explained session itself, while it is processing rows.
+/// The explained session itself generates the plan while it is processing rows.
 /// The server returns `ER_TARGET_NOT_EXPLAINABLE` (1933) if the running statement has no execution plan.
 pub(crate) fn mariadb_explain_statement(session: u64) -> String {
     format!("SHOW EXPLAIN FOR {session}")
@@ -303,8 +289,7 @@ pub(crate) const STATEMENT_HISTORY_SETTINGS_QUERY: &str = "SELECT enabled = 'YES
 /// Takes up to 0.03 s, because the server sums the counters of all sessions.
 pub(crate) const LOST_OBJECT_COUNTERS_QUERY: &str = "SHOW GLOBAL STATUS LIKE 'Performance\\_schema\\_%\\_lost'";
 
-/// Reads the table sizes of performance_schema. Takes 1 ms.
-/// Requires no privileges.
+/// Takes 1 ms. Requires no privileges.
 pub(crate) const PERFORMANCE_SCHEMA_SIZES_QUERY: &str = "SHOW GLOBAL VARIABLES LIKE 'performance\\_schema\\_%'";
 
 /// Reads the threads of busy sessions on MySQL. Takes 2 ms.
@@ -351,7 +336,6 @@ pub(crate) const ALL_STATEMENT_TIMERS_QUERY: &str = "SELECT thread_id, event_id,
 pub(crate) const RUNNING_STATEMENT_DIGESTS_QUERY: &str = "SELECT thread_id, event_id, digest \
      FROM performance_schema.events_statements_current WHERE end_event_id IS NULL";
 
-/// Reads the enabled consumers of performance_schema.
 /// Requires the SELECT privilege on performance_schema; the cost is negligible.
 pub(crate) const ENABLED_CONSUMERS_QUERY: &str =
     "SELECT name FROM performance_schema.setup_consumers WHERE enabled = 'YES'";
@@ -394,7 +378,7 @@ pub(crate) fn table_engines_query<'n>(tables: impl IntoIterator<Item = (&'n str,
 /// Each table name has the format `schema/table`.
 /// Requires the PROCESS privilege.
 /// Partition names are returned in the format `schema/table#p#name`.
-/// The server scans all InnoDB tables, so the statement has a timeout of 1 s.
+/// The server reads the metadata of every InnoDB table, so the statement has a timeout of 1 s.
 /// Sent only for tables that [`table_engines_query`] does not return.
 pub(crate) fn innodb_tables_query<'n>(view: &str, is_mysql: bool, names: impl Iterator<Item = &'n str>) -> String {
     let names = names.map(format_hex_literal).collect::<Vec<_>>().join(",");

@@ -3,8 +3,7 @@
 //! A challenge response proves that the client has the password without revealing it.
 //! Challenge-response plugins are `mysql_native_password`, `caching_sha2_password` (fast path), `ed25519` and `parsec`.
 //!
-//! Authentication without a challenge response requires the password itself.
-//! The client sends the password only in these cases:
+//! Any other authentication requires the password itself. The client sends the password only in these cases:
 //!
 //! - The connection uses verified TLS.
 //! - The connection uses unverified TLS, and either the server is on loopback or `get-server-public-key` is on.
@@ -19,31 +18,25 @@ use super::error::{Error, ServerError};
 use super::packets::PacketStream;
 use super::{ERROR_PACKET_HEADER, MAX_HANDSHAKE_PACKET_BYTES, read_file_with_limit, serialize_packet_payload};
 
-/// Maximum number of packet exchanges during authentication. All supported authentication plugins need fewer.
+/// Maximum number of packet exchanges during authentication. All supported plugins need fewer.
 const MAX_AUTH_ROUNDS: usize = 10;
 /// Maximum iteration factor for `parsec`. A factor of 6 means 65,536 iterations, 64 times MariaDB's default.
 /// With a larger factor, deriving the `parsec` key would block an async runtime thread for too long.
 const MAX_PARSEC_ITERATION_FACTOR: u8 = 6;
-/// Length of the server's challenge for `ed25519` and `parsec`, in bytes.
 const ED25519_NONCE_LEN: usize = 32;
 /// Length of the server's challenge for `mysql_native_password` in bytes, without the terminating NUL byte.
 const NATIVE_PASSWORD_CHALLENGE_LEN: usize = 20;
 
-/// Maximum size of a PEM-encoded public key, in bytes. A 16,384-bit RSA key takes 3 KiB.
+/// A PEM-encoded 16,384-bit RSA key takes 3 KiB.
 const MAX_PUBLIC_KEY_SIZE: usize = 4 << 10;
 
-/// Security properties of the connection to the server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ChannelSecurity {
-    /// True if the connection uses TLS.
     pub(super) encrypted: bool,
-    /// True if the client verified the server's TLS certificate.
     pub(super) verified: bool,
-    /// True if the server's IP address is a loopback address.
     pub(super) is_loopback: bool,
 }
 
-/// State of an authentication exchange, including the account's password.
 pub(super) struct AuthExchange<'a> {
     node: &'a NodeUrl,
     password: Option<String>,
@@ -69,12 +62,10 @@ impl<'a> AuthExchange<'a> {
         Self { node, password: password.filter(|password| !password.is_empty()), channel, plugin, nonce }
     }
 
-    /// Returns the name of the authentication plugin that the server currently requests.
     pub(super) fn current_auth_plugin(&self) -> AuthPlugin<'static> {
         self.plugin.clone()
     }
 
-    /// Returns the challenge response for the client's handshake response packet.
     /// Returns `None` if the account has no password.
     pub(super) fn initial_auth_response(&self) -> Option<Vec<u8>> {
         self.compute_challenge_response()
@@ -86,7 +77,6 @@ impl<'a> AuthExchange<'a> {
             .map(|data| serialize_packet_payload(&data.into_owned()))
     }
 
-    /// Exchanges authentication packets until the server accepts or refuses the login.
     pub(super) async fn authenticate(&mut self, packets: &mut PacketStream) -> Result<(), Error> {
         let mut salts = 0;
         for _ in 0..MAX_AUTH_ROUNDS {
@@ -141,7 +131,6 @@ impl<'a> AuthExchange<'a> {
         }
     }
 
-    /// Sends the password, either in plain text or RSA-encrypted.
     /// `key_request` is the byte that requests the server's public key, or 0 if the plugin cannot request it.
     async fn send_password(&self, packets: &mut PacketStream, key_request: u8) -> Result<(), Error> {
         let mut password = self.password.clone().unwrap_or_default().into_bytes();
@@ -177,7 +166,6 @@ impl<'a> AuthExchange<'a> {
     }
 }
 
-/// Encrypts the password with a PEM-encoded RSA public key.
 /// Runs on a blocking thread and catches panics, because the key parser of `mysql_common` panics on malformed keys.
 async fn encrypt_password(password: Vec<u8>, key: Vec<u8>) -> Result<Vec<u8>, Error> {
     if key.len() > MAX_PUBLIC_KEY_SIZE {
@@ -200,7 +188,6 @@ mod tests {
 
     const PASSWORD: &str = "correct-horse-battery";
 
-    /// Runs full authentication. Returns the result and all bytes that the client sent.
     async fn full_authentication(parameters: &str, channel: ChannelSecurity) -> (Result<(), Error>, Vec<u8>) {
         let node: NodeUrl = format!("mysql://clew:{PASSWORD}@db.test/{parameters}").parse().unwrap();
         let greeting = HandshakePacket::new(

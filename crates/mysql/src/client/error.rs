@@ -1,12 +1,10 @@
-//! Errors of the client protocol.
+//! Errors of the MySQL client.
 
 use std::fmt;
 use std::io;
 
-/// Error packet of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServerError {
-    /// MySQL or MariaDB error number, as documented in the server's manual.
     pub(crate) code: u16,
     /// Error message, with invalid UTF-8 replaced by U+FFFD.
     pub(crate) message: String,
@@ -14,57 +12,44 @@ pub(crate) struct ServerError {
     pub(crate) state: String,
 }
 
-/// Error of a connection or a statement.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The server returned an error.
     #[error("error {} ({}): {}", .0.code, .0.state, .0.message)]
     Server(ServerError),
-    /// A network error occurred, or the server closed the connection.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The TLS handshake failed, or the node's TLS settings are invalid.
     #[error("TLS: {0}")]
     Tls(String),
-    /// The node's TLS settings require TLS, but the server does not support it.
     #[error("the server does not offer TLS")]
     TlsNotOffered {
-        /// True if the TLS mode is `preferred`, which allows plain-text connections on loopback or without a password.
+        /// True in TLS mode `preferred`, which allows plain text only on loopback or without a password.
         preferred: bool,
     },
-    /// The first bytes received from the server are not a MySQL handshake packet.
+    /// Contains the first bytes received, which are not a MySQL handshake packet.
     #[error("the peer is not a MySQL-compatible server")]
     NotMysql(Vec<u8>),
-    /// The client does not support the authentication plugin that the server requests.
     #[error("unsupported authentication plugin {0}")]
     AuthenticationPlugin(String),
-    /// The server requests the plain-text password over an unverified connection.
     #[error("the server requests the password over an unverified connection")]
     UnverifiedChannel {
         /// True if the connection uses TLS.
         encrypted: bool,
     },
-    /// The client cannot read the server's public key or cannot encrypt the password with it.
     #[error("{0}")]
     PublicKey(String),
-    /// The server violated the protocol.
     #[error("protocol violation: {0}")]
     Protocol(&'static str),
-    /// The server sent more data than the client accepts.
     #[error("the server sent more than {limit} {what}")]
     TooLarge {
-        /// Description of the quantity that exceeded its limit, such as `bytes in one row`.
+        /// Unit of the exceeded limit, such as `bytes in one row`.
         what: &'static str,
-        /// Value of the limit.
         limit: u64,
     },
-    /// A row has unexpected columns or types.
     #[error("unexpected row: {0}")]
     Row(String),
 }
 
 impl Error {
-    /// Creates the error for a connection closed by the server.
     pub(super) fn connection_closed_error() -> Self {
         io::Error::from(io::ErrorKind::UnexpectedEof).into()
     }
@@ -77,11 +62,11 @@ impl From<mysql_common::row::convert::FromRowError> for Error {
     }
 }
 
-/// Maximum length of a stored error message, in bytes. MySQL and MariaDB send at most 512 bytes.
+/// MySQL and MariaDB send error messages of at most 512 bytes.
 const MAX_ERROR_MESSAGE_LEN: usize = 4 << 10;
 
 impl ServerError {
-    /// Parses an error packet: `0xff`, the error number, optionally `#` and the SQLSTATE value, and the message.
+    /// Parses `0xff`, the error number, optionally `#` and the SQLSTATE value, and the message.
     pub(super) fn parse(payload: &[u8]) -> Self {
         let code = match payload {
             [_, low, high, ..] => u16::from_le_bytes([*low, *high]),

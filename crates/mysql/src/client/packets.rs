@@ -7,21 +7,17 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::error::Error;
 
-/// Maximum payload size of a packet chunk, in bytes. A longer packet continues in the next chunk.
+/// Maximum payload size of a packet chunk. A longer packet continues in the next chunk.
 const MAX_CHUNK_SIZE: usize = (1 << 24) - 1;
-/// Length of a chunk header in bytes: a 3-byte payload length and a 1-byte sequence number.
+/// A chunk header consists of a 3-byte payload length and a 1-byte sequence number.
 const CHUNK_HEADER_LEN: usize = 4;
-/// Minimum free space in the read buffer before each read from the byte stream, in bytes.
 const MIN_READ_BUFFER_SPACE: usize = 64 << 10;
-/// Maximum capacity of a reassembly buffer that is reused for the next packet, in bytes.
 const MAX_REUSED_BUFFER_SIZE: usize = 1 << 20;
 
-/// Byte stream to the server: TCP, or TLS over TCP.
 pub(super) trait ByteStream: AsyncRead + AsyncWrite + fmt::Debug + Unpin + Send + Sync {}
 
 impl<S: AsyncRead + AsyncWrite + fmt::Debug + Unpin + Send + Sync> ByteStream for S {}
 
-/// Packet payload, truncated if the packet exceeded the size limit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Packet<'a> {
     pub(super) payload: &'a [u8],
@@ -29,12 +25,11 @@ pub(crate) struct Packet<'a> {
     pub(super) truncated: bool,
 }
 
-/// Reads and writes packets.
 #[derive(Debug)]
 pub(super) struct PacketStream {
     stream: Box<dyn ByteStream>,
     buffer: BytesMut,
-    /// Length of the last packet in `buffer` in bytes, including the header, or 0 if the packet is in `assembled`.
+    /// Length of the last packet in `buffer`, including the header, or 0 if the packet is in `assembled`.
     consumed: usize,
     /// Payload of the last packet if that packet had several chunks or was truncated.
     assembled: Vec<u8>,
@@ -45,7 +40,6 @@ pub(super) struct PacketStream {
 }
 
 impl PacketStream {
-    /// Creates a packet stream that receives at most `max_received` bytes in total.
     pub(super) fn new(stream: Box<dyn ByteStream>, max_received: u64) -> Self {
         Self {
             stream,
@@ -59,13 +53,11 @@ impl PacketStream {
         }
     }
 
-    /// Returns the byte stream for the TLS handshake and the sequence number of the next packet.
-    /// Discards any bytes that were received before the TLS handshake, because they are not authenticated.
+    /// Discards bytes received before the TLS handshake, because they are not authenticated.
     pub(super) fn into_parts(self) -> (Box<dyn ByteStream>, u8) {
         (self.stream, self.sequence)
     }
 
-    /// Sets the next sequence number.
     pub(super) fn with_sequence_number(mut self, sequence: u8) -> Self {
         self.sequence = sequence;
         self
@@ -81,7 +73,7 @@ impl PacketStream {
         Ok(&self.buffer)
     }
 
-    /// Reads the next packet, truncated to `limit` bytes. Discards the excess bytes without buffering them.
+    /// Reads a packet, truncates it to `limit` bytes and discards the excess bytes without buffering them.
     pub(super) async fn read_packet(&mut self, limit: usize) -> Result<Packet<'_>, Error> {
         self.buffer.advance(self.consumed);
         self.consumed = 0;
@@ -98,14 +90,12 @@ impl PacketStream {
         Ok(self.last_packet_payload())
     }
 
-    /// Returns the most recently read packet.
     pub(super) fn last_packet_payload(&self) -> Packet<'_> {
         let buffered = self.buffer.get(CHUNK_HEADER_LEN..self.consumed);
         Packet { payload: buffered.unwrap_or(&self.assembled), truncated: self.truncated }
     }
 
-    /// Reassembles a packet that has several chunks or is longer than `limit` bytes.
-    /// Returns whether the packet was truncated.
+    /// Returns true if the packet was truncated.
     async fn assemble_packet(&mut self, first: usize, limit: usize) -> Result<bool, Error> {
         if self.assembled.capacity() > MAX_REUSED_BUFFER_SIZE {
             self.assembled = Vec::new();
@@ -133,7 +123,6 @@ impl PacketStream {
         }
     }
 
-    /// Reads the payload length of the next chunk without consuming the chunk header.
     async fn read_chunk_len(&mut self) -> Result<usize, Error> {
         loop {
             if let [a, b, c, sequence, ..] = *self.buffer {
@@ -161,13 +150,12 @@ impl PacketStream {
         Ok(read)
     }
 
-    /// Sends the first packet of a command. The packet has sequence number 0.
+    /// The first packet of a command has sequence number 0.
     pub(super) async fn write_command(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.sequence = 0;
         self.write_packet(payload).await
     }
 
-    /// Sends a packet with the next sequence number.
     pub(super) async fn write_packet(&mut self, payload: &[u8]) -> Result<(), Error> {
         let length = u32::try_from(payload.len()).ok().filter(|&length| (length as usize) < MAX_CHUNK_SIZE);
         let length = length.ok_or(Error::Protocol("the statement is longer than 16 MiB"))?;

@@ -12,20 +12,15 @@ use super::error::{Error, ServerError};
 use super::packets::{Packet, PacketStream};
 use super::{ERROR_PACKET_HEADER, InFlightFlag};
 
-/// Maximum number of columns in a result set. MySQL has the same limit for columns in a table.
+/// Maximum number of columns of a MySQL table.
 const MAX_RESULT_SET_COLUMNS: u64 = 4096;
-/// Maximum size of a column definition packet, in bytes.
 const MAX_COLUMN_DEFINITION_BYTES: usize = 8 << 10;
-/// Status flag of the MySQL protocol: another result set follows.
 const SERVER_MORE_RESULTS_EXISTS: u16 = 0x0008;
-/// First byte of an EOF packet. One EOF packet follows the column definitions, and another follows the rows.
+/// First byte of an EOF packet. One EOF packet follows the column definitions, and one follows the rows.
 const EOF_PACKET_HEADER: u8 = 0xfe;
-/// Maximum size of an EOF packet, in bytes.
 /// A packet that starts with 0xfe and is longer than an EOF packet is a row.
 const MAX_EOF_PACKET_SIZE: usize = 9;
-/// First byte of a `LOCAL INFILE` request.
 const LOCAL_INFILE_PACKET_HEADER: u8 = 0xfb;
-/// First byte of a NULL cell.
 const NULL_CELL_MARKER: u8 = 0xfb;
 
 /// Rows of a statement's first result set. Empty if the statement returns no result set.
@@ -35,7 +30,6 @@ pub(crate) struct ResultSetRows<'c> {
     in_flight: &'c InFlightFlag,
     columns: Arc<[Column]>,
     max_row: usize,
-    /// Total size of the rows read so far, in bytes.
     size: usize,
     ended: bool,
 }
@@ -51,17 +45,15 @@ impl<'c> ResultSetRows<'c> {
         Ok(rows)
     }
 
-    /// Returns the columns of the result set, or an empty slice if there is no result set.
+    /// Returns an empty slice if the statement returns no result set.
     pub(crate) fn columns(&self) -> &[Column] {
         &self.columns
     }
 
-    /// Returns the total size of the rows read so far, in bytes.
     pub(super) fn total_bytes(&self) -> usize {
         self.size
     }
 
-    /// Returns the cells of the next row, or `None` after the last row.
     pub(crate) async fn next(&mut self) -> Result<Option<RowCells<'_>>, Error> {
         if self.ended {
             return Ok(None);
@@ -88,7 +80,6 @@ impl<'c> ResultSetRows<'c> {
         Ok(Some(RowCells { rest: payload, truncated }))
     }
 
-    /// Returns the next row as a [`Row`], or `None` after the last row.
     pub(super) async fn next_row(&mut self) -> Result<Option<Row>, Error> {
         let columns = self.columns.clone();
         let Some(mut cells) = self.next().await? else { return Ok(None) };
@@ -107,7 +98,6 @@ impl<'c> ResultSetRows<'c> {
         self.in_flight.set_in_flight(false);
     }
 
-    /// Reads the column definitions, or the OK packet if the statement returns no result set.
     async fn read_result_set_header(&mut self) -> Result<(), Error> {
         loop {
             let payload = self.packets.read_packet(MAX_COLUMN_DEFINITION_BYTES).await?.payload;
@@ -157,7 +147,7 @@ impl<'c> ResultSetRows<'c> {
         Ok(())
     }
 
-    /// Discards all result sets after the first; a stored procedure, for example, can return several.
+    /// A stored procedure can return several result sets.
     async fn discard_remaining_results(&mut self) -> Result<(), Error> {
         let mut in_rows = false;
         loop {
@@ -186,17 +176,15 @@ impl<'c> ResultSetRows<'c> {
     }
 }
 
-/// Cells of a row, in order.
 #[derive(Debug)]
 pub(crate) struct RowCells<'a> {
     rest: &'a [u8],
-    /// True if the row exceeded the size limit and was truncated.
-    /// In a truncated row, the last cell received may be incomplete, and all later cells are returned as NULL.
+    /// If true, the last cell received may be incomplete, and all later cells are returned as NULL.
     pub(crate) truncated: bool,
 }
 
 impl<'a> RowCells<'a> {
-    /// Returns the next cell, or `None` if the cell is NULL.
+    /// Returns `None` for a NULL cell.
     pub(crate) fn next_cell(&mut self) -> Result<Option<&'a [u8]>, Error> {
         if self.rest.is_empty() && self.truncated {
             return Ok(None);
@@ -226,7 +214,7 @@ impl<'a> RowCells<'a> {
     }
 }
 
-/// Parses a length-encoded integer. Returns the integer and the remaining bytes.
+/// Returns the integer and the remaining bytes.
 fn parse_length_encoded_integer(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
     let (first, rest) = bytes.split_first().ok_or(Error::Protocol("empty packet"))?;
     let size = match first {
@@ -241,7 +229,7 @@ fn parse_length_encoded_integer(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
     Ok((value, rest))
 }
 
-/// Parses the status flags of an OK packet, which follow the affected row count and the last insert id.
+/// In an OK packet, the status flags follow the affected row count and the last insert id.
 fn parse_ok_packet_status(payload: &[u8]) -> Result<u16, Error> {
     let (_, rest) = parse_length_encoded_integer(payload.get(1..).unwrap_or_default())?;
     let (_, rest) = parse_length_encoded_integer(rest)?;
@@ -251,7 +239,7 @@ fn parse_ok_packet_status(payload: &[u8]) -> Result<u16, Error> {
     }
 }
 
-/// Parses the status flags of an EOF packet, which follow the warning count.
+/// In an EOF packet, the status flags follow the warning count.
 fn parse_eof_packet_status(payload: &[u8]) -> u16 {
     match payload {
         [_, _, _, low, high, ..] => u16::from_le_bytes([*low, *high]),

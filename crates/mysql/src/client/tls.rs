@@ -16,16 +16,15 @@ use super::error::Error;
 use super::packets::ByteStream;
 use super::read_file_with_limit;
 
-/// Maximum size of a CA bundle in bytes, about five times the size of a bundle of all public CAs.
+/// Maximum size of a CA bundle: about five times the size of a bundle of all public CAs.
 const MAX_CA_BUNDLE_SIZE: usize = 1 << 20;
 
-/// Returns whether the TLS settings authenticate the server, so that it is safe to send a plain-text password.
+/// Returns whether the TLS settings authenticate the server, so that a plain-text password is safe.
 /// With public CAs, only `verify-identity` authenticates the server, because `verify-ca` ignores the host name.
 pub(super) fn authenticates_server(node: &NodeUrl) -> bool {
     node.tls == TlsMode::VerifyIdentity || (node.tls == TlsMode::VerifyCa && node.ca.is_some())
 }
 
-/// Upgrades the stream to TLS.
 pub(super) async fn perform_tls_handshake(
     node: &NodeUrl,
     stream: Box<dyn ByteStream>,
@@ -39,7 +38,6 @@ pub(super) async fn perform_tls_handshake(
     })
 }
 
-/// Creates the TLS configuration for a node. Fails if the CA file `ca` is unreadable.
 async fn build_tls_config(node: &NodeUrl) -> Result<ClientConfig, Error> {
     let failed = |error: rustls::Error| Error::Tls(error.to_string());
     let provider = Arc::new(ring::default_provider());
@@ -59,8 +57,7 @@ async fn build_tls_config(node: &NodeUrl) -> Result<ClientConfig, Error> {
     Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
-/// Loads the root certificates from the CA file `ca`.
-/// If no CA file is set, loads the root certificates of the public CAs.
+/// Loads the root certificates of the public CAs if no CA file is set.
 async fn load_root_certificates(node: &NodeUrl) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     let Some(path) = &node.ca else {
@@ -80,7 +77,6 @@ async fn load_root_certificates(node: &NodeUrl) -> Result<RootCertStore, Error> 
     Ok(roots)
 }
 
-/// Certificate verifier that ignores the host name in the server's certificate.
 #[derive(Debug)]
 struct HostnameIgnoringVerifier {
     /// Verifier for the certificate chain, or `None` to accept any certificate.

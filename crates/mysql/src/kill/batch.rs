@@ -14,20 +14,17 @@ use super::victim::{has_pending_kill, is_idle};
 use super::{KillOutcome, KillRefusal, KillTarget, UnsafeKillPolicy, Victim};
 use crate::connection::Connection;
 
-/// Maximum age of the process list that is used to check a victim immediately before the kill.
+/// Maximum age of the process list against which a victim is checked immediately before the kill.
 /// Sending a kill takes less than 1 ms; reading the process list takes up to 50 ms.
 const MAX_PROCESS_LIST_AGE: Duration = Duration::from_millis(20);
-/// Maximum number of victims checked against one process list.
 /// Reading the elapsed times of more than 100 sessions takes longer than [`MAX_PROCESS_LIST_AGE`].
 const MAX_VICTIMS_PER_SNAPSHOT: usize = 100;
 
-/// Batch of victims, each with a kill stage such as queued or sent.
 pub(super) struct KillBatch<'a> {
     policy: KillOptions<'a>,
     victims: Vec<(&'a Victim, KillStage)>,
 }
 
-/// Kill target and protection rules for all victims in a batch.
 #[derive(Clone, Copy)]
 struct KillOptions<'a> {
     kind: KillTarget,
@@ -35,13 +32,9 @@ struct KillOptions<'a> {
     unsafe_victims: UnsafeKillPolicy,
 }
 
-/// State of a kill.
 enum KillStage {
-    /// The victim has not been checked against a process list yet.
     Queued,
-    /// The kill statement is being sent. The server has not responded yet.
     Sending,
-    /// The server accepted the kill. Its effect has not been confirmed yet.
     Sent(PendingKill),
     Finished(KillOutcome),
 }
@@ -57,7 +50,6 @@ impl<'a> KillBatch<'a> {
         Self { policy: KillOptions { kind, protected, unsafe_victims }, victims }
     }
 
-    /// Sends a kill for each victim that is in the process list and passes all checks.
     /// If the connection fails, the remaining victims are not killed.
     pub(super) async fn send_kills(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         let server = connection.read_server_instance().await?;
@@ -121,7 +113,6 @@ impl<'a> KillBatch<'a> {
         Ok(())
     }
 
-    /// Waits until the effects of all accepted kills are confirmed or the confirmation timeout expires.
     pub(super) async fn confirm_kills(&mut self, connection: Connection) -> Result<(), Failure> {
         let sent = self.victims.iter_mut().filter_map(|(_, stage)| match stage {
             KillStage::Sent(pending) => Some(pending),
@@ -134,7 +125,7 @@ impl<'a> KillBatch<'a> {
         self.victims.iter().any(|(_, stage)| matches!(stage, KillStage::Sending | KillStage::Sent(_)))
     }
 
-    /// Sets the outcome of each unfinished kill. `failure` is the error that stopped the batch, if any.
+    /// `failure` is the error that stopped the batch, if any.
     pub(super) fn set_final_outcomes(&mut self, failure: Option<&Failure>) {
         for (_, stage) in &mut self.victims {
             let outcome = match (&mut *stage, failure) {
@@ -152,7 +143,6 @@ impl<'a> KillBatch<'a> {
         }
     }
 
-    /// Returns the session id and kill outcome of each victim whose kill has finished.
     pub(super) fn into_kill_outcomes(self) -> Vec<(u64, KillOutcome)> {
         let outcome = |(victim, stage): (&Victim, KillStage)| match stage {
             KillStage::Finished(outcome) => Some((victim.id, outcome)),
@@ -163,7 +153,6 @@ impl<'a> KillBatch<'a> {
 }
 
 impl KillOptions<'_> {
-    /// Returns a refusal if the session is not the victim, is internal, belongs to Clew or has a protected account.
     fn check_victim_identity(&self, victim: &Victim, now: &Session, is_own: bool) -> Option<KillRefusal> {
         if !victim.matches_session(now) {
             return Some(KillRefusal::AnotherSession {
@@ -183,8 +172,7 @@ impl KillOptions<'_> {
         None
     }
 
-    /// Returns a refusal if the session's current state does not allow the kill.
-    /// Returns no refusal if an earlier kill of the session is in progress; the caller then sends no second kill.
+    /// If the session is already being killed, returns no refusal, and the caller does not send a second kill.
     fn check_victim_state(
         &self,
         victim: &Victim,

@@ -14,14 +14,13 @@ use super::{KillOutcome, KillTarget};
 use crate::connection::Connection;
 use crate::statement_ages::AgeCheckScope;
 
-/// Timeout for confirming the effects of all kills in a batch.
+/// The timeout applies to all kills of a batch together.
 const KILL_CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(1);
-/// Delay between the first two polls of the process list. The delay doubles after each poll.
+/// The delay doubles after each poll of the process list.
 const INITIAL_CONFIRMATION_POLL_DELAY: Duration = Duration::from_millis(5);
-/// Delay before Clew reads the rollback states of killed sessions. Most killed sessions end within this delay.
+/// Most killed sessions end within this delay.
 const ROLLBACK_READ_DELAY: Duration = Duration::from_millis(100);
 
-/// Accepted kill whose effect has not been confirmed yet.
 pub(super) struct PendingKill {
     before: Session,
     last_state: String,
@@ -29,12 +28,11 @@ pub(super) struct PendingKill {
 }
 
 impl PendingKill {
-    /// Creates a pending kill. `before` is the session as read from the process list immediately before the kill.
+    /// `before` is the session as listed immediately before the kill.
     pub(super) fn new(before: Session) -> Self {
         Self { before, last_state: "not confirmed".to_owned(), outcome: None }
     }
 
-    /// Returns the outcome of the kill.
     /// If the kill is not confirmed, the outcome contains the message of `failure` or the session's last state.
     pub(super) fn take_outcome(&mut self, failure: Option<&Failure>) -> KillOutcome {
         let unconfirmed = || KillOutcome::Ending(failure.map_or_else(|| self.last_state.clone(), Failure::to_string));
@@ -68,7 +66,7 @@ impl PendingKill {
     }
 }
 
-/// Polls until every kill has taken effect or its rollback is visible, or until the confirmation timeout expires.
+/// A kill is confirmed once it has taken effect or the rollback is visible.
 pub(super) async fn poll_until_kills_confirmed(
     mut connection: Connection,
     mut kills: Vec<&mut PendingKill>,
@@ -128,7 +126,6 @@ fn is_same_client(before: &Session, now: &Session) -> bool {
     before.user == now.user && before.host == now.host
 }
 
-/// Returns whether the killed statement has ended, by comparing the session before the kill with its current state.
 /// `is_checked` is true if the session cannot have falsified its elapsed time.
 fn has_statement_ended(before: &Session, now: &Session, is_checked: bool) -> bool {
     let is_younger = is_checked && now.seconds < before.seconds;

@@ -1,4 +1,4 @@
-//! Reads lock waits before and after kills and determines which sessions the kills unblocked.
+//! Reads lock waits before and after kills to determine which sessions the kills unblocked.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -13,11 +13,9 @@ use crate::locks::{read_lock_waits, read_locks_for_kill};
 use crate::server_instance::ServerInstance;
 use crate::transactions::INNODB_TRX_REFRESH_INTERVAL;
 
-/// Timeout for a single read of the lock waits. Limits how long a slow server can delay a kill.
+/// Limits how long a slow server can delay a kill.
 const KILL_EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
-/// Maximum number of polls of the lock waits after the kills.
-/// Polling ends early if all sessions that the kills can unblock have stopped waiting and the rollback has started.
-/// A session that waits for an unblocked session may continue to wait.
+/// Polling ends early if all sessions that the kills can unblock are unblocked and the rollback has started.
 const MAX_KILL_EFFECT_POLLS: u32 = 4;
 
 /// A node's transactions and lock waits, read immediately before a kill.
@@ -38,17 +36,16 @@ pub struct KillEffect {
     /// Number of rows that the server has already rolled back for the killed sessions.
     /// `None` if the account cannot read transactions.
     pub rows_rolled_back: Option<u64>,
-    /// Ids of the sessions that were waiting for a killed session, directly or transitively, and no longer wait.
+    /// Ids of sessions that waited for a killed session, directly or transitively, and no longer wait.
     pub unblocked: Vec<u64>,
-    /// Ids of the sessions that were waiting for a killed session, directly or transitively, and still wait.
+    /// Ids of sessions that waited for a killed session, directly or transitively, and still wait.
     pub still_waiting: Vec<u64>,
-    /// True if Clew cannot read all lock waits of the server.
-    /// The kills may then have unblocked sessions whose lock waits are hidden.
+    /// True if Clew cannot read all lock waits, so that the kills may have unblocked further sessions.
     pub hides_waits: bool,
 }
 
 impl KillBaseline {
-    /// Reads the transactions and lock waits. Callers send the kill even if this read fails.
+    /// Reads the transactions and lock waits of a node.
     pub async fn read_state(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
         let (server, observed) = read_locks_for_kill(node, &cap_read_timeouts(limits)).await?;
         let hides_waits = observed.hides_waits();
@@ -90,7 +87,7 @@ impl KillBaseline {
                 ..KillEffect::default()
             });
         }
-        // An earlier read would return the cached data of the baseline.
+        // An earlier read would return the data cached for the baseline.
         sleep_until(self.read_at + INNODB_TRX_REFRESH_INTERVAL).await;
         let mut pause = INNODB_TRX_REFRESH_INTERVAL;
         for poll in 1.. {
@@ -99,7 +96,7 @@ impl KillBaseline {
             let (still_waiting, unblocked): (Vec<u64>, Vec<u64>) =
                 waiters.iter().copied().partition(|session| waiting.contains(session));
             let rows_after = count_modified_rows_by_session(&observed).map(|rows| sum_modified_rows(&rows, &killed));
-            // Without a change, the rollback has not started, or another client's read has kept old data in the cache.
+            // If no rows were rolled back, the rollback has not started, or InnoDB's cache still contains old data.
             // A killed statement may have changed no rows.
             let has_rolled_back = target == KillTarget::Query
                 || rows_before.zip(rows_after).is_none_or(|(before, after)| before == 0 || after < before);

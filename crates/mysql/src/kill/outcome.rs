@@ -5,7 +5,7 @@ use std::fmt;
 use clew_diagnose::KillRisk;
 use clew_model::Failure;
 
-/// Outcome of a kill. Only `Refused` and `Failed` require action by the user.
+/// Outcome of a kill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KillOutcome {
     /// The killed session or the killed statement has ended.
@@ -24,12 +24,12 @@ pub enum KillOutcome {
     AlreadyGone,
     /// Clew refused the kill.
     Refused(KillRefusal),
-    /// The kill failed, for example because the server is unreachable or the account lacks a privilege.
+    /// The kill failed, for example because the server is unreachable or a privilege is missing.
     Failed(Failure),
 }
 
 impl KillOutcome {
-    /// Returns the name of the outcome as stored in the metadata store, such as `killed` or `rolling_back`.
+    /// Returns the name stored in the metadata store, such as `killed` or `rolling_back`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -81,7 +81,7 @@ pub enum KillRefusal {
     Proxied,
     /// The session is no longer running the statement that the caller selected.
     AnotherStatement,
-    /// A kill rule selected the session by its elapsed time, but the elapsed time could not be checked.
+    /// A kill rule selected the session by its elapsed time, which could not be checked.
     UnreliableAge,
     /// The kill target is a statement, but the session is idle.
     Idle,

@@ -25,7 +25,7 @@ use crate::{doctor, failure, own_sessions, privileges, process_list, replication
 /// Result of looking up sessions by id.
 #[derive(Debug, Clone)]
 pub struct SessionLookupResult {
-    /// Server instance and read time of the process list that contained the sessions.
+    /// Server from which the process list was read, and the time of the read.
     pub read: ProcessListSource,
     /// Sessions with the requested ids. Each statement is truncated to 64 KiB.
     pub sessions: Vec<Session>,
@@ -62,8 +62,8 @@ impl SessionLookupResult {
 ///
 /// Fails if a session is missing from the process list and the account lacks the PROCESS privilege.
 /// Without the PROCESS privilege, the process list hides the sessions of other accounts.
-/// The failure for a missing privilege includes the required `GRANT` statement.
-/// Uses a connection permit for kills and therefore does not wait for read operations on the node.
+/// The failure includes the required `GRANT` statement.
+/// Does not wait for read operations on the node.
 pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> Result<SessionLookupResult, Failure> {
     run_with_timeout(node, limits, async {
         let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, limits).await?;
@@ -133,26 +133,22 @@ async fn run_with_timeout<T>(
         .unwrap_or_else(|_| Err(failure::read_operation_timeout_failure(node, limits.read_timeout)))
 }
 
-/// Sessions selected by id from one process list, with the data for checking and killing these sessions.
 pub(super) struct ProcessListSnapshot {
     listed_at: Instant,
-    /// Sessions by id.
     pub(super) sessions: HashMap<u64, Session>,
     /// Ids of the sessions whose elapsed times could not be checked against statement timers.
     pub(super) unchecked: HashSet<u64>,
     /// Ids of replication appliers that cannot be recognised by account or process list command.
     pub(super) appliers: HashSet<u64>,
-    /// MariaDB query ids by session id. Empty on MySQL, and if the kill target is a connection.
+    /// MariaDB query ids by session id. Empty on MySQL and for kills of connections.
     pub(super) queries: HashMap<u64, u64>,
-    /// Clew's own sessions.
     pub(super) own: HashSet<u64>,
-    /// True if Clew is connected to the server without a proxy.
     pub(super) is_direct: bool,
     rollbacks: Option<HashMap<u64, RollbackState>>,
 }
 
 impl ProcessListSnapshot {
-    /// Reads MariaDB's query ids first, then the process list.
+    /// Reads MariaDB's query ids before the process list.
     /// If a session starts a new statement after its query id was read, `KILL QUERY ID` with the old id has no effect.
     pub(super) async fn read(connection: &mut Connection, ids: &[u64], kind: KillTarget) -> Result<Self, Failure> {
         let queries = read_query_ids(connection, ids, kind).await?;
@@ -168,7 +164,6 @@ impl ProcessListSnapshot {
         self.listed_at.elapsed()
     }
 
-    /// Returns the rollback state of a session that is missing from the process list.
     pub(super) async fn rollback_state(
         &mut self,
         connection: &mut Connection,
@@ -182,22 +177,17 @@ impl ProcessListSnapshot {
     }
 }
 
-/// Creates the [`ProcessListSource`] for a process list that has just been read.
 fn build_process_list_source(server: ServerInstance) -> ProcessListSource {
     ProcessListSource { server, at: Instant::now(), reported: Arc::default() }
 }
 
-/// Sessions of one process list.
 pub(super) struct SessionList {
     pub(super) sessions: Vec<Session>,
-    /// Ids of Clew's own sessions.
     own: HashSet<u64>,
     is_direct: bool,
-    /// Time at which the last row of the process list was received.
     listed_at: Instant,
 }
 
-/// Reads the process list and returns the sessions for which `wanted` returns true.
 pub(super) async fn read_matching_sessions(
     connection: &mut Connection,
     wanted: impl Fn(&Session) -> bool,
@@ -230,7 +220,7 @@ pub(super) async fn read_matching_sessions(
     Ok(SessionList { sessions: found, own, is_direct: connection.raw.is_direct(&filter), listed_at })
 }
 
-/// Reads the process list and replaces elapsed times with statement timer values, which sessions cannot change.
+/// Replaces elapsed times with statement timer values, which sessions cannot change.
 /// The returned set contains the ids of the sessions whose elapsed times could not be checked.
 pub(super) async fn read_sessions_with_ages(
     connection: &mut Connection,
@@ -243,7 +233,7 @@ pub(super) async fn read_sessions_with_ages(
     Ok((found, unchecked))
 }
 
-/// Reads the sessions' query ids from MariaDB's process list. MySQL's process list has no query ids.
+/// MySQL's process list has no query ids.
 async fn read_query_ids(
     connection: &mut Connection,
     ids: &[u64],
@@ -270,7 +260,6 @@ pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result
     }
 }
 
-/// Fails if the account lacks the PROCESS privilege.
 async fn require_process_privilege(connection: &mut Connection) -> Result<(), Failure> {
     if privileges::run_privilege_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await? {
         return Ok(());
@@ -279,7 +268,7 @@ async fn require_process_privilege(connection: &mut Connection) -> Result<(), Fa
     Err(privileges::missing_privilege_failure(connection, "list sessions of other accounts", "PROCESS", &account))
 }
 
-/// Fails if sessions may be missing from the process list due to a missing privilege or lost instrumentation.
+/// Sessions may be missing from the process list due to a missing privilege or lost instrumentation.
 pub(super) async fn require_complete_process_list(connection: &mut Connection) -> Result<(), Failure> {
     require_process_privilege(connection).await?;
     let missing = doctor::find_process_list_limitations(connection)

@@ -1,7 +1,6 @@
 //! Reads the data for assessing kill risks: storage engines of modified tables and program names of clients.
 //!
-//! Clew looks up the storage engines of at most [`MAX_TABLE_ENGINE_LOOKUPS`] tables that running statements modify.
-//! Beyond [`MAX_TABLE_ENGINE_LOOKUPS`] tables, Clew treats storage engines as unknown.
+//! Clew treats the storage engines of all tables after the first [`MAX_TABLE_ENGINE_LOOKUPS`] as unknown.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -19,15 +18,13 @@ use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::{failure, program_names, statements};
 
-/// Maximum number of storage engine lookups per kill, one per table.
 const MAX_TABLE_ENGINE_LOOKUPS: usize = 1024;
-/// Maximum number of tables in one query that looks up storage engines.
 const MAX_TABLES_PER_LOOKUP: usize = 64;
 
 /// Reads the kill risks of sessions.
-/// Returns kill risks by session id, omitting sessions without a kill risk.
+/// Returns kill risks by session id and omits sessions without a kill risk.
 ///
-/// If the account cannot read storage engines or program names, they are treated as unknown.
+/// Storage engines and program names that the account cannot read are treated as unknown.
 /// Fails if Clew cannot open a connection.
 #[allow(clippy::implicit_hasher, reason = "every caller has a map with the default hasher")]
 pub async fn read_kill_risks(
@@ -65,7 +62,7 @@ async fn assess_kill_risks(
 
 /// Finds sessions whose table changes the server might not be able to roll back after a kill.
 ///
-/// Opens a connection only if a session modifies a table. Fails if that connection cannot be opened.
+/// Opens a connection only if a session modifies a table. Fails if the connection cannot be opened.
 pub async fn read_unsafe_kill_risks(
     node: &NodeUrl,
     sessions: &[Session],
@@ -99,7 +96,6 @@ async fn read_program_names(
     }
 }
 
-/// Storage engines by table, read over one connection.
 #[derive(Debug, Default)]
 pub(super) struct StorageEngineLookup {
     by_table: TableStorageEngines,
@@ -108,7 +104,6 @@ pub(super) struct StorageEngineLookup {
 }
 
 impl StorageEngineLookup {
-    /// Loads the storage engines of the tables that the sessions' running statements modify.
     pub(super) async fn load_storage_engines<'s>(
         &mut self,
         connection: &mut Connection,
@@ -128,12 +123,12 @@ impl StorageEngineLookup {
         Ok(())
     }
 
-    /// Returns the first kill risk among the tables that a session modifies. An unknown storage engine is a kill risk.
+    /// Treats an unknown storage engine as a kill risk.
     pub(super) fn find_table_kill_risk(&self, session: &Session) -> Option<KillRisk> {
         detect_table_risks(session, &self.by_table).into_iter().next()
     }
 
-    /// Reads storage engines from `information_schema.tables`, which contains only tables visible to the account.
+    /// `information_schema.tables` contains only tables that are visible to the account.
     async fn read_visible_table_engines(
         &mut self,
         connection: &mut Connection,
@@ -154,7 +149,7 @@ impl StorageEngineLookup {
         Ok(())
     }
 
-    /// Looks up tables in InnoDB's table list, which also includes tables that are not visible to the account.
+    /// InnoDB's table list includes tables that are not visible to the account.
     /// Reading InnoDB's table list requires the PROCESS privilege but no privileges on the tables.
     async fn find_innodb_tables(&mut self, connection: &mut Connection, tables: &[TableRef]) -> Result<(), Failure> {
         let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
@@ -210,7 +205,7 @@ impl StorageEngineLookup {
     }
 }
 
-/// Runs a query. Returns `None` if the server returns an error, for example due to a missing privilege or a timeout.
+/// Returns `None` on a server error, such as a missing privilege or a timeout.
 async fn query_ignoring_server_errors<T: mysql_common::prelude::FromRow + Send + 'static>(
     connection: &mut Connection,
     statement: &str,

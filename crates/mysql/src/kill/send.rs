@@ -9,28 +9,25 @@ use crate::flavor::Flavor;
 use crate::{privileges, statements};
 use statements::ER_NO_SUCH_THREAD;
 
-/// Server error codes for a kill target that has ended: unknown connection id or, on MariaDB, unknown query id.
+/// Error codes for an unknown connection id and, on MariaDB, for an unknown query id.
 const TARGET_ENDED_ERROR_CODES: [u16; 2] = [ER_NO_SUCH_THREAD, 1957];
-/// Server error codes for a denied `KILL` statement.
-/// The server denies a `KILL` of another account's session or statement if Clew's account lacks a required privilege.
 const KILL_DENIED_ERROR_CODES: [u16; 3] = [1095, 1227, 1979];
-/// Server error codes for a stored procedure that does not exist or that the account is not allowed to execute.
+/// Error codes for a stored procedure that does not exist or that the account is not allowed to execute.
 const PROCEDURE_UNAVAILABLE_ERROR_CODES: [u16; 2] = [1305, 1370];
 
-/// Names of the kill procedures of a managed database service, for accounts that are not allowed to run `KILL`.
 struct KillProcedureNames {
     connection: &'static str,
     query: &'static str,
 }
 
-/// Kill procedures of Amazon RDS, Amazon Aurora and Azure, from the documentation of these services.
+/// Kill procedures from the documentation of Amazon RDS, Amazon Aurora and Azure.
 const KILL_PROCEDURES: [KillProcedureNames; 2] = [
     KillProcedureNames { connection: "mysql.rds_kill", query: "mysql.rds_kill_query" },
     KillProcedureNames { connection: "mysql.az_kill", query: "mysql.az_kill_query" },
 ];
 
-/// Sends a kill. Returns false if the session or statement had already ended.
-/// The inner error is the failure for a missing privilege and includes the required `GRANT` statement.
+/// Returns false if the session or statement had already ended.
+/// The inner error reports a missing privilege and includes the required `GRANT` statement.
 pub(super) async fn send_kill(
     connection: &mut Connection,
     id: u64,
@@ -68,7 +65,7 @@ pub(super) async fn send_kill(
     Ok(Err(missing_kill_privilege_failure(connection).await?))
 }
 
-/// Executes a kill statement. The inner error is a code from [`TARGET_ENDED_ERROR_CODES`] or `expected`.
+/// The inner error is a code from [`TARGET_ENDED_ERROR_CODES`] or `expected`.
 async fn execute_kill_statement(
     connection: &mut Connection,
     statement: &str,
@@ -85,7 +82,6 @@ async fn execute_kill_statement(
     }
 }
 
-/// Creates the failure for a denied kill. The failure names the missing privilege.
 /// On MySQL, only an account with the SYSTEM_USER privilege can kill a session whose account has that privilege.
 async fn missing_kill_privilege_failure(connection: &mut Connection) -> Result<Failure, Failure> {
     let account = privileges::read_current_account(connection).await?;

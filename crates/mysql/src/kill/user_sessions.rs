@@ -12,24 +12,24 @@ use crate::clock::{ClockHistory, ClockReading, UnreliableClockReason};
 /// User sessions from which kill rules select victims.
 #[derive(Debug, Clone)]
 pub struct UserSessions {
-    /// Server instance and read time of the process list that contained the sessions.
+    /// Server from which the process list was read, and the time of the read.
     pub read: ProcessListSource,
     /// User sessions, without Clew's own sessions. Each statement is truncated to 64 KiB.
     pub sessions: Vec<Session>,
     /// Ids of the sessions whose elapsed times could not be checked. Kill rules must not select these sessions.
     pub unchecked: HashSet<u64>,
-    /// True if the server computes sessions' elapsed times from a monotonic timer, which clock steps do not affect.
+    /// True if the server computes elapsed times from a monotonic timer, which clock steps do not affect.
     pub is_monotonic: bool,
     /// Reading of the server's clock, taken immediately after the process list was read.
     pub clock: Option<ClockReading>,
     /// Descriptions of the data that could not be read.
     pub limitations: Vec<Limitation>,
-    /// Duration of reading the sessions, from acquiring the connection permit to receiving the last row.
+    /// Time from acquiring the connection permit to receiving the last row.
     pub duration: Duration,
 }
 
 impl UserSessions {
-    /// Compares the server's clock with previous readings and corrects sessions' elapsed times after a clock step.
+    /// Compares the server's clock with earlier readings and corrects elapsed times after a clock step.
     /// Returns a reason if automatic kills must not rely on the sessions' elapsed times.
     pub fn adjust_for_clock_steps(&mut self, history: &mut ClockHistory) -> Option<UnreliableClockReason> {
         let is_another = history.select_server(&self.read.server);

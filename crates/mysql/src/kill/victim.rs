@@ -1,4 +1,4 @@
-//! Represents the victims of kills. A victim is a session that the caller has selected from a process list.
+//! Victims of kills: sessions that the caller has selected from a process list.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,11 +9,9 @@ use clew_model::Session;
 use super::KillTarget;
 use crate::server_instance::ServerInstance;
 
-/// Maximum number of bytes of a victim's statement that are stored and compared.
 pub(super) const MAX_COMPARED_STATEMENT_BYTES: usize = 64 << 10;
-/// Maximum number of bytes read per process list row when killing sessions.
 pub(super) const MAX_VICTIM_ROW_BYTES: usize = MAX_COMPARED_STATEMENT_BYTES + (4 << 10);
-/// Tolerance for comparing elapsed times, in seconds. Servers round elapsed times to whole seconds.
+/// Servers round elapsed times to whole seconds.
 const STATEMENT_AGE_TOLERANCE_SECONDS: u64 = 2;
 
 /// Origin of a process list: the server instance that returned it and the time at which it was read.
@@ -21,10 +19,10 @@ const STATEMENT_AGE_TOLERANCE_SECONDS: u64 = 2;
 pub struct ProcessListSource {
     /// Server instance that returned the process list.
     pub server: ServerInstance,
-    /// Local monotonic time at which the sessions' elapsed times were read.
+    /// Local monotonic time at which the process list was read.
     pub at: Instant,
-    /// Elapsed times in seconds, by session id, as reported by the server before Clew corrected them.
-    /// Before a kill, Clew compares the reported elapsed time with the elapsed time in a later process list.
+    /// Elapsed times in seconds by session id, before Clew corrected them for clock steps.
+    /// Before a kill, Clew compares the reported elapsed times with those of a later process list.
     pub(super) reported: Arc<HashMap<u64, u64>>,
 }
 
@@ -38,9 +36,9 @@ pub struct Victim {
     pub user: Vec<u8>,
     /// Client address as shown in the process list, in the form `host:port`.
     pub host: Vec<u8>,
-    /// SQL statement that must still be running when the `KILL` is sent, or `None` to accept any statement.
+    /// SQL statement that must still be running when the `KILL` is sent, or `None` for any statement.
     pub expected: Option<ExpectedStatement>,
-    /// Origin of the process list from which the caller selected the victim.
+    /// Process list from which the caller selected the victim.
     pub read: ProcessListSource,
 }
 
@@ -75,17 +73,14 @@ impl Victim {
         Self { expected, ..Self::for_session(session, read) }
     }
 
-    /// Returns whether a kill rule selected the session by its elapsed time.
     pub(super) fn was_selected_by_age(&self, kind: KillTarget) -> bool {
         kind == KillTarget::Connection && self.expected.is_some()
     }
 
-    /// Returns whether `now` (a session with the victim's id) also has the victim's account and client address.
     pub(super) fn matches_session(&self, now: &Session) -> bool {
         self.user == now.user && self.host == now.host
     }
 
-    /// Returns whether the session is still running the expected statement.
     /// If the elapsed time is lower than expected, the session has started the same statement again.
     pub(super) fn runs_expected_statement(&self, now: &Session) -> bool {
         self.expected.as_ref().is_none_or(|expected| {
@@ -105,7 +100,6 @@ pub(super) fn is_idle(session: &Session) -> bool {
     session.command.eq_ignore_ascii_case(b"Sleep")
 }
 
-/// Returns whether the server has accepted a kill of the session that is still in progress.
 pub(super) fn has_pending_kill(session: &Session) -> bool {
     session.command.eq_ignore_ascii_case(b"Killed")
 }

@@ -9,12 +9,10 @@ use crate::{doctor, privileges, statements};
 /// Error code for an unknown table in `information_schema`, such as the table of a plugin that is not installed.
 const ER_UNKNOWN_TABLE: u16 = 1109;
 
-/// Lock tables that the account can read on a server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LockTableAccess {
-    /// True if the account can read performance_schema.
     pub(super) performance_schema: bool,
-    /// True if the account can read performance_schema, and performance_schema records metadata locks.
+    /// True if performance_schema is readable and records metadata locks.
     pub(super) metadata_locks: bool,
     /// True if MariaDB's `metadata_lock_info` plugin is installed, which lists granted metadata locks.
     pub(super) plugin: bool,
@@ -22,7 +20,6 @@ pub(super) struct LockTableAccess {
 }
 
 impl LockTableAccess {
-    /// On MariaDB without the `metadata_lock_info` plugin, returns a `Limitation` that explains unknown blockers.
     /// After a metadata lock is upgraded, MariaDB's performance_schema still lists the original lock mode.
     /// MariaDB 10.11 upgrades metadata locks in `FLUSH TABLES WITH READ LOCK` and `BACKUP STAGE`.
     /// MariaDB 10.11 also upgrades metadata locks in `LOCK TABLES … READ` and `CREATE TABLE … SELECT`.
@@ -37,7 +34,7 @@ impl LockTableAccess {
     }
 }
 
-/// Detects which lock tables the account can read. Appends a `Limitation` for each unreadable lock table.
+/// Appends a `Limitation` for each unreadable lock table.
 /// The returned `Limitation` explains why performance_schema is unreadable.
 pub(super) async fn detect_lock_table_access(
     connection: &mut Connection,
@@ -81,7 +78,7 @@ async fn has_metadata_lock_plugin(connection: &mut Connection) -> Result<bool, F
     }
 }
 
-/// Creates the `Limitation` for unreadable row locks. MySQL lists row locks only in performance_schema.
+/// MySQL lists row locks only in performance_schema.
 fn limitation_for_row_locks(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::NoRowLocks,
@@ -91,7 +88,7 @@ fn limitation_for_row_locks(gap: &Limitation) -> Limitation {
     }
 }
 
-/// Creates the `Limitation` for unreadable pending metadata locks. MariaDB's plugin lists only granted locks.
+/// MariaDB's plugin lists only granted metadata locks.
 fn limitation_for_pending_locks(gap: Limitation) -> Limitation {
     Limitation {
         what: "Pending metadata locks cannot be read and are inferred from session states and statements.".to_owned(),
@@ -99,7 +96,6 @@ fn limitation_for_pending_locks(gap: Limitation) -> Limitation {
     }
 }
 
-/// Adds `INSTALL SONAME 'metadata_lock_info'` to a limitation's suggested fix.
 fn add_lock_plugin_remedy(gap: Limitation) -> Limitation {
     Limitation {
         remedy: Some(match gap.remedy {

@@ -1,6 +1,6 @@
 //! Decodes text and table names in lock tables.
 
-/// Decodes a text column as UTF-8, replacing invalid bytes, which locked row data can contain.
+/// Replaces invalid UTF-8, which locked row data can contain.
 pub(super) fn decode_text_column(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }

@@ -9,7 +9,6 @@ use super::threads::SessionIdsByThread;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Maximum number of sessions whose latest statements are read. Any further sessions are skipped.
 const MAX_STATEMENT_HISTORY_SESSIONS: usize = 100;
 
 /// Row of `events_statements_history`: thread id, event id, parent event id, parent event type, and statement.
@@ -55,7 +54,6 @@ pub(super) async fn read_last_statements(
     Ok(())
 }
 
-/// Returns a `Limitation` if the server does not record the statement history.
 async fn find_statement_history_limitation(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
     let rows: Vec<(bool, i64)> = connection
         .query_all(statements::STATEMENT_HISTORY_SETTINGS_QUERY)

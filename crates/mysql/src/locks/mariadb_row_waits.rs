@@ -16,8 +16,6 @@ type WaitRow = (u64, Vec<u8>, u64, Vec<u8>);
 /// Row of `innodb_locks`: lock id, lock mode, lock type, table, index, and locked data.
 type LockRow = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// Reads all InnoDB lock waits.
-///
 /// A waiting read-only transaction has no transaction id, so it is identified by the lock that it requests.
 /// All transactions that request the same row lock are waiting for the same blockers.
 pub(super) async fn read_row_lock_waits(
@@ -26,7 +24,7 @@ pub(super) async fn read_row_lock_waits(
 ) -> Result<Vec<UnresolvedRowLockWait>, Failure> {
     let rows: Vec<WaitRow> = match connection.query_all(statements::MARIADB_LOCK_WAITS_QUERY).await {
         Ok(rows) => rows,
-        // Without PROCESS. `read_session_transactions` added the limitation.
+        // The account lacks the PROCESS privilege; `read_session_transactions` added the limitation.
         Err(crate::client::Error::Server(error)) if error.code == ER_SPECIFIC_ACCESS_DENIED_ERROR => {
             return Ok(Vec::new());
         }

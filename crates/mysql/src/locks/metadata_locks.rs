@@ -12,7 +12,7 @@ use super::xa_prepared::PreparedXaTransaction;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Metadata lock whose owner's thread id has not been mapped to a session id yet.
+/// Metadata lock whose thread id has not been mapped to a session id yet.
 #[derive(Debug)]
 pub(super) struct UnresolvedMetadataLock {
     lock: MetadataLock,
@@ -22,7 +22,6 @@ pub(super) struct UnresolvedMetadataLock {
     has_transaction_duration: bool,
 }
 
-/// Reads all metadata locks from performance_schema and MariaDB's `metadata_lock_info` plugin.
 /// Unlike performance_schema, `metadata_lock_info` lists locks granted before the metadata lock instrument was enabled.
 pub(super) async fn read_metadata_locks(
     connection: &mut Connection,
@@ -81,12 +80,11 @@ fn parse_granted_lock_row((kind, schema, name, mode, session): HeldRow) -> Optio
 }
 
 impl UnresolvedMetadataLock {
-    /// Returns the session id of the lock owner, as listed by the server.
     pub(super) fn session_id(&self, threads: &SessionIdsByThread) -> Option<u64> {
         self.lock.session.or_else(|| threads.session_id(self.thread?))
     }
 
-    /// Maps the lock owner to a session. Returns `None` if the lock has already been released.
+    /// Returns `None` if the lock has already been released.
     ///
     /// MySQL lists the locks of a prepared XA transaction under the thread that prepared it.
     /// The thread that prepared the transaction may have ended or be running another statement.

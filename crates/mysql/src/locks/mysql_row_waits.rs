@@ -10,15 +10,13 @@ use super::raw_row_wait::{UnresolvedLockOwner, UnresolvedRowLockWait};
 use crate::connection::Connection;
 use crate::statements;
 
-/// Maximum number of lock ids in one query that reads locked objects.
 const MAX_LOCK_IDS_PER_QUERY: usize = 500;
-/// Maximum number of lock ids that are looked up. The locked objects of any further lock ids remain unknown.
+/// The locked objects of further lock ids remain unknown.
 const MAX_TOTAL_LOCK_IDS: usize = 5000;
 
 /// Row of `data_lock_waits`: lock id, transaction id and thread id, first of the waiter and then of the blocker.
 type WaitRow = (Vec<u8>, u64, Option<u64>, Vec<u8>, u64, Option<u64>);
 
-/// Reads all InnoDB lock waits.
 pub(super) async fn read_row_lock_waits(connection: &mut Connection) -> Result<Vec<UnresolvedRowLockWait>, Failure> {
     let rows: Vec<WaitRow> = connection
         .query_all(statements::MYSQL_LOCK_WAITS_QUERY)
@@ -48,7 +46,7 @@ pub(super) async fn read_row_lock_waits(connection: &mut Connection) -> Result<V
 type LockRow =
     (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// Reads the locked objects for lock waits. Looks up the requested locks first, then the held locks.
+/// Looks up the requested locks first, then the held locks.
 async fn read_locked_objects(
     connection: &mut Connection,
     waits: &[WaitRow],
@@ -71,8 +69,7 @@ async fn read_locked_objects(
     Ok(locks)
 }
 
-/// Returns whether a string consists only of digits and colons, like an InnoDB lock id.
-/// Such a string cannot inject SQL.
+/// A string that consists only of digits and colons cannot inject SQL.
 fn is_innodb_lock_id(id: &str) -> bool {
     !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit() || byte == b':')
 }

@@ -13,13 +13,11 @@ pub(super) struct UnresolvedRowLockWait {
     held_mode: Option<String>,
 }
 
-/// Owner of a requested or held lock.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct UnresolvedLockOwner {
     pub(super) transaction: u64,
     /// Thread id in performance_schema.
     pub(super) thread: Option<u64>,
-    /// Session id.
     pub(super) session: Option<u64>,
 }
 
@@ -31,7 +29,6 @@ impl UnresolvedLockOwner {
 }
 
 impl UnresolvedRowLockWait {
-    /// Creates a lock wait in which `waiting` requests a lock that `blocking` holds.
     pub(super) fn new(
         waiting: UnresolvedLockOwner,
         blocking: UnresolvedLockOwner,
@@ -41,12 +38,10 @@ impl UnresolvedRowLockWait {
         Self { waiting, blocking, lock, held_mode }
     }
 
-    /// Returns the known session ids of the waiter and the blocker.
     pub(super) fn session_ids(&self, threads: &SessionIdsByThread) -> impl Iterator<Item = u64> {
         [self.waiting, self.blocking].into_iter().filter_map(|owner| owner.resolve_session(threads).session)
     }
 
-    /// Resolves thread ids to session ids.
     pub(super) fn resolve_sessions(self, threads: &SessionIdsByThread) -> InnoDbLockWait {
         InnoDbLockWait {
             waiting: self.waiting.resolve_session(threads),

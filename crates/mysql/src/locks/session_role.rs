@@ -4,12 +4,11 @@ use clew_diagnose::is_internal_session;
 use clew_diagnose::waits::SessionRole;
 use clew_model::Session;
 
-/// Values of the `Command` column in the process list for MariaDB's replication appliers.
 /// The account alone does not identify an applier.
 /// While a MariaDB 10.11 applier runs a trigger, the process list shows the account of the trigger's definer.
 const MARIADB_APPLIER_COMMANDS: [&[u8]; 2] = [b"Slave_SQL", b"Slave_worker"];
 
-/// Returns a session's role. `is_applier` is true if the thread name is that of a replication applier.
+/// `is_applier` is true if the session's thread has the name of a replication applier.
 pub(crate) fn classify_session(session: &Session, is_own: bool, is_applier: bool) -> SessionRole {
     // On MySQL, only applier threads have the command `Query`, never the receiver thread.
     let applies = || session.user == b"system user" && session.command == b"Query" && is_internal_session(session);

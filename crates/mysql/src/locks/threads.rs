@@ -8,7 +8,7 @@ use super::capabilities::LockTableAccess;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Session ids by thread id. Omits threads that have ended or have no session.
+/// Omits threads that have ended or have no session.
 #[derive(Debug, Default)]
 pub(crate) struct SessionIdsByThread {
     sessions: HashMap<u64, u64>,
@@ -16,24 +16,20 @@ pub(crate) struct SessionIdsByThread {
 }
 
 impl SessionIdsByThread {
-    /// Returns the session id of a thread.
     pub(crate) fn session_id(&self, thread: u64) -> Option<u64> {
         self.sessions.get(&thread).copied()
     }
 
-    /// Returns whether a session is a replication applier, based on its thread name.
     pub(crate) fn is_applier(&self, session: u64) -> bool {
         self.appliers.contains(&session)
     }
 
-    /// Returns the threads of the given sessions as a map from thread ids to session ids.
     pub(super) fn find_session_threads(&self, sessions: &[u64]) -> HashMap<u64, u64> {
         let wanted = self.sessions.iter().filter(|(_, session)| sessions.contains(session));
         wanted.map(|(&thread, &session)| (thread, session)).collect()
     }
 }
 
-/// Reads the threads of all sessions.
 /// Must be called after the lock tables have been read, so that the threads include every lock holder.
 pub(super) async fn read_threads(
     connection: &mut Connection,

@@ -10,21 +10,18 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{privileges, statements};
 
-/// Prepared XA transaction without a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PreparedXaTransaction {
-    /// Transaction id.
     pub(super) transaction: u64,
     /// XID of the transaction in the syntax of `XA COMMIT` and `XA ROLLBACK`.
     pub(super) xid: Option<String>,
     /// Id of the thread that prepared the transaction, or `None` after a server restart.
     thread: Option<u64>,
-    /// Tables locked by the transaction.
     pub(super) tables: Vec<TableName>,
 }
 
 impl PreparedXaTransaction {
-    /// Returns whether this transaction may own a metadata lock that the server lists under thread id `thread`.
+    /// The server lists the metadata locks of a prepared transaction under the thread that prepared it.
     pub(super) fn may_own_metadata_lock(&self, thread: u64, object: &MetadataLockObject) -> bool {
         let on_table = match object {
             MetadataLockObject { kind: MetadataLockObjectKind::Table, schema: Some(schema), name: Some(name) } => {
@@ -41,7 +38,7 @@ type TableRow = (u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
 /// Row of `XA RECOVER`: format id, `gtrid` length, `bqual` length, and data, which is `gtrid` followed by `bqual`.
 type XidRow = (i64, usize, usize, Vec<u8>);
 
-/// Reads the prepared XA transactions that have no session. Sends queries only if there are any.
+/// Sends no query if every transaction has a session.
 pub(super) async fn read_prepared_transactions(
     connection: &mut Connection,
     transactions: &[Transaction],
@@ -102,15 +99,15 @@ async fn query_locked_tables(
     Ok(())
 }
 
-/// Assigns the XID to the transaction if there is exactly one XID and one prepared transaction without a session.
-/// If there are several XIDs, none is assigned, because servers do not show which transaction id has which XID.
+/// Assigns the XID only if there is exactly one XID and one prepared transaction without a session.
+/// With several XIDs, the assignment is unknown, because servers do not map XIDs to transaction ids.
 fn assign_unambiguous_xid(prepared: &mut [PreparedXaTransaction], names: &[XidRow]) {
     if let ([prepared], [name]) = (prepared, names) {
         prepared.xid = format_xid(name);
     }
 }
 
-/// Formats an XID as an SQL literal. Parts that are not printable ASCII are written as hexadecimal literals.
+/// Formats parts of the XID that are not printable ASCII as hexadecimal literals.
 fn format_xid((format, first, second, both): &XidRow) -> Option<String> {
     let (first, rest) = both.split_at_checked(*first)?;
     let second = rest.get(..*second)?;

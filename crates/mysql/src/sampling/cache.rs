@@ -12,17 +12,14 @@ use crate::flavor::Flavor;
 use crate::program_names;
 use crate::server_instance::ServerInstance;
 
-/// Interval between full samples, which also check the account's privileges and the server settings.
 const FULL_SAMPLE_INTERVAL: Duration = Duration::from_mins(1);
-/// Maximum number of new sessions per sample for which program names are read.
 const MAX_NEW_PROGRAM_NAMES: usize = 200;
-/// Minimum interval between program name queries on MariaDB, because MariaDB scans all sessions for each query.
+/// MariaDB scans all sessions for each query of program names.
 const MARIADB_PROGRAM_NAME_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Data shared by consecutive samples of a node.
 #[derive(Debug, Default)]
 pub struct SampleCache {
-    /// Server instance to which the cached data belongs.
     server: Option<ServerInstance>,
     /// True if the previous sample contained sessions that were waiting for a lock.
     pub(super) has_waiters: bool,
@@ -30,16 +27,16 @@ pub struct SampleCache {
     pub(super) use_show_processlist: bool,
     /// Readings and detected steps of the server's clock.
     pub(super) clock: ClockHistory,
-    /// Limitations that describe lost instrumentation, as of the last full sample.
+    /// Lost instrumentation that the last full sample detected.
     pub(super) losses: Vec<Limitation>,
-    /// Limitations from the last sample that included the lock tables.
+    /// Limitations of the last sample that included the lock tables.
     pub(super) limitations: Vec<Limitation>,
     full_sample_at: Option<Instant>,
     programs: HashMap<u64, Arc<[u8]>>,
     /// Ids of the sessions whose program names have been read, including sessions without a program name.
     programs_read: HashSet<u64>,
     programs_at: Option<Instant>,
-    /// Reasons why program names are unreadable. Empty if they are readable.
+    /// Reasons why program names are unreadable, or empty if they are readable.
     program_name_limitations: Vec<Limitation>,
 }
 
@@ -53,14 +50,12 @@ impl SampleCache {
         self.clock.select_server(server);
     }
 
-    /// Stores the connection's clock reading, if any.
     pub(super) fn store_clock_reading(&mut self, connection: &Connection) {
         if let Some(clock) = connection.clock {
             self.clock.store_clock_reading(clock);
         }
     }
 
-    /// Corrects transaction ages after clock steps.
     pub(super) fn adjust_transaction_ages(&self, transactions: &mut [Transaction]) {
         if !self.clock.has_clock_steps() {
             return;
@@ -72,22 +67,19 @@ impl SampleCache {
         }
     }
 
-    /// Returns whether a full sample is due. The first sample of a server instance is always a full sample.
+    /// The first sample of a server instance is always a full sample.
     pub(super) fn is_full_sample_due(&self) -> bool {
         self.full_sample_at.is_none_or(|at| at.elapsed() >= FULL_SAMPLE_INTERVAL)
     }
 
-    /// Returns the program name of a session.
     pub(super) fn program_name(&self, session: u64) -> Option<Arc<[u8]>> {
         self.programs.get(&session).cloned()
     }
 
-    /// Returns the limitations that explain why program names are unreadable.
     pub(super) fn program_name_limitations(&self) -> &[Limitation] {
         &self.program_name_limitations
     }
 
-    /// Reads the program names of all sessions. Stores a `Limitation` if the account cannot read program names.
     /// `unreadable` explains why performance_schema is unreadable, or is `None` if it is readable.
     pub(super) async fn refresh_all_program_names(
         &mut self,
@@ -103,7 +95,6 @@ impl SampleCache {
         Ok(())
     }
 
-    /// Reads the program names of new sessions and removes those of ended sessions.
     pub(super) async fn read_new_program_names(
         &mut self,
         connection: &mut Connection,

@@ -9,13 +9,11 @@ use tokio::task::spawn_blocking;
 
 use crate::statement_ages::SessionAge;
 
-/// Maximum number of bytes of sessions in memory. Further sessions spill to a temporary file.
 const MAX_IN_MEMORY_SESSION_BYTES: usize = 64 << 10;
-/// Length value that marks a text column as NULL.
 const NULL_TEXT_LENGTH_MARKER: u64 = u64::MAX;
 
 /// Sessions in arrival order.
-/// Sessions' elapsed times remain in memory. Text columns spill to a temporary file once they exceed 64 KiB.
+/// Elapsed times remain in memory. Text columns spill to a temporary file once they exceed 64 KiB.
 #[derive(Debug)]
 pub(super) struct SessionSpillBuffer {
     pub(super) ages: Vec<SessionAge>,
@@ -29,7 +27,7 @@ impl Default for SessionSpillBuffer {
 }
 
 impl SessionSpillBuffer {
-    /// Adds a session. Sessions with long statements are written on a blocking thread.
+    /// Writes sessions with long statements on a blocking thread.
     pub(super) async fn push(mut self, session: Session) -> io::Result<Self> {
         if session.statement.as_ref().is_none_or(|statement| statement.len() <= MAX_IN_MEMORY_SESSION_BYTES) {
             return self.write_session(&session).map(|()| self);
@@ -49,7 +47,7 @@ impl SessionSpillBuffer {
         Ok(())
     }
 
-    /// Returns a reader for the stored sessions, which sets each session's elapsed time to the value in `ages`.
+    /// The reader sets each session's elapsed time to the value in `ages`.
     pub(super) fn into_reader(self) -> io::Result<SessionSpillReader> {
         let mut texts = self.texts.into_inner().map_err(io::IntoInnerError::into_error)?;
         texts.seek(SeekFrom::Start(0))?;
@@ -57,7 +55,6 @@ impl SessionSpillBuffer {
     }
 }
 
-/// Reader of stored sessions.
 #[derive(Debug)]
 pub(super) struct SessionSpillReader {
     ages: vec::IntoIter<SessionAge>,
@@ -65,10 +62,9 @@ pub(super) struct SessionSpillReader {
 }
 
 impl SessionSpillReader {
-    /// Returns the next session, or `None` after the last session.
     pub(super) fn next(&mut self) -> io::Result<Option<Session>> {
         let Some(SessionAge { id, seconds, .. }) = self.ages.next() else { return Ok(None) };
-        // The same order as in `write_session`.
+        // Reads the columns in the order in which `write_session` writes them.
         let (user, host, command) = (self.read_text()?, self.read_text()?, self.read_text()?);
         let (database, state, statement) = (self.read_text()?, self.read_text()?, self.read_text()?);
         let [user, host, command] = [user, host, command].map(Option::unwrap_or_default);

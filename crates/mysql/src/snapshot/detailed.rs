@@ -62,7 +62,7 @@ pub(super) async fn read_detailed_snapshot(
     Ok(finish_snapshot(connection, body, limitations).await)
 }
 
-/// Session details by session id. Program names are in a separate map, because most sessions have no other details.
+/// Program names are in a separate map, because most sessions have no other details.
 #[derive(Debug)]
 pub(super) struct SessionDetails {
     /// Details of the sessions that are waiting for a lock or running a statement.
@@ -71,7 +71,6 @@ pub(super) struct SessionDetails {
 }
 
 impl SessionDetails {
-    /// Returns the details of a session.
     pub(super) fn get(&self, session: u64) -> SessionDetail {
         let detail = self.busy.get(&session).cloned().unwrap_or_default();
         SessionDetail { program_name: self.programs.get(&session).cloned(), ..detail }

@@ -15,29 +15,22 @@ use crate::statement_ages::{self, AgeCheckScope};
 use crate::transactions::TransactionsBySession;
 use crate::{doctor, failure, process_list};
 
-/// Maximum number of bytes of encoded rows in memory. Further rows spill to a temporary file.
 const MAX_IN_MEMORY_ROW_BYTES: usize = 1 << 20;
-/// Maximum number of sessions per batch. A blocking thread encodes one batch at a time.
 const MAX_BATCH_SESSIONS: usize = 256;
-/// Approximate maximum number of statement bytes per batch of sessions.
 const MAX_BATCH_STATEMENT_BYTES: usize = 1 << 20;
-/// Maximum size of a statement that is encoded on the thread that reads the process list, in bytes.
 /// Encoding a short statement on another thread would take longer, because it requires two thread wake-ups.
 const MAX_INLINE_STATEMENT_BYTES: usize = 64 << 10;
 
-/// Maximum number of busy sessions per snapshot whose elapsed times are checked. Limits memory use.
+/// Limits the memory used for checking elapsed times.
 const MAX_AGE_CHECKED_SESSIONS: usize = 2_000;
 
-/// Options that determine which sessions become rows and how the rows are encoded.
 pub(super) struct RowEncodingOptions {
     pub(super) selection: SessionSelection,
     pub(super) statements: StatementMasking,
     pub(super) format: OutputFormat,
-    /// True to append the detail columns when the rows are written.
     pub(super) detailed: bool,
 }
 
-/// Reads all sessions over a connection and returns the encoded, sorted rows.
 /// If `own` is `None`, the rows include internal sessions and Clew's own sessions.
 /// Calls `observe` for each session before encoding it.
 pub(super) async fn read_sorted_rows(
@@ -88,7 +81,6 @@ pub(super) async fn read_sorted_rows(
     pipeline.finish().await.map_err(temporary_file_failure)
 }
 
-/// Batch of sessions to encode.
 #[derive(Default)]
 struct SessionBatch {
     sessions: Vec<Session>,
@@ -111,21 +103,18 @@ fn statement_byte_count(session: &Session) -> usize {
 }
 
 /// Encodes sessions while further process list rows are being read.
-/// Sessions with short statements are encoded on the thread that reads the process list.
-/// Sessions with long statements are encoded in batches on a blocking thread, one batch at a time.
+/// A blocking thread encodes sessions with long statements in batches, one batch at a time.
 struct EncodingPipeline {
     encoder: EncoderState,
     batch: SessionBatch,
 }
 
-/// State of the encoder: idle, or encoding a batch on a blocking thread.
 enum EncoderState {
     Idle(Box<SessionEncoder>),
     Encoding(JoinHandle<io::Result<Box<SessionEncoder>>>),
 }
 
 impl EncoderState {
-    /// Waits for the current batch to be encoded and returns the encoder.
     async fn wait_for_encoder(self) -> io::Result<Box<SessionEncoder>> {
         match self {
             Self::Idle(encoder) => Ok(encoder),
@@ -133,7 +122,6 @@ impl EncoderState {
         }
     }
 
-    /// Encodes a small batch on the current thread, or starts encoding a large batch on a blocking thread.
     async fn spawn_batch_encoding(self, batch: SessionBatch) -> io::Result<Self> {
         let mut encoder = self.wait_for_encoder().await?;
         if encoder.is_cheap_to_encode(batch.bytes) {
@@ -163,7 +151,6 @@ impl EncodingPipeline {
         Ok(self)
     }
 
-    /// Encodes the remaining sessions and returns the sorted rows.
     async fn finish(self) -> io::Result<SortedRows<SpooledTempFile>> {
         let encoder = self.encoder.spawn_batch_encoding(self.batch).await?.wait_for_encoder().await?;
         if encoder.is_cheap_to_encode(0) {
@@ -173,7 +160,6 @@ impl EncodingPipeline {
     }
 }
 
-/// Filters sessions and encodes each one as a sortable row.
 struct SessionEncoder {
     statements: StatementMasking,
     format: OutputFormat,
@@ -183,7 +169,6 @@ struct SessionEncoder {
     filter: SessionFilter<'static>,
     order: SortOrder,
     sorter: RowSorter<SpooledTempFile>,
-    /// Buffer for the row being encoded.
     encoded: Vec<u8>,
 }
 
@@ -204,7 +189,6 @@ impl SessionEncoder {
         }
     }
 
-    /// Returns whether `bytes` bytes of statements can be encoded on the async runtime without blocking it for long.
     /// Encoding is cheap if no templates are built and no rows are written to the temporary file.
     fn is_cheap_to_encode(&self, bytes: usize) -> bool {
         self.statements == StatementMasking::Full
