@@ -16,37 +16,30 @@ use crate::clock::{self, LocalTimeAge};
 use crate::connection::Connection;
 use crate::{innodb_status, statements};
 
-/// Error code: the account lacks a privilege, such as PROCESS.
+/// MySQL error code for a missing privilege, such as PROCESS.
 pub(crate) const ER_SPECIFIC_ACCESS_DENIED_ERROR: u16 = 1227;
 
-/// Error code: MySQL's `innodb_trx` cannot represent the text of a running statement.
-/// The statement column of `innodb_trx` supports only characters of up to three bytes.
-/// A single running statement that contains an emoji makes all of `innodb_trx` unreadable (observed on 9.7.4).
+/// MySQL error code that is returned if a statement in `innodb_trx` contains a four-byte character.
+/// A single running statement that contains an emoji makes the whole table unreadable (observed on 9.7.4).
 pub(crate) const ER_CANNOT_CONVERT_STRING: u16 = 3854;
 
-/// Result of reading open transactions.
 #[derive(Debug)]
 pub(crate) enum TransactionReadResult {
-    /// All transactions.
     Readable(Vec<Transaction>),
-    /// The account cannot read transactions because it lacks the PROCESS privilege.
+    /// The account lacks the PROCESS privilege.
     Hidden,
-    /// Transactions from the InnoDB status, the fallback if [`ER_CANNOT_CONVERT_STRING`] persists.
+    /// Transactions from `SHOW ENGINE INNODB STATUS`, used if `innodb_trx` is unreadable.
     FromStatus(Vec<Transaction>),
 }
 
-/// Minimum interval between two reads of `innodb_trx` that return different data.
-/// InnoDB caches the data of `innodb_trx` and of MariaDB's lock tables.
-/// InnoDB refreshes this cache only if no client has read `innodb_trx` or one of the lock tables for 0.1 s.
+/// InnoDB refreshes the data of `innodb_trx` only if no client has read it for 0.1 s.
 pub(crate) const INNODB_TRX_REFRESH_INTERVAL: Duration = Duration::from_millis(120);
 
-/// Maximum number of attempts to read `innodb_trx` if the server returns [`ER_CANNOT_CONVERT_STRING`].
-/// Most statements that cause `ER_CANNOT_CONVERT_STRING` finish before the last attempt.
+/// Most statements that cause [`ER_CANNOT_CONVERT_STRING`] finish before the last attempt.
 const MAX_TRANSACTION_READ_ATTEMPTS: u32 = 3;
 
-/// Reads all open transactions.
-/// Falls back to the InnoDB status if `innodb_trx` remains unreadable.
-/// Adds limitations to the connection if transaction ages are uncertain.
+/// Falls back to the InnoDB status if the server keeps returning [`ER_CANNOT_CONVERT_STRING`].
+/// Adds a limitation to the connection if transaction ages are uncertain.
 pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionReadResult, Error> {
     for attempt in 1..=MAX_TRANSACTION_READ_ATTEMPTS {
         match connection.query_all::<TransactionRow>(statements::TRANSACTIONS_QUERY).await {
@@ -72,7 +65,6 @@ async fn read_transactions_from_status(connection: &mut Connection) -> Result<Ve
     Ok(innodb_status::parse_transactions(&text))
 }
 
-/// Computes transaction ages from the server's clock, which is read after the transactions.
 async fn compute_transaction_ages(
     connection: &mut Connection,
     rows: Vec<TransactionRow>,
@@ -111,12 +103,11 @@ async fn compute_transaction_ages(
     Ok(transactions)
 }
 
-/// Maximum number of seconds by which a transaction's start time may be ahead of the server's clock.
+/// Maximum time in seconds by which a transaction's start time may be ahead of the server's clock.
 const FUTURE_START_TOLERANCE_SECONDS: i64 = 2;
 /// Maximum difference between a computed transaction age and the age in the InnoDB status, in seconds.
 const STATUS_AGE_TOLERANCE_SECONDS: u64 = 60;
 
-/// Counts transaction ages that are negative or ambiguous.
 #[derive(Debug, Default)]
 struct UncertainAgeCounter {
     negative: u64,
@@ -124,7 +115,7 @@ struct UncertainAgeCounter {
 }
 
 impl UncertainAgeCounter {
-    /// Returns a transaction's age in seconds. Resolves an ambiguous age with `printed`, the age in the InnoDB status.
+    /// Returns the age in seconds. `printed` is the transaction's age in the InnoDB status.
     fn resolve_ambiguous_age(&mut self, age: LocalTimeAge, printed: Option<u64>) -> u64 {
         let age = match age {
             LocalTimeAge::Exact(age) => age,
@@ -176,38 +167,35 @@ fn limitation_for_unreadable_clock() -> Limitation {
     }
 }
 
-/// Transactions sorted by session id. A sorted list takes two-thirds of the memory of a hash map.
+/// Transactions sorted by session id. The sorted list takes two-thirds of the memory of a hash map.
 #[derive(Debug, Default)]
 pub(crate) struct TransactionsBySession(Vec<Transaction>);
 
 impl TransactionsBySession {
-    /// Sorts transactions by session id.
-    /// If a session has two transactions, as during DDL, [`Self::get`] returns the one later in `transactions`.
+    /// A session can have two transactions during DDL. [`Self::get`] returns the one that is later in `transactions`.
     pub(crate) fn new(mut transactions: Vec<Transaction>) -> Self {
         transactions.sort_by_key(|transaction| transaction.session_id);
         transactions.shrink_to_fit();
         Self(transactions)
     }
 
-    /// Returns the duration of each session's InnoDB lock wait in seconds, by session id.
     pub(crate) fn lock_wait_durations(&self) -> HashMap<u64, u64> {
         lock_wait_durations(&self.0)
     }
 
-    /// Returns the transaction of a session.
     pub(crate) fn get(&self, session: u64) -> Option<&Transaction> {
         let after = self.0.partition_point(|transaction| transaction.session_id <= session);
         self.0.get(after.checked_sub(1)?).filter(|transaction| transaction.session_id == session)
     }
 }
 
-/// Returns the duration of each session's InnoDB lock wait in seconds, by session id.
+/// Maps each waiting session's id to the duration of its InnoDB lock wait in seconds.
 pub(crate) fn lock_wait_durations(transactions: &[Transaction]) -> HashMap<u64, u64> {
     let waits = |transaction: &Transaction| Some((transaction.session_id, transaction.lock_wait_seconds?));
     transactions.iter().filter_map(waits).collect()
 }
 
-/// Row of `innodb_trx` with local times that have not been converted to ages yet.
+/// Row of `innodb_trx` with timestamps in the server's local time.
 struct TransactionRow {
     transaction: Transaction,
     started: Option<DateTime>,

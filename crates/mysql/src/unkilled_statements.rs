@@ -7,23 +7,18 @@ use std::time::{Duration, Instant};
 use clew_model::{Limitation, LimitationKind};
 use jiff::Timestamp;
 
-/// Time for which reads of a node report an abandoned statement.
-/// The server ends most statements earlier, because Clew sets a server-side timeout for each read operation.
+/// Most abandoned statements end within this time, because Clew sets a server-side timeout for each read.
 const REPORT_PERIOD: Duration = Duration::from_mins(10);
 
-/// Most recent unkilled statement of each node, by node address.
+/// Most recent statement that was not killed, by node address.
 static UNKILLED_STATEMENTS: LazyLock<Mutex<HashMap<String, UnkilledStatement>>> = LazyLock::new(Mutex::default);
 
-/// Reason why Clew did not kill an abandoned statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotKilledReason {
-    /// The server refused the login of the control connection.
     LoginRefused,
-    /// The control connection goes through a proxy, reaches another server, or lists two sessions with the same tag.
+    /// The connection goes through a proxy or reaches another server, or two sessions have the same tag.
     Unidentified,
-    /// Reading the process list timed out.
     ProcessListTimedOut,
-    /// All kill attempts failed.
     AttemptsFailed,
 }
 
@@ -49,8 +44,7 @@ struct UnkilledStatement {
     limitation: Limitation,
 }
 
-/// Records that a read operation on the node at `address` was abandoned and its statement was not killed.
-/// `account` is the account name of Clew's connection.
+/// `account` is the account of Clew's connection to the node at `address`.
 pub(crate) fn record_unkilled_statement(address: &str, account: &str, reason: NotKilledReason) {
     let limitation = limitation_for_unkilled_statement(account, reason, Timestamp::now());
     let mut all = unkilled_statements_guard();
@@ -58,7 +52,6 @@ pub(crate) fn record_unkilled_statement(address: &str, account: &str, reason: No
     all.insert(address.to_owned(), UnkilledStatement { recorded: Instant::now(), limitation });
 }
 
-/// Returns a `Limitation` if a statement that Clew did not kill may still run on the node at `address`.
 pub(crate) fn find_unkilled_statement_limitation(address: &str) -> Option<Limitation> {
     let all = unkilled_statements_guard();
     let statement = all.get(address).filter(|statement| statement.recorded.elapsed() < REPORT_PERIOD)?;

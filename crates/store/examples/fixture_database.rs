@@ -1,4 +1,4 @@
-//! Creates a release's fixture database, which the upgrade tests use. Every table of the database contains rows.
+//! Creates the fixture database of a release for the upgrade tests. Each table contains rows.
 //!
 //! ```sh
 //! CLEW_MASTER_KEY=0707… cargo run -p clew-store --example fixture_database -- FOLDER [postgres://…]

@@ -1,7 +1,7 @@
 //! Measures how long the task queue's SQL statements take on tables with 1,000 and 1,000,000 tasks.
 //! `cargo xtask bench` runs this example.
 //!
-//! Each output line contains an operation's name and its durations in seconds on the large and the small table.
+//! Each output line contains an operation and its duration in seconds on the large table and on the small table.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
 
@@ -18,13 +18,12 @@ use tempfile::TempDir;
 
 const LARGE_QUEUE_LEN: u32 = 1_000_000;
 const SMALL_QUEUE_LEN: u32 = 1_000;
-/// Number of claims per measurement.
 const CLAIMS_PER_RUN: u32 = 40;
 const TASK_READS_PER_RUN: u32 = 200;
 const COUNT_QUERIES_PER_RUN: u32 = 20;
 
-/// Inserts tasks for up to 1,000 instances in ten projects. Each task belongs to a different node.
-/// One tenth of the inserted tasks are queued, ten tasks are running, and the rest are finished.
+/// Creates one task per node, for nodes of up to 1,000 instances in ten projects.
+/// One tenth of the tasks are queued, ten tasks are running, and the remaining tasks are finished.
 const INSERT_TASKS_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
          lease_until, result_name, result_rows, result_bytes, result_sha256, ended_at) \
      SELECT 'realtime_session-00000000-0000-4000-8000-' || digits(n) || '-98e0', '00000000000000000000' || digits(n / 10 % 10), \
@@ -36,8 +35,7 @@ const INSERT_TASKS_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_id, 
          CASE WHEN n % 10 <> 0 AND n > 11 THEN 8000000000000 END \
      FROM numbers";
 
-/// Builds the SQL statement that inserts the benchmark's tasks.
-/// `digits` is an SQL expression that zero-pads a number to twelve digits; its placeholder `#` stands for the number.
+/// `digits` is an SQL expression that pads the number `#` to twelve digits.
 fn build_insert_tasks_sql(digits: &str) -> String {
     let selection = serde_json::to_string(&SessionSelection::default()).unwrap();
     let filled = INSERT_TASKS_TEMPLATE.replace("'selection'", &format!("'{selection}'"));
@@ -66,7 +64,7 @@ impl BenchQueue {
             let mut connection = PgConnection::connect(&server.url()).await.unwrap();
             let insert = build_insert_tasks_sql("lpad((#)::text, 12, '0')");
             let insert = insert.replace("FROM numbers", &format!("FROM generate_series(1, {tasks}) AS numbers (n)"));
-            // The triggers are not suited to this number of rows in one transaction.
+            // The triggers are not designed for a million rows in one transaction.
             let statements = format!(
                 "ALTER TABLE tasks DISABLE TRIGGER USER; {insert}; ALTER TABLE tasks ENABLE TRIGGER USER; \
                  INSERT INTO task_counts SELECT status, COUNT(*) FROM tasks GROUP BY status; ANALYZE"
@@ -87,7 +85,6 @@ impl BenchQueue {
         Self { store, tasks, last_read: 0, _folder: folder, _server: server }
     }
 
-    /// Measures how long it takes to claim a task.
     /// Completes each claimed task to keep the number of running tasks constant.
     async fn measure_task_claim(&mut self) -> Duration {
         let mut elapsed = Duration::ZERO;
@@ -127,7 +124,7 @@ impl BenchQueue {
     async fn measure_task_lookup(&mut self) -> Duration {
         let ids: Vec<RequestId> = (0..TASK_READS_PER_RUN)
             .map(|_| {
-                // A prime step size visits all tasks.
+                // The step size is a prime number, so all tasks are read in turn.
                 self.last_read = (self.last_read + 7919) % self.tasks;
                 format!("realtime_session-00000000-0000-4000-8000-{:012}-98e0", self.last_read + 1).parse().unwrap()
             })
@@ -194,7 +191,7 @@ async fn main() {
                     let second = small.$operation().await;
                     (large.$operation().await, second)
                 };
-                // The first pair warms the caches.
+                // The first iteration warms the caches and is not reported.
                 if pair > 0 {
                     let name: &str = $name;
                     println!("{name} {} {}", first.as_secs_f64(), second.as_secs_f64());

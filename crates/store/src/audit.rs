@@ -9,31 +9,31 @@ use serde::{Deserialize, Serialize};
 /// Row of the audit log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditRecord {
-    /// Sequence number of the audit row. Numbering starts at 1 and has no gaps.
+    /// Sequence number. The first audit row has the number 1, and numbers have no gaps.
     pub seq: i64,
-    /// Time when Clew wrote the audit row, as a Unix timestamp in milliseconds.
+    /// Time of the audit row, as a Unix timestamp in milliseconds.
     pub at: i64,
     /// The recorded event.
     pub event: AuditEvent,
-    /// Hexadecimal MAC of the audit row, computed over the row and the previous row's MAC.
-    /// Store a copy of the newest row's MAC outside the database to detect a rollback of the entire database.
+    /// Hex-encoded MAC of the row. The MAC input includes the previous row's MAC.
+    /// To detect a rollback of the entire database, store a copy of the newest row's MAC outside the database.
     pub link: String,
 }
 
-/// Sequence number and MAC of the newest audit row at the time when the checkpoint was created.
-/// With a checkpoint stored outside Clew, [`crate::Store::verify_audit`] detects a later truncation of the audit log.
+/// Sequence number and MAC of the newest audit row when the checkpoint was created.
+/// [`crate::Store::verify_audit`] detects if audit rows were removed after the checkpoint was created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditCheckpoint {
     /// Sequence number of the newest audit row, or 0 if the audit log is empty.
     pub seq: i64,
-    /// MAC of the row, in hexadecimal.
+    /// Hex-encoded MAC of the audit row.
     pub link: String,
     /// Creation time of the checkpoint, as a Unix timestamp in milliseconds.
     pub at: i64,
 }
 
-/// Filter for audit rows. A field set to `None` matches all rows.
+/// Filter for audit rows. Fields that are `None` match all rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
     /// Domain of the event or of its actor.
@@ -61,17 +61,17 @@ pub struct AuditFilter {
 /// Result of verifying the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AuditVerification {
-    /// Number of rows.
+    /// Number of verified rows.
     pub rows: u64,
     /// Sequence number of the first audit row, or `None` if the audit log is empty.
     pub first: Option<i64>,
     /// Sequence number of the last audit row, or `None` if the audit log is empty.
     pub last: Option<i64>,
-    /// Hex-encoded MAC of the newest audit row, equal to that row's [`AuditRecord::link`].
+    /// Hex-encoded MAC of the newest audit row.
     pub newest: String,
-    /// Detected integrity problems, up to [`AuditVerification::MAX_PROBLEMS`].
+    /// Detected integrity problems, at most [`AuditVerification::MAX_PROBLEMS`].
     pub problems: Vec<AuditProblem>,
-    /// Number of detected problems that `problems` omits because it lists at most [`AuditVerification::MAX_PROBLEMS`].
+    /// Number of detected problems that `problems` does not contain.
     pub more_problems: u64,
 }
 
@@ -89,7 +89,7 @@ impl AuditVerification {
 /// Integrity problem in the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditProblem {
-    /// Sequence number of the affected audit row, or of the first missing row.
+    /// Sequence number of the affected row or of the first missing row.
     pub position: i64,
     /// Type of the problem.
     pub fault: AuditProblemKind,
@@ -98,21 +98,21 @@ pub struct AuditProblem {
 /// Type of an integrity problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditProblemKind {
-    /// The audit row was modified or inserted by something other than Clew.
+    /// The audit row was modified or inserted outside Clew.
     Changed,
-    /// All audit rows from `position` to `through` (inclusive) are missing.
+    /// The rows from `position` to `through` (inclusive) are missing.
     Missing {
-        /// Last missing row.
+        /// Sequence number of the last missing row.
         through: i64,
     },
-    /// All audit rows from `position` to `first` (exclusive) are missing but were not removed by retention.
+    /// The rows from `position` to `first` (exclusive) are missing and were not removed by retention.
     MissingBefore {
-        /// First existing row.
+        /// Sequence number of the first existing row.
         first: i64,
     },
-    /// All audit rows after `last`, up to and including `position`, are missing.
+    /// The rows after `last`, up to and including `position`, are missing.
     MissingAfter {
-        /// Sequence number of the last existing audit row, or `None` if the audit log is empty.
+        /// Sequence number of the last existing row, or `None` if the audit log is empty.
         last: Option<i64>,
     },
     /// The row is authentic but does not follow the previous row, for example because rows of two databases were mixed.
@@ -123,14 +123,14 @@ pub enum AuditProblemKind {
     HeadChanged,
     /// The record of the oldest row was tampered with, so the oldest rows may be missing from the audit log.
     CheckpointChanged,
-    /// The audit row recorded in a checkpoint is missing because the end of the audit log was truncated.
+    /// The row recorded in a checkpoint is missing because the end of the audit log was removed.
     RecordedRowMissing {
-        /// Creation time of the checkpoint whose row is missing, as a Unix timestamp in milliseconds.
+        /// Creation time of the checkpoint, as a Unix timestamp in milliseconds.
         at: i64,
     },
-    /// The audit row recorded in a checkpoint has a different MAC because the end of the audit log was rewritten.
+    /// The MAC of the row recorded in a checkpoint differs because the end of the audit log was rewritten.
     RecordedRowReplaced {
-        /// Creation time of the checkpoint whose row was replaced, as a Unix timestamp in milliseconds.
+        /// Creation time of the checkpoint, as a Unix timestamp in milliseconds.
         at: i64,
     },
 }

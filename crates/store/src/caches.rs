@@ -1,4 +1,4 @@
-//! In-memory caches shared by all requests. Most of them are filled by the `read_cache` module.
+//! In-memory caches shared by all requests.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,7 +11,6 @@ use crate::tasks::CollectionTask;
 use crate::tenants::Project;
 use crate::versioned_cache::VersionedCache;
 
-/// Caches shared by all requests.
 #[derive(Debug)]
 pub(crate) struct Caches {
     pub(crate) keys: VersionedCache<AccessKeyId, Arc<AccessKey>>,
@@ -20,12 +19,10 @@ pub(crate) struct Caches {
     pub(crate) projects: VersionedCache<ProjectId, Arc<Project>>,
     pub(crate) instances: VersionedCache<InstanceId, Arc<Instance>>,
     pub(crate) tasks: VersionedCache<RequestId, Arc<CollectionTask>>,
-    /// Recorded addresses of users.
     addresses: VersionedCache<(UserId, IpAddr), RecordedAddress>,
 }
 
 impl Default for Caches {
-    /// Creates the caches, sized for the working set of a busy server.
     fn default() -> Self {
         Self {
             keys: VersionedCache::with_capacity(1024),
@@ -39,20 +36,19 @@ impl Default for Caches {
     }
 }
 
-/// Client address that this process has recorded for a user.
 #[derive(Debug, Clone)]
 struct RecordedAddress {
-    /// Client address in text form. Every signed request needs this text to look up its failed-attempt counter.
+    /// Each signed request uses this text to look up the number of failed attempts.
     text: Arc<str>,
-    /// Time when the address was last written to the database, as a Unix timestamp in seconds.
+    /// Time of the last database write of the address, as a Unix timestamp in seconds.
     recorded_at: i64,
 }
 
-/// Version of all entries in the address cache. It is constant because the entries never become stale.
+/// The version is constant because entries never become stale.
 const ADDRESS_CACHE_VERSION: i64 = 0;
 
 impl Caches {
-    /// Returns a user's client address as text if this process recorded it after `since`, a Unix timestamp in seconds.
+    /// `since` is a Unix timestamp in seconds.
     pub(crate) fn find_address_recorded_since(&self, user: &UserId, address: IpAddr, since: i64) -> Option<Arc<str>> {
         let recorded = self.addresses.get(ADDRESS_CACHE_VERSION, &(user.clone(), address));
         recorded.filter(|address| address.recorded_at > since).map(|address| address.text)

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Wall clock. Tests replace it with a simulated clock.
+/// Wall clock, which tests can replace with a simulated clock.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> i64 + Send + Sync>);
 
@@ -14,12 +14,10 @@ impl Clock {
         Self(Arc::new(milliseconds))
     }
 
-    /// Returns the current Unix timestamp in milliseconds.
     pub(crate) fn unix_millis(&self) -> i64 {
         (self.0)()
     }
 
-    /// Returns the current Unix timestamp in seconds.
     pub(crate) fn unix_seconds(&self) -> i64 {
         self.unix_millis().div_euclid(1000)
     }

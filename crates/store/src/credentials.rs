@@ -17,18 +17,18 @@ pub struct AccessKey {
     pub user: Arc<User>,
     /// Secret of the key.
     pub secret: SecretString,
-    /// True if the access key is enabled. Temporary keys are always enabled and have a [`TemporaryAccessKeyValidity`].
+    /// True if the access key is enabled. Always true for temporary keys.
     pub enabled: bool,
-    /// Validity of a temporary access key, or `None` for a permanent access key.
+    /// Validity of a temporary access key. `None` if the access key is permanent.
     pub temporary: Option<TemporaryAccessKeyValidity>,
-    /// Time of the access key's last recorded use, as a Unix timestamp in seconds. Clones share the timestamp.
+    /// Time of the last recorded use, as a Unix timestamp in seconds. All clones share it.
     pub(crate) last_recorded_use: Arc<AtomicI64>,
 }
 
 /// Validity of a temporary access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemporaryAccessKeyValidity {
-    /// SHA-256 hash of the security token that every request signed with the temporary key must include.
+    /// SHA-256 hash of the security token that is required with each signed request.
     pub token_hash: [u8; 32],
     /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
@@ -36,7 +36,7 @@ pub struct TemporaryAccessKeyValidity {
     pub revoked: bool,
 }
 
-/// Permanent access key without its secret. Times are Unix timestamps in seconds.
+/// Permanent access key without the secret. Times are Unix timestamps in seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessKeyRecord {
     /// Public id of the key.
@@ -47,7 +47,7 @@ pub struct AccessKeyRecord {
     pub enabled: bool,
     /// Creation time.
     pub created_at: i64,
-    /// Time when the access key was last used, accurate to one minute.
+    /// Time of the last use, accurate to one minute.
     pub last_used_at: Option<i64>,
 }
 
@@ -60,32 +60,32 @@ pub struct NewTemporaryAccessKey {
     pub id: AccessKeyId,
     /// Secret of the key.
     pub secret: SecretString,
-    /// SHA-256 hash of the security token that every request signed with the temporary key must include.
+    /// SHA-256 hash of the security token that is required with each signed request.
     pub token_hash: [u8; 32],
     /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
-    /// Credentials that authenticated the request to create this temporary key.
-    /// Inserting the temporary key fails if these credentials are no longer valid.
+    /// Credentials that authenticated the request for this key.
+    /// The key is not inserted if these credentials are no longer valid.
     pub issued_for: IssuingCredential,
 }
 
 /// Credentials that authenticated the request to create a temporary access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IssuingCredential {
-    /// Hash of the token that authenticated the request. Revoking the token also revokes the temporary key.
+    /// SHA-256 hash of the token that authenticated the request. Revoking the token also revokes the temporary key.
     Token([u8; 32]),
     /// Permanent access key.
     Key(AccessKeyId),
-    /// No credentials, because the temporary key was created on the command line.
+    /// The temporary key was created on the command line, without credentials.
     CommandLine,
 }
 
-/// Origin of a token. Only console tokens can be exchanged for a token that is scoped to another project.
+/// Origin of a token. Only console tokens can be exchanged for a token with another project scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenOrigin {
-    /// The token was issued by `POST /v3/auth/tokens` and cannot be exchanged for a token with another scope.
+    /// The token was issued by `POST /v3/auth/tokens`.
     Api,
-    /// The token belongs to a web console session and can be exchanged for a token that is scoped to another project.
+    /// The token belongs to a session of the web console.
     Console,
 }
 
@@ -97,24 +97,24 @@ impl TokenOrigin {
         }
     }
 
-    /// Parses a stored origin name. If the name is unknown, falls back to `Api`, the least privileged origin.
+    /// An unknown name maps to `Api`, the origin with the least privileges.
     pub(crate) fn from_name(name: &str) -> Self {
         if name == Self::Console.name() { Self::Console } else { Self::Api }
     }
 }
 
-/// Token to insert. The database stores only the hash of the token.
+/// Token to insert. Only the hash is stored.
 #[derive(Debug, Clone)]
 pub struct NewToken {
     /// SHA-256 hash of the token.
     pub hash: [u8; 32],
     /// User that owns the credential.
     pub user_id: UserId,
-    /// Project that the token is scoped to, or `None` for a domain-scoped token.
+    /// Project scope, or `None` if the token is scoped to the domain.
     pub scope_project: Option<ProjectId>,
-    /// Authentication methods that were used to obtain the token, such as `password` or `token` (API spec section 3.2).
+    /// Authentication methods, such as `password` or `token` (API spec, section 3.2).
     pub issued_by_methods: Vec<String>,
-    /// Time when the token was issued, as a Unix timestamp in seconds.
+    /// Issue time, as a Unix timestamp in seconds.
     pub issued_at: i64,
     /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
@@ -122,21 +122,21 @@ pub struct NewToken {
     pub origin: TokenOrigin,
 }
 
-/// Stored token, which may have expired (see [`StoredToken::expires_at`]).
+/// Stored token, which may have expired.
 #[derive(Debug, Clone)]
 pub struct StoredToken {
     /// User that owns the credential.
     pub user: Arc<User>,
-    /// Project that the token is scoped to, or `None` for a domain-scoped token.
+    /// Project scope, or `None` if the token is scoped to the domain.
     pub scope_project: Option<ProjectId>,
-    /// Authentication methods that were used to obtain the token.
+    /// Authentication methods, such as `password` or `token`.
     pub issued_by_methods: Vec<String>,
-    /// Time when the token was issued, as a Unix timestamp in seconds.
+    /// Issue time, as a Unix timestamp in seconds.
     pub issued_at: i64,
     /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
     /// Origin of the token.
     pub origin: TokenOrigin,
-    /// True if the token was revoked, either by a request or because the user's permissions changed.
+    /// True if the token was revoked by a request or by a change of the user's permissions.
     pub revoked: bool,
 }

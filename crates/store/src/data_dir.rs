@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::fsync::sync_directory;
 use crate::master_key;
 
-/// Paths in a data directory, which may not exist yet.
+/// Paths in the data directory. The data directory may not exist yet.
 #[derive(Debug, Clone)]
 pub(crate) struct DataDir {
     pub(crate) root: PathBuf,
@@ -21,12 +21,11 @@ impl DataDir {
         Self { root: root.to_owned() }
     }
 
-    /// Returns the path of the database file. The file exists only once initialisation has completed.
+    /// The database file exists only after initialisation has completed.
     pub(crate) fn database_path(&self) -> PathBuf {
         self.root.join("clew.db")
     }
 
-    /// Returns the temporary path of the database file during initialisation.
     pub(crate) fn temporary_database_path(&self) -> PathBuf {
         self.root.join("clew.db.new")
     }
@@ -48,7 +47,7 @@ impl DataDir {
         database.try_exists().map_err(StoreError::file_error("look for", database))
     }
 
-    /// Creates the data directory and its result directory with mode 0700 if they do not exist.
+    /// Creates missing directories with mode 0700.
     pub(crate) fn create_directories(&self) -> Result<(), StoreError> {
         for folder in [self.root.clone(), self.results_path()] {
             if !folder.is_dir() {
@@ -59,7 +58,6 @@ impl DataDir {
         Ok(())
     }
 
-    /// Removes files left behind by an interrupted initialisation.
     pub(crate) fn remove_initialisation_leftovers(&self) -> Result<(), StoreError> {
         let database = ["", "-journal", "-wal", "-shm"].map(|suffix| format!("clew.db.new{suffix}"));
         for name in database.iter().map(String::as_str).chain([master_key::TEMPORARY_KEY_FILE_NAME]) {
@@ -71,14 +69,13 @@ impl DataDir {
         Ok(())
     }
 
-    /// Creates an empty database file with mode 0600. SQLite creates its WAL files with the same mode.
+    /// Creates the database file with mode 0600. SQLite creates its WAL files with the same mode.
     pub(crate) fn create_database_file(&self) -> Result<(), StoreError> {
         let path = self.temporary_database_path();
         let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         created.map(drop).map_err(StoreError::file_error("create", path))
     }
 
-    /// Completes initialisation by renaming the database file to its final name and syncing the directory.
     pub(crate) fn finalize_database_file(&self) -> Result<(), StoreError> {
         let database = self.temporary_database_path();
         let renamed = File::open(&database)

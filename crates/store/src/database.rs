@@ -1,7 +1,6 @@
 //! Database abstraction over SQLite and PostgreSQL.
 //!
-//! Most SQL statements use numbered parameters such as `$1` and work in both SQLite and PostgreSQL.
-//! [`Database`] and the `sqlite` and `postgres` modules handle the differences between SQLite and PostgreSQL.
+//! Most SQL statements use numbered parameters such as `$1`, which both databases support.
 
 mod change_detector;
 mod data_version;
@@ -25,39 +24,34 @@ use crate::error::StoreError;
 use crate::postgres::{self, PostgresDatabase, PostgresTransaction, PostgresUrl};
 use crate::sqlite::{self, SqliteDatabase};
 
-/// Open database. Clones share the connection pool.
+/// Clones share the connection pool.
 #[derive(Clone)]
 pub(crate) enum Database {
-    /// SQLite database file.
     Sqlite(SqliteDatabase),
-    /// PostgreSQL.
     Postgres(PostgresDatabase),
 }
 
-/// Database transaction. Dropping an uncommitted transaction rolls it back.
+/// Dropping an uncommitted transaction rolls it back.
 pub(crate) enum Transaction {
     Sqlite(sqlx::Transaction<'static, Sqlite>),
     Postgres(PostgresTransaction),
 }
 
 impl Database {
-    /// Creates a SQLite database in an empty file.
-    /// Does not use write-ahead logging, so that the caller can rename the database without renaming WAL files.
+    /// Disables write-ahead logging, so that the database is a single file that the caller can rename.
     pub(crate) async fn create_sqlite(file: &Path) -> Result<Self, StoreError> {
         Ok(Self::Sqlite(sqlite::create_database(file).await?))
     }
 
-    /// Opens an existing SQLite database.
     pub(crate) async fn open_sqlite(file: &Path) -> Result<Self, StoreError> {
         Ok(Self::Sqlite(sqlite::open_database(file).await?))
     }
 
-    /// Connects to a PostgreSQL database and applies the migrations.
     pub(crate) async fn connect_postgres(url: &PostgresUrl) -> Result<Self, StoreError> {
         Ok(Self::Postgres(Box::pin(postgres::open_database(url)).await?))
     }
 
-    /// Begins a transaction that holds the write lock and therefore blocks all other writers.
+    /// Begins a transaction that holds the write lock, which blocks all other writers.
     pub(crate) async fn begin_write(&self) -> Result<Transaction, sqlx::Error> {
         match self {
             Self::Sqlite(database) => database.pool.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite),
@@ -65,7 +59,7 @@ impl Database {
         }
     }
 
-    /// Begins a transaction that reads from a single snapshot.
+    /// Begins a transaction that reads from one snapshot.
     pub(crate) async fn begin_read(&self) -> Result<Transaction, sqlx::Error> {
         match self {
             Self::Sqlite(database) => database.pool.begin().await.map(Transaction::Sqlite),
@@ -73,7 +67,6 @@ impl Database {
         }
     }
 
-    /// Creates the change detector.
     pub(crate) fn change_detector(&self) -> ChangeDetector {
         match self {
             Self::Sqlite(database) => ChangeDetector::Sqlite(sqlite::change_detector::ChangeDetector::new(database)),
@@ -83,7 +76,7 @@ impl Database {
         }
     }
 
-    /// Returns the database server's clock for PostgreSQL, or the local system clock for SQLite.
+    /// Returns the clock of the PostgreSQL server, or the local clock for SQLite.
     pub(crate) fn clock(&self) -> Clock {
         match self {
             Self::Sqlite(_) => Clock::default(),
@@ -91,13 +84,13 @@ impl Database {
         }
     }
 
-    /// Returns true if the database can be used by processes on other machines.
-    /// A lock file in the data directory cannot prevent other machines from using a shared database.
+    /// Returns true if processes on other machines can use the database.
+    /// A lock file in the data directory does not protect a shared database.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self, Self::Postgres(_))
     }
 
-    /// Returns SQL that expands a JSON array parameter into a table with the column `value`.
+    /// Returns SQL that expands a JSON array parameter to rows with the column `value`.
     pub(crate) fn json_array_rows_sql(&self, parameter: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("json_each({parameter})"),
@@ -105,7 +98,7 @@ impl Database {
         }
     }
 
-    /// Returns a subquery for the `IN` operator that selects the strings in a JSON array parameter.
+    /// Returns a subquery for the `IN` operator that selects the strings of a JSON array parameter.
     pub(crate) fn json_array_strings_sql(&self, parameter: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("SELECT value FROM json_each({parameter})"),
@@ -115,7 +108,6 @@ impl Database {
         }
     }
 
-    /// Closes all connections and waits until they are closed.
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(database) => database.pool.close().await,

@@ -6,22 +6,18 @@ use zeroize::Zeroizing;
 
 use crate::master_key::MasterKey;
 
-/// Name of the setting that stores the master key id. The setting is created by the first key rotation.
+/// Setting that stores the master key id, created by the first key rotation.
 pub(crate) const MASTER_KEY_ID_SETTING: &str = "master_key_id";
 
-/// Keys derived from the master key.
 pub(crate) struct DerivedKeys {
-    /// Key for the MACs in the audit log.
     pub(crate) audit: MasterKey,
-    /// Key for hashing the user names and access key ids that are stored with authentication failures.
-    /// User names are hashed because users sometimes enter their password in the user name field.
+    /// Key for hashing user names and access key ids after failed authentication attempts.
+    /// User names are hashed because users sometimes enter a password as the user name.
     pub(crate) failures: MasterKey,
-    /// Key for signing links that grant access without credentials.
     pub(crate) links: MasterKey,
-    /// Key for deriving the marker that identifies Clew's sessions.
-    /// Other users of the monitored servers can see the session marker.
+    /// Key for deriving the session marker, which other users of a monitored server can see.
     pub(crate) sessions: MasterKey,
-    /// Identifier of the master key. It does not reveal the key itself.
+    /// Master key id, which does not reveal the key.
     pub(crate) id: [u8; 32],
 }
 
@@ -37,13 +33,12 @@ impl DerivedKeys {
         }
     }
 
-    /// Returns true if the stored key id belongs to this master key, or if no key id is stored yet.
+    /// Returns true if `id` is the id of this master key or if no id is stored yet.
     pub(crate) fn matches_key_id(&self, id: Option<&[u8]>) -> bool {
         id.is_none_or(|id| id == self.id)
     }
 }
 
-/// Computes the HMAC-SHA256 of the concatenated `parts`.
 pub(crate) fn hmac_sha256(key: &MasterKey, parts: &[&[u8]]) -> [u8; 32] {
     let mut block = Zeroizing::new([0; 64]);
     for (to, from) in block.iter_mut().zip(key.iter()) {
@@ -62,8 +57,8 @@ mod tests {
 
     #[test]
     fn keys_are_distinct_and_hmac_matches_openssl() {
-        // RFC 4231 has no test vector for 32-byte keys.
-        // This test vector was computed with `openssl dgst -sha256 -mac HMAC`.
+        // RFC 4231 has no test vector with a 32-byte key.
+        // The expected value was computed with `openssl dgst -sha256 -mac HMAC`.
         let key = Zeroizing::new([0x0b; 32]);
         let expected = "198a607eb44bfbc69903a0f1cf2bbdc5ba0aa3f3d9ae3c1c7a3b1696a0b68cf7";
         assert_eq!(hex::encode(hmac_sha256(&key, &[b"Hi ", b"There"])), expected);

@@ -10,13 +10,13 @@ use crate::policies::PolicyLimits;
 /// Error returned by store operations.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The data directory or database is already initialised. `initialise` made no changes.
+    /// The data directory or database is already initialised.
     #[error("{location} is already initialised")]
     AlreadyInitialised {
         /// Directory or database.
         location: String,
     },
-    /// The data directory or database to open has not been initialised.
+    /// The data directory or database is not initialised.
     #[error("{location} is not initialised yet")]
     NotInitialised {
         /// Directory or database.
@@ -28,7 +28,7 @@ pub enum StoreError {
         /// Version of the database schema.
         version: i64,
     },
-    /// The metadata was not copied because the target database is not empty.
+    /// The target database of the metadata copy is not empty.
     #[error("{location} is not empty: table {table} has rows; nothing was changed")]
     NotEmpty {
         /// URL of the database.
@@ -42,7 +42,7 @@ pub enum StoreError {
         /// Name of the table.
         table: &'static str,
     },
-    /// The credentials used to request a temporary access key were revoked, disabled or removed.
+    /// The credentials that requested a temporary access key are no longer valid.
     #[error("the credentials that the temporary access key is issued for are no longer valid")]
     IssuingCredentialsRevoked,
     /// Another Clew server is using the data directory, or another process is initialising it.
@@ -95,13 +95,13 @@ pub enum StoreError {
     /// Another process has rotated the master key, and this process still uses the previous key.
     #[error("the master key was rotated after this process started; restart the process with the new key")]
     MasterKeyRotated,
-    /// Encrypting a secret failed, or the operating system returned no random bytes.
+    /// The secret could not be encrypted, or the operating system returned no random bytes.
     #[error("could not encrypt the {what}")]
     Seal {
         /// Description of the secret.
         what: String,
     },
-    /// Something other than Clew modified an encrypted secret or moved it to another row.
+    /// The encrypted secret was modified outside Clew or moved to another row.
     #[error("the encrypted {what} was changed outside of Clew; enter the secret again")]
     Unseal {
         /// Description of the secret.
@@ -114,10 +114,10 @@ pub enum StoreError {
         action: &'static str,
         /// Cause of the error.
         source: Box<dyn std::error::Error + Send + Sync>,
-        /// Hint to append to the error message: an empty string, or a string that starts with "; ".
+        /// Hint for the error message: an empty string, or text that starts with "; ".
         remedy: &'static str,
     },
-    /// A background task that executes database queries or writes has stopped.
+    /// A background task that accesses the database has stopped.
     #[error("could not query the database: the server is shutting down; try again")]
     Stopped,
     /// A stored value cannot be parsed.
@@ -144,7 +144,7 @@ pub enum StoreError {
         /// Name or id.
         name: String,
     },
-    /// The requested change would leave the domain without an enabled administrator.
+    /// The change would leave the domain without an enabled administrator.
     #[error("{name} is the last enabled administrator of the domain; make another user an administrator first")]
     LastAdministrator {
         /// Name of the user.
@@ -164,7 +164,7 @@ pub enum StoreError {
         /// Number of attachments.
         times: u64,
     },
-    /// The requested change was rejected because a user or group would exceed the policy limits.
+    /// A user or group would exceed the policy limits.
     #[error(
         "{name:?} would have {policies} policies with {bytes} bytes; a user or group may have {} policies with {} bytes in all; fix: detach policies that are no longer needed, or merge them",
         limits.policies, limits.bytes
@@ -179,16 +179,16 @@ pub enum StoreError {
         /// Configured limits.
         limits: PolicyLimits,
     },
-    /// The requested tags would exceed the maximum number of tags per instance.
+    /// The instance would exceed the maximum number of tags.
     #[error("an instance can have {limit} tags at most")]
     TooManyTags {
         /// Maximum number.
         limit: usize,
     },
-    /// The kill task was not added because kill tasks are disabled for the instance.
+    /// Kill tasks are disabled for the instance.
     #[error("kill tasks are disabled for the instance; enable them first")]
     KillTasksDisabled,
-    /// The kill task was not added because the instance already has the maximum number of running kill tasks.
+    /// The instance already has the maximum number of running kill tasks.
     #[error("{limit} kill tasks of the instance are already running; stop one first")]
     TooManyKillTasks {
         /// Maximum number.
@@ -208,7 +208,7 @@ pub enum StoreError {
         /// Maximum number of queued tasks.
         limit: u32,
     },
-    /// Writing a collection result failed. No partial result remains.
+    /// Writing a collection result failed, and Clew removed the partial result.
     #[error("could not write the result {}: {source}{}", path.display(), io_error_hint(source))]
     ResultWrite {
         /// Path of the file.
@@ -221,11 +221,11 @@ pub enum StoreError {
     S3 {
         /// The failed operation.
         action: &'static str,
-        /// Location of the S3 object, in the form `s3://bucket/key`.
+        /// URI of the S3 object, in the form `s3://bucket/key`.
         location: String,
         /// Cause of the error.
         reason: String,
-        /// Hint to append to the error message: an empty string, or a string that starts with "; ".
+        /// Hint for the error message: an empty string, or text that starts with "; ".
         remedy: &'static str,
     },
     /// The file or S3 object of a collection result is missing.
@@ -234,7 +234,7 @@ pub enum StoreError {
         /// Name of the result.
         name: String,
     },
-    /// The content of a collection result differs from the data that Clew wrote.
+    /// The content of a collection result differs from the content that Clew wrote.
     #[error("result {name} is damaged: {reason}; collect again")]
     ResultCorrupt {
         /// Name of the result.
@@ -245,19 +245,17 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Returns a closure for `map_err` that converts I/O errors.
     pub(crate) fn file_error(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { action, path, source }
     }
 
-    /// Returns a closure for `map_err` that converts parse errors for stored values.
     pub(crate) fn damaged_value_error<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Self {
         move |error| Self::Damaged { what, reason: error.to_string() }
     }
 }
 
-/// Returns the hint for an I/O error: an empty string, or a string that starts with "; ".
+/// Returns an empty string or a hint that starts with "; ".
 fn io_error_hint(error: &io::Error) -> &'static str {
     use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {

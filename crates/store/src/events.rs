@@ -1,16 +1,16 @@
-//! Receives change notifications from all processes that share the database.
+//! Change notifications from all processes that share a database.
 
 use crate::database::Database;
 use crate::postgres::listener::Listener;
 use crate::store::Store;
 use crate::store_event::StoreEvent;
 
-/// Receiver for change notifications. The first notification is [`StoreEvent::Connected`].
+/// Receives change notifications. The first notification is always [`StoreEvent::Connected`].
 #[derive(Debug)]
 pub struct StoreEventReceiver(Listener);
 
 impl Store {
-    /// Creates an event receiver with a dedicated database connection. Returns `None` for SQLite.
+    /// Opens a database connection for change notifications. Returns `None` for SQLite.
     #[must_use]
     pub fn subscribe_to_events(&self) -> Option<StoreEventReceiver> {
         match &self.database {

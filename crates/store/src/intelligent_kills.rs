@@ -1,17 +1,17 @@
-//! Types for intelligent kill operations: requests, stored records and filters.
+//! Types for intelligent kills.
 
 use std::fmt;
 use std::str::FromStr;
 
 use clew_model::{InstanceId, NodeId, Origin, ProjectId, TaskStatus};
 
-/// Id of an intelligent kill: the request time as a Unix timestamp in milliseconds.
-/// If another intelligent kill already has this id or a higher id, the id is the highest existing id plus one.
+/// Id of an intelligent kill: the Unix timestamp of the request in milliseconds.
+/// If a stored id is equal or higher, the new id is the highest stored id plus one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntelligentKillId(pub(crate) i64);
 
 impl IntelligentKillId {
-    /// Returns the request time of the intelligent kill, as a Unix timestamp in milliseconds.
+    /// Returns the request time as a Unix timestamp in milliseconds.
     #[must_use]
     pub fn requested_at_millis(self) -> i64 {
         self.0
@@ -41,7 +41,7 @@ impl FromStr for IntelligentKillId {
 /// Request for an intelligent kill.
 #[derive(Debug, Clone)]
 pub struct NewIntelligentKill {
-    /// Actor that requested the intelligent kill, including the actor's client address.
+    /// User that requested the intelligent kill.
     pub by: Origin,
     /// Project that contains the instance.
     pub project_id: ProjectId,
@@ -60,22 +60,22 @@ pub struct IntelligentKill {
     pub request: NewIntelligentKill,
     /// Current state.
     pub status: TaskStatus,
-    /// Failure reason, if the intelligent kill failed. Some sessions may have been killed before the failure.
+    /// Reason of the failure, or `None` if the intelligent kill has not failed. Sessions may have been killed.
     pub reason: Option<String>,
-    /// Time when the intelligent kill finished, as a Unix timestamp in milliseconds, or `None` if it has not finished.
+    /// End time, as a Unix timestamp in milliseconds, or `None` if the intelligent kill has not finished.
     pub ended_at: Option<i64>,
 }
 
-/// Filter for a node's completed intelligent kills by request time. Times are Unix timestamps in milliseconds.
+/// Filter for completed intelligent kills of a node. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntelligentKillFilter {
     /// Instance that contains the node.
     pub instance_id: InstanceId,
     /// Node on which sessions were killed.
     pub node_id: NodeId,
-    /// Earliest request time (inclusive).
+    /// Start of the range of request times (inclusive).
     pub from: i64,
-    /// End of the request time range (exclusive).
+    /// End of the range of request times (exclusive).
     pub to: i64,
 }
 

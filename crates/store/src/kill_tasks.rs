@@ -1,4 +1,4 @@
-//! Types for kill tasks. A kill task repeatedly kills the matching sessions on an instance.
+//! Types for kill tasks. A kill task repeatedly kills the sessions on an instance that match its criteria.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use serde_json::Value;
 pub struct NewKillTask {
     /// Criteria that select the sessions to kill.
     pub criteria: KillCriteria,
-    /// True if the statement filter is applied to statement templates because the caller must not see statements.
+    /// True if the statement filter applies to statement templates because the user must not see statements.
     pub masked: bool,
-    /// Task duration, or `None` if the task does not expire.
+    /// Duration of the task, or `None` if the task runs until it is stopped.
     pub duration: Option<Duration>,
-    /// Details of the kill task for the audit event, with statement templates instead of statements.
+    /// Details for the audit event. Statements are replaced with statement templates.
     pub audit_detail: Value,
 }
 
 /// State of a kill task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KillTaskState {
-    /// The kill task is running: a worker kills matching sessions.
+    /// A worker kills matching sessions.
     Running,
-    /// The duration of the task has expired.
+    /// The duration of the kill task has expired.
     Finished,
     /// A user stopped the kill task or disabled kill tasks for the instance.
     Stopped,
@@ -44,22 +44,22 @@ impl KillTaskState {
 /// Stored kill task. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillTask {
-    /// Unique id: the creation time of the task as a Unix timestamp in milliseconds.
-    /// If another task already has this id or a higher id, the id is the highest existing id plus one.
+    /// Unique id: the Unix timestamp of the task's creation in milliseconds.
+    /// If a stored id is equal or higher, the new id is the highest stored id plus one.
     pub id: i64,
     /// Instance on which sessions are killed.
     pub instance_id: InstanceId,
     /// Criteria that select the sessions to kill.
     pub criteria: KillCriteria,
-    /// True if the statement filter is applied to statement templates instead of statements.
+    /// True if the statement filter applies to statement templates instead of statements.
     pub masked: bool,
     /// Start time.
     pub started_at: i64,
-    /// Expiration time, or `None` if the kill task does not expire.
+    /// End time, or `None` if the kill task runs until it is stopped.
     pub ends_at: Option<i64>,
-    /// Time when the task was stopped.
+    /// Time when the kill task was stopped, if any.
     pub stopped_at: Option<i64>,
-    /// State of the kill task when the database was queried.
+    /// State at the time of the database query.
     pub state: KillTaskState,
 }
 

@@ -1,4 +1,4 @@
-//! Types for kill records: source, outcome and filter.
+//! Types for recorded kills.
 
 use clew_model::{InstanceId, NodeId, ProjectId};
 
@@ -27,7 +27,7 @@ impl KillSource {
         }
     }
 
-    /// Parses a stored name.
+    /// Parses the name used in the database.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|source| source.name() == name)
@@ -37,19 +37,19 @@ impl KillSource {
 /// Outcome of a kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RecordedKillOutcome {
-    /// The session or its statement has ended.
+    /// The session or its statement was terminated.
     Killed,
-    /// The server accepted the kill and is rolling back the killed session's transaction.
+    /// The server accepted the kill and is rolling back the session's transaction.
     RollingBack,
     /// The server accepted the kill, but the session has not terminated yet.
     Ending,
     /// The session terminated before the kill was sent.
     AlreadyGone,
-    /// Clew rejected the kill because the session is protected from kills.
+    /// Clew protects the session from kills.
     Refused,
     /// The kill failed because the server was unreachable or rejected the request.
     Failed,
-    /// The outcome is unknown because Clew terminated before it recorded the outcome.
+    /// Clew terminated before it recorded the outcome.
     Unknown,
 }
 
@@ -72,20 +72,20 @@ impl RecordedKillOutcome {
         }
     }
 
-    /// Parses a stored name.
+    /// Parses the name used in the database.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|end| end.name() == name)
     }
 
-    /// Returns true if the target session or statement has terminated or is terminating.
+    /// Returns true if the session or statement was terminated or is being terminated.
     #[must_use]
     pub fn is_success(self) -> bool {
         matches!(self, Self::Killed | Self::RollingBack | Self::Ending | Self::AlreadyGone)
     }
 }
 
-/// Kill record that is stored before the kill is sent to the server. Invalid UTF-8 in text fields is escaped.
+/// Kill to record before Clew sends it to the server. Invalid UTF-8 in text fields is escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewKill {
     /// Project that contains the instance.
@@ -98,9 +98,9 @@ pub struct NewKill {
     pub source: KillSource,
     /// Id of the intelligent kill or kill task that performed the kill, if any.
     pub task_id: Option<String>,
-    /// Kill target: `connection` for the session, or `query` for its current statement.
+    /// `connection` if the session is killed, or `query` if only its current statement is killed.
     pub kind: &'static str,
-    /// Reason for the kill as entered by the user, or an empty string.
+    /// Reason given by the user, or an empty string.
     pub reason: String,
     /// Id of the session on the server.
     pub session_id: u64,
@@ -116,11 +116,11 @@ pub struct NewKill {
     pub seconds: u64,
     /// State of the session.
     pub state: Option<String>,
-    /// Statement template. Clew never stores the statement itself.
+    /// Template of the statement. Clew does not store the statement itself.
     pub template: Option<String>,
 }
 
-/// Stored kill. Times are Unix timestamps in milliseconds.
+/// Recorded kill. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillRecord {
     /// Unique id. Newer kills have higher ids.
@@ -135,9 +135,9 @@ pub struct KillRecord {
     pub source: KillSource,
     /// Id of the intelligent kill or kill task that performed the kill, if any.
     pub task_id: Option<String>,
-    /// Kill target: `connection` for the session, or `query` for its current statement.
+    /// `connection` if the session was killed, or `query` if only its current statement was killed.
     pub kind: String,
-    /// Reason for the kill as entered by the user, or an empty string.
+    /// Reason given by the user, or an empty string.
     pub reason: String,
     /// Id of the session on the server.
     pub session_id: u64,
@@ -155,9 +155,9 @@ pub struct KillRecord {
     pub state: Option<String>,
     /// Template of the statement.
     pub template: Option<String>,
-    /// Time when Clew recorded the kill, shortly before sending it to the server.
+    /// Time when Clew recorded the kill, immediately before it sent the kill to the server.
     pub requested_at: i64,
-    /// Outcome of the kill, or `None` if no outcome is recorded yet.
+    /// Outcome of the kill, or `None` if no outcome has been recorded.
     pub outcome: Option<RecordedKillOutcome>,
     /// Details of the outcome.
     pub detail: Option<String>,
@@ -165,7 +165,7 @@ pub struct KillRecord {
     pub ended_at: Option<i64>,
 }
 
-/// Filter for kill records. An optional field set to `None` matches all records.
+/// Filter for recorded kills. Fields that are `None` match all kills.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillFilter {
     /// Instance of the kill.
@@ -176,14 +176,14 @@ pub struct KillFilter {
     pub source: Option<KillSource>,
     /// Id of the intelligent kill or kill task that performed the kill, if any.
     pub task_id: Option<String>,
-    /// Earliest request time (inclusive), as a Unix timestamp in milliseconds.
+    /// Start of the range of request times (inclusive), as a Unix timestamp in milliseconds.
     pub from: Option<i64>,
-    /// End of the request time range (exclusive), as a Unix timestamp in milliseconds.
+    /// End of the range of request times (exclusive), as a Unix timestamp in milliseconds.
     pub to: Option<i64>,
 }
 
 impl KillFilter {
-    /// Creates a filter that matches all kill records of an instance.
+    /// Creates a filter that matches all kills on an instance.
     #[must_use]
     pub fn for_instance(instance_id: InstanceId) -> Self {
         Self { instance_id, node_id: None, source: None, task_id: None, from: None, to: None }

@@ -1,11 +1,11 @@
-//! Stores identities, policies, the inventory, tasks, results, the audit log and encrypted secrets.
+//! Stores users, policies, instances, tasks, results, the audit log and encrypted secrets.
 //!
-//! The data directory contains the SQLite database `clew.db`, the `results/` directory and the `master.key` file.
+//! The data directory contains the SQLite database `clew.db`, the directory `results/` and the file `master.key`.
 //! Collection results can be stored on S3 instead of in `results/`.
-//! Several processes can open a data directory, but only one of them can be a server (see [`Store::lock_for_serving`]).
+//! Several processes can open a data directory, but only one can be a server (see [`Store::lock_for_serving`]).
 //! A PostgreSQL database can replace `clew.db`, and several data directories can share it (see [`StoreLocation`]).
 //!
-//! The `clew-iam` crate authorizes requests, `clew-worker` schedules tasks, and `clew-mysql` collects sessions.
+//! The crate `clew-iam` authorizes requests, `clew-worker` schedules tasks, and `clew-mysql` collects sessions.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), clew_store::StoreError> {

@@ -1,49 +1,47 @@
-//! Backoff after refused logins, which prevents monitored servers from locking out Clew's account.
+//! Backoff after refused logins. Without it, retries could lock Clew's account on a monitored server.
 
 use std::time::Duration;
 
-/// Delay before the first retry after a refused login. Each consecutive refusal doubles the delay.
+/// Each consecutive refused login doubles the delay.
 pub(crate) const INITIAL_LOGIN_RETRY_DELAY: Duration = Duration::from_secs(30);
-/// Maximum delay before a refused login is retried.
 pub(crate) const MAX_LOGIN_RETRY_DELAY: Duration = Duration::from_hours(1);
-/// Minimum delay between a refused login and a login requested by a user.
+/// Minimum time between a refused login and a login that a user requests.
 pub const REQUESTED_LOGIN_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// Trigger of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginTrigger {
-    /// Automatic login, for example for a kill task or a collection retry, delayed until the login backoff expires.
+    /// Automatic login, for example for a kill task. The login waits until the backoff expires.
     Automatic,
-    /// Login requested by a user, delayed only by [`REQUESTED_LOGIN_RETRY_DELAY`] after a refused login.
+    /// Login that a user requested. The login waits only for [`REQUESTED_LOGIN_RETRY_DELAY`] after a refused login.
     Requested,
 }
 
-/// Login backoff of a node after refused logins. Times are Unix timestamps in milliseconds.
+/// Backoff of a node that refused logins. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginBackoff {
     /// Number of consecutive refused logins.
     pub refusals: u32,
-    /// Message of the last refusal.
+    /// Error message of the last refused login.
     pub reason: String,
-    /// Time of the last refusal.
+    /// Time of the last refused login.
     pub refused_at: i64,
-    /// Earliest time of the next automatic login.
+    /// Time when the next automatic login is allowed.
     pub retry_at: i64,
 }
 
 /// Permission to attempt a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoginPermit {
-    /// The login may be attempted now.
+    /// The login is allowed.
     Granted {
-        /// Number of consecutive refused logins so far, which callers pass to [`crate::Store::record_login_refusal`].
+        /// Number of consecutive refused logins, required by [`crate::Store::record_login_refusal`].
         refusals: u32,
     },
-    /// The backoff has not ended yet.
+    /// The backoff has not expired.
     Deferred(LoginBackoff),
 }
 
-/// Returns the delay before the next login after the given number of consecutive refused logins.
 pub(crate) fn compute_login_retry_delay(refusals: u32) -> Duration {
     let doublings = refusals.saturating_sub(1).min(16);
     INITIAL_LOGIN_RETRY_DELAY.saturating_mul(1 << doublings).min(MAX_LOGIN_RETRY_DELAY)

@@ -1,4 +1,4 @@
-//! Reads and creates the master key, which consists of 64 hexadecimal digits (32 bytes).
+//! Reads and creates the master key: 32 bytes, stored as 64 hexadecimal digits.
 //! The file `master.key` (mode 0600) or the environment variable `CLEW_MASTER_KEY` contains the master key.
 
 use std::fs;
@@ -11,18 +11,16 @@ use zeroize::Zeroizing;
 use crate::error::StoreError;
 use crate::fsync::sync_directory;
 
-/// Environment variable that contains the master key. If it is set, the key file is ignored.
+/// If this environment variable is set, Clew ignores the key file.
 const MASTER_KEY_ENV: &str = "CLEW_MASTER_KEY";
 
-/// Environment variable that contains the next master key, for installations that set `CLEW_MASTER_KEY`.
+/// Next master key for installations that set `CLEW_MASTER_KEY`.
 const NEXT_MASTER_KEY_ENV: &str = "CLEW_NEW_MASTER_KEY";
 
-/// Temporary name of the key file while it is being created.
 pub(crate) const TEMPORARY_KEY_FILE_NAME: &str = "master.key.new";
 
 pub(crate) type MasterKey = Zeroizing<[u8; 32]>;
 
-/// Reads the master key from the environment or from the key file.
 pub(crate) fn read_master_key(file: &Path) -> Result<MasterKey, StoreError> {
     match read_master_key_variable(MASTER_KEY_ENV)? {
         Some(key) => Ok(key),
@@ -47,7 +45,7 @@ fn read_master_key_file(file: &Path) -> Result<MasterKey, StoreError> {
     })
 }
 
-/// Reads the master key, or creates a key file if no key exists. Never overwrites an existing key.
+/// Creates a key file only if no master key exists.
 pub(crate) fn load_or_create_master_key(file: &Path) -> Result<MasterKey, StoreError> {
     if read_master_key_variable(MASTER_KEY_ENV)?.is_some() || file.exists() {
         return read_master_key(file);
@@ -64,7 +62,7 @@ fn create_master_key(file: &Path) -> Result<MasterKey, StoreError> {
 
 fn write_master_key(file: &Path, key: MasterKey) -> Result<MasterKey, StoreError> {
     let text = Zeroizing::new(format!("{}\n", hex::encode(key.as_slice())));
-    // Remove the file left behind by an interrupted creation.
+    // An interrupted process may have left this file behind.
     let temporary = parent_directory(file).join(TEMPORARY_KEY_FILE_NAME);
     if temporary.exists() {
         fs::remove_file(&temporary).map_err(StoreError::file_error("remove", temporary))?;
@@ -75,12 +73,11 @@ fn write_master_key(file: &Path, key: MasterKey) -> Result<MasterKey, StoreError
     Ok(key)
 }
 
-/// Returns the path of the file that holds the next master key during a rotation.
 pub(crate) fn next_master_key_path(file: &Path) -> PathBuf {
     file.with_extension("key.next")
 }
 
-/// Reads the next master key. Returns `None` if no key rotation is pending.
+/// Returns `None` if no key rotation is pending.
 pub(crate) fn read_next_master_key(file: &Path) -> Result<Option<MasterKey>, StoreError> {
     let from_env = read_master_key_variable(NEXT_MASTER_KEY_ENV)?;
     let next = next_master_key_path(file);
@@ -90,12 +87,12 @@ pub(crate) fn read_next_master_key(file: &Path) -> Result<Option<MasterKey>, Sto
     read_master_key_file(&next).map(Some)
 }
 
-/// Reads or creates the next master key. When this function returns, the key is durable.
+/// When this function returns, the key is durable.
 pub(crate) fn load_or_create_next_master_key(file: &Path) -> Result<MasterKey, StoreError> {
     let stored_in_file = read_master_key_variable(MASTER_KEY_ENV)?.is_none();
     let next_path = next_master_key_path(file);
     match read_next_master_key(file)? {
-        // Store the key in the file because the environment variable is lost when this process exits.
+        // The environment variable is lost when this process exits, so the key is also stored in a file.
         Some(from_env) if stored_in_file && !next_path.exists() => write_master_key(&next_path, from_env),
         Some(next) => Ok(next),
         None if stored_in_file => create_master_key(&next_path),
@@ -108,9 +105,7 @@ pub(crate) fn load_or_create_next_master_key(file: &Path) -> Result<MasterKey, S
     }
 }
 
-/// Replaces the current key file with the next key file.
-/// Keeps the old key file under another name because restoring an existing backup requires the old key.
-/// Does nothing if the master key is set in an environment variable.
+/// Keeps the old key file under another name, because existing backups require the old key.
 pub(crate) fn activate_next_master_key(file: &Path) -> Result<(), StoreError> {
     let next = next_master_key_path(file);
     if read_master_key_variable(MASTER_KEY_ENV)?.is_some() || !next.exists() {
@@ -123,7 +118,7 @@ pub(crate) fn activate_next_master_key(file: &Path) -> Result<(), StoreError> {
     promoted.map_err(StoreError::file_error("rename", next))
 }
 
-/// Writes the key file atomically, so that a crash does not leave a partial key file that Clew would reject.
+/// An atomic write avoids a partial key file after a crash.
 fn write_key_file(file: &Path, text: &str) -> io::Result<()> {
     let mut temporary =
         tempfile::Builder::new().prefix(TEMPORARY_KEY_FILE_NAME).rand_bytes(0).tempfile_in(parent_directory(file))?;

@@ -1,4 +1,4 @@
-//! Metadata database queries, with one module per entity type.
+//! Queries of the metadata database.
 
 mod access_keys;
 mod attachments;
@@ -35,7 +35,6 @@ use crate::error::StoreError;
 
 pub(crate) use bootstrap::is_initialised;
 
-/// Reads a setting from the database. Returns `None` if the setting does not exist.
 pub(crate) async fn read_setting<'e>(
     executor: impl Into<Executor<'e>>,
     name: &str,
@@ -47,7 +46,6 @@ pub(crate) async fn read_setting<'e>(
         .map_err(StoreError::database_error("read a setting"))
 }
 
-/// Writes a setting to the database.
 async fn write_setting(transaction: &mut Transaction, name: &str, value: &[u8]) -> Result<(), StoreError> {
     query("INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
         .bind(name)

@@ -1,7 +1,7 @@
 //! Copies the metadata from SQLite to PostgreSQL in one transaction.
 //!
-//! The copy reads the source database from one snapshot and writes the target database in one transaction.
-//! The copy is committed only if the rows in the target database equal the rows in the source database.
+//! All reads use one snapshot of the source database.
+//! The transaction is committed only if the copied rows equal the source rows.
 //! The copy preserves ids, encrypted secrets, the audit chain and the master key.
 
 mod cell_value;
@@ -21,7 +21,6 @@ use crate::store::Store;
 use digest::TableDigest;
 use tables::{TABLES_TO_COPY, Table};
 
-/// Number of rows per `SELECT` and per `INSERT`.
 const PAGE_SIZE: usize = 500;
 
 /// Copied table with its row count and a hash of its rows.
@@ -31,12 +30,12 @@ pub struct CopiedTable {
     pub name: &'static str,
     /// Number of rows.
     pub rows: u64,
-    /// Hexadecimal hash of all copied rows, independent of their order. The string is empty in a preview.
+    /// Hex-encoded hash of the copied rows, independent of their order. Empty in a preview.
     pub digest: String,
 }
 
 impl Store {
-    /// Returns the tables that a metadata copy would include, without changing the target database.
+    /// Returns the tables to copy, without changing the target database.
     /// Fails with [`StoreError::NotEmpty`] if the target database contains rows.
     pub async fn preview_metadata_copy(&self, target: &PostgresUrl) -> Result<Vec<CopiedTable>, StoreError> {
         let names = TABLES_TO_COPY.iter().map(|table| table.name);
@@ -55,11 +54,10 @@ impl Store {
         Ok(tables)
     }
 
-    /// Copies all tables to the target database.
+    /// Copies all tables to the target database in one transaction.
     /// `progress` receives the table name, the number of copied rows and the total number of rows.
     /// During the copy, no server can use the data directory, and no other process can change the source database.
     /// Fails with [`StoreError::NotEmpty`] if the target database contains rows.
-    /// If the copy fails, the target database remains empty.
     pub async fn copy_metadata_to(
         &self,
         by: &Origin,
@@ -71,7 +69,7 @@ impl Store {
         let mut source = self.database.begin_write().await.map_err(&failed)?;
         let database = Database::connect_postgres(target).await?;
         let mut to = database.begin_write().await.map_err(&failed)?;
-        // Reading the source can take longer than the target's idle timeout.
+        // Reading the source database can take longer than the idle timeout of the target database.
         execute_statement(&mut to, "SET LOCAL idle_in_transaction_session_timeout = 0".to_owned()).await?;
         for table in TABLES_TO_COPY {
             if table.count_rows(&mut to).await? > 0 {
@@ -94,7 +92,6 @@ impl Store {
         Ok(copied)
     }
 
-    /// Appends an audit event about the metadata copy to the target database.
     async fn append_copy_event(
         &self,
         by: &Origin,
@@ -122,7 +119,7 @@ async fn copy_table(
 ) -> Result<CopiedTable, StoreError> {
     let total = table.count_rows(source).await?;
     let mut digest = TableDigest::default();
-    // Triggers that notify, count and validate changes must not process copied rows.
+    // Triggers would send notifications, count rows and validate changes for each copied row.
     execute_statement(to, format!("ALTER TABLE {} DISABLE TRIGGER USER", table.name)).await?;
     let mut after = None;
     loop {
@@ -156,7 +153,6 @@ async fn execute_statement(transaction: &mut Transaction, statement: String) -> 
     query(AssertSqlSafe(statement)).execute(transaction).await.map(drop).map_err(metadata_copy_error())
 }
 
-/// Returns a closure for `map_err` that converts a database error to a [`StoreError`].
 fn metadata_copy_error() -> impl Fn(sqlx::Error) -> StoreError {
     StoreError::database_error("copy the metadata")
 }

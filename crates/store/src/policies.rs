@@ -1,4 +1,4 @@
-//! Types for policies and their attachments. Policy documents are stored as text and parsed by `clew-iam`.
+//! Types for policies and their attachments.
 
 use clew_model::{DomainId, GroupId, PolicyId, ProjectId, UserId};
 
@@ -7,7 +7,7 @@ use clew_model::{DomainId, GroupId, PolicyId, ProjectId, UserId};
 pub struct PolicyRecord {
     /// Unique id.
     pub id: PolicyId,
-    /// Name, unique in its domain.
+    /// Name, unique in the domain.
     pub name: String,
     /// Domain that owns the policy.
     pub domain_id: DomainId,
@@ -32,7 +32,7 @@ pub enum PolicyRef {
     System(String),
 }
 
-/// Limits on the number and total size of policies per group and per user (attached directly or through groups).
+/// Limits on the policies of a user or group. The limits of a user include policies attached through groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PolicyLimits {
     /// Maximum number of attached policies.
@@ -42,8 +42,8 @@ pub struct PolicyLimits {
 }
 
 impl Default for PolicyLimits {
-    /// Returns the default limits: 100 policies with a total size of 256 KiB. Typical usage is well below these limits.
-    /// Evaluating the maximum number of policies takes about one millisecond per request.
+    /// The default limits allow 100 policies with a total size of 256 KiB.
+    /// At these limits, evaluating the policies takes about one millisecond per request.
     fn default() -> Self {
         Self { policies: 100, bytes: 256 << 10 }
     }
@@ -74,14 +74,14 @@ pub struct Attachment {
 pub struct StoredPolicyGrant {
     /// The policy.
     pub policy: StoredPolicy,
-    /// Name of the group that the policy is attached to, or `None` for a direct attachment.
+    /// Group that the policy is attached to, or `None` if the policy is attached to the user.
     pub via_group: Option<String>,
     /// Project in which the policy applies, or `None` for all projects.
     pub project: Option<ProjectId>,
 }
 
 impl StoredPolicyGrant {
-    /// Returns the length of the policy document in bytes, or 0 for a built-in policy.
+    /// Returns the size of the policy document in bytes, or 0 for a built-in policy.
     #[must_use]
     pub fn document_len(&self) -> usize {
         match &self.policy {
@@ -91,7 +91,7 @@ impl StoredPolicyGrant {
     }
 }
 
-/// Policy that applies to a user.
+/// Custom or built-in policy that applies to a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoredPolicy {
     /// Custom policy in the domain.

@@ -1,4 +1,4 @@
-//! PostgreSQL backend: connections, migrations and write transactions.
+//! PostgreSQL backend.
 
 pub(crate) mod change_detector;
 mod clock;
@@ -22,7 +22,6 @@ use crate::error::StoreError;
 use clock::DatabaseClock;
 pub(crate) use transaction::PostgresTransaction;
 
-/// Migration files for the PostgreSQL schema, in version order.
 pub(crate) const MIGRATION_FILES: &[MigrationFile] = embed_migrations!(
     "postgres",
     [
@@ -39,22 +38,19 @@ pub(crate) const MIGRATION_FILES: &[MigrationFile] = embed_migrations!(
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| new_migrator(MIGRATION_FILES));
 
-/// Maximum number of PostgreSQL connections per process.
 const MAX_CONNECTIONS: u32 = 10;
-/// Maximum time to wait for a connection from the pool.
 const CONNECTION_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum duration of an SQL statement. Without this timeout, a network partition would block the caller.
+/// Without this timeout, a network partition would block the caller.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
-/// PostgreSQL session settings for each connection.
-/// The session timeouts prevent a suspended or partitioned Clew process from blocking other processes.
+/// These timeouts prevent a suspended or disconnected Clew process from blocking other processes.
 const POSTGRES_SESSION_SETTINGS: [(&str, &str); 3] =
     [("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "5s"), ("TimeZone", "UTC")];
 
-/// Acquires the write lock until the end of the transaction and returns the server time.
-/// The advisory lock key is the ASCII text "clew" as a number.
+/// The advisory lock is held until the end of the transaction.
+/// The key of the advisory lock is the ASCII text "clew" as a number.
 const ACQUIRE_WRITE_LOCK_SQL: &str =
     "SELECT pg_advisory_xact_lock(1668048247)::text, (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
-/// Returns the server time as a Unix timestamp in milliseconds.
+/// Server time as a Unix timestamp in milliseconds.
 const SELECT_SERVER_TIME: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 /// URL of a PostgreSQL database: `postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=…`.
@@ -75,7 +71,7 @@ impl FromStr for PostgresUrl {
 }
 
 impl std::fmt::Display for PostgresUrl {
-    /// Formats the URL without the user name and password.
+    /// Omits the user name and password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let options = &self.0;
         write!(
@@ -94,20 +90,18 @@ impl std::fmt::Debug for PostgresUrl {
     }
 }
 
-/// Open PostgreSQL database. Clones share the connection pool.
+/// Clones share the connection pool.
 #[derive(Clone)]
 pub(crate) struct PostgresDatabase {
     pub(crate) pool: PgPool,
     clock: DatabaseClock,
-    /// Semaphore with one permit, which ensures that only one session per process waits for the write lock.
-    /// With more permits, a process that loses its network connection could leave several sessions waiting.
-    /// Each abandoned session would acquire the lock in turn and hold the lock until the idle timeout expires.
-    /// With several abandoned sessions, other processes could wait for the write lock longer than the lease duration.
+    /// With one permit, only one session of this process waits for the write lock at a time.
+    /// If a process loses its network connection, each waiting session acquires the lock and holds it until a timeout.
+    /// Several waiting sessions could block other processes for longer than the lease duration.
     writer: Arc<Semaphore>,
 }
 
-/// Connects to a database and applies the migrations.
-/// A lock serialises the migrations of concurrent processes.
+/// An advisory lock serialises the migrations of concurrent processes.
 pub(crate) async fn open_database(url: &PostgresUrl) -> Result<PostgresDatabase, StoreError> {
     let failed = StoreError::database_error("open the database");
     let pool = PgPoolOptions::new()
@@ -121,7 +115,7 @@ pub(crate) async fn open_database(url: &PostgresUrl) -> Result<PostgresDatabase,
     Ok(PostgresDatabase { pool, clock: DatabaseClock::new(now), writer: Arc::new(Semaphore::new(1)) })
 }
 
-/// Returns the name of the first of the given tables that contains rows. Ignores missing tables.
+/// Ignores missing tables.
 pub(crate) async fn find_nonempty_table(
     url: &PostgresUrl,
     tables: impl Iterator<Item = &'static str>,
@@ -142,7 +136,7 @@ pub(crate) async fn find_nonempty_table(
 }
 
 impl PostgresDatabase {
-    /// Begins a transaction that holds the write lock.
+    /// The transaction holds the write lock.
     pub(crate) async fn begin_write(&self) -> Result<PostgresTransaction, sqlx::Error> {
         let permit = self.writer.clone().acquire_owned();
         let permit = with_statement_timeout(async { permit.await.map_err(|_| sqlx::Error::PoolClosed) }).await?;
@@ -153,21 +147,20 @@ impl PostgresDatabase {
         Ok(PostgresTransaction::new_read_write(transaction, permit))
     }
 
-    /// Begins a read-only transaction that reads from a single snapshot.
+    /// The transaction reads from one snapshot.
     pub(crate) async fn begin_read(&self) -> Result<PostgresTransaction, sqlx::Error> {
         let begun =
             with_statement_timeout(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")).await;
         begun.map(PostgresTransaction::new_read_only)
     }
 
-    /// Returns the database server's clock.
     pub(crate) fn clock(&self) -> Clock {
         let clock = self.clock.clone();
         Clock::new(move || clock.unix_millis())
     }
 }
 
-/// Applies the statement timeout to a future and boxes the future to keep the callers' futures small.
+/// The future is boxed to keep the futures of the callers small.
 pub(crate) fn with_statement_timeout<T>(
     operation: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> impl Future<Output = Result<T, sqlx::Error>> {
@@ -209,7 +202,7 @@ mod tests {
         while count_waiting().await == 0 {
             tokio::task::yield_now().await;
         }
-        // Give further sessions time to start waiting.
+        // Without the semaphore, the other sessions would begin to wait during this time.
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert_eq!(count_waiting().await, 1);
         held.commit().await.unwrap();

@@ -1,7 +1,4 @@
 //! Read-through cache for credentials, projects, instances and tasks.
-//!
-//! A request reads credentials, projects, instances and tasks through a [`CachedView`].
-//! The view returns a cached value only if the value's [`DataVersion`] is current.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -22,13 +19,13 @@ use crate::versioned_cache::VersionedCache;
 pub enum LockoutState {
     /// No failed attempts are recorded.
     NoFailures,
-    /// Failed authentication attempts are recorded, but further attempts are allowed.
+    /// Failed attempts are recorded, but further attempts are allowed.
     HasFailures,
     /// Authentication is locked out after too many failed attempts.
     Locked,
 }
 
-/// View of the store at one data version. Returns cached values and reads other values from the database.
+/// View of the store at one data version. Values that are not cached are read from the database.
 #[derive(Debug, Clone)]
 pub struct CachedView {
     store: Store,
@@ -36,7 +33,7 @@ pub struct CachedView {
 }
 
 impl Store {
-    /// Returns a view that reflects all commits made by any process before this call.
+    /// Returns a view that contains all changes committed before this call, including those of other processes.
     pub async fn cached_view(&self) -> Result<CachedView, StoreError> {
         let version = self.version_tracker.current_version().await?;
         Ok(CachedView { store: self.clone(), version })
@@ -45,7 +42,7 @@ impl Store {
 
 impl CachedView {
     /// Returns the version counter for identities, policies and the inventory.
-    /// A value derived from identities, policies and the inventory stays valid until the version counter increases.
+    /// Values derived from identities, policies and the inventory are valid until the counter increases.
     #[must_use]
     pub fn access_version(&self) -> i64 {
         self.version.access
@@ -106,8 +103,7 @@ impl CachedView {
     }
 }
 
-/// Returns a cached value or loads the value from the database.
-/// Missing values are not cached because clients can request any number of unknown ids.
+/// Missing values are not cached, because clients can request any number of unknown ids.
 async fn get_or_load<K, V, R>(
     cache: &VersionedCache<K, Arc<V>>,
     version: i64,
@@ -121,7 +117,7 @@ where
     if let Some(value) = cache.get(version, key) {
         return Ok(Some(value));
     }
-    // The future is boxed because most requests hit the cache and should not reserve memory for a query.
+    // Boxing the future saves memory, because most requests hit the cache and need no query.
     let loaded = Box::pin(load()).await?.map(Arc::new);
     if let Some(value) = &loaded {
         cache.insert(version, key.clone(), value.clone());

@@ -1,4 +1,4 @@
-//! Stores collection results in files or on S3 and publishes each result atomically.
+//! Stores collection results in files or on S3.
 
 mod chunk_stream;
 mod file_writer;
@@ -22,7 +22,7 @@ pub use opened::{StoredObject, StoredResult};
 pub use s3::S3Settings;
 use s3::{S3, S3Writer};
 
-/// Handle to the result store. Clones share the state.
+/// Handle to the stored collection results. Clones share the state.
 #[derive(Debug, Clone)]
 pub struct ResultStore(ResultBackend);
 
@@ -37,13 +37,13 @@ impl ResultStore {
         Self(ResultBackend::Files(ResultFiles::new(folder)))
     }
 
-    /// Connects to S3. Fails unless the credentials permit writing, reading, listing and removing objects.
+    /// Fails unless the credentials permit writing, reading, listing and removing objects.
     pub async fn connect_s3(settings: &S3Settings) -> Result<Self, StoreError> {
         S3::connect(settings).await.map(|s3| Self(ResultBackend::S3(s3)))
     }
 
-    /// Returns false if S3 rejects requests because this machine's clock is wrong.
-    /// Always returns true for a result store in the data directory.
+    /// Returns false if S3 rejects requests because the clock of this machine is wrong.
+    /// Always returns true for results in the data directory.
     pub async fn is_writable(&self) -> bool {
         match &self.0 {
             ResultBackend::Files(_) => true,
@@ -51,7 +51,7 @@ impl ResultStore {
         }
     }
 
-    /// Returns true if the results are accessible from other machines.
+    /// Returns true if other machines can access the results.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self.0, ResultBackend::S3(_))
     }
@@ -68,8 +68,8 @@ impl ResultStore {
         }
     }
 
-    /// Opens a collection result. For a file, this function verifies the length and hash.
-    /// For an S3 object, this function verifies the length; [`StoredObject`] verifies the hash while reading.
+    /// Opens a collection result and verifies its length.
+    /// The hash of a file is verified when it is opened, and the hash of an S3 object while it is read.
     pub async fn open_result(&self, result: &ResultRecord) -> Result<StoredResult, StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
@@ -80,7 +80,7 @@ impl ResultStore {
         }
     }
 
-    /// Removes a collection result. A missing result is not an error.
+    /// Removes a collection result. Does nothing if the result does not exist.
     pub async fn remove_result(&self, name: &str) -> Result<(), StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
@@ -91,8 +91,8 @@ impl ResultStore {
         }
     }
 
-    /// Discards a collection result: removes a file immediately, or an S3 object in the background.
-    /// If removing an S3 object fails, garbage collection removes the object later.
+    /// Removes a collection result. An S3 object is removed in the background.
+    /// If removing an S3 object fails, garbage collection removes it later.
     pub fn discard_result(&self, name: &str) -> Result<(), StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => files.remove_file(name),
@@ -105,7 +105,7 @@ impl ResultStore {
         }
     }
 
-    /// Removes results and incomplete uploads that are older than `age` and not listed in `referenced`.
+    /// Removes results and incomplete uploads that are older than `age`, except the results in `referenced`.
     /// Returns the number of removed results and uploads.
     pub async fn collect_garbage(&self, referenced: Vec<String>, age: Duration) -> Result<usize, StoreError> {
         match &self.0 {
@@ -122,11 +122,11 @@ async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce(&ResultFiles) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     let files = files.clone();
-    // A join error means that the runtime is shutting down.
+    // The task fails only if the runtime is shutting down.
     tokio::task::spawn_blocking(move || work(&files)).await.map_err(|_| StoreError::Stopped)?
 }
 
-/// Returns true if the result name is valid. A valid name never refers to a path outside the result location.
+/// A valid name never refers to a path outside the result directory.
 fn is_valid_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
 }
@@ -138,11 +138,11 @@ pub struct PublishedResult {
     pub name: String,
     /// Size in bytes.
     pub bytes: u64,
-    /// SHA-256 of the content, in hexadecimal.
+    /// Hex-encoded SHA-256 of the content.
     pub sha256: String,
 }
 
-/// Writer for a new result. Dropping the writer before [`ResultWriter::publish`] discards the data.
+/// Writer for a collection result. The data is discarded unless [`ResultWriter::publish`] is called.
 #[derive(Debug)]
 pub struct ResultWriter(WriterBackend);
 
@@ -153,7 +153,7 @@ enum WriterBackend {
 }
 
 impl ResultWriter {
-    /// Publishes the result under its name. When this function returns, the result is durable.
+    /// Publishes the result. When this function returns, the result is durable.
     pub fn publish(self) -> Result<PublishedResult, StoreError> {
         match self.0 {
             WriterBackend::File(writer) => writer.publish(),

@@ -1,5 +1,5 @@
-//! Encrypts ("seals") secrets with XChaCha20-Poly1305, an authenticated cipher.
-//! The associated data of the cipher binds each secret to its table, column and row.
+//! Encrypts secrets with XChaCha20-Poly1305, an authenticated cipher.
+//! The associated data binds each secret to its table, column and row.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 
 use crate::error::StoreError;
 
-/// Nonce length in bytes. At this length, the probability of a collision between random nonces is negligible.
+/// With this nonce length, collisions between random nonces are practically impossible.
 const NONCE_LEN: usize = 24;
 
-/// Associated data for a secret. Decryption fails if the secret was moved to another table, column or row.
+/// Decryption fails if the secret was moved to another table, column or row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AssociatedData<'a> {
     pub(crate) table: &'a str,
@@ -31,7 +31,7 @@ impl AssociatedData<'_> {
     }
 }
 
-/// Encrypts and decrypts secrets with the master key. Clones share the cipher.
+/// Clones share the cipher.
 #[derive(Clone)]
 pub(crate) struct Sealer {
     cipher: Arc<XChaCha20Poly1305>,
@@ -42,7 +42,7 @@ impl Sealer {
         Self { cipher: Arc::new(XChaCha20Poly1305::new((&**master_key).into())) }
     }
 
-    /// Encrypts a secret. Returns the nonce followed by the ciphertext.
+    /// Returns the nonce followed by the ciphertext.
     pub(crate) fn seal(&self, aad: AssociatedData<'_>, secret: &SecretString) -> Result<Vec<u8>, StoreError> {
         let failed = || StoreError::Seal { what: aad.describe() };
         let mut nonce = [0; NONCE_LEN];
@@ -52,7 +52,7 @@ impl Sealer {
         Ok([nonce.as_slice(), &sealed].concat())
     }
 
-    /// Decrypts a secret. Fails if the secret or its associated data was changed.
+    /// Fails if the secret or its associated data was changed.
     pub(crate) fn unseal(&self, aad: AssociatedData<'_>, sealed: &[u8]) -> Result<SecretString, StoreError> {
         let failed = || StoreError::Unseal { what: aad.describe() };
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>().ok_or_else(failed)?;

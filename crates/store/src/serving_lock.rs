@@ -7,11 +7,11 @@ use std::path::Path;
 use crate::data_dir::DataDir;
 use crate::error::StoreError;
 
-/// Exclusive lock on a data directory, held by a server or by an operation such as a master key rotation.
+/// Exclusive lock on a data directory, held by a server or during an operation such as a master key rotation.
 /// The operating system releases the lock when the process terminates.
 #[derive(Debug)]
 pub struct ServingLock {
-    /// Locked file, or `None` if no lock is required because PostgreSQL and S3 store all data.
+    /// `None` if PostgreSQL and S3 store all data, because then no lock is required.
     _file: Option<File>,
 }
 
@@ -19,7 +19,7 @@ impl ServingLock {
     pub(crate) const NOT_REQUIRED: Self = Self { _file: None };
 }
 
-/// Acquires the serving lock. Fails with [`StoreError::AlreadyServing`] if another process holds the lock.
+/// Fails with [`StoreError::AlreadyServing`] if another process holds the lock.
 pub(crate) fn acquire_serving_lock(data_dir: &DataDir) -> Result<ServingLock, StoreError> {
     let path = data_dir.lock_file_path();
     let file = open_lock_file(&path).map_err(StoreError::file_error("open", &path))?;

@@ -1,4 +1,4 @@
-//! SQLite backend: connection options and migrations.
+//! SQLite backend.
 
 pub(crate) mod change_detector;
 mod wal_index;
@@ -14,7 +14,6 @@ use crate::database::migration_error;
 use crate::database::migrations::{MigrationFile, embed_migrations, new_migrator};
 use crate::error::StoreError;
 
-/// Migration files for the SQLite schema, in version order.
 pub(crate) const MIGRATION_FILES: &[MigrationFile] = embed_migrations!(
     "sqlite",
     [
@@ -36,24 +35,20 @@ pub(crate) const MIGRATION_FILES: &[MigrationFile] = embed_migrations!(
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| new_migrator(MIGRATION_FILES));
 
-/// Maximum number of connections per process. SQLite permits one writer at a time.
+/// SQLite permits only one writer at a time.
 const MAX_CONNECTIONS: u32 = 4;
-/// Maximum time to wait for a write lock that is held by another connection.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Open SQLite database.
 #[derive(Clone)]
 pub(crate) struct SqliteDatabase {
     pub(crate) pool: SqlitePool,
 }
 
-/// Creates a database in an empty file.
 /// Uses a rollback journal instead of a WAL, so that the caller can rename the database as a single file.
 pub(crate) async fn create_database(file: &Path) -> Result<SqliteDatabase, StoreError> {
     connect_and_migrate(connect_options(file).journal_mode(SqliteJournalMode::Delete)).await
 }
 
-/// Opens an existing database.
 pub(crate) async fn open_database(file: &Path) -> Result<SqliteDatabase, StoreError> {
     connect_and_migrate(connect_options(file).journal_mode(SqliteJournalMode::Wal)).await
 }
@@ -65,9 +60,9 @@ async fn connect_and_migrate(options: SqliteConnectOptions) -> Result<SqliteData
         .connect_with(options)
         .await
         .map_err(StoreError::database_error("open the database"))?;
-    // A migration can fail because another process applied it concurrently.
-    // The write lock waits for that process, and the next run skips the applied migration.
-    // The number of retries is limited because other errors persist.
+    // A migration can fail because another process has applied it concurrently.
+    // The next attempt waits for the write lock and skips the applied migration.
+    // The number of attempts is limited, because a retry does not resolve other errors.
     let mut retries = MIGRATIONS.iter().count();
     while let Err(error) = MIGRATIONS.run(&pool).await {
         if retries == 0 {
@@ -81,7 +76,7 @@ async fn connect_and_migrate(options: SqliteConnectOptions) -> Result<SqliteData
     Ok(SqliteDatabase { pool })
 }
 
-/// Returns the SQLite connection options, which make commits durable.
+/// Commits with these options are durable.
 fn connect_options(file: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(file)

@@ -1,4 +1,4 @@
-//! Handle to the store: initialisation, opening and configuration.
+//! Handle to the store.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ use crate::sealing::Sealer;
 use crate::serving_lock::{self, ServingLock};
 use crate::version_tracker::VersionTracker;
 
-/// Initial domain, project and administrator of a store. The region and the project have the same name.
+/// Domain, project and administrator of a new store. The project has the name of the region.
 #[derive(Debug, Clone)]
 pub struct InitialTenant {
     /// Name of the region.
@@ -33,7 +33,7 @@ pub struct InitialTenant {
     pub domain_name: String,
     /// Name of the administrator.
     pub user_name: String,
-    /// Administrator's password hash, as a PHC string.
+    /// Password hash of the administrator, as a PHC string.
     pub password_hash: String,
     /// Id of the administrator's access key.
     pub access_key: AccessKeyId,
@@ -62,9 +62,7 @@ pub struct Store {
     pub(crate) clock: Clock,
     pub(crate) version_tracker: VersionTracker,
     pub(crate) caches: Arc<Caches>,
-    /// Tracker for the newest audit row and for missing audit rows.
     pub(crate) checkpoint_tracker: CheckpointTracker,
-    /// Zones whose nodes this process can reach.
     pub(crate) zones: Arc<[Zone]>,
     pub(crate) policy_limits: PolicyLimits,
     data_dir: Arc<DataDir>,
@@ -72,15 +70,14 @@ pub struct Store {
     region: Arc<str>,
 }
 
-/// Name of the setting that stores the region.
 pub(crate) const REGION_SETTING: &str = "region";
 
 impl Store {
-    /// Initialises a store with a domain, a project and an administrator and then opens the store.
-    /// The first row of the audit log records the initialisation and its origin `by`.
+    /// Initialises a store with a domain, a project and an administrator.
+    /// The first row of the audit log contains the origin `by`.
     ///
     /// Fails with [`StoreError::AlreadyInitialised`] without making changes if the store is already initialised.
-    /// After a crash, the next call restarts the initialisation from the beginning.
+    /// After a crash, the next call starts the initialisation again.
     pub async fn initialise(
         by: &Origin,
         location: impl Into<StoreLocation>,
@@ -106,7 +103,7 @@ impl Store {
             }
             Some(url) => {
                 let database = Database::connect_postgres(url).await?;
-                // Check the database before creating a master key that would not match it.
+                // A new master key would not match an initialised database.
                 if metadata::is_initialised(&database).await? {
                     return Err(StoreError::AlreadyInitialised { location: url.to_string() });
                 }
@@ -123,7 +120,7 @@ impl Store {
         Ok((Self::open(location).await?, ids))
     }
 
-    /// Opens an initialised store and applies the schema migrations.
+    /// Opens an initialised store and applies schema migrations.
     pub async fn open(location: impl Into<StoreLocation>) -> Result<Self, StoreError> {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
@@ -148,7 +145,7 @@ impl Store {
         let store = Self::from_parts(database.clone(), &key, &dir, region.clone());
         match (store.verify_master_key().await, master_key::read_next_master_key(&dir.master_key_path())?) {
             (Ok(()), _) => Ok(store),
-            // A rotation has changed the database but not yet the master key on this machine.
+            // A rotation has changed the database, but not yet the key file on this machine.
             (Err(StoreError::WrongMasterKey), Some(next)) => {
                 let store = Self::from_parts(database, &next, &dir, region);
                 store.verify_master_key().await?;
@@ -177,14 +174,14 @@ impl Store {
         }
     }
 
-    /// Returns the marker that identifies this installation's sessions on monitored servers.
+    /// Returns the marker of this installation's sessions on monitored servers.
     /// The marker has 32 hexadecimal digits and is derived from the master key.
     #[must_use]
     pub fn session_marker(&self) -> String {
         hex::encode(self.keys.sessions.get(..16).unwrap_or_default())
     }
 
-    /// Replaces the clock of the store.
+    /// Replaces the clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -205,16 +202,15 @@ impl Store {
         self
     }
 
-    /// Closes the database and waits until all connections are closed.
+    /// Closes all database connections.
     /// Clones of a closed store return errors.
-    /// If the store is dropped without calling this function, the connections are closed in the background.
+    /// If a store is dropped without this call, its connections are closed in the background.
     pub async fn close(self) {
         self.database.close().await;
     }
 
-    /// Acquires the exclusive lock that a server needs to use the data directory.
-    /// No lock is required if PostgreSQL stores the metadata and S3 stores the results.
-    /// Any number of servers can share a store in PostgreSQL and S3.
+    /// Acquires the lock that a server needs to use the data directory.
+    /// If PostgreSQL stores the metadata and S3 stores the results, any number of servers can share a store.
     pub fn lock_for_serving(&self) -> Result<ServingLock, StoreError> {
         if self.database.is_shared() && self.results.is_shared() {
             return Ok(ServingLock::NOT_REQUIRED);
@@ -224,7 +220,7 @@ impl Store {
         Ok(lock)
     }
 
-    /// Checks that the database responds and that no other process has rotated the master key.
+    /// Fails if the database does not respond or another process has rotated the master key.
     pub async fn check_health(&self) -> Result<(), StoreError> {
         self.check_master_key_id().await
     }

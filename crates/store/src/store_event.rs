@@ -1,19 +1,19 @@
-//! Defines the notifications between processes that share a database.
+//! Notifications between processes that share a database.
 
 use clew_model::RequestId;
 
-/// Notification of a change that was committed by a process that shares the database.
+/// Notification of a change that a process with the same database committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreEvent {
-    /// A collection was queued.
+    /// A collection task was queued.
     TaskQueued,
-    /// A collection has ended.
+    /// A collection task has ended.
     TaskEnded(RequestId),
     /// An intelligent kill was queued.
     IntelligentKillQueued,
     /// The `LISTEN` connection is established.
     /// The receiver must poll the store once, because earlier notifications may have been lost.
     Connected,
-    /// The `LISTEN` connection is lost. Notifications may be lost until [`StoreEvent::Connected`].
+    /// The `LISTEN` connection is lost. Notifications may be lost until the next [`StoreEvent::Connected`].
     Disconnected,
 }

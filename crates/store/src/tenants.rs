@@ -2,7 +2,7 @@
 
 use clew_model::{DomainId, ProjectId};
 
-/// Domain, which is also called account.
+/// Tenant that is isolated from all other tenants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Domain {
     /// Unique id.
@@ -26,22 +26,22 @@ pub struct Project {
     pub description: String,
     /// True if the project is enabled.
     pub enabled: bool,
-    /// True if users without permission to see statements receive statement templates instead of statements.
+    /// True if users without permission to see statements receive statement templates.
     pub masking: bool,
 }
 
-/// Changes to a project. Fields set to `None` stay unchanged.
+/// Changes to a project. Fields that are `None` stay unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProjectChange {
     /// Description.
     pub description: Option<String>,
     /// True if the project is enabled.
     pub enabled: Option<bool>,
-    /// True if users without permission to see statements receive statement templates instead of statements.
+    /// True if users without permission to see statements receive statement templates.
     pub masking: Option<bool>,
 }
 
-/// Enterprise project: a group of instances that policies can reference.
+/// Group of instances that policies can refer to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnterpriseProject {
     /// Unique id: a UUID with dashes, or `0` for the default enterprise project.
@@ -54,7 +54,7 @@ pub struct EnterpriseProject {
     pub enabled: bool,
 }
 
-/// Changes to an enterprise project. Fields set to `None` stay unchanged.
+/// Changes to an enterprise project. Fields that are `None` stay unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EnterpriseProjectChange {
     /// Description.

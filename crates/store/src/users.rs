@@ -11,7 +11,7 @@ pub struct User {
     pub id: UserId,
     /// Name, unique in its domain.
     pub name: String,
-    /// Domain that contains the user or group.
+    /// Domain of the user.
     pub domain_id: DomainId,
     /// Name of the domain.
     pub domain_name: String,
@@ -38,7 +38,7 @@ impl fmt::Debug for User {
     }
 }
 
-/// User to create. Do not log this value because it contains a password hash.
+/// User to create. Do not log this value, because it contains a password hash.
 #[derive(Clone)]
 pub struct NewUser {
     /// Name, unique in its domain.
@@ -51,8 +51,8 @@ pub struct NewUser {
     pub description: String,
 }
 
-/// Changes to a user. Fields set to `None` stay unchanged.
-/// Do not log this value because it may contain a password hash.
+/// Changes to a user. Fields that are `None` stay unchanged.
+/// Do not log this value, because it may contain a password hash.
 #[derive(Clone, Default)]
 pub struct UserChange {
     /// New password hash, as a PHC string.
@@ -72,7 +72,7 @@ pub struct Group {
     pub id: GroupId,
     /// Name, unique in its domain.
     pub name: String,
-    /// Domain that contains the user or group.
+    /// Domain of the group.
     pub domain_id: DomainId,
     /// Description.
     pub description: String,

@@ -1,10 +1,8 @@
-//! Tracks the database's version counters. A changed counter invalidates cached values.
+//! Tracks the version counters of the database, which invalidate cached values.
 //!
-//! A cached value stays valid until its data version changes.
-//! Caches compare versions before each use, so commits by other processes invalidate cached values.
-//! If no transaction has committed since the last query, [`VersionFastPath`] returns the last version without a query.
-//! After a commit, one query reads the data version for all pending requests.
-//! Each pending request waits for a query that starts after the request, so the version reflects every earlier commit.
+//! If no transaction has been committed since the last query, [`VersionFastPath`] returns the last version.
+//! Otherwise, one query reads the data version for all pending requests.
+//! The query starts after the requests, so the version includes every earlier commit.
 
 use std::sync::Arc;
 
@@ -14,13 +12,11 @@ use crate::database::{ChangeDetector, DataVersion};
 use crate::error::StoreError;
 use crate::sqlite::change_detector::VersionFastPath;
 
-/// Maximum number of version requests that share one query.
 const MAX_BATCH_SIZE: usize = 1024;
 
-/// Channel for the response to one version request.
 type Reply = oneshot::Sender<Result<DataVersion, StoreError>>;
 
-/// Handle for reading the current data version. Clones share the queries for the data version.
+/// Clones share the queries for the data version.
 #[derive(Clone)]
 pub(crate) struct VersionTracker {
     fast_path: VersionFastPath,
@@ -28,7 +24,6 @@ pub(crate) struct VersionTracker {
 }
 
 impl VersionTracker {
-    /// Spawns a task that queries the data version.
     /// The task connects on the first request and terminates after the last handle is dropped.
     pub(crate) fn spawn(detector: ChangeDetector) -> Self {
         let (requests, receiver) = mpsc::unbounded_channel();
@@ -37,7 +32,7 @@ impl VersionTracker {
         Self { fast_path, requests }
     }
 
-    /// Returns a data version that was current at some point during this call.
+    /// The version was current at some time during this call.
     pub(crate) async fn current_version(&self) -> Result<DataVersion, StoreError> {
         if let Some(version) = self.fast_path.current_version() {
             return Ok(version);
@@ -60,7 +55,6 @@ async fn serve_version_requests(mut detector: ChangeDetector, mut receiver: mpsc
     }
 }
 
-/// Wraps the error of a shared query for one of the waiting requests.
 fn wrap_shared_error(error: Arc<StoreError>) -> StoreError {
     StoreError::Database { action: "query the data version", source: Box::new(error), remedy: "" }
 }

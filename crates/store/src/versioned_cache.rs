@@ -1,12 +1,12 @@
-//! Caches values that are valid for one version of their data source.
+//! Cache for values that are valid for one version of their data.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Cache with a fixed capacity. All cached values have the same version.
-/// Inserting a value with a newer version, or into a full cache, removes all other values.
+/// Cache with a fixed capacity, whose values all have the same version.
+/// Inserting a newer version, or inserting into a full cache, removes all other values.
 #[derive(Debug)]
 pub struct VersionedCache<K, V> {
     capacity: usize,
@@ -26,7 +26,7 @@ impl<K: Eq + Hash, V: Clone> VersionedCache<K, V> {
         Self { capacity, entries: Mutex::new(CacheEntries { version: i64::MIN, values: HashMap::new() }) }
     }
 
-    /// Returns the value for a key if the value was inserted with the same `version`.
+    /// Returns the value for a key if it was inserted with the same version.
     pub fn get<Q>(&self, version: i64, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
@@ -36,7 +36,7 @@ impl<K: Eq + Hash, V: Clone> VersionedCache<K, V> {
         entries.values.get(key).filter(|_| entries.version == version).cloned()
     }
 
-    /// Inserts a value. The caller must read the version before it reads the value from the data source.
+    /// Inserts a value. The caller must read the version before the value.
     pub fn insert(&self, version: i64, key: K, value: V) {
         let mut entries = self.lock();
         if entries.version < version || entries.values.len() >= self.capacity {

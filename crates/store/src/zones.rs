@@ -1,11 +1,11 @@
-//! Defines the state of zones with nodes or workers.
+//! State of zones.
 
 use clew_model::Zone;
 
-/// State of a zone with nodes or workers.
+/// State of a zone that has nodes or active workers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZoneState {
-    /// Name of the zone, or `None` for nodes without a zone, which all workers can reach.
+    /// Name of the zone, or `None` for nodes without a zone. All workers can reach these nodes.
     pub zone: Option<Zone>,
     /// Number of nodes.
     pub nodes: u64,

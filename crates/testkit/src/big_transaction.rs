@@ -1,18 +1,16 @@
-//! Opens a large transaction whose rollback takes several seconds, so that tests can observe the rollback.
+//! Opens a large transaction, so that tests can observe its rollback.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::raw_client::{ClientCharset, RawSession};
 use crate::server::Server;
 
-/// Inserts the first 8 rows.
 const INSERT_INITIAL_ROWS_SQL: &str = "INSERT INTO big.t (a) VALUES (1), (2), (3), (4), (5), (6), (7), (8)";
-/// Doubles the number of rows in table `big.t`.
 const DUPLICATE_ALL_ROWS_SQL: &str = "INSERT INTO big.t (a) SELECT (a * 7 + id) % 100003 FROM big.t";
 
 /// Opens a session for the passwordless account `user` and begins a large transaction.
-/// The transaction inserts 8 rows into the new table `big.t` and doubles the number of rows `doublings` times.
-/// With 16 doublings, the table has half a million rows and two indexes, and the rollback takes several seconds.
+/// The transaction inserts 8 rows and then doubles the number of rows `doublings` times.
+/// With 16 doublings, the table has half a million rows and the rollback takes several seconds.
 pub async fn open_big_transaction(server: &Server, user: &str, doublings: u32) -> mysql_async::Result<RawSession> {
     let grant = format!("GRANT ALL ON big.* TO {user}@'%'");
     let table = "CREATE TABLE big.t (id INT AUTO_INCREMENT PRIMARY KEY, a INT, KEY (a))";

@@ -1,4 +1,4 @@
-//! Template data directories for database servers. Each template is created once; each server starts from a copy.
+//! Template data directories. Each server starts with a copy of a template.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,10 +7,9 @@ use crate::flavor::{Flavor, server_arguments_for_root};
 use crate::server_error::ServerError;
 use crate::toolchain;
 
-/// Copies the MariaDB or MySQL template to a new data directory.
 pub(crate) fn copy_data_dir_template(flavor: Flavor, to: &Path) -> Result<(), ServerError> {
     copy_directory(&get_or_create_template(flavor.name(), |folder| initialize_data_dir(flavor, folder))?, to)?;
-    // MySQL creates a new server UUID if this file is missing. Servers with the same UUID cannot replicate.
+    // If this file is missing, MySQL generates a new server UUID. Replication requires unique UUIDs.
     match std::fs::remove_file(to.join("auto.cnf")) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
             Err(ServerError::Io { operation: "copy a data directory", source })
@@ -19,13 +18,12 @@ pub(crate) fn copy_data_dir_template(flavor: Flavor, to: &Path) -> Result<(), Se
     }
 }
 
-/// Copies a directory recursively.
 pub(crate) fn copy_directory(from: &Path, to: &Path) -> Result<(), ServerError> {
     run_command(Command::new("cp").args(["-a", "--reflink=auto"]).arg(from).arg(to), "copy a data directory")
 }
 
-/// Returns the path of a template data directory. Calls `initialize` to create the template if it does not exist.
-/// A template is built in a temporary directory and then renamed, so a crash never leaves a partial template.
+/// Calls `initialize` to create the template if it does not exist.
+/// A template is created in a temporary directory and then renamed, so a crash leaves no partial template.
 pub(crate) fn get_or_create_template(
     name: &str,
     initialize: impl FnOnce(&Path) -> Result<(), ServerError>,

@@ -1,4 +1,4 @@
-//! Fleet of fake MySQL servers, each of which listens on a separate port.
+//! Fleet of fake MySQL servers.
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::fake_server::{ConnectionCounter, FakeServer, FakeServerOptions};
 use crate::idle::raise_open_file_limit;
 
-/// Running fake MySQL servers that share a connection counter. Dropping the fleet stops all servers.
+/// Fake MySQL servers with a shared connection counter. Dropping the fleet stops the servers.
 #[derive(Debug)]
 pub struct FakeServerFleet {
     nodes: Vec<FakeServer>,
@@ -15,7 +15,7 @@ pub struct FakeServerFleet {
 
 impl FakeServerFleet {
     /// Starts `nodes` fake MySQL servers with the same options.
-    /// Each server uses one file descriptor for its listening socket and one for each connection.
+    /// Each server requires one file descriptor for its listener and one per connection.
     pub async fn start(nodes: usize, options: FakeServerOptions) -> io::Result<Self> {
         raise_open_file_limit(u64::try_from(nodes).unwrap_or(u64::MAX).saturating_mul(3).saturating_add(1000))?;
         let connections = Arc::<ConnectionCounter>::default();
@@ -32,19 +32,19 @@ impl FakeServerFleet {
         &self.nodes
     }
 
-    /// Returns the number of currently open connections across all servers.
+    /// Returns the number of open connections of all servers.
     #[must_use]
     pub fn open_connection_count(&self) -> u64 {
         self.connections.open_connection_count()
     }
 
-    /// Returns the peak number of concurrently open connections across all servers.
+    /// Returns the maximum number of connections that were open at the same time.
     #[must_use]
     pub fn peak_connection_count(&self) -> u64 {
         self.connections.peak_connection_count()
     }
 
-    /// Returns the total number of connections that the servers have accepted since the fleet started.
+    /// Returns the number of connections that all servers have accepted.
     #[must_use]
     pub fn accepted_connection_count(&self) -> u64 {
         self.connections.accepted_connection_count()

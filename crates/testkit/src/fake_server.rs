@@ -1,7 +1,7 @@
-//! Fake MySQL server that simulates faults and result sizes that a real server cannot produce.
+//! Fake MySQL server for faults and result sizes that a real server cannot produce.
 //!
-//! The fake server implements only the subset of the MySQL protocol that Clew and database drivers use.
-//! Rows are generated as they are sent, so memory use does not depend on the number of rows.
+//! The fake server implements only the part of the MySQL protocol that Clew and database drivers use.
+//! Rows are generated while they are sent, so memory use does not depend on the number of rows.
 
 mod connection_counter;
 pub(crate) mod packets;
@@ -31,21 +31,21 @@ pub enum Fault {
     NoGreeting,
     /// The server accepts each connection and closes it immediately.
     CloseOnConnect,
-    /// Sends raw bytes instead of a greeting.
+    /// The server sends these bytes instead of a greeting packet.
     RawGreeting(&'static [u8]),
-    /// The server rejects each connection with `ER_CON_COUNT_ERROR` (1040).
+    /// The server rejects each connection with the error `ER_CON_COUNT_ERROR` (1040).
     TooManyConnections,
-    /// The server sends the given number of process list rows, then stalls and keeps the connection open.
+    /// The server stalls after the given number of process list rows and keeps the connection open.
     StallAfter(u64),
     /// The server closes the connection after the given number of process list rows.
     CloseAfter(u64),
-    /// Delays each process list row.
+    /// The server sends each process list row after the given delay.
     DelayPerRow(Duration),
-    /// Delays each response.
+    /// The server sends each response after the given delay.
     DelayPerResponse(Duration),
     /// The server sends an invalid packet after the given number of process list rows.
     InvalidPacketAfter(u64),
-    /// The server responds to every query with a single row that contains an empty string.
+    /// The server responds to each query with one row that contains an empty string.
     EmptyRows,
 }
 
@@ -54,7 +54,7 @@ pub enum Fault {
 pub struct FakeServerOptions {
     /// Number of sessions in the process list.
     pub sessions: u64,
-    /// Number of sessions with an open transaction. The process list starts with these sessions.
+    /// Number of sessions with an open transaction. They come first in the process list.
     pub transactions: u64,
     /// Injected fault.
     pub fault: Fault,
@@ -66,7 +66,7 @@ impl Default for FakeServerOptions {
     }
 }
 
-/// A running fake MySQL server. Dropping it stops the server.
+/// Running fake MySQL server. Dropping it stops the server.
 #[derive(Debug)]
 pub struct FakeServer {
     address: SocketAddr,
@@ -81,12 +81,11 @@ impl FakeServer {
         Self::start_with_connection_counter(options, 0, Arc::default()).await
     }
 
-    /// Starts a fake server whose sessions run statements of at least `bytes` bytes. `bytes` must be below 64 KiB.
+    /// Starts a fake server whose sessions run statements of at least `bytes` bytes (less than 64 KiB).
     pub async fn start_with_statement_size(bytes: usize, options: FakeServerOptions) -> io::Result<Self> {
         Self::start_with_connection_counter(options, bytes, Arc::default()).await
     }
 
-    /// Starts a fake server that counts connections in its own counter and in `fleet_counter`.
     pub(crate) async fn start_with_connection_counter(
         options: FakeServerOptions,
         statement_bytes: usize,
@@ -100,7 +99,7 @@ impl FakeServer {
         let counters = [connections.clone(), fleet_counter];
         let accepting = tokio::spawn(async move {
             let mut sessions = JoinSet::new();
-            // Connection ids do not overlap with the session ids in the process list.
+            // Connection ids must not overlap with the session ids in the process list.
             let mut id = 4_000_000_000;
             while let Ok((stream, _)) = listener.accept().await {
                 let open = OpenConnectionGuard::new(counters.clone());
@@ -123,31 +122,31 @@ impl FakeServer {
         self.address
     }
 
-    /// Returns the fake server's URL. The server accepts any account name and password.
+    /// Returns the URL of the server, which accepts any account name and password.
     #[must_use]
     pub fn url(&self) -> String {
         format!("mysql://clew:secret@{}/?tls=off", self.address)
     }
 
-    /// Returns the number of `KILL` statements that the server has received.
+    /// Returns the number of `KILL` statements received.
     #[must_use]
     pub fn kill_count(&self) -> u64 {
         self.kills.load(Ordering::SeqCst)
     }
 
-    /// Returns the number of currently open connections.
+    /// Returns the number of open connections.
     #[must_use]
     pub fn open_connection_count(&self) -> u64 {
         self.connections.open_connection_count()
     }
 
-    /// Returns the peak number of concurrently open connections.
+    /// Returns the maximum number of connections that were open at the same time.
     #[must_use]
     pub fn peak_connection_count(&self) -> u64 {
         self.connections.peak_connection_count()
     }
 
-    /// Returns the number of connections that the server has accepted since it started.
+    /// Returns the number of accepted connections.
     #[must_use]
     pub fn accepted_connection_count(&self) -> u64 {
         self.connections.accepted_connection_count()
@@ -160,15 +159,13 @@ impl Drop for FakeServer {
     }
 }
 
-/// Byte offset of the account name in the client's handshake response packet.
+/// Offset of the account name in the handshake response packet, in bytes.
 const ACCOUNT_NAME_OFFSET: usize = 32;
-/// Size of the write buffer in bytes.
 const WRITE_BUFFER_BYTES: usize = 64 * 1024;
 
 struct FakeSession {
     stream: BufWriter<TcpStream>,
     id: u32,
-    /// Account name of the client.
     user: Vec<u8>,
     options: FakeServerOptions,
     statement_bytes: usize,
@@ -177,7 +174,6 @@ struct FakeSession {
 }
 
 impl FakeSession {
-    /// Serves a connection until the client disconnects or the simulated fault closes the connection.
     async fn serve_client(mut self) -> io::Result<()> {
         match self.options.fault {
             Fault::NoGreeting => return self.wait_for_disconnect().await,
@@ -218,7 +214,6 @@ impl FakeSession {
         }
     }
 
-    /// Sleeps before a response if the simulated fault is [`Fault::DelayPerResponse`].
     async fn delay_response(&self) {
         if let Fault::DelayPerResponse(pause) = self.options.fault {
             sleep(pause).await;
@@ -226,7 +221,7 @@ impl FakeSession {
     }
 
     async fn respond_to_statement(&mut self, statement_with_comment: &str) -> io::Result<()> {
-        // Clew starts each statement with a comment.
+        // Each statement that Clew sends begins with a comment.
         let statement =
             statement_with_comment.split_once("*/ ").map_or(statement_with_comment, |(_, statement)| statement);
         let row = |values: &[&str]| {
@@ -260,7 +255,7 @@ impl FakeSession {
         } else if statement.contains("UNIX_TIMESTAMP()") {
             self.send_rows(3, [row(&CLOCK_QUERY_ROW)].into_iter()).await
         } else if statement.contains("performance_schema.processlist") {
-            // No rows, as on a server with `performance_schema` off.
+            // A server without `performance_schema` also returns no rows.
             self.send_rows(8, std::iter::empty()).await
         } else if statement.contains("PROCESSLIST") {
             self.send_process_list(statement_with_comment).await
@@ -269,7 +264,7 @@ impl FakeSession {
         }
     }
 
-    /// Returns the number of sessions with a row in `events_statements_current`, at most 10,000.
+    /// The simulated `events_statements_current` has rows for at most 10,000 sessions.
     fn current_statement_count(&self) -> u64 {
         self.options.sessions.min(10_000)
     }
@@ -294,7 +289,7 @@ impl FakeSession {
         Ok(number + 1)
     }
 
-    /// Sends the process list. The last row is the client's own session.
+    /// The last row is the session of the client.
     async fn send_process_list(&mut self, statement: &str) -> io::Result<()> {
         let mut number = self.send_column_definitions(8).await?;
         for id in 1..=self.options.sessions {
@@ -328,7 +323,6 @@ impl FakeSession {
         self.send_packet(number.wrapping_add(1), &packets::EOF_PACKET).await
     }
 
-    /// Waits until the client disconnects.
     async fn wait_for_disconnect(&mut self) -> io::Result<()> {
         let mut ignored = [0; 1024];
         while self.stream.get_mut().read(&mut ignored).await? > 0 {}
@@ -344,7 +338,6 @@ impl FakeSession {
     }
 }
 
-/// Encodes a process list row whose statement is at least `statement_bytes` bytes long.
 fn encode_session_row(id: u64, statement_bytes: usize) -> Vec<u8> {
     let mut statement = format!("SELECT * FROM orders WHERE customer = {id} AND status = 'open' FOR UPDATE");
     if statement.len() < statement_bytes {
@@ -363,14 +356,14 @@ fn encode_session_row(id: u64, statement_bytes: usize) -> Vec<u8> {
     ])
 }
 
-/// Encodes a row of `performance_schema.threads` whose thread id equals the session id.
+/// The thread id equals the session id.
 fn encode_thread_row(session: u64) -> Vec<u8> {
     let id = session.to_string();
     packets::encode_row(&[Some(id.as_bytes()), Some(id.as_bytes()), Some(b"1")])
 }
 
-/// Encodes a row of `events_statements_current`, with timer values in picoseconds.
-/// The statement's run time equals the session's `Time` value in the process list.
+/// Timer values are in picoseconds.
+/// The run time of the statement equals the session's `Time` in the process list.
 fn encode_statement_event_row(session: u64) -> Vec<u8> {
     let (id, run_time) = (session.to_string(), (session % 100 * 1_000_000_000_000).to_string());
     packets::encode_row(&[
@@ -382,12 +375,11 @@ fn encode_statement_event_row(session: u64) -> Vec<u8> {
     ])
 }
 
-/// Result row of the clock query: local timestamp, Unix timestamp, and 1 (no time zone change in the last day).
+/// Local timestamp, Unix timestamp, and 1 because the time zone did not change in the last day.
 const CLOCK_QUERY_ROW: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
-/// Start timestamp of every simulated transaction, 12 seconds before the simulated server time.
+/// All transactions start 12 seconds before the time of the simulated server.
 const TRANSACTION_START_TIME: &str = "2026-01-01 00:00:00";
 
-/// Encodes a transaction row with the columns of Clew's transaction query.
 fn encode_transaction_row(id: u64) -> Vec<u8> {
     let (id, number) = (id.to_string(), (421_000_000_000_000 + id).to_string());
     let values = [id.as_str(), &number, "RUNNING", TRANSACTION_START_TIME].map(|value| Some(value.as_bytes()));

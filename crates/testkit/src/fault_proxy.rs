@@ -1,4 +1,4 @@
-//! TCP proxy that can stall, throttle or reset the connections between a client and a server.
+//! TCP proxy that stalls, throttles or resets connections between a client and a server.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,22 +10,22 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
-/// Specifies how a [`FaultProxy`] forwards data between clients and the server.
+/// Traffic mode of a [`FaultProxy`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrafficMode {
-    /// Forwards all data.
+    /// The proxy forwards all data.
     Forward,
-    /// The proxy stalls all connections: it forwards neither data nor connection closes.
-    /// When the stall ends, the proxy delivers all buffered data, just as TCP retransmits data after an outage.
-    /// After a stall, the server receives the buffered data even from clients that have already timed out.
+    /// The proxy forwards neither data nor closed connections.
+    /// When the stall ends, the proxy forwards all buffered data, as TCP does after a network outage.
+    /// After a stall, the server receives data even from clients that have already timed out.
     Stall,
-    /// The proxy resets existing and new connections, like a restarting server or load balancer.
+    /// The proxy resets all connections, as a restarting server or load balancer does.
     Reset,
     /// The proxy forwards each chunk of at most 16 KiB after the given delay.
     Throttle(Duration),
 }
 
-/// A running proxy that listens on 127.0.0.1. Dropping it closes all connections.
+/// Running proxy on 127.0.0.1. Dropping it closes all connections.
 #[derive(Debug)]
 pub struct FaultProxy {
     address: SocketAddr,
@@ -33,12 +33,11 @@ pub struct FaultProxy {
     accepting: JoinHandle<()>,
 }
 
-/// Maximum size in bytes of a forwarded chunk.
 const MAX_CHUNK_BYTES: usize = 16 << 10;
 
 impl FaultProxy {
-    /// Starts a proxy that forwards all data to the server at `target`.
-    /// While the server at `target` is down, the proxy accepts new connections and then closes them.
+    /// Starts a proxy for the server at `target`.
+    /// While the server is down, the proxy accepts connections and closes them.
     pub async fn start(target: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -53,7 +52,7 @@ impl FaultProxy {
         self.address
     }
 
-    /// Sets the traffic mode for existing and new connections.
+    /// Sets the traffic mode of existing and new connections.
     pub fn set_traffic_mode(&self, traffic: TrafficMode) {
         self.traffic.send_replace(traffic);
     }
@@ -68,7 +67,7 @@ impl Drop for FaultProxy {
 async fn accept_connections(listener: TcpListener, target: SocketAddr, traffic: watch::Receiver<TrafficMode>) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        // Both peers detect the end of a connection, so the result is ignored.
+        // Both peers detect a closed connection, so the result can be ignored.
         let traffic = traffic.clone();
         connections.spawn(async move { forward_connection(client, target, traffic).await.is_ok() });
         while connections.try_join_next().is_some() {}
@@ -95,7 +94,7 @@ async fn forward_connection(
     both.map(|_| ())
 }
 
-/// Forwards data in one direction until the sender closes its write side, then closes the write side to the receiver.
+/// If the sender closes its write side, the proxy closes the write side to the receiver.
 async fn forward_data(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
@@ -104,7 +103,7 @@ async fn forward_data(
     let mut chunk = vec![0; MAX_CHUNK_BYTES];
     loop {
         let read = from.read(&mut chunk).await;
-        // The wait precedes the check of the read result, because a stall must also hold back a connection close.
+        // A stall must also hold back a closed connection, so the proxy waits before it checks the read result.
         if let TrafficMode::Throttle(pause) = wait_while_stalled(traffic).await? {
             sleep(pause).await;
         }
@@ -115,10 +114,10 @@ async fn forward_data(
     }
 }
 
-/// Waits while the proxy is stalled, then returns the current traffic mode.
-/// Returns an error if the traffic mode is [`TrafficMode::Reset`].
+/// Waits while the proxy is stalled and returns the new traffic mode.
+/// Fails if the traffic mode is [`TrafficMode::Reset`].
 async fn wait_while_stalled(traffic: &mut watch::Receiver<TrafficMode>) -> io::Result<TrafficMode> {
-    // Fails if the proxy has been dropped.
+    // The wait fails if the proxy was dropped.
     let now = traffic.wait_for(|traffic| *traffic != TrafficMode::Stall).await.map_err(io::Error::other)?;
     if *now == TrafficMode::Reset { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(*now) }
 }
@@ -127,7 +126,6 @@ async fn wait_while_stalled(traffic: &mut watch::Receiver<TrafficMode>) -> io::R
 mod tests {
     use super::*;
 
-    /// Starts a server that sends all received data back.
     async fn start_echo_server() -> (SocketAddr, JoinHandle<()>) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();

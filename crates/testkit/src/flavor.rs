@@ -1,4 +1,4 @@
-//! Server flavors (MariaDB and MySQL) and the commands that start their servers.
+//! Server flavors and the commands that start their servers.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::process::command_killed_with_parent;
 use crate::server_error::ServerError;
 use crate::toolchain;
 
-/// Database server flavor.
+/// Flavor of a database server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Flavor {
     /// MariaDB 10.11.
@@ -23,7 +23,7 @@ impl Flavor {
     /// All flavors.
     pub const ALL: [Self; 2] = [Self::MariaDb, Self::MySql];
 
-    /// Returns the flavor's name for use in paths and messages.
+    /// Returns the name for paths and messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -32,8 +32,7 @@ impl Flavor {
         }
     }
 
-    /// Returns the command that starts the database server, with the arguments that all servers of the flavor share.
-    /// MySQL runs from unpacked packages, with the dynamic loader and libraries from the packages.
+    /// MySQL runs from unpacked packages, with the dynamic loader and the libraries of the packages.
     pub(crate) fn build_server_command(self) -> Result<Command, ServerError> {
         match self {
             Self::MariaDb => {
@@ -93,7 +92,7 @@ impl fmt::Display for Flavor {
     }
 }
 
-/// Returns the arguments that allow a server to run as root, or no arguments if the current user is not root.
+/// Returns no arguments if the current user is not root.
 pub(crate) fn server_arguments_for_root() -> &'static [&'static str] {
     if geteuid().is_root() { &["--user=root"] } else { &[] }
 }

@@ -1,4 +1,4 @@
-//! Large numbers of idle sessions.
+//! Opens many idle sessions.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,19 +9,18 @@ use tokio::task::JoinSet;
 use crate::raw_client::{ClientCharset, RawSession};
 use crate::server::Server;
 
-/// Idle sessions on a database server. Dropping the value closes the sessions.
+/// Idle sessions on a database server. Dropping the value closes them.
 #[derive(Debug)]
 pub struct IdleSessions {
     /// Open idle sessions.
     pub sessions: Vec<RawSession>,
 }
 
-/// Value of `program_name` in the connection attributes of idle sessions.
+/// Connection attribute `program_name` of idle sessions.
 pub(crate) const IDLE_SESSION_PROGRAM_NAME: &str = "clew-testkit";
-/// Maximum number of concurrent logins.
 const MAX_CONCURRENT_LOGINS: usize = 64;
 
-/// Opens `count` idle sessions as root.
+/// Opens `count` idle sessions for the account `root`.
 pub async fn open_idle_sessions(server: &Server, count: usize) -> io::Result<IdleSessions> {
     open_idle_user_sessions(server, "root", count).await
 }
@@ -52,7 +51,7 @@ pub async fn open_idle_user_sessions(server: &Server, user: &'static str, count:
     Ok(IdleSessions { sessions })
 }
 
-/// Raises the open file limit of this process and its child processes to at least `count`.
+/// Raises the open file limit of this process and of its child processes to at least `count`.
 pub fn raise_open_file_limit(count: u64) -> io::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= count) {

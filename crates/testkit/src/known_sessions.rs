@@ -1,4 +1,4 @@
-//! Opens sixty test sessions and defines the expected process list row of each session.
+//! Sixty test sessions with known statements and transactions.
 
 mod definitions;
 
@@ -15,51 +15,51 @@ use crate::raw_client::RawSession;
 use crate::server::Server;
 use definitions::{ExpectedStatementText, SessionAgeGroup, SessionDefinition};
 
-/// Expected process list row of a test session.
+/// Expected row of a session in the process list.
 #[derive(Debug, Clone)]
 pub struct ExpectedSession {
     /// Thread id.
     pub id: u64,
     /// Account name.
     pub user: String,
-    /// Client address as shown in the process list.
+    /// Address of the client in the process list.
     pub host: String,
     /// Default database.
     pub database: Option<String>,
-    /// Command: `Sleep` or `Query`.
+    /// `Sleep` or `Query`.
     pub command: &'static str,
-    /// Expected `State` value in the process list: empty, a sleep or a row lock wait.
+    /// Value of `State` in the process list: empty, a sleep or a row lock wait.
     pub state: &'static str,
-    /// Statement as returned by the server, before CSV escaping.
+    /// Statement in the process list, before it is escaped for CSV.
     pub statement: Option<Vec<u8>>,
     /// Open transaction.
     pub transaction: Option<ExpectedTransaction>,
-    /// True if the session belongs to the old sessions, which are opened before the young sessions.
+    /// True if the session was opened at least [`KnownSessions::AGE_GAP_SECONDS`] before the young sessions.
     pub is_old: bool,
 }
 
-/// Expected open transaction of a session.
+/// Expected transaction of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpectedTransaction {
-    /// Expected transaction state: `RUNNING` or `LOCK WAIT`.
+    /// `RUNNING` or `LOCK WAIT`.
     pub state: &'static str,
     /// Number of modified rows.
     pub rows_modified: u64,
 }
 
-/// Transaction values that tests cannot predict and therefore query from the server.
+/// Values of a transaction that a test cannot predict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObservedTransaction {
     /// Transaction id.
     pub id: u64,
-    /// Estimated number of locked rows, as reported by the server.
+    /// Number of locked rows, estimated by the server.
     pub rows_locked: u64,
     /// Number of locked tables.
     pub tables_locked: u64,
 }
 
-/// Open test sessions with known statements and transactions. Dropping the value closes all sessions.
-/// While a session runs `SLEEP()`, the server needs several seconds to detect that the connection is closed.
+/// Open sessions with known statements and transactions. Dropping the value closes them.
+/// A server that executes `SLEEP()` detects a closed connection only after several seconds.
 #[derive(Debug)]
 pub struct KnownSessions {
     /// Expected rows of all sessions.
@@ -67,16 +67,15 @@ pub struct KnownSessions {
     open: Vec<RawSession>,
 }
 
-/// Maximum time to wait for all test sessions to reach their expected states.
 const EXPECTED_STATE_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl KnownSessions {
     /// Number of sessions.
     pub const SESSION_COUNT: usize = 60;
-    /// Minimum time between opening the last old session and the first young session, in seconds.
+    /// Minimum age difference between old and young sessions, in seconds.
     pub const AGE_GAP_SECONDS: u64 = 6;
 
-    /// Opens all sixty test sessions and waits until each session has reached its expected state.
+    /// Opens all sessions and waits until they have their expected states.
     /// The server must have no other sessions.
     pub async fn open(server: &Server) -> io::Result<Self> {
         create_schema(server).await.map_err(io::Error::other)?;
@@ -129,7 +128,6 @@ impl KnownSessions {
         Ok(())
     }
 
-    /// Waits until all expected statements are running and all expected lock waits have started.
     async fn wait_for_expected_states(&self, server: &Server) -> io::Result<()> {
         let running = self.expected.iter().filter(|session| session.statement.is_some()).count();
         let waiting =
@@ -166,7 +164,7 @@ impl KnownSessions {
     }
 }
 
-/// Formats a client address as MySQL and MariaDB do: IPv6 addresses have no brackets.
+/// MySQL and MariaDB write IPv6 addresses without brackets.
 fn format_client_address(_flavor: Flavor, address: SocketAddr) -> String {
     format!("{}:{}", address.ip(), address.port())
 }
@@ -184,8 +182,8 @@ async fn create_schema(server: &Server) -> mysql_async::Result<()> {
     connection.disconnect().await
 }
 
-/// Returns the number of running statements and the number of transactions that are waiting for a lock.
-/// On MySQL, the query uses `performance_schema`, because `information_schema` omits some running statements.
+/// Returns the number of running statements and the number of transactions that wait for a lock.
+/// On MySQL, `information_schema` omits some running statements, so the query uses `performance_schema`.
 async fn query_activity_counts(server: &Server) -> mysql_async::Result<(usize, usize)> {
     let sleeping = match server.flavor() {
         Flavor::MariaDb => "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep'",
@@ -200,7 +198,6 @@ async fn query_activity_counts(server: &Server) -> mysql_async::Result<(usize, u
     Ok((sleeps.unwrap_or(0) + waits, waits))
 }
 
-/// Formats the server's process list for use in an error message.
 async fn format_process_list(server: &Server) -> mysql_async::Result<String> {
     let mut connection = server.connect().await?;
     let rows: Vec<mysql_async::Row> = connection.query("SHOW PROCESSLIST").await?;

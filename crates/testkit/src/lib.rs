@@ -1,10 +1,10 @@
 //! Private servers for tests: real database servers, fake servers and malicious servers.
 //!
 //! - [`Server`] is a private MariaDB or MySQL server with a temporary data directory.
-//! - [`StatementGate`] is a proxy that holds back an SQL statement until the test releases the statement.
+//! - [`StatementGate`] is a proxy that holds back an SQL statement until the test releases it.
 //! - [`ServerClock`] changes the wall clock of a database server.
-//! - [`Scenario`] creates lock waits between sessions, with known waiters and blockers.
-//! - [`KnownSessions`] opens sixty sessions that run known statements.
+//! - [`Scenario`] creates lock waits with known waiters and blockers.
+//! - [`KnownSessions`] opens sixty sessions with known statements.
 //! - [`SessionLoad`] opens thousands of sessions, many with open transactions or lock waits.
 //! - [`open_idle_sessions`] opens many sessions that run no statements.
 //! - [`FakeServer`] simulates faults and result sizes that a real MySQL server cannot produce.
@@ -12,11 +12,11 @@
 //! - [`S3Server`] is a private S3 server for results; [`PostgreSql`] is a private PostgreSQL server for metadata.
 //! - [`Nginx`] is a private load balancer.
 //! - [`FaultProxy`] stalls, throttles or resets the connections to a server.
-//! - [`RewritingProxy`] rewrites a MySQL server's greeting packet and can hold or delay packets.
+//! - [`RewritingProxy`] rewrites the greeting packet of a MySQL server and can hold back or delay packets.
 //! - [`VirtualAddress`] simulates a virtual IP address with failover or load balancing.
 //! - [`RogueServer`] attacks the clients that connect to it.
 //!
-//! If a database server is not installed, the test fails with an error that shows the install command.
+//! If a database server is not installed, the test fails, and the error contains the install command.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,4 +1,4 @@
-//! Opens thousands of sessions on a database server, many with open transactions or lock waits.
+//! Opens thousands of sessions, many with open transactions or lock waits.
 
 use std::io;
 use std::time::Duration;
@@ -11,32 +11,31 @@ use crate::idle::{IdleSessions, open_idle_sessions};
 use crate::raw_client::RawSession;
 use crate::server::Server;
 
-/// Number of sessions of each kind.
+/// Number of sessions of each type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoadSessionCounts {
     /// Total number of sessions.
     pub sessions: usize,
-    /// Number of sessions with an open transaction, including sessions that wait for a lock.
+    /// Number of sessions with an open transaction, including those that wait for a lock.
     pub transactions: usize,
-    /// Number of sessions that wait for a row lock held by the first transaction.
+    /// Number of sessions that wait for a row lock of the first transaction.
     pub waiters: usize,
 }
 
-/// Session counts for the standard benchmark load. The server's `max_connections` must be above 10,000.
+/// Number of sessions in benchmarks. The server's `max_connections` must be higher than 10,000.
 pub const BENCHMARK_SESSION_COUNTS: LoadSessionCounts =
     LoadSessionCounts { sessions: 10_000, transactions: 2_500, waiters: 100 };
 
-/// Sessions that generate load on a database server. Dropping the value closes all sessions.
+/// Sessions that put load on a database server. Dropping the value closes them.
 #[derive(Debug)]
 pub struct SessionLoad {
     sessions: IdleSessions,
     size: LoadSessionCounts,
 }
 
-/// Maximum time to wait for all lock waiters to be blocked.
 const WAITER_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Statements that create an empty table and raise the lock wait timeout to more than a day.
+/// The lock wait timeout is raised to more than a day, so that waiters do not time out.
 const SETUP_STATEMENTS: [&str; 4] = [
     "SET GLOBAL innodb_lock_wait_timeout = 100000",
     "DROP DATABASE IF EXISTS clew_load",
@@ -45,7 +44,7 @@ const SETUP_STATEMENTS: [&str; 4] = [
 ];
 
 impl SessionLoad {
-    /// Opens all sessions and waits until every waiter is blocked by a row lock.
+    /// Opens all sessions and waits until each waiter is blocked by a row lock.
     pub async fn start(server: &Server, size: LoadSessionCounts) -> io::Result<Self> {
         server.run(&SETUP_STATEMENTS).await.map_err(io::Error::other)?;
         server.run(&[&format_insert_statement(size.transactions)]).await.map_err(io::Error::other)?;
@@ -64,13 +63,13 @@ impl SessionLoad {
         Ok(load)
     }
 
-    /// Returns the number of sessions, the number of open transactions and the number of lock waiters.
+    /// Returns the number of sessions of each type.
     #[must_use]
     pub fn size(&self) -> LoadSessionCounts {
         self.size
     }
 
-    /// Returns the thread id of the session whose row lock blocks all waiters.
+    /// Returns the thread id of the session that blocks all waiters.
     #[must_use]
     pub fn blocker_id(&self) -> Option<u64> {
         self.sessions.sessions.first().map(|session| session.id)
@@ -90,14 +89,14 @@ impl SessionLoad {
                 let message = format!("{waiting:?} of {} sessions wait after {WAITER_TIMEOUT:?}", self.size.waiters);
                 return Err(io::Error::new(io::ErrorKind::TimedOut, message));
             }
-            // InnoDB refreshes its transaction table at most ten times per second.
+            // InnoDB refreshes `innodb_trx` at most ten times per second.
             sleep(Duration::from_millis(150)).await;
         }
         control.disconnect().await.map_err(io::Error::other)
     }
 }
 
-/// Begins a transaction and locks a row in each session. Returns the sessions in the same order.
+/// Each session begins a transaction and locks a row. The order of the sessions is preserved.
 async fn begin_transactions(sessions: impl Iterator<Item = RawSession>) -> io::Result<Vec<RawSession>> {
     let mut opening = JoinSet::new();
     for (row, mut session) in sessions.enumerate() {

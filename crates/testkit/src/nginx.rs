@@ -16,10 +16,9 @@ use crate::server::{MAX_START_ATTEMPTS, find_free_port};
 use crate::server_error::ServerError;
 use crate::toolchain;
 
-/// Time limit for starting nginx.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A running nginx server. Dropping it stops the master process and the worker processes.
+/// Running nginx server. Dropping it stops the master process and the worker processes.
 #[derive(Debug)]
 pub struct Nginx {
     process: Process,
@@ -29,8 +28,8 @@ pub struct Nginx {
 
 impl Nginx {
     /// Starts nginx and waits until it accepts connections.
-    /// The callback `http` receives nginx's listen address and returns the content of the `http` block.
-    /// The kernel sends SIGTERM to nginx when the thread that called this function exits.
+    /// `http` receives the listen address of nginx and returns the content of the `http` block.
+    /// The kernel sends SIGTERM to nginx when the calling thread exits.
     pub async fn start(http: impl Fn(SocketAddr) -> String) -> Result<Self, ServerError> {
         let mut last = None;
         for _ in 0..MAX_START_ATTEMPTS {
@@ -91,7 +90,7 @@ impl Nginx {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Stops nginx with SIGTERM and waits for its process to exit.
+    /// Stops nginx with SIGTERM and waits until it exits.
     pub fn stop(&mut self) -> io::Result<()> {
         self.process.stop_with_sigterm()
     }
@@ -104,13 +103,12 @@ impl Drop for Nginx {
     }
 }
 
-/// Renders an nginx configuration that stores all files written by nginx in `folder`.
 fn render_configuration(folder: &Path, http: &str) -> String {
     let quoted_path = |name: &str| format!("\"{}\"", folder.join(name).display());
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("  {kind}_temp_path {};\n", quoted_path(kind)))
         .concat();
-    // Only root can set the user. Without this line, a root process's workers could not read root's files.
+    // Only root can set the user. Without this line, worker processes could not read the files of root.
     let user = if geteuid().is_root() { "user root;\n" } else { "" };
     format!(
         "daemon off;

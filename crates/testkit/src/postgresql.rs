@@ -17,8 +17,8 @@ use crate::server::{MAX_START_ATTEMPTS, START_TIMEOUT, find_free_port};
 use crate::server_error::ServerError;
 use crate::{datadir_template, toolchain};
 
-/// A running PostgreSQL server with a temporary data directory, port and socket.
-/// Dropping the value stops the server and removes its data directory.
+/// Running PostgreSQL server with a temporary data directory.
+/// Dropping the value stops the server and removes the data directory.
 #[derive(Debug)]
 pub struct PostgreSql {
     process: Process,
@@ -27,10 +27,9 @@ pub struct PostgreSql {
     folder: TempDir,
 }
 
-/// Name of the template data directory.
 const DATA_DIR_TEMPLATE_NAME: &str = "postgresql-15";
 
-/// PostgreSQL settings for low memory use and high speed, without durability.
+/// These settings reduce memory use and disable durability.
 const SERVER_SETTINGS: [&str; 8] = [
     "listen_addresses=127.0.0.1",
     "fsync=off",
@@ -44,12 +43,12 @@ const SERVER_SETTINGS: [&str; 8] = [
 
 impl PostgreSql {
     /// Starts a PostgreSQL server and waits until it accepts connections.
-    /// The kernel sends SIGQUIT to the server when the thread that called this function exits.
+    /// The kernel sends SIGQUIT to the server when the calling thread exits.
     pub async fn start() -> Result<Self, ServerError> {
         Self::start_with_retries(None).await
     }
 
-    /// Starts a PostgreSQL server that also accepts TLS connections. `certificate` and `key` are PEM-encoded.
+    /// Starts a PostgreSQL server that accepts TLS connections. `certificate` and `key` are in PEM format.
     pub async fn start_with_tls(certificate: &str, key: &str) -> Result<Self, ServerError> {
         Self::start_with_retries(Some((certificate, key))).await
     }
@@ -95,7 +94,7 @@ impl PostgreSql {
 
     async fn wait_until_ready(&mut self) -> Result<(), ServerError> {
         let start = Instant::now();
-        // The probe uses the socket, because another server could listen on the port.
+        // Another server could listen on the port, so the probe uses the socket.
         while !self.is_ready()? {
             let ended = self
                 .process
@@ -121,24 +120,24 @@ impl PostgreSql {
         status.map(|status| status.success()).map_err(|source| ServerError::Io { operation: "run pg_isready", source })
     }
 
-    /// Simulates a crash with SIGQUIT and waits for the server to exit. The next start recovers committed data.
+    /// Simulates a crash with SIGQUIT. After a restart, the server recovers committed data.
     pub fn crash(&mut self) -> io::Result<()> {
         self.process.stop_with_sigquit()
     }
 
-    /// Stops PostgreSQL and all its sessions with SIGINT and waits for the server to exit.
+    /// Stops PostgreSQL with SIGINT, which disconnects all sessions, and waits until it exits.
     pub fn stop(&mut self) -> io::Result<()> {
         self.process.stop_with_sigint()
     }
 
-    /// Restarts the stopped server with the same port and data and waits until it accepts connections.
-    /// The kernel sends SIGQUIT to the server when the thread that called this function exits.
+    /// Restarts a stopped server with the same port and data, and waits until it accepts connections.
+    /// The kernel sends SIGQUIT to the server when the calling thread exits.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process = spawn_server(self.folder.path(), self.port, self.with_tls)?;
         self.wait_until_ready().await
     }
 
-    /// Pauses PostgreSQL and all its sessions with SIGSTOP. The kernel still accepts TCP connections.
+    /// Pauses PostgreSQL and its sessions with SIGSTOP. The kernel still accepts TCP connections.
     pub fn pause(&self) -> io::Result<()> {
         self.process.pause()?;
         self.process
@@ -147,7 +146,7 @@ impl PostgreSql {
             .try_for_each(|child| kill_process(child, Signal::STOP).or_else(ignore_missing_process))
     }
 
-    /// Resumes PostgreSQL and all its sessions with SIGCONT.
+    /// Resumes PostgreSQL and its sessions with SIGCONT.
     pub fn resume(&self) -> io::Result<()> {
         let sessions = self.process.child_pids()?;
         sessions.into_iter().try_for_each(|child| kill_process(child, Signal::CONT).or_else(ignore_missing_process))?;
@@ -166,19 +165,19 @@ impl PostgreSql {
         self.process.id()
     }
 
-    /// Returns the URL of an empty database. The URL is for the superuser, which needs no password.
+    /// Returns the URL of an empty database for the superuser, which needs no password.
     #[must_use]
     pub fn url(&self) -> String {
         self.url_for_database("postgres")
     }
 
-    /// Returns the URL of the given database. The URL is for the superuser, which needs no password.
+    /// Returns the URL of a database for the superuser, which needs no password.
     #[must_use]
     pub fn url_for_database(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Returns the data directory. If this process runs as root, the directory belongs to the account `postgres`.
+    /// Returns the data directory. If tests run as root, it belongs to the account `postgres`.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
@@ -194,14 +193,13 @@ impl PostgreSql {
 
 impl Drop for PostgreSql {
     fn drop(&mut self) {
-        // A paused server does not handle other signals.
+        // A paused server cannot handle other signals.
         let _ = self.resume();
-        // SIGQUIT releases the shared memory. SIGKILL would leak it.
+        // SIGKILL would leak the shared memory, which SIGQUIT releases.
         let _ = self.process.stop_with_sigquit();
     }
 }
 
-/// Starts the PostgreSQL process with the data directory in `folder`.
 fn spawn_server(folder: &Path, port: u16, with_tls: bool) -> Result<Process, ServerError> {
     let io = |operation| move |source| ServerError::Io { operation, source };
     let log = File::options().create(true).append(true).open(folder.join("log")).map_err(io("write a file"))?;
@@ -216,13 +214,13 @@ fn spawn_server(folder: &Path, port: u16, with_tls: bool) -> Result<Process, Ser
     Ok(Process::new(started.map_err(io("start setpriv (Debian package util-linux)"))?))
 }
 
-/// Ignores `ESRCH`, which means that the process no longer exists.
+/// `ESRCH` means that the process no longer exists.
 fn ignore_missing_process(error: Errno) -> io::Result<()> {
     if error == Errno::SRCH { Ok(()) } else { Err(error.into()) }
 }
 
-/// Returns a command that runs as the account `postgres`, because PostgreSQL refuses to run as root.
-/// The kernel sends SIGQUIT to the spawned process when the thread that spawned it exits.
+/// PostgreSQL refuses to run as root, so the command runs as the account `postgres`.
+/// The kernel sends SIGQUIT to the process when the thread that spawned it exits.
 fn build_postgres_user_command() -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "QUIT"]);
@@ -233,7 +231,7 @@ fn build_postgres_user_command() -> Command {
     command
 }
 
-/// If this process runs as root, changes the owner of a directory tree to the account `postgres`.
+/// Does nothing unless this process runs as root.
 fn chown_to_postgres(folder: &Path) -> Result<(), ServerError> {
     if geteuid().is_root() {
         datadir_template::run_command(
@@ -244,7 +242,7 @@ fn chown_to_postgres(folder: &Path) -> Result<(), ServerError> {
     Ok(())
 }
 
-/// Creates a data directory in a temporary directory owned by `postgres` and copies it to `folder`.
+/// The data directory is created in a temporary directory that belongs to `postgres` and then copied.
 fn initialize_data_dir(folder: &Path) -> Result<(), ServerError> {
     let staging = tempfile::tempdir().map_err(|source| ServerError::Io { operation: "create a directory", source })?;
     chown_to_postgres(staging.path())?;

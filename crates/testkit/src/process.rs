@@ -1,4 +1,4 @@
-//! Runs server processes. The kernel signals each process when the thread that spawned it exits (`PR_SET_PDEATHSIG`).
+//! The kernel signals a server process when the thread that spawned it exits (`PR_SET_PDEATHSIG`).
 
 use std::io;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A running server process. Dropping the value kills the process.
+/// Dropping the value kills the process.
 #[derive(Debug)]
 pub(crate) struct Process(Child);
 
@@ -19,45 +19,38 @@ impl Process {
         self.0.id()
     }
 
-    /// Returns true if the process has exited.
     pub(crate) fn has_exited(&mut self) -> io::Result<bool> {
         self.0.try_wait().map(|ended| ended.is_some())
     }
 
-    /// Pauses the process with SIGSTOP. The kernel still accepts TCP connections for the process.
+    /// The kernel still accepts TCP connections for a process paused with SIGSTOP.
     pub(crate) fn pause(&self) -> io::Result<()> {
         self.send_signal(Signal::STOP)
     }
 
-    /// Resumes the process with SIGCONT.
     pub(crate) fn resume(&self) -> io::Result<()> {
         self.send_signal(Signal::CONT)
     }
 
-    /// Kills the process with SIGKILL and waits for it to exit.
     pub(crate) fn kill(&mut self) -> io::Result<()> {
         self.0.kill()?;
         self.0.wait().map(|_| ())
     }
 
-    /// Sends SIGQUIT to the process and waits for it to exit.
     pub(crate) fn stop_with_sigquit(&mut self) -> io::Result<()> {
         self.stop_with_signal(Signal::QUIT)
     }
 
-    /// Sends SIGINT to the process and waits for it to exit.
     pub(crate) fn stop_with_sigint(&mut self) -> io::Result<()> {
         self.stop_with_signal(Signal::INT)
     }
 
-    /// Returns the process ids of the child processes.
     pub(crate) fn child_pids(&self) -> io::Result<Vec<Pid>> {
         let id = self.0.id();
         let listed = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
         Ok(listed.split_whitespace().filter_map(|child| child.parse().ok().and_then(Pid::from_raw)).collect())
     }
 
-    /// Sends SIGTERM to the process and waits for it to exit.
     pub(crate) fn stop_with_sigterm(&mut self) -> io::Result<()> {
         self.stop_with_signal(Signal::TERM)
     }
@@ -82,13 +75,13 @@ impl Drop for Process {
     }
 }
 
-/// Builds a command whose process receives SIGKILL from the kernel when the thread that spawned it exits.
+/// The kernel sends SIGKILL to the process when the thread that spawned it exits.
 pub(crate) fn command_killed_with_parent(program: &Path) -> Command {
     command_with_death_signal("KILL", program)
 }
 
-/// Builds a command whose process receives SIGTERM from the kernel when the thread that spawned it exits.
-/// SIGTERM gives the process time to stop its own child processes.
+/// The kernel sends SIGTERM to the process when the thread that spawned it exits.
+/// After SIGTERM, the process can stop its own child processes.
 pub(crate) fn command_terminated_with_parent(program: &Path) -> Command {
     command_with_death_signal("TERM", program)
 }

@@ -1,15 +1,15 @@
-//! Reads and writes MySQL packets. A packet has a three-byte length, a sequence number and a payload.
+//! MySQL packets: a three-byte length, a sequence number and a payload.
 
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// Maximum payload size of a MySQL packet in bytes. A payload of this size continues in the next packet.
+/// A payload of this size continues in the next packet.
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 0x00ff_ffff;
-/// Capability flag `CLIENT_SSL`. Servers set the flag to offer TLS, and clients set it to request TLS.
+/// Capability flag. Servers set it to offer TLS, and clients set it to request TLS.
 pub(crate) const CLIENT_SSL: u32 = 0x0800;
 
-/// Reads a MySQL packet and returns its sequence number and payload.
+/// Returns the sequence number and the payload.
 pub(crate) async fn read_packet(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(u8, Vec<u8>)> {
     let mut head = [0; 4];
     stream.read_exact(&mut head).await?;
@@ -19,7 +19,6 @@ pub(crate) async fn read_packet(stream: &mut (impl AsyncRead + Unpin)) -> io::Re
     Ok((sequence, payload))
 }
 
-/// Writes a MySQL packet header for a payload of `length` bytes.
 pub(crate) async fn write_packet_header(
     stream: &mut (impl AsyncWrite + Unpin),
     sequence: u8,
@@ -30,7 +29,7 @@ pub(crate) async fn write_packet_header(
     stream.write_all(&[a, b, c, sequence]).await
 }
 
-/// Writes a MySQL packet without flushing the stream.
+/// Does not flush the stream.
 pub(crate) async fn write_packet(
     stream: &mut (impl AsyncWrite + Unpin),
     sequence: u8,
@@ -40,7 +39,7 @@ pub(crate) async fn write_packet(
     stream.write_all(payload).await
 }
 
-/// Returns true if a client's first packet is an SSL request, which sets `CLIENT_SSL` and contains no user name.
+/// An SSL request sets `CLIENT_SSL` and contains no user name.
 pub(crate) fn is_ssl_request(payload: &[u8]) -> bool {
     payload.len() == 32 && payload.get(1).is_some_and(|byte| u32::from(*byte) << 8 & CLIENT_SSL != 0)
 }

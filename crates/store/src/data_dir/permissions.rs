@@ -1,5 +1,4 @@
 //! Restricts access to the data directory to its owner: mode 0700 for directories and 0600 for files.
-//! Opening a data directory removes all permissions for other accounts.
 
 use std::fs::{self, Metadata, Permissions};
 use std::io;
@@ -11,20 +10,17 @@ use tracing::warn;
 use super::DataDir;
 use crate::error::StoreError;
 
-/// Mask for the permission bits of group and others.
 const NON_OWNER_PERMISSION_MASK: u32 = 0o077;
-/// File mode bit that is set on shared directories such as `/tmp`.
+/// The sticky bit is set on directories that several accounts share, such as `/tmp`.
 const STICKY_MODE_BIT: u32 = 0o1000;
-/// Name prefixes of the expected entries in a data directory: Clew's files and directories, and `lost+found`.
+/// Names of Clew's files and directories start with these prefixes. File systems create `lost+found`.
 const EXPECTED_ENTRY_PREFIXES: [&str; 6] = ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
-/// Name prefixes of the files whose permissions Clew restricts.
-/// The master key file is excluded, because `master_key.rs` rejects a key file that other accounts can read.
+/// `master.key` is not in this list, because Clew rejects a key file that other accounts can read.
 const RESTRICTED_FILE_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
 
 impl DataDir {
-    /// Restricts access to an existing data directory to its owner before initialisation.
-    /// Fails if other accounts can access the data directory and this process does not own the directory.
-    /// Fails if other accounts can access the data directory and it contains files that do not belong to Clew.
+    /// Restricts an existing directory before Clew stores the first file in it.
+    /// Fails if other accounts can access the directory and it belongs to another account or contains foreign files.
     pub(crate) fn restrict_uninitialised_directory(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
@@ -34,7 +30,7 @@ impl DataDir {
         restrict_file_mode(&self.root, 0o700, foreign.as_deref())
     }
 
-    /// Removes other accounts' access to the data directory, its subdirectories, and database, lock and old key files.
+    /// Removes other accounts' access to the data directory and to Clew's database, lock and old key files.
     /// Fails if other accounts can access a directory or file that this process does not own.
     pub(crate) fn restrict_data_directory(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
@@ -52,7 +48,6 @@ impl DataDir {
         Ok(())
     }
 
-    /// Returns the names of the directory entries.
     fn read_entry_names(&self) -> Result<Vec<String>, StoreError> {
         let entries = fs::read_dir(&self.root).map_err(StoreError::file_error("read the directory", &self.root))?;
         let mut names = Vec::new();
@@ -63,7 +58,6 @@ impl DataDir {
         Ok(names)
     }
 
-    /// Restricts access to the result files to their owner.
     pub(crate) fn restrict_result_files(&self) -> Result<(), StoreError> {
         let folder = self.results_path();
         let entries = match fs::read_dir(&folder) {
@@ -83,10 +77,9 @@ fn starts_with_any(name: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Restricts access to a file or directory to its owner.
-/// `foreign` is the name of a directory entry that Clew did not create, if any.
+/// `foreign` is the name of a file in the directory that does not belong to Clew.
 fn restrict_file_mode(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreError> {
-    // Do not follow symbolic links to files, because their targets are outside the directory.
+    // A symbolic link may refer to a file outside the directory.
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

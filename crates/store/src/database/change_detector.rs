@@ -1,18 +1,17 @@
-//! Detects changes in either database.
+//! Detects changes to a SQLite or PostgreSQL database.
 
 use super::data_version::DataVersion;
 use crate::error::StoreError;
 use crate::sqlite::change_detector::VersionFastPath;
 use crate::{postgres, sqlite};
 
-/// Queries the data version of a database.
 pub(crate) enum ChangeDetector {
     Sqlite(sqlite::change_detector::ChangeDetector),
     Postgres(postgres::change_detector::ChangeDetector),
 }
 
 impl ChangeDetector {
-    /// Returns the fast path for reading the data version without a query. Only SQLite has a fast path.
+    /// The fast path reads the data version without a query. Only SQLite has a fast path.
     pub(crate) fn fast_path(&self) -> VersionFastPath {
         match self {
             Self::Sqlite(detector) => detector.fast_path(),
@@ -20,7 +19,6 @@ impl ChangeDetector {
         }
     }
 
-    /// Queries the current data version.
     pub(crate) async fn current_version(&mut self) -> Result<DataVersion, StoreError> {
         match self {
             Self::Sqlite(detector) => detector.current_version().await,

@@ -1,13 +1,12 @@
-//! Defines the version counters that are incremented when the database contents change.
+//! Version counters that are incremented by database changes.
 
-/// Values of the version counters. The counters never decrease.
-/// Data read after the version counters stays valid until the version counter for the data increases.
+/// Version counters, which never decrease.
+/// A cached value is valid until the version counter of its tables increases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DataVersion {
-    /// Version counter for all tables.
     pub(crate) any_table: i64,
-    /// Version counter for identities, policies and the inventory.
+    /// Counts changes to identities, policies and the inventory.
     pub(crate) access: i64,
-    /// Version counter for the recorded authentication failures.
+    /// Counts changes to authentication failures.
     pub(crate) failures: i64,
 }

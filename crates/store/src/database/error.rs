@@ -8,13 +8,12 @@ use sqlx::sqlite::SqliteError;
 use crate::error::StoreError;
 
 impl StoreError {
-    /// Returns a closure for `map_err` that converts database errors. `action` completes the message "could not …".
+    /// Returns a closure for `map_err`. `action` completes the message "could not …".
     pub(crate) fn database_error(action: &'static str) -> impl Fn(sqlx::Error) -> Self {
         move |source| Self::Database { action, remedy: find_error_hint(&source), source: Box::new(source) }
     }
 }
 
-/// Converts a schema migration error to a [`StoreError`].
 pub(crate) fn migration_error(error: MigrateError) -> StoreError {
     let action = "apply the migrations of the database";
     match error {
@@ -26,8 +25,7 @@ pub(crate) fn migration_error(error: MigrateError) -> StoreError {
     }
 }
 
-/// Returns a closure for `map_err` that converts errors from `INSERT` statements.
-/// The closure converts a unique constraint violation to [`StoreError::AlreadyExists`].
+/// Returns a closure for `map_err` that maps unique constraint violations to [`StoreError::AlreadyExists`].
 pub(crate) fn map_to_insert_error(
     action: &'static str,
     what: &'static str,
@@ -40,7 +38,7 @@ pub(crate) fn map_to_insert_error(
     }
 }
 
-/// Returns the hint to append to an error message: an empty string, or a string that starts with "; ".
+/// Returns an empty string or a hint that starts with "; ".
 fn find_error_hint(error: &sqlx::Error) -> &'static str {
     let Some(cause) = error.as_database_error() else { return connection_error_hint(error) };
     let code = cause.code().unwrap_or_default();
@@ -50,7 +48,7 @@ fn find_error_hint(error: &sqlx::Error) -> &'static str {
     }
 }
 
-/// Returns the hint for a primary SQLite result code (<https://www.sqlite.org/rescode.html>).
+/// `code` is a primary result code (<https://www.sqlite.org/rescode.html>).
 fn sqlite_error_hint(code: &str) -> &'static str {
     match code.parse::<u32>().map(|code| code & 0xff) {
         Ok(5 | 6) => "; another process locked the database for too long: try again",
@@ -63,7 +61,7 @@ fn sqlite_error_hint(code: &str) -> &'static str {
     }
 }
 
-/// Returns the hint for a PostgreSQL error code (<https://www.postgresql.org/docs/15/errcodes-appendix.html>).
+/// `code` is a PostgreSQL error code (<https://www.postgresql.org/docs/15/errcodes-appendix.html>).
 fn postgres_error_hint(code: &str) -> &'static str {
     match code {
         "25P03" | "40P01" | "55P03" => "; another process locked the database for too long: try again",

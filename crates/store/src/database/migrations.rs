@@ -1,11 +1,11 @@
 //! Embeds the SQL migration files in the executable.
 //!
-//! This module replaces `sqlx::migrate!`, which would compile sqlx and SQLite a second time for the build host.
+//! The procedural macro `sqlx::migrate!` would compile sqlx and SQLite a second time.
 
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-/// Embeds the migration files in a `migrations` subdirectory as (file name, SQL text) pairs.
+/// Expands to an array of file names and SQL texts from a `migrations` subdirectory.
 macro_rules! embed_migrations {
     ($directory:literal, [$($file:literal),+ $(,)?]) => {
         &[$(($file, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/", $directory, "/", $file)))),+]
@@ -14,15 +14,14 @@ macro_rules! embed_migrations {
 
 pub(crate) use embed_migrations;
 
-/// Embedded migration: the file name, such as `0001_initial.sql`, and the SQL text.
+/// File name, such as `0001_initial.sql`, and SQL text of a migration.
 pub(crate) type MigrationFile = (&'static str, &'static str);
 
-/// Creates a migrator from embedded files. Each file name contains the migration's version and description.
 pub(crate) fn new_migrator(files: &[MigrationFile]) -> Migrator {
     Migrator::with_migrations(files.iter().filter_map(|(name, sql)| parse_migration(name, sql)).collect())
 }
 
-/// Parses a migration file. Returns `None` if the file name does not begin with a version.
+/// Returns `None` if the file name does not begin with a version.
 fn parse_migration(name: &str, sql: &'static str) -> Option<Migration> {
     let (version, description) = name.strip_suffix(".sql")?.split_once('_')?;
     let description = description.replace('_', " ").into();

@@ -4,13 +4,12 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{ColumnIndex, Decode, Postgres, Row as _, Sqlite, Type};
 
-/// Row of a query result.
 pub(crate) enum Row {
     Sqlite(SqliteRow),
     Postgres(PgRow),
 }
 
-/// Rust type that can be decoded from SQLite and PostgreSQL columns.
+/// Type that can be decoded from a SQLite column and from a PostgreSQL column.
 pub(crate) trait ColumnValue:
     Type<Sqlite> + for<'r> Decode<'r, Sqlite> + Type<Postgres> + for<'r> Decode<'r, Postgres>
 {
@@ -22,7 +21,6 @@ impl<T> ColumnValue for T where
 }
 
 impl Row {
-    /// Decodes the column with the given name or index.
     pub(crate) fn try_get<T, I>(&self, column: I) -> Result<T, sqlx::Error>
     where
         T: ColumnValue,

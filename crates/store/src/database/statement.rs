@@ -1,4 +1,4 @@
-//! Builds and executes SQL statements with parameters for SQLite and PostgreSQL.
+//! Builds and executes parameterised SQL statements for SQLite and PostgreSQL.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,6 @@ use sqlx::{Encode, IntoArguments, Postgres, SqlSafeStr, SqlStr, Sqlite, Type};
 use super::{ColumnValue, Database, Row, Transaction};
 use crate::postgres::with_statement_timeout;
 
-/// SQL statement with its parameters and the function that decodes its rows.
 #[must_use]
 pub(crate) struct Statement<'q, T> {
     sql: SqlStr,
@@ -16,7 +15,7 @@ pub(crate) struct Statement<'q, T> {
     decode: fn(Row) -> Result<T, sqlx::Error>,
 }
 
-/// SQL statement parameter. `NULL` values are typed as well because PostgreSQL requires typed parameters.
+/// Each parameter has a type, even if it is `NULL`, because PostgreSQL requires typed parameters.
 pub(crate) enum Parameter<'q> {
     Integer(Option<i64>),
     Bool(Option<bool>),
@@ -24,38 +23,32 @@ pub(crate) enum Parameter<'q> {
     Bytes(Option<Cow<'q, [u8]>>),
 }
 
-/// Connection pool or transaction that executes a statement.
 pub(crate) enum Executor<'e> {
-    /// Pool connection in autocommit mode.
+    /// Executes the statement in autocommit mode.
     Pool(&'e Database),
-    /// An open transaction.
     Tx(&'e mut Transaction),
 }
 
-/// Creates a statement that returns undecoded rows with any number of columns.
 pub(crate) fn query<'q>(sql: impl SqlSafeStr) -> Statement<'q, Row> {
     Statement { sql: sql.into_sql_str(), parameters: Vec::new(), decode: Ok }
 }
 
-/// Creates a statement that returns one column.
 pub(crate) fn query_scalar<'q, T: ColumnValue>(sql: impl SqlSafeStr) -> Statement<'q, T> {
     Statement { sql: sql.into_sql_str(), parameters: Vec::new(), decode: |row| row.try_get(0) }
 }
 
-/// Creates a statement that returns two columns.
 pub(crate) fn query_two_columns<'q, A: ColumnValue, B: ColumnValue>(sql: impl SqlSafeStr) -> Statement<'q, (A, B)> {
     Statement { sql: sql.into_sql_str(), parameters: Vec::new(), decode: |row| Ok((row.try_get(0)?, row.try_get(1)?)) }
 }
 
 impl<'q, T> Statement<'q, T> {
-    /// Binds the next parameter.
     pub(crate) fn bind(mut self, parameter: impl Into<Parameter<'q>>) -> Self {
         self.parameters.push(parameter.into());
         self
     }
 
-    /// Executes the statement and returns the number of affected rows.
-    /// On PostgreSQL, a statement outside a transaction runs in its own transaction, which acquires the write lock.
+    /// Returns the number of affected rows.
+    /// On PostgreSQL, a statement outside a transaction acquires the write lock.
     pub(crate) async fn execute<'e>(self, executor: impl Into<Executor<'e>>) -> Result<u64, sqlx::Error> {
         match executor.into() {
             Executor::Pool(Database::Sqlite(database)) => {
@@ -78,7 +71,6 @@ impl<'q, T> Statement<'q, T> {
         }
     }
 
-    /// Returns all rows.
     pub(crate) async fn fetch_all<'e>(self, executor: impl Into<Executor<'e>>) -> Result<Vec<T>, sqlx::Error> {
         let decode = self.decode;
         let rows: Vec<Row> = match executor.into() {
@@ -100,7 +92,6 @@ impl<'q, T> Statement<'q, T> {
         rows.into_iter().map(decode).collect()
     }
 
-    /// Returns the first row, if any.
     pub(crate) async fn fetch_optional<'e>(self, executor: impl Into<Executor<'e>>) -> Result<Option<T>, sqlx::Error> {
         let decode = self.decode;
         let row = match executor.into() {
@@ -124,7 +115,7 @@ impl<'q, T> Statement<'q, T> {
         row.map(decode).transpose()
     }
 
-    /// Returns the first row of the result. Fails if the result is empty.
+    /// Fails if the query returns no rows.
     pub(crate) async fn fetch_one<'e>(self, executor: impl Into<Executor<'e>>) -> Result<T, sqlx::Error> {
         self.fetch_optional(executor).await?.ok_or(sqlx::Error::RowNotFound)
     }
@@ -146,9 +137,7 @@ impl<'q, T> Statement<'q, T> {
     }
 }
 
-/// Database-specific conversion of statement parameters.
 trait Dialect: sqlx::Database {
-    /// Replaces the characters of a text parameter that the database cannot store.
     fn to_storable_text(text: String) -> String;
 }
 
@@ -159,7 +148,7 @@ impl Dialect for Sqlite {
 }
 
 impl Dialect for Postgres {
-    /// Replaces U+0000, which PostgreSQL cannot store, with U+2400 (`SYMBOL FOR NULL`).
+    /// PostgreSQL cannot store U+0000. The replacement is U+2400 (`SYMBOL FOR NULL`).
     fn to_storable_text(text: String) -> String {
         if text.contains('\0') { text.replace('\0', "\u{2400}") } else { text }
     }
@@ -181,7 +170,6 @@ impl<'e> From<&'e mut Transaction> for Executor<'e> {
     }
 }
 
-/// Implements `From<T>` and `From<Option<T>>` for `Parameter`.
 macro_rules! parameters {
     ($($type:ty => $kind:ident($value:ident) $become:expr;)*) => {$(
         impl<'q> From<$type> for Parameter<'q> {

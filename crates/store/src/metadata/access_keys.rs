@@ -1,4 +1,4 @@
-//! Queries for permanent access keys, whose secrets are stored encrypted.
+//! Queries for permanent access keys.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -16,13 +16,13 @@ use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;
 
-/// Maximum number of access keys per user: the current key and its replacement.
+/// Two keys allow a user to replace a key without interruption.
 const MAX_ACCESS_KEYS_PER_USER: u32 = 2;
-/// Minimum time between two updates of an access key's last-used timestamp, in seconds.
+/// Minimum time in seconds between two database writes of the last use.
 const LAST_USE_WRITE_INTERVAL_SECONDS: i64 = 60;
 
 impl Store {
-    /// Creates an access key for a user. Fails with [`StoreError::TooManyKeys`] if the user already has two keys.
+    /// Creates an access key. Fails with [`StoreError::TooManyKeys`] if the user already has two keys.
     pub async fn create_access_key(
         &self,
         by: &Origin,
@@ -91,8 +91,7 @@ impl Store {
     }
 
     /// Enables or disables an access key. Returns false if the key does not exist.
-    /// Disabling an access key also revokes the user's tokens and temporary keys, which may depend on the key.
-    /// See section 3.2 of the specification.
+    /// Disabling an access key also revokes the user's tokens and temporary keys.
     pub async fn set_access_key_enabled(
         &self,
         by: &Origin,
@@ -158,7 +157,7 @@ impl Store {
     pub async fn record_access_key_use(&self, key: &AccessKey) -> Result<(), StoreError> {
         let (last, now) = (key.last_recorded_use.load(Ordering::Relaxed), self.clock.unix_seconds());
         let due = key.temporary.is_none() && now.saturating_sub(last) >= LAST_USE_WRITE_INTERVAL_SECONDS;
-        // Only one of several concurrent requests updates the timestamp.
+        // Only one of several concurrent requests writes the timestamp.
         if !due || key.last_recorded_use.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             return Ok(());
         }

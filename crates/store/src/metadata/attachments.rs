@@ -1,4 +1,4 @@
-//! Queries for attaching policies to users and groups.
+//! Queries for policy attachments.
 
 use clew_model::{AuditEvent, DomainId, Origin, ProjectId, UserId};
 use serde_json::json;
@@ -36,7 +36,7 @@ impl Store {
     /// Attaches a policy to a user or group, in one project or in all projects.
     /// Returns false if the policy is already attached.
     /// The policy, the user or group, and the project must belong to the same domain.
-    /// The caller must check that a built-in policy with the given name exists.
+    /// For a built-in policy, the caller must check that the name exists.
     pub async fn attach_policy(
         &self,
         by: &Origin,
@@ -123,7 +123,7 @@ impl Store {
         rows.iter().map(attachment_from_row).collect()
     }
 
-    /// Returns all policies that apply to a user, attached either directly or through a group.
+    /// Returns the policies that apply to a user directly or through a group.
     pub async fn list_user_policy_grants(&self, user: &UserId) -> Result<Vec<StoredPolicyGrant>, StoreError> {
         let rows = query(SELECT_GRANTS_BY_USER)
             .bind(user.as_str())
@@ -134,15 +134,13 @@ impl Store {
     }
 }
 
-/// Names of the entities in a policy attachment, for the audit event.
 struct AttachedEntityNames {
     domain: DomainId,
     policy: String,
     grantee: String,
 }
 
-/// Resolves the ids in a policy attachment to names.
-/// Fails if an entity of the attachment does not exist or belongs to another domain.
+/// Fails if the policy, the grantee or the project does not exist, or if they belong to different domains.
 async fn resolve_attachment_names(
     transaction: &mut Transaction,
     policy: &PolicyRef,

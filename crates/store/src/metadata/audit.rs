@@ -1,7 +1,6 @@
-//! Audit log: an append-only chain of rows in which each row's MAC covers the previous row's MAC.
+//! Append-only audit log. The MAC of each row covers the MAC of the previous row.
 //!
-//! An audited change and its audit row are committed in the same transaction (see `audited_tx.rs`).
-//! [`Store::append_audit_event`] appends an audit event for an operation without an audited database change.
+//! A change and its audit row are committed in the same transaction.
 
 mod chain;
 mod chain_head;
@@ -24,7 +23,6 @@ use crate::database::query;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Builds the SQL query that selects matching audit rows before or after a sequence number.
 macro_rules! select_matching_rows_sql {
     ($side:literal, $order:literal) => {
         concat!(
@@ -44,8 +42,7 @@ const SELECT_EVENTS_AFTER_SEQ: &str = select_matching_rows_sql!(">", "seq");
 const SELECT_EVENTS_BEFORE_SEQ: &str = select_matching_rows_sql!("<", "seq DESC");
 
 impl Store {
-    /// Appends an event to the audit log. Events from concurrent callers share a transaction.
-    /// When this function returns, the audit event is durable.
+    /// Appends an event to the audit log. When this function returns, the event is durable.
     pub async fn append_audit_event(&self, event: &AuditEvent) -> Result<(), StoreError> {
         self.append_event_to_batch(event.clone()).await
     }

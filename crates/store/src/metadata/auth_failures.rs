@@ -1,14 +1,13 @@
-//! Defines the lockout state of a user name or access key id after authentication failures.
+//! Lockout state of a user name or access key id after failed authentication attempts.
 
-/// Lockout state of a user name or access key id with at least one authentication failure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AuthFailures {
-    /// End of the lockout as a Unix timestamp in seconds, or `None` if there was no lockout.
+    /// End of the lockout as a Unix timestamp in seconds.
     pub(super) locked_until: Option<i64>,
 }
 
 impl AuthFailures {
-    /// Returns the end of the lockout, or `None` if no lockout is active at time `now`.
+    /// Returns `None` if no lockout is active at time `now`.
     pub(crate) fn lockout_end(self, now: i64) -> Option<i64> {
         self.locked_until.filter(|end| *end > now)
     }

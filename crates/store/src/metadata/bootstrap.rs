@@ -1,4 +1,4 @@
-//! Initialises the metadata: creates the initial identities, checks the master key and starts the audit log.
+//! Creates the initial identities, verifies the master key and starts the audit log.
 
 use clew_model::{AuditEvent, Origin};
 use secrecy::{ExposeSecret, SecretString};
@@ -14,18 +14,17 @@ use crate::sealing::AssociatedData;
 use crate::store::{InitialTenant, InitialTenantIds, REGION_SETTING, Store};
 use crate::users::NewUser;
 
-/// Name of the setting that stores an encrypted constant, which is decrypted to verify the master key.
+/// Setting with an encrypted constant. If the constant can be decrypted, the master key is correct.
 pub(super) const CANARY_SETTING: &str = "canary";
 pub(super) const CANARY_AAD: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: CANARY_SETTING };
 
-/// Plaintext of the encrypted canary setting in a database with an audit log.
-/// Only a process with the master key can encrypt the canary.
-/// If a database contains a canary with this plaintext but no audit log, the audit log was removed.
-/// Clew versions without an audit log encrypted the plaintext `canary`.
+/// Plaintext of the canary setting in a database with an audit log.
+/// Only a process with the master key can encrypt this plaintext.
+/// If a database contains this plaintext but no audit log, the audit log was removed.
+/// Clew versions without an audit log used the plaintext `canary`.
 pub(super) const AUDITED_CANARY_PLAINTEXT: &str = "canary, audited";
 
-/// Returns true if the database contains the initial identities.
 pub(crate) async fn is_initialised(database: &Database) -> Result<bool, StoreError> {
     read_setting(database, CANARY_SETTING).await.map(|canary| canary.is_some())
 }
@@ -39,7 +38,7 @@ impl Store {
         let now = self.clock.unix_seconds();
         let canary = self.sealer.seal(CANARY_AAD, &SecretString::from(AUDITED_CANARY_PLAINTEXT))?;
         let mut tx = self.begin_audited_transaction("create the initial identities").await?;
-        // Two processes may initialise the database concurrently, each with its own key.
+        // Two processes may initialise the database at the same time, each with its own key.
         if read_setting(tx.transaction(), CANARY_SETTING).await?.is_some() {
             return Err(StoreError::AlreadyInitialised { location: "the database".to_owned() });
         }
@@ -68,7 +67,6 @@ impl Store {
         Ok(InitialTenantIds { domain_id, project_id, user_id })
     }
 
-    /// Verifies the master key.
     /// Starts the audit log if the database was created by a Clew version without an audit log.
     pub(crate) async fn verify_master_key(&self) -> Result<(), StoreError> {
         let canary = read_setting(&self.database, CANARY_SETTING).await?.ok_or_else(|| StoreError::Damaged {
@@ -86,7 +84,7 @@ impl Store {
         let sealed = self.sealer.seal(CANARY_AAD, &SecretString::from(AUDITED_CANARY_PLAINTEXT))?;
         let mut tx = self.begin_audited_transaction("start the audit log").await?;
         let found = read_setting(tx.transaction(), CANARY_SETTING).await?.unwrap_or_default();
-        // Another process may have started the audit log in the meantime.
+        // Another process may have started the audit log concurrently.
         if self.unseal_canary(&found)?.expose_secret() == AUDITED_CANARY_PLAINTEXT {
             return Ok(());
         }

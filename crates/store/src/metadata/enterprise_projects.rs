@@ -9,12 +9,11 @@ use crate::error::StoreError;
 use crate::store::Store;
 use crate::tenants::{EnterpriseProject, EnterpriseProjectChange};
 
-/// Id of the default enterprise project.
 const DEFAULT_ENTERPRISE_PROJECT_ID: &str = "0";
 
 impl Store {
-    /// Creates an enterprise project and returns its id, a UUID with dashes.
-    /// Fails with [`StoreError::AlreadyExists`] if the domain has an enterprise project with this name.
+    /// Creates an enterprise project and returns its UUID.
+    /// Fails with [`StoreError::AlreadyExists`] if the domain already has an enterprise project with this name.
     pub async fn create_enterprise_project(
         &self,
         by: &Origin,
@@ -62,7 +61,7 @@ impl Store {
         std::iter::once(Ok(default)).chain(rows.iter().map(enterprise_project_from_row)).collect()
     }
 
-    /// Updates an enterprise project. Returns false if it is the default project or does not exist.
+    /// Updates an enterprise project. Returns false if it does not exist or is the default project.
     pub async fn update_enterprise_project(
         &self,
         by: &Origin,
@@ -93,7 +92,6 @@ impl Store {
     }
 }
 
-/// Fails if the domain has no enabled enterprise project with this id.
 /// The default enterprise project is always enabled.
 pub(super) async fn require_enabled_enterprise_project(
     transaction: &mut Transaction,

@@ -1,4 +1,4 @@
-//! Group commit: writes by concurrent callers share one transaction and one disk sync.
+//! Group commit: concurrent writes share one transaction and one disk sync.
 
 use std::future::Future;
 use std::mem;
@@ -12,52 +12,47 @@ use super::audited_tx::AuditedDatabase;
 use crate::database::Transaction;
 use crate::error::StoreError;
 
-/// Maximum number of audit events in one transaction. The same limit applies to the other writes in a transaction.
+/// Maximum number of audit events in a transaction, and maximum number of other writes.
 const MAX_BATCH_SIZE: usize = 512;
 
-/// Database write that can share a transaction with other writes.
 pub(super) trait BatchedWrite: Send + Sync + 'static {
-    /// Value returned to the caller.
     type Output: Send + 'static;
 
-    /// Describes the write in the error message if the shared transaction cannot begin or commit.
+    /// Describes the write in the error message if the transaction fails.
     const ERROR_CONTEXT: &'static str;
 
-    /// Executes the SQL statements for the write.
-    /// The statements are re-executed in a new transaction if another write in the shared transaction fails.
+    /// If another write in the transaction fails, this write is executed again in a new transaction.
     fn execute_write(
         &self,
         transaction: &mut Transaction,
     ) -> impl Future<Output = Result<Self::Output, StoreError>> + Send;
 }
 
-/// Queue of pending writes. Clones share the queue.
+/// Clones share the queue.
 #[derive(Clone, Default)]
 pub(crate) struct GroupCommit(Arc<Mutex<WriteQueue>>);
 
 #[derive(Default)]
 struct WriteQueue {
     pending: WriteBatch,
-    /// True while a writer task is running. The writer task executes batches until `pending` is empty.
+    /// The writer task executes batches until `pending` is empty.
     is_writer_running: bool,
 }
 
-/// Batch of writes that share one transaction.
 #[derive(Default)]
 struct WriteBatch {
-    /// Audit events, which are appended to the audit log together after the other writes.
+    /// Audit events to append after the other writes of the transaction.
     events: Vec<QueuedAuditEvent>,
     writes: Vec<Box<dyn PendingWrite>>,
 }
 
-/// Queued audit event. `at` is a Unix timestamp in milliseconds.
+/// `at` is a Unix timestamp in milliseconds.
 struct QueuedAuditEvent {
     at: i64,
     event: AuditEvent,
     reply: oneshot::Sender<Result<(), StoreError>>,
 }
 
-/// Queued write of any output type.
 trait PendingWrite: Send {
     fn execute_write<'a>(&'a mut self, transaction: &'a mut Transaction) -> WriteFuture<'a>;
     fn notify_caller(self: Box<Self>, committed: Result<(), StoreError>);
@@ -92,7 +87,6 @@ impl<W: BatchedWrite> PendingWrite for QueuedWrite<W> {
 }
 
 impl GroupCommit {
-    /// Executes a write in a transaction shared with concurrent callers.
     /// When this function returns, the write is durable. Cancelling the caller does not cancel the write.
     pub(super) async fn execute_write<W: BatchedWrite>(
         &self,
@@ -104,7 +98,6 @@ impl GroupCommit {
         response.await.unwrap_or(Err(StoreError::Stopped))
     }
 
-    /// Appends an audit event in a transaction shared with concurrent callers.
     /// When this function returns, the audit event is durable.
     pub(super) async fn append_event(&self, database: AuditedDatabase, event: AuditEvent) -> Result<(), StoreError> {
         let (reply, response) = oneshot::channel();
@@ -125,7 +118,6 @@ impl GroupCommit {
         }
     }
 
-    /// Takes pending writes from the queue, up to the maximum batch size.
     /// If the queue is empty, returns `None` and marks the writer task as stopped.
     fn take_batch(&self) -> Option<WriteBatch> {
         let mut queue = self.write_queue_guard();
@@ -142,8 +134,8 @@ impl GroupCommit {
     }
 }
 
-/// Guard that resets the write queue if the writer task panics or is cancelled.
-/// After a reset, the pending callers receive an error, and the next write starts a new writer task.
+/// Resets the queue if the writer task panics or is cancelled.
+/// The pending callers then receive an error, and the next write starts a new writer task.
 struct WriterGuard {
     group_commit: GroupCommit,
     finished: bool,
@@ -166,13 +158,11 @@ async fn drain_write_queue(database: AuditedDatabase, mut writer: WriterGuard) {
     writer.finished = true;
 }
 
-/// Reason why the transaction of a write batch was rolled back.
 enum WriteBatchError {
-    /// The write at this index failed.
+    /// Index of the failed write and its error.
     Write(usize, StoreError),
-    /// Appending to the audit log failed.
     Events(StoreError),
-    /// The `BEGIN` or `COMMIT` of the shared transaction failed.
+    /// `BEGIN` or `COMMIT` failed.
     Transaction(StoreError),
 }
 
@@ -181,7 +171,7 @@ impl WriteBatch {
         self.events.is_empty() && self.writes.is_empty()
     }
 
-    /// Executes all writes in one transaction. If a write fails, retries the other writes in a new transaction.
+    /// If a write fails, the other writes are retried in a new transaction.
     async fn execute(mut self, database: &AuditedDatabase) {
         while !self.is_empty() {
             match self.try_execute(database).await {
@@ -219,7 +209,6 @@ impl WriteBatch {
     }
 }
 
-/// Wraps the error of a shared transaction for one of the waiting callers.
 fn wrap_shared_error(action: &'static str, error: Arc<StoreError>) -> StoreError {
     StoreError::Database { action, source: Box::new(error), remedy: "" }
 }

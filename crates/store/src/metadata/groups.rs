@@ -1,4 +1,4 @@
-//! Queries for user groups and their members.
+//! Queries for user groups.
 
 use clew_model::{AuditEvent, DomainId, GroupId, Origin, UserId};
 use serde_json::json;
@@ -22,7 +22,7 @@ const SELECT_MEMBERS: &str = "SELECT u.id, u.name, u.password_hash, u.enabled, u
      WHERE m.group_id = $1 ORDER BY u.name";
 
 impl Store {
-    /// Creates a group. Fails with [`StoreError::AlreadyExists`] if the domain has a group with this name.
+    /// Creates a group. Fails with [`StoreError::AlreadyExists`] if the domain already has a group with this name.
     pub async fn create_group(
         &self,
         by: &Origin,
@@ -154,7 +154,7 @@ async fn find_group<'e>(executor: impl Into<Executor<'e>>, id: &GroupId) -> Resu
     row.as_ref().map(group_from_row).transpose()
 }
 
-/// Returns a group by id. Fails with [`StoreError::Unknown`] if the group does not exist.
+/// Fails with [`StoreError::Unknown`] if the group does not exist.
 pub(super) async fn require_group(transaction: &mut Transaction, id: &GroupId) -> Result<Group, StoreError> {
     let found = find_group(transaction, id).await?;
     found.ok_or_else(|| StoreError::Unknown { what: "group", name: id.to_string() })

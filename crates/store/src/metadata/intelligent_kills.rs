@@ -1,6 +1,5 @@
-//! Queue of intelligent kill operations (see `docs/decisions/0011-intelligent-kill.md`).
-//! Unlike a collection task, an intelligent kill is never retried.
-//! The sessions are selected when the intelligent kill runs, so a retry might select and kill additional sessions.
+//! Queue of intelligent kills (see `docs/decisions/0011-intelligent-kill.md`).
+//! A failed intelligent kill is not retried, because a retry could select and kill other sessions.
 
 use std::time::Duration;
 
@@ -14,10 +13,9 @@ use crate::error::StoreError;
 use crate::intelligent_kills::{IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill};
 use crate::store::Store;
 
-/// Name of the audit operation that records the completion of an intelligent kill.
 const AUDIT_OPERATION_NAME: &str = "EndIntelligentKill";
 
-/// Claims the oldest queued intelligent kill. Skips nodes that already have a running intelligent kill.
+/// A node runs only one intelligent kill at a time.
 const CLAIM_OLDEST_KILL_SQL: &str = "UPDATE intelligent_kills SET status = 'running', lease_until = $1 + $2 \
      WHERE id = (SELECT w.id FROM intelligent_kills w WHERE w.status = 'queued' AND w.id >= $3 \
            AND NOT EXISTS (SELECT 1 FROM intelligent_kills r WHERE r.node_id = w.node_id AND r.status = 'running') \
@@ -25,7 +23,6 @@ const CLAIM_OLDEST_KILL_SQL: &str = "UPDATE intelligent_kills SET status = 'runn
          ORDER BY w.id LIMIT 1) \
      RETURNING *";
 
-/// Selects intelligent kill operations that have been queued for too long or whose lease has expired.
 const SELECT_STALE_KILLS: &str = "SELECT * FROM intelligent_kills \
      WHERE (status = 'queued' AND id < $1) OR (status = 'running' AND lease_until <= $2) ORDER BY id";
 
@@ -33,7 +30,7 @@ const SELECT_KILLS_BY_FILTER: &str = "SELECT * FROM intelligent_kills \
      WHERE instance_id = $1 AND node_id = $2 AND id >= $3 AND id < $4 AND ended_at IS NOT NULL";
 
 impl Store {
-    /// Enqueues an intelligent kill. Fails with [`StoreError::QueueFull`] if the node already has `limit` queued kills.
+    /// Enqueues an intelligent kill. Fails with [`StoreError::QueueFull`] if `limit` kills are queued for the node.
     pub async fn enqueue_intelligent_kill(
         &self,
         new: &NewIntelligentKill,
@@ -42,7 +39,7 @@ impl Store {
         let Actor::User { id: actor, name, domain_id } = &new.by.actor else {
             return Err(StoreError::Damaged { what: "requester", reason: format!("{} is not a user", new.by.actor) });
         };
-        // Requests in the same millisecond get consecutive ids.
+        // Concurrent requests in the same millisecond get consecutive ids.
         let failed = StoreError::database_error("queue an intelligent kill");
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         let mut ids: Vec<i64> = query_scalar(
@@ -70,7 +67,7 @@ impl Store {
         ids.pop().map(IntelligentKillId).ok_or_else(full)
     }
 
-    /// Claims the oldest queued intelligent kill that is not older than `max_age`, with the lease duration `lease`.
+    /// Claims the oldest queued intelligent kill for the duration `lease`, unless it is older than `max_age`.
     pub async fn claim_intelligent_kill(
         &self,
         lease: Duration,
@@ -92,7 +89,7 @@ impl Store {
         row.as_ref().map(intelligent_kill_from_row).transpose()
     }
 
-    /// Marks a running intelligent kill as finished and appends an audit event. `reason` is the failure reason, if any.
+    /// Marks an intelligent kill as finished. `reason` is the failure reason, if any.
     /// Returns false without making changes if the intelligent kill is not running.
     pub async fn finish_intelligent_kill(
         &self,
@@ -103,8 +100,8 @@ impl Store {
         self.record_intelligent_kill_completion(id, TaskStatus::Running, reason, Some(victims)).await
     }
 
-    /// Marks intelligent kills as failed if they are still queued after `max_age` or if their lease has expired.
-    /// Returns the intelligent kill operations that this call marked as failed, with their previous status.
+    /// Fails intelligent kills that are still queued after `max_age` and those with an expired lease.
+    /// Returns the failed intelligent kills with their previous status.
     pub async fn fail_stale_intelligent_kills(&self, max_age: Duration) -> Result<Vec<IntelligentKill>, StoreError> {
         const EXPIRED_IN_QUEUE_REASON: &str = "the kill expired in the queue and was not started, because it could kill other sessions than intended. \
              Check the preview and request the kill again";
@@ -177,7 +174,7 @@ impl Store {
         row.as_ref().map(intelligent_kill_from_row).transpose()
     }
 
-    /// Returns a page of matching intelligent kill operations, newest first, and the total number of matches.
+    /// Returns a page of matching intelligent kills, newest first, and the total number of matches.
     pub async fn list_intelligent_kills(
         &self,
         filter: &IntelligentKillFilter,
@@ -207,8 +204,8 @@ impl Store {
         Ok((rows.iter().map(intelligent_kill_from_row).collect::<Result<_, _>>()?, total.unsigned_abs()))
     }
 
-    /// Removes intelligent kill operations that finished before `cutoff`, a Unix timestamp in milliseconds.
-    /// Returns the number of removed intelligent kill operations.
+    /// Removes intelligent kills that finished before `cutoff`, a Unix timestamp in milliseconds.
+    /// Returns the number of removed intelligent kills.
     pub async fn remove_intelligent_kills_before(&self, cutoff: i64) -> Result<u64, StoreError> {
         let removed = query("DELETE FROM intelligent_kills WHERE ended_at < $1")
             .bind(cutoff)

@@ -17,9 +17,8 @@ use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;
 
-/// `FROM` and `WHERE` clauses that select the instances that match an [`InstanceFilter`].
 /// Each text filter has two parameters: an exact value and a substring.
-/// The placeholder `{elements}` stands for an SQL expression that expands the JSON array of required tags.
+/// The caller replaces `{elements}` with SQL that expands the JSON array of required tags.
 const MATCHING_INSTANCES_FROM_CLAUSE: &str = "FROM instances i WHERE i.project_id = $1 \
      AND ($2 IS NULL OR i.id = $2) AND ($3 IS NULL OR instr(i.id, $3) > 0) \
      AND ($4 IS NULL OR i.name = $4) AND ($5 IS NULL OR instr(i.name, $5) > 0) \
@@ -30,11 +29,10 @@ const MATCHING_INSTANCES_FROM_CLAUSE: &str = "FROM instances i WHERE i.project_i
 
 const INSTANCE_COLUMNS: &str = "i.id, i.project_id, i.name, i.enterprise_project_id, i.created_at, i.updated_at";
 
-/// Maximum length of an instance name, in characters.
 const MAX_INSTANCE_NAME_LEN: usize = 128;
 
 impl Store {
-    /// Adds an instance with its nodes. The node passwords are stored encrypted.
+    /// Adds an instance and its nodes. Encrypts the passwords of the nodes.
     pub async fn add_instance(&self, by: &Origin, instance: NewInstance) -> Result<Instance, StoreError> {
         validate_instance(&instance)?;
         let id = instance.id.clone().unwrap_or_else(InstanceId::generate);
@@ -184,7 +182,7 @@ impl Store {
         Ok((self.instances_from_rows(rows).await?, total.unsigned_abs()))
     }
 
-    /// Returns an instance by id. The returned node URLs contain no passwords.
+    /// Returns an instance by id. The URLs of its nodes contain no passwords.
     pub async fn find_instance(&self, project: &ProjectId, id: &InstanceId) -> Result<Option<Instance>, StoreError> {
         let statement = format!("SELECT {INSTANCE_COLUMNS} FROM instances i WHERE i.project_id = $1 AND i.id = $2");
         let row = query(AssertSqlSafe(statement))
@@ -196,7 +194,7 @@ impl Store {
         Ok(self.instances_from_rows(row.into_iter().collect()).await?.pop())
     }
 
-    /// Returns the instances in all projects, oldest first.
+    /// Returns the instances of all projects, oldest first.
     pub async fn list_all_instances(&self) -> Result<Vec<Instance>, StoreError> {
         let statement = format!("SELECT {INSTANCE_COLUMNS} FROM instances i ORDER BY i.created_at, i.rowid");
         let rows = query(AssertSqlSafe(statement))
@@ -206,7 +204,7 @@ impl Store {
         self.instances_from_rows(rows).await
     }
 
-    /// Removes an instance with its nodes and tags. Returns false if the project has no such instance.
+    /// Removes an instance with its nodes and tags. Returns false if the project does not contain the instance.
     pub async fn remove_instance(&self, by: &Origin, project: &ProjectId, id: &InstanceId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited_transaction("remove an instance").await?;
         let Some(name) = tags::find_instance_name(tx.transaction(), project, id).await? else { return Ok(false) };
@@ -225,8 +223,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Updates a node's URL and password and clears its login backoff.
-    /// Returns false if the instance does not exist in the project or has no such node.
+    /// Updates the URL and password of a node and clears its login backoff.
+    /// Returns false if the project does not contain the node.
     pub async fn set_node_url(
         &self,
         by: &Origin,
@@ -352,7 +350,6 @@ fn node_from_row(row: &Row) -> Result<Node, StoreError> {
     })
 }
 
-/// Parses a text filter as an exact value or a substring.
 /// The filter `*part` matches values that contain `part` (TaurusDB API spec, section 3.3).
 fn parse_text_filter(filter: Option<&str>) -> (Option<&str>, Option<&str>) {
     match filter.map(|text| (text, text.strip_prefix('*'))) {

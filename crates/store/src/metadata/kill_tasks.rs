@@ -1,4 +1,4 @@
-//! Queries that manage kill tasks and enable them per instance. The workers' queries are in `kill_tasks/leases.rs`.
+//! Queries for kill tasks.
 
 mod leases;
 
@@ -17,10 +17,10 @@ use crate::store::Store;
 
 /// Maximum number of running kill tasks per instance (TaurusDB API spec, section 2.8).
 const MAX_RUNNING_KILL_TASKS: u32 = 5;
-/// Maximum number of stored kill tasks per instance, including finished tasks.
+/// Finished kill tasks count towards this limit.
 const MAX_STORED_KILL_TASKS: u32 = 100;
 
-/// SQL condition that selects kill tasks running at time `$2`.
+/// The parameter `$2` is the current time.
 const RUNNING_KILL_TASK_CONDITION: &str = "stopped_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
 
 impl Store {
@@ -34,7 +34,7 @@ impl Store {
         Ok(is_on.unwrap_or(false))
     }
 
-    /// Enables or disables kill tasks for an instance. Disabling them stops the running kill tasks.
+    /// Enables or disables kill tasks for an instance. Disabling them stops the instance's running kill tasks.
     /// Returns false if the project does not contain the instance.
     pub async fn set_kill_tasks_enabled(
         &self,
@@ -80,10 +80,10 @@ impl Store {
         Ok(())
     }
 
-    /// Adds and starts a kill task. Returns the task id, or `None` if the project has no such instance.
+    /// Adds and starts a kill task. Returns its id, or `None` if the project does not contain the instance.
     ///
     /// Fails with [`StoreError::KillTasksDisabled`] if kill tasks are disabled for the instance.
-    /// Fails with [`StoreError::TooManyKillTasks`] if the instance has the maximum number of running tasks.
+    /// Fails with [`StoreError::TooManyKillTasks`] if the instance has the maximum number of running kill tasks.
     pub async fn add_kill_task(
         &self,
         by: &Origin,
@@ -129,8 +129,8 @@ impl Store {
         Ok(Some(id))
     }
 
-    /// Stops a kill task if it is running.
-    /// Returns false if the instance does not exist in the project or has no such task.
+    /// Stops a kill task.
+    /// Returns false if the project does not contain the instance or the instance has no such kill task.
     pub async fn stop_kill_task(
         &self,
         by: &Origin,
@@ -175,7 +175,7 @@ impl Store {
         tx.commit_with_event(&AuditEvent { domain_id, project_id, instance_id, ..event }).await
     }
 
-    /// Returns an instance's stored kill tasks, including finished ones, newest first.
+    /// Returns all stored kill tasks of an instance, newest first.
     pub async fn list_kill_tasks(&self, instance: &InstanceId) -> Result<Vec<KillTask>, StoreError> {
         let now = self.clock.unix_millis();
         let rows = query("SELECT * FROM kill_tasks WHERE instance_id = $1 ORDER BY id DESC")
@@ -187,7 +187,7 @@ impl Store {
     }
 }
 
-/// Inserts a kill task. Task ids increase even if several tasks start in the same millisecond.
+/// Task ids increase even if several tasks start in the same millisecond.
 async fn insert_kill_task(
     tx: &mut AuditedTransaction,
     instance: &InstanceId,

@@ -1,4 +1,4 @@
-//! Queries for kill records. Clew inserts a record before it sends a kill and adds the outcome afterwards.
+//! Queries for recorded kills.
 
 use clew_model::{AuditEvent, DomainId, InstanceId, NodeId, Origin, Outcome, Pagination, ProjectId};
 use serde_json::json;
@@ -11,7 +11,6 @@ use crate::error::StoreError;
 use crate::kills::{KillFilter, KillRecord, KillSource, NewKill, RecordedKillOutcome};
 use crate::store::Store;
 
-/// Name of the audit operation for a kill.
 const AUDIT_OPERATION_NAME: &str = "KillSession";
 
 const MATCHING_KILLS_FROM_CLAUSE: &str = "FROM killed_sessions WHERE instance_id = $1 AND ($2 IS NULL OR node_id = $2) \
@@ -20,7 +19,7 @@ const MATCHING_KILLS_FROM_CLAUSE: &str = "FROM killed_sessions WHERE instance_id
 
 impl Store {
     /// Records kills before Clew sends them. [`Store::record_kill_outcomes`] adds the outcomes later.
-    /// Returns the ids of the kill records in the same order as `kills`.
+    /// Returns the ids of the kills in the order of `kills`.
     pub async fn insert_kills(&self, kills: &[NewKill]) -> Result<Vec<i64>, StoreError> {
         let failed = StoreError::database_error("record a kill");
         let now = self.clock.unix_millis();
@@ -57,8 +56,8 @@ impl Store {
         Ok(ids)
     }
 
-    /// Records each kill's outcome and details and appends an audit event for each kill.
-    /// A known outcome is not replaced.
+    /// Records the outcome of each kill and appends an audit event for each kill.
+    /// An outcome that is already known is not replaced.
     pub async fn record_kill_outcomes(
         &self,
         by: &Origin,
@@ -69,7 +68,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Records the outcome `Unknown` for kills that were interrupted when a Clew process terminated.
+    /// Records the outcome `Unknown` for kills that were interrupted because a Clew process terminated.
     /// Affects only kills that were recorded before `before`, a Unix timestamp in milliseconds.
     /// Returns the number of interrupted kills.
     pub async fn mark_interrupted_kills_unknown(&self, before: i64) -> Result<u64, StoreError> {
@@ -158,8 +157,8 @@ impl Store {
         Ok((kills?, total.unsigned_abs()))
     }
 
-    /// Removes kill records that have an outcome and were inserted before `cutoff`, a Unix timestamp in milliseconds.
-    /// Returns the number of removed kill records.
+    /// Removes kills with an outcome that were recorded before `cutoff`, a Unix timestamp in milliseconds.
+    /// Returns the number of removed kills.
     pub async fn remove_kills_before(&self, cutoff: i64) -> Result<u64, StoreError> {
         let removed = query("DELETE FROM killed_sessions WHERE asked_at < $1 AND outcome IS NOT NULL")
             .bind(cutoff)

@@ -1,9 +1,9 @@
-//! Locks out a user name or access key id after consecutive authentication failures.
-//! The database stores keyed hashes of user names because users sometimes enter passwords in the user name field.
+//! Locks a user name or access key id after consecutive failed authentication attempts.
+//! The database stores hashes of user names, because users sometimes enter a password as the user name.
 //!
-//! A server reserves each authentication attempt before it checks the password.
-//! A reserved attempt counts as an authentication failure until the password check succeeds.
-//! Reservations limit concurrent attempts across all servers to the number of failures that trigger a lockout.
+//! Before a server checks a password, it reserves the authentication attempt.
+//! A reserved attempt counts as failed until the password check succeeds.
+//! Reservations limit the number of concurrent attempts across all servers.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,34 +16,32 @@ use crate::derived_keys::hmac_sha256;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Number of consecutive authentication failures that trigger a lockout.
 const MAX_CONSECUTIVE_FAILURES: i64 = 5;
 /// Lockout duration in seconds, and the maximum time between two failures that count as consecutive.
 const LOCKOUT_SECONDS: i64 = 5 * 60;
-/// Time in seconds after which a reserved attempt is no longer considered to be in progress.
+/// A reservation without a result expires after this time.
 const RESERVATION_TTL_SECONDS: i64 = 30;
 
-/// Maximum number of stored client addresses per user.
-/// A new address replaces the least recently used address, unless all stored addresses were used within the last day.
+/// A new address replaces the least recently used one, unless all addresses were used within the last day.
 const MAX_ADDRESSES_PER_USER: i64 = 64;
-/// Time in seconds after which an unused client address is deleted.
+/// Unused client addresses are deleted after 90 days.
 const ADDRESS_TTL_SECONDS: i64 = 90 * 24 * 3600;
-/// Minimum time in seconds between two updates of the same client address.
+/// The use of a client address is written to the database at most once per day.
 const ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 
 /// Result of reserving an authentication attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthAttemptReservation {
-    /// The attempt is reserved and counts as failed until [`Store::clear_auth_failures`] is called.
+    /// The attempt is reserved. It counts as failed until [`Store::clear_auth_failures`] is called.
     Granted,
-    /// Concurrent requests have reserved all authentication attempts that remain before a lockout.
+    /// Concurrent requests have reserved all attempts that remain before a lockout.
     Busy,
     /// Authentication is locked out.
     Locked,
 }
 
 impl Store {
-    /// Reserves an authentication attempt. `subject` is, for example, `key:<access key id>` or `user:<domain>/<name>`.
+    /// Reserves an authentication attempt for a subject such as `key:<access key id>` or `user:<domain>/<name>`.
     /// The user or access key does not need to exist.
     pub async fn reserve_auth_attempt(&self, subject: &str) -> Result<AuthAttemptReservation, StoreError> {
         let failed = StoreError::database_error("reserve an authentication attempt");
@@ -87,14 +85,13 @@ impl Store {
         Ok(if locks { AuthAttemptReservation::Locked } else { AuthAttemptReservation::Granted })
     }
 
-    /// Records that a reserved authentication attempt failed. The fifth consecutive failure triggers a lockout.
+    /// Records that a reserved attempt failed. The fifth consecutive failure triggers a lockout.
     pub async fn confirm_auth_failure(&self, subject: &str) -> Result<(), StoreError> {
         self.increment_failure_count(subject, 0).await.map(drop)
     }
 
-    /// Records a failed authentication attempt that was not reserved. Fast credential checks need no reservation.
-    /// The fifth consecutive authentication failure triggers a lockout.
-    /// Returns the end of the lockout as a Unix timestamp in seconds, or `None` if there is no lockout.
+    /// Records a failed attempt that was not reserved. The fifth consecutive failure triggers a lockout.
+    /// Returns the end of the lockout as a Unix timestamp in seconds, or `None` if the subject is not locked out.
     pub async fn record_auth_failure(&self, subject: &str) -> Result<Option<i64>, StoreError> {
         self.increment_failure_count(subject, 1).await
     }
@@ -104,7 +101,7 @@ impl Store {
         let now = self.clock.unix_seconds();
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         delete_expired_failures(&mut transaction, now).await.map_err(&failed)?;
-        // The insert restores a row that was deleted by a concurrent successful authentication.
+        // A concurrent successful authentication may have deleted the row.
         let rows: Vec<Option<i64>> = query_scalar(
             "INSERT INTO failures (subject, count, last_at) VALUES ($1, 1, $2) ON CONFLICT (subject) DO UPDATE SET \
                  count = CASE WHEN failures.locked_until <= $2 THEN 1 ELSE failures.count + $5 END, last_at = $2, \
@@ -124,13 +121,13 @@ impl Store {
         Ok(rows.into_iter().next().flatten())
     }
 
-    /// Returns the end of the current lockout as a Unix timestamp in seconds, or `None` if there is no lockout.
+    /// Returns the end of the lockout as a Unix timestamp in seconds, or `None` if the subject is not locked out.
     pub async fn find_lockout_end(&self, subject: &str) -> Result<Option<i64>, StoreError> {
         let failures = self.find_auth_failures(subject).await?;
         Ok(failures.and_then(|failures| failures.lockout_end(self.clock.unix_seconds())))
     }
 
-    /// Deletes the recorded authentication failures of a user or access key after a successful authentication.
+    /// Deletes the recorded failures after a successful authentication.
     pub async fn clear_auth_failures(&self, subject: &str) -> Result<(), StoreError> {
         // A read-only query avoids the write lock.
         if self.find_auth_failures(subject).await?.is_some() {
@@ -143,7 +140,6 @@ impl Store {
         Ok(())
     }
 
-    /// Returns the recorded authentication failures of a user or access key, if any.
     pub(crate) async fn find_auth_failures(&self, subject: &str) -> Result<Option<AuthFailures>, StoreError> {
         let row: Option<Option<i64>> = query_scalar("SELECT locked_until FROM failures WHERE subject = $1")
             .bind(self.hash_lockout_subject(subject).as_slice())
@@ -153,8 +149,8 @@ impl Store {
         Ok(row.map(|locked_until| AuthFailures { locked_until }))
     }
 
-    /// Returns the text form of a client address if this process recorded the address within the last day.
-    /// Reads only the in-memory cache, so that frequent requests do not query the database.
+    /// Returns a client address as text if this process recorded it within the last day.
+    /// Reads only the in-memory cache to avoid a database query for each request.
     #[must_use]
     pub fn find_recorded_address(&self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
         self.caches.find_address_recorded_since(
@@ -176,9 +172,9 @@ impl Store {
         Ok(found.is_some_and(|last_at| self.clock.unix_seconds() - last_at < ADDRESS_TTL_SECONDS))
     }
 
-    /// Records a user's client address, at most once per day.
-    /// Does nothing if the user has used the maximum number of other addresses within the last day.
-    /// Without this rule, a user with more active addresses than the maximum would cause a write on every request.
+    /// Records a client address of a user, at most once per day.
+    /// Does nothing if the user used the maximum number of other addresses within the last day.
+    /// Without this limit, a user with more addresses would cause a database write for each request.
     pub async fn record_user_address(&self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
         if self.find_recorded_address(user, address).is_some() {
             return Ok(());
@@ -198,7 +194,7 @@ impl Store {
             return Ok(());
         }
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
-        // The user may have been removed in the meantime.
+        // The user may have been removed concurrently.
         query(
             "INSERT INTO known_addresses (user_id, address, last_at) SELECT id, $2, $3 FROM users WHERE id = $1 \
              ON CONFLICT (user_id, address) DO UPDATE SET last_at = excluded.last_at",

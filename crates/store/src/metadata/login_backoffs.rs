@@ -1,4 +1,4 @@
-//! Queries for the nodes' login backoffs, which are shared by all processes that use the same database.
+//! Login backoffs, which all processes with the same database share.
 
 use clew_model::{Failure, InstanceId, Node, NodeId};
 use secrecy::ExposeSecret;
@@ -11,11 +11,10 @@ use crate::login_backoff::{
 };
 use crate::store::Store;
 
-/// Maximum length of a stored refusal reason, in characters.
 const MAX_REFUSAL_REASON_LEN: usize = 1000;
 
 impl Store {
-    /// Returns a node's login backoff, or `None` if the last login succeeded.
+    /// Returns the login backoff of a node, or `None` if the node accepted the last login.
     pub async fn find_login_backoff(&self, node: &NodeId) -> Result<Option<LoginBackoff>, StoreError> {
         let row = query("SELECT refusals, reason, refused_at, retry_at FROM login_backoffs WHERE node_id = $1")
             .bind(node.as_str())
@@ -25,7 +24,7 @@ impl Store {
         row.as_ref().map(login_backoff_from_row).transpose()
     }
 
-    /// Returns the login backoffs of an instance's nodes. Omits nodes that accepted the last login.
+    /// Returns the login backoffs of an instance. Nodes that accepted the last login have no backoff.
     pub async fn list_login_backoffs(&self, instance: &InstanceId) -> Result<Vec<(NodeId, LoginBackoff)>, StoreError> {
         let rows = query(
             "SELECT b.node_id, b.refusals, b.reason, b.refused_at, b.retry_at FROM login_backoffs b \
@@ -39,7 +38,7 @@ impl Store {
     }
 
     /// Requests a permit to log in to a node.
-    /// When a backoff expires, only one process receives a permit to log in. The other processes must wait.
+    /// When a backoff expires, only one process receives a permit.
     pub async fn request_login_permit(&self, node: &NodeId, cause: LoginTrigger) -> Result<LoginPermit, StoreError> {
         let Some(backoff) = self.find_login_backoff(node).await? else {
             return Ok(LoginPermit::Granted { refusals: 0 });
@@ -51,7 +50,7 @@ impl Store {
                 backoff.refused_at.saturating_add(duration_to_millis(REQUESTED_LOGIN_RETRY_DELAY))
             }
         };
-        // If the clock was set back to a time before the refusal, the backoff is ignored.
+        // The backoff is ignored if the clock was set back to a time before the refused login.
         if earliest > now && backoff.refused_at <= now {
             return Ok(LoginPermit::Deferred(backoff));
         }
@@ -70,15 +69,15 @@ impl Store {
         if updated > 0 {
             return Ok(LoginPermit::Granted { refusals: backoff.refusals });
         }
-        // Another process was granted the permit, or the credentials were changed.
+        // Another process received the permit, or the credentials were changed.
         Ok(match self.find_login_backoff(node).await? {
             Some(backoff) => LoginPermit::Deferred(backoff),
             None => LoginPermit::Granted { refusals: 0 },
         })
     }
 
-    /// Records that a node refused the credentials in `node`. `refusals` is the number of earlier refusals.
-    /// Counts concurrent login refusals as one. Does nothing if the node's credentials were changed after the login.
+    /// Records that a node refused a login. `refusals` is the number of consecutive refusals before this login.
+    /// Concurrent refusals count as one. Does nothing if the node's credentials were changed after the login.
     pub async fn record_login_refusal(&self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {
         let password = |node: &Node| node.url.password.as_ref().map(|password| password.expose_secret().to_owned());
         match self.find_node_with_password(&node.id).await? {
@@ -104,7 +103,7 @@ impl Store {
         Ok(())
     }
 
-    /// Clears a node's login backoff after a successful login.
+    /// Clears the login backoff of a node after a successful login.
     pub async fn clear_login_backoff(&self, node: &NodeId) -> Result<(), StoreError> {
         query("DELETE FROM login_backoffs WHERE node_id = $1")
             .bind(node.as_str())

@@ -1,4 +1,4 @@
-//! Queries for the custom policies of domains. Policy documents are stored as unparsed text.
+//! Queries for custom policies.
 
 use clew_model::{AuditEvent, DomainId, Origin, PolicyId};
 use serde_json::json;
@@ -19,7 +19,7 @@ const SELECT_POLICIES: &str =
 
 impl Store {
     /// Creates a policy or replaces the policy with the same name.
-    /// The caller must validate the policy document. `model` is the policy model: `role` or `identity`.
+    /// The caller must validate the policy document. `model` is `role` or `identity`.
     pub async fn put_policy(
         &self,
         by: &Origin,
@@ -55,7 +55,7 @@ impl Store {
         .map_err(tx.map_to_store_error())?;
         let row = rows.first().ok_or_else(|| StoreError::Unknown { what: "policy", name: name.to_owned() })?;
         let id: PolicyId = parse_column(row, "id")?;
-        // A shorter document is accepted even if the limits are still exceeded.
+        // A shorter document is allowed even if the limits are still exceeded.
         if before.is_some_and(|before| before.len() < document.len()) {
             check_policy_limits(tx.transaction(), self.policy_limits, AffectedUserSet::Policy(&id)).await?;
         }
@@ -133,7 +133,7 @@ async fn find_policy<'e>(executor: impl Into<Executor<'e>>, id: &PolicyId) -> Re
     row.as_ref().map(policy_from_row).transpose()
 }
 
-/// Returns a policy by id. Fails with [`StoreError::Unknown`] if the policy does not exist.
+/// Fails with [`StoreError::Unknown`] if the policy does not exist.
 pub(super) async fn require_policy(transaction: &mut Transaction, id: &PolicyId) -> Result<PolicyRecord, StoreError> {
     let found = find_policy(transaction, id).await?;
     found.ok_or_else(|| StoreError::Unknown { what: "policy", name: id.to_string() })

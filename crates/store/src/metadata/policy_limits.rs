@@ -1,4 +1,4 @@
-//! Limits the number and size of policies per user and group because each request evaluates all of the user's policies.
+//! Limits the policies per user and group, because each request evaluates all policies of a user.
 
 use clew_model::GroupId;
 use sqlx::AssertSqlSafe;
@@ -9,7 +9,7 @@ use crate::error::StoreError;
 use crate::policies::PolicyLimits;
 
 /// Fails if an affected user or group exceeds the policy limits.
-/// The caller must run this check after changing policies or attachments, in the same transaction.
+/// The caller must call this function after the change and in the same transaction.
 pub(super) async fn check_policy_limits(
     transaction: &mut Transaction,
     limits: PolicyLimits,

@@ -15,7 +15,7 @@ const SELECT_PROJECTS: &str = "SELECT p.id, p.name, p.description, p.enabled, p.
      FROM projects p JOIN domains d ON d.id = p.domain_id";
 
 impl Store {
-    /// Creates a domain. Fails with [`StoreError::AlreadyExists`] if the name is in use.
+    /// Creates a domain. Fails with [`StoreError::AlreadyExists`] if the name is already used.
     pub async fn create_domain(&self, by: &Origin, name: &str) -> Result<DomainId, StoreError> {
         let mut tx = self.begin_audited_transaction("create a domain").await?;
         let id = insert_domain(tx.transaction(), name, self.clock.unix_seconds()).await?;
@@ -43,7 +43,7 @@ impl Store {
             .map_err(StoreError::database_error("look up a domain"))
     }
 
-    /// Creates a project. Fails with [`StoreError::AlreadyExists`] if the domain has a project with this name.
+    /// Creates a project. Fails with [`StoreError::AlreadyExists`] if the domain already has a project with this name.
     pub async fn create_project(
         &self,
         by: &Origin,
@@ -125,7 +125,7 @@ impl Store {
         rows.iter().map(project_from_row).collect()
     }
 
-    /// Returns the projects in all domains, sorted by name.
+    /// Returns the projects of all domains, sorted by name.
     pub async fn list_all_projects(&self) -> Result<Vec<Project>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_PROJECTS} ORDER BY p.name, p.id")))
             .fetch_all(&self.database)
@@ -177,7 +177,6 @@ pub(super) async fn check_domain_exists(transaction: &mut Transaction, domain: &
     found.map(drop).ok_or_else(|| StoreError::Unknown { what: "domain", name: domain.to_string() })
 }
 
-/// Returns the id of the domain that owns a project.
 pub(super) async fn find_project_domain_id(
     transaction: &mut Transaction,
     project: &ProjectId,

@@ -1,4 +1,4 @@
-//! Revokes a user's tokens and temporary keys after the user's permissions have changed.
+//! Revokes tokens and temporary keys after a change of the user's permissions.
 
 use clew_model::{GroupId, PolicyId, UserId};
 use sqlx::AssertSqlSafe;
@@ -6,19 +6,16 @@ use sqlx::AssertSqlSafe;
 use crate::database::{Transaction, query};
 use crate::error::StoreError;
 
-/// Users whose permissions are affected by a change.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum AffectedUserSet<'a> {
-    /// A single user.
     User(&'a UserId),
-    /// All members of a group.
     Group(&'a GroupId),
-    /// All users that have the policy directly or through a group.
+    /// All users with the policy, directly or through a group.
     Policy(&'a PolicyId),
 }
 
 impl AffectedUserSet<'_> {
-    /// Returns the SQL query for the ids of the affected users, together with the value for the query parameter `$2`.
+    /// Returns a query for the user ids and the value of its parameter `$2`.
     pub(super) fn affected_user_ids_sql(&self) -> (&'static str, &str) {
         match self {
             Self::User(id) => ("SELECT $2", id.as_str()),
@@ -32,7 +29,7 @@ impl AffectedUserSet<'_> {
     }
 }
 
-/// Revokes the affected users' valid tokens. Returns the number of revoked tokens.
+/// Returns the number of revoked tokens.
 pub(super) async fn revoke_tokens(
     transaction: &mut Transaction,
     affected: AffectedUserSet<'_>,
@@ -50,8 +47,8 @@ pub(super) async fn revoke_tokens(
     Ok(revoked)
 }
 
-/// Revokes the temporary keys that were issued for the affected users' revoked tokens.
-/// Returns the number of revoked temporary keys.
+/// Revokes the temporary keys that were created with the users' revoked tokens.
+/// Returns the number of revoked keys.
 pub(super) async fn revoke_issued_temporary_keys(
     transaction: &mut Transaction,
     users: &'static str,
@@ -66,7 +63,7 @@ pub(super) async fn revoke_issued_temporary_keys(
     revoked.map_err(StoreError::database_error("revoke temporary access keys"))
 }
 
-/// Revokes a user's valid temporary keys. Returns the number of revoked keys.
+/// Returns the number of revoked keys.
 pub(super) async fn revoke_temporary_access_keys(
     transaction: &mut Transaction,
     user: &UserId,

@@ -1,4 +1,4 @@
-//! Executes the database transaction for a master key rotation.
+//! Database transaction of a master key rotation.
 
 use clew_model::{AuditEvent, Origin};
 use secrecy::{ExposeSecret, SecretString};
@@ -15,7 +15,6 @@ use crate::rotation::MasterKeyRotationSummary;
 use crate::sealing::{AssociatedData, Sealer};
 use crate::store::Store;
 
-/// Tables and columns with encrypted secrets.
 const ENCRYPTED_SECRET_COLUMNS: [(&str, &str); 3] =
     [("access_keys", "secret"), ("temporary_keys", "secret"), ("nodes", "password")];
 
@@ -26,7 +25,7 @@ impl Store {
         if self.keys.matches_key_id(id.as_deref()) { Ok(()) } else { Err(StoreError::MasterKeyRotated) }
     }
 
-    /// Decrypts a secret. Fails with [`StoreError::MasterKeyRotated`] if another process has rotated the master key.
+    /// Fails with [`StoreError::MasterKeyRotated`] if another process has rotated the master key.
     pub(crate) async fn unseal_secret(
         &self,
         aad: AssociatedData<'_>,
@@ -41,7 +40,7 @@ impl Store {
         }
     }
 
-    /// Encrypts all secrets with a new key, replaces the audit chain's MAC key and appends an audit event.
+    /// Encrypts all secrets with the new key and replaces the MAC key of the audit log.
     pub(crate) async fn reencrypt_all_secrets(
         &self,
         by: &Origin,
@@ -67,7 +66,7 @@ impl Store {
         )
         .await?;
         write_setting(transaction, MASTER_KEY_ID_SETTING, &keys.id).await?;
-        // Lockout subjects are hashed with the previous key and cannot be found with the new one.
+        // The subjects are hashed with the previous key, so lookups with the new key do not find them.
         query("DELETE FROM failures")
             .execute(&mut *transaction)
             .await
@@ -81,7 +80,7 @@ impl Store {
         Ok(summary)
     }
 
-    /// Encrypts the secrets in one column with a new key. Skips and counts secrets that cannot be decrypted.
+    /// Skips and counts secrets that cannot be decrypted.
     async fn reencrypt_column_secrets(
         &self,
         transaction: &mut Transaction,

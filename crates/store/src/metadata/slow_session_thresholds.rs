@@ -1,4 +1,4 @@
-//! Queries for the instances' slow-session thresholds.
+//! Queries for slow-session thresholds.
 //! A session is slow if it exceeds the threshold of its instance (TaurusDB API spec, section 2.9).
 
 use clew_model::{AuditEvent, InstanceId, Origin, ProjectId, SlowSessionThreshold};
@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::store::Store;
 
 impl Store {
-    /// Returns an instance's slow-session threshold, or `None` if no threshold is set.
+    /// Returns the slow-session threshold of an instance, or `None` if no threshold is set.
     pub async fn find_slow_session_threshold(
         &self,
         id: &InstanceId,
@@ -26,7 +26,7 @@ impl Store {
 
     /// Sets the slow-session threshold for several instances. Ignores duplicate ids.
     ///
-    /// Fails with [`StoreError::Unknown`] without changing any thresholds if an instance does not exist in the project.
+    /// Fails without changes with [`StoreError::Unknown`] if an instance does not exist in the project.
     pub async fn set_slow_session_threshold(
         &self,
         by: &Origin,

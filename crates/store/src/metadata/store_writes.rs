@@ -1,4 +1,4 @@
-//! Adds [`Store`] methods for audited transactions and batched writes.
+//! [`Store`] methods for audited transactions and batched writes.
 
 use clew_model::AuditEvent;
 
@@ -8,7 +8,6 @@ use crate::error::StoreError;
 use crate::store::Store;
 
 impl Store {
-    /// Begins a transaction that holds the write lock.
     /// `action` describes the transaction in error messages.
     pub(super) async fn begin_audited_transaction(
         &self,
@@ -17,13 +16,11 @@ impl Store {
         self.audited_database().begin(action).await
     }
 
-    /// Executes a write in a transaction shared with concurrent callers.
     /// When this function returns, the write is durable. Cancelling the caller does not cancel the write.
     pub(super) async fn execute_write_in_batch<W: BatchedWrite>(&self, write: W) -> Result<W::Output, StoreError> {
         self.group_commit.execute_write(self.audited_database(), write).await
     }
 
-    /// Appends an audit event in a transaction shared with concurrent callers.
     /// When this function returns, the audit event is durable.
     pub(super) async fn append_event_to_batch(&self, event: AuditEvent) -> Result<(), StoreError> {
         self.group_commit.append_event(self.audited_database(), event).await

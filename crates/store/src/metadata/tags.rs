@@ -11,13 +11,12 @@ use crate::database::{Transaction, query, query_scalar, query_two_columns};
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Maximum number of tags per instance.
 const MAX_TAGS_PER_INSTANCE: usize = 20;
 
 impl Store {
-    /// Adds tags to an instance. Replaces the values of existing tag keys.
+    /// Adds tags to an instance. If the instance already has a tag key, its value is replaced.
     /// Returns false if the project does not contain the instance.
-    /// Fails with [`StoreError::TooManyTags`] without changing any tags if the instance would have too many tags.
+    /// Fails without changes with [`StoreError::TooManyTags`] if the instance would have too many tags.
     pub async fn add_tags(
         &self,
         by: &Origin,
@@ -101,7 +100,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Returns all tags in a project as a sorted list of keys, each with a sorted list of values.
+    /// Returns the tag keys of a project, each with its values. Keys and values are sorted.
     pub async fn list_project_tags(&self, project: &ProjectId) -> Result<Vec<(String, Vec<String>)>, StoreError> {
         let rows: Vec<(String, String)> = query_two_columns(
             "SELECT DISTINCT t.key, t.value FROM tags t JOIN instances i ON i.id = t.instance_id \
@@ -119,7 +118,7 @@ impl Store {
     }
 }
 
-/// Returns an instance's name, or `None` if the project does not contain the instance.
+/// Returns `None` if the project does not contain the instance.
 pub(super) async fn find_instance_name(
     transaction: &mut Transaction,
     project: &ProjectId,

@@ -20,17 +20,15 @@ use crate::store::Store;
 use crate::tasks::{CollectionTask, NewCollectionTask, ResultRecord};
 use writes::{CompleteTask, EnqueueTask, ReleaseTask, RenewTaskLease};
 
-/// Selects a node's newest tasks.
 const SELECT_TASKS_BY_NODE: &str = "SELECT * FROM tasks WHERE project_id = $1 AND instance_id = $2 AND node_id = $3 \
      ORDER BY created_at DESC, request_id LIMIT $4";
 const SELECT_TASK_BY_ID: &str = "SELECT * FROM tasks WHERE request_id = $1";
-/// Selects the number of tasks per status. Database triggers maintain these counts.
+/// Database triggers maintain the table `task_counts`.
 const SELECT_TASK_COUNTS: &str = "SELECT status, count FROM task_counts";
-/// Deletes the tasks that finished before a given time.
 const DELETE_TASKS_ENDED_BEFORE: &str = "DELETE FROM tasks WHERE ended_at < $1 RETURNING result_name";
 
 impl Store {
-    /// Enqueues a task. Fails with [`StoreError::QueueFull`] if the node already has `queue_limit` queued tasks.
+    /// Enqueues a task. Fails with [`StoreError::QueueFull`] if `queue_limit` tasks are queued for the node.
     pub async fn enqueue_task(&self, task: &NewCollectionTask, queue_limit: u32) -> Result<(), StoreError> {
         let selection = serde_json::to_string(&task.selection).map_err(StoreError::damaged_value_error("selection"))?;
         let now = self.clock.unix_millis();
@@ -40,7 +38,7 @@ impl Store {
         Err(StoreError::QueueFull { node: task.node_id.clone(), limit: queue_limit })
     }
 
-    /// Extends a task's lease. Returns false if another worker holds the task or the task has finished.
+    /// Extends the lease of a task. Returns false if another worker holds the task or the task has finished.
     /// Also returns false if the lease has expired, because another task for the node may have started.
     pub async fn renew_lease(&self, id: &RequestId, fence: i64, lease: Duration) -> Result<bool, StoreError> {
         let now = self.clock.unix_millis();
@@ -53,21 +51,21 @@ impl Store {
         .await
     }
 
-    /// Completes a task. Returns false without changing it if another worker holds the task or the task has finished.
+    /// Completes a task. Returns false if another worker holds the task or the task has already finished.
     pub async fn complete_task(&self, id: &RequestId, fence: i64, outcome: &TaskOutcome) -> Result<bool, StoreError> {
         let now = self.clock.unix_millis();
         self.execute_write_in_batch(CompleteTask { id: id.clone(), fence, outcome: outcome.clone(), now }).await
     }
 
-    /// Returns a task to the queue without counting the attempt.
+    /// Returns a task to the queue. The attempt is not counted.
     /// Returns false if another worker holds the task or the task has finished.
     pub async fn release_task(&self, id: &RequestId, fence: i64) -> Result<bool, StoreError> {
         self.execute_write_in_batch(ReleaseTask { id: id.clone(), fence }).await
     }
 
-    /// Expires all leases for tasks and intelligent kill operations. Returns the number of expired leases.
-    /// The serving lock proves that no other process serves the data directory, so the leases have no holders.
-    /// Does nothing if the database is shared, because workers on other servers may be running.
+    /// Expires all leases of tasks and intelligent kills. Returns the number of expired leases.
+    /// The serving lock proves that no other server uses the data directory, so no worker holds the leases.
+    /// Does nothing if the database is shared, because workers on other machines may hold leases.
     pub async fn expire_all_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
         let mut count = 0;
         if self.database.is_shared() {
@@ -139,13 +137,13 @@ impl Store {
         };
         tx.commit_with_event(&event).await?;
         if let Some(result) = removed.result {
-            // If the removal fails, garbage collection removes the result later.
+            // If removing the result fails, garbage collection removes it later.
             let _ = self.results().remove_result(&result.name).await;
         }
         Ok(true)
     }
 
-    /// Returns the number of tasks for each status, including zeros.
+    /// Returns the number of tasks for each status. Statuses without tasks are included.
     pub async fn count_tasks_by_status(&self) -> Result<Vec<(TaskStatus, u64)>, StoreError> {
         let rows: Vec<(String, i64)> = query_two_columns(SELECT_TASK_COUNTS)
             .fetch_all(&self.database)
@@ -156,7 +154,8 @@ impl Store {
         Ok(TaskStatus::ALL.map(|status| (status, count(status).unsigned_abs())).into())
     }
 
-    /// Removes tasks that finished before `cutoff`, a Unix timestamp in milliseconds. Returns their results' names.
+    /// Removes tasks that finished before `cutoff`, a Unix timestamp in milliseconds.
+    /// Returns the names of their results.
     pub async fn remove_tasks_ended_before(&self, cutoff: i64) -> Result<Vec<String>, StoreError> {
         let failed = StoreError::database_error("remove old collections");
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
@@ -166,7 +165,7 @@ impl Store {
         Ok(names.into_iter().flatten().collect())
     }
 
-    /// Returns the names of all results that tasks refer to.
+    /// Returns the names of all results that belong to a task.
     pub async fn list_referenced_result_names(&self) -> Result<Vec<String>, StoreError> {
         query_scalar("SELECT result_name FROM tasks WHERE result_name IS NOT NULL")
             .fetch_all(&self.database)

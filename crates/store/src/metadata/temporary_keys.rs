@@ -1,4 +1,4 @@
-//! Queries for temporary access keys. A temporary access key is only valid together with a security token.
+//! Queries for temporary access keys, which are valid only with a security token.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::sealing::AssociatedData;
 use crate::store::Store;
 
 impl Store {
-    /// Creates a temporary access key. Stores its encrypted secret and the hash of its security token.
+    /// Creates a temporary access key. Stores the encrypted secret and the hash of the security token.
     /// Fails with [`StoreError::IssuingCredentialsRevoked`] if the issuing credentials are no longer valid.
     pub async fn create_temporary_key(&self, by: &Origin, new: &NewTemporaryAccessKey) -> Result<(), StoreError> {
         let sealed = self.sealer.seal(secret_associated_data(&new.id), &new.secret)?;
@@ -48,7 +48,7 @@ impl Store {
         tx.commit_with_event(&event).await
     }
 
-    /// Returns a temporary access key with its user and secret, even if the temporary key has expired.
+    /// Returns a temporary access key even if it has expired.
     pub(super) async fn find_temporary_key(&self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
         let failed = StoreError::database_error("look up a temporary access key");
         let row = query(
@@ -79,8 +79,8 @@ impl Store {
     }
 }
 
-/// Checks that the credentials that authenticated the request are still valid.
-/// The caller must run this check in the transaction that inserts the temporary key.
+/// Fails if the credentials that authenticated the request are no longer valid.
+/// The caller must insert the temporary key in the same transaction.
 async fn check_issuing_credentials(
     transaction: &mut Transaction,
     source: &IssuingCredential,

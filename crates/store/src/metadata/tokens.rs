@@ -1,5 +1,5 @@
 //! Queries for tokens. The database stores only token hashes.
-//! Expired tokens remain in the database for one day so that Clew can distinguish them from unknown tokens.
+//! Expired tokens are stored for one more day, so that Clew can distinguish them from unknown tokens.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ impl Store {
         Ok(())
     }
 
-    /// Returns a token by hash, even if the token has expired or was revoked.
+    /// Returns a token by hash. The token may be expired or revoked.
     pub async fn find_token(&self, hash: &[u8; 32]) -> Result<Option<StoredToken>, StoreError> {
         let failed = StoreError::database_error("look up a token");
         let row = query(
@@ -57,7 +57,7 @@ impl Store {
         }))
     }
 
-    /// Revokes a token. Returns false if the token does not exist or is already revoked.
+    /// Revokes a token. Returns false if the token does not exist or was already revoked.
     pub async fn revoke_token(&self, by: &Origin, hash: &[u8; 32]) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited_transaction("revoke a token").await?;
         let users: Vec<String> =

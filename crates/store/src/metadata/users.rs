@@ -1,4 +1,4 @@
-//! Queries for users. Each domain always has at least one enabled administrator.
+//! Queries for users. Each domain always has an enabled administrator.
 
 use clew_model::{AuditEvent, DomainId, Origin, UserId};
 use serde_json::json;
@@ -17,7 +17,7 @@ const SELECT_USERS: &str = "SELECT u.id, u.name, u.password_hash, u.enabled, u.a
      FROM users u JOIN domains d ON d.id = u.domain_id";
 
 impl Store {
-    /// Creates a user. Fails with [`StoreError::AlreadyExists`] if the domain has a user with this name.
+    /// Creates a user. Fails with [`StoreError::AlreadyExists`] if the domain already has a user with this name.
     pub async fn create_user(&self, by: &Origin, domain: &DomainId, new: &NewUser) -> Result<UserId, StoreError> {
         let mut tx = self.begin_audited_transaction("create a user").await?;
         check_domain_exists(tx.transaction(), domain).await?;
@@ -32,8 +32,8 @@ impl Store {
     }
 
     /// Updates a user. Returns false if the user does not exist.
-    /// Setting a password or disabling the user revokes the user's tokens and temporary keys.
-    /// Changing a user's administrator rights revokes the user's tokens.
+    /// Changing the password or disabling the user revokes the user's tokens and temporary keys.
+    /// Changing the administrator rights revokes the user's tokens.
     pub async fn update_user(&self, by: &Origin, id: &UserId, update: &UserChange) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited_transaction("change a user").await?;
         let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
@@ -72,7 +72,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Removes a user and the user's keys, tokens, group memberships and policy attachments.
+    /// Removes a user with the user's keys, tokens, group memberships and policy attachments.
     /// Returns false if the user does not exist.
     pub async fn remove_user(&self, by: &Origin, id: &UserId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited_transaction("remove a user").await?;
@@ -152,13 +152,13 @@ pub(super) async fn find_user<'e>(executor: impl Into<Executor<'e>>, id: &UserId
     row.as_ref().map(user_from_row).transpose()
 }
 
-/// Returns a user by id. Fails with [`StoreError::Unknown`] if the user does not exist.
+/// Fails with [`StoreError::Unknown`] if the user does not exist.
 pub(super) async fn require_user(transaction: &mut Transaction, id: &UserId) -> Result<User, StoreError> {
     let found = find_user(transaction, id).await?;
     found.ok_or_else(|| StoreError::Unknown { what: "user", name: id.to_string() })
 }
 
-/// Fails if a change leaves the user's domain without an enabled administrator.
+/// Fails if the domain has no enabled administrator after the change.
 /// `before` is the user before the change.
 async fn check_administrator_remains(transaction: &mut Transaction, before: &User) -> Result<(), StoreError> {
     if !(before.enabled && before.administrator) {

@@ -1,4 +1,4 @@
-//! Queries for zones and for worker heartbeats (see `docs/decisions/0028-zones.md`).
+//! Queries for zones and worker heartbeats (see `docs/decisions/0028-zones.md`).
 
 use std::time::Duration;
 
@@ -11,34 +11,32 @@ use crate::error::StoreError;
 use crate::store::Store;
 use crate::zones::ZoneState;
 
-/// Time without a heartbeat after which a worker is considered inactive.
+/// A worker is inactive if it has sent no heartbeat for this time.
 const HEARTBEAT_TTL: Duration = Duration::from_secs(20);
-/// Time without a heartbeat after which a worker's database row is deleted.
+/// The database row of a worker without a heartbeat is deleted after this time.
 const WORKER_ROW_TTL: Duration = Duration::from_hours(1);
 
 impl Store {
-    /// Sets the zones of this process. The process also claims tasks for nodes without a zone.
+    /// Sets the zones of this process. Every process can reach nodes without a zone.
     #[must_use]
     pub fn with_zones(mut self, zones: Vec<Zone>) -> Self {
         self.zones = zones.into();
         self
     }
 
-    /// Returns true if this process can connect to the nodes in a zone.
-    /// Nodes without a zone are always reachable.
+    /// Returns true if this process can connect to the nodes of a zone or if the node has no zone.
     #[must_use]
     pub fn is_zone_reachable(&self, zone: Option<&Zone>) -> bool {
         zone.is_none_or(|zone| self.zones.contains(zone))
     }
 
-    /// Returns the zones of this process as a JSON array.
-    /// An empty string in the array stands for nodes without a zone.
+    /// Returns a JSON array. The empty string stands for nodes without a zone.
     pub(crate) fn reachable_zones_json(&self) -> String {
         let zones: Vec<&str> = std::iter::once("").chain(self.zones.iter().map(Zone::as_str)).collect();
         serde_json::json!(zones).to_string()
     }
 
-    /// Records a worker heartbeat for the zones of this process. The next heartbeat is due within 20 seconds.
+    /// Records a heartbeat of a worker. The next heartbeat is due within 20 seconds.
     pub async fn record_heartbeat(&self, name: &str) -> Result<(), StoreError> {
         let now = self.clock.unix_millis();
         self.execute_write_in_batch(RecordWorkerHeartbeat {
@@ -49,14 +47,14 @@ impl Store {
         .await
     }
 
-    /// Removes the database row of a worker that has stopped.
+    /// Removes the database row of a stopped worker.
     pub async fn remove_worker(&self, name: &str) -> Result<(), StoreError> {
         let removed = query("DELETE FROM workers WHERE name = $1").bind(name).execute(&self.database).await;
         removed.map(drop).map_err(StoreError::database_error("remove a worker"))
     }
 
-    /// Marks collection tasks as failed if they were queued for longer than `after` in zones without active workers.
-    /// Returns the number of collection tasks that this call marked as failed.
+    /// Fails collection tasks that were queued for longer than `after` in zones without an active worker.
+    /// Returns the number of failed tasks.
     pub async fn fail_tasks_without_workers(&self, after: Duration) -> Result<u64, StoreError> {
         let now = self.clock.unix_millis();
         let unserved: Vec<_> = self.list_zones().await?.into_iter().filter(ZoneState::lacks_workers).collect();
@@ -78,7 +76,7 @@ impl Store {
         Ok(ended)
     }
 
-    /// Returns all zones with nodes or active workers, sorted by name. The entry for nodes without a zone comes first.
+    /// Returns the zones with nodes or active workers, sorted by name. Nodes without a zone are the first entry.
     pub async fn list_zones(&self) -> Result<Vec<ZoneState>, StoreError> {
         let failed = StoreError::database_error("list the zones of workers");
         let nodes: Vec<(String, i64)> = query_two_columns("SELECT zone, COUNT(*) FROM nodes GROUP BY zone")
@@ -108,8 +106,7 @@ impl Store {
     }
 }
 
-/// Returns the entry for a zone in `states`. Adds an empty entry if the zone has no entry.
-/// An empty zone name stands for nodes without a zone.
+/// The empty zone name stands for nodes without a zone.
 fn get_or_insert_zone<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> Result<&'a mut ZoneState, StoreError> {
     let zone = parse_zone_name(name)?;
     let at = states.iter().position(|state| state.zone == zone).unwrap_or_else(|| {
@@ -119,7 +116,7 @@ fn get_or_insert_zone<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> Result<
     states.get_mut(at).ok_or(StoreError::Stopped)
 }
 
-/// Parses a stored zone name. Returns `None` for an empty zone name.
+/// The empty zone name stands for nodes without a zone.
 pub(super) fn parse_zone_name(name: &str) -> Result<Option<Zone>, StoreError> {
     if name.is_empty() { Ok(None) } else { name.parse().map(Some).map_err(StoreError::damaged_value_error("zone")) }
 }

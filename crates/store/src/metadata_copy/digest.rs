@@ -1,4 +1,4 @@
-//! Computes an order-independent hash of table rows.
+//! Order-independent hash of table rows.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::cell_value::CellValue;
 use crate::database::Parameter;
 
-/// Sum of the row hashes in four 64-bit lanes. The sum does not depend on the row order.
+/// Sum of the row hashes, as four 64-bit integers. Addition makes the digest independent of the row order.
 #[derive(Debug, Default)]
 pub(super) struct TableDigest {
     sum: [u64; 4],
@@ -15,7 +15,7 @@ pub(super) struct TableDigest {
 }
 
 impl TableDigest {
-    /// Adds a row to the digest. Type and length prefixes make the encoding unambiguous.
+    /// Each value has a type and length prefix, so the hash input is unambiguous.
     pub(super) fn add_row(&mut self, row: &[CellValue]) {
         let mut hash = Sha256::new();
         for value in row {

@@ -1,4 +1,4 @@
-//! Tables to copy, each after the tables that its foreign keys reference.
+//! Tables of the metadata copy. Referenced tables come before the tables with the foreign keys.
 
 use sqlx::AssertSqlSafe;
 
@@ -8,7 +8,6 @@ use super::{PAGE_SIZE, metadata_copy_error};
 use crate::database::{Row, Transaction, query, query_scalar};
 use crate::error::StoreError;
 
-/// Type of a column.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum ColumnType {
     Text,
@@ -17,13 +16,12 @@ pub(super) enum ColumnType {
     Bytes,
 }
 
-/// Database table with its columns.
 pub(super) struct Table {
     pub(super) name: &'static str,
     columns: &'static [(&'static str, ColumnType)],
-    /// Identity column of the PostgreSQL table, if any.
+    /// `None` if the PostgreSQL table has no identity column.
     pub(super) identity_column: Option<&'static str>,
-    /// True if the SQLite table has a `rowid` column, whose values increase in insertion order.
+    /// True if the SQLite table has a `rowid`, whose values increase in insertion order.
     has_rowid: bool,
 }
 
@@ -39,7 +37,7 @@ impl Table {
 
 use ColumnType::{Bool, Bytes, Integer, Text};
 
-/// Tables to copy: all tables except those with derived or transient data.
+/// Tables to copy. Tables with derived or transient data are excluded.
 pub(super) const TABLES_TO_COPY: &[Table] = &[
     table("settings", &[("name", Text), ("value", Bytes)]).without_rowid(),
     table("domains", &[("id", Text), ("name", Text), ("created_at", Integer)]),
@@ -292,7 +290,7 @@ pub(super) const TABLES_TO_COPY: &[Table] = &[
 ];
 
 impl Table {
-    /// Returns the comma-separated column names, quoted because some of them are SQL keywords.
+    /// The column names are quoted because some of them are SQL keywords.
     fn quoted_columns(&self) -> String {
         self.columns.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
     }
@@ -304,9 +302,8 @@ impl Table {
         Ok(count.unsigned_abs())
     }
 
-    /// Reads up to `max_rows` rows from the SQLite table in `rowid` order.
-    /// Returns the rows and the `rowid` of the last row.
-    /// Tables without a `rowid` are small, so all rows of a table without a `rowid` are read at once.
+    /// Returns up to `max_rows` rows in `rowid` order and the `rowid` of the last row.
+    /// Tables without a `rowid` are small and are read at once.
     pub(super) async fn read_page(
         &self,
         source: &mut Transaction,
@@ -333,7 +330,6 @@ impl Table {
         Ok((rows.iter().map(|row| self.read_cell_values(row)).collect::<Result<_, _>>()?, last))
     }
 
-    /// Inserts rows into the PostgreSQL table.
     pub(super) async fn insert_rows(&self, to: &mut Transaction, rows: Vec<Vec<CellValue>>) -> Result<(), StoreError> {
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
@@ -355,7 +351,6 @@ impl Table {
         Ok(())
     }
 
-    /// Computes the digest of the rows in the PostgreSQL table.
     pub(super) async fn compute_digest(&self, to: &mut Transaction) -> Result<TableDigest, StoreError> {
         let mut digest = TableDigest::default();
         let cursor = format!("copied_{}", self.name);
@@ -384,7 +379,7 @@ impl Table {
 }
 
 impl ColumnType {
-    /// Reads a column value. Replaces U+0000 in strings because PostgreSQL cannot store this character.
+    /// Replaces U+0000 in strings, because PostgreSQL cannot store this character.
     fn read_cell_value(self, row: &Row, column: &str) -> Result<CellValue, sqlx::Error> {
         Ok(match self {
             Self::Integer => row.try_get::<Option<i64>, _>(column)?.into(),
@@ -402,10 +397,9 @@ mod tests {
     use super::*;
     use crate::database::Database;
 
-    /// Derived and transient tables.
+    /// Tables with derived or transient data.
     const EXCLUDED_TABLES: [&str; 4] = ["_sqlx_migrations", "access_version", "login_backoffs", "workers"];
 
-    /// Fails for each new table or column that is neither copied nor excluded.
     #[tokio::test]
     async fn every_column_is_copied_or_excluded() {
         let server = PostgreSql::start().await.unwrap();

@@ -7,18 +7,17 @@ use super::{PostgresDatabase, with_statement_timeout};
 use crate::database::DataVersion;
 use crate::error::StoreError;
 
-/// Reads the current transaction snapshot and the version counters, which are incremented by database triggers.
-/// A transaction snapshot defines which transactions are visible, so equal snapshots show the same data.
+/// Database triggers increment the version counters.
+/// A snapshot defines which transactions are visible, so equal snapshots show the same data.
 /// See "Snapshot Components" in <https://www.postgresql.org/docs/15/functions-info.html>.
 const SELECT_TRANSACTION_SNAPSHOT: &str = "SELECT pg_current_snapshot()::text, version, failures FROM access_version";
 
-/// Queries the data version over a dedicated connection to avoid waiting for the connection pool.
+/// Uses its own connection to avoid waiting for the connection pool.
 pub(crate) struct ChangeDetector {
     options: PgConnectOptions,
     connection: Option<PgConnection>,
-    /// Last data version with its transaction snapshot, or `None` if the connection has not queried a version yet.
+    /// Last data version and its transaction snapshot, or `None` before the first query of the connection.
     last: Option<(String, DataVersion)>,
-    /// Number of detected changes.
     changes: i64,
 }
 
@@ -28,7 +27,7 @@ impl ChangeDetector {
         Self { options, connection: None, last: None, changes: 0 }
     }
 
-    /// Queries the current data version. Closes the connection after an error.
+    /// Closes the connection after an error.
     pub(crate) async fn current_version(&mut self) -> Result<DataVersion, StoreError> {
         let version = with_statement_timeout(self.query_version()).await;
         if version.is_err() {

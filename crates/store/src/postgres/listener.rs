@@ -1,4 +1,4 @@
-//! Executes `LISTEN` over a dedicated connection and sends keepalive queries.
+//! Receives notifications with `LISTEN` over a dedicated connection.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,16 +10,15 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::{CONNECTION_ACQUIRE_TIMEOUT, PostgresDatabase};
 use crate::store_event::StoreEvent;
 
-/// `LISTEN` channel for the notifications sent by the triggers in `0002_notices.sql`.
+/// The triggers in `0002_notices.sql` send notifications on this channel.
 const NOTIFICATION_CHANNEL: &str = "clew";
-/// Connection idle time after which the listener sends a keepalive query.
+/// Idle time of the connection after which the listener sends a keepalive query.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
-/// Maximum duration of a keepalive query. Without this timeout, a network partition would remain undetected.
+/// Without this timeout, a network partition would remain undetected.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Delay between two connection attempts.
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
-/// Receives PostgreSQL notifications and reconnects after failures.
+/// Receives notifications and reconnects after failures.
 pub(crate) struct Listener {
     options: PgConnectOptions,
     state: ListenerState,
@@ -68,7 +67,7 @@ impl Listener {
                     *last_activity = Instant::now();
                     match received {
                         Some(Some(notice)) => return notice,
-                        // A keepalive response, or an unknown payload from a newer version of Clew.
+                        // The notification is a keepalive response, or its payload is from a newer version of Clew.
                         Some(None) => {}
                         None => {
                             self.state = ListenerState::Disconnected { retry_at: Instant::now() };
@@ -85,13 +84,13 @@ async fn connect_listener(options: &PgConnectOptions) -> Result<PgListener, sqlx
     let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
     let pool = pool.acquire_timeout(CONNECTION_ACQUIRE_TIMEOUT);
     let mut listener = PgListener::connect_with(&pool.connect_lazy_with(options.clone())).await?;
-    // `next_event` reports the disconnection, and its caller polls until the connection is restored.
+    // The caller of `next_event` polls the database until the connection is restored.
     listener.eager_reconnect(false);
     listener.listen(NOTIFICATION_CHANNEL).await?;
     Ok(listener)
 }
 
-/// Sends a keepalive query. The listener buffers notifications that arrive before the response to this query.
+/// The listener buffers notifications that arrive before the response.
 async fn responds_to_keepalive(connection: &mut PgListener) -> bool {
     matches!(timeout(KEEPALIVE_TIMEOUT, sqlx::query("SELECT 1").execute(connection)).await, Ok(Ok(_)))
 }

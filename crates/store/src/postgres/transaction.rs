@@ -1,14 +1,14 @@
-//! PostgreSQL transactions. A write transaction holds this process's write permit.
+//! PostgreSQL transactions.
 
 use std::ops::{Deref, DerefMut};
 
 use sqlx::{PgConnection, Postgres, Transaction};
 use tokio::sync::OwnedSemaphorePermit;
 
-/// PostgreSQL transaction. Dropping an uncommitted transaction rolls it back.
+/// Dropping an uncommitted transaction rolls it back.
 pub(crate) struct PostgresTransaction {
     transaction: Transaction<'static, Postgres>,
-    /// This process's write permit, or `None` for a read-only transaction.
+    /// Permit of the semaphore that serialises writes in this process. `None` if the transaction is read-only.
     write_permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -24,7 +24,6 @@ impl PostgresTransaction {
         Self { transaction, write_permit: None }
     }
 
-    /// Commits and releases the write permit.
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
         let committed = super::with_statement_timeout(self.transaction.commit()).await;
         drop(self.write_permit);

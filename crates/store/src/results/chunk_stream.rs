@@ -1,4 +1,4 @@
-//! Types for reading byte ranges of result objects.
+//! Types for reading byte ranges of S3 objects.
 
 use std::io;
 use std::ops::Range;
@@ -6,8 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
-/// Stream of chunks of an object.
 pub(super) type ObjectChunks = BoxStream<'static, io::Result<Bytes>>;
 
-/// Byte range of an object, with an exclusive end.
+/// Byte range of an S3 object. The end is exclusive.
 pub(super) type ByteRange = Range<u64>;

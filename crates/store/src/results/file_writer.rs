@@ -1,4 +1,4 @@
-//! Writes result files atomically: writes a temporary file, syncs and renames the file, then syncs the directory.
+//! Writes result files atomically.
 
 use std::fs;
 use std::io::{self, Write};
@@ -12,10 +12,9 @@ use super::PublishedResult;
 use crate::error::StoreError;
 use crate::fsync::sync_directory;
 
-/// Suffix of temporary files.
 const TEMPORARY_FILE_SUFFIX: &str = ".tmp";
 
-/// Writer for a new result file. Dropping the writer before [`FileWriter::publish`] removes the temporary file.
+/// The temporary file is removed unless [`FileWriter::publish`] is called.
 #[derive(Debug)]
 pub(super) struct FileWriter {
     folder: Arc<Path>,
@@ -32,7 +31,7 @@ impl FileWriter {
         Ok(Self { folder, name, temporary, hash: Sha256::new(), bytes: 0 })
     }
 
-    /// Publishes the result under its name. When this function returns, the result is durable.
+    /// When this function returns, the result is durable.
     pub(super) fn publish(self) -> Result<PublishedResult, StoreError> {
         let Self { folder, name, temporary, hash, bytes } = self;
         let path = folder.join(&name);
@@ -43,7 +42,7 @@ impl FileWriter {
         match published {
             Ok(()) => Ok(PublishedResult { name, bytes, sha256: hex::encode(hash.finalize()) }),
             Err(source) => {
-                // The rename may have succeeded. Remove the file because its name may not be durable.
+                // The file may already have its final name, which may not be durable.
                 let _ = fs::remove_file(&path);
                 Err(StoreError::ResultWrite { path, source })
             }

@@ -1,4 +1,4 @@
-//! Stores results as files in a directory.
+//! Result files in the data directory.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -15,7 +15,7 @@ use super::is_valid_name;
 use crate::error::StoreError;
 use crate::tasks::ResultRecord;
 
-/// Result files in the data directory. All methods perform blocking I/O.
+/// All methods perform blocking I/O.
 #[derive(Debug, Clone)]
 pub(super) struct ResultFiles {
     folder: Arc<Path>,
@@ -27,14 +27,14 @@ impl ResultFiles {
         Self { folder: folder.into(), verified: Arc::default() }
     }
 
-    /// Creates a writer that writes to a temporary file. Fails if the directory is not writable.
+    /// Fails if the directory is not writable.
     pub(super) fn create_writer(&self, request_id: &RequestId, fence: i64) -> Result<FileWriter, StoreError> {
         let name = format!("{request_id}.{fence}.csv");
         let path = self.folder.join(&name);
         FileWriter::create(self.folder.clone(), name).map_err(|source| StoreError::ResultWrite { path, source })
     }
 
-    /// Opens a result file and verifies its length and hash. Computes the hash of an unchanged file only once.
+    /// Verifies the length and hash of the file. The hash of an unchanged file is computed only once.
     pub(super) fn open_verified_file(&self, result: &ResultRecord) -> Result<File, StoreError> {
         let path = self.result_path(&result.name)?;
         let file = File::open(&path).map_err(|error| match error.kind() {

@@ -1,4 +1,4 @@
-//! Verifies the integrity of result files.
+//! Verifies the length and hash of result files.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -12,13 +12,12 @@ use sha2::{Digest, Sha256};
 use crate::error::StoreError;
 use crate::tasks::ResultRecord;
 
-/// Maximum number of result files whose successful verification is cached.
 const MAX_VERIFIED_FILES: usize = 4096;
 
-/// Coarsest supported file timestamp resolution. Two changes within this interval may have equal timestamps.
+/// Two changes within this interval may have the same file timestamp.
 const FILE_TIMESTAMP_RESOLUTION: Duration = Duration::from_secs(2);
 
-/// Identity of a file version: inode and length, and mtime and ctime in nanoseconds.
+/// Inode, length, and mtime and ctime in nanoseconds.
 type FileIdentity = (u64, u64, i64, i64);
 
 #[derive(Debug, Default)]
@@ -27,7 +26,7 @@ pub(super) struct VerifiedFileCache {
 }
 
 impl VerifiedFileCache {
-    /// Verifies a result file's length and hash and rewinds the file.
+    /// Verifies the length and hash of a result file and rewinds the file.
     /// `now` must not be later than the current time.
     pub(super) fn verify_file(&self, file: &File, result: &ResultRecord, now: SystemTime) -> Result<(), StoreError> {
         let unreadable = |error: io::Error| StoreError::ResultCorrupt {
@@ -73,8 +72,8 @@ impl VerifiedFileCache {
     }
 }
 
-/// Returns true if any later change to the file would also change the file's timestamps.
-/// `changed` is the time of the last file change, as a Unix timestamp in nanoseconds.
+/// Returns true if a later change to the file would have another file timestamp.
+/// `changed` is a Unix timestamp in nanoseconds.
 fn is_later_change_detectable(changed: i64, now: SystemTime) -> bool {
     let changed = UNIX_EPOCH.checked_add(Duration::from_nanos(changed.unsigned_abs()));
     changed.is_some_and(|changed| now.duration_since(changed).is_ok_and(|since| since > FILE_TIMESTAMP_RESOLUTION))

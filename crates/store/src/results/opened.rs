@@ -8,17 +8,17 @@ use crate::error::StoreError;
 /// Result that is open for reading.
 #[derive(Debug)]
 pub enum StoredResult {
-    /// File with a verified hash.
+    /// File whose hash has been verified.
     File(File),
-    /// S3 object, whose hash is verified while the object is read.
+    /// S3 object whose hash is verified while it is read.
     Object(Box<StoredObject>),
 }
 
 impl StoredResult {
     /// Verifies the entire content of the result.
-    /// The caller must verify the content before it sends a byte range of the result to a client.
-    /// Reads the entire S3 object, unless this process has already verified the object.
-    /// Does nothing for a result file because its content was already verified when the file was opened.
+    /// The caller must verify the content before it sends a byte range to a client.
+    /// An S3 object is read completely, unless this process has already verified it.
+    /// A result file was already verified when it was opened.
     pub async fn verify_content(&self) -> Result<(), StoreError> {
         match self {
             Self::File(_) => Ok(()),

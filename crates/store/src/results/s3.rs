@@ -1,7 +1,7 @@
 //! Stores results as objects on S3 (see `docs/decisions/0023-results-on-s3.md`).
 //!
-//! An object name consists of the request id, the writer's fencing token and 64 random bits.
-//! The random bits make object names unique even after the metadata is restored from a backup.
+//! The name of an object consists of the request id, the fencing token of the writer and 64 random bits.
+//! The random bits keep names unique even after the metadata is restored from a backup.
 
 mod clock;
 mod error;
@@ -34,31 +34,29 @@ pub(super) use writer::S3Writer;
 
 /// Maximum duration of an S3 operation, including all retries.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(45);
-/// Maximum time to establish a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum time to wait for the start of a response and for each chunk of a response.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
 /// Time after which a failed S3 request is no longer retried.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum number of S3 objects whose successful verification is cached.
 const MAX_VERIFIED_OBJECTS: usize = 4096;
-/// Name prefix of the temporary objects that Clew creates to check access and to read the server time.
+/// Clew creates temporary objects to check its access and to read the server time.
 const TEMPORARY_OBJECT_PREFIX: &str = ".clew-";
 
-/// Results in an S3 bucket. Clones share the state.
+/// Clones share the state.
 #[derive(Clone)]
 pub(super) struct S3 {
     objects: AmazonS3,
     http: HttpClient,
     settings: Arc<S3Settings>,
-    /// Names and `ETag`s of the objects that this process has verified.
+    /// Names and `ETag`s of verified objects.
     verified: Arc<Mutex<HashSet<(String, String)>>>,
     /// True if S3 rejected the last request because of clock skew.
     clock_rejected: Arc<AtomicBool>,
 }
 
 impl S3 {
-    /// Connects to S3 and checks that objects can be written, read, listed and removed.
+    /// Fails unless objects can be written, read, listed and removed.
     pub(super) async fn connect(settings: &S3Settings) -> Result<Self, StoreError> {
         let s3 = Self::new(settings).map_err(|reason| error::invalid_settings_error(settings, &reason))?;
         s3.check_bucket_access().await?;
@@ -81,7 +79,7 @@ impl S3 {
                     max_backoff: Duration::from_secs(3),
                     base: 2.0,
                 },
-                // `retry_timeout` limits the retries. A small retry count would be exhausted before a server recovers.
+                // `retry_timeout` limits the retries. A lower number could be used up during a server restart.
                 max_retries: 100,
                 retry_timeout: RETRY_TIMEOUT,
             })
@@ -152,7 +150,6 @@ impl S3 {
         }
     }
 
-    /// Applies the operation timeout to a request and converts the error.
     async fn with_operation_timeout<T>(
         &self,
         action: &'static str,
@@ -181,8 +178,7 @@ impl S3 {
         }
     }
 
-    /// Returns true if S3 accepts writes.
-    /// Sends a test request only if S3 rejected the last request because of clock skew.
+    /// Sends a request only if S3 rejected the last request because of clock skew.
     pub(super) async fn is_writable(&self) -> bool {
         !self.clock_rejected.load(Ordering::Relaxed) || self.read_server_time().await.is_ok()
     }
@@ -204,7 +200,7 @@ impl S3 {
         verified.insert((name.to_owned(), tag.to_owned()));
     }
 
-    /// Parses an S3 object key into the object's name. Returns `None` if Clew did not create the object.
+    /// Returns `None` if Clew did not create the object.
     fn parse_clew_object_name<'a>(&self, key: &'a Path) -> Option<&'a str> {
         let name = key.filename()?;
         let is_ours = name.starts_with(TEMPORARY_OBJECT_PREFIX)
@@ -221,12 +217,11 @@ impl fmt::Debug for S3 {
     }
 }
 
-/// Generates the unique name of a temporary S3 object.
 fn generate_temporary_object_name() -> String {
     format!("{TEMPORARY_OBJECT_PREFIX}{}", Uuid::new_v4().simple())
 }
 
-/// HTTP connector for `object_store` that reuses an existing HTTP client.
+/// HTTP connector for `object_store` that uses an existing HTTP client.
 #[derive(Debug)]
 struct SharedClientConnector(HttpClient);
 

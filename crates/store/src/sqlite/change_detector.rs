@@ -10,24 +10,22 @@ use super::wal_index::{WalHeader, WalIndex};
 use crate::database::DataVersion;
 use crate::error::StoreError;
 
-/// Returns a number that changes when another connection commits a transaction.
+/// `data_version` changes when another connection commits a transaction.
 /// SQLite reads `data_version` from shared memory without reading a database page.
 /// See <https://sqlite.org/pragma.html#pragma_data_version>.
 const DATA_VERSION_QUERY: &str = "PRAGMA data_version";
-/// Reads the version counters, which the triggers in `0007_freshness.sql` increment.
+/// The triggers in `0007_freshness.sql` increment the version counters.
 const VERSION_COUNTERS_QUERY: &str = "SELECT version, failures FROM access_version";
 
-/// Queries the data version over a dedicated database connection.
 /// The dedicated connection never writes, so each commit by another connection changes its `data_version`.
 pub(crate) struct ChangeDetector {
     options: SqliteConnectOptions,
     connection: Option<SqliteConnection>,
-    /// WAL index of the database, which is only valid while the connection is open.
+    /// Valid only while the connection is open.
     index: Option<WalIndex>,
     fast_path: VersionFastPath,
-    /// Last data version with SQLite's `data_version`, which is only comparable within the same connection.
+    /// The `data_version` of SQLite is comparable only within one connection.
     last: Option<(i64, DataVersion)>,
-    /// Number of detected changes.
     changes: i64,
 }
 
@@ -37,14 +35,13 @@ impl ChangeDetector {
         Self { options, connection: None, index: None, fast_path: VersionFastPath::default(), last: None, changes: 0 }
     }
 
-    /// Returns the fast path for reading the data version without a query.
     pub(crate) fn fast_path(&self) -> VersionFastPath {
         self.fast_path.clone()
     }
 
-    /// Queries the current data version. Closes the connection after an error.
+    /// Closes the connection after an error.
     pub(crate) async fn current_version(&mut self) -> Result<DataVersion, StoreError> {
-        // Read the header before the query so that the fast path detects a commit between the two reads.
+        // Read the header before the query, so that the fast path detects a commit between the two reads.
         let before = self.index.and_then(|index| Some((index, index.read_header()?)));
         let version = self.query_version().await.map_err(StoreError::database_error("query the data version"));
         match (&version, before) {
@@ -63,7 +60,7 @@ impl ChangeDetector {
             Some(connection) => connection,
             none => none.insert(self.options.connect().await?),
         };
-        // Read `data_version` before the version counters so that a commit between the two queries is not missed.
+        // Read `data_version` before the version counters, so that a commit between the two queries is detected.
         let data_version = sqlx::query_scalar(DATA_VERSION_QUERY).fetch_one(&mut *connection).await?;
         if self.index.is_none() {
             self.index = WalIndex::open(self.options.get_filename());
@@ -86,12 +83,12 @@ impl Drop for ChangeDetector {
     }
 }
 
-/// Last data version, with the WAL index header that was read before the version. Clones share the state.
+/// Last data version and the WAL index header that was read before it. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct VersionFastPath(Arc<Mutex<Option<(WalIndex, WalHeader, DataVersion)>>>);
 
 impl VersionFastPath {
-    /// Returns the last data version if no transaction has committed since that version was read.
+    /// Returns the last data version if no transaction has been committed since then.
     pub(crate) fn current_version(&self) -> Option<DataVersion> {
         let (index, header, version) = (*self.lock())?;
         (index.read_header()? == header).then_some(version)

@@ -1,31 +1,30 @@
-//! Reads the header of the SQLite WAL index. Each commit rewrites this header.
+//! Reads the header of the SQLite WAL index, which each commit rewrites.
 //!
-//! SQLite itself uses this header to detect commits by other connections.
+//! SQLite uses this header to detect commits by other connections.
 //! See "The WAL-Index Header" in <https://sqlite.org/walformat.html>.
-//! The header contains a transaction counter, salts and checksums, so the headers of any two commits differ.
+//! The header contains a transaction counter, salts and checksums, so each commit changes it.
 //! Reading the header takes one system call and no lock.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// Header length in bytes. The WAL index file contains two copies of the header.
-/// The two copies of the header are equal unless SQLite is writing the header.
+/// The WAL index file contains two copies of the header.
+/// The copies are equal unless SQLite is writing the header.
 const WAL_INDEX_HEADER_LEN: usize = 48;
-/// Expected first bytes of the header, which contain the format version. Other versions are not supported.
+/// The first bytes of the header contain the format version. Other versions are not supported.
 const WAL_INDEX_VERSION_BYTES: [u8; 4] = 3_007_000_u32.to_ne_bytes();
 
-/// Bytes of a complete header.
 pub(crate) type WalHeader = [u8; WAL_INDEX_HEADER_LEN];
 
-/// WAL index file of an open database. SQLite removes the file when the last connection is closed.
+/// SQLite removes this file when the last connection is closed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WalIndex(&'static File);
 
 impl WalIndex {
-    /// Opens a database's WAL index. Returns `None` if the database has no WAL index.
+    /// Returns `None` if the database has no WAL index.
     ///
-    /// The WAL index file is never closed, because `close` would release all locks that SQLite holds on the file.
+    /// The file is never closed, because `close` would release all locks that SQLite holds on the file.
     /// See section 2.2 of <https://sqlite.org/howtocorrupt.html>.
     pub(crate) fn open(database: &Path) -> Option<Self> {
         let mut name = database.as_os_str().to_owned();
@@ -34,7 +33,7 @@ impl WalIndex {
         index.read_header().map(|_| index)
     }
 
-    /// Reads the header. Returns `None` if SQLite is writing the header.
+    /// Returns `None` if SQLite is writing the header.
     pub(crate) fn read_header(self) -> Option<WalHeader> {
         let mut copies = [[0; WAL_INDEX_HEADER_LEN]; 2];
         self.0.read_exact_at(copies.as_flattened_mut(), 0).ok()?;

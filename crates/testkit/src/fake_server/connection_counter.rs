@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-/// Connection counts of a fake server or a fleet of fake servers.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionCounter {
     open: AtomicU64,
@@ -11,22 +10,19 @@ pub(crate) struct ConnectionCounter {
     accepted: AtomicU64,
 }
 
-/// Guard that counts a connection as open for the server and the fleet until the guard is dropped.
+/// The connection is counted as open until the guard is dropped.
 #[derive(Debug)]
 pub(super) struct OpenConnectionGuard([Arc<ConnectionCounter>; 2]);
 
 impl ConnectionCounter {
-    /// Returns the number of open connections.
     pub(crate) fn open_connection_count(&self) -> u64 {
         self.open.load(SeqCst)
     }
 
-    /// Returns the peak number of concurrently open connections.
     pub(crate) fn peak_connection_count(&self) -> u64 {
         self.max_open.load(SeqCst)
     }
 
-    /// Returns the number of connections accepted so far.
     pub(crate) fn accepted_connection_count(&self) -> u64 {
         self.accepted.load(SeqCst)
     }

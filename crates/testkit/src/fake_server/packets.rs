@@ -1,22 +1,19 @@
-//! Encoding of MySQL packet payloads.
+//! Encodes the payloads of MySQL packets.
 
-/// OK packet that reports zero affected rows, no insert id and enabled autocommit.
+/// The packet contains zero affected rows, no insert id and the status flag for autocommit.
 pub(crate) const OK_PACKET: [u8; 7] = [0, 0, 0, 2, 0, 0, 0];
-/// EOF packet, which a server sends after the column definitions and after the rows.
+/// A server sends an EOF packet after the column definitions and after the rows.
 pub(crate) const EOF_PACKET: [u8; 5] = [0xfe, 0, 0, 2, 0];
 
-/// Capability flags that the fake server sends in its greeting packet.
 // LONG_PASSWORD | CONNECT_WITH_DB | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH | CONNECT_ATTRS
 const SERVER_CAPABILITY_FLAGS: u32 = 0x1 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x0008_0000 | 0x0010_0000;
-/// Authentication nonce in a greeting packet. A constant is sufficient, because tests need no security.
+/// Nonce for authentication. A constant is sufficient, because tests need no security.
 pub(crate) const GREETING_NONCE: [u8; 20] = *b"12345678123456789012";
 
-/// Encodes the fake server's greeting packet.
 pub(super) fn encode_fake_greeting(connection: u32) -> Vec<u8> {
     encode_greeting("9.7.4-fake", connection, 0, "mysql_native_password")
 }
 
-/// Encodes a greeting packet with the given server version, extra capability flags and default authentication plugin.
 pub(crate) fn encode_greeting(version: &str, connection: u32, further_capabilities: u32, plugin: &str) -> Vec<u8> {
     let [low_a, low_b, high_a, high_b] = (SERVER_CAPABILITY_FLAGS | further_capabilities).to_le_bytes();
     let (first, second) = GREETING_NONCE.split_at(8);
@@ -34,24 +31,23 @@ pub(crate) fn encode_greeting(version: &str, connection: u32, further_capabiliti
     packet
 }
 
-/// Encodes an error packet without an SQLSTATE value.
+/// The packet contains no SQLSTATE.
 pub(crate) fn encode_error_packet(code: u16, message: &str) -> Vec<u8> {
     let [low, high] = code.to_le_bytes();
     [&[0xff, low, high], message.as_bytes()].concat()
 }
 
-/// Encodes the column definition packet for a text column.
 pub(crate) fn encode_column_definition(name: &str) -> Vec<u8> {
     let mut packet = Vec::new();
     for text in ["def", "", "", "", name, ""] {
         push_length_encoded_string(&mut packet, text.as_bytes());
     }
-    // Length of the following fields, utf8mb4, width, type VAR_STRING, flags, decimals, filler.
+    // Length of the remaining fields, utf8mb4, width, type VAR_STRING, flags, decimals, filler.
     packet.extend_from_slice(&[12, 45, 0, 0, 1, 0, 0, 253, 0, 0, 0, 0, 0]);
     packet
 }
 
-/// Encodes a result row in the text protocol. `None` becomes NULL.
+/// Encodes a row in the text protocol. `None` is NULL.
 pub(crate) fn encode_row(values: &[Option<&[u8]>]) -> Vec<u8> {
     let mut packet = Vec::new();
     for value in values {
@@ -63,7 +59,7 @@ pub(crate) fn encode_row(values: &[Option<&[u8]>]) -> Vec<u8> {
     packet
 }
 
-/// Appends a length-encoded string to a packet. The string must be shorter than 64 KiB.
+/// The string must be shorter than 64 KiB.
 fn push_length_encoded_string(packet: &mut Vec<u8>, text: &[u8]) {
     let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
     match u8::try_from(length) {

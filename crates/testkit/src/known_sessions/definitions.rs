@@ -1,31 +1,30 @@
-//! Defines the statement and transaction of each of the sixty test sessions.
+//! Statements and transactions of the sixty test sessions.
 
 use crate::flavor::Flavor;
 use crate::known_sessions::ExpectedTransaction;
 use crate::raw_client::ClientCharset;
 
-/// Age group of a test session. All old sessions are opened before the first young session.
+/// All old sessions are opened before the first young session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SessionAgeGroup {
     Old,
     Young,
 }
 
-/// A statement that keeps running until its session is closed.
+/// The statement runs until its session is closed.
 #[derive(Debug, Clone)]
 pub(super) struct RunningStatement {
     pub(super) sent: Vec<u8>,
     pub(super) expected: ExpectedStatementText,
 }
 
-/// Expected statement text in a process list that a client reads over a UTF-8 connection.
+/// Text of the statement in a process list that was read over a UTF-8 connection.
 #[derive(Debug, Clone)]
 pub(super) enum ExpectedStatementText {
     AsSent,
     Bytes(Vec<u8>),
 }
 
-/// Definition of a known session.
 #[derive(Debug, Clone)]
 pub(super) struct SessionDefinition {
     pub(super) age: SessionAgeGroup,
@@ -33,7 +32,6 @@ pub(super) struct SessionDefinition {
     pub(super) database: Option<&'static str>,
     pub(super) ipv6: bool,
     pub(super) charset: ClientCharset,
-    /// Statements that must complete before the session starts `statement`.
     pub(super) before: &'static [&'static str],
     pub(super) statement: Option<RunningStatement>,
     pub(super) state: &'static str,
@@ -55,7 +53,7 @@ pub(super) const SETUP_STATEMENTS: [&str; 7] = [
       UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9) c",
 ];
 
-/// Account names of the test sessions. Some names require escaping in CSV.
+/// Some account names require escaping in CSV.
 pub(super) const USER_NAMES: [&str; 10] =
     ["app", "reader", "=cmd", "+sum", "-dash", "@at", "o'brien", "comma,user", "quo\"te", "用户"];
 
@@ -95,12 +93,11 @@ impl SessionDefinition {
         Self { statement: Some(RunningStatement { sent, expected }), state: "User sleep", ..self }
     }
 
-    /// Adds a running sleep with a comment.
     fn with_commented_sleep(self, comment: &str) -> Self {
         self.with_statement(&format!("SELECT SLEEP(100000) /* {comment} */"))
     }
 
-    /// Adds a transaction that modifies two rows and then waits for a row lock held by another transaction.
+    /// The transaction modifies two rows and then waits for a row lock of another transaction.
     fn with_row_lock_wait(self, statement: &str, state: &'static str) -> Self {
         let before = &[
             "SET SESSION innodb_lock_wait_timeout = 100000",
@@ -112,14 +109,13 @@ impl SessionDefinition {
     }
 }
 
-/// Defines a session whose statement contains a comment in a character set other than UTF-8.
+/// The statement contains a comment in a character set other than UTF-8.
 fn define_charset_session(charset: ClientCharset, sent: &[u8], expected: &[u8]) -> SessionDefinition {
     let comment = |text| [b"SELECT SLEEP(100000) /* ".as_slice(), text, b" */"].concat();
     SessionDefinition { charset, ..SessionDefinition::new_idle("app", None) }
         .with_raw_statement(comment(sent), ExpectedStatementText::Bytes(comment(expected)))
 }
 
-/// Returns the definitions of all sixty test sessions for a server flavor.
 pub(super) fn define_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
     let shop = || SessionDefinition::new_idle("app", Some("shop"));
     let mut definitions: Vec<SessionDefinition> =
@@ -182,14 +178,14 @@ fn define_statement_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
         app().with_commented_sleep("tab\ttab\t\ttab"),
         app().with_commented_sleep("🧵🔥 e\u{301}"),
         app().with_commented_sleep("会话诊断，锁等待"),
-        // The second byte of the last two characters is a backslash.
+        // In the last two characters, the second byte is a backslash.
         define_charset_session(
             ClientCharset::Gbk,
             b"\xbb\xe1\xbb\xb0\xd5\xef\xb6\xcf \xd5\x5c\xdf\x5c",
             "会话诊断 誠運".as_bytes(),
         ),
         define_charset_session(ClientCharset::Latin1, b"M\xfcnchen \xa9 \x80", "München © €".as_bytes()),
-        // The character set cannot encode the emoji, so the server replaces each byte with a question mark.
+        // The character set cannot encode the emoji, so the server replaces each of its bytes with a question mark.
         define_charset_session(ClientCharset::Utf8mb3, "会话 🧵.".as_bytes(), "会话 ????.".as_bytes()),
         define_charset_session(ClientCharset::Binary, b"\x89PNG \xe4\xbc\x9a \xe9", b"\x89PNG \xe4\xbc\x9a \xe9"),
         app().with_raw_statement(
@@ -197,7 +193,7 @@ fn define_statement_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
             ExpectedStatementText::AsSent,
         ),
         match flavor {
-            // MySQL parses the complete statement but truncates the displayed statement at the NUL byte.
+            // MySQL executes the complete statement but truncates the displayed statement at the NUL byte.
             Flavor::MySql => {
                 app().with_raw_statement(nul, ExpectedStatementText::Bytes(b"SELECT SLEEP(100000) /* before".to_vec()))
             }
@@ -206,7 +202,7 @@ fn define_statement_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
         large(1 << 20),
         large(8 << 20),
         app().with_statement("-- a formula?\nSELECT SLEEP(100000)"),
-        // Both servers trim whitespace and semicolons around a statement.
+        // Both servers remove whitespace and semicolons at the start and end of a statement.
         app().with_raw_statement(
             b"\r\n\t DO SLEEP(100000) ;;\r\n".to_vec(),
             ExpectedStatementText::Bytes(b"DO SLEEP(100000)".to_vec()),

@@ -1,5 +1,5 @@
-//! Appends rows to the audit chain, in which each row contains the previous row's MAC.
-//! The `audit_ends` table stores two authenticated records: the head and the checkpoint of the audit chain.
+//! Appends rows to the audit chain. Each row contains the MAC of the previous row.
+//! The table `audit_ends` contains the head record and the checkpoint record, each authenticated by a MAC.
 
 use clew_model::AuditEvent;
 
@@ -14,12 +14,11 @@ use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Placeholder for the previous row's MAC in the first audit row appended after the head record was tampered with.
-/// An attacker without the MAC key cannot create a valid audit row with this placeholder.
+/// Value of the previous MAC in the first audit row after the head record was tampered with.
+/// An attacker without the MAC key cannot create a valid row with this value.
 pub(super) const MAC_AFTER_TAMPERED_HEAD: [u8; 32] = [0xff; 32];
 
-/// Writes the head and checkpoint records for an empty audit log. Called only once, during initialisation.
-/// If the head or checkpoint record of an initialised store is missing, the audit log was tampered with.
+/// Writes the head and checkpoint records. If one of them is missing later, the audit log was tampered with.
 pub(crate) async fn initialise_audit_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
     ChainPosition { seq: 0, mac: FIRST_ROW_PREVIOUS_MAC }
         .write_chain_record(transaction, key, HEAD_RECORD_NAME)
@@ -29,10 +28,9 @@ pub(crate) async fn initialise_audit_chain(transaction: &mut Transaction, key: &
         .await
 }
 
-/// Appends audit events. The time of each event is a Unix timestamp in milliseconds.
-/// The transaction must hold the write lock because this function reads the head record and then updates it.
-/// To detect missing rows, first compares the head record with the newest audit row recorded by this process.
-/// Returns the newest row, which the caller must pass to [`CheckpointTracker::record_newest_row`] after committing.
+/// The time of each event is a Unix timestamp in milliseconds.
+/// The transaction must hold the write lock, because this function reads and then updates the head record.
+/// After the commit, the caller must pass the returned row to [`CheckpointTracker::record_newest_row`].
 pub(crate) async fn append_audit_rows(
     transaction: &mut Transaction,
     keys: &DerivedKeys,
@@ -40,7 +38,7 @@ pub(crate) async fn append_audit_rows(
     events: &[(i64, &AuditEvent)],
 ) -> Result<AuditCheckpoint, StoreError> {
     let key = &keys.audit;
-    // The rows in `checkpoint_tracker` were committed before this transaction acquired the write lock.
+    // The tracked row was committed before this transaction acquired the write lock.
     let last_seen = checkpoint_tracker.newest_checkpoint();
     let head = ChainPosition::read_head_record(transaction, keys).await?;
     checkpoint_tracker.verify_newest_row_exists(transaction, key, head, last_seen).await?;

@@ -1,4 +1,4 @@
-//! Reads and writes the audit chain's head and checkpoint records in the `audit_ends` table.
+//! Head and checkpoint records of the audit chain.
 
 use super::super::row_mapping::read_hash_column;
 use crate::database::{Row, Transaction, query, query_scalar};
@@ -6,15 +6,14 @@ use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING, hmac_sha256};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Placeholder for the previous row's MAC in the first row of the audit chain.
+/// Value of the previous MAC in the first row of the audit chain.
 pub(super) const FIRST_ROW_PREVIOUS_MAC: [u8; 32] = [0; 32];
 
-/// Name of the record that contains the sequence number and MAC of the newest audit row.
+/// Record with the sequence number and MAC of the newest audit row.
 pub(super) const HEAD_RECORD_NAME: &str = "head";
-/// Name of the record that contains the oldest audit row's sequence number and the MAC of the row before it.
+/// Record with the sequence number of the oldest audit row and the MAC of the row before it.
 pub(super) const CHECKPOINT_RECORD_NAME: &str = "checkpoint";
 
-/// Authenticated record for one end of the audit chain: the head (newest row) or the checkpoint (oldest row).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ChainPosition {
     pub(super) seq: i64,
@@ -22,7 +21,7 @@ pub(super) struct ChainPosition {
 }
 
 impl ChainPosition {
-    /// Reads the head or checkpoint record. Returns `None` if the record is missing or was tampered with.
+    /// Returns `None` if the record is missing or was tampered with.
     pub(super) async fn read_chain_record(
         transaction: &mut Transaction,
         key: &MasterKey,
@@ -36,9 +35,7 @@ impl ChainPosition {
         row.map_or(Ok(None), |row| Self::from_row(&row, key, name))
     }
 
-    /// Reads the head record before rows are appended to the audit log.
-    /// Fails if another process has rotated the master key.
-    /// After a master key rotation, new audit rows with a MAC from the previous key would fail verification.
+    /// Fails if another process has rotated the master key, because rows with a MAC of the old key would be invalid.
     pub(super) async fn read_head_record(
         transaction: &mut Transaction,
         keys: &DerivedKeys,
@@ -94,7 +91,6 @@ impl ChainPosition {
     }
 }
 
-/// Returns the highest sequence number found in the audit rows and in the head and checkpoint records.
 pub(super) async fn find_highest_sequence_number(transaction: &mut Transaction) -> Result<i64, StoreError> {
     query_scalar(
         "SELECT COALESCE(MAX(seq), 0) FROM (SELECT MAX(seq) AS seq FROM audit UNION ALL SELECT MAX(seq) FROM audit_ends) AS seen",

@@ -1,8 +1,8 @@
 //! Keeps the newest audit row's MAC in memory to detect truncation of the audit log.
 //!
 //! If an attacker removes the newest audit rows and rolls back the head record, the remaining chain is still valid.
-//! Only a MAC that was recorded outside the database before the truncation proves that audit rows are missing.
-//! The MAC in memory is lost when the process terminates. Exported audit checkpoints remain valid after a restart.
+//! Only a copy of the MAC outside the database proves that audit rows are missing.
+//! The copy in memory is lost when the process terminates, but exported audit checkpoints remain valid.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,10 +15,8 @@ use crate::database::{Transaction, query};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Maximum number of missing audit rows to track.
 const MAX_TRACKED_MISSING_ROWS: usize = 100;
 
-/// Tracks missing audit rows and the newest audit row that this process wrote or read. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CheckpointTracker(Arc<Mutex<TrackerState>>);
 
@@ -27,14 +25,13 @@ struct TrackerState {
     /// Newest audit row that this process wrote or read.
     newest: Option<AuditCheckpoint>,
     missing: Vec<AuditCheckpoint>,
-    /// Lost audit rows that were detected but are not yet reported in the audit log.
+    /// Missing audit rows that no event in the audit log reports yet.
     unreported: VecDeque<AuditProblem>,
 }
 
 impl CheckpointTracker {
-    /// Records the newest audit row after a commit.
-    /// Callers must first check that the previously recorded audit row still exists.
-    /// Ignores a row that is older than the recorded row because concurrent commits can be recorded in any order.
+    /// The caller must first check that the previously recorded row still exists.
+    /// Ignores rows older than the recorded row, because concurrent commits can be recorded in any order.
     pub(crate) fn record_newest_row(&self, newest: AuditCheckpoint) {
         let mut state = self.state_guard();
         if state.newest.as_ref().is_none_or(|last| last.seq < newest.seq) {
@@ -42,20 +39,18 @@ impl CheckpointTracker {
         }
     }
 
-    /// Returns the newest audit row and the missing audit rows as checkpoints.
-    /// Callers must begin their transaction after this call so that its snapshot contains the newest row.
+    /// The caller must begin its transaction after this call, so that its snapshot contains the newest row.
     pub(super) fn tracked_checkpoints(&self) -> Vec<AuditCheckpoint> {
         let state = self.state_guard();
         state.missing.iter().chain(&state.newest).cloned().collect()
     }
 
-    /// Returns the newest recorded audit row.
-    /// Callers must begin their transaction after this call so that its snapshot contains the newest row.
+    /// The caller must begin its transaction after this call, so that its snapshot contains the newest row.
     pub(super) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
         self.state_guard().newest.clone()
     }
 
-    /// Checks that the audit log contains the recorded row `newest`. Skips the query if `head` has the same MAC.
+    /// If `head` has the MAC of `newest`, the row exists and no query is required.
     pub(super) async fn verify_newest_row_exists(
         &self,
         transaction: &mut Transaction,
@@ -73,8 +68,7 @@ impl CheckpointTracker {
         Ok(())
     }
 
-    /// Moves the newest recorded audit row to the list of missing rows.
-    /// Does nothing if a newer audit row has been recorded in the meantime.
+    /// Does nothing if a newer audit row was recorded concurrently.
     fn mark_row_lost(&self, checkpoint: AuditCheckpoint, problem: AuditProblem) {
         let mut state = self.state_guard();
         if state.newest.take_if(|newest| *newest == checkpoint).is_some()
@@ -85,12 +79,10 @@ impl CheckpointTracker {
         }
     }
 
-    /// Returns the oldest detected loss of audit rows that is not yet reported in the audit log.
     pub(super) fn oldest_unreported_problem(&self) -> Option<AuditProblem> {
         self.state_guard().unreported.front().cloned()
     }
 
-    /// Removes a loss of audit rows from the list of unreported problems.
     pub(super) fn acknowledge_lost_rows(&self, loss: &AuditProblem) {
         self.state_guard().unreported.retain(|unreported| unreported != loss);
     }
@@ -100,7 +92,6 @@ impl CheckpointTracker {
     }
 }
 
-/// Checks that the audit log contains the rows recorded in the checkpoints. Returns the detected problems.
 pub(super) async fn verify_checkpoints<'a>(
     transaction: &mut Transaction,
     keys: &AuditMacKeys,
@@ -113,8 +104,7 @@ pub(super) async fn verify_checkpoints<'a>(
     Ok(problems)
 }
 
-/// Checks that the audit log contains the row recorded in a checkpoint.
-/// Ignores rows that `prune_audit_log` removed, because the checkpoint record accounts for their removal.
+/// A row that `prune_audit_log` removed is not missing.
 async fn verify_checkpoint(
     transaction: &mut Transaction,
     key: &MasterKey,

@@ -1,4 +1,4 @@
-//! Creates audit checkpoints and checks that the audit log still contains the rows recorded in checkpoints.
+//! Audit checkpoints, which detect truncation of the audit log.
 
 use super::chain_head::{ChainPosition, HEAD_RECORD_NAME};
 use super::keys::AuditMacKeys;
@@ -8,7 +8,7 @@ use crate::store::Store;
 
 impl Store {
     /// Returns the newest row of the audit log as a checkpoint for storage outside the database.
-    /// Fails if the head record of the audit log was tampered with.
+    /// Fails if the audit log's head record was tampered with.
     pub async fn create_audit_checkpoint(&self) -> Result<AuditCheckpoint, StoreError> {
         self.check_master_key_id().await?;
         let failed = StoreError::database_error("read the newest audit row");
@@ -22,9 +22,8 @@ impl Store {
         Ok(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at: self.clock.unix_millis() })
     }
 
-    /// Checks that the audit log contains the last row recorded by this process, then records the newest row.
-    /// Returns the oldest loss of audit rows that was not acknowledged with [`Store::acknowledge_lost_audit_rows`].
-    /// [`Store::verify_audit`] reports acknowledged and unacknowledged losses until the process terminates.
+    /// Checks that the newest audit row that this process wrote or read still exists.
+    /// Returns the oldest problem that was not acknowledged with [`Store::acknowledge_lost_audit_rows`].
     pub async fn detect_audit_truncation(&self) -> Result<Option<AuditProblem>, StoreError> {
         let newest = self.checkpoint_tracker.newest_checkpoint();
         let failed = StoreError::database_error("compare the audit log with the recorded checkpoint");
@@ -45,7 +44,7 @@ impl Store {
         Ok(self.checkpoint_tracker.oldest_unreported_problem())
     }
 
-    /// Acknowledges a loss of audit rows so that [`Store::detect_audit_truncation`] no longer returns the loss.
+    /// Acknowledges a problem, so that [`Store::detect_audit_truncation`] no longer returns it.
     pub fn acknowledge_lost_audit_rows(&self, loss: &AuditProblem) {
         self.checkpoint_tracker.acknowledge_lost_rows(loss);
     }

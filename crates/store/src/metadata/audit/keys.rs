@@ -1,8 +1,8 @@
-//! MAC keys of the audit chain. Rotating the master key also replaces the MAC key for new audit rows.
+//! MAC keys of the audit chain. A master key rotation replaces the MAC key for new rows.
 //!
-//! Existing audit rows keep their MACs because copies of these MACs may exist outside the database.
-//! The first audit row under a new MAC key contains the MAC of the last row under the previous key.
-//! Verification therefore detects changes to old audit rows, even by an attacker with a stolen previous MAC key.
+//! Existing rows keep their MACs, because copies of the MACs may exist outside the database.
+//! The first row with a new MAC key contains the MAC of the last row with the previous key.
+//! An attacker with a previous MAC key therefore cannot change old rows undetected.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -16,28 +16,25 @@ use crate::error::StoreError;
 use crate::master_key::MasterKey;
 use crate::sealing::{AssociatedData, Sealer};
 
-/// Name of the setting that stores the encrypted previous MAC keys.
 const PREVIOUS_MAC_KEYS_SETTING: &str = "audit_keys";
 const PREVIOUS_MAC_KEYS_AAD: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: PREVIOUS_MAC_KEYS_SETTING };
 
-/// Previous MAC key in hexadecimal, with the sequence number of the last audit row whose MAC uses the key.
+/// Hex-encoded MAC key. `through` is the sequence number of the last audit row that it authenticates.
 #[derive(Serialize, Deserialize)]
 struct PreviousMacKey {
     through: i64,
     key: String,
 }
 
-/// Current and previous MAC keys of the audit chain.
 pub(crate) struct AuditMacKeys {
-    /// Previous MAC keys, oldest first, each with the sequence number of the last audit row whose MAC uses the key.
+    /// Previous MAC keys, oldest first, each with the sequence number of the last audit row that it authenticates.
     previous: Vec<(i64, MasterKey)>,
     current: MasterKey,
 }
 
 impl AuditMacKeys {
-    /// Reads the MAC keys.
-    /// Omits the previous MAC keys if they cannot be decrypted, so that audit rows with these keys fail verification.
+    /// If the previous MAC keys cannot be decrypted, the audit rows with MACs of these keys fail verification.
     pub(crate) async fn load_audit_mac_keys(
         transaction: &mut Transaction,
         sealer: &Sealer,
@@ -58,17 +55,15 @@ impl AuditMacKeys {
         Ok(Self { previous, current: keys.audit.clone() })
     }
 
-    /// Returns the MAC key for a row.
     pub(super) fn mac_key_for_row(&self, seq: i64) -> &MasterKey {
         self.previous.iter().find(|(through, _)| seq <= *through).map_or(&self.current, |(_, key)| key)
     }
 
-    /// Returns the current MAC key, which authenticates new audit rows and the head and checkpoint records.
+    /// Authenticates new audit rows and the head and checkpoint records.
     pub(super) fn current_mac_key(&self) -> &MasterKey {
         &self.current
     }
 
-    /// Stores the previous MAC keys in encrypted form.
     pub(crate) async fn save_previous_mac_keys(
         &self,
         transaction: &mut Transaction,
@@ -85,9 +80,8 @@ impl AuditMacKeys {
     }
 }
 
-/// Replaces the current MAC key and recomputes the MACs of the head and checkpoint records with the new key.
-/// Existing audit rows keep the MACs that were computed with the previous MAC key.
-/// Leaves a tampered head or checkpoint record unchanged so that verification still detects the tampering.
+/// Existing audit rows keep their MACs.
+/// A tampered head or checkpoint record stays unchanged, so that verification still detects the tampering.
 pub(crate) async fn rotate_chain_mac_key(
     transaction: &mut Transaction,
     audit: &mut AuditMacKeys,

@@ -1,4 +1,4 @@
-//! Removes old audit rows and advances the checkpoint record so that the audit chain stays valid.
+//! Removes old audit rows and advances the checkpoint record to the oldest remaining row.
 
 use clew_model::{AuditEvent, Origin, Outcome};
 use serde_json::json;
@@ -11,18 +11,17 @@ use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Maximum number of audit rows to remove per transaction. Small batches avoid blocking other writers for long.
+/// Small batches avoid blocking other writers for long.
 const MAX_BATCH_SIZE: i64 = 1000;
-/// Maximum number of integrity problems to list in the audit event for removed rows.
 const MAX_REPORTED_PROBLEMS: usize = 20;
 
 impl Store {
     /// Removes audit rows that are older than `before`, a Unix timestamp in milliseconds.
     /// Returns the number of removed audit rows.
-    /// Appends audit events that contain the number of removed rows and the integrity problems found in these rows.
+    /// An audit event for each batch contains the number of removed rows and their integrity problems.
     pub async fn prune_audit_log(&self, by: &Origin, before: i64) -> Result<u64, StoreError> {
         let mut removed = 0;
-        // Keep the audit events for this removal regardless of their timestamps.
+        // This call does not remove its own audit events, regardless of their timestamps.
         let newest: Option<i64> = query_scalar("SELECT MAX(seq) FROM audit")
             .fetch_one(&self.database)
             .await
@@ -65,7 +64,7 @@ impl Store {
     }
 }
 
-/// Returns the last row of the next batch to remove. Never returns the newest row of the audit log.
+/// Never returns the newest row of the audit log.
 async fn find_last_removable_row(
     transaction: &mut Transaction,
     before: i64,

@@ -1,4 +1,4 @@
-//! Converts audit events to and from database rows and computes their MACs.
+//! Converts audit events to and from database rows.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use crate::derived_keys::hmac_sha256;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Text columns of the audit table, in the order of the SQL parameters and the MAC input.
+/// Columns in the order of the SQL parameters and of the MAC input.
 const AUDIT_TEXT_COLUMNS: [&str; 15] = [
     "actor_kind",
     "actor_id",
@@ -34,7 +34,6 @@ const INSERT_AUDIT_ROW_SQL: &str = "INSERT INTO audit (seq, at, previous, mac, a
          request_id, operation, domain_id, project_id, instance_id, node_id, target, outcome, code, detail) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
 
-/// Row of the audit log without its MAC.
 pub(super) struct AuditRow {
     pub(super) seq: i64,
     pub(super) at: i64,
@@ -71,7 +70,7 @@ impl AuditRow {
         Self { seq, at, previous, texts }
     }
 
-    /// Reads an audit row and its MAC. Fails if the type or length of a value is invalid.
+    /// Fails if the type or length of a value is invalid.
     pub(super) fn read_row_with_mac(row: &database::Row) -> Result<(Self, [u8; 32]), StoreError> {
         let failed = StoreError::database_error("read the audit log");
         let mut texts = [const { None }; AUDIT_TEXT_COLUMNS.len()];
@@ -82,7 +81,7 @@ impl AuditRow {
         Ok((Self { seq, at, previous: read_hash_column(row, "previous")?, texts }, read_hash_column(row, "mac")?))
     }
 
-    /// Computes the MAC of the audit row. Length prefixes make the encoding unambiguous.
+    /// Each text has a length prefix, so the MAC input is unambiguous.
     pub(super) fn compute_row_mac(&self, key: &MasterKey) -> [u8; 32] {
         let mut bytes = Vec::with_capacity(512);
         bytes.extend(self.seq.to_be_bytes());
@@ -110,7 +109,6 @@ impl AuditRow {
     }
 }
 
-/// Converts a database row to an audit record.
 pub(super) fn audit_record_from_row(row: &database::Row) -> Result<AuditRecord, StoreError> {
     let failed = StoreError::database_error("read the audit log");
     let seq: i64 = row.try_get("seq").map_err(&failed)?;

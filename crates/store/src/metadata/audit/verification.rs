@@ -1,4 +1,4 @@
-//! Verification of the audit chain.
+//! Verifies the audit chain.
 
 use super::chain::MAC_AFTER_TAMPERED_HEAD;
 use super::chain_head::{CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME};
@@ -11,13 +11,12 @@ use crate::error::StoreError;
 use crate::master_key::MasterKey;
 use crate::store::Store;
 
-/// Number of rows per read.
 const PAGE_SIZE: u32 = 500;
 
 impl Store {
     /// Verifies the entire audit log in one database snapshot with constant memory use.
-    /// Reports a problem if the audit log lacks a row that was recorded in a given checkpoint or by this process.
-    /// Without checkpoints, truncation of the audit log can remain undetected, because the remaining chain is valid.
+    /// Reports a problem if a row recorded in `checkpoints` or by this process is missing.
+    /// Without a checkpoint, a removal of the newest rows can remain undetected, because the remaining chain is valid.
     pub async fn verify_audit(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
         self.check_master_key_id().await?;
         let tracked = self.checkpoint_tracker.tracked_checkpoints();
@@ -31,16 +30,14 @@ impl Store {
     }
 }
 
-/// Verifies the audit chain from the oldest row to the newest row.
 pub(super) struct ChainVerifier {
-    /// Newest audit row according to the head record, or `None` if the head record was tampered with.
+    /// `None` if the head record was tampered with.
     head: Option<ChainPosition>,
-    /// Last audit row that was read, or `None` if no row was read and the checkpoint record was tampered with.
-    /// Before the first read, this field contains the row before the checkpoint.
+    /// `None` if no row was read and the checkpoint record was tampered with.
+    /// Before the first read, this field contains the row before the oldest row.
     previous: Option<ChainPosition>,
-    /// True if the row in `previous` is authentic. The next row must then contain the MAC of `previous`.
+    /// True if `previous` is authentic. The next row must then contain its MAC.
     previous_is_authentic: bool,
-    /// Sequence number of the last audit row that was read.
     position: i64,
     result: AuditVerification,
 }
@@ -65,7 +62,7 @@ impl ChainVerifier {
         Ok(verifier)
     }
 
-    /// Verifies the audit rows up to and including the sequence number `last`.
+    /// Verifies the rows up to and including `last`.
     pub(super) async fn verify_rows_through(
         &mut self,
         transaction: &mut Transaction,
@@ -120,15 +117,13 @@ impl ChainVerifier {
         self.previous_is_authentic = authentic;
     }
 
-    /// Returns true if the sequence number of an audit row is higher than the sequence number of the previous row.
-    /// The sequence number of a row that is not authentic must not be higher than in the head record.
+    /// A row with an invalid MAC must not have a higher sequence number than the head record.
     fn is_valid_sequence_number(&self, seq: i64, authentic: bool) -> bool {
         self.previous.is_none_or(|previous| seq > previous.seq)
             && (authentic || self.head.is_none_or(|head| seq <= head.seq))
     }
 
-    /// Reports a gap in the sequence numbers before an audit row.
-    /// Returns true if audit rows are missing before the row `seq` or if the previous row is unknown.
+    /// Returns true if rows before `seq` are missing or the previous row is unknown.
     fn report_sequence_gap(&mut self, seq: i64) -> bool {
         let Some(previous) = self.previous else {
             self.set_first_problem_position(seq);
@@ -146,19 +141,18 @@ impl ChainVerifier {
         true
     }
 
-    /// Sets the position of the first problem, which reports a tampered checkpoint record, to the oldest row.
+    /// The first problem reports a tampered checkpoint record, which has no valid position.
     fn set_first_problem_position(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;
         }
     }
 
-    /// Returns the detected problems as text.
     pub(super) fn describe_problems(&self) -> Vec<String> {
         self.result.problems.iter().map(ToString::to_string).collect()
     }
 
-    /// Completes the verification. `recorded` contains the problems found by comparing the audit log with checkpoints.
+    /// `recorded` contains the problems found by comparing the audit log with checkpoints.
     fn into_verification(mut self, recorded: Vec<AuditProblem>) -> AuditVerification {
         let last = self.previous.map_or(0, |previous| previous.seq);
         match self.head {

@@ -1,4 +1,4 @@
-//! Queries for the leases that assign an instance's kill tasks to a worker. Lease expiry is based on the store's clock.
+//! Leases that assign the kill tasks of an instance to one worker.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::serving_lock::ServingLock;
 use crate::store::Store;
 
 impl Store {
-    /// Returns the running kill tasks of instances that have kill tasks enabled and whose nodes this process can reach.
+    /// Returns the running kill tasks of all instances whose nodes this process can reach.
     pub async fn list_instances_with_kill_tasks(&self) -> Result<Vec<InstanceKillTasks>, StoreError> {
         let (now, zones) = (self.clock.unix_millis(), self.database.json_array_strings_sql("$3"));
         let rows = query(AssertSqlSafe(format!(
@@ -67,7 +67,7 @@ impl Store {
         Ok(held > 0)
     }
 
-    /// Returns the ids of an instance's running kill tasks, or an empty set if the worker does not hold the lease.
+    /// Returns the ids of an instance's running kill tasks. The set is empty if the worker does not hold the lease.
     pub async fn list_leased_kill_tasks(
         &self,
         instance: &InstanceId,
@@ -86,7 +86,7 @@ impl Store {
         Ok(ids.into_iter().collect())
     }
 
-    /// Releases all leases of a worker, so that other workers can acquire the leases immediately.
+    /// Releases all leases of a worker, so that other workers do not need to wait for their expiry.
     pub async fn release_kill_task_leases(&self, worker: &str) -> Result<(), StoreError> {
         query("UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker = $1")
             .bind(worker)
@@ -96,7 +96,7 @@ impl Store {
         Ok(())
     }
 
-    /// Releases all kill task leases. The serving lock proves that no other server holds leases in the data directory.
+    /// Releases all leases for kill tasks. While the lock is held, no other server uses the data directory.
     /// Does nothing if the database is shared, because workers on other machines may hold leases.
     pub async fn release_all_kill_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
         if self.database.is_shared() {

@@ -10,10 +10,10 @@ use crate::metadata::row_mapping::duration_to_millis;
 use crate::store::Store;
 use crate::tasks::{ClaimRequest, ClaimedTask, ClaimedTasks};
 
-/// Builds the SQL statement that claims one task. The statement skips excluded nodes and nodes at their task limit.
-/// Tasks with an expired lease take priority over queued tasks.
-/// Each attempt at a task increases the delay before the next retry by one lease duration.
-/// If no lease has expired, the statement claims the queued task with the lowest `turn` in the zones of this process.
+/// Claims one task. Skips excluded nodes and nodes at their task limit.
+/// A task with an expired lease takes priority over queued tasks.
+/// Each attempt at a task delays the next retry by one more lease duration.
+/// If no lease has expired, claims the queued task with the lowest `turn`.
 macro_rules! claim_query {
     ($excluded_nodes:literal, $zones:literal, $skip_locked:literal) => {
         concat!(
@@ -38,34 +38,33 @@ macro_rules! claim_query {
     };
 }
 
-/// Claim statement for SQLite.
 pub(super) const SQLITE_CLAIM_TASK_SQL: &str =
     claim_query!("SELECT value FROM json_each($5)", "(SELECT value AS zone FROM json_each($6)) AS own", "");
-/// Claim statement for PostgreSQL. The statement skips rows that are locked by other transactions.
+/// Concurrent claims skip rows that another transaction has locked.
 pub(super) const POSTGRES_CLAIM_TASK_SQL: &str = claim_query!(
     "SELECT value FROM json_array_elements_text($5::json) AS aside (value)",
     "json_array_elements_text($6::json) AS own (zone)",
     " FOR UPDATE SKIP LOCKED"
 );
 
-/// Checks whether a queued task or an expired lease exists. Also reads the master key id to detect a key rotation.
+/// Reading the master key id in the same query detects a key rotation.
 pub(super) const HAS_CLAIMABLE_TASK_SQL: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE status = 'queued') \
      OR EXISTS (SELECT 1 FROM tasks WHERE status = 'running' AND lease_until <= $1), \
      (SELECT value FROM settings WHERE name = 'master_key_id')";
 
-/// Marks a task with invalid stored data as failed so that no worker claims the task again.
-/// Replaces the task's stored session selection with the default because the stored selection may be invalid.
+/// Marks a task with invalid stored data as failed, so that no worker claims it again.
+/// Replaces the session selection with the default, because the stored selection may be invalid.
 const FAIL_CORRUPT_TASK_SQL: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
          ended_at = $5, lease_until = NULL WHERE rowid = $1";
 
 impl Store {
     /// Claims tasks for a worker, within the limits of the [`ClaimRequest`].
-    /// Claims tasks with an expired lease first, then queued tasks in fair order (see `docs/decisions/0019`).
+    /// Tasks with an expired lease come first, then queued tasks in fair order (see `docs/decisions/0019`).
     pub async fn claim_tasks(&self, claim: ClaimRequest) -> Result<ClaimedTasks, StoreError> {
         let excluded_nodes =
             serde_json::to_string(&claim.excluded_nodes).map_err(StoreError::damaged_value_error("ids of nodes"))?;
         let now = self.clock.unix_millis();
-        // Most polls find no task. A read-only query avoids the write lock, which would delay other writers.
+        // Most polls find no task. The read-only query avoids the write lock, which would delay other writers.
         if self.database.is_shared() && !self.has_claimable_task(now).await? {
             return Ok(ClaimedTasks::default());
         }

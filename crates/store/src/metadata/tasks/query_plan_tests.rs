@@ -1,4 +1,4 @@
-//! Tests that all task queue statements use indexes, so that finished tasks do not slow them down.
+//! Tests that all statements of the task queue use indexes, so that finished tasks do not slow them down.
 //! `cargo xtask bench` measures how long these statements take.
 
 use clew_testkit::PostgreSql;
@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use super::{DELETE_TASKS_ENDED_BEFORE, SELECT_TASK_BY_ID, SELECT_TASKS_BY_NODE, claim, writes};
 use crate::database::{Database, query, query_scalar};
 
-/// Name, SQL and parameters of each statement, with the indexes that PostgreSQL must use.
+/// The last field of each entry contains the indexes that PostgreSQL must use.
 const QUEUE_STATEMENTS: [(&str, &str, &str, &[&str]); 10] = [
     (
         "claim",
@@ -46,17 +46,16 @@ async fn sqlite_queries_use_indexes() {
         for step in scans {
             let by = ["USING INDEX", "USING COVERING INDEX", "USING INTEGER PRIMARY KEY"];
             assert!(by.iter().any(|by| step.contains(by)), "{name}: {plan:#?}");
-            // Only the indexes of queued and running tasks are small enough for a full scan.
+            // A full scan is allowed only for the small indexes of queued and running tasks.
             let is_small = ["tasks_running", "tasks_waiting"].iter().any(|index| step.contains(index));
             assert!(step.starts_with("SEARCH") || is_small, "{name}: {plan:#?}");
         }
-        // Only the claim sorts rows: the first task of each zone.
+        // Only the claim statement sorts rows, because it compares the first tasks of several zones.
         let sorts = plan.iter().filter(|step| step.contains("FOR ORDER BY")).count();
         assert_eq!(sorts, usize::from(name == "claim"), "{name}: {plan:#?}");
     }
 }
 
-/// Inserts the tasks of a typical day: many finished tasks, some queued tasks and a few running tasks.
 const INSERT_TYPICAL_TASKS_SQL: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
          lease_until, result_name, ended_at) \
      SELECT 'task' || n, 'p' || n % 10, 'i' || n % 1000, 'n' || n % 3000, '{}', n, \
@@ -69,7 +68,7 @@ async fn queries_use_indexes_on_a_postgres_server() {
     let server = PostgreSql::start().await.unwrap();
     let database = Database::connect_postgres(&server.url().parse().unwrap()).await.unwrap();
     let mut transaction = database.begin_write().await.unwrap();
-    // Force a generic plan, which PostgreSQL chooses for frequent statements.
+    // PostgreSQL uses a generic plan for frequent statements.
     for statement in [
         "ALTER TABLE tasks DISABLE TRIGGER USER",
         INSERT_TYPICAL_TASKS_SQL,
@@ -93,7 +92,6 @@ async fn queries_use_indexes_on_a_postgres_server() {
     }
 }
 
-/// Database triggers maintain the task counts, so that queries need no table scan.
 #[tokio::test]
 async fn task_counts_equal_the_rows_after_all_changes() {
     let folder = tempfile::tempdir().unwrap();

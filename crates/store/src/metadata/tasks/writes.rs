@@ -1,4 +1,4 @@
-//! Batched task queue writes: enqueue a task, renew a lease, complete a task and release a task.
+//! Batched writes of the task queue.
 
 use clew_model::{RequestId, TaskOutcome, TaskStatus};
 
@@ -8,12 +8,12 @@ use crate::metadata::group_commit::BatchedWrite;
 use crate::metadata::row_mapping::saturate_count_to_i64;
 use crate::tasks::NewCollectionTask;
 
-/// Computes the `turn` of a new task, which determines the position of the task in the fair queue.
+/// Computes the `turn` of a new task. Workers claim queued tasks in ascending order of `turn`.
 /// The turn is the base turn, plus the number of the project's other instances with queued tasks, plus one.
-/// The base turn is the maximum of the current turn and the turns of the instance's queued tasks.
-/// The current turn is the highest turn of all running tasks.
-/// If no task is running, the current turn is the lowest turn of the queued tasks in the new task's zone.
-/// The turns give each project an equal share of the workers, and each instance an equal share within its project.
+/// The base turn is the current turn or the highest turn of the instance's queued tasks, whichever is higher.
+/// The current turn is the highest turn of the running tasks.
+/// If no task is running, the current turn is the lowest turn of the queued tasks in the zone of the new task.
+/// Each project has an equal share of the workers, and each instance an equal share of its project's workers.
 /// The query counts at most 64 instances.
 pub(super) const SELECT_FAIR_QUEUE_TURN: &str = "WITH RECURSIVE others (id, number) AS ( \
          SELECT MIN(instance_id), 1 FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id > '' \
@@ -26,20 +26,16 @@ pub(super) const SELECT_FAIR_QUEUE_TURN: &str = "WITH RECURSIVE others (id, numb
              (SELECT MIN(turn) FROM tasks WHERE status = 'queued' AND zone = COALESCE((SELECT zone FROM nodes WHERE id = $3), '')), \
              0)) AS turns)";
 
-/// Inserts a task if the node's queue is not full.
 pub(super) const INSERT_TASK_SQL: &str = "INSERT INTO tasks \
          (request_id, project_id, instance_id, node_id, selection, masked, status, created_at, turn, zone) \
      SELECT $1, $2, $3, $4, $5, $6, 'queued', $7, $8, COALESCE((SELECT zone FROM nodes WHERE id = $4), '') \
      WHERE (SELECT COUNT(*) FROM tasks WHERE node_id = $4 AND status = 'queued') < $9";
 
-/// Extends the lease of a running task if the fencing token is current and the lease has not expired.
 pub(super) const RENEW_TASK_LEASE_SQL: &str = "UPDATE tasks SET lease_until = $1 \
      WHERE request_id = $2 AND fence = $3 AND status = 'running' AND lease_until > $4";
-/// Completes a running task if the fencing token is current.
 pub(super) const COMPLETE_TASK_SQL: &str = "UPDATE tasks SET status = $1, failure_kind = $2, failure_detail = $3, result_name = $4, result_rows = $5, \
          result_bytes = $6, result_sha256 = $7, ended_at = $8, lease_until = NULL \
      WHERE request_id = $9 AND fence = $10 AND status = 'running'";
-/// Returns a running task to the queue if the fencing token is current.
 pub(super) const RELEASE_TASK_SQL: &str = "UPDATE tasks SET status = 'queued', worker = NULL, lease_until = NULL, attempts = attempts - 1 \
      WHERE request_id = $1 AND fence = $2 AND status = 'running'";
 
@@ -51,7 +47,7 @@ pub(super) struct EnqueueTask {
 }
 
 impl BatchedWrite for EnqueueTask {
-    /// False if the node's queue is full.
+    /// False if the queue of the node is full.
     type Output = bool;
     const ERROR_CONTEXT: &'static str = "queue a collection";
 

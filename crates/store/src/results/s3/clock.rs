@@ -1,4 +1,4 @@
-//! Reads the S3 server's clock, which S3 uses for object timestamps. This clock may differ from the local clock.
+//! Reads the clock of the S3 server, which sets the timestamps of objects.
 
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
@@ -6,7 +6,7 @@ use super::{S3, generate_temporary_object_name};
 use crate::error::StoreError;
 
 impl S3 {
-    /// Creates a temporary object to read the S3 server time. Returns a Unix timestamp in seconds.
+    /// Creates a temporary object and returns its modification time as a Unix timestamp in seconds.
     pub(super) async fn read_server_time(&self) -> Result<i64, StoreError> {
         let name = generate_temporary_object_name();
         let path = self.settings.object_path(&name);

@@ -10,7 +10,7 @@ use crate::error::StoreError;
 const CREDENTIALS_HINT: &str =
     "; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that the key may write, read, list and remove there";
 const BUCKET_HINT: &str = "; create the bucket, or use another one";
-/// S3 error code for a request whose date differs too much from the server time.
+/// S3 returns this error code if the date of a request differs too much from the server time.
 const CLOCK_SKEW_ERROR_CODE: &str = "RequestTimeTooSkewed";
 const CLOCK_SKEW_HINT: &str = "; correct the clock of this machine";
 const CONNECTION_HINT: &str = "; check AWS_ENDPOINT_URL, the network, and whether S3 is up";
@@ -28,13 +28,11 @@ pub(super) fn request_error(action: &'static str, location: String, error: &obje
     StoreError::S3 { action, location, reason, remedy }
 }
 
-/// Converts an error from a failed HTTP request.
 pub(super) fn http_request_error(action: &'static str, location: String, error: &HttpError) -> StoreError {
     let (reason, remedy) = describe_s3_error(error);
     StoreError::S3 { action, location, reason, remedy }
 }
 
-/// Converts an HTTP error response from S3.
 pub(super) fn http_response_error(
     action: &'static str,
     location: String,
@@ -51,18 +49,17 @@ pub(super) fn http_response_error(
     }
 }
 
-/// Returns true if S3 rejected the request because of clock skew.
 pub(super) fn is_clock_skew(error: &object_store::Error) -> bool {
     error.to_string().contains(CLOCK_SKEW_ERROR_CODE)
 }
 
-/// Returns true if the connection was lost during the request, which leaves the outcome of the request unknown.
+/// If the connection was lost, the request may have succeeded.
 pub(super) fn is_connection_lost(error: &object_store::Error) -> bool {
     find_http_error_kind(error).is_some_and(|kind| !matches!(kind, HttpErrorKind::Timeout | HttpErrorKind::Decode))
 }
 
-/// Returns the cause of an S3 error and a hint for the user.
-/// If S3 returned an XML error body, the cause contains the error code and message from the body.
+/// Returns the cause of an S3 error and a hint.
+/// If the response has an XML body, the cause contains its error code and message.
 fn describe_s3_error(error: &(dyn Error + 'static)) -> (String, &'static str) {
     let text = error.to_string();
     let message = extract_s3_message(&text);
@@ -89,7 +86,6 @@ fn describe_s3_error(error: &(dyn Error + 'static)) -> (String, &'static str) {
     }
 }
 
-/// Returns the kind of the first HTTP error in the error's source chain, if any.
 fn find_http_error_kind(error: &(dyn Error + 'static)) -> Option<HttpErrorKind> {
     let found = error.downcast_ref::<HttpError>().map(HttpError::kind);
     found.or_else(|| error.source().and_then(find_http_error_kind))
@@ -99,7 +95,6 @@ fn find_root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'st
     error.source().map_or(error, find_root_cause)
 }
 
-/// Extracts the error code and message from the XML body of an S3 error response.
 fn extract_s3_message(text: &str) -> String {
     let message =
         [extract_text_between(text, "<Code>", "</Code>"), extract_text_between(text, "<Message>", "</Message>")];

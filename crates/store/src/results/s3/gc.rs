@@ -11,7 +11,6 @@ use super::{OPERATION_TIMEOUT, S3};
 use crate::error::StoreError;
 
 impl S3 {
-    /// Removes Clew's unreferenced objects and incomplete uploads that are older than `age`.
     /// Returns the number of removed objects and uploads.
     pub(in crate::results) async fn remove_unreferenced_results(
         &self,
@@ -38,7 +37,7 @@ impl S3 {
         Ok(removed)
     }
 
-    /// Lists the names of Clew's objects with their last-modified times, as Unix timestamps in seconds.
+    /// The modification times are Unix timestamps in seconds.
     pub(super) async fn list_objects(&self) -> Result<Vec<(String, i64)>, StoreError> {
         let mut listed = self.objects.list(Some(self.settings.prefix()));
         let mut names = Vec::new();

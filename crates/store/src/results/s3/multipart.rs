@@ -1,4 +1,4 @@
-//! Lists incomplete multipart uploads with `ListMultipartUploads`, which `object_store` does not support.
+//! Lists incomplete multipart uploads, which `object_store` does not support.
 
 use http::Request;
 use jiff::Timestamp;
@@ -12,11 +12,10 @@ use tokio::time::timeout;
 use super::{OPERATION_TIMEOUT, S3, error};
 use crate::error::StoreError;
 
-/// Incomplete multipart upload of an object that Clew created.
 pub(super) struct IncompleteUpload {
     path: Path,
     id: String,
-    /// Time when the upload started, as a Unix timestamp in seconds.
+    /// Start time, as a Unix timestamp in seconds.
     pub(super) started: i64,
 }
 
@@ -36,8 +35,8 @@ struct UploadEntry {
 }
 
 impl S3 {
-    /// Lists up to 1,000 incomplete uploads, the maximum number in one S3 response.
-    /// The next garbage collection lists the remaining incomplete uploads.
+    /// Lists up to 1,000 uploads, the maximum number in one S3 response.
+    /// The next garbage collection lists the remaining uploads.
     pub(super) async fn list_incomplete_uploads(&self) -> Result<Vec<IncompleteUpload>, StoreError> {
         let body = self.request_upload_listing().await?;
         let listing: UploadListing = quick_xml::de::from_str(&body).map_err(|error| {
@@ -54,7 +53,7 @@ impl S3 {
     async fn request_upload_listing(&self) -> Result<String, StoreError> {
         const LIST_UPLOADS_ACTION: &str = "list the uploads of";
         let settings = &self.settings;
-        // Only the slashes in the prefix need escaping: [`S3Settings::new`] restricts the characters of the prefix.
+        // [`S3Settings::new`] restricts the characters of the prefix, so only slashes need escaping.
         let prefix = settings.prefix().to_string().replace('/', "%2F");
         let url = format!("{}/{}?prefix={prefix}&uploads=", settings.endpoint(), settings.bucket());
         let failed = |error: &dyn std::fmt::Display| self.operation_error(LIST_UPLOADS_ACTION, "", &error.to_string());
@@ -86,7 +85,7 @@ impl S3 {
     pub(super) async fn abort_upload(&self, upload: &IncompleteUpload) -> Result<(), StoreError> {
         let name = upload.path.filename().unwrap_or_default();
         match timeout(OPERATION_TIMEOUT, self.objects.abort_multipart(&upload.path, &upload.id)).await {
-            // The upload was completed or aborted in the meantime.
+            // The upload was completed or aborted concurrently.
             Ok(Err(object_store::Error::NotFound { .. })) => Ok(()),
             aborted => self.check_s3_response("abort an upload of", name, aborted),
         }

@@ -1,4 +1,4 @@
-//! Reads result objects and verifies their content.
+//! Reads result objects from S3 and verifies their content.
 
 use std::io;
 
@@ -15,30 +15,30 @@ use crate::error::StoreError;
 use crate::results::chunk_stream::{ByteRange, ObjectChunks};
 use crate::tasks::ResultRecord;
 
-/// Result object on S3 with a verified length.
+/// S3 object with a verified length.
 #[derive(Debug)]
 pub struct StoredObject {
     pub(super) s3: S3,
     pub(super) path: Path,
-    /// `ETag` of the object, which changes if the object is replaced.
+    /// The `ETag` changes if the object is replaced.
     pub(super) tag: Option<String>,
     pub(super) record: ResultRecord,
 }
 
-/// Reader that withholds each chunk until the next chunk has arrived or the hash has been verified.
+/// Reader that returns the last chunk only after the hash has been verified.
 struct ChunkReader {
     object: StoredObject,
     chunks: BoxStream<'static, object_store::Result<Bytes>>,
     held: Option<Bytes>,
     remaining: u64,
-    /// Hash of the data read so far, or `None` if only part of the object is read.
+    /// `None` if only a part of the object is read.
     hash: Option<Sha256>,
 }
 
 impl StoredObject {
     /// Streams a byte range of the object.
-    /// If the range is the entire object and the hash is wrong, the stream yields an error instead of the last chunk.
-    /// Before reading a partial range, callers must call [`crate::StoredResult::verify_content`].
+    /// If the entire object is read and its hash is wrong, the stream ends with an error instead of the last chunk.
+    /// Before reading a part of the object, callers must call [`crate::StoredResult::verify_content`].
     /// The stream fails if S3 disconnects or times out, or if the object was replaced.
     #[must_use]
     pub fn into_chunk_stream(self: Box<Self>, range: ByteRange) -> ObjectChunks {
@@ -52,7 +52,7 @@ impl StoredObject {
         stream.try_flatten_stream().boxed()
     }
 
-    /// Reads and verifies the entire object, unless a successful verification is cached.
+    /// Reads the entire object, unless a successful verification is cached.
     pub(in crate::results) async fn verify_content(&self) -> Result<(), StoreError> {
         if self.tag.as_ref().is_some_and(|tag| self.s3.is_verified(&self.record.name, tag)) || self.record.bytes == 0 {
             return Ok(());

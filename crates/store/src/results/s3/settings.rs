@@ -1,15 +1,15 @@
-//! Settings for result storage on S3: location and credentials.
+//! Location and credentials for results on S3.
 
 use object_store::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{CONNECT_TIMEOUT, READ_TIMEOUT};
 
-/// Bucket, prefix, endpoint, region and access key for result storage on S3.
+/// Bucket, prefix, endpoint, region and access key for results on S3.
 #[derive(Debug, Clone)]
 pub struct S3Settings {
     bucket: String,
-    /// Object key prefix without leading or trailing slashes. The prefix can be empty.
+    /// Prefix of object keys, without leading or trailing slashes. It can be empty.
     prefix: Path,
     endpoint: String,
     region: String,
@@ -18,8 +18,8 @@ pub struct S3Settings {
 }
 
 impl S3Settings {
-    /// Parses and validates the settings. `location` has the form `s3://bucket/prefix`.
-    /// If no endpoint is given, uses the Amazon S3 endpoint for the region.
+    /// Validates the settings. `location` has the form `s3://bucket/prefix`.
+    /// The default endpoint is the Amazon S3 endpoint of the region.
     /// Returns an error message if a setting is invalid.
     pub fn new(
         location: &str,
@@ -76,18 +76,18 @@ impl S3Settings {
         self.prefix.clone().join(name)
     }
 
-    /// Returns an object's URI. For an empty name, returns the URI of the prefix.
+    /// For an empty name, returns the URI of the prefix.
     pub(super) fn object_uri(&self, name: &str) -> String {
         format!("s3://{}/{}", self.bucket, if name.is_empty() { self.prefix.clone() } else { self.object_path(name) })
     }
 
     pub(super) fn build_http_client(&self) -> reqwest::Result<reqwest::Client> {
-        // Another module may have installed the same provider.
+        // Another module may have already installed the provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut client = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
-            // A signature is valid for one host only, and `object_store` performs the retries.
+            // A signature is valid only for one host, so redirects cannot succeed.
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never());
         if self.is_loopback_endpoint() {

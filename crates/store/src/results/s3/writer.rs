@@ -1,4 +1,4 @@
-//! Uploads an object in parts. Each part is uploaded before the next part is buffered.
+//! Uploads an object in parts.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -13,13 +13,12 @@ use super::{OPERATION_TIMEOUT, RETRY_TIMEOUT, S3, error};
 use crate::error::StoreError;
 use crate::results::PublishedResult;
 
-/// Part size for multipart uploads, in bytes.
 /// S3 requires at least 5 MiB for each part except the last, and allows 10,000 parts.
 const UPLOAD_PART_SIZE_BYTES: usize = 5 << 20;
-/// Delay before retrying a write request whose connection was lost.
+/// Delay before a write is retried after a lost connection.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
-/// Maximum upload duration. S3 sets an object's timestamp to the start time of its upload.
-/// Garbage collection therefore ignores S3 objects that are newer than twice the maximum upload duration.
+/// S3 sets the timestamp of an object to the start time of its upload.
+/// Garbage collection therefore ignores objects that are newer than twice this timeout.
 const UPLOAD_TIMEOUT: Duration = Duration::from_mins(5);
 
 #[derive(Debug)]
@@ -29,17 +28,16 @@ pub(in crate::results) struct S3Writer {
     path: Path,
     runtime: Handle,
     deadline: Instant,
-    /// Buffered data for the next part.
     part: Vec<u8>,
-    /// Multipart upload, or `None` before the first part is uploaded.
-    /// Dropping the writer aborts the multipart upload.
+    /// `None` before the first part is uploaded.
+    /// Dropping the writer aborts the upload.
     upload: Option<Box<dyn MultipartUpload>>,
     hash: Sha256,
     bytes: u64,
 }
 
 impl S3Writer {
-    /// Creates a writer. Fails outside a Tokio runtime.
+    /// Fails outside a Tokio runtime.
     pub(super) fn create(s3: S3, name: String) -> Result<Self, StoreError> {
         let runtime = Handle::try_current().map_err(|error| s3.operation_error("write", &name, &error.to_string()))?;
         let path = s3.settings.object_path(&name);
@@ -47,7 +45,7 @@ impl S3Writer {
         Ok(Self { s3, name, path, runtime, deadline, part: Vec::new(), upload: None, hash: Sha256::new(), bytes: 0 })
     }
 
-    /// Publishes the result: writes a single-part result with one request, or completes the multipart upload.
+    /// Writes a small result with one request, or completes the multipart upload.
     pub(in crate::results) fn publish(mut self: Box<Self>) -> Result<PublishedResult, StoreError> {
         if self.upload.is_none() {
             self.put_object()?;
@@ -66,8 +64,8 @@ impl S3Writer {
         Ok(PublishedResult { name: std::mem::take(&mut self.name), bytes: self.bytes, sha256 })
     }
 
-    /// Writes a single-part result with one request and retries the request if the connection is lost.
-    /// `object_store` does not retry a write after a lost connection. A retry is safe because object names are unique.
+    /// Retries the request if the connection is lost, which `object_store` does not do.
+    /// A retry is safe, because the name of the object is unique.
     fn put_object(&mut self) -> Result<(), StoreError> {
         let payload = PutPayload::from(std::mem::take(&mut self.part));
         let began = Instant::now();
@@ -85,7 +83,7 @@ impl S3Writer {
         }
     }
 
-    /// Compares an existing object with the written data. A previous write attempt may have created the object.
+    /// An earlier attempt may have written the object.
     fn check_existing_object(&self, written: &bytes::Bytes) -> Result<(), StoreError> {
         let stored = async { self.s3.objects.get(&self.path).await?.bytes().await };
         let stored = self.runtime.block_on(self.s3.with_operation_timeout("write", &self.name, stored))?;
@@ -96,7 +94,6 @@ impl S3Writer {
         }
     }
 
-    /// Uploads the buffered data as a part of the multipart upload.
     fn upload_part(&mut self) -> Result<(), StoreError> {
         let payload = PutPayload::from(std::mem::take(&mut self.part));
         let (s3, path, runtime) = (&self.s3, &self.path, &self.runtime);
@@ -134,7 +131,7 @@ impl Write for S3Writer {
 }
 
 impl Drop for S3Writer {
-    /// Aborts an incomplete upload in the background. If the abort fails, garbage collection aborts the upload later.
+    /// Aborts an incomplete upload. If this fails, garbage collection aborts the upload later.
     fn drop(&mut self) {
         if let Some(mut upload) = self.upload.take() {
             self.runtime.spawn(async move {
