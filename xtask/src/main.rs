@@ -8,12 +8,10 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-/// Package arguments for every build.
-/// All builds select the same packages and therefore the same features, so cargo compiles each dependency only once.
+/// All builds select the same packages, so that cargo enables the same features and compiles each dependency once.
 const BUILD_PACKAGE_ARGUMENTS: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
-/// Prefixes of the environment variables that `cargo run` sets for this launcher.
-/// Some build scripts, such as ring's, depend on these variables, so a changed value would cause crates to be rebuilt.
+/// Some build scripts, such as that of `ring`, depend on these variables, so their crates would be rebuilt.
 const CARGO_RUN_VARIABLE_PREFIXES: [&str; 3] = ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_"];
 
 fn main() -> ExitCode {
@@ -39,21 +37,19 @@ fn main() -> ExitCode {
     report_start_error("devtools", &task.env("CLEW_WORKSPACE_ROOT", root).args(arguments).exec())
 }
 
-/// Returns the workspace root.
-/// Prefers the value of `CARGO_MANIFEST_DIR` at run time, because the launcher may have been compiled in another clone.
+/// Prefers `CARGO_MANIFEST_DIR` at run time, because the launcher may have been compiled in a different clone.
 fn workspace_root() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     Path::new(&package).parent().unwrap_or(Path::new(".")).to_owned()
 }
 
-/// Returns the path of the built program `<target>/<profile>/devtools`. The launcher is `<target>/debug/xtask`.
+/// The program is `<target>/<profile>/devtools`, and the launcher is `<target>/debug/xtask`.
 fn devtools_path(profile: &str) -> Option<PathBuf> {
     let launcher = std::env::current_exe().ok()?;
     let directory = if profile == "dev" { "debug" } else { profile };
     Some(launcher.parent()?.parent()?.join(directory).join("devtools"))
 }
 
-/// Returns a command that does not inherit the environment variables of `cargo run`.
 fn command_without_cargo_variables(program: &OsStr) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {

@@ -1,6 +1,6 @@
 //! Minimal MySQL client that lets tests control the sent bytes, the character set and the client address.
 //!
-//! The client can log in only to accounts without a password.
+//! The client supports only accounts without a password.
 //! A regular MySQL driver would hide protocol details from the tests and use more memory.
 
 use std::io;
@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Client character set. The discriminant of each variant is the collation id in the handshake.
+/// Character set of a client. The discriminant is the collation id that the client sends in the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientCharset {
     /// UTF-8.
@@ -24,7 +24,6 @@ pub enum ClientCharset {
     Binary = 63,
 }
 
-/// Capability flags that the client sends in its handshake response.
 // LONG_PASSWORD | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH
 const CLIENT_CAPABILITY_FLAGS: u32 = 0x0000_0001 | 0x0000_0200 | 0x0000_2000 | 0x0000_8000 | 0x0008_0000;
 const CLIENT_CONNECT_WITH_DB: u32 = 0x0000_0008;
@@ -118,7 +117,7 @@ impl RawSession {
         self.skip_result_set().await
     }
 
-    /// Skips the column definitions and the rows of a result set. An EOF packet follows each of the two parts.
+    /// The server sends an EOF packet after the column definitions and after the rows.
     async fn skip_result_set(&mut self) -> io::Result<()> {
         let mut ends = 0;
         while ends < 2 {
@@ -177,7 +176,6 @@ impl RawSession {
     }
 }
 
-/// Encodes connection attributes as their total length, followed by length-encoded names and values.
 fn encode_connection_attributes(program: &str) -> io::Result<Vec<u8>> {
     let process = std::process::id().to_string();
     let texts = ["_client_name", "clew", "_os", "Linux", "_pid", process.as_str(), "program_name", program];
@@ -189,12 +187,12 @@ fn encode_connection_attributes(program: &str) -> io::Result<Vec<u8>> {
     Ok([&[encode_single_byte_length(pairs.len())?], pairs.as_slice()].concat())
 }
 
-/// Encodes a length below 251 as one byte.
+/// The protocol encodes lengths below 251 as one byte.
 fn encode_single_byte_length(length: usize) -> io::Result<u8> {
     u8::try_from(length).ok().filter(|&length| length < 251).ok_or_else(|| io::Error::other("a name that is too long"))
 }
 
-/// Parses the connection id in a greeting packet. The id follows the protocol version and the server version.
+/// In a greeting packet, the connection id follows the protocol version and the NUL-terminated server version.
 fn parse_connection_id(greeting: &[u8]) -> io::Result<u64> {
     if greeting.first() == Some(&0xff) {
         return Err(login_rejection_error(greeting));

@@ -18,34 +18,34 @@ use crate::protocol::{CLIENT_SSL, is_ssl_request, read_packet, write_packet};
 /// Connection id that the proxy writes into the server's greeting packet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ConnectionIdRewrite {
-    /// The proxy forwards the server's connection id unchanged.
+    /// Forwards the server's connection id unchanged.
     #[default]
     Unchanged,
-    /// Sends the same id on every connection.
+    /// Sends the same connection id to every client.
     Fixed(u32),
-    /// The proxy assigns consecutive connection ids starting at the given id, as some MySQL proxies do.
+    /// Sends consecutive connection ids starting at the given id, as some MySQL proxies do.
     From(u32),
 }
 
 /// Action that the proxy takes on a matching client packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PacketAction {
-    /// The proxy holds back the client packet until [`RewritingProxy::release`] is called.
+    /// Holds back the client packet until [`RewritingProxy::release`] is called.
     HoldRequest,
-    /// The proxy forwards the client packet, but holds back the response until [`RewritingProxy::release`] is called.
+    /// Forwards the client packet but holds back the response until [`RewritingProxy::release`] is called.
     HoldResponse,
     /// Forwards the packet after a delay.
     Delay(Duration),
 }
 
-/// Rules for changing, holding back or delaying packets in a [`RewritingProxy`].
+/// Rules by which a [`RewritingProxy`] changes, holds back or delays packets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RewriteRules {
     /// Connection id that the proxy writes into the server's greeting packet.
     pub greeting_id: ConnectionIdRewrite,
     /// If true, the proxy removes `CLIENT_SSL` from the greeting packet, as in a TLS stripping attack.
     pub hide_tls: bool,
-    /// Action for client packets that contain the given substring. TLS-encrypted packets never match.
+    /// Action for client packets that contain a given substring. Encrypted packets never match.
     pub effect: Option<(&'static str, PacketAction)>,
 }
 
@@ -93,7 +93,7 @@ impl RewritingProxy {
     }
 
     /// Replaces the rewrite rules for new connections and for subsequent packets on open connections.
-    /// The proxy continues to hold back packets that it has already intercepted.
+    /// Packets that the proxy already holds back remain held.
     pub fn set_rewrite_rules(&self, rewrite: RewriteRules) {
         *self.state.rewrite_rules_guard() = rewrite;
         self.state.held.send_replace(false);
@@ -105,13 +105,13 @@ impl RewritingProxy {
         self.state.connections.load(Ordering::SeqCst)
     }
 
-    /// Waits until the proxy has intercepted and is holding back a client packet or server response.
+    /// Waits until the proxy holds back a packet.
     pub async fn wait_until_held(&self) {
         // The wait cannot fail, because the proxy owns the sender.
         let _ = self.state.held.subscribe().wait_for(|held| *held).await;
     }
 
-    /// Forwards the packets that the proxy is holding back, and holds back no further packets.
+    /// Forwards all held packets and stops holding back packets.
     pub fn release(&self) {
         self.state.released.send_replace(true);
     }
@@ -132,7 +132,6 @@ impl ProxyState {
         self.released.subscribe().wait_for(|released| *released).await.map(drop).map_err(io::Error::other)
     }
 
-    /// Returns the action for a client packet, or `None` if the packet does not match.
     fn find_packet_action(&self, packet: &[u8]) -> Option<PacketAction> {
         let (text, effect) = self.rewrite_rules_guard().effect?;
         packet.windows(text.len()).any(|part| part == text.as_bytes()).then_some(effect)
@@ -165,7 +164,7 @@ async fn forward_connection(client: TcpStream, target: SocketAddr, number: u32, 
     }
 }
 
-/// Rewrites the connection id and the TLS flag of a greeting packet in place. Leaves error packets unchanged.
+/// Does not change an error packet, which a server can send instead of a greeting packet.
 fn rewrite_greeting(greeting: &mut [u8], number: u32, rewrite: RewriteRules) {
     if greeting.first() != Some(&10) {
         return;

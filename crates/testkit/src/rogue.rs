@@ -53,7 +53,7 @@ pub enum RogueAttack {
     Garbage,
 }
 
-/// Case-insensitive substrings that identify process list queries, to which the rogue server responds with an attack.
+/// Case-insensitive substrings of the statements to which a [`RogueServer`] responds with an attack.
 pub const ATTACKED_STATEMENT_SUBSTRINGS: [&str; 2] = ["processlist", "performance_schema.threads"];
 
 /// Configuration of a [`RogueServer`].
@@ -61,14 +61,14 @@ pub const ATTACKED_STATEMENT_SUBSTRINGS: [&str; 2] = ["processlist", "performanc
 pub struct RogueServerOptions {
     /// Attack that the server carries out.
     pub mode: RogueAttack,
-    /// Server version that the rogue server reports in the greeting packet and as the result of `VERSION()`.
+    /// Version that the server reports in the greeting packet and as the result of `VERSION()`.
     pub version: &'static str,
     /// If true, the server offers TLS with a self-signed certificate for `127.0.0.1`.
     pub tls: bool,
 }
 
 impl From<RogueAttack> for RogueServerOptions {
-    /// Creates options for a rogue server that reports MySQL version 9.7 and does not offer TLS.
+    /// Creates options for a server that reports version 9.7.0 and does not offer TLS.
     fn from(mode: RogueAttack) -> Self {
         Self { mode, version: "9.7.0", tls: false }
     }
@@ -202,7 +202,6 @@ async fn serve_connection(
     }
 }
 
-/// Accepts any client credentials, then responds to statements until the client disconnects.
 async fn serve_statements<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     sequence: u8,

@@ -1,4 +1,4 @@
-//! Runs a private S3 server as a single process that contains all SeaweedFS components.
+//! Private S3 server for tests. All SeaweedFS components run in a single process.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -25,9 +25,7 @@ pub struct S3Server {
     folder: TempDir,
 }
 
-/// HTTP request that writes a probe file.
 const READINESS_PROBE_REQUEST: &str = "PUT /ready";
-/// Time limit for an HTTP request.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl S3Server {
@@ -39,7 +37,7 @@ impl S3Server {
     pub const READER_CREDENTIALS: (&str, &str) = ("AKCLEWREADER", "the-secret-of-the-reader");
 
     /// Starts an S3 server and waits until it accepts uploads.
-    /// The kernel kills the server when the thread that called this function exits.
+    /// The server is killed when the calling thread exits.
     pub async fn start() -> Result<Self, ServerError> {
         let mut last = None;
         for _ in 0..MAX_START_ATTEMPTS {
@@ -63,7 +61,6 @@ impl S3Server {
         Ok(server)
     }
 
-    /// Waits until the SeaweedFS filer can store files, creates the bucket, and waits until the S3 API responds.
     async fn wait_until_writable(&mut self) -> Result<(), ServerError> {
         let bucket = format!("POST /buckets/{}/", Self::BUCKET_NAME);
         let requests = [
@@ -74,7 +71,6 @@ impl S3Server {
         self.send_requests_with_retries(&requests).await
     }
 
-    /// Sends HTTP requests in sequence and retries each request until it succeeds.
     async fn send_requests_with_retries(&mut self, requests: &[(u16, &str)]) -> Result<(), ServerError> {
         let start = Instant::now();
         for (port, request) in requests {
@@ -115,7 +111,7 @@ impl S3Server {
             .map_or_else(|_| String::new(), |log| String::from_utf8_lossy(&log).into_owned())
     }
 
-    /// Pauses the server with SIGSTOP. The kernel still accepts TCP connections for the server.
+    /// Pauses the server with SIGSTOP. Clients can still connect, because the kernel accepts TCP connections.
     pub fn pause(&self) -> io::Result<()> {
         self.process.pause()
     }
@@ -136,7 +132,7 @@ impl S3Server {
     }
 
     /// Restarts the stopped server with the same ports and objects and waits until it accepts uploads.
-    /// The kernel kills the server when the thread that called this function exits.
+    /// The server is killed when the calling thread exits.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process = spawn_server(&self.folder, &self.ports)?;
         // The bucket already exists.
@@ -145,7 +141,7 @@ impl S3Server {
     }
 
     /// Returns the names of all objects in a folder of the bucket.
-    /// Lists the objects through the SeaweedFS filer API instead of the S3 API, so the request needs no signature.
+    /// Uses the SeaweedFS filer API, which requires no signature.
     pub async fn list_objects(&self, folder: &str) -> Result<Vec<String>, ServerError> {
         let request = format!("GET /buckets/{}/{folder}/?limit=1000000", Self::BUCKET_NAME);
         let response = send_request(self.ports.filer, &request, b"").await.map_err(io_error("list objects"))?;
@@ -192,7 +188,6 @@ fn spawn_server(folder: &TempDir, ports: &ServerPorts) -> Result<Process, Server
     Ok(Process::new(child.map_err(io_error("start setpriv (Debian package util-linux)"))?))
 }
 
-/// SeaweedFS options for a small server that uses only the loopback interface and sends no telemetry.
 const SERVER_OPTIONS: [&str; 10] = [
     "-ip=127.0.0.1",
     "-ip.bind=127.0.0.1",
@@ -218,7 +213,6 @@ fn render_identity_config() -> String {
     format!(r#"{{"identities":[{owner},{reader}]}}"#)
 }
 
-/// Sends an unsigned HTTP request with a one-byte body. Returns true if the response has a 2xx status.
 async fn send_and_check_status(port: u16, request: &str) -> bool {
     send_request(port, request, b"x").await.is_ok_and(|response| is_success_response(&response))
 }
@@ -227,7 +221,7 @@ fn is_success_response(response: &[u8]) -> bool {
     response.starts_with(b"HTTP/1.0 2")
 }
 
-/// Sends an HTTP/1.0 request, because HTTP/1.0 has no chunked responses. Returns the response head and body.
+/// Uses HTTP/1.0, because HTTP/1.0 has no chunked responses.
 async fn send_request(port: u16, request: &str, body: &[u8]) -> io::Result<Vec<u8>> {
     let exchange = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
@@ -244,15 +238,14 @@ async fn send_request(port: u16, request: &str, body: &[u8]) -> io::Result<Vec<u
     timeout(RESPONSE_TIMEOUT, exchange).await?
 }
 
-/// Parses the object names in a JSON directory listing from the SeaweedFS filer.
-/// Each listing entry has the format `"FullPath":"/buckets/results/folder/name"`.
-/// The parser does not unescape object names, because they contain no characters that JSON escapes.
+/// Entries of a SeaweedFS directory listing have the format `"FullPath":"/buckets/results/folder/name"`.
+/// Object names are not unescaped, because they contain no characters that JSON escapes.
 fn parse_object_names(listing: &str) -> Vec<String> {
     let paths = listing.split("\"FullPath\":").skip(1).filter_map(|rest| rest.split('"').nth(1));
     paths.filter_map(|path| path.rsplit('/').next()).map(str::to_owned).collect()
 }
 
-/// Difference between the gRPC port and the HTTP port of a SeaweedFS component.
+/// Offset from the HTTP port of a SeaweedFS component to its gRPC port.
 const GRPC_PORT_OFFSET: u16 = 10_000;
 
 #[derive(Debug)]

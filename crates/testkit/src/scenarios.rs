@@ -12,7 +12,7 @@ use crate::flavor::Flavor;
 
 pub use runner::{BuiltScenario, ScenarioError};
 
-/// Script that creates lock waits between sessions, with the expected lock waits.
+/// Script that creates lock waits between sessions, and the lock waits that Clew must detect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scenario {
     /// Short description.
@@ -21,8 +21,8 @@ pub struct Scenario {
     pub flavors: &'static [Flavor],
     /// Script with one step per line. A step consists of a session name, an operator and a statement.
     /// `a: …`: session `a` runs a statement to completion.
-    /// `b? …`: session `b` starts a statement, and the runner waits until another session blocks the statement.
-    /// `b+ …`: session `b` starts a statement. After all steps, the runner waits until the statement is blocked.
+    /// `b? …`: session `b` starts a statement, and the runner waits until the statement is blocked.
+    /// `b+ …`: session `b` starts a statement, which must be blocked after the last step.
     /// `a~ …`: session `a` starts a statement that keeps running.
     /// `a!`: session `a` disconnects.
     script: String,
@@ -31,34 +31,25 @@ pub struct Scenario {
     waits: String,
     /// Expected root blockers, separated by spaces, highest-ranked first. `+` joins the sessions in a wait cycle.
     roots: String,
-    /// Locked resource that Clew must report for each waiter.
-    /// An entry for [`ANY_WAITER_NAME`] applies to all waiters that have no entry of their own.
+    /// Locked resource of each waiter. [`ANY_WAITER_NAME`] stands for all waiters without an entry of their own.
     resources: Vec<(&'static str, &'static str)>,
-    /// Root blocker expected after the first root blocker is killed, if this kill unblocks no sessions.
+    /// Remaining root blocker if killing the first root blocker unblocks no sessions.
     pub root_after_kill: Option<&'static str>,
     /// Expected reason why a root blocker cannot be killed, or `None` if all root blockers can be killed.
     pub unkillable_reason: Option<&'static str>,
 }
 
-/// Server flavors for scenarios that run on both MariaDB and MySQL.
 const BOTH_FLAVORS: &[Flavor] = &Flavor::ALL;
 const MYSQL_ONLY: &[Flavor] = &[Flavor::MySql];
 const MARIADB_ONLY: &[Flavor] = &[Flavor::MariaDb];
-/// Name of the entry in `resources` that applies to all waiters without an entry of their own.
 const ANY_WAITER_NAME: &str = "*";
 
-/// Step of a scenario script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ScenarioStep<'a> {
-    /// Runs a statement to completion.
     Run(&'a str, &'a str),
-    /// Starts a statement and waits until another session blocks the statement.
     Block(&'a str, &'a str),
-    /// Starts a statement. After all steps, the runner waits until the statement is blocked.
     BlockWithDelayedCheck(&'a str, &'a str),
-    /// Starts a statement that keeps running until its session is closed.
     Start(&'a str, &'a str),
-    /// Disconnects the session.
     Disconnect(&'a str),
 }
 
@@ -101,19 +92,16 @@ impl Scenario {
         }
     }
 
-    /// Sets the expected locked resource of a waiter that waits for a different resource than the other waiters.
     fn with_locked_resource(mut self, waiter: &'static str, resource: &'static str) -> Self {
         self.resources.push((waiter, resource));
         self
     }
 
-    /// Expects that killing the first root blocker unblocks no sessions, because all waiters still wait for `root`.
     fn with_remaining_root_blocker(mut self, root: &'static str) -> Self {
         self.root_after_kill = Some(root);
         self
     }
 
-    /// Expects a root blocker to be unkillable for the given reason.
     fn with_unkillable_reason(mut self, reason: &'static str) -> Self {
         self.unkillable_reason = Some(reason);
         self
@@ -139,7 +127,6 @@ impl Scenario {
         resource_of(waiter).or_else(|| resource_of(ANY_WAITER_NAME)).unwrap_or_default()
     }
 
-    /// Parses the script into steps. Returns an error if a line is invalid.
     fn parse_steps(&self) -> Result<Vec<ScenarioStep<'_>>, ScenarioError> {
         let lines = self.script.lines().map(str::trim).filter(|line| !line.is_empty());
         lines.map(|line| parse_step(line).ok_or_else(|| ScenarioError::Script(line.to_owned()))).collect()

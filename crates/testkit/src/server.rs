@@ -44,17 +44,16 @@ pub struct Server {
     environment: Vec<(String, OsString)>,
 }
 
-/// Timeout for starting a database server. The timeout is long because startup can be slow on a busy machine.
+/// The timeout is long, because the startup of a database server can be slow on a busy machine.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(90);
 /// Delay after which a server has usually removed a closed connection from its process list.
 const CONNECTION_CLOSE_DELAY: Duration = Duration::from_millis(200);
-/// Maximum number of start attempts. Each attempt uses a new port, in case another process uses the previous one.
+/// Each attempt uses a new port, because another process may bind a free port before the server does.
 pub(crate) const MAX_START_ATTEMPTS: usize = 3;
 
 impl Server {
     /// Starts a database server and waits until it accepts connections.
-    /// The kernel kills the server when the thread that called this function exits.
-    /// Do not call this function on a blocking pool thread: when the idle thread exits, the kernel kills the server.
+    /// The server is killed when the calling thread exits, so do not call this function on a blocking pool thread.
     pub async fn start(flavor: Flavor, options: &ServerOptions) -> Result<Self, ServerError> {
         Self::start_with_environment(flavor, options, &[]).await
     }
@@ -127,7 +126,7 @@ impl Server {
         }
     }
 
-    /// Returns true if the server listening on the port uses this server's data directory.
+    /// Compares the data directory, because a different server may listen on the port.
     async fn is_ready(&self) -> mysql_async::Result<bool> {
         let mut connection = self.connect().await?;
         let folder: Option<String> = connection.query_first("SELECT @@datadir").await?;
@@ -165,7 +164,7 @@ impl Server {
         format!("mysql://{user}:{password}@127.0.0.1:{}/", self.port)
     }
 
-    /// Returns the server's data directory. MySQL also stores its TLS certificates there.
+    /// Returns the server's data directory. On MySQL, it contains the TLS certificates.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
@@ -217,7 +216,7 @@ impl Server {
         Ok(())
     }
 
-    /// Pauses the server with SIGSTOP. The kernel still accepts TCP connections for the server.
+    /// Pauses the server with SIGSTOP. Clients can still connect, because the kernel accepts TCP connections.
     pub fn pause(&self) -> io::Result<()> {
         self.process.pause()
     }
@@ -233,7 +232,6 @@ impl Server {
     }
 }
 
-/// Starts the database server process with the data directory in `folder`.
 fn spawn_server(
     flavor: Flavor,
     folder: &Path,
@@ -271,11 +269,10 @@ fn spawn_server(
     Ok(Process::new(process))
 }
 
-/// Creates the account `root` without a password for all hosts. The server listens only on the loopback interface.
+/// The account needs no password, because the server listens only on the loopback interface.
 const CREATE_ROOT_ACCOUNT_SQL: &str =
     "CREATE USER IF NOT EXISTS root@'%';\nGRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n";
 
-/// Arguments for a small, fast server that resolves no host names and can lose commits if the machine crashes.
 const COMMON_SERVER_ARGUMENTS: [&str; 7] = [
     "--bind-address=127.0.0.1,::1",
     "--skip-name-resolve",
@@ -287,7 +284,7 @@ const COMMON_SERVER_ARGUMENTS: [&str; 7] = [
     "--back-log=4096",
 ];
 
-/// Finds a TCP port that is free on 127.0.0.1 and `::1`.
+/// The port is free on both 127.0.0.1 and `::1`.
 pub(crate) fn find_free_port() -> io::Result<u16> {
     let mut reserved = Vec::new();
     loop {

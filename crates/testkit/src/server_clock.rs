@@ -40,13 +40,12 @@ impl ServerClock {
         fs::rename(written, self.offset_file_path())
     }
 
-    /// Sets the clock to a Unix timestamp, from which the clock continues to run.
+    /// Sets the clock to a Unix timestamp. The clock continues to run from there.
     pub fn set_time(&self, unix_timestamp: Duration) -> io::Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
         self.set_offset(unix_timestamp.as_secs_f64() - now.as_secs_f64())
     }
 
-    /// Returns the environment variables that make a server process use this clock.
     pub(crate) fn environment_variables(&self) -> Result<Vec<(&'static str, OsString)>, ServerError> {
         let library = toolchain::libfaketime_path().ok_or_else(|| ServerError::Missing {
             server: "libfaketime (Debian package faketime)",

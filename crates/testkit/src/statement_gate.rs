@@ -1,5 +1,5 @@
 //! Proxy that holds back a client's statement before it reaches the database server.
-//! While the proxy holds back one of Clew's statements, a test can run other statements on the server.
+//! While the proxy holds back a statement, a test can run other statements on the server.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -20,7 +20,6 @@ pub struct StatementGate {
     accepting: JoinHandle<()>,
 }
 
-/// State shared by the [`StatementGate`] and its connection tasks.
 #[derive(Debug)]
 struct GateState {
     words: &'static str,
@@ -29,7 +28,7 @@ struct GateState {
 }
 
 impl StatementGate {
-    /// Starts a proxy that holds back statements containing the string `words` and forwards all other statements.
+    /// Starts a proxy that holds back the statements that contain `words` and forwards all other statements.
     pub async fn start(server: &Server, words: &'static str) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
@@ -44,13 +43,13 @@ impl StatementGate {
         format!("mysql://root@127.0.0.1:{}/?tls=off", self.port)
     }
 
-    /// Waits until the proxy has intercepted and is holding back a statement.
+    /// Waits until the proxy holds back a statement.
     pub async fn wait_until_held(&self) {
         // The wait cannot fail, because the gate owns the sender.
         let _ = self.state.reached.subscribe().wait_for(|reached| *reached).await;
     }
 
-    /// Forwards the held statement. The proxy then forwards all subsequent statements immediately.
+    /// Forwards the held statement and all subsequent statements.
     pub fn release(&self) {
         self.state.open.send_replace(true);
     }
@@ -91,7 +90,7 @@ async fn forward_connection(client: TcpStream, server: u16, state: &GateState) -
     }
 }
 
-/// Reads a MySQL packet with its header, which contains a three-byte length and a sequence number.
+/// The header of a MySQL packet contains a three-byte length and a sequence number.
 async fn read_raw_packet(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut head = [0; 4];
     from.read_exact(&mut head).await?;

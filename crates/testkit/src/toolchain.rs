@@ -50,7 +50,6 @@ pub const BENCH_PACKAGES: [DebianPackage; 3] = [
 ];
 
 pub(crate) const MARIADBD_PATH: &str = "/usr/sbin/mariadbd";
-/// Directory of the PostgreSQL executables.
 pub(crate) const POSTGRESQL_BIN_DIR: &str = "/usr/lib/postgresql/15/bin";
 
 /// Path of the pip requirements file for the official SDK, keystoneauth1, schemathesis and SeaweedFS.

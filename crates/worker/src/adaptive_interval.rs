@@ -1,22 +1,18 @@
-//! Adaptive poll interval for a node. Kill tasks and the web page's live session list use this interval.
+//! Adaptive poll interval with which kill tasks and live session lists read a slow node less often.
 //!
 //! The poll interval equals the target interval unless a read takes more than a tenth of the target interval.
 
 use std::time::Duration;
 
-/// Default target interval between the starts of consecutive reads.
 pub(crate) const DEFAULT_TARGET_INTERVAL: Duration = Duration::from_secs(1);
-/// Maximum poll interval of a slow node, unless the target interval is longer.
 const MAX_SLOW_NODE_INTERVAL: Duration = Duration::from_secs(30);
-/// Ratio of a slow node's poll interval to the duration of the node's last read, before the limits are applied.
 const INTERVAL_READ_DURATION_RATIO: u32 = 10;
 
 /// Poll interval that adapts to the duration of a node's last read.
 #[derive(Debug)]
 pub struct AdaptivePollInterval {
-    /// Poll interval while the node is fast.
     target: Duration,
-    /// Poll interval while the node is slow, or `None` while the node is fast.
+    /// `None` while the node is fast.
     slow_interval: Option<Duration>,
 }
 
@@ -37,22 +33,21 @@ pub enum PollIntervalChange {
 }
 
 impl AdaptivePollInterval {
-    /// Creates an adaptive poll interval with the target interval `target`.
+    /// Creates a poll interval that equals `target` while the node is fast.
     #[must_use]
     pub fn with_target_interval(target: Duration) -> Self {
         Self { target, slow_interval: None }
     }
 
     /// Sets the target interval.
-    /// The next recorded read determines whether the node is slow relative to the new target interval.
     pub fn set_target_interval(&mut self, every: Duration) {
         self.target = every;
     }
 
     /// Records the duration of a read. Returns the poll interval change if the node becomes slow or fast.
     ///
-    /// A slow node counts as fast again once a read takes at most a twentieth of the target interval.
-    /// With a single threshold, reads of about a tenth of the target interval would change the interval frequently.
+    /// A slow node becomes fast again once a read takes at most a twentieth of the target interval.
+    /// With a single threshold, reads close to the threshold would change the poll interval repeatedly.
     pub fn adapt_to_read_duration(&mut self, took: Duration) -> Option<PollIntervalChange> {
         let was_slow = self.slow_interval.is_some();
         let max_duration = self.target / INTERVAL_READ_DURATION_RATIO;
@@ -72,7 +67,7 @@ impl AdaptivePollInterval {
         self.slow_interval
     }
 
-    /// Returns the current poll interval, which is the time between the starts of consecutive reads.
+    /// Returns the time between the starts of consecutive reads.
     #[must_use]
     pub fn current_interval(&self) -> Duration {
         self.slow_interval.unwrap_or(self.target).max(self.target)

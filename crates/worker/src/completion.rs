@@ -6,24 +6,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use clew_model::RequestId;
 use tokio_util::sync::CancellationToken;
 
-/// Notifies waiting callers in this process when a collection completes. Clones share state.
 #[derive(Clone, Default)]
 pub(crate) struct CompletionNotifier(Arc<WaiterRegistry>);
 
 #[derive(Default)]
 struct WaiterRegistry {
     collections: Mutex<HashMap<RequestId, CollectionWaiters>>,
-    /// Parent of all waiters' cancellation tokens. Closing the notifier cancels this token.
+    /// Parent of the `completed` tokens of all collections.
     closed: CancellationToken,
 }
 
-/// Waiters of one collection.
 struct CollectionWaiters {
     waiters: usize,
     completed: CancellationToken,
 }
 
-/// Subscription to the completion of one collection. Dropping the value cancels the subscription.
 pub(crate) struct CompletionWaiter {
     notifier: CompletionNotifier,
     request_id: RequestId,
@@ -31,7 +28,6 @@ pub(crate) struct CompletionWaiter {
 }
 
 impl CompletionNotifier {
-    /// Registers a waiter for a collection. The waiter receives every notification sent after this call.
     pub(crate) fn subscribe_to_completion(&self, request_id: &RequestId) -> CompletionWaiter {
         let mut collections = self.waiters_guard();
         let entry = collections
@@ -41,19 +37,18 @@ impl CompletionNotifier {
         CompletionWaiter { notifier: self.clone(), request_id: request_id.clone(), completed: entry.completed.clone() }
     }
 
-    /// Notifies all waiters of a collection. Call this function after the store has recorded the completion.
+    /// Must be called after the store has recorded the completion.
     pub(crate) fn notify_waiters(&self, request_id: &RequestId) {
         if let Some(entry) = self.waiters_guard().get(request_id) {
             entry.completed.cancel();
         }
     }
 
-    /// Notifies all current waiters. Later waiters are notified as soon as they subscribe.
+    /// Waiters that subscribe after this call are notified immediately.
     pub(crate) fn notify_all_and_close(&self) {
         self.0.closed.cancel();
     }
 
-    /// Returns the number of waiters.
     pub(crate) fn waiter_count(&self) -> usize {
         self.waiters_guard().values().map(|entry| entry.waiters).sum()
     }
@@ -64,7 +59,7 @@ impl CompletionNotifier {
 }
 
 impl CompletionWaiter {
-    /// Waits until the collection completes or the notifier is closed.
+    /// Returns early if the notifier is closed.
     pub(crate) async fn wait_for_completion(&self) {
         self.completed.cancelled().await;
     }

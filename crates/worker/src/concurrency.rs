@@ -16,15 +16,12 @@ use tokio::time::timeout;
 use crate::reader::{NodeRows, ReadFuture};
 use crate::settings::WorkerSettings;
 
-/// Pool of concurrency slots for a worker's collection jobs. Clones share state.
 #[derive(Debug, Clone)]
 pub(crate) struct CollectionSlotPool {
-    /// Permits for active reads.
     active: Arc<Semaphore>,
-    /// Permits for active and stalled reads. The number of permits limits the worker's connections for collections.
+    /// Limits the worker's connections for collections: active and stalled reads hold a permit.
     total: Arc<Semaphore>,
-    /// Maximum number of stalled reads.
-    /// Once this many reads are stalled, the worker stops claiming collection jobs for nodes with stalled reads.
+    /// Once this many reads are stalled, the worker claims no collections for stalled nodes.
     max_stalled: usize,
     stall_timeout: Duration,
     stalled: Arc<Mutex<StalledNodes>>,
@@ -38,11 +35,10 @@ struct StalledNodes {
     reads: usize,
 }
 
-/// Concurrency slot for one collection job. Dropping the slot releases its permits.
 #[derive(Debug)]
 pub(crate) struct CollectionSlot {
     pool: CollectionSlotPool,
-    /// Permit for an active read, or `None` while the read is stalled.
+    /// `None` while the read is stalled.
     active: Option<OwnedSemaphorePermit>,
     _total: OwnedSemaphorePermit,
 }
@@ -59,7 +55,7 @@ impl CollectionSlotPool {
         }
     }
 
-    /// Waits until at least one slot is free, then acquires all free slots.
+    /// Waits until at least one slot is free.
     pub(crate) async fn acquire_free_slots(&self) -> Result<Vec<CollectionSlot>, AcquireError> {
         let total = self.total.clone().acquire_owned().await?;
         let mut free = vec![self.create_slot(total, self.active.clone().acquire_owned().await?)];
@@ -75,8 +71,7 @@ impl CollectionSlotPool {
         CollectionSlot { pool: self.clone(), active: Some(active), _total: total }
     }
 
-    /// Returns the stalled nodes for which the worker must not claim collection jobs.
-    /// Returns no nodes until the number of stalled reads reaches the maximum.
+    /// Returns no nodes until the number of stalled reads reaches its maximum.
     pub(crate) fn excluded_nodes(&self) -> Vec<NodeId> {
         let stalled = self.stalled_nodes_guard();
         if stalled.reads < self.max_stalled { Vec::new() } else { stalled.nodes.iter().cloned().collect() }
@@ -86,7 +81,6 @@ impl CollectionSlotPool {
         self.stalled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Marks the node as stalled if the read timed out or no connection permit became free. Otherwise clears the mark.
     fn update_stalled_nodes(&self, node: &NodeId, read: &Result<NodeRows, Failure>) {
         let mut stalled = self.stalled_nodes_guard();
         match read {
@@ -99,9 +93,9 @@ impl CollectionSlotPool {
 }
 
 impl CollectionSlot {
-    /// Runs a session read. Releases the active-read permit if the node sends no data for the stall timeout.
+    /// Releases the active-read permit if the node sends no data for the stall timeout.
     ///
-    /// If the node's previous read stalled, releases the permit as soon as the new read has to wait for data.
+    /// If the node's previous read stalled, releases the permit as soon as the new read waits for data.
     pub(crate) async fn run_session_read(
         &mut self,
         node: &NodeId,
@@ -127,7 +121,6 @@ impl CollectionSlot {
         }
     }
 
-    /// Acquires an active-read permit unless the slot already holds one.
     async fn acquire_active_read_permit(&mut self) {
         if self.active.is_none() {
             // An error would mean that the semaphore is closed, but the pool never closes it.
@@ -136,11 +129,9 @@ impl CollectionSlot {
     }
 }
 
-/// Guard that counts as one stalled read in [`StalledNodes::reads`] until it is dropped.
 struct StalledReadGuard(CollectionSlotPool);
 
 impl StalledReadGuard {
-    /// If the node's previous read stalled, counts the new read as stalled from the start.
     fn register_if_previously_stalled(pool: &CollectionSlotPool, node: &NodeId) -> Option<Self> {
         let is_stalled = pool.stalled_nodes_guard().nodes.contains(node);
         is_stalled.then(|| Self::register_stalled_read(pool, node))
@@ -162,7 +153,6 @@ impl Drop for StalledReadGuard {
     }
 }
 
-/// Waker that notifies a collection slot when its session read can make progress.
 #[derive(Default)]
 struct SessionReadWaker(Notify);
 

@@ -1,4 +1,4 @@
-//! Sends a worker's heartbeats to the store. The store uses heartbeats to detect zones without a running worker.
+//! Sends a worker's heartbeats to the store, which uses them to detect zones without a running worker.
 
 use std::time::Duration;
 
@@ -6,12 +6,10 @@ use clew_store::Store;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::debug;
 
-/// Interval between heartbeats. The store treats a worker as stopped 20 seconds after its last heartbeat.
+/// The store treats a worker as stopped 20 s after its last heartbeat.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
-/// Maximum time that a shutdown waits for the store to remove the worker.
 const WORKER_DEREGISTRATION_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Sends heartbeats periodically and never returns.
 /// If no worker in a zone sends heartbeats for several minutes, the zone's queued collections fail.
 pub(crate) async fn send_heartbeats(store: &Store, worker: &str) {
     let mut ticks = interval(HEARTBEAT_INTERVAL);
@@ -24,7 +22,7 @@ pub(crate) async fn send_heartbeats(store: &Store, worker: &str) {
     }
 }
 
-/// Removes a worker from the store. Call this function after the worker has stopped claiming collections.
+/// Must be called after the worker has stopped claiming collections.
 pub(crate) async fn deregister_worker(store: &Store, worker: &str) {
     if !matches!(timeout(WORKER_DEREGISTRATION_TIMEOUT, store.remove_worker(worker)).await, Ok(Ok(()))) {
         debug!("could not deregister this worker");

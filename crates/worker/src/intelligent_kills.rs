@@ -1,6 +1,4 @@
-//! Queue and worker for intelligent kill operations. A submitted kill survives a restart and is executed at most once.
-//!
-//! The worker selects the victims at execution time, using the same function as the preview.
+//! Queue and worker for intelligent kills. A submitted kill survives a restart and is executed at most once.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -25,22 +23,18 @@ use crate::listen_state::ListenState;
 use crate::logins::LoginAttempt;
 use crate::settings::WorkerSettings;
 
-/// Maximum time that an intelligent kill waits in the queue.
-/// The worker fails kills that waited longer, because the set of slow sessions may have changed.
+/// Older kills in the queue fail, because the set of slow sessions may have changed.
 const MAX_QUEUED_KILL_AGE: Duration = Duration::from_mins(1);
-/// Maximum number of queued intelligent kill operations per node.
 const MAX_QUEUED_KILLS_PER_NODE: u32 = 8;
-/// Time added to the lease of an intelligent kill for store operations.
 const STORE_OPERATIONS_LEASE_MARGIN: Duration = Duration::from_mins(1);
 
-/// Queue and worker for intelligent kill operations. Clones share state.
+/// Queue and worker for intelligent kills. Clones share state.
 #[derive(Clone)]
 pub struct IntelligentKillQueue {
     store: Store,
     kills: KillExecutor,
     limits: ReadLimits,
     formula_guard: bool,
-    /// Wakes the worker when the queue may contain a claimable intelligent kill.
     claimable: Arc<Notify>,
     poll_interval: Duration,
     listen_state: ListenState,
@@ -48,7 +42,7 @@ pub struct IntelligentKillQueue {
 }
 
 impl IntelligentKillQueue {
-    /// Creates a queue whose worker kills sessions through the executor `kills`.
+    /// Creates a queue whose worker kills sessions with the executor `kills`.
     #[must_use]
     pub fn new(store: Store, kills: KillExecutor, settings: &WorkerSettings) -> Self {
         Self {
@@ -63,7 +57,6 @@ impl IntelligentKillQueue {
         }
     }
 
-    /// Wakes this process's worker after another process has enqueued an intelligent kill.
     pub(crate) fn wake_worker(&self) {
         self.claimable.notify_one();
     }
@@ -139,7 +132,7 @@ impl IntelligentKillQueue {
         Ok(id)
     }
 
-    /// Executes intelligent kill operations until the `shutdown` token is cancelled.
+    /// Executes intelligent kills until the `shutdown` token is cancelled.
     /// After cancellation, waits for running kills to complete.
     pub async fn run(self, shutdown: CancellationToken) {
         let running = TaskTracker::new();
@@ -166,7 +159,7 @@ impl IntelligentKillQueue {
         running.wait().await;
     }
 
-    /// Starts the next queued intelligent kill. Returns false if no queued kill can be claimed.
+    /// Returns false if no queued kill can be claimed.
     async fn start_next_kill(&self, running: &TaskTracker) -> Result<bool, StoreError> {
         for lost in self.store.fail_stale_intelligent_kills(MAX_QUEUED_KILL_AGE).await? {
             warn!(intelligent_kill.id = %lost.id, node.id = %lost.request.node_id, "intelligent kill recorded as lost");
@@ -222,7 +215,7 @@ impl IntelligentKillQueue {
             task_id: Some(kill.id.to_string()),
             kind: KillTarget::Connection,
             victim_match: VictimMatchRule::Statement,
-            // No request of the API opts in.
+            // The API has no option to kill unsafe victims.
             unsafe_victims: UnsafeKillPolicy::Refuse,
             reason: "intelligent kill".to_owned(),
             list_read: read,
@@ -230,7 +223,6 @@ impl IntelligentKillQueue {
         self.run_with_login_backoff(&node, Box::pin(self.kills.execute_kills(kill_request, victims, self.limits))).await
     }
 
-    /// Acquires a login permit for the node, runs `work`, and records whether the node accepted the login.
     async fn run_with_login_backoff<T>(
         &self,
         node: &Node,
@@ -250,16 +242,14 @@ impl IntelligentKillQueue {
     }
 }
 
-/// Clock readings of the most recently contacted nodes, by node address.
+/// Node addresses and clock readings. The most recently contacted node is the last entry.
 #[derive(Debug, Default)]
 struct NodeClockHistories(VecDeque<(String, ClockHistory)>);
 
 impl NodeClockHistories {
-    /// Maximum number of nodes for which the worker stores clock readings.
     const MAX_TRACKED_NODES: usize = 1024;
 
-    /// Compares a node's clock with earlier readings and corrects the sessions' elapsed times for clock steps.
-    /// Returns why the elapsed times are too unreliable to select sessions to kill, or `None` if they are reliable.
+    /// Returns a reason if the elapsed times are too unreliable to select victims.
     fn adjust_session_ages(&mut self, node: &NodeUrl, read: &mut UserSessions) -> Option<UnreliableClockReason> {
         let address = node.address();
         let position = self.0.iter().position(|(other, _)| *other == address);
@@ -291,7 +281,6 @@ fn build_unreliable_age_failure(node: &NodeUrl, gap: &Limitation) -> Failure {
     Failure::new(FailureKind::ServerError, detail)
 }
 
-/// Returns an error message with the number of failed kills and the first failure, or `None` if no kills failed.
 fn summarize_kill_failures(outcomes: &[(u64, KillOutcome)]) -> Option<String> {
     let failed = |(id, outcome): &(u64, KillOutcome)| match outcome {
         KillOutcome::Failed(failure) => Some((*id, failure.to_string())),

@@ -20,10 +20,8 @@ use crate::reader::NodeReader;
 use crate::result_file::{self, PendingResult};
 use crate::{lease, settings::WorkerSettings};
 
-/// Delay before retrying a failed store operation.
 const STORE_RETRY_DELAY: Duration = Duration::from_millis(250);
 
-/// A collection claimed by this worker.
 pub(crate) struct CollectionJob {
     pub(crate) store: Store,
     pub(crate) settings: Arc<WorkerSettings>,
@@ -31,15 +29,15 @@ pub(crate) struct CollectionJob {
     pub(crate) observer: Arc<dyn WorkerObserver>,
     pub(crate) completions: CompletionNotifier,
     pub(crate) claimed: ClaimedTask,
-    /// Time just before the claim, so that the lease never expires later for this worker than for the store.
+    /// Time just before the claim, so that the worker never considers the lease valid for longer than the store.
     pub(crate) claimed_at: Instant,
 }
 
-/// Number of collected rows and the published result.
+/// Number of rows, and the published result.
 type CollectedResult = (u64, PendingResult);
 
 impl CollectionJob {
-    /// Runs the collection until it completes or its lease is lost. Cancelling `release` requeues the collection.
+    /// Cancelling `release` requeues the collection.
     pub(crate) async fn run(self, slot: &mut CollectionSlot, release: CancellationToken) {
         let task = &self.claimed.task;
         // A cancelled branch cannot have recorded the outcome, which is recorded after `select!`.
@@ -90,7 +88,7 @@ impl CollectionJob {
         }
     }
 
-    /// Returns the requested session selection. The default threshold is the instance's slow session threshold.
+    /// The default threshold is the slow session threshold of the instance.
     async fn load_session_selection(&self) -> Result<SessionSelection, Failure> {
         let task = &self.claimed.task;
         let mut selection = task.selection.clone();
@@ -105,8 +103,7 @@ impl CollectionJob {
         Ok(selection)
     }
 
-    /// Runs a store query, retrying after database errors for up to the lease duration.
-    /// The retries bridge a restart of the database. If the database is unavailable for longer, the lease expires.
+    /// Retries for up to the lease duration, because the database may be restarting.
     async fn query_store_with_retries<T, F>(&self, query: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
@@ -120,8 +117,7 @@ impl CollectionJob {
         }
     }
 
-    /// Records the collection's outcome, retrying after errors for up to the lease duration.
-    /// If all retries fail, a worker runs the collection again after the lease expires.
+    /// If all retries fail, the lease expires and a worker runs the collection again.
     async fn record_collection_outcome(&self, outcome: Result<CollectedResult, Failure>) {
         let (request_id, fence) = (&self.claimed.task.request_id, self.claimed.fence);
         let (recorded, mut result) = match outcome {

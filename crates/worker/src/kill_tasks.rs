@@ -1,10 +1,7 @@
 //! Worker that runs one tick per second on each node with running kill tasks.
 //!
-//! Only the worker that holds an instance's lease runs ticks on the instance's nodes.
-//! Once an instance's lease has expired, the worker sends no more `KILL` statements to the instance's nodes.
-//! At most one tick runs on a node at a time. A hung tick does not delay ticks on other nodes.
-//! If session reads on a node are slow, the worker increases the interval between ticks on that node.
-//! If there are no kill tasks, the worker only runs one store query per second.
+//! Only the worker that holds the lease of an instance runs ticks on the instance's nodes.
+//! At most one tick runs on a node at a time, and a hung tick does not delay ticks on other nodes.
 
 mod node_state;
 mod tick;
@@ -38,15 +35,15 @@ pub struct KillTaskWorker {
     limits: ReadLimits,
     lease: Duration,
     grace: Duration,
-    /// Unique name of this worker. The store records this name as the lease holder.
+    /// Unique name that the store records as the lease holder.
     worker: String,
-    /// Expiry time of each instance lease that this worker holds.
+    /// Expiry times of the leases that this worker holds.
     leases: HashMap<InstanceId, Instant>,
     nodes: NodeStates,
 }
 
 impl KillTaskWorker {
-    /// Creates a worker that kills sessions through the executor `kills`.
+    /// Creates a worker that kills sessions with the executor `kills`.
     #[must_use]
     pub fn new(
         store: Store,
@@ -108,8 +105,7 @@ impl KillTaskWorker {
         Ok(())
     }
 
-    /// Acquires an instance's lease and returns its expiry time, or `None` if another worker holds the lease.
-    /// The worker renews the lease once a third of the lease duration has elapsed.
+    /// Returns the expiry time of the lease, or `None` if another worker holds the lease.
     async fn acquire_instance_lease(&mut self, instance: &InstanceId) -> Result<Option<Instant>, StoreError> {
         let now = Instant::now();
         if let Some(lease_end) = self.leases.get(instance).filter(|lease_end| **lease_end > now + self.lease * 2 / 3) {
@@ -123,7 +119,7 @@ impl KillTaskWorker {
         Ok(None)
     }
 
-    /// Starts a tick on each node whose next tick is due. Returns the ids of all of the instance's nodes.
+    /// Returns the ids of all nodes of the instance, including nodes on which no tick was due.
     async fn start_instance_ticks(
         &self,
         kill_tasks: &InstanceKillTasks,

@@ -1,5 +1,4 @@
-//! Executes kills. The executor records each kill in the store before it sends the `KILL` statement to the server.
-//! After the kill, the executor records the outcome and an audit event.
+//! Executes kills. Each kill is recorded in the store before the `KILL` statement is sent to the server.
 
 use std::sync::Arc;
 
@@ -12,7 +11,6 @@ use clew_mysql::{
 use clew_store::{KillSource, NewKill, RecordedKillOutcome, Store, StoreError};
 use tracing::{error, info};
 
-/// Maximum number of characters recorded for a user name, statement template or other value from the server.
 const MAX_RECORDED_TEXT_CHARS: usize = 4096;
 
 /// Executes kills and records each kill in the store. Clones share state.
@@ -25,7 +23,7 @@ pub struct KillExecutor {
 /// Request to kill sessions on a node.
 #[derive(Debug, Clone)]
 pub struct KillRequest {
-    /// Origin of the kill request: the caller and the caller's address.
+    /// Caller of the request, and the caller's address.
     pub origin: Origin,
     /// Project of the instance.
     pub project_id: ProjectId,
@@ -43,21 +41,21 @@ pub struct KillRequest {
     pub kind: KillTarget,
     /// Condition that a victim must still satisfy when Clew sends the `KILL` statement.
     pub victim_match: VictimMatchRule,
-    /// Policy for kills that can leave a non-transactional table corrupted or partially updated.
+    /// Policy for kills that can leave a non-transactional table damaged or partially updated.
     pub unsafe_victims: UnsafeKillPolicy,
-    /// Reason for the kill, as stated by the caller. May be empty.
+    /// Reason that the caller gave for the kill. May be empty.
     pub reason: String,
-    /// Server instance and time of the process list from which the victims were selected.
+    /// Server from which the process list was read, and the time of the read.
     pub list_read: ProcessListSource,
 }
 
 /// Condition that a victim must still satisfy when Clew sends the `KILL` statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VictimMatchRule {
-    /// The victim must still be the same session but may run any statement, because a caller selected it by id.
+    /// The victim must be the same session but may run any statement, because the caller selected it by id.
     Session,
     /// The victim must still run the same statement or still be idle.
-    /// A kill rule selects victims by their statement or idle time.
+    /// Kill rules require this match, because they select victims by the age of the statement or the idle time.
     Statement,
 }
 
@@ -186,7 +184,7 @@ impl KillRequest {
     }
 }
 
-/// Returns a failure if Clew read the process list through a proxy, because proxies hide the session identities.
+/// Clew must not kill sessions through a proxy, because a proxy hides the identities of the sessions.
 pub(crate) fn find_proxy_failure(node: &NodeUrl, read: &UserSessions) -> Option<Failure> {
     let gap = read.limitations.iter().find(|gap| gap.kind == LimitationKind::Indirect)?;
     let fix = gap.remedy.as_deref().unwrap_or_default();

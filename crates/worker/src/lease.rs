@@ -7,9 +7,7 @@ use clew_store::Store;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::warn;
 
-/// Renews a lease three times per lease duration until the lease is lost. The lease started at `start`.
-///
-/// A lease is lost if it expires before it is renewed or if another worker claims the collection.
+/// A lease is lost if it expires before the renewal or if another worker claims the collection.
 pub(crate) async fn renew_lease_until_lost(
     store: &Store,
     request_id: &RequestId,

@@ -4,18 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Minimum poll interval while the process receives PostgreSQL notifications.
-///
-/// Polling remains necessary because no notification is sent when a lease expires.
-/// Polling detects changes whose notifications were lost while the `LISTEN` connection was broken.
+/// Polling detects expired leases, for which no notification is sent.
+/// Polling detects changes whose notifications were lost while the `LISTEN` connection was down.
 const MIN_POLL_WHILE_LISTENING: Duration = Duration::from_secs(2);
 
-/// Flag that is true while the `LISTEN` connection receives notifications. Clones share state.
+/// True while the `LISTEN` connection receives notifications.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ListenState(Arc<AtomicBool>);
 
 impl ListenState {
-    /// Returns `without_listen`, raised to at least 2 s while the process receives PostgreSQL notifications.
+    /// Returns at least 2 s while the process receives PostgreSQL notifications.
     pub(crate) fn poll_interval(&self, without_listen: Duration) -> Duration {
         if self.0.load(Ordering::Relaxed) { without_listen.max(MIN_POLL_WHILE_LISTENING) } else { without_listen }
     }

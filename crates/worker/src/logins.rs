@@ -2,9 +2,8 @@
 //!
 //! A login counts as refused if the server denies access, the account is locked, or the password has expired.
 //! Each consecutive refusal doubles the delay before the next automatic login, from 30 s up to 1 hour.
-//! The store records each node's backoff, so all Clew processes share it.
-//! Kill tasks, collection retries and live feeds wait for the full backoff.
-//! A login for a user's request is blocked for only 10 s after a refusal.
+//! The store records the backoff of each node, so that all Clew processes share the backoff.
+//! After a refusal, logins for user requests are blocked for only 10 s.
 //! A successful login or new credentials for the node reset the backoff.
 
 use clew_model::{Failure, FailureKind, Node, NodeId};
@@ -31,7 +30,7 @@ impl LoginAttempt {
         }
     }
 
-    /// Records the outcome of the login. `failure` is the failure, if any, of the operation that required the login.
+    /// Records the outcome of the login. `failure` is the error of the operation for which Clew logged in.
     pub async fn record_login_outcome(&self, node: &Node, failure: Option<&Failure>) {
         let recorded = match failure {
             Some(failure) if failure.kind == FailureKind::AccessDenied => {
@@ -47,12 +46,11 @@ impl LoginAttempt {
     }
 }
 
-/// Returns true if the server accepted the login, even if the account lacked a privilege for a later statement.
+/// A missing privilege for a statement implies that the server accepted the login.
 fn is_login_accepted(failure: Option<&Failure>) -> bool {
     failure.is_none_or(|failure| failure.kind == FailureKind::MissingPrivilege)
 }
 
-/// Returns the failure to report when the backoff prevents a login attempt.
 fn build_login_backoff_failure(backoff: &LoginBackoff) -> Failure {
     let retry = Timestamp::from_millisecond(backoff.retry_at).map_or_else(|_| String::new(), |at| format!("{at:.0}"));
     let detail = format!(

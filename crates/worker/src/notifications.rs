@@ -7,8 +7,8 @@ use tracing::{info, warn};
 use crate::intelligent_kills::IntelligentKillQueue;
 use crate::queue::CollectionQueue;
 
-/// Receives notifications from other processes and wakes this process's workers and waiters.
-/// Returns after the `shutdown` token is cancelled.
+/// Wakes workers and waiters in this process on notifications from other processes.
+/// Returns after the `shutdown` token is cancelled, or immediately if the store supports no notifications.
 ///
 /// Workers and waiters also poll the store, so they do not depend on notifications.
 pub async fn dispatch_store_events(

@@ -22,7 +22,6 @@ pub struct CollectionQueue {
     pub(crate) settings: Arc<WorkerSettings>,
     pub(crate) reader: Arc<dyn NodeReader>,
     pub(crate) observer: Arc<dyn WorkerObserver>,
-    /// Wakes the worker when the queue may contain a claimable collection.
     pub(crate) claimable: Arc<Notify>,
     pub(crate) completions: CompletionNotifier,
     pub(crate) listen_state: ListenState,
@@ -36,7 +35,7 @@ impl CollectionQueue {
         Self::with_reader(store, settings, observer, Arc::new(reader))
     }
 
-    /// Creates a queue whose worker reads sessions from nodes through `reader`.
+    /// Creates a queue whose worker reads sessions with `reader`.
     #[must_use]
     pub fn with_reader(
         store: Store,
@@ -77,7 +76,7 @@ impl CollectionQueue {
         Ok(request_id)
     }
 
-    /// Waits until the collection completes, `limit` elapses, or [`CollectionQueue::release_completion_waiters`] is called.
+    /// Waits until the collection completes, `limit` elapses or [`Self::release_completion_waiters`] is called.
     ///
     /// Returns the current state of the collection, or `None` if the collection does not exist.
     pub async fn wait_for_completion(
@@ -113,12 +112,10 @@ impl CollectionQueue {
         self.completions.waiter_count()
     }
 
-    /// Wakes this process's worker after another process has enqueued a collection.
     pub(crate) fn wake_worker(&self) {
         self.claimable.notify_one();
     }
 
-    /// Notifies the waiters in this process that another process has completed a collection.
     pub(crate) fn notify_collection_completed(&self, request_id: &RequestId) {
         self.completions.notify_waiters(request_id);
     }

@@ -7,10 +7,9 @@ use std::pin::Pin;
 use clew_model::{Failure, FailureKind, NodeUrl, SessionSelection};
 use clew_mysql::{OutputFormat, ReadLimits, StatementMasking, take_snapshot};
 
-/// Function that writes all rows in order. May block.
 type WriteRowsFn = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
 
-/// Rows received from a node but not yet written, in CSV format without a header row.
+/// Rows read from a node, in CSV format without a header row.
 pub struct NodeRows {
     count: u64,
     write: WriteRowsFn,
@@ -22,12 +21,10 @@ impl NodeRows {
         Self { count, write: Box::new(write) }
     }
 
-    /// Returns the number of rows.
     pub(crate) fn row_count(&self) -> u64 {
         self.count
     }
 
-    /// Writes all rows.
     pub(crate) fn write_rows(self, out: &mut dyn Write) -> io::Result<()> {
         (self.write)(out)
     }
@@ -44,7 +41,7 @@ pub type ReadFuture<'a> = Pin<Box<dyn Future<Output = Result<NodeRows, Failure>>
 
 /// Reads sessions from nodes. Each read must time out, because the worker renews its lease as long as the read runs.
 pub trait NodeReader: Send + Sync {
-    /// Reads a node's selected sessions. `statements` specifies whether rows contain full statements or templates.
+    /// Reads the selected sessions of a node. `statements` specifies whether statements are masked.
     fn read_sessions<'a>(
         &'a self,
         node: &'a NodeUrl,
@@ -53,11 +50,9 @@ pub trait NodeReader: Send + Sync {
     ) -> ReadFuture<'a>;
 }
 
-/// Maximum number of attempts to acquire a node's connection permit while other reads hold all permits.
-/// All attempts together take longer than Clew needs to kill or abandon a hung read and release the read's permit.
+/// All attempts together take longer than Clew needs to kill or abandon a hung read that holds a permit.
 const MAX_CONNECTION_PERMIT_ATTEMPTS: u32 = 12;
 
-/// Reads MySQL-compatible servers.
 #[derive(Debug)]
 pub(crate) struct MySqlNodeReader {
     pub(crate) limits: ReadLimits,

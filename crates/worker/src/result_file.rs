@@ -8,11 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::reader::NodeRows;
 
-/// Size in bytes of the buffer for writing a result.
 const WRITE_BUFFER_BYTES: usize = 256 * 1024;
 
-/// A published result that no collection task references yet.
-/// Dropping the value removes the result unless [`PendingResult::commit_result`] was called.
+/// Dropping the value removes the published result unless [`PendingResult::commit_result`] was called.
 #[derive(Debug)]
 pub(crate) struct PendingResult {
     results: ResultStore,
@@ -21,13 +19,11 @@ pub(crate) struct PendingResult {
 }
 
 impl PendingResult {
-    /// Returns the name, size and hash of the result.
     pub(crate) fn published_result(&self) -> &PublishedResult {
         &self.published
     }
 
-    /// Commits the result. Callers must commit every result that a collection task might reference.
-    /// After the commit, only the retention job removes the result.
+    /// Must be called for every result that a collection task might reference.
     pub(crate) fn commit_result(&mut self) {
         self.committed = true;
     }
@@ -44,7 +40,7 @@ impl Drop for PendingResult {
     }
 }
 
-/// Writes and publishes a result. Dropping the future cancels the write and removes the partial result.
+/// Dropping the future cancels the write and removes the partial result.
 pub(crate) async fn write_result(
     results: &ResultStore,
     request_id: &RequestId,
@@ -81,7 +77,7 @@ fn write_result_blocking(
     Ok(PendingResult { results, published, committed: false })
 }
 
-/// Writer that returns an error once cancelled, because a blocking thread cannot be aborted.
+/// Returns an error after cancellation, because a blocking thread cannot be aborted.
 struct CancellableWriter<W> {
     writer: W,
     cancelled: CancellationToken,

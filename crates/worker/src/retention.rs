@@ -1,6 +1,6 @@
-//! Retention jobs that remove expired collections and results, orphaned results, old kill records and audit rows.
+//! Retention jobs that remove expired collections, orphaned results, old kill records and old audit rows.
 //!
-//! For kills that a process exit interrupted, the jobs record the outcome as unknown.
+//! The jobs record the outcome `unknown` for kills that a process exit interrupted.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,22 +11,16 @@ use tracing::{info, warn};
 
 use crate::settings::WorkerSettings;
 
-/// Interval at which the jobs remove expired collections and old kill records.
 const CLEANUP_INTERVAL: Duration = Duration::from_mins(1);
-/// Interval at which the jobs prune the audit log. Each pruning that removes rows adds an audit row.
+/// Each pruning that removes rows adds an audit row.
 const AUDIT_PRUNE_INTERVAL: Duration = Duration::from_hours(1);
-/// Interval at which the jobs remove orphaned results from the result store.
 const ORPHANED_RESULT_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
-/// Minimum age at which an orphaned result is removed.
-/// A younger result may belong to a collection that is about to complete.
+/// Younger results may belong to a collection that is about to complete.
 const MIN_ORPHANED_RESULT_AGE: Duration = Duration::from_mins(10);
-/// Timeout after which a queued collection fails if the node's zone has no worker.
 const ZONE_WITHOUT_WORKER_TIMEOUT: Duration = Duration::from_mins(10);
-/// Minimum age of a kill record without an outcome before its outcome is set to unknown.
-/// If twice the read timeout is longer than this age, the jobs use twice the read timeout.
+/// The jobs use this age or twice the read timeout, whichever is longer.
 const MIN_INTERRUPTED_KILL_AGE: Duration = Duration::from_mins(1);
 
-/// Runs all retention jobs periodically and never returns.
 pub(crate) async fn run_retention_jobs(store: Store, settings: &WorkerSettings) {
     let lost_kill_age = MIN_INTERRUPTED_KILL_AGE.max(settings.limits.read_timeout * 2);
     tokio::join!(
@@ -104,8 +98,7 @@ fn create_interval_without_bursts(period: Duration) -> Interval {
     ticks
 }
 
-/// Removes the database rows of expired collections first, and then the results of these collections.
-/// A crash can leave an orphaned result but never a row without a result.
+/// Removes the rows before the results, because a crash must not leave a row without its result.
 async fn remove_expired_collections(store: &Store, retention: Duration) -> Result<(), StoreError> {
     let result_names = store.remove_tasks_ended_before(unix_millis_before_now(retention)).await?;
     remove_expired_results(store, result_names).await;

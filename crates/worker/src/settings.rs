@@ -7,7 +7,7 @@ use clew_mysql::ReadLimits;
 /// Settings for a worker. The default values suit a single machine.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
-    /// Maximum number of active collections in this process. The value 0 is treated as 1.
+    /// Maximum number of active collections in this process. 0 is treated as 1.
     pub concurrency: usize,
     /// Maximum number of stalled collections, in addition to the active collections.
     pub max_stalled: usize,
@@ -23,7 +23,7 @@ pub struct WorkerSettings {
     /// Interval at which a worker polls the store for queued collections and expired leases.
     /// While the process receives PostgreSQL notifications, the poll interval is at least 2 s.
     pub poll_interval: Duration,
-    /// Interval at which a waiting caller polls the store for a completion that another process recorded.
+    /// Interval at which waiting callers poll the store for completions that other processes recorded.
     /// While the process receives PostgreSQL notifications, the poll interval is at least 2 s.
     pub completion_poll_interval: Duration,
     /// Retention period of completed collections and their results.

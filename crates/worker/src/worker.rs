@@ -18,14 +18,12 @@ use crate::queue::CollectionQueue;
 use crate::retention;
 use crate::settings::WorkerSettings;
 
-/// Interval at which the worker checks whether S3 accepts results again after rejecting requests.
 const RESULT_STORE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
-/// Maximum time that a shutdown waits for Clew to kill the statements of cancelled reads.
 const SHUTDOWN_STATEMENT_KILL_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl CollectionQueue {
     /// Runs collections until the `shutdown` token is cancelled.
-    /// After cancellation, waits up to [`WorkerSettings::grace`] for running collections and releases the rest.
+    /// After cancellation, waits up to [`WorkerSettings::grace`] for running collections and then releases them.
     ///
     /// Other workers can claim released collections. A released attempt does not count towards the attempt limit.
     pub async fn run(self, shutdown: CancellationToken) {
@@ -49,9 +47,7 @@ impl CollectionQueue {
         clew_mysql::wait_for_pending_kills(SHUTDOWN_STATEMENT_KILL_TIMEOUT).await;
     }
 
-    /// Claims and starts collections whenever slots are free, until the `shutdown` token is cancelled.
-    ///
-    /// Never cancels a running claim, because the store might already have committed the claim.
+    /// A running claim is never cancelled, because the store might have committed it already.
     async fn claim_collections_until_shutdown(
         &self,
         worker: &str,
@@ -96,7 +92,7 @@ impl CollectionQueue {
         }
     }
 
-    /// Waits while S3 rejects requests because this machine's clock is wrong.
+    /// S3 rejects the requests of a machine whose clock is wrong.
     async fn wait_until_results_writable(&self) {
         let mut refused = false;
         while !self.store.results().is_writable().await {
@@ -138,7 +134,6 @@ impl CollectionQueue {
 }
 
 impl CollectionJob {
-    /// Runs the collection in a slot, releases the slot and wakes the worker.
     async fn run_collection_in_slot(
         self,
         mut slot: CollectionSlot,

@@ -9,11 +9,9 @@ use super::{RogueAttack, responses};
 use crate::fake_server::packets;
 use crate::protocol::{MAX_PAYLOAD_BYTES, read_packet, write_packet, write_packet_header};
 
-/// Size of one write in bytes.
 const ATTACK_CHUNK_BYTES: usize = 64 << 10;
 
-/// Responds to a client statement with the attack selected by `mode`.
-/// Returns false without responding if `mode` attacks clients only during authentication.
+/// Returns false and sends no response if `mode` attacks clients only during authentication.
 pub(super) async fn run_attack<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     statement: &str,
@@ -47,14 +45,13 @@ pub(super) async fn run_attack<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(true)
 }
 
-/// Length-encoded integer 2^23 (three bytes after the prefix), sent as the column count.
-/// 2^23 columns fit into a MySQL driver's memory, so the driver starts to read the endless column definitions.
+/// Column count 2^23 as a length-encoded integer.
+/// MySQL drivers can allocate memory for 2^23 columns, so they start to read the column definitions.
 const ADVERTISED_COLUMN_COUNT_PACKET: [u8; 4] = [0xfd, 0, 0, 0x80];
-/// Length-encoded integer 2^40 (eight bytes after the prefix), sent as the column count.
+/// Column count 2^40 as a length-encoded integer.
 /// For 2^40 columns, `mysql_async` tries to allocate 32 TiB, which aborts the client process.
 const HUGE_COLUMN_COUNT_PACKET: [u8; 9] = [0xfe, 0, 0, 0, 0, 0, 1, 0, 0];
 
-/// Requests a local file from the client and records the received file content as packets.
 async fn request_local_file<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     path: &str,
@@ -71,7 +68,6 @@ async fn request_local_file<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// Sends one row whose last column is `bytes` bytes long. All other columns contain `1`.
 async fn send_huge_row<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     columns: usize,
@@ -119,7 +115,6 @@ async fn send_endless_rows<S: AsyncRead + AsyncWrite + Unpin>(
     send_packet_repeatedly(stream, sequence, &packets::encode_row(&values), recording).await
 }
 
-/// Sends the same packet payload repeatedly until the client closes the connection.
 async fn send_packet_repeatedly<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     mut sequence: u8,
@@ -133,7 +128,6 @@ async fn send_packet_repeatedly<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// Sends 1 MiB of pseudo-random bytes (xorshift32), then closes the connection.
 async fn send_random_bytes<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     recording: &ClientRecording,

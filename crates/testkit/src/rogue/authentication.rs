@@ -10,14 +10,13 @@ use super::rsa_key::PUBLIC_KEY_PEM;
 use crate::fake_server::packets;
 use crate::protocol::{read_packet, write_packet};
 
-/// First byte of an `AuthMoreData` packet, which contains additional authentication data.
+/// First byte of an `AuthMoreData` packet.
 const AUTH_MORE_DATA: u8 = 1;
-/// Status byte in `caching_sha2_password` that requests full authentication, in which the client sends the password.
+/// Status byte with which `caching_sha2_password` requests full authentication.
 const PERFORM_FULL_AUTHENTICATION_STATUS: u8 = 4;
 /// Packets with which `caching_sha2_password` and `sha256_password` clients request the server's RSA key.
 const RSA_KEY_REQUEST_PACKETS: [&[u8]; 2] = [&[2], &[1]];
 
-/// Returns the name of the authentication plugin advertised in the greeting packet.
 pub(super) fn default_auth_plugin(mode: &RogueAttack) -> &'static str {
     match mode {
         RogueAttack::FullAuthentication => "caching_sha2_password",
@@ -25,7 +24,6 @@ pub(super) fn default_auth_plugin(mode: &RogueAttack) -> &'static str {
     }
 }
 
-/// Completes the authentication of a client that has sent its handshake response.
 pub(super) async fn complete_authentication<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     mut sequence: u8,
@@ -46,8 +44,6 @@ pub(super) async fn complete_authentication<S: AsyncRead + AsyncWrite + Unpin>(
     stream.flush().await
 }
 
-/// Sends an authentication request and records the client's responses.
-/// If the client requests the server's RSA key, sends the key and records the next response.
 async fn exchange_authentication_data<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     sequence: u8,

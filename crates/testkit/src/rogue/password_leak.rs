@@ -3,16 +3,16 @@
 use super::rsa_key;
 use crate::fake_server::packets::GREETING_NONCE;
 
-/// Encoding of a password in a client packet, from which a rogue server can recover the password.
+/// Recoverable encoding in which a client sent its password to a rogue server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordLeak {
     /// Plain text.
     Clear,
-    /// The password is encrypted with the rogue server's RSA key.
+    /// Encrypted with the rogue server's RSA key.
     Rsa,
-    /// XOR with the nonce of the greeting.
+    /// XOR with the nonce in the greeting packet.
     Xor,
-    /// Weak 8-byte scramble of `mysql_old_password`, which an attacker can break on a laptop.
+    /// Weak 8-byte scramble of the plugin `mysql_old_password`.
     OldPassword,
 }
 
@@ -33,7 +33,7 @@ pub(super) fn find_password_leak(packets: &[Vec<u8>], password: &str) -> Option<
     })
 }
 
-/// Computes the password scramble of MySQL 3.23 and 4.0, which uses the first 8 bytes of the nonce.
+/// Password scramble of MySQL 3.23 and 4.0, which uses only the first 8 bytes of the nonce.
 fn scramble_old_password(password: &str) -> Vec<u8> {
     const SEED_MODULUS: u32 = 0x3fff_ffff;
     let (message, pass) = (hash_old_password(&GREETING_NONCE[..8]), hash_old_password(password.as_bytes()));

@@ -10,8 +10,6 @@ use crate::protocol::write_packet;
 /// Number of columns that `SHOW FULL PROCESSLIST` returns on MySQL. MariaDB returns one more column.
 const PROCESS_LIST_COLUMN_COUNT: usize = 8;
 
-/// Responds to a lower-case statement with data that a real server might return.
-/// For example, `SELECT VERSION()` returns one row, most table queries return no rows, and `SET` returns an OK packet.
 pub(super) async fn send_plausible_response(
     stream: &mut (impl AsyncWrite + Unpin),
     statement: &str,
@@ -30,7 +28,7 @@ pub(super) async fn send_plausible_response(
     write_packet(stream, sequence, &packets::EOF_PACKET).await
 }
 
-/// Sends the definitions of `columns` text columns and returns the next sequence number.
+/// Returns the sequence number of the next packet.
 pub(super) async fn send_column_definitions(stream: &mut (impl AsyncWrite + Unpin), columns: usize) -> io::Result<u8> {
     write_packet(stream, 1, &[u8::try_from(columns).map_err(io::Error::other)?]).await?;
     let mut sequence = 2;
@@ -42,7 +40,7 @@ pub(super) async fn send_column_definitions(stream: &mut (impl AsyncWrite + Unpi
     Ok(sequence.wrapping_add(1))
 }
 
-/// Returns the column count of the statement's result, or `None` if the statement returns no result set.
+/// Returns `None` if the statement returns no result set.
 pub(super) fn count_result_columns(statement: &str) -> Option<usize> {
     if statement.contains("processlist") && statement.starts_with("show") {
         Some(PROCESS_LIST_COLUMN_COUNT)
@@ -84,7 +82,6 @@ fn evaluate_constant_expression(expression: &str, version: &str, connection: u32
     }
 }
 
-/// Splits the select list of a `SELECT` statement into expressions.
 fn split_select_list(statement: &str) -> Option<Vec<&str>> {
     let list = statement.trim_start().strip_prefix("select")?;
     let mut expressions = Vec::new();
@@ -108,7 +105,7 @@ fn split_select_list(statement: &str) -> Option<Vec<&str>> {
     Some(expressions)
 }
 
-/// Returns true if a `SELECT` statement has a `FROM` clause outside of parentheses.
+/// Ignores `FROM` inside parentheses.
 fn has_from_clause(statement: &str) -> bool {
     let depth = |text: &str| text.matches('(').count() == text.matches(')').count();
     statement

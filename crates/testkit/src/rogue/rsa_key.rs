@@ -30,9 +30,7 @@ const PRIVATE_EXPONENT_HEX: &str = concat!(
     "eb983f569cb946e552ec7a29be39bbce1dc4682801bb7db624fc513e217941415964d0e93225413f2a456806e542cdff",
 );
 
-/// Size of an RSA block in bytes.
 const RSA_BLOCK_BYTES: usize = 256;
-/// Size of a SHA-1 hash in bytes.
 const SHA1_HASH_BYTES: usize = 20;
 
 /// Decrypts an RSA block that has OAEP padding (RFC 8017, section 7.1.2) and an empty label.
@@ -56,7 +54,6 @@ pub(super) fn decrypt_oaep_block(block: &[u8]) -> Option<Vec<u8>> {
     message.get(start..).map(<[u8]>::to_vec)
 }
 
-/// Generates a mask with MGF1 and SHA-1.
 fn generate_mgf1_mask(seed: &[u8], length: usize) -> Vec<u8> {
     let blocks = (0_u32..).map(|number| Sha1::new().chain_update(seed).chain_update(number.to_be_bytes()).finalize());
     let mut mask: Vec<u8> = blocks.take(length.div_ceil(SHA1_HASH_BYTES)).flatten().collect();

@@ -68,7 +68,7 @@ pub(super) fn metadata_lock_scenarios() -> Vec<Scenario> {
     ]
 }
 
-/// Returns a scenario in which sessions wait for metadata locks on tables. Session `a` is the root blocker.
+/// Session `a` is the root blocker.
 pub(super) fn metadata_lock_scenario(name: &str, script: &str, waits: &str) -> Scenario {
     metadata_lock_scenario_for_flavors(BOTH_FLAVORS, name, script, waits)
 }

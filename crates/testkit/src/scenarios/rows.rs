@@ -60,7 +60,7 @@ pub(super) fn row_lock_scenarios() -> Vec<Scenario> {
     ]
 }
 
-/// Returns a scenario in which session `b` waits for a row lock held by session `a`.
+/// Session `b` waits for a row lock held by session `a`.
 fn row_lock_scenario(name: &str, script: &str) -> Scenario {
     Scenario::new(BOTH_FLAVORS, name, script, "b>a", "a", "row")
 }

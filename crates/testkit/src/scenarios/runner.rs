@@ -1,4 +1,4 @@
-//! Runs a lock wait scenario's script on a server, then removes the scenario's sessions and transactions.
+//! Runs the script of a lock wait scenario on a server and tears the scenario down.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,15 +15,12 @@ use crate::flavor::Flavor;
 use crate::raw_client::{ClientCharset, RawSession};
 use crate::server::Server;
 
-/// Maximum duration of each step of a scenario script and of the removal of the scenario's sessions.
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
-/// Interval at which the runner polls the server's sessions and transactions.
-/// InnoDB refreshes `INNODB_TRX` only if no query has read this table for 100 ms.
+/// InnoDB refreshes `INNODB_TRX` only if no query has read the table for 100 ms.
 const POLL_INTERVAL: Duration = Duration::from_millis(120);
-/// `ER_NO_SUCH_THREAD`: the session to be killed does not exist.
 const ER_NO_SUCH_THREAD: u16 = 1094;
 
-/// Statements that create the scenarios' tables and routines. Gap locks require gaps between the row ids.
+/// The row ids have gaps, because the scenarios with gap locks require them.
 const SETUP_STATEMENTS: [&str; 18] = [
     "DROP DATABASE IF EXISTS shop",
     "CREATE DATABASE shop",
@@ -46,7 +43,6 @@ const SETUP_STATEMENTS: [&str; 18] = [
     "CREATE EVENT shop.nightly ON SCHEDULE EVERY 1 YEAR STARTS '2037-01-01' DO SET @x = 1",
 ];
 
-/// Lists MySQL's user-defined tablespaces.
 const SELECT_USER_TABLESPACES_SQL: &str =
     "SELECT name FROM information_schema.innodb_tablespaces WHERE space_type = 'General' AND name <> 'mysql'";
 
@@ -193,9 +189,8 @@ impl BuiltScenario {
         self.sessions.get_mut(name).ok_or_else(gone)
     }
 
-    /// Waits for the waiters' blocked statements to finish and closes each session whose statement has finished.
-    /// Closing a session releases all its locks.
-    /// Returns the names of the waiters whose statements did not finish in time. These sessions remain open.
+    /// Closes each waiter when its blocked statement finishes, so that the session's locks are released.
+    /// Returns the names of the waiters whose statements did not finish within `limit`. These sessions remain open.
     pub async fn close_finished_waiters(&mut self, waiters: &[&str], limit: Duration) -> Vec<String> {
         let mut finishing = JoinSet::new();
         for &name in waiters {
@@ -219,8 +214,7 @@ impl BuiltScenario {
     }
 
     /// Kills all sessions, waiters before blockers, and rolls back all prepared transactions.
-    /// If a blocker were killed first, the statements of its waiters would resume.
-    /// If a waiter is killed after its statement has resumed, the statement can leave orphaned files on the server.
+    /// If a blocker were killed first, its waiters would resume and could leave orphaned files when they are killed.
     pub async fn tear_down(self, server: &Server) -> Result<(), ScenarioError> {
         let mut control = server.connect().await?;
         let ids: Vec<u64> = self.ids.values().copied().collect();
@@ -236,10 +230,8 @@ impl BuiltScenario {
     }
 }
 
-/// Waits until the sessions have disappeared from the process list and rolls back prepared XA transactions.
-/// A killed waiter can remain in the process list until the prepared transaction that blocks it is rolled back.
-/// If `with_prepared` is true, the function returns only when the server has no prepared transactions left.
-/// A killed session can leave a prepared transaction behind.
+/// A killed waiter can stay in the process list until the prepared transaction that blocks it is rolled back.
+/// If `with_prepared` is true, waits until no prepared transactions are left, because a killed session can leave some.
 async fn wait_until_ended(control: &mut Conn, ids: &[u64], with_prepared: bool) -> Result<(), ScenarioError> {
     let start = Instant::now();
     loop {
@@ -265,7 +257,7 @@ async fn kill_sessions(control: &mut Conn, ids: &[u64]) -> mysql_async::Result<(
     Ok(())
 }
 
-/// Creates the schema `shop` and drops objects that earlier scenarios created outside the schema.
+/// Drops the tablespaces of earlier scenarios, because they do not belong to the schema `shop`.
 async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Result<()> {
     for statement in SETUP_STATEMENTS {
         control.query_drop(statement).await?;
@@ -296,7 +288,6 @@ async fn roll_back_prepared_transactions(control: &mut Conn) -> mysql_async::Res
     Ok(count)
 }
 
-/// Thread ids of the server's sessions, grouped by session state, and the formatted process list.
 #[derive(Debug, Default)]
 struct ServerState {
     present: Vec<u64>,

@@ -2,9 +2,7 @@
 
 use super::{BOTH_FLAVORS, MARIADB_ONLY, MYSQL_ONLY, Scenario};
 
-/// Number of sessions in the chain.
 const CHAIN_LENGTH: usize = 10;
-/// Number of waiters in the fan.
 const FAN_WAITER_COUNT: usize = 500;
 
 pub(super) fn topology_scenarios() -> Vec<Scenario> {
@@ -67,7 +65,6 @@ pub(super) fn topology_scenarios() -> Vec<Scenario> {
     .collect()
 }
 
-/// Returns scenarios in which a prepared XA transaction blocks sessions.
 /// MySQL detaches a prepared transaction from its session immediately. MariaDB detaches it when the session ends.
 fn prepared_transaction_scenarios() -> [Scenario; 7] {
     const XA_PREPARE_STEPS: &str =
@@ -101,7 +98,6 @@ fn prepared_transaction_scenarios() -> [Scenario; 7] {
     })
 }
 
-/// Returns a scenario in which each session waits for a row lock held by the previous session.
 fn chain_scenario() -> Scenario {
     let enter = |link| format!("s{link}: BEGIN\ns{link}: INSERT INTO s VALUES ({}, 1)\n", 100 + link);
     let wait = |link| format!("s{link}? UPDATE s SET v = 2 WHERE id = {}\n", 99 + link);
@@ -111,7 +107,6 @@ fn chain_scenario() -> Scenario {
     Scenario::new(BOTH_FLAVORS, "a chain of ten", script, waits.join(" "), "s0", "row")
 }
 
-/// Returns a scenario in which many readers wait for one blocker but do not block each other.
 fn fan_scenario() -> Scenario {
     let wait = |waiter| format!("w{waiter}+ SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\n");
     let script = "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\n".to_owned();

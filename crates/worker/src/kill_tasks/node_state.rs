@@ -10,11 +10,9 @@ use tokio::time::Instant;
 
 use crate::adaptive_interval::{AdaptivePollInterval, PollIntervalChange};
 
-/// Delay before kill tasks retry a kill that did not terminate the session.
-/// The delay limits the number of kill records per session.
+/// The delay limits the number of kill records for a session that survives its kills.
 const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 
-/// State of each node on which this worker runs kill tasks. Clones share state.
 #[derive(Debug, Clone, Default)]
 pub(super) struct NodeStates(Arc<Mutex<HashMap<NodeId, NodeState>>>);
 
@@ -22,14 +20,10 @@ pub(super) struct NodeStates(Arc<Mutex<HashMap<NodeId, NodeState>>>);
 struct NodeState {
     running: bool,
     failing: bool,
-    /// Start time of the last tick.
     last_start: Option<Instant>,
     interval: AdaptivePollInterval,
-    /// Previous readings of the server's clock.
     clock: ClockHistory,
-    /// True if elapsed times were unreliable in the last tick.
     unreliable_ages: bool,
-    /// Recent kill attempts that did not terminate the session.
     survived_kills: Vec<KillAttempt>,
 }
 
@@ -41,7 +35,7 @@ struct KillAttempt {
     at: Instant,
 }
 
-/// Guard for a running tick on a node. Dropping the guard allows the next tick on the node.
+/// Dropping the guard allows the next tick on the node.
 #[derive(Debug)]
 pub(super) struct TickGuard {
     states: NodeStates,
@@ -49,8 +43,7 @@ pub(super) struct TickGuard {
 }
 
 impl NodeStates {
-    /// Marks a tick as running on the node and returns a guard for the tick.
-    /// Returns `None` if a tick is already running on the node or a slow node's poll interval has not yet elapsed.
+    /// Returns `None` if a tick is running on the node or the poll interval of a slow node has not elapsed.
     pub(super) fn start_tick_if_due(&self, node: &NodeId, now: Instant) -> Option<TickGuard> {
         let mut states = self.states_guard();
         let state = states.entry(node.clone()).or_default();
@@ -63,8 +56,7 @@ impl NodeStates {
         Some(TickGuard { states: self.clone(), node: node.clone() })
     }
 
-    /// Removes the state of each node that is not in `nodes` and has no running tick.
-    /// Returns the ids of the removed nodes whose last read was slow.
+    /// Returns the removed nodes that were slow.
     pub(super) fn retain_active_nodes(&self, nodes: &HashSet<NodeId>) -> Vec<NodeId> {
         let mut slow = Vec::new();
         self.states_guard().retain(|node, state| {
@@ -83,35 +75,32 @@ impl NodeStates {
 }
 
 impl TickGuard {
-    /// Records whether the last tick on the node failed. Returns true if the recorded value has changed.
+    /// Returns true if the value has changed.
     pub(super) fn set_node_failing(&self, failing: bool) -> bool {
         let mut states = self.states.states_guard();
         let Some(state) = states.get_mut(&self.node) else { return false };
         std::mem::replace(&mut state.failing, failing) != failing
     }
 
-    /// Compares the server's clock with readings from previous ticks and corrects elapsed times for clock steps.
-    /// Returns why the elapsed times are too unreliable to select sessions to kill, or `None` if they are reliable.
+    /// Returns a reason if the elapsed times are too unreliable to select victims.
     pub(super) fn adjust_session_ages(&self, read: &mut UserSessions) -> Option<UnreliableClockReason> {
         read.adjust_for_clock_steps(&mut self.states.states_guard().get_mut(&self.node)?.clock)
     }
 
-    /// Records whether the sessions' elapsed times are unreliable. Returns true if the recorded value has changed.
+    /// Returns true if the value has changed.
     pub(super) fn set_session_ages_unreliable(&self, unreliable: bool) -> bool {
         let mut states = self.states.states_guard();
         let Some(state) = states.get_mut(&self.node) else { return false };
         std::mem::replace(&mut state.unreliable_ages, unreliable) != unreliable
     }
 
-    /// Records the duration of a read and adapts the node's poll interval.
-    /// Returns the poll interval change, if any, and the poll interval if the node is slow.
+    /// Returns the change of the poll interval, and the poll interval if the node is slow.
     pub(super) fn adapt_to_read_duration(&self, took: Duration) -> (Option<PollIntervalChange>, Option<Duration>) {
         let mut states = self.states.states_guard();
         let Some(state) = states.get_mut(&self.node) else { return (None, None) };
         (state.interval.adapt_to_read_duration(took), state.interval.slow_node_interval())
     }
 
-    /// Returns true if a kill attempt within the last [`KILL_RETRY_DELAY`] did not terminate the session.
     pub(super) fn is_in_kill_backoff(&self, session: &Session) -> bool {
         let mut states = self.states.states_guard();
         let Some(state) = states.get_mut(&self.node) else { return false };
@@ -119,7 +108,6 @@ impl TickGuard {
         state.survived_kills.iter().any(|attempt| attempt.matches_session(session))
     }
 
-    /// Starts the kill backoff of a session that a kill attempt did not terminate.
     pub(super) fn start_kill_backoff(&self, session: &Session) {
         if let Some(state) = self.states.states_guard().get_mut(&self.node) {
             let (user, host) = (session.user.clone(), session.host.clone());

@@ -20,7 +20,6 @@ use crate::kills::{KillError, KillExecutor, KillRequest, VictimMatchRule, find_p
 use crate::logins::LoginAttempt;
 use crate::observer::WorkerObserver;
 
-/// A kill task tick on a node.
 pub(super) struct KillTaskTick {
     pub(super) store: Store,
     pub(super) kills: KillExecutor,
@@ -28,17 +27,14 @@ pub(super) struct KillTaskTick {
     pub(super) limits: ReadLimits,
     pub(super) worker: String,
     pub(super) kill_tasks: InstanceKillTasks,
-    /// Expiry time of the instance lease. After this time, the tick sends no `KILL` statements.
+    /// After the lease has expired, the tick sends no `KILL` statements.
     pub(super) lease_end: Instant,
     pub(super) node: Node,
 }
 
-/// A kill task and its victims.
 type TaskVictims = (KillTask, Vec<Session>);
 
 impl KillTaskTick {
-    /// Reads the sessions, selects the victims and kills them.
-    /// Logs only the first of several consecutive tick failures on a node.
     pub(super) async fn run(self, guard: TickGuard, shutdown: CancellationToken) {
         let start = std::time::Instant::now();
         let limits = self.limits_within_lease();
@@ -66,7 +62,7 @@ impl KillTaskTick {
         self.log_tick_result(result, &guard);
     }
 
-    /// Logs the first of several consecutive tick failures on a node and the first success after a failure.
+    /// Logs only the first of consecutive failures, and the recovery.
     fn log_tick_result(&self, result: Result<(), KillError>, guard: &TickGuard) {
         match result {
             Err(error) if guard.set_node_failing(true) => {
@@ -77,8 +73,7 @@ impl KillTaskTick {
         }
     }
 
-    /// Returns the source of the process list and the sessions with reliable elapsed times.
-    /// Returns `None` if the server's clock is unreliable. In this case, the tick kills no sessions.
+    /// Returns `None` if the server's clock is unreliable, so that the tick kills no sessions.
     fn select_sessions_with_reliable_ages(
         &self,
         mut read: UserSessions,
@@ -106,7 +101,6 @@ impl KillTaskTick {
         Some((read.read.clone(), read.into_checked_sessions()))
     }
 
-    /// Adapts the node's poll interval to the duration of the last read.
     fn adapt_poll_interval(&self, took: Duration, guard: &TickGuard) {
         let (change, slow_interval) = guard.adapt_to_read_duration(took);
         if slow_interval.is_some() || change.is_some() {
@@ -125,7 +119,7 @@ impl KillTaskTick {
         }
     }
 
-    /// Selects the victims of each kill task. If several kill tasks match a session, the oldest task kills it.
+    /// If several kill tasks match a session, the oldest kill task kills the session.
     fn select_victims(&self, sessions: Vec<Session>, guard: &TickGuard) -> Vec<TaskVictims> {
         let rule = |task: &KillTask| KillRule::new(&task.criteria).with_statement_masking(task.masked);
         let rules: Vec<_> = self.kill_tasks.tasks.iter().map(rule).collect();
@@ -140,7 +134,7 @@ impl KillTaskTick {
         chosen
     }
 
-    /// Kills the victims of each kill task. Skips kill tasks that a user stopped during the session read.
+    /// Skips kill tasks that were stopped during the session read.
     async fn kill_victims(
         &self,
         chosen: Vec<TaskVictims>,
@@ -206,7 +200,6 @@ impl KillTaskTick {
         }
     }
 
-    /// Returns the time limits for reads and kills on the node, capped at the remaining lease time.
     fn limits_within_lease(&self) -> ReadLimits {
         let remaining = self.lease_end.saturating_duration_since(Instant::now());
         // Messages show the limit, so it is rounded to milliseconds.
@@ -216,10 +209,8 @@ impl KillTaskTick {
     }
 }
 
-/// Returns true if the next tick would select the victim again after this kill outcome.
-///
-/// For example, a session can use `SET TIMESTAMP` to increase its reported idle time.
-/// Clew detects an incorrect elapsed time of a session only when it tries to kill the session.
+/// A session can increase its reported idle time with `SET TIMESTAMP`.
+/// Clew detects the incorrect idle time only when it tries to kill the session.
 fn would_be_selected_again(victim: &Session, outcome: &KillOutcome) -> bool {
     match outcome {
         KillOutcome::Failed(_)
