@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode};
 const BUILD_PACKAGE_ARGUMENTS: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
 /// Some build scripts, such as that of `ring`, depend on these variables, so their crates would be rebuilt.
-const CARGO_RUN_VARIABLE_PREFIXES: [&str; 3] = ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_"];
+const CARGO_RUN_ENV_VAR_PREFIXES: [&str; 3] = ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_"];
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     let profile = if arguments.first().is_some_and(|task| task == "demo") { "demo" } else { "dev" };
     let root = workspace_root();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = command_without_cargo_variables(&cargo);
+    let mut build = command_without_cargo_run_env_vars(&cargo);
     build.current_dir(&root);
     build.args(["build", "--locked", "--profile", profile]).args(BUILD_PACKAGE_ARGUMENTS).args(["--bin", "devtools"]);
     match build.status() {
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     };
     // The tools replace the launcher so that Ctrl-C reaches only the tools, which then stop their servers.
     // They run in the caller's working directory, to which paths in the arguments are relative.
-    let mut task = command_without_cargo_variables(tools.as_os_str());
+    let mut task = command_without_cargo_run_env_vars(tools.as_os_str());
     report_start_error("devtools", &task.env("CLEW_WORKSPACE_ROOT", root).args(arguments).exec())
 }
 
@@ -50,11 +50,11 @@ fn devtools_path(profile: &str) -> Option<PathBuf> {
     Some(launcher.parent()?.parent()?.join(directory).join("devtools"))
 }
 
-fn command_without_cargo_variables(program: &OsStr) -> Command {
+fn command_without_cargo_run_env_vars(program: &OsStr) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let is_set_by_cargo_run =
-            name.to_str().is_some_and(|name| CARGO_RUN_VARIABLE_PREFIXES.iter().any(|prefix| name.starts_with(prefix)));
+            name.to_str().is_some_and(|name| CARGO_RUN_ENV_VAR_PREFIXES.iter().any(|prefix| name.starts_with(prefix)));
         if is_set_by_cargo_run {
             command.env_remove(name);
         }

@@ -7,14 +7,14 @@
 //! `MANAGE_IDENTITIES` effectively grants every permission in the domain because it allows attaching any policy.
 //! Only administrators can change an administrator's account.
 
-mod attachments;
+mod access_keys;
 mod audit;
 mod enterprise_projects;
+mod group_members;
 mod groups;
-mod keys;
-mod members;
 mod own_password;
 mod policies;
+mod policy_attachments;
 mod projects;
 mod simulate;
 mod users;
@@ -29,7 +29,7 @@ use utoipa_axum::routes;
 use crate::AppState;
 use crate::caller::Caller;
 use crate::error::ApiError;
-use crate::query::truncate_text;
+use crate::query_string::truncate_text;
 
 pub(crate) fn administration_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -40,20 +40,20 @@ pub(crate) fn administration_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(users::list_users, users::create_user))
         .routes(routes!(users::show_user, users::update_user, users::delete_user))
         .routes(routes!(own_password::change_own_password))
-        .routes(routes!(keys::list_access_keys, keys::create_access_key))
-        .routes(routes!(keys::update_access_key, keys::delete_access_key))
+        .routes(routes!(access_keys::list_access_keys, access_keys::create_access_key))
+        .routes(routes!(access_keys::update_access_key, access_keys::delete_access_key))
         .routes(routes!(groups::list_groups, groups::create_group))
         .routes(routes!(groups::show_group, groups::delete_group))
-        .routes(routes!(members::add_member, members::remove_member))
+        .routes(routes!(group_members::add_group_member, group_members::remove_group_member))
         .routes(routes!(policies::list_policies))
         .routes(routes!(policies::validate::validate_policy))
         .routes(routes!(simulate::simulate_request))
         .routes(routes!(policies::show_policy, policies::put_policy, policies::delete_policy))
-        .routes(routes!(attachments::list_attachments, attachments::attach_policy))
-        .routes(routes!(attachments::detach_policy))
+        .routes(routes!(policy_attachments::list_attachments, policy_attachments::attach_policy))
+        .routes(routes!(policy_attachments::detach_policy))
         .routes(routes!(audit::list_audit_rows))
         .routes(routes!(audit::export_audit_log))
-        .routes(routes!(audit::verify_audit))
+        .routes(routes!(audit::verify_audit_log))
 }
 
 fn require_identity_read_permission<'a>(service: &AppState, caller: &'a Caller) -> Result<&'a DomainId, ApiError> {

@@ -11,11 +11,11 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::AppState;
+use crate::audited_operations::{AuditMode, Operation};
 use crate::detach_on_drop::DetachOnDrop;
 use crate::error::ApiError;
 use crate::long_poll;
-use crate::operations::{AuditMode, Operation};
-use crate::query::truncate_text;
+use crate::query_string::truncate_text;
 use axum::RequestExt;
 use axum::extract::{RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
@@ -54,38 +54,38 @@ impl AuditContext {
     }
 
     pub(crate) fn set_claimed_identity(&self, claimed: &str) {
-        self.audit_fields_guard().origin.actor = Actor::Anonymous { claimed: truncate_text(claimed) };
+        self.lock_audit_fields().origin.actor = Actor::Anonymous { claimed: truncate_text(claimed) };
     }
 
     pub(crate) fn set_domain(&self, domain: &DomainId) {
-        self.audit_fields_guard().domain_id = Some(domain.clone());
+        self.lock_audit_fields().domain_id = Some(domain.clone());
     }
 
     pub(crate) fn set_actor(&self, user: &User) {
         self.set_domain(&user.domain_id);
-        self.audit_fields_guard().origin.actor =
+        self.lock_audit_fields().origin.actor =
             Actor::User { id: user.id.clone(), name: user.name.clone(), domain_id: user.domain_id.clone() };
     }
 
     pub(crate) fn set_operation(&self, operation: &'static str) {
-        self.audit_fields_guard().operation = Some(operation);
+        self.lock_audit_fields().operation = Some(operation);
     }
 
     /// If no target is set, the audit event contains the last id in the request path.
     pub(crate) fn set_target(&self, target: impl Into<String>) {
-        self.audit_fields_guard().target = Some(target.into());
+        self.lock_audit_fields().target = Some(target.into());
     }
 
     /// The value must not contain secrets: for SQL statements, pass the statement's template instead of its text.
     pub(crate) fn add_detail(&self, name: &str, value: impl Into<Value>) {
-        self.audit_fields_guard().detail.insert(name.to_owned(), value.into());
+        self.lock_audit_fields().detail.insert(name.to_owned(), value.into());
     }
 
     pub(crate) fn request_id(&self) -> String {
-        self.audit_fields_guard().origin.request_id.clone()
+        self.lock_audit_fields().origin.request_id.clone()
     }
 
-    fn audit_fields_guard(&self) -> MutexGuard<'_, AuditFields> {
+    fn lock_audit_fields(&self) -> MutexGuard<'_, AuditFields> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -155,7 +155,7 @@ fn build_audit_event(
         status if status.is_client_error() || status.is_server_error() => Outcome::Failed,
         _ => Outcome::Succeeded,
     };
-    let fields = trail.audit_fields_guard();
+    let fields = trail.lock_audit_fields();
     let is_anonymous = matches!(fields.origin.actor, Actor::Anonymous { .. });
     if is_anonymous && outcome == Outcome::Failed {
         return None;

@@ -37,7 +37,7 @@ pub(crate) async fn authenticate_request(
 ) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
     let peer = limits::client_ip(&parts.extensions);
-    peer.map_or(Ok(()), |peer| service.limits.check_failed_authentication_limit(peer))?;
+    peer.map_or(Ok(()), |peer| service.limits.check_auth_failure_limit(peer))?;
     let trail = parts.extensions.get::<AuditContext>().cloned().unwrap_or_else(|| AuditContext::new(peer, ""));
     let outcome = identify_caller(service, &trail, &parts, body).await;
     if let (Some(peer), Err(refusal)) = (peer, &outcome)
@@ -102,10 +102,10 @@ async fn identify_caller(
         }
         return Ok((identity, body));
     }
-    let mut signed = SignedRequest::parse_signed_request(service, trail, parts).await?;
+    let mut signed = SignedRequest::load_from_parts(service, trail, parts).await?;
     let body = read_request_body(body, &service.settings).await?;
     if has_body {
-        signed = SignedRequest::parse_signed_request(service, trail, parts).await?;
+        signed = SignedRequest::load_from_parts(service, trail, parts).await?;
     }
     Ok((signed.verify_signature(service, parts, &body).await?, body))
 }
@@ -168,7 +168,7 @@ struct SignedRequest {
 }
 
 impl SignedRequest {
-    async fn parse_signed_request(service: &AppState, trail: &AuditContext, parts: &Parts) -> Result<Self, ApiError> {
+    async fn load_from_parts(service: &AppState, trail: &AuditContext, parts: &Parts) -> Result<Self, ApiError> {
         let Some(header) = parts.headers.get(AUTHORIZATION) else {
             return Err(not_authenticated_error("auth-token-missing", Vec::new()));
         };

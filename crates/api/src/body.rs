@@ -8,7 +8,7 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor}
 use serde_json::value::RawValue;
 
 use crate::error::ApiError;
-use crate::query::{truncate_text, unknown_field_error};
+use crate::query_string::{truncate_text, unknown_field_error};
 
 /// Fields of a JSON request body. A field with the value `null` is treated as absent.
 pub(crate) struct JsonBody {

@@ -22,7 +22,7 @@ use crate::audit::AuditContext;
 use crate::client_addr::ClientAddr;
 use crate::error::ApiError;
 use crate::policy_cache::evaluate_policies;
-use crate::query::truncate_text;
+use crate::query_string::truncate_text;
 
 /// `Retry-After` value if a principal exceeds its rate limit for policy evaluations.
 const WORK_BUDGET_RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -163,7 +163,7 @@ impl Caller {
         }
     }
 
-    pub(crate) async fn require_project_action_on_instance(
+    pub(crate) async fn require_project_action_and_find_instance(
         &self,
         service: &AppState,
         action: Action,
@@ -304,7 +304,7 @@ fn invalid_id_error(given: &str, expected: &'static str) -> ApiError {
     )
 }
 
-pub(crate) async fn load_node_checking_zone(
+pub(crate) async fn load_node_in_reachable_zone(
     service: &AppState,
     instance: &Instance,
     node: &str,
@@ -357,13 +357,13 @@ impl NodeTarget<Node> {
         path: &NodePath,
     ) -> Result<Self, ApiError> {
         let NodeTarget { project, instance, .. } = NodeTarget::resolve(service, caller, action, path).await?;
-        let node = load_node_checking_zone(service, &instance, &path.2).await?;
+        let node = load_node_in_reachable_zone(service, &instance, &path.2).await?;
         Ok(Self { project, instance, node })
     }
 }
 
 impl<N> NodeTarget<N> {
-    pub(crate) fn masks_statements_for(&self, service: &AppState, caller: &Caller) -> bool {
+    pub(crate) fn receives_sql_templates(&self, service: &AppState, caller: &Caller) -> bool {
         caller.receives_sql_templates(service, &self.project, &self.instance)
     }
 

@@ -1,13 +1,13 @@
 //! The web page, and the API under `/clew/v1` for features that the TaurusDB API does not provide.
 
+pub(crate) mod browser_session;
 pub(crate) mod collections;
 pub(crate) mod cookie;
 pub(crate) mod csrf;
 pub(crate) mod kill;
-pub(crate) mod kills;
-pub(crate) mod locks;
+pub(crate) mod kill_history;
+pub(crate) mod lock_waits;
 pub(crate) mod page;
 pub(crate) mod permissions;
-pub(crate) mod session;
 pub(crate) mod session_detail;
 pub(crate) mod stream;

@@ -19,7 +19,7 @@ use crate::messages::format_message;
 /// Maximum length of a request's path and query, in bytes (TaurusDB API spec, section 5.3).
 pub(crate) const MAX_URI_BYTES: usize = 32 << 10;
 
-pub(crate) const CONCURRENCY_RETRY_AFTER_SECONDS: u64 = 5;
+pub(crate) const CONCURRENCY_LIMIT_RETRY_AFTER_SECONDS: u64 = 5;
 /// `Retry-After` value, in seconds, while the process exits after another process has rotated the master key.
 const RESTART_RETRY_AFTER_SECONDS: u64 = 5;
 
@@ -31,7 +31,7 @@ pub(crate) struct ApiError {
     /// Value of the `Retry-After` header, in seconds.
     pub(crate) retry_after: Option<u64>,
     /// Diagnostics of an invalid policy.
-    pub(crate) errors: Vec<FindingView>,
+    pub(crate) errors: Vec<PolicyDiagnosticView>,
 }
 
 #[derive(Debug, Clone)]
@@ -55,12 +55,12 @@ pub(crate) struct ErrorBody {
     pub(crate) request_id: Option<String>,
     /// Diagnostics of an invalid policy in the request body
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) errors: Vec<FindingView>,
+    pub(crate) errors: Vec<PolicyDiagnosticView>,
 }
 
 /// Diagnostic about a policy document: an error or a warning.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct FindingView {
+pub(crate) struct PolicyDiagnosticView {
     /// Line number, starting at 1
     line: usize,
     /// Column number in characters, starting at 1
@@ -72,7 +72,7 @@ pub(crate) struct FindingView {
     message: String,
 }
 
-impl From<&Diagnostic> for FindingView {
+impl From<&Diagnostic> for PolicyDiagnosticView {
     fn from(finding: &Diagnostic) -> Self {
         Self {
             line: finding.line,
@@ -122,7 +122,7 @@ impl ApiError {
 
     pub(crate) fn concurrency_limit_exceeded(id: &'static str, limit: usize) -> Self {
         let detail = Self::with_detail(ErrorEntry::TOO_MANY_REQUESTS, id, vec![("limit", limit.to_string())]);
-        Self { retry_after: Some(CONCURRENCY_RETRY_AFTER_SECONDS), ..detail }
+        Self { retry_after: Some(CONCURRENCY_LIMIT_RETRY_AFTER_SECONDS), ..detail }
     }
 
     /// The cause is logged but not sent to the client.

@@ -45,9 +45,9 @@ impl Default for RateLimitSettings {
     }
 }
 
-const POLICY_BYTES_PER_PERMIT: usize = 32 << 10;
+const EVALUATED_POLICY_BYTES_PER_PERMIT: usize = 32 << 10;
 /// Parsing a policy can be expensive because the parser compares each unknown word with all valid words.
-const DOCUMENT_BYTES_PER_PERMIT: usize = 4 << 10;
+const PARSED_POLICY_BYTES_PER_PERMIT: usize = 4 << 10;
 const WORK_UNITS_PER_PERMIT: u64 = 1 << 20;
 
 /// Rate limiters for principals and peers. Clones share the same quotas.
@@ -76,7 +76,7 @@ impl RateLimits {
     }
 
     /// Does not consume the quota.
-    pub(crate) fn check_failed_authentication_limit(&self, peer: IpAddr) -> Result<(), ApiError> {
+    pub(crate) fn check_auth_failure_limit(&self, peer: IpAddr) -> Result<(), ApiError> {
         let failures = self.0.failures.as_ref();
         failures
             .map_or(Ok(()), |failures| failures.peek(&peer.into()))
@@ -84,7 +84,7 @@ impl RateLimits {
     }
 
     pub(crate) fn consume_sign_in_quota(&self, peer: IpAddr) -> Result<(), ApiError> {
-        self.check_failed_authentication_limit(peer)?;
+        self.check_auth_failure_limit(peer)?;
         let sign_ins = self.0.sign_ins.as_ref();
         sign_ins
             .map_or(Ok(()), |sign_ins| sign_ins.consume_permit(&peer.into()))
@@ -111,12 +111,12 @@ impl RateLimits {
     /// A request that evaluates large policies counts as several requests.
     /// Refused requests do not consume the quota, so a later retry can succeed.
     pub(crate) fn consume_policy_evaluation_quota(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
-        self.consume_request_quota(user, 1 + bytes / POLICY_BYTES_PER_PERMIT)
+        self.consume_request_quota(user, 1 + bytes / EVALUATED_POLICY_BYTES_PER_PERMIT)
     }
 
-    /// Every [`DOCUMENT_BYTES_PER_PERMIT`] bytes of the policy document count as one request.
+    /// Every [`PARSED_POLICY_BYTES_PER_PERMIT`] bytes of the policy document count as one request.
     pub(crate) fn consume_policy_parsing_quota(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
-        match bytes / DOCUMENT_BYTES_PER_PERMIT {
+        match bytes / PARSED_POLICY_BYTES_PER_PERMIT {
             0 => Ok(()),
             count => self.consume_request_quota(user, count),
         }
@@ -192,7 +192,7 @@ mod tests {
         let limits = limits(1, 2);
         assert!(limits.consume_sign_in_quota(PEER).is_ok() && limits.consume_sign_in_quota(PEER).is_ok());
         assert!(limits.consume_sign_in_quota(PEER).is_err());
-        assert!(limits.check_failed_authentication_limit(PEER).is_ok());
+        assert!(limits.check_auth_failure_limit(PEER).is_ok());
         assert!(limits.consume_sign_in_quota(OTHER).is_ok());
     }
 
@@ -200,10 +200,10 @@ mod tests {
     fn peer_with_too_many_failures_is_refused() {
         let limits = limits(1, 2);
         limits.record_auth_failure(PEER);
-        assert!(limits.check_failed_authentication_limit(PEER).is_ok());
+        assert!(limits.check_auth_failure_limit(PEER).is_ok());
         limits.record_auth_failure(PEER);
-        assert!(limits.check_failed_authentication_limit(PEER).is_err() && limits.consume_sign_in_quota(PEER).is_err());
-        assert!(limits.check_failed_authentication_limit(OTHER).is_ok() && limits.consume_sign_in_quota(OTHER).is_ok());
+        assert!(limits.check_auth_failure_limit(PEER).is_err() && limits.consume_sign_in_quota(PEER).is_err());
+        assert!(limits.check_auth_failure_limit(OTHER).is_ok() && limits.consume_sign_in_quota(OTHER).is_ok());
     }
 
     #[test]

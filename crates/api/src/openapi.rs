@@ -6,8 +6,8 @@ use utoipa::openapi::path::Operation as DescribedOperation;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::openapi::{Content, PathItem, Ref, ResponseBuilder};
 
+use crate::audited_operations::{self, Operation};
 use crate::error::ErrorBody;
-use crate::operations::{self, Operation};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -69,8 +69,9 @@ const NOT_FOUND_ERROR: (ErrorEntry, &str) = (ErrorEntry::UNKNOWN_NODE, "An objec
 pub(crate) fn extend_openapi_document(openapi: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut openapi.paths.paths {
         for (method, described) in operations_by_method(item) {
-            let operation =
-                operations::OPERATIONS.iter().find(|operation| operation.path == path && operation.method == method);
+            let operation = audited_operations::AUDITED_OPERATIONS
+                .iter()
+                .find(|operation| operation.path == path && operation.method == method);
             add_error_responses(path, described, operation);
         }
     }
@@ -132,10 +133,12 @@ mod tests {
 
     #[test]
     fn routes_and_operation_names_correspond_one_to_one() {
-        let rows =
-            operations::OPERATIONS.iter().map(|operation| (operation.method.to_owned(), operation.path.to_owned()));
+        let rows = audited_operations::AUDITED_OPERATIONS
+            .iter()
+            .map(|operation| (operation.method.to_owned(), operation.path.to_owned()));
         assert_eq!(rows.collect::<BTreeSet<_>>(), routes());
-        let names: BTreeSet<&str> = operations::OPERATIONS.iter().map(|operation| operation.name).collect();
-        assert_eq!(names.len(), operations::OPERATIONS.len());
+        let names: BTreeSet<&str> =
+            audited_operations::AUDITED_OPERATIONS.iter().map(|operation| operation.name).collect();
+        assert_eq!(names.len(), audited_operations::AUDITED_OPERATIONS.len());
     }
 }

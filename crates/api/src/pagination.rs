@@ -4,7 +4,7 @@ use clew_model::Pagination;
 use utoipa::IntoParams;
 
 use crate::error::ApiError;
-use crate::query::Query;
+use crate::query_string::QueryString;
 
 /// Query parameters of a page.
 #[derive(IntoParams)]
@@ -20,7 +20,7 @@ pub(crate) struct PageParameters {
 }
 
 pub(crate) fn parse_page_parameters(query: Option<&str>) -> Result<Pagination, ApiError> {
-    let query = Query::parse(query)?;
+    let query = QueryString::parse(query)?;
     Ok(Pagination {
         offset: query.get_number_in_range("offset", 0, i32::MAX.unsigned_abs(), 0)?,
         limit: query.get_number_in_range("limit", 1, 100, 100)?,

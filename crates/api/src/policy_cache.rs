@@ -29,7 +29,7 @@ impl PolicyCache {
         view: &CachedView,
         user: &UserId,
     ) -> Result<Arc<[Grant]>, StoreError> {
-        let version = view.access_version();
+        let version = view.access_data_version();
         if let Some(grants) = self.0.get(version, user) {
             return Ok(grants);
         }

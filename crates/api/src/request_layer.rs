@@ -19,7 +19,7 @@ use crate::audit::{self, AuditContext};
 use crate::client_addr::ClientAddr;
 use crate::error::{ApiError, MAX_URI_BYTES};
 use crate::json::Json;
-use crate::query::truncate_text;
+use crate::query_string::truncate_text;
 use crate::{AppState, authentication, limits, security_headers};
 
 const REQUEST_ID_HEADER: &str = "x-request-id";

@@ -30,8 +30,8 @@ fn authenticated_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(taurusdb::instances::show_instance_v3))
         .routes(routes!(taurusdb::instances::show_instance_v3_1))
         .routes(routes!(
-            taurusdb::kill_tasks::switch::show_kill_tasks_enabled,
-            taurusdb::kill_tasks::switch::set_kill_tasks_enabled
+            taurusdb::kill_tasks::switch::show_kill_task_switch,
+            taurusdb::kill_tasks::switch::set_kill_task_switch
         ))
         .routes(routes!(
             taurusdb::kill_tasks::list_kill_tasks,
@@ -55,9 +55,9 @@ fn console_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(console::stream::stream_sessions))
         .routes(routes!(console::session_detail::show_session_detail))
         .routes(routes!(console::session_detail::explain_statement))
-        .routes(routes!(console::locks::show_lock_waits))
+        .routes(routes!(console::lock_waits::show_lock_waits))
         .routes(routes!(console::kill::kill_sessions))
-        .routes(routes!(console::kills::list_kills))
+        .routes(routes!(console::kill_history::list_kills))
         .routes(routes!(console::permissions::show_permissions))
         .routes(routes!(console::collections::list_collections))
         .routes(routes!(console::collections::delete_collection))
@@ -71,8 +71,8 @@ fn identity_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(iam::domains::show_caller_identity))
         .routes(routes!(iam::subject_tokens::show_token, iam::subject_tokens::revoke_token))
         .routes(routes!(iam::temporary_keys::create_temporary_key))
-        .routes(routes!(console::session::show_session, console::session::delete_session))
-        .routes(routes!(console::session::switch_project))
+        .routes(routes!(console::browser_session::show_session, console::browser_session::delete_session))
+        .routes(routes!(console::browser_session::switch_project))
         .merge(administration::administration_routes())
         .layer(map_response(iam::map_to_iam_errors))
 }
@@ -80,14 +80,14 @@ fn identity_routes() -> OpenApiRouter<AppState> {
 fn sign_in_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(iam::tokens::create_token))
-        .routes(routes!(console::session::create_session))
+        .routes(routes!(console::browser_session::create_session))
         .layer(map_response(iam::map_to_iam_errors))
 }
 
 fn operations_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(ops::health::check_alive))
-        .routes(routes!(ops::health::check_ready))
+        .routes(routes!(ops::health::check_liveness))
+        .routes(routes!(ops::health::check_readiness))
         .routes(routes!(ops::metrics::show_metrics))
 }
 

@@ -5,10 +5,10 @@ mod connection;
 mod error;
 mod error_rewrite;
 mod file_fingerprint;
-mod head;
-mod linger;
+mod lingering_close;
 mod per_peer_limit;
-mod reserved;
+mod request_head;
+mod reserved_connections;
 mod tls;
 mod write_timeout;
 
@@ -27,8 +27,8 @@ use crate::ops::metrics::ClientLimit;
 use crate::{ApiSettings, AppState, Metrics, TrustedProxies};
 use connection::ConnectionHandler;
 pub use error::ServeError;
-use per_peer_limit::{PeerSlot, PerPeerLimit};
-use reserved::ConnectionAdmission;
+use per_peer_limit::{PeerSlot, PerPeerConnectionLimit};
+use reserved_connections::ConnectionAdmission;
 pub use tls::TlsConfig;
 
 /// Listening socket, with or without TLS.
@@ -74,7 +74,8 @@ pub async fn serve(
     let handler = Arc::new(ConnectionHandler::new(service.clone(), tls, shutdown.clone()));
     let requests_done = CancellationToken::new();
     let (counting, end) = (service.clone(), requests_done.clone());
-    let refusals = tokio::spawn(async move { counting.repeated_refusals().run(&counting.store, &end).await });
+    let refusals =
+        tokio::spawn(async move { counting.repeated_refusals().run_flush_loop(&counting.store, &end).await });
     let requests_done = requests_done.drop_guard();
     let connections = GracefulShutdown::new();
     loop {
@@ -101,7 +102,7 @@ pub async fn serve(
     }
     drop(tcp);
     collections.release_completion_waiters();
-    watch_registry.close();
+    watch_registry.shut_down();
     info!(http.connections = connections.count(), "shutdown started; no new connections are accepted");
     if timeout(settings.shutdown_grace_period, connections.shutdown()).await.is_err() {
         warn!("shutdown grace period expired before all responses were sent");
@@ -116,8 +117,8 @@ pub async fn serve(
 struct ConnectionLimits {
     regular: Arc<Semaphore>,
     reserved: Arc<Semaphore>,
-    per_peer: PerPeerLimit,
-    reserved_per_peer: PerPeerLimit,
+    per_peer: PerPeerConnectionLimit,
+    reserved_per_peer: PerPeerConnectionLimit,
 }
 
 enum ConnectionPermit {
@@ -136,9 +137,9 @@ impl ConnectionLimits {
         Self {
             regular: Arc::new(Semaphore::new(settings.max_connections)),
             reserved: Arc::new(Semaphore::new(settings.max_reserved_connections)),
-            per_peer: PerPeerLimit::new(settings.max_connections_per_peer, settings.trusted_proxies.clone()),
+            per_peer: PerPeerConnectionLimit::new(settings.max_connections_per_peer, settings.trusted_proxies.clone()),
             // A peer can use at most a quarter of the reserved connections; proxies are not exempt.
-            reserved_per_peer: PerPeerLimit::new(
+            reserved_per_peer: PerPeerConnectionLimit::new(
                 settings.max_reserved_connections.div_ceil(4),
                 TrustedProxies::default(),
             ),

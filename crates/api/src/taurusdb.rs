@@ -8,7 +8,7 @@ pub(crate) mod kill_tasks;
 pub(crate) mod lock_wait;
 pub(crate) mod process_kill;
 pub(crate) mod processes;
-pub(crate) mod session_list_servers;
+pub(crate) mod session_list_origins;
 pub(crate) mod slow_threshold;
 pub(crate) mod tags;
 pub(crate) mod task_status;
@@ -21,13 +21,13 @@ use clew_store::CollectionTask;
 
 use crate::caller::{Caller, NodeTarget};
 use crate::error::ApiError;
-use crate::query::Query;
+use crate::query_string::QueryString;
 
 /// Returns `None` if the target node has no such collection.
 async fn find_collection_task(
     caller: &Caller,
     target: &NodeTarget,
-    query: &Query,
+    query: &QueryString,
 ) -> Result<Option<Arc<CollectionTask>>, ApiError> {
     let id: RequestId = query
         .get_required("request_id")?

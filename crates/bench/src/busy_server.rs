@@ -198,7 +198,8 @@ async fn measure_cases_on_server(
     let snapshot = clew_command(bench, SNAPSHOT_ARGUMENTS, &server, "off");
     let reads = query_log::capture_query_log(&snapshot, &server).await?.find_snapshot_statements()?;
     step.complete();
-    let fixture = BusyServerFixture { bench, server: &server, size: load.size(), clew_server, snapshot, reads };
+    let fixture =
+        BusyServerFixture { bench, server: &server, size: load.session_counts(), clew_server, snapshot, reads };
     let mut measurements = Vec::new();
     for case in cases {
         measurements.push(fixture.measure_case(case, &inventory).await?);

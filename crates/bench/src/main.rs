@@ -72,7 +72,7 @@ impl BenchContext {
     async fn start_server(&self, flavor: Flavor, options: &ServerOptions) -> Result<Server, BenchError> {
         let failed = |cause| DevtoolsError::Database { operation: "read the version of a server", cause };
         let server = Server::start(flavor, options).await?;
-        let mut connection = server.connect().await.map_err(failed)?;
+        let mut connection = server.connect_as_root().await.map_err(failed)?;
         let version: Option<String> = connection.query_first("SELECT VERSION()").await.map_err(failed)?;
         connection.disconnect().await.map_err(failed)?;
         self.versions.borrow_mut().insert(format!("{flavor} {}, the server", version.unwrap_or_default()));
@@ -108,13 +108,13 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
         install::install_bench_prerequisites().await?;
     }
     if arguments.quick {
-        return resource_counts::run(arguments.clew).await;
+        return resource_counts::check_resource_counts(arguments.clew).await;
     }
     let (clew, build) = if let Some(clew) = arguments.clew {
         (clew, "program given by --clew")
     } else {
-        // The executable embeds the web page.
-        clew_devtools::page::build_page_if_possible().await?;
+        // The executable embeds the page.
+        clew_devtools::web_page::build_web_page_if_node_installed().await?;
         (workspace::build_release_clew().await?, "release profile")
     };
     let bench = BenchContext::new(clew, filter)?;

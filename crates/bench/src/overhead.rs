@@ -68,7 +68,10 @@ async fn measure_overhead_on_server(
     raise_open_file_limit(10_000).map_err(failed)?;
     let options = ServerOptions { max_connections: 1200, arguments: server_arguments(flavor) };
     let server = bench.start_server(flavor, &options).await?;
-    server.run(&["CREATE DATABASE clew_bench"]).await.map_err(|cause| failed(std::io::Error::other(cause)))?;
+    server
+        .run_statements(&["CREATE DATABASE clew_bench"])
+        .await
+        .map_err(|cause| failed(std::io::Error::other(cause)))?;
     build_sysbench_command(&server).args(["prepare"]).run_in_step(&step, Duration::from_mins(5)).await?;
     let _idle = open_idle_sessions(&server, IDLE_SESSION_COUNT).await.map_err(failed)?;
     step.complete();
@@ -125,7 +128,7 @@ struct CommitCounter(Conn);
 impl CommitCounter {
     async fn new(server: &Server) -> Result<Self, BenchError> {
         let failed = |cause| DevtoolsError::Database { operation: "count commits", cause };
-        let mut connection = server.connect().await.map_err(failed)?;
+        let mut connection = server.connect_as_root().await.map_err(failed)?;
         connection.query_drop("SET GLOBAL innodb_monitor_enable = 'trx_rw_commits'").await.map_err(failed)?;
         Ok(Self(connection))
     }

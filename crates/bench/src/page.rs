@@ -6,7 +6,7 @@ use std::time::Duration;
 use clew_devtools::DevtoolsError;
 use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
-use clew_devtools::{page, workspace};
+use clew_devtools::{web_page, workspace};
 use clew_testkit::{
     BENCHMARK_SESSION_COUNTS, Flavor, LoadSessionCounts, RawSession, Server, ServerOptions, SessionLoad,
     open_idle_sessions,
@@ -61,7 +61,7 @@ pub(super) async fn measure_page(bench: &BenchContext) -> Result<Vec<Measurement
         return Ok(Vec::new());
     }
     progress::print_heading("Web page with 10,000 sessions");
-    page::build_page().await?;
+    web_page::build_web_page().await?;
     let failed = |cause| BenchError::Load { cause };
     let step = Step::start("Starting the servers and opening the sessions");
     let max_connections =
@@ -82,7 +82,7 @@ pub(super) async fn measure_page(bench: &BenchContext) -> Result<Vec<Measurement
 
     let [large, small] = inventory.nodes.as_slice() else { return Ok(Vec::new()) };
     let (large, small) =
-        (BrowserSession::new(&inventory, &server, large), BrowserSession::new(&inventory, &server, small));
+        (BrowserCommand::new(&inventory, &server, large), BrowserCommand::new(&inventory, &server, small));
     let mut measurements = Vec::new();
     for (case, metric, seconds) in [
         (PAGE_LOAD_TIME_CASE, "first", 0),
@@ -132,9 +132,9 @@ async fn run_busy_statements(mut session: RawSession, first: usize) -> std::io::
     Ok(())
 }
 
-struct BrowserSession(Command);
+struct BrowserCommand(Command);
 
-impl BrowserSession {
+impl BrowserCommand {
     fn new(inventory: &NodeInventory, server: &RunningClewServer<'_>, node: &NodeRef) -> Self {
         let credentials = &inventory.deployment().credentials;
         let settings = json!({

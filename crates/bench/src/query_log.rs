@@ -24,7 +24,7 @@ pub(super) struct QueryLog {
 /// No other client may use the database server while the command runs.
 pub(super) async fn capture_query_log(command: &Command, server: &Server) -> Result<QueryLog, BenchError> {
     let failed = |cause| DevtoolsError::Database { operation: "read the server's general log", cause };
-    let mut control = server.connect().await.map_err(failed)?;
+    let mut control = server.connect_as_root().await.map_err(failed)?;
     for statement in ENABLE_GENERAL_LOG_STATEMENTS {
         control.query_drop(statement).await.map_err(failed)?;
     }

@@ -86,9 +86,9 @@ pub(super) async fn measure_queue(bench: &BenchContext) -> Result<Vec<Measuremen
         return Ok(Vec::new());
     }
     progress::print_heading("Queue of 1,000,000 tasks");
-    let arguments = ["build", "--release", "--package", "clew-store", "--example", "queue_at_size"];
+    let arguments = ["build", "--release", "--package", "clew-store", "--example", "task_queue_benchmark"];
     let programs = workspace::build_programs("Building the measuring program", &arguments).await?;
-    let program = workspace::find_built_program(&programs, "example", "queue_at_size")?;
+    let program = workspace::find_built_program(&programs, "example", "task_queue_benchmark")?;
     let mut measurements = Vec::new();
     for database in ["sqlite", "postgres"] {
         let cases: Vec<_> = selected.iter().filter(|(of, ..)| *of == database).collect();

@@ -38,7 +38,7 @@ const EXPECTED_STATEMENT_COUNTS: [ExpectedStatementCount; 4] = [
 ];
 
 const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
-const SESSION_LOAD_SIZE: LoadSessionCounts = LoadSessionCounts { sessions: 200, transactions: 50, waiters: 10 };
+const LOAD_SESSION_COUNTS: LoadSessionCounts = LoadSessionCounts { sessions: 200, transactions: 50, waiters: 10 };
 const SNAPSHOT_ROW_COUNT: u64 = 1000;
 /// Expected CSV size in bytes, including the header and all sessions of the fake server.
 const EXPECTED_SNAPSHOT_BYTES: u64 = 139_255;
@@ -52,7 +52,7 @@ const ROW_MARKER_TEXT: &str = "FOR UPDATE";
 /// The timeout expires only if Clew leaks a connection.
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
 
-pub(super) async fn run(clew: Option<PathBuf>) -> Result<(), BenchError> {
+pub(super) async fn check_resource_counts(clew: Option<PathBuf>) -> Result<(), BenchError> {
     let programs =
         workspace::build_programs("Building the workspace", &["build", "--workspace", "--all-targets"]).await?;
     let clew = clew.map_or_else(|| workspace::find_clew_program(&programs), Ok)?;
@@ -169,7 +169,7 @@ async fn check_statement_counts(
 ) -> Result<(), BenchError> {
     let step = Step::start(format!("Counting statements on {flavor}"));
     let server = Server::start(flavor, &ServerOptions::default()).await?;
-    let load = SessionLoad::start(&server, SESSION_LOAD_SIZE).await.map_err(|cause| BenchError::Load { cause })?;
+    let load = SessionLoad::start(&server, LOAD_SESSION_COUNTS).await.map_err(|cause| BenchError::Load { cause })?;
     let before = count_connections(&server).await?;
     let url = server.url();
     for case in &EXPECTED_STATEMENT_COUNTS {
@@ -195,7 +195,7 @@ async fn check_statement_counts(
 
 async fn count_connections(server: &Server) -> Result<u64, BenchError> {
     let failed = |cause| DevtoolsError::Database { operation: "count a server's connections", cause };
-    let mut control = server.connect().await.map_err(failed)?;
+    let mut control = server.connect_as_root().await.map_err(failed)?;
     let row: Option<(String, u64)> =
         control.query_first("SHOW STATUS LIKE 'Threads_connected'").await.map_err(failed)?;
     control.disconnect().await.map_err(failed)?;

@@ -7,7 +7,7 @@ use clew_client::{
     Client, ClientError, CollectionStatus, Credentials, FileSink, RequestId, Settings, StartCollectionRequest,
 };
 use clew_devtools::DevtoolsError;
-use clew_devtools::clew_server::{AccessKey, ClewProcess, Deployment, UNLIMITED_CONFIGURATION};
+use clew_devtools::clew_server::{AccessKey, CONFIGURATION_WITHOUT_LIMITS, ClewProcess, Deployment};
 use clew_devtools::command::Command;
 use clew_devtools::processes;
 use clew_iam::signature::{self, RequestToSign};
@@ -83,7 +83,7 @@ impl NodeInventory {
         arguments: &[&str],
         poll_interval: Option<Duration>,
     ) -> Result<RunningClewServer<'_>, BenchError> {
-        let process = self.deployment.start_server_with_arguments(arguments, UNLIMITED_CONFIGURATION).await?;
+        let process = self.deployment.start_server_with_arguments(arguments, CONFIGURATION_WITHOUT_LIMITS).await?;
         let credentials = &self.deployment.credentials;
         let mut settings = Settings::default();
         settings.poll_interval = poll_interval.unwrap_or(settings.poll_interval);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use clew_client::{Client, Credentials, Settings};
-use clew_devtools::clew_server::UNLIMITED_CONFIGURATION;
+use clew_devtools::clew_server::CONFIGURATION_WITHOUT_LIMITS;
 use clew_store::{ResultStore, S3Settings, Store, StoreLocation};
 use clew_testkit::{FaultProxy, PostgreSql, S3Server, toolchain};
 use serde::Deserialize;
@@ -80,9 +80,9 @@ impl TestCluster {
             metadata_proxies.push(FaultProxy::start(metadata).await.map_err(io_error("start a proxy to PostgreSQL"))?);
         }
         let configuration = directory.path().join("clew.toml");
-        fs::write(&configuration, UNLIMITED_CONFIGURATION).map_err(io_error("write a configuration"))?;
+        fs::write(&configuration, CONFIGURATION_WITHOUT_LIMITS).map_err(io_error("write a configuration"))?;
 
-        let cli = CliContext { clew, directory: directory.path(), results: results_proxy.address() };
+        let cli = ClewProcessSettings { clew, directory: directory.path(), results: results_proxy.address() };
         let init = cli.build_process_environment(&metadata.url(), "data");
         let tenant: InitOutput = cli.run_json_command(&["init", "--format", "json"], &init).await?;
         let mut inventory = NodeInventory::default();
@@ -111,14 +111,15 @@ impl TestCluster {
         Ok(cluster)
     }
 
-    fn create_cli_context<'a>(&'a self, clew: &'a Path) -> CliContext<'a> {
-        CliContext { clew, directory: self.directory.path(), results: self.results_proxy.address() }
+    fn create_process_settings<'a>(&'a self, clew: &'a Path) -> ClewProcessSettings<'a> {
+        ClewProcessSettings { clew, directory: self.directory.path(), results: self.results_proxy.address() }
     }
 
     /// Starts a Clew server. The first start selects a free port, and all restarts use the same port.
     async fn start_server(&mut self, number: usize, clew: &Path, logs: &Path) -> Result<(), ChaosError> {
         let name = format!("server-{}", number + 1);
-        let environment = self.create_cli_context(clew).prepare_process_environment(&self.metadata.url(), &name)?;
+        let environment =
+            self.create_process_settings(clew).prepare_process_environment(&self.metadata.url(), &name)?;
         let with_address = |address: &str| {
             let arguments = ["serve", "--no-worker", "--listen", address];
             ClewProcess::new(&name, add_parent_death_signal(clew, &arguments), environment.clone(), logs)
@@ -136,7 +137,7 @@ impl TestCluster {
         let name = format!("worker-{}", number + 1);
         let port = self.metadata_proxies.get(number).map_or(self.metadata.port(), |proxy| proxy.address().port());
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-        let mut environment = self.create_cli_context(clew).prepare_process_environment(&url, &name)?;
+        let mut environment = self.create_process_settings(clew).prepare_process_environment(&url, &name)?;
         let mut command = add_parent_death_signal(clew, &["worker"]);
         if number == CLOCK_FAULT_WORKER_INDEX {
             command = build_faketime_worker_command(clew)?;
@@ -196,17 +197,17 @@ impl TestCluster {
             secret.to_owned().into(),
         );
         let results = ResultStore::connect_s3(&settings.map_err(invalid)?).await?;
-        Ok(Store::open(location).await?.with_results(results))
+        Ok(Store::open(location).await?.with_result_store(results))
     }
 }
 
-struct CliContext<'a> {
+struct ClewProcessSettings<'a> {
     clew: &'a Path,
     directory: &'a Path,
     results: SocketAddr,
 }
 
-impl CliContext<'_> {
+impl ClewProcessSettings<'_> {
     fn build_process_environment(&self, metadata: &str, dir: &str) -> Vec<(&'static str, OsString)> {
         let (key, secret) = S3Server::OWNER_CREDENTIALS;
         vec![

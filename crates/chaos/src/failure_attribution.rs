@@ -1,9 +1,9 @@
 //! Attributes each failed collection to the behavior of its node or to an injected fault.
 //! A failed collection that cannot be attributed violates an invariant.
 
-use crate::db_trace::TaskRow;
 use crate::fault::Fault;
 use crate::nodes::NodeKind;
+use crate::task_rows::TaskRow;
 use crate::timeline::FaultEvent;
 
 /// Time after the end of a fault during which the fault can still explain a failed collection, in milliseconds.

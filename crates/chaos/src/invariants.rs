@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use clew_client::CollectionStatus;
 
-use crate::db_trace::TaskRow;
 use crate::failure_attribution::find_unexplained_failure;
 use crate::nodes::NodeKind;
+use crate::task_rows::TaskRow;
 use crate::timeline::FaultEvent;
 use crate::workload::{
     CollectionRecord, DownloadedResult, RequestRecord, accepted_collection_records, prefix_with_collection_id,

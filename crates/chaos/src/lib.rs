@@ -9,7 +9,6 @@
 //! `docs/decisions/0031-fault-injection.md` describes Clew's guarantees and how each guarantee is checked.
 
 mod cluster;
-mod db_trace;
 mod error;
 mod failure_attribution;
 mod fault;
@@ -19,6 +18,7 @@ mod nodes;
 mod process;
 mod report;
 mod run;
+mod task_rows;
 mod timeline;
 mod workload;
 

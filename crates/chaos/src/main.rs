@@ -12,7 +12,7 @@ use clew_devtools::{DevtoolsError, install, task, workspace};
 /// Inject faults into the dependencies of Clew under load, and check that Clew keeps its guarantees
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask faults", bin_name = "cargo xtask faults", max_term_width = 110)]
-struct FaultsArgs {
+struct FaultInjectionArgs {
     /// Duration of each fault type, in minutes
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
@@ -41,11 +41,11 @@ enum FaultInjectionError {
 }
 
 fn main() -> ExitCode {
-    let arguments = FaultsArgs::parse();
+    let arguments = FaultInjectionArgs::parse();
     task::run(task::run_until_signal(inject_faults(arguments)))
 }
 
-async fn inject_faults(arguments: FaultsArgs) -> Result<(), FaultInjectionError> {
+async fn inject_faults(arguments: FaultInjectionArgs) -> Result<(), FaultInjectionError> {
     progress::print_heading("Prerequisites of the fault injection");
     install::install_test_prerequisites().await?;
     let clew = match arguments.clew {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use crate::db_trace::TaskRow;
 use crate::fault::Fault;
+use crate::task_rows::TaskRow;
 use crate::timeline::FaultEvent;
 use crate::workload::{RequestOutcome, RequestRecord, accepted_collection_records};
 

@@ -11,7 +11,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::cluster::{RESULT_KEY_PREFIX, TestCluster};
-use crate::db_trace::{self, TaskRow};
 use crate::error::ChaosError;
 use crate::failure_attribution::format_failure_label;
 use crate::fault::Fault;
@@ -19,6 +18,7 @@ use crate::injector::FaultInjector;
 use crate::invariants::{self, InvariantCheckInput};
 use crate::nodes::AcceptedCollection;
 use crate::report::{FaultSummary, RunReport};
+use crate::task_rows::{self, TaskRow};
 use crate::timeline::FaultTimeline;
 use crate::workload::{self, ClientPool, DownloadedResult, STALL_TIMEOUT, Workload, accepted_collection_records};
 
@@ -62,7 +62,7 @@ pub async fn run(options: RunOptions) -> Result<RunReport, ChaosError> {
     let mut rng = Rng::with_seed(seed);
     timeline.print_progress(&format!("seed {seed}; logs in {}", logs.display()));
     let mut cluster = TestCluster::start(&clew, &logs).await?;
-    db_trace::install_completion_trigger(&cluster.metadata.url()).await?;
+    task_rows::install_completion_trigger(&cluster.metadata.url()).await?;
     timeline.print_progress("the cluster is running; starting the workload");
     let clients = cluster.create_api_clients(&workload::client_settings_without_retries())?;
     let pool = ClientPool::new(clients, std::mem::take(&mut cluster.inventory));
@@ -100,7 +100,7 @@ pub async fn run(options: RunOptions) -> Result<RunReport, ChaosError> {
     let before = find_orphaned_objects(&cluster, &rows).await?;
     let store = cluster.open_store().await?;
     let known = store.list_referenced_result_names().await?;
-    store.results().collect_garbage(known, Duration::ZERO).await?;
+    store.result_store().collect_garbage(known, Duration::ZERO).await?;
     let after = find_orphaned_objects(&cluster, &rows).await?;
     violations.extend(after.iter().map(|orphan| format!("{orphan} remains on S3 and belongs to no collection")));
     let events = timeline.events();
@@ -133,7 +133,7 @@ pub async fn run(options: RunOptions) -> Result<RunReport, ChaosError> {
 async fn wait_for_collections(cluster: &TestCluster) -> Result<Vec<TaskRow>, ChaosError> {
     let (mut open, mut last_completion) = (usize::MAX, Instant::now());
     loop {
-        let rows = db_trace::read_task_rows(&cluster.metadata.url()).await?;
+        let rows = task_rows::read_task_rows(&cluster.metadata.url()).await?;
         let still_open = rows.iter().filter(|row| row.ended_at.is_none()).count();
         if still_open < open {
             (open, last_completion) = (still_open, Instant::now());

@@ -100,10 +100,10 @@ impl ClientPool {
 
     /// Returns true if the workload is stopping and no collection has made progress for [`STALL_TIMEOUT`].
     fn has_stalled(&self) -> bool {
-        self.is_stopping.load(Ordering::Relaxed) && self.last_progress_guard().elapsed() > STALL_TIMEOUT
+        self.is_stopping.load(Ordering::Relaxed) && self.lock_last_progress().elapsed() > STALL_TIMEOUT
     }
 
-    fn last_progress_guard(&self) -> MutexGuard<'_, Instant> {
+    fn lock_last_progress(&self) -> MutexGuard<'_, Instant> {
         self.last_progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -140,7 +140,7 @@ impl ClientPool {
                 sleep(REQUEST_RETRY_DELAY).await;
             }
             if record.status != before || !record.is_incomplete() {
-                *self.last_progress_guard() = Instant::now();
+                *self.lock_last_progress() = Instant::now();
             }
         }
     }
@@ -253,7 +253,7 @@ impl Workload {
     /// Stops requesting collections, then waits until the accepted collections complete or stop making progress.
     /// Returns the records of all requests.
     pub(crate) async fn stop(self) -> Vec<RequestRecord> {
-        *self.pool.last_progress_guard() = Instant::now();
+        *self.pool.lock_last_progress() = Instant::now();
         self.pool.is_stopping.store(true, Ordering::Relaxed);
         self.stop.cancel();
         self.task.await.unwrap_or_default()

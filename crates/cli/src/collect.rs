@@ -13,7 +13,7 @@ use secrecy::SecretString;
 
 use crate::configuration::DEFAULT_LISTEN_ADDRESS;
 use crate::error::CliError;
-use crate::filters::FilterArgs;
+use crate::filters::SessionFilterArgs;
 use crate::output::{self, Output, OutputTarget};
 use progress::CollectionProgress;
 
@@ -27,7 +27,7 @@ pub(crate) struct CollectArgs {
     #[arg(long, value_name = "ID")]
     node: NodeId,
     #[command(flatten)]
-    filters: FilterArgs,
+    filters: SessionFilterArgs,
     /// Output file, or - for stdout
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,

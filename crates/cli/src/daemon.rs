@@ -21,7 +21,7 @@ use tracing::{error, info, warn};
 
 use crate::configuration::Configuration;
 use crate::error::CliError;
-use crate::logs;
+use crate::logging;
 
 const MASTER_KEY_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -108,7 +108,7 @@ impl Daemon {
     pub(crate) async fn open(args: &DaemonArgs, configuration: &Configuration) -> Result<Self, CliError> {
         let (settings, protected) = (configuration.worker_settings()?, configuration.protected_accounts()?);
         let s3 = result_store::read_s3_settings(&configuration.results.location)?;
-        logs::init_logging(&args.log)?;
+        logging::init_logging(&args.log)?;
         raise_open_file_limit();
         disable_core_dumps();
 
@@ -116,8 +116,8 @@ impl Daemon {
         clew_mysql::set_installation_marker(&store.session_marker());
         set_spill_directory(&configuration.data_dir)?;
         let store = result_store::configure_result_store(store, s3).await?;
-        let lock = store.lock_for_serving()?;
-        store.release_all_kill_leases(&lock).await?;
+        let lock = store.acquire_serving_lock()?;
+        store.release_all_kill_task_leases(&lock).await?;
         let taken_over = store.expire_all_leases(&lock).await?;
         if taken_over > 0 {
             info!(tasks.taken_over = taken_over, "leases of the previous process ended");

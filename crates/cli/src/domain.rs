@@ -6,7 +6,7 @@ use clew_store::{Domain, NewUser};
 use serde_json::{Value, json};
 
 use crate::error::CliError;
-use crate::local_actor;
+use crate::local_audit_origin;
 use crate::new_password::NewPasswordArgs;
 use crate::store_args::StoreAndFormatArgs;
 use crate::text_table;
@@ -71,7 +71,7 @@ async fn create_domain(arguments: CreateArgs) -> Result<(), CliError> {
     let CreateArgs { name, admin, region_project, password, store_args } = arguments;
     let store = store_args.open_store().await?;
     let password = password.read_or_generate_password(&admin).await?;
-    let origin = local_actor::local_audit_origin();
+    let origin = local_audit_origin::local_audit_origin();
     let project = region_project.unwrap_or_else(|| store.region().to_owned());
     let domain_id = store.create_domain(&origin, &name).await?;
     let project_id = store.create_project(&origin, &domain_id, &project, "").await?;

@@ -7,11 +7,11 @@ use crate::error::CliError;
 
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Filters (all must match)")]
-pub(crate) struct FilterArgs {
+pub(crate) struct SessionFilterArgs {
     /// Class of sessions. slow: active sessions in the current state for at least the threshold.
     /// active: sessions with a command other than Sleep. total: all sessions except internal sessions.
     /// long: sessions with a transaction that has been open for at least the threshold
-    #[arg(long, value_name = "CLASS", value_parser = clap::builder::PossibleValuesParser::new(SessionClass::NAMES), default_value = "total")]
+    #[arg(long, value_name = "CLASS", value_parser = clap::builder::PossibleValuesParser::new(SessionClass::API_NAMES), default_value = "total")]
     pub(crate) filter: Option<String>,
     /// Threshold for slow sessions and long transactions, in seconds, from 1 to 86400 [default: 10]
     #[arg(long, visible_alias = "slow-process-threshold", value_name = "SECONDS", allow_negative_numbers = true)]
@@ -32,14 +32,14 @@ pub(crate) struct FilterArgs {
     #[arg(long, visible_alias = "sql_key", value_name = "TEXT")]
     pub(crate) sql_key: Option<String>,
     /// Sort key
-    #[arg(long, visible_alias = "sort_key", value_name = "KEY", help_heading = "Order", value_parser = clap::builder::PossibleValuesParser::new(SortKey::NAMES), default_value = "id")]
+    #[arg(long, visible_alias = "sort_key", value_name = "KEY", help_heading = "Order", value_parser = clap::builder::PossibleValuesParser::new(SortKey::API_NAMES), default_value = "id")]
     pub(crate) sort_key: Option<String>,
     /// Sort direction; rows without a value for the sort key come last in both directions
-    #[arg(long, visible_alias = "sort_dir", value_name = "DIRECTION", help_heading = "Order", value_parser = clap::builder::PossibleValuesParser::new(SortDirection::NAMES), default_value = "asc")]
+    #[arg(long, visible_alias = "sort_dir", value_name = "DIRECTION", help_heading = "Order", value_parser = clap::builder::PossibleValuesParser::new(SortDirection::API_NAMES), default_value = "asc")]
     pub(crate) sort_dir: Option<String>,
 }
 
-impl FilterArgs {
+impl SessionFilterArgs {
     /// Does not validate the values of the options.
     pub(crate) fn into_selection_draft(self) -> SessionSelectionDraft {
         SessionSelectionDraft {

@@ -1,7 +1,7 @@
 //! `clew group …`: manages user groups and the policies that apply to their members.
 
 use clap::{Args, Subcommand};
-use clew_store::{Attachment, Grantee, Group, PolicyRef, User};
+use clew_store::{Grantee, Group, PolicyAttachment, PolicyRef, User};
 use serde_json::{Value, json};
 
 use crate::confirm::ConfirmArgs;
@@ -151,7 +151,7 @@ async fn show_group(arguments: ShowArgs) -> Result<(), CliError> {
     arguments.domain_args.output_format().print(
         || {
             let names = |names: Vec<String>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            let policy = |(name, attachment): &(String, Attachment)| match &attachment.project {
+            let policy = |(name, attachment): &(String, PolicyAttachment)| match &attachment.project {
                 Some(project) => format!("{name} (project {project})"),
                 None => name.clone(),
             };
@@ -165,7 +165,7 @@ async fn show_group(arguments: ShowArgs) -> Result<(), CliError> {
         || {
             let member = |user: &User| json!({ "id": user.id, "name": user.name });
             let policy =
-                |(name, attachment): &(String, Attachment)| json!({ "policy": name, "project_id": attachment.project });
+                |(name, attachment): &(String, PolicyAttachment)| json!({ "policy": name, "project_id": attachment.project });
             let members: Vec<_> = members.iter().map(member).collect();
             let policies: Vec<_> = policies.iter().map(policy).collect();
             merge_json_objects(group_to_json(&group), json!({ "members": members, "policies": policies }))
@@ -176,7 +176,7 @@ async fn show_group(arguments: ShowArgs) -> Result<(), CliError> {
 async fn load_policy_attachments(
     directory: &IdentityDirectory,
     group: &Group,
-) -> Result<Vec<(String, Attachment)>, CliError> {
+) -> Result<Vec<(String, PolicyAttachment)>, CliError> {
     let mut policies = Vec::new();
     for attachment in directory.store.list_attachments_by_grantee(&Grantee::Group(group.id.clone())).await? {
         let name = match &attachment.policy {

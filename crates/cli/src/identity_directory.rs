@@ -5,7 +5,7 @@ mod policy;
 use clew_model::{DomainId, Origin};
 use clew_store::{Domain, EnterpriseProject, Group, Project, Store, User};
 
-pub(crate) use policy::{NamedPolicy, policy_model_name};
+pub(crate) use policy::{NamedPolicy, permission_model_name};
 
 use crate::error::CliError;
 

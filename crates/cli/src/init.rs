@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::configuration::{DEFAULT_DATA_DIR, DEFAULT_LISTEN_ADDRESS};
 use crate::error::CliError;
 use crate::metadata_url::MetadataUrlArgs;
-use crate::{local_actor, output, validators};
+use crate::{local_audit_origin, output, validators};
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -115,7 +115,7 @@ pub(crate) async fn run(arguments: InitArgs) -> Result<(), CliError> {
         secret_key: secrets.secret_key.clone(),
     };
     let (_, ids) =
-        Store::initialise(&local_actor::local_audit_origin(), arguments.resolve_store_location()?, tenant).await.map_err(|error| match error {
+        Store::initialise(&local_audit_origin::local_audit_origin(), arguments.resolve_store_location()?, tenant).await.map_err(|error| match error {
             StoreError::AlreadyInitialised { .. } => CliError::new_refusal(error.to_string())
                 .with_suggested_fix("start the server with clew serve, or select another data directory with --data-dir or another database with --metadata-url"),
             error => CliError::new_failure(error.to_string()),
@@ -171,7 +171,7 @@ fn render_credentials_table(credentials: &ClientCredentials, arguments: &InitArg
         DEFAULT_LISTEN_ADDRESS => String::new(),
         address => format!(" --listen {address}"),
     };
-    let database = if arguments.metadata_url.is_set() { " and the same --metadata-url" } else { "" };
+    let database = if arguments.metadata_url.has_url() { " and the same --metadata-url" } else { "" };
     format!(
         "Created {data_dir}. The credentials are shown only once; store them now:\n\n  \
          endpoint    {}\n  domain      {} ({})\n  project     {} ({})\n  user        {}\n  password    {}\n  access key  {}\n  secret key  {}\n\n\

@@ -13,7 +13,7 @@ use clew_store::{Project, Store};
 use crate::confirm::ConfirmArgs;
 use crate::error::CliError;
 use crate::identity_directory;
-use crate::local_actor;
+use crate::local_audit_origin;
 use crate::output::Format;
 use crate::store_args::StoreAndFormatArgs;
 
@@ -125,7 +125,7 @@ impl ProjectArgs {
         };
         match (matches.as_slice(), &self.project) {
             ([only], _) => {
-                Ok(InstanceInventory { store, project: only.clone(), origin: local_actor::local_audit_origin() })
+                Ok(InstanceInventory { store, project: only.clone(), origin: local_audit_origin::local_audit_origin() })
             }
             (_, None) => {
                 Err(CliError::new_refusal(format!("select a project with --project: {}", format_list(&projects))))

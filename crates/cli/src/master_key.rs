@@ -5,7 +5,7 @@ use clew_store::Store;
 use serde_json::json;
 
 use crate::error::CliError;
-use crate::local_actor;
+use crate::local_audit_origin;
 use crate::output::{self, Format};
 use crate::store_args::StoreArgs;
 
@@ -58,7 +58,7 @@ pub(crate) async fn run(arguments: MasterKeyCommandArgs) -> Result<(), CliError>
             || json!({ "next": file }),
         );
     }
-    let rotated = Store::rotate_master_key(&local_actor::local_audit_origin(), location).await?;
+    let rotated = Store::rotate_master_key(&local_audit_origin::local_audit_origin(), location).await?;
     if rotated.damaged > 0 {
         output::write_stderr(&format!(
             "note: {} secrets cannot be decrypted, because they were changed outside of Clew; set them again\n",

@@ -136,16 +136,16 @@ impl Output {
     /// Opens stdout if `file` is `None` or `-`.
     /// If the output is a terminal, text written to it is sanitised.
     pub(crate) fn open(file: Option<&Path>) -> Result<Self, CliError> {
-        Self::open_with_style(file, false)
+        Self::open_with_colours(file, false)
     }
 
     /// Opens the output for a table that may contain colours.
     /// The caller must sanitise text from a database server with [`clew_diagnose::terminal::bytes_to_single_line`].
     pub(crate) fn open_for_table(file: Option<&Path>) -> Result<Self, CliError> {
-        Self::open_with_style(file, stdout_supports_colours())
+        Self::open_with_colours(file, stdout_supports_colours())
     }
 
-    fn open_with_style(file: Option<&Path>, styled: bool) -> Result<Self, CliError> {
+    fn open_with_colours(file: Option<&Path>, styled: bool) -> Result<Self, CliError> {
         Ok(match file.map_or(OutputTarget::Stdout, OutputTarget::from_path) {
             OutputTarget::Stdout if stdout_is_terminal() => {
                 let terminal = io::stdout().as_fd().try_clone_to_owned();

@@ -6,7 +6,7 @@ use clap::Args;
 use clew_mysql::{OutputFormat, SessionScope, StatementMasking, take_snapshot_with_scope};
 
 use crate::error::CliError;
-use crate::filters::FilterArgs;
+use crate::filters::SessionFilterArgs;
 use crate::node_url::NodeArgs;
 use crate::output::{self, Format, Output};
 use crate::{limitations, snapshot};
@@ -17,7 +17,7 @@ pub(crate) struct PsArgs {
     #[command(flatten)]
     node: NodeArgs,
     #[command(flatten)]
-    filters: FilterArgs,
+    filters: SessionFilterArgs,
     /// Include internal sessions: replication, server threads and this command's own session
     #[arg(long, help_heading = "Filters (all must match)")]
     all: bool,

@@ -11,7 +11,7 @@ use clew_model::Language;
 use clew_mysql::{OutputFormat, Snapshot, StatementMasking, take_detailed_snapshot, take_snapshot};
 
 use crate::error::CliError;
-use crate::filters::FilterArgs;
+use crate::filters::SessionFilterArgs;
 use crate::limitations;
 use crate::node_url::NodeArgs;
 use crate::output::{self, Output};
@@ -22,7 +22,7 @@ pub(crate) struct SnapshotArgs {
     #[command(flatten)]
     node: NodeArgs,
     #[command(flatten)]
-    filters: FilterArgs,
+    filters: SessionFilterArgs,
     /// Output format [default: table on a terminal, csv otherwise]
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]
     format: Option<SnapshotFormat>,

@@ -8,7 +8,7 @@ use clew_store::{Store, StoreLocation};
 use crate::configuration::DEFAULT_DATA_DIR;
 use crate::error::CliError;
 use crate::identity_directory::{IdentityDirectory, find_domain, find_single_domain};
-use crate::local_actor;
+use crate::local_audit_origin;
 use crate::metadata_url::MetadataUrlArgs;
 use crate::output::Format;
 
@@ -67,6 +67,6 @@ impl DomainArgs {
             Some(name_or_id) => find_domain(&store, name_or_id).await?,
             None => find_single_domain(&store).await?,
         };
-        Ok(IdentityDirectory { store, domain, origin: local_actor::local_audit_origin() })
+        Ok(IdentityDirectory { store, domain, origin: local_audit_origin::local_audit_origin() })
     }
 }

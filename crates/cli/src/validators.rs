@@ -1,13 +1,13 @@
 //! Validation of names and descriptions.
 
-use clew_iam::name::{self, MAX_DESCRIPTION_LENGTH, NameRule};
+use clew_iam::name_rule::{self, MAX_DESCRIPTION_LENGTH, NameRule};
 
 pub(crate) fn parse_name(name: &str) -> Result<String, String> {
-    check_name_syntax(name::IDENTITY_NAME_RULE, name)
+    check_name_syntax(name_rule::IDENTITY_NAME_RULE, name)
 }
 
 pub(crate) fn parse_policy_name(name: &str) -> Result<String, String> {
-    check_name_syntax(name::POLICY_NAME_RULE, name)
+    check_name_syntax(name_rule::POLICY_NAME_RULE, name)
 }
 
 fn check_name_syntax(rule: NameRule, name: &str) -> Result<String, String> {

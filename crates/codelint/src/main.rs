@@ -2,9 +2,9 @@
 //!
 //! `cargo xtask lint` runs this program in the workspace root. The program fails if any check reports a finding.
 
+mod banned_words;
 mod imports;
 mod layers;
-mod words;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -48,8 +48,8 @@ fn run_checks() -> Result<Vec<String>, CheckError> {
     findings.extend(layers::find_layer_violations(&metadata));
 
     for file in &files {
-        if let Some(kind) = words::FileKind::of(file) {
-            findings.extend(words::find_banned_words(file, &read_source_file(file)?, kind));
+        if let Some(kind) = banned_words::FileKind::of(file) {
+            findings.extend(banned_words::find_banned_words(file, &read_source_file(file)?, kind));
         }
     }
     Ok(findings)

@@ -28,7 +28,7 @@ pub async fn install_test_prerequisites() -> Result<(), DevtoolsError> {
     // Only one task installs packages at a time.
     let _lock = toolchain::acquire_servers_dir_lock()?;
     let missing = find_missing_packages(&[&toolchain::MARIADB_PACKAGES[..], &toolchain::TEST_PACKAGES[..]].concat());
-    let mysql_to_fetch = MysqlPackages::new_if_missing();
+    let mysql_to_fetch = MysqlPackages::find_missing();
     if (!missing.is_empty() || mysql_to_fetch.is_some()) && !is_running_as_root() {
         return Err(root_required_error(&missing, mysql_to_fetch.as_ref()));
     }
@@ -104,7 +104,7 @@ impl MysqlPackages {
         Self { directory: toolchain::mysql_dir().with_extension("packages") }
     }
 
-    fn new_if_missing() -> Option<Self> {
+    fn find_missing() -> Option<Self> {
         let packages = Self::new();
         (!toolchain::mysql_dir().exists() && !packages.completion_marker_path().exists()).then_some(packages)
     }

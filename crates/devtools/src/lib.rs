@@ -6,10 +6,10 @@ pub mod clew_server;
 pub mod command;
 pub mod error;
 pub mod install;
-pub mod page;
 pub mod processes;
 pub mod progress;
 pub mod task;
+pub mod web_page;
 pub mod workspace;
 
 pub use error::DevtoolsError;

@@ -2,7 +2,7 @@
 
 use clew_model::{Cell, Column, ColumnKind, DETAIL_COLUMNS, Language, SNAPSHOT_COLUMNS, SessionDetail, SessionRow};
 
-use crate::text::{push_decimal, push_valid_utf8};
+use crate::utf8::{push_decimal, push_valid_utf8};
 
 const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
 

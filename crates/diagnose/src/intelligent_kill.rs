@@ -136,7 +136,7 @@ impl IntelligentKillPlan {
 
     /// Returns the sessions of all selected groups without duplicates, sorted by id.
     #[must_use]
-    pub fn into_victims(self) -> Vec<Session> {
+    pub fn into_selected_sessions(self) -> Vec<Session> {
         let selected: BTreeSet<usize> = self.rankings.iter().flat_map(|(_, best)| best).copied().collect();
         let groups = self.groups.into_iter().enumerate().filter(|(at, _)| selected.contains(at));
         let mut victims: Vec<Session> = groups.flat_map(|(_, group)| group.sessions).collect();

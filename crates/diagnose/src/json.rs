@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use clew_model::{Cell, DETAIL_COLUMNS, SNAPSHOT_COLUMNS, SessionDetail, SessionRow, is_unsafe_char};
 use serde::Serialize;
 
-use crate::text::{push_decimal, push_valid_utf8};
+use crate::utf8::{push_decimal, push_valid_utf8};
 
 /// Serializes a value to single-line JSON and escapes unsafe characters with [`escape_unsafe_chars`].
 pub fn to_string<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {

@@ -4,13 +4,13 @@
 //! `docs/decisions/0046-risks-of-a-kill.md` documents the design rationale.
 
 mod changed_tables;
-mod text;
+mod description;
 
 use std::collections::HashMap;
 
 use clew_model::{Session, Transaction};
 
-pub use changed_tables::{ChangedTables, StatementEffect, TableRef, parse_changed_tables};
+pub use changed_tables::{ChangedTables, TableChangeKind, TableRef, parse_changed_tables};
 
 /// Minimum number of modified rows for which a transaction is reported as [`KillRisk::LongRollback`].
 pub const MIN_LONG_ROLLBACK_ROWS: u64 = 100_000;
@@ -59,7 +59,7 @@ impl TableStorageEngines {
 
     /// Returns true if the engine of the table is known.
     #[must_use]
-    pub fn contains(&self, table: &TableRef) -> bool {
+    pub fn is_engine_known(&self, table: &TableRef) -> bool {
         self.0.contains_key(table)
     }
 
@@ -202,8 +202,8 @@ pub fn detect_table_risks(session: &Session, engines: &TableStorageEngines) -> V
     if !non_transactional.is_empty() {
         let tables = non_transactional;
         risks.push(match changed.effect {
-            StatementEffect::Definition => KillRisk::TableDamage { statement, tables },
-            StatementEffect::Rows => KillRisk::PartialChange { statement, tables },
+            TableChangeKind::Definition => KillRisk::TableDamage { statement, tables },
+            TableChangeKind::Rows => KillRisk::PartialChange { statement, tables },
         });
     }
     if !unknown.is_empty() {

@@ -91,7 +91,7 @@ impl KillRule {
 }
 
 /// Returns the sessions that at least one rule kills, each with the index of the first such rule.
-pub fn find_victims(
+pub fn select_sessions_to_kill(
     rules: &[KillRule],
     sessions: impl IntoIterator<Item = Session>,
     protected: &ProtectedAccounts,

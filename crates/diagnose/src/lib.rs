@@ -36,18 +36,18 @@ mod kill_rule;
 mod protected_accounts;
 mod sort_order;
 mod template;
-mod text;
+mod utf8;
 
 pub use external_sort::{RowSorter, SortedRows, SpillStorage};
 pub use filter::SessionFilter;
 pub use intelligent_kill::{IntelligentKillPlan, RankingStrategy, SessionGroup};
 pub use internal_sessions::is_internal_session;
 pub use kill_risk::{
-    ChangedTables, KillRisk, MIN_LONG_ROLLBACK_ROWS, StatementEffect, StorageEngineKind, TableAtRisk, TableRef,
+    ChangedTables, KillRisk, MIN_LONG_ROLLBACK_ROWS, StorageEngineKind, TableAtRisk, TableChangeKind, TableRef,
     TableStorageEngines, detect_kill_risks, detect_table_risks, parse_changed_tables,
 };
-pub use kill_rule::{ExclusionReason, KillRule, KillVerdict, find_victims};
+pub use kill_rule::{ExclusionReason, KillRule, KillVerdict, select_sessions_to_kill};
 pub use protected_accounts::{ProtectedAccounts, is_killable_session};
 pub use sort_order::{SortOrder, SortRank};
 pub use template::build_statement_template;
-pub use text::{push_valid_utf8, to_valid_utf8};
+pub use utf8::{push_valid_utf8, to_valid_utf8};

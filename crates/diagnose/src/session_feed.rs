@@ -36,7 +36,7 @@ use entry::SessionEntry;
 
 /// Maximum statement length in the feed, in bytes. Session detail requests return the full statement.
 pub const MAX_STATEMENT_BYTES: usize = 1024;
-const MIN_RETAINED_ENDED_SESSIONS: usize = 10_000;
+const MIN_ENDED_SESSION_CAPACITY: usize = 10_000;
 
 /// Returns the feed's column keys in order: snapshot columns, detail columns and the statement template.
 #[must_use]
@@ -127,7 +127,7 @@ impl SessionFeed {
             }
             is_present
         });
-        while self.ended.len() > MIN_RETAINED_ENDED_SESSIONS.max(self.entries.len()) {
+        while self.ended.len() > MIN_ENDED_SESSION_CAPACITY.max(self.entries.len()) {
             if let Some((version, _)) = self.ended.pop_front() {
                 self.min_delta_version = version;
             }
@@ -193,7 +193,7 @@ pub struct SessionCounts {
 impl SessionCounts {
     /// Adds a session to the counts.
     /// `threshold` is the minimum duration of slow sessions and long transactions, in seconds.
-    pub fn count_session(&mut self, session: &Session, transaction: Option<&Transaction>, threshold: u64) {
+    pub fn add_session(&mut self, session: &Session, transaction: Option<&Transaction>, threshold: u64) {
         let active = !session.command.eq_ignore_ascii_case(b"Sleep");
         let waits = transaction.is_some_and(|open| open.lock_wait_seconds.is_some() || open.is_waiting_for_lock())
             || session.state.as_deref().is_some_and(is_lock_wait_state);

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use clew_model::is_unsafe_char;
 
-use crate::text::to_valid_utf8;
+use crate::utf8::to_valid_utf8;
 
 /// Converts bytes to a single line. Replaces each run of white space and unsafe characters with one space.
 #[must_use]

@@ -32,21 +32,21 @@
 //! assert_eq!(graph.roots[0].frees, 2);
 //! ```
 
-mod build;
-mod compatibility;
 mod cycle;
 mod details;
 mod display;
 mod dot;
 mod edges;
 mod graph;
-mod impact;
-mod index;
-mod input;
+mod graph_builder;
+mod kill_impact;
+mod lock_compatibility;
+mod lock_snapshot;
+mod lock_snapshot_index;
 mod masking;
-mod metadata;
+mod metadata_locks;
 mod rank;
-mod remedy;
+mod recommended_action;
 mod serialize;
 mod statement;
 mod surviving_blockers;
@@ -54,18 +54,18 @@ mod tree;
 mod unexplained;
 mod wait_state;
 
-pub use build::build_wait_graph;
 pub use dot::render_dot;
 pub use graph::{
-    LockResource, LockResourceKind, LockWait, ParticipantDetail, RootBlocker, UnexplainedWait, WaitGraph,
-    WaitParticipant,
+    LockResource, LockResourceKind, LockWait, ParticipantDetail, RootBlocker, WaitGraph, WaitParticipant,
+    WaitWithoutBlocker,
 };
-pub use input::{
+pub use graph_builder::build_wait_graph;
+pub use lock_snapshot::{
     InnoDbLock, InnoDbLockWait, LockOwner, LockSnapshot, MetadataLock, ObservedSession, ObservedTransaction,
     SessionRole, TableName,
 };
-pub use metadata::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
-pub use remedy::RecommendedAction;
+pub use metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
+pub use recommended_action::RecommendedAction;
 pub use surviving_blockers::SurvivingBlocker;
 pub use tree::{TreeLayout, TreeLine, TreeLineKind, render_tree};
 pub use wait_state::is_lock_wait_state;

@@ -10,7 +10,7 @@ use clew_model::ProjectId;
 use serde::{Serialize, Serializer};
 
 pub use crate::action::{AccessLevel, Action, ActionTargetType};
-pub use crate::request::{RequestEnvironment, Resource, TargetInstance, TargetProject};
+pub use crate::evaluation_request::{RequestEnvironment, Resource, TargetInstance, TargetProject};
 pub use crate::work_budget::WorkBudget;
 pub use explanation::{Explanation, StatementOutcome, StatementRef, explain_decision};
 pub use principal::{CredentialScope, Grant, GrantSource, Principal};

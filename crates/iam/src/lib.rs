@@ -41,14 +41,14 @@
 
 pub mod access_key;
 pub mod decision;
-pub mod name;
+pub mod name_rule;
 pub mod password;
 pub mod policy;
 pub mod signature;
 pub mod token;
 
 mod action;
-mod request;
+mod evaluation_request;
 mod secret;
 mod work_budget;
 

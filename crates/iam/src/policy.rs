@@ -21,15 +21,15 @@
 //! | `${...}` | literal text, not a variable |
 
 mod condition;
+mod condition_key;
+mod condition_operator;
 mod diagnostic;
 mod document;
 mod evaluate;
 mod explain;
-mod key;
 mod lint;
-mod operator;
 mod pattern;
-mod policy_model;
+mod permission_model;
 mod schema;
 mod spanned_json;
 mod statement;
@@ -39,7 +39,7 @@ mod urn;
 pub mod system;
 
 pub use diagnostic::{Diagnostic, PolicyErrors};
-pub use policy_model::{Effect, PermissionModel};
+pub use permission_model::{Effect, PermissionModel};
 pub use spanned_json::MAX_POLICY_DOCUMENT_BYTES;
 pub use statement::Statement;
 

@@ -37,7 +37,7 @@ impl KillCriteria {
 
     /// Returns true if the minimum time in the current state is the only criterion.
     #[must_use]
-    pub fn is_duration_only(&self) -> bool {
+    pub fn has_only_min_state_seconds(&self) -> bool {
         let Self { user, host, database, command, sql_key, seconds: _, include_unsafe: _ } = self;
         user.is_none() && host.is_none() && database.is_none() && command.is_none() && sql_key.is_none()
     }

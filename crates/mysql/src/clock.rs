@@ -157,11 +157,11 @@ impl fmt::Display for UnreliableClockReason {
 #[derive(Debug, Clone, Default)]
 pub struct ClockHistory {
     /// Clock readings by server identity. The last element belongs to the most recently read server.
-    servers: VecDeque<(String, ClockReadings)>,
+    servers: VecDeque<(String, ServerClockHistory)>,
 }
 
 #[derive(Debug, Clone, Default)]
-struct ClockReadings {
+struct ServerClockHistory {
     last: Option<ClockReading>,
     /// Detected clock steps, oldest first.
     steps: VecDeque<ClockStep>,
@@ -214,7 +214,7 @@ impl ClockHistory {
     }
 }
 
-impl ClockReadings {
+impl ServerClockHistory {
     fn store_clock_reading(&mut self, reading: ClockReading) -> Option<f64> {
         let last = self.last.replace(reading)?;
         let passed = reading.at.saturating_duration_since(last.at).as_secs_f64();
@@ -271,7 +271,7 @@ mod tests {
             (-3600.0, 7200 - 3600, 7200),
         ] {
             let start = Instant::now();
-            let mut history = ClockReadings::default();
+            let mut history = ServerClockHistory::default();
             assert_eq!(history.store_clock_reading(reading(start, 0.0, 1_000_000.0)), None);
             assert_eq!(history.store_clock_reading(reading(start, 1.0, 1_000_001.5)), None, "an adjustment is no step");
             assert_eq!(history.correct_wall_clock_age(7200), 7200);
@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn two_steps_add_up() {
         let start = Instant::now();
-        let mut history = ClockReadings::default();
+        let mut history = ServerClockHistory::default();
         history.store_clock_reading(reading(start, 0.0, 0.0));
         history.store_clock_reading(reading(start, 1.0, 3601.0));
         history.store_clock_reading(reading(start, 100.0, 3700.0));

@@ -100,7 +100,7 @@ impl Connection {
         if self.flavor != Flavor::MySql {
             return Ok(false);
         }
-        match self.query_all::<Option<String>>(statements::PROCESS_LIST_SOURCE_QUERY).await {
+        match self.query_all::<Option<String>>(statements::SHOW_PROCESSLIST_SETTING_QUERY).await {
             Ok(rows) => Ok(rows.first().is_some_and(|value| matches!(value.as_deref(), Some("1" | "ON")))),
             Err(Error::Server(_)) => Ok(false),
             Err(error) => Err(self.to_failure(&error)),
@@ -152,7 +152,7 @@ mod tests {
         for flavor in Flavor::ALL {
             let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
             server
-                .run(&[
+                .run_statements(&[
                     "SET GLOBAL autocommit = 0",
                     "SET GLOBAL lock_wait_timeout = 3000",
                     "SET GLOBAL innodb_lock_wait_timeout = 3000",
@@ -193,14 +193,14 @@ mod tests {
             let running = timeout(Duration::from_millis(300), connection.query_all::<u64>("SELECT SLEEP(600)")).await;
             assert!(running.is_err(), "{flavor}: {running:?}");
             drop(connection);
-            gate.wait_until_held().await;
+            gate.wait_until_statement_is_held().await;
             assert!(
                 ConnectionPermit::acquire(&address, ConnectionPurpose::Reading, LIMITS.read_timeout)
                     .now_or_never()
                     .is_none(),
                 "{flavor}"
             );
-            gate.release();
+            gate.release_held_statement();
             let mut next = Connection::open(&node, &LIMITS).await.unwrap();
             let listed =
                 format!("SELECT id FROM information_schema.processlist WHERE id = {id} AND command <> 'Killed'");

@@ -117,14 +117,14 @@ struct NodePermitsRef {
 impl NodePermitsRef {
     fn find_or_create_permits(address: &str) -> Self {
         let permits =
-            node_permits_guard().entry(address.to_owned()).or_insert_with(|| Arc::new(NodePermits::new())).clone();
+            lock_node_permits().entry(address.to_owned()).or_insert_with(|| Arc::new(NodePermits::new())).clone();
         Self { address: address.to_owned(), permits }
     }
 }
 
 impl Drop for NodePermitsRef {
     fn drop(&mut self) {
-        let mut busy = node_permits_guard();
+        let mut busy = lock_node_permits();
         // No other thread clones the entry while the mutex is held. Count 2 means this handle and the map entry.
         if Arc::strong_count(&self.permits) == 2 {
             busy.remove(&self.address);
@@ -132,7 +132,7 @@ impl Drop for NodePermitsRef {
     }
 }
 
-fn node_permits_guard() -> MutexGuard<'static, HashMap<String, Arc<NodePermits>>> {
+fn lock_node_permits() -> MutexGuard<'static, HashMap<String, Arc<NodePermits>>> {
     NODE_PERMITS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -189,7 +189,7 @@ mod tests {
         drop(first);
         let permit = (&mut second).now_or_never().expect("the permit is lost").unwrap();
         drop((permit, second));
-        assert!(!node_permits_guard().contains_key(address), "the entry of an unused node is not removed");
+        assert!(!lock_node_permits().contains_key(address), "the entry of an unused node is not removed");
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
-use crate::{failure, lost_instrumentation, privileges, process_list, statement_ages, statements};
+use crate::{elapsed_times, failure, lost_instrumentation, privileges, process_list, statements};
 
 const COMPLETE_INSTRUMENTATION: &str = "complete instrumentation";
 
@@ -103,7 +103,7 @@ async fn measure_clock_skew(connection: &mut Connection) -> Result<f64, Failure>
 
 async fn run_diagnostic_checks(connection: &mut Connection, account: &str) -> Result<Vec<CheckResult>, Failure> {
     let process = privileges::run_privilege_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await?;
-    let [own_sessions, no_transactions] = limitations_without_process_privilege(account);
+    let [own_sessions, no_transactions] = limitations_for_missing_process_privilege(account);
     let mut checks = vec![
         build_check_result("sessions of all accounts", process.then_some(()).ok_or(own_sessions)),
         build_check_result("open transactions", process.then_some(()).ok_or(no_transactions)),
@@ -116,11 +116,11 @@ async fn run_diagnostic_checks(connection: &mut Connection, account: &str) -> Re
     let kill = privileges::has_kill_privilege(connection).await?;
     checks.push(build_check_result(
         "killing sessions",
-        if kill { Ok(()) } else { Err(limitation_without_kill_privilege(connection.flavor, account)) },
+        if kill { Ok(()) } else { Err(limitation_for_missing_kill_privilege(connection.flavor, account)) },
     ));
     let locks = check_metadata_lock_access(connection, account).await?;
     checks.push(build_check_result("metadata locks", locks));
-    let ages = statement_ages::check_statement_timer_access(connection).await?;
+    let ages = elapsed_times::check_statement_timer_access(connection).await?;
     checks.push(build_check_result("reliable durations", ages));
     let mut losses = Vec::new();
     if privileges::check_performance_schema_access(connection, account).await?.is_ok() {
@@ -183,7 +183,7 @@ pub(crate) async fn find_process_list_limitations(connection: &mut Connection) -
     Ok(std::iter::once(limitation_for_truncated_statements()).chain(missing).collect())
 }
 
-pub(crate) fn limitations_without_process_privilege(account: &str) -> [Limitation; 2] {
+pub(crate) fn limitations_for_missing_process_privilege(account: &str) -> [Limitation; 2] {
     let grant = |kind, what: &str, why: &str| Limitation {
         kind,
         what: what.to_owned(),
@@ -254,7 +254,7 @@ pub(crate) fn limitation_for_load_balancer() -> Limitation {
     }
 }
 
-fn limitation_without_kill_privilege(flavor: Flavor, account: &str) -> Limitation {
+fn limitation_for_missing_kill_privilege(flavor: Flavor, account: &str) -> Limitation {
     let privilege = match flavor {
         Flavor::MySql => "CONNECTION_ADMIN",
         Flavor::MariaDb => "CONNECTION ADMIN",

@@ -17,7 +17,7 @@ use tracing::{debug, warn};
 use crate::client::{Error, InFlightFlag};
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::limits::ByteLimits;
-use crate::own_sessions::OwnSession;
+use crate::own_sessions::ConnectionRegistration;
 use crate::raw_connection::RawConnection;
 use crate::unkilled_statements::{NotKilledReason, record_unkilled_statement};
 use crate::{failure, process_list, statements};
@@ -49,7 +49,7 @@ const MAX_PROCESS_LIST_ROW_BYTES: usize = 4 << 10;
 struct AbandonedStatement {
     node: NodeUrl,
     bytes: ByteLimits,
-    own: Arc<OwnSession>,
+    own: Arc<ConnectionRegistration>,
     /// Host of the server that runs the statement, or empty if it is unknown.
     server_host: String,
     /// Connection permit of the dropped connection, released after the last kill attempt.
@@ -75,7 +75,7 @@ impl KillOnDropGuard {
     /// The guard owns `permit` until it is disarmed.
     pub(crate) fn new(
         node: NodeUrl,
-        own: Arc<OwnSession>,
+        own: Arc<ConnectionRegistration>,
         permit: ConnectionPermit,
         in_flight: InFlightFlag,
         bytes: ByteLimits,

@@ -1,14 +1,14 @@
 //! Reads a node's lock waits and lock holders, from which the wait graph is built.
 
-mod capabilities;
 mod identifiers;
 mod last_statements;
+mod lock_table_access;
 mod mariadb_row_waits;
 mod metadata_locks;
 mod mysql_row_waits;
-mod raw_row_wait;
 mod session_role;
 mod threads;
+mod unresolved_row_wait;
 mod xa_prepared;
 
 use std::collections::{HashMap, HashSet};
@@ -20,18 +20,18 @@ use clew_model::{Failure, Limitation, NodeUrl, Session, Transaction};
 use tokio::time::timeout;
 
 use crate::connection::Connection;
+use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::process_list::SessionMemoryCounter;
 use crate::server_instance::ServerInstance;
-use crate::statement_ages::{self, AgeCheckScope};
 use crate::transactions::TransactionReadResult;
 use crate::{doctor, failure, lost_instrumentation, privileges, process_list, transactions};
-use capabilities::LockTableAccess;
+use lock_table_access::LockTableAccess;
 use metadata_locks::UnresolvedMetadataLock;
-use raw_row_wait::UnresolvedRowLockWait;
 pub(crate) use session_role::classify_session;
 pub(crate) use threads::SessionIdsByThread;
+use unresolved_row_wait::UnresolvedRowLockWait;
 use xa_prepared::PreparedXaTransaction;
 
 /// Clew does not parse table names beyond this position of a statement.
@@ -124,7 +124,7 @@ impl LockTables {
         let account = privileges::read_current_account(connection).await?;
         let transactions = read_session_transactions(connection, &account, &mut limitations).await?;
         let (capabilities, unreadable) =
-            capabilities::detect_lock_table_access(connection, &account, &mut limitations).await?;
+            lock_table_access::detect_lock_table_access(connection, &account, &mut limitations).await?;
         let prepared = xa_prepared::read_prepared_transactions(
             connection,
             &transactions,
@@ -189,7 +189,7 @@ async fn read_session_transactions(
     match transactions::read_transactions(connection).await {
         Ok(TransactionReadResult::Readable(transactions)) => Ok(select_one_transaction_per_session(transactions)),
         Ok(TransactionReadResult::Hidden) => {
-            limitations.extend(doctor::limitations_without_process_privilege(account));
+            limitations.extend(doctor::limitations_for_missing_process_privilege(account));
             Ok(Vec::new())
         }
         Ok(TransactionReadResult::FromStatus(transactions)) => {
@@ -268,14 +268,15 @@ async fn read_observed_sessions(
         memory.add_session(&session).map_err(read_failure)?;
         found.push(session);
     }
-    let limitation = rows.limitation_for_clamped_ages();
+    let limitation = rows.limitation_for_replaced_idle_times();
     connection.limitations.extend(limitation);
     let is_unverified = |session: &&mut Session| {
         let lock_wait = lock_waits.get(&session.id).copied();
-        session.id != own_id && statement_ages::needs_age_check(flavor, session, lock_wait, AgeCheckScope::Busy)
+        session.id != own_id
+            && elapsed_times::needs_elapsed_time_check(flavor, session, lock_wait, ElapsedTimeCheckScope::Busy)
     };
     let unverified = found.iter_mut().filter(is_unverified).collect();
-    statement_ages::replace_session_ages(connection, unverified, AgeCheckScope::Busy).await?;
+    elapsed_times::replace_elapsed_times(connection, unverified, ElapsedTimeCheckScope::Busy).await?;
     let facts = |session: Session| {
         let role = classify_session(&session, own.is_own_session(&session), threads.is_applier(session.id));
         ObservedSession { role, session }

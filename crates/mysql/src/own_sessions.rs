@@ -145,18 +145,18 @@ fn parse_client_address(host: &[u8]) -> Option<(&str, u16)> {
 
 /// Marks the connection as closed when dropped.
 #[derive(Debug)]
-pub(crate) struct OwnSession {
+pub(crate) struct ConnectionRegistration {
     number: u64,
     tag: String,
 }
 
-impl OwnSession {
+impl ConnectionRegistration {
     /// Callers must register a connection before the login.
     pub(crate) fn register(local: SocketAddr, account: &str, address: &str) -> Self {
         let number = NEXT_CONNECTION_NUMBER.fetch_add(1, Ordering::Relaxed);
         let tag = format!("clew:{}.{}.{number}", installation_marker(), std::process::id());
         let (account, address) = (account.as_bytes().to_vec(), address.to_owned());
-        connection_registry_guard()
+        lock_connection_registry()
             .add_connection(number, ConnectionEntry { account, address, local, id: None, listed: None, closed: None });
         Self { number, tag }
     }
@@ -166,18 +166,18 @@ impl OwnSession {
     }
 
     pub(crate) fn set_connection_id(&self, id: u64) {
-        connection_registry_guard().set_connection_id(self.number, Some(id));
+        lock_connection_registry().set_connection_id(self.number, Some(id));
     }
 
     /// The process list may briefly continue to contain the session.
     pub(crate) fn mark_closed(&self) {
-        if let Some(entry) = connection_registry_guard().entries.get_mut(&self.number) {
+        if let Some(entry) = lock_connection_registry().entries.get_mut(&self.number) {
             entry.closed = Some(Instant::now());
         }
     }
 }
 
-impl Drop for OwnSession {
+impl Drop for ConnectionRegistration {
     fn drop(&mut self) {
         self.mark_closed();
     }
@@ -196,7 +196,7 @@ pub(crate) struct OwnSessionFilter {
 
 impl OwnSessionFilter {
     /// `account` is the account name without host.
-    pub(crate) fn new(own: &OwnSession, account: &str, address: &str) -> Self {
+    pub(crate) fn new(own: &ConnectionRegistration, account: &str, address: &str) -> Self {
         Self {
             account: account.as_bytes().to_vec(),
             number: own.number,
@@ -213,7 +213,7 @@ impl OwnSessionFilter {
         if statement.starts_with(&self.start) && session.user == self.account {
             if statement.starts_with(&self.tag) && self.listed.is_none() {
                 self.listed = Some(session.id);
-                let mut registry = connection_registry_guard();
+                let mut registry = lock_connection_registry();
                 registry.set_connection_id(self.number, Some(session.id));
                 if let Some(entry) = registry.entries.get_mut(&self.number) {
                     entry.listed = Some(session.host.clone());
@@ -221,7 +221,7 @@ impl OwnSessionFilter {
             }
             return true;
         }
-        connection_registry_guard().contains_session(session, &self.address)
+        lock_connection_registry().contains_session(session, &self.address)
     }
 
     /// Returns `None` if the process list does not contain the connection, for example behind a proxy.
@@ -230,7 +230,7 @@ impl OwnSessionFilter {
     }
 }
 
-fn connection_registry_guard() -> MutexGuard<'static, ConnectionRegistry> {
+fn lock_connection_registry() -> MutexGuard<'static, ConnectionRegistry> {
     CONNECTION_REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -244,8 +244,8 @@ mod tests {
         Session { id, user: b"clew".to_vec(), host: host.into(), ..Session::default() }
     }
 
-    fn opened(address: &str, id: u64) -> (OwnSession, OwnSessionFilter) {
-        let own = OwnSession::register(address.parse().unwrap(), "clew", NODE);
+    fn opened(address: &str, id: u64) -> (ConnectionRegistration, OwnSessionFilter) {
+        let own = ConnectionRegistration::register(address.parse().unwrap(), "clew", NODE);
         own.set_connection_id(id);
         let filter = OwnSessionFilter::new(&own, "clew", NODE);
         (own, filter)
@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn connection_that_signs_in_is_own_by_its_socket_address() {
-        let own = OwnSession::register("192.0.2.7:40021".parse().unwrap(), "clew", NODE);
+        let own = ConnectionRegistration::register("192.0.2.7:40021".parse().unwrap(), "clew", NODE);
         let mut filter = OwnSessionFilter::new(&own, "clew", NODE);
         let listed = |user: &str, host: &str| Session { user: user.into(), ..session(5, host) };
         assert!(filter.is_own_session(&listed("unauthenticated user", "192.0.2.7:40021")));

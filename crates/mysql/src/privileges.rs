@@ -45,15 +45,15 @@ pub(crate) async fn check_performance_schema_access(
 ) -> Result<Result<(), Limitation>, Failure> {
     let on: Option<String> = query_single_value(connection, statements::PERFORMANCE_SCHEMA_STATE_QUERY).await?;
     if !matches!(on.as_deref(), Some("1" | "ON")) {
-        return Ok(Err(limitation_without_performance_schema()));
+        return Ok(Err(limitation_for_disabled_performance_schema()));
     }
     if !run_privilege_probe(connection, statements::METADATA_LOCKS_PROBE_QUERY).await? {
-        return Ok(Err(limitation_for_missing_privilege(account)));
+        return Ok(Err(limitation_for_missing_performance_schema_privilege(account)));
     }
     Ok(Ok(()))
 }
 
-fn limitation_without_performance_schema() -> Limitation {
+fn limitation_for_disabled_performance_schema() -> Limitation {
     Limitation {
         kind: LimitationKind::NoPerformanceSchema,
         what: "Metadata locks and other waits outside InnoDB cannot be read.".to_owned(),
@@ -62,7 +62,7 @@ fn limitation_without_performance_schema() -> Limitation {
     }
 }
 
-pub(crate) fn limitation_for_missing_privilege(account: &str) -> Limitation {
+pub(crate) fn limitation_for_missing_performance_schema_privilege(account: &str) -> Limitation {
     Limitation {
         kind: LimitationKind::NoMetadataLocks,
         what: "Metadata locks cannot be read.".to_owned(),

@@ -55,7 +55,7 @@ impl ProcessListReader<'_> {
     }
 
     /// Returns a `Limitation` if invalid idle times were replaced with 0.
-    pub(crate) fn limitation_for_clamped_ages(&self) -> Option<Limitation> {
+    pub(crate) fn limitation_for_replaced_idle_times(&self) -> Option<Limitation> {
         (self.clamped > 0).then(|| Limitation {
             kind: LimitationKind::UnreliableAges,
             what: format!(

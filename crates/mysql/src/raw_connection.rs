@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::client::{Client, Error, Socket};
 use crate::limits::ByteLimits;
-use crate::own_sessions::{OwnSession, OwnSessionFilter};
+use crate::own_sessions::{ConnectionRegistration, OwnSessionFilter};
 use crate::{failure, refused_logins, statements};
 
 /// The server has reached `max_connections`.
@@ -22,7 +22,7 @@ const LOGIN_RETRY_DELAYS: [Duration; 3] =
 #[derive(Debug)]
 pub(crate) struct RawConnection {
     pub(crate) client: Client,
-    pub(crate) own: Arc<OwnSession>,
+    pub(crate) own: Arc<ConnectionRegistration>,
     account: String,
     address: String,
     /// Value of `CONNECTION_ID()`, or 0 if it has not been read yet.
@@ -68,14 +68,14 @@ impl RawConnection {
     async fn connect_once(node: &NodeUrl, addresses: &[SocketAddr], bytes: ByteLimits) -> Result<Self, Error> {
         let socket = Socket::connect(addresses).await?;
         let address = node.address();
-        let own = Arc::new(OwnSession::register(socket.local, &node.user, &address));
+        let own = Arc::new(ConnectionRegistration::register(socket.local, &node.user, &address));
         let client = Client::perform_handshake(socket, node, own.connection_tag().to_owned(), bytes).await?;
         Ok(Self { client, own, account: node.user.clone(), address, id: 0, server_host: String::new() })
     }
 
     /// Returns the server version. Stores the connection id and the host of the server.
     pub(crate) async fn read_version_and_id(&mut self) -> Result<String, Error> {
-        let rows = self.client.query_all::<(String, u64, String)>(statements::SERVER_IDENTITY_QUERY).await?;
+        let rows = self.client.query_all::<(String, u64, String)>(statements::VERSION_AND_CONNECTION_ID_QUERY).await?;
         let (version, id, server_host) =
             rows.into_iter().next().ok_or(Error::Protocol("the server returned no version"))?;
         self.own.set_connection_id(id);

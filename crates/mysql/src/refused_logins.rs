@@ -37,19 +37,19 @@ impl RefusedLogin {
 pub(crate) fn store_refused_login(node: &NodeUrl, failure: &Failure) {
     let (url, password) = (node.to_string(), node.password.clone());
     let refused = RefusedLogin { at: Instant::now(), node: url, password, failure: failure.clone() };
-    let mut all = refused_logins_guard();
+    let mut all = lock_refused_logins();
     all.retain(|_, refused| refused.at.elapsed() < REFUSED_LOGIN_TTL);
     all.insert(node.address(), refused);
 }
 
 /// A refused login applies to requests with the same URL and password that were made up to one second later.
 pub(crate) fn find_refused_login_failure(node: &NodeUrl, requested: Instant) -> Option<Failure> {
-    let all = refused_logins_guard();
+    let all = lock_refused_logins();
     let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + REFUSED_LOGIN_TTL)?;
     refused.is_same_login(node).then(|| refused.failure.clone())
 }
 
-fn refused_logins_guard() -> MutexGuard<'static, HashMap<String, RefusedLogin>> {
+fn lock_refused_logins() -> MutexGuard<'static, HashMap<String, RefusedLogin>> {
     REFUSED_LOGINS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

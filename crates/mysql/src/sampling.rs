@@ -18,12 +18,12 @@ use tokio::time::timeout;
 
 use crate::clock::ClockHistory;
 use crate::connection::Connection;
+use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::lock_session_collector::LockSessionCollector;
 use crate::locks::LockTables;
 use crate::server_instance::ServerInstance;
-use crate::statement_ages::{self, AgeCheckScope};
 use crate::transactions::{TransactionReadResult, TransactionsBySession};
 use crate::{doctor, failure, lock_session_collector, lost_instrumentation, process_list, transactions};
 pub use cache::SampleCache;
@@ -32,7 +32,7 @@ pub use cache::SampleCache;
 const MAX_SAMPLED_SESSIONS: usize = 20_000;
 
 /// Maximum total number of bytes in all columns of a process list row except the statement.
-const MAX_NON_STATEMENT_COLUMN_BYTES: usize = 4 << 10;
+const MAX_NON_STATEMENT_BYTES_PER_ROW: usize = 4 << 10;
 
 /// Sample of a node's sessions.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ impl SampledSessions {
         if self.sessions.len() < room {
             self.sessions.push(session);
         } else {
-            self.counts.count_session(&session, open, threshold);
+            self.counts.add_session(&session, open, threshold);
             self.omitted += 1;
         }
     }
@@ -125,7 +125,7 @@ impl SampledSessions {
             of_wall_clock.for_each(|session| session.seconds = clock.correct_and_clamp_age(session.seconds));
         }
         for session in &self.sessions {
-            self.counts.count_session(session, self.open.get(session.id), threshold);
+            self.counts.add_session(session, self.open.get(session.id), threshold);
         }
     }
 }
@@ -252,13 +252,13 @@ async fn read_sampled_sessions(
     let flavor = connection.flavor;
     let is_unverified = |session: &&mut Session| {
         let lock_wait = lock_waits.get(&session.id).copied();
-        statement_ages::needs_age_check(flavor, session, lock_wait, AgeCheckScope::Busy)
+        elapsed_times::needs_elapsed_time_check(flavor, session, lock_wait, ElapsedTimeCheckScope::Busy)
     };
     let unverified = found.sessions.iter_mut().filter(is_unverified).collect();
-    statement_ages::replace_session_ages(connection, unverified, AgeCheckScope::Busy).await?;
+    elapsed_times::replace_elapsed_times(connection, unverified, ElapsedTimeCheckScope::Busy).await?;
     found.count_sessions(&cache.clock, flavor, threshold);
     if let Some(parties) = parties {
-        parties.replace_ages(&found.sessions);
+        parties.replace_elapsed_times(&found.sessions);
     }
     Ok(found)
 }
@@ -275,7 +275,7 @@ async fn read_process_list(
     let read_failure = |error: Error| failure::failure_from_client_error(&error, &address);
     let statement =
         if parties.is_some() { lock_session_collector::MAX_WAITER_STATEMENT_BYTES } else { MAX_STATEMENT_BYTES };
-    let max_row = statement + MAX_NON_STATEMENT_COLUMN_BYTES;
+    let max_row = statement + MAX_NON_STATEMENT_BYTES_PER_ROW;
     let reading = if without_lock {
         process_list::query_performance_schema_sessions(&mut connection.raw.client, max_row).await
     } else {
@@ -300,7 +300,7 @@ async fn read_process_list(
         }
         found.add_session(session, threshold);
     }
-    let limitation = rows.limitation_for_clamped_ages();
+    let limitation = rows.limitation_for_replaced_idle_times();
     connection.limitations.extend(limitation);
     Ok(own.process_list_connection_id().is_some())
 }

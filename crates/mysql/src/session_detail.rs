@@ -8,9 +8,9 @@ use clew_model::{Failure, LimitationKind, NodeUrl, Session, Transaction};
 use tokio::time::timeout;
 
 use crate::connection::Connection;
+use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::limits::ReadLimits;
 use crate::locks::query_lock_snapshot;
-use crate::statement_ages::{self, AgeCheckScope};
 use crate::{failure, process_list, statements};
 
 const MAX_DETAIL_STATEMENT_BYTES: usize = 8 << 20;
@@ -95,10 +95,10 @@ async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<O
         }
         found = Some((session, is_cut));
     }
-    let limitation = rows.limitation_for_clamped_ages();
+    let limitation = rows.limitation_for_replaced_idle_times();
     connection.limitations.extend(limitation);
     let checked = found.iter_mut().map(|(session, _)| session).collect();
-    statement_ages::replace_session_ages(connection, checked, AgeCheckScope::All).await?;
+    elapsed_times::replace_elapsed_times(connection, checked, ElapsedTimeCheckScope::All).await?;
     Ok(found)
 }
 

@@ -214,7 +214,7 @@ mod tests {
     async fn ordinary_account_sets_all_variables_by_one_statement_on_a_server() {
         for flavor in clew_testkit::Flavor::ALL {
             let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-            server.run(&["CREATE USER clew@'%'", "SET GLOBAL sql_select_limit = 3"]).await.unwrap();
+            server.run_statements(&["CREATE USER clew@'%'", "SET GLOBAL sql_select_limit = 3"]).await.unwrap();
             let flavor = if flavor == clew_testkit::Flavor::MySql { Flavor::MySql } else { Flavor::MariaDb };
             let set_up = SessionVariableSetup::new(flavor, Duration::from_secs(10));
             let statements = set_up.build_set_statements();

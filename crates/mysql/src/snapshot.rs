@@ -1,8 +1,8 @@
 //! Takes snapshots of a node's sessions: joins them with open transactions, then filters, sorts and encodes the rows.
 
-mod deferred_sessions;
 mod detailed;
 mod encoder;
+mod session_spill_buffer;
 
 use std::io::{self, Write};
 
@@ -203,7 +203,7 @@ async fn read_snapshot(
     let transactions = match transactions::read_transactions(&mut connection).await {
         Ok(TransactionReadResult::Readable(transactions)) => TransactionsBySession::new(transactions),
         Ok(TransactionReadResult::Hidden) => {
-            limitations.extend(doctor::limitations_without_process_privilege(
+            limitations.extend(doctor::limitations_for_missing_process_privilege(
                 &privileges::read_current_account(&mut connection).await?,
             ));
             TransactionsBySession::default()

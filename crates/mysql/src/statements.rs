@@ -9,13 +9,13 @@ use jiff::civil::DateTime;
 /// Reads the server version, the connection id and a text that identifies the server's host.
 /// Requires no privileges; the cost is negligible.
 /// `LIMIT 1` overrides `sql_select_limit`, which may be 0 because Clew has not set the session variables yet.
-pub(crate) const SERVER_IDENTITY_QUERY: &str = "SELECT VERSION(), CONNECTION_ID(), \
+pub(crate) const VERSION_AND_CONNECTION_ID_QUERY: &str = "SELECT VERSION(), CONNECTION_ID(), \
      CONCAT_WS('|', @@GLOBAL.hostname, @@GLOBAL.port, @@GLOBAL.server_id, @@GLOBAL.datadir) LIMIT 1";
 
 /// Checks whether `SHOW PROCESSLIST` reads performance_schema, which truncates statements to 1,024 bytes.
 /// Requires no privileges; the cost is negligible.
 /// Servers without this variable return `ER_UNKNOWN_SYSTEM_VARIABLE` (1193) and do not truncate statements.
-pub(crate) const PROCESS_LIST_SOURCE_QUERY: &str = "SELECT @@GLOBAL.performance_schema_show_processlist";
+pub(crate) const SHOW_PROCESSLIST_SETTING_QUERY: &str = "SELECT @@GLOBAL.performance_schema_show_processlist";
 
 /// Reads all open transactions. Takes 0.05 s on MySQL and 0.14 s on MariaDB.
 /// Requires the PROCESS privilege; without it, the server returns `ER_SPECIFIC_ACCESS_DENIED_ERROR` (1227).

@@ -47,13 +47,13 @@ struct UnkilledStatement {
 /// `account` is the account of Clew's connection to the node at `address`.
 pub(crate) fn record_unkilled_statement(address: &str, account: &str, reason: NotKilledReason) {
     let limitation = limitation_for_unkilled_statement(account, reason, Timestamp::now());
-    let mut all = unkilled_statements_guard();
+    let mut all = lock_unkilled_statements();
     all.retain(|_, statement| statement.recorded.elapsed() < REPORT_PERIOD);
     all.insert(address.to_owned(), UnkilledStatement { recorded: Instant::now(), limitation });
 }
 
 pub(crate) fn find_unkilled_statement_limitation(address: &str) -> Option<Limitation> {
-    let all = unkilled_statements_guard();
+    let all = lock_unkilled_statements();
     let statement = all.get(address).filter(|statement| statement.recorded.elapsed() < REPORT_PERIOD)?;
     Some(statement.limitation.clone())
 }
@@ -71,7 +71,7 @@ fn limitation_for_unkilled_statement(account: &str, reason: NotKilledReason, now
     }
 }
 
-fn unkilled_statements_guard() -> MutexGuard<'static, HashMap<String, UnkilledStatement>> {
+fn lock_unkilled_statements() -> MutexGuard<'static, HashMap<String, UnkilledStatement>> {
     UNKILLED_STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -87,7 +87,7 @@ impl RecordedKillOutcome {
 
 /// Kill to record before Clew sends it to the server. Invalid UTF-8 in text fields is escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewKill {
+pub struct NewKillRecord {
     /// Project that contains the instance.
     pub project_id: ProjectId,
     /// Instance that contains the node.

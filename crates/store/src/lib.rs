@@ -2,7 +2,7 @@
 //!
 //! The data directory contains the SQLite database `clew.db`, the directory `results/` and the file `master.key`.
 //! Collection results can be stored on S3 instead of in `results/`.
-//! Several processes can open a data directory, but only one can be a server (see [`Store::lock_for_serving`]).
+//! Several processes can open a data directory, but only one can be a server (see [`Store::acquire_serving_lock`]).
 //! A PostgreSQL database can replace `clew.db`, and several data directories can share it (see [`StoreLocation`]).
 //!
 //! The crate `clew-iam` authorizes requests, `clew-worker` schedules tasks, and `clew-mysql` collects sessions.
@@ -27,7 +27,6 @@ mod data_dir;
 mod database;
 mod derived_keys;
 mod error;
-mod events;
 mod fsync;
 mod intelligent_kills;
 mod kill_tasks;
@@ -35,19 +34,20 @@ mod kills;
 mod location;
 mod login_backoff;
 mod master_key;
+mod master_key_rotation;
 mod metadata;
 mod metadata_copy;
 mod policies;
 mod postgres;
 mod read_cache;
 mod results;
-mod rotation;
 mod sealing;
 mod serving_lock;
 mod signed_links;
 mod sqlite;
 mod store;
 mod store_event;
+mod store_event_receiver;
 mod tasks;
 mod tenants;
 mod users;
@@ -62,24 +62,24 @@ pub use credentials::{
     TemporaryAccessKeyValidity, TokenOrigin,
 };
 pub use error::StoreError;
-pub use events::StoreEventReceiver;
 pub use intelligent_kills::{
     IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill, ParseIntelligentKillIdError,
 };
 pub use kill_tasks::{InstanceKillTasks, KillTask, KillTaskState, NewKillTask};
-pub use kills::{KillFilter, KillRecord, KillSource, NewKill, RecordedKillOutcome};
+pub use kills::{KillFilter, KillRecord, KillSource, NewKillRecord, RecordedKillOutcome};
 pub use location::StoreLocation;
 pub use login_backoff::{LoginBackoff, LoginPermit, LoginTrigger, REQUESTED_LOGIN_RETRY_DELAY};
+pub use master_key_rotation::MasterKeyRotationSummary;
 pub use metadata::lockouts::AuthAttemptReservation;
 pub use metadata_copy::CopiedTable;
-pub use policies::{Attachment, Grantee, PolicyLimits, PolicyRecord, PolicyRef, StoredPolicy, StoredPolicyGrant};
+pub use policies::{Grantee, PolicyAttachment, PolicyLimits, PolicyRecord, PolicyRef, StoredPolicy, StoredPolicyGrant};
 pub use postgres::PostgresUrl;
 pub use read_cache::{CachedView, LockoutState};
 pub use results::{PublishedResult, ResultStore, ResultWriter, S3Settings, StoredObject, StoredResult};
-pub use rotation::MasterKeyRotationSummary;
 pub use serving_lock::ServingLock;
 pub use store::{InitialTenant, InitialTenantIds, Store};
 pub use store_event::StoreEvent;
+pub use store_event_receiver::StoreEventReceiver;
 pub use tasks::{ClaimRequest, ClaimedTask, ClaimedTasks, CollectionTask, NewCollectionTask, ResultRecord};
 pub use tenants::{Domain, EnterpriseProject, EnterpriseProjectChange, Project, ProjectChange};
 pub use users::{Group, NewUser, User, UserChange};

@@ -64,7 +64,7 @@ impl Store {
         target: &PostgresUrl,
         mut progress: impl FnMut(&'static str, u64, u64),
     ) -> Result<Vec<CopiedTable>, StoreError> {
-        let _lock = serving_lock::acquire_serving_lock(self.data_directory())?;
+        let _lock = serving_lock::acquire_serving_lock(self.data_dir_layout())?;
         let failed = StoreError::database_error("copy the metadata");
         let mut source = self.database.begin_write().await.map_err(&failed)?;
         let database = Database::connect_postgres(target).await?;

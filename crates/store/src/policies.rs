@@ -60,7 +60,7 @@ pub enum Grantee {
 
 /// Attachment of a policy to a user or group.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attachment {
+pub struct PolicyAttachment {
     /// The policy.
     pub policy: PolicyRef,
     /// User or group that the policy is attached to.

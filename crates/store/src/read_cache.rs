@@ -44,7 +44,7 @@ impl CachedView {
     /// Returns the version counter for identities, policies and the inventory.
     /// Values derived from identities, policies and the inventory are valid until the counter increases.
     #[must_use]
-    pub fn access_version(&self) -> i64 {
+    pub fn access_data_version(&self) -> i64 {
         self.version.access
     }
 

@@ -4,8 +4,8 @@ mod chunk_stream;
 mod file_writer;
 mod files;
 mod integrity;
-mod opened;
 mod s3;
+mod stored_result;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -18,9 +18,9 @@ use crate::error::StoreError;
 use crate::tasks::ResultRecord;
 use file_writer::FileWriter;
 use files::ResultFiles;
-pub use opened::{StoredObject, StoredResult};
 pub use s3::S3Settings;
 use s3::{S3, S3Writer};
+pub use stored_result::{StoredObject, StoredResult};
 
 /// Handle to the stored collection results. Clones share the state.
 #[derive(Debug, Clone)]

@@ -197,7 +197,7 @@ impl Store {
 
     /// Replaces the result store.
     #[must_use]
-    pub fn with_results(mut self, results: ResultStore) -> Self {
+    pub fn with_result_store(mut self, results: ResultStore) -> Self {
         self.results = results;
         self
     }
@@ -211,7 +211,7 @@ impl Store {
 
     /// Acquires the lock that a server needs to use the data directory.
     /// If PostgreSQL stores the metadata and S3 stores the results, any number of servers can share a store.
-    pub fn lock_for_serving(&self) -> Result<ServingLock, StoreError> {
+    pub fn acquire_serving_lock(&self) -> Result<ServingLock, StoreError> {
         if self.database.is_shared() && self.results.is_shared() {
             return Ok(ServingLock::NOT_REQUIRED);
         }
@@ -237,7 +237,7 @@ impl Store {
         &self.data_dir.root
     }
 
-    pub(crate) fn data_directory(&self) -> &DataDir {
+    pub(crate) fn data_dir_layout(&self) -> &DataDir {
         &self.data_dir
     }
 
@@ -247,7 +247,7 @@ impl Store {
 
     /// Returns the result store.
     #[must_use]
-    pub fn results(&self) -> &ResultStore {
+    pub fn result_store(&self) -> &ResultStore {
         &self.results
     }
 }

@@ -14,7 +14,7 @@ const DUPLICATE_ALL_ROWS_SQL: &str = "INSERT INTO big.t (a) SELECT (a * 7 + id) 
 pub async fn open_big_transaction(server: &Server, user: &str, doublings: u32) -> mysql_async::Result<RawSession> {
     let grant = format!("GRANT ALL ON big.* TO {user}@'%'");
     let table = "CREATE TABLE big.t (id INT AUTO_INCREMENT PRIMARY KEY, a INT, KEY (a))";
-    server.run(&["CREATE DATABASE big", table, &grant]).await?;
+    server.run_statements(&["CREATE DATABASE big", table, &grant]).await?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
     let mut session = RawSession::open(address, user, None, ClientCharset::Utf8mb4).await?;
     session.execute("START TRANSACTION").await?;

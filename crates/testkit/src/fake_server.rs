@@ -20,7 +20,7 @@ use tokio::time::sleep;
 pub(crate) use connection_counter::ConnectionCounter;
 use connection_counter::OpenConnectionGuard;
 
-use crate::protocol::{read_packet, write_packet};
+use crate::mysql_packets::{read_packet, write_packet};
 
 /// Fault that a [`FakeServer`] injects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,10 +247,10 @@ impl FakeSession {
             let transactions = self.options.transactions;
             self.send_rows(8, (1..=transactions).map(encode_transaction_row)).await
         } else if statement.contains("performance_schema.threads") {
-            let ids = (1..=self.current_statement_count()).chain([self.id.into()]);
+            let ids = (1..=self.statement_event_row_count()).chain([self.id.into()]);
             self.send_rows(3, ids.map(encode_thread_row)).await
         } else if statement.contains("events_statements_current") {
-            let ids = (1..=self.current_statement_count()).chain([self.id.into()]);
+            let ids = (1..=self.statement_event_row_count()).chain([self.id.into()]);
             self.send_rows(5, ids.map(encode_statement_event_row)).await
         } else if statement.contains("UNIX_TIMESTAMP()") {
             self.send_rows(3, [row(&CLOCK_QUERY_ROW)].into_iter()).await
@@ -265,7 +265,7 @@ impl FakeSession {
     }
 
     /// The simulated `events_statements_current` has rows for at most 10,000 sessions.
-    fn current_statement_count(&self) -> u64 {
+    fn statement_event_row_count(&self) -> u64 {
         self.options.sessions.min(10_000)
     }
 

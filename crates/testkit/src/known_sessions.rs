@@ -34,7 +34,7 @@ pub struct ExpectedSession {
     pub statement: Option<Vec<u8>>,
     /// Open transaction.
     pub transaction: Option<ExpectedTransaction>,
-    /// True if the session was opened at least [`KnownSessions::AGE_GAP_SECONDS`] before the young sessions.
+    /// True if the session was opened at least [`KnownSessions::MIN_OPENING_GAP_SECONDS`] before the young sessions.
     pub is_old: bool,
 }
 
@@ -73,7 +73,7 @@ impl KnownSessions {
     /// Number of sessions.
     pub const SESSION_COUNT: usize = 60;
     /// Minimum age difference between old and young sessions, in seconds.
-    pub const AGE_GAP_SECONDS: u64 = 6;
+    pub const MIN_OPENING_GAP_SECONDS: u64 = 6;
 
     /// Opens all sessions and waits until they have their expected states.
     /// The server must have no other sessions.
@@ -85,7 +85,7 @@ impl KnownSessions {
             sessions.open_session(server, definition).await?;
         }
         sessions.wait_for_expected_states(server).await?;
-        sleep(Duration::from_secs(Self::AGE_GAP_SECONDS)).await;
+        sleep(Duration::from_secs(Self::MIN_OPENING_GAP_SECONDS)).await;
         for definition in definitions.iter().filter(|definition| definition.age == SessionAgeGroup::Young) {
             sessions.open_session(server, definition).await?;
         }
@@ -135,7 +135,7 @@ impl KnownSessions {
         let waiting = waiting.count();
         let start = Instant::now();
         loop {
-            let (runs, waits) = query_activity_counts(server).await.map_err(io::Error::other)?;
+            let (runs, waits) = count_running_statements_and_lock_waits(server).await.map_err(io::Error::other)?;
             if (runs, waits) == (running, waiting) {
                 return Ok(());
             }
@@ -154,7 +154,7 @@ impl KnownSessions {
         &self,
         server: &Server,
     ) -> mysql_async::Result<HashMap<u64, ObservedTransaction>> {
-        let mut connection = server.connect().await?;
+        let mut connection = server.connect_as_root().await?;
         let rows: Vec<(u64, u64, u64, u64)> = connection
             .query("SELECT trx_mysql_thread_id, trx_id, trx_rows_locked, trx_tables_locked FROM information_schema.innodb_trx")
             .await?;
@@ -170,7 +170,7 @@ fn format_client_address(_flavor: Flavor, address: SocketAddr) -> String {
 }
 
 async fn create_schema(server: &Server) -> mysql_async::Result<()> {
-    let mut connection = server.connect().await?;
+    let mut connection = server.connect_as_root().await?;
     for statement in definitions::SETUP_STATEMENTS {
         connection.query_drop(statement).await?;
     }
@@ -184,13 +184,13 @@ async fn create_schema(server: &Server) -> mysql_async::Result<()> {
 
 /// Returns the number of running statements and the number of transactions that wait for a lock.
 /// On MySQL, `information_schema` omits some running statements, so the query uses `performance_schema`.
-async fn query_activity_counts(server: &Server) -> mysql_async::Result<(usize, usize)> {
+async fn count_running_statements_and_lock_waits(server: &Server) -> mysql_async::Result<(usize, usize)> {
     let sleeping = match server.flavor() {
         Flavor::MariaDb => "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep'",
         Flavor::MySql => "SELECT COUNT(*) FROM performance_schema.threads WHERE processlist_state = 'User sleep'",
     };
     let waiting = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
-    let mut connection = server.connect().await?;
+    let mut connection = server.connect_as_root().await?;
     let sleeps: Option<usize> = connection.query_first(sleeping).await?;
     let waits: Option<usize> = connection.query_first(waiting).await?;
     connection.disconnect().await?;
@@ -199,7 +199,7 @@ async fn query_activity_counts(server: &Server) -> mysql_async::Result<(usize, u
 }
 
 async fn format_process_list(server: &Server) -> mysql_async::Result<String> {
-    let mut connection = server.connect().await?;
+    let mut connection = server.connect_as_root().await?;
     let rows: Vec<mysql_async::Row> = connection.query("SHOW PROCESSLIST").await?;
     connection.disconnect().await?;
     Ok(rows.iter().map(|row| format!("{row:?}")).collect::<Vec<_>>().join("\n"))

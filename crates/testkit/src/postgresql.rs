@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use crate::process::Process;
 use crate::server::{MAX_START_ATTEMPTS, START_TIMEOUT, find_free_port};
 use crate::server_error::ServerError;
-use crate::{datadir_template, toolchain};
+use crate::{data_dir_template, toolchain};
 
 /// Running PostgreSQL server with a temporary data directory.
 /// Dropping the value stops the server and removes the data directory.
@@ -72,8 +72,8 @@ impl PostgreSql {
         }
         let folder = tempfile::tempdir().map_err(io("create a directory"))?;
         let data = folder.path().join("data");
-        datadir_template::copy_directory(
-            &datadir_template::get_or_create_template(DATA_DIR_TEMPLATE_NAME, initialize_data_dir)?,
+        data_dir_template::copy_directory(
+            &data_dir_template::get_or_create_template(DATA_DIR_TEMPLATE_NAME, initialize_data_dir)?,
             &data,
         )?;
         if let Some((certificate, key)) = tls {
@@ -234,7 +234,7 @@ fn build_postgres_user_command() -> Command {
 /// Does nothing unless this process runs as root.
 fn chown_to_postgres(folder: &Path) -> Result<(), ServerError> {
     if geteuid().is_root() {
-        datadir_template::run_command(
+        data_dir_template::run_command(
             Command::new("chown").args(["-R", "postgres:postgres"]).arg(folder),
             "change the owner of a directory",
         )?;
@@ -250,6 +250,6 @@ fn initialize_data_dir(folder: &Path) -> Result<(), ServerError> {
     let mut command = build_postgres_user_command();
     command.arg(Path::new(toolchain::POSTGRESQL_BIN_DIR).join("initdb")).arg("-D").arg(&data);
     command.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--wal-segsize=1"]);
-    datadir_template::run_command(&mut command, "create the PostgreSQL data directory")?;
-    datadir_template::copy_directory(&data, folder)
+    data_dir_template::run_command(&mut command, "create the PostgreSQL data directory")?;
+    data_dir_template::copy_directory(&data, folder)
 }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
-use crate::protocol::{CLIENT_SSL, is_ssl_request, read_packet, write_packet};
+use crate::mysql_packets::{CLIENT_SSL, is_ssl_request, read_packet, write_packet};
 
 /// Connection id that the proxy writes into the server's greeting packet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl RewritingProxy {
     /// Replaces the rewrite rules for new connections and for subsequent packets on open connections.
     /// Packets that the proxy already holds back remain held.
     pub fn set_rewrite_rules(&self, rewrite: RewriteRules) {
-        *self.state.rewrite_rules_guard() = rewrite;
+        *self.state.lock_rewrite_rules() = rewrite;
         self.state.held.send_replace(false);
     }
 
@@ -106,13 +106,13 @@ impl RewritingProxy {
     }
 
     /// Waits until the proxy holds back a packet.
-    pub async fn wait_until_held(&self) {
+    pub async fn wait_until_packet_is_held(&self) {
         // The wait cannot fail, because the proxy owns the sender.
         let _ = self.state.held.subscribe().wait_for(|held| *held).await;
     }
 
     /// Forwards all held packets and stops holding back packets.
-    pub fn release(&self) {
+    pub fn release_held_packets(&self) {
         self.state.released.send_replace(true);
     }
 }
@@ -124,7 +124,7 @@ impl Drop for RewritingProxy {
 }
 
 impl ProxyState {
-    fn rewrite_rules_guard(&self) -> MutexGuard<'_, RewriteRules> {
+    fn lock_rewrite_rules(&self) -> MutexGuard<'_, RewriteRules> {
         self.rewrite.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -133,7 +133,7 @@ impl ProxyState {
     }
 
     fn find_packet_action(&self, packet: &[u8]) -> Option<PacketAction> {
-        let (text, effect) = self.rewrite_rules_guard().effect?;
+        let (text, effect) = self.lock_rewrite_rules().effect?;
         packet.windows(text.len()).any(|part| part == text.as_bytes()).then_some(effect)
     }
 }
@@ -154,7 +154,7 @@ async fn forward_connection(client: TcpStream, target: SocketAddr, number: u32, 
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let (sequence, mut greeting) = read_packet(&mut from_server).await?;
-    let rewrite = *state.rewrite_rules_guard();
+    let rewrite = *state.lock_rewrite_rules();
     rewrite_greeting(&mut greeting, number, rewrite);
     write_packet(&mut to_client, sequence, &greeting).await?;
     let (hold, is_held) = watch::channel(false);

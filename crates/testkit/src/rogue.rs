@@ -21,7 +21,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use crate::fake_server::packets;
-use crate::protocol::{CLIENT_SSL, is_ssl_request, read_packet, write_packet};
+use crate::mysql_packets::{CLIENT_SSL, is_ssl_request, read_packet, write_packet};
 pub use password_leak::PasswordLeak;
 use recording::ClientRecording;
 
@@ -54,7 +54,7 @@ pub enum RogueAttack {
 }
 
 /// Case-insensitive substrings of the statements to which a [`RogueServer`] responds with an attack.
-pub const ATTACKED_STATEMENT_SUBSTRINGS: [&str; 2] = ["processlist", "performance_schema.threads"];
+pub const ATTACK_TRIGGER_SUBSTRINGS: [&str; 2] = ["processlist", "performance_schema.threads"];
 
 /// Configuration of a [`RogueServer`].
 #[derive(Debug, Clone)]
@@ -222,7 +222,7 @@ async fn serve_statements<S: AsyncRead + AsyncWrite + Unpin>(
                 let statement = statement.split_once("*/ ").map_or(statement.as_str(), |(_, statement)| statement);
                 let is_attacked = match options.mode {
                     RogueAttack::HugePacket { .. } => statement.starts_with("show full processlist"),
-                    _ => ATTACKED_STATEMENT_SUBSTRINGS.iter().any(|words| statement.contains(words)),
+                    _ => ATTACK_TRIGGER_SUBSTRINGS.iter().any(|words| statement.contains(words)),
                 };
                 if !is_attacked || !attack::run_attack(stream, statement, &options.mode, recording).await? {
                     responses::send_plausible_response(stream, statement, options.version, connection).await?;

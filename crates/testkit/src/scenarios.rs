@@ -1,8 +1,8 @@
 //! Lock wait scenarios for real database servers, with expected waiters, blockers and root blockers.
 
-mod ddl;
 mod flushes;
-mod rows;
+mod metadata_locks;
+mod row_locks;
 mod runner;
 mod schema_objects;
 mod server_wide;
@@ -62,8 +62,8 @@ impl Scenario {
     #[must_use]
     pub fn scenarios_for_flavor(flavor: Flavor) -> Vec<Self> {
         let lists = [
-            rows::row_lock_scenarios(),
-            ddl::metadata_lock_scenarios(),
+            row_locks::row_lock_scenarios(),
+            metadata_locks::metadata_lock_scenarios(),
             schema_objects::schema_object_scenarios(),
             flushes::flush_scenarios(),
             server_wide::server_wide_scenarios(),

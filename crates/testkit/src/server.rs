@@ -12,7 +12,7 @@ use mysql_async::{Conn, OptsBuilder};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::datadir_template;
+use crate::data_dir_template;
 use crate::flavor::Flavor;
 use crate::process::Process;
 use crate::server_clock::ServerClock;
@@ -89,7 +89,7 @@ impl Server {
     ) -> Result<Self, ServerError> {
         let io = |operation| move |source| ServerError::Io { operation, source };
         let folder = tempfile::tempdir().map_err(io("create a directory"))?;
-        datadir_template::copy_data_dir_template(flavor, &folder.path().join("data"))?;
+        data_dir_template::copy_data_dir_template(flavor, &folder.path().join("data"))?;
         let init = folder.path().join("init.sql");
         fs::write(&init, CREATE_ROOT_ACCOUNT_SQL).map_err(io("write a file"))?;
         let port = find_free_port().map_err(io("find a free port"))?;
@@ -128,7 +128,7 @@ impl Server {
 
     /// Compares the data directory, because a different server may listen on the port.
     async fn is_ready(&self) -> mysql_async::Result<bool> {
-        let mut connection = self.connect().await?;
+        let mut connection = self.connect_as_root().await?;
         let folder: Option<String> = connection.query_first("SELECT @@datadir").await?;
         connection.disconnect().await?;
         Ok(folder.is_some_and(|folder| std::path::Path::new(&folder) == self.data_dir()))
@@ -178,14 +178,14 @@ impl Server {
     }
 
     /// Opens a connection as root.
-    pub async fn connect(&self) -> mysql_async::Result<Conn> {
+    pub async fn connect_as_root(&self) -> mysql_async::Result<Conn> {
         let options = OptsBuilder::default().ip_or_hostname("127.0.0.1").tcp_port(self.port).user(Some("root"));
         Conn::new(options.prefer_socket(false)).await
     }
 
     /// Runs statements as root.
-    pub async fn run(&self, statements: &[&str]) -> mysql_async::Result<()> {
-        let mut connection = self.connect().await?;
+    pub async fn run_statements(&self, statements: &[&str]) -> mysql_async::Result<()> {
+        let mut connection = self.connect_as_root().await?;
         for statement in statements {
             connection.query_drop(*statement).await?;
         }
@@ -205,7 +205,7 @@ impl Server {
                  AND processlist_id <> CONNECTION_ID()"
             }
         };
-        let mut connection = self.connect().await?;
+        let mut connection = self.connect_as_root().await?;
         let start = Instant::now();
         while connection.query_first::<u64, _>(others).await? != Some(0) && start.elapsed() < START_TIMEOUT {
             sleep(Duration::from_millis(20)).await;

@@ -44,13 +44,13 @@ impl StatementGate {
     }
 
     /// Waits until the proxy holds back a statement.
-    pub async fn wait_until_held(&self) {
+    pub async fn wait_until_statement_is_held(&self) {
         // The wait cannot fail, because the gate owns the sender.
         let _ = self.state.reached.subscribe().wait_for(|reached| *reached).await;
     }
 
     /// Forwards the held statement and all subsequent statements.
-    pub fn release(&self) {
+    pub fn release_held_statement(&self) {
         self.state.open.send_replace(true);
     }
 }

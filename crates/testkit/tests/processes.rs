@@ -42,7 +42,7 @@ async fn wait_until(mut reached: impl FnMut() -> bool) -> bool {
 async fn paused_server_resumes_its_query() {
     for flavor in Flavor::ALL {
         let mut server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-        let mut connection = server.connect().await.unwrap();
+        let mut connection = server.connect_as_root().await.unwrap();
         server.pause().unwrap();
         assert!(wait_until(|| process_state(server.pid()) == Some('T')).await, "{flavor}");
         let query = tokio::spawn(async move { connection.query_first::<u64, _>("SELECT 42").await });
@@ -51,7 +51,7 @@ async fn paused_server_resumes_its_query() {
         server.pause().unwrap();
         server.kill().unwrap();
         assert_eq!(process_state(server.pid()), None, "{flavor}");
-        assert!(server.connect().await.is_err(), "{flavor}");
+        assert!(server.connect_as_root().await.is_err(), "{flavor}");
     }
 }
 

@@ -68,19 +68,19 @@ async fn rewriting_proxy_strips_tls() {
 #[tokio::test]
 async fn rewriting_proxy_holds_requests_and_responses() {
     let server = server(Flavor::MariaDb).await;
-    server.run(&["CREATE TABLE mysql.held (id INT)"]).await.unwrap();
-    let mut control = server.connect().await.unwrap();
+    server.run_statements(&["CREATE TABLE mysql.held (id INT)"]).await.unwrap();
+    let mut control = server.connect_as_root().await.unwrap();
     for (effect, reaches_server) in [(PacketAction::HoldRequest, 0_u8), (PacketAction::HoldResponse, 1)] {
         let rewrite = RewriteRules { effect: Some(("INSERT", effect)), ..RewriteRules::default() };
         let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
         let mut session = RawSession::open(proxy.address(), "root", None, ClientCharset::Utf8mb4).await.unwrap();
         session.send_statement(b"INSERT INTO mysql.held VALUES (1)").await.unwrap();
-        proxy.wait_until_held().await;
+        proxy.wait_until_packet_is_held().await;
         let mut response = Box::pin(session.wait_for_response());
         assert!(timeout(Duration::from_millis(200), &mut response).await.is_err(), "{effect:?}");
         let rows: Option<u8> = control.query_first("SELECT COUNT(*) FROM mysql.held").await.unwrap();
         assert_eq!(rows, Some(reaches_server), "{effect:?}");
-        proxy.release();
+        proxy.release_held_packets();
         response.await.unwrap();
         control.query_drop("DELETE FROM mysql.held").await.unwrap();
     }
@@ -122,7 +122,7 @@ async fn virtual_address_fails_over_and_balances() {
 async fn restarted_server_resets_connection_ids_and_keeps_accounts() {
     for flavor in Flavor::ALL {
         let mut server = server(flavor).await;
-        server.run(&["CREATE USER app", "CREATE DATABASE shop"]).await.unwrap();
+        server.run_statements(&["CREATE USER app", "CREATE DATABASE shop"]).await.unwrap();
         let mut old = RawSession::open(address(&server), "app", None, ClientCharset::Utf8mb4).await.unwrap();
         for _ in 0..20 {
             RawSession::open(address(&server), "app", None, ClientCharset::Utf8mb4).await.unwrap();

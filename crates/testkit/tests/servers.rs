@@ -9,7 +9,7 @@ use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 
 async fn process_list(server: &Server) -> Vec<Row> {
-    let mut connection = server.connect().await.unwrap();
+    let mut connection = server.connect_as_root().await.unwrap();
     let rows = connection.query("SHOW FULL PROCESSLIST").await.unwrap();
     connection.disconnect().await.unwrap();
     rows
@@ -45,7 +45,7 @@ async fn assert_known_sessions_are_listed(flavor: Flavor) {
 
 /// Compares states and changed rows with values that the server reports, by session.
 async fn assert_transactions_match(server: &Server, sessions: &KnownSessions) {
-    let mut connection = server.connect().await.unwrap();
+    let mut connection = server.connect_as_root().await.unwrap();
     let transactions: Vec<(u64, String, u64)> = connection
         .query("SELECT trx_mysql_thread_id, trx_state, trx_rows_modified FROM information_schema.innodb_trx")
         .await
@@ -92,8 +92,8 @@ async fn load_has_the_requested_size() {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         let size = LoadSessionCounts { sessions: 40, transactions: 20, waiters: 5 };
         let load = SessionLoad::start(&server, size).await.unwrap();
-        assert_eq!(load.size(), size);
-        let mut control = server.connect().await.unwrap();
+        assert_eq!(load.session_counts(), size);
+        let mut control = server.connect_as_root().await.unwrap();
         let counts: Option<(usize, usize)> = control
             .query_first("SELECT COUNT(*), SUM(trx_state = 'LOCK WAIT') FROM information_schema.innodb_trx")
             .await

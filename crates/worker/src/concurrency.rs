@@ -72,17 +72,17 @@ impl CollectionSlotPool {
     }
 
     /// Returns no nodes until the number of stalled reads reaches its maximum.
-    pub(crate) fn excluded_nodes(&self) -> Vec<NodeId> {
-        let stalled = self.stalled_nodes_guard();
+    pub(crate) fn nodes_excluded_from_claims(&self) -> Vec<NodeId> {
+        let stalled = self.lock_stalled_nodes();
         if stalled.reads < self.max_stalled { Vec::new() } else { stalled.nodes.iter().cloned().collect() }
     }
 
-    fn stalled_nodes_guard(&self) -> MutexGuard<'_, StalledNodes> {
+    fn lock_stalled_nodes(&self) -> MutexGuard<'_, StalledNodes> {
         self.stalled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn update_stalled_nodes(&self, node: &NodeId, read: &Result<NodeRows, Failure>) {
-        let mut stalled = self.stalled_nodes_guard();
+        let mut stalled = self.lock_stalled_nodes();
         match read {
             Err(failure) if matches!(failure.kind, FailureKind::TimedOut | FailureKind::Busy) => {
                 stalled.nodes.insert(node.clone())
@@ -133,12 +133,12 @@ struct StalledReadGuard(CollectionSlotPool);
 
 impl StalledReadGuard {
     fn register_if_previously_stalled(pool: &CollectionSlotPool, node: &NodeId) -> Option<Self> {
-        let is_stalled = pool.stalled_nodes_guard().nodes.contains(node);
+        let is_stalled = pool.lock_stalled_nodes().nodes.contains(node);
         is_stalled.then(|| Self::register_stalled_read(pool, node))
     }
 
     fn register_stalled_read(pool: &CollectionSlotPool, node: &NodeId) -> Self {
-        let mut stalled = pool.stalled_nodes_guard();
+        let mut stalled = pool.lock_stalled_nodes();
         stalled.nodes.insert(node.clone());
         stalled.reads += 1;
         drop(stalled);
@@ -148,7 +148,7 @@ impl StalledReadGuard {
 
 impl Drop for StalledReadGuard {
     fn drop(&mut self) {
-        let mut stalled = self.0.stalled_nodes_guard();
+        let mut stalled = self.0.lock_stalled_nodes();
         stalled.reads = stalled.reads.saturating_sub(1);
     }
 }

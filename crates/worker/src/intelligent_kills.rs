@@ -18,13 +18,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::kills::{KillError, KillExecutor, KillRequest, VictimMatchRule, find_proxy_failure};
+use crate::kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule, find_proxy_failure};
 use crate::listen_state::ListenState;
-use crate::logins::LoginAttempt;
+use crate::login_backoff::LoginAttempt;
 use crate::settings::WorkerSettings;
 
 /// Older kills in the queue fail, because the set of slow sessions may have changed.
-const MAX_QUEUED_KILL_AGE: Duration = Duration::from_mins(1);
+const MAX_KILL_QUEUE_TIME: Duration = Duration::from_mins(1);
 const MAX_QUEUED_KILLS_PER_NODE: u32 = 8;
 const STORE_OPERATIONS_LEASE_MARGIN: Duration = Duration::from_mins(1);
 
@@ -93,7 +93,7 @@ impl IntelligentKillQueue {
         if let Some(failure) = find_proxy_failure(node, &listed) {
             return Err(KillError::Node(failure));
         }
-        let doubt = self.clocks.lock().unwrap_or_else(PoisonError::into_inner).adjust_session_ages(node, &mut listed);
+        let doubt = self.clocks.lock().unwrap_or_else(PoisonError::into_inner).correct_elapsed_times(node, &mut listed);
         if let Some(doubt) = doubt.filter(|_| purpose == ConnectionPurpose::Killing) {
             return Err(KillError::Node(build_unreliable_clock_failure(node, doubt)));
         }
@@ -102,7 +102,7 @@ impl IntelligentKillQueue {
         if let Some(gap) =
             unreliable.filter(|_| !listed.sessions.is_empty() && listed.unchecked.len() == listed.sessions.len())
         {
-            return Err(KillError::Node(build_unreliable_age_failure(node, gap)));
+            return Err(KillError::Node(build_unreliable_elapsed_time_failure(node, gap)));
         }
         let read = listed.read.clone();
         let sessions = listed.into_checked_sessions();
@@ -161,12 +161,12 @@ impl IntelligentKillQueue {
 
     /// Returns false if no queued kill can be claimed.
     async fn start_next_kill(&self, running: &TaskTracker) -> Result<bool, StoreError> {
-        for lost in self.store.fail_stale_intelligent_kills(MAX_QUEUED_KILL_AGE).await? {
+        for lost in self.store.fail_stale_intelligent_kills(MAX_KILL_QUEUE_TIME).await? {
             warn!(intelligent_kill.id = %lost.id, node.id = %lost.request.node_id, "intelligent kill recorded as lost");
         }
         // The lease is never renewed. After the lease expires, the kill counts as lost.
         let lease = self.limits.read_timeout * 2 + STORE_OPERATIONS_LEASE_MARGIN;
-        let Some(kill) = self.store.claim_intelligent_kill(lease, MAX_QUEUED_KILL_AGE).await? else { return Ok(false) };
+        let Some(kill) = self.store.claim_intelligent_kill(lease, MAX_KILL_QUEUE_TIME).await? else { return Ok(false) };
         let kills = self.clone();
         running.spawn(async move {
             kills.execute_intelligent_kill(kill).await;
@@ -204,7 +204,7 @@ impl IntelligentKillQueue {
         };
         let selection = self.select_victims(&request.instance_id, &node.url, ConnectionPurpose::Killing, self.limits);
         let (read, chosen) = self.run_with_login_backoff(&node, Box::pin(selection)).await?;
-        let victims = chosen.into_victims();
+        let victims = chosen.into_selected_sessions();
         let kill_request = KillRequest {
             origin: request.by.clone(),
             project_id: request.project_id.clone(),
@@ -250,7 +250,7 @@ impl NodeClockHistories {
     const MAX_TRACKED_NODES: usize = 1024;
 
     /// Returns a reason if the elapsed times are too unreliable to select victims.
-    fn adjust_session_ages(&mut self, node: &NodeUrl, read: &mut UserSessions) -> Option<UnreliableClockReason> {
+    fn correct_elapsed_times(&mut self, node: &NodeUrl, read: &mut UserSessions) -> Option<UnreliableClockReason> {
         let address = node.address();
         let position = self.0.iter().position(|(other, _)| *other == address);
         let (_, mut history) = position.and_then(|at| self.0.remove(at)).unwrap_or_default();
@@ -271,7 +271,7 @@ fn build_unreliable_clock_failure(node: &NodeUrl, doubt: UnreliableClockReason) 
     Failure::new(FailureKind::ServerError, detail)
 }
 
-fn build_unreliable_age_failure(node: &NodeUrl, gap: &Limitation) -> Failure {
+fn build_unreliable_elapsed_time_failure(node: &NodeUrl, gap: &Limitation) -> Failure {
     let fix = gap.remedy.as_ref().map_or_else(String::new, |remedy| format!(" fix: {remedy}"));
     let detail = format!(
         "{}: no session has a reliable elapsed time, so no victim was selected. {}{fix}",

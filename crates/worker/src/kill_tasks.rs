@@ -21,7 +21,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::adaptive_interval::DEFAULT_TARGET_INTERVAL;
-use crate::kills::KillExecutor;
+use crate::kill_executor::KillExecutor;
 use crate::observer::WorkerObserver;
 use crate::settings::WorkerSettings;
 use node_state::NodeStates;

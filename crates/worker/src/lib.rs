@@ -23,7 +23,7 @@
 //! struct NoMetrics;
 //!
 //! impl WorkerObserver for NoMetrics {
-//!     fn record_collection_finished(&self, _rows: u64, _seconds: f64) {}
+//!     fn record_collection_success(&self, _rows: u64, _seconds: f64) {}
 //!     fn record_collection_failure(&self, _kind: FailureKind) {}
 //!     fn record_poll_interval_change(&self, _node: &NodeId, _interval: Option<Duration>) {}
 //! }
@@ -48,16 +48,16 @@
 //! ```
 
 mod adaptive_interval;
+mod collection_job;
 mod completion;
 mod concurrency;
 mod heartbeat;
 mod intelligent_kills;
-mod job;
+mod kill_executor;
 mod kill_tasks;
-mod kills;
 mod lease;
 mod listen_state;
-mod logins;
+mod login_backoff;
 mod notifications;
 mod observer;
 mod queue;
@@ -69,9 +69,9 @@ mod worker;
 
 pub use adaptive_interval::{AdaptivePollInterval, PollIntervalChange};
 pub use intelligent_kills::IntelligentKillQueue;
+pub use kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule};
 pub use kill_tasks::KillTaskWorker;
-pub use kills::{KillError, KillExecutor, KillRequest, VictimMatchRule};
-pub use logins::LoginAttempt;
+pub use login_backoff::LoginAttempt;
 pub use notifications::dispatch_store_events;
 pub use observer::WorkerObserver;
 pub use queue::CollectionQueue;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Polling detects expired leases, for which no notification is sent.
 /// Polling detects changes whose notifications were lost while the `LISTEN` connection was down.
-const MIN_POLL_WHILE_LISTENING: Duration = Duration::from_secs(2);
+const MIN_POLL_INTERVAL_WHILE_LISTENING: Duration = Duration::from_secs(2);
 
 /// True while the `LISTEN` connection receives notifications.
 #[derive(Debug, Clone, Default)]
@@ -15,7 +15,11 @@ pub(crate) struct ListenState(Arc<AtomicBool>);
 impl ListenState {
     /// Returns at least 2 s while the process receives PostgreSQL notifications.
     pub(crate) fn poll_interval(&self, without_listen: Duration) -> Duration {
-        if self.0.load(Ordering::Relaxed) { without_listen.max(MIN_POLL_WHILE_LISTENING) } else { without_listen }
+        if self.0.load(Ordering::Relaxed) {
+            without_listen.max(MIN_POLL_INTERVAL_WHILE_LISTENING)
+        } else {
+            without_listen
+        }
     }
 
     pub(crate) fn set_listening(&self, listening: bool) {

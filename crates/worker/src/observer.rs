@@ -6,8 +6,8 @@ use clew_model::{FailureKind, NodeId};
 
 /// Receives events from this process's worker. The methods must not block.
 pub trait WorkerObserver: Send + Sync {
-    /// Called after a collection has finished. `seconds` is the duration from the claim to the completion.
-    fn record_collection_finished(&self, rows: u64, seconds: f64);
+    /// Called after a collection has completed successfully. `seconds` is the duration from the claim to the completion.
+    fn record_collection_success(&self, rows: u64, seconds: f64);
     /// Called after a collection has failed.
     fn record_collection_failure(&self, kind: FailureKind);
     /// Called when kill tasks change a node's poll interval. `interval` is `None` for the default interval.

@@ -60,7 +60,7 @@ async fn remove_old_kills_periodically(store: &Store, lost_kill_age: Duration, r
     let mut ticks = create_interval_without_bursts(CLEANUP_INTERVAL);
     loop {
         ticks.tick().await;
-        match store.mark_interrupted_kills_unknown(unix_millis_before_now(lost_kill_age)).await {
+        match store.set_interrupted_kill_outcomes_to_unknown(unix_millis_before_now(lost_kill_age)).await {
             Ok(0) => {}
             Ok(lost) => {
                 warn!(kills.lost = lost, "kills interrupted by a process exit; their outcomes are unknown");
@@ -107,7 +107,7 @@ async fn remove_expired_collections(store: &Store, retention: Duration) -> Resul
 
 async fn remove_expired_results(store: &Store, names: Vec<String>) {
     for name in &names {
-        if let Err(error) = store.results().remove_result(name).await {
+        if let Err(error) = store.result_store().remove_result(name).await {
             warn!(result.name = name, %error, "could not remove an expired result; the orphan sweep will remove it");
         }
     }
@@ -118,7 +118,7 @@ async fn remove_expired_results(store: &Store, names: Vec<String>) {
 
 async fn remove_orphaned_results(store: &Store) -> Result<(), StoreError> {
     let referenced = store.list_referenced_result_names().await?;
-    match store.results().collect_garbage(referenced, MIN_ORPHANED_RESULT_AGE).await? {
+    match store.result_store().collect_garbage(referenced, MIN_ORPHANED_RESULT_AGE).await? {
         0 => {}
         swept => info!(results.swept = swept, "orphaned results removed"),
     }

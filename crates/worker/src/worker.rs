@@ -11,9 +11,9 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use crate::collection_job::CollectionJob;
 use crate::concurrency::{CollectionSlot, CollectionSlotPool};
 use crate::heartbeat;
-use crate::job::CollectionJob;
 use crate::queue::CollectionQueue;
 use crate::retention;
 use crate::settings::WorkerSettings;
@@ -95,7 +95,7 @@ impl CollectionQueue {
     /// S3 rejects the requests of a machine whose clock is wrong.
     async fn wait_until_results_writable(&self) {
         let mut refused = false;
-        while !self.store.results().is_writable().await {
+        while !self.store.result_store().is_writable().await {
             if !refused {
                 warn!("S3 rejects requests because the clock of this machine is wrong; no collections are claimed");
             }
@@ -114,7 +114,7 @@ impl CollectionQueue {
         max_tasks: usize,
     ) -> Result<ClaimedTasks, StoreError> {
         let WorkerSettings { lease, max_running_per_node: per_node, .. } = *self.settings;
-        let excluded_nodes = pool.excluded_nodes();
+        let excluded_nodes = pool.nodes_excluded_from_claims();
         let claim =
             ClaimRequest { worker: worker.to_owned(), lease, max_per_node: per_node, excluded_nodes, max_tasks };
         self.store.claim_tasks(claim).await

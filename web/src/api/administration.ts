@@ -9,9 +9,9 @@ export const users = (signal?: AbortSignal) => request<Api.UserPage>("GET", `/cl
 export const createUser = (user: Api.UserCreation) => request<Api.CreatedUser>("POST", "/clew/v1/users", user);
 export const updateUser = (id: string, update: Api.UserUpdate) => request<Api.UserView>("PATCH", `/clew/v1/users/${id}`, update);
 export const deleteUser = (id: string) => request<void>("DELETE", `/clew/v1/users/${id}`);
-export const keys = (user: string, signal?: AbortSignal) => request<Api.KeyList>("GET", `/clew/v1/users/${user}/keys`, undefined, signal);
-export const createKey = (user: string) => request<Api.CreatedKey>("POST", `/clew/v1/users/${user}/keys`);
-export const updateKey = (user: string, key: string, enabled: boolean) => request<Api.KeyView>("PATCH", `/clew/v1/users/${user}/keys/${key}`, { enabled });
+export const keys = (user: string, signal?: AbortSignal) => request<Api.AccessKeyList>("GET", `/clew/v1/users/${user}/keys`, undefined, signal);
+export const createKey = (user: string) => request<Api.CreatedAccessKey>("POST", `/clew/v1/users/${user}/keys`);
+export const updateKey = (user: string, key: string, enabled: boolean) => request<Api.AccessKeyView>("PATCH", `/clew/v1/users/${user}/keys/${key}`, { enabled });
 export const deleteKey = (user: string, key: string) => request<void>("DELETE", `/clew/v1/users/${user}/keys/${key}`);
 
 export const groups = (signal?: AbortSignal) => request<Api.GroupPage>("GET", `/clew/v1/groups${FIRST_PAGE}`, undefined, signal);
@@ -27,8 +27,8 @@ export const putPolicy = (name: string, description: string, document: unknown) 
 export const deletePolicy = (name: string) => request<void>("DELETE", `/clew/v1/policies/${encodeURIComponent(name)}`);
 export const validate = (document: string) => request<Api.PolicyValidationResponse>("POST", "/clew/v1/policies/validate", { document });
 export const attachments = (name: string, signal?: AbortSignal) =>
-  request<Api.AttachmentPage>("GET", `/clew/v1/policies/${encodeURIComponent(name)}/attachments${FIRST_PAGE}`, undefined, signal);
-export const attach = (name: string, to: Api.AttachmentCreation) => request<void>("POST", `/clew/v1/policies/${encodeURIComponent(name)}/attachments`, to);
+  request<Api.PolicyAttachmentPage>("GET", `/clew/v1/policies/${encodeURIComponent(name)}/attachments${FIRST_PAGE}`, undefined, signal);
+export const attach = (name: string, to: Api.PolicyAttachmentRequest) => request<void>("POST", `/clew/v1/policies/${encodeURIComponent(name)}/attachments`, to);
 export const detach = (name: string, kind: "user" | "group", id: string, project: string | null) =>
   request<void>("DELETE", `/clew/v1/policies/${encodeURIComponent(name)}/attachments/${kind}/${id}${queryString({ project_id: project })}`);
 export const simulate = (simulation: Api.SimulationRequest) => request<Api.SimulationResponse>("POST", "/clew/v1/policies/simulate", simulation);

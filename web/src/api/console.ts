@@ -6,7 +6,7 @@ import { queryString, request } from "./request.ts";
 import type * as Api from "./schema.ts";
 
 /** Signed-in user and scope. Without a project, the scope is the domain. */
-export type Session = Api.Session;
+export type Session = Api.BrowserSession;
 
 export interface NodeRef {
   project: string;
@@ -85,15 +85,15 @@ export const kills = (nodeRef: NodeRef, limit: number, offset: number, signal?: 
   request<Api.NodeKills>("GET", `${nodePath(nodeRef)}/kills${queryString({ limit, offset })}`, undefined, signal);
 
 export const intelligentKills = (nodeRef: NodeRef, signal?: AbortSignal) =>
-  request<Api.IntelligentKillStatistics>("GET", `${taurusInstancePath(nodeRef)}/intelligent-kill-session/statistic${queryString({ node_id: nodeRef.node })}`, undefined, signal);
+  request<Api.IntelligentKillPreview>("GET", `${taurusInstancePath(nodeRef)}/intelligent-kill-session/statistic${queryString({ node_id: nodeRef.node })}`, undefined, signal);
 export const executeIntelligentKill = (nodeRef: NodeRef) => request<Api.IntelligentKillTask>("POST", `${taurusInstancePath(nodeRef)}/intelligent-kill-session`, { node_id: nodeRef.node });
 export const intelligentHistory = (nodeRef: NodeRef, signal?: AbortSignal) => {
   const now = Date.now();
   const query = queryString({ node_id: nodeRef.node, start_time: now - 7 * 86_400_000, end_time: now + 60_000, limit: 50, offset: 0 });
-  return request<Api.IntelligentKillHistories>("GET", `${taurusInstancePath(nodeRef)}/intelligent-kill-session/history${query}`, undefined, signal);
+  return request<Api.IntelligentKillHistoryPage>("GET", `${taurusInstancePath(nodeRef)}/intelligent-kill-session/history${query}`, undefined, signal);
 };
 
-export const killTasks = (nodeRef: NodeRef, signal?: AbortSignal) => request<Api.KillTasks>("GET", `${taurusInstancePath(nodeRef)}/process/task`, undefined, signal);
+export const killTasks = (nodeRef: NodeRef, signal?: AbortSignal) => request<Api.KillTaskList>("GET", `${taurusInstancePath(nodeRef)}/process/task`, undefined, signal);
 export const killTaskSwitch = (nodeRef: NodeRef, signal?: AbortSignal) => request<Api.KillTaskSwitch>("GET", `${taurusInstancePath(nodeRef)}/process/task/switch`, undefined, signal);
 export const setKillTaskSwitch = (nodeRef: NodeRef, status: string) => request<void>("PUT", `${taurusInstancePath(nodeRef)}/process/task/switch`, { status });
 export const addKillTask = (nodeRef: NodeRef, task: Api.AddKillTaskRequest) => request<Api.AddKillTaskResponse>("POST", `${taurusInstancePath(nodeRef)}/process/task`, task);

@@ -18,7 +18,7 @@ use crate::AppState;
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::json::Json;
-use query::{AuditParameters, AuditRowsParameters, AuditRowsQuery};
+use query::{AuditFilterParameters, AuditPageParameters, AuditRowsQuery};
 use wire::AuditRow;
 
 /// Page of audit rows.
@@ -58,7 +58,7 @@ pub(crate) struct AuditProblemView {
 }
 
 /// List audit rows.
-#[utoipa::path(get, path = "/clew/v1/audit", tag = "administration", params(AuditParameters, AuditRowsParameters),
+#[utoipa::path(get, path = "/clew/v1/audit", tag = "administration", params(AuditFilterParameters, AuditPageParameters),
     responses((status = 200, description = "Page of audit rows", body = AuditPage)))]
 pub(crate) async fn list_audit_rows(
     State(service): State<AppState>,
@@ -81,7 +81,7 @@ pub(crate) async fn list_audit_rows(
 }
 
 /// Export the matching audit rows as JSON Lines.
-#[utoipa::path(get, path = "/clew/v1/audit/export", tag = "administration", params(AuditParameters),
+#[utoipa::path(get, path = "/clew/v1/audit/export", tag = "administration", params(AuditFilterParameters),
     responses((status = 200, description = "Audit rows as JSON Lines, oldest first", body = AuditRow, content_type = "application/x-ndjson")))]
 pub(crate) async fn export_audit_log(
     State(service): State<AppState>,
@@ -100,7 +100,7 @@ pub(crate) async fn export_audit_log(
 /// The verification reports a problem if the store no longer contains the newest audit row that the server has read.
 #[utoipa::path(get, path = "/clew/v1/audit/verify", tag = "administration",
     responses((status = 200, description = "Result of the verification", body = AuditVerificationResponse)))]
-pub(crate) async fn verify_audit(
+pub(crate) async fn verify_audit_log(
     State(service): State<AppState>,
     caller: Caller,
 ) -> Result<Json<AuditVerificationResponse>, ApiError> {

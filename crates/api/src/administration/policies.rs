@@ -19,10 +19,10 @@ use super::{
 use crate::AppState;
 use crate::body::JsonBody;
 use crate::caller::Caller;
-use crate::error::{ApiError, ErrorBody, FindingView};
+use crate::error::{ApiError, ErrorBody, PolicyDiagnosticView};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
-use validate::{build_finding_views, extract_document_text};
+use validate::{build_diagnostic_views, extract_document_text};
 
 /// A page of policies.
 #[derive(Serialize, ToSchema)]
@@ -62,15 +62,15 @@ pub(crate) struct PolicyWithDocument {
     #[schema(value_type = validate::PolicyDocument)]
     document: Box<RawValue>,
     /// Warnings about the valid document
-    warnings: Vec<FindingView>,
+    warnings: Vec<PolicyDiagnosticView>,
 }
 
 /// A policy to create or replace.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
-pub(crate) struct PolicyPut {
-    document: validate::Document,
+pub(crate) struct PolicyPutRequest {
+    document: validate::PolicyDocumentInput,
     #[schema(max_length = 1000)]
     description: Option<String>,
 }
@@ -102,7 +102,7 @@ pub(crate) async fn show_policy(
     let domain = require_identity_read_permission(&service, &caller)?;
     let resolved = find_policy(&service, domain, &name).await?;
     let parsed = parse_policy_document(&service, &caller, resolved.policy_document_text().to_owned()).await?;
-    build_policy_response(&resolved, parsed.map(|policy| build_finding_views(policy.warnings())).unwrap_or_default())
+    build_policy_response(&resolved, parsed.map(|policy| build_diagnostic_views(policy.warnings())).unwrap_or_default())
 }
 
 /// Create or replace a policy.
@@ -110,7 +110,7 @@ pub(crate) async fn show_policy(
 /// An error response lists all errors in the policy document with their positions.
 /// Changing a policy revokes the tokens of the affected users.
 #[utoipa::path(put, path = "/clew/v1/policies/{name}", tag = "administration", params(("name" = String, Path)),
-    request_body(content = PolicyPut, content_type = "application/json"),
+    request_body(content = PolicyPutRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "The policy", body = PolicyWithDocument),
         (status = 409, description = "A system policy has this name, the policy model of an attached policy would change, or a user or group would exceed the policy limit", body = ErrorBody)
@@ -141,7 +141,7 @@ pub(crate) async fn put_policy(
         }
     }
     service.store.put_policy(&origin, domain, &name, policy_model_name(policy.model()), &text, &description).await?;
-    build_policy_response(&find_policy(&service, domain, &name).await?, build_finding_views(policy.warnings()))
+    build_policy_response(&find_policy(&service, domain, &name).await?, build_diagnostic_views(policy.warnings()))
 }
 
 /// Delete a policy. A policy with attachments cannot be deleted.
@@ -226,7 +226,7 @@ async fn parse_policy_document(
 
 fn build_policy_response(
     policy: &ResolvedPolicy,
-    warnings: Vec<FindingView>,
+    warnings: Vec<PolicyDiagnosticView>,
 ) -> Result<Json<PolicyWithDocument>, ApiError> {
     let document = RawValue::from_string(policy.policy_document_text().trim().to_owned());
     let document = document.map_err(|error| ApiError::internal_error(&error))?;
@@ -247,5 +247,5 @@ fn system_policy_error() -> ApiError {
 fn invalid_policy_error(errors: &[clew_iam::policy::Diagnostic]) -> ApiError {
     let count = vec![("count", errors.len().to_string())];
     let refusal = ApiError::with_detail(ErrorEntry::IAM_INVALID_BODY, "policy-errors", count);
-    ApiError { errors: build_finding_views(errors), ..refusal }
+    ApiError { errors: build_diagnostic_views(errors), ..refusal }
 }

@@ -23,7 +23,7 @@ use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::policy_cache::{self, evaluate_policies};
-use crate::query::truncate_text;
+use crate::query_string::truncate_text;
 
 /// A request to simulate.
 #[derive(ToSchema)]
@@ -72,9 +72,9 @@ pub(crate) struct SimulationResponse {
     /// True if the user is an administrator. Policies are not evaluated for administrators
     administrator: bool,
     /// Statement that determined the decision: the first matching Deny, or the first matching Allow if no Deny matches
-    deciding: Option<StatementReference>,
+    deciding: Option<PolicyStatementReference>,
     /// All statements in the policies that apply to the user
-    statements: Vec<StatementView>,
+    statements: Vec<PolicyStatementView>,
 }
 
 /// Decision of a simulation.
@@ -87,7 +87,7 @@ pub(crate) enum SimulatedDecision {
 
 /// Reference to a policy statement.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct StatementReference {
+pub(crate) struct PolicyStatementReference {
     policy: String,
     /// Name of the group that the policy is attached to; null if it is attached to the user
     group: Option<String>,
@@ -98,11 +98,11 @@ pub(crate) struct StatementReference {
 
 /// Evaluation of a statement.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct StatementView {
+pub(crate) struct PolicyStatementView {
     #[serde(flatten)]
-    name: StatementReference,
+    name: PolicyStatementReference,
     /// Effect if the statement matches
-    effect: StatementEffect,
+    effect: PolicyStatementEffect,
     matched: bool,
     /// Reasons for the match or mismatch
     reasons: Vec<String>,
@@ -110,7 +110,7 @@ pub(crate) struct StatementView {
 
 /// Effect of a statement.
 #[derive(Serialize, ToSchema)]
-pub(crate) enum StatementEffect {
+pub(crate) enum PolicyStatementEffect {
     Allow,
     Deny,
 }
@@ -217,18 +217,23 @@ async fn load_simulated_principal(service: &AppState, user: User) -> Result<Prin
     })
 }
 
-fn build_statement_reference(statement: StatementRef) -> StatementReference {
+fn build_statement_reference(statement: StatementRef) -> PolicyStatementReference {
     let group = match statement.via {
         GrantSource::User => None,
         GrantSource::Group(name) => Some(name),
     };
-    StatementReference { policy: statement.policy, group, statement: statement.statement, sid: statement.sid }
+    PolicyStatementReference { policy: statement.policy, group, statement: statement.statement, sid: statement.sid }
 }
 
-fn build_statement_view((statement, why): (StatementRef, StatementOutcome)) -> StatementView {
+fn build_statement_view((statement, why): (StatementRef, StatementOutcome)) -> PolicyStatementView {
     let effect = match why.effect {
-        Effect::Allow => StatementEffect::Allow,
-        Effect::Deny => StatementEffect::Deny,
+        Effect::Allow => PolicyStatementEffect::Allow,
+        Effect::Deny => PolicyStatementEffect::Deny,
     };
-    StatementView { name: build_statement_reference(statement), effect, matched: why.matched, reasons: why.reasons }
+    PolicyStatementView {
+        name: build_statement_reference(statement),
+        effect,
+        matched: why.matched,
+        reasons: why.reasons,
+    }
 }

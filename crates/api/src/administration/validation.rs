@@ -1,21 +1,21 @@
 //! Validates request body fields that are shared by several routes.
 
-use clew_iam::name::{self, MAX_DESCRIPTION_LENGTH, NameRule};
+use clew_iam::name_rule::{self, MAX_DESCRIPTION_LENGTH, NameRule};
 use clew_iam::password::{self, MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, PasswordError};
 use secrecy::SecretString;
 
 use crate::body::JsonBody;
 use crate::error::ApiError;
-use crate::query::truncate_text;
+use crate::query_string::truncate_text;
 
 pub(super) fn parse_name(body: &JsonBody) -> Result<String, ApiError> {
     let name: String = body.get_required("name")?;
-    check_name(name::IDENTITY_NAME_RULE, &name)?;
+    check_name(name_rule::IDENTITY_NAME_RULE, &name)?;
     Ok(name)
 }
 
 pub(super) fn check_policy_name(name: &str) -> Result<(), ApiError> {
-    check_name(name::POLICY_NAME_RULE, name)
+    check_name(name_rule::POLICY_NAME_RULE, name)
 }
 
 fn check_name(rule: NameRule, name: &str) -> Result<(), ApiError> {

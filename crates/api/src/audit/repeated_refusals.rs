@@ -60,7 +60,7 @@ struct RefusalWindow {
 }
 
 #[derive(Debug, Default)]
-struct OpenWindows {
+struct RefusalWindows {
     windows: HashMap<CallerGroupingKey, HashMap<RefusalKind, RefusalWindow>>,
     pending: VecDeque<AuditEvent>,
 }
@@ -68,7 +68,7 @@ struct OpenWindows {
 #[derive(Debug)]
 pub(crate) struct RepeatedRefusalCounter {
     window: Duration,
-    state: Mutex<OpenWindows>,
+    state: Mutex<RefusalWindows>,
 }
 
 impl RepeatedRefusalCounter {
@@ -88,7 +88,7 @@ impl RepeatedRefusalCounter {
         let recorded = store.append_audit_event(&event).await;
         if recorded.is_err() {
             // Close the window so that the next refusal is recorded.
-            self.state_guard().close_window(&caller, &kind);
+            self.lock_refusal_windows().close_window(&caller, &kind);
         }
         recorded
     }
@@ -96,7 +96,7 @@ impl RepeatedRefusalCounter {
     /// Returns the key of the new time window, or `None` if the refusal is a repetition.
     fn count_refusal(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerGroupingKey, RefusalKind)> {
         let now = Instant::now();
-        let mut state = self.state_guard();
+        let mut state = self.lock_refusal_windows();
         let (caller, kind) = state.refusal_window_key(event, reason);
         let window = state.windows.get_mut(&caller).and_then(|kinds| kinds.get_mut(&kind));
         if let Some(window) = window.filter(|window| window.ends > now) {
@@ -110,7 +110,7 @@ impl RepeatedRefusalCounter {
     }
 
     /// Do not call this method concurrently: audit events could be lost.
-    pub(crate) async fn run(&self, store: &Store, end: &CancellationToken) {
+    pub(crate) async fn run_flush_loop(&self, store: &Store, end: &CancellationToken) {
         while end.run_until_cancelled(sleep(FLUSH_INTERVAL)).await.is_some() {
             let now = Instant::now();
             self.flush(store, |window| window.ends <= now).await;
@@ -120,11 +120,11 @@ impl RepeatedRefusalCounter {
 
     /// Failed writes are retried at the next flush.
     async fn flush(&self, store: &Store, has_ended: impl Fn(&RefusalWindow) -> bool) {
-        self.state_guard().close_windows(has_ended);
+        self.lock_refusal_windows().close_windows(has_ended);
         loop {
-            let Some(event) = self.state_guard().pending.pop_front() else { return };
+            let Some(event) = self.lock_refusal_windows().pending.pop_front() else { return };
             if let Err(error) = store.append_audit_event(&event).await {
-                let mut state = self.state_guard();
+                let mut state = self.lock_refusal_windows();
                 state.pending.push_front(event);
                 warn!(%error, events = state.pending.len(), "cannot record repeated refusals in the audit log");
                 return;
@@ -132,12 +132,12 @@ impl RepeatedRefusalCounter {
         }
     }
 
-    fn state_guard(&self) -> MutexGuard<'_, OpenWindows> {
+    fn lock_refusal_windows(&self) -> MutexGuard<'_, RefusalWindows> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl OpenWindows {
+impl RefusalWindows {
     /// Once [`MAX_TRACKED_CALLERS`] or [`MAX_REFUSAL_KINDS`] is reached, all further callers or kinds share a key.
     fn refusal_window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerGroupingKey, RefusalKind) {
         let caller = build_caller_grouping_key(event);
@@ -225,12 +225,12 @@ impl RefusalWindow {
         self.last_at = Timestamp::now();
         self.record_distinct_values(event);
         let common = &mut self.event;
-        clear_differing_value(&mut common.domain_id, find_audit_domain(event).as_ref());
-        clear_differing_value(&mut common.project_id, event.project_id.as_ref());
-        clear_differing_value(&mut common.instance_id, event.instance_id.as_ref());
-        clear_differing_value(&mut common.node_id, event.node_id.as_ref());
-        clear_differing_value(&mut common.code, event.code.as_ref());
-        clear_differing_value(&mut common.origin.peer, event.origin.peer.as_ref());
+        clear_if_different(&mut common.domain_id, find_audit_domain(event).as_ref());
+        clear_if_different(&mut common.project_id, event.project_id.as_ref());
+        clear_if_different(&mut common.instance_id, event.instance_id.as_ref());
+        clear_if_different(&mut common.node_id, event.node_id.as_ref());
+        clear_if_different(&mut common.code, event.code.as_ref());
+        clear_if_different(&mut common.origin.peer, event.origin.peer.as_ref());
         common.origin.request_id.clear();
         if common.target != event.target {
             common.target.clear();
@@ -276,7 +276,7 @@ impl RefusalWindow {
     }
 }
 
-fn clear_differing_value<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
+fn clear_if_different<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
     if common.as_ref() != other {
         *common = None;
     }
@@ -310,7 +310,7 @@ mod tests {
     fn record_all(refusals: impl Iterator<Item = AuditEvent>) -> (usize, Vec<AuditEvent>) {
         let repeated = RepeatedRefusalCounter::new(Duration::from_hours(1));
         let first = refusals.filter(|event| repeated.count_refusal(event, "why").is_some()).count();
-        let mut counted = repeated.state_guard();
+        let mut counted = repeated.lock_refusal_windows();
         counted.close_windows(|_| true);
         (first, counted.pending.drain(..).collect())
     }

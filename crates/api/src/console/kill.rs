@@ -120,7 +120,7 @@ pub(crate) async fn kill_sessions(
     if !request.reason.is_empty() {
         caller.audit.add_detail("reason", request.reason.as_str());
     }
-    let masked = target.masks_statements_for(&service, &caller);
+    let masked = target.receives_sql_templates(&service, &caller);
     let found =
         service.read_node(&target.node, async |limits| find_sessions(&target.node.url, &ids, &limits).await).await?;
     let protected = service.kills.protected_accounts();

@@ -84,15 +84,15 @@ fn accepts_html(headers: &HeaderMap) -> bool {
 }
 
 pub(crate) async fn serve_index_page(headers: HeaderMap) -> Response {
-    add_page_headers(WEB_PAGE.index_response(&headers))
+    add_page_security_headers(WEB_PAGE.index_response(&headers))
 }
 
 pub(crate) async fn serve_page_fallback(request: Request) -> Response {
     let found = WEB_PAGE.response_for_path(request.method(), request.uri().path(), request.headers());
-    found.map_or_else(|| ApiError::new(ErrorEntry::NO_SUCH_API).into_response(), add_page_headers)
+    found.map_or_else(|| ApiError::new(ErrorEntry::NO_SUCH_API).into_response(), add_page_security_headers)
 }
 
-fn add_page_headers(mut response: Response<Body>) -> Response {
+fn add_page_security_headers(mut response: Response<Body>) -> Response {
     for (name, value) in PAGE_SECURITY_HEADERS {
         response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }

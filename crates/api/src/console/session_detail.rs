@@ -105,7 +105,7 @@ pub(crate) async fn show_session_detail(
         NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node))
             .await?;
     let id = parse_session_id(&session)?;
-    let masked = target.masks_statements_for(&service, &caller);
+    let masked = target.receives_sql_templates(&service, &caller);
     let read = service
         .read_node(&target.node, async |limits| read_session_detail(&target.node.url, id, &limits).await)
         .await?;
@@ -187,7 +187,7 @@ pub(crate) async fn explain_statement(
         NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node))
             .await?;
     let id = parse_session_id(&session)?;
-    if target.masks_statements_for(&service, &caller) {
+    if target.receives_sql_templates(&service, &caller) {
         // Plans contain literals that Clew cannot mask, because the plan format differs between servers.
         return Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "explain-masked", Vec::new()));
     }

@@ -23,7 +23,7 @@ use utoipa::IntoParams;
 use crate::AppState;
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
-use crate::query::Query;
+use crate::query_string::QueryString;
 use authorization::StreamAuthorization;
 use event::FeedPosition;
 pub(crate) use registry::WatchRegistry;
@@ -70,7 +70,7 @@ pub(crate) async fn stream_sessions(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::LIST_PROCESSES, &path).await?;
-    let query = Query::parse(query.as_deref())?;
+    let query = QueryString::parse(query.as_deref())?;
     let seconds = query.get_number_in_range(
         "interval",
         *ALLOWED_EVENT_INTERVAL_SECONDS.start(),

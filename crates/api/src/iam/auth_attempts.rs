@@ -84,7 +84,7 @@ pub(crate) async fn find_failure_counter_key(
         return Ok(FailureCounterKey { name, is_address_up_to_date: false });
     };
     let address = ClientSubnet::from(peer).address();
-    if let Some(text) = store.find_recorded_address(user, address) {
+    if let Some(text) = store.find_cached_user_address(user, address) {
         return Ok(FailureCounterKey { name: build_address_counter_key(&text, &name), is_address_up_to_date: true });
     }
     let is_known = store.is_known_user_address(user, address).await?;

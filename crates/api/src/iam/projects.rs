@@ -11,7 +11,7 @@ use crate::AppState;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query::{Query, truncate_text};
+use crate::query_string::{QueryString, truncate_text};
 
 /// List of projects with links.
 #[derive(Serialize, ToSchema)]
@@ -71,7 +71,7 @@ pub(crate) async fn list_projects(
     Caller { principal, .. }: Caller,
     RawQuery(raw): RawQuery,
 ) -> Result<Json<ProjectList>, ApiError> {
-    let query = Query::parse(raw.as_deref())?;
+    let query = QueryString::parse(raw.as_deref())?;
     let (enabled, is_domain) = (parse_boolean(&query, "enabled")?, parse_boolean(&query, "is_domain")?);
     let matches = |name: &str, value: &str| query.get(name).is_none_or(|given| given == value);
     let mut projects = service.store.list_projects(&principal.domain_id).await?;
@@ -135,7 +135,7 @@ fn build_project_entry(project: Project) -> ProjectEntry {
 }
 
 /// `page` and `per_page` must be used together. Page numbers start at 1.
-fn parse_page_parameters(query: &Query) -> Result<Option<(usize, usize)>, ApiError> {
+fn parse_page_parameters(query: &QueryString) -> Result<Option<(usize, usize)>, ApiError> {
     match (query.get("page"), query.get("per_page")) {
         (None, None) => Ok(None),
         (Some(page), Some(per_page)) => Ok(Some((
@@ -151,7 +151,7 @@ fn parse_positive_number(name: &'static str, given: &str, max: usize) -> Result<
     given.parse().ok().filter(|number| (1..=max).contains(number)).ok_or_else(|| invalid_parameter_error(name, given))
 }
 
-fn parse_boolean(query: &Query, name: &'static str) -> Result<Option<bool>, ApiError> {
+fn parse_boolean(query: &QueryString, name: &'static str) -> Result<Option<bool>, ApiError> {
     match query.get(name) {
         None => Ok(None),
         Some(given) if given.eq_ignore_ascii_case("true") => Ok(Some(true)),

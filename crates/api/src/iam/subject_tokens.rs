@@ -13,7 +13,7 @@ use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::iam::token_response::{ServerUrl, TokenDetails, TokenResponse};
 use crate::json::Json;
-use crate::query::Query;
+use crate::query_string::QueryString;
 use crate::{AppState, policy_cache};
 
 const SUBJECT_TOKEN_HEADER: &str = "x-subject-token";
@@ -39,7 +39,7 @@ pub(crate) async fn show_token(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let with_catalog = Query::parse(query.as_deref())?.get("nocatalog").is_none_or(str::is_empty);
+    let with_catalog = QueryString::parse(query.as_deref())?.get("nocatalog").is_none_or(str::is_empty);
     let (given, stored) = find_subject_token(&service, &caller, Action::LIST_IDENTITIES, &headers).await?;
     let StoredToken { user, scope_project, issued_by_methods, issued_at, expires_at, .. } = stored;
     let project = match &scope_project {

@@ -13,12 +13,12 @@ use crate::audit::AuditContext;
 use crate::authentication::read_request_body;
 use crate::client_addr::ClientAddr;
 use crate::error::{ApiError, ErrorBody};
-use crate::iam::check_password::authenticate_by_password;
+use crate::iam::password_authentication::authenticate_by_password;
 use crate::iam::sign_in::{DomainRef, PasswordSignInRequest, ProjectRef, RequestedTokenScope, TokenRequest};
-use crate::iam::token_issue::{IssuedToken, describe_token_scope, issue_token};
+use crate::iam::token_issuance::{IssuedToken, describe_token_scope, issue_token};
 use crate::iam::token_response::{ServerUrl, TokenDetails, TokenResponse};
 use crate::json::Json;
-use crate::query::Query;
+use crate::query_string::QueryString;
 use crate::{AppState, limits, policy_cache};
 
 /// Create a token with a user name and password. The scope of the token is a project or the domain.
@@ -42,7 +42,7 @@ pub(crate) async fn create_token(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let with_catalog = Query::parse(query.as_deref())?.get("nocatalog").is_none_or(str::is_empty);
+    let with_catalog = QueryString::parse(query.as_deref())?.get("nocatalog").is_none_or(str::is_empty);
     let (parts, body) = request.into_parts();
     let sign_in = PasswordSignInRequest::parse(&read_request_body(body, &service.settings).await?)?;
     let peer = limits::client_ip(&parts.extensions);

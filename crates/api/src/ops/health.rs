@@ -10,7 +10,7 @@ use crate::error::ApiError;
 
 /// Check that the process responds.
 #[utoipa::path(get, path = "/healthz", operation_id = "CheckAlive", tag = "operations", security(()), responses((status = 200, description = "The process is running", body = str)))]
-pub(crate) async fn check_alive() -> &'static str {
+pub(crate) async fn check_liveness() -> &'static str {
     "ok\n"
 }
 
@@ -19,7 +19,7 @@ pub(crate) async fn check_alive() -> &'static str {
     (status = 200, description = "The service is ready", body = str),
     (status = 503, description = "The service is not ready", body = crate::error::ErrorBody)
 ))]
-pub(crate) async fn check_ready(State(service): State<AppState>) -> Result<String, ApiError> {
+pub(crate) async fn check_readiness(State(service): State<AppState>) -> Result<String, ApiError> {
     let not_ready = |error: StoreError| {
         warn!(%error, "readiness check failed");
         ApiError::new(ErrorEntry::UNAVAILABLE)

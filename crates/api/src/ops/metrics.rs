@@ -185,7 +185,7 @@ fn new_duration_histogram() -> Histogram {
 }
 
 impl WorkerObserver for Metrics {
-    fn record_collection_finished(&self, rows: u64, seconds: f64) {
+    fn record_collection_success(&self, rows: u64, seconds: f64) {
         self.collected_rows.inc_by(rows);
         self.collection_durations.observe(seconds);
     }

@@ -18,9 +18,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::error_rewrite::{ErrorRewriteStream, ResponseTracker};
-use super::head::MAX_REQUEST_HEAD_BYTES;
-use super::linger::LingeringStream;
-use super::reserved::{self, ConnectionAdmission};
+use super::lingering_close::LingeringStream;
+use super::request_head::MAX_REQUEST_HEAD_BYTES;
+use super::reserved_connections::{self, ConnectionAdmission};
 use super::tls::TlsConfig;
 use super::write_timeout::WriteTimeoutStream;
 use crate::client_addr::ClientAddr;
@@ -48,7 +48,7 @@ impl ConnectionHandler {
         let mut reserved_http = http.clone();
         reserved_http
             .keep_alive(false)
-            .header_read_timeout(settings.header_read_timeout.min(reserved::RESERVED_CONNECTION_TIMEOUT));
+            .header_read_timeout(settings.header_read_timeout.min(reserved_connections::RESERVED_CONNECTION_TIMEOUT));
         let router = TowerToHyperService::new(build_router(service));
         Self { router, http, reserved_http, tls, settings, metrics, shutdown }
     }
@@ -81,7 +81,7 @@ impl ConnectionHandler {
         let limit = match admission {
             ConnectionAdmission::Regular => self.settings.tls_handshake_timeout,
             ConnectionAdmission::OperationsOnly => {
-                self.settings.tls_handshake_timeout.min(reserved::RESERVED_CONNECTION_TIMEOUT)
+                self.settings.tls_handshake_timeout.min(reserved_connections::RESERVED_CONNECTION_TIMEOUT)
             }
         };
         let outcome = tokio::select! {

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tracing::info;
 use uuid::Uuid;
 
-use super::head::{MAX_REQUEST_HEAD_BYTES, MAX_REQUEST_HEADERS};
+use super::request_head::{MAX_REQUEST_HEAD_BYTES, MAX_REQUEST_HEADERS};
 use crate::Metrics;
 use crate::error::ApiError;
 

@@ -7,7 +7,7 @@ use crate::client_addr::{ClientSubnet, TrustedProxies};
 use crate::limits::keyed_slots::{KeyedSlot, KeyedSlots};
 
 #[derive(Debug)]
-pub(super) struct PerPeerLimit {
+pub(super) struct PerPeerConnectionLimit {
     slots: Arc<KeyedSlots<ClientSubnet>>,
     /// Proxies that may open any number of connections because they forward requests from many clients.
     exempt: TrustedProxies,
@@ -16,7 +16,7 @@ pub(super) struct PerPeerLimit {
 /// Slot for one connection, released on drop. `None` for a proxy that is exempt from the limit.
 pub(super) type PeerSlot = Option<KeyedSlot<ClientSubnet>>;
 
-impl PerPeerLimit {
+impl PerPeerConnectionLimit {
     /// A limit of 0 allows any number of connections.
     pub(super) fn new(limit: usize, exempt: TrustedProxies) -> Self {
         Self { slots: KeyedSlots::new(limit), exempt }
@@ -36,7 +36,7 @@ mod tests {
 
     #[test]
     fn exempt_proxies_have_no_limit() {
-        let limit = PerPeerLimit::new(1, TrustedProxies::parse(&["10.0.0.0/8".into()]).unwrap());
+        let limit = PerPeerConnectionLimit::new(1, TrustedProxies::parse(&["10.0.0.0/8".into()]).unwrap());
         let address = |text: &str| text.parse().unwrap();
         let held: Vec<_> = (0..9).map(|_| limit.acquire(address("10.0.0.1"))).collect();
         assert!(held.iter().all(Option::is_some));

@@ -18,7 +18,7 @@ use crate::AppState;
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query::truncate_text;
+use crate::query_string::truncate_text;
 use crate::statement_text::MASKED_FRAGMENT_PLACEHOLDER;
 
 /// Filters and sort order of the collected sessions. Every field is optional, and filters are combined with AND.
@@ -56,15 +56,15 @@ pub(crate) struct RealtimeSessionRequest {
 }
 
 fn session_class_schema() -> Object {
-    nullable_enum_schema(SessionClass::NAMES, "total")
+    nullable_enum_schema(SessionClass::API_NAMES, "total")
 }
 
 fn sort_key_schema() -> Object {
-    nullable_enum_schema(SortKey::NAMES, "id")
+    nullable_enum_schema(SortKey::API_NAMES, "id")
 }
 
 fn sort_direction_schema() -> Object {
-    nullable_enum_schema(SortDirection::NAMES, "asc")
+    nullable_enum_schema(SortDirection::API_NAMES, "asc")
 }
 
 fn nullable_enum_schema(names: &[&str], default: &str) -> Object {

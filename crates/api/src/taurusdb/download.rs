@@ -15,7 +15,7 @@ use crate::AppState;
 use crate::caller::{Caller, NodeTarget};
 use crate::download::ResultDownload;
 use crate::error::{ApiError, ErrorBody, ErrorDetail};
-use crate::query::Query;
+use crate::query_string::QueryString;
 
 /// Download the CSV of a finished collection.
 #[utoipa::path(
@@ -48,7 +48,7 @@ pub(crate) async fn download_result(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let task = super::find_collection_task(&caller, &target, &Query::parse(query.as_deref())?).await?;
+    let task = super::find_collection_task(&caller, &target, &QueryString::parse(query.as_deref())?).await?;
     let task = task.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_TASK))?;
     caller.audit.add_detail("collection", task.request_id.as_str());
     caller.audit.add_detail("masked", task.masked);
@@ -57,7 +57,7 @@ pub(crate) async fn download_result(
     }
     let file_name = build_download_file_name(&task);
     let result = require_finished_result(&task)?;
-    let stored = service.store.results().open_result(&result).await?;
+    let stored = service.store.result_store().open_result(&result).await?;
     if headers.contains_key(RANGE) {
         stored.verify_content().await?;
     }

@@ -13,7 +13,7 @@ use crate::AppState;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query::Query;
+use crate::query_string::QueryString;
 use wire::{InstanceApiVersion, InstanceListResponse, InstanceResponse};
 
 /// Filters and page parameters of the instance list (TaurusDB API spec, section 3.3).
@@ -129,7 +129,7 @@ async fn list_instances(
     names: InstanceApiVersion,
 ) -> Result<Json<InstanceListResponse>, ApiError> {
     let project = caller.require_some_instance_action(Action::LIST_INSTANCES, project).await?;
-    let query = Query::parse(query.as_deref())?;
+    let query = QueryString::parse(query.as_deref())?;
     let page = Pagination {
         offset: query.get_number_in_range("offset", 0, i32::MAX.unsigned_abs(), 0)?,
         limit: query.get_number_in_range("limit", 1, 100, 100)?,
@@ -182,11 +182,11 @@ async fn show_instance(
 }
 
 /// Returns `None` for a filter by VPC, subnet or proxy because instances in Clew do not have these attributes.
-fn parse_instance_filter(query: &Query) -> Result<Option<InstanceFilter>, ApiError> {
+fn parse_instance_filter(query: &QueryString) -> Result<Option<InstanceFilter>, ApiError> {
     check_supported_value(query, "type", "Cluster")?;
     check_supported_value(query, "datastore_type", wire::DATASTORE_TYPE)?;
     let pattern = |name: &'static str| match query.get(name) {
-        Some(given @ ("" | "*")) => Err(Query::invalid_value_error(name, given)),
+        Some(given @ ("" | "*")) => Err(QueryString::invalid_value_error(name, given)),
         given => Ok(given.map(ToOwned::to_owned)),
     };
     let filter = InstanceFilter {
@@ -200,10 +200,10 @@ fn parse_instance_filter(query: &Query) -> Result<Option<InstanceFilter>, ApiErr
     Ok((!impossible).then_some(filter))
 }
 
-fn check_supported_value(query: &Query, name: &'static str, value: &str) -> Result<(), ApiError> {
+fn check_supported_value(query: &QueryString, name: &'static str, value: &str) -> Result<(), ApiError> {
     match query.get(name) {
         Some(given) if given != value => {
-            Err(ApiError::value_not_allowed(name, crate::query::truncate_text(given), &[value]))
+            Err(ApiError::value_not_allowed(name, crate::query_string::truncate_text(given), &[value]))
         }
         _ => Ok(()),
     }
@@ -212,9 +212,9 @@ fn check_supported_value(query: &Query, name: &'static str, value: &str) -> Resu
 fn parse_tag_filter(text: &str) -> Result<Vec<Tag>, ApiError> {
     let mut tags: Vec<Tag> = Vec::new();
     for pair in text.split(',') {
-        let (key, value) = pair.split_once('=').ok_or_else(|| Query::invalid_value_error("tags", text))?;
+        let (key, value) = pair.split_once('=').ok_or_else(|| QueryString::invalid_value_error("tags", text))?;
         if key.is_empty() || tags.iter().any(|tag| tag.key == key) {
-            return Err(Query::invalid_value_error("tags", text));
+            return Err(QueryString::invalid_value_error("tags", text));
         }
         tags.push(Tag { key: key.to_owned(), value: value.to_owned() });
     }

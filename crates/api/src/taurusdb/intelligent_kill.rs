@@ -22,16 +22,16 @@ use crate::body::JsonBody;
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query::Query;
+use crate::query_string::QueryString;
 use crate::statement_text::render_statement_or_template;
 use warnings::IntelligentKillWarning;
 
 /// Preview of an intelligent kill.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct IntelligentKillStatistics {
+pub(crate) struct IntelligentKillPreview {
     /// Highest-ranked session groups for each strategy, in rank order
     #[schema(max_items = 9)]
-    statistics: Vec<IntelligentKillStatistic>,
+    statistics: Vec<SessionGroupStatistics>,
     /// Warnings about spared sessions and root blockers that the kill does not select; omitted if empty. Clew extension
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -40,7 +40,7 @@ pub(crate) struct IntelligentKillStatistics {
 
 /// Group of sessions whose statements differ only in literals, and the strategy that selects the group.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct IntelligentKillStatistic {
+pub(crate) struct SessionGroupStatistics {
     /// Keywords of the statement, joined by ~, for use in an SQL throttling rule; may be empty
     #[schema(example = "SELECT~COUNT~FROM~t1~WHERE~id")]
     keyword: String,
@@ -87,7 +87,7 @@ pub(crate) struct IntelligentKillTask {
         ("node_id" = String, Query, description = "Id of the node")
     ),
     responses(
-        (status = 200, description = "Session groups that an intelligent kill would kill now", body = IntelligentKillStatistics),
+        (status = 200, description = "Session groups that an intelligent kill would kill now", body = IntelligentKillPreview),
         (status = 400, description = "Invalid parameter value", body = ErrorBody),
         (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
@@ -98,8 +98,8 @@ pub(crate) async fn preview_intelligent_kill(
     Path(path): Path<(String, String)>,
     Extension(language): Extension<Language>,
     RawQuery(query): RawQuery,
-) -> Result<Json<IntelligentKillStatistics>, ApiError> {
-    let query = Query::parse(query.as_deref());
+) -> Result<Json<IntelligentKillPreview>, ApiError> {
+    let query = QueryString::parse(query.as_deref());
     let target = resolve_node_target(&service, &caller, Action::SHOW_INTELLIGENT_KILL, path, || {
         query?.get_required("node_id").map(str::to_owned)
     });
@@ -110,18 +110,18 @@ pub(crate) async fn preview_intelligent_kill(
         Err(error) => ApiError::from_kill_error(error).map(Err),
     };
     let plan = service.read_node(&target.node, read_plan).await??;
-    let masked = target.masks_statements_for(&service, &caller);
+    let masked = target.receives_sql_templates(&service, &caller);
     let statistics =
         plan.ranked_groups().map(|(strategy, group)| build_group_statistic(strategy, group, masked)).collect();
-    let warnings = warnings::read_kill_warnings(&service, &target.node, &plan.into_victims(), language).await;
-    Ok(Json(IntelligentKillStatistics { statistics, warnings }))
+    let warnings = warnings::read_kill_warnings(&service, &target.node, &plan.into_selected_sessions(), language).await;
+    Ok(Json(IntelligentKillPreview { statistics, warnings }))
 }
 
 #[allow(clippy::cast_precision_loss, reason = "seconds and sessions are far below 2^53")]
-fn build_group_statistic(strategy: RankingStrategy, group: &SessionGroup, masked: bool) -> IntelligentKillStatistic {
+fn build_group_statistic(strategy: RankingStrategy, group: &SessionGroup, masked: bool) -> SessionGroupStatistics {
     let first = group.sessions.first().and_then(|session| session.statement.as_deref()).unwrap_or_default();
     let (total, count) = (group.total_statement_seconds() as f64, group.session_count());
-    IntelligentKillStatistic {
+    SessionGroupStatistics {
         keyword: group.throttling_pattern().unwrap_or_default(),
         example_sql_text: render_statement_or_template(first, masked),
         ids: group.sessions.iter().map(|session| session.id).collect(),
@@ -182,6 +182,6 @@ async fn resolve_node_target(
     node: impl FnOnce() -> Result<String, ApiError>,
 ) -> Result<NodeTarget<Node>, ApiError> {
     let (project, instance) = caller.require_instance_action(service, action, (&project, &instance), &[]).await?;
-    let node = crate::caller::load_node_checking_zone(service, &instance, &node()?).await?;
+    let node = crate::caller::load_node_in_reachable_zone(service, &instance, &node()?).await?;
     Ok(NodeTarget { project, instance, node })
 }

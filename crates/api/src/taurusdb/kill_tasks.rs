@@ -24,10 +24,10 @@ use crate::caller::Caller;
 use crate::console::cookie;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query::truncate_text;
+use crate::query_string::truncate_text;
 use criteria::{CRITERIA_FIELDS, RawKillCriteria};
 use wire::{
-    AddKillTaskRequest, AddKillTaskResponse, KillTaskView, KillTasks, NodeLoginRefusal, StopKillTaskRequest,
+    AddKillTaskRequest, AddKillTaskResponse, KillTaskList, KillTaskView, NodeLoginRefusal, StopKillTaskRequest,
     SuccessResponse,
 };
 
@@ -60,10 +60,11 @@ pub(crate) async fn add_kill_task(
 ) -> Result<Json<AddKillTaskResponse>, ApiError> {
     let path = (project.as_str(), instance.as_str());
     let (project, instance) =
-        caller.require_project_action_on_instance(&service, Action::MODIFY_INSTANCE, path).await?;
-    let NewKillTaskRequest { criteria, duration, confirmed } = parse_new_kill_task(&body)?;
+        caller.require_project_action_and_find_instance(&service, Action::MODIFY_INSTANCE, path).await?;
+    let ParsedAddKillTaskRequest { criteria, duration, confirmed } = parse_new_kill_task(&body)?;
     caller.check_credential_lifetime(duration.map(|duration| duration.as_secs()))?;
-    let must_confirm = criteria.is_duration_only() && cookie::is_cookie_authenticated(&headers, caller.client.as_ref());
+    let must_confirm =
+        criteria.has_only_min_state_seconds() && cookie::is_cookie_authenticated(&headers, caller.client.as_ref());
     if confirmed.as_deref().map_or(must_confirm, |name| name != instance.name) {
         return Err(ApiError::invalid_parameter("kill-task-confirmation", vec![("name", instance.name.clone())]));
     }
@@ -78,14 +79,14 @@ pub(crate) async fn add_kill_task(
     Ok(Json(AddKillTaskResponse { success: true, task_id: id.to_string() }))
 }
 
-struct NewKillTaskRequest {
+struct ParsedAddKillTaskRequest {
     criteria: KillCriteria,
     duration: Option<Duration>,
     /// Instance name from the request. It confirms a kill task without filters, which kills all user sessions.
     confirmed: Option<String>,
 }
 
-fn parse_new_kill_task(body: &[u8]) -> Result<NewKillTaskRequest, ApiError> {
+fn parse_new_kill_task(body: &[u8]) -> Result<ParsedAddKillTaskRequest, ApiError> {
     let mut fields = CRITERIA_FIELDS.to_vec();
     fields.extend(["task_type", "task_duration", "confirmed_instance_name"]);
     let body = JsonBody::parse(body, &fields)?;
@@ -109,7 +110,7 @@ fn parse_new_kill_task(body: &[u8]) -> Result<NewKillTaskRequest, ApiError> {
             ));
         }
     };
-    Ok(NewKillTaskRequest { criteria, duration, confirmed: body.get("confirmed_instance_name")? })
+    Ok(ParsedAddKillTaskRequest { criteria, duration, confirmed: body.get("confirmed_instance_name")? })
 }
 
 /// Stop a kill task. If the task has already ended, the request has no effect.
@@ -133,7 +134,7 @@ pub(crate) async fn stop_kill_task(
 ) -> Result<Json<SuccessResponse>, ApiError> {
     let path = (project.as_str(), instance.as_str());
     let (project, instance) =
-        caller.require_project_action_on_instance(&service, Action::MODIFY_INSTANCE, path).await?;
+        caller.require_project_action_and_find_instance(&service, Action::MODIFY_INSTANCE, path).await?;
     let body = JsonBody::parse(&body, &["task_id"])?;
     let given = criteria::extract_number_text(&body, "task_id").ok_or_else(|| missing_field_error("task_id"))?;
     let id: Option<i64> = given.parse().ok();
@@ -153,13 +154,13 @@ pub(crate) async fn stop_kill_task(
     path = "/v3/{project_id}/instances/{instance_id}/process/task",
     tag = "kill tasks",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
-    responses((status = 200, description = "Kill tasks, newest first", body = KillTasks))
+    responses((status = 200, description = "Kill tasks, newest first", body = KillTaskList))
 )]
 pub(crate) async fn list_kill_tasks(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
-) -> Result<Json<KillTasks>, ApiError> {
+) -> Result<Json<KillTaskList>, ApiError> {
     let (project, instance) =
         caller.require_instance_action(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let masked = caller.receives_sql_templates(&service, &project, &instance);
@@ -167,5 +168,5 @@ pub(crate) async fn list_kill_tasks(
     let refused = service.store.list_login_backoffs(&instance.id).await?.into_iter().map(NodeLoginRefusal::new);
     let refused: Vec<NodeLoginRefusal> = refused.collect();
     let processes = tasks.into_iter().map(|task| KillTaskView::new(task, masked, &refused)).collect();
-    Ok(Json(KillTasks { processes }))
+    Ok(Json(KillTaskList { processes }))
 }

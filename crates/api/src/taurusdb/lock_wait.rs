@@ -15,7 +15,7 @@ use crate::AppState;
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query::Query;
+use crate::query_string::QueryString;
 use crate::statement_text::render_statement_or_template;
 
 /// Root cause of a session's lock wait; empty if the session is not waiting.
@@ -106,13 +106,13 @@ pub(crate) async fn show_lock_wait(
     RawQuery(query): RawQuery,
 ) -> Result<Json<LockWaitResponse>, ApiError> {
     let target = NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
-    let pid = parse_session_id(&Query::parse(query.as_deref())?)?;
+    let pid = parse_session_id(&QueryString::parse(query.as_deref())?)?;
     let node = &target.node;
     let observed = service.read_node(node, async |limits| read_lock_waits(&node.url, &limits).await).await?;
     let Some(waiter) = observed.sessions.iter().find(|facts| facts.session.id == pid) else {
         return Err(ApiError::with_detail(ErrorEntry::UNKNOWN_NODE, "no-such-session", vec![("id", pid.to_string())]));
     };
-    let masked = target.masks_statements_for(&service, &caller);
+    let masked = target.receives_sql_templates(&service, &caller);
     let graph = waits::build_wait_graph(&observed);
     let graph = if masked { graph.with_masked_literals() } else { graph };
     let cause = find_root_cause(&graph, pid).or_else(|| {
@@ -126,9 +126,9 @@ pub(crate) async fn show_lock_wait(
     Ok(Json(LockWaitResponse { abnormal_root_cause: cause }))
 }
 
-fn parse_session_id(query: &Query) -> Result<u64, ApiError> {
+fn parse_session_id(query: &QueryString) -> Result<u64, ApiError> {
     let given = query.get_required("pid")?;
-    given.parse().ok().filter(|&pid| pid > 0).ok_or_else(|| Query::invalid_value_error("pid", given))
+    given.parse().ok().filter(|&pid| pid > 0).ok_or_else(|| QueryString::invalid_value_error("pid", given))
 }
 
 fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {

@@ -15,17 +15,17 @@ use crate::pagination::{self, PageParameters};
 
 /// A page of a node's sessions.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Processes {
+pub(crate) struct ProcessListPage {
     /// Sessions ordered by id
     #[schema(max_items = 100)]
-    processes: Vec<Process>,
+    processes: Vec<ProcessListRow>,
     /// Number of sessions on the node, excluding internal sessions
     total_count: u64,
 }
 
 /// Session with the columns of SHOW PROCESSLIST, deserialized from a snapshot row.
 #[derive(Serialize, Deserialize, ToSchema)]
-pub(crate) struct Process {
+pub(crate) struct ProcessListRow {
     /// Thread id
     #[serde(rename(deserialize = "session_id"))]
     id: u64,
@@ -58,7 +58,7 @@ pub(crate) struct Process {
     tag = "sessions",
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path), PageParameters),
     responses(
-        (status = 200, description = "Page of sessions, excluding internal sessions", body = Processes),
+        (status = 200, description = "Page of sessions, excluding internal sessions", body = ProcessListPage),
         (status = 400, description = "Invalid parameter value", body = ErrorBody),
         (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
@@ -68,16 +68,16 @@ pub(crate) async fn list_processes(
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Processes>, ApiError> {
+) -> Result<Json<ProcessListPage>, ApiError> {
     let target = NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
-    let statements = StatementMasking::from_masked_flag(target.masks_statements_for(&service, &caller));
+    let statements = StatementMasking::from_masked_flag(target.receives_sql_templates(&service, &caller));
     let (node, selection) = (&target.node, SessionSelection::default());
     let read =
         async |limits| take_snapshot_for_kill(&node.url, &selection, statements, OutputFormat::Json, &limits).await;
     let mut snapshot = service.read_node(node, read).await?;
     if let Some(server) = snapshot.server.take() {
-        service.session_list_servers().set_list_origin(&caller.principal.user_id, &node.id, server);
+        service.session_list_servers().set_session_list_origin(&caller.principal.user_id, &node.id, server);
     }
     let slicing = tokio::task::spawn_blocking(move || read_snapshot_page(snapshot, page)).await;
     let processes = slicing.map_err(|error| ApiError::internal_error(&error))?;
@@ -85,9 +85,9 @@ pub(crate) async fn list_processes(
 }
 
 /// Reads only one page of a snapshot, because the entire snapshot may be larger than the available memory.
-fn read_snapshot_page(mut snapshot: Snapshot, page: Pagination) -> std::io::Result<Processes> {
+fn read_snapshot_page(mut snapshot: Snapshot, page: Pagination) -> std::io::Result<ProcessListPage> {
     let mut list = b"[".to_vec();
     snapshot.body.write_row_range(page.offset as usize, page.limit as usize, &mut list)?;
     list.push(b']');
-    Ok(Processes { processes: serde_json::from_slice(&list)?, total_count: snapshot.summary.rows })
+    Ok(ProcessListPage { processes: serde_json::from_slice(&list)?, total_count: snapshot.summary.rows })
 }

@@ -17,7 +17,7 @@ use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
-use crate::query::truncate_text;
+use crate::query_string::truncate_text;
 
 const MAX_TAGS_PER_REQUEST: usize = 20;
 const MAX_TAG_KEY_LEN: usize = 36;
@@ -56,7 +56,7 @@ pub(crate) struct ProjectTag {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
-pub(crate) struct TagAction {
+pub(crate) struct TagActionRequest {
     action: TagOperation,
     /// Tags with distinct keys
     #[schema(min_items = 1, max_items = 20)]
@@ -132,7 +132,7 @@ pub(crate) async fn list_project_tags(
     path = "/v3/{project_id}/instances/{instance_id}/tags/action",
     tag = "tags",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
-    request_body(content = TagAction, content_type = "application/json"),
+    request_body(content = TagActionRequest, content_type = "application/json"),
     responses((status = 200, description = "The tags are changed"))
 )]
 pub(crate) async fn apply_tag_action(

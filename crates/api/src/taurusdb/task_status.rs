@@ -15,7 +15,7 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::long_poll::LongPoll;
-use crate::query::Query;
+use crate::query_string::QueryString;
 
 /// Status of a collection.
 #[derive(Serialize, ToSchema)]
@@ -56,7 +56,7 @@ pub(crate) async fn show_task_status(
     headers: HeaderMap,
 ) -> Result<(Option<[(HeaderName, String); 1]>, Json<TaskStatusResponse>), ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let task = super::find_collection_task(&caller, &target, &Query::parse(query.as_deref())?).await?;
+    let task = super::find_collection_task(&caller, &target, &QueryString::parse(query.as_deref())?).await?;
     let mut status = task.as_ref().map(|task| task.status);
     let wait = LongPoll::from_headers(&headers, service.settings.request_timeout);
     if let (Some(wait), Some(unfinished)) = (wait, task.filter(|task| !task.status.is_final())) {

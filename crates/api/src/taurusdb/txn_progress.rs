@@ -99,7 +99,7 @@ pub(crate) async fn show_rollback_progress(
     }
     let ids = request.ids.as_deref();
     let rollbacks = service.read_node(node, async |limits| read_rollbacks(&node.url, ids, &limits).await).await?;
-    let masked = target.masks_statements_for(&service, &caller);
+    let masked = target.receives_sql_templates(&service, &caller);
     let (transactions, total_count) =
         pagination::paginate_list(rollbacks, request.page, |rollback| build_rollback_entry(rollback, masked));
     Ok(Json(TransactionProgress { transactions, total_count }))

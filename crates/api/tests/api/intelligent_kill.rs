@@ -24,7 +24,7 @@ async fn start_node(flavor: Flavor) -> clew_testkit::Server {
         format!("GRANT PROCESS, {kill} ON *.* TO clew@'%'"),
         "GRANT SELECT ON performance_schema.* TO clew@'%'".to_owned(),
     ];
-    node.run(&accounts.each_ref().map(String::as_str)).await.unwrap();
+    node.run_statements(&accounts.each_ref().map(String::as_str)).await.unwrap();
     node
 }
 
@@ -38,7 +38,7 @@ async fn open_busy_session(node: &clew_testkit::Server, user: &str, statement: &
 
 /// The ids that still exist on the node.
 async fn existing_sessions(node: &clew_testkit::Server, ids: &[u64]) -> BTreeSet<u64> {
-    let mut root = node.connect().await.unwrap();
+    let mut root = node.connect_as_root().await.unwrap();
     let all: Vec<u64> = root.query("SELECT id FROM information_schema.processlist").await.unwrap();
     root.disconnect().await.unwrap();
     all.into_iter().filter(|id| ids.contains(id)).collect()

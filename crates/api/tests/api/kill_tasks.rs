@@ -215,7 +215,7 @@ async fn open_busy_session(node: &clew_testkit::Server, user: &str, statement: &
 async fn preview_matches_the_killed_sessions(flavor: Flavor) {
     let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
     let protected = format!("CREATE USER {PROTECTED}@'%'");
-    node.run(&["CREATE USER app@'%'", "CREATE USER batch@'%'", &protected]).await.unwrap();
+    node.run_statements(&["CREATE USER app@'%'", "CREATE USER batch@'%'", &protected]).await.unwrap();
     let mut server = Server::start().await;
     server.set_node_url(&node.url()).await;
     let mut victims = BTreeSet::new();

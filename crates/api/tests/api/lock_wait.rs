@@ -13,7 +13,7 @@ async fn wait_has_its_root_blocker(flavor: Flavor) {
     server.set_node_url(&node.url()).await;
     let scenario =
         Scenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
-    let built = scenario.build(&node).await.unwrap();
+    let built = scenario.set_up(&node).await.unwrap();
     let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
     let path = |pid: u64| server.node_path(&format!("process/lock-wait?pid={pid}"));
 
@@ -77,7 +77,7 @@ async fn chain_is_followed_to_its_root_blocker_on_a_mysql_server() {
         if !["a chain of ten", "a circle of a row and a name"].contains(&scenario.name.as_str()) {
             continue;
         }
-        let built = scenario.build(&node).await.unwrap();
+        let built = scenario.set_up(&node).await.unwrap();
         let root: Vec<u64> =
             scenario.expected_root_blockers()[0].iter().map(|name| built.thread_ids()[*name]).collect();
         for (waiter, _) in scenario.expected_waits() {

@@ -31,7 +31,7 @@ async fn start_node(flavor: Flavor) -> clew_testkit::Server {
         "CREATE USER watcher@'%'".to_owned(),
         "GRANT PROCESS ON *.* TO watcher@'%'".to_owned(),
     ];
-    node.run(&accounts.each_ref().map(String::as_str)).await.unwrap();
+    node.run_statements(&accounts.each_ref().map(String::as_str)).await.unwrap();
     node
 }
 
@@ -52,7 +52,7 @@ async fn open_busy_session(node: &clew_testkit::Server, user: &str) -> RawSessio
 
 /// Id, account and statement of all sessions.
 async fn list_statements(node: &clew_testkit::Server) -> Vec<(u64, String, Option<String>)> {
-    let mut root = node.connect().await.unwrap();
+    let mut root = node.connect_as_root().await.unwrap();
     let all = root.query("SELECT id, user, info FROM information_schema.processlist").await.unwrap();
     root.disconnect().await.unwrap();
     all
@@ -77,7 +77,7 @@ async fn sessions_of_another_server_instance_are_not_killed(flavor: Flavor) {
     tokio::time::sleep(Duration::from_millis(1100)).await;
     node.kill().unwrap();
     node.restart().await.unwrap();
-    node.run(&["CREATE USER IF NOT EXISTS app@'%'"]).await.unwrap();
+    node.run_statements(&["CREATE USER IF NOT EXISTS app@'%'"]).await.unwrap();
     // The server's thread ids restart.
     let mut newcomers = Vec::new();
     while newcomers.last().is_none_or(|session: &RawSession| session.id < listed) {
@@ -109,7 +109,7 @@ async fn requests_do_not_repeat_a_refused_login() {
         let mut server = Server::start().await;
         server.set_node_url(&node.url_for_account("clew", "wrong")).await;
         let refused = async || {
-            let mut root = node.connect().await.unwrap();
+            let mut root = node.connect_as_root().await.unwrap();
             let row: Option<(String, u64)> =
                 root.query_first("SHOW GLOBAL STATUS LIKE 'Aborted_connects'").await.unwrap();
             root.disconnect().await.unwrap();
@@ -152,7 +152,7 @@ async fn sessions_are_killed(flavor: Flavor) {
     let left = list_statements(&node).await;
     let lives = |id: u64| left.iter().any(|(known, ..)| *known == id);
     assert_eq!((lives(victim.id), lives(idle.id), lives(protected.id), lives(scheduler)), (false, false, true, true));
-    let mut root = node.connect().await.unwrap();
+    let mut root = node.connect_as_root().await.unwrap();
     assert_eq!(root.query_first::<u64, _>("SELECT COUNT(*) FROM shop.t").await.unwrap(), Some(0));
     root.disconnect().await.unwrap();
 

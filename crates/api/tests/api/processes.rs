@@ -15,7 +15,7 @@ async fn start_fake_node(sessions: u64, fault: Fault) -> FakeServer {
 /// Lists an idle and a busy session of a real server.
 async fn sessions_are_listed(flavor: Flavor) {
     let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
-    node.run(&["CREATE DATABASE shop"]).await.unwrap();
+    node.run_statements(&["CREATE DATABASE shop"]).await.unwrap();
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], node.port()));
     let open = async |database| {
         clew_testkit::RawSession::open(address, "root", database, clew_testkit::ClientCharset::Utf8mb4).await.unwrap()
@@ -132,15 +132,15 @@ async fn kills_succeed_while_reads_hang(flavor: Flavor) {
         (server.node_path(&format!("process/lock-wait?pid={}", victim.id)), server.node_path("processes"));
     let hanging = async || server.get(&lock_wait).await.expect_error(404, "DBS.290013");
     let waiting = async {
-        gate.wait_until_held().await;
+        gate.wait_until_statement_is_held().await;
         server.get(&list).await.expect_status(200)
     };
     let killing = async {
-        gate.wait_until_held().await;
+        gate.wait_until_statement_is_held().await;
         let body = json!({ "processes": [victim.id] }).to_string();
         let killed = server.call(Method::DELETE, &list).body(body).send().await.expect_status(200);
         assert_eq!(killed["processes_killed"], json!([victim.id]), "{killed}");
-        gate.release();
+        gate.release_held_statement();
     };
     let (_, _, list, ()) = tokio::join!(hanging(), hanging(), waiting, killing);
     assert_eq!(list["total_count"], 0, "{list}");

@@ -101,7 +101,7 @@ impl Server {
 
     /// Starts a server with another result store.
     pub(crate) async fn start_keeping(results: ResultStore) -> Self {
-        Self::start_storing(|store| store.with_results(results), Listener::from, NO_RATES, |_, _| {}).await
+        Self::start_storing(|store| store.with_result_store(results), Listener::from, NO_RATES, |_, _| {}).await
     }
 
     async fn start_storing(
@@ -382,7 +382,7 @@ impl Server {
     }
 
     async fn finish(&self, claimed: ClaimedTask, rows: &[u8]) -> RequestId {
-        let (results, id, fence) = (self.store.results().clone(), claimed.task.request_id.clone(), claimed.fence);
+        let (results, id, fence) = (self.store.result_store().clone(), claimed.task.request_id.clone(), claimed.fence);
         let rows = rows.to_vec();
         let writing = tokio::task::spawn_blocking(move || {
             let mut writer = results.create_writer(&id, fence).unwrap();

@@ -26,7 +26,7 @@ impl DownloadRun {
     /// Returns the total throughput of all clients in MiB/s.
     pub(super) async fn measure_download_rate(&self) -> Result<f64, BenchError> {
         let this = self.clone();
-        let result = tokio::task::spawn_blocking(move || this.run()).await;
+        let result = tokio::task::spawn_blocking(move || this.run_all_clients()).await;
         let elapsed =
             result.map_err(io::Error::other).and_then(|result| result).map_err(|cause| self.http_error(cause))?;
         let mib = u32::try_from(self.bytes >> 10).map_or(f64::INFINITY, f64::from) / 1024.0;
@@ -38,7 +38,7 @@ impl DownloadRun {
         BenchError::Http { address: self.address, cause }
     }
 
-    fn run(&self) -> io::Result<Duration> {
+    fn run_all_clients(&self) -> io::Result<Duration> {
         let ready = Barrier::new(self.clients + 1);
         std::thread::scope(|scope| {
             let clients: Vec<_> = (0..self.clients).map(|_| scope.spawn(|| self.run_client(&ready))).collect();
@@ -52,12 +52,12 @@ impl DownloadRun {
     }
 
     fn run_client(&self, ready: &Barrier) -> io::Result<()> {
-        let connected = HttpConnection::open(self.address);
+        let connected = HttpConnection::connect(self.address);
         // A client that failed to connect must also reach the barrier, because all other clients wait there.
         ready.wait();
         let mut connection = connected?;
         for _ in 0..self.repetitions {
-            let received = connection.get(&self.get, |_| {})?;
+            let received = connection.send_get_request(&self.get, |_| {})?;
             if received != self.bytes {
                 return Err(io::Error::other(format!("received {received} of {} bytes", self.bytes)));
             }
@@ -68,8 +68,8 @@ impl DownloadRun {
 
 pub(super) fn fetch_body(address: SocketAddr, get: &GetRequest) -> Result<String, BenchError> {
     let mut body = Vec::new();
-    HttpConnection::open(address)
-        .and_then(|mut connection| connection.get(get, |chunk| body.extend_from_slice(chunk)))
+    HttpConnection::connect(address)
+        .and_then(|mut connection| connection.send_get_request(get, |chunk| body.extend_from_slice(chunk)))
         .map_err(|cause| BenchError::Http { address, cause })?;
     Ok(String::from_utf8_lossy(&body).into_owned())
 }
@@ -80,14 +80,14 @@ struct HttpConnection {
 }
 
 impl HttpConnection {
-    fn open(address: SocketAddr) -> io::Result<Self> {
+    fn connect(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(READ_TIMEOUT))?;
         Ok(Self { stream, buffer: vec![0; READ_BUFFER_BYTES] })
     }
 
     /// Calls `body` for each chunk of the response body and returns the length of the response body.
-    fn get(&mut self, get: &GetRequest, mut body: impl FnMut(&[u8])) -> io::Result<u64> {
+    fn send_get_request(&mut self, get: &GetRequest, mut body: impl FnMut(&[u8])) -> io::Result<u64> {
         self.stream.write_all(get.format_request_head().as_bytes())?;
         let (length, first) = self.read_response_head()?;
         body(&first);

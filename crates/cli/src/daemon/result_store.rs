@@ -25,7 +25,7 @@ pub(super) fn read_s3_settings(location: &str) -> Result<Option<S3Settings>, Cli
 /// If `s3` is `None`, results are stored in the data directory.
 pub(super) async fn configure_result_store(store: Store, s3: Option<S3Settings>) -> Result<Store, CliError> {
     match s3 {
-        Some(settings) => Ok(store.with_results(ResultStore::connect_s3(&settings).await?)),
+        Some(settings) => Ok(store.with_result_store(ResultStore::connect_s3(&settings).await?)),
         None => Ok(store),
     }
 }

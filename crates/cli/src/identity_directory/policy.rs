@@ -39,7 +39,7 @@ impl IdentityDirectory {
 }
 
 fn named_policy_from_record(record: PolicyRecord) -> NamedPolicy {
-    let model = if record.model == policy_model_name(PermissionModel::RoleBased) {
+    let model = if record.model == permission_model_name(PermissionModel::RoleBased) {
         PermissionModel::RoleBased
     } else {
         PermissionModel::IdentityBased
@@ -47,7 +47,7 @@ fn named_policy_from_record(record: PolicyRecord) -> NamedPolicy {
     NamedPolicy {
         reference: PolicyRef::Custom(record.id),
         name: record.name,
-        model: policy_model_name(model),
+        model: permission_model_name(model),
         description: record.description,
         document: record.document,
     }
@@ -57,13 +57,13 @@ fn named_policy_from_system(policy: &system::SystemPolicy) -> Option<NamedPolicy
     Some(NamedPolicy {
         reference: PolicyRef::System(policy.name.to_owned()),
         name: policy.name.to_owned(),
-        model: policy_model_name(policy.parsed_policy()?.model()),
+        model: permission_model_name(policy.parsed_policy()?.model()),
         description: policy.description.to_owned(),
         document: policy.document.to_owned(),
     })
 }
 
-pub(crate) fn policy_model_name(model: PermissionModel) -> &'static str {
+pub(crate) fn permission_model_name(model: PermissionModel) -> &'static str {
     match model {
         PermissionModel::RoleBased => "role",
         PermissionModel::IdentityBased => "identity",

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::report::KillReport;
 use crate::error::CliError;
-use crate::local_actor;
+use crate::local_audit_origin;
 
 /// Clew opens the audit log before the first kill, so that no session is killed if the log cannot be opened.
 pub(super) struct KillAuditLog {
@@ -31,7 +31,7 @@ impl KillAuditLog {
         report: &KillReport,
         outcomes: &[(u64, KillOutcome)],
     ) -> Result<(), CliError> {
-        let origin = local_actor::local_audit_origin();
+        let origin = local_audit_origin::local_audit_origin();
         for (id, outcome) in outcomes {
             let Some(session) = report.selected.sessions.iter().find(|session| session.id == *id) else { continue };
             let event = AuditEvent {

@@ -60,7 +60,7 @@ pub(super) async fn estimate_kill_impact(node: &NodeUrl, sessions: &[Session], l
     let transactions = observed.transactions.iter().map(|facts| &facts.transaction);
     let transactions: HashMap<u64, Transaction> = transactions.map(|open| (open.session_id, open.clone())).collect();
     let mut notes: String = observed.transaction_limitations().map(limitations::format_limitation).collect();
-    if observed.hides_waits() {
+    if observed.may_miss_lock_waits() {
         notes.push_str("note: some waiting sessions are not visible; clew locks shows the reason\n");
     }
     let risks = match read_kill_risks(node, sessions, &transactions, limits).await {

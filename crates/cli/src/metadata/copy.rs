@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::configuration::DEFAULT_DATA_DIR;
 use crate::error::CliError;
 use crate::output::Format;
-use crate::{local_actor, text_table};
+use crate::{local_audit_origin, text_table};
 
 /// Copy the metadata from a data directory to an empty PostgreSQL database in one transaction.
 #[derive(Debug, Args)]
@@ -57,7 +57,7 @@ pub(super) async fn run(arguments: CopyArgs) -> Result<(), CliError> {
     }
     let bar = create_progress_bar();
     let copied = store
-        .copy_metadata_to(&local_actor::local_audit_origin(), &to, |table, rows, total| {
+        .copy_metadata_to(&local_audit_origin::local_audit_origin(), &to, |table, rows, total| {
             bar.set_message(format!("{table}: {} of {} rows", HumanCount(rows), HumanCount(total)));
         })
         .await;

@@ -7,9 +7,9 @@ use clew_iam::policy::system;
 use clew_store::PolicyRef;
 use serde_json::json;
 
-use super::document::{PolicyDocument, format_count_with_noun, require_valid_policy};
+use super::document::{PolicyDocument, pluralize_count, require_valid_policy};
 use crate::error::CliError;
-use crate::identity_directory::policy_model_name;
+use crate::identity_directory::permission_model_name;
 use crate::store_args::DomainArgs;
 use crate::validators;
 
@@ -57,13 +57,13 @@ pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
     let policy = require_valid_policy(&document)?;
     let directory = domain_args.open_identity_directory().await?;
     let (store, domain) = (&directory.store, &directory.domain.id);
-    let model = policy_model_name(policy.model());
+    let model = permission_model_name(policy.model());
     let before = store.find_policy_by_name(domain, &name).await?;
     if let Some(before) = before.as_ref().filter(|before| before.model != model) {
         // The policy model restricts the allowed grantees and projects, so an attached policy cannot change its model.
         let times = store.list_policy_attachments(&PolicyRef::Custom(before.id.clone())).await?.len();
         if times > 0 {
-            let times = format_count_with_noun(times, "time");
+            let times = pluralize_count(times, "time");
             return Err(CliError::new_refusal(format!(
                 "{name} has the policy model {} and is attached {times}; a policy with the model {model} cannot replace it",
                 before.model
@@ -78,7 +78,7 @@ pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
     domain_args.output_format().print(
         || {
             let verb = if replaced { "Replaced" } else { "Created" };
-            let statements = format_count_with_noun(policy.statements().len(), "statement");
+            let statements = pluralize_count(policy.statements().len(), "statement");
             let line = format!("{verb} the policy {name} ({id}): version {version}, {statements}.\n");
             if replaced { line } else { format!("{line}Next: clew policy attach {name} --group GROUP\n") }
         },

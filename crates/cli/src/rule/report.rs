@@ -68,7 +68,7 @@ impl<'a> RuleReport<'a> {
             let _ =
                 writeln!(text, "{}: kills {kills}, spares {spares}", text_table::sanitize_terminal_line(&rule.name));
         }
-        for rule in self.rules.iter().filter(|rule| rule.is_duration_only) {
+        for rule in self.rules.iter().filter(|rule| rule.has_only_min_state_seconds) {
             let name = text_table::sanitize_terminal_line(&rule.name);
             let _ = writeln!(text, "{name}: seconds is the only criterion, so the rule matches every user session");
         }

@@ -16,7 +16,7 @@ pub(super) struct NamedKillRule {
     pub(super) name: String,
     pub(super) rule: KillRule,
     /// True if `seconds` is the only criterion of the rule. Such a rule can match sessions of any user.
-    pub(super) is_duration_only: bool,
+    pub(super) has_only_min_state_seconds: bool,
     /// True if the rule kills sessions even if the kill can damage a non-transactional table.
     pub(super) include_unsafe: bool,
 }
@@ -100,7 +100,7 @@ fn parse_rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<Nam
     Ok(NamedKillRule {
         name,
         rule: KillRule::new(&criteria),
-        is_duration_only: criteria.is_duration_only(),
+        has_only_min_state_seconds: criteria.has_only_min_state_seconds(),
         include_unsafe,
     })
 }

@@ -8,7 +8,7 @@ const REQUIRED_SNAPSHOT_COLUMNS: [&str; 8] =
     ["session_id", "user", "host", "database_name", "execution_status", "command", "sql_statement", "state_duration"];
 const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
 /// If a CSV cell starts with one of these bytes, the formula guard adds a leading quote to the cell.
-const FORMULA_PREFIX_BYTES: &[u8] = b"=+-@\t\r";
+const FORMULA_FIRST_BYTES: &[u8] = b"=+-@\t\r";
 
 /// Error messages include the line number.
 pub(super) fn parse_snapshot_sessions(bytes: &[u8]) -> Result<Vec<Session>, String> {
@@ -146,7 +146,7 @@ fn parse_csv_record(
 /// An original quote, as in `'=1`, is removed too, because it cannot be distinguished from an added quote.
 fn strip_formula_guard(cell: &[u8]) -> Vec<u8> {
     match cell {
-        [b'\'', rest @ ..] if rest.first().is_some_and(|first| FORMULA_PREFIX_BYTES.contains(first)) => rest.to_vec(),
+        [b'\'', rest @ ..] if rest.first().is_some_and(|first| FORMULA_FIRST_BYTES.contains(first)) => rest.to_vec(),
         _ => cell.to_vec(),
     }
 }

@@ -62,7 +62,7 @@ async fn check_reports_login_backoff_and_new_credentials_clear_it(flavor: Flavor
     let dir = folder.path().join("data");
     initialise(&dir).await;
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-    server.run(&["CREATE USER clew IDENTIFIED BY 'new'", "GRANT PROCESS ON *.* TO clew"]).await.unwrap();
+    server.run_statements(&["CREATE USER clew IDENTIFIED BY 'new'", "GRANT PROCESS ON *.* TO clew"]).await.unwrap();
     let tls = if flavor == Flavor::MySql { "required" } else { "off" };
     let url = |password: &str| format!("{}?tls={tls}", server.url_for_account("clew", password));
     assert_eq!(instance(&dir, &["add", "--name", "shop", "--node", &url("old")]).await.code, Some(0));
@@ -83,9 +83,9 @@ async fn check_reports_login_backoff_and_new_credentials_clear_it(flavor: Flavor
     assert!(checked.code == Some(3) && !checked.stdout.contains("Login backoff"), "{checked:?}");
 
     // After the account is repaired on the server, a check logs in despite the backoff.
-    server.run(&["ALTER USER clew IDENTIFIED BY 'other'"]).await.unwrap();
+    server.run_statements(&["ALTER USER clew IDENTIFIED BY 'other'"]).await.unwrap();
     assert_eq!(instance(&dir, &["check", "shop"]).await.code, Some(1));
-    server.run(&["ALTER USER clew IDENTIFIED BY 'new'"]).await.unwrap();
+    server.run_statements(&["ALTER USER clew IDENTIFIED BY 'new'"]).await.unwrap();
     let checked = instance(&dir, &["check", "shop"]).await;
     assert!(checked.code == Some(3) && !checked.stdout.contains("Login backoff"), "{checked:?}");
     instance(&dir, &["set-node", "shop", "--url", "mysql://u@h/shop"]).await.assert_refused(&["names a database"]);
@@ -128,7 +128,7 @@ async fn limitations_are_reported_by_the_exit_code_on_a_server() {
     let dir = folder.path().join("data");
     initialise(&dir).await;
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
-    server.run(&["CREATE USER watcher@'%'"]).await.unwrap();
+    server.run_statements(&["CREATE USER watcher@'%'"]).await.unwrap();
     for (name, account, code) in [("complete", "root", 0), ("limited", "watcher", 3)] {
         let url = server.url_for_account(account, "");
         assert_eq!(instance(&dir, &["add", "--name", name, "--node", &url]).await.code, Some(0));

@@ -27,8 +27,11 @@ const LONG_STATEMENT: &str = "SELECT SLEEP(600), 'secret'";
 
 async fn start_server(flavor: Flavor) -> Server {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-    server.run(&["CREATE USER app@'%'", "CREATE USER billing@'%'", "CREATE USER watcher@'%'"]).await.unwrap();
-    server.run(&["GRANT PROCESS ON *.* TO watcher@'%'"]).await.unwrap();
+    server
+        .run_statements(&["CREATE USER app@'%'", "CREATE USER billing@'%'", "CREATE USER watcher@'%'"])
+        .await
+        .unwrap();
+    server.run_statements(&["GRANT PROCESS ON *.* TO watcher@'%'"]).await.unwrap();
     server
 }
 
@@ -53,7 +56,7 @@ async fn wait_until_running(server: &Server, id: u64, statement: &str) {
 
 /// Returns the statement that a session runs. The outer `None` means that the session does not exist.
 async fn running_statement(server: &Server, id: u64) -> Option<Option<String>> {
-    let mut root = server.connect().await.unwrap();
+    let mut root = server.connect_as_root().await.unwrap();
     let info = format!("SELECT info FROM information_schema.processlist WHERE id = {id}");
     let found = root.query_first(info).await.unwrap();
     root.disconnect().await.unwrap();
@@ -65,7 +68,7 @@ async fn kill_previews_its_impact(flavor: Flavor) {
     let server = start_server(flavor).await;
     let scenario =
         Scenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
-    let built = scenario.build(&server).await.unwrap();
+    let built = scenario.set_up(&server).await.unwrap();
     let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
     let (id, gone) = (blocker.to_string(), "4000000000");
 
@@ -127,9 +130,9 @@ async fn preview_lists_risks_and_surviving_root_blockers(flavor: Flavor) {
     let server = start_server(flavor).await;
     let scenario =
         Scenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
-    let built = scenario.build(&server).await.unwrap();
+    let built = scenario.set_up(&server).await.unwrap();
     let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
-    server.run(&["CREATE TABLE shop.log (id INT) ENGINE = MyISAM"]).await.unwrap();
+    server.run_statements(&["CREATE TABLE shop.log (id INT) ENGINE = MyISAM"]).await.unwrap();
     let mut holder = open_session(&server, "root").await;
     holder.execute("LOCK TABLES shop.log READ").await.unwrap();
     let repair = start_busy_session(&server, "root", "REPAIR TABLE shop.log").await;
@@ -182,7 +185,7 @@ async fn kills_on_a_full_server_succeed(flavor: Flavor) {
     let options = ServerOptions { max_connections: MAX_CONNECTIONS, ..ServerOptions::default() };
     let server = Server::start(flavor, &options).await.unwrap();
     server
-        .run(&[
+        .run_statements(&[
             "CREATE USER app@'%'",
             "CREATE DATABASE shop",
             "GRANT ALL ON shop.* TO app@'%'",
@@ -255,7 +258,7 @@ async fn kill_through_a_proxy_is_refused_before_the_confirmation_on_a_server() {
 async fn accounts_named_like_server_threads_are_killed_on_a_server() {
     for flavor in Flavor::ALL {
         let server = start_server(flavor).await;
-        server.run(&["CREATE USER event_scheduler@'%'"]).await.unwrap();
+        server.run_statements(&["CREATE USER event_scheduler@'%'"]).await.unwrap();
         let victim = start_busy_session(&server, "event_scheduler", LONG_STATEMENT).await;
         let killed = run(&["kill", &server.url(), &victim.id.to_string(), "--yes"]).await;
         assert_eq!(killed.code, Some(0), "{flavor}: {killed:?}");
@@ -314,7 +317,7 @@ async fn confirmed_kill_applies_only_to_the_statement_shown_on_a_server() {
         // The session starts another statement while the prompt is open.
         let terminal = TerminalSession::start(&["kill", &server.url(), &id, "--query"]);
         let (_, terminal) = terminal.wait_for("Continue? [y/N] ").await;
-        server.run(&[&format!("KILL QUERY {id}")]).await.unwrap();
+        server.run_statements(&[&format!("KILL QUERY {id}")]).await.unwrap();
         let _ = victim.wait_for_response().await;
         victim.send_statement(b"SELECT SLEEP(599)").await.unwrap();
         wait_until_running(&server, victim.id, "SELECT SLEEP(599)").await;

@@ -14,7 +14,7 @@ async fn lock_wait_is_shown_in_every_format(flavor: Flavor) {
 
     let scenario =
         Scenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
-    let built = scenario.build(&server).await.unwrap();
+    let built = scenario.set_up(&server).await.unwrap();
     let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
 
     let tree = run(&["locks", &server.url()]).await;
@@ -65,7 +65,7 @@ async fn idle_root_blockers_show_their_last_statement_on_a_mysql_server() {
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
     let two = |scenario: &Scenario| scenario.name == "two readers in the way of one writer";
     let scenario = Scenario::scenarios_for_flavor(Flavor::MySql).into_iter().find(two).unwrap();
-    let built = scenario.build(&server).await.unwrap();
+    let built = scenario.set_up(&server).await.unwrap();
     let tree = run(&["locks", &server.url()]).await;
     let ran = "ran: SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE";
     assert_eq!(tree.stdout.lines().filter(|line| line.trim() == ran).count(), 2, "{tree:?}");

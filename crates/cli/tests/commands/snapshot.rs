@@ -153,7 +153,7 @@ async fn detail_columns_follow_the_api_columns_on_a_mysql_server() {
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
     let scenario =
         Scenario::scenarios_for_flavor(Flavor::MySql).into_iter().find(|scenario| scenario.name == "a row").unwrap();
-    let built = scenario.build(&server).await.unwrap();
+    let built = scenario.set_up(&server).await.unwrap();
     let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
     let url = server.url();
     let detailed = async |more: &[&str]| {

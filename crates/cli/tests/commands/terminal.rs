@@ -92,7 +92,7 @@ async fn hostile_text_is_neutralised(flavor: Flavor) {
     let create = format!("CREATE USER '{HOSTILE}'@'%'");
     let grant = format!("GRANT ALL ON *.* TO '{HOSTILE}'@'%'");
     let table = ["CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY, v INT)", "INSERT INTO d.t VALUES (1, 1)"];
-    server.run(&[&[&*create, &*grant], &table[..]].concat()).await.unwrap();
+    server.run_statements(&[&[&*create, &*grant], &table[..]].concat()).await.unwrap();
     let mut hostile = session(&server, HOSTILE).await;
     hostile.send_statement(format!("SELECT SLEEP(600) /* {HOSTILE} */").as_bytes()).await.unwrap();
     let mut blocker = session(&server, "root").await;

@@ -63,18 +63,18 @@ async fn run_commands(directory: &TempDir, database_url: &str, commands: &str) -
 async fn run_readme(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
     server
-        .run(&[
+        .run_statements(&[
             "CREATE DATABASE shop",
             "CREATE TABLE shop.orders (id INT PRIMARY KEY, status VARCHAR(10)) ENGINE = InnoDB",
             "INSERT INTO shop.orders VALUES (42, 'new')",
         ])
         .await
         .unwrap();
-    let _idle = server.connect().await.unwrap();
-    let mut blocker = server.connect().await.unwrap();
+    let _idle = server.connect_as_root().await.unwrap();
+    let mut blocker = server.connect_as_root().await.unwrap();
     blocker.query_drop("BEGIN").await.unwrap();
     blocker.query_drop("UPDATE shop.orders SET status = 'paid' WHERE id = 42").await.unwrap();
-    let mut waiter = server.connect().await.unwrap();
+    let mut waiter = server.connect_as_root().await.unwrap();
     let waiting = tokio::spawn(async move { waiter.query_drop("UPDATE shop.orders SET status = 'sent'").await });
 
     let commands = code_blocks(README, "sh");
@@ -113,7 +113,7 @@ async fn access_guide_commands_run_as_written_on_a_server() {
 #[tokio::test]
 async fn sdk_guide_program_runs_as_written_on_a_server() {
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
-    let mut slow = server.connect().await.unwrap();
+    let mut slow = server.connect_as_root().await.unwrap();
     let sleeping = tokio::spawn(async move { slow.query_drop("SELECT SLEEP(60)").await });
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("sdk.py"), code_blocks(SDK_GUIDE, "python")).unwrap();

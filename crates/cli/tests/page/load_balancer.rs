@@ -21,7 +21,7 @@ impl LoadBalancer {
     /// Starts the second server with a session, and the load balancer.
     pub(crate) async fn start(first: &Server) -> Self {
         let second = Server::start(first.flavor(), &ServerOptions::default()).await.unwrap();
-        second.run(&["CREATE USER app@'%'"]).await.unwrap();
+        second.run_statements(&["CREATE USER app@'%'"]).await.unwrap();
         let mut session = RawSession::open(address_of(&second), "app", None, ClientCharset::Utf8mb4).await.unwrap();
         session.send_statement(LONG_STATEMENT).await.unwrap();
         let first = address_of(first);

@@ -63,7 +63,7 @@ impl Stage {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         let accounts = ["app", "web"].map(|name| format!("CREATE USER {name}@'%'"));
         let grants = ["app", "web"].map(|name| format!("GRANT ALL ON *.* TO {name}@'%'"));
-        server.run(&accounts.iter().chain(&grants).map(String::as_str).collect::<Vec<_>>()).await.unwrap();
+        server.run_statements(&accounts.iter().chain(&grants).map(String::as_str).collect::<Vec<_>>()).await.unwrap();
         let home = Home::new().await;
         let added = home.add_instance(&[&server.url()]);
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -131,7 +131,10 @@ impl Stage {
             }
             "register_account" => self.register_account(text("user"), text("password")).await,
             "change_account" => {
-                self.server.run(&[&format!("ALTER USER {}@'%' {}", text("user"), text("change"))]).await.unwrap();
+                self.server
+                    .run_statements(&[&format!("ALTER USER {}@'%' {}", text("user"), text("change"))])
+                    .await
+                    .unwrap();
                 json!({})
             }
             "refused_logins" => json!({ "count": self.count_refused_logins().await }),
@@ -235,7 +238,7 @@ impl Stage {
                 sql.replace("CREATE OR REPLACE TABLE", "CREATE TABLE IF NOT EXISTS").replace("INSERT", "REPLACE")
             }
         });
-        self.server.run(&table.each_ref().map(String::as_str)).await.unwrap();
+        self.server.run_statements(&table.each_ref().map(String::as_str)).await.unwrap();
     }
 
     async fn await_lock_waits(&self, waiting: u64) {
@@ -259,7 +262,7 @@ impl Stage {
     /// Creates a database account, and registers an instance whose only node logs in with the account.
     async fn register_account(&self, user: &str, password: &str) -> Value {
         let create = format!("CREATE USER {user}@'%' IDENTIFIED BY '{password}'");
-        self.server.run(&[&create, &format!("GRANT ALL ON *.* TO {user}@'%'")]).await.unwrap();
+        self.server.run_statements(&[&create, &format!("GRANT ALL ON *.* TO {user}@'%'")]).await.unwrap();
         describe_instance(&self.home.add_named_instance(user, &[&self.account_url(user, password)]))
     }
 
@@ -271,7 +274,7 @@ impl Stage {
 
     /// Returns the number of failed logins since the start of the server.
     async fn count_refused_logins(&self) -> u64 {
-        let mut root = self.server.connect().await.unwrap();
+        let mut root = self.server.connect_as_root().await.unwrap();
         let row: Option<(String, u64)> = root.query_first("SHOW GLOBAL STATUS LIKE 'Aborted_connects'").await.unwrap();
         root.disconnect().await.unwrap();
         row.unwrap().1
@@ -317,7 +320,7 @@ async fn session_state(server: &Server, id: u64) -> Value {
 
 /// Runs a statement as root. Returns the first value of the result.
 async fn query_as_root(server: &Server, sql: &str) -> Option<Value> {
-    let mut root = server.connect().await.unwrap();
+    let mut root = server.connect_as_root().await.unwrap();
     let value = root.query_first::<mysql_async::Value, _>(sql).await;
     root.disconnect().await.unwrap();
     match value.ok()?? {

@@ -44,7 +44,7 @@ async fn hung_node_fails_with_reason_and_does_not_delay_others() {
     let id = client.start_collection(instance, &added.nodes[0], &selection).await.unwrap();
     let status = client.wait_for_collection(instance, &added.nodes[0], &id, limit, |_, _| {}).await.unwrap();
     assert_eq!(status, CollectionStatus::Finished, "{}", home.log());
-    let mut connection = hung.connect().await.unwrap();
+    let mut connection = hung.connect_as_root().await.unwrap();
     let others = "SELECT COUNT(*) FROM performance_schema.threads WHERE type = 'FOREGROUND' AND processlist_user = 'root' \
          AND processlist_id <> CONNECTION_ID()";
     let mut left = 1;

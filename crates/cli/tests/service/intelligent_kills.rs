@@ -133,7 +133,7 @@ async fn queued_intelligent_kill_runs_after_restart_only_if_recent() {
 
 /// Returns how many seconds a session has been in its current state, or `None` if the session does not exist.
 async fn session_seconds(server: &Server, id: u64) -> Option<u64> {
-    let mut root = server.connect().await.unwrap();
+    let mut root = server.connect_as_root().await.unwrap();
     let statement = format!("SELECT time FROM information_schema.processlist WHERE id = {id}");
     let seconds = root.query_first(statement).await.unwrap();
     root.disconnect().await.unwrap();

@@ -40,7 +40,7 @@ async fn start_busy_session(server: &Server, user: &str) -> RawSession {
 }
 
 async fn is_alive(server: &Server, session: &RawSession) -> bool {
-    let mut root = server.connect().await.unwrap();
+    let mut root = server.connect_as_root().await.unwrap();
     let query = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {}", session.id);
     let count: Option<u64> = root.query_first(query).await.unwrap();
     root.disconnect().await.unwrap();
@@ -58,7 +58,7 @@ async fn wait_until_killed(server: &Server, session: &RawSession) {
 
 async fn kill_tasks_resume_after_a_crash(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-    server.run(&["CREATE USER app@'%'", "CREATE USER web@'%'"]).await.unwrap();
+    server.run_statements(&["CREATE USER app@'%'", "CREATE USER web@'%'"]).await.unwrap();
     let home = Home::new().await;
     let added = home.add_instance(&[&server.url()]);
     let mut serving = home.serve().await;
@@ -113,7 +113,7 @@ async fn collect_session_count(home: &Home, serving: &RunningService, added: &Re
 async fn api_lists_all_sessions_after_a_restart_with_a_kill_task(flavor: Flavor) {
     const SESSIONS: usize = 60;
     let mut server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-    server.run(&["CREATE USER app@'%'"]).await.unwrap();
+    server.run_statements(&["CREATE USER app@'%'"]).await.unwrap();
     let home = Home::new().await;
     let added = home.add_instance(&[&server.url()]);
     let serving = home.serve().await;

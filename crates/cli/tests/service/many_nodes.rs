@@ -193,7 +193,7 @@ async fn servers_registered_many_times_keep_no_connections() {
         assert!(expected.contains(&count_rows(&client, node, id).await), "{expected:?}");
     }
     for (server, _sessions) in &servers {
-        let mut connection = server.connect().await.unwrap();
+        let mut connection = server.connect_as_root().await.unwrap();
         let others =
             "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'root' AND id <> CONNECTION_ID()";
         while connection.query_first::<usize, _>(others).await.unwrap() != Some(SESSIONS_PER_NODE) {

@@ -49,7 +49,7 @@ async fn assert_conformant(home: &Home, program: &str, added: &RegisteredInstanc
 /// Opens four sessions: a slow statement in a long transaction, which matches every filter; a waiter for its inserted row;
 /// and two sessions with similar statements for an intelligent kill.
 async fn open_sessions(server: &Server) -> [RawSession; 4] {
-    server.run(&["CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)"]).await.unwrap();
+    server.run_statements(&["CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)"]).await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let open = async || RawSession::open(address, "root", Some("shop"), ClientCharset::Utf8mb4).await.unwrap();
     let (mut session, mut waiter, mut one, mut other) = (open().await, open().await, open().await, open().await);
@@ -82,7 +82,7 @@ async fn identity_api_clients_are_conformant() {
 
 async fn official_sdk_reads_rollback_progress(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-    server.run(&["CREATE USER bulk@'%'"]).await.unwrap();
+    server.run_statements(&["CREATE USER bulk@'%'"]).await.unwrap();
     let _bulk = open_big_transaction(&server, "bulk", 16).await.unwrap();
     let home = Home::new().await;
     let added = home.add_instance(&[&server.url(), "mysql://clew@127.0.0.1:1/"]);

@@ -78,7 +78,7 @@ fn sign_in_body(home: &Home, password: &str) -> Value {
 async fn no_secret_is_stored_logged_or_returned_in_clear_text() {
     let server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await.unwrap();
     let account = format!("CREATE USER clew@'%' IDENTIFIED BY '{DATABASE_PASSWORD}'");
-    server.run(&[&account, "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
+    server.run_statements(&[&account, "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut session = RawSession::open(address, "root", None, ClientCharset::Utf8mb4).await.unwrap();
     session.send_statement(format!("SELECT SLEEP(600), '{STATEMENT_LITERAL}'").as_bytes()).await.unwrap();

@@ -54,7 +54,7 @@ async fn send_request(
 #[tokio::test]
 async fn live_reads_and_kills_are_limited_to_the_zone() {
     let server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await.unwrap();
-    let mut victim = server.connect().await.unwrap();
+    let mut victim = server.connect_as_root().await.unwrap();
     let session = u64::from(victim.id());
     let home = Home::new().await;
     let added = home.add_instance(&[&format!("{},zone=dmz", server.url())]);

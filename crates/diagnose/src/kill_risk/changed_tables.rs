@@ -16,7 +16,7 @@ const MAX_REPORTED_TABLES: usize = 32;
 
 /// Effect of a statement on its tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum StatementEffect {
+pub enum TableChangeKind {
     /// Schema change or maintenance of the table itself, such as `ALTER`, `REPAIR`, `OPTIMIZE` or `ANALYZE`.
     Definition,
     /// Modification of rows.
@@ -38,7 +38,7 @@ pub struct ChangedTables {
     /// Leading keywords of the statement, such as `REPAIR TABLE`.
     pub statement: &'static str,
     /// Effect on the tables.
-    pub effect: StatementEffect,
+    pub effect: TableChangeKind,
     /// Modified tables without duplicates, in order of first occurrence in the statement.
     pub tables: Vec<TableRef>,
     /// True if the parser found all modified tables.
@@ -88,20 +88,20 @@ impl<'t> ChangedTablesParser<'t> {
         keywords.iter().any(|keyword| self.next_is_keyword(keyword))
     }
 
-    fn accept_any_keyword(&mut self, keywords: &[&str]) -> bool {
+    fn accept_any_of(&mut self, keywords: &[&str]) -> bool {
         let accepted = self.next_is_any_of(keywords);
         self.position += usize::from(accepted);
         accepted
     }
 
     fn skip_keywords(&mut self, keywords: &[&str]) {
-        while self.accept_any_keyword(keywords) {}
+        while self.accept_any_of(keywords) {}
     }
 
     /// Returns false if none of the keywords follows.
     fn skip_past_keyword(&mut self, keywords: &[&str]) -> bool {
         while let Some(token) = self.peek_token() {
-            if self.accept_any_keyword(keywords) {
+            if self.accept_any_of(keywords) {
                 return true;
             }
             match token {
@@ -128,12 +128,12 @@ impl<'t> ChangedTablesParser<'t> {
         }
     }
 
-    fn parse_statement(&mut self) -> Option<(&'static str, StatementEffect)> {
-        use StatementEffect::{Definition, Rows};
+    fn parse_statement(&mut self) -> Option<(&'static str, TableChangeKind)> {
+        use TableChangeKind::{Definition, Rows};
         // MariaDB: SET STATEMENT variable = value FOR statement.
         if self.next_is_keyword("SET") {
             self.position += 1;
-            if !self.accept_any_keyword(&["STATEMENT"]) || !self.skip_past_keyword(&["FOR"]) {
+            if !self.accept_any_of(&["STATEMENT"]) || !self.skip_past_keyword(&["FOR"]) {
                 return None;
             }
         }
@@ -141,11 +141,11 @@ impl<'t> ChangedTablesParser<'t> {
         if self.next_is_keyword("ANALYZE") {
             self.position += 1;
             self.skip_keywords(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
-            if self.accept_any_keyword(&["TABLE", "TABLES"]) {
+            if self.accept_any_of(&["TABLE", "TABLES"]) {
                 self.parse_table_list();
                 return Some(("ANALYZE TABLE", Definition));
             }
-            if self.accept_any_keyword(&["FORMAT"]) {
+            if self.accept_any_of(&["FORMAT"]) {
                 self.position += 2;
             }
         }
@@ -160,7 +160,7 @@ impl<'t> ChangedTablesParser<'t> {
         match verb {
             "ALTER" => {
                 self.skip_keywords(&["ONLINE", "OFFLINE", "IGNORE"]);
-                if !self.accept_any_keyword(&["TABLE"]) {
+                if !self.accept_any_of(&["TABLE"]) {
                     return None;
                 }
                 self.skip_keywords(&["IF", "EXISTS"]);
@@ -169,20 +169,20 @@ impl<'t> ChangedTablesParser<'t> {
             }
             "REPAIR" | "OPTIMIZE" => {
                 self.skip_keywords(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
-                if !self.accept_any_keyword(&["TABLE", "TABLES"]) {
+                if !self.accept_any_of(&["TABLE", "TABLES"]) {
                     return None;
                 }
                 self.parse_table_list();
                 Some((if verb == "REPAIR" { "REPAIR TABLE" } else { "OPTIMIZE TABLE" }, Definition))
             }
             "TRUNCATE" => {
-                self.accept_any_keyword(&["TABLE"]);
+                self.accept_any_of(&["TABLE"]);
                 self.parse_table_name();
                 Some(("TRUNCATE TABLE", Definition))
             }
             "CREATE" | "DROP" => {
                 self.skip_keywords(&["OR", "REPLACE", "ONLINE", "OFFLINE", "UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR"]);
-                if !self.accept_any_keyword(&["INDEX"]) {
+                if !self.accept_any_of(&["INDEX"]) {
                     return None;
                 }
                 if self.skip_past_keyword(&["ON"]) {
@@ -193,7 +193,7 @@ impl<'t> ChangedTablesParser<'t> {
                 Some((if verb == "CREATE" { "CREATE INDEX" } else { "DROP INDEX" }, Definition))
             }
             "LOAD" => {
-                if !self.accept_any_keyword(&["DATA", "XML"]) {
+                if !self.accept_any_of(&["DATA", "XML"]) {
                     return None;
                 }
                 if self.skip_past_keyword(&["TABLE"]) {

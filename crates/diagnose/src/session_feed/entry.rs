@@ -6,7 +6,7 @@ use clew_model::{Cell, DETAIL_COLUMNS, SNAPSHOT_COLUMNS, Session, SessionRow};
 
 use super::{DURATION_COLUMN_INDEXES, MAX_STATEMENT_BYTES, SampledSession};
 use crate::template::build_statement_template;
-use crate::text::to_valid_utf8;
+use crate::utf8::to_valid_utf8;
 
 const USER_COLUMN_INDEX: usize = 1;
 const HOST_COLUMN_INDEX: usize = 2;

@@ -136,7 +136,7 @@ fn delta_for_an_expired_version_is_not_available() {
     list.apply_sample(1, vec![build_sampled_session(1, None)]);
     assert!(list.delta_json(2, false).is_some() && list.delta_json(3, false).is_none());
     assert_eq!(list.delta_json(1, false), None, "some ended sessions are no longer stored");
-    assert!(list.ended.len() <= MIN_RETAINED_ENDED_SESSIONS);
+    assert!(list.ended.len() <= MIN_ENDED_SESSION_CAPACITY);
 }
 
 #[derive(Default)]

@@ -60,7 +60,7 @@ impl StatementNormalizer {
         }
     }
 
-    pub(super) fn push_omission_mark(&mut self) {
+    pub(super) fn push_final_ellipsis(&mut self) {
         self.push_ellipsis();
     }
 

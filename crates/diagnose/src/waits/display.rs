@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::graph::{LockResource, LockResourceKind, LockWait, ParticipantDetail, WaitParticipant};
-use super::input::SessionRole;
-use super::metadata::MetadataLockObjectKind;
+use super::lock_snapshot::SessionRole;
+use super::metadata_locks::MetadataLockObjectKind;
 use crate::terminal::bytes_to_single_line;
 
 /// Formats a session or transaction, for example as `session 12`.

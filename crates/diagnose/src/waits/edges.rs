@@ -1,18 +1,18 @@
 //! Detects lock waits (the edges of the wait graph).
 
 mod edge_set;
+mod innodb_locks;
 mod lock_requests;
-mod metadata;
-mod rows;
-mod tables;
+mod metadata_locks;
+mod table_waits;
 
-use super::index::LockSnapshotIndex;
+use super::lock_snapshot_index::LockSnapshotIndex;
 use edge_set::EdgeSet;
 
 pub(super) fn detect_lock_waits(index: &LockSnapshotIndex<'_>) -> EdgeSet {
     let mut edges = EdgeSet::default();
-    rows::add_row_lock_edges(&mut edges, index);
-    metadata::add_metadata_lock_edges(&mut edges, index);
-    tables::add_table_wait_edges(&mut edges, index);
+    innodb_locks::add_innodb_lock_edges(&mut edges, index);
+    metadata_locks::add_metadata_lock_edges(&mut edges, index);
+    table_waits::add_table_wait_edges(&mut edges, index);
     edges
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use clew_model::{Limitation, Session};
 use serde::Serialize;
 
-use super::input::{ObservedTransaction, SessionRole};
-use super::metadata::MetadataLockObjectKind;
+use super::lock_snapshot::{ObservedTransaction, SessionRole};
+use super::metadata_locks::MetadataLockObjectKind;
 
 /// Waiter or blocker: a session, or a transaction without a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -46,7 +46,7 @@ pub struct WaitGraph {
     /// Waiters and blockers that are missing from the input data, for example because their session has ended.
     pub vanished: Vec<WaitParticipant>,
     /// Waiting sessions without a detected blocker.
-    pub unexplained: Vec<UnexplainedWait>,
+    pub unexplained: Vec<WaitWithoutBlocker>,
     /// Limitations of the input data.
     pub limitations: Vec<Limitation>,
 }
@@ -152,7 +152,7 @@ pub struct ParticipantDetail {
 
 /// Waiting session without a detected blocker.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct UnexplainedWait {
+pub struct WaitWithoutBlocker {
     /// Id of the session.
     pub session: u64,
     /// State as reported by the server.

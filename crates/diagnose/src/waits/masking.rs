@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::graph::{LockResource, LockResourceKind, WaitGraph};
-use super::metadata::MetadataLockObjectKind;
+use super::metadata_locks::MetadataLockObjectKind;
 use crate::template::build_statement_template;
 
 impl WaitGraph {

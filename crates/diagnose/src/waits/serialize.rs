@@ -4,7 +4,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use super::graph::{LockResourceKind, ParticipantDetail};
-use crate::text::to_valid_utf8;
+use crate::utf8::to_valid_utf8;
 
 impl Serialize for LockResourceKind {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {

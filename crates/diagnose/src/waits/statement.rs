@@ -3,7 +3,7 @@
 //! A statement is parsed only if the server does not list the session's pending lock request.
 //! The parser reads the statement's template, which contains no literals that could be mistaken for names.
 
-use super::metadata::{MetadataLockMode, MetadataLockObjectKind};
+use super::metadata_locks::{MetadataLockMode, MetadataLockObjectKind};
 use crate::template::build_statement_template;
 
 /// Maximum number of bytes parsed per statement. Statements usually name their tables near the start.

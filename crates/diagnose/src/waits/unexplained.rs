@@ -4,17 +4,17 @@ use std::collections::{HashMap, HashSet};
 
 use clew_model::{LimitationKind, Transaction};
 
-use super::graph::{LockWait, UnexplainedWait};
-use super::index::LockSnapshotIndex;
-use super::input::SessionRole;
-use super::metadata::{LockStatus, MetadataLockObjectKind};
+use super::graph::{LockWait, WaitWithoutBlocker};
+use super::lock_snapshot::SessionRole;
+use super::lock_snapshot_index::LockSnapshotIndex;
+use super::metadata_locks::{LockStatus, MetadataLockObjectKind};
 use super::wait_state::LockWaitState;
 
 pub(super) fn find_unexplained_waits(
     index: &LockSnapshotIndex<'_>,
     waits: &[LockWait],
     unknown_reasons: &HashMap<u64, String>,
-) -> Vec<UnexplainedWait> {
+) -> Vec<WaitWithoutBlocker> {
     let explained: HashSet<u64> = waits.iter().filter_map(|wait| wait.waiter.session_id()).collect();
     let with_pending_request: HashSet<u64> = index
         .observed
@@ -35,7 +35,7 @@ pub(super) fn find_unexplained_waits(
             continue;
         }
         let state = match by_state {
-            Some(_) => crate::text::to_valid_utf8(session.state.as_deref().unwrap_or_default()),
+            Some(_) => crate::utf8::to_valid_utf8(session.state.as_deref().unwrap_or_default()),
             None => Transaction::LOCK_WAIT_STATE.to_owned(),
         };
         let why = unknown_reasons.get(&session.id).cloned().unwrap_or_else(|| match by_state {
@@ -44,7 +44,7 @@ pub(super) fn find_unexplained_waits(
                 || "The server lists no lock request of the session. The lock was granted, or the wait ended, between two reads.".to_owned(),
             ),
         });
-        sessions.push(UnexplainedWait { session: session.id, state, why });
+        sessions.push(WaitWithoutBlocker { session: session.id, state, why });
     }
     sessions.sort();
     sessions

@@ -1,6 +1,6 @@
 //! Detection of lock waits from session states.
 
-use super::metadata::MetadataLockObjectKind;
+use super::metadata_locks::MetadataLockObjectKind;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum LockWaitState {

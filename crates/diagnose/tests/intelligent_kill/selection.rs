@@ -58,7 +58,7 @@ fn only_user_sessions_above_the_threshold_qualify() {
         let protected = ProtectedAccounts::default().with_accounts(["billing"]);
         let plan = IntelligentKillPlan::from_sessions(vec![session.clone()], threshold(10), &protected);
         assert_eq!(plan.ranked_groups().count(), if qualifies { 3 } else { 0 }, "{session:?}");
-        assert_eq!(plan.into_victims().len(), usize::from(qualifies), "{session:?}");
+        assert_eq!(plan.into_selected_sessions().len(), usize::from(qualifies), "{session:?}");
     }
 }
 
@@ -94,7 +94,7 @@ fn each_ranking_selects_its_three_best_groups() {
     assert_eq!(entries(&plan), expected);
     let (_, c) = plan.ranked_groups().nth(2).unwrap();
     assert_eq!((c.session_count(), c.total_statement_seconds(), c.longest_statement_seconds()), (2, 90, 80));
-    let ids: Vec<u64> = plan.into_victims().iter().map(|session| session.id).collect();
+    let ids: Vec<u64> = plan.into_selected_sessions().iter().map(|session| session.id).collect();
     assert_eq!(ids, [1, 2, 3, 4, 10, 11, 12, 13, 14, 20, 21, 22, 23, 30, 31, 32, 70], "h is in no ranking");
 }
 
@@ -146,7 +146,7 @@ proptest! {
         for ranking in Ranking::ALL {
             prop_assert!(plan.ranked_groups().filter(|(strategy, _)| *strategy == ranking).count() <= 3);
         }
-        let victims = plan.clone().into_victims();
+        let victims = plan.clone().into_selected_sessions();
         prop_assert!(victims.windows(2).all(|two| two[0].id < two[1].id), "each once");
         prop_assert_eq!(victims.iter().map(|session| session.id).collect::<BTreeSet<_>>(), shown);
         for victim in &victims {

@@ -1,6 +1,6 @@
 //! Matching of each criterion.
 
-use clew_diagnose::{ExclusionReason, KillRule, KillVerdict, ProtectedAccounts, find_victims};
+use clew_diagnose::{ExclusionReason, KillRule, KillVerdict, ProtectedAccounts, select_sessions_to_kill};
 use clew_model::{HostPattern, KillCriteria, Session};
 
 fn session() -> Session {
@@ -99,7 +99,7 @@ fn masked_rule_does_not_match_literals() {
 fn victim_is_attributed_to_the_first_matching_rule() {
     let rules = [11, 5, 1].map(|seconds| KillRule::new(&KillCriteria::with_min_state_seconds(seconds)));
     let sessions = [10, 3, 0].map(|seconds| Session { seconds, id: seconds, ..session() });
-    let dead: Vec<_> = find_victims(&rules, sessions, &ProtectedAccounts::default())
+    let dead: Vec<_> = select_sessions_to_kill(&rules, sessions, &ProtectedAccounts::default())
         .into_iter()
         .map(|(rule, session)| (rule, session.id))
         .collect();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use clew_diagnose::{KillRule, KillVerdict, ProtectedAccounts, find_victims, is_internal_session};
+use clew_diagnose::{KillRule, KillVerdict, ProtectedAccounts, is_internal_session, select_sessions_to_kill};
 use clew_model::{KillCriteria, Session};
 use proptest::prelude::*;
 
@@ -36,7 +36,7 @@ proptest! {
         rules in proptest::collection::vec((criteria(), any::<bool>()), 1..=5), sessions in sessions(), protected in protected(),
     ) {
         let rules: Vec<_> = rules.iter().map(|(rule, masked)| KillRule::new(rule).with_statement_masking(*masked)).collect();
-        for (_, victim) in find_victims(&rules, sessions, &protected) {
+        for (_, victim) in select_sessions_to_kill(&rules, sessions, &protected) {
             prop_assert!(!is_internal_session(&victim), "{victim:?}");
             prop_assert!(!protected.is_protected(&victim.user), "{victim:?}");
             prop_assert!(!ProtectedAccounts::default().is_protected(&victim.user), "{victim:?}");
@@ -50,7 +50,7 @@ proptest! {
     ) {
         let rules: Vec<_> = rules.iter().map(|(rule, masked)| KillRule::new(rule).with_statement_masking(*masked)).collect();
         let previews: Vec<_> = rules.iter().map(|rule| preview(rule, &sessions, &protected)).collect();
-        let killed = find_victims(&rules, sessions, &protected);
+        let killed = select_sessions_to_kill(&rules, sessions, &protected);
         for (rule, victim) in &killed {
             prop_assert!(previews[*rule].contains(&victim.id), "rule {rule} kills {victim:?}, which is not in its preview");
             prop_assert!(previews[..*rule].iter().all(|before| !before.contains(&victim.id)), "an earlier rule kills it");

@@ -45,8 +45,8 @@ async fn templates_group_statements_like_digests_server() {
     let arguments = ["--max-digest-length=65536", "--performance-schema-digests-size=200"];
     let options = ServerOptions { arguments: arguments.map(Into::into).to_vec(), ..ServerOptions::default() };
     let server = Server::start(Flavor::MySql, &options).await.unwrap();
-    server.run(&["CREATE DATABASE clew"]).await.unwrap();
-    let mut connection = server.connect().await.unwrap();
+    server.run_statements(&["CREATE DATABASE clew"]).await.unwrap();
+    let mut connection = server.connect_as_root().await.unwrap();
     connection.query_drop("USE clew").await.unwrap();
 
     let corpus = corpus();

@@ -6,8 +6,8 @@ use clew_model::{DomainId, ProjectId, UserId};
 use serde::Serialize;
 
 use crate::action::{Action, ActionTargetType};
+use crate::evaluation_request::{EvaluationRequest, RequestCaller, RequestEnvironment, Resource};
 use crate::policy::Policy;
-use crate::request::{EvaluationRequest, RequestCaller, RequestEnvironment, Resource};
 use crate::work_budget::WorkBudget;
 
 /// Scope of a principal's credentials.

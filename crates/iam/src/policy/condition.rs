@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use jiff::Timestamp;
 
-use crate::policy::key::ConditionKey;
-use crate::policy::operator::{Comparison, ParsedOperator, Quantifier};
+use crate::policy::condition_key::ConditionKey;
+use crate::policy::condition_operator::{Comparison, ParsedOperator, Quantifier};
 use crate::policy::pattern::{self, CaseSensitivity};
 use crate::work_budget::WorkBudget;
 

@@ -7,7 +7,7 @@ use jsonc_parser::ast::Value;
 use jsonc_parser::common::Ranged;
 
 use super::diagnostic::{Diagnostic, JsonPath, PolicyErrors};
-use super::policy_model::Effect;
+use super::permission_model::Effect;
 use super::schema::{DOCUMENT_SCHEMAS, DocumentSchema};
 use super::statement::{PatternSet, Statement};
 use super::urn::ResourcePattern;
@@ -181,7 +181,7 @@ impl DocumentParser<'_> {
     fn parse_action(&mut self, at: &LocatedValue<'_>, schema: &DocumentSchema) -> Option<String> {
         let text = self.parse_string(at)?;
         let is_within_limit = self.check_max_count(at, text.chars().count(), schema.limits.action_chars, "characters");
-        if let Some(message) = schema.action_format_error(text) {
+        if let Some(message) = schema.check_action_format(text) {
             self.report_error(at, message);
             return None;
         }

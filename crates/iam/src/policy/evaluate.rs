@@ -3,12 +3,12 @@
 use std::iter;
 
 use crate::action::Action;
+use crate::evaluation_request::EvaluationRequest;
 use crate::policy::condition::Condition;
 use crate::policy::pattern::{self, CaseSensitivity};
-use crate::policy::policy_model::{Effect, PermissionModel};
+use crate::policy::permission_model::{Effect, PermissionModel};
 use crate::policy::statement::{PatternSet, Statement};
 use crate::policy::urn::{ResourcePattern, Urn};
-use crate::request::EvaluationRequest;
 use crate::work_budget::WorkBudget;
 
 #[derive(Debug, Clone, Copy)]

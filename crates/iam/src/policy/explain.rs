@@ -2,13 +2,13 @@
 
 use std::fmt::Display;
 
+use crate::evaluation_request::EvaluationRequest;
 use crate::policy::condition::{Condition, ExpectedValue};
 use crate::policy::evaluate::StatementMismatch;
 use crate::policy::pattern::{self, CaseSensitivity};
-use crate::policy::policy_model::PermissionModel;
+use crate::policy::permission_model::PermissionModel;
 use crate::policy::statement::Statement;
 use crate::policy::urn::Urn;
-use crate::request::EvaluationRequest;
 
 impl Statement {
     /// Returns true and the matching elements if the statement matches, otherwise false and the mismatching elements.

@@ -2,10 +2,10 @@
 
 use crate::action::{Action, ActionTargetType};
 use crate::policy::condition::{Condition, ExpectedValue};
-use crate::policy::key::{CONDITION_KEYS, ConditionValueSource};
-use crate::policy::operator::Quantifier;
+use crate::policy::condition_key::{CONDITION_KEYS, ConditionValueSource};
+use crate::policy::condition_operator::Quantifier;
 use crate::policy::pattern::{self, CaseSensitivity};
-use crate::policy::policy_model::{Effect, PermissionModel};
+use crate::policy::permission_model::{Effect, PermissionModel};
 use crate::policy::statement::Statement;
 use crate::policy::suggestion::suggest_similar_word;
 use crate::policy::urn::ResourcePattern;

@@ -1,6 +1,6 @@
 //! Allowed elements and limits for each policy document version (TaurusDB API spec, sections 4.3 and 4.5).
 
-use crate::policy::policy_model::PermissionModel;
+use crate::policy::permission_model::PermissionModel;
 use crate::policy::spanned_json::MAX_POLICY_DOCUMENT_BYTES;
 
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl DocumentSchema {
     ///
     /// In version 5.0 policy documents, a wildcard may replace several parts of the action.
     /// In version 1.0 and 1.1 documents, an action has three parts, a lower-case service and only the wildcard `*`.
-    pub(super) fn action_format_error(&self, action: &str) -> Option<String> {
+    pub(super) fn check_action_format(&self, action: &str) -> Option<String> {
         let parts: Vec<&str> = action.split(':').collect();
         let error = |what: &str| Some(format!("{action:?} is not a valid action: {what}"));
         let three = parts.len() == 3

@@ -1,7 +1,7 @@
 //! Policy statements.
 
 use crate::policy::condition::Condition;
-use crate::policy::policy_model::Effect;
+use crate::policy::permission_model::Effect;
 use crate::policy::urn::ResourcePattern;
 
 #[derive(Debug, Clone)]

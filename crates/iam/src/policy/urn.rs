@@ -1,9 +1,9 @@
 //! Uniform resource names (URNs) in policies: `service:region:domain:type:path` (TaurusDB API spec, section 4.4).
 
 use crate::action::ActionTargetType;
+use crate::evaluation_request::EvaluationRequest;
 use crate::policy::pattern::{self, CaseSensitivity};
-use crate::policy::policy_model::PermissionModel;
-use crate::request::EvaluationRequest;
+use crate::policy::permission_model::PermissionModel;
 use crate::work_budget::WorkBudget;
 
 #[derive(Debug, Clone, PartialEq, Eq)]

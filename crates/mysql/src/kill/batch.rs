@@ -6,7 +6,7 @@ use clew_diagnose::{ProtectedAccounts, is_internal_session, to_valid_utf8};
 use clew_model::{Failure, Session};
 
 use super::confirm::{PendingKill, poll_until_kills_confirmed};
-use super::process_view::{ProcessListSnapshot, read_clew_session_ids, require_complete_process_list};
+use super::process_list_snapshot::{ProcessListSnapshot, read_clew_session_ids, require_complete_process_list};
 use super::risk::StorageEngineLookup;
 use super::rollback_state::RollbackState;
 use super::send::send_kill;
@@ -18,7 +18,7 @@ use crate::connection::Connection;
 /// Sending a kill takes less than 1 ms; reading the process list takes up to 50 ms.
 const MAX_PROCESS_LIST_AGE: Duration = Duration::from_millis(20);
 /// Reading the elapsed times of more than 100 sessions takes longer than [`MAX_PROCESS_LIST_AGE`].
-const MAX_VICTIMS_PER_SNAPSHOT: usize = 100;
+const MAX_VICTIMS_PER_PROCESS_LIST: usize = 100;
 
 pub(super) struct KillBatch<'a> {
     policy: KillOptions<'a>,
@@ -56,7 +56,7 @@ impl<'a> KillBatch<'a> {
         let own = read_clew_session_ids(connection).await?;
         let policy = self.policy;
         let mut list_is_complete = false;
-        for chunk in self.victims.chunks_mut(MAX_VICTIMS_PER_SNAPSHOT) {
+        for chunk in self.victims.chunks_mut(MAX_VICTIMS_PER_PROCESS_LIST) {
             let ids: Vec<u64> = chunk.iter().map(|(victim, _)| victim.id).collect();
             let mut view = ProcessListSnapshot::read(connection, &ids, policy.kind).await?;
             let mut engines = StorageEngineLookup::default();
@@ -192,7 +192,7 @@ impl KillOptions<'_> {
         if !victim.runs_expected_statement(now) {
             return Some(KillRefusal::AnotherStatement);
         }
-        if victim.was_selected_by_age(self.kind) && view.unchecked.contains(&victim.id) {
+        if victim.was_selected_by_elapsed_time(self.kind) && view.unchecked.contains(&victim.id) {
             return Some(KillRefusal::UnreliableAge);
         }
         let refuses_unsafe = self.unsafe_victims == UnsafeKillPolicy::Refuse;

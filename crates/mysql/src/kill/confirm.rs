@@ -7,12 +7,12 @@ use clew_diagnose::to_valid_utf8;
 use clew_model::{Failure, Session};
 use tokio::time::{sleep, timeout};
 
-use super::process_view::{SessionList, read_matching_sessions, read_sessions_with_ages};
+use super::process_list_snapshot::{SessionList, read_matching_sessions, read_sessions_with_ages};
 use super::rollback_state::{RollbackState, read_rollback_states};
 use super::victim::{has_pending_kill, is_idle};
 use super::{KillOutcome, KillTarget};
 use crate::connection::Connection;
-use crate::statement_ages::AgeCheckScope;
+use crate::elapsed_times::ElapsedTimeCheckScope;
 
 /// The timeout applies to all kills of a batch together.
 const KILL_CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(1);
@@ -99,7 +99,7 @@ async fn poll_kill_effects(
         let wanted = |session: &Session| ids.contains(&session.id);
         // Sessions' elapsed times are needed only to detect the end of a statement.
         let (SessionList { sessions: listed, .. }, unchecked) = match kind {
-            KillTarget::Query => read_sessions_with_ages(connection, AgeCheckScope::Busy, wanted).await?,
+            KillTarget::Query => read_sessions_with_ages(connection, ElapsedTimeCheckScope::Busy, wanted).await?,
             KillTarget::Connection => (read_matching_sessions(connection, wanted).await?, HashSet::new()),
         };
         let listed: HashMap<u64, Session> = listed.into_iter().map(|session| (session.id, session)).collect();

@@ -114,7 +114,7 @@ impl StorageEngineLookup {
         let tables: Vec<TableRef> = tables.into_iter().take(MAX_TABLE_ENGINE_LOOKUPS).collect();
         for tables in tables.chunks(MAX_TABLES_PER_LOOKUP) {
             self.read_visible_table_engines(connection, tables).await?;
-            let is_unknown = |table: &&TableRef| !self.by_table.contains(table);
+            let is_unknown = |table: &&TableRef| !self.by_table.is_engine_known(table);
             let unlisted: Vec<TableRef> = tables.iter().filter(is_unknown).cloned().collect();
             if !unlisted.is_empty() {
                 self.find_innodb_tables(connection, &unlisted).await?;

@@ -12,7 +12,7 @@ use crate::server_instance::ServerInstance;
 pub(super) const MAX_COMPARED_STATEMENT_BYTES: usize = 64 << 10;
 pub(super) const MAX_VICTIM_ROW_BYTES: usize = MAX_COMPARED_STATEMENT_BYTES + (4 << 10);
 /// Servers round elapsed times to whole seconds.
-const STATEMENT_AGE_TOLERANCE_SECONDS: u64 = 2;
+const ELAPSED_TIME_TOLERANCE_SECONDS: u64 = 2;
 
 /// Origin of a process list: the server instance that returned it and the time at which it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Victim {
         Self { expected, ..Self::for_session(session, read) }
     }
 
-    pub(super) fn was_selected_by_age(&self, kind: KillTarget) -> bool {
+    pub(super) fn was_selected_by_elapsed_time(&self, kind: KillTarget) -> bool {
         kind == KillTarget::Connection && self.expected.is_some()
     }
 
@@ -87,7 +87,7 @@ impl Victim {
             let statement = now.statement.as_deref().unwrap_or_default();
             let at_least = expected.seconds.saturating_add(self.read.at.elapsed().as_secs());
             truncate_statement_for_comparison(statement) == truncate_statement_for_comparison(&expected.statement)
-                && now.seconds.saturating_add(STATEMENT_AGE_TOLERANCE_SECONDS) >= at_least
+                && now.seconds.saturating_add(ELAPSED_TIME_TOLERANCE_SECONDS) >= at_least
         })
     }
 }

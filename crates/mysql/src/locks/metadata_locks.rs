@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use clew_diagnose::waits::{LockStatus, MetadataLock, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
 use clew_model::Failure;
 
-use super::capabilities::LockTableAccess;
 use super::identifiers::decode_text_column;
+use super::lock_table_access::LockTableAccess;
 use super::threads::SessionIdsByThread;
 use super::xa_prepared::PreparedXaTransaction;
 use crate::connection::Connection;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use clew_model::Failure;
 
-use super::capabilities::LockTableAccess;
+use super::lock_table_access::LockTableAccess;
 use crate::connection::Connection;
 use crate::statements;
 

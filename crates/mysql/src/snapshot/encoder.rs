@@ -7,11 +7,11 @@ use clew_model::{Failure, FailureKind, Session, SessionRow, SessionSelection};
 use tempfile::SpooledTempFile;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::deferred_sessions::SessionSpillBuffer;
+use super::session_spill_buffer::SessionSpillBuffer;
 use super::{OutputFormat, StatementMasking};
 use crate::connection::Connection;
+use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::own_sessions::OwnSessionFilter;
-use crate::statement_ages::{self, AgeCheckScope};
 use crate::transactions::TransactionsBySession;
 use crate::{doctor, failure, process_list};
 
@@ -22,7 +22,7 @@ const MAX_BATCH_STATEMENT_BYTES: usize = 1 << 20;
 const MAX_INLINE_STATEMENT_BYTES: usize = 64 << 10;
 
 /// Limits the memory used for checking elapsed times.
-const MAX_AGE_CHECKED_SESSIONS: usize = 2_000;
+const MAX_CHECKED_BUSY_SESSIONS: usize = 2_000;
 
 pub(super) struct RowEncodingOptions {
     pub(super) selection: SessionSelection,
@@ -46,7 +46,8 @@ pub(super) async fn read_sorted_rows(
     let lock_waits = transactions.lock_wait_durations();
     let is_deferred = |session: &Session| {
         let lock_wait = lock_waits.get(&session.id).copied();
-        session.id != own_id && statement_ages::needs_age_check(flavor, session, lock_wait, AgeCheckScope::Busy)
+        session.id != own_id
+            && elapsed_times::needs_elapsed_time_check(flavor, session, lock_wait, ElapsedTimeCheckScope::Busy)
     };
     let mut pipeline = EncodingPipeline::new(SessionEncoder::new(rows, own, transactions));
     let (mut deferred, mut unchecked) = (SessionSpillBuffer::default(), 0);
@@ -55,7 +56,7 @@ pub(super) async fn read_sorted_rows(
         process_list::query_sessions(&mut connection.raw.client, max_row_bytes).await.map_err(read_failure)?;
     while let Some(session) = sessions.next().await.map_err(read_failure)? {
         if is_deferred(&session) {
-            if deferred.ages.len() < MAX_AGE_CHECKED_SESSIONS {
+            if deferred.ages.len() < MAX_CHECKED_BUSY_SESSIONS {
                 deferred = deferred.push(session).await.map_err(temporary_file_failure)?;
                 continue;
             }
@@ -65,14 +66,14 @@ pub(super) async fn read_sorted_rows(
         pipeline = pipeline.push(session).await.map_err(temporary_file_failure)?;
     }
     let (limitation, too_long) = (
-        sessions.limitation_for_clamped_ages(),
+        sessions.limitation_for_replaced_idle_times(),
         doctor::limitation_for_oversized_statements(sessions.truncated_row_count(), max_row_bytes),
     );
     connection.limitations.extend(limitation.into_iter().chain(too_long));
     if unchecked > 0 {
-        connection.limitations.push(statement_ages::limitation_for_unchecked_ages(unchecked));
+        connection.limitations.push(elapsed_times::limitation_for_unchecked_ages(unchecked));
     }
-    statement_ages::replace_with_timer_ages(connection, &mut deferred.ages, AgeCheckScope::Busy).await?;
+    elapsed_times::replace_with_statement_timers(connection, &mut deferred.ages, ElapsedTimeCheckScope::Busy).await?;
     let mut deferred = deferred.into_reader().map_err(temporary_file_failure)?;
     while let Some(session) = deferred.next().map_err(temporary_file_failure)? {
         observe(&session).map_err(read_failure)?;

@@ -21,7 +21,7 @@ async fn kill_sessions(url: &str, victims: &[Victim], kind: KillTarget) -> Vec<(
 
 /// Returns the value of a status counter.
 async fn status_counter(server: &Server, counter: &str) -> u64 {
-    let mut root = server.connect().await.unwrap();
+    let mut root = server.connect_as_root().await.unwrap();
     let row: Option<(String, u64)> = root.query_first(format!("SHOW GLOBAL STATUS LIKE '{counter}'")).await.unwrap();
     root.disconnect().await.unwrap();
     row.unwrap().1
@@ -161,7 +161,7 @@ async fn sessions_with_reused_ids_survive() {
 async fn denied_kill_does_not_stop_other_kills() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
-        server.run(&["GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
+        server.run_statements(&["GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
         let (theirs, other) = busy_session(&server, "app", LONG).await;
         let (_own, own) = busy_session(&server, "clew", LONG).await;
         let victims = [connection_victim(&server, &other).await, connection_victim(&server, &own).await];
@@ -179,7 +179,7 @@ async fn kill_rules_select_only_user_sessions() {
     set_installation_marker(TOKEN);
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
-        server.run(&["SET GLOBAL event_scheduler = ON"]).await.unwrap();
+        server.run_statements(&["SET GLOBAL event_scheduler = ON"]).await.unwrap();
         let (_busy, app) = busy_session(&server, "app", LONG).await;
         let (_idle, resting) = idle_session(&server, "rdsadmin").await;
         let other = mysql_async::Conn::new(with_token(&server, TOKEN)).await.unwrap();
@@ -201,7 +201,7 @@ async fn kill_rules_select_only_user_sessions() {
         // An account that sees only some sessions gets a failure.
         let denied = read_sessions(server.url_for_account("clew", "")).await;
         assert!(denied.unwrap_err().detail.contains("GRANT PROCESS ON *.* TO 'clew'@'%';"), "{flavor}");
-        server.run(&["GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
+        server.run_statements(&["GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
         let all = read_sessions(server.url_for_account("clew", "")).await.unwrap();
         assert!(expected.iter().all(|id| all.iter().any(|session| session.id == *id)), "{flavor}: {all:?}");
     }

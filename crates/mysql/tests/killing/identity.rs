@@ -87,7 +87,7 @@ async fn rule_does_not_kill_an_idle_session_with_an_unreliable_age_on_mysql() {
     let mut raw = open_session(&server, "app").await;
     raw.execute("SET timestamp = UNIX_TIMESTAMP() - 7200").await.unwrap();
     let off = format!("UPDATE performance_schema.threads SET instrumented = 'NO' WHERE processlist_id = {}", raw.id);
-    server.run(&[&off]).await.unwrap();
+    server.run_statements(&[&off]).await.unwrap();
     let node: NodeUrl = server.url().parse().unwrap();
     let users = read_user_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
     let session = users.sessions.iter().find(|session| session.id == raw.id).unwrap();

@@ -56,7 +56,7 @@ async fn effect_of_killing(server: &Server, session: u64) -> KillEffect {
 
 /// Returns the number of sessions that run the waiting statement.
 async fn count_waiting(server: &Server) -> usize {
-    let mut root = server.connect().await.unwrap();
+    let mut root = server.connect_as_root().await.unwrap();
     let count = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'UPDATE shop.t SET v = v + 2%'";
     let count: Option<usize> = root.query_first(count).await.unwrap();
     count.unwrap()
@@ -65,7 +65,7 @@ async fn count_waiting(server: &Server) -> usize {
 async fn server_with_table(flavor: Flavor) -> Server {
     let server = server(flavor).await;
     server
-        .run(&[
+        .run_statements(&[
             "CREATE DATABASE shop",
             "CREATE TABLE shop.t (id INT PRIMARY KEY, v INT)",
             "INSERT INTO shop.t VALUES (1, 0)",
@@ -92,7 +92,7 @@ async fn rolled_back_rows_are_reported_for_a_kill_immediately_after_the_baseline
     for flavor in Flavor::ALL {
         let server = server_with_table(flavor).await;
         let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
-        let mut root = server.connect().await.unwrap();
+        let mut root = server.connect_as_root().await.unwrap();
         // Without waiting sessions, the first poll after the kill decides the result.
         let blocker = blocking_session(&server).await;
         let before = KillBaseline::read_state(&node, &limits).await.unwrap();

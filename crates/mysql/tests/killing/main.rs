@@ -37,7 +37,7 @@ async fn server(flavor: Flavor) -> Server {
         }
     };
     let server = Server::start(flavor, &options).await.unwrap();
-    server.run(&["CREATE USER app@'%'", "CREATE USER rdsadmin@'%'", "CREATE USER clew@'%'"]).await.unwrap();
+    server.run_statements(&["CREATE USER app@'%'", "CREATE USER rdsadmin@'%'", "CREATE USER clew@'%'"]).await.unwrap();
     server
 }
 

@@ -89,7 +89,7 @@ async fn kill_of_a_large_transaction_reports_its_rollback() {
             "CREATE TABLE shop.t (id INT AUTO_INCREMENT PRIMARY KEY, a INT, KEY (a))",
             "GRANT ALL ON shop.* TO app@'%'",
         ];
-        server.run(&filled).await.unwrap();
+        server.run_statements(&filled).await.unwrap();
         let mut raw = open_session(&server, "app").await;
         raw.execute("START TRANSACTION").await.unwrap();
         raw.execute("INSERT INTO shop.t (a) VALUES (1), (2), (3), (4), (5), (6), (7), (8)").await.unwrap();

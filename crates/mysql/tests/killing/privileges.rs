@@ -13,7 +13,7 @@ async fn paste_grant(server: &Server, failure: &Failure, privilege: &str) {
     assert_eq!(failure.kind, FailureKind::MissingPrivilege, "{failure}");
     let grant = failure.detail.split_once("GRANT ").unwrap().1;
     assert!(grant.starts_with(&format!("{privilege} ON *.* TO ")), "{failure}");
-    server.run(&[&format!("GRANT {grant}")]).await.unwrap();
+    server.run_statements(&[&format!("GRANT {grant}")]).await.unwrap();
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn managed_server_procedure_replaces_a_denied_kill() {
                 procedure(query, "KILL QUERY"),
                 "GRANT PROCESS ON *.* TO clew@'%'".to_owned(),
             ];
-            server.run(&offered.each_ref().map(String::as_str)).await.unwrap();
+            server.run_statements(&offered.each_ref().map(String::as_str)).await.unwrap();
             let (raw, session) = busy_session(&server, "app", LONG).await;
             // The procedure exists, but the account is not allowed to execute it.
             let denied =
@@ -104,7 +104,10 @@ async fn managed_server_procedure_replaces_a_denied_kill() {
             assert_eq!(find_session(&server, raw.id).await.unwrap().command, b"Query", "{flavor}");
 
             for (name, kind) in [(connection, KillTarget::Connection), (query, KillTarget::Query)] {
-                server.run(&[&format!("GRANT EXECUTE ON PROCEDURE mysql.{name} TO clew@'%'")]).await.unwrap();
+                server
+                    .run_statements(&[&format!("GRANT EXECUTE ON PROCEDURE mysql.{name} TO clew@'%'")])
+                    .await
+                    .unwrap();
                 let (_raw, session) = busy_session(&server, "app", LONG).await;
                 assert_eq!(
                     try_kill(&clew, &victim_of_kind(&server, &session, kind).await, kind).await.unwrap(),
@@ -113,7 +116,7 @@ async fn managed_server_procedure_replaces_a_denied_kill() {
                 );
                 assert_eq!(find_session(&server, session.id).await.is_some(), kind == KillTarget::Query, "{flavor}");
                 // Fails if the procedure was not called.
-                server.run(&[&format!("INSERT INTO test_of.calls VALUES ('{name}')")]).await.unwrap_err();
+                server.run_statements(&[&format!("INSERT INTO test_of.calls VALUES ('{name}')")]).await.unwrap_err();
             }
         }
     }

@@ -60,8 +60,8 @@ async fn sessions_of_protected_accounts_survive() {
 
 /// Returns the id of the event scheduler, a thread of every server.
 async fn event_scheduler_id(server: &Server) -> u64 {
-    server.run(&["SET GLOBAL event_scheduler = ON"]).await.unwrap();
-    let mut root = server.connect().await.unwrap();
+    server.run_statements(&["SET GLOBAL event_scheduler = ON"]).await.unwrap();
+    let mut root = server.connect_as_root().await.unwrap();
     loop {
         let ids: Vec<u64> =
             root.query("SELECT id FROM information_schema.processlist WHERE user = 'event_scheduler'").await.unwrap();

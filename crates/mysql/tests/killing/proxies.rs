@@ -94,7 +94,7 @@ async fn session_with_the_id_of_the_greeting_is_not_killed_after_a_timeout() {
         let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
         abandoned_read(&proxy.url("root").parse().unwrap()).await;
         proxy.set_rewrite_rules(RewriteRules { effect: None, ..rewrite });
-        proxy.release();
+        proxy.release_held_packets();
         wait_for_pending_kills(Duration::from_secs(30)).await;
         let limitations = limitation_kinds(&proxy.url("root").parse().unwrap()).await;
         assert!(limitations.contains(&LimitationKind::StatementNotKilled), "{flavor}: {limitations:?}");
@@ -123,8 +123,8 @@ impl HeldRead {
         let proxy = RewritingProxy::start(address.address(), rewrite).await.unwrap();
         let node: NodeUrl = proxy.url("root").parse().unwrap();
         let reading = tokio::spawn(async move { take(&node).await.is_ok() });
-        proxy.wait_until_held().await;
-        let mut control = server.connect().await.unwrap();
+        proxy.wait_until_packet_is_held().await;
+        let mut control = server.connect_as_root().await.unwrap();
         let rows: Vec<mysql_async::Row> = control.query("SHOW PROCESSLIST").await.unwrap();
         let own = u64::from(control.id());
         let ids = rows.iter().filter(|row| row.get::<String, _>(1).unwrap() == "root").map(|row| row.get(0).unwrap());
@@ -137,7 +137,7 @@ impl HeldRead {
     /// Opens sessions until their ids include that of the read.
     async fn open_sessions_with_same_ids(&self, server: &Server) -> Vec<RawSession> {
         // MariaDB may lose an account that was created just before a crash.
-        server.run(&["CREATE USER IF NOT EXISTS app@'%'"]).await.unwrap();
+        server.run_statements(&["CREATE USER IF NOT EXISTS app@'%'"]).await.unwrap();
         let mut sessions: Vec<RawSession> = Vec::new();
         while sessions.last().is_none_or(|last| last.id < self.id + 5) {
             let mut session = open_session(server, "app").await;
@@ -197,13 +197,13 @@ async fn session_with_the_id_of_an_abandoned_read_is_not_killed_after_a_fail_ove
 async fn one_login_is_refused_after_the_account_of_an_abandoned_read_has_changed() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
-        server.run(&["CREATE USER reader@'%'", "GRANT PROCESS ON *.* TO reader@'%'"]).await.unwrap();
+        server.run_statements(&["CREATE USER reader@'%'", "GRANT PROCESS ON *.* TO reader@'%'"]).await.unwrap();
         let rewrite =
             RewriteRules { effect: Some(("PROCESSLIST", PacketAction::HoldRequest)), ..RewriteRules::default() };
         let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
         let node: NodeUrl = proxy.url("reader").parse().unwrap();
         let refused = async || {
-            let mut connection = server.connect().await.unwrap();
+            let mut connection = server.connect_as_root().await.unwrap();
             let row: Option<(String, u64)> =
                 connection.query_first("SHOW GLOBAL STATUS LIKE 'Aborted_connects'").await.unwrap();
             connection.disconnect().await.unwrap();
@@ -211,8 +211,8 @@ async fn one_login_is_refused_after_the_account_of_an_abandoned_read_has_changed
         };
         let before = refused().await;
         let reading = tokio::spawn(async move { take(&node).await.is_ok() });
-        proxy.wait_until_held().await;
-        server.run(&["ALTER USER reader@'%' IDENTIFIED BY 'new'"]).await.unwrap();
+        proxy.wait_until_packet_is_held().await;
+        server.run_statements(&["ALTER USER reader@'%' IDENTIFIED BY 'new'"]).await.unwrap();
         reading.abort();
         assert!(reading.await.unwrap_err().is_cancelled());
         wait_for_pending_kills(Duration::from_secs(30)).await;
@@ -371,7 +371,7 @@ async fn accounts_named_like_threads_of_the_server_are_listed_and_killed() {
         let server = server(flavor).await;
         let users = ["system user", "event_scheduler", "clew"];
         for user in users {
-            server.run(&[&format!("CREATE USER IF NOT EXISTS '{user}'@'%'")]).await.unwrap();
+            server.run_statements(&[&format!("CREATE USER IF NOT EXISTS '{user}'@'%'")]).await.unwrap();
         }
         let node: NodeUrl = server.url().parse().unwrap();
         for user in users {

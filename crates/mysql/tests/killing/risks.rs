@@ -17,7 +17,7 @@ use super::{connection_victim, find_session, open_session, server, wait_until_ru
 async fn server_with_tables(flavor: Flavor) -> Server {
     let server = server(flavor).await;
     server
-        .run(&[
+        .run_statements(&[
             "CREATE DATABASE shop",
             "CREATE TABLE shop.orders (id INT PRIMARY KEY, v INT) ENGINE = InnoDB",
             "CREATE TABLE shop.log (id INT PRIMARY KEY, v INT) ENGINE = MyISAM",
@@ -83,7 +83,7 @@ async fn unsafe_victims_are_refused(flavor: Flavor) {
     ];
     let mut aria_holder = open_session(&server, "app").await;
     if flavor == Flavor::MariaDb {
-        server.run(&["CREATE TABLE shop.aria (id INT PRIMARY KEY) ENGINE = Aria"]).await.unwrap();
+        server.run_statements(&["CREATE TABLE shop.aria (id INT PRIMARY KEY) ENGINE = Aria"]).await.unwrap();
         aria_holder.execute("LOCK TABLES shop.aria READ").await.unwrap();
         cases.push(("REPAIR TABLE aria", "table_damage", "shop.aria (Aria)"));
     }
@@ -138,7 +138,7 @@ async fn kill_leaves_a_change_of_a_non_transactional_table_half_done_on_a_server
                 .was_accepted(),
             "{flavor}"
         );
-        let mut root = server.connect().await.unwrap();
+        let mut root = server.connect_as_root().await.unwrap();
         let values: Vec<i32> =
             mysql_async::prelude::Queryable::query(&mut root, "SELECT v FROM shop.log ORDER BY id").await.unwrap();
         assert_eq!(values[0], 1, "{flavor}: what the killed statement changed stays");
@@ -153,7 +153,7 @@ async fn engine_of_a_table_that_the_account_cannot_see_is_read_from_innodb_or_un
             Flavor::MySql => "GRANT PROCESS, CONNECTION_ADMIN ON *.* TO clew@'%'",
             Flavor::MariaDb => "GRANT PROCESS, CONNECTION ADMIN ON *.* TO clew@'%'",
         };
-        server.run(&[admin]).await.unwrap();
+        server.run_statements(&[admin]).await.unwrap();
         let url = server.url_for_account("clew", "");
         let _holder = table_lock_holder(&server).await;
         let (_raw, on_innodb) = changing_session(&server, "UPDATE orders SET v = 1").await;
@@ -218,7 +218,7 @@ async fn change_by_a_procedure_or_a_prepared_statement_is_detected_on_a_server()
     for flavor in Flavor::ALL {
         let server = server_with_tables(flavor).await;
         let change = "UPDATE shop.log SET v = 1 + IF(id = 2, SLEEP(600), 0)";
-        server.run(&[&format!("CREATE PROCEDURE shop.change() {change}")]).await.unwrap();
+        server.run_statements(&[&format!("CREATE PROCEDURE shop.change() {change}")]).await.unwrap();
         for statement in ["CALL shop.change()", "EXECUTE changing"] {
             let mut raw = open_session(&server, "root").await;
             raw.execute(&format!("PREPARE changing FROM '{change}'")).await.unwrap();

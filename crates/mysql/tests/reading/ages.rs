@@ -135,10 +135,10 @@ async fn forged_age_of_a_statement_that_ends_during_the_read_is_not_shown_on_mys
     let proxy = RewritingProxy::start((Ipv4Addr::LOCALHOST, server.port()).into(), rewrite).await.unwrap();
     let url = proxy.url("root");
     let reading = tokio::spawn(async move { csv_of(&url, &SessionSelection::default(), false).await });
-    proxy.wait_until_held().await;
+    proxy.wait_until_packet_is_held().await;
     holder.execute("DO RELEASE_ALL_LOCKS()").await.unwrap();
     waiter.wait_for_response().await.unwrap();
-    proxy.release();
+    proxy.release_held_packets();
     let rows = reading.await.unwrap();
     let row = rows.iter().find(|row| row[0] == waiter.id.to_string()).unwrap();
     assert_eq!(row[7], "0", "{row:?}");
@@ -170,22 +170,24 @@ async fn ages_without_timers_are_reported_and_never_used_by_rules_on_mysql() {
     assert!(users.into_checked_sessions().is_empty());
 
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
-    server.run(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
+    server.run_statements(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
     let (_holder, _waiter) = waiter_with_clock(&server, "- 7200").await;
     let url = server.url_for_account("clew", "");
     let (remedy, users) = unreliable_ages(&url).await;
     assert!(users.into_checked_sessions().is_empty());
-    server.run(&[&remedy]).await.unwrap();
+    server.run_statements(&[&remedy]).await.unwrap();
     assert_eq!(take(&url, &SessionSelection::default(), false).await.unwrap().summary.limitations, []);
 
     server
-        .run(&["UPDATE performance_schema.setup_consumers SET enabled = 'NO' WHERE name = 'events_statements_current'"])
+        .run_statements(&[
+            "UPDATE performance_schema.setup_consumers SET enabled = 'NO' WHERE name = 'events_statements_current'",
+        ])
         .await
         .unwrap();
     let (remedy, users) = unreliable_ages(&server.url()).await;
     assert!(users.into_checked_sessions().is_empty());
     let mending: Vec<&str> = remedy.split_terminator(';').collect();
-    server.run(&mending).await.unwrap();
+    server.run_statements(&mending).await.unwrap();
     let (_holder, waiter) = waiter_with_clock(&server, "- 7100").await;
     let (seconds, _) = listed_age(&server, waiter.id).await.unwrap();
     assert!(seconds < PLAUSIBLE, "{seconds}");
@@ -197,7 +199,7 @@ async fn unrecorded_sessions_are_excluded_individually_on_mysql() {
     let (_holder, waiter) = waiter_with_clock(&server, "- 7200").await;
     let (_other_holder, recorded) = waiter_with_clock(&server, "- 7100").await;
     let off = format!("UPDATE performance_schema.threads SET instrumented = 'NO' WHERE processlist_id = {}", waiter.id);
-    server.run(&[&off]).await.unwrap();
+    server.run_statements(&[&off]).await.unwrap();
     let node: NodeUrl = server.url().parse().unwrap();
     let users = read_user_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
     assert!(users.unchecked.iter().eq([&waiter.id]), "{users:?}");
@@ -208,11 +210,11 @@ async fn unrecorded_sessions_are_excluded_individually_on_mysql() {
 #[tokio::test]
 async fn statement_type_without_instrument_has_its_own_age_on_mysql() {
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
-    let mut connection = server.connect().await.unwrap();
+    let mut connection = server.connect_as_root().await.unwrap();
     connection.query_drop("DO SLEEP(3)").await.unwrap();
     let prepared = connection.prep("SELECT SLEEP(600)").await.unwrap();
     server
-        .run(&["UPDATE performance_schema.setup_instruments SET enabled = 'NO' \
+        .run_statements(&["UPDATE performance_schema.setup_instruments SET enabled = 'NO' \
                 WHERE name IN ('statement/com/Execute', 'statement/com/Query', 'statement/sql/select')"])
         .await
         .unwrap();
@@ -268,9 +270,9 @@ const TABLE: [&str; 3] = [
 
 async fn reader_clock_is_reset(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-    server.run(&TABLE).await.unwrap();
+    server.run_statements(&TABLE).await.unwrap();
     server
-        .run(&[
+        .run_statements(&[
             "CREATE USER clew@'%'",
             "GRANT PROCESS ON *.* TO clew@'%'",
             "GRANT SELECT ON performance_schema.* TO clew@'%'",
@@ -278,7 +280,7 @@ async fn reader_clock_is_reset(flavor: Flavor) {
         .await
         .unwrap();
     let session = in_transaction(&server, 1).await;
-    server.run(&["SET GLOBAL init_connect = 'SET timestamp = 86400'"]).await.unwrap();
+    server.run_statements(&["SET GLOBAL init_connect = 'SET timestamp = 86400'"]).await.unwrap();
     let url = server.url_for_account("clew", "");
     wait_until(async || transaction_ages(&url, &[session.id]).await[0] > 1).await;
     let ages = transaction_ages(&url, &[session.id]).await;
@@ -307,7 +309,7 @@ async fn in_central_europe(flavor: Flavor, moment: &str) -> (ServerClock, Server
     let clock = ServerClock::new(ServerClock::CENTRAL_EUROPEAN_TIME_ZONE).unwrap();
     clock.set_time(utc(moment)).unwrap();
     let server = Server::start_with_clock(flavor, &ServerOptions::default(), &clock).await.unwrap();
-    server.run(&TABLE).await.unwrap();
+    server.run_statements(&TABLE).await.unwrap();
     (clock, server)
 }
 
@@ -397,7 +399,7 @@ async fn end_of_daylight_saving_time_changes_no_age_on_mariadb() {
 async fn steps_are_corrected(flavor: Flavor) {
     let clock = ServerClock::new("UTC").unwrap();
     let server = Server::start_with_clock(flavor, &ServerOptions::default(), &clock).await.unwrap();
-    server.run(&TABLE).await.unwrap();
+    server.run_statements(&TABLE).await.unwrap();
     let session = in_transaction(&server, 1).await;
     let (_holder, waiter) = waiter_with_clock(&server, "- 7200").await;
     let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
@@ -419,7 +421,7 @@ async fn steps_are_corrected(flavor: Flavor) {
         assert!(users.sessions.iter().all(|session| session.seconds < PLAUSIBLE), "{flavor} {shift}: {users:?}");
     }
     // Without earlier clock readings, ages are 0 after the clock was set back, with a limitation.
-    let mut control = server.connect().await.unwrap();
+    let mut control = server.connect_as_root().await.unwrap();
     control.query_drop("DO 0").await.unwrap();
     let summary = take(&server.url(), &SessionSelection::default(), false).await.unwrap().summary;
     let named = summary.limitations.iter().filter(|gap| gap.kind == LimitationKind::UnreliableAges).count();

@@ -22,7 +22,7 @@ async fn twenty_concurrent_reads_use_at_most_two_connections() {
     for flavor in Flavor::ALL {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         let accounts = ["CREATE USER clew@'%' WITH MAX_USER_CONNECTIONS 2", "GRANT PROCESS, SELECT ON *.* TO clew@'%'"];
-        server.run(&accounts).await.unwrap();
+        server.run_statements(&accounts).await.unwrap();
         let node: NodeUrl = server.url_for_account("clew", "").parse().unwrap();
         let (selection, form) = (SessionSelection::default(), OutputFormat::Csv { formula_guard: true });
         let read = async |at: usize| match at % 5 {
@@ -49,7 +49,7 @@ async fn kill_succeeds_while_a_read_hangs() {
             let node = node.clone();
             async move { read_lock_waits(&node, &LIMITS).await }
         });
-        gate.wait_until_held().await;
+        gate.wait_until_statement_is_held().await;
         let mut waiting = Box::pin(read_user_sessions(&node, ConnectionPurpose::Reading, &LIMITS));
         assert!((&mut waiting).now_or_never().is_none());
 
@@ -64,7 +64,7 @@ async fn kill_succeeds_while_a_read_hangs() {
         assert_eq!(outcome, KillOutcome::Killed, "{flavor}");
 
         assert!(!hanging.is_finished() && (&mut waiting).now_or_never().is_none(), "{flavor}");
-        gate.release();
+        gate.release_held_statement();
         hanging.await.unwrap().unwrap();
         assert!(waiting.await.unwrap().sessions.is_empty(), "{flavor}");
         drop(victims);

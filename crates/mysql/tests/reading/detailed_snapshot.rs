@@ -18,7 +18,7 @@ async fn start(flavor: Flavor, arguments: &[&str]) -> Server {
 async fn build(server: &Server, name: &str) -> BuiltScenario {
     let scenario =
         Scenario::scenarios_for_flavor(server.flavor()).into_iter().find(|scenario| scenario.name == name).unwrap();
-    scenario.build(server).await.unwrap()
+    scenario.set_up(server).await.unwrap()
 }
 
 async fn take(url: &str, statements: StatementMasking, selection: &SessionSelection) -> Snapshot {
@@ -116,9 +116,9 @@ async fn sleeper(server: &Server, statement: &str) -> RawSession {
 async fn program_names_and_digests_are_shown_on_mysql() {
     const SLEEP: &str = "SELECT SLEEP(600), 'a' FROM DUAL WHERE 1 = 1";
     let server = start(Flavor::MySql, &[]).await;
-    server.run(&["CREATE DATABASE shop", "CREATE PROCEDURE shop.doze() DO SLEEP(600)"]).await.unwrap();
+    server.run_statements(&["CREATE DATABASE shop", "CREATE PROCEDURE shop.doze() DO SLEEP(600)"]).await.unwrap();
     let plain = sleeper(&server, SLEEP).await;
-    let mut control = server.connect().await.unwrap();
+    let mut control = server.connect_as_root().await.unwrap();
     let digest: String = control.query_first(format!("SELECT STATEMENT_DIGEST(\"{SLEEP}\")")).await.unwrap().unwrap();
     let (rows, limitations) = read_rows(&server.url(), StatementMasking::Full).await;
     assert_eq!(limitations, []);
@@ -181,10 +181,10 @@ async fn missing_program_names_are_reported() {
 async fn missing_privileges_for_details_are_reported() {
     use LimitationKind::{NoMetadataLocks, NoProgramNames, NoRowLocks, NoStatementDigests};
     let server = start(Flavor::MySql, &[]).await;
-    server.run(&["CREATE USER low@'%' IDENTIFIED BY 'x'", "GRANT PROCESS ON *.* TO low@'%'"]).await.unwrap();
+    server.run_statements(&["CREATE USER low@'%' IDENTIFIED BY 'x'", "GRANT PROCESS ON *.* TO low@'%'"]).await.unwrap();
     let (_, limitations) = read_rows(&server.url_for_account("low", "x"), StatementMasking::Full).await;
     let kinds: Vec<_> = limitations.iter().map(|(kind, _)| *kind).collect();
     assert_eq!(kinds, [NoRowLocks, NoMetadataLocks, NoStatementDigests, NoProgramNames]);
-    server.run(&[&limitations[2].1]).await.unwrap();
+    server.run_statements(&[&limitations[2].1]).await.unwrap();
     assert_eq!(read_rows(&server.url_for_account("low", "x"), StatementMasking::Full).await.1, []);
 }

@@ -42,13 +42,13 @@ async fn limitations(server: &Server) -> [Vec<Limitation>; 2] {
 
 async fn lost_locks_explain_a_missing_blocker(flavor: Flavor) {
     let server = start(flavor, &["--performance-schema-max-metadata-locks=10"]).await;
-    server.run(&["CREATE DATABASE shop", "CREATE TABLE shop.t (a INT) ENGINE = InnoDB"]).await.unwrap();
+    server.run_statements(&["CREATE DATABASE shop", "CREATE TABLE shop.t (a INT) ENGINE = InnoDB"]).await.unwrap();
     let mut tables = Vec::new();
     for table in 0..30 {
         tables.push(format!("CREATE TABLE shop.filler{table} (a INT) ENGINE = InnoDB"));
     }
     let tables: Vec<&str> = tables.iter().map(String::as_str).collect();
-    server.run(&tables).await.unwrap();
+    server.run_statements(&tables).await.unwrap();
     // More locks than the table can hold, then those of a wait.
     let mut filler = open(&server).await;
     filler.execute("BEGIN").await.unwrap();
@@ -111,7 +111,7 @@ async fn each_loss_is_reported(flavor: Flavor) {
         let _threads = open_idle_sessions(&server, 60).await.unwrap();
         let enable = "UPDATE performance_schema.setup_consumers SET enabled = 'YES'";
         let nested = ["CREATE DATABASE shop", "CREATE PROCEDURE shop.nested() DO 1", "CALL shop.nested()"];
-        server.run(&[[enable].as_slice(), &nested].concat()).await.unwrap();
+        server.run_statements(&[[enable].as_slice(), &nested].concat()).await.unwrap();
         for limitations in limitations(&server).await {
             let lost = limitations.iter().find(|gap| gap.kind == kind);
             assert!(lost.is_some_and(|lost| lost.why.contains(why)), "{flavor} {setting}: {limitations:#?}");
@@ -172,7 +172,7 @@ async fn incomplete_process_list_has_a_limitation_on_mysql() {
     assert!(failure.detail.contains("missing from the process list"), "{failure}");
 
     // Samples use `SHOW FULL PROCESSLIST` if the table is incomplete.
-    server.run(&["SET GLOBAL performance_schema_show_processlist = OFF"]).await.unwrap();
+    server.run_statements(&["SET GLOBAL performance_schema_show_processlist = OFF"]).await.unwrap();
     let live = take_session_sample(&node, &mut SampleCache::default(), 60, &limits).await.unwrap();
     assert_eq!(live.counts.total, 60, "{:?}", live.counts);
 }

@@ -37,7 +37,7 @@ impl Planted {
     async fn of(flavor: Flavor) -> Self {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         server
-            .run(&[
+            .run_statements(&[
                 "CREATE DATABASE shop",
                 "CREATE TABLE shop.orders (id INT, note VARCHAR(20))",
                 "INSERT INTO shop.orders VALUES (1, 'x')",

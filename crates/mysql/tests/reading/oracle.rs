@@ -86,8 +86,11 @@ impl Oracle {
 /// Checks that ages match the sessions, and are empty where expected.
 fn check_times(session: &ExpectedSession, record: &[String]) {
     let seconds = |column: usize| record[column].parse::<u64>().ok();
-    let range =
-        if session.is_old { KnownSessions::AGE_GAP_SECONDS..KnownSessions::AGE_GAP_SECONDS + 120 } else { 0..120 };
+    let range = if session.is_old {
+        KnownSessions::MIN_OPENING_GAP_SECONDS..KnownSessions::MIN_OPENING_GAP_SECONDS + 120
+    } else {
+        0..120
+    };
     assert!(range.contains(&seconds(7).unwrap()), "state_duration of {record:.300?}");
     assert_eq!(seconds(8).is_some(), session.transaction.is_some(), "transaction_duration of {record:.300?}");
     assert!(seconds(8).is_none_or(|seconds| range.contains(&seconds)), "transaction_duration of {record:.300?}");
@@ -119,7 +122,7 @@ fn check_order(selection: &SessionSelection, records: &[Vec<String>]) {
 
 async fn every_filter_and_sort_matches_the_oracle(flavor: Flavor) {
     let oracle = Oracle::of(flavor).await;
-    let gap = SlowSessionThreshold::new(i64::try_from(KnownSessions::AGE_GAP_SECONDS).unwrap());
+    let gap = SlowSessionThreshold::new(i64::try_from(KnownSessions::MIN_OPENING_GAP_SECONDS).unwrap());
     let class = |class| SessionSelection { class, threshold: gap, ..SessionSelection::default() };
     // Session classes come first: young sessions age during the test.
     oracle.assert_rows(&class(SessionClass::Slow), true, |session| session.is_old && session.command != "Sleep").await;

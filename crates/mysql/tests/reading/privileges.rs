@@ -23,7 +23,7 @@ async fn suggested_grants_remove_limitations(flavor: Flavor) {
         }
     };
     let server = Server::start(flavor, &options).await.unwrap();
-    server.run(&["CREATE USER `o'dd`@'127.0.0.1' IDENTIFIED BY 'x'"]).await.unwrap();
+    server.run_statements(&["CREATE USER `o'dd`@'127.0.0.1' IDENTIFIED BY 'x'"]).await.unwrap();
     let _others = open_idle_sessions(&server, 3).await.unwrap();
     let url = server.url_for_account("o%27dd", "x");
 
@@ -60,7 +60,7 @@ async fn suggested_grants_remove_limitations(flavor: Flavor) {
 async fn paste_remedies(server: &Server, diagnosis: &Diagnosis) {
     let remedies: Vec<_> =
         diagnosis.checks.iter().filter_map(|check| check.limitation.as_ref()?.remedy.as_deref()).collect();
-    server.run(&remedies).await.unwrap();
+    server.run_statements(&remedies).await.unwrap();
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn process_privilege_shows_all_sessions_and_transactions() {
             "CREATE USER clew@'%' IDENTIFIED BY 'x'",
             "GRANT PROCESS ON *.* TO clew@'%'",
         ];
-        server.run(&setup).await.unwrap();
+        server.run_statements(&setup).await.unwrap();
         let mut others = open_idle_sessions(&server, 2).await.unwrap();
         others.sessions[0].execute("START TRANSACTION").await.unwrap();
         others.sessions[0].execute("INSERT INTO shop.t VALUES (1), (2)").await.unwrap();
@@ -104,6 +104,6 @@ async fn truncated_statements_are_reported_with_a_remedy() {
     let snapshot = take(&server.url(), &SessionSelection::default(), true).await.unwrap();
     let [limitation] = snapshot.summary.limitations.as_slice() else { panic!("{:?}", snapshot.summary) };
     assert_eq!(limitation.kind, LimitationKind::StatementsTruncated);
-    server.run(&[limitation.remedy.as_deref().unwrap()]).await.unwrap();
+    server.run_statements(&[limitation.remedy.as_deref().unwrap()]).await.unwrap();
     assert!(take(&server.url(), &SessionSelection::default(), true).await.unwrap().summary.limitations.is_empty());
 }

@@ -74,7 +74,7 @@ async fn password_is_encrypted_with_the_servers_key_only_if_configured() {
 
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
     let create = format!("CREATE USER clew@'%' IDENTIFIED BY '{PASSWORD}'");
-    server.run(&[&create, "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
+    server.run_statements(&[&create, "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
     let url = format!("mysql://clew:{PASSWORD}@127.0.0.1:{}/?tls=off", server.port());
     let refused = read(&url, 1 << 30).await.unwrap_err();
     assert!(refused.detail.contains("server-public-key="), "{refused}");
@@ -82,11 +82,11 @@ async fn password_is_encrypted_with_the_servers_key_only_if_configured() {
     read(&format!("{url}&server-public-key={}", key.display()), 1 << 30).await.unwrap();
     // The server has now cached the password, until privileges are flushed: a challenge is sufficient.
     read(&url, 1 << 30).await.unwrap();
-    server.run(&["FLUSH PRIVILEGES"]).await.unwrap();
+    server.run_statements(&["FLUSH PRIVILEGES"]).await.unwrap();
     read(&url, 1 << 30).await.unwrap_err();
     read(&format!("{url}&get-server-public-key=on"), 1 << 30).await.unwrap();
     let ca = server.data_dir().join("ca.pem");
-    server.run(&["FLUSH PRIVILEGES"]).await.unwrap();
+    server.run_statements(&["FLUSH PRIVILEGES"]).await.unwrap();
     read(&format!("{}?tls=verify-ca&ca={}", url.trim_end_matches("?tls=off"), ca.display()), 1 << 30).await.unwrap();
 }
 

@@ -18,7 +18,7 @@ async fn open(server: &Server) -> RawSession {
 /// Opens eleven transactions: one holds a row lock, six wait for it, four are idle.
 async fn eleven_transactions(server: &Server) -> Vec<RawSession> {
     server
-        .run(&[
+        .run_statements(&[
             "CREATE DATABASE shop",
             "CREATE TABLE shop.t (a INT PRIMARY KEY) ENGINE = InnoDB",
             "INSERT INTO shop.t VALUES (1), (2), (3), (4), (5)",
@@ -107,7 +107,7 @@ async fn server_defaults_do_not_affect_reads(flavor: Flavor) {
     }
     assert_eq!(read(&url).await, (11, 6, 6), "{flavor}");
     let expected = diagnose_node(&url.parse().unwrap(), &ReadLimits::default()).await.unwrap();
-    let mut control = server.connect().await.unwrap();
+    let mut control = server.connect_as_root().await.unwrap();
     for default in defaults(flavor) {
         use mysql_async::prelude::Queryable;
         let name = default.split(' ').next().unwrap();

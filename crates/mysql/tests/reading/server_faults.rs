@@ -7,7 +7,7 @@ use clew_model::{Failure, FailureKind, NodeUrl, SessionSelection};
 use clew_mysql::{ByteLimits, OutputFormat, ReadLimits, StatementMasking, take_snapshot, wait_for_pending_kills};
 use clew_testkit::{
     ClientCharset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server, ServerOptions, open_idle_sessions,
-    open_idle_user_sessions,
+    open_idle_sessions_for_account,
 };
 use mysql_async::prelude::Queryable;
 
@@ -83,7 +83,7 @@ async fn read_of_a_hung_server_times_out_and_leaves_no_session() {
         assert_eq!(failure.kind, FailureKind::TimedOut, "{failure}");
         server.resume().unwrap();
         wait_for_pending_kills(Duration::from_secs(10)).await;
-        let mut connection = server.connect().await.unwrap();
+        let mut connection = server.connect_as_root().await.unwrap();
         let own: u64 = connection.query_first("SELECT CONNECTION_ID()").await.unwrap().unwrap();
         let mut left = Vec::new();
         for _ in 0..50 {
@@ -108,7 +108,10 @@ async fn wrong_passwords_full_and_dead_servers_are_reported() {
     for flavor in Flavor::ALL {
         let options = ServerOptions { max_connections: 10, ..ServerOptions::default() };
         let mut server = Server::start(flavor, &options).await.unwrap();
-        server.run(&["CREATE USER clew@'%' IDENTIFIED BY 'right'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
+        server
+            .run_statements(&["CREATE USER clew@'%' IDENTIFIED BY 'right'", "GRANT PROCESS ON *.* TO clew@'%'"])
+            .await
+            .unwrap();
         let failure = failure_of(&server.url_for_account("clew", "wrong"), &QUICK).await;
         assert_eq!(failure.kind, FailureKind::AccessDenied, "{failure}");
         assert!(!failure.detail.contains("wrong"), "{failure}");
@@ -132,8 +135,8 @@ async fn privileged_reads_succeed_on_a_full_server() {
     for flavor in Flavor::ALL {
         let options = ServerOptions { max_connections: 10, ..ServerOptions::default() };
         let server = Server::start(flavor, &options).await.unwrap();
-        server.run(&["CREATE USER app@'%'"]).await.unwrap();
-        let _full = open_idle_user_sessions(&server, "app", 10).await.unwrap();
+        server.run_statements(&["CREATE USER app@'%'"]).await.unwrap();
+        let _full = open_idle_sessions_for_account(&server, "app", 10).await.unwrap();
         // One connection beyond max_connections is reserved for administrators: a read must not open a second one.
         for _ in 0..30 {
             let snapshot = take(&server.url(), &SessionSelection::default(), true).await.unwrap();
@@ -146,7 +149,7 @@ async fn privileged_reads_succeed_on_a_full_server() {
 async fn reads_abort_no_connection_on_a_server() {
     for flavor in Flavor::ALL {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-        let mut connection = server.connect().await.unwrap();
+        let mut connection = server.connect_as_root().await.unwrap();
         for _ in 0..5 {
             take(&server.url(), &SessionSelection::default(), true).await.unwrap();
         }
@@ -162,7 +165,7 @@ async fn read_retries_until_a_connection_is_free() {
     for flavor in Flavor::ALL {
         let options = ServerOptions { max_connections: 10, ..ServerOptions::default() };
         let server = Server::start(flavor, &options).await.unwrap();
-        server.run(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
+        server.run_statements(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
         let mut full = open_idle_sessions(&server, 10).await.unwrap();
         let (url, selection) = (server.url_for_account("clew", ""), SessionSelection::default());
         let ends_soon = async {
@@ -184,7 +187,7 @@ async fn accounts_blocked_after_failed_logins_are_access_denied() {
                 vec!["CREATE USER clew@'%' IDENTIFIED BY 'right' FAILED_LOGIN_ATTEMPTS 1 PASSWORD_LOCK_TIME 1"]
             }
         };
-        server.run(&create).await.unwrap();
+        server.run_statements(&create).await.unwrap();
         failure_of(&server.url_for_account("clew", "wrong"), &QUICK).await;
         let failure = failure_of(&server.url_for_account("clew", "right"), &QUICK).await;
         assert!(failure.detail.contains("locked") || failure.detail.contains("blocked"), "{failure}");
@@ -195,7 +198,7 @@ async fn accounts_blocked_after_failed_logins_are_access_denied() {
 #[tokio::test]
 async fn innodb_status_replaces_unreadable_transactions_with_a_limitation() {
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
-    server.run(&["CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)"]).await.unwrap();
+    server.run_statements(&["CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)"]).await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut session = RawSession::open(address, "root", Some("shop"), ClientCharset::Utf8mb4).await.unwrap();
     session.execute("START TRANSACTION").await.unwrap();

@@ -39,7 +39,10 @@ async fn sampled_sessions_match_the_oracle() {
                 (user, host, database, expected.command.to_owned(), expected.state.to_owned()),
                 "{flavor}"
             );
-            assert!(expected.is_old == (session.seconds >= KnownSessions::AGE_GAP_SECONDS), "{flavor}: {session:?}");
+            assert!(
+                expected.is_old == (session.seconds >= KnownSessions::MIN_OPENING_GAP_SECONDS),
+                "{flavor}: {session:?}"
+            );
             if flavor == Flavor::MariaDb {
                 let prefix =
                     expected.statement.as_deref().map(|whole| whole.get(..=MAX_STATEMENT_BYTES).unwrap_or(whole));

@@ -42,7 +42,7 @@ async fn tls_modes_on_a_server_without_tls() {
 async fn plain_connection_is_refused_by_a_server_that_requires_tls() {
     // TLS is required only after the start: the server would refuse the test kit's plain connection too.
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
-    server.run(&["SET GLOBAL require_secure_transport = ON"]).await.unwrap();
+    server.run_statements(&["SET GLOBAL require_secure_transport = ON"]).await.unwrap();
     assert_eq!(cipher(&format!("{}?tls=off", server.url())).await, Err(FailureKind::TlsFailed));
     assert!(cipher(&format!("{}?tls=required", server.url())).await.unwrap().is_some());
 }

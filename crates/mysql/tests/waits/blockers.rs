@@ -46,7 +46,7 @@ pub(crate) fn root(graph: &WaitGraph) -> &ParticipantDetail {
 
 async fn idle_root_blocker_has_statements_of_its_transaction(flavor: Flavor) {
     let server = full_visibility_server(flavor).await;
-    server.run(&SHOP).await.unwrap();
+    server.run_statements(&SHOP).await.unwrap();
     let (mut holder, mut waiter) = (open_shop_session(&server).await, open_shop_session(&server).await);
     for statement in ["DO 'of an earlier transaction'", "BEGIN", "UPDATE t SET v = 2 WHERE id = 1", "DO 'later'"] {
         holder.execute(statement).await.unwrap();
@@ -78,7 +78,7 @@ async fn idle_root_blocker_has_statements_of_its_transaction_on_mariadb() {
 async fn missing_statement_history_is_reported_with_a_remedy() {
     let options = ServerOptions { arguments: vec!["--performance-schema=ON".into()], ..ServerOptions::default() };
     let server = Server::start(Flavor::MariaDb, &options).await.unwrap();
-    server.run(&SHOP).await.unwrap();
+    server.run_statements(&SHOP).await.unwrap();
     let (mut holder, mut waiter) = (open_shop_session(&server).await, open_shop_session(&server).await);
     holder.execute("BEGIN").await.unwrap();
     holder.execute("UPDATE t SET v = 2 WHERE id = 1").await.unwrap();
@@ -86,7 +86,7 @@ async fn missing_statement_history_is_reported_with_a_remedy() {
     let graph = graph_where(&server, "the wait", |graph| !graph.waits.is_empty()).await;
     let gap = graph.limitations.iter().find(|gap| gap.kind == LimitationKind::NoLastStatements).unwrap();
     assert!(root(&graph).last_statements.is_empty());
-    server.run(&[gap.remedy.as_deref().unwrap()]).await.unwrap();
+    server.run_statements(&[gap.remedy.as_deref().unwrap()]).await.unwrap();
     holder.execute("DO 'seen'").await.unwrap();
     let graph = graph_where(&server, "the wait", |graph| !graph.waits.is_empty()).await;
     assert_eq!(root(&graph).last_statements, [b"DO 'seen'"]);
@@ -100,7 +100,7 @@ async fn statement_history_of_size_zero_is_reported() {
         let options = ServerOptions { arguments: arguments.map(Into::into).into(), ..ServerOptions::default() };
         let server = Server::start(flavor, &options).await.unwrap();
         let enable = "UPDATE performance_schema.setup_consumers SET enabled = 'YES'";
-        server.run(&[SHOP.as_slice(), &[enable]].concat()).await.unwrap();
+        server.run_statements(&[SHOP.as_slice(), &[enable]].concat()).await.unwrap();
         let (mut holder, mut waiter) = (open_shop_session(&server).await, open_shop_session(&server).await);
         holder.execute("BEGIN").await.unwrap();
         holder.execute("UPDATE t SET v = 2 WHERE id = 1").await.unwrap();
@@ -113,7 +113,7 @@ async fn statement_history_of_size_zero_is_reported() {
 
 async fn root_blocker_in_rollback_is_detected(flavor: Flavor) {
     let server = full_visibility_server(flavor).await;
-    server.run(&SHOP).await.unwrap();
+    server.run_statements(&SHOP).await.unwrap();
     let (mut holder, mut waiter) = (open_shop_session(&server).await, open_shop_session(&server).await);
     holder.execute("BEGIN").await.unwrap();
     holder.execute("UPDATE t SET v = 2 WHERE id = 1").await.unwrap();
@@ -127,7 +127,7 @@ async fn root_blocker_in_rollback_is_detected(flavor: Flavor) {
     holder.execute(&many).await.unwrap();
     waiter.send_statement(b"UPDATE t SET v = 3 WHERE id = 1").await.unwrap();
     graph_where(&server, "the wait", |graph| !graph.waits.is_empty()).await;
-    server.run(&[&format!("KILL {}", holder.id)]).await.unwrap();
+    server.run_statements(&[&format!("KILL {}", holder.id)]).await.unwrap();
     let is_undone = |graph: &WaitGraph| !graph.roots.is_empty() && root(graph).is_rolling_back();
     let graph = graph_where(&server, "the roll-back", is_undone).await;
     assert_eq!(root(&graph).party.session_id(), Some(holder.id));

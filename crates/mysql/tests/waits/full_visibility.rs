@@ -44,7 +44,7 @@ async fn graph_matches_every_scenario(flavor: Flavor) {
 
 /// Checks that the graph matches the scenario, and that killing the first root frees the predicted waiters.
 async fn check_scenario(scenario: &Scenario, server: &Server) -> Result<(), String> {
-    let mut built = scenario.build(server).await.map_err(|error| error.to_string())?;
+    let mut built = scenario.set_up(server).await.map_err(|error| error.to_string())?;
     let observed = observe(server).await;
     let graph = build_wait_graph(&observed);
     let outcome = compare(scenario, &graph, &Names::of(&built)).map_err(|fault| format!("{fault}\n{observed:#?}"));
@@ -129,7 +129,11 @@ async fn kill_party(graph: &WaitGraph, victim: WaitParticipant, server: &Server)
     if let WaitParticipant::Transaction(_) = victim {
         let xid = facts.transaction.as_ref().and_then(|facts| facts.xid.as_deref());
         let statement = format!("XA ROLLBACK {}", xid.unwrap_or("no name"));
-        return server.run(&[&statement]).await.map(|()| false).map_err(|error| format!("{statement}: {error}"));
+        return server
+            .run_statements(&[&statement])
+            .await
+            .map(|()| false)
+            .map_err(|error| format!("{statement}: {error}"));
     }
     let session = facts.session.as_ref().ok_or("the root's session is not listed")?;
     let (node, protected) = (server.url().parse().unwrap(), ProtectedAccounts::default());

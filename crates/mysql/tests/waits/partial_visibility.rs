@@ -19,7 +19,7 @@ async fn partly_explained(flavor: Flavor, arguments: &[&str], gap: LimitationKin
     let server = Server::start(flavor, &ServerOptions { arguments, max_connections: 700 }).await.unwrap();
     let (mut faults, mut partly) = (String::new(), Vec::new());
     for scenario in Scenario::scenarios_for_flavor(flavor) {
-        let built = scenario.build(&server).await.unwrap();
+        let built = scenario.set_up(&server).await.unwrap();
         let graph = build_wait_graph(&observe(&server).await);
         let fault = fault(&scenario, &graph, &Names::of(&built), remedy);
         if let Some(fault) = fault {

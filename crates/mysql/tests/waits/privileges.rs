@@ -13,9 +13,9 @@ fn kinds(graph: &WaitGraph) -> Vec<LimitationKind> {
 
 async fn suggested_grants_complete_the_graph(flavor: Flavor, name: &str, steps: &[&[LimitationKind]]) {
     let server = full_visibility_server(flavor).await;
-    server.run(&["CREATE USER clew@'127.0.0.1' IDENTIFIED BY 'x'"]).await.unwrap();
+    server.run_statements(&["CREATE USER clew@'127.0.0.1' IDENTIFIED BY 'x'"]).await.unwrap();
     let scenario = Scenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == name).unwrap();
-    let built = scenario.build(&server).await.unwrap();
+    let built = scenario.set_up(&server).await.unwrap();
     let names = Names::of(&built);
     for &step in steps {
         let graph = build_wait_graph(&observe_as(&server.url_for_account("clew", "x")).await);
@@ -28,7 +28,7 @@ async fn suggested_grants_complete_the_graph(flavor: Flavor, name: &str, steps: 
         let known = detached.all(|facts| facts.transaction.as_ref().is_some_and(|facts| facts.xid.is_some()));
         assert!(known || !step.is_empty(), "{graph:#?}");
         let remedies: Vec<&str> = graph.limitations.iter().filter_map(|gap| gap.remedy.as_deref()).collect();
-        server.run(&remedies).await.unwrap();
+        server.run_statements(&remedies).await.unwrap();
     }
     built.tear_down(&server).await.unwrap();
 }

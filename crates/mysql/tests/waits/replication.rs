@@ -33,7 +33,7 @@ async fn follow(replica: &Server, source: &Server) {
         Flavor::MariaDb => ["SHOW MASTER STATUS", "MASTER", "MASTER", "", "SLAVE"],
     };
     let [status, change, source_word, key, replica_word] = words;
-    let mut control = source.connect().await.unwrap();
+    let mut control = source.connect_as_root().await.unwrap();
     let position: Row = control.query_first(status).await.unwrap().unwrap();
     let (file, at): (String, u64) = (position.get(0).unwrap(), position.get(1).unwrap());
     let port = source.port();
@@ -41,12 +41,12 @@ async fn follow(replica: &Server, source: &Server) {
         "CHANGE {change} TO {source_word}_HOST = '127.0.0.1', {source_word}_PORT = {port}, {source_word}_USER = 'root', \
          {source_word}_LOG_FILE = '{file}', {source_word}_LOG_POS = {at}{key}"
     );
-    replica.run(&[&point, &format!("START {replica_word}")]).await.unwrap();
+    replica.run_statements(&[&point, &format!("START {replica_word}")]).await.unwrap();
 }
 
 /// Waits for a session whose text in a column of the process list starts with `prefix`, and returns its id.
 async fn session_where(server: &Server, column: usize, prefix: &str) -> u64 {
-    let mut control = server.connect().await.unwrap();
+    let mut control = server.connect_as_root().await.unwrap();
     let start = Instant::now();
     loop {
         let list: Vec<Row> = control.query("SHOW PROCESSLIST").await.unwrap();
@@ -68,14 +68,14 @@ async fn sleeping_session(server: &Server) -> u64 {
 /// Starts a source and a replica whose applier sleeps in a trigger that exists on the replica only.
 async fn with_an_applier_in_a_trigger(flavor: Flavor, options: &[&str]) -> (Server, Server, u64) {
     let (source, replica) = (replicating(flavor, 1, options).await, replicating(flavor, 2, options).await);
-    source.run(&SHOP).await.unwrap();
+    source.run_statements(&SHOP).await.unwrap();
     let mut statements = vec!["SET sql_log_bin = 0"];
     statements.extend(SHOP);
     statements.push("CREATE TRIGGER shop.slow BEFORE INSERT ON shop.s FOR EACH ROW SET @slept = SLEEP(600)");
-    replica.run(&statements).await.unwrap();
+    replica.run_statements(&statements).await.unwrap();
     follow(&replica, &source).await;
     let transaction = ["BEGIN", "UPDATE shop.t SET v = 2 WHERE id = 1", "INSERT INTO shop.s VALUES (1, 1)", "COMMIT"];
-    source.run(&transaction).await.unwrap();
+    source.run_statements(&transaction).await.unwrap();
     let applier = sleeping_session(&replica).await;
     (source, replica, applier)
 }
@@ -118,7 +118,7 @@ async fn applier_is_not_killed(flavor: Flavor, options: &[&str]) {
 async fn session_that_streams_the_binary_log_has_the_replication_risk() {
     for flavor in Flavor::ALL {
         let (source, replica) = (replicating(flavor, 1, &[]).await, replicating(flavor, 2, &[]).await);
-        source.run(&SHOP).await.unwrap();
+        source.run_statements(&SHOP).await.unwrap();
         follow(&replica, &source).await;
         let streaming = session_where(&source, 4, "Binlog Dump").await;
         let (node, limits): (NodeUrl, _) = (source.url().parse().unwrap(), ReadLimits::default());

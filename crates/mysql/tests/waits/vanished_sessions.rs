@@ -21,14 +21,14 @@ async fn graph_without(
 ) -> (WaitGraph, Scenario, Names, u64) {
     let scenario =
         Scenario::scenarios_for_flavor(server.flavor()).into_iter().find(|scenario| scenario.name == name).unwrap();
-    let built = scenario.build(server).await.unwrap();
+    let built = scenario.set_up(server).await.unwrap();
     let id = built.thread_ids()[session_name];
     let gate = StatementGate::start(server, words).await.unwrap();
     let url = gate.url();
     let end_session = async {
-        timeout(LIMIT, gate.wait_until_held()).await.unwrap();
+        timeout(LIMIT, gate.wait_until_statement_is_held()).await.unwrap();
         kill_session(server, id).await;
-        gate.release();
+        gate.release_held_statement();
     };
     let (observed, ()) = tokio::join!(observe_as(&url), end_session);
     let names = Names::of(&built);
@@ -38,7 +38,7 @@ async fn graph_without(
 
 /// Kills a session and waits until its entry and its transaction are gone.
 async fn kill_session(server: &Server, id: u64) {
-    let mut control = server.connect().await.unwrap();
+    let mut control = server.connect_as_root().await.unwrap();
     control.query_drop(format!("KILL {id}")).await.unwrap();
     let left = format!(
         "SELECT (SELECT COUNT(*) FROM information_schema.processlist WHERE id = {id}) + \

@@ -106,7 +106,8 @@ impl Store {
             .await
             .map_err(tx.map_to_store_error())?;
         let Some(user) = users.first() else { return Ok(false) };
-        let event = self.revoke_and_build_event(tx.transaction(), by, "UpdateAccessKey", id, user, enabled).await?;
+        let event =
+            self.revoke_credentials_and_build_event(tx.transaction(), by, "UpdateAccessKey", id, user, enabled).await?;
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
@@ -121,12 +122,13 @@ impl Store {
             .await
             .map_err(tx.map_to_store_error())?;
         let Some(user) = users.first() else { return Ok(false) };
-        let event = self.revoke_and_build_event(tx.transaction(), by, "DeleteAccessKey", id, user, false).await?;
+        let event =
+            self.revoke_credentials_and_build_event(tx.transaction(), by, "DeleteAccessKey", id, user, false).await?;
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
-    async fn revoke_and_build_event(
+    async fn revoke_credentials_and_build_event(
         &self,
         transaction: &mut Transaction,
         by: &Origin,

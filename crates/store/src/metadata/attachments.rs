@@ -12,7 +12,7 @@ use super::row_mapping::parse_nullable_column;
 use super::users::require_user;
 use crate::database::{Row, Transaction, query};
 use crate::error::StoreError;
-use crate::policies::{Attachment, Grantee, PolicyRef, StoredPolicy, StoredPolicyGrant};
+use crate::policies::{Grantee, PolicyAttachment, PolicyRef, StoredPolicy, StoredPolicyGrant};
 use crate::store::Store;
 
 const INSERT_ATTACHMENT_SQL: &str = "INSERT INTO attachments (policy_id, system_policy, user_id, group_id, project_id, created_at) \
@@ -100,7 +100,7 @@ impl Store {
     }
 
     /// Returns a policy's attachments.
-    pub async fn list_policy_attachments(&self, policy: &PolicyRef) -> Result<Vec<Attachment>, StoreError> {
+    pub async fn list_policy_attachments(&self, policy: &PolicyRef) -> Result<Vec<PolicyAttachment>, StoreError> {
         let (own, system) = policy_columns(policy);
         let rows = query(SELECT_ATTACHMENTS_BY_POLICY)
             .bind(own)
@@ -112,7 +112,7 @@ impl Store {
     }
 
     /// Returns the direct attachments of a user or group.
-    pub async fn list_attachments_by_grantee(&self, grantee: &Grantee) -> Result<Vec<Attachment>, StoreError> {
+    pub async fn list_attachments_by_grantee(&self, grantee: &Grantee) -> Result<Vec<PolicyAttachment>, StoreError> {
         let (user, group) = grantee_columns(grantee);
         let rows = query(SELECT_ATTACHMENTS_BY_GRANTEE)
             .bind(user)
@@ -183,7 +183,7 @@ fn grantee_columns(grantee: &Grantee) -> (Option<&str>, Option<&str>) {
     }
 }
 
-fn attachment_from_row(row: &Row) -> Result<Attachment, StoreError> {
+fn attachment_from_row(row: &Row) -> Result<PolicyAttachment, StoreError> {
     let system: Option<String> =
         row.try_get("system_policy").map_err(StoreError::database_error("read an attachment"))?;
     let policy = match parse_nullable_column(row, "policy_id")? {
@@ -200,7 +200,7 @@ fn attachment_from_row(row: &Row) -> Result<Attachment, StoreError> {
             });
         }
     };
-    Ok(Attachment { policy, grantee, project: parse_nullable_column(row, "project_id")? })
+    Ok(PolicyAttachment { policy, grantee, project: parse_nullable_column(row, "project_id")? })
 }
 
 fn policy_grant_from_row(row: &Row) -> Result<StoredPolicyGrant, StoreError> {

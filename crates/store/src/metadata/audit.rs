@@ -3,7 +3,7 @@
 //! A change and its audit row are committed in the same transaction.
 
 mod chain;
-mod chain_head;
+mod chain_records;
 mod checkpoint_tracker;
 mod checkpoints;
 mod keys;

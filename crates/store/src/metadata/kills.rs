@@ -8,7 +8,7 @@ use super::audited_tx::AuditedTransaction;
 use super::row_mapping::{parse_column, parse_nullable_column, saturate_count_to_i64};
 use crate::database::{Row, query, query_scalar};
 use crate::error::StoreError;
-use crate::kills::{KillFilter, KillRecord, KillSource, NewKill, RecordedKillOutcome};
+use crate::kills::{KillFilter, KillRecord, KillSource, NewKillRecord, RecordedKillOutcome};
 use crate::store::Store;
 
 const AUDIT_OPERATION_NAME: &str = "KillSession";
@@ -20,7 +20,7 @@ const MATCHING_KILLS_FROM_CLAUSE: &str = "FROM killed_sessions WHERE instance_id
 impl Store {
     /// Records kills before Clew sends them. [`Store::record_kill_outcomes`] adds the outcomes later.
     /// Returns the ids of the kills in the order of `kills`.
-    pub async fn insert_kills(&self, kills: &[NewKill]) -> Result<Vec<i64>, StoreError> {
+    pub async fn insert_kills(&self, kills: &[NewKillRecord]) -> Result<Vec<i64>, StoreError> {
         let failed = StoreError::database_error("record a kill");
         let now = self.clock.unix_millis();
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
@@ -71,7 +71,7 @@ impl Store {
     /// Records the outcome `Unknown` for kills that were interrupted because a Clew process terminated.
     /// Affects only kills that were recorded before `before`, a Unix timestamp in milliseconds.
     /// Returns the number of interrupted kills.
-    pub async fn mark_interrupted_kills_unknown(&self, before: i64) -> Result<u64, StoreError> {
+    pub async fn set_interrupted_kill_outcomes_to_unknown(&self, before: i64) -> Result<u64, StoreError> {
         const UNKNOWN_OUTCOME_DETAIL: &str =
             "Clew terminated before the outcome was recorded: it is unknown whether the kill was sent";
         let lost: Vec<i64> =

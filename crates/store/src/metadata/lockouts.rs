@@ -152,7 +152,7 @@ impl Store {
     /// Returns a client address as text if this process recorded it within the last day.
     /// Reads only the in-memory cache to avoid a database query for each request.
     #[must_use]
-    pub fn find_recorded_address(&self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
+    pub fn find_cached_user_address(&self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
         self.caches.find_address_recorded_since(
             user,
             address,
@@ -176,7 +176,7 @@ impl Store {
     /// Does nothing if the user used the maximum number of other addresses within the last day.
     /// Without this limit, a user with more addresses would cause a database write for each request.
     pub async fn record_user_address(&self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
-        if self.find_recorded_address(user, address).is_some() {
+        if self.find_cached_user_address(user, address).is_some() {
             return Ok(());
         }
         let text = address.to_string();

@@ -29,7 +29,7 @@ pub(super) async fn check_policy_limits(
          FROM grants g JOIN users u ON u.id = g.user_id LEFT JOIN policies p ON p.id = g.policy_id \
          GROUP BY u.id, u.name HAVING COUNT(*) > $1 OR COALESCE(SUM(octet_length(p.document)), 0) > $3 ORDER BY u.name LIMIT 1"
     );
-    reject_exceeded_policy_limits(transaction, limits, statement, id).await
+    fail_if_policy_limits_exceeded(transaction, limits, statement, id).await
 }
 
 async fn check_group_policy_limits(
@@ -40,10 +40,10 @@ async fn check_group_policy_limits(
     let statement = "SELECT g.name, COUNT(*) AS policies, CAST(COALESCE(SUM(octet_length(p.document)), 0) AS BIGINT) AS bytes \
          FROM attachments a JOIN user_groups g ON g.id = a.group_id LEFT JOIN policies p ON p.id = a.policy_id WHERE g.id = $2 \
          GROUP BY g.id, g.name HAVING COUNT(*) > $1 OR COALESCE(SUM(octet_length(p.document)), 0) > $3";
-    reject_exceeded_policy_limits(transaction, limits, statement.to_owned(), group.as_str()).await
+    fail_if_policy_limits_exceeded(transaction, limits, statement.to_owned(), group.as_str()).await
 }
 
-async fn reject_exceeded_policy_limits(
+async fn fail_if_policy_limits_exceeded(
     transaction: &mut Transaction,
     limits: PolicyLimits,
     statement: String,

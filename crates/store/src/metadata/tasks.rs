@@ -138,7 +138,7 @@ impl Store {
         tx.commit_with_event(&event).await?;
         if let Some(result) = removed.result {
             // If removing the result fails, garbage collection removes it later.
-            let _ = self.results().remove_result(&result.name).await;
+            let _ = self.result_store().remove_result(&result.name).await;
         }
         Ok(true)
     }

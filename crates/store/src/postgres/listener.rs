@@ -61,7 +61,7 @@ impl Listener {
                             received.ok().flatten().map(|notification| parse_notification(notification.payload()))
                         }
                         () = sleep_until(*last_activity + KEEPALIVE_INTERVAL) => {
-                            responds_to_keepalive(connection).await.then_some(None)
+                            send_keepalive_query(connection).await.then_some(None)
                         }
                     };
                     *last_activity = Instant::now();
@@ -91,7 +91,7 @@ async fn connect_listener(options: &PgConnectOptions) -> Result<PgListener, sqlx
 }
 
 /// The listener buffers notifications that arrive before the response.
-async fn responds_to_keepalive(connection: &mut PgListener) -> bool {
+async fn send_keepalive_query(connection: &mut PgListener) -> bool {
     matches!(timeout(KEEPALIVE_TIMEOUT, sqlx::query("SELECT 1").execute(connection)).await, Ok(Ok(_)))
 }
 

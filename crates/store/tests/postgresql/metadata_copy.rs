@@ -98,7 +98,7 @@ async fn copy_to_a_database_with_rows_is_rejected() {
 #[tokio::test]
 async fn served_directory_is_not_copied() {
     let metadata_copy = CopyFixture::new().await;
-    let lock = metadata_copy.store.lock_for_serving().unwrap();
+    let lock = metadata_copy.store.acquire_serving_lock().unwrap();
     assert!(matches!(metadata_copy.copy().await, Err(StoreError::AlreadyServing { .. })));
     drop(lock);
     metadata_copy.copy().await.unwrap();

@@ -8,8 +8,8 @@ use clew_model::{
 };
 use clew_store::{
     ClaimRequest, Grantee, InitialTenantIds, IntelligentKillFilter, IssuingCredential, KillFilter, KillSource,
-    NewCollectionTask, NewIntelligentKill, NewKill, NewKillTask, NewTemporaryAccessKey, NewToken, NewUser, PolicyRef,
-    RecordedKillOutcome, Store, TokenOrigin,
+    NewCollectionTask, NewIntelligentKill, NewKillRecord, NewKillTask, NewTemporaryAccessKey, NewToken, NewUser,
+    PolicyRef, RecordedKillOutcome, Store, TokenOrigin,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -151,8 +151,8 @@ fn task(initial_ids: &InitialTenantIds, id: &str) -> NewCollectionTask {
     }
 }
 
-fn kill(initial_ids: &InitialTenantIds, session_id: u64) -> NewKill {
-    NewKill {
+fn kill(initial_ids: &InitialTenantIds, session_id: u64) -> NewKillRecord {
+    NewKillRecord {
         project_id: initial_ids.project_id.clone(),
         instance_id: INSTANCE.parse().unwrap(),
         node_id: NODES[0].parse().unwrap(),
@@ -284,10 +284,10 @@ pub(crate) async fn use_after_restore(store: &Store) {
     let (killed, count) =
         store.list_kills(&KillFilter::for_instance(INSTANCE.parse().unwrap()), ALL_ROWS).await.unwrap();
     assert_eq!((count, killed[0].session_id), (3, 9));
-    let before = store.cached_view().await.unwrap().access_version();
+    let before = store.cached_view().await.unwrap().access_data_version();
     store.create_group(&origin(), &domain.id, "new", "").await.unwrap();
     let group = store.list_groups(&domain.id).await.unwrap().into_iter().find(|group| group.name == "new").unwrap();
     assert!(store.remove_group(&origin(), &group.id).await.unwrap());
-    assert!(store.cached_view().await.unwrap().access_version() > before, "the removal must increase the version");
+    assert!(store.cached_view().await.unwrap().access_data_version() > before, "the removal must increase the version");
     assert!(store.verify_audit(&[]).await.unwrap().is_intact());
 }

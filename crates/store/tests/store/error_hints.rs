@@ -38,13 +38,13 @@ async fn result_on_a_full_disk_fails_without_leftover_files() {
     };
     let (store, _) = Store::initialise(&origin(), &folder.join("data"), tenant()).await.unwrap();
     let results = folder.join("data/results");
-    let mut writer = store.results().create_writer(&RequestId::generate(), 1).unwrap();
+    let mut writer = store.result_store().create_writer(&RequestId::generate(), 1).unwrap();
     let error = writer.write_all(&vec![b'x'; OVERSIZED_LEN]).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::FileTooLarge);
     assert_eq!(std::fs::read_dir(&results).unwrap().count(), 1, "the temporary file exists");
     drop(writer);
     assert_eq!(std::fs::read_dir(&results).unwrap().count(), 0);
-    let mut small = store.results().create_writer(&RequestId::generate(), 1).unwrap();
+    let mut small = store.result_store().create_writer(&RequestId::generate(), 1).unwrap();
     small.write_all(b"x").unwrap();
     small.publish().unwrap();
 }
@@ -84,12 +84,13 @@ async fn full_disk_is_reported_and_the_database_keeps_its_rows() {
 #[tokio::test]
 async fn missing_result_directory_is_named_in_the_error() {
     let fixture = Fixture::new().await;
-    let mut writer = fixture.store.results().create_writer(&RequestId::generate(), 7).unwrap();
+    let mut writer = fixture.store.result_store().create_writer(&RequestId::generate(), 7).unwrap();
     writer.write_all(b"x").unwrap();
     std::fs::remove_dir_all(fixture.dir().join("results")).unwrap();
-    for error in
-        [writer.publish().unwrap_err(), fixture.store.results().create_writer(&RequestId::generate(), 7).unwrap_err()]
-    {
+    for error in [
+        writer.publish().unwrap_err(),
+        fixture.store.result_store().create_writer(&RequestId::generate(), 7).unwrap_err(),
+    ] {
         assert!(matches!(error, StoreError::ResultWrite { .. }), "{error}");
         assert!(error.to_string().contains("data/results/realtime_session-"), "{error}");
     }
@@ -110,7 +111,7 @@ async fn permission_errors_have_remedies() {
 
     let store = Store::open(&dir).await.unwrap();
     set_mode(&dir.join("results"), 0o500);
-    let error = store.results().create_writer(&RequestId::generate(), 1).unwrap_err();
+    let error = store.result_store().create_writer(&RequestId::generate(), 1).unwrap_err();
     set_mode(&dir.join("results"), 0o700);
     assert!(matches!(error, StoreError::ResultWrite { .. }), "{error}");
     assert!(error.to_string().contains("run Clew as the user"), "{error}");

@@ -95,7 +95,7 @@ async fn intelligent_kill_with_expired_lease_is_ended_and_never_reclaimed() {
     let new = fixture.intelligent_kill(&InstanceId::generate(), &other);
     let next = fixture.store.enqueue_intelligent_kill(&new, QUEUE_LIMIT).await.unwrap();
     assert_eq!(fixture.claim_kill().await.unwrap().id, next);
-    let lock = fixture.store.lock_for_serving().unwrap();
+    let lock = fixture.store.acquire_serving_lock().unwrap();
     assert_eq!(fixture.store.expire_all_leases(&lock).await.unwrap(), u64::from(!SHARED));
     if SHARED {
         fixture.advance_clock(i64::try_from(LEASE.as_millis()).unwrap());

@@ -144,8 +144,8 @@ async fn one_worker_holds_the_lease_of_an_instance_until_it_expires() {
     assert!(!store.acquire_kill_task_lease(&instance, "one", LEASE).await.unwrap());
     store.release_kill_task_leases("two").await.unwrap();
     assert!(store.acquire_kill_task_lease(&instance, "one", LEASE).await.unwrap());
-    let lock = store.lock_for_serving().unwrap();
-    assert_eq!(store.release_all_kill_leases(&lock).await.unwrap(), u64::from(!SHARED));
+    let lock = store.acquire_serving_lock().unwrap();
+    assert_eq!(store.release_all_kill_task_leases(&lock).await.unwrap(), u64::from(!SHARED));
     if SHARED {
         store.release_kill_task_leases("one").await.unwrap();
     }

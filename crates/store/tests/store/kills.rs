@@ -1,14 +1,14 @@
 //! Kill records: insertion before the kill, and a single outcome.
 
 use clew_model::{InstanceId, NodeId, Origin, Outcome, Pagination};
-use clew_store::{AuditFilter, KillFilter, KillSource, NewKill, RecordedKillOutcome};
+use clew_store::{AuditFilter, KillFilter, KillSource, NewKillRecord, RecordedKillOutcome};
 
 use crate::fixture::{Fixture, origin};
 
 const ALL_ROWS: Pagination = Pagination { offset: 0, limit: 1000 };
 
-pub(crate) fn new_kill(fixture: &Fixture, instance: &InstanceId, session_id: u64) -> NewKill {
-    NewKill {
+pub(crate) fn new_kill(fixture: &Fixture, instance: &InstanceId, session_id: u64) -> NewKillRecord {
+    NewKillRecord {
         project_id: fixture.initial_ids.project_id.clone(),
         instance_id: instance.clone(),
         node_id: NodeId::generate(),
@@ -87,8 +87,8 @@ async fn interrupted_kill_has_an_unknown_outcome_until_its_outcome_is_recorded()
     let lost = fixture.store.insert_kills(&[new_kill(&fixture, &instance, 7)]).await.unwrap();
     fixture.advance_clock(60_000);
     fixture.store.insert_kills(&[new_kill(&fixture, &instance, 8)]).await.unwrap();
-    assert_eq!(fixture.store.mark_interrupted_kills_unknown(1_060_000).await.unwrap(), 1);
-    assert_eq!(fixture.store.mark_interrupted_kills_unknown(1_060_000).await.unwrap(), 0);
+    assert_eq!(fixture.store.set_interrupted_kill_outcomes_to_unknown(1_060_000).await.unwrap(), 1);
+    assert_eq!(fixture.store.set_interrupted_kill_outcomes_to_unknown(1_060_000).await.unwrap(), 0);
     let filter = KillFilter::for_instance(instance);
     let outcomes = async || {
         let (kills, _) = fixture.store.list_kills(&filter, ALL_ROWS).await.unwrap();
@@ -119,7 +119,7 @@ async fn kills_are_filtered_by_node_source_task_and_time() {
     let fixture = Fixture::new().await;
     let (instance, other) = (InstanceId::generate(), InstanceId::generate());
     let manual = new_kill(&fixture, &instance, 1);
-    let task = |session_id, task: &str, source| NewKill {
+    let task = |session_id, task: &str, source| NewKillRecord {
         source,
         task_id: Some(task.to_owned()),
         node_id: manual.node_id.clone(),

@@ -1,7 +1,7 @@
 //! Policies, attachments and grants.
 
 use clew_model::{PolicyId, ProjectId};
-use clew_store::{Attachment, Grantee, PolicyLimits, PolicyRef, StoreError, StoredPolicy, StoredPolicyGrant};
+use clew_store::{Grantee, PolicyAttachment, PolicyLimits, PolicyRef, StoreError, StoredPolicy, StoredPolicyGrant};
 
 use super::users::new_user;
 use crate::fixture::{Fixture, origin};
@@ -74,7 +74,7 @@ async fn policy_applies_directly_and_through_groups() {
     assert_eq!(store.list_user_policy_grants(&grace).await.unwrap(), [grant(&stored_system_policy, None, None)]);
     assert!(store.list_user_policy_grants(&fixture.initial_ids.user_id).await.unwrap().is_empty());
 
-    let attached = Attachment { policy: own.clone(), grantee: Grantee::User(ada.clone()), project: None };
+    let attached = PolicyAttachment { policy: own.clone(), grantee: Grantee::User(ada.clone()), project: None };
     assert_eq!(
         store.list_attachments_by_grantee(&Grantee::User(ada.clone())).await.unwrap(),
         std::slice::from_ref(&attached)

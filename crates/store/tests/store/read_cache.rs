@@ -226,10 +226,10 @@ async fn check_invalidation(scene: &CacheFixture, change: Change, make_change: i
     let (after, uncached) = (store.cached_view().await.unwrap(), scene.uncached_view().await);
     let after_change = scene.describe(&after).await;
     assert_eq!(after_change, scene.describe(&uncached).await, "{change:?}: something is stale");
-    assert_eq!(after.access_version(), uncached.access_version(), "{change:?}");
+    assert_eq!(after.access_data_version(), uncached.access_data_version(), "{change:?}");
     // Other crates cache the policies.
     if matches!(change, PolicyAttached | JoinsGroup) {
-        assert!(after.access_version() > before.access_version(), "{change:?}");
+        assert!(after.access_data_version() > before.access_data_version(), "{change:?}");
     } else {
         assert_ne!(before_change, after_change, "{change:?}: cannot be seen");
     }
@@ -329,11 +329,11 @@ async fn concurrent_views_contain_earlier_commits() {
             })
         })
         .collect();
-    let mut visible = store.cached_view().await.unwrap().access_version();
+    let mut visible = store.cached_view().await.unwrap().access_data_version();
     for round in 0..50 {
         let update = UserChange { description: Some(round.to_string()), ..UserChange::default() };
         store.update_user(&origin(), &user, &update).await.unwrap();
-        let version = store.cached_view().await.unwrap().access_version();
+        let version = store.cached_view().await.unwrap().access_data_version();
         assert!(version > visible, "{round}");
         visible = version;
     }
@@ -392,9 +392,9 @@ async fn every_change_of_a_cached_row_increases_the_version() {
         ("DELETE FROM nodes WHERE id = 'n'", true),
         ("UPDATE tasks SET created_at = 5", false),
     ] {
-        let before = store.cached_view().await.unwrap().access_version();
+        let before = store.cached_view().await.unwrap().access_data_version();
         scene.fixture.sql(statement).await;
-        let has_increased = store.cached_view().await.unwrap().access_version() > before;
+        let has_increased = store.cached_view().await.unwrap().access_data_version() > before;
         assert_eq!(has_increased, increases, "{statement}");
     }
 }

@@ -102,22 +102,22 @@ async fn check_garbage_collection(results: &ResultStore) {
 
 #[tokio::test]
 async fn files_fulfil_the_result_contract() {
-    check_contract(Fixture::new().await.store.results()).await;
+    check_contract(Fixture::new().await.store.result_store()).await;
 }
 
 #[tokio::test]
 async fn dropped_writer_leaves_no_file() {
     let fixture = Fixture::new().await;
     let files = || std::fs::read_dir(fixture.dir().join("results")).unwrap().count();
-    publish(fixture.store.results(), b"1,app\r\n".to_vec()).await;
-    let mut unfinished = fixture.store.results().create_writer(&RequestId::generate(), 1).unwrap();
+    publish(fixture.store.result_store(), b"1,app\r\n".to_vec()).await;
+    let mut unfinished = fixture.store.result_store().create_writer(&RequestId::generate(), 1).unwrap();
     unfinished.write_all(b"half").unwrap();
     assert_eq!(files(), 2);
     drop(unfinished);
     assert_eq!(files(), 1);
     let killed = fixture.dir().join("results/.realtime_session-of-a-worker-that-was-killed.tmp");
     std::fs::write(&killed, "half").unwrap();
-    assert_eq!(fixture.store.results().collect_garbage(vec![], Duration::ZERO).await.unwrap(), 2);
+    assert_eq!(fixture.store.result_store().collect_garbage(vec![], Duration::ZERO).await.unwrap(), 2);
     assert_eq!(files(), 0);
     assert!(fixture.dir().join("master.key").exists());
 }
@@ -125,7 +125,7 @@ async fn dropped_writer_leaves_no_file() {
 #[tokio::test]
 async fn changed_or_truncated_file_is_not_opened() {
     let fixture = Fixture::new().await;
-    let results = fixture.store.results();
+    let results = fixture.store.result_store();
     let published = publish(results, b"1,app\r\n".to_vec()).await;
     let path = fixture.dir().join("results").join(&published.name);
     results.open_result(&record(&published)).await.unwrap();

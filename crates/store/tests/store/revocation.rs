@@ -68,7 +68,7 @@ impl RevocationFixture {
     }
 
     async fn version(&self) -> i64 {
-        self.fixture.store.cached_view().await.unwrap().access_version()
+        self.fixture.store.cached_view().await.unwrap().access_data_version()
     }
 
     async fn token_revoked(&self, hash: [u8; 32]) -> bool {
@@ -99,7 +99,7 @@ enum RightsChange {
     JoinsGroup,
     LeavesGroup,
     GroupRemoved,
-    PolicyPut,
+    PolicyPutRequest,
     PolicyAttached,
     PolicyAttachedToGroup,
     PolicyDetached,
@@ -125,7 +125,7 @@ async fn apply(scene: &RevocationFixture, cause: RightsChange) {
         RightsChange::JoinsGroup => store.add_group_member(&origin(), &scene.group, ada).await.unwrap(),
         RightsChange::LeavesGroup => store.remove_group_member(&origin(), &scene.group, ada).await.unwrap(),
         RightsChange::GroupRemoved => store.remove_group(&origin(), &scene.group).await.unwrap(),
-        RightsChange::PolicyPut => {
+        RightsChange::PolicyPutRequest => {
             let domain = &scene.fixture.initial_ids.domain_id;
             store.put_policy(&origin(), domain, "look", "role", "{ }", "").await.unwrap() == scene.policy
         }
@@ -158,12 +158,12 @@ async fn each_change_revokes_credentials_of_affected_users_only() {
         (RightsChange::JoinsGroup, false, true, false),
         (RightsChange::LeavesGroup, true, true, false),
         (RightsChange::GroupRemoved, true, true, false),
-        (RightsChange::PolicyPut, true, true, false),
+        (RightsChange::PolicyPutRequest, true, true, false),
         (RightsChange::PolicyAttached, false, true, false),
         (RightsChange::PolicyAttachedToGroup, true, true, false),
         (RightsChange::PolicyDetached, true, true, false),
         // The following changes do not affect ada's permissions.
-        (RightsChange::PolicyPut, false, false, false),
+        (RightsChange::PolicyPutRequest, false, false, false),
         (RightsChange::PolicyAttachedToGroup, false, false, false),
         (RightsChange::GroupRemoved, false, false, false),
         (RightsChange::Enabled, false, false, false),

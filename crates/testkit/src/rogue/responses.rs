@@ -5,7 +5,7 @@ use std::io;
 use tokio::io::AsyncWrite;
 
 use crate::fake_server::packets;
-use crate::protocol::write_packet;
+use crate::mysql_packets::write_packet;
 
 /// Number of columns that `SHOW FULL PROCESSLIST` returns on MySQL. MariaDB returns one more column.
 const PROCESS_LIST_COLUMN_COUNT: usize = 8;

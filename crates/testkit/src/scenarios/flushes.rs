@@ -1,6 +1,6 @@
 //! Scenarios in which sessions wait for a `FLUSH TABLES` statement that flushes a single table.
 
-use super::ddl::{metadata_lock_scenario, metadata_lock_scenario_for_flavors};
+use super::metadata_locks::{metadata_lock_scenario, metadata_lock_scenario_for_flavors};
 use super::{MARIADB_ONLY, MYSQL_ONLY, Scenario};
 
 pub(super) fn flush_scenarios() -> Vec<Scenario> {

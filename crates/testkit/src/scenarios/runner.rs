@@ -84,8 +84,8 @@ pub struct BuiltScenario {
 
 impl Scenario {
     /// Runs the scenario's script on a server, in a new schema `shop`.
-    pub async fn build(&self, server: &Server) -> Result<BuiltScenario, ScenarioError> {
-        let mut control = server.connect().await?;
+    pub async fn set_up(&self, server: &Server) -> Result<BuiltScenario, ScenarioError> {
+        let mut control = server.connect_as_root().await?;
         create_schema(server.flavor(), &mut control).await?;
         let mut built = BuiltScenario { sessions: BTreeMap::new(), ids: BTreeMap::new() };
         let steps = self.parse_steps()?;
@@ -113,7 +113,7 @@ impl BuiltScenario {
     }
 
     /// Returns an open session by name.
-    pub fn session(&mut self, name: &str) -> Option<&mut RawSession> {
+    pub fn session_mut(&mut self, name: &str) -> Option<&mut RawSession> {
         self.sessions.get_mut(name)
     }
 
@@ -216,15 +216,15 @@ impl BuiltScenario {
     /// Kills all sessions, waiters before blockers, and rolls back all prepared transactions.
     /// If a blocker were killed first, its waiters would resume and could leave orphaned files when they are killed.
     pub async fn tear_down(self, server: &Server) -> Result<(), ScenarioError> {
-        let mut control = server.connect().await?;
+        let mut control = server.connect_as_root().await?;
         let ids: Vec<u64> = self.ids.values().copied().collect();
         let waiting = read_server_state(&mut control).await?.waiting;
         let (waiters, others): (Vec<u64>, Vec<u64>) = ids.iter().partition(|id| waiting.contains(id));
         kill_sessions(&mut control, &waiters).await?;
-        wait_until_ended(&mut control, &waiters, false).await?;
+        wait_until_sessions_end(&mut control, &waiters, false).await?;
         kill_sessions(&mut control, &others).await?;
         drop(self.sessions);
-        wait_until_ended(&mut control, &ids, true).await?;
+        wait_until_sessions_end(&mut control, &ids, true).await?;
         control.disconnect().await?;
         Ok(())
     }
@@ -232,7 +232,7 @@ impl BuiltScenario {
 
 /// A killed waiter can stay in the process list until the prepared transaction that blocks it is rolled back.
 /// If `with_prepared` is true, waits until no prepared transactions are left, because a killed session can leave some.
-async fn wait_until_ended(control: &mut Conn, ids: &[u64], with_prepared: bool) -> Result<(), ScenarioError> {
+async fn wait_until_sessions_end(control: &mut Conn, ids: &[u64], with_prepared: bool) -> Result<(), ScenarioError> {
     let start = Instant::now();
     loop {
         let state = read_server_state(control).await?;

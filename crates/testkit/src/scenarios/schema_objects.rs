@@ -1,6 +1,6 @@
 //! Scenarios in which sessions wait for metadata locks on schemas, routines, triggers, events and tablespaces.
 
-use super::ddl::{metadata_lock_scenario, metadata_lock_scenario_for_flavors};
+use super::metadata_locks::{metadata_lock_scenario, metadata_lock_scenario_for_flavors};
 use super::{BOTH_FLAVORS, MARIADB_ONLY, MYSQL_ONLY, Scenario};
 
 pub(super) fn schema_object_scenarios() -> Vec<Scenario> {

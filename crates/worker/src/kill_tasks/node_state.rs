@@ -45,7 +45,7 @@ pub(super) struct TickGuard {
 impl NodeStates {
     /// Returns `None` if a tick is running on the node or the poll interval of a slow node has not elapsed.
     pub(super) fn start_tick_if_due(&self, node: &NodeId, now: Instant) -> Option<TickGuard> {
-        let mut states = self.states_guard();
+        let mut states = self.lock_states();
         let state = states.entry(node.clone()).or_default();
         let next_start =
             state.last_start.zip(state.interval.slow_node_interval()).map(|(start, interval)| start + interval);
@@ -59,7 +59,7 @@ impl NodeStates {
     /// Returns the removed nodes that were slow.
     pub(super) fn retain_active_nodes(&self, nodes: &HashSet<NodeId>) -> Vec<NodeId> {
         let mut slow = Vec::new();
-        self.states_guard().retain(|node, state| {
+        self.lock_states().retain(|node, state| {
             let is_active = state.running || nodes.contains(node);
             if !is_active && state.interval.slow_node_interval().is_some() {
                 slow.push(node.clone());
@@ -69,7 +69,7 @@ impl NodeStates {
         slow
     }
 
-    fn states_guard(&self) -> MutexGuard<'_, HashMap<NodeId, NodeState>> {
+    fn lock_states(&self) -> MutexGuard<'_, HashMap<NodeId, NodeState>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -77,39 +77,39 @@ impl NodeStates {
 impl TickGuard {
     /// Returns true if the value has changed.
     pub(super) fn set_node_failing(&self, failing: bool) -> bool {
-        let mut states = self.states.states_guard();
+        let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return false };
         std::mem::replace(&mut state.failing, failing) != failing
     }
 
     /// Returns a reason if the elapsed times are too unreliable to select victims.
-    pub(super) fn adjust_session_ages(&self, read: &mut UserSessions) -> Option<UnreliableClockReason> {
-        read.adjust_for_clock_steps(&mut self.states.states_guard().get_mut(&self.node)?.clock)
+    pub(super) fn correct_elapsed_times(&self, read: &mut UserSessions) -> Option<UnreliableClockReason> {
+        read.adjust_for_clock_steps(&mut self.states.lock_states().get_mut(&self.node)?.clock)
     }
 
     /// Returns true if the value has changed.
-    pub(super) fn set_session_ages_unreliable(&self, unreliable: bool) -> bool {
-        let mut states = self.states.states_guard();
+    pub(super) fn set_elapsed_times_unreliable(&self, unreliable: bool) -> bool {
+        let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return false };
         std::mem::replace(&mut state.unreliable_ages, unreliable) != unreliable
     }
 
     /// Returns the change of the poll interval, and the poll interval if the node is slow.
     pub(super) fn adapt_to_read_duration(&self, took: Duration) -> (Option<PollIntervalChange>, Option<Duration>) {
-        let mut states = self.states.states_guard();
+        let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return (None, None) };
         (state.interval.adapt_to_read_duration(took), state.interval.slow_node_interval())
     }
 
     pub(super) fn is_in_kill_backoff(&self, session: &Session) -> bool {
-        let mut states = self.states.states_guard();
+        let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return false };
         state.survived_kills.retain(|attempt| attempt.at.elapsed() < KILL_RETRY_DELAY);
         state.survived_kills.iter().any(|attempt| attempt.matches_session(session))
     }
 
     pub(super) fn start_kill_backoff(&self, session: &Session) {
-        if let Some(state) = self.states.states_guard().get_mut(&self.node) {
+        if let Some(state) = self.states.lock_states().get_mut(&self.node) {
             let (user, host) = (session.user.clone(), session.host.clone());
             state.survived_kills.push(KillAttempt { id: session.id, user, host, at: Instant::now() });
         }
@@ -124,7 +124,7 @@ impl KillAttempt {
 
 impl Drop for TickGuard {
     fn drop(&mut self) {
-        if let Some(state) = self.states.states_guard().get_mut(&self.node) {
+        if let Some(state) = self.states.lock_states().get_mut(&self.node) {
             state.running = false;
         }
     }
@@ -187,7 +187,7 @@ mod tests {
         guard.start_kill_backoff(&session(7, "app"));
         assert!(guard.is_in_kill_backoff(&session(7, "app")));
         assert!(!guard.is_in_kill_backoff(&session(7, "other")) && !guard.is_in_kill_backoff(&session(8, "app")));
-        nodes.states_guard().values_mut().next().unwrap().survived_kills[0].at -= KILL_RETRY_DELAY;
+        nodes.lock_states().values_mut().next().unwrap().survived_kills[0].at -= KILL_RETRY_DELAY;
         assert!(!guard.is_in_kill_backoff(&session(7, "app")));
     }
 

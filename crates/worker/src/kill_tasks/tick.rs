@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clew_diagnose::{KillRule, find_victims};
+use clew_diagnose::{KillRule, select_sessions_to_kill};
 use clew_model::{Failure, LimitationKind, Node, Origin, Session};
 use clew_mysql::{
     ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ProcessListSource, ReadLimits, UnreliableClockReason,
@@ -16,8 +16,8 @@ use tracing::{info, warn};
 
 use super::node_state::TickGuard;
 use crate::adaptive_interval::PollIntervalChange;
-use crate::kills::{KillError, KillExecutor, KillRequest, VictimMatchRule, find_proxy_failure};
-use crate::logins::LoginAttempt;
+use crate::kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule, find_proxy_failure};
+use crate::login_backoff::LoginAttempt;
 use crate::observer::WorkerObserver;
 
 pub(super) struct KillTaskTick {
@@ -50,7 +50,7 @@ impl KillTaskTick {
         let result = match read {
             Ok(listed) => match find_proxy_failure(&self.node.url, &listed) {
                 Some(failure) => Err(KillError::Node(failure)),
-                None => match self.select_sessions_with_reliable_ages(listed, &guard) {
+                None => match self.select_sessions_with_reliable_elapsed_times(listed, &guard) {
                     Some((read, sessions)) => {
                         self.kill_victims(self.select_victims(sessions, &guard), &read, &guard).await
                     }
@@ -74,18 +74,18 @@ impl KillTaskTick {
     }
 
     /// Returns `None` if the server's clock is unreliable, so that the tick kills no sessions.
-    fn select_sessions_with_reliable_ages(
+    fn select_sessions_with_reliable_elapsed_times(
         &self,
         mut read: UserSessions,
         guard: &TickGuard,
     ) -> Option<(ProcessListSource, Vec<Session>)> {
-        let doubt = guard.adjust_session_ages(&mut read);
+        let doubt = guard.correct_elapsed_times(&mut read);
         let reason = read.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
         let unchecked = read.unchecked.len();
         // A clock step is a single event. The other reasons for doubt persist, for example behind a load balancer.
         let is_persistent =
             matches!(doubt, Some(UnreliableClockReason::Unreadable | UnreliableClockReason::AnotherServer));
-        let changed = guard.set_session_ages_unreliable(is_persistent || (reason.is_some() && unchecked > 0));
+        let changed = guard.set_elapsed_times_unreliable(is_persistent || (reason.is_some() && unchecked > 0));
         if let Some(gap) = reason.filter(|_| changed && unchecked > 0) {
             warn!(
                 node.id = %self.node.id, sessions = unchecked, reason = gap.why, fix = gap.remedy,
@@ -125,7 +125,7 @@ impl KillTaskTick {
         let rules: Vec<_> = self.kill_tasks.tasks.iter().map(rule).collect();
         let mut chosen: Vec<TaskVictims> =
             self.kill_tasks.tasks.iter().map(|task| (task.clone(), Vec::new())).collect();
-        for (at, session) in find_victims(&rules, sessions, self.kills.protected_accounts()) {
+        for (at, session) in select_sessions_to_kill(&rules, sessions, self.kills.protected_accounts()) {
             if let Some((_, victims)) = chosen.get_mut(at).filter(|_| !guard.is_in_kill_backoff(&session)) {
                 victims.push(session);
             }
@@ -188,7 +188,7 @@ impl KillTaskTick {
             source: KillSource::Task,
             task_id: Some(task.id.to_string()),
             kind: KillTarget::Connection,
-            // The rule selected the session by statement age, so a session that now runs another statement is spared.
+            // The rule selected the session by its elapsed time, so a session that now runs another statement is spared.
             victim_match: VictimMatchRule::Statement,
             unsafe_victims: if task.criteria.include_unsafe {
                 UnsafeKillPolicy::Kill

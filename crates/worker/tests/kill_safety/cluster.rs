@@ -108,7 +108,7 @@ impl Backend {
         let mut statements = vec![format!("CREATE USER {CLEW}"), format!("GRANT ALL ON *.* TO {CLEW}")];
         let others = [Role::Spared, Role::Victim, Role::Batch];
         statements.extend(others.map(|role| format!("CREATE USER {}", role.user())));
-        server.run(&statements.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();
+        server.run_statements(&statements.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();
         Self { server, clock, run: 0, sessions: Vec::new() }
     }
 
@@ -178,7 +178,7 @@ impl Backend {
 
     /// Lists the sessions without Clew.
     async fn list(&self) -> Listed {
-        let mut connection = self.server.connect().await.unwrap();
+        let mut connection = self.server.connect_as_root().await.unwrap();
         let rows: Vec<Row> = connection.query("SHOW FULL PROCESSLIST").await.unwrap();
         connection.disconnect().await.unwrap();
         let is_alive = |row: &Row| row.get::<Option<String>, _>(4).unwrap().as_deref() != Some("Killed");

@@ -228,7 +228,7 @@ impl Test {
                 tokio::spawn(
                     async move { read_user_sessions(&node, ConnectionPurpose::Reading, &limits()).await.is_ok() },
                 );
-            self.cluster.proxy.wait_until_held().await;
+            self.cluster.proxy.wait_until_packet_is_held().await;
             self.cluster.proxy.set_rewrite_rules(RewriteRules::default());
             let before = (self.cluster.active, self.cluster.run(self.cluster.active));
             let ids = self.cluster.backends[before.0].clew_ids().await;
@@ -308,7 +308,7 @@ fn limits() -> ReadLimits {
 struct NoMetrics;
 
 impl WorkerObserver for NoMetrics {
-    fn record_collection_finished(&self, _rows: u64, _seconds: f64) {}
+    fn record_collection_success(&self, _rows: u64, _seconds: f64) {}
     fn record_collection_failure(&self, _kind: FailureKind) {}
     fn record_poll_interval_change(&self, _node: &NodeId, _interval: Option<Duration>) {}
 }

@@ -115,7 +115,7 @@ async fn collection_fails_without_a_read_after_too_many_attempts() {
 struct NoMetrics;
 
 impl WorkerObserver for NoMetrics {
-    fn record_collection_finished(&self, _rows: u64, _seconds: f64) {}
+    fn record_collection_success(&self, _rows: u64, _seconds: f64) {}
     fn record_collection_failure(&self, _kind: FailureKind) {}
     fn record_poll_interval_change(&self, _node: &NodeId, _interval: Option<Duration>) {}
 }

@@ -34,7 +34,7 @@ pub(crate) enum Event {
 pub(crate) struct RecordingObserver(Mutex<Vec<Event>>);
 
 impl WorkerObserver for RecordingObserver {
-    fn record_collection_finished(&self, rows: u64, seconds: f64) {
+    fn record_collection_success(&self, rows: u64, seconds: f64) {
         assert!(seconds >= 0.0);
         self.0.lock().unwrap().push(Event::Collected(rows));
     }
@@ -152,7 +152,7 @@ impl Harness {
     /// Waits until the task has finished, and returns its result.
     pub(crate) async fn body(&self, id: &RequestId) -> String {
         let record = self.wait_until_finished(id).await.result.unwrap();
-        match self.store.results().open_result(&record).await.unwrap() {
+        match self.store.result_store().open_result(&record).await.unwrap() {
             StoredResult::File(file) => std::io::read_to_string(file).unwrap(),
             StoredResult::Object(object) => panic!("{object:?} is no file"),
         }

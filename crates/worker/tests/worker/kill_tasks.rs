@@ -106,7 +106,7 @@ pub(crate) fn criteria_for(user: &str) -> KillCriteria {
 
 pub(crate) async fn start_server(flavor: Flavor) -> Server {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-    server.run(&["CREATE USER app@'%'", "CREATE USER batch@'%'", "CREATE USER rdsadmin@'%'"]).await.unwrap();
+    server.run_statements(&["CREATE USER app@'%'", "CREATE USER batch@'%'", "CREATE USER rdsadmin@'%'"]).await.unwrap();
     server
 }
 
@@ -198,8 +198,8 @@ async fn hung_node_does_not_delay_another_server() {
 #[tokio::test]
 async fn failed_kill_is_recorded_once_and_backed_off_on_a_server() {
     let server = start_server(Flavor::MySql).await;
-    server.run(&["CREATE USER watcher@'%'", "GRANT PROCESS ON *.* TO watcher@'%'"]).await.unwrap();
-    server.run(&["GRANT SELECT ON performance_schema.* TO watcher@'%'"]).await.unwrap();
+    server.run_statements(&["CREATE USER watcher@'%'", "GRANT PROCESS ON *.* TO watcher@'%'"]).await.unwrap();
+    server.run_statements(&["GRANT SELECT ON performance_schema.* TO watcher@'%'"]).await.unwrap();
     let mut kill_tasks = KillHarness::new(&[server.url_for_account("watcher", "")]).await;
     let victim = start_long_statement(&server, "app").await;
     kill_tasks.add_task(criteria_for("app")).await;
@@ -228,7 +228,7 @@ async fn start_in_shop(server: &Server, statement: &str) -> RawSession {
 async fn unsafe_victims_are_spared_unless_the_task_opts_in(flavor: Flavor) {
     let server = start_server(flavor).await;
     server
-        .run(&[
+        .run_statements(&[
             "CREATE DATABASE shop",
             "CREATE TABLE shop.log (id INT PRIMARY KEY, v INT) ENGINE = MyISAM",
             "CREATE TABLE shop.orders (id INT PRIMARY KEY, v INT) ENGINE = InnoDB",

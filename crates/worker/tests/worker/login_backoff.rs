@@ -32,15 +32,15 @@ fn with_manual_clock(kill_tasks: &mut KillHarness) -> Arc<AtomicI64> {
 async fn create_account(server: &Server) {
     match server.flavor() {
         Flavor::MariaDb => {
-            server.run(&["SET GLOBAL max_password_errors = 4", "CREATE USER clew IDENTIFIED BY 'old'"]).await
+            server.run_statements(&["SET GLOBAL max_password_errors = 4", "CREATE USER clew IDENTIFIED BY 'old'"]).await
         }
         Flavor::MySql => {
             let create = "CREATE USER clew IDENTIFIED BY 'old' FAILED_LOGIN_ATTEMPTS 4 PASSWORD_LOCK_TIME 1";
-            server.run(&[create]).await
+            server.run_statements(&[create]).await
         }
     }
     .unwrap();
-    server.run(&["GRANT ALL ON *.* TO clew"]).await.unwrap();
+    server.run_statements(&["GRANT ALL ON *.* TO clew"]).await.unwrap();
 }
 
 fn url(server: &Server, password: &str) -> String {
@@ -53,7 +53,7 @@ fn url(server: &Server, password: &str) -> String {
 
 /// Number of failed logins since the start of the server, as counted by the server.
 async fn failed_logins(server: &Server) -> u64 {
-    let mut connection = server.connect().await.unwrap();
+    let mut connection = server.connect_as_root().await.unwrap();
     let row: Option<(String, u64)> =
         connection.query_first("SHOW GLOBAL STATUS LIKE 'Aborted_connects'").await.unwrap();
     connection.disconnect().await.unwrap();
@@ -82,7 +82,7 @@ async fn kill_tasks_back_off(flavor: Flavor) {
     let (server, fake, kill_tasks, now) = start_worker_with_task(flavor).await;
     kill_tasks.wait_for_kill(&start_long_statement(&server, "app").await).await;
 
-    server.run(&["ALTER USER clew IDENTIFIED BY 'new'"]).await.unwrap();
+    server.run_statements(&["ALTER USER clew IDENTIFIED BY 'new'"]).await.unwrap();
     let before = failed_logins(&server).await;
     wait_for_ticks(&fake, TICKS).await;
     assert_eq!(failed_logins(&server).await - before, 1, "{flavor}");
@@ -131,11 +131,11 @@ async fn locked_and_expired_accounts_back_off(flavor: Flavor) {
         ("ALTER USER clew ACCOUNT LOCK", "ALTER USER clew ACCOUNT UNLOCK"),
         ("ALTER USER clew PASSWORD EXPIRE", "ALTER USER clew IDENTIFIED BY 'old'"),
     ] {
-        server.run(&[refuse]).await.unwrap();
+        server.run_statements(&[refuse]).await.unwrap();
         wait_for("a backoff", async || store.find_login_backoff(&node).await.unwrap()).await;
         wait_for_ticks(&fake, TICKS).await;
         assert_eq!(store.find_login_backoff(&node).await.unwrap().unwrap().refusals, 1, "{flavor}: {refuse}");
-        server.run(&[allow]).await.unwrap();
+        server.run_statements(&[allow]).await.unwrap();
         now.fetch_add(30_000, Ordering::SeqCst);
         wait_for("the end of a backoff", async || {
             let backoff = store.find_login_backoff(&node).await.unwrap();
@@ -159,7 +159,7 @@ async fn locked_and_expired_accounts_back_off_on_a_mysql_server() {
 async fn collections_back_off(flavor: Flavor) {
     let server = start_server(flavor).await;
     create_account(&server).await;
-    server.run(&["ALTER USER clew IDENTIFIED BY 'new'"]).await.unwrap();
+    server.run_statements(&["ALTER USER clew IDENTIFIED BY 'new'"]).await.unwrap();
     let mut kill_tasks = KillHarness::new(&[url(&server, "old")]).await;
     let now = with_manual_clock(&mut kill_tasks);
     let store = kill_tasks.harness.store.clone();
@@ -183,7 +183,7 @@ async fn collections_back_off(flavor: Flavor) {
     // For one second, requests share the outcome of the first login.
     tokio::time::sleep(Duration::from_secs(1)).await;
     // A later request of a user attempts a login, because the account may be repaired. Success ends the backoff for all.
-    server.run(&["ALTER USER clew IDENTIFIED BY 'old'"]).await.unwrap();
+    server.run_statements(&["ALTER USER clew IDENTIFIED BY 'old'"]).await.unwrap();
     now.fetch_add(10_000, Ordering::SeqCst);
     assert_eq!(collect().await.status, TaskStatus::Finished, "{flavor}");
     assert_eq!(store.find_login_backoff(&node).await.unwrap(), None, "{flavor}");
@@ -204,7 +204,7 @@ async fn collections_back_off_on_a_mysql_server() {
 async fn intelligent_kills_back_off(flavor: Flavor) {
     let server = start_server(flavor).await;
     create_account(&server).await;
-    server.run(&["ALTER USER clew IDENTIFIED BY 'new'"]).await.unwrap();
+    server.run_statements(&["ALTER USER clew IDENTIFIED BY 'new'"]).await.unwrap();
     let mut kill_tasks = KillHarness::new(&[url(&server, "old")]).await;
     let _now = with_manual_clock(&mut kill_tasks);
     let store = kill_tasks.harness.store.clone();

@@ -17,13 +17,13 @@ async fn collection_fails_with_the_reason_if_s3_is_down_on_a_server() {
         S3Settings::new(&location, Some(s3.endpoint()), "us-east-1".into(), key.into(), secret.into()).unwrap();
     let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
     let mut harness = Harness::new(&["one"], WorkerSettings::default(), reader.clone()).await;
-    harness.store = harness.store.clone().with_results(ResultStore::connect_s3(&settings).await.unwrap());
+    harness.store = harness.store.clone().with_result_store(ResultStore::connect_s3(&settings).await.unwrap());
     harness.replace(WorkerSettings::default(), reader);
     let worker = harness.start_worker();
 
     let id = harness.submit("one").await;
     let record = harness.wait_until_finished(&id).await.result.unwrap();
-    assert!(matches!(harness.store.results().open_result(&record).await.unwrap(), StoredResult::Object(_)));
+    assert!(matches!(harness.store.result_store().open_result(&record).await.unwrap(), StoredResult::Object(_)));
     assert!(harness.files().is_empty());
 
     s3.kill().unwrap();

@@ -43,7 +43,7 @@ const TWO_HOURS_AGO: &str = "SET timestamp = UNIX_TIMESTAMP() - 7200";
 
 async fn set_timestamp_does_not_affect_kill_tasks(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-    server.run(&ACCOUNTS).await.unwrap();
+    server.run_statements(&ACCOUNTS).await.unwrap();
     let (_holder, young) = open_waiting(&server, "app", TWO_HOURS_AGO).await;
     let mut idle = open(&server, "idle").await;
     idle.execute(TWO_HOURS_AGO).await.unwrap();
@@ -83,7 +83,7 @@ async fn set_timestamp_does_not_affect_kill_tasks_on_a_mariadb_server() {
 async fn clock_steps_kill_no_young_session(flavor: Flavor) {
     let clock = ServerClock::new("UTC").unwrap();
     let server = Server::start_with_clock(flavor, &ServerOptions::default(), &clock).await.unwrap();
-    server.run(&ACCOUNTS).await.unwrap();
+    server.run_statements(&ACCOUNTS).await.unwrap();
     let (_holder, young) = open_waiting(&server, "app", "DO 0").await;
     let idle = open(&server, "idle").await;
     let mut kill_tasks = KillHarness::new(&[server.url()]).await;
@@ -125,7 +125,7 @@ async fn clock_steps_kill_no_young_session_on_a_mariadb_server() {
 async fn session_older_than_a_clock_step_is_killed_once_on_a_mysql_server() {
     let clock = ServerClock::new("UTC").unwrap();
     let server = Server::start_with_clock(Flavor::MySql, &ServerOptions::default(), &clock).await.unwrap();
-    server.run(&ACCOUNTS).await.unwrap();
+    server.run_statements(&ACCOUNTS).await.unwrap();
     let mut kill_tasks = KillHarness::new(&[server.url()]).await;
     kill_tasks.add_task(criteria_for("app", 9)).await;
     kill_tasks.start_worker();
@@ -143,13 +143,13 @@ async fn session_older_than_a_clock_step_is_killed_once_on_a_mysql_server() {
 async fn sessions_behind_a_proxy_are_neither_selected_nor_recorded() {
     for flavor in Flavor::ALL {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-        server.run(&ACCOUNTS).await.unwrap();
+        server.run_statements(&ACCOUNTS).await.unwrap();
         let (_holder, session) = open_waiting(&server, "app", "DO 0").await;
         let target = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
         let rewrite = RewriteRules { greeting_id: ConnectionIdRewrite::From(7000), ..RewriteRules::default() };
         let proxy = RewritingProxy::start(target, rewrite).await.unwrap();
         let direct = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-        direct.run(&ACCOUNTS).await.unwrap();
+        direct.run_statements(&ACCOUNTS).await.unwrap();
         let (_other_holder, other) = open_waiting(&direct, "app", "DO 0").await;
         let mut kill_tasks = KillHarness::new(&[proxy.url("root"), direct.url()]).await;
         kill_tasks.add_task(criteria_for("app", 1)).await;
@@ -166,10 +166,10 @@ async fn sessions_behind_a_proxy_are_neither_selected_nor_recorded() {
 async fn without_reliable_ages_nothing_is_killed_on_a_mysql_server() {
     let options = ServerOptions { arguments: vec!["--performance-schema=OFF".into()], ..ServerOptions::default() };
     let server = Server::start(Flavor::MySql, &options).await.unwrap();
-    server.run(&ACCOUNTS).await.unwrap();
+    server.run_statements(&ACCOUNTS).await.unwrap();
     let (_holder, session) = open_waiting(&server, "app", TWO_HOURS_AGO).await;
     let recorded = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
-    recorded.run(&ACCOUNTS).await.unwrap();
+    recorded.run_statements(&ACCOUNTS).await.unwrap();
     let (_other_holder, other) = open_waiting(&recorded, "app", "DO 0").await;
     let mut kill_tasks = KillHarness::new(&[server.url(), recorded.url()]).await;
     kill_tasks.add_task(criteria_for("app", 1)).await;

@@ -1,7 +1,7 @@
 /** Users and groups to which a policy is attached. */
 
 import * as api from "../../api/administration.ts";
-import type { AttachmentView } from "../../api/schema.ts";
+import type { PolicyAttachmentView } from "../../api/schema.ts";
 import { useAuth } from "../../auth.tsx";
 import { Button } from "../../components/button.tsx";
 import { showToast } from "../../components/toasts.tsx";
@@ -22,7 +22,7 @@ export function Attachments({ name }: { name: string }) {
     const [kind, id = ""] = value.split(" ");
     void runAndRefetch(api.attach(name, kind === "user" ? { user_id: id } : { group_id: id }));
   };
-  const remove = (one: AttachmentView) => {
+  const remove = (one: PolicyAttachmentView) => {
     const kind = one.user_id ? "user" : "group";
     void runAndRefetch(api.detach(name, kind, one.user_id ?? one.group_id ?? "", one.project_id ?? null));
   };

@@ -2,7 +2,7 @@
 
 import { useState } from "react";
 import * as api from "../../api/administration.ts";
-import type { CreatedKey } from "../../api/schema.ts";
+import type { CreatedAccessKey } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";
 import { Failure, Loading } from "../../components/status.tsx";
@@ -15,7 +15,7 @@ import { Secret } from "./secret.tsx";
 export function Keys({ user }: { user: string }) {
   const t = useTranslation();
   const { value, error, loading, refetch } = useQuery(`keys ${user}`, (signal) => api.keys(user, signal));
-  const [created, setCreated] = useState<CreatedKey | null>(null);
+  const [created, setCreated] = useState<CreatedAccessKey | null>(null);
   const [deleting, setDeleting] = useState<string | null>(null);
   const runAndRefetch = async (operation: Promise<unknown>) => {
     try {

@@ -2,7 +2,7 @@
 
 import { useState } from "react";
 import * as api from "../../api/console.ts";
-import type { IntelligentKillStatistic, IntelligentKillWarning } from "../../api/schema.ts";
+import type { IntelligentKillWarning, SessionGroupStatistics } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";
 import { Empty, Failure, Loading, Note } from "../../components/status.tsx";
@@ -85,7 +85,7 @@ function Warnings({ all }: { all: readonly IntelligentKillWarning[] }) {
   return all.map((one) => <Note key={one.message}>{one.message}</Note>);
 }
 
-function Rank({ one }: { one: IntelligentKillStatistic }) {
+function Rank({ one }: { one: SessionGroupStatistics }) {
   const t = useTranslation();
   return (
     <div className="rank">
@@ -102,7 +102,7 @@ function Rank({ one }: { one: IntelligentKillStatistic }) {
 }
 
 interface StartDialogProps {
-  statistics: readonly IntelligentKillStatistic[];
+  statistics: readonly SessionGroupStatistics[];
   warnings: readonly IntelligentKillWarning[];
   count: number;
   onClose: () => void;

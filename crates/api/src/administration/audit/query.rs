@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::error::ApiError;
-use crate::query::Query;
+use crate::query_string::QueryString;
 
 const MAX_AUDIT_PAGE_ROWS: u32 = 1000;
 
@@ -20,7 +20,7 @@ const AUDIT_FILTER_PARAMETERS: [&str; 9] =
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
-pub(crate) struct AuditParameters {
+pub(crate) struct AuditFilterParameters {
     /// Start of the time range, inclusive; example: 2026-11-24T08:00:00Z
     #[param(value_type = Option<String>, format = DateTime)]
     from: Option<String>,
@@ -51,10 +51,10 @@ pub(crate) struct AuditParameters {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
-pub(crate) struct AuditRowsParameters {
+pub(crate) struct AuditPageParameters {
     /// Order of the rows
     #[param(inline, default = "oldest")]
-    order: Option<RowOrder>,
+    order: Option<AuditRowOrder>,
     /// Position of the last row on the previous page, in the selected order
     #[param(minimum = 0)]
     after: Option<i64>,
@@ -67,7 +67,7 @@ pub(crate) struct AuditRowsParameters {
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[allow(dead_code, reason = "schema of a parameter that is parsed as text")]
-pub(crate) enum RowOrder {
+pub(crate) enum AuditRowOrder {
     Oldest,
     Newest,
 }
@@ -91,31 +91,31 @@ pub(super) struct AuditRowsQuery {
 }
 
 pub(super) fn parse_audit_filter(query: Option<&str>, base: AuditFilter) -> Result<AuditFilter, ApiError> {
-    let query = Query::parse(query)?;
+    let query = QueryString::parse(query)?;
     query.reject_unknown_parameters(&AUDIT_FILTER_PARAMETERS)?;
     build_audit_filter(&query, base)
 }
 
 pub(super) fn parse_audit_rows_query(query: Option<&str>, base: AuditFilter) -> Result<AuditRowsQuery, ApiError> {
-    let query = Query::parse(query)?;
+    let query = QueryString::parse(query)?;
     let names: Vec<_> = AUDIT_FILTER_PARAMETERS.into_iter().chain(["order", "after", "limit"]).collect();
     query.reject_unknown_parameters(&names)?;
     let newest_first = match query.get("order") {
         None | Some("oldest") => false,
         Some("newest") => true,
-        Some(other) => return Err(Query::invalid_value_error("order", other)),
+        Some(other) => return Err(QueryString::invalid_value_error("order", other)),
     };
     let after = parse_optional_parameter::<i64>(&query, "after")?;
     if let Some(negative) = after.filter(|after| *after < 0) {
-        return Err(Query::invalid_value_error("after", &negative.to_string()));
+        return Err(QueryString::invalid_value_error("after", &negative.to_string()));
     }
     let limit = query.get_number_in_range("limit", 1, MAX_AUDIT_PAGE_ROWS, 100)?;
     Ok(AuditRowsQuery { filter: build_audit_filter(&query, base)?, newest_first, after, limit })
 }
 
-fn build_audit_filter(query: &Query, base: AuditFilter) -> Result<AuditFilter, ApiError> {
+fn build_audit_filter(query: &QueryString, base: AuditFilter) -> Result<AuditFilter, ApiError> {
     let text = |name: &str| query.get(name).map(ToOwned::to_owned);
-    let outcome = |given| Outcome::from_name(given).ok_or_else(|| Query::invalid_value_error("outcome", given));
+    let outcome = |given| Outcome::from_name(given).ok_or_else(|| QueryString::invalid_value_error("outcome", given));
     Ok(AuditFilter {
         from: parse_optional_parameter::<Timestamp>(query, "from")?.map(Timestamp::as_millisecond),
         to: parse_optional_parameter::<Timestamp>(query, "to")?.map(Timestamp::as_millisecond),
@@ -130,7 +130,7 @@ fn build_audit_filter(query: &Query, base: AuditFilter) -> Result<AuditFilter, A
     })
 }
 
-fn parse_optional_parameter<T: FromStr>(query: &Query, name: &'static str) -> Result<Option<T>, ApiError> {
+fn parse_optional_parameter<T: FromStr>(query: &QueryString, name: &'static str) -> Result<Option<T>, ApiError> {
     let Some(given) = query.get(name) else { return Ok(None) };
-    given.parse().map(Some).map_err(|_| Query::invalid_value_error(name, given))
+    given.parse().map(Some).map_err(|_| QueryString::invalid_value_error(name, given))
 }

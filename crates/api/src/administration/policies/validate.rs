@@ -12,14 +12,14 @@ use crate::AppState;
 use crate::administration::require_identity_read_permission;
 use crate::body::{JsonBody, invalid_field_error, missing_field_error};
 use crate::caller::Caller;
-use crate::error::{ApiError, FindingView};
+use crate::error::{ApiError, PolicyDiagnosticView};
 use crate::json::Json;
 
 /// Policy document, as an object or as a JSON string. Error positions refer to the text of the document.
 #[derive(ToSchema)]
 #[serde(untagged)]
 #[allow(dead_code, reason = "schema of the body; the raw text is parsed for exact error positions")]
-pub(crate) enum Document {
+pub(crate) enum PolicyDocumentInput {
     Object(PolicyDocument),
     Text(String),
 }
@@ -52,7 +52,7 @@ pub(crate) enum PolicyVersion {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct PolicyValidationRequest {
-    document: Document,
+    document: PolicyDocumentInput,
 }
 
 /// Result of a validation.
@@ -64,9 +64,9 @@ pub(crate) struct PolicyValidationResponse {
     #[schema(value_type = Option<PolicyModelName>)]
     model: Option<PermissionModel>,
     /// All errors in the document
-    errors: Vec<FindingView>,
+    errors: Vec<PolicyDiagnosticView>,
     /// Warnings about a valid document
-    warnings: Vec<FindingView>,
+    warnings: Vec<PolicyDiagnosticView>,
 }
 
 /// Validate a policy document and list all errors.
@@ -85,12 +85,12 @@ pub(crate) async fn validate_policy(
             valid: true,
             model: Some(policy.model()),
             errors: Vec::new(),
-            warnings: build_finding_views(policy.warnings()),
+            warnings: build_diagnostic_views(policy.warnings()),
         },
         Err(errors) => PolicyValidationResponse {
             valid: false,
             model: None,
-            errors: build_finding_views(errors.diagnostics()),
+            errors: build_diagnostic_views(errors.diagnostics()),
             warnings: Vec::new(),
         },
     }))
@@ -105,6 +105,6 @@ pub(super) fn extract_document_text(body: &JsonBody) -> Result<String, ApiError>
     }
 }
 
-pub(super) fn build_finding_views(findings: &[Diagnostic]) -> Vec<FindingView> {
-    findings.iter().map(FindingView::from).collect()
+pub(super) fn build_diagnostic_views(findings: &[Diagnostic]) -> Vec<PolicyDiagnosticView> {
+    findings.iter().map(PolicyDiagnosticView::from).collect()
 }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::SkipReason;
 use crate::body::{JsonBody, check_entry_count, invalid_field_error, missing_field_error};
 use crate::error::ApiError;
-use crate::query::truncate_text;
+use crate::query_string::truncate_text;
 
 const MAX_SESSIONS_PER_REQUEST: usize = 1000;
 const MAX_OTHER_VICTIMS: usize = 100_000;

@@ -87,7 +87,7 @@ async fn missing_page_returns_build_instructions() {
 async fn all_page_responses_have_security_headers() {
     for answer in [
         serve_index_page(browser_headers()).await,
-        add_page_headers(build_test_page().index_response(&browser_headers())),
+        add_page_security_headers(build_test_page().index_response(&browser_headers())),
     ] {
         let policy = answer.headers()["content-security-policy"].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"), "{policy}");

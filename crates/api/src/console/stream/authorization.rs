@@ -80,7 +80,7 @@ impl StreamAuthorization {
 
     async fn reevaluate_permissions(&mut self) -> Result<Result<(), StreamEndReason>, ApiError> {
         let view = self.service.store.cached_view().await?;
-        if view.access_version() != self.caller.view.access_version() {
+        if view.access_data_version() != self.caller.view.access_data_version() {
             if !self.revalidate_credentials(&view).await? {
                 return Ok(Err(StreamEndReason::Token));
             }

@@ -144,7 +144,7 @@ impl NodeWatch {
             };
             sampling_interval.set_target_interval(interval);
             let started_at = Instant::now();
-            let outcome = self.take_node_sample(service, &mut cache, cause).await;
+            let outcome = self.sample_node(service, &mut cache, cause).await;
             cause = LoginTrigger::Automatic;
             // A failed sample has no measured duration, so the elapsed time is used instead.
             let duration = outcome.as_ref().map_or_else(|_| started_at.elapsed(), |sample| sample.duration);
@@ -171,7 +171,7 @@ impl NodeWatch {
         }
     }
 
-    async fn take_node_sample(
+    async fn sample_node(
         &self,
         service: &AppState,
         cache: &mut SampleCache,

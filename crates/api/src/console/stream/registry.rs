@@ -53,7 +53,7 @@ impl WatchRegistry {
         self.0.shutdown.clone()
     }
 
-    pub(crate) fn close(&self) {
+    pub(crate) fn shut_down(&self) {
         self.0.shutdown.cancel();
     }
 }

@@ -17,7 +17,7 @@ pub(super) enum InstanceApiVersion {
 }
 
 impl InstanceApiVersion {
-    fn active_status_name(self) -> &'static str {
+    fn instance_status_name(self) -> &'static str {
         match self {
             Self::V3 => "ACTIVE",
             Self::V3_1 => "normal",
@@ -141,7 +141,7 @@ pub(super) fn build_detail_response(instance: &Instance, names: InstanceApiVersi
             id: instance.id.to_string(),
             name: instance.name.clone(),
             project_id: instance.project_id.to_string(),
-            status: names.active_status_name(),
+            status: names.instance_status_name(),
             port: master_port(instance),
             alias: String::new(),
             r#type: "Cluster",
@@ -172,7 +172,7 @@ fn build_list_entry(instance: &Instance, region: &str, names: InstanceApiVersion
     ListedInstance {
         id: instance.id.to_string(),
         name: instance.name.clone(),
-        status: names.active_status_name(),
+        status: names.instance_status_name(),
         private_ips: hosts_with_role(instance, NodeRole::Master),
         proxy_ips: Vec::new(),
         readonly_private_ips: hosts_with_role(instance, NodeRole::Slave),
@@ -199,7 +199,7 @@ fn build_node_entry(node: &Node, names: InstanceApiVersion) -> NodeEntry {
         id: node.id.to_string(),
         name: node.name.clone(),
         r#type: node.role.name(),
-        status: names.active_status_name(),
+        status: names.instance_status_name(),
         port: node.url.port,
         private_read_ips: vec![node.url.host.clone()],
         az_code: String::new(),

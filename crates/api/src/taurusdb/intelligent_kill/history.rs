@@ -13,21 +13,21 @@ use crate::AppState;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query::Query;
+use crate::query_string::QueryString;
 
 /// Page of completed intelligent kills of a node.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct IntelligentKillHistories {
+pub(crate) struct IntelligentKillHistoryPage {
     /// Completed intelligent kills, newest first
     #[schema(max_items = 100)]
-    intelligent_kill_session_histories: Vec<IntelligentKillHistory>,
+    intelligent_kill_session_histories: Vec<CompletedIntelligentKill>,
     /// Total number of completed intelligent kills in the time range
     total_count: u64,
 }
 
 /// A completed intelligent kill.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct IntelligentKillHistory {
+pub(crate) struct CompletedIntelligentKill {
     #[schema(example = "1774873478588")]
     task_id: String,
     /// Request time, as a Unix timestamp in seconds
@@ -59,7 +59,7 @@ pub(crate) struct IntelligentKillHistory {
         ("offset" = Option<String>, Query, description = "Number of entries to skip; default 0")
     ),
     responses(
-        (status = 200, description = "Page of completed intelligent kills", body = IntelligentKillHistories),
+        (status = 200, description = "Page of completed intelligent kills", body = IntelligentKillHistoryPage),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
@@ -69,15 +69,15 @@ pub(crate) async fn list_intelligent_kills(
     Path(path): Path<(String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Json<IntelligentKillHistories>, ApiError> {
-    let query = Query::parse(query.as_deref());
+) -> Result<Json<IntelligentKillHistoryPage>, ApiError> {
+    let query = QueryString::parse(query.as_deref());
     let parsed = query.as_ref().map_err(Clone::clone);
     let node = || parsed.clone()?.get_required("node_id").map(str::to_owned);
     let target = super::resolve_node_target(&service, &caller, Action::SHOW_INTELLIGENT_KILL, path, node).await?;
     let query = query?;
     let (from, to) = (parse_unix_millis(&query, "start_time")?, parse_unix_millis(&query, "end_time")?);
     if from >= to {
-        return Err(Query::invalid_value_error("end_time", &to.to_string()));
+        return Err(QueryString::invalid_value_error("end_time", &to.to_string()));
     }
     let page = Pagination {
         offset: query.get_number_in_range("offset", 0, i32::MAX.unsigned_abs(), 0)?,
@@ -86,7 +86,7 @@ pub(crate) async fn list_intelligent_kills(
     let filter = IntelligentKillFilter { instance_id: target.instance.id.clone(), node_id: target.node.id, from, to };
     let (kills, total_count) = service.store.list_intelligent_kills(&filter, page).await?;
     let server_url = crate::client_addr::server_base_url(caller.client.as_ref(), &headers);
-    let entry = |kill: IntelligentKill| IntelligentKillHistory {
+    let entry = |kill: IntelligentKill| CompletedIntelligentKill {
         task_id: kill.id.to_string(),
         start_time: kill.id.requested_at_millis().div_euclid(1000),
         end_time: kill.ended_at.unwrap_or_default().div_euclid(1000),
@@ -95,10 +95,10 @@ pub(crate) async fn list_intelligent_kills(
         reason: kill.reason,
     };
     let intelligent_kill_session_histories = kills.into_iter().map(entry).collect();
-    Ok(Json(IntelligentKillHistories { intelligent_kill_session_histories, total_count }))
+    Ok(Json(IntelligentKillHistoryPage { intelligent_kill_session_histories, total_count }))
 }
 
-fn parse_unix_millis(query: &Query, name: &'static str) -> Result<i64, ApiError> {
+fn parse_unix_millis(query: &QueryString, name: &'static str) -> Result<i64, ApiError> {
     let given = query.get_required(name)?;
-    given.parse().ok().filter(|&millis| millis >= 0).ok_or_else(|| Query::invalid_value_error(name, given))
+    given.parse().ok().filter(|&millis| millis >= 0).ok_or_else(|| QueryString::invalid_value_error(name, given))
 }

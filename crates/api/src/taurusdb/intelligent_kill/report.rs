@@ -18,7 +18,7 @@ use crate::AppState;
 use crate::audit::AuditContext;
 use crate::download::ResultDownload;
 use crate::error::{ApiError, ErrorBody};
-use crate::query::Query;
+use crate::query_string::QueryString;
 
 /// Number of report rows read from the store at a time. Small batches limit memory usage.
 const REPORT_BATCH_ROWS: u32 = 500;
@@ -68,7 +68,7 @@ pub(crate) async fn download_report(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let id = report_link::verify_report_link(&service.store, &id, &Query::parse(query.as_deref())?)?;
+    let id = report_link::verify_report_link(&service.store, &id, &QueryString::parse(query.as_deref())?)?;
     let kill = service.store.find_intelligent_kill(id).await?.filter(|kill| kill.ended_at.is_some());
     let kill = kill.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_TASK))?;
     if let clew_model::Actor::User { domain_id, .. } = &kill.request.by.actor {

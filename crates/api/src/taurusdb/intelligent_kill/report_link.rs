@@ -9,7 +9,7 @@ use clew_store::{IntelligentKillId, Store};
 use subtle::ConstantTimeEq;
 
 use crate::error::ApiError;
-use crate::query::Query;
+use crate::query_string::QueryString;
 
 const MAX_LINK_LIFETIME: Duration = Duration::from_hours(1);
 
@@ -25,7 +25,7 @@ pub(super) fn create_report_link(
     format!("{server_url}/clew/v1/intelligent-kills/{id}?expires={expires}&signature={signature}")
 }
 
-pub(super) fn verify_report_link(store: &Store, id: &str, query: &Query) -> Result<IntelligentKillId, ApiError> {
+pub(super) fn verify_report_link(store: &Store, id: &str, query: &QueryString) -> Result<IntelligentKillId, ApiError> {
     let invalid = || ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "link-wrong", Vec::new());
     let id: IntelligentKillId = id.parse().map_err(|_| invalid())?;
     let (Some(expires), Some(signature)) = (query.get("expires"), query.get("signature")) else {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::body::{JsonBody, missing_field_error};
 use crate::error::ApiError;
-use crate::query::{Query, truncate_text};
+use crate::query_string::{QueryString, truncate_text};
 use crate::statement_text::MASKED_FRAGMENT_PLACEHOLDER;
 
 /// The field `include_unsafe` is a Clew extension to the TaurusDB API.
@@ -42,7 +42,7 @@ impl RawKillCriteria {
         })
     }
 
-    pub(super) fn from_query(query: &Query) -> Self {
+    pub(super) fn from_query(query: &QueryString) -> Self {
         let get = |name| query.get(name).map(str::to_owned);
         Self {
             user: get("user"),

@@ -11,7 +11,7 @@ use crate::AppState;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query::{Query, truncate_text};
+use crate::query_string::{QueryString, truncate_text};
 
 /// Maximum number of listed kills in a time range (section 2.8 of the TaurusDB API spec). Older kills are omitted.
 const MAX_LISTED_KILLS: u32 = 500;
@@ -94,7 +94,7 @@ pub(crate) async fn list_killed_sessions(
 ) -> Result<Json<KillHistory>, ApiError> {
     let (_, instance) =
         caller.require_instance_action(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
-    let query = Query::parse(query.as_deref())?;
+    let query = QueryString::parse(query.as_deref())?;
     query.reject_unknown_parameters(&["start_time", "end_time", "page_num", "page_size"])?;
     let (from, to) = (parse_unix_millis(&query, "start_time")?, parse_unix_millis(&query, "end_time")?);
     if let (Some(from), Some(to)) = (from, to)
@@ -114,11 +114,11 @@ pub(crate) async fn list_killed_sessions(
     }))
 }
 
-fn parse_unix_millis(query: &Query, name: &'static str) -> Result<Option<i64>, ApiError> {
+fn parse_unix_millis(query: &QueryString, name: &'static str) -> Result<Option<i64>, ApiError> {
     let Some(given) = query.get(name) else { return Ok(None) };
     let is_digits = given.bytes().all(|byte| byte.is_ascii_digit());
     let millis = given.parse().ok().filter(|_| is_digits);
-    millis.map(Some).ok_or_else(|| Query::invalid_value_error(name, &truncate_text(given)))
+    millis.map(Some).ok_or_else(|| QueryString::invalid_value_error(name, &truncate_text(given)))
 }
 
 fn build_killed_session_view(kill: KillRecord) -> KilledSessionView {

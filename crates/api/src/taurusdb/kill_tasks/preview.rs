@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
-use clew_diagnose::{KillRisk, KillRule, find_victims, to_valid_utf8};
+use clew_diagnose::{KillRisk, KillRule, select_sessions_to_kill, to_valid_utf8};
 use clew_iam::decision::Action;
 use clew_model::{Language, Limitation, NodeId, Session};
 use clew_mysql::{ConnectionPurpose, read_unsafe_kill_risks, read_user_sessions};
@@ -19,7 +19,7 @@ use crate::caller::{Caller, require_reachable_zone};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::kill_risks::KillRiskView;
-use crate::query::Query;
+use crate::query_string::QueryString;
 use crate::statement_text::render_statement_or_template;
 
 /// Maximum number of sessions in each list of a response. Additional sessions are counted but not listed.
@@ -144,7 +144,7 @@ pub(crate) async fn preview_kill_task(
 ) -> Result<Json<KillTaskPreview>, ApiError> {
     let (project, instance) =
         caller.require_instance_action(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
-    let query = Query::parse(query.as_deref())?;
+    let query = QueryString::parse(query.as_deref())?;
     query.reject_unknown_parameters(&CRITERIA_FIELDS)?;
     let criteria = RawKillCriteria::from_query(&query).parse()?;
     let masked = caller.receives_sql_templates(&service, &project, &instance);
@@ -158,7 +158,7 @@ pub(crate) async fn preview_kill_task(
         let limitations: Vec<NodeLimitation> =
             listed.limitations.drain(..).map(|limitation| NodeLimitation::new(&node.id, limitation)).collect();
         let matched: Vec<Session> =
-            find_victims(&rules, listed.into_checked_sessions(), service.kills.protected_accounts())
+            select_sessions_to_kill(&rules, listed.into_checked_sessions(), service.kills.protected_accounts())
                 .into_iter()
                 .map(|(_, session)| session)
                 .collect();

@@ -13,7 +13,7 @@ use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query::truncate_text;
+use crate::query_string::truncate_text;
 
 const SWITCH_ON: &str = "ON";
 const SWITCH_OFF: &str = "OFF";
@@ -35,7 +35,7 @@ pub(crate) struct KillTaskSwitch {
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
     responses((status = 200, description = "State of the kill task switch", body = KillTaskSwitch))
 )]
-pub(crate) async fn show_kill_tasks_enabled(
+pub(crate) async fn show_kill_task_switch(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
@@ -58,7 +58,7 @@ pub(crate) async fn show_kill_tasks_enabled(
         (status = 400, description = "Invalid field value", body = ErrorBody)
     )
 )]
-pub(crate) async fn set_kill_tasks_enabled(
+pub(crate) async fn set_kill_task_switch(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
@@ -66,7 +66,7 @@ pub(crate) async fn set_kill_tasks_enabled(
 ) -> Result<StatusCode, ApiError> {
     let path = (project.as_str(), instance.as_str());
     let (project, instance) =
-        caller.require_project_action_on_instance(&service, Action::MODIFY_INSTANCE, path).await?;
+        caller.require_project_action_and_find_instance(&service, Action::MODIFY_INSTANCE, path).await?;
     let status: String = JsonBody::parse(&body, &["status"])?.get_required("status")?;
     let on = match status.as_str() {
         SWITCH_ON => true,

@@ -71,7 +71,7 @@ pub(crate) struct SuccessResponse {
 
 /// Kill tasks of an instance.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct KillTasks {
+pub(crate) struct KillTaskList {
     /// Tasks, newest first
     pub(super) processes: Vec<KillTaskView>,
 }

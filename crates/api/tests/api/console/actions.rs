@@ -23,7 +23,7 @@ async fn blocker_is_shown_and_killed(flavor: Flavor) {
     let server = watching(&node.url()).await;
     let scenario =
         Scenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
-    let mut built = scenario.build(&node).await.unwrap();
+    let mut built = scenario.set_up(&node).await.unwrap();
     let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
 
     let locks = server.get(&path(&server, "locks")).await.expect_status(200);

@@ -35,7 +35,7 @@ async fn start_blocked(flavor: Flavor, waiters: usize) -> (clew_testkit::Server,
         "INSERT INTO shop.t VALUES (1, 0)",
         "CREATE TABLE shop.log (id INT PRIMARY KEY, v INT) ENGINE = MyISAM",
     ];
-    node.run(&tables).await.unwrap();
+    node.run_statements(&tables).await.unwrap();
     let mut root = session(&node).await;
     root.execute("START TRANSACTION").await.unwrap();
     root.execute("UPDATE shop.t SET v = 1").await.unwrap();
@@ -258,9 +258,9 @@ async fn preview_of_a_kill_through_a_proxy_shows_the_refusal() {
 
 async fn refused_login_of_a_preview_is_recorded(flavor: Flavor) {
     let node = node(flavor).await;
-    node.run(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
+    node.run_statements(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
     if flavor == Flavor::MySql {
-        node.run(&["GRANT SELECT ON performance_schema.* TO clew@'%'"]).await.unwrap();
+        node.run_statements(&["GRANT SELECT ON performance_schema.* TO clew@'%'"]).await.unwrap();
     }
     let effect = Some(("PROCESSLIST", PacketAction::HoldResponse));
     let proxy =
@@ -271,10 +271,10 @@ async fn refused_login_of_a_preview_is_recorded(flavor: Flavor) {
     let preview = server.call(Method::POST, &path(&server, "kill")).body(body.to_string()).send();
     // The password changes while the sessions are listed: the costs are read over another connection, whose login fails.
     let change = async {
-        proxy.wait_until_held().await;
-        node.run(&["ALTER USER clew@'%' IDENTIFIED BY 'new'"]).await.unwrap();
+        proxy.wait_until_packet_is_held().await;
+        node.run_statements(&["ALTER USER clew@'%' IDENTIFIED BY 'new'"]).await.unwrap();
         proxy.set_rewrite_rules(RewriteRules::default());
-        proxy.release();
+        proxy.release_held_packets();
     };
     let (preview, ()) = tokio::join!(preview, change);
     let preview = preview.expect_status(200);

@@ -27,7 +27,7 @@ async fn masked_users_see_no_literals(flavor: Flavor) {
 
     let scenario =
         Scenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
-    let built = scenario.build(&node).await.unwrap();
+    let built = scenario.set_up(&node).await.unwrap();
     let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
     let mut busy = session(&node).await;
     busy.send_statement(STATEMENT.as_bytes()).await.unwrap();

@@ -100,7 +100,7 @@ async fn changes_of_sessions_are_streamed(flavor: Flavor) {
         "an idle session must not be reported as changed: {event:?}"
     );
     drop(idle);
-    node.run(&[&format!("KILL {}", busy.id)]).await.unwrap();
+    node.run_statements(&[&format!("KILL {}", busy.id)]).await.unwrap();
     let gone = |event: &Event| event.data["gone"].as_array().unwrap().contains(&json!(busy.id));
     await_change(&mut events, gone).await;
 }
@@ -130,7 +130,7 @@ async fn disabled_performance_schema_is_reported_as_a_limitation_on_mysql() {
 
 /// Returns the number of statements that the node has received, including this one.
 async fn statement_count(node: &clew_testkit::Server) -> u64 {
-    let mut root = node.connect().await.unwrap();
+    let mut root = node.connect_as_root().await.unwrap();
     let status: Option<(String, u64)> = root.query_first("SHOW GLOBAL STATUS LIKE 'Questions'").await.unwrap();
     root.disconnect().await.unwrap();
     status.unwrap().1
@@ -317,7 +317,7 @@ async fn failures_to_read_the_node_are_streamed_repeatedly() {
 
 /// Returns the node's own count of failed logins since its start.
 async fn failed_logins(node: &clew_testkit::Server) -> u64 {
-    let mut connection = node.connect().await.unwrap();
+    let mut connection = node.connect_as_root().await.unwrap();
     let row: Option<(String, u64)> =
         connection.query_first("SHOW GLOBAL STATUS LIKE 'Aborted_connects'").await.unwrap();
     connection.disconnect().await.unwrap();
@@ -326,7 +326,7 @@ async fn failed_logins(node: &clew_testkit::Server) -> u64 {
 
 async fn feed_backs_off_after_refused_logins(flavor: Flavor) {
     let node = node(flavor).await;
-    node.run(&["CREATE USER clew IDENTIFIED BY 'new'"]).await.unwrap();
+    node.run_statements(&["CREATE USER clew IDENTIFIED BY 'new'"]).await.unwrap();
     let tls = if flavor == Flavor::MySql { "required" } else { "off" };
     let server = watching(&format!("{}?tls={tls}", node.url_for_account("clew", "old"))).await;
     let before = failed_logins(&node).await;

@@ -10,14 +10,14 @@ use std::time::Duration;
 use clew_devtools::DevtoolsError;
 use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step, print_line};
-use clew_devtools::{install, page, task, workspace};
+use clew_devtools::{install, task, web_page, workspace};
 use clew_testkit::{Flavor, Server, ServerOptions};
 
 use self::blocked_sessions::{BlockedSessions, DEMO_DB_PASSWORD};
 use self::service::DemoService;
 
 /// Delay before the first snapshot, so that the elapsed times of all sessions are nonzero.
-const FIRST_SNAPSHOT_DELAY: Duration = Duration::from_secs(3);
+const DELAY_BEFORE_FIRST_SNAPSHOT: Duration = Duration::from_secs(3);
 const MAX_PRINTED_CSV_ROWS: usize = 5;
 
 struct DemoState {
@@ -48,7 +48,7 @@ pub(crate) async fn run(keep: bool) -> Result<ExitCode, DevtoolsError> {
 async fn start_demo() -> Result<DemoState, DevtoolsError> {
     progress::print_heading("Prerequisites of the demo");
     install::install_demo_prerequisites().await?;
-    page::build_page_if_possible().await?;
+    web_page::build_web_page_if_node_installed().await?;
     let clew = workspace::build_development_clew("demo").await?;
 
     progress::print_heading("Database with blocked sessions");
@@ -82,7 +82,7 @@ async fn open_blocked_sessions(server: &Server) -> Result<BlockedSessions, Devto
     let step = Step::start("Opening transactions, lock waits and a long query");
     let blocked = BlockedSessions::open(server).await?;
     step.set_detail("waiting for the sessions to age");
-    tokio::time::sleep(FIRST_SNAPSHOT_DELAY).await;
+    tokio::time::sleep(DELAY_BEFORE_FIRST_SNAPSHOT).await;
     step.complete_with_result(&format!("{} sessions", blocked.session_count()));
     Ok(blocked)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clew_devtools::DevtoolsError;
 use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
-use clew_devtools::{page, workspace};
+use clew_devtools::{web_page, workspace};
 
 use crate::cargo_tools;
 
@@ -13,8 +13,8 @@ const CHECK_TIMEOUT: Duration = Duration::from_mins(45);
 
 /// Runs all checks, even if one of them fails.
 pub(crate) async fn run() -> Result<(), DevtoolsError> {
-    // The page build checks the TypeScript types, and the Rust build embeds the page.
-    page::build_page().await?;
+    // The build checks the page's TypeScript types, and the next compilation embeds the page.
+    web_page::build_web_page().await?;
     let cargo_deny = cargo_tools::CARGO_DENY.install().await?;
     let checks = [
         ("Formatting (cargo fmt)", workspace::cargo_command().args(["fmt", "--all", "--check"])),

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clew_devtools::DevtoolsError;
 use clew_devtools::command::Command;
-use clew_devtools::{install, page, progress, workspace};
+use clew_devtools::{install, progress, web_page, workspace};
 use clew_testkit::toolchain;
 
 use crate::cargo_tools;
@@ -12,11 +12,11 @@ use crate::cargo_tools;
 pub(crate) async fn run(nextest: &[OsString]) -> Result<(), DevtoolsError> {
     progress::print_heading("Prerequisites of the tests");
     install::install_test_prerequisites().await?;
-    page::build_page().await?;
+    web_page::build_web_page().await?;
     let runner = cargo_tools::CARGO_NEXTEST.install().await?;
 
     if nextest.is_empty() {
-        page::run_page_tests().await?;
+        web_page::run_page_tests().await?;
     }
 
     progress::print_heading("Tests");

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use crate::waits::index::LockSnapshotIndex;
-use crate::waits::input::{LockSnapshot, ObservedSession};
-use crate::waits::metadata::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
+use crate::waits::lock_snapshot::{LockSnapshot, ObservedSession};
+use crate::waits::lock_snapshot_index::LockSnapshotIndex;
+use crate::waits::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
 use crate::waits::statement::WaitingStatement;
 use crate::waits::wait_state::LockWaitState;
 

@@ -4,9 +4,9 @@ use jsonc_parser::ast::Value;
 
 use super::{DocumentParser, JsonObjectElements, LocatedValue, collect_all_or_none};
 use crate::policy::condition::{Condition, ExpectedValue};
-use crate::policy::key::ConditionKey;
+use crate::policy::condition_key::ConditionKey;
+use crate::policy::condition_operator::ParsedOperator;
 use crate::policy::lint;
-use crate::policy::operator::ParsedOperator;
 use crate::policy::schema::DocumentSchema;
 
 impl DocumentParser<'_> {

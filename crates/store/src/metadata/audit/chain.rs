@@ -3,7 +3,7 @@
 
 use clew_model::AuditEvent;
 
-use super::chain_head::{
+use super::chain_records::{
     CHECKPOINT_RECORD_NAME, ChainPosition, FIRST_ROW_PREVIOUS_MAC, HEAD_RECORD_NAME, find_highest_sequence_number,
 };
 use super::checkpoint_tracker::CheckpointTracker;
@@ -16,7 +16,7 @@ use crate::master_key::MasterKey;
 
 /// Value of the previous MAC in the first audit row after the head record was tampered with.
 /// An attacker without the MAC key cannot create a valid row with this value.
-pub(super) const MAC_AFTER_TAMPERED_HEAD: [u8; 32] = [0xff; 32];
+pub(super) const TAMPERED_HEAD_PREVIOUS_MAC: [u8; 32] = [0xff; 32];
 
 /// Writes the head and checkpoint records. If one of them is missing later, the audit log was tampered with.
 pub(crate) async fn initialise_audit_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
@@ -44,7 +44,9 @@ pub(crate) async fn append_audit_rows(
     checkpoint_tracker.verify_newest_row_exists(transaction, key, head, last_seen).await?;
     let mut newest = match head {
         Some(head) => head,
-        None => ChainPosition { seq: find_highest_sequence_number(transaction).await?, mac: MAC_AFTER_TAMPERED_HEAD },
+        None => {
+            ChainPosition { seq: find_highest_sequence_number(transaction).await?, mac: TAMPERED_HEAD_PREVIOUS_MAC }
+        }
     };
     for (at, event) in events {
         let row = row::AuditRow::new(newest.seq.saturating_add(1), *at, newest.mac, event);

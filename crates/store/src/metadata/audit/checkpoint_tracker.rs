@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::super::row_mapping::read_hash_column;
-use super::chain_head::{CHECKPOINT_RECORD_NAME, ChainPosition};
+use super::chain_records::{CHECKPOINT_RECORD_NAME, ChainPosition};
 use super::keys::AuditMacKeys;
 use crate::audit::{AuditCheckpoint, AuditProblem, AuditProblemKind};
 use crate::database::{Transaction, query};
@@ -33,7 +33,7 @@ impl CheckpointTracker {
     /// The caller must first check that the previously recorded row still exists.
     /// Ignores rows older than the recorded row, because concurrent commits can be recorded in any order.
     pub(crate) fn record_newest_row(&self, newest: AuditCheckpoint) {
-        let mut state = self.state_guard();
+        let mut state = self.lock_state();
         if state.newest.as_ref().is_none_or(|last| last.seq < newest.seq) {
             state.newest = Some(newest);
         }
@@ -41,13 +41,13 @@ impl CheckpointTracker {
 
     /// The caller must begin its transaction after this call, so that its snapshot contains the newest row.
     pub(super) fn tracked_checkpoints(&self) -> Vec<AuditCheckpoint> {
-        let state = self.state_guard();
+        let state = self.lock_state();
         state.missing.iter().chain(&state.newest).cloned().collect()
     }
 
     /// The caller must begin its transaction after this call, so that its snapshot contains the newest row.
     pub(super) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
-        self.state_guard().newest.clone()
+        self.lock_state().newest.clone()
     }
 
     /// If `head` has the MAC of `newest`, the row exists and no query is required.
@@ -70,7 +70,7 @@ impl CheckpointTracker {
 
     /// Does nothing if a newer audit row was recorded concurrently.
     fn mark_row_lost(&self, checkpoint: AuditCheckpoint, problem: AuditProblem) {
-        let mut state = self.state_guard();
+        let mut state = self.lock_state();
         if state.newest.take_if(|newest| *newest == checkpoint).is_some()
             && state.missing.len() < MAX_TRACKED_MISSING_ROWS
         {
@@ -80,14 +80,14 @@ impl CheckpointTracker {
     }
 
     pub(super) fn oldest_unreported_problem(&self) -> Option<AuditProblem> {
-        self.state_guard().unreported.front().cloned()
+        self.lock_state().unreported.front().cloned()
     }
 
     pub(super) fn acknowledge_lost_rows(&self, loss: &AuditProblem) {
-        self.state_guard().unreported.retain(|unreported| unreported != loss);
+        self.lock_state().unreported.retain(|unreported| unreported != loss);
     }
 
-    fn state_guard(&self) -> MutexGuard<'_, TrackerState> {
+    fn lock_state(&self) -> MutexGuard<'_, TrackerState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,6 @@
 //! Audit checkpoints, which detect truncation of the audit log.
 
-use super::chain_head::{ChainPosition, HEAD_RECORD_NAME};
+use super::chain_records::{ChainPosition, HEAD_RECORD_NAME};
 use super::keys::AuditMacKeys;
 use crate::audit::{AuditCheckpoint, AuditProblem};
 use crate::error::StoreError;

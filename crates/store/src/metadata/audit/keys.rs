@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::super::{read_setting, write_setting};
-use super::chain_head::{CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME, find_highest_sequence_number};
+use super::chain_records::{CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME, find_highest_sequence_number};
 use crate::database::Transaction;
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;

@@ -4,7 +4,7 @@ use clew_model::{AuditEvent, Origin, Outcome};
 use serde_json::json;
 
 use super::super::row_mapping::read_hash_column;
-use super::chain_head::{CHECKPOINT_RECORD_NAME, ChainPosition, FIRST_ROW_PREVIOUS_MAC};
+use super::chain_records::{CHECKPOINT_RECORD_NAME, ChainPosition, FIRST_ROW_PREVIOUS_MAC};
 use super::keys::AuditMacKeys;
 use super::verification::ChainVerifier;
 use crate::database::{Transaction, query, query_scalar};

@@ -1,7 +1,7 @@
 //! Verifies the audit chain.
 
-use super::chain::MAC_AFTER_TAMPERED_HEAD;
-use super::chain_head::{CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME};
+use super::chain::TAMPERED_HEAD_PREVIOUS_MAC;
+use super::chain_records::{CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME};
 use super::checkpoint_tracker::verify_checkpoints;
 use super::keys::AuditMacKeys;
 use super::row::AuditRow;
@@ -105,7 +105,7 @@ impl ChainVerifier {
         let previous_mac = row.as_ref().map(|(row, _)| row.previous);
         if !authentic {
             self.report_problem(seq, AuditProblemKind::Changed);
-        } else if previous_mac == Some(MAC_AFTER_TAMPERED_HEAD) {
+        } else if previous_mac == Some(TAMPERED_HEAD_PREVIOUS_MAC) {
             self.report_problem(seq, AuditProblemKind::AfterChangedHead);
         } else if !gap
             && self.previous_is_authentic
@@ -113,7 +113,7 @@ impl ChainVerifier {
         {
             self.report_problem(seq, AuditProblemKind::OutOfOrder);
         }
-        self.previous = Some(ChainPosition { seq, mac: row.map_or(MAC_AFTER_TAMPERED_HEAD, |(_, mac)| mac) });
+        self.previous = Some(ChainPosition { seq, mac: row.map_or(TAMPERED_HEAD_PREVIOUS_MAC, |(_, mac)| mac) });
         self.previous_is_authentic = authentic;
     }
 

@@ -98,7 +98,7 @@ impl Store {
 
     /// Releases all leases for kill tasks. While the lock is held, no other server uses the data directory.
     /// Does nothing if the database is shared, because workers on other machines may hold leases.
-    pub async fn release_all_kill_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
+    pub async fn release_all_kill_task_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
         if self.database.is_shared() {
             return Ok(0);
         }

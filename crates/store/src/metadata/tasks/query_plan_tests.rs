@@ -93,7 +93,7 @@ async fn queries_use_indexes_on_a_postgres_server() {
 }
 
 #[tokio::test]
-async fn task_counts_equal_the_rows_after_all_changes() {
+async fn task_counts_match_rows_after_each_change() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.db");
     std::fs::write(&file, "").unwrap();

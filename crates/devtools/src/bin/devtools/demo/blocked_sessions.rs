@@ -53,7 +53,7 @@ pub(super) struct BlockedSessions {
 
 impl BlockedSessions {
     pub(super) async fn open(server: &Server) -> Result<Self, DevtoolsError> {
-        server.run(&SETUP_STATEMENTS).await.map_err(database_error("prepare the database"))?;
+        server.run_statements(&SETUP_STATEMENTS).await.map_err(database_error("prepare the database"))?;
         let mut blocked = Self { port: server.port(), idle: Vec::new(), busy: JoinSet::new() };
         for (user, setup, final_statement) in DEMO_SESSIONS {
             blocked
@@ -61,7 +61,7 @@ impl BlockedSessions {
                 .await
                 .map_err(database_error("open a blocked session"))?;
         }
-        wait_until_sessions_blocked(server).await?;
+        wait_for_lock_waits(server).await?;
         Ok(blocked)
     }
 
@@ -92,10 +92,10 @@ impl BlockedSessions {
     }
 }
 
-async fn wait_until_sessions_blocked(server: &Server) -> Result<(), DevtoolsError> {
+async fn wait_for_lock_waits(server: &Server) -> Result<(), DevtoolsError> {
     const LOCK_WAITER_COUNT_QUERY: &str =
         "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
-    let mut root = server.connect().await.map_err(database_error("count lock waits"))?;
+    let mut root = server.connect_as_root().await.map_err(database_error("count lock waits"))?;
     let poll = async {
         loop {
             let waiters: Option<u64> =

@@ -1,0 +1,154 @@
+//! Routes for permanent access keys. Users may always manage their own access keys.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use clew_iam::access_key;
+use clew_iam::decision::Action;
+use clew_model::AccessKeyId;
+use clew_store::{AccessKeyRecord, User};
+use http::StatusCode;
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{format_timestamp, is_own_user_id, not_found_error, require_administrator, users};
+use crate::AppState;
+use crate::body::JsonBody;
+use crate::caller::Caller;
+use crate::error::{ApiError, ErrorBody};
+use crate::json::Json;
+
+/// Access keys of a user. A user has at most two access keys.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AccessKeyList {
+    keys: Vec<AccessKeyView>,
+    total_count: u64,
+}
+
+/// An access key without its secret.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AccessKeyView {
+    access_key: String,
+    /// True if the key can be used
+    enabled: bool,
+    created_at: String,
+    /// Time at which the access key was last used, with a resolution of one minute
+    last_used_at: Option<String>,
+}
+
+/// A created access key.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CreatedAccessKey {
+    access_key: String,
+    /// Secret, returned only in this response
+    secret_key: String,
+}
+
+/// Change of an access key.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
+pub(crate) struct AccessKeyUpdate {
+    /// False disables the access key and revokes the user's tokens and temporary access keys
+    enabled: bool,
+}
+
+/// List the access keys of a user.
+#[utoipa::path(get, path = "/clew/v1/users/{user_id}/keys", tag = "administration", params(("user_id" = String, Path)),
+    responses((status = 200, description = "Access keys of the user, oldest first", body = AccessKeyList)))]
+pub(crate) async fn list_access_keys(
+    State(service): State<AppState>,
+    caller: Caller,
+    Path(user): Path<String>,
+) -> Result<Json<AccessKeyList>, ApiError> {
+    let user = find_access_key_owner(&service, &caller, Action::LIST_IDENTITIES, &user).await?;
+    let keys: Vec<_> = service.store.list_access_keys(&user.id).await?.iter().map(build_access_key_view).collect();
+    Ok(Json(AccessKeyList { total_count: keys.len() as u64, keys }))
+}
+
+/// Create an access key.
+#[utoipa::path(post, path = "/clew/v1/users/{user_id}/keys", tag = "administration", params(("user_id" = String, Path)),
+    responses(
+        (status = 201, description = "The access key with its secret", body = CreatedAccessKey),
+        (status = 409, description = "The user has the maximum number of keys", body = ErrorBody)
+    ))]
+pub(crate) async fn create_access_key(
+    State(service): State<AppState>,
+    caller: Caller,
+    Path(user): Path<String>,
+) -> Result<(StatusCode, Json<CreatedAccessKey>), ApiError> {
+    let user = find_access_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
+    caller.require_permanent_credentials()?;
+    let secret = access_key::generate_secret_key().map_err(|error| ApiError::internal_error(&error))?;
+    let id = AccessKeyId::generate();
+    service.store.create_access_key(&caller.audit_origin(), &user.id, &id, &secret).await?;
+    let created = CreatedAccessKey { access_key: id.to_string(), secret_key: secret.expose_secret().to_owned() };
+    Ok((StatusCode::CREATED, Json(created)))
+}
+
+/// Enable or disable an access key.
+#[utoipa::path(patch, path = "/clew/v1/users/{user_id}/keys/{access_key}", tag = "administration",
+    params(("user_id" = String, Path), ("access_key" = String, Path)),
+    request_body(content = AccessKeyUpdate, content_type = "application/json"),
+    responses((status = 200, description = "The access key", body = AccessKeyView)))]
+pub(crate) async fn update_access_key(
+    State(service): State<AppState>,
+    caller: Caller,
+    Path((user, key)): Path<(String, String)>,
+    body: Bytes,
+) -> Result<Json<AccessKeyView>, ApiError> {
+    let user = find_access_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
+    let enabled = JsonBody::parse(&body, &["enabled"])?.get_required("enabled")?;
+    if enabled {
+        caller.require_permanent_credentials()?;
+    }
+    let id = find_access_key(&service, &user, &key).await?.id;
+    service.store.set_access_key_enabled(&caller.audit_origin(), &id, enabled).await?;
+    Ok(Json(build_access_key_view(&find_access_key(&service, &user, &key).await?)))
+}
+
+/// Delete an access key.
+#[utoipa::path(delete, path = "/clew/v1/users/{user_id}/keys/{access_key}", tag = "administration",
+    params(("user_id" = String, Path), ("access_key" = String, Path)),
+    responses((status = 204, description = "Deleted")))]
+pub(crate) async fn delete_access_key(
+    State(service): State<AppState>,
+    caller: Caller,
+    Path((user, key)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    let user = find_access_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
+    let id = find_access_key(&service, &user, &key).await?.id;
+    service.store.remove_access_key(&caller.audit_origin(), &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn find_access_key_owner(
+    service: &AppState,
+    caller: &Caller,
+    action: Action,
+    id: &str,
+) -> Result<User, ApiError> {
+    if is_own_user_id(service, caller, id) {
+        return users::find_user(service, caller, id).await;
+    }
+    caller.require_domain_action(service, action)?;
+    let user = users::find_user(service, caller, id).await?;
+    if user.administrator && action == Action::MANAGE_IDENTITIES {
+        require_administrator(caller)?;
+    }
+    Ok(user)
+}
+
+async fn find_access_key(service: &AppState, user: &User, id: &str) -> Result<AccessKeyRecord, ApiError> {
+    let keys = service.store.list_access_keys(&user.id).await?;
+    keys.into_iter().find(|key| key.id.as_str() == id).ok_or_else(|| not_found_error("access key", id))
+}
+
+fn build_access_key_view(key: &AccessKeyRecord) -> AccessKeyView {
+    AccessKeyView {
+        access_key: key.id.to_string(),
+        enabled: key.enabled,
+        created_at: format_timestamp(key.created_at),
+        last_used_at: key.last_used_at.map(format_timestamp),
+    }
+}

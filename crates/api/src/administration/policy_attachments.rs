@@ -1,0 +1,210 @@
+//! Routes that attach policies to users and groups, detach policies, and list policy attachments.
+
+use std::collections::HashMap;
+
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
+use clew_iam::policy::PermissionModel;
+use clew_model::{DomainId, ProjectId};
+use clew_store::{Grantee, PolicyAttachment, PolicyRef};
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::policies::{self, ResolvedPolicy};
+use super::{
+    groups, not_found_error, projects, require_identity_read_permission, require_identity_write_permission, users,
+};
+use crate::AppState;
+use crate::body::JsonBody;
+use crate::caller::Caller;
+use crate::error::{ApiError, ErrorBody};
+use crate::json::Json;
+use crate::pagination::{self, PageParameters};
+use crate::query_string::QueryString;
+
+/// A page of a policy's attachments.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PolicyAttachmentPage {
+    attachments: Vec<PolicyAttachmentView>,
+    total_count: u64,
+}
+
+/// User or group with an attached policy.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PolicyAttachmentView {
+    user_id: Option<String>,
+    group_id: Option<String>,
+    /// Name of the user or group
+    name: String,
+    /// Project to which the attachment applies; null for all projects
+    project_id: Option<String>,
+}
+
+/// A user or group to attach a policy to.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
+pub(crate) enum PolicyAttachmentRequest {
+    User(UserAttachment),
+    Group(GroupAttachment),
+}
+
+/// User to attach a policy to. Only identity policies can be attached to users.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
+pub(crate) struct UserAttachment {
+    user_id: String,
+}
+
+/// A group.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
+pub(crate) struct GroupAttachment {
+    group_id: String,
+    /// Project to which the attachment applies; only for role-based policies
+    project_id: Option<String>,
+}
+
+/// Kind of a grantee.
+#[derive(ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(dead_code, reason = "schema of a path segment that is parsed as text")]
+pub(crate) enum GranteeKind {
+    User,
+    Group,
+}
+
+/// List the attachments of a policy.
+#[utoipa::path(get, path = "/clew/v1/policies/{name}/attachments", tag = "administration",
+    params(("name" = String, Path), PageParameters),
+    responses((status = 200, description = "Page of users and groups", body = PolicyAttachmentPage)))]
+pub(crate) async fn list_attachments(
+    State(service): State<AppState>,
+    caller: Caller,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<PolicyAttachmentPage>, ApiError> {
+    let domain = require_identity_read_permission(&service, &caller)?;
+    let page = pagination::parse_page_parameters(query.as_deref())?;
+    let policy = policies::find_policy(&service, domain, &name).await?.policy_ref();
+    let attachments = load_policy_attachment_views(&service, domain, &policy).await?;
+    let (attachments, total_count) = pagination::paginate_list(attachments, page, |view| view);
+    Ok(Json(PolicyAttachmentPage { attachments, total_count }))
+}
+
+/// Attach a policy and revoke the tokens of the affected users.
+#[utoipa::path(post, path = "/clew/v1/policies/{name}/attachments", tag = "administration",
+    params(("name" = String, Path)),
+    request_body(content = PolicyAttachmentRequest, content_type = "application/json"),
+    responses(
+        (status = 204, description = "The policy is attached"),
+        (status = 409, description = "The attachment would exceed the policy limit of a user or group", body = ErrorBody)
+    ))]
+pub(crate) async fn attach_policy(
+    State(service): State<AppState>,
+    caller: Caller,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Result<StatusCode, ApiError> {
+    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
+    let body = JsonBody::parse(&body, &["user_id", "group_id", "project_id"])?;
+    let policy = policies::find_policy(&service, domain, &name).await?;
+    let grantee = match (body.get::<String>("user_id")?, body.get::<String>("group_id")?) {
+        (Some(id), None) => Grantee::User(users::find_user(&service, &caller, &id).await?.id),
+        (None, Some(id)) => Grantee::Group(groups::find_group(&service, &caller, &id).await?.id),
+        _ => return Err(ApiError::invalid_parameter("attachment-grantee", Vec::new())),
+    };
+    let project = find_optional_project(&service, &caller, body.get::<String>("project_id")?.as_deref()).await?;
+    check_attachment_allowed(&policy, &grantee, project.as_ref())?;
+    service.store.attach_policy(&origin, &policy.policy_ref(), &grantee, project.as_ref()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Detach a policy and revoke the tokens of the affected users.
+#[utoipa::path(delete, path = "/clew/v1/policies/{name}/attachments/{kind}/{id}", tag = "administration",
+    params(
+        ("name" = String, Path),
+        ("kind" = inline(GranteeKind), Path, description = "Kind of the grantee"),
+        ("id" = String, Path, description = "Id of the user or group"),
+        ("project_id" = Option<String>, Query, description = "Project to which the attachment applies")
+    ),
+    responses((status = 204, description = "The policy is detached")))]
+pub(crate) async fn detach_policy(
+    State(service): State<AppState>,
+    caller: Caller,
+    Path((name, kind, id)): Path<(String, String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<StatusCode, ApiError> {
+    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
+    let query = QueryString::parse(query.as_deref())?;
+    let policy = policies::find_policy(&service, domain, &name).await?.policy_ref();
+    let grantee = match kind.as_str() {
+        "user" => Grantee::User(users::find_user(&service, &caller, &id).await?.id),
+        "group" => Grantee::Group(groups::find_group(&service, &caller, &id).await?.id),
+        _ => return Err(not_found_error("attachment", &kind)),
+    };
+    let project = find_optional_project(&service, &caller, query.get("project_id")).await?;
+    if !service.store.detach_policy(&origin, &policy, &grantee, project.as_ref()).await? {
+        return Err(not_found_error("attachment", &id));
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn find_optional_project(
+    service: &AppState,
+    caller: &Caller,
+    id: Option<&str>,
+) -> Result<Option<ProjectId>, ApiError> {
+    match id {
+        Some(id) => Ok(Some(projects::find_project(service, caller, id).await?.id)),
+        None => Ok(None),
+    }
+}
+
+/// Enforces the rules of the TaurusDB API spec, section 4.1.
+///
+/// Role-based policies can be attached only to groups, either for all projects or for a single project.
+/// Identity policies can be attached to users and groups, but only for all projects.
+fn check_attachment_allowed(
+    policy: &ResolvedPolicy,
+    grantee: &Grantee,
+    project: Option<&ProjectId>,
+) -> Result<(), ApiError> {
+    match (policy.policy_model(), grantee, project) {
+        (PermissionModel::RoleBased, Grantee::User(_), _) => {
+            Err(ApiError::invalid_parameter("attachment-role-user", Vec::new()))
+        }
+        (PermissionModel::IdentityBased, _, Some(_)) => {
+            Err(ApiError::invalid_parameter("attachment-identity-project", Vec::new()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Omits the attachments of a system policy in other domains.
+async fn load_policy_attachment_views(
+    service: &AppState,
+    domain: &DomainId,
+    policy: &PolicyRef,
+) -> Result<Vec<PolicyAttachmentView>, ApiError> {
+    let users = service.store.list_users(domain).await?.into_iter().map(|user| (user.id, user.name));
+    let groups = service.store.list_groups(domain).await?.into_iter().map(|group| (group.id, group.name));
+    let (users, groups): (HashMap<_, _>, HashMap<_, _>) = (users.collect(), groups.collect());
+    let view = |attachment: PolicyAttachment| {
+        let project_id = attachment.project.map(String::from);
+        Some(match attachment.grantee {
+            Grantee::User(id) => {
+                let name = users.get(&id)?.clone();
+                PolicyAttachmentView { user_id: Some(id.into()), group_id: None, name, project_id }
+            }
+            Grantee::Group(id) => {
+                let name = groups.get(&id)?.clone();
+                PolicyAttachmentView { user_id: None, group_id: Some(id.into()), name, project_id }
+            }
+        })
+    };
+    Ok(service.store.list_policy_attachments(policy).await?.into_iter().filter_map(view).collect())
+}

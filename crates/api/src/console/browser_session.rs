@@ -1,0 +1,226 @@
+//! Browser sessions. The browser stores the session token in a cookie.
+
+mod body;
+mod wire;
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use clew_iam::decision::CredentialScope;
+use clew_iam::token;
+use clew_model::ErrorEntry;
+use clew_store::{Project, TokenOrigin, User};
+use http::header::{CACHE_CONTROL, SET_COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
+use tracing::info;
+
+use super::{cookie, csrf};
+use crate::audit::AuditContext;
+use crate::authentication::read_request_body;
+use crate::caller::{Caller, CredentialRef, ValidToken};
+use crate::client_addr::ClientAddr;
+use crate::error::{ApiError, ErrorBody};
+use crate::iam::password_authentication::authenticate_by_password;
+use crate::iam::projects::load_accessible_projects;
+use crate::iam::token_issuance::{IssuedToken, describe_token_scope, issue_token};
+use crate::json::Json;
+use crate::{AppState, limits, policy_cache};
+use body::{SessionScopeRequest, SignInBody};
+use wire::BrowserSession;
+
+type NoStoreHeader = [(HeaderName, HeaderValue); 1];
+/// Response headers `Cache-Control: no-store` and `Set-Cookie`.
+type SessionHeaders = [(HeaderName, HeaderValue); 2];
+
+fn no_store_header() -> (HeaderName, HeaderValue) {
+    (CACHE_CONTROL, HeaderValue::from_static("no-store"))
+}
+
+/// Sign in with user name and password. The response sets the token as an HttpOnly cookie.
+#[utoipa::path(
+    post,
+    path = "/clew/v1/console/session",
+    tag = "console",
+    security(()),
+    request_body(content = SignInBody, content_type = "application/json"),
+    responses(
+        (status = 201, description = "Session for the user's first project by name, or for the domain if the user can access no project", body = BrowserSession, headers(("Set-Cookie" = String))),
+        (status = 400, description = "A field is missing or invalid", body = ErrorBody),
+        (status = 401, description = "The user name or password is wrong, or the user is locked", body = ErrorBody),
+        (status = 403, description = "The request comes from another site", body = ErrorBody)
+    )
+)]
+pub(crate) async fn create_session(
+    State(service): State<AppState>,
+    Extension(trail): Extension<AuditContext>,
+    request: Request,
+) -> Result<(StatusCode, SessionHeaders, Json<BrowserSession>), ApiError> {
+    let (parts, body) = request.into_parts();
+    // Prevents login CSRF, in which another site signs the browser in as a different user.
+    csrf::check_request_origin(&parts.method, &parts.headers)?;
+    let sign_in = body::parse_sign_in(&read_request_body(body, &service.settings).await?)?;
+    let user = authenticate_by_password(
+        &service,
+        &trail,
+        limits::client_ip(&parts.extensions),
+        &sign_in.user,
+        sign_in.password,
+    )
+    .await?;
+    let grants = policy_cache::load_policies(&service.store, &user.id).await?;
+    let projects =
+        sort_projects_by_name(load_accessible_projects(&service, &user.domain_id, user.administrator, &grants).await?);
+    let project = projects.first();
+    let issued = issue_token(&service, &user, project, TokenOrigin::Console, "password", None).await?;
+    info!(user.id = %user.id, "user signed in on the web page");
+    trail.add_detail("scope", describe_token_scope(project));
+    let cookie = build_session_cookie(&issued, &parts.headers, parts.extensions.get())?;
+    let (headers, session) = build_session_response(&issued, &user, project, &projects, cookie);
+    Ok((StatusCode::CREATED, headers, session))
+}
+
+/// Show the user and scope of the session.
+#[utoipa::path(
+    get,
+    path = "/clew/v1/console/session",
+    tag = "console",
+    responses(
+        (status = 200, description = "The browser session", body = BrowserSession),
+        (status = 403, description = "The request is signed with an access key or comes from another site", body = ErrorBody)
+    )
+)]
+pub(crate) async fn show_session(
+    State(service): State<AppState>,
+    caller: Caller,
+) -> Result<(NoStoreHeader, Json<BrowserSession>), ApiError> {
+    let token_info = require_token_credentials(&caller)?;
+    let projects = load_caller_projects(&service, &caller).await?;
+    let project = match &caller.principal.scope {
+        CredentialScope::Project(id) => service.store.find_project(id).await?,
+        CredentialScope::AccessKey | CredentialScope::Domain => None,
+    };
+    let user = load_user(&service, &caller).await?;
+    let session = BrowserSession::new(&user, project.as_ref(), &projects, token_info.expires_at, &token_info.csrf);
+    Ok(([no_store_header()], Json(session)))
+}
+
+/// Sign out and revoke the token.
+#[utoipa::path(
+    delete,
+    path = "/clew/v1/console/session",
+    tag = "console",
+    responses(
+        (status = 204, description = "Signed out", headers(("Set-Cookie" = String))),
+        (status = 403, description = "The request is signed with an access key or does not come from Clew's web page", body = ErrorBody)
+    )
+)]
+pub(crate) async fn delete_session(
+    State(service): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<(StatusCode, SessionHeaders), ApiError> {
+    let token_info = require_token_credentials(&caller)?;
+    service.store.revoke_token(&caller.audit_origin(), &token_info.hash).await?;
+    let removed = cookie::build_set_cookie_header("", 0, &headers, caller.client.as_ref())?;
+    Ok((StatusCode::NO_CONTENT, [no_store_header(), (SET_COOKIE, removed)]))
+}
+
+/// Change the scope of the session to another project or to the domain.
+///
+/// The session gets a new token with the same expiry.
+/// The session must have been created on the web page. The scope of a token from POST /v3/auth/tokens is fixed.
+#[utoipa::path(
+    post,
+    path = "/clew/v1/console/session/project",
+    tag = "console",
+    request_body(content = SessionScopeRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "The browser session", body = BrowserSession, headers(("Set-Cookie" = String))),
+        (status = 400, description = "A field is missing or invalid", body = ErrorBody),
+        (status = 403, description = "The user cannot access the project, the session was not created on the web page, or the request does not come from the web page", body = ErrorBody)
+    )
+)]
+pub(crate) async fn switch_project(
+    State(service): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<(SessionHeaders, Json<BrowserSession>), ApiError> {
+    let token_info = require_token_credentials(&caller)?;
+    // An API token cannot change its scope; otherwise, a project token could become a domain token.
+    if token_info.origin != TokenOrigin::Console {
+        return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "session-of-console", Vec::new()));
+    }
+    let requested = body::parse_session_scope(&body)?;
+    let projects = load_caller_projects(&service, &caller).await?;
+    let project = match requested {
+        None => None,
+        Some(id) => {
+            let found = projects.iter().find(|project| project.id.as_str() == id);
+            let forbidden = || ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-scope", Vec::new());
+            Some(found.ok_or_else(forbidden)?)
+        }
+    };
+    let user = load_user(&service, &caller).await?;
+    // The old token is revoked first so that only one of two concurrent requests gets a new token.
+    // If a later step fails, the session is left without a valid token.
+    if !service.store.revoke_token(&caller.audit_origin(), &token_info.hash).await? {
+        return Err(ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
+    }
+    let issued =
+        issue_token(&service, &user, project, TokenOrigin::Console, "token", Some(token_info.expires_at)).await?;
+    caller.audit.add_detail("scope", describe_token_scope(project));
+    let cookie = build_session_cookie(&issued, &headers, caller.client.as_ref())?;
+    Ok(build_session_response(&issued, &user, project, &projects, cookie))
+}
+
+fn build_session_response(
+    issued: &IssuedToken,
+    user: &User,
+    project: Option<&Project>,
+    projects: &[Project],
+    cookie: HeaderValue,
+) -> (SessionHeaders, Json<BrowserSession>) {
+    let csrf = token::derive_csrf_token(issued.secret.expose_secret());
+    let session = BrowserSession::new(user, project, projects, issued.expires_at, &csrf);
+    ([no_store_header(), (SET_COOKIE, cookie)], Json(session))
+}
+
+/// The cookie expires with the token.
+fn build_session_cookie(
+    issued: &IssuedToken,
+    headers: &HeaderMap,
+    connection: Option<&ClientAddr>,
+) -> Result<HeaderValue, ApiError> {
+    let left = issued.expires_at - Timestamp::now().as_second();
+    cookie::build_set_cookie_header(issued.secret.expose_secret(), left, headers, connection)
+}
+
+fn require_token_credentials(caller: &Caller) -> Result<&ValidToken, ApiError> {
+    match &caller.credential {
+        CredentialRef::Token(token_info) => Ok(token_info),
+        CredentialRef::Key(_) => {
+            Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "session-of-a-token", Vec::new()))
+        }
+    }
+}
+
+async fn load_caller_projects(service: &AppState, caller: &Caller) -> Result<Vec<Project>, ApiError> {
+    let principal = &caller.principal;
+    Ok(sort_projects_by_name(
+        load_accessible_projects(service, &principal.domain_id, principal.administrator, &principal.grants).await?,
+    ))
+}
+
+fn sort_projects_by_name(mut projects: Vec<Project>) -> Vec<Project> {
+    projects.sort_by(|one, other| one.name.cmp(&other.name));
+    projects
+}
+
+async fn load_user(service: &AppState, caller: &Caller) -> Result<User, ApiError> {
+    let user = service.store.find_user(&caller.principal.user_id).await?;
+    // A missing user has been deleted since the request was authenticated.
+    user.ok_or_else(|| ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()))
+}

@@ -1,0 +1,61 @@
+//! Wire format of a browser session, without the token.
+
+use clew_store::{Project, User};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// User and scope of a browser session.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct BrowserSession {
+    user: SessionUser,
+    domain: IdAndName,
+    /// Project that the session is scoped to; null if it is scoped to the domain
+    #[schema(required)]
+    project: Option<IdAndName>,
+    /// Projects to which the user can switch the session, sorted by name
+    projects: Vec<IdAndName>,
+    /// Expiry of the session (UTC)
+    #[schema(example = "2026-11-28T12:00:00Z")]
+    expires_at: String,
+    /// CSRF token. Requests that change data must contain this token in the X-Clew-Csrf header
+    csrf_token: String,
+    /// Version of Clew
+    version: &'static str,
+}
+
+#[derive(Serialize, ToSchema)]
+struct SessionUser {
+    id: String,
+    name: String,
+    administrator: bool,
+}
+
+/// Id and name of a domain or project.
+#[derive(Serialize, ToSchema)]
+struct IdAndName {
+    id: String,
+    name: String,
+}
+
+impl BrowserSession {
+    pub(super) fn new(
+        user: &User,
+        project: Option<&Project>,
+        projects: &[Project],
+        expires_at: i64,
+        csrf_token: &str,
+    ) -> Self {
+        let to_id_and_name = |project: &Project| IdAndName { id: project.id.to_string(), name: project.name.clone() };
+        Self {
+            user: SessionUser { id: user.id.to_string(), name: user.name.clone(), administrator: user.administrator },
+            domain: IdAndName { id: user.domain_id.to_string(), name: user.domain_name.clone() },
+            project: project.map(to_id_and_name),
+            projects: projects.iter().map(to_id_and_name).collect(),
+            expires_at: Timestamp::from_second(expires_at)
+                .map_or_else(|_| String::new(), |timestamp| timestamp.to_string()),
+            csrf_token: csrf_token.to_owned(),
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+}

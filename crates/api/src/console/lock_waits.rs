@@ -1,0 +1,45 @@
+//! Lock waits of a node.
+
+use axum::extract::{Path, State};
+use clew_diagnose::waits::{self, WaitGraph};
+use clew_iam::decision::Action;
+use clew_mysql::read_locks_for_kill;
+use serde::Serialize;
+
+use crate::AppState;
+use crate::caller::{Caller, NodeTarget};
+use crate::error::{ApiError, ErrorBody};
+use crate::json::Json;
+
+/// Wait graph of a node, and the server instance that reported the lock waits.
+#[derive(Serialize)]
+pub(crate) struct NodeLockWaits {
+    /// Server instance that reported the lock waits. Clients send it as `server` when they kill one of the sessions.
+    server: String,
+    #[serde(flatten)]
+    graph: WaitGraph,
+}
+
+/// Show the lock waits of a node and their root blockers, in the format of `clew locks --format json`.
+#[utoipa::path(
+    get,
+    path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/locks",
+    tag = "console",
+    params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
+    responses(
+        (status = 200, description = "Wait graph: lock waits, root blockers, deadlock cycles, involved sessions, and limitations of the data", body = Object),
+        (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
+    )
+)]
+pub(crate) async fn show_lock_waits(
+    State(service): State<AppState>,
+    caller: Caller,
+    Path(path): Path<(String, String, String)>,
+) -> Result<Json<NodeLockWaits>, ApiError> {
+    let target = NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let read = async |limits| read_locks_for_kill(&target.node.url, &limits).await;
+    let (server, observed) = service.read_node(&target.node, read).await?;
+    let graph = waits::build_wait_graph(&observed);
+    let graph = if target.receives_sql_templates(&service, &caller) { graph.with_masked_literals() } else { graph };
+    Ok(Json(NodeLockWaits { server: server.to_string(), graph }))
+}

@@ -1,0 +1,103 @@
+//! Strict query string parser that rejects repeated parameters.
+
+use clew_model::ErrorEntry;
+use url::form_urlencoded;
+
+use crate::error::ApiError;
+
+/// Unknown parameters are accepted unless [`Query::reject_unknown_parameters`] is called.
+#[derive(Debug, Default)]
+pub(crate) struct QueryString {
+    parameters: Vec<(String, String)>,
+}
+
+impl QueryString {
+    pub(crate) fn parse(raw: Option<&str>) -> Result<Self, ApiError> {
+        let mut parameters: Vec<(String, String)> = Vec::new();
+        for (name, value) in form_urlencoded::parse(raw.unwrap_or_default().as_bytes()).into_owned() {
+            if parameters.iter().any(|(other, _)| *other == name) {
+                return Err(ApiError::invalid_parameter("parameter-repeated", vec![("field", truncate_text(&name))]));
+            }
+            parameters.push((name, value));
+        }
+        Ok(Self { parameters })
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn reject_unknown_parameters(&self, known: &[&'static str]) -> Result<(), ApiError> {
+        match self.parameters.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+            Some((name, _)) => Err(unknown_field_error(name, known)),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn to_string_with_parameter(&self, name: &str, value: &str) -> String {
+        let pairs = self.parameters.iter().map(|(key, old)| (key, if key == name { value } else { old.as_str() }));
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+    }
+
+    pub(crate) fn get_required(&self, name: &'static str) -> Result<&str, ApiError> {
+        self.get(name).ok_or_else(|| ApiError::invalid_parameter("parameter-missing", vec![("field", name.into())]))
+    }
+
+    pub(crate) fn get_number_in_range(
+        &self,
+        name: &'static str,
+        min: u32,
+        max: u32,
+        default: u32,
+    ) -> Result<u32, ApiError> {
+        let Some(given) = self.get(name) else { return Ok(default) };
+        given
+            .parse()
+            .ok()
+            .filter(|number| (min..=max).contains(number))
+            .ok_or_else(|| ApiError::value_out_of_range(name, truncate_text(given), &(min.into()..=max.into())))
+    }
+
+    pub(crate) fn invalid_value_error(name: &'static str, given: &str) -> ApiError {
+        ApiError::with_detail(
+            ErrorEntry::INVALID_PARAMETER,
+            "parameter-form",
+            vec![("field", name.into()), ("given", truncate_text(given))],
+        )
+    }
+}
+
+/// Suggests the most similar name in `known`, if any.
+pub(crate) fn unknown_field_error(name: &str, known: &[&'static str]) -> ApiError {
+    let distance = |candidate: &&&str| strsim::damerau_levenshtein(candidate, name);
+    let closest =
+        known.iter().min_by_key(distance).filter(|closest| distance(closest) <= (name.chars().count() / 3).max(1));
+    let field = ("field", truncate_text(name));
+    match closest {
+        Some(closest) => {
+            ApiError::invalid_parameter("parameter-misspelt-field", vec![field, ("near", (*closest).to_owned())])
+        }
+        None => ApiError::invalid_parameter("parameter-unknown-field", vec![field]),
+    }
+}
+
+/// Limits text from a client to 80 characters before it is included in a message.
+pub(crate) fn truncate_text(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_parameters_and_out_of_range_numbers_are_refused() {
+        assert!(QueryString::parse(Some("a=1&b=2&a=1")).is_err());
+        let query = QueryString::parse(Some("limit=100&offset=-1&x=%zz&limit2=")).unwrap();
+        assert_eq!(query.get_number_in_range("limit", 1, 100, 7).unwrap(), 100);
+        assert_eq!(query.get_number_in_range("other", 1, 100, 7).unwrap(), 7);
+        assert!(query.get_number_in_range("offset", 0, 100, 0).is_err());
+        assert!(query.get_number_in_range("limit2", 0, 100, 0).is_err());
+        assert!(query.get_required("request_id").is_err());
+    }
+}

@@ -1,0 +1,76 @@
+//! Records the server instance from which a user's latest session list of a node was read.
+//!
+//! `DELETE …/processes` identifies sessions only by thread id.
+//! A thread id can be reused when a server restarts or when an address moves to another server.
+//! Clew does not kill by thread id if the user's latest session list was read from a different server instance.
+//! Records expire after 10 minutes, because the user may have read a newer list on the web page or elsewhere.
+
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use clew_model::{NodeId, UserId};
+use clew_mysql::ServerInstance;
+use lru::LruCache;
+
+/// Maximum number of recorded session lists (one per user and node).
+const MAX_SESSION_LIST_ORIGINS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
+
+const MAX_SESSION_LIST_AGE: Duration = Duration::from_mins(10);
+
+#[derive(Debug)]
+struct SessionListOrigin {
+    server: ServerInstance,
+    read_at: Instant,
+}
+
+#[derive(Debug)]
+pub(crate) struct SessionListOrigins(Mutex<LruCache<(UserId, NodeId), SessionListOrigin>>);
+
+impl Default for SessionListOrigins {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(MAX_SESSION_LIST_ORIGINS)))
+    }
+}
+
+impl SessionListOrigins {
+    pub(super) fn set_session_list_origin(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
+        self.set_session_list_origin_at(user, node, server, Instant::now());
+    }
+
+    /// Returns true if the user's latest session list of the node is recent and from a different server instance.
+    pub(super) fn has_server_changed(&self, user: &UserId, node: &NodeId, server: &ServerInstance) -> bool {
+        self.has_server_changed_at(user, node, server, Instant::now())
+    }
+
+    fn set_session_list_origin_at(&self, user: &UserId, node: &NodeId, server: ServerInstance, read_at: Instant) {
+        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.put((user.clone(), node.clone()), SessionListOrigin { server, read_at });
+    }
+
+    fn has_server_changed_at(&self, user: &UserId, node: &NodeId, server: &ServerInstance, now: Instant) -> bool {
+        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let list = lists.get(&(user.clone(), node.clone()));
+        list.is_some_and(|list| now.duration_since(list.read_at) < MAX_SESSION_LIST_AGE && list.server != *server)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn list_of_another_server_counts_for_ten_minutes() {
+        let [one, other]: [ServerInstance; 2] =
+            ["uuid@1790000000", "uuid@1790000001"].map(|server| server.parse().unwrap());
+        let (user, node) = (UserId::generate(), NodeId::generate());
+        let (lists, read_at) = (SessionListOrigins::default(), Instant::now());
+        lists.set_session_list_origin_at(&user, &node, one, read_at);
+        let has_server_changed =
+            |after: u64| lists.has_server_changed_at(&user, &node, &other, read_at + Duration::from_secs(after));
+        assert!(has_server_changed(0) && has_server_changed(599));
+        assert!(!has_server_changed(600), "the ids may come from another list by then");
+        lists.set_session_list_origin_at(&user, &node, other.clone(), read_at);
+        assert!(!has_server_changed(0));
+    }
+}

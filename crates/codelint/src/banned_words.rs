@@ -1,0 +1,306 @@
+//! Finds banned words in identifiers and prose and suggests standard terms to use instead.
+//!
+//! Prose is text in code comments, in Markdown outside code blocks, in API messages and on the web page.
+
+use std::path::Path;
+
+use syn::visit::{self, Visit};
+use syn::{Ident, ImplItemConst, ItemConst, ItemEnum, ItemMod, ItemStatic, ItemStruct, ItemTrait, ItemType};
+
+struct BannedWord {
+    word: &'static str,
+    replacement: &'static str,
+    scope: WordScope,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WordScope {
+    /// Names that the code defines.
+    Identifiers,
+    Prose,
+    Everywhere,
+}
+
+use WordScope::{Everywhere, Identifiers, Prose};
+
+const BANNED_WORDS: &[BannedWord] = &[
+    banned_word("asked", "requested, queried, polled", Everywhere),
+    banned_word("asks", "requests, queries, polls", Prose),
+    banned_word("board", "feed, registry", Identifiers),
+    banned_word("cure", "remedy, kill", Everywhere),
+    banned_word("errand", "purpose", Everywhere),
+    banned_word("founded", "initial ids", Everywhere),
+    banned_word("hear", "listen, receive", Everywhere),
+    banned_word("heard", "received", Everywhere),
+    banned_word("hears", "listens, receives", Everywhere),
+    banned_word("kept", "stored, retained", Identifiers),
+    banned_word("look", "sample, poll, read", Identifiers),
+    banned_word("looked", "sampled, polled, read", Identifiers),
+    banned_word("meant", "expected, matching", Everywhere),
+    banned_word("news", "update, event", Everywhere),
+    banned_word("nobody", "anonymous, no user", Everywhere),
+    banned_word("place", "slot, location, target", Identifiers),
+    banned_word("said", "reported, logged", Everywhere),
+    banned_word("say", "report, log", Identifiers),
+    banned_word("says", "reports, logs", Everywhere),
+    banned_word("seat", "subscription", Everywhere),
+    banned_word("somebody", "a user, a client", Everywhere),
+    banned_word("tell", "notify, report", Everywhere),
+    banned_word("tells", "notifies, reports", Everywhere),
+    banned_word("told", "notified, reported", Everywhere),
+    banned_word("trouble", "error, outage", Everywhere),
+    banned_word("who", "user, caller, actor", Identifiers),
+    banned_word("whoever", "the component or user", Everywhere),
+    banned_word("whom", "the component or user", Everywhere),
+    banned_word("whose", "scope, owner", Identifiers),
+];
+
+/// Standard terms that contain a banned word.
+const ALLOWED_PHRASES: &[&str] = &["in place", "look up", "looks up"];
+
+const fn banned_word(word: &'static str, replacement: &'static str, scope: WordScope) -> BannedWord {
+    BannedWord { word, replacement, scope }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FileKind {
+    Rust,
+    Markdown,
+    /// API messages in the Fluent format, or user interface messages of the web page.
+    Texts,
+}
+
+impl FileKind {
+    /// Returns `None` if the file is not checked for banned words.
+    pub(crate) fn of(file: &Path) -> Option<Self> {
+        // This file lists the words.
+        if file.ends_with("codelint/src/banned_words.rs") {
+            return None;
+        }
+        match file.extension()?.to_str()? {
+            "rs" => Some(Self::Rust),
+            "md" => Some(Self::Markdown),
+            "ftl" => Some(Self::Texts),
+            "ts" if file.ends_with("i18n/en.ts") => Some(Self::Texts),
+            _ => None,
+        }
+    }
+}
+
+pub(crate) fn find_banned_words(file: &Path, text: &str, kind: FileKind) -> Vec<String> {
+    let mut findings = Vec::new();
+    let mut report = |line: usize, scope: WordScope, checked: &str| {
+        let words = split_words(checked);
+        for banned in BANNED_WORDS.iter().filter(|banned| banned.scope == Everywhere || banned.scope == scope) {
+            if contains_banned_word(&words, banned.word) {
+                let BannedWord { word, replacement, .. } = banned;
+                findings.push(format!(
+                    "{}:{line}: `{word}` in `{}`; use a term of the field, such as: {replacement}",
+                    file.display(),
+                    checked.trim()
+                ));
+            }
+        }
+    };
+    match kind {
+        FileKind::Rust => {
+            for (number, line) in text.lines().enumerate() {
+                if let Some(comment) = find_comment(line) {
+                    report(number + 1, Prose, &remove_code_spans(comment));
+                }
+            }
+            if let Ok(parsed) = syn::parse_file(text) {
+                let mut names = DefinedNameCollector::default();
+                names.visit_file(&parsed);
+                for name in names.0 {
+                    report(name.span().start().line, Identifiers, &name.to_string());
+                }
+            }
+        }
+        FileKind::Markdown => {
+            let mut in_code_block = false;
+            for (number, line) in text.lines().enumerate() {
+                if line.trim_start().starts_with("```") {
+                    in_code_block = !in_code_block;
+                } else if !in_code_block {
+                    report(number + 1, Prose, &remove_code_spans(line));
+                }
+            }
+        }
+        FileKind::Texts => {
+            for (number, line) in text.lines().enumerate() {
+                // Message keys and placeholders are identifiers, not prose.
+                let value = line.split_once(['=', ':']).map_or(line, |(_, value)| value);
+                report(number + 1, Prose, &remove_placeholders(value));
+            }
+        }
+    }
+    findings
+}
+
+/// A `//` inside a string or a URL does not start a comment.
+fn find_comment(line: &str) -> Option<&str> {
+    let (code, comment) = line.split_once("//")?;
+    let in_string = code.matches('"').count() % 2 == 1;
+    (!in_string && !code.ends_with(':')).then_some(comment)
+}
+
+fn remove_code_spans(text: &str) -> String {
+    text.split('`').step_by(2).collect::<Vec<_>>().join(" ")
+}
+
+fn remove_placeholders(text: &str) -> String {
+    let mut depth = 0_usize;
+    let outside = text.chars().filter(|&char| {
+        match char {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            _ => return depth == 0,
+        }
+        false
+    });
+    outside.collect()
+}
+
+/// Splits prose, `snake_case` names and `CamelCase` names into lower-case words.
+fn split_words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut previous = ' ';
+    for char in text.chars() {
+        let continues = previous.is_alphanumeric() && !(previous.is_lowercase() && char.is_uppercase());
+        if char.is_alphanumeric() {
+            match words.last_mut().filter(|_| continues) {
+                Some(word) => word.extend(char.to_lowercase()),
+                None => words.push(char.to_lowercase().collect()),
+            }
+        }
+        previous = char;
+    }
+    words
+}
+
+fn contains_banned_word(words: &[String], banned: &str) -> bool {
+    words.iter().enumerate().any(|(at, word)| {
+        let is_allowed = || {
+            ALLOWED_PHRASES.iter().any(|phrase| {
+                let phrase: Vec<&str> = phrase.split(' ').collect();
+                (0..phrase.len()).any(|offset| {
+                    let start = at.checked_sub(offset);
+                    start.and_then(|start| words.get(start..start + phrase.len())).is_some_and(|found| found == phrase)
+                })
+            })
+        };
+        word == banned && !is_allowed()
+    })
+}
+
+/// Collects the names of all items, fields, variants, parameters and variables defined in a file.
+#[derive(Default)]
+struct DefinedNameCollector(Vec<Ident>);
+
+impl<'ast> Visit<'ast> for DefinedNameCollector {
+    fn visit_signature(&mut self, signature: &'ast syn::Signature) {
+        self.0.push(signature.ident.clone());
+        visit::visit_signature(self, signature);
+    }
+
+    fn visit_pat_ident(&mut self, pattern: &'ast syn::PatIdent) {
+        self.0.push(pattern.ident.clone());
+        visit::visit_pat_ident(self, pattern);
+    }
+
+    fn visit_field(&mut self, field: &'ast syn::Field) {
+        self.0.extend(field.ident.clone());
+        visit::visit_field(self, field);
+    }
+
+    fn visit_variant(&mut self, variant: &'ast syn::Variant) {
+        self.0.push(variant.ident.clone());
+        visit::visit_variant(self, variant);
+    }
+
+    fn visit_item_struct(&mut self, item: &'ast ItemStruct) {
+        self.0.push(item.ident.clone());
+        visit::visit_item_struct(self, item);
+    }
+
+    fn visit_item_enum(&mut self, item: &'ast ItemEnum) {
+        self.0.push(item.ident.clone());
+        visit::visit_item_enum(self, item);
+    }
+
+    fn visit_item_trait(&mut self, item: &'ast ItemTrait) {
+        self.0.push(item.ident.clone());
+        visit::visit_item_trait(self, item);
+    }
+
+    fn visit_item_const(&mut self, item: &'ast ItemConst) {
+        self.0.push(item.ident.clone());
+        visit::visit_item_const(self, item);
+    }
+
+    fn visit_item_static(&mut self, item: &'ast ItemStatic) {
+        self.0.push(item.ident.clone());
+        visit::visit_item_static(self, item);
+    }
+
+    fn visit_item_type(&mut self, item: &'ast ItemType) {
+        self.0.push(item.ident.clone());
+        visit::visit_item_type(self, item);
+    }
+
+    fn visit_item_mod(&mut self, item: &'ast ItemMod) {
+        self.0.push(item.ident.clone());
+        visit::visit_item_mod(self, item);
+    }
+
+    fn visit_impl_item_const(&mut self, item: &'ast ImplItemConst) {
+        self.0.push(item.ident.clone());
+        visit::visit_impl_item_const(self, item);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(name: &str, text: &str) -> Vec<String> {
+        let file = Path::new(name);
+        find_banned_words(file, text, FileKind::of(file).unwrap())
+    }
+
+    #[test]
+    fn banned_names_are_found_where_they_are_defined() {
+        for code in [
+            "struct Place;",
+            "fn tell_workers() {}",
+            "const WHO_ARE_YOU: u8 = 0;",
+            "fn f(asked: u8) {}",
+            "fn f() { let was_told = 0; }",
+            "struct S { whose: u8 }",
+            "enum E { Seat }",
+            "mod news {}",
+        ] {
+            assert_eq!(find("src/a.rs", code).len(), 1, "{code}");
+        }
+        for code in ["fn upgrade_in_place() {}", "fn look_up() {}", "fn f() { other.place(); }", "struct Placeholder;"]
+        {
+            assert_eq!(find("src/a.rs", code), [""; 0], "{code}");
+        }
+    }
+
+    #[test]
+    fn banned_words_are_found_in_comments_but_not_in_code_spans() {
+        let found = find("src/a.rs", "fn f() {}\n/// Nobody is told.\nstruct A;");
+        assert_eq!(found.len(), 2);
+        assert!(found[0].starts_with("src/a.rs:2: `nobody`"), "{}", found[0]);
+        assert_eq!(find("src/a.rs", "/// The column `nobody`.\nstruct A; // see https://told.example").len(), 1);
+        assert_eq!(find("src/a.rs", "const A: &str = \"http://nobody\";"), [""; 0]);
+    }
+
+    #[test]
+    fn banned_words_are_found_in_markdown_and_messages() {
+        assert_eq!(find("README.md", "The server says no.\n```\nnobody\n```\n`told`").len(), 1);
+        assert_eq!(find("messages/en-us.ftl", "told = { $told } failed\nkey = Whoever calls\n").len(), 1);
+    }
+}

@@ -1,0 +1,113 @@
+//! Detection of waits for metadata locks.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::edge_set::{EdgeSet, LockConflict};
+use super::lock_requests::{self, LockRequest};
+use crate::waits::graph::{LockResource, LockResourceKind, WaitParticipant};
+use crate::waits::lock_compatibility::{conflicts_with_granted_lock, conflicts_with_pending_request};
+use crate::waits::lock_snapshot::{MetadataLock, TableName};
+use crate::waits::lock_snapshot_index::LockSnapshotIndex;
+use crate::waits::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
+
+/// Metadata locks on an object that has at least one pending request.
+#[derive(Default)]
+struct ContestedObject {
+    granted: BTreeMap<MetadataLockMode, HashSet<WaitParticipant>>,
+    pending: BTreeMap<MetadataLockMode, HashSet<WaitParticipant>>,
+    requests: Vec<LockRequest>,
+    has_unknown_owner: bool,
+}
+
+pub(super) fn add_metadata_lock_edges(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>) {
+    let mut objects: HashMap<MetadataLockObject, ContestedObject> = HashMap::new();
+    for request in lock_requests::collect_pending_lock_requests(index) {
+        let contested = objects.entry(request.object.clone()).or_default();
+        contested.pending.entry(request.mode).or_default().insert(WaitParticipant::Session(request.session));
+        contested.requests.push(request);
+    }
+    for lock in index.observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Granted) {
+        let Some(contested) = objects.get_mut(&lock.object) else { continue };
+        let owners = find_lock_owners(lock, index);
+        contested.has_unknown_owner |= owners.is_empty();
+        contested.granted.entry(lock.mode).or_default().extend(owners);
+    }
+    for (object, contested) in objects {
+        let on = Arc::new(to_lock_resource(object));
+        for request in &contested.requests {
+            add_lock_request_edges(edges, index, &on, &contested, request);
+        }
+    }
+}
+
+fn add_lock_request_edges(
+    edges: &mut EdgeSet,
+    index: &LockSnapshotIndex<'_>,
+    on: &Arc<LockResource>,
+    contested: &ContestedObject,
+    request: &LockRequest,
+) {
+    let waiter = WaitParticipant::Session(request.session);
+    let mut blocked = false;
+    let mut add = |blocker: WaitParticipant, held: MetadataLockMode, queued: bool| {
+        blocked |= blocker != waiter;
+        let reason = LockConflict {
+            on: on.clone(),
+            wanted: request.mode.name().into(),
+            held: Some(held.name().into()),
+            strength: held as usize,
+            queued,
+            inferred: request.inferred,
+            seconds: index.seconds_in_state(request.session),
+        };
+        edges.add_wait_edge(waiter, blocker, reason);
+    };
+    for (&held, owners) in
+        contested.granted.iter().filter(|&(&held, _)| conflicts_with_granted_lock(request.mode, held))
+    {
+        for &owner in owners {
+            add(owner, held, false);
+        }
+    }
+    for (&pending, owners) in
+        contested.pending.iter().filter(|&(&pending, _)| conflicts_with_pending_request(request.mode, pending))
+    {
+        for &owner in owners {
+            add(owner, pending, true);
+        }
+    }
+    if !blocked && contested.has_unknown_owner {
+        edges.unknown_reasons.insert(
+            request.session,
+            "No session owns the requested lock. Possible owners: a prepared XA transaction (see XA RECOVER), or a thread that has just ended."
+                .to_owned(),
+        );
+    }
+}
+
+/// A metadata lock without a session is attributed to the transactions without a session that lock the same table.
+/// If no transaction locks the table and only one transaction has no session, that transaction is the owner.
+fn find_lock_owners(lock: &MetadataLock, index: &LockSnapshotIndex<'_>) -> Vec<WaitParticipant> {
+    if let Some(session) = lock.session {
+        return vec![WaitParticipant::Session(session)];
+    }
+    let table = match &lock.object {
+        MetadataLockObject { kind: MetadataLockObjectKind::Table, schema: Some(schema), name: Some(name) } => {
+            Some(TableName { schema: schema.clone(), table: name.clone() })
+        }
+        _ => None,
+    };
+    let with_table =
+        index.detached.iter().filter(|(_, facts)| table.as_ref().is_some_and(|table| facts.tables.contains(table)));
+    let owners: Vec<WaitParticipant> = with_table.map(|(&id, _)| WaitParticipant::Transaction(id)).collect();
+    match (owners.is_empty(), index.detached.len()) {
+        (true, 1) => index.detached.keys().map(|&id| WaitParticipant::Transaction(id)).collect(),
+        _ => owners,
+    }
+}
+
+fn to_lock_resource(object: MetadataLockObject) -> LockResource {
+    let MetadataLockObject { kind, schema, name } = object;
+    LockResource { kind: LockResourceKind::Metadata(kind), schema, name, index: None, data: None }
+}

@@ -1,0 +1,38 @@
+//! Construction of the wait graph.
+
+use super::graph::{ParticipantDetail, WaitGraph, WaitParticipant};
+use super::lock_snapshot::LockSnapshot;
+use super::lock_snapshot_index::LockSnapshotIndex;
+use super::{edges, rank, unexplained};
+
+/// Builds the wait graph. The running time is linear in the number of waits and of locks on requested resources.
+#[must_use]
+pub fn build_wait_graph(observed: &LockSnapshot) -> WaitGraph {
+    let index = LockSnapshotIndex::new(observed);
+    let mut edges = edges::detect_lock_waits(&index);
+    let unknown_reasons = std::mem::take(&mut edges.unknown_reasons);
+    let waits = edges.into_sorted_waits();
+    let mut names: Vec<WaitParticipant> = waits.iter().flat_map(|wait| [wait.waiter, wait.blocker]).collect();
+    names.sort_unstable();
+    names.dedup();
+    let (roots, cycles) = rank::rank_root_blockers(&waits, &names);
+    let unexplained = unexplained::find_unexplained_waits(&index, &waits, &unknown_reasons);
+    let parties: Vec<ParticipantDetail> = names.iter().map(|&party| build_participant_detail(party, &index)).collect();
+    let vanished = parties.iter().filter(|facts| facts.is_missing()).map(|facts| facts.party).collect();
+    WaitGraph { waits, roots, cycles, parties, vanished, unexplained, limitations: observed.limitations.clone() }
+}
+
+fn build_participant_detail(party: WaitParticipant, index: &LockSnapshotIndex<'_>) -> ParticipantDetail {
+    let (session, transaction) = match party {
+        WaitParticipant::Session(id) => (index.sessions.get(&id), index.transactions.get(&id)),
+        WaitParticipant::Transaction(id) => (None, index.detached.get(&id)),
+    };
+    let last = party.session_id().and_then(|id| index.observed.last_statements.get(&id));
+    ParticipantDetail {
+        party,
+        session: session.map(|facts| facts.session.clone()),
+        role: session.map(|facts| facts.role).unwrap_or_default(),
+        transaction: transaction.map(|&facts| facts.clone()),
+        last_statements: last.cloned().unwrap_or_default(),
+    }
+}

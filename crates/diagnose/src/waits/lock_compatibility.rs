@@ -1,0 +1,190 @@
+//! Compatibility matrices of metadata lock modes.
+//!
+//! The conflict rules come from the documentation of the metadata locking subsystems in MySQL and MariaDB.
+//! MySQL and MariaDB share the matrices for objects and scopes because their common lock modes conflict identically.
+//! The lock mode `INTENTION_EXCLUSIVE` occurs only on scopes, and `SHARED_WRITE_LOW_PRIO` occurs only on MySQL.
+//! MariaDB's backup lock has its own lock modes and its own matrices.
+//!
+//! The matrices assume the default `max_write_lock_count`, with which the server never changes lock priorities.
+
+use super::metadata_locks::MetadataLockMode;
+
+/// Conflicts between lock requests and granted locks; `-` marks a conflict.
+///
+/// Rows are requested modes and columns are granted modes, in the order of [`MetadataLockMode::ALL`].
+const CONFLICTS_WITH_GRANTED_LOCKS: [&[u8]; 11] = [
+    //   IX S SH SR SW LP SU RO NW RW X
+    b"+ - + + + + + + + + -", // INTENTION_EXCLUSIVE
+    b"- + + + + + + + + + -", // SHARED
+    b"+ + + + + + + + + + -", // SHARED_HIGH_PRIO
+    b"+ + + + + + + + + - -", // SHARED_READ
+    b"+ + + + + + + - - - -", // SHARED_WRITE
+    b"+ + + + + + + - - - -", // SHARED_WRITE_LOW_PRIO
+    b"+ + + + + + - + - - -", // SHARED_UPGRADABLE
+    b"+ + + + - - + + + - -", // SHARED_READ_ONLY
+    b"+ + + + - - - + - - -", // SHARED_NO_WRITE
+    b"+ + + - - - - - - - -", // SHARED_NO_READ_WRITE
+    b"- - - - - - - - - - -", // EXCLUSIVE
+];
+
+/// Conflicts between lock requests and other sessions' pending requests; `-` marks a conflict.
+const CONFLICTS_WITH_PENDING_REQUESTS: [&[u8]; 11] = [
+    //   IX S SH SR SW LP SU RO NW RW X
+    b"+ - + + + + + + + + -", // INTENTION_EXCLUSIVE
+    b"+ + + + + + + + + + -", // SHARED
+    b"+ + + + + + + + + + +", // SHARED_HIGH_PRIO
+    b"+ + + + + + + + + - -", // SHARED_READ
+    b"+ + + + + + + + - - -", // SHARED_WRITE
+    b"+ + + + + + + - - - -", // SHARED_WRITE_LOW_PRIO
+    b"+ + + + + + + + + + -", // SHARED_UPGRADABLE
+    b"+ + + + - + + + + - -", // SHARED_READ_ONLY
+    b"+ + + + + + + + + + -", // SHARED_NO_WRITE
+    b"+ + + + + + + + + + -", // SHARED_NO_READ_WRITE
+    b"+ + + + + + + + + + +", // EXCLUSIVE
+];
+
+/// Conflicts between lock requests and granted locks for MariaDB's backup lock.
+const BACKUP_CONFLICTS_WITH_GRANTED_LOCKS: [&[u8]; 14] = [
+    //   S0 S1 S2 S3 S4 F1 F2 D TD SD DD BL AC C
+    b"- - - - - + + + + + + - + +", // BACKUP_START
+    b"- + + + + + + + + + + + + +", // BACKUP_FLUSH
+    b"- + + + + + + - + + + + + +", // BACKUP_WAIT_FLUSH
+    b"- + + + + + + - + + - + + +", // BACKUP_WAIT_DDL
+    b"- + + + + + + - + - - + + -", // BACKUP_WAIT_COMMIT
+    b"+ + + + + + + - - - - + - +", // BACKUP_FTWRL1
+    b"+ + + + + + + - - - - + - -", // BACKUP_FTWRL2
+    b"+ - - - - - - + + + + + + +", // BACKUP_DML
+    b"+ + + + + - - + + + + + + +", // BACKUP_TRANS_DML
+    b"+ + + + - - - + + + + + + +", // BACKUP_SYS_DML
+    b"+ + + - - - - + + + + - + +", // BACKUP_DDL
+    b"- - - - - + + + + + - - + +", // BACKUP_BLOCK_DDL
+    b"+ + + + + - - + + + + + + +", // BACKUP_ALTER_COPY
+    b"+ + + + - + - + + + + + + +", // BACKUP_COMMIT
+];
+
+/// Conflicts between lock requests and other sessions' pending requests for MariaDB's backup lock.
+const BACKUP_CONFLICTS_WITH_PENDING_REQUESTS: [&[u8]; 14] = [
+    //   S0 S1 S2 S3 S4 F1 F2 D TD SD DD BL AC C
+    b"+ - - - - + + + + + + - + +", // BACKUP_START
+    b"+ + + + + + + + + + + + + +", // BACKUP_FLUSH
+    b"+ + + + + + + + + + + + + +", // BACKUP_WAIT_FLUSH
+    b"+ + + + + + + + + + + + + +", // BACKUP_WAIT_DDL
+    b"+ + + + + + + + + + + + + +", // BACKUP_WAIT_COMMIT
+    b"+ + + + + + + + + + + + + +", // BACKUP_FTWRL1
+    b"+ + + + + + + + + + + + + +", // BACKUP_FTWRL2
+    b"+ - - - - - - + + + + + + +", // BACKUP_DML
+    b"+ + + + + - - + + + + + + +", // BACKUP_TRANS_DML
+    b"+ + + + - - - + + + + + + +", // BACKUP_SYS_DML
+    b"+ + + - - - - + + + + - + +", // BACKUP_DDL
+    b"- + + + + + + + + + + + + +", // BACKUP_BLOCK_DDL
+    b"+ + + + + - - + + + + + + +", // BACKUP_ALTER_COPY
+    b"+ + + + - + - + + + + + + +", // BACKUP_COMMIT
+];
+
+pub(super) fn conflicts_with_granted_lock(requested: MetadataLockMode, granted: MetadataLockMode) -> bool {
+    lock_modes_conflict(&CONFLICTS_WITH_GRANTED_LOCKS, &BACKUP_CONFLICTS_WITH_GRANTED_LOCKS, requested, granted)
+}
+
+pub(super) fn conflicts_with_pending_request(requested: MetadataLockMode, pending: MetadataLockMode) -> bool {
+    lock_modes_conflict(&CONFLICTS_WITH_PENDING_REQUESTS, &BACKUP_CONFLICTS_WITH_PENDING_REQUESTS, requested, pending)
+}
+
+/// Lock modes from different matrices never occur on the same object, so the result is false.
+fn lock_modes_conflict(plain: &[&[u8]], backup: &[&[u8]], row: MetadataLockMode, column: MetadataLockMode) -> bool {
+    let first_backup = MetadataLockMode::BackupStart as usize;
+    let (row, column) = (row as usize, column as usize);
+    let (table, row, column) = match (row.checked_sub(first_backup), column.checked_sub(first_backup)) {
+        (None, None) => (plain, row, column),
+        (Some(row), Some(column)) => (backup, row, column),
+        _ => return false,
+    };
+    table.get(row).and_then(|cells| cells.get(column * 2)) == Some(&b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use MetadataLockMode::*;
+
+    use super::*;
+
+    #[test]
+    fn matrices_cover_every_mode() {
+        let first_backup = BackupStart as usize;
+        for (table, width) in [
+            (&CONFLICTS_WITH_GRANTED_LOCKS[..], first_backup),
+            (&CONFLICTS_WITH_PENDING_REQUESTS[..], first_backup),
+            (&BACKUP_CONFLICTS_WITH_GRANTED_LOCKS[..], MetadataLockMode::ALL.len() - first_backup),
+            (&BACKUP_CONFLICTS_WITH_PENDING_REQUESTS[..], MetadataLockMode::ALL.len() - first_backup),
+        ] {
+            assert_eq!(table.len(), width);
+            for row in table {
+                let cells: Vec<_> = row.split(|&byte| byte == b' ').collect();
+                assert_eq!(cells.len(), width);
+                assert!(cells.iter().all(|cell| cell == b"+" || cell == b"-"));
+            }
+        }
+    }
+
+    /// Two sessions cannot hold conflicting locks, regardless of the order of the grants.
+    #[test]
+    fn granted_conflicts_are_symmetric() {
+        let first_backup = BackupStart as usize;
+        for &one in &MetadataLockMode::ALL[..first_backup] {
+            for &other in &MetadataLockMode::ALL[..first_backup] {
+                assert_eq!(
+                    conflicts_with_granted_lock(one, other),
+                    conflicts_with_granted_lock(other, one),
+                    "{one:?} {other:?}"
+                );
+            }
+        }
+    }
+
+    /// A pending request blocks only requests that it would also block as a granted lock.
+    #[test]
+    fn pending_conflicts_are_a_subset_of_granted_conflicts() {
+        for &wanted in MetadataLockMode::ALL {
+            for &other in MetadataLockMode::ALL {
+                assert!(
+                    !conflicts_with_pending_request(wanted, other) || conflicts_with_granted_lock(wanted, other),
+                    "{wanted:?} {other:?}"
+                );
+            }
+        }
+    }
+
+    /// Each conflict was observed on MySQL 9.7.4 or MariaDB 10.11.19.
+    #[test]
+    fn observed_conflicts_match_the_matrix() {
+        for (wanted, held) in [
+            (IntentionExclusive, Shared),
+            (SharedRead, SharedNoReadWrite),
+            (Exclusive, SharedRead),
+            (Exclusive, SharedWrite),
+            (Exclusive, Exclusive),
+            (SharedNoWrite, SharedNoWrite),
+            (BackupTransDml, BackupFtwrl1),
+            (BackupDdl, BackupBlockDdl),
+        ] {
+            assert!(conflicts_with_granted_lock(wanted, held), "{wanted:?} {held:?}");
+        }
+        assert!(conflicts_with_pending_request(SharedRead, Exclusive), "a reader waits behind a pending ALTER");
+        assert!(!conflicts_with_pending_request(SharedHighPrio, Exclusive), "information_schema queries do not queue");
+        assert!(
+            !conflicts_with_pending_request(Exclusive, Exclusive),
+            "the second ALTER waits for the lock owner, not for the first ALTER"
+        );
+        assert!(
+            !conflicts_with_granted_lock(SharedRead, SharedWrite)
+                && !conflicts_with_granted_lock(SharedWrite, SharedWrite)
+        );
+        assert!(
+            !conflicts_with_granted_lock(SharedRead, SharedUpgradable),
+            "the first lock of ALTER does not block reads"
+        );
+        assert!(
+            !conflicts_with_granted_lock(BackupTransDml, BackupDdl)
+                && !conflicts_with_granted_lock(SharedRead, BackupFtwrl2)
+        );
+    }
+}

@@ -1,0 +1,190 @@
+//! Input data of the wait graph.
+
+use std::collections::BTreeMap;
+
+use clew_model::{Limitation, LimitationKind, Session, Transaction};
+
+use super::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject};
+
+/// Input data of the wait graph. Fields that could not be read are empty, and `limitations` gives the reasons.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LockSnapshot {
+    /// All sessions visible to Clew's account, including internal sessions because they can be blockers.
+    pub sessions: Vec<ObservedSession>,
+    /// All open transactions, including transactions without a session.
+    pub transactions: Vec<ObservedTransaction>,
+    /// InnoDB lock waits: rows of `data_lock_waits` on MySQL or `innodb_lock_waits` on MariaDB.
+    pub row_waits: Vec<InnoDbLockWait>,
+    /// Granted and pending metadata locks.
+    ///
+    /// The list must contain all metadata locks on tables.
+    /// Locks on other objects may be omitted if the object has no pending request.
+    pub metadata_locks: Vec<MetadataLock>,
+    /// True if `metadata_locks` includes pending requests.
+    ///
+    /// Without `performance_schema`, MariaDB lists only granted metadata locks, in `metadata_lock_info`.
+    /// If pending requests are not listed, they are inferred from each session's state and statement.
+    pub reports_pending: bool,
+    /// Latest statements in each idle session's open transaction, oldest first, keyed by session id.
+    /// The caller first builds a graph without statements, and then reads the statements of the idle root blockers.
+    pub last_statements: BTreeMap<u64, Vec<Vec<u8>>>,
+    /// Limitations of the input data.
+    pub limitations: Vec<Limitation>,
+}
+
+impl LockSnapshot {
+    /// Returns the limitations that affect only transactions.
+    pub fn transaction_limitations(&self) -> impl Iterator<Item = &Limitation> {
+        self.limitations.iter().filter(|limitation| concerns_transactions(limitation))
+    }
+
+    /// Returns true if a limitation may hide lock waits.
+    #[must_use]
+    pub fn may_miss_lock_waits(&self) -> bool {
+        self.limitations.iter().any(|limitation| hides_lock_waits(limitation.kind))
+    }
+}
+
+fn hides_lock_waits(kind: LimitationKind) -> bool {
+    match kind {
+        LimitationKind::OnlyOwnSessions
+        | LimitationKind::NoPerformanceSchema
+        | LimitationKind::NoMetadataLocks
+        | LimitationKind::NoRowLocks
+        | LimitationKind::SessionsTruncated
+        | LimitationKind::LostMetadataLocks
+        | LimitationKind::LostThreads
+        | LimitationKind::SettingRefused => true,
+        LimitationKind::NoTransactions
+        | LimitationKind::PartOfTransactions
+        | LimitationKind::StatementsTruncated
+        | LimitationKind::NoKill
+        | LimitationKind::NoLastStatements
+        | LimitationKind::NoPreparedNames
+        | LimitationKind::NoStatementDigests
+        | LimitationKind::NoProgramNames
+        | LimitationKind::Indirect
+        | LimitationKind::UnreliableAges
+        | LimitationKind::LostStatements
+        | LimitationKind::LostConnectAttributes
+        | LimitationKind::StatementNotKilled => false,
+    }
+}
+
+fn concerns_transactions(limitation: &Limitation) -> bool {
+    matches!(limitation.kind, LimitationKind::NoTransactions | LimitationKind::PartOfTransactions)
+}
+
+/// Session with its role.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ObservedSession {
+    /// Session read from the server. Its statement may be truncated or replaced by the statement template.
+    pub session: Session,
+    /// Role of the session.
+    pub role: SessionRole,
+}
+
+/// Session role. Only sessions with the `User` role can be killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionRole {
+    /// Session of an application or a user.
+    #[default]
+    User,
+    /// Replication applier.
+    Applier,
+    /// Internal server thread other than a replication applier.
+    Internal,
+    /// Clew's own session.
+    Clew,
+}
+
+/// Open transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ObservedTransaction {
+    /// Transaction. Its `session_id` is 0 if it is a prepared XA transaction or its session has ended.
+    pub transaction: Transaction,
+    /// XA identifier as printed by `XA RECOVER`, if known.
+    pub xid: Option<String>,
+    /// Tables locked in InnoDB, listed only for transactions without a session.
+    /// The tables identify the transaction that owns a metadata lock without a session.
+    pub tables: Vec<TableName>,
+}
+
+/// Qualified table name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TableName {
+    /// Schema name.
+    pub schema: String,
+    /// Table name.
+    pub table: String,
+}
+
+/// Wait of an InnoDB transaction for another transaction's lock.
+///
+/// The graph merges multiple waits between the same two transactions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InnoDbLockWait {
+    /// Owner of the waiting request.
+    pub waiting: LockOwner,
+    /// Owner of the blocking lock. The lock has been granted or precedes the waiting request in the queue.
+    pub blocking: LockOwner,
+    /// Requested lock.
+    pub lock: InnoDbLock,
+    /// Mode of the blocking lock, if known, such as `X,REC_NOT_GAP`.
+    pub held_mode: Option<String>,
+}
+
+/// Owner of an InnoDB lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LockOwner {
+    /// Transaction id. MariaDB reports 0 for every read-only transaction.
+    pub transaction: u64,
+    /// Session id of the lock's owner, or `None` if the server does not report it.
+    pub session: Option<u64>,
+}
+
+/// Object and mode of an InnoDB lock.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct InnoDbLock {
+    /// Schema of the table.
+    pub schema: Option<String>,
+    /// Table name.
+    pub table: Option<String>,
+    /// Index; `None` for a table lock.
+    pub index: Option<String>,
+    /// Lock mode, such as `X`, `X,GAP`, `X,REC_NOT_GAP`, `X,INSERT_INTENTION` or `IX`.
+    pub mode: String,
+    /// True for a table lock, false for a record lock.
+    pub is_table_lock: bool,
+    /// Locked row, as printed by the server.
+    pub data: Option<String>,
+}
+
+/// Metadata lock: a row of `metadata_locks` on MySQL or `metadata_lock_info` on MariaDB.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetadataLock {
+    /// Locked object.
+    pub object: MetadataLockObject,
+    /// Lock mode.
+    pub mode: MetadataLockMode,
+    /// Granted or pending.
+    pub status: LockStatus,
+    /// Owner's session id, or `None` if the owner has no session, such as a prepared XA transaction.
+    pub session: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_limitations_of_lock_data_hide_waits() {
+        let hides = |kind| {
+            let limitation = Limitation { kind, what: String::new(), why: String::new(), remedy: None };
+            LockSnapshot { limitations: vec![limitation], ..LockSnapshot::default() }.may_miss_lock_waits()
+        };
+        assert!(hides(LimitationKind::NoMetadataLocks) && hides(LimitationKind::LostThreads));
+        assert!(!hides(LimitationKind::StatementNotKilled) && !hides(LimitationKind::NoTransactions));
+    }
+}

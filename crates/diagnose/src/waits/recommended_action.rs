@@ -1,0 +1,45 @@
+//! Recommends actions that resolve root blockers.
+
+use super::graph::{RootBlocker, WaitGraph, WaitParticipant};
+use super::lock_snapshot::SessionRole;
+
+/// Recommended action that resolves a root blocker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecommendedAction<'a> {
+    /// Kill the session with this id. In a cycle, killing one member is sufficient.
+    Kill(u64),
+    /// Roll back the transaction without a session. Contains the XA identifier, if known.
+    RollBack(Option<&'a str>),
+    /// Wait until the transaction has been rolled back. A kill does not shorten the rollback.
+    Wait,
+    /// Do not kill the session because it belongs to the server or to Clew.
+    DoNotKill(u64, SessionRole),
+    /// Refresh the data, because the root blocker is missing from the list of sessions and transactions.
+    Refresh,
+}
+
+impl WaitGraph {
+    /// Returns the recommended action for a root blocker, or `None` if the root blocker is not in this graph.
+    #[must_use]
+    pub fn recommend_action(&self, root: &RootBlocker) -> Option<RecommendedAction<'_>> {
+        let remedies: Vec<RecommendedAction<'_>> =
+            root.parties.iter().filter_map(|&party| self.recommend_participant_action(party)).collect();
+        // In a cycle, killing any member is sufficient.
+        remedies
+            .iter()
+            .find(|remedy| matches!(remedy, RecommendedAction::Kill(_)))
+            .or_else(|| remedies.first())
+            .copied()
+    }
+
+    fn recommend_participant_action(&self, party: WaitParticipant) -> Option<RecommendedAction<'_>> {
+        let facts = self.participant_detail(party)?;
+        Some(match party {
+            _ if facts.is_missing() => RecommendedAction::Refresh,
+            _ if facts.is_rolling_back() => RecommendedAction::Wait,
+            WaitParticipant::Transaction(_) => RecommendedAction::RollBack(facts.transaction.as_ref()?.xid.as_deref()),
+            WaitParticipant::Session(id) if facts.role == SessionRole::User => RecommendedAction::Kill(id),
+            WaitParticipant::Session(id) => RecommendedAction::DoNotKill(id, facts.role),
+        })
+    }
+}

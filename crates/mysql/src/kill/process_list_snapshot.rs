@@ -1,0 +1,285 @@
+//! Reads the process list for kills: finds sessions by id and lists the sessions that kill rules may select.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::client::Error;
+use clew_diagnose::{ProtectedAccounts, is_internal_session, to_valid_utf8};
+use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Session};
+use tokio::time::timeout;
+
+use super::rollback_state::{RollbackState, read_rollback_states};
+use super::user_sessions::UserSessions;
+use super::victim::{MAX_COMPARED_STATEMENT_BYTES, MAX_VICTIM_ROW_BYTES, ProcessListSource, is_idle};
+use super::{KillRefusal, KillTarget};
+use crate::connection::Connection;
+use crate::connection_limit::ConnectionPurpose;
+use crate::elapsed_times::{self, ElapsedTimeCheckScope};
+use crate::flavor::Flavor;
+use crate::limits::ReadLimits;
+use crate::process_list::SessionMemoryCounter;
+use crate::server_instance::ServerInstance;
+use crate::{doctor, failure, own_sessions, privileges, process_list, replication_appliers, statements};
+
+/// Result of looking up sessions by id.
+#[derive(Debug, Clone)]
+pub struct SessionLookupResult {
+    /// Server from which the process list was read, and the time of the read.
+    pub read: ProcessListSource,
+    /// Sessions with the requested ids. Each statement is truncated to 64 KiB.
+    pub sessions: Vec<Session>,
+    own: HashSet<u64>,
+    is_direct: bool,
+}
+
+impl SessionLookupResult {
+    /// Returns the reason why Clew would refuse to kill `session`, if the process list shows a reason.
+    #[must_use]
+    pub fn predict_refusal(
+        &self,
+        session: &Session,
+        target: KillTarget,
+        protected: &ProtectedAccounts,
+    ) -> Option<KillRefusal> {
+        if !self.is_direct {
+            Some(KillRefusal::Proxied)
+        } else if is_internal_session(session) {
+            Some(KillRefusal::Internal)
+        } else if self.own.contains(&session.id) {
+            Some(KillRefusal::OwnSession)
+        } else if protected.is_protected(&session.user) {
+            Some(KillRefusal::Protected { user: to_valid_utf8(&session.user) })
+        } else if target == KillTarget::Query && is_idle(session) {
+            Some(KillRefusal::Idle)
+        } else {
+            None
+        }
+    }
+}
+
+/// Reads the sessions with the given ids. Truncates each statement to 64 KiB.
+///
+/// Fails if a session is missing from the process list and the account lacks the PROCESS privilege.
+/// Without the PROCESS privilege, the process list hides the sessions of other accounts.
+/// The failure includes the required `GRANT` statement.
+/// Does not wait for read operations on the node.
+pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> Result<SessionLookupResult, Failure> {
+    run_with_timeout(node, limits, async {
+        let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, limits).await?;
+        let server = connection.read_server_instance().await?;
+        let (SessionList { sessions, own, is_direct, .. }, _) =
+            read_sessions_with_ages(&mut connection, ElapsedTimeCheckScope::All, |session| ids.contains(&session.id))
+                .await?;
+        let read = build_process_list_source(server);
+        if ids.iter().any(|id| sessions.iter().all(|session| session.id != *id)) {
+            require_complete_process_list(&mut connection).await?;
+        }
+        connection.close().await;
+        Ok(SessionLookupResult { read, sessions, own, is_direct })
+    })
+    .await
+}
+
+/// Reads the user sessions from which kill rules select victims.
+/// Fails if the account lacks the PROCESS privilege. The failure includes the required `GRANT` statement.
+pub async fn read_user_sessions(
+    node: &NodeUrl,
+    purpose: ConnectionPurpose,
+    limits: &ReadLimits,
+) -> Result<UserSessions, Failure> {
+    run_with_timeout(node, limits, async {
+        let mut connection = Connection::open_for_purpose(purpose, node, limits).await?;
+        let server = connection.read_server_instance().await?;
+        let own_ids = read_clew_session_ids(&mut connection).await?;
+        let (SessionList { sessions: listed, own, is_direct, .. }, unchecked) =
+            read_sessions_with_ages(&mut connection, ElapsedTimeCheckScope::All, |_| true).await?;
+        let read = build_process_list_source(server);
+        if !is_direct {
+            connection.limitations.push(doctor::limitation_for_indirect_connection());
+        }
+        let missing = doctor::find_process_list_limitations(&mut connection).await?;
+        connection.limitations.extend(missing.into_iter().filter(|gap| gap.kind == LimitationKind::LostThreads));
+        // Clew's own statement is running. If the server does not time this statement, it does not time any.
+        let no_timers = unchecked.contains(&connection.id);
+        let clock = connection.read_clock().await.map_err(|error| connection.to_failure(&error))?;
+        // An account that can list a session of another account has PROCESS.
+        let account = listed.iter().find(|session| session.id == connection.id).map(|session| &session.user);
+        if !listed.iter().any(|session| account.is_some_and(|account| *account != session.user)) {
+            require_process_privilege(&mut connection).await?;
+        }
+        let appliers = replication_appliers::find_replication_appliers(&mut connection, listed.iter()).await?;
+        let is_own = |session: &Session| own_ids.contains(&session.id) || own.contains(&session.id);
+        let is_internal = |session: &Session| is_internal_session(session) || appliers.contains(&session.id);
+        let users = |session: &Session| !is_internal(session) && !is_own(session);
+        let sessions: Vec<Session> = listed.into_iter().filter(users).collect();
+        let is_unchecked = |session: &&Session| no_timers || unchecked.contains(&session.id);
+        let unchecked = sessions.iter().filter(is_unchecked).map(|session| session.id).collect();
+        let limitations = std::mem::take(&mut connection.limitations);
+        let is_monotonic = connection.flavor == Flavor::MariaDb;
+        let since = connection.since;
+        connection.close().await;
+        Ok(UserSessions { read, sessions, unchecked, is_monotonic, clock, limitations, duration: since.elapsed() })
+    })
+    .await
+}
+
+async fn run_with_timeout<T>(
+    node: &NodeUrl,
+    limits: &ReadLimits,
+    read: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    timeout(limits.read_timeout, failure::catch_panic(node, read))
+        .await
+        .unwrap_or_else(|_| Err(failure::read_operation_timeout_failure(node, limits.read_timeout)))
+}
+
+pub(super) struct ProcessListSnapshot {
+    listed_at: Instant,
+    pub(super) sessions: HashMap<u64, Session>,
+    /// Ids of the sessions whose elapsed times could not be checked against statement timers.
+    pub(super) unchecked: HashSet<u64>,
+    /// Ids of replication appliers that cannot be recognised by account or process list command.
+    pub(super) appliers: HashSet<u64>,
+    /// MariaDB query ids by session id. Empty on MySQL and for kills of connections.
+    pub(super) queries: HashMap<u64, u64>,
+    pub(super) own: HashSet<u64>,
+    pub(super) is_direct: bool,
+    rollbacks: Option<HashMap<u64, RollbackState>>,
+}
+
+impl ProcessListSnapshot {
+    /// Reads MariaDB's query ids before the process list.
+    /// If a session starts a new statement after its query id was read, `KILL QUERY ID` with the old id has no effect.
+    pub(super) async fn read(connection: &mut Connection, ids: &[u64], kind: KillTarget) -> Result<Self, Failure> {
+        let queries = read_query_ids(connection, ids, kind).await?;
+        let ids: HashSet<u64> = ids.iter().copied().collect();
+        let (SessionList { sessions: found, own, is_direct, listed_at }, unchecked) =
+            read_sessions_with_ages(connection, ElapsedTimeCheckScope::All, |session| ids.contains(&session.id))
+                .await?;
+        let appliers = replication_appliers::find_replication_appliers(connection, found.iter()).await?;
+        let sessions = found.into_iter().map(|session| (session.id, session)).collect();
+        Ok(Self { listed_at, sessions, unchecked, appliers, queries, own, is_direct, rollbacks: None })
+    }
+
+    pub(super) fn age(&self) -> Duration {
+        self.listed_at.elapsed()
+    }
+
+    pub(super) async fn rollback_state(
+        &mut self,
+        connection: &mut Connection,
+        id: u64,
+    ) -> Result<RollbackState, Failure> {
+        let rollbacks = match self.rollbacks.take() {
+            Some(rollbacks) => rollbacks,
+            None => read_rollback_states(connection).await?,
+        };
+        Ok(self.rollbacks.insert(rollbacks).get(&id).copied().unwrap_or(RollbackState::NoTransaction))
+    }
+}
+
+fn build_process_list_source(server: ServerInstance) -> ProcessListSource {
+    ProcessListSource { server, at: Instant::now(), reported: Arc::default() }
+}
+
+pub(super) struct SessionList {
+    pub(super) sessions: Vec<Session>,
+    own: HashSet<u64>,
+    is_direct: bool,
+    listed_at: Instant,
+}
+
+pub(super) async fn read_matching_sessions(
+    connection: &mut Connection,
+    wanted: impl Fn(&Session) -> bool,
+) -> Result<SessionList, Failure> {
+    let address = connection.address.clone();
+    let mut filter = connection.own_session_filter();
+    let read_failure = |error: Error| failure::failure_from_client_error(&error, &address);
+    let mut memory = SessionMemoryCounter::new(connection.raw.client.bytes.in_memory);
+    let mut rows =
+        process_list::query_sessions(&mut connection.raw.client, MAX_VICTIM_ROW_BYTES).await.map_err(read_failure)?;
+    let (mut found, mut own) = (Vec::new(), HashSet::new());
+    while let Some(mut session) = rows.next().await.map_err(read_failure)? {
+        let is_own = filter.is_own_session(&session);
+        if !wanted(&session) {
+            continue;
+        }
+        if is_own {
+            own.insert(session.id);
+        }
+        if let Some(statement) = &mut session.statement {
+            statement.truncate(MAX_COMPARED_STATEMENT_BYTES);
+            statement.shrink_to_fit();
+        }
+        memory.add_session(&session).map_err(read_failure)?;
+        found.push(session);
+    }
+    let limitation = rows.limitation_for_replaced_idle_times();
+    connection.limitations.extend(limitation);
+    let listed_at = Instant::now();
+    Ok(SessionList { sessions: found, own, is_direct: connection.raw.is_direct(&filter), listed_at })
+}
+
+/// Replaces elapsed times with statement timer values, which sessions cannot change.
+/// The returned set contains the ids of the sessions whose elapsed times could not be checked.
+pub(super) async fn read_sessions_with_ages(
+    connection: &mut Connection,
+    checked: ElapsedTimeCheckScope,
+    wanted: impl Fn(&Session) -> bool,
+) -> Result<(SessionList, HashSet<u64>), Failure> {
+    let mut found = read_matching_sessions(connection, wanted).await?;
+    let unchecked =
+        elapsed_times::replace_elapsed_times(connection, found.sessions.iter_mut().collect(), checked).await?;
+    Ok((found, unchecked))
+}
+
+/// MySQL's process list has no query ids.
+async fn read_query_ids(
+    connection: &mut Connection,
+    ids: &[u64],
+    kind: KillTarget,
+) -> Result<HashMap<u64, u64>, Failure> {
+    if kind == KillTarget::Connection || connection.flavor == Flavor::MySql || ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let numbers: Result<Vec<(u64, u64)>, Error> = connection.query_all(&statements::query_ids_statement(ids)).await;
+    Ok(numbers.map_err(|error| connection.to_failure(&error))?.into_iter().collect())
+}
+
+/// Reads the ids of the sessions that have the installation marker in a connection attribute.
+/// The server stores connection attributes only if performance_schema is on.
+/// If performance_schema is off, Clew recognises its own sessions by connection id or by the marker in the statement.
+pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
+    match connection
+        .query_all::<Option<u64>>(&statements::sessions_with_marker_query(own_sessions::installation_marker()))
+        .await
+    {
+        Ok(ids) => Ok(ids.into_iter().flatten().collect()),
+        Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Ok(HashSet::new()),
+        Err(error) => Err(connection.to_failure(&error)),
+    }
+}
+
+async fn require_process_privilege(connection: &mut Connection) -> Result<(), Failure> {
+    if privileges::run_privilege_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await? {
+        return Ok(());
+    }
+    let account = privileges::read_current_account(connection).await?;
+    Err(privileges::missing_privilege_failure(connection, "list sessions of other accounts", "PROCESS", &account))
+}
+
+/// Sessions may be missing from the process list due to a missing privilege or lost instrumentation.
+pub(super) async fn require_complete_process_list(connection: &mut Connection) -> Result<(), Failure> {
+    require_process_privilege(connection).await?;
+    let missing = doctor::find_process_list_limitations(connection)
+        .await?
+        .into_iter()
+        .find(|gap| gap.kind == LimitationKind::LostThreads);
+    missing.map_or(Ok(()), |gap| {
+        let fix = gap.remedy.as_deref().unwrap_or_default();
+        let detail = format!("{}: {} {} fix: {fix}", connection.address, gap.what, gap.why);
+        Err(Failure::new(FailureKind::ServerError, detail))
+    })
+}

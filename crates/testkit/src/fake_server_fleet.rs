@@ -1,0 +1,52 @@
+//! Fleet of fake MySQL servers.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::fake_server::{ConnectionCounter, FakeServer, FakeServerOptions};
+use crate::idle_sessions::raise_open_file_limit;
+
+/// Fake MySQL servers with a shared connection counter. Dropping the fleet stops the servers.
+#[derive(Debug)]
+pub struct FakeServerFleet {
+    nodes: Vec<FakeServer>,
+    connections: Arc<ConnectionCounter>,
+}
+
+impl FakeServerFleet {
+    /// Starts `nodes` fake MySQL servers with the same options.
+    /// Each server requires one file descriptor for its listener and one per connection.
+    pub async fn start(nodes: usize, options: FakeServerOptions) -> io::Result<Self> {
+        raise_open_file_limit(u64::try_from(nodes).unwrap_or(u64::MAX).saturating_mul(3).saturating_add(1000))?;
+        let connections = Arc::<ConnectionCounter>::default();
+        let mut fleet = Self { nodes: Vec::with_capacity(nodes), connections };
+        for _ in 0..nodes {
+            fleet.nodes.push(FakeServer::start_with_connection_counter(options, 0, fleet.connections.clone()).await?);
+        }
+        Ok(fleet)
+    }
+
+    /// Returns the fake servers of the fleet.
+    #[must_use]
+    pub fn servers(&self) -> &[FakeServer] {
+        &self.nodes
+    }
+
+    /// Returns the number of open connections of all servers.
+    #[must_use]
+    pub fn open_connection_count(&self) -> u64 {
+        self.connections.open_connection_count()
+    }
+
+    /// Returns the maximum number of connections that were open at the same time.
+    #[must_use]
+    pub fn peak_connection_count(&self) -> u64 {
+        self.connections.peak_connection_count()
+    }
+
+    /// Returns the number of connections that all servers have accepted.
+    #[must_use]
+    pub fn accepted_connection_count(&self) -> u64 {
+        self.connections.accepted_connection_count()
+    }
+}

@@ -1,0 +1,208 @@
+//! Runs a claimed collection: reads the node, writes the result and records the outcome.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clew_model::{Failure, FailureKind, Node, SessionSelection, TaskOutcome};
+use clew_mysql::StatementMasking;
+use clew_store::{ClaimedTask, LoginTrigger, Store, StoreError};
+use futures_util::FutureExt;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use crate::completion::CompletionNotifier;
+use crate::concurrency::CollectionSlot;
+use crate::login_backoff::LoginAttempt;
+use crate::observer::WorkerObserver;
+use crate::reader::NodeReader;
+use crate::result_file::{self, PendingResult};
+use crate::{lease, settings::WorkerSettings};
+
+const STORE_RETRY_DELAY: Duration = Duration::from_millis(250);
+
+pub(crate) struct CollectionJob {
+    pub(crate) store: Store,
+    pub(crate) settings: Arc<WorkerSettings>,
+    pub(crate) reader: Arc<dyn NodeReader>,
+    pub(crate) observer: Arc<dyn WorkerObserver>,
+    pub(crate) completions: CompletionNotifier,
+    pub(crate) claimed: ClaimedTask,
+    /// Time just before the claim, so that the worker never considers the lease valid for longer than the store.
+    pub(crate) claimed_at: Instant,
+}
+
+/// Number of rows, and the published result.
+type CollectedResult = (u64, PendingResult);
+
+impl CollectionJob {
+    /// Cancelling `release` requeues the collection.
+    pub(crate) async fn run(self, slot: &mut CollectionSlot, release: CancellationToken) {
+        let task = &self.claimed.task;
+        // A cancelled branch cannot have recorded the outcome, which is recorded after `select!`.
+        let outcome = tokio::select! {
+            biased;
+            () = release.cancelled() => return self.release_collection().await,
+            () = self.renew_lease_until_lost() => {
+                warn!(task.request_id = %task.request_id, "lease lost; collected rows discarded");
+                return;
+            }
+            outcome = AssertUnwindSafe(self.collect_rows(slot)).catch_unwind() => outcome.unwrap_or_else(|_| Err(build_panic_failure())),
+        };
+        self.record_collection_outcome(outcome).await;
+    }
+
+    async fn renew_lease_until_lost(&self) {
+        let (request_id, fence) = (&self.claimed.task.request_id, self.claimed.fence);
+        lease::renew_lease_until_lost(&self.store, request_id, fence, self.claimed_at, self.settings.lease).await;
+    }
+
+    async fn collect_rows(&self, slot: &mut CollectionSlot) -> Result<CollectedResult, Failure> {
+        let task = &self.claimed.task;
+        if task.attempts > self.settings.max_attempts {
+            return Err(build_attempts_exhausted_failure(self.settings.max_attempts));
+        }
+        let node = self.load_target_node().await?;
+        let selection = self.load_session_selection().await?;
+        // A user requested the first attempt. Further attempts are automatic, after a lost lease.
+        let cause = if task.attempts > 1 { LoginTrigger::Automatic } else { LoginTrigger::Requested };
+        let login = LoginAttempt::request_permit(&self.store, &node.id, cause).await?;
+        let read_future =
+            self.reader.read_sessions(&node.url, &selection, StatementMasking::from_masked_flag(task.masked));
+        let read = slot.run_session_read(&node.id, read_future).await;
+        login.record_login_outcome(&node, read.as_ref().err()).await;
+        let rows = read?;
+        let count = rows.row_count();
+        let result =
+            result_file::write_result(self.store.result_store(), &task.request_id, self.claimed.fence, rows).await?;
+        Ok((count, result))
+    }
+
+    async fn load_target_node(&self) -> Result<Node, Failure> {
+        let id = &self.claimed.task.node_id;
+        match self.query_store_with_retries(|| self.store.find_node_with_password(id)).await {
+            Ok(Some(node)) => Ok(node),
+            Ok(None) => Err(Failure::new(FailureKind::NodeRemoved, format!("node {id} was removed"))),
+            Err(error) => Err(Failure::new(FailureKind::StoreFailed, format!("could not look up node {id}: {error}"))),
+        }
+    }
+
+    /// The default threshold is the slow session threshold of the instance.
+    async fn load_session_selection(&self) -> Result<SessionSelection, Failure> {
+        let task = &self.claimed.task;
+        let mut selection = task.selection.clone();
+        if selection.threshold.is_none() {
+            let threshold =
+                self.query_store_with_retries(|| self.store.find_slow_session_threshold(&task.instance_id)).await;
+            selection.threshold = threshold.map_err(|error| {
+                let detail = format!("could not look up the slow threshold of instance {}: {error}", task.instance_id);
+                Failure::new(FailureKind::StoreFailed, detail)
+            })?;
+        }
+        Ok(selection)
+    }
+
+    /// Retries for up to the lease duration, because the database may be restarting.
+    async fn query_store_with_retries<T, F>(&self, query: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let deadline = Instant::now() + self.settings.lease;
+        loop {
+            match query().await {
+                Err(StoreError::Database { .. }) if Instant::now() < deadline => sleep(STORE_RETRY_DELAY).await,
+                result => return result,
+            }
+        }
+    }
+
+    /// If all retries fail, the lease expires and a worker runs the collection again.
+    async fn record_collection_outcome(&self, outcome: Result<CollectedResult, Failure>) {
+        let (request_id, fence) = (&self.claimed.task.request_id, self.claimed.fence);
+        let (recorded, mut result) = match outcome {
+            Ok((rows, result)) => (build_success_outcome(rows, &result), Some(result)),
+            Err(failure) => (TaskOutcome::Failed(failure), None),
+        };
+        let deadline = Instant::now() + self.settings.lease;
+        loop {
+            match self.store.complete_task(request_id, fence, &recorded).await {
+                Ok(true) => break,
+                Ok(false) => {
+                    warn!(task.request_id = %request_id, "lease lost before completion; outcome discarded");
+                    return;
+                }
+                // The store may have recorded the outcome despite the error. The task then references the result.
+                Err(error) => {
+                    if let Some(result) = &mut result {
+                        result.commit_result();
+                    }
+                    if Instant::now() >= deadline {
+                        error!(task.request_id = %request_id, %error, "could not record the outcome of a collection");
+                        return;
+                    }
+                    debug!(task.request_id = %request_id, %error, "could not record the outcome yet; retrying");
+                }
+            }
+            sleep(STORE_RETRY_DELAY).await;
+        }
+        self.completions.notify_waiters(request_id);
+        if let Some(result) = &mut result {
+            result.commit_result();
+        }
+        self.report_collection_outcome(&recorded);
+    }
+
+    fn report_collection_outcome(&self, recorded: &TaskOutcome) {
+        let task = &self.claimed.task;
+        match recorded {
+            TaskOutcome::Finished { rows, bytes, .. } => {
+                let seconds = self.claimed_at.elapsed().as_secs_f64();
+                info!(
+                    task.request_id = %task.request_id, node.id = %task.node_id,
+                    result.rows = rows, result.bytes = bytes, task.seconds = seconds, "collection completed"
+                );
+                self.observer.record_collection_success(*rows, seconds);
+            }
+            TaskOutcome::Failed(failure) => {
+                warn!(task.request_id = %task.request_id, node.id = %task.node_id, %failure, "collection failed");
+                self.observer.record_collection_failure(failure.kind);
+            }
+        }
+    }
+
+    async fn release_collection(&self) {
+        let request_id = &self.claimed.task.request_id;
+        match self.store.release_task(request_id, self.claimed.fence).await {
+            Ok(true) => info!(task.request_id = %request_id, "collection released"),
+            Ok(false) => debug!(task.request_id = %request_id, "collection not released, because its lease was lost"),
+            Err(error) => {
+                warn!(task.request_id = %request_id, %error, "could not release the collection; its lease will expire");
+            }
+        }
+    }
+}
+
+fn build_success_outcome(rows: u64, result: &PendingResult) -> TaskOutcome {
+    let published = result.published_result();
+    TaskOutcome::Finished {
+        result_name: published.name.clone(),
+        rows,
+        bytes: published.bytes,
+        sha256: published.sha256.clone(),
+    }
+}
+
+fn build_attempts_exhausted_failure(attempts: u32) -> Failure {
+    Failure::new(
+        FailureKind::RetriesExhausted,
+        format!("claimed {attempts} times, and each time the worker stopped or lost the lease before completion"),
+    )
+}
+
+fn build_panic_failure() -> Failure {
+    Failure::new(
+        FailureKind::RetriesExhausted,
+        "internal error during the collection; this is a bug in Clew, see the server's log for details",
+    )
+}

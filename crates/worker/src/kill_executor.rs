@@ -1,0 +1,209 @@
+//! Executes kills. Each kill is recorded in the store before the `KILL` statement is sent to the server.
+
+use std::sync::Arc;
+
+use clew_diagnose::{ProtectedAccounts, build_statement_template, to_valid_utf8};
+use clew_model::{Failure, FailureKind, InstanceId, LimitationKind, NodeId, NodeUrl, Origin, ProjectId, Session};
+use clew_mysql::{
+    KillOutcome, KillTarget, ProcessListSource, ReadLimits, UnsafeKillPolicy, UserSessions, Victim,
+    kill_victims_with_policy,
+};
+use clew_store::{KillSource, NewKillRecord, RecordedKillOutcome, Store, StoreError};
+use tracing::{error, info};
+
+const MAX_RECORDED_TEXT_CHARS: usize = 4096;
+
+/// Executes kills and records each kill in the store. Clones share state.
+#[derive(Debug, Clone)]
+pub struct KillExecutor {
+    store: Store,
+    protected: Arc<ProtectedAccounts>,
+}
+
+/// Request to kill sessions on a node.
+#[derive(Debug, Clone)]
+pub struct KillRequest {
+    /// Caller of the request, and the caller's address.
+    pub origin: Origin,
+    /// Project of the instance.
+    pub project_id: ProjectId,
+    /// Instance of the node.
+    pub instance_id: InstanceId,
+    /// Node of the sessions.
+    pub node_id: NodeId,
+    /// URL of the node, including the password.
+    pub url: NodeUrl,
+    /// Clew feature that requested the kill, such as a kill task.
+    pub source: KillSource,
+    /// Id of the intelligent kill or kill task that requested the kill, if any.
+    pub task_id: Option<String>,
+    /// Target of the kill: the connection or only the running statement.
+    pub kind: KillTarget,
+    /// Condition that a victim must still satisfy when Clew sends the `KILL` statement.
+    pub victim_match: VictimMatchRule,
+    /// Policy for kills that can leave a non-transactional table damaged or partially updated.
+    pub unsafe_victims: UnsafeKillPolicy,
+    /// Reason that the caller gave for the kill. May be empty.
+    pub reason: String,
+    /// Server from which the process list was read, and the time of the read.
+    pub list_read: ProcessListSource,
+}
+
+/// Condition that a victim must still satisfy when Clew sends the `KILL` statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum VictimMatchRule {
+    /// The victim must be the same session but may run any statement, because the caller selected it by id.
+    Session,
+    /// The victim must still run the same statement or still be idle.
+    /// Kill rules require this match, because they select victims by the age of the statement or the idle time.
+    Statement,
+}
+
+/// Error returned if Clew could not execute or record kills.
+#[derive(Debug, thiserror::Error)]
+pub enum KillError {
+    /// An operation on the node failed, such as a session read or a kill.
+    #[error("could not kill: {0}")]
+    Node(Failure),
+    /// A store operation failed before a `KILL` statement was sent.
+    #[error("could not record a kill: {0}")]
+    Store(#[from] StoreError),
+    /// The executor has sent the kills, but the store could not record their outcomes.
+    /// The retention job later records these outcomes as unknown.
+    #[error("could not record the outcomes of kills: {0}")]
+    OutcomesNotRecorded(#[source] StoreError),
+}
+
+impl KillExecutor {
+    /// Creates an executor that records kills in `store` and never kills sessions of `protected` accounts.
+    #[must_use]
+    pub fn new(store: Store, protected: ProtectedAccounts) -> Self {
+        Self { store, protected: Arc::new(protected) }
+    }
+
+    /// Returns the accounts whose sessions are never killed.
+    #[must_use]
+    pub fn protected_accounts(&self) -> &ProtectedAccounts {
+        &self.protected
+    }
+
+    /// Kills the victims within the time limits. Returns the session ids and outcomes in the order of `victims`.
+    ///
+    /// If the future is dropped, the kills continue, because the executor must record their outcomes.
+    pub async fn execute_kills(
+        &self,
+        request: KillRequest,
+        victims: Vec<Session>,
+        limits: ReadLimits,
+    ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
+        let kills = self.clone();
+        let work = tokio::spawn(async move { kills.record_and_execute_kills(&request, &victims, &limits).await });
+        match work.await {
+            Ok(outcomes) => outcomes,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(KillError::Store(StoreError::Stopped)),
+            },
+        }
+    }
+
+    async fn record_and_execute_kills(
+        &self,
+        request: &KillRequest,
+        sessions: &[Session],
+        limits: &ReadLimits,
+    ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
+        if sessions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let victims: Vec<Victim> = sessions.iter().map(|session| request.build_victim(session)).collect();
+        let new_kills: Vec<NewKillRecord> = sessions.iter().map(|session| request.build_kill_record(session)).collect();
+        let rows = self.store.insert_kills(&new_kills).await?;
+        let killed = kill_victims_with_policy(
+            &request.url,
+            &victims,
+            request.kind,
+            &self.protected,
+            request.unsafe_victims,
+            limits,
+        )
+        .await;
+        let records = match &killed {
+            Ok(outcomes) => {
+                rows.iter().zip(outcomes).map(|(row, (_, outcome))| build_outcome_record(*row, outcome)).collect()
+            }
+            Err(failure) => {
+                rows.iter().map(|row| (*row, RecordedKillOutcome::Failed, failure.to_string())).collect::<Vec<_>>()
+            }
+        };
+        let ended = self.store.record_kill_outcomes(&request.origin, &records).await;
+        for (session, (row, outcome, detail)) in sessions.iter().zip(&records) {
+            info!(
+                node.id = %request.node_id, session.id = session.id, kill.id = row, kill.source = request.source.name(),
+                kill.outcome = outcome.name(), kill.detail = detail, "kill completed"
+            );
+        }
+        if let Err(error) = &ended {
+            error!(node.id = %request.node_id, %error, "could not record the outcomes of kills");
+        }
+        let outcomes = killed.map_err(KillError::Node)?;
+        ended.map_err(KillError::OutcomesNotRecorded)?;
+        Ok(outcomes)
+    }
+}
+
+impl KillRequest {
+    fn build_victim(&self, session: &Session) -> Victim {
+        match self.victim_match {
+            VictimMatchRule::Session => Victim::for_session(session, &self.list_read),
+            VictimMatchRule::Statement => Victim::for_statement(session, &self.list_read),
+        }
+    }
+
+    fn build_kill_record(&self, session: &Session) -> NewKillRecord {
+        NewKillRecord {
+            project_id: self.project_id.clone(),
+            instance_id: self.instance_id.clone(),
+            node_id: self.node_id.clone(),
+            source: self.source,
+            task_id: self.task_id.clone(),
+            kind: self.kind.name(),
+            reason: self.reason.clone(),
+            session_id: session.id,
+            user: sanitize_recorded_text(&session.user),
+            host: sanitize_recorded_text(&session.host),
+            database: session.database.as_deref().map(sanitize_recorded_text),
+            command: sanitize_recorded_text(&session.command),
+            seconds: session.seconds,
+            state: session.state.as_deref().map(sanitize_recorded_text),
+            template: session
+                .statement
+                .as_deref()
+                .map(|statement| sanitize_recorded_text(&build_statement_template(statement))),
+        }
+    }
+}
+
+/// Clew must not kill sessions through a proxy, because a proxy hides the identities of the sessions.
+pub(crate) fn find_proxy_failure(node: &NodeUrl, read: &UserSessions) -> Option<Failure> {
+    let gap = read.limitations.iter().find(|gap| gap.kind == LimitationKind::Indirect)?;
+    let fix = gap.remedy.as_deref().unwrap_or_default();
+    let detail = format!("{}: {} {} fix: {}", node.address(), gap.what, gap.why, fix.trim_end_matches('.'));
+    Some(Failure::new(FailureKind::ServerError, detail))
+}
+
+fn sanitize_recorded_text(text: &[u8]) -> String {
+    to_valid_utf8(text).chars().take(MAX_RECORDED_TEXT_CHARS).collect()
+}
+
+fn build_outcome_record(row: i64, outcome: &KillOutcome) -> (i64, RecordedKillOutcome, String) {
+    let end = match outcome {
+        KillOutcome::Killed => RecordedKillOutcome::Killed,
+        KillOutcome::RollingBack { .. } => RecordedKillOutcome::RollingBack,
+        KillOutcome::Ending(_) => RecordedKillOutcome::Ending,
+        KillOutcome::AlreadyGone => RecordedKillOutcome::AlreadyGone,
+        KillOutcome::Refused(_) => RecordedKillOutcome::Refused,
+        KillOutcome::Failed(_) => RecordedKillOutcome::Failed,
+    };
+    (row, end, outcome.to_string())
+}
