@@ -5,7 +5,7 @@ use url::form_urlencoded;
 
 use crate::error::ApiError;
 
-/// Unknown parameters are accepted unless [`Query::reject_unknown_parameters`] is called.
+/// Unknown parameters are accepted unless [`QueryString::reject_unknown_parameters`] is called.
 #[derive(Debug, Default)]
 pub(crate) struct QueryString {
     parameters: Vec<(String, String)>,

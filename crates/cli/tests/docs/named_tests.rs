@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 const SECURITY: &str = include_str!("../../../../SECURITY.md");
-/// Minimum number of characters of a test name, which tells tests from settings and columns.
+/// Minimum number of characters of a test name, which distinguishes tests from settings and columns.
 const MIN_NAME_LENGTH: usize = 25;
 /// Minimum number of named tests, so that this test notices if it no longer finds them.
 const MIN_NAMED_TESTS: usize = 100;
