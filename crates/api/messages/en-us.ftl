@@ -105,7 +105,7 @@ csrf-wrong = The X-Clew-Csrf header does not match the session. fix: send the cs
 host-unknown = Host "{ $given }" is not in http.allowed_hosts. fix: use a listed host name or add the host to http.allowed_hosts.
 cross-site = The Sec-Fetch-Site or Origin header does not match Clew's origin.
 session-of-a-token = The request is signed with an access key, which has no session. fix: use a session cookie or X-Auth-Token.
-session-of-console = Only a session created on the web page can switch projects. fix: get a token for the required scope with POST /v3/auth/tokens, or sign in on the web page.
+session-of-console = Only a sign-in on the web page can switch projects. fix: get a token for the required scope with POST /v3/auth/tokens, or sign in on the web page.
 auth-key-inactive = ak { $key } is inactive
 auth-key-locked = AK access failed to reach the limit,forbidden
 auth-key-expired = the temporary access key expired at { $moment }
@@ -122,7 +122,7 @@ iam-temporary-policy = auth.identity.policy is not supported. fix: remove the fi
 iam-temporary-by-temporary = A temporary access key cannot create another temporary key. fix: use a token or a permanent access key.
 iam-outlives = Tokens and temporary access keys cannot create or change permanent objects: users, keys, policies and projects. fix: sign the request with a permanent access key, or use the web page.
 iam-no-token = the token.
-iam-locked-for = Too many consecutive wrong passwords. fix: retry after 5 minutes.
+iam-locked-for = Too many failed sign-in attempts. fix: retry after 5 minutes.
 iam-scope = The user has no access to this scope.
 
 tag-key = Duplicate tag key: "{ $key }".

@@ -163,7 +163,7 @@ impl Caller {
         }
     }
 
-    pub(crate) async fn require_project_action_and_find_instance(
+    pub(crate) async fn authorize_and_find_instance(
         &self,
         service: &AppState,
         action: Action,

@@ -239,7 +239,7 @@ impl BusyServerFixture<'_> {
                     clew_command(self.bench, arguments, self.server, tls).measure_run_time(&clew_file).await?
                 }
                 ClewInvocation::Collect => {
-                    self.clew_server.build_collect_command(node).measure_run_time(&clew_file).await?
+                    self.clew_server.build_clew_collect_command(node).measure_run_time(&clew_file).await?
                 }
                 ClewInvocation::Client => {
                     let (elapsed, delay) = self.clew_server.measure_collection_with_download(node, &clew_file).await?;

@@ -226,7 +226,7 @@ impl RunningClewServer<'_> {
         ends.find_map(|(finished, at)| (finished == id.as_str()).then_some(at))
     }
 
-    pub(super) fn build_collect_command(&self, node: &NodeRef) -> Command {
+    pub(super) fn build_clew_collect_command(&self, node: &NodeRef) -> Command {
         let (instance, node) = (node.instance.to_string(), node.node.to_string());
         self.inventory.deployment.client_command(&self.process, &["collect", "--instance", &instance, "--node", &node])
     }

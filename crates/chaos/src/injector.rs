@@ -152,14 +152,14 @@ impl FaultInjector<'_> {
             Fault::ClockShift,
             &format!("{} by {offset}, for {:.1} s", worker.name, duration.as_secs_f64()),
         );
-        let log_start = worker.log_length_bytes();
+        let log_start = worker.log_file_size();
         let write_offset = |offset: &str| {
             fs::write(self.cluster.clock_offset_file_path(), format!("{offset}\n")).map_err(io_error("set a clock"))
         };
         write_offset(offset)?;
         wait_for_clock_shift(worker, log_start, seconds, "timestamp shifted by one hour").await?;
         sleep(duration).await;
-        let log_start = worker.log_length_bytes();
+        let log_start = worker.log_file_size();
         write_offset("+0")?;
         // While S3 rejects a worker's requests, the worker retries every two seconds and logs nothing in between.
         // Wait for a correct timestamp in the log, so that the log also shows the effect of the next fault.
@@ -179,7 +179,7 @@ impl FaultInjector<'_> {
             Fault::DiskFull,
             &format!("disk of {}, for {:.1} s", worker.name, duration.as_secs_f64()),
         );
-        let (started, log_start) = (Instant::now(), worker.log_length_bytes());
+        let (started, log_start) = (Instant::now(), worker.log_file_size());
         // Refill the space that collections free until the worker logs the error.
         while started.elapsed() < duration || !worker.read_log_from_offset(log_start).contains(DISK_FULL_MESSAGE) {
             fail_if_effect_overdue(started, Fault::DiskFull, worker, DISK_FULL_MESSAGE)?;

@@ -80,7 +80,7 @@ impl ClewProcess {
         self.child.as_ref().and_then(Child::id)
     }
 
-    pub(crate) fn log_length_bytes(&self) -> u64 {
+    pub(crate) fn log_file_size(&self) -> u64 {
         self.log.metadata().map_or(0, |log| log.len())
     }
 

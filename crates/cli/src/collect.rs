@@ -104,7 +104,7 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
             download_result(&client, &arguments, &request_id, &mut target, &progress).await
         }
         OutputTarget::Device(path) => {
-            let device = output::open_device(&path)?;
+            let device = output::open_output_device(&path)?;
             if device.is_terminal() {
                 let terminal = Output::new_device_output(path, device, false);
                 return download_result_to_terminal(&client, &arguments, &request_id, progress, terminal).await;

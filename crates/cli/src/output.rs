@@ -90,7 +90,7 @@ impl OutputTarget {
     }
 }
 
-pub(crate) fn open_device(path: &Path) -> Result<File, CliError> {
+pub(crate) fn open_output_device(path: &Path) -> Result<File, CliError> {
     OpenOptions::new()
         .write(true)
         .open(path)
@@ -154,7 +154,7 @@ impl Output {
             }
             OutputTarget::Stdout => Self::Stdout(new_buffered_writer(io::stdout())),
             OutputTarget::Device(path) => {
-                let device = open_device(&path)?;
+                let device = open_output_device(&path)?;
                 Self::new_device_output(path, device, styled)
             }
             OutputTarget::File(path) => {

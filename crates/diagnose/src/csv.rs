@@ -94,14 +94,14 @@ fn push_csv_cell(out: &mut Vec<u8>, cell: Cell<'_>, formula_guard: bool) {
 
 fn push_csv_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
     let classes = ByteClassSet::from_text(text);
-    let is_quoted = classes.contains_any_class(ByteClassSet::SEPARATOR_CLASS | ByteClassSet::QUOTE_CLASS);
+    let is_quoted = classes.contains_any_of(ByteClassSet::SEPARATOR_CLASS | ByteClassSet::QUOTE_CLASS);
     if is_quoted {
         out.push(b'"');
     }
     if formula_guard && matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r')) {
         out.push(b'\'');
     }
-    if classes.contains_any_class(ByteClassSet::ESCAPE_CANDIDATE_CLASS | ByteClassSet::QUOTE_CLASS) {
+    if classes.contains_any_of(ByteClassSet::ESCAPE_CANDIDATE_CLASS | ByteClassSet::QUOTE_CLASS) {
         // A quote byte is never part of a multi-byte character, so each part can be escaped separately.
         for (at, piece) in text.split(|&byte| byte == b'"').enumerate() {
             if at > 0 {
@@ -159,7 +159,7 @@ impl ByteClassSet {
         separator | quote | may_need_escape
     }
 
-    fn contains_any_class(self, classes: u8) -> bool {
+    fn contains_any_of(self, classes: u8) -> bool {
         self.0 & classes != 0
     }
 }

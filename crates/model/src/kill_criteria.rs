@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::selection::{HostPattern, SessionSelection};
+use crate::session_selection::{HostPattern, SessionSelection};
 
 /// Criteria for sessions killed by a kill rule. A session must match every criterion that is not `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub struct KillCriteria {
 
 impl KillCriteria {
     /// Maximum value of `seconds` accepted by the API.
-    pub const MAX_SECONDS: u32 = i32::MAX.unsigned_abs();
+    pub const MAX_STATE_SECONDS: u32 = i32::MAX.unsigned_abs();
 
     /// Creates criteria whose only criterion is the minimum time in the current state.
     #[must_use]

@@ -23,9 +23,9 @@ mod kill_criteria;
 mod language;
 mod limitation;
 mod node_url;
-mod selection;
 mod session;
 mod session_detail;
+mod session_selection;
 mod single_line;
 mod task;
 mod zone;
@@ -42,12 +42,12 @@ pub use kill_criteria::KillCriteria;
 pub use language::Language;
 pub use limitation::{Limitation, LimitationKind};
 pub use node_url::{NodeUrl, NodeUrlError, TlsMode};
-pub use selection::{
+pub use session::{Session, SessionRow, Transaction};
+pub use session_detail::SessionDetail;
+pub use session_selection::{
     DEFAULT_SLOW_SESSION_SECONDS, HostPattern, SessionClass, SessionSelection, SessionSelectionDraft,
     SessionSelectionError, SlowSessionThreshold, SortDirection, SortKey,
 };
-pub use session::{Session, SessionRow, Transaction};
-pub use session_detail::SessionDetail;
 pub use single_line::{is_unsafe_char, to_single_line};
 pub use task::{TaskOutcome, TaskStatus};
 pub use zone::{Zone, ZoneNameError};

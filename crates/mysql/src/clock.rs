@@ -22,7 +22,7 @@ use crate::statements;
 /// Minimum clock change that counts as a clock step, in seconds. Drift and network latency cause smaller changes.
 const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
 const MAX_CLOCK_STEPS: usize = 16;
-const MAX_SERVERS_PER_NODE: usize = 16;
+const MAX_TRACKED_SERVERS_PER_NODE: usize = 16;
 /// Minimum age, in seconds, at which the server always converts a local time to UTC.
 /// For more recent local times, [`statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset has changed.
 const MIN_AGE_FOR_UTC_CONVERSION_SECONDS: i64 = 86_400 - 3 * 3600;
@@ -182,7 +182,7 @@ impl ClockHistory {
         let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);
         let index = self.servers.iter().position(|(stored, _)| stored == identity);
         let readings = index.and_then(|at| self.servers.remove(at)).map(|(_, readings)| readings).unwrap_or_default();
-        if self.servers.len() == MAX_SERVERS_PER_NODE {
+        if self.servers.len() == MAX_TRACKED_SERVERS_PER_NODE {
             self.servers.pop_front();
         }
         self.servers.push_back((identity.to_owned(), readings));

@@ -16,7 +16,7 @@ use crate::own_sessions::OwnSessionFilter;
 use crate::raw_connection::RawConnection;
 use crate::server_instance::ServerInstance;
 use crate::session_variables::SessionVariableSetup;
-use crate::{failure, refused_logins, server_instance, statements, unkilled_statements};
+use crate::{abandoned_statements, failure, refused_logins, server_instance, statements};
 
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -72,7 +72,7 @@ impl Connection {
         let left = deadline.saturating_duration_since(Instant::now());
         let mut limitations =
             set_session_variables(&mut raw.client, SessionVariableSetup::new(flavor, left)).await.map_err(reading)?;
-        limitations.extend(unkilled_statements::find_unkilled_statement_limitation(&address));
+        limitations.extend(abandoned_statements::find_abandoned_statement_limitation(&address));
         let id = raw.id;
         Ok(Self { raw, address, flavor, version, id, since, limitations, clock: None, guard })
     }

@@ -329,7 +329,7 @@ fn limitation_for_untimed_sessions(sessions: u64) -> Limitation {
     }
 }
 
-pub(crate) fn limitation_for_unchecked_ages(sessions: u64) -> Limitation {
+pub(crate) fn limitation_for_unchecked_elapsed_times(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: format!("Durations of {sessions} sessions may be wrong."),

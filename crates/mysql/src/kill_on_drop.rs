@@ -14,12 +14,12 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use crate::abandoned_statements::{NotKilledReason, record_abandoned_statement};
 use crate::client::{Error, InFlightFlag};
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::limits::ByteLimits;
 use crate::own_sessions::ConnectionRegistration;
 use crate::raw_connection::RawConnection;
-use crate::unkilled_statements::{NotKilledReason, record_unkilled_statement};
 use crate::{failure, process_list, statements};
 use statements::ER_NO_SUCH_THREAD;
 
@@ -119,7 +119,7 @@ async fn kill_abandoned_statement(abandoned: AbandonedStatement) {
     let address = abandoned.permit.address();
     if let Err(reason) = try_to_kill(&abandoned).await {
         warn!(mysql.address = address, ?reason, "abandoned statement not killed, and may still run");
-        record_unkilled_statement(address, &abandoned.node.user, reason);
+        record_abandoned_statement(address, &abandoned.node.user, reason);
     }
 }
 

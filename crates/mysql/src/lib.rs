@@ -26,6 +26,7 @@
 //! # }
 //! ```
 
+mod abandoned_statements;
 mod client;
 mod clock;
 mod connection;
@@ -58,7 +59,6 @@ mod snapshot;
 mod statement_digests;
 mod statements;
 mod transactions;
-mod unkilled_statements;
 
 pub use clock::{ClockHistory, ClockReading, UnreliableClockReason};
 pub use connection_limit::ConnectionPurpose;

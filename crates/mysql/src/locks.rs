@@ -34,7 +34,7 @@ pub(crate) use threads::SessionIdsByThread;
 use unresolved_row_wait::UnresolvedRowLockWait;
 use xa_prepared::PreparedXaTransaction;
 
-/// Clew does not parse table names beyond this position of a statement.
+/// Byte offset in a statement beyond which Clew does not search for table names.
 const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 
 /// Reads a node's lock waits. Opens one connection and reads each system table once.

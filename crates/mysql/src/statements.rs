@@ -165,7 +165,7 @@ pub(crate) fn data_locks_query(ids: &[&str]) -> String {
     )
 }
 
-/// Reads the tables that transactions have locked and the thread ids of the transactions.
+/// Lists the tables locked by transactions, with the thread id of each transaction.
 /// Has the same cost as [`data_locks_query`] and requires the same privileges.
 /// Sent only for transactions that have no session.
 pub(crate) fn locked_tables_query(transactions: &[u64]) -> String {
@@ -320,13 +320,13 @@ pub(crate) fn statement_timers_query(threads: &[u64]) -> String {
 
 /// Reads the timers of all running statements on MySQL.
 /// Requires the SELECT privilege on performance_schema.
-/// Takes 0.05 s, because the server prepares the digest of each session's latest statement.
+/// Takes 0.05 s, because the server computes the digest of each session's latest statement.
 pub(crate) fn running_statement_timers_query() -> String {
     format!("{ALL_STATEMENT_TIMERS_QUERY} WHERE end_event_id IS NULL")
 }
 
 /// Reads the timers of the latest statement of every thread, even if the statement has ended.
-/// Takes 0.06 s with 10,000 threads, because the server prepares a statement digest for each row.
+/// Takes 0.06 s with 10,000 threads, because the server computes a statement digest for each row.
 pub(crate) const ALL_STATEMENT_TIMERS_QUERY: &str = "SELECT thread_id, event_id, end_event_id IS NULL, timer_end, timer_wait \
      FROM performance_schema.events_statements_current";
 

@@ -58,7 +58,7 @@ mod zones;
 pub use audit::{AuditCheckpoint, AuditFilter, AuditProblem, AuditProblemKind, AuditRecord, AuditVerification};
 pub use clock::Clock;
 pub use credentials::{
-    AccessKey, AccessKeyRecord, IssuingCredential, NewTemporaryAccessKey, NewToken, StoredToken,
+    AccessKey, AccessKeyRecord, NewTemporaryAccessKey, NewToken, SourceCredential, StoredToken,
     TemporaryAccessKeyValidity, TokenOrigin,
 };
 pub use error::StoreError;

@@ -21,7 +21,7 @@ pub enum LockoutState {
     NoFailures,
     /// Failed attempts are recorded, but further attempts are allowed.
     HasFailures,
-    /// Authentication is locked out after too many failed attempts.
+    /// The subject is locked out after too many failed authentication attempts.
     Locked,
 }
 

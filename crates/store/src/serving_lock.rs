@@ -16,7 +16,7 @@ pub struct ServingLock {
 }
 
 impl ServingLock {
-    pub(crate) const NOT_REQUIRED: Self = Self { _file: None };
+    pub(crate) const LOCK_NOT_REQUIRED: Self = Self { _file: None };
 }
 
 /// Fails with [`StoreError::AlreadyServing`] if another process holds the lock.

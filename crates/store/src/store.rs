@@ -213,7 +213,7 @@ impl Store {
     /// If PostgreSQL stores the metadata and S3 stores the results, any number of servers can share a store.
     pub fn acquire_serving_lock(&self) -> Result<ServingLock, StoreError> {
         if self.database.is_shared() && self.results.is_shared() {
-            return Ok(ServingLock::NOT_REQUIRED);
+            return Ok(ServingLock::LOCK_NOT_REQUIRED);
         }
         let lock = serving_lock::acquire_serving_lock(&self.data_dir)?;
         self.data_dir.restrict_result_files()?;

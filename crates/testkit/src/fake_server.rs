@@ -253,7 +253,7 @@ impl FakeSession {
             let ids = (1..=self.statement_event_row_count()).chain([self.id.into()]);
             self.send_rows(5, ids.map(encode_statement_event_row)).await
         } else if statement.contains("UNIX_TIMESTAMP()") {
-            self.send_rows(3, [row(&CLOCK_QUERY_ROW)].into_iter()).await
+            self.send_rows(3, [row(&CLOCK_QUERY_RESPONSE_ROW)].into_iter()).await
         } else if statement.contains("performance_schema.processlist") {
             // A server without `performance_schema` also returns no rows.
             self.send_rows(8, std::iter::empty()).await
@@ -376,7 +376,7 @@ fn encode_statement_event_row(session: u64) -> Vec<u8> {
 }
 
 /// Local timestamp, Unix timestamp, and 1 because the time zone did not change in the last day.
-const CLOCK_QUERY_ROW: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
+const CLOCK_QUERY_RESPONSE_ROW: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
 /// All transactions start 12 seconds before the time of the simulated server.
 const TRANSACTION_START_TIME: &str = "2026-01-01 00:00:00";
 

@@ -113,7 +113,7 @@ impl Scenario {
         self.waits.split_whitespace().filter_map(|wait| wait.split_once('>')).collect()
     }
 
-    /// Returns the session names of the expected root blockers, highest-ranked first. A wait cycle has several names.
+    /// Returns the session names of the expected root blockers, highest-ranked first. For a wait cycle, returns the names of all its sessions.
     #[must_use]
     pub fn expected_root_blockers(&self) -> Vec<Vec<&str>> {
         self.roots.split_whitespace().map(|root| root.split('+').collect()).collect()

@@ -19,8 +19,8 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule, find_proxy_failure};
-use crate::listen_state::ListenState;
 use crate::login_backoff::LoginAttempt;
+use crate::notification_listener_state::NotificationListenerState;
 use crate::settings::WorkerSettings;
 
 /// Older kills in the queue fail, because the set of slow sessions may have changed.
@@ -37,7 +37,7 @@ pub struct IntelligentKillQueue {
     formula_guard: bool,
     claimable: Arc<Notify>,
     poll_interval: Duration,
-    listen_state: ListenState,
+    notification_listener_state: NotificationListenerState,
     clocks: Arc<Mutex<NodeClockHistories>>,
 }
 
@@ -52,7 +52,7 @@ impl IntelligentKillQueue {
             formula_guard: settings.formula_guard,
             claimable: Arc::default(),
             poll_interval: settings.poll_interval,
-            listen_state: ListenState::default(),
+            notification_listener_state: NotificationListenerState::default(),
             clocks: Arc::default(),
         }
     }
@@ -61,8 +61,8 @@ impl IntelligentKillQueue {
         self.claimable.notify_one();
     }
 
-    pub(crate) fn listen_state(&self) -> &ListenState {
-        &self.listen_state
+    pub(crate) fn notification_listener_state(&self) -> &NotificationListenerState {
+        &self.notification_listener_state
     }
 
     /// Returns true if Clew escapes CSV cells that a spreadsheet would evaluate as a formula.
@@ -152,7 +152,7 @@ impl IntelligentKillQueue {
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = self.claimable.notified() => {}
-                () = sleep(self.listen_state.poll_interval(self.poll_interval)) => {}
+                () = sleep(self.notification_listener_state.poll_interval(self.poll_interval)) => {}
             }
         }
         running.close();

@@ -54,7 +54,7 @@ pub struct KillRequest {
 pub enum VictimMatchRule {
     /// The victim must be the same session but may run any statement, because the caller selected it by id.
     Session,
-    /// The victim must still run the same statement or still be idle.
+    /// The victim must still be running the same statement, or must still be idle.
     /// Kill rules require this match, because they select victims by the age of the statement or the idle time.
     Statement,
 }

@@ -36,8 +36,8 @@ pub async fn dispatch_store_events(
             StoreEvent::Connected => true,
             StoreEvent::Disconnected => false,
         };
-        collections.listen_state().set_listening(listening);
-        kills.listen_state().set_listening(listening);
+        collections.notification_listener_state().set_listening(listening);
+        kills.notification_listener_state().set_listening(listening);
         // Poll once, because earlier notifications may have been lost.
         collections.wake_worker();
         kills.wake_worker();

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::completion::CompletionNotifier;
-use crate::listen_state::ListenState;
+use crate::notification_listener_state::NotificationListenerState;
 use crate::observer::WorkerObserver;
 use crate::reader::{MySqlNodeReader, NodeReader};
 use crate::settings::WorkerSettings;
@@ -24,7 +24,7 @@ pub struct CollectionQueue {
     pub(crate) observer: Arc<dyn WorkerObserver>,
     pub(crate) claimable: Arc<Notify>,
     pub(crate) completions: CompletionNotifier,
-    pub(crate) listen_state: ListenState,
+    pub(crate) notification_listener_state: NotificationListenerState,
 }
 
 impl CollectionQueue {
@@ -50,7 +50,7 @@ impl CollectionQueue {
             observer,
             claimable: Arc::default(),
             completions: CompletionNotifier::default(),
-            listen_state: ListenState::default(),
+            notification_listener_state: NotificationListenerState::default(),
         }
     }
 
@@ -93,7 +93,7 @@ impl CollectionQueue {
             if last || task.as_ref().is_none_or(|task| task.status.is_final()) {
                 return Ok(task);
             }
-            let interval = self.listen_state.poll_interval(self.settings.completion_poll_interval);
+            let interval = self.notification_listener_state.poll_interval(self.settings.completion_poll_interval);
             tokio::select! {
                 () = waiter.wait_for_completion() => {}
                 () = sleep_until(deadline.min(Instant::now() + interval)) => {}
@@ -120,8 +120,8 @@ impl CollectionQueue {
         self.completions.notify_waiters(request_id);
     }
 
-    pub(crate) fn listen_state(&self) -> &ListenState {
-        &self.listen_state
+    pub(crate) fn notification_listener_state(&self) -> &NotificationListenerState {
+        &self.notification_listener_state
     }
 }
 

@@ -87,7 +87,7 @@ impl CollectionQueue {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = self.claimable.notified() => {}
-                () = sleep(self.listen_state.poll_interval(self.settings.poll_interval)) => {}
+                () = sleep(self.notification_listener_state.poll_interval(self.settings.poll_interval)) => {}
             }
         }
     }

@@ -159,7 +159,7 @@ pub(crate) async fn kill_sessions(
         let outcomes = service.read_node(&target.node, work).await??;
         let effect = match before {
             Some(before) => {
-                KillEffectView::read_kill_effect(&service, &target.node, before, request.kind, &outcomes).await
+                KillEffectView::measure_kill_effect(&service, &target.node, before, request.kind, &outcomes).await
             }
             None => None,
         };

@@ -56,9 +56,7 @@ pub(crate) async fn show_permissions(
         let outcome = match action.target {
             ActionTarget::Domain => continue,
             ActionTarget::Instance => Box::pin(caller.require_instance_action(&service, *action, path, &[])).await,
-            ActionTarget::Project => {
-                Box::pin(caller.require_project_action_and_find_instance(&service, *action, path)).await
-            }
+            ActionTarget::Project => Box::pin(caller.authorize_and_find_instance(&service, *action, path)).await,
         };
         let permission = match outcome {
             Ok(found) => {

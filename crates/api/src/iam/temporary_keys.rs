@@ -5,7 +5,7 @@ use axum::extract::State;
 use clew_iam::decision::CredentialScope;
 use clew_iam::{access_key, token};
 use clew_model::{AccessKeyId, ErrorEntry};
-use clew_store::{IssuingCredential, NewTemporaryAccessKey};
+use clew_store::{NewTemporaryAccessKey, SourceCredential};
 use http::StatusCode;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
@@ -41,7 +41,7 @@ struct TemporaryKeyIdentity {
     /// Authentication methods; must contain only `token`
     #[schema(min_items = 1, max_items = 1, example = json!(["token"]))]
     methods: Vec<String>,
-    token: Option<TemporaryKeyToken>,
+    token: Option<TemporaryKeySourceToken>,
     /// Policy that restricts the permissions of the temporary access key; not supported
     #[schema(value_type = Option<Object>)]
     policy: Option<Value>,
@@ -49,7 +49,7 @@ struct TemporaryKeyIdentity {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct TemporaryKeyToken {
+struct TemporaryKeySourceToken {
     /// Caller's token, which determines the access key's scope; defaults to the credentials of the request
     id: Option<String>,
     /// Lifetime of the access key, in seconds. The key expires no later than the token used to create it
@@ -94,7 +94,7 @@ pub(crate) async fn create_temporary_key(
         // Otherwise, a client could renew a temporary key indefinitely.
         return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-temporary-by-temporary", Vec::new()));
     }
-    let requested = identity.token.unwrap_or(TemporaryKeyToken { id: None, duration_seconds: None });
+    let requested = identity.token.unwrap_or(TemporaryKeySourceToken { id: None, duration_seconds: None });
     let lifetime = requested.duration_seconds.unwrap_or(*ALLOWED_KEY_LIFETIME_SECONDS.start());
     if !ALLOWED_KEY_LIFETIME_SECONDS.contains(&lifetime) {
         let arguments = vec![
@@ -148,15 +148,15 @@ fn parse_temporary_key_identity(body: &[u8]) -> Result<TemporaryKeyIdentity, Api
 /// The temporary access key has the scope of the source credentials and does not outlive them.
 struct SourceCredentials {
     scope: CredentialScope,
-    issued_for: IssuingCredential,
+    issued_for: SourceCredential,
     expires_at: Option<i64>,
 }
 
 impl SourceCredentials {
     fn from_caller(caller: &Caller) -> Self {
         let issued_for = match &caller.credential {
-            CredentialRef::Token(token) => IssuingCredential::Token(token.hash),
-            CredentialRef::Key(id) => IssuingCredential::Key(id.clone()),
+            CredentialRef::Token(token) => SourceCredential::Token(token.hash),
+            CredentialRef::Key(id) => SourceCredential::Key(id.clone()),
         };
         Self { scope: caller.principal.scope.clone(), issued_for, expires_at: caller.expires_at }
     }
@@ -175,5 +175,5 @@ async fn validate_source_token(
         return Err(ApiError::new(ErrorEntry::IAM_TOKEN_EXPIRED));
     }
     let scope = stored.scope_project.map_or(CredentialScope::Domain, CredentialScope::Project);
-    Ok(SourceCredentials { scope, issued_for: IssuingCredential::Token(hash), expires_at: Some(stored.expires_at) })
+    Ok(SourceCredentials { scope, issued_for: SourceCredential::Token(hash), expires_at: Some(stored.expires_at) })
 }

@@ -59,8 +59,7 @@ pub(crate) async fn add_kill_task(
     body: Bytes,
 ) -> Result<Json<AddKillTaskResponse>, ApiError> {
     let path = (project.as_str(), instance.as_str());
-    let (project, instance) =
-        caller.require_project_action_and_find_instance(&service, Action::MODIFY_INSTANCE, path).await?;
+    let (project, instance) = caller.authorize_and_find_instance(&service, Action::MODIFY_INSTANCE, path).await?;
     let ParsedAddKillTaskRequest { criteria, duration, confirmed } = parse_new_kill_task(&body)?;
     caller.check_credential_lifetime(duration.map(|duration| duration.as_secs()))?;
     let must_confirm =
@@ -133,8 +132,7 @@ pub(crate) async fn stop_kill_task(
     body: Bytes,
 ) -> Result<Json<SuccessResponse>, ApiError> {
     let path = (project.as_str(), instance.as_str());
-    let (project, instance) =
-        caller.require_project_action_and_find_instance(&service, Action::MODIFY_INSTANCE, path).await?;
+    let (project, instance) = caller.authorize_and_find_instance(&service, Action::MODIFY_INSTANCE, path).await?;
     let body = JsonBody::parse(&body, &["task_id"])?;
     let given = criteria::extract_number_text(&body, "task_id").ok_or_else(|| missing_field_error("task_id"))?;
     let id: Option<i64> = given.parse().ok();

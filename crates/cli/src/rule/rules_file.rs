@@ -63,7 +63,7 @@ fn parse_rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<Nam
         };
         match value.get_ref() {
             Value::Integer(number) if name == "seconds" => {
-                let max = KillCriteria::MAX_SECONDS;
+                let max = KillCriteria::MAX_STATE_SECONDS;
                 let valid = u32::try_from(*number).ok().filter(|number| (1..=max).contains(number));
                 seconds = Some(valid.ok_or_else(|| format!("{line}: seconds must be 1 to {max}, not {number}"))?);
             }

@@ -23,7 +23,7 @@ pub struct LockSnapshot {
     /// True if `metadata_locks` includes pending requests.
     ///
     /// Without `performance_schema`, MariaDB lists only granted metadata locks, in `metadata_lock_info`.
-    /// If pending requests are not listed, they are inferred from each session's state and statement.
+    /// If the server does not report pending lock requests, they are inferred from each session's state and statement.
     pub reports_pending: bool,
     /// Latest statements in each idle session's open transaction, oldest first, keyed by session id.
     /// The caller first builds a graph without statements, and then reads the statements of the idle root blockers.

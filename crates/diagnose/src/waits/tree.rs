@@ -31,7 +31,7 @@ pub enum TreeLineKind {
     Root,
     /// Waiting session or transaction.
     Waiter,
-    /// Details of the preceding waiter or blocker in the tree.
+    /// Details of the parent node in the tree, a waiter or a blocker.
     Detail,
     /// Statement of the preceding waiter or blocker in the tree.
     Statement,

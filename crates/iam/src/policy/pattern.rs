@@ -51,7 +51,7 @@ fn matches_star_only_pattern(pattern: &str, text: &str) -> bool {
 /// Backtracking to an earlier `*` is unnecessary, because it cannot produce additional matches.
 fn matches_by_backtracking(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
     /// Number of matching steps charged to the work budget at a time.
-    const MATCH_STEPS_PER_CHARGE: u64 = 256;
+    const MATCH_STEPS_PER_BUDGET_CHARGE: u64 = 256;
     if pattern.chars().filter(|&wanted| wanted != '*').count() > text.chars().count() {
         return false;
     }
@@ -60,7 +60,7 @@ fn matches_by_backtracking(pattern: &str, text: &str, case: CaseSensitivity, bud
     let mut steps = 0;
     loop {
         steps += 1;
-        if steps % MATCH_STEPS_PER_CHARGE == 0 && !budget.charge_work_units(MATCH_STEPS_PER_CHARGE) {
+        if steps % MATCH_STEPS_PER_BUDGET_CHARGE == 0 && !budget.charge_work_units(MATCH_STEPS_PER_BUDGET_CHARGE) {
             return false;
         }
         match pattern.next() {

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::error::Error;
 
 /// Maximum payload size of a packet chunk. A longer packet continues in the next chunk.
-const MAX_CHUNK_SIZE: usize = (1 << 24) - 1;
+const MAX_PACKET_PAYLOAD_BYTES: usize = (1 << 24) - 1;
 /// A chunk header consists of a 3-byte payload length and a 1-byte sequence number.
 const CHUNK_HEADER_LEN: usize = 4;
 const MIN_READ_BUFFER_SPACE: usize = 64 << 10;
@@ -78,7 +78,7 @@ impl PacketStream {
         self.buffer.advance(self.consumed);
         self.consumed = 0;
         let length = self.read_chunk_len().await?;
-        if length < MAX_CHUNK_SIZE && length <= limit {
+        if length < MAX_PACKET_PAYLOAD_BYTES && length <= limit {
             while self.buffer.len() < CHUNK_HEADER_LEN + length {
                 self.read_into_buffer_exact().await?;
             }
@@ -116,7 +116,7 @@ impl PacketStream {
                 self.buffer.advance(part);
                 left -= part;
             }
-            if length < MAX_CHUNK_SIZE {
+            if length < MAX_PACKET_PAYLOAD_BYTES {
                 return Ok(truncated);
             }
             length = self.read_chunk_len().await?;
@@ -157,7 +157,7 @@ impl PacketStream {
     }
 
     pub(super) async fn write_packet(&mut self, payload: &[u8]) -> Result<(), Error> {
-        let length = u32::try_from(payload.len()).ok().filter(|&length| (length as usize) < MAX_CHUNK_SIZE);
+        let length = u32::try_from(payload.len()).ok().filter(|&length| (length as usize) < MAX_PACKET_PAYLOAD_BYTES);
         let length = length.ok_or(Error::Protocol("the statement is longer than 16 MiB"))?;
         let [a, b, c, _] = length.to_le_bytes();
         let mut packet = Vec::with_capacity(CHUNK_HEADER_LEN + payload.len());
@@ -190,8 +190,9 @@ mod tests {
     #[tokio::test]
     async fn packet_of_several_chunks_is_reassembled_and_truncated_at_the_limit() {
         let sent =
-            [chunk(0, b"first"), chunk(1, &vec![b'x'; MAX_CHUNK_SIZE]), chunk(2, b"yz"), chunk(3, b"last")].concat();
-        for (limit, length, truncated) in [(usize::MAX, MAX_CHUNK_SIZE + 2, false), (100, 100, true)] {
+            [chunk(0, b"first"), chunk(1, &vec![b'x'; MAX_PACKET_PAYLOAD_BYTES]), chunk(2, b"yz"), chunk(3, b"last")]
+                .concat();
+        for (limit, length, truncated) in [(usize::MAX, MAX_PACKET_PAYLOAD_BYTES + 2, false), (100, 100, true)] {
             let mut stream = packets(sent.clone(), u64::MAX);
             assert_eq!(stream.read_packet(limit).await.unwrap().payload, b"first");
             let packet = stream.read_packet(limit).await.unwrap();

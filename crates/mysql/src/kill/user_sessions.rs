@@ -14,7 +14,7 @@ use crate::clock::{ClockHistory, ClockReading, UnreliableClockReason};
 pub struct UserSessions {
     /// Server from which the process list was read, and the time of the read.
     pub read: ProcessListSource,
-    /// User sessions, without Clew's own sessions. Each statement is truncated to 64 KiB.
+    /// User sessions, excluding Clew's own. Statements longer than 64 KiB are truncated.
     pub sessions: Vec<Session>,
     /// Ids of the sessions whose elapsed times could not be checked. Kill rules must not select these sessions.
     pub unchecked: HashSet<u64>,

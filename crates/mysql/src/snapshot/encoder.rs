@@ -71,7 +71,7 @@ pub(super) async fn read_sorted_rows(
     );
     connection.limitations.extend(limitation.into_iter().chain(too_long));
     if unchecked > 0 {
-        connection.limitations.push(elapsed_times::limitation_for_unchecked_ages(unchecked));
+        connection.limitations.push(elapsed_times::limitation_for_unchecked_elapsed_times(unchecked));
     }
     elapsed_times::replace_with_statement_timers(connection, &mut deferred.ages, ElapsedTimeCheckScope::Busy).await?;
     let mut deferred = deferred.into_reader().map_err(temporary_file_failure)?;

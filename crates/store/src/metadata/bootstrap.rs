@@ -23,7 +23,7 @@ pub(super) const CANARY_AAD: AssociatedData<'static> =
 /// Only a process with the master key can encrypt this plaintext.
 /// If a database contains this plaintext but no audit log, the audit log was removed.
 /// Clew versions without an audit log used the plaintext `canary`.
-pub(super) const AUDITED_CANARY_PLAINTEXT: &str = "canary, audited";
+pub(super) const CANARY_PLAINTEXT_WITH_AUDIT_LOG: &str = "canary, audited";
 
 pub(crate) async fn is_initialised(database: &Database) -> Result<bool, StoreError> {
     read_setting(database, CANARY_SETTING).await.map(|canary| canary.is_some())
@@ -36,7 +36,7 @@ impl Store {
         tenant: InitialTenant,
     ) -> Result<InitialTenantIds, StoreError> {
         let now = self.clock.unix_seconds();
-        let canary = self.sealer.seal(CANARY_AAD, &SecretString::from(AUDITED_CANARY_PLAINTEXT))?;
+        let canary = self.sealer.seal(CANARY_AAD, &SecretString::from(CANARY_PLAINTEXT_WITH_AUDIT_LOG))?;
         let mut tx = self.begin_audited_transaction("create the initial identities").await?;
         // Two processes may initialise the database at the same time, each with its own key.
         if read_setting(tx.transaction(), CANARY_SETTING).await?.is_some() {
@@ -73,7 +73,7 @@ impl Store {
             what: "metadata",
             reason: format!("{} is empty; restore it from a backup", self.database_path().display()),
         })?;
-        if self.unseal_canary(&canary)?.expose_secret() == AUDITED_CANARY_PLAINTEXT {
+        if self.unseal_canary(&canary)?.expose_secret() == CANARY_PLAINTEXT_WITH_AUDIT_LOG {
             Ok(())
         } else {
             self.start_audit_log().await
@@ -81,11 +81,11 @@ impl Store {
     }
 
     async fn start_audit_log(&self) -> Result<(), StoreError> {
-        let sealed = self.sealer.seal(CANARY_AAD, &SecretString::from(AUDITED_CANARY_PLAINTEXT))?;
+        let sealed = self.sealer.seal(CANARY_AAD, &SecretString::from(CANARY_PLAINTEXT_WITH_AUDIT_LOG))?;
         let mut tx = self.begin_audited_transaction("start the audit log").await?;
         let found = read_setting(tx.transaction(), CANARY_SETTING).await?.unwrap_or_default();
         // Another process may have started the audit log concurrently.
-        if self.unseal_canary(&found)?.expose_secret() == AUDITED_CANARY_PLAINTEXT {
+        if self.unseal_canary(&found)?.expose_secret() == CANARY_PLAINTEXT_WITH_AUDIT_LOG {
             return Ok(());
         }
         audit::initialise_audit_chain(tx.transaction(), &self.keys.audit).await?;

@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use super::audit::{self, AuditMacKeys};
-use super::bootstrap::{AUDITED_CANARY_PLAINTEXT, CANARY_AAD, CANARY_SETTING};
+use super::bootstrap::{CANARY_AAD, CANARY_PLAINTEXT_WITH_AUDIT_LOG, CANARY_SETTING};
 use super::{read_setting, write_setting};
 use crate::database::{Transaction, query};
 use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING};
@@ -62,7 +62,7 @@ impl Store {
         write_setting(
             transaction,
             CANARY_SETTING,
-            &sealer.seal(CANARY_AAD, &SecretString::from(AUDITED_CANARY_PLAINTEXT))?,
+            &sealer.seal(CANARY_AAD, &SecretString::from(CANARY_PLAINTEXT_WITH_AUDIT_LOG))?,
         )
         .await?;
         write_setting(transaction, MASTER_KEY_ID_SETTING, &keys.id).await?;

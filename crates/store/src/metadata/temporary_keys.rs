@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::row_mapping::{parse_column, read_hash_column};
 use super::users::require_user;
-use crate::credentials::{AccessKey, IssuingCredential, NewTemporaryAccessKey, TemporaryAccessKeyValidity};
+use crate::credentials::{AccessKey, NewTemporaryAccessKey, SourceCredential, TemporaryAccessKeyValidity};
 use crate::database::{Transaction, map_to_insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::sealing::AssociatedData;
@@ -23,8 +23,8 @@ impl Store {
         let now = self.clock.unix_seconds();
         check_issuing_credentials(tx.transaction(), &new.issued_for, now).await?;
         let token = match &new.issued_for {
-            IssuingCredential::Token(hash) => Some(hash.as_slice()),
-            IssuingCredential::Key(_) | IssuingCredential::CommandLine => None,
+            SourceCredential::Token(hash) => Some(hash.as_slice()),
+            SourceCredential::Key(_) | SourceCredential::CommandLine => None,
         };
         query(
             "INSERT INTO temporary_keys (id, user_id, secret, token_hash, created_at, expires_at, issued_for) \
@@ -83,24 +83,24 @@ impl Store {
 /// The caller must insert the temporary key in the same transaction.
 async fn check_issuing_credentials(
     transaction: &mut Transaction,
-    source: &IssuingCredential,
+    source: &SourceCredential,
     now: i64,
 ) -> Result<(), StoreError> {
     let valid: i64 = match source {
-        IssuingCredential::Token(hash) => {
+        SourceCredential::Token(hash) => {
             query_scalar("SELECT COUNT(*) FROM tokens WHERE hash = $1 AND revoked_at IS NULL AND expires_at > $2")
                 .bind(hash.as_slice())
                 .bind(now)
                 .fetch_one(transaction)
                 .await
         }
-        IssuingCredential::Key(id) => {
+        SourceCredential::Key(id) => {
             query_scalar("SELECT COUNT(*) FROM access_keys WHERE id = $1 AND enabled")
                 .bind(id.as_str())
                 .fetch_one(transaction)
                 .await
         }
-        IssuingCredential::CommandLine => Ok(1),
+        SourceCredential::CommandLine => Ok(1),
     }
     .map_err(StoreError::database_error("check the credentials of a temporary access key"))?;
     if valid > 0 { Ok(()) } else { Err(StoreError::IssuingCredentialsRevoked) }

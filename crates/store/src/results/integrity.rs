@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::error::StoreError;
 use crate::tasks::ResultRecord;
 
-const MAX_VERIFIED_FILES: usize = 4096;
+const MAX_CACHED_VERIFICATIONS: usize = 4096;
 
 /// Two changes within this interval may have the same file timestamp.
 const FILE_TIMESTAMP_RESOLUTION: Duration = Duration::from_secs(2);
@@ -65,7 +65,7 @@ impl VerifiedFileCache {
 
     fn mark_verified(&self, name: &str, identity: FileIdentity) {
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        if verified.len() >= MAX_VERIFIED_FILES {
+        if verified.len() >= MAX_CACHED_VERIFICATIONS {
             verified.clear();
         }
         verified.insert(name.to_owned(), identity);

@@ -7,9 +7,9 @@ use clew_model::{
     Pagination, RequestId, SessionSelection, SlowSessionThreshold, Tag, TaskOutcome, TaskStatus, UserId,
 };
 use clew_store::{
-    ClaimRequest, Grantee, InitialTenantIds, IntelligentKillFilter, IssuingCredential, KillFilter, KillSource,
-    NewCollectionTask, NewIntelligentKill, NewKillRecord, NewKillTask, NewTemporaryAccessKey, NewToken, NewUser,
-    PolicyRef, RecordedKillOutcome, Store, TokenOrigin,
+    ClaimRequest, Grantee, InitialTenantIds, IntelligentKillFilter, KillFilter, KillSource, NewCollectionTask,
+    NewIntelligentKill, NewKillRecord, NewKillTask, NewTemporaryAccessKey, NewToken, NewUser, PolicyRef,
+    RecordedKillOutcome, SourceCredential, Store, TokenOrigin,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -94,7 +94,7 @@ async fn fill_identities(store: &Store, initial_ids: &InitialTenantIds) -> UserI
         secret: SecretString::from("secret of the temporary key"),
         token_hash: [7; 32],
         expires_at: FAR_FUTURE,
-        issued_for: IssuingCredential::CommandLine,
+        issued_for: SourceCredential::CommandLine,
     };
     store.create_temporary_key(&origin(), &temporary).await.unwrap();
     for (hash, scope_project) in TOKENS.into_iter().zip([None, Some(initial_ids.project_id.clone())]) {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clew_model::{AccessKeyId, AuditEvent, Failure, FailureKind, Instance, ProjectId, RequestId, Tag, TaskOutcome};
 use clew_store::{
-    CachedView, Clock, Grantee, IssuingCredential, LockoutState, NewCollectionTask, NewTemporaryAccessKey, NewToken,
-    PolicyRef, ProjectChange, Store, TokenOrigin, UserChange,
+    CachedView, Clock, Grantee, LockoutState, NewCollectionTask, NewTemporaryAccessKey, NewToken, PolicyRef,
+    ProjectChange, SourceCredential, Store, TokenOrigin, UserChange,
 };
 use secrecy::SecretString;
 
@@ -102,7 +102,7 @@ impl CacheFixture {
             secret: SecretString::from("a temporary secret"),
             token_hash: [9; 32],
             expires_at: 9000,
-            issued_for: IssuingCredential::CommandLine,
+            issued_for: SourceCredential::CommandLine,
         };
         store.create_temporary_key(&origin(), &temporary).await.unwrap();
         let task = NewCollectionTask { request_id: task(), ..fixture.new_task(&instance.nodes[0].id) };

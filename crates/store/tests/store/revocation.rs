@@ -2,7 +2,7 @@
 
 use clew_model::{AccessKeyId, GroupId, PolicyId, UserId};
 use clew_store::{
-    Grantee, IssuingCredential, NewTemporaryAccessKey, NewToken, PolicyRef, ProjectChange, StoreError, TokenOrigin,
+    Grantee, NewTemporaryAccessKey, NewToken, PolicyRef, ProjectChange, SourceCredential, StoreError, TokenOrigin,
     UserChange,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -60,7 +60,7 @@ impl RevocationFixture {
                 secret: SecretString::from("a temporary secret"),
                 token_hash: [9; 32],
                 expires_at: EXPIRES_AT,
-                issued_for: IssuingCredential::CommandLine,
+                issued_for: SourceCredential::CommandLine,
             };
             store.create_temporary_key(&origin(), &key).await.unwrap();
         }
@@ -247,7 +247,7 @@ async fn expired_temporary_key_is_removed_with_old_tokens() {
         secret: SecretString::from("x"),
         token_hash: [0; 32],
         expires_at: EXPIRES_AT,
-        issued_for: IssuingCredential::CommandLine,
+        issued_for: SourceCredential::CommandLine,
     };
     assert!(store.create_temporary_key(&origin(), &orphan).await.is_err());
 }
@@ -277,9 +277,9 @@ async fn temporary_key_is_revoked_with_its_token() {
     assert_eq!(store.find_token(&[3; 32]).await.unwrap().unwrap().origin, TokenOrigin::Console);
     assert_eq!(store.find_token(&ADA_TOKEN).await.unwrap().unwrap().origin, TokenOrigin::Api);
     for (id, issued_for) in [
-        ("OFTHEFIRST", IssuingCredential::Token(ADA_TOKEN)),
-        ("OFTHESECOND", IssuingCredential::Token([3; 32])),
-        ("OFNONEATALL", IssuingCredential::CommandLine),
+        ("OFTHEFIRST", SourceCredential::Token(ADA_TOKEN)),
+        ("OFTHESECOND", SourceCredential::Token([3; 32])),
+        ("OFNONEATALL", SourceCredential::CommandLine),
     ] {
         store.create_temporary_key(&origin(), &key(id, issued_for)).await.unwrap();
     }
@@ -302,7 +302,7 @@ async fn temporary_key_is_revoked_with_its_token() {
 async fn temporary_key_is_not_issued_for_revoked_credentials() {
     let scene = RevocationFixture::new(true).await;
     let store = &scene.fixture.store;
-    let create = async |issued_for: IssuingCredential| {
+    let create = async |issued_for: SourceCredential| {
         let key = NewTemporaryAccessKey {
             user_id: scene.ada.clone(),
             id: AccessKeyId::generate(),
@@ -317,13 +317,13 @@ async fn temporary_key_is_not_issued_for_revoked_credentials() {
             Err(other) => panic!("{other}"),
         }
     };
-    let key = || IssuingCredential::Key(scene.key.clone());
-    assert!(create(IssuingCredential::Token(ADA_TOKEN)).await && create(key()).await);
-    assert!(!create(IssuingCredential::Token([77; 32])).await, "a removed token is rejected");
+    let key = || SourceCredential::Key(scene.key.clone());
+    assert!(create(SourceCredential::Token(ADA_TOKEN)).await && create(key()).await);
+    assert!(!create(SourceCredential::Token([77; 32])).await, "a removed token is rejected");
     assert!(store.revoke_token(&origin(), &ADA_TOKEN).await.unwrap());
-    assert!(!create(IssuingCredential::Token(ADA_TOKEN)).await);
+    assert!(!create(SourceCredential::Token(ADA_TOKEN)).await);
     assert!(store.set_access_key_enabled(&origin(), &scene.key, false).await.unwrap());
     assert!(!create(key()).await);
     assert!(store.remove_access_key(&origin(), &scene.key).await.unwrap());
-    assert!(!create(key()).await && create(IssuingCredential::CommandLine).await);
+    assert!(!create(key()).await && create(SourceCredential::CommandLine).await);
 }

@@ -26,7 +26,7 @@ pub(crate) struct KillEffectView {
 
 impl KillEffectView {
     /// Returns `None` if the server did not accept any of the kills.
-    pub(super) async fn read_kill_effect(
+    pub(super) async fn measure_kill_effect(
         service: &AppState,
         node: &Node,
         before: Result<KillBaseline, Failure>,

@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::query_string::truncate_text;
 
 const MAX_SESSIONS_PER_REQUEST: usize = 1000;
-const MAX_OTHER_VICTIMS: usize = 100_000;
+const MAX_ADDITIONAL_VICTIMS: usize = 100_000;
 const MAX_REASON_CHARS: usize = 255;
 /// Tolerance for statement start times, in seconds. Servers round times to whole seconds, and clocks can differ.
 pub(super) const STATEMENT_START_TOLERANCE_SECONDS: i64 = 3;
@@ -80,7 +80,7 @@ impl SessionKillRequest {
             return Err(invalid_field_error("reason", &reason));
         }
         let other_victims: Vec<u64> = body.get("other_victims")?.unwrap_or_default();
-        check_entry_count("other_victims", other_victims.len(), 0, MAX_OTHER_VICTIMS)?;
+        check_entry_count("other_victims", other_victims.len(), 0, MAX_ADDITIONAL_VICTIMS)?;
         Ok(Self { sessions, kind, reason, preview: body.get("preview")?.unwrap_or(false), other_victims })
     }
 

@@ -57,7 +57,7 @@ impl RawKillCriteria {
 
     pub(super) fn parse(self) -> Result<KillCriteria, ApiError> {
         let time = self.time.ok_or_else(|| missing_field_error("time"))?;
-        let seconds = parse_integer("time", &time, 1, KillCriteria::MAX_SECONDS)?;
+        let seconds = parse_integer("time", &time, 1, KillCriteria::MAX_STATE_SECONDS)?;
         Ok(KillCriteria {
             user: check_name("user", self.user, MAX_USER_NAME_LEN)?,
             host: check_text_length("host", self.host, MAX_HOST_OR_COMMAND_LEN)?.map(|host| HostPattern::parse(&host)),

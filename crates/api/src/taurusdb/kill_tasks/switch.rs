@@ -65,8 +65,7 @@ pub(crate) async fn set_kill_task_switch(
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
     let path = (project.as_str(), instance.as_str());
-    let (project, instance) =
-        caller.require_project_action_and_find_instance(&service, Action::MODIFY_INSTANCE, path).await?;
+    let (project, instance) = caller.authorize_and_find_instance(&service, Action::MODIFY_INSTANCE, path).await?;
     let status: String = JsonBody::parse(&body, &["status"])?.get_required("status")?;
     let on = match status.as_str() {
         SWITCH_ON => true,

@@ -97,7 +97,7 @@ fn add_flush_wait_edges(
     }
 }
 
-/// Two sessions that use a table conflict unless both only read the table.
+/// Sessions conflict on a table unless both only read it.
 /// A session that itself waits for a table-level lock is never reported as a blocker.
 /// An idle session, which may hold a `LOCK TABLES` lock, is a blocker only if no running session uses the table.
 fn add_table_lock_edges(

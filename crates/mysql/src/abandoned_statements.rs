@@ -11,7 +11,7 @@ use jiff::Timestamp;
 const REPORT_PERIOD: Duration = Duration::from_mins(10);
 
 /// Most recent statement that was not killed, by node address.
-static UNKILLED_STATEMENTS: LazyLock<Mutex<HashMap<String, UnkilledStatement>>> = LazyLock::new(Mutex::default);
+static ABANDONED_STATEMENTS: LazyLock<Mutex<HashMap<String, AbandonedStatementRecord>>> = LazyLock::new(Mutex::default);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotKilledReason {
@@ -39,26 +39,26 @@ impl NotKilledReason {
 }
 
 #[derive(Debug)]
-struct UnkilledStatement {
+struct AbandonedStatementRecord {
     recorded: Instant,
     limitation: Limitation,
 }
 
 /// `account` is the account of Clew's connection to the node at `address`.
-pub(crate) fn record_unkilled_statement(address: &str, account: &str, reason: NotKilledReason) {
-    let limitation = limitation_for_unkilled_statement(account, reason, Timestamp::now());
-    let mut all = lock_unkilled_statements();
+pub(crate) fn record_abandoned_statement(address: &str, account: &str, reason: NotKilledReason) {
+    let limitation = limitation_for_abandoned_statement(account, reason, Timestamp::now());
+    let mut all = lock_abandoned_statements();
     all.retain(|_, statement| statement.recorded.elapsed() < REPORT_PERIOD);
-    all.insert(address.to_owned(), UnkilledStatement { recorded: Instant::now(), limitation });
+    all.insert(address.to_owned(), AbandonedStatementRecord { recorded: Instant::now(), limitation });
 }
 
-pub(crate) fn find_unkilled_statement_limitation(address: &str) -> Option<Limitation> {
-    let all = lock_unkilled_statements();
+pub(crate) fn find_abandoned_statement_limitation(address: &str) -> Option<Limitation> {
+    let all = lock_abandoned_statements();
     let statement = all.get(address).filter(|statement| statement.recorded.elapsed() < REPORT_PERIOD)?;
     Some(statement.limitation.clone())
 }
 
-fn limitation_for_unkilled_statement(account: &str, reason: NotKilledReason, now: Timestamp) -> Limitation {
+fn limitation_for_abandoned_statement(account: &str, reason: NotKilledReason, now: Timestamp) -> Limitation {
     // A quote in the account name would end the string literal.
     let account = account.replace('\\', "\\\\").replace('\'', "''");
     Limitation {
@@ -71,8 +71,8 @@ fn limitation_for_unkilled_statement(account: &str, reason: NotKilledReason, now
     }
 }
 
-fn lock_unkilled_statements() -> MutexGuard<'static, HashMap<String, UnkilledStatement>> {
-    UNKILLED_STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock_abandoned_statements() -> MutexGuard<'static, HashMap<String, AbandonedStatementRecord>> {
+    ABANDONED_STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -80,15 +80,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unkilled_statement_is_reported_for_its_node_with_the_reason() {
-        record_unkilled_statement("unkilled.test:1", "o'hara", NotKilledReason::LoginRefused);
-        assert_eq!(find_unkilled_statement_limitation("other.test:1"), None);
-        let limitation = find_unkilled_statement_limitation("unkilled.test:1").unwrap();
+    fn abandoned_statement_is_reported_for_its_node_with_the_reason() {
+        record_abandoned_statement("unkilled.test:1", "o'hara", NotKilledReason::LoginRefused);
+        assert_eq!(find_abandoned_statement_limitation("other.test:1"), None);
+        let limitation = find_abandoned_statement_limitation("unkilled.test:1").unwrap();
         assert_eq!(limitation.kind, LimitationKind::StatementNotKilled);
         assert!(limitation.why.contains("refused Clew's login"), "{limitation:?}");
         assert!(limitation.remedy.unwrap().contains("user = 'o''hara' AND"));
         let now = "2026-12-01T12:42:07.7Z".parse().unwrap();
-        let limitation = limitation_for_unkilled_statement("clew", NotKilledReason::AttemptsFailed, now);
+        let limitation = limitation_for_abandoned_statement("clew", NotKilledReason::AttemptsFailed, now);
         assert!(limitation.what.contains("before 2026-12-01T12:42:07Z may still run"), "{limitation:?}");
     }
 }

@@ -10,9 +10,9 @@ const MIN_POLL_INTERVAL_WHILE_LISTENING: Duration = Duration::from_secs(2);
 
 /// True while the `LISTEN` connection receives notifications.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct ListenState(Arc<AtomicBool>);
+pub(crate) struct NotificationListenerState(Arc<AtomicBool>);
 
-impl ListenState {
+impl NotificationListenerState {
     /// Returns at least 2 s while the process receives PostgreSQL notifications.
     pub(crate) fn poll_interval(&self, without_listen: Duration) -> Duration {
         if self.0.load(Ordering::Relaxed) {
