@@ -153,7 +153,7 @@ async fn invalid_certificate_is_rejected_with_a_fix() {
             vec!["could not read the TLS certificate /no/such/file"],
         ),
         (vec!["--tls-cert", &certificate, "--tls-key", &at("other.key")], vec!["does not belong to the certificate"]),
-        (vec!["--tls-cert", &key, "--tls-key", &key], vec!["holds no certificate"]),
+        (vec!["--tls-cert", &key, "--tls-key", &key], vec!["contains no certificate"]),
     ] {
         run(&[&["serve"], arguments.as_slice()].concat()).await.assert_refused(&words);
     }
