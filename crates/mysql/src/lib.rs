@@ -5,7 +5,7 @@
 //! - [`diagnose_node`] checks which data an account can read on a server.
 //! - [`kill_single_victim`] verifies a session's identity and kills it.
 //!
-//! Each read operation opens one connection and reads each system table once.
+//! A snapshot opens one connection and reads each system table once.
 //! Clew joins the system tables in memory.
 //! Every read operation has a timeout. If a read operation is cancelled, Clew kills its running statement.
 //! A process opens at most two connections per node at a time.

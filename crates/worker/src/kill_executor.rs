@@ -65,8 +65,8 @@ pub enum KillError {
     /// An operation on the node failed, such as a session read or a kill.
     #[error("could not kill: {0}")]
     Node(Failure),
-    /// A store operation failed before a `KILL` statement was sent.
-    #[error("could not record a kill: {0}")]
+    /// A store operation failed, or the kill was aborted.
+    #[error("a store operation failed: {0}")]
     Store(#[from] StoreError),
     /// The executor has sent the kills, but the store could not record their outcomes.
     /// The retention job later records these outcomes as unknown.
