@@ -7,7 +7,7 @@ use http::{Method, Request};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuditMode {
     Always,
-    /// Only denied requests. The store records successful changes in the same transaction as the change.
+    /// Only denied requests are recorded. The store records each successful change in the transaction of the change.
     DenialsOnly,
 }
 

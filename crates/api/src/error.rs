@@ -20,7 +20,7 @@ use crate::messages::format_message;
 pub(crate) const MAX_URI_BYTES: usize = 32 << 10;
 
 pub(crate) const CONCURRENCY_LIMIT_RETRY_AFTER_SECONDS: u64 = 5;
-/// `Retry-After` value, in seconds, while the process exits after another process has rotated the master key.
+/// `Retry-After` value, in seconds, for requests refused because another process has rotated the master key.
 const RESTART_RETRY_AFTER_SECONDS: u64 = 5;
 
 /// [`crate::request_layer`] adds the body of the error response in the requested language.
@@ -207,7 +207,7 @@ impl From<StoreError> for ApiError {
                 Self::with_detail(ErrorEntry::QUEUE_FULL, "queue-full-detail", vec![("limit", limit.to_string())])
             }
             StoreError::ResultMissing { .. } | StoreError::ResultCorrupt { .. } => {
-                error!(%error, "stored result is damaged");
+                error!(%error, "stored result is missing or corrupted");
                 Self::with_detail(ErrorEntry::INTERNAL, "result-damaged", Vec::new())
             }
             StoreError::S3 { .. } => {

@@ -215,7 +215,7 @@ pub struct ApiSettings {
     /// Number of additional connections reserved for the operations endpoints.
     ///
     /// Each reserved connection serves one request to `/healthz`, `/readyz` or `/metrics` and refuses other requests.
-    /// If set to 0, connections beyond the maximum wait in the operating system's accept queue.
+    /// If set to 0, connections over the `max_connections` limit wait in the operating system's accept queue.
     pub max_reserved_connections: usize,
     /// Maximum number of open event streams per principal. 0 disables the limit.
     pub max_streams_per_principal: usize,
@@ -223,7 +223,7 @@ pub struct ApiSettings {
     pub max_long_polls_per_principal: usize,
     /// Maximum number of connections per peer (an IPv4 address or an IPv6 /64 prefix). 0 disables the limit.
     ///
-    /// Connections beyond the limit become reserved connections, or are closed if no reserved connection is available.
+    /// Each connection over the limit uses a reserved connection slot, or is closed if no reserved slot is free.
     /// Connections from trusted proxies are exempt from this limit.
     pub max_connections_per_peer: usize,
     /// Addresses of the proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.
@@ -238,7 +238,7 @@ pub struct ApiSettings {
     pub token_lifetime: Duration,
     /// Whether the server serves only the health and metrics endpoints.
     pub operations_only: bool,
-    /// Time window in which a caller's repeated refusals for the same reason are counted in a single audit event.
+    /// Time window in which a caller's requests refused for the same reason are aggregated into one audit event.
     pub refusal_count_window: Duration,
 }
 

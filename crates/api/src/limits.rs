@@ -29,13 +29,13 @@ use keyed_limiter::KeyedLimiter;
 /// Rates and burst sizes for the rate limits. A rate or burst size of 0 disables the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimitSettings {
-    /// Sustained rate of requests per principal, per second.
+    /// Sustained number of requests per principal and second.
     pub principal_per_second: u32,
     /// Burst size of requests per principal.
     pub principal_burst: u32,
-    /// Sustained rate per peer, per second, applied separately to sign-ins and failed authentications.
+    /// Sustained number of sign-ins per peer and second. Failed authentications have a separate quota of the same size.
     pub peer_per_second: u32,
-    /// Burst size per peer, applied separately to sign-ins and failed authentications.
+    /// Burst size of sign-ins per peer. Failed authentications have a separate quota with the same burst size.
     pub peer_burst: u32,
 }
 
@@ -122,7 +122,7 @@ impl RateLimits {
         }
     }
 
-    /// Every [`WORK_UNITS_PER_PERMIT`] used work units immediately count as one additional request.
+    /// For every [`WORK_UNITS_PER_PERMIT`] work units, the budget consumes one permit of the user's request quota.
     /// Concurrent requests of a principal share the principal's request quota.
     pub(crate) fn create_work_budget(&self, user: &UserId) -> Arc<WorkBudget> {
         if self.0.principals.is_none() {

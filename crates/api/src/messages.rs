@@ -14,7 +14,7 @@ static ENGLISH_BUNDLE: LazyLock<Bundle> =
 static CHINESE_BUNDLE: LazyLock<Bundle> =
     LazyLock::new(|| load_message_bundle(langid!("zh-CN"), include_str!("../messages/zh-cn.ftl")));
 
-/// Returns the id if no such message exists.
+/// Returns the message with the given id, or the id if the message does not exist.
 pub(crate) fn format_message(language: Language, id: &str, variables: &[(&str, String)]) -> String {
     let bundle = match language {
         Language::EnUs => &*ENGLISH_BUNDLE,

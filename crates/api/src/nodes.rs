@@ -17,7 +17,7 @@ pub struct NodeReadLimits {
 }
 
 impl NodeReadLimits {
-    /// Creates limits that apply to each node read.
+    /// Creates a value that applies `limits` to each read from a node.
     #[must_use]
     pub fn new(limits: ReadLimits) -> Self {
         Self { limits }
@@ -36,7 +36,7 @@ impl AppState {
         self.read_node_or_failure(node, read).await.map_err(build_node_read_error)
     }
 
-    /// Request handlers must read from nodes only with this method or `read_node`: both back off after a refused login.
+    /// Request handlers must read nodes with this method or `read_node`: both back off after a node refuses a login.
     /// Without the login backoff, repeated requests could cause the database server to lock Clew's account.
     pub(crate) async fn read_node_or_failure<T, F>(
         &self,

@@ -41,7 +41,7 @@ impl PolicyCache {
 
 /// Policies with at least this total size, in bytes, are parsed and evaluated as blocking work.
 const LARGE_POLICY_MIN_BYTES: usize = 8 << 10;
-/// Policies are evaluated in [`block_in_place`] after a request has used this many work units.
+/// Once a request has used this many work units, its further policy evaluations run in [`block_in_place`].
 const LARGE_EVALUATION_MIN_UNITS: u64 = 64 << 10;
 
 /// Evaluates large policies in [`block_in_place`] so that they do not delay other requests.

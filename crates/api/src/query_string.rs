@@ -81,7 +81,7 @@ pub(crate) fn unknown_field_error(name: &str, known: &[&'static str]) -> ApiErro
     }
 }
 
-/// Limits text from a client to 80 characters before it is included in a message.
+/// Truncates client-supplied text to 80 characters for use in a message.
 pub(crate) fn truncate_text(text: &str) -> String {
     text.chars().take(80).collect()
 }

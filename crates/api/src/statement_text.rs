@@ -4,7 +4,7 @@ use clew_diagnose::{build_statement_template, to_valid_utf8};
 
 /// Placeholder that replaces the statement substring of a filter.
 ///
-/// An SQL template would not mask a substring that contains only a part of a literal.
+/// The substring may start or end inside a literal, and an SQL template does not mask such a partial literal.
 /// For example, the template of `4111x` is `4111x`.
 pub(crate) const MASKED_FRAGMENT_PLACEHOLDER: &str = "***";
 

@@ -20,7 +20,7 @@ struct BusyServerCase {
     flavor: Flavor,
     clew: ClewInvocation,
     baseline: BaselineInvocation,
-    /// Text that occurs once per item (such as a session) in Clew's output, and the expected number of items.
+    /// Marker text and its expected number of occurrences in Clew's output; any other number is reported as an error.
     item_marker: (&'static str, fn(LoadSessionCounts) -> usize),
     min_baseline_lines: fn(LoadSessionCounts) -> usize,
 }

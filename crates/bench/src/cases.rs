@@ -22,7 +22,7 @@ pub(super) enum Comparison {
     Ratio,
     Speedup,
     Difference,
-    /// The Clew value. The report shows the baseline value only for information.
+    /// The target applies to Clew's value alone. The report shows the baseline value only for information.
     Absolute,
     /// Decrease from the baseline value to the Clew value, in percent of the baseline value.
     PercentDecrease,

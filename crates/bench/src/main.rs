@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: runs Clew and a baseline program alternately on private servers and compares the results.
+//! `cargo xtask bench`: runs Clew and a baseline program alternately on temporary servers and compares the results.
 //! The benchmark fails if a row count or statement count is wrong, but not if Clew is slow.
 
 mod busy_server;
@@ -48,7 +48,7 @@ struct BenchArgs {
     /// Check only machine-independent counts, with the test build. Takes a few minutes
     #[arg(long, conflicts_with = "only")]
     quick: bool,
-    /// Path of a clew program to measure instead of a release build
+    /// Path of the clew binary to benchmark instead of a release build
     #[arg(long, value_name = "PROGRAM")]
     clew: Option<PathBuf>,
 }

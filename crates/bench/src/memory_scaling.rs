@@ -42,7 +42,7 @@ const fn growth_case(name: &'static str, metric: &'static str, baseline: &'stati
     }
 }
 
-/// Each case compares the run time per row of a large result (Clew value) and a small result (baseline value).
+/// Each case compares Clew's run time per row for a large result with the run time per row for a small result.
 const RUN_TIME_GROWTH_CASES: [(BenchCase, MeasuredRows, MeasuredRows); 3] = [
     (
         growth_case("growth-10k", "`clew snapshot`, time per row with 10,000 rows", "time per row with 1,000 rows"),
@@ -70,7 +70,7 @@ const RUN_TIME_GROWTH_CASES: [(BenchCase, MeasuredRows, MeasuredRows); 3] = [
 enum MeasuredRows {
     /// All rows of a single run. The measured run time includes process startup.
     Total(u64),
-    /// Additional rows of a second, larger run. The difference of the two run times excludes process startup.
+    /// Difference in rows between two runs. Subtracting the run times of both runs cancels out process startup.
     Increment(u64, u64),
 }
 

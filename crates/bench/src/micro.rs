@@ -1,4 +1,4 @@
-//! Runs the Criterion microbenchmarks of the lexer, the join, CSV encoding, signatures and policies.
+//! Runs Criterion microbenchmarks of SQL templates, session snapshots, CSV encoding, signatures and policies.
 
 use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
@@ -59,7 +59,7 @@ fn parse_criterion_output(output: &str) -> Vec<MicrobenchmarkResult> {
     results
 }
 
-/// Returns the median, which is the second of three values such as `[1.20 ms 1.25 ms 1.31 ms]`.
+/// Returns the median, which Criterion prints between two bounds, as in `[1.20 ms 1.25 ms 1.31 ms]`.
 /// Returns an empty string if the values have no units.
 fn parse_criterion_median(values: &str) -> String {
     let words: Vec<&str> = values.trim().trim_matches(['[', ']']).split_whitespace().collect();

@@ -221,7 +221,7 @@ impl SnapshotSeries {
 
     /// Returns the transaction rates with and without Clew for each interval with a snapshot.
     /// The rate without Clew is the mean rate of the two adjacent intervals.
-    /// The rate with Clew is the mean of the rate without Clew and the rate during the snapshot interval.
+    /// Every other interval has a snapshot, so the rate with Clew is the mean of the rates with and without a snapshot.
     fn compare_transaction_rates(&self, case: BenchCase, rates: &[f64]) -> Measurement {
         let mut measurement = Measurement::new(case);
         let mut without = Vec::new();

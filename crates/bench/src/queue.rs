@@ -21,7 +21,7 @@ const CLAIM_TASK_CASE: BenchCase = BenchCase {
 };
 
 /// Database, operation and definition of each benchmark case.
-/// The measuring program accepts the database as an argument and prints the operation in its output.
+/// The `task_queue_benchmark` program accepts the database as an argument and prints the operation with each result.
 const QUEUE_OPERATION_CASES: [(&str, &str, BenchCase); 10] = [
     ("sqlite", "claim", CLAIM_TASK_CASE),
     ("sqlite", "queue", BenchCase { name: "queue-insert-sqlite", metric: "SQLite: queue a task", ..CLAIM_TASK_CASE }),
@@ -87,7 +87,7 @@ pub(super) async fn measure_queue(bench: &BenchContext) -> Result<Vec<Measuremen
     }
     progress::print_heading("Queue of 1,000,000 tasks");
     let arguments = ["build", "--release", "--package", "clew-store", "--example", "task_queue_benchmark"];
-    let programs = workspace::build_programs("Building the measuring program", &arguments).await?;
+    let programs = workspace::build_programs("Building the queue benchmark program", &arguments).await?;
     let program = workspace::find_built_program(&programs, "example", "task_queue_benchmark")?;
     let mut measurements = Vec::new();
     for database in ["sqlite", "postgres"] {

@@ -202,7 +202,7 @@ async fn count_connections(server: &Server) -> Result<u64, BenchError> {
     Ok(row.map_or(0, |(_, connected)| connected))
 }
 
-/// Returns the number of connections that are still open when the timeout expires, or 0.
+/// Waits until all connections close or the timeout expires. Returns the number of connections that are still open.
 async fn wait_until_connections_close(
     connections: impl AsyncFn() -> Result<u64, BenchError>,
 ) -> Result<u64, BenchError> {

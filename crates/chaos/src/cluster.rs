@@ -32,9 +32,9 @@ pub(crate) struct TestCluster {
     // Rust drops fields in declaration order: Clew processes are dropped before the servers that they depend on.
     pub(crate) servers: Vec<ClewProcess>,
     pub(crate) workers: Vec<ClewProcess>,
-    /// Fault proxies between the workers and PostgreSQL, one proxy per worker.
+    /// Fault-injecting proxies between the workers and PostgreSQL, one proxy per worker.
     pub(crate) metadata_proxies: Vec<FaultProxy>,
-    /// Fault proxy between all Clew processes and S3.
+    /// Fault-injecting proxy between all Clew processes and S3.
     pub(crate) results_proxy: FaultProxy,
     pub(crate) metadata: PostgreSql,
     pub(crate) results: S3Server,

@@ -21,7 +21,7 @@ use crate::timeline::{FaultTimeline, current_unix_millis};
 const MAX_FAULT_DURATION: Duration = Duration::from_secs(15);
 /// Duration of a collection's lease (see `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`).
 const COLLECTION_LEASE_DURATION: Duration = Duration::from_secs(10);
-/// How long to wait until a worker logs the effect of a shifted clock or a full disk.
+/// Maximum time to wait for a worker to log the effect of a clock shift or a full disk.
 const FAULT_EFFECT_TIMEOUT: Duration = Duration::from_mins(1);
 /// Operating system error message for a full disk (`ENOSPC`).
 const DISK_FULL_MESSAGE: &str = "No space left on device";

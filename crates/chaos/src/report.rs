@@ -13,7 +13,7 @@ use crate::workload::{RequestOutcome, RequestRecord, accepted_collection_records
 pub struct RunReport {
     pub(crate) seed: u64,
     pub(crate) summaries: Vec<FaultSummary>,
-    /// Number of failed collections for each failure label.
+    /// Number of failed collections per failure reason.
     pub(crate) failures: BTreeMap<String, usize>,
     /// Number of collections in the database whose ids were never returned to the client.
     pub(crate) unconfirmed: usize,
@@ -36,7 +36,7 @@ pub(crate) struct FaultSummary {
     uncertain: usize,
     finished: usize,
     failed: usize,
-    /// Number of accepted collections with more than one attempt.
+    /// Number of accepted collections that the workers attempted more than once.
     retried: usize,
 }
 

@@ -38,7 +38,7 @@ pub struct RunOptions {
     pub seed: u64,
     /// Faults to inject, in this order.
     pub faults: Vec<Fault>,
-    /// Time for which each fault is injected repeatedly. Each fault is injected at least once.
+    /// How long to inject each fault repeatedly. Each fault is injected at least once.
     pub duration_per_fault: Duration,
     /// Number of collections requested per second.
     pub requests_per_second: f64,

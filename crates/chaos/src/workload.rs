@@ -189,7 +189,7 @@ impl CollectionRecord {
         }
     }
 
-    /// Returns false if the request for the failure reason failed.
+    /// Returns false if the reason why the collection failed could not be fetched.
     async fn fetch_failure_reason(&mut self, client: &Client) -> bool {
         let AcceptedCollection { id, node } = &self.accepted;
         match client.fetch_collection_failure_reason(&node.instance, &node.id, id).await {
@@ -245,7 +245,7 @@ impl Workload {
         Self { pool, stop, task }
     }
 
-    /// Each subsequent request is recorded with this fault index.
+    /// Sets the index of the injected fault, which is stored in the record of each subsequent request.
     pub(crate) fn set_current_fault_index(&self, phase: usize) {
         self.pool.phase.store(phase, Ordering::Relaxed);
     }

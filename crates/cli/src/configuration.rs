@@ -63,9 +63,9 @@ pub(crate) struct NodeSettings {
     pub(crate) connect_timeout: SignedDuration,
     /// Maximum number of bytes received from a node in one read operation.
     pub(crate) max_bytes: u64,
-    /// Maximum number of bytes of a row. Clew truncates the statement of a longer row.
+    /// Maximum size of a row, in bytes. Clew truncates the statement of a larger row.
     pub(crate) max_row_bytes: usize,
-    /// Maximum number of bytes of rows that one read operation holds in memory.
+    /// Maximum amount of row data, in bytes, that one read operation holds in memory.
     pub(crate) max_memory_bytes: usize,
 }
 

@@ -101,7 +101,7 @@ impl ProjectArgs {
         self.store_args.format
     }
 
-    /// Selects the only project if the option `--project` is not set.
+    /// If `--project` is not set, exactly one project must exist, and this project is used.
     pub(crate) async fn open_instance_inventory(&self) -> Result<InstanceInventory, CliError> {
         let store = self.store_args.open_store().await?;
         let projects = match &self.domain {

@@ -11,7 +11,7 @@ use crate::error::CliError;
 pub(crate) struct MetadataUrlArgs {
     /// PostgreSQL database for the metadata, such as postgres://user@host/database?sslmode=verify-full.
     /// Set the database password in PGPASSWORD or ~/.pgpass, not in the URL: other users can see command lines.
-    /// The master key stays in the data directory
+    /// The master key is not stored in PostgreSQL but always in the data directory
     #[arg(long, value_name = "URL", env = "CLEW_METADATA_URL", hide_env_values = true)]
     metadata_url: Option<String>,
 }

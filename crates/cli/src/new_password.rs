@@ -44,7 +44,7 @@ impl NewPasswordArgs {
     }
 }
 
-/// Removes the line break. Input on a terminal is not echoed.
+/// Reads a password from stdin, without echo on a terminal, and removes the trailing line break.
 fn read_password_line(prompt: &str) -> io::Result<SecretString> {
     if io::stdin().is_terminal() {
         return rpassword::prompt_password(prompt).map(SecretString::from);

@@ -54,7 +54,7 @@ impl DownloadSink for FileSink {
 }
 
 /// Sink that writes to a stream, such as standard output.
-/// A download to a stream cannot restart, because the stream cannot discard written bytes.
+/// A download to a stream cannot be restarted after the first write, because written bytes cannot be discarded.
 #[derive(Debug)]
 pub struct StreamSink<W> {
     stream: W,

@@ -93,7 +93,7 @@ impl Deployment {
         Self::init_with_environment(clew, Vec::new()).await
     }
 
-    /// Like [`Deployment::init`], with environment variables that locate the metadata database and the result store.
+    /// Like [`Deployment::init`], but runs `clew` with environment variables, such as the URL of the metadata database.
     pub async fn init_with_environment(
         clew: &Path,
         variables: Vec<(&'static str, String)>,

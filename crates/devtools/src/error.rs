@@ -69,7 +69,7 @@ pub enum DevtoolsError {
         /// Cause.
         cause: std::io::Error,
     },
-    /// A statement on a private database server failed.
+    /// A statement on a temporary database server failed.
     #[error("cannot {operation}: {cause}")]
     Database {
         /// Failed operation.
@@ -77,13 +77,13 @@ pub enum DevtoolsError {
         /// Cause.
         cause: mysql_async::Error,
     },
-    /// The lock waits of the demo sessions did not start before the timeout.
-    #[error("the lock waits of the demo sessions did not start within {} s", .limit.as_secs())]
+    /// The demo sessions did not start waiting for locks before the timeout.
+    #[error("the demo sessions did not start waiting for locks within {} s", .limit.as_secs())]
     SessionsNotBlocked {
-        /// Timeout for the lock waits to start.
+        /// Timeout for the demo sessions to start waiting for locks.
         limit: Duration,
     },
-    /// A private database server failed.
+    /// A temporary database server failed.
     #[error(transparent)]
     Server(#[from] ServerError),
     /// The directory for the installed servers cannot be used.

@@ -11,7 +11,7 @@ use crate::progress::Step;
 
 const BUILD_TIMEOUT: Duration = Duration::from_mins(45);
 
-/// Packages of every development build. Builds of the same packages share compiled dependencies.
+/// Cargo arguments that all development builds share, so that Cargo reuses the compiled dependencies.
 /// The `xtask` launcher builds the same packages.
 pub const DEVELOPMENT_PACKAGE_ARGUMENTS: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 

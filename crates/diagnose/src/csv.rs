@@ -64,7 +64,7 @@ pub fn encode_snapshot_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_
 }
 
 /// Appends a row of arbitrary cells, terminated by CRLF.
-/// Each item is a cell and its formula guard: if the flag is true, a formula gets a `'` prefix.
+/// Each item is a cell and a flag. If the flag is true, a cell that could be evaluated as a formula gets a `'` prefix.
 pub fn encode_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>, bool)>) {
     for (at, (cell, formula_guard)) in cells.enumerate() {
         if at > 0 {

@@ -20,7 +20,7 @@ pub struct RowSorter<S: SpillStorage> {
     locations: Vec<RowLocation>,
 }
 
-/// Contains the fields of a [`SortRank`] directly, which reduces the size from 40 to 32 bytes.
+/// Stores the fields of a [`SortRank`] inline, which reduces the size from 40 to 32 bytes.
 #[derive(Debug, Clone, Copy)]
 struct RowLocation {
     key: u64,

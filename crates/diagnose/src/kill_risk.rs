@@ -1,6 +1,6 @@
 //! Risks of killing a session, beyond the rollback of its transaction.
 //!
-//! Kill tasks and intelligent kills skip sessions with an unsafe risk ([`KillRisk::is_unsafe`]).
+//! Kill tasks and intelligent kills skip sessions that are unsafe to kill (see [`KillRisk::is_unsafe`]).
 //! `docs/decisions/0046-risks-of-a-kill.md` documents the design rationale.
 
 mod changed_tables;
@@ -140,7 +140,7 @@ impl KillRisk {
 
     /// Returns true if a kill can damage a table or leave changes partially applied.
     ///
-    /// Automatic kills skip sessions with unsafe risks. Unknown tables and unknown storage engines count as unsafe.
+    /// Automatic kills skip sessions that are unsafe to kill. Unknown tables and storage engines make a kill unsafe.
     #[must_use]
     pub fn is_unsafe(&self) -> bool {
         match self {
@@ -182,7 +182,7 @@ pub fn detect_kill_risks(
     risks
 }
 
-/// Detects the risks of a kill for the tables that the session's running statement modifies.
+/// Detects kill risks that depend on the storage engines of the tables modified by the session's statement.
 #[must_use]
 pub fn detect_table_risks(session: &Session, engines: &TableStorageEngines) -> Vec<KillRisk> {
     let changed = session.statement.as_deref().and_then(|text| parse_changed_tables(text, session.database.as_deref()));

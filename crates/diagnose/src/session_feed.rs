@@ -4,7 +4,7 @@
 //! The feed stores, for each cell, the version in which the cell last changed.
 //! A slow subscriber receives fewer but larger deltas. After a reconnect, it receives all missed changes in one delta.
 //!
-//! Durations that only advance with time do not count as changes, so 10,000 idle sessions cause no traffic.
+//! A duration that grows only because time passes is not a change, so 10,000 idle sessions cause no traffic.
 //! To display a current duration, a subscriber adds the time elapsed since the sample.
 //!
 //! ```
@@ -175,7 +175,7 @@ impl SessionFeed {
     }
 }
 
-/// Numbers of sessions on a node, by state.
+/// Session counts of a node, by state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SessionCounts {
     /// All sessions.

@@ -27,14 +27,14 @@ use normalize::StatementNormalizer;
 /// | rows of values such as `(1, 2), (3, 4)` | `(...), ...` |
 /// | names, `@@variables` | unchanged, without unnecessary backticks |
 /// | `@variables` | `@?` |
-/// | keywords | uppercase, or lowercase if often used as a name; all synonyms have the same spelling |
+/// | keywords | uppercase, or lowercase if often used as a name; synonyms are replaced by one canonical keyword |
 /// | `_utf8mb4'x'` | `_charset ?` |
 /// | white space | normalized |
 /// | trailing `;` | removed |
 /// | comments and hints | removed |
 /// | statement that contains only comments | template of the executable comment `/*! … */`; otherwise `/* ... */` |
 /// | name in double quotes | `?` because double quotes delimit strings in the default SQL mode |
-/// | text after the first ambiguous position | `...` |
+/// | rest of the statement if literal boundaries are ambiguous | `...` |
 ///
 /// Statements with the same MySQL digest have the same template.
 /// `docs/decisions/0014-sql-templates-match-mysql-digests.md` lists the differences from MySQL digests.

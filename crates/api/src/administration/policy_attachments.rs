@@ -167,7 +167,7 @@ async fn find_optional_project(
 /// Enforces the rules of the TaurusDB API spec, section 4.1.
 ///
 /// Role-based policies can be attached only to groups, either for all projects or for a single project.
-/// Identity policies can be attached to users and groups, but only for all projects.
+/// Identity policies can be attached to users and groups; such an attachment always applies to all projects.
 fn check_attachment_allowed(
     policy: &ResolvedPolicy,
     grantee: &Grantee,

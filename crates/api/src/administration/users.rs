@@ -44,7 +44,7 @@ pub(crate) struct UserView {
 pub(crate) struct CreatedUser {
     #[serde(flatten)]
     user: UserView,
-    /// Generated password, which only this response contains
+    /// Generated password, returned only in this response
     #[serde(skip_serializing_if = "Option::is_none")]
     password: Option<String>,
 }

@@ -17,9 +17,9 @@ use tracing::warn;
 
 use crate::client_addr::ClientSubnet;
 
-/// Maximum number of refusal kinds tracked separately per caller. All further kinds are counted together.
+/// Maximum number of refusal kinds with a separate counter per caller. Further kinds share one counter.
 const MAX_REFUSAL_KINDS: usize = 16;
-/// Maximum number of callers tracked separately. All further callers in a domain are counted together.
+/// Maximum number of callers with separate counters. Further callers in a domain share one counter.
 const MAX_TRACKED_CALLERS: usize = 256;
 const MAX_VALUES_PER_LIST: usize = 16;
 const MAX_PENDING_AUDIT_EVENTS: usize = 8192;
@@ -72,7 +72,7 @@ pub(crate) struct RepeatedRefusalCounter {
 }
 
 impl RepeatedRefusalCounter {
-    /// A caller's first refusal of each kind starts a time window of length `window`.
+    /// `window` is the time for which further refused requests of the same caller and kind are only counted.
     pub(crate) fn new(window: Duration) -> Self {
         Self { window, state: Mutex::default() }
     }
@@ -93,7 +93,7 @@ impl RepeatedRefusalCounter {
         recorded
     }
 
-    /// Returns the key of the new time window, or `None` if the refusal is a repetition.
+    /// Starts a time window and returns its key, or counts the refusal in the current window and returns `None`.
     fn count_refusal(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerGroupingKey, RefusalKind)> {
         let now = Instant::now();
         let mut state = self.lock_refusal_windows();

@@ -130,7 +130,7 @@ pub(crate) async fn delete_session(
 /// Change the scope of the session to another project or to the domain.
 ///
 /// The session gets a new token with the same expiry.
-/// The session must have been created on the web page. The scope of a token from POST /v3/auth/tokens is fixed.
+/// Only sessions created by a sign-in on the web page can change the scope; tokens from POST /v3/auth/tokens cannot.
 #[utoipa::path(
     post,
     path = "/clew/v1/console/session/project",

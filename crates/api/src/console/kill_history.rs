@@ -116,7 +116,7 @@ pub(crate) async fn list_kills(
     Ok(Json(NodeKills { kills: kills.into_iter().map(view).collect(), total_count }))
 }
 
-/// Returns the names of the users who requested the kills, by thread id and request time.
+/// Returns the names of the users who requested the kills, keyed by thread id and request time.
 async fn load_requester_names(
     service: &AppState,
     node: &NodeId,

@@ -23,7 +23,7 @@ pub(super) enum RangeRequest {
     Unsatisfiable,
 }
 
-/// Headers with multiple ranges or invalid values select the full content, as RFC 9110 allows.
+/// Ignores a header with multiple ranges or an invalid value and returns `Full`, as RFC 9110 allows.
 pub(super) fn parse_range_header(header: &HeaderValue, length: u64) -> RangeRequest {
     let Some(spec) = header.to_str().ok().and_then(|text| text.trim().strip_prefix("bytes=")) else {
         return RangeRequest::Full;

@@ -17,7 +17,7 @@ use crate::client_addr::ClientSubnet;
 use crate::error::ApiError;
 use crate::{AppState, passwords};
 
-/// Maximum time to wait while other server processes check passwords with the same failure counter.
+/// Maximum time to wait for password checks in other server processes that use the same failure counter.
 const ATTEMPT_RESERVATION_TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPT_RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -25,7 +25,7 @@ const ATTEMPT_RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 pub(crate) enum PasswordCheckOutcome {
     Right,
     Wrong,
-    /// The password was not checked, because the failure counter is locked or remains in use.
+    /// The password was not checked, because of a lockout or because concurrent password checks did not finish in time.
     Locked,
 }
 

@@ -55,7 +55,7 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> KeyedLimiter<K, C> {
         self.check_key(&RateLimitCheck { key: key.clone(), consumes: true })
     }
 
-    /// Consumes `count` permits, but at most the burst size. If fewer permits are available, consumes none.
+    /// Consumes min(`count`, burst size) permits, or none if fewer permits are available.
     pub(super) fn consume_permits(&self, key: &K, count: u32) -> Result<(), Duration> {
         let count = NonZeroU32::new(count.min(self.burst.get())).unwrap_or(NonZeroU32::MIN);
         let outcome = self.limiter.check_key_n(&RateLimitCheck { key: key.clone(), consumes: true }, count);

@@ -22,7 +22,7 @@ pub enum ServeError {
     /// The file contains no certificate or private key in PEM format.
     #[error("{path} contains no {what} in PEM format (-----BEGIN …)", path = path.display())]
     NotPem {
-        /// Expected content that the file does not contain: certificate or private key.
+        /// Type of the missing PEM object: `certificate` or `private key`.
         what: &'static str,
         /// Path of the file.
         path: PathBuf,

@@ -14,7 +14,7 @@ pub(super) struct FileFingerprint {
 }
 
 impl FileFingerprint {
-    /// Returns `None` if the metadata cannot be read, for example if the file is missing during a replacement.
+    /// Returns `None` if the file's metadata cannot be read, for example while the file is being replaced.
     pub(super) fn read_fingerprint(path: &Path) -> Option<Self> {
         let file = path.metadata().ok()?;
         Some(Self {

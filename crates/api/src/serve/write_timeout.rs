@@ -13,7 +13,7 @@ use tokio::time::{Sleep, sleep};
 
 /// Stream whose writes fail with [`io::ErrorKind::TimedOut`] if no bytes can be written within `limit`.
 ///
-/// Each successful write restarts the timer, so connections of slowly reading peers do not time out.
+/// Each successful write resets the timer, so connections to peers that read slowly do not time out.
 #[derive(Debug)]
 pub(super) struct WriteTimeoutStream<S> {
     stream: S,

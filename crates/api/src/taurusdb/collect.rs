@@ -139,7 +139,7 @@ fn build_collection_audit_detail(draft: &SessionSelectionDraft) -> Value {
     Value::Object(detail)
 }
 
-/// An empty body selects the default values of all fields. The value `null` selects the default value of a field.
+/// Treats an empty body as an empty JSON object, and a field with the value `null` as a missing field.
 fn parse_selection_draft(body: &[u8]) -> Result<SessionSelectionDraft, ApiError> {
     let mut draft = SessionSelectionDraft::default();
     if body.trim_ascii().is_empty() {

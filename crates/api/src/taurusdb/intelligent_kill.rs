@@ -32,7 +32,7 @@ pub(crate) struct IntelligentKillPreview {
     /// Highest-ranked session groups for each strategy, in rank order
     #[schema(max_items = 9)]
     statistics: Vec<SessionGroupStatistics>,
-    /// Warnings about spared sessions and root blockers that the kill does not select; omitted if empty. Clew extension
+    /// Warnings about skipped sessions and about root blockers that are not killed; omitted if empty. Clew extension
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     warnings: Vec<IntelligentKillWarning>,

@@ -3,7 +3,7 @@
 //! `DELETE …/processes` identifies sessions only by thread id.
 //! A thread id can be reused when a server restarts or when an address moves to another server.
 //! Clew does not kill by thread id if the user's latest session list was read from a different server instance.
-//! Records expire after 10 minutes, because the user may have read a newer list on the web page or elsewhere.
+//! Recorded server instances expire after 10 minutes: by then, the user may have read a newer list in another client.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};

@@ -234,8 +234,11 @@ async fn assert_damaged(server: &Server, id: &RequestId, how: &str) {
     for range in ["bytes=0-", "bytes=0-9", "lines=all"] {
         let call = server.call(Method::GET, &server.result_of(id)).header("range", range);
         let message = call.send().await.expect_error(500, "DBS.05000000");
-        assert_eq!(message, "Server error. The stored result is damaged. fix: start a new collection.", "{how}");
+        assert_eq!(
+            message, "Server error. The stored result is missing or corrupted. fix: start a new collection.",
+            "{how}"
+        );
     }
     let chinese = server.get_in_chinese(&server.result_of(id)).await.expect_error(500, "DBS.05000000");
-    assert_eq!(chinese, "系统内部错误。保存的结果已损坏。处理方法：请重新采集。");
+    assert_eq!(chinese, "系统内部错误。保存的结果缺失或已损坏。处理方法：请重新采集。");
 }

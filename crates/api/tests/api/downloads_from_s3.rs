@@ -63,7 +63,7 @@ async fn missing_and_unreachable_results_are_reported_on_a_server() {
     for range in ["bytes=0-9", "lines=all"] {
         let call = server.call(Method::GET, &server.result_of(&id)).header(RANGE, range);
         let message = call.send().await.expect_error(500, "DBS.05000000");
-        assert_eq!(message, "Server error. The stored result is damaged. fix: start a new collection.");
+        assert_eq!(message, "Server error. The stored result is missing or corrupted. fix: start a new collection.");
     }
     s3.kill().unwrap();
     let message = server.get(&server.result_of(&other)).await.expect_error(500, "DBS.05000000");

@@ -11,7 +11,7 @@ use crate::output::{self, Output};
 use crate::store_args::StoreArgs;
 
 /// Write an audit log checkpoint: a file with the position and hash link of the newest row.
-/// With the checkpoint file, clew audit verify detects the later removal of rows up to the checkpoint.
+/// Given this file, clew audit verify detects whether rows that existed at the checkpoint were removed later.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct CheckpointArgs {

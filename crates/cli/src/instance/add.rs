@@ -29,7 +29,7 @@ pub(crate) struct AddArgs {
     /// Id of the new instance [default: a generated id]
     #[arg(long, value_name = "ID")]
     id: Option<InstanceId>,
-    /// Node id, in the order of the --node options (repeatable) [default: generated ids]
+    /// Node id; the first --node-id applies to the first --node, and so on (repeatable) [default: generated ids]
     #[arg(long = "node-id", value_name = "ID")]
     node_ids: Vec<NodeId>,
     #[command(flatten)]

@@ -84,7 +84,7 @@ impl JsonObjectWriter {
         }
     }
 
-    /// Writes the serialised JSON object `object` as a field and adds one field to the object.
+    /// Writes a field whose value is the serialised JSON object `object`, extended by the field `extra_name`.
     fn write_extended_object_field(&mut self, name: &str, object: &str, extra_name: &str, extra_value: &str) {
         self.write_field_name(name);
         self.0.extend_from_slice(object.strip_suffix('}').unwrap_or("{").as_bytes());

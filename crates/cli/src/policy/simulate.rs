@@ -199,7 +199,7 @@ fn parse_stored_grant(stored: StoredPolicyGrant) -> Option<Grant> {
     })
 }
 
-/// Returns the reasons why the server denies the request without evaluating any policy, such as a disabled user.
+/// Returns the reasons, such as a disabled user, for which the server denies the request before it evaluates policies.
 fn find_denial_reasons(user: &User, project: Option<&Project>) -> Vec<String> {
     let mut denial_reasons = Vec::new();
     if !user.enabled {

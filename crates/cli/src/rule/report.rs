@@ -109,7 +109,7 @@ impl<'a> RuleReport<'a> {
         (kills, self.spared.iter().filter(|(index, ..)| *index == rule).count())
     }
 
-    /// Returns true if a kill task would check the storage engines of the tables that the session's statement changes.
+    /// Returns true if a kill task would check the storage engines of the session's tables before it kills the session.
     /// A rule test skips the storage engine check, because a snapshot does not contain storage engines.
     /// A kill task checks storage engines if the statement changes tables and the rule excludes unsafe kills.
     fn depends_on_storage_engine(&self, rule: usize, session: &Session) -> bool {

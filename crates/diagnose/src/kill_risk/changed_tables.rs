@@ -1,7 +1,7 @@
 //! Finds the tables that a statement modifies, based on its leading keywords and table lists.
 //!
 //! The parser is necessary because servers do not report which tables a running statement uses.
-//! Supported statements are those that can leave a non-transactional table damaged or partially modified when killed:
+//! Recognizes statements that can leave a non-transactional table corrupted or partially modified when killed:
 //! - Row changes: `INSERT`, `REPLACE`, `UPDATE`, `DELETE`, `LOAD`.
 //! - DDL and maintenance: `ALTER`, `REPAIR`, `OPTIMIZE`, `ANALYZE`, `TRUNCATE TABLE`, `CREATE INDEX`, `DROP INDEX`.
 //!

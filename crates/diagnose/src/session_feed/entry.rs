@@ -1,4 +1,4 @@
-//! A session's cells, each with the feed version in which it last changed.
+//! Column values of a session, each with the feed version in which the value last changed.
 
 use std::fmt::Write;
 

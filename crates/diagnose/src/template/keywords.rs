@@ -10,7 +10,7 @@ const STRING_ADJACENT_KEYWORDS: [&str; 8] =
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Keyword {
-    /// Spelling in templates. All synonyms of a keyword have the same spelling.
+    /// Canonical spelling, which replaces the keyword and all of its synonyms in templates.
     pub(super) word: &'static str,
     kind: KeywordKind,
 }

@@ -4,7 +4,7 @@ use super::keywords;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NumberToken {
-    /// Number literal with this length in bytes.
+    /// Number literal. The value is the length of the literal in bytes.
     Literal(usize),
     /// Name, as in `SELECT * FROM 1t`.
     Word,

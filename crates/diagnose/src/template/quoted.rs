@@ -4,7 +4,7 @@ use super::sql_modes;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StringLiteralEnd {
-    /// End offset of the string literal, which is outside strings in all SQL modes.
+    /// First offset after the literal that is outside string literals in all SQL modes.
     At(usize),
     /// The string has no closing quote in any SQL mode.
     Unclosed,

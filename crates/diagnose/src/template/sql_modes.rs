@@ -117,7 +117,7 @@ pub(super) fn all_modes_end_in_code(bytes: &[u8], mut range: Range<usize>) -> bo
 }
 
 /// An incomplete UTF-8 character indicates that the server has not converted the statement to UTF-8.
-/// In an unconverted statement, a backslash can be the second byte of a multi-byte character.
+/// In some multi-byte character sets, such as GBK, the second byte of a character can be a backslash.
 pub(super) fn ends_on_char_boundary(before: &[u8]) -> bool {
     let tail = before.get(before.len().saturating_sub(4)..).unwrap_or_default();
     (0..tail.len())

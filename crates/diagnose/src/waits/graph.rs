@@ -121,7 +121,7 @@ impl fmt::Display for LockResourceKind {
     }
 }
 
-/// Blocker that does not wait itself, or a cycle whose members wait only for each other.
+/// Blocker that is not itself waiting, or a cycle whose members wait only for each other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RootBlocker {
     /// The blocking session or transaction, or all members of the blocking cycle.
@@ -138,7 +138,7 @@ pub struct RootBlocker {
 /// Details of a waiter or blocker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParticipantDetail {
-    /// The party.
+    /// Waiting or blocking session or transaction.
     pub party: WaitParticipant,
     /// Session, or `None` for a transaction without a session or if the session is missing from the input data.
     pub session: Option<Session>,

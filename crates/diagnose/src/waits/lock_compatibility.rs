@@ -1,9 +1,10 @@
 //! Compatibility matrices of metadata lock modes.
 //!
 //! The conflict rules come from the documentation of the metadata locking subsystems in MySQL and MariaDB.
-//! MySQL and MariaDB share the matrices for objects and scopes because their common lock modes conflict identically.
-//! The lock mode `INTENTION_EXCLUSIVE` occurs only on scopes, and `SHARED_WRITE_LOW_PRIO` occurs only on MySQL.
-//! MariaDB's backup lock has its own lock modes and its own matrices.
+//! MySQL and MariaDB share the matrices for object locks and scoped locks: common lock modes conflict identically.
+//! The lock mode `INTENTION_EXCLUSIVE` occurs only on scoped locks, such as `GLOBAL` and `SCHEMA` locks.
+//! The lock mode `SHARED_WRITE_LOW_PRIO` occurs only on MySQL.
+//! MariaDB's backup lock has separate lock modes and compatibility matrices.
 //!
 //! The matrices assume the default `max_write_lock_count`, with which the server never changes lock priorities.
 

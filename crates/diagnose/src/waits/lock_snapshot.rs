@@ -18,7 +18,7 @@ pub struct LockSnapshot {
     /// Granted and pending metadata locks.
     ///
     /// The list must contain all metadata locks on tables.
-    /// Locks on other objects may be omitted if the object has no pending request.
+    /// A lock on an object other than a table may be omitted if no lock request for the object is pending.
     pub metadata_locks: Vec<MetadataLock>,
     /// True if `metadata_locks` includes pending requests.
     ///
@@ -107,7 +107,7 @@ pub struct ObservedTransaction {
     /// XA identifier as printed by `XA RECOVER`, if known.
     pub xid: Option<String>,
     /// Tables locked in InnoDB, listed only for transactions without a session.
-    /// The tables identify the transaction that owns a metadata lock without a session.
+    /// If a metadata lock has no session, Clew uses these tables to find the transaction that owns the lock.
     pub tables: Vec<TableName>,
 }
 
@@ -120,7 +120,7 @@ pub struct TableName {
     pub table: String,
 }
 
-/// Wait of an InnoDB transaction for another transaction's lock.
+/// InnoDB lock wait between two transactions.
 ///
 /// The graph merges multiple waits between the same two transactions.
 #[derive(Debug, Clone, PartialEq, Eq)]

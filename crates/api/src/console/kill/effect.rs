@@ -13,9 +13,9 @@ pub(crate) struct KillEffectView {
     /// Number of rows that the server has rolled back so far for the killed sessions; null if unknown
     #[schema(required)]
     rows_rolled_back: Option<u64>,
-    /// Thread ids of sessions that waited for a killed session and no longer wait
+    /// Thread ids of sessions that were waiting for a killed session and are no longer waiting
     unblocked: Vec<u64>,
-    /// Thread ids of sessions that waited for a killed session and still wait
+    /// Thread ids of sessions that were waiting for a killed session and are still waiting
     still_waiting: Vec<u64>,
     /// True if Clew cannot read all lock waits. The kills may then have unblocked more sessions than listed
     hidden_waits: bool,

@@ -33,7 +33,7 @@ pub(crate) struct KillBody {
     reason: Option<String>,
     /// If true, the kill is only previewed, and no session is killed
     preview: Option<bool>,
-    /// In a preview, the thread ids of victims in other requests if the selection is split across requests
+    /// If a preview is split across several requests, the thread ids of the sessions to kill in the other requests
     #[schema(max_items = 100_000)]
     other_victims: Option<Vec<u64>>,
 }
@@ -46,9 +46,11 @@ pub(crate) struct SelectedSession {
     pub(super) id: u64,
     pub(super) user: String,
     pub(super) host: String,
-    /// Start time of the statement, as a Unix timestamp in milliseconds. `query` kills no statement that started later
+    /// Start time of the statement, as a Unix timestamp in milliseconds.
+    /// If `what` is `query`, Clew does not kill a statement that started later
     pub(super) since: Option<i64>,
-    /// Server instance from the session list. If the server has restarted or failed over, the session is not killed
+    /// Server instance that reported the session in the session list.
+    /// If the server has since restarted or failed over, Clew does not kill the session
     pub(super) server: Option<String>,
 }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::node_watch::{NodeWatch, Subscription};
 use crate::AppState;
 
-/// Node watches of this process. Clones share the same registry.
+/// Registry of the nodes that this process samples for event streams. Clones share the same registry.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WatchRegistry(Arc<WatchRegistryState>);
 

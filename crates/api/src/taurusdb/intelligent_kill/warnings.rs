@@ -1,4 +1,4 @@
-//! Warnings about spared sessions and unselected root blockers in the preview of an intelligent kill.
+//! Warns in the preview of an intelligent kill about skipped sessions and about root blockers that are not killed.
 
 use clew_diagnose::waits;
 use clew_model::{Language, Node, Session};
@@ -11,13 +11,13 @@ use crate::AppState;
 /// Warning about an intelligent kill. Clew extension to the TaurusDB API.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillWarning {
-    /// Kind: surviving_root_blocker, not_read or the risk that causes a session to be spared, such as table_damage
+    /// Kind: surviving_root_blocker, not_read, or the risk because of which a session is skipped, such as table_damage
     #[schema(value_type = String, example = "surviving_root_blocker")]
     kind: &'static str,
     /// Message in the language of X-Language
     #[schema(example = "8 of 8 wait for session 70, app@10.0.0.7, idle for 35 s, which is not among the victims")]
     message: String,
-    /// Thread id of the root blocker or of the spared session
+    /// Thread id of the root blocker or of the skipped session
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<u64>,
 }

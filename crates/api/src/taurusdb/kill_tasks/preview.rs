@@ -1,4 +1,4 @@
-//! Previews a kill task with the session matching rules of the worker.
+//! Previews which sessions a kill task would kill, using the same matching rules as the worker.
 
 use std::collections::HashMap;
 
@@ -65,11 +65,11 @@ pub(crate) struct KillTaskPreview {
     data_sync_time: i64,
     /// Data that Clew cannot read from the nodes; the preview and the task may therefore miss sessions
     limitations: Vec<NodeLimitation>,
-    /// Matching sessions that are spared because a kill could damage a table; omitted if empty. Clew extension
+    /// Matching sessions that are skipped because a kill could damage a table; omitted if empty. Clew extension
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, max_items = 500)]
     spared: Vec<SparedProcess>,
-    /// Number of spared sessions; omitted if zero. Clew extension to the TaurusDB API
+    /// Number of sessions skipped because a kill could damage a table; omitted if zero. Clew extension
     #[serde(skip_serializing_if = "is_zero")]
     #[schema(required = false)]
     spared_count: usize,

@@ -40,7 +40,7 @@ pub(crate) struct AddKillTaskRequest {
     /// True to include sessions even if a kill can damage or partially change a non-transactional table.
     /// For example, killing an UPDATE on a MyISAM table can leave the table partially changed. Clew extension
     include_unsafe: Option<bool>,
-    /// Instance name, as confirmation that the task kills all user sessions. Clew extension.
+    /// Name of the DB instance, to confirm that the task may kill all user sessions. Clew extension.
     /// Required in a browser session if none of user, host, db, command and info is set
     confirmed_instance_name: Option<String>,
 }
@@ -119,9 +119,9 @@ pub(crate) struct KillTaskView {
 #[derive(Serialize, ToSchema, Clone)]
 pub(crate) struct NodeLoginRefusal {
     node_id: String,
-    /// Error message of the last refused login
+    /// Error message of the last login that the node refused
     reason: String,
-    /// Number of consecutive refused logins
+    /// Number of consecutive logins that the node refused
     refused_logins: u32,
     /// Time of the next automatic login attempt, as a Unix timestamp in milliseconds
     next_attempt_time: i64,

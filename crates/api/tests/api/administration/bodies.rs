@@ -31,7 +31,11 @@ async fn invalid_field_is_named_in_the_error() {
         ("groups", json!([]), "Cannot read the request body: invalid type: sequence, expected an object"),
         ("users", json!({ "name": "a", "administrator": "yes" }), "Invalid value for administrator"),
         ("users", json!({ "name": "ada.l", "password": "1234567" }), "A password must have 8 to 128 characters"),
-        ("users", json!({ "name": "lovelace", "password": "LoveLace" }), "The password must not be the user name"),
+        (
+            "users",
+            json!({ "name": "lovelace", "password": "LoveLace" }),
+            "The password must not be the same as the user name",
+        ),
         ("users", json!({ "name": "a", "password": 12_345_678 }), "password must be a string"),
         (
             "password",

@@ -72,7 +72,7 @@ async fn start_demo() -> Result<DemoState, DevtoolsError> {
 }
 
 async fn start_server() -> Result<Server, DevtoolsError> {
-    let step = Step::start("Starting a private MariaDB");
+    let step = Step::start("Starting a temporary MariaDB server");
     let server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await?;
     step.complete_with_result(&format!("port {}", server.port()));
     Ok(server)

@@ -23,7 +23,7 @@ struct CliArgs {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Demonstrate Clew on a private MariaDB server with blocked sessions. Stops all processes at the end
+    /// Demonstrate Clew on a temporary MariaDB server with blocked sessions. Stops all processes at the end
     Demo {
         /// Keep the database and the Clew server running until you press Ctrl-C
         #[arg(long)]

@@ -26,7 +26,8 @@ pub(crate) const BENCH_PROGRAM: TaskProgram = TaskProgram { package: "clew-bench
 pub(crate) const FAULTS_PROGRAM: TaskProgram = TaskProgram { package: "clew-chaos", name: "faults" };
 
 impl TaskProgram {
-    /// Replaces this process with the program. Returns only on failure or after a signal.
+    /// Builds the program, then replaces this process with the program (`exec`).
+    /// Returns only if the build or `exec` fails, or if a signal arrives during the build.
     pub(crate) async fn exec_task_program(self, program_args: TaskProgramArgs) -> Result<ExitCode, DevtoolsError> {
         let arguments =
             [&["build", "--package", self.package, "--bin", self.name], &workspace::DEVELOPMENT_PACKAGE_ARGUMENTS[..]]

@@ -83,7 +83,7 @@ impl<'a> LockOwnerResolver<'a> {
         owners
     }
 
-    /// Returns the reason as an error if the owner is unknown.
+    /// If the lock owner cannot be determined, returns an error message with the reason.
     fn resolve_owner(&self, owner: LockOwner, read_only_sessions: &[u64]) -> Result<WaitParticipant, String> {
         if let Some(&session) = self.by_transaction.get(&owner.transaction) {
             return Ok(WaitParticipant::Session(session));

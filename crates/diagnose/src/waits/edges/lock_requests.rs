@@ -45,7 +45,8 @@ fn collect_objects_with_granted_locks(observed: &LockSnapshot) -> HashSet<&Metad
     granted.map(|lock| &lock.object).collect()
 }
 
-/// The session's state determines the kind of object, and its statement determines the objects.
+/// Infers the metadata locks for which a session waits.
+/// `kind` comes from the session's state, and the names of the locked objects come from the session's statement.
 fn infer_lock_requests(
     facts: &ObservedSession,
     kind: &MetadataLockObjectKind,

@@ -87,7 +87,7 @@ fn add_lock_request_edges(
 }
 
 /// A metadata lock without a session is attributed to the transactions without a session that lock the same table.
-/// If no transaction locks the table and only one transaction has no session, that transaction is the owner.
+/// If exactly one transaction has no session, that transaction is the owner even if it is not known to lock the table.
 fn find_lock_owners(lock: &MetadataLock, index: &LockSnapshotIndex<'_>) -> Vec<WaitParticipant> {
     if let Some(session) = lock.session {
         return vec![WaitParticipant::Session(session)];
