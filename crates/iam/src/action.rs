@@ -26,7 +26,8 @@ pub enum ActionTargetType {
     /// A project.
     /// An Allow statement matches a project only if it applies to all resources without resource conditions.
     Project,
-    /// The domain. A policy statement matches the domain under the same conditions as a project.
+    /// The domain.
+    /// An Allow statement matches the domain only if it applies to all resources without resource conditions.
     Domain,
 }
 

@@ -69,8 +69,8 @@ pub fn verify_password(password: &SecretString, hash: &str) -> bool {
     argon2id.verify_password(password.expose_secret().as_bytes(), &hash).is_ok()
 }
 
-/// Takes as long as [`verify_password`]. Call this function if the user name of a login is unknown.
-/// A shorter response time for unknown user names would reveal which users exist.
+/// Takes as long as [`verify_password`]. Call this function if no user has the given user name.
+/// A shorter response time for unknown user names would reveal which user names exist.
 pub fn simulate_password_verification(password: &SecretString) {
     let mut output = [0_u8; Params::DEFAULT_OUTPUT_LEN];
     if let Ok(argon2id) = create_password_hasher() {

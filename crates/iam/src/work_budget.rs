@@ -1,7 +1,7 @@
 //! Limits the CPU time of the policy evaluation for one request.
 //!
 //! The work budget counts work units instead of time. One work unit is about the cost of comparing one byte.
-//! The number of used work units depends only on the policies and the request, so tests can assert exact numbers.
+//! The consumption of work units depends only on the policies and the request, so tests can assert exact numbers.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -64,9 +64,9 @@ impl WorkBudget {
         Self { limit: units, remaining: AtomicU64::new(units), exhausted: AtomicBool::new(false), charger: None }
     }
 
-    /// Creates a work budget of the default size that charges a rate limit once per `step` used work units.
+    /// Creates a work budget of the default size that consumes one rate-limit permit for every `step` work units.
     ///
-    /// The budget calls `pay` with the number of steps to charge. If `pay` returns false, the budget is exhausted.
+    /// The budget calls `pay` with the number of permits to consume. If `pay` returns false, the budget is exhausted.
     #[must_use]
     pub fn with_rate_limit(step: u64, pay: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
         let charger =
@@ -80,7 +80,7 @@ impl WorkBudget {
         self.charger.as_ref().is_some_and(|charger| charger.overdrawn.load(Relaxed))
     }
 
-    /// Returns the number of used work units.
+    /// Returns the number of consumed work units.
     #[must_use]
     pub fn used_work_units(&self) -> u64 {
         self.limit - self.remaining.load(Relaxed)

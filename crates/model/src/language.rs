@@ -1,4 +1,4 @@
-//! Languages of the API (TaurusDB API spec, section 6).
+//! Languages in which the API returns messages (TaurusDB API spec, section 6).
 
 use serde::{Deserialize, Serialize};
 

@@ -3,7 +3,7 @@
 /// Returns true if a character can control a terminal, change the text direction, or hide text.
 ///
 /// Unsafe characters are control characters (C0, DEL, C1, bidirectional) and line and paragraph separators.
-/// Unsafe invisible characters are `Default_Ignorable_Code_Point` and the blank Braille pattern.
+/// The blank Braille pattern and `Default_Ignorable_Code_Point` characters are unsafe because they are invisible.
 #[must_use]
 pub fn is_unsafe_char(char: char) -> bool {
     char.is_control()

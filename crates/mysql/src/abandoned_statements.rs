@@ -10,7 +10,7 @@ use jiff::Timestamp;
 /// Most abandoned statements end within this time, because Clew sets a server-side timeout for each read.
 const REPORT_PERIOD: Duration = Duration::from_mins(10);
 
-/// Most recent statement that was not killed, by node address.
+/// Most recent abandoned statement that Clew could not kill, by node address.
 static ABANDONED_STATEMENTS: LazyLock<Mutex<HashMap<String, AbandonedStatementRecord>>> = LazyLock::new(Mutex::default);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

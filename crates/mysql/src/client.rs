@@ -81,7 +81,7 @@ pub(crate) struct Client {
     pub(crate) bytes: ByteLimits,
 }
 
-/// True from the sending of a statement until its result set has been read completely.
+/// True from the time a statement is sent until its result set has been read completely.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct InFlightFlag(Arc<AtomicBool>);
 

@@ -23,7 +23,7 @@ use crate::statements;
 const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
 const MAX_CLOCK_STEPS: usize = 16;
 const MAX_TRACKED_SERVERS_PER_NODE: usize = 16;
-/// Minimum age, in seconds, at which the server always converts a local time to UTC.
+/// Local times that are at least this many seconds in the past are always converted to UTC by the server.
 /// For more recent local times, [`statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset has changed.
 const MIN_AGE_FOR_UTC_CONVERSION_SECONDS: i64 = 86_400 - 3 * 3600;
 const MAX_UTC_CONVERSIONS_PER_STATEMENT: usize = 200;
@@ -48,7 +48,7 @@ impl ClockReading {
     }
 }
 
-/// Row of [`statements::SERVER_CLOCK_QUERY`]: local time, Unix timestamp, and 1 if the last day was 86,400 s long.
+/// Row of `SERVER_CLOCK_QUERY`: local time, Unix timestamp, and 1 if the UTC offset was the same one day ago.
 type ClockRow = (String, u64, Option<i64>);
 
 /// Returns `None` if the server does not report a valid time.
@@ -70,15 +70,15 @@ pub(crate) fn parse_local_time(printed: &str) -> Option<DateTime> {
     printed.parse().ok()
 }
 
-/// Seconds since a local time of the server. Negative if the local time is in the future.
+/// Seconds since a timestamp in the server's local time. Negative if the timestamp is in the future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LocalTimeAge {
     Exact(i64),
-    /// Possible ages of a local time that occurs twice when daylight saving time ends, smaller first.
+    /// The two possible ages of an ambiguous local time at the end of daylight saving time, smaller first.
     Ambiguous(i64, i64),
 }
 
-/// Queries the server only if its UTC offset may have changed since one of the local times.
+/// Queries the server only if its UTC offset may have changed since the earliest of the `times`.
 pub(crate) async fn compute_local_time_ages(
     client: &mut Client,
     clock: &ClockReading,
@@ -133,7 +133,7 @@ fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
 pub enum UnreliableClockReason {
     /// The server's clock was set forward by this many seconds, or back if the number is negative.
     ClockChanged(f64),
-    /// On the previous read, the node's address led to a different server.
+    /// The node's address now connects to a different server than on the previous read.
     AnotherServer,
     /// The server returned no time.
     Unreadable,

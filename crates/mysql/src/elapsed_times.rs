@@ -18,9 +18,9 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{failure, lost_instrumentation, privileges, statements};
 
-/// For more sessions than this, Clew reads the threads of all busy sessions.
+/// Above this number of sessions, Clew reads the threads of all busy sessions instead of looking up each session.
 const MAX_SESSION_ID_LOOKUPS: usize = 16;
-/// For more threads than this, reading the timers of all threads is cheaper.
+/// Above this number of threads, reading the timers of all threads is faster than looking up timers by thread id.
 const MAX_THREAD_ID_LOOKUPS: usize = 400;
 /// `Time` and the duration of a lock wait are both rounded.
 const LOCK_WAIT_AGE_TOLERANCE_SECONDS: u64 = 2;
@@ -211,7 +211,7 @@ fn to_sorted_session_ids(ids: &HashSet<u64>) -> Vec<u64> {
     ids
 }
 
-/// Returns `None` if the server does not record this function's own query as running.
+/// Returns `None` if the server does not record Clew's own running query, because the timers may then be stale.
 async fn read_statement_timers(
     connection: &mut Connection,
     sessions: &[u64],

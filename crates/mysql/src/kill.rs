@@ -79,9 +79,9 @@ pub async fn kill_single_victim(
 
 /// Kills several sessions over one connection, within one overall timeout. See [`kill_single_victim`].
 /// First sends all kills, then confirms their effects.
-/// Returns the session id and kill outcome of each victim, in the order of `victims`.
+/// Returns the session id and kill outcome of each element of `victims`, in the same order.
 ///
-/// Fails only before the first kill is sent. A later failure becomes the outcome of each affected victim.
+/// Fails only before the first kill is sent. A later failure becomes the outcome of each affected session.
 pub async fn kill_victims(
     node: &NodeUrl,
     victims: &[Victim],
@@ -92,16 +92,16 @@ pub async fn kill_victims(
     kill_victims_with_policy(node, victims, kind, protected, UnsafeKillPolicy::Kill, limits).await
 }
 
-/// Policy for victims that change non-transactional tables. The server cannot roll back such changes.
+/// Specifies whether to kill sessions that change non-transactional tables. The server cannot roll back these changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UnsafeKillPolicy {
-    /// Kill the victim anyway, because the user or the kill rule has accepted the risk of partial changes.
+    /// Kill the session anyway, because the user or the kill rule has accepted the risk of partial changes.
     Kill,
-    /// Refuse to kill the victim and return [`KillRefusal::Unsafe`].
+    /// Refuse to kill the session and return [`KillRefusal::Unsafe`].
     Refuse,
 }
 
-/// Kills several sessions with a policy for victims that change non-transactional tables. See [`kill_victims`].
+/// Variant of [`kill_victims`] that can refuse to kill sessions whose statements change non-transactional tables.
 pub async fn kill_victims_with_policy(
     node: &NodeUrl,
     victims: &[Victim],

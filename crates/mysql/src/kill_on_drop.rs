@@ -41,7 +41,7 @@ const KILL_ATTEMPT_DELAYS: [Duration; 9] = [
 ];
 /// The timeout applies separately to opening the control connection and to finding and killing the session.
 const KILL_ATTEMPT_STEP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Maximum number of bytes read per process list row. The connection tag is within this limit.
+/// Maximum number of bytes read per process list row, enough for the connection tag at the start of the statement.
 const MAX_PROCESS_LIST_ROW_BYTES: usize = 4 << 10;
 
 /// Statement of a dropped connection that the server may still be running.

@@ -103,7 +103,7 @@ pub(crate) async fn query_lock_snapshot(
     Ok(observed)
 }
 
-/// A node's lock tables, read before the process list.
+/// Contents of a node's lock tables, read before the process list.
 /// If a lock holder is missing from the process list, its session has ended since the lock tables were read.
 #[derive(Debug)]
 pub(crate) struct LockTables {
@@ -150,7 +150,7 @@ impl LockTables {
         self.capabilities.limitation_for_unknown_holders()
     }
 
-    /// Waits that are missing from the lock tables are detected by the session state in the process list.
+    /// Lock waits that the lock tables do not list are inferred from the session states in the process list.
     pub(crate) fn waiting_or_blocking_session_ids(&self) -> HashSet<u64> {
         let waiting = self.transactions.iter().filter(|transaction| transaction.is_waiting_for_lock());
         let for_rows = self.row_waits.iter().flat_map(|wait| wait.session_ids(&self.threads));

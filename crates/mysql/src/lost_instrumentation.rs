@@ -1,7 +1,7 @@
-//! Detects lost instrumentation: objects that performance_schema did not record because a table was full.
+//! Detects objects, such as threads, that performance_schema did not record because a table was full.
 //!
-//! The server counts all objects lost since it started, including objects that no longer exist.
-//! If a performance_schema table has size 0, the server neither records objects in the table nor counts lost objects.
+//! The server counts all unrecorded objects since its start, including objects that no longer exist.
+//! If a performance_schema table has size 0, the server neither stores objects in the table nor counts unrecorded ones.
 
 use std::collections::HashMap;
 
@@ -15,9 +15,9 @@ struct LostObjectCounter {
     counter: &'static str,
     size: &'static str,
     kind: LimitationKind,
-    /// Name of the lost objects in messages, such as `metadata locks`.
+    /// Plural name of the performance_schema objects that `counter` counts, such as `metadata locks`.
     objects: &'static str,
-    /// Effect of the lost objects on the data that Clew reads.
+    /// Effect on Clew's data if performance_schema did not record some of these objects.
     effect: &'static str,
 }
 
@@ -66,21 +66,21 @@ static LOST_OBJECT_COUNTERS: [LostObjectCounter; 6] = [
     },
 ];
 
-/// Returns one `Limitation` for each kind of object that was lost or is not recorded.
+/// Returns one `Limitation` for each kind of object that performance_schema did not record completely.
 pub(crate) async fn detect_lost_instrumentation(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     let counters = read_numeric_variables(connection, statements::LOST_OBJECT_COUNTERS_QUERY).await?;
     let sizes = read_numeric_variables(connection, statements::PERFORMANCE_SCHEMA_SIZES_QUERY).await?;
     Ok(LOST_OBJECT_COUNTERS.iter().filter_map(|loss| loss.limitation_for_lost_objects(&counters, &sizes)).collect())
 }
 
-/// A session whose thread is not recorded is missing from a process list read from performance_schema.
+/// If performance_schema did not record a thread, process lists read from performance_schema omit the thread's session.
 pub(crate) async fn detect_lost_threads(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     let mut losses = detect_lost_instrumentation(connection).await?;
     losses.retain(|loss| loss.kind == LimitationKind::LostThreads);
     Ok(losses)
 }
 
-/// Numeric values of server variables by name, in lower case.
+/// Numeric values of server variables, keyed by lower-case variable name.
 type NamedValues = HashMap<String, i64>;
 
 async fn read_numeric_variables(connection: &mut Connection, statement: &str) -> Result<NamedValues, Failure> {

@@ -1,6 +1,6 @@
 //! Recognises Clew's own sessions in process lists.
 //!
-//! A connection id alone does not identify a session of Clew.
+//! A connection id alone does not identify one of Clew's own sessions.
 //! After a server restart or behind a load balancer, another client's session may have the same connection id.
 //! Clew treats a session in a process list as its own in two cases:
 //!
@@ -42,7 +42,7 @@ pub(crate) fn installation_marker() -> &'static str {
 struct ConnectionRegistry {
     /// Connections by connection number, which is unique within this process.
     entries: HashMap<u64, ConnectionEntry>,
-    /// Connection numbers by connection id. Connections to different servers may share a connection id.
+    /// Maps a connection id to several connection numbers, because different servers may assign the same connection id.
     by_id: HashMap<u64, HashSet<u64>>,
     without_id: HashSet<u64>,
 }
@@ -128,7 +128,7 @@ impl ConnectionEntry {
         }
     }
 
-    /// If `or_name` is true, any host name with the local port matches, because servers may resolve addresses to names.
+    /// If `or_name` is true and `host` contains a host name instead of an IP address, only the port is compared.
     fn is_local_address(&self, host: &[u8], or_name: bool) -> bool {
         let Some((name, port)) = parse_client_address(host) else { return false };
         let local = self.local.ip().to_canonical();

@@ -1,8 +1,8 @@
-//! Returns the failure of a refused login to concurrent requests for the same node.
+//! If a server refuses Clew's login, concurrent requests for the same node fail without another login attempt.
 //!
 //! Concurrent requests for the same node wait for a connection permit.
-//! If each waiting request repeated the refused login, the server could lock out Clew's account.
-//! Waiting requests therefore return the failure without another login attempt.
+//! If each waiting request repeated a login that the server refused, the server could lock Clew's account.
+//! Waiting requests therefore return the error of the first login attempt.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use clew_model::{Failure, NodeUrl};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Callers that have their own login backoff record the refused login within this time.
+/// Within this time, callers that implement a login backoff record the login that the server refused.
 const REFUSED_LOGIN_TTL: Duration = Duration::from_secs(1);
 
-/// Most recent refused login of each node, by node address.
+/// Most recent login refused by each node, by node address.
 static REFUSED_LOGINS: LazyLock<Mutex<HashMap<String, RefusedLogin>>> = LazyLock::new(Mutex::default);
 
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub(crate) fn store_refused_login(node: &NodeUrl, failure: &Failure) {
     all.insert(node.address(), refused);
 }
 
-/// A refused login applies to requests with the same URL and password that were made up to one second later.
+/// Returns the stored login failure if the URL and password are the same and the request began at most 1 s later.
 pub(crate) fn find_refused_login_failure(node: &NodeUrl, requested: Instant) -> Option<Failure> {
     let all = lock_refused_logins();
     let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + REFUSED_LOGIN_TTL)?;

@@ -12,7 +12,7 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{failure, statements};
 
-/// Process list command of replication threads and of clients that are still logging in.
+/// `Command` value in the process list for replication threads and for clients that are still logging in.
 const CONNECT_COMMAND: &[u8] = b"Connect";
 
 /// Returns the ids of replication appliers that [`is_internal_session`] does not detect.

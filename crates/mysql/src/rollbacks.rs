@@ -47,7 +47,7 @@ pub struct Rollback {
     pub remaining_seconds: u64,
 }
 
-/// Reads the running rollbacks of a node, sorted by transaction id.
+/// Reads the rollbacks in progress on a node, sorted by transaction id.
 /// If `wanted` is set, returns only the rollbacks of the transactions in `wanted`.
 ///
 /// Takes 0.25 s to 1 s if the server is rolling back transactions.

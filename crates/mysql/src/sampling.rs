@@ -2,7 +2,8 @@
 //!
 //! Each sample contains the user sessions, with truncated statements, and all open transactions.
 //! Once a minute, a full sample reads the lock tables and all program names and checks privileges and server settings.
-//! Other samples read the lock tables only if a session waits for a lock, and program names only for new sessions.
+//! Between full samples, Clew reads the lock tables only if a session is waiting for a lock.
+//! Between full samples, Clew reads program names only for new sessions.
 
 mod cache;
 
@@ -28,7 +29,7 @@ use crate::transactions::{TransactionReadResult, TransactionsBySession};
 use crate::{doctor, failure, lock_session_collector, lost_instrumentation, process_list, transactions};
 pub use cache::SampleCache;
 
-/// A sample omits idle sessions above this number and busy sessions above twice this number.
+/// Clew adds idle sessions to a sample up to this number of sessions, and busy sessions up to twice this number.
 const MAX_SAMPLED_SESSIONS: usize = 20_000;
 
 /// Maximum total number of bytes in all columns of a process list row except the statement.
@@ -159,7 +160,7 @@ impl RawSessionSample {
     }
 }
 
-/// A full sample includes all program names and detects lost instrumentation.
+/// If a full sample is due, also reads all program names and checks for objects that performance_schema did not record.
 async fn take_sample_with_locks(
     connection: &mut Connection,
     cache: &mut SampleCache,
@@ -180,7 +181,7 @@ async fn take_sample_with_locks(
         } else {
             Vec::new()
         };
-        // A session without a recorded thread is missing from `performance_schema.processlist`.
+        // `performance_schema.processlist` omits sessions whose threads performance_schema did not record.
         cache.use_show_processlist |= cache.losses.iter().any(|loss| loss.kind == LimitationKind::LostThreads);
     }
     let found = read_sampled_sessions(connection, cache, open, threshold, Some(&mut parties)).await?;
@@ -219,7 +220,7 @@ async fn read_open_transactions(
     Ok((TransactionsBySession::new(open), gap))
 }
 
-/// Passes every session to `parties`, including internal sessions and Clew's own sessions.
+/// Collects waiting and blocking sessions in `parties`, including internal sessions and Clew's own sessions.
 async fn read_sampled_sessions(
     connection: &mut Connection,
     cache: &mut SampleCache,

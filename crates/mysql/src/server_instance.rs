@@ -1,8 +1,8 @@
 //! Identifies a server instance by its server identity and start time.
 //!
-//! After a restart or failover, or behind a load balancer, a node's address may lead to a different server instance.
+//! After a restart or failover, or behind a load balancer, a node's address may connect to a different server instance.
 //! Two server instances can assign the same connection id to different clients.
-//! Before a kill, Clew checks that it is connected to the server instance from which the victim was read.
+//! Clew kills a session only on the server instance in whose process list the session was found.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! Reads one session in detail.
+//! Reads the data for the session detail view.
 
 use std::collections::BTreeSet;
 
@@ -33,7 +33,7 @@ pub struct DetailedSession {
     pub graph: WaitGraph,
 }
 
-/// Reads a session in detail. Returns `None` if the account cannot see a session with the given id.
+/// Reads the details of a session. Returns `None` if no session with the given id is visible to the account.
 ///
 /// Fails after the read timeout.
 /// If this function fails or its future is dropped, Clew kills the running statement on the server.

@@ -104,7 +104,7 @@ pub(crate) struct SessionVariableSetup {
     variables: Vec<&'static SessionVariable>,
     /// Variables that the server supports but refused to set.
     refused: Vec<&'static SessionVariable>,
-    /// True if each variable has its own `SET` statement, because an error did not name the refused variable.
+    /// True if each variable is set with a separate `SET` statement to identify a variable that the server refuses.
     one_by_one: bool,
 }
 

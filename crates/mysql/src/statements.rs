@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use jiff::civil::DateTime;
 
-/// Reads the server version, the connection id and a text that identifies the server's host.
+/// Reads the server version, the connection id and a string that identifies the server's host.
 /// Requires no privileges; the cost is negligible.
 /// `LIMIT 1` overrides `sql_select_limit`, which may be 0 because Clew has not set the session variables yet.
 pub(crate) const VERSION_AND_CONNECTION_ID_QUERY: &str = "SELECT VERSION(), CONNECTION_ID(), \
@@ -25,14 +25,14 @@ pub(crate) const TRANSACTIONS_QUERY: &str = "SELECT trx_mysql_thread_id, trx_id,
      CAST(trx_wait_started AS CHAR), trx_rows_locked, trx_tables_locked, trx_rows_modified FROM information_schema.innodb_trx";
 
 /// Requires the PROCESS privilege.
-/// Costs as much as [`TRANSACTIONS_QUERY`], because the server first generates the complete table.
+/// Takes as long as [`TRANSACTIONS_QUERY`], because the server first generates the complete table.
 pub(crate) const ROLLBACKS_QUERY: &str = "SELECT trx_id, trx_mysql_thread_id, trx_query, CAST(trx_started AS CHAR), \
      trx_rows_modified FROM information_schema.innodb_trx \
      WHERE trx_state = 'ROLLING BACK'";
 
 /// Reads the InnoDB status, a text of up to 1 MiB that lists transactions.
 /// Requires the PROCESS privilege.
-/// Sent only if [`TRANSACTIONS_QUERY`] fails or the age of a transaction is ambiguous.
+/// Clew runs this statement only if [`TRANSACTIONS_QUERY`] fails or the age of a transaction is ambiguous.
 pub(crate) const INNODB_STATUS_QUERY: &str = "SHOW ENGINE INNODB STATUS";
 
 /// Reads all sessions with their complete statements. Takes 0.05 s.
@@ -128,7 +128,7 @@ pub(crate) fn utc_conversion_query(times: &[DateTime]) -> String {
 }
 
 /// Fails if the account lacks the PROCESS privilege.
-/// Costs as much as [`TRANSACTIONS_QUERY`].
+/// Takes as long as [`TRANSACTIONS_QUERY`].
 /// Uses `LIMIT 1` because the server does not check the privilege for `LIMIT 0`.
 pub(crate) const TRANSACTIONS_PROBE_QUERY: &str = "SELECT 1 FROM information_schema.innodb_trx LIMIT 1";
 
@@ -147,12 +147,12 @@ pub(crate) const METADATA_LOCK_INSTRUMENT_QUERY: &str =
 
 /// Reads InnoDB lock waits on MySQL. Takes 0.07 s for 5,051 waits.
 /// Requires the SELECT privilege on performance_schema.
-/// Sent only if a transaction may be waiting for a lock.
+/// Clew runs this query only if a transaction may be waiting for a lock.
 pub(crate) const MYSQL_LOCK_WAITS_QUERY: &str = "SELECT requesting_engine_lock_id, requesting_engine_transaction_id, \
      requesting_thread_id, blocking_engine_lock_id, blocking_engine_transaction_id, blocking_thread_id \
      FROM performance_schema.data_lock_waits";
 
-/// Reads the locked objects of InnoDB locks by lock id.
+/// Reads the table, index, mode and locked data of the InnoDB locks in `ids`.
 /// Requires the SELECT privilege on performance_schema.
 /// `ids` must contain only digits and colons.
 /// Takes 0.3 s with 200,000 locks, because the server scans all locks once.
@@ -166,8 +166,8 @@ pub(crate) fn data_locks_query(ids: &[&str]) -> String {
 }
 
 /// Lists the tables locked by transactions, with the thread id of each transaction.
-/// Has the same cost as [`data_locks_query`] and requires the same privileges.
-/// Sent only for transactions that have no session.
+/// Takes as long as [`data_locks_query`] and requires the same privileges.
+/// Clew runs this query only for transactions that have no session.
 pub(crate) fn locked_tables_query(transactions: &[u64]) -> String {
     format!(
         "SELECT engine_transaction_id, thread_id, object_schema, object_name FROM performance_schema.data_locks \
@@ -178,18 +178,18 @@ pub(crate) fn locked_tables_query(transactions: &[u64]) -> String {
 
 /// Reads InnoDB lock waits on MariaDB. Takes 0.02 s for 5,051 waits.
 /// Requires the PROCESS privilege.
-/// Sent only if a transaction may be waiting for a lock.
+/// Clew runs this query only if a transaction may be waiting for a lock.
 pub(crate) const MARIADB_LOCK_WAITS_QUERY: &str = "SELECT requesting_trx_id, requested_lock_id, blocking_trx_id, \
      blocking_lock_id FROM information_schema.innodb_lock_waits";
 
 /// Reads the InnoDB locks involved in lock waits on MariaDB, including the locked objects.
-/// Has the same cost as [`MARIADB_LOCK_WAITS_QUERY`] and requires the same privileges.
+/// Takes as long as [`MARIADB_LOCK_WAITS_QUERY`] and requires the same privileges.
 pub(crate) const MARIADB_ROW_LOCKS_QUERY: &str = "SELECT lock_id, lock_mode, lock_type, lock_table, lock_index, lock_data \
      FROM information_schema.innodb_locks";
 
-/// Reads the locks requested by waiting MariaDB transactions that have no transaction id.
-/// Costs as much as [`TRANSACTIONS_QUERY`] and requires the PROCESS privilege.
-/// Sent only if a waiting transaction has no transaction id.
+/// Reads the locks requested by waiting read-only MariaDB transactions, which have no transaction id.
+/// Takes as long as [`TRANSACTIONS_QUERY`] and requires the PROCESS privilege.
+/// Clew runs this query only if a read-only transaction, which has no transaction id, is waiting for a lock.
 pub(crate) const READ_ONLY_WAITERS_QUERY: &str = "SELECT trx_mysql_thread_id, trx_requested_lock_id \
      FROM information_schema.innodb_trx WHERE trx_id = 0 AND trx_requested_lock_id IS NOT NULL";
 
@@ -204,7 +204,7 @@ pub(crate) const METADATA_LOCKS_QUERY: &str = "SELECT object_type, object_schema
 pub(crate) const GRANTED_METADATA_LOCKS_QUERY: &str = "SELECT lock_type, table_schema, table_name, lock_mode, thread_id \
      FROM information_schema.metadata_lock_info";
 
-/// Checks whether MariaDB's `metadata_lock_info` plugin is installed. Returns no rows.
+/// Fails if MariaDB's `metadata_lock_info` plugin is not installed; otherwise, returns an empty result set.
 pub(crate) const GRANTED_METADATA_LOCKS_PROBE_QUERY: &str =
     "SELECT 1 FROM information_schema.metadata_lock_info LIMIT 0";
 
@@ -216,7 +216,7 @@ pub(crate) const THREADS_QUERY: &str = "SELECT thread_id, processlist_id, name I
      FROM performance_schema.threads WHERE processlist_id IS NOT NULL";
 
 /// Reads whether each of the given sessions is a replication applier.
-/// Has the same cost as [`THREADS_QUERY`] and requires the same privileges.
+/// Takes as long as [`THREADS_QUERY`] and requires the same privileges.
 /// Returns no rows if performance_schema is off.
 pub(crate) fn replication_applier_query(sessions: &[u64]) -> String {
     format!(
@@ -227,11 +227,11 @@ pub(crate) fn replication_applier_query(sessions: &[u64]) -> String {
 }
 
 /// Requires the XA_RECOVER_ADMIN privilege on MySQL; the cost is negligible.
-/// Sent only if a transaction has no session.
+/// Clew runs this statement only if a transaction has no session.
 pub(crate) const XA_RECOVER_QUERY: &str = "XA RECOVER";
 
 /// Requires the SELECT privilege on performance_schema.
-/// Sent only for idle root blockers and when reading a session in detail.
+/// Clew runs this query only for idle root blockers and for the session detail view.
 pub(crate) fn open_transactions_query(threads: &[u64]) -> String {
     format!(
         "SELECT thread_id, event_id FROM performance_schema.events_transactions_current \
@@ -242,7 +242,7 @@ pub(crate) fn open_transactions_query(threads: &[u64]) -> String {
 
 /// Reads the latest statements of threads. By default, the server records 10 statements per thread.
 /// Requires the SELECT privilege on performance_schema.
-/// Sent only for idle root blockers and when reading a session in detail.
+/// Clew runs this query only for idle root blockers and for the session detail view.
 pub(crate) fn last_statements_query(threads: &[u64]) -> String {
     format!(
         "SELECT thread_id, event_id, nesting_event_id, nesting_event_type, sql_text \
@@ -252,7 +252,7 @@ pub(crate) fn last_statements_query(threads: &[u64]) -> String {
 }
 
 /// Requires the SELECT privilege on performance_schema.
-/// Sent only when reading a session in detail.
+/// Clew runs this query only for the session detail view.
 pub(crate) fn connection_attributes_query(session: u64) -> String {
     format!(
         "SELECT attr_name, attr_value FROM performance_schema.session_connect_attrs WHERE processlist_id = {session} \
@@ -267,7 +267,7 @@ pub(crate) fn mysql_explain_statement(session: u64) -> String {
     format!("EXPLAIN FORMAT = TRADITIONAL FOR CONNECTION {session}")
 }
 
-/// The explained session itself generates the plan while it is processing rows.
+/// The thread of the given session generates the execution plan while processing rows.
 /// The server returns `ER_TARGET_NOT_EXPLAINABLE` (1933) if the running statement has no execution plan.
 pub(crate) fn mariadb_explain_statement(session: u64) -> String {
     format!("SHOW EXPLAIN FOR {session}")
@@ -275,16 +275,16 @@ pub(crate) fn mariadb_explain_statement(session: u64) -> String {
 
 /// Sets the statement timeout for [`mariadb_explain_statement`].
 /// Requires no privileges; the cost is negligible.
-/// If the explained session is waiting for a lock, it returns its plan only once the lock has been granted.
+/// If the session in `SHOW EXPLAIN` is waiting for a lock, the server returns the plan only after the lock is granted.
 /// A session that is running `SLEEP` responds to `SHOW EXPLAIN` only every 5 s.
 pub(crate) const SET_EXPLAIN_TIMEOUT_STATEMENT: &str = "SET SESSION max_statement_time = 7";
 
-/// Reads the statement history size per thread and whether the statement history is enabled.
+/// Reads the number of statements kept per thread, and whether the statement history is enabled.
 /// Requires the SELECT privilege on performance_schema; the cost is negligible.
 pub(crate) const STATEMENT_HISTORY_SETTINGS_QUERY: &str = "SELECT enabled = 'YES', @@GLOBAL.performance_schema_events_statements_history_size \
      FROM performance_schema.setup_consumers WHERE name = 'events_statements_history'";
 
-/// Reads the performance_schema counters for lost instrumentation.
+/// Reads the counters of objects that performance_schema did not record.
 /// Requires no privileges.
 /// Takes up to 0.03 s, because the server sums the counters of all sessions.
 pub(crate) const LOST_OBJECT_COUNTERS_QUERY: &str = "SHOW GLOBAL STATUS LIKE 'Performance\\_schema\\_%\\_lost'";
@@ -379,7 +379,7 @@ pub(crate) fn table_engines_query<'n>(tables: impl IntoIterator<Item = (&'n str,
 /// Requires the PROCESS privilege.
 /// Partition names are returned in the format `schema/table#p#name`.
 /// The server reads the metadata of every InnoDB table, so the statement has a timeout of 1 s.
-/// Sent only for tables that [`table_engines_query`] does not return.
+/// Clew runs this query only for tables that [`table_engines_query`] does not return.
 pub(crate) fn innodb_tables_query<'n>(view: &str, is_mysql: bool, names: impl Iterator<Item = &'n str>) -> String {
     let names = names.map(format_hex_literal).collect::<Vec<_>>().join(",");
     let select = |hint: &str| {

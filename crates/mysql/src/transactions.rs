@@ -35,7 +35,7 @@ pub(crate) enum TransactionReadResult {
 /// InnoDB refreshes the data of `innodb_trx` only if no client has read it for 0.1 s.
 pub(crate) const INNODB_TRX_REFRESH_INTERVAL: Duration = Duration::from_millis(120);
 
-/// Most statements that cause [`ER_CANNOT_CONVERT_STRING`] finish before the last attempt.
+/// Clew retries the query, because the statement that causes [`ER_CANNOT_CONVERT_STRING`] usually finishes soon.
 const MAX_TRANSACTION_READ_ATTEMPTS: u32 = 3;
 
 /// Falls back to the InnoDB status if the server keeps returning [`ER_CANNOT_CONVERT_STRING`].

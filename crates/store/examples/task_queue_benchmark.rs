@@ -22,7 +22,7 @@ const CLAIMS_PER_RUN: u32 = 40;
 const TASK_READS_PER_RUN: u32 = 200;
 const COUNT_QUERIES_PER_RUN: u32 = 20;
 
-/// Creates one task per node, for nodes of up to 1,000 instances in ten projects.
+/// Inserts one task per node. The nodes belong to up to 1,000 instances in ten projects.
 /// One tenth of the tasks are queued, ten tasks are running, and the remaining tasks are finished.
 const INSERT_TASKS_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
          lease_until, result_name, result_rows, result_bytes, result_sha256, ended_at) \
@@ -35,7 +35,7 @@ const INSERT_TASKS_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_id, 
          CASE WHEN n % 10 <> 0 AND n > 11 THEN 8000000000000 END \
      FROM numbers";
 
-/// `digits` is an SQL expression that pads the number `#` to twelve digits.
+/// `digits` is an SQL expression that zero-pads a number to twelve digits. `#` is a placeholder for the number.
 fn build_insert_tasks_sql(digits: &str) -> String {
     let selection = serde_json::to_string(&SessionSelection::default()).unwrap();
     let filled = INSERT_TASKS_TEMPLATE.replace("'selection'", &format!("'{selection}'"));

@@ -121,7 +121,7 @@ pub enum AuditProblemKind {
     AfterChangedHead,
     /// The audit log's head record was tampered with, so the newest rows may be missing from the audit log.
     HeadChanged,
-    /// The record of the oldest row was tampered with, so the oldest rows may be missing from the audit log.
+    /// The audit log's checkpoint record was tampered with, so the oldest rows may be missing from the audit log.
     CheckpointChanged,
     /// The row recorded in a checkpoint is missing because the end of the audit log was removed.
     RecordedRowMissing {

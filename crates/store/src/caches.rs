@@ -40,7 +40,7 @@ impl Default for Caches {
 struct RecordedAddress {
     /// Each signed request uses this text to look up the number of failed attempts.
     text: Arc<str>,
-    /// Time of the last database write of the address, as a Unix timestamp in seconds.
+    /// Time when the address was last written to the database, as a Unix timestamp in seconds.
     recorded_at: i64,
 }
 

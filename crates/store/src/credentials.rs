@@ -19,13 +19,13 @@ pub struct AccessKey {
     pub secret: SecretString,
     /// True if the access key is enabled. Always true for temporary keys.
     pub enabled: bool,
-    /// Validity of a temporary access key. `None` if the access key is permanent.
+    /// Security token and expiration of a temporary access key. `None` if the access key is permanent.
     pub temporary: Option<TemporaryAccessKeyValidity>,
     /// Time of the last recorded use, as a Unix timestamp in seconds. All clones share it.
     pub(crate) last_recorded_use: Arc<AtomicI64>,
 }
 
-/// Validity of a temporary access key.
+/// Security token and expiration of a temporary access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemporaryAccessKeyValidity {
     /// SHA-256 hash of the security token that is required with each signed request.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clew_model::{InstanceId, NodeId, Origin, ProjectId, TaskStatus};
 
 /// Id of an intelligent kill: the Unix timestamp of the request in milliseconds.
-/// If a stored id is equal or higher, the new id is the highest stored id plus one.
+/// If the timestamp is not greater than the highest stored id, the new id is the highest stored id plus one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntelligentKillId(pub(crate) i64);
 
@@ -60,7 +60,7 @@ pub struct IntelligentKill {
     pub request: NewIntelligentKill,
     /// Current state.
     pub status: TaskStatus,
-    /// Reason of the failure, or `None` if the intelligent kill has not failed. Sessions may have been killed.
+    /// Reason for the failure, or `None` if there is no failure. Sessions may have been killed before a failure.
     pub reason: Option<String>,
     /// End time, as a Unix timestamp in milliseconds, or `None` if the intelligent kill has not finished.
     pub ended_at: Option<i64>,

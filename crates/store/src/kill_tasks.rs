@@ -23,7 +23,7 @@ pub struct NewKillTask {
 pub enum KillTaskState {
     /// A worker kills matching sessions.
     Running,
-    /// The duration of the kill task has expired.
+    /// The duration of the kill task has elapsed.
     Finished,
     /// A user stopped the kill task or disabled kill tasks for the instance.
     Stopped,
@@ -45,7 +45,7 @@ impl KillTaskState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillTask {
     /// Unique id: the Unix timestamp of the task's creation in milliseconds.
-    /// If a stored id is equal or higher, the new id is the highest stored id plus one.
+    /// If the timestamp is not greater than the highest stored id, the new id is the highest stored id plus one.
     pub id: i64,
     /// Instance on which sessions are killed.
     pub instance_id: InstanceId,

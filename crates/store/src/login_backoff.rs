@@ -1,30 +1,31 @@
-//! Backoff after refused logins. Without it, retries could lock Clew's account on a monitored server.
+//! Backoff after a monitored server refused Clew's login. Without the backoff, retries could lock Clew's account.
 
 use std::time::Duration;
 
-/// Each consecutive refused login doubles the delay.
+/// Each consecutive login that the monitored server refuses doubles the delay.
 pub(crate) const INITIAL_LOGIN_RETRY_DELAY: Duration = Duration::from_secs(30);
 pub(crate) const MAX_LOGIN_RETRY_DELAY: Duration = Duration::from_hours(1);
-/// Minimum time between a refused login and a login that a user requests.
+/// Minimum delay between a login that the monitored server refused and the next login for a user request.
 pub const REQUESTED_LOGIN_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// Trigger of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginTrigger {
-    /// Automatic login, for example for a kill task. The login waits until the backoff expires.
+    /// Automatic login, for example for a kill task. The login is allowed only after the backoff has expired.
     Automatic,
-    /// Login that a user requested. The login waits only for [`REQUESTED_LOGIN_RETRY_DELAY`] after a refused login.
+    /// Login for a user request.
+    /// After the server has refused a login, this login is allowed after [`REQUESTED_LOGIN_RETRY_DELAY`].
     Requested,
 }
 
-/// Backoff of a node that refused logins. Times are Unix timestamps in milliseconds.
+/// Backoff of a node that refused Clew's logins. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginBackoff {
-    /// Number of consecutive refused logins.
+    /// Number of consecutive logins that the node refused.
     pub refusals: u32,
-    /// Error message of the last refused login.
+    /// Error message of the last login that the node refused.
     pub reason: String,
-    /// Time of the last refused login.
+    /// Time of the last login that the node refused.
     pub refused_at: i64,
     /// Time when the next automatic login is allowed.
     pub retry_at: i64,
@@ -35,7 +36,7 @@ pub struct LoginBackoff {
 pub enum LoginPermit {
     /// The login is allowed.
     Granted {
-        /// Number of consecutive refused logins, required by [`crate::Store::record_login_refusal`].
+        /// Number of consecutive logins that the server refused, for use in [`crate::Store::record_login_refusal`].
         refusals: u32,
     },
     /// The backoff has not expired.

@@ -3,7 +3,7 @@
 //! A rotation cannot change the key file and the database atomically.
 //! First, the next key is written to a second key file.
 //! Then, one transaction encrypts all secrets with the next key.
-//! Finally, the second key file replaces the key file.
+//! Finally, the file with the next key replaces the file with the current key.
 //! After a crash, [`Store::open`] determines which key is valid and completes the rotation if necessary.
 
 use clew_model::Origin;
@@ -40,7 +40,7 @@ impl Store {
     /// After a crash, the next call of this function or of [`Store::open`] completes the rotation.
     ///
     /// Fails if a server is using the data directory.
-    /// Other processes with the same database continue to run with the previous master key.
+    /// Other processes that use the same database continue to run with the previous master key.
     /// Task claims and writes with the previous master key fail with [`StoreError::MasterKeyRotated`].
     pub async fn rotate_master_key(
         by: &Origin,

@@ -33,9 +33,9 @@ impl LockStatus {
 pub struct MetadataLockObject {
     /// Kind of object.
     pub kind: MetadataLockObjectKind,
-    /// Schema, or `None` for objects that do not belong to a schema.
+    /// Schema of the object, or `None` for objects that do not belong to a schema.
     pub schema: Option<String>,
-    /// Name, or `None` for a schema or server-wide scope.
+    /// Object name, or `None` if the lock applies to a whole schema or to the whole server.
     pub name: Option<String>,
 }
 
@@ -79,7 +79,7 @@ pub enum MetadataLockObjectKind {
     Tablespace,
     /// User lock, acquired with `GET_LOCK`.
     UserLock,
-    /// Any other kind of object, identified by the server's name for the kind in lowercase.
+    /// Any other kind of object. Contains the object type reported by the server, in lower case.
     Other(Box<str>),
 }
 

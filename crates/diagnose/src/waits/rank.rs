@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::cycle;
 use super::graph::{LockWait, RootBlocker, WaitParticipant};
 
-/// `waits` must be sorted by waiter, and `parties` must be sorted.
+/// `waits` must be sorted by waiter. `parties` contains all waiters and blockers, in ascending order.
 ///
 /// Root blockers are ranked by the number of waiters, then by the longest wait.
 pub(super) fn rank_root_blockers(
@@ -50,7 +50,7 @@ pub(super) fn rank_root_blockers(
     (roots, cycles)
 }
 
-/// Nodes are indexes into `parties`.
+/// Graph nodes are indexes into `parties`.
 struct AdjacencyLists<'a> {
     parties: &'a [WaitParticipant],
     blockers: Vec<Vec<usize>>,

@@ -12,7 +12,7 @@ pub enum RecommendedAction<'a> {
     RollBack(Option<&'a str>),
     /// Wait until the transaction has been rolled back. A kill does not shorten the rollback.
     Wait,
-    /// Do not kill the session because it belongs to the server or to Clew.
+    /// The session must not be killed, because it belongs to the server or to Clew.
     DoNotKill(u64, SessionRole),
     /// Refresh the data, because the root blocker is missing from the list of sessions and transactions.
     Refresh,

@@ -1,4 +1,4 @@
-//! Root blockers that block kill victims but are not killed themselves.
+//! Root blockers that block sessions to kill but are not killed themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,14 +16,14 @@ pub struct SurvivingBlocker {
     pub account: Option<String>,
     /// The session's idle time in seconds, or `None` if the session is not idle.
     pub idle_seconds: Option<u64>,
-    /// Number of kill victims that wait directly or indirectly for this blocker.
+    /// Number of sessions to kill that wait directly or indirectly for this blocker.
     pub waiting: usize,
-    /// Total number of victims.
+    /// Total number of sessions to kill.
     pub victims: usize,
 }
 
 impl WaitGraph {
-    /// Returns the root blockers that block victims but are not killed, by descending number of waiting victims.
+    /// Returns root blockers that block sessions in `victims` but are not in `victims`, sorted by descending `waiting`.
     ///
     /// A surviving root blocker continues to block its remaining waiters and can block new statements.
     #[must_use]

@@ -62,9 +62,9 @@ impl Statement {
             && !(is_ambiguous && self.effect == Effect::Allow)
     }
 
-    /// Actions without condition keys do not support conditions on a resource (TaurusDB API spec, section 4.7).
-    /// For an action without condition keys, an Allow with a condition on a resource does not match.
-    /// For an action without condition keys, a Deny evaluates a condition on a resource as if the key were missing.
+    /// An action without condition keys does not support resource or tag conditions (TaurusDB API spec, section 4.7).
+    /// If the action has no condition keys, an Allow statement with a resource or tag condition does not match.
+    /// If the action has no condition keys, a Deny statement treats resource and tag keys as missing from the request.
     fn find_condition_mismatch<'s>(
         &self,
         condition: &'s Condition,

@@ -92,7 +92,7 @@ impl DocumentSchema {
     /// Returns an error message if the action does not have the format `service:type:operation`.
     ///
     /// In version 5.0 policy documents, a wildcard may replace several parts of the action.
-    /// In version 1.0 and 1.1 documents, an action has three parts, a lower-case service and only the wildcard `*`.
+    /// In version 1.0 and 1.1 documents, an action has three parts and a lower-case service; `*` is the only wildcard.
     pub(super) fn check_action_format(&self, action: &str) -> Option<String> {
         let parts: Vec<&str> = action.split(':').collect();
         let error = |what: &str| Some(format!("{action:?} is not a valid action: {what}"));

@@ -25,7 +25,7 @@ pub(crate) enum Error {
         /// True in TLS mode `preferred`, which allows plain text only on loopback or without a password.
         preferred: bool,
     },
-    /// Contains the first bytes received, which are not a MySQL handshake packet.
+    /// The peer did not send a MySQL handshake packet. Contains the first bytes that the peer sent.
     #[error("the peer is not a MySQL-compatible server")]
     NotMysql(Vec<u8>),
     #[error("unsupported authentication plugin {0}")]

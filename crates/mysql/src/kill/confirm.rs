@@ -126,7 +126,7 @@ fn is_same_client(before: &Session, now: &Session) -> bool {
     before.user == now.user && before.host == now.host
 }
 
-/// `is_checked` is true if the session cannot have falsified its elapsed time.
+/// `is_checked` is true if the elapsed time comes from a timer that the session cannot change with `SET timestamp`.
 fn has_statement_ended(before: &Session, now: &Session, is_checked: bool) -> bool {
     let is_younger = is_checked && now.seconds < before.seconds;
     !has_pending_kill(now) && (is_idle(now) || before.statement != now.statement || is_younger)

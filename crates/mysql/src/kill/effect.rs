@@ -40,7 +40,7 @@ pub struct KillEffect {
     pub unblocked: Vec<u64>,
     /// Ids of sessions that waited for a killed session, directly or transitively, and still wait.
     pub still_waiting: Vec<u64>,
-    /// True if Clew cannot read all lock waits, so that the kills may have unblocked further sessions.
+    /// True if Clew cannot read all lock waits. The kills may have unblocked more sessions than `unblocked` contains.
     pub hides_waits: bool,
 }
 

@@ -34,7 +34,7 @@ pub struct SessionLookupResult {
 }
 
 impl SessionLookupResult {
-    /// Returns the reason why Clew would refuse to kill `session`, if the process list shows a reason.
+    /// Returns why Clew would refuse to kill `session`, or `None` if the process list shows no reason to refuse.
     #[must_use]
     pub fn predict_refusal(
         &self,
@@ -81,7 +81,7 @@ pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> 
     .await
 }
 
-/// Reads the user sessions from which kill rules select victims.
+/// Reads the user sessions from which kill rules select the sessions to kill.
 /// Fails if the account lacks the PROCESS privilege. The failure includes the required `GRANT` statement.
 pub async fn read_user_sessions(
     node: &NodeUrl,
@@ -222,7 +222,7 @@ pub(super) async fn read_matching_sessions(
     Ok(SessionList { sessions: found, own, is_direct: connection.raw.is_direct(&filter), listed_at })
 }
 
-/// Replaces elapsed times with statement timer values, which sessions cannot change.
+/// On MySQL, replaces `Time` values, which sessions can falsify with `SET timestamp`, with statement timer values.
 /// The returned set contains the ids of the sessions whose elapsed times could not be checked.
 pub(super) async fn read_sessions_with_ages(
     connection: &mut Connection,
@@ -270,7 +270,7 @@ async fn require_process_privilege(connection: &mut Connection) -> Result<(), Fa
     Err(privileges::missing_privilege_failure(connection, "list sessions of other accounts", "PROCESS", &account))
 }
 
-/// Sessions may be missing from the process list due to a missing privilege or lost instrumentation.
+/// Fails if the process list may omit sessions, for example because the account lacks the PROCESS privilege.
 pub(super) async fn require_complete_process_list(connection: &mut Connection) -> Result<(), Failure> {
     require_process_privilege(connection).await?;
     let missing = doctor::find_process_list_limitations(connection)

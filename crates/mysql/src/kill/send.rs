@@ -27,7 +27,7 @@ const KILL_PROCEDURES: [KillProcedureNames; 2] = [
 ];
 
 /// Returns false if the session or statement had already ended.
-/// The inner error reports a missing privilege and includes the required `GRANT` statement.
+/// The inner `Err` reports a missing privilege and includes the required `GRANT` statement.
 pub(super) async fn send_kill(
     connection: &mut Connection,
     id: u64,
@@ -65,7 +65,7 @@ pub(super) async fn send_kill(
     Ok(Err(missing_kill_privilege_failure(connection).await?))
 }
 
-/// The inner error is a code from [`TARGET_ENDED_ERROR_CODES`] or `expected`.
+/// The inner `Err` contains the server's error code if the code is in [`TARGET_ENDED_ERROR_CODES`] or in `expected`.
 async fn execute_kill_statement(
     connection: &mut Connection,
     statement: &str,

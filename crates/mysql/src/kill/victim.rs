@@ -1,4 +1,4 @@
-//! Victims of kills: sessions that the caller has selected from a process list.
+//! Sessions to kill, which the caller has selected from a process list.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub struct Victim {
     pub host: Vec<u8>,
     /// SQL statement that must still be running when the `KILL` is sent, or `None` for any statement.
     pub expected: Option<ExpectedStatement>,
-    /// Process list from which the caller selected the victim.
+    /// Process list from which the caller selected the session.
     pub read: ProcessListSource,
 }
 
@@ -52,7 +52,7 @@ pub struct ExpectedStatement {
 }
 
 impl Victim {
-    /// Creates a victim that is killed regardless of the statement it is running.
+    /// Creates a [`Victim`] whose session is killed regardless of the statement that the session is running.
     #[must_use]
     pub fn for_session(session: &Session, read: &ProcessListSource) -> Self {
         Self {
@@ -64,7 +64,7 @@ impl Victim {
         }
     }
 
-    /// Creates a victim that is killed only while its current statement is still running.
+    /// Creates a [`Victim`] whose session is killed only if the session's current statement is still running.
     #[must_use]
     pub fn for_statement(session: &Session, read: &ProcessListSource) -> Self {
         let statement = truncate_statement_for_comparison(session.statement.as_deref().unwrap_or_default()).to_vec();

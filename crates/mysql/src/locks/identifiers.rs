@@ -1,4 +1,4 @@
-//! Decodes text and table names in lock tables.
+//! Decodes strings and table names from the system tables that list locks.
 
 /// Replaces invalid UTF-8, which locked row data can contain.
 pub(super) fn decode_text_column(bytes: Vec<u8>) -> String {

@@ -11,7 +11,7 @@ use crate::connection::Connection;
 use crate::statements;
 use crate::transactions::ER_SPECIFIC_ACCESS_DENIED_ERROR;
 
-/// Row of `innodb_lock_waits`: transaction id and lock id of the waiter, then of the blocker.
+/// Row of `innodb_lock_waits`: transaction id and lock id of the waiter, followed by those of the blocker.
 type WaitRow = (u64, Vec<u8>, u64, Vec<u8>);
 /// Row of `innodb_locks`: lock id, lock mode, lock type, table, index, and locked data.
 type LockRow = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>);
@@ -68,8 +68,8 @@ pub(super) async fn read_row_lock_waits(
 ///
 /// A transaction that holds a row lock also holds a metadata lock on the row's table.
 /// If exactly one read-only transaction holds a metadata lock on the row's table, that transaction is the blocker.
-/// If any read-only transaction's metadata locks are unknown, no read-only blocker is identified.
-/// A metadata lock is unknown if it was granted before the metadata lock instrument was enabled.
+/// If the metadata locks of any read-only transaction are unknown, no read-only blocker is identified.
+/// performance_schema does not list metadata locks that were granted before the metadata lock instrument was enabled.
 pub(super) fn identify_read_only_blockers(
     waits: &mut [InnoDbLockWait],
     transactions: &[Transaction],

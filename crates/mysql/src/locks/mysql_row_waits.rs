@@ -11,10 +11,10 @@ use crate::connection::Connection;
 use crate::statements;
 
 const MAX_LOCK_IDS_PER_QUERY: usize = 500;
-/// The locked objects of further lock ids remain unknown.
+/// Maximum number of InnoDB lock ids for which Clew looks up the locked objects.
 const MAX_TOTAL_LOCK_IDS: usize = 5000;
 
-/// Row of `data_lock_waits`: lock id, transaction id and thread id, first of the waiter and then of the blocker.
+/// Row of `data_lock_waits`: lock id, transaction id and thread id of the waiter, followed by those of the blocker.
 type WaitRow = (Vec<u8>, u64, Option<u64>, Vec<u8>, u64, Option<u64>);
 
 pub(super) async fn read_row_lock_waits(connection: &mut Connection) -> Result<Vec<UnresolvedRowLockWait>, Failure> {

@@ -1,10 +1,9 @@
-//! InnoDB lock waits that identify lock owners by transaction id, thread id or session id.
+//! InnoDB lock waits whose lock owners have not been mapped to sessions yet.
 
 use clew_diagnose::waits::{InnoDbLock, InnoDbLockWait, LockOwner};
 
 use super::threads::SessionIdsByThread;
 
-/// InnoDB lock wait whose thread ids have not been mapped to session ids yet.
 #[derive(Debug)]
 pub(super) struct UnresolvedRowLockWait {
     waiting: UnresolvedLockOwner,

@@ -100,7 +100,7 @@ async fn query_locked_tables(
 }
 
 /// Assigns the XID only if there is exactly one XID and one prepared transaction without a session.
-/// With several XIDs, the assignment is unknown, because servers do not map XIDs to transaction ids.
+/// If several XIDs exist, no XID is assigned, because servers do not map XIDs to transaction ids.
 fn assign_unambiguous_xid(prepared: &mut [PreparedXaTransaction], names: &[XidRow]) {
     if let ([prepared], [name]) = (prepared, names) {
         prepared.xid = format_xid(name);

@@ -13,13 +13,13 @@ use crate::error::StoreError;
 const NON_OWNER_PERMISSION_MASK: u32 = 0o077;
 /// The sticky bit is set on directories that several accounts share, such as `/tmp`.
 const STICKY_MODE_BIT: u32 = 0o1000;
-/// Names of Clew's files and directories start with these prefixes. File systems create `lost+found`.
+/// Name prefixes of Clew's files and directories, and of `lost+found`, which some file systems create.
 const EXPECTED_ENTRY_PREFIXES: [&str; 6] = ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
 /// `master.key` is not in this list, because Clew rejects a key file that other accounts can read.
 const RESTRICTED_FILE_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
 
 impl DataDir {
-    /// Restricts an existing directory before Clew stores the first file in it.
+    /// Removes other accounts' access to an existing data directory before Clew stores the first file in it.
     /// Fails if other accounts can access the directory and it belongs to another account or contains foreign files.
     pub(crate) fn restrict_uninitialised_directory(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {

@@ -5,8 +5,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DataVersion {
     pub(crate) any_table: i64,
-    /// Counts changes to identities, policies and the inventory.
+    /// Version counter of identities, policies and the inventory.
     pub(crate) access: i64,
-    /// Counts changes to authentication failures.
+    /// Version counter of the recorded authentication failures.
     pub(crate) failures: i64,
 }

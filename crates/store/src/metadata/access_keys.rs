@@ -18,7 +18,7 @@ use crate::store::Store;
 
 /// Two keys allow a user to replace a key without interruption.
 const MAX_ACCESS_KEYS_PER_USER: u32 = 2;
-/// Minimum time in seconds between two database writes of the last use.
+/// Minimum interval, in seconds, between updates of a key's last-used time in the database.
 const LAST_USE_WRITE_INTERVAL_SECONDS: i64 = 60;
 
 impl Store {

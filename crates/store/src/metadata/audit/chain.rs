@@ -14,8 +14,8 @@ use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Value of the previous MAC in the first audit row after the head record was tampered with.
-/// An attacker without the MAC key cannot create a valid row with this value.
+/// Placeholder for the previous MAC in the first audit row appended after the head record was tampered with.
+/// Without the MAC key, an attacker cannot forge a row in which the previous MAC has this value.
 pub(super) const TAMPERED_HEAD_PREVIOUS_MAC: [u8; 32] = [0xff; 32];
 
 /// Writes the head and checkpoint records. If one of them is missing later, the audit log was tampered with.

@@ -35,7 +35,7 @@ impl ChainPosition {
         row.map_or(Ok(None), |row| Self::from_row(&row, key, name))
     }
 
-    /// Fails if another process has rotated the master key, because rows with a MAC of the old key would be invalid.
+    /// Fails if another process has rotated the master key, because rows authenticated with the old key are invalid.
     pub(super) async fn read_head_record(
         transaction: &mut Transaction,
         keys: &DerivedKeys,

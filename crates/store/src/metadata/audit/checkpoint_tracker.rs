@@ -1,7 +1,7 @@
 //! Keeps the newest audit row's MAC in memory to detect truncation of the audit log.
 //!
 //! If an attacker removes the newest audit rows and rolls back the head record, the remaining chain is still valid.
-//! Only a copy of the MAC outside the database proves that audit rows are missing.
+//! After a rollback of the head record, truncation can be detected only with a copy of a MAC outside the database.
 //! The copy in memory is lost when the process terminates, but exported audit checkpoints remain valid.
 
 use std::collections::VecDeque;
@@ -25,7 +25,7 @@ struct TrackerState {
     /// Newest audit row that this process wrote or read.
     newest: Option<AuditCheckpoint>,
     missing: Vec<AuditCheckpoint>,
-    /// Missing audit rows that no event in the audit log reports yet.
+    /// Missing audit rows that have not been reported by an audit event yet.
     unreported: VecDeque<AuditProblem>,
 }
 
@@ -50,7 +50,7 @@ impl CheckpointTracker {
         self.lock_state().newest.clone()
     }
 
-    /// If `head` has the MAC of `newest`, the row exists and no query is required.
+    /// If `head` and `newest` have the same sequence number and MAC, the newest row exists, so no query is required.
     pub(super) async fn verify_newest_row_exists(
         &self,
         transaction: &mut Transaction,
@@ -104,7 +104,7 @@ pub(super) async fn verify_checkpoints<'a>(
     Ok(problems)
 }
 
-/// A row that `prune_audit_log` removed is not missing.
+/// A row that `prune_audit_log` deleted does not count as missing.
 async fn verify_checkpoint(
     transaction: &mut Transaction,
     key: &MasterKey,
