@@ -95,9 +95,10 @@ impl std::fmt::Debug for PostgresUrl {
 pub(crate) struct PostgresDatabase {
     pub(crate) pool: PgPool,
     clock: DatabaseClock,
-    /// With one permit, only one session of this process waits for the write lock at a time.
-    /// If a process loses its network connection, each waiting session acquires the lock and holds it until a timeout.
-    /// Several waiting sessions could block other processes for longer than the lease duration.
+    /// With one permit, at most one PostgreSQL session of this process waits for the write lock at a time.
+    /// If a process loses its network connection, its waiting PostgreSQL sessions still acquire the write lock in turn.
+    /// Each PostgreSQL session of a disconnected process holds the write lock until a timeout expires.
+    /// With several such PostgreSQL sessions, other processes could be blocked for longer than the lease duration.
     writer: Arc<Semaphore>,
 }
 

@@ -74,7 +74,7 @@ pub(crate) const REGION_SETTING: &str = "region";
 
 impl Store {
     /// Initialises a store with a domain, a project and an administrator.
-    /// The first row of the audit log contains the origin `by`.
+    /// The first row of the audit log records `by` as the origin of the initialisation.
     ///
     /// Fails with [`StoreError::AlreadyInitialised`] without making changes if the store is already initialised.
     /// After a crash, the next call starts the initialisation again.
@@ -174,7 +174,7 @@ impl Store {
         }
     }
 
-    /// Returns the marker of this installation's sessions on monitored servers.
+    /// Returns the marker that identifies sessions of this Clew installation on monitored servers.
     /// The marker has 32 hexadecimal digits and is derived from the master key.
     #[must_use]
     pub fn session_marker(&self) -> String {

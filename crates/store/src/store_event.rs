@@ -2,7 +2,7 @@
 
 use clew_model::RequestId;
 
-/// Notification of a change that a process with the same database committed.
+/// Notification of a change committed by any process that uses the same database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreEvent {
     /// A collection task was queued.

@@ -38,7 +38,7 @@ pub struct CollectionTask {
     pub masked: bool,
     /// Current state.
     pub status: TaskStatus,
-    /// Reason of the failure, or `None` if the task has not failed.
+    /// Reason for the failure, or `None` if the task has not failed.
     pub failure: Option<Failure>,
     /// Metadata of the collection result, or `None` if the task has not succeeded.
     pub result: Option<ResultRecord>,
@@ -70,7 +70,7 @@ pub struct ClaimRequest {
 pub struct ClaimedTasks {
     /// Tasks that the worker must execute.
     pub tasks: Vec<ClaimedTask>,
-    /// Failures of tasks that were marked as failed because their stored data is invalid.
+    /// Failures recorded for tasks that the worker cannot execute because their stored data is invalid.
     pub damaged: Vec<Failure>,
 }
 

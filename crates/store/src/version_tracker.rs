@@ -1,4 +1,4 @@
-//! Tracks the version counters of the database, which invalidate cached values.
+//! Tracks the database's version counters. Cached values become invalid when a version counter changes.
 //!
 //! If no transaction has been committed since the last query, [`VersionFastPath`] returns the last version.
 //! Otherwise, one query reads the data version for all pending requests.
@@ -16,7 +16,7 @@ const MAX_BATCH_SIZE: usize = 1024;
 
 type Reply = oneshot::Sender<Result<DataVersion, StoreError>>;
 
-/// Clones share the queries for the data version.
+/// Clones share the background task that queries the data version.
 #[derive(Clone)]
 pub(crate) struct VersionTracker {
     fast_path: VersionFastPath,
@@ -32,7 +32,7 @@ impl VersionTracker {
         Self { fast_path, requests }
     }
 
-    /// The version was current at some time during this call.
+    /// Returns a data version that was current at some point during this call.
     pub(crate) async fn current_version(&self) -> Result<DataVersion, StoreError> {
         if let Some(version) = self.fast_path.current_version() {
             return Ok(version);

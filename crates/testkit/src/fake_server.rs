@@ -1,7 +1,7 @@
 //! Fake MySQL server for faults and result sizes that a real server cannot produce.
 //!
 //! The fake server implements only the part of the MySQL protocol that Clew and database drivers use.
-//! Rows are generated while they are sent, so memory use does not depend on the number of rows.
+//! The fake server generates rows on the fly, so memory use does not depend on the number of rows.
 
 mod connection_counter;
 pub(crate) mod packets;
@@ -375,7 +375,7 @@ fn encode_statement_event_row(session: u64) -> Vec<u8> {
     ])
 }
 
-/// Local timestamp, Unix timestamp, and 1 because the time zone did not change in the last day.
+/// Local timestamp, Unix timestamp, and the flag `1` (the UTC offset has not changed within the last day).
 const CLOCK_QUERY_RESPONSE_ROW: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
 /// All transactions start 12 seconds before the time of the simulated server.
 const TRANSACTION_START_TIME: &str = "2026-01-01 00:00:00";

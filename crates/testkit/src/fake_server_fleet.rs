@@ -32,19 +32,19 @@ impl FakeServerFleet {
         &self.nodes
     }
 
-    /// Returns the number of open connections of all servers.
+    /// Returns the number of open connections across all servers.
     #[must_use]
     pub fn open_connection_count(&self) -> u64 {
         self.connections.open_connection_count()
     }
 
-    /// Returns the maximum number of connections that were open at the same time.
+    /// Returns the peak number of concurrent connections across all servers.
     #[must_use]
     pub fn peak_connection_count(&self) -> u64 {
         self.connections.peak_connection_count()
     }
 
-    /// Returns the number of connections that all servers have accepted.
+    /// Returns the total number of connections accepted across all servers.
     #[must_use]
     pub fn accepted_connection_count(&self) -> u64 {
         self.connections.accepted_connection_count()

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 pub enum TrafficMode {
     /// The proxy forwards all data.
     Forward,
-    /// The proxy forwards neither data nor closed connections.
+    /// The proxy forwards neither data nor the closing of connections.
     /// When the stall ends, the proxy forwards all buffered data, as TCP does after a network outage.
     /// After a stall, the server receives data even from clients that have already timed out.
     Stall,

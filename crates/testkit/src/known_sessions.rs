@@ -149,7 +149,8 @@ impl KnownSessions {
         }
     }
 
-    /// Queries the unpredictable values of all open transactions. Returns a map from thread id to values.
+    /// Queries the ids, locked rows and locked tables of all open transactions.
+    /// Returns a map from the thread id to the transaction's values.
     pub async fn query_observed_transactions(
         &self,
         server: &Server,

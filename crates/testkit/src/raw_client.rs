@@ -111,7 +111,7 @@ impl RawSession {
         expect_ok_packet(&response)
     }
 
-    /// Executes a statement that returns rows and discards the rows.
+    /// Executes a statement and discards the rows that the server returns.
     pub async fn query(&mut self, statement: &str) -> io::Result<()> {
         self.send_statement(statement.as_bytes()).await?;
         self.skip_result_set().await

@@ -118,7 +118,8 @@ impl RogueServer {
         self.recording.attack_count()
     }
 
-    /// Returns the number of attack bytes sent so far. The number stops growing when the client stops reading.
+    /// Returns the number of bytes that the server has sent in attacks.
+    /// The number of sent bytes stops growing when the client stops reading.
     #[must_use]
     pub fn attack_bytes_sent(&self) -> u64 {
         self.recording.bytes_sent()
@@ -136,7 +137,7 @@ impl RogueServer {
         self.received_packets().concat()
     }
 
-    /// Returns the encoding in which a client leaked `password`, or `None` if no client leaked it.
+    /// Returns the form in which a client leaked `password`, or `None` if no client leaked it.
     #[must_use]
     pub fn find_password_leak(&self, password: &str) -> Option<PasswordLeak> {
         password_leak::find_password_leak(&self.received_packets(), password)

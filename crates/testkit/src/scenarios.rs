@@ -22,7 +22,7 @@ pub struct Scenario {
     /// Script with one step per line. A step consists of a session name, an operator and a statement.
     /// `a: …`: session `a` runs a statement to completion.
     /// `b? …`: session `b` starts a statement, and the runner waits until the statement is blocked.
-    /// `b+ …`: session `b` starts a statement, which must be blocked after the last step.
+    /// `b+ …`: session `b` starts a statement, and the runner waits after the last step until the statement is blocked.
     /// `a~ …`: session `a` starts a statement that keeps running.
     /// `a!`: session `a` disconnects.
     script: String,
@@ -33,7 +33,7 @@ pub struct Scenario {
     roots: String,
     /// Locked resource of each waiter. [`ANY_WAITER_NAME`] stands for all waiters without an entry of their own.
     resources: Vec<(&'static str, &'static str)>,
-    /// Remaining root blocker if killing the first root blocker unblocks no sessions.
+    /// Expected root blocker after the first root blocker is killed, if that kill unblocks no sessions.
     pub root_after_kill: Option<&'static str>,
     /// Expected reason why a root blocker cannot be killed, or `None` if all root blockers can be killed.
     pub unkillable_reason: Option<&'static str>,

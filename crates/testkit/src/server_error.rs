@@ -1,11 +1,11 @@
-//! Errors of private servers.
+//! Errors of servers that tests start.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::toolchain;
 
-/// Error returned if a private server cannot be started or controlled.
+/// Error returned if a test cannot start or control a server.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The server is not installed.
@@ -16,7 +16,7 @@ pub enum ServerError {
         /// Path of the missing program.
         program: PathBuf,
     },
-    /// The directory for downloaded servers is not usable.
+    /// The directory for downloaded server programs cannot be created or locked.
     #[error(transparent)]
     Setup(#[from] toolchain::ServersDirError),
     /// A file or process operation failed.

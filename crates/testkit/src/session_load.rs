@@ -96,7 +96,7 @@ impl SessionLoad {
     }
 }
 
-/// Each session begins a transaction and locks a row. The order of the sessions is preserved.
+/// Begins a transaction and locks a row in each session. Returns the sessions in the order of `sessions`.
 async fn begin_transactions(sessions: impl Iterator<Item = RawSession>) -> io::Result<Vec<RawSession>> {
     let mut opening = JoinSet::new();
     for (row, mut session) in sessions.enumerate() {

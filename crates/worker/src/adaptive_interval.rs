@@ -1,4 +1,4 @@
-//! Adaptive poll interval with which kill tasks and live session lists read a slow node less often.
+//! Adapts the poll interval so that kill tasks and live session lists read a slow node less often.
 //!
 //! The poll interval equals the target interval unless a read takes more than a tenth of the target interval.
 
@@ -12,7 +12,7 @@ const INTERVAL_READ_DURATION_RATIO: u32 = 10;
 #[derive(Debug)]
 pub struct AdaptivePollInterval {
     target: Duration,
-    /// `None` while the node is fast.
+    /// Lengthened poll interval, or `None` while the target interval applies.
     slow_interval: Option<Duration>,
 }
 
@@ -23,17 +23,17 @@ impl Default for AdaptivePollInterval {
     }
 }
 
-/// Change to the poll interval when a node becomes slow or fast.
+/// Change of a node's poll interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PollIntervalChange {
-    /// The node became slow, so its poll interval is now longer than the target interval.
+    /// A read took more than a tenth of the target interval, so the poll interval was lengthened.
     Lengthened(Duration),
-    /// The node became fast, so its poll interval equals the target interval again.
+    /// A read took at most a twentieth of the target interval, so the poll interval equals the target interval again.
     Restored,
 }
 
 impl AdaptivePollInterval {
-    /// Creates a poll interval that equals `target` while the node is fast.
+    /// Creates an adaptive poll interval that starts at the target interval `target`.
     #[must_use]
     pub fn with_target_interval(target: Duration) -> Self {
         Self { target, slow_interval: None }
@@ -44,9 +44,10 @@ impl AdaptivePollInterval {
         self.target = every;
     }
 
-    /// Records the duration of a read. Returns the poll interval change if the node becomes slow or fast.
+    /// Records the duration of a read.
+    /// Returns the change if the target interval was replaced by a longer poll interval or was restored.
     ///
-    /// A slow node becomes fast again once a read takes at most a twentieth of the target interval.
+    /// The target interval is restored once a read takes at most a twentieth of the target interval.
     /// With a single threshold, reads close to the threshold would change the poll interval repeatedly.
     pub fn adapt_to_read_duration(&mut self, took: Duration) -> Option<PollIntervalChange> {
         let was_slow = self.slow_interval.is_some();
@@ -61,7 +62,7 @@ impl AdaptivePollInterval {
         }
     }
 
-    /// Returns the poll interval while the node is slow, or `None` while the node is fast.
+    /// Returns the lengthened poll interval of a slow node, or `None` if the target interval applies.
     #[must_use]
     pub fn slow_node_interval(&self) -> Option<Duration> {
         self.slow_interval

@@ -37,7 +37,7 @@ pub(crate) struct CollectionJob {
 type CollectedResult = (u64, PendingResult);
 
 impl CollectionJob {
-    /// Cancelling `release` requeues the collection.
+    /// When the token `release` is cancelled, the collection is returned to the queue.
     pub(crate) async fn run(self, slot: &mut CollectionSlot, release: CancellationToken) {
         let task = &self.claimed.task;
         // A cancelled branch cannot have recorded the outcome, which is recorded after `select!`.

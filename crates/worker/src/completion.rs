@@ -12,7 +12,7 @@ pub(crate) struct CompletionNotifier(Arc<WaiterRegistry>);
 #[derive(Default)]
 struct WaiterRegistry {
     collections: Mutex<HashMap<RequestId, CollectionWaiters>>,
-    /// Parent of the `completed` tokens of all collections.
+    /// Parent token of every `completed` token. Cancelling the parent token notifies all waiters.
     closed: CancellationToken,
 }
 

@@ -1,4 +1,4 @@
-//! Limits a worker's concurrent session reads. Stalled reads use additional slots.
+//! Limits a worker's concurrent session reads. Stalled reads do not count toward the limit for active reads.
 //!
 //! An active read uses memory and CPU time, while a stalled read only occupies a connection.
 //! A read therefore releases its active-read permit while the node sends no data.
@@ -19,7 +19,7 @@ use crate::settings::WorkerSettings;
 #[derive(Debug, Clone)]
 pub(crate) struct CollectionSlotPool {
     active: Arc<Semaphore>,
-    /// Limits the worker's connections for collections: active and stalled reads hold a permit.
+    /// Limits the number of connections that the worker opens for collections. A stalled read keeps its permit.
     total: Arc<Semaphore>,
     /// Once this many reads are stalled, the worker claims no collections for stalled nodes.
     max_stalled: usize,
@@ -71,7 +71,8 @@ impl CollectionSlotPool {
         CollectionSlot { pool: self.clone(), active: Some(active), _total: total }
     }
 
-    /// Returns no nodes until the number of stalled reads reaches its maximum.
+    /// Returns an empty list while the number of stalled reads is below its limit.
+    /// When the limit is reached, returns the nodes whose current or most recent read stalled.
     pub(crate) fn nodes_excluded_from_claims(&self) -> Vec<NodeId> {
         let stalled = self.lock_stalled_nodes();
         if stalled.reads < self.max_stalled { Vec::new() } else { stalled.nodes.iter().cloned().collect() }

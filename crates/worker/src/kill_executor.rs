@@ -39,9 +39,9 @@ pub struct KillRequest {
     pub task_id: Option<String>,
     /// Target of the kill: the connection or only the running statement.
     pub kind: KillTarget,
-    /// Condition that a victim must still satisfy when Clew sends the `KILL` statement.
+    /// Condition that a session must still satisfy when Clew sends the `KILL` statement.
     pub victim_match: VictimMatchRule,
-    /// Policy for kills that can leave a non-transactional table damaged or partially updated.
+    /// Specifies whether Clew executes kills that can leave a non-transactional table damaged or partially updated.
     pub unsafe_victims: UnsafeKillPolicy,
     /// Reason that the caller gave for the kill. May be empty.
     pub reason: String,
@@ -49,13 +49,13 @@ pub struct KillRequest {
     pub list_read: ProcessListSource,
 }
 
-/// Condition that a victim must still satisfy when Clew sends the `KILL` statement.
+/// Condition that a session must still satisfy when Clew sends the `KILL` statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VictimMatchRule {
-    /// The victim must be the same session but may run any statement, because the caller selected it by id.
+    /// The session must be the same but may run any statement, because the caller selected the session by id.
     Session,
-    /// The victim must still be running the same statement, or must still be idle.
-    /// Kill rules require this match, because they select victims by the age of the statement or the idle time.
+    /// The session must still be running the same statement, or must still be idle.
+    /// Kill rules require this match, because they select sessions by the duration of the statement or the idle time.
     Statement,
 }
 
@@ -87,7 +87,7 @@ impl KillExecutor {
         &self.protected
     }
 
-    /// Kills the victims within the time limits. Returns the session ids and outcomes in the order of `victims`.
+    /// Kills sessions within the time limits. Returns the session ids and outcomes in the order of `victims`.
     ///
     /// If the future is dropped, the kills continue, because the executor must record their outcomes.
     pub async fn execute_kills(

@@ -1,6 +1,6 @@
-//! Worker that runs one tick per second on each node with running kill tasks.
+//! Once per second, executes all running kill tasks of each node. One such execution on one node is a tick.
 //!
-//! Only the worker that holds the lease of an instance runs ticks on the instance's nodes.
+//! Only the worker that holds an instance's lease executes kill tasks on the instance's nodes.
 //! At most one tick runs on a node at a time, and a hung tick does not delay ticks on other nodes.
 
 mod node_state;

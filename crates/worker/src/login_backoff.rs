@@ -3,7 +3,7 @@
 //! A login counts as refused if the server denies access, the account is locked, or the password has expired.
 //! Each consecutive refusal doubles the delay before the next automatic login, from 30 s up to 1 hour.
 //! The store records the backoff of each node, so that all Clew processes share the backoff.
-//! After a refusal, logins for user requests are blocked for only 10 s.
+//! After a monitored server refuses a login, logins that a user requests are blocked for only 10 s.
 //! A successful login or new credentials for the node reset the backoff.
 
 use clew_model::{Failure, FailureKind, Node, NodeId};

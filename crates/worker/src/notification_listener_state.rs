@@ -13,7 +13,7 @@ const MIN_POLL_INTERVAL_WHILE_LISTENING: Duration = Duration::from_secs(2);
 pub(crate) struct NotificationListenerState(Arc<AtomicBool>);
 
 impl NotificationListenerState {
-    /// Returns at least 2 s while the process receives PostgreSQL notifications.
+    /// Returns the poll interval, which is at least 2 s while the process receives PostgreSQL notifications.
     pub(crate) fn poll_interval(&self, without_listen: Duration) -> Duration {
         if self.0.load(Ordering::Relaxed) {
             without_listen.max(MIN_POLL_INTERVAL_WHILE_LISTENING)

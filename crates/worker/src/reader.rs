@@ -39,7 +39,8 @@ impl fmt::Debug for NodeRows {
 /// Future that resolves to the rows of a session read. Dropping the future cancels the read.
 pub type ReadFuture<'a> = Pin<Box<dyn Future<Output = Result<NodeRows, Failure>> + Send + 'a>>;
 
-/// Reads sessions from nodes. Each read must time out, because the worker renews its lease as long as the read runs.
+/// Reads sessions from nodes.
+/// Each read must have a timeout, because the worker renews the collection's lease until the read ends.
 pub trait NodeReader: Send + Sync {
     /// Reads the selected sessions of a node. `statements` specifies whether statements are masked.
     fn read_sessions<'a>(

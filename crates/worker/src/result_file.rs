@@ -77,7 +77,7 @@ fn write_result_blocking(
     Ok(PendingResult { results, published, committed: false })
 }
 
-/// Returns an error after cancellation, because a blocking thread cannot be aborted.
+/// Writer that returns an error after cancellation. The error ends the blocking thread, which cannot be aborted.
 struct CancellableWriter<W> {
     writer: W,
     cancelled: CancellationToken,

@@ -12,10 +12,10 @@ use tracing::{info, warn};
 use crate::settings::WorkerSettings;
 
 const CLEANUP_INTERVAL: Duration = Duration::from_mins(1);
-/// Each pruning that removes rows adds an audit row.
+/// Each pruning run that removes rows adds an audit row.
 const AUDIT_PRUNE_INTERVAL: Duration = Duration::from_hours(1);
 const ORPHANED_RESULT_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
-/// Younger results may belong to a collection that is about to complete.
+/// A result below this age may belong to a collection that is about to complete.
 const MIN_ORPHANED_RESULT_AGE: Duration = Duration::from_mins(10);
 const ZONE_WITHOUT_WORKER_TIMEOUT: Duration = Duration::from_mins(10);
 /// The jobs use this age or twice the read timeout, whichever is longer.

@@ -47,7 +47,7 @@ impl CollectionQueue {
         clew_mysql::wait_for_pending_kills(SHUTDOWN_STATEMENT_KILL_TIMEOUT).await;
     }
 
-    /// A running claim is never cancelled, because the store might have committed it already.
+    /// Shutdown does not cancel a claim in progress, because the store may already have committed the claim.
     async fn claim_collections_until_shutdown(
         &self,
         worker: &str,

@@ -263,7 +263,7 @@ export const en = {
   "intelligent.started": "Intelligent kill started",
   "intelligent.none": "No sessions to kill",
   "intelligent.none.what": "No user session exceeds the slow-session threshold.",
-  "intelligent.selection": "When the kill starts, Clew selects the sessions again by the same rankings. Currently selected sessions:",
+  "intelligent.selection": "When the kill starts, Clew recomputes the rankings and the selection. Currently selected sessions:",
   "rank.time": "By longest duration",
   "rank.time.what": "duration of the longest session",
   "rank.count": "By number of sessions",

@@ -19,7 +19,7 @@ pub(super) const CANARY_SETTING: &str = "canary";
 pub(super) const CANARY_AAD: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: CANARY_SETTING };
 
-/// Plaintext of the canary setting in a database with an audit log.
+/// Expected plaintext of the encrypted setting [`CANARY_SETTING`] in a database that has an audit log.
 /// Only a process with the master key can encrypt this plaintext.
 /// If a database contains this plaintext but no audit log, the audit log was removed.
 /// Clew versions without an audit log used the plaintext `canary`.

@@ -12,7 +12,7 @@ use super::audited_tx::AuditedDatabase;
 use crate::database::Transaction;
 use crate::error::StoreError;
 
-/// Maximum number of audit events in a transaction, and maximum number of other writes.
+/// Maximum number of audit events per transaction. The same limit applies separately to all other writes.
 const MAX_BATCH_SIZE: usize = 512;
 
 pub(super) trait BatchedWrite: Send + Sync + 'static {

@@ -100,8 +100,8 @@ impl Store {
         self.record_intelligent_kill_completion(id, TaskStatus::Running, reason, Some(victims)).await
     }
 
-    /// Fails intelligent kills that are still queued after `max_age` and those with an expired lease.
-    /// Returns the failed intelligent kills with their previous status.
+    /// Marks intelligent kills as failed if they were queued for longer than `max_age` or if their lease has expired.
+    /// Returns the intelligent kills that this call marked as failed, with the status before the call.
     pub async fn fail_stale_intelligent_kills(&self, max_age: Duration) -> Result<Vec<IntelligentKill>, StoreError> {
         const EXPIRED_IN_QUEUE_REASON: &str = "the kill expired in the queue and was not started, because it could kill other sessions than intended. \
              Check the preview and request the kill again";

@@ -1,9 +1,9 @@
 //! Locks a user name or access key id after consecutive failed authentication attempts.
 //! The database stores hashes of user names, because users sometimes enter a password as the user name.
 //!
-//! Before a server checks a password, it reserves the authentication attempt.
-//! A reserved attempt counts as failed until the password check succeeds.
-//! Reservations limit the number of concurrent attempts across all servers.
+//! [`Store::reserve_auth_attempt`] counts an attempt as failed before a Clew server checks the password.
+//! A successful password check resets the failure count.
+//! Concurrent password checks on all Clew servers therefore cannot exceed the failure limit.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::store::Store;
 const MAX_CONSECUTIVE_FAILURES: i64 = 5;
 /// Lockout duration in seconds, and the maximum time between two failures that count as consecutive.
 const LOCKOUT_SECONDS: i64 = 5 * 60;
-/// A reservation without a result expires after this time.
+/// An authentication attempt without a recorded result counts as pending for this time, and then as failed.
 const RESERVATION_TTL_SECONDS: i64 = 30;
 
 /// A new address replaces the least recently used one, unless all addresses were used within the last day.
@@ -29,19 +29,20 @@ const ADDRESS_TTL_SECONDS: i64 = 90 * 24 * 3600;
 /// The use of a client address is written to the database at most once per day.
 const ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 
-/// Result of reserving an authentication attempt.
+/// Result of [`Store::reserve_auth_attempt`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthAttemptReservation {
-    /// The attempt is reserved. It counts as failed until [`Store::clear_auth_failures`] is called.
+    /// The caller may check the password. The attempt counts as failed until [`Store::clear_auth_failures`] is called.
     Granted,
-    /// Concurrent requests have reserved all attempts that remain before a lockout.
+    /// Concurrent requests are using all authentication attempts that remain before a lockout.
     Busy,
     /// Authentication is locked out.
     Locked,
 }
 
 impl Store {
-    /// Reserves an authentication attempt for a subject such as `key:<access key id>` or `user:<domain>/<name>`.
+    /// Counts an authentication attempt as failed before the caller checks the credentials.
+    /// `subject` is, for example, `key:<access key id>` or `user:<domain>/<name>`.
     /// The user or access key does not need to exist.
     pub async fn reserve_auth_attempt(&self, subject: &str) -> Result<AuthAttemptReservation, StoreError> {
         let failed = StoreError::database_error("reserve an authentication attempt");
@@ -85,12 +86,14 @@ impl Store {
         Ok(if locks { AuthAttemptReservation::Locked } else { AuthAttemptReservation::Granted })
     }
 
-    /// Records that a reserved attempt failed. The fifth consecutive failure triggers a lockout.
+    /// Confirms the failure of an authentication attempt that [`Store::reserve_auth_attempt`] has already counted.
+    /// The fifth consecutive failure triggers a lockout.
     pub async fn confirm_auth_failure(&self, subject: &str) -> Result<(), StoreError> {
         self.increment_failure_count(subject, 0).await.map(drop)
     }
 
-    /// Records a failed attempt that was not reserved. The fifth consecutive failure triggers a lockout.
+    /// Records a failed authentication attempt that [`Store::reserve_auth_attempt`] has not counted.
+    /// The fifth consecutive failure triggers a lockout.
     /// Returns the end of the lockout as a Unix timestamp in seconds, or `None` if the subject is not locked out.
     pub async fn record_auth_failure(&self, subject: &str) -> Result<Option<i64>, StoreError> {
         self.increment_failure_count(subject, 1).await
@@ -173,8 +176,8 @@ impl Store {
     }
 
     /// Records a client address of a user, at most once per day.
-    /// Does nothing if the user used the maximum number of other addresses within the last day.
-    /// Without this limit, a user with more addresses would cause a database write for each request.
+    /// Ignores the address if the user has authenticated from 64 other addresses within the last day.
+    /// The limit of 64 prevents a database write on every request if a user alternates between many addresses.
     pub async fn record_user_address(&self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
         if self.find_cached_user_address(user, address).is_some() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Login backoffs, which all processes with the same database share.
+//! Login backoffs for monitored servers, shared by all Clew processes that use the same database.
 
 use clew_model::{Failure, InstanceId, Node, NodeId};
 use secrecy::ExposeSecret;

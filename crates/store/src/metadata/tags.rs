@@ -16,7 +16,7 @@ const MAX_TAGS_PER_INSTANCE: usize = 20;
 impl Store {
     /// Adds tags to an instance. If the instance already has a tag key, its value is replaced.
     /// Returns false if the project does not contain the instance.
-    /// Fails without changes with [`StoreError::TooManyTags`] if the instance would have too many tags.
+    /// Returns [`StoreError::TooManyTags`] and adds no tags if the instance would exceed the tag limit.
     pub async fn add_tags(
         &self,
         by: &Origin,

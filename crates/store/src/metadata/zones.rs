@@ -11,9 +11,9 @@ use crate::error::StoreError;
 use crate::store::Store;
 use crate::zones::ZoneState;
 
-/// A worker is inactive if it has sent no heartbeat for this time.
+/// A worker is inactive if the worker's last heartbeat is older than this duration.
 const HEARTBEAT_TTL: Duration = Duration::from_secs(20);
-/// The database row of a worker without a heartbeat is deleted after this time.
+/// The database row of a worker is deleted if the worker's last heartbeat is older than this duration.
 const WORKER_ROW_TTL: Duration = Duration::from_hours(1);
 
 impl Store {
@@ -76,7 +76,8 @@ impl Store {
         Ok(ended)
     }
 
-    /// Returns the zones with nodes or active workers, sorted by name. Nodes without a zone are the first entry.
+    /// Returns the zones that have nodes or active workers, sorted by name.
+    /// The first entry stands for the nodes that have no zone.
     pub async fn list_zones(&self) -> Result<Vec<ZoneState>, StoreError> {
         let failed = StoreError::database_error("list the zones of workers");
         let nodes: Vec<(String, i64)> = query_two_columns("SELECT zone, COUNT(*) FROM nodes GROUP BY zone")

@@ -72,7 +72,7 @@ impl VerifiedFileCache {
     }
 }
 
-/// Returns true if a later change to the file would have another file timestamp.
+/// Returns true if any later change to the file would give the file a different timestamp.
 /// `changed` is a Unix timestamp in nanoseconds.
 fn is_later_change_detectable(changed: i64, now: SystemTime) -> bool {
     let changed = UNIX_EPOCH.checked_add(Duration::from_nanos(changed.unsigned_abs()));

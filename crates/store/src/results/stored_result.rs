@@ -17,7 +17,7 @@ pub enum StoredResult {
 impl StoredResult {
     /// Verifies the entire content of the result.
     /// The caller must verify the content before it sends a byte range to a client.
-    /// An S3 object is read completely, unless this process has already verified it.
+    /// An S3 object is read in full to verify its hash, unless this process has already verified the object.
     /// A result file was already verified when it was opened.
     pub async fn verify_content(&self) -> Result<(), StoreError> {
         match self {

@@ -46,7 +46,7 @@ pub(super) async fn run_attack<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Column count 2^23 as a length-encoded integer.
-/// MySQL drivers can allocate memory for 2^23 columns, so they start to read the column definitions.
+/// MySQL drivers succeed in allocating memory for 2^23 columns and then start to read the column definitions.
 const LARGE_COLUMN_COUNT_PACKET: [u8; 4] = [0xfd, 0, 0, 0x80];
 /// Column count 2^40 as a length-encoded integer.
 /// For 2^40 columns, `mysql_async` tries to allocate 32 TiB, which aborts the client process.

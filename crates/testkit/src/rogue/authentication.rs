@@ -1,4 +1,4 @@
-//! Authentication requests that trick a client into sending a password in a recoverable encoding.
+//! Authentication requests that trick a client into sending a password that the rogue server can recover.
 
 use std::io;
 

@@ -3,7 +3,7 @@
 use super::rsa_key;
 use crate::fake_server::packets::GREETING_NONCE;
 
-/// Recoverable encoding in which a client sent its password to a rogue server.
+/// Form in which a client sent a password so that the rogue server can recover the plain text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordLeak {
     /// Plain text.

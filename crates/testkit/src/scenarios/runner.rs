@@ -271,7 +271,7 @@ async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Resul
 }
 
 /// Returns the number of prepared transactions. Rolls them back unless one of them still belongs to a session.
-/// While the session ends, MariaDB accepts `XA ROLLBACK`, but the transaction loses its XID and keeps its locks.
+/// While a session disconnects, MariaDB accepts `XA ROLLBACK`, but the transaction loses its XID and keeps its locks.
 async fn roll_back_prepared_transactions(control: &mut Conn) -> mysql_async::Result<usize> {
     let prepared: Vec<(i64, usize, usize, String)> = control.query("XA RECOVER").await?;
     let detached = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = 0";

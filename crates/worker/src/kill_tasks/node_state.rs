@@ -56,7 +56,7 @@ impl NodeStates {
         Some(TickGuard { states: self.clone(), node: node.clone() })
     }
 
-    /// Returns the removed nodes that were slow.
+    /// Removes idle nodes that `nodes` does not contain. Returns the removed nodes that had a lengthened poll interval.
     pub(super) fn retain_active_nodes(&self, nodes: &HashSet<NodeId>) -> Vec<NodeId> {
         let mut slow = Vec::new();
         self.lock_states().retain(|node, state| {
@@ -82,7 +82,7 @@ impl TickGuard {
         std::mem::replace(&mut state.failing, failing) != failing
     }
 
-    /// Returns a reason if the elapsed times are too unreliable to select victims.
+    /// Returns a reason if the elapsed times are too unreliable to select the sessions to kill.
     pub(super) fn correct_elapsed_times(&self, read: &mut UserSessions) -> Option<UnreliableClockReason> {
         read.adjust_for_clock_steps(&mut self.states.lock_states().get_mut(&self.node)?.clock)
     }
@@ -94,7 +94,7 @@ impl TickGuard {
         std::mem::replace(&mut state.unreliable_ages, unreliable) != unreliable
     }
 
-    /// Returns the change of the poll interval, and the poll interval if the node is slow.
+    /// Returns the change of the poll interval, if any, and the lengthened poll interval if the node is slow.
     pub(super) fn adapt_to_read_duration(&self, took: Duration) -> (Option<PollIntervalChange>, Option<Duration>) {
         let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return (None, None) };

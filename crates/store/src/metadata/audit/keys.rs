@@ -1,7 +1,7 @@
 //! MAC keys of the audit chain. A master key rotation replaces the MAC key for new rows.
 //!
 //! Existing rows keep their MACs, because copies of the MACs may exist outside the database.
-//! The first row with a new MAC key contains the MAC of the last row with the previous key.
+//! The first row authenticated with a new MAC key contains the MAC of the last row under the previous MAC key.
 //! An attacker with a previous MAC key therefore cannot change old rows undetected.
 
 use secrecy::{ExposeSecret, SecretString};
@@ -34,7 +34,7 @@ pub(crate) struct AuditMacKeys {
 }
 
 impl AuditMacKeys {
-    /// If the previous MAC keys cannot be decrypted, the audit rows with MACs of these keys fail verification.
+    /// If the previous MAC keys cannot be decrypted, audit rows authenticated with these keys fail verification.
     pub(crate) async fn load_audit_mac_keys(
         transaction: &mut Transaction,
         sealer: &Sealer,
@@ -81,7 +81,8 @@ impl AuditMacKeys {
 }
 
 /// Existing audit rows keep their MACs.
-/// A tampered head or checkpoint record stays unchanged, so that verification still detects the tampering.
+/// Rotation does not compute a new MAC for a tampered head or checkpoint record.
+/// Verification therefore still detects a tampered head or checkpoint record after the rotation.
 pub(crate) async fn rotate_chain_mac_key(
     transaction: &mut Transaction,
     audit: &mut AuditMacKeys,

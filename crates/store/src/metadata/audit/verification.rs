@@ -33,8 +33,9 @@ impl Store {
 pub(super) struct ChainVerifier {
     /// `None` if the head record was tampered with.
     head: Option<ChainPosition>,
-    /// `None` if no row was read and the checkpoint record was tampered with.
-    /// Before the first read, this field contains the row before the oldest row.
+    /// Sequence number and MAC of the most recently verified row.
+    /// Before the first row is verified, the checkpoint record provides this sequence number and MAC.
+    /// `None` if no row was verified and the checkpoint record was tampered with.
     previous: Option<ChainPosition>,
     /// True if `previous` is authentic. The next row must then contain its MAC.
     previous_is_authentic: bool,
@@ -117,7 +118,7 @@ impl ChainVerifier {
         self.previous_is_authentic = authentic;
     }
 
-    /// A row with an invalid MAC must not have a higher sequence number than the head record.
+    /// Returns false if the row is out of order, or if the row follows the head record and has an invalid MAC.
     fn is_valid_sequence_number(&self, seq: i64, authentic: bool) -> bool {
         self.previous.is_none_or(|previous| seq > previous.seq)
             && (authentic || self.head.is_none_or(|head| seq <= head.seq))
@@ -141,7 +142,7 @@ impl ChainVerifier {
         true
     }
 
-    /// The first problem reports a tampered checkpoint record, which has no valid position.
+    /// Sets the reported position of a tampered checkpoint record to the sequence number of the first audit row.
     fn set_first_problem_position(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;

@@ -96,7 +96,8 @@ impl Store {
         Ok(())
     }
 
-    /// Releases all leases for kill tasks. While the lock is held, no other server uses the data directory.
+    /// Releases all leases for kill tasks.
+    /// The caller must hold the serving lock, which prevents other Clew servers from using the data directory.
     /// Does nothing if the database is shared, because workers on other machines may hold leases.
     pub async fn release_all_kill_task_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
         if self.database.is_shared() {

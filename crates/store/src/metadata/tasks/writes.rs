@@ -8,11 +8,13 @@ use crate::metadata::group_commit::BatchedWrite;
 use crate::metadata::row_mapping::saturate_count_to_i64;
 use crate::tasks::NewCollectionTask;
 
-/// Computes the `turn` of a new task. Workers claim queued tasks in ascending order of `turn`.
-/// The turn is the base turn, plus the number of the project's other instances with queued tasks, plus one.
-/// The base turn is the current turn or the highest turn of the instance's queued tasks, whichever is higher.
-/// The current turn is the highest turn of the running tasks.
-/// If no task is running, the current turn is the lowest turn of the queued tasks in the zone of the new task.
+/// Computes the fair-queue position of a new task, which is stored in the column `turn`.
+/// Workers claim queued tasks in ascending order of the fair-queue position.
+/// The fair-queue position of a new task is `max(front, instance_last) + other_instances + 1`.
+/// `front` is the highest fair-queue position of the running tasks.
+/// If no task is running, `front` is the lowest fair-queue position of the queued tasks in the new task's zone.
+/// `instance_last` is the highest fair-queue position of the instance's queued tasks.
+/// `other_instances` is the number of the project's other instances that have queued tasks.
 /// Each project has an equal share of the workers, and each instance an equal share of its project's workers.
 /// The query counts at most 64 instances.
 pub(super) const SELECT_FAIR_QUEUE_TURN: &str = "WITH RECURSIVE others (id, number) AS ( \

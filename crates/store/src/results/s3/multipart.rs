@@ -1,4 +1,4 @@
-//! Lists incomplete multipart uploads, which `object_store` does not support.
+//! Lists incomplete multipart uploads with direct S3 requests, because `object_store` has no such operation.
 
 use http::Request;
 use jiff::Timestamp;

@@ -52,7 +52,7 @@ impl StoredObject {
         stream.try_flatten_stream().boxed()
     }
 
-    /// Reads the entire object, unless a successful verification is cached.
+    /// Verifies the object's hash by reading the entire object, unless this process has already verified the object.
     pub(in crate::results) async fn verify_content(&self) -> Result<(), StoreError> {
         if self.tag.as_ref().is_some_and(|tag| self.s3.is_verified(&self.record.name, tag)) || self.record.bytes == 0 {
             return Ok(());
