@@ -65,7 +65,7 @@ pub(crate) struct NodeSettings {
     pub(crate) max_bytes: u64,
     /// Maximum size of a row, in bytes. Clew truncates the statement of a larger row.
     pub(crate) max_row_bytes: usize,
-    /// Maximum amount of row data, in bytes, that one read operation holds in memory.
+    /// Maximum size of one result set or session list in memory, in bytes.
     pub(crate) max_memory_bytes: usize,
 }
 
@@ -194,9 +194,7 @@ impl NodeSettings {
     fn byte_limits(&self) -> Result<ByteLimits, CliError> {
         let (per_row, min) = (self.max_row_bytes, ByteLimits::MIN_PER_ROW);
         if per_row < min {
-            return Err(CliError::new_refusal(format!(
-                "nodes.max_row_bytes is {per_row}; expected at least {min}, so that the columns before the statement fit"
-            )));
+            return Err(CliError::new_refusal(format!("nodes.max_row_bytes is {per_row}; expected at least {min}")));
         }
         Ok(ByteLimits {
             per_read: require_positive_number("nodes.max_bytes", self.max_bytes)?,
@@ -439,8 +437,8 @@ mod tests {
             parse_configuration(&format!("[nodes]\n{keys}")).unwrap().worker_settings().map(|set| set.limits.bytes)
         };
         assert_eq!(limits("").unwrap(), ByteLimits::default());
-        let set = limits("max_bytes = 7\nmax_row_bytes = 65536\nmax_memory_bytes = 9").unwrap();
-        assert_eq!(set, ByteLimits { per_read: 7, per_row: 65_536, in_memory: 9 });
+        let set = limits("max_bytes = 7\nmax_row_bytes = 1048576\nmax_memory_bytes = 9").unwrap();
+        assert_eq!(set, ByteLimits { per_read: 7, per_row: 1 << 20, in_memory: 9 });
         for key in ["max_bytes", "max_row_bytes", "max_memory_bytes"] {
             let error = format!("{:?}", limits(&format!("{key} = 0")).unwrap_err());
             assert!(error.contains(&format!("nodes.{key}")) && error.contains("at least"), "{error}");

@@ -111,7 +111,7 @@ fn summarize_lock_waits(graph: &WaitGraph, address: &str) -> String {
         (many, _) => write!(text, "; the blockers of {many} more sessions are unknown"),
     };
     text.push_str(".\n");
-    if !graph.limitations.is_empty() {
+    if graph.limitations.iter().any(|limitation| limitation.kind.hides_lock_waits()) {
         text.push_str("The list may be incomplete: see the notes about missing data.\n");
     }
     text

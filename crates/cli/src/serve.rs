@@ -65,7 +65,7 @@ Configuration file with all keys at their defaults:
   connect_timeout = \"5s\"
   max_bytes = 1073741824       # received per read of a node
   max_row_bytes = 67108864     # per row; longer statements are truncated
-  max_memory_bytes = 268435456 # rows in memory per read
+  max_memory_bytes = 268435456 # memory per list of rows
   [results]
   location = \"\"                # such as \"s3://bucket/prefix\"
   retention = \"24h\"

@@ -53,6 +53,36 @@ pub enum LimitationKind {
     StatementNotKilled,
 }
 
+impl LimitationKind {
+    /// Returns true if lock waits may be missing from the data because of the limitation.
+    #[must_use]
+    pub fn hides_lock_waits(self) -> bool {
+        match self {
+            Self::OnlyOwnSessions
+            | Self::NoPerformanceSchema
+            | Self::NoMetadataLocks
+            | Self::NoRowLocks
+            | Self::SessionsTruncated
+            | Self::StatementsTruncated
+            | Self::LostMetadataLocks
+            | Self::LostThreads
+            | Self::SettingRefused => true,
+            Self::NoTransactions
+            | Self::PartOfTransactions
+            | Self::NoKill
+            | Self::NoLastStatements
+            | Self::NoPreparedNames
+            | Self::NoStatementDigests
+            | Self::NoProgramNames
+            | Self::Indirect
+            | Self::UnreliableAges
+            | Self::LostStatements
+            | Self::LostConnectAttributes
+            | Self::StatementNotKilled => false,
+        }
+    }
+}
+
 /// Description of missing or inaccurate data in a snapshot, including the cause and the fix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limitation {

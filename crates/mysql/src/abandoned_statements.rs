@@ -11,14 +11,15 @@ use jiff::Timestamp;
 const REPORT_PERIOD: Duration = Duration::from_mins(10);
 
 /// Most recent abandoned statement that Clew could not kill, by node address.
-static ABANDONED_STATEMENTS: LazyLock<Mutex<HashMap<String, AbandonedStatementRecord>>> = LazyLock::new(Mutex::default);
+static ABANDONED_STATEMENTS: LazyLock<Mutex<AbandonedStatements>> = LazyLock::new(Mutex::default);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotKilledReason {
     LoginRefused,
-    /// The connection goes through a proxy or reaches another server, or two sessions have the same tag.
+    /// The connection goes through a proxy, or two sessions have the same tag.
     Unidentified,
-    ProcessListTimedOut,
+    AnotherServer,
+    TimedOut,
     AttemptsFailed,
 }
 
@@ -27,16 +28,18 @@ impl NotKilledReason {
         match self {
             Self::LoginRefused => "Clew could not kill the statement, because the server refused Clew's login.",
             Self::Unidentified => {
-                "Clew did not kill the statement, because it could not identify the statement's session: the address leads \
-                 through a proxy or to another server."
+                "Clew did not kill the statement, because it could not identify the statement's session, as behind a proxy."
             }
-            Self::ProcessListTimedOut => {
-                "Clew could not kill the statement, because reading the process list timed out."
+            Self::AnotherServer => {
+                "Clew could not kill the statement, because the address now leads to another server."
             }
+            Self::TimedOut => "Clew could not kill the statement, because the kill attempt timed out.",
             Self::AttemptsFailed => "Clew could not kill the statement, because all kill attempts failed.",
         }
     }
 }
+
+type AbandonedStatements = HashMap<(String, String), AbandonedStatementRecord>;
 
 #[derive(Debug)]
 struct AbandonedStatementRecord {
@@ -49,12 +52,17 @@ pub(crate) fn record_abandoned_statement(address: &str, account: &str, reason: N
     let limitation = limitation_for_abandoned_statement(account, reason, Timestamp::now());
     let mut all = lock_abandoned_statements();
     all.retain(|_, statement| statement.recorded.elapsed() < REPORT_PERIOD);
-    all.insert(address.to_owned(), AbandonedStatementRecord { recorded: Instant::now(), limitation });
+    all.insert(
+        (address.to_owned(), account.to_owned()),
+        AbandonedStatementRecord { recorded: Instant::now(), limitation },
+    );
 }
 
-pub(crate) fn find_abandoned_statement_limitation(address: &str) -> Option<Limitation> {
+pub(crate) fn find_abandoned_statement_limitation(address: &str, account: &str) -> Option<Limitation> {
     let all = lock_abandoned_statements();
-    let statement = all.get(address).filter(|statement| statement.recorded.elapsed() < REPORT_PERIOD)?;
+    let statement = all
+        .get(&(address.to_owned(), account.to_owned()))
+        .filter(|statement| statement.recorded.elapsed() < REPORT_PERIOD)?;
     Some(statement.limitation.clone())
 }
 
@@ -71,7 +79,7 @@ fn limitation_for_abandoned_statement(account: &str, reason: NotKilledReason, no
     }
 }
 
-fn lock_abandoned_statements() -> MutexGuard<'static, HashMap<String, AbandonedStatementRecord>> {
+fn lock_abandoned_statements() -> MutexGuard<'static, AbandonedStatements> {
     ABANDONED_STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -81,9 +89,9 @@ mod tests {
 
     #[test]
     fn abandoned_statement_is_reported_for_its_node_with_the_reason() {
-        record_abandoned_statement("unkilled.test:1", "o'hara", NotKilledReason::LoginRefused);
-        assert_eq!(find_abandoned_statement_limitation("other.test:1"), None);
-        let limitation = find_abandoned_statement_limitation("unkilled.test:1").unwrap();
+        record_abandoned_statement("abandoned.test:1", "o'hara", NotKilledReason::LoginRefused);
+        assert_eq!(find_abandoned_statement_limitation("other.test:1", "o'hara"), None);
+        let limitation = find_abandoned_statement_limitation("abandoned.test:1", "o'hara").unwrap();
         assert_eq!(limitation.kind, LimitationKind::StatementNotKilled);
         assert!(limitation.why.contains("refused Clew's login"), "{limitation:?}");
         assert!(limitation.remedy.unwrap().contains("user = 'o''hara' AND"));

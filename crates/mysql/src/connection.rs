@@ -67,12 +67,12 @@ impl Connection {
         let since = permit.acquired_at();
         let mut guard = KillOnDropGuard::new(node.clone(), raw.own.clone(), permit, raw.client.in_flight_flag(), bytes);
         let version = raw.read_version_and_id().await.map_err(reading)?;
-        guard.set_server_host(&raw.server_host);
+        guard.set_server_host(raw.server_host.clone());
         let flavor = Flavor::from_version(&version);
         let left = deadline.saturating_duration_since(Instant::now());
         let mut limitations =
             set_session_variables(&mut raw.client, SessionVariableSetup::new(flavor, left)).await.map_err(reading)?;
-        limitations.extend(abandoned_statements::find_abandoned_statement_limitation(&address));
+        limitations.extend(abandoned_statements::find_abandoned_statement_limitation(&address, &node.user));
         let id = raw.id;
         Ok(Self { raw, address, flavor, version, id, since, limitations, clock: None, guard })
     }

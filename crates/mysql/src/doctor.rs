@@ -138,7 +138,6 @@ async fn run_diagnostic_checks(connection: &mut Connection, account: &str) -> Re
 fn check_name(kind: LimitationKind) -> &'static str {
     match kind {
         LimitationKind::SettingRefused => "session variables",
-        LimitationKind::StatementNotKilled => "no abandoned statement",
         _ => COMPLETE_INSTRUMENTATION,
     }
 }
@@ -230,7 +229,9 @@ pub(crate) fn limitation_for_oversized_statements(count: u64, max_row_bytes: usi
         kind: LimitationKind::StatementsTruncated,
         what: format!("Statements of {count} sessions are truncated after about {} KiB.", max_row_bytes >> 10),
         why: format!("Clew reads at most {max_row_bytes} bytes of a row, to limit its memory use."),
-        remedy: Some("Increase nodes.max_row_bytes in the configuration of clew serve or clew worker.".to_owned()),
+        remedy: Some(
+            "For clew serve and clew worker: increase nodes.max_row_bytes in the configuration file.".to_owned(),
+        ),
     })
 }
 

@@ -155,7 +155,11 @@ mod tests {
             let server = Server::start(flavor, &options).await.unwrap();
             let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
             let mut own = Connection::open(&node, &limits).await.unwrap();
-            let SessionLookupResult { read, sessions, .. } = find_sessions(&node, &[own.id], &limits).await.unwrap();
+            let found = find_sessions(&node, &[own.id], &limits).await.unwrap();
+            let predicted =
+                found.predict_refusal(&found.sessions[0], KillTarget::Connection, &ProtectedAccounts::default());
+            assert_eq!(predicted, Some(KillRefusal::OwnSession), "{flavor}");
+            let SessionLookupResult { read, sessions, .. } = found;
             let victim = Victim::for_session(&sessions[0], &read);
             for kind in [KillTarget::Connection, KillTarget::Query] {
                 let outcome =

@@ -51,7 +51,7 @@ struct AbandonedStatement {
     bytes: ByteLimits,
     own: Arc<ConnectionRegistration>,
     /// Host of the server that runs the statement, or empty if it is unknown.
-    server_host: String,
+    server_host: Option<Vec<u8>>,
     /// Connection permit of the dropped connection, released after the last kill attempt.
     permit: ConnectionPermit,
 }
@@ -67,8 +67,9 @@ pub(crate) struct KillOnDropGuard {
 enum KillAttemptOutcome {
     Killed,
     Ended,
-    /// The session cannot be identified, or the control connection goes through a proxy or reaches another server.
+    /// The session cannot be identified, or the control connection goes through a proxy.
     Unidentified,
+    AnotherServer,
 }
 
 impl KillOnDropGuard {
@@ -80,12 +81,12 @@ impl KillOnDropGuard {
         in_flight: InFlightFlag,
         bytes: ByteLimits,
     ) -> Self {
-        Self { abandoned: Some(AbandonedStatement { node, bytes, own, server_host: String::new(), permit }), in_flight }
+        Self { abandoned: Some(AbandonedStatement { node, bytes, own, server_host: None, permit }), in_flight }
     }
 
-    pub(crate) fn set_server_host(&mut self, host: &str) {
+    pub(crate) fn set_server_host(&mut self, host: Option<Vec<u8>>) {
         if let Some(abandoned) = &mut self.abandoned {
-            host.clone_into(&mut abandoned.server_host);
+            abandoned.server_host = host;
         }
     }
 
@@ -125,13 +126,14 @@ async fn kill_abandoned_statement(abandoned: AbandonedStatement) {
 
 async fn try_to_kill(abandoned: &AbandonedStatement) -> Result<(), NotKilledReason> {
     let address = abandoned.permit.address();
+    let mut reason = NotKilledReason::AttemptsFailed;
     for delay in KILL_ATTEMPT_DELAYS {
         sleep(delay).await;
         let (permit, control) = match timeout(KILL_ATTEMPT_STEP_TIMEOUT, open_control_connection(abandoned)).await {
             Ok(Ok(opened)) => opened,
             // Further failed logins could lock the account.
             Ok(Err(error)) if error.kind == FailureKind::AccessDenied => {
-                debug!(mysql.address = address, %error, "the server refused the login of the control connection");
+                warn!(mysql.address = address, %error, "the server refused the login of the control connection");
                 return Err(NotKilledReason::LoginRefused);
             }
             Ok(Err(error)) => {
@@ -150,6 +152,11 @@ async fn try_to_kill(abandoned: &AbandonedStatement) -> Result<(), NotKilledReas
         drop(permit);
         match attempt {
             Ok(Ok(KillAttemptOutcome::Unidentified)) => return Err(NotKilledReason::Unidentified),
+            // Behind a load balancer, the next connection may reach the server that runs the statement.
+            Ok(Ok(KillAttemptOutcome::AnotherServer)) if reason != NotKilledReason::AnotherServer => {
+                reason = NotKilledReason::AnotherServer;
+            }
+            Ok(Ok(KillAttemptOutcome::AnotherServer)) => return Err(reason),
             Ok(Ok(outcome)) => {
                 debug!(mysql.address = address, ?outcome, "kill of abandoned statement completed");
                 return Ok(());
@@ -159,11 +166,11 @@ async fn try_to_kill(abandoned: &AbandonedStatement) -> Result<(), NotKilledReas
             }
             Err(_) => {
                 // A hung `SHOW PROCESSLIST` occupies a connection. Each further attempt would occupy another one.
-                return Err(NotKilledReason::ProcessListTimedOut);
+                return Err(NotKilledReason::TimedOut);
             }
         }
     }
-    Err(NotKilledReason::AttemptsFailed)
+    Err(reason)
 }
 
 /// Acquires a permit for kills unless the dropped connection already holds one.
@@ -202,9 +209,10 @@ async fn attempt_kill(
             ids.push(session.id);
         }
     }
-    let is_same_server = abandoned.server_host.is_empty() || abandoned.server_host == control.server_host;
+    let is_same_server = abandoned.server_host.is_none() || abandoned.server_host == control.server_host;
     let outcome = match ids[..] {
-        _ if !is_same_server || !control.is_direct(&filter) => KillAttemptOutcome::Unidentified,
+        _ if !is_same_server => KillAttemptOutcome::AnotherServer,
+        _ if !control.is_direct(&filter) => KillAttemptOutcome::Unidentified,
         [] => KillAttemptOutcome::Ended,
         // If two sessions run a statement with the same tag, one of them has a forged tag.
         [_, _, ..] => KillAttemptOutcome::Unidentified,

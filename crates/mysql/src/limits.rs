@@ -22,13 +22,13 @@ pub struct ByteLimits {
     /// Maximum number of bytes per row. Clew truncates longer statements while receiving them.
     /// Must be at least [`ByteLimits::MIN_PER_ROW`].
     pub per_row: usize,
-    /// Maximum number of row bytes that a read operation holds in memory.
+    /// Maximum number of bytes that one result set or session list occupies in memory.
     pub in_memory: usize,
 }
 
 impl ByteLimits {
-    /// Minimum value of `per_row`: room for all columns of a process list row and the beginning of its statement.
-    pub const MIN_PER_ROW: usize = 64 << 10;
+    /// Minimum value of `per_row`, so that the limit never truncates the rows of statements other than the process list.
+    pub const MIN_PER_ROW: usize = 1 << 20;
 }
 
 impl Default for ByteLimits {

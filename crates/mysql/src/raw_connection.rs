@@ -27,8 +27,8 @@ pub(crate) struct RawConnection {
     address: String,
     /// Value of `CONNECTION_ID()`, or 0 if it has not been read yet.
     pub(crate) id: u64,
-    /// Host name, port, server id and data directory of the server, or empty if they have not been read yet.
-    pub(crate) server_host: String,
+    /// Host name, port, server id and data directory of the server, if they have been read.
+    pub(crate) server_host: Option<Vec<u8>>,
 }
 
 impl RawConnection {
@@ -70,14 +70,27 @@ impl RawConnection {
         let address = node.address();
         let own = Arc::new(ConnectionRegistration::register(socket.local, &node.user, &address));
         let client = Client::perform_handshake(socket, node, own.connection_tag().to_owned(), bytes).await?;
-        Ok(Self { client, own, account: node.user.clone(), address, id: 0, server_host: String::new() })
+        Ok(Self { client, own, account: node.user.clone(), address, id: 0, server_host: None })
     }
 
     /// Returns the server version. Stores the connection id and the host of the server.
     pub(crate) async fn read_version_and_id(&mut self) -> Result<String, Error> {
-        let rows = self.client.query_all::<(String, u64, String)>(statements::VERSION_AND_CONNECTION_ID_QUERY).await?;
-        let (version, id, server_host) =
-            rows.into_iter().next().ok_or(Error::Protocol("the server returned no version"))?;
+        const NO_VERSION: Error = Error::Protocol("the server returned no version");
+        let (version, id, server_host) = match self
+            .client
+            .query_all::<(String, u64, Option<Vec<u8>>)>(statements::VERSION_ID_AND_HOST_QUERY)
+            .await
+        {
+            Ok(rows) => rows.into_iter().next().ok_or(NO_VERSION)?,
+            // A compatible server or a proxy may lack one of the variables.
+            Err(Error::Server(_)) => {
+                let rows: Vec<(String, u64)> =
+                    self.client.query_all(statements::VERSION_AND_CONNECTION_ID_QUERY).await?;
+                let (version, id) = rows.into_iter().next().ok_or(NO_VERSION)?;
+                (version, id, None)
+            }
+            Err(error) => return Err(error),
+        };
         self.own.set_connection_id(id);
         self.id = id;
         self.server_host = server_host;

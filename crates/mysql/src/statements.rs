@@ -6,11 +6,15 @@ use std::fmt::Write as _;
 
 use jiff::civil::DateTime;
 
-/// Reads the server version, the connection id and a string that identifies the server's host.
+/// Reads the server version, the connection id, and a text that identifies the host of the server.
 /// Requires no privileges; the cost is negligible.
 /// `LIMIT 1` overrides `sql_select_limit`, which may be 0 because Clew has not set the session variables yet.
-pub(crate) const VERSION_AND_CONNECTION_ID_QUERY: &str = "SELECT VERSION(), CONNECTION_ID(), \
+pub(crate) const VERSION_ID_AND_HOST_QUERY: &str = "SELECT VERSION(), CONNECTION_ID(), \
      CONCAT_WS('|', @@GLOBAL.hostname, @@GLOBAL.port, @@GLOBAL.server_id, @@GLOBAL.datadir) LIMIT 1";
+
+/// Reads the server version and the connection id from a server that refuses [`VERSION_ID_AND_HOST_QUERY`].
+/// Requires no privileges; the cost is negligible.
+pub(crate) const VERSION_AND_CONNECTION_ID_QUERY: &str = "SELECT VERSION(), CONNECTION_ID() LIMIT 1";
 
 /// Checks whether `SHOW PROCESSLIST` reads performance_schema, which truncates statements to 1,024 bytes.
 /// Requires no privileges; the cost is negligible.

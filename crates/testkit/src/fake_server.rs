@@ -47,6 +47,8 @@ pub enum Fault {
     InvalidPacketAfter(u64),
     /// The server responds to each query with one row that contains an empty string.
     EmptyRows,
+    /// The server rejects queries of the `hostname` variable with the error `ER_UNKNOWN_SYSTEM_VARIABLE` (1193).
+    UnknownHostname,
 }
 
 /// Configuration of a [`FakeServer`].
@@ -227,16 +229,21 @@ impl FakeSession {
         let row = |values: &[&str]| {
             packets::encode_row(&values.iter().map(|value| Some(value.as_bytes())).collect::<Vec<_>>())
         };
-        if self.options.fault == Fault::EmptyRows && !statement.starts_with("SET") {
+        if self.options.fault == Fault::UnknownHostname && statement.contains("hostname") {
+            self.send_packet(1, &packets::encode_error_packet(1193, "Unknown system variable 'hostname'")).await
+        } else if self.options.fault == Fault::EmptyRows && !statement.starts_with("SET") {
             self.send_rows(1, [row(&[""])].into_iter()).await
         } else if statement.starts_with("KILL") {
             self.kills.fetch_add(1, Ordering::SeqCst);
             self.send_packet(1, &packets::OK_PACKET).await
         } else if statement.starts_with("SET") {
             self.send_packet(1, &packets::OK_PACKET).await
-        } else if statement.contains("VERSION()") {
+        } else if statement.contains("hostname") {
             let id = self.id.to_string();
             self.send_rows(3, [row(&["9.7.4-fake", &id, "fake|3306|1|/data/"])].into_iter()).await
+        } else if statement.contains("VERSION()") {
+            let id = self.id.to_string();
+            self.send_rows(2, [row(&["9.7.4-fake", &id])].into_iter()).await
         } else if statement.contains("server_uuid") {
             self.send_rows(2, [row(&["00000000-0000-0000-0000-000000000000", "1796000000"])].into_iter()).await
         } else if statement.starts_with("SHOW STATUS") {

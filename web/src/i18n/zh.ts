@@ -33,7 +33,7 @@ export const zh: Record<MessageKey, string> = {
   "disabled": "已停用",
   "maximum": "最大",
   "permission.missing": "缺少权限：{action}",
-  "limitations": "有 {n} 项数据无法采集：",
+  "limitations": "{n} 项限制：",
   "failed": "请求失败",
   "failed.forbidden": "无访问权限",
   "failed.unreachable": "无法连接Clew",

@@ -14,6 +14,7 @@ export interface Counts {
 
 /** Data that could not be read, with the reason and a fix. */
 export interface Limitation {
+  kind?: string;
   what: string;
   why: string;
   /** Statement or setting that removes the limitation. The lock graph names the field `remedy`. */

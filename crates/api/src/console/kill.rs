@@ -276,7 +276,7 @@ impl SelectedSession {
         listed_at: i64,
     ) -> Option<SkipReason> {
         if self.server.as_ref().is_some_and(|listed| *listed != server.to_string()) {
-            // Behind a load balancer, the session still runs on the other server.
+            // Behind a load balancer, the session may still run on the other server.
             return Some(describe_kill_refusal(KillRefusal::AnotherServer));
         }
         let Some(current) = current else { return Some(describe_kill_outcome(&KillOutcome::AlreadyGone)) };

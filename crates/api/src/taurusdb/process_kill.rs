@@ -8,7 +8,7 @@ use std::time::Instant;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
-use clew_model::{Failure, FailureKind, Node, Session};
+use clew_model::{Failure, FailureKind, Node};
 use clew_mysql::{
     KillOutcome, KillRefusal as Reason, KillTarget, ReadLimits, SessionLookupResult, UnsafeKillPolicy, find_sessions,
 };
@@ -101,8 +101,8 @@ async fn kill_existing_sessions(
     let SessionLookupResult { read, sessions, .. } =
         find_sessions(&target.node.url, &request.ids, &limits).await.map_err(KillError::Node)?;
     if service.session_list_servers().has_server_changed(&caller.principal.user_id, &target.node.id, &read.server) {
-        let refused = |session: &Session| (session.id, KillOutcome::Refused(Reason::AnotherServer));
-        return Ok(sessions.iter().map(refused).collect());
+        // Behind a load balancer, sessions that this server does not list may still run on the other server.
+        return Ok(request.ids.iter().map(|id| (*id, KillOutcome::Refused(Reason::AnotherServer))).collect());
     }
     let order = KillRequest {
         origin: caller.audit_origin(),

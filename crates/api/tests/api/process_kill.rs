@@ -86,6 +86,10 @@ async fn sessions_of_another_server_instance_are_not_killed(flavor: Flavor) {
     let newcomer = newcomers.last().unwrap().id;
     let refused = delete(&server, json!({ "processes": [newcomer] })).await.expect_error(500, "DBS.05000000");
     assert!(refused.contains("list the sessions again"), "{flavor}: {refused}");
+    // The answer is the same for an id without a session on the server.
+    let missing = newcomer + 1000;
+    let refused = delete(&server, json!({ "processes": [missing] })).await.expect_error(500, "DBS.05000000");
+    assert!(refused.contains("list the sessions again"), "{flavor}: {refused}");
     assert!(list_statements(&node).await.iter().any(|(id, ..)| *id == newcomer), "{flavor}");
     server.get(&server.node_path("processes")).await.expect_status(200);
     let killed = delete(&server, json!({ "processes": [newcomer] })).await.expect_status(200);

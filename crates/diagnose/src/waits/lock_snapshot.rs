@@ -41,33 +41,7 @@ impl LockSnapshot {
     /// Returns true if a limitation may hide lock waits.
     #[must_use]
     pub fn may_miss_lock_waits(&self) -> bool {
-        self.limitations.iter().any(|limitation| hides_lock_waits(limitation.kind))
-    }
-}
-
-fn hides_lock_waits(kind: LimitationKind) -> bool {
-    match kind {
-        LimitationKind::OnlyOwnSessions
-        | LimitationKind::NoPerformanceSchema
-        | LimitationKind::NoMetadataLocks
-        | LimitationKind::NoRowLocks
-        | LimitationKind::SessionsTruncated
-        | LimitationKind::LostMetadataLocks
-        | LimitationKind::LostThreads
-        | LimitationKind::SettingRefused => true,
-        LimitationKind::NoTransactions
-        | LimitationKind::PartOfTransactions
-        | LimitationKind::StatementsTruncated
-        | LimitationKind::NoKill
-        | LimitationKind::NoLastStatements
-        | LimitationKind::NoPreparedNames
-        | LimitationKind::NoStatementDigests
-        | LimitationKind::NoProgramNames
-        | LimitationKind::Indirect
-        | LimitationKind::UnreliableAges
-        | LimitationKind::LostStatements
-        | LimitationKind::LostConnectAttributes
-        | LimitationKind::StatementNotKilled => false,
+        self.limitations.iter().any(|limitation| limitation.kind.hides_lock_waits())
     }
 }
 

@@ -35,6 +35,7 @@ pub struct SessionLookupResult {
 
 impl SessionLookupResult {
     /// Returns why Clew would refuse to kill `session`, or `None` if the process list shows no reason to refuse.
+    /// Only the kill itself detects replication appliers and idle sessions of other Clew processes.
     #[must_use]
     pub fn predict_refusal(
         &self,

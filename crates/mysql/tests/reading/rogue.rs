@@ -145,12 +145,12 @@ async fn statement_of_200_mib_is_truncated_and_reported() {
 
 #[tokio::test]
 async fn row_limit_truncates_statements() {
-    let rogue = RogueServer::start(RogueAttack::HugePacket { bytes: 1 << 20 }).await.unwrap();
+    let rogue = RogueServer::start(RogueAttack::HugePacket { bytes: 4 << 20 }).await.unwrap();
     let url = rogue.url_for_account("clew", "", "tls=off");
-    for (per_row, truncated, length) in [(64 << 10, true, 64 << 10), (2 << 20, false, 1 << 20)] {
+    for (per_row, truncated, length) in [(1 << 20, true, 1 << 20), (8 << 20, false, 4 << 20)] {
         let mut snapshot = read_with_limits(&url, ByteLimits { per_row, ..ByteLimits::default() }).await.unwrap();
         let limitations = &snapshot.summary.limitations;
-        let reported = limitations.iter().any(|limitation| limitation.what.contains("truncated after about 64 KiB"));
+        let reported = limitations.iter().any(|limitation| limitation.what.contains("truncated after about 1024 KiB"));
         assert_eq!(reported, truncated, "{limitations:?}");
         let mut csv = Vec::new();
         snapshot.body.write_to(&mut csv).unwrap();

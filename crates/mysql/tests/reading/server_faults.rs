@@ -58,6 +58,13 @@ async fn abandoned_statement_is_not_killed_without_proof() {
 }
 
 #[tokio::test]
+async fn server_without_a_hostname_variable_is_read() {
+    let options = FakeServerOptions { fault: Fault::UnknownHostname, ..FakeServerOptions::default() };
+    let fake = FakeServer::start(options).await.unwrap();
+    assert_eq!(take(&fake.url(), &SessionSelection::default(), true).await.unwrap().summary.rows, 3);
+}
+
+#[tokio::test]
 async fn successful_read_kills_nothing() {
     let fake = FakeServer::start(FakeServerOptions::default()).await.unwrap();
     let snapshot = take(&fake.url(), &SessionSelection::default(), true).await.unwrap();

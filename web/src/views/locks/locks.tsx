@@ -44,7 +44,7 @@ export function Locks({ route }: { route: NodeRoute }) {
             <Failure error={error} retry={refetch} />
           ) : trees.length === 0 && value?.unexplained.length === 0 ? (
             <Empty title={t("locks.none")}>
-              <p>{t(value.limitations.length > 0 ? "locks.none.partial" : "locks.none.what")}</p>
+              <p>{t(value.limitations.some(({ kind }) => kind !== "statement_not_killed") ? "locks.none.partial" : "locks.none.what")}</p>
             </Empty>
           ) : (
             <div className="tree">
