@@ -30,9 +30,9 @@ pub enum ConnectionIdRewrite {
 /// Action that the proxy takes on a matching client packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PacketAction {
-    /// Holds back the client packet until [`RewritingProxy::release`] is called.
+    /// Holds back the client packet until [`RewritingProxy::release_held_packets`] is called.
     HoldRequest,
-    /// Forwards the client packet but holds back the response until [`RewritingProxy::release`] is called.
+    /// Forwards the client packet but holds back the response until [`RewritingProxy::release_held_packets`] is called.
     HoldResponse,
     /// Forwards the packet after a delay.
     Delay(Duration),
