@@ -10,7 +10,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::client::{Client, Error};
 use clew_model::Session;
@@ -163,8 +163,35 @@ pub struct ClockHistory {
 #[derive(Debug, Clone, Default)]
 struct ServerClockHistory {
     last: Option<ClockReading>,
+    observed: Option<ObservedElapsedTimes>,
     /// Detected clock steps, oldest first.
     steps: VecDeque<ClockStep>,
+}
+
+/// Elapsed times of the sessions in one process list.
+#[derive(Debug, Clone)]
+pub(crate) struct ObservedElapsedTimes {
+    at: Instant,
+    /// Client address and elapsed time in seconds, by session id.
+    sessions: HashMap<u64, (Vec<u8>, u64)>,
+}
+
+/// Tolerance for the rounding of two elapsed times and for the duration of a read.
+const OBSERVATION_TOLERANCE: Duration = Duration::from_secs(2);
+
+impl ObservedElapsedTimes {
+    pub(crate) fn new(at: Instant, sessions: &[Session]) -> Self {
+        let observed = |session: &Session| (session.id, (session.host.clone(), session.seconds));
+        Self { at, sessions: sessions.iter().map(observed).collect() }
+    }
+
+    /// Returns the maximum elapsed time of a session in a later process list, in seconds.
+    /// A session that is missing from this list was opened later.
+    pub(crate) fn max_elapsed_seconds(&self, session: &Session, now: Instant) -> u64 {
+        let earlier = self.sessions.get(&session.id).filter(|(host, _)| *host == session.host);
+        let passed = now.saturating_duration_since(self.at) + OBSERVATION_TOLERANCE;
+        earlier.map_or(0, |(_, seconds)| *seconds).saturating_add(passed.as_secs())
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -192,6 +219,17 @@ impl ClockHistory {
     /// Returns the clock step since the previous reading, in seconds.
     pub(crate) fn store_clock_reading(&mut self, reading: ClockReading) -> Option<f64> {
         self.servers.back_mut()?.1.store_clock_reading(reading)
+    }
+
+    /// Returns the elapsed times in the previous process list of the selected server.
+    pub(crate) fn observed(&self) -> Option<&ObservedElapsedTimes> {
+        self.servers.back()?.1.observed.as_ref()
+    }
+
+    pub(crate) fn set_observed(&mut self, observed: ObservedElapsedTimes) {
+        if let Some((_, readings)) = self.servers.back_mut() {
+            readings.observed = Some(observed);
+        }
     }
 
     /// Corrects an age, in seconds, that the server computed from its wall clock.
@@ -249,9 +287,19 @@ impl ServerClockHistory {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    #[test]
+    fn elapsed_time_is_limited_by_the_previous_process_list() {
+        let (start, host) = (Instant::now(), b"10.0.0.7:51234".to_vec());
+        let session = |id, seconds| Session { id, seconds, host: host.clone(), ..Session::default() };
+        let observed = ObservedElapsedTimes::new(start, &[session(1, 5)]);
+        let now = start + Duration::from_secs(10);
+        assert_eq!(observed.max_elapsed_seconds(&session(1, 14_415), now), 17);
+        assert_eq!(observed.max_elapsed_seconds(&session(2, 14_410), now), 12);
+        let reused_id = Session { host: b"10.0.0.8:51234".to_vec(), ..session(1, 14_410) };
+        assert_eq!(observed.max_elapsed_seconds(&reused_id, now), 12);
+    }
 
     fn reading(start: Instant, monotonic: f64, utc: f64) -> ClockReading {
         let local = parse_local_time("2026-11-30 12:00:00.000000").unwrap();

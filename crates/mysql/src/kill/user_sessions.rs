@@ -7,7 +7,7 @@ use std::time::Duration;
 use clew_model::{Limitation, Session};
 
 use super::victim::ProcessListSource;
-use crate::clock::{ClockHistory, ClockReading, UnreliableClockReason};
+use crate::clock::{ClockHistory, ClockReading, ObservedElapsedTimes, UnreliableClockReason};
 
 /// User sessions from which kill rules select victims.
 #[derive(Debug, Clone)]
@@ -35,15 +35,29 @@ impl UserSessions {
         let is_another = history.select_server(&self.read.server);
         let Some(clock) = self.clock else { return (!self.is_monotonic).then_some(UnreliableClockReason::Unreadable) };
         let step = history.store_clock_reading(clock);
-        if !self.is_monotonic && history.has_clock_steps() {
-            let mut reported = HashMap::new();
-            for session in &mut self.sessions {
-                reported.insert(session.id, session.seconds);
-                session.seconds = history.correct_and_clamp_age(session.seconds);
-            }
-            self.read.reported = Arc::new(reported);
+        if !self.is_monotonic {
+            self.correct_elapsed_times(history);
         }
         step.map(UnreliableClockReason::ClockChanged).or(is_another.then_some(UnreliableClockReason::AnotherServer))
+    }
+
+    /// Corrects elapsed times after clock steps, and limits them to what the previous process list allows.
+    /// The limit also applies to clock steps that cancel each other out between two reads.
+    fn correct_elapsed_times(&mut self, history: &mut ClockHistory) {
+        let at = self.read.at;
+        let reported: HashMap<u64, u64> = self.sessions.iter().map(|session| (session.id, session.seconds)).collect();
+        if history.has_clock_steps() {
+            for session in &mut self.sessions {
+                session.seconds = history.correct_and_clamp_age(session.seconds);
+            }
+        }
+        if let Some(previous) = history.observed() {
+            for session in &mut self.sessions {
+                session.seconds = session.seconds.min(previous.max_elapsed_seconds(session, at));
+            }
+        }
+        history.set_observed(ObservedElapsedTimes::new(at, &self.sessions));
+        self.read.reported = Arc::new(reported);
     }
 
     /// Returns only the sessions whose elapsed times could be checked.
