@@ -58,7 +58,7 @@ async fn task_is_listed_until_it_ends() {
         "task_type": "auto", "task_duration": 3600
     });
     let message = server.add_task(&full_task).await.expect_error(409, "DBS.280406");
-    assert!(message.contains("switch"), "{message}");
+    assert!(message.contains("disabled"), "{message}");
     server.set_switch("ON").await;
     let first = server.create_task(&full_task).await;
     let second = server.create_task(&json!({ "time": "1", "task_type": "manual" })).await;
