@@ -126,7 +126,6 @@ async fn kill_abandoned_statement(abandoned: AbandonedStatement) {
 
 async fn try_to_kill(abandoned: &AbandonedStatement) -> Result<(), NotKilledReason> {
     let address = abandoned.permit.address();
-    let mut reason = NotKilledReason::AttemptsFailed;
     for delay in KILL_ATTEMPT_DELAYS {
         sleep(delay).await;
         let (permit, control) = match timeout(KILL_ATTEMPT_STEP_TIMEOUT, open_control_connection(abandoned)).await {
@@ -152,11 +151,8 @@ async fn try_to_kill(abandoned: &AbandonedStatement) -> Result<(), NotKilledReas
         drop(permit);
         match attempt {
             Ok(Ok(KillAttemptOutcome::Unidentified)) => return Err(NotKilledReason::Unidentified),
-            // Behind a load balancer, the next connection may reach the server that runs the statement.
-            Ok(Ok(KillAttemptOutcome::AnotherServer)) if reason != NotKilledReason::AnotherServer => {
-                reason = NotKilledReason::AnotherServer;
-            }
-            Ok(Ok(KillAttemptOutcome::AnotherServer)) => return Err(reason),
+            // Further attempts would delay the next read of the node after a failover.
+            Ok(Ok(KillAttemptOutcome::AnotherServer)) => return Err(NotKilledReason::AnotherServer),
             Ok(Ok(outcome)) => {
                 debug!(mysql.address = address, ?outcome, "kill of abandoned statement completed");
                 return Ok(());
@@ -170,7 +166,7 @@ async fn try_to_kill(abandoned: &AbandonedStatement) -> Result<(), NotKilledReas
             }
         }
     }
-    Err(reason)
+    Err(NotKilledReason::AttemptsFailed)
 }
 
 /// Acquires a permit for kills unless the dropped connection already holds one.
