@@ -163,34 +163,41 @@ pub struct ClockHistory {
 #[derive(Debug, Clone, Default)]
 struct ServerClockHistory {
     last: Option<ClockReading>,
-    observed: Option<ObservedElapsedTimes>,
+    bounds: Option<ElapsedTimeBounds>,
     /// Detected clock steps, oldest first.
     steps: VecDeque<ClockStep>,
 }
 
-/// Elapsed times of the sessions in one process list.
+/// Upper bounds of the elapsed times of the sessions in one process list.
 #[derive(Debug, Clone)]
-pub(crate) struct ObservedElapsedTimes {
+pub(crate) struct ElapsedTimeBounds {
     at: Instant,
-    /// Client address and elapsed time in seconds, by session id.
-    sessions: HashMap<u64, (Vec<u8>, u64)>,
+    /// Client address and upper bound, by session id.
+    sessions: HashMap<u64, (Vec<u8>, Duration)>,
 }
 
 /// Tolerance for the rounding of two elapsed times and for the duration of a read.
-const OBSERVATION_TOLERANCE: Duration = Duration::from_secs(2);
+const ELAPSED_TIME_TOLERANCE: Duration = Duration::from_secs(2);
 
-impl ObservedElapsedTimes {
-    pub(crate) fn new(at: Instant, sessions: &[Session]) -> Self {
-        let observed = |session: &Session| (session.id, (session.host.clone(), session.seconds));
-        Self { at, sessions: sessions.iter().map(observed).collect() }
+impl ElapsedTimeBounds {
+    /// Creates the bounds for a process list that was read at `at`, without sessions.
+    pub(crate) fn new(at: Instant) -> Self {
+        Self { at, sessions: HashMap::new() }
     }
 
-    /// Returns the maximum elapsed time of a session in a later process list, in seconds.
-    /// A session that is missing from this list was opened later.
-    pub(crate) fn max_elapsed_seconds(&self, session: &Session, now: Instant) -> u64 {
-        let earlier = self.sessions.get(&session.id).filter(|(host, _)| *host == session.host);
-        let passed = now.saturating_duration_since(self.at) + OBSERVATION_TOLERANCE;
-        earlier.map_or(0, |(_, seconds)| *seconds).saturating_add(passed.as_secs())
+    /// Limits the elapsed time of a session to what the previous process list allows, and stores its upper bound.
+    /// A session that is missing from the previous process list was opened later.
+    pub(crate) fn limit_elapsed_time(&mut self, session: &mut Session, previous: Option<&Self>) {
+        let mut bound = Duration::from_secs(session.seconds);
+        if let Some(previous) = previous {
+            let earlier = previous.sessions.get(&session.id).filter(|(host, _)| *host == session.host);
+            let passed = self.at.saturating_duration_since(previous.at);
+            let max = earlier.map_or(Duration::ZERO, |(_, bound)| *bound) + passed;
+            session.seconds = session.seconds.min((max + ELAPSED_TIME_TOLERANCE).as_secs());
+            // Without the tolerance, which would otherwise add up over several reads.
+            bound = bound.min(max);
+        }
+        self.sessions.insert(session.id, (session.host.clone(), bound));
     }
 }
 
@@ -221,14 +228,14 @@ impl ClockHistory {
         self.servers.back_mut()?.1.store_clock_reading(reading)
     }
 
-    /// Returns the elapsed times in the previous process list of the selected server.
-    pub(crate) fn observed(&self) -> Option<&ObservedElapsedTimes> {
-        self.servers.back()?.1.observed.as_ref()
+    /// Returns the bounds from the previous process list of the selected server.
+    pub(crate) fn elapsed_time_bounds(&self) -> Option<&ElapsedTimeBounds> {
+        self.servers.back()?.1.bounds.as_ref()
     }
 
-    pub(crate) fn set_observed(&mut self, observed: ObservedElapsedTimes) {
+    pub(crate) fn set_elapsed_time_bounds(&mut self, bounds: ElapsedTimeBounds) {
         if let Some((_, readings)) = self.servers.back_mut() {
-            readings.observed = Some(observed);
+            readings.bounds = Some(bounds);
         }
     }
 
@@ -291,14 +298,23 @@ mod tests {
 
     #[test]
     fn elapsed_time_is_limited_by_the_previous_process_list() {
-        let (start, host) = (Instant::now(), b"10.0.0.7:51234".to_vec());
-        let session = |id, seconds| Session { id, seconds, host: host.clone(), ..Session::default() };
-        let observed = ObservedElapsedTimes::new(start, &[session(1, 5)]);
-        let now = start + Duration::from_secs(10);
-        assert_eq!(observed.max_elapsed_seconds(&session(1, 14_415), now), 17);
-        assert_eq!(observed.max_elapsed_seconds(&session(2, 14_410), now), 12);
-        let reused_id = Session { host: b"10.0.0.8:51234".to_vec(), ..session(1, 14_410) };
-        assert_eq!(observed.max_elapsed_seconds(&reused_id, now), 12);
+        let start = Instant::now();
+        let limited = |id, host: &str, reported, at: u64, previous: Option<&ElapsedTimeBounds>| {
+            let mut session = Session { id, host: host.into(), seconds: reported, ..Session::default() };
+            let mut bounds = ElapsedTimeBounds::new(start + Duration::from_secs(at));
+            bounds.limit_elapsed_time(&mut session, previous);
+            (session.seconds, bounds)
+        };
+        let (seconds, mut bounds) = limited(1, "10.0.0.7:51234", 5, 0, None);
+        assert_eq!(seconds, 5);
+        assert_eq!(limited(2, "10.0.0.7:51234", 14_410, 10, Some(&bounds)).0, 12, "opened later");
+        assert_eq!(limited(1, "10.0.0.8:51234", 14_410, 10, Some(&bounds)).0, 12, "reused id");
+        assert_eq!(limited(1, "10.0.0.7:51234", 3, 10, Some(&bounds)).0, 3, "next statement");
+        for at in 1..=100 {
+            let (seconds, next) = limited(1, "10.0.0.7:51234", 14_405 + at, at, Some(&bounds));
+            assert_eq!(seconds, 5 + at + 2, "the tolerance does not add up");
+            bounds = next;
+        }
     }
 
     fn reading(start: Instant, monotonic: f64, utc: f64) -> ClockReading {

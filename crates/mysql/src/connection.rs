@@ -144,7 +144,7 @@ mod tests {
     const LIMITS: ReadLimits = ReadLimits {
         read_timeout: Duration::from_secs(40),
         connect_timeout: Duration::from_secs(20),
-        bytes: ByteLimits { per_read: 1 << 30, per_row: 64 << 20, in_memory: 256 << 20 },
+        bytes: ByteLimits::DEFAULT,
     };
 
     #[tokio::test]

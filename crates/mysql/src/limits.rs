@@ -29,11 +29,14 @@ pub struct ByteLimits {
 impl ByteLimits {
     /// Minimum value of `per_row`, so that the limit never truncates the rows of statements other than the process list.
     pub const MIN_PER_ROW: usize = 1 << 20;
+
+    /// Default limits.
+    pub const DEFAULT: Self = Self { per_read: 1 << 30, per_row: 64 << 20, in_memory: 256 << 20 };
 }
 
 impl Default for ByteLimits {
     fn default() -> Self {
-        Self { per_read: 1 << 30, per_row: 64 << 20, in_memory: 256 << 20 }
+        Self::DEFAULT
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clew_model::{Limitation, Session};
 
 use super::victim::ProcessListSource;
-use crate::clock::{ClockHistory, ClockReading, ObservedElapsedTimes, UnreliableClockReason};
+use crate::clock::{ClockHistory, ClockReading, ElapsedTimeBounds, UnreliableClockReason};
 
 /// User sessions from which kill rules select victims.
 #[derive(Debug, Clone)]
@@ -44,19 +44,16 @@ impl UserSessions {
     /// Corrects elapsed times after clock steps, and limits them to what the previous process list allows.
     /// The limit also applies to clock steps that cancel each other out between two reads.
     fn correct_elapsed_times(&mut self, history: &mut ClockHistory) {
-        let at = self.read.at;
-        let reported: HashMap<u64, u64> = self.sessions.iter().map(|session| (session.id, session.seconds)).collect();
-        if history.has_clock_steps() {
-            for session in &mut self.sessions {
-                session.seconds = history.correct_and_clamp_age(session.seconds);
+        let (mut bounds, mut reported) = (ElapsedTimeBounds::new(self.read.at), HashMap::new());
+        for session in &mut self.sessions {
+            let seconds = session.seconds;
+            session.seconds = history.correct_and_clamp_age(seconds);
+            bounds.limit_elapsed_time(session, history.elapsed_time_bounds());
+            if session.seconds != seconds {
+                reported.insert(session.id, seconds);
             }
         }
-        if let Some(previous) = history.observed() {
-            for session in &mut self.sessions {
-                session.seconds = session.seconds.min(previous.max_elapsed_seconds(session, at));
-            }
-        }
-        history.set_observed(ObservedElapsedTimes::new(at, &self.sessions));
+        history.set_elapsed_time_bounds(bounds);
         self.read.reported = Arc::new(reported);
     }
 

@@ -396,6 +396,31 @@ async fn end_of_daylight_saving_time_changes_no_age_on_mariadb() {
     end_of_dst_changes_no_age(Flavor::MariaDb).await;
 }
 
+/// The clock is set back and forward again between two reads, and a session is opened in between.
+#[tokio::test]
+async fn clock_steps_that_cancel_each_other_out_change_no_age_on_mysql() {
+    let clock = ServerClock::new("UTC").unwrap();
+    let server = Server::start_with_clock(Flavor::MySql, &ServerOptions::default(), &clock).await.unwrap();
+    let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
+    let read = async || read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
+    let mut history = ClockHistory::default();
+    assert_eq!(read().await.adjust_for_clock_steps(&mut history), None);
+    clock.set_offset(-14_400.0).unwrap();
+    let address = ([127, 0, 0, 1], server.port()).into();
+    let mut session = RawSession::open(address, "root", None, ClientCharset::Utf8mb4).await.unwrap();
+    session.send_statement(b"SELECT SLEEP(1000000)").await.unwrap();
+    while !read().await.sessions.iter().any(|listed| listed.id == session.id && listed.statement.is_some()) {}
+    clock.set_offset(0.0).unwrap();
+    for _ in 0..3 {
+        let mut users = read().await;
+        let seconds =
+            |users: &UserSessions| users.sessions.iter().find(|listed| listed.id == session.id).unwrap().seconds;
+        assert!(seconds(&users) >= 14_400, "{users:?}");
+        assert_eq!(users.adjust_for_clock_steps(&mut history), None);
+        assert!(seconds(&users) < PLAUSIBLE, "{users:?}");
+    }
+}
+
 async fn steps_are_corrected(flavor: Flavor) {
     let clock = ServerClock::new("UTC").unwrap();
     let server = Server::start_with_clock(flavor, &ServerOptions::default(), &clock).await.unwrap();

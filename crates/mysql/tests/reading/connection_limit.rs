@@ -13,7 +13,7 @@ use futures_util::future::{FutureExt, try_join_all};
 const LIMITS: ReadLimits = ReadLimits {
     read_timeout: std::time::Duration::from_secs(40),
     connect_timeout: std::time::Duration::from_secs(20),
-    bytes: ByteLimits { per_read: 1 << 30, per_row: 64 << 20, in_memory: 256 << 20 },
+    bytes: ByteLimits::DEFAULT,
 };
 
 /// The server enforces the limit: it refuses a third connection of the account.

@@ -16,7 +16,7 @@ use super::take;
 const QUICK: ReadLimits = ReadLimits {
     read_timeout: Duration::from_millis(2500),
     connect_timeout: Duration::from_millis(700),
-    bytes: ByteLimits { per_read: 1 << 30, per_row: 64 << 20, in_memory: 256 << 20 },
+    bytes: ByteLimits::DEFAULT,
 };
 
 async fn failure_of(url: &str, limits: &ReadLimits) -> Failure {
