@@ -14,6 +14,7 @@ use secrecy::SecretString;
 use crate::configuration::DEFAULT_LISTEN_ADDRESS;
 use crate::error::CliError;
 use crate::filters::SessionFilterArgs;
+use crate::limitations;
 use crate::output::{self, Output, OutputTarget};
 use progress::CollectionProgress;
 
@@ -95,29 +96,42 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
             return Err(CliError::new_failure(format!("the collection {request_id} no longer exists on the server")));
         }
     }
+    write_result(&client, &arguments, &request_id, progress).await?;
+    let limitations =
+        client.fetch_collection_limitations(instance, node, &request_id).await.map_err(cli_error_from_client)?;
+    output::write_stderr(&limitations::format_limitations(&limitations));
+    Ok(())
+}
+
+async fn write_result(
+    client: &Client,
+    arguments: &CollectArgs,
+    request_id: &RequestId,
+    progress: CollectionProgress,
+) -> Result<(), CliError> {
     match OutputTarget::from_path(&arguments.output) {
         OutputTarget::Stdout if output::stdout_is_terminal() => {
-            download_result_to_terminal(&client, &arguments, &request_id, progress, Output::open(None)?).await
+            download_result_to_terminal(client, arguments, request_id, progress, Output::open(None)?).await
         }
         OutputTarget::Stdout => {
             let mut target = StreamSink::new(tokio::io::stdout());
-            download_result(&client, &arguments, &request_id, &mut target, &progress).await
+            download_result(client, arguments, request_id, &mut target, &progress).await
         }
         OutputTarget::Device(path) => {
             let device = output::open_output_device(&path)?;
             if device.is_terminal() {
                 let terminal = Output::new_device_output(path, device, false);
-                return download_result_to_terminal(&client, &arguments, &request_id, progress, terminal).await;
+                return download_result_to_terminal(client, arguments, request_id, progress, terminal).await;
             }
             let mut target = StreamSink::new(tokio::fs::File::from_std(device));
-            download_result(&client, &arguments, &request_id, &mut target, &progress).await
+            download_result(client, arguments, request_id, &mut target, &progress).await
         }
         OutputTarget::File(path) => {
             let temporary = output::create_temporary_file(&path)?;
             let file =
                 temporary.reopen().map_err(|error| CliError::from_write_error(&path.display().to_string(), &error))?;
             let mut target = FileSink::from(tokio::fs::File::from_std(file));
-            download_result(&client, &arguments, &request_id, &mut target, &progress).await?;
+            download_result(client, arguments, request_id, &mut target, &progress).await?;
             output::persist_temporary_file(temporary, &path)
         }
     }

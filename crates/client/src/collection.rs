@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use clew_model::{InstanceId, NodeId, SessionSelectionDraft};
+use clew_model::{InstanceId, Limitation, NodeId, SessionSelectionDraft};
 use reqwest::Method;
 use reqwest::header::HeaderName;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ use crate::retry::Idempotency;
 use crate::transport::ApiRequest;
 
 const PREFER_HEADER: HeaderName = HeaderName::from_static("prefer");
+const STATUS_OPERATION_NAME: &str = "reading the state of a collection";
 const MAX_LONG_POLL_DURATION: Duration = Duration::from_secs(20);
 
 /// Opaque id of a collection.
@@ -131,6 +132,9 @@ struct StartCollectionResponse {
 #[derive(Deserialize)]
 struct CollectionStatusResponse {
     status: String,
+    /// Only Clew servers return limitations.
+    #[serde(default)]
+    limitations: Vec<Limitation>,
 }
 
 impl Client {
@@ -177,19 +181,40 @@ impl Client {
         request_id: &RequestId,
         wait: Duration,
     ) -> Result<CollectionStatus, ClientError> {
+        let response = self.request_collection_status(instance, node, request_id, wait).await?;
+        CollectionStatus::from_name(&response.status).ok_or_else(|| {
+            let why = format!("unknown state {:?}", sanitize_server_text(&response.status, 80));
+            self.build_request_context(STATUS_OPERATION_NAME, &self.inner.endpoint.to_string())
+                .invalid_response_error(why)
+        })
+    }
+
+    /// Returns the limitations of a collection's result: data that Clew could not read, with the reasons.
+    /// The list is empty if the result is complete or the collection has not finished.
+    pub async fn fetch_collection_limitations(
+        &self,
+        instance: &InstanceId,
+        node: &NodeId,
+        request_id: &RequestId,
+    ) -> Result<Vec<Limitation>, ClientError> {
+        Ok(self.request_collection_status(instance, node, request_id, Duration::ZERO).await?.limitations)
+    }
+
+    async fn request_collection_status(
+        &self,
+        instance: &InstanceId,
+        node: &NodeId,
+        request_id: &RequestId,
+        wait: Duration,
+    ) -> Result<CollectionStatusResponse, ClientError> {
         let project = self.project_id().await?;
-        let operation = "reading the state of a collection";
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session-task");
         let mut request =
-            self.build_get_request(operation, project, path, vec![("request_id", request_id.to_string())]);
+            self.build_get_request(STATUS_OPERATION_NAME, project, path, vec![("request_id", request_id.to_string())]);
         if wait.as_secs() > 0 {
             request.unsigned_headers.push((PREFER_HEADER, format!("wait={}", wait.as_secs())));
         }
-        let response: CollectionStatusResponse = self.send_json_request(&request).await?;
-        CollectionStatus::from_name(&response.status).ok_or_else(|| {
-            let why = format!("unknown state {:?}", sanitize_server_text(&response.status, 80));
-            self.build_request_context(operation, &self.inner.endpoint.to_string()).invalid_response_error(why)
-        })
+        self.send_json_request(&request).await
     }
 
     /// Waits until the collection completes and returns its final state.

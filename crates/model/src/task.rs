@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
+use crate::limitation::Limitation;
 
 /// State of a session collection in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -69,6 +70,8 @@ pub enum TaskOutcome {
         bytes: u64,
         /// SHA-256 hash of the result, in hexadecimal.
         sha256: String,
+        /// Limitations of the collected data.
+        limitations: Vec<Limitation>,
     },
     /// The collection failed, with the reason.
     Failed(Failure),

@@ -33,6 +33,7 @@ pub(crate) const MIGRATION_FILES: &[MigrationFile] = embed_migrations!(
         "0006_credential_origin.sql",
         "0007_known_addresses.sql",
         "0013_login_backoffs.sql",
+        "0014_result_limitations.sql",
     ]
 );
 

@@ -30,6 +30,7 @@ pub(crate) const MIGRATION_FILES: &[MigrationFile] = embed_migrations!(
         "0012_credential_origin.sql",
         "0013_known_addresses.sql",
         "0019_login_backoffs.sql",
+        "0020_result_limitations.sql",
     ]
 );
 

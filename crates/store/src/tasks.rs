@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_model::{Failure, InstanceId, NodeId, ProjectId, RequestId, SessionSelection, TaskStatus};
+use clew_model::{Failure, InstanceId, Limitation, NodeId, ProjectId, RequestId, SessionSelection, TaskStatus};
 
 /// Collection task to enqueue.
 #[derive(Debug, Clone)]
@@ -94,4 +94,6 @@ pub struct ResultRecord {
     pub bytes: u64,
     /// Hex-encoded SHA-256 of the content.
     pub sha256: String,
+    /// Limitations of the collected data.
+    pub limitations: Vec<Limitation>,
 }

@@ -47,34 +47,48 @@ impl Flavor {
                 Ok(command)
             }
             Self::MySql => {
-                let root = toolchain::mysql_dir();
-                let inside = |path: &str| root.join(path);
-                let loader = inside("usr/lib64/ld-linux-x86-64.so.2");
-                let loader = if loader.exists() { loader } else { inside("lib64/ld-linux-x86-64.so.2") };
-                let program = inside("usr/sbin/mysqld");
-                self.ensure_program_installed(&program)?;
-                let libraries = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/mysql/private"]
-                    .map(|folder| inside(folder).display().to_string())
-                    .join(":");
-                let mut command = command_killed_with_parent(&loader);
-                command
-                    .arg("--library-path")
-                    .arg(libraries)
-                    .arg(&program)
-                    .arg("--no-defaults")
-                    .args(server_arguments_for_root());
+                let mut command = self.build_mysql_command("usr/sbin/mysqld")?;
+                command.arg("--no-defaults").args(server_arguments_for_root());
                 for (option, path) in [
                     ("basedir", "usr"),
                     ("lc-messages-dir", "usr/share/mysql"),
                     ("character-sets-dir", "usr/share/mysql/charsets"),
                     ("plugin-dir", "usr/lib/mysql/plugin"),
                 ] {
-                    command.arg(format!("--{option}={}", inside(path).display()));
+                    command.arg(format!("--{option}={}", toolchain::mysql_dir().join(path).display()));
                 }
                 command.arg("--secure-file-priv=");
                 Ok(command)
             }
         }
+    }
+
+    /// Returns a command that prints the content of binary log files as SQL statements.
+    pub fn build_binlog_command(self) -> Result<Command, ServerError> {
+        match self {
+            Self::MariaDb => {
+                let program = PathBuf::from(toolchain::MARIADB_BINLOG_PATH);
+                self.ensure_program_installed(&program)?;
+                Ok(command_killed_with_parent(&program))
+            }
+            Self::MySql => self.build_mysql_command("usr/bin/mysqlbinlog"),
+        }
+    }
+
+    /// Returns a command for a program of the unpacked MySQL packages.
+    fn build_mysql_command(self, program: &str) -> Result<Command, ServerError> {
+        let root = toolchain::mysql_dir();
+        let inside = |path: &str| root.join(path);
+        let loader = inside("usr/lib64/ld-linux-x86-64.so.2");
+        let loader = if loader.exists() { loader } else { inside("lib64/ld-linux-x86-64.so.2") };
+        let program = inside(program);
+        self.ensure_program_installed(&program)?;
+        let libraries = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/mysql/private"]
+            .map(|folder| inside(folder).display().to_string())
+            .join(":");
+        let mut command = command_killed_with_parent(&loader);
+        command.arg("--library-path").arg(libraries).arg(&program);
+        Ok(command)
     }
 
     fn ensure_program_installed(self, program: &Path) -> Result<(), ServerError> {

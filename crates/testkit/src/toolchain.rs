@@ -31,7 +31,8 @@ pub const MARIADB_PACKAGES: [DebianPackage; 2] = [
     DebianPackage { name: "mariadb-client-core", file: "/usr/bin/my_print_defaults" },
 ];
 /// Additional Debian packages for tests. They exclude the nginx package, which starts a system-wide server.
-pub const TEST_PACKAGES: [DebianPackage; 7] = [
+pub const TEST_PACKAGES: [DebianPackage; 8] = [
+    DebianPackage { name: "mariadb-client", file: MARIADB_BINLOG_PATH },
     DebianPackage { name: "postgresql-15", file: "/usr/lib/postgresql/15/bin/postgres" },
     DebianPackage { name: "debootstrap", file: "/usr/sbin/debootstrap" },
     DebianPackage { name: "faketime", file: "/usr/bin/faketime" },
@@ -49,6 +50,7 @@ pub const BENCH_PACKAGES: [DebianPackage; 3] = [
     DebianPackage { name: "hey", file: "/usr/bin/hey" },
 ];
 
+pub(crate) const MARIADB_BINLOG_PATH: &str = "/usr/bin/mariadb-binlog";
 pub(crate) const MARIADBD_PATH: &str = "/usr/sbin/mariadbd";
 pub(crate) const POSTGRESQL_BIN_DIR: &str = "/usr/lib/postgresql/15/bin";
 

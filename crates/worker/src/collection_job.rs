@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clew_model::{Failure, FailureKind, Node, SessionSelection, TaskOutcome};
+use clew_model::{Failure, FailureKind, Limitation, Node, SessionSelection, TaskOutcome};
 use clew_mysql::StatementMasking;
 use clew_store::{ClaimedTask, LoginTrigger, Store, StoreError};
 use futures_util::FutureExt;
@@ -33,8 +33,11 @@ pub(crate) struct CollectionJob {
     pub(crate) claimed_at: Instant,
 }
 
-/// Number of rows, and the published result.
-type CollectedResult = (u64, PendingResult);
+struct CollectedResult {
+    rows: u64,
+    limitations: Vec<Limitation>,
+    pending: PendingResult,
+}
 
 impl CollectionJob {
     /// When the token `release` is cancelled, the collection is returned to the queue.
@@ -72,11 +75,11 @@ impl CollectionJob {
             self.reader.read_sessions(&node.url, &selection, StatementMasking::from_masked_flag(task.masked));
         let read = slot.run_session_read(&node.id, read_future).await;
         login.record_login_outcome(&node, read.as_ref().err()).await;
-        let rows = read?;
-        let count = rows.row_count();
-        let result =
+        let mut rows = read?;
+        let (row_count, limitations) = (rows.row_count(), rows.take_limitations());
+        let pending =
             result_file::write_result(self.store.result_store(), &task.request_id, self.claimed.fence, rows).await?;
-        Ok((count, result))
+        Ok(CollectedResult { rows: row_count, limitations, pending })
     }
 
     async fn load_target_node(&self) -> Result<Node, Failure> {
@@ -121,7 +124,9 @@ impl CollectionJob {
     async fn record_collection_outcome(&self, outcome: Result<CollectedResult, Failure>) {
         let (request_id, fence) = (&self.claimed.task.request_id, self.claimed.fence);
         let (recorded, mut result) = match outcome {
-            Ok((rows, result)) => (build_success_outcome(rows, &result), Some(result)),
+            Ok(CollectedResult { rows, limitations, pending }) => {
+                (build_success_outcome(rows, limitations, &pending), Some(pending))
+            }
             Err(failure) => (TaskOutcome::Failed(failure), None),
         };
         let deadline = Instant::now() + self.settings.lease;
@@ -183,13 +188,14 @@ impl CollectionJob {
     }
 }
 
-fn build_success_outcome(rows: u64, result: &PendingResult) -> TaskOutcome {
+fn build_success_outcome(rows: u64, limitations: Vec<Limitation>, result: &PendingResult) -> TaskOutcome {
     let published = result.published_result();
     TaskOutcome::Finished {
         result_name: published.name.clone(),
         rows,
         bytes: published.bytes,
         sha256: published.sha256.clone(),
+        limitations,
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::pin::Pin;
 
-use clew_model::{Failure, FailureKind, NodeUrl, SessionSelection};
+use clew_model::{Failure, FailureKind, Limitation, NodeUrl, SessionSelection};
 use clew_mysql::{OutputFormat, ReadLimits, StatementMasking, take_snapshot};
 
 type WriteRowsFn = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
@@ -12,13 +12,24 @@ type WriteRowsFn = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
 /// Rows read from a node, in CSV format without a header row.
 pub struct NodeRows {
     count: u64,
+    limitations: Vec<Limitation>,
     write: WriteRowsFn,
 }
 
 impl NodeRows {
     /// Creates a set of `count` rows. A blocking thread calls `write` to write the rows.
     pub fn new(count: u64, write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static) -> Self {
-        Self { count, write: Box::new(write) }
+        Self { count, limitations: Vec::new(), write: Box::new(write) }
+    }
+
+    /// Sets the limitations of the rows.
+    #[must_use]
+    pub fn with_limitations(self, limitations: Vec<Limitation>) -> Self {
+        Self { limitations, ..self }
+    }
+
+    pub(crate) fn take_limitations(&mut self) -> Vec<Limitation> {
+        std::mem::take(&mut self.limitations)
     }
 
     pub(crate) fn row_count(&self) -> u64 {
@@ -78,7 +89,8 @@ impl NodeReader for MySqlNodeReader {
                 }
             };
             let mut body = snapshot.body;
-            Ok(NodeRows::new(snapshot.summary.rows, move |out| body.write_to(out)))
+            let rows = NodeRows::new(snapshot.summary.rows, move |out| body.write_to(out));
+            Ok(rows.with_limitations(snapshot.summary.limitations))
         })
     }
 }

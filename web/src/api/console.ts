@@ -26,7 +26,7 @@ export type KillResult = Omit<Api.SessionKillOutcome, "outcome"> & { outcome: Ki
 /** Identity of a session to kill. The server rejects a session that has the same id but a different identity. */
 export type Victim = Api.SelectedSession;
 export type KillEffect = Api.KillEffectView;
-export type Collection = Api.NodeCollection;
+export type Collection = Omit<Api.NodeCollection, "limitations"> & { limitations: Limitation[] };
 export type Kill = Api.NodeKill;
 
 const SESSION_PATH = "/clew/v1/console/session";
@@ -103,7 +103,7 @@ export const previewKillTask = (nodeRef: NodeRef, task: Record<string, string | 
 
 export const collect = (nodeRef: NodeRef, filters: Record<string, unknown>) => request<Api.QueuedCollection>("POST", `${taurusNodePath(nodeRef)}/realtime-session`, filters);
 export const resultUrl = (nodeRef: NodeRef, id: string) => `${taurusNodePath(nodeRef)}/realtime-session-result${queryString({ request_id: id })}`;
-export const collections = (nodeRef: NodeRef, signal?: AbortSignal) => request<Api.NodeCollections>("GET", `${nodePath(nodeRef)}/collections`, undefined, signal);
+export const collections = (nodeRef: NodeRef, signal?: AbortSignal) => request<{ collections: Collection[] }>("GET", `${nodePath(nodeRef)}/collections`, undefined, signal);
 export const deleteCollection = (nodeRef: NodeRef, id: string) => request<void>("DELETE", `${nodePath(nodeRef)}/collections/${id}`);
 
 /** Policy actions. */

@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
-use clew_model::{ErrorEntry, RequestId, SessionSelection};
+use clew_model::{ErrorEntry, Limitation, RequestId, SessionSelection};
 use clew_store::CollectionTask;
 use http::StatusCode;
 use jiff::Timestamp;
@@ -47,6 +47,9 @@ struct NodeCollection {
     /// Reason why the collection failed; null if it did not fail
     #[schema(required)]
     reason: Option<String>,
+    /// Data that could not be read, with the reasons
+    #[schema(value_type = Vec<Object>)]
+    limitations: Vec<Limitation>,
 }
 
 /// List the collections of a node.
@@ -108,7 +111,7 @@ pub(crate) async fn delete_collection(
 }
 
 fn build_collection_view(task: CollectionTask, templates_only: bool) -> NodeCollection {
-    let result = task.result.as_ref();
+    let result = task.result;
     let mut filter = task.selection;
     if templates_only && filter.sql_key.is_some() {
         filter.sql_key = Some(MASKED_FRAGMENT_PLACEHOLDER.to_owned());
@@ -118,12 +121,13 @@ fn build_collection_view(task: CollectionTask, templates_only: bool) -> NodeColl
         status: task.status.name(),
         created_at: format_utc_millis(task.created_at),
         finished_at: task.ended_at.map(format_utc_millis),
-        rows: result.map(|result| result.rows),
-        bytes: result.map(|result| result.bytes),
+        rows: result.as_ref().map(|result| result.rows),
+        bytes: result.as_ref().map(|result| result.bytes),
         filter,
         masked: task.masked,
         readable: result.is_some() && (task.masked || !templates_only),
         reason: task.failure.map(|failure| failure.to_string()),
+        limitations: result.map(|result| result.limitations).unwrap_or_default(),
     }
 }
 

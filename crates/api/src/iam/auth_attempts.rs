@@ -20,12 +20,14 @@ use crate::{AppState, passwords};
 /// Maximum time to wait for password checks in other server processes that use the same failure counter.
 const ATTEMPT_RESERVATION_TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPT_RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// Delay in the `Retry-After` header of the response after [`ATTEMPT_RESERVATION_TIMEOUT`].
+const BUSY_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PasswordCheckOutcome {
     Right,
     Wrong,
-    /// The password was not checked, because of a lockout or because concurrent password checks did not finish in time.
+    /// The password was not checked, because too many attempts have failed.
     Locked,
 }
 
@@ -40,8 +42,10 @@ pub(crate) async fn check_password_with_lockout(
     let subject =
         find_failure_counter_key(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?.name;
     let _lock = service.password_check_locks().acquire_failure_counter_lock(&subject).await;
-    if !reserve_password_attempt(&service.store, &subject).await? {
-        return Ok(PasswordCheckOutcome::Locked);
+    match reserve_password_attempt(&service.store, &subject).await? {
+        AuthAttemptReservation::Granted => {}
+        AuthAttemptReservation::Locked => return Ok(PasswordCheckOutcome::Locked),
+        AuthAttemptReservation::Busy => return Err(ApiError::rate_limit_exceeded(BUSY_RETRY_DELAY)),
     }
     let is_correct = passwords::verify_password(password, user.map(|user| user.password_hash.clone())).await?;
     let Some(user) = user.filter(|user| is_correct && user.enabled) else {
@@ -53,16 +57,15 @@ pub(crate) async fn check_password_with_lockout(
     Ok(PasswordCheckOutcome::Right)
 }
 
-/// Returns `false` if the counter is locked or remains in use.
-async fn reserve_password_attempt(store: &Store, subject: &str) -> Result<bool, StoreError> {
+/// Returns [`AuthAttemptReservation::Busy`] if other server processes use the counter until the timeout.
+async fn reserve_password_attempt(store: &Store, subject: &str) -> Result<AuthAttemptReservation, StoreError> {
     let start = Instant::now();
     loop {
         match store.reserve_auth_attempt(subject).await? {
-            AuthAttemptReservation::Granted => return Ok(true),
             AuthAttemptReservation::Busy if start.elapsed() < ATTEMPT_RESERVATION_TIMEOUT => {
                 sleep(ATTEMPT_RESERVATION_POLL_INTERVAL).await;
             }
-            AuthAttemptReservation::Busy | AuthAttemptReservation::Locked => return Ok(false),
+            reservation => return Ok(reservation),
         }
     }
 }

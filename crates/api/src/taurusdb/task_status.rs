@@ -1,9 +1,11 @@
 //! Implements the operation `ShowRealtimeSessionTaskStatus` (section 1.3 of the TaurusDB API spec).
 
+use std::sync::Arc;
+
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
-use clew_model::TaskStatus;
+use clew_model::Limitation;
 use clew_store::CollectionTask;
 use http::{HeaderMap, HeaderName};
 use serde::Serialize;
@@ -23,6 +25,10 @@ pub(crate) struct TaskStatusResponse {
     /// Status: running, finished, error or unrecognized
     #[schema(example = "finished")]
     status: &'static str,
+    /// Data that could not be read, with the reasons; omitted if the result is complete. Not part of the TaurusDB API
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>, required = false)]
+    limitations: Vec<Limitation>,
 }
 
 /// Show the status of a collection.
@@ -56,31 +62,34 @@ pub(crate) async fn show_task_status(
     headers: HeaderMap,
 ) -> Result<(Option<[(HeaderName, String); 1]>, Json<TaskStatusResponse>), ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let task = super::find_collection_task(&caller, &target, &QueryString::parse(query.as_deref())?).await?;
-    let mut status = task.as_ref().map(|task| task.status);
+    let mut task = super::find_collection_task(&caller, &target, &QueryString::parse(query.as_deref())?).await?;
     let wait = LongPoll::from_headers(&headers, service.settings.request_timeout);
-    if let (Some(wait), Some(unfinished)) = (wait, task.filter(|task| !task.status.is_final())) {
+    if let Some(wait) = wait
+        && let Some(unfinished) = task.take_if(|task| !task.status.is_final())
+    {
         let _slot = service.acquire_long_poll_slot(&caller.principal.user_id)?;
-        status = Box::pin(wait_for_task_completion(&service, &unfinished, wait, disconnect)).await?;
+        task = Box::pin(wait_for_task_completion(&service, unfinished, wait, disconnect)).await?;
     }
-    let status = status.map_or("unrecognized", TaskStatus::api_name);
-    Ok((wait.map(LongPoll::preference_applied_header), Json(TaskStatusResponse { status })))
+    let status = task.as_ref().map_or("unrecognized", |task| task.status.api_name());
+    let result = task.as_ref().and_then(|task| task.result.as_ref());
+    let limitations = result.map(|result| result.limitations.clone()).unwrap_or_default();
+    Ok((wait.map(LongPoll::preference_applied_header), Json(TaskStatusResponse { status, limitations })))
 }
 
 /// Returns when the collection completes, the timeout expires or the client disconnects.
 async fn wait_for_task_completion(
     service: &AppState,
-    task: &CollectionTask,
+    task: Arc<CollectionTask>,
     wait: LongPoll,
     disconnect: Option<Extension<ClientDisconnectToken>>,
-) -> Result<Option<TaskStatus>, ApiError> {
+) -> Result<Option<Arc<CollectionTask>>, ApiError> {
     let completion = service.collections.wait_for_completion(&task.request_id, wait.timeout());
     let completed = match disconnect {
         None => completion.await,
         Some(Extension(ClientDisconnectToken(disconnect))) => match disconnect.run_until_cancelled(completion).await {
             Some(completed) => completed,
-            None => return Ok(Some(task.status)),
+            None => return Ok(Some(task)),
         },
     };
-    Ok(completed?.map(|task| task.status))
+    Ok(completed?.map(Arc::new))
 }

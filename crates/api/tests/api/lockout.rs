@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clew_api::{ApiSettings, TrustedProxies};
+use clew_store::AuthAttemptReservation;
 use clew_testkit::PostgreSql;
 use clew_worker::WorkerSettings;
 use http::Method;
@@ -55,6 +56,19 @@ async fn five_wrong_passwords_lock_the_user() {
     }
     let token = server.domain_token(&server.store.find_user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id).await;
     server.call(Method::GET, "/v3/projects").token(&token).send().await.expect_status(200);
+}
+
+/// Other server processes have reserved all remaining attempts and do not finish.
+#[tokio::test]
+async fn sign_in_during_concurrent_attempts_is_refused_without_a_lockout_message() {
+    let server = start_server().await;
+    for _ in 0..5 {
+        let reservation = server.store.reserve_auth_attempt(&format!("user:{DOMAIN}/grace")).await.unwrap();
+        assert_eq!(reservation, AuthAttemptReservation::Granted);
+    }
+    let answer = sign_in(&server, "grace", PASSWORD).await;
+    answer.expect_error(429, "APIGW.0308");
+    assert_eq!(answer.headers["retry-after"], "1");
 }
 
 #[tokio::test]

@@ -395,6 +395,7 @@ impl Server {
             rows: 1,
             bytes: published.bytes,
             sha256: published.sha256,
+            limitations: Vec::new(),
         };
         self.end(claimed, outcome).await
     }

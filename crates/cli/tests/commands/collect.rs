@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use clew_testkit::{FakeServer, FakeServerOptions, Fault};
+use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, Server, ServerOptions};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -85,6 +85,26 @@ async fn result_is_written_to_stdout_or_a_file() {
     let by_password = run_command(by_password).await;
     assert_eq!((by_password.code, by_password.stdout.as_str()), (Some(0), ""), "{by_password:?}");
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("\u{feff}会话ID,"));
+}
+
+async fn incomplete_result_is_reported(flavor: Flavor) {
+    let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+    server.run_statements(&["CREATE USER watcher@'%'"]).await.unwrap();
+    let service = Service::start(&format!("mysql://watcher@127.0.0.1:{}/", server.port())).await;
+    let output = run_command(service.with_key(&[])).await;
+    assert_eq!(output.code, Some(0), "{flavor}: {output:?}");
+    assert_eq!(output.stdout.lines().count(), 1, "only the header row: {flavor}: {output:?}");
+    assert!(output.stderr.contains("GRANT PROCESS ON *.* TO"), "{flavor}: {output:?}");
+}
+
+#[tokio::test]
+async fn incomplete_result_is_reported_on_mysql() {
+    incomplete_result_is_reported(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn incomplete_result_is_reported_on_mariadb() {
+    incomplete_result_is_reported(Flavor::MariaDb).await;
 }
 
 #[tokio::test]

@@ -207,11 +207,15 @@ fn failure_from_row(row: &Row) -> Result<Option<Failure>, StoreError> {
 fn result_from_row(row: &Row) -> Result<Option<ResultRecord>, StoreError> {
     let failed = StoreError::database_error("read a result");
     let Some(name): Option<String> = row.try_get("result_name").map_err(&failed)? else { return Ok(None) };
+    let limitations: Option<String> = row.try_get("result_limitations").map_err(&failed)?;
     let count = |column| row.try_get::<i64, _>(column).map(i64::unsigned_abs).map_err(&failed);
     Ok(Some(ResultRecord {
         name,
         rows: count("result_rows")?,
         bytes: count("result_bytes")?,
         sha256: row.try_get("result_sha256").map_err(&failed)?,
+        limitations: limitations
+            .map_or_else(|| Ok(Vec::new()), |json| serde_json::from_str(&json))
+            .map_err(StoreError::damaged_value_error("limitations"))?,
     }))
 }

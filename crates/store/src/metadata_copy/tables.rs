@@ -193,6 +193,7 @@ pub(super) const TABLES_TO_COPY: &[Table] = &[
             ("result_rows", Integer),
             ("result_bytes", Integer),
             ("result_sha256", Text),
+            ("result_limitations", Text),
             ("created_at", Integer),
             ("ended_at", Integer),
             ("zone", Text),

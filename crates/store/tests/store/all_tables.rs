@@ -126,10 +126,16 @@ fn claim() -> ClaimRequest {
 }
 
 async fn fill_tasks(store: &Store, initial_ids: &InitialTenantIds) {
-    let (finished, failed) = (
-        TaskOutcome::Finished { result_name: "a result.csv".into(), rows: 3, bytes: 42, sha256: "ab".repeat(32) },
-        TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer")),
-    );
+    let limitation =
+        json!({ "kind": "no_kill", "what": "Clew cannot kill.", "why": "A privilege is missing.", "remedy": null });
+    let finished = TaskOutcome::Finished {
+        result_name: "a result.csv".into(),
+        rows: 3,
+        bytes: 42,
+        sha256: "ab".repeat(32),
+        limitations: serde_json::from_value(json!([limitation])).unwrap(),
+    };
+    let failed = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
     for (id, outcome) in [(3, Some(failed)), (2, Some(finished)), (1, None)] {
         store.enqueue_task(&task(initial_ids, TASKS[id]), 9).await.unwrap();
         let claimed = store.claim_tasks(claim()).await.unwrap().tasks.remove(0);

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use clew_model::{
-    AccessKeyId, InstanceId, NewInstance, NewNode, NodeId, NodeRole, Origin, ProjectId, RequestId, SessionSelection,
+    AccessKeyId, InstanceId, Limitation, LimitationKind, NewInstance, NewNode, NodeId, NodeRole, Origin, ProjectId,
+    RequestId, SessionSelection,
 };
 use clew_store::{
     ClaimRequest, ClaimedTask, Clock, InitialTenant, InitialTenantIds, NewCollectionTask, Store, StoreError,
@@ -114,6 +115,16 @@ pub(crate) fn new_instance(project: &ProjectId, name: &str, urls: &[&str]) -> Ne
             .enumerate()
             .map(|(at, url)| NewNode { zone: None, id: None, role: role(at), url: url.parse().unwrap() })
             .collect(),
+    }
+}
+
+/// Limitation with all fields set.
+pub(crate) fn limitation() -> Limitation {
+    Limitation {
+        kind: LimitationKind::OnlyOwnSessions,
+        what: "Only the sessions of `clew` are visible.".into(),
+        why: "The account lacks PROCESS.".into(),
+        remedy: Some("GRANT PROCESS ON *.* TO clew;".into()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::backend;
-use crate::fixture::{Fixture, claim};
+use crate::fixture::{Fixture, claim, limitation};
 use clew_model::{Failure, FailureKind, NodeId, RequestId, TaskOutcome, TaskStatus};
 use clew_store::{ClaimedTask, Clock, StoreError};
 use proptest::prelude::*;
@@ -17,7 +17,13 @@ fn failed() -> TaskOutcome {
 }
 
 fn finished(name: &str) -> TaskOutcome {
-    TaskOutcome::Finished { result_name: name.to_owned(), rows: 3, bytes: 42, sha256: "ab".repeat(32) }
+    TaskOutcome::Finished {
+        result_name: name.to_owned(),
+        rows: 3,
+        bytes: 42,
+        sha256: "ab".repeat(32),
+        limitations: vec![limitation()],
+    }
 }
 
 impl Fixture {
@@ -89,7 +95,8 @@ async fn expired_lease_is_claimed_and_its_fence_is_rejected() {
     assert_eq!(fixture.status(&id).await, TaskStatus::Running);
     assert!(fixture.store.complete_task(&id, second.fence, &finished("new")).await.unwrap());
     let task = fixture.store.find_task(&id).await.unwrap().unwrap();
-    assert_eq!(task.result.unwrap().name, "new");
+    let result = task.result.unwrap();
+    assert_eq!((result.name.as_str(), result.limitations), ("new", vec![limitation()]));
     assert!(!fixture.store.complete_task(&id, second.fence, &failed()).await.unwrap(), "an ended task stays ended");
     assert_eq!(fixture.status(&id).await, TaskStatus::Finished);
 }

@@ -9,7 +9,13 @@ use clew_store::{PublishedResult, ResultRecord, ResultStore, StoreError, StoredR
 use futures_util::TryStreamExt;
 
 pub(crate) fn record(published: &PublishedResult) -> ResultRecord {
-    ResultRecord { name: published.name.clone(), rows: 1, bytes: published.bytes, sha256: published.sha256.clone() }
+    ResultRecord {
+        name: published.name.clone(),
+        rows: 1,
+        bytes: published.bytes,
+        sha256: published.sha256.clone(),
+        limitations: Vec::new(),
+    }
 }
 
 /// Publishes a result on a blocking thread, as a worker does.
@@ -84,7 +90,8 @@ pub(crate) async fn check_contract(results: &ResultStore) {
 
 async fn check_invalid_names(results: &ResultStore) {
     for name in ["../master.key", "/etc/passwd", "", ".hidden", "a/b"] {
-        let record = ResultRecord { name: name.into(), rows: 0, bytes: 0, sha256: String::new() };
+        let record =
+            ResultRecord { name: name.into(), rows: 0, bytes: 0, sha256: String::new(), limitations: Vec::new() };
         assert!(matches!(results.open_result(&record).await, Err(StoreError::ResultMissing { .. })), "{name:?}");
         assert!(results.remove_result(name).await.is_err(), "{name:?}");
     }

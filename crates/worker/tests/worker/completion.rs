@@ -49,7 +49,13 @@ async fn polling_detects_completion_by_another_process() {
     let (collections, awaited) = (harness.collections.clone(), id.clone());
     let waiting = tokio::spawn(async move { collections.wait_for_completion(&awaited, Duration::from_hours(1)).await });
     wait_until("a waiter", || harness.collections.waiter_count() == 1).await;
-    let outcome = TaskOutcome::Finished { result_name: "r".into(), rows: 0, bytes: 0, sha256: String::new() };
+    let outcome = TaskOutcome::Finished {
+        result_name: "r".into(),
+        rows: 0,
+        bytes: 0,
+        sha256: String::new(),
+        limitations: vec![],
+    };
     assert!(harness.store.complete_task(&id, claimed.fence, &outcome).await.unwrap());
     let ended = timeout(TIMEOUT, waiting).await.unwrap().unwrap().unwrap().unwrap();
     assert_eq!(ended.status, TaskStatus::Finished);

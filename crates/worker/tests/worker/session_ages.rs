@@ -1,6 +1,7 @@
 //! Session ages: neither a session nor a step of the server's clock can change the ages that kills rely on.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Stdio;
 use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
@@ -12,7 +13,10 @@ use clew_testkit::{
     ServerOptions,
 };
 use clew_worker::{IntelligentKillQueue, KillError, KillExecutor, WorkerSettings};
-use tokio::time::sleep;
+use mysql_async::Row;
+use mysql_async::prelude::Queryable;
+use tokio::io::AsyncWriteExt;
+use tokio::time::{Instant, sleep};
 
 use crate::kill_tasks::{KillHarness, is_listed};
 
@@ -78,6 +82,81 @@ async fn set_timestamp_does_not_affect_kill_tasks_on_a_mysql_server() {
 #[tokio::test]
 async fn set_timestamp_does_not_affect_kill_tasks_on_a_mariadb_server() {
     set_timestamp_does_not_affect_kill_tasks(Flavor::MariaDb).await;
+}
+
+/// The statements of a binary log set the timestamp to the time at which they were first executed.
+async fn restore_of_a_binary_log_is_not_killed(flavor: Flavor) {
+    let arguments = ["--log-bin=log", "--binlog-format=STATEMENT", "--server-id=1"].map(str::to_owned).to_vec();
+    let server = Server::start(flavor, &ServerOptions { arguments, ..ServerOptions::default() }).await.unwrap();
+    let setup = [
+        "CREATE USER restore@'%'",
+        "GRANT ALL ON *.* TO restore@'%'",
+        "CREATE USER batch@'%'",
+        "CREATE TABLE mysql.restored (id INT PRIMARY KEY) ENGINE = InnoDB",
+        "FLUSH BINARY LOGS",
+        TWO_HOURS_AGO,
+        "INSERT INTO mysql.restored VALUES (1)",
+    ];
+    server.run_statements(&setup).await.unwrap();
+    let mut root = server.connect_as_root().await.unwrap();
+    let logs: Vec<Row> = root.query("SHOW BINARY LOGS").await.unwrap();
+    let log: String = logs.last().unwrap().get(0).unwrap();
+    root.query_drop("FLUSH BINARY LOGS").await.unwrap();
+    root.query_drop("DELETE FROM mysql.restored").await.unwrap();
+
+    let mut kill_tasks = KillHarness::new(&[server.url()]).await;
+    kill_tasks.add_task(criteria_for("restore", 60)).await;
+    kill_tasks.add_task(criteria_for("batch", 1)).await;
+    kill_tasks.start_worker();
+
+    root.query_drop("BEGIN").await.unwrap();
+    root.query_drop("INSERT INTO mysql.restored VALUES (1)").await.unwrap();
+    let mut binlog = flavor.build_binlog_command().unwrap();
+    if flavor == Flavor::MySql {
+        // The server would skip the transaction, because it has already executed the GTID.
+        binlog.arg("--skip-gtids");
+    }
+    let printed = binlog.arg(server.data_dir().join(&log)).output().unwrap();
+    assert!(printed.status.success(), "{flavor}: {printed:?}");
+    let mut restore = tokio::process::Command::new("mariadb")
+        .args(["--no-defaults", "--host=127.0.0.1", &format!("--port={}", server.port()), "--user=restore"])
+        .stdin(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    restore.stdin.take().unwrap().write_all(&printed.stdout).await.unwrap();
+    let blocked = "SELECT time FROM information_schema.processlist WHERE user = 'restore' AND info LIKE 'INSERT%'";
+    let start = Instant::now();
+    let reported_age: i64 = loop {
+        if let Some(age) = root.query_first(blocked).await.unwrap() {
+            break age;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "{flavor}: the restore is not blocked");
+        sleep(Duration::from_millis(50)).await;
+    };
+    if flavor == Flavor::MySql {
+        assert!(reported_age >= 7200, "{reported_age}");
+    }
+    // The kill of another account's session shows that ticks run.
+    let (_holder, batch) = open_waiting(&server, "batch", "DO 0").await;
+    kill_tasks.wait_for_kill(&batch).await;
+    sleep(SEVERAL_TICKS).await;
+    assert_eq!(kill_tasks.kills().await.len(), 1, "{flavor}: {:?}", kill_tasks.kills().await);
+    root.query_drop("ROLLBACK").await.unwrap();
+    assert!(restore.wait().await.unwrap().success(), "{flavor}");
+    let restored: Vec<u32> = root.query("SELECT id FROM mysql.restored").await.unwrap();
+    assert_eq!(restored, [1], "{flavor}");
+    kill_tasks.shut_down().await;
+}
+
+#[tokio::test]
+async fn restore_of_a_binary_log_is_not_killed_on_a_mysql_server() {
+    restore_of_a_binary_log_is_not_killed(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn restore_of_a_binary_log_is_not_killed_on_a_mariadb_server() {
+    restore_of_a_binary_log_is_not_killed(Flavor::MariaDb).await;
 }
 
 async fn clock_steps_kill_no_young_session(flavor: Flavor) {

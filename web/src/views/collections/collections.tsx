@@ -4,7 +4,7 @@ import { useState } from "react";
 import * as api from "../../api/console.ts";
 import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";
-import { Empty, Failure, Loading } from "../../components/status.tsx";
+import { Empty, Failure, Limitations, Loading } from "../../components/status.tsx";
 import { showToast } from "../../components/toasts.tsx";
 import { useQuery } from "../../components/use-query.ts";
 import { bytes, timestamp } from "../../i18n/format.ts";
@@ -114,6 +114,7 @@ function CollectionRow({ one, refetch, deleteRefusal }: { one: api.Collection; r
         <div className="row wrap">
           {filters.length === 0 ? <span className="faint">{t("collections.no-filter")}</span> : filters.map(([key, value]) => <code key={key} className="tag">{`${FILTER_NAMES[key] ?? key}:${String(value)}`}</code>)}
         </div>
+        <Limitations limitations={one.limitations} />
         {one.reason && <p className={done ? "quiet" : "amber"}>{one.reason}</p>}
         {running && (
           <div className="progress" role="progressbar" aria-label={t("collections.running")}>

@@ -36,8 +36,8 @@ pub(super) const INSERT_TASK_SQL: &str = "INSERT INTO tasks \
 pub(super) const RENEW_TASK_LEASE_SQL: &str = "UPDATE tasks SET lease_until = $1 \
      WHERE request_id = $2 AND fence = $3 AND status = 'running' AND lease_until > $4";
 pub(super) const COMPLETE_TASK_SQL: &str = "UPDATE tasks SET status = $1, failure_kind = $2, failure_detail = $3, result_name = $4, result_rows = $5, \
-         result_bytes = $6, result_sha256 = $7, ended_at = $8, lease_until = NULL \
-     WHERE request_id = $9 AND fence = $10 AND status = 'running'";
+         result_bytes = $6, result_sha256 = $7, result_limitations = $8, ended_at = $9, lease_until = NULL \
+     WHERE request_id = $10 AND fence = $11 AND status = 'running'";
 pub(super) const RELEASE_TASK_SQL: &str = "UPDATE tasks SET status = 'queued', worker = NULL, lease_until = NULL, attempts = attempts - 1 \
      WHERE request_id = $1 AND fence = $2 AND status = 'running'";
 
@@ -115,13 +115,14 @@ impl BatchedWrite for CompleteTask {
     const ERROR_CONTEXT: &'static str = "record the end of a collection";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
-        let (status, failure, result) = match &self.outcome {
-            TaskOutcome::Finished { result_name, rows, bytes, sha256 } => (
+        let (status, failure, result, limitations) = match &self.outcome {
+            TaskOutcome::Finished { result_name, rows, bytes, sha256, limitations } => (
                 TaskStatus::Finished,
                 None,
                 Some((result_name, saturate_count_to_i64(*rows), saturate_count_to_i64(*bytes), sha256)),
+                Some(serde_json::to_string(limitations).map_err(StoreError::damaged_value_error("limitations"))?),
             ),
-            TaskOutcome::Failed(failure) => (TaskStatus::Error, Some(failure), None),
+            TaskOutcome::Failed(failure) => (TaskStatus::Error, Some(failure), None, None),
         };
         let ended = query(COMPLETE_TASK_SQL)
             .bind(status.name())
@@ -131,6 +132,7 @@ impl BatchedWrite for CompleteTask {
             .bind(result.map(|(_, rows, ..)| rows))
             .bind(result.map(|(_, _, bytes, _)| bytes))
             .bind(result.map(|(.., sha256)| sha256))
+            .bind(limitations)
             .bind(self.now)
             .bind(self.id.as_str())
             .bind(self.fence)
