@@ -14,7 +14,7 @@ use serde::Serialize;
 use tracing::{error, warn};
 use utoipa::ToSchema;
 
-use crate::messages::format_message;
+use crate::messages::{format_failure, format_message};
 
 /// Maximum length of a request's path and query, in bytes (TaurusDB API spec, section 5.3).
 pub(crate) const MAX_URI_BYTES: usize = 32 << 10;
@@ -156,11 +156,7 @@ impl ApiError {
         let detail = match &self.detail {
             ErrorDetail::Message("", _) => String::new(),
             ErrorDetail::Message(id, arguments) => format_message(language, id, arguments),
-            ErrorDetail::Failure(failure) => format_message(
-                language,
-                &format!("failure-{}", failure.kind.name()),
-                &[("detail", failure.detail.clone())],
-            ),
+            ErrorDetail::Failure(failure) => format_failure(language, failure),
         };
         let error_code = self.entry.code.to_owned();
         let error_msg = format_message(language, self.entry.message_id, &[("detail", detail)]).trim().to_owned();

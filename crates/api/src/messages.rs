@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use clew_model::Language;
+use clew_model::{Failure, Language, LocalizedText};
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource};
 use unic_langid::langid;
@@ -23,6 +23,15 @@ pub(crate) fn format_message(language: Language, id: &str, variables: &[(&str, S
     let Some(pattern) = bundle.get_message(id).and_then(|message| message.value()) else { return id.to_owned() };
     let arguments: FluentArgs<'_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
     bundle.format_pattern(pattern, Some(&arguments), &mut Vec::new()).into_owned()
+}
+
+pub(crate) fn format_failure(language: Language, failure: &Failure) -> String {
+    format_message(language, &format!("failure-{}", failure.kind.name()), &[("detail", failure.detail.clone())])
+}
+
+/// Formats the failure in all languages.
+pub(crate) fn localize_failure(failure: &Failure) -> LocalizedText {
+    LocalizedText::new(format_failure(Language::EnUs, failure), format_failure(Language::ZhCn, failure))
 }
 
 fn load_message_bundle(language: unic_langid::LanguageIdentifier, text: &str) -> Bundle {

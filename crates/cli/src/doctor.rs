@@ -72,18 +72,18 @@ pub(crate) fn render_diagnosis(diagnosis: &Diagnosis, colours: bool) -> String {
         let style = if colours { Style::new().fg_color(Some(colour.into())) } else { Style::new() };
         let _ = writeln!(text, "{style}{mark}{style:#}  {}", check.what);
         if let Some(limitation) = &check.limitation {
-            let (what, why) =
-                (bytes_to_single_line(limitation.what.as_bytes()), bytes_to_single_line(limitation.why.as_bytes()));
+            let [what, why] =
+                [&limitation.what, &limitation.why].map(|text| bytes_to_single_line(text.english.as_bytes()));
             let _ = writeln!(text, "    {what}\n    reason: {why}");
         }
     }
     let mut remedies: Vec<_> =
-        diagnosis.checks.iter().filter_map(|check| check.limitation.as_ref()?.remedy.as_deref()).collect();
+        diagnosis.checks.iter().filter_map(|check| check.limitation.as_ref()?.remedy.as_ref()).collect();
     remedies.dedup();
     if !remedies.is_empty() {
         let _ = writeln!(text, "\nStatements to run as an administrator of the server:");
         for remedy in remedies {
-            let _ = writeln!(text, "    {}", bytes_to_single_line(remedy.as_bytes()));
+            let _ = writeln!(text, "    {}", bytes_to_single_line(remedy.english.as_bytes()));
         }
     }
     text

@@ -5,8 +5,9 @@ use clew_model::Limitation;
 
 pub(crate) fn format_limitation(limitation: &Limitation) -> String {
     let line = |text: &str| bytes_to_single_line(text.as_bytes());
-    let remedy = limitation.remedy.as_ref().map_or(String::new(), |remedy| format!("  fix: {}\n", line(remedy)));
-    format!("note: {}\n  reason: {}\n{remedy}", line(&limitation.what), line(&limitation.why))
+    let remedy =
+        limitation.remedy.as_ref().map_or(String::new(), |remedy| format!("  fix: {}\n", line(&remedy.english)));
+    format!("note: {}\n  reason: {}\n{remedy}", line(&limitation.what.english), line(&limitation.why.english))
 }
 
 pub(crate) fn format_limitations(limitations: &[Limitation]) -> String {

@@ -22,6 +22,7 @@ mod inventory;
 mod kill_criteria;
 mod language;
 mod limitation;
+mod localized_text;
 mod node_url;
 mod session;
 mod session_detail;
@@ -41,6 +42,7 @@ pub use inventory::{Instance, InstanceFilter, NewInstance, NewNode, Node, NodeRo
 pub use kill_criteria::KillCriteria;
 pub use language::Language;
 pub use limitation::{Limitation, LimitationKind};
+pub use localized_text::LocalizedText;
 pub use node_url::{NodeUrl, NodeUrlError, TlsMode};
 pub use session::{Session, SessionRow, Transaction};
 pub use session_detail::SessionDetail;

@@ -1,6 +1,10 @@
 //! Limitations describe missing or inaccurate data in a snapshot.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::{Language, LocalizedText};
 
 /// Kind of limitation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -54,6 +58,31 @@ pub enum LimitationKind {
 }
 
 impl LimitationKind {
+    /// All kinds.
+    pub const ALL: [Self; 21] = [
+        Self::OnlyOwnSessions,
+        Self::NoTransactions,
+        Self::PartOfTransactions,
+        Self::StatementsTruncated,
+        Self::NoKill,
+        Self::NoPerformanceSchema,
+        Self::NoMetadataLocks,
+        Self::NoRowLocks,
+        Self::NoLastStatements,
+        Self::NoPreparedNames,
+        Self::NoStatementDigests,
+        Self::NoProgramNames,
+        Self::Indirect,
+        Self::SessionsTruncated,
+        Self::UnreliableAges,
+        Self::LostMetadataLocks,
+        Self::LostThreads,
+        Self::LostStatements,
+        Self::LostConnectAttributes,
+        Self::SettingRefused,
+        Self::StatementNotKilled,
+    ];
+
     /// Returns true if lock waits may be missing from the data because of the limitation.
     #[must_use]
     pub fn hides_lock_waits(self) -> bool {
@@ -84,14 +113,83 @@ impl LimitationKind {
 }
 
 /// Description of missing or inaccurate data in a snapshot, including the cause and the fix.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// JSON contains the English texts and, in the object `zh_cn`, the Chinese texts,
+/// because event streams are rendered once for subscribers with different languages.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "LimitationJson<'static>")]
 pub struct Limitation {
     /// Kind.
     pub kind: LimitationKind,
     /// Sentence that describes the missing or inaccurate data.
-    pub what: String,
+    pub what: LocalizedText,
     /// Sentence that describes the cause.
-    pub why: String,
+    pub why: LocalizedText,
     /// SQL statement or setting that removes the limitation, or `None` if there is no fix.
-    pub remedy: Option<String>,
+    pub remedy: Option<LocalizedText>,
+}
+
+/// JSON representation of a [`Limitation`].
+#[derive(Serialize, Deserialize)]
+struct LimitationJson<'a> {
+    kind: LimitationKind,
+    #[serde(flatten)]
+    english: LimitationTexts<'a>,
+    /// A server without Chinese texts omits this field.
+    zh_cn: Option<LimitationTexts<'a>>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct LimitationTexts<'a> {
+    what: Cow<'a, str>,
+    why: Cow<'a, str>,
+    remedy: Option<Cow<'a, str>>,
+}
+
+impl Serialize for Limitation {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let texts = |language| LimitationTexts {
+            what: self.what.in_language(language).into(),
+            why: self.why.in_language(language).into(),
+            remedy: self.remedy.as_ref().map(|remedy| remedy.in_language(language).into()),
+        };
+        let (english, chinese) = (texts(Language::EnUs), texts(Language::ZhCn));
+        LimitationJson { kind: self.kind, english, zh_cn: Some(chinese) }.serialize(to)
+    }
+}
+
+impl From<LimitationJson<'static>> for Limitation {
+    fn from(LimitationJson { kind, english, zh_cn }: LimitationJson<'static>) -> Self {
+        let chinese = zh_cn.unwrap_or_else(|| english.clone());
+        Self {
+            kind,
+            what: LocalizedText::new(english.what, chinese.what),
+            why: LocalizedText::new(english.why, chinese.why),
+            remedy: english.remedy.map(|remedy| {
+                let chinese = chinese.remedy.unwrap_or_else(|| remedy.clone());
+                LocalizedText::new(remedy, chinese)
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limitation_is_restored_from_json_with_and_without_chinese_texts() {
+        let limitation = Limitation {
+            kind: LimitationKind::NoKill,
+            what: LocalizedText::new("Clew cannot kill sessions.", "Clew无法Kill会话。"),
+            why: LocalizedText::new("A privilege is missing.", "缺少权限。"),
+            remedy: Some(LocalizedText::untranslated("GRANT CONNECTION_ADMIN ON *.* TO clew;")),
+        };
+        let mut json = serde_json::to_value(&limitation).unwrap();
+        assert_eq!(serde_json::from_value::<Limitation>(json.clone()).unwrap(), limitation);
+        json.as_object_mut().unwrap().remove("zh_cn");
+        let english = serde_json::from_value::<Limitation>(json).unwrap();
+        assert_eq!(english.what, LocalizedText::untranslated("Clew cannot kill sessions."));
+        assert_eq!(english.remedy, limitation.remedy);
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use clew_model::{Limitation, LimitationKind};
+use clew_model::{Limitation, LimitationKind, LocalizedText};
 use jiff::Timestamp;
 
 /// Most abandoned statements end within this time, because Clew sets a server-side timeout for each read.
@@ -24,17 +24,28 @@ pub(crate) enum NotKilledReason {
 }
 
 impl NotKilledReason {
-    fn to_sentence(self) -> &'static str {
+    fn to_sentence(self) -> LocalizedText {
         match self {
-            Self::LoginRefused => "Clew could not kill the statement, because the server refused Clew's login.",
-            Self::Unidentified => {
-                "Clew did not kill the statement, because it could not identify the statement's session, as behind a proxy."
-            }
-            Self::AnotherServer => {
-                "Clew could not kill the statement, because the address now leads to another server."
-            }
-            Self::TimedOut => "Clew could not kill the statement, because the kill attempt timed out.",
-            Self::AttemptsFailed => "Clew could not kill the statement, because all kill attempts failed.",
+            Self::LoginRefused => LocalizedText::new(
+                "Clew could not kill the statement, because the server refused Clew's login.",
+                "服务器拒绝Clew登录，因此未能Kill该语句。",
+            ),
+            Self::Unidentified => LocalizedText::new(
+                "Clew did not kill the statement, because it could not identify the statement's session, as behind a proxy.",
+                "无法确认该语句所属的会话（例如经由代理连接），因此Clew未Kill该语句。",
+            ),
+            Self::AnotherServer => LocalizedText::new(
+                "Clew could not kill the statement, because the address now leads to another server.",
+                "该地址已指向另一台服务器，因此未能Kill该语句。",
+            ),
+            Self::TimedOut => LocalizedText::new(
+                "Clew could not kill the statement, because the kill attempt timed out.",
+                "Kill操作超时，因此未能Kill该语句。",
+            ),
+            Self::AttemptsFailed => LocalizedText::new(
+                "Clew could not kill the statement, because all kill attempts failed.",
+                "多次尝试均失败，因此未能Kill该语句。",
+            ),
         }
     }
 }
@@ -71,11 +82,14 @@ fn limitation_for_abandoned_statement(account: &str, reason: NotKilledReason, no
     let account = account.replace('\\', "\\\\").replace('\'', "''");
     Limitation {
         kind: LimitationKind::StatementNotKilled,
-        what: format!("A statement that Clew abandoned before {now:.0} may still run on the server."),
-        why: reason.to_sentence().to_owned(),
-        remedy: Some(format!(
+        what: LocalizedText::new(
+            format!("A statement that Clew abandoned before {now:.0} may still run on the server."),
+            format!("Clew在{now:.0}之前放弃的一条语句可能仍在服务器上执行。"),
+        ),
+        why: reason.to_sentence(),
+        remedy: Some(LocalizedText::untranslated(format!(
             "SELECT id, time, info FROM information_schema.processlist WHERE user = '{account}' AND info LIKE '/* clew:%';"
-        )),
+        ))),
     }
 }
 
@@ -93,10 +107,19 @@ mod tests {
         assert_eq!(find_abandoned_statement_limitation("other.test:1", "o'hara"), None);
         let limitation = find_abandoned_statement_limitation("abandoned.test:1", "o'hara").unwrap();
         assert_eq!(limitation.kind, LimitationKind::StatementNotKilled);
-        assert!(limitation.why.contains("refused Clew's login"), "{limitation:?}");
-        assert!(limitation.remedy.unwrap().contains("user = 'o''hara' AND"));
+        assert!(limitation.why.english.contains("refused Clew's login"), "{limitation:?}");
+        assert!(limitation.remedy.unwrap().english.contains("user = 'o''hara' AND"));
         let now = "2026-12-01T12:42:07.7Z".parse().unwrap();
         let limitation = limitation_for_abandoned_statement("clew", NotKilledReason::AttemptsFailed, now);
-        assert!(limitation.what.contains("before 2026-12-01T12:42:07Z may still run"), "{limitation:?}");
+        assert!(limitation.what.english.contains("before 2026-12-01T12:42:07Z may still run"), "{limitation:?}");
+    }
+
+    #[test]
+    fn reasons_are_translated() {
+        use NotKilledReason::{AnotherServer, AttemptsFailed, LoginRefused, TimedOut, Unidentified};
+        for reason in [LoginRefused, Unidentified, AnotherServer, TimedOut, AttemptsFailed] {
+            let limitation = limitation_for_abandoned_statement("clew", reason, Timestamp::now());
+            assert!(limitation.what.is_translated() && limitation.why.is_translated(), "{limitation:?}");
+        }
     }
 }

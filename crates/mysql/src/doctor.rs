@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
-use crate::{elapsed_times, failure, lost_instrumentation, privileges, process_list, statements};
+use crate::{elapsed_times, failure, limitations, lost_instrumentation, privileges, process_list, statements};
 
 const COMPLETE_INSTRUMENTATION: &str = "complete instrumentation";
 
@@ -71,7 +71,7 @@ async fn run_diagnosis(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis,
     let same = second.read_server_instance().await? == instance;
     second.close().await;
     let proxied =
-        if same { (!direct).then(limitation_for_indirect_connection) } else { Some(limitation_for_load_balancer()) };
+        if same { (!direct).then(limitations::indirect_connection) } else { Some(limitations::load_balancer()) };
     checks.push(build_check_result("direct connection", proxied.map_or(Ok(()), Err)));
     Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
 }
@@ -103,7 +103,7 @@ async fn measure_clock_skew(connection: &mut Connection) -> Result<f64, Failure>
 
 async fn run_diagnostic_checks(connection: &mut Connection, account: &str) -> Result<Vec<CheckResult>, Failure> {
     let process = privileges::run_privilege_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await?;
-    let [own_sessions, no_transactions] = limitations_for_missing_process_privilege(account);
+    let [own_sessions, no_transactions] = limitations::missing_process_privilege(account);
     let mut checks = vec![
         build_check_result("sessions of all accounts", process.then_some(()).ok_or(own_sessions)),
         build_check_result("open transactions", process.then_some(()).ok_or(no_transactions)),
@@ -111,12 +111,12 @@ async fn run_diagnostic_checks(connection: &mut Connection, account: &str) -> Re
     let cut = connection.server_truncates_statements().await?;
     checks.push(build_check_result(
         "complete statements",
-        if cut { Err(limitation_for_truncated_statements()) } else { Ok(()) },
+        if cut { Err(limitations::truncated_statements()) } else { Ok(()) },
     ));
     let kill = privileges::has_kill_privilege(connection).await?;
     checks.push(build_check_result(
         "killing sessions",
-        if kill { Ok(()) } else { Err(limitation_for_missing_kill_privilege(connection.flavor, account)) },
+        if kill { Ok(()) } else { Err(limitations::missing_kill_privilege(connection.flavor, account)) },
     ));
     let locks = check_metadata_lock_access(connection, account).await?;
     checks.push(build_check_result("metadata locks", locks));
@@ -162,7 +162,7 @@ pub(crate) async fn check_metadata_lock_instrument(
 ) -> Result<Result<(), Limitation>, Failure> {
     let enabled: Option<String> =
         privileges::query_single_value(connection, statements::METADATA_LOCK_INSTRUMENT_QUERY).await?;
-    Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(limitation_for_disabled_instrument()) })
+    Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(limitations::disabled_metadata_lock_instrument()) })
 }
 
 /// If MySQL reads the process list from performance_schema, it truncates statements and may omit sessions.
@@ -170,112 +170,7 @@ pub(crate) async fn find_process_list_limitations(connection: &mut Connection) -
     if !connection.server_truncates_statements().await? {
         return Ok(Vec::new());
     }
-    let missing = lost_instrumentation::detect_lost_threads(connection).await?.into_iter().map(|loss| Limitation {
-        what: "Sessions may be missing from the process list.".to_owned(),
-        why: format!(
-            "The process list comes from performance_schema, because performance_schema_show_processlist is ON. {}",
-            loss.why
-        ),
-        remedy: Some("SET GLOBAL performance_schema_show_processlist = OFF;".to_owned()),
-        ..loss
-    });
-    Ok(std::iter::once(limitation_for_truncated_statements()).chain(missing).collect())
-}
-
-pub(crate) fn limitations_for_missing_process_privilege(account: &str) -> [Limitation; 2] {
-    let grant = |kind, what: &str, why: &str| Limitation {
-        kind,
-        what: what.to_owned(),
-        why: why.to_owned(),
-        remedy: Some(format!("GRANT PROCESS ON *.* TO {};", privileges::quote_account_name(account))),
-    };
-    [
-        grant(
-            LimitationKind::OnlyOwnSessions,
-            "Sessions of other accounts are not visible.",
-            "The account lacks the PROCESS privilege.",
-        ),
-        grant(
-            LimitationKind::NoTransactions,
-            "Transactions are not visible: transaction columns are empty, and the filter `long` matches no session.",
-            "Reading information_schema.innodb_trx requires the PROCESS privilege.",
-        ),
-    ]
-}
-
-pub(crate) fn limitation_for_incomplete_transactions() -> Limitation {
-    Limitation {
-        kind: LimitationKind::PartOfTransactions,
-        what: "Transactions come from the InnoDB status: read-only transactions and numbers of locked tables are missing."
-            .to_owned(),
-        why: "MySQL cannot read information_schema.innodb_trx (error 3854) while a transaction runs a statement with a four-byte \
-              character, such as an emoji."
-            .to_owned(),
-        remedy: None,
-    }
-}
-
-pub(crate) fn limitation_for_truncated_statements() -> Limitation {
-    Limitation {
-        kind: LimitationKind::StatementsTruncated,
-        what: "Statements are truncated after 1,024 bytes.".to_owned(),
-        why: "performance_schema_show_processlist is ON, and performance_schema stores at most 1,024 bytes of a statement.".to_owned(),
-        remedy: Some("SET GLOBAL performance_schema_show_processlist = OFF;".to_owned()),
-    }
-}
-
-pub(crate) fn limitation_for_oversized_statements(count: u64, max_row_bytes: usize) -> Option<Limitation> {
-    (count > 0).then(|| Limitation {
-        kind: LimitationKind::StatementsTruncated,
-        what: format!("Statements of {count} sessions are truncated after about {} KiB.", max_row_bytes >> 10),
-        why: format!("Clew reads at most {max_row_bytes} bytes of a row, to limit its memory use."),
-        remedy: Some(
-            "For clew serve and clew worker: increase nodes.max_row_bytes in the configuration file.".to_owned(),
-        ),
-    })
-}
-
-pub(crate) fn limitation_for_indirect_connection() -> Limitation {
-    Limitation {
-        kind: LimitationKind::Indirect,
-        what: "Sessions cannot be killed through this address.".to_owned(),
-        why: "Clew connects through a proxy or load balancer: the connection id in the handshake differs from CONNECTION_ID(), or the \
-              process list does not contain Clew's own session. Listed sessions cannot be identified."
-            .to_owned(),
-        remedy: Some("Register the address of the server itself, and kill sessions through that address.".to_owned()),
-    }
-}
-
-pub(crate) fn limitation_for_load_balancer() -> Limitation {
-    Limitation {
-        kind: LimitationKind::Indirect,
-        what: "The address leads to several servers: each read shows the sessions of one server.".to_owned(),
-        why: "Two connections reached servers with different identities, as behind a load balancer.".to_owned(),
-        remedy: Some("Register each server with its own address, and kill sessions through that address.".to_owned()),
-    }
-}
-
-fn limitation_for_missing_kill_privilege(flavor: Flavor, account: &str) -> Limitation {
-    let privilege = match flavor {
-        Flavor::MySql => "CONNECTION_ADMIN",
-        Flavor::MariaDb => "CONNECTION ADMIN",
-    };
-    Limitation {
-        kind: LimitationKind::NoKill,
-        what: "Sessions of other accounts cannot be killed.".to_owned(),
-        why: format!("The account lacks the privilege {privilege} (grants through roles are not checked)."),
-        remedy: Some(format!("GRANT {privilege} ON *.* TO {};", privileges::quote_account_name(account))),
-    }
-}
-
-fn limitation_for_disabled_instrument() -> Limitation {
-    Limitation {
-        kind: LimitationKind::NoMetadataLocks,
-        what: "Metadata locks cannot be read.".to_owned(),
-        why: "The instrument wait/lock/metadata/sql/mdl is disabled. Once enabled, it records locks that are granted afterwards.".to_owned(),
-        remedy: Some(
-            "UPDATE performance_schema.setup_instruments SET enabled = 'YES' WHERE name = 'wait/lock/metadata/sql/mdl';"
-                .to_owned(),
-        ),
-    }
+    let losses = lost_instrumentation::detect_lost_threads(connection).await?;
+    let missing = losses.iter().map(limitations::incomplete_process_list);
+    Ok(std::iter::once(limitations::truncated_statements()).chain(missing).collect())
 }

@@ -16,7 +16,8 @@ use clew_model::{Failure, Limitation, LimitationKind, Session};
 
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::{failure, lost_instrumentation, privileges, statements};
+use crate::limitations::durations;
+use crate::{failure, limitations, lost_instrumentation, privileges, statements};
 
 /// Above this number of sessions, Clew reads the threads of all busy sessions instead of looking up each session.
 const MAX_SESSION_ID_LOOKUPS: usize = 16;
@@ -96,9 +97,8 @@ pub(crate) async fn replace_with_statement_timers(
         Ok(timers) => timers,
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => {
             let account = privileges::read_current_account(connection).await?;
-            connection.limitations.push(limitation_for_unreadable_timers(
-                &privileges::limitation_for_missing_performance_schema_privilege(&account),
-            ));
+            let gap = limitations::missing_performance_schema_privilege(&account);
+            connection.limitations.push(durations::unreadable_timers(&gap));
             return Ok(ids.into_iter().collect());
         }
         Err(error) => return Err(connection.to_failure(&error)),
@@ -141,10 +141,10 @@ pub(crate) async fn replace_with_statement_timers(
         connection.limitations.extend(losses);
     }
     if negative > 0 {
-        connection.limitations.push(limitation_for_negative_ages(negative));
+        connection.limitations.push(durations::negative_session_durations(negative));
     }
     if untimed > 0 {
-        connection.limitations.push(limitation_for_untimed_sessions(untimed));
+        connection.limitations.push(durations::untimed_sessions(untimed));
     }
     Ok(unchecked)
 }
@@ -278,8 +278,8 @@ async fn read_statement_timers(
 async fn explain_missing_timers(connection: &mut Connection) -> Result<Limitation, Failure> {
     let account = privileges::read_current_account(connection).await?;
     Ok(match privileges::check_performance_schema_access(connection, &account).await? {
-        Err(gap) => limitation_for_unreadable_timers(&gap),
-        Ok(()) => limitation_for_disabled_statement_recording(),
+        Err(gap) => durations::unreadable_timers(&gap),
+        Ok(()) => durations::disabled_statement_recording(),
     })
 }
 
@@ -289,62 +289,10 @@ pub(crate) async fn check_statement_timer_access(
     let own = SessionElapsedTime { id: connection.id, is_idle: false, seconds: 0 };
     replace_with_statement_timers(connection, &mut [own], ElapsedTimeCheckScope::Busy).await?;
     let at = connection.limitations.iter().position(|gap| gap.kind == LimitationKind::UnreliableAges);
-    Ok(at.map_or(Ok(()), |at| Err(connection.limitations.remove(at))))
-}
-
-const UNCHECKED_AGE_MESSAGE: &str = "Session durations may be wrong, and kill rules kill no session.";
-
-fn limitation_for_unreadable_timers(gap: &Limitation) -> Limitation {
-    Limitation {
-        kind: LimitationKind::UnreliableAges,
-        what: UNCHECKED_AGE_MESSAGE.to_owned(),
-        why: format!("Sessions can change their durations in MySQL's process list with SET timestamp. {}", gap.why),
-        remedy: gap.remedy.clone(),
-    }
-}
-
-fn limitation_for_disabled_statement_recording() -> Limitation {
-    Limitation {
-        kind: LimitationKind::UnreliableAges,
-        what: UNCHECKED_AGE_MESSAGE.to_owned(),
-        why: "Sessions can change their durations in MySQL's process list with SET timestamp, and the server does not record running statements.".to_owned(),
-        remedy: Some(
-            "UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ('global_instrumentation', \
-             'thread_instrumentation', 'events_statements_current'); \
-             UPDATE performance_schema.setup_instruments SET enabled = 'YES', timed = 'YES' WHERE name LIKE 'statement/%';"
-                .to_owned(),
-        ),
-    }
-}
-
-fn limitation_for_untimed_sessions(sessions: u64) -> Limitation {
-    Limitation {
-        kind: LimitationKind::UnreliableAges,
-        what: format!("Durations of {sessions} sessions may be wrong, and kill rules ignore these sessions."),
-        why: "Sessions can change their durations in MySQL's process list with SET timestamp, and the server does not record the statements of these sessions.".to_owned(),
-        remedy: Some(
-            "UPDATE performance_schema.threads SET instrumented = 'YES' WHERE processlist_id IS NOT NULL;"
-                .to_owned(),
-        ),
-    }
-}
-
-pub(crate) fn limitation_for_unchecked_elapsed_times(sessions: u64) -> Limitation {
-    Limitation {
-        kind: LimitationKind::UnreliableAges,
-        what: format!("Durations of {sessions} sessions may be wrong."),
-        why: "Sessions can change their durations in MySQL's process list with SET timestamp, and more sessions are busy than a snapshot checks.".to_owned(),
-        remedy: None,
-    }
-}
-
-fn limitation_for_negative_ages(sessions: u64) -> Limitation {
-    Limitation {
-        kind: LimitationKind::UnreliableAges,
-        what: format!("Durations of {sessions} sessions are negative and are shown as 0."),
-        why: "The server's clock was set back after these sessions entered their current state.".to_owned(),
-        remedy: None,
-    }
+    Ok(match at {
+        Some(at) => Err(connection.limitations.remove(at)),
+        None => Ok(()),
+    })
 }
 
 #[cfg(test)]

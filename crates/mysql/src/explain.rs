@@ -1,7 +1,7 @@
 //! Reads the execution plan of a session's running statement.
 
 use clew_diagnose::to_valid_utf8;
-use clew_model::{Failure, NodeUrl};
+use clew_model::{Failure, LocalizedText, NodeUrl};
 use tokio::time::timeout;
 
 use crate::client::{Error, RowCells};
@@ -21,7 +21,7 @@ pub enum ExplainOutcome {
     /// Execution plan as a text table with a header line and one line per row.
     Plan(String),
     /// No execution plan is available. The string contains the reason, usually the server's error message.
-    NoPlan(String),
+    NoPlan(LocalizedText),
     /// No session with this connection id exists.
     NoSession,
 }
@@ -51,12 +51,14 @@ async fn run_explain(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Result<Exp
         Ok(lines) => ExplainOutcome::Plan(format_text_table(&lines)),
         Err(Error::Server(error)) if error.code == ER_NO_SUCH_THREAD => ExplainOutcome::NoSession,
         Err(Error::Server(error)) if failure::is_server_timeout(&error) && connection.flavor == Flavor::MariaDb => {
-            ExplainOutcome::NoPlan(
-                "The session did not return its plan within 7 s, because it waits for a lock or another resource."
-                    .to_owned(),
-            )
+            ExplainOutcome::NoPlan(LocalizedText::new(
+                "The session did not return its plan within 7 s, because it waits for a lock or another resource.",
+                "会话在等待锁或其他资源，7秒内未返回执行计划。",
+            ))
         }
-        Err(Error::Server(error)) if !failure::is_server_timeout(&error) => ExplainOutcome::NoPlan(error.message),
+        Err(Error::Server(error)) if !failure::is_server_timeout(&error) => {
+            ExplainOutcome::NoPlan(LocalizedText::untranslated(error.message))
+        }
         Err(error) => return Err(connection.to_failure(&error)),
     };
     connection.close().await;

@@ -26,7 +26,7 @@ use crate::limits::ReadLimits;
 use crate::process_list::SessionMemoryCounter;
 use crate::server_instance::ServerInstance;
 use crate::transactions::TransactionReadResult;
-use crate::{doctor, failure, lost_instrumentation, privileges, process_list, transactions};
+use crate::{doctor, failure, limitations, lost_instrumentation, privileges, process_list, transactions};
 use lock_table_access::LockTableAccess;
 use metadata_locks::UnresolvedMetadataLock;
 pub(crate) use session_role::classify_session;
@@ -189,11 +189,11 @@ async fn read_session_transactions(
     match transactions::read_transactions(connection).await {
         Ok(TransactionReadResult::Readable(transactions)) => Ok(select_one_transaction_per_session(transactions)),
         Ok(TransactionReadResult::Hidden) => {
-            limitations.extend(doctor::limitations_for_missing_process_privilege(account));
+            limitations.extend(limitations::missing_process_privilege(account));
             Ok(Vec::new())
         }
         Ok(TransactionReadResult::FromStatus(transactions)) => {
-            limitations.push(doctor::limitation_for_incomplete_transactions());
+            limitations.push(limitations::incomplete_transactions());
             Ok(select_one_transaction_per_session(transactions))
         }
         Err(error) => Err(connection.to_failure(&error)),

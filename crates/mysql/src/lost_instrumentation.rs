@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use crate::client::Error;
-use clew_model::{Failure, Limitation, LimitationKind};
+use clew_model::{Failure, Limitation, LimitationKind, LocalizedText};
 
 use crate::connection::Connection;
 use crate::{failure, statements};
@@ -16,53 +16,70 @@ struct LostObjectCounter {
     size: &'static str,
     kind: LimitationKind,
     /// Plural name of the performance_schema objects that `counter` counts, such as `metadata locks`.
-    objects: &'static str,
+    objects: LocalizedText,
     /// Effect on Clew's data if performance_schema did not record some of these objects.
-    effect: &'static str,
+    effect: LocalizedText,
 }
+
+const MISSING_SESSIONS: LocalizedText = LocalizedText::from_static(
+    "Sessions are missing in performance_schema, so their locks, statements, durations and program names are unknown.",
+    "performance_schema中缺少部分会话，因此这些会话的锁、SQL语句、时长和客户端程序未知。",
+);
 
 static LOST_OBJECT_COUNTERS: [LostObjectCounter; 6] = [
     LostObjectCounter {
         counter: "Performance_schema_metadata_lock_lost",
         size: "performance_schema_max_metadata_locks",
         kind: LimitationKind::LostMetadataLocks,
-        objects: "metadata locks",
-        effect: "Metadata locks are missing, so the blockers of some waits are unknown.",
+        objects: LocalizedText::from_static("metadata locks", "元数据锁"),
+        effect: LocalizedText::from_static(
+            "Metadata locks are missing, so the blockers of some waits are unknown.",
+            "缺少部分元数据锁，因此部分锁等待的阻塞会话未知。",
+        ),
     },
     LostObjectCounter {
         counter: "Performance_schema_thread_instances_lost",
         size: "performance_schema_max_thread_instances",
         kind: LimitationKind::LostThreads,
-        objects: "threads",
-        effect: "Sessions are missing in performance_schema, so their locks, statements, durations and program names are unknown.",
+        objects: LocalizedText::from_static("threads", "线程"),
+        effect: MISSING_SESSIONS,
     },
     LostObjectCounter {
         counter: "Performance_schema_thread_classes_lost",
         size: "performance_schema_max_thread_classes",
         kind: LimitationKind::LostThreads,
-        objects: "thread classes",
-        effect: "Sessions are missing in performance_schema, so their locks, statements, durations and program names are unknown.",
+        objects: LocalizedText::from_static("thread classes", "线程类型"),
+        effect: MISSING_SESSIONS,
     },
     LostObjectCounter {
         counter: "Performance_schema_statement_classes_lost",
         size: "performance_schema_max_statement_classes",
         kind: LimitationKind::LostStatements,
-        objects: "statement classes",
-        effect: "Some statement types are not recorded, so their digests and durations are unknown.",
+        objects: LocalizedText::from_static("statement classes", "语句类型"),
+        effect: LocalizedText::from_static(
+            "Some statement types are not recorded, so their digests and durations are unknown.",
+            "部分类型的语句未被记录，因此其SQL指纹和时长未知。",
+        ),
     },
     LostObjectCounter {
         counter: "Performance_schema_nested_statement_lost",
         size: "performance_schema_max_statement_stack",
         kind: LimitationKind::LostStatements,
-        objects: "nested statements",
-        effect: "Deeply nested statements of stored programs are not recorded, so their digests and durations are unknown.",
+        objects: LocalizedText::from_static("nested statements", "嵌套语句"),
+        effect: LocalizedText::from_static(
+            "Deeply nested statements of stored programs are not recorded, so their digests and durations are unknown.",
+            "存储程序中嵌套过深的语句未被记录，因此其SQL指纹和时长未知。",
+        ),
     },
     LostObjectCounter {
         counter: "Performance_schema_session_connect_attrs_lost",
         size: "performance_schema_session_connect_attrs_size",
         kind: LimitationKind::LostConnectAttributes,
-        objects: "connection attributes",
-        effect: "Some program names are missing or truncated.",
+        objects: LocalizedText::from_static("connection attributes", "连接属性"),
+        effect: LocalizedText::from_static(
+            "Some program names are missing or truncated.",
+            "部分客户端程序缺失或被截断。",
+        ),
     },
 ];
 
@@ -96,22 +113,33 @@ impl LostObjectCounter {
     fn limitation_for_lost_objects(&self, counters: &NamedValues, sizes: &NamedValues) -> Option<Limitation> {
         let lost = counters.get(&self.counter.to_ascii_lowercase()).copied().unwrap_or(0);
         let size = sizes.get(self.size).copied();
+        let Self { size: name, objects, .. } = self;
+        let LocalizedText { english, chinese } = objects;
         let why = match (lost, size) {
-            (_, Some(0)) => format!("The server records no {}, because {} is 0.", self.objects, self.size),
+            (_, Some(0)) => LocalizedText::new(
+                format!("The server records no {english}, because {name} is 0."),
+                format!("服务器未记录{chinese}，因为{name}为0。"),
+            ),
             (..=0, _) => return None,
-            (_, Some(size)) => {
+            (_, Some(size)) => LocalizedText::new(
                 format!(
-                    "The server lost {lost} {} since its start, because {} is {size}, which is too small.",
-                    self.objects, self.size
-                )
-            }
-            (_, None) => format!("The server lost {lost} {} since its start.", self.objects),
+                    "The server lost {lost} {english} since its start, because {name} is {size}, which is too small."
+                ),
+                format!("自启动以来，服务器丢失了 {lost} 个{chinese}，因为{name}为{size}，该值过小。"),
+            ),
+            (_, None) => LocalizedText::new(
+                format!("The server lost {lost} {english} since its start."),
+                format!("自启动以来，服务器丢失了 {lost} 个{chinese}。"),
+            ),
         };
         Some(Limitation {
             kind: self.kind,
-            what: self.effect.to_owned(),
+            what: self.effect.clone(),
             why,
-            remedy: Some(format!("Increase {} in the server's configuration file (-1: automatic size)", self.size)),
+            remedy: Some(LocalizedText::new(
+                format!("Increase {name} in the server's configuration file (-1: automatic size)"),
+                format!("在数据库配置文件中调大{name}（-1表示自动设置）"),
+            )),
         })
     }
 }
@@ -139,11 +167,24 @@ mod tests {
             let counters: NamedValues = values(&[("performance_schema_metadata_lock_lost", lost)]);
             let sizes: NamedValues = values(&[("performance_schema_max_metadata_locks", size)]);
             assert_eq!(
-                loss.limitation_for_lost_objects(&counters, &sizes).map(|gap| gap.why).as_deref(),
+                loss.limitation_for_lost_objects(&counters, &sizes).map(|gap| gap.why.to_string()).as_deref(),
                 expected,
                 "{lost} {size}"
             );
         }
         assert_eq!(loss.limitation_for_lost_objects(&NamedValues::new(), &NamedValues::new()), None, "an older server");
+    }
+
+    #[test]
+    fn limitations_of_lost_objects_are_translated() {
+        for loss in &LOST_OBJECT_COUNTERS {
+            let counters = NamedValues::from([(loss.counter.to_ascii_lowercase(), 7)]);
+            for size in [None, Some(0), Some(10)] {
+                let sizes = size.map(|size| (loss.size.to_owned(), size)).into_iter().collect();
+                let limitation = loss.limitation_for_lost_objects(&counters, &sizes).unwrap();
+                let texts = [Some(&limitation.what), Some(&limitation.why), limitation.remedy.as_ref()];
+                assert!(texts.into_iter().flatten().all(LocalizedText::is_translated), "{limitation:?}");
+            }
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! Reads the account of a connection and checks which privileges the account has.
 
-use clew_model::{Failure, FailureKind, Limitation, LimitationKind};
+use clew_model::{Failure, FailureKind, Limitation};
 
 use crate::connection::Connection;
-use crate::statements;
+use crate::grant_statement::grant_statement;
 use crate::transactions::ER_CANNOT_CONVERT_STRING;
+use crate::{limitations, statements};
 
 /// Returns the account in the form `user@host`.
 pub(crate) async fn read_current_account(connection: &mut Connection) -> Result<String, Failure> {
@@ -45,30 +46,12 @@ pub(crate) async fn check_performance_schema_access(
 ) -> Result<Result<(), Limitation>, Failure> {
     let on: Option<String> = query_single_value(connection, statements::PERFORMANCE_SCHEMA_STATE_QUERY).await?;
     if !matches!(on.as_deref(), Some("1" | "ON")) {
-        return Ok(Err(limitation_for_disabled_performance_schema()));
+        return Ok(Err(limitations::disabled_performance_schema()));
     }
     if !run_privilege_probe(connection, statements::METADATA_LOCKS_PROBE_QUERY).await? {
-        return Ok(Err(limitation_for_missing_performance_schema_privilege(account)));
+        return Ok(Err(limitations::missing_performance_schema_privilege(account)));
     }
     Ok(Ok(()))
-}
-
-fn limitation_for_disabled_performance_schema() -> Limitation {
-    Limitation {
-        kind: LimitationKind::NoPerformanceSchema,
-        what: "Metadata locks and other waits outside InnoDB cannot be read.".to_owned(),
-        why: "performance_schema is OFF and can only be enabled at server start.".to_owned(),
-        remedy: Some("performance_schema = ON, in the server's configuration file".to_owned()),
-    }
-}
-
-pub(crate) fn limitation_for_missing_performance_schema_privilege(account: &str) -> Limitation {
-    Limitation {
-        kind: LimitationKind::NoMetadataLocks,
-        what: "Metadata locks cannot be read.".to_owned(),
-        why: "The account lacks the SELECT privilege on performance_schema.".to_owned(),
-        remedy: Some(format!("GRANT SELECT ON performance_schema.* TO {};", quote_account_name(account))),
-    }
 }
 
 /// The failure includes the required `GRANT` statement.
@@ -79,27 +62,9 @@ pub(crate) fn missing_privilege_failure(
     account: &str,
 ) -> Failure {
     let detail = format!(
-        "{}: the account {account} is not allowed to {doing}. fix: GRANT {privilege} ON *.* TO {};",
+        "{}: the account {account} is not allowed to {doing}. fix: {}",
         connection.address,
-        quote_account_name(account)
+        grant_statement(&format!("{privilege} ON *.*"), account)
     );
     Failure::new(FailureKind::MissingPrivilege, detail)
-}
-
-/// Converts `user@host` to a quoted SQL account name, such as `'user'@'host'`.
-pub(crate) fn quote_account_name(account: &str) -> String {
-    let (user, host) = account.rsplit_once('@').unwrap_or((account, "%"));
-    let quote = |text: &str| text.replace('\\', "\\\\").replace('\'', "''");
-    format!("'{}'@'{}'", quote(user), quote(host))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quoted_account_is_valid_in_a_grant_statement() {
-        assert_eq!(quote_account_name("clew@%"), "'clew'@'%'");
-        assert_eq!(quote_account_name("o'brien@home@10.0.0.%"), "'o''brien@home'@'10.0.0.%'");
-    }
 }

@@ -3,9 +3,10 @@
 use std::str::FromStr;
 
 use clew_diagnose::is_internal_session;
-use clew_model::{Limitation, LimitationKind, Session};
+use clew_model::{Limitation, Session};
 
 use crate::client::{Client, Error, ResultSetRows, RowCells};
+use crate::limitations::durations;
 use crate::statements;
 
 /// Memory used by a session, excluding the contents of its text columns.
@@ -56,15 +57,7 @@ impl ProcessListReader<'_> {
 
     /// Returns a `Limitation` if invalid idle times were replaced with 0.
     pub(crate) fn limitation_for_replaced_idle_times(&self) -> Option<Limitation> {
-        (self.clamped > 0).then(|| Limitation {
-            kind: LimitationKind::UnreliableAges,
-            what: format!(
-                "Durations of {} idle sessions are negative or implausible and are shown as 0.",
-                self.clamped
-            ),
-            why: "The server's clock was set back, or the sessions ran SET timestamp.".to_owned(),
-            remedy: None,
-        })
+        (self.clamped > 0).then(|| durations::replaced_idle_times(self.clamped))
     }
 }
 

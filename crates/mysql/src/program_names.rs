@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use clew_model::{Failure, Limitation, LimitationKind};
+use clew_model::{Failure, Limitation};
 
 use crate::connection::Connection;
-use crate::statements;
+use crate::{limitations, statements};
 
 /// Returns the program names by session id.
 /// Sessions with the same program name share one allocation.
@@ -17,16 +17,12 @@ pub(crate) async fn read_all_program_names(
     limitations: &mut Vec<Limitation>,
 ) -> Result<HashMap<u64, Arc<[u8]>>, Failure> {
     if let Some(gap) = unreadable {
-        limitations.push(limitation_for_program_names(gap.why.clone(), gap.remedy.clone()));
+        limitations.push(limitations::unreadable_program_names(gap.why.clone(), gap.remedy.clone()));
         return Ok(HashMap::new());
     }
     let rows = query_program_name_rows(connection, statements::ALL_PROGRAM_NAMES_QUERY).await?;
     if rows.is_empty() && are_connection_attributes_disabled(connection).await? {
-        limitations.push(limitation_for_program_names(
-            "The server stores no connection attributes, because performance_schema_session_connect_attrs_size is 0."
-                .to_owned(),
-            Some("performance_schema_session_connect_attrs_size = 512, in the server's configuration file".to_owned()),
-        ));
+        limitations.push(limitations::disabled_connection_attributes());
     }
     Ok(intern_program_names(rows))
 }
@@ -74,13 +70,4 @@ async fn are_connection_attributes_disabled(connection: &mut Connection) -> Resu
         .await
         .map_err(|error| connection.to_failure(&error))?;
     Ok(size.first() == Some(&0))
-}
-
-fn limitation_for_program_names(why: String, remedy: Option<String>) -> Limitation {
-    Limitation {
-        kind: LimitationKind::NoProgramNames,
-        what: "Program names of sessions cannot be read.".to_owned(),
-        why,
-        remedy,
-    }
 }

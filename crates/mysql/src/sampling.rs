@@ -26,7 +26,7 @@ use crate::lock_session_collector::LockSessionCollector;
 use crate::locks::LockTables;
 use crate::server_instance::ServerInstance;
 use crate::transactions::{TransactionReadResult, TransactionsBySession};
-use crate::{doctor, failure, lock_session_collector, lost_instrumentation, process_list, transactions};
+use crate::{failure, limitations, lock_session_collector, lost_instrumentation, process_list, transactions};
 pub use cache::SampleCache;
 
 /// Clew adds idle sessions to a sample up to this number of sessions, and busy sessions up to twice this number.
@@ -144,7 +144,7 @@ impl RawSessionSample {
     fn into_session_sample(mut self, server: ServerInstance, cache: &SampleCache, duration: Duration) -> SessionSample {
         let SampledSessions { open, sessions, counts, omitted } = self.found;
         if omitted > 0 {
-            self.limitations.push(limitation_for_omitted_sessions(omitted, counts.total));
+            self.limitations.push(limitations::omitted_sessions(omitted, counts.total, MAX_SAMPLED_SESSIONS));
         }
         let live = |session: Session| {
             let detail = self.waits.remove(&session.id).unwrap_or_default();
@@ -212,7 +212,7 @@ async fn read_open_transactions(
     let (mut open, gap) = match transactions::read_transactions(connection).await {
         Ok(TransactionReadResult::Readable(open)) => (open, None),
         Ok(TransactionReadResult::Hidden) => (Vec::new(), None),
-        Ok(TransactionReadResult::FromStatus(open)) => (open, Some(doctor::limitation_for_incomplete_transactions())),
+        Ok(TransactionReadResult::FromStatus(open)) => (open, Some(limitations::incomplete_transactions())),
         Err(error) => return Err(connection.to_failure(&error)),
     };
     cache.store_clock_reading(connection);
@@ -304,13 +304,4 @@ async fn read_process_list(
     let limitation = rows.limitation_for_replaced_idle_times();
     connection.limitations.extend(limitation);
     Ok(own.process_list_connection_id().is_some())
-}
-
-fn limitation_for_omitted_sessions(omitted: u64, total: u64) -> Limitation {
-    Limitation {
-        kind: LimitationKind::SessionsTruncated,
-        what: format!("{omitted} of {total} sessions are not listed, but all sessions are counted."),
-        why: format!("A live list has at most {MAX_SAMPLED_SESSIONS} sessions, or twice as many with busy sessions."),
-        remedy: None,
-    }
 }

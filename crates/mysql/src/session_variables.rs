@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 use crate::client::{Error, ServerError};
-use clew_model::{Limitation, LimitationKind};
+use clew_model::{Limitation, LimitationKind, LocalizedText};
 
 use crate::flavor::Flavor;
 
@@ -40,16 +40,20 @@ pub(crate) struct SessionVariable {
     servers: SessionVariableSupport,
     setting: SessionVariableValue,
     /// Effect of an unexpected value on Clew's statements.
-    reason: &'static str,
+    reason: LocalizedText,
 }
 
 const fn variable(
     name: &'static str,
     servers: SessionVariableSupport,
     setting: SessionVariableValue,
-    reason: &'static str,
+    reason: LocalizedText,
 ) -> SessionVariable {
     SessionVariable { name, servers, setting, reason }
+}
+
+const fn reason(english: &'static str, chinese: &'static str) -> LocalizedText {
+    LocalizedText::from_static(english, chinese)
 }
 
 use SessionVariableSupport::{Both, MariaDb, MySql};
@@ -58,44 +62,53 @@ use SessionVariableValue::{FractionalSecondsLeft, Literal, MillisecondsLeft, Sec
 /// The value means "no limit" for session variables that limit a size or count.
 const UNLIMITED_VALUE: SessionVariableValue = Literal("18446744073709551615");
 
+const LARGE_READS_FAIL: LocalizedText =
+    reason("reads of large tables fail with error 1104", "读取大表会失败（错误1104）");
+const LOST_CLIENTS_STAY_CONNECTED: LocalizedText =
+    reason("the server keeps connections of lost clients", "服务器会保留已断开客户端的连接");
+const READS_TAKE_LOCKS: LocalizedText = reason("a SERIALIZABLE read takes locks", "SERIALIZABLE隔离级别的读取会加锁");
+const KILL_PROCEDURE_CANNOT_LOG: LocalizedText =
+    reason("a managed server's kill procedure cannot write its log", "云数据库的Kill存储过程无法写入日志");
+
 /// `max_join_size` precedes `sql_big_selects`, because setting `max_join_size` resets `sql_big_selects`.
+#[rustfmt::skip]
 static SESSION_VARIABLES: [SessionVariable; 36] = [
-    variable("time_zone", Both, Literal("'SYSTEM'"), "InnoDB reports times in the server's own time zone"),
-    variable("timestamp", Both, Literal("DEFAULT"), "a fixed session time makes durations wrong"),
-    variable("autocommit", Both, Literal("1"), "a transaction of Clew would stay open"),
-    variable("sql_mode", Both, Literal("''"), "modes change quoting, escaping, parsing and padding"),
-    variable("sql_select_limit", Both, UNLIMITED_VALUE, "rows beyond the limit are missing from every result"),
-    variable("max_join_size", Both, UNLIMITED_VALUE, "reads of large tables fail with error 1104"),
-    variable("sql_big_selects", Both, Literal("1"), "reads of large tables fail with error 1104"),
-    variable("sql_safe_updates", Both, Literal("0"), "reads of large tables fail with error 1104 on some versions"),
-    variable("sql_auto_is_null", Both, Literal("0"), "IS NULL finds the last inserted row"),
-    variable("sql_buffer_result", Both, Literal("0"), "the server buffers whole results before it sends the first row"),
-    variable("big_tables", Both, Literal("0"), "temporary tables are written to disk"),
-    variable("max_sort_length", Both, Literal("1024"), "sorted results may come in another order"),
-    variable("group_concat_max_len", Both, Literal("1048576"), "concatenated results are truncated"),
-    variable("div_precision_increment", Both, Literal("4"), "quotients are rounded"),
-    variable("lc_messages", Both, Literal("'en_US'"), "error messages come in another language"),
-    variable("lc_time_names", Both, Literal("'en_US'"), "names of days and months come in another language"),
-    variable("lock_wait_timeout", Both, Literal("1"), "a read waits for a metadata lock"),
-    variable("innodb_lock_wait_timeout", Both, Literal("1"), "a managed server's kill procedure waits for a row lock"),
-    variable("net_read_timeout", Both, SecondsLeft, "the server keeps connections of lost clients"),
-    variable("net_write_timeout", Both, SecondsLeft, "the server keeps connections of lost clients"),
-    variable("wait_timeout", Both, SecondsLeft, "the server keeps connections of lost clients"),
-    variable("max_execution_time", MySql, MillisecondsLeft, "a SELECT has no timeout"),
-    variable("transaction_isolation", MySql, Literal("'REPEATABLE-READ'"), "a SERIALIZABLE read takes locks"),
-    variable("transaction_read_only", MySql, Literal("0"), "a managed server's kill procedure cannot write its log"),
-    variable("terminology_use_previous", MySql, Literal("'NONE'"), "instruments and commands have other names"),
-    variable("use_secondary_engine", MySql, Literal("'OFF'"), "reads of system tables fail with FORCED"),
-    variable("group_replication_consistency", MySql, Literal("'EVENTUAL'"), "a read waits for replication"),
-    variable("max_statement_time", MariaDb, FractionalSecondsLeft, "a statement has no timeout"),
-    variable("tx_isolation", MariaDb, Literal("'REPEATABLE-READ'"), "a SERIALIZABLE read takes locks"),
-    variable("tx_read_only", MariaDb, Literal("0"), "a managed server's kill procedure cannot write its log"),
-    variable("old_mode", MariaDb, Literal("'UTF8_IS_UTF8MB3'"), "columns of the process list differ"),
-    variable("query_cache_type", MariaDb, Literal("'OFF'"), "a result may come from a cache"),
-    variable("max_session_mem_used", MariaDb, Literal("9223372036854775807"), "large results fail with error 1290"),
-    variable("tmp_disk_table_size", MariaDb, UNLIMITED_VALUE, "large results fail with error 1114"),
-    variable("wsrep_sync_wait", MariaDb, Literal("0"), "a read waits for the replication of a Galera cluster"),
-    variable("wsrep_dirty_reads", MariaDb, Literal("1"), "a Galera node without a quorum refuses reads"),
+    variable("time_zone", Both, Literal("'SYSTEM'"), reason("InnoDB reports times in the server's own time zone", "InnoDB使用服务器时区报告时间")),
+    variable("timestamp", Both, Literal("DEFAULT"), reason("a fixed session time makes durations wrong", "固定的会话时间会导致时长错误")),
+    variable("autocommit", Both, Literal("1"), reason("a transaction of Clew would stay open", "Clew的事务会一直不提交")),
+    variable("sql_mode", Both, Literal("''"), reason("modes change quoting, escaping, parsing and padding", "SQL模式会改变引号、转义、语法解析和填充规则")),
+    variable("sql_select_limit", Both, UNLIMITED_VALUE, reason("rows beyond the limit are missing from every result", "所有结果都会缺少超出该限制的行")),
+    variable("max_join_size", Both, UNLIMITED_VALUE, LARGE_READS_FAIL),
+    variable("sql_big_selects", Both, Literal("1"), LARGE_READS_FAIL),
+    variable("sql_safe_updates", Both, Literal("0"), reason("reads of large tables fail with error 1104 on some versions", "在部分版本上读取大表会失败（错误1104）")),
+    variable("sql_auto_is_null", Both, Literal("0"), reason("IS NULL finds the last inserted row", "IS NULL会匹配最后插入的行")),
+    variable("sql_buffer_result", Both, Literal("0"), reason("the server buffers whole results before it sends the first row", "服务器缓存全部结果后才返回第一行")),
+    variable("big_tables", Both, Literal("0"), reason("temporary tables are written to disk", "临时表会写入磁盘")),
+    variable("max_sort_length", Both, Literal("1024"), reason("sorted results may come in another order", "结果的排序可能不同")),
+    variable("group_concat_max_len", Both, Literal("1048576"), reason("concatenated results are truncated", "拼接结果会被截断")),
+    variable("div_precision_increment", Both, Literal("4"), reason("quotients are rounded", "除法结果会被舍入")),
+    variable("lc_messages", Both, Literal("'en_US'"), reason("error messages come in another language", "错误信息会使用其他语言")),
+    variable("lc_time_names", Both, Literal("'en_US'"), reason("names of days and months come in another language", "星期和月份的名称会使用其他语言")),
+    variable("lock_wait_timeout", Both, Literal("1"), reason("a read waits for a metadata lock", "读取操作会等待元数据锁")),
+    variable("innodb_lock_wait_timeout", Both, Literal("1"), reason("a managed server's kill procedure waits for a row lock", "云数据库的Kill存储过程会等待行锁")),
+    variable("net_read_timeout", Both, SecondsLeft, LOST_CLIENTS_STAY_CONNECTED),
+    variable("net_write_timeout", Both, SecondsLeft, LOST_CLIENTS_STAY_CONNECTED),
+    variable("wait_timeout", Both, SecondsLeft, LOST_CLIENTS_STAY_CONNECTED),
+    variable("max_execution_time", MySql, MillisecondsLeft, reason("a SELECT has no timeout", "SELECT语句没有超时限制")),
+    variable("transaction_isolation", MySql, Literal("'REPEATABLE-READ'"), READS_TAKE_LOCKS),
+    variable("transaction_read_only", MySql, Literal("0"), KILL_PROCEDURE_CANNOT_LOG),
+    variable("terminology_use_previous", MySql, Literal("'NONE'"), reason("instruments and commands have other names", "instrument和命令的名称会不同")),
+    variable("use_secondary_engine", MySql, Literal("'OFF'"), reason("reads of system tables fail with FORCED", "值为FORCED时，读取系统表会失败")),
+    variable("group_replication_consistency", MySql, Literal("'EVENTUAL'"), reason("a read waits for replication", "读取操作会等待复制")),
+    variable("max_statement_time", MariaDb, FractionalSecondsLeft, reason("a statement has no timeout", "语句没有超时限制")),
+    variable("tx_isolation", MariaDb, Literal("'REPEATABLE-READ'"), READS_TAKE_LOCKS),
+    variable("tx_read_only", MariaDb, Literal("0"), KILL_PROCEDURE_CANNOT_LOG),
+    variable("old_mode", MariaDb, Literal("'UTF8_IS_UTF8MB3'"), reason("columns of the process list differ", "进程列表的列会不同")),
+    variable("query_cache_type", MariaDb, Literal("'OFF'"), reason("a result may come from a cache", "结果可能来自查询缓存")),
+    variable("max_session_mem_used", MariaDb, Literal("9223372036854775807"), reason("large results fail with error 1290", "较大的结果会失败（错误1290）")),
+    variable("tmp_disk_table_size", MariaDb, UNLIMITED_VALUE, reason("large results fail with error 1114", "较大的结果会失败（错误1114）")),
+    variable("wsrep_sync_wait", MariaDb, Literal("0"), reason("a read waits for the replication of a Galera cluster", "读取操作会等待Galera集群的复制")),
+    variable("wsrep_dirty_reads", MariaDb, Literal("1"), reason("a Galera node without a quorum refuses reads", "失去仲裁（quorum）的Galera节点会拒绝读取")),
 ];
 
 #[derive(Debug)]
@@ -163,8 +176,14 @@ impl SessionVariableSetup {
     pub(crate) fn limitations_for_refused_variables(&self) -> Vec<Limitation> {
         let limitation = |variable: &&SessionVariable| Limitation {
             kind: LimitationKind::SettingRefused,
-            what: format!("Results may be incomplete: {}.", variable.reason),
-            why: format!("The server does not allow this account to set the session variable {}.", variable.name),
+            what: LocalizedText::new(
+                format!("Results may be incomplete: {}.", variable.reason),
+                format!("结果可能不完整：{}。", variable.reason.chinese),
+            ),
+            why: LocalizedText::new(
+                format!("The server does not allow this account to set the session variable {}.", variable.name),
+                format!("服务器不允许该账号设置会话变量{}。", variable.name),
+            ),
             remedy: None,
         };
         self.refused.iter().map(limitation).collect()
@@ -200,8 +219,10 @@ mod tests {
     use crate::limits::ByteLimits;
     use crate::raw_connection::RawConnection;
 
-    static UNKNOWN_VARIABLE: SessionVariable = variable("no_such_variable", Both, Literal("1"), "it has no effect");
-    static FORBIDDEN: SessionVariable = variable("sql_log_off", Both, Literal("0"), "statements are logged");
+    static UNKNOWN_VARIABLE: SessionVariable =
+        variable("no_such_variable", Both, Literal("1"), reason("it has no effect", "没有影响"));
+    static FORBIDDEN: SessionVariable =
+        variable("sql_log_off", Both, Literal("0"), reason("statements are logged", "语句会被记录"));
 
     async fn connect(server: &Server) -> Client {
         RawConnection::open(&server.url_for_account("clew", "").parse().unwrap(), ByteLimits::default())
@@ -230,7 +251,7 @@ mod tests {
             let limitations = set_session_variables(&mut client, set_up).await.unwrap();
             let [limitation] = limitations.as_slice() else { panic!("{flavor}: {limitations:?}") };
             assert_eq!(limitation.kind, LimitationKind::SettingRefused, "{flavor}");
-            assert!(limitation.why.contains("sql_log_off"), "{flavor}: {limitation:?}");
+            assert!(limitation.why.english.contains("sql_log_off"), "{flavor}: {limitation:?}");
             let limit: Vec<u64> = client.query_all("SELECT @@SESSION.sql_select_limit LIMIT 1").await.unwrap();
             assert_eq!(limit, [u64::MAX], "{flavor}");
         }
@@ -249,7 +270,14 @@ mod tests {
             names.dedup();
             assert_eq!(names.len(), all, "{flavor}");
         }
-        assert!(SESSION_VARIABLES.iter().all(|variable| !variable.reason.is_empty()));
+        for variable in &SESSION_VARIABLES {
+            assert!(variable.reason.is_translated(), "{variable:?}");
+        }
+        let refused = SESSION_VARIABLES.iter().collect();
+        let set_up = SessionVariableSetup { refused, ..SessionVariableSetup::new(Flavor::MySql, Duration::ZERO) };
+        for limitation in set_up.limitations_for_refused_variables() {
+            assert!(limitation.what.is_translated() && limitation.why.is_translated(), "{limitation:?}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::server_instance::ServerInstance;
 use crate::transactions::{TransactionReadResult, TransactionsBySession};
-use crate::{doctor, privileges, transactions};
+use crate::{doctor, limitations, privileges, transactions};
 use detailed::SessionDetails;
 use encoder::{RowEncodingOptions, read_sorted_rows};
 
@@ -203,13 +203,13 @@ async fn read_snapshot(
     let transactions = match transactions::read_transactions(&mut connection).await {
         Ok(TransactionReadResult::Readable(transactions)) => TransactionsBySession::new(transactions),
         Ok(TransactionReadResult::Hidden) => {
-            limitations.extend(doctor::limitations_for_missing_process_privilege(
+            limitations.extend(limitations::missing_process_privilege(
                 &privileges::read_current_account(&mut connection).await?,
             ));
             TransactionsBySession::default()
         }
         Ok(TransactionReadResult::FromStatus(transactions)) => {
-            limitations.push(doctor::limitation_for_incomplete_transactions());
+            limitations.push(limitations::incomplete_transactions());
             TransactionsBySession::new(transactions)
         }
         Err(error) => return Err(connection.to_failure(&error)),

@@ -5,11 +5,11 @@
 
 use std::collections::HashMap;
 
-use clew_model::{Failure, Limitation, LimitationKind};
+use clew_model::{Failure, Limitation};
 
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::statements;
+use crate::{limitations, statements};
 
 /// Row of `events_statements_current`: thread id, event id, and statement digest.
 type StatementRow = (u64, u64, Option<Vec<u8>>);
@@ -28,14 +28,11 @@ pub(crate) async fn read_statement_digests(
     limitations: &mut Vec<Limitation>,
 ) -> Result<HashMap<u64, Vec<u8>>, Failure> {
     if connection.flavor == Flavor::MariaDb {
-        limitations.push(limitation_for_unreadable_digests(
-            "MariaDB computes the digest of a statement when the statement ends.".to_owned(),
-            None,
-        ));
+        limitations.push(limitations::no_digests_of_running_statements());
         return Ok(HashMap::new());
     }
     if let Some(gap) = unreadable {
-        limitations.push(limitation_for_unreadable_digests(gap.why.clone(), gap.remedy.clone()));
+        limitations.push(limitations::unreadable_digests(gap.why.clone(), gap.remedy.clone()));
         return Ok(HashMap::new());
     }
     let rows: Vec<StatementRow> = connection
@@ -48,7 +45,7 @@ pub(crate) async fn read_statement_digests(
         .map_err(|error| connection.to_failure(&error))?;
     let off: Vec<&str> = REQUIRED_DIGEST_CONSUMERS.into_iter().filter(|name| !on.iter().any(|on| on == name)).collect();
     if !off.is_empty() {
-        limitations.push(limitation_for_disabled_consumers(&off));
+        limitations.push(limitations::disabled_digest_consumers(&off));
     }
     let mut found: HashMap<u64, ThreadStatements> = HashMap::new();
     for (thread, event, digest) in rows {
@@ -60,10 +57,7 @@ pub(crate) async fn read_statement_digests(
         }
     }
     if found.values().any(|running| running.statements > 1 && running.digest.is_none()) {
-        limitations.push(limitation_for_unreadable_digests(
-            "MySQL computes no digests for statements inside stored programs.".to_owned(),
-            None,
-        ));
+        limitations.push(limitations::no_digests_in_stored_programs());
     }
     Ok(found.into_iter().filter_map(|(thread, running)| Some((thread, running.digest?))).collect())
 }
@@ -75,21 +69,4 @@ struct ThreadStatements {
     /// Event id of the innermost statement: the thread's highest event id.
     innermost: u64,
     digest: Option<Vec<u8>>,
-}
-
-fn limitation_for_disabled_consumers(off: &[&str]) -> Limitation {
-    let names = off.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
-    limitation_for_unreadable_digests(
-        "Consumers of performance_schema that are required for digests are disabled.".to_owned(),
-        Some(format!("UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ({names});")),
-    )
-}
-
-fn limitation_for_unreadable_digests(why: String, remedy: Option<String>) -> Limitation {
-    Limitation {
-        kind: LimitationKind::NoStatementDigests,
-        what: "Some or all digests of running statements cannot be read.".to_owned(),
-        why,
-        remedy,
-    }
 }

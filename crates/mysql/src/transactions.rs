@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use std::collections::HashMap;
 
-use clew_model::{Limitation, LimitationKind, Session, Transaction};
+use clew_model::{Limitation, Session, Transaction};
 use jiff::civil::DateTime;
 use mysql_common::Row;
 use mysql_common::prelude::FromRow;
@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use crate::client::Error;
 use crate::clock::{self, LocalTimeAge};
 use crate::connection::Connection;
+use crate::limitations::durations;
 use crate::{innodb_status, statements};
 
 /// MySQL error code for a missing privilege, such as PROCESS.
@@ -73,7 +74,7 @@ async fn compute_transaction_ages(
         return Ok(Vec::new());
     }
     let Some(clock) = connection.read_clock().await? else {
-        connection.limitations.push(limitation_for_unreadable_clock());
+        connection.limitations.push(durations::unreadable_clock());
         return Ok(rows.into_iter().map(|row| row.transaction).collect());
     };
     let times = rows.iter().flat_map(|row| [row.started, row.wait_started]).flatten().collect();
@@ -136,34 +137,9 @@ impl UncertainAgeCounter {
     }
 
     fn limitations_for_uncertain_ages(&self) -> Vec<Limitation> {
-        let of = |count, what: &str, why: &str| {
-            (count > 0).then(|| Limitation {
-                kind: LimitationKind::UnreliableAges,
-                what: format!("{count} {what}"),
-                why: why.to_owned(),
-                remedy: None,
-            })
-        };
-        let negative = of(
-            self.negative,
-            "transaction durations are negative and are shown as 0.",
-            "The server's clock was set back after these transactions began.",
-        );
-        let ambiguous = of(
-            self.ambiguous,
-            "transaction durations may be an hour longer than shown.",
-            "InnoDB reports local times, and the start time is ambiguous because daylight-saving time ended.",
-        );
+        let negative = (self.negative > 0).then(|| durations::negative_transaction_durations(self.negative));
+        let ambiguous = (self.ambiguous > 0).then(|| durations::ambiguous_transaction_durations(self.ambiguous));
         negative.into_iter().chain(ambiguous).collect()
-    }
-}
-
-fn limitation_for_unreadable_clock() -> Limitation {
-    Limitation {
-        kind: LimitationKind::UnreliableAges,
-        what: "Transaction durations are shown as 0.".to_owned(),
-        why: "The server did not return its current time.".to_owned(),
-        remedy: None,
     }
 }
 
@@ -231,6 +207,8 @@ impl FromRow for TransactionRow {
 
 #[cfg(test)]
 mod tests {
+    use clew_model::LimitationKind;
+
     use super::*;
 
     #[test]

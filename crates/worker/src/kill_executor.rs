@@ -187,7 +187,7 @@ impl KillRequest {
 /// Clew must not kill sessions through a proxy, because a proxy hides the identities of the sessions.
 pub(crate) fn find_proxy_failure(node: &NodeUrl, read: &UserSessions) -> Option<Failure> {
     let gap = read.limitations.iter().find(|gap| gap.kind == LimitationKind::Indirect)?;
-    let fix = gap.remedy.as_deref().unwrap_or_default();
+    let fix = gap.remedy.as_ref().map_or("", |remedy| &remedy.english);
     let detail = format!("{}: {} {} fix: {}", node.address(), gap.what, gap.why, fix.trim_end_matches('.'));
     Some(Failure::new(FailureKind::ServerError, detail))
 }

@@ -51,6 +51,23 @@ export const tests = {
       await callStage("end_all_sessions");
     }),
 
+  "messages of the server are Chinese on the Chinese page": () =>
+    withPage({}, async (page) => {
+      const [root, middle] = (await callStage("create_lock_chain")).ids;
+      await open(page, nodePath("locks"));
+      await page.getByRole("button", { name: "中文" }).click();
+      const waiter = page.getByRole("listitem").filter({ hasText: `会话 ${middle}` }).filter({ hasText: "等待" }).first();
+      assert.match(await waiter.innerText(), /等待 行锁 /);
+      for (const text of await page.locator("details.note.warn li p:first-child").allTextContents()) {
+        assert.match(text, /[\u4e00-\u9fff].*。 .*[\u4e00-\u9fff]/);
+        assert.doesNotMatch(text, /[a-z]{2,} [a-z]{2,} [a-z]{2,}/i);
+      }
+      await page.getByRole("listitem").filter({ hasText: `会话 ${root}` }).first().getByRole("button", { name: /^Kill/ }).click();
+      const victim = page.getByRole("dialog").getByRole("row", { name: new RegExp(`^${root}`) });
+      await victim.getByText("将终止会话，并回滚其对事务引擎表未提交的修改").waitFor();
+      await callStage("end_all_sessions");
+    }),
+
   "kill task without criteria requires the instance name": () =>
     withPage({}, async (page) => {
       const tasks = `/v3/${stage.project}/instances/${stage.instance}/process/task`;

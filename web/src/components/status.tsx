@@ -2,7 +2,8 @@
 
 import type { ReactNode } from "react";
 import { ApiError } from "../api/request.ts";
-import { useTranslation } from "../i18n/translate.ts";
+import { localized } from "../i18n/language.ts";
+import { useLanguage, useTranslation } from "../i18n/translate.ts";
 import type { Limitation } from "../live/events.ts";
 import { Button, CopyButton } from "./button.tsx";
 import { Icon } from "./icons.tsx";
@@ -42,28 +43,27 @@ export function Failure({ error, retry }: { error: Error; retry?: () => void }) 
 /** Limitations of the displayed data, with reasons and remedies. */
 export function Limitations({ limitations }: { limitations: readonly Limitation[] }) {
   const t = useTranslation();
+  const locale = useLanguage();
   if (limitations.length === 0) return null;
+  const texts = limitations.map((limitation) => localized(locale, limitation));
   return (
     <details className="note warn">
       <summary>
-        {t("limitations", { n: limitations.length })} {limitations.map(({ what }) => what).join(" ")}
+        {t("limitations", { n: limitations.length })} {texts.map(({ what }) => what).join(" ")}
       </summary>
       <ul className="stack">
-        {limitations.map((one) => {
-          const remedy = one.setting ?? one.remedy;
-          return (
-            <li key={one.what}>
-              <p>
-                {one.what} {one.why}
+        {texts.map(({ what, why, remedy }) => (
+          <li key={what}>
+            <p>
+              {what} {why}
+            </p>
+            {remedy && (
+              <p className="row">
+                <code>{remedy}</code> <CopyButton text={remedy} label={t("copy")} />
               </p>
-              {remedy && (
-                <p className="row">
-                  <code>{remedy}</code> <CopyButton text={remedy} label={t("copy")} />
-                </p>
-              )}
-            </li>
-          );
-        })}
+            )}
+          </li>
+        ))}
       </ul>
     </details>
   );

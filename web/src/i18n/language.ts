@@ -3,6 +3,14 @@
 export type Language = "en-us" | "zh-cn";
 export const LANGUAGES: readonly Language[] = ["en-us", "zh-cn"];
 
+/** Texts of the server in English, with the same texts in Chinese in `zh_cn`. */
+export type Localized<Texts> = Texts & { zh_cn: Texts };
+
+/** Returns the texts of the server in the given language. */
+export function localized<Texts>(locale: Language, value: NoInfer<Texts> & { zh_cn: Texts }): Texts {
+  return locale === "zh-cn" ? value.zh_cn : value;
+}
+
 const STORAGE_KEY = "clew.language";
 let current: Language = initialLanguage();
 const listeners = new Set<() => void>();

@@ -1,5 +1,7 @@
 /** Wire format of the event stream. */
 
+import type { Localized } from "../i18n/language.ts";
+
 /** Value of a column: text, integer or null. */
 export type Cell = string | number | null;
 
@@ -13,14 +15,12 @@ export interface Counts {
 }
 
 /** Data that could not be read, with the reason and a fix. */
-export interface Limitation {
-  kind?: string;
+export type Limitation = { kind: string } & Localized<{
   what: string;
   why: string;
-  /** Statement or setting that removes the limitation. The lock graph names the field `remedy`. */
-  setting?: string | null;
-  remedy?: string | null;
-}
+  /** Statement or setting that removes the limitation. */
+  remedy: string | null;
+}>;
 
 export interface Snapshot {
   /** Unix timestamp of the sample in milliseconds. */
@@ -50,10 +50,9 @@ export interface Changes {
 }
 
 /** A failed sample of the node. */
-export interface SampleError {
+export interface SampleError extends Localized<{ reason: string }> {
   at: number;
   kind: string;
-  reason: string;
 }
 
 /** End of the stream. */

@@ -6,7 +6,7 @@ const details = (session: number, more: Partial<PartyDetails> = {}): PartyDetail
   last_statements: [], transaction_id: 1, transaction_state: "RUNNING", transaction_seconds: 1, rows_locked: 1, rows_modified: 0, xid: null, gone: false, ...more,
 });
 const wait = (waiter: number, blocker: number, seconds = 1): Wait => ({
-  waiter: { session: waiter }, blocker: { session: blocker }, on: { kind: "row", schema: "shop", name: "orders", index: "PRIMARY", data: "1" },
+  waiter: { session: waiter }, blocker: { session: blocker }, on: { kind: "row", zh_cn: { kind: "行锁" }, schema: "shop", name: "orders", index: "PRIMARY", data: "1" },
   wanted: "X", held: "X", queued: false, inferred: false, seconds,
 });
 const graph = (waits: Wait[], roots: WaitGraph["roots"], ids: number[]): WaitGraph => ({

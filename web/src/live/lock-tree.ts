@@ -1,11 +1,11 @@
 /** Builds trees from the wait graph: root blockers at the top, each waiter below its blocker. */
 
+import type { Localized } from "../i18n/language.ts";
 import type { Limitation } from "./events.ts";
 
 export type Party = { session: number } | { transaction: number };
 
-export interface Resource {
-  kind: string;
+export interface Resource extends Localized<{ kind: string }> {
   schema: string | null;
   name: string | null;
   index: string | null;
@@ -30,9 +30,11 @@ export interface Root {
   longest_seconds: number;
 }
 
+export type Role = "user" | "applier" | "internal" | "clew";
+
 export interface PartyDetails {
   party: Party;
-  role: string;
+  role: Role;
   user: string | null;
   host: string | null;
   database: string | null;
@@ -56,7 +58,7 @@ export interface WaitGraph {
   cycles: Party[][];
   parties: PartyDetails[];
   vanished: Party[];
-  unexplained: { session: number; state: string; why: string }[];
+  unexplained: (Localized<{ why: string }> & { session: number; state: string })[];
   limitations: Limitation[];
 }
 

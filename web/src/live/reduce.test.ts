@@ -59,7 +59,7 @@ describe("reduce", () => {
   });
 
   test("limitations are replaced", () => {
-    const next = reduce(initial, { type: "limitations", data: [{ what: "a", why: "b" }] });
+    const next = reduce(initial, { type: "limitations", data: [{ kind: "no_kill", what: "a", why: "b", remedy: null, zh_cn: { what: "甲", why: "乙", remedy: null } }] });
     expect(next.limitations).toHaveLength(1);
   });
 
@@ -85,7 +85,7 @@ describe("reduce", () => {
   });
 
   test("failed sample keeps the sessions and is cleared by the next changes", () => {
-    const stale = reduce(initial, { type: "read-error", data: { at: 12_000, kind: "hung", reason: "no answer in 10 s" } });
+    const stale = reduce(initial, { type: "read-error", data: { at: 12_000, kind: "hung", reason: "no answer in 10 s", zh_cn: { reason: "10秒内无响应" } } });
     expect(stale.sessions.size).toBe(2);
     expect(stale.sampleError?.kind).toBe("hung");
     expect(reduce(stale, change({})).sampleError).toBeNull();

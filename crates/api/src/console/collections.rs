@@ -1,8 +1,9 @@
 //! Routes for listing and deleting a node's session collections.
 
+use axum::Extension;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
-use clew_model::{ErrorEntry, Limitation, RequestId, SessionSelection};
+use clew_model::{ErrorEntry, Language, Limitation, RequestId, SessionSelection};
 use clew_store::CollectionTask;
 use http::StatusCode;
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use crate::AppState;
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
+use crate::messages::format_failure;
 use crate::statement_text::MASKED_FRAGMENT_PLACEHOLDER;
 
 const MAX_LISTED_COLLECTIONS: u32 = 200;
@@ -44,7 +46,7 @@ struct NodeCollection {
     masked: bool,
     /// True if the caller may download the result. Downloading full statements may require an additional permission
     readable: bool,
-    /// Reason why the collection failed; null if it did not fail
+    /// Reason why the collection failed, in the language of X-Language; null if it did not fail
     #[schema(required)]
     reason: Option<String>,
     /// Data that could not be read, with the reasons
@@ -64,6 +66,7 @@ pub(crate) async fn list_collections(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
+    Extension(language): Extension<Language>,
 ) -> Result<Json<NodeCollections>, ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let templates_only = target.project_masks_statements_for(&service, &caller);
@@ -71,7 +74,7 @@ pub(crate) async fn list_collections(
         .store
         .list_node_tasks(&target.project.id, &target.instance.id, &target.node, MAX_LISTED_COLLECTIONS)
         .await?;
-    let collections = tasks.into_iter().map(|task| build_collection_view(task, templates_only)).collect();
+    let collections = tasks.into_iter().map(|task| build_collection_view(task, templates_only, language)).collect();
     Ok(Json(NodeCollections { collections }))
 }
 
@@ -110,7 +113,7 @@ pub(crate) async fn delete_collection(
     }
 }
 
-fn build_collection_view(task: CollectionTask, templates_only: bool) -> NodeCollection {
+fn build_collection_view(task: CollectionTask, templates_only: bool, language: Language) -> NodeCollection {
     let result = task.result;
     let mut filter = task.selection;
     if templates_only && filter.sql_key.is_some() {
@@ -126,7 +129,7 @@ fn build_collection_view(task: CollectionTask, templates_only: bool) -> NodeColl
         filter,
         masked: task.masked,
         readable: result.is_some() && (task.masked || !templates_only),
-        reason: task.failure.map(|failure| failure.to_string()),
+        reason: task.failure.map(|failure| format_failure(language, &failure)),
         limitations: result.map(|result| result.limitations).unwrap_or_default(),
     }
 }

@@ -13,7 +13,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_diagnose::to_valid_utf8;
 use clew_iam::decision::Action;
-use clew_model::{Language, Node, Session};
+use clew_model::{Language, LocalizedText, Node, Session};
 use clew_mysql::{
     KillBaseline, KillOutcome, KillRefusal, KillTarget, ProcessListSource, ReadLimits, ServerInstance,
     SessionLookupResult, UnsafeKillPolicy, find_sessions,
@@ -29,6 +29,7 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::kill_risks::KillRiskView;
+use crate::messages::localize_failure;
 use crate::statement_text::render_statement_or_template;
 use effect::KillEffectView;
 use preview::KillImpact;
@@ -39,7 +40,7 @@ use request::{KillBody, SelectedSession, SessionKillRequest};
 pub(crate) struct KillResponse {
     /// Results, in the order of the request
     sessions: Vec<SessionKillOutcome>,
-    /// In a preview, the reason why the impact of the kills is unknown; null if the impact is known
+    /// In a preview, the reason why the impact of the kills is unknown, in the language of X-Language; null if known
     #[schema(required)]
     costs_unknown: Option<String>,
     /// In a preview, warnings about the selection, such as a root blocker that is not selected
@@ -55,7 +56,7 @@ struct SessionKillOutcome {
     id: u64,
     /// Outcome: would_kill, killed, rolling_back, ending, gone, refused or failed
     outcome: &'static str,
-    /// Details of the outcome
+    /// Details of the outcome, in the language of X-Language
     message: String,
     /// Current state of the session; null if it has ended
     #[schema(required)]
@@ -159,7 +160,8 @@ pub(crate) async fn kill_sessions(
         let outcomes = service.read_node(&target.node, work).await??;
         let effect = match before {
             Some(before) => {
-                KillEffectView::measure_kill_effect(&service, &target.node, before, request.kind, &outcomes).await
+                let node = &target.node;
+                KillEffectView::measure_kill_effect(&service, node, before, request.kind, &outcomes, language).await
             }
             None => None,
         };
@@ -177,6 +179,7 @@ pub(crate) async fn kill_sessions(
         let session = current
             .filter(|current| selected.matches_session(current))
             .map(|current| build_current_session(current, masked, &request, costs.as_ref(), language));
+        let message = message.in_language(language).to_owned();
         SessionKillOutcome { id: selected.id, outcome, message, session }
     };
     let sessions: Vec<SessionKillOutcome> = request.sessions.iter().map(view).collect();
@@ -191,7 +194,8 @@ pub(crate) async fn kill_sessions(
     }
     let victims = [ids_with("would_kill"), request.other_victims].concat();
     let warnings = costs.as_ref().map(|costs| costs.surviving_blocker_warnings(&victims, language)).unwrap_or_default();
-    Ok(Json(KillResponse { sessions, costs_unknown: costs.and_then(|costs| costs.unknown), warnings, effect }))
+    let costs_unknown = costs.and_then(|costs| costs.unknown).map(|reason| reason.in_language(language).to_owned());
+    Ok(Json(KillResponse { sessions, costs_unknown, warnings, effect }))
 }
 
 async fn execute_kills(
@@ -225,17 +229,17 @@ async fn execute_kills(
 }
 
 /// Outcome name and message of a skipped session.
-type SkipReason = (&'static str, String);
+type SkipReason = (&'static str, LocalizedText);
 
-fn describe_kill_outcome(outcome: &KillOutcome) -> (&'static str, String) {
-    let name = match outcome {
-        KillOutcome::AlreadyGone => "gone",
-        outcome => outcome.name(),
-    };
-    (name, outcome.to_string())
+fn describe_kill_outcome(outcome: &KillOutcome) -> (&'static str, LocalizedText) {
+    match outcome {
+        KillOutcome::AlreadyGone => ("gone", outcome.description()),
+        KillOutcome::Failed(failure) => (outcome.name(), localize_failure(failure)),
+        outcome => (outcome.name(), outcome.description()),
+    }
 }
 
-fn describe_kill_refusal(reason: KillRefusal) -> (&'static str, String) {
+fn describe_kill_refusal(reason: KillRefusal) -> (&'static str, LocalizedText) {
     describe_kill_outcome(&KillOutcome::Refused(reason))
 }
 
@@ -283,7 +287,7 @@ impl SelectedSession {
         if !self.matches_session(current) {
             let reason =
                 KillRefusal::AnotherSession { user: to_valid_utf8(&current.user), host: to_valid_utf8(&current.host) };
-            return Some(("gone", KillOutcome::Refused(reason).to_string()));
+            return Some(("gone", KillOutcome::Refused(reason).description()));
         }
         let started_at = listed_at.saturating_sub_unsigned(current.seconds);
         let is_later_statement =

@@ -1,10 +1,11 @@
 //! Routes for a session's details and the execution plan of its statement.
 
+use axum::Extension;
 use axum::extract::{Path, State};
 use clew_diagnose::waits::WaitGraph;
 use clew_diagnose::{build_statement_template, to_valid_utf8};
 use clew_iam::decision::Action;
-use clew_model::{ErrorEntry, Limitation};
+use clew_model::{ErrorEntry, Language, Limitation};
 use clew_mysql::{DetailedSession, ExplainOutcome, explain_session, read_session_detail};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -157,7 +158,7 @@ pub(crate) struct ExplainResponse {
     format: &'static str,
     #[schema(required)]
     plan: Option<String>,
-    /// Error message from the server; null if the server returned a plan
+    /// Reason, in the language of X-Language, or error message from the server; null if the server returned a plan
     #[schema(required)]
     refused: Option<String>,
 }
@@ -182,6 +183,7 @@ pub(crate) async fn explain_statement(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance, node, session)): Path<SessionPath>,
+    Extension(language): Extension<Language>,
 ) -> Result<Json<ExplainResponse>, ApiError> {
     let target =
         NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node))
@@ -195,8 +197,9 @@ pub(crate) async fn explain_statement(
         service.read_node(&target.node, async |limits| explain_session(&target.node.url, id, &limits).await).await?;
     match explained {
         ExplainOutcome::Plan(plan) => Ok(Json(ExplainResponse { format: "text", plan: Some(plan), refused: None })),
-        ExplainOutcome::NoPlan(refused) => {
-            Ok(Json(ExplainResponse { format: "text", plan: None, refused: Some(refused) }))
+        ExplainOutcome::NoPlan(reason) => {
+            let refused = Some(reason.in_language(language).to_owned());
+            Ok(Json(ExplainResponse { format: "text", plan: None, refused }))
         }
         ExplainOutcome::NoSession => Err(no_such_session_error(id)),
     }

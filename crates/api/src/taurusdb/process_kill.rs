@@ -195,6 +195,8 @@ fn summarize_failures(outcomes: &[(u64, KillOutcome)], killed: &SessionKillResul
 
 #[cfg(test)]
 mod tests {
+    use clew_model::LocalizedText;
+
     use super::*;
 
     fn ids(body: &str) -> Option<Vec<u64>> {
@@ -235,7 +237,7 @@ mod tests {
         let outcomes = [
             (1, KillOutcome::Killed),
             (2, KillOutcome::RollingBack { rows_modified: 3 }),
-            (3, KillOutcome::Ending("Killed".into())),
+            (3, KillOutcome::Ending(LocalizedText::untranslated("Killed"))),
             (4, KillOutcome::AlreadyGone),
             (5, KillOutcome::Refused(Reason::Internal)),
             (6, KillOutcome::Failed(failure)),

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use clew_model::{Limitation, Session};
+use clew_model::{Limitation, LocalizedText, Session};
 use serde::Serialize;
 
 use super::lock_snapshot::{ObservedTransaction, SessionRole};
@@ -78,7 +78,7 @@ fn serialize_lock_resource<S: serde::Serializer>(on: &Arc<LockResource>, to: S) 
 }
 
 /// Lock resource that a session or transaction waits for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LockResource {
     /// Kind of resource.
     pub kind: LockResourceKind,
@@ -107,17 +107,25 @@ pub enum LockResourceKind {
     TableLevelLock,
 }
 
-/// Formats the kind of lock resource, for example as `row`.
+impl LockResourceKind {
+    /// Returns the name of the kind, such as `row`.
+    #[must_use]
+    pub fn name(&self) -> LocalizedText {
+        match self {
+            Self::Row => LocalizedText::new("row", "行锁"),
+            Self::InnoDbTable => LocalizedText::new("table lock of InnoDB", "InnoDB表锁"),
+            Self::Metadata(MetadataLockObjectKind::Table) => LocalizedText::new("table metadata", "表元数据锁"),
+            Self::Metadata(kind) => kind.name(),
+            Self::TableFlush => LocalizedText::new("table flush", "表刷新"),
+            Self::TableLevelLock => LocalizedText::new("table lock", "表级锁"),
+        }
+    }
+}
+
+/// Formats the kind of lock resource in English.
 impl fmt::Display for LockResourceKind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Row => out.write_str("row"),
-            Self::InnoDbTable => out.write_str("table lock of InnoDB"),
-            Self::Metadata(MetadataLockObjectKind::Table) => out.write_str("table metadata"),
-            Self::Metadata(kind) => kind.fmt(out),
-            Self::TableFlush => out.write_str("table flush"),
-            Self::TableLevelLock => out.write_str("table lock"),
-        }
+        self.name().fmt(out)
     }
 }
 
@@ -151,14 +159,14 @@ pub struct ParticipantDetail {
 }
 
 /// Waiting session without a detected blocker.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WaitWithoutBlocker {
     /// Id of the session.
     pub session: u64,
     /// State as reported by the server.
     pub state: String,
     /// Reason why no blocker was detected.
-    pub why: String,
+    pub why: LocalizedText,
 }
 
 impl ParticipantDetail {

@@ -150,12 +150,15 @@ pub struct MetadataLock {
 
 #[cfg(test)]
 mod tests {
+    use clew_model::LocalizedText;
+
     use super::*;
 
     #[test]
     fn only_limitations_of_lock_data_hide_waits() {
         let hides = |kind| {
-            let limitation = Limitation { kind, what: String::new(), why: String::new(), remedy: None };
+            let limitation =
+                Limitation { kind, what: LocalizedText::default(), why: LocalizedText::default(), remedy: None };
             LockSnapshot { limitations: vec![limitation], ..LockSnapshot::default() }.may_miss_lock_waits()
         };
         assert!(hides(LimitationKind::NoMetadataLocks) && hides(LimitationKind::LostThreads));

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use clew_model::LocalizedText;
 use serde::{Serialize, Serializer};
 
 /// Status of a metadata lock.
@@ -120,23 +121,31 @@ impl MetadataLockObjectKind {
     }
 }
 
-/// Formats the kind of object, for example as `user lock`.
+impl MetadataLockObjectKind {
+    /// Returns the name of the kind, such as `user lock`. The Chinese name is the name of the lock on the object.
+    #[must_use]
+    pub fn name(&self) -> LocalizedText {
+        match self {
+            Self::Global => LocalizedText::new("global read lock", "全局读锁"),
+            Self::Commit => LocalizedText::new("commit lock", "提交锁"),
+            Self::Backup => LocalizedText::new("backup lock", "备份锁"),
+            Self::Schema => LocalizedText::new("schema", "库元数据锁"),
+            Self::Table => LocalizedText::new("table", "表元数据锁"),
+            Self::Function => LocalizedText::new("function", "存储函数元数据锁"),
+            Self::Procedure => LocalizedText::new("procedure", "存储过程元数据锁"),
+            Self::Trigger => LocalizedText::new("trigger", "触发器元数据锁"),
+            Self::Event => LocalizedText::new("event", "事件元数据锁"),
+            Self::Tablespace => LocalizedText::new("tablespace", "表空间锁"),
+            Self::UserLock => LocalizedText::new("user lock", "用户锁"),
+            Self::Other(name) => LocalizedText::untranslated(name.to_string()),
+        }
+    }
+}
+
+/// Formats the kind of object in English.
 impl fmt::Display for MetadataLockObjectKind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::Global => "global read lock",
-            Self::Commit => "commit lock",
-            Self::Backup => "backup lock",
-            Self::Schema => "schema",
-            Self::Table => "table",
-            Self::Function => "function",
-            Self::Procedure => "procedure",
-            Self::Trigger => "trigger",
-            Self::Event => "event",
-            Self::Tablespace => "tablespace",
-            Self::UserLock => "user lock",
-            Self::Other(name) => name,
-        })
+        self.name().fmt(out)
     }
 }
 

@@ -1,14 +1,38 @@
 //! JSON serialization of the wait graph.
 
+use std::collections::BTreeMap;
+
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use super::graph::{LockResourceKind, ParticipantDetail};
+use super::graph::{LockResource, ParticipantDetail, WaitWithoutBlocker};
 use crate::utf8::to_valid_utf8;
 
-impl Serialize for LockResourceKind {
+/// The Chinese name of the kind is in the object `zh_cn`.
+impl Serialize for LockResource {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(self)
+        let Self { kind, schema, name, index, data } = self;
+        let kind = kind.name();
+        let mut out = to.serialize_struct("LockResource", 6)?;
+        out.serialize_field("kind", &kind.english)?;
+        out.serialize_field("schema", schema)?;
+        out.serialize_field("name", name)?;
+        out.serialize_field("index", index)?;
+        out.serialize_field("data", data)?;
+        out.serialize_field("zh_cn", &BTreeMap::from([("kind", &kind.chinese)]))?;
+        out.end()
+    }
+}
+
+/// The Chinese reason is in the object `zh_cn`.
+impl Serialize for WaitWithoutBlocker {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut out = to.serialize_struct("WaitWithoutBlocker", 4)?;
+        out.serialize_field("session", &self.session)?;
+        out.serialize_field("state", &self.state)?;
+        out.serialize_field("why", &self.why.english)?;
+        out.serialize_field("zh_cn", &BTreeMap::from([("why", &self.why.chinese)]))?;
+        out.end()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use clew_model::{LimitationKind, Transaction};
+use clew_model::{LimitationKind, LocalizedText, Transaction};
 
 use super::graph::{LockWait, WaitWithoutBlocker};
 use super::lock_snapshot::SessionRole;
@@ -13,7 +13,7 @@ use super::wait_state::LockWaitState;
 pub(super) fn find_unexplained_waits(
     index: &LockSnapshotIndex<'_>,
     waits: &[LockWait],
-    unknown_reasons: &HashMap<u64, String>,
+    unknown_reasons: &HashMap<u64, LocalizedText>,
 ) -> Vec<WaitWithoutBlocker> {
     let explained: HashSet<u64> = waits.iter().filter_map(|wait| wait.waiter.session_id()).collect();
     let with_pending_request: HashSet<u64> = index
@@ -40,9 +40,8 @@ pub(super) fn find_unexplained_waits(
         };
         let why = unknown_reasons.get(&session.id).cloned().unwrap_or_else(|| match by_state {
             Some(wait) => explain_unknown_blocker(wait, index, with_pending_request.contains(&session.id)),
-            None => format_limitation(index, &[LimitationKind::NoRowLocks, LimitationKind::LostThreads]).unwrap_or_else(
-                || "The server lists no lock request of the session. The lock was granted, or the wait ended, between two reads.".to_owned(),
-            ),
+            None => explain_by_limitation(index, &[LimitationKind::NoRowLocks, LimitationKind::LostThreads])
+                .unwrap_or(NO_LOCK_REQUEST),
         });
         sessions.push(WaitWithoutBlocker { session: session.id, state, why });
     }
@@ -57,33 +56,54 @@ const METADATA_LOCK_LIMITATIONS: [LimitationKind; 4] = [
     LimitationKind::LostThreads,
 ];
 
-fn explain_unknown_blocker(wait: &LockWaitState, index: &LockSnapshotIndex<'_>, has_pending_request: bool) -> String {
-    if let Some(text) = format_limitation(index, &METADATA_LOCK_LIMITATIONS) {
+const NO_LOCK_REQUEST: LocalizedText = LocalizedText::from_static(
+    "The server lists no lock request of the session. The lock was granted, or the wait ended, between two reads.",
+    "服务器未列出该会话的锁请求：在两次读取之间，锁已被授予或等待已结束。",
+);
+
+fn explain_unknown_blocker(
+    wait: &LockWaitState,
+    index: &LockSnapshotIndex<'_>,
+    has_pending_request: bool,
+) -> LocalizedText {
+    if let Some(text) = explain_by_limitation(index, &METADATA_LOCK_LIMITATIONS) {
         return text;
     }
     match wait {
-        LockWaitState::Metadata(kind) if has_pending_request => format!(
-            "The server lists no owner of the requested lock ({kind}). The lock was acquired before the server started to record metadata locks, or it was just released."
+        LockWaitState::Metadata(kind) if has_pending_request => LocalizedText::new(
+            format!(
+                "The server lists no owner of the requested lock ({kind}). The lock was acquired before the server started to record metadata locks, or it was just released."
+            ),
+            format!(
+                "服务器未列出所请求锁（{}）的持有者：该锁在服务器开始记录元数据锁之前获得，或刚刚被释放。",
+                kind.name().chinese
+            ),
         ),
         LockWaitState::Metadata(MetadataLockObjectKind::UserLock) if !index.observed.reports_pending => {
-            "The server does not list pending lock requests, and the statement names no granted user lock.".to_owned()
+            LocalizedText::new(
+                "The server does not list pending lock requests, and the statement names no granted user lock.",
+                "服务器不提供等待中的锁请求，且SQL语句中没有已授予的用户锁。",
+            )
         }
-        LockWaitState::Metadata(_) if !index.observed.reports_pending => {
-            "The server does not list pending lock requests, and no granted lock matches the statement.".to_owned()
-        }
-        LockWaitState::Metadata(_) => {
-            "The server lists no lock request of the session. The lock was granted, or the wait ended, between two reads.".to_owned()
-        }
-        LockWaitState::TableFlush | LockWaitState::TableLevelLock => {
-            "The server lists no running session that uses the requested table.".to_owned()
-        }
+        LockWaitState::Metadata(_) if !index.observed.reports_pending => LocalizedText::new(
+            "The server does not list pending lock requests, and no granted lock matches the statement.",
+            "服务器不提供等待中的锁请求，且没有与SQL语句匹配的已授予的锁。",
+        ),
+        LockWaitState::Metadata(_) => NO_LOCK_REQUEST,
+        LockWaitState::TableFlush | LockWaitState::TableLevelLock => LocalizedText::new(
+            "The server lists no running session that uses the requested table.",
+            "服务器未列出正在使用所请求表的会话。",
+        ),
     }
 }
 
-fn format_limitation(index: &LockSnapshotIndex<'_>, kinds: &[LimitationKind]) -> Option<String> {
+fn explain_by_limitation(index: &LockSnapshotIndex<'_>, kinds: &[LimitationKind]) -> Option<LocalizedText> {
     let limitation = index.observed.limitations.iter().find(|limitation| kinds.contains(&limitation.kind))?;
+    let why = &limitation.why;
     Some(match &limitation.remedy {
-        Some(remedy) => format!("{} Fix: {remedy}", limitation.why),
-        None => limitation.why.clone(),
+        Some(remedy) => {
+            LocalizedText::new(format!("{why} Fix: {remedy}"), format!("{}处理方法：{}", why.chinese, remedy.chinese))
+        }
+        None => why.clone(),
     })
 }

@@ -115,5 +115,6 @@ pub(crate) fn signed_id(party: WaitParticipant) -> i64 {
 pub(crate) fn assert_waits(observed: &LockSnapshot, expected: &[(i64, i64)]) -> WaitGraph {
     let graph = build_wait_graph(observed);
     assert_eq!(wait_pairs(&graph), expected, "{graph:#?}");
+    assert!(graph.unexplained.iter().all(|wait| wait.why.is_translated()), "{graph:#?}");
     graph
 }

@@ -1,7 +1,7 @@
 //! Vanished parties, unknown owners, and unexplained waits.
 
 use clew_diagnose::waits::{SessionRole, WaitParticipant};
-use clew_model::{Limitation, LimitationKind};
+use clew_model::{Limitation, LimitationKind, LocalizedText};
 
 use crate::builder::{ObservedBuilder, assert_waits, observed, root_counts};
 
@@ -44,7 +44,7 @@ fn self_waits_are_ignored() {
         &[],
     );
     assert_eq!(graph.unexplained.len(), 1);
-    assert!(graph.unexplained[0].why.contains("before the server started to record"), "{graph:#?}");
+    assert!(graph.unexplained[0].why.english.contains("before the server started to record"), "{graph:#?}");
 }
 
 /// MariaDB reports the transaction id 0 for all read-only transactions.
@@ -58,7 +58,7 @@ fn single_read_only_transaction_of_mariadb_is_identified() {
         .row_wait(102, 0);
     assert_waits(&locks, &[(2, 1)]);
     let graph = assert_waits(&locks.session(3, "Sleep", "", 9, "").transaction(0, 3, "RUNNING"), &[]);
-    assert!(graph.unexplained[0].why.contains("one of sessions 1, 3."), "{graph:#?}");
+    assert!(graph.unexplained[0].why.english.contains("one of sessions 1, 3."), "{graph:#?}");
 }
 
 #[test]
@@ -68,14 +68,19 @@ fn unexplained_wait_names_the_missing_setting() {
     locks.reports_pending = false;
     locks.limitations.push(Limitation {
         kind: LimitationKind::NoPerformanceSchema,
-        what: String::new(),
-        why: "performance_schema is OFF.".into(),
-        remedy: Some("performance_schema = ON".into()),
+        what: LocalizedText::default(),
+        why: LocalizedText::new("performance_schema is OFF.", "performance_schema为OFF。"),
+        remedy: Some(LocalizedText::untranslated("performance_schema = ON")),
     });
     let graph = assert_waits(&locks, &[]);
     assert_eq!(graph.unexplained[0].session, 2);
     assert_eq!(graph.unexplained[0].state, "Waiting for table metadata lock");
-    assert!(graph.unexplained[0].why.ends_with("Fix: performance_schema = ON"), "{graph:#?}");
+    let json = serde_json::to_value(&graph).unwrap();
+    assert_eq!(json["unexplained"][0]["why"], "performance_schema is OFF. Fix: performance_schema = ON");
+    assert_eq!(json["unexplained"][0]["zh_cn"]["why"], "performance_schema为OFF。处理方法：performance_schema = ON");
+    assert_eq!(json["limitations"][0]["kind"], "no_performance_schema");
+    assert_eq!(json["limitations"][0]["why"], "performance_schema is OFF.");
+    assert_eq!(json["limitations"][0]["zh_cn"]["why"], "performance_schema为OFF。");
     locks.sessions[0].role = SessionRole::Internal;
     assert!(assert_waits(&locks, &[]).unexplained.is_empty());
     locks.sessions[0].role = SessionRole::Applier;
@@ -147,6 +152,7 @@ fn json_has_all_fields_and_escapes_invalid_bytes() {
     let json = serde_json::to_value(clew_diagnose::waits::build_wait_graph(&locks)).unwrap();
     assert_eq!(json["waits"][0]["waiter"]["session"], 2);
     assert_eq!(json["waits"][0]["on"]["kind"], "row");
+    assert_eq!(json["waits"][0]["on"]["zh_cn"]["kind"], "行锁");
     assert_eq!(json["roots"][0]["parties"][0]["session"], 1);
     assert_eq!(json["parties"][1]["statement"], r"caf\xe9\x00");
     assert_eq!(json["parties"][0]["last_statements"][0], "delete from orders");

@@ -63,7 +63,7 @@ fn names_in_literals_and_other_schemas_are_ignored() {
         &[],
     );
     assert_eq!(graph.unexplained.len(), 1);
-    assert!(graph.unexplained[0].why.contains("does not list pending lock requests"));
+    assert!(graph.unexplained[0].why.english.contains("does not list pending lock requests"));
 }
 
 /// If the server lists requests, the graph infers none, because a session state may be older than the locks.

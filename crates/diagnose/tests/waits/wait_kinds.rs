@@ -248,7 +248,7 @@ fn prepared_xa_transaction_blocks_an_alter() {
     assert_waits(&locks, &[(2, -101)]);
     locks = locks.transaction(103, 0, "RUNNING");
     let graph = assert_waits(&locks, &[]);
-    assert!(graph.unexplained[0].why.contains("XA RECOVER"), "the owner is ambiguous: {graph:#?}");
+    assert!(graph.unexplained[0].why.english.contains("XA RECOVER"), "the owner is ambiguous: {graph:#?}");
     locks.transactions[1].tables = vec![TableName { schema: "shop".into(), table: "orders".into() }];
     assert_waits(&locks, &[(2, -103)]);
 }

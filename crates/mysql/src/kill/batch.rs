@@ -130,7 +130,7 @@ impl<'a> KillBatch<'a> {
         for (_, stage) in &mut self.victims {
             let outcome = match (&mut *stage, failure) {
                 (KillStage::Finished(_), _) => continue,
-                (KillStage::Sent(pending), failure) => pending.take_outcome(failure),
+                (KillStage::Sent(pending), failure) => pending.final_outcome(failure),
                 (KillStage::Queued, Some(failure)) => KillOutcome::Failed(failure.clone()),
                 (KillStage::Sending, Some(failure)) => KillOutcome::Failed(Failure::new(
                     failure.kind,

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use clew_diagnose::to_valid_utf8;
-use clew_model::{Failure, Session};
+use clew_model::{Failure, LocalizedText, Session};
 use tokio::time::{sleep, timeout};
 
 use super::process_list_snapshot::{SessionList, read_matching_sessions, read_sessions_with_ages};
@@ -23,20 +23,29 @@ const ROLLBACK_READ_DELAY: Duration = Duration::from_millis(100);
 
 pub(super) struct PendingKill {
     before: Session,
-    last_state: String,
-    outcome: Option<KillOutcome>,
+    /// [`KillOutcome::Ending`] with the session's last state until the kill is confirmed.
+    outcome: KillOutcome,
 }
 
 impl PendingKill {
     /// `before` is the session as listed immediately before the kill.
     pub(super) fn new(before: Session) -> Self {
-        Self { before, last_state: "not confirmed".to_owned(), outcome: None }
+        Self { before, outcome: KillOutcome::Ending(LocalizedText::new("not confirmed", "会话状态未知")) }
     }
 
     /// If the kill is not confirmed, the outcome contains the message of `failure` or the session's last state.
-    pub(super) fn take_outcome(&mut self, failure: Option<&Failure>) -> KillOutcome {
-        let unconfirmed = || KillOutcome::Ending(failure.map_or_else(|| self.last_state.clone(), Failure::to_string));
-        self.outcome.take().unwrap_or_else(unconfirmed)
+    pub(super) fn final_outcome(&self, failure: Option<&Failure>) -> KillOutcome {
+        match failure {
+            Some(failure) if !self.is_confirmed() => KillOutcome::Ending(LocalizedText::new(
+                failure.to_string(),
+                format!("读取会话失败：{}", failure.detail),
+            )),
+            _ => self.outcome.clone(),
+        }
+    }
+
+    fn is_confirmed(&self) -> bool {
+        !matches!(self.outcome, KillOutcome::Ending(_))
     }
 
     fn update_outcome(
@@ -49,20 +58,20 @@ impl PendingKill {
     ) {
         self.outcome = match (rollback, now) {
             (_, Some(now)) if kind == KillTarget::Query && has_statement_ended(&self.before, now, is_checked) => {
-                Some(KillOutcome::Killed)
+                KillOutcome::Killed
             }
-            (Some(RollbackState::RollingBack(rows_modified)), _) if late => {
-                Some(KillOutcome::RollingBack { rows_modified })
+            (Some(RollbackState::RollingBack(rows_modified)), _) if late => KillOutcome::RollingBack { rows_modified },
+            (Some(RollbackState::NoTransaction), None) => KillOutcome::Killed,
+            (_, Some(now)) => {
+                let state = to_valid_utf8(now.state.as_deref().unwrap_or_default());
+                let state = format!("{} {state}", to_valid_utf8(&now.command));
+                KillOutcome::Ending(LocalizedText::untranslated(state))
             }
-            (Some(RollbackState::NoTransaction), None) => Some(KillOutcome::Killed),
-            _ => None,
+            (_, None) => KillOutcome::Ending(LocalizedText::new(
+                "the transaction of the session is still open",
+                "会话的事务尚未结束",
+            )),
         };
-        self.last_state = now.map_or_else(
-            || "the transaction of the session is still open".to_owned(),
-            |now| {
-                format!("{} {}", to_valid_utf8(&now.command), to_valid_utf8(now.state.as_deref().unwrap_or_default()))
-            },
-        );
     }
 }
 
@@ -91,7 +100,7 @@ async fn poll_kill_effects(
     let mut pause = INITIAL_CONFIRMATION_POLL_DELAY;
     loop {
         let all = kills.iter_mut().map(|kill| &mut **kill);
-        let mut pending: Vec<&mut PendingKill> = all.filter(|kill| kill.outcome.is_none()).collect();
+        let mut pending: Vec<&mut PendingKill> = all.filter(|kill| !kill.is_confirmed()).collect();
         if pending.is_empty() {
             return Ok(());
         }
@@ -114,7 +123,7 @@ async fn poll_kill_effects(
             let is_checked = !unchecked.contains(&kill.before.id);
             kill.update_outcome(now, is_checked, rollback, kind, late);
         }
-        if pending.iter().all(|kill| kill.outcome.is_some()) {
+        if pending.iter().all(|kill| kill.is_confirmed()) {
             return Ok(());
         }
         sleep(pause).await;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use clew_diagnose::KillRisk;
-use clew_model::Failure;
+use clew_model::{Failure, Language, LocalizedText};
 
 /// Outcome of a kill.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub enum KillOutcome {
         rows_modified: u64,
     },
     /// The server accepted the kill, but its effect could not be confirmed.
-    /// The string is the session's last state or the failure that interrupted the confirmation.
-    Ending(String),
+    /// The text is the session's last state or the failure that interrupted the confirmation.
+    Ending(LocalizedText),
     /// The session or the statement had already ended before the kill.
     AlreadyGone,
     /// Clew refused the kill.
@@ -52,6 +52,30 @@ impl KillOutcome {
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.was_accepted() || *self == Self::AlreadyGone
+    }
+
+    /// Returns a description of the outcome.
+    #[must_use]
+    pub fn description(&self) -> LocalizedText {
+        match self {
+            Self::Killed => LocalizedText::new("killed", "已Kill"),
+            Self::RollingBack { rows_modified } => LocalizedText::new(
+                format!("killed; rolling back {rows_modified} changed rows; locks are released after the rollback"),
+                format!("已Kill，正在回滚 {rows_modified} 行修改，回滚完成后释放锁"),
+            ),
+            Self::Ending(state) => LocalizedText::new(
+                format!("kill sent, not confirmed yet: {state}"),
+                format!("已发送Kill，尚未确认生效：{}", state.chinese),
+            ),
+            Self::AlreadyGone => LocalizedText::new("already terminated", "会话已结束"),
+            Self::Refused(why) => {
+                let why = why.description();
+                LocalizedText::new(format!("not killed: {why}"), format!("未Kill：{}", why.chinese))
+            }
+            Self::Failed(failure) => {
+                LocalizedText::new(format!("kill failed: {failure}"), format!("Kill失败：{}", failure.detail))
+            }
+        }
     }
 }
 
@@ -89,45 +113,98 @@ pub enum KillRefusal {
     Unsafe(KillRisk),
 }
 
-impl fmt::Display for KillRefusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl KillRefusal {
+    /// Returns a description of the reason.
+    #[must_use]
+    pub fn description(&self) -> LocalizedText {
         match self {
-            Self::Internal => f.write_str("the session is an internal thread of the server, which is never killed"),
-            Self::Protected { user } => write!(f, "the account {user} is protected from kills"),
-            Self::OwnSession => f.write_str("the session belongs to Clew and ends on its own"),
-            Self::AnotherSession { user, host } => {
-                write!(f, "the session has ended, and its id now belongs to {user} from {host}")
+            Self::Internal => LocalizedText::new(
+                "the session is an internal thread of the server, which is never killed",
+                "该会话是服务器的内部线程，不能Kill",
+            ),
+            Self::Protected { user } => LocalizedText::new(
+                format!("the account {user} is protected from kills"),
+                format!("账号{user}受保护，不能Kill其会话"),
+            ),
+            Self::OwnSession => {
+                LocalizedText::new("the session belongs to Clew and ends on its own", "该会话属于Clew，会自行结束")
             }
-            Self::AnotherServer => f.write_str(
+            Self::AnotherSession { user, host } => LocalizedText::new(
+                format!("the session has ended, and its id now belongs to {user} from {host}"),
+                format!("会话已结束，其ID现属于用户{user}（来自{host}）"),
+            ),
+            Self::AnotherServer => LocalizedText::new(
                 "the server restarted after the session was listed, or the address leads to another server now; list the sessions again, \
                  and behind a load balancer, kill on the server itself",
+                "列出会话后，服务器已重启，或者该地址已指向另一台服务器；请重新列出会话，使用负载均衡时请直接在数据库服务器上Kill会话",
             ),
-            Self::Proxied => f.write_str(
+            Self::Proxied => LocalizedText::new(
                 "Clew connects through a proxy or load balancer, so sessions cannot be identified; kill on the server itself",
+                "Clew经由代理或负载均衡连接，无法确认会话的身份；请直接在数据库服务器上Kill会话",
             ),
-            Self::AnotherStatement => {
-                f.write_str("the session no longer runs the expected statement; list the sessions again, or kill the connection")
-            }
-            Self::UnreliableAge => f.write_str(
+            Self::AnotherStatement => LocalizedText::new(
+                "the session no longer runs the expected statement; list the sessions again, or kill the connection",
+                "会话已不再执行所选语句；请重新列出会话，或改为终止连接",
+            ),
+            Self::UnreliableAge => LocalizedText::new(
                 "the server does not record the duration of the statement, so automatic kills skip the session; see clew doctor",
+                "服务器未记录语句的执行时长，自动Kill会话会跳过该会话；详见clew doctor",
             ),
-            Self::Unsafe(risk) => write!(f, "automatic kills skip the session: {risk}"),
-            Self::Idle => f.write_str("the session runs no statement; kill the connection instead"),
+            Self::Unsafe(risk) => LocalizedText::new(
+                format!("automatic kills skip the session: {risk}"),
+                format!("自动Kill会话会跳过该会话：{}", risk.description(Language::ZhCn)),
+            ),
+            Self::Idle => LocalizedText::new(
+                "the session runs no statement; kill the connection instead",
+                "会话没有正在执行的语句；请改为终止连接",
+            ),
         }
     }
 }
 
+/// Formats the reason in English.
+impl fmt::Display for KillRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.description().fmt(f)
+    }
+}
+
+/// Formats the outcome in English.
 impl fmt::Display for KillOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Killed => f.write_str("killed"),
-            Self::RollingBack { rows_modified } => {
-                write!(f, "killed; rolling back {rows_modified} changed rows; locks are released after the rollback")
-            }
-            Self::Ending(state) => write!(f, "kill sent, not confirmed yet: {state}"),
-            Self::AlreadyGone => f.write_str("already terminated"),
-            Self::Refused(why) => write!(f, "not killed: {why}"),
-            Self::Failed(failure) => write!(f, "kill failed: {failure}"),
+        self.description().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clew_model::FailureKind;
+
+    use super::*;
+
+    #[test]
+    fn outcomes_and_refusals_are_translated() {
+        let refusals = [
+            KillRefusal::Internal,
+            KillRefusal::Protected { user: "rdsadmin".into() },
+            KillRefusal::OwnSession,
+            KillRefusal::AnotherSession { user: "app".into(), host: "10.0.0.7".into() },
+            KillRefusal::AnotherServer,
+            KillRefusal::Proxied,
+            KillRefusal::AnotherStatement,
+            KillRefusal::UnreliableAge,
+            KillRefusal::Idle,
+            KillRefusal::Unsafe(KillRisk::UnknownTables { statement: "CALL" }),
+        ];
+        let outcomes = [
+            KillOutcome::Killed,
+            KillOutcome::RollingBack { rows_modified: 7 },
+            KillOutcome::Ending(LocalizedText::untranslated("Killed")),
+            KillOutcome::AlreadyGone,
+            KillOutcome::Failed(Failure::new(FailureKind::TimedOut, "db1:3306")),
+        ];
+        for outcome in refusals.into_iter().map(KillOutcome::Refused).chain(outcomes) {
+            assert!(outcome.description().is_translated(), "{outcome:?}");
         }
     }
 }

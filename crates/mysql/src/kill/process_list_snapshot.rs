@@ -20,7 +20,7 @@ use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::process_list::SessionMemoryCounter;
 use crate::server_instance::ServerInstance;
-use crate::{doctor, failure, own_sessions, privileges, process_list, replication_appliers, statements};
+use crate::{doctor, failure, limitations, own_sessions, privileges, process_list, replication_appliers, statements};
 
 /// Result of looking up sessions by id.
 #[derive(Debug, Clone)]
@@ -97,7 +97,7 @@ pub async fn read_user_sessions(
             read_sessions_with_ages(&mut connection, ElapsedTimeCheckScope::All, |_| true).await?;
         let read = build_process_list_source(server);
         if !is_direct {
-            connection.limitations.push(doctor::limitation_for_indirect_connection());
+            connection.limitations.push(limitations::indirect_connection());
         }
         let missing = doctor::find_process_list_limitations(&mut connection).await?;
         connection.limitations.extend(missing.into_iter().filter(|gap| gap.kind == LimitationKind::LostThreads));
@@ -279,7 +279,7 @@ pub(super) async fn require_complete_process_list(connection: &mut Connection) -
         .into_iter()
         .find(|gap| gap.kind == LimitationKind::LostThreads);
     missing.map_or(Ok(()), |gap| {
-        let fix = gap.remedy.as_deref().unwrap_or_default();
+        let fix = gap.remedy.unwrap_or_default();
         let detail = format!("{}: {} {} fix: {fix}", connection.address, gap.what, gap.why);
         Err(Failure::new(FailureKind::ServerError, detail))
     })

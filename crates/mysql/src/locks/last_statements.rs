@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use clew_diagnose::waits::LockSnapshot;
-use clew_model::{Failure, Limitation, LimitationKind};
+use clew_model::{Failure, Limitation};
 
 use super::threads::SessionIdsByThread;
 use crate::connection::Connection;
-use crate::statements;
+use crate::{limitations, statements};
 
 const MAX_STATEMENT_HISTORY_SESSIONS: usize = 100;
 
@@ -59,21 +59,9 @@ async fn find_statement_history_limitation(connection: &mut Connection) -> Resul
         .query_all(statements::STATEMENT_HISTORY_SETTINGS_QUERY)
         .await
         .map_err(|error| connection.to_failure(&error))?;
-    let (why, remedy) = match rows.first() {
-        Some((_, 0)) => (
-            "The server stores no statement history, because performance_schema_events_statements_history_size is 0.",
-            "performance_schema_events_statements_history_size = 10, in the server's configuration file",
-        ),
-        Some((true, _)) => return Ok(None),
-        _ => (
-            "The consumers for the statement history of performance_schema are disabled.",
-            "UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ('events_statements_current', 'events_statements_history');",
-        ),
-    };
-    Ok(Some(Limitation {
-        kind: LimitationKind::NoLastStatements,
-        what: "Latest statements of idle blockers cannot be read.".to_owned(),
-        why: why.to_owned(),
-        remedy: Some(remedy.to_owned()),
-    }))
+    Ok(match rows.first() {
+        Some((_, 0)) => Some(limitations::empty_statement_history()),
+        Some((true, _)) => None,
+        _ => Some(limitations::disabled_statement_history()),
+    })
 }

@@ -1,10 +1,10 @@
 //! Detects which lock tables an account can read on a server.
 
-use clew_model::{Failure, Limitation, LimitationKind};
+use clew_model::{Failure, Limitation};
 
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::{doctor, privileges, statements};
+use crate::{doctor, limitations, privileges, statements};
 
 /// Error code for an unknown table in `information_schema`, such as the table of a plugin that is not installed.
 const ER_UNKNOWN_TABLE: u16 = 1109;
@@ -25,12 +25,7 @@ impl LockTableAccess {
     /// MariaDB 10.11 also upgrades metadata locks in `LOCK TABLES … READ` and `CREATE TABLE … SELECT`.
     pub(super) fn limitation_for_unknown_holders(self) -> Option<Limitation> {
         let hidden = self.flavor == Flavor::MariaDb && self.metadata_locks && !self.plugin;
-        hidden.then(|| Limitation {
-            kind: LimitationKind::NoMetadataLocks,
-            what: "Some holders of metadata locks are unknown.".to_owned(),
-            why: "MariaDB's performance_schema lists an upgraded metadata lock with its original mode.".to_owned(),
-            remedy: Some("INSTALL SONAME 'metadata_lock_info';".to_owned()),
-        })
+        hidden.then(limitations::unknown_metadata_lock_holders)
     }
 }
 
@@ -59,12 +54,16 @@ pub(super) async fn detect_lock_table_access(
         (_, None) => {}
         (Flavor::MySql, Some(gap)) => {
             if !capabilities.performance_schema {
-                limitations.push(limitation_for_row_locks(&gap));
+                limitations.push(limitations::unreadable_row_locks(&gap));
             }
             limitations.push(gap);
         }
         (Flavor::MariaDb, Some(gap)) => {
-            limitations.push(if plugin { limitation_for_pending_locks(gap) } else { add_lock_plugin_remedy(gap) });
+            limitations.push(if plugin {
+                limitations::unreadable_pending_locks(gap)
+            } else {
+                limitations::add_lock_plugin_remedy(gap)
+            });
         }
     }
     Ok((capabilities, unreadable))
@@ -75,33 +74,5 @@ async fn has_metadata_lock_plugin(connection: &mut Connection) -> Result<bool, F
         Ok(_) => Ok(true),
         Err(crate::client::Error::Server(error)) if error.code == ER_UNKNOWN_TABLE => Ok(false),
         Err(error) => Err(connection.to_failure(&error)),
-    }
-}
-
-/// MySQL lists row locks only in performance_schema.
-fn limitation_for_row_locks(gap: &Limitation) -> Limitation {
-    Limitation {
-        kind: LimitationKind::NoRowLocks,
-        what: "Holders of InnoDB row locks cannot be read.".to_owned(),
-        why: gap.why.clone(),
-        remedy: gap.remedy.clone(),
-    }
-}
-
-/// MariaDB's plugin lists only granted metadata locks.
-fn limitation_for_pending_locks(gap: Limitation) -> Limitation {
-    Limitation {
-        what: "Pending metadata locks cannot be read and are inferred from session states and statements.".to_owned(),
-        ..gap
-    }
-}
-
-fn add_lock_plugin_remedy(gap: Limitation) -> Limitation {
-    Limitation {
-        remedy: Some(match gap.remedy {
-            Some(remedy) => format!("{remedy} -- or, for lock holders only: INSTALL SONAME 'metadata_lock_info';"),
-            None => "INSTALL SONAME 'metadata_lock_info';".to_owned(),
-        }),
-        ..gap
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use clew_diagnose::waits::{MetadataLockObject, MetadataLockObjectKind, TableName};
-use clew_model::{Failure, Limitation, LimitationKind, Transaction};
+use clew_model::{Failure, Limitation, Transaction};
 
 use super::identifiers::decode_text_column;
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::{privileges, statements};
+use crate::{limitations, statements};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PreparedXaTransaction {
@@ -65,7 +65,7 @@ pub(super) async fn read_prepared_transactions(
     match connection.query_all::<XidRow>(statements::XA_RECOVER_QUERY).await {
         Ok(names) => assign_unambiguous_xid(&mut prepared, &names),
         Err(crate::client::Error::Server(error)) => {
-            limitations.push(limitation_for_unreadable_xids(&error.message, account));
+            limitations.push(limitations::unreadable_xids(&error.message, account));
         }
         Err(error) => return Err(connection.to_failure(&error)),
     }
@@ -126,15 +126,6 @@ fn format_xid_part(bytes: &[u8]) -> String {
             let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             format!("X'{}'", digits.concat())
         }
-    }
-}
-
-fn limitation_for_unreadable_xids(why: &str, account: &str) -> Limitation {
-    Limitation {
-        kind: LimitationKind::NoPreparedNames,
-        what: "XIDs of prepared XA transactions cannot be read.".to_owned(),
-        why: format!("The server refused XA RECOVER: {why}"),
-        remedy: Some(format!("GRANT XA_RECOVER_ADMIN ON *.* TO {};", privileges::quote_account_name(account))),
     }
 }
 

@@ -11,9 +11,10 @@ use super::session_spill_buffer::SessionSpillBuffer;
 use super::{OutputFormat, StatementMasking};
 use crate::connection::Connection;
 use crate::elapsed_times::{self, ElapsedTimeCheckScope};
+use crate::limitations::durations;
 use crate::own_sessions::OwnSessionFilter;
 use crate::transactions::TransactionsBySession;
-use crate::{doctor, failure, process_list};
+use crate::{failure, limitations, process_list};
 
 const MAX_IN_MEMORY_ROW_BYTES: usize = 1 << 20;
 const MAX_BATCH_SESSIONS: usize = 256;
@@ -67,11 +68,11 @@ pub(super) async fn read_sorted_rows(
     }
     let (limitation, too_long) = (
         sessions.limitation_for_replaced_idle_times(),
-        doctor::limitation_for_oversized_statements(sessions.truncated_row_count(), max_row_bytes),
+        limitations::oversized_statements(sessions.truncated_row_count(), max_row_bytes),
     );
     connection.limitations.extend(limitation.into_iter().chain(too_long));
     if unchecked > 0 {
-        connection.limitations.push(elapsed_times::limitation_for_unchecked_elapsed_times(unchecked));
+        connection.limitations.push(durations::unchecked_sessions(unchecked));
     }
     elapsed_times::replace_with_statement_timers(connection, &mut deferred.ages, ElapsedTimeCheckScope::Busy).await?;
     let mut deferred = deferred.into_reader().map_err(temporary_file_failure)?;

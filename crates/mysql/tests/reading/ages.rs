@@ -156,7 +156,7 @@ async fn unreliable_ages(url: &str) -> (String, UserSessions) {
     assert_eq!(check.limitation.as_ref().map(|gap| gap.kind), Some(LimitationKind::UnreliableAges));
     let users = read_user_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
     assert!(users.limitations.iter().any(|gap| gap.kind == LimitationKind::UnreliableAges), "{users:?}");
-    (gap.remedy.clone().unwrap_or_default(), users)
+    (gap.remedy.clone().unwrap_or_default().to_string(), users)
 }
 
 #[tokio::test]
@@ -203,7 +203,7 @@ async fn unrecorded_sessions_are_excluded_individually_on_mysql() {
     let node: NodeUrl = server.url().parse().unwrap();
     let users = read_user_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
     assert!(users.unchecked.iter().eq([&waiter.id]), "{users:?}");
-    assert!(users.limitations[0].what.contains("of 1 sessions"), "{users:?}");
+    assert!(users.limitations[0].what.english.contains("of 1 sessions"), "{users:?}");
     assert!(users.into_checked_sessions().iter().any(|session| session.id == recorded.id));
 }
 

@@ -31,7 +31,7 @@ async fn take(url: &str, statements: StatementMasking, selection: &SessionSelect
 async fn read_rows(url: &str, statements: StatementMasking) -> (Vec<Vec<String>>, Vec<(LimitationKind, String)>) {
     let mut snapshot = take(url, statements, &SessionSelection::default()).await;
     let limitations = snapshot.summary.limitations.drain(..);
-    let limitations = limitations.map(|gap| (gap.kind, gap.remedy.unwrap_or_default())).collect();
+    let limitations = limitations.map(|gap| (gap.kind, gap.remedy.unwrap_or_default().to_string())).collect();
     (rows(&mut snapshot), limitations)
 }
 

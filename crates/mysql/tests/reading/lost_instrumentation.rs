@@ -69,12 +69,15 @@ async fn lost_locks_explain_a_missing_blocker(flavor: Flavor) {
         sleep(Duration::from_millis(50)).await;
     };
     assert!(
-        unexplained.why.contains("performance_schema_max_metadata_locks is 10, which is too small"),
+        unexplained.why.english.contains("performance_schema_max_metadata_locks is 10, which is too small"),
         "{unexplained:?}"
     );
     for limitations in limitations(&server).await {
         let lost = limitations.iter().find(|gap| gap.kind == LimitationKind::LostMetadataLocks).unwrap();
-        assert!(lost.why.starts_with("The server lost ") && lost.why.contains(" metadata locks "), "{lost:?}");
+        assert!(
+            lost.why.english.starts_with("The server lost ") && lost.why.english.contains(" metadata locks "),
+            "{lost:?}"
+        );
     }
 }
 
@@ -114,7 +117,7 @@ async fn each_loss_is_reported(flavor: Flavor) {
         server.run_statements(&[[enable].as_slice(), &nested].concat()).await.unwrap();
         for limitations in limitations(&server).await {
             let lost = limitations.iter().find(|gap| gap.kind == kind);
-            assert!(lost.is_some_and(|lost| lost.why.contains(why)), "{flavor} {setting}: {limitations:#?}");
+            assert!(lost.is_some_and(|lost| lost.why.english.contains(why)), "{flavor} {setting}: {limitations:#?}");
         }
     }
 }
@@ -157,9 +160,9 @@ async fn incomplete_process_list_has_a_limitation_on_mysql() {
     let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
     let idle = open_idle_sessions(&server, 60).await.unwrap();
     let is_lost = |limitations: &[Limitation]| {
-        limitations
-            .iter()
-            .any(|gap| gap.kind == LimitationKind::LostThreads && gap.what.contains("missing from the process list"))
+        limitations.iter().any(|gap| {
+            gap.kind == LimitationKind::LostThreads && gap.what.english.contains("missing from the process list")
+        })
     };
     let form = OutputFormat::Csv { formula_guard: false };
     let plain =

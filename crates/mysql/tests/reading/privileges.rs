@@ -58,8 +58,11 @@ async fn suggested_grants_remove_limitations(flavor: Flavor) {
 
 /// Runs the remedies that `clew doctor` prints, as an administrator would.
 async fn paste_remedies(server: &Server, diagnosis: &Diagnosis) {
-    let remedies: Vec<_> =
-        diagnosis.checks.iter().filter_map(|check| check.limitation.as_ref()?.remedy.as_deref()).collect();
+    let remedies: Vec<_> = diagnosis
+        .checks
+        .iter()
+        .filter_map(|check| Some(&*check.limitation.as_ref()?.remedy.as_ref()?.english))
+        .collect();
     server.run_statements(&remedies).await.unwrap();
 }
 
@@ -104,6 +107,6 @@ async fn truncated_statements_are_reported_with_a_remedy() {
     let snapshot = take(&server.url(), &SessionSelection::default(), true).await.unwrap();
     let [limitation] = snapshot.summary.limitations.as_slice() else { panic!("{:?}", snapshot.summary) };
     assert_eq!(limitation.kind, LimitationKind::StatementsTruncated);
-    server.run_statements(&[limitation.remedy.as_deref().unwrap()]).await.unwrap();
+    server.run_statements(&[&limitation.remedy.as_ref().unwrap().english]).await.unwrap();
     assert!(take(&server.url(), &SessionSelection::default(), true).await.unwrap().summary.limitations.is_empty());
 }

@@ -150,7 +150,8 @@ async fn row_limit_truncates_statements() {
     for (per_row, truncated, length) in [(1 << 20, true, 1 << 20), (8 << 20, false, 4 << 20)] {
         let mut snapshot = read_with_limits(&url, ByteLimits { per_row, ..ByteLimits::default() }).await.unwrap();
         let limitations = &snapshot.summary.limitations;
-        let reported = limitations.iter().any(|limitation| limitation.what.contains("truncated after about 1024 KiB"));
+        let reported =
+            limitations.iter().any(|limitation| limitation.what.english.contains("truncated after about 1024 KiB"));
         assert_eq!(reported, truncated, "{limitations:?}");
         let mut csv = Vec::new();
         snapshot.body.write_to(&mut csv).unwrap();

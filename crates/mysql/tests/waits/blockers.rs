@@ -86,7 +86,7 @@ async fn missing_statement_history_is_reported_with_a_remedy() {
     let graph = graph_where(&server, "the wait", |graph| !graph.waits.is_empty()).await;
     let gap = graph.limitations.iter().find(|gap| gap.kind == LimitationKind::NoLastStatements).unwrap();
     assert!(root(&graph).last_statements.is_empty());
-    server.run_statements(&[gap.remedy.as_deref().unwrap()]).await.unwrap();
+    server.run_statements(&[&gap.remedy.as_ref().unwrap().english]).await.unwrap();
     holder.execute("DO 'seen'").await.unwrap();
     let graph = graph_where(&server, "the wait", |graph| !graph.waits.is_empty()).await;
     assert_eq!(root(&graph).last_statements, [b"DO 'seen'"]);
@@ -107,7 +107,11 @@ async fn statement_history_of_size_zero_is_reported() {
         waiter.send_statement(b"UPDATE t SET v = 3 WHERE id = 1").await.unwrap();
         let graph = graph_where(&server, "the wait", |graph| !graph.waits.is_empty()).await;
         let gap = graph.limitations.iter().find(|gap| gap.kind == LimitationKind::NoLastStatements);
-        assert!(gap.is_some_and(|gap| gap.why.contains("history_size is 0")), "{flavor}: {:?}", graph.limitations);
+        assert!(
+            gap.is_some_and(|gap| gap.why.english.contains("history_size is 0")),
+            "{flavor}: {:?}",
+            graph.limitations
+        );
     }
 }
 

@@ -50,7 +50,7 @@ fn fault(scenario: &Scenario, graph: &WaitGraph, names: &Names, remedy: &str) ->
         let unexplained =
             graph.unexplained.iter().find(|facts| names.name(WaitParticipant::Session(facts.session)) == waiter);
         match unexplained {
-            Some(facts) if ![remedy, "read-only"].iter().any(|known| facts.why.contains(known)) => {
+            Some(facts) if ![remedy, "read-only"].iter().any(|known| facts.why.english.contains(known)) => {
                 return Some(format!("{facts:?} names no {remedy}"));
             }
             Some(_) if !of(waiter, &found).is_empty() => return Some(format!("{waiter} is explained and unexplained")),

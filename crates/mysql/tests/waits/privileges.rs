@@ -27,7 +27,8 @@ async fn suggested_grants_complete_the_graph(flavor: Flavor, name: &str, steps: 
         let mut detached = graph.parties.iter().filter(|facts| facts.party.session_id().is_none());
         let known = detached.all(|facts| facts.transaction.as_ref().is_some_and(|facts| facts.xid.is_some()));
         assert!(known || !step.is_empty(), "{graph:#?}");
-        let remedies: Vec<&str> = graph.limitations.iter().filter_map(|gap| gap.remedy.as_deref()).collect();
+        let remedies: Vec<&str> =
+            graph.limitations.iter().filter_map(|gap| Some(&*gap.remedy.as_ref()?.english)).collect();
         server.run_statements(&remedies).await.unwrap();
     }
     built.tear_down(&server).await.unwrap();

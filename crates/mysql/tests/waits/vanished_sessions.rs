@@ -82,7 +82,7 @@ async fn wait_for_a_vanished_blocker_is_unexplained(flavor: Flavor, waits: &'sta
     assert_eq!((names.waits(&graph), graph.unexplained.len()), (Vec::new(), 1), "{graph:#?}");
     let unexplained = &graph.unexplained[0];
     assert_eq!(names.name(WaitParticipant::Session(unexplained.session)), "b", "{graph:#?}");
-    assert!(unexplained.why.contains("between two reads"), "{graph:#?}");
+    assert!(unexplained.why.english.contains("between two reads"), "{graph:#?}");
 }
 
 #[tokio::test]
@@ -116,6 +116,6 @@ async fn vanished_thread_is_no_blocker_on_mysql() {
     assert!(graph.waits.is_empty(), "{graph:#?}");
     for unexplained in &graph.unexplained {
         assert_eq!(names.name(WaitParticipant::Session(unexplained.session)), "b", "{graph:#?}");
-        assert!(unexplained.why.contains("just released"), "{graph:#?}");
+        assert!(unexplained.why.english.contains("just released"), "{graph:#?}");
     }
 }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use clew_model::{
-    AccessKeyId, InstanceId, Limitation, LimitationKind, NewInstance, NewNode, NodeId, NodeRole, Origin, ProjectId,
-    RequestId, SessionSelection,
+    AccessKeyId, InstanceId, Limitation, LimitationKind, LocalizedText, NewInstance, NewNode, NodeId, NodeRole, Origin,
+    ProjectId, RequestId, SessionSelection,
 };
 use clew_store::{
     ClaimRequest, ClaimedTask, Clock, InitialTenant, InitialTenantIds, NewCollectionTask, Store, StoreError,
@@ -122,9 +122,9 @@ pub(crate) fn new_instance(project: &ProjectId, name: &str, urls: &[&str]) -> Ne
 pub(crate) fn limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::OnlyOwnSessions,
-        what: "Only the sessions of `clew` are visible.".into(),
-        why: "The account lacks PROCESS.".into(),
-        remedy: Some("GRANT PROCESS ON *.* TO clew;".into()),
+        what: LocalizedText::new("Only the sessions of `clew` are visible.", "仅可见 `clew` 的会话。"),
+        why: LocalizedText::new("The account lacks PROCESS.", "账号缺少PROCESS权限。"),
+        remedy: Some(LocalizedText::untranslated("GRANT PROCESS ON *.* TO clew;")),
     }
 }
 

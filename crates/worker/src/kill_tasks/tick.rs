@@ -88,7 +88,7 @@ impl KillTaskTick {
         let changed = guard.set_elapsed_times_unreliable(is_persistent || (reason.is_some() && unchecked > 0));
         if let Some(gap) = reason.filter(|_| changed && unchecked > 0) {
             warn!(
-                node.id = %self.node.id, sessions = unchecked, reason = gap.why, fix = gap.remedy,
+                node.id = %self.node.id, sessions = unchecked, reason = %gap.why, fix = gap.remedy.as_ref().map(tracing::field::display),
                 "kill tasks spared sessions with unreliable elapsed times"
             );
         }

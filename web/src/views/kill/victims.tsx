@@ -75,7 +75,7 @@ export function VictimList({ results }: { results: readonly KillResult[] }) {
                 <td className="number folds">{session?.transaction?.rows_modified}</td>
                 <td>
                   <span className={OUTCOME_CLASSES[one.outcome] ?? "tag"}>{t(`outcome.${one.outcome}`)}</span>
-                  {one.message && one.message.replaceAll(" ", "_") !== one.outcome && <div className="faint">{one.message}</div>}
+                  {one.message && ![one.outcome.replaceAll("_", " "), t(`outcome.${one.outcome}`)].includes(one.message) && <div className="faint">{one.message}</div>}
                   {session && session.risks.length > 0 && (
                     <ul className="risks" aria-label={t("risks")}>
                       {session.risks.map((risk) => (

@@ -1,7 +1,8 @@
 /** Description of a lock wait. */
 
 import { duration } from "../../i18n/format.ts";
-import { type Translate, useTranslation } from "../../i18n/translate.ts";
+import { localized } from "../../i18n/language.ts";
+import { type Translate, useLanguage, useTranslation } from "../../i18n/translate.ts";
 import type { Party, Resource, Wait } from "../../live/lock-tree.ts";
 
 export function partyName(t: Translate, party: Party): string {
@@ -18,10 +19,11 @@ export function resourceName(t: Translate, on: Resource): string {
 /** Describes a lock wait from the perspective of the waiter or the blocker. */
 export function Edge({ wait, from }: { wait: Wait; from?: "waiter" | "blocker" }) {
   const t = useTranslation();
+  const locale = useLanguage();
   const name = resourceName(t, wait.on);
   return (
     <span className="edge">
-      {from === "blocker" ? t("edge.blocks", { party: partyName(t, wait.waiter) }) : t("edge.waits")} <b>{wait.on.kind}</b>
+      {from === "blocker" ? t("edge.blocks", { party: partyName(t, wait.waiter) }) : t("edge.waits")} <b>{localized(locale, wait.on).kind}</b>
       {name !== "" && <> {name}</>} · {t("edge.wanted", { mode: wait.wanted })}
       {wait.held && <>, {t(wait.queued ? "edge.queued" : "edge.held", { mode: wait.held, party: partyName(t, wait.blocker) })}</>}
       {!wait.held && from === "waiter" && <>, {t("edge.behind", { party: partyName(t, wait.blocker) })}</>}

@@ -6,7 +6,8 @@ import { Button } from "../../components/button.tsx";
 import { Empty, Failure, Limitations, Loading, Note } from "../../components/status.tsx";
 import { useQuery } from "../../components/use-query.ts";
 import { duration } from "../../i18n/format.ts";
-import { useTranslation } from "../../i18n/translate.ts";
+import { localized } from "../../i18n/language.ts";
+import { useLanguage, useTranslation } from "../../i18n/translate.ts";
 import { buildLockTree, canBeKilled, type LockTreeRow, type PartyDetails, type WaitGraph } from "../../live/lock-tree.ts";
 import { Link } from "../../routing/navigate.tsx";
 import { DEFAULT_SESSIONS_STATE } from "../../routing/route.ts";
@@ -20,6 +21,7 @@ const INITIAL_ROWS = 60;
 
 export function Locks({ route }: { route: NodeRoute }) {
   const t = useTranslation();
+  const locale = useLanguage();
   const { nodeRef } = useNode();
   const [killing, setKilling] = useState<api.Victim[] | null>(null);
   const { value, error, loading, refetch } = useQuery(`locks ${nodeRef.node}`, (signal) => api.locks(nodeRef, signal), POLL_INTERVAL_MS);
@@ -59,9 +61,9 @@ export function Locks({ route }: { route: NodeRoute }) {
                 <h2>{t("locks.unexplained", { n: value.unexplained.length })}</h2>
               </header>
               <ul className="body stack">
-                {value.unexplained.map(({ session, state, why }) => (
-                  <li key={session}>
-                    <strong>{t("session", { id: String(session) })}</strong> {state}. <span className="quiet">{why}</span>
+                {value.unexplained.map((wait) => (
+                  <li key={wait.session}>
+                    <strong>{t("session", { id: String(wait.session) })}</strong> {wait.state}. <span className="quiet">{localized(locale, wait).why}</span>
                   </li>
                 ))}
               </ul>
@@ -192,7 +194,7 @@ function PartySummary({ details }: { details: PartyDetails }) {
         {[details.user && `${details.user}@${details.host ?? ""}`, details.database].filter(Boolean).join(" · ")}
       </span>
       {details.command && <span className="tag">{details.command}</span>}
-      {details.role !== "user" && <span className="tag warn">{details.role}</span>}
+      {details.role !== "user" && <span className="tag warn">{t(`role.${details.role}`)}</span>}
       <span className="faint">{[transaction, changed, details.transaction_state === "ROLLING BACK" ? t("transaction.rolling-back") : null].filter(Boolean).join(" · ")}</span>
     </>
   );

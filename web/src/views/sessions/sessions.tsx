@@ -7,6 +7,7 @@ import { useShortcuts } from "../../components/shortcuts.ts";
 import { Failure, Limitations, Loading, Note } from "../../components/status.tsx";
 import { showToast } from "../../components/toasts.tsx";
 import { clock } from "../../i18n/format.ts";
+import { localized } from "../../i18n/language.ts";
 import { useLanguage, useTranslation } from "../../i18n/translate.ts";
 import type { LiveState } from "../../live/reduce.ts";
 import { cellLayout, cellOf, SORT_KEY_COLUMNS, compileFilters, DEFAULT_THRESHOLD, filterAndSort, SEVERITY_ORDER } from "../../query/apply.ts";
@@ -125,7 +126,7 @@ export function Sessions({ route }: { route: NodeRoute }) {
       </header>
       {live.state.sampleError && (
         <Note bad>
-          {t("node.unavailable", { at: clock(live.state.at, locale) })} {live.state.sampleError.reason}
+          {t("node.unavailable", { at: clock(live.state.at, locale) })} {localized(locale, live.state.sampleError).reason}
         </Note>
       )}
       {live.state.ended !== null && live.state.ended !== "token" && <Note bad>{t(live.state.ended === "forbidden" ? "ended.forbidden" : "ended.gone")}</Note>}

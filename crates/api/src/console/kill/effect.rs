@@ -1,11 +1,12 @@
 //! Effects of kills on data and other sessions, as shown on the web page.
 
-use clew_model::{Failure, Node};
+use clew_model::{Failure, Language, Node};
 use clew_mysql::{KillBaseline, KillEffect, KillOutcome, KillTarget};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
+use crate::messages::format_failure;
 
 /// Effect of kills, calculated from the transactions and lock waits before and after the kills.
 #[derive(Serialize, ToSchema)]
@@ -19,7 +20,7 @@ pub(crate) struct KillEffectView {
     still_waiting: Vec<u64>,
     /// True if Clew cannot read all lock waits. The kills may then have unblocked more sessions than listed
     hidden_waits: bool,
-    /// Reason why the effect is unknown; null if the effect is known
+    /// Reason why the effect is unknown, in the language of X-Language; null if known
     #[schema(required)]
     unknown: Option<String>,
 }
@@ -32,6 +33,7 @@ impl KillEffectView {
         before: Result<KillBaseline, Failure>,
         target: KillTarget,
         outcomes: &[(u64, KillOutcome)],
+        language: Language,
     ) -> Option<Self> {
         if !outcomes.iter().any(|(_, outcome)| outcome.was_accepted()) {
             return None;
@@ -52,7 +54,7 @@ impl KillEffectView {
                 unblocked: Vec::new(),
                 still_waiting: Vec::new(),
                 hidden_waits: true,
-                unknown: Some(failure.to_string()),
+                unknown: Some(format_failure(language, &failure)),
             },
         })
     }

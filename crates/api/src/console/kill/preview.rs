@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use clew_diagnose::KillRisk;
 use clew_diagnose::waits::{self, WaitGraph, WaitParticipant};
-use clew_model::{Language, LimitationKind, Node, Session, Transaction};
+use clew_model::{Language, Limitation, LimitationKind, LocalizedText, Node, Session, Transaction};
 use clew_mysql::{KillRefusal, KillTarget, read_kill_risks, read_lock_waits};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::describe_kill_refusal;
 use crate::AppState;
 use crate::kill_risks::KillRiskView;
+use crate::messages::localize_failure;
 
 /// Open transaction that killing the connection would roll back.
 #[derive(Serialize, ToSchema)]
@@ -28,7 +29,7 @@ pub(super) struct KillImpact {
     graph: WaitGraph,
     risks: HashMap<u64, Vec<KillRisk>>,
     /// Reason why the impact of the kills is unknown or incomplete.
-    pub(super) unknown: Option<String>,
+    pub(super) unknown: Option<LocalizedText>,
 }
 
 /// If the node cannot be read, sets `unknown` to the reason instead of failing, because the kill may still succeed.
@@ -36,7 +37,7 @@ pub(super) async fn read_kill_impact(service: &AppState, node: &Node, found: &Ha
     let read = async |limits| read_lock_waits(&node.url, &limits).await;
     let observed = match service.read_node_or_failure(node, read).await {
         Ok(observed) => observed,
-        Err(failure) => return KillImpact { unknown: Some(failure.to_string()), ..KillImpact::default() },
+        Err(failure) => return KillImpact { unknown: Some(localize_failure(&failure)), ..KillImpact::default() },
     };
     let graph = waits::build_wait_graph(&observed);
     let transactions = observed.transactions.into_iter().map(|facts| facts.transaction);
@@ -47,15 +48,13 @@ pub(super) async fn read_kill_impact(service: &AppState, node: &Node, found: &Ha
     let read = async |limits| read_kill_risks(&node.url, &sessions, &transactions, &limits).await;
     let (risks, risks_unknown) = match service.read_node_or_failure(node, read).await {
         Ok(risks) => (risks, None),
-        Err(failure) => (HashMap::new(), Some(failure.to_string())),
+        Err(failure) => (HashMap::new(), Some(localize_failure(&failure))),
     };
     let limitation = observed.limitations.iter().find(|limitation| limitation.kind == LimitationKind::NoTransactions);
-    KillImpact {
-        transactions,
-        graph,
-        risks,
-        unknown: limitation.map(|limitation| format!("{} {}", limitation.what, limitation.why)).or(risks_unknown),
-    }
+    let transactions_unknown = limitation.map(|Limitation { what, why, .. }| {
+        LocalizedText::new(format!("{what} {why}"), format!("{}{}", what.chinese, why.chinese))
+    });
+    KillImpact { transactions, graph, risks, unknown: transactions_unknown.or(risks_unknown) }
 }
 
 impl KillImpact {
@@ -91,15 +90,19 @@ impl KillImpact {
 }
 
 /// Returns the name and message of the expected outcome. `refusal` is the reason why Clew would refuse the kill.
-pub(super) fn predict_kill_outcome(refusal: Option<KillRefusal>, kind: KillTarget) -> (&'static str, String) {
+pub(super) fn predict_kill_outcome(refusal: Option<KillRefusal>, kind: KillTarget) -> (&'static str, LocalizedText) {
     if let Some(refusal) = refusal {
         return describe_kill_refusal(refusal);
     }
     let message = match kind {
-        KillTarget::Connection => {
-            "the session would be terminated; uncommitted changes to transactional tables would be rolled back"
-        }
-        KillTarget::Query => "the running statement would end; the session, its transaction and its locks remain",
+        KillTarget::Connection => LocalizedText::new(
+            "the session would be terminated; uncommitted changes to transactional tables would be rolled back",
+            "将终止会话，并回滚其对事务引擎表未提交的修改",
+        ),
+        KillTarget::Query => LocalizedText::new(
+            "the running statement would end; the session, its transaction and its locks remain",
+            "将终止正在执行的语句，会话及其事务和锁保留",
+        ),
     };
-    ("would_kill", message.to_owned())
+    ("would_kill", message)
 }

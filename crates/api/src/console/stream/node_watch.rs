@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use clew_model::{Failure, FailureKind, InstanceId, NodeId};
+use clew_model::{Failure, FailureKind, InstanceId, Language, NodeId};
 use clew_mysql::{SampleCache, SessionSample, take_session_sample};
 use clew_store::LoginTrigger;
 use clew_worker::{AdaptivePollInterval, LoginAttempt, PollIntervalChange};
@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::event::{self, FeedPosition};
 use super::feed::NodeFeed;
 use crate::AppState;
+use crate::messages::format_failure;
 
 /// Duration for which a watch without subscribers stays active, so that a reconnecting client can resume its stream.
 const IDLE_WATCH_TTL: Duration = Duration::from_secs(30);
@@ -224,7 +225,8 @@ impl NodeWatch {
         debug!(node.id = %self.node, %failure, "cannot sample the node");
         let at = Timestamp::now().as_millisecond();
         let mut text = String::new();
-        let data = json!({ "at": at, "kind": failure.kind.name(), "reason": failure.detail });
+        let zh_cn = json!({ "reason": format_failure(Language::ZhCn, failure) });
+        let data = json!({ "at": at, "kind": failure.kind.name(), "reason": failure.detail, "zh_cn": zh_cn });
         event::append_sse_event(&mut text, None, "read-error", &data.to_string());
         self.updates.send_modify(|update| {
             update.failures += 1;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
+use crate::messages::format_failure;
 
 /// Warning about an intelligent kill. Clew extension to the TaurusDB API.
 #[derive(Serialize, ToSchema)]
@@ -34,7 +35,7 @@ pub(super) async fn read_kill_warnings(
     }
     let not_read = |failure: clew_model::Failure| IntelligentKillWarning {
         kind: "not_read",
-        message: failure.to_string(),
+        message: format_failure(language, &failure),
         session_id: None,
     };
     let mut warnings = Vec::new();

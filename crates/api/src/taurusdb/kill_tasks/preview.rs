@@ -6,7 +6,7 @@ use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use clew_diagnose::{KillRisk, KillRule, select_sessions_to_kill, to_valid_utf8};
 use clew_iam::decision::Action;
-use clew_model::{Language, Limitation, NodeId, Session};
+use clew_model::{Language, Limitation, LocalizedText, NodeId, Session};
 use clew_mysql::{ConnectionPurpose, read_unsafe_kill_risks, read_user_sessions};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
@@ -75,7 +75,7 @@ pub(crate) struct KillTaskPreview {
     spared_count: usize,
 }
 
-/// Data that a node does not expose to Clew.
+/// Data that a node does not expose to Clew, in the language of X-Language.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct NodeLimitation {
     node_id: String,
@@ -89,8 +89,14 @@ pub(crate) struct NodeLimitation {
 }
 
 impl NodeLimitation {
-    fn new(node: &NodeId, limitation: Limitation) -> Self {
-        Self { node_id: node.to_string(), what: limitation.what, why: limitation.why, remedy: limitation.remedy }
+    fn new(node: &NodeId, limitation: &Limitation, language: Language) -> Self {
+        let text = |text: &LocalizedText| text.in_language(language).to_owned();
+        Self {
+            node_id: node.to_string(),
+            what: text(&limitation.what),
+            why: text(&limitation.why),
+            remedy: limitation.remedy.as_ref().map(text),
+        }
     }
 }
 
@@ -154,9 +160,9 @@ pub(crate) async fn preview_kill_task(
     nodes.iter().try_for_each(|node| require_reachable_zone(&service, node))?;
     let reads = nodes.iter().map(async |node| {
         let read = async |limits| read_user_sessions(&node.url, ConnectionPurpose::Reading, &limits).await;
-        let mut listed = service.read_node(node, read).await?;
-        let limitations: Vec<NodeLimitation> =
-            listed.limitations.drain(..).map(|limitation| NodeLimitation::new(&node.id, limitation)).collect();
+        let listed = service.read_node(node, read).await?;
+        let view = |limitation: &Limitation| NodeLimitation::new(&node.id, limitation, language);
+        let limitations: Vec<NodeLimitation> = listed.limitations.iter().map(view).collect();
         let matched: Vec<Session> =
             select_sessions_to_kill(&rules, listed.into_checked_sessions(), service.kills.protected_accounts())
                 .into_iter()

@@ -63,6 +63,12 @@ async fn blocker_is_shown_and_killed(flavor: Flavor) {
     assert_eq!((&seen["session"]["frees"], &seen["session"]["holds_up"]), (&json!([waiter]), &json!(1)), "{preview}");
     assert_eq!(seen["session"]["transaction"]["rows_modified"], 1, "{preview}");
     assert_eq!((&preview["effect"], &seen["session"]["risks"]), (&Value::Null, &json!([])), "{preview}");
+    let chinese = json!({ "sessions": [chosen, { "id": waiter, "user": "a", "host": "b" }], "what": "connection", "preview": true });
+    let chinese = server.call(Method::POST, &path(&server, "kill")).body(chinese.to_string()).chinese().send().await;
+    let chinese = chinese.expect_status(200);
+    let message = |at: usize| chinese["sessions"][at]["message"].as_str().unwrap();
+    assert_eq!(message(0), "将终止会话，并回滚其对事务引擎表未提交的修改");
+    assert!(message(1).starts_with("未Kill：会话已结束，其ID现属于用户"), "{chinese}");
     assert_eq!(detail(&server, blocker).await["id"], blocker, "a preview must not kill");
 
     // Another session with the same id is not killed.
@@ -97,7 +103,7 @@ async fn blocker_is_shown_and_killed(flavor: Flavor) {
     assert_eq!(requests.len(), 4);
     assert_eq!(requests[3].event.detail["killed"], json!([blocker]), "{requests:?}");
     let previews = server.audit_of("PreviewKillSessions").await;
-    assert_eq!((previews.len(), &previews[0].event.detail["asked"]), (1, &json!([blocker])), "{previews:?}");
+    assert_eq!((previews.len(), &previews[0].event.detail["asked"]), (2, &json!([blocker])), "{previews:?}");
     assert_eq!(previews[0].event.outcome, clew_model::Outcome::Succeeded);
     assert_eq!(server.audit_of("KillSession").await.len(), 2);
 }

@@ -123,9 +123,15 @@ async fn disabled_performance_schema_is_reported_as_a_limitation_on_mysql() {
     let idle = session(&node).await;
     let first = watch(&server).await.expect("snapshot", &[]).await;
     assert!(first.data["sessions"].get(idle.id.to_string()).is_some(), "{first:?}");
-    let kinds: Vec<&str> =
-        first.data["limitations"].as_array().unwrap().iter().filter_map(|one| one["kind"].as_str()).collect();
-    assert!(kinds.contains(&"no_performance_schema"), "{kinds:?}");
+    let limitations = first.data["limitations"].as_array().unwrap();
+    let limitation = limitations.iter().find(|one| one["kind"] == "no_performance_schema").unwrap();
+    assert_eq!(limitation["why"], "performance_schema is OFF and can only be enabled at server start.");
+    let chinese = json!({
+        "what": "无法读取元数据锁及InnoDB之外的其他锁等待。",
+        "why": "performance_schema为OFF，只能在数据库启动时开启。",
+        "remedy": "performance_schema = ON（在数据库配置文件中设置）",
+    });
+    assert_eq!(limitation["zh_cn"], chinese);
 }
 
 /// Returns the number of statements that the node has received, including this one.

@@ -6,12 +6,14 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
+use clew_model::LocalizedText;
+
 use crate::waits::graph::{LockResource, LockWait, WaitParticipant};
 
 #[derive(Default)]
 pub(in crate::waits) struct EdgeSet {
     edges: HashMap<(WaitParticipant, WaitParticipant), WaitEdge>,
-    pub(in crate::waits) unknown_reasons: HashMap<u64, String>,
+    pub(in crate::waits) unknown_reasons: HashMap<u64, LocalizedText>,
 }
 
 struct WaitEdge {

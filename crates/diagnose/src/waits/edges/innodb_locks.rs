@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use clew_model::LocalizedText;
+
 use super::edge_set::{EdgeSet, LockConflict};
 use crate::waits::graph::{LockResource, LockResourceKind, WaitParticipant};
 use crate::waits::lock_snapshot::{InnoDbLock, LockOwner, ObservedTransaction};
@@ -84,7 +86,7 @@ impl<'a> LockOwnerResolver<'a> {
     }
 
     /// If the lock owner cannot be determined, returns an error message with the reason.
-    fn resolve_owner(&self, owner: LockOwner, read_only_sessions: &[u64]) -> Result<WaitParticipant, String> {
+    fn resolve_owner(&self, owner: LockOwner, read_only_sessions: &[u64]) -> Result<WaitParticipant, LocalizedText> {
         if let Some(&session) = self.by_transaction.get(&owner.transaction) {
             return Ok(WaitParticipant::Session(session));
         }
@@ -104,18 +106,22 @@ fn transaction_holds_locks(facts: &ObservedTransaction) -> bool {
 }
 
 /// MariaDB reports the transaction id 0 for every read-only transaction.
-fn explain_unknown_read_only_owner(sessions: &[u64]) -> String {
+fn explain_unknown_read_only_owner(sessions: &[u64]) -> LocalizedText {
     const MAX_LISTED_SESSIONS: usize = 5;
+    const ENGLISH: &str =
+        "The blocking transaction is read-only, and the server reports no id for read-only transactions.";
+    const CHINESE: &str = "阻塞事务为只读事务，服务器不提供只读事务的ID。";
     let names: Vec<String> = sessions.iter().take(MAX_LISTED_SESSIONS).map(u64::to_string).collect();
-    let more = sessions.len().saturating_sub(MAX_LISTED_SESSIONS);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    match names.as_slice() {
-        [] => {
-            "The blocking transaction is read-only, and the server reports no id for read-only transactions.".to_owned()
-        }
-        _ => format!(
-            "The blocking transaction is read-only, and the server reports no id for read-only transactions. The blocker is one of sessions {}{more}.",
-            names.join(", ")
-        ),
+    if names.is_empty() {
+        return LocalizedText::new(ENGLISH, CHINESE);
     }
+    let (mut more, mut more_zh) = (String::new(), String::new());
+    if sessions.len() > MAX_LISTED_SESSIONS {
+        more = format!(" and {} more", sessions.len() - MAX_LISTED_SESSIONS);
+        more_zh = format!(" 等 {} 个会话", sessions.len());
+    }
+    LocalizedText::new(
+        format!("{ENGLISH} The blocker is one of sessions {}{more}.", names.join(", ")),
+        format!("{CHINESE}阻塞会话是以下会话之一：{}{more_zh}。", names.join("、")),
+    )
 }

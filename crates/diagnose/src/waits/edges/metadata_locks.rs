@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use clew_model::LocalizedText;
+
 use super::edge_set::{EdgeSet, LockConflict};
 use super::lock_requests::{self, LockRequest};
 use crate::waits::graph::{LockResource, LockResourceKind, WaitParticipant};
@@ -80,8 +82,10 @@ fn add_lock_request_edges(
     if !blocked && contested.has_unknown_owner {
         edges.unknown_reasons.insert(
             request.session,
-            "No session owns the requested lock. Possible owners: a prepared XA transaction (see XA RECOVER), or a thread that has just ended."
-                .to_owned(),
+            LocalizedText::new(
+                "No session owns the requested lock. Possible owners: a prepared XA transaction (see XA RECOVER), or a thread that has just ended.",
+                "没有会话持有所请求的锁。可能的持有者：已准备（prepared）的XA事务（请执行XA RECOVER查看），或刚结束的线程。",
+            ),
         );
     }
 }
