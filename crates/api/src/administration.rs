@@ -21,7 +21,7 @@ mod users;
 mod validation;
 
 use clew_iam::decision::{Action, Resource, check_credential_scope};
-use clew_model::{DomainId, ErrorEntry, Origin};
+use clew_model::{AuditOrigin, DomainId, ErrorEntry};
 use jiff::Timestamp;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -64,7 +64,7 @@ fn require_identity_read_permission<'a>(service: &AppState, caller: &'a Caller) 
 fn require_identity_write_permission<'a>(
     service: &AppState,
     caller: &'a Caller,
-) -> Result<(&'a DomainId, Origin), ApiError> {
+) -> Result<(&'a DomainId, AuditOrigin), ApiError> {
     caller.require_domain_action(service, Action::MANAGE_IDENTITIES)?;
     caller.require_permanent_credentials()?;
     Ok((&caller.principal.domain_id, caller.audit_origin()))

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::AppState;
-use crate::audited_operations::{AuditMode, Operation};
+use crate::audited_operations::{AuditMode, AuditedOperation};
 use crate::detach_on_drop::DetachOnDrop;
 use crate::error::ApiError;
 use crate::long_poll;
@@ -19,7 +19,7 @@ use crate::query_string::truncate_text;
 use axum::RequestExt;
 use axum::extract::{RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
-use clew_model::{Actor, AuditEvent, DomainId, Origin, Outcome};
+use clew_model::{Actor, AuditEvent, AuditOrigin, DomainId, Outcome};
 use clew_store::User;
 use http::StatusCode;
 pub(crate) use repeated_refusals::RepeatedRefusalCounter;
@@ -33,7 +33,7 @@ pub(crate) struct AuditContext(Arc<Mutex<AuditFields>>);
 
 #[derive(Debug)]
 struct AuditFields {
-    origin: Origin,
+    origin: AuditOrigin,
     domain_id: Option<DomainId>,
     operation: Option<&'static str>,
     target: Option<String>,
@@ -43,7 +43,7 @@ struct AuditFields {
 impl AuditContext {
     pub(crate) fn new(peer: Option<IpAddr>, request_id: &str) -> Self {
         let actor = Actor::Anonymous { claimed: String::new() };
-        let origin = Origin { actor, peer, request_id: request_id.to_owned() };
+        let origin = AuditOrigin { actor, peer, request_id: request_id.to_owned() };
         Self(Arc::new(Mutex::new(AuditFields {
             origin,
             domain_id: None,
@@ -104,7 +104,7 @@ where
     F: Future<Output = Response> + Send + 'static,
 {
     request.extensions_mut().insert(trail.clone());
-    let Some(operation) = Operation::find_operation_by_request(&request) else { return answer(request).await };
+    let Some(operation) = AuditedOperation::find_operation_by_request(&request) else { return answer(request).await };
     let ids: Vec<(String, String)> = match request.extract_parts::<RawPathParams>().await {
         Ok(ids) => ids.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         Err(_) => Vec::new(),
@@ -141,7 +141,7 @@ where
 }
 
 fn build_audit_event(
-    operation: &Operation,
+    operation: &AuditedOperation,
     trail: &AuditContext,
     ids: &[(String, String)],
     response: &Response,

@@ -13,15 +13,20 @@ pub(crate) enum AuditMode {
 
 /// Audited operation: a route that authenticates its caller or signs in a user.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Operation {
+pub(crate) struct AuditedOperation {
     pub(crate) method: &'static str,
     pub(crate) path: &'static str,
     pub(crate) name: &'static str,
     pub(crate) audit_mode: AuditMode,
 }
 
-const fn operation(method: &'static str, path: &'static str, name: &'static str, audit_mode: AuditMode) -> Operation {
-    Operation { method, path, name, audit_mode }
+const fn operation(
+    method: &'static str,
+    path: &'static str,
+    name: &'static str,
+    audit_mode: AuditMode,
+) -> AuditedOperation {
+    AuditedOperation { method, path, name, audit_mode }
 }
 
 macro_rules! node {
@@ -43,7 +48,7 @@ macro_rules! instance {
 }
 
 /// A unit test checks this table against the routes.
-pub(crate) const AUDITED_OPERATIONS: &[Operation] = &[
+pub(crate) const AUDITED_OPERATIONS: &[AuditedOperation] = &[
     operation("POST", node!("realtime-session"), "CollectRealtimeSession", AuditMode::Always),
     operation("GET", node!("realtime-session-task"), "ShowRealtimeSessionTaskStatus", AuditMode::DenialsOnly),
     operation("GET", node!("realtime-session-result"), "DownloadRealtimeSession", AuditMode::Always),
@@ -163,7 +168,7 @@ pub(crate) const AUDITED_OPERATIONS: &[Operation] = &[
     operation("GET", "/clew/v1/audit/verify", "VerifyAudit", AuditMode::DenialsOnly),
 ];
 
-impl Operation {
+impl AuditedOperation {
     /// Returns `None` for a public route.
     pub(crate) fn find_operation_by_request<B>(request: &Request<B>) -> Option<&'static Self> {
         let path = request.extensions().get::<MatchedPath>()?.as_str();

@@ -10,7 +10,7 @@ use clew_iam::decision::{CredentialScope, Principal};
 use clew_iam::signature::{self, Authorization, RequestToSign, SignatureError};
 use clew_iam::token;
 use clew_model::ErrorEntry;
-use clew_store::{AccessKey, CachedView, LockoutState, TemporaryAccessKeyValidity, User};
+use clew_store::{AccessKey, CachedStoreView, LockoutState, TemporaryAccessKeyValidity, User};
 use http::StatusCode;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -71,7 +71,7 @@ struct AuthenticatedIdentity {
     credentials: CredentialKind,
     proof: CredentialRef,
     expires_at: Option<i64>,
-    view: CachedView,
+    view: CachedStoreView,
 }
 
 /// Does not read the bodies of unauthenticated requests, so that clients cannot exhaust memory with large bodies.
@@ -102,10 +102,10 @@ async fn identify_caller(
         }
         return Ok((identity, body));
     }
-    let mut signed = SignedRequest::load_from_parts(service, trail, parts).await?;
+    let mut signed = SignedRequest::load_from_request_parts(service, trail, parts).await?;
     let body = read_request_body(body, &service.settings).await?;
     if has_body {
-        signed = SignedRequest::load_from_parts(service, trail, parts).await?;
+        signed = SignedRequest::load_from_request_parts(service, trail, parts).await?;
     }
     Ok((signed.verify_signature(service, parts, &body).await?, body))
 }
@@ -162,13 +162,17 @@ async fn authenticate_by_token(
 struct SignedRequest {
     authorization: Authorization,
     key: Arc<AccessKey>,
-    view: CachedView,
+    view: CachedStoreView,
     subject: FailureCounterKey,
     has_failures: bool,
 }
 
 impl SignedRequest {
-    async fn load_from_parts(service: &AppState, trail: &AuditContext, parts: &Parts) -> Result<Self, ApiError> {
+    async fn load_from_request_parts(
+        service: &AppState,
+        trail: &AuditContext,
+        parts: &Parts,
+    ) -> Result<Self, ApiError> {
         let Some(header) = parts.headers.get(AUTHORIZATION) else {
             return Err(not_authenticated_error("auth-token-missing", Vec::new()));
         };

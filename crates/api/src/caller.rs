@@ -11,8 +11,8 @@ use clew_iam::decision::{
     self, Action, Decision, DenyReason, Principal, RequestEnvironment, Resource, TargetInstance, TargetProject,
     check_credential_scope, decide_access, may_allow_action,
 };
-use clew_model::{AccessKeyId, Actor, ErrorEntry, Instance, InstanceId, Node, NodeId, Origin, ProjectId, Tag};
-use clew_store::{CachedView, Project, TokenOrigin};
+use clew_model::{AccessKeyId, Actor, AuditOrigin, ErrorEntry, Instance, InstanceId, Node, NodeId, ProjectId, Tag};
+use clew_store::{CachedStoreView, Project, TokenOrigin};
 use http::request::Parts;
 use jiff::Timestamp;
 use tracing::debug;
@@ -63,7 +63,7 @@ pub(crate) struct Caller {
     pub(crate) request_id: String,
     pub(crate) audit: AuditContext,
     /// Read-only view of the metadata store, opened after the entire request was received.
-    pub(crate) view: CachedView,
+    pub(crate) view: CachedStoreView,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
@@ -78,8 +78,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 }
 
 impl Caller {
-    pub(crate) fn audit_origin(&self) -> Origin {
-        Origin {
+    pub(crate) fn audit_origin(&self) -> AuditOrigin {
+        AuditOrigin {
             actor: Actor::User {
                 id: self.principal.user_id.clone(),
                 name: self.principal.user_name.clone(),
@@ -90,7 +90,7 @@ impl Caller {
         }
     }
 
-    pub(crate) fn policy_environment(&self) -> RequestEnvironment {
+    pub(crate) fn request_environment(&self) -> RequestEnvironment {
         RequestEnvironment {
             now: Timestamp::now(),
             source_ip: self.client.map(|connection| connection.ip),
@@ -133,7 +133,7 @@ impl Caller {
     }
 
     /// The handler must check each instance with [`Caller::is_action_allowed`].
-    pub(crate) async fn require_some_instance_action(
+    pub(crate) async fn require_action_on_any_instance(
         &self,
         action: Action,
         id: &str,
@@ -221,11 +221,11 @@ impl Caller {
     /// Returns `true` if the caller may not list sessions, or if the project masks statements for the caller.
     pub(crate) fn receives_sql_templates(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
         !self.is_action_allowed(service, Action::LIST_PROCESSES, project, instance).unwrap_or(false)
-            || self.project_masks_statements(service, project, instance)
+            || self.receives_masked_statements(service, project, instance)
     }
 
     /// The caller must have been authorized to list or collect sessions.
-    fn project_masks_statements(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
+    fn receives_masked_statements(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
         project.masking
             && !self.is_action_allowed(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
     }
@@ -249,7 +249,7 @@ impl Caller {
 
     fn authorize_action(&self, action: Action, resource: &Resource<'_>) -> Decision {
         evaluate_policies(&self.principal, || {
-            decide_access(&self.principal, action, resource, &self.policy_environment())
+            decide_access(&self.principal, action, resource, &self.request_environment())
         })
     }
 
@@ -350,7 +350,7 @@ impl NodeTarget {
 }
 
 impl NodeTarget<Node> {
-    pub(crate) async fn resolve_with_password(
+    pub(crate) async fn authorize_and_find_with_password(
         service: &AppState,
         caller: &Caller,
         action: Action,
@@ -369,6 +369,6 @@ impl<N> NodeTarget<N> {
 
     /// The caller must have been authorized to list or collect sessions.
     pub(crate) fn project_masks_statements_for(&self, service: &AppState, caller: &Caller) -> bool {
-        caller.project_masks_statements(service, &self.project, &self.instance)
+        caller.receives_masked_statements(service, &self.project, &self.instance)
     }
 }

@@ -71,11 +71,11 @@ use clew_store::Store;
 use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor};
 
 use audit::RepeatedRefusalCounter;
-use console::stream::WatchRegistry;
+use console::stream::NodeWatchRegistry;
 use error::ApiError;
 use iam::password_check_locks::PasswordCheckLocks;
 use limits::keyed_slots::{KeyedSlot, KeyedSlots};
-use ops::metrics::ClientLimit;
+use ops::metrics::ExceededLimit;
 use policy_cache::PolicyCache;
 use taurusdb::session_list_origins::SessionListOrigins;
 
@@ -89,12 +89,12 @@ pub use serve::{Listener, ServeError, TlsConfig, serve};
 
 /// API server state. Clones are cheap because they share a single [`Arc`].
 #[derive(Debug, Clone)]
-pub struct AppState(Arc<SharedState>);
+pub struct AppState(Arc<AppStateInner>);
 
 #[derive(Debug)]
-struct SharedState {
+struct AppStateInner {
     parts: AppComponents,
-    watch_registry: WatchRegistry,
+    node_watch_registry: NodeWatchRegistry,
     stream_slots: Arc<KeyedSlots<UserId>>,
     long_poll_slots: Arc<KeyedSlots<UserId>>,
     repeated_refusals: RepeatedRefusalCounter,
@@ -118,19 +118,19 @@ impl AppState {
 
     /// Returns an error if the principal already has [`ApiSettings::max_streams_per_principal`] open streams.
     pub(crate) fn acquire_stream_slot(&self, user: &UserId) -> Result<KeyedSlot<UserId>, ApiError> {
-        self.acquire_slot(&self.0.stream_slots, user, ClientLimit::Streams, "too-many-streams")
+        self.acquire_user_slot(&self.0.stream_slots, user, ExceededLimit::Streams, "too-many-streams")
     }
 
     /// Returns an error if the principal already has [`ApiSettings::max_long_polls_per_principal`] pending long polls.
     pub(crate) fn acquire_long_poll_slot(&self, user: &UserId) -> Result<KeyedSlot<UserId>, ApiError> {
-        self.acquire_slot(&self.0.long_poll_slots, user, ClientLimit::LongPolls, "too-many-long-polls")
+        self.acquire_user_slot(&self.0.long_poll_slots, user, ExceededLimit::LongPolls, "too-many-long-polls")
     }
 
-    fn acquire_slot(
+    fn acquire_user_slot(
         &self,
         slots: &Arc<KeyedSlots<UserId>>,
         user: &UserId,
-        limit: ClientLimit,
+        limit: ExceededLimit,
         message: &'static str,
     ) -> Result<KeyedSlot<UserId>, ApiError> {
         slots.acquire(user.clone()).ok_or_else(|| {
@@ -139,8 +139,8 @@ impl AppState {
         })
     }
 
-    pub(crate) fn watch_registry(&self) -> &WatchRegistry {
-        &self.0.watch_registry
+    pub(crate) fn node_watch_registry(&self) -> &NodeWatchRegistry {
+        &self.0.node_watch_registry
     }
 
     pub(crate) fn repeated_refusals(&self) -> &RepeatedRefusalCounter {
@@ -153,9 +153,9 @@ impl From<AppComponents> for AppState {
         let stream_slots = KeyedSlots::new(parts.settings.max_streams_per_principal);
         let long_poll_slots = KeyedSlots::new(parts.settings.max_long_polls_per_principal);
         let repeated_refusals = RepeatedRefusalCounter::new(parts.settings.refusal_count_window);
-        Self(Arc::new(SharedState {
+        Self(Arc::new(AppStateInner {
             parts,
-            watch_registry: WatchRegistry::default(),
+            node_watch_registry: NodeWatchRegistry::default(),
             stream_slots,
             long_poll_slots,
             repeated_refusals,

@@ -23,7 +23,7 @@ use tracing::debug;
 use crate::AppState;
 use crate::client_addr::{ClientAddr, ClientSubnet};
 use crate::error::ApiError;
-use crate::ops::metrics::{ClientLimit, Metrics};
+use crate::ops::metrics::{ExceededLimit, Metrics};
 use keyed_limiter::KeyedLimiter;
 
 /// Rates and burst sizes for the rate limits. A rate or burst size of 0 disables the limit.
@@ -80,7 +80,7 @@ impl RateLimits {
         let failures = self.0.failures.as_ref();
         failures
             .map_or(Ok(()), |failures| failures.peek(&peer.into()))
-            .map_err(|wait| self.reject_request(ClientLimit::Failures, wait))
+            .map_err(|wait| self.reject_request(ExceededLimit::Failures, wait))
     }
 
     pub(crate) fn consume_sign_in_quota(&self, peer: IpAddr) -> Result<(), ApiError> {
@@ -88,7 +88,7 @@ impl RateLimits {
         let sign_ins = self.0.sign_ins.as_ref();
         sign_ins
             .map_or(Ok(()), |sign_ins| sign_ins.consume_permit(&peer.into()))
-            .map_err(|wait| self.reject_request(ClientLimit::SignIns, wait))
+            .map_err(|wait| self.reject_request(ExceededLimit::SignIns, wait))
     }
 
     pub(crate) fn record_auth_failure(&self, peer: IpAddr) {
@@ -104,7 +104,7 @@ impl RateLimits {
         let principals = self.0.principals.as_ref();
         principals
             .map_or(Ok(()), |principals| principals.peek(user))
-            .map_err(|wait| self.reject_request(ClientLimit::Principal, wait))
+            .map_err(|wait| self.reject_request(ExceededLimit::Principal, wait))
     }
 
     /// `bytes` is the total size of the evaluated policies.
@@ -139,10 +139,10 @@ impl RateLimits {
         let principals = self.0.principals.as_ref();
         principals
             .map_or(Ok(()), |principals| principals.consume_permits(user, count))
-            .map_err(|wait| self.reject_request(ClientLimit::Principal, wait))
+            .map_err(|wait| self.reject_request(ExceededLimit::Principal, wait))
     }
 
-    fn reject_request(&self, limit: ClientLimit, wait: std::time::Duration) -> ApiError {
+    fn reject_request(&self, limit: ExceededLimit, wait: std::time::Duration) -> ApiError {
         self.0.metrics.record_rejection(limit);
         ApiError::rate_limit_exceeded(wait)
     }

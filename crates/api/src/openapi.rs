@@ -6,7 +6,7 @@ use utoipa::openapi::path::Operation as DescribedOperation;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::openapi::{Content, PathItem, Ref, ResponseBuilder};
 
-use crate::audited_operations::{self, Operation};
+use crate::audited_operations::{self, AuditedOperation};
 use crate::error::ErrorBody;
 
 #[derive(OpenApi)]
@@ -66,7 +66,7 @@ const AUTHENTICATED_ROUTE_ERRORS: [(ErrorEntry, &str); 5] = [
 ];
 const NOT_FOUND_ERROR: (ErrorEntry, &str) = (ErrorEntry::UNKNOWN_NODE, "An object in the path does not exist");
 
-pub(crate) fn extend_openapi_document(openapi: &mut utoipa::openapi::OpenApi) {
+pub(crate) fn add_operation_ids_and_error_responses(openapi: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut openapi.paths.paths {
         for (method, described) in operations_by_method(item) {
             let operation = audited_operations::AUDITED_OPERATIONS
@@ -91,7 +91,7 @@ fn operations_by_method(item: &mut PathItem) -> impl Iterator<Item = (&'static s
     .flatten()
 }
 
-fn add_error_responses(path: &str, described: &mut DescribedOperation, operation: Option<&Operation>) {
+fn add_error_responses(path: &str, described: &mut DescribedOperation, operation: Option<&AuditedOperation>) {
     let mut refusals = COMMON_ERROR_RESPONSES.to_vec();
     if let Some(operation) = operation {
         described.operation_id = Some(operation.name.to_owned());

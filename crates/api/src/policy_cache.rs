@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clew_iam::decision::{Grant, GrantSource, Principal};
 use clew_iam::policy::{Policy, system};
 use clew_model::UserId;
-use clew_store::{CachedView, Store, StoreError, StoredPolicy, StoredPolicyGrant, VersionedCache};
+use clew_store::{CachedStoreView, Store, StoreError, StoredPolicy, StoredPolicyGrant, VersionedCache};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::{block_in_place, spawn_blocking};
 use tracing::error;
@@ -26,10 +26,10 @@ impl PolicyCache {
     pub(crate) async fn get_or_load(
         &self,
         store: &Store,
-        view: &CachedView,
+        view: &CachedStoreView,
         user: &UserId,
     ) -> Result<Arc<[Grant]>, StoreError> {
-        let version = view.access_data_version();
+        let version = view.access_control_version();
         if let Some(grants) = self.0.get(version, user) {
             return Ok(grants);
         }
@@ -42,7 +42,7 @@ impl PolicyCache {
 /// Policies with at least this total size, in bytes, are parsed and evaluated as blocking work.
 const LARGE_POLICY_MIN_BYTES: usize = 8 << 10;
 /// Once a request has used this many work units, its further policy evaluations run in [`block_in_place`].
-const LARGE_EVALUATION_MIN_UNITS: u64 = 64 << 10;
+const LARGE_EVALUATION_MIN_WORK_UNITS: u64 = 64 << 10;
 
 /// Evaluates large policies in [`block_in_place`] so that they do not delay other requests.
 pub(crate) fn evaluate_policies<T>(principal: &Principal, evaluation: impl FnOnce() -> T) -> T {
@@ -50,7 +50,7 @@ pub(crate) fn evaluate_policies<T>(principal: &Principal, evaluation: impl FnOnc
     let is_multi_threaded =
         || Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
     let is_large = principal.total_policy_bytes() >= LARGE_POLICY_MIN_BYTES
-        || principal.budget.used_work_units() >= LARGE_EVALUATION_MIN_UNITS;
+        || principal.budget.used_work_units() >= LARGE_EVALUATION_MIN_WORK_UNITS;
     if is_large && is_multi_threaded() { block_in_place(evaluation) } else { evaluation() }
 }
 

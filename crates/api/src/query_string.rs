@@ -34,7 +34,7 @@ impl QueryString {
         }
     }
 
-    pub(crate) fn to_string_with_parameter(&self, name: &str, value: &str) -> String {
+    pub(crate) fn to_string_with_replaced_parameter(&self, name: &str, value: &str) -> String {
         let pairs = self.parameters.iter().map(|(key, old)| (key, if key == name { value } else { old.as_str() }));
         form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
     }

@@ -172,7 +172,7 @@ mod tests {
             secret_key: "secret".into(),
         };
         let (store, _) =
-            Store::initialise(&clew_model::Origin::for_local_account("test"), &folder.path().join("data"), tenant)
+            Store::initialise(&clew_model::AuditOrigin::for_local_account("test"), &folder.path().join("data"), tenant)
                 .await
                 .unwrap();
         let metrics = Metrics::default();

@@ -116,7 +116,7 @@ pub(crate) fn build_router(service: AppState) -> Router {
     let router = if operations_only {
         router.fallback(no_such_api_response.layer(layer(RouteAuth::Public)))
     } else {
-        router.fallback(console::page::serve_page_fallback.layer(layer(RouteAuth::Public)))
+        router.fallback(console::page::serve_web_page.layer(layer(RouteAuth::Public)))
     };
     router.method_not_allowed_fallback(no_such_api_response.layer(layer(RouteAuth::Public))).with_state(service)
 }
@@ -133,6 +133,6 @@ pub fn openapi_json() -> String {
         .merge(sign_in_routes())
         .merge(public_routes())
         .split_for_parts();
-    openapi::extend_openapi_document(&mut document);
+    openapi::add_operation_ids_and_error_responses(&mut document);
     document.to_pretty_json().unwrap_or_default()
 }

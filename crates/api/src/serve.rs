@@ -23,7 +23,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::ops::metrics::ClientLimit;
+use crate::ops::metrics::ExceededLimit;
 use crate::{ApiSettings, AppState, Metrics, TrustedProxies};
 use connection::ConnectionHandler;
 pub use error::ServeError;
@@ -69,8 +69,8 @@ pub async fn serve(
         return Err(ServeError::NoConnections);
     }
     let limits = ConnectionLimits::new(&settings);
-    let (metrics, collections, watch_registry) =
-        (service.metrics.clone(), service.collections.clone(), service.watch_registry().clone());
+    let (metrics, collections, node_watch_registry) =
+        (service.metrics.clone(), service.collections.clone(), service.node_watch_registry().clone());
     let handler = Arc::new(ConnectionHandler::new(service.clone(), tls, shutdown.clone()));
     let requests_done = CancellationToken::new();
     let (counting, end) = (service.clone(), requests_done.clone());
@@ -102,7 +102,7 @@ pub async fn serve(
     }
     drop(tcp);
     collections.release_completion_waiters();
-    watch_registry.shut_down();
+    node_watch_registry.shut_down();
     info!(http.connections = connections.count(), "shutdown started; no new connections are accepted");
     if timeout(settings.shutdown_grace_period, connections.shutdown()).await.is_err() {
         warn!("shutdown grace period expired before all responses were sent");
@@ -181,11 +181,11 @@ impl ConnectionLimits {
                         _peer: peer,
                     });
                 }
-                metrics.record_rejection(ClientLimit::Connections);
+                metrics.record_rejection(ExceededLimit::Connections);
                 self.reserved.clone().try_acquire_owned().ok()
             }
             ConnectionPermit::Reserved(permit) => {
-                metrics.record_rejection(ClientLimit::AllConnections);
+                metrics.record_rejection(ExceededLimit::AllConnections);
                 Some(permit)
             }
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
-use clew_testkit::{BENCHMARK_SESSION_COUNTS, Flavor, LoadSessionCounts, Server, ServerOptions, SessionLoad};
+use clew_testkit::{BENCHMARK_SESSION_COUNTS, Flavor, Server, ServerOptions, SessionLoad, SessionLoadCounts};
 
 use crate::BenchContext;
 use crate::cases::{BenchCase, Comparison, MedianTarget};
@@ -21,8 +21,8 @@ struct BusyServerCase {
     clew: ClewInvocation,
     baseline: BaselineInvocation,
     /// Marker text and its expected number of occurrences in Clew's output; any other number is reported as an error.
-    item_marker: (&'static str, fn(LoadSessionCounts) -> usize),
-    min_baseline_lines: fn(LoadSessionCounts) -> usize,
+    item_marker: (&'static str, fn(SessionLoadCounts) -> usize),
+    min_baseline_lines: fn(SessionLoadCounts) -> usize,
 }
 
 #[derive(Clone, Copy)]
@@ -46,7 +46,7 @@ enum BaselineInvocation {
 }
 
 const SNAPSHOT_ARGUMENTS: &[&str] = &["snapshot", "--format", "csv"];
-const SESSION_ROW_MARKER: (&str, fn(LoadSessionCounts) -> usize) = ("root,127.0.0.1:", |size| size.sessions);
+const SESSION_ROW_MARKER: (&str, fn(SessionLoadCounts) -> usize) = ("root,127.0.0.1:", |size| size.sessions);
 
 /// Joins sessions and transactions on the server. Clew performs the same join in memory.
 const SESSION_TRANSACTION_JOIN_QUERY: &str = "SELECT p.id, p.user, p.host, p.db, p.command, p.time, p.state, p.info, t.trx_id, t.trx_state, \
@@ -211,7 +211,7 @@ async fn measure_cases_on_server(
 struct BusyServerFixture<'a> {
     bench: &'a BenchContext,
     server: &'a Server,
-    size: LoadSessionCounts,
+    size: SessionLoadCounts,
     clew_server: RunningClewServer<'a>,
     snapshot: Command,
     reads: String,

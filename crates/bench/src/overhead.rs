@@ -72,7 +72,7 @@ async fn measure_overhead_on_server(
         .run_statements(&["CREATE DATABASE clew_bench"])
         .await
         .map_err(|cause| failed(std::io::Error::other(cause)))?;
-    build_sysbench_command(&server).args(["prepare"]).run_in_step(&step, Duration::from_mins(5)).await?;
+    build_sysbench_command(&server).args(["prepare"]).run_with_progress(&step, Duration::from_mins(5)).await?;
     let _idle = open_idle_sessions(&server, IDLE_SESSION_COUNT).await.map_err(failed)?;
     step.complete();
 
@@ -167,7 +167,7 @@ async fn measure_transaction_rates(
     let mut end = since;
     while rates.len() <= 2 * pairs {
         if rates.len() % 2 == 1 {
-            let (command, file) = snapshots.next_snapshot_run();
+            let (command, file) = snapshots.next_snapshot_command();
             running.spawn(async move { command.measure_run_time(&file).await });
         }
         end += MEASUREMENT_INTERVAL;
@@ -199,7 +199,7 @@ impl SnapshotSeries {
         }
     }
 
-    fn next_snapshot_run(&self) -> (Command, PathBuf) {
+    fn next_snapshot_command(&self) -> (Command, PathBuf) {
         let number = self.taken.get();
         self.taken.set(number + 1);
         (self.command.clone(), self.snapshot_output_path(number))

@@ -8,7 +8,7 @@ use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
 use clew_devtools::{web_page, workspace};
 use clew_testkit::{
-    BENCHMARK_SESSION_COUNTS, Flavor, LoadSessionCounts, RawSession, Server, ServerOptions, SessionLoad,
+    BENCHMARK_SESSION_COUNTS, Flavor, RawSession, Server, ServerOptions, SessionLoad, SessionLoadCounts,
     open_idle_sessions,
 };
 use serde_json::json;
@@ -68,7 +68,7 @@ pub(super) async fn measure_page(bench: &BenchContext) -> Result<Vec<Measurement
         u32::try_from(BENCHMARK_SESSION_COUNTS.sessions + BUSY_SESSION_COUNT + 100).unwrap_or(u32::MAX);
     let large =
         bench.start_server(Flavor::MySql, &ServerOptions { max_connections, ..ServerOptions::default() }).await?;
-    let load = LoadSessionCounts {
+    let load = SessionLoadCounts {
         sessions: BENCHMARK_SESSION_COUNTS.sessions - BUSY_SESSION_COUNT,
         ..BENCHMARK_SESSION_COUNTS
     };

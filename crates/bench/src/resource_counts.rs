@@ -9,8 +9,8 @@ use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
 use clew_devtools::workspace;
 use clew_testkit::{
-    FakeServer, FakeServerFleet, FakeServerOptions, Fault, Flavor, LoadSessionCounts, Server, ServerOptions,
-    SessionLoad,
+    FakeServer, FakeServerFleet, FakeServerOptions, Fault, Flavor, Server, ServerOptions, SessionLoad,
+    SessionLoadCounts,
 };
 use mysql_async::prelude::Queryable;
 use tokio::time::{Instant, sleep};
@@ -38,7 +38,7 @@ const EXPECTED_STATEMENT_COUNTS: [ExpectedStatementCount; 4] = [
 ];
 
 const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
-const LOAD_SESSION_COUNTS: LoadSessionCounts = LoadSessionCounts { sessions: 200, transactions: 50, waiters: 10 };
+const LOAD_SESSION_COUNTS: SessionLoadCounts = SessionLoadCounts { sessions: 200, transactions: 50, waiters: 10 };
 const SNAPSHOT_ROW_COUNT: u64 = 1000;
 /// Expected CSV size in bytes, including the header and all sessions of the fake server.
 const EXPECTED_SNAPSHOT_BYTES: u64 = 139_255;
@@ -61,7 +61,7 @@ pub(super) async fn check_resource_counts(clew: Option<PathBuf>) -> Result<(), B
     progress::print_heading("Machine-independent counts");
     check_memory_allocation_counts(&workspace::find_built_program(&programs, "bench", "allocations")?, &mut counts)
         .await?;
-    check_snapshot_and_collection(&bench, &mut counts).await?;
+    check_snapshot_and_collection_counts(&bench, &mut counts).await?;
     check_fleet_connections(&bench, &mut counts).await?;
     for (at, flavor) in SERVER_FLAVORS.into_iter().enumerate() {
         check_statement_counts(&bench, flavor, at, &mut counts).await?;
@@ -75,7 +75,7 @@ async fn check_memory_allocation_counts(program: &Path, counts: &mut CountChecks
     let command = Command::new(program).args(["--bench"]);
     let output = command.output().await?;
     for (name, maximum) in MAX_ALLOCATIONS_PER_100_ROWS {
-        let found = parse_hundredths(&output, name).ok_or_else(|| DevtoolsError::UnexpectedOutput {
+        let found = parse_allocation_hundredths(&output, name).ok_or_else(|| DevtoolsError::UnexpectedOutput {
             command: command.command_line(),
             cause: format!("the count of {name} is missing"),
             output: output.clone(),
@@ -87,13 +87,16 @@ async fn check_memory_allocation_counts(program: &Path, counts: &mut CountChecks
 }
 
 /// Parses a decimal number as hundredths: `snapshot allocations_per_row=10.01 …` returns 1001.
-fn parse_hundredths(output: &str, name: &str) -> Option<u64> {
+fn parse_allocation_hundredths(output: &str, name: &str) -> Option<u64> {
     let line = output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" allocations_per_row="))?;
     let (integer, fraction) = line.split(' ').next()?.split_once('.')?;
     Some(integer.parse::<u64>().ok()? * 100 + fraction.parse::<u64>().ok()?)
 }
 
-async fn check_snapshot_and_collection(bench: &BenchContext, counts: &mut CountChecks) -> Result<(), BenchError> {
+async fn check_snapshot_and_collection_counts(
+    bench: &BenchContext,
+    counts: &mut CountChecks,
+) -> Result<(), BenchError> {
     let step = Step::start("Checking a snapshot of 1,000 rows");
     let options =
         FakeServerOptions { sessions: SNAPSHOT_ROW_COUNT, transactions: SNAPSHOT_ROW_COUNT / 4, fault: Fault::None };
@@ -224,8 +227,8 @@ mod tests {
     fn allocations_are_parsed_by_name() {
         let output =
             "snapshot allocations_per_row=10.01 bytes_per_row=4\ndetailed_snapshot allocations_per_row=9.50 x\n";
-        assert_eq!(parse_hundredths(output, "snapshot"), Some(1001));
-        assert_eq!(parse_hundredths(output, "detailed_snapshot"), Some(950));
-        assert_eq!(parse_hundredths(output, "locks"), None);
+        assert_eq!(parse_allocation_hundredths(output, "snapshot"), Some(1001));
+        assert_eq!(parse_allocation_hundredths(output, "detailed_snapshot"), Some(950));
+        assert_eq!(parse_allocation_hundredths(output, "locks"), None);
     }
 }

@@ -122,7 +122,7 @@ impl TestCluster {
             self.create_process_settings(clew).prepare_process_environment(&self.metadata.url(), &name)?;
         let with_address = |address: &str| {
             let arguments = ["serve", "--no-worker", "--listen", address];
-            ClewProcess::new(&name, add_parent_death_signal(clew, &arguments), environment.clone(), logs)
+            ClewProcess::new(&name, wrap_with_parent_death_signal(clew, &arguments), environment.clone(), logs)
         };
         let mut first = with_address("127.0.0.1:0");
         let address = first.start().await?;
@@ -138,7 +138,7 @@ impl TestCluster {
         let port = self.metadata_proxies.get(number).map_or(self.metadata.port(), |proxy| proxy.address().port());
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
         let mut environment = self.create_process_settings(clew).prepare_process_environment(&url, &name)?;
-        let mut command = add_parent_death_signal(clew, &["worker"]);
+        let mut command = wrap_with_parent_death_signal(clew, &["worker"]);
         if number == CLOCK_FAULT_WORKER_INDEX {
             command = build_faketime_worker_command(clew)?;
             fs::write(self.clock_offset_file_path(), "+0\n").map_err(io_error("write a clock"))?;
@@ -170,10 +170,10 @@ impl TestCluster {
 
     pub(crate) fn create_api_clients(&self, settings: &Settings) -> Result<Vec<Client>, ChaosError> {
         let clients = self.addresses.iter().map(|address| {
-            let key = parse_command_output_id(&self.tenant.access_key)?;
+            let key = parse_id_from_command_output(&self.tenant.access_key)?;
             let client = Client::builder(address)
                 .credentials(Credentials::access_key(key, self.tenant.secret_key.clone().into()))
-                .project(parse_command_output_id(&self.tenant.project_id)?)
+                .project(parse_id_from_command_output(&self.tenant.project_id)?)
                 .settings(settings.clone())
                 .build()?;
             Ok(client)
@@ -264,7 +264,7 @@ impl ClewProcessSettings<'_> {
         let ids = added.nodes.iter().zip(nodes);
         let to_node = |(added_node, (_, kind)): (&AddNodeOutput, &(String, NodeKind))| {
             let (instance, id) =
-                (parse_command_output_id(&added.instance_id)?, parse_command_output_id(&added_node.id)?);
+                (parse_id_from_command_output(&added.instance_id)?, parse_id_from_command_output(&added_node.id)?);
             Ok(RegisteredNode { kind: *kind, instance, id })
         };
         ids.map(to_node).collect()
@@ -272,7 +272,7 @@ impl ClewProcessSettings<'_> {
 }
 
 /// Wraps a command so that the kernel kills the process when the thread that spawned it exits.
-fn add_parent_death_signal(clew: &Path, arguments: &[&str]) -> Vec<OsString> {
+fn wrap_with_parent_death_signal(clew: &Path, arguments: &[&str]) -> Vec<OsString> {
     let mut command: Vec<OsString> = ["setpriv", "--pdeathsig", "KILL", "--"].map(OsString::from).into();
     command.push(clew.into());
     command.extend(arguments.iter().map(OsString::from));
@@ -298,11 +298,11 @@ fn build_faketime_worker_command(clew: &Path) -> Result<Vec<OsString>, ChaosErro
     let missing = || io_error("find libfaketime (Debian package faketime)")(std::io::ErrorKind::NotFound.into());
     let mut preload = OsString::from("LD_PRELOAD=");
     preload.push(toolchain::libfaketime_path().ok_or_else(missing)?);
-    let mut command = add_parent_death_signal(Path::new("env"), &[]);
+    let mut command = wrap_with_parent_death_signal(Path::new("env"), &[]);
     command.extend([preload, clew.into(), "worker".into()]);
     Ok(wrap_with_private_tmpfs(Path::new("/dev/shm"), command))
 }
 
-fn parse_command_output_id<T: std::str::FromStr>(id: &str) -> Result<T, ChaosError> {
+fn parse_id_from_command_output<T: std::str::FromStr>(id: &str) -> Result<T, ChaosError> {
     id.parse().map_err(|_| io_error("parse the output of clew")(std::io::Error::other(id.to_owned())))
 }

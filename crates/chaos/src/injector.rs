@@ -170,7 +170,7 @@ impl FaultInjector<'_> {
 
     async fn fill_disk(&mut self, duration: Duration) -> Result<(), ChaosError> {
         let Some(worker) = self.cluster.workers.get(DISK_FAULT_WORKER_INDEX) else { return Ok(()) };
-        let Some(pid) = worker.pid() else { return Err(worker.process_error("it is not running")) };
+        let Some(pid) = worker.pid() else { return Err(worker.build_process_error("it is not running")) };
         // Use `/proc/PID/root`, because the tmpfs is mounted only in the worker's mount namespace.
         let mut filler = PathBuf::from(format!("/proc/{pid}/root"));
         filler.push(self.cluster.tmpfs_mount_point().strip_prefix("/").unwrap_or(&self.cluster.tmpfs_mount_point()));
@@ -182,7 +182,7 @@ impl FaultInjector<'_> {
         let (started, log_start) = (Instant::now(), worker.log_file_size());
         // Refill the space that collections free until the worker logs the error.
         while started.elapsed() < duration || !worker.read_log_from_offset(log_start).contains(DISK_FULL_MESSAGE) {
-            fail_if_effect_overdue(started, Fault::DiskFull, worker, DISK_FULL_MESSAGE)?;
+            fail_if_fault_effect_overdue(started, Fault::DiskFull, worker, DISK_FULL_MESSAGE)?;
             fill_until_disk_full(&filler)?;
             sleep(Duration::from_millis(100)).await;
         }
@@ -192,7 +192,7 @@ impl FaultInjector<'_> {
     }
 }
 
-fn fail_if_effect_overdue(
+fn fail_if_fault_effect_overdue(
     started: Instant,
     fault: Fault,
     worker: &ClewProcess,
@@ -227,7 +227,7 @@ async fn wait_for_clock_shift(
 ) -> Result<(), ChaosError> {
     let started = Instant::now();
     while !has_logged_clock_offset(worker, log_start, seconds) {
-        fail_if_effect_overdue(started, Fault::ClockShift, worker, effect)?;
+        fail_if_fault_effect_overdue(started, Fault::ClockShift, worker, effect)?;
         sleep(Duration::from_millis(250)).await;
     }
     Ok(())

@@ -280,15 +280,13 @@ impl DownloadSink for MemorySink {
 }
 
 /// Returns each accepted collection with the index of the fault that was active when it was requested.
-pub(crate) fn accepted_collection_records(
-    requests: &[RequestRecord],
-) -> impl Iterator<Item = (usize, &CollectionRecord)> {
+pub(crate) fn accepted_collections(requests: &[RequestRecord]) -> impl Iterator<Item = (usize, &CollectionRecord)> {
     requests.iter().filter_map(|request| match &request.outcome {
         RequestOutcome::Accepted(record) => Some((request.phase, &**record)),
         _ => None,
     })
 }
 
-pub(crate) fn prefix_with_collection_id(id: &RequestId, violation: &str) -> String {
+pub(crate) fn format_collection_violation(id: &RequestId, violation: &str) -> String {
     format!("{id}: {violation}")
 }

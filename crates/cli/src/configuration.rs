@@ -192,7 +192,7 @@ impl Default for NodeSettings {
 
 impl NodeSettings {
     fn byte_limits(&self) -> Result<ByteLimits, CliError> {
-        let (per_row, min) = (self.max_row_bytes, ByteLimits::MIN_PER_ROW);
+        let (per_row, min) = (self.max_row_bytes, ByteLimits::MIN_BYTES_PER_ROW);
         if per_row < min {
             return Err(CliError::new_refusal(format!("nodes.max_row_bytes is {per_row}; expected at least {min}")));
         }

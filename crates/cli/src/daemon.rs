@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clew_api::{ApiSettings, AppComponents, AppState, Metrics, NodeReadLimits, RateLimits};
-use clew_model::{AuditEvent, Origin, Outcome, Zone};
+use clew_model::{AuditEvent, AuditOrigin, Outcome, Zone};
 use clew_store::{ServingLock, Store, StoreError};
 use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor, KillTaskWorker, WorkerSettings};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -157,7 +157,7 @@ impl Daemon {
     }
 
     /// Checks for removed audit rows immediately, and then periodically until the `shutdown` token is cancelled.
-    pub(crate) async fn watch_audit_log(&self, shutdown: &CancellationToken) {
+    pub(crate) async fn watch_for_audit_truncation(&self, shutdown: &CancellationToken) {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         check_audit_truncation(&store).await;
         tokio::spawn(async move {
@@ -168,10 +168,10 @@ impl Daemon {
     }
 
     /// The tasks run until the `shutdown` token is cancelled.
-    pub(crate) fn start_worker(&self, shutdown: &CancellationToken) -> WorkerTasks {
+    pub(crate) fn start_worker(&self, shutdown: &CancellationToken) -> WorkerTaskHandles {
         let (store, kills) = (self.store.clone(), self.kills.clone());
         let kill_tasks = KillTaskWorker::new(store, kills, &self.settings, Arc::new(self.metrics.clone()));
-        WorkerTasks(vec![
+        WorkerTaskHandles(vec![
             tokio::spawn(self.collections.clone().run(shutdown.clone())),
             tokio::spawn(kill_tasks.run(shutdown.clone())),
             tokio::spawn(self.intelligent_kills.clone().run(shutdown.clone())),
@@ -206,7 +206,7 @@ async fn report_lost_audit_rows(store: &Store) -> Result<(), StoreError> {
     let missing = AuditEvent {
         outcome: Outcome::Failed,
         detail: serde_json::json!({ "problem": loss.to_string() }),
-        ..AuditEvent::new_success(&Origin::for_internal_operation(), "AuditTruncated", "audit")
+        ..AuditEvent::new_success(&AuditOrigin::for_internal_operation(), "AuditTruncated", "audit")
     };
     store.append_audit_event(&missing).await?;
     store.acknowledge_lost_audit_rows(&loss);
@@ -214,9 +214,9 @@ async fn report_lost_audit_rows(store: &Store) -> Result<(), StoreError> {
 }
 
 #[derive(Default)]
-pub(crate) struct WorkerTasks(Vec<JoinHandle<()>>);
+pub(crate) struct WorkerTaskHandles(Vec<JoinHandle<()>>);
 
-impl WorkerTasks {
+impl WorkerTaskHandles {
     pub(crate) async fn join(self) -> Result<(), CliError> {
         for task in self.0 {
             task.await.map_err(|error| CliError::new_failure(format!("the worker failed: {error}")))?;

@@ -38,7 +38,7 @@ pub(crate) async fn run(arguments: DoctorArgs) -> Result<(), CliError> {
     let diagnosis = diagnose_node(&node, &limits).await?;
     match arguments.format {
         DoctorFormat::Text => {
-            output::write_stdout_with_colours(&render_diagnosis(&diagnosis, output::stdout_supports_colours()))?;
+            output::write_stdout_with_colors(&render_diagnosis(&diagnosis, output::stdout_supports_colors()))?;
         }
         DoctorFormat::Json => output::write_stdout(&output::to_json_text(&diagnosis)?)?,
     }

@@ -2,7 +2,7 @@
 
 mod policy;
 
-use clew_model::{DomainId, Origin};
+use clew_model::{AuditOrigin, DomainId};
 use clew_store::{Domain, EnterpriseProject, Group, Project, Store, User};
 
 pub(crate) use policy::{NamedPolicy, permission_model_name};
@@ -28,7 +28,7 @@ pub(crate) async fn find_single_domain(store: &Store) -> Result<Domain, CliError
 pub(crate) struct IdentityDirectory {
     pub(crate) store: Store,
     pub(crate) domain: Domain,
-    pub(crate) origin: Origin,
+    pub(crate) origin: AuditOrigin,
 }
 
 impl IdentityDirectory {

@@ -7,7 +7,7 @@ mod set_node;
 mod tag;
 
 use clap::{Args, Subcommand};
-use clew_model::{Instance, InstanceFilter, Origin, Pagination, ProjectId, Tag};
+use clew_model::{AuditOrigin, Instance, InstanceFilter, Pagination, ProjectId, Tag};
 use clew_store::{Project, Store};
 
 use crate::confirm::ConfirmArgs;
@@ -93,7 +93,7 @@ pub(crate) async fn run(arguments: InstanceCommandArgs) -> Result<(), CliError> 
 pub(crate) struct InstanceInventory {
     pub(crate) store: Store,
     pub(crate) project: Project,
-    pub(crate) origin: Origin,
+    pub(crate) origin: AuditOrigin,
 }
 
 impl ProjectArgs {

@@ -11,7 +11,7 @@ use clap::Args;
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, NodeUrl, Session};
 use clew_mysql::{
-    KillBaseline, KillEffect, KillRefusal, KillTarget, ProcessListSource, ReadLimits, SessionLookupResult, Victim,
+    KillBaseline, KillEffect, KillRefusal, KillTarget, ProcessListOrigin, ReadLimits, SessionLookupResult, Victim,
     find_sessions, kill_victims,
 };
 use clew_store::StoreLocation;
@@ -161,7 +161,7 @@ async fn kill_sessions(
     node: &NodeUrl,
     sessions: &[Session],
     kind: KillTarget,
-    read: &ProcessListSource,
+    read: &ProcessListOrigin,
     protected: &ProtectedAccounts,
     limits: &ReadLimits,
 ) -> Result<Outcomes, CliError> {

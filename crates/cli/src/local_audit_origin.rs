@@ -1,18 +1,18 @@
 //! Determines the audit actor for a command: the local operating system account.
 
-use clew_model::Origin;
+use clew_model::AuditOrigin;
 
 const MAX_SUDO_USER_CHARS: usize = 64;
 
 /// Returns the origin that audit events record for a command: the operating system account that runs this process.
 /// The account is determined from the process's user id, because environment variables can be forged.
 /// If the account is root, the value of `SUDO_USER` is added to the account name.
-pub(crate) fn local_audit_origin() -> Origin {
+pub(crate) fn local_audit_origin() -> AuditOrigin {
     let id = rustix::process::getuid().as_raw().to_string();
     let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let account = find_account_name(&accounts, &id).map_or_else(|| format!("uid {id}"), str::to_owned);
     let sudo_user = std::env::var("SUDO_USER").ok().filter(|_| id == "0");
-    Origin::for_local_account(match sudo_user.as_deref().and_then(sanitize_user_name) {
+    AuditOrigin::for_local_account(match sudo_user.as_deref().and_then(sanitize_user_name) {
         Some(user) => format!("{account} (sudo by {user})"),
         None => account,
     })

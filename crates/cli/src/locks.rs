@@ -54,9 +54,9 @@ pub(crate) async fn run(arguments: LocksArgs) -> Result<(), CliError> {
     let graph = if arguments.mask { graph.with_masked_literals() } else { graph };
     match arguments.format {
         LocksFormat::Tree => {
-            let colours = output::stdout_supports_colours();
+            let colours = output::stdout_supports_colors();
             let text = render_wait_graph(&graph, &node.address(), output::terminal_width(), colours);
-            output::write_stdout_with_colours(&(text + &remedy::render_root_blocker_hint(&graph, &node, colours)))?;
+            output::write_stdout_with_colors(&(text + &remedy::render_root_blocker_hint(&graph, &node, colours)))?;
         }
         LocksFormat::Json => output::write_stdout(&output::to_json_text(&graph)?)?,
         LocksFormat::Dot => output::write_stdout(&waits::render_dot(&graph))?,

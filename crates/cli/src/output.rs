@@ -35,13 +35,13 @@ impl Format {
         }
     }
 
-    pub(crate) fn print_with_colours(
+    pub(crate) fn print_with_colors(
         self,
         table: impl FnOnce() -> String,
         json: impl FnOnce() -> Value,
     ) -> Result<(), CliError> {
         match self {
-            Self::Table => write_stdout_with_colours(&table()),
+            Self::Table => write_stdout_with_colors(&table()),
             Self::Json => write_stdout(&to_json_text(&json())?),
         }
     }
@@ -136,16 +136,16 @@ impl Output {
     /// Opens stdout if `file` is `None` or `-`.
     /// If the output is a terminal, text written to it is sanitised.
     pub(crate) fn open(file: Option<&Path>) -> Result<Self, CliError> {
-        Self::open_with_colours(file, false)
+        Self::open_with_styling(file, false)
     }
 
     /// Opens the output for a table that may contain colours.
     /// The caller must sanitise text from a database server with [`clew_diagnose::terminal::bytes_to_single_line`].
     pub(crate) fn open_for_table(file: Option<&Path>) -> Result<Self, CliError> {
-        Self::open_with_colours(file, stdout_supports_colours())
+        Self::open_with_styling(file, stdout_supports_colors())
     }
 
-    fn open_with_colours(file: Option<&Path>, styled: bool) -> Result<Self, CliError> {
+    fn open_with_styling(file: Option<&Path>, styled: bool) -> Result<Self, CliError> {
         Ok(match file.map_or(OutputTarget::Stdout, OutputTarget::from_path) {
             OutputTarget::Stdout if stdout_is_terminal() => {
                 let terminal = io::stdout().as_fd().try_clone_to_owned();
@@ -220,7 +220,7 @@ pub(crate) fn stdout_is_terminal() -> bool {
 }
 
 /// Returns true if stdout is a terminal and `NO_COLOR` is not set.
-pub(crate) fn stdout_supports_colours() -> bool {
+pub(crate) fn stdout_supports_colors() -> bool {
     stdout_is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
@@ -236,8 +236,8 @@ pub(crate) fn write_stdout(text: &str) -> Result<(), CliError> {
 }
 
 /// The caller must sanitise text from a database server with [`clew_diagnose::terminal::bytes_to_single_line`].
-pub(crate) fn write_stdout_with_colours(text: &str) -> Result<(), CliError> {
-    write_all_to_stdout(&if stdout_supports_colours() { sanitize_styled_text(text) } else { sanitize_multiline(text) })
+pub(crate) fn write_stdout_with_colors(text: &str) -> Result<(), CliError> {
+    write_all_to_stdout(&if stdout_supports_colors() { sanitize_styled_text(text) } else { sanitize_multiline(text) })
 }
 
 fn write_all_to_stdout(text: &str) -> Result<(), CliError> {

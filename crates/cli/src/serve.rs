@@ -9,7 +9,7 @@ use clap::builder::FalseyValueParser;
 use clew_api::Listener;
 use tracing::info;
 
-use crate::daemon::{self, Daemon, WorkerTasks, listen_for_shutdown_signals, require_shared_stores};
+use crate::daemon::{self, Daemon, WorkerTaskHandles, listen_for_shutdown_signals, require_shared_stores};
 use crate::error::CliError;
 
 #[derive(Debug, Args)]
@@ -116,8 +116,8 @@ pub(crate) async fn run(mut arguments: ServeArgs) -> Result<(), CliError> {
     }
     daemon.spawn_event_dispatcher(&shutdown);
     let master_key_watch = daemon.watch_master_key_rotation(&shutdown);
-    daemon.watch_audit_log(&shutdown).await;
-    let worker_tasks = if arguments.no_worker { WorkerTasks::default() } else { daemon.start_worker(&shutdown) };
+    daemon.watch_for_audit_truncation(&shutdown).await;
+    let worker_tasks = if arguments.no_worker { WorkerTaskHandles::default() } else { daemon.start_worker(&shutdown) };
     let scheme = if tls.is_some() { "https" } else { "http" };
     crate::output::write_stdout(&format!("{scheme}://{address}\n"))?;
     info!(clew.address = %address, clew.data_dir = %configuration.data_dir.display(), "server started");

@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, ItemMod, ItemUse, UseTree};
 
-use crate::CheckError;
+use crate::CodelintError;
 
 /// Maps each file to the files and names that it imports. Paths are relative to the workspace root.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub(super) struct ImportGraph {
 
 impl ImportGraph {
     /// `root` is the path of `src/lib.rs` or `src/main.rs`.
-    pub(super) fn add_crate_imports(&mut self, root: &Path) -> Result<(), CheckError> {
+    pub(super) fn add_crate_imports(&mut self, root: &Path) -> Result<(), CodelintError> {
         let mut modules = ModuleTree::default();
         modules.add_source_file(root, root.parent().unwrap_or(Path::new("")), &Vec::new())?;
         for (path, module) in &modules.by_path {
@@ -36,7 +36,7 @@ impl ImportGraph {
     }
 
     /// Adds relative TypeScript imports, such as `./route`, to the import graph.
-    pub(super) fn add_typescript_imports(&mut self, files: &[PathBuf]) -> Result<(), CheckError> {
+    pub(super) fn add_typescript_imports(&mut self, files: &[PathBuf]) -> Result<(), CodelintError> {
         for file in files {
             let text = crate::read_source_file(file)?;
             for specifier in find_import_specifiers(&text) {
@@ -126,9 +126,9 @@ struct ModuleTree {
 
 impl ModuleTree {
     /// Parses a source file and, in `directory`, the source files of its child modules.
-    fn add_source_file(&mut self, file: &Path, directory: &Path, path: &ModulePath) -> Result<(), CheckError> {
+    fn add_source_file(&mut self, file: &Path, directory: &Path, path: &ModulePath) -> Result<(), CodelintError> {
         let parsed = syn::parse_file(&crate::read_source_file(file)?)
-            .map_err(|error| CheckError::Parse { file: file.into(), reason: error.to_string() })?;
+            .map_err(|error| CodelintError::Parse { file: file.into(), reason: error.to_string() })?;
         self.add_module_items(file, directory, path, &parsed.items)
     }
 
@@ -138,7 +138,7 @@ impl ModuleTree {
         directory: &Path,
         path: &ModulePath,
         items: &[Item],
-    ) -> Result<(), CheckError> {
+    ) -> Result<(), CodelintError> {
         let mut module = Module { file: file.into(), ..Module::default() };
         let mut children = Vec::new();
         for item in items {

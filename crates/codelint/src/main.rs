@@ -13,7 +13,7 @@ use std::process::{Command, ExitCode};
 use imports::ImportGraph;
 
 #[derive(Debug, thiserror::Error)]
-enum CheckError {
+enum CodelintError {
     #[error("cannot read {}: {cause}", .file.display())]
     Read { file: PathBuf, cause: std::io::Error },
     #[error("cannot parse {}: {reason}", .file.display())]
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run_checks() -> Result<Vec<String>, CheckError> {
+fn run_checks() -> Result<Vec<String>, CodelintError> {
     let files: Vec<PathBuf> = run_program("git", &["ls-files"])?.lines().map(PathBuf::from).collect();
     let mut graph = ImportGraph::default();
     for root in files.iter().filter(|file| is_crate_root_file(file)) {
@@ -44,7 +44,7 @@ fn run_checks() -> Result<Vec<String>, CheckError> {
 
     let metadata = run_program("cargo", &["metadata", "--no-deps", "--format-version", "1", "--locked"])?;
     let metadata = serde_json::from_str(&metadata)
-        .map_err(|error| CheckError::Command { command: "cargo metadata".into(), reason: error.to_string() })?;
+        .map_err(|error| CodelintError::Command { command: "cargo metadata".into(), reason: error.to_string() })?;
     findings.extend(layers::find_layer_violations(&metadata));
 
     for file in &files {
@@ -63,12 +63,13 @@ fn is_typescript_file(file: &Path) -> bool {
     file.starts_with("web/src") && file.extension().is_some_and(|extension| extension == "ts" || extension == "tsx")
 }
 
-fn read_source_file(file: &Path) -> Result<String, CheckError> {
-    std::fs::read_to_string(file).map_err(|cause| CheckError::Read { file: file.into(), cause })
+fn read_source_file(file: &Path) -> Result<String, CodelintError> {
+    std::fs::read_to_string(file).map_err(|cause| CodelintError::Read { file: file.into(), cause })
 }
 
-fn run_program(program: &str, arguments: &[&str]) -> Result<String, CheckError> {
-    let failed = |reason: String| CheckError::Command { command: format!("{program} {}", arguments.join(" ")), reason };
+fn run_program(program: &str, arguments: &[&str]) -> Result<String, CodelintError> {
+    let failed =
+        |reason: String| CodelintError::Command { command: format!("{program} {}", arguments.join(" ")), reason };
     let output = Command::new(program).args(arguments).output().map_err(|error| failed(error.to_string()))?;
     if !output.status.success() {
         return Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()));

@@ -80,7 +80,7 @@ impl Command {
 
     /// Runs the program for at most `limit` and shows its last output line next to `step`.
     /// If the program fails, the error contains its last output lines.
-    pub async fn run_in_step(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
+    pub async fn run_with_progress(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
         let mut child = self.spawn_piped()?;
         let mut tail = OutputTail::default();
         let result = tokio::time::timeout(limit, read_output_until_exit(&mut child, step, &mut tail)).await;
@@ -105,14 +105,14 @@ impl Command {
     pub async fn run_with_retries(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
         const MAX_ATTEMPTS: u32 = 3;
         for attempt in 1..MAX_ATTEMPTS {
-            match self.run_in_step(step, limit).await {
+            match self.run_with_progress(step, limit).await {
                 Ok(()) => return Ok(()),
                 Err(error @ DevtoolsError::Start { .. }) => return Err(error),
                 Err(error) => step.print_note(&format!("attempt {attempt} of {MAX_ATTEMPTS} failed: {error}")),
             }
             tokio::time::sleep(RETRY_DELAY).await;
         }
-        self.run_in_step(step, limit).await
+        self.run_with_progress(step, limit).await
     }
 
     /// Runs the program and returns its stdout. The program inherits stderr.
@@ -297,7 +297,7 @@ mod tests {
     async fn error_contains_last_lines_of_both_outputs() {
         let step = Step::start("failing");
         let error =
-            shell("echo to stdout; echo to stderr >&2; exit 3").run_in_step(&step, Duration::from_mins(1)).await;
+            shell("echo to stdout; echo to stderr >&2; exit 3").run_with_progress(&step, Duration::from_mins(1)).await;
         let message = error.unwrap_err().to_string();
         assert!(
             message.contains("to stdout") && message.contains("to stderr") && message.contains("exit status: 3"),
@@ -308,14 +308,16 @@ mod tests {
     #[tokio::test]
     async fn error_contains_only_the_last_lines() {
         let step = Step::start("many lines");
-        let error = shell("seq 1000; exit 1").run_in_step(&step, Duration::from_mins(1)).await.unwrap_err().to_string();
+        let error =
+            shell("seq 1000; exit 1").run_with_progress(&step, Duration::from_mins(1)).await.unwrap_err().to_string();
         assert!(error.contains(" 1000") && error.contains(" 961") && !error.contains(" 960"), "{error}");
     }
 
     #[tokio::test]
     async fn program_is_killed_after_the_limit() {
         let step = Step::start("hanging");
-        let error = shell("echo begun; exec sleep 600").run_in_step(&step, Duration::from_secs(2)).await.unwrap_err();
+        let error =
+            shell("echo begun; exec sleep 600").run_with_progress(&step, Duration::from_secs(2)).await.unwrap_err();
         assert!(matches!(&error, DevtoolsError::Timeout { output, .. } if output.contains("begun")), "{error}");
     }
 

@@ -189,7 +189,7 @@ async fn unpack_packages(packages: &[PathBuf], root: &Path, step: &Step) -> Resu
         Command::new("dpkg-deb")
             .args(["-x"])
             .args([package, &unpacked])
-            .run_in_step(step, INSTALL_STEP_TIMEOUT)
+            .run_with_progress(step, INSTALL_STEP_TIMEOUT)
             .await?;
     }
     fs::rename(&unpacked, root).map_err(|cause| DevtoolsError::File { operation: "rename", path: unpacked, cause })
@@ -227,7 +227,7 @@ async fn install_python_clients() -> Result<(), DevtoolsError> {
     Command::new("/usr/bin/python3")
         .args(["-m", "venv"])
         .args([&environment])
-        .run_in_step(&step, INSTALL_STEP_TIMEOUT)
+        .run_with_progress(&step, INSTALL_STEP_TIMEOUT)
         .await?;
     Command::new(&python)
         .args(["-m", "pip", "install"])

@@ -22,12 +22,12 @@ impl Step {
     /// Starts a step and prints its name.
     pub fn start(name: impl Into<String>) -> Self {
         let name = name.into();
-        let bar = if is_terminal_output() {
+        let bar = if stderr_is_terminal() {
             create_spinner(&name)
         } else {
             ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
         };
-        if !is_terminal_output() {
+        if !stderr_is_terminal() {
             print_line(&format!("{name} …"));
         }
         Self { name, started: Instant::now(), bar, is_finished: AtomicBool::new(false) }
@@ -104,12 +104,12 @@ pub fn print_error(error: &impl Display) {
     print_line(&format!("{style}error{style:#}: {error}"));
 }
 
-fn is_terminal_output() -> bool {
+fn stderr_is_terminal() -> bool {
     std::io::stderr().is_terminal()
 }
 
 fn is_color_enabled() -> bool {
-    is_terminal_output() && std::env::var_os("NO_COLOR").is_none()
+    stderr_is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub async fn build_web_page() -> Result<(), DevtoolsError> {
         return Ok(());
     }
     let step = Step::start("Building the web page");
-    npm_command(&["run", "build"]).run_in_step(&step, WEB_BUILD_STEP_TIMEOUT).await?;
+    npm_command(&["run", "build"]).run_with_progress(&step, WEB_BUILD_STEP_TIMEOUT).await?;
     step.complete();
     Ok(())
 }

@@ -73,7 +73,7 @@ pub fn find_built_program(programs: &[BuiltProgram], kind: &str, name: &str) -> 
 pub async fn build_programs(step_name: &str, arguments: &[&str]) -> Result<Vec<BuiltProgram>, DevtoolsError> {
     let step = Step::start(step_name);
     let build = cargo_command().args(arguments.iter().copied()).args(["--locked"]);
-    build.run_in_step(&step, BUILD_TIMEOUT).await?;
+    build.run_with_progress(&step, BUILD_TIMEOUT).await?;
     step.complete();
     // All targets are up to date, so the command only prints the paths of the executables.
     let output = build.args(["--quiet", "--message-format", "json"]).output().await?;

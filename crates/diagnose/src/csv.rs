@@ -94,14 +94,14 @@ fn push_csv_cell(out: &mut Vec<u8>, cell: Cell<'_>, formula_guard: bool) {
 
 fn push_csv_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
     let classes = ByteClassSet::from_text(text);
-    let is_quoted = classes.contains_any_of(ByteClassSet::SEPARATOR_CLASS | ByteClassSet::QUOTE_CLASS);
+    let is_quoted = classes.contains_any_of(ByteClassSet::SEPARATOR_BYTE_CLASS | ByteClassSet::QUOTE_BYTE_CLASS);
     if is_quoted {
         out.push(b'"');
     }
     if formula_guard && matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r')) {
         out.push(b'\'');
     }
-    if classes.contains_any_of(ByteClassSet::ESCAPE_CANDIDATE_CLASS | ByteClassSet::QUOTE_CLASS) {
+    if classes.contains_any_of(ByteClassSet::ESCAPE_CANDIDATE_BYTE_CLASS | ByteClassSet::QUOTE_BYTE_CLASS) {
         // A quote byte is never part of a multi-byte character, so each part can be escaped separately.
         for (at, piece) in text.split(|&byte| byte == b'"').enumerate() {
             if at > 0 {
@@ -121,10 +121,10 @@ fn push_csv_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
 struct ByteClassSet(u8);
 
 impl ByteClassSet {
-    const SEPARATOR_CLASS: u8 = 1;
-    const QUOTE_CLASS: u8 = 2;
+    const SEPARATOR_BYTE_CLASS: u8 = 1;
+    const QUOTE_BYTE_CLASS: u8 = 2;
     /// Bytes that may have to be escaped as `\xNN`: NUL, and non-ASCII bytes because they may be invalid UTF-8.
-    const ESCAPE_CANDIDATE_CLASS: u8 = 4;
+    const ESCAPE_CANDIDATE_BYTE_CLASS: u8 = 4;
 
     #[allow(clippy::indexing_slicing, reason = "a byte is always a valid index of the table")]
     const CLASS_BY_BYTE: [u8; 256] = {
@@ -147,15 +147,15 @@ impl ByteClassSet {
             bits |= block.iter().fold(0, |bits, &byte| bits | Self::classify_byte(byte));
         }
         for &byte in rest {
-            bits |= Self::CLASS_BY_BYTE.get(usize::from(byte)).copied().unwrap_or(Self::ESCAPE_CANDIDATE_CLASS);
+            bits |= Self::CLASS_BY_BYTE.get(usize::from(byte)).copied().unwrap_or(Self::ESCAPE_CANDIDATE_BYTE_CLASS);
         }
         Self(bits)
     }
 
     const fn classify_byte(byte: u8) -> u8 {
-        let separator = matches!(byte, b',' | b'\n' | b'\r') as u8 * Self::SEPARATOR_CLASS;
-        let may_need_escape = (byte == 0 || !byte.is_ascii()) as u8 * Self::ESCAPE_CANDIDATE_CLASS;
-        let quote = (byte == b'"') as u8 * Self::QUOTE_CLASS;
+        let separator = matches!(byte, b',' | b'\n' | b'\r') as u8 * Self::SEPARATOR_BYTE_CLASS;
+        let may_need_escape = (byte == 0 || !byte.is_ascii()) as u8 * Self::ESCAPE_CANDIDATE_BYTE_CLASS;
+        let quote = (byte == b'"') as u8 * Self::QUOTE_BYTE_CLASS;
         separator | quote | may_need_escape
     }
 

@@ -56,7 +56,7 @@ impl KillRule {
     #[must_use]
     pub fn new(criteria: &KillCriteria) -> Self {
         // Internal sessions match like all other sessions, so that the preview can report them as excluded.
-        let filter = SessionFilter::from_selection_by_value(criteria.to_session_selection()).with_internal_sessions();
+        let filter = SessionFilter::from_owned_selection(criteria.to_session_selection()).with_internal_sessions();
         Self { filter, seconds: criteria.seconds.into(), matches_templates: false }
     }
 

@@ -72,11 +72,11 @@ fn normalize_tokens(mut lexer: Lexer<'_>) -> (Vec<u8>, Lexer<'_>) {
     }
     match lexer.end_reason() {
         LexerEndReason::Complete => {}
-        LexerEndReason::AmbiguousText => normalizer.push_final_ellipsis(),
+        LexerEndReason::AmbiguousTextError => normalizer.push_final_ellipsis(),
         // If one quote is unpaired, opening and closing quotes cannot be distinguished after the first quote.
         LexerEndReason::UnpairedQuotes(first_quote) => {
             normalizer = StatementNormalizer::default();
-            for token in start.with_end_of_input(first_quote) {
+            for token in start.with_input_truncated_at(first_quote) {
                 normalizer.push_token(&token);
             }
             normalizer.push_final_ellipsis();

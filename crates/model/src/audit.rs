@@ -69,7 +69,7 @@ impl fmt::Display for Actor {
 
 /// Origin of an operation: the actor, the client address and the request id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
+pub struct AuditOrigin {
     /// Actor.
     pub actor: Actor,
     /// IP address of the client, or `None` for operations without a network client.
@@ -78,7 +78,7 @@ pub struct Origin {
     pub request_id: String,
 }
 
-impl Origin {
+impl AuditOrigin {
     /// Creates the origin for a local command. `account` is the operating system account that runs the command.
     #[must_use]
     pub fn for_local_account(account: impl Into<String>) -> Self {
@@ -130,7 +130,7 @@ impl Outcome {
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEvent {
     /// Actor, client address and request id of the operation.
-    pub origin: Origin,
+    pub origin: AuditOrigin,
     /// API operation name, such as `CollectRealtimeSession` or `CreateUser`.
     pub operation: String,
     /// Affected domain, if known.
@@ -154,7 +154,7 @@ pub struct AuditEvent {
 impl AuditEvent {
     /// Creates an event for a successful operation. It has no domain, project, instance or node id.
     #[must_use]
-    pub fn new_success(origin: &Origin, operation: impl Into<String>, target: impl Into<String>) -> Self {
+    pub fn new_success(origin: &AuditOrigin, operation: impl Into<String>, target: impl Into<String>) -> Self {
         Self {
             origin: origin.clone(),
             operation: operation.into(),

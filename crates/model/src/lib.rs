@@ -31,7 +31,7 @@ mod single_line;
 mod task;
 mod zone;
 
-pub use audit::{Actor, AuditEvent, Origin, Outcome};
+pub use audit::{Actor, AuditEvent, AuditOrigin, Outcome};
 pub use column::{Cell, Column, ColumnKind, DETAIL_COLUMNS, DetailCell, RowCell, SNAPSHOT_COLUMNS};
 pub use error_catalogue::{API_ERRORS, ErrorEntry};
 pub use failure::{Failure, FailureKind};

@@ -8,7 +8,7 @@ use clew_model::{Limitation, LimitationKind, LocalizedText};
 use jiff::Timestamp;
 
 /// Most abandoned statements end within this time, because Clew sets a server-side timeout for each read.
-const REPORT_PERIOD: Duration = Duration::from_mins(10);
+const ABANDONED_STATEMENT_TTL: Duration = Duration::from_mins(10);
 
 /// Most recent abandoned statement that Clew could not kill, by node address.
 static ABANDONED_STATEMENTS: LazyLock<Mutex<AbandonedStatements>> = LazyLock::new(Mutex::default);
@@ -62,7 +62,7 @@ struct AbandonedStatementRecord {
 pub(crate) fn record_abandoned_statement(address: &str, account: &str, reason: NotKilledReason) {
     let limitation = limitation_for_abandoned_statement(account, reason, Timestamp::now());
     let mut all = lock_abandoned_statements();
-    all.retain(|_, statement| statement.recorded.elapsed() < REPORT_PERIOD);
+    all.retain(|_, statement| statement.recorded.elapsed() < ABANDONED_STATEMENT_TTL);
     all.insert(
         (address.to_owned(), account.to_owned()),
         AbandonedStatementRecord { recorded: Instant::now(), limitation },
@@ -73,7 +73,7 @@ pub(crate) fn find_abandoned_statement_limitation(address: &str, account: &str) 
     let all = lock_abandoned_statements();
     let statement = all
         .get(&(address.to_owned(), account.to_owned()))
-        .filter(|statement| statement.recorded.elapsed() < REPORT_PERIOD)?;
+        .filter(|statement| statement.recorded.elapsed() < ABANDONED_STATEMENT_TTL)?;
     Some(statement.limitation.clone())
 }
 

@@ -77,15 +77,15 @@ pub(crate) struct Client {
     pub(crate) handshake_connection_id: u32,
     /// Connection tag, sent in a comment before each statement to identify the connection.
     tag: String,
-    in_flight: InFlightFlag,
+    in_flight: StatementInFlightFlag,
     pub(crate) bytes: ByteLimits,
 }
 
 /// True from the time a statement is sent until its result set has been read completely.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct InFlightFlag(Arc<AtomicBool>);
+pub(crate) struct StatementInFlightFlag(Arc<AtomicBool>);
 
-impl InFlightFlag {
+impl StatementInFlightFlag {
     pub(crate) fn is_in_flight(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
@@ -149,10 +149,10 @@ impl Client {
         packets.write_packet(&serialize_packet_payload(&response)).await?;
         exchange.authenticate(&mut packets).await?;
         let handshake_connection_id = greeting.connection_id();
-        Ok(Self { packets, handshake_connection_id, tag, in_flight: InFlightFlag::default(), bytes })
+        Ok(Self { packets, handshake_connection_id, tag, in_flight: StatementInFlightFlag::default(), bytes })
     }
 
-    pub(crate) fn in_flight_flag(&self) -> InFlightFlag {
+    pub(crate) fn in_flight_flag(&self) -> StatementInFlightFlag {
         self.in_flight.clone()
     }
 

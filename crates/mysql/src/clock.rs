@@ -98,7 +98,7 @@ pub(crate) async fn compute_local_time_ages(
         let converted: Vec<String> = client.query_all(&statements::utc_conversion_query(times)).await?;
         let printed = converted.first().map(String::as_str).unwrap_or_default();
         for (time, conversion) in times.iter().zip(printed.split(';')) {
-            if let Some(age) = parse_converted_age(clock.utc, conversion) {
+            if let Some(age) = parse_local_time_age(clock.utc, conversion) {
                 ages.insert(*time, age);
             }
         }
@@ -108,7 +108,7 @@ pub(crate) async fn compute_local_time_ages(
 
 /// Parses the format `seconds,before,after`: a Unix timestamp and two flags.
 /// `before` is 1 if the same local time also occurred one hour earlier; `after` is 1 if it occurred one hour later.
-fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
+fn parse_local_time_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
     let mut parts = conversion.split(',');
     let utc: f64 = parts.next()?.parse().ok()?;
     #[allow(clippy::cast_possible_truncation, reason = "the difference of two times in seconds")]
@@ -224,8 +224,8 @@ impl ClockHistory {
     }
 
     /// Returns the clock step since the previous reading, in seconds.
-    pub(crate) fn store_clock_reading(&mut self, reading: ClockReading) -> Option<f64> {
-        self.servers.back_mut()?.1.store_clock_reading(reading)
+    pub(crate) fn record_clock_reading(&mut self, reading: ClockReading) -> Option<f64> {
+        self.servers.back_mut()?.1.record_clock_reading(reading)
     }
 
     /// Returns the bounds from the previous process list of the selected server.
@@ -260,7 +260,7 @@ impl ClockHistory {
 }
 
 impl ServerClockHistory {
-    fn store_clock_reading(&mut self, reading: ClockReading) -> Option<f64> {
+    fn record_clock_reading(&mut self, reading: ClockReading) -> Option<f64> {
         let last = self.last.replace(reading)?;
         let passed = reading.at.saturating_duration_since(last.at).as_secs_f64();
         let step = reading.utc - last.utc - passed;
@@ -336,13 +336,17 @@ mod tests {
         ] {
             let start = Instant::now();
             let mut history = ServerClockHistory::default();
-            assert_eq!(history.store_clock_reading(reading(start, 0.0, 1_000_000.0)), None);
-            assert_eq!(history.store_clock_reading(reading(start, 1.0, 1_000_001.5)), None, "an adjustment is no step");
+            assert_eq!(history.record_clock_reading(reading(start, 0.0, 1_000_000.0)), None);
+            assert_eq!(
+                history.record_clock_reading(reading(start, 1.0, 1_000_001.5)),
+                None,
+                "an adjustment is no step"
+            );
             assert_eq!(history.correct_wall_clock_age(7200), 7200);
-            let stepped = history.store_clock_reading(reading(start, 2.0, 1_000_002.5 + step)).unwrap();
+            let stepped = history.record_clock_reading(reading(start, 2.0, 1_000_002.5 + step)).unwrap();
             assert!((stepped - step).abs() < 0.001, "{stepped}");
             assert_eq!(history.correct_wall_clock_age(reported), expected, "{step} {reported}");
-            assert_eq!(history.store_clock_reading(reading(start, 3.0, 1_000_003.5 + step)), None, "the step is over");
+            assert_eq!(history.record_clock_reading(reading(start, 3.0, 1_000_003.5 + step)), None, "the step is over");
         }
     }
 
@@ -350,10 +354,10 @@ mod tests {
     fn two_steps_add_up() {
         let start = Instant::now();
         let mut history = ServerClockHistory::default();
-        history.store_clock_reading(reading(start, 0.0, 0.0));
-        history.store_clock_reading(reading(start, 1.0, 3601.0));
-        history.store_clock_reading(reading(start, 100.0, 3700.0));
-        history.store_clock_reading(reading(start, 101.0, 3701.0 + 7200.0));
+        history.record_clock_reading(reading(start, 0.0, 0.0));
+        history.record_clock_reading(reading(start, 1.0, 3601.0));
+        history.record_clock_reading(reading(start, 100.0, 3700.0));
+        history.record_clock_reading(reading(start, 101.0, 3701.0 + 7200.0));
         assert_eq!(history.correct_wall_clock_age(10_800 + 101 + 50), 151, "begun before both");
         assert_eq!(history.correct_wall_clock_age(7200 + 50), 50, "begun between them");
         assert_eq!(history.correct_wall_clock_age(0), 0);
@@ -366,21 +370,21 @@ mod tests {
             ["first@1", "first@2", "second@1"].map(|server| server.parse().unwrap());
         let mut history = ClockHistory::default();
         assert!(!history.select_server(&first));
-        history.store_clock_reading(reading(start, 0.0, 1000.0));
-        assert_eq!(history.store_clock_reading(reading(start, 1.0, 4601.0)), Some(3600.0));
+        history.record_clock_reading(reading(start, 0.0, 1000.0));
+        assert_eq!(history.record_clock_reading(reading(start, 1.0, 4601.0)), Some(3600.0));
         assert!(history.select_server(&second));
         assert_eq!(
-            history.store_clock_reading(reading(start, 2.0, 50.0)),
+            history.record_clock_reading(reading(start, 2.0, 50.0)),
             None,
             "the clocks of two servers are not compared"
         );
         assert_eq!((history.has_clock_steps(), history.correct_wall_clock_age(3700)), (false, 3700));
         // A restart does not change the clock.
         assert!(history.select_server(&restarted));
-        assert_eq!(history.store_clock_reading(reading(start, 3.0, 4603.0)), None);
+        assert_eq!(history.record_clock_reading(reading(start, 3.0, 4603.0)), None);
         assert_eq!(history.correct_wall_clock_age(3610), 10, "begun before the step");
         assert!(!history.select_server(&restarted));
-        assert_eq!(history.store_clock_reading(reading(start, 4.0, 4704.0)), Some(100.0));
+        assert_eq!(history.record_clock_reading(reading(start, 4.0, 4704.0)), Some(100.0));
     }
 
     #[test]
@@ -394,7 +398,7 @@ mod tests {
             ("x,0,0", None),
             ("1000", None),
         ] {
-            assert_eq!(parse_converted_age(10_000.0, conversion), expected, "{conversion}");
+            assert_eq!(parse_local_time_age(10_000.0, conversion), expected, "{conversion}");
         }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) struct ConnectionPermit {
     acquired_at: Instant,
     // Fields are dropped in declaration order: the permit is released before the node's entry is removed.
     _permit: OwnedSemaphorePermit,
-    node: NodePermitsRef,
+    node: NodePermitsHandle,
 }
 
 impl ConnectionPermit {
@@ -43,7 +43,7 @@ impl ConnectionPermit {
         purpose: ConnectionPurpose,
         max_wait: Duration,
     ) -> Result<Self, Failure> {
-        let (node, requested) = (NodePermitsRef::find_or_create_permits(address), Instant::now());
+        let (node, requested) = (NodePermitsHandle::find_or_create_permits(address), Instant::now());
         match timeout(max_wait, node.permits.acquire(purpose)).await {
             Ok(Ok(permit)) => {
                 Ok(Self { purpose, requested_at: requested, acquired_at: Instant::now(), _permit: permit, node })
@@ -109,12 +109,12 @@ impl NodePermits {
 
 /// Removes the entry of the node from [`NODE_PERMITS`] when the last handle is dropped.
 #[derive(Debug)]
-struct NodePermitsRef {
+struct NodePermitsHandle {
     address: String,
     permits: Arc<NodePermits>,
 }
 
-impl NodePermitsRef {
+impl NodePermitsHandle {
     fn find_or_create_permits(address: &str) -> Self {
         let permits =
             lock_node_permits().entry(address.to_owned()).or_insert_with(|| Arc::new(NodePermits::new())).clone();
@@ -122,7 +122,7 @@ impl NodePermitsRef {
     }
 }
 
-impl Drop for NodePermitsRef {
+impl Drop for NodePermitsHandle {
     fn drop(&mut self) {
         let mut busy = lock_node_permits();
         // No other thread clones the entry while the mutex is held. Count 2 means this handle and the map entry.

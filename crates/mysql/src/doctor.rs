@@ -9,7 +9,7 @@ use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::{elapsed_times, failure, limitations, lost_instrumentation, privileges, process_list, statements};
 
-const COMPLETE_INSTRUMENTATION: &str = "complete instrumentation";
+const INSTRUMENTATION_CHECK_NAME: &str = "complete instrumentation";
 
 /// Result of one of the checks in [`diagnose_node`].
 #[derive(Debug, Clone, Serialize)]
@@ -127,8 +127,8 @@ async fn run_diagnostic_checks(connection: &mut Connection, account: &str) -> Re
         losses = lost_instrumentation::detect_lost_instrumentation(connection).await?;
     }
     losses.append(&mut connection.limitations);
-    if losses.iter().all(|loss| check_name(loss.kind) != COMPLETE_INSTRUMENTATION) {
-        checks.push(build_check_result(COMPLETE_INSTRUMENTATION, Ok(())));
+    if losses.iter().all(|loss| check_name(loss.kind) != INSTRUMENTATION_CHECK_NAME) {
+        checks.push(build_check_result(INSTRUMENTATION_CHECK_NAME, Ok(())));
     }
     checks.extend(losses.into_iter().map(|loss| build_check_result(check_name(loss.kind), Err(loss))));
     Ok(checks)
@@ -138,7 +138,7 @@ async fn run_diagnostic_checks(connection: &mut Connection, account: &str) -> Re
 fn check_name(kind: LimitationKind) -> &'static str {
     match kind {
         LimitationKind::SettingRefused => "session variables",
-        _ => COMPLETE_INSTRUMENTATION,
+        _ => INSTRUMENTATION_CHECK_NAME,
     }
 }
 

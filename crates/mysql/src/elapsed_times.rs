@@ -75,7 +75,7 @@ pub(crate) async fn replace_elapsed_times(
     unverified.retain(|session| session.id == own || needs_elapsed_time_check(flavor, session, None, checked));
     let mut ages: Vec<SessionElapsedTime> =
         unverified.iter().map(|session| SessionElapsedTime::from_session(session)).collect();
-    let unchecked = replace_with_statement_timers(connection, &mut ages, checked).await?;
+    let unchecked = replace_elapsed_times_with_timers(connection, &mut ages, checked).await?;
     for (session, age) in unverified.into_iter().zip(ages) {
         session.seconds = age.seconds;
     }
@@ -84,7 +84,7 @@ pub(crate) async fn replace_elapsed_times(
 
 /// Returns the ids of the sessions whose elapsed times could not be checked.
 /// Adds a `Limitation` for each reason why elapsed times are unchecked or uncertain.
-pub(crate) async fn replace_with_statement_timers(
+pub(crate) async fn replace_elapsed_times_with_timers(
     connection: &mut Connection,
     sessions: &mut [SessionElapsedTime],
     checked: ElapsedTimeCheckScope,
@@ -117,7 +117,7 @@ pub(crate) async fn replace_with_statement_timers(
         if has_ended && !session.is_idle {
             unchecked.insert(session.id);
         }
-        if let Some(seconds) = timers.age_seconds(session) {
+        if let Some(seconds) = timers.elapsed_seconds(session) {
             negative += u64::from(seconds < 0 && session.id != own);
             session.seconds = Session::sanitize_duration_seconds(seconds.into());
             continue;
@@ -171,7 +171,7 @@ struct StatementTimer {
 
 impl StatementTimers {
     /// The elapsed time is negative if the server's clock has been set back since the statement started or ended.
-    fn age_seconds(&self, session: &SessionElapsedTime) -> Option<i64> {
+    fn elapsed_seconds(&self, session: &SessionElapsedTime) -> Option<i64> {
         let timer = self.by_session.get(&session.id)?;
         let picoseconds = match (session.is_idle, timer.runs) {
             // The session was listed as idle, but has started a statement since.
@@ -287,7 +287,7 @@ pub(crate) async fn check_statement_timer_access(
     connection: &mut Connection,
 ) -> Result<Result<(), Limitation>, Failure> {
     let own = SessionElapsedTime { id: connection.id, is_idle: false, seconds: 0 };
-    replace_with_statement_timers(connection, &mut [own], ElapsedTimeCheckScope::Busy).await?;
+    replace_elapsed_times_with_timers(connection, &mut [own], ElapsedTimeCheckScope::Busy).await?;
     let at = connection.limitations.iter().position(|gap| gap.kind == LimitationKind::UnreliableAges);
     Ok(match at {
         Some(at) => Err(connection.limitations.remove(at)),
@@ -342,13 +342,13 @@ mod tests {
             ("Sleep", timer(false, 130 * second, 30 * second), -30),
         ] {
             assert_eq!(
-                timers.age_seconds(&SessionElapsedTime::from_session(&session(command, 7202))),
+                timers.elapsed_seconds(&SessionElapsedTime::from_session(&session(command, 7202))),
                 Some(expected),
                 "{command} {timers:?}"
             );
         }
         assert_eq!(
-            StatementTimers::default().age_seconds(&SessionElapsedTime::from_session(&session("Query", 1))),
+            StatementTimers::default().elapsed_seconds(&SessionElapsedTime::from_session(&session("Query", 1))),
             None
         );
     }

@@ -34,7 +34,7 @@ pub use outcome::{KillOutcome, KillRefusal};
 pub use process_list_snapshot::{SessionLookupResult, find_sessions, read_user_sessions};
 pub use risk::{read_kill_risks, read_unsafe_kill_risks};
 pub use user_sessions::UserSessions;
-pub use victim::{ExpectedStatement, ProcessListSource, Victim};
+pub use victim::{ExpectedStatement, ProcessListOrigin, Victim};
 
 /// Target of a kill: a session (`KILL CONNECTION`) or its running statement (`KILL QUERY`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,7 +89,7 @@ pub async fn kill_victims(
     protected: &ProtectedAccounts,
     limits: &ReadLimits,
 ) -> Result<Vec<(u64, KillOutcome)>, Failure> {
-    kill_victims_with_policy(node, victims, kind, protected, UnsafeKillPolicy::Kill, limits).await
+    kill_victims_with_unsafe_kill_policy(node, victims, kind, protected, UnsafeKillPolicy::Kill, limits).await
 }
 
 /// Specifies whether to kill sessions that change non-transactional tables. The server cannot roll back these changes.
@@ -102,7 +102,7 @@ pub enum UnsafeKillPolicy {
 }
 
 /// Variant of [`kill_victims`] that can refuse to kill sessions whose statements change non-transactional tables.
-pub async fn kill_victims_with_policy(
+pub async fn kill_victims_with_unsafe_kill_policy(
     node: &NodeUrl,
     victims: &[Victim],
     kind: KillTarget,

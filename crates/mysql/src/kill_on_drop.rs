@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::abandoned_statements::{NotKilledReason, record_abandoned_statement};
-use crate::client::{Error, InFlightFlag};
+use crate::client::{Error, StatementInFlightFlag};
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::limits::ByteLimits;
 use crate::own_sessions::ConnectionRegistration;
@@ -60,7 +60,7 @@ struct AbandonedStatement {
 #[derive(Debug)]
 pub(crate) struct KillOnDropGuard {
     abandoned: Option<AbandonedStatement>,
-    in_flight: InFlightFlag,
+    in_flight: StatementInFlightFlag,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl KillOnDropGuard {
         node: NodeUrl,
         own: Arc<ConnectionRegistration>,
         permit: ConnectionPermit,
-        in_flight: InFlightFlag,
+        in_flight: StatementInFlightFlag,
         bytes: ByteLimits,
     ) -> Self {
         Self { abandoned: Some(AbandonedStatement { node, bytes, own, server_host: None, permit }), in_flight }

@@ -68,9 +68,9 @@ pub use doctor::{CheckResult, Diagnosis, diagnose_node};
 pub use explain::{ExplainOutcome, explain_session};
 pub use flavor::Flavor;
 pub use kill::{
-    ExpectedStatement, KillBaseline, KillEffect, KillOutcome, KillRefusal, KillTarget, ProcessListSource,
+    ExpectedStatement, KillBaseline, KillEffect, KillOutcome, KillRefusal, KillTarget, ProcessListOrigin,
     SessionLookupResult, UnsafeKillPolicy, UserSessions, Victim, find_sessions, kill_single_victim, kill_victims,
-    kill_victims_with_policy, read_kill_risks, read_unsafe_kill_risks, read_user_sessions,
+    kill_victims_with_unsafe_kill_policy, read_kill_risks, read_unsafe_kill_risks, read_user_sessions,
 };
 pub use kill_on_drop::wait_for_pending_kills;
 pub use limits::{ByteLimits, ReadLimits};
@@ -78,7 +78,7 @@ pub use locks::{read_lock_waits, read_locks_for_kill};
 pub use own_sessions::set_installation_marker;
 pub use rollbacks::{Rollback, read_rollbacks};
 pub use sampling::{SampleCache, SessionSample, take_session_sample};
-pub use server_instance::{InvalidServerInstance, ServerInstance};
+pub use server_instance::{ParseServerInstanceError, ServerInstance};
 pub use session_detail::{DetailedSession, read_session_detail};
 pub use snapshot::{
     EncodedRows, OutputFormat, SessionScope, Snapshot, SnapshotSummary, StatementMasking, take_detailed_snapshot,

@@ -44,7 +44,7 @@ const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 /// Fails after the read timeout.
 /// If this function fails or its future is dropped, Clew kills the running statement on the server.
 pub async fn read_lock_waits(node: &NodeUrl, limits: &ReadLimits) -> Result<LockSnapshot, Failure> {
-    run_with_timeout(node, limits, async { read_lock_snapshot(Connection::open(node, limits).await?).await }).await
+    run_with_read_timeout(node, limits, async { read_lock_snapshot(Connection::open(node, limits).await?).await }).await
 }
 
 /// Reads a node's lock waits and server instance, for callers that kill sessions. See [`read_lock_waits`].
@@ -57,10 +57,10 @@ pub async fn read_locks_for_kill(
         let server = connection.read_server_instance().await?;
         Ok((server, read_lock_snapshot(connection).await?))
     };
-    run_with_timeout(node, limits, reading).await
+    run_with_read_timeout(node, limits, reading).await
 }
 
-async fn run_with_timeout<T>(
+async fn run_with_read_timeout<T>(
     node: &NodeUrl,
     limits: &ReadLimits,
     reading: impl Future<Output = Result<T, Failure>>,
@@ -82,7 +82,7 @@ pub(crate) async fn query_lock_snapshot(
     extra_session: Option<u64>,
 ) -> Result<LockSnapshot, Failure> {
     let limitations = doctor::find_process_list_limitations(connection).await?;
-    let locks = LockTables::read(connection, limitations).await?;
+    let locks = LockTableSnapshot::read(connection, limitations).await?;
     let lock_waits = transactions::lock_wait_durations(&locks.transactions);
     let sessions = read_observed_sessions(connection, &locks.threads, &lock_waits).await?;
     let capabilities = locks.capabilities;
@@ -106,7 +106,7 @@ pub(crate) async fn query_lock_snapshot(
 /// Contents of a node's lock tables, read before the process list.
 /// If a lock holder is missing from the process list, its session has ended since the lock tables were read.
 #[derive(Debug)]
-pub(crate) struct LockTables {
+pub(crate) struct LockTableSnapshot {
     pub(crate) transactions: Vec<Transaction>,
     pub(crate) threads: SessionIdsByThread,
     pub(crate) limitations: Vec<Limitation>,
@@ -118,7 +118,7 @@ pub(crate) struct LockTables {
     metadata_locks: Vec<UnresolvedMetadataLock>,
 }
 
-impl LockTables {
+impl LockTableSnapshot {
     /// Appends a `Limitation` for each lock table that could not be read.
     pub(crate) async fn read(connection: &mut Connection, mut limitations: Vec<Limitation>) -> Result<Self, Failure> {
         let account = privileges::read_current_account(connection).await?;
@@ -268,7 +268,7 @@ async fn read_observed_sessions(
         memory.add_session(&session).map_err(read_failure)?;
         found.push(session);
     }
-    let limitation = rows.limitation_for_replaced_idle_times();
+    let limitation = rows.limitation_for_invalid_idle_times();
     connection.limitations.extend(limitation);
     let is_unverified = |session: &&mut Session| {
         let lock_wait = lock_waits.get(&session.id).copied();

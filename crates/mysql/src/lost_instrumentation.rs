@@ -85,7 +85,7 @@ static LOST_OBJECT_COUNTERS: [LostObjectCounter; 6] = [
 
 /// Returns one `Limitation` for each kind of object that performance_schema did not record completely.
 pub(crate) async fn detect_lost_instrumentation(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
-    let counters = read_numeric_variables(connection, statements::LOST_OBJECT_COUNTERS_QUERY).await?;
+    let counters = read_numeric_variables(connection, statements::LOST_INSTRUMENTATION_COUNTERS_QUERY).await?;
     let sizes = read_numeric_variables(connection, statements::PERFORMANCE_SCHEMA_SIZES_QUERY).await?;
     Ok(LOST_OBJECT_COUNTERS.iter().filter_map(|loss| loss.limitation_for_lost_objects(&counters, &sizes)).collect())
 }

@@ -41,17 +41,16 @@ pub(crate) fn installation_marker() -> &'static str {
 #[derive(Debug, Default)]
 struct ConnectionRegistry {
     /// Connections by connection number, which is unique within this process.
-    entries: HashMap<u64, ConnectionEntry>,
+    entries: HashMap<u64, OwnConnection>,
     /// Maps a connection id to several connection numbers, because different servers may assign the same connection id.
     by_id: HashMap<u64, HashSet<u64>>,
     without_id: HashSet<u64>,
 }
 
 impl ConnectionRegistry {
-    fn add_connection(&mut self, number: u64, entry: ConnectionEntry) {
-        let expired = |entry: &ConnectionEntry| {
-            entry.closed.is_some_and(|closed| closed.elapsed() >= CLOSED_CONNECTION_ENTRY_TTL)
-        };
+    fn add_connection(&mut self, number: u64, entry: OwnConnection) {
+        let expired =
+            |entry: &OwnConnection| entry.closed.is_some_and(|closed| closed.elapsed() >= CLOSED_CONNECTION_ENTRY_TTL);
         let numbers: Vec<u64> =
             self.entries.iter().filter(|(_, entry)| expired(entry)).map(|(number, _)| *number).collect();
         for number in numbers {
@@ -93,7 +92,7 @@ impl ConnectionRegistry {
 }
 
 #[derive(Debug)]
-struct ConnectionEntry {
+struct OwnConnection {
     account: Vec<u8>,
     address: String,
     local: SocketAddr,
@@ -105,7 +104,7 @@ struct ConnectionEntry {
     closed: Option<Instant>,
 }
 
-impl ConnectionEntry {
+impl OwnConnection {
     fn matches_session(&self, session: &Session, address: &str) -> bool {
         match (self.id, &self.listed) {
             // Without a port, as with a Unix socket, the client address does not identify a connection.
@@ -157,7 +156,7 @@ impl ConnectionRegistration {
         let tag = format!("clew:{}.{}.{number}", installation_marker(), std::process::id());
         let (account, address) = (account.as_bytes().to_vec(), address.to_owned());
         lock_connection_registry()
-            .add_connection(number, ConnectionEntry { account, address, local, id: None, listed: None, closed: None });
+            .add_connection(number, OwnConnection { account, address, local, id: None, listed: None, closed: None });
         Self { number, tag }
     }
 

@@ -35,7 +35,9 @@ impl RawConnection {
     pub(crate) async fn open(node: &NodeUrl, bytes: ByteLimits) -> Result<Self, Failure> {
         let address = node.address();
         let mut raw = Self::connect(node, &address, bytes).await?;
-        raw.read_version_and_id().await.map_err(|error| failure::failure_from_client_error(&error, &address))?;
+        raw.read_version_and_connection_id()
+            .await
+            .map_err(|error| failure::failure_from_client_error(&error, &address))?;
         Ok(raw)
     }
 
@@ -56,7 +58,7 @@ impl RawConnection {
                 Err(error) => {
                     let failure = failure::failure_from_client_error(&error, address);
                     if matches!(error, Error::Server(_)) && failure.kind == FailureKind::AccessDenied {
-                        refused_logins::store_refused_login(node, &failure);
+                        refused_logins::record_refused_login(node, &failure);
                     }
                     return Err(failure);
                 }
@@ -74,7 +76,7 @@ impl RawConnection {
     }
 
     /// Returns the server version. Stores the connection id and the host of the server.
-    pub(crate) async fn read_version_and_id(&mut self) -> Result<String, Error> {
+    pub(crate) async fn read_version_and_connection_id(&mut self) -> Result<String, Error> {
         const NO_VERSION: Error = Error::Protocol("the server returned no version");
         let (version, id, server_host) = match self
             .client

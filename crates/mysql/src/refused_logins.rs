@@ -34,7 +34,7 @@ impl RefusedLogin {
     }
 }
 
-pub(crate) fn store_refused_login(node: &NodeUrl, failure: &Failure) {
+pub(crate) fn record_refused_login(node: &NodeUrl, failure: &Failure) {
     let (url, password) = (node.to_string(), node.password.clone());
     let refused = RefusedLogin { at: Instant::now(), node: url, password, failure: failure.clone() };
     let mut all = lock_refused_logins();
@@ -65,7 +65,7 @@ mod tests {
         let refused = node("mysql://clew:old@refused.test:1/?tls=off");
         let failure = Failure::new(FailureKind::AccessDenied, "error 1045");
         let before = Instant::now();
-        store_refused_login(&refused, &failure);
+        record_refused_login(&refused, &failure);
         assert_eq!(find_refused_login_failure(&refused, before), Some(failure.clone()));
         assert_eq!(find_refused_login_failure(&refused, Instant::now() + REFUSED_LOGIN_TTL), None, "later");
         for other in [

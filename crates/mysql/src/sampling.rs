@@ -23,7 +23,7 @@ use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::lock_session_collector::LockSessionCollector;
-use crate::locks::LockTables;
+use crate::locks::LockTableSnapshot;
 use crate::server_instance::ServerInstance;
 use crate::transactions::{TransactionReadResult, TransactionsBySession};
 use crate::{failure, limitations, lock_session_collector, lost_instrumentation, process_list, transactions};
@@ -74,7 +74,7 @@ async fn take_sample(
 ) -> Result<SessionSample, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let server = connection.read_server_instance().await?;
-    cache.select_server_instance(&server);
+    cache.clear_if_server_changed(&server);
     let mut sample = if cache.is_full_sample_due() || cache.has_waiters {
         take_sample_with_locks(&mut connection, cache, threshold).await?
     } else {
@@ -167,8 +167,8 @@ async fn take_sample_with_locks(
     threshold: u64,
 ) -> Result<RawSessionSample, Failure> {
     connection.clock = None;
-    let mut locks = LockTables::read(connection, Vec::new()).await?;
-    cache.store_clock_reading(connection);
+    let mut locks = LockTableSnapshot::read(connection, Vec::new()).await?;
+    cache.record_clock_reading(connection);
     cache.adjust_transaction_ages(&mut locks.transactions);
     let mut parties =
         LockSessionCollector::new(locks.waiting_or_blocking_session_ids(), connection.raw.client.bytes.in_memory);
@@ -215,7 +215,7 @@ async fn read_open_transactions(
         Ok(TransactionReadResult::FromStatus(open)) => (open, Some(limitations::incomplete_transactions())),
         Err(error) => return Err(connection.to_failure(&error)),
     };
-    cache.store_clock_reading(connection);
+    cache.record_clock_reading(connection);
     cache.adjust_transaction_ages(&mut open);
     Ok((TransactionsBySession::new(open), gap))
 }
@@ -230,7 +230,7 @@ async fn read_sampled_sessions(
 ) -> Result<SampledSessions, Failure> {
     if connection.flavor == Flavor::MySql && connection.clock.is_none() {
         connection.read_clock().await.map_err(|error| connection.to_failure(&error))?;
-        cache.store_clock_reading(connection);
+        cache.record_clock_reading(connection);
     }
     let mut found = SampledSessions { open, ..SampledSessions::default() };
     for without_lock in [true, false] {
@@ -301,7 +301,7 @@ async fn read_process_list(
         }
         found.add_session(session, threshold);
     }
-    let limitation = rows.limitation_for_replaced_idle_times();
+    let limitation = rows.limitation_for_invalid_idle_times();
     connection.limitations.extend(limitation);
     Ok(own.process_list_connection_id().is_some())
 }

@@ -95,7 +95,7 @@ async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<O
         }
         found = Some((session, is_cut));
     }
-    let limitation = rows.limitation_for_replaced_idle_times();
+    let limitation = rows.limitation_for_invalid_idle_times();
     connection.limitations.extend(limitation);
     let checked = found.iter_mut().map(|(session, _)| session).collect();
     elapsed_times::replace_elapsed_times(connection, checked, ElapsedTimeCheckScope::All).await?;
@@ -120,7 +120,7 @@ fn reduce_graph_to_session(mut graph: WaitGraph, id: u64) -> WaitGraph {
     let mut reachable = BTreeSet::from([session]);
     while let Some(party) = pending.pop() {
         pending.extend(
-            graph.participant_waits(party).iter().map(|wait| wait.blocker).filter(|&blocker| reachable.insert(blocker)),
+            graph.waits_of_waiter(party).iter().map(|wait| wait.blocker).filter(|&blocker| reachable.insert(blocker)),
         );
     }
     let freed = graph.find_unblocked_participants(&[session]);

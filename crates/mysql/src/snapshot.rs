@@ -19,7 +19,7 @@ use crate::limits::ReadLimits;
 use crate::server_instance::ServerInstance;
 use crate::transactions::{TransactionReadResult, TransactionsBySession};
 use crate::{doctor, limitations, privileges, transactions};
-use detailed::SessionDetails;
+use detailed::DetailsBySession;
 use encoder::{RowEncodingOptions, read_sorted_rows};
 
 /// Output format for the rows of a snapshot.
@@ -91,7 +91,7 @@ pub struct EncodedRows {
     rows: SortedRows<SpooledTempFile>,
     format: OutputFormat,
     /// `None` for a snapshot without detail columns.
-    details: Option<SessionDetails>,
+    details: Option<DetailsBySession>,
 }
 
 impl EncodedRows {
@@ -142,7 +142,7 @@ pub async fn take_snapshot_with_scope(
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
     let rows = RowEncodingOptions { selection: selection.clone(), statements, format, detailed: false };
-    run_with_timeout(node, limits, Box::pin(read_node_snapshot(scope, node, rows, limits))).await
+    run_with_read_timeout(node, limits, Box::pin(read_node_snapshot(scope, node, rows, limits))).await
 }
 
 /// Takes a snapshot that includes the server instance, for callers that kill sessions. See [`take_snapshot`].
@@ -159,7 +159,7 @@ pub async fn take_snapshot_for_kill(
         let server = connection.read_server_instance().await?;
         Ok(Snapshot { server: Some(server), ..read_snapshot(connection, SessionScope::Users, rows).await? })
     };
-    run_with_timeout(node, limits, Box::pin(reading)).await
+    run_with_read_timeout(node, limits, Box::pin(reading)).await
 }
 
 /// Takes a snapshot that also contains the columns in [`clew_model::DETAIL_COLUMNS`]. See [`take_snapshot`].
@@ -172,10 +172,10 @@ pub async fn take_detailed_snapshot(
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
     let rows = RowEncodingOptions { selection: selection.clone(), statements, format, detailed: true };
-    run_with_timeout(node, limits, Box::pin(detailed::read_detailed_snapshot(node, rows, limits))).await
+    run_with_read_timeout(node, limits, Box::pin(detailed::read_detailed_snapshot(node, rows, limits))).await
 }
 
-async fn run_with_timeout(
+async fn run_with_read_timeout(
     node: &NodeUrl,
     limits: &ReadLimits,
     reading: impl Future<Output = Result<Snapshot, Failure>>,

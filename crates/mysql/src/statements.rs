@@ -67,7 +67,7 @@ pub(crate) fn kill_query_id_sql(query: u64) -> String {
 
 /// Reads the sessions' query ids from MariaDB's process list. Takes up to 0.1 s, because the server scans all sessions.
 /// Requires the PROCESS privilege for other accounts' sessions.
-pub(crate) fn query_ids_statement(connections: &[u64]) -> String {
+pub(crate) fn session_query_ids_query(connections: &[u64]) -> String {
     format!("SELECT id, query_id FROM information_schema.processlist WHERE id IN ({})", join_with_commas(connections))
 }
 
@@ -291,7 +291,8 @@ pub(crate) const STATEMENT_HISTORY_SETTINGS_QUERY: &str = "SELECT enabled = 'YES
 /// Reads the counters of objects that performance_schema did not record.
 /// Requires no privileges.
 /// Takes up to 0.03 s, because the server sums the counters of all sessions.
-pub(crate) const LOST_OBJECT_COUNTERS_QUERY: &str = "SHOW GLOBAL STATUS LIKE 'Performance\\_schema\\_%\\_lost'";
+pub(crate) const LOST_INSTRUMENTATION_COUNTERS_QUERY: &str =
+    "SHOW GLOBAL STATUS LIKE 'Performance\\_schema\\_%\\_lost'";
 
 /// Takes 1 ms. Requires no privileges.
 pub(crate) const PERFORMANCE_SCHEMA_SIZES_QUERY: &str = "SHOW GLOBAL VARIABLES LIKE 'performance\\_schema\\_%'";

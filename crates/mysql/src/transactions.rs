@@ -57,10 +57,10 @@ pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<Tra
         }
     }
     connection.read_clock().await?;
-    Ok(TransactionReadResult::FromStatus(read_transactions_from_status(connection).await?))
+    Ok(TransactionReadResult::FromStatus(read_transactions_from_innodb_status(connection).await?))
 }
 
-async fn read_transactions_from_status(connection: &mut Connection) -> Result<Vec<Transaction>, Error> {
+async fn read_transactions_from_innodb_status(connection: &mut Connection) -> Result<Vec<Transaction>, Error> {
     let status = connection.query_all::<(Vec<u8>, Vec<u8>, Vec<u8>)>(statements::INNODB_STATUS_QUERY).await?;
     let text = status.first().map(|(_, _, text)| String::from_utf8_lossy(text)).unwrap_or_default();
     Ok(innodb_status::parse_transactions(&text))
@@ -83,7 +83,7 @@ async fn compute_transaction_ages(
     let is_ambiguous = |time| matches!(age(time), Some(LocalTimeAge::Ambiguous(..)));
     let mut printed = HashMap::new();
     if rows.iter().any(|row| is_ambiguous(row.started) || is_ambiguous(row.wait_started)) {
-        let listed = read_transactions_from_status(connection).await.unwrap_or_default();
+        let listed = read_transactions_from_innodb_status(connection).await.unwrap_or_default();
         printed = listed.into_iter().map(|transaction| (transaction.session_id, transaction)).collect();
     }
     let mut uncertain_ages = UncertainAgeCounter::default();
@@ -107,7 +107,7 @@ async fn compute_transaction_ages(
 /// Maximum time in seconds by which a transaction's start time may be ahead of the server's clock.
 const FUTURE_START_TOLERANCE_SECONDS: i64 = 2;
 /// Maximum difference between a computed transaction age and the age in the InnoDB status, in seconds.
-const STATUS_AGE_TOLERANCE_SECONDS: u64 = 60;
+const TRANSACTION_AGE_TOLERANCE_SECONDS: u64 = 60;
 
 #[derive(Debug, Default)]
 struct UncertainAgeCounter {
@@ -123,7 +123,7 @@ impl UncertainAgeCounter {
             LocalTimeAge::Ambiguous(later, earlier) => {
                 let fits = |age: &i64| {
                     printed.is_some_and(|printed| {
-                        u64::try_from(*age).is_ok_and(|age| age.abs_diff(printed) < STATUS_AGE_TOLERANCE_SECONDS)
+                        u64::try_from(*age).is_ok_and(|age| age.abs_diff(printed) < TRANSACTION_AGE_TOLERANCE_SECONDS)
                     })
                 };
                 [later, earlier].into_iter().find(fits).unwrap_or_else(|| {

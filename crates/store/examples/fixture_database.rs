@@ -12,7 +12,7 @@ mod all_tables;
 
 use std::path::PathBuf;
 
-use clew_model::Origin;
+use clew_model::AuditOrigin;
 use clew_store::{InitialTenant, Store, StoreLocation};
 
 #[tokio::main]
@@ -29,7 +29,7 @@ async fn main() {
         secret_key: "the-secret-key-of-the-first-access-key".into(),
     };
     let (store, initial_ids) =
-        Store::initialise(&Origin::for_local_account("fixture"), location, tenant).await.unwrap();
+        Store::initialise(&AuditOrigin::for_local_account("fixture"), location, tenant).await.unwrap();
     all_tables::fill(&store, &initial_ids).await;
     all_tables::verify(&store).await;
     store.close().await;

@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use clew_model::{
-    Failure, FailureKind, InstanceId, NodeId, Origin, ProjectId, RequestId, SessionSelection, TaskOutcome,
+    AuditOrigin, Failure, FailureKind, InstanceId, NodeId, ProjectId, RequestId, SessionSelection, TaskOutcome,
 };
 use clew_store::{ClaimRequest, InitialTenant, NewCollectionTask, Store, StoreLocation};
 use clew_testkit::PostgreSql;
@@ -59,7 +59,7 @@ impl BenchQueue {
         let metadata = server.as_ref().map(|server| server.url().parse().unwrap());
         let location = StoreLocation { data_dir: folder.path().join("data"), metadata_url: metadata };
         let (store, _) =
-            Store::initialise(&Origin::for_local_account("bench"), location, initial_tenant()).await.unwrap();
+            Store::initialise(&AuditOrigin::for_local_account("bench"), location, initial_tenant()).await.unwrap();
         if let Some(server) = &server {
             let mut connection = PgConnection::connect(&server.url()).await.unwrap();
             let insert = build_insert_tasks_sql("lpad((#)::text, 12, '0')");
@@ -153,7 +153,7 @@ impl BenchQueue {
         start.elapsed() / TASK_READS_PER_RUN
     }
 
-    async fn measure_status_counts(&mut self) -> Duration {
+    async fn measure_status_count_query(&mut self) -> Duration {
         let start = Instant::now();
         for _ in 0..COUNT_QUERIES_PER_RUN {
             let counts = self.store.count_tasks_by_status().await.unwrap();
@@ -204,6 +204,6 @@ async fn main() {
         "claim" measure_task_claim
         "status" measure_task_lookup
         "list" measure_node_task_list
-        "counts" measure_status_counts
+        "counts" measure_status_count_query
     );
 }

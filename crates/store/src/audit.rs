@@ -69,7 +69,7 @@ pub struct AuditVerification {
     pub last: Option<i64>,
     /// Hex-encoded MAC of the newest audit row.
     pub newest: String,
-    /// Detected integrity problems, at most [`AuditVerification::MAX_PROBLEMS`].
+    /// Detected integrity problems, at most [`AuditVerification::MAX_LISTED_PROBLEMS`].
     pub problems: Vec<AuditProblem>,
     /// Number of detected problems that `problems` does not contain.
     pub more_problems: u64,
@@ -77,7 +77,7 @@ pub struct AuditVerification {
 
 impl AuditVerification {
     /// Maximum number of reported problems.
-    pub const MAX_PROBLEMS: usize = 1000;
+    pub const MAX_LISTED_PROBLEMS: usize = 1000;
 
     /// Returns true if all audit rows are present and unchanged.
     #[must_use]

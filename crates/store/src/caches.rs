@@ -19,7 +19,7 @@ pub(crate) struct Caches {
     pub(crate) projects: VersionedCache<ProjectId, Arc<Project>>,
     pub(crate) instances: VersionedCache<InstanceId, Arc<Instance>>,
     pub(crate) tasks: VersionedCache<RequestId, Arc<CollectionTask>>,
-    addresses: VersionedCache<(UserId, IpAddr), RecordedAddress>,
+    addresses: VersionedCache<(UserId, IpAddr), RecordedClientAddress>,
 }
 
 impl Default for Caches {
@@ -37,7 +37,7 @@ impl Default for Caches {
 }
 
 #[derive(Debug, Clone)]
-struct RecordedAddress {
+struct RecordedClientAddress {
     /// Each signed request uses this text to look up the number of failed attempts.
     text: Arc<str>,
     /// Time when the address was last written to the database, as a Unix timestamp in seconds.
@@ -49,13 +49,18 @@ const ADDRESS_CACHE_VERSION: i64 = 0;
 
 impl Caches {
     /// `since` is a Unix timestamp in seconds.
-    pub(crate) fn find_address_recorded_since(&self, user: &UserId, address: IpAddr, since: i64) -> Option<Arc<str>> {
+    pub(crate) fn find_user_address_recorded_since(
+        &self,
+        user: &UserId,
+        address: IpAddr,
+        since: i64,
+    ) -> Option<Arc<str>> {
         let recorded = self.addresses.get(ADDRESS_CACHE_VERSION, &(user.clone(), address));
         recorded.filter(|address| address.recorded_at > since).map(|address| address.text)
     }
 
     pub(crate) fn record_user_address(&self, user: &UserId, address: IpAddr, recorded_at: i64) {
-        let recorded = RecordedAddress { text: address.to_string().into(), recorded_at };
+        let recorded = RecordedClientAddress { text: address.to_string().into(), recorded_at };
         self.addresses.insert(ADDRESS_CACHE_VERSION, (user.clone(), address), recorded);
     }
 

@@ -66,12 +66,12 @@ pub struct NewTemporaryAccessKey {
     pub expires_at: i64,
     /// Credentials that authenticated the request for this key.
     /// The key is not inserted if these credentials are no longer valid.
-    pub issued_for: SourceCredential,
+    pub issued_for: TemporaryAccessKeySource,
 }
 
 /// Credentials that authenticated the request to create a temporary access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SourceCredential {
+pub enum TemporaryAccessKeySource {
     /// SHA-256 hash of the token that authenticated the request. Revoking the token also revokes the temporary key.
     Token([u8; 32]),
     /// Permanent access key.

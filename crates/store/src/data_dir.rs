@@ -76,7 +76,7 @@ impl DataDir {
         created.map(drop).map_err(StoreError::file_error("create", path))
     }
 
-    pub(crate) fn finalize_database_file(&self) -> Result<(), StoreError> {
+    pub(crate) fn persist_temporary_database_file(&self) -> Result<(), StoreError> {
         let database = self.temporary_database_path();
         let renamed = File::open(&database)
             .and_then(|file| file.sync_all())

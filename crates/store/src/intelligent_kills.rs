@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use clew_model::{InstanceId, NodeId, Origin, ProjectId, TaskStatus};
+use clew_model::{AuditOrigin, InstanceId, NodeId, ProjectId, TaskStatus};
 
 /// Id of an intelligent kill: the Unix timestamp of the request in milliseconds.
 /// If the timestamp is not greater than the highest stored id, the new id is the highest stored id plus one.
@@ -42,7 +42,7 @@ impl FromStr for IntelligentKillId {
 #[derive(Debug, Clone)]
 pub struct NewIntelligentKill {
     /// User that requested the intelligent kill.
-    pub by: Origin,
+    pub by: AuditOrigin,
     /// Project that contains the instance.
     pub project_id: ProjectId,
     /// Instance that contains the node.

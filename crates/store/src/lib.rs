@@ -58,7 +58,7 @@ mod zones;
 pub use audit::{AuditCheckpoint, AuditFilter, AuditProblem, AuditProblemKind, AuditRecord, AuditVerification};
 pub use clock::Clock;
 pub use credentials::{
-    AccessKey, AccessKeyRecord, NewTemporaryAccessKey, NewToken, SourceCredential, StoredToken,
+    AccessKey, AccessKeyRecord, NewTemporaryAccessKey, NewToken, StoredToken, TemporaryAccessKeySource,
     TemporaryAccessKeyValidity, TokenOrigin,
 };
 pub use error::StoreError;
@@ -68,13 +68,13 @@ pub use intelligent_kills::{
 pub use kill_tasks::{InstanceKillTasks, KillTask, KillTaskState, NewKillTask};
 pub use kills::{KillFilter, KillRecord, KillSource, NewKillRecord, RecordedKillOutcome};
 pub use location::StoreLocation;
-pub use login_backoff::{LoginBackoff, LoginPermit, LoginTrigger, REQUESTED_LOGIN_RETRY_DELAY};
+pub use login_backoff::{LoginBackoff, LoginPermit, LoginTrigger, USER_REQUESTED_LOGIN_RETRY_DELAY};
 pub use master_key_rotation::MasterKeyRotationSummary;
 pub use metadata::lockouts::AuthAttemptReservation;
 pub use metadata_copy::CopiedTable;
 pub use policies::{Grantee, PolicyAttachment, PolicyLimits, PolicyRecord, PolicyRef, StoredPolicy, StoredPolicyGrant};
 pub use postgres::PostgresUrl;
-pub use read_cache::{CachedView, LockoutState};
+pub use read_cache::{CachedStoreView, LockoutState};
 pub use results::{PublishedResult, ResultStore, ResultWriter, S3Settings, StoredObject, StoredResult};
 pub use serving_lock::ServingLock;
 pub use store::{InitialTenant, InitialTenantIds, Store};

@@ -6,7 +6,7 @@ use std::time::Duration;
 pub(crate) const INITIAL_LOGIN_RETRY_DELAY: Duration = Duration::from_secs(30);
 pub(crate) const MAX_LOGIN_RETRY_DELAY: Duration = Duration::from_hours(1);
 /// Minimum delay between a login that the monitored server refused and the next login for a user request.
-pub const REQUESTED_LOGIN_RETRY_DELAY: Duration = Duration::from_secs(10);
+pub const USER_REQUESTED_LOGIN_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// Trigger of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -14,7 +14,7 @@ pub enum LoginTrigger {
     /// Automatic login, for example for a kill task. The login is allowed only after the backoff has expired.
     Automatic,
     /// Login for a user request.
-    /// After the server has refused a login, this login is allowed after [`REQUESTED_LOGIN_RETRY_DELAY`].
+    /// After the server has refused a login, this login is allowed after [`USER_REQUESTED_LOGIN_RETRY_DELAY`].
     Requested,
 }
 

@@ -6,7 +6,7 @@
 //! Finally, the file with the next key replaces the file with the current key.
 //! After a crash, [`Store::open`] determines which key is valid and completes the rotation if necessary.
 
-use clew_model::Origin;
+use clew_model::AuditOrigin;
 
 use crate::data_dir::DataDir;
 use crate::derived_keys::DerivedKeys;
@@ -43,7 +43,7 @@ impl Store {
     /// Other processes that use the same database continue to run with the previous master key.
     /// Task claims and writes with the previous master key fail with [`StoreError::MasterKeyRotated`].
     pub async fn rotate_master_key(
-        by: &Origin,
+        by: &AuditOrigin,
         location: impl Into<StoreLocation>,
     ) -> Result<MasterKeyRotationSummary, StoreError> {
         let location = location.into();

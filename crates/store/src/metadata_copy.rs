@@ -8,7 +8,7 @@ mod cell_value;
 mod digest;
 mod tables;
 
-use clew_model::{AuditEvent, Origin};
+use clew_model::{AuditEvent, AuditOrigin};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
@@ -60,7 +60,7 @@ impl Store {
     /// Fails with [`StoreError::NotEmpty`] if the target database contains rows.
     pub async fn copy_metadata_to(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         target: &PostgresUrl,
         mut progress: impl FnMut(&'static str, u64, u64),
     ) -> Result<Vec<CopiedTable>, StoreError> {
@@ -94,7 +94,7 @@ impl Store {
 
     async fn append_copy_event(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         database: &Database,
         to: &mut Transaction,
         target: &PostgresUrl,

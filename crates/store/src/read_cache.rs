@@ -27,24 +27,24 @@ pub enum LockoutState {
 
 /// View of the store at one data version. Values that are not cached are read from the database.
 #[derive(Debug, Clone)]
-pub struct CachedView {
+pub struct CachedStoreView {
     store: Store,
     version: DataVersion,
 }
 
 impl Store {
     /// Returns a view that contains all changes committed before this call, including those of other processes.
-    pub async fn cached_view(&self) -> Result<CachedView, StoreError> {
-        let version = self.version_tracker.current_version().await?;
-        Ok(CachedView { store: self.clone(), version })
+    pub async fn cached_view(&self) -> Result<CachedStoreView, StoreError> {
+        let version = self.version_tracker.current_data_version().await?;
+        Ok(CachedStoreView { store: self.clone(), version })
     }
 }
 
-impl CachedView {
+impl CachedStoreView {
     /// Returns the version counter for identities, policies and the inventory.
     /// Values derived from identities, policies and the inventory are valid until the counter increases.
     #[must_use]
-    pub fn access_data_version(&self) -> i64 {
+    pub fn access_control_version(&self) -> i64 {
         self.version.access
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clew_model::{AccessKeyId, DomainId, Origin, ProjectId, UserId, Zone};
+use clew_model::{AccessKeyId, AuditOrigin, DomainId, ProjectId, UserId, Zone};
 use secrecy::SecretString;
 
 use crate::caches::Caches;
@@ -79,7 +79,7 @@ impl Store {
     /// Fails with [`StoreError::AlreadyInitialised`] without making changes if the store is already initialised.
     /// After a crash, the next call starts the initialisation again.
     pub async fn initialise(
-        by: &Origin,
+        by: &AuditOrigin,
         location: impl Into<StoreLocation>,
         tenant: InitialTenant,
     ) -> Result<(Self, InitialTenantIds), StoreError> {
@@ -115,7 +115,7 @@ impl Store {
         let ids = store.insert_initial_identities(by, tenant).await?;
         store.database.close().await;
         if location.metadata_url.is_none() {
-            dir.finalize_database_file()?;
+            dir.persist_temporary_database_file()?;
         }
         Ok((Self::open(location).await?, ids))
     }
@@ -216,7 +216,7 @@ impl Store {
             return Ok(ServingLock::LOCK_NOT_REQUIRED);
         }
         let lock = serving_lock::acquire_serving_lock(&self.data_dir)?;
-        self.data_dir.restrict_result_files()?;
+        self.data_dir.restrict_result_file_modes()?;
         Ok(lock)
     }
 

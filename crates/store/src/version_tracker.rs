@@ -1,6 +1,6 @@
 //! Tracks the database's version counters. Cached values become invalid when a version counter changes.
 //!
-//! If no transaction has been committed since the last query, [`VersionFastPath`] returns the last version.
+//! If no transaction has been committed since the last query, [`DataVersionCache`] returns the last version.
 //! Otherwise, one query reads the data version for all pending requests.
 //! The query starts after the requests, so the version includes every earlier commit.
 
@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::database::{ChangeDetector, DataVersion};
 use crate::error::StoreError;
-use crate::sqlite::change_detector::VersionFastPath;
+use crate::sqlite::change_detector::DataVersionCache;
 
 const MAX_BATCH_SIZE: usize = 1024;
 
@@ -19,7 +19,7 @@ type Reply = oneshot::Sender<Result<DataVersion, StoreError>>;
 /// Clones share the background task that queries the data version.
 #[derive(Clone)]
 pub(crate) struct VersionTracker {
-    fast_path: VersionFastPath,
+    data_version_cache: DataVersionCache,
     requests: mpsc::UnboundedSender<Reply>,
 }
 
@@ -27,14 +27,14 @@ impl VersionTracker {
     /// The task connects on the first request and terminates after the last handle is dropped.
     pub(crate) fn spawn(detector: ChangeDetector) -> Self {
         let (requests, receiver) = mpsc::unbounded_channel();
-        let fast_path = detector.fast_path();
+        let data_version_cache = detector.data_version_cache();
         tokio::spawn(serve_version_requests(detector, receiver));
-        Self { fast_path, requests }
+        Self { data_version_cache, requests }
     }
 
     /// Returns a data version that was current at some point during this call.
-    pub(crate) async fn current_version(&self) -> Result<DataVersion, StoreError> {
-        if let Some(version) = self.fast_path.current_version() {
+    pub(crate) async fn current_data_version(&self) -> Result<DataVersion, StoreError> {
+        if let Some(version) = self.data_version_cache.current_data_version() {
             return Ok(version);
         }
         let (reply, response) = oneshot::channel();
@@ -47,7 +47,7 @@ async fn serve_version_requests(mut detector: ChangeDetector, mut receiver: mpsc
     let mut pending = Vec::new();
     // Requests that arrive after this call wait for the next query.
     while receiver.recv_many(&mut pending, MAX_BATCH_SIZE).await > 0 {
-        let version = detector.current_version().await.map_err(Arc::new);
+        let version = detector.current_data_version().await.map_err(Arc::new);
         for reply in pending.drain(..) {
             // The caller may have been cancelled.
             let _ = reply.send(version.clone().map_err(wrap_shared_error));

@@ -34,7 +34,7 @@ pub struct ExpectedSession {
     pub statement: Option<Vec<u8>>,
     /// Open transaction.
     pub transaction: Option<ExpectedTransaction>,
-    /// True if the session was opened at least [`KnownSessions::MIN_OPENING_GAP_SECONDS`] before the young sessions.
+    /// True if the session was opened at least [`KnownSessions::MIN_AGE_GAP_SECONDS`] before the young sessions.
     pub is_old: bool,
 }
 
@@ -73,7 +73,7 @@ impl KnownSessions {
     /// Number of sessions.
     pub const SESSION_COUNT: usize = 60;
     /// Minimum age difference between old and young sessions, in seconds.
-    pub const MIN_OPENING_GAP_SECONDS: u64 = 6;
+    pub const MIN_AGE_GAP_SECONDS: u64 = 6;
 
     /// Opens all sessions and waits until they have their expected states.
     /// The server must have no other sessions.
@@ -85,7 +85,7 @@ impl KnownSessions {
             sessions.open_session(server, definition).await?;
         }
         sessions.wait_for_expected_states(server).await?;
-        sleep(Duration::from_secs(Self::MIN_OPENING_GAP_SECONDS)).await;
+        sleep(Duration::from_secs(Self::MIN_AGE_GAP_SECONDS)).await;
         for definition in definitions.iter().filter(|definition| definition.age == SessionAgeGroup::Young) {
             sessions.open_session(server, definition).await?;
         }

@@ -70,6 +70,6 @@ pub use scenarios::{BuiltScenario, Scenario, ScenarioError};
 pub use server::{Server, ServerOptions};
 pub use server_clock::ServerClock;
 pub use server_error::ServerError;
-pub use session_load::{BENCHMARK_SESSION_COUNTS, LoadSessionCounts, SessionLoad};
+pub use session_load::{BENCHMARK_SESSION_COUNTS, SessionLoad, SessionLoadCounts};
 pub use statement_gate::StatementGate;
 pub use virtual_address::VirtualAddress;

@@ -71,7 +71,7 @@ impl Nginx {
                 .has_exited()
                 .map_err(|source| ServerError::Io { operation: "check the state of a server process", source })?;
             if ended || start.elapsed() > START_TIMEOUT {
-                return Err(ServerError::Failed { operation: "start nginx", log: self.error_log() });
+                return Err(ServerError::Failed { operation: "start nginx", log: self.read_error_log() });
             }
             sleep(Duration::from_millis(20)).await;
         }
@@ -86,7 +86,7 @@ impl Nginx {
 
     /// Returns the content of the error log.
     #[must_use]
-    pub fn error_log(&self) -> String {
+    pub fn read_error_log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 

@@ -78,7 +78,7 @@ impl S3Server {
                 if self.process.has_exited().map_err(io_error("check the state of a server process"))?
                     || start.elapsed() > START_TIMEOUT
                 {
-                    return Err(ServerError::Failed { operation: "start an S3 server", log: self.error_log() });
+                    return Err(ServerError::Failed { operation: "start an S3 server", log: self.read_error_log() });
                 }
                 sleep(Duration::from_millis(50)).await;
             }
@@ -106,7 +106,7 @@ impl S3Server {
 
     /// Returns the content of the server log.
     #[must_use]
-    pub fn error_log(&self) -> String {
+    pub fn read_error_log(&self) -> String {
         fs::read(self.folder.path().join("log"))
             .map_or_else(|_| String::new(), |log| String::from_utf8_lossy(&log).into_owned())
     }

@@ -97,7 +97,7 @@ impl Scenario {
         self
     }
 
-    fn with_remaining_root_blocker(mut self, root: &'static str) -> Self {
+    fn with_root_blocker_after_kill(mut self, root: &'static str) -> Self {
         self.root_after_kill = Some(root);
         self
     }

@@ -120,7 +120,7 @@ impl Server {
                 .has_exited()
                 .map_err(|source| ServerError::Io { operation: "check the state of a server process", source })?;
             if ended || start.elapsed() > START_TIMEOUT {
-                return Err(ServerError::Failed { operation: "start a server", log: self.error_log() });
+                return Err(ServerError::Failed { operation: "start a server", log: self.read_error_log() });
             }
             sleep(Duration::from_millis(50)).await;
         }
@@ -172,7 +172,7 @@ impl Server {
 
     /// Returns the content of the error log.
     #[must_use]
-    pub fn error_log(&self) -> String {
+    pub fn read_error_log(&self) -> String {
         fs::read(self.folder.path().join("log"))
             .map_or_else(|_| String::new(), |log| String::from_utf8_lossy(&log).into_owned())
     }

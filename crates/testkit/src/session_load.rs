@@ -13,7 +13,7 @@ use crate::server::Server;
 
 /// Number of sessions of each type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LoadSessionCounts {
+pub struct SessionLoadCounts {
     /// Total number of sessions.
     pub sessions: usize,
     /// Number of sessions with an open transaction, including those that wait for a lock.
@@ -23,14 +23,14 @@ pub struct LoadSessionCounts {
 }
 
 /// Number of sessions in benchmarks. The server's `max_connections` must be higher than 10,000.
-pub const BENCHMARK_SESSION_COUNTS: LoadSessionCounts =
-    LoadSessionCounts { sessions: 10_000, transactions: 2_500, waiters: 100 };
+pub const BENCHMARK_SESSION_COUNTS: SessionLoadCounts =
+    SessionLoadCounts { sessions: 10_000, transactions: 2_500, waiters: 100 };
 
 /// Sessions that put load on a database server. Dropping the value closes them.
 #[derive(Debug)]
 pub struct SessionLoad {
     sessions: IdleSessions,
-    size: LoadSessionCounts,
+    size: SessionLoadCounts,
 }
 
 const WAITER_TIMEOUT: Duration = Duration::from_mins(1);
@@ -45,7 +45,7 @@ const SETUP_STATEMENTS: [&str; 4] = [
 
 impl SessionLoad {
     /// Opens all sessions and waits until each waiter is blocked by a row lock.
-    pub async fn start(server: &Server, size: LoadSessionCounts) -> io::Result<Self> {
+    pub async fn start(server: &Server, size: SessionLoadCounts) -> io::Result<Self> {
         server.run_statements(&SETUP_STATEMENTS).await.map_err(io::Error::other)?;
         server.run_statements(&[&format_insert_statement(size.transactions)]).await.map_err(io::Error::other)?;
         let mut sessions = open_idle_sessions(server, size.sessions).await?;
@@ -65,7 +65,7 @@ impl SessionLoad {
 
     /// Returns the number of sessions of each type.
     #[must_use]
-    pub fn session_counts(&self) -> LoadSessionCounts {
+    pub fn session_counts(&self) -> SessionLoadCounts {
         self.size
     }
 

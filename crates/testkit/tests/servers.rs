@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use clew_testkit::{Flavor, KnownSessions, LoadSessionCounts, Server, ServerOptions, SessionLoad, open_idle_sessions};
+use clew_testkit::{Flavor, KnownSessions, Server, ServerOptions, SessionLoad, SessionLoadCounts, open_idle_sessions};
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 
@@ -90,7 +90,7 @@ async fn dropped_server_leaves_no_process_or_data() {
 async fn load_has_the_requested_size() {
     for flavor in Flavor::ALL {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-        let size = LoadSessionCounts { sessions: 40, transactions: 20, waiters: 5 };
+        let size = SessionLoadCounts { sessions: 40, transactions: 20, waiters: 5 };
         let load = SessionLoad::start(&server, size).await.unwrap();
         assert_eq!(load.session_counts(), size);
         let mut control = server.connect_as_root().await.unwrap();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clew_diagnose::IntelligentKillPlan;
 use clew_model::{Failure, FailureKind, InstanceId, Limitation, LimitationKind, Node, NodeUrl, SlowSessionThreshold};
 use clew_mysql::{
-    ClockHistory, ConnectionPurpose, KillOutcome, KillTarget, ProcessListSource, ReadLimits, UnreliableClockReason,
+    ClockHistory, ConnectionPurpose, KillOutcome, KillTarget, ProcessListOrigin, ReadLimits, UnreliableClockReason,
     UnsafeKillPolicy, UserSessions, read_user_sessions,
 };
 use clew_store::{IntelligentKill, IntelligentKillId, KillSource, LoginTrigger, NewIntelligentKill, Store, StoreError};
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule, find_proxy_failure};
+use crate::kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule, find_indirect_connection_failure};
 use crate::login_backoff::LoginAttempt;
 use crate::notification_listener_state::NotificationListenerState;
 use crate::settings::WorkerSettings;
@@ -26,7 +26,7 @@ use crate::settings::WorkerSettings;
 /// Older kills in the queue fail, because the set of slow sessions may have changed.
 const MAX_KILL_QUEUE_TIME: Duration = Duration::from_mins(1);
 const MAX_QUEUED_KILLS_PER_NODE: u32 = 8;
-const STORE_OPERATIONS_LEASE_MARGIN: Duration = Duration::from_mins(1);
+const LEASE_MARGIN_FOR_STORE_OPERATIONS: Duration = Duration::from_mins(1);
 
 /// Queue and worker for intelligent kills. Clones share state.
 #[derive(Clone)]
@@ -87,10 +87,10 @@ impl IntelligentKillQueue {
         node: &NodeUrl,
         purpose: ConnectionPurpose,
         limits: ReadLimits,
-    ) -> Result<(ProcessListSource, IntelligentKillPlan), KillError> {
+    ) -> Result<(ProcessListOrigin, IntelligentKillPlan), KillError> {
         let threshold = self.load_slow_session_threshold(instance).await?;
         let mut listed = read_user_sessions(node, purpose, &limits).await.map_err(KillError::Node)?;
-        if let Some(failure) = find_proxy_failure(node, &listed) {
+        if let Some(failure) = find_indirect_connection_failure(node, &listed) {
             return Err(KillError::Node(failure));
         }
         let doubt = self.clocks.lock().unwrap_or_else(PoisonError::into_inner).correct_elapsed_times(node, &mut listed);
@@ -105,7 +105,7 @@ impl IntelligentKillQueue {
             return Err(KillError::Node(build_unreliable_elapsed_time_failure(node, gap)));
         }
         let read = listed.read.clone();
-        let sessions = listed.into_checked_sessions();
+        let sessions = listed.into_sessions_with_checked_times();
         let protected = self.kills.protected_accounts().clone();
         // CPU-bound: the selection converts up to ten thousand statements to templates.
         let selection =
@@ -165,7 +165,7 @@ impl IntelligentKillQueue {
             warn!(intelligent_kill.id = %lost.id, node.id = %lost.request.node_id, "intelligent kill recorded as lost");
         }
         // The lease is never renewed. After the lease expires, the kill counts as lost.
-        let lease = self.limits.read_timeout * 2 + STORE_OPERATIONS_LEASE_MARGIN;
+        let lease = self.limits.read_timeout * 2 + LEASE_MARGIN_FOR_STORE_OPERATIONS;
         let Some(kill) = self.store.claim_intelligent_kill(lease, MAX_KILL_QUEUE_TIME).await? else { return Ok(false) };
         let kills = self.clone();
         running.spawn(async move {

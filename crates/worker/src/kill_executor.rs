@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use clew_diagnose::{ProtectedAccounts, build_statement_template, to_valid_utf8};
-use clew_model::{Failure, FailureKind, InstanceId, LimitationKind, NodeId, NodeUrl, Origin, ProjectId, Session};
+use clew_model::{AuditOrigin, Failure, FailureKind, InstanceId, LimitationKind, NodeId, NodeUrl, ProjectId, Session};
 use clew_mysql::{
-    KillOutcome, KillTarget, ProcessListSource, ReadLimits, UnsafeKillPolicy, UserSessions, Victim,
-    kill_victims_with_policy,
+    KillOutcome, KillTarget, ProcessListOrigin, ReadLimits, UnsafeKillPolicy, UserSessions, Victim,
+    kill_victims_with_unsafe_kill_policy,
 };
 use clew_store::{KillSource, NewKillRecord, RecordedKillOutcome, Store, StoreError};
 use tracing::{error, info};
@@ -24,7 +24,7 @@ pub struct KillExecutor {
 #[derive(Debug, Clone)]
 pub struct KillRequest {
     /// Caller of the request, and the caller's address.
-    pub origin: Origin,
+    pub origin: AuditOrigin,
     /// Project of the instance.
     pub project_id: ProjectId,
     /// Instance of the node.
@@ -46,7 +46,7 @@ pub struct KillRequest {
     /// Reason that the caller gave for the kill. May be empty.
     pub reason: String,
     /// Server from which the process list was read, and the time of the read.
-    pub list_read: ProcessListSource,
+    pub list_read: ProcessListOrigin,
 }
 
 /// Condition that a session must still satisfy when Clew sends the `KILL` statement.
@@ -119,7 +119,7 @@ impl KillExecutor {
         let victims: Vec<Victim> = sessions.iter().map(|session| request.build_victim(session)).collect();
         let new_kills: Vec<NewKillRecord> = sessions.iter().map(|session| request.build_kill_record(session)).collect();
         let rows = self.store.insert_kills(&new_kills).await?;
-        let killed = kill_victims_with_policy(
+        let killed = kill_victims_with_unsafe_kill_policy(
             &request.url,
             &victims,
             request.kind,
@@ -185,7 +185,7 @@ impl KillRequest {
 }
 
 /// Clew must not kill sessions through a proxy, because a proxy hides the identities of the sessions.
-pub(crate) fn find_proxy_failure(node: &NodeUrl, read: &UserSessions) -> Option<Failure> {
+pub(crate) fn find_indirect_connection_failure(node: &NodeUrl, read: &UserSessions) -> Option<Failure> {
     let gap = read.limitations.iter().find(|gap| gap.kind == LimitationKind::Indirect)?;
     let fix = gap.remedy.as_ref().map_or("", |remedy| &remedy.english);
     let detail = format!("{}: {} {} fix: {}", node.address(), gap.what, gap.why, fix.trim_end_matches('.'));

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clew_model::Origin;
+use clew_model::AuditOrigin;
 use clew_store::{Store, StoreError};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{info, warn};
@@ -84,7 +84,7 @@ async fn prune_audit_log_periodically(store: &Store, retention: Duration) {
     let mut ticks = create_interval_without_bursts(AUDIT_PRUNE_INTERVAL);
     loop {
         ticks.tick().await;
-        match store.prune_audit_log(&Origin::for_internal_operation(), unix_millis_before_now(retention)).await {
+        match store.prune_audit_log(&AuditOrigin::for_internal_operation(), unix_millis_before_now(retention)).await {
             Ok(0) => {}
             Ok(removed) => info!(audit.removed = removed, "expired audit rows removed"),
             Err(error) => warn!(%error, "could not remove expired audit rows; retrying"),

@@ -123,7 +123,7 @@ pub(crate) async fn put_policy(
 ) -> Result<Json<PolicyWithDocument>, ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     if system::find_system_policy(&name).is_some() {
-        return Err(system_policy_error());
+        return Err(system_policy_change_error());
     }
     validation::check_policy_name(&name)?;
     let body = JsonBody::parse(&body, &["document", "description"])?;
@@ -157,7 +157,7 @@ pub(crate) async fn delete_policy(
 ) -> Result<StatusCode, ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     match find_policy(&service, domain, &name).await? {
-        ResolvedPolicy::System(_) => Err(system_policy_error()),
+        ResolvedPolicy::System(_) => Err(system_policy_change_error()),
         ResolvedPolicy::Custom(record) => {
             service.store.remove_policy(&origin, &record.id).await?;
             Ok(StatusCode::NO_CONTENT)
@@ -240,7 +240,7 @@ fn policy_model_name(model: PermissionModel) -> &'static str {
     }
 }
 
-fn system_policy_error() -> ApiError {
+fn system_policy_change_error() -> ApiError {
     ApiError::with_detail(ErrorEntry::IAM_CONFLICT, "policy-of-system", Vec::new())
 }
 

@@ -21,7 +21,7 @@ use crate::client_addr::ClientSubnet;
 const MAX_REFUSAL_KINDS: usize = 16;
 /// Maximum number of callers with separate counters. Further callers in a domain share one counter.
 const MAX_TRACKED_CALLERS: usize = 256;
-const MAX_VALUES_PER_LIST: usize = 16;
+const MAX_DISTINCT_VALUES_PER_FIELD: usize = 16;
 const MAX_PENDING_AUDIT_EVENTS: usize = 8192;
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 const MIXED_OPERATIONS_NAME: &str = "RefusedRequests";
@@ -120,7 +120,7 @@ impl RepeatedRefusalCounter {
 
     /// Failed writes are retried at the next flush.
     async fn flush(&self, store: &Store, has_ended: impl Fn(&RefusalWindow) -> bool) {
-        self.lock_refusal_windows().close_windows(has_ended);
+        self.lock_refusal_windows().close_ended_windows(has_ended);
         loop {
             let Some(event) = self.lock_refusal_windows().pending.pop_front() else { return };
             if let Err(error) = store.append_audit_event(&event).await {
@@ -159,7 +159,7 @@ impl RefusalWindows {
         self.enqueue_audit_events(ended);
     }
 
-    fn close_windows(&mut self, has_ended: impl Fn(&RefusalWindow) -> bool) {
+    fn close_ended_windows(&mut self, has_ended: impl Fn(&RefusalWindow) -> bool) {
         let mut ended = Vec::new();
         self.windows.retain(|_, kinds| {
             ended.extend(kinds.extract_if(|_, window| has_ended(window)).map(|(_, window)| window));
@@ -254,7 +254,7 @@ impl RefusalWindow {
             (&mut self.users, user),
             (&mut self.peers, &peer),
         ] {
-            if !text.is_empty() && listed.len() < MAX_VALUES_PER_LIST {
+            if !text.is_empty() && listed.len() < MAX_DISTINCT_VALUES_PER_FIELD {
                 listed.insert(text.to_owned());
             }
         }
@@ -292,13 +292,13 @@ fn is_same_actor(one: &Actor, other: &Actor) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use clew_model::{AccessKeyId, InstanceId, Origin, ProjectId};
+    use clew_model::{AccessKeyId, AuditOrigin, InstanceId, ProjectId};
     use clew_store::{AuditFilter, InitialTenant, StoreLocation};
 
     use super::*;
 
     fn refusal(actor: Actor, operation: &str, target: &str) -> AuditEvent {
-        let origin = Origin { actor, peer: Some("192.0.2.7".parse().unwrap()), request_id: "r".into() };
+        let origin = AuditOrigin { actor, peer: Some("192.0.2.7".parse().unwrap()), request_id: "r".into() };
         let code = Some("DBS.280015".to_owned());
         AuditEvent { outcome: Outcome::Denied, code, ..AuditEvent::new_success(&origin, operation, target) }
     }
@@ -311,7 +311,7 @@ mod tests {
         let repeated = RepeatedRefusalCounter::new(Duration::from_hours(1));
         let first = refusals.filter(|event| repeated.count_refusal(event, "why").is_some()).count();
         let mut counted = repeated.lock_refusal_windows();
-        counted.close_windows(|_| true);
+        counted.close_ended_windows(|_| true);
         (first, counted.pending.drain(..).collect())
     }
 
@@ -322,7 +322,7 @@ mod tests {
             record_all((0..1000).map(|number| refusal(actor.clone(), "ShowLocks", &format!("node {number}"))));
         assert_eq!((first, counted.len()), (1, 1));
         assert_eq!((&counted[0].detail["repeated"], counted[0].operation.as_str()), (&json!(999), "ShowLocks"));
-        assert_eq!(counted[0].detail["targets"].as_array().unwrap().len(), MAX_VALUES_PER_LIST);
+        assert_eq!(counted[0].detail["targets"].as_array().unwrap().len(), MAX_DISTINCT_VALUES_PER_FIELD);
     }
 
     #[test]
@@ -377,7 +377,7 @@ mod tests {
     #[tokio::test]
     async fn unrecorded_refusals_are_retried_at_the_next_flush() {
         let folder = tempfile::tempdir().unwrap();
-        let by = Origin::for_local_account("test");
+        let by = AuditOrigin::for_local_account("test");
         let tenant = InitialTenant {
             region: "here-1".into(),
             domain_name: "acme".into(),

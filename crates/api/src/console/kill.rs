@@ -15,7 +15,7 @@ use clew_diagnose::to_valid_utf8;
 use clew_iam::decision::Action;
 use clew_model::{Language, LocalizedText, Node, Session};
 use clew_mysql::{
-    KillBaseline, KillOutcome, KillRefusal, KillTarget, ProcessListSource, ReadLimits, ServerInstance,
+    KillBaseline, KillOutcome, KillRefusal, KillTarget, ProcessListOrigin, ReadLimits, ServerInstance,
     SessionLookupResult, UnsafeKillPolicy, find_sessions,
 };
 use clew_store::KillSource;
@@ -113,7 +113,8 @@ pub(crate) async fn kill_sessions(
     if request.as_ref().is_ok_and(|request| request.preview) {
         caller.audit.set_operation("PreviewKillSessions");
     }
-    let target = NodeTarget::resolve_with_password(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
+    let target =
+        NodeTarget::authorize_and_find_with_password(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
     let request = request?;
     let ids: Vec<u64> = request.sessions.iter().map(|selected| selected.id).collect();
     caller.audit.add_detail("asked", ids.clone());
@@ -204,7 +205,7 @@ async fn execute_kills(
     target: &NodeTarget<Node>,
     request: &SessionKillRequest,
     victims: Vec<Session>,
-    read: ProcessListSource,
+    read: ProcessListOrigin,
     limits: ReadLimits,
 ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
     let order = KillRequest {

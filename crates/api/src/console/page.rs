@@ -54,7 +54,7 @@ impl WebPage {
         Self { files: files.iter().map(asset).collect() }
     }
 
-    fn index_response(&self, headers: &HeaderMap) -> Response {
+    fn index_page_response(&self, headers: &HeaderMap) -> Response {
         match self.files.get(INDEX_PATH) {
             Some(index) => index.respond(headers),
             None => ([(CONTENT_TYPE, "text/plain; charset=utf-8")], PAGE_NOT_BUILT_MESSAGE).into_response(),
@@ -84,10 +84,10 @@ fn accepts_html(headers: &HeaderMap) -> bool {
 }
 
 pub(crate) async fn serve_index_page(headers: HeaderMap) -> Response {
-    add_page_security_headers(WEB_PAGE.index_response(&headers))
+    add_page_security_headers(WEB_PAGE.index_page_response(&headers))
 }
 
-pub(crate) async fn serve_page_fallback(request: Request) -> Response {
+pub(crate) async fn serve_web_page(request: Request) -> Response {
     let found = WEB_PAGE.response_for_path(request.method(), request.uri().path(), request.headers());
     found.map_or_else(|| ApiError::new(ErrorEntry::NO_SUCH_API).into_response(), add_page_security_headers)
 }

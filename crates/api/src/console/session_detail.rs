@@ -102,9 +102,13 @@ pub(crate) async fn show_session_detail(
     caller: Caller,
     Path((project, instance, node, session)): Path<SessionPath>,
 ) -> Result<Json<SessionDetail>, ApiError> {
-    let target =
-        NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node))
-            .await?;
+    let target = NodeTarget::authorize_and_find_with_password(
+        &service,
+        &caller,
+        Action::LIST_PROCESSES,
+        &(project, instance, node),
+    )
+    .await?;
     let id = parse_session_id(&session)?;
     let masked = target.receives_sql_templates(&service, &caller);
     let read = service
@@ -185,9 +189,13 @@ pub(crate) async fn explain_statement(
     Path((project, instance, node, session)): Path<SessionPath>,
     Extension(language): Extension<Language>,
 ) -> Result<Json<ExplainResponse>, ApiError> {
-    let target =
-        NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node))
-            .await?;
+    let target = NodeTarget::authorize_and_find_with_password(
+        &service,
+        &caller,
+        Action::LIST_PROCESSES,
+        &(project, instance, node),
+    )
+    .await?;
     let id = parse_session_id(&session)?;
     if target.receives_sql_templates(&service, &caller) {
         // Plans contain literals that Clew cannot mask, because the plan format differs between servers.

@@ -26,7 +26,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::query_string::QueryString;
 use authorization::StreamAuthorization;
 use event::FeedPosition;
-pub(crate) use registry::WatchRegistry;
+pub(crate) use registry::NodeWatchRegistry;
 use subscriber::Subscriber;
 
 const ALLOWED_EVENT_INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
@@ -81,14 +81,14 @@ pub(crate) async fn stream_sessions(
     let slot = service.acquire_stream_slot(&caller.principal.user_id)?;
     let header = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let position = header.or_else(|| query.get("last_event_id")).and_then(FeedPosition::parse);
-    let subscription = service.watch_registry().subscribe(&service, &target.instance.id, &target.node, interval);
+    let subscription = service.node_watch_registry().subscribe(&service, &target.instance.id, &target.node, interval);
     let authorization = StreamAuthorization::new(service.clone(), caller, path, &target);
     let subscriber = Subscriber::new(
         authorization,
         (subscription, slot),
         interval,
         position,
-        service.watch_registry().shutdown_token(),
+        service.node_watch_registry().shutdown_token(),
     );
     let body = Body::from_stream(stream::unfold(subscriber, Subscriber::next_chunk));
     let headers: [(HeaderName, &str); 3] = [

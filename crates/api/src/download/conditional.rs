@@ -14,11 +14,11 @@ pub(super) fn is_not_modified(headers: &HeaderMap, tag: &str) -> bool {
         value
             .split(',')
             .map(str::trim)
-            .any(|listed| listed == "*" || strip_weak_prefix(listed) == strip_weak_prefix(tag))
+            .any(|listed| listed == "*" || strip_weak_etag_prefix(listed) == strip_weak_etag_prefix(tag))
     })
 }
 
 /// `If-None-Match` requires the weak comparison of entity tags.
-fn strip_weak_prefix(tag: &str) -> &str {
+fn strip_weak_etag_prefix(tag: &str) -> &str {
     tag.strip_prefix("W/").unwrap_or(tag)
 }

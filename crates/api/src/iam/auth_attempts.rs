@@ -49,7 +49,7 @@ pub(crate) async fn check_password_with_lockout(
     }
     let is_correct = passwords::verify_password(password, user.map(|user| user.password_hash.clone())).await?;
     let Some(user) = user.filter(|user| is_correct && user.enabled) else {
-        service.store.confirm_auth_failure(&subject).await?;
+        service.store.record_reserved_attempt_failure(&subject).await?;
         return Ok(PasswordCheckOutcome::Wrong);
     };
     service.store.clear_auth_failures(&subject).await?;

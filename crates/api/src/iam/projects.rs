@@ -85,7 +85,9 @@ pub(crate) async fn list_projects(
     let own = format!("/v3/projects{}", raw.map_or(String::new(), |raw| format!("?{raw}")));
     let mut links = Links { own, previous: None, next: None };
     if let Some((page, per_page)) = parse_page_parameters(&query)? {
-        let link = |page: usize| format!("/v3/projects?{}", query.to_string_with_parameter("page", &page.to_string()));
+        let link = |page: usize| {
+            format!("/v3/projects?{}", query.to_string_with_replaced_parameter("page", &page.to_string()))
+        };
         let offset = (page - 1).saturating_mul(per_page);
         links.previous = (page > 1).then(|| link(page - 1));
         links.next = (projects.len() > offset.saturating_add(per_page)).then(|| link(page + 1));

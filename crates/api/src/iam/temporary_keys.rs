@@ -5,7 +5,7 @@ use axum::extract::State;
 use clew_iam::decision::CredentialScope;
 use clew_iam::{access_key, token};
 use clew_model::{AccessKeyId, ErrorEntry};
-use clew_store::{NewTemporaryAccessKey, SourceCredential};
+use clew_store::{NewTemporaryAccessKey, TemporaryAccessKeySource};
 use http::StatusCode;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
@@ -107,7 +107,7 @@ pub(crate) async fn create_temporary_key(
     }
     let source = match &requested.id {
         Some(token) => validate_source_token(&service, &caller, token).await?,
-        None => SourceCredentials::from_caller(&caller),
+        None => TemporaryKeySource::from_caller(&caller),
     };
     let expires_at = Timestamp::now().as_second().saturating_add(lifetime).min(source.expires_at.unwrap_or(i64::MAX));
     let failed = |error| ApiError::internal_error(&error);
@@ -146,17 +146,17 @@ fn parse_temporary_key_identity(body: &[u8]) -> Result<TemporaryKeyIdentity, Api
 }
 
 /// The temporary access key has the scope of the source credentials and does not outlive them.
-struct SourceCredentials {
+struct TemporaryKeySource {
     scope: CredentialScope,
-    issued_for: SourceCredential,
+    issued_for: TemporaryAccessKeySource,
     expires_at: Option<i64>,
 }
 
-impl SourceCredentials {
+impl TemporaryKeySource {
     fn from_caller(caller: &Caller) -> Self {
         let issued_for = match &caller.credential {
-            CredentialRef::Token(token) => SourceCredential::Token(token.hash),
-            CredentialRef::Key(id) => SourceCredential::Key(id.clone()),
+            CredentialRef::Token(token) => TemporaryAccessKeySource::Token(token.hash),
+            CredentialRef::Key(id) => TemporaryAccessKeySource::Key(id.clone()),
         };
         Self { scope: caller.principal.scope.clone(), issued_for, expires_at: caller.expires_at }
     }
@@ -166,7 +166,7 @@ async fn validate_source_token(
     service: &AppState,
     caller: &Caller,
     token: &str,
-) -> Result<SourceCredentials, ApiError> {
+) -> Result<TemporaryKeySource, ApiError> {
     let hash = token::hash_token(token);
     let stored = service.store.find_token(&hash).await?;
     let stored = stored.filter(|stored| !stored.revoked && stored.user.id == caller.principal.user_id);
@@ -175,5 +175,9 @@ async fn validate_source_token(
         return Err(ApiError::new(ErrorEntry::IAM_TOKEN_EXPIRED));
     }
     let scope = stored.scope_project.map_or(CredentialScope::Domain, CredentialScope::Project);
-    Ok(SourceCredentials { scope, issued_for: SourceCredential::Token(hash), expires_at: Some(stored.expires_at) })
+    Ok(TemporaryKeySource {
+        scope,
+        issued_for: TemporaryAccessKeySource::Token(hash),
+        expires_at: Some(stored.expires_at),
+    })
 }

@@ -44,7 +44,7 @@ struct NodeLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StatusLabel {
+struct TaskStatusLabel {
     status: &'static str,
 }
 
@@ -60,7 +60,7 @@ struct LimitLabel {
 
 /// Limit that caused a request or connection to be rejected. Used as a metrics label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ClientLimit {
+pub(crate) enum ExceededLimit {
     Principal,
     SignIns,
     /// Rate of failed authentications per peer.
@@ -71,7 +71,7 @@ pub(crate) enum ClientLimit {
     LongPolls,
 }
 
-impl ClientLimit {
+impl ExceededLimit {
     const fn name(self) -> &'static str {
         match self {
             Self::Principal => "principal",
@@ -95,7 +95,7 @@ pub struct Metrics {
     collection_durations: Histogram,
     collected_rows: Counter,
     node_errors: Family<FailureKindLabel, Counter>,
-    tasks: Family<StatusLabel, Gauge>,
+    tasks: Family<TaskStatusLabel, Gauge>,
     workers: Family<ZoneLabel, Gauge>,
     poll_intervals: Family<NodeLabel, Gauge<f64, AtomicU64>>,
 }
@@ -169,7 +169,7 @@ impl Metrics {
         self.request_durations.get_or_create(&RouteLabel { route }).observe(seconds);
     }
 
-    pub(crate) fn record_rejection(&self, limit: ClientLimit) {
+    pub(crate) fn record_rejection(&self, limit: ExceededLimit) {
         self.rejections.get_or_create(&LimitLabel { limit: limit.name() }).inc();
     }
 }
@@ -215,7 +215,7 @@ pub(crate) async fn show_metrics(State(service): State<AppState>) -> Result<Resp
     let read = tokio::time::timeout(STORE_READ_TIMEOUT, read).await;
     let (counts, zones) = read.map_err(|error| ApiError::internal_error(&error))??;
     for (status, count) in counts {
-        metrics.tasks.get_or_create(&StatusLabel { status: status.name() }).set(to_gauge_value(count));
+        metrics.tasks.get_or_create(&TaskStatusLabel { status: status.name() }).set(to_gauge_value(count));
     }
     metrics.workers.clear();
     for state in zones {
@@ -241,9 +241,9 @@ mod tests {
     fn metrics_in_dashboards_and_alerts_exist() {
         let metrics = Metrics::default();
         metrics.record_response(&Method::GET, "/", 200, 0.1);
-        metrics.record_rejection(ClientLimit::SignIns);
+        metrics.record_rejection(ExceededLimit::SignIns);
         metrics.record_collection_failure(FailureKind::Unreachable);
-        metrics.tasks.get_or_create(&StatusLabel { status: "queued" }).set(1);
+        metrics.tasks.get_or_create(&TaskStatusLabel { status: "queued" }).set(1);
         metrics.workers.get_or_create(&ZoneLabel { zone: "dmz".into() }).set(1);
         metrics.record_poll_interval_change(&NodeId::generate(), Some(Duration::from_secs(1)));
         let mut text = String::new();

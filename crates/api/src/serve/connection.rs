@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::error_rewrite::{ErrorRewriteStream, ResponseTracker};
-use super::lingering_close::LingeringStream;
+use super::lingering_close::LingeringCloseStream;
 use super::request_head::MAX_REQUEST_HEAD_BYTES;
 use super::reserved_connections::{self, ConnectionAdmission};
 use super::tls::TlsConfig;
@@ -101,7 +101,7 @@ impl ConnectionHandler {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let tracker = ResponseTracker::default();
-        let stream = LingeringStream::new(WriteTimeoutStream::new(stream, self.settings.write_timeout));
+        let stream = LingeringCloseStream::new(WriteTimeoutStream::new(stream, self.settings.write_timeout));
         let stream = ErrorRewriteStream::new(stream, tracker.clone(), self.metrics.clone());
         let service = service_fn(|mut request: http::Request<Incoming>| {
             tracker.mark_request_started();

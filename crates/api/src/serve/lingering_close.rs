@@ -16,19 +16,19 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// After shutting down the write side, discards received bytes until the peer closes or [`LINGER_TIMEOUT`] elapses.
 #[derive(Debug)]
-pub(super) struct LingeringStream<S> {
+pub(super) struct LingeringCloseStream<S> {
     stream: S,
     /// Timer for [`LINGER_TIMEOUT`]; `None` until the write side is shut down.
     closing: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> LingeringStream<S> {
+impl<S> LingeringCloseStream<S> {
     pub(super) fn new(stream: S) -> Self {
         Self { stream, closing: None }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for LingeringStream<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for LingeringCloseStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -38,7 +38,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for LingeringStream<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for LingeringStream<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for LingeringCloseStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
@@ -90,7 +90,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn incoming_bytes_are_discarded_until_the_peer_closes() {
         let (stream, mut peer) = duplex(16);
-        let closing = tokio::spawn(async move { LingeringStream::new(stream).shutdown().await });
+        let closing = tokio::spawn(async move { LingeringCloseStream::new(stream).shutdown().await });
         assert_eq!(peer.read(&mut [0]).await.unwrap(), 0, "the write side is shut down");
         peer.write_all(&[7; 10_000]).await.unwrap();
         assert!(!closing.is_finished());
@@ -107,7 +107,7 @@ mod tests {
                 sleep(LINGER_TIMEOUT / 10).await;
             }
         });
-        LingeringStream::new(stream).shutdown().await.unwrap();
+        LingeringCloseStream::new(stream).shutdown().await.unwrap();
         // The paused clock advances only while all tasks are idle.
         assert_eq!(start.elapsed(), LINGER_TIMEOUT);
         drip.await.unwrap();

@@ -128,7 +128,7 @@ async fn list_instances(
     query: Option<String>,
     names: InstanceApiVersion,
 ) -> Result<Json<InstanceListResponse>, ApiError> {
-    let project = caller.require_some_instance_action(Action::LIST_INSTANCES, project).await?;
+    let project = caller.require_action_on_any_instance(Action::LIST_INSTANCES, project).await?;
     let query = QueryString::parse(query.as_deref())?;
     let page = Pagination {
         offset: query.get_number_in_range("offset", 0, i32::MAX.unsigned_abs(), 0)?,

@@ -100,7 +100,7 @@ pub(crate) async fn preview_intelligent_kill(
     RawQuery(query): RawQuery,
 ) -> Result<Json<IntelligentKillPreview>, ApiError> {
     let query = QueryString::parse(query.as_deref());
-    let target = resolve_node_target(&service, &caller, Action::SHOW_INTELLIGENT_KILL, path, || {
+    let target = authorize_and_load_node(&service, &caller, Action::SHOW_INTELLIGENT_KILL, path, || {
         query?.get_required("node_id").map(str::to_owned)
     });
     let target = target.await?;
@@ -112,13 +112,13 @@ pub(crate) async fn preview_intelligent_kill(
     let plan = service.read_node(&target.node, read_plan).await??;
     let masked = target.receives_sql_templates(&service, &caller);
     let statistics =
-        plan.ranked_groups().map(|(strategy, group)| build_group_statistic(strategy, group, masked)).collect();
+        plan.ranked_groups().map(|(strategy, group)| build_group_statistics(strategy, group, masked)).collect();
     let warnings = warnings::read_kill_warnings(&service, &target.node, &plan.into_selected_sessions(), language).await;
     Ok(Json(IntelligentKillPreview { statistics, warnings }))
 }
 
 #[allow(clippy::cast_precision_loss, reason = "seconds and sessions are far below 2^53")]
-fn build_group_statistic(strategy: RankingStrategy, group: &SessionGroup, masked: bool) -> SessionGroupStatistics {
+fn build_group_statistics(strategy: RankingStrategy, group: &SessionGroup, masked: bool) -> SessionGroupStatistics {
     let first = group.sessions.first().and_then(|session| session.statement.as_deref()).unwrap_or_default();
     let (total, count) = (group.total_statement_seconds() as f64, group.session_count());
     SessionGroupStatistics {
@@ -153,7 +153,7 @@ pub(crate) async fn execute_intelligent_kill(
     body: Bytes,
 ) -> Result<Json<IntelligentKillTask>, ApiError> {
     let node = || JsonBody::parse(&body, &["node_id"])?.get_required::<String>("node_id");
-    let target = resolve_node_target(&service, &caller, Action::EXECUTE_INTELLIGENT_KILL, path, node).await?;
+    let target = authorize_and_load_node(&service, &caller, Action::EXECUTE_INTELLIGENT_KILL, path, node).await?;
     caller.audit.add_detail("node", target.node.id.as_str());
     let new = NewIntelligentKill {
         by: caller.audit_origin(),
@@ -174,7 +174,7 @@ pub(crate) async fn execute_intelligent_kill(
     }
 }
 
-async fn resolve_node_target(
+async fn authorize_and_load_node(
     service: &AppState,
     caller: &Caller,
     action: Action,

@@ -70,7 +70,8 @@ pub(crate) async fn kill_processes(
     Path(path): Path<(String, String, String)>,
     body: Bytes,
 ) -> Result<Json<SessionKillResult>, ApiError> {
-    let target = NodeTarget::resolve_with_password(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
+    let target =
+        NodeTarget::authorize_and_find_with_password(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
     let request = ProcessKillRequest::parse(&body)?;
     caller.audit.add_detail("asked", request.ids.clone());
     if !request.reason.is_empty() {

@@ -119,7 +119,7 @@ pub(crate) async fn list_project_tags(
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ProjectTags>, ApiError> {
-    let project = caller.require_some_instance_action(Action::LIST_TAGS, &project).await?;
+    let project = caller.require_action_on_any_instance(Action::LIST_TAGS, &project).await?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let tags = load_visible_tags(&service, &caller, &project).await?;
     let (tags, total_count) = pagination::paginate_list(tags, page, |(key, values)| ProjectTag { key, values });

@@ -91,7 +91,7 @@ pub(crate) async fn show_rollback_progress(
     Path(path): Path<(String, String, String)>,
     body: Bytes,
 ) -> Result<Json<TransactionProgress>, ApiError> {
-    let target = NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let target = NodeTarget::authorize_and_find_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let request = RollbackProgressRequest::parse(&body)?;
     let node = &target.node;
     if node.role != NodeRole::Master {

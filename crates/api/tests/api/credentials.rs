@@ -1,6 +1,6 @@
 //! Exchange of credentials: scope and lifetime never grow.
 
-use clew_model::{AccessKeyId, Actor, Origin, UserId};
+use clew_model::{AccessKeyId, Actor, AuditOrigin, UserId};
 use clew_store::TokenOrigin;
 use clew_testkit::PostgreSql;
 use http::Method;
@@ -241,7 +241,7 @@ async fn download_link_expires_with_the_requesting_credentials() {
     let server = Server::start().await;
     // A completed intelligent kill of the test instance, listed in the history.
     let new = clew_store::NewIntelligentKill {
-        by: Origin {
+        by: AuditOrigin {
             actor: Actor::User {
                 id: server.tenant.user_id.clone(),
                 name: "ada".into(),

@@ -13,7 +13,7 @@ use clew_api::{
 };
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{
-    AccessKeyId, Actor, Failure, Instance, InstanceId, NewInstance, NewNode, NodeId, NodeRole, Origin, ProjectId,
+    AccessKeyId, Actor, AuditOrigin, Failure, Instance, InstanceId, NewInstance, NewNode, NodeId, NodeRole, ProjectId,
     RequestId, SessionSelection, Tag, TaskOutcome, UserId,
 };
 use clew_store::{
@@ -42,8 +42,8 @@ pub(crate) const PROTECTED: &str = "billing";
 pub(crate) const NODE_PASSWORD: &str = "nodepass";
 
 /// Audit origin of the tests.
-pub(crate) fn test_origin() -> Origin {
-    Origin::for_local_account("test")
+pub(crate) fn test_origin() -> AuditOrigin {
+    AuditOrigin::for_local_account("test")
 }
 
 /// Disabled rate limits.
@@ -408,7 +408,7 @@ impl Server {
     /// Path and query of the link to the report of a completed intelligent kill. No other may be queued.
     pub(crate) async fn intelligent_kill_link(&self) -> String {
         let new = NewIntelligentKill {
-            by: Origin {
+            by: AuditOrigin {
                 actor: Actor::User {
                     id: self.tenant.user_id.clone(),
                     name: USER.into(),

@@ -97,12 +97,12 @@ fn actor_id(actor: &Actor) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use clew_model::Origin;
+    use clew_model::AuditOrigin;
 
     use super::*;
 
     fn record(actor: Actor) -> AuditRecord {
-        let origin = Origin { actor, peer: Some("192.0.2.7".parse().unwrap()), request_id: "r1".into() };
+        let origin = AuditOrigin { actor, peer: Some("192.0.2.7".parse().unwrap()), request_id: "r1".into() };
         AuditRecord {
             seq: 7,
             at: 1_500,

@@ -77,7 +77,7 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
             "id": listed.id, "zone_without_worker": zone_without_worker, "login_backoff": backoff, key: outcome,
         }));
     }
-    arguments.project_args.output_format().print_with_colours(|| text, || json!({ "nodes": values }))?;
+    arguments.project_args.output_format().print_with_colors(|| text, || json!({ "nodes": values }))?;
     if inaccessible > 0 {
         Err(CliError::new_failure(format!("{inaccessible} of {} nodes are not accessible", instance.nodes.len())))
     } else if has_limitations {
@@ -114,7 +114,7 @@ fn format_retry_timestamp(milliseconds: i64) -> String {
 
 fn format_node_report(node: &Node, outcome: &Result<Diagnosis, Failure>) -> String {
     let report = match outcome {
-        Ok(diagnosis) => doctor::render_diagnosis(diagnosis, output::stdout_supports_colours()),
+        Ok(diagnosis) => doctor::render_diagnosis(diagnosis, output::stdout_supports_colors()),
         Err(failure) => format!("not accessible: {failure}\n"),
     };
     format!("{} {} {}\n{report}\n", node.role.name(), node.id, node.url.address())

@@ -30,7 +30,7 @@ impl<'w> FormatFields<'w> for JsonLogFormat {
     }
 
     fn add_fields(&self, current: &'w mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
-        let mut object = JsonObjectWriter::from_complete_object(&current.fields);
+        let mut object = JsonObjectWriter::from_existing_object(&current.fields);
         fields.record(&mut object);
         current.fields = object.finish();
         Ok(())
@@ -72,7 +72,7 @@ impl JsonObjectWriter {
     }
 
     /// Creates a writer that adds fields to an existing JSON object.
-    fn from_complete_object(object: &str) -> Self {
+    fn from_existing_object(object: &str) -> Self {
         Self(object.strip_suffix('}').unwrap_or("{").as_bytes().to_vec())
     }
 

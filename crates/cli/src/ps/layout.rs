@@ -9,7 +9,7 @@ use clew_model::HostPattern;
 use clew_mysql::Snapshot;
 use serde::Deserialize;
 
-use crate::output::{Output, stdout_supports_colours, terminal_width};
+use crate::output::{Output, stdout_supports_colors, terminal_width};
 
 /// Heading, maximum width and minimum width of each column except the statement column.
 const TABLE_COLUMNS: [(&str, usize, usize); 7] = [
@@ -49,9 +49,9 @@ struct SessionTableLine {
 
 pub(super) fn write_table(snapshot: &mut Snapshot, out: &mut Output) -> io::Result<()> {
     let width = terminal_width();
-    let lines = read_table_lines(snapshot, width)?;
+    let lines = build_table_lines(snapshot, width)?;
     let widths = fit_column_widths(&lines, width);
-    let colours = stdout_supports_colours();
+    let colours = stdout_supports_colors();
     let style = |style: Style| if colours { style } else { Style::new() };
     let heading = SessionTableLine {
         cells: TABLE_COLUMNS.map(|(name, ..)| name.to_owned()),
@@ -73,7 +73,7 @@ pub(super) fn write_table(snapshot: &mut Snapshot, out: &mut Output) -> io::Resu
     }
 }
 
-fn read_table_lines(snapshot: &mut Snapshot, width: usize) -> io::Result<Vec<SessionTableLine>> {
+fn build_table_lines(snapshot: &mut Snapshot, width: usize) -> io::Result<Vec<SessionTableLine>> {
     let mut lines = Vec::new();
     for index in 0..usize::try_from(snapshot.summary.rows).unwrap_or(usize::MAX) {
         let mut row = Vec::new();

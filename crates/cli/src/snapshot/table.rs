@@ -7,7 +7,7 @@ use clew_model::{DETAIL_COLUMNS, SNAPSHOT_COLUMNS};
 use clew_mysql::Snapshot;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
-use crate::output::{Output, stdout_supports_colours};
+use crate::output::{Output, stdout_supports_colors};
 
 /// Key of the snapshot column, heading, and whether the column is numeric.
 type TableColumn = (&'static str, &'static str, bool);
@@ -48,9 +48,9 @@ type Line = Vec<String>;
 
 pub(crate) fn write_table(snapshot: &mut Snapshot, detailed: bool, out: &mut Output) -> io::Result<()> {
     let to_terminal = matches!(out, Output::Terminal { .. });
-    let colours = to_terminal && stdout_supports_colours();
+    let colours = to_terminal && stdout_supports_colors();
     let columns = select_columns(detailed);
-    let (lines, waiting) = read_table_lines(snapshot, &columns)?;
+    let (lines, waiting) = build_table_lines(snapshot, &columns)?;
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     let terminal = if to_terminal { table.width().map(usize::from) } else { None };
@@ -74,7 +74,7 @@ fn select_columns(detailed: bool) -> Vec<TableColumn> {
 }
 
 /// Returns the cells of each row and, for each row, whether its session is waiting for a lock.
-fn read_table_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Result<(Vec<Line>, Vec<bool>)> {
+fn build_table_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Result<(Vec<Line>, Vec<bool>)> {
     let keys: Vec<&str> = SNAPSHOT_COLUMNS
         .iter()
         .map(|column| column.key)

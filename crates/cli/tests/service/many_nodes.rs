@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use clew_client::{Client, CollectionStatus, RequestId, StartCollectionRequest, StreamSink};
-use clew_model::{InstanceId, NewInstance, NewNode, NodeId, NodeRole, Origin};
+use clew_model::{AuditOrigin, InstanceId, NewInstance, NewNode, NodeId, NodeRole};
 use clew_store::Store;
 use clew_testkit::{
     FakeServer, FakeServerFleet, FakeServerOptions, Fault, Flavor, Server, ServerOptions, open_idle_sessions,
@@ -44,7 +44,7 @@ async fn register_instances(home: &Home, urls: &[String]) -> Vec<Node> {
             tags: vec![],
             nodes: urls.iter().enumerate().map(node).collect(),
         };
-        let added = store.add_instance(&Origin::for_local_account("test"), instance).await.unwrap();
+        let added = store.add_instance(&AuditOrigin::for_local_account("test"), instance).await.unwrap();
         nodes.extend(added.nodes.into_iter().map(|node| (added.id.clone(), node.id)));
     }
     nodes

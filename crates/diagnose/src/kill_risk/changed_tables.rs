@@ -9,7 +9,7 @@
 
 use crate::template::{StatementToken, tokenize_statement};
 
-const MAX_PARSED_BYTES: usize = 64 << 10;
+const MAX_PARSED_STATEMENT_BYTES: usize = 64 << 10;
 const MAX_PARSED_TOKENS: usize = 4096;
 /// Maximum number of tables reported per statement. If a statement names more tables, the list is incomplete.
 const MAX_REPORTED_TABLES: usize = 32;
@@ -50,7 +50,7 @@ pub struct ChangedTables {
 /// Returns `None` if the statement does not modify tables.
 #[must_use]
 pub fn parse_changed_tables(statement: &[u8], database: Option<&[u8]>) -> Option<ChangedTables> {
-    let head = statement.get(..MAX_PARSED_BYTES).unwrap_or(statement);
+    let head = statement.get(..MAX_PARSED_STATEMENT_BYTES).unwrap_or(statement);
     let (tokens, reached_end) = tokenize_statement(head, MAX_PARSED_TOKENS);
     let mut parser = ChangedTablesParser {
         tokens: &tokens,
@@ -84,12 +84,12 @@ impl<'t> ChangedTablesParser<'t> {
         matches!(self.peek_token(), Some(StatementToken::Word(word)) if word.eq_ignore_ascii_case(keyword))
     }
 
-    fn next_is_any_of(&self, keywords: &[&str]) -> bool {
+    fn next_is_any_keyword(&self, keywords: &[&str]) -> bool {
         keywords.iter().any(|keyword| self.next_is_keyword(keyword))
     }
 
     fn accept_any_of(&mut self, keywords: &[&str]) -> bool {
-        let accepted = self.next_is_any_of(keywords);
+        let accepted = self.next_is_any_keyword(keywords);
         self.position += usize::from(accepted);
         accepted
     }
@@ -257,14 +257,14 @@ impl<'t> ChangedTablesParser<'t> {
         let may_end_statement = !ends.contains(&"SET");
         let mut expects_table = true;
         while let Some(token) = self.peek_token() {
-            if self.next_is_any_of(ends) {
+            if self.next_is_any_keyword(ends) {
                 return;
             }
             match token {
                 StatementToken::Semicolon => break,
                 StatementToken::Open if expects_table => {
                     self.position += 1;
-                    if self.next_is_any_of(&["SELECT", "WITH", "VALUES", "TABLE"]) {
+                    if self.next_is_any_keyword(&["SELECT", "WITH", "VALUES", "TABLE"]) {
                         self.position -= 1;
                         self.skip_parentheses();
                         expects_table = false;
@@ -427,7 +427,7 @@ mod tests {
         let names = (0..40).map(|at| format!("t{at}")).collect::<Vec<_>>().join(", ");
         let changed = parse_changed_tables(format!("OPTIMIZE TABLE {names}").as_bytes(), Some(b"db")).unwrap();
         assert_eq!((changed.tables.len(), changed.is_complete), (MAX_REPORTED_TABLES, false));
-        let padding = "x".repeat(MAX_PARSED_BYTES);
+        let padding = "x".repeat(MAX_PARSED_STATEMENT_BYTES);
         let truncated = format!("OPTIMIZE TABLE a /* {padding} */, b");
         assert!(!parse_changed_tables(truncated.as_bytes(), Some(b"db")).unwrap().is_complete);
         let long = format!("INSERT INTO t VALUES ('{padding}')");

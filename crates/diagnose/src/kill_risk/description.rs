@@ -8,7 +8,7 @@ use super::{KillRisk, TableAtRisk};
 use crate::terminal::bytes_to_single_line;
 
 /// Maximum number of tables that a risk description names; further tables are only counted.
-const MAX_NAMED_TABLES: usize = 5;
+const MAX_LISTED_TABLES: usize = 5;
 
 impl KillRisk {
     /// Returns a description of the risk in the given language.
@@ -105,10 +105,10 @@ impl fmt::Display for TableAtRisk {
 }
 
 fn format_table_list(tables: &[TableAtRisk], separator: &str, more: impl Fn(usize) -> String) -> String {
-    let named: Vec<String> = tables.iter().take(MAX_NAMED_TABLES).map(ToString::to_string).collect();
+    let named: Vec<String> = tables.iter().take(MAX_LISTED_TABLES).map(ToString::to_string).collect();
     let mut text = named.join(separator);
-    if tables.len() > MAX_NAMED_TABLES {
-        text += &more(tables.len() - MAX_NAMED_TABLES);
+    if tables.len() > MAX_LISTED_TABLES {
+        text += &more(tables.len() - MAX_LISTED_TABLES);
     }
     text
 }

@@ -55,5 +55,5 @@ fn block_comment_length(rest: &[u8]) -> Option<usize> {
 }
 
 fn has_unambiguous_end(rest: &[u8], length: usize) -> bool {
-    sql_modes::all_modes_end_in_code(rest, 2..length - 2)
+    sql_modes::ends_in_code_in_all_sql_modes(rest, 2..length - 2)
 }

@@ -12,7 +12,7 @@ use super::quoted::{self, StringLiteralEnd};
 pub(super) enum LexerEndReason {
     Complete,
     /// The remaining text is ambiguous and may contain literals.
-    AmbiguousText,
+    AmbiguousTextError,
     /// The statement contains an unpaired quote. The value is the offset of the first quote.
     UnpairedQuotes(usize),
 }
@@ -50,7 +50,7 @@ impl<'a> Lexer<'a> {
         Self { executes_comments: true, ..self }
     }
 
-    pub(super) fn with_end_of_input(self, end: usize) -> Self {
+    pub(super) fn with_input_truncated_at(self, end: usize) -> Self {
         Self { bytes: self.bytes.get(..end).unwrap_or_default(), ..self }
     }
 
@@ -93,7 +93,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn stop_at_ambiguous_text(&mut self) -> Option<Token<'a>> {
-        self.stop_with_reason(LexerEndReason::AmbiguousText)
+        self.stop_with_reason(LexerEndReason::AmbiguousTextError)
     }
 
     fn stop_at_unpaired_quotes(&mut self) -> Option<Token<'a>> {

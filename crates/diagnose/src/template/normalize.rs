@@ -72,7 +72,7 @@ impl StatementNormalizer {
     }
 
     /// Returns `None` if the innermost group is nested deeper than [`MAX_ROW_COLLAPSE_DEPTH`].
-    fn innermost_paren_group(&mut self) -> Option<&mut ParenthesisGroup> {
+    fn innermost_parenthesis_group(&mut self) -> Option<&mut ParenthesisGroup> {
         if self.excess_depth > 0 { None } else { Some(self.groups.last_mut().unwrap_or(&mut self.statement)) }
     }
 
@@ -230,11 +230,11 @@ impl StatementNormalizer {
         }
         self.write_token(b")", false, LastToken::Close);
         if is_row {
-            self.push_value_row(group.open);
+            self.finish_value_row(group.open);
         }
     }
 
-    fn push_value_row(&mut self, open: usize) {
+    fn finish_value_row(&mut self, open: usize) {
         let is_equal = self.find_duplicate_row_run(open.saturating_sub(2)).is_some_and(|rows| {
             self.out.get(rows.collapsed_end..open) == Some(b", ")
                 && self.out.get(rows.start..rows.end) == self.out.get(open..)
@@ -243,17 +243,17 @@ impl StatementNormalizer {
             return self.collapse_duplicate_rows();
         }
         let end = self.out.len();
-        if let Some(group) = self.innermost_paren_group() {
+        if let Some(group) = self.innermost_parenthesis_group() {
             group.rows = Some(DuplicateRowRun { start: open, end, collapsed_end: end });
         }
     }
 
     fn find_duplicate_row_run(&mut self, collapsed_end: usize) -> Option<DuplicateRowRun> {
-        self.innermost_paren_group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
+        self.innermost_parenthesis_group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
     }
 
     fn collapse_duplicate_rows(&mut self) {
-        let Some(mut rows) = self.innermost_paren_group().and_then(|group| group.rows) else { return };
+        let Some(mut rows) = self.innermost_parenthesis_group().and_then(|group| group.rows) else { return };
         self.out.truncate(rows.collapsed_end);
         if rows.collapsed_end == rows.end {
             self.out.extend_from_slice(b", ...");
@@ -261,7 +261,7 @@ impl StatementNormalizer {
         }
         self.last = LastToken::Close;
         self.values = None;
-        if let Some(group) = self.innermost_paren_group() {
+        if let Some(group) = self.innermost_parenthesis_group() {
             group.rows = Some(rows);
         }
     }

@@ -37,7 +37,7 @@ struct SqlModeScanner {
 }
 
 /// Error for text that SQL modes or servers may interpret differently.
-struct AmbiguousText;
+struct AmbiguousTextError;
 
 impl SqlModeScanner {
     fn new(rules: BackslashEscapeRules) -> Self {
@@ -52,7 +52,7 @@ impl SqlModeScanner {
         if quote == b'\'' { self.rules.single } else { self.rules.double }
     }
 
-    fn consume_byte(&mut self, rest: &[u8]) -> Result<(), AmbiguousText> {
+    fn consume_byte(&mut self, rest: &[u8]) -> Result<(), AmbiguousTextError> {
         if self.skips_next {
             self.skips_next = false;
             return Ok(());
@@ -64,21 +64,21 @@ impl SqlModeScanner {
             (ScanState::String(quote), [byte, ..]) if *byte == quote => self.state = ScanState::Code,
             (ScanState::Name, [b'`', b'`', ..]) => self.skips_next = true,
             (ScanState::Name, [b'`', ..]) | (ScanState::Line, [b'\n', ..]) => self.state = ScanState::Code,
-            (ScanState::Line, [0, ..]) => return Err(AmbiguousText),
+            (ScanState::Line, [0, ..]) => return Err(AmbiguousTextError),
             (ScanState::Block, [b'*', b'/', ..]) => (self.state, self.skips_next) = (ScanState::Code, true),
             _ => {}
         }
         Ok(())
     }
 
-    fn consume_code_byte(&mut self, rest: &[u8]) -> Result<(), AmbiguousText> {
+    fn consume_code_byte(&mut self, rest: &[u8]) -> Result<(), AmbiguousTextError> {
         match rest {
             [quote @ (b'\'' | b'"'), ..] => self.state = ScanState::String(*quote),
             [b'`', ..] => self.state = ScanState::Name,
             [b'#', ..] | [b'-', b'-'] | [b'-', b'-', 0..=b' ' | 0x7f, ..] => self.state = ScanState::Line,
             // The lexer stops at these bytes too. Every `$` is rejected for simplicity.
             [0 | b'[' | b'$', ..] | [b'-', b'-', 0x80..=0xff, ..] | [b'/', b'*', b'!' | b'+' | b'M', ..] => {
-                return Err(AmbiguousText);
+                return Err(AmbiguousTextError);
             }
             [b'/', b'*', ..] => (self.state, self.skips_next) = (ScanState::Block, true),
             _ => {}
@@ -108,7 +108,7 @@ pub(super) fn find_offset_outside_strings(bytes: &[u8], start: usize) -> Option<
 /// Returns true if the end of `range` is outside strings and comments in all SQL modes.
 ///
 /// Returns false if the range contains a block comment.
-pub(super) fn all_modes_end_in_code(bytes: &[u8], mut range: Range<usize>) -> bool {
+pub(super) fn ends_in_code_in_all_sql_modes(bytes: &[u8], mut range: Range<usize>) -> bool {
     let mut scanners = ESCAPE_RULES_BY_MODE.map(SqlModeScanner::new);
     range.all(|at| {
         let rest = bytes.get(at..).unwrap_or_default();

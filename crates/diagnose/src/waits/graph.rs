@@ -208,7 +208,7 @@ impl WaitGraph {
 
     /// Returns the waits in which a session or transaction is the waiter.
     #[must_use]
-    pub fn participant_waits(&self, waiter: WaitParticipant) -> &[LockWait] {
+    pub fn waits_of_waiter(&self, waiter: WaitParticipant) -> &[LockWait] {
         let start = self.waits.partition_point(|wait| wait.waiter < waiter);
         let end = self.waits.partition_point(|wait| wait.waiter <= waiter);
         self.waits.get(start..end).unwrap_or_default()
@@ -221,13 +221,10 @@ impl WaitGraph {
         let mut pending = vec![waiter];
         while let Some(party) = pending.pop() {
             pending.extend(
-                self.participant_waits(party)
-                    .iter()
-                    .map(|wait| wait.blocker)
-                    .filter(|&blocker| visited.insert(blocker)),
+                self.waits_of_waiter(party).iter().map(|wait| wait.blocker).filter(|&blocker| visited.insert(blocker)),
             );
         }
-        if self.participant_waits(waiter).is_empty() {
+        if self.waits_of_waiter(waiter).is_empty() {
             return Vec::new();
         }
         self.roots.iter().filter(|root| root.parties.iter().any(|party| visited.contains(party))).collect()

@@ -35,7 +35,7 @@ pub struct LockSnapshot {
 impl LockSnapshot {
     /// Returns the limitations that affect only transactions.
     pub fn transaction_limitations(&self) -> impl Iterator<Item = &Limitation> {
-        self.limitations.iter().filter(|limitation| concerns_transactions(limitation))
+        self.limitations.iter().filter(|limitation| hides_transactions(limitation))
     }
 
     /// Returns true if a limitation may hide lock waits.
@@ -45,7 +45,7 @@ impl LockSnapshot {
     }
 }
 
-fn concerns_transactions(limitation: &Limitation) -> bool {
+fn hides_transactions(limitation: &Limitation) -> bool {
     matches!(limitation.kind, LimitationKind::NoTransactions | LimitationKind::PartOfTransactions)
 }
 

@@ -25,7 +25,7 @@ pub(super) fn rank_root_blockers(
             let (holds, longest_seconds) =
                 *reach_cache.entry(direct).or_insert_with_key(|direct| adjacency.count_reachable_waiters(direct));
             RootBlocker {
-                parties: adjacency.node_participants(members),
+                parties: adjacency.to_participants(members),
                 holds: holds + members.len() - 1,
                 frees: unblocked.get(members).copied().unwrap_or(0) + members.len() - 1,
                 longest_seconds: longest_seconds.max(if members.len() > 1 {
@@ -44,7 +44,7 @@ pub(super) fn rank_root_blockers(
     let mut cycles: Vec<Vec<WaitParticipant>> = components
         .iter()
         .filter(|members| members.len() > 1)
-        .map(|members| adjacency.node_participants(members))
+        .map(|members| adjacency.to_participants(members))
         .collect();
     cycles.sort();
     (roots, cycles)
@@ -86,11 +86,11 @@ impl<'a> AdjacencyLists<'a> {
         }
     }
 
-    fn node_blockers(&self, node: usize) -> &[usize] {
+    fn participant_blockers(&self, node: usize) -> &[usize] {
         self.blockers.get(node).map_or(&[], Vec::as_slice)
     }
 
-    fn node_participants(&self, members: &[usize]) -> Vec<WaitParticipant> {
+    fn to_participants(&self, members: &[usize]) -> Vec<WaitParticipant> {
         members.iter().filter_map(|&node| self.parties.get(node).copied()).collect()
     }
 
@@ -122,9 +122,9 @@ impl<'a> AdjacencyLists<'a> {
 /// Returns the strongly connected components whose members wait for no blocker outside the component.
 fn find_root_components<'c>(components: &'c [Vec<usize>], adjacency: &AdjacencyLists<'_>) -> Vec<&'c Vec<usize>> {
     let waits_outside = |members: &[usize]| {
-        members
-            .iter()
-            .any(|&node| adjacency.node_blockers(node).iter().any(|blocker| members.binary_search(blocker).is_err()))
+        members.iter().any(|&node| {
+            adjacency.participant_blockers(node).iter().any(|blocker| members.binary_search(blocker).is_err())
+        })
     };
     components.iter().filter(|members| !waits_outside(members)).collect()
 }
@@ -144,9 +144,9 @@ fn count_exclusive_waiters<'c>(
         } else {
             let outside = members
                 .iter()
-                .flat_map(|&node| adjacency.node_blockers(node))
+                .flat_map(|&node| adjacency.participant_blockers(node))
                 .filter(|&blocker| members.binary_search(blocker).is_err());
-            value_shared_by_all(outside.map(|blocker| only_roots.get(blocker).copied().flatten()))
+            find_common_value(outside.map(|blocker| only_roots.get(blocker).copied().flatten()))
         };
         only_roots.extend(members.iter().map(|&node| (node, owner)));
         if let Some(root) = owner.filter(|&root| root != members) {
@@ -157,7 +157,7 @@ fn count_exclusive_waiters<'c>(
 }
 
 /// Returns `None` if the items differ or any item is `None`.
-fn value_shared_by_all<T: PartialEq + Copy>(mut all: impl Iterator<Item = Option<T>>) -> Option<T> {
+fn find_common_value<T: PartialEq + Copy>(mut all: impl Iterator<Item = Option<T>>) -> Option<T> {
     let first = all.next()??;
     all.all(|other| other == Some(first)).then_some(first)
 }

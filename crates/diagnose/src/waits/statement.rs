@@ -7,7 +7,7 @@ use super::metadata_locks::{MetadataLockMode, MetadataLockObjectKind};
 use crate::template::build_statement_template;
 
 /// Maximum number of bytes parsed per statement. Statements usually name their tables near the start.
-const MAX_PARSED_BYTES: usize = 64 << 10;
+const MAX_PARSED_STATEMENT_BYTES: usize = 64 << 10;
 
 #[derive(Debug)]
 pub(super) struct WaitingStatement {
@@ -51,7 +51,7 @@ pub(super) enum FlushedTables {
 impl WaitingStatement {
     /// Parses a statement. `database` is the session's default database.
     pub(super) fn new(statement: &[u8], database: Option<&[u8]>) -> Self {
-        let head = statement.get(..MAX_PARSED_BYTES).unwrap_or(statement);
+        let head = statement.get(..MAX_PARSED_STATEMENT_BYTES).unwrap_or(statement);
         Self {
             tokens: tokenize_template(&String::from_utf8_lossy(&build_statement_template(head))),
             database: database.map(|name| String::from_utf8_lossy(name).into_owned()),

@@ -60,7 +60,7 @@ const MAX_INDENT_COLUMNS: usize = 24;
 /// Every waiter is rendered at most once, at its minimum depth below its highest-ranked root blocker.
 #[must_use]
 pub fn render_tree(graph: &WaitGraph, layout: TreeLayout) -> Vec<TreeLine> {
-    let mut renderer = TreeRenderer { graph, layout, forest: SpanningForest::new(graph), lines: Vec::new() };
+    let mut renderer = TreeRenderer { graph, layout, forest: WaitForest::new(graph), lines: Vec::new() };
     for (at, root) in graph.roots.iter().enumerate().take(layout.roots) {
         renderer.render_root_blocker(at + 1, root);
     }
@@ -81,13 +81,13 @@ pub fn render_tree(graph: &WaitGraph, layout: TreeLayout) -> Vec<TreeLine> {
 }
 
 /// Spanning forest of the wait graph. The parent of a waiter is one of its blockers.
-struct SpanningForest<'a> {
+struct WaitForest<'a> {
     waiters: HashMap<WaitParticipant, Vec<&'a LockWait>>,
     children: HashMap<WaitParticipant, Vec<&'a LockWait>>,
     descendants: HashMap<WaitParticipant, usize>,
 }
 
-impl<'a> SpanningForest<'a> {
+impl<'a> WaitForest<'a> {
     fn new(graph: &'a WaitGraph) -> Self {
         let mut waiters: HashMap<WaitParticipant, Vec<&LockWait>> = HashMap::new();
         for wait in &graph.waits {
@@ -166,7 +166,7 @@ impl TreeIndent {
 struct TreeRenderer<'a> {
     graph: &'a WaitGraph,
     layout: TreeLayout,
-    forest: SpanningForest<'a>,
+    forest: WaitForest<'a>,
     lines: Vec<TreeLine>,
 }
 
@@ -189,7 +189,7 @@ impl<'a> TreeRenderer<'a> {
             for (at, &party) in root.parties.iter().enumerate() {
                 let indent = TreeIndent::root_indent().child_indent(at + 1 == count);
                 let wait_in_cycle =
-                    self.graph.participant_waits(party).iter().find(|wait| root.parties.contains(&wait.blocker));
+                    self.graph.waits_of_waiter(party).iter().find(|wait| root.parties.contains(&wait.blocker));
                 self.render_participant(party, wait_in_cycle, &indent);
                 self.render_descendants(party, &indent);
             }

@@ -62,7 +62,7 @@ impl JsonPath {
         Self(if plain { format!("{}.{name}", self.0) } else { format!("{}[{name:?}]", self.0) })
     }
 
-    pub(super) fn append_index(&self, index: usize) -> Self {
+    pub(super) fn with_index(&self, index: usize) -> Self {
         Self(format!("{}[{index}]", self.0))
     }
 }

@@ -106,7 +106,7 @@ impl DocumentParser<'_> {
         let length = self.text.chars().count();
         self.check_max_count(&root, length, schema.limits.text_chars, "characters");
         if let Some(depends) = elements.find_element("Depends") {
-            self.add_warnings(&depends, || [lint::lint_depends_element()]);
+            self.add_warnings(&depends, || [lint::depends_element_warning()]);
         }
         let statements = elements.require_element(self, "Statement")?;
         let statements = self.parse_list(&statements, schema.limits.statements, "statements")?;

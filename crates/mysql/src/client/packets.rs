@@ -80,7 +80,7 @@ impl PacketStream {
         let length = self.read_chunk_len().await?;
         if length < MAX_PACKET_PAYLOAD_BYTES && length <= limit {
             while self.buffer.len() < CHUNK_HEADER_LEN + length {
-                self.read_into_buffer_exact().await?;
+                self.read_exact_into_buffer().await?;
             }
             self.consumed = CHUNK_HEADER_LEN + length;
             self.truncated = false;
@@ -107,7 +107,7 @@ impl PacketStream {
             let mut left = length;
             while left > 0 {
                 if self.buffer.is_empty() {
-                    self.read_into_buffer_exact().await?;
+                    self.read_exact_into_buffer().await?;
                 }
                 let part = left.min(self.buffer.len());
                 let room = part.min(limit.saturating_sub(self.assembled.len()));
@@ -132,11 +132,11 @@ impl PacketStream {
                 self.sequence = self.sequence.wrapping_add(1);
                 return Ok(u32::from_le_bytes([a, b, c, 0]) as usize);
             }
-            self.read_into_buffer_exact().await?;
+            self.read_exact_into_buffer().await?;
         }
     }
 
-    async fn read_into_buffer_exact(&mut self) -> Result<(), Error> {
+    async fn read_exact_into_buffer(&mut self) -> Result<(), Error> {
         if self.read_into_buffer().await? == 0 { Err(Error::connection_closed_error()) } else { Ok(()) }
     }
 

@@ -10,7 +10,7 @@ use mysql_common::row::new_row;
 
 use super::error::{Error, ServerError};
 use super::packets::{Packet, PacketStream};
-use super::{ERROR_PACKET_HEADER, InFlightFlag};
+use super::{ERROR_PACKET_HEADER, StatementInFlightFlag};
 
 /// Maximum number of columns of a MySQL table.
 const MAX_RESULT_SET_COLUMNS: u64 = 4096;
@@ -27,7 +27,7 @@ const NULL_CELL_MARKER: u8 = 0xfb;
 #[derive(Debug)]
 pub(crate) struct ResultSetRows<'c> {
     packets: &'c mut PacketStream,
-    in_flight: &'c InFlightFlag,
+    in_flight: &'c StatementInFlightFlag,
     columns: Arc<[Column]>,
     max_row: usize,
     size: usize,
@@ -37,7 +37,7 @@ pub(crate) struct ResultSetRows<'c> {
 impl<'c> ResultSetRows<'c> {
     pub(super) async fn open_result_set(
         packets: &'c mut PacketStream,
-        in_flight: &'c InFlightFlag,
+        in_flight: &'c StatementInFlightFlag,
         max_row: usize,
     ) -> Result<Self, Error> {
         let mut rows = Self { packets, in_flight, columns: Arc::from([]), max_row, size: 0, ended: false };

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::rollback_state::{RollbackState, read_rollback_states};
 use super::user_sessions::UserSessions;
-use super::victim::{MAX_COMPARED_STATEMENT_BYTES, MAX_VICTIM_ROW_BYTES, ProcessListSource, is_idle};
+use super::victim::{MAX_COMPARED_STATEMENT_BYTES, MAX_VICTIM_ROW_BYTES, ProcessListOrigin, is_idle};
 use super::{KillRefusal, KillTarget};
 use crate::connection::Connection;
 use crate::connection_limit::ConnectionPurpose;
@@ -26,7 +26,7 @@ use crate::{doctor, failure, limitations, own_sessions, privileges, process_list
 #[derive(Debug, Clone)]
 pub struct SessionLookupResult {
     /// Server from which the process list was read, and the time of the read.
-    pub read: ProcessListSource,
+    pub read: ProcessListOrigin,
     /// Sessions with the requested ids. Each statement is truncated to 64 KiB.
     pub sessions: Vec<Session>,
     own: HashSet<u64>,
@@ -66,13 +66,13 @@ impl SessionLookupResult {
 /// The failure includes the required `GRANT` statement.
 /// Does not wait for read operations on the node.
 pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> Result<SessionLookupResult, Failure> {
-    run_with_timeout(node, limits, async {
+    run_with_read_timeout(node, limits, async {
         let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, limits).await?;
         let server = connection.read_server_instance().await?;
         let (SessionList { sessions, own, is_direct, .. }, _) =
             read_sessions_with_ages(&mut connection, ElapsedTimeCheckScope::All, |session| ids.contains(&session.id))
                 .await?;
-        let read = build_process_list_source(server);
+        let read = build_process_list_origin(server);
         if ids.iter().any(|id| sessions.iter().all(|session| session.id != *id)) {
             require_complete_process_list(&mut connection).await?;
         }
@@ -89,13 +89,13 @@ pub async fn read_user_sessions(
     purpose: ConnectionPurpose,
     limits: &ReadLimits,
 ) -> Result<UserSessions, Failure> {
-    run_with_timeout(node, limits, async {
+    run_with_read_timeout(node, limits, async {
         let mut connection = Connection::open_for_purpose(purpose, node, limits).await?;
         let server = connection.read_server_instance().await?;
         let own_ids = read_clew_session_ids(&mut connection).await?;
         let (SessionList { sessions: listed, own, is_direct, .. }, unchecked) =
             read_sessions_with_ages(&mut connection, ElapsedTimeCheckScope::All, |_| true).await?;
-        let read = build_process_list_source(server);
+        let read = build_process_list_origin(server);
         if !is_direct {
             connection.limitations.push(limitations::indirect_connection());
         }
@@ -125,7 +125,7 @@ pub async fn read_user_sessions(
     .await
 }
 
-async fn run_with_timeout<T>(
+async fn run_with_read_timeout<T>(
     node: &NodeUrl,
     limits: &ReadLimits,
     read: impl Future<Output = Result<T, Failure>>,
@@ -180,8 +180,8 @@ impl ProcessListSnapshot {
     }
 }
 
-fn build_process_list_source(server: ServerInstance) -> ProcessListSource {
-    ProcessListSource { server, at: Instant::now(), reported: Arc::default() }
+fn build_process_list_origin(server: ServerInstance) -> ProcessListOrigin {
+    ProcessListOrigin { server, at: Instant::now(), reported: Arc::default() }
 }
 
 pub(super) struct SessionList {
@@ -217,7 +217,7 @@ pub(super) async fn read_matching_sessions(
         memory.add_session(&session).map_err(read_failure)?;
         found.push(session);
     }
-    let limitation = rows.limitation_for_replaced_idle_times();
+    let limitation = rows.limitation_for_invalid_idle_times();
     connection.limitations.extend(limitation);
     let listed_at = Instant::now();
     Ok(SessionList { sessions: found, own, is_direct: connection.raw.is_direct(&filter), listed_at })
@@ -245,7 +245,7 @@ async fn read_query_ids(
     if kind == KillTarget::Connection || connection.flavor == Flavor::MySql || ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let numbers: Result<Vec<(u64, u64)>, Error> = connection.query_all(&statements::query_ids_statement(ids)).await;
+    let numbers: Result<Vec<(u64, u64)>, Error> = connection.query_all(&statements::session_query_ids_query(ids)).await;
     Ok(numbers.map_err(|error| connection.to_failure(&error))?.into_iter().collect())
 }
 

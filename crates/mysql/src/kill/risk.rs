@@ -117,7 +117,7 @@ impl StorageEngineLookup {
             let is_unknown = |table: &&TableRef| !self.by_table.is_engine_known(table);
             let unlisted: Vec<TableRef> = tables.iter().filter(is_unknown).cloned().collect();
             if !unlisted.is_empty() {
-                self.find_innodb_tables(connection, &unlisted).await?;
+                self.read_innodb_tables(connection, &unlisted).await?;
             }
         }
         Ok(())
@@ -151,7 +151,7 @@ impl StorageEngineLookup {
 
     /// InnoDB's table list includes tables that are not visible to the account.
     /// Reading InnoDB's table list requires the PROCESS privilege but no privileges on the tables.
-    async fn find_innodb_tables(&mut self, connection: &mut Connection, tables: &[TableRef]) -> Result<(), Failure> {
+    async fn read_innodb_tables(&mut self, connection: &mut Connection, tables: &[TableRef]) -> Result<(), Failure> {
         let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let name = |table: &TableRef| {
             let schema = table.schema.as_deref().filter(|schema| plain(schema) && plain(&table.name))?;

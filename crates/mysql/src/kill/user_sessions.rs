@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use clew_model::{Limitation, Session};
 
-use super::victim::ProcessListSource;
+use super::victim::ProcessListOrigin;
 use crate::clock::{ClockHistory, ClockReading, ElapsedTimeBounds, UnreliableClockReason};
 
 /// User sessions from which kill rules select victims.
 #[derive(Debug, Clone)]
 pub struct UserSessions {
     /// Server from which the process list was read, and the time of the read.
-    pub read: ProcessListSource,
+    pub read: ProcessListOrigin,
     /// User sessions, excluding Clew's own. Statements longer than 64 KiB are truncated.
     pub sessions: Vec<Session>,
     /// Ids of the sessions whose elapsed times could not be checked. Kill rules must not select these sessions.
@@ -34,7 +34,7 @@ impl UserSessions {
     pub fn adjust_for_clock_steps(&mut self, history: &mut ClockHistory) -> Option<UnreliableClockReason> {
         let is_another = history.select_server(&self.read.server);
         let Some(clock) = self.clock else { return (!self.is_monotonic).then_some(UnreliableClockReason::Unreadable) };
-        let step = history.store_clock_reading(clock);
+        let step = history.record_clock_reading(clock);
         if !self.is_monotonic {
             self.correct_elapsed_times(history);
         }
@@ -59,7 +59,7 @@ impl UserSessions {
 
     /// Returns only the sessions whose elapsed times could be checked.
     #[must_use]
-    pub fn into_checked_sessions(self) -> Vec<Session> {
+    pub fn into_sessions_with_checked_times(self) -> Vec<Session> {
         let unchecked = self.unchecked;
         self.sessions.into_iter().filter(|session| !unchecked.contains(&session.id)).collect()
     }

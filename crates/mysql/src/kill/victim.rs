@@ -16,7 +16,7 @@ const ELAPSED_TIME_TOLERANCE_SECONDS: u64 = 2;
 
 /// Origin of a process list: the server instance that returned it and the time at which it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProcessListSource {
+pub struct ProcessListOrigin {
     /// Server instance that returned the process list.
     pub server: ServerInstance,
     /// Local monotonic time at which the process list was read.
@@ -39,7 +39,7 @@ pub struct Victim {
     /// SQL statement that must still be running when the `KILL` is sent, or `None` for any statement.
     pub expected: Option<ExpectedStatement>,
     /// Process list from which the caller selected the session.
-    pub read: ProcessListSource,
+    pub read: ProcessListOrigin,
 }
 
 /// SQL statement that the session must still be executing when the `KILL` is sent.
@@ -54,7 +54,7 @@ pub struct ExpectedStatement {
 impl Victim {
     /// Creates a [`Victim`] whose session is killed regardless of the statement that the session is running.
     #[must_use]
-    pub fn for_session(session: &Session, read: &ProcessListSource) -> Self {
+    pub fn for_session(session: &Session, read: &ProcessListOrigin) -> Self {
         Self {
             id: session.id,
             user: session.user.clone(),
@@ -66,7 +66,7 @@ impl Victim {
 
     /// Creates a [`Victim`] whose session is killed only if the session's current statement is still running.
     #[must_use]
-    pub fn for_statement(session: &Session, read: &ProcessListSource) -> Self {
+    pub fn for_statement(session: &Session, read: &ProcessListOrigin) -> Self {
         let statement = truncate_statement_for_comparison(session.statement.as_deref().unwrap_or_default()).to_vec();
         let seconds = read.reported.get(&session.id).copied().unwrap_or(session.seconds);
         let expected = Some(ExpectedStatement { statement, seconds });

@@ -42,7 +42,7 @@ pub struct SampleCache {
 
 impl SampleCache {
     /// Clears the cache if the server instance has changed, because session ids and settings are instance-specific.
-    pub(super) fn select_server_instance(&mut self, server: &ServerInstance) {
+    pub(super) fn clear_if_server_changed(&mut self, server: &ServerInstance) {
         if self.server.as_ref() != Some(server) {
             let clock = std::mem::take(&mut self.clock);
             *self = Self { server: Some(server.clone()), clock, ..Self::default() };
@@ -50,9 +50,9 @@ impl SampleCache {
         self.clock.select_server(server);
     }
 
-    pub(super) fn store_clock_reading(&mut self, connection: &Connection) {
+    pub(super) fn record_clock_reading(&mut self, connection: &Connection) {
         if let Some(clock) = connection.clock {
-            self.clock.store_clock_reading(clock);
+            self.clock.record_clock_reading(clock);
         }
     }
 

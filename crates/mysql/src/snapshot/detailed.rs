@@ -14,7 +14,7 @@ use super::{EncodedRows, Snapshot, StatementMasking, finish_snapshot};
 use crate::connection::Connection;
 use crate::limits::ReadLimits;
 use crate::lock_session_collector::LockSessionCollector;
-use crate::locks::LockTables;
+use crate::locks::LockTableSnapshot;
 use crate::transactions::TransactionsBySession;
 use crate::{doctor, lost_instrumentation, program_names, statement_digests};
 
@@ -25,7 +25,7 @@ pub(super) async fn read_detailed_snapshot(
 ) -> Result<Snapshot, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let limitations = doctor::find_process_list_limitations(&mut connection).await?;
-    let mut locks = LockTables::read(&mut connection, limitations).await?;
+    let mut locks = LockTableSnapshot::read(&mut connection, limitations).await?;
     let (format, masked) = (rows.format, rows.statements == StatementMasking::Templates);
     let mut collector =
         LockSessionCollector::new(locks.waiting_or_blocking_session_ids(), connection.raw.client.bytes.in_memory);
@@ -58,19 +58,19 @@ pub(super) async fn read_detailed_snapshot(
             busy.entry(session).or_default().statement_digest = Some(digest);
         }
     }
-    let body = EncodedRows { rows, format, details: Some(SessionDetails { busy, programs }) };
+    let body = EncodedRows { rows, format, details: Some(DetailsBySession { busy, programs }) };
     Ok(finish_snapshot(connection, body, limitations).await)
 }
 
 /// Program names are in a separate map, because most sessions have no other details.
 #[derive(Debug)]
-pub(super) struct SessionDetails {
+pub(super) struct DetailsBySession {
     /// Details of the sessions that are waiting for a lock or running a statement.
     busy: HashMap<u64, SessionDetail>,
     programs: HashMap<u64, Arc<[u8]>>,
 }
 
-impl SessionDetails {
+impl DetailsBySession {
     pub(super) fn get(&self, session: u64) -> SessionDetail {
         let detail = self.busy.get(&session).cloned().unwrap_or_default();
         SessionDetail { program_name: self.programs.get(&session).cloned(), ..detail }

@@ -23,7 +23,7 @@ const MAX_BATCH_STATEMENT_BYTES: usize = 1 << 20;
 const MAX_INLINE_STATEMENT_BYTES: usize = 64 << 10;
 
 /// Limits the memory used for checking elapsed times.
-const MAX_CHECKED_BUSY_SESSIONS: usize = 2_000;
+const MAX_ELAPSED_TIME_CHECKS: usize = 2_000;
 
 pub(super) struct RowEncodingOptions {
     pub(super) selection: SessionSelection,
@@ -57,7 +57,7 @@ pub(super) async fn read_sorted_rows(
         process_list::query_sessions(&mut connection.raw.client, max_row_bytes).await.map_err(read_failure)?;
     while let Some(session) = sessions.next().await.map_err(read_failure)? {
         if is_deferred(&session) {
-            if deferred.ages.len() < MAX_CHECKED_BUSY_SESSIONS {
+            if deferred.ages.len() < MAX_ELAPSED_TIME_CHECKS {
                 deferred = deferred.push(session).await.map_err(temporary_file_failure)?;
                 continue;
             }
@@ -67,14 +67,15 @@ pub(super) async fn read_sorted_rows(
         pipeline = pipeline.push(session).await.map_err(temporary_file_failure)?;
     }
     let (limitation, too_long) = (
-        sessions.limitation_for_replaced_idle_times(),
+        sessions.limitation_for_invalid_idle_times(),
         limitations::oversized_statements(sessions.truncated_row_count(), max_row_bytes),
     );
     connection.limitations.extend(limitation.into_iter().chain(too_long));
     if unchecked > 0 {
         connection.limitations.push(durations::unchecked_sessions(unchecked));
     }
-    elapsed_times::replace_with_statement_timers(connection, &mut deferred.ages, ElapsedTimeCheckScope::Busy).await?;
+    elapsed_times::replace_elapsed_times_with_timers(connection, &mut deferred.ages, ElapsedTimeCheckScope::Busy)
+        .await?;
     let mut deferred = deferred.into_reader().map_err(temporary_file_failure)?;
     while let Some(session) = deferred.next().map_err(temporary_file_failure)? {
         observe(&session).map_err(read_failure)?;
@@ -176,7 +177,7 @@ struct SessionEncoder {
 
 impl SessionEncoder {
     fn new(rows: &RowEncodingOptions, own: Option<OwnSessionFilter>, transactions: TransactionsBySession) -> Self {
-        let filter = SessionFilter::from_selection_by_value(rows.selection.clone());
+        let filter = SessionFilter::from_owned_selection(rows.selection.clone());
         let order = SortOrder::new(&rows.selection);
         Self {
             statements: rows.statements,

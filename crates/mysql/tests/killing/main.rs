@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, Session};
-use clew_mysql::{KillOutcome, KillTarget, ProcessListSource, ReadLimits, Victim, find_sessions, kill_single_victim};
+use clew_mysql::{KillOutcome, KillTarget, ProcessListOrigin, ReadLimits, Victim, find_sessions, kill_single_victim};
 use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions};
 use mysql_async::OptsBuilder;
 use tokio::time::sleep;
@@ -99,7 +99,7 @@ async fn kill_as_root(server: &Server, victim: &Victim, kind: KillTarget) -> Kil
 }
 
 /// Returns a list read as if the server had listed its sessions now.
-async fn list_read(server: &Server) -> ProcessListSource {
+async fn list_read(server: &Server) -> ProcessListOrigin {
     find_sessions(&server.url().parse().unwrap(), &[], &ReadLimits::default()).await.unwrap().read
 }
 

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use clew_diagnose::{KillRisk, ProtectedAccounts};
 use clew_model::{Session, Transaction};
 use clew_mysql::{
-    KillOutcome, KillRefusal, KillTarget, ReadLimits, UnsafeKillPolicy, Victim, kill_victims_with_policy,
+    KillOutcome, KillRefusal, KillTarget, ReadLimits, UnsafeKillPolicy, Victim, kill_victims_with_unsafe_kill_policy,
     read_kill_risks, read_lock_waits, read_unsafe_kill_risks,
 };
 use clew_testkit::{ClientCharset, Flavor, RawSession, Server, open_big_transaction};
@@ -50,8 +50,15 @@ async fn kill_with_policy(url: &str, victim: &Victim, unsafe_victims: UnsafeKill
     let (node, limits) = (url.parse().unwrap(), ReadLimits::default());
     let victims = std::slice::from_ref(victim);
     let protected = ProtectedAccounts::default();
-    let outcomes =
-        kill_victims_with_policy(&node, victims, KillTarget::Connection, &protected, unsafe_victims, &limits).await;
+    let outcomes = kill_victims_with_unsafe_kill_policy(
+        &node,
+        victims,
+        KillTarget::Connection,
+        &protected,
+        unsafe_victims,
+        &limits,
+    )
+    .await;
     outcomes.unwrap().pop().unwrap().1
 }
 

@@ -104,19 +104,19 @@ async fn kill_first_root(graph: &WaitGraph, built: &mut BuiltScenario, server: &
         .parties
         .iter()
         .map(|facts| facts.party)
-        .filter(|&party| !graph.participant_waits(party).is_empty() && party != victim)
+        .filter(|&party| !graph.waits_of_waiter(party).is_empty() && party != victim)
         .partition(|&party| waits_for_it_alone(party));
     if freed.len() != root.frees {
         return Err(format!("{freed:?} are not as many as the root frees: {root:?}"));
     }
     let killed = kill_party(graph, victim, server).await?;
     let freed: Vec<String> = freed.into_iter().map(|party| names.name(party)).collect();
-    let stuck = built.close_finished_waiters(&freed.iter().map(String::as_str).collect::<Vec<_>>(), LIMIT).await;
+    let stuck = built.close_waiters_when_finished(&freed.iter().map(String::as_str).collect::<Vec<_>>(), LIMIT).await;
     if !stuck.is_empty() {
         return Err(format!("not freed by killing {}: {stuck:?}", names.name(victim)));
     }
     let after = clew_diagnose::waits::build_wait_graph(&observe(server).await);
-    match others.iter().find(|&&party| after.participant_waits(party).is_empty()) {
+    match others.iter().find(|&&party| after.waits_of_waiter(party).is_empty()) {
         Some(&party) => Err(format!("{} no longer waits, although another root blocks it too", names.name(party))),
         None => Ok(killed),
     }

@@ -58,7 +58,7 @@ impl DataDir {
         Ok(names)
     }
 
-    pub(crate) fn restrict_result_files(&self) -> Result<(), StoreError> {
+    pub(crate) fn restrict_result_file_modes(&self) -> Result<(), StoreError> {
         let folder = self.results_path();
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,

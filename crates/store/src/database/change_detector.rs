@@ -2,7 +2,7 @@
 
 use super::data_version::DataVersion;
 use crate::error::StoreError;
-use crate::sqlite::change_detector::VersionFastPath;
+use crate::sqlite::change_detector::DataVersionCache;
 use crate::{postgres, sqlite};
 
 pub(crate) enum ChangeDetector {
@@ -12,17 +12,17 @@ pub(crate) enum ChangeDetector {
 
 impl ChangeDetector {
     /// The fast path reads the data version without a query. Only SQLite has a fast path.
-    pub(crate) fn fast_path(&self) -> VersionFastPath {
+    pub(crate) fn data_version_cache(&self) -> DataVersionCache {
         match self {
-            Self::Sqlite(detector) => detector.fast_path(),
-            Self::Postgres(_) => VersionFastPath::default(),
+            Self::Sqlite(detector) => detector.data_version_cache(),
+            Self::Postgres(_) => DataVersionCache::default(),
         }
     }
 
-    pub(crate) async fn current_version(&mut self) -> Result<DataVersion, StoreError> {
+    pub(crate) async fn current_data_version(&mut self) -> Result<DataVersion, StoreError> {
         match self {
-            Self::Sqlite(detector) => detector.current_version().await,
-            Self::Postgres(detector) => detector.current_version().await,
+            Self::Sqlite(detector) => detector.current_data_version().await,
+            Self::Postgres(detector) => detector.current_data_version().await,
         }
     }
 }

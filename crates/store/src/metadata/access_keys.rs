@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use clew_model::{AccessKeyId, AuditEvent, Origin, UserId};
+use clew_model::{AccessKeyId, AuditEvent, AuditOrigin, UserId};
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -25,7 +25,7 @@ impl Store {
     /// Creates an access key. Fails with [`StoreError::TooManyKeys`] if the user already has two keys.
     pub async fn create_access_key(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         user: &UserId,
         id: &AccessKeyId,
         secret: &SecretString,
@@ -94,7 +94,7 @@ impl Store {
     /// Disabling an access key also revokes the user's tokens and temporary keys.
     pub async fn set_access_key_enabled(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         id: &AccessKeyId,
         enabled: bool,
     ) -> Result<bool, StoreError> {
@@ -114,7 +114,7 @@ impl Store {
 
     /// Removes an access key and revokes the user's tokens and temporary keys.
     /// Returns false if the access key does not exist.
-    pub async fn remove_access_key(&self, by: &Origin, id: &AccessKeyId) -> Result<bool, StoreError> {
+    pub async fn remove_access_key(&self, by: &AuditOrigin, id: &AccessKeyId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited_transaction("remove an access key").await?;
         let users: Vec<String> = query_scalar("DELETE FROM access_keys WHERE id = $1 RETURNING user_id")
             .bind(id.as_str())
@@ -131,7 +131,7 @@ impl Store {
     async fn revoke_credentials_and_build_event(
         &self,
         transaction: &mut Transaction,
-        by: &Origin,
+        by: &AuditOrigin,
         operation: &str,
         id: &AccessKeyId,
         user: &str,

@@ -1,6 +1,6 @@
 //! Queries for policy attachments.
 
-use clew_model::{AuditEvent, DomainId, Origin, ProjectId, UserId};
+use clew_model::{AuditEvent, AuditOrigin, DomainId, ProjectId, UserId};
 use serde_json::json;
 
 use super::groups::require_group;
@@ -39,7 +39,7 @@ impl Store {
     /// For a built-in policy, the caller must check that the name exists.
     pub async fn attach_policy(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         policy: &PolicyRef,
         to: &Grantee,
         project: Option<&ProjectId>,
@@ -50,7 +50,7 @@ impl Store {
     /// Detaches a policy from a user or group. Returns false if the policy is not attached.
     pub async fn detach_policy(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         policy: &PolicyRef,
         from: &Grantee,
         project: Option<&ProjectId>,
@@ -60,7 +60,7 @@ impl Store {
 
     async fn set_policy_attachment(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         operation: &str,
         policy: &PolicyRef,
         grantee: &Grantee,

@@ -1,6 +1,6 @@
 //! Creates the initial identities, verifies the master key and starts the audit log.
 
-use clew_model::{AuditEvent, Origin};
+use clew_model::{AuditEvent, AuditOrigin};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
@@ -15,34 +15,34 @@ use crate::store::{InitialTenant, InitialTenantIds, REGION_SETTING, Store};
 use crate::users::NewUser;
 
 /// Setting with an encrypted constant. If the constant can be decrypted, the master key is correct.
-pub(super) const CANARY_SETTING: &str = "canary";
-pub(super) const CANARY_AAD: AssociatedData<'static> =
-    AssociatedData { table: "settings", column: "value", row: CANARY_SETTING };
+pub(super) const MASTER_KEY_CANARY_SETTING: &str = "canary";
+pub(super) const MASTER_KEY_CANARY_AAD: AssociatedData<'static> =
+    AssociatedData { table: "settings", column: "value", row: MASTER_KEY_CANARY_SETTING };
 
-/// Expected plaintext of the encrypted setting [`CANARY_SETTING`] in a database that has an audit log.
+/// Expected plaintext of the encrypted setting [`MASTER_KEY_CANARY_SETTING`] in a database that has an audit log.
 /// Only a process with the master key can encrypt this plaintext.
 /// If a database contains this plaintext but no audit log, the audit log was removed.
 /// Clew versions without an audit log used the plaintext `canary`.
 pub(super) const CANARY_PLAINTEXT_WITH_AUDIT_LOG: &str = "canary, audited";
 
 pub(crate) async fn is_initialised(database: &Database) -> Result<bool, StoreError> {
-    read_setting(database, CANARY_SETTING).await.map(|canary| canary.is_some())
+    read_setting(database, MASTER_KEY_CANARY_SETTING).await.map(|canary| canary.is_some())
 }
 
 impl Store {
     pub(crate) async fn insert_initial_identities(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         tenant: InitialTenant,
     ) -> Result<InitialTenantIds, StoreError> {
         let now = self.clock.unix_seconds();
-        let canary = self.sealer.seal(CANARY_AAD, &SecretString::from(CANARY_PLAINTEXT_WITH_AUDIT_LOG))?;
+        let canary = self.sealer.seal(MASTER_KEY_CANARY_AAD, &SecretString::from(CANARY_PLAINTEXT_WITH_AUDIT_LOG))?;
         let mut tx = self.begin_audited_transaction("create the initial identities").await?;
         // Two processes may initialise the database at the same time, each with its own key.
-        if read_setting(tx.transaction(), CANARY_SETTING).await?.is_some() {
+        if read_setting(tx.transaction(), MASTER_KEY_CANARY_SETTING).await?.is_some() {
             return Err(StoreError::AlreadyInitialised { location: "the database".to_owned() });
         }
-        write_setting(tx.transaction(), CANARY_SETTING, &canary).await?;
+        write_setting(tx.transaction(), MASTER_KEY_CANARY_SETTING, &canary).await?;
         write_setting(tx.transaction(), REGION_SETTING, tenant.region.as_bytes()).await?;
         audit::initialise_audit_chain(tx.transaction(), &self.keys.audit).await?;
         let domain_id = insert_domain(tx.transaction(), &tenant.domain_name, now).await?;
@@ -69,10 +69,11 @@ impl Store {
 
     /// Starts the audit log if the database was created by a Clew version without an audit log.
     pub(crate) async fn verify_master_key(&self) -> Result<(), StoreError> {
-        let canary = read_setting(&self.database, CANARY_SETTING).await?.ok_or_else(|| StoreError::Damaged {
-            what: "metadata",
-            reason: format!("{} is empty; restore it from a backup", self.database_path().display()),
-        })?;
+        let canary =
+            read_setting(&self.database, MASTER_KEY_CANARY_SETTING).await?.ok_or_else(|| StoreError::Damaged {
+                what: "metadata",
+                reason: format!("{} is empty; restore it from a backup", self.database_path().display()),
+            })?;
         if self.unseal_canary(&canary)?.expose_secret() == CANARY_PLAINTEXT_WITH_AUDIT_LOG {
             Ok(())
         } else {
@@ -81,19 +82,20 @@ impl Store {
     }
 
     async fn start_audit_log(&self) -> Result<(), StoreError> {
-        let sealed = self.sealer.seal(CANARY_AAD, &SecretString::from(CANARY_PLAINTEXT_WITH_AUDIT_LOG))?;
+        let sealed = self.sealer.seal(MASTER_KEY_CANARY_AAD, &SecretString::from(CANARY_PLAINTEXT_WITH_AUDIT_LOG))?;
         let mut tx = self.begin_audited_transaction("start the audit log").await?;
-        let found = read_setting(tx.transaction(), CANARY_SETTING).await?.unwrap_or_default();
+        let found = read_setting(tx.transaction(), MASTER_KEY_CANARY_SETTING).await?.unwrap_or_default();
         // Another process may have started the audit log concurrently.
         if self.unseal_canary(&found)?.expose_secret() == CANARY_PLAINTEXT_WITH_AUDIT_LOG {
             return Ok(());
         }
         audit::initialise_audit_chain(tx.transaction(), &self.keys.audit).await?;
-        write_setting(tx.transaction(), CANARY_SETTING, &sealed).await?;
-        tx.commit_with_event(&AuditEvent::new_success(&Origin::for_internal_operation(), "BeginAudit", "audit")).await
+        write_setting(tx.transaction(), MASTER_KEY_CANARY_SETTING, &sealed).await?;
+        tx.commit_with_event(&AuditEvent::new_success(&AuditOrigin::for_internal_operation(), "BeginAudit", "audit"))
+            .await
     }
 
     fn unseal_canary(&self, sealed: &[u8]) -> Result<SecretString, StoreError> {
-        self.sealer.unseal(CANARY_AAD, sealed).map_err(|_| StoreError::WrongMasterKey)
+        self.sealer.unseal(MASTER_KEY_CANARY_AAD, sealed).map_err(|_| StoreError::WrongMasterKey)
     }
 }

@@ -1,6 +1,6 @@
 //! Queries for enterprise projects. The default enterprise project always exists and cannot be changed.
 
-use clew_model::{AuditEvent, DomainId, Origin};
+use clew_model::{AuditEvent, AuditOrigin, DomainId};
 use serde_json::json;
 
 use super::projects::check_domain_exists;
@@ -16,7 +16,7 @@ impl Store {
     /// Fails with [`StoreError::AlreadyExists`] if the domain already has an enterprise project with this name.
     pub async fn create_enterprise_project(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         domain: &DomainId,
         name: &str,
         description: &str,
@@ -64,7 +64,7 @@ impl Store {
     /// Updates an enterprise project. Returns false if it does not exist or is the default project.
     pub async fn update_enterprise_project(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         domain: &DomainId,
         id: &str,
         update: &EnterpriseProjectChange,

@@ -1,6 +1,6 @@
 //! Queries for user groups.
 
-use clew_model::{AuditEvent, DomainId, GroupId, Origin, UserId};
+use clew_model::{AuditEvent, AuditOrigin, DomainId, GroupId, UserId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
@@ -25,7 +25,7 @@ impl Store {
     /// Creates a group. Fails with [`StoreError::AlreadyExists`] if the domain already has a group with this name.
     pub async fn create_group(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         domain: &DomainId,
         name: &str,
         description: &str,
@@ -67,7 +67,7 @@ impl Store {
     }
 
     /// Removes a group and its policy attachments. Returns false if the group does not exist.
-    pub async fn remove_group(&self, by: &Origin, id: &GroupId) -> Result<bool, StoreError> {
+    pub async fn remove_group(&self, by: &AuditOrigin, id: &GroupId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited_transaction("remove a group").await?;
         let Some(before) = find_group(tx.transaction(), id).await? else { return Ok(false) };
         let tokens = revoke_tokens(tx.transaction(), AffectedUserSet::Group(id), self.clock.unix_seconds()).await?;
@@ -86,20 +86,25 @@ impl Store {
     }
 
     /// Adds a user to a group in the same domain. Returns false if the user is already a member.
-    pub async fn add_group_member(&self, by: &Origin, group: &GroupId, user: &UserId) -> Result<bool, StoreError> {
+    pub async fn add_group_member(&self, by: &AuditOrigin, group: &GroupId, user: &UserId) -> Result<bool, StoreError> {
         let statement = "INSERT INTO members (group_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
         self.set_group_membership(by, "AddUserToGroup", statement, group, user).await
     }
 
     /// Removes a user from a group. Returns false if the user is not a member.
-    pub async fn remove_group_member(&self, by: &Origin, group: &GroupId, user: &UserId) -> Result<bool, StoreError> {
+    pub async fn remove_group_member(
+        &self,
+        by: &AuditOrigin,
+        group: &GroupId,
+        user: &UserId,
+    ) -> Result<bool, StoreError> {
         let statement = "DELETE FROM members WHERE group_id = $1 AND user_id = $2";
         self.set_group_membership(by, "RemoveUserFromGroup", statement, group, user).await
     }
 
     async fn set_group_membership(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         operation: &str,
         statement: &'static str,
         group: &GroupId,

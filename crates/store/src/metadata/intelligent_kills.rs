@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use clew_model::{Actor, AuditEvent, Origin, Outcome, Pagination, TaskStatus};
+use clew_model::{Actor, AuditEvent, AuditOrigin, Outcome, Pagination, TaskStatus};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
@@ -219,7 +219,7 @@ impl Store {
 fn intelligent_kill_from_row(row: &Row) -> Result<IntelligentKill, StoreError> {
     let failed = StoreError::database_error("read an intelligent kill");
     let status: String = row.try_get("status").map_err(&failed)?;
-    let by = Origin {
+    let by = AuditOrigin {
         actor: Actor::User {
             id: parse_column(row, "actor_id")?,
             name: row.try_get("actor_name").map_err(&failed)?,

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use clew_model::{
-    AuditEvent, Instance, InstanceFilter, InstanceId, NewInstance, NewNode, Node, NodeId, NodeRole, NodeUrl, Origin,
-    Pagination, ProjectId, Tag, Zone,
+    AuditEvent, AuditOrigin, Instance, InstanceFilter, InstanceId, NewInstance, NewNode, Node, NodeId, NodeRole,
+    NodeUrl, Pagination, ProjectId, Tag, Zone,
 };
 use serde_json::json;
 use sqlx::AssertSqlSafe;
@@ -33,7 +33,7 @@ const MAX_INSTANCE_NAME_LEN: usize = 128;
 
 impl Store {
     /// Adds an instance and its nodes. Encrypts the passwords of the nodes.
-    pub async fn add_instance(&self, by: &Origin, instance: NewInstance) -> Result<Instance, StoreError> {
+    pub async fn add_instance(&self, by: &AuditOrigin, instance: NewInstance) -> Result<Instance, StoreError> {
         validate_instance(&instance)?;
         let id = instance.id.clone().unwrap_or_else(InstanceId::generate);
         let mut tx = self.begin_audited_transaction("add an instance").await?;
@@ -205,7 +205,12 @@ impl Store {
     }
 
     /// Removes an instance with its nodes and tags. Returns false if the project does not contain the instance.
-    pub async fn remove_instance(&self, by: &Origin, project: &ProjectId, id: &InstanceId) -> Result<bool, StoreError> {
+    pub async fn remove_instance(
+        &self,
+        by: &AuditOrigin,
+        project: &ProjectId,
+        id: &InstanceId,
+    ) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited_transaction("remove an instance").await?;
         let Some(name) = tags::find_instance_name(tx.transaction(), project, id).await? else { return Ok(false) };
         query("DELETE FROM instances WHERE id = $1")
@@ -227,7 +232,7 @@ impl Store {
     /// Returns false if the project does not contain the node.
     pub async fn set_node_url(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         project: &ProjectId,
         instance: &InstanceId,
         node: &NodeId,

@@ -2,7 +2,7 @@
 
 mod leases;
 
-use clew_model::{AuditEvent, InstanceId, Origin, ProjectId};
+use clew_model::{AuditEvent, AuditOrigin, InstanceId, ProjectId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
@@ -38,7 +38,7 @@ impl Store {
     /// Returns false if the project does not contain the instance.
     pub async fn set_kill_tasks_enabled(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         project: &ProjectId,
         instance: &InstanceId,
         on: bool,
@@ -86,7 +86,7 @@ impl Store {
     /// Fails with [`StoreError::TooManyKillTasks`] if the instance has the maximum number of running kill tasks.
     pub async fn add_kill_task(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         project: &ProjectId,
         instance: &InstanceId,
         task: &NewKillTask,
@@ -133,7 +133,7 @@ impl Store {
     /// Returns false if the project does not contain the instance or the instance has no such kill task.
     pub async fn stop_kill_task(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         project: &ProjectId,
         instance: &InstanceId,
         id: i64,

@@ -1,6 +1,6 @@
 //! Queries for recorded kills.
 
-use clew_model::{AuditEvent, DomainId, InstanceId, NodeId, Origin, Outcome, Pagination, ProjectId};
+use clew_model::{AuditEvent, AuditOrigin, DomainId, InstanceId, NodeId, Outcome, Pagination, ProjectId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
@@ -60,7 +60,7 @@ impl Store {
     /// An outcome that is already known is not replaced.
     pub async fn record_kill_outcomes(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         ends: &[(i64, RecordedKillOutcome, String)],
     ) -> Result<(), StoreError> {
         let mut tx = self.begin_audited_transaction("record the outcome of a kill").await?;
@@ -86,7 +86,7 @@ impl Store {
         let mut tx = self.begin_audited_transaction("record the outcome of interrupted kills").await?;
         let ends: Vec<_> =
             lost.into_iter().map(|id| (id, RecordedKillOutcome::Unknown, UNKNOWN_OUTCOME_DETAIL.to_owned())).collect();
-        self.write_kill_outcomes(&mut tx, &Origin::for_internal_operation(), &ends).await?;
+        self.write_kill_outcomes(&mut tx, &AuditOrigin::for_internal_operation(), &ends).await?;
         tx.commit().await?;
         Ok(ends.len() as u64)
     }
@@ -94,7 +94,7 @@ impl Store {
     async fn write_kill_outcomes(
         &self,
         tx: &mut AuditedTransaction,
-        by: &Origin,
+        by: &AuditOrigin,
         ends: &[(i64, RecordedKillOutcome, String)],
     ) -> Result<(), StoreError> {
         let failed = tx.map_to_store_error();
@@ -169,7 +169,7 @@ impl Store {
     }
 }
 
-fn build_kill_event(by: &Origin, domain_id: Option<DomainId>, kill: &KillRecord) -> AuditEvent {
+fn build_kill_event(by: &AuditOrigin, domain_id: Option<DomainId>, kill: &KillRecord) -> AuditEvent {
     let outcome = kill.outcome.unwrap_or(RecordedKillOutcome::Unknown);
     AuditEvent {
         domain_id,

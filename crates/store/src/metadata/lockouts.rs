@@ -27,7 +27,7 @@ const MAX_ADDRESSES_PER_USER: i64 = 64;
 /// Unused client addresses are deleted after 90 days.
 const ADDRESS_TTL_SECONDS: i64 = 90 * 24 * 3600;
 /// The use of a client address is written to the database at most once per day.
-const ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
+const CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 
 /// Result of [`Store::reserve_auth_attempt`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl Store {
 
     /// Confirms the failure of an authentication attempt that [`Store::reserve_auth_attempt`] has already counted.
     /// The fifth consecutive failure triggers a lockout.
-    pub async fn confirm_auth_failure(&self, subject: &str) -> Result<(), StoreError> {
+    pub async fn record_reserved_attempt_failure(&self, subject: &str) -> Result<(), StoreError> {
         self.increment_failure_count(subject, 0).await.map(drop)
     }
 
@@ -156,10 +156,10 @@ impl Store {
     /// Reads only the in-memory cache to avoid a database query for each request.
     #[must_use]
     pub fn find_cached_user_address(&self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
-        self.caches.find_address_recorded_since(
+        self.caches.find_user_address_recorded_since(
             user,
             address,
-            self.clock.unix_seconds() - ADDRESS_WRITE_INTERVAL_SECONDS,
+            self.clock.unix_seconds() - CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS,
         )
     }
 
@@ -189,7 +189,7 @@ impl Store {
             query_scalar("SELECT count(*) FROM known_addresses WHERE user_id = $1 AND address <> $2 AND last_at > $3")
                 .bind(user.as_str())
                 .bind(&text)
-                .bind(now - ADDRESS_WRITE_INTERVAL_SECONDS)
+                .bind(now - CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS)
                 .fetch_one(&self.database)
                 .await
                 .map_err(&failed)?;

@@ -7,7 +7,7 @@ use super::row_mapping::{duration_to_millis, parse_column};
 use crate::database::{Row, query};
 use crate::error::StoreError;
 use crate::login_backoff::{
-    LoginBackoff, LoginPermit, LoginTrigger, REQUESTED_LOGIN_RETRY_DELAY, compute_login_retry_delay,
+    LoginBackoff, LoginPermit, LoginTrigger, USER_REQUESTED_LOGIN_RETRY_DELAY, compute_login_retry_delay,
 };
 use crate::store::Store;
 
@@ -47,7 +47,7 @@ impl Store {
         let earliest = match cause {
             LoginTrigger::Automatic => backoff.retry_at,
             LoginTrigger::Requested => {
-                backoff.refused_at.saturating_add(duration_to_millis(REQUESTED_LOGIN_RETRY_DELAY))
+                backoff.refused_at.saturating_add(duration_to_millis(USER_REQUESTED_LOGIN_RETRY_DELAY))
             }
         };
         // The backoff is ignored if the clock was set back to a time before the refused login.

@@ -1,12 +1,12 @@
 //! Database transaction of a master key rotation.
 
-use clew_model::{AuditEvent, Origin};
+use clew_model::{AuditEvent, AuditOrigin};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use super::audit::{self, AuditMacKeys};
-use super::bootstrap::{CANARY_AAD, CANARY_PLAINTEXT_WITH_AUDIT_LOG, CANARY_SETTING};
+use super::bootstrap::{CANARY_PLAINTEXT_WITH_AUDIT_LOG, MASTER_KEY_CANARY_AAD, MASTER_KEY_CANARY_SETTING};
 use super::{read_setting, write_setting};
 use crate::database::{Transaction, query};
 use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING};
@@ -43,7 +43,7 @@ impl Store {
     /// Encrypts all secrets with the new key and replaces the MAC key of the audit log.
     pub(crate) async fn reencrypt_all_secrets(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         sealer: &Sealer,
         keys: &DerivedKeys,
     ) -> Result<MasterKeyRotationSummary, StoreError> {
@@ -61,8 +61,8 @@ impl Store {
         audit_keys.save_previous_mac_keys(transaction, sealer).await?;
         write_setting(
             transaction,
-            CANARY_SETTING,
-            &sealer.seal(CANARY_AAD, &SecretString::from(CANARY_PLAINTEXT_WITH_AUDIT_LOG))?,
+            MASTER_KEY_CANARY_SETTING,
+            &sealer.seal(MASTER_KEY_CANARY_AAD, &SecretString::from(CANARY_PLAINTEXT_WITH_AUDIT_LOG))?,
         )
         .await?;
         write_setting(transaction, MASTER_KEY_ID_SETTING, &keys.id).await?;

@@ -1,6 +1,6 @@
 //! Queries for custom policies.
 
-use clew_model::{AuditEvent, DomainId, Origin, PolicyId};
+use clew_model::{AuditEvent, AuditOrigin, DomainId, PolicyId};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::AssertSqlSafe;
@@ -22,7 +22,7 @@ impl Store {
     /// The caller must validate the policy document. `model` is `role` or `identity`.
     pub async fn put_policy(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         domain: &DomainId,
         name: &str,
         model: &str,
@@ -98,7 +98,7 @@ impl Store {
 
     /// Removes a policy. Returns false if the policy does not exist.
     /// Fails with [`StoreError::InUse`] if the policy is attached to a user or group.
-    pub async fn remove_policy(&self, by: &Origin, id: &PolicyId) -> Result<bool, StoreError> {
+    pub async fn remove_policy(&self, by: &AuditOrigin, id: &PolicyId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited_transaction("remove a policy").await?;
         let Some(before) = find_policy(tx.transaction(), id).await? else { return Ok(false) };
         let times: i64 = query_scalar("SELECT COUNT(*) FROM attachments WHERE policy_id = $1")

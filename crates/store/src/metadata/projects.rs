@@ -1,6 +1,6 @@
 //! Queries for domains and projects.
 
-use clew_model::{AuditEvent, DomainId, Origin, ProjectId};
+use clew_model::{AuditEvent, AuditOrigin, DomainId, ProjectId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
@@ -16,7 +16,7 @@ const SELECT_PROJECTS: &str = "SELECT p.id, p.name, p.description, p.enabled, p.
 
 impl Store {
     /// Creates a domain. Fails with [`StoreError::AlreadyExists`] if the name is already used.
-    pub async fn create_domain(&self, by: &Origin, name: &str) -> Result<DomainId, StoreError> {
+    pub async fn create_domain(&self, by: &AuditOrigin, name: &str) -> Result<DomainId, StoreError> {
         let mut tx = self.begin_audited_transaction("create a domain").await?;
         let id = insert_domain(tx.transaction(), name, self.clock.unix_seconds()).await?;
         let event = AuditEvent { domain_id: Some(id.clone()), ..AuditEvent::new_success(by, "CreateDomain", name) };
@@ -46,7 +46,7 @@ impl Store {
     /// Creates a project. Fails with [`StoreError::AlreadyExists`] if the domain already has a project with this name.
     pub async fn create_project(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         domain: &DomainId,
         name: &str,
         description: &str,
@@ -66,7 +66,7 @@ impl Store {
     /// Updates a project. Returns false if the project does not exist.
     pub async fn update_project(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         id: &ProjectId,
         update: &ProjectChange,
     ) -> Result<bool, StoreError> {

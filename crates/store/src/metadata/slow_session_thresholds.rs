@@ -1,7 +1,7 @@
 //! Queries for slow-session thresholds.
 //! A session is slow if it exceeds the threshold of its instance (TaurusDB API spec, section 2.9).
 
-use clew_model::{AuditEvent, InstanceId, Origin, ProjectId, SlowSessionThreshold};
+use clew_model::{AuditEvent, AuditOrigin, InstanceId, ProjectId, SlowSessionThreshold};
 use serde_json::json;
 
 use super::projects::find_project_domain_id;
@@ -29,7 +29,7 @@ impl Store {
     /// Fails without changes with [`StoreError::Unknown`] if an instance does not exist in the project.
     pub async fn set_slow_session_threshold(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         project: &ProjectId,
         instances: &[InstanceId],
         threshold: SlowSessionThreshold,

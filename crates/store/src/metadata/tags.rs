@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use clew_model::{AuditEvent, InstanceId, Origin, ProjectId, Tag};
+use clew_model::{AuditEvent, AuditOrigin, InstanceId, ProjectId, Tag};
 use serde_json::json;
 
 use super::audited_tx::AuditedTransaction;
@@ -19,7 +19,7 @@ impl Store {
     /// Returns [`StoreError::TooManyTags`] and adds no tags if the instance would exceed the tag limit.
     pub async fn add_tags(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         project: &ProjectId,
         instance: &InstanceId,
         tags: &[Tag],
@@ -47,7 +47,7 @@ impl Store {
             return Err(StoreError::TooManyTags { limit: MAX_TAGS_PER_INSTANCE });
         }
         let detail = json!({ "tags": tags });
-        self.commit_tag_event(
+        self.commit_tag_change(
             tx,
             AuditEvent { detail, ..AuditEvent::new_success(by, "TagInstance", name) },
             project,
@@ -59,7 +59,7 @@ impl Store {
     /// Removes tags by key, or by key and value. Returns false if the project does not contain the instance.
     pub async fn remove_tags(
         &self,
-        by: &Origin,
+        by: &AuditOrigin,
         project: &ProjectId,
         instance: &InstanceId,
         tags: &[(String, Option<String>)],
@@ -77,10 +77,10 @@ impl Store {
         }
         let detail = json!({ "tags": tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect::<Vec<_>>() });
         let event = AuditEvent { detail, ..AuditEvent::new_success(by, "UntagInstance", name) };
-        self.commit_tag_event(tx, event, project, instance).await
+        self.commit_tag_change(tx, event, project, instance).await
     }
 
-    async fn commit_tag_event(
+    async fn commit_tag_change(
         &self,
         mut tx: AuditedTransaction,
         mut event: AuditEvent,

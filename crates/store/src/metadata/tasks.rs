@@ -9,7 +9,7 @@ mod writes;
 use std::time::Duration;
 
 use clew_model::{
-    AuditEvent, Failure, FailureKind, InstanceId, NodeId, Origin, ProjectId, RequestId, TaskOutcome, TaskStatus,
+    AuditEvent, AuditOrigin, Failure, FailureKind, InstanceId, NodeId, ProjectId, RequestId, TaskOutcome, TaskStatus,
 };
 
 use super::row_mapping::{duration_to_millis, parse_column, parse_nullable_column};
@@ -116,7 +116,7 @@ impl Store {
 
     /// Removes a finished task and its result.
     /// Returns false without making changes if the task does not exist or has not finished.
-    pub async fn remove_task(&self, by: &Origin, id: &RequestId) -> Result<bool, StoreError> {
+    pub async fn remove_task(&self, by: &AuditOrigin, id: &RequestId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited_transaction("remove a collection").await?;
         let rows = query(
             "DELETE FROM tasks WHERE request_id = $1 AND ended_at IS NOT NULL \

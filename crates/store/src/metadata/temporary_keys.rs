@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use clew_model::{AccessKeyId, AuditEvent, Origin, UserId};
+use clew_model::{AccessKeyId, AuditEvent, AuditOrigin, UserId};
 use serde_json::json;
 
 use super::row_mapping::{parse_column, read_hash_column};
 use super::users::require_user;
-use crate::credentials::{AccessKey, NewTemporaryAccessKey, SourceCredential, TemporaryAccessKeyValidity};
+use crate::credentials::{AccessKey, NewTemporaryAccessKey, TemporaryAccessKeySource, TemporaryAccessKeyValidity};
 use crate::database::{Transaction, map_to_insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::sealing::AssociatedData;
@@ -16,15 +16,15 @@ use crate::store::Store;
 impl Store {
     /// Creates a temporary access key. Stores the encrypted secret and the hash of the security token.
     /// Fails with [`StoreError::IssuingCredentialsRevoked`] if the issuing credentials are no longer valid.
-    pub async fn create_temporary_key(&self, by: &Origin, new: &NewTemporaryAccessKey) -> Result<(), StoreError> {
+    pub async fn create_temporary_key(&self, by: &AuditOrigin, new: &NewTemporaryAccessKey) -> Result<(), StoreError> {
         let sealed = self.sealer.seal(secret_associated_data(&new.id), &new.secret)?;
         let mut tx = self.begin_audited_transaction("create a temporary access key").await?;
         let user = require_user(tx.transaction(), &new.user_id).await?;
         let now = self.clock.unix_seconds();
         check_issuing_credentials(tx.transaction(), &new.issued_for, now).await?;
         let token = match &new.issued_for {
-            SourceCredential::Token(hash) => Some(hash.as_slice()),
-            SourceCredential::Key(_) | SourceCredential::CommandLine => None,
+            TemporaryAccessKeySource::Token(hash) => Some(hash.as_slice()),
+            TemporaryAccessKeySource::Key(_) | TemporaryAccessKeySource::CommandLine => None,
         };
         query(
             "INSERT INTO temporary_keys (id, user_id, secret, token_hash, created_at, expires_at, issued_for) \
@@ -83,24 +83,24 @@ impl Store {
 /// The caller must insert the temporary key in the same transaction.
 async fn check_issuing_credentials(
     transaction: &mut Transaction,
-    source: &SourceCredential,
+    source: &TemporaryAccessKeySource,
     now: i64,
 ) -> Result<(), StoreError> {
     let valid: i64 = match source {
-        SourceCredential::Token(hash) => {
+        TemporaryAccessKeySource::Token(hash) => {
             query_scalar("SELECT COUNT(*) FROM tokens WHERE hash = $1 AND revoked_at IS NULL AND expires_at > $2")
                 .bind(hash.as_slice())
                 .bind(now)
                 .fetch_one(transaction)
                 .await
         }
-        SourceCredential::Key(id) => {
+        TemporaryAccessKeySource::Key(id) => {
             query_scalar("SELECT COUNT(*) FROM access_keys WHERE id = $1 AND enabled")
                 .bind(id.as_str())
                 .fetch_one(transaction)
                 .await
         }
-        SourceCredential::CommandLine => Ok(1),
+        TemporaryAccessKeySource::CommandLine => Ok(1),
     }
     .map_err(StoreError::database_error("check the credentials of a temporary access key"))?;
     if valid > 0 { Ok(()) } else { Err(StoreError::IssuingCredentialsRevoked) }

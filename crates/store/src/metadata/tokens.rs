@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use clew_model::{AuditEvent, Origin, UserId};
+use clew_model::{AuditEvent, AuditOrigin, UserId};
 
 use super::revocation::revoke_issued_temporary_keys;
 use super::row_mapping::{parse_column, parse_nullable_column};
@@ -58,7 +58,7 @@ impl Store {
     }
 
     /// Revokes a token. Returns false if the token does not exist or was already revoked.
-    pub async fn revoke_token(&self, by: &Origin, hash: &[u8; 32]) -> Result<bool, StoreError> {
+    pub async fn revoke_token(&self, by: &AuditOrigin, hash: &[u8; 32]) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited_transaction("revoke a token").await?;
         let users: Vec<String> =
             query_scalar("UPDATE tokens SET revoked_at = $1 WHERE hash = $2 AND revoked_at IS NULL RETURNING user_id")

@@ -1,6 +1,6 @@
 //! Queries for users. Each domain always has an enabled administrator.
 
-use clew_model::{AuditEvent, DomainId, Origin, UserId};
+use clew_model::{AuditEvent, AuditOrigin, DomainId, UserId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
@@ -18,7 +18,7 @@ const SELECT_USERS: &str = "SELECT u.id, u.name, u.password_hash, u.enabled, u.a
 
 impl Store {
     /// Creates a user. Fails with [`StoreError::AlreadyExists`] if the domain already has a user with this name.
-    pub async fn create_user(&self, by: &Origin, domain: &DomainId, new: &NewUser) -> Result<UserId, StoreError> {
+    pub async fn create_user(&self, by: &AuditOrigin, domain: &DomainId, new: &NewUser) -> Result<UserId, StoreError> {
         let mut tx = self.begin_audited_transaction("create a user").await?;
         check_domain_exists(tx.transaction(), domain).await?;
         let id = insert_user(tx.transaction(), domain, new, self.clock.unix_seconds()).await?;
@@ -34,7 +34,7 @@ impl Store {
     /// Updates a user. Returns false if the user does not exist.
     /// Changing the password or disabling the user revokes the user's tokens and temporary keys.
     /// Changing the administrator rights revokes the user's tokens.
-    pub async fn update_user(&self, by: &Origin, id: &UserId, update: &UserChange) -> Result<bool, StoreError> {
+    pub async fn update_user(&self, by: &AuditOrigin, id: &UserId, update: &UserChange) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited_transaction("change a user").await?;
         let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
         query(
@@ -74,7 +74,7 @@ impl Store {
 
     /// Removes a user with the user's keys, tokens, group memberships and policy attachments.
     /// Returns false if the user does not exist.
-    pub async fn remove_user(&self, by: &Origin, id: &UserId) -> Result<bool, StoreError> {
+    pub async fn remove_user(&self, by: &AuditOrigin, id: &UserId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited_transaction("remove a user").await?;
         let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
         query("DELETE FROM users WHERE id = $1")

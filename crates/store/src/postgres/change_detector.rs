@@ -28,15 +28,15 @@ impl ChangeDetector {
     }
 
     /// Closes the connection after an error.
-    pub(crate) async fn current_version(&mut self) -> Result<DataVersion, StoreError> {
-        let version = with_statement_timeout(self.query_version()).await;
+    pub(crate) async fn current_data_version(&mut self) -> Result<DataVersion, StoreError> {
+        let version = with_statement_timeout(self.query_data_version()).await;
         if version.is_err() {
             (self.connection, self.last) = (None, None);
         }
         version.map_err(StoreError::database_error("query the data version"))
     }
 
-    async fn query_version(&mut self) -> Result<DataVersion, sqlx::Error> {
+    async fn query_data_version(&mut self) -> Result<DataVersion, sqlx::Error> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             none => none.insert(self.options.connect().await?),

@@ -23,7 +23,7 @@ pub(crate) struct ChangeDetector {
     connection: Option<SqliteConnection>,
     /// Valid only while the connection is open.
     index: Option<WalIndex>,
-    fast_path: VersionFastPath,
+    data_version_cache: DataVersionCache,
     /// The `data_version` of SQLite is comparable only within one connection.
     last: Option<(i64, DataVersion)>,
     changes: i64,
@@ -32,30 +32,39 @@ pub(crate) struct ChangeDetector {
 impl ChangeDetector {
     pub(crate) fn new(database: &SqliteDatabase) -> Self {
         let options = (*database.pool.connect_options()).clone().disable_statement_logging();
-        Self { options, connection: None, index: None, fast_path: VersionFastPath::default(), last: None, changes: 0 }
+        Self {
+            options,
+            connection: None,
+            index: None,
+            data_version_cache: DataVersionCache::default(),
+            last: None,
+            changes: 0,
+        }
     }
 
-    pub(crate) fn fast_path(&self) -> VersionFastPath {
-        self.fast_path.clone()
+    pub(crate) fn data_version_cache(&self) -> DataVersionCache {
+        self.data_version_cache.clone()
     }
 
     /// Closes the connection after an error.
-    pub(crate) async fn current_version(&mut self) -> Result<DataVersion, StoreError> {
+    pub(crate) async fn current_data_version(&mut self) -> Result<DataVersion, StoreError> {
         // Read the header before the query, so that the fast path detects a commit between the two reads.
         let before = self.index.and_then(|index| Some((index, index.read_header()?)));
-        let version = self.query_version().await.map_err(StoreError::database_error("query the data version"));
+        let version = self.query_data_version().await.map_err(StoreError::database_error("query the data version"));
         match (&version, before) {
-            (Ok(version), Some((index, header))) => self.fast_path.set_version(Some((index, header, *version))),
+            (Ok(version), Some((index, header))) => {
+                self.data_version_cache.set_version(Some((index, header, *version)))
+            }
             (Ok(_), None) => {}
             (Err(_), _) => {
-                self.fast_path.set_version(None);
+                self.data_version_cache.set_version(None);
                 (self.connection, self.index, self.last) = (None, None, None);
             }
         }
         version
     }
 
-    async fn query_version(&mut self) -> Result<DataVersion, sqlx::Error> {
+    async fn query_data_version(&mut self) -> Result<DataVersion, sqlx::Error> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             none => none.insert(self.options.connect().await?),
@@ -79,17 +88,17 @@ impl ChangeDetector {
 impl Drop for ChangeDetector {
     fn drop(&mut self) {
         // After the connection is closed, the WAL index may belong to another database.
-        self.fast_path.set_version(None);
+        self.data_version_cache.set_version(None);
     }
 }
 
 /// Last data version and the WAL index header that was read before it. Clones share the state.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct VersionFastPath(Arc<Mutex<Option<(WalIndex, WalHeader, DataVersion)>>>);
+pub(crate) struct DataVersionCache(Arc<Mutex<Option<(WalIndex, WalHeader, DataVersion)>>>);
 
-impl VersionFastPath {
+impl DataVersionCache {
     /// Returns the last data version if no transaction has been committed since then.
-    pub(crate) fn current_version(&self) -> Option<DataVersion> {
+    pub(crate) fn current_data_version(&self) -> Option<DataVersion> {
         let (index, header, version) = (*self.lock())?;
         (index.read_header()? == header).then_some(version)
     }

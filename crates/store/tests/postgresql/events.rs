@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clew_model::{Actor, Failure, FailureKind, InstanceId, NodeId, Origin, RequestId, TaskOutcome};
+use clew_model::{Actor, AuditOrigin, Failure, FailureKind, InstanceId, NodeId, RequestId, TaskOutcome};
 use clew_store::{NewIntelligentKill, Store, StoreEvent, StoreEventReceiver, StoreLocation};
 use clew_testkit::{FaultProxy, TrafficMode};
 use sqlx::ConnectOptions;
@@ -51,7 +51,7 @@ async fn changes_of_another_process_are_notified() {
         domain_id: fixture.initial_ids.domain_id.clone(),
     };
     let kill = NewIntelligentKill {
-        by: Origin { actor, peer: None, request_id: "a request".into() },
+        by: AuditOrigin { actor, peer: None, request_id: "a request".into() },
         project_id: fixture.initial_ids.project_id.clone(),
         instance_id: InstanceId::generate(),
         node_id: NodeId::generate(),

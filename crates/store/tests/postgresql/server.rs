@@ -29,7 +29,7 @@ async fn several_directories_share_a_database() {
     let _both = (fixture.store.acquire_serving_lock().unwrap(), other.acquire_serving_lock().unwrap());
     let key = other.find_access_key(&tenant().access_key).await.unwrap().unwrap();
     assert_eq!(key.secret.expose_secret(), SECRET_KEY);
-    let before = fixture.store.cached_view().await.unwrap().access_data_version();
+    let before = fixture.store.cached_view().await.unwrap().access_control_version();
     other
         .create_user(&origin(), &fixture.initial_ids.domain_id, &crate::contract::users::new_user("ada"))
         .await
@@ -37,7 +37,7 @@ async fn several_directories_share_a_database() {
     fixture.user("grace").await;
     assert_eq!(other.list_users(&fixture.initial_ids.domain_id).await.unwrap().len(), 3);
     assert_eq!(
-        fixture.store.cached_view().await.unwrap().access_data_version(),
+        fixture.store.cached_view().await.unwrap().access_control_version(),
         before,
         "new users do not affect cached values"
     );

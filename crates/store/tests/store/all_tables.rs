@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use clew_model::{
-    AccessKeyId, Actor, Failure, FailureKind, InstanceFilter, KillCriteria, NewInstance, NewNode, NodeRole, Origin,
-    Pagination, RequestId, SessionSelection, SlowSessionThreshold, Tag, TaskOutcome, TaskStatus, UserId,
+    AccessKeyId, Actor, AuditOrigin, Failure, FailureKind, InstanceFilter, KillCriteria, NewInstance, NewNode,
+    NodeRole, Pagination, RequestId, SessionSelection, SlowSessionThreshold, Tag, TaskOutcome, TaskStatus, UserId,
 };
 use clew_store::{
     ClaimRequest, Grantee, InitialTenantIds, IntelligentKillFilter, KillFilter, KillSource, NewCollectionTask,
     NewIntelligentKill, NewKillRecord, NewKillTask, NewTemporaryAccessKey, NewToken, NewUser, PolicyRef,
-    RecordedKillOutcome, SourceCredential, Store, TokenOrigin,
+    RecordedKillOutcome, Store, TemporaryAccessKeySource, TokenOrigin,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -30,8 +30,8 @@ const ALL_ROWS: Pagination = Pagination { offset: 0, limit: 1000 };
 /// Unix timestamp in seconds that is far in the future.
 const FAR_FUTURE: i64 = 9_000_000_000;
 
-fn origin() -> Origin {
-    Origin::for_local_account("fixture")
+fn origin() -> AuditOrigin {
+    AuditOrigin::for_local_account("fixture")
 }
 
 /// Writes the rows to a new store.
@@ -94,7 +94,7 @@ async fn fill_identities(store: &Store, initial_ids: &InitialTenantIds) -> UserI
         secret: SecretString::from("secret of the temporary key"),
         token_hash: [7; 32],
         expires_at: FAR_FUTURE,
-        issued_for: SourceCredential::CommandLine,
+        issued_for: TemporaryAccessKeySource::CommandLine,
     };
     store.create_temporary_key(&origin(), &temporary).await.unwrap();
     for (hash, scope_project) in TOKENS.into_iter().zip([None, Some(initial_ids.project_id.clone())]) {
@@ -183,7 +183,7 @@ async fn fill_kills(store: &Store, initial_ids: &InitialTenantIds, ada: &UserId)
     store.record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Killed, String::new())]).await.unwrap();
     let actor = Actor::User { id: ada.clone(), name: "ada".into(), domain_id: initial_ids.domain_id.clone() };
     let intelligent = NewIntelligentKill {
-        by: Origin { actor, peer: Some([192, 0, 2, 7].into()), request_id: "a request".into() },
+        by: AuditOrigin { actor, peer: Some([192, 0, 2, 7].into()), request_id: "a request".into() },
         project_id: initial_ids.project_id.clone(),
         instance_id: INSTANCE.parse().unwrap(),
         node_id: NODES[0].parse().unwrap(),
@@ -290,10 +290,13 @@ pub(crate) async fn use_after_restore(store: &Store) {
     let (killed, count) =
         store.list_kills(&KillFilter::for_instance(INSTANCE.parse().unwrap()), ALL_ROWS).await.unwrap();
     assert_eq!((count, killed[0].session_id), (3, 9));
-    let before = store.cached_view().await.unwrap().access_data_version();
+    let before = store.cached_view().await.unwrap().access_control_version();
     store.create_group(&origin(), &domain.id, "new", "").await.unwrap();
     let group = store.list_groups(&domain.id).await.unwrap().into_iter().find(|group| group.name == "new").unwrap();
     assert!(store.remove_group(&origin(), &group.id).await.unwrap());
-    assert!(store.cached_view().await.unwrap().access_data_version() > before, "the removal must increase the version");
+    assert!(
+        store.cached_view().await.unwrap().access_control_version() > before,
+        "the removal must increase the version"
+    );
     assert!(store.verify_audit(&[]).await.unwrap().is_intact());
 }

@@ -1,6 +1,6 @@
 //! Contents and filters of the audit log.
 
-use clew_model::{Actor, AuditEvent, NodeId, Origin, Outcome, UserId};
+use clew_model::{Actor, AuditEvent, AuditOrigin, NodeId, Outcome, UserId};
 use clew_store::{AuditFilter, AuditRecord, Grantee, PolicyRef, StoreError};
 use secrecy::SecretString;
 use serde_json::json;
@@ -40,8 +40,8 @@ impl Fixture {
     }
 }
 
-fn network_origin(user: &UserId, fixture: &Fixture) -> Origin {
-    Origin {
+fn network_origin(user: &UserId, fixture: &Fixture) -> AuditOrigin {
+    AuditOrigin {
         actor: Actor::User { id: user.clone(), name: "ada".into(), domain_id: fixture.initial_ids.domain_id.clone() },
         peer: Some("2001:db8::7".parse().unwrap()),
         request_id: "r-1".into(),
@@ -70,13 +70,16 @@ async fn recorded_events_are_read_back_unchanged() {
         detail: json!({ "template": "SELECT ? FROM t", "rows": 7, "電": [null, "\u{0}'"] }),
         ..AuditEvent::new_success(&network_origin(&UserId::generate(), &fixture), "CollectRealtimeSession", "shop")
     };
-    let anonymous = Origin { actor: Actor::Anonymous { claimed: "eve".into() }, peer: None, request_id: String::new() };
+    let anonymous =
+        AuditOrigin { actor: Actor::Anonymous { claimed: "eve".into() }, peer: None, request_id: String::new() };
     let minimal_event =
         AuditEvent { detail: serde_json::Value::Null, ..AuditEvent::new_success(&anonymous, "CreateToken", "") };
     fixture.advance_clock(7);
-    for event in
-        [&event, &minimal_event, &AuditEvent::new_success(&Origin::for_internal_operation(), "PruneResults", "results")]
-    {
+    for event in [
+        &event,
+        &minimal_event,
+        &AuditEvent::new_success(&AuditOrigin::for_internal_operation(), "PruneResults", "results"),
+    ] {
         fixture.store.append_audit_event(event).await.unwrap();
     }
     let rows = fixture.audit_rows().await;

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use clew_model::{
-    AccessKeyId, InstanceId, Limitation, LimitationKind, LocalizedText, NewInstance, NewNode, NodeId, NodeRole, Origin,
-    ProjectId, RequestId, SessionSelection,
+    AccessKeyId, AuditOrigin, InstanceId, Limitation, LimitationKind, LocalizedText, NewInstance, NewNode, NodeId,
+    NodeRole, ProjectId, RequestId, SessionSelection,
 };
 use clew_store::{
     ClaimRequest, ClaimedTask, Clock, InitialTenant, InitialTenantIds, NewCollectionTask, Store, StoreError,
@@ -21,8 +21,8 @@ pub(crate) const SECRET_KEY: &str = "the-secret-key-of-the-first-access-key";
 pub(crate) const NODE_PASSWORD: &str = "the-password-of-a-node";
 
 /// Origin of changes by tests.
-pub(crate) fn origin() -> Origin {
-    Origin::for_local_account("test")
+pub(crate) fn origin() -> AuditOrigin {
+    AuditOrigin::for_local_account("test")
 }
 
 pub(crate) struct Fixture {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_model::{Actor, InstanceId, NodeId, Origin, Pagination, TaskStatus};
+use clew_model::{Actor, AuditOrigin, InstanceId, NodeId, Pagination, TaskStatus};
 use clew_store::{AuditFilter, IntelligentKill, IntelligentKillFilter, NewIntelligentKill, StoreError};
 
 use crate::backend::SHARED;
@@ -17,7 +17,7 @@ impl Fixture {
         let (id, domain_id) = (self.initial_ids.user_id.clone(), self.initial_ids.domain_id.clone());
         let actor = Actor::User { id, name: "admin".into(), domain_id };
         NewIntelligentKill {
-            by: Origin { actor, peer: Some([192, 0, 2, 7].into()), request_id: "a request".into() },
+            by: AuditOrigin { actor, peer: Some([192, 0, 2, 7].into()), request_id: "a request".into() },
             project_id: self.initial_ids.project_id.clone(),
             instance_id: instance.clone(),
             node_id: node.clone(),

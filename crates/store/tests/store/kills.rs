@@ -1,6 +1,6 @@
 //! Kill records: insertion before the kill, and a single outcome.
 
-use clew_model::{InstanceId, NodeId, Origin, Outcome, Pagination};
+use clew_model::{AuditOrigin, InstanceId, NodeId, Outcome, Pagination};
 use clew_store::{AuditFilter, KillFilter, KillSource, NewKillRecord, RecordedKillOutcome};
 
 use crate::fixture::{Fixture, origin};
@@ -98,7 +98,7 @@ async fn interrupted_kill_has_an_unknown_outcome_until_its_outcome_is_recorded()
     let rows = events(&fixture).await;
     assert_eq!(
         (rows.len(), &rows[0].event.origin, rows[0].event.outcome),
-        (1, &Origin::for_internal_operation(), Outcome::Failed)
+        (1, &AuditOrigin::for_internal_operation(), Outcome::Failed)
     );
     assert_eq!(rows[0].event.detail["outcome"], "unknown");
 

@@ -74,7 +74,7 @@ async fn reserve_and_fail_attempt(store: clew_store::Store) -> bool {
             AuthAttemptReservation::Busy => tokio::task::yield_now().await,
         }
     }
-    store.confirm_auth_failure(USER).await.unwrap();
+    store.record_reserved_attempt_failure(USER).await.unwrap();
     true
 }
 
@@ -112,7 +112,7 @@ async fn reserved_attempt_counts_as_failure_until_success() {
     for _ in 0..5 {
         assert_eq!(store.reserve_auth_attempt(USER).await.unwrap(), AuthAttemptReservation::Granted);
     }
-    store.confirm_auth_failure(USER).await.unwrap();
+    store.record_reserved_attempt_failure(USER).await.unwrap();
     assert_eq!(store.reserve_auth_attempt(USER).await.unwrap(), AuthAttemptReservation::Locked);
     assert_eq!(store.find_lockout_end(USER).await.unwrap(), Some(1300));
     assert_eq!(

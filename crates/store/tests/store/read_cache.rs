@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clew_model::{AccessKeyId, AuditEvent, Failure, FailureKind, Instance, ProjectId, RequestId, Tag, TaskOutcome};
 use clew_store::{
-    CachedView, Clock, Grantee, LockoutState, NewCollectionTask, NewTemporaryAccessKey, NewToken, PolicyRef,
-    ProjectChange, SourceCredential, Store, TokenOrigin, UserChange,
+    CachedStoreView, Clock, Grantee, LockoutState, NewCollectionTask, NewTemporaryAccessKey, NewToken, PolicyRef,
+    ProjectChange, Store, TemporaryAccessKeySource, TokenOrigin, UserChange,
 };
 use secrecy::SecretString;
 
@@ -102,7 +102,7 @@ impl CacheFixture {
             secret: SecretString::from("a temporary secret"),
             token_hash: [9; 32],
             expires_at: 9000,
-            issued_for: SourceCredential::CommandLine,
+            issued_for: TemporaryAccessKeySource::CommandLine,
         };
         store.create_temporary_key(&origin(), &temporary).await.unwrap();
         let task = NewCollectionTask { request_id: task(), ..fixture.new_task(&instance.nodes[0].id) };
@@ -123,12 +123,12 @@ impl CacheFixture {
     }
 
     /// Returns a view of a newly opened store, which has no cached values.
-    async fn uncached_view(&self) -> CachedView {
+    async fn uncached_view(&self) -> CachedStoreView {
         open(self.fixture.folder()).await.cached_view().await.unwrap()
     }
 
     /// Formats all values that a view returns, except the access version.
-    async fn describe(&self, view: &CachedView) -> String {
+    async fn describe(&self, view: &CachedStoreView) -> String {
         let mut description = String::new();
         for id in [key(), TEMPORARY.parse().unwrap()] {
             let key = view.find_access_key(&id).await.unwrap();
@@ -226,10 +226,10 @@ async fn check_invalidation(scene: &CacheFixture, change: Change, make_change: i
     let (after, uncached) = (store.cached_view().await.unwrap(), scene.uncached_view().await);
     let after_change = scene.describe(&after).await;
     assert_eq!(after_change, scene.describe(&uncached).await, "{change:?}: something is stale");
-    assert_eq!(after.access_data_version(), uncached.access_data_version(), "{change:?}");
+    assert_eq!(after.access_control_version(), uncached.access_control_version(), "{change:?}");
     // Other crates cache the policies.
     if matches!(change, PolicyAttached | JoinsGroup) {
-        assert!(after.access_data_version() > before.access_data_version(), "{change:?}");
+        assert!(after.access_control_version() > before.access_control_version(), "{change:?}");
     } else {
         assert_ne!(before_change, after_change, "{change:?}: cannot be seen");
     }
@@ -329,11 +329,11 @@ async fn concurrent_views_contain_earlier_commits() {
             })
         })
         .collect();
-    let mut visible = store.cached_view().await.unwrap().access_data_version();
+    let mut visible = store.cached_view().await.unwrap().access_control_version();
     for round in 0..50 {
         let update = UserChange { description: Some(round.to_string()), ..UserChange::default() };
         store.update_user(&origin(), &user, &update).await.unwrap();
-        let version = store.cached_view().await.unwrap().access_data_version();
+        let version = store.cached_view().await.unwrap().access_control_version();
         assert!(version > visible, "{round}");
         visible = version;
     }
@@ -392,9 +392,9 @@ async fn every_change_of_a_cached_row_increases_the_version() {
         ("DELETE FROM nodes WHERE id = 'n'", true),
         ("UPDATE tasks SET created_at = 5", false),
     ] {
-        let before = store.cached_view().await.unwrap().access_data_version();
+        let before = store.cached_view().await.unwrap().access_control_version();
         scene.fixture.sql(statement).await;
-        let has_increased = store.cached_view().await.unwrap().access_data_version() > before;
+        let has_increased = store.cached_view().await.unwrap().access_control_version() > before;
         assert_eq!(has_increased, increases, "{statement}");
     }
 }

@@ -1,6 +1,6 @@
 //! Retention of the audit log.
 
-use clew_model::{Origin, Outcome};
+use clew_model::{AuditOrigin, Outcome};
 use clew_store::{AuditProblem, AuditProblemKind};
 
 use crate::fixture::Fixture;
@@ -22,10 +22,10 @@ async fn create_old_and_recent_rows() -> (Fixture, i64) {
 async fn old_rows_are_removed_and_the_chain_stays_intact() {
     let (fixture, cutoff) = create_old_and_recent_rows().await;
     let store = &fixture.store;
-    assert_eq!(store.prune_audit_log(&Origin::for_internal_operation(), 1000).await.unwrap(), 0);
-    assert_eq!(store.prune_audit_log(&Origin::for_internal_operation(), cutoff).await.unwrap(), 5);
+    assert_eq!(store.prune_audit_log(&AuditOrigin::for_internal_operation(), 1000).await.unwrap(), 0);
+    assert_eq!(store.prune_audit_log(&AuditOrigin::for_internal_operation(), cutoff).await.unwrap(), 5);
     assert_eq!(
-        store.prune_audit_log(&Origin::for_internal_operation(), cutoff).await.unwrap(),
+        store.prune_audit_log(&AuditOrigin::for_internal_operation(), cutoff).await.unwrap(),
         0,
         "no event is recorded"
     );
@@ -46,7 +46,7 @@ async fn old_rows_are_removed_and_the_chain_stays_intact() {
 #[tokio::test]
 async fn newest_row_is_never_removed() {
     let (fixture, _) = create_old_and_recent_rows().await;
-    assert_eq!(fixture.store.prune_audit_log(&Origin::for_internal_operation(), i64::MAX).await.unwrap(), 7);
+    assert_eq!(fixture.store.prune_audit_log(&AuditOrigin::for_internal_operation(), i64::MAX).await.unwrap(), 7);
     let found = fixture.store.verify_audit(&[]).await.unwrap();
     assert!(found.is_intact(), "{found:?}");
     assert_eq!((found.first, found.last), (Some(8), Some(9)));
@@ -61,7 +61,7 @@ async fn many_rows_are_removed_in_several_transactions() {
     assert_eq!(
         fixture
             .store
-            .prune_audit_log(&Origin::for_internal_operation(), AFTER_INITIALISATION + 1_002_000)
+            .prune_audit_log(&AuditOrigin::for_internal_operation(), AFTER_INITIALISATION + 1_002_000)
             .await
             .unwrap(),
         1508
@@ -82,7 +82,7 @@ async fn forged_row_before_the_oldest_row_does_not_block_retention() {
              code, detail, previous, mac FROM audit WHERE seq = 8",
         )
         .await;
-    assert_eq!(fixture.store.prune_audit_log(&Origin::for_internal_operation(), cutoff).await.unwrap(), 6);
+    assert_eq!(fixture.store.prune_audit_log(&AuditOrigin::for_internal_operation(), cutoff).await.unwrap(), 6);
     assert!(fixture.store.verify_audit(&[]).await.unwrap().is_intact());
     let last = fixture.audit_rows().await.pop().unwrap().event;
     assert_eq!(last.detail["problems"], serde_json::json!(["row -7 was changed"]));
@@ -93,7 +93,7 @@ async fn problems_of_removed_rows_are_recorded() {
     let (fixture, cutoff) = create_old_and_recent_rows().await;
     fixture.sql("DROP TRIGGER audit_stays_as_it_is; DROP TRIGGER audit_is_kept; UPDATE audit SET target = 'x' WHERE seq = 2").await;
     fixture.sql("DELETE FROM audit WHERE seq = 4").await;
-    assert_eq!(fixture.store.prune_audit_log(&Origin::for_internal_operation(), cutoff).await.unwrap(), 4);
+    assert_eq!(fixture.store.prune_audit_log(&AuditOrigin::for_internal_operation(), cutoff).await.unwrap(), 4);
     let found = fixture.store.verify_audit(&[]).await.unwrap();
     assert!(found.is_intact(), "{found:?}");
     let last = fixture.audit_rows().await.pop().unwrap().event;

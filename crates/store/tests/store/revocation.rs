@@ -2,8 +2,8 @@
 
 use clew_model::{AccessKeyId, GroupId, PolicyId, UserId};
 use clew_store::{
-    Grantee, NewTemporaryAccessKey, NewToken, PolicyRef, ProjectChange, SourceCredential, StoreError, TokenOrigin,
-    UserChange,
+    Grantee, NewTemporaryAccessKey, NewToken, PolicyRef, ProjectChange, StoreError, TemporaryAccessKeySource,
+    TokenOrigin, UserChange,
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -60,7 +60,7 @@ impl RevocationFixture {
                 secret: SecretString::from("a temporary secret"),
                 token_hash: [9; 32],
                 expires_at: EXPIRES_AT,
-                issued_for: SourceCredential::CommandLine,
+                issued_for: TemporaryAccessKeySource::CommandLine,
             };
             store.create_temporary_key(&origin(), &key).await.unwrap();
         }
@@ -68,7 +68,7 @@ impl RevocationFixture {
     }
 
     async fn version(&self) -> i64 {
-        self.fixture.store.cached_view().await.unwrap().access_data_version()
+        self.fixture.store.cached_view().await.unwrap().access_control_version()
     }
 
     async fn token_revoked(&self, hash: [u8; 32]) -> bool {
@@ -247,7 +247,7 @@ async fn expired_temporary_key_is_removed_with_old_tokens() {
         secret: SecretString::from("x"),
         token_hash: [0; 32],
         expires_at: EXPIRES_AT,
-        issued_for: SourceCredential::CommandLine,
+        issued_for: TemporaryAccessKeySource::CommandLine,
     };
     assert!(store.create_temporary_key(&origin(), &orphan).await.is_err());
 }
@@ -277,9 +277,9 @@ async fn temporary_key_is_revoked_with_its_token() {
     assert_eq!(store.find_token(&[3; 32]).await.unwrap().unwrap().origin, TokenOrigin::Console);
     assert_eq!(store.find_token(&ADA_TOKEN).await.unwrap().unwrap().origin, TokenOrigin::Api);
     for (id, issued_for) in [
-        ("OFTHEFIRST", SourceCredential::Token(ADA_TOKEN)),
-        ("OFTHESECOND", SourceCredential::Token([3; 32])),
-        ("OFNONEATALL", SourceCredential::CommandLine),
+        ("OFTHEFIRST", TemporaryAccessKeySource::Token(ADA_TOKEN)),
+        ("OFTHESECOND", TemporaryAccessKeySource::Token([3; 32])),
+        ("OFNONEATALL", TemporaryAccessKeySource::CommandLine),
     ] {
         store.create_temporary_key(&origin(), &key(id, issued_for)).await.unwrap();
     }
@@ -302,7 +302,7 @@ async fn temporary_key_is_revoked_with_its_token() {
 async fn temporary_key_is_not_issued_for_revoked_credentials() {
     let scene = RevocationFixture::new(true).await;
     let store = &scene.fixture.store;
-    let create = async |issued_for: SourceCredential| {
+    let create = async |issued_for: TemporaryAccessKeySource| {
         let key = NewTemporaryAccessKey {
             user_id: scene.ada.clone(),
             id: AccessKeyId::generate(),
@@ -317,13 +317,13 @@ async fn temporary_key_is_not_issued_for_revoked_credentials() {
             Err(other) => panic!("{other}"),
         }
     };
-    let key = || SourceCredential::Key(scene.key.clone());
-    assert!(create(SourceCredential::Token(ADA_TOKEN)).await && create(key()).await);
-    assert!(!create(SourceCredential::Token([77; 32])).await, "a removed token is rejected");
+    let key = || TemporaryAccessKeySource::Key(scene.key.clone());
+    assert!(create(TemporaryAccessKeySource::Token(ADA_TOKEN)).await && create(key()).await);
+    assert!(!create(TemporaryAccessKeySource::Token([77; 32])).await, "a removed token is rejected");
     assert!(store.revoke_token(&origin(), &ADA_TOKEN).await.unwrap());
-    assert!(!create(SourceCredential::Token(ADA_TOKEN)).await);
+    assert!(!create(TemporaryAccessKeySource::Token(ADA_TOKEN)).await);
     assert!(store.set_access_key_enabled(&origin(), &scene.key, false).await.unwrap());
     assert!(!create(key()).await);
     assert!(store.remove_access_key(&origin(), &scene.key).await.unwrap());
-    assert!(!create(key()).await && create(SourceCredential::CommandLine).await);
+    assert!(!create(key()).await && create(TemporaryAccessKeySource::CommandLine).await);
 }

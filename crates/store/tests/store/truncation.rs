@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use clew_model::{AuditEvent, InstanceId, Origin};
+use clew_model::{AuditEvent, AuditOrigin, InstanceId};
 use clew_store::{AuditCheckpoint, AuditProblem, AuditProblemKind, RecordedKillOutcome};
 
 use super::kills::new_kill;
@@ -186,7 +186,10 @@ async fn rows_removed_by_retention_are_not_reported() {
     let reader = fixture.open().await.unwrap();
     assert_eq!(reader.detect_audit_truncation().await.unwrap(), None);
     // Row 5 is the newest row in the checkpoint and the last removed row.
-    assert_eq!(fixture.store.prune_audit_log(&Origin::for_internal_operation(), 100_000_001_001_000).await.unwrap(), 5);
+    assert_eq!(
+        fixture.store.prune_audit_log(&AuditOrigin::for_internal_operation(), 100_000_001_001_000).await.unwrap(),
+        5
+    );
     let found = reader.verify_audit(&[old.clone(), newest.clone()]).await.unwrap();
     assert!(found.is_intact(), "{found:?}");
     let forged = AuditCheckpoint { link: newest.link, ..old.clone() };
@@ -196,7 +199,7 @@ async fn rows_removed_by_retention_are_not_reported() {
     fixture.record_events(2).await;
     fixture.advance_clock(1000);
     fixture.record_events(1).await;
-    fixture.store.prune_audit_log(&Origin::for_internal_operation(), 100_000_001_002_000).await.unwrap();
+    fixture.store.prune_audit_log(&AuditOrigin::for_internal_operation(), 100_000_001_002_000).await.unwrap();
     assert!(reader.verify_audit(&[old]).await.unwrap().is_intact(), "the checkpoint is older than all remaining rows");
     assert_eq!(reader.detect_audit_truncation().await.unwrap(), None);
 }

@@ -86,10 +86,10 @@ impl SessionDefinition {
     }
 
     fn with_statement(self, statement: &str) -> Self {
-        self.with_raw_statement(statement.as_bytes().to_vec(), ExpectedStatementText::AsSent)
+        self.with_statement_bytes(statement.as_bytes().to_vec(), ExpectedStatementText::AsSent)
     }
 
-    fn with_raw_statement(self, sent: Vec<u8>, expected: ExpectedStatementText) -> Self {
+    fn with_statement_bytes(self, sent: Vec<u8>, expected: ExpectedStatementText) -> Self {
         Self { statement: Some(RunningStatement { sent, expected }), state: "User sleep", ..self }
     }
 
@@ -110,10 +110,10 @@ impl SessionDefinition {
 }
 
 /// The statement contains a comment in a character set other than UTF-8.
-fn define_charset_session(charset: ClientCharset, sent: &[u8], expected: &[u8]) -> SessionDefinition {
+fn define_session_with_charset(charset: ClientCharset, sent: &[u8], expected: &[u8]) -> SessionDefinition {
     let comment = |text| [b"SELECT SLEEP(100000) /* ".as_slice(), text, b" */"].concat();
     SessionDefinition { charset, ..SessionDefinition::new_idle("app", None) }
-        .with_raw_statement(comment(sent), ExpectedStatementText::Bytes(comment(expected)))
+        .with_statement_bytes(comment(sent), ExpectedStatementText::Bytes(comment(expected)))
 }
 
 pub(super) fn define_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
@@ -179,31 +179,30 @@ fn define_statement_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
         app().with_commented_sleep("🧵🔥 e\u{301}"),
         app().with_commented_sleep("会话诊断，锁等待"),
         // In the last two characters, the second byte is a backslash.
-        define_charset_session(
+        define_session_with_charset(
             ClientCharset::Gbk,
             b"\xbb\xe1\xbb\xb0\xd5\xef\xb6\xcf \xd5\x5c\xdf\x5c",
             "会话诊断 誠運".as_bytes(),
         ),
-        define_charset_session(ClientCharset::Latin1, b"M\xfcnchen \xa9 \x80", "München © €".as_bytes()),
+        define_session_with_charset(ClientCharset::Latin1, b"M\xfcnchen \xa9 \x80", "München © €".as_bytes()),
         // The character set cannot encode the emoji, so the server replaces each of its bytes with a question mark.
-        define_charset_session(ClientCharset::Utf8mb3, "会话 🧵.".as_bytes(), "会话 ????.".as_bytes()),
-        define_charset_session(ClientCharset::Binary, b"\x89PNG \xe4\xbc\x9a \xe9", b"\x89PNG \xe4\xbc\x9a \xe9"),
-        app().with_raw_statement(
+        define_session_with_charset(ClientCharset::Utf8mb3, "会话 🧵.".as_bytes(), "会话 ????.".as_bytes()),
+        define_session_with_charset(ClientCharset::Binary, b"\x89PNG \xe4\xbc\x9a \xe9", b"\x89PNG \xe4\xbc\x9a \xe9"),
+        app().with_statement_bytes(
             b"SELECT SLEEP(100000) /* \xff\xfe caf\xe9 \xc3 */".to_vec(),
             ExpectedStatementText::AsSent,
         ),
         match flavor {
             // MySQL executes the complete statement but truncates the displayed statement at the NUL byte.
-            Flavor::MySql => {
-                app().with_raw_statement(nul, ExpectedStatementText::Bytes(b"SELECT SLEEP(100000) /* before".to_vec()))
-            }
-            Flavor::MariaDb => app().with_raw_statement(nul, ExpectedStatementText::AsSent),
+            Flavor::MySql => app()
+                .with_statement_bytes(nul, ExpectedStatementText::Bytes(b"SELECT SLEEP(100000) /* before".to_vec())),
+            Flavor::MariaDb => app().with_statement_bytes(nul, ExpectedStatementText::AsSent),
         },
         large(1 << 20),
         large(8 << 20),
         app().with_statement("-- a formula?\nSELECT SLEEP(100000)"),
         // Both servers remove whitespace and semicolons at the start and end of a statement.
-        app().with_raw_statement(
+        app().with_statement_bytes(
             b"\r\n\t DO SLEEP(100000) ;;\r\n".to_vec(),
             ExpectedStatementText::Bytes(b"DO SLEEP(100000)".to_vec()),
         ),

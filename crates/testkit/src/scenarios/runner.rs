@@ -96,7 +96,7 @@ impl Scenario {
             if let ScenarioStep::BlockWithDelayedCheck(name, _) = step { Some(*name) } else { None }
         });
         let crowd: Vec<u64> = crowd.filter_map(|name| built.ids.get(name).copied()).collect();
-        wait_until_server_state(&mut control, "not all blocked statements wait", |state| {
+        wait_for_server_state(&mut control, "not all blocked statements wait", |state| {
             crowd.iter().all(|id| state.waiting.contains(id))
         })
         .await?;
@@ -141,7 +141,7 @@ impl BuiltScenario {
                     .await
                     .map_err(|source| session_error(name, statement, source))?;
                 let id = session.id;
-                wait_until_server_state(control, &format!("{name} does not wait for another session"), move |state| {
+                wait_for_server_state(control, &format!("{name} does not wait for another session"), move |state| {
                     state.waiting.contains(&id)
                 })
                 .await
@@ -160,7 +160,7 @@ impl BuiltScenario {
                     .await
                     .map_err(|source| session_error(name, statement, source))?;
                 let id = session.id;
-                wait_until_server_state(control, &format!("{name} does not run"), move |state| {
+                wait_for_server_state(control, &format!("{name} does not run"), move |state| {
                     state.sleeping.contains(&id)
                 })
                 .await
@@ -168,7 +168,7 @@ impl BuiltScenario {
             ScenarioStep::Disconnect(name) => {
                 self.sessions.remove(name);
                 let id = self.ids.get(name).copied().unwrap_or_default();
-                wait_until_server_state(control, &format!("{name} is not gone"), move |state| {
+                wait_for_server_state(control, &format!("{name} is not gone"), move |state| {
                     !state.present.contains(&id)
                 })
                 .await
@@ -191,7 +191,7 @@ impl BuiltScenario {
 
     /// Closes each waiter when its blocked statement finishes, so that the session's locks are released.
     /// Returns the names of the waiters whose statements did not finish within `limit`. These sessions remain open.
-    pub async fn close_finished_waiters(&mut self, waiters: &[&str], limit: Duration) -> Vec<String> {
+    pub async fn close_waiters_when_finished(&mut self, waiters: &[&str], limit: Duration) -> Vec<String> {
         let mut finishing = JoinSet::new();
         for &name in waiters {
             if let Some(mut session) = self.sessions.remove(name) {
@@ -218,7 +218,7 @@ impl BuiltScenario {
     pub async fn tear_down(self, server: &Server) -> Result<(), ScenarioError> {
         let mut control = server.connect_as_root().await?;
         let ids: Vec<u64> = self.ids.values().copied().collect();
-        let waiting = read_server_state(&mut control).await?.waiting;
+        let waiting = read_session_states(&mut control).await?.waiting;
         let (waiters, others): (Vec<u64>, Vec<u64>) = ids.iter().partition(|id| waiting.contains(id));
         kill_sessions(&mut control, &waiters).await?;
         wait_until_sessions_end(&mut control, &waiters, false).await?;
@@ -235,7 +235,7 @@ impl BuiltScenario {
 async fn wait_until_sessions_end(control: &mut Conn, ids: &[u64], with_prepared: bool) -> Result<(), ScenarioError> {
     let start = Instant::now();
     loop {
-        let state = read_server_state(control).await?;
+        let state = read_session_states(control).await?;
         let prepared = roll_back_prepared_transactions(control).await?;
         if !ids.iter().any(|id| state.present.contains(id)) && (prepared == 0 || !with_prepared) {
             return Ok(());
@@ -289,15 +289,15 @@ async fn roll_back_prepared_transactions(control: &mut Conn) -> mysql_async::Res
 }
 
 #[derive(Debug, Default)]
-struct ServerState {
+struct SessionStates {
     present: Vec<u64>,
     waiting: Vec<u64>,
     sleeping: Vec<u64>,
     list: String,
 }
 
-async fn read_server_state(control: &mut Conn) -> mysql_async::Result<ServerState> {
-    let mut state = ServerState::default();
+async fn read_session_states(control: &mut Conn) -> mysql_async::Result<SessionStates> {
+    let mut state = SessionStates::default();
     let in_innodb = "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
     state.waiting = control.query(in_innodb).await?;
     let rows: Vec<Row> = control.query("SHOW PROCESSLIST").await?;
@@ -316,14 +316,14 @@ async fn read_server_state(control: &mut Conn) -> mysql_async::Result<ServerStat
     Ok(state)
 }
 
-async fn wait_until_server_state(
+async fn wait_for_server_state(
     control: &mut Conn,
     problem: &str,
-    condition: impl Fn(&ServerState) -> bool,
+    condition: impl Fn(&SessionStates) -> bool,
 ) -> Result<(), ScenarioError> {
     let start = Instant::now();
     loop {
-        let state = read_server_state(control).await?;
+        let state = read_session_states(control).await?;
         if condition(&state) {
             return Ok(());
         }

@@ -86,12 +86,12 @@ fn prepared_transaction_scenarios() -> [Scenario; 7] {
         row(BOTH_FLAVORS, "a row of a prepared transaction whose session is gone", "a!\n", "b>xa", "xa"),
         row(MYSQL_ONLY, "a row of a prepared transaction whose session is there", "", "b>xa", "xa"),
         row(MARIADB_ONLY, "a row of a prepared transaction whose session is there", "", "b>a", "a")
-            .with_remaining_root_blocker("xa"),
+            .with_root_blocker_after_kill("xa"),
         alter(MYSQL_ONLY, "table metadata"),
         // Ending the session releases the metadata lock but not InnoDB's table lock.
         alter(MARIADB_ONLY, "table lock of InnoDB"),
         alter_beside(MYSQL_ONLY, "b>xa", "xa"),
-        alter_beside(MARIADB_ONLY, "b>a", "a").with_remaining_root_blocker("xa"),
+        alter_beside(MARIADB_ONLY, "b>a", "a").with_root_blocker_after_kill("xa"),
     ]
     .map(|scenario| {
         scenario.with_unkillable_reason("no session has a transaction that is prepared: it is rolled back by its name")

@@ -24,11 +24,11 @@ struct NodeState {
     interval: AdaptivePollInterval,
     clock: ClockHistory,
     unreliable_ages: bool,
-    survived_kills: Vec<KillAttempt>,
+    survived_kills: Vec<SurvivedKill>,
 }
 
 #[derive(Debug)]
-struct KillAttempt {
+struct SurvivedKill {
     id: u64,
     user: Vec<u8>,
     host: Vec<u8>,
@@ -111,12 +111,12 @@ impl TickGuard {
     pub(super) fn start_kill_backoff(&self, session: &Session) {
         if let Some(state) = self.states.lock_states().get_mut(&self.node) {
             let (user, host) = (session.user.clone(), session.host.clone());
-            state.survived_kills.push(KillAttempt { id: session.id, user, host, at: Instant::now() });
+            state.survived_kills.push(SurvivedKill { id: session.id, user, host, at: Instant::now() });
         }
     }
 }
 
-impl KillAttempt {
+impl SurvivedKill {
     fn matches_session(&self, session: &Session) -> bool {
         self.id == session.id && self.user == session.user && self.host == session.host
     }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clew_diagnose::{KillRule, select_sessions_to_kill};
-use clew_model::{Failure, LimitationKind, Node, Origin, Session};
+use clew_model::{AuditOrigin, Failure, LimitationKind, Node, Session};
 use clew_mysql::{
-    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ProcessListSource, ReadLimits, UnreliableClockReason,
+    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ProcessListOrigin, ReadLimits, UnreliableClockReason,
     UnsafeKillPolicy, UserSessions, read_user_sessions,
 };
 use clew_store::{InstanceKillTasks, KillSource, KillTask, LoginTrigger, Store};
@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use super::node_state::TickGuard;
 use crate::adaptive_interval::PollIntervalChange;
-use crate::kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule, find_proxy_failure};
+use crate::kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule, find_indirect_connection_failure};
 use crate::login_backoff::LoginAttempt;
 use crate::observer::WorkerObserver;
 
@@ -37,7 +37,7 @@ type TaskVictims = (KillTask, Vec<Session>);
 impl KillTaskTick {
     pub(super) async fn run(self, guard: TickGuard, shutdown: CancellationToken) {
         let start = std::time::Instant::now();
-        let limits = self.limits_within_lease();
+        let limits = self.cap_limits_at_lease_end();
         let login = match LoginAttempt::request_permit(&self.store, &self.node.id, LoginTrigger::Automatic).await {
             Ok(login) => login,
             Err(failure) => return self.log_tick_result(Err(KillError::Node(failure)), &guard),
@@ -48,7 +48,7 @@ impl KillTaskTick {
         // A failed read reports no duration.
         self.adapt_poll_interval(read.as_ref().map_or_else(|_| start.elapsed(), |read| read.duration), &guard);
         let result = match read {
-            Ok(listed) => match find_proxy_failure(&self.node.url, &listed) {
+            Ok(listed) => match find_indirect_connection_failure(&self.node.url, &listed) {
                 Some(failure) => Err(KillError::Node(failure)),
                 None => match self.select_sessions_with_reliable_elapsed_times(listed, &guard) {
                     Some((read, sessions)) => {
@@ -78,7 +78,7 @@ impl KillTaskTick {
         &self,
         mut read: UserSessions,
         guard: &TickGuard,
-    ) -> Option<(ProcessListSource, Vec<Session>)> {
+    ) -> Option<(ProcessListOrigin, Vec<Session>)> {
         let doubt = guard.correct_elapsed_times(&mut read);
         let reason = read.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
         let unchecked = read.unchecked.len();
@@ -98,7 +98,7 @@ impl KillTaskTick {
             }
             return None;
         }
-        Some((read.read.clone(), read.into_checked_sessions()))
+        Some((read.read.clone(), read.into_sessions_with_checked_times()))
     }
 
     fn adapt_poll_interval(&self, took: Duration, guard: &TickGuard) {
@@ -138,7 +138,7 @@ impl KillTaskTick {
     async fn kill_victims(
         &self,
         chosen: Vec<TaskVictims>,
-        read: &ProcessListSource,
+        read: &ProcessListOrigin,
         guard: &TickGuard,
     ) -> Result<(), KillError> {
         if chosen.is_empty() {
@@ -146,7 +146,7 @@ impl KillTaskTick {
         }
         let to_run = self.store.list_leased_kill_tasks(&self.kill_tasks.instance_id, &self.worker).await?;
         for (task, victims) in chosen {
-            let limits = self.limits_within_lease();
+            let limits = self.cap_limits_at_lease_end();
             if !to_run.contains(&task.id) || limits.read_timeout.is_zero() {
                 continue;
             }
@@ -178,9 +178,9 @@ impl KillTaskTick {
         Ok(())
     }
 
-    fn build_kill_request(&self, task: &KillTask, read: &ProcessListSource) -> KillRequest {
+    fn build_kill_request(&self, task: &KillTask, read: &ProcessListOrigin) -> KillRequest {
         KillRequest {
-            origin: Origin::for_internal_operation(),
+            origin: AuditOrigin::for_internal_operation(),
             project_id: self.kill_tasks.project_id.clone(),
             instance_id: self.kill_tasks.instance_id.clone(),
             node_id: self.node.id.clone(),
@@ -200,7 +200,7 @@ impl KillTaskTick {
         }
     }
 
-    fn limits_within_lease(&self) -> ReadLimits {
+    fn cap_limits_at_lease_end(&self) -> ReadLimits {
         let remaining = self.lease_end.saturating_duration_since(Instant::now());
         // Messages show the limit, so it is rounded to milliseconds.
         let remaining = Duration::from_millis(u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX));

@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{
-    AccessKeyId, FailureKind, KillCriteria, NewInstance, NewNode, NodeId, NodeRole, NodeUrl, Origin, Session,
+    AccessKeyId, AuditOrigin, FailureKind, KillCriteria, NewInstance, NewNode, NodeId, NodeRole, NodeUrl, Session,
 };
 use clew_mysql::{
-    ConnectionPurpose, KillOutcome, KillTarget, ProcessListSource, ReadLimits, SessionLookupResult, Victim,
+    ConnectionPurpose, KillOutcome, KillTarget, ProcessListOrigin, ReadLimits, SessionLookupResult, Victim,
     find_sessions, kill_victims, read_user_sessions, wait_for_pending_kills,
 };
 use clew_store::{InitialTenant, NewKillTask, Store};
@@ -78,7 +78,7 @@ impl Disturbance {
 
 /// Sessions that may be terminated, with the server and the run of their list.
 struct VictimList {
-    read: ProcessListSource,
+    read: ProcessListOrigin,
     sessions: Vec<Session>,
     server: usize,
     run: u32,
@@ -323,7 +323,7 @@ struct TaskWorker {
 impl TaskWorker {
     async fn start(node: NodeUrl) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let by = Origin::for_local_account("test");
+        let by = AuditOrigin::for_local_account("test");
         let tenant = InitialTenant {
             region: "eu-test-1".into(),
             domain_name: "acme".into(),

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clew_model::{
-    AccessKeyId, FailureKind, Instance, NewInstance, NewNode, NodeId, NodeRole, Origin, RequestId, SessionSelection,
-    TaskStatus,
+    AccessKeyId, AuditOrigin, FailureKind, Instance, NewInstance, NewNode, NodeId, NodeRole, RequestId,
+    SessionSelection, TaskStatus,
 };
 use clew_store::{
     ClaimRequest, ClaimedTask, CollectionTask, InitialTenant, PostgresUrl, Store, StoreError, StoreLocation,
@@ -47,8 +47,8 @@ impl WorkerObserver for RecordingObserver {
 }
 
 /// Origin of the tests in the audit.
-pub(crate) fn test_origin() -> Origin {
-    Origin::for_local_account("test")
+pub(crate) fn test_origin() -> AuditOrigin {
+    AuditOrigin::for_local_account("test")
 }
 
 pub(crate) struct Harness {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
-use clew_model::{Actor, DomainId, FailureKind, NodeId, Origin, SessionSelection, TaskStatus, UserId};
+use clew_model::{Actor, AuditOrigin, DomainId, FailureKind, NodeId, SessionSelection, TaskStatus, UserId};
 use clew_store::{Clock, LoginTrigger, NewIntelligentKill};
 use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, Server};
 use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor, LoginAttempt, WorkerSettings};
@@ -216,7 +216,7 @@ async fn intelligent_kills_back_off(flavor: Flavor) {
     let admin = Actor::User { id: UserId::generate(), name: "admin".into(), domain_id: DomainId::generate() };
     for _ in 0..TICKS {
         let new = NewIntelligentKill {
-            by: Origin { actor: admin.clone(), peer: None, request_id: "a request".into() },
+            by: AuditOrigin { actor: admin.clone(), peer: None, request_id: "a request".into() },
             project_id: kill_tasks.instance.project_id.clone(),
             instance_id: kill_tasks.instance.id.clone(),
             node_id: kill_tasks.instance.nodes[0].id.clone(),

@@ -35,7 +35,7 @@ pub(super) struct SignInRequest {
     pub(super) password: SecretString,
 }
 
-pub(super) fn parse_sign_in(body: &[u8]) -> Result<SignInRequest, ApiError> {
+pub(super) fn parse_sign_in_request(body: &[u8]) -> Result<SignInRequest, ApiError> {
     let body = JsonBody::parse(body, &["domain", "user", "password"])?;
     let missing =
         || ApiError::with_detail(ErrorEntry::IAM_MISSING_FIELD, "iam-field", vec![("field", "password".into())]);

@@ -69,17 +69,17 @@ async fn hashed_files_are_immutable_and_others_are_revalidated() {
         (caching("/"), caching("/favicon.svg")),
         (HeaderValue::from_static("no-cache"), "no-cache".parse().unwrap())
     );
-    let first = page.index_response(&browser_headers());
+    let first = page.index_page_response(&browser_headers());
     assert_eq!((first.status(), &first.headers()[CONTENT_ENCODING]), (StatusCode::OK, &"gzip".parse().unwrap()));
     let tag = first.headers()[ETAG].to_str().unwrap().to_owned();
-    let revalidated = page.index_response(&build_headers(&[(IF_NONE_MATCH, &tag)]));
+    let revalidated = page.index_page_response(&build_headers(&[(IF_NONE_MATCH, &tag)]));
     assert_eq!((revalidated.status(), read_text(revalidated).await.as_str()), (StatusCode::NOT_MODIFIED, ""));
 }
 
 #[tokio::test]
 async fn missing_page_returns_build_instructions() {
     let page = WebPage { files: HashMap::new() };
-    assert!(read_text(page.index_response(&browser_headers())).await.contains("npm --prefix web run build"));
+    assert!(read_text(page.index_page_response(&browser_headers())).await.contains("npm --prefix web run build"));
     assert!(page.response_for_path(&Method::GET, "/instances", &browser_headers()).is_none());
 }
 
@@ -87,7 +87,7 @@ async fn missing_page_returns_build_instructions() {
 async fn all_page_responses_have_security_headers() {
     for answer in [
         serve_index_page(browser_headers()).await,
-        add_page_security_headers(build_test_page().index_response(&browser_headers())),
+        add_page_security_headers(build_test_page().index_page_response(&browser_headers())),
     ] {
         let policy = answer.headers()["content-security-policy"].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"), "{policy}");

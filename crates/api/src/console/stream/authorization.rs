@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clew_iam::decision::Action;
-use clew_store::CachedView;
+use clew_store::CachedStoreView;
 use http::StatusCode;
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -80,7 +80,7 @@ impl StreamAuthorization {
 
     async fn reevaluate_permissions(&mut self) -> Result<Result<(), StreamEndReason>, ApiError> {
         let view = self.service.store.cached_view().await?;
-        if view.access_data_version() != self.caller.view.access_data_version() {
+        if view.access_control_version() != self.caller.view.access_control_version() {
             if !self.revalidate_credentials(&view).await? {
                 return Ok(Err(StreamEndReason::Token));
             }
@@ -100,7 +100,7 @@ impl StreamAuthorization {
 
     /// Updates the principal's administrator flag.
     /// Returns `false` if the credentials are no longer valid or the user is disabled.
-    async fn revalidate_credentials(&mut self, view: &CachedView) -> Result<bool, ApiError> {
+    async fn revalidate_credentials(&mut self, view: &CachedStoreView) -> Result<bool, ApiError> {
         let user = match &self.caller.credential {
             CredentialRef::Token(token) => {
                 let stored = view.find_token(&token.hash).await?;

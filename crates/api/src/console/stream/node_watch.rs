@@ -25,7 +25,7 @@ use crate::messages::format_failure;
 
 /// Duration for which a watch without subscribers stays active, so that a reconnecting client can resume its stream.
 const IDLE_WATCH_TTL: Duration = Duration::from_secs(30);
-const SPAWN_BLOCKING_MIN_SESSIONS: usize = 500;
+const MIN_SESSIONS_FOR_SPAWN_BLOCKING: usize = 500;
 
 #[derive(Debug)]
 pub(super) struct NodeWatch {
@@ -80,7 +80,7 @@ impl Subscription {
     ) -> (FeedPosition, Bytes) {
         let watch = self.watch.clone();
         let render = move || watch.lock_feed_mutex().render_events(since, masked);
-        if update.sessions < SPAWN_BLOCKING_MIN_SESSIONS {
+        if update.sessions < MIN_SESSIONS_FOR_SPAWN_BLOCKING {
             return render();
         }
         let watch = self.watch.clone();
@@ -209,7 +209,7 @@ impl NodeWatch {
         let at = Timestamp::now().as_millisecond();
         let interval_ms = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
         let watch = self.clone();
-        let is_large = sample.sessions.len() >= SPAWN_BLOCKING_MIN_SESSIONS;
+        let is_large = sample.sessions.len() >= MIN_SESSIONS_FOR_SPAWN_BLOCKING;
         let apply = move || {
             let mut feed = watch.lock_feed_mutex();
             feed.apply_sample(at, sample, interval_ms);

@@ -12,15 +12,15 @@ use crate::AppState;
 
 /// Registry of the nodes that this process samples for event streams. Clones share the same registry.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct WatchRegistry(Arc<WatchRegistryState>);
+pub(crate) struct NodeWatchRegistry(Arc<NodeWatchRegistryState>);
 
 #[derive(Debug, Default)]
-struct WatchRegistryState {
+struct NodeWatchRegistryState {
     watches: Mutex<HashMap<NodeId, Arc<NodeWatch>>>,
     shutdown: CancellationToken,
 }
 
-impl WatchRegistry {
+impl NodeWatchRegistry {
     pub(super) fn subscribe(
         &self,
         service: &AppState,
@@ -39,7 +39,7 @@ impl WatchRegistry {
         watch.subscribe(interval)
     }
 
-    /// No subscriber can be added during the removal because [`WatchRegistry::subscribe`] acquires the same lock.
+    /// No subscriber can be added during the removal because [`NodeWatchRegistry::subscribe`] acquires the same lock.
     fn remove_if_unused(&self, watch: &NodeWatch) -> bool {
         let mut watches = self.0.watches.lock().unwrap_or_else(PoisonError::into_inner);
         let removed = watch.has_no_subscribers();

@@ -130,7 +130,7 @@ pub(super) fn build_list_response(
     names: InstanceApiVersion,
 ) -> InstanceListResponse {
     InstanceListResponse {
-        instances: instances.iter().map(|instance| build_list_entry(instance, region, names)).collect(),
+        instances: instances.iter().map(|instance| build_listed_instance(instance, region, names)).collect(),
         total_count,
     }
 }
@@ -168,7 +168,7 @@ pub(super) fn build_detail_response(instance: &Instance, names: InstanceApiVersi
     }
 }
 
-fn build_list_entry(instance: &Instance, region: &str, names: InstanceApiVersion) -> ListedInstance {
+fn build_listed_instance(instance: &Instance, region: &str, names: InstanceApiVersion) -> ListedInstance {
     ListedInstance {
         id: instance.id.to_string(),
         name: instance.name.clone(),

@@ -73,7 +73,7 @@ pub(crate) async fn list_intelligent_kills(
     let query = QueryString::parse(query.as_deref());
     let parsed = query.as_ref().map_err(Clone::clone);
     let node = || parsed.clone()?.get_required("node_id").map(str::to_owned);
-    let target = super::resolve_node_target(&service, &caller, Action::SHOW_INTELLIGENT_KILL, path, node).await?;
+    let target = super::authorize_and_load_node(&service, &caller, Action::SHOW_INTELLIGENT_KILL, path, node).await?;
     let query = query?;
     let (from, to) = (parse_unix_millis(&query, "start_time")?, parse_unix_millis(&query, "end_time")?);
     if from >= to {

@@ -38,7 +38,7 @@ impl RawKillCriteria {
             command: body.get("command")?,
             info: body.get("info")?,
             time: extract_number_text(body, "time"),
-            include_unsafe: body.raw_json(INCLUDE_UNSAFE_FIELD).map(str::to_owned),
+            include_unsafe: body.raw_field_json(INCLUDE_UNSAFE_FIELD).map(str::to_owned),
         })
     }
 
@@ -80,7 +80,8 @@ fn parse_include_unsafe(given: Option<&str>) -> Result<bool, ApiError> {
 
 /// Huawei Cloud clients send numbers with or without quotes.
 pub(super) fn extract_number_text(body: &JsonBody, name: &str) -> Option<String> {
-    body.raw_json(name).map(|raw| raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(raw).to_owned())
+    body.raw_field_json(name)
+        .map(|raw| raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(raw).to_owned())
 }
 
 /// Parses an unsigned integer and checks its range. Rejects a leading `+`.

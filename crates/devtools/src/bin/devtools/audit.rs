@@ -14,7 +14,7 @@ const AUDIT_TIMEOUT: Duration = Duration::from_mins(10);
 pub(crate) async fn run() -> Result<(), DevtoolsError> {
     let cargo_deny = cargo_tools::CARGO_DENY.install().await?;
     let step = Step::start("Security advisories (cargo-deny)");
-    advisory_check_command(&cargo_deny).run_in_step(&step, AUDIT_TIMEOUT).await?;
+    advisory_check_command(&cargo_deny).run_with_progress(&step, AUDIT_TIMEOUT).await?;
     step.complete();
     Ok(())
 }

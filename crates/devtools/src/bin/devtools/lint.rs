@@ -45,7 +45,7 @@ pub(crate) async fn run() -> Result<(), DevtoolsError> {
     let mut failures = Vec::new();
     for (name, check) in checks {
         let step = Step::start(name);
-        match check.run_in_step(&step, CHECK_TIMEOUT).await {
+        match check.run_with_progress(&step, CHECK_TIMEOUT).await {
             Ok(()) => step.complete(),
             Err(error) => {
                 drop(step);

@@ -122,7 +122,7 @@ impl DocumentParser<'_> {
             return None;
         }
         self.check_max_count(at, array.elements.len(), max, what);
-        let entry = |(index, value)| LocatedValue { value, path: at.path.append_index(index) };
+        let entry = |(index, value)| LocatedValue { value, path: at.path.with_index(index) };
         Some(array.elements.iter().enumerate().map(entry).collect())
     }
 

@@ -16,7 +16,7 @@ use crate::master_key::MasterKey;
 
 /// Placeholder for the previous MAC in the first audit row appended after the head record was tampered with.
 /// Without the MAC key, an attacker cannot forge a row in which the previous MAC has this value.
-pub(super) const TAMPERED_HEAD_PREVIOUS_MAC: [u8; 32] = [0xff; 32];
+pub(super) const PREVIOUS_MAC_AFTER_TAMPERED_HEAD: [u8; 32] = [0xff; 32];
 
 /// Writes the head and checkpoint records. If one of them is missing later, the audit log was tampered with.
 pub(crate) async fn initialise_audit_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
@@ -44,9 +44,10 @@ pub(crate) async fn append_audit_rows(
     checkpoint_tracker.verify_newest_row_exists(transaction, key, head, last_seen).await?;
     let mut newest = match head {
         Some(head) => head,
-        None => {
-            ChainPosition { seq: find_highest_sequence_number(transaction).await?, mac: TAMPERED_HEAD_PREVIOUS_MAC }
-        }
+        None => ChainPosition {
+            seq: find_highest_sequence_number(transaction).await?,
+            mac: PREVIOUS_MAC_AFTER_TAMPERED_HEAD,
+        },
     };
     for (at, event) in events {
         let row = row::AuditRow::new(newest.seq.saturating_add(1), *at, newest.mac, event);

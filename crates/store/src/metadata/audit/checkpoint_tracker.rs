@@ -83,7 +83,7 @@ impl CheckpointTracker {
         self.lock_state().unreported.front().cloned()
     }
 
-    pub(super) fn acknowledge_lost_rows(&self, loss: &AuditProblem) {
+    pub(super) fn mark_lost_rows_reported(&self, loss: &AuditProblem) {
         self.lock_state().unreported.retain(|unreported| unreported != loss);
     }
 

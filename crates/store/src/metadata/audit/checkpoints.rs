@@ -46,6 +46,6 @@ impl Store {
 
     /// Acknowledges a problem, so that [`Store::detect_audit_truncation`] no longer returns it.
     pub fn acknowledge_lost_audit_rows(&self, loss: &AuditProblem) {
-        self.checkpoint_tracker.acknowledge_lost_rows(loss);
+        self.checkpoint_tracker.mark_lost_rows_reported(loss);
     }
 }

@@ -1,6 +1,6 @@
 //! Removes old audit rows and advances the checkpoint record to the oldest remaining row.
 
-use clew_model::{AuditEvent, Origin, Outcome};
+use clew_model::{AuditEvent, AuditOrigin, Outcome};
 use serde_json::json;
 
 use super::super::row_mapping::read_hash_column;
@@ -19,7 +19,7 @@ impl Store {
     /// Removes audit rows that are older than `before`, a Unix timestamp in milliseconds.
     /// Returns the number of removed audit rows.
     /// An audit event for each batch contains the number of removed rows and their integrity problems.
-    pub async fn prune_audit_log(&self, by: &Origin, before: i64) -> Result<u64, StoreError> {
+    pub async fn prune_audit_log(&self, by: &AuditOrigin, before: i64) -> Result<u64, StoreError> {
         let mut removed = 0;
         // This call does not remove its own audit events, regardless of their timestamps.
         let newest: Option<i64> = query_scalar("SELECT MAX(seq) FROM audit")
@@ -36,7 +36,7 @@ impl Store {
         }
     }
 
-    async fn prune_audit_row_batch(&self, by: &Origin, before: i64, newest: i64) -> Result<u64, StoreError> {
+    async fn prune_audit_row_batch(&self, by: &AuditOrigin, before: i64, newest: i64) -> Result<u64, StoreError> {
         let mut tx = self.begin_audited_transaction("remove old audit rows").await?;
         let Some(last) = find_last_removable_row(tx.transaction(), before, newest).await? else { return Ok(0) };
         let keys = AuditMacKeys::load_audit_mac_keys(tx.transaction(), &self.sealer, &self.keys).await?;

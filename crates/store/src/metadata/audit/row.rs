@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use clew_model::{Actor, AuditEvent, Origin, Outcome, UserId};
+use clew_model::{Actor, AuditEvent, AuditOrigin, Outcome, UserId};
 
 use super::super::row_mapping::{parse_column, parse_nullable_column, read_hash_column};
 use crate::audit::AuditRecord;
@@ -118,7 +118,7 @@ pub(super) fn audit_record_from_row(row: &database::Row) -> Result<AuditRecord, 
     };
     let outcome: String = row.try_get("outcome").map_err(&failed)?;
     let detail: String = row.try_get("detail").map_err(&failed)?;
-    let origin = Origin {
+    let origin = AuditOrigin {
         actor: actor_from_row(row)?,
         peer: parse_nullable_column::<IpAddr>(row, "peer")?,
         request_id: row.try_get("request_id").map_err(&failed)?,

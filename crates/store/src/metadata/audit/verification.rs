@@ -1,6 +1,6 @@
 //! Verifies the audit chain.
 
-use super::chain::TAMPERED_HEAD_PREVIOUS_MAC;
+use super::chain::PREVIOUS_MAC_AFTER_TAMPERED_HEAD;
 use super::chain_records::{CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME};
 use super::checkpoint_tracker::verify_checkpoints;
 use super::keys::AuditMacKeys;
@@ -106,7 +106,7 @@ impl ChainVerifier {
         let previous_mac = row.as_ref().map(|(row, _)| row.previous);
         if !authentic {
             self.report_problem(seq, AuditProblemKind::Changed);
-        } else if previous_mac == Some(TAMPERED_HEAD_PREVIOUS_MAC) {
+        } else if previous_mac == Some(PREVIOUS_MAC_AFTER_TAMPERED_HEAD) {
             self.report_problem(seq, AuditProblemKind::AfterChangedHead);
         } else if !gap
             && self.previous_is_authentic
@@ -114,7 +114,7 @@ impl ChainVerifier {
         {
             self.report_problem(seq, AuditProblemKind::OutOfOrder);
         }
-        self.previous = Some(ChainPosition { seq, mac: row.map_or(TAMPERED_HEAD_PREVIOUS_MAC, |(_, mac)| mac) });
+        self.previous = Some(ChainPosition { seq, mac: row.map_or(PREVIOUS_MAC_AFTER_TAMPERED_HEAD, |(_, mac)| mac) });
         self.previous_is_authentic = authentic;
     }
 
@@ -176,7 +176,7 @@ impl ChainVerifier {
     }
 
     fn report_problem(&mut self, position: i64, what: AuditProblemKind) {
-        if self.result.problems.len() < AuditVerification::MAX_PROBLEMS {
+        if self.result.problems.len() < AuditVerification::MAX_LISTED_PROBLEMS {
             self.result.problems.push(AuditProblem { position, fault: what });
         } else {
             self.result.more_problems += 1;

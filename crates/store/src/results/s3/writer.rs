@@ -73,7 +73,7 @@ impl S3Writer {
             let put = self.s3.objects.put_opts(&self.path, payload.clone(), PutMode::Create.into());
             match self.runtime.block_on(timeout(OPERATION_TIMEOUT, put)) {
                 Ok(Err(object_store::Error::AlreadyExists { .. })) => {
-                    return self.check_existing_object(&payload.into());
+                    return self.check_existing_object_content(&payload.into());
                 }
                 Ok(Err(error)) if error::is_connection_lost(&error) && began.elapsed() < RETRY_TIMEOUT => {
                     self.runtime.block_on(sleep(RETRY_DELAY));
@@ -84,7 +84,7 @@ impl S3Writer {
     }
 
     /// An earlier attempt may have written the object.
-    fn check_existing_object(&self, written: &bytes::Bytes) -> Result<(), StoreError> {
+    fn check_existing_object_content(&self, written: &bytes::Bytes) -> Result<(), StoreError> {
         let stored = async { self.s3.objects.get(&self.path).await?.bytes().await };
         let stored = self.runtime.block_on(self.s3.with_operation_timeout("write", &self.name, stored))?;
         if stored == written {
