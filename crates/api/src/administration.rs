@@ -70,7 +70,7 @@ fn require_identity_write_permission<'a>(
     Ok((&caller.principal.domain_id, caller.audit_origin()))
 }
 
-/// Returns `false` if the caller's credentials are scoped to a project.
+/// Returns `false` for credentials that are scoped to a project, because users belong to a domain.
 fn is_own_user_id(service: &AppState, caller: &Caller, id: &str) -> bool {
     let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
     id == caller.principal.user_id.as_str()

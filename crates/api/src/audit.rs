@@ -2,7 +2,7 @@
 //!
 //! The server records a request's audit event before it sends the response.
 //! If the audit event cannot be recorded, the server returns an internal error instead of the response.
-//! The store writes audit events for identity, policy and inventory changes in the same transaction as the change.
+//! When an identity, a policy, an instance or a node changes, the store writes the audit event in the same transaction.
 
 mod repeated_refusals;
 
@@ -71,7 +71,7 @@ impl AuditContext {
         self.lock_audit_fields().operation = Some(operation);
     }
 
-    /// If no target is set, the audit event contains the last id in the request path.
+    /// If no target is set, the last id in the request path becomes the target of the audit event.
     pub(crate) fn set_target(&self, target: impl Into<String>) {
         self.lock_audit_fields().target = Some(target.into());
     }
@@ -90,7 +90,7 @@ impl AuditContext {
     }
 }
 
-/// Cancelled when the client disconnects, so that a long poll does not outlive its connection.
+/// Token that is cancelled when the client disconnects, so that a long poll does not outlive its connection.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientDisconnectToken(pub(crate) CancellationToken);
 

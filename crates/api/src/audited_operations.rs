@@ -1,4 +1,4 @@
-//! Operation name and audit mode of each route. If an operation exists in the TaurusDB or IAM API, its name is used.
+//! Name and audited outcomes of each operation. Operations of the TaurusDB and IAM APIs keep their API names.
 
 use axum::extract::MatchedPath;
 use http::{Method, Request};
@@ -7,7 +7,7 @@ use http::{Method, Request};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuditMode {
     Always,
-    /// Only denied requests are recorded. The store records each successful change in the transaction of the change.
+    /// Only denied requests are recorded here. The store records each change in the same transaction as the change.
     DenialsOnly,
 }
 
@@ -47,7 +47,6 @@ macro_rules! instance {
     };
 }
 
-/// A unit test checks this table against the routes.
 pub(crate) const AUDITED_OPERATIONS: &[AuditedOperation] = &[
     operation("POST", node!("realtime-session"), "CollectRealtimeSession", AuditMode::Always),
     operation("GET", node!("realtime-session-task"), "ShowRealtimeSessionTaskStatus", AuditMode::DenialsOnly),

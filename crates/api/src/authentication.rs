@@ -254,7 +254,7 @@ impl SignedRequest {
         Ok(AuthenticatedIdentity { user, scope, credentials, proof, expires_at, view: self.view })
     }
 
-    /// The `X-Security-Token` header must be signed (TaurusDB API spec, section 8.1).
+    /// The request signature must cover the `X-Security-Token` header (TaurusDB API spec, section 8.1).
     async fn check_security_token(
         &self,
         service: &AppState,

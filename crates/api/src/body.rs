@@ -48,7 +48,7 @@ impl JsonBody {
         serde_json::from_str(value).map(Some).map_err(|_| invalid_field_error(name, value))
     }
 
-    /// Error messages do not contain the value of the field.
+    /// Error messages omit the secret value of the field.
     pub(crate) fn get_secret(&self, name: &'static str) -> Result<Option<SecretString>, ApiError> {
         let Some(value) = self.raw_field_json(name) else { return Ok(None) };
         let text: Result<String, _> = serde_json::from_str(value);

@@ -24,7 +24,7 @@ use crate::error::ApiError;
 use crate::policy_cache::evaluate_policies;
 use crate::query_string::truncate_text;
 
-/// `Retry-After` value if a principal exceeds its rate limit for policy evaluations.
+/// `Retry-After` value in responses to a principal that exceeds the rate limit for policy evaluations.
 const WORK_BUDGET_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub(crate) struct Caller {
     pub(crate) credential: CredentialRef,
     /// Unix timestamp in seconds; `None` for a permanent access key.
     pub(crate) expires_at: Option<i64>,
-    /// `None` in tests that call the router directly.
+    /// Client address and transport; `None` in tests that call the router without a connection.
     pub(crate) client: Option<ClientAddr>,
     pub(crate) request_id: String,
     pub(crate) audit: AuditContext,
@@ -98,7 +98,7 @@ impl Caller {
         }
     }
 
-    /// Browser sessions are exempt: they start with a password sign-in, and scripts cannot read their cookie.
+    /// Also accepts browser sessions, because they start with a password sign-in and scripts cannot read their cookie.
     pub(crate) fn require_permanent_credentials(&self) -> Result<(), ApiError> {
         let may_outlive = match &self.credential {
             CredentialRef::Token(token) => token.origin == TokenOrigin::Console,
@@ -132,7 +132,7 @@ impl Caller {
         }
     }
 
-    /// The handler must check each instance with [`Caller::is_action_allowed`].
+    /// The policies may allow the action on only some instances; check each one with [`Caller::is_action_allowed`].
     pub(crate) async fn require_action_on_any_instance(
         &self,
         action: Action,
@@ -175,7 +175,7 @@ impl Caller {
         Ok((project, instance.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))?))
     }
 
-    /// `tags` lists the tags that the request adds or removes.
+    /// `tags` lists the instance tags that the request adds or removes.
     pub(crate) async fn require_instance_action(
         &self,
         service: &AppState,
@@ -199,7 +199,7 @@ impl Caller {
         Ok((project, instance))
     }
 
-    /// Returns an error if the evaluation exceeds the work budget, because lists must not silently omit an instance.
+    /// Returns an error if the policies exceed the work budget, because lists must not silently omit an instance.
     pub(crate) fn is_action_allowed(
         &self,
         service: &AppState,
@@ -224,7 +224,7 @@ impl Caller {
             || self.receives_masked_statements(service, project, instance)
     }
 
-    /// The caller must have been authorized to list or collect sessions.
+    /// Call this method only after the caller has been authorized to list or collect sessions.
     fn receives_masked_statements(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
         project.masking
             && !self.is_action_allowed(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
@@ -325,7 +325,7 @@ fn resolve_node_id(instance: &Instance, node: &str) -> Result<NodeId, ApiError> 
     if exists { Ok(id) } else { Err(ApiError::new(ErrorEntry::UNKNOWN_NODE)) }
 }
 
-/// `N` is `NodeId`, or `Node` if the handler needs the decrypted password.
+/// Target node of a request. `N` is `NodeId`, or `Node` if the handler needs the decrypted password.
 #[derive(Debug)]
 pub(crate) struct NodeTarget<N = NodeId> {
     pub(crate) project: Arc<Project>,
@@ -367,7 +367,7 @@ impl<N> NodeTarget<N> {
         caller.receives_sql_templates(service, &self.project, &self.instance)
     }
 
-    /// The caller must have been authorized to list or collect sessions.
+    /// Call this method only after the caller has been authorized to list or collect sessions.
     pub(crate) fn project_masks_statements_for(&self, service: &AppState, caller: &Caller) -> bool {
         caller.receives_masked_statements(service, &self.project, &self.instance)
     }

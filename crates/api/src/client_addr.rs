@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
-/// Client address and transport of a request.
+/// Client address of a request, and whether the client uses TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddr {
     /// Client IP address. IPv4-mapped IPv6 addresses are converted to IPv4.
@@ -87,7 +87,7 @@ impl TrustedProxies {
     }
 }
 
-/// An IPv6 client can usually choose its address freely within a /64 network.
+/// IPv4 address, or /64 prefix of an IPv6 address, because an IPv6 client can usually choose the other 64 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ClientSubnet(IpAddr);
 

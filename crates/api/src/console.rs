@@ -1,4 +1,4 @@
-//! The web page, and the API under `/clew/v1` for features that the TaurusDB API does not provide.
+//! Serves the web page, and an API under `/clew/v1` for features that the TaurusDB API does not provide.
 
 pub(crate) mod browser_session;
 pub(crate) mod collections;

@@ -3,7 +3,7 @@
 //! - `taurusdb/` implements the wire-compatible TaurusDB API.
 //! - `iam/` implements the identity API that the Huawei Cloud SDKs require.
 //! - `administration/` and `console/` implement Clew's own API and serve the web page.
-//! - `ops/` implements the operations endpoints.
+//! - `ops/` implements the endpoints for health checks, metrics and the OpenAPI document.
 //!
 //! Each handler parses the request, calls the lower-level crates and builds the response.
 //! `clew_iam::decision` evaluates policies, and `clew_worker` schedules session collections.
@@ -185,7 +185,7 @@ pub struct AppComponents {
     pub node_reads: NodeReadLimits,
     /// Executor for kills.
     pub kills: KillExecutor,
-    /// Queue and preview of intelligent kill operations.
+    /// Queue that executes and previews intelligent kills.
     pub intelligent_kills: IntelligentKillQueue,
     /// Limits of the HTTP server.
     pub settings: ApiSettings,
@@ -212,7 +212,7 @@ pub struct ApiSettings {
     pub tls_handshake_timeout: Duration,
     /// Maximum number of regular connections.
     pub max_connections: usize,
-    /// Number of additional connections reserved for the operations endpoints.
+    /// Number of additional connections reserved for the health and metrics endpoints.
     ///
     /// Each reserved connection serves one request to `/healthz`, `/readyz` or `/metrics` and refuses other requests.
     /// If set to 0, connections over the `max_connections` limit wait in the operating system's accept queue.
@@ -238,7 +238,7 @@ pub struct ApiSettings {
     pub token_lifetime: Duration,
     /// Whether the server serves only the health and metrics endpoints.
     pub operations_only: bool,
-    /// Time window in which a caller's requests refused for the same reason are aggregated into one audit event.
+    /// Time window in which a caller's refused requests with the same reason are combined into one audit event.
     pub refusal_count_window: Duration,
 }
 

@@ -49,7 +49,7 @@ pub(crate) struct CreatedAccessKey {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct AccessKeyUpdate {
-    /// False disables the access key and revokes the user's tokens and temporary access keys
+    /// If false, the update disables the access key and revokes the user's tokens and temporary access keys
     enabled: bool,
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct AuditVerificationResponse {
     first: Option<i64>,
     /// Position of the last row
     last: Option<i64>,
-    /// MAC of the newest row. Compare the MAC with a copy stored elsewhere to detect a rollback of the store
+    /// MAC of the newest audit row. A copy outside the database can reveal a rollback of the database
     newest: String,
     /// Detected problems in row order
     problems: Vec<AuditProblemView>,
@@ -80,7 +80,7 @@ pub(crate) async fn list_audit_rows(
     Ok(Json(AuditPage { rows: records.into_iter().map(AuditRow::from).collect(), next_after }))
 }
 
-/// Export the matching audit rows as JSON Lines.
+/// Export the audit rows that match the filters, in the JSON Lines format.
 #[utoipa::path(get, path = "/clew/v1/audit/export", tag = "administration", params(AuditFilterParameters),
     responses((status = 200, description = "Audit rows as JSON Lines, oldest first", body = AuditRow, content_type = "application/x-ndjson")))]
 pub(crate) async fn export_audit_log(
@@ -95,7 +95,7 @@ pub(crate) async fn export_audit_log(
     Ok((headers, Body::from_stream(lines)).into_response())
 }
 
-/// Verify the audit log of all domains. Requires an administrator.
+/// Verify the audit log of all domains. Only administrators can verify the audit log.
 ///
 /// The verification reports a problem if the store no longer contains the newest audit row that the server has read.
 #[utoipa::path(get, path = "/clew/v1/audit/verify", tag = "administration",

@@ -214,7 +214,7 @@ impl ResolvedPolicy {
     }
 }
 
-/// Runs on a blocking thread, because the parser compares each unknown word with all valid words.
+/// Parses on a blocking thread, because the comparison of each unknown word with all valid words can be slow.
 async fn parse_policy_document(
     service: &AppState,
     caller: &Caller,

@@ -164,7 +164,7 @@ async fn find_optional_project(
     }
 }
 
-/// Enforces the rules of the TaurusDB API spec, section 4.1.
+/// Enforces the rules for policy attachments (TaurusDB API spec, section 4.1).
 ///
 /// Role-based policies can be attached only to groups, either for all projects or for a single project.
 /// Identity policies can be attached to users and groups; such an attachment always applies to all projects.
@@ -184,7 +184,7 @@ fn check_attachment_allowed(
     }
 }
 
-/// Omits the attachments of a system policy in other domains.
+/// For a system policy, omits the attachments to users and groups of other domains.
 async fn load_policy_attachment_views(
     service: &AppState,
     domain: &DomainId,

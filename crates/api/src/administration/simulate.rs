@@ -1,4 +1,4 @@
-//! Route that simulates a request and returns the access decision and the result of evaluating each policy statement.
+//! Route that simulates a request and returns the access decision and the evaluation of each policy statement.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ use crate::query_string::truncate_text;
 pub(crate) struct SimulationRequest {
     /// Id of the user who sends the simulated request. The request is treated as signed with an access key
     user_id: String,
-    /// Name or alias of the action. Case is ignored
+    /// Name or alias of the policy action (case-insensitive)
     #[schema(example = "gaussdbformysql:instance:getRealtimeSession")]
     action: String,
     /// Id of the project. Omit the field for an action on the domain
@@ -73,7 +73,7 @@ pub(crate) struct SimulationResponse {
     administrator: bool,
     /// Statement that determined the decision: the first matching Deny, or the first matching Allow if no Deny matches
     deciding: Option<PolicyStatementReference>,
-    /// All statements in the policies that apply to the user
+    /// Evaluation of each statement in the policies of the user and the user's groups
     statements: Vec<PolicyStatementView>,
 }
 

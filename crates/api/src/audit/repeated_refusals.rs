@@ -1,7 +1,7 @@
 //! Aggregates repeatedly refused requests so that a caller cannot fill the disk with audit rows.
 //!
 //! A caller's first refusal for a given reason is recorded in the audit log before the response is sent.
-//! Repeated refusals in a time window are only counted; a single audit event reports the number of refusals.
+//! Clew counts the repeated refusals in a time window and records the count in a single audit event.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,9 +17,9 @@ use tracing::warn;
 
 use crate::client_addr::ClientSubnet;
 
-/// Maximum number of refusal kinds with a separate counter per caller. Further kinds share one counter.
+/// Maximum number of refusal kinds that are counted separately per caller. Further kinds share one counter.
 const MAX_REFUSAL_KINDS: usize = 16;
-/// Maximum number of callers with separate counters. Further callers in a domain share one counter.
+/// Maximum number of callers whose refusals are counted separately. Further callers in a domain share one counter.
 const MAX_TRACKED_CALLERS: usize = 256;
 const MAX_DISTINCT_VALUES_PER_FIELD: usize = 16;
 const MAX_PENDING_AUDIT_EVENTS: usize = 8192;
@@ -72,7 +72,7 @@ pub(crate) struct RepeatedRefusalCounter {
 }
 
 impl RepeatedRefusalCounter {
-    /// `window` is the time for which further refused requests of the same caller and kind are only counted.
+    /// `window` is the period in which repeated refusals of the same caller and kind share one audit event.
     pub(crate) fn new(window: Duration) -> Self {
         Self { window, state: Mutex::default() }
     }
@@ -118,7 +118,7 @@ impl RepeatedRefusalCounter {
         self.flush(store, |_| true).await;
     }
 
-    /// Failed writes are retried at the next flush.
+    /// If an audit event cannot be written, the next flush retries the write.
     async fn flush(&self, store: &Store, has_ended: impl Fn(&RefusalWindow) -> bool) {
         self.lock_refusal_windows().close_ended_windows(has_ended);
         loop {
@@ -138,7 +138,7 @@ impl RepeatedRefusalCounter {
 }
 
 impl RefusalWindows {
-    /// Once [`MAX_TRACKED_CALLERS`] or [`MAX_REFUSAL_KINDS`] is reached, all further callers or kinds share a key.
+    /// Above [`MAX_TRACKED_CALLERS`] callers or [`MAX_REFUSAL_KINDS`] refusal kinds, the further ones share a key.
     fn refusal_window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerGroupingKey, RefusalKind) {
         let caller = build_caller_grouping_key(event);
         let kind = Some((event.operation.clone(), event.outcome, event.code.clone(), reason));
@@ -282,7 +282,7 @@ fn clear_if_different<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
     }
 }
 
-/// Compares users by id, because they can be renamed.
+/// Compares users by id, because user names can change.
 fn is_same_actor(one: &Actor, other: &Actor) -> bool {
     match (one, other) {
         (Actor::User { id: one, .. }, Actor::User { id: other, .. }) => one == other,

@@ -1,4 +1,4 @@
-//! Browser sessions. The browser stores the session token in a cookie.
+//! Routes for browser sessions, whose token the browser stores in a cookie.
 
 mod body;
 mod wire;

@@ -30,7 +30,7 @@ pub(crate) struct NodeCollections {
 #[derive(Serialize, ToSchema)]
 struct NodeCollection {
     request_id: String,
-    /// Status: queued, running, finished or error
+    /// Status of the collection: queued, running, finished or error
     status: &'static str,
     created_at: String,
     #[schema(required)]
@@ -39,7 +39,7 @@ struct NodeCollection {
     rows: Option<u64>,
     #[schema(required)]
     bytes: Option<u64>,
-    /// Filters and sort order; unset fields are omitted. If the project masks statements, `sql_key` is ***
+    /// Filters and sort order, without unset fields. If the project masks statements, `sql_key` contains only ***
     #[schema(value_type = Object)]
     filter: SessionSelection,
     /// True if the result contains SQL templates instead of statements
@@ -49,7 +49,7 @@ struct NodeCollection {
     /// Reason why the collection failed, in the language of X-Language; null if it did not fail
     #[schema(required)]
     reason: Option<String>,
-    /// Data that could not be read, with the reasons
+    /// Data that Clew could not read, and the reasons
     #[schema(value_type = Vec<Object>)]
     limitations: Vec<Limitation>,
 }
@@ -78,7 +78,7 @@ pub(crate) async fn list_collections(
     Ok(Json(NodeCollections { collections }))
 }
 
-/// Delete a completed collection and its result.
+/// Delete a completed session collection and its result.
 #[utoipa::path(
     delete,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections/{request_id}",

@@ -1,6 +1,6 @@
 //! Session cookie of a browser. The cookie contains the session token and is `HttpOnly` and `SameSite=Strict`.
 //!
-//! Over TLS, the cookie name has the prefix `__Host-` and ends with the port of the server.
+//! Over TLS, the name of the cookie starts with `__Host-` and ends with the port of the server.
 //! Browsers reject a `__Host-` cookie that is set by another host of the domain or without TLS.
 //! The cookie name contains the port because browsers share cookies across all ports of a host.
 

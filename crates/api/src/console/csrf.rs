@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 use crate::error::ApiError;
 
 const CSRF_HEADER: &str = "x-clew-csrf";
-/// Fetch metadata header. Scripts cannot set it, and browsers send it only over TLS or to localhost.
+/// Fetch metadata header, which scripts cannot set and browsers send only over TLS or to localhost.
 const SEC_FETCH_SITE_HEADER: &str = "sec-fetch-site";
 
 pub(crate) fn check_csrf_protection(parts: &Parts, token: &str) -> Result<(), ApiError> {

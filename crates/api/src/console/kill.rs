@@ -75,13 +75,13 @@ struct CurrentSession {
     state: Option<String>,
     /// Time in the current state, in seconds
     time: u64,
-    /// Statement; replaced by its SQL template if the project masks statements or the caller cannot list sessions
+    /// SQL statement, or its template if the project masks statements or the caller cannot list sessions
     #[schema(required)]
     statement: Option<String>,
     /// In a preview, the open transaction that killing the connection would roll back; null if there is none
     #[schema(required)]
     transaction: Option<preview::RollbackCost>,
-    /// In a preview, the thread ids of the sessions that the kill can unblock; one of them may then block the others
+    /// In a preview, thread ids of the sessions that the kill can unblock. An unblocked session may then block others
     frees: Vec<u64>,
     /// In a preview, the number of sessions that wait for this session, directly or indirectly
     holds_up: usize,

@@ -14,7 +14,7 @@ use crate::json::Json;
 /// Wait graph of a node, and the server instance that reported the lock waits.
 #[derive(Serialize)]
 pub(crate) struct NodeLockWaits {
-    /// Server instance that reported the lock waits. Clients send it as `server` when they kill one of the sessions.
+    /// Server instance that reported the lock waits. Clients copy the value to the field `server` of a kill request.
     server: String,
     #[serde(flatten)]
     graph: WaitGraph,

@@ -23,7 +23,7 @@ static WEB_PAGE: LazyLock<WebPage> = LazyLock::new(|| WebPage::from_files(EMBEDD
 const INDEX_PATH: &str = "index.html";
 const HASHED_ASSET_PREFIX: &str = "assets/";
 
-/// Requests for unknown paths with these prefixes return an error instead of the web page.
+/// Path prefixes of the API. An unknown path with such a prefix returns an error instead of the web page.
 const API_PATH_PREFIXES: [&str; 9] =
     ["/v3/", "/v3.0/", "/v3.1/", "/v5/", "/clew/", "/healthz", "/readyz", "/metrics", "/openapi.json"];
 

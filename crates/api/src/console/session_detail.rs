@@ -35,7 +35,7 @@ pub(crate) struct SessionDetail {
     time: u64,
     #[schema(required)]
     state: Option<String>,
-    /// Full statement; replaced by its SQL template if statements are masked
+    /// Full SQL statement, or its template if statements are masked
     #[schema(required)]
     statement: Option<String>,
     /// True if the statement was truncated to 8 MiB
@@ -47,14 +47,14 @@ pub(crate) struct SessionDetail {
     /// Open transaction of the session
     #[schema(required)]
     transaction: Option<OpenTransaction>,
-    /// Last statements of the transaction, oldest first; replaced by their SQL templates if statements are masked
+    /// Last SQL statements of the transaction, or their templates if statements are masked; oldest first
     last_statements: Vec<String>,
     /// Connection attributes of the client, by name
     attributes: Vec<ConnectionAttribute>,
     /// Wait graph of the session, in the same format as the wait graph of a node
     #[schema(value_type = Object)]
     waits: WaitGraph,
-    /// Data that could not be read, with the reasons
+    /// Data that Clew could not read, and the reasons
     #[schema(value_type = Vec<Object>)]
     limitations: Vec<Limitation>,
 }
@@ -158,11 +158,11 @@ fn build_session_detail(read: DetailedSession, masked: bool) -> SessionDetail {
 /// Execution plan of a statement, or the server's reason for not returning a plan.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ExplainResponse {
-    /// Format of the plan; always text, which is a table with one line per row
+    /// Format of the execution plan; always text, a table with one line per row of the EXPLAIN output
     format: &'static str,
     #[schema(required)]
     plan: Option<String>,
-    /// Reason, in the language of X-Language, or error message from the server; null if the server returned a plan
+    /// Reason for the missing plan (in the language of X-Language) or server error message; null if there is a plan
     #[schema(required)]
     refused: Option<String>,
 }

@@ -20,7 +20,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 /// Maximum size of a response body chunk, in bytes. The HTTP library buffers about six chunks per response.
 pub(super) const CHUNK_SIZE: usize = 64 * 1024;
 
-/// Ends after the last byte of the requested range or after the first error.
+/// The stream ends after the last byte of the requested range or after the first error.
 #[derive(Debug)]
 pub(super) struct DownloadBodyStream {
     /// Unsent part of the header row.

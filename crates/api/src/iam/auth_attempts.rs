@@ -20,7 +20,7 @@ use crate::{AppState, passwords};
 /// Maximum time to wait for password checks in other server processes that use the same failure counter.
 const ATTEMPT_RESERVATION_TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPT_RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// Delay in the `Retry-After` header of the response after [`ATTEMPT_RESERVATION_TIMEOUT`].
+/// `Retry-After` value of the response if [`ATTEMPT_RESERVATION_TIMEOUT`] has elapsed.
 const BUSY_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub(crate) async fn check_password_with_lockout(
     Ok(PasswordCheckOutcome::Right)
 }
 
-/// Returns [`AuthAttemptReservation::Busy`] if other server processes use the counter until the timeout.
+/// Returns [`AuthAttemptReservation::Busy`] if other server processes use the failure counter until the timeout.
 async fn reserve_password_attempt(store: &Store, subject: &str) -> Result<AuthAttemptReservation, StoreError> {
     let start = Instant::now();
     loop {
@@ -76,7 +76,7 @@ pub(crate) struct FailureCounterKey {
     pub(crate) is_address_up_to_date: bool,
 }
 
-/// The user name is last in the key because a crafted name could otherwise select another user's failure counter.
+/// The counter key ends with the user name, because a crafted name could otherwise select another user's counter.
 pub(crate) async fn find_failure_counter_key(
     store: &Store,
     name: String,
@@ -99,7 +99,7 @@ fn build_address_counter_key(address: &str, name: &str) -> String {
     ["address:", address, " ", name].concat()
 }
 
-/// A failure to record the address is only logged.
+/// If the address cannot be recorded, the error is logged and the authentication succeeds.
 pub(crate) async fn record_client_address(store: &Store, user: &UserId, peer: Option<IpAddr>) {
     let Some(peer) = peer else { return };
     if let Err(error) = store.record_user_address(user, ClientSubnet::from(peer).address()).await {

@@ -13,7 +13,7 @@ use crate::iam::auth_attempts::{self, PasswordCheckOutcome};
 use crate::iam::sign_in::UserRef;
 
 /// Unknown users and wrong passwords result in the same error after the same time.
-/// Repeated failures lock a user name even if no user has this name.
+/// Repeated failed sign-ins lock a user name even if no user has this name.
 pub(crate) async fn authenticate_by_password(
     service: &AppState,
     trail: &AuditContext,

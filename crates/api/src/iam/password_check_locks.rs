@@ -1,7 +1,7 @@
 //! Locks that serialize password checks with the same failure counter within a server process.
 //!
 //! Without these locks, concurrent checks of correct passwords could be counted as failed attempts.
-//! The limit on failed attempts across all server processes is enforced by the store.
+//! The store enforces the limit on failed attempts across all server processes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -21,7 +21,7 @@ pub(crate) fn generate_security_token(scope: &CredentialScope) -> Result<SecretS
     Ok(SecretString::from(format!("{}.{scope}", token.expose_secret())))
 }
 
-/// The caller must check that the token's hash equals the stored hash before it uses the scope.
+/// Before using the returned scope, check that the hash of the token equals the stored hash.
 pub(crate) fn parse_security_token_scope(security_token: &str) -> Option<CredentialScope> {
     match security_token.split_once('.') {
         None => Some(CredentialScope::AccessKey),

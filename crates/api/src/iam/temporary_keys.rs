@@ -50,7 +50,7 @@ struct TemporaryKeyIdentity {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TemporaryKeySourceToken {
-    /// Caller's token, which determines the access key's scope; defaults to the credentials of the request
+    /// Token whose scope the access key receives; defaults to the credentials of the request
     id: Option<String>,
     /// Lifetime of the access key, in seconds. The key expires no later than the token used to create it
     #[schema(minimum = 900, maximum = 86_400, default = 900)]

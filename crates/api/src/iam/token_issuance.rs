@@ -1,4 +1,4 @@
-//! Issues tokens. Only a token's hash is stored.
+//! Issues tokens. The store contains only the hashes of the tokens.
 
 use clew_iam::token;
 use clew_store::{NewToken, Project, TokenOrigin, User};

@@ -13,7 +13,7 @@ use governor::state::StateStore;
 use governor::state::keyed::{HashMapStateStore, ShrinkableKeyedStateStore};
 use governor::{Quota, RateLimiter};
 
-/// Removing unused keys bounds memory usage when requests come from many addresses.
+/// Unused keys are removed after this number of checks, which bounds memory usage with many client addresses.
 const CHECKS_BETWEEN_SWEEPS: u32 = 4096;
 
 pub(super) struct KeyedLimiter<K: Hash + Eq + Clone, C: Clock = DefaultClock> {

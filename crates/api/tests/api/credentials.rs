@@ -57,7 +57,7 @@ async fn exchanged_credentials_never_widen_the_scope(server: Server) {
             let body = json!({ "project_id": project });
             let answer = call(&server, &Method::POST, CHOOSE_PROJECT, &body).token(token).send().await;
             let message = answer.expect_error(403, "IAM.0002");
-            assert!(message.contains("Only a sign-in on the web page can switch projects."), "{message}");
+            assert!(message.contains("Only a session started on the web page can switch projects."), "{message}");
             assert!(answer.headers.get("set-cookie").is_none());
         }
     }

@@ -152,7 +152,7 @@ async fn unfinished_collection_has_no_result() {
     let queued = server.queued().await;
     for id in [running, queued] {
         let message = server.get(&server.result_of(&id)).await.expect_error(400, "DBS.200086");
-        assert!(message.contains("The collection is still running"), "{message}");
+        assert!(message.contains("The session collection is still running"), "{message}");
         let chinese = server.get_in_chinese(&server.result_of(&id)).await.expect_error(400, "DBS.200086");
         assert!(chinese.contains("采集任务仍在执行"), "{chinese}");
     }
@@ -235,10 +235,10 @@ async fn assert_damaged(server: &Server, id: &RequestId, how: &str) {
         let call = server.call(Method::GET, &server.result_of(id)).header("range", range);
         let message = call.send().await.expect_error(500, "DBS.05000000");
         assert_eq!(
-            message, "Server error. The stored result is missing or corrupted. fix: start a new collection.",
+            message, "Server error. The stored session list is missing or corrupted. fix: start a new collection.",
             "{how}"
         );
     }
     let chinese = server.get_in_chinese(&server.result_of(id)).await.expect_error(500, "DBS.05000000");
-    assert_eq!(chinese, "系统内部错误。保存的结果缺失或已损坏。处理方法：请重新采集。");
+    assert_eq!(chinese, "系统内部错误。保存的会话列表缺失或已损坏。处理方法：请重新采集。");
 }

@@ -214,7 +214,7 @@ async fn forged_and_expired_links_are_rejected() {
     }
     server.clock_forward(Duration::from_secs(3601));
     let message = ask(&link).await.expect_error(403, "DBS.280015");
-    assert!(message.contains("request the history again"), "{message}");
+    assert!(message.contains("request the kill history again"), "{message}");
 }
 
 #[tokio::test]

@@ -152,7 +152,7 @@ async fn invalid_requests_are_rejected() {
         (manual("time", json!("+60")), "Invalid value for time: +60"),
         (manual("time", json!("")), "Invalid value for time"),
         (manual("time", json!([60])), "Invalid value for time"),
-        (manual("task_duration", json!(10)), "task_duration is not allowed for a manual task"),
+        (manual("task_duration", json!(10)), "task_duration is not allowed for a manual kill task"),
         (json!({ "time": 60, "task_type": "auto", "task_duration": 9 }), ": 9. fix: use 10 to 31535999"),
         (
             json!({ "time": 60, "task_type": "auto", "task_duration": 31_536_000 }),

@@ -58,7 +58,7 @@ async fn range_past_the_end_returns_416_with_the_length() {
     for range in [format!("bytes={length}-"), "bytes=-0".to_owned(), "bytes=99999999999999999999999-".to_owned()] {
         let answer = server.call(Method::GET, &server.result_of(&id)).header(RANGE, &range).send().await;
         let message = answer.expect_error(416, "APIGW.0201");
-        assert_eq!(message, format!("Range not satisfiable. The result is {length} bytes long."));
+        assert_eq!(message, format!("Range not satisfiable. The session list is {length} bytes long."));
         assert_eq!(answer.header("content-range"), format!("bytes */{length}"));
     }
     let call = server.call(Method::GET, &server.result_of(&id)).header(RANGE, "bytes=-0").chinese();

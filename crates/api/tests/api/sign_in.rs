@@ -187,7 +187,7 @@ async fn foreign_scope_is_rejected() {
     ] {
         let answer = sign_in(&server, &valid_body(&scope)).await;
         let message = answer.expect_error(403, "IAM.0002");
-        assert!(message.ends_with("The user has no access to this scope."), "{message}");
+        assert!(message.ends_with("The user has no access to the requested project or domain."), "{message}");
         assert!(answer.headers.get("x-subject-token").is_none());
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct AuditRow {
     code: Option<String>,
     /// Details of the operation
     detail: Value,
-    /// MAC of this row and all previous rows. A copy stored elsewhere can prove that these rows are unmodified
+    /// MAC of this row and all previous rows. A copy outside the database can prove that the rows are unmodified
     link: String,
 }
 

@@ -47,7 +47,7 @@ pub(crate) struct SelectedSession {
     pub(super) user: String,
     pub(super) host: String,
     /// Start time of the statement, as a Unix timestamp in milliseconds.
-    /// If `what` is `query`, Clew does not kill a statement that started later
+    /// If `what` is `query`, Clew does not kill a statement that started after this time
     pub(super) since: Option<i64>,
     /// Server instance that reported the session in the session list.
     /// If the server has since restarted or failed over, Clew does not kill the session

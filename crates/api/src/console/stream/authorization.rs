@@ -13,7 +13,7 @@ use crate::AppState;
 use crate::caller::{Caller, CredentialRef, NodeTarget};
 use crate::error::ApiError;
 
-/// Interval at which unchanged policies are re-evaluated. Their conditions can depend on the time of day.
+/// Unchanged policies are re-evaluated at this interval, because policy conditions can depend on the time of day.
 const POLICY_REEVALUATION_INTERVAL: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +98,7 @@ impl StreamAuthorization {
         Ok(Ok(()))
     }
 
-    /// Updates the principal's administrator flag.
+    /// Updates the administrator flag of the caller from the metadata store.
     /// Returns `false` if the credentials are no longer valid or the user is disabled.
     async fn revalidate_credentials(&mut self, view: &CachedStoreView) -> Result<bool, ApiError> {
         let user = match &self.caller.credential {

@@ -24,7 +24,7 @@ pub(super) struct NodeFeed {
     /// Feed version at which the list of data limitations last changed.
     limitations_changed: u32,
     interval_ms: u64,
-    /// Rendered events, keyed by the subscriber's feed version (0 if none) and whether statements are masked.
+    /// Rendered events, by the last feed version sent to the subscriber (0 if none) and whether statements are masked.
     cached_events: Vec<((u32, bool), Bytes)>,
 }
 

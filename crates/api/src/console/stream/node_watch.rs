@@ -39,7 +39,7 @@ pub(super) struct NodeWatch {
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct FeedUpdate {
-    /// Number of samples since the watch started.
+    /// Number of samples since the node watch started.
     pub(super) version: u32,
     sessions: usize,
     /// Sequence number and rendered event of the latest read error; `None` if the last read succeeded.
