@@ -1,4 +1,4 @@
-//! Reads data from a node during an HTTP request, with time limits. `clew_mysql` limits concurrent reads per node.
+//! Reads data from a database server (node) during an HTTP request, with time and size limits.
 
 use std::future::Future;
 
@@ -10,14 +10,14 @@ use clew_worker::LoginAttempt;
 use crate::AppState;
 use crate::error::{ApiError, ErrorDetail};
 
-/// Limits for node reads during a request.
+/// Limits for read operations on nodes during an HTTP request.
 #[derive(Debug, Clone, Default)]
 pub struct NodeReadLimits {
     limits: ReadLimits,
 }
 
 impl NodeReadLimits {
-    /// Creates a value that applies `limits` to each read from a node.
+    /// Creates settings that apply `limits` to each read operation on a node.
     #[must_use]
     pub fn new(limits: ReadLimits) -> Self {
         Self { limits }
@@ -36,8 +36,8 @@ impl AppState {
         self.read_node_or_failure(node, read).await.map_err(build_node_read_error)
     }
 
-    /// Request handlers must read nodes with this method or `read_node`: both back off after a node refuses a login.
-    /// Without the login backoff, repeated requests could cause the database server to lock Clew's account.
+    /// Request handlers must use this method or `read_node`: both delay the next login after a node refuses a login.
+    /// Without a delay between logins, repeated requests could cause the database server to lock Clew's account.
     pub(crate) async fn read_node_or_failure<T, F>(
         &self,
         node: &Node,

@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 
 use crate::error::ApiError;
 
-/// Limits concurrent hashing because unauthenticated clients can trigger it and each hash uses 19 MiB and a CPU core.
+/// At most two hashes are calculated at a time, because each hash uses 19 MiB of memory and an entire CPU core.
 static PASSWORD_HASHING_PERMITS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
 
 /// Returns the hash in PHC string format.
@@ -19,7 +19,7 @@ pub(crate) async fn hash_password(password: SecretString) -> Result<String, ApiE
         .map_err(|error| ApiError::internal_error(&error))
 }
 
-/// If `hash` is `None`, takes as long as for a wrong password and returns `false`.
+/// If `hash` is `None`, the check takes as long as for a wrong password and returns `false`.
 pub(crate) async fn verify_password(given: SecretString, hash: Option<String>) -> Result<bool, ApiError> {
     run_with_hashing_permit(move || {
         if let Some(hash) = hash {

@@ -12,7 +12,7 @@ use tracing::error;
 
 const MAX_CACHED_USERS: usize = 1024;
 
-/// Entries become invalid when identities or policies change. Clones share the same cache.
+/// Cache entries become invalid when identities or policies change. Clones share the same cache.
 #[derive(Debug, Clone)]
 pub(crate) struct PolicyCache(Arc<VersionedCache<UserId, Arc<[Grant]>>>);
 
@@ -39,12 +39,12 @@ impl PolicyCache {
     }
 }
 
-/// Policies with at least this total size, in bytes, are parsed and evaluated as blocking work.
+/// Minimum total size, in bytes, of policies that are parsed and evaluated as blocking work.
 const LARGE_POLICY_MIN_BYTES: usize = 8 << 10;
-/// Once a request has used this many work units, its further policy evaluations run in [`block_in_place`].
+/// After this many work units of policy evaluation, a request's further evaluations run in [`block_in_place`].
 const LARGE_EVALUATION_MIN_WORK_UNITS: u64 = 64 << 10;
 
-/// Evaluates large policies in [`block_in_place`] so that they do not delay other requests.
+/// Evaluates large policies in [`block_in_place`] so that the evaluation does not delay other requests.
 pub(crate) fn evaluate_policies<T>(principal: &Principal, evaluation: impl FnOnce() -> T) -> T {
     // The current-thread runtime used in tests does not support `block_in_place`.
     let is_multi_threaded =
@@ -54,7 +54,7 @@ pub(crate) fn evaluate_policies<T>(principal: &Principal, evaluation: impl FnOnc
     if is_large && is_multi_threaded() { block_in_place(evaluation) } else { evaluation() }
 }
 
-/// If one of the policies cannot be parsed, returns no policies: the invalid policy could contain a Deny statement.
+/// Returns no policies if any policy cannot be parsed, because the invalid policy could contain a Deny statement.
 pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[Grant]>, StoreError> {
     let (stored, user) = (store.list_user_policy_grants(user).await?, user.clone());
     let bytes: usize = stored.iter().map(StoredPolicyGrant::document_len).sum();

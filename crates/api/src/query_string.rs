@@ -5,7 +5,7 @@ use url::form_urlencoded;
 
 use crate::error::ApiError;
 
-/// Unknown parameters are accepted unless [`QueryString::reject_unknown_parameters`] is called.
+/// Unknown parameters are ignored unless the handler calls [`QueryString::reject_unknown_parameters`].
 #[derive(Debug, Default)]
 pub(crate) struct QueryString {
     parameters: Vec<(String, String)>,
@@ -67,7 +67,7 @@ impl QueryString {
     }
 }
 
-/// Suggests the most similar name in `known`, if any.
+/// The error message suggests the most similar name in `known`, if any.
 pub(crate) fn unknown_field_error(name: &str, known: &[&'static str]) -> ApiError {
     let distance = |candidate: &&&str| strsim::damerau_levenshtein(candidate, name);
     let closest =

@@ -30,7 +30,7 @@ const HEALTH_ROUTES: [&str; 2] = ["/healthz", "/readyz"];
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum RouteAuth {
     Public,
-    /// The route signs users in, so it does not require authentication. Requests are rate-limited per peer.
+    /// Sign-in route without prior authentication. Its requests are rate-limited per client address.
     SignIn,
     Authenticated,
 }
@@ -127,7 +127,7 @@ async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next:
     }
 }
 
-/// Axum's own error response is replaced so that all error responses have the same body format.
+/// Replaces axum's own error response so that all error responses have the same body format.
 fn build_axum_rejection_error(status: StatusCode) -> Option<ApiError> {
     let entry = if status.is_client_error() { ErrorEntry::BAD_REQUEST } else { ErrorEntry::INTERNAL };
     (status.is_client_error() || status.is_server_error()).then(|| ApiError::new(entry))

@@ -52,7 +52,7 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// Delay after a failed `accept` call, which can fail if the process has run out of file descriptors.
+/// Delay before `accept` is retried after an error, such as a lack of free file descriptors.
 const ACCEPT_RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// Serves requests until the `shutdown` token is cancelled, then waits for in-flight requests to finish.

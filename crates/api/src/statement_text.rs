@@ -2,13 +2,13 @@
 
 use clew_diagnose::{build_statement_template, to_valid_utf8};
 
-/// Placeholder that replaces the statement substring of a filter.
+/// Placeholder that replaces a filter's statement substring if statements are masked.
 ///
-/// The substring may start or end inside a literal, and an SQL template does not mask such a partial literal.
-/// For example, the template of `4111x` is `4111x`.
+/// A statement substring may start or end inside a literal, and an SQL template does not mask a partial literal.
+/// For example, the SQL template of the partial literal `4111x` is the unmasked text `4111x`.
 pub(crate) const MASKED_FRAGMENT_PLACEHOLDER: &str = "***";
 
-/// Callers obtain `masked` from [`crate::caller::Caller::receives_sql_templates`].
+/// `masked` must be the result of [`crate::caller::Caller::receives_sql_templates`].
 pub(crate) fn render_statement_or_template(statement: &[u8], masked: bool) -> String {
     if masked { to_valid_utf8(&build_statement_template(statement)) } else { to_valid_utf8(statement) }
 }

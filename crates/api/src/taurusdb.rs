@@ -1,4 +1,4 @@
-//! Handlers of the TaurusDB API, wire-compatible with Huawei Cloud (sections 1 to 3 of the TaurusDB API spec).
+//! Handlers of the TaurusDB API (sections 1 to 3 of its spec), which are wire-compatible with Huawei Cloud.
 
 pub(crate) mod collect;
 pub(crate) mod download;
@@ -23,7 +23,7 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::ApiError;
 use crate::query_string::QueryString;
 
-/// Returns `None` if the target node has no such collection.
+/// Returns `None` if the target node has no collection with the requested id.
 async fn find_collection_task(
     caller: &Caller,
     target: &NodeTarget,

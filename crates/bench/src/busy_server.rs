@@ -36,11 +36,11 @@ enum ClewInvocation {
 
 #[derive(Clone, Copy)]
 enum BaselineInvocation {
-    /// The `mariadb` client, running the same statements as Clew.
+    /// The `mariadb` client runs the same SQL statements as Clew.
     SameReads,
-    /// The `mariadb` client, running the same statements as Clew over TLS.
+    /// The `mariadb` client runs the same SQL statements as Clew over TLS.
     SameReadsOverTls,
-    /// The `mariadb` client, running these statements.
+    /// The `mariadb` client runs the given SQL statements.
     Statements(&'static str),
     Snapshot,
 }
@@ -275,7 +275,7 @@ fn format_notification_delay(maximum: Duration) -> String {
     )
 }
 
-/// Sets a timeout of 300 s, so that the command does not time out on a busy machine.
+/// Sets the timeout of the command to 300 s, so that the command does not time out on a busy machine.
 fn clew_command(bench: &BenchContext, arguments: &[&str], server: &Server, tls: &str) -> Command {
     let url = server_url(server, tls);
     Command::new(&bench.clew).args(arguments.iter().copied()).args([url.as_str(), "--timeout", "300"])

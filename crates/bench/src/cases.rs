@@ -2,12 +2,12 @@
 
 use crate::error::BenchError;
 
-/// A benchmark case. Each measured pair is one run of Clew and one run of the baseline.
+/// A benchmark case, measured in pairs of one Clew run and one run of the baseline program.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BenchCase {
-    /// Case name, matched by the `--only` option.
+    /// Name of the benchmark case. The `--only` option selects cases by name prefix.
     pub(super) name: &'static str,
-    /// Description of the Clew operation that the case measures.
+    /// Description of the Clew operation that the benchmark case measures.
     pub(super) metric: &'static str,
     /// Description of the baseline operation.
     pub(super) baseline: &'static str,
@@ -22,7 +22,7 @@ pub(super) enum Comparison {
     Ratio,
     Speedup,
     Difference,
-    /// The target applies to Clew's value alone. The report shows the baseline value only for information.
+    /// The benchmark target limits Clew's value alone. The baseline value appears in the report for information.
     Absolute,
     /// Decrease from the baseline value to the Clew value, in percent of the baseline value.
     PercentDecrease,

@@ -45,7 +45,7 @@ impl CountChecks {
         self.0.push(CountCheck { subject: subject.to_owned(), found, minimum: 0, maximum });
     }
 
-    /// Prints all counts. Returns an error if any count is wrong.
+    /// Prints all counts. Returns an error if any count differs from its expected value.
     pub(super) fn verify_counts(&self) -> Result<(), DevtoolsError> {
         for check in &self.0 {
             let suffix = if check.is_met() { String::new() } else { format!(", {}", check.format_requirement()) };

@@ -73,7 +73,7 @@ pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measuremen
     Ok(vec![times.with_note(note), peaks.into_inner()])
 }
 
-/// Returns the time from the first POST to the end of the last collection, and the peak memory use in MiB.
+/// Returns the time from the first POST request to the end of the last collection, and the peak memory use in MiB.
 async fn collect_from_fleet(
     bench: &BenchContext,
     inventory: &NodeInventory,

@@ -42,10 +42,10 @@ use self::paired_runs::Measurement;
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench", max_term_width = 110)]
 struct BenchArgs {
-    /// Run only cases whose names start with NAME, such as snapshot or download-32, without saving the results
+    /// Run only benchmark cases whose names start with NAME, such as download-32, without saving the results
     #[arg(long, value_name = "NAME", num_args = 1..)]
     only: Vec<String>,
-    /// Check only machine-independent counts, with the test build. Takes a few minutes
+    /// Check only counts of statements, rows and memory allocations, with a test build. Takes a few minutes
     #[arg(long, conflicts_with = "only")]
     quick: bool,
     /// Path of the clew binary to benchmark instead of a release build
@@ -145,8 +145,8 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
 
 type BenchmarkGroupFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Measurement>, BenchError>> + 'a>>;
 
-/// Continues after a failed group, because a full run takes an hour.
-/// Returns the measurements of all benchmark groups that succeeded, and the first error.
+/// Continues with the next benchmark group after a failure, because a full run takes an hour.
+/// Returns the measurements of all benchmark groups that succeeded, and the error of the first failed group.
 async fn run_benchmark_groups(bench: &BenchContext) -> (Vec<Measurement>, Option<BenchError>) {
     let groups: [BenchmarkGroupFuture<'_>; 8] = [
         Box::pin(busy_server::measure_busy_servers(bench)),

@@ -42,7 +42,7 @@ const fn growth_case(name: &'static str, metric: &'static str, baseline: &'stati
     }
 }
 
-/// Each case compares Clew's run time per row for a large result with the run time per row for a small result.
+/// Each benchmark case compares Clew's run time per row for a large result and for a small result.
 const RUN_TIME_GROWTH_CASES: [(BenchCase, MeasuredRows, MeasuredRows); 3] = [
     (
         growth_case("growth-10k", "`clew snapshot`, time per row with 10,000 rows", "time per row with 1,000 rows"),
@@ -70,11 +70,11 @@ const RUN_TIME_GROWTH_CASES: [(BenchCase, MeasuredRows, MeasuredRows); 3] = [
 enum MeasuredRows {
     /// All rows of a single run. The measured run time includes process startup.
     Total(u64),
-    /// Difference in rows between two runs. Subtracting the run times of both runs cancels out process startup.
+    /// Difference in row count between two runs. The difference of their run times does not include process startup.
     Increment(u64, u64),
 }
 
-/// Statement size in bytes that yields result rows of about 1 KiB.
+/// Size of the statement of each session, in bytes. Each result row has a size of about 1 KiB.
 const STATEMENT_BYTES: usize = 960;
 const SMALL_ROW_COUNT: u64 = 1000;
 const LARGE_ROW_COUNT: u64 = 100_000;

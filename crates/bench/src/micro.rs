@@ -6,7 +6,7 @@ use clew_devtools::workspace;
 
 use crate::error::BenchError;
 
-/// `--only micro` selects all microbenchmarks.
+/// The command-line option `--only micro` selects all microbenchmarks.
 pub(super) const MICROBENCHMARK_CASE_NAME: &str = "micro";
 
 /// Criterion needs a measurement time of three seconds for a stable median.

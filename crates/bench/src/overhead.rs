@@ -41,10 +41,10 @@ pub(super) const OVERHEAD_CASES: [BenchCase; 2] = [
 const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
 const IDLE_SESSION_COUNT: usize = 1000;
 /// Length of a measurement interval. Intervals with and without a snapshot alternate.
-/// Each interval is long enough for one snapshot, but so short that slow drift affects adjacent intervals equally.
+/// An interval is long enough for one snapshot, but too short for a significant drift of the transaction rate.
 const MEASUREMENT_INTERVAL: Duration = Duration::from_millis(500);
 const WARM_UP_DURATION: Duration = Duration::from_secs(10);
-/// The server responds slowly while sysbench keeps all cores busy.
+/// The database server responds slowly while sysbench keeps all CPU cores busy.
 const COMMIT_COUNT_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) async fn measure_overhead(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
@@ -115,7 +115,7 @@ fn server_arguments(flavor: Flavor) -> Vec<String> {
     vec!["--innodb-buffer-pool-size=512M".to_owned(), log.to_owned()]
 }
 
-/// Each snapshot has its own file, so that its rows can be counted after the measurement.
+/// Each snapshot is written to a separate file, whose rows are counted after the measurement.
 struct SnapshotSeries {
     command: Command,
     directory: PathBuf,
@@ -133,7 +133,7 @@ impl CommitCounter {
         Ok(Self(connection))
     }
 
-    /// Returns the commit count and the time of the read, estimated as the midpoint of the query.
+    /// Returns the commit count and the read time, estimated as the midpoint between query and response.
     async fn read_commit_count(&mut self) -> Result<(f64, Instant), BenchError> {
         const COMMIT_COUNTER_QUERY: &str =
             "SELECT count FROM information_schema.innodb_metrics WHERE name = 'trx_rw_commits'";
@@ -153,7 +153,7 @@ fn no_response_error(program: &str) -> DevtoolsError {
     }
 }
 
-/// Intervals without and with Clew alternate. The first and last intervals run without Clew.
+/// Measurement intervals without and with a snapshot alternate. The first and last intervals have no snapshot.
 async fn measure_transaction_rates(
     step: &Step,
     pairs: usize,
@@ -220,8 +220,8 @@ impl SnapshotSeries {
     }
 
     /// Returns the transaction rates with and without Clew for each interval with a snapshot.
-    /// The rate without Clew is the mean rate of the two adjacent intervals.
-    /// Every other interval has a snapshot, so the rate with Clew is the mean of the rates with and without a snapshot.
+    /// The transaction rate without Clew is the mean rate of the two adjacent intervals, which have no snapshot.
+    /// As every other interval has a snapshot, the rate with Clew is the mean of the rates with and without a snapshot.
     fn compare_transaction_rates(&self, case: BenchCase, rates: &[f64]) -> Measurement {
         let mut measurement = Measurement::new(case);
         let mut without = Vec::new();

@@ -48,7 +48,7 @@ pub(super) const PAGE_CASES: [BenchCase; 4] =
 
 /// Number of sessions that run statements, in addition to the mostly idle sessions of the standard benchmark load.
 const BUSY_SESSION_COUNT: usize = 200;
-/// Each busy session runs these statements repeatedly. Two of them run long enough to appear in a sample.
+/// Statements that each busy session repeats. Two of the statements run long enough to appear in the live list.
 const BUSY_SESSION_STATEMENTS: [&str; 3] =
     ["DO SLEEP(0.8)", "DO (SELECT COUNT(*) FROM clew_load.orders) + SLEEP(0.4)", "DO 1"];
 const BASELINE_SESSION_COUNT: usize = 20;

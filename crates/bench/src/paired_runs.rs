@@ -5,7 +5,7 @@ use clew_devtools::progress::Step;
 use crate::cases::BenchCase;
 use crate::error::BenchError;
 
-/// Measured values of a benchmark case: one Clew value and one baseline value per pair.
+/// Measured values of a benchmark case: one Clew value and one baseline value per pair of runs.
 #[derive(Debug)]
 pub(super) struct Measurement {
     pub(super) case: BenchCase,
@@ -15,7 +15,7 @@ pub(super) struct Measurement {
 }
 
 /// Runs Clew and the baseline alternately so that background load affects both equally.
-/// Even pairs start with Clew, odd pairs with the baseline. An initial, unmeasured pair warms the caches.
+/// The order within a pair alternates. An initial pair of runs is not measured and only warms the caches.
 pub(super) async fn run_pairs(
     case: BenchCase,
     mut clew: impl AsyncFnMut() -> Result<f64, BenchError>,
@@ -64,7 +64,7 @@ impl Measurement {
     }
 }
 
-/// The larger the median, the fewer decimals are printed.
+/// The larger the median, the fewer decimal places are printed.
 pub(super) fn format_median_and_range(values: &[f64]) -> String {
     if values.is_empty() {
         return String::new();

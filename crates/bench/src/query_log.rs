@@ -45,7 +45,7 @@ pub(super) async fn capture_query_log(command: &Command, server: &Server) -> Res
 }
 
 impl QueryLog {
-    /// Returns the process list statement and the transaction query of a snapshot, separated by a semicolon.
+    /// Returns a snapshot's two SQL statements (process list, transactions), separated by a semicolon.
     pub(super) fn find_snapshot_statements(&self) -> Result<String, BenchError> {
         let read = |table: &str| {
             let statement = self.statements.iter().find(|statement| statement.contains(table));

@@ -20,8 +20,8 @@ const CLAIM_TASK_CASE: BenchCase = BenchCase {
     pairs: 21,
 };
 
-/// Database, operation and definition of each benchmark case.
-/// The `task_queue_benchmark` program accepts the database as an argument and prints the operation with each result.
+/// Database type, task queue operation and definition of each benchmark case.
+/// The `task_queue_benchmark` program takes the database type as an argument and prints an operation per result line.
 const QUEUE_OPERATION_CASES: [(&str, &str, BenchCase); 10] = [
     ("sqlite", "claim", CLAIM_TASK_CASE),
     ("sqlite", "queue", BenchCase { name: "queue-insert-sqlite", metric: "SQLite: queue a task", ..CLAIM_TASK_CASE }),
@@ -106,7 +106,7 @@ pub(super) async fn measure_queue(bench: &BenchContext) -> Result<Vec<Measuremen
     Ok(measurements)
 }
 
-/// Parses an operation's measured pairs from output lines such as `claim 0.0012 0.0011`.
+/// Parses the pairs of run times of an operation from output lines such as `claim 0.0012 0.0011`.
 fn parse_measured_pairs(case: BenchCase, operation: &str, output: &str) -> Measurement {
     let mut measurement = Measurement::new(case);
     for line in output.lines() {

@@ -12,7 +12,7 @@ use crate::error::BenchError;
 use crate::micro::MicrobenchmarkResult;
 use crate::paired_runs::{Measurement, format_median_and_range};
 
-/// `missing` lists the cases that could not be measured.
+/// `missing` lists the benchmark cases that could not be measured.
 pub(super) fn render_report(
     environment: &str,
     measurements: &[Measurement],

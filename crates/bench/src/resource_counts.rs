@@ -24,12 +24,12 @@ use crate::server_harness::NodeInventory;
 
 struct ExpectedStatementCount {
     command: &'static [&'static str],
-    /// Statement counts on MySQL and on MariaDB, in this order.
+    /// Expected statement counts on MySQL and MariaDB, in this order.
     statements: [u64; 2],
 }
 
 /// Expected SQL statement counts on a server that has transactions and lock waits.
-/// The counts include the statements that set session variables and query the server's capabilities.
+/// The statement counts include statements that set session variables and query the server's capabilities.
 const EXPECTED_STATEMENT_COUNTS: [ExpectedStatementCount; 4] = [
     ExpectedStatementCount { command: &["snapshot", "--format", "csv"], statements: [6, 5] },
     ExpectedStatementCount { command: &["snapshot", "--format", "csv", "--detail"], statements: [19, 10] },
@@ -40,7 +40,7 @@ const EXPECTED_STATEMENT_COUNTS: [ExpectedStatementCount; 4] = [
 const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
 const LOAD_SESSION_COUNTS: SessionLoadCounts = SessionLoadCounts { sessions: 200, transactions: 50, waiters: 10 };
 const SNAPSHOT_ROW_COUNT: u64 = 1000;
-/// Expected CSV size in bytes, including the header and all sessions of the fake server.
+/// Expected size of a CSV snapshot in bytes, including the header and all sessions of the fake server.
 const EXPECTED_SNAPSHOT_BYTES: u64 = 139_255;
 /// Maximum number of memory allocations per 100 rows in an unoptimized build, without and with `--detail`.
 /// For each session of the fake server, Clew reads a row of `threads` and a row of `events_statements_current`.
@@ -49,7 +49,7 @@ const NODE_COUNT: u64 = 40;
 const SESSIONS_PER_NODE: u64 = 20;
 /// String that occurs exactly once in each process list row of a fake server.
 const ROW_MARKER_TEXT: &str = "FOR UPDATE";
-/// The timeout expires only if Clew leaks a connection.
+/// Maximum time to wait until connections close. The timeout expires only if Clew leaks a connection.
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(super) async fn check_resource_counts(clew: Option<PathBuf>) -> Result<(), BenchError> {

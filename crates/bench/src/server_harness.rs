@@ -1,4 +1,4 @@
-//! Runs a private `clew serve` process with registered nodes and provides a client for its API.
+//! Runs a temporary `clew serve` process with registered nodes and provides a client for its API.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -70,7 +70,7 @@ impl NodeInventory {
         self.deployment.create_user_with_key(READ_ONLY_POLICY_NAME).await
     }
 
-    /// If `poll_interval` is `None`, the client uses its default interval.
+    /// If `poll_interval` is `None`, the API client polls at its default interval.
     pub(super) async fn start_server(
         &self,
         poll_interval: Option<Duration>,
@@ -202,8 +202,8 @@ impl RunningClewServer<'_> {
         BenchError::Request { cause: Box::new(cause), log: last.join("\n") }
     }
 
-    /// Returns the time from the POST to the last byte of the result, and the notification delay.
-    /// The notification delay starts when the collection finishes, according to the server log.
+    /// Returns the time from the POST request to the last byte of the result, and the notification delay.
+    /// The notification delay is the time between the logged end of the collection and its notification to the client.
     pub(super) async fn measure_collection_with_download(
         &self,
         node: &NodeRef,

@@ -36,7 +36,7 @@ const WORKER_CASES: [(BenchCase, usize); 2] = [(TWO_WORKERS_CASE, 2), (FOUR_WORK
 
 const NODE_LATENCY: Duration = Duration::from_millis(100);
 /// Worker configuration with low concurrency, so that the collection rate is limited by node latency, not by CPU time.
-/// With this configuration, the collection rate drops if workers contend for shared resources.
+/// With low concurrency, the collection rate drops only if workers contend for shared resources.
 const WORKER_CONFIGURATION: &str = "[collections]\nconcurrency = 16\n";
 const NODE_COUNT: usize = 128;
 const NODES_PER_INSTANCE: usize = 16;
@@ -112,8 +112,8 @@ async fn measure_collection_rate(inventory: &NodeInventory, workers: usize) -> R
 }
 
 /// Calculates the number of collections per second during the interval in which all workers are busy.
-/// The interval begins when every worker has finished a collection.
-/// The interval ends when any worker finishes its last collection.
+/// The measured interval begins when every worker has finished its first collection.
+/// The measured interval ends when the first worker has finished its last collection.
 fn calculate_concurrent_throughput(ends: &BTreeMap<String, Vec<Timestamp>>) -> Option<f64> {
     let begin = ends.values().filter_map(|ends| ends.iter().min()).max()?;
     let end = ends.values().filter_map(|ends| ends.iter().max()).min()?;

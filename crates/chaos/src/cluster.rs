@@ -223,7 +223,7 @@ impl ClewProcessSettings<'_> {
     }
 
     /// Creates a data directory that contains only the master key.
-    /// Returns the environment variables for a Clew process that uses this data directory.
+    /// Returns the environment variables with which a Clew process uses the data directory.
     fn prepare_process_environment(
         &self,
         metadata: &str,

@@ -1,5 +1,5 @@
 //! Attributes each failed collection to the behavior of its node or to an injected fault.
-//! A failed collection that neither its node nor an injected fault explains violates an invariant.
+//! If neither the node nor an injected fault explains a failed collection, an invariant is violated.
 
 use crate::fault::Fault;
 use crate::nodes::NodeKind;
@@ -7,7 +7,7 @@ use crate::task_rows::TaskRow;
 use crate::timeline::FaultEvent;
 
 /// Time after the end of a fault during which the fault can still explain a failed collection, in milliseconds.
-/// S3 requests with all retries, database queries and leases each last less than this time.
+/// The attribution window is longer than an S3 request with all retries, a database query or a lease.
 const ATTRIBUTION_WINDOW_MILLIS: i64 = 60_000;
 
 /// S3 error code for a request whose timestamp differs too much from the clock of the S3 server.

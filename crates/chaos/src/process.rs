@@ -16,7 +16,7 @@ use crate::error::{ChaosError, io_error};
 
 const PROCESS_START_STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A restartable Clew process. Dropping it kills the process.
+/// A restartable Clew process. Dropping the value kills the process.
 #[derive(Debug)]
 pub(crate) struct ClewProcess {
     pub(crate) name: String,

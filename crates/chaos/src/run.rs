@@ -38,7 +38,7 @@ pub struct RunOptions {
     pub seed: u64,
     /// Faults to inject, in this order.
     pub faults: Vec<Fault>,
-    /// How long to inject each fault repeatedly. Each fault is injected at least once.
+    /// Period during which each fault is injected repeatedly. Each fault is injected at least once.
     pub duration_per_fault: Duration,
     /// Number of collections requested per second.
     pub requests_per_second: f64,
@@ -179,7 +179,7 @@ async fn stop_all_processes(cluster: &mut TestCluster) -> Vec<String> {
     violations
 }
 
-/// Returns all incomplete uploads and the S3 result objects that are not referenced by any collection.
+/// Returns all incomplete uploads and the keys of S3 result objects that no collection references.
 async fn find_orphaned_objects(cluster: &TestCluster, rows: &[TaskRow]) -> Result<Vec<String>, ChaosError> {
     let objects = cluster.results.list_objects(RESULT_KEY_PREFIX).await?;
     let mut orphans: Vec<String> =

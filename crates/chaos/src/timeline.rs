@@ -14,7 +14,7 @@ pub(crate) struct FaultEvent {
     pub(crate) end: i64,
 }
 
-/// All clones of a timeline share the recorded faults.
+/// Injected faults with their start and end times. Clones share the recorded faults.
 #[derive(Clone)]
 pub(crate) struct FaultTimeline {
     start: Instant,
@@ -27,7 +27,7 @@ impl FaultTimeline {
         Self { start: Instant::now(), events: Arc::default(), sink }
     }
 
-    /// Prefixes the message with the time since the start of the run.
+    /// Prints the message after the time since the start of the run.
     pub(crate) fn print_progress(&self, message: &str) {
         (self.sink)(&format!("{:7.1} s  {message}", self.start.elapsed().as_secs_f64()));
     }

@@ -145,7 +145,7 @@ impl ClientPool {
         }
     }
 
-    /// Makes up to three attempts. Returns the last error message if all attempts fail.
+    /// Attempts the download up to three times. Returns the last error message if all attempts fail.
     pub(crate) async fn download_result_with_retries(
         &self,
         accepted: &AcceptedCollection,
@@ -189,7 +189,7 @@ impl CollectionRecord {
         }
     }
 
-    /// Returns false if the reason why the collection failed could not be fetched.
+    /// Returns false if the failure reason of the collection could not be fetched.
     async fn fetch_failure_reason(&mut self, client: &Client) -> bool {
         let AcceptedCollection { id, node } = &self.accepted;
         match client.fetch_collection_failure_reason(&node.instance, &node.id, id).await {
@@ -279,7 +279,7 @@ impl DownloadSink for MemorySink {
     }
 }
 
-/// Returns each accepted collection with the index of the fault that was active when it was requested.
+/// Returns each accepted collection with the index of the fault that was active at the time of the request.
 pub(crate) fn accepted_collections(requests: &[RequestRecord]) -> impl Iterator<Item = (usize, &CollectionRecord)> {
     requests.iter().filter_map(|request| match &request.outcome {
         RequestOutcome::Accepted(record) => Some((request.phase, &**record)),

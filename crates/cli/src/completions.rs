@@ -12,7 +12,7 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
-/// `clew` is the clap command with all subcommands.
+/// `clew` is the clap definition of the program, including all subcommands.
 pub(crate) fn run(arguments: &CompletionsArgs, mut clew: Command) -> Result<(), CliError> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut clew, "clew", &mut script);

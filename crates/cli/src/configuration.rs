@@ -45,7 +45,7 @@ pub(crate) struct Configuration {
 pub(crate) struct CollectionSettings {
     /// Maximum number of active collections.
     pub(crate) concurrency: usize,
-    /// Maximum number of stalled collections, in addition to the active collections.
+    /// Maximum number of collections whose nodes have stalled, in addition to the active collections.
     pub(crate) max_stalled: usize,
     /// Maximum number of concurrent collections per node.
     pub(crate) per_node: u32,
@@ -65,7 +65,7 @@ pub(crate) struct NodeSettings {
     pub(crate) max_bytes: u64,
     /// Maximum size of a row, in bytes. Clew truncates the statement of a larger row.
     pub(crate) max_row_bytes: usize,
-    /// Maximum size of one result set or session list in memory, in bytes.
+    /// Maximum memory used for one result set or session list, in bytes.
     pub(crate) max_memory_bytes: usize,
 }
 
@@ -73,7 +73,7 @@ pub(crate) struct NodeSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ResultSettings {
-    /// Location of collection results, such as `s3://bucket/prefix`. If empty, they are stored in the data directory.
+    /// Location of collection results, such as `s3://bucket/prefix`. If empty, Clew uses the data directory.
     pub(crate) location: String,
     /// Retention period of collection results.
     pub(crate) retention: SignedDuration,
@@ -93,7 +93,7 @@ pub(crate) struct AuditSettings {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct KillSettings {
-    /// Names of protected accounts, without the host part, in addition to the built-in list.
+    /// Names, without host, of accounts whose sessions Clew does not kill, in addition to the built-in list.
     pub(crate) protected_accounts: Vec<String>,
 }
 
@@ -110,7 +110,7 @@ pub(crate) struct HttpSettings {
     /// Addresses and networks of the proxies whose `X-Forwarded-…` headers the server trusts.
     pub(crate) trusted_proxies: Vec<String>,
     /// Values of the `Host` header that the server accepts. An empty list accepts any host.
-    /// An allowed host without a port matches any port.
+    /// A host name without a port allows any port.
     pub(crate) allowed_hosts: Vec<String>,
     /// If true, the server sends a `Strict-Transport-Security` header in responses over TLS.
     pub(crate) hsts: bool,
@@ -120,7 +120,7 @@ pub(crate) struct HttpSettings {
     pub(crate) body_timeout: SignedDuration,
 }
 
-/// Limits on request rates, event streams and long polls. 0 disables a limit.
+/// Limits on request rates, event streams and long polls. The value 0 disables a limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ClientLimitSettings {
@@ -273,7 +273,7 @@ fn to_signed_duration(duration: Duration) -> SignedDuration {
 }
 
 impl Configuration {
-    /// Keys that the configuration file omits keep their default values.
+    /// Settings that the configuration file omits keep their default values.
     /// Returns the default configuration if `file` is `None`.
     pub(crate) fn read_configuration_file(file: Option<&Path>) -> Result<Self, CliError> {
         let Some(path) = file else { return Ok(Self::default()) };

@@ -1,7 +1,7 @@
 //! Reloads the TLS certificate when the certificate or key file changes.
 //!
-//! The server polls the files because file system notifications miss some kinds of certificate renewals.
-//! A certificate renewal can replace or overwrite the files, or change a symbolic link to their directory.
+//! The server polls the certificate files, because file system notifications miss some certificate renewals.
+//! A certificate renewal can replace the files, overwrite the files, or change a symbolic link to their directory.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::tls::TlsConfig;
 
 impl TlsConfig {
     /// Checks the certificate and key files every `poll_interval` and reloads changed files.
-    /// Stops when the `shutdown` token is cancelled.
+    /// Returns when the `shutdown` token is cancelled.
     ///
     /// If the new certificate is invalid, logs a warning and continues to use the previous certificate.
     pub async fn watch_certificate_files(self, poll_interval: Duration, shutdown: CancellationToken) {

@@ -53,7 +53,7 @@ impl ConnectionHandler {
         Self { router, http, reserved_http, tls, settings, metrics, shutdown }
     }
 
-    /// Once `watcher` signals a shutdown, only the current request is completed.
+    /// After `watcher` signals a shutdown, the server completes the current request and closes the connection.
     pub(super) async fn serve_connection(
         &self,
         stream: TcpStream,

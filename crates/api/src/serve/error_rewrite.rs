@@ -1,7 +1,7 @@
 //! Adds a body to the error response that hyper sends when it rejects a request as malformed or too large.
 //!
-//! Hyper sends this error response without a body and provides no hook to change it.
-//! The stream in this module replaces hyper's response with a JSON error response that contains a request id.
+//! Hyper sends its own error responses without a body and provides no hook to change them.
+//! [`ErrorRewriteStream`] replaces hyper's error response with a JSON error response that contains a request id.
 
 use std::io;
 use std::pin::Pin;
@@ -29,7 +29,7 @@ pub(super) struct ResponseTracker(Arc<ResponseProgress>);
 struct ResponseProgress {
     /// True from the start of a request until hyper has written the entire response body.
     in_progress: AtomicBool,
-    /// True until the entire response has been flushed.
+    /// True from the start of a request until the entire response has been flushed.
     unflushed: AtomicBool,
 }
 
@@ -39,7 +39,7 @@ impl ResponseTracker {
         self.0.unflushed.store(true, Ordering::Relaxed);
     }
 
-    /// Detects when the response is complete: hyper drops the body after writing the last byte.
+    /// Marks the response as complete when hyper has written the last byte and drops the returned body.
     pub(super) fn track_response_body<B>(&self, body: B) -> TrackedResponseBody<B> {
         TrackedResponseBody { body, tracker: self.clone() }
     }
@@ -86,7 +86,7 @@ impl<B: Body + Unpin> Body for TrackedResponseBody<B> {
     }
 }
 
-/// Bytes that hyper writes while no request is in progress belong to one of hyper's own error responses.
+/// If hyper writes bytes while no request is in progress, the bytes are one of hyper's own error responses.
 #[derive(Debug)]
 pub(super) struct ErrorRewriteStream<S> {
     stream: S,
@@ -199,7 +199,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ErrorRewriteStream<S> {
         self.stream.is_write_vectored()
     }
 
-    /// Hyper flushes only after it has written all output.
+    /// Hyper flushes the stream only after it has written all output.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.tracker.mark_flushed() {
             self.first_line_complete = false;

@@ -1,7 +1,7 @@
 //! Closes connections gracefully (lingering close) while the peer is still sending data.
 //!
 //! Closing a socket with unread incoming data resets the connection, and the peer may lose part of the response.
-//! For example, a client that sends an oversized request body would get a connection reset, not the error response.
+//! For example, a client that sends an oversized body would get a connection reset instead of the error response.
 
 use std::future::Future;
 use std::io;
@@ -14,7 +14,7 @@ use tokio::time::{Sleep, sleep};
 
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// After shutting down the write side, discards received bytes until the peer closes or [`LINGER_TIMEOUT`] elapses.
+/// After shutdown of the write side, discards received bytes until the peer closes or [`LINGER_TIMEOUT`] expires.
 #[derive(Debug)]
 pub(super) struct LingeringCloseStream<S> {
     stream: S,

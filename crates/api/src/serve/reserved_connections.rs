@@ -1,6 +1,6 @@
-//! Reserved connections, which serve only the operations endpoints.
+//! Connections that are reserved for the health and metrics endpoints.
 //!
-//! Reserved connections keep the operations endpoints available while all regular connections are in use.
+//! Reserved connections keep the health and metrics endpoints available while all regular connections are in use.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub(super) const RESERVED_CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectionAdmission {
     Regular,
-    /// One request to an operations endpoint.
+    /// A single request to a health or metrics endpoint.
     OperationsOnly,
 }
 

@@ -1,6 +1,6 @@
 //! Closes connections whose peer has stopped reading.
 //!
-//! Without a write timeout, the connection of a stalled peer would never be closed and would never release its permit.
+//! Without a write timeout, the connection of a stalled peer would stay open and occupy one of the allowed connections.
 
 use std::future::Future;
 use std::io;

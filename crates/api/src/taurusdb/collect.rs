@@ -115,7 +115,7 @@ pub(crate) async fn collect_sessions(
     Ok((StatusCode::ACCEPTED, Json(QueuedCollection { request_id: request_id.to_string() })))
 }
 
-/// Replaces the statement substring with a placeholder, because it can contain literals.
+/// Replaces the statement substring with a placeholder, because the substring can contain literals.
 fn build_collection_audit_detail(draft: &SessionSelectionDraft) -> Value {
     let texts = [
         ("filter", &draft.filter),
@@ -185,7 +185,7 @@ fn parse_selection_draft(body: &[u8]) -> Result<SessionSelectionDraft, ApiError>
     Ok(draft)
 }
 
-/// Includes duplicate fields so that the parser can reject them.
+/// Fields of a JSON object. Duplicate fields are kept so that the parser can reject them.
 struct JsonFields(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for JsonFields {

@@ -17,7 +17,7 @@ use crate::download::ResultDownload;
 use crate::error::{ApiError, ErrorBody, ErrorDetail};
 use crate::query_string::QueryString;
 
-/// Download the CSV of a finished collection.
+/// Download the sessions of a finished collection as a CSV file.
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/realtime-session-result",

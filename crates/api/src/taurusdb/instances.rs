@@ -1,4 +1,4 @@
-//! Instance list and instance details (sections 3.3 and 3.4 of the TaurusDB API spec).
+//! Routes that list instances and show their details (sections 3.3 and 3.4 of the TaurusDB API spec).
 //! The API versions `/v3` and `/v3.1` use different names for the same instance status.
 
 mod wire;
@@ -16,7 +16,6 @@ use crate::json::Json;
 use crate::query_string::QueryString;
 use wire::{InstanceApiVersion, InstanceListResponse, InstanceResponse};
 
-/// Filters and page parameters of the instance list (TaurusDB API spec, section 3.3).
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
@@ -29,15 +28,15 @@ struct InstanceListParameters {
     r#type: Option<String>,
     /// Datastore type; only gaussdb-mysql is supported
     datastore_type: Option<String>,
-    /// Accepted for compatibility. If the parameter is set, no instance matches
+    /// Accepted for API compatibility; if the parameter is set, the response contains no instances
     vpc_id: Option<String>,
-    /// Accepted for compatibility. If the parameter is set, no instance matches
+    /// Accepted for API compatibility; if the parameter is set, the response contains no instances
     subnet_id: Option<String>,
     /// Host of the master node
     private_ip: Option<String>,
     /// Host of a replica node
     readonly_private_ip: Option<String>,
-    /// Accepted for compatibility. If the parameter is set, no instance matches
+    /// Accepted for API compatibility; if the parameter is set, the response contains no instances
     proxy_ip: Option<String>,
     /// Number of instances to skip
     #[param(minimum = 0, default = 0)]

@@ -1,6 +1,6 @@
 //! Previews and starts intelligent kill operations (sections 2.4 and 2.5 of the TaurusDB API spec).
 //!
-//! `docs/decisions/0011-intelligent-kill.md` documents decisions on questions that the spec leaves open.
+//! `docs/decisions/0011-intelligent-kill.md` explains the design decisions that the TaurusDB API spec leaves open.
 
 pub(crate) mod history;
 pub(crate) mod report;
@@ -29,7 +29,7 @@ use warnings::IntelligentKillWarning;
 /// Preview of an intelligent kill.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillPreview {
-    /// Highest-ranked session groups for each strategy, in rank order
+    /// Highest-ranked session groups of each strategy, highest rank first
     #[schema(max_items = 9)]
     statistics: Vec<SessionGroupStatistics>,
     /// Warnings about skipped sessions and about root blockers that are not killed; omitted if empty. Clew extension
@@ -38,7 +38,7 @@ pub(crate) struct IntelligentKillPreview {
     warnings: Vec<IntelligentKillWarning>,
 }
 
-/// Group of sessions whose statements differ only in literals, and the strategy that selects the group.
+/// Statistics of a group of sessions whose statements differ only in literals.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SessionGroupStatistics {
     /// Keywords of the statement, joined by ~, for use in an SQL throttling rule; may be empty
@@ -55,7 +55,7 @@ pub(crate) struct SessionGroupStatistics {
     avg_time: f64,
     /// Maximum duration of a session in the group, in seconds
     max_time: f64,
-    /// Strategy: top3_time, top3_count or top3_avg_time. A group is listed once per strategy that selects it
+    /// Strategy: top3_time, top3_count or top3_avg_time. A group is listed once for each strategy that selects it
     #[schema(value_type = String, example = "top3_time")]
     strategy: &'static str,
 }

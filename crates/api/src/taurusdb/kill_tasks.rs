@@ -1,6 +1,6 @@
-//! Kill tasks of an instance (section 2.8 of the TaurusDB API spec).
+//! Routes that add, stop and list the kill tasks of an instance (section 2.8 of the TaurusDB API spec).
 //!
-//! `docs/decisions/0012-kill-tasks.md` explains the design decisions that the spec leaves open.
+//! `docs/decisions/0012-kill-tasks.md` explains the design decisions that the TaurusDB API spec leaves open.
 
 mod criteria;
 pub(crate) mod history;
@@ -81,7 +81,7 @@ pub(crate) async fn add_kill_task(
 struct ParsedAddKillTaskRequest {
     criteria: KillCriteria,
     duration: Option<Duration>,
-    /// Instance name from the request. It confirms a kill task without filters, which kills all user sessions.
+    /// Instance name in the request, which confirms that a task without filters may kill all user sessions.
     confirmed: Option<String>,
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct AbnormalRootCause {
     lock_root_cause: LockRootCause,
 }
 
-/// Requested lock and root blocker of a waiting session. Unknown fields are omitted.
+/// Requested lock and root blocker of a waiting session. Fields with unknown values are omitted.
 #[derive(Serialize, ToSchema, Default)]
 #[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) struct LockRootCause {
@@ -84,7 +84,7 @@ pub(crate) struct LockRootCause {
     blocker_thread_id: Option<u64>,
 }
 
-/// Show the lock wait of a session and its root blocker.
+/// Show the lock wait of a session and the root blocker of the wait.
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/process/lock-wait",

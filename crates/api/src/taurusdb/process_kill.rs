@@ -169,7 +169,7 @@ impl ProcessKillRequest {
     }
 }
 
-/// A kill that Clew refuses because of a proxy or a server change counts as failed.
+/// A kill also counts as failed if Clew refuses it because of a proxy, a server restart or a different server.
 fn find_kill_failure(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {
         KillOutcome::Failed(failure) => Some(failure.clone()),

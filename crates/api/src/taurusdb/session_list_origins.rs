@@ -1,9 +1,9 @@
 //! Records the server instance from which a user's latest session list of a node was read.
 //!
-//! `DELETE …/processes` identifies sessions only by thread id.
+//! The API request `DELETE …/processes` identifies sessions only by thread id.
 //! A thread id can be reused when a server restarts or when an address moves to another server.
-//! Clew does not kill by thread id if the user's latest session list was read from a different server instance.
-//! Recorded server instances expire after 10 minutes: by then, the user may have read a newer list in another client.
+//! Clew refuses to kill by thread id if the user's latest session list was read from a different server instance.
+//! A recorded server instance expires after 10 minutes, because the thread ids may then come from a different list.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -13,7 +13,7 @@ use clew_model::{NodeId, UserId};
 use clew_mysql::ServerInstance;
 use lru::LruCache;
 
-/// Maximum number of recorded session lists (one per user and node).
+/// Maximum number of recorded origins: one for each combination of user and node.
 const MAX_SESSION_LIST_ORIGINS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
 const MAX_SESSION_LIST_AGE: Duration = Duration::from_mins(10);
@@ -38,7 +38,7 @@ impl SessionListOrigins {
         self.set_session_list_origin_at(user, node, server, Instant::now());
     }
 
-    /// Returns true if the user's latest session list of the node is recent and from a different server instance.
+    /// Returns true if the user read the latest session list from a different server instance in the last 10 minutes.
     pub(super) fn has_server_changed(&self, user: &UserId, node: &NodeId, server: &ServerInstance) -> bool {
         self.has_server_changed_at(user, node, server, Instant::now())
     }

@@ -1,4 +1,4 @@
-//! Instance tags (section 3.5 of the TaurusDB API spec).
+//! Routes that list, add and remove instance tags (section 3.5 of the TaurusDB API spec).
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 

@@ -76,7 +76,7 @@ pub(crate) async fn show_task_status(
     Ok((wait.map(LongPoll::preference_applied_header), Json(TaskStatusResponse { status, limitations })))
 }
 
-/// Returns when the collection completes, the timeout expires or the client disconnects.
+/// Waits until the collection completes, the timeout expires or the client disconnects.
 async fn wait_for_task_completion(
     service: &AppState,
     task: Arc<CollectionTask>,

@@ -44,7 +44,7 @@ pub(crate) struct TransactionProgressRequest {
 /// Transactions that are being rolled back.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TransactionProgress {
-    /// Transactions ordered by id; completed and unknown transactions are omitted
+    /// Transactions ordered by id, without completed and unknown transactions
     #[schema(max_items = 100)]
     transactions: Vec<RollingBackTransaction>,
     /// Total number of matching transactions
@@ -57,7 +57,7 @@ pub(crate) struct RollingBackTransaction {
     /// Transaction id assigned by the server
     #[schema(example = "562947831113064")]
     trx_id: String,
-    /// Estimated time to completion at the recent rollback rate, in seconds
+    /// Estimated remaining time of the rollback, based on its recent rate, in seconds
     #[schema(minimum = 1)]
     estimated_remaining_time: u64,
     /// Thread id of the session. A killed session may be missing from the session list
@@ -118,7 +118,7 @@ fn build_rollback_entry(rollback: Rollback, masked: bool) -> RollingBackTransact
 }
 
 struct RollbackProgressRequest {
-    /// `None` if the request lists all rollbacks.
+    /// Requested transaction ids, or `None` if the request lists all rollbacks.
     ids: Option<Vec<u64>>,
     page: Pagination,
 }

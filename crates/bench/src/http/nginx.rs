@@ -1,4 +1,4 @@
-//! Private nginx server that serves a file (with sendfile) and a constant JSON response.
+//! Temporary nginx server that serves a file (with sendfile) and a constant JSON response.
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -45,7 +45,7 @@ impl LoadGenerator {
     }
 }
 
-/// Omits the header `omitted`, which the load generator adds itself.
+/// Omits the header named `omitted`, which the load generator adds itself.
 fn format_header_options(get: &GetRequest, omitted: &'static str) -> impl Iterator<Item = String> {
     let headers = get.headers.iter().filter(move |(header, _)| header != omitted);
     headers.flat_map(|(header, value)| ["-H".to_owned(), format!("{header}: {value}")])

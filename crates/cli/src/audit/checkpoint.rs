@@ -10,8 +10,8 @@ use crate::error::CliError;
 use crate::output::{self, Output};
 use crate::store_args::StoreArgs;
 
-/// Write an audit log checkpoint: a file with the position and hash link of the newest row.
-/// Given this file, clew audit verify detects whether rows that existed at the checkpoint were removed later.
+/// Write an audit log checkpoint: a file with the sequence number and MAC of the newest audit row.
+/// With a checkpoint file, clew audit verify detects whether earlier rows were removed after the checkpoint.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct CheckpointArgs {

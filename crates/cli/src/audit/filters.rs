@@ -95,8 +95,8 @@ async fn find_instance_id(
     resolve_single_id(matches.map(|instance| instance.id).collect(), "instance", name_or_id)
 }
 
-/// Parses `name_or_id` as an id if `ids` is empty.
-/// Fails if `ids` has more than one element.
+/// Parses `name_or_id` as an id if no id was found by name (`ids` is empty).
+/// Fails if the name is ambiguous (`ids` has more than one element).
 fn resolve_single_id<T: std::str::FromStr + std::fmt::Display>(
     mut ids: Vec<T>,
     kind: &str,

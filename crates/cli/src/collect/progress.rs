@@ -1,10 +1,10 @@
-//! Shows a collection's progress on stderr if stderr is a terminal.
+//! Shows the progress of a session collection on stderr if stderr is a terminal.
 
 use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-/// Dropping the progress line clears it.
+/// Dropping the value clears the progress line.
 #[derive(Debug)]
 pub(super) struct CollectionProgress {
     bar: ProgressBar,

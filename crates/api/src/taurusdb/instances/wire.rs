@@ -7,9 +7,9 @@ use utoipa::ToSchema;
 
 pub(super) const DATASTORE_TYPE: &str = "gaussdb-mysql";
 
-/// Determines the name of the instance status in the response.
+/// Requested API version, which determines the name of the instance status in the response.
 ///
-/// Clew reports every instance as active, because it does not monitor nodes between collections.
+/// Clew reports every instance as active, because Clew does not monitor whether nodes are available.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum InstanceApiVersion {
     V3,

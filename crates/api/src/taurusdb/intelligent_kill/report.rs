@@ -1,4 +1,4 @@
-//! Report of an intelligent kill: a CSV file with the outcome for each selected session.
+//! Report of an intelligent kill: a CSV file with the kill outcome of each selected session.
 
 use std::fs::File;
 use std::io::Write;
@@ -20,7 +20,7 @@ use crate::download::ResultDownload;
 use crate::error::{ApiError, ErrorBody};
 use crate::query_string::QueryString;
 
-/// Number of report rows read from the store at a time. Small batches limit memory usage.
+/// Number of report rows per database read. Small batches limit memory usage.
 const REPORT_BATCH_ROWS: u32 = 500;
 
 const REPORT_COLUMN_NAMES: [(&str, &str); 11] = [
@@ -93,7 +93,7 @@ fn build_header_row(language: Language) -> Vec<u8> {
     csv::encode_header_row_from_names(language, names)
 }
 
-/// Returns the file, its size in bytes and its SHA-256 hash.
+/// Returns the report file, its size in bytes and its SHA-256 hash.
 async fn write_report_file(service: &AppState, kill: &IntelligentKill) -> Result<(File, u64, String), ApiError> {
     let failed = |error: std::io::Error| ApiError::internal_error(&error);
     let filter = KillFilter {

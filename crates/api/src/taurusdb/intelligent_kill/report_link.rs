@@ -1,6 +1,6 @@
 //! Signed download links for intelligent kill reports.
 //!
-//! A link is valid for up to an hour and requires no credentials.
+//! A download link is valid for up to an hour and requires no credentials.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::query_string::QueryString;
 
 const MAX_LINK_LIFETIME: Duration = Duration::from_hours(1);
 
-/// The link expires no later than the caller's credentials.
+/// The download link expires no later than the caller's credentials.
 pub(super) fn create_report_link(
     store: &Store,
     server_url: &str,

@@ -12,7 +12,7 @@ use crate::messages::format_failure;
 /// Warning about an intelligent kill. Clew extension to the TaurusDB API.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillWarning {
-    /// Kind: surviving_root_blocker, not_read, or the risk because of which a session is skipped, such as table_damage
+    /// Kind: surviving_root_blocker, not_read, or the kill risk of a skipped session, such as table_damage
     #[schema(value_type = String, example = "surviving_root_blocker")]
     kind: &'static str,
     /// Message in the language of X-Language
@@ -23,7 +23,7 @@ pub(crate) struct IntelligentKillWarning {
     session_id: Option<u64>,
 }
 
-/// If the node cannot be read, returns a warning that states the reason.
+/// If Clew cannot read the node, returns a warning that states the reason.
 pub(super) async fn read_kill_warnings(
     service: &AppState,
     node: &Node,

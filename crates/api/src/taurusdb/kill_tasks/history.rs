@@ -16,7 +16,6 @@ use crate::query_string::{QueryString, truncate_text};
 /// Maximum number of listed kills in a time range (section 2.8 of the TaurusDB API spec). Older kills are omitted.
 const MAX_LISTED_KILLS: u32 = 500;
 
-/// Time range and page of the history.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
@@ -66,7 +65,7 @@ pub(crate) struct KilledSessionView {
     /// SQL template of the statement
     #[schema(required)]
     info: Option<String>,
-    /// Time of the kill decision, as a Unix timestamp in milliseconds
+    /// Time at which Clew decided to kill the session, as a Unix timestamp in milliseconds
     kill_time: i64,
     /// Source of the kill: manual, intelligent or task
     killed_source: &'static str,

@@ -26,7 +26,7 @@ use crate::statement_text::render_statement_or_template;
 const MAX_LISTED_SESSIONS: usize = 500;
 const MAX_STATEMENT_CHARS: usize = 4096;
 
-/// Criteria of the previewed task, combined with AND.
+/// Criteria of the previewed kill task. Criteria are combined with AND.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
@@ -49,7 +49,7 @@ pub(crate) struct KillTaskPreviewParameters {
     /// Substring of the statement. Case is ignored
     #[param(min_length = 1, max_length = 1024)]
     info: Option<String>,
-    /// True to include sessions even if a kill can damage or partially change a non-transactional table. Clew extension
+    /// True to include sessions whose kill can damage or partially change a non-transactional table. Clew extension
     include_unsafe: Option<bool>,
 }
 
@@ -61,7 +61,7 @@ pub(crate) struct KillTaskPreview {
     processes: Vec<PreviewedProcess>,
     /// Number of sessions that the task would kill
     total_count: usize,
-    /// Unix timestamp, in milliseconds, at which the sessions were read
+    /// Time at which the sessions were read, as a Unix timestamp in milliseconds
     data_sync_time: i64,
     /// Data that Clew cannot read from the nodes; the preview and the task may therefore miss sessions
     limitations: Vec<NodeLimitation>,
@@ -75,7 +75,7 @@ pub(crate) struct KillTaskPreview {
     spared_count: usize,
 }
 
-/// Data that a node does not expose to Clew, in the language of X-Language.
+/// Data that Clew cannot read from a node, described in the language of the X-Language header.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct NodeLimitation {
     node_id: String,
