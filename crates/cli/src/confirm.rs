@@ -19,9 +19,7 @@ impl ConfirmArgs {
         self.yes
     }
 
-    /// Fails if a confirmation is required but there is no terminal.
-    ///
-    /// The prompt is `This will {action}. Continue? [y/N]`.
+    /// Returns an error if `--yes` is not set and stdin or stderr is not a terminal.
     pub(crate) async fn confirm_action(&self, action: String) -> Result<(), CliError> {
         if self.yes {
             return Ok(());

@@ -37,11 +37,11 @@ pub(crate) struct DaemonArgs {
     /// The master key is not stored in PostgreSQL but always in the data directory
     #[arg(long, value_name = "URL", env = "CLEW_METADATA_URL", hide_env_values = true)]
     metadata_url: Option<String>,
-    /// Location of results: s3://BUCKET/PREFIX [default: the data directory]
+    /// Storage location of collection results: s3://BUCKET/PREFIX [default: the data directory]
     #[arg(long, value_name = "URL", env = "CLEW_RESULTS")]
     results: Option<String>,
     /// Network zone that this process serves; repeat for more than one zone [default: none].
-    /// The process reads only nodes in its zones and nodes without a zone
+    /// The process connects only to nodes in its zones and to nodes without a zone
     #[arg(long = "zone", value_name = "ZONE", env = "CLEW_ZONES", value_delimiter = ',')]
     zones: Vec<Zone>,
     /// Configuration file (TOML); flags and environment variables override its values
@@ -77,7 +77,7 @@ pub(crate) fn require_shared_stores(configuration: &Configuration) -> Result<(),
     ))
 }
 
-/// Rows are spilled to `TMPDIR` if it is set, otherwise to the directory `spill` in the data directory.
+/// Snapshot rows are spilled to `TMPDIR` or, if `TMPDIR` is not set, to the directory `spill` in the data directory.
 /// The system's temporary directory is not used, because other users can access it.
 fn set_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     if std::env::var_os("TMPDIR").is_some() {
@@ -140,8 +140,8 @@ impl Daemon {
         tokio::spawn(clew_worker::dispatch_store_events(self.store.clone(), collections, kills, shutdown.clone()));
     }
 
-    /// If another process has rotated the key, the task cancels the `shutdown` token and returns an error.
-    /// The process must restart after a key rotation, because it still has the old key.
+    /// If another process rotates the master key, the spawned task cancels the `shutdown` token and returns an error.
+    /// After a rotation of the master key, the process must restart, because it still uses the old key.
     pub(crate) fn watch_master_key_rotation(&self, shutdown: &CancellationToken) -> JoinHandle<Result<(), CliError>> {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         tokio::spawn(async move {
@@ -167,7 +167,7 @@ impl Daemon {
         });
     }
 
-    /// The tasks run until the `shutdown` token is cancelled.
+    /// The spawned worker tasks run until the `shutdown` token is cancelled.
     pub(crate) fn start_worker(&self, shutdown: &CancellationToken) -> WorkerTaskHandles {
         let (store, kills) = (self.store.clone(), self.kills.clone());
         let kill_tasks = KillTaskWorker::new(store, kills, &self.settings, Arc::new(self.metrics.clone()));
@@ -192,7 +192,7 @@ impl Daemon {
     }
 }
 
-/// If audit rows were removed, logs an error and appends an `AuditTruncated` audit event.
+/// If rows are missing from the audit log, logs an error and appends an `AuditTruncated` audit event.
 /// If appending the audit event fails, the next check reports the same lost audit rows again.
 async fn check_audit_truncation(store: &Store) {
     if let Err(error) = report_lost_audit_rows(store).await {
@@ -225,7 +225,7 @@ impl WorkerTaskHandles {
     }
 }
 
-/// The process needs a file descriptor for each client, node and database connection, and for each open result.
+/// The process needs a file descriptor for each connection (client, node or database) and each open result file.
 fn raise_open_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
@@ -241,7 +241,7 @@ fn disable_core_dumps() {
     }
 }
 
-/// The first SIGINT or SIGTERM cancels the returned token.
+/// The first SIGINT or SIGTERM cancels the returned `CancellationToken`.
 /// A second SIGINT or SIGTERM terminates the process immediately.
 pub(crate) fn listen_for_shutdown_signals() -> Result<CancellationToken, CliError> {
     let listen =

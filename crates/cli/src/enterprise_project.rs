@@ -54,7 +54,7 @@ struct UpdateArgs {
     /// Enable the enterprise project
     #[arg(long, conflicts_with = "disable")]
     enable: bool,
-    /// Disable the enterprise project; no more instances can be added
+    /// Disable the enterprise project; instances can no longer be added to it
     #[arg(long)]
     disable: bool,
     /// Description

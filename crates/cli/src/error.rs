@@ -30,7 +30,7 @@ impl CliError {
         Self::Refused { message: message.into(), fix: None }
     }
 
-    /// The command prints the fix as `fix: …` below the error message.
+    /// The suggested fix is printed as `fix: …` below the error message.
     pub(crate) fn with_suggested_fix(mut self, text: impl Into<String>) -> Self {
         if let Self::Failed { fix, .. } | Self::Refused { fix, .. } = &mut self {
             *fix = Some(text.into());
@@ -38,7 +38,7 @@ impl CliError {
         self
     }
 
-    /// An error caused by a closed pipe becomes `OutputClosed`.
+    /// Maps a broken pipe error to `OutputClosed` and every other write error to `Failed`.
     pub(crate) fn from_write_error(target: &str, error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::BrokenPipe => Self::OutputClosed,

@@ -8,7 +8,7 @@ use crate::error::CliError;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Filters (all must match)")]
 pub(crate) struct SessionFilterArgs {
-    /// Class of sessions. slow: active sessions in the current state for at least the threshold.
+    /// Class of sessions. slow: active sessions that have been in their current state for at least the threshold.
     /// active: sessions with a command other than Sleep. total: all sessions except internal sessions.
     /// long: sessions with a transaction that has been open for at least the threshold
     #[arg(long, value_name = "CLASS", value_parser = clap::builder::PossibleValuesParser::new(SessionClass::API_NAMES), default_value = "total")]
@@ -40,7 +40,7 @@ pub(crate) struct SessionFilterArgs {
 }
 
 impl SessionFilterArgs {
-    /// Does not validate the values of the options.
+    /// Copies the option values without validating them.
     pub(crate) fn into_selection_draft(self) -> SessionSelectionDraft {
         SessionSelectionDraft {
             filter: self.filter,

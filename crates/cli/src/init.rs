@@ -86,7 +86,7 @@ enum InitFormat {
     Table,
     /// JSON object
     Json,
-    /// Shell export statements that set the environment for clew collect and the SDKs
+    /// Shell export commands that set the environment variables for clew collect and the SDKs
     Env,
 }
 

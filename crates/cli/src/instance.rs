@@ -101,7 +101,7 @@ impl ProjectArgs {
         self.store_args.format
     }
 
-    /// If `--project` is not set, exactly one project must exist, and this project is used.
+    /// If `--project` is not set, selects the only project, or returns an error if there are several projects.
     pub(crate) async fn open_instance_inventory(&self) -> Result<InstanceInventory, CliError> {
         let store = self.store_args.open_store().await?;
         let projects = match &self.domain {

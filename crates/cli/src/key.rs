@@ -33,7 +33,7 @@ enum KeyCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  clew key list\n  clew key list ada")]
 struct ListArgs {
-    /// Name or id of the user whose keys to list [default: all users]
+    /// Name or id of the user; only this user's keys are listed [default: all users]
     user: Option<String>,
     #[command(flatten)]
     domain_args: DomainArgs,
@@ -49,7 +49,7 @@ struct EnableArgs {
     domain_args: DomainArgs,
 }
 
-/// Disable an access key and revoke all of its user's tokens and temporary keys.
+/// Disable an access key and revoke all tokens and temporary keys of its user.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew key disable AKID")]
 struct DisableArgs {
@@ -59,7 +59,7 @@ struct DisableArgs {
     domain_args: DomainArgs,
 }
 
-/// Delete an access key and revoke all of its user's tokens and temporary keys.
+/// Delete an access key and revoke all tokens and temporary keys of its user.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew key remove AKID --yes")]
 struct RemoveArgs {
@@ -154,7 +154,7 @@ pub(crate) fn render_access_key_table(keys: &[(String, AccessKeyRecord)]) -> Str
     )
 }
 
-/// The JSON does not contain the secret key.
+/// The returned JSON object omits the secret key.
 pub(crate) fn access_key_to_json(user: &str, key: &AccessKeyRecord) -> Value {
     json!({
         "access_key": key.id,

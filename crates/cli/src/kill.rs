@@ -139,7 +139,7 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     }
 }
 
-/// Returns `None` if the server accepted none of the kills.
+/// Returns `None` if the server accepted none of the `KILL` statements.
 async fn measure_kill_effect(
     before: Option<Result<KillBaseline, Failure>>,
     node: &NodeUrl,

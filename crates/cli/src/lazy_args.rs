@@ -1,5 +1,5 @@
 //! Builds the clap arguments of a subcommand only when a user runs that subcommand.
-//! By default, clap builds the options of all subcommands (about 200) at each start.
+//! By default, clap builds the options of all subcommands, about 200 in total, each time the program starts.
 
 use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
@@ -26,7 +26,7 @@ impl<T: Args> Args for LazyArgs<T> {
 }
 
 /// Calls `augment` to add arguments to a command, and then restores the command's help text.
-/// Clap replaces the help text with the doc comments of flattened argument structs.
+/// By default, clap replaces a command's help text with the doc comment of a flattened argument struct.
 fn add_arguments_keeping_about(command: Command, augment: fn(Command) -> Command) -> Command {
     let (about, long_about) = (command.get_about().cloned(), command.get_long_about().cloned());
     augment(command).about(Resettable::from(about)).long_about(Resettable::from(long_about))

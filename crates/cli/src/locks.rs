@@ -41,7 +41,7 @@ Examples:
 enum LocksFormat {
     /// Human-readable tree
     Tree,
-    /// JSON object with the lock waits, root blockers, cycles and sessions
+    /// JSON object with the lock waits, root blockers, wait cycles and sessions
     Json,
     /// Graph for Graphviz
     Dot,

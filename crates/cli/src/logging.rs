@@ -10,7 +10,7 @@ use crate::error::CliError;
 use crate::output::TerminalSanitizer;
 use json_format::JsonLogFormat;
 
-/// `filter` is a log level or a comma-separated list of `target=level`.
+/// `filter` is a log level or a comma-separated list of `target=level` pairs.
 pub(crate) fn init_logging(filter: &str) -> Result<(), CliError> {
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| CliError::new_refusal(format!("invalid log filter {filter:?}: {error}")))?;

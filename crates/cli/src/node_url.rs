@@ -20,7 +20,7 @@ pub(crate) struct NodeArgs {
     /// Do not include the password in the URL, because other users can see command lines.
     #[arg(value_name = "URL")]
     url: String,
-    /// Timeout for each read operation, in seconds
+    /// Timeout for each read from the database server, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
 }
@@ -62,7 +62,7 @@ fn redact_url_credentials(url: &str) -> String {
     }
 }
 
-/// Uses `CLEW_DB_PASSWORD` or, if this variable is not set, prompts for the password on the terminal.
+/// Reads the password from `CLEW_DB_PASSWORD` or, if the variable is not set, from a prompt on the terminal.
 /// Returns the node URL without a password if `CLEW_DB_PASSWORD` is not set and there is no terminal.
 pub(crate) fn resolve_node_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
     if node.password.is_some() {

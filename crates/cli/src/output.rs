@@ -248,7 +248,7 @@ fn write_all_to_stdout(text: &str) -> Result<(), CliError> {
         .map_err(|error| CliError::from_write_error(STDOUT_DISPLAY_NAME, &error))
 }
 
-/// Ignores write errors, because they cannot be reported.
+/// Ignores write errors, because an error of stderr cannot be reported elsewhere.
 pub(crate) fn write_stderr(text: &str) {
     let _ = io::stderr().lock().write_all(sanitize_multiline(text).as_bytes());
 }

@@ -14,7 +14,7 @@ fn check_name_syntax(rule: NameRule, name: &str) -> Result<String, String> {
     if rule.is_valid_name(name) { Ok(name.to_owned()) } else { Err(rule.to_string()) }
 }
 
-/// A description must be a single line of limited length.
+/// Rejects descriptions with line breaks, other control characters or more than `MAX_DESCRIPTION_LENGTH` characters.
 pub(crate) fn parse_description(text: &str) -> Result<String, String> {
     if text.chars().count() <= MAX_DESCRIPTION_LENGTH && !text.chars().any(char::is_control) {
         Ok(text.to_owned())

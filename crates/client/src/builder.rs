@@ -71,7 +71,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the language of error messages and of the header row in results.
+    /// Sets the language of error messages and of the CSV header row in collection results.
     #[must_use]
     pub fn language(mut self, language: Language) -> Self {
         self.language = Some(language);

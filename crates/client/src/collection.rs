@@ -1,4 +1,4 @@
-//! Starts collections and waits for them to complete (TaurusDB API spec, sections 1.2 and 1.3).
+//! Starts collections of sessions and waits for them to complete (TaurusDB API spec, sections 1.2 and 1.3).
 
 use std::fmt;
 use std::time::Duration;
@@ -50,7 +50,7 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Session filter and sort order for a collection.
+/// Filter and sort order for a collection of sessions.
 /// The server uses its default value for each absent field and validates the other values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct StartCollectionRequest {
@@ -138,7 +138,8 @@ struct CollectionStatusResponse {
 }
 
 impl Client {
-    /// Starts a collection. The client retries the request only if the server cannot have started the collection.
+    /// Starts a collection of a node's sessions.
+    /// The client retries the request only if the server cannot have started the collection.
     pub async fn start_collection(
         &self,
         instance: &InstanceId,

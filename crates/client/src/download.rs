@@ -35,7 +35,7 @@ impl Client {
     ///
     /// Resumes the download after a lost connection, or restarts it if the result has changed.
     /// Verifies the length of the result.
-    /// Calls `on_progress` with the number of downloaded bytes and the size of the result, or `None` if it is unknown.
+    /// Calls `on_progress` with the number of downloaded bytes and, if known, the size of the result.
     pub async fn download<T: DownloadSink>(
         &self,
         instance: &InstanceId,

@@ -4,7 +4,8 @@
 //! The client signs requests the same way as the official SDKs.
 //! The client retries idempotent requests and resumes interrupted downloads.
 //!
-//! The client does not support Clew's API extensions or APIs that are unrelated to sessions.
+//! The client does not support APIs that are unrelated to sessions.
+//! Of Clew's API extensions, the client supports only long polling and the limitations of collection results.
 //!
 //! ```no_run
 //! use std::time::Duration;

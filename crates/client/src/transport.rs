@@ -190,7 +190,7 @@ impl Client {
     }
 
     /// Returns the request headers plus an `Authorization` header with the request signature.
-    /// As in the official SDKs, the signature covers all of these headers except `Authorization` (API spec 8.1).
+    /// As in the official SDKs, the signature covers all returned headers except `Authorization` (API spec 8.1).
     fn build_signed_headers(
         &self,
         request: &ApiRequest<'_>,
@@ -229,7 +229,6 @@ impl Client {
     }
 }
 
-/// Converts header names and values to a header map. Fails if a header name or value is invalid.
 pub(crate) fn to_header_map(headers: &[(String, String)]) -> Result<HeaderMap, ClientError> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
@@ -241,7 +240,7 @@ pub(crate) fn to_header_map(headers: &[(String, String)]) -> Result<HeaderMap, C
     Ok(map)
 }
 
-/// Error messages omit the value, because it may be a secret.
+/// Error messages omit the header value, because it may be a secret.
 fn to_header_value(name: &str, value: &str) -> Result<HeaderValue, ClientError> {
     let mut value = HeaderValue::from_str(value).map_err(|_| {
         ClientError::Setup(format!("the value for {name} contains characters that are invalid in a header"))

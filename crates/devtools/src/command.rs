@@ -78,8 +78,8 @@ impl Command {
         if status.success() { Ok(()) } else { Err(DevtoolsError::Failed { command: self.command_line(), status }) }
     }
 
-    /// Runs the program for at most `limit` and shows its last output line next to `step`.
-    /// If the program fails, the error contains its last output lines.
+    /// Runs the program for at most `limit` and shows its latest output line next to the spinner of `step`.
+    /// If the program fails, the error contains the last output lines of the program.
     pub async fn run_with_progress(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
         let mut child = self.spawn_piped()?;
         let mut tail = OutputTail::default();

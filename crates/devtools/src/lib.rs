@@ -1,6 +1,6 @@
 //! Shared code of the development programs: runs commands, prints progress, installs prerequisites, and builds Clew.
 //!
-//! These modules are used by the programs `devtools`, `bench` and `faults`, which `cargo xtask TASK` starts.
+//! The programs `devtools`, `bench` and `faults`, which `cargo xtask TASK` starts, use this library.
 
 pub mod clew_server;
 pub mod command;

@@ -21,7 +21,7 @@ pub(super) fn read_s3_settings(location: &str) -> Result<Option<S3Settings>, Cli
     settings.map(Some).map_err(|error| CliError::new_refusal(format!("--results: {error}")))
 }
 
-/// Tests access to S3 and configures the store to save results there.
+/// Tests access to S3 and returns a store that saves collection results in S3.
 /// If `s3` is `None`, results are stored in the data directory.
 pub(super) async fn configure_result_store(store: Store, s3: Option<S3Settings>) -> Result<Store, CliError> {
     match s3 {

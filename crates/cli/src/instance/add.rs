@@ -15,8 +15,8 @@ pub(crate) struct AddArgs {
     /// Name, unique in the project
     #[arg(long)]
     name: String,
-    /// Node URL, with optional suffixes: ,role=master or ,role=slave, and ,zone=ZONE (repeatable).
-    /// A node with a zone is read only by workers in that zone.
+    /// Node URL (repeatable), with the optional suffixes ,role=master or ,role=slave, and ,zone=ZONE.
+    /// If a node has a zone, only workers in that zone connect to the node.
     /// The first node is the master, unless another node has role=master
     #[arg(long = "node", value_name = "URL[,role=ROLE][,zone=ZONE]", required = true)]
     nodes: Vec<String>,

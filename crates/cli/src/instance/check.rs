@@ -28,7 +28,7 @@ pub(crate) struct CheckArgs {
 }
 
 /// Fails if the login to any node fails.
-/// Ignores login backoffs, because the user explicitly requested the check.
+/// Attempts the login even during a login backoff, because the user explicitly requested the check.
 pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
     let inventory = arguments.project_args.open_instance_inventory().await?;
     let instance = require_instance(&inventory, &arguments.instance).await?;
@@ -87,7 +87,7 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
     }
 }
 
-/// A successful login clears the backoff; a refused login extends it.
+/// A successful login clears the login backoff of the node; a refused login extends the backoff.
 async fn update_login_backoff(
     store: &Store,
     node: &Node,

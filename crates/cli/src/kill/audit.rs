@@ -46,7 +46,7 @@ impl KillAuditLog {
     }
 }
 
-/// The JSON has the same fields as for a kill through the API, but the server address replaces the node id.
+/// The JSON fields are the same as for a kill through the API, except that `server` replaces the node id.
 /// The audit row contains the statement of the killed session without its literals.
 fn build_kill_audit_detail(report: &KillReport, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
     let text = |text: &Option<Vec<u8>>| text.as_deref().map(to_valid_utf8);

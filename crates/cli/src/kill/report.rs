@@ -115,7 +115,7 @@ impl KillReport {
         format!("{what} on {}", self.address)
     }
 
-    /// The outcome is `AlreadyGone` if no session on the server has the id.
+    /// A selected session that does not exist on the server has the outcome `AlreadyGone`.
     pub(super) fn outcomes_by_session_id(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
         let outcome = |id: u64| outcomes.iter().find(|(other, _)| *other == id).map(|(_, outcome)| outcome.clone());
         self.selected.ids.iter().map(|&id| (id, outcome(id).unwrap_or(KillOutcome::AlreadyGone))).collect()

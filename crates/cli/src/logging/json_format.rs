@@ -14,7 +14,7 @@ use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Large enough for the log line of an HTTP request.
+/// The log line of an HTTP request fits in this capacity, so the buffer is not reallocated.
 const INITIAL_LINE_CAPACITY_BYTES: usize = 512;
 const TIMESTAMP_PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
@@ -71,7 +71,6 @@ impl JsonObjectWriter {
         Self(text)
     }
 
-    /// Creates a writer that adds fields to an existing JSON object.
     fn from_existing_object(object: &str) -> Self {
         Self(object.strip_suffix('}').unwrap_or("{").as_bytes().to_vec())
     }
@@ -84,7 +83,7 @@ impl JsonObjectWriter {
         }
     }
 
-    /// Writes a field whose value is the serialised JSON object `object`, extended by the field `extra_name`.
+    /// Adds the field `extra_name` to the serialised JSON object `object`, and writes the result as the field `name`.
     fn write_extended_object_field(&mut self, name: &str, object: &str, extra_name: &str, extra_value: &str) {
         self.write_field_name(name);
         self.0.extend_from_slice(object.strip_suffix('}').unwrap_or("{").as_bytes());

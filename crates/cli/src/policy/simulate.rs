@@ -20,7 +20,7 @@ use crate::identity_directory::{IdentityDirectory, find_nearest_name};
 use crate::store_args::DomainArgs;
 use crate::{instance, output, time};
 
-/// Simulate a request and explain the decision: show the deciding statement and why other statements do not match.
+/// Simulate a request and explain the decision: which policy statement decides, and why other statements do not match.
 ///
 /// Exits with code 0 if the request would be allowed, otherwise with code 1.
 #[derive(Debug, Args)]
@@ -199,7 +199,7 @@ fn parse_stored_grant(stored: StoredPolicyGrant) -> Option<Grant> {
     })
 }
 
-/// Returns the reasons, such as a disabled user, for which the server denies the request before it evaluates policies.
+/// Returns the reasons why the server denies the request without evaluating any policy, such as a disabled user.
 fn find_denial_reasons(user: &User, project: Option<&Project>) -> Vec<String> {
     let mut denial_reasons = Vec::new();
     if !user.enabled {

@@ -27,7 +27,6 @@ const COLUMN_GAP_WIDTH: usize = 2;
 /// Minimum width of the statement column. The column is narrower only if all other columns have their minimum width.
 const MIN_STATEMENT_WIDTH: usize = 24;
 
-/// Fields of a snapshot row that the session table uses.
 #[derive(Deserialize)]
 struct SessionRow {
     session_id: u64,

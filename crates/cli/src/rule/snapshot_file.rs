@@ -7,7 +7,7 @@ use serde::Deserialize;
 const REQUIRED_SNAPSHOT_COLUMNS: [&str; 8] =
     ["session_id", "user", "host", "database_name", "execution_status", "command", "sql_statement", "state_duration"];
 const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
-/// If a CSV cell starts with one of these bytes, the formula guard adds a leading quote to the cell.
+/// Clew adds a leading quote to CSV cells that start with these bytes: spreadsheets evaluate them as formulas.
 const FORMULA_FIRST_BYTES: &[u8] = b"=+-@\t\r";
 
 /// Error messages include the line number.
@@ -142,7 +142,7 @@ fn parse_csv_record(
     })
 }
 
-/// Removes the leading quote that the formula guard added to a CSV cell.
+/// Removes the leading quote that prevents a spreadsheet from evaluating a CSV cell as a formula.
 /// An original quote, as in `'=1`, is removed too, because it cannot be distinguished from an added quote.
 fn strip_formula_guard(cell: &[u8]) -> Vec<u8> {
     match cell {

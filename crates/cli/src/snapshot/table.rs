@@ -9,7 +9,7 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Tab
 
 use crate::output::{Output, stdout_supports_colors};
 
-/// Key of the snapshot column, heading, and whether the column is numeric.
+/// Column of the table: key of the snapshot column, heading, and whether the values are numbers.
 type TableColumn = (&'static str, &'static str, bool);
 
 const TABLE_COLUMNS: [TableColumn; 10] = [

@@ -32,7 +32,7 @@ pub(super) struct UpdateArgs {
     domain_args: DomainArgs,
 }
 
-/// Reset a user's password, print a generated password once, and revoke all of their tokens and temporary keys.
+/// Reset a user's password, print a generated password once, and revoke the user's tokens and temporary keys.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  clew user password ada\n  clew user password ada --password-stdin < password.txt")]
 pub(super) struct SetPasswordArgs {

@@ -13,7 +13,7 @@ use clew_testkit::toolchain;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CargoTool {
     name: &'static str,
-    /// Minimum version on the PATH, and the version to install.
+    /// Minimum version of the tool, and version to install if the tool on the PATH is missing or older.
     version: Version,
 }
 

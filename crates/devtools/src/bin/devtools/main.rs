@@ -23,13 +23,13 @@ struct CliArgs {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Demonstrate Clew on a temporary MariaDB server with blocked sessions. Stops all processes at the end
+    /// Demonstrate Clew on a temporary MariaDB server with blocked sessions, and stop all processes at the end
     Demo {
         /// Keep the database and the Clew server running until you press Ctrl-C
         #[arg(long)]
         keep: bool,
     },
-    /// Run all tests against real database servers. Installs missing prerequisites
+    /// Install missing prerequisites and run all tests against real database servers
     Test {
         /// Arguments for `cargo nextest run`, such as `-- -p clew-mysql` to run the tests of one crate
         #[arg(last = true, value_name = "NEXTEST ARGUMENTS")]
@@ -44,7 +44,7 @@ enum Task {
     Faults(program::TaskProgramArgs),
     /// Check formatting, lints, import cycles, crate layers, banned words, licenses and documentation links
     Lint,
-    /// Check dependencies against published security advisories. Downloads the advisory database; not part of `lint`
+    /// Download the security advisory database and check all dependencies against it (not part of `lint`)
     Audit,
 }
 

@@ -1,4 +1,4 @@
-//! Runs the demo's own `clew serve` process.
+//! Starts and stops the `clew serve` process of the demo.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -43,7 +43,8 @@ impl DemoService {
         self.deployment.client_command(&self.process, arguments)
     }
 
-    /// Writes a shell script with the client's environment variables. Only its owner can read the script (mode 0600).
+    /// Writes a shell script that exports the environment variables for `clew` client commands.
+    /// The script has mode 0600, because it contains passwords and keys.
     pub(super) fn write_environment_file(&self) -> Result<PathBuf, DevtoolsError> {
         let path = self.deployment.directory().join("env");
         let own = [
