@@ -1,7 +1,7 @@
 //! Benchmark of CSV encoding throughput in bytes per second: `cargo bench -p clew-diagnose --bench csv`.
 //!
-//! The `idle` and `busy` cases encode typical rows of short strings and numbers.
-//! Each of the other cases encodes a 1 KiB statement, to measure copying, quoting, quote doubling or escaping.
+//! The benchmark cases `idle` and `busy` encode typical rows of short strings and numbers.
+//! Each other benchmark case encodes a row whose 1 KiB statement must be copied, quoted or escaped.
 
 #![allow(missing_docs, reason = "criterion's macros generate undocumented items")]
 

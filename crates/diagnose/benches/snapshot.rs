@@ -1,7 +1,8 @@
-//! Benchmark of snapshot throughput in rows per second: `cargo bench -p clew-diagnose --bench snapshot`.
+//! Benchmark of session list encoding in rows per second: `cargo bench -p clew-diagnose --bench snapshot`.
 //!
-//! Each iteration joins 10,000 sessions with 2,500 open transactions, then filters, encodes, sorts and writes the rows.
-//! The `as listed` case keeps the order of the process list. The `reordered` case sorts by transaction duration.
+//! Each iteration joins 10,000 sessions with 2,500 open transactions and filters, encodes, sorts and writes the rows.
+//! The benchmark case `as listed` keeps the order of the process list.
+//! The benchmark case `reordered` sorts the rows by transaction duration.
 
 #![allow(missing_docs, reason = "criterion's macros generate undocumented items")]
 #![allow(clippy::expect_used, reason = "benchmark: an impossible error aborts it")]

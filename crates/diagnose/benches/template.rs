@@ -1,8 +1,9 @@
 //! Benchmark of SQL normalization throughput in bytes per second: `cargo bench -p clew-diagnose --bench template`.
 //!
-//! The `mix` case resembles the workload of a busy web shop. Decision record 0014 reports its throughput.
-//! Each of the other cases measures one kind of statement from the `mix` case.
-//! On a busy machine, append `-- --sample-size 200` to the command and compare the fastest of several runs.
+//! The benchmark case `mix` resembles the SQL workload of a busy web shop.
+//! `docs/decisions/0014-sql-templates-match-mysql-digests.md` reports the measured throughput of `mix`.
+//! Each other benchmark case measures one kind of SQL statement from `mix`.
+//! On a busy machine, append `-- --sample-size 200` to the command and compare the fastest results of several runs.
 
 #![allow(missing_docs, reason = "criterion's macros generate undocumented items")]
 
@@ -57,7 +58,7 @@ fn bench_statement_templates(criterion: &mut Criterion) {
         ("comments", vec![build_commented_statement()]),
     ];
     let one_by_one: Vec<String> = SHORT_STATEMENTS.iter().map(|statement| (*statement).to_owned()).collect();
-    // Half of the bytes belong to short statements, and the other half to long statements.
+    // Short statements and long statements each account for half of the bytes in `mix`.
     let mut mix = Vec::new();
     for _ in 0..40 {
         mix.extend(one_by_one.clone());

@@ -6,9 +6,9 @@ use crate::utf8::{push_decimal, push_valid_utf8};
 
 const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
 
-/// Returns the CSV header row of a snapshot, terminated by CRLF.
+/// Returns the CSV header row of a session list, terminated by CRLF.
 ///
-/// The Chinese header starts with a byte order mark, without which spreadsheet programs do not detect UTF-8.
+/// The Chinese header starts with a byte order mark, because spreadsheet programs need the mark to detect UTF-8.
 #[must_use]
 pub fn encode_header_row(language: Language) -> Vec<u8> {
     let mut row = join_column_names(&SNAPSHOT_COLUMNS, language);
@@ -16,7 +16,7 @@ pub fn encode_header_row(language: Language) -> Vec<u8> {
     if language == Language::ZhCn { [UTF8_BOM, &row].concat() } else { row }
 }
 
-/// Returns the CSV header row of a snapshot with detail columns, terminated by CRLF.
+/// Returns the CSV header row of a session list with detail columns, terminated by CRLF.
 #[must_use]
 pub fn encode_detailed_header_row(language: Language) -> Vec<u8> {
     let mut row = encode_header_row(language);
@@ -27,7 +27,8 @@ pub fn encode_detailed_header_row(language: Language) -> Vec<u8> {
     row
 }
 
-/// Encodes column names as a CSV header row, terminated by CRLF. The names are not quoted and must not contain commas.
+/// Encodes column names as a CSV header row, terminated by CRLF.
+/// The column names must not contain commas, because the function does not quote names.
 #[must_use]
 pub fn encode_header_row_from_names(language: Language, names: impl Iterator<Item = &'static str>) -> Vec<u8> {
     let mut row = if language == Language::ZhCn { UTF8_BOM.to_vec() } else { Vec::new() };
@@ -44,16 +45,16 @@ fn join_column_names<C>(columns: &[Column<C>], language: Language) -> Vec<u8> {
     columns.iter().map(name).collect::<Vec<_>>().join(",").into_bytes()
 }
 
-/// Appends a row to `out` as CSV, terminated by CRLF.
+/// Appends a session to `out` as a CSV row, terminated by CRLF.
 ///
 /// If `formula_guard` is true, text cells that a spreadsheet program would evaluate as a formula get a `'` prefix.
-/// Number cells never get the prefix.
+/// Number cells never get a `'` prefix.
 pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
     encode_snapshot_columns(out, row, formula_guard);
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends a row's snapshot columns without CRLF so that [`encode_detail_columns`] can append more columns.
+/// Appends a session as a CSV row without CRLF, so that [`encode_detail_columns`] can append the detail columns.
 pub fn encode_snapshot_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
     for (at, column) in SNAPSHOT_COLUMNS.iter().enumerate() {
         if at > 0 {
@@ -63,8 +64,9 @@ pub fn encode_snapshot_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_
     }
 }
 
-/// Appends a row of arbitrary cells, terminated by CRLF.
-/// Each item is a cell and a flag. If the flag is true, a cell that could be evaluated as a formula gets a `'` prefix.
+/// Appends a CSV row of arbitrary cells, terminated by CRLF.
+/// Each item of `cells` contains a cell and a flag that enables the formula guard for the cell.
+/// The formula guard adds a `'` prefix to a cell that a spreadsheet program would evaluate as a formula.
 pub fn encode_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>, bool)>) {
     for (at, (cell, formula_guard)) in cells.enumerate() {
         if at > 0 {
@@ -75,7 +77,7 @@ pub fn encode_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends a row's detail columns and the terminating CRLF.
+/// Appends the detail columns of a session and the CRLF that terminates the CSV row.
 pub fn encode_detail_columns(out: &mut Vec<u8>, detail: &SessionDetail, formula_guard: bool) {
     for column in &DETAIL_COLUMNS {
         out.push(b',');
@@ -102,7 +104,7 @@ fn push_csv_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
         out.push(b'\'');
     }
     if classes.contains_any_of(ByteClassSet::ESCAPE_CANDIDATE_BYTE_CLASS | ByteClassSet::QUOTE_BYTE_CLASS) {
-        // A quote byte is never part of a multi-byte character, so each part can be escaped separately.
+        // A quote byte is never part of a multi-byte UTF-8 character, so the text can be split at the quotes.
         for (at, piece) in text.split(|&byte| byte == b'"').enumerate() {
             if at > 0 {
                 out.extend_from_slice(b"\"\"");
@@ -123,7 +125,7 @@ struct ByteClassSet(u8);
 impl ByteClassSet {
     const SEPARATOR_BYTE_CLASS: u8 = 1;
     const QUOTE_BYTE_CLASS: u8 = 2;
-    /// Bytes that may have to be escaped as `\xNN`: NUL, and non-ASCII bytes because they may be invalid UTF-8.
+    /// NUL bytes and non-ASCII bytes, because NUL and invalid UTF-8 bytes must be escaped as `\xNN`.
     const ESCAPE_CANDIDATE_BYTE_CLASS: u8 = 4;
 
     #[allow(clippy::indexing_slicing, reason = "a byte is always a valid index of the table")]

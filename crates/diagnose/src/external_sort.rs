@@ -1,18 +1,18 @@
-//! External sort: encoded rows are spilled to storage, and only their sort keys and offsets stay in memory.
+//! External sort: the rows are written to temporary storage, and only their sort keys and offsets stay in memory.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use crate::sort_order::SortRank;
 
-/// Storage for spilled rows, such as a temporary file.
+/// Storage for rows during an external sort, such as a temporary file.
 pub trait SpillStorage: Read + Write + Seek + Send {}
 
 impl<T: Read + Write + Seek + Send> SpillStorage for T {}
 
-/// Write buffer size in bytes. Adjacent rows that start in the same block of this size are read together.
+/// Size of the write buffer and of read blocks in bytes. Adjacent rows that start in one read block are read together.
 const IO_BLOCK_BYTES: usize = 64 << 10;
 
-/// External sorter for rows that might not fit in memory.
+/// Sorts rows that might not fit in memory.
 #[derive(Debug)]
 pub struct RowSorter<S: SpillStorage> {
     spill: io::BufWriter<S>,
@@ -20,7 +20,7 @@ pub struct RowSorter<S: SpillStorage> {
     locations: Vec<RowLocation>,
 }
 
-/// Stores the fields of a [`SortRank`] inline, which reduces the size from 40 to 32 bytes.
+/// The struct contains the fields of a [`SortRank`] instead of a `SortRank`, which saves 8 bytes of padding per row.
 #[derive(Debug, Clone, Copy)]
 struct RowLocation {
     key: u64,
@@ -51,7 +51,7 @@ impl RowLocation {
 }
 
 impl<S: SpillStorage> RowSorter<S> {
-    /// Creates a sorter that spills rows to `spill`, which must be empty.
+    /// Creates a sorter that writes rows to the storage `spill`, which must be empty.
     pub fn new(spill: S) -> Self {
         Self { spill: io::BufWriter::with_capacity(IO_BLOCK_BYTES, spill), end: 0, locations: Vec::new() }
     }
@@ -80,7 +80,7 @@ impl<S: SpillStorage> RowSorter<S> {
     }
 }
 
-/// Sorted rows in spill storage.
+/// Sorted rows in the storage of a [`RowSorter`].
 #[derive(Debug)]
 pub struct SortedRows<S> {
     spill: S,
@@ -120,9 +120,9 @@ impl<S: SpillStorage> SortedRows<S> {
         self.for_each_block(offset, limit, |_, rows| out.write_all(rows))
     }
 
-    /// Like [`SortedRows::write_row_range`], but calls `finish` on each row before writing it.
+    /// Like [`SortedRows::write_row_range`], but calls `finish` for each row before writing the row.
     ///
-    /// `finish` receives the session id and the encoded row, to which it may append bytes.
+    /// The callback `finish` receives the session id and the encoded row, and may append bytes to the row.
     pub fn write_row_range_with(
         &mut self,
         offset: usize,
@@ -150,7 +150,7 @@ impl<S: SpillStorage> SortedRows<S> {
         })
     }
 
-    /// Rows that were added in sort order are adjacent in storage, so one read fetches many of them.
+    /// Rows that were added in sort order are adjacent in storage, so one read operation fetches many rows.
     fn for_each_block(
         &mut self,
         offset: usize,

@@ -19,7 +19,7 @@ pub struct SessionFilter<'a> {
 impl<'a> SessionFilter<'a> {
     /// Creates a filter that excludes internal sessions.
     ///
-    /// Clew's own sessions are not excluded, because `clew-mysql` excludes them by id.
+    /// The filter does not exclude Clew's own sessions, because the `clew-mysql` crate excludes them by session id.
     #[must_use]
     pub fn new(selection: &'a SessionSelection) -> Self {
         Self::from_selection(Cow::Borrowed(selection))
@@ -34,7 +34,7 @@ impl<'a> SessionFilter<'a> {
         }
     }
 
-    /// Includes internal sessions, such as replication threads.
+    /// Returns a filter that also matches internal sessions, such as replication threads.
     #[must_use]
     pub fn with_internal_sessions(self) -> Self {
         Self { includes_internal: true, ..self }
@@ -87,7 +87,7 @@ impl StatementMatcher {
         Self { finder: memmem::Finder::new(lowercase.as_bytes()).into_owned(), lowercase }
     }
 
-    /// Compares an ASCII substring byte by byte, so that it matches in statements that are not valid UTF-8.
+    /// An ASCII search key is compared byte by byte, so that the key also matches in statements with invalid UTF-8.
     fn matches_statement(&self, statement: &[u8]) -> bool {
         if self.lowercase.is_ascii() {
             self.finder.find(&statement.to_ascii_lowercase()).is_some()

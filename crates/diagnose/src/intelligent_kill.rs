@@ -1,7 +1,7 @@
-//! Selects the session groups with the highest load for an intelligent kill (TaurusDB API spec, sections 2.4 to 2.7).
+//! Selects the sessions that an intelligent kill terminates (TaurusDB API spec, sections 2.4 to 2.7).
 //!
-//! The preview and the kill share this code, so both select the same session groups from the same session list.
-//! `docs/decisions/0011-intelligent-kill.md` documents behavior that the API spec leaves undefined.
+//! The preview of an intelligent kill and the kill itself select sessions with the same code.
+//! `docs/decisions/0011-intelligent-kill.md` documents behavior that the TaurusDB API spec does not define.
 
 mod throttling_pattern;
 
@@ -16,12 +16,12 @@ use crate::template::build_statement_template;
 const GROUPS_PER_RANKING: usize = 3;
 const STATEMENT_EXECUTION_COMMANDS: [&[u8]; 2] = [b"Query", b"Execute"];
 
-/// Criterion for ranking session groups.
+/// Criterion by which an intelligent kill ranks session groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RankingStrategy {
     /// Duration of the longest-running statement in the group.
     Time,
-    /// Number of sessions.
+    /// Number of sessions in the group.
     Count,
     /// Mean statement duration in the group.
     AverageTime,
@@ -80,28 +80,28 @@ impl SessionGroup {
         throttling_pattern::build_throttling_pattern(&self.template, first.unwrap_or_default())
     }
 
-    /// Returns the mean statement duration in microseconds, as an integer so that comparisons are exact.
+    /// Returns the mean statement duration in microseconds, because integer comparisons are exact.
     fn mean_statement_micros(&self) -> u128 {
         u128::from(self.total_statement_seconds()) * 1_000_000 / u128::from(self.session_count().max(1))
     }
 }
 
-/// Plan for an intelligent kill: the candidate groups and the groups selected by each ranking.
+/// Plan of an intelligent kill: the session groups that each ranking strategy selects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntelligentKillPlan {
     groups: Vec<SessionGroup>,
-    /// Indexes into `groups`, highest-ranked group first.
+    /// For each ranking strategy, the indexes of the selected groups in `groups`, highest-ranked group first.
     rankings: Vec<(RankingStrategy, Vec<usize>)>,
 }
 
 impl IntelligentKillPlan {
     /// Groups the sessions by statement template and selects the groups with the highest load.
     ///
-    /// Only sessions whose statement has been running for at least `threshold` can be selected.
-    /// Internal sessions and sessions of protected accounts are never selected.
+    /// The plan contains only sessions whose statement has been running for at least `threshold`.
+    /// The plan never contains internal sessions or sessions of protected accounts.
     /// The caller must exclude Clew's own sessions from `sessions`.
     ///
-    /// Groups with equal values in a ranking are ordered by total statement duration (descending), then by template.
+    /// Session groups of equal rank are ordered by descending total statement duration, then by template.
     #[must_use]
     pub fn from_sessions(
         sessions: Vec<Session>,
@@ -124,9 +124,9 @@ impl IntelligentKillPlan {
         Self { groups, rankings }
     }
 
-    /// Returns the session groups selected by each ranking, highest-ranked group first.
+    /// Returns the session groups that each ranking strategy selects, highest-ranked group first.
     ///
-    /// A group selected by several rankings is returned once per ranking.
+    /// A session group that several ranking strategies select is returned once per strategy.
     pub fn ranked_groups(&self) -> impl Iterator<Item = (RankingStrategy, &SessionGroup)> {
         let group_at = |at: &usize| self.groups.get(*at);
         self.rankings

@@ -2,25 +2,25 @@
 
 use clew_model::Session;
 
-/// Prefixes of the process list's `Command` value for replication, background and binlog dump threads.
+/// Prefixes in the `Command` column of the process list for replication, background and binlog dump threads.
 /// The `binlog dump` prefix also matches `Binlog Dump GTID`.
 const INTERNAL_COMMAND_PREFIXES: [&[u8]; 4] = [b"binlog dump", b"daemon", b"slave_", b"register slave"];
 
 /// User name of replication threads and of MariaDB's background threads in the process list.
 const SYSTEM_USER_NAME: &[u8] = b"system user";
 
-/// Values of the process list's `Host` column for threads without a client connection.
-/// The host of a replication thread that is connecting to its source is `connecting host`.
+/// Values in the `Host` column of the process list for threads without a client connection.
+/// A replication thread has the host `connecting host` while it connects to its source.
 const NON_CLIENT_HOSTS: [&[u8]; 2] = [b"", b"connecting host"];
 
 /// Returns true for internal sessions, such as replication, binlog dump and event scheduler threads.
 ///
-/// The user name does not identify a server thread, because a client account can be named `system user`.
-/// A client session always has a client host and a client command, even if its account is named `system user`.
+/// The user name alone does not identify a server thread, because a client account can be named `system user`.
+/// A thread of `system user` is internal only if its host or its command identifies a server thread.
 ///
 /// The function does not detect:
 /// - Clew's own sessions, which the `clew-mysql` crate detects by id.
-/// - MySQL replication threads that run a trigger. The process list shows the account of the trigger's definer.
+/// - MySQL replication threads that run a trigger, because the process list shows the account of the trigger's definer.
 ///   The `clew-mysql` crate detects replication threads by their thread type before each kill.
 #[must_use]
 pub fn is_internal_session(session: &Session) -> bool {

@@ -1,6 +1,7 @@
-//! JSON encoding of rows, with control characters and other unsafe characters escaped.
+//! Encodes sessions as JSON and escapes control characters and other unsafe characters.
 //!
-//! Each row is encoded as a JSON object with the column keys as field names. Empty cells are `null`.
+//! Each session is encoded as a JSON object whose field names are the column keys.
+//! Empty cells are encoded as `null`.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -22,7 +23,7 @@ pub fn to_string_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<
 
 /// Escapes unsafe characters ([`is_unsafe_char`]) in JSON text, except line breaks and tabs.
 ///
-/// JSON serializers escape only the control characters below U+0020.
+/// Standard JSON serializers escape only the control characters below U+0020.
 /// Unsafe characters occur only inside JSON strings, so the escaped text parses to the same value.
 #[must_use]
 pub fn escape_unsafe_chars(json: &str) -> Cow<'_, str> {
@@ -71,20 +72,20 @@ fn may_contain_unsafe_chars(json: &[u8]) -> bool {
     !json.is_ascii() || memchr::memchr(0x7f, json).is_some()
 }
 
-/// Appends a row as a JSON object without a trailing newline.
+/// Appends a session as a JSON object without a trailing newline.
 pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>) {
     encode_snapshot_fields(out, row);
     out.push(b'}');
 }
 
-/// Appends a row as a JSON object without its closing brace so that [`encode_detail_fields`] can append fields.
+/// Appends a session as a JSON object without the closing brace, so that [`encode_detail_fields`] can append fields.
 pub fn encode_snapshot_fields(out: &mut Vec<u8>, row: &SessionRow<'_>) {
     for (at, column) in SNAPSHOT_COLUMNS.iter().enumerate() {
         push_json_field(out, if at == 0 { b'{' } else { b',' }, column.key, (column.cell)(row));
     }
 }
 
-/// Appends a row's detail fields and the closing brace of its JSON object.
+/// Appends the detail fields of a session and the closing brace of the JSON object.
 pub fn encode_detail_fields(out: &mut Vec<u8>, detail: &SessionDetail) {
     for column in &DETAIL_COLUMNS {
         push_json_field(out, b',', column.key, (column.cell)(detail));
@@ -110,7 +111,7 @@ fn push_json_string(out: &mut Vec<u8>, text: &[u8]) {
     if may_contain_unsafe_chars(valid_text.as_bytes()) {
         out.extend_from_slice(to_string(&valid_text).unwrap_or_default().as_bytes());
     } else {
-        // Serializing a string to a `Vec` does not fail.
+        // Serializing a string to a `Vec` cannot fail.
         let _ = serde_json::to_writer(out, &valid_text);
     }
 }

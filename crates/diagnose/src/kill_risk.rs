@@ -1,7 +1,7 @@
-//! Risks of killing a session, beyond the rollback of its transaction.
+//! Risks of killing a session, in addition to the rollback of the session's transaction.
 //!
 //! Kill tasks and intelligent kills skip sessions that are unsafe to kill (see [`KillRisk::is_unsafe`]).
-//! `docs/decisions/0046-risks-of-a-kill.md` documents the design rationale.
+//! `docs/decisions/0046-risks-of-a-kill.md` documents why Clew detects these risks.
 
 mod changed_tables;
 mod description;
@@ -38,7 +38,7 @@ const BACKUP_STATEMENT_PREFIXES: [&[&str]; 5] = [
 /// Prefix of the `SELECT` statements that mysqldump, mariadb-dump and mydumper use to read tables.
 const MYSQLDUMP_SELECT_PREFIX: &[u8] = b"SELECT /*!40001 SQL_NO_CACHE */";
 
-/// Whether a storage engine supports transactions.
+/// Kind of storage engine: with or without support for transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StorageEngineKind {
     /// Engine with rollback support, such as InnoDB.
@@ -47,17 +47,17 @@ pub enum StorageEngineKind {
     NonTransactional,
 }
 
-/// Storage engine of each table. Tables with an unknown engine are absent.
+/// Maps tables to their storage engines and omits tables whose engine is unknown.
 #[derive(Debug, Clone, Default)]
 pub struct TableStorageEngines(HashMap<TableRef, (String, StorageEngineKind)>);
 
 impl TableStorageEngines {
-    /// Sets the engine of a table.
+    /// Sets the storage engine of a table.
     pub fn insert(&mut self, table: TableRef, engine: String, kind: StorageEngineKind) {
         self.0.insert(table, (engine, kind));
     }
 
-    /// Returns true if the engine of the table is known.
+    /// Returns true if the storage engine of the table is known.
     #[must_use]
     pub fn is_engine_known(&self, table: &TableRef) -> bool {
         self.0.contains_key(table)
@@ -71,7 +71,7 @@ impl TableStorageEngines {
 /// Table that a kill can damage.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TableAtRisk {
-    /// Schema and name.
+    /// Schema and name of the table.
     pub table: TableRef,
     /// Storage engine, or `None` if it could not be read.
     pub engine: Option<String>,
@@ -88,7 +88,7 @@ pub enum KillRisk {
         /// Non-transactional tables.
         tables: Vec<TableAtRisk>,
     },
-    /// The session modifies rows in non-transactional tables. A kill can leave these changes partially applied.
+    /// The session modifies rows in non-transactional tables. A kill can leave the changes partially applied.
     PartialChange {
         /// Leading keywords of the statement.
         statement: &'static str,
@@ -118,7 +118,7 @@ pub enum KillRisk {
     Replication,
     /// The session belongs to a backup.
     Backup {
-        /// Client program or statement that identifies the backup.
+        /// Client program or statement by which the backup was detected.
         evidence: String,
     },
 }
@@ -138,9 +138,10 @@ impl KillRisk {
         }
     }
 
-    /// Returns true if a kill can damage a table or leave changes partially applied.
+    /// Returns true if a kill can damage a table or leave data changes partially applied.
     ///
-    /// Automatic kills skip sessions that are unsafe to kill. Unknown tables and storage engines make a kill unsafe.
+    /// A kill is also unsafe if the modified tables or their storage engines are unknown.
+    /// Automatic kills skip sessions that are unsafe to kill.
     #[must_use]
     pub fn is_unsafe(&self) -> bool {
         match self {
@@ -182,7 +183,7 @@ pub fn detect_kill_risks(
     risks
 }
 
-/// Detects kill risks that depend on the storage engines of the tables modified by the session's statement.
+/// Detects the kill risks that depend on the storage engines of the tables that the session's statement modifies.
 #[must_use]
 pub fn detect_table_risks(session: &Session, engines: &TableStorageEngines) -> Vec<KillRisk> {
     let changed = session.statement.as_deref().and_then(|text| parse_changed_tables(text, session.database.as_deref()));

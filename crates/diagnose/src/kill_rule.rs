@@ -1,4 +1,6 @@
-//! Rules that select the sessions to kill. Previews, dry runs and the worker use the same code.
+//! Rules that select the sessions to kill.
+//!
+//! Kill previews, dry runs and kill tasks evaluate rules with the same code.
 
 use std::borrow::Cow;
 
@@ -31,9 +33,9 @@ pub enum KillVerdict {
 /// Reason why a matching session is excluded from kills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ExclusionReason {
-    /// The session is internal: replication, event scheduler or another server thread.
+    /// The session is an internal server thread, such as a replication or event scheduler thread.
     Internal,
-    /// The account is protected.
+    /// The session's account is protected.
     Protected,
     /// The session was already killed and is still terminating.
     Terminating,
@@ -55,15 +57,15 @@ impl KillRule {
     /// Creates a rule from kill criteria.
     #[must_use]
     pub fn new(criteria: &KillCriteria) -> Self {
-        // Internal sessions match like all other sessions, so that the preview can report them as excluded.
+        // Internal sessions can match, so that the kill preview can report them as excluded.
         let filter = SessionFilter::from_owned_selection(criteria.to_session_selection()).with_internal_sessions();
         Self { filter, seconds: criteria.seconds.into(), matches_templates: false }
     }
 
-    /// If `masked` is true, the statement filter matches the statement template instead of the full statement.
+    /// If `masked` is true, the statement filter is applied to the statement template instead of the full statement.
     ///
     /// Masking is required for users without permission to read literals.
-    /// Without masking, a user could use the filter to test whether a statement contains a given literal.
+    /// Without masking, a user could test with the statement filter whether a statement contains a given literal.
     #[must_use]
     pub fn with_statement_masking(self, masked: bool) -> Self {
         Self { matches_templates: masked, ..self }
@@ -90,7 +92,7 @@ impl KillRule {
     }
 }
 
-/// Returns the sessions that at least one rule kills, each with the index of the first such rule.
+/// Returns the sessions to kill, each with the index of the first rule that matches the session.
 pub fn select_sessions_to_kill(
     rules: &[KillRule],
     sessions: impl IntoIterator<Item = Session>,

@@ -1,8 +1,8 @@
 //! Filters, sorts and encodes sessions, and analyzes lock waits.
 //!
 //! [`SessionFilter`] selects sessions, [`csv`] and [`json`] encode rows, and [`RowSorter`] sorts the encoded rows.
-//! Rows are streamed one at a time.
-//! A snapshot of 100,000 sessions requires a few megabytes of memory, regardless of the statement sizes.
+//! The crate processes the rows of a session list one at a time.
+//! A list of 100,000 sessions requires a few megabytes of memory, regardless of the statement sizes.
 //!
 //! The crate opens no files or sockets and requires no async runtime.
 //! The caller provides the storage for sorting: any type that implements `Read`, `Write`, `Seek` and `Send`.

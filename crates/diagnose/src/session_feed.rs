@@ -1,11 +1,12 @@
-//! Versioned session list of a node, with deltas between versions.
+//! Versioned list of the sessions on a database node, with deltas between versions.
 //!
-//! Each sample of the process list increments the feed version.
+//! Each sample of the process list increments the version of the session feed.
 //! The feed stores, for each cell, the version in which the cell last changed.
-//! A slow subscriber receives fewer but larger deltas. After a reconnect, it receives all missed changes in one delta.
+//! A slow subscriber receives fewer but larger deltas.
+//! After a reconnect, a subscriber receives all missed changes in one delta.
 //!
-//! A duration that grows only because time passes is not a change, so 10,000 idle sessions cause no traffic.
-//! To display a current duration, a subscriber adds the time elapsed since the sample.
+//! A duration that grows only because time passes is not a change, so idle sessions cause no traffic.
+//! To display the current duration, a subscriber adds the time since the sample to the duration in the feed.
 //!
 //! ```
 //! use clew_diagnose::session_feed::{SampledSession, SessionFeed};
@@ -34,11 +35,11 @@ use clew_model::{DETAIL_COLUMNS, SNAPSHOT_COLUMNS, Session, SessionDetail, Trans
 use crate::waits::is_lock_wait_state;
 use entry::SessionEntry;
 
-/// Maximum statement length in the feed, in bytes. Session detail requests return the full statement.
+/// Maximum length of a statement in the feed, in bytes. Requests for session details return the full statement.
 pub const MAX_STATEMENT_BYTES: usize = 1024;
 const MIN_ENDED_SESSION_CAPACITY: usize = 10_000;
 
-/// Returns the feed's column keys in order: snapshot columns, detail columns and the statement template.
+/// Returns the keys of all columns in a session feed, in the order of the cells.
 #[must_use]
 pub fn feed_column_keys() -> Vec<&'static str> {
     let details = DETAIL_COLUMNS.iter().map(|column| column.key).filter(|key| *key != "statement_digest");
@@ -61,14 +62,14 @@ pub struct SampledSession {
     pub masked_waits_for: Option<String>,
 }
 
-/// Versioned session list of a node.
+/// Versioned list of the sessions on a database node.
 #[derive(Debug, Default)]
 pub struct SessionFeed {
     version: u32,
     /// Unix timestamp of the latest sample in milliseconds.
     at: i64,
     entries: HashMap<u64, SessionEntry>,
-    /// Feed version and session id of each ended session, oldest first.
+    /// Ended sessions, oldest first: the feed version in which the session ended, and the session id.
     ended: VecDeque<(u32, u64)>,
     min_delta_version: u32,
 }
@@ -98,7 +99,9 @@ impl SessionFeed {
         self.entries.is_empty()
     }
 
-    /// Applies a sample of the process list to the feed. `at` is the Unix timestamp of the sample in milliseconds.
+    /// Updates the feed with a sample of the process list.
+    ///
+    /// `at` is the Unix timestamp of the sample in milliseconds.
     pub fn apply_sample(&mut self, at: i64, sessions: Vec<SampledSession>) {
         self.version += 1;
         self.at = at;
@@ -136,7 +139,7 @@ impl SessionFeed {
 
     /// Returns all sessions as a JSON object that maps session ids to cells in [`feed_column_keys`] order.
     ///
-    /// If `masked` is true, the cells contain no literals.
+    /// If `masked` is true, the cells contain no literals from SQL statements.
     #[must_use]
     pub fn all_sessions_json(&self, masked: bool) -> String {
         let mut out = String::from("{");
@@ -150,8 +153,9 @@ impl SessionFeed {
 
     /// Returns the changes since `version` as the JSON fields `changed` and `gone`.
     ///
-    /// `changed` maps each session id to an array of all cells, or to an object with the changed cells by column index.
-    /// `gone` lists the ids of ended sessions. An id in both `gone` and `changed` has been reused by a new session.
+    /// `changed` maps session ids to an array of all cells, or to an object that maps column indexes to changed cells.
+    /// `gone` lists the ids of ended sessions.
+    /// If a session id is in both `gone` and `changed`, a new session has reused the id.
     /// Returns `None` if a delta from `version` to the current version is no longer available.
     #[must_use]
     pub fn delta_json(&self, version: u32, masked: bool) -> Option<String> {
@@ -175,7 +179,7 @@ impl SessionFeed {
     }
 }
 
-/// Session counts of a node, by state.
+/// Numbers of sessions on a database node, by state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SessionCounts {
     /// All sessions.

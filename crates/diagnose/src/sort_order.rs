@@ -1,4 +1,4 @@
-//! Snapshot sort order: by sort key, then by session id.
+//! Sort order of a session list: by sort key, then by session id.
 //!
 //! Rows without a value for the sort key come last in both sort directions.
 

@@ -1,7 +1,7 @@
 //! Statement templates: normalized statements without literals, built by [`build_statement_template`].
 //!
 //! The input is a statement from the process list: arbitrary bytes, often truncated and sometimes malformed.
-//! The session's `sql_mode` is unknown.
+//! The `sql_mode` of the session that sent the statement is unknown.
 //! The lexer accepts any input because it does not use an SQL grammar.
 //! A template contains only bytes that are outside literals in every SQL mode, so it never reveals a literal.
 
@@ -16,7 +16,7 @@ mod sql_modes;
 use lexer::{Lexer, LexerEndReason, Token};
 use normalize::StatementNormalizer;
 
-/// Returns a MySQL or MariaDB statement's template: the normalized statement without literals.
+/// Returns the template of a MySQL or MariaDB statement: the normalized statement without literals.
 ///
 /// Statements that differ only in literals have the same template.
 ///
@@ -40,7 +40,7 @@ use normalize::StatementNormalizer;
 /// `docs/decisions/0014-sql-templates-match-mysql-digests.md` lists the differences from MySQL digests.
 ///
 /// The function accepts any input. Its running time and memory usage are linear in the statement length.
-/// The function is idempotent: a template is its own template.
+/// The function is idempotent: the template of a template is the same template.
 ///
 /// ```
 /// use clew_diagnose::build_statement_template;
@@ -73,7 +73,7 @@ fn normalize_tokens(mut lexer: Lexer<'_>) -> (Vec<u8>, Lexer<'_>) {
     match lexer.end_reason() {
         LexerEndReason::Complete => {}
         LexerEndReason::AmbiguousTextError => normalizer.push_final_ellipsis(),
-        // If one quote is unpaired, opening and closing quotes cannot be distinguished after the first quote.
+        // In a statement with an unpaired quote, opening and closing quotes after the first quote are ambiguous.
         LexerEndReason::UnpairedQuotes(first_quote) => {
             normalizer = StatementNormalizer::default();
             for token in start.with_input_truncated_at(first_quote) {
@@ -100,7 +100,7 @@ pub(crate) enum StatementToken {
     Other,
 }
 
-/// Returns the first `max` tokens of a statement, and true if they cover the complete statement.
+/// Returns the first `max` tokens of a statement, and true if the statement has no further tokens.
 pub(crate) fn tokenize_statement(statement: &[u8], max: usize) -> (Vec<StatementToken>, bool) {
     let mut lexer = Lexer::new(statement).with_executable_comments();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -132,7 +132,7 @@ pub(crate) fn collect_leading_words(statement: &[u8], max: usize) -> Vec<String>
     tokenize_statement(statement, max).0.into_iter().filter_map(word).collect()
 }
 
-/// Returns the words and names of a template. Quoted names include their backticks.
+/// Returns the keywords and names in a template. Quoted names include their backticks.
 pub(crate) fn collect_sql_template_words(template: &[u8]) -> Vec<String> {
     let text = |token| match token {
         Token::Word(word, _) | Token::Name(word, ..) => String::from_utf8(word.to_vec()).ok(),

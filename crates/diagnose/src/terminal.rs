@@ -1,6 +1,6 @@
 //! Sanitization and truncation of text for terminal output.
 //!
-//! [`clew_model::is_unsafe_char`] defines which characters are escaped or replaced.
+//! [`clew_model::is_unsafe_char`] defines which characters are unsafe.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use clew_model::is_unsafe_char;
 
 use crate::utf8::to_valid_utf8;
 
-/// Converts bytes to a single line. Replaces each run of white space and unsafe characters with one space.
+/// Converts bytes to a single line of text. Replaces each run of white space and unsafe characters with one space.
 #[must_use]
 pub fn bytes_to_single_line(bytes: &[u8]) -> String {
     clew_model::to_single_line(&to_valid_utf8(bytes))
@@ -21,13 +21,13 @@ pub fn sanitize_multiline(text: &str) -> Cow<'_, str> {
     escape_unsafe_chars(text, |_| None)
 }
 
-/// Escapes unsafe characters in styled text. Preserves SGR sequences that only set or reset the text style.
+/// Escapes unsafe characters in styled text. Preserves ANSI SGR sequences that only set or reset the text style.
 #[must_use]
 pub fn sanitize_styled_text(text: &str) -> Cow<'_, str> {
     escape_unsafe_chars(text, leading_sgr_length)
 }
 
-/// `preserved` returns the length of a leading sequence that must not be escaped, or `None`.
+/// The callback `preserved` returns the length of a leading character sequence that must not be escaped, if any.
 fn escape_unsafe_chars(text: &str, preserved: impl Fn(&str) -> Option<usize>) -> Cow<'_, str> {
     let is_replaced = |char: char| !matches!(char, '\n' | '\t') && is_unsafe_char(char);
     if !text.chars().any(is_replaced) {
@@ -50,9 +50,9 @@ fn escape_unsafe_chars(text: &str, preserved: impl Fn(&str) -> Option<usize>) ->
 
 const MAX_SGR_PARAMETER_BYTES: usize = 16;
 
-/// Returns the length of a leading SGR sequence in `text` that only sets or resets color, weight, dimming or italics.
+/// Returns the length of a leading ANSI SGR sequence that only sets or resets color, weight, dimming or italics.
 ///
-/// Returns `None` for SGR sequences with other attributes, such as concealed or inverse text.
+/// Returns `None` for ANSI SGR sequences with other attributes, such as concealed or inverse text.
 fn leading_sgr_length(text: &str) -> Option<usize> {
     let parameters = text.strip_prefix("\u{1b}[")?;
     let end = parameters.bytes().take(MAX_SGR_PARAMETER_BYTES).position(|byte| !matches!(byte, b'0'..=b'9' | b';'))?;

@@ -1,10 +1,10 @@
-//! A node's lock wait graph: waiters, blockers and root blockers.
+//! Lock wait graph of a database node: waiters, blockers and root blockers.
 //!
-//! The caller reads each lock table of the server once and passes the rows as a [`LockSnapshot`].
-//! The wait graph is built in memory, so the server does not execute any joins.
-//! InnoDB lock waits are matched to sessions by transaction id.
+//! The caller reads each of the server's tables about locks once, and passes the rows as a [`LockSnapshot`].
+//! Clew builds the wait graph in memory, so the database server does not have to join tables.
+//! The transaction ids of an InnoDB lock wait identify the waiting and the blocking session.
 //! Metadata lock waits are derived from conflicts between lock modes.
-//! A wait that is not listed in any server table is inferred from the session's state and statement.
+//! If no server table lists a wait, Clew infers the wait from the session's state and statement.
 //!
 //! ```
 //! use clew_diagnose::waits::{

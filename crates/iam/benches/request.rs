@@ -1,10 +1,10 @@
 //! Benchmarks for request authentication and authorization: `cargo bench -p clew-iam --bench request`.
 //!
 //! The `signature` benchmark group verifies the signatures of a GET request and a POST request with a small body.
-//! Each signature covers the five headers that the official SDK signs.
-//! The `decision` benchmark group evaluates one system policy, then twenty policies whose conditions do not match.
+//! Each signature covers the five headers that the official Huawei Cloud SDK signs.
+//! The `decision` benchmark group evaluates one system policy, and twenty policies whose conditions do not match.
 
-#![allow(missing_docs, reason = "what criterion's macros make has none")]
+#![allow(missing_docs, reason = "criterion's macros generate undocumented items")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark fails by panicking")]
 
 use std::hint::black_box;

@@ -21,13 +21,13 @@ pub enum AccessLevel {
 #[serde(rename_all = "snake_case")]
 pub enum ActionTargetType {
     /// A database instance.
-    /// Policies select instances by URN or by conditions on an instance's enterprise project and tags.
+    /// Policies select instances by URN, or by conditions on the enterprise project and tags of an instance.
     Instance,
     /// A project.
-    /// An Allow statement matches a project only if it applies to all resources without resource conditions.
+    /// An Allow statement matches a project only if it applies to all resources and has no conditions on resources.
     Project,
     /// The domain.
-    /// An Allow statement matches the domain only if it applies to all resources without resource conditions.
+    /// An Allow statement matches the domain only if it applies to all resources and has no conditions on resources.
     Domain,
 }
 

@@ -28,7 +28,7 @@ pub enum Decision {
         /// Reason for the denial, for logs only.
         ///
         /// Responses must not distinguish [`DenyReason::UnknownProject`] from [`DenyReason::ForeignProject`].
-        /// Otherwise, callers could detect which projects exist in other domains.
+        /// Different responses would reveal which projects exist in other domains.
         #[serde(serialize_with = "serialize_deny_reason")]
         reason: DenyReason,
     },
@@ -72,15 +72,15 @@ pub enum DenyReason {
     ExplicitDeny {
         /// Name of the policy that denies the action.
         policy: String,
-        /// 1-based statement position in the policy document.
+        /// Position of the statement in the policy document, counted from 1.
         statement: usize,
     },
-    /// Policy evaluation exceeded the request's work budget.
+    /// Policy evaluation has exhausted the work budget of the request.
     #[error("the evaluation of the user's policies exceeds the work budget")]
     WorkBudget,
 }
 
-/// Checks that the principal's credential scope covers the resource. Does not evaluate policies.
+/// Checks that the principal's credential scope covers the resource. The function does not evaluate policies.
 pub fn check_credential_scope(
     principal: &Principal,
     action: Action,
@@ -107,7 +107,7 @@ pub fn check_credential_scope(
 
 /// Decides whether the principal may perform the action on the resource.
 ///
-/// A domain action always applies to the principal's own domain.
+/// An action on a domain, such as listing identities, always applies to the principal's own domain.
 #[must_use]
 pub fn decide_access(
     principal: &Principal,
@@ -144,11 +144,11 @@ pub fn decide_access(
     decision
 }
 
-/// Returns true if the policies can allow the action on at least one resource in the project.
+/// Returns true if the principal's policies can allow the action on at least one resource in the project.
 ///
-/// If the result is false, list handlers deny the request; otherwise they omit inaccessible resources.
-/// Ignores the credential scope, which callers must check with [`check_credential_scope`].
-/// Returns false if the principal's work budget is exhausted.
+/// If the result is false, handlers of list requests deny the request. Otherwise, they omit inaccessible resources.
+/// The function ignores the credential scope, which callers must check with [`check_credential_scope`].
+/// Returns false if the work budget for policy evaluation is exhausted.
 #[must_use]
 pub fn may_allow_action(principal: &Principal, action: Action, project: &ProjectId) -> bool {
     let grants = || principal.grants.iter().filter(|grant| grant.project.as_ref().is_none_or(|only| only == project));

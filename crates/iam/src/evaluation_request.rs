@@ -1,4 +1,4 @@
-//! Policy evaluation input: caller, action, resource and environment.
+//! Input of policy evaluation: caller, action, resource and request environment.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use crate::work_budget::WorkBudget;
 /// Project that a request refers to.
 #[derive(Debug, Clone, Copy)]
 pub struct TargetProject<'a> {
-    /// Id as given in the request.
+    /// Id that the request contains.
     pub id: &'a ProjectId,
     /// Name of the project, or an empty string if the project does not exist.
     pub name: &'a str,
@@ -22,7 +22,7 @@ pub struct TargetProject<'a> {
 /// Instance that a request refers to.
 #[derive(Debug, Clone, Copy)]
 pub struct TargetInstance<'a> {
-    /// Id as given in the request.
+    /// Id that the request contains.
     pub id: &'a InstanceId,
     /// Enterprise project id, or `None` if the instance does not exist.
     pub enterprise_project_id: Option<&'a str>,
@@ -43,7 +43,7 @@ pub struct Resource<'a> {
     pub request_tags: &'a [Tag],
 }
 
-/// Time, client address and TLS use of a request, to which policy conditions can refer.
+/// Properties of a request that policy conditions can test: time, client address and use of TLS.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestEnvironment {
     /// Time of the request.

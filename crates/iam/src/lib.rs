@@ -5,7 +5,7 @@
 //! The crate performs no I/O and does not read the clock.
 //! Functions that generate secrets or hash passwords use the operating system's random number generator.
 //!
-//! `clew-store` stores identities, `clew-api` implements the HTTP server and `clew-client` the HTTP client.
+//! The crate `clew-store` stores identities, `clew-api` implements the HTTP server and `clew-client` the HTTP client.
 //!
 //! ```
 //! use clew_iam::signature::{self, Authorization, RequestToSign};

@@ -1,8 +1,8 @@
-//! Naming rules for identities and policies. These names appear in URLs, shell commands and policy documents.
+//! Naming rules for identities and policies, whose names appear in URLs, shell commands and policy documents.
 
 use std::fmt;
 
-/// Maximum length of a description in characters. For policies, the TaurusDB API spec (section 4.3) defines it.
+/// Maximum length of a description in characters, which the TaurusDB API spec (section 4.3) defines for policies.
 pub const MAX_DESCRIPTION_LENGTH: usize = 1000;
 
 /// Naming rule: maximum length and allowed characters.
@@ -12,7 +12,7 @@ pub struct NameRule {
     pub max_length: usize,
     /// Characters allowed in addition to ASCII letters and digits.
     pub extra_chars: &'static str,
-    /// Names with a special meaning as URL path segments.
+    /// Reserved names, which have a special meaning as URL path segments.
     reserved: &'static [&'static str],
 }
 

@@ -1,12 +1,12 @@
-//! Policies. A policy is a JSON document that allows or denies actions (TaurusDB API spec, sections 4.3 to 4.7).
+//! Policies: JSON documents that allow or deny actions (TaurusDB API spec, sections 4.3 to 4.7).
 //!
 //! A policy contains a list of statements.
 //! A statement matches a request if its actions, resources and conditions all match.
-//! [`crate::decision`] derives the access decision from the matching statements.
+//! [`crate::decision`] derives the authorization decision from the matching statements.
 //!
-//! Behavior in cases that the spec does not define:
+//! Behavior in cases that the TaurusDB API spec does not define:
 //!
-//! | case | behaviour |
+//! | case | behavior |
 //! |---|---|
 //! | condition key missing from the request, operator without `IfExists` | positive operators and `ForAnyValue:` are false; negated operators and `ForAllValues:` are true |
 //! | several request values, operator without quantifier | a positive operator is true if any value matches; a negated operator is true if no value matches |
@@ -60,7 +60,7 @@ impl Policy {
         self.version
     }
 
-    /// Returns the policy's permission model. The version of the policy document determines the model.
+    /// Returns the permission model of the policy, which depends on the version of the policy document.
     #[must_use]
     pub fn model(&self) -> PermissionModel {
         self.model
@@ -72,7 +72,7 @@ impl Policy {
         &self.statements
     }
 
-    /// Returns the policy document size in bytes.
+    /// Returns the size of the policy document in bytes.
     #[must_use]
     pub fn document_size_bytes(&self) -> usize {
         self.bytes

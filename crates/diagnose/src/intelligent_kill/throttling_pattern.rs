@@ -7,8 +7,8 @@ const MAX_PATTERN_BYTES: usize = 1000;
 
 /// Joins the template's words and names with `~`, in order of occurrence.
 ///
-/// Skips template words that do not occur in the statement, such as normalized synonyms.
-/// Words beyond the maximum pattern size are omitted; the shorter pattern still matches the statement.
+/// Omits words that occur only in the template, such as a keyword that replaces a synonym in the statement.
+/// Omits words beyond the maximum pattern size, because the shorter pattern still matches the statement.
 pub(super) fn build_throttling_pattern(template: &[u8], statement: &[u8]) -> Option<String> {
     let statement = statement.to_ascii_lowercase();
     let mut rest = statement.as_slice();

@@ -1,9 +1,10 @@
-//! Finds the tables that a statement modifies, based on its leading keywords and table lists.
+//! Parses the leading keywords and table lists of a statement to find the tables that the statement modifies.
 //!
 //! The parser is necessary because servers do not report which tables a running statement uses.
-//! Recognizes statements that can leave a non-transactional table corrupted or partially modified when killed:
-//! - Row changes: `INSERT`, `REPLACE`, `UPDATE`, `DELETE`, `LOAD`.
-//! - DDL and maintenance: `ALTER`, `REPAIR`, `OPTIMIZE`, `ANALYZE`, `TRUNCATE TABLE`, `CREATE INDEX`, `DROP INDEX`.
+//! The parser recognizes statements whose kill can leave a non-transactional table corrupted or partially modified:
+//! - Statements that modify rows: `INSERT`, `REPLACE`, `UPDATE`, `DELETE`, `LOAD`.
+//! - DDL statements: `ALTER`, `TRUNCATE TABLE`, `CREATE INDEX`, `DROP INDEX`.
+//! - Maintenance statements: `REPAIR`, `OPTIMIZE`, `ANALYZE`.
 //!
 //! The parser does not detect changes made by triggers, foreign keys, or stored functions called in a `SELECT`.
 
@@ -11,7 +12,7 @@ use crate::template::{StatementToken, tokenize_statement};
 
 const MAX_PARSED_STATEMENT_BYTES: usize = 64 << 10;
 const MAX_PARSED_TOKENS: usize = 4096;
-/// Maximum number of tables reported per statement. If a statement names more tables, the list is incomplete.
+/// Maximum number of tables reported per statement. If a statement names more tables, the table list is incomplete.
 const MAX_REPORTED_TABLES: usize = 32;
 
 /// Effect of a statement on its tables.
@@ -26,7 +27,7 @@ pub enum TableChangeKind {
 /// Reference to a table.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TableRef {
-    /// Schema; `None` if the table name is unqualified and the session has no default database.
+    /// Schema, or `None` if the table name is unqualified and the session has no default database.
     pub schema: Option<String>,
     /// Table name.
     pub name: String,
@@ -37,7 +38,7 @@ pub struct TableRef {
 pub struct ChangedTables {
     /// Leading keywords of the statement, such as `REPAIR TABLE`.
     pub statement: &'static str,
-    /// Effect on the tables.
+    /// Effect of the statement on the tables.
     pub effect: TableChangeKind,
     /// Modified tables without duplicates, in order of first occurrence in the statement.
     pub tables: Vec<TableRef>,
@@ -45,8 +46,9 @@ pub struct ChangedTables {
     pub is_complete: bool,
 }
 
-/// Parses a statement and returns the tables that it modifies. `database` is the session's default database.
+/// Parses a statement and returns the tables that the statement modifies.
 ///
+/// `database` is the default database of the session.
 /// Returns `None` if the statement does not modify tables.
 #[must_use]
 pub fn parse_changed_tables(statement: &[u8], database: Option<&[u8]>) -> Option<ChangedTables> {
@@ -98,7 +100,6 @@ impl<'t> ChangedTablesParser<'t> {
         while self.accept_any_of(keywords) {}
     }
 
-    /// Returns false if none of the keywords follows.
     fn skip_past_keyword(&mut self, keywords: &[&str]) -> bool {
         while let Some(token) = self.peek_token() {
             if self.accept_any_of(keywords) {
@@ -130,7 +131,7 @@ impl<'t> ChangedTablesParser<'t> {
 
     fn parse_statement(&mut self) -> Option<(&'static str, TableChangeKind)> {
         use TableChangeKind::{Definition, Rows};
-        // MariaDB: SET STATEMENT variable = value FOR statement.
+        // MariaDB supports `SET STATEMENT variable = value FOR statement`.
         if self.next_is_keyword("SET") {
             self.position += 1;
             if !self.accept_any_of(&["STATEMENT"]) || !self.skip_past_keyword(&["FOR"]) {
@@ -234,7 +235,7 @@ impl<'t> ChangedTablesParser<'t> {
 
     /// Parses the tables in `DELETE FROM t`, `DELETE FROM t USING references` and `DELETE t FROM references`.
     ///
-    /// Reads the tables after `FROM` or `USING`, because the list before it can contain aliases.
+    /// The parser reads the tables after `FROM` or `USING`, because the list before the keyword can contain aliases.
     fn parse_delete_tables(&mut self) {
         self.skip_keywords(&["LOW_PRIORITY", "QUICK", "IGNORE"]);
         let start = self.position;
@@ -252,7 +253,7 @@ impl<'t> ChangedTablesParser<'t> {
         self.parse_table_references(&["WHERE", "ORDER", "LIMIT", "RETURNING"]);
     }
 
-    /// Includes joined tables, even if the statement does not modify them.
+    /// The parsed tables include joined tables, even if the statement does not modify them.
     fn parse_table_references(&mut self, ends: &[&str]) {
         let may_end_statement = !ends.contains(&"SET");
         let mut expects_table = true;
@@ -302,7 +303,7 @@ impl<'t> ChangedTablesParser<'t> {
             }
             self.position += 1;
         }
-        // The list is complete only if the statement was tokenized to its end.
+        // The table list is complete only if the statement was tokenized to its end.
         self.is_complete &= self.reached_end;
     }
 
@@ -315,7 +316,7 @@ impl<'t> ChangedTablesParser<'t> {
         let (schema, name) = if self.peek_token() == Some(&StatementToken::Dot) {
             self.position += 1;
             let Some(second) = self.parse_identifier() else {
-                // `t.*` in the table list of a DELETE.
+                // In the table list of a `DELETE`, a table can be written as `t.*`.
                 self.is_complete = false;
                 return;
             };

@@ -7,7 +7,7 @@ use clew_model::Language;
 use super::{KillRisk, TableAtRisk};
 use crate::terminal::bytes_to_single_line;
 
-/// Maximum number of tables that a risk description names; further tables are only counted.
+/// Maximum number of tables that a risk description names. The description shows only the number of further tables.
 const MAX_LISTED_TABLES: usize = 5;
 
 impl KillRisk {
@@ -93,7 +93,7 @@ impl fmt::Display for KillRisk {
     }
 }
 
-/// Formats the table and its storage engine, for example as `shop.log (MyISAM)`. Omits an unknown engine.
+/// Formats the table and its storage engine, if known, for example as `shop.log (MyISAM)`.
 impl fmt::Display for TableAtRisk {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(schema) = &self.table.schema {

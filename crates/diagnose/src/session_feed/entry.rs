@@ -1,4 +1,4 @@
-//! Column values of a session, each with the feed version in which the value last changed.
+//! Cells of a session in the session feed, each with the feed version in which the cell last changed.
 
 use std::fmt::Write;
 
@@ -36,7 +36,7 @@ pub(super) struct SessionEntry {
     pub(super) changed_version: u32,
     cells: [CellValue; COLUMN_COUNT],
     cell_versions: [u32; COLUMN_COUNT],
-    /// Unix timestamp, in milliseconds, of the sample that last set each duration cell ([`DURATION_COLUMN_INDEXES`]).
+    /// For each of [`DURATION_COLUMN_INDEXES`], the Unix timestamp in milliseconds of the sample that set the cell.
     stored_at: [i64; DURATION_COLUMN_INDEXES.len()],
     waits_for_masked: Option<Box<str>>,
 }
@@ -103,7 +103,7 @@ impl SessionEntry {
         self.waits_for_masked = sample.masked_waits_for.as_deref().map(Box::from);
     }
 
-    /// Durations are extrapolated to the time `at`.
+    /// Each written duration is the stored duration plus the time between its sample and `at`.
     pub(super) fn write_full_row(&self, out: &mut String, at: i64, masked: bool) {
         for column in 0..COLUMN_COUNT {
             out.push(if column == 0 { '[' } else { ',' });
@@ -189,7 +189,7 @@ fn set_cell(cells: &mut [CellValue; COLUMN_COUNT], column: usize, value: CellVal
 }
 
 fn write_json_string(out: &mut String, text: Option<&str>) {
-    // Serializing a string does not fail.
+    // Serializing a string cannot fail.
     let text = text.and_then(|text| crate::json::to_string(text).ok());
     out.push_str(text.as_deref().unwrap_or("null"));
 }

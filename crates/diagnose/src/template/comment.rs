@@ -1,4 +1,4 @@
-//! Classification of comments.
+//! Classification of SQL comments.
 
 use super::sql_modes;
 
@@ -6,19 +6,19 @@ use super::sql_modes;
 pub(super) enum CommentKind {
     /// The text is not a comment.
     None,
-    /// Plain comment or optimizer hint. The value is its length in bytes.
+    /// Plain comment or optimizer hint. The value is the length of the comment in bytes.
     Plain(usize),
     /// Executable comment `/*! … */` or `/*M! … */`. Some servers execute its content.
-    /// `start` is the offset of the comment's content, which follows the marker and the version number.
+    /// `start` is the offset of the content, which follows the comment marker and the version number.
     Executable { start: usize, length: usize },
-    /// The start or end of the comment is ambiguous.
+    /// SQL modes or servers may interpret the start or end of the comment differently.
     Ambiguous,
 }
 
 pub(super) fn classify_comment(rest: &[u8]) -> CommentKind {
     match rest {
         [b'#', ..] | [b'-', b'-'] | [b'-', b'-', 0..=b' ' | 0x7f, ..] => classify_line_comment(rest),
-        // The byte may be part of a white-space character in another character set.
+        // In some character sets, a byte from 0x80 to 0xff can be part of a white-space character.
         [b'-', b'-', 0x80..=0xff, ..] => CommentKind::Ambiguous,
         [b'/', b'*', b'!', ..] => classify_executable_comment(rest, 3),
         [b'/', b'*', b'M', b'!', ..] => classify_executable_comment(rest, 4),
@@ -41,7 +41,7 @@ fn classify_line_comment(rest: &[u8]) -> CommentKind {
 
 fn classify_executable_comment(rest: &[u8], mark: usize) -> CommentKind {
     let version = rest.iter().skip(mark).take_while(|byte| byte.is_ascii_digit()).count();
-    // `/*!99999` marks a comment that no server executes.
+    // A version number that starts with 99, as in `/*!99999`, marks a comment that no server executes.
     let is_executed = !rest.get(mark..).unwrap_or_default().starts_with(b"99");
     match block_comment_length(rest) {
         Some(length) if !has_unambiguous_end(rest, length) => CommentKind::Ambiguous,

@@ -10,7 +10,7 @@ const STRING_ADJACENT_KEYWORDS: [&str; 8] =
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Keyword {
-    /// Canonical spelling, which replaces the keyword and all of its synonyms in templates.
+    /// Canonical spelling, which replaces the keyword and all of its synonyms in statement templates.
     pub(super) word: &'static str,
     kind: KeywordKind,
 }
@@ -57,7 +57,6 @@ impl Keyword {
 
 type KeywordEntry = (&'static str, Keyword);
 
-/// Must be a power of two.
 const KEYWORD_BUCKET_COUNT: usize = 4096;
 
 static KEYWORD_TABLE: LazyLock<Vec<Vec<KeywordEntry>>> = LazyLock::new(|| {
@@ -98,7 +97,7 @@ static KEYWORD_TABLE: LazyLock<Vec<Vec<KeywordEntry>>> = LazyLock::new(|| {
     table
 });
 
-/// Replaces every character set introducer, such as `_utf8mb4`, in a template.
+/// Text that replaces every character set introducer, such as `_utf8mb4`, in a statement template.
 const CANONICAL_CHARSET_INTRODUCER: &str = "_charset";
 
 fn parse_synonym_pairs(words: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -117,7 +116,7 @@ fn find_keyword_in_table<'a>(table: &'a [Vec<KeywordEntry>], word: &[u8]) -> Opt
     bucket.iter().find(|(other, _)| other.as_bytes().eq_ignore_ascii_case(word)).map(|(_, keyword)| keyword)
 }
 
-/// Case-insensitive hash of the word's length and of four of its letters.
+/// Computes a case-insensitive hash of the word's length and of four of its letters.
 fn keyword_bucket_index(word: &[u8]) -> usize {
     let letter = |at: usize| word.get(at).map_or(0, |byte| usize::from(byte & 0x1f));
     let (last, middle) = (word.len().saturating_sub(1), word.len() / 2);

@@ -13,7 +13,7 @@ pub(super) enum LexerEndReason {
     Complete,
     /// The remaining text is ambiguous and may contain literals.
     AmbiguousTextError,
-    /// The statement contains an unpaired quote. The value is the offset of the first quote.
+    /// The statement contains an unpaired quote. The value is the offset of the first quote in the statement.
     UnpairedQuotes(usize),
 }
 
@@ -54,7 +54,7 @@ impl<'a> Lexer<'a> {
         Self { bytes: self.bytes.get(..end).unwrap_or_default(), ..self }
     }
 
-    /// Valid only after the last token.
+    /// The end reason is valid only after the lexer has returned the last token.
     pub(super) fn end_reason(&self) -> LexerEndReason {
         self.end_reason
     }
@@ -105,7 +105,7 @@ impl<'a> Lexer<'a> {
         before.is_some_and(|&byte| keywords::is_word_byte(byte) || matches!(byte, b'`' | b'\'' | b'"' | b'?'))
     }
 
-    /// Returns `None` if the remaining text is ambiguous.
+    /// Returns `None` if the remaining text of the statement is ambiguous.
     fn skip_spaces_and_comments(&mut self) -> Option<()> {
         loop {
             match self.peek_byte(0) {
@@ -144,7 +144,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Returns true if the next word cannot follow a string literal, like `Brien` in `'O'Brien'`.
+    /// Returns true if the next word cannot follow a string literal, such as `Brien` in `'O'Brien'`.
     fn is_followed_by_invalid_word(&self) -> bool {
         let length = keywords::leading_word_length(self.remaining_bytes());
         length > 0 && !keywords::allows_adjacent_string(self.remaining_bytes().get(..length).unwrap_or_default())
@@ -305,13 +305,13 @@ impl<'a> Iterator for Lexer<'a> {
             b'!' | b'%' | b'&' | b'*' | b'+' | b'-' | b'/' | b'<' | b'=' | b'>' | b'^' | b'{' | b'|' | b'}' | b'~' => {
                 Some(self.read_operator())
             }
-            // Control characters end statements, and `[` opens a quoted name in one SQL mode of MariaDB.
+            // Control characters can end a statement, and `[` opens a quoted name in MariaDB's SQL mode `MSSQL`.
             _ => self.stop_at_ambiguous_text(),
         }
     }
 }
 
-/// Does not check whether the name is a keyword.
+/// The function does not check whether the name is a keyword.
 fn is_valid_unquoted_name(name: &[u8]) -> bool {
     keywords::leading_word_length(name) == name.len()
         && !opens_dollar_quote(name)

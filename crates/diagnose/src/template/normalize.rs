@@ -1,4 +1,4 @@
-//! Normalization of a token stream: collapses value lists and normalizes white space.
+//! Normalizes the tokens of an SQL statement: collapses value lists and normalizes white space.
 
 mod state;
 
@@ -6,7 +6,7 @@ use self::state::{DuplicateRowRun, LastToken, ParenthesisGroup, PasswordState, P
 use super::keywords;
 use super::lexer::{NextChar, Token};
 
-/// Rows of values in more deeply nested parentheses are not collapsed. Typical statements have fewer levels.
+/// Maximum nesting depth of parentheses in which rows of values are collapsed. Typical statements have fewer levels.
 const MAX_ROW_COLLAPSE_DEPTH: usize = 100;
 
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl StatementNormalizer {
         self.out
     }
 
-    /// Returns `None` if the innermost group is nested deeper than [`MAX_ROW_COLLAPSE_DEPTH`].
+    /// Returns `None` if the innermost parenthesis group is nested deeper than [`MAX_ROW_COLLAPSE_DEPTH`].
     fn innermost_parenthesis_group(&mut self) -> Option<&mut ParenthesisGroup> {
         if self.excess_depth > 0 { None } else { Some(self.groups.last_mut().unwrap_or(&mut self.statement)) }
     }

@@ -4,14 +4,14 @@ use super::keywords;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NumberToken {
-    /// Number literal. The value is the length of the literal in bytes.
+    /// Number literal. The `usize` is the length of the literal in bytes.
     Literal(usize),
     /// Name, as in `SELECT * FROM 1t`.
     Word,
 }
 
 pub(super) fn classify_number(rest: &[u8]) -> NumberToken {
-    // Servers can parse the text as a name, but it may also be a malformed or truncated number.
+    // A server can parse a word such as `0xyz` as a name, but the word may also be a malformed or truncated number.
     if matches!(rest, [b'0', b'x' | b'X' | b'b' | b'B', ..]) {
         return NumberToken::Literal(keywords::leading_word_length(rest));
     }

@@ -4,14 +4,14 @@ use super::sql_modes;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StringLiteralEnd {
-    /// First offset after the literal that is outside string literals in all SQL modes.
+    /// Offset of the first byte after the literal that is outside string literals in all SQL modes.
     At(usize),
     /// The string has no closing quote in any SQL mode.
     Unclosed,
     Ambiguous,
 }
 
-/// A doubled quote is part of the string.
+/// A doubled quote, as in `'it''s'`, does not end the string.
 /// A backslash escapes the next quote unless the SQL mode includes `NO_BACKSLASH_ESCAPES`.
 pub(super) fn find_string_end(bytes: &[u8], start: usize) -> StringLiteralEnd {
     let Some(&quote) = bytes.get(start) else { return StringLiteralEnd::Unclosed };
@@ -40,7 +40,7 @@ pub(super) fn find_string_end(bytes: &[u8], start: usize) -> StringLiteralEnd {
     }
 }
 
-/// The length includes both backticks. Returns `None` if the closing backtick is missing.
+/// Returns the length including both backticks, or `None` if the closing backtick is missing.
 pub(super) fn quoted_name_length(rest: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {

@@ -1,9 +1,9 @@
 //! Scans a statement under several SQL modes in parallel.
 //!
 //! With `NO_BACKSLASH_ESCAPES`, `'a\', b, 'c'` contains the strings `'a\'` and `'c'`.
-//! Without `NO_BACKSLASH_ESCAPES`, `\'` does not end a string, so the first string is `'a\', b, '`.
+//! Without `NO_BACKSLASH_ESCAPES`, that text starts with the string `'a\', b, '`, because `\'` does not end a string.
 //! The process list does not show a session's SQL mode, so the lexer must support all SQL modes.
-//! If a backslash precedes a quote, one scanner per SQL mode scans the text until all scanners are outside strings.
+//! If a backslash precedes a quote, one scanner per SQL mode reads the text until all scanners are outside strings.
 
 use std::ops::Range;
 
@@ -76,7 +76,7 @@ impl SqlModeScanner {
             [quote @ (b'\'' | b'"'), ..] => self.state = ScanState::String(*quote),
             [b'`', ..] => self.state = ScanState::Name,
             [b'#', ..] | [b'-', b'-'] | [b'-', b'-', 0..=b' ' | 0x7f, ..] => self.state = ScanState::Line,
-            // The lexer stops at these bytes too. Every `$` is rejected for simplicity.
+            // The lexer stops at the same byte sequences, except that the scanner rejects every `$` for simplicity.
             [0 | b'[' | b'$', ..] | [b'-', b'-', 0x80..=0xff, ..] | [b'/', b'*', b'!' | b'+' | b'M', ..] => {
                 return Err(AmbiguousTextError);
             }
@@ -105,7 +105,7 @@ pub(super) fn find_offset_outside_strings(bytes: &[u8], start: usize) -> Option<
     }
 }
 
-/// Returns true if the end of `range` is outside strings and comments in all SQL modes.
+/// Returns true if the text at the end of `range` is outside strings and comments in all SQL modes.
 ///
 /// Returns false if the range contains a block comment.
 pub(super) fn ends_in_code_in_all_sql_modes(bytes: &[u8], mut range: Range<usize>) -> bool {
@@ -116,8 +116,8 @@ pub(super) fn ends_in_code_in_all_sql_modes(bytes: &[u8], mut range: Range<usize
     }) && scanners.iter().all(|scanner| scanner.is_in_code())
 }
 
-/// An incomplete UTF-8 character indicates that the server has not converted the statement to UTF-8.
-/// In some multi-byte character sets, such as GBK, the second byte of a character can be a backslash.
+/// Returns false after an incomplete UTF-8 character, because the statement is then not encoded in UTF-8.
+/// In other character sets, such as GBK, a backslash byte can be the second byte of a character.
 pub(super) fn ends_on_char_boundary(before: &[u8]) -> bool {
     let tail = before.get(before.len().saturating_sub(4)..).unwrap_or_default();
     (0..tail.len())

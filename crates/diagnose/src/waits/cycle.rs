@@ -19,7 +19,6 @@ pub(super) fn find_strongly_connected_components(successors: &[Vec<usize>]) -> V
 }
 
 struct ComponentSearch {
-    /// Visit number of each node.
     order: Vec<Option<usize>>,
     /// Low-link value of each node: the lowest visit number of any stack node reachable from it.
     low: Vec<usize>,

@@ -1,4 +1,4 @@
-//! Wait details for the detail columns of a session list.
+//! Lock wait details for the detail columns of a session list.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use super::graph::{LockWait, RootBlocker, WaitGraph, WaitParticipant};
 impl WaitGraph {
     /// Returns each waiting session's requested lock resource, blocker and root blocker, keyed by session id.
     ///
-    /// If a session has several blockers, returns the blocker on the path to the highest-ranked root blocker.
+    /// Of several blockers, the result contains the blocker on the path to the highest-ranked root blocker.
     /// If no blocker was detected, `blocker_id` and `root_blocker_id` are `None`.
     #[must_use]
     pub fn session_details(&self) -> HashMap<u64, SessionDetail> {
@@ -71,7 +71,7 @@ impl WaitGraph {
     }
 }
 
-/// If `root` is a cycle, prefers the member that directly blocks the waiter.
+/// If the root blocker is a cycle, the function prefers the cycle member that directly blocks the waiter.
 fn select_root_blocker(root: &RootBlocker, waiter: WaitParticipant, blocker: WaitParticipant) -> WaitParticipant {
     if root.parties.contains(&blocker) {
         return blocker;

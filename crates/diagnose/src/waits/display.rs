@@ -1,4 +1,4 @@
-//! Formatting of waiters, blockers, lock resources and waits as text.
+//! Formats waiters, blockers, lock resources and waits as text.
 
 use std::fmt;
 
@@ -92,7 +92,7 @@ fn format_count(count: u64, one: &str, many: &str) -> String {
 
 /// Formats a wait, for example as `for row 42 of shop.orders (PRIMARY): X against S`.
 ///
-/// If the blocker is queued for the same lock resource, the text contains `behind` instead of `against`.
+/// If the blocker also waits for the lock resource, the text contains `behind` instead of `against`.
 pub(super) fn format_wait(wait: &LockWait) -> String {
     let mut text = format!("for {}: {}", bytes_to_single_line(wait.on.to_string().as_bytes()), wait.wanted);
     match (&wait.held, wait.queued) {

@@ -10,7 +10,7 @@ const MAX_STATEMENT_WIDTH: usize = 60;
 
 /// Renders the wait graph as a Graphviz `digraph`.
 ///
-/// Edges point from waiters to blockers. An edge is dashed if the blocker waits for the same lock.
+/// Edges point from waiters to blockers. An edge is dashed if the blocker waits for the same lock resource.
 /// Root blockers are drawn in bold.
 #[must_use]
 pub fn render_dot(graph: &WaitGraph) -> String {
@@ -26,7 +26,7 @@ pub fn render_dot(graph: &WaitGraph) -> String {
             .map(|line| escape_label(&line));
         let label = label.collect::<Vec<_>>().join("\\n");
         let style = if is_root(facts.party) { ", style=bold" } else { "" };
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(out, "  {} [label=\"{label}\"{style}];", format_node_id(facts.party));
     }
     for wait in &graph.waits {

@@ -51,19 +51,19 @@ pub struct WaitGraph {
     pub limitations: Vec<Limitation>,
 }
 
-/// Wait for a lock that the blocker holds or has requested earlier.
+/// Wait for a lock that the blocker holds or has requested before the waiter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LockWait {
     /// Waiting session or transaction.
     pub waiter: WaitParticipant,
     /// Blocking session or transaction.
     pub blocker: WaitParticipant,
-    /// Resource that the waiter requests.
+    /// Lock resource that the waiter requests.
     #[serde(serialize_with = "serialize_lock_resource")]
     pub on: Arc<LockResource>,
     /// Requested lock mode.
     pub wanted: Cow<'static, str>,
-    /// Blocking lock mode, if known.
+    /// Lock mode of the blocker, if known.
     pub held: Option<Cow<'static, str>>,
     /// True if the blocker waits for the same lock resource, ahead of the waiter in the queue.
     pub queued: bool,
@@ -80,9 +80,9 @@ fn serialize_lock_resource<S: serde::Serializer>(on: &Arc<LockResource>, to: S) 
 /// Lock resource that a session or transaction waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LockResource {
-    /// Kind of resource.
+    /// Kind of lock resource.
     pub kind: LockResourceKind,
-    /// Schema of the resource.
+    /// Schema of the lock resource.
     pub schema: Option<String>,
     /// Name of the table, routine, user lock or other object.
     pub name: Option<String>,
@@ -92,7 +92,7 @@ pub struct LockResource {
     pub data: Option<String>,
 }
 
-/// Kind of resource.
+/// Kind of lock resource.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LockResourceKind {
     /// Index record, or the gap before an index record.
@@ -108,7 +108,7 @@ pub enum LockResourceKind {
 }
 
 impl LockResourceKind {
-    /// Returns the name of the kind, such as `row`.
+    /// Returns the name of the lock resource kind, such as `row`.
     #[must_use]
     pub fn name(&self) -> LocalizedText {
         match self {
@@ -146,15 +146,16 @@ pub struct RootBlocker {
 /// Details of a waiter or blocker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParticipantDetail {
-    /// Waiting or blocking session or transaction.
+    /// Session or transaction that waits or blocks.
     pub party: WaitParticipant,
-    /// Session, or `None` for a transaction without a session or if the session is missing from the input data.
+    /// Session, or `None` if the transaction has no session or the session is missing from the input data.
     pub session: Option<Session>,
     /// Role of the session.
     pub role: SessionRole,
     /// Open transaction.
     pub transaction: Option<ObservedTransaction>,
-    /// Latest statements in an idle session's transaction, oldest first. Empty if the server records no statements.
+    /// Latest statements in an idle session's transaction, oldest first.
+    /// The list is empty if the server records no statements.
     pub last_statements: Vec<Vec<u8>>,
 }
 
@@ -163,7 +164,7 @@ pub struct ParticipantDetail {
 pub struct WaitWithoutBlocker {
     /// Id of the session.
     pub session: u64,
-    /// State as reported by the server.
+    /// State of the session, as reported by the server.
     pub state: String,
     /// Reason why no blocker was detected.
     pub why: LocalizedText,
@@ -179,7 +180,7 @@ impl ParticipantDetail {
         }
     }
 
-    /// Returns the running statement of the session.
+    /// Returns the statement that the session is running.
     #[must_use]
     pub fn running_statement(&self) -> Option<&[u8]> {
         self.session.as_ref()?.statement.as_deref()
@@ -214,7 +215,9 @@ impl WaitGraph {
         self.waits.get(start..end).unwrap_or_default()
     }
 
-    /// Returns the root blockers of a session or transaction, highest-ranked first. Empty if `waiter` is not waiting.
+    /// Returns the root blockers of a session or transaction, highest-ranked first.
+    ///
+    /// The list is empty if `waiter` does not wait for a lock.
     #[must_use]
     pub fn find_root_blockers(&self, waiter: WaitParticipant) -> Vec<&RootBlocker> {
         let mut visited: BTreeSet<WaitParticipant> = BTreeSet::from([waiter]);

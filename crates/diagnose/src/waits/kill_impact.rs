@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use super::graph::{WaitGraph, WaitParticipant};
 
 impl WaitGraph {
-    /// Returns the direct and indirect waiters that are unblocked when all sessions and transactions in `gone` end.
+    /// Returns the direct and indirect waiters that are unblocked if all sessions and transactions in `gone` end.
     ///
-    /// The result is sorted and excludes the participants in `gone`.
+    /// The result is sorted and excludes the sessions and transactions in `gone`.
     #[must_use]
     pub fn find_unblocked_participants(&self, gone: &[WaitParticipant]) -> Vec<WaitParticipant> {
         let mut waiters: HashMap<WaitParticipant, Vec<WaitParticipant>> = HashMap::new();

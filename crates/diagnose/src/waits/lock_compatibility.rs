@@ -1,7 +1,7 @@
 //! Compatibility matrices of metadata lock modes.
 //!
 //! The conflict rules come from the documentation of the metadata locking subsystems in MySQL and MariaDB.
-//! MySQL and MariaDB share the matrices for object locks and scoped locks: common lock modes conflict identically.
+//! The matrices of object and scoped locks apply to MySQL and MariaDB, whose common lock modes conflict identically.
 //! The lock mode `INTENTION_EXCLUSIVE` occurs only on scoped locks, such as `GLOBAL` and `SCHEMA` locks.
 //! The lock mode `SHARED_WRITE_LOW_PRIO` occurs only on MySQL.
 //! MariaDB's backup lock has separate lock modes and compatibility matrices.
@@ -90,7 +90,7 @@ pub(super) fn conflicts_with_pending_request(requested: MetadataLockMode, pendin
     lock_modes_conflict(&CONFLICTS_WITH_PENDING_REQUESTS, &BACKUP_CONFLICTS_WITH_PENDING_REQUESTS, requested, pending)
 }
 
-/// Lock modes from different matrices never occur on the same object, so the result is false.
+/// Returns false for lock modes from different matrices, because such modes never occur on the same object.
 fn lock_modes_conflict(plain: &[&[u8]], backup: &[&[u8]], row: MetadataLockMode, column: MetadataLockMode) -> bool {
     let first_backup = MetadataLockMode::BackupStart as usize;
     let (row, column) = (row as usize, column as usize);

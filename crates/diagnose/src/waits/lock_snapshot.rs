@@ -20,25 +20,25 @@ pub struct LockSnapshot {
     /// The list must contain all metadata locks on tables.
     /// A lock on an object other than a table may be omitted if no lock request for the object is pending.
     pub metadata_locks: Vec<MetadataLock>,
-    /// True if `metadata_locks` includes pending requests.
+    /// True if `metadata_locks` includes pending lock requests.
     ///
     /// Without `performance_schema`, MariaDB lists only granted metadata locks, in `metadata_lock_info`.
-    /// If the server does not report pending lock requests, they are inferred from each session's state and statement.
+    /// If the server does not report pending lock requests, Clew infers them from session states and statements.
     pub reports_pending: bool,
     /// Latest statements in each idle session's open transaction, oldest first, keyed by session id.
-    /// The caller first builds a graph without statements, and then reads the statements of the idle root blockers.
+    /// The caller builds a wait graph without statements, and then reads the statements of the idle root blockers.
     pub last_statements: BTreeMap<u64, Vec<Vec<u8>>>,
     /// Limitations of the input data.
     pub limitations: Vec<Limitation>,
 }
 
 impl LockSnapshot {
-    /// Returns the limitations that affect only transactions.
+    /// Returns the limitations because of which transactions are missing from the input data.
     pub fn transaction_limitations(&self) -> impl Iterator<Item = &Limitation> {
         self.limitations.iter().filter(|limitation| hides_transactions(limitation))
     }
 
-    /// Returns true if a limitation may hide lock waits.
+    /// Returns true if lock waits may be missing from the input data because of a limitation.
     #[must_use]
     pub fn may_miss_lock_waits(&self) -> bool {
         self.limitations.iter().any(|limitation| limitation.kind.hides_lock_waits())
@@ -76,12 +76,12 @@ pub enum SessionRole {
 /// Open transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObservedTransaction {
-    /// Transaction. Its `session_id` is 0 if it is a prepared XA transaction or its session has ended.
+    /// Transaction. The `session_id` is 0 for a prepared XA transaction and for a transaction whose session has ended.
     pub transaction: Transaction,
     /// XA identifier as printed by `XA RECOVER`, if known.
     pub xid: Option<String>,
     /// Tables locked in InnoDB, listed only for transactions without a session.
-    /// If a metadata lock has no session, Clew uses these tables to find the transaction that owns the lock.
+    /// If a metadata lock has no session, Clew uses the list of tables to find the transaction that owns the lock.
     pub tables: Vec<TableName>,
 }
 
@@ -96,12 +96,12 @@ pub struct TableName {
 
 /// InnoDB lock wait between two transactions.
 ///
-/// The graph merges multiple waits between the same two transactions.
+/// The wait graph merges multiple lock waits between the same two transactions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InnoDbLockWait {
-    /// Owner of the waiting request.
+    /// Owner of the waiting lock request.
     pub waiting: LockOwner,
-    /// Owner of the blocking lock. The lock has been granted or precedes the waiting request in the queue.
+    /// Owner of the blocking lock, which has been granted or precedes the waiting lock request in the queue.
     pub blocking: LockOwner,
     /// Requested lock.
     pub lock: InnoDbLock,
@@ -125,7 +125,7 @@ pub struct InnoDbLock {
     pub schema: Option<String>,
     /// Table name.
     pub table: Option<String>,
-    /// Index; `None` for a table lock.
+    /// Index, or `None` for a table lock.
     pub index: Option<String>,
     /// Lock mode, such as `X`, `X,GAP`, `X,REC_NOT_GAP`, `X,INSERT_INTENTION` or `IX`.
     pub mode: String,
@@ -142,7 +142,7 @@ pub struct MetadataLock {
     pub object: MetadataLockObject,
     /// Lock mode.
     pub mode: MetadataLockMode,
-    /// Granted or pending.
+    /// Status of the lock: granted or pending.
     pub status: LockStatus,
     /// Owner's session id, or `None` if the owner has no session, such as a prepared XA transaction.
     pub session: Option<u64>,

@@ -9,7 +9,7 @@ use crate::template::build_statement_template;
 impl WaitGraph {
     /// Returns the graph without literals, for users without permission to read literals.
     ///
-    /// Statements are replaced by their templates. Row data and user lock names are removed.
+    /// The function replaces statements with their templates, and removes row data and user lock names.
     /// Masking does not change the waits or the root blockers.
     #[must_use]
     pub fn with_masked_literals(mut self) -> Self {

@@ -41,9 +41,10 @@ pub struct MetadataLockObject {
 }
 
 impl MetadataLockObject {
-    /// Creates an object from columns of `metadata_locks` or `metadata_lock_info`.
+    /// Creates a lock object from the columns of `metadata_locks` or `metadata_lock_info`.
     ///
-    /// Empty strings become `None`. MariaDB reports user lock names in the schema column.
+    /// Empty strings become `None`.
+    /// The `schema` of a user lock becomes its name, because MariaDB reports user lock names in the schema column.
     #[must_use]
     pub fn new(kind: MetadataLockObjectKind, schema: Option<String>, name: Option<String>) -> Self {
         let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
@@ -80,7 +81,7 @@ pub enum MetadataLockObjectKind {
     Tablespace,
     /// User lock, acquired with `GET_LOCK`.
     UserLock,
-    /// Any other kind of object. Contains the object type reported by the server, in lower case.
+    /// Any other kind of object. The value is the object type reported by the server, in lower case.
     Other(Box<str>),
 }
 
@@ -122,7 +123,7 @@ impl MetadataLockObjectKind {
 }
 
 impl MetadataLockObjectKind {
-    /// Returns the name of the kind, such as `user lock`. The Chinese name is the name of the lock on the object.
+    /// Returns the name of the object kind, such as `user lock`. The Chinese text names the lock on the object instead.
     #[must_use]
     pub fn name(&self) -> LocalizedText {
         match self {
@@ -195,11 +196,11 @@ modes! {
     BackupStart = "BACKUP_START",
     /// Lock mode of MariaDB's `BACKUP STAGE FLUSH`.
     BackupFlush = "BACKUP_FLUSH",
-    /// Lock mode in which `BACKUP STAGE BLOCK_DDL` waits for running modifications of non-transactional tables.
+    /// Lock mode in which `BACKUP STAGE BLOCK_DDL` waits for running statements that modify non-transactional tables.
     BackupWaitFlush = "BACKUP_WAIT_FLUSH",
-    /// Lock mode of `BACKUP STAGE BLOCK_DDL`.
+    /// Lock mode of MariaDB's `BACKUP STAGE BLOCK_DDL`.
     BackupWaitDdl = "BACKUP_WAIT_DDL",
-    /// Lock mode of `BACKUP STAGE BLOCK_COMMIT`.
+    /// Lock mode of MariaDB's `BACKUP STAGE BLOCK_COMMIT`.
     BackupWaitCommit = "BACKUP_WAIT_COMMIT",
     /// Lock mode for the first step of `FLUSH TABLES WITH READ LOCK`, which blocks data changes.
     BackupFtwrl1 = "BACKUP_FTWRL1",
@@ -224,7 +225,7 @@ modes! {
 impl MetadataLockMode {
     /// Parses a value of `metadata_locks.LOCK_TYPE` or `metadata_lock_info.LOCK_MODE`.
     ///
-    /// `LOCK_MODE` values have the prefix `MDL_`.
+    /// The values of `metadata_lock_info.LOCK_MODE` have the prefix `MDL_`.
     #[must_use]
     pub fn parse(printed: &str) -> Option<Self> {
         let name = printed.strip_prefix("MDL_").unwrap_or(printed);

@@ -21,7 +21,7 @@ pub(super) fn rank_root_blockers(
         .iter()
         .map(|members| {
             let direct = adjacency.direct_waiters(members);
-            // Transactions that read the same table often block the same waiters, so results are cached by waiters.
+            // Several root blockers often block the same waiters, so the counts are cached by list of direct waiters.
             let (holds, longest_seconds) =
                 *reach_cache.entry(direct).or_insert_with_key(|direct| adjacency.count_reachable_waiters(direct));
             RootBlocker {
@@ -106,7 +106,7 @@ impl<'a> AdjacencyLists<'a> {
         waiters
     }
 
-    /// Returns the number of waiters and the longest wait in seconds.
+    /// Returns the number of reachable waiters, and their longest wait in seconds.
     fn count_reachable_waiters(&self, first: &[usize]) -> (usize, u64) {
         let mut visited: HashSet<usize> = first.iter().copied().collect();
         let mut pending: Vec<usize> = first.to_vec();
@@ -129,7 +129,7 @@ fn find_root_components<'c>(components: &'c [Vec<usize>], adjacency: &AdjacencyL
     components.iter().filter(|members| !waits_outside(members)).collect()
 }
 
-/// `components` lists blockers before their waiters, so one pass is sufficient.
+/// One pass is sufficient, because `components` lists blockers before their waiters.
 fn count_exclusive_waiters<'c>(
     components: &'c [Vec<usize>],
     roots: &[&'c Vec<usize>],

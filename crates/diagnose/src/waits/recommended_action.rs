@@ -1,14 +1,14 @@
-//! Recommends actions that resolve root blockers.
+//! Recommends actions that end the lock waits for a root blocker.
 
 use super::graph::{RootBlocker, WaitGraph, WaitParticipant};
 use super::lock_snapshot::SessionRole;
 
-/// Recommended action that resolves a root blocker.
+/// Recommended action that ends the lock waits for a root blocker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecommendedAction<'a> {
     /// Kill the session with this id. In a cycle, killing one member is sufficient.
     Kill(u64),
-    /// Roll back the transaction without a session. Contains the XA identifier, if known.
+    /// Roll back a transaction without a session. The value is the XA identifier of the transaction, if known.
     RollBack(Option<&'a str>),
     /// Wait until the transaction has been rolled back. A kill does not shorten the rollback.
     Wait,

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use super::graph::{LockResource, ParticipantDetail, WaitWithoutBlocker};
 use crate::utf8::to_valid_utf8;
 
-/// The Chinese name of the kind is in the object `zh_cn`.
+/// The JSON object `zh_cn` contains the Chinese name of the lock resource kind.
 impl Serialize for LockResource {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let Self { kind, schema, name, index, data } = self;
@@ -24,7 +24,7 @@ impl Serialize for LockResource {
     }
 }
 
-/// The Chinese reason is in the object `zh_cn`.
+/// The JSON object `zh_cn` contains the Chinese text of the reason.
 impl Serialize for WaitWithoutBlocker {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut out = to.serialize_struct("WaitWithoutBlocker", 4)?;
@@ -36,7 +36,7 @@ impl Serialize for WaitWithoutBlocker {
     }
 }
 
-/// Session fields are `null` for missing sessions and for transactions without a session.
+/// The session fields are `null` for missing sessions and for transactions without a session.
 impl Serialize for ParticipantDetail {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let session = self.session.as_ref();

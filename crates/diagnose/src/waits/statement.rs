@@ -42,14 +42,13 @@ impl Token {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FlushedTables {
-    /// All tables.
     All,
-    /// Tables named in the statement, each with its schema if known.
+    /// Tables that the statement names, each with its schema if known.
     Named(Vec<(Option<String>, String)>),
 }
 
 impl WaitingStatement {
-    /// Parses a statement. `database` is the session's default database.
+    /// Parses a statement. `database` is the default database of the session.
     pub(super) fn new(statement: &[u8], database: Option<&[u8]>) -> Self {
         let head = statement.get(..MAX_PARSED_STATEMENT_BYTES).unwrap_or(statement);
         Self {
@@ -73,7 +72,7 @@ impl WaitingStatement {
         self.starts_with_keywords(&["DROP", "DATABASE"]) || self.starts_with_keywords(&["DROP", "SCHEMA"])
     }
 
-    /// Compares names case-insensitively, because servers can be configured with case-insensitive names.
+    /// The comparison is case-insensitive, because a server can be configured with case-insensitive table names.
     pub(super) fn mentions_object(&self, schema: Option<&str>, name: &str) -> bool {
         match schema {
             Some(schema) if self.drops_schema() => self.contains_qualified_name(None, schema),

@@ -1,4 +1,4 @@
-//! Root blockers that block sessions to kill but are not killed themselves.
+//! Detection of root blockers that survive a planned kill of their waiters.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,20 +10,20 @@ use crate::terminal::bytes_to_single_line;
 /// Root blocker that a planned kill does not terminate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SurvivingBlocker {
-    /// Session or transaction.
+    /// Blocking session or transaction.
     pub party: WaitParticipant,
-    /// Account and client host, or `None` if the session is unknown.
+    /// Account and client host of the blocker, or `None` if the session is unknown.
     pub account: Option<String>,
-    /// The session's idle time in seconds, or `None` if the session is not idle.
+    /// Idle time of the blocking session in seconds, or `None` if the session is not idle.
     pub idle_seconds: Option<u64>,
-    /// Number of sessions to kill that wait directly or indirectly for this blocker.
+    /// Number of sessions in the planned kill that wait directly or indirectly for the blocker.
     pub waiting: usize,
-    /// Total number of sessions to kill.
+    /// Total number of sessions in the planned kill.
     pub victims: usize,
 }
 
 impl WaitGraph {
-    /// Returns root blockers that block sessions in `victims` but are not in `victims`, sorted by descending `waiting`.
+    /// Returns the root blockers of sessions in `victims` that are not in `victims`, sorted by descending `waiting`.
     ///
     /// A surviving root blocker continues to block its remaining waiters and can block new statements.
     #[must_use]
@@ -32,7 +32,7 @@ impl WaitGraph {
         let mut waiting: BTreeMap<WaitParticipant, usize> = BTreeMap::new();
         for &victim in &victim_parties {
             for root in self.find_root_blockers(victim) {
-                // Killing one member breaks a cycle.
+                // Killing one member is sufficient to break a cycle.
                 if root.parties.iter().any(|party| victim_parties.contains(party)) {
                     continue;
                 }

@@ -31,9 +31,9 @@ pub enum TreeLineKind {
     Root,
     /// Waiting session or transaction.
     Waiter,
-    /// Details of the parent node in the tree, a waiter or a blocker.
+    /// Details of the waiter or blocker that precedes the line in the tree.
     Detail,
-    /// Statement of the preceding waiter or blocker in the tree.
+    /// Statement of the waiter or blocker that precedes the line in the tree.
     Statement,
     /// Summary of omitted root blockers or waiters.
     Folded,
@@ -52,11 +52,12 @@ pub struct TreeLine {
     pub text: String,
 }
 
-/// Maximum indentation of a tree line, in columns. Deeper lines show their depth as a number.
+/// Maximum indentation of a tree line, in terminal columns. Deeper lines show their depth as a number.
 const MAX_INDENT_COLUMNS: usize = 24;
 
-/// Renders the graph as a text tree, highest-ranked root blocker first. Waits without a detected blocker come last.
+/// Renders the wait graph as a text tree, highest-ranked root blocker first.
 ///
+/// Waits without a detected blocker are rendered last.
 /// Every waiter is rendered at most once, at its minimum depth below its highest-ranked root blocker.
 #[must_use]
 pub fn render_tree(graph: &WaitGraph, layout: TreeLayout) -> Vec<TreeLine> {
@@ -205,7 +206,7 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    /// Does not recurse, because wait chains can have thousands of members.
+    /// Uses an explicit stack instead of recursion, because a wait chain can contain thousands of sessions.
     fn render_descendants(&mut self, party: WaitParticipant, indent: &TreeIndent) {
         let mut pending = self.child_render_steps(party, indent);
         while let Some(step) = pending.pop() {
@@ -224,7 +225,7 @@ impl<'a> TreeRenderer<'a> {
     fn child_render_steps(&self, party: WaitParticipant, indent: &TreeIndent) -> Vec<RenderStep<'a>> {
         let waits = self.forest.child_waits(party);
         let holders = waits.iter().take_while(|wait| !self.forest.child_waits(wait.waiter).is_empty()).count();
-        // A line that summarizes one waiter would be no shorter than the waiter's own line.
+        // A summary line that replaces only one waiter would save no space.
         let shown = match holders.max(self.layout.siblings) {
             shown if shown + 1 >= waits.len() => waits.len(),
             shown => shown,
@@ -278,7 +279,7 @@ impl<'a> TreeRenderer<'a> {
     fn push_statement(&mut self, party: WaitParticipant, before: &str) {
         let statement = self.graph.participant_detail(party).and_then(ParticipantDetail::running_statement);
         if let Some(statement) = statement {
-            // A statement can have several megabytes, so only the displayable part is converted.
+            // A statement can have several megabytes, so the function converts only the part that fits on the line.
             let head = statement.get(..self.layout.width * 8).unwrap_or(statement);
             self.push_line(TreeLineKind::Statement, Some(party), &format!("{before}{}", bytes_to_single_line(head)));
         }

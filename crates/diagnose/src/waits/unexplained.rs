@@ -1,4 +1,4 @@
-//! Waiting sessions without a detected blocker.
+//! Detection of waiting sessions whose blocker is unknown.
 
 use std::collections::{HashMap, HashSet};
 

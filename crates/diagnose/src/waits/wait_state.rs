@@ -4,11 +4,9 @@ use super::metadata_locks::MetadataLockObjectKind;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum LockWaitState {
-    /// Wait for a metadata lock.
     Metadata(MetadataLockObjectKind),
-    /// Wait for other sessions to close a flushed table.
+    /// The session waits until other sessions close the flushed table.
     TableFlush,
-    /// Wait for a table-level lock of the storage engine.
     TableLevelLock,
 }
 
@@ -30,7 +28,7 @@ const LOCK_WAIT_THREAD_STATES: [(&str, LockWaitState); 12] = [
 
 /// Returns true if the session state indicates a lock wait.
 ///
-/// Waits for InnoDB row locks are not detected, because they have no session state of their own.
+/// The function does not detect waits for InnoDB row locks, because such waits have no session state of their own.
 #[must_use]
 pub fn is_lock_wait_state(state: &[u8]) -> bool {
     parse_lock_wait_state(state).is_some()

@@ -1,4 +1,6 @@
-//! Explains an authorization decision statement by statement. `clew policy simulate` prints the explanation.
+//! Explains how each policy statement contributes to an authorization decision.
+//!
+//! `clew policy simulate` prints the explanation.
 
 use serde::Serialize;
 
@@ -15,7 +17,7 @@ pub struct StatementRef {
     pub policy: String,
     /// User or group to which the policy is attached.
     pub via: GrantSource,
-    /// 1-based statement position in the policy document.
+    /// Position of the statement in the policy document, counted from 1.
     pub statement: usize,
     /// `Sid` element of the statement.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,7 +31,7 @@ pub struct StatementOutcome {
     pub effect: Effect,
     /// True if the statement matched.
     pub matched: bool,
-    /// All matching elements if the statement matched, otherwise all mismatching elements.
+    /// Descriptions of all matching elements if the statement matched, otherwise of all mismatching elements.
     pub reasons: Vec<String>,
 }
 
@@ -40,13 +42,13 @@ pub struct Explanation {
     #[serde(flatten)]
     pub decision: Decision,
     /// Statement that determined the decision: the first matching Deny, or the first matching Allow if no Deny matches.
-    /// `None` if no statement determined the decision.
+    /// The field is `None` if no policy statement determined the decision.
     pub deciding: Option<StatementRef>,
     /// All policy statements that apply to the principal, each with its outcome.
     pub statements: Vec<(StatementRef, StatementOutcome)>,
 }
 
-/// Makes the same decision as [`decide_access`] and explains why each statement matched or did not match.
+/// Makes the same decision as [`decide_access`], and explains why each policy statement matched or did not match.
 #[must_use]
 pub fn explain_decision(
     principal: &Principal,

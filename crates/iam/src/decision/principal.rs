@@ -15,9 +15,9 @@ use crate::work_budget::WorkBudget;
 pub enum CredentialScope {
     /// Token for one project.
     Project(ProjectId),
-    /// Token for the domain. It grants access to identities but not to project resources (API spec, section 3.2).
+    /// Token for the domain, which grants access to identities but not to project resources (API spec, section 3.2).
     Domain,
-    /// Access key. It is valid for the domain and all of its projects.
+    /// Access key, which is valid for the domain and all of its projects.
     AccessKey,
 }
 
@@ -68,7 +68,7 @@ pub struct Principal {
     pub administrator: bool,
     /// Policies attached to the user directly or through a group.
     pub grants: Arc<[Grant]>,
-    /// Work budget for policy evaluation, shared by all decisions of one request.
+    /// Work budget for policy evaluation, shared by all authorization decisions of one request.
     pub budget: Arc<WorkBudget>,
 }
 

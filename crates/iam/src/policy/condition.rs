@@ -30,7 +30,7 @@ pub(super) enum ExpectedValue {
 }
 
 impl ExpectedValue {
-    /// The error describes the required format.
+    /// The error message describes the required format of the expected value.
     pub(super) fn parse(comparison: Comparison, text: &str) -> Result<Self, &'static str> {
         match comparison {
             Comparison::Same
@@ -54,7 +54,7 @@ impl ExpectedValue {
     /// A request value of the wrong type never matches.
     fn matches_value(&self, comparison: Comparison, value: &str, budget: &WorkBudget) -> bool {
         let expected_bytes = if let Self::Text(expected) = self { expected.len() } else { 0 };
-        // `pattern::matches_pattern` charges the budget itself.
+        // `pattern::matches_pattern` charges the work budget itself.
         if !matches!(comparison, Comparison::Pattern) && !budget.charge_comparison_cost(value.len() + expected_bytes) {
             return false;
         }
@@ -120,9 +120,9 @@ fn parse_network(text: &str) -> Option<IpNet> {
 }
 
 impl Condition {
-    /// Returns true if `values` satisfies the condition. `values` is empty if the request lacks the key.
+    /// Returns true if `values` satisfies the condition. `values` is empty if the request lacks the condition key.
     ///
-    /// The spec does not define the result of an operator without `IfExists` for a missing condition key.
+    /// The API spec does not define the result of an operator without `IfExists` for a missing condition key.
     /// As in Huawei Cloud, a missing condition key makes a positive operator false and a negated operator true.
     pub(super) fn is_satisfied_by(&self, values: &[Cow<'_, str>], budget: &WorkBudget) -> bool {
         let ParsedOperator { operator, quantifier, if_exists } = self.test;
@@ -144,7 +144,7 @@ impl Condition {
         let all = match quantifier {
             Some(Quantifier::All) => true,
             Some(Quantifier::Any) => false,
-            // Without a quantifier, one matching value is sufficient, and a negated operator requires no match.
+            // Without a quantifier, one matching value is sufficient; for a negated operator, no value may match.
             None => operator.negated,
         };
         if all { values.iter().all(one_holds) } else { values.iter().any(one_holds) }

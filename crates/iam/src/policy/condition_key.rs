@@ -1,4 +1,4 @@
-//! Defines all condition keys (TaurusDB API spec, section 4.7) and resolves their values in a request.
+//! Defines all condition keys (TaurusDB API spec, section 4.7) and reads their values from a request.
 
 use std::borrow::Cow;
 
@@ -67,14 +67,14 @@ pub(super) static CONDITION_KEYS: &[ConditionKeyDefinition] = &[
 #[derive(Debug, Clone)]
 pub(super) struct ConditionKey {
     pub(super) text: String,
-    /// Definition of the condition key. `None` for an unknown key, which never has a value.
+    /// Definition of the condition key, or `None` for an unknown key, which never has a value.
     pub(super) definition: Option<&'static ConditionKeyDefinition>,
     /// Tag key (the part of the condition key after the slash).
     tag: String,
 }
 
 impl ConditionKey {
-    /// The part of a condition key before a slash is case-insensitive.
+    /// The part of a condition key before the slash is case-insensitive.
     pub(super) fn parse(text: &str) -> Self {
         let family = text.split_once('/');
         let definition = CONDITION_KEYS.iter().find(|definition| match (definition.name.strip_suffix('/'), family) {
@@ -109,7 +109,7 @@ impl ConditionKey {
         let owned = |text: String| vec![Cow::Owned(text)];
         let instance = resource.instance;
         if self.describes_resource() && action.keys.is_empty() {
-            // The action applies neither to an instance nor to tags, even if the caller passes them.
+            // An action without condition keys applies neither to an instance nor to tags that the caller passes.
             return Vec::new();
         }
         match self.value_source() {
@@ -140,7 +140,7 @@ impl ConditionKey {
         }
     }
 
-    /// An exact match takes precedence over a case-insensitive match.
+    /// A tag key with the same case takes precedence over a tag key that differs only in case.
     fn find_tag_value<'a>(&self, tags: &'a [clew_model::Tag]) -> Option<&'a str> {
         let exact = tags.iter().find(|tag| tag.key == self.tag);
         let found = exact.or_else(|| tags.iter().find(|tag| tag.key.eq_ignore_ascii_case(&self.tag)));

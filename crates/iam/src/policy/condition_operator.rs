@@ -4,9 +4,7 @@ use std::cmp::Ordering;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Comparison {
-    /// The text is equal.
     Same,
-    /// The text is equal, ignoring case.
     SameIgnoringCase,
     /// The request value matches a case-sensitive pattern with the wildcards `*` and `?`.
     Pattern,
@@ -18,7 +16,6 @@ pub(super) enum Comparison {
     Number(fn(Ordering) -> bool),
     /// Compares two dates. The predicate decides whether the resulting [`Ordering`] is a match.
     Date(fn(Ordering) -> bool),
-    /// The booleans are equal.
     Bool,
     /// The client IP address is in the expected network.
     Network,
@@ -40,8 +37,8 @@ const fn define_operator(name: &'static str, comparison: Comparison, negated: bo
 
 /// All condition operators, without quantifier prefixes or `IfExists` suffixes.
 ///
-/// Operators ignore case unless the spec marks them as case-sensitive.
-/// Huawei Cloud's policy examples use `StringStartWith` and `StringEndWith`, which the spec's table lacks.
+/// Operators ignore case unless the API spec marks them as case-sensitive.
+/// The API spec does not list `StringStartWith` and `StringEndWith`, but Huawei Cloud's policy examples use them.
 pub(super) static CONDITION_OPERATORS: &[ConditionOperator] = &[
     define_operator("StringEquals", Comparison::Same, false),
     define_operator("StringNotEquals", Comparison::Same, true),
@@ -69,7 +66,7 @@ pub(super) static CONDITION_OPERATORS: &[ConditionOperator] = &[
     define_operator("Null", Comparison::Null, false),
 ];
 
-/// Quantifier for condition keys with multiple values.
+/// Quantifier of an operator for condition keys with multiple values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quantifier {
     /// `ForAnyValue:` is true if at least one request value matches, and false if the request has no values.
@@ -82,12 +79,12 @@ pub(super) enum Quantifier {
 pub(super) struct ParsedOperator {
     pub(super) operator: &'static ConditionOperator,
     pub(super) quantifier: Option<Quantifier>,
-    /// True if the condition is satisfied when the condition key is missing.
+    /// True if a missing condition key satisfies the condition.
     pub(super) if_exists: bool,
 }
 
 impl ParsedOperator {
-    /// The error contains a suggestion for the correct operator.
+    /// The error message suggests the correct operator.
     pub(super) fn parse(name: &str) -> Result<Self, String> {
         let (quantifier, bare) = if let Some(rest) = name.strip_prefix("ForAnyValue:") {
             (Some(Quantifier::Any), rest)

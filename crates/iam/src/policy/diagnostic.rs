@@ -1,15 +1,15 @@
-//! Errors and warnings in policy documents, with their positions.
+//! Errors and warnings about policy documents, with their positions.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Error or warning in a policy document.
+/// Error or warning about a policy document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
-    /// Line number, counted from 1.
+    /// Line number of the problem, counted from 1.
     pub line: usize,
-    /// 1-based column number of the problem, in characters.
+    /// Column number of the problem in characters, counted from 1.
     pub column: usize,
     /// JSONPath of the invalid value, such as `$.Statement[0].Action[1]`.
     pub path: String,
@@ -42,7 +42,7 @@ impl fmt::Display for Diagnostic {
 pub struct PolicyErrors(pub(super) Vec<Diagnostic>);
 
 impl PolicyErrors {
-    /// Returns the errors, sorted by position in the document. The slice is never empty.
+    /// Returns the errors, sorted by position in the policy document. The slice is never empty.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.0

@@ -45,7 +45,7 @@ impl Policy {
 }
 
 /// Maximum number of errors that the parser reports. The same limit applies to warnings.
-/// The limit bounds the parse time, because each diagnostic scans the document to find its line and column.
+/// The limit bounds the parse time, because the parser scans the document to find the line and column of each error.
 const MAX_DIAGNOSTICS: usize = 100;
 
 #[derive(Clone)]
@@ -60,7 +60,7 @@ impl LocatedValue<'_> {
     }
 }
 
-/// Parser methods return `None` for invalid parts of the document.
+/// The parser methods return `None` for invalid parts of the policy document.
 pub(super) struct DocumentParser<'t> {
     text: &'t str,
     errors: Vec<Diagnostic>,
@@ -68,7 +68,7 @@ pub(super) struct DocumentParser<'t> {
     max_warnings: usize,
 }
 
-/// Consumes the entire iterator, so that the errors in all list entries are reported.
+/// Consumes the entire iterator, so that the parser reports the errors in all list entries.
 pub(super) fn collect_all_or_none<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
     let parts: Vec<_> = parts.collect();
     parts.into_iter().collect()
@@ -146,7 +146,7 @@ impl DocumentParser<'_> {
             sid: sid.map(str::to_owned),
             effect: effect?,
             actions: actions?,
-            // An invalid element must not be treated like a missing one.
+            // An invalid element must not be treated like a missing element.
             resources: resources.map_or(Some(None), |resources| resources.map(Some))?,
             conditions: conditions.unwrap_or_else(|| Some(Vec::new()))?,
         };

@@ -32,7 +32,7 @@ impl Statement {
         })
     }
 
-    /// Returns all mismatches. An action mismatch comes first.
+    /// Returns all mismatches between the statement and the request. An action mismatch comes first.
     pub(super) fn find_mismatches<'s>(
         &'s self,
         model: PermissionModel,
@@ -53,7 +53,7 @@ impl Statement {
 
     /// An action without a resource type matches only the resource `*` (TaurusDB API spec, section 4.3).
     /// If the action has no resource type, a Deny with `NotResource` matches, but an Allow with `NotResource` does not.
-    /// For example, an Allow whose `NotResource` names one instance does not match an action on the project.
+    /// For example, an Allow statement whose `NotResource` names one instance does not match an action on the project.
     fn matches_resource(&self, model: PermissionModel, request: &EvaluationRequest<'_>) -> bool {
         let Some(resources) = &self.resources else { return true };
         let urn = Urn::from_evaluation_request(model, request);

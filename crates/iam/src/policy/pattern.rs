@@ -1,7 +1,7 @@
 //! Wildcard patterns: `*` matches any sequence of characters, and `?` matches one character (API spec, section 4.3).
 //!
 //! Users can define arbitrary patterns, so matching must never take exponential time.
-//! A case-sensitive pattern without `?` is matched in linear time by searching for each literal between the stars.
+//! A case-sensitive pattern without `?` is matched in linear time by searching for each literal between two `*`.
 //! For any other pattern, the number of steps is at most the pattern length times the text length.
 //! The matcher charges every step to the request's work budget.
 
@@ -23,7 +23,7 @@ impl CaseSensitivity {
     }
 }
 
-/// Returns false if the budget is exhausted.
+/// Returns false if the work budget is exhausted.
 pub(super) fn matches_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
     if !budget.charge_comparison_cost(pattern.len() + text.len()) {
         return false;
@@ -34,7 +34,7 @@ pub(super) fn matches_pattern(pattern: &str, text: &str, case: CaseSensitivity, 
     }
 }
 
-/// Picks the leftmost match of each literal, which leaves the most text for the following literals.
+/// Uses the leftmost match of each literal, which leaves the most text for the following literals.
 fn matches_star_only_pattern(pattern: &str, text: &str) -> bool {
     let Some((prefix, rest)) = pattern.split_once('*') else { return pattern == text };
     let (middle, suffix) = rest.rsplit_once('*').unwrap_or(("", rest));
@@ -71,7 +71,7 @@ fn matches_by_backtracking(pattern: &str, text: &str, case: CaseSensitivity, bud
             Some(wanted) => match text.next() {
                 Some(found) if wanted == '?' || case.chars_equal(wanted, found) => continue,
                 Some(_) => {}
-                // Backtracking cannot help: the remaining text would be even shorter.
+                // Backtracking cannot produce a match, because the remaining text would be even shorter.
                 None => return false,
             },
             None if text.as_str().is_empty() => return true,

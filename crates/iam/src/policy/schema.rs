@@ -44,7 +44,7 @@ const ROLE_POLICY_LIMITS: DocumentLimits = DocumentLimits {
     value_chars: 1_024,
 };
 
-/// Limits for version 5.0 policy documents. The spec defines no limits, but Clew limits the document length.
+/// Limits for version 5.0 policy documents. The API spec defines no limits, but Clew limits the document length.
 const IDENTITY_POLICY_LIMITS: DocumentLimits = DocumentLimits {
     text_chars: MAX_POLICY_DOCUMENT_BYTES,
     statements: usize::MAX,
@@ -92,7 +92,8 @@ impl DocumentSchema {
     /// Returns an error message if the action does not have the format `service:type:operation`.
     ///
     /// In version 5.0 policy documents, a wildcard may replace several parts of the action.
-    /// In version 1.0 and 1.1 documents, an action has three parts and a lower-case service; `*` is the only wildcard.
+    /// In version 1.0 and 1.1 policy documents, an action has three parts, and the service name is in lower case.
+    /// In version 1.0 and 1.1 policy documents, an action can contain the wildcard `*` but not the wildcard `?`.
     pub(super) fn check_action_format(&self, action: &str) -> Option<String> {
         let parts: Vec<&str> = action.split(':').collect();
         let error = |what: &str| Some(format!("{action:?} is not a valid action: {what}"));

@@ -1,4 +1,4 @@
-//! JSON parser that records the position of every value.
+//! JSON parser that returns the position of every value in the text.
 
 use jsonc_parser::ast::Value;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
@@ -44,7 +44,7 @@ pub(super) fn parse(text: &str) -> Result<Value<'_>, Diagnostic> {
     parsed.value.ok_or_else(|| error_at(0, "the document is empty".to_owned()))
 }
 
-/// `line` and `column` start at 1. `column` counts bytes.
+/// `line` and `column` are counted from 1, and `column` is in bytes.
 fn line_column_to_offset(text: &str, line: usize, column: usize) -> usize {
     let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let at = (before + column.saturating_sub(1)).min(text.len());

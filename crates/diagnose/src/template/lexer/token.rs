@@ -4,17 +4,17 @@
 pub(in crate::template) enum Token<'a> {
     /// Unquoted name or keyword.
     Word(&'a [u8], NextChar),
-    /// Quoted name including its backticks. The flag is true if the name is valid without quotes.
+    /// Quoted name including its backticks. The `bool` is true if the name is valid without quotes.
     Name(&'a [u8], bool, NextChar),
-    /// User variable `@name`. The flag is true if the `@` directly follows another token, as in `root@localhost`.
+    /// User variable `@name`. The `bool` is true if the `@` directly follows another token, as in `root@localhost`.
     Variable(bool),
-    /// `@@`, or `@` without a name. The flag is true if the `@` directly follows another token.
+    /// `@@`, or `@` without a name. The `bool` is true if the token directly follows another token.
     At(&'a [u8], bool),
     /// Number literal.
     Number,
-    /// Placeholder, or literal other than a number.
+    /// Placeholder such as `?`, or a literal that is not a number.
     Value,
-    /// `...` in a template. It marks omitted text.
+    /// `...`, which marks omitted text in a statement template.
     Ellipsis,
     Open,
     Close,

@@ -1,4 +1,4 @@
-//! State of the normalizer.
+//! State of the SQL statement normalizer.
 
 use super::super::keywords::Keyword;
 
@@ -9,17 +9,17 @@ pub(super) enum LastToken {
     Name,
     /// Function name, which is a keyword only if it is unquoted and a parenthesis follows.
     FunctionName,
-    /// Quoted name that would be a keyword without the quotes.
+    /// Quoted name that would be a keyword without the backticks.
     QuotedName,
     Value,
     Open,
     Close,
     Comma,
     Dot,
-    /// `@`, or `@@` if true.
+    /// `@`, or `@@` if the `bool` is true.
     At(bool),
     Semicolon,
-    /// Operator. The flag is true if a subsequent `+` or `-` is part of a number.
+    /// Operator. The `bool` is true if a subsequent `+` or `-` is part of a number.
     Operator(bool),
 }
 
@@ -38,7 +38,7 @@ pub(super) struct DuplicateRowRun {
 
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ParenthesisGroup {
-    /// Output offset of the opening parenthesis.
+    /// Offset of the opening parenthesis in the normalized statement.
     pub(super) open: usize,
     pub(super) is_in_list: bool,
     pub(super) rows: Option<DuplicateRowRun>,
@@ -51,7 +51,7 @@ pub(super) struct PendingSign {
     pub(super) values: Option<ValueList>,
 }
 
-/// Parser state for the password after `IDENTIFIED BY`.
+/// State for detecting the password after `IDENTIFIED BY`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PasswordState {
     NotExpected,

@@ -22,7 +22,7 @@ struct WaitEdge {
 }
 
 impl WaitEdge {
-    /// For each pair of waiter and blocker, the set retains only the wait that sorts first.
+    /// For each pair of waiter and blocker, the edge set retains only the wait that sorts first.
     fn precedence(&self) -> impl Ord {
         let wait = &self.wait;
         (wait.inferred, wait.queued, Reverse(self.strength), wait.on.clone(), wait.wanted.clone(), wait.held.clone())

@@ -85,7 +85,7 @@ impl<'a> LockOwnerResolver<'a> {
         owners
     }
 
-    /// If the lock owner cannot be determined, returns an error message with the reason.
+    /// If the lock owner cannot be determined, the function returns an error message with the reason.
     fn resolve_owner(&self, owner: LockOwner, read_only_sessions: &[u64]) -> Result<WaitParticipant, LocalizedText> {
         if let Some(&session) = self.by_transaction.get(&owner.transaction) {
             return Ok(WaitParticipant::Session(session));

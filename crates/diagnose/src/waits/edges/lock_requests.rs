@@ -46,7 +46,7 @@ fn collect_objects_with_granted_locks(observed: &LockSnapshot) -> HashSet<&Metad
 }
 
 /// Infers the metadata locks for which a session waits.
-/// `kind` comes from the session's state, and the names of the locked objects come from the session's statement.
+/// The session's state determines `kind`, and the session's statement contains the names of the locked objects.
 fn infer_lock_requests(
     facts: &ObservedSession,
     kind: &MetadataLockObjectKind,

@@ -13,7 +13,7 @@ use crate::waits::lock_snapshot::{MetadataLock, TableName};
 use crate::waits::lock_snapshot_index::LockSnapshotIndex;
 use crate::waits::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
 
-/// Metadata locks on an object that has at least one pending request.
+/// Metadata locks on an object that has at least one pending lock request.
 #[derive(Default)]
 struct ContestedObject {
     granted: BTreeMap<MetadataLockMode, HashSet<WaitParticipant>>,
@@ -90,8 +90,8 @@ fn add_lock_request_edges(
     }
 }
 
-/// A metadata lock without a session is attributed to the transactions without a session that lock the same table.
-/// If exactly one transaction has no session, that transaction is the owner even if it is not known to lock the table.
+/// The owners of a metadata lock without a session are the transactions without a session that lock the same table.
+/// If only one transaction has no session, that transaction is the owner even if it is not known to lock the table.
 fn find_lock_owners(lock: &MetadataLock, index: &LockSnapshotIndex<'_>) -> Vec<WaitParticipant> {
     if let Some(session) = lock.session {
         return vec![WaitParticipant::Session(session)];

@@ -1,7 +1,7 @@
 //! Detects waits for table flushes and for table-level locks of storage engines.
 //!
 //! No server table lists waits for table flushes or table-level locks.
-//! The blockers in such waits are identified by metadata locks on the requested tables.
+//! Clew identifies the blockers of a table by their metadata locks on the table.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -56,8 +56,8 @@ fn group_tables_by_session<'a>(holders: &TableHolders<'a>) -> HashMap<u64, Vec<&
     own
 }
 
-/// A flush waits for running statements that use the flushed tables and for sessions that locked them (`LOCK TABLES`).
-/// An idle session with an open transaction does not block a flush.
+/// A table flush waits for statements that use the tables, and for sessions that locked the tables with `LOCK TABLES`.
+/// An idle session with an open transaction does not block a table flush.
 fn add_flush_wait_edges(
     edges: &mut EdgeSet,
     index: &LockSnapshotIndex<'_>,
@@ -97,9 +97,9 @@ fn add_flush_wait_edges(
     }
 }
 
-/// Sessions conflict on a table unless both only read it.
+/// Two sessions conflict on a table unless both sessions only read the table.
 /// A session that itself waits for a table-level lock is never reported as a blocker.
-/// An idle session, which may hold a `LOCK TABLES` lock, is a blocker only if no running session uses the table.
+/// An idle session, which may have used `LOCK TABLES`, is a blocker only if no running session uses the table.
 fn add_table_lock_edges(
     edges: &mut EdgeSet,
     index: &LockSnapshotIndex<'_>,
