@@ -44,7 +44,7 @@ pub struct RequestToSign<'a, T = String> {
 }
 
 impl<T: AsRef<str>> RequestToSign<'_, T> {
-    /// Returns the first value if the header is repeated.
+    /// If a header is repeated, this method returns its first value.
     fn header_value(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| header.as_ref() == name).map(|(_, value)| value.as_ref().trim())
     }
@@ -53,7 +53,7 @@ impl<T: AsRef<str>> RequestToSign<'_, T> {
         self.headers.iter().filter(|(header, _)| header.as_ref() == name).count()
     }
 
-    /// As in the SDK, the header `X-Sdk-Content-Sha256` overrides the computed hash of a non-empty body.
+    /// As in Huawei Cloud's SDKs, the header `X-Sdk-Content-Sha256` overrides the computed hash of a non-empty body.
     fn body_hash_to_sign(&self) -> &str {
         match self.header_value(CONTENT_SHA256_HEADER) {
             Some(header_hash) if self.body_sha256 != EMPTY_BODY_SHA256 => header_hash,
@@ -65,7 +65,7 @@ impl<T: AsRef<str>> RequestToSign<'_, T> {
 /// Reason why a signature is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// The `Authorization` header specifies a different algorithm or none.
+    /// The `Authorization` header specifies no signature algorithm or an unsupported one.
     #[error("the Authorization header does not start with {SIGNATURE_ALGORITHM}")]
     Algorithm,
     /// A part of the `Authorization` header is missing, repeated or malformed.
@@ -108,7 +108,7 @@ pub fn hash_body(body: &[u8]) -> String {
     if body.is_empty() { EMPTY_BODY_SHA256.to_owned() } else { encode_hex(&Sha256::digest(body).into()) }
 }
 
-/// Faster than `hex::encode`, which appends one character at a time.
+/// This function is faster than `hex::encode`, which appends one character at a time.
 fn encode_hex(hash: &[u8; 32]) -> String {
     let mut letters = vec![0; 64];
     match hex::encode_to_slice(hash, &mut letters).map(|()| String::from_utf8(letters)) {
@@ -119,7 +119,7 @@ fn encode_hex(hash: &[u8; 32]) -> String {
 
 /// Percent-encodes all characters except letters, digits and `-._~`.
 ///
-/// The canonical request uses the same encoding, so a path or query encoded by this function is already canonical.
+/// Canonical requests use the same encoding, so a path or query encoded by this function is already canonical.
 #[must_use]
 pub fn percent_encode(text: &str) -> String {
     canonical::percent_encode_bytes(text.as_bytes())
@@ -134,8 +134,8 @@ pub fn format_sdk_date(now: Timestamp) -> String {
 /// Signs a request and returns the value of the `Authorization` header.
 ///
 /// `date` must equal the request's `X-Sdk-Date` header. `signed_headers` may be in any order.
-/// Headers in `signed_headers` that the request does not contain are not signed.
-/// Like the SDK, this function never signs headers with `_` in their name, because gateways drop such headers.
+/// The function ignores names in `signed_headers` of headers that the request does not contain.
+/// Like Huawei Cloud's SDKs, this function does not sign headers with `_` in their names, because gateways drop them.
 #[must_use]
 pub fn sign_request<T: AsRef<str>>(
     request: &RequestToSign<'_, T>,

@@ -2,8 +2,8 @@
 //!
 //! `POST /v3/auth/tokens` returns a token in the `X-Subject-Token` header.
 //! Clients send the token in the `X-Auth-Token` header.
-//! A token is a random string without embedded data.
-//! The store contains only token hashes, so read access to the store is not sufficient to impersonate a user.
+//! A token is a random string and, unlike a JWT, contains no data.
+//! Clew stores only token hashes, so read access to Clew's database is not sufficient to impersonate a user.
 
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
@@ -18,7 +18,7 @@ pub fn generate_token() -> Result<SecretString, SecretError> {
     generate_random_string(TOKEN_LENGTH, ALPHANUMERIC_CHARS)
 }
 
-/// Returns the SHA-256 hash of a token. The store contains this hash instead of the token.
+/// Returns the SHA-256 hash of a token. Clew stores this hash instead of the token.
 /// A fast hash is sufficient, because a token has 381 bits of entropy.
 #[must_use]
 pub fn hash_token(token: &str) -> [u8; 32] {

@@ -1,7 +1,7 @@
-//! Limits the CPU time of the policy evaluation for one request.
+//! Limits the CPU time that Clew spends on evaluating the policies for one request.
 //!
 //! The work budget counts work units instead of time. One work unit is about the cost of comparing one byte.
-//! The consumption of work units depends only on the policies and the request, so tests can assert exact numbers.
+//! The number of consumed work units depends only on the policies and the request, so tests can assert exact numbers.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 /// Default work budget per request, in work units. Spending the entire budget takes about 0.1 s of CPU time.
 const DEFAULT_WORK_BUDGET_UNITS: u64 = 64 << 20;
 
-/// Fixed cost of each comparison in work units, in addition to the cost of the compared bytes.
+/// Fixed cost of each string comparison in work units, in addition to the cost of the compared bytes.
 const COMPARISON_BASE_WORK_UNITS: u64 = 16;
 
 /// Work budget for evaluating the policies for one request.
 ///
-/// Once the work budget is exhausted, no policy statement matches.
-/// [`decide_access`](crate::decision::decide_access) then denies the action.
+/// If the work budget is exhausted, no further policy statement matches.
+/// [`decide_access`](crate::decision::decide_access) denies the action if the work budget is exhausted.
 #[derive(Debug)]
 pub struct WorkBudget {
     limit: u64,
@@ -86,18 +86,18 @@ impl WorkBudget {
         self.limit - self.remaining.load(Relaxed)
     }
 
-    /// Returns true once the budget has rejected a charge. An exhausted budget rejects all further charges.
+    /// Returns true once [`Self::charge_work_units`] has returned false. All further calls also return false.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
         self.exhausted.load(Relaxed)
     }
 
-    /// `bytes` is the total length of the compared strings. Returns false if the budget is exhausted.
+    /// `bytes` is the total length of the two compared strings. Returns false if the work budget is exhausted.
     pub(crate) fn charge_comparison_cost(&self, bytes: usize) -> bool {
         self.charge_work_units(COMPARISON_BASE_WORK_UNITS.saturating_add(bytes as u64))
     }
 
-    /// Charges `units` work units. Returns false if the work budget is exhausted.
+    /// Subtracts `units` work units from the budget. Returns false if the budget is exhausted.
     ///
     /// A request is evaluated by one thread at a time, so no atomic read-modify-write operation is necessary.
     pub fn charge_work_units(&self, units: u64) -> bool {

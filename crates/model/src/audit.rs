@@ -24,11 +24,11 @@ pub enum Actor {
         /// Name of the operating system account.
         user: String,
     },
-    /// Clew itself, for example the worker or the retention job.
+    /// Clew itself, for example a worker process or the job that deletes expired data.
     Clew,
     /// An unauthenticated caller.
     Anonymous {
-        /// User name or access key id claimed by the caller; empty if the request contains neither.
+        /// User name or access key id in the caller's request; empty if the request contains neither.
         claimed: String,
     },
 }
@@ -45,7 +45,7 @@ impl Actor {
         }
     }
 
-    /// Returns the user name, operating system account or claimed identity of the actor. Empty for Clew itself.
+    /// Returns the actor's user name, operating system account or claimed identity. The name of Clew itself is empty.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -79,13 +79,13 @@ pub struct AuditOrigin {
 }
 
 impl AuditOrigin {
-    /// Creates the origin for a local command. `account` is the operating system account that runs the command.
+    /// Creates the audit origin of a command that the operating system account `account` runs locally.
     #[must_use]
     pub fn for_local_account(account: impl Into<String>) -> Self {
         Self { actor: Actor::Local { user: account.into() }, peer: None, request_id: String::new() }
     }
 
-    /// Creates the origin for an operation that Clew performs on its own, such as pruning the audit log.
+    /// Creates the audit origin of an operation that Clew performs on its own, such as pruning the audit log.
     #[must_use]
     pub fn for_internal_operation() -> Self {
         Self { actor: Actor::Clew, peer: None, request_id: String::new() }
@@ -147,12 +147,12 @@ pub struct AuditEvent {
     pub outcome: Outcome,
     /// Error code of the response, or `None` if the operation succeeded.
     pub code: Option<String>,
-    /// Additional fields as JSON, without secrets or hashes of secrets. SQL statements are stored as templates.
+    /// Additional details as JSON, without secrets or their hashes. SQL statements are stored without their literals.
     pub detail: serde_json::Value,
 }
 
 impl AuditEvent {
-    /// Creates an event for a successful operation. It has no domain, project, instance or node id.
+    /// Creates an audit event for a successful operation, without domain, project, instance and node ids.
     #[must_use]
     pub fn new_success(origin: &AuditOrigin, operation: impl Into<String>, target: impl Into<String>) -> Self {
         Self {

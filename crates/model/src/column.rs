@@ -27,7 +27,7 @@ pub enum Cell<'a> {
 
 /// Function that extracts a cell value from a session and its transaction.
 pub type RowCell = for<'a> fn(&SessionRow<'a>) -> Cell<'a>;
-/// Function that extracts a cell value from the session details.
+/// Function that extracts a cell value from a [`SessionDetail`].
 pub type DetailCell = fn(&SessionDetail) -> Cell<'_>;
 
 /// Column definition with names, data type, description and cell accessor.
@@ -41,7 +41,7 @@ pub struct Column<C = RowCell> {
     pub kind: ColumnKind,
     /// One-line description.
     pub description: &'static str,
-    /// Function that returns the cell of this column for a row.
+    /// Function that returns the value of this column for a given session.
     pub cell: C,
 }
 
@@ -53,7 +53,7 @@ fn to_number_cell<'a>(value: Option<u64>) -> Cell<'a> {
     value.map_or(Cell::Empty, Cell::Number)
 }
 
-/// Columns of the rows in a collection result, in output order.
+/// Columns of a snapshot (a list of sessions with their transactions), in output order.
 pub static SNAPSHOT_COLUMNS: [Column; 15] = [
     Column {
         key: "session_id",
@@ -162,7 +162,7 @@ pub static SNAPSHOT_COLUMNS: [Column; 15] = [
     },
 ];
 
-/// Columns that follow the [`SNAPSHOT_COLUMNS`] in a detailed snapshot. API results do not include these columns.
+/// Columns that follow the [`SNAPSHOT_COLUMNS`] in a detailed snapshot. The API does not return these columns.
 pub static DETAIL_COLUMNS: [Column<DetailCell>; 5] = [
     Column {
         key: "statement_digest",

@@ -19,7 +19,7 @@ macro_rules! catalogue {
             $($(#[$doc])* pub const $name: Self = Self { code: $code, status: $status, message_id: $message };)+
         }
 
-        /// All API errors, for documentation and tests.
+        /// All errors that the API returns, for use in documentation and tests.
         pub static API_ERRORS: &[ErrorEntry] = &[$(ErrorEntry::$name),+];
     };
 }
@@ -29,15 +29,15 @@ catalogue! {
     INVALID_PARAMETER = 400 "DBS.280001" "invalid-parameter";
     /// The format of an instance or node id is invalid.
     INVALID_ID = 400 "DBS.280404" "invalid-id";
-    /// No session collection has this request id.
+    /// No session collection with the given request id exists.
     UNKNOWN_TASK = 400 "DBS.200543" "unknown-task";
     /// The session collection has no result because it is still running or has failed.
     NO_RESULT = 400 "DBS.200086" "no-result";
     /// The project does not exist or belongs to another domain.
     FOREIGN_PROJECT = 403 "DBS.280015" "foreign-project";
-    /// No instance with this id exists in the project.
+    /// No instance with the given id exists in the project.
     UNKNOWN_INSTANCE = 404 "DBS.200002" "unknown-instance";
-    /// No node with this id exists in the instance.
+    /// No node with the given id exists in the instance.
     UNKNOWN_NODE = 404 "DBS.290013" "unknown-node";
     /// The project belongs to the caller's domain but is disabled.
     PROJECT_UNAVAILABLE = 403 "APIGW.0310" "project-unavailable";
@@ -51,7 +51,7 @@ catalogue! {
     NOT_ALLOWED = 409 "DBS.280406" "not-allowed";
     /// Internal server error.
     INTERNAL = 500 "DBS.05000000" "internal";
-    /// No API operation has this path and HTTP method.
+    /// No API operation with the requested path and HTTP method exists.
     NO_SUCH_API = 404 "APIGW.0101" "no-such-api";
     /// The HTTP request is malformed.
     BAD_REQUEST = 400 "APIGW.0201" "bad-request";
@@ -66,7 +66,7 @@ catalogue! {
     HEADERS_TOO_LARGE = 431 "APIGW.0201" "headers-too-large";
     /// The request body was not received before the timeout.
     REQUEST_TIMEOUT = 408 "APIGW.0201" "request-timeout";
-    /// The requested byte range is beyond the end of the collected session list.
+    /// The byte range in the `Range` header is beyond the end of the collected session list.
     RANGE_NOT_SATISFIABLE = 416 "APIGW.0201" "range-not-satisfiable";
     /// The credentials are missing or invalid.
     NOT_AUTHENTICATED = 401 "APIGW.0301" "not-authenticated";
@@ -96,7 +96,7 @@ catalogue! {
     IAM_INVALID_TOKEN = 401 "IAM.0067" "iam-invalid-token";
     /// No policy allows the operation, or a policy denies it.
     IAM_POLICY = 403 "IAM.0003" "iam-policy";
-    /// The identity, policy or token does not exist or belongs to another domain.
+    /// The requested user, group, policy or token does not exist or belongs to another domain.
     IAM_UNKNOWN = 404 "IAM.0004" "iam-unknown";
     /// The name is already in use, or the change conflicts with existing data.
     IAM_CONFLICT = 409 "IAM.0005" "iam-conflict";
@@ -104,9 +104,9 @@ catalogue! {
     IAM_SUBJECT_TOKEN = 400 "IAM.0009" "iam-subject-token";
     /// A field of the request body is invalid.
     IAM_INVALID_FIELD = 400 "IAM.0073" "iam-invalid-field";
-    /// A query parameter for listing identities is invalid.
+    /// A parameter of an IAM request is invalid.
     IAM_INVALID_PARAMETER = 400 "IAM.0007" "iam-invalid-parameter";
-    /// An identity operation failed due to an internal error.
+    /// An IAM request failed due to an internal error.
     IAM_INTERNAL = 500 "IAM.0006" "iam-internal";
 }
 

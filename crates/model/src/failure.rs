@@ -28,12 +28,12 @@ pub enum FailureKind {
     NotMysql,
     /// The server rejected a statement for a reason not covered by any other failure kind.
     ServerError,
-    /// The store failed, for example because the disk is full, a permission is missing, or the store is unreachable.
+    /// Clew's store failed, for example because the disk is full, a permission is missing, or the store is unreachable.
     StoreFailed,
-    /// The task reached its maximum number of attempts.
+    /// The session collection did not complete within the maximum number of attempts.
     #[serde(rename = "gave-up")]
     RetriesExhausted,
-    /// The node was removed while the task was queued.
+    /// The node was removed from Clew before its sessions were collected.
     #[serde(rename = "node-gone")]
     NodeRemoved,
     /// All connections that Clew may open to the node were in use until the timeout expired.
@@ -58,7 +58,7 @@ impl FailureKind {
         Self::Busy,
     ];
 
-    /// Returns the name of the failure kind as stored and as used in the message id.
+    /// Returns the name of the failure kind, which is also part of the id of the localized message.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -96,7 +96,7 @@ impl FailureKind {
 pub struct Failure {
     /// Failure kind.
     pub kind: FailureKind,
-    /// Single-line details without secrets, such as the address, the timeout or the server's message.
+    /// Details on a single line without secrets, such as the node's address, the timeout or the server's error message.
     pub detail: String,
 }
 

@@ -1,11 +1,11 @@
-//! Ids used in the API. Each kind of id has its own Rust type.
+//! Identifiers used in the API. Each kind of identifier has its own Rust type.
 //!
 //! Sections 0 and 1.2 of the API spec define the id formats:
 //! - instance id: 32 hexadecimal digits followed by `in07`
 //! - node id: 32 hexadecimal digits followed by `no07`
 //! - request id of a session collection: `realtime_session-<UUIDv4>-<4 hex>`
 //!
-//! Clones of an id share a heap allocation, because Clew clones the caller's ids many times per request.
+//! Clones of an id share one heap allocation, because Clew clones ids many times per API request.
 
 use std::fmt;
 use std::str::FromStr;

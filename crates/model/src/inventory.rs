@@ -53,9 +53,9 @@ pub struct Node {
     pub name: String,
     /// Role.
     pub role: NodeRole,
-    /// Address, account and TLS options.
+    /// Address, account and TLS options of the node.
     pub url: NodeUrl,
-    /// Zone whose workers read data from the node, or `None` for workers in any zone.
+    /// Network zone of the workers that read data from the node, or `None` if workers in any zone may read it.
     pub zone: Option<Zone>,
     /// Creation time as a Unix timestamp in seconds.
     pub created_at: i64,
@@ -85,20 +85,20 @@ pub struct Instance {
 /// Node to register.
 #[derive(Debug, Clone)]
 pub struct NewNode {
-    /// Id requested by the caller. If `None`, the store generates one.
+    /// Id requested by the caller, or `None` if Clew is to generate an id.
     pub id: Option<NodeId>,
     /// Role.
     pub role: NodeRole,
-    /// Address, account, password and TLS options.
+    /// Address, account, password and TLS options of the node.
     pub url: NodeUrl,
-    /// Zone whose workers read data from the node, or `None` for workers in any zone.
+    /// Network zone of the workers that read data from the node, or `None` if workers in any zone may read it.
     pub zone: Option<Zone>,
 }
 
 /// Instance to register.
 #[derive(Debug, Clone)]
 pub struct NewInstance {
-    /// Id requested by the caller. If `None`, the store generates one.
+    /// Id requested by the caller, or `None` if Clew is to generate an id.
     pub id: Option<InstanceId>,
     /// Project that will own the instance.
     pub project_id: ProjectId,

@@ -1,10 +1,10 @@
-//! Kill rule criteria (TaurusDB API spec, section 2.8).
+//! Criteria by which a kill rule selects the sessions to kill (TaurusDB API spec, section 2.8).
 
 use serde::{Deserialize, Serialize};
 
 use crate::session_selection::{HostPattern, SessionSelection};
 
-/// Criteria for sessions killed by a kill rule. A session must match every criterion that is not `None`.
+/// Criteria by which a kill rule selects sessions. A session must match every criterion that is not `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KillCriteria {
     /// Exact account name.
@@ -17,9 +17,9 @@ pub struct KillCriteria {
     pub command: Option<String>,
     /// Substring that the SQL statement must contain, ignoring case.
     pub sql_key: Option<String>,
-    /// Minimum time in the current state, in seconds.
+    /// Minimum time that the session has been in its current state, in seconds.
     pub seconds: u32,
-    /// If true, a session is killed even if the kill can damage or partially modify a non-transactional table.
+    /// If true, sessions are killed even if the kill can damage or partially modify a non-transactional table.
     /// This field is not part of the TaurusDB API.
     #[serde(default)]
     pub include_unsafe: bool,
@@ -29,13 +29,13 @@ impl KillCriteria {
     /// Maximum value of `seconds` accepted by the API.
     pub const MAX_STATE_SECONDS: u32 = i32::MAX.unsigned_abs();
 
-    /// Creates criteria whose only criterion is the minimum time in the current state.
+    /// Creates criteria that match each session that has been in its current state for at least `seconds` seconds.
     #[must_use]
     pub fn with_min_state_seconds(seconds: u32) -> Self {
         Self { user: None, host: None, database: None, command: None, sql_key: None, seconds, include_unsafe: false }
     }
 
-    /// Returns true if the minimum time in the current state is the only criterion.
+    /// Returns true if the time that a session has spent in its current state is the only criterion.
     #[must_use]
     pub fn has_only_min_state_seconds(&self) -> bool {
         let Self { user, host, database, command, sql_key, seconds: _, include_unsafe: _ } = self;

@@ -1,4 +1,4 @@
-//! Limitations describe missing or inaccurate data in a snapshot.
+//! Descriptions of missing or inaccurate data in a snapshot.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::{Language, LocalizedText};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitationKind {
-    /// Only the sessions of Clew's monitoring account are visible.
+    /// Only the sessions of Clew's own MySQL account are visible.
     OnlyOwnSessions,
     /// Transactions cannot be read. The `transaction_duration` column and all later columns are empty.
     NoTransactions,
@@ -27,13 +27,13 @@ pub enum LimitationKind {
     NoMetadataLocks,
     /// Owners of InnoDB locks cannot be read.
     NoRowLocks,
-    /// The latest statements of idle blockers cannot be read.
+    /// The latest statements of idle sessions that block other sessions cannot be read.
     NoLastStatements,
     /// The XA identifiers of prepared transactions cannot be read.
     NoPreparedNames,
     /// Digests of running statements cannot be read.
     NoStatementDigests,
-    /// Program names of sessions cannot be read.
+    /// The client program names of sessions cannot be read.
     NoProgramNames,
     /// The connection to the server passes through a proxy or load balancer.
     /// Clew cannot reliably identify sessions through a proxy and therefore does not kill sessions.
@@ -41,7 +41,7 @@ pub enum LimitationKind {
     /// The live session list is truncated because it reached its maximum length.
     #[serde(rename = "sessions_cut")]
     SessionsTruncated,
-    /// Some durations may be wrong. Implausible durations are shown as 0.
+    /// Some session or transaction durations may be wrong. Implausible durations are shown as 0.
     UnreliableAges,
     /// Some metadata locks are not recorded because the server's metadata lock table is full.
     LostMetadataLocks,
@@ -53,7 +53,7 @@ pub enum LimitationKind {
     LostConnectAttributes,
     /// The account lacks the privilege to set a session variable that affects the results.
     SettingRefused,
-    /// The server may still be running a statement of an abandoned read operation, because Clew did not kill it.
+    /// The server may still be running the statement of a cancelled read, because Clew did not kill the statement.
     StatementNotKilled,
 }
 
@@ -114,8 +114,8 @@ impl LimitationKind {
 
 /// Description of missing or inaccurate data in a snapshot, including the cause and the fix.
 ///
-/// JSON contains the English texts and, in the object `zh_cn`, the Chinese texts,
-/// because event streams are rendered once for subscribers with different languages.
+/// The JSON representation contains the English texts and, in the object `zh_cn`, the Chinese texts.
+/// It contains both languages because Clew renders each event only once for subscribers with different languages.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "LimitationJson<'static>")]
 pub struct Limitation {
@@ -129,13 +129,12 @@ pub struct Limitation {
     pub remedy: Option<LocalizedText>,
 }
 
-/// JSON representation of a [`Limitation`].
 #[derive(Serialize, Deserialize)]
 struct LimitationJson<'a> {
     kind: LimitationKind,
     #[serde(flatten)]
     english: LimitationTexts<'a>,
-    /// A server without Chinese texts omits this field.
+    /// Clew versions without Chinese texts omit this field.
     zh_cn: Option<LimitationTexts<'a>>,
 }
 

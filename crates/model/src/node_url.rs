@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-/// TLS mode of a connection, modeled on the MySQL client option `--ssl-mode`.
+/// TLS mode of a connection, modeled on the option `--ssl-mode` of the `mysql` client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TlsMode {
     /// Plain connection without TLS.
@@ -88,11 +88,11 @@ pub struct NodeUrl {
     pub tls: TlsMode,
     /// PEM file with CA certificates that Clew trusts instead of the public certificate authorities.
     pub ca: Option<PathBuf>,
-    /// PEM file with the server's RSA public key, with which Clew encrypts the password.
-    /// Corresponds to MySQL's `--server-public-key-path`.
+    /// PEM file with the server's RSA public key. Clew uses this key to encrypt the password.
+    /// Corresponds to the option `--server-public-key-path` of the `mysql` client.
     pub server_public_key: Option<PathBuf>,
     /// If true, Clew may send the password to a server whose identity is not verified. Default: false.
-    /// Corresponds to MySQL's `--get-server-public-key`.
+    /// Corresponds to the option `--get-server-public-key` of the `mysql` client.
     pub get_server_public_key: bool,
 }
 

@@ -17,7 +17,7 @@ pub struct Session {
     pub database: Option<Vec<u8>>,
     /// Command type: `Sleep`, `Query`, …
     pub command: Vec<u8>,
-    /// Seconds in the current state. Negative and out-of-range values are stored as 0.
+    /// Time in the current state, in seconds. Negative and out-of-range values are stored as 0.
     pub seconds: u64,
     /// Thread state, as text from the server.
     pub state: Option<Vec<u8>>,
@@ -60,19 +60,19 @@ pub(crate) fn split_host_port(host: &[u8]) -> (&[u8], Option<&[u8]>) {
 /// Open transaction, read from `information_schema.innodb_trx`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Transaction {
-    /// Session id of the transaction, or 0 for a prepared XA transaction without a session.
+    /// Id of the session that runs the transaction, or 0 for a prepared XA transaction without a session.
     pub session_id: u64,
     /// Transaction id assigned by the server. MariaDB reports 0 for every read-only transaction.
     pub id: u64,
     /// Transaction state: one of [`Transaction::INNODB_STATES`] or any other state name reported by the server.
     pub state: Cow<'static, str>,
-    /// Age in whole seconds, measured with the server's clock.
+    /// Age of the transaction in whole seconds, measured with the server's clock.
     pub seconds: u64,
     /// Lock wait time in whole seconds, or `None` if the transaction is not waiting for a lock.
     pub lock_wait_seconds: Option<u64>,
     /// Number of locked rows, as estimated by the server.
     pub rows_locked: u64,
-    /// Number of locked tables, or `None` if the server does not report it.
+    /// Number of locked tables, or `None` if the server does not report this number.
     pub tables_locked: Option<u64>,
     /// Number of modified rows.
     pub rows_modified: u64,

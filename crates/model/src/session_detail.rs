@@ -1,4 +1,4 @@
-//! Session details that are not in the process list.
+//! Details of a session that are not in MySQL's process list.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ pub struct SessionDetail {
     pub statement_digest: Option<Vec<u8>>,
     /// Program name from the connection attribute `program_name`.
     pub program_name: Option<Arc<[u8]>>,
-    /// Lock that the session is waiting for. Includes the blocking transaction if it has no session.
+    /// Lock that the session is waiting for, followed by the blocking transaction if that transaction has no session.
     pub waits_for: Option<String>,
     /// Session id of the blocker, if the session is waiting for a lock.
     pub blocker_id: Option<u64>,

@@ -78,19 +78,19 @@ macro_rules! string_enum {
 string_enum!(
     /// Session class, selected by the `filter` request field.
     SessionClass {
-        /// Active sessions that have been in their current state for at least the slow session threshold.
+        /// Active sessions whose time in the current state is at least the threshold for slow sessions.
         Slow = "slow",
         /// Sessions whose command is not `Sleep`.
         Active = "active",
         /// All sessions except internal ones.
         Total = "total",
-        /// Sessions whose transaction has been open for at least the long transaction threshold.
+        /// Sessions whose transaction has been open for at least the threshold for long transactions.
         Long = "long",
     } default Total
 );
 
 string_enum!(
-    /// Snapshot sort key. Rows with equal keys are sorted by session id.
+    /// Sort key of a snapshot. Sessions with equal keys are sorted by session id.
     SortKey {
         /// Session id.
         Id = "id",
@@ -112,7 +112,7 @@ string_enum!(
 );
 
 string_enum!(
-    /// Sort direction. Rows without a value for the sort key come last in both directions.
+    /// Sort direction. Sessions without a value for the sort key come last in both directions.
     SortDirection {
         /// Largest first.
         Descending = "desc",

@@ -5,22 +5,22 @@ use serde::{Deserialize, Serialize};
 use crate::failure::Failure;
 use crate::limitation::Limitation;
 
-/// State of a session collection in the store.
+/// Stored state of a session collection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskStatus {
-    /// The collection is waiting for a worker and for the node.
+    /// The session collection waits until a worker and the node are available.
     Queued,
-    /// A worker is running the collection.
+    /// A worker is running the session collection.
     Running,
     /// The result is ready for download.
     Finished,
-    /// The collection failed. The store contains the reason for the failure.
+    /// The session collection failed. Clew has stored the reason.
     Error,
 }
 
 impl TaskStatus {
-    /// All states, in the order of a collection's life cycle.
+    /// All states of a session collection, in chronological order.
     pub const ALL: [Self; 4] = [Self::Queued, Self::Running, Self::Finished, Self::Error];
 
     /// Returns the name in the store.
@@ -34,7 +34,7 @@ impl TaskStatus {
         }
     }
 
-    /// Parses a state name from the store. Returns `None` for unknown names.
+    /// Parses a stored state name. Returns `None` for unknown names.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.name() == name)
@@ -50,7 +50,7 @@ impl TaskStatus {
         }
     }
 
-    /// Returns true if the collection has finished or failed.
+    /// Returns true if the session collection has finished or failed.
     #[must_use]
     pub fn is_final(self) -> bool {
         matches!(self, Self::Finished | Self::Error)

@@ -1,8 +1,8 @@
 //! Measures heap allocations and peak memory of snapshots. Run with `cargo bench -p clew-mysql --bench allocations`.
 //!
-//! The results depend only on the code, not on the machine.
-//! The benchmark takes plain and detailed snapshots of a fake server with few sessions and of one with many.
-//! The difference between the two servers, divided by the difference in rows, is the cost per row.
+//! The measured values depend only on the code, not on the machine.
+//! The benchmark takes plain and detailed snapshots of two fake servers: one with few and one with many sessions.
+//! The cost per row is the difference between the two measurements, divided by the difference in the session count.
 //! The benchmark prints one line for plain snapshots and one line for detailed snapshots:
 //!
 //! ```text

@@ -1,4 +1,4 @@
-//! Records abandoned statements that Clew could not kill, so that later reads of the node report them.
+//! Records statements that Clew abandoned and could not kill, so that later reads of the same node report them.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -10,13 +10,13 @@ use jiff::Timestamp;
 /// Most abandoned statements end within this time, because Clew sets a server-side timeout for each read.
 const ABANDONED_STATEMENT_TTL: Duration = Duration::from_mins(10);
 
-/// Most recent abandoned statement that Clew could not kill, by node address.
+/// Most recent statement that Clew abandoned and could not kill, by node address and account.
 static ABANDONED_STATEMENTS: LazyLock<Mutex<AbandonedStatements>> = LazyLock::new(Mutex::default);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotKilledReason {
     LoginRefused,
-    /// The connection goes through a proxy, or two sessions have the same tag.
+    /// The connection goes through a proxy, or statements of two sessions have the same connection tag (SQL comment).
     Unidentified,
     AnotherServer,
     TimedOut,
@@ -58,7 +58,6 @@ struct AbandonedStatementRecord {
     limitation: Limitation,
 }
 
-/// `account` is the account of Clew's connection to the node at `address`.
 pub(crate) fn record_abandoned_statement(address: &str, account: &str, reason: NotKilledReason) {
     let limitation = limitation_for_abandoned_statement(account, reason, Timestamp::now());
     let mut all = lock_abandoned_statements();

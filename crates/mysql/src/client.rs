@@ -3,12 +3,12 @@
 //! The `mysql_common` crate provides the packet types, value conversions and authentication challenge responses.
 //! Unlike existing MySQL drivers, this client has all of the following properties:
 //!
-//! - It exposes the local address of its TCP connection.
-//! - It upgrades an existing TCP connection to TLS.
-//! - It refuses to send a password over an unverified channel.
-//! - It limits the size of all data received from the server.
+//! - The client exposes the local address of its TCP connection.
+//! - The client can upgrade an existing TCP connection to TLS.
+//! - The client refuses to send a password over an unverified connection.
+//! - The client limits the size of all data that it receives from the server.
 //!
-//! [Decision 0051](../../../docs/decisions/0051-mysql-client.md) explains why Clew has its own client.
+//! [Decision 0051](../../../docs/decisions/0051-mysql-client.md) explains why Clew has its own MySQL client.
 
 mod authentication;
 mod error;
@@ -75,13 +75,13 @@ pub(crate) struct Client {
     packets: PacketStream,
     /// Connection id from the handshake packet. Behind a proxy, it is the proxy's connection id, not the server's.
     pub(crate) handshake_connection_id: u32,
-    /// Connection tag, sent in a comment before each statement to identify the connection.
+    /// Tag that identifies the connection. The client sends the tag in an SQL comment before each statement.
     tag: String,
     in_flight: StatementInFlightFlag,
     pub(crate) bytes: ByteLimits,
 }
 
-/// True from the time a statement is sent until its result set has been read completely.
+/// Shared flag that is true from sending a statement until reading the end of its result set.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct StatementInFlightFlag(Arc<AtomicBool>);
 
@@ -96,7 +96,7 @@ impl StatementInFlightFlag {
 }
 
 impl Client {
-    /// Sends `tag` as a connection attribute and in a comment before each statement.
+    /// The client sends `tag` as a connection attribute and in an SQL comment before each statement.
     pub(crate) async fn perform_handshake(
         socket: Socket,
         node: &NodeUrl,
@@ -220,7 +220,7 @@ fn client_capabilities() -> CapabilityFlags {
         | CapabilityFlags::CLIENT_CONNECT_ATTRS
 }
 
-/// In TLS mode `preferred`, a client that has a password falls back to plain text only on loopback.
+/// In TLS mode `preferred`, a client with a password falls back to an unencrypted connection only on loopback.
 fn should_use_tls(node: &NodeUrl, is_loopback: bool, server: CapabilityFlags) -> Result<bool, Error> {
     let offered = server.contains(CapabilityFlags::CLIENT_SSL);
     let has_password = node.password.as_ref().is_some_and(|password| !password.expose_secret().is_empty());

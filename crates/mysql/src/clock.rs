@@ -1,7 +1,7 @@
 //! Reads a server's clock in local time and in UTC, and detects clock steps (sudden clock changes).
 //!
 //! InnoDB reports transaction start times in the server's local time.
-//! If the UTC offset may have changed since a transaction started, the server converts the start time to UTC.
+//! If the UTC offset may have changed since a transaction started, Clew lets the server convert the start time to UTC.
 //! When daylight saving time ends, some local times occur twice and correspond to two UTC timestamps.
 //!
 //! A clock step shifts every age that the server computes from its wall clock.
@@ -23,8 +23,8 @@ use crate::statements;
 const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
 const MAX_CLOCK_STEPS: usize = 16;
 const MAX_TRACKED_SERVERS_PER_NODE: usize = 16;
-/// Local times that are at least this many seconds in the past are always converted to UTC by the server.
-/// For more recent local times, [`statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset has changed.
+/// Minimum age, in seconds, at which Clew always lets the server convert a local time to UTC.
+/// For local times in the last 21 hours, [`statements::SERVER_CLOCK_QUERY`] detects changes of the UTC offset.
 const MIN_AGE_FOR_UTC_CONVERSION_SECONDS: i64 = 86_400 - 3 * 3600;
 const MAX_UTC_CONVERSIONS_PER_STATEMENT: usize = 200;
 
@@ -74,11 +74,11 @@ pub(crate) fn parse_local_time(printed: &str) -> Option<DateTime> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LocalTimeAge {
     Exact(i64),
-    /// The two possible ages of an ambiguous local time at the end of daylight saving time, smaller first.
+    /// The two possible ages of a local time that occurred twice at the end of daylight saving time, smaller first.
     Ambiguous(i64, i64),
 }
 
-/// Queries the server only if its UTC offset may have changed since the earliest of the `times`.
+/// Queries the server only if its UTC offset may have changed since one of the `times`.
 pub(crate) async fn compute_local_time_ages(
     client: &mut Client,
     clock: &ClockReading,
@@ -106,7 +106,7 @@ pub(crate) async fn compute_local_time_ages(
     Ok(ages)
 }
 
-/// Parses the format `seconds,before,after`: a Unix timestamp and two flags.
+/// Parses a converted local time in the format `seconds,before,after`: a Unix timestamp and two flags.
 /// `before` is 1 if the same local time also occurred one hour earlier; `after` is 1 if it occurred one hour later.
 fn parse_local_time_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
     let mut parts = conversion.split(',');
@@ -133,7 +133,7 @@ fn parse_local_time_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
 pub enum UnreliableClockReason {
     /// The server's clock was set forward by this many seconds, or back if the number is negative.
     ClockChanged(f64),
-    /// The node's address now connects to a different server than on the previous read.
+    /// The node's address now leads to a different server than during the previous read operation.
     AnotherServer,
     /// The server returned no time.
     Unreadable,
@@ -151,7 +151,7 @@ impl fmt::Display for UnreliableClockReason {
     }
 }
 
-/// Clock readings of the servers behind a node's address, retained between read operations.
+/// Clock readings of the servers behind a node's address, which Clew keeps between read operations.
 /// Behind a load balancer, one address may lead to several servers, each with its own clock.
 /// Clock readings remain valid when a server restarts, because a restart does not change its clock.
 #[derive(Debug, Clone, Default)]
@@ -172,21 +172,20 @@ struct ServerClockHistory {
 #[derive(Debug, Clone)]
 pub(crate) struct ElapsedTimeBounds {
     at: Instant,
-    /// Client address and upper bound, by session id.
+    /// Client address of each session and upper bound of its elapsed time, by session id.
     sessions: HashMap<u64, (Vec<u8>, Duration)>,
 }
 
-/// Tolerance for the rounding of two elapsed times and for the duration of a read.
+/// Tolerance that covers the rounding of two elapsed times and the duration of a read operation.
 const ELAPSED_TIME_TOLERANCE: Duration = Duration::from_secs(2);
 
 impl ElapsedTimeBounds {
-    /// Creates the bounds for a process list that was read at `at`, without sessions.
     pub(crate) fn new(at: Instant) -> Self {
         Self { at, sessions: HashMap::new() }
     }
 
-    /// Limits the elapsed time of a session to what the previous process list allows, and stores its upper bound.
-    /// A session that is missing from the previous process list was opened later.
+    /// Limits a session's elapsed time to the upper bound from the previous process list, and stores the new bound.
+    /// If a session is missing from the previous process list, it was opened after that list was read.
     pub(crate) fn limit_elapsed_time(&mut self, session: &mut Session, previous: Option<&Self>) {
         let mut bound = Duration::from_secs(session.seconds);
         if let Some(previous) = previous {
@@ -210,7 +209,7 @@ struct ClockStep {
 }
 
 impl ClockHistory {
-    /// Returns true if another server was previously selected.
+    /// Returns true if a different server was selected before this call.
     pub(crate) fn select_server(&mut self, server: &ServerInstance) -> bool {
         let identity = server.server_identity();
         let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);
@@ -223,12 +222,12 @@ impl ClockHistory {
         is_another
     }
 
-    /// Returns the clock step since the previous reading, in seconds.
+    /// Returns the clock step since the previous clock reading, in seconds, or `None` if the clock was not changed.
     pub(crate) fn record_clock_reading(&mut self, reading: ClockReading) -> Option<f64> {
         self.servers.back_mut()?.1.record_clock_reading(reading)
     }
 
-    /// Returns the bounds from the previous process list of the selected server.
+    /// Returns the upper bounds of the elapsed times in the previous process list of the selected server.
     pub(crate) fn elapsed_time_bounds(&self) -> Option<&ElapsedTimeBounds> {
         self.servers.back()?.1.bounds.as_ref()
     }

@@ -26,7 +26,7 @@ pub(crate) struct Connection {
     pub(crate) version: String,
     /// Value of `CONNECTION_ID()`.
     pub(crate) id: u64,
-    /// Time at which the connection permit was acquired. Read durations are measured from this time.
+    /// Time at which the connection permit was acquired. Clew measures the duration of a read operation from this time.
     pub(crate) since: Instant,
     pub(crate) limitations: Vec<Limitation>,
     pub(crate) clock: Option<ClockReading>,

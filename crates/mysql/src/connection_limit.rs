@@ -11,7 +11,7 @@ use clew_model::{Failure, FailureKind};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// Contains only nodes that have an open or requested connection.
+/// This map contains only nodes to which a connection is open or requested, by address.
 static NODE_PERMITS: LazyLock<Mutex<HashMap<String, Arc<NodePermits>>>> = LazyLock::new(Mutex::default);
 
 /// Purpose of a connection.
@@ -25,7 +25,7 @@ pub enum ConnectionPurpose {
     Killing,
 }
 
-/// The owner must close the connection before dropping the permit.
+/// The owner of a permit must close its connection before dropping the permit.
 #[derive(Debug)]
 pub(crate) struct ConnectionPermit {
     purpose: ConnectionPurpose,
@@ -37,7 +37,7 @@ pub(crate) struct ConnectionPermit {
 }
 
 impl ConnectionPermit {
-    /// Fails if no permit becomes available within `max_wait`.
+    /// Fails if no connection permit becomes available within `max_wait`.
     pub(crate) async fn acquire(
         address: &str,
         purpose: ConnectionPurpose,
@@ -93,8 +93,8 @@ impl NodePermits {
         Self { reading: Arc::new(Semaphore::new(1)), killing: Arc::new(Semaphore::new(1)) }
     }
 
-    /// A kill takes the reserved permit or the read permit, whichever becomes available first.
-    /// `select!` drops the other future, which gives up its position in the queue of the semaphore.
+    /// A kill takes the permit reserved for kills or the permit for read operations, whichever becomes available first.
+    /// `select!` drops the other future, which then leaves the queue of its semaphore.
     async fn acquire(&self, purpose: ConnectionPurpose) -> Result<OwnedSemaphorePermit, AcquireError> {
         if purpose == ConnectionPurpose::Reading {
             return self.reading.clone().acquire_owned().await;
@@ -107,7 +107,7 @@ impl NodePermits {
     }
 }
 
-/// Removes the entry of the node from [`NODE_PERMITS`] when the last handle is dropped.
+/// Handle that removes the node's entry from [`NODE_PERMITS`] when the node's last handle is dropped.
 #[derive(Debug)]
 struct NodePermitsHandle {
     address: String,

@@ -18,7 +18,7 @@ pub struct CheckResult {
     pub what: &'static str,
     /// True if the check succeeded.
     pub works: bool,
-    /// Reason for the failed check and a suggested fix, or `None` if the check succeeded.
+    /// Reason why the check failed and a suggested fix, or `None` if the check succeeded.
     pub limitation: Option<Limitation>,
 }
 
@@ -33,7 +33,7 @@ pub struct Diagnosis {
     pub account: String,
     /// TLS cipher of the connection, or `None` if the connection does not use TLS.
     pub cipher: Option<String>,
-    /// Server clock minus local clock, in seconds. Positive if the server's clock is ahead.
+    /// Difference between the server's clock and the local clock, in seconds. Positive if the server's clock is ahead.
     pub clock_difference: f64,
     /// Check results, most important first.
     pub checks: Vec<CheckResult>,
@@ -49,7 +49,7 @@ impl Diagnosis {
 
 /// Checks which data the account can read and whether the node's address leads directly to a single server.
 ///
-/// Opens two connections, one after the other, and does not change anything on the server.
+/// This function opens two connections, one after the other, and does not change anything on the server.
 /// Fails if Clew cannot connect to the server.
 pub async fn diagnose_node(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, run_diagnosis(node, limits)))
@@ -134,7 +134,6 @@ async fn run_diagnostic_checks(connection: &mut Connection, account: &str) -> Re
     Ok(checks)
 }
 
-/// Returns the name of the check that failed because of a limitation of the connection or of performance_schema.
 fn check_name(kind: LimitationKind) -> &'static str {
     match kind {
         LimitationKind::SettingRefused => "session variables",

@@ -5,7 +5,7 @@
 //! Clew reads the process list first, then the statement timers.
 //! If a session starts a new statement after the process list was read, its elapsed time is too low, never too high.
 //!
-//! Clew does not check an elapsed time that matches the duration of the session's InnoDB lock wait.
+//! Clew trusts an elapsed time without a check if it matches the duration of the session's InnoDB lock wait.
 //! MariaDB computes `Time` from a monotonic timer (observed on 10.11.19), so Clew uses MariaDB's `Time` unchanged.
 
 use std::collections::{HashMap, HashSet};
@@ -19,18 +19,18 @@ use crate::flavor::Flavor;
 use crate::limitations::durations;
 use crate::{failure, limitations, lost_instrumentation, privileges, statements};
 
-/// Above this number of sessions, Clew reads the threads of all busy sessions instead of looking up each session.
+/// Above this number of sessions, Clew reads the threads of all busy sessions instead of looking up threads by session.
 const MAX_SESSION_ID_LOOKUPS: usize = 16;
 /// Above this number of threads, reading the timers of all threads is faster than looking up timers by thread id.
 const MAX_THREAD_ID_LOOKUPS: usize = 400;
-/// `Time` and the duration of a lock wait are both rounded.
+/// The server rounds both the `Time` value of a session and the duration of its lock wait.
 const LOCK_WAIT_AGE_TOLERANCE_SECONDS: u64 = 2;
 const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ElapsedTimeCheckScope {
     Busy,
-    /// All sessions. The elapsed time of an idle session is its idle time.
+    /// All sessions, including idle ones, whose elapsed time is their idle time.
     All,
 }
 
@@ -83,7 +83,7 @@ pub(crate) async fn replace_elapsed_times(
 }
 
 /// Returns the ids of the sessions whose elapsed times could not be checked.
-/// Adds a `Limitation` for each reason why elapsed times are unchecked or uncertain.
+/// Adds a `Limitation` to the connection for each reason why elapsed times are unchecked or uncertain.
 pub(crate) async fn replace_elapsed_times_with_timers(
     connection: &mut Connection,
     sessions: &mut [SessionElapsedTime],
@@ -156,7 +156,7 @@ struct StatementTimers {
     untimed: HashSet<u64>,
     /// Sessions whose latest statement has ended or that have not run a statement.
     ended: HashSet<u64>,
-    /// Value of the server's statement timer, in picoseconds.
+    /// Current value of the server's statement timer, in picoseconds.
     now: u64,
 }
 
@@ -187,7 +187,7 @@ impl StatementTimers {
 /// Row of statement timers: thread id, event id, whether the statement is running, end time and duration.
 type TimerRow = (u64, u64, bool, Option<u64>, Option<u64>);
 
-/// Session ids by thread id. The flag is true if the server records the thread's statements.
+/// Maps each thread id to the session id and to whether the server records the statements of the thread.
 type SessionThreads = HashMap<u64, (u64, bool)>;
 
 async fn read_session_threads(

@@ -11,7 +11,7 @@ use crate::limits::ReadLimits;
 use crate::{failure, statements};
 use statements::ER_NO_SUCH_THREAD;
 
-/// An execution plan has one row per table.
+/// Execution plans have one row per table and are therefore usually much shorter.
 const MAX_PLAN_ROWS: usize = 1000;
 const MAX_PLAN_ROW_BYTES: usize = 64 << 10;
 
@@ -29,7 +29,7 @@ pub enum ExplainOutcome {
 /// Reads the execution plan of a session's running statement.
 ///
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, Clew kills the running statement on the server.
+/// If this function fails or its future is dropped, Clew kills its own running statement on the server.
 pub async fn explain_session(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Result<ExplainOutcome, Failure> {
     let explaining = failure::catch_panic(node, Box::pin(run_explain(node, id, limits)));
     let explained = timeout(limits.read_timeout, explaining).await;

@@ -1,4 +1,4 @@
-//! `GRANT` statements that failures and limitations suggest. Clew does not send these statements.
+//! Formats `GRANT` statements that Clew suggests to the user but never executes.
 
 /// Formats a `GRANT` statement.
 /// `privilege` includes the object, such as `PROCESS ON *.*`. `account` has the form `user@host`.

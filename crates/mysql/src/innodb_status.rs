@@ -1,6 +1,6 @@
-//! Parses transactions from `SHOW ENGINE INNODB STATUS`, the fallback if `innodb_trx` is unreadable.
+//! Parses transactions from the output of `SHOW ENGINE INNODB STATUS`, the fallback if `innodb_trx` is unreadable.
 //!
-//! The InnoDB status has no stable format and contains parts of user statements.
+//! The InnoDB status has no stable format and contains parts of users' SQL statements.
 //! The InnoDB status lists neither read-only transactions nor the number of locked tables.
 
 use clew_model::{Session, Transaction};

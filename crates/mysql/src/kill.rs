@@ -1,11 +1,11 @@
 //! Kills sessions and running statements. Never kills the sessions of protected accounts.
 //!
-//! Clew reads the session again immediately before the kill, over the same connection.
+//! Immediately before a kill, Clew reads the session again over the connection that sends the kill.
 //! Clew identifies a session by server instance, connection id, account and client address.
 //! Before killing a statement, Clew checks that the statement has the expected text and elapsed time.
 //! Clew refuses to kill through a proxy, which might route the process list query and the kill to different servers.
 //!
-//! MySQL's `KILL QUERY` kills whichever statement the session is running at that moment.
+//! MySQL's `KILL QUERY` kills whichever statement the session is running when the server executes the kill.
 //! If the session starts a new statement after Clew's last check, `KILL QUERY` kills the new statement.
 //! MariaDB's `KILL QUERY ID` kills only the statement with the given query id, never a later statement of the session.
 
@@ -46,7 +46,7 @@ pub enum KillTarget {
 }
 
 impl KillTarget {
-    /// Returns the name stored in the metadata store: `connection` or `query`.
+    /// Returns the name of the kill target as stored in Clew's database: `connection` or `query`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -56,7 +56,7 @@ impl KillTarget {
     }
 }
 
-/// Kills a session or its running statement and confirms that it has ended.
+/// Kills a session or its running statement and confirms that the session or statement has ended.
 ///
 /// Fails if the server is unreachable or the account lacks a required privilege.
 /// The failure for a missing privilege includes the required `GRANT` statement.
@@ -78,10 +78,10 @@ pub async fn kill_single_victim(
 }
 
 /// Kills several sessions over one connection, within one overall timeout. See [`kill_single_victim`].
-/// First sends all kills, then confirms their effects.
+/// The function first sends all kills and then confirms their effects.
 /// Returns the session id and kill outcome of each element of `victims`, in the same order.
 ///
-/// Fails only before the first kill is sent. A later failure becomes the outcome of each affected session.
+/// The function fails only before the first kill is sent. A later failure becomes the outcome of each affected session.
 pub async fn kill_victims(
     node: &NodeUrl,
     victims: &[Victim],
@@ -97,7 +97,7 @@ pub async fn kill_victims(
 pub enum UnsafeKillPolicy {
     /// Kill the session anyway, because the user or the kill rule has accepted the risk of partial changes.
     Kill,
-    /// Refuse to kill the session and return [`KillRefusal::Unsafe`].
+    /// Refuse to kill the session, with the reason [`KillRefusal::Unsafe`].
     Refuse,
 }
 

@@ -2,9 +2,9 @@
 //! Without the kill, the server would continue to run the statement after the connection is closed.
 //!
 //! Clew reads the process list over a new control connection and finds the session of the dropped connection.
-//! Clew identifies the session by its account and by the connection tag in its statement.
+//! Clew identifies the session by its account and by the connection tag in the SQL comment of its statement.
 //! Clew kills the session only if the control connection reaches the server without a proxy.
-//! The connection id does not identify the session: after a failover, it may belong to another client.
+//! The connection id does not identify the session, because it may belong to another client after a failover.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -23,11 +23,11 @@ use crate::raw_connection::RawConnection;
 use crate::{failure, process_list, statements};
 use statements::ER_NO_SUCH_THREAD;
 
-/// A task may outlive the connection whose statement it kills.
+/// Each task kills the statement of one dropped connection and therefore outlives the connection.
 static PENDING_KILL_TASKS: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
 
 /// Delay before each kill attempt. An unresponsive server may recover between two attempts.
-/// The next read operation on the node waits for the last kill attempt to finish.
+/// The next read operation on the same node waits until the last kill attempt has finished.
 const KILL_ATTEMPT_DELAYS: [Duration; 9] = [
     Duration::ZERO,
     Duration::from_secs(1),
@@ -39,7 +39,7 @@ const KILL_ATTEMPT_DELAYS: [Duration; 9] = [
     Duration::from_secs(2),
     Duration::from_secs(2),
 ];
-/// The timeout applies separately to opening the control connection and to finding and killing the session.
+/// This timeout applies first to opening the control connection and then to finding and killing the session.
 const KILL_ATTEMPT_STEP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum number of bytes read per process list row, enough for the connection tag at the start of the statement.
 const MAX_PROCESS_LIST_ROW_BYTES: usize = 4 << 10;
@@ -50,7 +50,7 @@ struct AbandonedStatement {
     node: NodeUrl,
     bytes: ByteLimits,
     own: Arc<ConnectionRegistration>,
-    /// Host of the server that runs the statement, or empty if it is unknown.
+    /// Host name of the server that runs the statement, or `None` if the host name is unknown.
     server_host: Option<Vec<u8>>,
     /// Connection permit of the dropped connection, released after the last kill attempt.
     permit: ConnectionPermit,
@@ -73,7 +73,7 @@ enum KillAttemptOutcome {
 }
 
 impl KillOnDropGuard {
-    /// The guard owns `permit` until it is disarmed.
+    /// The guard owns the connection permit until the guard is disarmed.
     pub(crate) fn new(
         node: NodeUrl,
         own: Arc<ConnectionRegistration>,
@@ -108,8 +108,8 @@ impl Drop for KillOnDropGuard {
     }
 }
 
-/// Waits until all kills of abandoned statements have finished, but no longer than `limit`.
-/// Call this function before the process exits.
+/// Waits until all kills of statements of dropped connections have finished, but no longer than `limit`.
+/// A process must call this function before it exits.
 pub async fn wait_for_pending_kills(limit: Duration) {
     PENDING_KILL_TASKS.close();
     let _ = timeout(limit, PENDING_KILL_TASKS.wait()).await;
@@ -169,8 +169,8 @@ async fn try_to_kill(abandoned: &AbandonedStatement) -> Result<(), NotKilledReas
     Err(NotKilledReason::AttemptsFailed)
 }
 
-/// Acquires a permit for kills unless the dropped connection already holds one.
-/// Waiting for a second permit could deadlock, because each node has only one permit reserved for kills.
+/// Acquires a connection permit for kills unless the dropped connection already holds one.
+/// Waiting for a second connection permit could deadlock, because each node has only one permit reserved for kills.
 async fn open_control_connection(
     abandoned: &AbandonedStatement,
 ) -> Result<(Option<ConnectionPermit>, RawConnection), Failure> {

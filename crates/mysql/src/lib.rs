@@ -3,11 +3,11 @@
 //! - [`take_snapshot`] reads a node's user sessions and their open transactions.
 //! - [`read_lock_waits`] reads the lock waits and lock holders that form the wait graph.
 //! - [`diagnose_node`] checks which data an account can read on a server.
-//! - [`kill_single_victim`] verifies a session's identity and kills it.
+//! - [`kill_single_victim`] checks the identity of a session and kills the session or its running statement.
 //!
-//! A snapshot opens one connection and reads each system table once.
+//! To take a snapshot, Clew opens one connection and reads each system table once.
 //! Clew joins the system tables in memory.
-//! Every read operation has a timeout. If a read operation is cancelled, Clew kills its running statement.
+//! Every read operation has a timeout. If a read operation is cancelled, Clew kills its statement on the server.
 //! A process opens at most two connections per node at a time.
 //!
 //! This crate does not authorize callers or store results.

@@ -1,4 +1,4 @@
-//! Limitations of the data that Clew reads, with their causes and remedies in English and Chinese.
+//! Descriptions of missing or inaccurate data, with causes and remedies, in English and Chinese.
 //!
 //! `lost_instrumentation.rs`, `session_variables.rs` and `abandoned_statements.rs` define further limitations.
 
@@ -101,7 +101,7 @@ pub(crate) fn oversized_statements(count: u64, max_row_bytes: usize) -> Option<L
     })
 }
 
-/// `max` is the maximum number of idle sessions in a live list.
+/// `max` is the maximum number of idle sessions in a live list of sessions.
 pub(crate) fn omitted_sessions(omitted: u64, total: u64, max: usize) -> Limitation {
     Limitation {
         kind: LimitationKind::SessionsTruncated,
@@ -244,7 +244,7 @@ pub(crate) fn unreadable_row_locks(gap: &Limitation) -> Limitation {
     }
 }
 
-/// MariaDB's plugin lists only granted metadata locks.
+/// MariaDB's `metadata_lock_info` plugin lists granted metadata locks but no pending ones.
 pub(crate) fn unreadable_pending_locks(gap: Limitation) -> Limitation {
     Limitation {
         what: LocalizedText::new(
@@ -268,7 +268,6 @@ pub(crate) fn add_lock_plugin_remedy(gap: Limitation) -> Limitation {
     }
 }
 
-/// `message` is the server's error message.
 pub(crate) fn unreadable_xids(message: &str, account: &str) -> Limitation {
     Limitation {
         kind: LimitationKind::NoPreparedNames,
@@ -353,7 +352,7 @@ pub(crate) fn no_digests_in_stored_programs() -> Limitation {
     unreadable_digests(why, None)
 }
 
-/// `off` contains the names of the consumers.
+/// `off` contains the names of the disabled performance_schema consumers.
 pub(crate) fn disabled_digest_consumers(off: &[&str]) -> Limitation {
     let names = off.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
     unreadable_digests(

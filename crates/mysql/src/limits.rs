@@ -5,10 +5,10 @@ use std::time::Duration;
 /// Time and size limits for reading data from a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadLimits {
-    /// Timeout for a read operation, measured from requesting the connection permit to receiving the last row.
+    /// Timeout for a read operation, from the request for a connection permit to the receipt of the last row.
     pub read_timeout: Duration,
     /// Timeout for DNS lookup, TCP connection, TLS handshake and login.
-    /// The time counts towards `read_timeout`.
+    /// The time that these steps take counts towards `read_timeout`.
     pub connect_timeout: Duration,
     /// Size limits for the data received from the node.
     pub bytes: ByteLimits,
@@ -27,7 +27,7 @@ pub struct ByteLimits {
 }
 
 impl ByteLimits {
-    /// Minimum value of `per_row`, so that the limit never truncates the rows of statements other than the process list.
+    /// Minimum value of `per_row`, chosen so that this limit truncates only rows of the process list.
     pub const MIN_BYTES_PER_ROW: usize = 1 << 20;
 
     /// Default limits.

@@ -14,7 +14,7 @@ pub(crate) const MAX_WAITER_STATEMENT_BYTES: usize = 64 << 10;
 const MAX_TOTAL_STATEMENT_BYTES: usize = 16 << 20;
 
 /// Collects sessions that are waiting or may block other sessions.
-/// Stores only the statements of waiting sessions.
+/// The collector stores SQL statements only for waiting sessions.
 pub(crate) struct LockSessionCollector {
     parties: HashSet<u64>,
     sessions: Vec<Session>,
@@ -23,7 +23,7 @@ pub(crate) struct LockSessionCollector {
 }
 
 impl LockSessionCollector {
-    /// `parties` contains the ids of sessions that are waiting or may block others.
+    /// `parties` contains the ids of sessions that are waiting for locks or may block other sessions.
     pub(crate) fn new(parties: HashSet<u64>, max_bytes: usize) -> Self {
         Self { parties, sessions: Vec::new(), memory: SessionMemoryCounter::new(max_bytes), statement_bytes: 0 }
     }

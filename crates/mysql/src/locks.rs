@@ -42,12 +42,12 @@ const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 ///
 /// The `limitations` field of the result describes the data that could not be read.
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, Clew kills the running statement on the server.
+/// If this function fails or its future is dropped, Clew kills its own running statement on the server.
 pub async fn read_lock_waits(node: &NodeUrl, limits: &ReadLimits) -> Result<LockSnapshot, Failure> {
     run_with_read_timeout(node, limits, async { read_lock_snapshot(Connection::open(node, limits).await?).await }).await
 }
 
-/// Reads a node's lock waits and server instance, for callers that kill sessions. See [`read_lock_waits`].
+/// Reads a node's lock waits and the identity of its server, for callers that kill sessions. See [`read_lock_waits`].
 pub async fn read_locks_for_kill(
     node: &NodeUrl,
     limits: &ReadLimits,
@@ -76,7 +76,7 @@ async fn read_lock_snapshot(mut connection: Connection) -> Result<LockSnapshot, 
     Ok(observed)
 }
 
-/// Includes the latest statements of idle root blockers and of `extra_session`.
+/// The result includes the latest statements of idle root blockers and of the session `extra_session`.
 pub(crate) async fn query_lock_snapshot(
     connection: &mut Connection,
     extra_session: Option<u64>,
@@ -103,8 +103,8 @@ pub(crate) async fn query_lock_snapshot(
     Ok(observed)
 }
 
-/// Contents of a node's lock tables, read before the process list.
-/// If a lock holder is missing from the process list, its session has ended since the lock tables were read.
+/// Contents of a node's system tables that list locks, read before the process list.
+/// If a lock holder is missing from the process list, its session has ended since Clew read the locks.
 #[derive(Debug)]
 pub(crate) struct LockTableSnapshot {
     pub(crate) transactions: Vec<Transaction>,
@@ -119,7 +119,7 @@ pub(crate) struct LockTableSnapshot {
 }
 
 impl LockTableSnapshot {
-    /// Appends a `Limitation` for each lock table that could not be read.
+    /// Appends a `Limitation` for each system table that lists locks but could not be read.
     pub(crate) async fn read(connection: &mut Connection, mut limitations: Vec<Limitation>) -> Result<Self, Failure> {
         let account = privileges::read_current_account(connection).await?;
         let transactions = read_session_transactions(connection, &account, &mut limitations).await?;
@@ -150,7 +150,7 @@ impl LockTableSnapshot {
         self.capabilities.limitation_for_unknown_holders()
     }
 
-    /// Lock waits that the lock tables do not list are inferred from the session states in the process list.
+    /// If the system tables omit a lock wait, Clew infers it from the state of the session in the process list.
     pub(crate) fn waiting_or_blocking_session_ids(&self) -> HashSet<u64> {
         let waiting = self.transactions.iter().filter(|transaction| transaction.is_waiting_for_lock());
         let for_rows = self.row_waits.iter().flat_map(|wait| wait.session_ids(&self.threads));
@@ -200,8 +200,8 @@ async fn read_session_transactions(
     }
 }
 
-/// A session that is running DDL has two transactions.
-/// Prefers a transaction that is waiting for a lock, then the transaction with more locks.
+/// While a session runs a DDL statement, InnoDB lists two transactions for the session.
+/// The function prefers a transaction that is waiting for a lock, then the transaction with more locks.
 fn select_one_transaction_per_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
     let weight = |transaction: &Transaction| {
         (transaction.is_waiting_for_lock(), transaction.tables_locked, transaction.rows_locked, transaction.id)

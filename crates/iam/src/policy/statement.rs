@@ -6,13 +6,12 @@ use crate::policy::urn::ResourcePattern;
 
 #[derive(Debug, Clone)]
 pub(super) struct PatternSet<P> {
-    /// True if the patterns come from `NotAction` or `NotResource`.
+    /// True if the policy statement lists the patterns under `NotAction` or `NotResource`.
     pub(super) negated: bool,
     pub(super) patterns: Vec<P>,
 }
 
 impl<P> PatternSet<P> {
-    /// Returns true if `fits` returns true for at least one pattern or, for a negated set, for no pattern.
     pub(super) fn matches_by_predicate(&self, fits: impl FnMut(&P) -> bool) -> bool {
         self.patterns.iter().any(fits) != self.negated
     }
@@ -30,19 +29,19 @@ pub struct Statement {
 }
 
 impl Statement {
-    /// Returns the `Sid` of the statement, if present.
+    /// Returns the statement id (`Sid` in JSON), or `None` if the policy statement has none.
     #[must_use]
     pub fn sid(&self) -> Option<&str> {
         self.sid.as_deref()
     }
 
-    /// Returns the effect of the statement on matching requests.
+    /// Returns the effect of the policy statement: allow or deny.
     #[must_use]
     pub fn effect(&self) -> Effect {
         self.effect
     }
 
-    /// Returns true if the statement applies to its actions without resource or condition restrictions.
+    /// Returns true if the policy statement has no conditions and applies to all resources.
     pub(crate) fn is_unconditional(&self) -> bool {
         self.conditions.is_empty() && self.matches_all_resources()
     }

@@ -1,9 +1,9 @@
-//! Suggests corrections for misspelled words.
+//! Suggests corrections for misspelled names in policy documents.
 
-/// Clew suggests no correction for longer words, which limits the CPU time.
+/// Clew does not compare longer words with the known words, to save CPU time.
 const MAX_COMPARED_WORD_BYTES: usize = 128;
 
-/// If no word is similar, lists all known words.
+/// Suggests the known word that is most similar to `given`, or lists all known words if none is similar.
 pub(super) fn suggest_similar_word<'k>(given: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
     let distance = |known: &&str| strsim::damerau_levenshtein(&known.to_lowercase(), &given.to_lowercase());
     let near = if given.len() <= MAX_COMPARED_WORD_BYTES { known.clone().min_by_key(distance) } else { None };

@@ -1,10 +1,10 @@
-//! System policies: full access, read-only access, and read-only access with full statements.
-//! Each system policy exists in the role-based and in the identity-based permission model.
+//! Predefined IAM policies for full access, read-only access, and read-only access with full SQL statements.
+//! Each policy exists in two versions: one for the role-based and one for the identity-based permission model.
 //!
-//! The read-only policies allow listing instances and listing or collecting sessions.
-//! The project's masking setting determines whether users with read-only policies see full statements.
-//! The `ViewNoKill` policies grant read-only access with full statements, for example for on-call staff.
-//! Neither the read-only policies nor the `ViewNoKill` policies allow changes or kills.
+//! The read-only policies allow users to list instances and sessions and to collect session lists for download.
+//! A setting of the project determines whether users with a read-only policy see full or masked SQL statements.
+//! The `ViewNoKill` policies grant read-only access and show full SQL statements, for example to on-call staff.
+//! Neither the read-only policies nor the `ViewNoKill` policies allow users to change anything or to kill sessions.
 
 use std::sync::{Arc, LazyLock};
 

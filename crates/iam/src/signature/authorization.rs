@@ -15,7 +15,8 @@ pub struct Authorization {
 }
 
 impl Authorization {
-    /// Parses an `Authorization` header value. The three parts may be in any order, and each must occur exactly once.
+    /// Parses an `Authorization` header with the parts `Access`, `SignedHeaders` and `Signature` in any order.
+    /// Each of the three parts must occur exactly once.
     pub fn parse(header: &str) -> Result<Self, SignatureError> {
         let parts = header.trim().strip_prefix(SIGNATURE_ALGORITHM).ok_or(SignatureError::Algorithm)?;
         if !parts.starts_with(' ') {

@@ -1,9 +1,9 @@
 //! Authenticates to a server without disclosing the password to an attacker that impersonates the server.
 //!
-//! A challenge response proves that the client has the password without revealing it.
-//! Challenge-response plugins are `mysql_native_password`, `caching_sha2_password` (fast path), `ed25519` and `parsec`.
+//! The response to a challenge proves that the client has the password without revealing the password.
+//! The plugins `mysql_native_password`, `caching_sha2_password` (fast path), `ed25519` and `parsec` use challenges.
 //!
-//! Any other authentication requires the password itself. The client sends the password only in these cases:
+//! Other authentication plugins require the password itself, which the client sends only in these cases:
 //!
 //! - The connection uses verified TLS.
 //! - The connection uses unverified TLS, and either the server is on loopback or `get-server-public-key` is on.
@@ -27,7 +27,7 @@ const ED25519_NONCE_LEN: usize = 32;
 /// Length of the server's challenge for `mysql_native_password` in bytes, without the terminating NUL byte.
 const NATIVE_PASSWORD_CHALLENGE_LEN: usize = 20;
 
-/// A PEM-encoded 16,384-bit RSA key takes 3 KiB.
+/// An RSA public key of 16,384 bits takes 3 KiB in PEM form.
 const MAX_PUBLIC_KEY_SIZE: usize = 4 << 10;
 
 #[derive(Debug, Clone, Copy)]
@@ -131,7 +131,7 @@ impl<'a> AuthExchange<'a> {
         }
     }
 
-    /// `key_request` is the byte that requests the server's public key, or 0 if the plugin cannot request it.
+    /// `key_request` is the byte that requests the server's public key, or 0 if the plugin has no such request.
     async fn send_password(&self, packets: &mut PacketStream, key_request: u8) -> Result<(), Error> {
         let mut password = self.password.clone().unwrap_or_default().into_bytes();
         password.push(0);

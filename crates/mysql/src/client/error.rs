@@ -22,10 +22,10 @@ pub(crate) enum Error {
     Tls(String),
     #[error("the server does not offer TLS")]
     TlsNotOffered {
-        /// True in TLS mode `preferred`, which allows plain text only on loopback or without a password.
+        /// True in TLS mode `preferred`, which allows unencrypted connections only on loopback or without a password.
         preferred: bool,
     },
-    /// The peer did not send a MySQL handshake packet. Contains the first bytes that the peer sent.
+    /// The peer did not send a MySQL handshake packet. The variant contains the first bytes that the peer sent.
     #[error("the peer is not a MySQL-compatible server")]
     NotMysql(Vec<u8>),
     #[error("unsupported authentication plugin {0}")]
@@ -66,7 +66,7 @@ impl From<mysql_common::row::convert::FromRowError> for Error {
 const MAX_ERROR_MESSAGE_LEN: usize = 4 << 10;
 
 impl ServerError {
-    /// Parses `0xff`, the error number, optionally `#` and the SQLSTATE value, and the message.
+    /// Parses an error packet: `0xff`, the error number, optionally `#` and the SQLSTATE value, and the error message.
     pub(super) fn parse(payload: &[u8]) -> Self {
         let code = match payload {
             [_, low, high, ..] => u16::from_le_bytes([*low, *high]),

@@ -95,7 +95,7 @@ impl PacketStream {
         Packet { payload: buffered.unwrap_or(&self.assembled), truncated: self.truncated }
     }
 
-    /// Returns true if the packet was truncated.
+    /// Returns true if the packet was truncated to `limit` bytes.
     async fn assemble_packet(&mut self, first: usize, limit: usize) -> Result<bool, Error> {
         if self.assembled.capacity() > MAX_REUSED_BUFFER_SIZE {
             self.assembled = Vec::new();
@@ -150,7 +150,7 @@ impl PacketStream {
         Ok(read)
     }
 
-    /// The first packet of a command has sequence number 0.
+    /// In the MySQL protocol, the first packet of a command has the sequence number 0.
     pub(super) async fn write_command(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.sequence = 0;
         self.write_packet(payload).await

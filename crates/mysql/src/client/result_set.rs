@@ -147,7 +147,7 @@ impl<'c> ResultSetRows<'c> {
         Ok(())
     }
 
-    /// A stored procedure can return several result sets.
+    /// If a stored procedure returns several result sets, Clew uses only the first one.
     async fn discard_remaining_results(&mut self) -> Result<(), Error> {
         let mut in_rows = false;
         loop {
@@ -179,7 +179,7 @@ impl<'c> ResultSetRows<'c> {
 #[derive(Debug)]
 pub(crate) struct RowCells<'a> {
     rest: &'a [u8],
-    /// If true, the last cell received may be incomplete, and all later cells are returned as NULL.
+    /// If true, the row is truncated: its last cell may be incomplete, and all later cells are returned as NULL.
     pub(crate) truncated: bool,
 }
 
@@ -214,7 +214,7 @@ impl<'a> RowCells<'a> {
     }
 }
 
-/// Returns the integer and the remaining bytes.
+/// Returns the parsed integer and the bytes that follow it.
 fn parse_length_encoded_integer(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
     let (first, rest) = bytes.split_first().ok_or(Error::Protocol("empty packet"))?;
     let size = match first {

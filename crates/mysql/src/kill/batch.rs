@@ -1,4 +1,4 @@
-//! Kills a batch of sessions over one connection after checking each session against a recent process list.
+//! Kills a batch of sessions over one connection after checking each session in a recent process list.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::victim::{has_pending_kill, is_idle};
 use super::{KillOutcome, KillRefusal, KillTarget, UnsafeKillPolicy, Victim};
 use crate::connection::Connection;
 
-/// Maximum age of the process list against which a session is checked immediately before the kill.
+/// Maximum age of the process list in which Clew checks a session before sending the kill.
 /// Sending a kill takes less than 1 ms; reading the process list takes up to 50 ms.
 const MAX_PROCESS_LIST_AGE: Duration = Duration::from_millis(20);
 /// Reading the elapsed times of more than 100 sessions takes longer than [`MAX_PROCESS_LIST_AGE`].
@@ -50,7 +50,7 @@ impl<'a> KillBatch<'a> {
         Self { policy: KillOptions { kind, protected, unsafe_victims }, victims }
     }
 
-    /// If the connection fails, the remaining sessions are not killed.
+    /// If the connection fails, Clew does not kill the remaining sessions of the batch.
     pub(super) async fn send_kills(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         let server = connection.read_server_instance().await?;
         let own = read_clew_session_ids(connection).await?;
@@ -125,7 +125,7 @@ impl<'a> KillBatch<'a> {
         self.victims.iter().any(|(_, stage)| matches!(stage, KillStage::Sending | KillStage::Sent(_)))
     }
 
-    /// `failure` is the error that stopped the batch, if any.
+    /// `failure` is the error that interrupted the batch of kills, if any.
     pub(super) fn set_final_outcomes(&mut self, failure: Option<&Failure>) {
         for (_, stage) in &mut self.victims {
             let outcome = match (&mut *stage, failure) {

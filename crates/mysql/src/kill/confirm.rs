@@ -1,4 +1,4 @@
-//! Confirms kills by polling the process list until the effect of each kill is visible.
+//! Confirms kills by polling the process list until it shows the effect of each kill.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -23,12 +23,12 @@ const ROLLBACK_READ_DELAY: Duration = Duration::from_millis(100);
 
 pub(super) struct PendingKill {
     before: Session,
-    /// [`KillOutcome::Ending`] with the session's last state until the kill is confirmed.
+    /// Outcome of the kill: [`KillOutcome::Ending`] with the session's last state until the kill is confirmed.
     outcome: KillOutcome,
 }
 
 impl PendingKill {
-    /// `before` is the session as listed immediately before the kill.
+    /// `before` is the session's row in the process list immediately before the kill.
     pub(super) fn new(before: Session) -> Self {
         Self { before, outcome: KillOutcome::Ending(LocalizedText::new("not confirmed", "会话状态未知")) }
     }

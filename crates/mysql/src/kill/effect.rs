@@ -13,9 +13,9 @@ use crate::locks::{read_lock_waits, read_locks_for_kill};
 use crate::server_instance::ServerInstance;
 use crate::transactions::INNODB_TRX_REFRESH_INTERVAL;
 
-/// Limits how long a slow server can delay a kill.
+/// This timeout limits how long a slow server can delay a kill.
 const KILL_EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
-/// Polling ends early if all sessions that the kills can unblock are unblocked and the rollback has started.
+/// Polling ends earlier if the rollback has started and all sessions that the kills can unblock are unblocked.
 const MAX_KILL_EFFECT_POLLS: u32 = 4;
 
 /// A node's transactions and lock waits, read immediately before a kill.
@@ -34,7 +34,7 @@ pub struct KillBaseline {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KillEffect {
     /// Number of rows that the server has already rolled back for the killed sessions.
-    /// `None` if the account cannot read transactions.
+    /// The value is `None` if the account cannot read transactions.
     pub rows_rolled_back: Option<u64>,
     /// Ids of sessions that waited for a killed session, directly or transitively, and no longer wait.
     pub unblocked: Vec<u64>,
@@ -45,7 +45,7 @@ pub struct KillEffect {
 }
 
 impl KillBaseline {
-    /// Reads the transactions and lock waits of a node.
+    /// Reads the current transactions and lock waits of a node.
     pub async fn read_state(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
         let (server, observed) = read_locks_for_kill(node, &cap_read_timeouts(limits)).await?;
         let hides_waits = observed.may_miss_lock_waits();

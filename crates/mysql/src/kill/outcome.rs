@@ -18,9 +18,9 @@ pub enum KillOutcome {
         rows_modified: u64,
     },
     /// The server accepted the kill, but its effect could not be confirmed.
-    /// The text is the session's last state or the failure that interrupted the confirmation.
+    /// The text contains the session's last state or the failure that prevented the confirmation.
     Ending(LocalizedText),
-    /// The session or the statement had already ended before the kill.
+    /// The session or statement to kill had already ended before the kill.
     AlreadyGone,
     /// Clew refused the kill.
     Refused(KillRefusal),
@@ -29,7 +29,7 @@ pub enum KillOutcome {
 }
 
 impl KillOutcome {
-    /// Returns the name stored in the metadata store, such as `killed` or `rolling_back`.
+    /// Returns the name of the outcome as stored in Clew's database, such as `killed` or `rolling_back`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! Reads the process list for kills: finds sessions by id and lists the sessions that kill rules may select.
+//! Reads the process list for kills: finds sessions by id and lists the sessions that kill rules may kill.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub struct SessionLookupResult {
 
 impl SessionLookupResult {
     /// Returns why Clew would refuse to kill `session`, or `None` if the process list shows no reason to refuse.
-    /// Only the kill itself detects replication appliers and idle sessions of other Clew processes.
+    /// Only an actual kill detects replication applier threads and idle sessions of other Clew processes.
     #[must_use]
     pub fn predict_refusal(
         &self,
@@ -63,8 +63,8 @@ impl SessionLookupResult {
 ///
 /// Fails if a session is missing from the process list and the account lacks the PROCESS privilege.
 /// Without the PROCESS privilege, the process list hides the sessions of other accounts.
-/// The failure includes the required `GRANT` statement.
-/// Does not wait for read operations on the node.
+/// The error message includes the required `GRANT` statement.
+/// The function does not wait for other read operations on the node to finish.
 pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> Result<SessionLookupResult, Failure> {
     run_with_read_timeout(node, limits, async {
         let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, limits).await?;
@@ -83,7 +83,7 @@ pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> 
 }
 
 /// Reads the user sessions from which kill rules select the sessions to kill.
-/// Fails if the account lacks the PROCESS privilege. The failure includes the required `GRANT` statement.
+/// Fails if the account lacks the PROCESS privilege. The error message includes the required `GRANT` statement.
 pub async fn read_user_sessions(
     node: &NodeUrl,
     purpose: ConnectionPurpose,
@@ -140,9 +140,9 @@ pub(super) struct ProcessListSnapshot {
     pub(super) sessions: HashMap<u64, Session>,
     /// Ids of the sessions whose elapsed times could not be checked against statement timers.
     pub(super) unchecked: HashSet<u64>,
-    /// Ids of replication appliers that cannot be recognised by account or process list command.
+    /// Session ids of replication applier threads that neither their account nor their process list command reveals.
     pub(super) appliers: HashSet<u64>,
-    /// MariaDB query ids by session id. Empty on MySQL and for kills of connections.
+    /// MariaDB query ids by session id. The map is empty on MySQL and if whole sessions are killed.
     pub(super) queries: HashMap<u64, u64>,
     pub(super) own: HashSet<u64>,
     pub(super) is_direct: bool,
@@ -150,7 +150,7 @@ pub(super) struct ProcessListSnapshot {
 }
 
 impl ProcessListSnapshot {
-    /// Reads MariaDB's query ids before the process list.
+    /// On MariaDB, this function reads the query ids before the process list.
     /// If a session starts a new statement after its query id was read, `KILL QUERY ID` with the old id has no effect.
     pub(super) async fn read(connection: &mut Connection, ids: &[u64], kind: KillTarget) -> Result<Self, Failure> {
         let queries = read_query_ids(connection, ids, kind).await?;
@@ -249,9 +249,9 @@ async fn read_query_ids(
     Ok(numbers.map_err(|error| connection.to_failure(&error))?.into_iter().collect())
 }
 
-/// Reads the ids of the sessions that have the installation marker in a connection attribute.
+/// Reads the ids of Clew's own sessions, which have the marker of the Clew installation in a connection attribute.
 /// The server stores connection attributes only if performance_schema is on.
-/// If performance_schema is off, Clew recognises its own sessions by connection id or by the marker in the statement.
+/// If performance_schema is off, Clew recognises its sessions by connection id or by the marker in their statements.
 pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
     match connection
         .query_all::<Option<u64>>(&statements::sessions_with_marker_query(own_sessions::installation_marker()))

@@ -60,7 +60,7 @@ async fn assess_kill_risks(
     Ok(sessions.iter().filter_map(risks).collect())
 }
 
-/// Finds sessions whose table changes the server might not be able to roll back after a kill.
+/// Finds sessions whose changes to tables the server might not be able to roll back after a kill.
 ///
 /// Opens a connection only if a session modifies a table. Fails if the connection cannot be opened.
 pub async fn read_unsafe_kill_risks(
@@ -99,7 +99,7 @@ async fn read_program_names(
 #[derive(Debug, Default)]
 pub(super) struct StorageEngineLookup {
     by_table: TableStorageEngines,
-    /// Transaction support by storage engine name, in lower case.
+    /// Transaction support of each storage engine, by engine name in lower case.
     kinds: Option<HashMap<String, StorageEngineKind>>,
 }
 
@@ -123,7 +123,7 @@ impl StorageEngineLookup {
         Ok(())
     }
 
-    /// Treats an unknown storage engine as a kill risk.
+    /// An unknown storage engine counts as a kill risk.
     pub(super) fn find_table_kill_risk(&self, session: &Session) -> Option<KillRisk> {
         detect_table_risks(session, &self.by_table).into_iter().next()
     }
@@ -205,7 +205,7 @@ impl StorageEngineLookup {
     }
 }
 
-/// Returns `None` on a server error, such as a missing privilege or a timeout.
+/// Returns `None` if the server returns an error, for example for a missing privilege or a timeout.
 async fn query_ignoring_server_errors<T: mysql_common::prelude::FromRow + Send + 'static>(
     connection: &mut Connection,
     statement: &str,

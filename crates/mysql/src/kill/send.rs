@@ -1,4 +1,4 @@
-//! Sends a kill, either with the `KILL` statement or with the kill procedure of a managed database service.
+//! Sends a kill, either with the `KILL` statement or with the stored procedure of a managed database service.
 
 use crate::client::Error;
 use clew_model::Failure;
@@ -20,14 +20,14 @@ struct KillProcedureNames {
     query: &'static str,
 }
 
-/// Kill procedures from the documentation of Amazon RDS, Amazon Aurora and Azure.
+/// Stored procedures that kill sessions, from the documentation of Amazon RDS, Amazon Aurora and Azure.
 const KILL_PROCEDURES: [KillProcedureNames; 2] = [
     KillProcedureNames { connection: "mysql.rds_kill", query: "mysql.rds_kill_query" },
     KillProcedureNames { connection: "mysql.az_kill", query: "mysql.az_kill_query" },
 ];
 
-/// Returns false if the session or statement had already ended.
-/// The inner `Err` reports a missing privilege and includes the required `GRANT` statement.
+/// Returns false if the session or statement to kill had already ended.
+/// The inner `Err` reports that a privilege is missing and includes the required `GRANT` statement.
 pub(super) async fn send_kill(
     connection: &mut Connection,
     id: u64,

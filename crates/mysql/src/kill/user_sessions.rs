@@ -1,4 +1,4 @@
-//! User sessions from which kill rules select victims, with checked elapsed times.
+//! User sessions from which kill rules select the sessions to kill, with checked elapsed times.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use clew_model::{Limitation, Session};
 use super::victim::ProcessListOrigin;
 use crate::clock::{ClockHistory, ClockReading, ElapsedTimeBounds, UnreliableClockReason};
 
-/// User sessions from which kill rules select victims.
+/// User sessions from which kill rules select the sessions to kill.
 #[derive(Debug, Clone)]
 pub struct UserSessions {
     /// Server from which the process list was read, and the time of the read.
@@ -24,13 +24,13 @@ pub struct UserSessions {
     pub clock: Option<ClockReading>,
     /// Descriptions of the data that could not be read.
     pub limitations: Vec<Limitation>,
-    /// Time from acquiring the connection permit to receiving the last row.
+    /// Duration of the read operation, from acquiring the connection permit to receiving the last row.
     pub duration: Duration,
 }
 
 impl UserSessions {
     /// Compares the server's clock with earlier readings and corrects elapsed times after a clock step.
-    /// Returns a reason if automatic kills must not rely on the sessions' elapsed times.
+    /// Returns the reason if automatic kills must not rely on the corrected elapsed times.
     pub fn adjust_for_clock_steps(&mut self, history: &mut ClockHistory) -> Option<UnreliableClockReason> {
         let is_another = history.select_server(&self.read.server);
         let Some(clock) = self.clock else { return (!self.is_monotonic).then_some(UnreliableClockReason::Unreadable) };
@@ -41,8 +41,8 @@ impl UserSessions {
         step.map(UnreliableClockReason::ClockChanged).or(is_another.then_some(UnreliableClockReason::AnotherServer))
     }
 
-    /// Corrects elapsed times after clock steps, and limits them to what the previous process list allows.
-    /// The limit also applies to clock steps that cancel each other out between two reads.
+    /// Corrects elapsed times after clock steps, and limits them to the upper bounds from the previous process list.
+    /// The upper bounds also cover two clock steps between two reads that cancel each other out.
     fn correct_elapsed_times(&mut self, history: &mut ClockHistory) {
         let (mut bounds, mut reported) = (ElapsedTimeBounds::new(self.read.at), HashMap::new());
         for session in &mut self.sessions {

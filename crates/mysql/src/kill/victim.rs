@@ -11,7 +11,7 @@ use crate::server_instance::ServerInstance;
 
 pub(super) const MAX_COMPARED_STATEMENT_BYTES: usize = 64 << 10;
 pub(super) const MAX_VICTIM_ROW_BYTES: usize = MAX_COMPARED_STATEMENT_BYTES + (4 << 10);
-/// Servers round elapsed times to whole seconds.
+/// The tolerance is necessary because servers round elapsed times to whole seconds.
 const ELAPSED_TIME_TOLERANCE_SECONDS: u64 = 2;
 
 /// Origin of a process list: the server instance that returned it and the time at which it was read.
@@ -21,8 +21,8 @@ pub struct ProcessListOrigin {
     pub server: ServerInstance,
     /// Local monotonic time at which the process list was read.
     pub at: Instant,
-    /// Elapsed times in seconds by session id, before Clew corrected them for clock steps.
-    /// Before a kill, Clew compares the reported elapsed times with those of a later process list.
+    /// Elapsed times in seconds as reported by the server, by session id, for the sessions whose times Clew corrected.
+    /// Before a kill, Clew compares the reported elapsed times with the elapsed times in a later process list.
     pub(super) reported: Arc<HashMap<u64, u64>>,
 }
 
@@ -81,7 +81,7 @@ impl Victim {
         self.user == now.user && self.host == now.host
     }
 
-    /// If the elapsed time is lower than expected, the session has started the same statement again.
+    /// If the statement's elapsed time is lower than expected, the session has started the same statement again.
     pub(super) fn runs_expected_statement(&self, now: &Session) -> bool {
         self.expected.as_ref().is_none_or(|expected| {
             let statement = now.statement.as_deref().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Limitations of session and transaction durations.
+//! Descriptions of missing or inaccurate durations of sessions and transactions.
 
 use clew_model::{Limitation, LimitationKind, LocalizedText};
 
@@ -6,7 +6,6 @@ fn unreliable_durations(what: LocalizedText, why: LocalizedText, remedy: Option<
     Limitation { kind: LimitationKind::UnreliableAges, what, why, remedy }
 }
 
-/// Cause in MySQL: a session can change its duration. `more` is a further cause.
 fn changeable_durations(english: &str, chinese: &str) -> LocalizedText {
     LocalizedText::new(
         format!("Sessions can change their durations in MySQL's process list with SET timestamp{english}"),

@@ -1,4 +1,4 @@
-//! Reads the latest statements of idle root blockers: sessions that block others but are not waiting themselves.
+//! Reads the latest statements of idle root blockers, which block other sessions but are not waiting themselves.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ const MAX_STATEMENT_HISTORY_SESSIONS: usize = 100;
 type StatementRow = (u64, u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
 
 /// Reads the recorded statements of the sessions' open transactions.
-/// Adds each session's statements to `observed`, oldest first.
+/// The function adds the statements of each session to `observed`, oldest first.
 pub(super) async fn read_last_statements(
     connection: &mut Connection,
     sessions: &[u64],

@@ -1,4 +1,4 @@
-//! Detects which lock tables an account can read on a server.
+//! Detects which of the system tables that list locks an account can read.
 
 use clew_model::{Failure, Limitation};
 
@@ -29,8 +29,8 @@ impl LockTableAccess {
     }
 }
 
-/// Appends a `Limitation` for each unreadable lock table.
-/// The returned `Limitation` explains why performance_schema is unreadable.
+/// Appends a `Limitation` for each unreadable system table that lists locks.
+/// The returned `Limitation`, if any, explains why performance_schema is unreadable.
 pub(super) async fn detect_lock_table_access(
     connection: &mut Connection,
     account: &str,

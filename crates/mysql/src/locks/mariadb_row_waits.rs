@@ -11,12 +11,12 @@ use crate::connection::Connection;
 use crate::statements;
 use crate::transactions::ER_SPECIFIC_ACCESS_DENIED_ERROR;
 
-/// Row of `innodb_lock_waits`: transaction id and lock id of the waiter, followed by those of the blocker.
+/// Row of `innodb_lock_waits`: transaction id and lock id of the waiter, transaction id and lock id of the blocker.
 type WaitRow = (u64, Vec<u8>, u64, Vec<u8>);
 /// Row of `innodb_locks`: lock id, lock mode, lock type, table, index, and locked data.
 type LockRow = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// A waiting read-only transaction has no transaction id, so it is identified by the lock that it requests.
+/// A waiting read-only transaction has no transaction id, so Clew identifies it by the lock that it requests.
 /// All transactions that request the same row lock are waiting for the same blockers.
 pub(super) async fn read_row_lock_waits(
     connection: &mut Connection,
@@ -68,7 +68,7 @@ pub(super) async fn read_row_lock_waits(
 ///
 /// A transaction that holds a row lock also holds a metadata lock on the row's table.
 /// If exactly one read-only transaction holds a metadata lock on the row's table, that transaction is the blocker.
-/// If the metadata locks of any read-only transaction are unknown, no read-only blocker is identified.
+/// If the metadata locks of any read-only transaction are unknown, this function identifies no blockers.
 /// performance_schema does not list metadata locks that were granted before the metadata lock instrument was enabled.
 pub(super) fn identify_read_only_blockers(
     waits: &mut [InnoDbLockWait],
