@@ -1,7 +1,7 @@
-//! Detects objects, such as threads, that performance_schema did not record because a table was full.
+//! Detects objects, such as threads, that performance_schema did not record because one of its tables was full.
 //!
-//! The server counts all unrecorded objects since its start, including objects that no longer exist.
-//! If a performance_schema table has size 0, the server neither stores objects in the table nor counts unrecorded ones.
+//! The server's counters of unrecorded objects also include objects that no longer exist.
+//! If the size of a performance_schema table is 0, the server neither records nor counts the table's objects.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ struct LostObjectCounter {
     kind: LimitationKind,
     /// Plural name of the performance_schema objects that `counter` counts, such as `metadata locks`.
     objects: LocalizedText,
-    /// Effect on Clew's data if performance_schema did not record some of these objects.
+    /// Sentence that describes which data is missing if performance_schema did not record all objects.
     effect: LocalizedText,
 }
 
@@ -83,14 +83,14 @@ static LOST_OBJECT_COUNTERS: [LostObjectCounter; 6] = [
     },
 ];
 
-/// Returns one `Limitation` for each kind of object that performance_schema did not record completely.
+/// Returns a `Limitation` for each type of object, such as threads, that performance_schema recorded incompletely.
 pub(crate) async fn detect_lost_instrumentation(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     let counters = read_numeric_variables(connection, statements::LOST_INSTRUMENTATION_COUNTERS_QUERY).await?;
     let sizes = read_numeric_variables(connection, statements::PERFORMANCE_SCHEMA_SIZES_QUERY).await?;
     Ok(LOST_OBJECT_COUNTERS.iter().filter_map(|loss| loss.limitation_for_lost_objects(&counters, &sizes)).collect())
 }
 
-/// If performance_schema did not record a thread, process lists read from performance_schema omit the thread's session.
+/// The process list in performance_schema omits sessions whose threads performance_schema did not record.
 pub(crate) async fn detect_lost_threads(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     let mut losses = detect_lost_instrumentation(connection).await?;
     losses.retain(|loss| loss.kind == LimitationKind::LostThreads);

@@ -26,8 +26,8 @@ static NEXT_CONNECTION_NUMBER: AtomicU64 = AtomicU64::new(0);
 static INSTALLATION_MARKER: OnceLock<String> = OnceLock::new();
 
 /// Sets the installation marker, which lets all processes of an installation recognise each other's sessions.
-/// The marker must be unguessable. All characters except ASCII letters and digits are removed from it.
-/// Has no effect once the process has opened its first connection to a server.
+/// The marker must be impossible to guess. Clew removes all characters except ASCII letters and digits from it.
+/// This function has no effect after the process has opened its first connection to a monitored server.
 /// If no marker is set, the process generates a random one.
 pub fn set_installation_marker(marker: &str) {
     let marker: String = marker.chars().filter(char::is_ascii_alphanumeric).collect();
@@ -42,7 +42,7 @@ pub(crate) fn installation_marker() -> &'static str {
 struct ConnectionRegistry {
     /// Connections by connection number, which is unique within this process.
     entries: HashMap<u64, OwnConnection>,
-    /// Maps a connection id to several connection numbers, because different servers may assign the same connection id.
+    /// Connection numbers by connection id. Different servers may assign the same connection id.
     by_id: HashMap<u64, HashSet<u64>>,
     without_id: HashSet<u64>,
 }
@@ -142,7 +142,7 @@ fn parse_client_address(host: &[u8]) -> Option<(&str, u16)> {
     Some((name, port.parse().ok()?))
 }
 
-/// Marks the connection as closed when dropped.
+/// Registration of an open connection. Dropping the registration marks the connection as closed.
 #[derive(Debug)]
 pub(crate) struct ConnectionRegistration {
     number: u64,
@@ -150,7 +150,7 @@ pub(crate) struct ConnectionRegistration {
 }
 
 impl ConnectionRegistration {
-    /// Callers must register a connection before the login.
+    /// Callers must register a connection before they log in to the server.
     pub(crate) fn register(local: SocketAddr, account: &str, address: &str) -> Self {
         let number = NEXT_CONNECTION_NUMBER.fetch_add(1, Ordering::Relaxed);
         let tag = format!("clew:{}.{}.{number}", installation_marker(), std::process::id());
@@ -168,7 +168,7 @@ impl ConnectionRegistration {
         lock_connection_registry().set_connection_id(self.number, Some(id));
     }
 
-    /// The process list may briefly continue to contain the session.
+    /// The process list may contain the session of a closed connection for a short time.
     pub(crate) fn mark_closed(&self) {
         if let Some(entry) = lock_connection_registry().entries.get_mut(&self.number) {
             entry.closed = Some(Instant::now());
@@ -187,14 +187,14 @@ pub(crate) struct OwnSessionFilter {
     account: Vec<u8>,
     number: u64,
     tag: Vec<u8>,
-    /// Common prefix of all statements sent by the processes of this installation.
+    /// Prefix of every statement that the processes of this Clew installation send.
     start: Vec<u8>,
     address: String,
     listed: Option<u64>,
 }
 
 impl OwnSessionFilter {
-    /// `account` is the account name without host.
+    /// `account` is the user name of the account, without the host.
     pub(crate) fn new(own: &ConnectionRegistration, account: &str, address: &str) -> Self {
         Self {
             account: account.as_bytes().to_vec(),
@@ -206,7 +206,7 @@ impl OwnSessionFilter {
         }
     }
 
-    /// Stores the connection id of the session that is reading the process list.
+    /// Also stores the connection id if `session` is the session over which Clew is reading the process list.
     pub(crate) fn is_own_session(&mut self, session: &Session) -> bool {
         let statement = session.statement.as_deref().unwrap_or_default();
         if statement.starts_with(&self.start) && session.user == self.account {

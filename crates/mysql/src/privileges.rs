@@ -21,7 +21,8 @@ where
     Ok(rows.into_iter().next().flatten())
 }
 
-/// Returns false on any server error except [`ER_CANNOT_CONVERT_STRING`], which occurs after the privilege check.
+/// Returns false if the server returns an error other than [`ER_CANNOT_CONVERT_STRING`].
+/// The server returns [`ER_CANNOT_CONVERT_STRING`] only after it has checked the privilege.
 pub(crate) async fn run_privilege_probe(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
     match connection.query_all::<mysql_common::Row>(probe).await {
         Ok(_) => Ok(true),
@@ -54,7 +55,7 @@ pub(crate) async fn check_performance_schema_access(
     Ok(Ok(()))
 }
 
-/// The failure includes the required `GRANT` statement.
+/// The returned `Failure` contains the `GRANT` statement that adds the missing privilege.
 pub(crate) fn missing_privilege_failure(
     connection: &Connection,
     doing: &str,

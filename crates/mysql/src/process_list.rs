@@ -9,7 +9,7 @@ use crate::client::{Client, Error, ResultSetRows, RowCells};
 use crate::limitations::durations;
 use crate::statements;
 
-/// Memory used by a session, excluding the contents of its text columns.
+/// Number of bytes that a [`Session`] occupies in memory, excluding the contents of its text columns.
 const SESSION_OVERHEAD_BYTES: usize = size_of::<Session>() + 5 * 16;
 
 pub(crate) struct ProcessListReader<'a> {
@@ -61,7 +61,7 @@ impl ProcessListReader<'_> {
     }
 }
 
-/// A short row takes more memory as a [`Session`] than on the wire.
+/// Limits the memory of stored sessions. A short row takes more bytes in memory than in the server's response.
 #[derive(Debug)]
 pub(crate) struct SessionMemoryCounter {
     bytes: usize,
@@ -77,7 +77,7 @@ impl SessionMemoryCounter {
         self.bytes = 0;
     }
 
-    /// Fails if the stored sessions exceed the memory limit.
+    /// Returns an error if the memory of the stored sessions exceeds the limit.
     pub(crate) fn add_session(&mut self, session: &Session) -> Result<(), Error> {
         let Session { user, host, database, command, state, statement, .. } = session;
         let texts = [Some(user), Some(host), Some(command), database.as_ref(), state.as_ref(), statement.as_ref()];

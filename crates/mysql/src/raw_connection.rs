@@ -1,4 +1,4 @@
-//! Opens authenticated connections without acquiring a permit or setting session variables.
+//! Opens authenticated connections without acquiring a connection permit or setting session variables.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use crate::limits::ByteLimits;
 use crate::own_sessions::{ConnectionRegistration, OwnSessionFilter};
 use crate::{failure, refused_logins, statements};
 
-/// The server has reached `max_connections`.
+/// MySQL error code of a server that has reached `max_connections`.
 const ER_CON_COUNT_ERROR: u16 = 1040;
-/// The total delay before the last login retry is longer than most bursts of new connections.
+/// The delays add up to 350 ms, which is longer than most bursts of new connections last.
 const LOGIN_RETRY_DELAYS: [Duration; 3] =
     [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
 
@@ -75,7 +75,7 @@ impl RawConnection {
         Ok(Self { client, own, account: node.user.clone(), address, id: 0, server_host: None })
     }
 
-    /// Returns the server version. Stores the connection id and the host of the server.
+    /// Returns the server version. Stores the connection id and the text that identifies the server's host.
     pub(crate) async fn read_version_and_connection_id(&mut self) -> Result<String, Error> {
         const NO_VERSION: Error = Error::Protocol("the server returned no version");
         let (version, id, server_host) = match self
@@ -104,12 +104,12 @@ impl RawConnection {
     }
 
     /// If Clew is connected through a proxy, the handshake packet contains the proxy's connection id.
-    /// Compares only the lower 32 bits, because the handshake packet does not contain the upper bits of the id.
+    /// Compares only the lower 32 bits of the connection id, because the handshake packet omits the upper bits.
     pub(crate) fn handshake_connection_id_matches(&self) -> bool {
         u64::from(self.client.handshake_connection_id) == self.id & u64::from(u32::MAX)
     }
 
-    /// A proxy might route the process list query and the kill to different servers.
+    /// A proxy could send the process list query and the `KILL` statement to different servers.
     /// Callers must first pass every session in the process list to `filter`.
     pub(crate) fn is_direct(&self, filter: &OwnSessionFilter) -> bool {
         self.handshake_connection_id_matches() && filter.process_list_connection_id() == Some(self.id)

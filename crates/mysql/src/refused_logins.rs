@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use clew_model::{Failure, NodeUrl};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Within this time, callers that implement a login backoff record the login that the server refused.
+/// Within this time, callers store a login backoff, which then prevents further login attempts.
 const REFUSED_LOGIN_TTL: Duration = Duration::from_secs(1);
 
-/// Most recent login refused by each node, by node address.
+/// Most recent refused login of each node, by node address.
 static REFUSED_LOGINS: LazyLock<Mutex<HashMap<String, RefusedLogin>>> = LazyLock::new(Mutex::default);
 
 #[derive(Debug)]
@@ -42,7 +42,8 @@ pub(crate) fn record_refused_login(node: &NodeUrl, failure: &Failure) {
     all.insert(node.address(), refused);
 }
 
-/// Returns the stored login failure if the URL and password are the same and the request began at most 1 s later.
+/// Returns the failure of a refused login with the same URL and password.
+/// Ignores a refused login that is more than 1 s older than the request.
 pub(crate) fn find_refused_login_failure(node: &NodeUrl, requested: Instant) -> Option<Failure> {
     let all = lock_refused_logins();
     let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + REFUSED_LOGIN_TTL)?;

@@ -1,6 +1,6 @@
-//! Detects replication appliers that cannot be recognised by account or process list command.
+//! Detects replication appliers whose account and process list command do not identify them.
 //!
-//! While a MySQL 9.7 applier runs a trigger, the process list shows the account of the trigger's definer.
+//! While a MySQL 9.7 replication applier runs a trigger, the process list shows the trigger definer's account.
 
 use std::collections::HashSet;
 
@@ -40,7 +40,7 @@ pub(crate) async fn find_replication_appliers(
     Ok(candidates.into_iter().filter(|session| applies(session)).map(|session| session.id).collect())
 }
 
-/// The process list shows a port in the client address of each remote client.
+/// In the process list, the client address of every remote client contains a port.
 /// A remote client has the command `Connect` only until its login is complete.
 fn may_be_replication_applier(session: &Session) -> bool {
     session.host_without_port().len() == session.host.len() || session.command == CONNECT_COMMAND

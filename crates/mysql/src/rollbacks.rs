@@ -2,7 +2,7 @@
 //!
 //! During a rollback, InnoDB decrements the transaction's modified row count.
 //! Clew computes the rollback speed and the remaining time from two samples of this count.
-//! The rollback speed varies: tables with many indexes and rows that are not in memory take longer to roll back.
+//! A rollback is slower for tables with many indexes and for rows that are not in memory.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -21,10 +21,10 @@ use crate::limits::ReadLimits;
 use crate::transactions::{self, ER_CANNOT_CONVERT_STRING, ER_SPECIFIC_ACCESS_DENIED_ERROR, TransactionReadResult};
 use crate::{failure, privileges, statements};
 
-/// The interval exceeds [`transactions::INNODB_TRX_REFRESH_INTERVAL`], so that each sample contains new data.
+/// The sample interval exceeds [`transactions::INNODB_TRX_REFRESH_INTERVAL`], so that each sample contains new data.
 /// If another client keeps reading `innodb_trx`, InnoDB does not refresh the data, and the samples do not change.
 const ROLLBACK_SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
-/// The third and fourth samples distinguish slow rollbacks from stalled ones.
+/// If no rows were rolled back between two samples, further samples distinguish a slow rollback from a stalled one.
 const MAX_ROLLBACK_SAMPLES: u32 = 4;
 
 /// Transaction that the server is rolling back.
@@ -38,7 +38,7 @@ pub struct Rollback {
     /// First 1,024 bytes of the session's statement, or `None` if the server does not report it.
     pub statement: Option<Vec<u8>>,
     /// Start time of the transaction in the server's time zone, such as `2026-11-24 18:00:00`.
-    /// Empty if the server reports only the transaction's age.
+    /// The text is empty if the server reports only the transaction's age.
     pub started: String,
     /// Number of modified rows that the server has not rolled back yet.
     pub rows_modified: u64,
@@ -50,8 +50,8 @@ pub struct Rollback {
 /// Reads the rollbacks in progress on a node, sorted by transaction id.
 /// If `wanted` is set, returns only the rollbacks of the transactions in `wanted`.
 ///
-/// Takes 0.25 s to 1 s if the server is rolling back transactions.
-/// Fails if the account lacks the PROCESS privilege. The failure includes the required `GRANT` statement.
+/// The function takes 0.25 s to 1 s if the server is rolling back transactions.
+/// Fails if the account lacks the PROCESS privilege. The returned `Failure` contains the required `GRANT` statement.
 pub async fn read_rollbacks(
     node: &NodeUrl,
     wanted: Option<&[u64]>,
@@ -170,7 +170,7 @@ impl From<Transaction> for RollbackProgress {
     }
 }
 
-/// If the start time is ambiguous because daylight saving time ended, returns the smaller of the two ages.
+/// If the start time is ambiguous because daylight saving time ended, returns the smaller of the two possible ages.
 async fn compute_rollback_ages(
     connection: &mut Connection,
     rows: Vec<RollbackRow>,

@@ -29,7 +29,7 @@ use crate::transactions::{TransactionReadResult, TransactionsBySession};
 use crate::{failure, limitations, lock_session_collector, lost_instrumentation, process_list, transactions};
 pub use cache::SampleCache;
 
-/// Clew adds idle sessions to a sample up to this number of sessions, and busy sessions up to twice this number.
+/// Clew adds idle sessions only to samples below this size, and busy sessions to samples below twice this size.
 const MAX_SAMPLED_SESSIONS: usize = 20_000;
 
 /// Maximum total number of bytes in all columns of a process list row except the statement.
@@ -42,9 +42,9 @@ pub struct SessionSample {
     pub server: ServerInstance,
     /// Sessions of users.
     pub sessions: Vec<SampledSession>,
-    /// Session counts by kind, including sessions omitted from the sample.
+    /// Numbers of active, slow and waiting sessions, including sessions omitted from the sample.
     pub counts: SessionCounts,
-    /// Descriptions of the data missing from the sample.
+    /// Limitations, which describe the data missing from the sample.
     pub limitations: Vec<Limitation>,
     /// Time from acquiring the connection permit to receiving the last row.
     pub duration: Duration,
@@ -133,9 +133,9 @@ impl SampledSessions {
 
 struct RawSessionSample {
     found: SampledSessions,
-    /// Lock waits by session id. Statements contain literals.
+    /// Lock waits by session id, with the complete statements of the blockers.
     waits: HashMap<u64, SessionDetail>,
-    /// Lock waits by session id. Literals in statements are masked.
+    /// Lock waits by session id, with placeholders in place of the literals in statements.
     waits_masked: HashMap<u64, SessionDetail>,
     limitations: Vec<Limitation>,
 }
@@ -204,7 +204,7 @@ async fn take_sample_with_locks(
     })
 }
 
-/// Returns a `Limitation` if the transactions were read from the InnoDB status.
+/// Returns a `Limitation` if the transactions were read from the InnoDB status instead of `innodb_trx`.
 async fn read_open_transactions(
     connection: &mut Connection,
     cache: &mut SampleCache,
@@ -264,7 +264,7 @@ async fn read_sampled_sessions(
     Ok(found)
 }
 
-/// Returns whether the process list contains the connection over which it was read.
+/// Returns true if the process list contains the session over which Clew reads it.
 async fn read_process_list(
     found: &mut SampledSessions,
     connection: &mut Connection,

@@ -113,7 +113,7 @@ async fn read_connection_attributes(
     }
 }
 
-/// Keeps the session and its direct and transitive blockers and waiters.
+/// Removes all sessions from the wait graph except session `id` and its direct and transitive blockers and waiters.
 fn reduce_graph_to_session(mut graph: WaitGraph, id: u64) -> WaitGraph {
     let session = WaitParticipant::Session(id);
     let mut pending = vec![session];

@@ -59,7 +59,7 @@ const fn reason(english: &'static str, chinese: &'static str) -> LocalizedText {
 use SessionVariableSupport::{Both, MariaDb, MySql};
 use SessionVariableValue::{FractionalSecondsLeft, Literal, MillisecondsLeft, SecondsLeft};
 
-/// The value means "no limit" for session variables that limit a size or count.
+/// For session variables that limit a size or a count, this value means "no limit".
 const UNLIMITED_VALUE: SessionVariableValue = Literal("18446744073709551615");
 
 const LARGE_READS_FAIL: LocalizedText =
@@ -117,12 +117,12 @@ pub(crate) struct SessionVariableSetup {
     variables: Vec<&'static SessionVariable>,
     /// Variables that the server supports but refused to set.
     refused: Vec<&'static SessionVariable>,
-    /// True if each variable is set with a separate `SET` statement to identify a variable that the server refuses.
+    /// If true, each variable has its own `SET` statement, so that an error identifies the refused variable.
     one_by_one: bool,
 }
 
-/// Server errors whose message names the session variable that was not set.
-/// The variable in the message is unknown, read-only or global, or its value, type or scope is invalid.
+/// Codes of server errors whose message contains the name of the refused session variable.
+/// The errors occur if a variable is unknown, read-only or global, or if its value, type or scope is invalid.
 const REFUSED_VARIABLE_ERROR_CODES: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
 const ER_UNKNOWN_SYSTEM_VARIABLE: u16 = 1193;
 
@@ -156,7 +156,7 @@ impl SessionVariableSetup {
         vec![format!("SET NAMES utf8mb4, {}", settings.join(", "))]
     }
 
-    /// Returns false if the error was not caused by a session variable.
+    /// Returns true if the caller can retry, and false if no session variable caused the error.
     pub(crate) fn remove_refused_variable(&mut self, statement: &str, error: &Error) -> bool {
         let Error::Server(error) = error else { return false };
         let at = self.variables.iter().position(|variable| is_caused_by_variable(variable, statement, error));
@@ -200,7 +200,7 @@ impl SessionVariableSetup {
     }
 }
 
-/// The variable is the cause if the statement sets no other variable or the error message names it.
+/// A variable caused the error if the statement sets no other variable or the error message names the variable.
 fn is_caused_by_variable(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
     let quoted = format!("'{}'", variable.name);
     let alone = statement

@@ -34,13 +34,13 @@ pub enum OutputFormat {
     Json,
 }
 
-/// Masking of the statements in a snapshot.
+/// Specifies whether the literals in the statements of a snapshot are masked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatementMasking {
     /// Complete statements.
     Full,
     /// Statements with placeholders in place of literals. See [`clew_diagnose::build_statement_template`].
-    /// The `sql_key` filter is applied to the templates, so that it cannot disclose literals.
+    /// The `sql_key` filter searches only the templates, so that its matches do not disclose literals.
     Templates,
 }
 
@@ -90,7 +90,7 @@ pub struct Snapshot {
 pub struct EncodedRows {
     rows: SortedRows<SpooledTempFile>,
     format: OutputFormat,
-    /// `None` for a snapshot without detail columns.
+    /// Values of the detail columns, or `None` for a snapshot without detail columns.
     details: Option<DetailsBySession>,
 }
 
@@ -121,7 +121,7 @@ impl EncodedRows {
 ///
 /// Fails after the read timeout.
 /// If this function fails or its future is dropped, a background task kills the running statement on the server.
-/// [`crate::wait_for_pending_kills`] waits for these background tasks.
+/// [`crate::wait_for_pending_kills`] waits for the background tasks that kill statements.
 pub async fn take_snapshot(
     node: &NodeUrl,
     selection: &SessionSelection,

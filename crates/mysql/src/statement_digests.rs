@@ -14,7 +14,7 @@ use crate::{limitations, statements};
 /// Row of `events_statements_current`: thread id, event id, and statement digest.
 type StatementRow = (u64, u64, Option<Vec<u8>>);
 
-/// performance_schema consumers that must be enabled for statement digests.
+/// performance_schema consumers that must be enabled so that the server records statement digests.
 /// Sorted in dependency order: each consumer follows the consumers that it depends on.
 const REQUIRED_DIGEST_CONSUMERS: [&str; 4] =
     ["global_instrumentation", "thread_instrumentation", "events_statements_current", "statements_digest"];
@@ -62,7 +62,7 @@ pub(crate) async fn read_statement_digests(
     Ok(found.into_iter().filter_map(|(thread, running)| Some((thread, running.digest?))).collect())
 }
 
-/// A thread that is running a stored procedure has several running statements.
+/// Running statements of a thread. A thread that is running a stored procedure has several running statements.
 #[derive(Default)]
 struct ThreadStatements {
     statements: usize,

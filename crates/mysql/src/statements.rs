@@ -1,24 +1,24 @@
-//! SQL statements that Clew sends to monitored servers, with their costs and required privileges.
+//! SQL statements that Clew sends to monitored servers, with their execution times and required privileges.
 //!
-//! The costs were measured on servers with 10,000 sessions, 2,500 open transactions and 100 lock waiters.
+//! The execution times were measured on servers with 10,000 sessions, 2,500 open transactions and 100 lock waiters.
 
 use std::fmt::Write as _;
 
 use jiff::civil::DateTime;
 
 /// Reads the server version, the connection id, and a text that identifies the host of the server.
-/// Requires no privileges; the cost is negligible.
+/// The statement requires no privileges, and its execution time is negligible.
 /// `LIMIT 1` overrides `sql_select_limit`, which may be 0 because Clew has not set the session variables yet.
 pub(crate) const VERSION_ID_AND_HOST_QUERY: &str = "SELECT VERSION(), CONNECTION_ID(), \
      CONCAT_WS('|', @@GLOBAL.hostname, @@GLOBAL.port, @@GLOBAL.server_id, @@GLOBAL.datadir) LIMIT 1";
 
 /// Reads the server version and the connection id from a server that refuses [`VERSION_ID_AND_HOST_QUERY`].
-/// Requires no privileges; the cost is negligible.
+/// The statement requires no privileges, and its execution time is negligible.
 pub(crate) const VERSION_AND_CONNECTION_ID_QUERY: &str = "SELECT VERSION(), CONNECTION_ID() LIMIT 1";
 
 /// Checks whether `SHOW PROCESSLIST` reads performance_schema, which truncates statements to 1,024 bytes.
-/// Requires no privileges; the cost is negligible.
-/// Servers without this variable return `ER_UNKNOWN_SYSTEM_VARIABLE` (1193) and do not truncate statements.
+/// The statement requires no privileges, and its execution time is negligible.
+/// Servers without the queried variable return `ER_UNKNOWN_SYSTEM_VARIABLE` (1193) and do not truncate statements.
 pub(crate) const SHOW_PROCESSLIST_SETTING_QUERY: &str = "SELECT @@GLOBAL.performance_schema_show_processlist";
 
 /// Reads all open transactions. Takes 0.05 s on MySQL and 0.14 s on MariaDB.
@@ -49,7 +49,7 @@ pub(crate) const PROCESS_LIST_QUERY: &str = "SHOW FULL PROCESSLIST";
 pub(crate) const PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY: &str =
     "SELECT id, user, host, db, command, time, state, info FROM performance_schema.processlist";
 
-/// Kills a connection. Takes 1 ms. Requires no privileges if the connection belongs to the same account.
+/// Kills a connection. Takes 1 ms. Requires no privileges to kill a connection of the same account.
 pub(crate) fn kill_connection_sql(connection: u64) -> String {
     format!("KILL {connection}")
 }
@@ -82,7 +82,7 @@ pub(crate) fn kill_procedure_call_statement(procedure: &str, number: u64) -> Str
 
 /// Reads the sessions of Clew's account that have the installation marker in a connection attribute.
 /// Takes 0.1 s with 10,000 sessions, because the server scans the connection attributes of the account's sessions.
-/// Finds sessions only if performance_schema is on.
+/// The query finds sessions only if performance_schema is on.
 pub(crate) fn sessions_with_marker_query(marker: &str) -> String {
     format!(
         "SELECT processlist_id FROM performance_schema.session_account_connect_attrs \
@@ -93,7 +93,7 @@ pub(crate) fn sessions_with_marker_query(marker: &str) -> String {
 /// Reads the server identity and the start time as a Unix timestamp.
 /// Requires no privileges.
 /// The server evaluates the current time and the uptime at the start of the statement, so their difference is constant.
-/// Takes up to 0.03 s, because the server sums the counters of all sessions.
+/// The query takes up to 0.03 s, because the server sums the counters of all sessions.
 pub(crate) const MYSQL_INSTANCE_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM performance_schema.global_status WHERE variable_name = 'Uptime'";
 
@@ -106,21 +106,21 @@ pub(crate) const MARIADB_INSTANCE_QUERY: &str = "SELECT CONCAT_WS('|', @@GLOBAL.
      UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM information_schema.global_status WHERE variable_name = 'Uptime'";
 
-/// Requires no privileges; the cost is negligible.
+/// The statement requires no privileges, and its execution time is negligible.
 pub(crate) const CURRENT_ACCOUNT_QUERY: &str = "SELECT CURRENT_USER()";
 
 /// Reads the connection's TLS cipher, which is empty if the connection does not use TLS.
-/// Requires no privileges; the cost is negligible.
+/// The statement requires no privileges, and its execution time is negligible.
 pub(crate) const TLS_CIPHER_QUERY: &str = "SHOW STATUS LIKE 'Ssl_cipher'";
 
 /// Reads the server's local time and Unix timestamp, and checks whether the UTC offset was the same one day ago.
-/// Requires no privileges; the cost is negligible.
+/// The statement requires no privileges, and its execution time is negligible.
 /// `UNIX_TIMESTAMP()` without an argument is correct even if the current local time is ambiguous.
 pub(crate) const SERVER_CLOCK_QUERY: &str = "SELECT CAST(NOW(6) AS CHAR), UNIX_TIMESTAMP(), \
      UNIX_TIMESTAMP() - UNIX_TIMESTAMP(NOW() - INTERVAL 1 DAY) = 86400";
 
 /// Converts local times to UTC. The result has the format `seconds,before,after;…`.
-/// Requires no privileges; the cost is negligible.
+/// The statement requires no privileges, and its execution time is negligible.
 /// `before` is 1 if the same local time also occurs one hour earlier; `after` is 1 if it occurs one hour later.
 pub(crate) fn utc_conversion_query(times: &[DateTime]) -> String {
     let convert = |time: &DateTime| {
@@ -132,14 +132,14 @@ pub(crate) fn utc_conversion_query(times: &[DateTime]) -> String {
 }
 
 /// Fails if the account lacks the PROCESS privilege.
-/// Takes as long as [`TRANSACTIONS_QUERY`].
-/// Uses `LIMIT 1` because the server does not check the privilege for `LIMIT 0`.
+/// The query takes as long as [`TRANSACTIONS_QUERY`].
+/// The query contains `LIMIT 1`, because the server does not check the privilege for a query with `LIMIT 0`.
 pub(crate) const TRANSACTIONS_PROBE_QUERY: &str = "SELECT 1 FROM information_schema.innodb_trx LIMIT 1";
 
-/// Requires no privileges; the cost is negligible.
+/// The statement requires no privileges, and its execution time is negligible.
 pub(crate) const GRANTS_QUERY: &str = "SHOW GRANTS";
 
-/// Requires no privileges; the cost is negligible.
+/// The statement requires no privileges, and its execution time is negligible.
 pub(crate) const PERFORMANCE_SCHEMA_STATE_QUERY: &str = "SELECT @@GLOBAL.performance_schema";
 
 /// Fails if the account lacks the SELECT privilege on performance_schema.
@@ -158,7 +158,7 @@ pub(crate) const MYSQL_LOCK_WAITS_QUERY: &str = "SELECT requesting_engine_lock_i
 
 /// Reads the table, index, mode and locked data of the InnoDB locks in `ids`.
 /// Requires the SELECT privilege on performance_schema.
-/// `ids` must contain only digits and colons.
+/// Each lock id in `ids` must consist only of digits and colons.
 /// Takes 0.3 s with 200,000 locks, because the server scans all locks once.
 /// `CONCAT` prevents an index lookup. With an index lookup, MySQL 9.7 finds only the first lock id in the list.
 pub(crate) fn data_locks_query(ids: &[&str]) -> String {
@@ -169,7 +169,7 @@ pub(crate) fn data_locks_query(ids: &[&str]) -> String {
     )
 }
 
-/// Lists the tables locked by transactions, with the thread id of each transaction.
+/// Reads the tables that the given transactions have locked, and the thread id of each transaction.
 /// Takes as long as [`data_locks_query`] and requires the same privileges.
 /// Clew runs this query only for transactions that have no session.
 pub(crate) fn locked_tables_query(transactions: &[u64]) -> String {
@@ -213,7 +213,7 @@ pub(crate) const GRANTED_METADATA_LOCKS_PROBE_QUERY: &str =
     "SELECT 1 FROM information_schema.metadata_lock_info LIMIT 0";
 
 /// Reads each thread's session id and whether the thread is a replication applier.
-/// Takes 0.05 s on MariaDB and 0.07 s on MySQL.
+/// The query takes 0.05 s on MariaDB and 0.07 s on MySQL.
 /// Requires the SELECT privilege on performance_schema.
 pub(crate) const THREADS_QUERY: &str = "SELECT thread_id, processlist_id, name IN ('thread/sql/replica_sql', \
      'thread/sql/replica_worker', 'thread/sql/slave_sql', 'thread/sql/slave_worker') \
@@ -230,12 +230,12 @@ pub(crate) fn replication_applier_query(sessions: &[u64]) -> String {
     )
 }
 
-/// Requires the XA_RECOVER_ADMIN privilege on MySQL; the cost is negligible.
+/// Requires the XA_RECOVER_ADMIN privilege on MySQL. The execution time is negligible.
 /// Clew runs this statement only if a transaction has no session.
 pub(crate) const XA_RECOVER_QUERY: &str = "XA RECOVER";
 
 /// Requires the SELECT privilege on performance_schema.
-/// Clew runs this query only for idle root blockers and for the session detail view.
+/// Clew runs this query only for the session detail view and for idle sessions that block others without waiting.
 pub(crate) fn open_transactions_query(threads: &[u64]) -> String {
     format!(
         "SELECT thread_id, event_id FROM performance_schema.events_transactions_current \
@@ -246,7 +246,7 @@ pub(crate) fn open_transactions_query(threads: &[u64]) -> String {
 
 /// Reads the latest statements of threads. By default, the server records 10 statements per thread.
 /// Requires the SELECT privilege on performance_schema.
-/// Clew runs this query only for idle root blockers and for the session detail view.
+/// Clew runs this query only for the session detail view and for idle sessions that block others without waiting.
 pub(crate) fn last_statements_query(threads: &[u64]) -> String {
     format!(
         "SELECT thread_id, event_id, nesting_event_id, nesting_event_type, sql_text \
@@ -264,7 +264,7 @@ pub(crate) fn connection_attributes_query(session: u64) -> String {
     )
 }
 
-/// Requires the same privileges as the explained statement; the cost is negligible.
+/// Requires the same privileges as the explained statement. The execution time is negligible.
 /// The server returns `ER_NO_SUCH_THREAD` (1094) if the session does not exist.
 /// The server returns `ER_EXPLAIN_NOT_SUPPORTED` (3012) if the statement has no execution plan.
 pub(crate) fn mysql_explain_statement(session: u64) -> String {
@@ -278,19 +278,19 @@ pub(crate) fn mariadb_explain_statement(session: u64) -> String {
 }
 
 /// Sets the statement timeout for [`mariadb_explain_statement`].
-/// Requires no privileges; the cost is negligible.
+/// The statement requires no privileges, and its execution time is negligible.
 /// If the session in `SHOW EXPLAIN` is waiting for a lock, the server returns the plan only after the lock is granted.
 /// A session that is running `SLEEP` responds to `SHOW EXPLAIN` only every 5 s.
 pub(crate) const SET_EXPLAIN_TIMEOUT_STATEMENT: &str = "SET SESSION max_statement_time = 7";
 
-/// Reads the number of statements kept per thread, and whether the statement history is enabled.
-/// Requires the SELECT privilege on performance_schema; the cost is negligible.
+/// Reads whether the statement history is enabled and how many statements the server keeps per thread.
+/// Requires the SELECT privilege on performance_schema. The execution time is negligible.
 pub(crate) const STATEMENT_HISTORY_SETTINGS_QUERY: &str = "SELECT enabled = 'YES', @@GLOBAL.performance_schema_events_statements_history_size \
      FROM performance_schema.setup_consumers WHERE name = 'events_statements_history'";
 
 /// Reads the counters of objects that performance_schema did not record.
 /// Requires no privileges.
-/// Takes up to 0.03 s, because the server sums the counters of all sessions.
+/// The query takes up to 0.03 s, because the server sums the counters of all sessions.
 pub(crate) const LOST_INSTRUMENTATION_COUNTERS_QUERY: &str =
     "SHOW GLOBAL STATUS LIKE 'Performance\\_schema\\_%\\_lost'";
 
@@ -341,7 +341,7 @@ pub(crate) const ALL_STATEMENT_TIMERS_QUERY: &str = "SELECT thread_id, event_id,
 pub(crate) const RUNNING_STATEMENT_DIGESTS_QUERY: &str = "SELECT thread_id, event_id, digest \
      FROM performance_schema.events_statements_current WHERE end_event_id IS NULL";
 
-/// Requires the SELECT privilege on performance_schema; the cost is negligible.
+/// Requires the SELECT privilege on performance_schema. The execution time is negligible.
 pub(crate) const ENABLED_CONSUMERS_QUERY: &str =
     "SELECT name FROM performance_schema.setup_consumers WHERE enabled = 'YES'";
 
@@ -357,11 +357,11 @@ pub(crate) fn program_names_query(sessions: &[u64]) -> String {
 }
 
 /// Reads the size of the buffer for a session's connection attributes.
-/// Requires no privileges; the cost is negligible.
+/// The statement requires no privileges, and its execution time is negligible.
 pub(crate) const ATTRIBUTE_BUFFER_SIZE_QUERY: &str = "SELECT @@GLOBAL.performance_schema_session_connect_attrs_size";
 
 /// Reads the names of the server's storage engines and whether each engine supports transactions.
-/// Requires no privileges; the cost is negligible.
+/// The statement requires no privileges, and its execution time is negligible.
 pub(crate) const STORAGE_ENGINES_QUERY: &str = "SELECT engine, transactions FROM information_schema.engines";
 
 /// Reads the storage engines of tables. Each result row identifies its table by its index in `tables`.

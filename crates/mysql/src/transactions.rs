@@ -20,8 +20,8 @@ use crate::{innodb_status, statements};
 /// MySQL error code for a missing privilege, such as PROCESS.
 pub(crate) const ER_SPECIFIC_ACCESS_DENIED_ERROR: u16 = 1227;
 
-/// MySQL error code that is returned if a statement in `innodb_trx` contains a four-byte character.
-/// A single running statement that contains an emoji makes the whole table unreadable (observed on 9.7.4).
+/// MySQL returns this error code if a statement in `innodb_trx` contains a four-byte UTF-8 character.
+/// A single running statement with an emoji makes the whole table `innodb_trx` unreadable (observed on MySQL 9.7.4).
 pub(crate) const ER_CANNOT_CONVERT_STRING: u16 = 3854;
 
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(crate) const INNODB_TRX_REFRESH_INTERVAL: Duration = Duration::from_millis(1
 const MAX_TRANSACTION_READ_ATTEMPTS: u32 = 3;
 
 /// Falls back to the InnoDB status if the server keeps returning [`ER_CANNOT_CONVERT_STRING`].
-/// Adds a limitation to the connection if transaction ages are uncertain.
+/// Adds a `Limitation` to `connection.limitations` if the ages of transactions are uncertain.
 pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionReadResult, Error> {
     for attempt in 1..=MAX_TRANSACTION_READ_ATTEMPTS {
         match connection.query_all::<TransactionRow>(statements::TRANSACTIONS_QUERY).await {
@@ -104,7 +104,7 @@ async fn compute_transaction_ages(
     Ok(transactions)
 }
 
-/// Maximum time in seconds by which a transaction's start time may be ahead of the server's clock.
+/// Maximum time, in seconds, by which a transaction's start time may be later than the server's current time.
 const FUTURE_START_TOLERANCE_SECONDS: i64 = 2;
 /// Maximum difference between a computed transaction age and the age in the InnoDB status, in seconds.
 const TRANSACTION_AGE_TOLERANCE_SECONDS: u64 = 60;

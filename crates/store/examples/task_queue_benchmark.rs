@@ -35,7 +35,7 @@ const INSERT_TASKS_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_id, 
          CASE WHEN n % 10 <> 0 AND n > 11 THEN 8000000000000 END \
      FROM numbers";
 
-/// `digits` is an SQL expression that zero-pads a number to twelve digits. `#` is a placeholder for the number.
+/// `digits` is an SQL expression that zero-pads the number in the placeholder `#` to twelve digits.
 fn build_insert_tasks_sql(digits: &str) -> String {
     let selection = serde_json::to_string(&SessionSelection::default()).unwrap();
     let filled = INSERT_TASKS_TEMPLATE.replace("'selection'", &format!("'{selection}'"));
@@ -85,7 +85,7 @@ impl BenchQueue {
         Self { store, tasks, last_read: 0, _folder: folder, _server: server }
     }
 
-    /// Completes each claimed task to keep the number of running tasks constant.
+    /// Completes each task after claiming it, so that the number of running tasks stays constant.
     async fn measure_task_claim(&mut self) -> Duration {
         let mut elapsed = Duration::ZERO;
         for _ in 0..CLAIMS_PER_RUN {

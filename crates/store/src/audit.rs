@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Row of the audit log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditRecord {
-    /// Sequence number. The first audit row has the number 1, and numbers have no gaps.
+    /// Sequence number of the audit row. Sequence numbers start at 1 and have no gaps.
     pub seq: i64,
     /// Time of the audit row, as a Unix timestamp in milliseconds.
     pub at: i64,
@@ -89,7 +89,7 @@ impl AuditVerification {
 /// Integrity problem in the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditProblem {
-    /// Sequence number of the affected row or of the first missing row.
+    /// Sequence number of the affected row, or of a missing row (see [`AuditProblemKind`]).
     pub position: i64,
     /// Type of the problem.
     pub fault: AuditProblemKind,
@@ -105,23 +105,23 @@ pub enum AuditProblemKind {
         /// Sequence number of the last missing row.
         through: i64,
     },
-    /// The rows from `position` to `first` (exclusive) are missing and were not removed by retention.
+    /// The rows from `position` to `first` (exclusive) are missing, but Clew did not remove them as expired rows.
     MissingBefore {
-        /// Sequence number of the first existing row.
+        /// Sequence number of the oldest row that the audit log contains.
         first: i64,
     },
     /// The rows after `last`, up to and including `position`, are missing.
     MissingAfter {
-        /// Sequence number of the last existing row, or `None` if the audit log is empty.
+        /// Sequence number of the newest row that the audit log contains, or `None` if the audit log is empty.
         last: Option<i64>,
     },
     /// The row is authentic but does not follow the previous row, for example because rows of two databases were mixed.
     OutOfOrder,
     /// The audit log's head record was tampered with before Clew appended this row, so earlier rows may be missing.
     AfterChangedHead,
-    /// The audit log's head record was tampered with, so the newest rows may be missing from the audit log.
+    /// The head record, which identifies the newest row, was tampered with, so the newest rows may be missing.
     HeadChanged,
-    /// The audit log's checkpoint record was tampered with, so the oldest rows may be missing from the audit log.
+    /// The checkpoint record, which identifies the oldest row, was tampered with, so the oldest rows may be missing.
     CheckpointChanged,
     /// The row recorded in a checkpoint is missing because the end of the audit log was removed.
     RecordedRowMissing {

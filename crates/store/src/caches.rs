@@ -38,13 +38,13 @@ impl Default for Caches {
 
 #[derive(Debug, Clone)]
 struct RecordedClientAddress {
-    /// Each signed request uses this text to look up the number of failed attempts.
+    /// Client address as text. Each signed request uses it to look up the failed authentication attempts.
     text: Arc<str>,
-    /// Time when the address was last written to the database, as a Unix timestamp in seconds.
+    /// Time when Clew last wrote the client address to the database, as a Unix timestamp in seconds.
     recorded_at: i64,
 }
 
-/// The version is constant because entries never become stale.
+/// The version of the address cache is constant, because the entries never become stale.
 const ADDRESS_CACHE_VERSION: i64 = 0;
 
 impl Caches {

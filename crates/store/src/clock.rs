@@ -1,4 +1,4 @@
-//! Clock for leases, expiration times and timestamps.
+//! Clock with which the store computes leases, expiration times and timestamps.
 
 use std::fmt;
 use std::sync::Arc;

@@ -21,7 +21,7 @@ pub struct AccessKey {
     pub enabled: bool,
     /// Security token and expiration of a temporary access key. `None` if the access key is permanent.
     pub temporary: Option<TemporaryAccessKeyValidity>,
-    /// Time of the last recorded use, as a Unix timestamp in seconds. All clones share it.
+    /// Time of the last recorded use, as a Unix timestamp in seconds. All clones of the access key share the value.
     pub(crate) last_recorded_use: Arc<AtomicI64>,
 }
 
@@ -64,8 +64,8 @@ pub struct NewTemporaryAccessKey {
     pub token_hash: [u8; 32],
     /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
-    /// Credentials that authenticated the request for this key.
-    /// The key is not inserted if these credentials are no longer valid.
+    /// Credentials that authenticated the request to create the temporary access key.
+    /// If the credentials are no longer valid, the store does not insert the temporary access key.
     pub issued_for: TemporaryAccessKeySource,
 }
 
@@ -97,20 +97,20 @@ impl TokenOrigin {
         }
     }
 
-    /// An unknown name maps to `Api`, the origin with the least privileges.
+    /// Returns `Api`, the origin with the fewest privileges, for an unknown name.
     pub(crate) fn from_name(name: &str) -> Self {
         if name == Self::Console.name() { Self::Console } else { Self::Api }
     }
 }
 
-/// Token to insert. Only the hash is stored.
+/// New token to insert into the database, which contains only the token's hash.
 #[derive(Debug, Clone)]
 pub struct NewToken {
     /// SHA-256 hash of the token.
     pub hash: [u8; 32],
     /// User that owns the credential.
     pub user_id: UserId,
-    /// Project scope, or `None` if the token is scoped to the domain.
+    /// Project to which the token is scoped, or `None` if the token is scoped to the domain.
     pub scope_project: Option<ProjectId>,
     /// Authentication methods, such as `password` or `token` (API spec, section 3.2).
     pub issued_by_methods: Vec<String>,
@@ -127,7 +127,7 @@ pub struct NewToken {
 pub struct StoredToken {
     /// User that owns the credential.
     pub user: Arc<User>,
-    /// Project scope, or `None` if the token is scoped to the domain.
+    /// Project to which the token is scoped, or `None` if the token is scoped to the domain.
     pub scope_project: Option<ProjectId>,
     /// Authentication methods, such as `password` or `token`.
     pub issued_by_methods: Vec<String>,

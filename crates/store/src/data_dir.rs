@@ -21,7 +21,7 @@ impl DataDir {
         Self { root: root.to_owned() }
     }
 
-    /// The database file exists only after initialisation has completed.
+    /// The database file exists only after Clew has initialised the data directory.
     pub(crate) fn database_path(&self) -> PathBuf {
         self.root.join("clew.db")
     }

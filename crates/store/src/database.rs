@@ -59,7 +59,7 @@ impl Database {
         }
     }
 
-    /// Begins a transaction that reads from one snapshot.
+    /// Begins a read transaction, in which all queries read the same snapshot of the database.
     pub(crate) async fn begin_read(&self) -> Result<Transaction, sqlx::Error> {
         match self {
             Self::Sqlite(database) => database.pool.begin().await.map(Transaction::Sqlite),
@@ -85,7 +85,7 @@ impl Database {
     }
 
     /// Returns true if processes on other machines can use the database.
-    /// A lock file in the data directory does not protect a shared database.
+    /// A lock file in a data directory cannot protect a database that several data directories share.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self, Self::Postgres(_))
     }

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::master_key::MasterKey;
 
-/// Setting that stores the master key id, created by the first key rotation.
+/// Name of the setting that contains the master key id. The first rotation of the master key creates the setting.
 pub(crate) const MASTER_KEY_ID_SETTING: &str = "master_key_id";
 
 pub(crate) struct DerivedKeys {
@@ -15,9 +15,9 @@ pub(crate) struct DerivedKeys {
     /// User names are hashed because users sometimes enter a password as the user name.
     pub(crate) failures: MasterKey,
     pub(crate) links: MasterKey,
-    /// Key for deriving the session marker, which other users of a monitored server can see.
+    /// Key for the installation marker in Clew's SQL statements, which other users of a monitored server can see.
     pub(crate) sessions: MasterKey,
-    /// Master key id, which does not reveal the key.
+    /// Id of the master key. The id does not reveal the master key.
     pub(crate) id: [u8; 32],
 }
 
@@ -33,7 +33,7 @@ impl DerivedKeys {
         }
     }
 
-    /// Returns true if `id` is the id of this master key or if no id is stored yet.
+    /// Returns true if the stored `id` is the id of this master key or if no id is stored yet.
     pub(crate) fn matches_key_id(&self, id: Option<&[u8]>) -> bool {
         id.is_none_or(|id| id == self.id)
     }

@@ -42,7 +42,7 @@ pub enum StoreError {
         /// Name of the table.
         table: &'static str,
     },
-    /// The credentials that requested a temporary access key are no longer valid.
+    /// The credentials that authenticated the request for a temporary access key are no longer valid.
     #[error("the credentials that the temporary access key is issued for are no longer valid")]
     IssuingCredentialsRevoked,
     /// Another Clew server is using the data directory, or another process is initialising it.
@@ -72,7 +72,7 @@ pub enum StoreError {
         path: PathBuf,
         /// Current permission bits.
         mode: u32,
-        /// Reason why Clew did not restrict the permissions.
+        /// Reason why Clew did not remove the other accounts' access.
         reason: String,
         /// Required permission bits.
         wanted: u32,
@@ -114,7 +114,7 @@ pub enum StoreError {
         action: &'static str,
         /// Cause of the error.
         source: Box<dyn std::error::Error + Send + Sync>,
-        /// Hint for the error message: an empty string, or text that starts with "; ".
+        /// Hint that completes the error message and starts with "; ", or an empty string.
         remedy: &'static str,
     },
     /// A background task that accesses the database has stopped.
@@ -164,7 +164,7 @@ pub enum StoreError {
         /// Number of attachments.
         times: u64,
     },
-    /// A user or group would exceed the policy limits.
+    /// The change would attach more policies to a user or group than the policy limits allow.
     #[error(
         "{name:?} would have {policies} policies with {bytes} bytes; a user or group may have {} policies with {} bytes in all; fix: detach policies that are no longer needed, or merge them",
         limits.policies, limits.bytes
@@ -174,7 +174,7 @@ pub enum StoreError {
         name: String,
         /// Number of policies after the change.
         policies: u64,
-        /// Total size of the policy documents, in bytes.
+        /// Total size of the policy documents after the change, in bytes.
         bytes: u64,
         /// Configured limits.
         limits: PolicyLimits,
@@ -225,7 +225,7 @@ pub enum StoreError {
         location: String,
         /// Cause of the error.
         reason: String,
-        /// Hint for the error message: an empty string, or text that starts with "; ".
+        /// Hint that completes the error message and starts with "; ", or an empty string.
         remedy: &'static str,
     },
     /// The file or S3 object of a collection result is missing.
@@ -234,7 +234,7 @@ pub enum StoreError {
         /// Name of the result.
         name: String,
     },
-    /// The content of a collection result differs from the content that Clew wrote.
+    /// The stored content of a collection result differs from the content that Clew wrote.
     #[error("result {name} is damaged: {reason}; collect again")]
     ResultCorrupt {
         /// Name of the result.
@@ -255,7 +255,7 @@ impl StoreError {
     }
 }
 
-/// Returns an empty string or a hint that starts with "; ".
+/// Returns a hint that completes the error message and starts with "; ", or an empty string.
 fn io_error_hint(error: &io::Error) -> &'static str {
     use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {

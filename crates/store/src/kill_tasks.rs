@@ -10,11 +10,11 @@ use serde_json::Value;
 pub struct NewKillTask {
     /// Criteria that select the sessions to kill.
     pub criteria: KillCriteria,
-    /// True if the statement filter applies to statement templates because the user must not see statements.
+    /// True if the statement filter applies to statement templates because the user may not see complete statements.
     pub masked: bool,
     /// Duration of the task, or `None` if the task runs until it is stopped.
     pub duration: Option<Duration>,
-    /// Details for the audit event. Statements are replaced with statement templates.
+    /// Details for the audit event, with statement templates in place of complete statements.
     pub audit_detail: Value,
 }
 
@@ -57,9 +57,9 @@ pub struct KillTask {
     pub started_at: i64,
     /// End time, or `None` if the kill task runs until it is stopped.
     pub ends_at: Option<i64>,
-    /// Time when the kill task was stopped, if any.
+    /// Time when the kill task was stopped, or `None` if it was not stopped.
     pub stopped_at: Option<i64>,
-    /// State at the time of the database query.
+    /// State of the kill task at the time of the database query.
     pub state: KillTaskState,
 }
 

@@ -43,7 +43,7 @@ pub enum RecordedKillOutcome {
     RollingBack,
     /// The server accepted the kill, but the session has not terminated yet.
     Ending,
-    /// The session terminated before the kill was sent.
+    /// The session terminated before Clew sent the kill to the server.
     AlreadyGone,
     /// Clew protects the session from kills.
     Refused,
@@ -85,7 +85,7 @@ impl RecordedKillOutcome {
     }
 }
 
-/// Kill to record before Clew sends it to the server. Invalid UTF-8 in text fields is escaped.
+/// Kill that Clew records before it kills the session. Invalid UTF-8 in text fields is escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewKillRecord {
     /// Project that contains the instance.
@@ -100,7 +100,7 @@ pub struct NewKillRecord {
     pub task_id: Option<String>,
     /// `connection` if the session is killed, or `query` if only its current statement is killed.
     pub kind: &'static str,
-    /// Reason given by the user, or an empty string.
+    /// Reason that the user gave for the kill, or an empty string.
     pub reason: String,
     /// Id of the session on the server.
     pub session_id: u64,
@@ -137,7 +137,7 @@ pub struct KillRecord {
     pub task_id: Option<String>,
     /// `connection` if the session was killed, or `query` if only its current statement was killed.
     pub kind: String,
-    /// Reason given by the user, or an empty string.
+    /// Reason that the user gave for the kill, or an empty string.
     pub reason: String,
     /// Id of the session on the server.
     pub session_id: u64,

@@ -7,7 +7,7 @@ use crate::postgres::PostgresUrl;
 /// Location of a store: the data directory and, optionally, a PostgreSQL database for the metadata.
 #[derive(Debug, Clone)]
 pub struct StoreLocation {
-    /// Data directory. It contains the master key, and the metadata and results unless they are in PostgreSQL and S3.
+    /// Data directory, which contains the master key and, unless PostgreSQL and S3 are used, the metadata and results.
     pub data_dir: PathBuf,
     /// PostgreSQL database for the metadata, or `None` for the SQLite database in the data directory.
     pub metadata_url: Option<PostgresUrl>,

@@ -1,11 +1,11 @@
-//! Backoff after a monitored server refused Clew's login. Without the backoff, retries could lock Clew's account.
+//! Delays the next login after a monitored server has refused one, because repeated logins could lock Clew's account.
 
 use std::time::Duration;
 
-/// Each consecutive login that the monitored server refuses doubles the delay.
+/// Login delay after the first refused login. Each further refused login in a row doubles the delay.
 pub(crate) const INITIAL_LOGIN_RETRY_DELAY: Duration = Duration::from_secs(30);
 pub(crate) const MAX_LOGIN_RETRY_DELAY: Duration = Duration::from_hours(1);
-/// Minimum delay between a login that the monitored server refused and the next login for a user request.
+/// Minimum delay between a refused login and the next login for a user request.
 pub const USER_REQUESTED_LOGIN_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// Trigger of a login.
@@ -14,14 +14,14 @@ pub enum LoginTrigger {
     /// Automatic login, for example for a kill task. The login is allowed only after the backoff has expired.
     Automatic,
     /// Login for a user request.
-    /// After the server has refused a login, this login is allowed after [`USER_REQUESTED_LOGIN_RETRY_DELAY`].
+    /// After a refused login, a user request can cause the next login once [`USER_REQUESTED_LOGIN_RETRY_DELAY`] has passed.
     Requested,
 }
 
 /// Backoff of a node that refused Clew's logins. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginBackoff {
-    /// Number of consecutive logins that the node refused.
+    /// Number of consecutive logins that the node has refused.
     pub refusals: u32,
     /// Error message of the last login that the node refused.
     pub reason: String,
@@ -36,7 +36,7 @@ pub struct LoginBackoff {
 pub enum LoginPermit {
     /// The login is allowed.
     Granted {
-        /// Number of consecutive logins that the server refused, for use in [`crate::Store::record_login_refusal`].
+        /// Number of consecutive refused logins, which callers pass to [`crate::Store::record_login_refusal`].
         refusals: u32,
     },
     /// The backoff has not expired.

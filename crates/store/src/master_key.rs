@@ -14,7 +14,7 @@ use crate::fsync::sync_directory;
 /// If this environment variable is set, Clew ignores the key file.
 const MASTER_KEY_ENV: &str = "CLEW_MASTER_KEY";
 
-/// Next master key for installations that set `CLEW_MASTER_KEY`.
+/// Environment variable with the next master key, for installations that set `CLEW_MASTER_KEY`.
 const NEXT_MASTER_KEY_ENV: &str = "CLEW_NEW_MASTER_KEY";
 
 pub(crate) const TEMPORARY_KEY_FILE_NAME: &str = "master.key.new";
@@ -45,7 +45,7 @@ fn read_master_key_file(file: &Path) -> Result<MasterKey, StoreError> {
     })
 }
 
-/// Creates a key file only if no master key exists.
+/// Reads the master key, or creates a key file if no master key exists.
 pub(crate) fn load_or_create_master_key(file: &Path) -> Result<MasterKey, StoreError> {
     if read_master_key_variable(MASTER_KEY_ENV)?.is_some() || file.exists() {
         return read_master_key(file);
@@ -87,7 +87,7 @@ pub(crate) fn read_next_master_key(file: &Path) -> Result<Option<MasterKey>, Sto
     read_master_key_file(&next).map(Some)
 }
 
-/// When this function returns, the key is durable.
+/// When this function returns, a newly created key is stored on disk.
 pub(crate) fn load_or_create_next_master_key(file: &Path) -> Result<MasterKey, StoreError> {
     let stored_in_file = read_master_key_variable(MASTER_KEY_ENV)?.is_none();
     let next_path = next_master_key_path(file);
@@ -118,7 +118,7 @@ pub(crate) fn activate_next_master_key(file: &Path) -> Result<(), StoreError> {
     promoted.map_err(StoreError::file_error("rename", next))
 }
 
-/// An atomic write avoids a partial key file after a crash.
+/// Writes the key file atomically, so that a crash cannot leave a partial file.
 fn write_key_file(file: &Path, text: &str) -> io::Result<()> {
     let mut temporary =
         tempfile::Builder::new().prefix(TEMPORARY_KEY_FILE_NAME).rand_bytes(0).tempfile_in(parent_directory(file))?;

@@ -1,10 +1,10 @@
 //! Rotates the master key.
 //!
-//! A rotation cannot change the key file and the database atomically.
-//! First, the next key is written to a second key file.
-//! Then, one transaction encrypts all secrets with the next key.
-//! Finally, the file with the next key replaces the file with the current key.
-//! After a crash, [`Store::open`] determines which key is valid and completes the rotation if necessary.
+//! A rotation of the master key cannot change the key file and the database atomically.
+//! First, the rotation writes the next master key to a second key file.
+//! Then, the rotation encrypts all secrets with the next master key in one transaction.
+//! Finally, the rotation replaces the current key file with the second key file.
+//! After a crash, [`Store::open`] determines which master key is valid and completes the rotation if necessary.
 
 use clew_model::AuditOrigin;
 
@@ -20,15 +20,15 @@ use crate::store::Store;
 /// Result of a master key rotation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MasterKeyRotationSummary {
-    /// Number of secrets encrypted with the next key.
+    /// Number of secrets that the rotation encrypted with the next master key.
     pub sealed: u64,
     /// Number of secrets that could not be decrypted, because they were modified outside Clew.
     pub damaged: u64,
 }
 
 impl Store {
-    /// Creates the next master key if none exists, so that it can be distributed before the rotation.
-    /// Returns the path of the file that contains the next key.
+    /// Creates the next master key if it does not exist, so that administrators can distribute it before the rotation.
+    /// Returns the path of the file that contains the next master key.
     pub fn prepare_master_key_rotation(location: impl Into<StoreLocation>) -> Result<std::path::PathBuf, StoreError> {
         let dir = DataDir::new(&location.into().data_dir);
         master_key::read_master_key(&dir.master_key_path())?;
@@ -36,12 +36,12 @@ impl Store {
         Ok(master_key::next_master_key_path(&dir.master_key_path()))
     }
 
-    /// Encrypts all secrets with the next master key and then replaces the current key.
+    /// Encrypts all secrets with the next master key, and then makes it the current master key.
     /// After a crash, the next call of this function or of [`Store::open`] completes the rotation.
     ///
     /// Fails if a server is using the data directory.
     /// Other processes that use the same database continue to run with the previous master key.
-    /// Task claims and writes with the previous master key fail with [`StoreError::MasterKeyRotated`].
+    /// If a process still uses the previous key, its writes and task claims fail with [`StoreError::MasterKeyRotated`].
     pub async fn rotate_master_key(
         by: &AuditOrigin,
         location: impl Into<StoreLocation>,

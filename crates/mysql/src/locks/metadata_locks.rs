@@ -18,11 +18,11 @@ pub(super) struct UnresolvedMetadataLock {
     lock: MetadataLock,
     /// Thread id in performance_schema, or `None` if the lock table contains a session id instead.
     thread: Option<u64>,
-    /// True if the lock is released at the end of the transaction.
+    /// True if the server releases the metadata lock at the end of the transaction.
     has_transaction_duration: bool,
 }
 
-/// Unlike performance_schema, `metadata_lock_info` lists locks granted before the metadata lock instrument was enabled.
+/// MariaDB's `metadata_lock_info` also lists locks that were granted before the metadata lock instrument was enabled.
 pub(super) async fn read_metadata_locks(
     connection: &mut Connection,
     capabilities: LockTableAccess,
@@ -87,8 +87,8 @@ impl UnresolvedMetadataLock {
     /// Returns `None` if the lock has already been released.
     ///
     /// MySQL lists the locks of a prepared XA transaction under the thread that prepared it.
-    /// The thread that prepared the transaction may have ended or be running another statement.
-    /// When a thread ends, its locks are released, except those of prepared XA transactions.
+    /// The thread that prepared an XA transaction may have ended or may be running another statement.
+    /// When a thread ends, the server releases its metadata locks, except those of prepared XA transactions.
     pub(super) fn resolve_owner(
         mut self,
         threads: &SessionIdsByThread,

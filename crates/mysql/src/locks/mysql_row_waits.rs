@@ -46,7 +46,7 @@ pub(super) async fn read_row_lock_waits(connection: &mut Connection) -> Result<V
 type LockRow =
     (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// Looks up the requested locks first, then the held locks.
+/// Looks up at most [`MAX_TOTAL_LOCK_IDS`] locks: first the requested locks, then the held locks.
 async fn read_locked_objects(
     connection: &mut Connection,
     waits: &[WaitRow],
@@ -69,7 +69,7 @@ async fn read_locked_objects(
     Ok(locks)
 }
 
-/// A string that consists only of digits and colons cannot inject SQL.
+/// Clew inserts the id into an SQL statement, so only digits and colons are allowed.
 fn is_innodb_lock_id(id: &str) -> bool {
     !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit() || byte == b':')
 }

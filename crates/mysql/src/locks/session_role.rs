@@ -4,8 +4,8 @@ use clew_diagnose::is_internal_session;
 use clew_diagnose::waits::SessionRole;
 use clew_model::Session;
 
-/// The account alone does not identify an applier.
-/// While a MariaDB 10.11 applier runs a trigger, the process list shows the account of the trigger's definer.
+/// The account alone does not identify a replication applier.
+/// While a MariaDB 10.11 replication applier runs a trigger, the process list shows the trigger definer's account.
 const MARIADB_APPLIER_COMMANDS: [&[u8]; 2] = [b"Slave_SQL", b"Slave_worker"];
 
 /// `is_applier` is true if the session's thread has the name of a replication applier.

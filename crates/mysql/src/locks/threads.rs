@@ -8,7 +8,7 @@ use super::lock_table_access::LockTableAccess;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Omits threads that have ended or have no session.
+/// Contains only performance_schema threads that still exist and have a session.
 #[derive(Debug, Default)]
 pub(crate) struct SessionIdsByThread {
     sessions: HashMap<u64, u64>,
@@ -30,7 +30,7 @@ impl SessionIdsByThread {
     }
 }
 
-/// Must be called after the lock tables have been read, so that the threads include every lock holder.
+/// Callers must read the lock tables before the threads; otherwise, the thread of a lock holder could be missing.
 pub(super) async fn read_threads(
     connection: &mut Connection,
     capabilities: LockTableAccess,

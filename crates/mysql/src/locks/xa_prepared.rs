@@ -100,14 +100,14 @@ async fn query_locked_tables(
 }
 
 /// Assigns the XID only if there is exactly one XID and one prepared transaction without a session.
-/// If several XIDs exist, no XID is assigned, because servers do not map XIDs to transaction ids.
+/// If several XIDs exist, assigns none, because the server does not report which XID belongs to which transaction.
 fn assign_unambiguous_xid(prepared: &mut [PreparedXaTransaction], names: &[XidRow]) {
     if let ([prepared], [name]) = (prepared, names) {
         prepared.xid = format_xid(name);
     }
 }
 
-/// Formats parts of the XID that are not printable ASCII as hexadecimal literals.
+/// Formats each part of the XID as a string literal, or as a hexadecimal literal if it is not printable ASCII.
 fn format_xid((format, first, second, both): &XidRow) -> Option<String> {
     let (first, rest) = both.split_at_checked(*first)?;
     let second = rest.get(..*second)?;

@@ -25,9 +25,8 @@ pub struct SampleCache {
     pub(super) has_waiters: bool,
     /// True if `performance_schema.processlist` is incomplete, so Clew uses `SHOW FULL PROCESSLIST` instead.
     pub(super) use_show_processlist: bool,
-    /// Readings of the server's clock and detected clock steps.
     pub(super) clock: ClockHistory,
-    /// Limitations of the last full sample due to objects that performance_schema did not record.
+    /// Limitations of the last full sample that concern objects that performance_schema did not record.
     pub(super) losses: Vec<Limitation>,
     /// Limitations of the last sample that included the lock tables.
     pub(super) limitations: Vec<Limitation>,

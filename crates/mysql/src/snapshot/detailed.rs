@@ -1,7 +1,7 @@
 //! Takes detailed snapshots.
 //!
-//! The base columns of each row are encoded while the process list is being received.
-//! The detail columns are appended when the rows are written.
+//! Clew encodes the columns of a basic snapshot while it receives the process list.
+//! Clew appends the detail columns when it writes the rows.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -19,10 +19,10 @@ use crate::{failure, limitations, process_list};
 const MAX_IN_MEMORY_ROW_BYTES: usize = 1 << 20;
 const MAX_BATCH_SESSIONS: usize = 256;
 const MAX_BATCH_STATEMENT_BYTES: usize = 1 << 20;
-/// Encoding a short statement on another thread would take longer, because it requires two thread wake-ups.
+/// For a short statement, the switch to another thread takes longer than the encoding itself.
 const MAX_INLINE_STATEMENT_BYTES: usize = 64 << 10;
 
-/// Limits the memory used for checking elapsed times.
+/// Maximum number of sessions whose elapsed time Clew checks, which limits memory use.
 const MAX_ELAPSED_TIME_CHECKS: usize = 2_000;
 
 pub(super) struct RowEncodingOptions {
@@ -105,7 +105,7 @@ fn statement_byte_count(session: &Session) -> usize {
     session.statement.as_ref().map_or(0, Vec::len)
 }
 
-/// Encodes sessions while further process list rows are being read.
+/// Encodes sessions while Clew reads further process list rows.
 /// A blocking thread encodes sessions with long statements in batches, one batch at a time.
 struct EncodingPipeline {
     encoder: EncoderState,
@@ -192,7 +192,7 @@ impl SessionEncoder {
         }
     }
 
-    /// Encoding is cheap if no templates are built and no rows are written to the temporary file.
+    /// Encoding is cheap if it builds no statement templates and writes no rows to the temporary file.
     fn is_cheap_to_encode(&self, bytes: usize) -> bool {
         self.statements == StatementMasking::Full
             && bytes < MAX_INLINE_STATEMENT_BYTES

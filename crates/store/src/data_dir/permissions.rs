@@ -15,12 +15,12 @@ const NON_OWNER_PERMISSION_MASK: u32 = 0o077;
 const STICKY_MODE_BIT: u32 = 0o1000;
 /// Name prefixes of Clew's files and directories, and of `lost+found`, which some file systems create.
 const EXPECTED_ENTRY_PREFIXES: [&str; 6] = ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
-/// `master.key` is not in this list, because Clew rejects a key file that other accounts can read.
+/// The list does not contain `master.key`, because Clew rejects a key file that other accounts can read.
 const RESTRICTED_FILE_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
 
 impl DataDir {
     /// Removes other accounts' access to an existing data directory before Clew stores the first file in it.
-    /// Fails if other accounts can access the directory and it belongs to another account or contains foreign files.
+    /// Fails if other accounts have access to a directory that has another owner or contains files of other programs.
     pub(crate) fn restrict_uninitialised_directory(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
@@ -77,7 +77,7 @@ fn starts_with_any(name: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// `foreign` is the name of a file in the directory that does not belong to Clew.
+/// `foreign` is the name of a file in the directory `path` that another program created.
 fn restrict_file_mode(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreError> {
     // A symbolic link may refer to a file outside the directory.
     let found = match fs::symlink_metadata(path) {

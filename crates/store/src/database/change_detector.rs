@@ -11,7 +11,7 @@ pub(crate) enum ChangeDetector {
 }
 
 impl ChangeDetector {
-    /// The fast path reads the data version without a query. Only SQLite has a fast path.
+    /// On SQLite, the cache provides the data version without a query. On PostgreSQL, the cache stays empty.
     pub(crate) fn data_version_cache(&self) -> DataVersionCache {
         match self {
             Self::Sqlite(detector) => detector.data_version_cache(),

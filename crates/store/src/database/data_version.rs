@@ -1,12 +1,12 @@
-//! Version counters that are incremented by database changes.
+//! Version counters that increase when the content of the database changes.
 
 /// Version counters, which never decrease.
-/// A cached value is valid until the version counter of its tables increases.
+/// A cached value is valid until the version counter for the tables that contain the value increases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DataVersion {
     pub(crate) any_table: i64,
-    /// Version counter of identities, policies and the inventory.
+    /// Counter that increases when an identity, a policy or the inventory changes.
     pub(crate) access: i64,
-    /// Version counter of the recorded authentication failures.
+    /// Counter that increases when the recorded authentication failures change.
     pub(crate) failures: i64,
 }

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteError;
 use crate::error::StoreError;
 
 impl StoreError {
-    /// Returns a closure for `map_err`. `action` completes the message "could not …".
+    /// Returns a closure for `map_err`. `action` completes the error message "could not …".
     pub(crate) fn database_error(action: &'static str) -> impl Fn(sqlx::Error) -> Self {
         move |source| Self::Database { action, remedy: find_error_hint(&source), source: Box::new(source) }
     }
@@ -38,7 +38,7 @@ pub(crate) fn map_to_insert_error(
     }
 }
 
-/// Returns an empty string or a hint that starts with "; ".
+/// Returns a hint that completes the error message and starts with "; ", or an empty string.
 fn find_error_hint(error: &sqlx::Error) -> &'static str {
     let Some(cause) = error.as_database_error() else { return connection_error_hint(error) };
     let code = cause.code().unwrap_or_default();
@@ -48,7 +48,7 @@ fn find_error_hint(error: &sqlx::Error) -> &'static str {
     }
 }
 
-/// `code` is a primary result code (<https://www.sqlite.org/rescode.html>).
+/// `code` is a SQLite result code (<https://www.sqlite.org/rescode.html>).
 fn sqlite_error_hint(code: &str) -> &'static str {
     match code.parse::<u32>().map(|code| code & 0xff) {
         Ok(5 | 6) => "; another process locked the database for too long: try again",

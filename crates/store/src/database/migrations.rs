@@ -5,7 +5,7 @@
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-/// Expands to an array of file names and SQL texts from a `migrations` subdirectory.
+/// Expands to an array with the names and SQL texts of the files in a subdirectory of `migrations`.
 macro_rules! embed_migrations {
     ($directory:literal, [$($file:literal),+ $(,)?]) => {
         &[$(($file, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/", $directory, "/", $file)))),+]
@@ -21,7 +21,7 @@ pub(crate) fn new_migrator(files: &[MigrationFile]) -> Migrator {
     Migrator::with_migrations(files.iter().filter_map(|(name, sql)| parse_migration(name, sql)).collect())
 }
 
-/// Returns `None` if the file name does not begin with a version.
+/// Returns `None` if the file name does not begin with a version number.
 fn parse_migration(name: &str, sql: &'static str) -> Option<Migration> {
     let (version, description) = name.strip_suffix(".sql")?.split_once('_')?;
     let description = description.replace('_', " ").into();

@@ -148,7 +148,7 @@ impl Dialect for Sqlite {
 }
 
 impl Dialect for Postgres {
-    /// PostgreSQL cannot store U+0000. The replacement is U+2400 (`SYMBOL FOR NULL`).
+    /// Replaces U+0000, which PostgreSQL cannot store, with U+2400 (`SYMBOL FOR NULL`).
     fn to_storable_text(text: String) -> String {
         if text.contains('\0') { text.replace('\0', "\u{2400}") } else { text }
     }

@@ -111,7 +111,7 @@ impl Store {
         rows.iter().map(attachment_from_row).collect()
     }
 
-    /// Returns the direct attachments of a user or group.
+    /// Returns the policies that are attached directly to a user or group.
     pub async fn list_attachments_by_grantee(&self, grantee: &Grantee) -> Result<Vec<PolicyAttachment>, StoreError> {
         let (user, group) = grantee_columns(grantee);
         let rows = query(SELECT_ATTACHMENTS_BY_GRANTEE)

@@ -14,7 +14,7 @@ use crate::sealing::AssociatedData;
 use crate::store::{InitialTenant, InitialTenantIds, REGION_SETTING, Store};
 use crate::users::NewUser;
 
-/// Setting with an encrypted constant. If the constant can be decrypted, the master key is correct.
+/// Name of a setting with an encrypted constant. If the constant can be decrypted, the master key is correct.
 pub(super) const MASTER_KEY_CANARY_SETTING: &str = "canary";
 pub(super) const MASTER_KEY_CANARY_AAD: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: MASTER_KEY_CANARY_SETTING };

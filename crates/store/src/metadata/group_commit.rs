@@ -12,13 +12,13 @@ use super::audited_tx::AuditedDatabase;
 use crate::database::Transaction;
 use crate::error::StoreError;
 
-/// Maximum number of audit events per transaction. The same limit applies separately to all other writes.
+/// Maximum number of audit events per transaction, and also the maximum number of other writes per transaction.
 const MAX_BATCH_SIZE: usize = 512;
 
 pub(super) trait BatchedWrite: Send + Sync + 'static {
     type Output: Send + 'static;
 
-    /// Describes the write in the error message if the transaction fails.
+    /// Description of the write for the error message of a failed transaction.
     const ERROR_CONTEXT: &'static str;
 
     /// If another write in the transaction fails, this write is executed again in a new transaction.
@@ -35,7 +35,7 @@ pub(crate) struct GroupCommit(Arc<Mutex<WriteQueue>>);
 #[derive(Default)]
 struct WriteQueue {
     pending: WriteBatch,
-    /// The writer task executes batches until `pending` is empty.
+    /// True while the writer task runs, which executes batches until `pending` is empty.
     is_writer_running: bool,
 }
 
@@ -87,7 +87,7 @@ impl<W: BatchedWrite> PendingWrite for QueuedWrite<W> {
 }
 
 impl GroupCommit {
-    /// When this function returns, the write is durable. Cancelling the caller does not cancel the write.
+    /// When this function returns, the write is durable. Dropping the returned future does not cancel the write.
     pub(super) async fn execute_write<W: BatchedWrite>(
         &self,
         database: AuditedDatabase,
@@ -134,8 +134,8 @@ impl GroupCommit {
     }
 }
 
-/// Resets the queue if the writer task panics or is cancelled.
-/// The pending callers then receive an error, and the next write starts a new writer task.
+/// Resets the write queue if the writer task panics or is cancelled.
+/// After a reset, the waiting callers receive an error, and the next write starts a new writer task.
 struct WriterGuard {
     group_commit: GroupCommit,
     finished: bool,
@@ -159,7 +159,7 @@ async fn drain_write_queue(database: AuditedDatabase, mut writer: WriterGuard) {
 }
 
 enum WriteBatchError {
-    /// Index of the failed write and its error.
+    /// Index and error of the write that failed.
     Write(usize, StoreError),
     Events(StoreError),
     /// `BEGIN` or `COMMIT` failed.

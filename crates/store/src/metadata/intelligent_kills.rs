@@ -89,7 +89,7 @@ impl Store {
         row.as_ref().map(intelligent_kill_from_row).transpose()
     }
 
-    /// Marks an intelligent kill as finished. `reason` is the failure reason, if any.
+    /// Marks an intelligent kill as finished, or as failed if `reason` contains the reason for a failure.
     /// Returns false without making changes if the intelligent kill is not running.
     pub async fn finish_intelligent_kill(
         &self,
@@ -101,7 +101,7 @@ impl Store {
     }
 
     /// Marks intelligent kills as failed if they were queued for longer than `max_age` or if their lease has expired.
-    /// Returns the intelligent kills that this call marked as failed, with the status before the call.
+    /// Returns the intelligent kills that this call marked as failed, each with its previous status.
     pub async fn fail_stale_intelligent_kills(&self, max_age: Duration) -> Result<Vec<IntelligentKill>, StoreError> {
         const EXPIRED_IN_QUEUE_REASON: &str = "the kill expired in the queue and was not started, because it could kill other sessions than intended. \
              Check the preview and request the kill again";

@@ -14,8 +14,8 @@ use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Placeholder for the previous MAC in the first audit row appended after the head record was tampered with.
-/// Without the MAC key, an attacker cannot forge a row in which the previous MAC has this value.
+/// If the head record was tampered with, the next audit row contains this placeholder as the previous MAC.
+/// Without the MAC key, an attacker cannot forge an audit row with the placeholder.
 pub(super) const PREVIOUS_MAC_AFTER_TAMPERED_HEAD: [u8; 32] = [0xff; 32];
 
 /// Writes the head and checkpoint records. If one of them is missing later, the audit log was tampered with.
@@ -28,7 +28,7 @@ pub(crate) async fn initialise_audit_chain(transaction: &mut Transaction, key: &
         .await
 }
 
-/// The time of each event is a Unix timestamp in milliseconds.
+/// `events` contains each audit event with its Unix timestamp in milliseconds.
 /// The transaction must hold the write lock, because this function reads and then updates the head record.
 /// After the commit, the caller must pass the returned row to [`CheckpointTracker::record_newest_row`].
 pub(crate) async fn append_audit_rows(

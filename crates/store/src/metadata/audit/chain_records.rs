@@ -1,4 +1,4 @@
-//! Head and checkpoint records of the audit chain.
+//! Reads and writes the head record and the checkpoint record of the audit chain.
 
 use super::super::row_mapping::read_hash_column;
 use crate::database::{Row, Transaction, query, query_scalar};
@@ -6,12 +6,12 @@ use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING, hmac_sha256};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Value of the previous MAC in the first row of the audit chain.
+/// Value that the first row of the audit chain contains as the MAC of the previous row.
 pub(super) const FIRST_ROW_PREVIOUS_MAC: [u8; 32] = [0; 32];
 
-/// Record with the sequence number and MAC of the newest audit row.
+/// Name of the record that contains the sequence number and MAC of the newest audit row.
 pub(super) const HEAD_RECORD_NAME: &str = "head";
-/// Record with the sequence number of the oldest audit row and the MAC of the row before it.
+/// Name of the record that contains the oldest audit row's sequence number and the MAC of the row before it.
 pub(super) const CHECKPOINT_RECORD_NAME: &str = "checkpoint";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl ChainPosition {
         row.map_or(Ok(None), |row| Self::from_row(&row, key, name))
     }
 
-    /// Fails if another process has rotated the master key, because rows authenticated with the old key are invalid.
+    /// Fails if another process has rotated the master key, because new rows with the old MAC key would be invalid.
     pub(super) async fn read_head_record(
         transaction: &mut Transaction,
         keys: &DerivedKeys,

@@ -1,8 +1,8 @@
 //! Keeps the newest audit row's MAC in memory to detect truncation of the audit log.
 //!
-//! If an attacker removes the newest audit rows and rolls back the head record, the remaining chain is still valid.
-//! After a rollback of the head record, truncation can be detected only with a copy of a MAC outside the database.
-//! The copy in memory is lost when the process terminates, but exported audit checkpoints remain valid.
+//! If an attacker removes the newest audit rows and restores an older head record, the remaining chain is still valid.
+//! Only a copy of a removed row's MAC outside the database can then reveal the removal.
+//! The MAC in memory is lost when the process terminates, but exported audit checkpoints remain usable.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,7 +25,7 @@ struct TrackerState {
     /// Newest audit row that this process wrote or read.
     newest: Option<AuditCheckpoint>,
     missing: Vec<AuditCheckpoint>,
-    /// Missing audit rows that have not been reported by an audit event yet.
+    /// Missing audit rows for which no audit event has been recorded yet.
     unreported: VecDeque<AuditProblem>,
 }
 
@@ -39,13 +39,13 @@ impl CheckpointTracker {
         }
     }
 
-    /// The caller must begin its transaction after this call, so that its snapshot contains the newest row.
+    /// The caller must begin its transaction after this call; otherwise, its snapshot may lack the newest audit row.
     pub(super) fn tracked_checkpoints(&self) -> Vec<AuditCheckpoint> {
         let state = self.lock_state();
         state.missing.iter().chain(&state.newest).cloned().collect()
     }
 
-    /// The caller must begin its transaction after this call, so that its snapshot contains the newest row.
+    /// The caller must begin its transaction after this call; otherwise, its snapshot may lack the newest audit row.
     pub(super) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
         self.lock_state().newest.clone()
     }
@@ -68,7 +68,7 @@ impl CheckpointTracker {
         Ok(())
     }
 
-    /// Does nothing if a newer audit row was recorded concurrently.
+    /// Does nothing if another task has recorded a newer audit row in the meantime.
     fn mark_row_lost(&self, checkpoint: AuditCheckpoint, problem: AuditProblem) {
         let mut state = self.lock_state();
         if state.newest.take_if(|newest| *newest == checkpoint).is_some()
@@ -104,7 +104,7 @@ pub(super) async fn verify_checkpoints<'a>(
     Ok(problems)
 }
 
-/// A row that `prune_audit_log` deleted does not count as missing.
+/// A row that [`crate::Store::prune_audit_log`] deleted does not count as missing.
 async fn verify_checkpoint(
     transaction: &mut Transaction,
     key: &MasterKey,

@@ -1,4 +1,4 @@
-//! Audit checkpoints, which detect truncation of the audit log.
+//! Creates audit checkpoints and detects truncation of the audit log.
 
 use super::chain_records::{ChainPosition, HEAD_RECORD_NAME};
 use super::keys::AuditMacKeys;
@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::store::Store;
 
 impl Store {
-    /// Returns the newest row of the audit log as a checkpoint for storage outside the database.
+    /// Returns a checkpoint of the newest audit row, which users can store outside the database.
     /// Fails if the audit log's head record was tampered with.
     pub async fn create_audit_checkpoint(&self) -> Result<AuditCheckpoint, StoreError> {
         self.check_master_key_id().await?;

@@ -20,7 +20,7 @@ const PREVIOUS_MAC_KEYS_SETTING: &str = "audit_keys";
 const PREVIOUS_MAC_KEYS_AAD: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: PREVIOUS_MAC_KEYS_SETTING };
 
-/// Hex-encoded MAC key. `through` is the sequence number of the last audit row that it authenticates.
+/// Hex-encoded previous MAC key. `through` is the sequence number of the last audit row that it authenticates.
 #[derive(Serialize, Deserialize)]
 struct PreviousMacKey {
     through: i64,
@@ -59,7 +59,7 @@ impl AuditMacKeys {
         self.previous.iter().find(|(through, _)| seq <= *through).map_or(&self.current, |(_, key)| key)
     }
 
-    /// Authenticates new audit rows and the head and checkpoint records.
+    /// Returns the key that authenticates new audit rows and the head and checkpoint records.
     pub(super) fn current_mac_key(&self) -> &MasterKey {
         &self.current
     }
@@ -80,9 +80,8 @@ impl AuditMacKeys {
     }
 }
 
-/// Existing audit rows keep their MACs.
-/// Rotation does not compute a new MAC for a tampered head or checkpoint record.
-/// Verification therefore still detects a tampered head or checkpoint record after the rotation.
+/// A key rotation does not compute a new MAC for a tampered head or checkpoint record.
+/// A later verification therefore still detects a tampered head or checkpoint record.
 pub(crate) async fn rotate_chain_mac_key(
     transaction: &mut Transaction,
     audit: &mut AuditMacKeys,

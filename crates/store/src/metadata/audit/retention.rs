@@ -11,14 +11,14 @@ use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Small batches avoid blocking other writers for long.
+/// Small batches block other writers only for a short time.
 const MAX_BATCH_SIZE: i64 = 1000;
 const MAX_REPORTED_PROBLEMS: usize = 20;
 
 impl Store {
     /// Removes audit rows that are older than `before`, a Unix timestamp in milliseconds.
     /// Returns the number of removed audit rows.
-    /// An audit event for each batch contains the number of removed rows and their integrity problems.
+    /// For each batch, Clew records an audit event with the number of removed rows and their integrity problems.
     pub async fn prune_audit_log(&self, by: &AuditOrigin, before: i64) -> Result<u64, StoreError> {
         let mut removed = 0;
         // This call does not remove its own audit events, regardless of their timestamps.

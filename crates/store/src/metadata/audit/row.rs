@@ -11,7 +11,7 @@ use crate::derived_keys::hmac_sha256;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Columns in the order of the SQL parameters and of the MAC input.
+/// Text columns in the order of the SQL parameters, which is also the order in the MAC input.
 const AUDIT_TEXT_COLUMNS: [&str; 15] = [
     "actor_kind",
     "actor_id",

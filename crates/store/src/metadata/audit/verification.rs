@@ -31,11 +31,11 @@ impl Store {
 }
 
 pub(super) struct ChainVerifier {
-    /// `None` if the head record was tampered with.
+    /// Content of the head record, or `None` if the head record was tampered with.
     head: Option<ChainPosition>,
     /// Sequence number and MAC of the most recently verified row.
-    /// Before the first row is verified, the checkpoint record provides this sequence number and MAC.
-    /// `None` if no row was verified and the checkpoint record was tampered with.
+    /// Before the first row is verified, the sequence number and MAC are those in the checkpoint record.
+    /// The value is `None` if no row has been verified yet and the checkpoint record was tampered with.
     previous: Option<ChainPosition>,
     /// True if `previous` is authentic. The next row must then contain its MAC.
     previous_is_authentic: bool,
@@ -63,7 +63,6 @@ impl ChainVerifier {
         Ok(verifier)
     }
 
-    /// Verifies the rows up to and including `last`.
     pub(super) async fn verify_rows_through(
         &mut self,
         transaction: &mut Transaction,
@@ -118,7 +117,7 @@ impl ChainVerifier {
         self.previous_is_authentic = authentic;
     }
 
-    /// Returns false if the row is out of order, or if the row follows the head record and has an invalid MAC.
+    /// Returns false if the row is out of order, or if it has an invalid MAC and a higher number than the head record.
     fn is_valid_sequence_number(&self, seq: i64, authentic: bool) -> bool {
         self.previous.is_none_or(|previous| seq > previous.seq)
             && (authentic || self.head.is_none_or(|head| seq <= head.seq))
@@ -142,7 +141,7 @@ impl ChainVerifier {
         true
     }
 
-    /// Sets the reported position of a tampered checkpoint record to the sequence number of the first audit row.
+    /// Sets the position of the first problem, a tampered checkpoint record, to the first audit row's sequence number.
     fn set_first_problem_position(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;
