@@ -133,9 +133,9 @@ impl SampledSessions {
 
 struct RawSessionSample {
     found: SampledSessions,
-    /// Lock waits by session id, with the complete statements of the blockers.
+    /// Descriptions of lock waits, by session id. The descriptions may contain literals.
     waits: HashMap<u64, SessionDetail>,
-    /// Lock waits by session id, with placeholders in place of the literals in statements.
+    /// Descriptions of lock waits, by session id, with masked literals.
     waits_masked: HashMap<u64, SessionDetail>,
     limitations: Vec<Limitation>,
 }
