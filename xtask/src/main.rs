@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode};
 /// All builds select the same packages, so that cargo enables the same features and compiles each dependency once.
 const BUILD_PACKAGE_ARGUMENTS: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
-/// Some build scripts, such as that of `ring`, depend on these variables, so their crates would be rebuilt.
+/// Cargo would rebuild crates such as `ring`, because their build scripts depend on these variables.
 const CARGO_RUN_ENV_VAR_PREFIXES: [&str; 3] = ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_"];
 
 fn main() -> ExitCode {
@@ -37,13 +37,13 @@ fn main() -> ExitCode {
     report_start_error("devtools", &task.env("CLEW_WORKSPACE_ROOT", root).args(arguments).exec())
 }
 
-/// Prefers `CARGO_MANIFEST_DIR` at run time, because the launcher may have been compiled in a different clone.
+/// Prefers the run-time value of `CARGO_MANIFEST_DIR`, because the launcher may come from a different clone.
 fn workspace_root() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     Path::new(&package).parent().unwrap_or(Path::new(".")).to_owned()
 }
 
-/// The program is `<target>/<profile>/devtools`, and the launcher is `<target>/debug/xtask`.
+/// Derives the path `<target>/<profile>/devtools` from the launcher's path `<target>/debug/xtask`.
 fn devtools_path(profile: &str) -> Option<PathBuf> {
     let launcher = std::env::current_exe().ok()?;
     let directory = if profile == "dev" { "debug" } else { profile };

@@ -53,7 +53,7 @@ pub(crate) const MAX_START_ATTEMPTS: usize = 3;
 
 impl Server {
     /// Starts a database server and waits until it accepts connections.
-    /// The server is killed when the calling thread exits, so do not call this function on a blocking pool thread.
+    /// The kernel kills the server when the calling thread exits, so do not call this function on a blocking thread.
     pub async fn start(flavor: Flavor, options: &ServerOptions) -> Result<Self, ServerError> {
         Self::start_with_environment(flavor, options, &[]).await
     }
@@ -101,7 +101,7 @@ impl Server {
     }
 
     /// Restarts a killed server with the same port and data and waits until it accepts connections.
-    /// A restart resets the connection ids. Committed transactions are kept.
+    /// A restart resets the connection ids and preserves committed transactions.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process.kill().map_err(|source| ServerError::Io { operation: "stop a server", source })?;
         let environment: Vec<_> = self.environment.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
@@ -126,7 +126,7 @@ impl Server {
         }
     }
 
-    /// Compares the data directory, because a different server may listen on the port.
+    /// Compares the server's data directory, because a different server may be listening on the port.
     async fn is_ready(&self) -> mysql_async::Result<bool> {
         let mut connection = self.connect_as_root().await?;
         let folder: Option<String> = connection.query_first("SELECT @@datadir").await?;
@@ -194,7 +194,7 @@ impl Server {
         Ok(())
     }
 
-    /// Waits until no other session of `root` is in the process list. Closed connections disappear after a short delay.
+    /// Waits until the process list contains no other sessions of `root`, not even recently closed ones.
     pub async fn wait_until_no_other_root_session(&self) -> mysql_async::Result<()> {
         let others = match self.flavor {
             Flavor::MariaDb => {
@@ -284,7 +284,7 @@ const COMMON_SERVER_ARGUMENTS: [&str; 7] = [
     "--back-log=4096",
 ];
 
-/// The port is free on both 127.0.0.1 and `::1`.
+/// Returns a port that is free on both 127.0.0.1 and `::1`.
 pub(crate) fn find_free_port() -> io::Result<u16> {
     let mut reserved = Vec::new();
     loop {

@@ -18,15 +18,15 @@ pub struct SessionLoadCounts {
     pub sessions: usize,
     /// Number of sessions with an open transaction, including those that wait for a lock.
     pub transactions: usize,
-    /// Number of sessions that wait for a row lock of the first transaction.
+    /// Number of sessions that wait for a row lock held by the first transaction.
     pub waiters: usize,
 }
 
-/// Number of sessions in benchmarks. The server's `max_connections` must be higher than 10,000.
+/// Session counts in benchmarks, which require a server with `max_connections` above 10,000.
 pub const BENCHMARK_SESSION_COUNTS: SessionLoadCounts =
     SessionLoadCounts { sessions: 10_000, transactions: 2_500, waiters: 100 };
 
-/// Sessions that put load on a database server. Dropping the value closes them.
+/// Sessions that put load on a database server. Dropping the value closes the sessions.
 #[derive(Debug)]
 pub struct SessionLoad {
     sessions: IdleSessions,
@@ -96,7 +96,7 @@ impl SessionLoad {
     }
 }
 
-/// Begins a transaction and locks a row in each session. Returns the sessions in the order of `sessions`.
+/// Begins a transaction and locks a row in each session, and returns the sessions in their original order.
 async fn begin_transactions(sessions: impl Iterator<Item = RawSession>) -> io::Result<Vec<RawSession>> {
     let mut opening = JoinSet::new();
     for (row, mut session) in sessions.enumerate() {

@@ -49,7 +49,7 @@ impl StatementGate {
         let _ = self.state.reached.subscribe().wait_for(|reached| *reached).await;
     }
 
-    /// Forwards the held statement and all subsequent statements.
+    /// Forwards the statement that the proxy holds back, and all subsequent statements.
     pub fn release_held_statement(&self) {
         self.state.open.send_replace(true);
     }

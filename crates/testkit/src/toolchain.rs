@@ -25,12 +25,12 @@ impl DebianPackage {
     }
 }
 
-/// Debian packages for a private MariaDB server. They exclude `mariadb-server`, which starts a system-wide server.
+/// Debian packages for a private MariaDB server, without `mariadb-server`, which starts a system-wide server.
 pub const MARIADB_PACKAGES: [DebianPackage; 2] = [
     DebianPackage { name: "mariadb-server-core", file: MARIADBD_PATH },
     DebianPackage { name: "mariadb-client-core", file: "/usr/bin/my_print_defaults" },
 ];
-/// Additional Debian packages for tests. They exclude the nginx package, which starts a system-wide server.
+/// Additional Debian packages for tests, without the nginx package, which starts a system-wide server.
 pub const TEST_PACKAGES: [DebianPackage; 8] = [
     DebianPackage { name: "mariadb-client", file: MARIADB_BINLOG_PATH },
     DebianPackage { name: "postgresql-15", file: "/usr/lib/postgresql/15/bin/postgres" },

@@ -12,7 +12,7 @@ const INTERVAL_TO_READ_DURATION_RATIO: u32 = 10;
 #[derive(Debug)]
 pub struct AdaptivePollInterval {
     target: Duration,
-    /// Lengthened poll interval, or `None` while the target interval applies.
+    /// Poll interval while reads are slow; otherwise `None`.
     slow_interval: Option<Duration>,
 }
 
@@ -45,10 +45,10 @@ impl AdaptivePollInterval {
     }
 
     /// Records the duration of a read.
-    /// Returns the change if the target interval was replaced by a longer poll interval or was restored.
+    /// Returns the change if the poll interval was lengthened or was reset to the target interval.
     ///
-    /// The target interval is restored once a read takes at most a twentieth of the target interval.
-    /// With a single threshold, reads close to the threshold would change the poll interval repeatedly.
+    /// The poll interval is reset once a read takes at most a twentieth of the target interval.
+    /// The thresholds for lengthening and resetting differ, so that the poll interval does not alternate.
     pub fn adapt_to_read_duration(&mut self, took: Duration) -> Option<PollIntervalChange> {
         let was_slow = self.slow_interval.is_some();
         let max_duration = self.target / INTERVAL_TO_READ_DURATION_RATIO;
@@ -69,7 +69,7 @@ impl AdaptivePollInterval {
         self.slow_interval
     }
 
-    /// Returns the time between the starts of consecutive reads.
+    /// Returns the current poll interval, which is the time between the starts of consecutive reads.
     #[must_use]
     pub fn current_interval(&self) -> Duration {
         self.slow_interval.unwrap_or(self.target).max(self.target)

@@ -1,4 +1,4 @@
-//! Runs a claimed collection: reads the node, writes the result and records the outcome.
+//! Collects the sessions of a database node: reads the node, writes the result and records the outcome.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub(crate) struct CollectionJob {
     pub(crate) observer: Arc<dyn WorkerObserver>,
     pub(crate) completions: CompletionNotifier,
     pub(crate) claimed: ClaimedTask,
-    /// Time just before the claim, so that the worker never considers the lease valid for longer than the store.
+    /// Time just before the claim, so that the lease never expires later in the worker than in the store.
     pub(crate) claimed_at: Instant,
 }
 
@@ -40,7 +40,7 @@ struct CollectedResult {
 }
 
 impl CollectionJob {
-    /// When the token `release` is cancelled, the collection is returned to the queue.
+    /// Returns the collection to the queue when the token `release` is cancelled.
     pub(crate) async fn run(self, slot: &mut CollectionSlot, release: CancellationToken) {
         let task = &self.claimed.task;
         // A cancelled branch cannot have recorded the outcome, which is recorded after `select!`.
@@ -91,7 +91,7 @@ impl CollectionJob {
         }
     }
 
-    /// The default threshold is the slow session threshold of the instance.
+    /// If the request sets no threshold, the slow-session threshold of the instance applies.
     async fn load_session_selection(&self) -> Result<SessionSelection, Failure> {
         let task = &self.claimed.task;
         let mut selection = task.selection.clone();
@@ -106,7 +106,7 @@ impl CollectionJob {
         Ok(selection)
     }
 
-    /// Retries for up to the lease duration, because the database may be restarting.
+    /// Retries a failed query for up to the lease duration, because the metadata database may be restarting.
     async fn query_store_with_retries<T, F>(&self, query: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
@@ -120,7 +120,7 @@ impl CollectionJob {
         }
     }
 
-    /// If all retries fail, the lease expires and a worker runs the collection again.
+    /// If the outcome cannot be recorded, the lease expires and a worker repeats the collection.
     async fn record_collection_outcome(&self, outcome: Result<CollectedResult, Failure>) {
         let (request_id, fence) = (&self.claimed.task.request_id, self.claimed.fence);
         let (recorded, mut result) = match outcome {

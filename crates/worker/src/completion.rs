@@ -37,14 +37,14 @@ impl CompletionNotifier {
         CompletionWaiter { notifier: self.clone(), request_id: request_id.clone(), completed: entry.completed.clone() }
     }
 
-    /// Must be called after the store has recorded the completion.
+    /// Must be called only after the store has recorded that the collection is complete.
     pub(crate) fn notify_waiters(&self, request_id: &RequestId) {
         if let Some(entry) = self.lock_collections().get(request_id) {
             entry.completed.cancel();
         }
     }
 
-    /// Waiters that subscribe after this call are notified immediately.
+    /// Notifies all current waiters; waiters that subscribe later are notified immediately.
     pub(crate) fn notify_all_and_close(&self) {
         self.0.closed.cancel();
     }
@@ -59,7 +59,7 @@ impl CompletionNotifier {
 }
 
 impl CompletionWaiter {
-    /// Returns early if the notifier is closed.
+    /// Waits until the collection completes or the notifier is closed.
     pub(crate) async fn wait_for_completion(&self) {
         self.completed.cancelled().await;
     }

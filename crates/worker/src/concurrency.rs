@@ -1,7 +1,7 @@
 //! Limits a worker's concurrent session reads. Stalled reads do not count toward the limit for active reads.
 //!
 //! An active read uses memory and CPU time, while a stalled read only occupies a connection.
-//! A read therefore releases its active-read permit while the node sends no data.
+//! A read releases its permit for active reads while the node sends no data.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,9 +19,9 @@ use crate::settings::WorkerSettings;
 #[derive(Debug, Clone)]
 pub(crate) struct CollectionSlotPool {
     active: Arc<Semaphore>,
-    /// Limits the number of connections that the worker opens for collections. A stalled read keeps its permit.
+    /// Limits the number of connections for collections, because a stalled read still occupies a connection.
     total: Arc<Semaphore>,
-    /// Once this many reads are stalled, the worker claims no collections for stalled nodes.
+    /// Maximum number of stalled reads, at which the worker claims no more collections for stalled nodes.
     max_stalled: usize,
     stall_timeout: Duration,
     stalled: Arc<Mutex<StalledNodes>>,
@@ -71,8 +71,8 @@ impl CollectionSlotPool {
         CollectionSlot { pool: self.clone(), active: Some(active), _total: total }
     }
 
-    /// Returns an empty list while the number of stalled reads is below its limit.
-    /// When the limit is reached, returns the nodes whose current or most recent read stalled.
+    /// Returns no nodes while the number of stalled reads is below the limit `max_stalled`.
+    /// Once `max_stalled` reads are stalled, returns the nodes whose current or most recent read stalled.
     pub(crate) fn nodes_excluded_from_claims(&self) -> Vec<NodeId> {
         let stalled = self.lock_stalled_nodes();
         if stalled.reads < self.max_stalled { Vec::new() } else { stalled.nodes.iter().cloned().collect() }
@@ -94,9 +94,9 @@ impl CollectionSlotPool {
 }
 
 impl CollectionSlot {
-    /// Releases the active-read permit if the node sends no data for the stall timeout.
+    /// Reads sessions and releases the permit for active reads if the node sends no data for the stall timeout.
     ///
-    /// If the node's previous read stalled, releases the permit as soon as the new read waits for data.
+    /// If the node's previous read stalled, the permit is released as soon as the new read waits for data.
     pub(crate) async fn run_session_read(
         &mut self,
         node: &NodeId,

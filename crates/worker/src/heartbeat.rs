@@ -1,4 +1,4 @@
-//! Sends a worker's heartbeats to the store, which uses them to detect zones without a running worker.
+//! Sends a worker's heartbeats to the store, which detects network zones without a running worker.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tracing::debug;
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 const WORKER_DEREGISTRATION_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// If no worker in a zone sends heartbeats for several minutes, the zone's queued collections fail.
+/// If no worker of a network zone sends heartbeats for 10 minutes, the zone's queued collections fail.
 pub(crate) async fn send_heartbeats(store: &Store, worker: &str) {
     let mut ticks = interval(HEARTBEAT_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -22,7 +22,7 @@ pub(crate) async fn send_heartbeats(store: &Store, worker: &str) {
     }
 }
 
-/// Must be called after the worker has stopped claiming collections.
+/// Removes a worker from the store after the worker has stopped claiming collections.
 pub(crate) async fn deregister_worker(store: &Store, worker: &str) {
     if !matches!(timeout(WORKER_DEREGISTRATION_TIMEOUT, store.remove_worker(worker)).await, Ok(Ok(()))) {
         debug!("could not deregister this worker");

@@ -1,4 +1,6 @@
-//! Queue and worker for intelligent kills. A submitted kill survives a restart and is executed at most once.
+//! Queue and worker for intelligent kills, which kill groups of slow sessions with the same SQL template.
+//!
+//! A queued intelligent kill survives a restart and is executed at most once.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -23,7 +25,7 @@ use crate::login_backoff::LoginAttempt;
 use crate::notification_listener_state::NotificationListenerState;
 use crate::settings::WorkerSettings;
 
-/// Older kills in the queue fail, because the set of slow sessions may have changed.
+/// Kills that remain queued for longer fail, because the set of slow sessions may have changed.
 const MAX_KILL_QUEUE_TIME: Duration = Duration::from_mins(1);
 const MAX_QUEUED_KILLS_PER_NODE: u32 = 8;
 const LEASE_MARGIN_FOR_STORE_OPERATIONS: Duration = Duration::from_mins(1);
@@ -159,7 +161,7 @@ impl IntelligentKillQueue {
         running.wait().await;
     }
 
-    /// Returns false if no queued kill can be claimed.
+    /// Starts the next queued kill, or returns false if no queued kill can be claimed.
     async fn start_next_kill(&self, running: &TaskTracker) -> Result<bool, StoreError> {
         for lost in self.store.fail_stale_intelligent_kills(MAX_KILL_QUEUE_TIME).await? {
             warn!(intelligent_kill.id = %lost.id, node.id = %lost.request.node_id, "intelligent kill recorded as lost");
@@ -242,14 +244,14 @@ impl IntelligentKillQueue {
     }
 }
 
-/// Node addresses and clock readings. The most recently contacted node is the last entry.
+/// Clock readings by node address; the most recently contacted node is the last entry.
 #[derive(Debug, Default)]
 struct NodeClockHistories(VecDeque<(String, ClockHistory)>);
 
 impl NodeClockHistories {
     const MAX_TRACKED_NODES: usize = 1024;
 
-    /// Returns a reason if the elapsed times are too unreliable to select victims.
+    /// Corrects elapsed times after clock changes, or returns the reason why they are not reliable.
     fn correct_elapsed_times(&mut self, node: &NodeUrl, read: &mut UserSessions) -> Option<UnreliableClockReason> {
         let address = node.address();
         let position = self.0.iter().position(|(other, _)| *other == address);

@@ -23,7 +23,7 @@ pub struct KillExecutor {
 /// Request to kill sessions on a node.
 #[derive(Debug, Clone)]
 pub struct KillRequest {
-    /// Caller of the request, and the caller's address.
+    /// Caller that requested the kill, with the caller's address.
     pub origin: AuditOrigin,
     /// Project of the instance.
     pub project_id: ProjectId,
@@ -45,7 +45,7 @@ pub struct KillRequest {
     pub unsafe_victims: UnsafeKillPolicy,
     /// Reason that the caller gave for the kill. May be empty.
     pub reason: String,
-    /// Server from which the process list was read, and the time of the read.
+    /// Origin of the process list that contains the sessions: the server and the time of the read.
     pub list_read: ProcessListOrigin,
 }
 
@@ -55,7 +55,7 @@ pub enum VictimMatchRule {
     /// The session must be the same but may run any statement, because the caller selected the session by id.
     Session,
     /// The session must still be running the same statement, or must still be idle.
-    /// Kill rules require this match, because they select sessions by the duration of the statement or the idle time.
+    /// Automatic kills use this rule, because they select sessions by the duration of the statement or the idle time.
     Statement,
 }
 
@@ -68,8 +68,8 @@ pub enum KillError {
     /// A store operation failed, or the kill was aborted.
     #[error("a store operation failed: {0}")]
     Store(#[from] StoreError),
-    /// The executor has sent the kills, but the store could not record their outcomes.
-    /// The retention job later records these outcomes as unknown.
+    /// The executor has sent the `KILL` statements, but the store could not record the outcomes.
+    /// A periodic job later sets missing outcomes of kills to `unknown`.
     #[error("could not record the outcomes of kills: {0}")]
     OutcomesNotRecorded(#[source] StoreError),
 }
@@ -87,7 +87,7 @@ impl KillExecutor {
         &self.protected
     }
 
-    /// Kills sessions within the time limits. Returns the session ids and outcomes in the order of `victims`.
+    /// Kills the sessions `victims` within the time limits, and returns their ids and outcomes in the same order.
     ///
     /// If the future is dropped, the kills continue, because the executor must record their outcomes.
     pub async fn execute_kills(

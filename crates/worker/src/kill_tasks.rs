@@ -1,7 +1,7 @@
-//! Once per second, executes all running kill tasks of each node. One such execution on one node is a tick.
+//! Polls each node with kill tasks once per second, and kills the sessions that match a kill task.
 //!
 //! Only the worker that holds an instance's lease executes kill tasks on the instance's nodes.
-//! At most one tick runs on a node at a time, and a hung tick does not delay ticks on other nodes.
+//! Polls of one node never overlap, and a hung node does not delay polls of other nodes.
 
 mod node_state;
 mod tick;
@@ -35,9 +35,8 @@ pub struct KillTaskWorker {
     limits: ReadLimits,
     lease: Duration,
     grace: Duration,
-    /// Unique name that the store records as the lease holder.
+    /// Unique name of this worker, which the store records as the lease holder.
     worker: String,
-    /// Expiry times of the leases that this worker holds.
     leases: HashMap<InstanceId, Instant>,
     nodes: NodeStates,
 }
@@ -119,7 +118,7 @@ impl KillTaskWorker {
         Ok(None)
     }
 
-    /// Returns the ids of all nodes of the instance, including nodes on which no tick was due.
+    /// Starts a poll of each node that is due, and returns the ids of all nodes of the instance.
     async fn start_instance_ticks(
         &self,
         kill_tasks: &InstanceKillTasks,

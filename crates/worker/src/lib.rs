@@ -1,8 +1,8 @@
-//! Durable collection queue, a worker that runs collections and an executor that kills sessions.
+//! Durable queue for collections of sessions, a worker that runs collections, and an executor that kills sessions.
 //!
 //! The queue stores a collection in the database before it returns the collection's id to the caller.
 //! A worker that claims a collection receives a lease and a monotonically increasing fencing token.
-//! The worker reads the node and writes the result of the collection.
+//! The worker reads the sessions of the database node and writes the result of the collection.
 //! Only the worker with the newest fencing token can mark the collection as completed.
 //! If a worker crashes, other workers claim its unfinished collections.
 //! `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md` explains the design of the queue.

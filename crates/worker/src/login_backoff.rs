@@ -1,9 +1,9 @@
-//! Login backoff for monitored servers. It prevents servers from locking Clew's account after failed logins.
+//! Delays logins to monitored servers after refused logins, so that the servers do not lock Clew's account.
 //!
 //! A login counts as refused if the server denies access, the account is locked, or the password has expired.
 //! Each consecutive refusal doubles the delay before the next automatic login, from 30 s up to 1 hour.
 //! The store records the backoff of each node, so that all Clew processes share the backoff.
-//! After a monitored server refuses a login, logins that a user requests are blocked for only 10 s.
+//! A login on behalf of a user is permitted 10 s after a refusal, because the user may have repaired the account.
 //! A successful login or new credentials for the node reset the backoff.
 
 use clew_model::{Failure, FailureKind, Node, NodeId};

@@ -1,4 +1,4 @@
-//! State of the PostgreSQL `LISTEN` connection. The state determines the poll interval.
+//! State of the PostgreSQL `LISTEN` connection, which determines how often the process polls the store.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Polling detects changes whose notifications were lost while the `LISTEN` connection was down.
 const MIN_POLL_INTERVAL_WHILE_LISTENING: Duration = Duration::from_secs(2);
 
-/// True while the `LISTEN` connection receives notifications.
+/// Flag that is true while the PostgreSQL `LISTEN` connection receives notifications.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NotificationListenerState(Arc<AtomicBool>);
 

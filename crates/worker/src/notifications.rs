@@ -1,4 +1,4 @@
-//! Handles notifications from other processes that share the store.
+//! Receives notifications from other processes that share the store, and wakes workers and waiting callers.
 
 use clew_store::{Store, StoreEvent};
 use tokio_util::sync::CancellationToken;
@@ -7,7 +7,7 @@ use tracing::{info, warn};
 use crate::intelligent_kills::IntelligentKillQueue;
 use crate::queue::CollectionQueue;
 
-/// Wakes workers and waiters in this process on notifications from other processes.
+/// Wakes workers and waiting callers in this process when another process sends a notification.
 /// Returns after the `shutdown` token is cancelled, or immediately if the store supports no notifications.
 ///
 /// Workers and waiters also poll the store, so they do not depend on notifications.

@@ -1,4 +1,4 @@
-//! Collection queue. Callers submit collections and wait for them to complete.
+//! Queue of collections: a caller submits a collection of sessions and waits for its completion.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,9 @@ use crate::observer::WorkerObserver;
 use crate::reader::{MySqlNodeReader, NodeReader};
 use crate::settings::WorkerSettings;
 
-/// Queue and worker for the collections in a store. [`CollectionQueue::run`] runs the worker. Clones share state.
+/// Queue of the collections in a store, with a worker that runs the collections. Clones share state.
+///
+/// [`CollectionQueue::run`] runs the worker until shutdown.
 #[derive(Clone)]
 pub struct CollectionQueue {
     pub(crate) store: Store,

@@ -17,7 +17,7 @@ pub struct NodeRows {
 }
 
 impl NodeRows {
-    /// Creates a set of `count` rows. A blocking thread calls `write` to write the rows.
+    /// Creates a set of `count` rows, which a blocking thread later writes with `write`.
     pub fn new(count: u64, write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static) -> Self {
         Self { count, limitations: Vec::new(), write: Box::new(write) }
     }
@@ -62,7 +62,7 @@ pub trait NodeReader: Send + Sync {
     ) -> ReadFuture<'a>;
 }
 
-/// All attempts together take longer than Clew needs to kill or abandon a hung read that holds a permit.
+/// In total, the attempts take longer than Clew needs to free a connection permit that a hung read holds.
 const MAX_CONNECTION_PERMIT_ATTEMPTS: u32 = 12;
 
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use crate::reader::NodeRows;
 
 const WRITE_BUFFER_BYTES: usize = 256 * 1024;
 
-/// Dropping the value removes the published result unless [`PendingResult::commit_result`] was called.
+/// Published result that is removed on drop unless [`PendingResult::commit_result`] was called.
 #[derive(Debug)]
 pub(crate) struct PendingResult {
     results: ResultStore,
@@ -23,7 +23,7 @@ impl PendingResult {
         &self.published
     }
 
-    /// Must be called for every result that a collection task might reference.
+    /// Prevents the removal of a result that a collection task might already reference.
     pub(crate) fn commit_result(&mut self) {
         self.committed = true;
     }
@@ -77,7 +77,7 @@ fn write_result_blocking(
     Ok(PendingResult { results, published, committed: false })
 }
 
-/// Writer that returns an error after cancellation. The error ends the blocking thread, which cannot be aborted.
+/// Writer that fails after cancellation, because tokio cannot abort the blocking thread that writes the result.
 struct CancellableWriter<W> {
     writer: W,
     cancelled: CancellationToken,

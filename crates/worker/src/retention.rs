@@ -1,6 +1,6 @@
 //! Retention jobs that remove expired collections, orphaned results, old kill records and old audit rows.
 //!
-//! The jobs record the outcome `unknown` for kills that a process exit interrupted.
+//! If a process exit interrupted a kill, the jobs record the outcome `unknown`.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,13 +12,13 @@ use tracing::{info, warn};
 use crate::settings::WorkerSettings;
 
 const CLEANUP_INTERVAL: Duration = Duration::from_mins(1);
-/// Each pruning run that removes rows adds an audit row.
+/// The audit log is pruned only hourly, because each run that removes rows adds an audit row.
 const AUDIT_PRUNE_INTERVAL: Duration = Duration::from_hours(1);
 const ORPHANED_RESULT_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
-/// A result below this age may belong to a collection that is about to complete.
+/// A younger result may belong to a collection that is about to complete.
 const MIN_ORPHANED_RESULT_AGE: Duration = Duration::from_mins(10);
 const ZONE_WITHOUT_WORKER_TIMEOUT: Duration = Duration::from_mins(10);
-/// The jobs use this age or twice the read timeout, whichever is longer.
+/// A kill counts as interrupted after this time or twice the read timeout, whichever is longer.
 const MIN_INTERRUPTED_KILL_AGE: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run_retention_jobs(store: Store, settings: &WorkerSettings) {
@@ -98,7 +98,7 @@ fn create_interval_without_bursts(period: Duration) -> Interval {
     ticks
 }
 
-/// Removes the rows before the results, because a crash must not leave a row without its result.
+/// Removes task rows before their results, because a crash must not leave a row without a result.
 async fn remove_expired_collections(store: &Store, retention: Duration) -> Result<(), StoreError> {
     let result_names = store.remove_tasks_ended_before(unix_millis_before_now(retention)).await?;
     remove_expired_results(store, result_names).await;

@@ -9,7 +9,7 @@ use clew_mysql::ReadLimits;
 pub struct WorkerSettings {
     /// Maximum number of active collections in this process. 0 is treated as 1.
     pub concurrency: usize,
-    /// Maximum number of stalled collections, in addition to the active collections.
+    /// Maximum number of collections that wait for stalled nodes, in addition to the active collections.
     pub max_stalled: usize,
     /// A read counts as stalled if the node sends no data for this duration.
     pub stall_timeout: Duration,

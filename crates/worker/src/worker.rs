@@ -1,4 +1,4 @@
-//! Worker loop that claims and runs collections until a graceful shutdown.
+//! Worker loop that claims queued collections and runs them until a graceful shutdown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,9 +23,9 @@ const SHUTDOWN_STATEMENT_KILL_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl CollectionQueue {
     /// Runs collections until the `shutdown` token is cancelled.
-    /// After cancellation, waits up to [`WorkerSettings::grace`] for running collections and then releases them.
+    /// After cancellation, waits up to [`WorkerSettings::grace`] for running collections and requeues unfinished ones.
     ///
-    /// Other workers can claim released collections. A released attempt does not count towards the attempt limit.
+    /// Other workers can claim requeued collections. A requeued attempt does not count towards the attempt limit.
     pub async fn run(self, shutdown: CancellationToken) {
         let release = CancellationToken::new();
         // Dropping this future releases the running collections.
@@ -92,7 +92,7 @@ impl CollectionQueue {
         }
     }
 
-    /// S3 rejects the requests of a machine whose clock is wrong.
+    /// Waits until S3 accepts requests, because S3 rejects requests from a machine with a wrong clock.
     async fn wait_until_results_writable(&self) {
         let mut refused = false;
         while !self.store.result_store().is_writable().await {

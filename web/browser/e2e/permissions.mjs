@@ -54,7 +54,7 @@ export const tests = {
       await page.getByRole("row").nth(1).getByText("CreateUser").waitFor();
       await page.getByRole("searchbox").fill("operation:CreateUser");
       await page.getByRole("cell", { name: /CreateUser/ }).first().waitFor();
-      await page.getByRole("button", { name: "Verify integrity" }).click();
+      await page.getByRole("button", { name: "Verify audit log" }).click();
       await page.getByText(/Verified: /).waitFor();
     }),
 

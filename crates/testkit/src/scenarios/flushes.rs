@@ -1,4 +1,4 @@
-//! Scenarios in which sessions wait for a `FLUSH TABLES` statement that flushes a single table.
+//! Lock wait scenarios with `FLUSH TABLES` statements for a single table.
 
 use super::metadata_locks::{metadata_lock_scenario, metadata_lock_scenario_for_flavors};
 use super::{MARIADB_ONLY, MYSQL_ONLY, Scenario};

@@ -20,7 +20,7 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(120);
 const ER_NO_SUCH_THREAD: u16 = 1094;
 
-/// The row ids have gaps, because the scenarios with gap locks require them.
+/// The row ids have gaps, because some scenarios wait for gap locks.
 const SETUP_STATEMENTS: [&str; 18] = [
     "DROP DATABASE IF EXISTS shop",
     "CREATE DATABASE shop",
@@ -46,7 +46,7 @@ const SETUP_STATEMENTS: [&str; 18] = [
 const SELECT_USER_TABLESPACES_SQL: &str =
     "SELECT name FROM information_schema.innodb_tablespaces WHERE space_type = 'General' AND name <> 'mysql'";
 
-/// Error returned if building or tearing down a scenario fails.
+/// Error returned if a lock wait scenario cannot be set up or torn down.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
     /// A line of the script is invalid.
@@ -70,7 +70,7 @@ pub enum ScenarioError {
         /// Process list at the time limit.
         list: String,
     },
-    /// A query on the runner's control connection failed.
+    /// A query on the connection that monitors and kills the scenario's sessions failed.
     #[error(transparent)]
     Server(#[from] mysql_async::Error),
 }
@@ -83,7 +83,7 @@ pub struct BuiltScenario {
 }
 
 impl Scenario {
-    /// Runs the scenario's script on a server, in a new schema `shop`.
+    /// Creates the schema `shop` on a server and runs the scenario's script in it.
     pub async fn set_up(&self, server: &Server) -> Result<BuiltScenario, ScenarioError> {
         let mut control = server.connect_as_root().await?;
         create_schema(server.flavor(), &mut control).await?;
@@ -189,8 +189,8 @@ impl BuiltScenario {
         self.sessions.get_mut(name).ok_or_else(gone)
     }
 
-    /// Closes each waiter when its blocked statement finishes, so that the session's locks are released.
-    /// Returns the names of the waiters whose statements did not finish within `limit`. These sessions remain open.
+    /// Closes each waiting session when its blocked statement finishes, so that the session's locks are released.
+    /// Returns the names of the waiters whose statements do not finish within `limit` and whose sessions remain open.
     pub async fn close_waiters_when_finished(&mut self, waiters: &[&str], limit: Duration) -> Vec<String> {
         let mut finishing = JoinSet::new();
         for &name in waiters {
@@ -214,7 +214,7 @@ impl BuiltScenario {
     }
 
     /// Kills all sessions, waiters before blockers, and rolls back all prepared transactions.
-    /// If a blocker were killed first, its waiters would resume and could leave orphaned files when they are killed.
+    /// If a blocker were killed first, its waiters would resume, and killing them could leave orphaned files.
     pub async fn tear_down(self, server: &Server) -> Result<(), ScenarioError> {
         let mut control = server.connect_as_root().await?;
         let ids: Vec<u64> = self.ids.values().copied().collect();
@@ -231,7 +231,7 @@ impl BuiltScenario {
 }
 
 /// A killed waiter can stay in the process list until the prepared transaction that blocks it is rolled back.
-/// If `with_prepared` is true, waits until no prepared transactions are left, because a killed session can leave some.
+/// If `with_prepared` is true, also waits until no prepared transactions remain, because they can outlive sessions.
 async fn wait_until_sessions_end(control: &mut Conn, ids: &[u64], with_prepared: bool) -> Result<(), ScenarioError> {
     let start = Instant::now();
     loop {
@@ -257,7 +257,7 @@ async fn kill_sessions(control: &mut Conn, ids: &[u64]) -> mysql_async::Result<(
     Ok(())
 }
 
-/// Drops the tablespaces of earlier scenarios, because they do not belong to the schema `shop`.
+/// Also drops the tablespaces of earlier scenarios, because `DROP DATABASE shop` does not drop them.
 async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Result<()> {
     for statement in SETUP_STATEMENTS {
         control.query_drop(statement).await?;
@@ -270,7 +270,7 @@ async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Resul
     Ok(())
 }
 
-/// Returns the number of prepared transactions. Rolls them back unless one of them still belongs to a session.
+/// Rolls back all prepared transactions, unless one still belongs to a session, and returns their number.
 /// While a session disconnects, MariaDB accepts `XA ROLLBACK`, but the transaction loses its XID and keeps its locks.
 async fn roll_back_prepared_transactions(control: &mut Conn) -> mysql_async::Result<usize> {
     let prepared: Vec<(i64, usize, usize, String)> = control.query("XA RECOVER").await?;

@@ -65,7 +65,7 @@ pub(super) fn topology_scenarios() -> Vec<Scenario> {
     .collect()
 }
 
-/// MySQL detaches a prepared transaction from its session immediately. MariaDB detaches it when the session ends.
+/// MySQL detaches a transaction from its session at `XA PREPARE`; MariaDB detaches it when the session ends.
 fn prepared_transaction_scenarios() -> [Scenario; 7] {
     const XA_PREPARE_STEPS: &str =
         "a: XA START 'g1'\na: UPDATE t SET v = 1 WHERE id = 1\na: XA END 'g1'\na: XA PREPARE 'g1'\n";

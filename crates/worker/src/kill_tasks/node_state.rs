@@ -1,4 +1,4 @@
-//! Per-node state that kill tasks keep in memory between ticks.
+//! Per-node state that the kill task worker keeps in memory between polls of the node.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::adaptive_interval::{AdaptivePollInterval, PollIntervalChange};
 
-/// The delay limits the number of kill records for a session that survives its kills.
+/// The delay limits the number of kill records for a session that does not terminate.
 const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, Default)]
@@ -35,7 +35,7 @@ struct SurvivedKill {
     at: Instant,
 }
 
-/// Dropping the guard allows the next tick on the node.
+/// Guard that prevents a second concurrent poll of the node until the guard is dropped.
 #[derive(Debug)]
 pub(super) struct TickGuard {
     states: NodeStates,
@@ -43,7 +43,7 @@ pub(super) struct TickGuard {
 }
 
 impl NodeStates {
-    /// Returns `None` if a tick is running on the node or the poll interval of a slow node has not elapsed.
+    /// Returns `None` if a poll of the node is running, or if a slow node's poll interval has not elapsed.
     pub(super) fn start_tick_if_due(&self, node: &NodeId, now: Instant) -> Option<TickGuard> {
         let mut states = self.lock_states();
         let state = states.entry(node.clone()).or_default();
@@ -56,7 +56,7 @@ impl NodeStates {
         Some(TickGuard { states: self.clone(), node: node.clone() })
     }
 
-    /// Removes idle nodes that `nodes` does not contain. Returns the removed nodes that had a lengthened poll interval.
+    /// Removes idle nodes that are not in `nodes`, and returns the removed nodes with a lengthened poll interval.
     pub(super) fn retain_active_nodes(&self, nodes: &HashSet<NodeId>) -> Vec<NodeId> {
         let mut slow = Vec::new();
         self.lock_states().retain(|node, state| {
@@ -82,7 +82,7 @@ impl TickGuard {
         std::mem::replace(&mut state.failing, failing) != failing
     }
 
-    /// Returns a reason if the elapsed times are too unreliable to select the sessions to kill.
+    /// Corrects elapsed times after clock changes, or returns the reason why they are not reliable.
     pub(super) fn correct_elapsed_times(&self, read: &mut UserSessions) -> Option<UnreliableClockReason> {
         read.adjust_for_clock_steps(&mut self.states.lock_states().get_mut(&self.node)?.clock)
     }

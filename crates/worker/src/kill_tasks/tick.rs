@@ -1,4 +1,4 @@
-//! Runs a kill task tick on a node: reads the sessions once for all kill tasks, then kills the victims.
+//! Polls a node for all kill tasks at once: reads the sessions, selects the victims and kills them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(super) struct KillTaskTick {
     pub(super) limits: ReadLimits,
     pub(super) worker: String,
     pub(super) kill_tasks: InstanceKillTasks,
-    /// After the lease has expired, the tick sends no `KILL` statements.
+    /// End of the worker's lease on the instance, after which the worker sends no `KILL` statements.
     pub(super) lease_end: Instant,
     pub(super) node: Node,
 }
@@ -62,7 +62,7 @@ impl KillTaskTick {
         self.log_tick_result(result, &guard);
     }
 
-    /// Logs only the first of consecutive failures, and the recovery.
+    /// Logs the first of several consecutive failures, and the recovery.
     fn log_tick_result(&self, result: Result<(), KillError>, guard: &TickGuard) {
         match result {
             Err(error) if guard.set_node_failing(true) => {
@@ -73,7 +73,7 @@ impl KillTaskTick {
         }
     }
 
-    /// Returns `None` if the server's clock is unreliable, so that the tick kills no sessions.
+    /// Returns `None` if the server's clock is unreliable, in which case kill tasks kill no sessions.
     fn select_sessions_with_reliable_elapsed_times(
         &self,
         mut read: UserSessions,
@@ -94,7 +94,7 @@ impl KillTaskTick {
         }
         if let Some(doubt) = doubt {
             if changed || !is_persistent {
-                warn!(node.id = %self.node.id, reason = %doubt, "kill tasks skipped a tick on a node");
+                warn!(node.id = %self.node.id, reason = %doubt, "kill tasks skipped a poll of a node");
             }
             return None;
         }
@@ -210,7 +210,7 @@ impl KillTaskTick {
 }
 
 /// A session can increase its reported idle time with `SET TIMESTAMP`.
-/// Clew detects the incorrect idle time only when it tries to kill the session.
+/// Clew detects a manipulated idle time only immediately before the kill, after the session was selected.
 fn would_be_selected_again(victim: &Session, outcome: &KillOutcome) -> bool {
     match outcome {
         KillOutcome::Failed(_)
