@@ -30,12 +30,12 @@ pub struct CopiedTable {
     pub name: &'static str,
     /// Number of rows.
     pub rows: u64,
-    /// Hex-encoded hash of the copied rows, independent of their order. Empty in a preview.
+    /// Hex-encoded hash of the copied rows, independent of the row order. Empty if no rows were copied yet (preview).
     pub digest: String,
 }
 
 impl Store {
-    /// Returns the tables to copy, without changing the target database.
+    /// Returns the tables that a copy would transfer, without changing the target database.
     /// Fails with [`StoreError::NotEmpty`] if the target database contains rows.
     pub async fn preview_metadata_copy(&self, target: &PostgresUrl) -> Result<Vec<CopiedTable>, StoreError> {
         let names = TABLES_TO_COPY.iter().map(|table| table.name);
@@ -55,7 +55,7 @@ impl Store {
     }
 
     /// Copies all tables to the target database in one transaction.
-    /// `progress` receives the table name, the number of copied rows and the total number of rows.
+    /// The callback `progress` receives the table name, the number of copied rows and the total number of rows.
     /// During the copy, no server can use the data directory, and no other process can change the source database.
     /// Fails with [`StoreError::NotEmpty`] if the target database contains rows.
     pub async fn copy_metadata_to(

@@ -1,4 +1,4 @@
-//! Types for policies and their attachments.
+//! Types for policies and for attachments of policies to users and groups.
 
 use clew_model::{DomainId, GroupId, PolicyId, ProjectId, UserId};
 
@@ -32,18 +32,18 @@ pub enum PolicyRef {
     System(String),
 }
 
-/// Limits on the policies of a user or group. The limits of a user include policies attached through groups.
+/// Limits on the policies of a user or group. Policies that a user has through groups count for the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PolicyLimits {
     /// Maximum number of attached policies.
     pub policies: u32,
-    /// Maximum total size of the policy documents, in bytes.
+    /// Maximum total size of the attached policy documents, in bytes.
     pub bytes: u32,
 }
 
 impl Default for PolicyLimits {
     /// The default limits allow 100 policies with a total size of 256 KiB.
-    /// At these limits, evaluating the policies takes about one millisecond per request.
+    /// With 100 policies of 256 KiB in total, the evaluation takes about one millisecond per request.
     fn default() -> Self {
         Self { policies: 100, bytes: 256 << 10 }
     }

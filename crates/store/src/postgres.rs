@@ -41,17 +41,17 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| new_migrator(MIGRATION_
 
 const MAX_CONNECTIONS: u32 = 10;
 const CONNECTION_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Without this timeout, a network partition would block the caller.
+/// Without a statement timeout, a network partition would block the caller indefinitely.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
-/// These timeouts prevent a suspended or disconnected Clew process from blocking other processes.
+/// The timeouts prevent a suspended or disconnected Clew process from blocking other Clew processes.
 const POSTGRES_SESSION_SETTINGS: [(&str, &str); 3] =
     [("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "5s"), ("TimeZone", "UTC")];
 
-/// The advisory lock is held until the end of the transaction.
+/// PostgreSQL holds the advisory lock until the end of the transaction.
 /// The key of the advisory lock is the ASCII text "clew" as a number.
 const ACQUIRE_WRITE_LOCK_SQL: &str =
     "SELECT pg_advisory_xact_lock(1668048247)::text, (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
-/// Server time as a Unix timestamp in milliseconds.
+/// Selects the time of the database server as a Unix timestamp in milliseconds.
 const SELECT_SERVER_TIME: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 /// URL of a PostgreSQL database: `postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=…`.
@@ -96,10 +96,10 @@ impl std::fmt::Debug for PostgresUrl {
 pub(crate) struct PostgresDatabase {
     pub(crate) pool: PgPool,
     clock: DatabaseClock,
-    /// With one permit, at most one PostgreSQL session of this process waits for the write lock at a time.
+    /// The semaphore has one permit, so at most one PostgreSQL session of this process waits for the write lock.
     /// If a process loses its network connection, its waiting PostgreSQL sessions still acquire the write lock in turn.
     /// Each PostgreSQL session of a disconnected process holds the write lock until a timeout expires.
-    /// With several such PostgreSQL sessions, other processes could be blocked for longer than the lease duration.
+    /// Several waiting sessions of a disconnected process could block other processes for longer than a lease lasts.
     writer: Arc<Semaphore>,
 }
 
@@ -149,7 +149,7 @@ impl PostgresDatabase {
         Ok(PostgresTransaction::new_read_write(transaction, permit))
     }
 
-    /// The transaction reads from one snapshot.
+    /// All queries of the transaction read from one snapshot.
     pub(crate) async fn begin_read(&self) -> Result<PostgresTransaction, sqlx::Error> {
         let begun =
             with_statement_timeout(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")).await;

@@ -19,13 +19,13 @@ use crate::versioned_cache::VersionedCache;
 pub enum LockoutState {
     /// No failed attempts are recorded.
     NoFailures,
-    /// Failed attempts are recorded, but further attempts are allowed.
+    /// Failed authentication attempts are recorded, but further attempts are allowed.
     HasFailures,
-    /// The subject is locked out after too many failed authentication attempts.
+    /// The user name or access key id is locked out after too many failed authentication attempts.
     Locked,
 }
 
-/// View of the store at one data version. Values that are not cached are read from the database.
+/// View of the store that reads through the cache. All cached values belong to the same data version.
 #[derive(Debug, Clone)]
 pub struct CachedStoreView {
     store: Store,
@@ -41,8 +41,8 @@ impl Store {
 }
 
 impl CachedStoreView {
-    /// Returns the version counter for identities, policies and the inventory.
-    /// Values derived from identities, policies and the inventory are valid until the counter increases.
+    /// Returns the counter that increases with each change to identities, policies or the inventory of instances.
+    /// A value derived from identities, policies or the inventory is valid until the counter increases.
     #[must_use]
     pub fn access_control_version(&self) -> i64 {
         self.version.access
@@ -103,7 +103,7 @@ impl CachedStoreView {
     }
 }
 
-/// Missing values are not cached, because clients can request any number of unknown ids.
+/// Does not cache missing values, because clients can request any number of unknown ids.
 async fn get_or_load<K, V, R>(
     cache: &VersionedCache<K, Arc<V>>,
     version: i64,

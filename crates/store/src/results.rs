@@ -1,4 +1,4 @@
-//! Stores collection results in files or on S3.
+//! Stores the results of session collections as files or as S3 objects.
 
 mod chunk_stream;
 mod file_writer;
@@ -22,7 +22,7 @@ pub use s3::S3Settings;
 use s3::{S3, S3Writer};
 pub use stored_result::{StoredObject, StoredResult};
 
-/// Handle to the stored collection results. Clones share the state.
+/// Store for the results of session collections. Clones share the state.
 #[derive(Debug, Clone)]
 pub struct ResultStore(ResultBackend);
 
@@ -37,13 +37,13 @@ impl ResultStore {
         Self(ResultBackend::Files(ResultFiles::new(folder)))
     }
 
-    /// Fails unless the credentials permit writing, reading, listing and removing objects.
+    /// Fails unless the S3 credentials permit writing, reading, listing and removing objects.
     pub async fn connect_s3(settings: &S3Settings) -> Result<Self, StoreError> {
         S3::connect(settings).await.map(|s3| Self(ResultBackend::S3(s3)))
     }
 
     /// Returns false if S3 rejects requests because the clock of this machine is wrong.
-    /// Always returns true for results in the data directory.
+    /// Always returns true if the results are files in the data directory.
     pub async fn is_writable(&self) -> bool {
         match &self.0 {
             ResultBackend::Files(_) => true,
@@ -56,7 +56,7 @@ impl ResultStore {
         matches!(self.0, ResultBackend::S3(_))
     }
 
-    /// Creates a writer for a collection result. This function and the writer perform blocking I/O.
+    /// Creates a writer for the result of a session collection. This function and the writer perform blocking I/O.
     pub fn create_writer(&self, request_id: &RequestId, fence: i64) -> Result<ResultWriter, StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
@@ -68,8 +68,8 @@ impl ResultStore {
         }
     }
 
-    /// Opens a collection result and verifies its length.
-    /// The hash of a file is verified when it is opened, and the hash of an S3 object while it is read.
+    /// Opens the result of a session collection and verifies the length of the result.
+    /// Clew verifies the hash of a file when the file is opened, and the hash of an S3 object while it is read.
     pub async fn open_result(&self, result: &ResultRecord) -> Result<StoredResult, StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
@@ -80,7 +80,7 @@ impl ResultStore {
         }
     }
 
-    /// Removes a collection result. Does nothing if the result does not exist.
+    /// Removes the result of a session collection. Does nothing if the result does not exist.
     pub async fn remove_result(&self, name: &str) -> Result<(), StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
@@ -91,8 +91,8 @@ impl ResultStore {
         }
     }
 
-    /// Removes a collection result. An S3 object is removed in the background.
-    /// If removing an S3 object fails, garbage collection removes it later.
+    /// Removes the result of a session collection. Removes an S3 object in the background.
+    /// If the removal of an S3 object fails, garbage collection removes the object later.
     pub fn discard_result(&self, name: &str) -> Result<(), StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => files.remove_file(name),
@@ -106,7 +106,7 @@ impl ResultStore {
     }
 
     /// Removes results and incomplete uploads that are older than `age`, except the results in `referenced`.
-    /// Returns the number of removed results and uploads.
+    /// Returns the number of removed results and incomplete uploads.
     pub async fn collect_garbage(&self, referenced: Vec<String>, age: Duration) -> Result<usize, StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
@@ -126,7 +126,7 @@ async fn run_blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(move || work(&files)).await.map_err(|_| StoreError::Stopped)?
 }
 
-/// A valid name never refers to a path outside the result directory.
+/// A valid result name never refers to a path outside the result directory.
 fn is_valid_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
 }
@@ -142,7 +142,7 @@ pub struct PublishedResult {
     pub sha256: String,
 }
 
-/// Writer for a collection result. The data is discarded unless [`ResultWriter::publish`] is called.
+/// Writer for the result of a session collection. Discards the data unless [`ResultWriter::publish`] is called.
 #[derive(Debug)]
 pub struct ResultWriter(WriterBackend);
 
@@ -153,7 +153,7 @@ enum WriterBackend {
 }
 
 impl ResultWriter {
-    /// Publishes the result. When this function returns, the result is durable.
+    /// Makes the result available to readers. When this function returns, the result is durable.
     pub fn publish(self) -> Result<PublishedResult, StoreError> {
         match self.0 {
             WriterBackend::File(writer) => writer.publish(),

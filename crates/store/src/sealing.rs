@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::error::StoreError;
 
-/// With this nonce length, collisions between random nonces are practically impossible.
+/// With a nonce length of 24 bytes, collisions between random nonces are practically impossible.
 const NONCE_LEN: usize = 24;
 
 /// Decryption fails if the secret was moved to another table, column or row.
@@ -52,7 +52,7 @@ impl Sealer {
         Ok([nonce.as_slice(), &sealed].concat())
     }
 
-    /// Fails if the secret or its associated data was changed.
+    /// Fails if the encrypted secret or its associated data was changed.
     pub(crate) fn unseal(&self, aad: AssociatedData<'_>, sealed: &[u8]) -> Result<SecretString, StoreError> {
         let failed = || StoreError::Unseal { what: aad.describe() };
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>().ok_or_else(failed)?;

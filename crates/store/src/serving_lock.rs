@@ -7,11 +7,11 @@ use std::path::Path;
 use crate::data_dir::DataDir;
 use crate::error::StoreError;
 
-/// Exclusive lock on a data directory, held by a server or during an operation such as a master key rotation.
+/// Exclusive lock on a data directory. A server or an operation such as a master key rotation holds the lock.
 /// The operating system releases the lock when the process terminates.
 #[derive(Debug)]
 pub struct ServingLock {
-    /// `None` if PostgreSQL and S3 store all data, because then no lock is required.
+    /// `None` if PostgreSQL and S3 store all data, because a shared store requires no lock.
     _file: Option<File>,
 }
 

@@ -37,7 +37,7 @@ pub struct InitialTenant {
     pub password_hash: String,
     /// Id of the administrator's access key.
     pub access_key: AccessKeyId,
-    /// Secret of the administrator's access key.
+    /// Secret key of the administrator's access key.
     pub secret_key: SecretString,
 }
 
@@ -77,7 +77,7 @@ impl Store {
     /// The first row of the audit log records `by` as the origin of the initialisation.
     ///
     /// Fails with [`StoreError::AlreadyInitialised`] without making changes if the store is already initialised.
-    /// After a crash, the next call starts the initialisation again.
+    /// If the process crashes during the initialisation, the next call starts the initialisation again.
     pub async fn initialise(
         by: &AuditOrigin,
         location: impl Into<StoreLocation>,
@@ -204,7 +204,7 @@ impl Store {
 
     /// Closes all database connections.
     /// Clones of a closed store return errors.
-    /// If a store is dropped without this call, its connections are closed in the background.
+    /// If a store is dropped without a call to `close`, its connections are closed in the background.
     pub async fn close(self) {
         self.database.close().await;
     }

@@ -1,4 +1,4 @@
-//! Types for collection tasks and their claims.
+//! Types for tasks that collect sessions, and for the claims of workers to execute the tasks.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub struct NewCollectionTask {
     pub node_id: NodeId,
     /// Filter and sort order of the sessions.
     pub selection: SessionSelection,
-    /// True if the result contains statement templates instead of statements.
+    /// True if the result contains statement templates (without literals) instead of full statements.
     pub masked: bool,
 }
 
@@ -34,7 +34,7 @@ pub struct CollectionTask {
     pub node_id: NodeId,
     /// Filter and sort order of the sessions.
     pub selection: SessionSelection,
-    /// True if the result contains statement templates instead of statements.
+    /// True if the result contains statement templates (without literals) instead of full statements.
     pub masked: bool,
     /// Current state.
     pub status: TaskStatus,
@@ -55,7 +55,7 @@ pub struct CollectionTask {
 pub struct ClaimRequest {
     /// Name of the worker.
     pub worker: String,
-    /// Duration of each lease until its first renewal.
+    /// Duration of a lease until the worker must renew the lease.
     pub lease: Duration,
     /// Maximum number of concurrent tasks per node, across all workers.
     pub max_per_node: u32,
@@ -70,7 +70,7 @@ pub struct ClaimRequest {
 pub struct ClaimedTasks {
     /// Tasks that the worker must execute.
     pub tasks: Vec<ClaimedTask>,
-    /// Failures recorded for tasks that the worker cannot execute because their stored data is invalid.
+    /// Failures that Clew recorded for tasks with invalid stored data, which no worker can execute.
     pub damaged: Vec<Failure>,
 }
 
@@ -79,7 +79,7 @@ pub struct ClaimedTasks {
 pub struct ClaimedTask {
     /// The task.
     pub task: CollectionTask,
-    /// Fencing token. Only its holder can renew the lease and complete or release the task.
+    /// Fencing token, which a worker needs to renew the lease and to complete or release the task.
     pub fence: i64,
 }
 

@@ -26,7 +26,7 @@ pub struct Project {
     pub description: String,
     /// True if the project is enabled.
     pub enabled: bool,
-    /// True if users without permission to see statements receive statement templates.
+    /// True if users without permission to see statements receive statement templates (without literals).
     pub masking: bool,
 }
 
@@ -37,11 +37,11 @@ pub struct ProjectChange {
     pub description: Option<String>,
     /// True if the project is enabled.
     pub enabled: Option<bool>,
-    /// True if users without permission to see statements receive statement templates.
+    /// True if users without permission to see statements receive statement templates (without literals).
     pub masking: Option<bool>,
 }
 
-/// Group of instances that policies can refer to.
+/// Group of instances to which policies can refer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnterpriseProject {
     /// Unique id: a UUID with dashes, or `0` for the default enterprise project.

@@ -1,8 +1,8 @@
 //! Tracks the database's version counters. Cached values become invalid when a version counter changes.
 //!
-//! If no transaction has been committed since the last query, [`DataVersionCache`] returns the last version.
-//! Otherwise, one query reads the data version for all pending requests.
-//! The query starts after the requests, so the version includes every earlier commit.
+//! If no transaction has been committed since the last query, [`DataVersionCache`] returns the last data version.
+//! If a transaction has been committed, one query reads the data version for all pending requests.
+//! The query starts after the requests, so the data version covers every commit before the requests.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(crate) struct VersionTracker {
 }
 
 impl VersionTracker {
-    /// The task connects on the first request and terminates after the last handle is dropped.
+    /// The background task connects to the database on the first request and ends when the last clone is dropped.
     pub(crate) fn spawn(detector: ChangeDetector) -> Self {
         let (requests, receiver) = mpsc::unbounded_channel();
         let data_version_cache = detector.data_version_cache();

@@ -1,4 +1,4 @@
-//! Cache for values that are valid for one version of their data.
+//! Cache for values that are valid only for one version of the data from which they are derived.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Cache with a fixed capacity, whose values all have the same version.
-/// Inserting a newer version, or inserting into a full cache, removes all other values.
+/// Inserting a value with a newer version, or any value into a full cache, removes all other values.
 #[derive(Debug)]
 pub struct VersionedCache<K, V> {
     capacity: usize,
@@ -36,7 +36,7 @@ impl<K: Eq + Hash, V: Clone> VersionedCache<K, V> {
         entries.values.get(key).filter(|_| entries.version == version).cloned()
     }
 
-    /// Inserts a value. The caller must read the version before the value.
+    /// Inserts a value. The caller must read the version before it reads the value.
     pub fn insert(&self, version: i64, key: K, value: V) {
         let mut entries = self.lock();
         if entries.version < version || entries.values.len() >= self.capacity {

@@ -1,11 +1,11 @@
-//! State of zones.
+//! State of network zones.
 
 use clew_model::Zone;
 
-/// State of a zone that has nodes or active workers.
+/// State of a network zone that has nodes or active workers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZoneState {
-    /// Name of the zone, or `None` for nodes without a zone. All workers can reach these nodes.
+    /// Name of the zone, or `None` for nodes without a zone, which all workers can reach.
     pub zone: Option<Zone>,
     /// Number of nodes.
     pub nodes: u64,

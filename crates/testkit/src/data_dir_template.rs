@@ -1,4 +1,4 @@
-//! Template data directories. Each server starts with a copy of a template.
+//! Template data directories of database servers. Each test server starts with a copy of a template.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -22,7 +22,7 @@ pub(crate) fn copy_directory(from: &Path, to: &Path) -> Result<(), ServerError> 
     run_command(Command::new("cp").args(["-a", "--reflink=auto"]).arg(from).arg(to), "copy a data directory")
 }
 
-/// Calls `initialize` to create the template if it does not exist.
+/// Creates the template data directory with `initialize` if the template does not exist.
 /// A template is created in a temporary directory and then renamed, so a crash leaves no partial template.
 pub(crate) fn get_or_create_template(
     name: &str,

@@ -1,4 +1,4 @@
-//! Fake MySQL server for faults and result sizes that a real server cannot produce.
+//! Fake MySQL server that produces faults and result sizes that a real server cannot produce.
 //!
 //! The fake server implements only the part of the MySQL protocol that Clew and database drivers use.
 //! The fake server generates rows on the fly, so memory use does not depend on the number of rows.
@@ -31,7 +31,7 @@ pub enum Fault {
     NoGreeting,
     /// The server accepts each connection and closes it immediately.
     CloseOnConnect,
-    /// The server sends these bytes instead of a greeting packet.
+    /// The server sends the given bytes instead of a greeting packet.
     RawGreeting(&'static [u8]),
     /// The server rejects each connection with the error `ER_CON_COUNT_ERROR` (1040).
     TooManyConnections,
@@ -47,7 +47,7 @@ pub enum Fault {
     InvalidPacketAfter(u64),
     /// The server responds to each query with one row that contains an empty string.
     EmptyRows,
-    /// The server rejects queries of the `hostname` variable with the error `ER_UNKNOWN_SYSTEM_VARIABLE` (1193).
+    /// The server rejects queries for the variable `hostname` with the error `ER_UNKNOWN_SYSTEM_VARIABLE` (1193).
     UnknownHostname,
 }
 
@@ -56,7 +56,7 @@ pub enum Fault {
 pub struct FakeServerOptions {
     /// Number of sessions in the process list.
     pub sessions: u64,
-    /// Number of sessions with an open transaction. They come first in the process list.
+    /// Number of sessions with an open transaction, which come first in the process list.
     pub transactions: u64,
     /// Injected fault.
     pub fault: Fault,
@@ -83,7 +83,8 @@ impl FakeServer {
         Self::start_with_connection_counter(options, 0, Arc::default()).await
     }
 
-    /// Starts a fake server whose sessions run statements of at least `bytes` bytes (less than 64 KiB).
+    /// Starts a fake server whose sessions run statements of at least `bytes` bytes.
+    /// `bytes` must be less than 64 KiB.
     pub async fn start_with_statement_size(bytes: usize, options: FakeServerOptions) -> io::Result<Self> {
         Self::start_with_connection_counter(options, bytes, Arc::default()).await
     }
@@ -130,7 +131,7 @@ impl FakeServer {
         format!("mysql://clew:secret@{}/?tls=off", self.address)
     }
 
-    /// Returns the number of `KILL` statements received.
+    /// Returns the number of `KILL` statements that the server has received.
     #[must_use]
     pub fn kill_count(&self) -> u64 {
         self.kills.load(Ordering::SeqCst)
@@ -271,7 +272,7 @@ impl FakeSession {
         }
     }
 
-    /// The simulated `events_statements_current` has rows for at most 10,000 sessions.
+    /// The simulated table `events_statements_current` has rows for at most 10,000 sessions.
     fn statement_event_row_count(&self) -> u64 {
         self.options.sessions.min(10_000)
     }
@@ -296,7 +297,7 @@ impl FakeSession {
         Ok(number + 1)
     }
 
-    /// The last row is the session of the client.
+    /// The last row of the process list is the client's own session.
     async fn send_process_list(&mut self, statement: &str) -> io::Result<()> {
         let mut number = self.send_column_definitions(8).await?;
         for id in 1..=self.options.sessions {
@@ -382,9 +383,9 @@ fn encode_statement_event_row(session: u64) -> Vec<u8> {
     ])
 }
 
-/// Local timestamp, Unix timestamp, and the flag `1` (the UTC offset has not changed within the last day).
+/// Local time, Unix time, and a flag that is `1` if the UTC offset has not changed within the last day.
 const CLOCK_QUERY_RESPONSE_ROW: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
-/// All transactions start 12 seconds before the time of the simulated server.
+/// All transactions start 12 seconds before the current time of the simulated server.
 const TRANSACTION_START_TIME: &str = "2026-01-01 00:00:00";
 
 fn encode_transaction_row(id: u64) -> Vec<u8> {

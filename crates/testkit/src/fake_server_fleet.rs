@@ -15,7 +15,7 @@ pub struct FakeServerFleet {
 
 impl FakeServerFleet {
     /// Starts `nodes` fake MySQL servers with the same options.
-    /// Each server requires one file descriptor for its listener and one per connection.
+    /// Each server requires one file descriptor for its listener and one for each connection.
     pub async fn start(nodes: usize, options: FakeServerOptions) -> io::Result<Self> {
         raise_open_file_limit(u64::try_from(nodes).unwrap_or(u64::MAX).saturating_mul(3).saturating_add(1000))?;
         let connections = Arc::<ConnectionCounter>::default();

@@ -15,11 +15,11 @@ use tokio::time::sleep;
 pub enum TrafficMode {
     /// The proxy forwards all data.
     Forward,
-    /// The proxy forwards neither data nor the closing of connections.
+    /// The proxy holds back all data and does not forward the closing of connections.
     /// When the stall ends, the proxy forwards all buffered data, as TCP does after a network outage.
     /// After a stall, the server receives data even from clients that have already timed out.
     Stall,
-    /// The proxy resets all connections, as a restarting server or load balancer does.
+    /// The proxy resets all connections, like a server or load balancer that restarts.
     Reset,
     /// The proxy forwards each chunk of at most 16 KiB after the given delay.
     Throttle(Duration),

@@ -1,4 +1,4 @@
-//! Server flavors and the commands that start their servers.
+//! Database server flavors (MariaDB and MySQL) and the commands that start the servers.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ impl Flavor {
     /// All flavors.
     pub const ALL: [Self; 2] = [Self::MariaDb, Self::MySql];
 
-    /// Returns the name for paths and messages.
+    /// Returns the name of the flavor for use in paths and messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -32,7 +32,7 @@ impl Flavor {
         }
     }
 
-    /// MySQL runs from unpacked packages, with the dynamic loader and the libraries of the packages.
+    /// The MySQL server runs from unpacked packages, with the dynamic loader and the libraries of the packages.
     pub(crate) fn build_server_command(self) -> Result<Command, ServerError> {
         match self {
             Self::MariaDb => {
@@ -75,7 +75,7 @@ impl Flavor {
         }
     }
 
-    /// Returns a command for a program of the unpacked MySQL packages.
+    /// Returns a command that runs a program from the unpacked MySQL packages.
     fn build_mysql_command(self, program: &str) -> Result<Command, ServerError> {
         let root = toolchain::mysql_dir();
         let inside = |path: &str| root.join(path);
@@ -106,7 +106,7 @@ impl fmt::Display for Flavor {
     }
 }
 
-/// Returns no arguments if the current user is not root.
+/// Database servers require the argument `--user=root` to run as root.
 pub(crate) fn server_arguments_for_root() -> &'static [&'static str] {
     if geteuid().is_root() { &["--user=root"] } else { &[] }
 }

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::raw_client::{ClientCharset, RawSession};
 use crate::server::Server;
 
-/// Idle sessions on a database server. Dropping the value closes them.
+/// Idle sessions on a database server. Dropping the value closes the sessions.
 #[derive(Debug)]
 pub struct IdleSessions {
     /// Open idle sessions.

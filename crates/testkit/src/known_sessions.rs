@@ -22,7 +22,7 @@ pub struct ExpectedSession {
     pub id: u64,
     /// Account name.
     pub user: String,
-    /// Address of the client in the process list.
+    /// Client address, as the process list shows it.
     pub host: String,
     /// Default database.
     pub database: Option<String>,
@@ -30,11 +30,11 @@ pub struct ExpectedSession {
     pub command: &'static str,
     /// Value of `State` in the process list: empty, a sleep or a row lock wait.
     pub state: &'static str,
-    /// Statement in the process list, before it is escaped for CSV.
+    /// Statement in the process list, without escaping for CSV.
     pub statement: Option<Vec<u8>>,
     /// Open transaction.
     pub transaction: Option<ExpectedTransaction>,
-    /// True if the session was opened at least [`KnownSessions::MIN_AGE_GAP_SECONDS`] before the young sessions.
+    /// True if the session is at least [`KnownSessions::MIN_AGE_GAP_SECONDS`] older than the young sessions.
     pub is_old: bool,
 }
 
@@ -47,7 +47,7 @@ pub struct ExpectedTransaction {
     pub rows_modified: u64,
 }
 
-/// Values of a transaction that a test cannot predict.
+/// Values of a transaction that tests must query because they cannot predict the values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObservedTransaction {
     /// Transaction id.
@@ -58,7 +58,7 @@ pub struct ObservedTransaction {
     pub tables_locked: u64,
 }
 
-/// Open sessions with known statements and transactions. Dropping the value closes them.
+/// Open sessions with known statements and transactions. Dropping the value closes the sessions.
 /// A server that executes `SLEEP()` detects a closed connection only after several seconds.
 #[derive(Debug)]
 pub struct KnownSessions {
@@ -150,7 +150,7 @@ impl KnownSessions {
     }
 
     /// Queries the ids, locked rows and locked tables of all open transactions.
-    /// Returns a map from the thread id to the transaction's values.
+    /// Returns a map from the thread id of a session to the values of the session's transaction.
     pub async fn query_observed_transactions(
         &self,
         server: &Server,

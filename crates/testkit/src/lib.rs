@@ -9,7 +9,7 @@
 //! - [`open_idle_sessions`] opens many sessions that run no statements.
 //! - [`FakeServer`] simulates faults and result sizes that a real MySQL server cannot produce.
 //! - [`FakeServerFleet`] starts many fake MySQL servers, each on a separate port.
-//! - [`S3Server`] is a private S3 server for results; [`PostgreSql`] is a private PostgreSQL server for metadata.
+//! - [`S3Server`] is a private S3 server, and [`PostgreSql`] is a private PostgreSQL server.
 //! - [`Nginx`] is a private load balancer.
 //! - [`FaultProxy`] stalls, throttles or resets the connections to a server.
 //! - [`RewritingProxy`] rewrites the greeting packet of a MySQL server and can hold back or delay packets.

@@ -1,15 +1,15 @@
-//! MySQL packets: a three-byte length, a sequence number and a payload.
+//! Reads and writes MySQL packets, which consist of a three-byte length, a sequence number and a payload.
 
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// A payload of this size continues in the next packet.
+/// A payload of the maximum size continues in the next packet.
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 0x00ff_ffff;
-/// Capability flag. Servers set it to offer TLS, and clients set it to request TLS.
+/// Capability flag that servers set to offer TLS, and that clients set to request TLS.
 pub(crate) const CLIENT_SSL: u32 = 0x0800;
 
-/// Returns the sequence number and the payload.
+/// Returns the sequence number and the payload of the packet.
 pub(crate) async fn read_packet(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(u8, Vec<u8>)> {
     let mut head = [0; 4];
     stream.read_exact(&mut head).await?;

@@ -28,7 +28,7 @@ pub struct Nginx {
 
 impl Nginx {
     /// Starts nginx and waits until it accepts connections.
-    /// `http` receives the listen address of nginx and returns the content of the `http` block.
+    /// The closure `http` receives the listen address and returns the content of the configuration block `http`.
     /// The kernel sends SIGTERM to nginx when the calling thread exits.
     pub async fn start(http: impl Fn(SocketAddr) -> String) -> Result<Self, ServerError> {
         let mut last = None;

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Character set of a client. The discriminant is the collation id that the client sends in the handshake.
+/// Character set of a client. The enum value is the collation id that the client sends in the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientCharset {
     /// UTF-8.

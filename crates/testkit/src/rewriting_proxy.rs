@@ -93,7 +93,7 @@ impl RewritingProxy {
     }
 
     /// Replaces the rewrite rules for new connections and for subsequent packets on open connections.
-    /// Packets that the proxy already holds back remain held.
+    /// The proxy continues to hold back packets that it already holds back.
     pub fn set_rewrite_rules(&self, rewrite: RewriteRules) {
         *self.state.lock_rewrite_rules() = rewrite;
         self.state.held.send_replace(false);
@@ -111,7 +111,7 @@ impl RewritingProxy {
         let _ = self.state.held.subscribe().wait_for(|held| *held).await;
     }
 
-    /// Forwards all held packets and stops holding back packets.
+    /// Forwards all packets that the proxy holds back, and stops holding back packets.
     pub fn release_held_packets(&self) {
         self.state.released.send_replace(true);
     }
@@ -164,7 +164,7 @@ async fn forward_connection(client: TcpStream, target: SocketAddr, number: u32, 
     }
 }
 
-/// Does not change an error packet, which a server can send instead of a greeting packet.
+/// Leaves error packets unchanged, because a server can send an error packet instead of a greeting packet.
 fn rewrite_greeting(greeting: &mut [u8], number: u32, rewrite: RewriteRules) {
     if greeting.first() != Some(&10) {
         return;

@@ -137,7 +137,7 @@ impl RogueServer {
         self.received_packets().concat()
     }
 
-    /// Returns the form in which a client leaked `password`, or `None` if no client leaked it.
+    /// Returns the form in which a client leaked `password`, or `None` if no client leaked the password.
     #[must_use]
     pub fn find_password_leak(&self, password: &str) -> Option<PasswordLeak> {
         password_leak::find_password_leak(&self.received_packets(), password)

@@ -37,7 +37,7 @@ impl S3Server {
     pub const READER_CREDENTIALS: (&str, &str) = ("AKCLEWREADER", "the-secret-of-the-reader");
 
     /// Starts an S3 server and waits until it accepts uploads.
-    /// The server is killed when the calling thread exits.
+    /// The kernel kills the server when the calling thread exits.
     pub async fn start() -> Result<Self, ServerError> {
         let mut last = None;
         for _ in 0..MAX_START_ATTEMPTS {
@@ -132,7 +132,7 @@ impl S3Server {
     }
 
     /// Restarts the stopped server with the same ports and objects and waits until it accepts uploads.
-    /// The server is killed when the calling thread exits.
+    /// The kernel kills the server when the calling thread exits.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process = spawn_server(&self.folder, &self.ports)?;
         // The bucket already exists.
@@ -221,7 +221,7 @@ fn is_success_response(response: &[u8]) -> bool {
     response.starts_with(b"HTTP/1.0 2")
 }
 
-/// Uses HTTP/1.0, because HTTP/1.0 has no chunked responses.
+/// Uses HTTP/1.0 to avoid chunked responses, which HTTP/1.0 does not support.
 async fn send_request(port: u16, request: &str, body: &[u8]) -> io::Result<Vec<u8>> {
     let exchange = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
@@ -239,7 +239,7 @@ async fn send_request(port: u16, request: &str, body: &[u8]) -> io::Result<Vec<u
 }
 
 /// Entries of a SeaweedFS directory listing have the format `"FullPath":"/buckets/results/folder/name"`.
-/// Object names are not unescaped, because they contain no characters that JSON escapes.
+/// The parser does not unescape object names, because they contain no characters that JSON escapes.
 fn parse_object_names(listing: &str) -> Vec<String> {
     let paths = listing.split("\"FullPath\":").skip(1).filter_map(|rest| rest.split('"').nth(1));
     paths.filter_map(|path| path.rsplit('/').next()).map(str::to_owned).collect()

@@ -19,7 +19,7 @@ pub struct Scenario {
     pub name: String,
     /// Server flavors on which the scenario can run.
     pub flavors: &'static [Flavor],
-    /// Script with one step per line. A step consists of a session name, an operator and a statement.
+    /// Script with one step per line. A step consists of a session name, an operator and an SQL statement.
     /// `a: …`: session `a` runs a statement to completion.
     /// `b? …`: session `b` starts a statement, and the runner waits until the statement is blocked.
     /// `b+ …`: session `b` starts a statement, and the runner waits after the last step until the statement is blocked.
@@ -31,7 +31,7 @@ pub struct Scenario {
     waits: String,
     /// Expected root blockers, separated by spaces, highest-ranked first. `+` joins the sessions in a wait cycle.
     roots: String,
-    /// Locked resource of each waiter. [`ANY_WAITER_NAME`] stands for all waiters without an entry of their own.
+    /// Expected locked resource of each waiter. [`ANY_WAITER_NAME`] stands for all waiters without a separate entry.
     resources: Vec<(&'static str, &'static str)>,
     /// Expected root blocker after the first root blocker is killed, if that kill unblocks no sessions.
     pub root_after_kill: Option<&'static str>,
@@ -113,7 +113,8 @@ impl Scenario {
         self.waits.split_whitespace().filter_map(|wait| wait.split_once('>')).collect()
     }
 
-    /// Returns the session names of the expected root blockers, highest-ranked first. For a wait cycle, returns the names of all its sessions.
+    /// Returns the session names of the expected root blockers, highest-ranked first.
+    /// For a wait cycle, returns the names of all sessions in the cycle.
     #[must_use]
     pub fn expected_root_blockers(&self) -> Vec<Vec<&str>> {
         self.roots.split_whitespace().map(|root| root.split('+').collect()).collect()

@@ -17,8 +17,8 @@ use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;
 
-/// Each text filter has two parameters: an exact value and a substring.
-/// The caller replaces `{elements}` with SQL that expands the JSON array of required tags.
+/// Each text filter of the query has two parameters: an exact value and a substring.
+/// The placeholder `{elements}` stands for SQL that expands the JSON array of required tags into rows.
 const MATCHING_INSTANCES_FROM_CLAUSE: &str = "FROM instances i WHERE i.project_id = $1 \
      AND ($2 IS NULL OR i.id = $2) AND ($3 IS NULL OR instr(i.id, $3) > 0) \
      AND ($4 IS NULL OR i.name = $4) AND ($5 IS NULL OR instr(i.name, $5) > 0) \
@@ -268,7 +268,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Returns a node by id, with its password.
+    /// Returns a node by id, including the node's password.
     pub async fn find_node_with_password(&self, id: &NodeId) -> Result<Option<Node>, StoreError> {
         let failed = StoreError::database_error("look up a node");
         let row = query("SELECT id, name, role, url, password, created_at, zone FROM nodes WHERE id = $1")

@@ -17,7 +17,7 @@ use crate::store::Store;
 
 /// Maximum number of running kill tasks per instance (TaurusDB API spec, section 2.8).
 const MAX_RUNNING_KILL_TASKS: u32 = 5;
-/// Finished kill tasks count towards this limit.
+/// Maximum number of stored kill tasks per instance, including stopped and finished kill tasks.
 const MAX_STORED_KILL_TASKS: u32 = 100;
 
 /// The parameter `$2` is the current time.
@@ -83,7 +83,7 @@ impl Store {
     /// Adds and starts a kill task. Returns its id, or `None` if the project does not contain the instance.
     ///
     /// Fails with [`StoreError::KillTasksDisabled`] if kill tasks are disabled for the instance.
-    /// Fails with [`StoreError::TooManyKillTasks`] if the instance has the maximum number of running kill tasks.
+    /// Fails with [`StoreError::TooManyKillTasks`] if the instance already has five running kill tasks.
     pub async fn add_kill_task(
         &self,
         by: &AuditOrigin,
@@ -130,7 +130,7 @@ impl Store {
     }
 
     /// Stops a kill task.
-    /// Returns false if the project does not contain the instance or the instance has no such kill task.
+    /// Returns false if the project does not contain the instance or the instance does not have the kill task.
     pub async fn stop_kill_task(
         &self,
         by: &AuditOrigin,
@@ -187,7 +187,7 @@ impl Store {
     }
 }
 
-/// Task ids increase even if several tasks start in the same millisecond.
+/// Kill task ids increase even if several kill tasks start in the same millisecond.
 async fn insert_kill_task(
     tx: &mut AuditedTransaction,
     instance: &InstanceId,

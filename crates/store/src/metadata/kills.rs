@@ -18,8 +18,8 @@ const MATCHING_KILLS_FROM_CLAUSE: &str = "FROM killed_sessions WHERE instance_id
      AND ($5 IS NULL OR asked_at >= $5) AND ($6 IS NULL OR asked_at < $6)";
 
 impl Store {
-    /// Records kills before Clew sends them. [`Store::record_kill_outcomes`] adds the outcomes later.
-    /// Returns the ids of the kills in the order of `kills`.
+    /// Records kills before Clew sends the `KILL` statements. [`Store::record_kill_outcomes`] adds the outcomes later.
+    /// Returns the ids of the recorded kills, in the same order as `kills`.
     pub async fn insert_kills(&self, kills: &[NewKillRecord]) -> Result<Vec<i64>, StoreError> {
         let failed = StoreError::database_error("record a kill");
         let now = self.clock.unix_millis();
@@ -57,7 +57,7 @@ impl Store {
     }
 
     /// Records the outcome of each kill and appends an audit event for each kill.
-    /// An outcome that is already known is not replaced.
+    /// Does not replace an outcome that is already known.
     pub async fn record_kill_outcomes(
         &self,
         by: &AuditOrigin,
@@ -68,8 +68,8 @@ impl Store {
         tx.commit().await
     }
 
-    /// Records the outcome `Unknown` for kills that were interrupted because a Clew process terminated.
-    /// Affects only kills that were recorded before `before`, a Unix timestamp in milliseconds.
+    /// Records the outcome `Unknown` for kills that a Clew process left without an outcome when it terminated.
+    /// Changes only kills that were recorded before `before`, a Unix timestamp in milliseconds.
     /// Returns the number of interrupted kills.
     pub async fn set_interrupted_kill_outcomes_to_unknown(&self, before: i64) -> Result<u64, StoreError> {
         const UNKNOWN_OUTCOME_DETAIL: &str =
@@ -157,7 +157,7 @@ impl Store {
         Ok((kills?, total.unsigned_abs()))
     }
 
-    /// Removes kills with an outcome that were recorded before `cutoff`, a Unix timestamp in milliseconds.
+    /// Removes kills that have an outcome and were recorded before `cutoff`, a Unix timestamp in milliseconds.
     /// Returns the number of removed kills.
     pub async fn remove_kills_before(&self, cutoff: i64) -> Result<u64, StoreError> {
         let removed = query("DELETE FROM killed_sessions WHERE asked_at < $1 AND outcome IS NOT NULL")

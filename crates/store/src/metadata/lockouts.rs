@@ -1,9 +1,9 @@
-//! Locks a user name or access key id after consecutive failed authentication attempts.
+//! Locks out a user name or access key id after five consecutive failed authentication attempts.
 //! The database stores hashes of user names, because users sometimes enter a password as the user name.
 //!
 //! [`Store::reserve_auth_attempt`] counts an attempt as failed before a Clew server checks the password.
 //! A successful password check resets the failure count.
-//! Concurrent password checks on all Clew servers therefore cannot exceed the failure limit.
+//! Counting in advance prevents concurrent password checks on several Clew servers from exceeding the failure limit.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,16 +17,16 @@ use crate::error::StoreError;
 use crate::store::Store;
 
 const MAX_CONSECUTIVE_FAILURES: i64 = 5;
-/// Lockout duration in seconds, and the maximum time between two failures that count as consecutive.
+/// Duration of a lockout, and the maximum time between two consecutive authentication failures, in seconds.
 const LOCKOUT_SECONDS: i64 = 5 * 60;
-/// An authentication attempt without a recorded result counts as pending for this time, and then as failed.
+/// An authentication attempt without a recorded result is pending for this number of seconds, then counts as failed.
 const RESERVATION_TTL_SECONDS: i64 = 30;
 
-/// A new address replaces the least recently used one, unless all addresses were used within the last day.
+/// A new client address replaces the least recently used address, unless all addresses were used within the last day.
 const MAX_ADDRESSES_PER_USER: i64 = 64;
 /// Unused client addresses are deleted after 90 days.
 const ADDRESS_TTL_SECONDS: i64 = 90 * 24 * 3600;
-/// The use of a client address is written to the database at most once per day.
+/// Clew writes the use of a client address to the database at most once per day.
 const CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 
 /// Result of [`Store::reserve_auth_attempt`].
@@ -34,7 +34,7 @@ const CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 pub enum AuthAttemptReservation {
     /// The caller may check the password. The attempt counts as failed until [`Store::clear_auth_failures`] is called.
     Granted,
-    /// Concurrent requests are using all authentication attempts that remain before a lockout.
+    /// Concurrent requests are using all authentication attempts that are allowed before a lockout.
     Busy,
     /// Authentication is locked out.
     Locked,
@@ -43,7 +43,7 @@ pub enum AuthAttemptReservation {
 impl Store {
     /// Counts an authentication attempt as failed before the caller checks the credentials.
     /// `subject` is, for example, `key:<access key id>` or `user:<domain>/<name>`.
-    /// The user or access key does not need to exist.
+    /// The function accepts subjects whose user or access key does not exist.
     pub async fn reserve_auth_attempt(&self, subject: &str) -> Result<AuthAttemptReservation, StoreError> {
         let failed = StoreError::database_error("reserve an authentication attempt");
         // A read-only query avoids the write lock.
@@ -86,15 +86,15 @@ impl Store {
         Ok(if locks { AuthAttemptReservation::Locked } else { AuthAttemptReservation::Granted })
     }
 
-    /// Confirms the failure of an authentication attempt that [`Store::reserve_auth_attempt`] has already counted.
-    /// The fifth consecutive failure triggers a lockout.
+    /// Confirms that an attempt has failed that [`Store::reserve_auth_attempt`] has already counted as failed.
+    /// The fifth consecutive authentication failure locks out the subject.
     pub async fn record_reserved_attempt_failure(&self, subject: &str) -> Result<(), StoreError> {
         self.increment_failure_count(subject, 0).await.map(drop)
     }
 
     /// Records a failed authentication attempt that [`Store::reserve_auth_attempt`] has not counted.
-    /// The fifth consecutive failure triggers a lockout.
-    /// Returns the end of the lockout as a Unix timestamp in seconds, or `None` if the subject is not locked out.
+    /// The fifth consecutive authentication failure locks out the subject.
+    /// Returns the Unix timestamp in seconds at which the lockout ends, or `None` if `subject` is not locked out.
     pub async fn record_auth_failure(&self, subject: &str) -> Result<Option<i64>, StoreError> {
         self.increment_failure_count(subject, 1).await
     }
@@ -124,13 +124,13 @@ impl Store {
         Ok(rows.into_iter().next().flatten())
     }
 
-    /// Returns the end of the lockout as a Unix timestamp in seconds, or `None` if the subject is not locked out.
+    /// Returns the Unix timestamp in seconds at which the lockout ends, or `None` if `subject` is not locked out.
     pub async fn find_lockout_end(&self, subject: &str) -> Result<Option<i64>, StoreError> {
         let failures = self.find_auth_failures(subject).await?;
         Ok(failures.and_then(|failures| failures.lockout_end(self.clock.unix_seconds())))
     }
 
-    /// Deletes the recorded failures after a successful authentication.
+    /// Deletes the recorded failures of a subject after a successful authentication.
     pub async fn clear_auth_failures(&self, subject: &str) -> Result<(), StoreError> {
         // A read-only query avoids the write lock.
         if self.find_auth_failures(subject).await?.is_some() {
@@ -152,7 +152,7 @@ impl Store {
         Ok(row.map(|locked_until| AuthFailures { locked_until }))
     }
 
-    /// Returns a client address as text if this process recorded it within the last day.
+    /// Returns a client address as text if this process recorded the address within the last day.
     /// Reads only the in-memory cache to avoid a database query for each request.
     #[must_use]
     pub fn find_cached_user_address(&self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {

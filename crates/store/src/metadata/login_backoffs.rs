@@ -1,4 +1,5 @@
-//! Login backoffs for monitored servers, shared by all Clew processes that use the same database.
+//! Login backoffs: delays before Clew logs in again to a monitored server that refused a login.
+//! All Clew processes that use the same database share the login backoffs.
 
 use clew_model::{Failure, InstanceId, Node, NodeId};
 use secrecy::ExposeSecret;
@@ -24,7 +25,7 @@ impl Store {
         row.as_ref().map(login_backoff_from_row).transpose()
     }
 
-    /// Returns the login backoffs of an instance. Nodes that accepted the last login have no backoff.
+    /// Returns the login backoffs of an instance's nodes. Nodes that accepted the last login have no login backoff.
     pub async fn list_login_backoffs(&self, instance: &InstanceId) -> Result<Vec<(NodeId, LoginBackoff)>, StoreError> {
         let rows = query(
             "SELECT b.node_id, b.refusals, b.reason, b.refused_at, b.retry_at FROM login_backoffs b \
@@ -38,7 +39,7 @@ impl Store {
     }
 
     /// Requests a permit to log in to a node.
-    /// When a backoff expires, only one process receives a permit.
+    /// When a login backoff expires, only one process receives a login permit.
     pub async fn request_login_permit(&self, node: &NodeId, cause: LoginTrigger) -> Result<LoginPermit, StoreError> {
         let Some(backoff) = self.find_login_backoff(node).await? else {
             return Ok(LoginPermit::Granted { refusals: 0 });
@@ -76,8 +77,9 @@ impl Store {
         })
     }
 
-    /// Records that a node refused a login. `refusals` is the number of consecutive refusals before this login.
-    /// Concurrent refusals count as one. Does nothing if the node's credentials were changed after the login.
+    /// Records that a node refused a login. `refusals` is the number of consecutive refusals before the refused login.
+    /// Concurrent refusals count as one refusal.
+    /// Does nothing if the node's credentials were changed after the refused login.
     pub async fn record_login_refusal(&self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {
         let password = |node: &Node| node.url.password.as_ref().map(|password| password.expose_secret().to_owned());
         match self.find_node_with_password(&node.id).await? {

@@ -1,4 +1,4 @@
-//! Database transaction of a master key rotation.
+//! Re-encrypts all secrets in the database when an operator rotates the master key.
 
 use clew_model::{AuditEvent, AuditOrigin};
 use secrecy::{ExposeSecret, SecretString};
@@ -40,7 +40,7 @@ impl Store {
         }
     }
 
-    /// Encrypts all secrets with the new key and replaces the MAC key of the audit log.
+    /// Re-encrypts all secrets with the new master key and replaces the MAC key of the audit log.
     pub(crate) async fn reencrypt_all_secrets(
         &self,
         by: &AuditOrigin,
@@ -80,7 +80,7 @@ impl Store {
         Ok(summary)
     }
 
-    /// Skips and counts secrets that cannot be decrypted.
+    /// Skips secrets that cannot be decrypted and counts them as damaged.
     async fn reencrypt_column_secrets(
         &self,
         transaction: &mut Transaction,

@@ -1,4 +1,4 @@
-//! Limits the policies per user and group, because each request evaluates all policies of a user.
+//! Limits the number and size of the policies of a user or group, because each request evaluates all policies.
 
 use clew_model::GroupId;
 use sqlx::AssertSqlSafe;
@@ -8,8 +8,8 @@ use crate::database::{Transaction, query};
 use crate::error::StoreError;
 use crate::policies::PolicyLimits;
 
-/// Fails if an affected user or group exceeds the policy limits.
-/// The caller must call this function after the change and in the same transaction.
+/// Fails if the policies of a user or group in `affected` exceed the policy limits.
+/// The caller must call this function after it changes policies or attachments, in the same transaction.
 pub(super) async fn check_policy_limits(
     transaction: &mut Transaction,
     limits: PolicyLimits,

@@ -1,4 +1,4 @@
-//! Revokes tokens and temporary keys after a change of the user's permissions.
+//! Revokes tokens and temporary access keys after a change to the permissions of users.
 
 use clew_model::{GroupId, PolicyId, UserId};
 use sqlx::AssertSqlSafe;
@@ -10,12 +10,12 @@ use crate::error::StoreError;
 pub(super) enum AffectedUserSet<'a> {
     User(&'a UserId),
     Group(&'a GroupId),
-    /// All users with the policy, directly or through a group.
+    /// All users that have the policy attached directly or through a group.
     Policy(&'a PolicyId),
 }
 
 impl AffectedUserSet<'_> {
-    /// Returns a query for the user ids and the value of its parameter `$2`.
+    /// Returns an SQL query that selects the ids of the affected users, and the value of its parameter `$2`.
     pub(super) fn affected_user_ids_sql(&self) -> (&'static str, &str) {
         match self {
             Self::User(id) => ("SELECT $2", id.as_str()),
@@ -47,7 +47,7 @@ pub(super) async fn revoke_tokens(
     Ok(revoked)
 }
 
-/// Revokes the temporary keys that were created with the users' revoked tokens.
+/// Revokes the temporary access keys that were created with revoked tokens of the selected users.
 /// Returns the number of revoked keys.
 pub(super) async fn revoke_issued_temporary_keys(
     transaction: &mut Transaction,

@@ -1,5 +1,5 @@
 //! Queries for slow-session thresholds.
-//! A session is slow if it exceeds the threshold of its instance (TaurusDB API spec, section 2.9).
+//! The threshold is the minimum duration of a slow session, in seconds (TaurusDB API spec, section 2.9).
 
 use clew_model::{AuditEvent, AuditOrigin, InstanceId, ProjectId, SlowSessionThreshold};
 use serde_json::json;
@@ -26,7 +26,7 @@ impl Store {
 
     /// Sets the slow-session threshold for several instances. Ignores duplicate ids.
     ///
-    /// Fails without changes with [`StoreError::Unknown`] if an instance does not exist in the project.
+    /// Fails with [`StoreError::Unknown`] and changes nothing if the project does not contain one of the instances.
     pub async fn set_slow_session_threshold(
         &self,
         by: &AuditOrigin,

@@ -1,4 +1,4 @@
-//! [`Store`] methods for audited transactions and batched writes.
+//! [`Store`] methods that begin audited transactions and execute several writes in one transaction.
 
 use clew_model::AuditEvent;
 

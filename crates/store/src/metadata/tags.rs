@@ -14,7 +14,7 @@ use crate::store::Store;
 const MAX_TAGS_PER_INSTANCE: usize = 20;
 
 impl Store {
-    /// Adds tags to an instance. If the instance already has a tag key, its value is replaced.
+    /// Adds tags to an instance. Replaces the values of tag keys that the instance already has.
     /// Returns false if the project does not contain the instance.
     /// Returns [`StoreError::TooManyTags`] and adds no tags if the instance would exceed the tag limit.
     pub async fn add_tags(
@@ -100,7 +100,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Returns the tag keys of a project, each with its values. Keys and values are sorted.
+    /// Returns all tag keys of a project's instances, each with its values. Keys and values are sorted.
     pub async fn list_project_tags(&self, project: &ProjectId) -> Result<Vec<(String, Vec<String>)>, StoreError> {
         let rows: Vec<(String, String)> = query_two_columns(
             "SELECT DISTINCT t.key, t.value FROM tags t JOIN instances i ON i.id = t.instance_id \

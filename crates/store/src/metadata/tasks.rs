@@ -1,4 +1,4 @@
-//! Queue of collection tasks with leases and fencing tokens.
+//! Queue of tasks that collect the sessions of nodes. Workers hold tasks through leases and fencing tokens.
 //! See `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`.
 
 mod claim;
@@ -39,7 +39,7 @@ impl Store {
     }
 
     /// Extends the lease of a task. Returns false if another worker holds the task or the task has finished.
-    /// Also returns false if the lease has expired, because another task for the node may have started.
+    /// Returns false if the lease has expired, because another task for the node may have started.
     pub async fn renew_lease(&self, id: &RequestId, fence: i64, lease: Duration) -> Result<bool, StoreError> {
         let now = self.clock.unix_millis();
         self.execute_write_in_batch(RenewTaskLease {
@@ -64,7 +64,7 @@ impl Store {
     }
 
     /// Expires all leases of tasks and intelligent kills. Returns the number of expired leases.
-    /// The serving lock proves that no other server uses the data directory, so no worker holds the leases.
+    /// The caller must hold the lock on the data directory, so that no other server holds the leases.
     /// Does nothing if the database is shared, because workers on other machines may hold leases.
     pub async fn expire_all_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
         let mut count = 0;

@@ -15,7 +15,7 @@ use crate::store::Store;
 
 impl Store {
     /// Creates a temporary access key. Stores the encrypted secret and the hash of the security token.
-    /// Fails with [`StoreError::IssuingCredentialsRevoked`] if the issuing credentials are no longer valid.
+    /// Fails with [`StoreError::IssuingCredentialsRevoked`] if the credentials of the request are no longer valid.
     pub async fn create_temporary_key(&self, by: &AuditOrigin, new: &NewTemporaryAccessKey) -> Result<(), StoreError> {
         let sealed = self.sealer.seal(secret_associated_data(&new.id), &new.secret)?;
         let mut tx = self.begin_audited_transaction("create a temporary access key").await?;
@@ -80,7 +80,7 @@ impl Store {
 }
 
 /// Fails if the credentials that authenticated the request are no longer valid.
-/// The caller must insert the temporary key in the same transaction.
+/// The caller must insert the temporary access key in the same transaction.
 async fn check_issuing_credentials(
     transaction: &mut Transaction,
     source: &TemporaryAccessKeySource,

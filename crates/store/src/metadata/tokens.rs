@@ -1,4 +1,4 @@
-//! Queries for tokens. The database stores only token hashes.
+//! Queries for authentication tokens. The database stores only hashes of tokens.
 //! Expired tokens are stored for one more day, so that Clew can distinguish them from unknown tokens.
 
 use std::sync::Arc;
@@ -78,7 +78,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Removes tokens and temporary keys that expired before `cutoff`, a Unix timestamp in seconds.
+    /// Removes tokens and temporary access keys that expired before `cutoff`, a Unix timestamp in seconds.
     /// Returns the number of removed rows.
     pub async fn remove_tokens_expired_before(&self, cutoff: i64) -> Result<u64, StoreError> {
         let mut removed = 0;

@@ -1,4 +1,4 @@
-//! Queries for users. Each domain always has an enabled administrator.
+//! Queries for users. Each domain always has at least one enabled administrator.
 
 use clew_model::{AuditEvent, AuditOrigin, DomainId, UserId};
 use serde_json::json;
@@ -32,8 +32,8 @@ impl Store {
     }
 
     /// Updates a user. Returns false if the user does not exist.
-    /// Changing the password or disabling the user revokes the user's tokens and temporary keys.
-    /// Changing the administrator rights revokes the user's tokens.
+    /// Changing the password or disabling the user revokes the user's tokens and temporary access keys.
+    /// Granting or removing administrator rights revokes the user's tokens.
     pub async fn update_user(&self, by: &AuditOrigin, id: &UserId, update: &UserChange) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited_transaction("change a user").await?;
         let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
@@ -158,7 +158,7 @@ pub(super) async fn require_user(transaction: &mut Transaction, id: &UserId) -> 
     found.ok_or_else(|| StoreError::Unknown { what: "user", name: id.to_string() })
 }
 
-/// Fails if the domain has no enabled administrator after the change.
+/// Fails if the change to a user leaves the user's domain without an enabled administrator.
 /// `before` is the user before the change.
 async fn check_administrator_remains(transaction: &mut Transaction, before: &User) -> Result<(), StoreError> {
     if !(before.enabled && before.administrator) {

@@ -1,4 +1,4 @@
-//! Queries for zones and worker heartbeats (see `docs/decisions/0028-zones.md`).
+//! Queries for network zones and worker heartbeats (see `docs/decisions/0028-zones.md`).
 
 use std::time::Duration;
 
@@ -17,20 +17,20 @@ const HEARTBEAT_TTL: Duration = Duration::from_secs(20);
 const WORKER_ROW_TTL: Duration = Duration::from_hours(1);
 
 impl Store {
-    /// Sets the zones of this process. Every process can reach nodes without a zone.
+    /// Sets the zones whose nodes this process can reach. Every process can reach nodes without a zone.
     #[must_use]
     pub fn with_zones(mut self, zones: Vec<Zone>) -> Self {
         self.zones = zones.into();
         self
     }
 
-    /// Returns true if this process can connect to the nodes of a zone or if the node has no zone.
+    /// Returns true if this process can connect to the nodes of `zone`, or if `zone` is `None`.
     #[must_use]
     pub fn is_zone_reachable(&self, zone: Option<&Zone>) -> bool {
         zone.is_none_or(|zone| self.zones.contains(zone))
     }
 
-    /// Returns a JSON array. The empty string stands for nodes without a zone.
+    /// Returns zone names as a JSON array, in which the empty string stands for nodes without a zone.
     pub(crate) fn reachable_zones_json(&self) -> String {
         let zones: Vec<&str> = std::iter::once("").chain(self.zones.iter().map(Zone::as_str)).collect();
         serde_json::json!(zones).to_string()
@@ -53,8 +53,8 @@ impl Store {
         removed.map(drop).map_err(StoreError::database_error("remove a worker"))
     }
 
-    /// Fails collection tasks that were queued for longer than `after` in zones without an active worker.
-    /// Returns the number of failed tasks.
+    /// Marks tasks as failed if they were queued for longer than `after` in a zone without an active worker.
+    /// Returns the number of tasks that were marked as failed.
     pub async fn fail_tasks_without_workers(&self, after: Duration) -> Result<u64, StoreError> {
         let now = self.clock.unix_millis();
         let unserved: Vec<_> = self.list_zones().await?.into_iter().filter(ZoneState::lacks_workers).collect();
@@ -77,7 +77,7 @@ impl Store {
     }
 
     /// Returns the zones that have nodes or active workers, sorted by name.
-    /// The first entry stands for the nodes that have no zone.
+    /// The first entry of the list stands for nodes without a zone.
     pub async fn list_zones(&self) -> Result<Vec<ZoneState>, StoreError> {
         let failed = StoreError::database_error("list the zones of workers");
         let nodes: Vec<(String, i64)> = query_two_columns("SELECT zone, COUNT(*) FROM nodes GROUP BY zone")

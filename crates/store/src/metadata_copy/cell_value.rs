@@ -2,5 +2,4 @@
 
 use crate::database::Parameter;
 
-/// Column value of a copied row.
 pub(super) type CellValue = Parameter<'static>;

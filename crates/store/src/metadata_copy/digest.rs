@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::cell_value::CellValue;
 use crate::database::Parameter;
 
-/// Sum of the row hashes, as four 64-bit integers. Addition makes the digest independent of the row order.
+/// Sum of the row hashes, as four 64-bit integers. The sum does not depend on the row order.
 #[derive(Debug, Default)]
 pub(super) struct TableDigest {
     sum: [u64; 4],
@@ -15,7 +15,7 @@ pub(super) struct TableDigest {
 }
 
 impl TableDigest {
-    /// Each value has a type and length prefix, so the hash input is unambiguous.
+    /// Hashes the type and length before each value, so that different rows never have the same hash input.
     pub(super) fn add_row(&mut self, row: &[CellValue]) {
         let mut hash = Sha256::new();
         for value in row {

@@ -1,4 +1,5 @@
-//! Tables of the metadata copy. Referenced tables come before the tables with the foreign keys.
+//! Tables that Clew copies from SQLite to PostgreSQL.
+//! A table that a foreign key refers to comes before the table with the foreign key.
 
 use sqlx::AssertSqlSafe;
 
@@ -19,9 +20,8 @@ pub(super) enum ColumnType {
 pub(super) struct Table {
     pub(super) name: &'static str,
     columns: &'static [(&'static str, ColumnType)],
-    /// `None` if the PostgreSQL table has no identity column.
     pub(super) identity_column: Option<&'static str>,
-    /// True if the SQLite table has a `rowid`, whose values increase in insertion order.
+    /// The `rowid` of SQLite increases in insertion order.
     has_rowid: bool,
 }
 
@@ -37,7 +37,7 @@ impl Table {
 
 use ColumnType::{Bool, Bytes, Integer, Text};
 
-/// Tables to copy. Tables with derived or transient data are excluded.
+/// The list excludes tables with derived or transient data.
 pub(super) const TABLES_TO_COPY: &[Table] = &[
     table("settings", &[("name", Text), ("value", Bytes)]).without_rowid(),
     table("domains", &[("id", Text), ("name", Text), ("created_at", Integer)]),
@@ -291,7 +291,7 @@ pub(super) const TABLES_TO_COPY: &[Table] = &[
 ];
 
 impl Table {
-    /// The column names are quoted because some of them are SQL keywords.
+    /// Quotes the column names, because some column names are SQL keywords.
     fn quoted_columns(&self) -> String {
         self.columns.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
     }
@@ -304,7 +304,7 @@ impl Table {
     }
 
     /// Returns up to `max_rows` rows in `rowid` order and the `rowid` of the last row.
-    /// Tables without a `rowid` are small and are read at once.
+    /// If the table has no `rowid`, returns all rows, because tables without a `rowid` are small.
     pub(super) async fn read_page(
         &self,
         source: &mut Transaction,
@@ -380,7 +380,7 @@ impl Table {
 }
 
 impl ColumnType {
-    /// Replaces U+0000 in strings, because PostgreSQL cannot store this character.
+    /// Replaces the character U+0000 in strings, because PostgreSQL cannot store U+0000.
     fn read_cell_value(self, row: &Row, column: &str) -> Result<CellValue, sqlx::Error> {
         Ok(match self {
             Self::Integer => row.try_get::<Option<i64>, _>(column)?.into(),

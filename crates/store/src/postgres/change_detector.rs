@@ -7,16 +7,16 @@ use super::{PostgresDatabase, with_statement_timeout};
 use crate::database::DataVersion;
 use crate::error::StoreError;
 
-/// Database triggers increment the version counters.
-/// A snapshot defines which transactions are visible, so equal snapshots show the same data.
+/// Database triggers increment the version counters in the table `access_version`.
+/// A snapshot defines which transactions are visible, so two queries with equal snapshots read the same data.
 /// See "Snapshot Components" in <https://www.postgresql.org/docs/15/functions-info.html>.
 const SELECT_TRANSACTION_SNAPSHOT: &str = "SELECT pg_current_snapshot()::text, version, failures FROM access_version";
 
-/// Uses its own connection to avoid waiting for the connection pool.
+/// Uses a dedicated connection to avoid waiting for a connection from the pool.
 pub(crate) struct ChangeDetector {
     options: PgConnectOptions,
     connection: Option<PgConnection>,
-    /// Last data version and its transaction snapshot, or `None` before the first query of the connection.
+    /// Transaction snapshot and data version from the last query, or `None` before the first query of the connection.
     last: Option<(String, DataVersion)>,
     changes: i64,
 }

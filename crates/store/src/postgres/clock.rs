@@ -1,9 +1,9 @@
-//! Clock of the database server, which all processes with the same database use.
+//! Clock of the database server. All Clew processes that share the database use the server's clock.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-/// Server time of the last write transaction and the local time at which it was received.
+/// Server time of the last write transaction, and the local time at which this process received the server time.
 /// The local monotonic clock measures the time since the last write transaction.
 #[derive(Debug, Clone)]
 pub(super) struct DatabaseClock(Arc<Mutex<(Instant, i64)>>);

@@ -1,4 +1,4 @@
-//! Receives notifications with `LISTEN` over a dedicated connection.
+//! Receives PostgreSQL notifications with `LISTEN` over a dedicated connection.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::{CONNECTION_ACQUIRE_TIMEOUT, PostgresDatabase};
 use crate::store_event::StoreEvent;
 
-/// The triggers in `0002_notices.sql` send notifications on this channel.
+/// Channel on which the database triggers in `0002_notices.sql` send notifications.
 const NOTIFICATION_CHANNEL: &str = "clew";
 /// Idle time of the connection after which the listener sends a keepalive query.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
-/// Without this timeout, a network partition would remain undetected.
+/// Without a keepalive timeout, the listener would not detect a network partition.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
-/// Receives notifications and reconnects after failures.
+/// Receives PostgreSQL notifications and reconnects after a connection failure.
 pub(crate) struct Listener {
     options: PgConnectOptions,
     state: ListenerState,
@@ -90,7 +90,7 @@ async fn connect_listener(options: &PgConnectOptions) -> Result<PgListener, sqlx
     Ok(listener)
 }
 
-/// The listener buffers notifications that arrive before the response.
+/// The listener buffers notifications that arrive before the response to the keepalive query.
 async fn send_keepalive_query(connection: &mut PgListener) -> bool {
     matches!(timeout(KEEPALIVE_TIMEOUT, sqlx::query("SELECT 1").execute(connection)).await, Ok(Ok(_)))
 }

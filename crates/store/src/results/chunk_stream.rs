@@ -8,5 +8,4 @@ use futures_util::stream::BoxStream;
 
 pub(super) type ObjectChunks = BoxStream<'static, io::Result<Bytes>>;
 
-/// Byte range of an S3 object. The end is exclusive.
 pub(super) type ByteRange = Range<u64>;

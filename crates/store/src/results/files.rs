@@ -34,7 +34,7 @@ impl ResultFiles {
         FileWriter::create(self.folder.clone(), name).map_err(|source| StoreError::ResultWrite { path, source })
     }
 
-    /// Verifies the length and hash of the file. The hash of an unchanged file is computed only once.
+    /// Verifies the length and hash of the result file. Clew computes the hash of an unchanged file only once.
     pub(super) fn open_verified_file(&self, result: &ResultRecord) -> Result<File, StoreError> {
         let path = self.result_path(&result.name)?;
         let file = File::open(&path).map_err(|error| match error.kind() {

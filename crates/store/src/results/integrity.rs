@@ -14,10 +14,10 @@ use crate::tasks::ResultRecord;
 
 const MAX_CACHED_VERIFICATIONS: usize = 4096;
 
-/// Two changes within this interval may have the same file timestamp.
+/// Two changes to a file within this duration may produce the same file timestamp.
 const FILE_TIMESTAMP_RESOLUTION: Duration = Duration::from_secs(2);
 
-/// Inode, length, and mtime and ctime in nanoseconds.
+/// Inode number and length of a file, and the file's mtime and ctime in nanoseconds.
 type FileIdentity = (u64, u64, i64, i64);
 
 #[derive(Debug, Default)]
@@ -73,7 +73,7 @@ impl VerifiedFileCache {
 }
 
 /// Returns true if any later change to the file would give the file a different timestamp.
-/// `changed` is a Unix timestamp in nanoseconds.
+/// `changed` is the time of the last change, as a Unix timestamp in nanoseconds.
 fn is_later_change_detectable(changed: i64, now: SystemTime) -> bool {
     let changed = UNIX_EPOCH.checked_add(Duration::from_nanos(changed.unsigned_abs()));
     changed.is_some_and(|changed| now.duration_since(changed).is_ok_and(|since| since > FILE_TIMESTAMP_RESOLUTION))

@@ -37,10 +37,10 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(45);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum time to wait for the start of a response and for each chunk of a response.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
-/// Time after which a failed S3 request is no longer retried.
+/// Time after which Clew no longer retries a failed S3 request.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_VERIFIED_OBJECTS: usize = 4096;
-/// Clew creates temporary objects to check its access and to read the server time.
+/// Prefix of temporary objects, which Clew creates to check its access to S3 and to read the time of the S3 server.
 const TEMPORARY_OBJECT_PREFIX: &str = ".clew-";
 
 /// Clones share the state.
@@ -56,7 +56,7 @@ pub(super) struct S3 {
 }
 
 impl S3 {
-    /// Fails unless objects can be written, read, listed and removed.
+    /// Fails unless the S3 credentials permit writing, reading, listing and removing objects.
     pub(super) async fn connect(settings: &S3Settings) -> Result<Self, StoreError> {
         let s3 = Self::new(settings).map_err(|reason| error::invalid_settings_error(settings, &reason))?;
         s3.check_bucket_access().await?;
@@ -178,7 +178,7 @@ impl S3 {
         }
     }
 
-    /// Sends a request only if S3 rejected the last request because of clock skew.
+    /// Sends a request to S3 only if S3 rejected the last request because of clock skew.
     pub(super) async fn is_writable(&self) -> bool {
         !self.clock_rejected.load(Ordering::Relaxed) || self.read_server_time().await.is_ok()
     }
@@ -200,7 +200,7 @@ impl S3 {
         verified.insert((name.to_owned(), tag.to_owned()));
     }
 
-    /// Returns `None` if Clew did not create the object.
+    /// Returns `None` if `key` is not the key of an object that Clew created.
     fn parse_clew_object_name<'a>(&self, key: &'a Path) -> Option<&'a str> {
         let name = key.filename()?;
         let is_ours = name.starts_with(TEMPORARY_OBJECT_PREFIX)

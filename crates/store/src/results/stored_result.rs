@@ -17,8 +17,8 @@ pub enum StoredResult {
 impl StoredResult {
     /// Verifies the entire content of the result.
     /// The caller must verify the content before it sends a byte range to a client.
-    /// An S3 object is read in full to verify its hash, unless this process has already verified the object.
-    /// A result file was already verified when it was opened.
+    /// Reads an entire S3 object to verify the hash, unless this process has already verified the object.
+    /// The content of a result file was already verified when the file was opened.
     pub async fn verify_content(&self) -> Result<(), StoreError> {
         match self {
             Self::File(_) => Ok(()),

@@ -10,21 +10,21 @@ use super::wal_index::{WalHeader, WalIndex};
 use crate::database::DataVersion;
 use crate::error::StoreError;
 
-/// `data_version` changes when another connection commits a transaction.
+/// SQLite changes `data_version` when another connection commits a transaction.
 /// SQLite reads `data_version` from shared memory without reading a database page.
 /// See <https://sqlite.org/pragma.html#pragma_data_version>.
 const DATA_VERSION_QUERY: &str = "PRAGMA data_version";
-/// The triggers in `0007_freshness.sql` increment the version counters.
+/// The database triggers in `0007_freshness.sql` increment the version counters.
 const VERSION_COUNTERS_QUERY: &str = "SELECT version, failures FROM access_version";
 
 /// The dedicated connection never writes, so each commit by another connection changes its `data_version`.
 pub(crate) struct ChangeDetector {
     options: SqliteConnectOptions,
     connection: Option<SqliteConnection>,
-    /// Valid only while the connection is open.
+    /// The WAL index is valid only while the connection is open.
     index: Option<WalIndex>,
     data_version_cache: DataVersionCache,
-    /// The `data_version` of SQLite is comparable only within one connection.
+    /// SQLite's `data_version` values are comparable only within one connection.
     last: Option<(i64, DataVersion)>,
     changes: i64,
 }
@@ -92,12 +92,12 @@ impl Drop for ChangeDetector {
     }
 }
 
-/// Last data version and the WAL index header that was read before it. Clones share the state.
+/// Last data version, and the WAL index header from before the data version was read. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DataVersionCache(Arc<Mutex<Option<(WalIndex, WalHeader, DataVersion)>>>);
 
 impl DataVersionCache {
-    /// Returns the last data version if no transaction has been committed since then.
+    /// Returns the last data version if no transaction has been committed since the data version was read.
     pub(crate) fn current_data_version(&self) -> Option<DataVersion> {
         let (index, header, version) = (*self.lock())?;
         (index.read_header()? == header).then_some(version)

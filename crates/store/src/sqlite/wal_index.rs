@@ -1,8 +1,8 @@
 //! Reads the header of the SQLite WAL index, which each commit rewrites.
 //!
-//! SQLite uses this header to detect commits by other connections.
+//! SQLite uses the WAL index header to detect commits by other connections.
 //! See "The WAL-Index Header" in <https://sqlite.org/walformat.html>.
-//! The header contains a transaction counter, salts and checksums, so each commit changes it.
+//! The header contains a transaction counter, salts and checksums, so each commit changes the header.
 //! Reading the header takes one system call and no lock.
 
 use std::fs::File;
@@ -10,21 +10,21 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// The WAL index file contains two copies of the header.
-/// The copies are equal unless SQLite is writing the header.
+/// The two copies of the header are equal unless SQLite is writing the header.
 const WAL_INDEX_HEADER_LEN: usize = 48;
-/// The first bytes of the header contain the format version. Other versions are not supported.
+/// The WAL index header begins with the format version. Clew supports only one format version.
 const WAL_INDEX_VERSION_BYTES: [u8; 4] = 3_007_000_u32.to_ne_bytes();
 
 pub(crate) type WalHeader = [u8; WAL_INDEX_HEADER_LEN];
 
-/// SQLite removes this file when the last connection is closed.
+/// SQLite removes the WAL index file when the last connection is closed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WalIndex(&'static File);
 
 impl WalIndex {
     /// Returns `None` if the database has no WAL index.
     ///
-    /// The file is never closed, because `close` would release all locks that SQLite holds on the file.
+    /// Clew never closes the WAL index file, because `close` would release all locks that SQLite holds on the file.
     /// See section 2.2 of <https://sqlite.org/howtocorrupt.html>.
     pub(crate) fn open(database: &Path) -> Option<Self> {
         let mut name = database.as_os_str().to_owned();

@@ -1,6 +1,6 @@
 //! Encodes the payloads of MySQL packets.
 
-/// The packet contains zero affected rows, no insert id and the status flag for autocommit.
+/// OK packet with zero affected rows, no insert id and the status flag for autocommit.
 pub(crate) const OK_PACKET: [u8; 7] = [0, 0, 0, 2, 0, 0, 0];
 /// A server sends an EOF packet after the column definitions and after the rows.
 pub(crate) const EOF_PACKET: [u8; 5] = [0xfe, 0, 0, 2, 0];
@@ -47,7 +47,7 @@ pub(crate) fn encode_column_definition(name: &str) -> Vec<u8> {
     packet
 }
 
-/// Encodes a row in the text protocol. `None` is NULL.
+/// Encodes a row in the text protocol. `None` stands for NULL.
 pub(crate) fn encode_row(values: &[Option<&[u8]>]) -> Vec<u8> {
     let mut packet = Vec::new();
     for value in values {

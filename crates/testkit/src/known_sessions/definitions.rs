@@ -4,21 +4,21 @@ use crate::flavor::Flavor;
 use crate::known_sessions::ExpectedTransaction;
 use crate::raw_client::ClientCharset;
 
-/// All old sessions are opened before the first young session.
+/// Tests open all old sessions before the first young session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SessionAgeGroup {
     Old,
     Young,
 }
 
-/// The statement runs until its session is closed.
+/// The statement runs until the test closes the session.
 #[derive(Debug, Clone)]
 pub(super) struct RunningStatement {
     pub(super) sent: Vec<u8>,
     pub(super) expected: ExpectedStatementText,
 }
 
-/// Text of the statement in a process list that was read over a UTF-8 connection.
+/// Expected text of the statement in a process list that is read over a UTF-8 connection.
 #[derive(Debug, Clone)]
 pub(super) enum ExpectedStatementText {
     AsSent,
@@ -53,7 +53,7 @@ pub(super) const SETUP_STATEMENTS: [&str; 7] = [
       UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9) c",
 ];
 
-/// Some account names require escaping in CSV.
+/// Some of the account names require escaping in CSV files.
 pub(super) const USER_NAMES: [&str; 10] =
     ["app", "reader", "=cmd", "+sum", "-dash", "@at", "o'brien", "comma,user", "quo\"te", "用户"];
 

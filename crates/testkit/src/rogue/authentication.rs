@@ -12,7 +12,7 @@ use crate::mysql_packets::{read_packet, write_packet};
 
 /// First byte of an `AuthMoreData` packet.
 const AUTH_MORE_DATA: u8 = 1;
-/// Status byte with which `caching_sha2_password` requests full authentication.
+/// Status byte with which a `caching_sha2_password` server requests full authentication.
 const PERFORM_FULL_AUTHENTICATION_STATUS: u8 = 4;
 /// Packets with which `caching_sha2_password` and `sha256_password` clients request the server's RSA key.
 const RSA_KEY_REQUESTS: [&[u8]; 2] = [&[2], &[1]];

@@ -3,14 +3,14 @@
 use super::rsa_key;
 use crate::fake_server::packets::GREETING_NONCE;
 
-/// Form in which a client sent a password so that the rogue server can recover the plain text.
+/// Form in which a client sent a password, and from which the rogue server can recover the plain text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordLeak {
     /// Plain text.
     Clear,
-    /// Encrypted with the rogue server's RSA key.
+    /// Encrypted with the RSA key of the rogue server.
     Rsa,
-    /// XOR with the nonce in the greeting packet.
+    /// Obfuscated by XOR with the nonce from the greeting packet.
     Xor,
     /// Weak 8-byte scramble of the plugin `mysql_old_password`.
     OldPassword,

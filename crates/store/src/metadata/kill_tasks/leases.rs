@@ -67,7 +67,7 @@ impl Store {
         Ok(held > 0)
     }
 
-    /// Returns the ids of an instance's running kill tasks. The set is empty if the worker does not hold the lease.
+    /// Returns the ids of an instance's running kill tasks, or an empty set if the worker does not hold the lease.
     pub async fn list_leased_kill_tasks(
         &self,
         instance: &InstanceId,
@@ -86,7 +86,7 @@ impl Store {
         Ok(ids.into_iter().collect())
     }
 
-    /// Releases all leases of a worker, so that other workers do not need to wait for their expiry.
+    /// Releases all kill task leases of a worker, so that other workers need not wait until the leases expire.
     pub async fn release_kill_task_leases(&self, worker: &str) -> Result<(), StoreError> {
         query("UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker = $1")
             .bind(worker)
@@ -97,8 +97,8 @@ impl Store {
     }
 
     /// Releases all leases for kill tasks.
-    /// The caller must hold the serving lock, which prevents other Clew servers from using the data directory.
-    /// Does nothing if the database is shared, because workers on other machines may hold leases.
+    /// The caller must hold the lock that prevents other Clew servers from using the data directory.
+    /// Does nothing if several machines share the database, because workers on other machines may hold leases.
     pub async fn release_all_kill_task_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
         if self.database.is_shared() {
             return Ok(0);

@@ -10,10 +10,10 @@ use crate::metadata::row_mapping::duration_to_millis;
 use crate::store::Store;
 use crate::tasks::{ClaimRequest, ClaimedTask, ClaimedTasks};
 
-/// Claims one task. Skips excluded nodes and nodes at their task limit.
+/// The query claims one task. It skips tasks for excluded nodes and for nodes that have reached the task limit.
 /// A task with an expired lease takes priority over queued tasks.
-/// Each attempt at a task delays the next retry by one more lease duration.
-/// If no lease has expired, claims the queued task with the lowest `turn`.
+/// Each failed attempt at a task delays the next attempt by one more lease duration.
+/// If no lease has expired, the query claims the queued task with the lowest value in the column `turn`.
 macro_rules! claim_query {
     ($excluded_nodes:literal, $zones:literal, $skip_locked:literal) => {
         concat!(
@@ -40,20 +40,20 @@ macro_rules! claim_query {
 
 pub(super) const SQLITE_CLAIM_TASK_SQL: &str =
     claim_query!("SELECT value FROM json_each($5)", "(SELECT value AS zone FROM json_each($6)) AS own", "");
-/// Concurrent claims skip rows that another transaction has locked.
+/// `SKIP LOCKED` allows several workers to claim different tasks concurrently.
 pub(super) const POSTGRES_CLAIM_TASK_SQL: &str = claim_query!(
     "SELECT value FROM json_array_elements_text($5::json) AS aside (value)",
     "json_array_elements_text($6::json) AS own (zone)",
     " FOR UPDATE SKIP LOCKED"
 );
 
-/// Reading the master key id in the same query detects a key rotation.
+/// The query also returns the master key id, so that the caller detects a rotation of the master key.
 pub(super) const HAS_CLAIMABLE_TASK_SQL: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE status = 'queued') \
      OR EXISTS (SELECT 1 FROM tasks WHERE status = 'running' AND lease_until <= $1), \
      (SELECT value FROM settings WHERE name = 'master_key_id')";
 
 /// Marks a task with invalid stored data as failed, so that no worker claims it again.
-/// Replaces the session selection with the default, because the stored selection may be invalid.
+/// Replaces the stored session filter and sort order with the default, because the stored value may be invalid.
 const FAIL_CORRUPT_TASK_SQL: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
          ended_at = $5, lease_until = NULL WHERE rowid = $1";
 

@@ -1,5 +1,5 @@
-//! Tests that all statements of the task queue use indexes, so that finished tasks do not slow them down.
-//! `cargo xtask bench` measures how long these statements take.
+//! Tests that all SQL statements of the task queue use indexes, so that finished tasks do not slow down the queue.
+//! `cargo xtask bench` measures the run time of the SQL statements.
 
 use clew_testkit::PostgreSql;
 use sqlx::AssertSqlSafe;
@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use super::{DELETE_TASKS_ENDED_BEFORE, SELECT_TASK_BY_ID, SELECT_TASKS_BY_NODE, claim, writes};
 use crate::database::{Database, query, query_scalar};
 
-/// The last field of each entry contains the indexes that PostgreSQL must use.
+/// The last field of each entry contains the indexes that PostgreSQL must use for the statement.
 const QUEUE_STATEMENTS: [(&str, &str, &str, &[&str]); 10] = [
     (
         "claim",

@@ -15,8 +15,8 @@ use crate::tasks::NewCollectionTask;
 /// If no task is running, `front` is the lowest fair-queue position of the queued tasks in the new task's zone.
 /// `instance_last` is the highest fair-queue position of the instance's queued tasks.
 /// `other_instances` is the number of the project's other instances that have queued tasks.
-/// Each project has an equal share of the workers, and each instance an equal share of its project's workers.
-/// The query counts at most 64 instances.
+/// Each project gets an equal share of the workers, and each instance gets an equal share of its project's workers.
+/// The query counts at most 64 other instances.
 pub(super) const SELECT_FAIR_QUEUE_TURN: &str = "WITH RECURSIVE others (id, number) AS ( \
          SELECT MIN(instance_id), 1 FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id > '' \
          UNION ALL \

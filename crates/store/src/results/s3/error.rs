@@ -1,4 +1,4 @@
-//! Converts S3 errors to [`StoreError`] and adds a hint.
+//! Converts S3 errors to [`StoreError`] and adds a hint on how to solve the problem.
 
 use std::error::Error;
 
@@ -53,13 +53,13 @@ pub(super) fn is_clock_skew(error: &object_store::Error) -> bool {
     error.to_string().contains(CLOCK_SKEW_ERROR_CODE)
 }
 
-/// If the connection was lost, the request may have succeeded.
+/// S3 may have executed the request even if the connection was lost before the response.
 pub(super) fn is_connection_lost(error: &object_store::Error) -> bool {
     find_http_error_kind(error).is_some_and(|kind| !matches!(kind, HttpErrorKind::Timeout | HttpErrorKind::Decode))
 }
 
-/// Returns the cause of an S3 error and a hint.
-/// If the response has an XML body, the cause contains its error code and message.
+/// Returns the cause of an S3 error and a hint on how to solve the problem.
+/// If the S3 response has an XML body, the cause contains the error code and message from the body.
 fn describe_s3_error(error: &(dyn Error + 'static)) -> (String, &'static str) {
     let text = error.to_string();
     let message = extract_s3_message(&text);

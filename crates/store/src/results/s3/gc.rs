@@ -1,4 +1,4 @@
-//! Removes unreferenced objects and incomplete uploads.
+//! Removes unreferenced objects and incomplete uploads from S3.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::{OPERATION_TIMEOUT, S3};
 use crate::error::StoreError;
 
 impl S3 {
-    /// Returns the number of removed objects and uploads.
+    /// Returns the number of removed objects and incomplete uploads.
     pub(in crate::results) async fn remove_unreferenced_results(
         &self,
         referenced: &[String],
@@ -37,7 +37,7 @@ impl S3 {
         Ok(removed)
     }
 
-    /// The modification times are Unix timestamps in seconds.
+    /// Returns object names and modification times. The modification times are Unix timestamps in seconds.
     pub(super) async fn list_objects(&self) -> Result<Vec<(String, i64)>, StoreError> {
         let mut listed = self.objects.list(Some(self.settings.prefix()));
         let mut names = Vec::new();

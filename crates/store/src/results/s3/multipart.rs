@@ -15,7 +15,7 @@ use crate::error::StoreError;
 pub(super) struct IncompleteUpload {
     path: Path,
     id: String,
-    /// Start time, as a Unix timestamp in seconds.
+    /// Start time of the upload, as a Unix timestamp in seconds.
     pub(super) started: i64,
 }
 
@@ -35,8 +35,8 @@ struct UploadEntry {
 }
 
 impl S3 {
-    /// Lists up to 1,000 uploads, the maximum number in one S3 response.
-    /// The next garbage collection lists the remaining uploads.
+    /// Lists up to 1,000 incomplete uploads, the maximum number in one S3 response.
+    /// Later garbage collections list the remaining uploads.
     pub(super) async fn list_incomplete_uploads(&self) -> Result<Vec<IncompleteUpload>, StoreError> {
         let body = self.request_upload_listing().await?;
         let listing: UploadListing = quick_xml::de::from_str(&body).map_err(|error| {

@@ -20,18 +20,18 @@ use crate::tasks::ResultRecord;
 pub struct StoredObject {
     pub(super) s3: S3,
     pub(super) path: Path,
-    /// The `ETag` changes if the object is replaced.
+    /// `ETag` of the object, which changes if the object is replaced.
     pub(super) tag: Option<String>,
     pub(super) record: ResultRecord,
 }
 
-/// Reader that returns the last chunk only after the hash has been verified.
+/// Reader that returns the last chunk of an S3 object only after it has verified the hash of the object.
 struct ChunkReader {
     object: StoredObject,
     chunks: BoxStream<'static, object_store::Result<Bytes>>,
     held: Option<Bytes>,
     remaining: u64,
-    /// `None` if only a part of the object is read.
+    /// Hash of the chunks that were read, or `None` if only a part of the object is read.
     hash: Option<Sha256>,
 }
 

@@ -1,15 +1,15 @@
-//! Location and credentials for results on S3.
+//! Settings for results on S3: location and credentials.
 
 use object_store::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{CONNECT_TIMEOUT, READ_TIMEOUT};
 
-/// Bucket, prefix, endpoint, region and access key for results on S3.
+/// Bucket, key prefix, endpoint, region and access key for results on S3.
 #[derive(Debug, Clone)]
 pub struct S3Settings {
     bucket: String,
-    /// Prefix of object keys, without leading or trailing slashes. It can be empty.
+    /// Prefix of object keys, without leading or trailing slashes. The prefix can be empty.
     prefix: Path,
     endpoint: String,
     region: String,
@@ -76,7 +76,7 @@ impl S3Settings {
         self.prefix.clone().join(name)
     }
 
-    /// For an empty name, returns the URI of the prefix.
+    /// Returns the URI of the prefix if `name` is empty.
     pub(super) fn object_uri(&self, name: &str) -> String {
         format!("s3://{}/{}", self.bucket, if name.is_empty() { self.prefix.clone() } else { self.object_path(name) })
     }

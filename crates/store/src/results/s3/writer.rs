@@ -13,12 +13,12 @@ use super::{OPERATION_TIMEOUT, RETRY_TIMEOUT, S3, error};
 use crate::error::StoreError;
 use crate::results::PublishedResult;
 
-/// S3 requires at least 5 MiB for each part except the last, and allows 10,000 parts.
+/// S3 requires at least 5 MiB for each part except the last, and allows at most 10,000 parts per upload.
 const UPLOAD_PART_SIZE_BYTES: usize = 5 << 20;
-/// Delay before a write is retried after a lost connection.
+/// Delay before Clew retries a write that failed because the connection was lost.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 /// S3 sets the timestamp of an object to the start time of its upload.
-/// Garbage collection therefore ignores objects that are newer than twice this timeout.
+/// Garbage collection ignores objects that are newer than twice the upload timeout.
 const UPLOAD_TIMEOUT: Duration = Duration::from_mins(5);
 
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(in crate::results) struct S3Writer {
     runtime: Handle,
     deadline: Instant,
     part: Vec<u8>,
-    /// `None` before the first part is uploaded.
+    /// Multipart upload, or `None` before the first part is uploaded.
     /// Dropping the writer aborts the upload.
     upload: Option<Box<dyn MultipartUpload>>,
     hash: Sha256,
@@ -64,7 +64,7 @@ impl S3Writer {
         Ok(PublishedResult { name: std::mem::take(&mut self.name), bytes: self.bytes, sha256 })
     }
 
-    /// Retries the request if the connection is lost, which `object_store` does not do.
+    /// Retries the request if the connection is lost, because `object_store` does not retry such requests.
     /// A retry is safe, because the name of the object is unique.
     fn put_object(&mut self) -> Result<(), StoreError> {
         let payload = PutPayload::from(std::mem::take(&mut self.part));
@@ -83,7 +83,7 @@ impl S3Writer {
         }
     }
 
-    /// An earlier attempt may have written the object.
+    /// An earlier upload attempt may have written the object although the connection was lost.
     fn check_existing_object_content(&self, written: &bytes::Bytes) -> Result<(), StoreError> {
         let stored = async { self.s3.objects.get(&self.path).await?.bytes().await };
         let stored = self.runtime.block_on(self.s3.with_operation_timeout("write", &self.name, stored))?;
@@ -131,7 +131,7 @@ impl Write for S3Writer {
 }
 
 impl Drop for S3Writer {
-    /// Aborts an incomplete upload. If this fails, garbage collection aborts the upload later.
+    /// Aborts an incomplete upload. If the request fails, garbage collection aborts the upload later.
     fn drop(&mut self) {
         if let Some(mut upload) = self.upload.take() {
             self.runtime.spawn(async move {
