@@ -57,7 +57,7 @@ pub(crate) fn administration_routes() -> OpenApiRouter<AppState> {
 }
 
 fn require_identity_read_permission<'a>(service: &AppState, caller: &'a Caller) -> Result<&'a DomainId, ApiError> {
-    caller.require_domain_action(service, Action::LIST_IDENTITIES)?;
+    caller.require_domain_permission(service, Action::LIST_IDENTITIES)?;
     Ok(&caller.principal.domain_id)
 }
 
@@ -65,7 +65,7 @@ fn require_identity_write_permission<'a>(
     service: &AppState,
     caller: &'a Caller,
 ) -> Result<(&'a DomainId, AuditOrigin), ApiError> {
-    caller.require_domain_action(service, Action::MANAGE_IDENTITIES)?;
+    caller.require_domain_permission(service, Action::MANAGE_IDENTITIES)?;
     caller.require_permanent_credentials()?;
     Ok((&caller.principal.domain_id, caller.audit_origin()))
 }

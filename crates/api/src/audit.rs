@@ -19,7 +19,7 @@ use crate::query_string::truncate_text;
 use axum::RequestExt;
 use axum::extract::{RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
-use clew_model::{Actor, AuditEvent, AuditOrigin, DomainId, Outcome};
+use clew_model::{Actor, AuditEvent, AuditOrigin, AuditOutcome, DomainId};
 use clew_store::User;
 use http::StatusCode;
 pub(crate) use repeated_refusals::RepeatedRefusalCounter;
@@ -148,16 +148,16 @@ fn build_audit_event(
 ) -> Option<AuditEvent> {
     let status = response.status();
     let outcome = match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Denied,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => AuditOutcome::Denied,
         // Rate-limited requests are counted only in the metrics because one row per request would fill the disk.
         StatusCode::TOO_MANY_REQUESTS => return None,
         _ if operation.audit_mode == AuditMode::DenialsOnly => return None,
-        status if status.is_client_error() || status.is_server_error() => Outcome::Failed,
-        _ => Outcome::Succeeded,
+        status if status.is_client_error() || status.is_server_error() => AuditOutcome::Failed,
+        _ => AuditOutcome::Succeeded,
     };
     let fields = trail.lock_audit_fields();
     let is_anonymous = matches!(fields.origin.actor, Actor::Anonymous { .. });
-    if is_anonymous && outcome == Outcome::Failed {
+    if is_anonymous && outcome == AuditOutcome::Failed {
         return None;
     }
     let id = |name: &str| ids.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
@@ -170,7 +170,7 @@ fn build_audit_event(
         outcome,
         code: response.extensions().get::<ApiError>().map(|refusal| refusal.entry.code.to_owned()),
         detail: if fields.detail.is_empty() { Value::Null } else { Value::Object(fields.detail.clone()) },
-        ..AuditEvent::new_success(
+        ..AuditEvent::for_successful_operation(
             &fields.origin,
             fields.operation.unwrap_or(operation.name),
             fields.target.clone().unwrap_or_else(last),

@@ -7,7 +7,7 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 use clew_iam::decision::{CredentialScope, Principal};
-use clew_iam::signature::{self, Authorization, RequestToSign, SignatureError};
+use clew_iam::signature::{self, AuthorizationHeader, RequestToSign, SignatureError};
 use clew_iam::token;
 use clew_model::ErrorEntry;
 use clew_store::{AccessKey, CachedStoreView, LockoutState, TemporaryAccessKeyValidity, User};
@@ -39,7 +39,7 @@ pub(crate) async fn authenticate_request(
     let peer = limits::client_ip(&parts.extensions);
     peer.map_or(Ok(()), |peer| service.limits.check_auth_failure_limit(peer))?;
     let trail = parts.extensions.get::<AuditContext>().cloned().unwrap_or_else(|| AuditContext::new(peer, ""));
-    let outcome = identify_caller(service, &trail, &parts, body).await;
+    let outcome = authenticate_caller(service, &trail, &parts, body).await;
     if let (Some(peer), Err(refusal)) = (peer, &outcome)
         && refusal.status() == StatusCode::UNAUTHORIZED
     {
@@ -75,7 +75,7 @@ struct AuthenticatedIdentity {
 }
 
 /// Does not read the bodies of unauthenticated requests, so that clients cannot exhaust memory with large bodies.
-async fn identify_caller(
+async fn authenticate_caller(
     service: &AppState,
     trail: &AuditContext,
     parts: &Parts,
@@ -147,7 +147,7 @@ async fn authenticate_by_token(
         return Err(ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
     }
     if stored.expires_at <= Timestamp::now().as_second() {
-        let moment = vec![("moment", format_utc_seconds(stored.expires_at))];
+        let moment = vec![("moment", format_unix_seconds(stored.expires_at))];
         return Err(ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-expired", moment));
     }
     let scope = stored.scope_project.clone().map_or(CredentialScope::Domain, CredentialScope::Project);
@@ -160,7 +160,7 @@ async fn authenticate_by_token(
 
 /// Request signed with an existing access key. The signature has not been verified yet.
 struct SignedRequest {
-    authorization: Authorization,
+    authorization: AuthorizationHeader,
     key: Arc<AccessKey>,
     view: CachedStoreView,
     subject: FailureCounterKey,
@@ -176,7 +176,7 @@ impl SignedRequest {
         let Some(header) = parts.headers.get(AUTHORIZATION) else {
             return Err(not_authenticated_error("auth-token-missing", Vec::new()));
         };
-        let authorization = Authorization::parse(header.to_str().unwrap_or_default())?;
+        let authorization = AuthorizationHeader::parse(header.to_str().unwrap_or_default())?;
         let id = &authorization.access_key;
         trail.set_claimed_identity(id.as_str());
         let view = service.store.cached_view().await?;
@@ -279,7 +279,7 @@ impl SignedRequest {
         if temporary.expires_at <= Timestamp::now().as_second() {
             return Err(not_authenticated_error(
                 "auth-key-expired",
-                vec![("moment", format_utc_seconds(temporary.expires_at))],
+                vec![("moment", format_unix_seconds(temporary.expires_at))],
             ));
         }
         Ok(scope)
@@ -310,7 +310,7 @@ async fn build_principal(service: &AppState, identity: &AuthenticatedIdentity) -
     })
 }
 
-fn format_utc_seconds(seconds: i64) -> String {
+fn format_unix_seconds(seconds: i64) -> String {
     Timestamp::from_second(seconds).map_or_else(|_| String::new(), |moment| moment.to_string())
 }
 

@@ -80,9 +80,9 @@ pub(crate) fn invalid_field_error(name: &'static str, given: &str) -> ApiError {
 
 impl<'de> Deserialize<'de> for JsonBody {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ObjectVisitor;
+        struct JsonObjectVisitor;
 
-        impl<'de> Visitor<'de> for ObjectVisitor {
+        impl<'de> Visitor<'de> for JsonObjectVisitor {
             type Value = JsonBody;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -98,7 +98,7 @@ impl<'de> Deserialize<'de> for JsonBody {
             }
         }
 
-        deserializer.deserialize_map(ObjectVisitor)
+        deserializer.deserialize_map(JsonObjectVisitor)
     }
 }
 

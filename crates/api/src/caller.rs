@@ -112,7 +112,7 @@ impl Caller {
     }
 
     /// `seconds` is the duration of the kill task; `None` means unlimited.
-    pub(crate) fn check_credential_lifetime(&self, seconds: Option<u64>) -> Result<(), ApiError> {
+    pub(crate) fn check_credentials_outlive_kill_task(&self, seconds: Option<u64>) -> Result<(), ApiError> {
         let (CredentialKind::TemporaryKey, Some(expires_at)) = (self.credentials, self.expires_at) else {
             return Ok(());
         };
@@ -124,7 +124,7 @@ impl Caller {
         Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "kill-task-outlives", arguments))
     }
 
-    pub(crate) fn require_domain_action(&self, service: &AppState, action: Action) -> Result<(), ApiError> {
+    pub(crate) fn require_domain_permission(&self, service: &AppState, action: Action) -> Result<(), ApiError> {
         let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
         match self.authorize_action(action, &resource) {
             Decision::Allow => Ok(()),
@@ -133,13 +133,13 @@ impl Caller {
     }
 
     /// The policies may allow the action on only some instances; check each one with [`Caller::is_action_allowed`].
-    pub(crate) async fn require_action_on_any_instance(
+    pub(crate) async fn require_permission_on_some_instance(
         &self,
         action: Action,
         id: &str,
     ) -> Result<Arc<Project>, ApiError> {
         let project = self.find_project_in_scope(action, id).await?;
-        if evaluate_policies(&self.principal, || may_allow_action(&self.principal, action, &project.id)) {
+        if evaluate_policies(&self.principal, || policies_may_allow_action(&self.principal, action, &project.id)) {
             return Ok(project);
         }
         let exhausted = self.principal.budget.is_exhausted();
@@ -147,7 +147,7 @@ impl Caller {
     }
 
     /// Policies cannot restrict a project-level action to a subset of the project's instances.
-    pub(crate) async fn require_project_action(
+    pub(crate) async fn require_project_permission(
         &self,
         service: &AppState,
         action: Action,
@@ -169,14 +169,14 @@ impl Caller {
         action: Action,
         (project, instance): (&str, &str),
     ) -> Result<(Arc<Project>, Arc<Instance>), ApiError> {
-        let project = self.require_project_action(service, action, project).await?;
+        let project = self.require_project_permission(service, action, project).await?;
         let id = parse_instance_id(instance)?;
         let instance = self.view.find_instance(&project.id, &id).await?;
         Ok((project, instance.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))?))
     }
 
     /// `tags` lists the instance tags that the request adds or removes.
-    pub(crate) async fn require_instance_action(
+    pub(crate) async fn require_instance_permission(
         &self,
         service: &AppState,
         action: Action,
@@ -257,7 +257,7 @@ impl Caller {
     fn build_denial_error(&self, action: Action, reason: &DenyReason) -> ApiError {
         debug!(user.id = %self.principal.user_id, action = action.name, %reason, "action denied");
         if *reason == DenyReason::WorkBudget && self.principal.budget.is_rate_limited() {
-            return ApiError::rate_limit_exceeded(WORK_BUDGET_RETRY_DELAY);
+            return ApiError::rate_limit_exceeded_error(WORK_BUDGET_RETRY_DELAY);
         }
         let id = match reason {
             DenyReason::UnknownProject | DenyReason::ForeignProject | DenyReason::OtherProject => "",
@@ -309,17 +309,17 @@ pub(crate) async fn load_node_in_reachable_zone(
     instance: &Instance,
     node: &str,
 ) -> Result<Node, ApiError> {
-    let node = service.store.find_node_with_password(&resolve_node_id(instance, node)?).await?;
+    let node = service.store.find_node_with_password(&parse_existing_node_id(instance, node)?).await?;
     let node = node.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_NODE))?;
     require_reachable_zone(service, &node)?;
     Ok(node)
 }
 
 pub(crate) fn require_reachable_zone(service: &AppState, node: &Node) -> Result<(), ApiError> {
-    crate::nodes::require_reachable_zone(service, node).map_err(crate::nodes::build_node_read_error)
+    crate::nodes::require_reachable_zone(service, node).map_err(crate::nodes::node_read_failure_to_api_error)
 }
 
-fn resolve_node_id(instance: &Instance, node: &str) -> Result<NodeId, ApiError> {
+fn parse_existing_node_id(instance: &Instance, node: &str) -> Result<NodeId, ApiError> {
     let id = parse_node_id(node)?;
     let exists = instance.nodes.iter().any(|node| node.id == id);
     if exists { Ok(id) } else { Err(ApiError::new(ErrorEntry::UNKNOWN_NODE)) }
@@ -343,14 +343,14 @@ impl NodeTarget {
         action: Action,
         (project, instance, node): &NodePath,
     ) -> Result<Self, ApiError> {
-        let (project, instance) = caller.require_instance_action(service, action, (project, instance), &[]).await?;
-        let node = resolve_node_id(&instance, node)?;
+        let (project, instance) = caller.require_instance_permission(service, action, (project, instance), &[]).await?;
+        let node = parse_existing_node_id(&instance, node)?;
         Ok(Self { project, instance, node })
     }
 }
 
 impl NodeTarget<Node> {
-    pub(crate) async fn authorize_and_find_with_password(
+    pub(crate) async fn authorize_and_find_node_with_password(
         service: &AppState,
         caller: &Caller,
         action: Action,
@@ -368,7 +368,7 @@ impl<N> NodeTarget<N> {
     }
 
     /// Call this method only after the caller has been authorized to list or collect sessions.
-    pub(crate) fn project_masks_statements_for(&self, service: &AppState, caller: &Caller) -> bool {
+    pub(crate) fn project_masks_statements_for_caller(&self, service: &AppState, caller: &Caller) -> bool {
         caller.receives_masked_statements(service, &self.project, &self.instance)
     }
 }

@@ -40,7 +40,7 @@ const FORWARDED_PROTO_HEADER: HeaderName = HeaderName::from_static("x-forwarded-
 /// The client is the last address that is not a trusted proxy. Earlier addresses can be forged by the client.
 fn resolve_client_address(socket: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
     let mut hop = socket;
-    for text in header_elements_reversed(headers, &FORWARDED_FOR_HEADER) {
+    for text in reversed_header_elements(headers, &FORWARDED_FOR_HEADER) {
         let Some(address) = parse_ip_address(text) else { return hop };
         hop = address;
         if !trusted.contains(hop) {
@@ -51,13 +51,13 @@ fn resolve_client_address(socket: IpAddr, headers: &HeaderMap, trusted: &Trusted
 }
 
 /// A header line that is not ASCII text yields `?`, which is not a valid address.
-fn header_elements_reversed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+fn reversed_header_elements<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines: Vec<&str> = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("?")).collect();
     lines.into_iter().rev().flat_map(|line| line.rsplit(',')).map(str::trim)
 }
 
 fn last_header_element<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    header_elements_reversed(headers, name).next()
+    reversed_header_elements(headers, name).next()
 }
 
 /// Some proxies append the port to the address.

@@ -90,11 +90,11 @@ impl ResultDownload {
                         response_headers.push((CONTENT_LENGTH, length.to_string()));
                         Body::from_stream(stream)
                     }
-                    ContentEncoding::Gzip => build_encoded_body(GzipEncoder::with_quality(
+                    ContentEncoding::Gzip => build_compressed_body(GzipEncoder::with_quality(
                         StreamReader::new(stream),
                         async_compression::Level::Fastest,
                     )),
-                    ContentEncoding::Zstd => build_encoded_body(ZstdEncoder::new(StreamReader::new(stream))),
+                    ContentEncoding::Zstd => build_compressed_body(ZstdEncoder::new(StreamReader::new(stream))),
                 };
                 if encoding != ContentEncoding::Identity {
                     response_headers.push((CONTENT_ENCODING, encoding.name().to_owned()));
@@ -129,7 +129,7 @@ fn range_not_satisfiable_response(length: u64) -> Result<Response, ApiError> {
     Ok(response)
 }
 
-fn build_encoded_body(reader: impl AsyncRead + Send + 'static) -> Body {
+fn build_compressed_body(reader: impl AsyncRead + Send + 'static) -> Body {
     Body::from_stream(ReaderStream::with_capacity(reader, CHUNK_SIZE))
 }
 

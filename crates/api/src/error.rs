@@ -21,7 +21,7 @@ pub(crate) const MAX_URI_BYTES: usize = 32 << 10;
 
 pub(crate) const CONCURRENCY_LIMIT_RETRY_AFTER_SECONDS: u64 = 5;
 /// `Retry-After` value, in seconds, for requests refused because another process has rotated the master key.
-const RESTART_RETRY_AFTER_SECONDS: u64 = 5;
+const MASTER_KEY_ROTATION_RETRY_AFTER_SECONDS: u64 = 5;
 
 /// [`crate::request_layer`] adds the body of the error response in the requested language.
 #[derive(Debug, Clone)]
@@ -96,23 +96,23 @@ impl ApiError {
         Self::with_detail(ErrorEntry::INVALID_PARAMETER, id, arguments)
     }
 
-    pub(crate) fn value_not_allowed(field: &'static str, given: String, allowed: &[&str]) -> Self {
+    pub(crate) fn value_not_allowed_error(field: &'static str, given: String, allowed: &[&str]) -> Self {
         let arguments = vec![("field", field.into()), ("given", given), ("allowed", allowed.join(", "))];
         Self::invalid_parameter("parameter-not-one-of", arguments)
     }
 
-    pub(crate) fn value_out_of_range(field: &'static str, given: String, range: &RangeInclusive<i64>) -> Self {
+    pub(crate) fn value_out_of_range_error(field: &'static str, given: String, range: &RangeInclusive<i64>) -> Self {
         let (min, max) = (range.start().to_string(), range.end().to_string());
         let arguments = vec![("field", field.into()), ("given", given), ("min", min), ("max", max)];
         Self::invalid_parameter("parameter-range", arguments)
     }
 
-    pub(crate) fn uri_too_long() -> Self {
+    pub(crate) fn uri_too_long_error() -> Self {
         Self::with_detail(ErrorEntry::URI_TOO_LONG, "uri-limit", vec![("limit", MAX_URI_BYTES.to_string())])
     }
 
     /// `wait` is the time until the next request is permitted.
-    pub(crate) fn rate_limit_exceeded(wait: Duration) -> Self {
+    pub(crate) fn rate_limit_exceeded_error(wait: Duration) -> Self {
         // The wait is rounded up because an early retry would be refused again.
         let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
         let detail =
@@ -120,7 +120,7 @@ impl ApiError {
         Self { retry_after: Some(seconds), ..detail }
     }
 
-    pub(crate) fn concurrency_limit_exceeded(id: &'static str, limit: usize) -> Self {
+    pub(crate) fn concurrency_limit_exceeded_error(id: &'static str, limit: usize) -> Self {
         let detail = Self::with_detail(ErrorEntry::TOO_MANY_REQUESTS, id, vec![("limit", limit.to_string())]);
         Self { retry_after: Some(CONCURRENCY_LIMIT_RETRY_AFTER_SECONDS), ..detail }
     }
@@ -179,7 +179,9 @@ impl IntoResponse for ApiError {
 impl From<SessionSelectionError> for ApiError {
     fn from(error: SessionSelectionError) -> Self {
         match error {
-            SessionSelectionError::NotOneOf { field, given, allowed } => Self::value_not_allowed(field, given, allowed),
+            SessionSelectionError::NotOneOf { field, given, allowed } => {
+                Self::value_not_allowed_error(field, given, allowed)
+            }
             SessionSelectionError::Length { field, length, min, max } => Self::invalid_parameter(
                 "parameter-length",
                 vec![
@@ -190,7 +192,7 @@ impl From<SessionSelectionError> for ApiError {
                 ],
             ),
             SessionSelectionError::Range { field, given, min, max } => {
-                Self::value_out_of_range(field, given.to_string(), &(min..=max))
+                Self::value_out_of_range_error(field, given.to_string(), &(min..=max))
             }
         }
     }
@@ -240,7 +242,10 @@ impl From<StoreError> for ApiError {
             // This process is about to exit. A server with the new key can process the request.
             StoreError::MasterKeyRotated => {
                 warn!(%error, "request refused");
-                Self { retry_after: Some(RESTART_RETRY_AFTER_SECONDS), ..Self::new(ErrorEntry::UNAVAILABLE) }
+                Self {
+                    retry_after: Some(MASTER_KEY_ROTATION_RETRY_AFTER_SECONDS),
+                    ..Self::new(ErrorEntry::UNAVAILABLE)
+                }
             }
             StoreError::KillTasksDisabled => Self::with_detail(ErrorEntry::NOT_ALLOWED, "kill-switch-off", Vec::new()),
             StoreError::TooManyKillTasks { limit } => {
@@ -261,7 +266,7 @@ mod tests {
     #[test]
     fn retry_after_is_rounded_up_to_whole_seconds() {
         for (wait, seconds) in [(0, 1), (1, 1), (999, 1), (1000, 1), (1001, 2), (2500, 3)] {
-            let response = ApiError::rate_limit_exceeded(Duration::from_millis(wait)).into_response();
+            let response = ApiError::rate_limit_exceeded_error(Duration::from_millis(wait)).into_response();
             assert_eq!(response.headers()[RETRY_AFTER], seconds.to_string(), "{wait} ms");
         }
     }

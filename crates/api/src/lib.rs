@@ -74,7 +74,7 @@ use audit::RepeatedRefusalCounter;
 use console::stream::NodeWatchRegistry;
 use error::ApiError;
 use iam::password_check_locks::PasswordCheckLocks;
-use limits::keyed_slots::{KeyedSlot, KeyedSlots};
+use limits::keyed_slots::{ConcurrencySlotGuard, KeyedConcurrencyLimiter};
 use ops::metrics::ExceededLimit;
 use policy_cache::PolicyCache;
 use taurusdb::session_list_origins::SessionListOrigins;
@@ -95,8 +95,8 @@ pub struct AppState(Arc<AppStateInner>);
 struct AppStateInner {
     parts: AppComponents,
     node_watch_registry: NodeWatchRegistry,
-    stream_slots: Arc<KeyedSlots<UserId>>,
-    long_poll_slots: Arc<KeyedSlots<UserId>>,
+    stream_slots: Arc<KeyedConcurrencyLimiter<UserId>>,
+    long_poll_slots: Arc<KeyedConcurrencyLimiter<UserId>>,
     repeated_refusals: RepeatedRefusalCounter,
     policy_cache: PolicyCache,
     password_check_locks: PasswordCheckLocks,
@@ -117,25 +117,25 @@ impl AppState {
     }
 
     /// Returns an error if the principal already has [`ApiSettings::max_streams_per_principal`] open streams.
-    pub(crate) fn acquire_stream_slot(&self, user: &UserId) -> Result<KeyedSlot<UserId>, ApiError> {
+    pub(crate) fn acquire_stream_slot(&self, user: &UserId) -> Result<ConcurrencySlotGuard<UserId>, ApiError> {
         self.acquire_user_slot(&self.0.stream_slots, user, ExceededLimit::Streams, "too-many-streams")
     }
 
     /// Returns an error if the principal already has [`ApiSettings::max_long_polls_per_principal`] pending long polls.
-    pub(crate) fn acquire_long_poll_slot(&self, user: &UserId) -> Result<KeyedSlot<UserId>, ApiError> {
+    pub(crate) fn acquire_long_poll_slot(&self, user: &UserId) -> Result<ConcurrencySlotGuard<UserId>, ApiError> {
         self.acquire_user_slot(&self.0.long_poll_slots, user, ExceededLimit::LongPolls, "too-many-long-polls")
     }
 
     fn acquire_user_slot(
         &self,
-        slots: &Arc<KeyedSlots<UserId>>,
+        slots: &Arc<KeyedConcurrencyLimiter<UserId>>,
         user: &UserId,
         limit: ExceededLimit,
         message: &'static str,
-    ) -> Result<KeyedSlot<UserId>, ApiError> {
+    ) -> Result<ConcurrencySlotGuard<UserId>, ApiError> {
         slots.acquire(user.clone()).ok_or_else(|| {
             self.metrics.record_rejection(limit);
-            ApiError::concurrency_limit_exceeded(message, slots.limit())
+            ApiError::concurrency_limit_exceeded_error(message, slots.limit())
         })
     }
 
@@ -150,8 +150,8 @@ impl AppState {
 
 impl From<AppComponents> for AppState {
     fn from(parts: AppComponents) -> Self {
-        let stream_slots = KeyedSlots::new(parts.settings.max_streams_per_principal);
-        let long_poll_slots = KeyedSlots::new(parts.settings.max_long_polls_per_principal);
+        let stream_slots = KeyedConcurrencyLimiter::new(parts.settings.max_streams_per_principal);
+        let long_poll_slots = KeyedConcurrencyLimiter::new(parts.settings.max_long_polls_per_principal);
         let repeated_refusals = RepeatedRefusalCounter::new(parts.settings.refusal_count_window);
         Self(Arc::new(AppStateInner {
             parts,

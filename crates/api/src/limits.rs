@@ -24,7 +24,7 @@ use crate::AppState;
 use crate::client_addr::{ClientAddr, ClientSubnet};
 use crate::error::ApiError;
 use crate::ops::metrics::{ExceededLimit, Metrics};
-use keyed_limiter::KeyedLimiter;
+use keyed_limiter::KeyedRateLimiter;
 
 /// Rates and burst sizes for the rate limits. A rate or burst size of 0 disables the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,13 +52,13 @@ const WORK_UNITS_PER_PERMIT: u64 = 1 << 20;
 
 /// Rate limiters for principals and peers. Clones share the same quotas.
 #[derive(Debug, Clone)]
-pub struct RateLimits(Arc<Limiters>);
+pub struct RateLimits(Arc<RateLimiters>);
 
 #[derive(Debug)]
-struct Limiters {
-    principals: Option<KeyedLimiter<UserId>>,
-    sign_ins: Option<KeyedLimiter<ClientSubnet>>,
-    failures: Option<KeyedLimiter<ClientSubnet>>,
+struct RateLimiters {
+    principals: Option<KeyedRateLimiter<UserId>>,
+    sign_ins: Option<KeyedRateLimiter<ClientSubnet>>,
+    failures: Option<KeyedRateLimiter<ClientSubnet>>,
     metrics: Metrics,
 }
 
@@ -66,9 +66,9 @@ impl RateLimits {
     /// Creates rate limiters with full quotas. Refused requests are counted in `metrics`.
     #[must_use]
     pub fn new(rates: RateLimitSettings, metrics: Metrics) -> Self {
-        let per_peer = || KeyedLimiter::new(rates.peer_per_second, rates.peer_burst);
-        Self(Arc::new(Limiters {
-            principals: KeyedLimiter::new(rates.principal_per_second, rates.principal_burst),
+        let per_peer = || KeyedRateLimiter::new(rates.peer_per_second, rates.peer_burst);
+        Self(Arc::new(RateLimiters {
+            principals: KeyedRateLimiter::new(rates.principal_per_second, rates.principal_burst),
             sign_ins: per_peer(),
             failures: per_peer(),
             metrics,
@@ -144,7 +144,7 @@ impl RateLimits {
 
     fn reject_request(&self, limit: ExceededLimit, wait: std::time::Duration) -> ApiError {
         self.0.metrics.record_rejection(limit);
-        ApiError::rate_limit_exceeded(wait)
+        ApiError::rate_limit_exceeded_error(wait)
     }
 }
 
@@ -179,10 +179,10 @@ mod tests {
     /// Limits whose quotas are not replenished during a test.
     fn limits(principal: u32, peer: u32) -> RateLimits {
         const PERIOD: std::time::Duration = std::time::Duration::from_hours(1);
-        RateLimits(Arc::new(Limiters {
-            principals: KeyedLimiter::with_period(PERIOD, principal),
-            sign_ins: KeyedLimiter::with_period(PERIOD, peer),
-            failures: KeyedLimiter::with_period(PERIOD, peer),
+        RateLimits(Arc::new(RateLimiters {
+            principals: KeyedRateLimiter::with_period(PERIOD, principal),
+            sign_ins: KeyedRateLimiter::with_period(PERIOD, peer),
+            failures: KeyedRateLimiter::with_period(PERIOD, peer),
             metrics: Metrics::default(),
         }))
     }
@@ -254,7 +254,7 @@ mod tests {
 
     /// Spends the units of `requests` requests, a quarter of a request at a time.
     fn spend(budget: &WorkBudget, requests: u64) -> bool {
-        (0..requests * 4).all(|_| budget.charge_work_units(WORK_UNITS_PER_PERMIT / 4))
+        (0..requests * 4).all(|_| budget.consume_work_units(WORK_UNITS_PER_PERMIT / 4))
     }
 
     #[test]

@@ -33,12 +33,12 @@ impl AppState {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        self.read_node_or_failure(node, read).await.map_err(build_node_read_error)
+        self.try_read_node(node, read).await.map_err(build_node_read_error)
     }
 
     /// Request handlers must use this method or `read_node`: both delay the next login after a node refuses a login.
     /// Without a delay between logins, repeated requests could cause the database server to lock Clew's account.
-    pub(crate) async fn read_node_or_failure<T, F>(
+    pub(crate) async fn try_read_node<T, F>(
         &self,
         node: &Node,
         read: impl FnOnce(ReadLimits) -> F,
@@ -64,6 +64,6 @@ pub(crate) fn require_reachable_zone(service: &AppState, node: &Node) -> Result<
     }
 }
 
-pub(crate) fn build_node_read_error(failure: Failure) -> ApiError {
+pub(crate) fn node_read_failure_to_api_error(failure: Failure) -> ApiError {
     ApiError { detail: ErrorDetail::Failure(failure), ..ApiError::new(ErrorEntry::INTERNAL) }
 }

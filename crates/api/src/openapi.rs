@@ -57,18 +57,18 @@ const COMMON_ERROR_RESPONSES: [(ErrorEntry, &str); 5] = [
     (ErrorEntry::INTERNAL, "Internal error of Clew"),
     (ErrorEntry::UNAVAILABLE, "Clew is shutting down or overloaded, or the request timed out"),
 ];
-const AUTHENTICATED_ROUTE_ERRORS: [(ErrorEntry, &str); 5] = [
+const AUTHENTICATED_ROUTE_ERROR_RESPONSES: [(ErrorEntry, &str); 5] = [
     (ErrorEntry::NOT_AUTHENTICATED, "The credentials are missing, invalid or expired"),
     (ErrorEntry::FOREIGN_PROJECT, "No policy allows the action, or a policy denies it"),
     (ErrorEntry::REQUEST_TIMEOUT, "The request body was not received in time"),
     (ErrorEntry::BODY_TOO_LARGE, "The request body exceeds the maximum size"),
     (ErrorEntry::TOO_MANY_REQUESTS, "The rate limit is exceeded; Retry-After contains the time to wait, in seconds"),
 ];
-const NOT_FOUND_ERROR: (ErrorEntry, &str) = (ErrorEntry::UNKNOWN_NODE, "An object in the path does not exist");
+const NOT_FOUND_ERROR_RESPONSE: (ErrorEntry, &str) = (ErrorEntry::UNKNOWN_NODE, "An object in the path does not exist");
 
 pub(crate) fn add_operation_ids_and_error_responses(openapi: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut openapi.paths.paths {
-        for (method, described) in operations_by_method(item) {
+        for (method, described) in operations_with_method(item) {
             let operation = audited_operations::AUDITED_OPERATIONS
                 .iter()
                 .find(|operation| operation.path == path && operation.method == method);
@@ -77,7 +77,7 @@ pub(crate) fn add_operation_ids_and_error_responses(openapi: &mut utoipa::openap
     }
 }
 
-fn operations_by_method(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut DescribedOperation)> {
+fn operations_with_method(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut DescribedOperation)> {
     let PathItem { get, put, post, delete, patch, .. } = item;
     let with_method = |method, described: Option<_>| described.map(|described| (method, described));
     [
@@ -95,9 +95,9 @@ fn add_error_responses(path: &str, described: &mut DescribedOperation, operation
     let mut refusals = COMMON_ERROR_RESPONSES.to_vec();
     if let Some(operation) = operation {
         described.operation_id = Some(operation.name.to_owned());
-        refusals.extend(AUTHENTICATED_ROUTE_ERRORS);
+        refusals.extend(AUTHENTICATED_ROUTE_ERROR_RESPONSES);
         if path.contains('{') {
-            refusals.push(NOT_FOUND_ERROR);
+            refusals.push(NOT_FOUND_ERROR_RESPONSE);
         }
     }
     for (entry, description) in refusals {

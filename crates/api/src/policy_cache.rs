@@ -50,7 +50,7 @@ pub(crate) fn evaluate_policies<T>(principal: &Principal, evaluation: impl FnOnc
     let is_multi_threaded =
         || Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
     let is_large = principal.total_policy_bytes() >= LARGE_POLICY_MIN_BYTES
-        || principal.budget.used_work_units() >= LARGE_EVALUATION_MIN_WORK_UNITS;
+        || principal.budget.consumed_work_units() >= LARGE_EVALUATION_MIN_WORK_UNITS;
     if is_large && is_multi_threaded() { block_in_place(evaluation) } else { evaluation() }
 }
 

@@ -34,7 +34,7 @@ impl QueryString {
         }
     }
 
-    pub(crate) fn to_string_with_replaced_parameter(&self, name: &str, value: &str) -> String {
+    pub(crate) fn encode_with_replaced_parameter(&self, name: &str, value: &str) -> String {
         let pairs = self.parameters.iter().map(|(key, old)| (key, if key == name { value } else { old.as_str() }));
         form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
     }
@@ -55,7 +55,7 @@ impl QueryString {
             .parse()
             .ok()
             .filter(|number| (min..=max).contains(number))
-            .ok_or_else(|| ApiError::value_out_of_range(name, truncate_text(given), &(min.into()..=max.into())))
+            .ok_or_else(|| ApiError::value_out_of_range_error(name, truncate_text(given), &(min.into()..=max.into())))
     }
 
     pub(crate) fn invalid_value_error(name: &'static str, given: &str) -> ApiError {

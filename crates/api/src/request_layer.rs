@@ -58,7 +58,7 @@ pub(crate) async fn handle_request(
     let response = async {
         match requested {
             Err(refusal) => refusal.into_response(),
-            Ok(_) if path_and_query_length(&request) > MAX_URI_BYTES => ApiError::uri_too_long().into_response(),
+            Ok(_) if path_and_query_len(&request) > MAX_URI_BYTES => ApiError::uri_too_long_error().into_response(),
             Ok(language) => {
                 request.extensions_mut().insert(language);
                 let trail = AuditContext::new(limits::client_ip(request.extensions()), &request_id);
@@ -71,8 +71,7 @@ pub(crate) async fn handle_request(
         }
     };
     let mut response = response.instrument(span.clone()).await;
-    let refusal =
-        response.extensions_mut().remove::<ApiError>().or_else(|| build_axum_rejection_error(response.status()));
+    let refusal = response.extensions_mut().remove::<ApiError>().or_else(|| replace_axum_rejection(response.status()));
     if let Some(refusal) = refusal {
         let body = Json(refusal.build_body(language, &request_id));
         let mut headers = std::mem::take(response.headers_mut());
@@ -97,7 +96,7 @@ pub(crate) async fn handle_request(
     response
 }
 
-fn path_and_query_length(request: &Request) -> usize {
+fn path_and_query_len(request: &Request) -> usize {
     request.uri().path_and_query().map_or(0, |uri| uri.as_str().len())
 }
 
@@ -128,7 +127,7 @@ async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next:
 }
 
 /// Replaces axum's own error response so that all error responses have the same body format.
-fn build_axum_rejection_error(status: StatusCode) -> Option<ApiError> {
+fn replace_axum_rejection(status: StatusCode) -> Option<ApiError> {
     let entry = if status.is_client_error() { ErrorEntry::BAD_REQUEST } else { ErrorEntry::INTERNAL };
     (status.is_client_error() || status.is_server_error()).then(|| ApiError::new(entry))
 }

@@ -16,8 +16,8 @@ use crate::{AppState, administration, console, iam, ops, taurusdb};
 
 fn authenticated_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(taurusdb::collect::collect_sessions))
-        .routes(routes!(taurusdb::task_status::show_task_status))
+        .routes(routes!(taurusdb::collect::enqueue_session_collection))
+        .routes(routes!(taurusdb::task_status::show_collection_status))
         .routes(routes!(taurusdb::download::download_result))
         .routes(routes!(taurusdb::processes::list_processes, taurusdb::process_kill::kill_processes))
         .routes(routes!(taurusdb::lock_wait::show_lock_wait))
@@ -40,17 +40,17 @@ fn authenticated_routes() -> OpenApiRouter<AppState> {
         ))
         .routes(routes!(taurusdb::kill_tasks::preview::preview_kill_task))
         .routes(routes!(taurusdb::kill_tasks::history::list_killed_sessions))
-        .routes(routes!(taurusdb::slow_threshold::show_slow_threshold))
+        .routes(routes!(taurusdb::slow_threshold::show_slow_session_threshold))
         .routes(routes!(taurusdb::slow_threshold::set_slow_threshold))
         .routes(routes!(taurusdb::tags::list_instance_tags))
         .routes(routes!(taurusdb::tags::list_project_tags))
-        .routes(routes!(taurusdb::tags::apply_tag_action))
-        .merge(console_routes())
+        .routes(routes!(taurusdb::tags::add_or_remove_tags))
+        .merge(web_console_routes())
         .merge(identity_routes())
 }
 
 /// Routes that only the web page uses.
-fn console_routes() -> OpenApiRouter<AppState> {
+fn web_console_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(console::stream::stream_sessions))
         .routes(routes!(console::session_detail::show_session_detail))
@@ -84,7 +84,7 @@ fn sign_in_routes() -> OpenApiRouter<AppState> {
         .layer(map_response(iam::map_to_iam_errors))
 }
 
-fn operations_routes() -> OpenApiRouter<AppState> {
+fn health_and_metrics_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(ops::health::check_liveness))
         .routes(routes!(ops::health::check_readiness))
@@ -92,7 +92,7 @@ fn operations_routes() -> OpenApiRouter<AppState> {
 }
 
 fn public_routes() -> OpenApiRouter<AppState> {
-    operations_routes()
+    health_and_metrics_routes()
         .routes(routes!(ops::openapi::show_openapi_document))
         .routes(routes!(taurusdb::intelligent_kill::report::download_report))
 }
@@ -104,7 +104,7 @@ pub(crate) fn build_router(service: AppState) -> Router {
     let router = OpenApiRouter::with_openapi(ApiDocument::openapi());
     let operations_only = service.settings.operations_only;
     let router = if operations_only {
-        router.merge(operations_routes().layer(layer(RouteAuth::Public)))
+        router.merge(health_and_metrics_routes().layer(layer(RouteAuth::Public)))
     } else {
         router
             .route("/", get(console::page::serve_index_page).layer(layer(RouteAuth::Public)))
@@ -121,7 +121,7 @@ pub(crate) fn build_router(service: AppState) -> Router {
     router.method_not_allowed_fallback(no_such_api_response.layer(layer(RouteAuth::Public))).with_state(service)
 }
 
-async fn no_such_api_response() -> ApiError {
+async fn respond_with_no_such_api() -> ApiError {
     ApiError::new(ErrorEntry::NO_SUCH_API)
 }
 

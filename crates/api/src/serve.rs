@@ -28,7 +28,7 @@ use crate::{ApiSettings, AppState, Metrics, TrustedProxies};
 use connection::ConnectionHandler;
 pub use error::ServeError;
 use per_peer_limit::{PeerSlot, PerPeerConnectionLimit};
-use reserved_connections::ConnectionAdmission;
+use reserved_connections::ConnectionClass;
 pub use tls::TlsConfig;
 
 /// Listening socket, with or without TLS.
@@ -75,7 +75,7 @@ pub async fn serve(
     let requests_done = CancellationToken::new();
     let (counting, end) = (service.clone(), requests_done.clone());
     let refusals =
-        tokio::spawn(async move { counting.repeated_refusals().run_flush_loop(&counting.store, &end).await });
+        tokio::spawn(async move { counting.repeated_refusals().run_audit_flush_loop(&counting.store, &end).await });
     let requests_done = requests_done.drop_guard();
     let connections = GracefulShutdown::new();
     loop {
@@ -127,7 +127,7 @@ enum ConnectionPermit {
 }
 
 struct AdmittedConnection {
-    admission: ConnectionAdmission,
+    admission: ConnectionClass,
     _permit: OwnedSemaphorePermit,
     _peer: PeerSlot,
 }
@@ -176,7 +176,7 @@ impl ConnectionLimits {
             ConnectionPermit::Regular(permit) => {
                 if let Some(peer) = self.per_peer.acquire(peer) {
                     return Some(AdmittedConnection {
-                        admission: ConnectionAdmission::Regular,
+                        admission: ConnectionClass::Regular,
                         _permit: permit,
                         _peer: peer,
                     });
@@ -190,7 +190,7 @@ impl ConnectionLimits {
             }
         };
         let admitted = reserved.zip(self.reserved_per_peer.acquire(peer)).map(|(permit, peer)| AdmittedConnection {
-            admission: ConnectionAdmission::OperationsOnly,
+            admission: ConnectionClass::OperationsOnly,
             _permit: permit,
             _peer: peer,
         });

@@ -6,7 +6,7 @@ use clew_diagnose::{build_statement_template, to_valid_utf8};
 ///
 /// A statement substring may start or end inside a literal, and an SQL template does not mask a partial literal.
 /// For example, the SQL template of the partial literal `4111x` is the unmasked text `4111x`.
-pub(crate) const MASKED_FRAGMENT_PLACEHOLDER: &str = "***";
+pub(crate) const MASKED_SUBSTRING_PLACEHOLDER: &str = "***";
 
 /// `masked` must be the result of [`crate::caller::Caller::receives_sql_templates`].
 pub(crate) fn render_statement_or_template(statement: &[u8], masked: bool) -> String {

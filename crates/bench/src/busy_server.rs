@@ -195,7 +195,7 @@ async fn measure_cases_on_server(
         SessionLoad::start(&server, BENCHMARK_SESSION_COUNTS).await.map_err(|cause| BenchError::Load { cause })?;
     let inventory = NodeInventory::register_nodes(&bench.clew, &[server_url(&server, "off")], 1).await?;
     let clew_server = inventory.start_server(None).await?;
-    let snapshot = clew_command(bench, SNAPSHOT_ARGUMENTS, &server, "off");
+    let snapshot = build_clew_command(bench, SNAPSHOT_ARGUMENTS, &server, "off");
     let reads = query_log::capture_query_log(&snapshot, &server).await?.find_snapshot_statements()?;
     step.complete();
     let fixture =
@@ -236,7 +236,7 @@ impl BusyServerFixture<'_> {
             let elapsed = match case.clew {
                 ClewInvocation::Command(arguments) => {
                     let tls = if use_tls { "required" } else { "off" };
-                    clew_command(self.bench, arguments, self.server, tls).measure_run_time(&clew_file).await?
+                    build_clew_command(self.bench, arguments, self.server, tls).measure_run_time(&clew_file).await?
                 }
                 ClewInvocation::Collect => {
                     self.clew_server.build_clew_collect_command(node).measure_run_time(&clew_file).await?
@@ -248,7 +248,7 @@ impl BusyServerFixture<'_> {
                 }
             };
             let found = count_occurrences_in_file(&clew_file, marker)?;
-            ensure_count(case.definition.name, found, expected(self.size) as u64)?;
+            ensure_expected_count(case.definition.name, found, expected(self.size) as u64)?;
             Ok(elapsed.as_secs_f64())
         };
         let baseline = async || {
@@ -276,7 +276,7 @@ fn format_notification_delay(maximum: Duration) -> String {
 }
 
 /// Sets the timeout of the command to 300 s, so that the command does not time out on a busy machine.
-fn clew_command(bench: &BenchContext, arguments: &[&str], server: &Server, tls: &str) -> Command {
+fn build_clew_command(bench: &BenchContext, arguments: &[&str], server: &Server, tls: &str) -> Command {
     let url = server_url(server, tls);
     Command::new(&bench.clew).args(arguments.iter().copied()).args([url.as_str(), "--timeout", "300"])
 }

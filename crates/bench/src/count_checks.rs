@@ -17,7 +17,7 @@ pub(super) fn count_occurrences(bytes: &[u8], text: &str) -> u64 {
     String::from_utf8_lossy(bytes).matches(text).count() as u64
 }
 
-pub(super) fn ensure_count(subject: &str, found: u64, expected: u64) -> Result<(), BenchError> {
+pub(super) fn ensure_expected_count(subject: &str, found: u64, expected: u64) -> Result<(), BenchError> {
     if found == expected {
         Ok(())
     } else {

@@ -58,7 +58,7 @@ fn read_memory_gib() -> Option<u64> {
 /// Ignores the exit status, because wrk prints its version and then exits with an error.
 async fn read_version_line(program: &str, arguments: &[&str]) -> String {
     let shell = Command::new("sh").args(["-c", "\"$@\" 2>&1 || true", "sh", program]).args(arguments.iter().copied());
-    let output = shell.output_on_success().await.unwrap_or_default();
+    let output = shell.output_if_successful().await.unwrap_or_default();
     let line = output.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     // wrk prints a copyright notice, and MariaDB prints the path of its program.
     let line = line.split(" Copyright").next().unwrap_or_default().trim();

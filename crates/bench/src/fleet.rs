@@ -39,10 +39,10 @@ const NODE_COUNT: usize = 1000;
 /// Each instance has one master and 19 replicas.
 const NODES_PER_INSTANCE: usize = 20;
 const SESSIONS_PER_NODE: u64 = 20;
-const POLL_INTERVAL: Duration = Duration::from_millis(20);
+const COLLECTION_POLL_INTERVAL: Duration = Duration::from_millis(20);
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
+pub(super) async fn measure_fleet_collections(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
     if !bench.filter.includes_any_case(&FLEET_CASES) {
         return Ok(Vec::new());
     }
@@ -80,13 +80,13 @@ async fn collect_from_fleet(
     fleet: &FakeServerFleet,
     nodes: &[NodeRef],
 ) -> Result<(Duration, f64), BenchError> {
-    let server = inventory.start_server(Some(POLL_INTERVAL)).await?;
+    let server = inventory.start_server(Some(COLLECTION_POLL_INTERVAL)).await?;
     let accepted_before = fleet.accepted_connection_count();
     let start = Instant::now();
     let ids = server.collect_from_all_nodes(nodes).await?;
     let elapsed = start.elapsed();
     let peak = server.peak_memory_mib();
-    ensure_count(
+    ensure_expected_count(
         "connections to 1,000 nodes",
         fleet.accepted_connection_count() - accepted_before,
         nodes.len() as u64,
@@ -94,7 +94,11 @@ async fn collect_from_fleet(
     let file = bench.temp_file_path("result.csv");
     for (node, id) in nodes.iter().zip(&ids).step_by(97) {
         server.download_result(node, id, &file).await?;
-        ensure_count("sessions of a node", count_occurrences_in_file(&file, "FOR UPDATE")?, SESSIONS_PER_NODE)?;
+        ensure_expected_count(
+            "sessions of a node",
+            count_occurrences_in_file(&file, "FOR UPDATE")?,
+            SESSIONS_PER_NODE,
+        )?;
     }
     ensure_connections_closed(fleet).await?;
     server.stop().await?;
@@ -106,5 +110,5 @@ async fn ensure_connections_closed(fleet: &FakeServerFleet) -> Result<(), BenchE
     while fleet.open_connection_count() > 0 && start.elapsed() < CONNECTION_CLOSE_TIMEOUT {
         sleep(Duration::from_millis(5)).await;
     }
-    ensure_count("connections left open", fleet.open_connection_count(), 0)
+    ensure_expected_count("connections left open", fleet.open_connection_count(), 0)
 }

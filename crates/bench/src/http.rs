@@ -90,7 +90,7 @@ pub(super) fn http_cases() -> impl Iterator<Item = BenchCase> {
 /// Number of sessions for which the collection result is slightly larger than 100 MB.
 const SESSION_COUNT: u64 = 100_000;
 /// Size of the statement of each session, in bytes. Each result row has a size of about 1 KiB.
-const STATEMENT_BYTES: usize = 960;
+const STATEMENT_SIZE_BYTES: usize = 960;
 
 pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
     if !http_cases().any(|case| bench.filter.includes_case(case.name)) {
@@ -99,7 +99,7 @@ pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Meas
     progress::print_heading("HTTP server compared with nginx");
     let step = Step::start("Collecting a result of 100 MB");
     let options = FakeServerOptions { sessions: SESSION_COUNT, transactions: 1000, fault: Fault::None };
-    let started = FakeServer::start_with_statement_size(STATEMENT_BYTES, options).await;
+    let started = FakeServer::start_with_min_statement_size(STATEMENT_SIZE_BYTES, options).await;
     let fake = started.map_err(|cause| BenchError::Load { cause })?;
     let inventory = NodeInventory::register_nodes(&bench.clew, &[fake.url()], 1).await?;
     let reader = inventory.create_read_only_key().await?;
@@ -108,7 +108,7 @@ pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Meas
     let id = server.run_collection(node).await?;
     let file = bench.temp_file_path("result.csv");
     let bytes = server.download_result(node, &id, &file).await?;
-    ensure_count("rows of a result", count_occurrences_in_file(&file, "FOR UPDATE")?, SESSION_COUNT)?;
+    ensure_expected_count("rows of a result", count_occurrences_in_file(&file, "FOR UPDATE")?, SESSION_COUNT)?;
     let status = server.create_signed_request(&reader, node, "realtime-session-task", &id);
     let body = downloads::fetch_body(parse_server_address(&server)?, &status)?;
     let nginx = nginx::start(&file, &body).await?;

@@ -95,9 +95,9 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
         .chain(http::http_cases())
         .chain(memory_scaling::memory_scaling_cases())
         .chain(fleet::FLEET_CASES)
-        .chain(workers::worker_cases())
-        .chain(overhead::OVERHEAD_CASES)
-        .chain(queue::queue_cases())
+        .chain(workers::worker_scaling_cases())
+        .chain(overhead::SNAPSHOT_OVERHEAD_CASES)
+        .chain(queue::task_queue_cases())
         .chain(page::PAGE_CASES);
     let names: Vec<&str> = cases.map(|case| case.name).chain([micro::MICROBENCHMARK_CASE_NAME]).collect();
     let filter = CaseFilter::new(arguments.only, &names)?;
@@ -114,8 +114,8 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
         (clew, "program given by --clew")
     } else {
         // The executable embeds the page.
-        clew_devtools::web_page::build_web_page_if_node_installed().await?;
-        (workspace::build_release_clew().await?, "release profile")
+        clew_devtools::web_page::build_web_page_if_node_js_is_installed().await?;
+        (workspace::build_clew_in_release_mode().await?, "release profile")
     };
     let bench = BenchContext::new(clew, filter)?;
     let environment = environment::describe_environment(build).await;
@@ -152,11 +152,11 @@ async fn run_benchmark_groups(bench: &BenchContext) -> (Vec<Measurement>, Option
         Box::pin(busy_server::measure_busy_servers(bench)),
         Box::pin(http::measure_http_server(bench)),
         Box::pin(memory_scaling::measure_memory_scaling(bench)),
-        Box::pin(fleet::measure_fleet(bench)),
-        Box::pin(workers::measure_workers(bench)),
-        Box::pin(overhead::measure_overhead(bench)),
-        Box::pin(queue::measure_queue(bench)),
-        Box::pin(page::measure_page(bench)),
+        Box::pin(fleet::measure_fleet_collections(bench)),
+        Box::pin(workers::measure_worker_scaling(bench)),
+        Box::pin(overhead::measure_snapshot_overhead(bench)),
+        Box::pin(queue::measure_task_queue(bench)),
+        Box::pin(page::measure_web_page(bench)),
     ];
     let (mut measurements, mut failure) = (Vec::new(), None);
     for group in groups {

@@ -75,7 +75,7 @@ enum MeasuredRows {
 }
 
 /// Size of the statement of each session, in bytes. Each result row has a size of about 1 KiB.
-const STATEMENT_BYTES: usize = 960;
+const STATEMENT_SIZE_BYTES: usize = 960;
 const SMALL_ROW_COUNT: u64 = 1000;
 const LARGE_ROW_COUNT: u64 = 100_000;
 /// String that occurs exactly once in each process list row.
@@ -90,25 +90,25 @@ pub(super) async fn measure_memory_scaling(bench: &BenchContext) -> Result<Vec<M
         return Ok(Vec::new());
     }
     progress::print_heading("Memory use and growth of the run time");
-    let few = start_fake_server(SMALL_ROW_COUNT, STATEMENT_BYTES).await?;
-    let many = start_fake_server(LARGE_ROW_COUNT, STATEMENT_BYTES).await?;
+    let few = start_fake_server(SMALL_ROW_COUNT, STATEMENT_SIZE_BYTES).await?;
+    let many = start_fake_server(LARGE_ROW_COUNT, STATEMENT_SIZE_BYTES).await?;
     let mut measurements = Vec::new();
     if bench.filter.includes_case(SNAPSHOT_MEMORY_CASE.name) {
-        let clew = async || measure_snapshot_peak_mib(bench, &many, LARGE_ROW_COUNT).await;
-        let baseline = async || measure_snapshot_peak_mib(bench, &few, SMALL_ROW_COUNT).await;
+        let clew = async || measure_snapshot_peak_memory_mib(bench, &many, LARGE_ROW_COUNT).await;
+        let baseline = async || measure_snapshot_peak_memory_mib(bench, &few, SMALL_ROW_COUNT).await;
         measurements.push(run_pairs(SNAPSHOT_MEMORY_CASE, clew, baseline).await?);
     }
     if bench.filter.includes_case(SERVER_MEMORY_CASE.name) {
         let inventory = NodeInventory::register_nodes(&bench.clew, &[many.url(), few.url()], 1).await?;
-        let clew = async || measure_server_peak_mib(bench, &inventory, 0, LARGE_ROW_COUNT).await;
-        let baseline = async || measure_server_peak_mib(bench, &inventory, 1, SMALL_ROW_COUNT).await;
+        let clew = async || measure_server_peak_memory_mib(bench, &inventory, 0, LARGE_ROW_COUNT).await;
+        let baseline = async || measure_server_peak_memory_mib(bench, &inventory, 1, SMALL_ROW_COUNT).await;
         measurements.push(run_pairs(SERVER_MEMORY_CASE, clew, baseline).await?);
     }
     let mut servers = HashMap::new();
     for (case, larger, smaller) in
         RUN_TIME_GROWTH_CASES.iter().filter(|(case, _, _)| bench.filter.includes_case(case.name))
     {
-        for rows in [*larger, *smaller].iter().flat_map(|size| size.required_row_counts()) {
+        for rows in [*larger, *smaller].iter().flat_map(|size| size.row_counts_to_measure()) {
             if let std::collections::hash_map::Entry::Vacant(missing) = servers.entry(rows) {
                 missing.insert(start_fake_server(rows, 0).await?);
             }
@@ -123,7 +123,7 @@ pub(super) async fn measure_memory_scaling(bench: &BenchContext) -> Result<Vec<M
 async fn start_fake_server(sessions: u64, statement_bytes: usize) -> Result<FakeServer, BenchError> {
     // A quarter of the sessions have a transaction, as in the load on the real servers.
     let options = FakeServerOptions { sessions, transactions: sessions / 4, fault: Fault::None };
-    let started = FakeServer::start_with_statement_size(statement_bytes, options).await;
+    let started = FakeServer::start_with_min_statement_size(statement_bytes, options).await;
     started.map_err(|cause| BenchError::Load { cause })
 }
 
@@ -132,17 +132,17 @@ fn build_snapshot_command(bench: &BenchContext, server: &FakeServer) -> Command 
     Command::new(&bench.clew).args(["snapshot", "--format", "csv", url.as_str(), "--timeout", "300"])
 }
 
-async fn measure_snapshot_peak_mib(
+async fn measure_snapshot_peak_memory_mib(
     bench: &BenchContext,
     server: &FakeServer,
     sessions: u64,
 ) -> Result<f64, BenchError> {
-    let (output, peak_kib) = build_snapshot_command(bench, server).output_with_peak_memory().await?;
-    ensure_count("rows of a snapshot", count_occurrences(&output, ROW_MARKER_TEXT), sessions)?;
+    let (output, peak_kib) = build_snapshot_command(bench, server).capture_output_and_peak_memory().await?;
+    ensure_expected_count("rows of a snapshot", count_occurrences(&output, ROW_MARKER_TEXT), sessions)?;
     Ok(processes::kib_to_mib(peak_kib))
 }
 
-async fn measure_server_peak_mib(
+async fn measure_server_peak_memory_mib(
     bench: &BenchContext,
     inventory: &NodeInventory,
     node: usize,
@@ -152,7 +152,7 @@ async fn measure_server_peak_mib(
     let server = inventory.start_server(None).await?;
     let file = bench.temp_file_path("result.csv");
     server.measure_collection_with_download(node, &file).await?;
-    ensure_count("rows of a result", count_occurrences_in_file(&file, ROW_MARKER_TEXT)?, sessions)?;
+    ensure_expected_count("rows of a result", count_occurrences_in_file(&file, ROW_MARKER_TEXT)?, sessions)?;
     let peak = server.peak_memory_mib();
     server.stop().await?;
     Ok(peak)
@@ -164,11 +164,11 @@ async fn measure_micros_per_row(
     size: MeasuredRows,
 ) -> Result<f64, BenchError> {
     let mut times = Vec::new();
-    for rows in size.required_row_counts() {
+    for rows in size.row_counts_to_measure() {
         let Some(server) = servers.get(&rows) else { continue };
         let file = bench.temp_file_path("growth.csv");
         let elapsed = build_snapshot_command(bench, server).measure_run_time(&file).await?;
-        ensure_count("rows of a snapshot", count_occurrences_in_file(&file, ROW_MARKER_TEXT)?, rows)?;
+        ensure_expected_count("rows of a snapshot", count_occurrences_in_file(&file, ROW_MARKER_TEXT)?, rows)?;
         times.push(elapsed.as_secs_f64() * 1e6);
     }
     let rows = |rows: u64| u32::try_from(rows).map_or(f64::INFINITY, f64::from);
@@ -180,7 +180,7 @@ async fn measure_micros_per_row(
 }
 
 impl MeasuredRows {
-    fn required_row_counts(self) -> Vec<u64> {
+    fn row_counts_to_measure(self) -> Vec<u64> {
         match self {
             Self::Total(rows) => vec![rows],
             Self::Increment(from, to) => vec![from, to],

@@ -19,7 +19,7 @@ use crate::count_checks::{count_occurrences_in_file, ensure_count};
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, calculate_median, format_median_and_range};
 
-const MYSQL_OVERHEAD_CASE: BenchCase = BenchCase {
+const MYSQL_SNAPSHOT_OVERHEAD_CASE: BenchCase = BenchCase {
     name: "load-mysql",
     metric: "sysbench oltp_read_write on MySQL, 1,000 idle sessions, one `clew snapshot` per second",
     baseline: "sysbench without Clew",
@@ -29,12 +29,12 @@ const MYSQL_OVERHEAD_CASE: BenchCase = BenchCase {
     pairs: 240,
 };
 
-pub(super) const OVERHEAD_CASES: [BenchCase; 2] = [
-    MYSQL_OVERHEAD_CASE,
+pub(super) const SNAPSHOT_OVERHEAD_CASES: [BenchCase; 2] = [
+    MYSQL_SNAPSHOT_OVERHEAD_CASE,
     BenchCase {
         name: "load-mariadb",
         metric: "sysbench oltp_read_write on MariaDB, 1,000 idle sessions, one `clew snapshot` per second",
-        ..MYSQL_OVERHEAD_CASE
+        ..MYSQL_SNAPSHOT_OVERHEAD_CASE
     },
 ];
 
@@ -47,18 +47,18 @@ const WARM_UP_DURATION: Duration = Duration::from_secs(10);
 /// The database server responds slowly while sysbench keeps all CPU cores busy.
 const COMMIT_COUNT_TIMEOUT: Duration = Duration::from_secs(30);
 
-pub(super) async fn measure_overhead(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
+pub(super) async fn measure_snapshot_overhead(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
     let mut measurements = Vec::new();
     for (case, flavor) in
-        OVERHEAD_CASES.iter().zip(SERVER_FLAVORS).filter(|(case, _)| bench.filter.includes_case(case.name))
+        SNAPSHOT_OVERHEAD_CASES.iter().zip(SERVER_FLAVORS).filter(|(case, _)| bench.filter.includes_case(case.name))
     {
         progress::print_heading(&format!("{flavor} under sysbench load, with {IDLE_SESSION_COUNT} idle sessions"));
-        measurements.push(measure_overhead_on_server(bench, *case, flavor).await?);
+        measurements.push(measure_snapshot_overhead_on_server(bench, *case, flavor).await?);
     }
     Ok(measurements)
 }
 
-async fn measure_overhead_on_server(
+async fn measure_snapshot_overhead_on_server(
     bench: &BenchContext,
     case: BenchCase,
     flavor: Flavor,
@@ -213,7 +213,7 @@ impl SnapshotSeries {
         for number in 0..self.taken.get() {
             let found = count_occurrences_in_file(&self.snapshot_output_path(number), ",Sleep,")?;
             if found < idle as u64 {
-                ensure_count("idle sessions of a snapshot", found, idle as u64)?;
+                ensure_expected_count("idle sessions of a snapshot", found, idle as u64)?;
             }
         }
         Ok(self)
@@ -276,7 +276,8 @@ mod tests {
             max_duration: Cell::default(),
         };
         // The rate rises over time, and each snapshot takes up a tenth of its interval.
-        let measurement = snapshots.compare_transaction_rates(MYSQL_OVERHEAD_CASE, &[100.0, 99.0, 120.0, 117.0, 140.0]);
+        let measurement =
+            snapshots.compare_transaction_rates(MYSQL_SNAPSHOT_OVERHEAD_CASE, &[100.0, 99.0, 120.0, 117.0, 140.0]);
         let values = measurement.comparison_results();
         assert!(
             (measurement.baseline[0] - 110.0).abs() < 1e-9 && (measurement.clew[0] - 104.5).abs() < 1e-9,

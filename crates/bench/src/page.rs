@@ -34,7 +34,7 @@ const fn page_case(name: &'static str, metric: &'static str, unit: &'static str,
 
 const PAGE_LOAD_TIME_CASE: BenchCase =
     page_case("page-first", "page with 10,000 sessions: time from the navigation to usable sessions", "ms", 1000.0);
-const SCRIPT_CPU_CASE: BenchCase =
+const SCRIPT_CPU_USE_CASE: BenchCase =
     page_case("page-script", "page with 10,000 sessions: CPU use of scripts with one sample per second", "%", 25.0);
 const SCROLL_FRAME_TIME_CASE: BenchCase =
     page_case("page-scroll", "page with 10,000 sessions: longest frame in 3 s of scrolling", "ms", 50.0);
@@ -44,7 +44,7 @@ const HEAP_GROWTH_CASE: BenchCase = BenchCase {
 };
 
 pub(super) const PAGE_CASES: [BenchCase; 4] =
-    [PAGE_LOAD_TIME_CASE, SCRIPT_CPU_CASE, SCROLL_FRAME_TIME_CASE, HEAP_GROWTH_CASE];
+    [PAGE_LOAD_TIME_CASE, SCRIPT_CPU_USE_CASE, SCROLL_FRAME_TIME_CASE, HEAP_GROWTH_CASE];
 
 /// Number of sessions that run statements, in addition to the mostly idle sessions of the standard benchmark load.
 const BUSY_SESSION_COUNT: usize = 200;
@@ -56,7 +56,7 @@ const SCRIPT_MEASUREMENT_SECONDS: u32 = 5;
 const SCROLL_MEASUREMENT_SECONDS: u32 = 3;
 const HEAP_MEASUREMENT_SECONDS: u32 = 600;
 
-pub(super) async fn measure_page(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
+pub(super) async fn measure_web_page(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
     if !bench.filter.includes_any_case(&PAGE_CASES) {
         return Ok(Vec::new());
     }
@@ -86,14 +86,14 @@ pub(super) async fn measure_page(bench: &BenchContext) -> Result<Vec<Measurement
     let mut measurements = Vec::new();
     for (case, metric, seconds) in [
         (PAGE_LOAD_TIME_CASE, "first", 0),
-        (SCRIPT_CPU_CASE, "script", SCRIPT_MEASUREMENT_SECONDS),
+        (SCRIPT_CPU_USE_CASE, "script", SCRIPT_MEASUREMENT_SECONDS),
         (SCROLL_FRAME_TIME_CASE, "scroll", SCROLL_MEASUREMENT_SECONDS),
     ] {
         if bench.filter.includes_case(case.name) {
             let pairs = run_pairs(
                 case,
-                async || large.measure_metric(metric, seconds).await,
-                async || small.measure_metric(metric, seconds).await,
+                async || large.measure_page_metric(metric, seconds).await,
+                async || small.measure_page_metric(metric, seconds).await,
             );
             measurements.push(pairs.await?);
         }
@@ -101,8 +101,8 @@ pub(super) async fn measure_page(bench: &BenchContext) -> Result<Vec<Measurement
     if bench.filter.includes_case(HEAP_GROWTH_CASE.name) {
         let step = Step::start(HEAP_GROWTH_CASE.name);
         let (clew, baseline) = tokio::try_join!(
-            large.measure_metric("heap", HEAP_MEASUREMENT_SECONDS),
-            small.measure_metric("heap", HEAP_MEASUREMENT_SECONDS)
+            large.measure_page_metric("heap", HEAP_MEASUREMENT_SECONDS),
+            small.measure_page_metric("heap", HEAP_MEASUREMENT_SECONDS)
         )?;
         let heap = Measurement { clew: vec![clew], baseline: vec![baseline], ..Measurement::new(HEAP_GROWTH_CASE) };
         step.complete_with_result(&heap.format_summary());
@@ -119,12 +119,12 @@ async fn start_busy_sessions(server: &Server) -> Result<JoinSet<std::io::Result<
         open_idle_sessions(server, BUSY_SESSION_COUNT).await.map_err(|cause| BenchError::Load { cause })?.sessions;
     let mut busy = JoinSet::new();
     for (at, session) in sessions.into_iter().enumerate() {
-        busy.spawn(run_busy_statements(session, at));
+        busy.spawn(run_busy_session(session, at));
     }
     Ok(busy)
 }
 
-async fn run_busy_statements(mut session: RawSession, first: usize) -> std::io::Result<()> {
+async fn run_busy_session(mut session: RawSession, first: usize) -> std::io::Result<()> {
     for statement in BUSY_SESSION_STATEMENTS.iter().cycle().skip(first % BUSY_SESSION_STATEMENTS.len()) {
         session.execute(statement).await?;
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -151,7 +151,7 @@ impl BrowserCommand {
     }
 
     /// Runs `web/browser/measure.mjs` and returns the measured value of one metric.
-    async fn measure_metric(&self, metric: &str, seconds: u32) -> Result<f64, BenchError> {
+    async fn measure_page_metric(&self, metric: &str, seconds: u32) -> Result<f64, BenchError> {
         let command = self.0.clone().args(["browser/measure.mjs", metric, &seconds.to_string()]);
         let output = command.output().await?;
         output.trim().parse().map_err(|cause: std::num::ParseFloatError| {

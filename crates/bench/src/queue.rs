@@ -22,7 +22,7 @@ const CLAIM_TASK_CASE: BenchCase = BenchCase {
 
 /// Database type, task queue operation and definition of each benchmark case.
 /// The `task_queue_benchmark` program takes the database type as an argument and prints an operation per result line.
-const QUEUE_OPERATION_CASES: [(&str, &str, BenchCase); 10] = [
+const TASK_QUEUE_OPERATION_CASES: [(&str, &str, BenchCase); 10] = [
     ("sqlite", "claim", CLAIM_TASK_CASE),
     ("sqlite", "queue", BenchCase { name: "queue-insert-sqlite", metric: "SQLite: queue a task", ..CLAIM_TASK_CASE }),
     (
@@ -75,13 +75,13 @@ const QUEUE_OPERATION_CASES: [(&str, &str, BenchCase); 10] = [
     ),
 ];
 
-pub(super) fn queue_cases() -> impl Iterator<Item = BenchCase> {
-    QUEUE_OPERATION_CASES.into_iter().map(|(_, _, case)| case)
+pub(super) fn task_queue_cases() -> impl Iterator<Item = BenchCase> {
+    TASK_QUEUE_OPERATION_CASES.into_iter().map(|(_, _, case)| case)
 }
 
-pub(super) async fn measure_queue(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
+pub(super) async fn measure_task_queue(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
     let selected: Vec<_> =
-        QUEUE_OPERATION_CASES.into_iter().filter(|(_, _, case)| bench.filter.includes_case(case.name)).collect();
+        TASK_QUEUE_OPERATION_CASES.into_iter().filter(|(_, _, case)| bench.filter.includes_case(case.name)).collect();
     if selected.is_empty() {
         return Ok(Vec::new());
     }

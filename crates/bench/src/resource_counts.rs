@@ -38,7 +38,7 @@ const EXPECTED_STATEMENT_COUNTS: [ExpectedStatementCount; 4] = [
 ];
 
 const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
-const LOAD_SESSION_COUNTS: SessionLoadCounts = SessionLoadCounts { sessions: 200, transactions: 50, waiters: 10 };
+const SESSION_LOAD_COUNTS: SessionLoadCounts = SessionLoadCounts { sessions: 200, transactions: 50, waiters: 10 };
 const SNAPSHOT_ROW_COUNT: u64 = 1000;
 /// Expected size of a CSV snapshot in bytes, including the header and all sessions of the fake server.
 const EXPECTED_SNAPSHOT_BYTES: u64 = 139_255;
@@ -75,7 +75,7 @@ async fn check_memory_allocation_counts(program: &Path, counts: &mut CountChecks
     let command = Command::new(program).args(["--bench"]);
     let output = command.output().await?;
     for (name, maximum) in MAX_ALLOCATIONS_PER_100_ROWS {
-        let found = parse_allocation_hundredths(&output, name).ok_or_else(|| DevtoolsError::UnexpectedOutput {
+        let found = parse_allocations_per_100_rows(&output, name).ok_or_else(|| DevtoolsError::UnexpectedOutput {
             command: command.command_line(),
             cause: format!("the count of {name} is missing"),
             output: output.clone(),
@@ -87,7 +87,7 @@ async fn check_memory_allocation_counts(program: &Path, counts: &mut CountChecks
 }
 
 /// Parses a decimal number as hundredths: `snapshot allocations_per_row=10.01 …` returns 1001.
-fn parse_allocation_hundredths(output: &str, name: &str) -> Option<u64> {
+fn parse_allocations_per_100_rows(output: &str, name: &str) -> Option<u64> {
     let line = output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" allocations_per_row="))?;
     let (integer, fraction) = line.split(' ').next()?.split_once('.')?;
     Some(integer.parse::<u64>().ok()? * 100 + fraction.parse::<u64>().ok()?)
@@ -172,7 +172,7 @@ async fn check_statement_counts(
 ) -> Result<(), BenchError> {
     let step = Step::start(format!("Counting statements on {flavor}"));
     let server = Server::start(flavor, &ServerOptions::default()).await?;
-    let load = SessionLoad::start(&server, LOAD_SESSION_COUNTS).await.map_err(|cause| BenchError::Load { cause })?;
+    let load = SessionLoad::start(&server, SESSION_LOAD_COUNTS).await.map_err(|cause| BenchError::Load { cause })?;
     let before = count_connections(&server).await?;
     let url = server.url();
     for case in &EXPECTED_STATEMENT_COUNTS {
@@ -227,8 +227,8 @@ mod tests {
     fn allocations_are_parsed_by_name() {
         let output =
             "snapshot allocations_per_row=10.01 bytes_per_row=4\ndetailed_snapshot allocations_per_row=9.50 x\n";
-        assert_eq!(parse_allocation_hundredths(output, "snapshot"), Some(1001));
-        assert_eq!(parse_allocation_hundredths(output, "detailed_snapshot"), Some(950));
-        assert_eq!(parse_allocation_hundredths(output, "locks"), None);
+        assert_eq!(parse_allocations_per_100_rows(output, "snapshot"), Some(1001));
+        assert_eq!(parse_allocations_per_100_rows(output, "detailed_snapshot"), Some(950));
+        assert_eq!(parse_allocations_per_100_rows(output, "locks"), None);
     }
 }

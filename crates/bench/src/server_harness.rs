@@ -7,7 +7,7 @@ use clew_client::{
     Client, ClientError, CollectionStatus, Credentials, FileSink, RequestId, Settings, StartCollectionRequest,
 };
 use clew_devtools::DevtoolsError;
-use clew_devtools::clew_server::{AccessKey, CONFIGURATION_WITHOUT_LIMITS, ClewProcess, Deployment};
+use clew_devtools::clew_server::{AccessKey, CONFIGURATION_WITHOUT_CLIENT_LIMITS, ClewProcess, Deployment};
 use clew_devtools::command::Command;
 use clew_devtools::processes;
 use clew_iam::signature::{self, RequestToSign};
@@ -20,7 +20,7 @@ use crate::error::BenchError;
 
 const READ_ONLY_POLICY_NAME: &str = "TaurusDBReadOnlyAccessPolicy";
 const MAX_CONCURRENT_REQUESTS: usize = 16;
-const MAX_LOG_LINES: usize = 20;
+const MAX_ERROR_LOG_LINES: usize = 20;
 const COLLECTION_TIMEOUT: Duration = Duration::from_mins(2);
 
 pub(super) struct NodeInventory {
@@ -83,7 +83,8 @@ impl NodeInventory {
         arguments: &[&str],
         poll_interval: Option<Duration>,
     ) -> Result<RunningClewServer<'_>, BenchError> {
-        let process = self.deployment.start_server_with_arguments(arguments, CONFIGURATION_WITHOUT_LIMITS).await?;
+        let process =
+            self.deployment.start_server_with_arguments(arguments, CONFIGURATION_WITHOUT_CLIENT_LIMITS).await?;
         let credentials = &self.deployment.credentials;
         let mut settings = Settings::default();
         settings.poll_interval = poll_interval.unwrap_or(settings.poll_interval);
@@ -198,7 +199,7 @@ impl RunningClewServer<'_> {
     fn build_request_error(&self, cause: ClientError) -> BenchError {
         let log = self.inventory.deployment.read_server_log();
         let lines: Vec<&str> = log.lines().collect();
-        let last = lines.get(lines.len().saturating_sub(MAX_LOG_LINES)..).unwrap_or_default();
+        let last = lines.get(lines.len().saturating_sub(MAX_ERROR_LOG_LINES)..).unwrap_or_default();
         BenchError::Request { cause: Box::new(cause), log: last.join("\n") }
     }
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use clew_devtools::clew_server::{ClewProcess, Deployment};
 use clew_devtools::progress::{self, Step};
-use clew_testkit::{FakeServer, FakeServerFleet, FakeServerOptions, Fault, PostgreSql, S3Server};
+use clew_testkit::{FakeServer, FakeServerFleet, FakeServerOptions, Fault, PostgreSqlServer, S3Server};
 use jiff::Timestamp;
 
 use crate::BenchContext;
 use crate::cases::{BenchCase, Comparison, MedianTarget};
-use crate::count_checks::ensure_count;
+use crate::count_checks::ensure_expected_count;
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, run_pairs};
 use crate::server_harness::{NodeInventory, NodeRef, parse_finished_collections};
@@ -42,23 +42,23 @@ const NODE_COUNT: usize = 128;
 const NODES_PER_INSTANCE: usize = 16;
 const COLLECTIONS_PER_WORKER: usize = 200;
 
-pub(super) fn worker_cases() -> impl Iterator<Item = BenchCase> {
+pub(super) fn worker_scaling_cases() -> impl Iterator<Item = BenchCase> {
     WORKER_CASES.into_iter().map(|(case, _)| case)
 }
 
-pub(super) async fn measure_workers(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
-    if !worker_cases().any(|case| bench.filter.includes_case(case.name)) {
+pub(super) async fn measure_worker_scaling(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
+    if !worker_scaling_cases().any(|case| bench.filter.includes_case(case.name)) {
         return Ok(Vec::new());
     }
     progress::print_heading("Workers");
     let step = Step::start("Starting PostgreSQL, S3 and a fleet");
-    let (metadata, results) = tokio::join!(PostgreSql::start(), S3Server::start());
+    let (metadata, results) = tokio::join!(PostgreSqlServer::start(), S3Server::start());
     let (metadata, results) = (metadata?, results?);
     let options = FakeServerOptions { sessions: 20, transactions: 5, fault: Fault::DelayPerResponse(NODE_LATENCY) };
     let fleet = FakeServerFleet::start(NODE_COUNT, options).await.map_err(|cause| BenchError::Load { cause })?;
     let urls: Vec<String> = fleet.servers().iter().map(FakeServer::url).collect();
     let deployment =
-        Deployment::init_with_environment(&bench.clew, backend_environment_variables(&metadata, &results)).await?;
+        Deployment::init_with_environment(&bench.clew, store_environment_variables(&metadata, &results)).await?;
     let inventory = NodeInventory::register_nodes_in_deployment(deployment, &urls, NODES_PER_INSTANCE).await?;
     step.complete();
 
@@ -75,7 +75,7 @@ pub(super) async fn measure_workers(bench: &BenchContext) -> Result<Vec<Measurem
     Ok(measurements)
 }
 
-fn backend_environment_variables(metadata: &PostgreSql, results: &S3Server) -> Vec<(&'static str, String)> {
+fn store_environment_variables(metadata: &PostgreSqlServer, results: &S3Server) -> Vec<(&'static str, String)> {
     let (key, secret) = S3Server::OWNER_CREDENTIALS;
     vec![
         ("CLEW_METADATA_URL", metadata.url()),
@@ -91,7 +91,7 @@ async fn measure_collection_rate(inventory: &NodeInventory, workers: usize) -> R
     let server = inventory.start_server_with_arguments(&["--no-worker"], None).await?;
     let nodes: Vec<NodeRef> = inventory.nodes.iter().cycle().take(COLLECTIONS_PER_WORKER * workers).cloned().collect();
     let ids = server.enqueue_collections(&nodes).await?;
-    ensure_count("queued collections", ids.len() as u64, nodes.len() as u64)?;
+    ensure_expected_count("queued collections", ids.len() as u64, nodes.len() as u64)?;
     let mut running: Vec<(String, ClewProcess)> = Vec::new();
     for number in 1..=workers {
         let name = format!("worker-{number}");

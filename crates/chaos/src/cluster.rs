@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use clew_client::{Client, Credentials, Settings};
-use clew_devtools::clew_server::CONFIGURATION_WITHOUT_LIMITS;
+use clew_devtools::clew_server::CONFIGURATION_WITHOUT_CLIENT_LIMITS;
 use clew_store::{ResultStore, S3Settings, Store, StoreLocation};
-use clew_testkit::{FaultProxy, PostgreSql, S3Server, toolchain};
+use clew_testkit::{FaultProxy, PostgreSqlServer, S3Server, toolchain};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
@@ -36,18 +36,18 @@ pub(crate) struct TestCluster {
     pub(crate) metadata_proxies: Vec<FaultProxy>,
     /// Fault-injecting proxy between all Clew processes and S3.
     pub(crate) results_proxy: FaultProxy,
-    pub(crate) metadata: PostgreSql,
+    pub(crate) metadata: PostgreSqlServer,
     pub(crate) results: S3Server,
     pub(crate) inventory: NodeInventory,
     addresses: Vec<String>,
-    tenant: InitOutput,
+    tenant: InitCommandOutput,
     _monitored: MonitoredNodes,
     directory: TempDir,
 }
 
 /// Fields that are read from the output of `clew init --format json`.
 #[derive(Debug, Clone, Deserialize)]
-struct InitOutput {
+struct InitCommandOutput {
     project_id: String,
     access_key: String,
     secret_key: String,
@@ -69,7 +69,7 @@ impl TestCluster {
     pub(crate) async fn start(clew: &Path, logs: &Path) -> Result<Self, ChaosError> {
         let directory = tempfile::tempdir().map_err(io_error("create a directory"))?;
         let (metadata, results, monitored) = tokio::try_join!(
-            async { Ok(PostgreSql::start().await?) },
+            async { Ok(PostgreSqlServer::start().await?) },
             async { Ok(S3Server::start().await?) },
             MonitoredNodes::start()
         )?;
@@ -80,11 +80,11 @@ impl TestCluster {
             metadata_proxies.push(FaultProxy::start(metadata).await.map_err(io_error("start a proxy to PostgreSQL"))?);
         }
         let configuration = directory.path().join("clew.toml");
-        fs::write(&configuration, CONFIGURATION_WITHOUT_LIMITS).map_err(io_error("write a configuration"))?;
+        fs::write(&configuration, CONFIGURATION_WITHOUT_CLIENT_LIMITS).map_err(io_error("write a configuration"))?;
 
         let cli = ClewProcessSettings { clew, directory: directory.path(), results: results_proxy.address() };
         let init = cli.build_process_environment(&metadata.url(), "data");
-        let tenant: InitOutput = cli.run_json_command(&["init", "--format", "json"], &init).await?;
+        let tenant: InitCommandOutput = cli.run_command_with_json_output(&["init", "--format", "json"], &init).await?;
         let mut inventory = NodeInventory::default();
         for (number, nodes) in monitored.nodes_by_instance()?.into_iter().enumerate() {
             inventory.add_instance(cli.add_instance(&format!("watched-{number}"), &nodes, &init).await?);
@@ -119,7 +119,7 @@ impl TestCluster {
     async fn start_server(&mut self, number: usize, clew: &Path, logs: &Path) -> Result<(), ChaosError> {
         let name = format!("server-{}", number + 1);
         let environment =
-            self.create_process_settings(clew).prepare_process_environment(&self.metadata.url(), &name)?;
+            self.create_process_settings(clew).create_data_dir_and_environment(&self.metadata.url(), &name)?;
         let with_address = |address: &str| {
             let arguments = ["serve", "--no-worker", "--listen", address];
             ClewProcess::new(&name, wrap_with_parent_death_signal(clew, &arguments), environment.clone(), logs)
@@ -137,7 +137,7 @@ impl TestCluster {
         let name = format!("worker-{}", number + 1);
         let port = self.metadata_proxies.get(number).map_or(self.metadata.port(), |proxy| proxy.address().port());
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-        let mut environment = self.create_process_settings(clew).prepare_process_environment(&url, &name)?;
+        let mut environment = self.create_process_settings(clew).create_data_dir_and_environment(&url, &name)?;
         let mut command = wrap_with_parent_death_signal(clew, &["worker"]);
         if number == CLOCK_FAULT_WORKER_INDEX {
             command = build_faketime_worker_command(clew)?;
@@ -224,7 +224,7 @@ impl ClewProcessSettings<'_> {
 
     /// Creates a data directory that contains only the master key.
     /// Returns the environment variables with which a Clew process uses the data directory.
-    fn prepare_process_environment(
+    fn create_data_dir_and_environment(
         &self,
         metadata: &str,
         name: &str,
@@ -236,7 +236,7 @@ impl ClewProcessSettings<'_> {
         Ok(self.build_process_environment(metadata, name))
     }
 
-    async fn run_json_command<T: DeserializeOwned>(
+    async fn run_command_with_json_output<T: DeserializeOwned>(
         &self,
         arguments: &[&str],
         environment: &[(&'static str, OsString)],
@@ -260,7 +260,7 @@ impl ClewProcessSettings<'_> {
     ) -> Result<Vec<RegisteredNode>, ChaosError> {
         let mut arguments = vec!["instance", "add", "--name", name, "--format", "json"];
         arguments.extend(nodes.iter().flat_map(|(url, _)| ["--node", url.as_str()]));
-        let added: AddInstanceOutput = self.run_json_command(&arguments, environment).await?;
+        let added: AddInstanceOutput = self.run_command_with_json_output(&arguments, environment).await?;
         let ids = added.nodes.iter().zip(nodes);
         let to_node = |(added_node, (_, kind)): (&AddNodeOutput, &(String, NodeKind))| {
             let (instance, id) =

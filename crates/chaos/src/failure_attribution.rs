@@ -11,7 +11,7 @@ use crate::timeline::FaultEvent;
 const ATTRIBUTION_WINDOW_MILLIS: i64 = 60_000;
 
 /// S3 error code for a request whose timestamp differs too much from the clock of the S3 server.
-const REQUEST_TIME_TOO_SKEWED: &str = "RequestTimeTooSkewed";
+const REQUEST_TIME_TOO_SKEWED_CODE: &str = "RequestTimeTooSkewed";
 /// Operating system error message for a full disk (`ENOSPC`).
 const DISK_FULL_MESSAGE: &str = "No space left on device";
 
@@ -32,7 +32,7 @@ pub(crate) fn find_unexplained_failure(row: &TaskRow, node: NodeKind, events: &[
 pub(crate) fn format_failure_label(row: &TaskRow) -> String {
     let detail = row.failure_detail.as_deref().unwrap_or_default();
     let kind = row.failure_kind.as_deref().unwrap_or_default();
-    let known_parts = [REQUEST_TIME_TOO_SKEWED, DISK_FULL_MESSAGE, "could not look up", "s3://"];
+    let known_parts = [REQUEST_TIME_TOO_SKEWED_CODE, DISK_FULL_MESSAGE, "could not look up", "s3://"];
     let found = known_parts.into_iter().find(|part| detail.contains(part));
     found.map_or_else(|| kind.to_owned(), |part| format!("{kind}, {part}"))
 }
@@ -53,7 +53,7 @@ fn fault_explains_failure(fault: Fault, kind: &str, detail: &str, row: &TaskRow)
             is_metadata_failure || is_repeatedly_lost
         }
         Fault::S3Stop | Fault::S3Slow => is_result_failure,
-        Fault::ClockShift => is_result_failure && detail.contains(REQUEST_TIME_TOO_SKEWED),
+        Fault::ClockShift => is_result_failure && detail.contains(REQUEST_TIME_TOO_SKEWED_CODE),
         Fault::DiskFull => kind == "store-failed" && detail.contains(DISK_FULL_MESSAGE),
     }
 }

@@ -41,7 +41,7 @@ pub(crate) fn find_invariant_violations(evidence: &InvariantCheckInput<'_>) -> V
         let found = check_task_row(row, logged);
         violations.extend(found.into_iter().map(|violation| format!("{}: {violation}", row.request_id)));
     }
-    violations.extend(find_shared_results(evidence.rows));
+    violations.extend(find_results_with_several_owners(evidence.rows));
     violations
 }
 
@@ -70,19 +70,19 @@ fn check_collection_record(
     if status == Some(CollectionStatus::Finished) {
         match &record.result {
             None => violations.push("it is finished, but the download failed".to_owned()),
-            Some(download) => violations.extend(check_download(download, row, kind)),
+            Some(download) => violations.extend(check_downloaded_result(download, row, kind)),
         }
         match evidence.downloads.get(&row.request_id) {
             None => violations.push("the second download is missing".to_owned()),
             Some(Err(error)) => violations.push(format!("the second download failed: {error}")),
-            Some(Ok(download)) => violations.extend(check_download(download, row, kind)),
+            Some(Ok(download)) => violations.extend(check_downloaded_result(download, row, kind)),
         }
     }
     violations
 }
 
 /// Checks that a downloaded result is complete and matches the hash, row count and size in the database row.
-fn check_download(download: &DownloadedResult, row: &TaskRow, node: NodeKind) -> Vec<String> {
+fn check_downloaded_result(download: &DownloadedResult, row: &TaskRow, node: NodeKind) -> Vec<String> {
     let mut violations = Vec::new();
     let recorded = row.result_sha256.as_deref().unwrap_or_default();
     if download.sha256 != recorded || download.etag_sha256 != recorded {
@@ -123,7 +123,7 @@ fn check_task_row(row: &TaskRow, logged_completions: usize) -> Vec<String> {
     violations
 }
 
-fn find_shared_results(rows: &[TaskRow]) -> Vec<String> {
+fn find_results_with_several_owners(rows: &[TaskRow]) -> Vec<String> {
     let mut owners: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for row in rows {
         if let Some(name) = &row.result_name {
@@ -251,7 +251,7 @@ mod tests {
             assert!(found.contains(expected), "{expected}: {found}");
         }
         let rows = [fixture().row, TaskRow { request_id: "another".into(), ..fixture().row }];
-        assert!(find_shared_results(&rows).concat().contains("belongs to a-request and another"));
+        assert!(find_results_with_several_owners(&rows).concat().contains("belongs to a-request and another"));
         let objects = ["an-orphan.1.0.csv".to_owned(), format!("{ID}.2.0123.csv")];
         assert_eq!(find_orphaned_objects(&objects, &rows), ["an-orphan.1.0.csv"]);
     }

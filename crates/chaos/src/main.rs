@@ -50,7 +50,7 @@ async fn inject_faults(arguments: FaultInjectionArgs) -> Result<(), FaultInjecti
     install::install_test_prerequisites().await?;
     let clew = match arguments.clew {
         Some(clew) => clew,
-        None => workspace::build_development_clew("dev").await?,
+        None => workspace::build_clew_with_profile("dev").await?,
     };
     let failed = |cause| DevtoolsError::File { operation: "create a directory in", path: std::env::temp_dir(), cause };
     let logs = tempfile::Builder::new().prefix("clew-chaos-").tempdir().map_err(failed)?;

@@ -106,7 +106,7 @@ impl NodeInventory {
     }
 
     /// Chooses a random node of a random instance. Instances are weighted by their percentage of requests.
-    pub(crate) fn choose_node(&self, rng: &mut Rng) -> Option<RegisteredNode> {
+    pub(crate) fn choose_random_node(&self, rng: &mut Rng) -> Option<RegisteredNode> {
         let mut at = rng.usize(..self.0.iter().map(|(_, share)| share).sum::<usize>());
         for (nodes, share) in &self.0 {
             if at < *share {

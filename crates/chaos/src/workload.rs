@@ -100,16 +100,16 @@ impl ClientPool {
 
     /// Returns true if the workload is stopping and no collection has made progress for [`STALL_TIMEOUT`].
     fn has_stalled(&self) -> bool {
-        self.is_stopping.load(Ordering::Relaxed) && self.lock_last_progress().elapsed() > STALL_TIMEOUT
+        self.is_stopping.load(Ordering::Relaxed) && self.lock_last_progress_time().elapsed() > STALL_TIMEOUT
     }
 
-    fn lock_last_progress(&self) -> MutexGuard<'_, Instant> {
+    fn lock_last_progress_time(&self) -> MutexGuard<'_, Instant> {
         self.last_progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn request_collection(self: Arc<Self>, mut rng: Rng) -> Option<RequestRecord> {
         let phase = self.phase.load(Ordering::Relaxed);
-        let (node, client) = (self.inventory.choose_node(&mut rng)?, rng.choice(&self.clients)?);
+        let (node, client) = (self.inventory.choose_random_node(&mut rng)?, rng.choice(&self.clients)?);
         let outcome = match client.start_collection(&node.instance, &node.id, &StartCollectionRequest::default()).await
         {
             Ok(id) => {
@@ -140,7 +140,7 @@ impl ClientPool {
                 sleep(REQUEST_RETRY_DELAY).await;
             }
             if record.status != before || !record.is_incomplete() {
-                *self.lock_last_progress() = Instant::now();
+                *self.lock_last_progress_time() = Instant::now();
             }
         }
     }
@@ -253,7 +253,7 @@ impl Workload {
     /// Stops requesting collections, then waits until the accepted collections complete or stop making progress.
     /// Returns the records of all requests.
     pub(crate) async fn stop(self) -> Vec<RequestRecord> {
-        *self.pool.lock_last_progress() = Instant::now();
+        *self.pool.lock_last_progress_time() = Instant::now();
         self.pool.is_stopping.store(true, Ordering::Relaxed);
         self.stop.cancel();
         self.task.await.unwrap_or_default()

@@ -70,7 +70,7 @@ pub(crate) enum Command {
     /// Manage user groups. A group's policies apply to its members.
     Group(LazyArgs<group::GroupCommandArgs>),
     /// Manage access keys. A user can have up to two permanent keys, plus temporary keys.
-    Key(LazyArgs<key::KeyCommandArgs>),
+    Key(LazyArgs<key::AccessKeyCommandArgs>),
     /// Manage policies and simulate authorization decisions.
     Policy(LazyArgs<policy::PolicyCommandArgs>),
     /// Test kill rules against a saved session snapshot.

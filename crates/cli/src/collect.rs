@@ -15,7 +15,7 @@ use crate::configuration::DEFAULT_LISTEN_ADDRESS;
 use crate::error::CliError;
 use crate::filters::SessionFilterArgs;
 use crate::limitations;
-use crate::output::{self, Output, OutputTarget};
+use crate::output::{self, OutputTarget, OutputWriter};
 use progress::CollectionProgress;
 
 #[derive(Debug, Args)]
@@ -70,11 +70,11 @@ Examples:
 Set the secret key in CLEW_SECRET_KEY. Without an access key, CLEW_DOMAIN_NAME, CLEW_USER and CLEW_PASSWORD are used to request a token.";
 
 pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
-    arguments.filters.clone().into_validated_selection()?;
+    arguments.filters.clone().try_into_session_selection()?;
     let client = arguments.server.build_api_client(Language::from_tag(&arguments.language).unwrap_or_default())?;
     let (instance, node) = (&arguments.instance, &arguments.node);
     let progress = CollectionProgress::start();
-    let selection = arguments.filters.clone().into_selection_draft().into();
+    let selection = arguments.filters.clone().into_session_selection_draft().into();
     let request_id = client.start_collection(instance, node, &selection).await.map_err(cli_error_from_client)?;
     let limit = Duration::from_secs(arguments.timeout);
     progress.set_collecting_message();
@@ -111,7 +111,7 @@ async fn write_result(
 ) -> Result<(), CliError> {
     match OutputTarget::from_path(&arguments.output) {
         OutputTarget::Stdout if output::stdout_is_terminal() => {
-            download_result_to_terminal(client, arguments, request_id, progress, Output::open(None)?).await
+            download_result_to_terminal(client, arguments, request_id, progress, OutputWriter::open(None)?).await
         }
         OutputTarget::Stdout => {
             let mut target = StreamSink::new(tokio::io::stdout());
@@ -120,7 +120,7 @@ async fn write_result(
         OutputTarget::Device(path) => {
             let device = output::open_output_device(&path)?;
             if device.is_terminal() {
-                let terminal = Output::new_device_output(path, device, false);
+                let terminal = OutputWriter::new_device_output(path, device, false);
                 return download_result_to_terminal(client, arguments, request_id, progress, terminal).await;
             }
             let mut target = StreamSink::new(tokio::fs::File::from_std(device));
@@ -142,7 +142,7 @@ async fn download_result_to_terminal(
     arguments: &CollectArgs,
     request_id: &RequestId,
     progress: CollectionProgress,
-    mut terminal: Output,
+    mut terminal: OutputWriter,
 ) -> Result<(), CliError> {
     let file = tempfile::tempfile().map_err(|error| CliError::from_write_error("a temporary file", &error))?;
     let mut rows = file.try_clone().map_err(|error| CliError::from_write_error("a temporary file", &error))?;
@@ -204,7 +204,7 @@ fn require_env_var(name: &str) -> Result<String, CliError> {
     std::env::var(name).map_err(|_| CliError::new_refusal(format!("{name} is not set")))
 }
 
-fn cli_error_from_client(error: ClientError) -> CliError {
+fn cli_error_from_client_error(error: ClientError) -> CliError {
     match error {
         ClientError::Write(error) => CliError::from_write_error("the output", &error),
         ClientError::Setup(_) => CliError::new_refusal(error.to_string()),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clew_api::{AllowedHosts, ApiSettings, RateLimitSettings, TrustedProxies};
 use clew_diagnose::ProtectedAccounts;
-use clew_model::Zone;
+use clew_model::NetworkZone;
 use clew_mysql::ByteLimits;
 use clew_store::StoreLocation;
 use jiff::SignedDuration;
@@ -24,7 +24,7 @@ pub(crate) struct Configuration {
     /// URL of the PostgreSQL metadata database. If empty, metadata is stored in SQLite in the data directory.
     pub(crate) metadata_url: String,
     /// Network zones that this process serves. The process reads only nodes in these zones and nodes without a zone.
-    pub(crate) zones: Vec<Zone>,
+    pub(crate) zones: Vec<NetworkZone>,
     /// Address and port to listen on.
     pub(crate) listen: String,
     /// If true, the server accepts plain HTTP on non-loopback addresses.
@@ -370,7 +370,7 @@ pub(crate) fn parse_configuration(text: &str) -> Result<Configuration, String> {
     .map_err(|error| format_toml_error(&error))?;
     match unknown {
         None => Ok(configuration),
-        Some(key) => Err(match find_nearest_configuration_key(&key) {
+        Some(key) => Err(match find_most_similar_configuration_key(&key) {
             Some(valid) => format!("unknown key {key}; did you mean {valid}?"),
             None => format!("unknown key {key}; valid keys: {}", list_configuration_keys().join(", ")),
         }),
@@ -381,7 +381,7 @@ fn format_toml_error(error: &toml::de::Error) -> String {
     error.to_string().trim_end().to_owned()
 }
 
-fn find_nearest_configuration_key(key: &str) -> Option<String> {
+fn find_most_similar_configuration_key(key: &str) -> Option<String> {
     let distance = |valid: &String| strsim::damerau_levenshtein(valid, key);
     list_configuration_keys().into_iter().min_by_key(distance).filter(|valid| distance(valid) <= key.len() / 2)
 }

@@ -8,19 +8,19 @@ use crate::error::CliError;
 use crate::output;
 
 #[derive(Debug, Args)]
-pub(crate) struct ConfirmArgs {
+pub(crate) struct ConfirmationArgs {
     /// Skip the confirmation prompt
     #[arg(long)]
     yes: bool,
 }
 
-impl ConfirmArgs {
+impl ConfirmationArgs {
     pub(crate) fn skips_prompt(&self) -> bool {
         self.yes
     }
 
     /// Returns an error if `--yes` is not set and stdin or stderr is not a terminal.
-    pub(crate) async fn confirm_action(&self, action: String) -> Result<(), CliError> {
+    pub(crate) async fn prompt_for_confirmation(&self, action: String) -> Result<(), CliError> {
         if self.yes {
             return Ok(());
         }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use clap::Args;
 use clew_api::{ApiSettings, AppComponents, AppState, Metrics, NodeReadLimits, RateLimits};
-use clew_model::{AuditEvent, AuditOrigin, Outcome, Zone};
-use clew_store::{ServingLock, Store, StoreError};
+use clew_model::{AuditEvent, AuditOrigin, AuditOutcome, NetworkZone};
+use clew_store::{DataDirLock, Store, StoreError};
 use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor, KillTaskWorker, WorkerSettings};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,7 +25,7 @@ use crate::logging;
 
 const MASTER_KEY_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-const AUDIT_CHECK_INTERVAL: Duration = Duration::from_secs(10);
+const AUDIT_TRUNCATION_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 pub(crate) struct DaemonArgs {
@@ -43,7 +43,7 @@ pub(crate) struct DaemonArgs {
     /// Network zone that this process serves; repeat for more than one zone [default: none].
     /// The process connects only to nodes in its zones and to nodes without a zone
     #[arg(long = "zone", value_name = "ZONE", env = "CLEW_ZONES", value_delimiter = ',')]
-    zones: Vec<Zone>,
+    zones: Vec<NetworkZone>,
     /// Configuration file (TOML); flags and environment variables override its values
     #[arg(long, value_name = "FILE", env = "CLEW_CONFIG")]
     config: Option<PathBuf>,
@@ -100,7 +100,7 @@ pub(crate) struct Daemon {
     kills: KillExecutor,
     intelligent_kills: IntelligentKillQueue,
     collections: CollectionQueue,
-    _lock: ServingLock,
+    _lock: DataDirLock,
 }
 
 impl Daemon {
@@ -112,7 +112,9 @@ impl Daemon {
         raise_open_file_limit();
         disable_core_dumps();
 
-        let store = Store::open(configuration.resolve_store_location()?).await?.with_zones(configuration.zones.clone());
+        let store = Store::open(configuration.resolve_store_location()?)
+            .await?
+            .with_reachable_zones(configuration.zones.clone());
         clew_mysql::set_installation_marker(&store.session_marker());
         set_spill_directory(&configuration.data_dir)?;
         let store = result_store::configure_result_store(store, s3).await?;
@@ -142,7 +144,10 @@ impl Daemon {
 
     /// If another process rotates the master key, the spawned task cancels the `shutdown` token and returns an error.
     /// After a rotation of the master key, the process must restart, because it still uses the old key.
-    pub(crate) fn watch_master_key_rotation(&self, shutdown: &CancellationToken) -> JoinHandle<Result<(), CliError>> {
+    pub(crate) fn watch_for_master_key_rotation(
+        &self,
+        shutdown: &CancellationToken,
+    ) -> JoinHandle<Result<(), CliError>> {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         tokio::spawn(async move {
             while shutdown.run_until_cancelled(tokio::time::sleep(MASTER_KEY_CHECK_INTERVAL)).await.is_some() {
@@ -159,10 +164,10 @@ impl Daemon {
     /// Checks for removed audit rows immediately, and then periodically until the `shutdown` token is cancelled.
     pub(crate) async fn watch_for_audit_truncation(&self, shutdown: &CancellationToken) {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
-        check_audit_truncation(&store).await;
+        check_for_audit_truncation(&store).await;
         tokio::spawn(async move {
-            while shutdown.run_until_cancelled(tokio::time::sleep(AUDIT_CHECK_INTERVAL)).await.is_some() {
-                check_audit_truncation(&store).await;
+            while shutdown.run_until_cancelled(tokio::time::sleep(AUDIT_TRUNCATION_CHECK_INTERVAL)).await.is_some() {
+                check_for_audit_truncation(&store).await;
             }
         });
     }
@@ -194,7 +199,7 @@ impl Daemon {
 
 /// If rows are missing from the audit log, logs an error and appends an `AuditTruncated` audit event.
 /// If appending the audit event fails, the next check reports the same lost audit rows again.
-async fn check_audit_truncation(store: &Store) {
+async fn check_for_audit_truncation(store: &Store) {
     if let Err(error) = report_lost_audit_rows(store).await {
         warn!(%error, "could not check the audit log for removed rows; the next check retries");
     }
@@ -204,9 +209,9 @@ async fn report_lost_audit_rows(store: &Store) -> Result<(), StoreError> {
     let Some(loss) = store.detect_audit_truncation().await? else { return Ok(()) };
     error!(audit.problem = %loss, "rows of the audit log were removed");
     let missing = AuditEvent {
-        outcome: Outcome::Failed,
+        outcome: AuditOutcome::Failed,
         detail: serde_json::json!({ "problem": loss.to_string() }),
-        ..AuditEvent::new_success(&AuditOrigin::for_internal_operation(), "AuditTruncated", "audit")
+        ..AuditEvent::for_successful_operation(&AuditOrigin::for_internal_operation(), "AuditTruncated", "audit")
     };
     store.append_audit_event(&missing).await?;
     store.acknowledge_lost_audit_rows(&loss);

@@ -22,11 +22,11 @@ pub(crate) struct DoctorArgs {
     node: NodeArgs,
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
-    format: DoctorFormat,
+    format: DoctorOutputFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum DoctorFormat {
+enum DoctorOutputFormat {
     /// Human-readable text
     Text,
     /// JSON object
@@ -34,13 +34,13 @@ enum DoctorFormat {
 }
 
 pub(crate) async fn run(arguments: DoctorArgs) -> Result<(), CliError> {
-    let (node, limits) = arguments.node.resolve_node_url()?;
+    let (node, limits) = arguments.node.parse_node_url_and_limits()?;
     let diagnosis = diagnose_node(&node, &limits).await?;
     match arguments.format {
-        DoctorFormat::Text => {
+        DoctorOutputFormat::Text => {
             output::write_stdout_with_colors(&render_diagnosis(&diagnosis, output::stdout_supports_colors()))?;
         }
-        DoctorFormat::Json => output::write_stdout(&output::to_json_text(&diagnosis)?)?,
+        DoctorOutputFormat::Json => output::write_stdout(&output::to_json_text(&diagnosis)?)?,
     }
     if diagnosis.has_limitations() { Err(CliError::LimitationsFound) } else { Ok(()) }
 }

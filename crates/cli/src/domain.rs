@@ -29,13 +29,13 @@ enum DomainCommand {
 #[command(after_help = CREATE_AFTER_HELP)]
 struct CreateArgs {
     /// Name, unique in the store
-    #[arg(value_parser = validators::parse_name)]
+    #[arg(value_parser = validators::parse_identity_name)]
     name: String,
     /// Name of the administrator
-    #[arg(long, value_name = "USER", value_parser = validators::parse_name)]
+    #[arg(long, value_name = "USER", value_parser = validators::parse_identity_name)]
     admin: String,
     /// Name of the first project [default: the region name]
-    #[arg(long, value_name = "NAME", value_parser = validators::parse_name)]
+    #[arg(long, value_name = "NAME", value_parser = validators::parse_identity_name)]
     region_project: Option<String>,
     #[command(flatten)]
     password: NewPasswordArgs,

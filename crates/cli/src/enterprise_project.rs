@@ -27,7 +27,7 @@ enum EnterpriseProjectCommand {
 #[command(after_help = "Example:\n  clew enterprise-project create payments")]
 struct CreateArgs {
     /// Name, unique in the domain
-    #[arg(value_parser = validators::parse_name)]
+    #[arg(value_parser = validators::parse_identity_name)]
     name: String,
     /// Description
     #[arg(long, value_name = "TEXT", default_value = "", value_parser = validators::parse_description)]

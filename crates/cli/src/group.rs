@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use clew_store::{Grantee, Group, PolicyAttachment, PolicyRef, User};
 use serde_json::{Value, json};
 
-use crate::confirm::ConfirmArgs;
+use crate::confirm::ConfirmationArgs;
 use crate::error::CliError;
 use crate::identity_directory::IdentityDirectory;
 use crate::output::merge_json_objects;
@@ -24,7 +24,7 @@ enum GroupCommand {
     List(ListArgs),
     Show(ShowArgs),
     Add(AddMembersArgs),
-    Drop(DropMembersArgs),
+    Drop(RemoveMembersArgs),
     Remove(RemoveArgs),
 }
 
@@ -33,7 +33,7 @@ enum GroupCommand {
 #[command(after_help = "Example:\n  clew group create developers")]
 struct CreateArgs {
     /// Name, unique in the domain
-    #[arg(value_parser = validators::parse_name)]
+    #[arg(value_parser = validators::parse_identity_name)]
     name: String,
     /// Description
     #[arg(long, value_name = "TEXT", default_value = "", value_parser = validators::parse_description)]
@@ -71,7 +71,7 @@ struct AddMembersArgs {
 /// Remove users from a group.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew group drop developers grace")]
-struct DropMembersArgs {
+struct RemoveMembersArgs {
     #[command(flatten)]
     members: GroupMemberArgs,
 }
@@ -94,7 +94,7 @@ struct RemoveArgs {
     /// Name or id
     group: String,
     #[command(flatten)]
-    confirmation: ConfirmArgs,
+    confirmation: ConfirmationArgs,
     #[command(flatten)]
     domain_args: DomainArgs,
 }
@@ -232,7 +232,7 @@ async fn remove_group(arguments: RemoveArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
     let group = directory.find_group(&arguments.group).await?;
     let what = format!("remove the group {}; its members lose the policies attached to it", group.name);
-    arguments.confirmation.confirm_action(what).await?;
+    arguments.confirmation.prompt_for_confirmation(what).await?;
     directory.store.remove_group(&directory.origin, &group.id).await?;
     arguments
         .domain_args

@@ -14,7 +14,7 @@ pub(crate) async fn find_domain(store: &Store, name_or_id: &str) -> Result<Domai
 }
 
 /// Fails unless the store contains exactly one domain.
-pub(crate) async fn find_single_domain(store: &Store) -> Result<Domain, CliError> {
+pub(crate) async fn find_only_domain(store: &Store) -> Result<Domain, CliError> {
     let mut all = store.list_domains().await?;
     match (all.pop(), all.is_empty()) {
         (Some(only), true) => Ok(only),
@@ -71,7 +71,7 @@ fn find_by_id_or_name<T>(
     let index = items.iter().position(|item| id_and_name(item).0 == name_or_id);
     let index = index.or_else(|| items.iter().position(|item| id_and_name(item).1 == name_or_id));
     let hint = || {
-        find_nearest_name(name_or_id, items.iter().map(|item| id_and_name(item).1)).map_or_else(
+        find_most_similar_name(name_or_id, items.iter().map(|item| id_and_name(item).1)).map_or_else(
             || format!("clew {} list shows all", kind.replace(' ', "-")),
             |name| format!("did you mean {name}?"),
         )
@@ -84,7 +84,7 @@ fn find_by_id_or_name<T>(
     }
 }
 
-pub(crate) fn find_nearest_name<'a>(input: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn find_most_similar_name<'a>(input: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |name: &str| strsim::damerau_levenshtein(name, input);
     names.min_by_key(|name| distance(name)).filter(|name| distance(name) <= input.chars().count() / 3)
 }

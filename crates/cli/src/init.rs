@@ -24,13 +24,13 @@ pub(crate) struct InitArgs {
     #[command(flatten)]
     metadata_url: MetadataUrlArgs,
     /// Name of the region and of the first project
-    #[arg(long, default_value = "local", value_parser = validators::parse_name)]
+    #[arg(long, default_value = "local", value_parser = validators::parse_identity_name)]
     region: String,
     /// Name of the domain (account)
-    #[arg(long, value_name = "NAME", default_value = "clew", value_parser = validators::parse_name)]
+    #[arg(long, value_name = "NAME", default_value = "clew", value_parser = validators::parse_identity_name)]
     domain: String,
     /// Name of the administrator
-    #[arg(long, value_name = "NAME", default_value = "admin", value_parser = validators::parse_name)]
+    #[arg(long, value_name = "NAME", default_value = "admin", value_parser = validators::parse_identity_name)]
     user: String,
     /// Listen address of clew serve, from which the printed endpoint URL is derived
     #[arg(
@@ -43,7 +43,7 @@ pub(crate) struct InitArgs {
     listen: String,
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
-    format: InitFormat,
+    format: InitOutputFormat,
 }
 
 /// Rejects special characters, because the address is inserted in URLs and shell commands.
@@ -81,7 +81,7 @@ The secret key and the password are shown only once: Clew stores an encrypted co
 Fails without making changes if the data directory or the database is already initialised.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum InitFormat {
+enum InitOutputFormat {
     /// Human-readable table
     Table,
     /// JSON object
@@ -123,9 +123,9 @@ pub(crate) async fn run(arguments: InitArgs) -> Result<(), CliError> {
     let credentials =
         build_client_credentials(&arguments, &ids, &secrets.password, &secrets.access_key, &secrets.secret_key);
     output::write_stdout(&match arguments.format {
-        InitFormat::Table => render_credentials_table(&credentials, &arguments),
-        InitFormat::Env => render_env_exports(&credentials),
-        InitFormat::Json => output::to_json_text(&credentials)?,
+        InitOutputFormat::Table => render_credentials_table(&credentials, &arguments),
+        InitOutputFormat::Env => render_shell_exports(&credentials),
+        InitOutputFormat::Json => output::to_json_text(&credentials)?,
     })
 }
 
@@ -188,7 +188,7 @@ fn render_credentials_table(credentials: &ClientCredentials, arguments: &InitArg
     )
 }
 
-fn render_env_exports(credentials: &ClientCredentials) -> String {
+fn render_shell_exports(credentials: &ClientCredentials) -> String {
     let lines = [
         ("CLEW_ENDPOINT", &credentials.endpoint),
         ("CLEW_IAM_ENDPOINT", &credentials.endpoint),

@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use clew_model::{AuditOrigin, Instance, InstanceFilter, Pagination, ProjectId, Tag};
 use clew_store::{Project, Store};
 
-use crate::confirm::ConfirmArgs;
+use crate::confirm::ConfirmationArgs;
 use crate::error::CliError;
 use crate::identity_directory;
 use crate::local_audit_origin;
@@ -72,7 +72,7 @@ struct RemoveArgs {
     /// Name or id
     instance: String,
     #[command(flatten)]
-    confirmation: ConfirmArgs,
+    confirmation: ConfirmationArgs,
     #[command(flatten)]
     project_args: ProjectArgs,
 }
@@ -200,7 +200,7 @@ async fn show_instance(arguments: ShowArgs) -> Result<(), CliError> {
 async fn remove_instance(arguments: RemoveArgs) -> Result<(), CliError> {
     let inventory = arguments.project_args.open_instance_inventory().await?;
     let Instance { id, name, .. } = require_instance(&inventory, &arguments.instance).await?;
-    arguments.confirmation.confirm_action(format!("remove {name} ({id}) with the data of its nodes")).await?;
+    arguments.confirmation.prompt_for_confirmation(format!("remove {name} ({id}) with the data of its nodes")).await?;
     inventory.store.remove_instance(&inventory.origin, &inventory.project.id, &id).await?;
     arguments.project_args.output_format().print(
         || format!("Removed {name} ({id}) with the data of its nodes.\n"),

@@ -7,7 +7,7 @@ use clew_model::AccessKeyId;
 use clew_store::AccessKeyRecord;
 use serde_json::{Value, json};
 
-use crate::confirm::ConfirmArgs;
+use crate::confirm::ConfirmationArgs;
 use crate::error::CliError;
 use crate::identity_directory::IdentityDirectory;
 use crate::store_args::DomainArgs;
@@ -15,13 +15,13 @@ use crate::text_table::{self, format_yes_no};
 use crate::time;
 
 #[derive(Debug, Args)]
-pub(crate) struct KeyCommandArgs {
+pub(crate) struct AccessKeyCommandArgs {
     #[command(subcommand)]
-    command: KeyCommand,
+    command: AccessKeyCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum KeyCommand {
+enum AccessKeyCommand {
     Create(create::CreateArgs),
     List(ListArgs),
     Enable(EnableArgs),
@@ -66,22 +66,22 @@ struct RemoveArgs {
     /// Access key id
     access_key: AccessKeyId,
     #[command(flatten)]
-    confirmation: ConfirmArgs,
+    confirmation: ConfirmationArgs,
     #[command(flatten)]
     domain_args: DomainArgs,
 }
 
-pub(crate) async fn run(arguments: KeyCommandArgs) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: AccessKeyCommandArgs) -> Result<(), CliError> {
     match arguments.command {
-        KeyCommand::Create(arguments) => create::run(arguments).await,
-        KeyCommand::List(arguments) => list_access_keys(arguments).await,
-        KeyCommand::Enable(arguments) => {
+        AccessKeyCommand::Create(arguments) => create::run(arguments).await,
+        AccessKeyCommand::List(arguments) => list_access_keys(arguments).await,
+        AccessKeyCommand::Enable(arguments) => {
             set_access_key_enabled(&arguments.domain_args, &arguments.access_key, true).await
         }
-        KeyCommand::Disable(arguments) => {
+        AccessKeyCommand::Disable(arguments) => {
             set_access_key_enabled(&arguments.domain_args, &arguments.access_key, false).await
         }
-        KeyCommand::Remove(arguments) => remove_access_key(arguments).await,
+        AccessKeyCommand::Remove(arguments) => remove_access_key(arguments).await,
     }
 }
 
@@ -115,7 +115,7 @@ async fn remove_access_key(arguments: RemoveArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
     let id = &arguments.access_key;
     let (user, _) = find_access_key(&directory, id).await?;
-    arguments.confirmation.confirm_action(format!("remove the access key {id} of {user}")).await?;
+    arguments.confirmation.prompt_for_confirmation(format!("remove the access key {id} of {user}")).await?;
     directory.store.remove_access_key(&directory.origin, id).await?;
     arguments
         .domain_args

@@ -17,7 +17,7 @@ use clew_mysql::{
 use clew_store::StoreLocation;
 
 use crate::configuration::DEFAULT_DATA_DIR;
-use crate::confirm::ConfirmArgs;
+use crate::confirm::ConfirmationArgs;
 use crate::error::CliError;
 use crate::metadata_url::MetadataUrlArgs;
 use crate::node_url::NodeArgs;
@@ -41,7 +41,7 @@ pub(crate) struct KillArgs {
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
     #[command(flatten)]
-    confirmation: ConfirmArgs,
+    confirmation: ConfirmationArgs,
     /// Show the impact without killing sessions
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
@@ -85,14 +85,14 @@ Examples:
 Exit codes: 0 all sessions have terminated or will terminate; 1 at least one session could not be killed; 2 refused, nothing was killed.";
 
 pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
-    let (node, limits) = arguments.node.resolve_node_url()?;
+    let (node, limits) = arguments.node.parse_node_url_and_limits()?;
     let kind = if arguments.query { KillTarget::Query } else { KillTarget::Connection };
     let protected = ProtectedAccounts::default().with_accounts(arguments.protect.iter().map(String::as_bytes));
     let mut seen = HashSet::new();
     let ids: Vec<u64> = arguments.ids.iter().copied().filter(|id| seen.insert(*id)).collect();
 
-    let found = find_sessions(&node, &ids, &limits).await?;
-    reject_unkillable_sessions(&found, kind, &protected)?;
+    let found = find_sessions_by_id(&node, &ids, &limits).await?;
+    ensure_sessions_are_killable(&found, kind, &protected)?;
     let SessionLookupResult { read, sessions, .. } = found;
     let mut selected = SelectedSessions::new(ids.clone(), sessions);
     // With `--yes`, no preview is shown, which spares an overloaded server the additional reads.
@@ -105,15 +105,18 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     }
     if !report.selected.sessions.is_empty() && !arguments.confirmation.skips_prompt() {
         output::write_stderr(&format!("{}\n", report.render_preview(output::terminal_width())));
-        arguments.confirmation.confirm_action(report.describe_kill()).await?;
+        arguments.confirmation.prompt_for_confirmation(report.describe_kill()).await?;
     }
     // Open the audit log first, so that nothing is killed if the audit log is not writable.
     let audit = match resolve_audit_log_location(arguments.data_dir.as_deref(), &arguments.metadata_url)? {
         Some(location) => Some(KillAuditLog::open(location).await?),
         None => None,
     };
-    let before =
-        if report.selected.sessions.is_empty() { None } else { Some(KillBaseline::read_state(&node, &limits).await) };
+    let before = if report.selected.sessions.is_empty() {
+        None
+    } else {
+        Some(KillBaseline::read_baseline(&node, &limits).await)
+    };
     if let Some(Ok(before)) = &before
         && *before.server() != read.server
     {
@@ -174,12 +177,12 @@ async fn kill_sessions(
 }
 
 /// Returns an error if any of the sessions must not be killed.
-fn reject_unkillable_sessions(
+fn ensure_sessions_are_killable(
     found: &SessionLookupResult,
     kind: KillTarget,
     protected: &ProtectedAccounts,
 ) -> Result<(), CliError> {
-    let refusal = |session: &Session| Some((session.id, found.predict_refusal(session, kind, protected)?));
+    let refusal = |session: &Session| Some((session.id, found.predict_kill_refusal(session, kind, protected)?));
     let refused: Vec<(u64, KillRefusal)> = found.sessions.iter().filter_map(refusal).collect();
     if refused.is_empty() {
         return Ok(());

@@ -20,7 +20,7 @@ pub(crate) struct LocksArgs {
     node: NodeArgs,
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "tree")]
-    format: LocksFormat,
+    format: LocksOutputFormat,
     /// Replace each literal in a statement with ?, and omit the key values of locked rows
     #[arg(long)]
     mask: bool,
@@ -38,7 +38,7 @@ Examples:
   clew locks mysql://clew@db.example.com/ --format dot | dot -Tsvg > locks.svg";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum LocksFormat {
+enum LocksOutputFormat {
     /// Human-readable tree
     Tree,
     /// JSON object with the lock waits, root blockers, wait cycles and sessions
@@ -48,18 +48,18 @@ enum LocksFormat {
 }
 
 pub(crate) async fn run(arguments: LocksArgs) -> Result<(), CliError> {
-    let (node, limits) = arguments.node.resolve_node_url()?;
+    let (node, limits) = arguments.node.parse_node_url_and_limits()?;
     let observed = read_lock_waits(&node, &limits).await?;
     let graph = waits::build_wait_graph(&observed);
     let graph = if arguments.mask { graph.with_masked_literals() } else { graph };
     match arguments.format {
-        LocksFormat::Tree => {
+        LocksOutputFormat::Tree => {
             let colours = output::stdout_supports_colors();
             let text = render_wait_graph(&graph, &node.address(), output::terminal_width(), colours);
             output::write_stdout_with_colors(&(text + &remedy::render_root_blocker_hint(&graph, &node, colours)))?;
         }
-        LocksFormat::Json => output::write_stdout(&output::to_json_text(&graph)?)?,
-        LocksFormat::Dot => output::write_stdout(&waits::render_dot(&graph))?,
+        LocksOutputFormat::Json => output::write_stdout(&output::to_json_text(&graph)?)?,
+        LocksOutputFormat::Dot => output::write_stdout(&waits::render_dot(&graph))?,
     }
     output::write_stderr(&limitations::format_limitations(&graph.limitations));
     Ok(())

@@ -26,8 +26,8 @@ pub(crate) struct NodeArgs {
 }
 
 impl NodeArgs {
-    pub(crate) fn resolve_node_url(&self) -> Result<(NodeUrl, ReadLimits), CliError> {
-        let node = resolve_node_password(parse_node_url(&self.url)?)?;
+    pub(crate) fn parse_node_url_and_limits(&self) -> Result<(NodeUrl, ReadLimits), CliError> {
+        let node = read_missing_node_password(parse_node_url(&self.url)?)?;
         let timeout = Duration::from_secs(self.timeout);
         Ok((node, ReadLimits { read_timeout: timeout, connect_timeout: timeout / 2, ..ReadLimits::default() }))
     }
@@ -64,7 +64,7 @@ fn redact_url_credentials(url: &str) -> String {
 
 /// Reads the password from `CLEW_DB_PASSWORD` or, if the variable is not set, from a prompt on the terminal.
 /// Returns the node URL without a password if `CLEW_DB_PASSWORD` is not set and there is no terminal.
-pub(crate) fn resolve_node_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
+pub(crate) fn read_missing_node_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
     if node.password.is_some() {
         return Ok(node);
     }

@@ -115,7 +115,7 @@ fn new_buffered_writer<W: Write>(out: W) -> BufWriter<W> {
 }
 
 #[derive(Debug)]
-pub(crate) enum Output {
+pub(crate) enum OutputWriter {
     Stdout(BufWriter<io::Stdout>),
     /// A terminal: stdout or a device.
     Terminal {
@@ -132,7 +132,7 @@ pub(crate) enum Output {
     },
 }
 
-impl Output {
+impl OutputWriter {
     /// Opens stdout if `file` is `None` or `-`.
     /// If the output is a terminal, text written to it is sanitised.
     pub(crate) fn open(file: Option<&Path>) -> Result<Self, CliError> {
@@ -195,7 +195,7 @@ impl Output {
     }
 }
 
-impl Write for Output {
+impl Write for OutputWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stdout(stdout) => stdout.write(bytes),
@@ -232,12 +232,16 @@ pub(crate) fn terminal_width() -> usize {
 }
 
 pub(crate) fn write_stdout(text: &str) -> Result<(), CliError> {
-    write_all_to_stdout(&sanitize_multiline(text))
+    write_all_to_stdout(&sanitize_multiline_text(text))
 }
 
 /// The caller must sanitise text from a database server with [`clew_diagnose::terminal::bytes_to_single_line`].
 pub(crate) fn write_stdout_with_colors(text: &str) -> Result<(), CliError> {
-    write_all_to_stdout(&if stdout_supports_colors() { sanitize_styled_text(text) } else { sanitize_multiline(text) })
+    write_all_to_stdout(&if stdout_supports_colors() {
+        sanitize_styled_text(text)
+    } else {
+        sanitize_multiline_text(text)
+    })
 }
 
 fn write_all_to_stdout(text: &str) -> Result<(), CliError> {
@@ -250,7 +254,7 @@ fn write_all_to_stdout(text: &str) -> Result<(), CliError> {
 
 /// Ignores write errors, because an error of stderr cannot be reported elsewhere.
 pub(crate) fn write_stderr(text: &str) {
-    let _ = io::stderr().lock().write_all(sanitize_multiline(text).as_bytes());
+    let _ = io::stderr().lock().write_all(sanitize_multiline_text(text).as_bytes());
 }
 
 #[cfg(test)]
@@ -262,7 +266,7 @@ mod tests {
     use super::*;
 
     fn write(path: &Path, text: &str) {
-        let mut output = Output::open(Some(path)).unwrap();
+        let mut output = OutputWriter::open(Some(path)).unwrap();
         output.write_all(text.as_bytes()).unwrap();
         output.finish().unwrap();
     }

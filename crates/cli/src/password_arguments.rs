@@ -27,7 +27,7 @@ pub(crate) fn reject_postgres_url_passwords(matches: &ArgMatches) -> Result<(), 
     matches.subcommand().map_or(Ok(()), |(_, matches)| reject_postgres_url_passwords(matches))
 }
 
-fn postgres_url_has_password(address: &str) -> bool {
+fn is_postgres_url_with_password(address: &str) -> bool {
     let lowercase = address.to_ascii_lowercase();
     let Some(rest) = ["postgres://", "postgresql://"].iter().find_map(|scheme| lowercase.strip_prefix(scheme)) else {
         return false;
@@ -59,7 +59,7 @@ mod tests {
             ("mysql://clew:hunter2@db/", false),
             ("postgres", false),
         ] {
-            assert_eq!(postgres_url_has_password(address), expected, "{address}");
+            assert_eq!(is_postgres_url_with_password(address), expected, "{address}");
         }
     }
 }

@@ -8,11 +8,11 @@ mod simulate;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use clew_diagnose::terminal::sanitize_multiline;
+use clew_diagnose::terminal::sanitize_multiline_text;
 use clew_store::{Grantee, PolicyAttachment, PolicyRef};
 use serde_json::{Value, json};
 
-use crate::confirm::ConfirmArgs;
+use crate::confirm::ConfirmationArgs;
 use crate::error::CliError;
 use crate::identity_directory::{IdentityDirectory, NamedPolicy};
 use crate::output::{Format, merge_json_objects};
@@ -76,7 +76,7 @@ struct RemoveArgs {
     /// Name or id
     policy: String,
     #[command(flatten)]
-    confirmation: ConfirmArgs,
+    confirmation: ConfirmationArgs,
     #[command(flatten)]
     domain_args: DomainArgs,
 }
@@ -195,7 +195,7 @@ async fn remove_policy(arguments: RemoveArgs) -> Result<(), CliError> {
     let PolicyRef::Custom(id) = &policy.reference else {
         return Err(CliError::new_refusal(format!("{} is a system policy and cannot be removed", policy.name)));
     };
-    arguments.confirmation.confirm_action(format!("remove the policy {}", policy.name)).await?;
+    arguments.confirmation.prompt_for_confirmation(format!("remove the policy {}", policy.name)).await?;
     directory.store.remove_policy(&directory.origin, id).await?;
     arguments
         .domain_args

@@ -8,7 +8,7 @@ use clew_mysql::{OutputFormat, SessionScope, StatementMasking, take_snapshot_wit
 use crate::error::CliError;
 use crate::filters::SessionFilterArgs;
 use crate::node_url::NodeArgs;
-use crate::output::{self, Format, Output};
+use crate::output::{self, Format, OutputWriter};
 use crate::{limitations, snapshot};
 
 #[derive(Debug, Args)]
@@ -39,8 +39,8 @@ Examples:
   clew ps mysql://clew@db.example.com/ --user web --format json | jq .sessions[].session_id";
 
 pub(crate) async fn run(arguments: PsArgs) -> Result<(), CliError> {
-    let selection = arguments.filters.into_validated_selection()?;
-    let (node, limits) = arguments.node.resolve_node_url()?;
+    let selection = arguments.filters.try_into_session_selection()?;
+    let (node, limits) = arguments.node.parse_node_url_and_limits()?;
     let scope = if arguments.all { SessionScope::All } else { SessionScope::Users };
     let statements = StatementMasking::from_masked_flag(arguments.mask);
     let mut snapshot =
@@ -48,7 +48,7 @@ pub(crate) async fn run(arguments: PsArgs) -> Result<(), CliError> {
     let limitations = limitations::format_limitations(&snapshot.summary.limitations);
     let writing = tokio::task::spawn_blocking(move || {
         let is_table = arguments.format == Format::Table;
-        let mut out = if is_table { Output::open_for_table(None)? } else { Output::open(None)? };
+        let mut out = if is_table { OutputWriter::open_for_table(None)? } else { OutputWriter::open(None)? };
         let written = match arguments.format {
             Format::Json => snapshot::write_json_snapshot(&mut snapshot, &mut out),
             Format::Table => layout::write_table(&mut snapshot, &mut out),

@@ -14,7 +14,7 @@ use crate::error::CliError;
 use crate::filters::SessionFilterArgs;
 use crate::limitations;
 use crate::node_url::NodeArgs;
-use crate::output::{self, Output};
+use crate::output::{self, OutputWriter};
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -25,7 +25,7 @@ pub(crate) struct SnapshotArgs {
     filters: SessionFilterArgs,
     /// Output format [default: table on a terminal, csv otherwise]
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]
-    format: Option<SnapshotFormat>,
+    format: Option<SnapshotOutputFormat>,
     /// Add columns for the statement digest, program, lock wait, blocker and root blocker
     #[arg(long, help_heading = "Output")]
     detail: bool,
@@ -54,7 +54,7 @@ Examples:
   clew snapshot mysql://clew@db.example.com/ --mask -o for-the-vendor.csv";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum SnapshotFormat {
+enum SnapshotOutputFormat {
     /// Human-readable table
     Table,
     /// CSV (RFC 4180), as returned by the API
@@ -64,13 +64,13 @@ enum SnapshotFormat {
 }
 
 pub(crate) async fn run(arguments: SnapshotArgs) -> Result<(), CliError> {
-    let format = arguments.format.unwrap_or_else(|| default_snapshot_format(arguments.output.is_some()));
-    let selection = arguments.filters.clone().into_validated_selection()?;
-    let (node, limits) = arguments.node.resolve_node_url()?;
+    let format = arguments.format.unwrap_or_else(|| default_output_format(arguments.output.is_some()));
+    let selection = arguments.filters.clone().try_into_session_selection()?;
+    let (node, limits) = arguments.node.parse_node_url_and_limits()?;
     let row_format = match format {
-        SnapshotFormat::Table => OutputFormat::Csv { formula_guard: false },
-        SnapshotFormat::Csv => OutputFormat::Csv { formula_guard: !arguments.no_formula_guard },
-        SnapshotFormat::Json => OutputFormat::Json,
+        SnapshotOutputFormat::Table => OutputFormat::Csv { formula_guard: false },
+        SnapshotOutputFormat::Csv => OutputFormat::Csv { formula_guard: !arguments.no_formula_guard },
+        SnapshotOutputFormat::Json => OutputFormat::Json,
     };
     let statements = StatementMasking::from_masked_flag(arguments.mask);
     let snapshot = if arguments.detail {
@@ -86,31 +86,39 @@ pub(crate) async fn run(arguments: SnapshotArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-fn default_snapshot_format(to_file: bool) -> SnapshotFormat {
-    if !to_file && output::stdout_is_terminal() { SnapshotFormat::Table } else { SnapshotFormat::Csv }
+fn default_output_format(to_file: bool) -> SnapshotOutputFormat {
+    if !to_file && output::stdout_is_terminal() { SnapshotOutputFormat::Table } else { SnapshotOutputFormat::Csv }
 }
 
-fn write_snapshot(arguments: &SnapshotArgs, format: SnapshotFormat, mut snapshot: Snapshot) -> Result<(), CliError> {
+fn write_snapshot(
+    arguments: &SnapshotArgs,
+    format: SnapshotOutputFormat,
+    mut snapshot: Snapshot,
+) -> Result<(), CliError> {
     let file = arguments.output.as_deref();
-    let mut out = if format == SnapshotFormat::Table { Output::open_for_table(file)? } else { Output::open(file)? };
+    let mut out = if format == SnapshotOutputFormat::Table {
+        OutputWriter::open_for_table(file)?
+    } else {
+        OutputWriter::open(file)?
+    };
     let written = match format {
-        SnapshotFormat::Csv => {
+        SnapshotOutputFormat::Csv => {
             let language = Language::from_tag(&arguments.language).unwrap_or_default();
             let header = if arguments.detail {
-                csv::encode_detailed_header_row(language)
+                csv::encode_header_row_with_detail_columns(language)
             } else {
                 csv::encode_header_row(language)
             };
             out.write_all(&header).and_then(|()| snapshot.body.write_to(&mut out))
         }
-        SnapshotFormat::Json => write_json_snapshot(&mut snapshot, &mut out),
-        SnapshotFormat::Table => table::write_table(&mut snapshot, arguments.detail, &mut out),
+        SnapshotOutputFormat::Json => write_json_snapshot(&mut snapshot, &mut out),
+        SnapshotOutputFormat::Table => table::write_table(&mut snapshot, arguments.detail, &mut out),
     };
     written.map_err(|error| CliError::from_write_error(&out.display_name(), &error))?;
     out.finish()
 }
 
-pub(crate) fn write_json_snapshot(snapshot: &mut Snapshot, out: &mut Output) -> std::io::Result<()> {
+pub(crate) fn write_json_snapshot(snapshot: &mut Snapshot, out: &mut OutputWriter) -> std::io::Result<()> {
     let summary = clew_diagnose::json::to_string(&snapshot.summary)?;
     write!(out, "{{\"summary\":{summary},\n\"sessions\":[\n")?;
     snapshot.body.write_to(out)?;

@@ -65,7 +65,7 @@ impl DomainArgs {
         let store = self.store_args.open_store().await?;
         let domain = match &self.domain {
             Some(name_or_id) => find_domain(&store, name_or_id).await?,
-            None => find_single_domain(&store).await?,
+            None => find_only_domain(&store).await?,
         };
         Ok(IdentityDirectory { store, domain, origin: local_audit_origin::local_audit_origin() })
     }

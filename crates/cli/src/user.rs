@@ -7,7 +7,7 @@ mod update;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::confirm::ConfirmArgs;
+use crate::confirm::ConfirmationArgs;
 use crate::error::CliError;
 use crate::store_args::DomainArgs;
 
@@ -56,7 +56,7 @@ struct RemoveArgs {
     /// Name or id
     user: String,
     #[command(flatten)]
-    confirmation: ConfirmArgs,
+    confirmation: ConfirmationArgs,
     #[command(flatten)]
     domain_args: DomainArgs,
 }
@@ -98,7 +98,7 @@ async fn remove_user(arguments: RemoveArgs) -> Result<(), CliError> {
     let user = directory.find_user(&arguments.user).await?;
     arguments
         .confirmation
-        .confirm_action(format!("remove the user {} with all access keys and tokens", user.name))
+        .prompt_for_confirmation(format!("remove the user {} with all access keys and tokens", user.name))
         .await?;
     directory.store.remove_user(&directory.origin, &user.id).await?;
     arguments

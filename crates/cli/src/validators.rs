@@ -2,7 +2,7 @@
 
 use clew_iam::name_rule::{self, MAX_DESCRIPTION_LENGTH, NameRule};
 
-pub(crate) fn parse_name(name: &str) -> Result<String, String> {
+pub(crate) fn parse_identity_name(name: &str) -> Result<String, String> {
     check_name_syntax(name_rule::IDENTITY_NAME_RULE, name)
 }
 

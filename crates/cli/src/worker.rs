@@ -46,7 +46,7 @@ pub(crate) async fn run(mut arguments: WorkerArgs) -> Result<(), CliError> {
     };
     let shutdown = listen_for_shutdown_signals()?;
     daemon.spawn_event_dispatcher(&shutdown);
-    let master_key_watch = daemon.watch_master_key_rotation(&shutdown);
+    let master_key_watch = daemon.watch_for_master_key_rotation(&shutdown);
     daemon.watch_for_audit_truncation(&shutdown).await;
     let worker_tasks = daemon.start_worker(&shutdown);
     let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());

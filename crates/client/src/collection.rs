@@ -16,7 +16,7 @@ use crate::retry::Idempotency;
 use crate::transport::ApiRequest;
 
 const PREFER_HEADER: HeaderName = HeaderName::from_static("prefer");
-const STATUS_OPERATION_NAME: &str = "reading the state of a collection";
+const READ_STATUS_OPERATION_NAME: &str = "reading the state of a collection";
 const MAX_LONG_POLL_DURATION: Duration = Duration::from_secs(20);
 
 /// Opaque id of a collection.
@@ -182,10 +182,10 @@ impl Client {
         request_id: &RequestId,
         wait: Duration,
     ) -> Result<CollectionStatus, ClientError> {
-        let response = self.request_collection_status(instance, node, request_id, wait).await?;
+        let response = self.send_collection_status_request(instance, node, request_id, wait).await?;
         CollectionStatus::from_name(&response.status).ok_or_else(|| {
             let why = format!("unknown state {:?}", sanitize_server_text(&response.status, 80));
-            self.build_request_context(STATUS_OPERATION_NAME, &self.inner.endpoint.to_string())
+            self.build_request_context(READ_STATUS_OPERATION_NAME, &self.inner.endpoint.to_string())
                 .invalid_response_error(why)
         })
     }
@@ -198,10 +198,10 @@ impl Client {
         node: &NodeId,
         request_id: &RequestId,
     ) -> Result<Vec<Limitation>, ClientError> {
-        Ok(self.request_collection_status(instance, node, request_id, Duration::ZERO).await?.limitations)
+        Ok(self.send_collection_status_request(instance, node, request_id, Duration::ZERO).await?.limitations)
     }
 
-    async fn request_collection_status(
+    async fn send_collection_status_request(
         &self,
         instance: &InstanceId,
         node: &NodeId,
@@ -210,8 +210,12 @@ impl Client {
     ) -> Result<CollectionStatusResponse, ClientError> {
         let project = self.project_id().await?;
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session-task");
-        let mut request =
-            self.build_get_request(STATUS_OPERATION_NAME, project, path, vec![("request_id", request_id.to_string())]);
+        let mut request = self.build_get_request(
+            READ_STATUS_OPERATION_NAME,
+            project,
+            path,
+            vec![("request_id", request_id.to_string())],
+        );
         if wait.as_secs() > 0 {
             request.unsigned_headers.push((PREFER_HEADER, format!("wait={}", wait.as_secs())));
         }

@@ -44,7 +44,7 @@ impl Client {
         target: &mut T,
         mut on_progress: impl FnMut(u64, Option<u64>),
     ) -> Result<DownloadSummary, ClientError> {
-        let downloaded = self.download_with_resume(instance, node, request_id, target, &mut on_progress).await;
+        let downloaded = self.download_with_retries(instance, node, request_id, target, &mut on_progress).await;
         // Finish the sink even after an error, to preserve the received bytes.
         let finished = target.finish().await;
         let downloaded = downloaded?;
@@ -52,7 +52,7 @@ impl Client {
         Ok(downloaded)
     }
 
-    async fn download_with_resume<T: DownloadSink>(
+    async fn download_with_retries<T: DownloadSink>(
         &self,
         instance: &InstanceId,
         node: &NodeId,
@@ -115,7 +115,7 @@ impl Client {
         if progress.build_range_headers().is_some() {
             let refused = match &response {
                 Ok(response) => {
-                    response.status() == StatusCode::PARTIAL_CONTENT && !progress.matches_partial_response(response)
+                    response.status() == StatusCode::PARTIAL_CONTENT && !progress.is_continued_by_response(response)
                 }
                 Err(error) => error.http_status() == Some(StatusCode::RANGE_NOT_SATISFIABLE.as_u16()),
             };
@@ -157,7 +157,7 @@ impl Client {
             unsigned_headers.extend([(RANGE, range), (IF_RANGE, etag.to_owned())]);
         }
         let query = vec![("request_id", request_id.to_string())];
-        self.send_request_streaming_response(&ApiRequest {
+        self.send_request_without_reading_body(&ApiRequest {
             unsigned_headers,
             ..self.build_get_request(DOWNLOAD_OPERATION_NAME, project, path, query)
         })
@@ -202,7 +202,7 @@ impl DownloadProgress {
     }
 
     /// Returns true if a partial response belongs to the same result and starts at the first missing byte.
-    fn matches_partial_response(&self, response: &Response) -> bool {
+    fn is_continued_by_response(&self, response: &Response) -> bool {
         let content_range =
             response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let is_next = parse_content_range(content_range).is_some_and(|(first, total)| {

@@ -90,7 +90,7 @@ impl FileKind {
 pub(crate) fn find_banned_words(file: &Path, text: &str, kind: FileKind) -> Vec<String> {
     let mut findings = Vec::new();
     let mut report = |line: usize, scope: WordScope, checked: &str| {
-        let words = split_words(checked);
+        let words = split_into_words(checked);
         for banned in BANNED_WORDS.iter().filter(|banned| banned.scope == Everywhere || banned.scope == scope) {
             if contains_banned_word(&words, banned.word) {
                 let BannedWord { word, replacement, .. } = banned;
@@ -163,7 +163,7 @@ fn remove_placeholders(text: &str) -> String {
 }
 
 /// Splits prose, `snake_case` names and `CamelCase` names into lower-case words.
-fn split_words(text: &str) -> Vec<String> {
+fn split_into_words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut previous = ' ';
     for char in text.chars() {

@@ -145,7 +145,7 @@ impl ModuleTree {
             match item {
                 Item::Mod(child) if !is_test_only(&child.attrs) => children.push(child),
                 Item::Use(item) => collect_imports(&item.tree, &mut Vec::new(), &mut module),
-                _ => module.definitions.extend(find_item_name(item)),
+                _ => module.definitions.extend(item_name(item)),
             }
         }
         let mut visitor = RustPathCollector { module: path, references: &mut module.references };
@@ -291,7 +291,7 @@ fn collect_imports(tree: &UseTree, prefix: &mut Vec<String>, module: &mut Module
     }
 }
 
-fn find_item_name(item: &Item) -> Option<String> {
+fn item_name(item: &Item) -> Option<String> {
     let ident = match item {
         Item::Const(item) => &item.ident,
         Item::Enum(item) => &item.ident,

@@ -16,7 +16,7 @@ use crate::processes;
 const START_STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Configuration without rate and connection limits, for load generators that share one IP address.
-pub const CONFIGURATION_WITHOUT_LIMITS: &str = "[limits]
+pub const CONFIGURATION_WITHOUT_CLIENT_LIMITS: &str = "[limits]
 principal_per_second = 0
 peer_per_second = 0
 streams_per_principal = 0
@@ -136,13 +136,13 @@ impl Deployment {
 
     /// Creates a user, attaches a policy to the user, and returns an access key of the user.
     pub async fn create_user_with_key(&self, policy: &str) -> Result<AccessKey, DevtoolsError> {
-        const CREATED_USER_NAME: &str = "reader";
+        const READER_USER_NAME: &str = "reader";
         let clew = |arguments: &[&str]| {
             Command::new(&self.clew).args(arguments.iter().copied()).args(["--data-dir"]).args([self.data_dir()])
         };
-        clew(&["user", "create", CREATED_USER_NAME]).output().await?;
-        clew(&["policy", "attach", policy, "--user", CREATED_USER_NAME]).output().await?;
-        let create = clew(&["key", "create", CREATED_USER_NAME, "--format", "json"]);
+        clew(&["user", "create", READER_USER_NAME]).output().await?;
+        clew(&["policy", "attach", policy, "--user", READER_USER_NAME]).output().await?;
+        let create = clew(&["key", "create", READER_USER_NAME, "--format", "json"]);
         create.parse_json(&create.output().await?)
     }
 

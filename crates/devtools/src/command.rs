@@ -53,7 +53,7 @@ impl Command {
     }
 
     /// Removes an inherited environment variable.
-    pub fn without_env(mut self, name: impl Into<OsString>) -> Self {
+    pub fn env_remove(mut self, name: impl Into<OsString>) -> Self {
         self.variables.push((name.into(), None));
         self
     }
@@ -81,7 +81,7 @@ impl Command {
     /// Runs the program for at most `limit` and shows its latest output line next to the spinner of `step`.
     /// If the program fails, the error contains the last output lines of the program.
     pub async fn run_with_progress(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
-        let mut child = self.spawn_piped()?;
+        let mut child = self.spawn_with_piped_output()?;
         let mut tail = OutputTail::default();
         let result = tokio::time::timeout(limit, read_output_until_exit(&mut child, step, &mut tail)).await;
         step.set_detail("");
@@ -149,7 +149,7 @@ impl Command {
 
     /// Runs the program and returns its stdout and its peak memory use in KiB.
     /// Peak memory is read after each output chunk, so memory allocated after the last chunk is not counted.
-    pub async fn output_with_peak_memory(&self) -> Result<(Vec<u8>, u64), DevtoolsError> {
+    pub async fn capture_output_and_peak_memory(&self) -> Result<(Vec<u8>, u64), DevtoolsError> {
         let failed = |cause| self.program_start_error(cause);
         let mut child = self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(failed)?;
         let (pid, stdout) = (child.id(), child.stdout.take());
@@ -178,7 +178,7 @@ impl Command {
     }
 
     /// Runs the program and returns its stdout, or `None` if the program fails. Discards stderr.
-    pub async fn output_on_success(&self) -> Option<String> {
+    pub async fn output_if_successful(&self) -> Option<String> {
         let output = self.to_tokio_command().stderr(Stdio::null()).output().await.ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
@@ -196,7 +196,7 @@ impl Command {
         command.spawn().map_err(|cause| self.program_start_error(cause))
     }
 
-    fn spawn_piped(&self) -> Result<Child, DevtoolsError> {
+    fn spawn_with_piped_output(&self) -> Result<Child, DevtoolsError> {
         self.to_tokio_command()
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

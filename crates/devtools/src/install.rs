@@ -28,7 +28,7 @@ pub async fn install_test_prerequisites() -> Result<(), DevtoolsError> {
     // Only one task installs packages at a time.
     let _lock = toolchain::acquire_servers_dir_lock()?;
     let missing = find_missing_packages(&[&toolchain::MARIADB_PACKAGES[..], &toolchain::TEST_PACKAGES[..]].concat());
-    let mysql_to_fetch = MysqlPackages::find_missing();
+    let mysql_to_fetch = MysqlPackages::new_if_missing();
     if (!missing.is_empty() || mysql_to_fetch.is_some()) && !is_running_as_root() {
         return Err(root_required_error(&missing, mysql_to_fetch.as_ref()));
     }
@@ -65,7 +65,7 @@ fn root_required_error(packages: &[&str], mysql: Option<&MysqlPackages>) -> Devt
     }
     if let Some(mysql) = mysql {
         let (download, mark) =
-            (mysql.debootstrap_command().command_line(), mysql.build_completion_marker_command().command_line());
+            (mysql.debootstrap_command().command_line(), mysql.completion_marker_command().command_line());
         commands.push(format!("sudo {download} && sudo {mark}"));
     }
     let missing = packages.iter().copied().chain(mysql.map(|_| "MySQL")).collect::<Vec<_>>().join(", ");
@@ -104,7 +104,7 @@ impl MysqlPackages {
         Self { directory: toolchain::mysql_dir().with_extension("packages") }
     }
 
-    fn find_missing() -> Option<Self> {
+    fn new_if_missing() -> Option<Self> {
         let packages = Self::new();
         (!toolchain::mysql_dir().exists() && !packages.completion_marker_path().exists()).then_some(packages)
     }
@@ -120,7 +120,7 @@ impl MysqlPackages {
             .args([&self.directory])
     }
 
-    fn build_completion_marker_command(&self) -> Command {
+    fn completion_marker_command(&self) -> Command {
         Command::new("touch").args([self.completion_marker_path()])
     }
 
@@ -128,7 +128,7 @@ impl MysqlPackages {
         let step = Step::start("Downloading MySQL 9 (Debian unstable, once)");
         remove_dir_if_exists(&self.directory)?;
         self.debootstrap_command().run_with_retries(&step, INSTALL_STEP_TIMEOUT).await?;
-        self.build_completion_marker_command().run().await?;
+        self.completion_marker_command().run().await?;
         step.complete();
         Ok(())
     }
@@ -170,7 +170,7 @@ async fn unpack_nginx() -> Result<(), DevtoolsError> {
 async fn download_and_unpack_package(package: &str, content: &str, root: &Path) -> Result<(), DevtoolsError> {
     let step = Step::start(format!("Downloading and unpacking {content} (Debian package, once)"));
     let download_dir = root.with_extension("packages");
-    recreate_dir(&download_dir)?;
+    create_empty_dir(&download_dir)?;
     apt_command(&["download", package])
         .current_dir(&download_dir)
         .run_with_retries(&step, INSTALL_STEP_TIMEOUT)
@@ -184,7 +184,7 @@ async fn download_and_unpack_package(package: &str, content: &str, root: &Path) 
 /// Extracts into a temporary directory first, so that `root` never contains a partial installation.
 async fn unpack_packages(packages: &[PathBuf], root: &Path, step: &Step) -> Result<(), DevtoolsError> {
     let unpacked = root.with_extension("unpacked");
-    recreate_dir(&unpacked)?;
+    create_empty_dir(&unpacked)?;
     for package in packages {
         Command::new("dpkg-deb")
             .args(["-x"])
@@ -211,8 +211,8 @@ async fn install_python_clients() -> Result<(), DevtoolsError> {
     const PIP_OPTIONS: [&str; 6] = ["--disable-pip-version-check", "--no-input", "--retries", "3", "--timeout", "60"];
     let python = toolchain::python_interpreter_path();
     if Command::new(&python)
-        .args(["-c", toolchain::CLIENT_VERSION_CHECK_SCRIPT, toolchain::CLIENT_REQUIREMENTS_PATH])
-        .output_on_success()
+        .args(["-c", toolchain::PIP_PACKAGE_CHECK_SCRIPT, toolchain::PIP_REQUIREMENTS_PATH])
+        .output_if_successful()
         .await
         .is_some()
     {
@@ -232,14 +232,14 @@ async fn install_python_clients() -> Result<(), DevtoolsError> {
     Command::new(&python)
         .args(["-m", "pip", "install"])
         .args(PIP_OPTIONS)
-        .args(["-r", toolchain::CLIENT_REQUIREMENTS_PATH])
+        .args(["-r", toolchain::PIP_REQUIREMENTS_PATH])
         .run_with_retries(&step, INSTALL_STEP_TIMEOUT)
         .await?;
     step.complete();
     Ok(())
 }
 
-fn recreate_dir(directory: &Path) -> Result<(), DevtoolsError> {
+fn create_empty_dir(directory: &Path) -> Result<(), DevtoolsError> {
     remove_dir_if_exists(directory)?;
     fs::create_dir_all(directory).map_err(|cause| DevtoolsError::File {
         operation: "create",

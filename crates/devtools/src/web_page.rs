@@ -13,7 +13,7 @@ const WEB_BUILD_STEP_TIMEOUT: Duration = Duration::from_mins(10);
 /// Minimum Node.js version (major, minor) that Vite requires.
 const MIN_NODE_JS_VERSION: [u32; 2] = [20, 19];
 
-const WEB_PAGE_SOURCES: [&str; 7] = [
+const WEB_PAGE_SOURCE_PATHS: [&str; 7] = [
     "src",
     "scripts",
     "index.html",
@@ -30,7 +30,7 @@ pub async fn build_web_page() -> Result<(), DevtoolsError> {
     let web = web_dir();
     let built = read_modification_time(&web.join("dist/index.html"));
     if built.is_some_and(|built| {
-        WEB_PAGE_SOURCES.iter().all(|source| find_newest_modification_time(&web.join(source)) < Some(built))
+        WEB_PAGE_SOURCE_PATHS.iter().all(|source| find_newest_modification_time(&web.join(source)) < Some(built))
     }) {
         return Ok(());
     }
@@ -41,7 +41,7 @@ pub async fn build_web_page() -> Result<(), DevtoolsError> {
 }
 
 /// Builds the web page. If Node.js is missing, prints a notice that the server will not include the page.
-pub async fn build_web_page_if_node_installed() -> Result<(), DevtoolsError> {
+pub async fn build_web_page_if_node_js_is_installed() -> Result<(), DevtoolsError> {
     match build_web_page().await {
         Err(missing @ DevtoolsError::MissingNode { .. }) => {
             progress::print_line(&format!("The server will have no web page: {missing}"));
@@ -52,7 +52,7 @@ pub async fn build_web_page_if_node_installed() -> Result<(), DevtoolsError> {
 }
 
 /// Runs the web page's unit tests, which do not require a browser.
-pub async fn run_page_tests() -> Result<(), DevtoolsError> {
+pub async fn run_web_page_tests() -> Result<(), DevtoolsError> {
     progress::print_heading("Unit tests of the web page");
     npm_command(&["test"]).run().await
 }
@@ -80,7 +80,7 @@ fn npm_command(arguments: &[&str]) -> Command {
 
 async fn check_node_js_version() -> Result<(), DevtoolsError> {
     let [major, minor] = MIN_NODE_JS_VERSION;
-    let output = Command::new("node").args(["--version"]).output_on_success().await;
+    let output = Command::new("node").args(["--version"]).output_if_successful().await;
     if output.as_deref().and_then(parse_node_js_version) >= Some(MIN_NODE_JS_VERSION) {
         return Ok(());
     }

@@ -18,7 +18,7 @@ pub fn encode_header_row(language: Language) -> Vec<u8> {
 
 /// Returns the CSV header row of a session list with detail columns, terminated by CRLF.
 #[must_use]
-pub fn encode_detailed_header_row(language: Language) -> Vec<u8> {
+pub fn encode_header_row_with_detail_columns(language: Language) -> Vec<u8> {
     let mut row = encode_header_row(language);
     row.truncate(row.len().saturating_sub(2));
     row.push(b',');
@@ -67,7 +67,7 @@ pub fn encode_snapshot_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_
 /// Appends a CSV row of arbitrary cells, terminated by CRLF.
 /// Each item of `cells` contains a cell and a flag that enables the formula guard for the cell.
 /// The formula guard adds a `'` prefix to a cell that a spreadsheet program would evaluate as a formula.
-pub fn encode_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>, bool)>) {
+pub fn encode_row_from_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>, bool)>) {
     for (at, (cell, formula_guard)) in cells.enumerate() {
         if at > 0 {
             out.push(b',');
@@ -96,14 +96,14 @@ fn push_csv_cell(out: &mut Vec<u8>, cell: Cell<'_>, formula_guard: bool) {
 
 fn push_csv_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
     let classes = ByteClassSet::from_text(text);
-    let is_quoted = classes.contains_any_of(ByteClassSet::SEPARATOR_BYTE_CLASS | ByteClassSet::QUOTE_BYTE_CLASS);
+    let is_quoted = classes.contains_any_class(ByteClassSet::SEPARATOR_BYTE_CLASS | ByteClassSet::QUOTE_BYTE_CLASS);
     if is_quoted {
         out.push(b'"');
     }
     if formula_guard && matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r')) {
         out.push(b'\'');
     }
-    if classes.contains_any_of(ByteClassSet::ESCAPE_CANDIDATE_BYTE_CLASS | ByteClassSet::QUOTE_BYTE_CLASS) {
+    if classes.contains_any_class(ByteClassSet::ESCAPE_CANDIDATE_BYTE_CLASS | ByteClassSet::QUOTE_BYTE_CLASS) {
         // A quote byte is never part of a multi-byte UTF-8 character, so the text can be split at the quotes.
         for (at, piece) in text.split(|&byte| byte == b'"').enumerate() {
             if at > 0 {
@@ -161,7 +161,7 @@ impl ByteClassSet {
         separator | quote | may_need_escape
     }
 
-    fn contains_any_of(self, classes: u8) -> bool {
+    fn contains_any_class(self, classes: u8) -> bool {
         self.0 & classes != 0
     }
 }
@@ -191,11 +191,11 @@ mod tests {
 
     #[test]
     fn detail_columns_follow_the_api_columns() {
-        let english = String::from_utf8(encode_detailed_header_row(Language::EnUs)).unwrap();
+        let english = String::from_utf8(encode_header_row_with_detail_columns(Language::EnUs)).unwrap();
         let base = String::from_utf8(encode_header_row(Language::EnUs)).unwrap();
         let added = ",statement_digest,program_name,waits_for,blocker_id,root_blocker_id\r\n";
         assert_eq!(english, base.trim_end().to_owned() + added);
-        let chinese = String::from_utf8(encode_detailed_header_row(Language::ZhCn)).unwrap();
+        let chinese = String::from_utf8(encode_header_row_with_detail_columns(Language::ZhCn)).unwrap();
         assert!(chinese.starts_with("\u{feff}会话ID,") && chinese.matches('\u{feff}').count() == 1);
 
         let session = Session { id: 1, command: b"Query".to_vec(), ..Session::default() };

@@ -117,7 +117,7 @@ impl<S: SpillStorage> SortedRows<S> {
         if !separator.is_empty() {
             return self.write_row_range_with(offset, limit, out, separator, |_, _| {});
         }
-        self.for_each_block(offset, limit, |_, rows| out.write_all(rows))
+        self.for_each_row_block(offset, limit, |_, rows| out.write_all(rows))
     }
 
     /// Like [`SortedRows::write_row_range`], but calls `finish` for each row before writing the row.
@@ -133,7 +133,7 @@ impl<S: SpillStorage> SortedRows<S> {
     ) -> io::Result<()> {
         let mut row = Vec::new();
         let mut is_first = true;
-        self.for_each_block(offset, limit, |locations, mut rest| {
+        self.for_each_row_block(offset, limit, |locations, mut rest| {
             for location in locations {
                 let Some((encoded, others)) = rest.split_at_checked(location.length as usize) else { break };
                 rest = others;
@@ -151,7 +151,7 @@ impl<S: SpillStorage> SortedRows<S> {
     }
 
     /// Rows that were added in sort order are adjacent in storage, so one read operation fetches many rows.
-    fn for_each_block(
+    fn for_each_row_block(
         &mut self,
         offset: usize,
         limit: usize,

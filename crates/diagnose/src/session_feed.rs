@@ -37,7 +37,7 @@ use entry::SessionEntry;
 
 /// Maximum length of a statement in the feed, in bytes. Requests for session details return the full statement.
 pub const MAX_STATEMENT_BYTES: usize = 1024;
-const MIN_ENDED_SESSION_CAPACITY: usize = 10_000;
+const MIN_RETAINED_ENDED_SESSIONS: usize = 10_000;
 
 /// Returns the keys of all columns in a session feed, in the order of the cells.
 #[must_use]
@@ -130,7 +130,7 @@ impl SessionFeed {
             }
             is_present
         });
-        while self.ended.len() > MIN_ENDED_SESSION_CAPACITY.max(self.entries.len()) {
+        while self.ended.len() > MIN_RETAINED_ENDED_SESSIONS.max(self.entries.len()) {
             if let Some((version, _)) = self.ended.pop_front() {
                 self.min_delta_version = version;
             }

@@ -17,7 +17,7 @@ pub fn bytes_to_single_line(bytes: &[u8]) -> String {
 
 /// Escapes unsafe characters in multi-line text, for example as `\u{1b}`. Preserves line breaks and tabs.
 #[must_use]
-pub fn sanitize_multiline(text: &str) -> Cow<'_, str> {
+pub fn sanitize_multiline_text(text: &str) -> Cow<'_, str> {
     escape_unsafe_chars(text, |_| None)
 }
 
@@ -53,7 +53,7 @@ const MAX_SGR_PARAMETER_BYTES: usize = 16;
 /// Returns the length of a leading ANSI SGR sequence that only sets or resets color, weight, dimming or italics.
 ///
 /// Returns `None` for ANSI SGR sequences with other attributes, such as concealed or inverse text.
-fn leading_sgr_length(text: &str) -> Option<usize> {
+fn leading_sgr_sequence_length(text: &str) -> Option<usize> {
     let parameters = text.strip_prefix("\u{1b}[")?;
     let end = parameters.bytes().take(MAX_SGR_PARAMETER_BYTES).position(|byte| !matches!(byte, b'0'..=b'9' | b';'))?;
     let (list, rest) = parameters.split_at_checked(end)?;
@@ -174,11 +174,11 @@ mod tests {
         for &char in UNSAFE {
             let shown = format!("a{}b", char.escape_unicode());
             let text = format!("a{char}b");
-            assert_eq!((&*sanitize_multiline(&text), &*sanitize_styled_text(&text)), (&*shown, &*shown));
+            assert_eq!((&*sanitize_multiline_text(&text), &*sanitize_styled_text(&text)), (&*shown, &*shown));
             assert!(!bytes_to_single_line(text.as_bytes()).contains(char), "{shown}");
         }
         for safe in ["", "Grüße 会话 🧵 é\u{301}", "two\n\tlines\n", "\u{a0}"] {
-            assert!(matches!(sanitize_multiline(safe), Cow::Borrowed(same) if same == safe), "{safe:?}");
+            assert!(matches!(sanitize_multiline_text(safe), Cow::Borrowed(same) if same == safe), "{safe:?}");
         }
     }
 
@@ -186,7 +186,7 @@ mod tests {
     fn only_plain_styles_are_preserved() {
         let styled = "\u{1b}[1m\u{1b}[38;5;9mred\u{1b}[39m\u{1b}[0m \u{1b}[2;31mx\u{1b}[m";
         assert_eq!(sanitize_styled_text(styled), styled);
-        assert_eq!(sanitize_multiline("\u{1b}[1m"), r"\u{1b}[1m");
+        assert_eq!(sanitize_multiline_text("\u{1b}[1m"), r"\u{1b}[1m");
         for sequence in [
             "[8m",
             "[7m",

@@ -15,7 +15,7 @@ use clew_iam::decision::{
     TargetProject, decide_access,
 };
 use clew_iam::policy::{Policy, system};
-use clew_iam::signature::{self, Authorization, RequestToSign};
+use clew_iam::signature::{self, AuthorizationHeader, RequestToSign};
 use clew_model::{AccessKeyId, DomainId, InstanceId, ProjectId, Tag, UserId};
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
@@ -48,7 +48,7 @@ fn bench_signatures(criterion: &mut Criterion) {
         let header = signature::sign_request(&request(), &names, &date, &key, &secret);
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let authorization = Authorization::parse(black_box(&header)).unwrap();
+                let authorization = AuthorizationHeader::parse(black_box(&header)).unwrap();
                 signature::verify_signature(&authorization, &request(), &secret, now).unwrap();
             });
         });

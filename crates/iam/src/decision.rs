@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 pub use crate::action::{AccessLevel, Action, ActionTargetType};
 pub use crate::evaluation_request::{RequestEnvironment, Resource, TargetInstance, TargetProject};
 pub use crate::work_budget::WorkBudget;
-pub use explanation::{Explanation, StatementOutcome, StatementRef, explain_decision};
+pub use explanation::{DecisionExplanation, PolicyStatementOutcome, PolicyStatementRef, explain_decision};
 pub use principal::{CredentialScope, Grant, GrantSource, Principal};
 
 use crate::policy::Effect;
@@ -150,7 +150,7 @@ pub fn decide_access(
 /// The function ignores the credential scope, which callers must check with [`check_credential_scope`].
 /// Returns false if the work budget for policy evaluation is exhausted.
 #[must_use]
-pub fn may_allow_action(principal: &Principal, action: Action, project: &ProjectId) -> bool {
+pub fn policies_may_allow_action(principal: &Principal, action: Action, project: &ProjectId) -> bool {
     let grants = || principal.grants.iter().filter(|grant| grant.project.as_ref().is_none_or(|only| only == project));
     let any = |effect: Effect, always: bool| {
         grants().any(|grant| {

@@ -7,10 +7,10 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// Default work budget per request, in work units. Spending the entire budget takes about 0.1 s of CPU time.
-const DEFAULT_WORK_BUDGET_UNITS: u64 = 64 << 20;
+const DEFAULT_WORK_UNITS: u64 = 64 << 20;
 
 /// Fixed cost of each string comparison in work units, in addition to the cost of the compared bytes.
-const COMPARISON_BASE_WORK_UNITS: u64 = 16;
+const BASE_WORK_UNITS_PER_COMPARISON: u64 = 16;
 
 /// Work budget for evaluating the policies for one request.
 ///
@@ -21,24 +21,27 @@ pub struct WorkBudget {
     limit: u64,
     remaining: AtomicU64,
     exhausted: AtomicBool,
-    charger: Option<RateLimitCharger>,
+    charger: Option<RateLimitPermitConsumer>,
 }
 
-struct RateLimitCharger {
+struct RateLimitPermitConsumer {
     step: u64,
     due: AtomicU64,
     pay: Box<dyn Fn(u64) -> bool + Send + Sync>,
     overdrawn: AtomicBool,
 }
 
-impl fmt::Debug for RateLimitCharger {
+impl fmt::Debug for RateLimitPermitConsumer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RateLimitCharger").field("step", &self.step).field("due", &self.due).finish_non_exhaustive()
+        f.debug_struct("RateLimitPermitConsumer")
+            .field("step", &self.step)
+            .field("due", &self.due)
+            .finish_non_exhaustive()
     }
 }
 
-impl RateLimitCharger {
-    fn consume_due_rate_limit(&self, spent: u64) -> bool {
+impl RateLimitPermitConsumer {
+    fn consume_due_permits(&self, spent: u64) -> bool {
         let due = self.due.load(Relaxed);
         if spent < due {
             return true;
@@ -53,7 +56,7 @@ impl RateLimitCharger {
 
 impl Default for WorkBudget {
     fn default() -> Self {
-        Self::new(DEFAULT_WORK_BUDGET_UNITS)
+        Self::new(DEFAULT_WORK_UNITS)
     }
 }
 
@@ -69,8 +72,12 @@ impl WorkBudget {
     /// The budget calls `pay` with the number of permits to consume. If `pay` returns false, the budget is exhausted.
     #[must_use]
     pub fn with_rate_limit(step: u64, pay: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
-        let charger =
-            RateLimitCharger { step, due: AtomicU64::new(step), pay: Box::new(pay), overdrawn: AtomicBool::new(false) };
+        let charger = RateLimitPermitConsumer {
+            step,
+            due: AtomicU64::new(step),
+            pay: Box::new(pay),
+            overdrawn: AtomicBool::new(false),
+        };
         Self { charger: Some(charger), ..Self::default() }
     }
 
@@ -82,27 +89,27 @@ impl WorkBudget {
 
     /// Returns the number of consumed work units.
     #[must_use]
-    pub fn used_work_units(&self) -> u64 {
+    pub fn consumed_work_units(&self) -> u64 {
         self.limit - self.remaining.load(Relaxed)
     }
 
-    /// Returns true once [`Self::charge_work_units`] has returned false. All further calls also return false.
+    /// Returns true once [`Self::consume_work_units`] has returned false. All further calls also return false.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
         self.exhausted.load(Relaxed)
     }
 
     /// `bytes` is the total length of the two compared strings. Returns false if the work budget is exhausted.
-    pub(crate) fn charge_comparison_cost(&self, bytes: usize) -> bool {
-        self.charge_work_units(COMPARISON_BASE_WORK_UNITS.saturating_add(bytes as u64))
+    pub(crate) fn consume_units_for_comparison(&self, bytes: usize) -> bool {
+        self.consume_work_units(BASE_WORK_UNITS_PER_COMPARISON.saturating_add(bytes as u64))
     }
 
     /// Subtracts `units` work units from the budget. Returns false if the budget is exhausted.
     ///
     /// A request is evaluated by one thread at a time, so no atomic read-modify-write operation is necessary.
-    pub fn charge_work_units(&self, units: u64) -> bool {
+    pub fn consume_work_units(&self, units: u64) -> bool {
         match self.remaining.load(Relaxed).checked_sub(units) {
-            Some(left) if !self.is_exhausted() && self.consume_rate_limit(self.limit - left) => {
+            Some(left) if !self.is_exhausted() && self.consume_rate_limit_permits(self.limit - left) => {
                 self.remaining.store(left, Relaxed);
                 true
             }
@@ -113,8 +120,8 @@ impl WorkBudget {
         }
     }
 
-    fn consume_rate_limit(&self, spent: u64) -> bool {
-        self.charger.as_ref().is_none_or(|charger| charger.consume_due_rate_limit(spent))
+    fn consume_rate_limit_permits(&self, spent: u64) -> bool {
+        self.charger.as_ref().is_none_or(|charger| charger.consume_due_permits(spent))
     }
 }
 
@@ -130,25 +137,25 @@ mod tests {
         let account = remaining.clone();
         let pay = move |steps| account.try_update(Relaxed, Relaxed, |left| left.checked_sub(steps)).is_ok();
         let budget = WorkBudget::with_rate_limit(10, pay);
-        assert!(budget.charge_work_units(9) && remaining.load(Relaxed) == 3);
-        assert!(budget.charge_work_units(1) && remaining.load(Relaxed) == 2);
-        assert!(budget.charge_work_units(25) && remaining.load(Relaxed) == 0, "two steps at once");
-        assert!(budget.charge_work_units(4) && !budget.is_rate_limited());
-        assert!(!budget.charge_work_units(1) && budget.is_rate_limited() && budget.is_exhausted());
-        assert_eq!(budget.used_work_units(), 39);
+        assert!(budget.consume_work_units(9) && remaining.load(Relaxed) == 3);
+        assert!(budget.consume_work_units(1) && remaining.load(Relaxed) == 2);
+        assert!(budget.consume_work_units(25) && remaining.load(Relaxed) == 0, "two steps at once");
+        assert!(budget.consume_work_units(4) && !budget.is_rate_limited());
+        assert!(!budget.consume_work_units(1) && budget.is_rate_limited() && budget.is_exhausted());
+        assert_eq!(budget.consumed_work_units(), 39);
     }
 
     #[test]
     fn exhausted_budget_rejects_all_further_work() {
         let budget = WorkBudget::new(40);
-        assert!(budget.charge_comparison_cost(4));
-        assert_eq!((budget.used_work_units(), budget.is_exhausted()), (20, false));
-        assert!(!budget.charge_comparison_cost(5));
+        assert!(budget.consume_units_for_comparison(4));
+        assert_eq!((budget.consumed_work_units(), budget.is_exhausted()), (20, false));
+        assert!(!budget.consume_units_for_comparison(5));
         assert!(budget.is_exhausted());
         assert!(
-            !budget.charge_work_units(1),
+            !budget.consume_work_units(1),
             "a smaller comparison after the refused one would decide on part of the policies"
         );
-        assert_eq!(budget.used_work_units(), 20);
+        assert_eq!(budget.consumed_work_units(), 20);
     }
 }

@@ -1,15 +1,15 @@
-//! `Authorization` header: accepted and rejected values, and robustness against random input.
+//! `AuthorizationHeader` header: accepted and rejected values, and robustness against random input.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A test fails by panicking.
 
-use clew_iam::signature::{self, Authorization, RequestToSign, SignatureError};
+use clew_iam::signature::{self, AuthorizationHeader, RequestToSign, SignatureError};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use secrecy::SecretString;
 
 const HEX: &str = "d54b974caa7cf2a3272c0136aafc1501b8d1d697c9fdd7b31e80740c146ece62";
 
-fn parse(header: &str) -> Result<Authorization, SignatureError> {
-    Authorization::parse(header)
+fn parse(header: &str) -> Result<AuthorizationHeader, SignatureError> {
+    AuthorizationHeader::parse(header)
 }
 
 #[test]

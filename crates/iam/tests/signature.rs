@@ -1,7 +1,7 @@
 //! Request signatures: examples of spec section 8.1, and requests that must be rejected.
 #![allow(clippy::unwrap_used)] // A test fails by panicking.
 
-use clew_iam::signature::{self, Authorization, RequestToSign, SignatureError, UNSIGNED_PAYLOAD};
+use clew_iam::signature::{self, AuthorizationHeader, RequestToSign, SignatureError, UNSIGNED_PAYLOAD};
 use clew_model::AccessKeyId;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -79,7 +79,7 @@ impl SentRequest {
     }
 
     fn verify_at(&self, now: Timestamp) -> Result<(), SignatureError> {
-        signature::verify_signature(&Authorization::parse(&self.authorization)?, &self.to_sign(), &secret(), now)
+        signature::verify_signature(&AuthorizationHeader::parse(&self.authorization)?, &self.to_sign(), &secret(), now)
     }
 }
 
@@ -188,7 +188,7 @@ fn modified_query_is_rejected() {
 #[test]
 fn other_secret_key_or_signature_is_rejected() {
     let request = SentRequest::collect();
-    let authorization = Authorization::parse(&request.authorization).unwrap();
+    let authorization = AuthorizationHeader::parse(&request.authorization).unwrap();
     let other = SecretString::from("SKEXAMPLE000000000000000000000000000001");
     let verified = signature::verify_signature(&authorization, &request.to_sign(), &other, now());
     assert_eq!(verified, Err(SignatureError::Mismatch));

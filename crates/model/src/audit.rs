@@ -95,7 +95,7 @@ impl AuditOrigin {
 /// Outcome of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum AuditOutcome {
     /// The operation succeeded.
     #[serde(rename = "done")]
     Succeeded,
@@ -105,7 +105,7 @@ pub enum Outcome {
     Failed,
 }
 
-impl Outcome {
+impl AuditOutcome {
     /// All outcomes.
     pub const ALL: [Self; 3] = [Self::Succeeded, Self::Denied, Self::Failed];
 
@@ -144,7 +144,7 @@ pub struct AuditEvent {
     /// Name or id of the affected object.
     pub target: String,
     /// Outcome.
-    pub outcome: Outcome,
+    pub outcome: AuditOutcome,
     /// Error code of the response, or `None` if the operation succeeded.
     pub code: Option<String>,
     /// Additional details as JSON, without secrets or their hashes. SQL statements are stored without their literals.
@@ -154,7 +154,11 @@ pub struct AuditEvent {
 impl AuditEvent {
     /// Creates an audit event for a successful operation, without domain, project, instance and node ids.
     #[must_use]
-    pub fn new_success(origin: &AuditOrigin, operation: impl Into<String>, target: impl Into<String>) -> Self {
+    pub fn for_successful_operation(
+        origin: &AuditOrigin,
+        operation: impl Into<String>,
+        target: impl Into<String>,
+    ) -> Self {
         Self {
             origin: origin.clone(),
             operation: operation.into(),
@@ -163,7 +167,7 @@ impl AuditEvent {
             instance_id: None,
             node_id: None,
             target: target.into(),
-            outcome: Outcome::Succeeded,
+            outcome: AuditOutcome::Succeeded,
             code: None,
             detail: serde_json::Value::Null,
         }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{InstanceId, NodeId, ProjectId};
 use crate::node_url::NodeUrl;
-use crate::zone::Zone;
+use crate::zone::NetworkZone;
 
 /// Role of a node in its instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ pub struct Node {
     /// Address, account and TLS options of the node.
     pub url: NodeUrl,
     /// Network zone of the workers that read data from the node, or `None` if workers in any zone may read it.
-    pub zone: Option<Zone>,
+    pub zone: Option<NetworkZone>,
     /// Creation time as a Unix timestamp in seconds.
     pub created_at: i64,
 }
@@ -92,7 +92,7 @@ pub struct NewNode {
     /// Address, account, password and TLS options of the node.
     pub url: NodeUrl,
     /// Network zone of the workers that read data from the node, or `None` if workers in any zone may read it.
-    pub zone: Option<Zone>,
+    pub zone: Option<NetworkZone>,
 }
 
 /// Instance to register.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::session_selection::{HostPattern, SessionSelection};
+use crate::session_selection::{ClientAddressFilter, SessionSelection};
 
 /// Criteria by which a kill rule selects sessions. A session must match every criterion that is not `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,7 +10,7 @@ pub struct KillCriteria {
     /// Exact account name.
     pub user: Option<String>,
     /// Client address.
-    pub host: Option<HostPattern>,
+    pub host: Option<ClientAddressFilter>,
     /// Exact name of the default database.
     pub database: Option<String>,
     /// Command; compared case-insensitively.
@@ -27,17 +27,17 @@ pub struct KillCriteria {
 
 impl KillCriteria {
     /// Maximum value of `seconds` accepted by the API.
-    pub const MAX_STATE_SECONDS: u32 = i32::MAX.unsigned_abs();
+    pub const MAX_STATE_DURATION_SECONDS: u32 = i32::MAX.unsigned_abs();
 
     /// Creates criteria that match each session that has been in its current state for at least `seconds` seconds.
     #[must_use]
-    pub fn with_min_state_seconds(seconds: u32) -> Self {
+    pub fn with_min_state_duration(seconds: u32) -> Self {
         Self { user: None, host: None, database: None, command: None, sql_key: None, seconds, include_unsafe: false }
     }
 
     /// Returns true if the time that a session has spent in its current state is the only criterion.
     #[must_use]
-    pub fn has_only_min_state_seconds(&self) -> bool {
+    pub fn has_only_duration_criterion(&self) -> bool {
         let Self { user, host, database, command, sql_key, seconds: _, include_unsafe: _ } = self;
         user.is_none() && host.is_none() && database.is_none() && command.is_none() && sql_key.is_none()
     }

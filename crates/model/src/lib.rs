@@ -31,7 +31,7 @@ mod single_line;
 mod task;
 mod zone;
 
-pub use audit::{Actor, AuditEvent, AuditOrigin, Outcome};
+pub use audit::{Actor, AuditEvent, AuditOrigin, AuditOutcome};
 pub use column::{Cell, Column, ColumnKind, DETAIL_COLUMNS, DetailCell, RowCell, SNAPSHOT_COLUMNS};
 pub use error_catalogue::{API_ERRORS, ErrorEntry};
 pub use failure::{Failure, FailureKind};
@@ -47,9 +47,9 @@ pub use node_url::{NodeUrl, NodeUrlError, TlsMode};
 pub use session::{Session, SessionRow, Transaction};
 pub use session_detail::SessionDetail;
 pub use session_selection::{
-    DEFAULT_SLOW_SESSION_SECONDS, HostPattern, SessionClass, SessionSelection, SessionSelectionDraft,
+    ClientAddressFilter, DEFAULT_SLOW_SESSION_SECONDS, SessionClass, SessionSelection, SessionSelectionDraft,
     SessionSelectionError, SlowSessionThreshold, SortDirection, SortKey,
 };
 pub use single_line::{is_unsafe_char, to_single_line};
 pub use task::{TaskOutcome, TaskStatus};
-pub use zone::{Zone, ZoneNameError};
+pub use zone::{NetworkZone, ZoneNameParseError};

@@ -177,7 +177,7 @@ impl FromStr for NodeUrl {
                 "tls" => node.tls = parse_tls_mode(&value)?,
                 "ca" => node.ca = Some(PathBuf::from(&*value)),
                 "server-public-key" => node.server_public_key = Some(PathBuf::from(&*value)),
-                "get-server-public-key" => node.get_server_public_key = parse_on_off(&value)?,
+                "get-server-public-key" => node.get_server_public_key = parse_on_off_flag(&value)?,
                 _ => return Err(NodeUrlError::Parameter(key.into_owned())),
             }
         }
@@ -193,7 +193,7 @@ fn parse_tls_mode(name: &str) -> Result<TlsMode, NodeUrlError> {
     TlsMode::ALL.into_iter().find(|mode| mode.name() == name).ok_or_else(|| NodeUrlError::Tls(name.to_owned()))
 }
 
-fn parse_on_off(value: &str) -> Result<bool, NodeUrlError> {
+fn parse_on_off_flag(value: &str) -> Result<bool, NodeUrlError> {
     match value {
         "on" => Ok(true),
         "off" => Ok(false),

@@ -64,7 +64,7 @@ pub struct Transaction {
     pub session_id: u64,
     /// Transaction id assigned by the server. MariaDB reports 0 for every read-only transaction.
     pub id: u64,
-    /// Transaction state: one of [`Transaction::INNODB_STATES`] or any other state name reported by the server.
+    /// Transaction state: one of [`Transaction::INNODB_TRANSACTION_STATES`] or any other state name reported by the server.
     pub state: Cow<'static, str>,
     /// Age of the transaction in whole seconds, measured with the server's clock.
     pub seconds: u64,
@@ -86,7 +86,7 @@ impl Transaction {
     /// State of a transaction that is being rolled back.
     pub const ROLLING_BACK_STATE: &'static str = "ROLLING BACK";
     /// All transaction states of InnoDB.
-    pub const INNODB_STATES: [&'static str; 4] =
+    pub const INNODB_TRANSACTION_STATES: [&'static str; 4] =
         [Self::RUNNING_STATE, Self::LOCK_WAIT_STATE, Self::ROLLING_BACK_STATE, "COMMITTING"];
 
     /// Returns true if the transaction is waiting for a lock.
@@ -101,10 +101,10 @@ impl Transaction {
         self.state == Self::ROLLING_BACK_STATE
     }
 
-    /// Replaces a state name with a static string if the name is in [`Transaction::INNODB_STATES`].
+    /// Replaces a state name with a static string if the name is in [`Transaction::INNODB_TRANSACTION_STATES`].
     #[must_use]
     pub fn intern_transaction_state(name: String) -> Cow<'static, str> {
-        let standard_name = Self::INNODB_STATES.into_iter().find(|state| *state == name);
+        let standard_name = Self::INNODB_TRANSACTION_STATES.into_iter().find(|state| *state == name);
         standard_name.map_or(Cow::Owned(name), Cow::Borrowed)
     }
 }

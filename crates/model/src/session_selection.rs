@@ -123,14 +123,14 @@ string_enum!(
 
 /// Client address filter with a host and an optional port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HostPattern {
+pub struct ClientAddressFilter {
     /// Host name or IP address. IPv6 addresses have no brackets.
     pub host: String,
     /// Port digits; `None` matches every port.
     pub port: Option<String>,
 }
 
-impl HostPattern {
+impl ClientAddressFilter {
     /// Parses a host pattern, such as `10.0.0.7`, `10.0.0.7:51234`, `::1`, `[::1]` or `[::1]:51234`.
     ///
     /// IPv6 addresses with a port require brackets.
@@ -158,8 +158,8 @@ impl HostPattern {
     }
 }
 
-impl fmt::Display for HostPattern {
-    /// Formats the pattern in the syntax of [`HostPattern::parse`].
+impl fmt::Display for ClientAddressFilter {
+    /// Formats the pattern in the syntax of [`ClientAddressFilter::parse`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.port {
             None => f.write_str(&self.host),
@@ -244,7 +244,7 @@ pub struct SessionSelection {
     /// Exact account name.
     pub user: Option<String>,
     /// Client address.
-    pub host: Option<HostPattern>,
+    pub host: Option<ClientAddressFilter>,
     /// Exact name of the default database.
     pub database: Option<String>,
     /// Command; compared case-insensitively.
@@ -272,7 +272,7 @@ impl SessionSelection {
             threshold: draft.slow_process_threshold.map(parse_slow_session_threshold).transpose()?,
             user: parse_text_filter("user", draft.user, Self::MAX_TEXT_FILTER_CHARS)?,
             host: parse_text_filter("host", draft.host, Self::MAX_TEXT_FILTER_CHARS)?
-                .map(|host| HostPattern::parse(&host)),
+                .map(|host| ClientAddressFilter::parse(&host)),
             database: parse_text_filter("db", draft.db, Self::MAX_TEXT_FILTER_CHARS)?,
             command: parse_text_filter("command", draft.command, Self::MAX_TEXT_FILTER_CHARS)?,
             sql_key: parse_text_filter("sql_key", draft.sql_key, Self::MAX_SQL_KEY_CHARS)?,
@@ -377,9 +377,9 @@ mod tests {
             ("localhost", "localhost", true),
             ("localhost", "localhost:51234", true),
         ] {
-            let parsed = HostPattern::parse(pattern);
+            let parsed = ClientAddressFilter::parse(pattern);
             assert_eq!(parsed.matches(address.as_bytes()), matches, "{pattern} on {address}");
-            assert_eq!(HostPattern::parse(&parsed.to_string()), parsed);
+            assert_eq!(ClientAddressFilter::parse(&parsed.to_string()), parsed);
         }
     }
 }

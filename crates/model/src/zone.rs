@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 /// Zone name: 1 to 64 letters, digits, dots, dashes and underscores.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Zone(String);
+pub struct NetworkZone(String);
 
 /// Error returned for a string that is not a valid zone name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not the name of a zone: 1 to 64 letters, digits, dots, dashes and underscores")]
-pub struct ZoneNameError {
+pub struct ZoneNameParseError {
     given: String,
 }
 
-impl Zone {
+impl NetworkZone {
     /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -25,34 +25,34 @@ impl Zone {
     }
 }
 
-impl FromStr for Zone {
-    type Err = ZoneNameError;
+impl FromStr for NetworkZone {
+    type Err = ZoneNameParseError;
 
-    fn from_str(text: &str) -> Result<Self, ZoneNameError> {
+    fn from_str(text: &str) -> Result<Self, ZoneNameParseError> {
         let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
         if (1..=64).contains(&text.len()) && text.bytes().all(valid) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(ZoneNameError { given: text.chars().take(80).collect() })
+            Err(ZoneNameParseError { given: text.chars().take(80).collect() })
         }
     }
 }
 
-impl TryFrom<String> for Zone {
-    type Error = ZoneNameError;
+impl TryFrom<String> for NetworkZone {
+    type Error = ZoneNameParseError;
 
-    fn try_from(text: String) -> Result<Self, ZoneNameError> {
+    fn try_from(text: String) -> Result<Self, ZoneNameParseError> {
         text.parse()
     }
 }
 
-impl From<Zone> for String {
-    fn from(zone: Zone) -> Self {
+impl From<NetworkZone> for String {
+    fn from(zone: NetworkZone) -> Self {
         zone.0
     }
 }
 
-impl fmt::Display for Zone {
+impl fmt::Display for NetworkZone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -64,9 +64,9 @@ mod tests {
 
     #[test]
     fn invalid_zone_names_are_rejected() {
-        assert_eq!("eu-west_1.a".parse::<Zone>().unwrap().as_str(), "eu-west_1.a");
+        assert_eq!("eu-west_1.a".parse::<NetworkZone>().unwrap().as_str(), "eu-west_1.a");
         for wrong in ["", "a b", "a,b", "ä", &"x".repeat(65)] {
-            assert!(wrong.parse::<Zone>().is_err(), "{wrong}");
+            assert!(wrong.parse::<NetworkZone>().is_err(), "{wrong}");
         }
     }
 }

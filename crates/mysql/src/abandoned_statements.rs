@@ -24,7 +24,7 @@ pub(crate) enum NotKilledReason {
 }
 
 impl NotKilledReason {
-    fn to_sentence(self) -> LocalizedText {
+    fn to_localized_sentence(self) -> LocalizedText {
         match self {
             Self::LoginRefused => LocalizedText::new(
                 "Clew could not kill the statement, because the server refused Clew's login.",
@@ -60,7 +60,7 @@ struct AbandonedStatementRecord {
 
 pub(crate) fn record_abandoned_statement(address: &str, account: &str, reason: NotKilledReason) {
     let limitation = limitation_for_abandoned_statement(account, reason, Timestamp::now());
-    let mut all = lock_abandoned_statements();
+    let mut all = lock_abandoned_statement_map();
     all.retain(|_, statement| statement.recorded.elapsed() < ABANDONED_STATEMENT_TTL);
     all.insert(
         (address.to_owned(), account.to_owned()),
@@ -69,7 +69,7 @@ pub(crate) fn record_abandoned_statement(address: &str, account: &str, reason: N
 }
 
 pub(crate) fn find_abandoned_statement_limitation(address: &str, account: &str) -> Option<Limitation> {
-    let all = lock_abandoned_statements();
+    let all = lock_abandoned_statement_map();
     let statement = all
         .get(&(address.to_owned(), account.to_owned()))
         .filter(|statement| statement.recorded.elapsed() < ABANDONED_STATEMENT_TTL)?;
@@ -85,14 +85,14 @@ fn limitation_for_abandoned_statement(account: &str, reason: NotKilledReason, no
             format!("A statement that Clew abandoned before {now:.0} may still run on the server."),
             format!("Clew在{now:.0}之前放弃的一条语句可能仍在服务器上执行。"),
         ),
-        why: reason.to_sentence(),
+        why: reason.to_localized_sentence(),
         remedy: Some(LocalizedText::untranslated(format!(
             "SELECT id, time, info FROM information_schema.processlist WHERE user = '{account}' AND info LIKE '/* clew:%';"
         ))),
     }
 }
 
-fn lock_abandoned_statements() -> MutexGuard<'static, AbandonedStatements> {
+fn lock_abandoned_statement_map() -> MutexGuard<'static, AbandonedStatements> {
     ABANDONED_STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

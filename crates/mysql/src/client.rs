@@ -53,13 +53,13 @@ const COM_QUIT: u8 = 0x01;
 const ERROR_PACKET_HEADER: u8 = 0xff;
 
 #[derive(Debug)]
-pub(crate) struct Socket {
+pub(crate) struct TcpConnection {
     stream: TcpStream,
     pub(crate) local: SocketAddr,
     peer: SocketAddr,
 }
 
-impl Socket {
+impl TcpConnection {
     pub(crate) async fn connect(addresses: &[SocketAddr]) -> Result<Self, Error> {
         let stream = TcpStream::connect(addresses).await?;
         stream.set_nodelay(true)?;
@@ -86,11 +86,11 @@ pub(crate) struct Client {
 pub(crate) struct StatementInFlightFlag(Arc<AtomicBool>);
 
 impl StatementInFlightFlag {
-    pub(crate) fn is_in_flight(&self) -> bool {
+    pub(crate) fn is_statement_in_flight(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 
-    fn set_in_flight(&self, in_flight: bool) {
+    fn set_statement_in_flight(&self, in_flight: bool) {
         self.0.store(in_flight, Ordering::Release);
     }
 }
@@ -98,7 +98,7 @@ impl StatementInFlightFlag {
 impl Client {
     /// The client sends `tag` as a connection attribute and in an SQL comment before each statement.
     pub(crate) async fn perform_handshake(
-        socket: Socket,
+        socket: TcpConnection,
         node: &NodeUrl,
         tag: String,
         bytes: ByteLimits,
@@ -152,7 +152,7 @@ impl Client {
         Ok(Self { packets, handshake_connection_id, tag, in_flight: StatementInFlightFlag::default(), bytes })
     }
 
-    pub(crate) fn in_flight_flag(&self) -> StatementInFlightFlag {
+    pub(crate) fn statement_in_flight_flag(&self) -> StatementInFlightFlag {
         self.in_flight.clone()
     }
 
@@ -164,7 +164,7 @@ impl Client {
         payload.extend_from_slice(self.tag.as_bytes());
         payload.extend_from_slice(b" */ ");
         payload.extend_from_slice(statement.as_bytes());
-        self.in_flight.set_in_flight(true);
+        self.in_flight.set_statement_in_flight(true);
         self.packets.write_command(&payload).await?;
         ResultSetRows::open_result_set(&mut self.packets, &self.in_flight, max_row.min(self.bytes.per_row)).await
     }
@@ -237,7 +237,7 @@ fn build_connection_attributes(tag: &str) -> HashMap<String, String> {
 }
 
 /// Rejects devices and pipes, because reading from them might block forever.
-async fn read_file_with_limit(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
+async fn read_file_with_size_limit(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
     let metadata = tokio::fs::metadata(path).await?;
     if !metadata.is_file() || metadata.len() > max_bytes as u64 {
         return Err(io::Error::other(format!("not a file of at most {max_bytes} bytes")));

@@ -186,7 +186,7 @@ impl ElapsedTimeBounds {
 
     /// Limits a session's elapsed time to the upper bound from the previous process list, and stores the new bound.
     /// If a session is missing from the previous process list, it was opened after that list was read.
-    pub(crate) fn limit_elapsed_time(&mut self, session: &mut Session, previous: Option<&Self>) {
+    pub(crate) fn cap_elapsed_time(&mut self, session: &mut Session, previous: Option<&Self>) {
         let mut bound = Duration::from_secs(session.seconds);
         if let Some(previous) = previous {
             let earlier = previous.sessions.get(&session.id).filter(|(host, _)| *host == session.host);
@@ -210,7 +210,7 @@ struct ClockStep {
 
 impl ClockHistory {
     /// Returns true if a different server was selected before this call.
-    pub(crate) fn select_server(&mut self, server: &ServerInstance) -> bool {
+    pub(crate) fn select_server_history(&mut self, server: &ServerInstance) -> bool {
         let identity = server.server_identity();
         let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);
         let index = self.servers.iter().position(|(stored, _)| stored == identity);
@@ -241,14 +241,14 @@ impl ClockHistory {
     /// Corrects an age, in seconds, that the server computed from its wall clock.
     /// `reported` may be negative.
     #[must_use]
-    pub fn correct_wall_clock_age(&self, reported: i64) -> i64 {
-        self.servers.back().map_or(reported, |(_, readings)| readings.correct_wall_clock_age(reported))
+    pub fn adjust_wall_clock_age(&self, reported: i64) -> i64 {
+        self.servers.back().map_or(reported, |(_, readings)| readings.adjust_wall_clock_age(reported))
     }
 
-    /// Like [`Self::correct_wall_clock_age`], but returns 0 if the corrected age is out of range.
-    pub(crate) fn correct_and_clamp_age(&self, reported: u64) -> u64 {
+    /// Like [`Self::adjust_wall_clock_age`], but returns 0 if the corrected age is out of range.
+    pub(crate) fn adjust_and_sanitize_age(&self, reported: u64) -> u64 {
         let reported = i64::try_from(reported).unwrap_or(i64::MAX);
-        Session::sanitize_duration_seconds(self.correct_wall_clock_age(reported).into())
+        Session::sanitize_duration_seconds(self.adjust_wall_clock_age(reported).into())
     }
 
     /// Returns whether a clock step has been detected on the selected server.
@@ -273,7 +273,7 @@ impl ServerClockHistory {
         Some(step)
     }
 
-    fn correct_wall_clock_age(&self, reported: i64) -> i64 {
+    fn adjust_wall_clock_age(&self, reported: i64) -> i64 {
         let Some(now) = self.last else { return reported };
         #[allow(clippy::cast_precision_loss, reason = "ages in seconds")]
         let mut age = reported as f64;
@@ -301,7 +301,7 @@ mod tests {
         let limited = |id, host: &str, reported, at: u64, previous: Option<&ElapsedTimeBounds>| {
             let mut session = Session { id, host: host.into(), seconds: reported, ..Session::default() };
             let mut bounds = ElapsedTimeBounds::new(start + Duration::from_secs(at));
-            bounds.limit_elapsed_time(&mut session, previous);
+            bounds.cap_elapsed_time(&mut session, previous);
             (session.seconds, bounds)
         };
         let (seconds, mut bounds) = limited(1, "10.0.0.7:51234", 5, 0, None);
@@ -341,10 +341,10 @@ mod tests {
                 None,
                 "an adjustment is no step"
             );
-            assert_eq!(history.correct_wall_clock_age(7200), 7200);
+            assert_eq!(history.adjust_wall_clock_age(7200), 7200);
             let stepped = history.record_clock_reading(reading(start, 2.0, 1_000_002.5 + step)).unwrap();
             assert!((stepped - step).abs() < 0.001, "{stepped}");
-            assert_eq!(history.correct_wall_clock_age(reported), expected, "{step} {reported}");
+            assert_eq!(history.adjust_wall_clock_age(reported), expected, "{step} {reported}");
             assert_eq!(history.record_clock_reading(reading(start, 3.0, 1_000_003.5 + step)), None, "the step is over");
         }
     }
@@ -357,9 +357,9 @@ mod tests {
         history.record_clock_reading(reading(start, 1.0, 3601.0));
         history.record_clock_reading(reading(start, 100.0, 3700.0));
         history.record_clock_reading(reading(start, 101.0, 3701.0 + 7200.0));
-        assert_eq!(history.correct_wall_clock_age(10_800 + 101 + 50), 151, "begun before both");
-        assert_eq!(history.correct_wall_clock_age(7200 + 50), 50, "begun between them");
-        assert_eq!(history.correct_wall_clock_age(0), 0);
+        assert_eq!(history.adjust_wall_clock_age(10_800 + 101 + 50), 151, "begun before both");
+        assert_eq!(history.adjust_wall_clock_age(7200 + 50), 50, "begun between them");
+        assert_eq!(history.adjust_wall_clock_age(0), 0);
     }
 
     #[test]
@@ -368,21 +368,21 @@ mod tests {
         let [first, restarted, second]: [ServerInstance; 3] =
             ["first@1", "first@2", "second@1"].map(|server| server.parse().unwrap());
         let mut history = ClockHistory::default();
-        assert!(!history.select_server(&first));
+        assert!(!history.select_server_history(&first));
         history.record_clock_reading(reading(start, 0.0, 1000.0));
         assert_eq!(history.record_clock_reading(reading(start, 1.0, 4601.0)), Some(3600.0));
-        assert!(history.select_server(&second));
+        assert!(history.select_server_history(&second));
         assert_eq!(
             history.record_clock_reading(reading(start, 2.0, 50.0)),
             None,
             "the clocks of two servers are not compared"
         );
-        assert_eq!((history.has_clock_steps(), history.correct_wall_clock_age(3700)), (false, 3700));
+        assert_eq!((history.has_clock_steps(), history.adjust_wall_clock_age(3700)), (false, 3700));
         // A restart does not change the clock.
-        assert!(history.select_server(&restarted));
+        assert!(history.select_server_history(&restarted));
         assert_eq!(history.record_clock_reading(reading(start, 3.0, 4603.0)), None);
-        assert_eq!(history.correct_wall_clock_age(3610), 10, "begun before the step");
-        assert!(!history.select_server(&restarted));
+        assert_eq!(history.adjust_wall_clock_age(3610), 10, "begun before the step");
+        assert!(!history.select_server_history(&restarted));
         assert_eq!(history.record_clock_reading(reading(start, 4.0, 4704.0)), Some(100.0));
     }
 

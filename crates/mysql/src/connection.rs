@@ -65,7 +65,8 @@ impl Connection {
         let address = node.address();
         let reading = |error: Error| failure::failure_from_client_error(&error, &address);
         let since = permit.acquired_at();
-        let mut guard = KillOnDropGuard::new(node.clone(), raw.own.clone(), permit, raw.client.in_flight_flag(), bytes);
+        let mut guard =
+            KillOnDropGuard::new(node.clone(), raw.own.clone(), permit, raw.client.statement_in_flight_flag(), bytes);
         let version = raw.read_version_and_connection_id().await.map_err(reading)?;
         guard.set_server_host(raw.server_host.clone());
         let flavor = Flavor::from_version(&version);

@@ -12,7 +12,8 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 /// This map contains only nodes to which a connection is open or requested, by address.
-static NODE_PERMITS: LazyLock<Mutex<HashMap<String, Arc<NodePermits>>>> = LazyLock::new(Mutex::default);
+static CONNECTION_PERMITS_BY_NODE: LazyLock<Mutex<HashMap<String, Arc<NodeConnectionPermits>>>> =
+    LazyLock::new(Mutex::default);
 
 /// Purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,7 +34,7 @@ pub(crate) struct ConnectionPermit {
     acquired_at: Instant,
     // Fields are dropped in declaration order: the permit is released before the node's entry is removed.
     _permit: OwnedSemaphorePermit,
-    node: NodePermitsHandle,
+    node: NodeConnectionPermitsHandle,
 }
 
 impl ConnectionPermit {
@@ -43,7 +44,7 @@ impl ConnectionPermit {
         purpose: ConnectionPurpose,
         max_wait: Duration,
     ) -> Result<Self, Failure> {
-        let (node, requested) = (NodePermitsHandle::find_or_create_permits(address), Instant::now());
+        let (node, requested) = (NodeConnectionPermitsHandle::find_or_create_permits(address), Instant::now());
         match timeout(max_wait, node.permits.acquire(purpose)).await {
             Ok(Ok(permit)) => {
                 Ok(Self { purpose, requested_at: requested, acquired_at: Instant::now(), _permit: permit, node })
@@ -83,12 +84,12 @@ fn node_busy_failure(address: &str, purpose: ConnectionPurpose, max_wait: Durati
 }
 
 #[derive(Debug)]
-struct NodePermits {
+struct NodeConnectionPermits {
     reading: Arc<Semaphore>,
     killing: Arc<Semaphore>,
 }
 
-impl NodePermits {
+impl NodeConnectionPermits {
     fn new() -> Self {
         Self { reading: Arc::new(Semaphore::new(1)), killing: Arc::new(Semaphore::new(1)) }
     }
@@ -107,24 +108,26 @@ impl NodePermits {
     }
 }
 
-/// Handle that removes the node's entry from [`NODE_PERMITS`] when the node's last handle is dropped.
+/// Handle that removes the node's entry from [`CONNECTION_PERMITS_BY_NODE`] when the node's last handle is dropped.
 #[derive(Debug)]
-struct NodePermitsHandle {
+struct NodeConnectionPermitsHandle {
     address: String,
-    permits: Arc<NodePermits>,
+    permits: Arc<NodeConnectionPermits>,
 }
 
-impl NodePermitsHandle {
+impl NodeConnectionPermitsHandle {
     fn find_or_create_permits(address: &str) -> Self {
-        let permits =
-            lock_node_permits().entry(address.to_owned()).or_insert_with(|| Arc::new(NodePermits::new())).clone();
+        let permits = lock_connection_permit_map()
+            .entry(address.to_owned())
+            .or_insert_with(|| Arc::new(NodeConnectionPermits::new()))
+            .clone();
         Self { address: address.to_owned(), permits }
     }
 }
 
-impl Drop for NodePermitsHandle {
+impl Drop for NodeConnectionPermitsHandle {
     fn drop(&mut self) {
-        let mut busy = lock_node_permits();
+        let mut busy = lock_connection_permit_map();
         // No other thread clones the entry while the mutex is held. Count 2 means this handle and the map entry.
         if Arc::strong_count(&self.permits) == 2 {
             busy.remove(&self.address);
@@ -132,8 +135,8 @@ impl Drop for NodePermitsHandle {
     }
 }
 
-fn lock_node_permits() -> MutexGuard<'static, HashMap<String, Arc<NodePermits>>> {
-    NODE_PERMITS.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock_connection_permit_map() -> MutexGuard<'static, HashMap<String, Arc<NodeConnectionPermits>>> {
+    CONNECTION_PERMITS_BY_NODE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -189,7 +192,7 @@ mod tests {
         drop(first);
         let permit = (&mut second).now_or_never().expect("the permit is lost").unwrap();
         drop((permit, second));
-        assert!(!lock_node_permits().contains_key(address), "the entry of an unused node is not removed");
+        assert!(!lock_connection_permit_map().contains_key(address), "the entry of an unused node is not removed");
     }
 
     #[tokio::test]

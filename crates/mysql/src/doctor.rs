@@ -70,8 +70,11 @@ async fn run_diagnosis(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis,
     let mut second = Connection::open(node, limits).await?;
     let same = second.read_server_instance().await? == instance;
     second.close().await;
-    let proxied =
-        if same { (!direct).then(limitations::indirect_connection) } else { Some(limitations::load_balancer()) };
+    let proxied = if same {
+        (!direct).then(limitations::indirect_connection)
+    } else {
+        Some(limitations::load_balanced_address())
+    };
     checks.push(build_check_result("direct connection", proxied.map_or(Ok(()), Err)));
     Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
 }
@@ -81,7 +84,8 @@ async fn is_direct_connection(connection: &mut Connection) -> Result<bool, Failu
     let address = connection.address.clone();
     let read_failure = |error: crate::client::Error| failure::failure_from_client_error(&error, &address);
     let mut filter = connection.own_session_filter();
-    let mut rows = process_list::query_sessions(&mut connection.raw.client, 4 << 10).await.map_err(read_failure)?;
+    let mut rows =
+        process_list::query_full_process_list(&mut connection.raw.client, 4 << 10).await.map_err(read_failure)?;
     while let Some(session) = rows.next().await.map_err(read_failure)? {
         filter.is_own_session(&session);
     }
@@ -102,7 +106,7 @@ async fn measure_clock_skew(connection: &mut Connection) -> Result<f64, Failure>
 }
 
 async fn run_diagnostic_checks(connection: &mut Connection, account: &str) -> Result<Vec<CheckResult>, Failure> {
-    let process = privileges::run_privilege_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await?;
+    let process = privileges::is_probe_query_allowed(connection, statements::TRANSACTIONS_PROBE_QUERY).await?;
     let [own_sessions, no_transactions] = limitations::missing_process_privilege(account);
     let mut checks = vec![
         build_check_result("sessions of all accounts", process.then_some(()).ok_or(own_sessions)),
@@ -127,14 +131,14 @@ async fn run_diagnostic_checks(connection: &mut Connection, account: &str) -> Re
         losses = lost_instrumentation::detect_lost_instrumentation(connection).await?;
     }
     losses.append(&mut connection.limitations);
-    if losses.iter().all(|loss| check_name(loss.kind) != INSTRUMENTATION_CHECK_NAME) {
+    if losses.iter().all(|loss| failed_check_name(loss.kind) != INSTRUMENTATION_CHECK_NAME) {
         checks.push(build_check_result(INSTRUMENTATION_CHECK_NAME, Ok(())));
     }
-    checks.extend(losses.into_iter().map(|loss| build_check_result(check_name(loss.kind), Err(loss))));
+    checks.extend(losses.into_iter().map(|loss| build_check_result(failed_check_name(loss.kind), Err(loss))));
     Ok(checks)
 }
 
-fn check_name(kind: LimitationKind) -> &'static str {
+fn failed_check_name(kind: LimitationKind) -> &'static str {
     match kind {
         LimitationKind::SettingRefused => "session variables",
         _ => INSTRUMENTATION_CHECK_NAME,

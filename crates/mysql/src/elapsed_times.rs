@@ -24,7 +24,7 @@ const MAX_SESSION_ID_LOOKUPS: usize = 16;
 /// Above this number of threads, reading the timers of all threads is faster than looking up timers by thread id.
 const MAX_THREAD_ID_LOOKUPS: usize = 400;
 /// The server rounds both the `Time` value of a session and the duration of its lock wait.
-const LOCK_WAIT_AGE_TOLERANCE_SECONDS: u64 = 2;
+const LOCK_WAIT_TOLERANCE_SECONDS: u64 = 2;
 const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub(crate) fn needs_elapsed_time_check(
         // A session cannot run `SET timestamp` before its login.
         && !session.command.eq_ignore_ascii_case(b"Connect")
         && !is_internal_session(session)
-        && lock_wait.is_none_or(|waited| waited.abs_diff(session.seconds) > LOCK_WAIT_AGE_TOLERANCE_SECONDS)
+        && lock_wait.is_none_or(|waited| waited.abs_diff(session.seconds) > LOCK_WAIT_TOLERANCE_SECONDS)
 }
 
 /// Elapsed time of a session's running statement, or idle time of an idle session.
@@ -75,7 +75,7 @@ pub(crate) async fn replace_elapsed_times(
     unverified.retain(|session| session.id == own || needs_elapsed_time_check(flavor, session, None, checked));
     let mut ages: Vec<SessionElapsedTime> =
         unverified.iter().map(|session| SessionElapsedTime::from_session(session)).collect();
-    let unchecked = replace_elapsed_times_with_timers(connection, &mut ages, checked).await?;
+    let unchecked = replace_elapsed_times_with_timer_values(connection, &mut ages, checked).await?;
     for (session, age) in unverified.into_iter().zip(ages) {
         session.seconds = age.seconds;
     }
@@ -84,7 +84,7 @@ pub(crate) async fn replace_elapsed_times(
 
 /// Returns the ids of the sessions whose elapsed times could not be checked.
 /// Adds a `Limitation` to the connection for each reason why elapsed times are unchecked or uncertain.
-pub(crate) async fn replace_elapsed_times_with_timers(
+pub(crate) async fn replace_elapsed_times_with_timer_values(
     connection: &mut Connection,
     sessions: &mut [SessionElapsedTime],
     checked: ElapsedTimeCheckScope,
@@ -104,7 +104,7 @@ pub(crate) async fn replace_elapsed_times_with_timers(
         Err(error) => return Err(connection.to_failure(&error)),
     };
     let Some(timers) = timers else {
-        let gap = explain_missing_timers(connection).await?;
+        let gap = limitation_for_missing_timers(connection).await?;
         connection.limitations.push(gap);
         return Ok(ids.into_iter().collect());
     };
@@ -144,7 +144,7 @@ pub(crate) async fn replace_elapsed_times_with_timers(
         connection.limitations.push(durations::negative_session_durations(negative));
     }
     if untimed > 0 {
-        connection.limitations.push(durations::untimed_sessions(untimed));
+        connection.limitations.push(durations::sessions_without_timers(untimed));
     }
     Ok(unchecked)
 }
@@ -275,7 +275,7 @@ async fn read_statement_timers(
     Ok(own.map(|own| own.ended).map(|now| StatementTimers { now, ..timers }))
 }
 
-async fn explain_missing_timers(connection: &mut Connection) -> Result<Limitation, Failure> {
+async fn limitation_for_missing_timers(connection: &mut Connection) -> Result<Limitation, Failure> {
     let account = privileges::read_current_account(connection).await?;
     Ok(match privileges::check_performance_schema_access(connection, &account).await? {
         Err(gap) => durations::unreadable_timers(&gap),
@@ -287,7 +287,7 @@ pub(crate) async fn check_statement_timer_access(
     connection: &mut Connection,
 ) -> Result<Result<(), Limitation>, Failure> {
     let own = SessionElapsedTime { id: connection.id, is_idle: false, seconds: 0 };
-    replace_elapsed_times_with_timers(connection, &mut [own], ElapsedTimeCheckScope::Busy).await?;
+    replace_elapsed_times_with_timer_values(connection, &mut [own], ElapsedTimeCheckScope::Busy).await?;
     let at = connection.limitations.iter().position(|gap| gap.kind == LimitationKind::UnreliableAges);
     Ok(match at {
         Some(at) => Err(connection.limitations.remove(at)),

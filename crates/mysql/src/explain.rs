@@ -41,9 +41,9 @@ pub async fn explain_session(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Re
 async fn run_explain(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Result<ExplainOutcome, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let result = match connection.flavor {
-        Flavor::MySql => read_plan(&mut connection, &statements::mysql_explain_statement(id)).await,
+        Flavor::MySql => read_execution_plan(&mut connection, &statements::mysql_explain_statement(id)).await,
         Flavor::MariaDb => match connection.raw.client.execute(statements::SET_EXPLAIN_TIMEOUT_STATEMENT).await {
-            Ok(()) => read_plan(&mut connection, &statements::mariadb_explain_statement(id)).await,
+            Ok(()) => read_execution_plan(&mut connection, &statements::mariadb_explain_statement(id)).await,
             Err(error) => Err(error),
         },
     };
@@ -66,20 +66,20 @@ async fn run_explain(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Result<Exp
 }
 
 /// Returns the column names as the first row.
-async fn read_plan(connection: &mut Connection, statement: &str) -> Result<Vec<Vec<String>>, Error> {
+async fn read_execution_plan(connection: &mut Connection, statement: &str) -> Result<Vec<Vec<String>>, Error> {
     let mut rows = connection.raw.client.query(statement, MAX_PLAN_ROW_BYTES).await?;
     let names: Vec<String> = rows.columns().iter().map(|column| to_valid_utf8(column.name_ref())).collect();
     let width = names.len();
     let mut lines: Vec<Vec<String>> = vec![names];
     while let Some(row) = rows.next().await? {
         if lines.len() <= MAX_PLAN_ROWS {
-            lines.push(read_plan_row_cells(row, width)?);
+            lines.push(read_plan_row(row, width)?);
         }
     }
     Ok(lines)
 }
 
-fn read_plan_row_cells(mut row: RowCells<'_>, width: usize) -> Result<Vec<String>, Error> {
+fn read_plan_row(mut row: RowCells<'_>, width: usize) -> Result<Vec<String>, Error> {
     (0..width).map(|_| Ok(row.next_cell()?.map_or_else(|| "NULL".to_owned(), to_valid_utf8))).collect()
 }
 

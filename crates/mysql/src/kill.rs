@@ -89,7 +89,7 @@ pub async fn kill_victims(
     protected: &ProtectedAccounts,
     limits: &ReadLimits,
 ) -> Result<Vec<(u64, KillOutcome)>, Failure> {
-    kill_victims_with_unsafe_kill_policy(node, victims, kind, protected, UnsafeKillPolicy::Kill, limits).await
+    kill_victims_with_policy(node, victims, kind, protected, UnsafeKillPolicy::Kill, limits).await
 }
 
 /// Specifies whether to kill sessions that change non-transactional tables. The server cannot roll back these changes.
@@ -102,7 +102,7 @@ pub enum UnsafeKillPolicy {
 }
 
 /// Variant of [`kill_victims`] that can refuse to kill sessions whose statements change non-transactional tables.
-pub async fn kill_victims_with_unsafe_kill_policy(
+pub async fn kill_victims_with_policy(
     node: &NodeUrl,
     victims: &[Victim],
     kind: KillTarget,
@@ -155,9 +155,9 @@ mod tests {
             let server = Server::start(flavor, &options).await.unwrap();
             let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
             let mut own = Connection::open(&node, &limits).await.unwrap();
-            let found = find_sessions(&node, &[own.id], &limits).await.unwrap();
+            let found = find_sessions_by_id(&node, &[own.id], &limits).await.unwrap();
             let predicted =
-                found.predict_refusal(&found.sessions[0], KillTarget::Connection, &ProtectedAccounts::default());
+                found.predict_kill_refusal(&found.sessions[0], KillTarget::Connection, &ProtectedAccounts::default());
             assert_eq!(predicted, Some(KillRefusal::OwnSession), "{flavor}");
             let SessionLookupResult { read, sessions, .. } = found;
             let victim = Victim::for_session(&sessions[0], &read);

@@ -100,7 +100,7 @@ impl Drop for KillOnDropGuard {
     fn drop(&mut self) {
         let Some(abandoned) = self.abandoned.take() else { return };
         abandoned.own.mark_closed();
-        if !self.in_flight.is_in_flight() {
+        if !self.in_flight.is_statement_in_flight() {
             return;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
@@ -118,13 +118,13 @@ pub async fn wait_for_pending_kills(limit: Duration) {
 
 async fn kill_abandoned_statement(abandoned: AbandonedStatement) {
     let address = abandoned.permit.address();
-    if let Err(reason) = try_to_kill(&abandoned).await {
+    if let Err(reason) = kill_with_retries(&abandoned).await {
         warn!(mysql.address = address, ?reason, "abandoned statement not killed, and may still run");
         record_abandoned_statement(address, &abandoned.node.user, reason);
     }
 }
 
-async fn try_to_kill(abandoned: &AbandonedStatement) -> Result<(), NotKilledReason> {
+async fn kill_with_retries(abandoned: &AbandonedStatement) -> Result<(), NotKilledReason> {
     let address = abandoned.permit.address();
     for delay in KILL_ATTEMPT_DELAYS {
         sleep(delay).await;
@@ -193,11 +193,11 @@ async fn attempt_kill(
     mut control: RawConnection,
 ) -> Result<KillAttemptOutcome, Failure> {
     let failed = |error: Error| failure::failure_from_client_error(&error, abandoned.permit.address());
-    let start = format!("/* {} */", abandoned.own.connection_tag()).into_bytes();
+    let start = format!("/* {} */", abandoned.own.connection_marker()).into_bytes();
     let account = abandoned.node.user.as_bytes();
     let mut filter = control.own_session_filter();
     let mut rows =
-        process_list::query_sessions(&mut control.client, MAX_PROCESS_LIST_ROW_BYTES).await.map_err(failed)?;
+        process_list::query_full_process_list(&mut control.client, MAX_PROCESS_LIST_ROW_BYTES).await.map_err(failed)?;
     let mut ids = Vec::new();
     while let Some(session) = rows.next().await.map_err(failed)? {
         filter.is_own_session(&session);
@@ -212,7 +212,7 @@ async fn attempt_kill(
         [] => KillAttemptOutcome::Ended,
         // If two sessions run a statement with the same tag, one of them has a forged tag.
         [_, _, ..] => KillAttemptOutcome::Unidentified,
-        [id] => match control.client.execute(&statements::kill_connection_sql(id)).await {
+        [id] => match control.client.execute(&statements::kill_connection_statement(id)).await {
             Err(Error::Server(error)) if error.code == ER_NO_SUCH_THREAD => KillAttemptOutcome::Ended,
             sent => sent.map(|()| KillAttemptOutcome::Killed).map_err(failed)?,
         },

@@ -58,7 +58,7 @@ pub(crate) fn truncated_statements() -> Limitation {
             "performance_schema_show_processlist is ON, and performance_schema stores at most 1,024 bytes of a statement.",
             "performance_schema_show_processlist为ON，而performance_schema最多保存SQL语句的前1024字节。",
         ),
-        remedy: Some(show_processlist_remedy()),
+        remedy: Some(processlist_setting_remedy()),
     }
 }
 
@@ -74,11 +74,11 @@ pub(crate) fn incomplete_process_list(loss: &Limitation) -> Limitation {
             ),
             format!("performance_schema_show_processlist为ON，进程列表取自performance_schema。{}", loss.why.chinese),
         ),
-        remedy: Some(show_processlist_remedy()),
+        remedy: Some(processlist_setting_remedy()),
     }
 }
 
-fn show_processlist_remedy() -> LocalizedText {
+fn processlist_setting_remedy() -> LocalizedText {
     LocalizedText::untranslated("SET GLOBAL performance_schema_show_processlist = OFF;")
 }
 
@@ -133,7 +133,7 @@ pub(crate) fn indirect_connection() -> Limitation {
     }
 }
 
-pub(crate) fn load_balancer() -> Limitation {
+pub(crate) fn load_balanced_address() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
         what: LocalizedText::new(
@@ -219,7 +219,7 @@ fn unreadable_metadata_locks() -> LocalizedText {
     LocalizedText::new("Metadata locks cannot be read.", "无法读取元数据锁。")
 }
 
-const LOCK_PLUGIN_STATEMENT: &str = "INSTALL SONAME 'metadata_lock_info';";
+const INSTALL_METADATA_LOCK_PLUGIN_STATEMENT: &str = "INSTALL SONAME 'metadata_lock_info';";
 
 /// After a metadata lock is upgraded, MariaDB's performance_schema still lists the original lock mode.
 pub(crate) fn unknown_metadata_lock_holders() -> Limitation {
@@ -230,7 +230,7 @@ pub(crate) fn unknown_metadata_lock_holders() -> Limitation {
             "MariaDB's performance_schema lists an upgraded metadata lock with its original mode.",
             "元数据锁升级后，MariaDB的performance_schema仍显示升级前的锁模式。",
         ),
-        remedy: Some(LocalizedText::untranslated(LOCK_PLUGIN_STATEMENT)),
+        remedy: Some(LocalizedText::untranslated(INSTALL_METADATA_LOCK_PLUGIN_STATEMENT)),
     }
 }
 
@@ -255,14 +255,14 @@ pub(crate) fn unreadable_pending_locks(gap: Limitation) -> Limitation {
     }
 }
 
-pub(crate) fn add_lock_plugin_remedy(gap: Limitation) -> Limitation {
+pub(crate) fn add_metadata_lock_plugin_remedy(gap: Limitation) -> Limitation {
     Limitation {
         remedy: Some(match gap.remedy {
             Some(remedy) => LocalizedText::new(
-                format!("{remedy} -- or, for lock holders only: {LOCK_PLUGIN_STATEMENT}"),
-                format!("{} -- 如仅需读取锁的持有者：{LOCK_PLUGIN_STATEMENT}", remedy.chinese),
+                format!("{remedy} -- or, for lock holders only: {INSTALL_METADATA_LOCK_PLUGIN_STATEMENT}"),
+                format!("{} -- 如仅需读取锁的持有者：{INSTALL_METADATA_LOCK_PLUGIN_STATEMENT}", remedy.chinese),
             ),
-            None => LocalizedText::untranslated(LOCK_PLUGIN_STATEMENT),
+            None => LocalizedText::untranslated(INSTALL_METADATA_LOCK_PLUGIN_STATEMENT),
         }),
         ..gap
     }
@@ -398,7 +398,7 @@ mod tests {
             oversized_statements(3, 65_536).unwrap(),
             omitted_sessions(10, 2010, 2000),
             indirect_connection(),
-            load_balancer(),
+            load_balanced_address(),
             missing_kill_privilege(Flavor::MySql, "clew@%"),
             missing_kill_privilege(Flavor::MariaDb, "clew@%"),
             disabled_performance_schema(),
@@ -406,8 +406,8 @@ mod tests {
             unknown_metadata_lock_holders(),
             unreadable_row_locks(&gap),
             unreadable_pending_locks(gap.clone()),
-            add_lock_plugin_remedy(Limitation { remedy: None, ..gap.clone() }),
-            add_lock_plugin_remedy(gap.clone()),
+            add_metadata_lock_plugin_remedy(Limitation { remedy: None, ..gap.clone() }),
+            add_metadata_lock_plugin_remedy(gap.clone()),
             unreadable_xids("Access denied", "clew@%"),
             empty_statement_history(),
             disabled_statement_history(),
@@ -419,7 +419,7 @@ mod tests {
             unreadable_digests(digests_why, digests_remedy),
             durations::unreadable_timers(&gap),
             durations::disabled_statement_recording(),
-            durations::untimed_sessions(3),
+            durations::sessions_without_timers(3),
             durations::unchecked_sessions(3),
             durations::negative_session_durations(3),
             durations::replaced_idle_times(3),

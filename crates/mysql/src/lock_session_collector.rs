@@ -15,14 +15,14 @@ const MAX_TOTAL_STATEMENT_BYTES: usize = 16 << 20;
 
 /// Collects sessions that are waiting or may block other sessions.
 /// The collector stores SQL statements only for waiting sessions.
-pub(crate) struct LockSessionCollector {
+pub(crate) struct WaitGraphSessionCollector {
     parties: HashSet<u64>,
     sessions: Vec<Session>,
     memory: SessionMemoryCounter,
     statement_bytes: usize,
 }
 
-impl LockSessionCollector {
+impl WaitGraphSessionCollector {
     /// `parties` contains the ids of sessions that are waiting for locks or may block other sessions.
     pub(crate) fn new(parties: HashSet<u64>, max_bytes: usize) -> Self {
         Self { parties, sessions: Vec::new(), memory: SessionMemoryCounter::new(max_bytes), statement_bytes: 0 }
@@ -73,7 +73,8 @@ impl LockSessionCollector {
         threads: &SessionIdsByThread,
     ) -> Vec<ObservedSession> {
         let facts = |session: Session| {
-            let role = classify_session(&session, own.is_own_session(&session), threads.is_applier(session.id));
+            let role =
+                classify_session(&session, own.is_own_session(&session), threads.is_replication_applier(session.id));
             ObservedSession { role, session }
         };
         self.sessions.into_iter().map(facts).collect()

@@ -44,7 +44,10 @@ const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 /// Fails after the read timeout.
 /// If this function fails or its future is dropped, Clew kills its own running statement on the server.
 pub async fn read_lock_waits(node: &NodeUrl, limits: &ReadLimits) -> Result<LockSnapshot, Failure> {
-    run_with_read_timeout(node, limits, async { read_lock_snapshot(Connection::open(node, limits).await?).await }).await
+    run_with_read_timeout(node, limits, async {
+        read_lock_snapshot_and_close(Connection::open(node, limits).await?).await
+    })
+    .await
 }
 
 /// Reads a node's lock waits and the identity of its server, for callers that kill sessions. See [`read_lock_waits`].
@@ -55,7 +58,7 @@ pub async fn read_locks_for_kill(
     let reading = async {
         let mut connection = Connection::open(node, limits).await?;
         let server = connection.read_server_instance().await?;
-        Ok((server, read_lock_snapshot(connection).await?))
+        Ok((server, read_lock_snapshot_and_close(connection).await?))
     };
     run_with_read_timeout(node, limits, reading).await
 }
@@ -70,7 +73,7 @@ async fn run_with_read_timeout<T>(
         .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "reading lock waits", limits.read_timeout)))
 }
 
-async fn read_lock_snapshot(mut connection: Connection) -> Result<LockSnapshot, Failure> {
+async fn read_lock_snapshot_and_close(mut connection: Connection) -> Result<LockSnapshot, Failure> {
     let observed = query_lock_snapshot(&mut connection, None).await?;
     connection.close().await;
     Ok(observed)
@@ -93,7 +96,7 @@ pub(crate) async fn query_lock_snapshot(
     }
     let first = build_wait_graph(&observed);
     if !first.unexplained.is_empty() {
-        observed.limitations.extend(capabilities.limitation_for_unknown_holders());
+        observed.limitations.extend(capabilities.limitation_for_unknown_lock_holders());
     }
     let idle_roots = first.idle_root_blocker_ids().into_iter().filter(|session| extra_session != Some(*session));
     let session_ids: Vec<u64> = extra_session.into_iter().chain(idle_roots).collect();
@@ -142,12 +145,12 @@ impl LockTableSnapshot {
             Flavor::MariaDb => mariadb_row_waits::read_row_lock_waits(connection, &transactions).await?,
         };
         let metadata_locks = metadata_locks::read_metadata_locks(connection, capabilities).await?;
-        let threads = threads::read_threads(connection, capabilities).await?;
+        let threads = threads::read_session_ids_by_thread(connection, capabilities).await?;
         Ok(Self { transactions, threads, limitations, unreadable, capabilities, prepared, row_waits, metadata_locks })
     }
 
-    pub(crate) fn limitation_for_unknown_holders(&self) -> Option<Limitation> {
-        self.capabilities.limitation_for_unknown_holders()
+    pub(crate) fn limitation_for_unknown_lock_holders(&self) -> Option<Limitation> {
+        self.capabilities.limitation_for_unknown_lock_holders()
     }
 
     /// If the system tables omit a lock wait, Clew infers it from the state of the session in the process list.
@@ -162,9 +165,9 @@ impl LockTableSnapshot {
         let Self { transactions, threads, limitations, capabilities, prepared, row_waits, metadata_locks, .. } = self;
         let busy = transactions.iter().map(|transaction| transaction.session_id).collect();
         let mut row_waits: Vec<InnoDbLockWait> =
-            row_waits.into_iter().map(|wait| wait.resolve_sessions(&threads)).collect();
+            row_waits.into_iter().map(|wait| wait.into_innodb_lock_wait(&threads)).collect();
         let metadata_locks: Vec<MetadataLock> =
-            metadata_locks.into_iter().filter_map(|lock| lock.resolve_owner(&threads, &prepared, &busy)).collect();
+            metadata_locks.into_iter().filter_map(|lock| lock.into_metadata_lock(&threads, &prepared, &busy)).collect();
         if capabilities.flavor == Flavor::MariaDb {
             mariadb_row_waits::identify_read_only_blockers(&mut row_waits, &transactions, &metadata_locks);
         }
@@ -256,9 +259,10 @@ async fn read_observed_sessions(
     let mut own = connection.own_session_filter();
     let read_failure = |error: crate::client::Error| failure::failure_from_client_error(&error, &address);
     let mut memory = SessionMemoryCounter::new(connection.raw.client.bytes.in_memory);
-    let mut rows = process_list::query_sessions(&mut connection.raw.client, MAX_STORED_STATEMENT_BYTES + (4 << 10))
-        .await
-        .map_err(read_failure)?;
+    let mut rows =
+        process_list::query_full_process_list(&mut connection.raw.client, MAX_STORED_STATEMENT_BYTES + (4 << 10))
+            .await
+            .map_err(read_failure)?;
     let mut found = Vec::new();
     while let Some(mut session) = rows.next().await.map_err(read_failure)? {
         if let Some(statement) = &mut session.statement {
@@ -278,7 +282,7 @@ async fn read_observed_sessions(
     let unverified = found.iter_mut().filter(is_unverified).collect();
     elapsed_times::replace_elapsed_times(connection, unverified, ElapsedTimeCheckScope::Busy).await?;
     let facts = |session: Session| {
-        let role = classify_session(&session, own.is_own_session(&session), threads.is_applier(session.id));
+        let role = classify_session(&session, own.is_own_session(&session), threads.is_replication_applier(session.id));
         ObservedSession { role, session }
     };
     Ok(found.into_iter().map(facts).collect())

@@ -21,7 +21,7 @@ struct LostObjectCounter {
     effect: LocalizedText,
 }
 
-const MISSING_SESSIONS: LocalizedText = LocalizedText::from_static(
+const MISSING_SESSIONS_EFFECT: LocalizedText = LocalizedText::from_static(
     "Sessions are missing in performance_schema, so their locks, statements, durations and program names are unknown.",
     "performance_schema中缺少部分会话，因此这些会话的锁、SQL语句、时长和客户端程序未知。",
 );
@@ -42,14 +42,14 @@ static LOST_OBJECT_COUNTERS: [LostObjectCounter; 6] = [
         size: "performance_schema_max_thread_instances",
         kind: LimitationKind::LostThreads,
         objects: LocalizedText::from_static("threads", "线程"),
-        effect: MISSING_SESSIONS,
+        effect: MISSING_SESSIONS_EFFECT,
     },
     LostObjectCounter {
         counter: "Performance_schema_thread_classes_lost",
         size: "performance_schema_max_thread_classes",
         kind: LimitationKind::LostThreads,
         objects: LocalizedText::from_static("thread classes", "线程类型"),
-        effect: MISSING_SESSIONS,
+        effect: MISSING_SESSIONS_EFFECT,
     },
     LostObjectCounter {
         counter: "Performance_schema_statement_classes_lost",
@@ -86,7 +86,7 @@ static LOST_OBJECT_COUNTERS: [LostObjectCounter; 6] = [
 /// Returns a `Limitation` for each type of object, such as threads, that performance_schema recorded incompletely.
 pub(crate) async fn detect_lost_instrumentation(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     let counters = read_numeric_variables(connection, statements::LOST_INSTRUMENTATION_COUNTERS_QUERY).await?;
-    let sizes = read_numeric_variables(connection, statements::PERFORMANCE_SCHEMA_SIZES_QUERY).await?;
+    let sizes = read_numeric_variables(connection, statements::PERFORMANCE_SCHEMA_VARIABLES_QUERY).await?;
     Ok(LOST_OBJECT_COUNTERS.iter().filter_map(|loss| loss.limitation_for_lost_objects(&counters, &sizes)).collect())
 }
 

@@ -111,24 +111,24 @@ impl OwnConnection {
             // The server may resolve the host name only after the login has started.
             (Some(id), Some(listed)) => {
                 let is_listed_so = *listed == session.host && parse_client_address(listed).is_some();
-                id == session.id && (is_listed_so || self.is_local_address(&session.host, false))
+                id == session.id && (is_listed_so || self.matches_local_address(&session.host, false))
             }
             // While the connection is open, no other session of the server has its id.
             // The client address in the process list is not known yet and may be that of a proxy.
             (Some(id), None) if self.closed.is_none() && self.address == address => {
                 id == session.id && session.user == self.account
             }
-            (Some(id), None) => id == session.id && self.is_local_address(&session.host, true),
+            (Some(id), None) => id == session.id && self.matches_local_address(&session.host, true),
             // The login is in progress or has just completed.
             (None, _) => {
                 (session.user == UNAUTHENTICATED_USER || session.user == self.account)
-                    && self.is_local_address(&session.host, false)
+                    && self.matches_local_address(&session.host, false)
             }
         }
     }
 
     /// If `or_name` is true and `host` contains a host name instead of an IP address, only the port is compared.
-    fn is_local_address(&self, host: &[u8], or_name: bool) -> bool {
+    fn matches_local_address(&self, host: &[u8], or_name: bool) -> bool {
         let Some((name, port)) = parse_client_address(host) else { return false };
         let local = self.local.ip().to_canonical();
         let is_local_name = name == "localhost" && local.is_loopback();
@@ -160,7 +160,7 @@ impl ConnectionRegistration {
         Self { number, tag }
     }
 
-    pub(crate) fn connection_tag(&self) -> &str {
+    pub(crate) fn connection_marker(&self) -> &str {
         &self.tag
     }
 
@@ -281,15 +281,15 @@ mod tests {
             session.statement = Some(statement.into_bytes());
             session
         };
-        let behind_proxy = with(session(99, "198.51.100.1:9"), format!("/* {} */ SELECT 1", other.connection_tag()));
+        let behind_proxy = with(session(99, "198.51.100.1:9"), format!("/* {} */ SELECT 1", other.connection_marker()));
         assert!(filter.is_own_session(&behind_proxy));
         assert_eq!(filter.process_list_connection_id(), None, "the statement of another connection");
         let forged = Session { user: b"app".to_vec(), ..behind_proxy.clone() };
         assert!(!filter.is_own_session(&forged), "another account repeats a statement");
-        let quoted = with(session(98, "198.51.100.1:9"), format!("SELECT '/* {} */'", other.connection_tag()));
+        let quoted = with(session(98, "198.51.100.1:9"), format!("SELECT '/* {} */'", other.connection_marker()));
         assert!(!filter.is_own_session(&quoted));
         let itself =
-            with(session(97, "198.51.100.1:8"), format!("/* {} */ SHOW FULL PROCESSLIST", own.connection_tag()));
+            with(session(97, "198.51.100.1:8"), format!("/* {} */ SHOW FULL PROCESSLIST", own.connection_marker()));
         assert!(filter.is_own_session(&itself));
         assert_eq!(filter.process_list_connection_id(), Some(97));
         assert!(filter.is_own_session(&session(97, "198.51.100.1:8")), "its address in the list is known now");
@@ -309,7 +309,7 @@ mod tests {
     #[test]
     fn address_without_a_port_identifies_nothing() {
         let (own, mut filter) = opened("192.0.2.7:40031", 27);
-        let statement = format!("/* {} */ SHOW FULL PROCESSLIST", own.connection_tag());
+        let statement = format!("/* {} */ SHOW FULL PROCESSLIST", own.connection_marker());
         let itself = Session { statement: Some(statement.into_bytes()), ..session(27, "localhost") };
         assert!(filter.is_own_session(&itself));
         assert!(

@@ -23,7 +23,7 @@ where
 
 /// Returns false if the server returns an error other than [`ER_CANNOT_CONVERT_STRING`].
 /// The server returns [`ER_CANNOT_CONVERT_STRING`] only after it has checked the privilege.
-pub(crate) async fn run_privilege_probe(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
+pub(crate) async fn is_probe_query_allowed(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
     match connection.query_all::<mysql_common::Row>(probe).await {
         Ok(_) => Ok(true),
         Err(crate::client::Error::Server(error)) => Ok(error.code == ER_CANNOT_CONVERT_STRING),
@@ -49,7 +49,7 @@ pub(crate) async fn check_performance_schema_access(
     if !matches!(on.as_deref(), Some("1" | "ON")) {
         return Ok(Err(limitations::disabled_performance_schema()));
     }
-    if !run_privilege_probe(connection, statements::METADATA_LOCKS_PROBE_QUERY).await? {
+    if !is_probe_query_allowed(connection, statements::METADATA_LOCKS_PROBE_QUERY).await? {
         return Ok(Err(limitations::missing_performance_schema_privilege(account)));
     }
     Ok(Ok(()))

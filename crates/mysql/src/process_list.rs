@@ -20,12 +20,15 @@ pub(crate) struct ProcessListReader<'a> {
 }
 
 /// Reads at most `max_row` bytes of each row.
-pub(crate) async fn query_sessions(client: &mut Client, max_row: usize) -> Result<ProcessListReader<'_>, Error> {
+pub(crate) async fn query_full_process_list(
+    client: &mut Client,
+    max_row: usize,
+) -> Result<ProcessListReader<'_>, Error> {
     query_session_rows(client, statements::PROCESS_LIST_QUERY, max_row).await
 }
 
 /// `performance_schema.processlist` does not take a global lock, but truncates each statement to 1,024 bytes.
-pub(crate) async fn query_performance_schema_sessions(
+pub(crate) async fn query_performance_schema_process_list(
     client: &mut Client,
     max_row: usize,
 ) -> Result<ProcessListReader<'_>, Error> {

@@ -8,7 +8,7 @@ use clew_model::{Failure, FailureKind, NodeUrl};
 use tokio::net::lookup_host;
 use tokio::time::sleep;
 
-use crate::client::{Client, Error, Socket};
+use crate::client::{Client, Error, TcpConnection};
 use crate::limits::ByteLimits;
 use crate::own_sessions::{ConnectionRegistration, OwnSessionFilter};
 use crate::{failure, refused_logins, statements};
@@ -68,27 +68,27 @@ impl RawConnection {
     }
 
     async fn connect_once(node: &NodeUrl, addresses: &[SocketAddr], bytes: ByteLimits) -> Result<Self, Error> {
-        let socket = Socket::connect(addresses).await?;
+        let socket = TcpConnection::connect(addresses).await?;
         let address = node.address();
         let own = Arc::new(ConnectionRegistration::register(socket.local, &node.user, &address));
-        let client = Client::perform_handshake(socket, node, own.connection_tag().to_owned(), bytes).await?;
+        let client = Client::perform_handshake(socket, node, own.connection_marker().to_owned(), bytes).await?;
         Ok(Self { client, own, account: node.user.clone(), address, id: 0, server_host: None })
     }
 
     /// Returns the server version. Stores the connection id and the text that identifies the server's host.
     pub(crate) async fn read_version_and_connection_id(&mut self) -> Result<String, Error> {
-        const NO_VERSION: Error = Error::Protocol("the server returned no version");
+        const MISSING_VERSION_ERROR: Error = Error::Protocol("the server returned no version");
         let (version, id, server_host) = match self
             .client
-            .query_all::<(String, u64, Option<Vec<u8>>)>(statements::VERSION_ID_AND_HOST_QUERY)
+            .query_all::<(String, u64, Option<Vec<u8>>)>(statements::VERSION_CONNECTION_ID_AND_HOST_QUERY)
             .await
         {
-            Ok(rows) => rows.into_iter().next().ok_or(NO_VERSION)?,
+            Ok(rows) => rows.into_iter().next().ok_or(MISSING_VERSION_ERROR)?,
             // A compatible server or a proxy may lack one of the variables.
             Err(Error::Server(_)) => {
                 let rows: Vec<(String, u64)> =
                     self.client.query_all(statements::VERSION_AND_CONNECTION_ID_QUERY).await?;
-                let (version, id) = rows.into_iter().next().ok_or(NO_VERSION)?;
+                let (version, id) = rows.into_iter().next().ok_or(MISSING_VERSION_ERROR)?;
                 (version, id, None)
             }
             Err(error) => return Err(error),

@@ -82,7 +82,7 @@ async fn take_rollback_samples(
     let mut rollbacks: Vec<Rollback> = last
         .rollbacks
         .iter()
-        .map(|rollback| rollback.rollback_with_remaining_time(first.count_rows_rolled_back(rollback), passed))
+        .map(|rollback| rollback.to_rollback_with_remaining_time(first.count_rows_rolled_back(rollback), passed))
         .collect();
     rollbacks.sort_by_key(|rollback| (rollback.transaction_id, rollback.session_id));
     Ok(rollbacks)
@@ -119,7 +119,7 @@ impl RollbackProgress {
         self.rollback.transaction_id == other.rollback.transaction_id
     }
 
-    fn rollback_with_remaining_time(&self, rows_undone: u64, passed: Duration) -> Rollback {
+    fn to_rollback_with_remaining_time(&self, rows_undone: u64, passed: Duration) -> Rollback {
         let remaining_seconds =
             estimate_remaining_seconds(self.rollback.rows_modified, rows_undone, passed).unwrap_or(self.age).max(1);
         Rollback { remaining_seconds, ..self.rollback.clone() }
@@ -223,7 +223,7 @@ mod tests {
             RollbackProgress::from(Transaction { rows_modified, seconds: 40, ..Transaction::default() })
         };
         let estimate = |rows, rows_undone| {
-            progress(rows).rollback_with_remaining_time(rows_undone, Duration::from_secs(1)).remaining_seconds
+            progress(rows).to_rollback_with_remaining_time(rows_undone, Duration::from_secs(1)).remaining_seconds
         };
         assert_eq!((estimate(100, 10), estimate(0, 10), estimate(100, 0)), (10, 1, 40));
     }

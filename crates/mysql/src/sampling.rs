@@ -22,7 +22,7 @@ use crate::connection::Connection;
 use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
-use crate::lock_session_collector::LockSessionCollector;
+use crate::lock_session_collector::WaitGraphSessionCollector;
 use crate::locks::LockTableSnapshot;
 use crate::server_instance::ServerInstance;
 use crate::transactions::{TransactionReadResult, TransactionsBySession};
@@ -63,7 +63,7 @@ pub async fn take_session_sample(
 ) -> Result<SessionSample, Failure> {
     let sampling = failure::catch_panic(node, Box::pin(take_sample(node, cache, threshold, limits)));
     let sampled = timeout(limits.read_timeout, sampling).await;
-    sampled.unwrap_or_else(|_| Err(failure::read_operation_timeout_failure(node, limits.read_timeout)))
+    sampled.unwrap_or_else(|_| Err(failure::failure_for_read_timeout(node, limits.read_timeout)))
 }
 
 async fn take_sample(
@@ -123,7 +123,7 @@ impl SampledSessions {
         if clock.has_clock_steps() {
             // MariaDB computes elapsed times from a monotonic timer.
             let of_wall_clock = self.sessions.iter_mut().filter(|_| flavor == Flavor::MySql);
-            of_wall_clock.for_each(|session| session.seconds = clock.correct_and_clamp_age(session.seconds));
+            of_wall_clock.for_each(|session| session.seconds = clock.adjust_and_sanitize_age(session.seconds));
         }
         for session in &self.sessions {
             self.counts.add_session(session, self.open.get(session.id), threshold);
@@ -169,9 +169,9 @@ async fn take_sample_with_locks(
     connection.clock = None;
     let mut locks = LockTableSnapshot::read(connection, Vec::new()).await?;
     cache.record_clock_reading(connection);
-    cache.adjust_transaction_ages(&mut locks.transactions);
+    cache.correct_transaction_ages(&mut locks.transactions);
     let mut parties =
-        LockSessionCollector::new(locks.waiting_or_blocking_session_ids(), connection.raw.client.bytes.in_memory);
+        WaitGraphSessionCollector::new(locks.waiting_or_blocking_session_ids(), connection.raw.client.bytes.in_memory);
     let open = TransactionsBySession::new(locks.transactions.clone());
     let unreadable = locks.unreadable.take();
     if cache.is_full_sample_due() {
@@ -185,7 +185,7 @@ async fn take_sample_with_locks(
         cache.use_show_processlist |= cache.losses.iter().any(|loss| loss.kind == LimitationKind::LostThreads);
     }
     let found = read_sampled_sessions(connection, cache, open, threshold, Some(&mut parties)).await?;
-    let stale_modes = locks.limitation_for_unknown_holders();
+    let stale_modes = locks.limitation_for_unknown_lock_holders();
     let facts = parties.into_observed_sessions(connection.own_session_filter(), &locks.threads);
     let (mut observed, _) = locks.into_lock_snapshot(facts);
     observed.limitations.extend_from_slice(&cache.losses);
@@ -216,7 +216,7 @@ async fn read_open_transactions(
         Err(error) => return Err(connection.to_failure(&error)),
     };
     cache.record_clock_reading(connection);
-    cache.adjust_transaction_ages(&mut open);
+    cache.correct_transaction_ages(&mut open);
     Ok((TransactionsBySession::new(open), gap))
 }
 
@@ -226,7 +226,7 @@ async fn read_sampled_sessions(
     cache: &mut SampleCache,
     open: TransactionsBySession,
     threshold: u64,
-    mut parties: Option<&mut LockSessionCollector>,
+    mut parties: Option<&mut WaitGraphSessionCollector>,
 ) -> Result<SampledSessions, Failure> {
     if connection.flavor == Flavor::MySql && connection.clock.is_none() {
         connection.read_clock().await.map_err(|error| connection.to_failure(&error))?;
@@ -270,7 +270,7 @@ async fn read_process_list(
     connection: &mut Connection,
     without_lock: bool,
     threshold: u64,
-    mut parties: Option<&mut LockSessionCollector>,
+    mut parties: Option<&mut WaitGraphSessionCollector>,
 ) -> Result<bool, Failure> {
     let (address, mut own) = (connection.address.clone(), connection.own_session_filter());
     let read_failure = |error: Error| failure::failure_from_client_error(&error, &address);
@@ -278,9 +278,9 @@ async fn read_process_list(
         if parties.is_some() { lock_session_collector::MAX_WAITER_STATEMENT_BYTES } else { MAX_STATEMENT_BYTES };
     let max_row = statement + MAX_NON_STATEMENT_BYTES_PER_ROW;
     let reading = if without_lock {
-        process_list::query_performance_schema_sessions(&mut connection.raw.client, max_row).await
+        process_list::query_performance_schema_process_list(&mut connection.raw.client, max_row).await
     } else {
-        process_list::query_sessions(&mut connection.raw.client, max_row).await
+        process_list::query_full_process_list(&mut connection.raw.client, max_row).await
     };
     let mut rows = match reading {
         Ok(rows) => rows,

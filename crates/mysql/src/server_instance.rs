@@ -59,8 +59,8 @@ pub(crate) async fn read_server_instance(
     address: &str,
 ) -> Result<ServerInstance, Failure> {
     let statements = match flavor {
-        Flavor::MySql => [statements::MYSQL_INSTANCE_QUERY, statements::LEGACY_MYSQL_INSTANCE_QUERY],
-        Flavor::MariaDb => [statements::MARIADB_INSTANCE_QUERY, statements::MARIADB_INSTANCE_QUERY],
+        Flavor::MySql => [statements::MYSQL_SERVER_INSTANCE_QUERY, statements::LEGACY_MYSQL_SERVER_INSTANCE_QUERY],
+        Flavor::MariaDb => [statements::MARIADB_SERVER_INSTANCE_QUERY, statements::MARIADB_SERVER_INSTANCE_QUERY],
     };
     let mut failed = Error::Protocol("the server returned no uptime");
     for statement in statements {

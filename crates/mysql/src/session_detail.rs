@@ -73,7 +73,7 @@ async fn query_session_detail(
         transaction,
         last_statements,
         attributes,
-        graph: reduce_graph_to_session(graph, id),
+        graph: reduce_wait_graph_to_session(graph, id),
     }))
 }
 
@@ -81,9 +81,10 @@ async fn query_session_detail(
 async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<Option<(Session, bool)>, Failure> {
     let address = connection.address.clone();
     let read_failure = |error: Error| failure::failure_from_client_error(&error, &address);
-    let mut rows = process_list::query_sessions(&mut connection.raw.client, MAX_DETAIL_STATEMENT_BYTES + (4 << 10))
-        .await
-        .map_err(read_failure)?;
+    let mut rows =
+        process_list::query_full_process_list(&mut connection.raw.client, MAX_DETAIL_STATEMENT_BYTES + (4 << 10))
+            .await
+            .map_err(read_failure)?;
     let mut found = None;
     while let Some(mut session) = rows.next().await.map_err(read_failure)? {
         if session.id != id {
@@ -114,13 +115,17 @@ async fn read_connection_attributes(
 }
 
 /// Removes all sessions from the wait graph except session `id` and its direct and transitive blockers and waiters.
-fn reduce_graph_to_session(mut graph: WaitGraph, id: u64) -> WaitGraph {
+fn reduce_wait_graph_to_session(mut graph: WaitGraph, id: u64) -> WaitGraph {
     let session = WaitParticipant::Session(id);
     let mut pending = vec![session];
     let mut reachable = BTreeSet::from([session]);
     while let Some(party) = pending.pop() {
         pending.extend(
-            graph.waits_of_waiter(party).iter().map(|wait| wait.blocker).filter(|&blocker| reachable.insert(blocker)),
+            graph
+                .find_waits_by_waiter(party)
+                .iter()
+                .map(|wait| wait.blocker)
+                .filter(|&blocker| reachable.insert(blocker)),
         );
     }
     let freed = graph.find_unblocked_participants(&[session]);

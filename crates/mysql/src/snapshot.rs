@@ -142,7 +142,7 @@ pub async fn take_snapshot_with_scope(
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
     let rows = RowEncodingOptions { selection: selection.clone(), statements, format, detailed: false };
-    run_with_read_timeout(node, limits, Box::pin(read_node_snapshot(scope, node, rows, limits))).await
+    run_with_read_timeout(node, limits, Box::pin(connect_and_read_snapshot(scope, node, rows, limits))).await
 }
 
 /// Takes a snapshot that includes the server instance, for callers that kill sessions. See [`take_snapshot`].
@@ -182,10 +182,10 @@ async fn run_with_read_timeout(
 ) -> Result<Snapshot, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, reading))
         .await
-        .unwrap_or_else(|_| Err(failure::read_operation_timeout_failure(node, limits.read_timeout)))
+        .unwrap_or_else(|_| Err(failure::failure_for_read_timeout(node, limits.read_timeout)))
 }
 
-async fn read_node_snapshot(
+async fn connect_and_read_snapshot(
     scope: SessionScope,
     node: &NodeUrl,
     rows: RowEncodingOptions,
@@ -218,10 +218,10 @@ async fn read_snapshot(
     let format = rows.format;
     let rows = read_sorted_rows(&mut connection, &rows, own, transactions, |_| Ok(())).await?;
     let body = EncodedRows { rows, format, details: None };
-    Ok(finish_snapshot(connection, body, limitations).await)
+    Ok(build_snapshot(connection, body, limitations).await)
 }
 
-async fn finish_snapshot(mut connection: Connection, body: EncodedRows, mut limitations: Vec<Limitation>) -> Snapshot {
+async fn build_snapshot(mut connection: Connection, body: EncodedRows, mut limitations: Vec<Limitation>) -> Snapshot {
     limitations.append(&mut connection.limitations);
     let summary = SnapshotSummary {
         server_flavor: connection.flavor,

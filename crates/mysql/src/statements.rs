@@ -9,10 +9,10 @@ use jiff::civil::DateTime;
 /// Reads the server version, the connection id, and a text that identifies the host of the server.
 /// The statement requires no privileges, and its execution time is negligible.
 /// `LIMIT 1` overrides `sql_select_limit`, which may be 0 because Clew has not set the session variables yet.
-pub(crate) const VERSION_ID_AND_HOST_QUERY: &str = "SELECT VERSION(), CONNECTION_ID(), \
+pub(crate) const VERSION_CONNECTION_ID_AND_HOST_QUERY: &str = "SELECT VERSION(), CONNECTION_ID(), \
      CONCAT_WS('|', @@GLOBAL.hostname, @@GLOBAL.port, @@GLOBAL.server_id, @@GLOBAL.datadir) LIMIT 1";
 
-/// Reads the server version and the connection id from a server that refuses [`VERSION_ID_AND_HOST_QUERY`].
+/// Reads the server version and the connection id from a server that refuses [`VERSION_CONNECTION_ID_AND_HOST_QUERY`].
 /// The statement requires no privileges, and its execution time is negligible.
 pub(crate) const VERSION_AND_CONNECTION_ID_QUERY: &str = "SELECT VERSION(), CONNECTION_ID() LIMIT 1";
 
@@ -50,18 +50,18 @@ pub(crate) const PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY: &str =
     "SELECT id, user, host, db, command, time, state, info FROM performance_schema.processlist";
 
 /// Kills a connection. Takes 1 ms. Requires no privileges to kill a connection of the same account.
-pub(crate) fn kill_connection_sql(connection: u64) -> String {
+pub(crate) fn kill_connection_statement(connection: u64) -> String {
     format!("KILL {connection}")
 }
 
 /// Kills a connection's running statement. Takes 1 ms.
-pub(crate) fn kill_query_sql(connection: u64) -> String {
+pub(crate) fn kill_query_statement(connection: u64) -> String {
     format!("KILL QUERY {connection}")
 }
 
 /// Kills a statement by its MariaDB query id. Takes 1 ms.
 /// The server returns `ER_NO_SUCH_QUERY` (1957) if the statement has already ended.
-pub(crate) fn kill_query_id_sql(query: u64) -> String {
+pub(crate) fn kill_query_by_id_statement(query: u64) -> String {
     format!("KILL QUERY ID {query}")
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn kill_procedure_call_statement(procedure: &str, number: u64) -> Str
 /// Reads the sessions of Clew's account that have the installation marker in a connection attribute.
 /// Takes 0.1 s with 10,000 sessions, because the server scans the connection attributes of the account's sessions.
 /// The query finds sessions only if performance_schema is on.
-pub(crate) fn sessions_with_marker_query(marker: &str) -> String {
+pub(crate) fn marked_session_ids_query(marker: &str) -> String {
     format!(
         "SELECT processlist_id FROM performance_schema.session_account_connect_attrs \
          WHERE attr_name = 'clew_connection' AND attr_value LIKE 'clew:{marker}.%'"
@@ -94,15 +94,15 @@ pub(crate) fn sessions_with_marker_query(marker: &str) -> String {
 /// Requires no privileges.
 /// The server evaluates the current time and the uptime at the start of the statement, so their difference is constant.
 /// The query takes up to 0.03 s, because the server sums the counters of all sessions.
-pub(crate) const MYSQL_INSTANCE_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
+pub(crate) const MYSQL_SERVER_INSTANCE_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM performance_schema.global_status WHERE variable_name = 'Uptime'";
 
-/// Variant of [`MYSQL_INSTANCE_QUERY`] for MySQL versions before 5.7.
-pub(crate) const LEGACY_MYSQL_INSTANCE_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
+/// Variant of [`MYSQL_SERVER_INSTANCE_QUERY`] for MySQL versions before 5.7.
+pub(crate) const LEGACY_MYSQL_SERVER_INSTANCE_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM information_schema.global_status WHERE variable_name = 'Uptime'";
 
-/// Variant of [`MYSQL_INSTANCE_QUERY`] for MariaDB, which has no server UUID.
-pub(crate) const MARIADB_INSTANCE_QUERY: &str = "SELECT CONCAT_WS('|', @@GLOBAL.hostname, @@GLOBAL.port, @@GLOBAL.server_id, @@GLOBAL.datadir), \
+/// Variant of [`MYSQL_SERVER_INSTANCE_QUERY`] for MariaDB, which has no server UUID.
+pub(crate) const MARIADB_SERVER_INSTANCE_QUERY: &str = "SELECT CONCAT_WS('|', @@GLOBAL.hostname, @@GLOBAL.port, @@GLOBAL.server_id, @@GLOBAL.datadir), \
      UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM information_schema.global_status WHERE variable_name = 'Uptime'";
 
@@ -194,7 +194,7 @@ pub(crate) const MARIADB_ROW_LOCKS_QUERY: &str = "SELECT lock_id, lock_mode, loc
 /// Reads the locks requested by waiting read-only MariaDB transactions, which have no transaction id.
 /// Takes as long as [`TRANSACTIONS_QUERY`] and requires the PROCESS privilege.
 /// Clew runs this query only if a read-only transaction, which has no transaction id, is waiting for a lock.
-pub(crate) const READ_ONLY_WAITERS_QUERY: &str = "SELECT trx_mysql_thread_id, trx_requested_lock_id \
+pub(crate) const READ_ONLY_LOCK_WAITERS_QUERY: &str = "SELECT trx_mysql_thread_id, trx_requested_lock_id \
      FROM information_schema.innodb_trx WHERE trx_id = 0 AND trx_requested_lock_id IS NOT NULL";
 
 /// Reads granted and pending metadata locks. Takes 0.05 s with 2,500 open transactions.
@@ -215,12 +215,12 @@ pub(crate) const GRANTED_METADATA_LOCKS_PROBE_QUERY: &str =
 /// Reads each thread's session id and whether the thread is a replication applier.
 /// The query takes 0.05 s on MariaDB and 0.07 s on MySQL.
 /// Requires the SELECT privilege on performance_schema.
-pub(crate) const THREADS_QUERY: &str = "SELECT thread_id, processlist_id, name IN ('thread/sql/replica_sql', \
+pub(crate) const SESSION_IDS_BY_THREAD_QUERY: &str = "SELECT thread_id, processlist_id, name IN ('thread/sql/replica_sql', \
      'thread/sql/replica_worker', 'thread/sql/slave_sql', 'thread/sql/slave_worker') \
      FROM performance_schema.threads WHERE processlist_id IS NOT NULL";
 
 /// Reads whether each of the given sessions is a replication applier.
-/// Takes as long as [`THREADS_QUERY`] and requires the same privileges.
+/// Takes as long as [`SESSION_IDS_BY_THREAD_QUERY`] and requires the same privileges.
 /// Returns no rows if performance_schema is off.
 pub(crate) fn replication_applier_query(sessions: &[u64]) -> String {
     format!(
@@ -236,7 +236,7 @@ pub(crate) const XA_RECOVER_QUERY: &str = "XA RECOVER";
 
 /// Requires the SELECT privilege on performance_schema.
 /// Clew runs this query only for the session detail view and for idle sessions that block others without waiting.
-pub(crate) fn open_transactions_query(threads: &[u64]) -> String {
+pub(crate) fn thread_transactions_query(threads: &[u64]) -> String {
     format!(
         "SELECT thread_id, event_id FROM performance_schema.events_transactions_current \
          WHERE state = 'ACTIVE' AND thread_id IN ({})",
@@ -295,7 +295,7 @@ pub(crate) const LOST_INSTRUMENTATION_COUNTERS_QUERY: &str =
     "SHOW GLOBAL STATUS LIKE 'Performance\\_schema\\_%\\_lost'";
 
 /// Takes 1 ms. Requires no privileges.
-pub(crate) const PERFORMANCE_SCHEMA_SIZES_QUERY: &str = "SHOW GLOBAL VARIABLES LIKE 'performance\\_schema\\_%'";
+pub(crate) const PERFORMANCE_SCHEMA_VARIABLES_QUERY: &str = "SHOW GLOBAL VARIABLES LIKE 'performance\\_schema\\_%'";
 
 /// Reads the threads of busy sessions on MySQL. Takes 2 ms.
 /// Requires the SELECT privilege on performance_schema.
@@ -337,7 +337,7 @@ pub(crate) const ALL_STATEMENT_TIMERS_QUERY: &str = "SELECT thread_id, event_id,
 
 /// Reads the digests of running statements on MySQL by thread id, including nested statements.
 /// Takes 0.1 s. Requires the SELECT privilege on performance_schema.
-/// [`THREADS_QUERY`] maps thread ids to session ids.
+/// [`SESSION_IDS_BY_THREAD_QUERY`] maps thread ids to session ids.
 pub(crate) const RUNNING_STATEMENT_DIGESTS_QUERY: &str = "SELECT thread_id, event_id, digest \
      FROM performance_schema.events_statements_current WHERE end_event_id IS NULL";
 

@@ -86,7 +86,7 @@ async fn compute_transaction_ages(
         let listed = read_transactions_from_innodb_status(connection).await.unwrap_or_default();
         printed = listed.into_iter().map(|transaction| (transaction.session_id, transaction)).collect();
     }
-    let mut uncertain_ages = UncertainAgeCounter::default();
+    let mut uncertain_ages = UncertainTransactionAgeCounter::default();
     let mut transactions = Vec::with_capacity(rows.len());
     for row in rows {
         let mut transaction = row.transaction;
@@ -105,17 +105,17 @@ async fn compute_transaction_ages(
 }
 
 /// Maximum time, in seconds, by which a transaction's start time may be later than the server's current time.
-const FUTURE_START_TOLERANCE_SECONDS: i64 = 2;
+const FUTURE_TRANSACTION_START_TOLERANCE_SECONDS: i64 = 2;
 /// Maximum difference between a computed transaction age and the age in the InnoDB status, in seconds.
 const TRANSACTION_AGE_TOLERANCE_SECONDS: u64 = 60;
 
 #[derive(Debug, Default)]
-struct UncertainAgeCounter {
+struct UncertainTransactionAgeCounter {
     negative: u64,
     ambiguous: u64,
 }
 
-impl UncertainAgeCounter {
+impl UncertainTransactionAgeCounter {
     /// Returns the age in seconds. `printed` is the transaction's age in the InnoDB status.
     fn resolve_ambiguous_age(&mut self, age: LocalTimeAge, printed: Option<u64>) -> u64 {
         let age = match age {
@@ -132,7 +132,7 @@ impl UncertainAgeCounter {
                 })
             }
         };
-        self.negative += u64::from(age < -FUTURE_START_TOLERANCE_SECONDS);
+        self.negative += u64::from(age < -FUTURE_TRANSACTION_START_TOLERANCE_SECONDS);
         Session::sanitize_duration_seconds(age.into())
     }
 
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn ambiguous_and_negative_ages_become_limitations() {
-        let mut uncertain_ages = UncertainAgeCounter::default();
+        let mut uncertain_ages = UncertainTransactionAgeCounter::default();
         let ambiguous = LocalTimeAge::Ambiguous(60, 3660);
         assert_eq!(uncertain_ages.resolve_ambiguous_age(ambiguous, Some(3661)), 3660);
         assert_eq!(uncertain_ages.resolve_ambiguous_age(ambiguous, Some(61)), 60);

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use clew_model::{
     AuditOrigin, Failure, FailureKind, InstanceId, NodeId, ProjectId, RequestId, SessionSelection, TaskOutcome,
 };
-use clew_store::{ClaimRequest, InitialTenant, NewCollectionTask, Store, StoreLocation};
-use clew_testkit::PostgreSql;
+use clew_store::{InitialTenant, NewCollectionTask, Store, StoreLocation, TaskClaimRequest};
+use clew_testkit::PostgreSqlServer;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tempfile::TempDir;
@@ -24,7 +24,7 @@ const COUNT_QUERIES_PER_RUN: u32 = 20;
 
 /// Inserts one task per node. The nodes belong to up to 1,000 instances in ten projects.
 /// One tenth of the tasks are queued, ten tasks are running, and the remaining tasks are finished.
-const INSERT_TASKS_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
+const INSERT_TASKS_SQL_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
          lease_until, result_name, result_rows, result_bytes, result_sha256, ended_at) \
      SELECT 'realtime_session-00000000-0000-4000-8000-' || digits(n) || '-98e0', '00000000000000000000' || digits(n / 10 % 10), \
          '00000000000000000000' || digits(n / 10 % 1000) || 'in07', '00000000000000000000' || digits(n) || 'no07', \
@@ -38,7 +38,7 @@ const INSERT_TASKS_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_id, 
 /// `digits` is an SQL expression that zero-pads the number in the placeholder `#` to twelve digits.
 fn build_insert_tasks_sql(digits: &str) -> String {
     let selection = serde_json::to_string(&SessionSelection::default()).unwrap();
-    let filled = INSERT_TASKS_TEMPLATE.replace("'selection'", &format!("'{selection}'"));
+    let filled = INSERT_TASKS_SQL_TEMPLATE.replace("'selection'", &format!("'{selection}'"));
     ["n / 10 % 1000", "n / 10 % 10", "n"]
         .iter()
         .fold(filled, |filled, n| filled.replace(&format!("digits({n})"), &digits.replace('#', n)))
@@ -49,13 +49,13 @@ struct BenchQueue {
     tasks: u32,
     last_read: u32,
     _folder: TempDir,
-    _server: Option<PostgreSql>,
+    _server: Option<PostgreSqlServer>,
 }
 
 impl BenchQueue {
     async fn create_queue_with_tasks(tasks: u32, use_postgres: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let server = if use_postgres { Some(PostgreSql::start().await.unwrap()) } else { None };
+        let server = if use_postgres { Some(PostgreSqlServer::start().await.unwrap()) } else { None };
         let metadata = server.as_ref().map(|server| server.url().parse().unwrap());
         let location = StoreLocation { data_dir: folder.path().join("data"), metadata_url: metadata };
         let (store, _) =
@@ -89,7 +89,7 @@ impl BenchQueue {
     async fn measure_task_claim(&mut self) -> Duration {
         let mut elapsed = Duration::ZERO;
         for _ in 0..CLAIMS_PER_RUN {
-            let claim = ClaimRequest {
+            let claim = TaskClaimRequest {
                 worker: "bench".into(),
                 lease: Duration::from_hours(1),
                 max_per_node: 1000,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use clew_model::{AuditEvent, DomainId, InstanceId, NodeId, Outcome, ProjectId};
+use clew_model::{AuditEvent, AuditOutcome, DomainId, InstanceId, NodeId, ProjectId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +53,7 @@ pub struct AuditFilter {
     /// Node of the event.
     pub node: Option<NodeId>,
     /// Outcome of the operation.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<AuditOutcome>,
     /// Id of the request.
     pub request_id: Option<String>,
 }

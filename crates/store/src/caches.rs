@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clew_model::{AccessKeyId, Instance, InstanceId, ProjectId, RequestId, UserId};
 
 use crate::credentials::{AccessKey, StoredToken};
-use crate::metadata::auth_failures::AuthFailures;
+use crate::metadata::auth_failures::AuthFailureState;
 use crate::tasks::CollectionTask;
 use crate::tenants::Project;
 use crate::versioned_cache::VersionedCache;
@@ -14,7 +14,7 @@ use crate::versioned_cache::VersionedCache;
 #[derive(Debug)]
 pub(crate) struct Caches {
     pub(crate) keys: VersionedCache<AccessKeyId, Arc<AccessKey>>,
-    pub(crate) failures: VersionedCache<String, Option<AuthFailures>>,
+    pub(crate) failures: VersionedCache<String, Option<AuthFailureState>>,
     pub(crate) tokens: VersionedCache<[u8; 32], Arc<StoredToken>>,
     pub(crate) projects: VersionedCache<ProjectId, Arc<Project>>,
     pub(crate) instances: VersionedCache<InstanceId, Arc<Instance>>,
@@ -45,7 +45,7 @@ struct RecordedClientAddress {
 }
 
 /// The version of the address cache is constant, because the entries never become stale.
-const ADDRESS_CACHE_VERSION: i64 = 0;
+const CLIENT_ADDRESS_CACHE_VERSION: i64 = 0;
 
 impl Caches {
     /// `since` is a Unix timestamp in seconds.
@@ -55,13 +55,13 @@ impl Caches {
         address: IpAddr,
         since: i64,
     ) -> Option<Arc<str>> {
-        let recorded = self.addresses.get(ADDRESS_CACHE_VERSION, &(user.clone(), address));
+        let recorded = self.addresses.get(CLIENT_ADDRESS_CACHE_VERSION, &(user.clone(), address));
         recorded.filter(|address| address.recorded_at > since).map(|address| address.text)
     }
 
     pub(crate) fn record_user_address(&self, user: &UserId, address: IpAddr, recorded_at: i64) {
         let recorded = RecordedClientAddress { text: address.to_string().into(), recorded_at };
-        self.addresses.insert(ADDRESS_CACHE_VERSION, (user.clone(), address), recorded);
+        self.addresses.insert(CLIENT_ADDRESS_CACHE_VERSION, (user.clone(), address), recorded);
     }
 
     pub(crate) fn remove_user_address(&self, user: &UserId, address: IpAddr) {

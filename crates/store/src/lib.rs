@@ -2,7 +2,7 @@
 //!
 //! The data directory contains the SQLite database `clew.db`, the directory `results/` and the file `master.key`.
 //! Collection results can be stored on S3 instead of in `results/`.
-//! Several processes can open a data directory, but only one can be a server (see [`Store::acquire_serving_lock`]).
+//! Several processes can open a data directory, but only one can be a server (see [`Store::acquire_data_dir_lock`]).
 //! A PostgreSQL database can replace `clew.db`, and several data directories can share it (see [`StoreLocation`]).
 //!
 //! The crate `clew-iam` authorizes requests, `clew-worker` schedules tasks, and `clew-mysql` collects sessions.
@@ -76,11 +76,11 @@ pub use policies::{Grantee, PolicyAttachment, PolicyLimits, PolicyRecord, Policy
 pub use postgres::PostgresUrl;
 pub use read_cache::{CachedStoreView, LockoutState};
 pub use results::{PublishedResult, ResultStore, ResultWriter, S3Settings, StoredObject, StoredResult};
-pub use serving_lock::ServingLock;
+pub use serving_lock::DataDirLock;
 pub use store::{InitialTenant, InitialTenantIds, Store};
 pub use store_event::StoreEvent;
 pub use store_event_receiver::StoreEventReceiver;
-pub use tasks::{ClaimRequest, ClaimedTask, ClaimedTasks, CollectionTask, NewCollectionTask, ResultRecord};
+pub use tasks::{ClaimedTask, CollectionTask, NewCollectionTask, ResultRecord, TaskClaimOutcome, TaskClaimRequest};
 pub use tenants::{Domain, EnterpriseProject, EnterpriseProjectChange, Project, ProjectChange};
 pub use users::{Group, NewUser, User, UserChange};
 pub use versioned_cache::VersionedCache;

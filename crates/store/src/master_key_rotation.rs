@@ -29,7 +29,7 @@ pub struct MasterKeyRotationSummary {
 impl Store {
     /// Creates the next master key if it does not exist, so that administrators can distribute it before the rotation.
     /// Returns the path of the file that contains the next master key.
-    pub fn prepare_master_key_rotation(location: impl Into<StoreLocation>) -> Result<std::path::PathBuf, StoreError> {
+    pub fn ensure_next_master_key(location: impl Into<StoreLocation>) -> Result<std::path::PathBuf, StoreError> {
         let dir = DataDir::new(&location.into().data_dir);
         master_key::read_master_key(&dir.master_key_path())?;
         master_key::load_or_create_next_master_key(&dir.master_key_path())?;
@@ -49,7 +49,7 @@ impl Store {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
         let store = Self::open(location).await?;
-        let _lock = serving_lock::acquire_serving_lock(&dir)?;
+        let _lock = serving_lock::acquire_data_dir_lock(&dir)?;
         let next = master_key::load_or_create_next_master_key(&dir.master_key_path())?;
         let summary = store.reencrypt_all_secrets(by, &Sealer::new(&next), &DerivedKeys::new(&next)).await?;
         master_key::activate_next_master_key(&dir.master_key_path())?;

@@ -19,9 +19,9 @@ use crate::postgres::{self, PostgresUrl};
 use crate::serving_lock;
 use crate::store::Store;
 use digest::TableDigest;
-use tables::{TABLES_TO_COPY, Table};
+use tables::{TABLES_TO_COPY, TableToCopy};
 
-const PAGE_SIZE: usize = 500;
+const ROWS_PER_PAGE: usize = 500;
 
 /// Copied table with its row count and a hash of its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Store {
         target: &PostgresUrl,
         mut progress: impl FnMut(&'static str, u64, u64),
     ) -> Result<Vec<CopiedTable>, StoreError> {
-        let _lock = serving_lock::acquire_serving_lock(self.data_dir_layout())?;
+        let _lock = serving_lock::acquire_data_dir_lock(self.data_dir_layout())?;
         let failed = StoreError::database_error("copy the metadata");
         let mut source = self.database.begin_write().await.map_err(&failed)?;
         let database = Database::connect_postgres(target).await?;
@@ -81,18 +81,18 @@ impl Store {
             copied.push(copy_table(table, &mut source, &mut to, &mut progress).await?);
         }
         for (table, copy) in TABLES_TO_COPY.iter().zip(&copied) {
-            let written = table.compute_digest(&mut to).await?;
+            let written = table.compute_row_digest(&mut to).await?;
             if (written.row_count(), written.to_string()) != (copy.rows, copy.digest.clone()) {
                 return Err(StoreError::CopyDiffers { table: table.name });
             }
         }
-        self.append_copy_event(by, &database, &mut to, target, &copied).await?;
+        self.append_copy_audit_event(by, &database, &mut to, target, &copied).await?;
         to.commit().await.map_err(failed)?;
         database.close().await;
         Ok(copied)
     }
 
-    async fn append_copy_event(
+    async fn append_copy_audit_event(
         &self,
         by: &AuditOrigin,
         database: &Database,
@@ -104,7 +104,7 @@ impl Store {
             copied.iter().map(|table| (table.name.to_owned(), json!(table.rows))).collect();
         let event = AuditEvent {
             detail: json!({ "from": self.database_path().display().to_string(), "rows": counts }),
-            ..AuditEvent::new_success(by, "CopyMetadata", target.to_string())
+            ..AuditEvent::for_successful_operation(by, "CopyMetadata", target.to_string())
         };
         let events = [(database.clock().unix_millis(), &event)];
         audit::append_audit_rows(to, &self.keys, &audit::CheckpointTracker::default(), &events).await.map(drop)
@@ -112,7 +112,7 @@ impl Store {
 }
 
 async fn copy_table(
-    table: &Table,
+    table: &TableToCopy,
     source: &mut Transaction,
     to: &mut Transaction,
     progress: &mut impl FnMut(&'static str, u64, u64),
@@ -123,14 +123,14 @@ async fn copy_table(
     execute_statement(to, format!("ALTER TABLE {} DISABLE TRIGGER USER", table.name)).await?;
     let mut after = None;
     loop {
-        let (rows, last) = table.read_page(source, after, PAGE_SIZE).await?;
+        let (rows, last) = table.read_rows_after(source, after, ROWS_PER_PAGE).await?;
         if rows.is_empty() {
             break;
         }
         for row in &rows {
             digest.add_row(row);
         }
-        let full = rows.len() == PAGE_SIZE;
+        let full = rows.len() == ROWS_PER_PAGE;
         table.insert_rows(to, rows).await?;
         progress(table.name, digest.row_count(), total);
         after = last;

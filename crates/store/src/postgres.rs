@@ -52,7 +52,7 @@ const POSTGRES_SESSION_SETTINGS: [(&str, &str); 3] =
 const ACQUIRE_WRITE_LOCK_SQL: &str =
     "SELECT pg_advisory_xact_lock(1668048247)::text, (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 /// Selects the time of the database server as a Unix timestamp in milliseconds.
-const SELECT_SERVER_TIME: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+const SELECT_SERVER_TIME_SQL: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 /// URL of a PostgreSQL database: `postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=…`.
 #[derive(Clone)]
@@ -113,7 +113,7 @@ pub(crate) async fn open_database(url: &PostgresUrl) -> Result<PostgresDatabase,
         .await
         .map_err(&failed)?;
     MIGRATIONS.run(&pool).await.map_err(migration_error)?;
-    let now = sqlx::query_scalar(SELECT_SERVER_TIME).fetch_one(&pool).await.map_err(failed)?;
+    let now = sqlx::query_scalar(SELECT_SERVER_TIME_SQL).fetch_one(&pool).await.map_err(failed)?;
     Ok(PostgresDatabase { pool, clock: DatabaseClock::new(now), writer: Arc::new(Semaphore::new(1)) })
 }
 
@@ -172,13 +172,13 @@ pub(crate) fn with_statement_timeout<T>(
 
 #[cfg(test)]
 mod tests {
-    use clew_testkit::PostgreSql;
+    use clew_testkit::PostgreSqlServer;
 
     use super::*;
 
     #[tokio::test]
     async fn idle_transaction_loses_the_write_lock() {
-        let server = PostgreSql::start().await.unwrap();
+        let server = PostgreSqlServer::start().await.unwrap();
         let url = server.url().parse().unwrap();
         let (one, other) = (open_database(&url).await.unwrap(), open_database(&url).await.unwrap());
         let mut stopped = one.begin_write().await.unwrap();
@@ -190,7 +190,7 @@ mod tests {
     #[tokio::test]
     async fn process_waits_for_the_write_lock_with_one_session() {
         const WAITING_QUERY: &str = "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
-        let server = PostgreSql::start().await.unwrap();
+        let server = PostgreSqlServer::start().await.unwrap();
         let url = server.url().parse().unwrap();
         let (one, other) = (open_database(&url).await.unwrap(), open_database(&url).await.unwrap());
         let held = one.begin_write().await.unwrap();

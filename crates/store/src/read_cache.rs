@@ -8,7 +8,7 @@ use clew_model::{AccessKeyId, Instance, InstanceId, ProjectId, RequestId};
 use crate::credentials::{AccessKey, StoredToken};
 use crate::database::DataVersion;
 use crate::error::StoreError;
-use crate::metadata::auth_failures::AuthFailures;
+use crate::metadata::auth_failures::AuthFailureState;
 use crate::store::Store;
 use crate::tasks::CollectionTask;
 use crate::tenants::Project;
@@ -87,12 +87,14 @@ impl CachedStoreView {
     pub async fn lockout_state(&self, subject: &str) -> Result<LockoutState, StoreError> {
         Ok(match self.find_auth_failures(subject).await? {
             None => LockoutState::NoFailures,
-            Some(failures) if failures.lockout_end(self.store.clock.unix_seconds()).is_some() => LockoutState::Locked,
+            Some(failures) if failures.active_lockout_end(self.store.clock.unix_seconds()).is_some() => {
+                LockoutState::Locked
+            }
             Some(_) => LockoutState::HasFailures,
         })
     }
 
-    async fn find_auth_failures(&self, subject: &str) -> Result<Option<AuthFailures>, StoreError> {
+    async fn find_auth_failures(&self, subject: &str) -> Result<Option<AuthFailureState>, StoreError> {
         let (cache, version) = (&self.store.caches.failures, self.version.failures);
         if let Some(failures) = cache.get(version, subject) {
             return Ok(failures);

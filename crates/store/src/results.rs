@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use crate::error::StoreError;
 use crate::tasks::ResultRecord;
 use file_writer::FileWriter;
-use files::ResultFiles;
+use files::ResultDirectory;
 pub use s3::S3Settings;
 use s3::{S3, S3Writer};
 pub use stored_result::{StoredObject, StoredResult};
@@ -28,13 +28,13 @@ pub struct ResultStore(ResultBackend);
 
 #[derive(Debug, Clone)]
 enum ResultBackend {
-    Files(ResultFiles),
+    Files(ResultDirectory),
     S3(S3),
 }
 
 impl ResultStore {
-    pub(crate) fn in_directory(folder: PathBuf) -> Self {
-        Self(ResultBackend::Files(ResultFiles::new(folder)))
+    pub(crate) fn open_directory(folder: PathBuf) -> Self {
+        Self(ResultBackend::Files(ResultDirectory::new(folder)))
     }
 
     /// Fails unless the S3 credentials permit writing, reading, listing and removing objects.
@@ -74,7 +74,9 @@ impl ResultStore {
         match &self.0 {
             ResultBackend::Files(files) => {
                 let result = result.clone();
-                run_blocking(files, move |files| files.open_verified_file(&result)).await.map(StoredResult::File)
+                run_on_blocking_thread(files, move |files| files.open_verified_file(&result))
+                    .await
+                    .map(StoredResult::File)
             }
             ResultBackend::S3(s3) => s3.open_object(result).await.map(|object| StoredResult::Object(Box::new(object))),
         }
@@ -85,7 +87,7 @@ impl ResultStore {
         match &self.0 {
             ResultBackend::Files(files) => {
                 let name = name.to_owned();
-                run_blocking(files, move |files| files.remove_file(&name)).await
+                run_on_blocking_thread(files, move |files| files.remove_file(&name)).await
             }
             ResultBackend::S3(s3) => s3.remove_object(name).await,
         }
@@ -93,7 +95,7 @@ impl ResultStore {
 
     /// Removes the result of a session collection. Removes an S3 object in the background.
     /// If the removal of an S3 object fails, garbage collection removes the object later.
-    pub fn discard_result(&self, name: &str) -> Result<(), StoreError> {
+    pub fn remove_result_in_background(&self, name: &str) -> Result<(), StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => files.remove_file(name),
             ResultBackend::S3(s3) => {
@@ -110,16 +112,16 @@ impl ResultStore {
     pub async fn collect_garbage(&self, referenced: Vec<String>, age: Duration) -> Result<usize, StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
-                run_blocking(files, move |files| files.remove_unreferenced_results(&referenced, age)).await
+                run_on_blocking_thread(files, move |files| files.remove_unreferenced_results(&referenced, age)).await
             }
             ResultBackend::S3(s3) => s3.remove_unreferenced_results(&referenced, age).await,
         }
     }
 }
 
-async fn run_blocking<T: Send + 'static>(
-    files: &ResultFiles,
-    work: impl FnOnce(&ResultFiles) -> Result<T, StoreError> + Send + 'static,
+async fn run_on_blocking_thread<T: Send + 'static>(
+    files: &ResultDirectory,
+    work: impl FnOnce(&ResultDirectory) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     let files = files.clone();
     // The task fails only if the runtime is shutting down.
@@ -127,7 +129,7 @@ async fn run_blocking<T: Send + 'static>(
 }
 
 /// A valid result name never refers to a path outside the result directory.
-fn is_valid_name(name: &str) -> bool {
+fn is_valid_result_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
 }
 

@@ -10,21 +10,21 @@ use crate::error::StoreError;
 /// Exclusive lock on a data directory. A server or an operation such as a master key rotation holds the lock.
 /// The operating system releases the lock when the process terminates.
 #[derive(Debug)]
-pub struct ServingLock {
+pub struct DataDirLock {
     /// `None` if PostgreSQL and S3 store all data, because a shared store requires no lock.
     _file: Option<File>,
 }
 
-impl ServingLock {
-    pub(crate) const LOCK_NOT_REQUIRED: Self = Self { _file: None };
+impl DataDirLock {
+    pub(crate) const NOT_REQUIRED: Self = Self { _file: None };
 }
 
 /// Fails with [`StoreError::AlreadyServing`] if another process holds the lock.
-pub(crate) fn acquire_serving_lock(data_dir: &DataDir) -> Result<ServingLock, StoreError> {
+pub(crate) fn acquire_data_dir_lock(data_dir: &DataDir) -> Result<DataDirLock, StoreError> {
     let path = data_dir.lock_file_path();
     let file = open_lock_file(&path).map_err(StoreError::file_error("open", &path))?;
     match file.try_lock() {
-        Ok(()) => Ok(ServingLock { _file: Some(file) }),
+        Ok(()) => Ok(DataDirLock { _file: Some(file) }),
         Err(TryLockError::WouldBlock) => Err(StoreError::AlreadyServing { dir: data_dir.root.clone() }),
         Err(TryLockError::Error(error)) => Err(StoreError::file_error("lock", path)(error)),
     }

@@ -47,11 +47,11 @@ pub(crate) struct SqliteDatabase {
 
 /// Uses a rollback journal instead of a WAL, so that the caller can rename the database as a single file.
 pub(crate) async fn create_database(file: &Path) -> Result<SqliteDatabase, StoreError> {
-    connect_and_migrate(connect_options(file).journal_mode(SqliteJournalMode::Delete)).await
+    connect_and_migrate(build_connect_options(file).journal_mode(SqliteJournalMode::Delete)).await
 }
 
 pub(crate) async fn open_database(file: &Path) -> Result<SqliteDatabase, StoreError> {
-    connect_and_migrate(connect_options(file).journal_mode(SqliteJournalMode::Wal)).await
+    connect_and_migrate(build_connect_options(file).journal_mode(SqliteJournalMode::Wal)).await
 }
 
 async fn connect_and_migrate(options: SqliteConnectOptions) -> Result<SqliteDatabase, StoreError> {
@@ -78,7 +78,7 @@ async fn connect_and_migrate(options: SqliteConnectOptions) -> Result<SqliteData
 }
 
 /// Commits with these options are durable.
-fn connect_options(file: &Path) -> SqliteConnectOptions {
+fn build_connect_options(file: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(file)
         .synchronous(SqliteSynchronous::Full)

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clew_model::{AccessKeyId, AuditOrigin, DomainId, ProjectId, UserId, Zone};
+use clew_model::{AccessKeyId, AuditOrigin, DomainId, NetworkZone, ProjectId, UserId};
 use secrecy::SecretString;
 
 use crate::caches::Caches;
@@ -21,8 +21,8 @@ use crate::metadata::group_commit::GroupCommit;
 use crate::policies::PolicyLimits;
 use crate::results::ResultStore;
 use crate::sealing::Sealer;
-use crate::serving_lock::{self, ServingLock};
-use crate::version_tracker::VersionTracker;
+use crate::serving_lock::{self, DataDirLock};
+use crate::version_tracker::DataVersionTracker;
 
 /// Domain, project and administrator of a new store. The project has the name of the region.
 #[derive(Debug, Clone)]
@@ -60,10 +60,10 @@ pub struct Store {
     pub(crate) keys: Arc<DerivedKeys>,
     pub(crate) group_commit: GroupCommit,
     pub(crate) clock: Clock,
-    pub(crate) version_tracker: VersionTracker,
+    pub(crate) version_tracker: DataVersionTracker,
     pub(crate) caches: Arc<Caches>,
     pub(crate) checkpoint_tracker: CheckpointTracker,
-    pub(crate) zones: Arc<[Zone]>,
+    pub(crate) zones: Arc<[NetworkZone]>,
     pub(crate) policy_limits: PolicyLimits,
     data_dir: Arc<DataDir>,
     results: ResultStore,
@@ -89,9 +89,9 @@ impl Store {
         if dir.is_initialised()? {
             return Err(already_initialised());
         }
-        dir.restrict_uninitialised_directory()?;
+        dir.restrict_uninitialised_directory_permissions()?;
         dir.create_directories()?;
-        let _lock = serving_lock::acquire_serving_lock(&dir)?;
+        let _lock = serving_lock::acquire_data_dir_lock(&dir)?;
         if dir.is_initialised()? {
             return Err(already_initialised());
         }
@@ -125,7 +125,7 @@ impl Store {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
         if location.metadata_url.is_some() || dir.is_initialised()? {
-            dir.restrict_data_directory()?;
+            dir.restrict_data_directory_permissions()?;
         }
         let database = match &location.metadata_url {
             None if dir.is_initialised()? => Database::open_sqlite(&dir.database_path()).await?,
@@ -158,7 +158,7 @@ impl Store {
 
     fn from_parts(database: Database, key: &MasterKey, dir: &DataDir, region: String) -> Self {
         Self {
-            version_tracker: VersionTracker::spawn(database.change_detector()),
+            version_tracker: DataVersionTracker::spawn(database.change_detector()),
             caches: Arc::default(),
             checkpoint_tracker: CheckpointTracker::default(),
             zones: Arc::default(),
@@ -169,7 +169,7 @@ impl Store {
             keys: Arc::new(DerivedKeys::new(key)),
             group_commit: GroupCommit::default(),
             data_dir: Arc::new(dir.clone()),
-            results: ResultStore::in_directory(dir.results_path()),
+            results: ResultStore::open_directory(dir.results_path()),
             region: region.into(),
         }
     }
@@ -211,18 +211,18 @@ impl Store {
 
     /// Acquires the lock that a server needs to use the data directory.
     /// If PostgreSQL stores the metadata and S3 stores the results, any number of servers can share a store.
-    pub fn acquire_serving_lock(&self) -> Result<ServingLock, StoreError> {
+    pub fn acquire_data_dir_lock(&self) -> Result<DataDirLock, StoreError> {
         if self.database.is_shared() && self.results.is_shared() {
-            return Ok(ServingLock::LOCK_NOT_REQUIRED);
+            return Ok(DataDirLock::NOT_REQUIRED);
         }
-        let lock = serving_lock::acquire_serving_lock(&self.data_dir)?;
-        self.data_dir.restrict_result_file_modes()?;
+        let lock = serving_lock::acquire_data_dir_lock(&self.data_dir)?;
+        self.data_dir.restrict_result_file_permissions()?;
         Ok(lock)
     }
 
     /// Fails if the database does not respond or another process has rotated the master key.
     pub async fn check_health(&self) -> Result<(), StoreError> {
-        self.check_master_key_id().await
+        self.ensure_master_key_is_current().await
     }
 
     /// Returns the name of the region.

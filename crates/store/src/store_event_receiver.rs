@@ -23,6 +23,6 @@ impl Store {
 impl StoreEventReceiver {
     /// Waits for the next change notification. This method is cancel safe.
     pub async fn next(&mut self) -> StoreEvent {
-        self.0.next_event().await
+        self.0.next_store_event().await
     }
 }

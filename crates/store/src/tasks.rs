@@ -52,7 +52,7 @@ pub struct CollectionTask {
 
 /// Request by a worker to claim tasks.
 #[derive(Debug, Clone)]
-pub struct ClaimRequest {
+pub struct TaskClaimRequest {
     /// Name of the worker.
     pub worker: String,
     /// Duration of a lease until the worker must renew the lease.
@@ -67,7 +67,7 @@ pub struct ClaimRequest {
 
 /// Result of a claim.
 #[derive(Debug, Default)]
-pub struct ClaimedTasks {
+pub struct TaskClaimOutcome {
     /// Tasks that the worker must execute.
     pub tasks: Vec<ClaimedTask>,
     /// Failures that Clew recorded for tasks with invalid stored data, which no worker can execute.

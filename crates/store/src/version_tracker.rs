@@ -12,18 +12,18 @@ use crate::database::{ChangeDetector, DataVersion};
 use crate::error::StoreError;
 use crate::sqlite::change_detector::DataVersionCache;
 
-const MAX_BATCH_SIZE: usize = 1024;
+const MAX_REQUESTS_PER_QUERY: usize = 1024;
 
 type Reply = oneshot::Sender<Result<DataVersion, StoreError>>;
 
 /// Clones share the background task that queries the data version.
 #[derive(Clone)]
-pub(crate) struct VersionTracker {
+pub(crate) struct DataVersionTracker {
     data_version_cache: DataVersionCache,
     requests: mpsc::UnboundedSender<Reply>,
 }
 
-impl VersionTracker {
+impl DataVersionTracker {
     /// The background task connects to the database on the first request and ends when the last clone is dropped.
     pub(crate) fn spawn(detector: ChangeDetector) -> Self {
         let (requests, receiver) = mpsc::unbounded_channel();
@@ -46,7 +46,7 @@ impl VersionTracker {
 async fn serve_version_requests(mut detector: ChangeDetector, mut receiver: mpsc::UnboundedReceiver<Reply>) {
     let mut pending = Vec::new();
     // Requests that arrive after this call wait for the next query.
-    while receiver.recv_many(&mut pending, MAX_BATCH_SIZE).await > 0 {
+    while receiver.recv_many(&mut pending, MAX_REQUESTS_PER_QUERY).await > 0 {
         let version = detector.current_data_version().await.map_err(Arc::new);
         for reply in pending.drain(..) {
             // The caller may have been cancelled.
@@ -55,6 +55,6 @@ async fn serve_version_requests(mut detector: ChangeDetector, mut receiver: mpsc
     }
 }
 
-fn wrap_shared_error(error: Arc<StoreError>) -> StoreError {
+fn wrap_version_query_error(error: Arc<StoreError>) -> StoreError {
     StoreError::Database { action: "query the data version", source: Box::new(error), remedy: "" }
 }

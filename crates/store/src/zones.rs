@@ -1,12 +1,12 @@
 //! State of network zones.
 
-use clew_model::Zone;
+use clew_model::NetworkZone;
 
 /// State of a network zone that has nodes or active workers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZoneState {
     /// Name of the zone, or `None` for nodes without a zone, which all workers can reach.
-    pub zone: Option<Zone>,
+    pub zone: Option<NetworkZone>,
     /// Number of nodes.
     pub nodes: u64,
     /// Number of active workers.

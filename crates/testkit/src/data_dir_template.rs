@@ -8,7 +8,7 @@ use crate::server_error::ServerError;
 use crate::toolchain;
 
 pub(crate) fn copy_data_dir_template(flavor: Flavor, to: &Path) -> Result<(), ServerError> {
-    copy_directory(&get_or_create_template(flavor.name(), |folder| initialize_data_dir(flavor, folder))?, to)?;
+    copy_directory(&get_or_create_data_dir_template(flavor.name(), |folder| initialize_data_dir(flavor, folder))?, to)?;
     // If this file is missing, MySQL generates a new server UUID. Replication requires unique UUIDs.
     match std::fs::remove_file(to.join("auto.cnf")) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
@@ -24,7 +24,7 @@ pub(crate) fn copy_directory(from: &Path, to: &Path) -> Result<(), ServerError> 
 
 /// Creates the template data directory with `initialize` if the template does not exist.
 /// A template is created in a temporary directory and then renamed, so a crash leaves no partial template.
-pub(crate) fn get_or_create_template(
+pub(crate) fn get_or_create_data_dir_template(
     name: &str,
     initialize: impl FnOnce(&Path) -> Result<(), ServerError>,
 ) -> Result<PathBuf, ServerError> {

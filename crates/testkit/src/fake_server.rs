@@ -85,7 +85,7 @@ impl FakeServer {
 
     /// Starts a fake server whose sessions run statements of at least `bytes` bytes.
     /// `bytes` must be less than 64 KiB.
-    pub async fn start_with_statement_size(bytes: usize, options: FakeServerOptions) -> io::Result<Self> {
+    pub async fn start_with_min_statement_size(bytes: usize, options: FakeServerOptions) -> io::Result<Self> {
         Self::start_with_connection_counter(options, bytes, Arc::default()).await
     }
 
@@ -106,7 +106,7 @@ impl FakeServer {
             let mut id = 4_000_000_000;
             while let Ok((stream, _)) = listener.accept().await {
                 let open = OpenConnectionGuard::new(counters.clone());
-                let stream = BufWriter::with_capacity(WRITE_BUFFER_BYTES, stream);
+                let stream = BufWriter::with_capacity(WRITE_BUFFER_SIZE, stream);
                 let kills = kill_counter.clone();
                 let user = Vec::new();
                 sessions.spawn(
@@ -133,7 +133,7 @@ impl FakeServer {
 
     /// Returns the number of `KILL` statements that the server has received.
     #[must_use]
-    pub fn kill_count(&self) -> u64 {
+    pub fn kill_statement_count(&self) -> u64 {
         self.kills.load(Ordering::SeqCst)
     }
 
@@ -164,7 +164,7 @@ impl Drop for FakeServer {
 
 /// Offset of the account name in the handshake response packet, in bytes.
 const ACCOUNT_NAME_OFFSET: usize = 32;
-const WRITE_BUFFER_BYTES: usize = 64 * 1024;
+const WRITE_BUFFER_SIZE: usize = 64 * 1024;
 
 struct FakeSession {
     stream: BufWriter<TcpStream>,
@@ -193,7 +193,7 @@ impl FakeSession {
             _ => {}
         }
         self.delay_response().await;
-        self.send_packet(0, &packets::encode_fake_greeting(self.id)).await?;
+        self.send_packet(0, &packets::encode_fake_server_greeting(self.id)).await?;
         self.stream.flush().await?;
         let response = self.receive_packet().await?;
         self.user = response
@@ -255,10 +255,10 @@ impl FakeSession {
             let transactions = self.options.transactions;
             self.send_rows(8, (1..=transactions).map(encode_transaction_row)).await
         } else if statement.contains("performance_schema.threads") {
-            let ids = (1..=self.statement_event_row_count()).chain([self.id.into()]);
+            let ids = (1..=self.count_statement_event_rows()).chain([self.id.into()]);
             self.send_rows(3, ids.map(encode_thread_row)).await
         } else if statement.contains("events_statements_current") {
-            let ids = (1..=self.statement_event_row_count()).chain([self.id.into()]);
+            let ids = (1..=self.count_statement_event_rows()).chain([self.id.into()]);
             self.send_rows(5, ids.map(encode_statement_event_row)).await
         } else if statement.contains("UNIX_TIMESTAMP()") {
             self.send_rows(3, [row(&CLOCK_QUERY_RESPONSE_ROW)].into_iter()).await
@@ -273,7 +273,7 @@ impl FakeSession {
     }
 
     /// The simulated table `events_statements_current` has rows for at most 10,000 sessions.
-    fn statement_event_row_count(&self) -> u64 {
+    fn count_statement_event_rows(&self) -> u64 {
         self.options.sessions.min(10_000)
     }
 

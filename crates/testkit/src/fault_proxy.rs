@@ -33,7 +33,7 @@ pub struct FaultProxy {
     accepting: JoinHandle<()>,
 }
 
-const MAX_CHUNK_BYTES: usize = 16 << 10;
+const MAX_CHUNK_SIZE: usize = 16 << 10;
 
 impl FaultProxy {
     /// Starts a proxy for the server at `target`.
@@ -100,7 +100,7 @@ async fn forward_data(
     to: &mut (impl AsyncWrite + Unpin),
     traffic: &mut watch::Receiver<TrafficMode>,
 ) -> io::Result<()> {
-    let mut chunk = vec![0; MAX_CHUNK_BYTES];
+    let mut chunk = vec![0; MAX_CHUNK_SIZE];
     loop {
         let read = from.read(&mut chunk).await;
         // A stall must also hold back a closed connection, so the proxy waits before it checks the read result.
@@ -167,7 +167,7 @@ mod tests {
         proxy.set_traffic_mode(TrafficMode::Throttle(Duration::from_millis(1)));
         expect_response(&mut before, b"two").await;
         expect_response(&mut during_fault, b"new").await;
-        let long: Vec<u8> = (0..=u8::MAX).cycle().take(3 * MAX_CHUNK_BYTES + 1).collect();
+        let long: Vec<u8> = (0..=u8::MAX).cycle().take(3 * MAX_CHUNK_SIZE + 1).collect();
         before.write_all(&long).await.unwrap();
         expect_response(&mut before, &long).await;
 

@@ -67,7 +67,7 @@ impl Flavor {
     pub fn build_binlog_command(self) -> Result<Command, ServerError> {
         match self {
             Self::MariaDb => {
-                let program = PathBuf::from(toolchain::MARIADB_BINLOG_PATH);
+                let program = PathBuf::from(toolchain::MARIADB_BINLOG_TOOL_PATH);
                 self.ensure_program_installed(&program)?;
                 Ok(command_killed_with_parent(&program))
             }

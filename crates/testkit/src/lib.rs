@@ -3,14 +3,14 @@
 //! - [`Server`] is a private MariaDB or MySQL server with a temporary data directory.
 //! - [`StatementGate`] is a proxy that holds back an SQL statement until the test releases it.
 //! - [`ServerClock`] changes the wall clock of a database server.
-//! - [`Scenario`] creates lock waits with known waiters and blockers.
+//! - [`LockWaitScenario`] creates lock waits with known waiters and blockers.
 //! - [`KnownSessions`] opens sixty sessions with known statements.
 //! - [`SessionLoad`] opens thousands of sessions, many with open transactions or lock waits.
 //! - [`open_idle_sessions`] opens many sessions that run no statements.
 //! - [`FakeServer`] simulates faults and result sizes that a real MySQL server cannot produce.
 //! - [`FakeServerFleet`] starts many fake MySQL servers, each on a separate port.
-//! - [`S3Server`] is a private S3 server, and [`PostgreSql`] is a private PostgreSQL server.
-//! - [`Nginx`] is a private load balancer.
+//! - [`S3Server`] is a private S3 server, and [`PostgreSqlServer`] is a private PostgreSQL server.
+//! - [`NginxServer`] is a private load balancer.
 //! - [`FaultProxy`] stalls, throttles or resets the connections to a server.
 //! - [`RewritingProxy`] rewrites the greeting packet of a MySQL server and can hold back or delay packets.
 //! - [`VirtualAddress`] simulates a virtual IP address with failover or load balancing.
@@ -60,13 +60,13 @@ pub use fault_proxy::{FaultProxy, TrafficMode};
 pub use flavor::Flavor;
 pub use idle_sessions::{IdleSessions, open_idle_sessions, open_idle_sessions_for_account, raise_open_file_limit};
 pub use known_sessions::{ExpectedSession, ExpectedTransaction, KnownSessions, ObservedTransaction};
-pub use nginx::Nginx;
-pub use postgresql::PostgreSql;
+pub use nginx::NginxServer;
+pub use postgresql::PostgreSqlServer;
 pub use raw_client::{ClientCharset, RawSession};
 pub use rewriting_proxy::{ConnectionIdRewrite, PacketAction, RewriteRules, RewritingProxy};
 pub use rogue::{ATTACK_TRIGGER_SUBSTRINGS, PasswordLeak, RogueAttack, RogueServer, RogueServerOptions};
 pub use s3_server::S3Server;
-pub use scenarios::{BuiltScenario, Scenario, ScenarioError};
+pub use scenarios::{LockWaitScenario, RunningScenario, ScenarioError};
 pub use server::{Server, ServerOptions};
 pub use server_clock::ServerClock;
 pub use server_error::ServerError;

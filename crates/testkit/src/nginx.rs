@@ -20,13 +20,13 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Running nginx server. Dropping it stops the master process and the worker processes.
 #[derive(Debug)]
-pub struct Nginx {
+pub struct NginxServer {
     process: Process,
     address: SocketAddr,
     folder: TempDir,
 }
 
-impl Nginx {
+impl NginxServer {
     /// Starts nginx and waits until it accepts connections.
     /// The closure `http` receives the listen address and returns the content of the configuration block `http`.
     /// The kernel sends SIGTERM to nginx when the calling thread exits.
@@ -96,7 +96,7 @@ impl Nginx {
     }
 }
 
-impl Drop for Nginx {
+impl Drop for NginxServer {
     fn drop(&mut self) {
         // SIGKILL would leave the worker processes running.
         let _ = self.stop();

@@ -20,7 +20,7 @@ use crate::{data_dir_template, toolchain};
 /// Running PostgreSQL server with a temporary data directory.
 /// Dropping the value stops the server and removes the data directory.
 #[derive(Debug)]
-pub struct PostgreSql {
+pub struct PostgreSqlServer {
     process: Process,
     port: u16,
     with_tls: bool,
@@ -41,7 +41,7 @@ const SERVER_SETTINGS: [&str; 8] = [
     "log_lock_waits=on",
 ];
 
-impl PostgreSql {
+impl PostgreSqlServer {
     /// Starts a PostgreSQL server and waits until it accepts connections.
     /// The kernel sends SIGQUIT to the server when the calling thread exits.
     pub async fn start() -> Result<Self, ServerError> {
@@ -73,7 +73,7 @@ impl PostgreSql {
         let folder = tempfile::tempdir().map_err(io("create a directory"))?;
         let data = folder.path().join("data");
         data_dir_template::copy_directory(
-            &data_dir_template::get_or_create_template(DATA_DIR_TEMPLATE_NAME, initialize_data_dir)?,
+            &data_dir_template::get_or_create_data_dir_template(DATA_DIR_TEMPLATE_NAME, initialize_data_dir)?,
             &data,
         )?;
         if let Some((certificate, key)) = tls {
@@ -191,7 +191,7 @@ impl PostgreSql {
     }
 }
 
-impl Drop for PostgreSql {
+impl Drop for PostgreSqlServer {
     fn drop(&mut self) {
         // A paused server cannot handle other signals.
         let _ = self.resume();
@@ -203,7 +203,7 @@ impl Drop for PostgreSql {
 fn spawn_server(folder: &Path, port: u16, with_tls: bool) -> Result<Process, ServerError> {
     let io = |operation| move |source| ServerError::Io { operation, source };
     let log = File::options().create(true).append(true).open(folder.join("log")).map_err(io("write a file"))?;
-    let mut command = build_postgres_user_command();
+    let mut command = build_command_as_postgres_user();
     command.arg(Path::new(toolchain::POSTGRESQL_BIN_DIR).join("postgres"));
     command.arg("-D").arg(folder.join("data")).arg("-c").arg(format!("port={port}"));
     command.arg("-c").arg(format!("unix_socket_directories={}", folder.display()));
@@ -221,7 +221,7 @@ fn ignore_missing_process(error: Errno) -> io::Result<()> {
 
 /// PostgreSQL refuses to run as root, so the command runs as the account `postgres`.
 /// The kernel sends SIGQUIT to the process when the thread that spawned it exits.
-fn build_postgres_user_command() -> Command {
+fn build_command_as_postgres_user() -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "QUIT"]);
     if geteuid().is_root() {
@@ -247,7 +247,7 @@ fn initialize_data_dir(folder: &Path) -> Result<(), ServerError> {
     let staging = tempfile::tempdir().map_err(|source| ServerError::Io { operation: "create a directory", source })?;
     chown_to_postgres(staging.path())?;
     let data = staging.path().join("data");
-    let mut command = build_postgres_user_command();
+    let mut command = build_command_as_postgres_user();
     command.arg(Path::new(toolchain::POSTGRESQL_BIN_DIR).join("initdb")).arg("-D").arg(&data);
     command.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--wal-segsize=1"]);
     data_dir_template::run_command(&mut command, "create the PostgreSQL data directory")?;

@@ -53,12 +53,12 @@ pub struct RewriteRules {
 #[derive(Debug)]
 pub struct RewritingProxy {
     address: SocketAddr,
-    state: Arc<ProxyState>,
+    state: Arc<RewritingProxyState>,
     accepting: JoinHandle<()>,
 }
 
 #[derive(Debug)]
-struct ProxyState {
+struct RewritingProxyState {
     rewrite: Mutex<RewriteRules>,
     connections: AtomicU32,
     held: watch::Sender<bool>,
@@ -70,7 +70,7 @@ impl RewritingProxy {
     pub async fn start(target: SocketAddr, rewrite: RewriteRules) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let state = Arc::new(ProxyState {
+        let state = Arc::new(RewritingProxyState {
             rewrite: Mutex::new(rewrite),
             connections: AtomicU32::new(0),
             held: watch::Sender::new(false),
@@ -123,12 +123,12 @@ impl Drop for RewritingProxy {
     }
 }
 
-impl ProxyState {
+impl RewritingProxyState {
     fn lock_rewrite_rules(&self) -> MutexGuard<'_, RewriteRules> {
         self.rewrite.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn wait_for_release(&self) -> io::Result<()> {
+    async fn wait_until_packets_are_released(&self) -> io::Result<()> {
         self.released.subscribe().wait_for(|released| *released).await.map(drop).map_err(io::Error::other)
     }
 
@@ -138,7 +138,7 @@ impl ProxyState {
     }
 }
 
-async fn accept_connections(listener: TcpListener, target: SocketAddr, state: Arc<ProxyState>) {
+async fn accept_connections(listener: TcpListener, target: SocketAddr, state: Arc<RewritingProxyState>) {
     let mut forwarding = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         let number = state.connections.fetch_add(1, Ordering::SeqCst);
@@ -149,7 +149,12 @@ async fn accept_connections(listener: TcpListener, target: SocketAddr, state: Ar
     }
 }
 
-async fn forward_connection(client: TcpStream, target: SocketAddr, number: u32, state: &ProxyState) -> io::Result<()> {
+async fn forward_connection(
+    client: TcpStream,
+    target: SocketAddr,
+    number: u32,
+    state: &RewritingProxyState,
+) -> io::Result<()> {
     let server = TcpStream::connect(target).await?;
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
@@ -188,7 +193,7 @@ fn rewrite_greeting(greeting: &mut [u8], number: u32, rewrite: RewriteRules) {
 async fn forward_requests(
     from: &mut OwnedReadHalf,
     to: &mut OwnedWriteHalf,
-    state: &ProxyState,
+    state: &RewritingProxyState,
     hold: &watch::Sender<bool>,
 ) -> io::Result<()> {
     loop {
@@ -196,7 +201,7 @@ async fn forward_requests(
         match state.find_packet_action(&packet) {
             Some(PacketAction::HoldRequest) => {
                 state.held.send_replace(true);
-                state.wait_for_release().await?;
+                state.wait_until_packets_are_released().await?;
             }
             Some(PacketAction::HoldResponse) => {
                 hold.send_replace(true);
@@ -215,7 +220,7 @@ async fn forward_requests(
 async fn forward_responses(
     from: &mut OwnedReadHalf,
     to: &mut OwnedWriteHalf,
-    state: &ProxyState,
+    state: &RewritingProxyState,
     hold: &watch::Receiver<bool>,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 64 << 10];
@@ -223,7 +228,7 @@ async fn forward_responses(
         let length = from.read(&mut buffer).await?;
         let is_held = *hold.borrow();
         if is_held {
-            state.wait_for_release().await?;
+            state.wait_until_packets_are_released().await?;
         }
         match buffer.get(..length) {
             Some(bytes) if !bytes.is_empty() => to.write_all(bytes).await?,

@@ -23,7 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::fake_server::packets;
 use crate::mysql_packets::{CLIENT_SSL, is_ssl_request, read_packet, write_packet};
 pub use password_leak::PasswordLeak;
-use recording::ClientRecording;
+use recording::ClientPacketRecorder;
 
 /// Attack that a [`RogueServer`] performs on its clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl From<RogueAttack> for RogueServerOptions {
 #[derive(Debug)]
 pub struct RogueServer {
     address: SocketAddr,
-    recording: Arc<ClientRecording>,
+    recording: Arc<ClientPacketRecorder>,
     accepting: JoinHandle<()>,
 }
 
@@ -89,7 +89,7 @@ impl RogueServer {
         let tls = if options.tls { Some(create_tls_acceptor()?) } else { None };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let recording = Arc::<ClientRecording>::default();
+        let recording = Arc::<ClientPacketRecorder>::default();
         let accepting = tokio::spawn(accept_connections(listener, Arc::new(options), tls, recording.clone()));
         Ok(Self { address, recording, accepting })
     }
@@ -121,7 +121,7 @@ impl RogueServer {
     /// Returns the number of bytes that the server has sent in attacks.
     /// The number of sent bytes stops growing when the client stops reading.
     #[must_use]
-    pub fn attack_bytes_sent(&self) -> u64 {
+    pub fn sent_attack_byte_count(&self) -> u64 {
         self.recording.bytes_sent()
     }
 
@@ -133,7 +133,7 @@ impl RogueServer {
 
     /// Returns the concatenated payloads of [`RogueServer::received_packets`].
     #[must_use]
-    pub fn received_payload(&self) -> Vec<u8> {
+    pub fn concatenated_received_payloads(&self) -> Vec<u8> {
         self.received_packets().concat()
     }
 
@@ -164,7 +164,7 @@ async fn accept_connections(
     listener: TcpListener,
     options: Arc<RogueServerOptions>,
     tls: Option<TlsAcceptor>,
-    recording: Arc<ClientRecording>,
+    recording: Arc<ClientPacketRecorder>,
 ) {
     let mut serving = JoinSet::new();
     let mut connection = 0;
@@ -182,10 +182,10 @@ async fn serve_connection(
     connection: u32,
     options: &RogueServerOptions,
     tls: Option<TlsAcceptor>,
-    recording: &ClientRecording,
+    recording: &ClientPacketRecorder,
 ) -> io::Result<()> {
     let tls_capability = if tls.is_some() { CLIENT_SSL } else { 0 };
-    let plugin = authentication::default_auth_plugin(&options.mode);
+    let plugin = authentication::auth_plugin_in_greeting(&options.mode);
     write_packet(&mut stream, 0, &packets::encode_greeting(options.version, connection, tls_capability, plugin))
         .await?;
     let (sequence, response) = read_packet(&mut stream).await?;
@@ -208,7 +208,7 @@ async fn serve_statements<S: AsyncRead + AsyncWrite + Unpin>(
     sequence: u8,
     connection: u32,
     options: &RogueServerOptions,
-    recording: &ClientRecording,
+    recording: &ClientPacketRecorder,
 ) -> io::Result<()> {
     authentication::complete_authentication(stream, sequence, &options.mode, recording).await?;
     loop {
@@ -225,7 +225,7 @@ async fn serve_statements<S: AsyncRead + AsyncWrite + Unpin>(
                     RogueAttack::HugePacket { .. } => statement.starts_with("show full processlist"),
                     _ => ATTACK_TRIGGER_SUBSTRINGS.iter().any(|words| statement.contains(words)),
                 };
-                if !is_attacked || !attack::run_attack(stream, statement, &options.mode, recording).await? {
+                if !is_attacked || !attack::try_attack_client(stream, statement, &options.mode, recording).await? {
                     responses::send_plausible_response(stream, statement, options.version, connection).await?;
                 }
             }

@@ -21,7 +21,7 @@ use crate::toolchain;
 #[derive(Debug)]
 pub struct S3Server {
     process: Process,
-    ports: ServerPorts,
+    ports: SeaweedFsPorts,
     folder: TempDir,
 }
 
@@ -55,7 +55,7 @@ impl S3Server {
             fs::create_dir(folder.path().join(name)).map_err(io_error("create a directory"))?;
         }
         fs::write(folder.path().join("keys.json"), render_identity_config()).map_err(io_error("write a file"))?;
-        let ports = ServerPorts::find_free_ports().map_err(io_error("find free ports"))?;
+        let ports = SeaweedFsPorts::find_free_ports().map_err(io_error("find free ports"))?;
         let mut server = Self { process: spawn_server(&folder, &ports)?, ports, folder };
         server.wait_until_writable().await?;
         Ok(server)
@@ -74,7 +74,7 @@ impl S3Server {
     async fn send_requests_with_retries(&mut self, requests: &[(u16, &str)]) -> Result<(), ServerError> {
         let start = Instant::now();
         for (port, request) in requests {
-            while !send_and_check_status(*port, request).await {
+            while !send_request_and_check_status(*port, request).await {
                 if self.process.has_exited().map_err(io_error("check the state of a server process"))?
                     || start.elapsed() > START_TIMEOUT
                 {
@@ -159,7 +159,7 @@ impl Drop for S3Server {
     }
 }
 
-fn spawn_server(folder: &TempDir, ports: &ServerPorts) -> Result<Process, ServerError> {
+fn spawn_server(folder: &TempDir, ports: &SeaweedFsPorts) -> Result<Process, ServerError> {
     let program = toolchain::seaweedfs_path();
     if !program.exists() {
         return Err(ServerError::Missing { server: "SeaweedFS", program });
@@ -177,7 +177,7 @@ fn spawn_server(folder: &TempDir, ports: &ServerPorts) -> Result<Process, Server
     command.args(ports.component_ports().map(|(component, port)| format!("-{component}.port={port}")));
     command.args(files.map(|(option, name)| format!("{option}={}", path(name))));
     let child = command
-        .args(SERVER_OPTIONS)
+        .args(SEAWEEDFS_OPTIONS)
         // SeaweedFS reads settings from the home directory.
         .env("HOME", folder.path().join("home"))
         .current_dir(folder.path())
@@ -188,7 +188,7 @@ fn spawn_server(folder: &TempDir, ports: &ServerPorts) -> Result<Process, Server
     Ok(Process::new(child.map_err(io_error("start setpriv (Debian package util-linux)"))?))
 }
 
-const SERVER_OPTIONS: [&str; 10] = [
+const SEAWEEDFS_OPTIONS: [&str; 10] = [
     "-ip=127.0.0.1",
     "-ip.bind=127.0.0.1",
     "-master.telemetry=false",
@@ -213,7 +213,7 @@ fn render_identity_config() -> String {
     format!(r#"{{"identities":[{owner},{reader}]}}"#)
 }
 
-async fn send_and_check_status(port: u16, request: &str) -> bool {
+async fn send_request_and_check_status(port: u16, request: &str) -> bool {
     send_request(port, request, b"x").await.is_ok_and(|response| is_success_response(&response))
 }
 
@@ -249,14 +249,14 @@ fn parse_object_names(listing: &str) -> Vec<String> {
 const GRPC_PORT_OFFSET: u16 = 10_000;
 
 #[derive(Debug)]
-struct ServerPorts {
+struct SeaweedFsPorts {
     master: u16,
     volume: u16,
     filer: u16,
     s3: u16,
 }
 
-impl ServerPorts {
+impl SeaweedFsPorts {
     fn find_free_ports() -> io::Result<Self> {
         // All ports remain reserved until the last pair is found.
         let mut reserved = Vec::new();

@@ -10,11 +10,11 @@ mod topologies;
 
 use crate::flavor::Flavor;
 
-pub use runner::{BuiltScenario, ScenarioError};
+pub use runner::{RunningScenario, ScenarioError};
 
 /// Script that creates lock waits between sessions, and the lock waits that Clew must detect.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scenario {
+pub struct LockWaitScenario {
     /// Short description.
     pub name: String,
     /// Server flavors on which the scenario can run.
@@ -31,7 +31,7 @@ pub struct Scenario {
     waits: String,
     /// Expected root blockers, separated by spaces, highest-ranked first. `+` joins the sessions in a wait cycle.
     roots: String,
-    /// Expected locked resource of each waiter. [`ANY_WAITER_NAME`] stands for all waiters without a separate entry.
+    /// Expected locked resource of each waiter. [`WILDCARD_WAITER`] stands for all waiters without a separate entry.
     resources: Vec<(&'static str, &'static str)>,
     /// Expected root blocker after the first root blocker is killed, if that kill unblocks no sessions.
     pub root_after_kill: Option<&'static str>,
@@ -40,9 +40,9 @@ pub struct Scenario {
 }
 
 const BOTH_FLAVORS: &[Flavor] = &Flavor::ALL;
-const MYSQL_ONLY: &[Flavor] = &[Flavor::MySql];
-const MARIADB_ONLY: &[Flavor] = &[Flavor::MariaDb];
-const ANY_WAITER_NAME: &str = "*";
+const MYSQL_FLAVOR_ONLY: &[Flavor] = &[Flavor::MySql];
+const MARIADB_FLAVOR_ONLY: &[Flavor] = &[Flavor::MariaDb];
+const WILDCARD_WAITER: &str = "*";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ScenarioStep<'a> {
@@ -53,10 +53,10 @@ enum ScenarioStep<'a> {
     Disconnect(&'a str),
 }
 
-impl Scenario {
+impl LockWaitScenario {
     /// Command-line arguments for the database server on which scenarios run.
     /// `--innodb-autoinc-lock-mode=1` enables table-level `AUTO-INC` locks, which MySQL does not use by default.
-    pub const SERVER_ARGUMENTS: [&str; 1] = ["--innodb-autoinc-lock-mode=1"];
+    pub const REQUIRED_SERVER_ARGUMENTS: [&str; 1] = ["--innodb-autoinc-lock-mode=1"];
 
     /// Returns all scenarios that can run on a server flavor, simplest first.
     #[must_use]
@@ -64,10 +64,10 @@ impl Scenario {
         let lists = [
             row_locks::row_lock_scenarios(),
             metadata_locks::metadata_lock_scenarios(),
-            schema_objects::schema_object_scenarios(),
-            flushes::flush_scenarios(),
-            server_wide::server_wide_scenarios(),
-            topologies::topology_scenarios(),
+            schema_objects::schema_object_lock_scenarios(),
+            flushes::table_flush_scenarios(),
+            server_wide::server_wide_lock_scenarios(),
+            topologies::wait_graph_scenarios(),
         ];
         lists.into_iter().flatten().filter(|scenario| scenario.flavors.contains(&flavor)).collect()
     }
@@ -86,7 +86,7 @@ impl Scenario {
             script: script.into(),
             waits: waits.into(),
             roots: roots.to_owned(),
-            resources: vec![(ANY_WAITER_NAME, resource)],
+            resources: vec![(WILDCARD_WAITER, resource)],
             root_after_kill: None,
             unkillable_reason: None,
         }
@@ -97,12 +97,12 @@ impl Scenario {
         self
     }
 
-    fn with_root_blocker_after_kill(mut self, root: &'static str) -> Self {
+    fn with_expected_root_after_kill(mut self, root: &'static str) -> Self {
         self.root_after_kill = Some(root);
         self
     }
 
-    fn with_unkillable_reason(mut self, reason: &'static str) -> Self {
+    fn with_expected_unkillable_reason(mut self, reason: &'static str) -> Self {
         self.unkillable_reason = Some(reason);
         self
     }
@@ -125,7 +125,7 @@ impl Scenario {
     pub fn expected_locked_resource(&self, waiter: &str) -> &'static str {
         let resource_of =
             |name: &str| self.resources.iter().find(|(waiter, _)| *waiter == name).map(|(_, resource)| *resource);
-        resource_of(waiter).or_else(|| resource_of(ANY_WAITER_NAME)).unwrap_or_default()
+        resource_of(waiter).or_else(|| resource_of(WILDCARD_WAITER)).unwrap_or_default()
     }
 
     fn parse_steps(&self) -> Result<Vec<ScenarioStep<'_>>, ScenarioError> {
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn expected_waits_name_only_sessions_of_the_script() {
         for flavor in Flavor::ALL {
-            for scenario in Scenario::scenarios_for_flavor(flavor) {
+            for scenario in LockWaitScenario::scenarios_for_flavor(flavor) {
                 let steps = scenario.parse_steps().unwrap();
                 let mut present: Vec<&str> = steps
                     .iter()

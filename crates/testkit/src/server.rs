@@ -195,7 +195,7 @@ impl Server {
     }
 
     /// Waits until the process list contains no other sessions of `root`, not even recently closed ones.
-    pub async fn wait_until_no_other_root_session(&self) -> mysql_async::Result<()> {
+    pub async fn wait_until_other_root_sessions_end(&self) -> mysql_async::Result<()> {
         let others = match self.flavor {
             Flavor::MariaDb => {
                 "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'root' AND id <> CONNECTION_ID()"

@@ -33,7 +33,7 @@ pub struct SessionLoad {
     size: SessionLoadCounts,
 }
 
-const WAITER_TIMEOUT: Duration = Duration::from_mins(1);
+const BLOCKED_WAITERS_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The lock wait timeout is raised to more than a day, so that waiters do not time out.
 const SETUP_STATEMENTS: [&str; 4] = [
@@ -59,7 +59,7 @@ impl SessionLoad {
         }
         sessions.sessions.extend(all);
         let load = Self { sessions, size };
-        load.wait_for_waiters(server).await?;
+        load.wait_until_waiters_are_blocked(server).await?;
         Ok(load)
     }
 
@@ -75,7 +75,7 @@ impl SessionLoad {
         self.sessions.sessions.first().map(|session| session.id)
     }
 
-    async fn wait_for_waiters(&self, server: &Server) -> io::Result<()> {
+    async fn wait_until_waiters_are_blocked(&self, server: &Server) -> io::Result<()> {
         const WAITER_COUNT_QUERY: &str =
             "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
         let mut control = server.connect_as_root().await.map_err(io::Error::other)?;
@@ -85,8 +85,9 @@ impl SessionLoad {
             if waiting == Some(self.size.waiters) {
                 break;
             }
-            if start.elapsed() > WAITER_TIMEOUT {
-                let message = format!("{waiting:?} of {} sessions wait after {WAITER_TIMEOUT:?}", self.size.waiters);
+            if start.elapsed() > BLOCKED_WAITERS_TIMEOUT {
+                let message =
+                    format!("{waiting:?} of {} sessions wait after {BLOCKED_WAITERS_TIMEOUT:?}", self.size.waiters);
                 return Err(io::Error::new(io::ErrorKind::TimedOut, message));
             }
             // InnoDB refreshes `innodb_trx` at most ten times per second.

@@ -16,12 +16,12 @@ use crate::server::Server;
 #[derive(Debug)]
 pub struct StatementGate {
     port: u16,
-    state: Arc<GateState>,
+    state: Arc<StatementGateState>,
     accepting: JoinHandle<()>,
 }
 
 #[derive(Debug)]
-struct GateState {
+struct StatementGateState {
     words: &'static str,
     reached: watch::Sender<bool>,
     open: watch::Sender<bool>,
@@ -32,7 +32,8 @@ impl StatementGate {
     pub async fn start(server: &Server, words: &'static str) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
-        let state = Arc::new(GateState { words, reached: watch::Sender::new(false), open: watch::Sender::new(false) });
+        let state =
+            Arc::new(StatementGateState { words, reached: watch::Sender::new(false), open: watch::Sender::new(false) });
         let accepting = tokio::spawn(accept_connections(listener, server.port(), state.clone()));
         Ok(Self { port, state, accepting })
     }
@@ -61,7 +62,7 @@ impl Drop for StatementGate {
     }
 }
 
-async fn accept_connections(listener: TcpListener, server: u16, state: Arc<GateState>) {
+async fn accept_connections(listener: TcpListener, server: u16, state: Arc<StatementGateState>) {
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         // The client detects the end of a connection, so the result is ignored.
@@ -70,13 +71,13 @@ async fn accept_connections(listener: TcpListener, server: u16, state: Arc<GateS
     }
 }
 
-async fn forward_connection(client: TcpStream, server: u16, state: &GateState) -> io::Result<()> {
+async fn forward_connection(client: TcpStream, server: u16, state: &StatementGateState) -> io::Result<()> {
     let server = TcpStream::connect((Ipv4Addr::LOCALHOST, server)).await?;
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let requests = async {
         loop {
-            let packet = read_raw_packet(&mut from_client).await?;
+            let packet = read_mysql_packet(&mut from_client).await?;
             if packet.windows(state.words.len()).any(|part| part == state.words.as_bytes()) {
                 state.reached.send_replace(true);
                 state.open.subscribe().wait_for(|open| *open).await.map_err(io::Error::other)?;
@@ -91,7 +92,7 @@ async fn forward_connection(client: TcpStream, server: u16, state: &GateState) -
 }
 
 /// The header of a MySQL packet contains a three-byte length and a sequence number.
-async fn read_raw_packet(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
+async fn read_mysql_packet(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut head = [0; 4];
     from.read_exact(&mut head).await?;
     let [a, b, c, _] = head;

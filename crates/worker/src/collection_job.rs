@@ -51,7 +51,7 @@ impl CollectionJob {
                 warn!(task.request_id = %task.request_id, "lease lost; collected rows discarded");
                 return;
             }
-            outcome = AssertUnwindSafe(self.collect_rows(slot)).catch_unwind() => outcome.unwrap_or_else(|_| Err(build_panic_failure())),
+            outcome = AssertUnwindSafe(self.collect_rows(slot)).catch_unwind() => outcome.unwrap_or_else(|_| Err(panic_failure())),
         };
         self.record_collection_outcome(outcome).await;
     }
@@ -64,7 +64,7 @@ impl CollectionJob {
     async fn collect_rows(&self, slot: &mut CollectionSlot) -> Result<CollectedResult, Failure> {
         let task = &self.claimed.task;
         if task.attempts > self.settings.max_attempts {
-            return Err(build_attempts_exhausted_failure(self.settings.max_attempts));
+            return Err(attempts_exhausted_failure(self.settings.max_attempts));
         }
         let node = self.load_target_node().await?;
         let selection = self.load_session_selection().await?;
@@ -73,7 +73,7 @@ impl CollectionJob {
         let login = LoginAttempt::request_permit(&self.store, &node.id, cause).await?;
         let read_future =
             self.reader.read_sessions(&node.url, &selection, StatementMasking::from_masked_flag(task.masked));
-        let read = slot.run_session_read(&node.id, read_future).await;
+        let read = slot.await_session_read(&node.id, read_future).await;
         login.record_login_outcome(&node, read.as_ref().err()).await;
         let mut rows = read?;
         let (row_count, limitations) = (rows.row_count(), rows.take_limitations());
@@ -125,7 +125,7 @@ impl CollectionJob {
         let (request_id, fence) = (&self.claimed.task.request_id, self.claimed.fence);
         let (recorded, mut result) = match outcome {
             Ok(CollectedResult { rows, limitations, pending }) => {
-                (build_success_outcome(rows, limitations, &pending), Some(pending))
+                (success_outcome(rows, limitations, &pending), Some(pending))
             }
             Err(failure) => (TaskOutcome::Failed(failure), None),
         };
@@ -188,7 +188,7 @@ impl CollectionJob {
     }
 }
 
-fn build_success_outcome(rows: u64, limitations: Vec<Limitation>, result: &PendingResult) -> TaskOutcome {
+fn success_outcome(rows: u64, limitations: Vec<Limitation>, result: &PendingResult) -> TaskOutcome {
     let published = result.published_result();
     TaskOutcome::Finished {
         result_name: published.name.clone(),
@@ -199,14 +199,14 @@ fn build_success_outcome(rows: u64, limitations: Vec<Limitation>, result: &Pendi
     }
 }
 
-fn build_attempts_exhausted_failure(attempts: u32) -> Failure {
+fn attempts_exhausted_failure(attempts: u32) -> Failure {
     Failure::new(
         FailureKind::RetriesExhausted,
         format!("claimed {attempts} times, and each time the worker stopped or lost the lease before completion"),
     )
 }
 
-fn build_panic_failure() -> Failure {
+fn panic_failure() -> Failure {
     Failure::new(
         FailureKind::RetriesExhausted,
         "internal error during the collection; this is a bug in Clew, see the server's log for details",

@@ -13,7 +13,7 @@ use tokio::sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::coop::consume_budget;
 use tokio::time::timeout;
 
-use crate::reader::{NodeRows, ReadFuture};
+use crate::reader::{ReadFuture, SessionRows};
 use crate::settings::WorkerSettings;
 
 #[derive(Debug, Clone)]
@@ -82,7 +82,7 @@ impl CollectionSlotPool {
         self.stalled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn update_stalled_nodes(&self, node: &NodeId, read: &Result<NodeRows, Failure>) {
+    fn update_stalled_nodes(&self, node: &NodeId, read: &Result<SessionRows, Failure>) {
         let mut stalled = self.lock_stalled_nodes();
         match read {
             Err(failure) if matches!(failure.kind, FailureKind::TimedOut | FailureKind::Busy) => {
@@ -97,11 +97,11 @@ impl CollectionSlot {
     /// Reads sessions and releases the permit for active reads if the node sends no data for the stall timeout.
     ///
     /// If the node's previous read stalled, the permit is released as soon as the new read waits for data.
-    pub(crate) async fn run_session_read(
+    pub(crate) async fn await_session_read(
         &mut self,
         node: &NodeId,
         mut read: ReadFuture<'_>,
-    ) -> Result<NodeRows, Failure> {
+    ) -> Result<SessionRows, Failure> {
         let mut stalled = StalledReadGuard::register_if_previously_stalled(&self.pool, node);
         let stall_timeout = if stalled.is_some() { Duration::ZERO } else { self.pool.stall_timeout };
         let signal = Arc::new(SessionReadWaker::default());

@@ -16,7 +16,7 @@ pub(crate) async fn send_heartbeats(store: &Store, worker: &str) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Err(error) = store.record_heartbeat(worker).await {
+        if let Err(error) = store.record_worker_heartbeat(worker).await {
             debug!(%error, "could not record the heartbeat of this worker");
         }
     }

@@ -92,19 +92,19 @@ impl IntelligentKillQueue {
     ) -> Result<(ProcessListOrigin, IntelligentKillPlan), KillError> {
         let threshold = self.load_slow_session_threshold(instance).await?;
         let mut listed = read_user_sessions(node, purpose, &limits).await.map_err(KillError::Node)?;
-        if let Some(failure) = find_indirect_connection_failure(node, &listed) {
+        if let Some(failure) = detect_proxied_connection(node, &listed) {
             return Err(KillError::Node(failure));
         }
         let doubt = self.clocks.lock().unwrap_or_else(PoisonError::into_inner).correct_elapsed_times(node, &mut listed);
         if let Some(doubt) = doubt.filter(|_| purpose == ConnectionPurpose::Killing) {
-            return Err(KillError::Node(build_unreliable_clock_failure(node, doubt)));
+            return Err(KillError::Node(unreliable_clock_failure(node, doubt)));
         }
         // If no session has a reliable elapsed time, fail with the reason instead of returning an empty selection.
         let unreliable = listed.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
         if let Some(gap) =
             unreliable.filter(|_| !listed.sessions.is_empty() && listed.unchecked.len() == listed.sessions.len())
         {
-            return Err(KillError::Node(build_unreliable_elapsed_time_failure(node, gap)));
+            return Err(KillError::Node(unreliable_elapsed_times_failure(node, gap)));
         }
         let read = listed.read.clone();
         let sessions = listed.into_sessions_with_checked_times();
@@ -163,7 +163,7 @@ impl IntelligentKillQueue {
 
     /// Starts the next queued kill, or returns false if no queued kill can be claimed.
     async fn start_next_kill(&self, running: &TaskTracker) -> Result<bool, StoreError> {
-        for lost in self.store.fail_stale_intelligent_kills(MAX_KILL_QUEUE_TIME).await? {
+        for lost in self.store.mark_stale_intelligent_kills_failed(MAX_KILL_QUEUE_TIME).await? {
             warn!(intelligent_kill.id = %lost.id, node.id = %lost.request.node_id, "intelligent kill recorded as lost");
         }
         // The lease is never renewed. After the lease expires, the kill counts as lost.
@@ -256,7 +256,7 @@ impl NodeClockHistories {
         let address = node.address();
         let position = self.0.iter().position(|(other, _)| *other == address);
         let (_, mut history) = position.and_then(|at| self.0.remove(at)).unwrap_or_default();
-        let doubt = read.adjust_for_clock_steps(&mut history);
+        let doubt = read.adjust_times_for_clock_steps(&mut history);
         self.0.push_back((address, history));
         if self.0.len() > Self::MAX_TRACKED_NODES {
             self.0.pop_front();
@@ -265,7 +265,7 @@ impl NodeClockHistories {
     }
 }
 
-fn build_unreliable_clock_failure(node: &NodeUrl, doubt: UnreliableClockReason) -> Failure {
+fn unreliable_clock_failure(node: &NodeUrl, doubt: UnreliableClockReason) -> Failure {
     let address = node.address();
     let detail = format!(
         "{address}: elapsed times are not reliable, so no session was killed: {doubt}. fix: preview again, then kill"
@@ -273,7 +273,7 @@ fn build_unreliable_clock_failure(node: &NodeUrl, doubt: UnreliableClockReason) 
     Failure::new(FailureKind::ServerError, detail)
 }
 
-fn build_unreliable_elapsed_time_failure(node: &NodeUrl, gap: &Limitation) -> Failure {
+fn unreliable_elapsed_times_failure(node: &NodeUrl, gap: &Limitation) -> Failure {
     let fix = gap.remedy.as_ref().map_or_else(String::new, |remedy| format!(" fix: {remedy}"));
     let detail = format!(
         "{}: no session has a reliable elapsed time, so no victim was selected. {}{fix}",

@@ -119,7 +119,7 @@ impl KillExecutor {
         let victims: Vec<Victim> = sessions.iter().map(|session| request.build_victim(session)).collect();
         let new_kills: Vec<NewKillRecord> = sessions.iter().map(|session| request.build_kill_record(session)).collect();
         let rows = self.store.insert_kills(&new_kills).await?;
-        let killed = kill_victims_with_unsafe_kill_policy(
+        let killed = kill_victims_with_policy(
             &request.url,
             &victims,
             request.kind,
@@ -185,7 +185,7 @@ impl KillRequest {
 }
 
 /// Clew must not kill sessions through a proxy, because a proxy hides the identities of the sessions.
-pub(crate) fn find_indirect_connection_failure(node: &NodeUrl, read: &UserSessions) -> Option<Failure> {
+pub(crate) fn detect_proxied_connection(node: &NodeUrl, read: &UserSessions) -> Option<Failure> {
     let gap = read.limitations.iter().find(|gap| gap.kind == LimitationKind::Indirect)?;
     let fix = gap.remedy.as_ref().map_or("", |remedy| &remedy.english);
     let detail = format!("{}: {} {} fix: {}", node.address(), gap.what, gap.why, fix.trim_end_matches('.'));

@@ -20,12 +20,12 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::adaptive_interval::DEFAULT_TARGET_INTERVAL;
+use crate::adaptive_interval::DEFAULT_TARGET_POLL_INTERVAL;
 use crate::kill_executor::KillExecutor;
 use crate::observer::WorkerObserver;
 use crate::settings::WorkerSettings;
 use node_state::NodeStates;
-use tick::KillTaskTick;
+use tick::NodePoll;
 
 /// Worker that runs kill tasks.
 pub struct KillTaskWorker {
@@ -67,11 +67,11 @@ impl KillTaskWorker {
     /// A shutdown cancels running reads and waits up to [`WorkerSettings::grace`] for running kills to complete.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let running = TaskTracker::new();
-        let mut ticks = interval(DEFAULT_TARGET_INTERVAL);
+        let mut ticks = interval(DEFAULT_TARGET_POLL_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut store_fails = false;
         while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
-            let started = self.start_due_ticks(&running, &shutdown).await;
+            let started = self.start_due_node_polls(&running, &shutdown).await;
             match &started {
                 // Only the first of consecutive failures is logged.
                 Err(error) if !store_fails => warn!(%error, "could not load kill tasks; retrying"),
@@ -89,13 +89,18 @@ impl KillTaskWorker {
         }
     }
 
-    async fn start_due_ticks(&mut self, running: &TaskTracker, shutdown: &CancellationToken) -> Result<(), StoreError> {
+    async fn start_due_node_polls(
+        &mut self,
+        running: &TaskTracker,
+        shutdown: &CancellationToken,
+    ) -> Result<(), StoreError> {
         let all = self.store.list_instances_with_kill_tasks().await?;
         self.leases.retain(|leased, _| all.iter().any(|kill_tasks| kill_tasks.instance_id == *leased));
         let mut active_nodes = HashSet::new();
         for kill_tasks in all {
             if let Some(lease_end) = self.acquire_instance_lease(&kill_tasks.instance_id).await? {
-                active_nodes.extend(self.start_instance_ticks(&kill_tasks, lease_end, running, shutdown).await?);
+                active_nodes
+                    .extend(self.start_node_polls_of_instance(&kill_tasks, lease_end, running, shutdown).await?);
             }
         }
         for node in self.nodes.retain_active_nodes(&active_nodes) {
@@ -119,7 +124,7 @@ impl KillTaskWorker {
     }
 
     /// Starts a poll of each node that is due, and returns the ids of all nodes of the instance.
-    async fn start_instance_ticks(
+    async fn start_node_polls_of_instance(
         &self,
         kill_tasks: &InstanceKillTasks,
         lease_end: Instant,
@@ -129,8 +134,8 @@ impl KillTaskWorker {
         let mut nodes = Vec::new();
         for node in self.store.list_nodes_with_passwords(&kill_tasks.instance_id).await? {
             nodes.push(node.id.clone());
-            let Some(guard) = self.nodes.start_tick_if_due(&node.id, Instant::now()) else { continue };
-            let tick = KillTaskTick {
+            let Some(guard) = self.nodes.start_node_poll_if_due(&node.id, Instant::now()) else { continue };
+            let tick = NodePoll {
                 store: self.store.clone(),
                 kills: self.kills.clone(),
                 observer: self.observer.clone(),

@@ -75,5 +75,5 @@ pub use login_backoff::LoginAttempt;
 pub use notifications::dispatch_store_events;
 pub use observer::WorkerObserver;
 pub use queue::CollectionQueue;
-pub use reader::{NodeReader, NodeRows, ReadFuture};
+pub use reader::{NodeReader, ReadFuture, SessionRows};
 pub use settings::WorkerSettings;

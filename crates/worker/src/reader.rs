@@ -10,13 +10,13 @@ use clew_mysql::{OutputFormat, ReadLimits, StatementMasking, take_snapshot};
 type WriteRowsFn = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
 
 /// Rows read from a node, in CSV format without a header row.
-pub struct NodeRows {
+pub struct SessionRows {
     count: u64,
     limitations: Vec<Limitation>,
     write: WriteRowsFn,
 }
 
-impl NodeRows {
+impl SessionRows {
     /// Creates a set of `count` rows, which a blocking thread later writes with `write`.
     pub fn new(count: u64, write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static) -> Self {
         Self { count, limitations: Vec::new(), write: Box::new(write) }
@@ -41,14 +41,14 @@ impl NodeRows {
     }
 }
 
-impl fmt::Debug for NodeRows {
+impl fmt::Debug for SessionRows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NodeRows").field("count", &self.count).finish_non_exhaustive()
+        f.debug_struct("SessionRows").field("count", &self.count).finish_non_exhaustive()
     }
 }
 
 /// Future that resolves to the rows of a session read. Dropping the future cancels the read.
-pub type ReadFuture<'a> = Pin<Box<dyn Future<Output = Result<NodeRows, Failure>> + Send + 'a>>;
+pub type ReadFuture<'a> = Pin<Box<dyn Future<Output = Result<SessionRows, Failure>> + Send + 'a>>;
 
 /// Reads sessions from nodes.
 /// Each read must have a timeout, because the worker renews the collection's lease until the read ends.
@@ -89,7 +89,7 @@ impl NodeReader for MySqlNodeReader {
                 }
             };
             let mut body = snapshot.body;
-            let rows = NodeRows::new(snapshot.summary.rows, move |out| body.write_to(out));
+            let rows = SessionRows::new(snapshot.summary.rows, move |out| body.write_to(out));
             Ok(rows.with_limitations(snapshot.summary.limitations))
         })
     }

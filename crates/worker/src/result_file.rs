@@ -6,9 +6,9 @@ use clew_model::{Failure, FailureKind, RequestId};
 use clew_store::{PublishedResult, ResultStore};
 use tokio_util::sync::CancellationToken;
 
-use crate::reader::NodeRows;
+use crate::reader::SessionRows;
 
-const WRITE_BUFFER_BYTES: usize = 256 * 1024;
+const WRITE_BUFFER_SIZE: usize = 256 * 1024;
 
 /// Published result that is removed on drop unless [`PendingResult::commit_result`] was called.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Drop for PendingResult {
         if self.committed {
             return;
         }
-        if let Err(error) = self.results.discard_result(&self.published.name) {
+        if let Err(error) = self.results.remove_result_in_background(&self.published.name) {
             tracing::warn!(result.name = %self.published.name, %error, "could not remove a discarded result");
         }
     }
@@ -45,7 +45,7 @@ pub(crate) async fn write_result(
     results: &ResultStore,
     request_id: &RequestId,
     fence: i64,
-    rows: NodeRows,
+    rows: SessionRows,
 ) -> Result<PendingResult, Failure> {
     let (results, request_id) = (results.clone(), request_id.clone());
     let cancelled_on_drop = CancellationToken::new();
@@ -57,7 +57,7 @@ pub(crate) async fn write_result(
         Ok(written) => written,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(error) => Err(build_result_write_failure(&error)),
+            Err(error) => Err(result_write_failure(&error)),
         },
     }
 }
@@ -66,14 +66,14 @@ fn write_result_blocking(
     results: ResultStore,
     request_id: &RequestId,
     fence: i64,
-    rows: NodeRows,
+    rows: SessionRows,
     cancelled: CancellationToken,
 ) -> Result<PendingResult, Failure> {
-    let writer = results.create_writer(request_id, fence).map_err(|error| build_result_write_failure(&error))?;
-    let mut out = BufWriter::with_capacity(WRITE_BUFFER_BYTES, CancellableWriter { writer, cancelled });
-    rows.write_rows(&mut out).map_err(|error| build_result_write_failure(&error))?;
-    let out = out.into_inner().map_err(|error| build_result_write_failure(error.error()))?;
-    let published = out.writer.publish().map_err(|error| build_result_write_failure(&error))?;
+    let writer = results.create_writer(request_id, fence).map_err(|error| result_write_failure(&error))?;
+    let mut out = BufWriter::with_capacity(WRITE_BUFFER_SIZE, CancellableWriter { writer, cancelled });
+    rows.write_rows(&mut out).map_err(|error| result_write_failure(&error))?;
+    let out = out.into_inner().map_err(|error| result_write_failure(error.error()))?;
+    let published = out.writer.publish().map_err(|error| result_write_failure(&error))?;
     Ok(PendingResult { results, published, committed: false })
 }
 
@@ -96,6 +96,6 @@ impl<W: Write> Write for CancellableWriter<W> {
     }
 }
 
-fn build_result_write_failure(error: &dyn std::error::Error) -> Failure {
+fn result_write_failure(error: &dyn std::error::Error) -> Failure {
     Failure::new(FailureKind::StoreFailed, format!("could not write the result: {error}"))
 }

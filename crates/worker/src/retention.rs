@@ -26,7 +26,7 @@ pub(crate) async fn run_retention_jobs(store: Store, settings: &WorkerSettings) 
     tokio::join!(
         remove_old_collections_periodically(&store, settings.retention),
         sweep_orphaned_results_periodically(&store),
-        remove_old_kills_periodically(&store, lost_kill_age, settings.audit_retention),
+        remove_old_kill_records_periodically(&store, lost_kill_age, settings.audit_retention),
         prune_audit_log_periodically(&store, settings.audit_retention)
     );
 }
@@ -38,7 +38,7 @@ async fn remove_old_collections_periodically(store: &Store, retention: Duration)
         if let Err(error) = remove_expired_collections(store, retention).await {
             warn!(%error, "could not remove expired collections; retrying");
         }
-        match store.fail_tasks_without_workers(ZONE_WITHOUT_WORKER_TIMEOUT).await {
+        match store.fail_tasks_in_zones_without_workers(ZONE_WITHOUT_WORKER_TIMEOUT).await {
             Ok(0) => {}
             Ok(ended) => warn!(tasks.ended = ended, "collections failed in zones without a worker"),
             Err(error) => warn!(%error, "could not check for zones without a worker; retrying"),
@@ -56,18 +56,18 @@ async fn sweep_orphaned_results_periodically(store: &Store) {
     }
 }
 
-async fn remove_old_kills_periodically(store: &Store, lost_kill_age: Duration, retention: Duration) {
+async fn remove_old_kill_records_periodically(store: &Store, lost_kill_age: Duration, retention: Duration) {
     let mut ticks = create_interval_without_bursts(CLEANUP_INTERVAL);
     loop {
         ticks.tick().await;
-        match store.set_interrupted_kill_outcomes_to_unknown(unix_millis_before_now(lost_kill_age)).await {
+        match store.record_unknown_outcomes_of_interrupted_kills(unix_millis_before_now(lost_kill_age)).await {
             Ok(0) => {}
             Ok(lost) => {
                 warn!(kills.lost = lost, "kills interrupted by a process exit; their outcomes are unknown");
             }
             Err(error) => warn!(%error, "could not check for lost kills; retrying"),
         }
-        match store.remove_kills_before(unix_millis_before_now(retention)).await {
+        match store.remove_kills_recorded_before(unix_millis_before_now(retention)).await {
             Ok(0) => {}
             Ok(removed) => info!(kills.removed = removed, "expired kills removed"),
             Err(error) => warn!(%error, "could not remove expired kills; retrying"),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clew_store::{ClaimRequest, ClaimedTask, ClaimedTasks, StoreError};
+use clew_store::{ClaimedTask, StoreError, TaskClaimOutcome, TaskClaimRequest};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ use crate::retention;
 use crate::settings::WorkerSettings;
 
 const RESULT_STORE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
-const SHUTDOWN_STATEMENT_KILL_TIMEOUT: Duration = Duration::from_secs(2);
+const PENDING_STATEMENT_KILLS_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl CollectionQueue {
     /// Runs collections until the `shutdown` token is cancelled.
@@ -44,7 +44,7 @@ impl CollectionQueue {
             release.cancel();
             running.wait().await;
         }
-        clew_mysql::wait_for_pending_kills(SHUTDOWN_STATEMENT_KILL_TIMEOUT).await;
+        clew_mysql::wait_for_pending_kills(PENDING_STATEMENT_KILLS_TIMEOUT).await;
     }
 
     /// Shutdown does not cancel a claim in progress, because the store may already have committed the claim.
@@ -59,7 +59,7 @@ impl CollectionQueue {
         let mut store_fails = false;
         loop {
             let Some(Ok(free)) = shutdown.run_until_cancelled(pool.acquire_free_slots()).await else { return };
-            if shutdown.run_until_cancelled(self.wait_until_results_writable()).await.is_none() {
+            if shutdown.run_until_cancelled(self.wait_until_result_store_writable()).await.is_none() {
                 return;
             }
             let claimed_at = Instant::now();
@@ -71,7 +71,7 @@ impl CollectionQueue {
                 _ => {}
             }
             store_fails = claims.is_err();
-            let ClaimedTasks { tasks, damaged } = claims.unwrap_or_default();
+            let TaskClaimOutcome { tasks, damaged } = claims.unwrap_or_default();
             for failure in damaged {
                 warn!(%failure, "collection failed, because its row is damaged");
                 self.observer.record_collection_failure(failure.kind);
@@ -93,7 +93,7 @@ impl CollectionQueue {
     }
 
     /// Waits until S3 accepts requests, because S3 rejects requests from a machine with a wrong clock.
-    async fn wait_until_results_writable(&self) {
+    async fn wait_until_result_store_writable(&self) {
         let mut refused = false;
         while !self.store.result_store().is_writable().await {
             if !refused {
@@ -112,11 +112,11 @@ impl CollectionQueue {
         worker: &str,
         pool: &CollectionSlotPool,
         max_tasks: usize,
-    ) -> Result<ClaimedTasks, StoreError> {
+    ) -> Result<TaskClaimOutcome, StoreError> {
         let WorkerSettings { lease, max_running_per_node: per_node, .. } = *self.settings;
         let excluded_nodes = pool.nodes_excluded_from_claims();
         let claim =
-            ClaimRequest { worker: worker.to_owned(), lease, max_per_node: per_node, excluded_nodes, max_tasks };
+            TaskClaimRequest { worker: worker.to_owned(), lease, max_per_node: per_node, excluded_nodes, max_tasks };
         self.store.claim_tasks(claim).await
     }
 

@@ -6,7 +6,7 @@ import type * as Api from "./schema.ts";
 const FIRST_PAGE = queryString({ limit: 100 });
 
 export const users = (signal?: AbortSignal) => request<Api.UserPage>("GET", `/clew/v1/users${FIRST_PAGE}`, undefined, signal);
-export const createUser = (user: Api.UserCreation) => request<Api.CreatedUser>("POST", "/clew/v1/users", user);
+export const createUser = (user: Api.CreateUserRequest) => request<Api.CreatedUser>("POST", "/clew/v1/users", user);
 export const updateUser = (id: string, update: Api.UserUpdate) => request<Api.UserView>("PATCH", `/clew/v1/users/${id}`, update);
 export const deleteUser = (id: string) => request<void>("DELETE", `/clew/v1/users/${id}`);
 export const keys = (user: string, signal?: AbortSignal) => request<Api.AccessKeyList>("GET", `/clew/v1/users/${user}/keys`, undefined, signal);

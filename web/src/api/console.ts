@@ -26,8 +26,8 @@ export type KillResult = Omit<Api.SessionKillOutcome, "outcome"> & { outcome: Ki
 /** Identity of a session to kill. The server rejects a session that has the same id but a different identity. */
 export type Victim = Api.SelectedSession;
 export type KillEffect = Api.KillEffectView;
-export type Collection = Omit<Api.NodeCollection, "limitations"> & { limitations: Limitation[] };
-export type Kill = Api.NodeKill;
+export type Collection = Omit<Api.SessionCollectionView, "limitations"> & { limitations: Limitation[] };
+export type Kill = Api.KillHistoryEntry;
 
 const SESSION_PATH = "/clew/v1/console/session";
 const instancePath = ({ project, instance }: Omit<NodeRef, "node">) => `/clew/v1/${project}/instances/${instance}`;
@@ -60,7 +60,7 @@ export async function kill(nodeRef: NodeRef, sessions: Victim[], what: KillScope
   const total: KillResponse = { sessions: [], costs_unknown: null, warnings: [], effect: null };
   for (let from = 0; from < sessions.length; from += MAX_KILL_BATCH) {
     const batch = sessions.slice(from, from + MAX_KILL_BATCH);
-    const body: Api.KillBody = { sessions: batch, what, reason, preview };
+    const body: Api.KillRequestBody = { sessions: batch, what, reason, preview };
     if (preview && from > 0) body.other_victims = total.sessions.filter(({ outcome }) => outcome === "would_kill").map(({ id }) => id);
     const response = await request<KillResponse>("POST", `${nodePath(nodeRef)}/kill`, body);
     total.sessions.push(...response.sessions);
@@ -82,7 +82,7 @@ function sum(one: KillEffect | null, other: KillEffect | null): KillEffect | nul
 }
 
 export const kills = (nodeRef: NodeRef, limit: number, offset: number, signal?: AbortSignal) =>
-  request<Api.NodeKills>("GET", `${nodePath(nodeRef)}/kills${queryString({ limit, offset })}`, undefined, signal);
+  request<Api.KillHistoryPage>("GET", `${nodePath(nodeRef)}/kills${queryString({ limit, offset })}`, undefined, signal);
 
 export const intelligentKills = (nodeRef: NodeRef, signal?: AbortSignal) =>
   request<Api.IntelligentKillPreview>("GET", `${taurusInstancePath(nodeRef)}/intelligent-kill-session/statistic${queryString({ node_id: nodeRef.node })}`, undefined, signal);

@@ -131,7 +131,7 @@ async fn find_access_key_owner(
     if is_own_user_id(service, caller, id) {
         return users::find_user(service, caller, id).await;
     }
-    caller.require_domain_action(service, action)?;
+    caller.require_domain_permission(service, action)?;
     let user = users::find_user(service, caller, id).await?;
     if user.administrator && action == Action::MANAGE_IDENTITIES {
         require_administrator(caller)?;

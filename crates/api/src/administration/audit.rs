@@ -65,7 +65,7 @@ pub(crate) async fn list_audit_rows(
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AuditPage>, ApiError> {
-    let filter = build_domain_audit_filter(&service, &caller)?;
+    let filter = authorize_and_build_audit_filter(&service, &caller)?;
     let AuditRowsQuery { filter, newest_first, after, limit } =
         query::parse_audit_rows_query(query.as_deref(), filter)?;
     // Reads one extra row to determine whether a next page exists.
@@ -88,7 +88,7 @@ pub(crate) async fn export_audit_log(
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let filter = query::parse_audit_filter(query.as_deref(), build_domain_audit_filter(&service, &caller)?)?;
+    let filter = query::parse_audit_filter(query.as_deref(), authorize_and_build_audit_filter(&service, &caller)?)?;
     let lines = export::stream_audit_rows(service.store.clone(), filter).await?;
     let headers =
         [(CONTENT_TYPE, "application/x-ndjson"), (CONTENT_DISPOSITION, "attachment; filename=\"audit.ndjson\"")];
@@ -104,7 +104,7 @@ pub(crate) async fn verify_audit_log(
     State(service): State<AppState>,
     caller: Caller,
 ) -> Result<Json<AuditVerificationResponse>, ApiError> {
-    caller.require_domain_action(&service, Action::READ_AUDIT)?;
+    caller.require_domain_permission(&service, Action::READ_AUDIT)?;
     require_administrator(&caller)?;
     let report = service.store.verify_audit(&[]).await?;
     let intact = report.is_intact();
@@ -122,7 +122,7 @@ pub(crate) async fn verify_audit_log(
     }))
 }
 
-fn build_domain_audit_filter(service: &AppState, caller: &Caller) -> Result<AuditFilter, ApiError> {
-    caller.require_domain_action(service, Action::READ_AUDIT)?;
+fn authorize_and_build_audit_filter(service: &AppState, caller: &Caller) -> Result<AuditFilter, ApiError> {
+    caller.require_domain_permission(service, Action::READ_AUDIT)?;
     Ok(AuditFilter { domain: Some(caller.principal.domain_id.clone()), ..AuditFilter::default() })
 }

@@ -50,7 +50,7 @@ pub(crate) struct MemberView {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
-pub(crate) struct GroupCreation {
+pub(crate) struct CreateGroupRequest {
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
     name: String,
     #[schema(max_length = 1000)]
@@ -74,7 +74,7 @@ pub(crate) async fn list_groups(
 
 /// Create a group.
 #[utoipa::path(post, path = "/clew/v1/groups", tag = "administration",
-    request_body(content = GroupCreation, content_type = "application/json"),
+    request_body(content = CreateGroupRequest, content_type = "application/json"),
     responses(
         (status = 201, description = "The group", body = GroupView),
         (status = 409, description = "The name is already in use", body = ErrorBody)
@@ -87,7 +87,7 @@ pub(crate) async fn create_group(
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     let body = JsonBody::parse(&body, &["name", "description"])?;
     let (name, description) =
-        (validation::parse_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
+        (validation::parse_identity_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
     let id = service.store.create_group(&origin, domain, &name, &description).await?;
     Ok((StatusCode::CREATED, Json(build_group_view(find_group(&service, &caller, id.as_str()).await?))))
 }

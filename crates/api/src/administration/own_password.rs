@@ -41,7 +41,7 @@ pub(crate) async fn change_own_password(
 ) -> Result<StatusCode, ApiError> {
     let id = caller.principal.user_id.to_string();
     if !is_own_user_id(&service, &caller, &id) {
-        caller.require_domain_action(&service, Action::MANAGE_IDENTITIES)?;
+        caller.require_domain_permission(&service, Action::MANAGE_IDENTITIES)?;
     }
     let user = users::find_user(&service, &caller, &id).await?;
     let body = JsonBody::parse(&body, &["old", "new"])?;

@@ -35,7 +35,7 @@ pub(crate) struct PolicyPage {
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[allow(dead_code, reason = "schema of a field whose type is in another crate")]
-pub(crate) enum PolicyModelName {
+pub(crate) enum PolicyModel {
     Role,
     Identity,
 }
@@ -47,7 +47,7 @@ pub(crate) struct PolicyView {
     /// True for a system policy, which cannot be changed
     system: bool,
     /// Policy model: role (versions 1.0 and 1.1) or identity (version 5.0)
-    #[schema(value_type = PolicyModelName)]
+    #[schema(value_type = PolicyModel)]
     model: PermissionModel,
     description: String,
     /// Time of the last change; null for a system policy
@@ -85,8 +85,8 @@ pub(crate) async fn list_policies(
 ) -> Result<Json<PolicyPage>, ApiError> {
     let domain = require_identity_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
-    let custom = service.store.list_policies(domain).await?.into_iter().map(ResolvedPolicy::Custom);
-    let all: Vec<_> = custom.chain(system::SYSTEM_POLICIES.iter().map(ResolvedPolicy::System)).collect();
+    let custom = service.store.list_policies(domain).await?.into_iter().map(CustomOrSystemPolicy::Custom);
+    let all: Vec<_> = custom.chain(system::SYSTEM_POLICIES.iter().map(CustomOrSystemPolicy::System)).collect();
     let (policies, total_count) = pagination::paginate_list(all, page, |policy| policy.build_policy_view());
     Ok(Json(PolicyPage { policies, total_count }))
 }
@@ -157,29 +157,33 @@ pub(crate) async fn delete_policy(
 ) -> Result<StatusCode, ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     match find_policy(&service, domain, &name).await? {
-        ResolvedPolicy::System(_) => Err(system_policy_change_error()),
-        ResolvedPolicy::Custom(record) => {
+        CustomOrSystemPolicy::System(_) => Err(system_policy_change_error()),
+        CustomOrSystemPolicy::Custom(record) => {
             service.store.remove_policy(&origin, &record.id).await?;
             Ok(StatusCode::NO_CONTENT)
         }
     }
 }
 
-pub(super) enum ResolvedPolicy {
+pub(super) enum CustomOrSystemPolicy {
     Custom(PolicyRecord),
     System(&'static system::SystemPolicy),
 }
 
-pub(super) async fn find_policy(service: &AppState, domain: &DomainId, name: &str) -> Result<ResolvedPolicy, ApiError> {
+pub(super) async fn find_policy(
+    service: &AppState,
+    domain: &DomainId,
+    name: &str,
+) -> Result<CustomOrSystemPolicy, ApiError> {
     if let Some(policy) = system::SYSTEM_POLICIES.iter().find(|policy| policy.name == name) {
-        return Ok(ResolvedPolicy::System(policy));
+        return Ok(CustomOrSystemPolicy::System(policy));
     }
     let record = service.store.find_policy_by_name(domain, name).await?;
-    record.map(ResolvedPolicy::Custom).ok_or_else(|| not_found_error("policy", name))
+    record.map(CustomOrSystemPolicy::Custom).ok_or_else(|| not_found_error("policy", name))
 }
 
-impl ResolvedPolicy {
-    pub(super) fn policy_ref(&self) -> PolicyRef {
+impl CustomOrSystemPolicy {
+    pub(super) fn to_policy_ref(&self) -> PolicyRef {
         match self {
             Self::Custom(record) => PolicyRef::Custom(record.id.clone()),
             Self::System(policy) => PolicyRef::System(policy.name.to_owned()),
@@ -225,7 +229,7 @@ async fn parse_policy_document(
 }
 
 fn build_policy_response(
-    policy: &ResolvedPolicy,
+    policy: &CustomOrSystemPolicy,
     warnings: Vec<PolicyDiagnosticView>,
 ) -> Result<Json<PolicyWithDocument>, ApiError> {
     let document = RawValue::from_string(policy.policy_document_text().trim().to_owned());

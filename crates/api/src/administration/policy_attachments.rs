@@ -11,7 +11,7 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::policies::{self, ResolvedPolicy};
+use super::policies::{self, CustomOrSystemPolicy};
 use super::{
     groups, not_found_error, projects, require_identity_read_permission, require_identity_write_permission, users,
 };
@@ -89,7 +89,7 @@ pub(crate) async fn list_attachments(
 ) -> Result<Json<PolicyAttachmentPage>, ApiError> {
     let domain = require_identity_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
-    let policy = policies::find_policy(&service, domain, &name).await?.policy_ref();
+    let policy = policies::find_policy(&service, domain, &name).await?.to_policy_ref();
     let attachments = load_policy_attachment_views(&service, domain, &policy).await?;
     let (attachments, total_count) = pagination::paginate_list(attachments, page, |view| view);
     Ok(Json(PolicyAttachmentPage { attachments, total_count }))
@@ -117,9 +117,9 @@ pub(crate) async fn attach_policy(
         (None, Some(id)) => Grantee::Group(groups::find_group(&service, &caller, &id).await?.id),
         _ => return Err(ApiError::invalid_parameter("attachment-grantee", Vec::new())),
     };
-    let project = find_optional_project(&service, &caller, body.get::<String>("project_id")?.as_deref()).await?;
+    let project = find_project_if_specified(&service, &caller, body.get::<String>("project_id")?.as_deref()).await?;
     check_attachment_allowed(&policy, &grantee, project.as_ref())?;
-    service.store.attach_policy(&origin, &policy.policy_ref(), &grantee, project.as_ref()).await?;
+    service.store.attach_policy(&origin, &policy.to_policy_ref(), &grantee, project.as_ref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -140,20 +140,20 @@ pub(crate) async fn detach_policy(
 ) -> Result<StatusCode, ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     let query = QueryString::parse(query.as_deref())?;
-    let policy = policies::find_policy(&service, domain, &name).await?.policy_ref();
+    let policy = policies::find_policy(&service, domain, &name).await?.to_policy_ref();
     let grantee = match kind.as_str() {
         "user" => Grantee::User(users::find_user(&service, &caller, &id).await?.id),
         "group" => Grantee::Group(groups::find_group(&service, &caller, &id).await?.id),
         _ => return Err(not_found_error("attachment", &kind)),
     };
-    let project = find_optional_project(&service, &caller, query.get("project_id")).await?;
+    let project = find_project_if_specified(&service, &caller, query.get("project_id")).await?;
     if !service.store.detach_policy(&origin, &policy, &grantee, project.as_ref()).await? {
         return Err(not_found_error("attachment", &id));
     }
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn find_optional_project(
+async fn find_project_if_specified(
     service: &AppState,
     caller: &Caller,
     id: Option<&str>,
@@ -169,7 +169,7 @@ async fn find_optional_project(
 /// Role-based policies can be attached only to groups, either for all projects or for a single project.
 /// Identity policies can be attached to users and groups; such an attachment always applies to all projects.
 fn check_attachment_allowed(
-    policy: &ResolvedPolicy,
+    policy: &CustomOrSystemPolicy,
     grantee: &Grantee,
     project: Option<&ProjectId>,
 ) -> Result<(), ApiError> {

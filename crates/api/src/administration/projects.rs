@@ -38,7 +38,7 @@ pub(crate) struct ProjectView {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
-pub(crate) struct ProjectCreation {
+pub(crate) struct CreateProjectRequest {
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
     name: String,
     #[schema(max_length = 1000)]
@@ -75,7 +75,7 @@ pub(crate) async fn list_projects(
 
 /// Create a project.
 #[utoipa::path(post, path = "/clew/v1/projects", tag = "administration",
-    request_body(content = ProjectCreation, content_type = "application/json"),
+    request_body(content = CreateProjectRequest, content_type = "application/json"),
     responses(
         (status = 201, description = "The project", body = ProjectView),
         (status = 409, description = "The name is already in use", body = ErrorBody)
@@ -88,7 +88,7 @@ pub(crate) async fn create_project(
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     let body = JsonBody::parse(&body, &["name", "description"])?;
     let (name, description) =
-        (validation::parse_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
+        (validation::parse_identity_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
     let id = service.store.create_project(&origin, domain, &name, &description).await?;
     Ok((StatusCode::CREATED, Json(build_project_view(find_project(&service, &caller, id.as_str()).await?))))
 }

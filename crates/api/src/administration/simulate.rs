@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::State;
 use clew_iam::decision::{
-    Action, CredentialScope, Decision, GrantSource, Principal, RequestEnvironment, Resource, StatementOutcome,
-    StatementRef, TargetInstance, TargetProject, explain_decision,
+    Action, CredentialScope, Decision, GrantSource, PolicyStatementOutcome, PolicyStatementRef, Principal,
+    RequestEnvironment, Resource, TargetInstance, TargetProject, explain_decision,
 };
 use clew_iam::policy::Effect;
 use clew_model::{Instance, Tag};
@@ -50,13 +50,13 @@ pub(crate) struct SimulationRequest {
     secure_transport: Option<bool>,
     /// Instance tags that the simulated request adds or removes
     #[schema(max_items = 20)]
-    request_tags: Option<Vec<SimulatedTag>>,
+    request_tags: Option<Vec<SimulatedRequestTag>>,
 }
 
 /// Instance tag that the simulated request adds or removes.
 #[derive(serde::Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct SimulatedTag {
+pub(crate) struct SimulatedRequestTag {
     key: String,
     #[serde(default)]
     value: String,
@@ -139,7 +139,7 @@ pub(crate) async fn simulate_request(
     };
     let tags = parse_request_tags(&body)?;
     let user = users::find_user(&service, &caller, &body.get_required::<String>("user_id")?).await?;
-    let (project, instance) = find_simulated_target(&service, &caller, &body).await?;
+    let (project, instance) = find_simulated_project_and_instance(&service, &caller, &body).await?;
     let resource = Resource {
         project: project.as_ref().map(to_target_project),
         region: service.store.region(),
@@ -166,12 +166,12 @@ fn parse_action(body: &JsonBody) -> Result<Action, ApiError> {
 }
 
 fn parse_request_tags(body: &JsonBody) -> Result<Vec<Tag>, ApiError> {
-    let tags: Vec<SimulatedTag> = body.get("request_tags")?.unwrap_or_default();
+    let tags: Vec<SimulatedRequestTag> = body.get("request_tags")?.unwrap_or_default();
     check_entry_count("request_tags", tags.len(), 0, 20)?;
     Ok(tags.into_iter().map(|tag| Tag { key: tag.key, value: tag.value }).collect())
 }
 
-async fn find_simulated_target(
+async fn find_simulated_project_and_instance(
     service: &AppState,
     caller: &Caller,
     body: &JsonBody,
@@ -217,7 +217,7 @@ async fn load_simulated_principal(service: &AppState, user: User) -> Result<Prin
     })
 }
 
-fn build_statement_reference(statement: StatementRef) -> PolicyStatementReference {
+fn build_policy_statement_reference(statement: PolicyStatementRef) -> PolicyStatementReference {
     let group = match statement.via {
         GrantSource::User => None,
         GrantSource::Group(name) => Some(name),
@@ -225,13 +225,13 @@ fn build_statement_reference(statement: StatementRef) -> PolicyStatementReferenc
     PolicyStatementReference { policy: statement.policy, group, statement: statement.statement, sid: statement.sid }
 }
 
-fn build_statement_view((statement, why): (StatementRef, StatementOutcome)) -> PolicyStatementView {
+fn build_policy_statement_view((statement, why): (PolicyStatementRef, PolicyStatementOutcome)) -> PolicyStatementView {
     let effect = match why.effect {
         Effect::Allow => PolicyStatementEffect::Allow,
         Effect::Deny => PolicyStatementEffect::Deny,
     };
     PolicyStatementView {
-        name: build_statement_reference(statement),
+        name: build_policy_statement_reference(statement),
         effect,
         matched: why.matched,
         reasons: why.reasons,

@@ -53,7 +53,7 @@ pub(crate) struct CreatedUser {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
-pub(crate) struct UserCreation {
+pub(crate) struct CreateUserRequest {
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
     name: String,
     /// Password, which must differ from the user name. If the field is omitted, Clew generates a password
@@ -99,7 +99,7 @@ pub(crate) async fn list_users(
 
 /// Create a user.
 #[utoipa::path(post, path = "/clew/v1/users", tag = "administration",
-    request_body(content = UserCreation, content_type = "application/json"),
+    request_body(content = CreateUserRequest, content_type = "application/json"),
     responses(
         (status = 201, description = "The user", body = CreatedUser),
         (status = 409, description = "The name is already in use", body = ErrorBody)
@@ -112,7 +112,7 @@ pub(crate) async fn create_user(
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     let body = JsonBody::parse(&body, &["name", "password", "administrator", "description"])?;
     let (name, description) =
-        (validation::parse_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
+        (validation::parse_identity_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
     let administrator = body.get("administrator")?.unwrap_or(false);
     if administrator {
         require_administrator(&caller)?;

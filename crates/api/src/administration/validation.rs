@@ -8,17 +8,17 @@ use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::query_string::truncate_text;
 
-pub(super) fn parse_name(body: &JsonBody) -> Result<String, ApiError> {
+pub(super) fn parse_identity_name(body: &JsonBody) -> Result<String, ApiError> {
     let name: String = body.get_required("name")?;
-    check_name(name_rule::IDENTITY_NAME_RULE, &name)?;
+    check_name_against_rule(name_rule::IDENTITY_NAME_RULE, &name)?;
     Ok(name)
 }
 
 pub(super) fn check_policy_name(name: &str) -> Result<(), ApiError> {
-    check_name(name_rule::POLICY_NAME_RULE, name)
+    check_name_against_rule(name_rule::POLICY_NAME_RULE, name)
 }
 
-fn check_name(rule: NameRule, name: &str) -> Result<(), ApiError> {
+fn check_name_against_rule(rule: NameRule, name: &str) -> Result<(), ApiError> {
     if rule.is_valid_name(name) {
         return Ok(());
     }

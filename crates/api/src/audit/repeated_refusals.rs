@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use clew_model::{Actor, AuditEvent, DomainId, Outcome, UserId};
+use clew_model::{Actor, AuditEvent, AuditOutcome, DomainId, UserId};
 use clew_store::{Store, StoreError};
 use jiff::Timestamp;
 use serde_json::json;
@@ -18,13 +18,13 @@ use tracing::warn;
 use crate::client_addr::ClientSubnet;
 
 /// Maximum number of refusal kinds that are counted separately per caller. Further kinds share one counter.
-const MAX_REFUSAL_KINDS: usize = 16;
+const MAX_REFUSAL_KINDS_PER_CALLER: usize = 16;
 /// Maximum number of callers whose refusals are counted separately. Further callers in a domain share one counter.
 const MAX_TRACKED_CALLERS: usize = 256;
 const MAX_DISTINCT_VALUES_PER_FIELD: usize = 16;
 const MAX_PENDING_AUDIT_EVENTS: usize = 8192;
-const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
-const MIXED_OPERATIONS_NAME: &str = "RefusedRequests";
+const AUDIT_FLUSH_INTERVAL: Duration = Duration::from_secs(5);
+const COMBINED_REFUSALS_OPERATION: &str = "RefusedRequests";
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum CallerGroupingKey {
@@ -40,11 +40,11 @@ enum CallerGroupingKey {
 }
 
 /// Operation, outcome, error code and reason of a refusal.
-/// `None` stands for all refusal kinds in excess of [`MAX_REFUSAL_KINDS`].
-type RefusalKind = Option<(String, Outcome, Option<String>, &'static str)>;
+/// `None` stands for all refusal kinds in excess of [`MAX_REFUSAL_KINDS_PER_CALLER`].
+type RefusalKind = Option<(String, AuditOutcome, Option<String>, &'static str)>;
 
 #[derive(Debug)]
-struct RefusalWindow {
+struct RefusalTimeWindow {
     ends: Instant,
     /// Number of refusals after the first one, which has its own audit event.
     repeated: u64,
@@ -60,15 +60,15 @@ struct RefusalWindow {
 }
 
 #[derive(Debug, Default)]
-struct RefusalWindows {
-    windows: HashMap<CallerGroupingKey, HashMap<RefusalKind, RefusalWindow>>,
+struct RefusalTimeWindows {
+    windows: HashMap<CallerGroupingKey, HashMap<RefusalKind, RefusalTimeWindow>>,
     pending: VecDeque<AuditEvent>,
 }
 
 #[derive(Debug)]
 pub(crate) struct RepeatedRefusalCounter {
     window: Duration,
-    state: Mutex<RefusalWindows>,
+    state: Mutex<RefusalTimeWindows>,
 }
 
 impl RepeatedRefusalCounter {
@@ -88,7 +88,7 @@ impl RepeatedRefusalCounter {
         let recorded = store.append_audit_event(&event).await;
         if recorded.is_err() {
             // Close the window so that the next refusal is recorded.
-            self.lock_refusal_windows().close_window(&caller, &kind);
+            self.lock_refusal_windows().close_refusal_window(&caller, &kind);
         }
         recorded
     }
@@ -103,15 +103,15 @@ impl RepeatedRefusalCounter {
             window.add_repeated_refusal(event);
             return None;
         }
-        state.close_window(&caller, &kind);
-        let window = RefusalWindow::new(event, now + self.window);
+        state.close_refusal_window(&caller, &kind);
+        let window = RefusalTimeWindow::new(event, now + self.window);
         state.windows.entry(caller.clone()).or_default().insert(kind.clone(), window);
         Some((caller, kind))
     }
 
     /// Do not call this method concurrently: audit events could be lost.
-    pub(crate) async fn run_flush_loop(&self, store: &Store, end: &CancellationToken) {
-        while end.run_until_cancelled(sleep(FLUSH_INTERVAL)).await.is_some() {
+    pub(crate) async fn run_audit_flush_loop(&self, store: &Store, end: &CancellationToken) {
+        while end.run_until_cancelled(sleep(AUDIT_FLUSH_INTERVAL)).await.is_some() {
             let now = Instant::now();
             self.flush(store, |window| window.ends <= now).await;
         }
@@ -119,8 +119,8 @@ impl RepeatedRefusalCounter {
     }
 
     /// If an audit event cannot be written, the next flush retries the write.
-    async fn flush(&self, store: &Store, has_ended: impl Fn(&RefusalWindow) -> bool) {
-        self.lock_refusal_windows().close_ended_windows(has_ended);
+    async fn flush(&self, store: &Store, has_ended: impl Fn(&RefusalTimeWindow) -> bool) {
+        self.lock_refusal_windows().close_ended_refusal_windows(has_ended);
         loop {
             let Some(event) = self.lock_refusal_windows().pending.pop_front() else { return };
             if let Err(error) = store.append_audit_event(&event).await {
@@ -132,25 +132,25 @@ impl RepeatedRefusalCounter {
         }
     }
 
-    fn lock_refusal_windows(&self) -> MutexGuard<'_, RefusalWindows> {
+    fn lock_refusal_windows(&self) -> MutexGuard<'_, RefusalTimeWindows> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl RefusalWindows {
-    /// Above [`MAX_TRACKED_CALLERS`] callers or [`MAX_REFUSAL_KINDS`] refusal kinds, the further ones share a key.
+impl RefusalTimeWindows {
+    /// Above [`MAX_TRACKED_CALLERS`] callers or [`MAX_REFUSAL_KINDS_PER_CALLER`] refusal kinds, the further ones share a key.
     fn refusal_window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerGroupingKey, RefusalKind) {
         let caller = build_caller_grouping_key(event);
         let kind = Some((event.operation.clone(), event.outcome, event.code.clone(), reason));
         match self.windows.get(&caller) {
-            Some(kinds) if kinds.contains_key(&kind) || kinds.len() < MAX_REFUSAL_KINDS => (caller, kind),
+            Some(kinds) if kinds.contains_key(&kind) || kinds.len() < MAX_REFUSAL_KINDS_PER_CALLER => (caller, kind),
             Some(_) => (caller, None),
             None if self.windows.len() < MAX_TRACKED_CALLERS => (caller, kind),
             None => (CallerGroupingKey::Others { domain: find_audit_domain(event) }, None),
         }
     }
 
-    fn close_window(&mut self, caller: &CallerGroupingKey, kind: &RefusalKind) {
+    fn close_refusal_window(&mut self, caller: &CallerGroupingKey, kind: &RefusalKind) {
         let Some(kinds) = self.windows.get_mut(caller) else { return };
         let ended = kinds.remove(kind);
         if kinds.is_empty() {
@@ -159,7 +159,7 @@ impl RefusalWindows {
         self.enqueue_audit_events(ended);
     }
 
-    fn close_ended_windows(&mut self, has_ended: impl Fn(&RefusalWindow) -> bool) {
+    fn close_ended_refusal_windows(&mut self, has_ended: impl Fn(&RefusalTimeWindow) -> bool) {
         let mut ended = Vec::new();
         self.windows.retain(|_, kinds| {
             ended.extend(kinds.extract_if(|_, window| has_ended(window)).map(|(_, window)| window));
@@ -168,8 +168,8 @@ impl RefusalWindows {
         self.enqueue_audit_events(ended);
     }
 
-    fn enqueue_audit_events(&mut self, ended: impl IntoIterator<Item = RefusalWindow>) {
-        for event in ended.into_iter().filter_map(RefusalWindow::into_audit_event) {
+    fn enqueue_audit_events(&mut self, ended: impl IntoIterator<Item = RefusalTimeWindow>) {
+        for event in ended.into_iter().filter_map(RefusalTimeWindow::into_audit_event) {
             if self.pending.len() < MAX_PENDING_AUDIT_EVENTS {
                 self.pending.push_back(event);
             } else {
@@ -201,7 +201,7 @@ fn find_audit_domain(event: &AuditEvent) -> Option<DomainId> {
     event.domain_id.as_ref().or(actor_domain).cloned()
 }
 
-impl RefusalWindow {
+impl RefusalTimeWindow {
     fn new(event: &AuditEvent, ends: Instant) -> Self {
         let now = Timestamp::now();
         let mut window = Self {
@@ -262,7 +262,7 @@ impl RefusalWindow {
 
     fn into_audit_event(self) -> Option<AuditEvent> {
         let several = self.operations.len() > 1;
-        let operation = if several { MIXED_OPERATIONS_NAME.to_owned() } else { self.event.operation };
+        let operation = if several { COMBINED_REFUSALS_OPERATION.to_owned() } else { self.event.operation };
         (self.repeated > 0).then(|| AuditEvent {
             operation,
             code: self.event.code.filter(|_| !several),
@@ -300,7 +300,11 @@ mod tests {
     fn refusal(actor: Actor, operation: &str, target: &str) -> AuditEvent {
         let origin = AuditOrigin { actor, peer: Some("192.0.2.7".parse().unwrap()), request_id: "r".into() };
         let code = Some("DBS.280015".to_owned());
-        AuditEvent { outcome: Outcome::Denied, code, ..AuditEvent::new_success(&origin, operation, target) }
+        AuditEvent {
+            outcome: AuditOutcome::Denied,
+            code,
+            ..AuditEvent::for_successful_operation(&origin, operation, target)
+        }
     }
 
     fn user() -> Actor {
@@ -311,7 +315,7 @@ mod tests {
         let repeated = RepeatedRefusalCounter::new(Duration::from_hours(1));
         let first = refusals.filter(|event| repeated.count_refusal(event, "why").is_some()).count();
         let mut counted = repeated.lock_refusal_windows();
-        counted.close_ended_windows(|_| true);
+        counted.close_ended_refusal_windows(|_| true);
         (first, counted.pending.drain(..).collect())
     }
 
@@ -330,19 +334,23 @@ mod tests {
         let actor = user();
         let (first, counted) =
             record_all((0..1000).map(|number| refusal(actor.clone(), &format!("Operation{}", number % 100), "x")));
-        assert_eq!(first, MAX_REFUSAL_KINDS + 1);
+        assert_eq!(first, MAX_REFUSAL_KINDS_PER_CALLER + 1);
         let repeated: u64 = counted.iter().map(|event| event.detail["repeated"].as_u64().unwrap()).sum();
         assert_eq!(first as u64 + repeated, 1000);
-        assert!(counted.iter().any(|event| event.operation == MIXED_OPERATIONS_NAME && event.code.is_none()));
+        assert!(counted.iter().any(|event| event.operation == COMBINED_REFUSALS_OPERATION && event.code.is_none()));
         let user_of =
             |domain: &DomainId| Actor::User { id: UserId::generate(), name: "grace".into(), domain_id: domain.clone() };
         let domain = DomainId::generate();
         let (first, _) = record_all((0..1000).map(|_| refusal(user_of(&domain), "ShowLocks", "x")));
         assert_eq!(first, MAX_TRACKED_CALLERS + 1);
         // Kinds of one caller do not count towards the limit of callers.
-        let kinds = (0..MAX_REFUSAL_KINDS).map(|number| refusal(actor.clone(), &format!("Operation{number}"), "x"));
+        let kinds =
+            (0..MAX_REFUSAL_KINDS_PER_CALLER).map(|number| refusal(actor.clone(), &format!("Operation{number}"), "x"));
         let others = (1..MAX_TRACKED_CALLERS).map(|_| refusal(user_of(&domain), "ShowLocks", "x"));
-        assert_eq!(record_all(kinds.chain(others)), (MAX_REFUSAL_KINDS + MAX_TRACKED_CALLERS - 1, Vec::new()));
+        assert_eq!(
+            record_all(kinds.chain(others)),
+            (MAX_REFUSAL_KINDS_PER_CALLER + MAX_TRACKED_CALLERS - 1, Vec::new())
+        );
     }
 
     #[test]

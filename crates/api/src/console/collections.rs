@@ -15,20 +15,20 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::messages::format_failure;
-use crate::statement_text::MASKED_FRAGMENT_PLACEHOLDER;
+use crate::statement_text::MASKED_SUBSTRING_PLACEHOLDER;
 
 const MAX_LISTED_COLLECTIONS: u32 = 200;
 
 /// Collections of a node.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct NodeCollections {
+pub(crate) struct SessionCollectionList {
     /// Collections, newest first, at most 200
-    collections: Vec<NodeCollection>,
+    collections: Vec<SessionCollectionView>,
 }
 
 /// Collection of sessions from a node.
 #[derive(Serialize, ToSchema)]
-struct NodeCollection {
+struct SessionCollectionView {
     request_id: String,
     /// Status of the collection: queued, running, finished or error
     status: &'static str,
@@ -60,22 +60,22 @@ struct NodeCollection {
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections",
     tag = "console",
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
-    responses((status = 200, description = "The newest collections of the node", body = NodeCollections))
+    responses((status = 200, description = "The newest collections of the node", body = SessionCollectionList))
 )]
 pub(crate) async fn list_collections(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     Extension(language): Extension<Language>,
-) -> Result<Json<NodeCollections>, ApiError> {
+) -> Result<Json<SessionCollectionList>, ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let templates_only = target.project_masks_statements_for(&service, &caller);
+    let templates_only = target.project_masks_statements_for_caller(&service, &caller);
     let tasks = service
         .store
         .list_node_tasks(&target.project.id, &target.instance.id, &target.node, MAX_LISTED_COLLECTIONS)
         .await?;
     let collections = tasks.into_iter().map(|task| build_collection_view(task, templates_only, language)).collect();
-    Ok(Json(NodeCollections { collections }))
+    Ok(Json(SessionCollectionList { collections }))
 }
 
 /// Delete a completed session collection and its result.
@@ -113,16 +113,16 @@ pub(crate) async fn delete_collection(
     }
 }
 
-fn build_collection_view(task: CollectionTask, templates_only: bool, language: Language) -> NodeCollection {
+fn build_collection_view(task: CollectionTask, templates_only: bool, language: Language) -> SessionCollectionView {
     let result = task.result;
     let mut filter = task.selection;
     if templates_only && filter.sql_key.is_some() {
-        filter.sql_key = Some(MASKED_FRAGMENT_PLACEHOLDER.to_owned());
+        filter.sql_key = Some(MASKED_SUBSTRING_PLACEHOLDER.to_owned());
     }
-    NodeCollection {
+    SessionCollectionView {
         request_id: task.request_id.to_string(),
         status: task.status.name(),
-        created_at: format_utc_millis(task.created_at),
+        created_at: format_unix_millis(task.created_at),
         finished_at: task.ended_at.map(format_utc_millis),
         rows: result.as_ref().map(|result| result.rows),
         bytes: result.as_ref().map(|result| result.bytes),
@@ -134,6 +134,6 @@ fn build_collection_view(task: CollectionTask, templates_only: bool, language: L
     }
 }
 
-fn format_utc_millis(milliseconds: i64) -> String {
+fn format_unix_millis(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds).map_or_else(|_| String::new(), |timestamp| timestamp.to_string())
 }

@@ -33,7 +33,7 @@ use crate::messages::localize_failure;
 use crate::statement_text::render_statement_or_template;
 use effect::KillEffectView;
 use preview::KillImpact;
-use request::{KillBody, SelectedSession, SessionKillRequest};
+use request::{KillRequestBody, SelectedSession, SessionKillRequest};
 
 /// Results of killing the selected sessions, or expected results in a preview.
 #[derive(Serialize, ToSchema)]
@@ -95,7 +95,7 @@ struct CurrentSession {
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/kill",
     tag = "console",
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
-    request_body(content = KillBody, content_type = "application/json"),
+    request_body(content = KillRequestBody, content_type = "application/json"),
     responses(
         (status = 200, description = "Result for each session, or the expected result in a preview", body = KillResponse),
         (status = 400, description = "Invalid field value; no session was killed", body = ErrorBody),
@@ -114,7 +114,7 @@ pub(crate) async fn kill_sessions(
         caller.audit.set_operation("PreviewKillSessions");
     }
     let target =
-        NodeTarget::authorize_and_find_with_password(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
+        NodeTarget::authorize_and_find_node_with_password(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
     let request = request?;
     let ids: Vec<u64> = request.sessions.iter().map(|selected| selected.id).collect();
     caller.audit.add_detail("asked", ids.clone());
@@ -123,10 +123,11 @@ pub(crate) async fn kill_sessions(
         caller.audit.add_detail("reason", request.reason.as_str());
     }
     let masked = target.receives_sql_templates(&service, &caller);
-    let found =
-        service.read_node(&target.node, async |limits| find_sessions(&target.node.url, &ids, &limits).await).await?;
+    let found = service
+        .read_node(&target.node, async |limits| find_sessions_by_id(&target.node.url, &ids, &limits).await)
+        .await?;
     let protected = service.kills.protected_accounts();
-    let refusal = |session: &Session| Some((session.id, found.predict_refusal(session, request.kind, protected)?));
+    let refusal = |session: &Session| Some((session.id, found.predict_kill_refusal(session, request.kind, protected)?));
     let mut refusals: HashMap<u64, KillRefusal> = found.sessions.iter().filter_map(refusal).collect();
     let SessionLookupResult { read, sessions, .. } = found;
     let found: HashMap<u64, Session> = sessions.into_iter().map(|session| (session.id, session)).collect();
@@ -140,8 +141,8 @@ pub(crate) async fn kill_sessions(
         let before = if victims.is_empty() {
             None
         } else {
-            let read = async |limits| KillBaseline::read_state(&target.node.url, &limits).await;
-            Some(service.read_node_or_failure(&target.node, read).await)
+            let read = async |limits| KillBaseline::read_baseline(&target.node.url, &limits).await;
+            Some(service.try_read_node(&target.node, read).await)
         };
         // Behind a load balancer, the connections of this request may lead to different servers.
         let is_another_server =

@@ -20,16 +20,16 @@ const MAX_SEARCHED_AUDIT_ROWS: u32 = 1000;
 
 /// Page of kills on a node.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct NodeKills {
+pub(crate) struct KillHistoryPage {
     /// Kills, newest first
-    kills: Vec<NodeKill>,
+    kills: Vec<KillHistoryEntry>,
     /// Total number of kills on the node
     total_count: u64,
 }
 
 /// Kill of a session.
 #[derive(Serialize, ToSchema)]
-struct NodeKill {
+struct KillHistoryEntry {
     id: i64,
     /// Source of the kill: manual, intelligent or task
     source: &'static str,
@@ -77,7 +77,7 @@ struct NodeKill {
     tag = "console",
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path), PageParameters),
     responses(
-        (status = 200, description = "Page of kills", body = NodeKills),
+        (status = 200, description = "Page of kills", body = KillHistoryPage),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
@@ -86,14 +86,14 @@ pub(crate) async fn list_kills(
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
-) -> Result<Json<NodeKills>, ApiError> {
+) -> Result<Json<KillHistoryPage>, ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::GET_INSTANCE, &path).await?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let filter =
         KillFilter { node_id: Some(target.node.clone()), ..KillFilter::for_instance(target.instance.id.clone()) };
     let (kills, total_count) = service.store.list_kills(&filter, page).await?;
-    let actors = load_requester_names(&service, &target.node, &kills).await?;
-    let view = |kill: KillRecord| NodeKill {
+    let actors = load_kill_requester_names(&service, &target.node, &kills).await?;
+    let view = |kill: KillRecord| KillHistoryEntry {
         by: actors.get(&(kill.session_id, kill.requested_at)).cloned(),
         id: kill.id,
         source: kill.source.name(),
@@ -108,16 +108,16 @@ pub(crate) async fn list_kills(
         time: kill.seconds,
         state: kill.state,
         sql_template: kill.template,
-        requested_at: format_utc_millis(kill.requested_at),
+        requested_at: format_unix_millis(kill.requested_at),
         ended_at: kill.ended_at.map(format_utc_millis),
         outcome: kill.outcome.map(RecordedKillOutcome::name),
         message: kill.detail,
     };
-    Ok(Json(NodeKills { kills: kills.into_iter().map(view).collect(), total_count }))
+    Ok(Json(KillHistoryPage { kills: kills.into_iter().map(view).collect(), total_count }))
 }
 
 /// Returns the names of the users who requested the kills, keyed by thread id and request time.
-async fn load_requester_names(
+async fn load_kill_requester_names(
     service: &AppState,
     node: &NodeId,
     kills: &[KillRecord],
@@ -142,6 +142,6 @@ async fn load_requester_names(
     Ok(named.collect())
 }
 
-fn format_utc_millis(milliseconds: i64) -> String {
+fn format_unix_millis(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds).map_or_else(|_| String::new(), |timestamp| timestamp.to_string())
 }

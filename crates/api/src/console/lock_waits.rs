@@ -36,7 +36,8 @@ pub(crate) async fn show_lock_waits(
     caller: Caller,
     Path(path): Path<(String, String, String)>,
 ) -> Result<Json<NodeLockWaits>, ApiError> {
-    let target = NodeTarget::authorize_and_find_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let target =
+        NodeTarget::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let read = async |limits| read_locks_for_kill(&target.node.url, &limits).await;
     let (server, observed) = service.read_node(&target.node, read).await?;
     let graph = waits::build_wait_graph(&observed);

@@ -55,7 +55,7 @@ pub(crate) async fn show_permissions(
     for action in Action::ALL {
         let outcome = match action.target {
             ActionTarget::Domain => continue,
-            ActionTarget::Instance => Box::pin(caller.require_instance_action(&service, *action, path, &[])).await,
+            ActionTarget::Instance => Box::pin(caller.require_instance_permission(&service, *action, path, &[])).await,
             ActionTarget::Project => Box::pin(caller.authorize_and_find_instance(&service, *action, path)).await,
         };
         let permission = match outcome {

@@ -102,7 +102,7 @@ pub(crate) async fn show_session_detail(
     caller: Caller,
     Path((project, instance, node, session)): Path<SessionPath>,
 ) -> Result<Json<SessionDetail>, ApiError> {
-    let target = NodeTarget::authorize_and_find_with_password(
+    let target = NodeTarget::authorize_and_find_node_with_password(
         &service,
         &caller,
         Action::LIST_PROCESSES,
@@ -189,7 +189,7 @@ pub(crate) async fn explain_statement(
     Path((project, instance, node, session)): Path<SessionPath>,
     Extension(language): Extension<Language>,
 ) -> Result<Json<ExplainResponse>, ApiError> {
-    let target = NodeTarget::authorize_and_find_with_password(
+    let target = NodeTarget::authorize_and_find_node_with_password(
         &service,
         &caller,
         Action::LIST_PROCESSES,

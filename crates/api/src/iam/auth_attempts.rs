@@ -21,7 +21,7 @@ use crate::{AppState, passwords};
 const ATTEMPT_RESERVATION_TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPT_RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// `Retry-After` value of the response if [`ATTEMPT_RESERVATION_TIMEOUT`] has elapsed.
-const BUSY_RETRY_DELAY: Duration = Duration::from_secs(1);
+const BUSY_COUNTER_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PasswordCheckOutcome {
@@ -45,11 +45,11 @@ pub(crate) async fn check_password_with_lockout(
     match reserve_password_attempt(&service.store, &subject).await? {
         AuthAttemptReservation::Granted => {}
         AuthAttemptReservation::Locked => return Ok(PasswordCheckOutcome::Locked),
-        AuthAttemptReservation::Busy => return Err(ApiError::rate_limit_exceeded(BUSY_RETRY_DELAY)),
+        AuthAttemptReservation::Busy => return Err(ApiError::rate_limit_exceeded_error(BUSY_COUNTER_RETRY_DELAY)),
     }
     let is_correct = passwords::verify_password(password, user.map(|user| user.password_hash.clone())).await?;
     let Some(user) = user.filter(|user| is_correct && user.enabled) else {
-        service.store.record_reserved_attempt_failure(&subject).await?;
+        service.store.confirm_auth_failure(&subject).await?;
         return Ok(PasswordCheckOutcome::Wrong);
     };
     service.store.clear_auth_failures(&subject).await?;
@@ -87,10 +87,10 @@ pub(crate) async fn find_failure_counter_key(
         return Ok(FailureCounterKey { name, is_address_up_to_date: false });
     };
     let address = ClientSubnet::from(peer).address();
-    if let Some(text) = store.find_cached_user_address(user, address) {
+    if let Some(text) = store.find_cached_client_address(user, address) {
         return Ok(FailureCounterKey { name: build_address_counter_key(&text, &name), is_address_up_to_date: true });
     }
-    let is_known = store.is_known_user_address(user, address).await?;
+    let is_known = store.is_known_client_address(user, address).await?;
     let name = if is_known { build_address_counter_key(&address.to_string(), &name) } else { name };
     Ok(FailureCounterKey { name, is_address_up_to_date: false })
 }

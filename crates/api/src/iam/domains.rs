@@ -4,14 +4,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::caller::Caller;
-use crate::iam::projects::{Links, SelfLink};
+use crate::iam::projects::{PaginationLinks, SelfLink};
 use crate::json::Json;
 
 /// List of domains with links.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DomainList {
     domains: Vec<DomainEntry>,
-    links: Links,
+    links: PaginationLinks,
 }
 
 /// A domain.
@@ -34,7 +34,7 @@ pub(crate) async fn list_domains(Caller { principal, .. }: Caller) -> Json<Domai
         name: principal.domain_name,
         description: String::new(),
     };
-    let links = Links { own: "/v3/auth/domains".to_owned(), previous: None, next: None };
+    let links = PaginationLinks { own: "/v3/auth/domains".to_owned(), previous: None, next: None };
     Json(DomainList { domains: vec![domain], links })
 }
 

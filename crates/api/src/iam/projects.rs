@@ -16,13 +16,13 @@ use crate::query_string::{QueryString, truncate_text};
 /// List of projects with links.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ProjectList {
-    links: Links,
+    links: PaginationLinks,
     projects: Vec<ProjectEntry>,
 }
 
 /// Links of a list.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Links {
+pub(crate) struct PaginationLinks {
     #[serde(rename = "self")]
     pub(crate) own: String,
     pub(crate) previous: Option<String>,
@@ -83,11 +83,10 @@ pub(crate) async fn list_projects(
             && is_domain != Some(true)
     });
     let own = format!("/v3/projects{}", raw.map_or(String::new(), |raw| format!("?{raw}")));
-    let mut links = Links { own, previous: None, next: None };
+    let mut links = PaginationLinks { own, previous: None, next: None };
     if let Some((page, per_page)) = parse_page_parameters(&query)? {
-        let link = |page: usize| {
-            format!("/v3/projects?{}", query.to_string_with_replaced_parameter("page", &page.to_string()))
-        };
+        let link =
+            |page: usize| format!("/v3/projects?{}", query.encode_with_replaced_parameter("page", &page.to_string()));
         let offset = (page - 1).saturating_mul(per_page);
         links.previous = (page > 1).then(|| link(page - 1));
         links.next = (projects.len() > offset.saturating_add(per_page)).then(|| link(page + 1));
@@ -104,7 +103,7 @@ pub(crate) async fn list_caller_projects(
 ) -> Result<Json<ProjectList>, ApiError> {
     let projects =
         load_accessible_projects(&service, &principal.domain_id, principal.administrator, &principal.grants).await?;
-    let links = Links { own: "/v3/auth/projects".to_owned(), previous: None, next: None };
+    let links = PaginationLinks { own: "/v3/auth/projects".to_owned(), previous: None, next: None };
     Ok(Json(ProjectList { links, projects: projects.into_iter().map(build_project_entry).collect() }))
 }
 

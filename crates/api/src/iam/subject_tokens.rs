@@ -75,7 +75,7 @@ pub(crate) async fn revoke_token(
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
     let (given, _) = find_subject_token(&service, &caller, Action::MANAGE_IDENTITIES, &headers).await?;
-    service.store.revoke_token(&caller.audit_origin(), &hash_token(&given)).await?;
+    service.store.revoke_token(&caller.audit_origin(), &hash_subject_token(&given)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -91,16 +91,16 @@ async fn find_subject_token(
     let (Some(given), None) = (given.next(), given.next()) else {
         return Err(ApiError::new(ErrorEntry::IAM_SUBJECT_TOKEN));
     };
-    let stored = service.store.find_token(&hash_token(given)).await?.filter(|stored| {
+    let stored = service.store.find_token(&hash_subject_token(given)).await?.filter(|stored| {
         let is_valid = !stored.revoked && stored.user.enabled && stored.expires_at > Timestamp::now().as_second();
         let same_user = stored.user.id == caller.principal.user_id;
         let same_domain = stored.user.domain_id == caller.principal.domain_id;
-        is_valid && (same_user || same_domain && caller.require_domain_action(service, action).is_ok())
+        is_valid && (same_user || same_domain && caller.require_domain_permission(service, action).is_ok())
     });
     let stored = stored.ok_or_else(|| ApiError::with_detail(ErrorEntry::IAM_UNKNOWN, "iam-no-token", Vec::new()))?;
     Ok((given.clone(), stored))
 }
 
-fn hash_token(token: &HeaderValue) -> [u8; 32] {
-    token::hash_token(token.to_str().unwrap_or_default())
+fn hash_subject_token(token: &HeaderValue) -> [u8; 32] {
+    token::hash_subject_token(token.to_str().unwrap_or_default())
 }

@@ -47,7 +47,7 @@ pub(crate) async fn create_token(
     let sign_in = PasswordSignInRequest::parse(&read_request_body(body, &service.settings).await?)?;
     let peer = limits::client_ip(&parts.extensions);
     let user = authenticate_by_password(&service, &trail, peer, &sign_in.user, sign_in.password).await?;
-    let project = resolve_requested_project(&service, &user, &sign_in.scope).await?;
+    let project = find_requested_project(&service, &user, &sign_in.scope).await?;
     let IssuedToken { secret, methods, issued_at, expires_at } =
         issue_token(&service, &user, project.as_ref(), TokenOrigin::Api, "password", None).await?;
     info!(user.id = %user.id, "user signed in");
@@ -63,7 +63,7 @@ pub(crate) async fn create_token(
     Ok(response)
 }
 
-async fn resolve_requested_project(
+async fn find_requested_project(
     service: &AppState,
     user: &User,
     scope: &RequestedTokenScope,

@@ -16,7 +16,7 @@ use governor::{Quota, RateLimiter};
 /// Unused keys are removed after this number of checks, which bounds memory usage with many client addresses.
 const CHECKS_BETWEEN_SWEEPS: u32 = 4096;
 
-pub(super) struct KeyedLimiter<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
+pub(super) struct KeyedRateLimiter<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
     limiter: Limiter<K, C>,
     clock: C,
     burst: NonZeroU32,
@@ -30,7 +30,7 @@ type Limiter<K, C> = RateLimiter<
     governor::middleware::NoOpMiddleware<<C as Clock>::Instant>,
 >;
 
-impl<K: Hash + Eq + Clone> KeyedLimiter<K> {
+impl<K: Hash + Eq + Clone> KeyedRateLimiter<K> {
     /// Returns `None` (no limit) if the rate or the burst size is 0.
     pub(super) fn new(per_second: u32, burst: u32) -> Option<Self> {
         let period = Duration::from_secs(1).checked_div(per_second)?;
@@ -42,7 +42,7 @@ impl<K: Hash + Eq + Clone> KeyedLimiter<K> {
     }
 }
 
-impl<K: Hash + Eq + Clone, C: Clock + Clone> KeyedLimiter<K, C> {
+impl<K: Hash + Eq + Clone, C: Clock + Clone> KeyedRateLimiter<K, C> {
     fn with_clock(period: Duration, burst: u32, clock: C) -> Option<Self> {
         let burst = NonZeroU32::new(burst)?;
         let quota = Quota::with_period(period)?.allow_burst(burst);
@@ -76,9 +76,9 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> KeyedLimiter<K, C> {
     }
 }
 
-impl<K: Hash + Eq + Clone, C: Clock> fmt::Debug for KeyedLimiter<K, C> {
+impl<K: Hash + Eq + Clone, C: Clock> fmt::Debug for KeyedRateLimiter<K, C> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("KeyedLimiter").field("keys", &self.limiter.len()).finish_non_exhaustive()
+        formatter.debug_struct("KeyedRateLimiter").field("keys", &self.limiter.len()).finish_non_exhaustive()
     }
 }
 
@@ -136,9 +136,9 @@ mod tests {
 
     const PERIOD: Duration = Duration::from_millis(100);
 
-    fn limiter(burst: u32) -> (KeyedLimiter<u32, FakeRelativeClock>, FakeRelativeClock) {
+    fn limiter(burst: u32) -> (KeyedRateLimiter<u32, FakeRelativeClock>, FakeRelativeClock) {
         let clock = FakeRelativeClock::default();
-        (KeyedLimiter::with_clock(PERIOD, burst, clock.clone()).unwrap(), clock)
+        (KeyedRateLimiter::with_clock(PERIOD, burst, clock.clone()).unwrap(), clock)
     }
 
     #[test]
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn zero_disables_the_limiter() {
-        assert!(KeyedLimiter::<u32>::new(0, 1).is_none() && KeyedLimiter::<u32>::new(1, 0).is_none());
-        assert!(KeyedLimiter::<u32>::new(u32::MAX, 1).is_none(), "the period is below the clock resolution");
+        assert!(KeyedRateLimiter::<u32>::new(0, 1).is_none() && KeyedRateLimiter::<u32>::new(1, 0).is_none());
+        assert!(KeyedRateLimiter::<u32>::new(u32::MAX, 1).is_none(), "the period is below the clock resolution");
     }
 }

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 #[derive(Debug)]
-pub(crate) struct KeyedSlots<K: Hash + Eq + Clone> {
+pub(crate) struct KeyedConcurrencyLimiter<K: Hash + Eq + Clone> {
     /// Maximum number of slots per key. 0 disables the limit.
     limit: usize,
     held: Mutex<HashMap<K, usize>>,
@@ -13,12 +13,12 @@ pub(crate) struct KeyedSlots<K: Hash + Eq + Clone> {
 
 /// Acquired slot. Released on drop.
 #[derive(Debug)]
-pub(crate) struct KeyedSlot<K: Hash + Eq + Clone> {
-    slots: Arc<KeyedSlots<K>>,
+pub(crate) struct ConcurrencySlotGuard<K: Hash + Eq + Clone> {
+    slots: Arc<KeyedConcurrencyLimiter<K>>,
     key: K,
 }
 
-impl<K: Hash + Eq + Clone> KeyedSlots<K> {
+impl<K: Hash + Eq + Clone> KeyedConcurrencyLimiter<K> {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self { limit, held: Mutex::default() })
     }
@@ -27,18 +27,18 @@ impl<K: Hash + Eq + Clone> KeyedSlots<K> {
         self.limit
     }
 
-    pub(crate) fn acquire(self: &Arc<Self>, key: K) -> Option<KeyedSlot<K>> {
+    pub(crate) fn acquire(self: &Arc<Self>, key: K) -> Option<ConcurrencySlotGuard<K>> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let count = held.entry(key.clone()).or_default();
         if self.limit > 0 && *count >= self.limit {
             return None;
         }
         *count += 1;
-        Some(KeyedSlot { slots: self.clone(), key })
+        Some(ConcurrencySlotGuard { slots: self.clone(), key })
     }
 }
 
-impl<K: Hash + Eq + Clone> Drop for KeyedSlot<K> {
+impl<K: Hash + Eq + Clone> Drop for ConcurrencySlotGuard<K> {
     fn drop(&mut self) {
         let mut held = self.slots.held.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = held.get_mut(&self.key) {
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn released_slots_are_reusable_and_unused_keys_are_removed() {
-        let slots = KeyedSlots::new(2);
+        let slots = KeyedConcurrencyLimiter::new(2);
         let (first, _second) = (slots.acquire("one").unwrap(), slots.acquire("one").unwrap());
         assert!(slots.acquire("one").is_none());
         let other = slots.acquire("other").unwrap();
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn zero_disables_the_limit() {
-        let slots = KeyedSlots::new(0);
+        let slots = KeyedConcurrencyLimiter::new(0);
         let held: Vec<_> = (0..1000).map(|_| slots.acquire(1)).collect();
         assert!(held.iter().all(Option::is_some));
     }

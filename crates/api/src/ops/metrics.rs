@@ -194,7 +194,7 @@ impl WorkerObserver for Metrics {
         self.node_errors.get_or_create(&FailureKindLabel { kind: kind.name() }).inc();
     }
 
-    fn record_poll_interval_change(&self, node: &NodeId, interval: Option<Duration>) {
+    fn record_kill_task_poll_interval(&self, node: &NodeId, interval: Option<Duration>) {
         let label = NodeLabel { node: node.to_string() };
         match interval {
             Some(interval) => {
@@ -211,16 +211,16 @@ impl WorkerObserver for Metrics {
 #[utoipa::path(get, path = "/metrics", operation_id = "ShowMetrics", tag = "operations", security(()), responses((status = 200, description = "Metrics in the OpenMetrics text format", body = str, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
 pub(crate) async fn show_metrics(State(service): State<AppState>) -> Result<Response, ApiError> {
     let metrics = &service.metrics;
-    let read = async { tokio::try_join!(service.store.count_tasks_by_status(), service.store.list_zones()) };
+    let read = async { tokio::try_join!(service.store.count_tasks_by_status(), service.store.list_zone_states()) };
     let read = tokio::time::timeout(STORE_READ_TIMEOUT, read).await;
     let (counts, zones) = read.map_err(|error| ApiError::internal_error(&error))??;
     for (status, count) in counts {
-        metrics.tasks.get_or_create(&TaskStatusLabel { status: status.name() }).set(to_gauge_value(count));
+        metrics.tasks.get_or_create(&TaskStatusLabel { status: status.name() }).set(count_to_gauge_value(count));
     }
     metrics.workers.clear();
     for state in zones {
         let zone = state.zone.map_or_else(String::new, Into::into);
-        metrics.workers.get_or_create(&ZoneLabel { zone }).set(to_gauge_value(state.workers));
+        metrics.workers.get_or_create(&ZoneLabel { zone }).set(count_to_gauge_value(state.workers));
     }
     let mut text = String::new();
     encode(&mut text, &metrics.registry).map_err(|error| ApiError::internal_error(&error))?;
@@ -228,7 +228,7 @@ pub(crate) async fn show_metrics(State(service): State<AppState>) -> Result<Resp
     Ok(([(CONTENT_TYPE, content_type)], text).into_response())
 }
 
-fn to_gauge_value(count: u64) -> i64 {
+fn count_to_gauge_value(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
@@ -245,7 +245,7 @@ mod tests {
         metrics.record_collection_failure(FailureKind::Unreachable);
         metrics.tasks.get_or_create(&TaskStatusLabel { status: "queued" }).set(1);
         metrics.workers.get_or_create(&ZoneLabel { zone: "dmz".into() }).set(1);
-        metrics.record_poll_interval_change(&NodeId::generate(), Some(Duration::from_secs(1)));
+        metrics.record_kill_task_poll_interval(&NodeId::generate(), Some(Duration::from_secs(1)));
         let mut text = String::new();
         encode(&mut text, &metrics.registry).unwrap();
         let files = [
@@ -273,9 +273,9 @@ mod tests {
             encode(&mut text, &metrics.registry).unwrap();
             text.contains(&format!("clew_kill_task_poll_interval_seconds{{node=\"{node}\"}} 4.5\n"))
         };
-        metrics.record_poll_interval_change(&node, Some(Duration::from_millis(4500)));
+        metrics.record_kill_task_poll_interval(&node, Some(Duration::from_millis(4500)));
         assert!(is_exported());
-        metrics.record_poll_interval_change(&node, None);
+        metrics.record_kill_task_poll_interval(&node, None);
         assert!(!is_exported());
     }
 }

@@ -17,10 +17,10 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::error_rewrite::{ErrorRewriteStream, ResponseTracker};
+use super::error_rewrite::{ErrorResponseRewriteStream, ResponseTracker};
 use super::lingering_close::LingeringCloseStream;
 use super::request_head::MAX_REQUEST_HEAD_BYTES;
-use super::reserved_connections::{self, ConnectionAdmission};
+use super::reserved_connections::{self, ConnectionClass};
 use super::tls::TlsConfig;
 use super::write_timeout::WriteTimeoutStream;
 use crate::client_addr::ClientAddr;
@@ -58,7 +58,7 @@ impl ConnectionHandler {
         &self,
         stream: TcpStream,
         peer: IpAddr,
-        admission: ConnectionAdmission,
+        admission: ConnectionClass,
         watcher: Watcher,
     ) {
         match &self.tls {
@@ -76,11 +76,11 @@ impl ConnectionHandler {
         tls: &TlsConfig,
         stream: TcpStream,
         peer: IpAddr,
-        admission: ConnectionAdmission,
+        admission: ConnectionClass,
     ) -> Option<TlsStream<TcpStream>> {
         let limit = match admission {
-            ConnectionAdmission::Regular => self.settings.tls_handshake_timeout,
-            ConnectionAdmission::OperationsOnly => {
+            ConnectionClass::Regular => self.settings.tls_handshake_timeout,
+            ConnectionClass::OperationsOnly => {
                 self.settings.tls_handshake_timeout.min(reserved_connections::RESERVED_CONNECTION_TIMEOUT)
             }
         };
@@ -96,20 +96,20 @@ impl ConnectionHandler {
         None
     }
 
-    async fn serve_http<S>(&self, stream: S, socket: ClientAddr, admission: ConnectionAdmission, watcher: Watcher)
+    async fn serve_http<S>(&self, stream: S, socket: ClientAddr, admission: ConnectionClass, watcher: Watcher)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let tracker = ResponseTracker::default();
         let stream = LingeringCloseStream::new(WriteTimeoutStream::new(stream, self.settings.write_timeout));
-        let stream = ErrorRewriteStream::new(stream, tracker.clone(), self.metrics.clone());
+        let stream = ErrorResponseRewriteStream::new(stream, tracker.clone(), self.metrics.clone());
         let service = service_fn(|mut request: http::Request<Incoming>| {
             tracker.mark_request_started();
             let connection = ClientAddr::resolve(socket, request.headers(), &self.settings.trusted_proxies);
             request.extensions_mut().insert(connection);
             let tracker = tracker.clone();
             let hsts = connection.tls && self.settings.hsts;
-            let outcome = match admission.refusal_response(&request, &self.metrics, hsts) {
+            let outcome = match admission.reject_disallowed_request(&request, &self.metrics, hsts) {
                 None => Ok(self.router.call(request)),
                 Some(refused) => Err(refused),
             };
@@ -124,7 +124,7 @@ impl ConnectionHandler {
                 Ok::<_, Infallible>(response.map(|body| tracker.track_response_body(body)))
             }
         });
-        let http = if admission == ConnectionAdmission::Regular { &self.http } else { &self.reserved_http };
+        let http = if admission == ConnectionClass::Regular { &self.http } else { &self.reserved_http };
         let connection = watcher.watch(http.serve_connection(TokioIo::new(stream), service));
         if let Err(error) = connection.await {
             debug!(net.peer = %socket.ip, %error, "connection failed");

@@ -1,7 +1,7 @@
 //! Adds a body to the error response that hyper sends when it rejects a request as malformed or too large.
 //!
 //! Hyper sends its own error responses without a body and provides no hook to change them.
-//! [`ErrorRewriteStream`] replaces hyper's error response with a JSON error response that contains a request id.
+//! [`ErrorResponseRewriteStream`] replaces hyper's error response with a JSON error response that contains a request id.
 
 use std::io;
 use std::pin::Pin;
@@ -45,7 +45,7 @@ impl ResponseTracker {
     }
 
     /// Returns `true` if this flush completed a response.
-    fn mark_flushed(&self) -> bool {
+    fn mark_response_flushed(&self) -> bool {
         !self.0.in_progress.load(Ordering::Relaxed) && self.0.unflushed.swap(false, Ordering::Relaxed)
     }
 
@@ -88,7 +88,7 @@ impl<B: Body + Unpin> Body for TrackedResponseBody<B> {
 
 /// If hyper writes bytes while no request is in progress, the bytes are one of hyper's own error responses.
 #[derive(Debug)]
-pub(super) struct ErrorRewriteStream<S> {
+pub(super) struct ErrorResponseRewriteStream<S> {
     stream: S,
     tracker: ResponseTracker,
     /// True if the entire request line of the next request has been received.
@@ -97,12 +97,12 @@ pub(super) struct ErrorRewriteStream<S> {
     metrics: Metrics,
 }
 
-impl<S> ErrorRewriteStream<S> {
+impl<S> ErrorResponseRewriteStream<S> {
     pub(super) fn new(stream: S, tracker: ResponseTracker, metrics: Metrics) -> Self {
         Self { stream, tracker, first_line_complete: false, replacement: Vec::new(), metrics }
     }
 
-    fn try_replace_error(&mut self, bytes: &[u8]) -> bool {
+    fn try_replace_error_response(&mut self, bytes: &[u8]) -> bool {
         if !self.tracker.is_idle() {
             return false;
         }
@@ -121,7 +121,7 @@ impl<S> ErrorRewriteStream<S> {
                     vec![("limit", MAX_REQUEST_HEAD_BYTES.to_string()), ("count", MAX_REQUEST_HEADERS.to_string())];
                 ApiError::with_detail(ErrorEntry::HEADERS_TOO_LARGE, "headers-limit", limits)
             }
-            "414" | "431" => ApiError::uri_too_long(),
+            "414" | "431" => ApiError::uri_too_long_error(),
             _ => return None,
         };
         let request_id = Uuid::new_v4().simple().to_string();
@@ -145,7 +145,7 @@ impl<S> ErrorRewriteStream<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> ErrorRewriteStream<S> {
+impl<S: AsyncWrite + Unpin> ErrorResponseRewriteStream<S> {
     fn poll_write_replacement(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.replacement.is_empty() {
             let written = ready!(Pin::new(&mut self.stream).poll_write(context, &self.replacement))?;
@@ -158,7 +158,7 @@ impl<S: AsyncWrite + Unpin> ErrorRewriteStream<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for ErrorRewriteStream<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for ErrorResponseRewriteStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -174,9 +174,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for ErrorRewriteStream<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for ErrorRewriteStream<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for ErrorResponseRewriteStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.try_replace_error(bytes) {
+        if self.try_replace_error_response(bytes) {
             return Poll::Ready(Ok(bytes.len()));
         }
         ready!(self.poll_write_replacement(context))?;
@@ -201,7 +201,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ErrorRewriteStream<S> {
 
     /// Hyper flushes the stream only after it has written all output.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.tracker.mark_flushed() {
+        if self.tracker.mark_response_flushed() {
             self.first_line_complete = false;
         }
         ready!(self.poll_write_replacement(context))?;

@@ -4,22 +4,22 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::client_addr::{ClientSubnet, TrustedProxies};
-use crate::limits::keyed_slots::{KeyedSlot, KeyedSlots};
+use crate::limits::keyed_slots::{ConcurrencySlotGuard, KeyedConcurrencyLimiter};
 
 #[derive(Debug)]
 pub(super) struct PerPeerConnectionLimit {
-    slots: Arc<KeyedSlots<ClientSubnet>>,
+    slots: Arc<KeyedConcurrencyLimiter<ClientSubnet>>,
     /// Proxies that may open any number of connections because they forward requests from many clients.
     exempt: TrustedProxies,
 }
 
 /// Slot for one connection, released on drop. `None` for a proxy that is exempt from the limit.
-pub(super) type PeerSlot = Option<KeyedSlot<ClientSubnet>>;
+pub(super) type PeerSlot = Option<ConcurrencySlotGuard<ClientSubnet>>;
 
 impl PerPeerConnectionLimit {
     /// A limit of 0 allows any number of connections.
     pub(super) fn new(limit: usize, exempt: TrustedProxies) -> Self {
-        Self { slots: KeyedSlots::new(limit), exempt }
+        Self { slots: KeyedConcurrencyLimiter::new(limit), exempt }
     }
 
     pub(super) fn acquire(&self, peer: IpAddr) -> Option<PeerSlot> {

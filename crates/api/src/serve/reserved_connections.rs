@@ -22,14 +22,19 @@ const HEALTH_AND_METRICS_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 pub(super) const RESERVED_CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ConnectionAdmission {
+pub(super) enum ConnectionClass {
     Regular,
     /// A single request to a health or metrics endpoint.
     OperationsOnly,
 }
 
-impl ConnectionAdmission {
-    pub(super) fn refusal_response<B>(self, request: &Request<B>, metrics: &Metrics, hsts: bool) -> Option<Response> {
+impl ConnectionClass {
+    pub(super) fn reject_disallowed_request<B>(
+        self,
+        request: &Request<B>,
+        metrics: &Metrics,
+        hsts: bool,
+    ) -> Option<Response> {
         let is_allowed = self == Self::Regular || HEALTH_AND_METRICS_PATHS.contains(&request.uri().path());
         (!is_allowed).then(|| build_refusal_response(request, metrics, hsts))
     }

@@ -19,7 +19,7 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query_string::truncate_text;
-use crate::statement_text::MASKED_FRAGMENT_PLACEHOLDER;
+use crate::statement_text::MASKED_SUBSTRING_PLACEHOLDER;
 
 /// Filters and sort order of the collected sessions. Every field is optional, and filters are combined with AND.
 #[derive(ToSchema)]
@@ -97,17 +97,17 @@ pub(crate) struct QueuedCollection {
         (status = 409, description = "The collection queue of the node is full", body = ErrorBody)
     )
 )]
-pub(crate) async fn collect_sessions(
+pub(crate) async fn enqueue_session_collection(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<QueuedCollection>), ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let draft = parse_selection_draft(&body)?;
+    let draft = parse_session_selection_draft(&body)?;
     caller.audit.add_detail("asked", build_collection_audit_detail(&draft));
     let selection = SessionSelection::parse(draft)?;
-    let masked = target.project_masks_statements_for(&service, &caller);
+    let masked = target.project_masks_statements_for_caller(&service, &caller);
     let (project, instance) = (target.project.id.clone(), target.instance.id.clone());
     let request_id = service.collections.submit_collection(project, instance, target.node, selection, masked).await?;
     caller.audit.add_detail("collection", request_id.as_str());
@@ -134,13 +134,13 @@ fn build_collection_audit_detail(draft: &SessionSelectionDraft) -> Value {
         detail.insert("slow_process_threshold".to_owned(), seconds.into());
     }
     if draft.sql_key.is_some() {
-        detail.insert("sql_key".to_owned(), MASKED_FRAGMENT_PLACEHOLDER.into());
+        detail.insert("sql_key".to_owned(), MASKED_SUBSTRING_PLACEHOLDER.into());
     }
     Value::Object(detail)
 }
 
 /// Treats an empty body as an empty JSON object, and a field with the value `null` as a missing field.
-fn parse_selection_draft(body: &[u8]) -> Result<SessionSelectionDraft, ApiError> {
+fn parse_session_selection_draft(body: &[u8]) -> Result<SessionSelectionDraft, ApiError> {
     let mut draft = SessionSelectionDraft::default();
     if body.trim_ascii().is_empty() {
         return Ok(draft);
@@ -219,7 +219,11 @@ mod tests {
     #[test]
     fn missing_body_and_null_select_the_defaults() {
         for body in ["", "  \n", "{}", r#"{"filter":null,"slow_process_threshold":null}"#] {
-            assert_eq!(parse_selection_draft(body.as_bytes()).unwrap(), SessionSelectionDraft::default(), "{body:?}");
+            assert_eq!(
+                parse_session_selection_draft(body.as_bytes()).unwrap(),
+                SessionSelectionDraft::default(),
+                "{body:?}"
+            );
         }
     }
 
@@ -237,8 +241,8 @@ mod tests {
             "\u{feff}{}",
             "{\"user\":\"\u{0}\"}",
         ] {
-            assert!(parse_selection_draft(body.as_bytes()).is_err(), "{body:?}");
+            assert!(parse_session_selection_draft(body.as_bytes()).is_err(), "{body:?}");
         }
-        assert!(parse_selection_draft(b"{\"user\":\"\xff\"}").is_err());
+        assert!(parse_session_selection_draft(b"{\"user\":\"\xff\"}").is_err());
     }
 }

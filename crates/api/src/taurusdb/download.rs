@@ -52,11 +52,11 @@ pub(crate) async fn download_result(
     let task = task.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_TASK))?;
     caller.audit.add_detail("collection", task.request_id.as_str());
     caller.audit.add_detail("masked", task.masked);
-    if !task.masked && target.project_masks_statements_for(&service, &caller) {
+    if !task.masked && target.project_masks_statements_for_caller(&service, &caller) {
         return Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "result-unmasked", Vec::new()));
     }
     let file_name = build_download_file_name(&task);
-    let result = require_finished_result(&task)?;
+    let result = check_collection_finished(&task)?;
     let stored = service.store.result_store().open_result(&result).await?;
     if headers.contains_key(RANGE) {
         stored.verify_content().await?;
@@ -71,7 +71,7 @@ pub(crate) async fn download_result(
     download.respond(&method, &headers)
 }
 
-fn require_finished_result(task: &CollectionTask) -> Result<ResultRecord, ApiError> {
+fn check_collection_finished(task: &CollectionTask) -> Result<ResultRecord, ApiError> {
     match (task.status, &task.result, &task.failure) {
         (TaskStatus::Finished, Some(result), _) => Ok(result.clone()),
         (TaskStatus::Error, _, Some(failure)) => {

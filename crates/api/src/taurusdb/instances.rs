@@ -127,7 +127,7 @@ async fn list_instances(
     query: Option<String>,
     names: InstanceApiVersion,
 ) -> Result<Json<InstanceListResponse>, ApiError> {
-    let project = caller.require_action_on_any_instance(Action::LIST_INSTANCES, project).await?;
+    let project = caller.require_permission_on_some_instance(Action::LIST_INSTANCES, project).await?;
     let query = QueryString::parse(query.as_deref())?;
     let page = Pagination {
         offset: query.get_number_in_range("offset", 0, i32::MAX.unsigned_abs(), 0)?,
@@ -141,7 +141,7 @@ async fn list_instances(
         Some(filter) => list_visible_instances(service, caller, &project, &filter, page).await?,
         None => (Vec::new(), 0),
     };
-    Ok(Json(wire::build_list_response(&instances, total, service.store.region(), names)))
+    Ok(Json(wire::build_instance_list_response(&instances, total, service.store.region(), names)))
 }
 
 async fn list_visible_instances(
@@ -176,14 +176,15 @@ async fn show_instance(
     (project, instance): &(String, String),
     names: InstanceApiVersion,
 ) -> Result<Json<InstanceResponse>, ApiError> {
-    let (_, instance) = caller.require_instance_action(service, Action::GET_INSTANCE, (project, instance), &[]).await?;
-    Ok(Json(wire::build_detail_response(&instance, names)))
+    let (_, instance) =
+        caller.require_instance_permission(service, Action::GET_INSTANCE, (project, instance), &[]).await?;
+    Ok(Json(wire::build_instance_response(&instance, names)))
 }
 
 /// Returns `None` for a filter by VPC, subnet or proxy because instances in Clew do not have these attributes.
 fn parse_instance_filter(query: &QueryString) -> Result<Option<InstanceFilter>, ApiError> {
-    check_supported_value(query, "type", "Cluster")?;
-    check_supported_value(query, "datastore_type", wire::DATASTORE_TYPE)?;
+    check_parameter_value(query, "type", "Cluster")?;
+    check_parameter_value(query, "datastore_type", wire::DATASTORE_TYPE)?;
     let pattern = |name: &'static str| match query.get(name) {
         Some(given @ ("" | "*")) => Err(QueryString::invalid_value_error(name, given)),
         given => Ok(given.map(ToOwned::to_owned)),
@@ -199,10 +200,10 @@ fn parse_instance_filter(query: &QueryString) -> Result<Option<InstanceFilter>, 
     Ok((!impossible).then_some(filter))
 }
 
-fn check_supported_value(query: &QueryString, name: &'static str, value: &str) -> Result<(), ApiError> {
+fn check_parameter_value(query: &QueryString, name: &'static str, value: &str) -> Result<(), ApiError> {
     match query.get(name) {
         Some(given) if given != value => {
-            Err(ApiError::value_not_allowed(name, crate::query_string::truncate_text(given), &[value]))
+            Err(ApiError::value_not_allowed_error(name, crate::query_string::truncate_text(given), &[value]))
         }
         _ => Ok(()),
     }

@@ -113,7 +113,7 @@ pub(crate) async fn preview_intelligent_kill(
     let masked = target.receives_sql_templates(&service, &caller);
     let statistics =
         plan.ranked_groups().map(|(strategy, group)| build_group_statistics(strategy, group, masked)).collect();
-    let warnings = warnings::read_kill_warnings(&service, &target.node, &plan.into_selected_sessions(), language).await;
+    let warnings = warnings::find_kill_warnings(&service, &target.node, &plan.into_selected_sessions(), language).await;
     Ok(Json(IntelligentKillPreview { statistics, warnings }))
 }
 
@@ -181,7 +181,7 @@ async fn authorize_and_load_node(
     (project, instance): (String, String),
     node: impl FnOnce() -> Result<String, ApiError>,
 ) -> Result<NodeTarget<Node>, ApiError> {
-    let (project, instance) = caller.require_instance_action(service, action, (&project, &instance), &[]).await?;
+    let (project, instance) = caller.require_instance_permission(service, action, (&project, &instance), &[]).await?;
     let node = crate::caller::load_node_in_reachable_zone(service, &instance, &node()?).await?;
     Ok(NodeTarget { project, instance, node })
 }

@@ -25,7 +25,7 @@ use crate::console::cookie;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query_string::truncate_text;
-use criteria::{CRITERIA_FIELDS, RawKillCriteria};
+use criteria::{KILL_CRITERIA_FIELD_NAMES, RawKillCriteria};
 use wire::{
     AddKillTaskRequest, AddKillTaskResponse, KillTaskList, KillTaskView, NodeLoginRefusal, StopKillTaskRequest,
     SuccessResponse,
@@ -61,9 +61,9 @@ pub(crate) async fn add_kill_task(
     let path = (project.as_str(), instance.as_str());
     let (project, instance) = caller.authorize_and_find_instance(&service, Action::MODIFY_INSTANCE, path).await?;
     let ParsedAddKillTaskRequest { criteria, duration, confirmed } = parse_new_kill_task(&body)?;
-    caller.check_credential_lifetime(duration.map(|duration| duration.as_secs()))?;
+    caller.check_credentials_outlive_kill_task(duration.map(|duration| duration.as_secs()))?;
     let must_confirm =
-        criteria.has_only_min_state_seconds() && cookie::is_cookie_authenticated(&headers, caller.client.as_ref());
+        criteria.has_only_duration_criterion() && cookie::is_cookie_authenticated(&headers, caller.client.as_ref());
     if confirmed.as_deref().map_or(must_confirm, |name| name != instance.name) {
         return Err(ApiError::invalid_parameter("kill-task-confirmation", vec![("name", instance.name.clone())]));
     }
@@ -86,7 +86,7 @@ struct ParsedAddKillTaskRequest {
 }
 
 fn parse_new_kill_task(body: &[u8]) -> Result<ParsedAddKillTaskRequest, ApiError> {
-    let mut fields = CRITERIA_FIELDS.to_vec();
+    let mut fields = KILL_CRITERIA_FIELD_NAMES.to_vec();
     fields.extend(["task_type", "task_duration", "confirmed_instance_name"]);
     let body = JsonBody::parse(body, &fields)?;
     let criteria = RawKillCriteria::from_body(&body)?.parse()?;
@@ -102,7 +102,7 @@ fn parse_new_kill_task(body: &[u8]) -> Result<ParsedAddKillTaskRequest, ApiError
         (MANUAL_TASK_TYPE, None) => None,
         (MANUAL_TASK_TYPE, Some(_)) => return Err(ApiError::invalid_parameter("kill-task-duration", Vec::new())),
         _ => {
-            return Err(ApiError::value_not_allowed(
+            return Err(ApiError::value_not_allowed_error(
                 "task_type",
                 truncate_text(&kind),
                 &[AUTO_TASK_TYPE, MANUAL_TASK_TYPE],
@@ -160,7 +160,7 @@ pub(crate) async fn list_kill_tasks(
     Path((project, instance)): Path<(String, String)>,
 ) -> Result<Json<KillTaskList>, ApiError> {
     let (project, instance) =
-        caller.require_instance_action(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
+        caller.require_instance_permission(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let masked = caller.receives_sql_templates(&service, &project, &instance);
     let tasks = service.store.list_kill_tasks(&instance.id).await?;
     let refused = service.store.list_login_backoffs(&instance.id).await?.into_iter().map(NodeLoginRefusal::new);

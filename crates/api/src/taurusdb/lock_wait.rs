@@ -105,7 +105,8 @@ pub(crate) async fn show_lock_wait(
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<LockWaitResponse>, ApiError> {
-    let target = NodeTarget::authorize_and_find_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let target =
+        NodeTarget::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let pid = parse_session_id(&QueryString::parse(query.as_deref())?)?;
     let node = &target.node;
     let observed = service.read_node(node, async |limits| read_lock_waits(&node.url, &limits).await).await?;
@@ -137,7 +138,7 @@ fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
     let leads_to_root = |wait: &&LockWait| {
         root.parties.contains(&wait.blocker) || graph.find_root_blockers(wait.blocker).contains(&root)
     };
-    let wait = graph.waits_of_waiter(waiter).iter().find(leads_to_root)?;
+    let wait = graph.find_waits_by_waiter(waiter).iter().find(leads_to_root)?;
     // In a cycle, every session is a root blocker. A direct blocker is preferred over the waiting session itself.
     let at_root = |party: WaitParticipant| root.parties.contains(&party);
     let blocker = if at_root(wait.blocker) { wait.blocker } else { *root.parties.first()? };

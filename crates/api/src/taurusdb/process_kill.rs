@@ -71,7 +71,7 @@ pub(crate) async fn kill_processes(
     body: Bytes,
 ) -> Result<Json<SessionKillResult>, ApiError> {
     let target =
-        NodeTarget::authorize_and_find_with_password(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
+        NodeTarget::authorize_and_find_node_with_password(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
     let request = ProcessKillRequest::parse(&body)?;
     caller.audit.add_detail("asked", request.ids.clone());
     if !request.reason.is_empty() {
@@ -85,9 +85,9 @@ pub(crate) async fn kill_processes(
     let killed = request.classify_outcomes(&outcomes);
     caller.audit.add_detail("killed", killed.processes_killed.clone());
     caller.audit.add_detail("not_found", killed.processes_not_found.clone());
-    match summarize_failures(&outcomes, &killed) {
+    match summarize_kill_failures(&outcomes, &killed) {
         None => Ok(Json(killed)),
-        Some(failure) => Err(nodes::build_node_read_error(failure)),
+        Some(failure) => Err(nodes::node_read_failure_to_api_error(failure)),
     }
 }
 
@@ -100,7 +100,7 @@ async fn kill_existing_sessions(
 ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
     let start = Instant::now();
     let SessionLookupResult { read, sessions, .. } =
-        find_sessions(&target.node.url, &request.ids, &limits).await.map_err(KillError::Node)?;
+        find_sessions_by_id(&target.node.url, &request.ids, &limits).await.map_err(KillError::Node)?;
     if service.session_list_servers().has_server_changed(&caller.principal.user_id, &target.node.id, &read.server) {
         // Behind a load balancer, sessions that this server does not list may still run on the other server.
         return Ok(request.ids.iter().map(|id| (*id, KillOutcome::Refused(Reason::AnotherServer))).collect());
@@ -161,7 +161,7 @@ impl ProcessKillRequest {
         for &id in &self.ids {
             match outcomes.iter().find(|(session, _)| *session == id).map(|(_, outcome)| outcome) {
                 Some(outcome) if outcome.was_accepted() => killed.processes_killed.push(id),
-                Some(outcome) if find_kill_failure(outcome).is_some() => {}
+                Some(outcome) if outcome_to_failure(outcome).is_some() => {}
                 _ => killed.processes_not_found.push(id),
             }
         }
@@ -170,7 +170,7 @@ impl ProcessKillRequest {
 }
 
 /// A kill also counts as failed if Clew refuses it because of a proxy, a server restart or a different server.
-fn find_kill_failure(outcome: &KillOutcome) -> Option<Failure> {
+fn outcome_to_failure(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {
         KillOutcome::Failed(failure) => Some(failure.clone()),
         KillOutcome::Refused(Reason::Proxied | Reason::AnotherServer) => {
@@ -181,9 +181,9 @@ fn find_kill_failure(outcome: &KillOutcome) -> Option<Failure> {
 }
 
 /// The failure message lists the thread ids of the killed sessions and of the sessions whose kill failed.
-fn summarize_failures(outcomes: &[(u64, KillOutcome)], killed: &SessionKillResult) -> Option<Failure> {
+fn summarize_kill_failures(outcomes: &[(u64, KillOutcome)], killed: &SessionKillResult) -> Option<Failure> {
     let failures: Vec<(u64, Failure)> =
-        outcomes.iter().filter_map(|(id, outcome)| Some((*id, find_kill_failure(outcome)?))).collect();
+        outcomes.iter().filter_map(|(id, outcome)| Some((*id, outcome_to_failure(outcome)?))).collect();
     let (_, first) = failures.first()?;
     let list = |ids: &mut dyn Iterator<Item = u64>| {
         let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
@@ -245,9 +245,9 @@ mod tests {
         ];
         let killed = request.classify_outcomes(&outcomes);
         assert_eq!((&killed.processes_killed[..], &killed.processes_not_found[..]), (&[1, 2, 3][..], &[4, 5, 7][..]));
-        let failure = summarize_failures(&outcomes, &killed).unwrap();
+        let failure = summarize_kill_failures(&outcomes, &killed).unwrap();
         assert_eq!(failure.kind, FailureKind::MissingPrivilege);
         assert_eq!(failure.detail, "GRANT it; not killed: 6; killed: 1, 2, 3");
-        assert!(summarize_failures(&outcomes[..5], &killed).is_none());
+        assert!(summarize_kill_failures(&outcomes[..5], &killed).is_none());
     }
 }

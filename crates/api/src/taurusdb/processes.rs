@@ -69,7 +69,8 @@ pub(crate) async fn list_processes(
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ProcessListPage>, ApiError> {
-    let target = NodeTarget::authorize_and_find_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let target =
+        NodeTarget::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let statements = StatementMasking::from_masked_flag(target.receives_sql_templates(&service, &caller));
     let (node, selection) = (&target.node, SessionSelection::default());

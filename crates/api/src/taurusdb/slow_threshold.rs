@@ -46,13 +46,13 @@ pub(crate) struct BatchSlowProcessThreshold {
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
     responses((status = 200, description = "Slow session threshold of the instance", body = SlowProcessThreshold))
 )]
-pub(crate) async fn show_slow_threshold(
+pub(crate) async fn show_slow_session_threshold(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
 ) -> Result<Json<SlowProcessThreshold>, ApiError> {
     let (_, instance) =
-        caller.require_instance_action(&service, Action::GET_SLOW_THRESHOLD, (&project, &instance), &[]).await?;
+        caller.require_instance_permission(&service, Action::GET_SLOW_THRESHOLD, (&project, &instance), &[]).await?;
     let threshold = service.store.find_slow_session_threshold(&instance.id).await?.unwrap_or_default();
     Ok(Json(SlowProcessThreshold { slow_process_threshold: threshold.seconds() }))
 }
@@ -76,8 +76,8 @@ pub(crate) async fn set_slow_threshold(
     Path(project): Path<String>,
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
-    let project = caller.require_project_action(&service, Action::MODIFY_SLOW_THRESHOLD, &project).await?;
-    let (instances, threshold) = parse_threshold_body(&body)?;
+    let project = caller.require_project_permission(&service, Action::MODIFY_SLOW_THRESHOLD, &project).await?;
+    let (instances, threshold) = parse_slow_session_threshold(&body)?;
     match service.store.set_slow_session_threshold(&caller.audit_origin(), &project.id, &instances, threshold).await {
         Ok(()) => Ok(StatusCode::OK),
         Err(StoreError::Unknown { name, .. }) => {
@@ -87,14 +87,14 @@ pub(crate) async fn set_slow_threshold(
     }
 }
 
-fn parse_threshold_body(body: &[u8]) -> Result<(Vec<InstanceId>, SlowSessionThreshold), ApiError> {
+fn parse_slow_session_threshold(body: &[u8]) -> Result<(Vec<InstanceId>, SlowSessionThreshold), ApiError> {
     let body = JsonBody::parse(body, &["instance_ids", "slow_process_threshold"])?;
     let ids: Vec<String> = body.get_required("instance_ids")?;
     check_entry_count("instance_ids", ids.len(), 1, MAX_INSTANCES_PER_REQUEST)?;
     let ids = ids.iter().map(|id| caller::parse_instance_id(id)).collect::<Result<_, _>>()?;
     let seconds: i64 = body.get_required("slow_process_threshold")?;
     let threshold = SlowSessionThreshold::new(seconds).ok_or_else(|| {
-        ApiError::value_out_of_range(
+        ApiError::value_out_of_range_error(
             "slow_process_threshold",
             seconds.to_string(),
             &(1..=SlowSessionThreshold::MAX_SECONDS.into()),

@@ -98,7 +98,8 @@ pub(crate) async fn list_instance_tags(
     Path((project, instance)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<InstanceTags>, ApiError> {
-    let (_, instance) = caller.require_instance_action(&service, Action::LIST_TAGS, (&project, &instance), &[]).await?;
+    let (_, instance) =
+        caller.require_instance_permission(&service, Action::LIST_TAGS, (&project, &instance), &[]).await?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let view = |tag: Tag| InstanceTag { key: tag.key, value: tag.value };
     let (tags, total_count) = pagination::paginate_list(instance.tags.clone(), page, view);
@@ -119,9 +120,9 @@ pub(crate) async fn list_project_tags(
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ProjectTags>, ApiError> {
-    let project = caller.require_action_on_any_instance(Action::LIST_TAGS, &project).await?;
+    let project = caller.require_permission_on_some_instance(Action::LIST_TAGS, &project).await?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
-    let tags = load_visible_tags(&service, &caller, &project).await?;
+    let tags = list_visible_project_tags(&service, &caller, &project).await?;
     let (tags, total_count) = pagination::paginate_list(tags, page, |(key, values)| ProjectTag { key, values });
     Ok(Json(ProjectTags { total_count, tags }))
 }
@@ -135,7 +136,7 @@ pub(crate) async fn list_project_tags(
     request_body(content = TagActionRequest, content_type = "application/json"),
     responses((status = 200, description = "The tags are changed"))
 )]
-pub(crate) async fn apply_tag_action(
+pub(crate) async fn add_or_remove_tags(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
@@ -143,12 +144,12 @@ pub(crate) async fn apply_tag_action(
 ) -> Result<StatusCode, ApiError> {
     // Policies can depend on the requested tags, so the body is parsed before authorization.
     // Parse errors are returned only to authorized callers.
-    let parsed = parse_tag_action(&body);
+    let parsed = parse_tag_action_request(&body);
     let tags = parsed.as_ref().map_or(&[][..], |(_, tags)| tags);
     let value = |tag: &TagChange| tag.value.clone().unwrap_or_default();
     let requested: Vec<Tag> = tags.iter().map(|tag| Tag { key: tag.key.clone(), value: value(tag) }).collect();
     let (project, instance) =
-        caller.require_instance_action(&service, Action::TAG_INSTANCE, (&project, &instance), &requested).await?;
+        caller.require_instance_permission(&service, Action::TAG_INSTANCE, (&project, &instance), &requested).await?;
     let (operation, tags) = parsed?;
     let (origin, store) = (caller.audit_origin(), &service.store);
     let exists = match operation {
@@ -161,7 +162,7 @@ pub(crate) async fn apply_tag_action(
     if exists { Ok(StatusCode::OK) } else { Err(ApiError::new(ErrorEntry::UNKNOWN_INSTANCE)) }
 }
 
-fn parse_tag_action(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>), ApiError> {
+fn parse_tag_action_request(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>), ApiError> {
     let body = JsonBody::parse(body, &["action", "tags"])?;
     let operation: TagOperation = body.get_required("action")?;
     let tags: Vec<TagChange> = body.get_required("tags")?;
@@ -197,7 +198,7 @@ fn check_tag(tag: &TagChange, operation: TagOperation) -> Result<(), ApiError> {
 }
 
 /// Omits instances for which the caller may not list tags.
-async fn load_visible_tags(
+async fn list_visible_project_tags(
     service: &AppState,
     caller: &Caller,
     project: &Project,

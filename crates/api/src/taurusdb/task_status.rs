@@ -53,7 +53,7 @@ pub(crate) struct TaskStatusResponse {
         (status = 429, description = "The caller has the maximum number of long polls", body = ErrorBody)
     )
 )]
-pub(crate) async fn show_task_status(
+pub(crate) async fn show_collection_status(
     State(service): State<AppState>,
     caller: Caller,
     disconnect: Option<Extension<ClientDisconnectToken>>,
@@ -68,7 +68,7 @@ pub(crate) async fn show_task_status(
         && let Some(unfinished) = task.take_if(|task| !task.status.is_final())
     {
         let _slot = service.acquire_long_poll_slot(&caller.principal.user_id)?;
-        task = Box::pin(wait_for_task_completion(&service, unfinished, wait, disconnect)).await?;
+        task = Box::pin(wait_for_collection_completion(&service, unfinished, wait, disconnect)).await?;
     }
     let status = task.as_ref().map_or("unrecognized", |task| task.status.api_name());
     let result = task.as_ref().and_then(|task| task.result.as_ref());
@@ -77,7 +77,7 @@ pub(crate) async fn show_task_status(
 }
 
 /// Waits until the collection completes, the timeout expires or the client disconnects.
-async fn wait_for_task_completion(
+async fn wait_for_collection_completion(
     service: &AppState,
     task: Arc<CollectionTask>,
     wait: LongPoll,

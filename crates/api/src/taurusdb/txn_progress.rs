@@ -91,7 +91,8 @@ pub(crate) async fn show_rollback_progress(
     Path(path): Path<(String, String, String)>,
     body: Bytes,
 ) -> Result<Json<TransactionProgress>, ApiError> {
-    let target = NodeTarget::authorize_and_find_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let target =
+        NodeTarget::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let request = RollbackProgressRequest::parse(&body)?;
     let node = &target.node;
     if node.role != NodeRole::Master {
@@ -101,11 +102,11 @@ pub(crate) async fn show_rollback_progress(
     let rollbacks = service.read_node(node, async |limits| read_rollbacks(&node.url, ids, &limits).await).await?;
     let masked = target.receives_sql_templates(&service, &caller);
     let (transactions, total_count) =
-        pagination::paginate_list(rollbacks, request.page, |rollback| build_rollback_entry(rollback, masked));
+        pagination::paginate_list(rollbacks, request.page, |rollback| build_rolling_back_transaction(rollback, masked));
     Ok(Json(TransactionProgress { transactions, total_count }))
 }
 
-fn build_rollback_entry(rollback: Rollback, masked: bool) -> RollingBackTransaction {
+fn build_rolling_back_transaction(rollback: Rollback, masked: bool) -> RollingBackTransaction {
     let shown = |statement: Vec<u8>| render_statement_or_template(&statement, masked);
     RollingBackTransaction {
         trx_id: rollback.transaction_id.to_string(),
@@ -133,7 +134,7 @@ impl RollbackProgressRequest {
         let given: Vec<String> = body.get("transaction_ids")?.unwrap_or_default();
         check_entry_count("transaction_ids", given.len(), 0, MAX_TRANSACTION_IDS)?;
         let page = Pagination {
-            offset: parse_bounded_number(&body, "offset", 0, i32::MAX.unsigned_abs())?.unwrap_or(0),
+            offset: parse_number_in_range(&body, "offset", 0, i32::MAX.unsigned_abs())?.unwrap_or(0),
             limit: parse_limit(&body)?,
         };
         if given.is_empty() {
@@ -146,10 +147,10 @@ impl RollbackProgressRequest {
 }
 
 fn parse_limit(body: &JsonBody) -> Result<u32, ApiError> {
-    Ok(parse_bounded_number(body, "limit", 1, 100)?.unwrap_or(100))
+    Ok(parse_number_in_range(body, "limit", 1, 100)?.unwrap_or(100))
 }
 
-fn parse_bounded_number(body: &JsonBody, name: &'static str, min: u32, max: u32) -> Result<Option<u32>, ApiError> {
+fn parse_number_in_range(body: &JsonBody, name: &'static str, min: u32, max: u32) -> Result<Option<u32>, ApiError> {
     let Some(given) = body.get::<u32>(name)? else { return Ok(None) };
     if (min..=max).contains(&given) { Ok(Some(given)) } else { Err(invalid_field_error(name, &given.to_string())) }
 }

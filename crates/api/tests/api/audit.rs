@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_model::{Actor, Outcome};
+use clew_model::{Actor, AuditOutcome};
 use clew_store::{AuditFilter, AuditRecord};
 use http::Method;
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ async fn collection_and_download_are_recorded() {
     let id = collected.expect_status(202)["request_id"].clone();
     let row = single_row(&server, "CollectRealtimeSession", &collected).await.event;
     let tenant = &server.tenant;
-    assert_eq!((row.outcome, row.code), (Outcome::Succeeded, None));
+    assert_eq!((row.outcome, row.code), (AuditOutcome::Succeeded, None));
     assert_eq!(row.domain_id.as_ref(), Some(&tenant.domain_id));
     assert_eq!(
         (row.project_id.as_ref(), row.instance_id.as_ref()),
@@ -55,7 +55,7 @@ async fn collection_and_download_are_recorded() {
     let downloaded = server.get(&server.result_of(&id)).await;
     assert_eq!(downloaded.status, 200);
     let row = single_row(&server, "DownloadRealtimeSession", &downloaded).await.event;
-    assert_eq!((row.outcome, row.node_id), (Outcome::Succeeded, Some(server.node())));
+    assert_eq!((row.outcome, row.node_id), (AuditOutcome::Succeeded, Some(server.node())));
     assert_eq!(row.detail, json!({ "collection": id, "masked": false }));
 }
 
@@ -76,7 +76,7 @@ async fn authorized_but_invalid_request_is_recorded_as_failed() {
     let answer = server.call(Method::POST, &server.sessions("")).body(r#"{"filter":"fast"}"#).send().await;
     answer.expect_error(400, "DBS.280001");
     let row = single_row(&server, "CollectRealtimeSession", &answer).await.event;
-    assert_eq!((row.outcome, row.code.as_deref()), (Outcome::Failed, Some("DBS.280001")));
+    assert_eq!((row.outcome, row.code.as_deref()), (AuditOutcome::Failed, Some("DBS.280001")));
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn denials_of_all_operations_are_recorded() {
     let answer = server.call(Method::GET, &path).token(&token).send().await;
     answer.expect_error(403, "DBS.280015");
     let row = single_row(&server, "ShowGaussMySqlInstanceInfo", &answer).await.event;
-    assert_eq!((row.outcome, row.code.as_deref()), (Outcome::Denied, Some("DBS.280015")));
+    assert_eq!((row.outcome, row.code.as_deref()), (AuditOutcome::Denied, Some("DBS.280015")));
     assert_eq!((row.origin.actor.name(), row.instance_id), ("grace", Some(server.instance.id.clone())));
 
     let over = server.token_of(&grace, None, -1).await;
@@ -105,7 +105,7 @@ async fn denials_of_all_operations_are_recorded() {
     let answer = call.send().await;
     let row = single_row(&server, "ShowCallerIdentity", &answer).await.event;
     let claimed = Actor::Anonymous { claimed: server.access_key.to_string() };
-    assert_eq!((row.origin.actor, row.outcome), (claimed, Outcome::Denied));
+    assert_eq!((row.origin.actor, row.outcome), (claimed, AuditOutcome::Denied));
 
     let answer = server.call(Method::GET, "/v3/auth/domains").anonymous().send().await;
     let row = single_row(&server, "ListAuthDomains", &answer).await.event;
@@ -142,10 +142,10 @@ async fn successful_and_failed_sign_ins_are_recorded() {
     assert_eq!(
         summary,
         [
-            (Outcome::Succeeded, None, "user", "grace"),
-            (Outcome::Denied, Some("IAM.0001"), "nobody", "grace"),
+            (AuditOutcome::Succeeded, None, "user", "grace"),
+            (AuditOutcome::Denied, Some("IAM.0001"), "nobody", "grace"),
             // The second sign-in with an unknown name is only counted.
-            (Outcome::Denied, Some("IAM.0001"), "nobody", ""),
+            (AuditOutcome::Denied, Some("IAM.0001"), "nobody", ""),
         ]
     );
     assert!(rows.iter().all(|row| row.domain_id.as_ref() == Some(&server.tenant.domain_id)));
@@ -169,12 +169,15 @@ async fn token_revocation_and_temporary_key_are_recorded_once() {
     let call = server.call(Method::DELETE, "/v3/auth/tokens").header("x-subject-token", &token);
     let answer = call.send().await;
     assert_eq!(answer.status, 204);
-    assert_eq!(single_row(&server, "RevokeToken", &answer).await.event.outcome, Outcome::Succeeded);
+    assert_eq!(single_row(&server, "RevokeToken", &answer).await.event.outcome, AuditOutcome::Succeeded);
     let call = server.call(Method::POST, "/v3.0/OS-CREDENTIAL/securitytokens");
     let answer = call.body(r#"{"auth":{"identity":{"methods":["token"]}}}"#).send().await;
     let credential = answer.expect_status(201)["credential"].clone();
     let row = single_row(&server, "CreateTemporaryAccessKey", &answer).await.event;
-    assert_eq!((row.outcome, &row.target), (Outcome::Succeeded, &credential["access"].as_str().unwrap().to_owned()));
+    assert_eq!(
+        (row.outcome, &row.target),
+        (AuditOutcome::Succeeded, &credential["access"].as_str().unwrap().to_owned())
+    );
     let recorded_text =
         format!("{:?}", server.store.list_audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap());
     for secret in [&credential["secret"], &credential["securitytoken"], &Value::from(token)] {

@@ -2,7 +2,7 @@
 
 use clew_model::{AccessKeyId, Actor, AuditOrigin, UserId};
 use clew_store::TokenOrigin;
-use clew_testkit::PostgreSql;
+use clew_testkit::PostgreSqlServer;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -92,7 +92,7 @@ async fn exchanged_credentials_never_widen_the_scope_on_sqlite() {
 
 #[tokio::test]
 async fn exchanged_credentials_never_widen_the_scope_on_postgresql() {
-    let database = PostgreSql::start().await.unwrap();
+    let database = PostgreSqlServer::start().await.unwrap();
     exchanged_credentials_never_widen_the_scope(Server::start_on_postgresql(&database, |_, _| {}).await).await;
 }
 
@@ -169,7 +169,7 @@ async fn temporary_credentials_create_nothing_permanent(server: Server) {
 /// Number of audit rows other than denials.
 async fn count_audit_changes(server: &Server) -> usize {
     let rows = server.store.list_audit_rows_after(&clew_store::AuditFilter::default(), 0, 1000).await.unwrap();
-    rows.iter().filter(|row| row.event.outcome == clew_model::Outcome::Succeeded).count()
+    rows.iter().filter(|row| row.event.outcome == clew_model::AuditOutcome::Succeeded).count()
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn temporary_credentials_create_nothing_permanent_on_sqlite() {
 
 #[tokio::test]
 async fn temporary_credentials_create_nothing_permanent_on_postgresql() {
-    let database = PostgreSql::start().await.unwrap();
+    let database = PostgreSqlServer::start().await.unwrap();
     let server = Server::start_on_postgresql(&database, |_, _| {}).await;
     temporary_credentials_create_nothing_permanent(server).await;
 }
@@ -232,7 +232,7 @@ async fn temporary_key_expires_with_its_token_on_sqlite() {
 
 #[tokio::test]
 async fn temporary_key_expires_with_its_token_on_postgresql() {
-    let database = PostgreSql::start().await.unwrap();
+    let database = PostgreSqlServer::start().await.unwrap();
     temporary_key_expires_with_its_token(Server::start_on_postgresql(&database, |_, _| {}).await).await;
 }
 

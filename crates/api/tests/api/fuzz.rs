@@ -1,6 +1,6 @@
 //! Arbitrary bytes as secrets, names, bodies and ranges: no server errors and no access.
 
-use clew_iam::signature::Authorization;
+use clew_iam::signature::AuthorizationHeader;
 use http::Method;
 use http::header::AUTHORIZATION;
 use proptest::collection::vec;
@@ -59,7 +59,7 @@ async fn signature_with_a_changed_byte_is_rejected() {
             None => drop(changed.remove(at)),
         }
         let changed = String::from_utf8(changed).unwrap();
-        let same = Authorization::parse(&changed).ok() == Authorization::parse(&right).ok();
+        let same = AuthorizationHeader::parse(&changed).ok() == AuthorizationHeader::parse(&right).ok();
         let status = call.header(AUTHORIZATION.as_str(), &changed).send().await.status;
         assert_eq!(status == 200, same, "{changed}");
         server.clear_auth_failures(&format!("key:{}", server.access_key)).await;

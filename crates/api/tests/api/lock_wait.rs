@@ -1,6 +1,6 @@
 //! Lock wait of a session.
 
-use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, Scenario};
+use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, LockWaitScenario};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ async fn wait_has_its_root_blocker(flavor: Flavor) {
     let mut server = Server::start().await;
     server.set_node_url(&node.url()).await;
     let scenario =
-        Scenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+        LockWaitScenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.set_up(&node).await.unwrap();
     let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
     let path = |pid: u64| server.node_path(&format!("process/lock-wait?pid={pid}"));
@@ -73,7 +73,7 @@ async fn chain_is_followed_to_its_root_blocker_on_a_mysql_server() {
     let node = clew_testkit::Server::start(Flavor::MySql, &clew_testkit::ServerOptions::default()).await.unwrap();
     let mut server = Server::start().await;
     server.set_node_url(&node.url()).await;
-    for scenario in Scenario::scenarios_for_flavor(Flavor::MySql) {
+    for scenario in LockWaitScenario::scenarios_for_flavor(Flavor::MySql) {
         if !["a chain of ten", "a circle of a row and a name"].contains(&scenario.name.as_str()) {
             continue;
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clew_api::{ApiSettings, TrustedProxies};
 use clew_store::AuthAttemptReservation;
-use clew_testkit::PostgreSql;
+use clew_testkit::PostgreSqlServer;
 use clew_worker::WorkerSettings;
 use http::Method;
 use jiff::SignedDuration;
@@ -158,7 +158,7 @@ async fn guesses_from_unknown_addresses_do_not_lock_known_addresses_on_sqlite() 
 
 #[tokio::test]
 async fn guesses_from_unknown_addresses_do_not_lock_known_addresses_on_postgresql() {
-    let database = PostgreSql::start().await.unwrap();
+    let database = PostgreSqlServer::start().await.unwrap();
     let server = Server::start_on_postgresql(&database, trust_local_proxy).await;
     guesses_from_unknown_addresses_do_not_lock_known_addresses(server).await;
 }
@@ -199,7 +199,7 @@ async fn signed_request_makes_a_new_address_known() {
 
 #[tokio::test]
 async fn at_most_five_of_forty_parallel_guesses_are_checked() {
-    let database = PostgreSql::start().await.unwrap();
+    let database = PostgreSqlServer::start().await.unwrap();
     let first = Server::start_on_postgresql(&database, |_, _| {}).await;
     add_user_with_password(&first).await;
     let servers = [first.start_beside(&database).await, first.start_beside(&database).await, first];
@@ -216,7 +216,7 @@ async fn at_most_five_of_forty_parallel_guesses_are_checked() {
 
 #[tokio::test]
 async fn concurrent_correct_passwords_consume_no_attempts() {
-    let database = PostgreSql::start().await.unwrap();
+    let database = PostgreSqlServer::start().await.unwrap();
     let first = Server::start_on_postgresql(&database, |_, _| {}).await;
     add_user_with_password(&first).await;
     let servers = [first.start_beside(&database).await, first.start_beside(&database).await, first];

@@ -4,7 +4,7 @@ use std::pin::pin;
 
 use clew_model::UserId;
 use clew_store::{Grantee, PolicyLimits, PolicyRef};
-use clew_testkit::PostgreSql;
+use clew_testkit::PostgreSqlServer;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -79,7 +79,7 @@ async fn excess_policy_is_rejected_on_sqlite() {
 
 #[tokio::test]
 async fn excess_policy_is_rejected_on_postgresql() {
-    let database = PostgreSql::start().await.unwrap();
+    let database = PostgreSqlServer::start().await.unwrap();
     excess_policy_is_rejected(Server::start_on_postgresql(&database, |_, _| {}).await).await;
 }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clew_model::{Outcome, Pagination};
+use clew_model::{AuditOutcome, Pagination};
 use clew_store::{AuditFilter, AuditRecord, KillFilter, RecordedKillOutcome};
 use clew_testkit::{ClientCharset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession};
 use http::Method;
@@ -165,17 +165,20 @@ async fn sessions_are_killed(flavor: Flavor) {
     assert_eq!(again, json!({ "processes_killed": [], "processes_not_found": [victim.id] }));
 
     let requests = audit_rows(&server, "DeleteTaurusDbNodeProcesses").await;
-    assert_eq!((requests.len(), requests[0].event.outcome), (2, Outcome::Succeeded));
+    assert_eq!((requests.len(), requests[0].event.outcome), (2, AuditOutcome::Succeeded));
     assert_eq!(requests[0].event.detail["not_found"], json!([missing_id, protected.id, scheduler]));
     let kills = audit_rows(&server, "KillSession").await;
     assert_eq!(kills.len(), 4, "{kills:?}");
     let of = |id: u64| &kills.iter().find(|row| row.event.target == id.to_string()).unwrap().event;
     let detail = &of(victim.id).detail;
-    assert_eq!((of(victim.id).outcome, &detail["outcome"]), (Outcome::Succeeded, &"killed".into()));
+    assert_eq!((of(victim.id).outcome, &detail["outcome"]), (AuditOutcome::Succeeded, &"killed".into()));
     assert_eq!((&detail["statement"], &detail["user"]), (&"SELECT SLEEP(?), ?".into(), &"app".into()), "{detail}");
     assert_eq!((&detail["source"], &detail["reason"]), (&"manual".into(), &"stuck since noon".into()));
     assert_eq!(of(victim.id).origin.request_id, requests[0].event.origin.request_id);
-    assert_eq!((of(protected.id).outcome, &of(protected.id).detail["outcome"]), (Outcome::Failed, &"refused".into()));
+    assert_eq!(
+        (of(protected.id).outcome, &of(protected.id).detail["outcome"]),
+        (AuditOutcome::Failed, &"refused".into())
+    );
     assert!(of(protected.id).detail["detail"].as_str().unwrap().contains("billing is protected"));
     assert!(of(scheduler).detail["detail"].as_str().unwrap().contains("thread of the server"));
     assert!(!format!("{kills:?}").contains("secret"));
@@ -219,7 +222,7 @@ async fn missing_kill_privilege_is_reported_with_the_grant_on_a_server() {
         let ends: Vec<_> = kills.iter().map(|row| row.event.detail["outcome"].as_str().unwrap()).collect();
         assert_eq!(ends, ["killed", "failed"], "{flavor}");
         let request = audit_rows(&server, "DeleteTaurusDbNodeProcesses").await.pop().unwrap().event;
-        assert_eq!((request.outcome, &request.detail["killed"]), (Outcome::Failed, &json!([mine.id])));
+        assert_eq!((request.outcome, &request.detail["killed"]), (AuditOutcome::Failed, &json!([mine.id])));
     }
 }
 

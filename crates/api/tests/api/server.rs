@@ -17,10 +17,10 @@ use clew_model::{
     RequestId, SessionSelection, Tag, TaskOutcome, UserId,
 };
 use clew_store::{
-    ClaimRequest, ClaimedTask, Clock, InitialTenant, InitialTenantIds, NewCollectionTask, NewIntelligentKill, NewToken,
-    ResultStore, Store, StoreLocation, TokenOrigin,
+    ClaimedTask, Clock, InitialTenant, InitialTenantIds, NewCollectionTask, NewIntelligentKill, NewToken, ResultStore,
+    Store, StoreLocation, TaskClaimRequest, TokenOrigin,
 };
-use clew_testkit::PostgreSql;
+use clew_testkit::PostgreSqlServer;
 use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor, WorkerSettings};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
@@ -117,7 +117,7 @@ impl Server {
 
     /// Starts a server with its metadata in a PostgreSQL database.
     pub(crate) async fn start_on_postgresql(
-        database: &PostgreSql,
+        database: &PostgreSqlServer,
         change: impl FnOnce(&mut ApiSettings, &mut WorkerSettings),
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -126,7 +126,7 @@ impl Server {
     }
 
     /// Starts another server on the same database. It shares only the master key, like a server on another machine.
-    pub(crate) async fn start_beside(&self, database: &PostgreSql) -> Self {
+    pub(crate) async fn start_beside(&self, database: &PostgreSqlServer) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let location = postgresql(database, &folder);
         std::fs::create_dir(&location.data_dir).unwrap();
@@ -360,7 +360,7 @@ impl Server {
     async fn run(&self, masked: bool) -> ClaimedTask {
         let id = self.queue(masked).await;
         let (worker, lease) = ("a test".to_owned(), Duration::from_hours(1));
-        let claim = ClaimRequest { worker, lease, max_per_node: 100, excluded_nodes: vec![], max_tasks: 1 };
+        let claim = TaskClaimRequest { worker, lease, max_per_node: 100, excluded_nodes: vec![], max_tasks: 1 };
         let claimed = self.store.claim_tasks(claim).await.unwrap().tasks.remove(0);
         assert_eq!(claimed.task.request_id, id);
         claimed
@@ -443,7 +443,7 @@ impl Server {
     }
 }
 
-fn postgresql(database: &PostgreSql, folder: &TempDir) -> StoreLocation {
+fn postgresql(database: &PostgreSqlServer, folder: &TempDir) -> StoreLocation {
     StoreLocation { data_dir: folder.path().join("data"), metadata_url: Some(database.url().parse().unwrap()) }
 }
 

@@ -19,29 +19,29 @@ pub(super) struct DownloadRun {
     pub(super) bytes: u64,
 }
 
-const READ_BUFFER_BYTES: usize = 256 * 1024;
+const READ_BUFFER_SIZE: usize = 256 * 1024;
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl DownloadRun {
     /// Returns the total throughput of all clients in MiB/s.
     pub(super) async fn measure_download_rate(&self) -> Result<f64, BenchError> {
         let this = self.clone();
-        let result = tokio::task::spawn_blocking(move || this.run_all_clients()).await;
+        let result = tokio::task::spawn_blocking(move || this.run_all_download_clients()).await;
         let elapsed =
-            result.map_err(io::Error::other).and_then(|result| result).map_err(|cause| self.http_error(cause))?;
+            result.map_err(io::Error::other).and_then(|result| result).map_err(|cause| self.to_http_error(cause))?;
         let mib = u32::try_from(self.bytes >> 10).map_or(f64::INFINITY, f64::from) / 1024.0;
         let downloads = u32::try_from(self.clients * self.repetitions).map_or(f64::INFINITY, f64::from);
         Ok(mib * downloads / elapsed.as_secs_f64())
     }
 
-    fn http_error(&self, cause: io::Error) -> BenchError {
+    fn to_http_error(&self, cause: io::Error) -> BenchError {
         BenchError::Http { address: self.address, cause }
     }
 
-    fn run_all_clients(&self) -> io::Result<Duration> {
+    fn run_all_download_clients(&self) -> io::Result<Duration> {
         let ready = Barrier::new(self.clients + 1);
         std::thread::scope(|scope| {
-            let clients: Vec<_> = (0..self.clients).map(|_| scope.spawn(|| self.run_client(&ready))).collect();
+            let clients: Vec<_> = (0..self.clients).map(|_| scope.spawn(|| self.run_download_client(&ready))).collect();
             ready.wait();
             let start = Instant::now();
             for client in clients {
@@ -51,7 +51,7 @@ impl DownloadRun {
         })
     }
 
-    fn run_client(&self, ready: &Barrier) -> io::Result<()> {
+    fn run_download_client(&self, ready: &Barrier) -> io::Result<()> {
         let connected = HttpConnection::connect(self.address);
         // A client that failed to connect must also reach the barrier, because all other clients wait there.
         ready.wait();
@@ -83,7 +83,7 @@ impl HttpConnection {
     fn connect(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(READ_TIMEOUT))?;
-        Ok(Self { stream, buffer: vec![0; READ_BUFFER_BYTES] })
+        Ok(Self { stream, buffer: vec![0; READ_BUFFER_SIZE] })
     }
 
     /// Calls `body` for each chunk of the response body and returns the length of the response body.
@@ -93,7 +93,7 @@ impl HttpConnection {
         body(&first);
         let mut remaining = length.saturating_sub(first.len() as u64);
         while remaining > 0 {
-            let requested = usize::try_from(remaining).unwrap_or(READ_BUFFER_BYTES).min(READ_BUFFER_BYTES);
+            let requested = usize::try_from(remaining).unwrap_or(READ_BUFFER_SIZE).min(READ_BUFFER_SIZE);
             let chunk = self.buffer.get_mut(..requested).unwrap_or_default();
             let read = self.stream.read(chunk)?;
             if read == 0 {

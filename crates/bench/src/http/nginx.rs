@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use clew_testkit::{Nginx, ServerError};
+use clew_testkit::{NginxServer, ServerError};
 
 use super::quote_nginx_path;
 
@@ -12,8 +12,8 @@ pub(super) const CONSTANT_RESPONSE_URL_PATH: &str = "/constant";
 
 /// Starts an nginx server that serves `file` as CSV and the text `constant` as JSON.
 /// For maximum speed, nginx uses sendfile and keep-alive connections and writes no access log.
-pub(super) async fn start(file: &Path, constant: &str) -> Result<Nginx, ServerError> {
-    Nginx::start(|address: SocketAddr| {
+pub(super) async fn start(file: &Path, constant: &str) -> Result<NginxServer, ServerError> {
+    NginxServer::start(|address: SocketAddr| {
         format!(
             "  sendfile on;
   tcp_nopush on;

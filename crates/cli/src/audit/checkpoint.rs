@@ -7,7 +7,7 @@ use clap::Args;
 use clew_store::AuditCheckpoint;
 
 use crate::error::CliError;
-use crate::output::{self, Output};
+use crate::output::{self, OutputWriter};
 use crate::store_args::StoreArgs;
 
 /// Write an audit log checkpoint: a file with the sequence number and MAC of the newest audit row.
@@ -31,7 +31,7 @@ Store checkpoints out of reach of the accounts that can change the audit log: on
 
 pub(super) async fn run(arguments: CheckpointArgs) -> Result<(), CliError> {
     let checkpoint = arguments.store_args.open_store().await?.create_audit_checkpoint().await?;
-    let mut out = Output::open(Some(&arguments.output))?;
+    let mut out = OutputWriter::open(Some(&arguments.output))?;
     let json = output::to_json_text(&checkpoint)?;
     out.write_all(json.as_bytes()).map_err(|error| CliError::from_write_error(&out.display_name(), &error))?;
     out.finish()

@@ -8,7 +8,7 @@ use clew_store::AuditRecord;
 
 use super::{filters::AuditFilterArgs, for_each_audit_row, row};
 use crate::error::CliError;
-use crate::output::Output;
+use crate::output::OutputWriter;
 use crate::store_args::StoreArgs;
 
 /// Export all matching rows, oldest first.
@@ -43,14 +43,14 @@ enum ExportFormat {
 
 /// Writes audit rows in the export format.
 enum AuditRowWriter {
-    Ndjson(Output),
-    Csv(Box<csv::Writer<Output>>),
+    Ndjson(OutputWriter),
+    Csv(Box<csv::Writer<OutputWriter>>),
 }
 
 pub(super) async fn run(arguments: ExportArgs) -> Result<(), CliError> {
     let store = arguments.store_args.open_store().await?;
     let filter = arguments.filters.resolve_audit_filter(&store).await?;
-    let out = Output::open(Some(&arguments.output))?;
+    let out = OutputWriter::open(Some(&arguments.output))?;
     let name = out.display_name();
     let mut writer =
         AuditRowWriter::new(out, arguments.format).map_err(|error| CliError::from_write_error(&name, &error))?;
@@ -62,7 +62,7 @@ pub(super) async fn run(arguments: ExportArgs) -> Result<(), CliError> {
 }
 
 impl AuditRowWriter {
-    fn new(out: Output, format: ExportFormat) -> std::io::Result<Self> {
+    fn new(out: OutputWriter, format: ExportFormat) -> std::io::Result<Self> {
         match format {
             ExportFormat::Ndjson => Ok(Self::Ndjson(out)),
             ExportFormat::Csv => {
@@ -80,7 +80,7 @@ impl AuditRowWriter {
         }
     }
 
-    fn finish(self) -> std::io::Result<Output> {
+    fn finish(self) -> std::io::Result<OutputWriter> {
         match self {
             Self::Ndjson(out) => Ok(out),
             Self::Csv(writer) => writer.into_inner().map_err(csv::IntoInnerError::into_error),

@@ -1,7 +1,7 @@
 //! Command-line options that filter audit rows.
 
 use clap::Args;
-use clew_model::{InstanceId, NodeId, Outcome, ProjectId};
+use clew_model::{AuditOutcome, InstanceId, NodeId, ProjectId};
 use clew_store::{AuditFilter, Store};
 use jiff::Timestamp;
 
@@ -26,7 +26,7 @@ pub(super) struct AuditFilterArgs {
     operation: Option<String>,
     /// Outcome: done, denied or failed
     #[arg(long, value_parser = parse_audit_outcome)]
-    outcome: Option<Outcome>,
+    outcome: Option<AuditOutcome>,
     /// Name or id of a domain; matches operations on the domain and operations by its users
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
@@ -44,8 +44,9 @@ pub(super) struct AuditFilterArgs {
     request_id: Option<String>,
 }
 
-fn parse_audit_outcome(name: &str) -> Result<Outcome, String> {
-    Outcome::from_name(name).ok_or_else(|| format!("expected one of: {}", Outcome::ALL.map(Outcome::name).join(", ")))
+fn parse_audit_outcome(name: &str) -> Result<AuditOutcome, String> {
+    AuditOutcome::from_name(name)
+        .ok_or_else(|| format!("expected one of: {}", AuditOutcome::ALL.map(AuditOutcome::name).join(", ")))
 }
 
 impl AuditFilterArgs {
@@ -81,7 +82,7 @@ impl AuditFilterArgs {
 async fn find_project_id(store: &Store, name_or_id: &str) -> Result<ProjectId, CliError> {
     let projects = store.list_all_projects().await?.into_iter();
     let matches = projects.filter(|project| project.name == name_or_id).map(|project| project.id).collect();
-    resolve_single_id(matches, "project", name_or_id)
+    require_unambiguous_id(matches, "project", name_or_id)
 }
 
 async fn find_instance_id(
@@ -92,12 +93,12 @@ async fn find_instance_id(
     let instances = store.list_all_instances().await?.into_iter();
     let matches =
         instances.filter(|it| it.name == name_or_id && project.is_none_or(|project| it.project_id == *project));
-    resolve_single_id(matches.map(|instance| instance.id).collect(), "instance", name_or_id)
+    require_unambiguous_id(matches.map(|instance| instance.id).collect(), "instance", name_or_id)
 }
 
 /// Parses `name_or_id` as an id if no id was found by name (`ids` is empty).
 /// Fails if the name is ambiguous (`ids` has more than one element).
-fn resolve_single_id<T: std::str::FromStr + std::fmt::Display>(
+fn require_unambiguous_id<T: std::str::FromStr + std::fmt::Display>(
     mut ids: Vec<T>,
     kind: &str,
     name_or_id: &str,

@@ -106,7 +106,7 @@ mod tests {
         AuditRecord {
             seq: 7,
             at: 1_500,
-            event: AuditEvent::new_success(&origin, "CreateToken", "=HYPERLINK(1)"),
+            event: AuditEvent::for_successful_operation(&origin, "CreateToken", "=HYPERLINK(1)"),
             link: "c0de".into(),
         }
     }

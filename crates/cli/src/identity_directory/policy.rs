@@ -27,7 +27,7 @@ impl IdentityDirectory {
     /// Custom policies can be found by name or id, system policies only by name.
     pub(crate) async fn find_policy(&self, name_or_id: &str) -> Result<NamedPolicy, CliError> {
         let all = self.list_policies().await?;
-        let hint = find_nearest_name(name_or_id, all.iter().map(|policy| policy.name.as_str()))
+        let hint = find_most_similar_name(name_or_id, all.iter().map(|policy| policy.name.as_str()))
             .map_or_else(|| "clew policy list shows all".to_owned(), |name| format!("did you mean {name:?}?"));
         all.into_iter()
             .find(|policy| {

@@ -1,7 +1,7 @@
 //! `clew instance add`: registers an instance and its nodes.
 
 use clap::Args as ClapArgs;
-use clew_model::{InstanceId, NewInstance, NewNode, NodeId, NodeRole, Tag, Zone};
+use clew_model::{InstanceId, NetworkZone, NewInstance, NewNode, NodeId, NodeRole, Tag};
 
 use super::{InstanceInventory, ProjectArgs, parse_tag, render};
 use crate::error::CliError;
@@ -91,7 +91,7 @@ fn parse_node_options(specs: &[String], ids: &[NodeId]) -> Result<Vec<NewNode>, 
             Ok(NewNode {
                 id: ids.get(index).cloned(),
                 role: role.unwrap_or(default),
-                url: node_url::resolve_node_password(node_url::parse_node_url(url)?)?,
+                url: node_url::read_missing_node_password(node_url::parse_node_url(url)?)?,
                 zone,
             })
         })
@@ -102,7 +102,7 @@ fn parse_node_options(specs: &[String], ids: &[NodeId]) -> Result<Vec<NewNode>, 
 struct NodeSpec<'a> {
     url: &'a str,
     role: Option<NodeRole>,
-    zone: Option<Zone>,
+    zone: Option<NetworkZone>,
 }
 
 /// The optional suffixes `,role=` and `,zone=` can be in any order.
@@ -116,7 +116,8 @@ fn parse_node_option(text: &str) -> Result<NodeSpec<'_>, CliError> {
             node.role = Some(parsed.ok_or_else(unknown)?);
         } else if let Some(zone) = last.strip_prefix("zone=") {
             node.zone = Some(
-                zone.parse().map_err(|error: clew_model::ZoneNameError| CliError::new_refusal(error.to_string()))?,
+                zone.parse()
+                    .map_err(|error: clew_model::ZoneNameParseError| CliError::new_refusal(error.to_string()))?,
             );
         } else {
             break;

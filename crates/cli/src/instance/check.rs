@@ -36,7 +36,7 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
     let mut has_limitations = false;
     let mut text = String::new();
     let mut values = Vec::new();
-    let zones = inventory.store.list_zones().await?;
+    let zones = inventory.store.list_zone_states().await?;
     for listed in &instance.nodes {
         let Some(node) = inventory.store.find_node_with_password(&listed.id).await? else { continue };
         let backoff = inventory.store.find_login_backoff(&node.id).await?;

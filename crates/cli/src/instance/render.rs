@@ -37,7 +37,7 @@ pub(super) fn render_instance(instance: &Instance) -> String {
 }
 
 fn node_zone_name(node: &clew_model::Node) -> &str {
-    node.zone.as_ref().map_or("", clew_model::Zone::as_str)
+    node.zone.as_ref().map_or("", clew_model::NetworkZone::as_str)
 }
 
 pub(super) fn instance_to_json(instance: &Instance) -> Value {

@@ -45,7 +45,7 @@ pub(crate) async fn run(arguments: SetNodeArgs) -> Result<(), CliError> {
             node.ok_or_else(|| CliError::new_failure(format!("instance {} has no node {id}", instance.name)))?
         }
     };
-    let url = node_url::resolve_node_password(node_url::parse_node_url(&arguments.url)?)?;
+    let url = node_url::read_missing_node_password(node_url::parse_node_url(&arguments.url)?)?;
     let InstanceInventory { store, project, origin } = &inventory;
     if !store.set_node_url(origin, &project.id, &instance.id, &node.id, &url).await? {
         return Err(CliError::new_failure(format!("node {} was removed", node.id)));

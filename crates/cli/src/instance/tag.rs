@@ -41,7 +41,7 @@ pub(super) struct UntagArgs {
 }
 
 /// Parses a tag and enforces the API's limits on length and characters.
-fn parse_new_tag(text: &str) -> Result<Tag, String> {
+fn parse_and_validate_tag(text: &str) -> Result<Tag, String> {
     let tag = parse_tag(text)?;
     let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '\u{4e00}'..='\u{9fff}');
     if tag.key.chars().count() > MAX_TAG_KEY_CHARS || !tag.key.chars().all(valid) {

@@ -17,7 +17,7 @@ use crate::text_table;
 use crate::time;
 
 /// Valid lifetimes of a temporary access key. The API accepts the same range.
-const KEY_LIFETIME_RANGE_SECONDS: std::ops::RangeInclusive<u64> = 900..=86_400;
+const TEMPORARY_KEY_LIFETIME_RANGE_SECONDS: std::ops::RangeInclusive<u64> = 900..=86_400;
 
 /// Create an access key for a user and print the secret key once.
 #[derive(Debug, Args)]
@@ -42,7 +42,7 @@ Clew stores an encrypted copy of the secret, and only a hash of the security tok
 
 fn parse_temporary_key_lifetime(text: &str) -> Result<Duration, String> {
     let lifetime = time::parse_duration(text)?;
-    if KEY_LIFETIME_RANGE_SECONDS.contains(&lifetime.as_secs()) {
+    if TEMPORARY_KEY_LIFETIME_RANGE_SECONDS.contains(&lifetime.as_secs()) {
         Ok(lifetime)
     } else {
         Err("expected 15m to 24h".to_owned())
@@ -59,7 +59,7 @@ struct CreatedAccessKey {
 pub(super) async fn run(arguments: CreateArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
     let user = directory.find_user(&arguments.user).await?;
-    let key = create_key(&directory, &user, arguments.temporary).await?;
+    let key = generate_and_store_access_key(&directory, &user, arguments.temporary).await?;
     let (secret, temporary) = (key.secret.expose_secret(), key.temporary.as_ref());
     let token = temporary.map(|(token, _)| token.expose_secret());
     let expires_at = temporary.map(|(_, at)| time::format_unix_seconds(*at));
@@ -85,7 +85,7 @@ pub(super) async fn run(arguments: CreateArgs) -> Result<(), CliError> {
     )
 }
 
-async fn create_key(
+async fn generate_and_store_access_key(
     directory: &IdentityDirectory,
     user: &User,
     lifetime: Option<Duration>,

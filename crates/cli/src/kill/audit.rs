@@ -1,7 +1,7 @@
 //! Records kills made from the command line in the audit log.
 
 use clew_diagnose::{build_statement_template, to_valid_utf8};
-use clew_model::{AuditEvent, DomainId, Outcome, Session};
+use clew_model::{AuditEvent, AuditOutcome, DomainId, Session};
 use clew_mysql::KillOutcome;
 use clew_store::{Store, StoreLocation};
 use serde_json::json;
@@ -36,9 +36,9 @@ impl KillAuditLog {
             let Some(session) = report.selected.sessions.iter().find(|session| session.id == *id) else { continue };
             let event = AuditEvent {
                 domain_id: self.domain.clone(),
-                outcome: if outcome.is_success() { Outcome::Succeeded } else { Outcome::Failed },
+                outcome: if outcome.is_success() { AuditOutcome::Succeeded } else { AuditOutcome::Failed },
                 detail: build_kill_audit_detail(report, session, outcome),
-                ..AuditEvent::new_success(&origin, "KillSession", id.to_string())
+                ..AuditEvent::for_successful_operation(&origin, "KillSession", id.to_string())
             };
             self.store.append_audit_event(&event).await?;
         }

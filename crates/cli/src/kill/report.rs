@@ -13,7 +13,7 @@ use super::Outcomes;
 use super::preview::{KillImpact, SelectedSessions};
 use crate::output::merge_json_objects;
 
-const MAX_STATEMENT_BYTES: usize = 4 << 10;
+const MAX_DISPLAYED_STATEMENT_BYTES: usize = 4 << 10;
 
 #[derive(Debug)]
 pub(super) struct KillReport {
@@ -61,7 +61,7 @@ impl KillReport {
         let head = format!("session {}, {user}@{host}{on}, {}", session.id, format_session_activity(session));
         let _ = writeln!(text, "{}", truncate_to_width(&head, width));
         if let Some(statement) = &session.statement {
-            let start = statement.get(..MAX_STATEMENT_BYTES).unwrap_or(statement);
+            let start = statement.get(..MAX_DISPLAYED_STATEMENT_BYTES).unwrap_or(statement);
             let _ = writeln!(text, "{}", truncate_to_width(&format!("  runs: {}", bytes_to_single_line(start)), width));
         }
         if let Some(impact) = &self.selected.impact {
@@ -73,14 +73,14 @@ impl KillReport {
                 }
                 None => {}
             }
-            for risk in self.applicable_risks(impact, session.id) {
+            for risk in self.kill_risks_of_session(impact, session.id) {
                 text.push_str(&wrap_labelled_text("  risk: ", &risk.to_string(), width));
             }
         }
         text.push('\n');
     }
 
-    fn applicable_risks<'c>(&self, impact: &'c KillImpact, id: u64) -> impl Iterator<Item = &'c KillRisk> {
+    fn kill_risks_of_session<'c>(&self, impact: &'c KillImpact, id: u64) -> impl Iterator<Item = &'c KillRisk> {
         let kind = self.kind;
         let applies = move |risk: &&KillRisk| kind == KillTarget::Connection || risk.applies_to_kill_query();
         impact.risks.get(&id).into_iter().flatten().filter(applies)
@@ -165,7 +165,7 @@ impl KillReport {
         let impact = json!({
             "transactions_seen": impact.transactions.is_some(), "transaction": open.map_or(Value::Null, transaction_to_json),
             "holds_up": impact.blocked_counts.get(&session.id).copied().unwrap_or(0),
-            "risks": self.applicable_risks(impact, session.id)
+            "risks": self.kill_risks_of_session(impact, session.id)
                 .map(|risk| json!({ "kind": risk.kind(), "message": risk.to_string(), "unsafe": risk.is_unsafe() }))
                 .collect::<Vec<_>>(),
         });

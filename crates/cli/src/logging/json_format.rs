@@ -15,7 +15,7 @@ use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
 /// The log line of an HTTP request fits in this capacity, so the buffer is not reallocated.
-const INITIAL_LINE_CAPACITY_BYTES: usize = 512;
+const INITIAL_LOG_LINE_CAPACITY_BYTES: usize = 512;
 const TIMESTAMP_PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
 /// Log format that writes one JSON object per line.
@@ -55,7 +55,7 @@ where
         if let Some(span) = context.parent_span() {
             let extensions = span.extensions();
             let fields = extensions.get::<FormattedFields<JsonLogFormat>>().map_or("{}", |fields| fields.as_str());
-            line.write_extended_object_field("span", fields, "name", span.name());
+            line.write_object_with_extra_field("span", fields, "name", span.name());
         }
         writer.write_str(&clew_diagnose::json::escape_unsafe_chars(&line.finish()))?;
         writer.write_char('\n')
@@ -66,7 +66,7 @@ struct JsonObjectWriter(Vec<u8>);
 
 impl JsonObjectWriter {
     fn new() -> Self {
-        let mut text = Vec::with_capacity(INITIAL_LINE_CAPACITY_BYTES);
+        let mut text = Vec::with_capacity(INITIAL_LOG_LINE_CAPACITY_BYTES);
         text.push(b'{');
         Self(text)
     }
@@ -84,7 +84,7 @@ impl JsonObjectWriter {
     }
 
     /// Adds the field `extra_name` to the serialised JSON object `object`, and writes the result as the field `name`.
-    fn write_extended_object_field(&mut self, name: &str, object: &str, extra_name: &str, extra_value: &str) {
+    fn write_object_with_extra_field(&mut self, name: &str, object: &str, extra_name: &str, extra_value: &str) {
         self.write_field_name(name);
         self.0.extend_from_slice(object.strip_suffix('}').unwrap_or("{").as_bytes());
         self.write_field(extra_name, extra_value);

@@ -23,13 +23,13 @@ impl<W: Write> TerminalSanitizer<W> {
 
     fn write_sanitized(&mut self, bytes: &[u8]) -> io::Result<()> {
         let text = clew_diagnose::to_valid_utf8(bytes);
-        let text = if self.styled { sanitize_styled_text(&text) } else { sanitize_multiline(&text) };
+        let text = if self.styled { sanitize_styled_text(&text) } else { sanitize_multiline_text(&text) };
         self.inner.write_all(text.as_bytes())
     }
 }
 
 /// Returns the length of `bytes`, excluding an incomplete character, line break or escape sequence at the end.
-fn complete_prefix_len(bytes: &[u8]) -> usize {
+fn len_without_incomplete_tail(bytes: &[u8]) -> usize {
     let tail_start = bytes.len().saturating_sub(MAX_INCOMPLETE_TAIL_BYTES);
     let tail = bytes.get(tail_start..).unwrap_or_default();
     if let Some(at) = tail.iter().rposition(|&byte| byte == b'\x1b' || byte == b'\r')
@@ -48,7 +48,7 @@ impl<W: Write> Write for TerminalSanitizer<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut all = std::mem::take(&mut self.incomplete);
         all.extend_from_slice(bytes);
-        self.incomplete = all.split_off(complete_prefix_len(&all));
+        self.incomplete = all.split_off(len_without_incomplete_tail(&all));
         self.write_sanitized(&all)?;
         Ok(bytes.len())
     }

@@ -93,11 +93,11 @@ pub(super) fn validate_policy_file(path: &Path, format: Format) -> Result<(), Cl
                     "{}: valid policy, version {}, {}, {}\n",
                     document.name,
                     policy.version(),
-                    pluralize_count(policy.statements().len(), "statement"),
-                    pluralize_count(warnings.len(), "warning")
+                    format_count_with_noun(policy.statements().len(), "statement"),
+                    format_count_with_noun(warnings.len(), "warning")
                 ),
                 None => {
-                    format!("{}: invalid policy, {}\n", document.name, pluralize_count(errors.len(), "error"))
+                    format!("{}: invalid policy, {}\n", document.name, format_count_with_noun(errors.len(), "error"))
                 }
             };
             document.format_diagnostics("error", &errors) + &document.format_diagnostics("warning", warnings) + &verdict
@@ -108,7 +108,7 @@ pub(super) fn validate_policy_file(path: &Path, format: Format) -> Result<(), Cl
 }
 
 /// Prints errors and warnings to stderr. Fails if the policy document has errors.
-pub(super) fn require_valid_policy(document: &PolicyDocument) -> Result<Policy, CliError> {
+pub(super) fn parse_policy_or_print_errors(document: &PolicyDocument) -> Result<Policy, CliError> {
     match document.parse() {
         Ok(policy) => {
             output::write_stderr(&document.format_diagnostics("warning", policy.warnings()));
@@ -116,7 +116,7 @@ pub(super) fn require_valid_policy(document: &PolicyDocument) -> Result<Policy, 
         }
         Err(errors) => {
             output::write_stderr(&document.format_diagnostics("error", errors.diagnostics()));
-            let errors = pluralize_count(errors.diagnostics().len(), "error");
+            let errors = format_count_with_noun(errors.diagnostics().len(), "error");
             Err(CliError::new_refusal(format!(
                 "{} is not a valid policy: {errors}; nothing was changed",
                 document.name
@@ -126,7 +126,7 @@ pub(super) fn require_valid_policy(document: &PolicyDocument) -> Result<Policy, 
 }
 
 /// Formats a count with a pluralized noun, such as `1 error` or `2 errors`.
-pub(super) fn pluralize_count(number: usize, noun: &str) -> String {
+pub(super) fn format_count_with_noun(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 

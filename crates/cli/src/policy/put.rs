@@ -54,7 +54,7 @@ pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
         )));
     }
     let document = PolicyDocument::read(&file)?;
-    let policy = require_valid_policy(&document)?;
+    let policy = parse_policy_or_print_errors(&document)?;
     let directory = domain_args.open_identity_directory().await?;
     let (store, domain) = (&directory.store, &directory.domain.id);
     let model = permission_model_name(policy.model());
@@ -63,7 +63,7 @@ pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
         // The policy model restricts the allowed grantees and projects, so an attached policy cannot change its model.
         let times = store.list_policy_attachments(&PolicyRef::Custom(before.id.clone())).await?.len();
         if times > 0 {
-            let times = pluralize_count(times, "time");
+            let times = format_count_with_noun(times, "time");
             return Err(CliError::new_refusal(format!(
                 "{name} has the policy model {} and is attached {times}; a policy with the model {model} cannot replace it",
                 before.model
@@ -78,7 +78,7 @@ pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
     domain_args.output_format().print(
         || {
             let verb = if replaced { "Replaced" } else { "Created" };
-            let statements = pluralize_count(policy.statements().len(), "statement");
+            let statements = format_count_with_noun(policy.statements().len(), "statement");
             let line = format!("{verb} the policy {name} ({id}): version {version}, {statements}.\n");
             if replaced { line } else { format!("{line}Next: clew policy attach {name} --group GROUP\n") }
         },

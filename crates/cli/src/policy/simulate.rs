@@ -66,7 +66,7 @@ pub(super) async fn run(arguments: SimulateArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
     let user = directory.find_user(&arguments.user).await?;
     let action = find_action(&arguments.action)?;
-    let (project, instance) = resolve_request_target(&directory, &arguments, action).await?;
+    let (project, instance) = find_project_and_instance(&directory, &arguments, action).await?;
     let principal = load_user_principal(&directory, &user).await?;
     let resource = Resource {
         project: project.as_ref().map(|project| TargetProject {
@@ -107,7 +107,7 @@ pub(super) async fn run(arguments: SimulateArgs) -> Result<(), CliError> {
 fn find_action(name: &str) -> Result<Action, CliError> {
     Action::find_action_by_name(name).ok_or_else(|| {
         let names = Action::ALL.iter().flat_map(|action| [action.name, action.alias]);
-        let hint = find_nearest_name(name, names).map_or_else(
+        let hint = find_most_similar_name(name, names).map_or_else(
             || {
                 format!(
                     "valid actions: {}",
@@ -121,7 +121,7 @@ fn find_action(name: &str) -> Result<Action, CliError> {
 }
 
 /// Fails if a command-line option does not apply to the simulated action.
-async fn resolve_request_target(
+async fn find_project_and_instance(
     directory: &IdentityDirectory,
     arguments: &SimulateArgs,
     action: Action,
@@ -137,7 +137,7 @@ async fn resolve_request_target(
     }
     let project = match &arguments.project {
         Some(project) => directory.find_project(project).await?,
-        None => find_single_project(directory).await?,
+        None => find_only_project(directory).await?,
     };
     let Some(name_or_id) = &arguments.instance else { return Ok((Some(project), None)) };
     let instance = instance::find_instance(&directory.store, &project.id, name_or_id).await?;
@@ -149,7 +149,7 @@ async fn resolve_request_target(
     Ok((Some(project), Some(instance)))
 }
 
-async fn find_single_project(directory: &IdentityDirectory) -> Result<Project, CliError> {
+async fn find_only_project(directory: &IdentityDirectory) -> Result<Project, CliError> {
     let mut all = directory.store.list_projects(&directory.domain.id).await?;
     match (all.pop(), all.is_empty()) {
         (Some(only), true) => Ok(only),

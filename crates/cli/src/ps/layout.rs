@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Effects, Style};
 use clew_diagnose::terminal::{bytes_to_single_line, display_width, truncate_to_width};
 use clew_diagnose::waits::is_lock_wait_state;
-use clew_model::HostPattern;
+use clew_model::ClientAddressFilter;
 use clew_mysql::Snapshot;
 use serde::Deserialize;
 
-use crate::output::{Output, stdout_supports_colors, terminal_width};
+use crate::output::{OutputWriter, stdout_supports_colors, terminal_width};
 
 /// Heading, maximum width and minimum width of each column except the statement column.
 const TABLE_COLUMNS: [(&str, usize, usize); 7] = [
@@ -25,7 +25,7 @@ const TABLE_COLUMNS: [(&str, usize, usize); 7] = [
 const NUMERIC_COLUMNS: [&str; 2] = ["ID", "TIME"];
 const COLUMN_GAP_WIDTH: usize = 2;
 /// Minimum width of the statement column. The column is narrower only if all other columns have their minimum width.
-const MIN_STATEMENT_WIDTH: usize = 24;
+const MIN_STATEMENT_COLUMN_WIDTH: usize = 24;
 
 #[derive(Deserialize)]
 struct SessionRow {
@@ -46,7 +46,7 @@ struct SessionTableLine {
     is_waiting: bool,
 }
 
-pub(super) fn write_table(snapshot: &mut Snapshot, out: &mut Output) -> io::Result<()> {
+pub(super) fn write_table(snapshot: &mut Snapshot, out: &mut OutputWriter) -> io::Result<()> {
     let width = terminal_width();
     let lines = build_table_lines(snapshot, width)?;
     let widths = fit_column_widths(&lines, width);
@@ -99,7 +99,7 @@ fn format_session_row(row: SessionRow, width: usize) -> SessionTableLine {
             row.session_id.to_string(),
             text(Some(row.user)),
             // Omit the client port.
-            text(Some(HostPattern::parse(&row.host).host)),
+            text(Some(ClientAddressFilter::parse(&row.host).host)),
             text(row.database_name),
             text(Some(row.command)),
             row.state_duration.to_string(),
@@ -119,7 +119,7 @@ fn fit_column_widths(lines: &[SessionTableLine], width: usize) -> [usize; TABLE_
             *width = (*width).max(display_width(cell)).min(max);
         }
     }
-    while widths.iter().map(|width| width + COLUMN_GAP_WIDTH).sum::<usize>() + MIN_STATEMENT_WIDTH > width {
+    while widths.iter().map(|width| width + COLUMN_GAP_WIDTH).sum::<usize>() + MIN_STATEMENT_COLUMN_WIDTH > width {
         let shrinkable = widths.iter_mut().zip(TABLE_COLUMNS).filter(|(width, (.., min))| **width > *min);
         let Some((widest, _)) = shrinkable.max_by_key(|(width, _)| **width) else { break };
         *widest -= 1;
@@ -128,7 +128,7 @@ fn fit_column_widths(lines: &[SessionTableLine], width: usize) -> [usize; TABLE_
 }
 
 fn write_table_line(
-    out: &mut Output,
+    out: &mut OutputWriter,
     line: &SessionTableLine,
     widths: &[usize; TABLE_COLUMNS.len()],
     width: usize,

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::rules_file::NamedKillRule;
 use crate::text_table;
 
-const MAX_STATEMENT_CHARS: usize = 60;
+const MAX_DISPLAYED_STATEMENT_CHARS: usize = 60;
 
-pub(super) struct RuleReport<'a> {
+pub(super) struct RuleTestReport<'a> {
     rules: &'a [NamedKillRule],
     total: usize,
     /// Sessions that would be killed, each with the index of the first matching rule.
@@ -20,7 +20,7 @@ pub(super) struct RuleReport<'a> {
     spared: Vec<(usize, &'a Session, ExclusionReason)>,
 }
 
-impl<'a> RuleReport<'a> {
+impl<'a> RuleTestReport<'a> {
     pub(super) fn new(rules: &'a [NamedKillRule], sessions: &'a [Session], protected: &ProtectedAccounts) -> Self {
         let (mut killed, mut spared) = (Vec::new(), Vec::new());
         for session in sessions {
@@ -64,7 +64,7 @@ impl<'a> RuleReport<'a> {
             text.push('\n');
         }
         for (index, rule) in self.rules.iter().enumerate() {
-            let (kills, spares) = self.count_rule_matches(index);
+            let (kills, spares) = self.count_killed_and_spared(index);
             let _ =
                 writeln!(text, "{}: kills {kills}, spares {spares}", text_table::sanitize_terminal_line(&rule.name));
         }
@@ -73,7 +73,7 @@ impl<'a> RuleReport<'a> {
             let _ = writeln!(text, "{name}: seconds is the only criterion, so the rule matches every user session");
         }
         let dependent =
-            self.killed.iter().filter(|(rule, session)| self.depends_on_storage_engine(*rule, session)).count();
+            self.killed.iter().filter(|(rule, session)| self.kill_depends_on_storage_engine(*rule, session)).count();
         if dependent > 0 {
             let _ = writeln!(
                 text,
@@ -88,7 +88,7 @@ impl<'a> RuleReport<'a> {
 
     pub(super) fn to_json(&self) -> Value {
         let rule = |(index, rule): (usize, &NamedKillRule)| {
-            let (killed, spared) = self.count_rule_matches(index);
+            let (killed, spared) = self.count_killed_and_spared(index);
             json!({ "name": rule.name, "killed": killed, "spared": spared })
         };
         let killed = |(rule, session): &(usize, &Session)| self.session_to_json(*rule, session, None);
@@ -104,7 +104,7 @@ impl<'a> RuleReport<'a> {
     }
 
     /// Returns how many sessions a rule would kill and how many it would spare.
-    fn count_rule_matches(&self, rule: usize) -> (usize, usize) {
+    fn count_killed_and_spared(&self, rule: usize) -> (usize, usize) {
         let kills = self.killed.iter().filter(|(index, _)| *index == rule).count();
         (kills, self.spared.iter().filter(|(index, ..)| *index == rule).count())
     }
@@ -112,7 +112,7 @@ impl<'a> RuleReport<'a> {
     /// Returns true if a kill task would check the storage engines of the session's tables before it kills the session.
     /// A rule test skips the storage engine check, because a snapshot does not contain storage engines.
     /// A kill task checks storage engines if the statement changes tables and the rule excludes unsafe kills.
-    fn depends_on_storage_engine(&self, rule: usize, session: &Session) -> bool {
+    fn kill_depends_on_storage_engine(&self, rule: usize, session: &Session) -> bool {
         let opted_in = self.rules.get(rule).is_some_and(|rule| rule.include_unsafe);
         let changes = |statement| parse_changed_tables(statement, session.database.as_deref()).is_some();
         !opted_in && session.statement.as_deref().is_some_and(changes)
@@ -144,9 +144,8 @@ impl<'a> RuleReport<'a> {
         if let Some(fields) = json.as_object_mut() {
             match reason {
                 Some(reason) => fields.insert("why".to_owned(), reason.name().into()),
-                None => {
-                    fields.insert("depends_on_engine".to_owned(), self.depends_on_storage_engine(rule, session).into())
-                }
+                None => fields
+                    .insert("depends_on_engine".to_owned(), self.kill_depends_on_storage_engine(rule, session).into()),
             };
         }
         json
@@ -156,10 +155,10 @@ impl<'a> RuleReport<'a> {
 fn truncate_statement(session: &Session) -> String {
     let text = session.statement.as_deref().map(to_valid_utf8).unwrap_or_default();
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= MAX_STATEMENT_CHARS {
+    if line.chars().count() <= MAX_DISPLAYED_STATEMENT_CHARS {
         line
     } else {
-        line.chars().take(MAX_STATEMENT_CHARS - 1).chain(['…']).collect()
+        line.chars().take(MAX_DISPLAYED_STATEMENT_CHARS - 1).chain(['…']).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clew_diagnose::KillRule;
-use clew_model::{HostPattern, KillCriteria};
+use clew_model::{ClientAddressFilter, KillCriteria};
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
@@ -63,7 +63,7 @@ fn parse_rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<Nam
         };
         match value.get_ref() {
             Value::Integer(number) if name == "seconds" => {
-                let max = KillCriteria::MAX_STATE_SECONDS;
+                let max = KillCriteria::MAX_STATE_DURATION_SECONDS;
                 let valid = u32::try_from(*number).ok().filter(|number| (1..=max).contains(number));
                 seconds = Some(valid.ok_or_else(|| format!("{line}: seconds must be 1 to {max}, not {number}"))?);
             }
@@ -90,7 +90,7 @@ fn parse_rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<Nam
     };
     let criteria = KillCriteria {
         user: texts.remove("user"),
-        host: texts.remove("host").map(|host| HostPattern::parse(&host)),
+        host: texts.remove("host").map(|host| ClientAddressFilter::parse(&host)),
         database: texts.remove("db"),
         command: texts.remove("command"),
         sql_key: texts.remove("sql"),
@@ -100,7 +100,7 @@ fn parse_rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<Nam
     Ok(NamedKillRule {
         name,
         rule: KillRule::new(&criteria),
-        has_only_min_state_seconds: criteria.has_only_min_state_seconds(),
+        has_only_min_state_seconds: criteria.has_only_duration_criterion(),
         include_unsafe,
     })
 }

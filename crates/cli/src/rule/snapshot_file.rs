@@ -6,13 +6,13 @@ use serde::Deserialize;
 
 const REQUIRED_SNAPSHOT_COLUMNS: [&str; 8] =
     ["session_id", "user", "host", "database_name", "execution_status", "command", "sql_statement", "state_duration"];
-const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// Clew adds a leading quote to CSV cells that start with these bytes: spreadsheets evaluate them as formulas.
 const FORMULA_FIRST_BYTES: &[u8] = b"=+-@\t\r";
 
 /// Error messages include the line number.
 pub(super) fn parse_snapshot_sessions(bytes: &[u8]) -> Result<Vec<Session>, String> {
-    let bytes = bytes.strip_prefix(UTF8_BOM).unwrap_or(bytes);
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     match bytes.trim_ascii_start().first() {
         None => Err("the file is empty; a snapshot without sessions has at least a header row".to_owned()),
         Some(b'{') => {
@@ -45,7 +45,7 @@ fn parse_json_snapshot<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Str
     serde_json::from_slice(bytes).map_err(|error| format!("not a snapshot: {error}"))
 }
 
-fn rows_to_sessions(rows: Vec<SnapshotRow>) -> Vec<Session> {
+fn snapshot_rows_to_sessions(rows: Vec<SnapshotRow>) -> Vec<Session> {
     let session = |row: SnapshotRow| Session {
         id: row.session_id,
         user: row.user.into(),
@@ -62,7 +62,7 @@ fn rows_to_sessions(rows: Vec<SnapshotRow>) -> Vec<Session> {
 fn parse_csv_snapshot(bytes: &[u8]) -> Result<Vec<Session>, String> {
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
     let (mut record, mut sessions) = (ByteRecord::new(), Vec::new());
-    let (mut positions, mut width) = (headerless_column_positions(), 0);
+    let (mut positions, mut width) = (default_column_positions(), 0);
     let mut is_first = true;
     while reader.read_byte_record(&mut record).map_err(|error| format!("invalid CSV: {error}"))? {
         let line = || line_number_at_offset(bytes, record.position().map_or(0, csv::Position::byte));
@@ -85,7 +85,7 @@ fn parse_csv_snapshot(bytes: &[u8]) -> Result<Vec<Session>, String> {
     Ok(sessions)
 }
 
-fn headerless_column_positions() -> [usize; REQUIRED_SNAPSHOT_COLUMNS.len()] {
+fn default_column_positions() -> [usize; REQUIRED_SNAPSHOT_COLUMNS.len()] {
     REQUIRED_SNAPSHOT_COLUMNS
         .map(|key| SNAPSHOT_COLUMNS.iter().position(|column| column.key == key).unwrap_or_default())
 }
@@ -129,13 +129,13 @@ fn parse_csv_record(
         let text = String::from_utf8_lossy(cell);
         text.parse().map_err(|_| format!("line {}: {key} must be an integer, not {text:?}", line()))
     };
-    let optional_text = |cell: &[u8]| (!cell.is_empty()).then(|| strip_formula_guard(cell));
+    let optional_text = |cell: &[u8]| (!cell.is_empty()).then(|| strip_formula_escape(cell));
     Ok(Session {
         id: number("session_id", id)?,
-        user: strip_formula_guard(user),
-        host: strip_formula_guard(host),
+        user: strip_formula_escape(user),
+        host: strip_formula_escape(host),
         database: optional_text(database),
-        command: strip_formula_guard(command),
+        command: strip_formula_escape(command),
         seconds: number("state_duration", seconds)?,
         state: optional_text(state),
         statement: optional_text(statement),
@@ -144,7 +144,7 @@ fn parse_csv_record(
 
 /// Removes the leading quote that prevents a spreadsheet from evaluating a CSV cell as a formula.
 /// An original quote, as in `'=1`, is removed too, because it cannot be distinguished from an added quote.
-fn strip_formula_guard(cell: &[u8]) -> Vec<u8> {
+fn strip_formula_escape(cell: &[u8]) -> Vec<u8> {
     match cell {
         [b'\'', rest @ ..] if rest.first().is_some_and(|first| FORMULA_FIRST_BYTES.contains(first)) => rest.to_vec(),
         _ => cell.to_vec(),

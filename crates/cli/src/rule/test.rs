@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &RuleTestArgs) -> Result<(), CliError> {
     let sessions = snapshot_file::parse_snapshot_sessions(&read_input_file(&arguments.snapshot)?)
         .map_err(|message| input_file_error(&arguments.snapshot, &message))?;
     let protected = ProtectedAccounts::default().with_accounts(arguments.protected.iter().map(String::as_str));
-    let report = report::RuleReport::new(&rules, &sessions, &protected);
+    let report = report::RuleTestReport::new(&rules, &sessions, &protected);
     arguments.format.print(|| report.render_text(), || report.to_json())
 }
 

@@ -7,7 +7,7 @@ use clew_model::{DETAIL_COLUMNS, SNAPSHOT_COLUMNS};
 use clew_mysql::Snapshot;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
-use crate::output::{Output, stdout_supports_colors};
+use crate::output::{OutputWriter, stdout_supports_colors};
 
 /// Column of the table: key of the snapshot column, heading, and whether the values are numbers.
 type TableColumn = (&'static str, &'static str, bool);
@@ -36,26 +36,26 @@ const STATEMENT_COLUMN: TableColumn = (STATEMENT_COLUMN_KEY, "STATEMENT", false)
 const STATEMENT_COLUMN_KEY: &str = "sql_statement";
 /// The table shows only a prefix of the statement digest.
 const DIGEST_COLUMN_KEY: &str = "statement_digest";
-const DIGEST_PREFIX_CHARS: usize = 8;
+const DIGEST_PREFIX_LEN: usize = 8;
 /// Maximum width of a cell outside the statement column.
 const MAX_CELL_WIDTH: usize = 28;
 /// Width of the statement column if the terminal width is unknown.
-const DEFAULT_STATEMENT_WIDTH: usize = 80;
-const MIN_STATEMENT_WIDTH: usize = 20;
+const DEFAULT_STATEMENT_COLUMN_WIDTH: usize = 80;
+const MIN_STATEMENT_COLUMN_WIDTH: usize = 20;
 const COLUMN_PADDING_WIDTH: usize = 2;
 
 type Line = Vec<String>;
 
-pub(crate) fn write_table(snapshot: &mut Snapshot, detailed: bool, out: &mut Output) -> io::Result<()> {
-    let to_terminal = matches!(out, Output::Terminal { .. });
+pub(crate) fn write_table(snapshot: &mut Snapshot, detailed: bool, out: &mut OutputWriter) -> io::Result<()> {
+    let to_terminal = matches!(out, OutputWriter::Terminal { .. });
     let colours = to_terminal && stdout_supports_colors();
     let columns = select_columns(detailed);
     let (lines, waiting) = build_table_lines(snapshot, &columns)?;
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     let terminal = if to_terminal { table.width().map(usize::from) } else { None };
-    let width =
-        terminal.map_or(DEFAULT_STATEMENT_WIDTH, |terminal| compute_statement_column_width(&lines, &columns, terminal));
+    let width = terminal
+        .map_or(DEFAULT_STATEMENT_COLUMN_WIDTH, |terminal| compute_statement_column_width(&lines, &columns, terminal));
     table.set_header(columns.iter().map(|&(_, heading, is_number)| build_heading_cell(heading, is_number, colours)));
     for (line, is_waiting) in lines.into_iter().zip(waiting) {
         table.add_row(build_row_cells(line, &columns, width, is_waiting && colours));
@@ -92,11 +92,11 @@ fn build_table_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Re
             String::from_utf8_lossy(record.get(index).unwrap_or_default())
         };
         let cell = |&(key, ..): &TableColumn| match key {
-            STATEMENT_COLUMN_KEY => to_truncated_line(&value(key), 4 * DEFAULT_STATEMENT_WIDTH),
+            STATEMENT_COLUMN_KEY => truncate_to_single_line(&value(key), 4 * DEFAULT_STATEMENT_COLUMN_WIDTH),
             DIGEST_COLUMN_KEY => {
-                to_truncated_line(&value(key), MAX_CELL_WIDTH).chars().take(DIGEST_PREFIX_CHARS).collect()
+                truncate_to_single_line(&value(key), MAX_CELL_WIDTH).chars().take(DIGEST_PREFIX_LEN).collect()
             }
-            _ => to_truncated_line(&value(key), MAX_CELL_WIDTH),
+            _ => truncate_to_single_line(&value(key), MAX_CELL_WIDTH),
         };
         lines.push(columns.iter().map(cell).collect());
         waiting.push(value("transaction_status") == "LOCK WAIT" || !value("waits_for").is_empty());
@@ -110,7 +110,7 @@ fn compute_statement_column_width(lines: &[Line], columns: &[TableColumn], termi
         cells.max(columns.get(column).map_or(0, |(_, heading, _)| heading.len())) + COLUMN_PADDING_WIDTH
     };
     let others: usize = (0..columns.len().saturating_sub(1)).map(widest).sum();
-    terminal.saturating_sub(others + COLUMN_PADDING_WIDTH).max(MIN_STATEMENT_WIDTH)
+    terminal.saturating_sub(others + COLUMN_PADDING_WIDTH).max(MIN_STATEMENT_COLUMN_WIDTH)
 }
 
 fn build_heading_cell(heading: &str, is_number: bool, colours: bool) -> Cell {
@@ -122,7 +122,7 @@ fn build_row_cells(line: Line, columns: &[TableColumn], statement_width: usize, 
     line.into_iter()
         .zip(columns)
         .map(|(text, &(key, _, is_number))| {
-            let text = if key == STATEMENT_COLUMN_KEY { to_truncated_line(&text, statement_width) } else { text };
+            let text = if key == STATEMENT_COLUMN_KEY { truncate_to_single_line(&text, statement_width) } else { text };
             let cell = Cell::new(text).set_alignment(cell_alignment(is_number));
             if is_highlighted { cell.fg(Color::Red) } else { cell }
         })
@@ -133,7 +133,7 @@ fn cell_alignment(is_number: bool) -> CellAlignment {
     if is_number { CellAlignment::Right } else { CellAlignment::Left }
 }
 
-fn to_truncated_line(text: &str, width: usize) -> String {
+fn truncate_to_single_line(text: &str, width: usize) -> String {
     // The limit is larger than the width, because `bytes_to_single_line` collapses white space.
     let head: String = text.chars().take(8 * width).collect();
     truncate_to_width(&terminal::bytes_to_single_line(head.as_bytes()), width)

@@ -14,7 +14,7 @@ use crate::validators;
 #[command(after_help = AFTER_HELP)]
 pub(super) struct CreateArgs {
     /// Name, unique in the domain
-    #[arg(value_parser = validators::parse_name)]
+    #[arg(value_parser = validators::parse_identity_name)]
     name: String,
     /// Make the user an administrator with full access to the domain, regardless of policies
     #[arg(long)]

@@ -71,20 +71,24 @@ pub(super) async fn update_user(arguments: UpdateArgs) -> Result<(), CliError> {
         description,
         ..UserChange::default()
     };
-    apply_user_change(&domain_args, &user, &change).await
+    update_and_print_user(&domain_args, &user, &change).await
 }
 
 pub(super) async fn enable_user(arguments: EnableArgs) -> Result<(), CliError> {
     let change = UserChange { enabled: Some(true), ..UserChange::default() };
-    apply_user_change(&arguments.domain_args, &arguments.user, &change).await
+    update_and_print_user(&arguments.domain_args, &arguments.user, &change).await
 }
 
 pub(super) async fn disable_user(arguments: DisableArgs) -> Result<(), CliError> {
     let change = UserChange { enabled: Some(false), ..UserChange::default() };
-    apply_user_change(&arguments.domain_args, &arguments.user, &change).await
+    update_and_print_user(&arguments.domain_args, &arguments.user, &change).await
 }
 
-async fn apply_user_change(domain_args: &DomainArgs, name_or_id: &str, change: &UserChange) -> Result<(), CliError> {
+async fn update_and_print_user(
+    domain_args: &DomainArgs,
+    name_or_id: &str,
+    change: &UserChange,
+) -> Result<(), CliError> {
     let directory = domain_args.open_identity_directory().await?;
     let user = directory.find_user(name_or_id).await?;
     directory.store.update_user(&directory.origin, &user.id, change).await?;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clew_testkit::{
-    ClientCharset, ConnectionIdRewrite, Flavor, RawSession, RewriteRules, RewritingProxy, Scenario, Server,
+    ClientCharset, ConnectionIdRewrite, Flavor, LockWaitScenario, RawSession, RewriteRules, RewritingProxy, Server,
     ServerOptions, VirtualAddress,
 };
 use mysql_async::prelude::Queryable;
@@ -67,7 +67,7 @@ async fn running_statement(server: &Server, id: u64) -> Option<Option<String>> {
 async fn kill_previews_its_impact(flavor: Flavor) {
     let server = start_server(flavor).await;
     let scenario =
-        Scenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+        LockWaitScenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.set_up(&server).await.unwrap();
     let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
     let (id, gone) = (blocker.to_string(), "4000000000");
@@ -129,7 +129,7 @@ async fn kill_previews_its_impact_on_a_mysql_server() {
 async fn preview_lists_risks_and_surviving_root_blockers(flavor: Flavor) {
     let server = start_server(flavor).await;
     let scenario =
-        Scenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+        LockWaitScenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.set_up(&server).await.unwrap();
     let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
     server.run_statements(&["CREATE TABLE shop.log (id INT) ENGINE = MyISAM"]).await.unwrap();

@@ -1,6 +1,6 @@
 //! `clew locks`.
 
-use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, Scenario, Server, ServerOptions};
+use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, LockWaitScenario, Server, ServerOptions};
 use serde_json::Value;
 
 use crate::run::run;
@@ -13,7 +13,7 @@ async fn lock_wait_is_shown_in_every_format(flavor: Flavor) {
     assert!(output.stdout.starts_with("No session waits for a lock on 127.0.0.1:"), "{output:?}");
 
     let scenario =
-        Scenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+        LockWaitScenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.set_up(&server).await.unwrap();
     let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
 
@@ -63,8 +63,8 @@ async fn lock_wait_is_shown_in_every_format_on_a_mysql_server() {
 #[tokio::test]
 async fn idle_root_blockers_show_their_last_statement_on_a_mysql_server() {
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
-    let two = |scenario: &Scenario| scenario.name == "two readers in the way of one writer";
-    let scenario = Scenario::scenarios_for_flavor(Flavor::MySql).into_iter().find(two).unwrap();
+    let two = |scenario: &LockWaitScenario| scenario.name == "two readers in the way of one writer";
+    let scenario = LockWaitScenario::scenarios_for_flavor(Flavor::MySql).into_iter().find(two).unwrap();
     let built = scenario.set_up(&server).await.unwrap();
     let tree = run(&["locks", &server.url()]).await;
     let ran = "ran: SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE";

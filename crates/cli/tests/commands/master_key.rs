@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use clew_testkit::{PostgreSql, S3Server};
+use clew_testkit::{PostgreSqlServer, S3Server};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::run::{clew, initialise, run, run_command};
@@ -26,7 +26,7 @@ async fn master_key_rotates_and_metadata_is_copied_to_postgresql() {
     with_key_in_environment.env("CLEW_MASTER_KEY", key().trim());
     run_command(with_key_in_environment).await.assert_failed(&["CLEW_NEW_MASTER_KEY", "openssl rand -hex 32"]);
 
-    let server = PostgreSql::start().await.unwrap();
+    let server = PostgreSqlServer::start().await.unwrap();
     let url = server.url();
     let copy = ["metadata", "copy", "--data-dir", at, "--to", &url];
     let preview = run(&[&copy[..], &["--dry-run"]].concat()).await;
@@ -50,7 +50,7 @@ async fn master_key_rotates_and_metadata_is_copied_to_postgresql() {
 /// A running worker exits after a key rotation. After a restart, the worker uses the next key from its data directory.
 #[tokio::test]
 async fn worker_exits_after_master_key_rotation() {
-    let (metadata, results) = tokio::join!(PostgreSql::start(), S3Server::start());
+    let (metadata, results) = tokio::join!(PostgreSqlServer::start(), S3Server::start());
     let (metadata, results) = (metadata.unwrap(), results.unwrap());
     let folder = tempfile::tempdir().unwrap();
     let dirs = ["one", "two"].map(|name| folder.path().join(name));

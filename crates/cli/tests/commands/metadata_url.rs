@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use clew_testkit::PostgreSql;
+use clew_testkit::PostgreSqlServer;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::run::{CommandOutput, clew, run, run_command};
@@ -18,7 +18,7 @@ async fn run_with_database(database: &str, dir: &Path, arguments: &[&str]) -> Co
 
 #[tokio::test]
 async fn commands_work_with_a_postgresql_database() {
-    let (server, folder) = (PostgreSql::start().await.unwrap(), tempfile::tempdir().unwrap());
+    let (server, folder) = (PostgreSqlServer::start().await.unwrap(), tempfile::tempdir().unwrap());
     let (url, dir) = (server.url(), folder.path().join("data"));
     run_with_database(&url, &dir, &["migrate"]).await.assert_refused(&["is not initialised yet", "clew init"]);
     let made = run_with_database(&url, &dir, &["init"]).await;

@@ -1,6 +1,6 @@
 //! `clew ps`.
 
-use clew_testkit::{Flavor, Scenario, Server, ServerOptions};
+use clew_testkit::{Flavor, LockWaitScenario, Server, ServerOptions};
 use serde_json::Value;
 
 use crate::run::run;
@@ -8,8 +8,10 @@ use crate::run::run;
 #[tokio::test]
 async fn sessions_fit_the_terminal_width_on_a_mysql_server() {
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
-    let scenario =
-        Scenario::scenarios_for_flavor(Flavor::MySql).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+    let scenario = LockWaitScenario::scenarios_for_flavor(Flavor::MySql)
+        .into_iter()
+        .find(|scenario| scenario.name == "a row")
+        .unwrap();
     let built = scenario.set_up(&server).await.unwrap();
     let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
 

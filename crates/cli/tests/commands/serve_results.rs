@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use clew_testkit::{Nginx, S3Server};
+use clew_testkit::{NginxServer, S3Server};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
@@ -70,7 +70,7 @@ async fn s3_endpoint_certificate_is_verified_on_a_server() {
     let known = file("known.pem", &own.cert.pem());
     let key = file("key.pem", &own.signing_key.serialize_pem());
     let unknown = file("unknown.pem", &strange.cert.pem());
-    let nginx = Nginx::start(|address| {
+    let nginx = NginxServer::start(|address| {
         format!(
             "server {{ listen {address} ssl; ssl_certificate {}; ssl_certificate_key {}; \
              location / {{ proxy_pass {}; proxy_set_header Host $http_host; }} }}",

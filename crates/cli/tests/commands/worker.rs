@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use clew_testkit::{PostgreSql, S3Server};
+use clew_testkit::{PostgreSqlServer, S3Server};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::run::{clew, initialise, run, run_command};
@@ -26,7 +26,7 @@ async fn workers_require_shared_stores() {
 
 #[tokio::test]
 async fn workers_share_a_directory_and_serve_only_operations_endpoints_on_a_server() {
-    let (metadata, results) = tokio::join!(PostgreSql::start(), S3Server::start());
+    let (metadata, results) = tokio::join!(PostgreSqlServer::start(), S3Server::start());
     let (metadata, results) = (metadata.unwrap(), results.unwrap());
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data").display().to_string();

@@ -123,7 +123,7 @@ async fn sdk_guide_program_runs_as_written_on_a_server() {
     let collected = std::fs::read_to_string(directory.path().join("sessions.csv")).unwrap();
     assert!(collected.contains("SELECT SLEEP(60)"), "{collected}");
     sleeping.abort();
-    let requirements = std::fs::read_to_string(toolchain::CLIENT_REQUIREMENTS_PATH).unwrap();
+    let requirements = std::fs::read_to_string(toolchain::PIP_REQUIREMENTS_PATH).unwrap();
     let package = code_blocks(SDK_GUIDE, "sh").split_whitespace().last().unwrap().to_owned();
     assert!(requirements.contains(&package), "the guide installs another version than the tests: {package}");
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clew_store::StoreLocation;
-use clew_testkit::{Nginx, PostgreSql, S3Server};
+use clew_testkit::{NginxServer, PostgreSqlServer, S3Server};
 use sqlx::{Connection as _, PgConnection};
 
 use crate::harness::{Home, StartedProcesses};
@@ -19,19 +19,19 @@ pub(crate) const METADATA: &str = "PostgreSQL";
 const NGINX: &str = include_str!("../../../../docs/operations/nginx/clew.conf");
 
 /// Load balancer for the servers.
-pub(crate) type LoadBalancer = Nginx;
+pub(crate) type LoadBalancer = NginxServer;
 pub(crate) type Connection = PgConnection;
 
 /// A data directory with the master key, PostgreSQL for metadata, and S3 for results.
 pub(crate) struct Backend {
     dir: PathBuf,
-    metadata: PostgreSql,
+    metadata: PostgreSqlServer,
     results: S3Server,
 }
 
 impl Backend {
     pub(crate) async fn new(dir: PathBuf) -> Self {
-        let (metadata, results) = tokio::join!(PostgreSql::start(), S3Server::start());
+        let (metadata, results) = tokio::join!(PostgreSqlServer::start(), S3Server::start());
         Self { dir, metadata: metadata.unwrap(), results: results.unwrap() }
     }
 
@@ -89,7 +89,7 @@ pub(crate) async fn serve(
     for name in ["worker-1", "worker-2"] {
         start(name, &["worker"]);
     }
-    let nginx = Nginx::start(|address| load_balancer_configuration(&servers, address)).await.unwrap();
+    let nginx = NginxServer::start(|address| load_balancer_configuration(&servers, address)).await.unwrap();
     (format!("http://{}", nginx.address()), nginx)
 }
 

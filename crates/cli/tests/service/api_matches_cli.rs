@@ -18,10 +18,10 @@ fn without_durations(csv: &[u8]) -> Vec<Vec<String>> {
 async fn api_result_equals_command_line_snapshot(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
     let odd = KnownSessions::open(&server).await.unwrap();
-    server.wait_until_no_other_root_session().await.unwrap();
+    server.wait_until_other_root_sessions_end().await.unwrap();
     let shown = Command::new(CLEW).args(["snapshot", &server.url()]).env("CLEW_DB_PASSWORD", "").output().unwrap();
     assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
-    server.wait_until_no_other_root_session().await.unwrap();
+    server.wait_until_other_root_sessions_end().await.unwrap();
 
     let home = Home::new().await;
     let added = home.add_instance(&[&server.url()]);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use clew_client::{Client, Credentials, StartCollectionRequest};
-use clew_iam::signature::{self, Authorization, RequestToSign, SignatureError};
+use clew_iam::signature::{self, AuthorizationHeader, RequestToSign, SignatureError};
 use clew_model::{InstanceFilter, Language, Pagination, Tag};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -49,7 +49,7 @@ impl Recorded {
 
 /// Signed parts of a request.
 struct Signed {
-    authorization: Authorization,
+    authorization: AuthorizationHeader,
     path: String,
     query: String,
     headers: Vec<(String, String)>,
@@ -61,7 +61,7 @@ impl Signed {
         let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
         let date = DateTime::strptime("%Y%m%dT%H%M%SZ", request.header("x-sdk-date").unwrap()).unwrap();
         Self {
-            authorization: Authorization::parse(request.header("authorization").unwrap()).unwrap(),
+            authorization: AuthorizationHeader::parse(request.header("authorization").unwrap()).unwrap(),
             path: path.to_owned(),
             query: query.to_owned(),
             headers: request.headers.clone().into_iter().collect(),

@@ -2,7 +2,7 @@
 
 use crate::template::collect_sql_template_words;
 
-const MAX_PATTERN_KEYWORDS: usize = 128;
+const MAX_KEYWORDS_PER_PATTERN: usize = 128;
 const MAX_PATTERN_BYTES: usize = 1000;
 
 /// Joins the template's words and names with `~`, in order of occurrence.
@@ -23,7 +23,7 @@ pub(super) fn build_throttling_pattern(template: &[u8], statement: &[u8]) -> Opt
         .iter()
         .flat_map(|word| split_at_invalid_chars(word))
         .filter(&mut occurs_next)
-        .take(MAX_PATTERN_KEYWORDS)
+        .take(MAX_KEYWORDS_PER_PATTERN)
     {
         let separator_length = usize::from(!pattern.is_empty());
         if pattern.len() + separator_length + word.len() > MAX_PATTERN_BYTES {

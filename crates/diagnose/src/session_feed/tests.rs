@@ -136,7 +136,7 @@ fn delta_for_an_expired_version_is_not_available() {
     list.apply_sample(1, vec![build_sampled_session(1, None)]);
     assert!(list.delta_json(2, false).is_some() && list.delta_json(3, false).is_none());
     assert_eq!(list.delta_json(1, false), None, "some ended sessions are no longer stored");
-    assert!(list.ended.len() <= MIN_ENDED_SESSION_CAPACITY);
+    assert!(list.ended.len() <= MIN_RETAINED_ENDED_SESSIONS);
 }
 
 #[derive(Default)]
@@ -185,7 +185,7 @@ impl Subscriber {
         (self.version, self.at) = (list.version(), list.sampled_at_millis());
     }
 
-    fn extrapolate_rows(&self) -> BTreeMap<String, Vec<Value>> {
+    fn extrapolate_durations(&self) -> BTreeMap<String, Vec<Value>> {
         let mut rows = self.rows.clone();
         for (id, row) in &mut rows {
             for column in DURATION_COLUMN_INDEXES {
@@ -220,7 +220,7 @@ proptest! {
                 continue;
             }
             subscriber.apply_delta(&list);
-            let displayed = subscriber.extrapolate_rows();
+            let displayed = subscriber.extrapolate_durations();
             prop_assert_eq!(displayed.keys().cloned().collect::<Vec<_>>(), sessions.keys().map(u64::to_string).collect::<Vec<_>>());
             for (id, row) in displayed {
                 let live = &sessions[&id.parse::<u64>().unwrap()];

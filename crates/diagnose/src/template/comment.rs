@@ -23,7 +23,7 @@ pub(super) fn classify_comment(rest: &[u8]) -> CommentKind {
         [b'/', b'*', b'!', ..] => classify_executable_comment(rest, 3),
         [b'/', b'*', b'M', b'!', ..] => classify_executable_comment(rest, 4),
         [b'/', b'*', b'+', ..] => match block_comment_length(rest) {
-            Some(length) if !has_unambiguous_end(rest, length) => CommentKind::Ambiguous,
+            Some(length) if !has_unambiguous_comment_end(rest, length) => CommentKind::Ambiguous,
             end => CommentKind::Plain(end.unwrap_or(rest.len())),
         },
         [b'/', b'*', ..] => CommentKind::Plain(block_comment_length(rest).unwrap_or(rest.len())),
@@ -44,7 +44,7 @@ fn classify_executable_comment(rest: &[u8], mark: usize) -> CommentKind {
     // A version number that starts with 99, as in `/*!99999`, marks a comment that no server executes.
     let is_executed = !rest.get(mark..).unwrap_or_default().starts_with(b"99");
     match block_comment_length(rest) {
-        Some(length) if !has_unambiguous_end(rest, length) => CommentKind::Ambiguous,
+        Some(length) if !has_unambiguous_comment_end(rest, length) => CommentKind::Ambiguous,
         end if is_executed => CommentKind::Executable { start: mark + version, length: end.unwrap_or(rest.len()) },
         end => CommentKind::Plain(end.unwrap_or(rest.len())),
     }
@@ -54,6 +54,6 @@ fn block_comment_length(rest: &[u8]) -> Option<usize> {
     memchr::memmem::find(rest.get(2..)?, b"*/").map(|end| end + 4)
 }
 
-fn has_unambiguous_end(rest: &[u8], length: usize) -> bool {
-    sql_modes::ends_in_code_in_all_sql_modes(rest, 2..length - 2)
+fn has_unambiguous_comment_end(rest: &[u8], length: usize) -> bool {
+    sql_modes::ends_outside_quotes_in_all_sql_modes(rest, 2..length - 2)
 }

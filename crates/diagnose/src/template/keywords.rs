@@ -45,7 +45,7 @@ impl Keyword {
     }
 
     /// Returns true if the word is a keyword only when directly followed by a parenthesis.
-    pub(super) fn is_function(self) -> bool {
+    pub(super) fn requires_parenthesis(self) -> bool {
         self.kind == KeywordKind::Function
     }
 
@@ -62,7 +62,7 @@ const KEYWORD_BUCKET_COUNT: usize = 4096;
 static KEYWORD_TABLE: LazyLock<Vec<Vec<KeywordEntry>>> = LazyLock::new(|| {
     let mut table = vec![Vec::new(); KEYWORD_BUCKET_COUNT];
     let lists = [
-        (lists::KEYWORDS_BEFORE_SIGN, KeywordKind::PrecedesSign),
+        (lists::KEYWORDS_BEFORE_SIGNED_NUMBER, KeywordKind::PrecedesSign),
         (lists::KEYWORDS_BEFORE_OPERAND, KeywordKind::PrecedesOperand),
         (lists::OTHER_RESERVED_WORDS, KeywordKind::Reserved),
         (lists::NON_RESERVED_KEYWORDS, KeywordKind::NotReserved),

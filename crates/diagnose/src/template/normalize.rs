@@ -127,9 +127,9 @@ impl StatementNormalizer {
         {
             return self.push_value(false);
         }
-        let space = self.needs_space_before(word);
+        let space = self.needs_space_before_word(word);
         match keyword {
-            Some(keyword) if keyword.is_function() && next_char != NextChar::Parenthesis => {
+            Some(keyword) if keyword.requires_parenthesis() && next_char != NextChar::Parenthesis => {
                 self.write_token(word, space, LastToken::FunctionName);
             }
             Some(keyword) => self.write_token(keyword.word.as_bytes(), space, LastToken::Word(reserved)),
@@ -153,13 +153,13 @@ impl StatementNormalizer {
         let is_part = self.last == LastToken::Dot || (next_char == NextChar::Dot && self.last != LastToken::At(true));
         let keyword = if is_part { None } else { keywords::find_keyword(word) };
         match keyword {
-            None => self.write_token(word, space || self.needs_space_before(word), LastToken::Name),
-            Some(keyword) if keyword.is_function() => self.write_token(word, space, LastToken::FunctionName),
+            None => self.write_token(word, space || self.needs_space_before_word(word), LastToken::Name),
+            Some(keyword) if keyword.requires_parenthesis() => self.write_token(word, space, LastToken::FunctionName),
             Some(_) => self.write_token(name, space, LastToken::QuotedName),
         }
     }
 
-    fn needs_space_before(&self, word: &[u8]) -> bool {
+    fn needs_space_before_word(&self, word: &[u8]) -> bool {
         match self.last {
             LastToken::Start | LastToken::Open | LastToken::At(true) => false,
             LastToken::Dot => word.first().is_some_and(u8::is_ascii_digit) && !self.ends_with_name_and_dot(),
@@ -230,11 +230,11 @@ impl StatementNormalizer {
         }
         self.write_token(b")", false, LastToken::Close);
         if is_row {
-            self.finish_value_row(group.open);
+            self.record_or_collapse_value_row(group.open);
         }
     }
 
-    fn finish_value_row(&mut self, open: usize) {
+    fn record_or_collapse_value_row(&mut self, open: usize) {
         let is_equal = self.find_duplicate_row_run(open.saturating_sub(2)).is_some_and(|rows| {
             self.out.get(rows.collapsed_end..open) == Some(b", ")
                 && self.out.get(rows.start..rows.end) == self.out.get(open..)
@@ -275,8 +275,8 @@ impl StatementNormalizer {
     }
 
     fn push_at_sign(&mut self, signs: &[u8], is_adjacent: bool) {
-        let space =
-            !matches!(self.last, LastToken::Start | LastToken::Open) && !self.is_adjacent_in_output(is_adjacent);
+        let space = !matches!(self.last, LastToken::Start | LastToken::Open)
+            && !self.is_at_sign_adjacent_in_output(is_adjacent);
         self.write_token(signs, space, LastToken::At(signs.len() == 2));
     }
 
@@ -299,7 +299,7 @@ impl StatementNormalizer {
         }
     }
 
-    fn is_adjacent_in_output(&self, is_adjacent: bool) -> bool {
+    fn is_at_sign_adjacent_in_output(&self, is_adjacent: bool) -> bool {
         is_adjacent && self.out.last().is_some_and(|&byte| keywords::is_word_byte(byte) || matches!(byte, b'`' | b'?'))
     }
 

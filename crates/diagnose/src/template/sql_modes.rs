@@ -14,7 +14,7 @@ struct BackslashEscapeRules {
 }
 
 /// Backslash escape rules of the default SQL mode, of `NO_BACKSLASH_ESCAPES` and of `ANSI_QUOTES`.
-const ESCAPE_RULES_BY_MODE: [BackslashEscapeRules; 3] = [
+const ESCAPE_RULES_BY_SQL_MODE: [BackslashEscapeRules; 3] = [
     BackslashEscapeRules { single: true, double: true },
     BackslashEscapeRules { single: false, double: false },
     BackslashEscapeRules { single: true, double: false },
@@ -44,7 +44,7 @@ impl SqlModeScanner {
         Self { rules, state: ScanState::Code, skips_next: false }
     }
 
-    fn is_in_code(self) -> bool {
+    fn is_outside_quotes_and_comments(self) -> bool {
         self.state == ScanState::Code && !self.skips_next
     }
 
@@ -58,7 +58,7 @@ impl SqlModeScanner {
             return Ok(());
         }
         match (self.state, rest) {
-            (ScanState::Code, _) => self.consume_code_byte(rest)?,
+            (ScanState::Code, _) => self.consume_unquoted_byte(rest)?,
             (ScanState::String(quote), [b'\\', ..]) => self.skips_next = self.has_backslash_escapes(quote),
             (ScanState::String(quote), [byte, next, ..]) if *byte == quote && *next == quote => self.skips_next = true,
             (ScanState::String(quote), [byte, ..]) if *byte == quote => self.state = ScanState::Code,
@@ -71,7 +71,7 @@ impl SqlModeScanner {
         Ok(())
     }
 
-    fn consume_code_byte(&mut self, rest: &[u8]) -> Result<(), AmbiguousTextError> {
+    fn consume_unquoted_byte(&mut self, rest: &[u8]) -> Result<(), AmbiguousTextError> {
         match rest {
             [quote @ (b'\'' | b'"'), ..] => self.state = ScanState::String(*quote),
             [b'`', ..] => self.state = ScanState::Name,
@@ -88,7 +88,7 @@ impl SqlModeScanner {
 }
 
 pub(super) fn find_offset_outside_strings(bytes: &[u8], start: usize) -> Option<usize> {
-    let mut scanners = ESCAPE_RULES_BY_MODE.map(SqlModeScanner::new);
+    let mut scanners = ESCAPE_RULES_BY_SQL_MODE.map(SqlModeScanner::new);
     let mut at = start;
     loop {
         let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
@@ -99,7 +99,7 @@ pub(super) fn find_offset_outside_strings(bytes: &[u8], start: usize) -> Option<
             scanner.consume_byte(rest).ok()?;
         }
         at += 1;
-        if scanners.iter().all(|scanner| scanner.is_in_code()) {
+        if scanners.iter().all(|scanner| scanner.is_outside_quotes_and_comments()) {
             return Some(at);
         }
     }
@@ -108,12 +108,12 @@ pub(super) fn find_offset_outside_strings(bytes: &[u8], start: usize) -> Option<
 /// Returns true if the text at the end of `range` is outside strings and comments in all SQL modes.
 ///
 /// Returns false if the range contains a block comment.
-pub(super) fn ends_in_code_in_all_sql_modes(bytes: &[u8], mut range: Range<usize>) -> bool {
-    let mut scanners = ESCAPE_RULES_BY_MODE.map(SqlModeScanner::new);
+pub(super) fn ends_outside_quotes_in_all_sql_modes(bytes: &[u8], mut range: Range<usize>) -> bool {
+    let mut scanners = ESCAPE_RULES_BY_SQL_MODE.map(SqlModeScanner::new);
     range.all(|at| {
         let rest = bytes.get(at..).unwrap_or_default();
         !rest.starts_with(b"/*") && scanners.iter_mut().all(|scanner| scanner.consume_byte(rest).is_ok())
-    }) && scanners.iter().all(|scanner| scanner.is_in_code())
+    }) && scanners.iter().all(|scanner| scanner.is_outside_quotes_and_comments())
 }
 
 /// Returns false after an incomplete UTF-8 character, because the statement is then not encoded in UTF-8.

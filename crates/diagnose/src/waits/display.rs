@@ -45,7 +45,7 @@ pub(super) fn format_participant(facts: &ParticipantDetail, wait: Option<&LockWa
             "@",
             &*bytes_to_single_line(session.host_without_port()),
         ]);
-    } else if facts.is_missing() {
+    } else if facts.is_missing_from_snapshot() {
         text += ", not listed by the server";
     }
     match (wait.and_then(|wait| wait.seconds), &facts.session) {

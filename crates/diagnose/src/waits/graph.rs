@@ -173,7 +173,7 @@ pub struct WaitWithoutBlocker {
 impl ParticipantDetail {
     /// Returns true if the session or transaction is missing from the input data.
     #[must_use]
-    pub fn is_missing(&self) -> bool {
+    pub fn is_missing_from_snapshot(&self) -> bool {
         match self.party {
             WaitParticipant::Session(_) => self.session.is_none(),
             WaitParticipant::Transaction(_) => self.transaction.is_none(),
@@ -209,7 +209,7 @@ impl WaitGraph {
 
     /// Returns the waits in which a session or transaction is the waiter.
     #[must_use]
-    pub fn waits_of_waiter(&self, waiter: WaitParticipant) -> &[LockWait] {
+    pub fn find_waits_by_waiter(&self, waiter: WaitParticipant) -> &[LockWait] {
         let start = self.waits.partition_point(|wait| wait.waiter < waiter);
         let end = self.waits.partition_point(|wait| wait.waiter <= waiter);
         self.waits.get(start..end).unwrap_or_default()
@@ -224,10 +224,13 @@ impl WaitGraph {
         let mut pending = vec![waiter];
         while let Some(party) = pending.pop() {
             pending.extend(
-                self.waits_of_waiter(party).iter().map(|wait| wait.blocker).filter(|&blocker| visited.insert(blocker)),
+                self.find_waits_by_waiter(party)
+                    .iter()
+                    .map(|wait| wait.blocker)
+                    .filter(|&blocker| visited.insert(blocker)),
             );
         }
-        if self.waits_of_waiter(waiter).is_empty() {
+        if self.find_waits_by_waiter(waiter).is_empty() {
             return Vec::new();
         }
         self.roots.iter().filter(|root| root.parties.iter().any(|party| visited.contains(party))).collect()

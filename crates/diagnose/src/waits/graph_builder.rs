@@ -18,7 +18,7 @@ pub fn build_wait_graph(observed: &LockSnapshot) -> WaitGraph {
     let (roots, cycles) = rank::rank_root_blockers(&waits, &names);
     let unexplained = unexplained::find_unexplained_waits(&index, &waits, &unknown_reasons);
     let parties: Vec<ParticipantDetail> = names.iter().map(|&party| build_participant_detail(party, &index)).collect();
-    let vanished = parties.iter().filter(|facts| facts.is_missing()).map(|facts| facts.party).collect();
+    let vanished = parties.iter().filter(|facts| facts.is_missing_from_snapshot()).map(|facts| facts.party).collect();
     WaitGraph { waits, roots, cycles, parties, vanished, unexplained, limitations: observed.limitations.clone() }
 }
 

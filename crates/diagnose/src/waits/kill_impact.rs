@@ -20,7 +20,7 @@ impl WaitGraph {
         while let Some(party) = pending.pop() {
             for &waiter in waiters.get(&party).into_iter().flatten() {
                 let is_still_blocked =
-                    || self.waits_of_waiter(waiter).iter().any(|wait| !unblocked_or_gone.contains(&wait.blocker));
+                    || self.find_waits_by_waiter(waiter).iter().any(|wait| !unblocked_or_gone.contains(&wait.blocker));
                 if unblocked_or_gone.contains(&waiter) || is_still_blocked() {
                     continue;
                 }

@@ -20,7 +20,7 @@ pub(super) fn rank_root_blockers(
     let mut roots: Vec<RootBlocker> = root_members
         .iter()
         .map(|members| {
-            let direct = adjacency.direct_waiters(members);
+            let direct = adjacency.direct_waiters_of_component(members);
             // Several root blockers often block the same waiters, so the counts are cached by list of direct waiters.
             let (holds, longest_seconds) =
                 *reach_cache.entry(direct).or_insert_with_key(|direct| adjacency.count_reachable_waiters(direct));
@@ -86,7 +86,7 @@ impl<'a> AdjacencyLists<'a> {
         }
     }
 
-    fn participant_blockers(&self, node: usize) -> &[usize] {
+    fn blockers_of_node(&self, node: usize) -> &[usize] {
         self.blockers.get(node).map_or(&[], Vec::as_slice)
     }
 
@@ -98,7 +98,7 @@ impl<'a> AdjacencyLists<'a> {
         nodes.iter().filter_map(|&node| self.seconds.get(node).copied()).max().unwrap_or(0)
     }
 
-    fn direct_waiters(&self, members: &[usize]) -> Vec<usize> {
+    fn direct_waiters_of_component(&self, members: &[usize]) -> Vec<usize> {
         let waiters = members.iter().filter_map(|&node| self.waiters.get(node)).flatten().copied();
         let mut waiters: Vec<usize> = waiters.filter(|waiter| members.binary_search(waiter).is_err()).collect();
         waiters.sort_unstable();
@@ -122,9 +122,9 @@ impl<'a> AdjacencyLists<'a> {
 /// Returns the strongly connected components whose members wait for no blocker outside the component.
 fn find_root_components<'c>(components: &'c [Vec<usize>], adjacency: &AdjacencyLists<'_>) -> Vec<&'c Vec<usize>> {
     let waits_outside = |members: &[usize]| {
-        members.iter().any(|&node| {
-            adjacency.participant_blockers(node).iter().any(|blocker| members.binary_search(blocker).is_err())
-        })
+        members
+            .iter()
+            .any(|&node| adjacency.blockers_of_node(node).iter().any(|blocker| members.binary_search(blocker).is_err()))
     };
     components.iter().filter(|members| !waits_outside(members)).collect()
 }
@@ -144,7 +144,7 @@ fn count_exclusive_waiters<'c>(
         } else {
             let outside = members
                 .iter()
-                .flat_map(|&node| adjacency.participant_blockers(node))
+                .flat_map(|&node| adjacency.blockers_of_node(node))
                 .filter(|&blocker| members.binary_search(blocker).is_err());
             find_common_value(outside.map(|blocker| only_roots.get(blocker).copied().flatten()))
         };

@@ -23,7 +23,7 @@ impl WaitGraph {
     #[must_use]
     pub fn recommend_action(&self, root: &RootBlocker) -> Option<RecommendedAction<'_>> {
         let remedies: Vec<RecommendedAction<'_>> =
-            root.parties.iter().filter_map(|&party| self.recommend_participant_action(party)).collect();
+            root.parties.iter().filter_map(|&party| self.recommend_action_for_participant(party)).collect();
         // In a cycle, killing any member is sufficient.
         remedies
             .iter()
@@ -32,10 +32,10 @@ impl WaitGraph {
             .copied()
     }
 
-    fn recommend_participant_action(&self, party: WaitParticipant) -> Option<RecommendedAction<'_>> {
+    fn recommend_action_for_participant(&self, party: WaitParticipant) -> Option<RecommendedAction<'_>> {
         let facts = self.participant_detail(party)?;
         Some(match party {
-            _ if facts.is_missing() => RecommendedAction::Refresh,
+            _ if facts.is_missing_from_snapshot() => RecommendedAction::Refresh,
             _ if facts.is_rolling_back() => RecommendedAction::Wait,
             WaitParticipant::Transaction(_) => RecommendedAction::RollBack(facts.transaction.as_ref()?.xid.as_deref()),
             WaitParticipant::Session(id) if facts.role == SessionRole::User => RecommendedAction::Kill(id),

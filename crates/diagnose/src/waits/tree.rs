@@ -127,7 +127,7 @@ impl<'a> WaitForest<'a> {
         self.children.values_mut().for_each(|waits| waits.sort_by_key(rank));
     }
 
-    fn child_waits(&self, party: WaitParticipant) -> &[&'a LockWait] {
+    fn child_wait_edges(&self, party: WaitParticipant) -> &[&'a LockWait] {
         self.children.get(&party).map_or(&[], Vec::as_slice)
     }
 }
@@ -190,7 +190,7 @@ impl<'a> TreeRenderer<'a> {
             for (at, &party) in root.parties.iter().enumerate() {
                 let indent = TreeIndent::root_indent().child_indent(at + 1 == count);
                 let wait_in_cycle =
-                    self.graph.waits_of_waiter(party).iter().find(|wait| root.parties.contains(&wait.blocker));
+                    self.graph.find_waits_by_waiter(party).iter().find(|wait| root.parties.contains(&wait.blocker));
                 self.render_participant(party, wait_in_cycle, &indent);
                 self.render_descendants(party, &indent);
             }
@@ -199,7 +199,7 @@ impl<'a> TreeRenderer<'a> {
         let others: HashSet<WaitParticipant> =
             waiters.map(|wait| wait.waiter).filter(|waiter| !root.parties.contains(waiter)).collect();
         let others = others.len();
-        let drawn: usize = root.parties.iter().map(|&party| self.forest.child_waits(party).len()).sum();
+        let drawn: usize = root.parties.iter().map(|&party| self.forest.child_wait_edges(party).len()).sum();
         if others > drawn {
             let text = format!("   blocks {} more, shown above", others - drawn);
             self.push_line(TreeLineKind::Folded, root.parties.first().copied(), &text);
@@ -208,12 +208,12 @@ impl<'a> TreeRenderer<'a> {
 
     /// Uses an explicit stack instead of recursion, because a wait chain can contain thousands of sessions.
     fn render_descendants(&mut self, party: WaitParticipant, indent: &TreeIndent) {
-        let mut pending = self.child_render_steps(party, indent);
+        let mut pending = self.build_child_render_steps(party, indent);
         while let Some(step) = pending.pop() {
             match step {
                 RenderStep::Waiter(wait, indent) => {
                     self.render_participant(wait.waiter, Some(wait), &indent);
-                    pending.extend(self.child_render_steps(wait.waiter, &indent));
+                    pending.extend(self.build_child_render_steps(wait.waiter, &indent));
                 }
                 RenderStep::Folded(party, text, indent) => {
                     self.push_line(TreeLineKind::Folded, Some(party), &format!("{}{text}", indent.prefix));
@@ -222,9 +222,9 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    fn child_render_steps(&self, party: WaitParticipant, indent: &TreeIndent) -> Vec<RenderStep<'a>> {
-        let waits = self.forest.child_waits(party);
-        let holders = waits.iter().take_while(|wait| !self.forest.child_waits(wait.waiter).is_empty()).count();
+    fn build_child_render_steps(&self, party: WaitParticipant, indent: &TreeIndent) -> Vec<RenderStep<'a>> {
+        let waits = self.forest.child_wait_edges(party);
+        let holders = waits.iter().take_while(|wait| !self.forest.child_wait_edges(wait.waiter).is_empty()).count();
         // A summary line that replaces only one waiter would save no space.
         let shown = match holders.max(self.layout.siblings) {
             shown if shown + 1 >= waits.len() => waits.len(),
@@ -253,7 +253,7 @@ impl<'a> TreeRenderer<'a> {
     fn render_participant(&mut self, party: WaitParticipant, wait: Option<&LockWait>, indent: &TreeIndent) {
         let head = self.format_participant_line(party, wait);
         self.push_line(TreeLineKind::Waiter, Some(party), &format!("{}{head}", indent.prefix));
-        let holds_others = !self.forest.child_waits(party).is_empty();
+        let holds_others = !self.forest.child_wait_edges(party).is_empty();
         let before = format!("{}{}", indent.child_prefix, if holds_others { "│  " } else { "   " });
         if let Some(wait) = wait {
             self.push_line(TreeLineKind::Detail, Some(party), &format!("{before}{}", display::format_wait(wait)));

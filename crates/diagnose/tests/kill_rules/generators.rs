@@ -1,7 +1,7 @@
 //! Random rules and sessions. The set of values is small, so that most rules match some sessions.
 
 use clew_diagnose::ProtectedAccounts;
-use clew_model::{HostPattern, KillCriteria, Session};
+use clew_model::{ClientAddressFilter, KillCriteria, Session};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -53,11 +53,11 @@ pub(crate) fn criteria() -> impl Strategy<Value = KillCriteria> {
         text(&["shop", "Shop", "other"]),
         text(&["query", "Sleep", "daemon", "killed", "binlog dump gtid"]),
         text(&["orders", "SLEEP(7)", "n = ?", "\u{4f1a}", "7"]),
-        select(&[1_u32, 10, 11, 86_400, KillCriteria::MAX_STATE_SECONDS][..]),
+        select(&[1_u32, 10, 11, 86_400, KillCriteria::MAX_STATE_DURATION_SECONDS][..]),
     )
         .prop_map(|(user, host, database, command, sql_key, seconds)| KillCriteria {
             user,
-            host: host.map(|host| HostPattern::parse(&host)),
+            host: host.map(|host| ClientAddressFilter::parse(&host)),
             database,
             command,
             sql_key,

@@ -18,7 +18,7 @@ fn parties_that_vanish_between_reads_are_reported() {
         &[(2, -999), (3, 77)],
     );
     assert_eq!(graph.vanished, [WaitParticipant::Session(77), WaitParticipant::Transaction(999)]);
-    assert!(graph.participant_detail(WaitParticipant::Session(77)).unwrap().is_missing());
+    assert!(graph.participant_detail(WaitParticipant::Session(77)).unwrap().is_missing_from_snapshot());
 }
 
 #[test]

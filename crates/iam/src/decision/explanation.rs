@@ -12,7 +12,7 @@ use crate::policy::Effect;
 
 /// Reference to a policy statement that applies to a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct StatementRef {
+pub struct PolicyStatementRef {
     /// Name of the policy.
     pub policy: String,
     /// User or group to which the policy is attached.
@@ -26,7 +26,7 @@ pub struct StatementRef {
 
 /// Outcome of evaluating a policy statement, with human-readable reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct StatementOutcome {
+pub struct PolicyStatementOutcome {
     /// Effect of the statement on matching requests.
     pub effect: Effect,
     /// True if the statement matched.
@@ -37,15 +37,15 @@ pub struct StatementOutcome {
 
 /// Authorization decision with the outcome of every policy statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Explanation {
+pub struct DecisionExplanation {
     /// Result of [`decide_access`].
     #[serde(flatten)]
     pub decision: Decision,
     /// Statement that determined the decision: the first matching Deny, or the first matching Allow if no Deny matches.
     /// The field is `None` if no policy statement determined the decision.
-    pub deciding: Option<StatementRef>,
+    pub deciding: Option<PolicyStatementRef>,
     /// All policy statements that apply to the principal, each with its outcome.
-    pub statements: Vec<(StatementRef, StatementOutcome)>,
+    pub statements: Vec<(PolicyStatementRef, PolicyStatementOutcome)>,
 }
 
 /// Makes the same decision as [`decide_access`], and explains why each policy statement matched or did not match.
@@ -55,7 +55,7 @@ pub fn explain_decision(
     action: Action,
     resource: &Resource<'_>,
     environment: &RequestEnvironment,
-) -> Explanation {
+) -> DecisionExplanation {
     let request = principal.build_evaluation_request(action, resource, environment);
     let mut statements = Vec::new();
     for grant in principal.grants.iter() {
@@ -64,19 +64,20 @@ pub fn explain_decision(
             if !grant.applies_to_action(action, resource) {
                 (matched, reasons) = (false, vec!["the policy applies only to another project".to_owned()]);
             }
-            let named = StatementRef {
+            let named = PolicyStatementRef {
                 policy: grant.policy_name.clone(),
                 via: grant.via.clone(),
                 statement: index + 1,
                 sid: statement.sid().map(str::to_owned),
             };
-            statements.push((named, StatementOutcome { effect: statement.effect(), matched, reasons }));
+            statements.push((named, PolicyStatementOutcome { effect: statement.effect(), matched, reasons }));
         }
     }
     let decision = decide_access(principal, action, resource, environment);
     let by_policies = !principal.administrator && check_credential_scope(principal, action, resource).is_ok();
     let effect = if decision.is_allowed() { Effect::Allow } else { Effect::Deny };
-    let decided = |(_, why): &&(StatementRef, StatementOutcome)| by_policies && why.matched && why.effect == effect;
+    let decided =
+        |(_, why): &&(PolicyStatementRef, PolicyStatementOutcome)| by_policies && why.matched && why.effect == effect;
     let deciding = statements.iter().find(decided).map(|(named, _)| named.clone());
-    Explanation { decision, deciding, statements }
+    DecisionExplanation { decision, deciding, statements }
 }

@@ -55,7 +55,9 @@ impl ExpectedValue {
     fn matches_value(&self, comparison: Comparison, value: &str, budget: &WorkBudget) -> bool {
         let expected_bytes = if let Self::Text(expected) = self { expected.len() } else { 0 };
         // `pattern::matches_pattern` charges the work budget itself.
-        if !matches!(comparison, Comparison::Pattern) && !budget.charge_comparison_cost(value.len() + expected_bytes) {
+        if !matches!(comparison, Comparison::Pattern)
+            && !budget.consume_units_for_comparison(value.len() + expected_bytes)
+        {
             return false;
         }
         match (self, comparison) {

@@ -93,12 +93,12 @@ impl ConditionKey {
         self.value_source() == ConditionValueSource::TagKeys
     }
 
-    pub(super) fn describes_resource(&self) -> bool {
+    pub(super) fn refers_to_resource(&self) -> bool {
         use ConditionValueSource::{EnterpriseProjectId, RequestTag, ResourceTag, TagKeys};
         matches!(self.value_source(), EnterpriseProjectId | ResourceTag | RequestTag | TagKeys)
     }
 
-    pub(super) fn resolve_condition_values<'a>(
+    pub(super) fn read_values_from_request<'a>(
         &'a self,
         model: PermissionModel,
         request: &EvaluationRequest<'a>,
@@ -108,7 +108,7 @@ impl ConditionKey {
         let some = |text: Option<&'a str>| text.map(Cow::Borrowed).into_iter().collect();
         let owned = |text: String| vec![Cow::Owned(text)];
         let instance = resource.instance;
-        if self.describes_resource() && action.keys.is_empty() {
+        if self.refers_to_resource() && action.keys.is_empty() {
             // An action without condition keys applies neither to an instance nor to tags that the caller passes.
             return Vec::new();
         }

@@ -106,7 +106,7 @@ impl DocumentParser<'_> {
         let length = self.text.chars().count();
         self.check_max_count(&root, length, schema.limits.text_chars, "characters");
         if let Some(depends) = elements.find_element("Depends") {
-            self.add_warnings(&depends, || [lint::depends_element_warning()]);
+            self.add_warnings(&depends, || [lint::ignored_depends_element_warning()]);
         }
         let statements = elements.require_element(self, "Statement")?;
         let statements = self.parse_list(&statements, schema.limits.statements, "statements")?;
@@ -141,7 +141,7 @@ impl DocumentParser<'_> {
         let resources = elements
             .find_exclusive_element(self, "Resource", "NotResource")
             .map(|(at, negated)| self.parse_resources(&at, negated, schema));
-        let conditions = elements.find_element("Condition").map(|at| self.parse_conditions(&at, schema));
+        let conditions = elements.find_element("Condition").map(|at| self.parse_condition_element(&at, schema));
         let statement = Statement {
             sid: sid.map(str::to_owned),
             effect: effect?,

@@ -12,7 +12,7 @@ use crate::policy::urn::{ResourcePattern, Urn};
 use crate::work_budget::WorkBudget;
 
 #[derive(Debug, Clone, Copy)]
-pub(super) enum StatementMismatch<'s> {
+pub(super) enum PolicyStatementMismatch<'s> {
     Action,
     Resource,
     /// A condition uses a key that the action does not support.
@@ -37,17 +37,19 @@ impl Statement {
         &'s self,
         model: PermissionModel,
         request: &EvaluationRequest<'s>,
-    ) -> impl Iterator<Item = StatementMismatch<'s>> {
-        let action = (!self.matches_action(model, request.action, request.budget)).then_some(StatementMismatch::Action);
+    ) -> impl Iterator<Item = PolicyStatementMismatch<'s>> {
+        let action =
+            (!self.matches_action(model, request.action, request.budget)).then_some(PolicyStatementMismatch::Action);
         let request = *request;
-        let others =
-            iter::once_with(move || (!self.matches_resource(model, &request)).then_some(StatementMismatch::Resource))
-                .flatten()
-                .chain(
-                    self.conditions
-                        .iter()
-                        .filter_map(move |condition| self.find_condition_mismatch(condition, model, &request)),
-                );
+        let others = iter::once_with(move || {
+            (!self.matches_resource(model, &request)).then_some(PolicyStatementMismatch::Resource)
+        })
+        .flatten()
+        .chain(
+            self.conditions
+                .iter()
+                .filter_map(move |condition| self.find_condition_mismatch(condition, model, &request)),
+        );
         action.into_iter().chain(others)
     }
 
@@ -70,13 +72,13 @@ impl Statement {
         condition: &'s Condition,
         model: PermissionModel,
         request: &EvaluationRequest<'s>,
-    ) -> Option<StatementMismatch<'s>> {
-        let unsupported = request.action.keys.is_empty() && condition.key.describes_resource();
+    ) -> Option<PolicyStatementMismatch<'s>> {
+        let unsupported = request.action.keys.is_empty() && condition.key.refers_to_resource();
         if unsupported && self.effect == Effect::Allow {
-            return Some(StatementMismatch::UnsupportedKey(condition));
+            return Some(PolicyStatementMismatch::UnsupportedKey(condition));
         }
-        let holds = condition.is_satisfied_by(&condition.key.resolve_condition_values(model, request), request.budget);
-        (!holds).then_some(StatementMismatch::Condition(condition))
+        let holds = condition.is_satisfied_by(&condition.key.read_values_from_request(model, request), request.budget);
+        (!holds).then_some(PolicyStatementMismatch::Condition(condition))
     }
 }
 

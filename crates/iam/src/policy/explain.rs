@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use crate::evaluation_request::EvaluationRequest;
 use crate::policy::condition::{Condition, ExpectedValue};
-use crate::policy::evaluate::StatementMismatch;
+use crate::policy::evaluate::PolicyStatementMismatch;
 use crate::policy::pattern::{self, CaseSensitivity};
 use crate::policy::permission_model::PermissionModel;
 use crate::policy::statement::Statement;
@@ -14,20 +14,20 @@ impl Statement {
     /// Returns true and the matching elements if the statement matches, otherwise false and the mismatching elements.
     pub(crate) fn explain_match(&self, model: PermissionModel, request: &EvaluationRequest<'_>) -> (bool, Vec<String>) {
         let mismatches: Vec<_> = self.find_mismatches(model, request).collect();
-        let against = |mismatch: &StatementMismatch<'_>| match mismatch {
-            StatementMismatch::Action => self.explain_action(model, request),
-            StatementMismatch::Resource => self.explain_resource(model, request),
-            StatementMismatch::UnsupportedKey(condition) => {
+        let against = |mismatch: &PolicyStatementMismatch<'_>| match mismatch {
+            PolicyStatementMismatch::Action => self.explain_action(model, request),
+            PolicyStatementMismatch::Resource => self.explain_resource(model, request),
+            PolicyStatementMismatch::UnsupportedKey(condition) => {
                 let (action, key) = (model.action_name(request.action), &condition.key.text);
                 format!(
                     "{action} does not support conditions on {key}, so an Allow with such a condition does not match"
                 )
             }
-            StatementMismatch::Condition(condition) => explain_condition(condition, model, request),
+            PolicyStatementMismatch::Condition(condition) => explain_condition(condition, model, request),
         };
         match mismatches.first() {
             // If the action does not match, the resource is irrelevant.
-            Some(StatementMismatch::Action) => (false, vec![self.explain_action(model, request)]),
+            Some(PolicyStatementMismatch::Action) => (false, vec![self.explain_action(model, request)]),
             Some(_) => (false, mismatches.iter().map(against).collect()),
             None => {
                 let first = [self.explain_action(model, request), self.explain_resource(model, request)];
@@ -71,7 +71,7 @@ impl Statement {
 }
 
 fn explain_condition(condition: &Condition, model: PermissionModel, request: &EvaluationRequest<'_>) -> String {
-    let values = condition.key.resolve_condition_values(model, request);
+    let values = condition.key.read_values_from_request(model, request);
     let is = match values.as_slice() {
         [] => "missing".to_owned(),
         values => format_quoted_list(values),

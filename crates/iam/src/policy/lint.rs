@@ -11,7 +11,7 @@ use crate::policy::suggestion::suggest_similar_word;
 use crate::policy::urn::ResourcePattern;
 use crate::work_budget::WorkBudget;
 
-pub(super) fn depends_element_warning() -> String {
+pub(super) fn ignored_depends_element_warning() -> String {
     "Depends is ignored; also attach the roles that it lists".to_owned()
 }
 
@@ -98,7 +98,7 @@ pub(super) fn lint_statement(statement: &Statement, model: PermissionModel) -> V
     let budget = WorkBudget::default();
     let named = || Action::ALL.iter().filter(|action| statement.matches_action(model, **action, &budget));
     let requires_instance = !statement.matches_all_resources()
-        || statement.conditions.iter().any(|condition| condition.key.describes_resource());
+        || statement.conditions.iter().any(|condition| condition.key.refers_to_resource());
     if allow
         && requires_instance
         && named().next().is_some()

@@ -25,7 +25,7 @@ impl CaseSensitivity {
 
 /// Returns false if the work budget is exhausted.
 pub(super) fn matches_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
-    if !budget.charge_comparison_cost(pattern.len() + text.len()) {
+    if !budget.consume_units_for_comparison(pattern.len() + text.len()) {
         return false;
     }
     match case {
@@ -60,7 +60,7 @@ fn matches_by_backtracking(pattern: &str, text: &str, case: CaseSensitivity, bud
     let mut steps = 0;
     loop {
         steps += 1;
-        if steps % MATCH_STEPS_PER_BUDGET_CHARGE == 0 && !budget.charge_work_units(MATCH_STEPS_PER_BUDGET_CHARGE) {
+        if steps % MATCH_STEPS_PER_BUDGET_CHARGE == 0 && !budget.consume_work_units(MATCH_STEPS_PER_BUDGET_CHARGE) {
             return false;
         }
         match pattern.next() {
@@ -164,7 +164,7 @@ mod tests {
         let (pattern, text) = (format!("*?{}b", "a".repeat(500)), "a".repeat(1_000));
         let unlimited = WorkBudget::new(u64::MAX);
         assert!(!matches_pattern(&pattern, &text, CaseSensitivity::Sensitive, &unlimited));
-        assert!(unlimited.used_work_units() > 200_000, "{}", unlimited.used_work_units());
+        assert!(unlimited.consumed_work_units() > 200_000, "{}", unlimited.consumed_work_units());
         let small = WorkBudget::new(100_000);
         assert!(!matches_pattern(&pattern, &text, CaseSensitivity::Sensitive, &small) && small.is_exhausted());
     }

@@ -1,21 +1,21 @@
-//! Parser for the `Authorization` header of a signed request.
+//! Parser for the `AuthorizationHeader` header of a signed request.
 
 use clew_model::AccessKeyId;
 
 use super::{SIGNATURE_ALGORITHM, SignatureError};
 
-/// Parsed `Authorization` header: `SDK-HMAC-SHA256 Access=…, SignedHeaders=a;b;c, Signature=…`.
+/// Parsed `AuthorizationHeader` header: `SDK-HMAC-SHA256 Access=…, SignedHeaders=a;b;c, Signature=…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Authorization {
+pub struct AuthorizationHeader {
     /// Id of the access key used to sign the request.
     pub access_key: AccessKeyId,
-    /// Lower-case names of the signed headers, in the order of the client's `Authorization` header.
+    /// Lower-case names of the signed headers, in the order of the client's `AuthorizationHeader` header.
     pub signed_headers: Vec<String>,
     signature: [u8; 32],
 }
 
-impl Authorization {
-    /// Parses an `Authorization` header with the parts `Access`, `SignedHeaders` and `Signature` in any order.
+impl AuthorizationHeader {
+    /// Parses an `AuthorizationHeader` header with the parts `Access`, `SignedHeaders` and `Signature` in any order.
     /// Each of the three parts must occur exactly once.
     pub fn parse(header: &str) -> Result<Self, SignatureError> {
         let parts = header.trim().strip_prefix(SIGNATURE_ALGORITHM).ok_or(SignatureError::Algorithm)?;
@@ -64,7 +64,7 @@ fn parse_signed_header_names(list: &str) -> Option<Vec<String>> {
     Some(names)
 }
 
-fn parse_signature_hex(text: &str) -> Option<[u8; 32]> {
+fn parse_hex_signature(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     hex::decode_to_slice(text, &mut bytes).ok()?;
     Some(bytes)

@@ -9,7 +9,7 @@ use super::RequestToSign;
 const PERCENT_ENCODED_CHARS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Initial buffer size in bytes, sufficient for the canonical form of a request without query parameters.
-const CANONICAL_REQUEST_CAPACITY: usize = 640;
+const CANONICAL_REQUEST_BUFFER_SIZE: usize = 640;
 
 type DecodedBytes<'a> = Cow<'a, [u8]>;
 
@@ -20,13 +20,13 @@ pub(super) fn build_canonical_request<T: AsRef<str>>(
     request: &RequestToSign<'_, T>,
     signed_headers: &[String],
 ) -> String {
-    let mut text = String::with_capacity(CANONICAL_REQUEST_CAPACITY);
+    let mut text = String::with_capacity(CANONICAL_REQUEST_BUFFER_SIZE);
     text.push_str(request.method);
     text.make_ascii_uppercase();
     text.push('\n');
-    push_canonical_path(&mut text, request.path);
+    append_canonical_path(&mut text, request.path);
     text.push('\n');
-    push_canonical_query(&mut text, request.query);
+    append_canonical_query(&mut text, request.query);
     for name in signed_headers {
         text.extend(["\n", name, ":", request.header_value(name).unwrap_or_default()]);
     }
@@ -39,7 +39,7 @@ pub(super) fn build_canonical_request<T: AsRef<str>>(
 }
 
 /// Decodes the path, re-encodes each path segment, and terminates the path with `/`.
-fn push_canonical_path(text: &mut String, raw: &str) {
+fn append_canonical_path(text: &mut String, raw: &str) {
     if raw.bytes().all(|byte| byte == b'/' || is_unreserved(byte)) {
         // Most paths are canonical already, except for the `/` at the end.
         text.push_str(raw);
@@ -48,7 +48,7 @@ fn push_canonical_path(text: &mut String, raw: &str) {
         }
         return;
     }
-    let decoded = percent_decode_bytes(raw);
+    let decoded = percent_decode_to_bytes(raw);
     for (at, segment) in decoded.split(|&byte| byte == b'/').enumerate() {
         if at > 0 {
             text.push('/');
@@ -62,7 +62,7 @@ fn push_canonical_path(text: &mut String, raw: &str) {
 
 /// Decodes the query parameters, sorts them by key and value, and re-encodes them.
 /// A `+` in the query string is decoded as a space.
-fn push_canonical_query(text: &mut String, raw: &str) {
+fn append_canonical_query(text: &mut String, raw: &str) {
     let mut pairs: Vec<(DecodedBytes<'_>, DecodedBytes<'_>)> = raw
         .split('&')
         .filter(|pair| !pair.is_empty())
@@ -88,10 +88,10 @@ fn decode_query_component(text: &str) -> DecodedBytes<'_> {
     if text.contains('+') {
         return percent_decode_str(&text.replace('+', " ")).collect();
     }
-    percent_decode_bytes(text)
+    percent_decode_to_bytes(text)
 }
 
-fn percent_decode_bytes(text: &str) -> DecodedBytes<'_> {
+fn percent_decode_to_bytes(text: &str) -> DecodedBytes<'_> {
     // `percent_decode_str` scans every byte, even if nothing is encoded.
     if text.contains('%') { percent_decode_str(text).into() } else { text.as_bytes().into() }
 }
@@ -106,13 +106,13 @@ mod tests {
 
     fn path(raw: &str) -> String {
         let mut text = String::new();
-        push_canonical_path(&mut text, raw);
+        append_canonical_path(&mut text, raw);
         text
     }
 
     fn query(raw: &str) -> String {
         let mut text = String::new();
-        push_canonical_query(&mut text, raw);
+        append_canonical_query(&mut text, raw);
         text
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clew_iam::decision::{Action, CredentialScope, Explanation, Grant, GrantSource, explain_decision};
+use clew_iam::decision::{Action, CredentialScope, DecisionExplanation, Grant, GrantSource, explain_decision};
 use clew_iam::policy::Policy;
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ fn policy(statements: &Value) -> Policy {
     Policy::parse(&json!({"Version": "5.0", "Statement": statements}).to_string()).unwrap()
 }
 
-fn explanation(facts: &Facts, policies: &[Policy]) -> Explanation {
+fn explanation(facts: &Facts, policies: &[Policy]) -> DecisionExplanation {
     let principal = facts.principal(policies);
     facts.with(|action, resource, environment| explain_decision(&principal, action, resource, environment))
 }
@@ -22,7 +22,7 @@ fn tagged(env: &str) -> Facts {
 }
 
 /// Reasons of each statement; the flag is true if the statement matched.
-fn reasons(explanation: &Explanation) -> Vec<(bool, String)> {
+fn reasons(explanation: &DecisionExplanation) -> Vec<(bool, String)> {
     explanation.statements.iter().map(|(_, why)| (why.matched, why.reasons.join(" | "))).collect()
 }
 

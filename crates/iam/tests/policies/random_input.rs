@@ -2,7 +2,7 @@
 
 use clew_iam::decision::{Action, may_allow_action};
 use clew_iam::policy::{Policy, system};
-use clew_iam::signature::Authorization;
+use clew_iam::signature::AuthorizationHeader;
 use clew_iam::token;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -56,7 +56,11 @@ fn assert_allows_nothing(text: &str) {
     let Ok(policy) = Policy::parse(text) else { return };
     let principal = Facts::default().principal(&[policy]);
     for &action in Action::ALL {
-        assert!(!may_allow_action(&principal, action, &PROJECT.parse().unwrap()), "{text:?} allows {}", action.name);
+        assert!(
+            !policies_may_allow_action(&principal, action, &PROJECT.parse().unwrap()),
+            "{text:?} allows {}",
+            action.name
+        );
     }
 }
 
@@ -122,7 +126,7 @@ proptest! {
     #[test]
     fn random_authorization_headers_are_rejected(header in ".{0,300}", known in any::<bool>()) {
         let header = if known { format!("SDK-HMAC-SHA256 Access={header}") } else { header };
-        if let Ok(read) = Authorization::parse(&header) {
+        if let Ok(read) = AuthorizationHeader::parse(&header) {
             prop_assert!(known && !read.signed_headers.is_empty());
         }
     }

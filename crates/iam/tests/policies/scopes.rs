@@ -84,11 +84,11 @@ fn only_administrators_are_allowed_without_policies() {
     for &action in Action::ALL {
         let user = principal(&domain, CredentialScope::AccessKey, false, &[]);
         assert_eq!(decide_for(&user, action, Some((&project, Some(&domain)))), denied(DenyReason::NoPolicy));
-        assert!(!may_allow_action(&user, action, &project));
+        assert!(!policies_may_allow_action(&user, action, &project));
         let denial = r#"{"Version":"5.0","Statement":[{"Effect":"Deny","Action":["*"]}]}"#;
         let administrator = principal(&domain, CredentialScope::AccessKey, true, &[grant(denial, None)]);
         assert_eq!(decide_for(&administrator, action, Some((&project, Some(&domain)))), Decision::Allow);
-        assert!(may_allow_action(&administrator, action, &project));
+        assert!(policies_may_allow_action(&administrator, action, &project));
     }
 }
 
@@ -100,7 +100,9 @@ fn grant_for_one_project_applies_only_there() {
         let here = decide_for(&user, action, Some((&project, Some(&domain))));
         assert_eq!(here.is_allowed(), action.target != ActionTargetType::Domain, "{action:?}");
         assert!(!decide_for(&user, action, Some((&sibling, Some(&domain)))).is_allowed(), "{action:?}");
-        assert!(may_allow_action(&user, action, &project) && !may_allow_action(&user, action, &sibling));
+        assert!(
+            policies_may_allow_action(&user, action, &project) && !policies_may_allow_action(&user, action, &sibling)
+        );
     }
 }
 
@@ -121,7 +123,7 @@ fn possible_permissions_are_detected() {
     let could = |statements: &str| {
         let document = format!(r#"{{"Version":"5.0","Statement":[{statements}]}}"#);
         let user = principal(&domain, CredentialScope::AccessKey, false, &[grant(&document, None)]);
-        may_allow_action(&user, Action::LIST_INSTANCES, &project)
+        policies_may_allow_action(&user, Action::LIST_INSTANCES, &project)
     };
     let by_tag = r#"{"Effect":"Allow","Action":["*"],"Condition":{"StringEquals":{"g:ResourceTag/env":"x"}}}"#;
     let by_resource = r#"{"Effect":"Allow","Action":["*:*:list"],"Resource":["gaussdbformysql:*:*:instance:x"]}"#;

@@ -40,7 +40,7 @@ fn expensive_patterns_stay_within_the_budget() {
     let decision =
         facts().with(|action, resource, environment| decide_access(&principal, action, resource, environment));
     assert_eq!(decision, Decision::Allow);
-    let (spent, bytes) = (principal.budget.used_work_units(), principal.total_policy_bytes() as u64);
+    let (spent, bytes) = (principal.budget.consumed_work_units(), principal.total_policy_bytes() as u64);
     assert!(bytes > 4_900_000, "{bytes}");
     assert!(spent < 5 * bytes, "{spent} units for {bytes} bytes: not linear");
 }
@@ -57,7 +57,7 @@ fn exhausted_budget_denies_with_a_reason() {
     let again = facts().with(|action, resource, environment| decide_access(&principal, action, resource, environment));
     assert_eq!(again, Decision::Deny { reason: DenyReason::WorkBudget });
     let project: ProjectId = PROJECT.parse().unwrap();
-    assert!(!may_allow_action(&principal, Action::LIST_INSTANCES, &project));
+    assert!(!policies_may_allow_action(&principal, Action::LIST_INSTANCES, &project));
     principal.budget = WorkBudget::new(8 << 20).into();
     let explained =
         facts().with(|action, resource, environment| explain_decision(&principal, action, resource, environment));
@@ -92,7 +92,11 @@ fn every_comparison_is_charged() {
         let decision =
             facts().with(|action, resource, environment| decide_access(&principal, action, resource, environment));
         assert_eq!(decision, Decision::Deny { reason: DenyReason::NoPolicy }, "{operator}");
-        assert!(principal.budget.used_work_units() > 16_000, "{operator}: {}", principal.budget.used_work_units());
+        assert!(
+            principal.budget.consumed_work_units() > 16_000,
+            "{operator}: {}",
+            principal.budget.consumed_work_units()
+        );
     }
     for element in ["Action", "NotAction", "Resource", "NotResource"] {
         let value = if element.ends_with("Action") { "clew:x:y" } else { "x:*:*:instance:y" };
@@ -103,7 +107,11 @@ fn every_comparison_is_charged() {
         let document = json!({ "Version": "5.0", "Statement": [statement] });
         let principal = facts().principal(&[Policy::parse(&document.to_string()).unwrap()]);
         facts().with(|action, resource, environment| decide_access(&principal, action, resource, environment));
-        assert!(principal.budget.used_work_units() > 16_000, "{element}: {}", principal.budget.used_work_units());
+        assert!(
+            principal.budget.consumed_work_units() > 16_000,
+            "{element}: {}",
+            principal.budget.consumed_work_units()
+        );
     }
 }
 

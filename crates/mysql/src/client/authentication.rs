@@ -145,7 +145,7 @@ impl<'a> AuthExchange<'a> {
         }
         let key = match &self.node.server_public_key {
             _ if encrypted || key_request == 0 => return Err(Error::UnverifiedChannel { encrypted }),
-            Some(path) => read_file_with_limit(path, MAX_PUBLIC_KEY_SIZE)
+            Some(path) => read_file_with_size_limit(path, MAX_PUBLIC_KEY_SIZE)
                 .await
                 .map_err(|why| Error::PublicKey(format!("cannot read the public key {}: {why}", path.display())))?,
             None if self.node.get_server_public_key => {
@@ -222,7 +222,7 @@ mod tests {
         ] {
             assert!(matches!(encrypt_password(b"secret".to_vec(), key).await, Err(Error::PublicKey(_))));
         }
-        assert!(read_file_with_limit(Path::new("/dev/zero"), MAX_PUBLIC_KEY_SIZE).await.is_err());
+        assert!(read_file_with_size_limit(Path::new("/dev/zero"), MAX_PUBLIC_KEY_SIZE).await.is_err());
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::error::Error;
 
 /// Maximum payload size of a packet chunk. A longer packet continues in the next chunk.
-const MAX_PACKET_PAYLOAD_BYTES: usize = (1 << 24) - 1;
+const MAX_CHUNK_PAYLOAD_BYTES: usize = (1 << 24) - 1;
 /// A chunk header consists of a 3-byte payload length and a 1-byte sequence number.
 const CHUNK_HEADER_LEN: usize = 4;
 const MIN_READ_BUFFER_SPACE: usize = 64 << 10;
@@ -77,20 +77,20 @@ impl PacketStream {
     pub(super) async fn read_packet(&mut self, limit: usize) -> Result<Packet<'_>, Error> {
         self.buffer.advance(self.consumed);
         self.consumed = 0;
-        let length = self.read_chunk_len().await?;
-        if length < MAX_PACKET_PAYLOAD_BYTES && length <= limit {
+        let length = self.read_chunk_payload_len().await?;
+        if length < MAX_CHUNK_PAYLOAD_BYTES && length <= limit {
             while self.buffer.len() < CHUNK_HEADER_LEN + length {
-                self.read_exact_into_buffer().await?;
+                self.read_more_bytes().await?;
             }
             self.consumed = CHUNK_HEADER_LEN + length;
             self.truncated = false;
         } else {
             self.truncated = self.assemble_packet(length, limit).await?;
         }
-        Ok(self.last_packet_payload())
+        Ok(self.last_packet())
     }
 
-    pub(super) fn last_packet_payload(&self) -> Packet<'_> {
+    pub(super) fn last_packet(&self) -> Packet<'_> {
         let buffered = self.buffer.get(CHUNK_HEADER_LEN..self.consumed);
         Packet { payload: buffered.unwrap_or(&self.assembled), truncated: self.truncated }
     }
@@ -107,7 +107,7 @@ impl PacketStream {
             let mut left = length;
             while left > 0 {
                 if self.buffer.is_empty() {
-                    self.read_exact_into_buffer().await?;
+                    self.read_more_bytes().await?;
                 }
                 let part = left.min(self.buffer.len());
                 let room = part.min(limit.saturating_sub(self.assembled.len()));
@@ -116,14 +116,14 @@ impl PacketStream {
                 self.buffer.advance(part);
                 left -= part;
             }
-            if length < MAX_PACKET_PAYLOAD_BYTES {
+            if length < MAX_CHUNK_PAYLOAD_BYTES {
                 return Ok(truncated);
             }
-            length = self.read_chunk_len().await?;
+            length = self.read_chunk_payload_len().await?;
         }
     }
 
-    async fn read_chunk_len(&mut self) -> Result<usize, Error> {
+    async fn read_chunk_payload_len(&mut self) -> Result<usize, Error> {
         loop {
             if let [a, b, c, sequence, ..] = *self.buffer {
                 if sequence != self.sequence {
@@ -132,11 +132,11 @@ impl PacketStream {
                 self.sequence = self.sequence.wrapping_add(1);
                 return Ok(u32::from_le_bytes([a, b, c, 0]) as usize);
             }
-            self.read_exact_into_buffer().await?;
+            self.read_more_bytes().await?;
         }
     }
 
-    async fn read_exact_into_buffer(&mut self) -> Result<(), Error> {
+    async fn read_more_bytes(&mut self) -> Result<(), Error> {
         if self.read_into_buffer().await? == 0 { Err(Error::connection_closed_error()) } else { Ok(()) }
     }
 
@@ -157,7 +157,7 @@ impl PacketStream {
     }
 
     pub(super) async fn write_packet(&mut self, payload: &[u8]) -> Result<(), Error> {
-        let length = u32::try_from(payload.len()).ok().filter(|&length| (length as usize) < MAX_PACKET_PAYLOAD_BYTES);
+        let length = u32::try_from(payload.len()).ok().filter(|&length| (length as usize) < MAX_CHUNK_PAYLOAD_BYTES);
         let length = length.ok_or(Error::Protocol("the statement is longer than 16 MiB"))?;
         let [a, b, c, _] = length.to_le_bytes();
         let mut packet = Vec::with_capacity(CHUNK_HEADER_LEN + payload.len());
@@ -190,9 +190,9 @@ mod tests {
     #[tokio::test]
     async fn packet_of_several_chunks_is_reassembled_and_truncated_at_the_limit() {
         let sent =
-            [chunk(0, b"first"), chunk(1, &vec![b'x'; MAX_PACKET_PAYLOAD_BYTES]), chunk(2, b"yz"), chunk(3, b"last")]
+            [chunk(0, b"first"), chunk(1, &vec![b'x'; MAX_CHUNK_PAYLOAD_BYTES]), chunk(2, b"yz"), chunk(3, b"last")]
                 .concat();
-        for (limit, length, truncated) in [(usize::MAX, MAX_PACKET_PAYLOAD_BYTES + 2, false), (100, 100, true)] {
+        for (limit, length, truncated) in [(usize::MAX, MAX_CHUNK_PAYLOAD_BYTES + 2, false), (100, 100, true)] {
             let mut stream = packets(sent.clone(), u64::MAX);
             assert_eq!(stream.read_packet(limit).await.unwrap().payload, b"first");
             let packet = stream.read_packet(limit).await.unwrap();

@@ -66,7 +66,7 @@ impl<'c> ResultSetRows<'c> {
                 return Err(Error::Server(error));
             }
             [EOF_PACKET_HEADER, ..] if payload.len() < MAX_EOF_PACKET_SIZE && !truncated => {
-                let status = parse_eof_packet_status(payload);
+                let status = parse_eof_packet_status_flags(payload);
                 if status & SERVER_MORE_RESULTS_EXISTS != 0 {
                     self.discard_remaining_results().await?;
                 }
@@ -75,7 +75,7 @@ impl<'c> ResultSetRows<'c> {
             }
             _ => {}
         }
-        let Packet { payload, truncated } = self.packets.last_packet_payload();
+        let Packet { payload, truncated } = self.packets.last_packet();
         self.size += payload.len();
         Ok(Some(RowCells { rest: payload, truncated }))
     }
@@ -95,7 +95,7 @@ impl<'c> ResultSetRows<'c> {
 
     fn mark_finished(&mut self) {
         self.ended = true;
-        self.in_flight.set_in_flight(false);
+        self.in_flight.set_statement_in_flight(false);
     }
 
     async fn read_result_set_header(&mut self) -> Result<(), Error> {
@@ -108,7 +108,7 @@ impl<'c> ResultSetRows<'c> {
                     return Err(Error::Server(error));
                 }
                 Some(0x00) => {
-                    if parse_ok_packet_status(payload)? & SERVER_MORE_RESULTS_EXISTS == 0 {
+                    if parse_ok_packet_status_flags(payload)? & SERVER_MORE_RESULTS_EXISTS == 0 {
                         self.mark_finished();
                         return Ok(());
                     }
@@ -158,14 +158,14 @@ impl<'c> ResultSetRows<'c> {
                     self.mark_finished();
                     return Err(Error::Server(error));
                 }
-                [0x00, ..] if !in_rows => parse_ok_packet_status(payload)?,
+                [0x00, ..] if !in_rows => parse_ok_packet_status_flags(payload)?,
                 [EOF_PACKET_HEADER, ..] if payload.len() < MAX_EOF_PACKET_SIZE && !truncated => {
                     // The first EOF packet ends the columns, the second the rows.
                     in_rows = !in_rows;
                     if in_rows {
                         continue;
                     }
-                    parse_eof_packet_status(payload)
+                    parse_eof_packet_status_flags(payload)
                 }
                 _ => continue,
             };
@@ -230,7 +230,7 @@ fn parse_length_encoded_integer(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
 }
 
 /// In an OK packet, the status flags follow the affected row count and the last insert id.
-fn parse_ok_packet_status(payload: &[u8]) -> Result<u16, Error> {
+fn parse_ok_packet_status_flags(payload: &[u8]) -> Result<u16, Error> {
     let (_, rest) = parse_length_encoded_integer(payload.get(1..).unwrap_or_default())?;
     let (_, rest) = parse_length_encoded_integer(rest)?;
     match rest {
@@ -240,7 +240,7 @@ fn parse_ok_packet_status(payload: &[u8]) -> Result<u16, Error> {
 }
 
 /// In an EOF packet, the status flags follow the warning count.
-fn parse_eof_packet_status(payload: &[u8]) -> u16 {
+fn parse_eof_packet_status_flags(payload: &[u8]) -> u16 {
     match payload {
         [_, _, _, low, high, ..] => u16::from_le_bytes([*low, *high]),
         _ => 0,

@@ -14,7 +14,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::error::Error;
 use super::packets::ByteStream;
-use super::read_file_with_limit;
+use super::read_file_with_size_limit;
 
 /// Maximum size of a CA bundle: about five times the size of a bundle of all public CAs.
 const MAX_CA_BUNDLE_SIZE: usize = 1 << 20;
@@ -67,7 +67,7 @@ async fn load_root_certificates(node: &NodeUrl) -> Result<RootCertStore, Error> 
     let failed = |error: &dyn std::fmt::Display| {
         Error::Tls(format!("cannot read the certificates of {}: {error}", path.display()))
     };
-    let bundle = read_file_with_limit(path, MAX_CA_BUNDLE_SIZE).await.map_err(|error| failed(&error))?;
+    let bundle = read_file_with_size_limit(path, MAX_CA_BUNDLE_SIZE).await.map_err(|error| failed(&error))?;
     for certificate in CertificateDer::pem_slice_iter(&bundle) {
         roots.add(certificate.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
     }

@@ -17,9 +17,9 @@ use crate::elapsed_times::ElapsedTimeCheckScope;
 /// The timeout applies to all kills of a batch together.
 const KILL_CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(1);
 /// The delay doubles after each poll of the process list.
-const INITIAL_CONFIRMATION_POLL_DELAY: Duration = Duration::from_millis(5);
+const INITIAL_POLL_DELAY: Duration = Duration::from_millis(5);
 /// Most killed sessions end within this delay.
-const ROLLBACK_READ_DELAY: Duration = Duration::from_millis(100);
+const ROLLBACK_CHECK_DELAY: Duration = Duration::from_millis(100);
 
 pub(super) struct PendingKill {
     before: Session,
@@ -97,7 +97,7 @@ async fn poll_kill_effects(
     kind: KillTarget,
 ) -> Result<(), Failure> {
     let started = Instant::now();
-    let mut pause = INITIAL_CONFIRMATION_POLL_DELAY;
+    let mut pause = INITIAL_POLL_DELAY;
     loop {
         let all = kills.iter_mut().map(|kill| &mut **kill);
         let mut pending: Vec<&mut PendingKill> = all.filter(|kill| !kill.is_confirmed()).collect();
@@ -108,12 +108,14 @@ async fn poll_kill_effects(
         let wanted = |session: &Session| ids.contains(&session.id);
         // Sessions' elapsed times are needed only to detect the end of a statement.
         let (SessionList { sessions: listed, .. }, unchecked) = match kind {
-            KillTarget::Query => read_sessions_with_ages(connection, ElapsedTimeCheckScope::Busy, wanted).await?,
+            KillTarget::Query => {
+                read_sessions_with_elapsed_times(connection, ElapsedTimeCheckScope::Busy, wanted).await?
+            }
             KillTarget::Connection => (read_matching_sessions(connection, wanted).await?, HashSet::new()),
         };
         let listed: HashMap<u64, Session> = listed.into_iter().map(|session| (session.id, session)).collect();
         let now = |before: &Session| listed.get(&before.id).filter(|now| is_same_client(before, now));
-        let late = started.elapsed() >= ROLLBACK_READ_DELAY;
+        let late = started.elapsed() >= ROLLBACK_CHECK_DELAY;
         let read_rollbacks = late || pending.iter().any(|kill| now(&kill.before).is_none());
         let rollbacks = if read_rollbacks { Some(read_rollback_states(connection).await?) } else { None };
         for kill in &mut pending {

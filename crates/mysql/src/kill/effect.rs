@@ -46,7 +46,7 @@ pub struct KillEffect {
 
 impl KillBaseline {
     /// Reads the current transactions and lock waits of a node.
-    pub async fn read_state(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
+    pub async fn read_baseline(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
         let (server, observed) = read_locks_for_kill(node, &cap_read_timeouts(limits)).await?;
         let hides_waits = observed.may_miss_lock_waits();
         let (rows, graph) = (count_modified_rows_by_session(&observed), build_wait_graph(&observed));

@@ -37,7 +37,7 @@ impl SessionLookupResult {
     /// Returns why Clew would refuse to kill `session`, or `None` if the process list shows no reason to refuse.
     /// Only an actual kill detects replication applier threads and idle sessions of other Clew processes.
     #[must_use]
-    pub fn predict_refusal(
+    pub fn predict_kill_refusal(
         &self,
         session: &Session,
         target: KillTarget,
@@ -65,13 +65,19 @@ impl SessionLookupResult {
 /// Without the PROCESS privilege, the process list hides the sessions of other accounts.
 /// The error message includes the required `GRANT` statement.
 /// The function does not wait for other read operations on the node to finish.
-pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> Result<SessionLookupResult, Failure> {
+pub async fn find_sessions_by_id(
+    node: &NodeUrl,
+    ids: &[u64],
+    limits: &ReadLimits,
+) -> Result<SessionLookupResult, Failure> {
     run_with_read_timeout(node, limits, async {
         let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, limits).await?;
         let server = connection.read_server_instance().await?;
         let (SessionList { sessions, own, is_direct, .. }, _) =
-            read_sessions_with_ages(&mut connection, ElapsedTimeCheckScope::All, |session| ids.contains(&session.id))
-                .await?;
+            read_sessions_with_elapsed_times(&mut connection, ElapsedTimeCheckScope::All, |session| {
+                ids.contains(&session.id)
+            })
+            .await?;
         let read = build_process_list_origin(server);
         if ids.iter().any(|id| sessions.iter().all(|session| session.id != *id)) {
             require_complete_process_list(&mut connection).await?;
@@ -94,7 +100,7 @@ pub async fn read_user_sessions(
         let server = connection.read_server_instance().await?;
         let own_ids = read_clew_session_ids(&mut connection).await?;
         let (SessionList { sessions: listed, own, is_direct, .. }, unchecked) =
-            read_sessions_with_ages(&mut connection, ElapsedTimeCheckScope::All, |_| true).await?;
+            read_sessions_with_elapsed_times(&mut connection, ElapsedTimeCheckScope::All, |_| true).await?;
         let read = build_process_list_origin(server);
         if !is_direct {
             connection.limitations.push(limitations::indirect_connection());
@@ -132,7 +138,7 @@ async fn run_with_read_timeout<T>(
 ) -> Result<T, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, read))
         .await
-        .unwrap_or_else(|_| Err(failure::read_operation_timeout_failure(node, limits.read_timeout)))
+        .unwrap_or_else(|_| Err(failure::failure_for_read_timeout(node, limits.read_timeout)))
 }
 
 pub(super) struct ProcessListSnapshot {
@@ -156,8 +162,10 @@ impl ProcessListSnapshot {
         let queries = read_query_ids(connection, ids, kind).await?;
         let ids: HashSet<u64> = ids.iter().copied().collect();
         let (SessionList { sessions: found, own, is_direct, listed_at }, unchecked) =
-            read_sessions_with_ages(connection, ElapsedTimeCheckScope::All, |session| ids.contains(&session.id))
-                .await?;
+            read_sessions_with_elapsed_times(connection, ElapsedTimeCheckScope::All, |session| {
+                ids.contains(&session.id)
+            })
+            .await?;
         let appliers = replication_appliers::find_replication_appliers(connection, found.iter()).await?;
         let sessions = found.into_iter().map(|session| (session.id, session)).collect();
         Ok(Self { listed_at, sessions, unchecked, appliers, queries, own, is_direct, rollbacks: None })
@@ -199,8 +207,9 @@ pub(super) async fn read_matching_sessions(
     let mut filter = connection.own_session_filter();
     let read_failure = |error: Error| failure::failure_from_client_error(&error, &address);
     let mut memory = SessionMemoryCounter::new(connection.raw.client.bytes.in_memory);
-    let mut rows =
-        process_list::query_sessions(&mut connection.raw.client, MAX_VICTIM_ROW_BYTES).await.map_err(read_failure)?;
+    let mut rows = process_list::query_full_process_list(&mut connection.raw.client, MAX_VICTIM_ROW_BYTES)
+        .await
+        .map_err(read_failure)?;
     let (mut found, mut own) = (Vec::new(), HashSet::new());
     while let Some(mut session) = rows.next().await.map_err(read_failure)? {
         let is_own = filter.is_own_session(&session);
@@ -225,7 +234,7 @@ pub(super) async fn read_matching_sessions(
 
 /// On MySQL, replaces `Time` values, which sessions can falsify with `SET timestamp`, with statement timer values.
 /// The returned set contains the ids of the sessions whose elapsed times could not be checked.
-pub(super) async fn read_sessions_with_ages(
+pub(super) async fn read_sessions_with_elapsed_times(
     connection: &mut Connection,
     checked: ElapsedTimeCheckScope,
     wanted: impl Fn(&Session) -> bool,
@@ -254,7 +263,7 @@ async fn read_query_ids(
 /// If performance_schema is off, Clew recognises its sessions by connection id or by the marker in their statements.
 pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
     match connection
-        .query_all::<Option<u64>>(&statements::sessions_with_marker_query(own_sessions::installation_marker()))
+        .query_all::<Option<u64>>(&statements::marked_session_ids_query(own_sessions::installation_marker()))
         .await
     {
         Ok(ids) => Ok(ids.into_iter().flatten().collect()),
@@ -264,7 +273,7 @@ pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result
 }
 
 async fn require_process_privilege(connection: &mut Connection) -> Result<(), Failure> {
-    if privileges::run_privilege_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await? {
+    if privileges::is_probe_query_allowed(connection, statements::TRANSACTIONS_PROBE_QUERY).await? {
         return Ok(());
     }
     let account = privileges::read_current_account(connection).await?;

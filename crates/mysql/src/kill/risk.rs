@@ -63,7 +63,7 @@ async fn assess_kill_risks(
 /// Finds sessions whose changes to tables the server might not be able to roll back after a kill.
 ///
 /// Opens a connection only if a session modifies a table. Fails if the connection cannot be opened.
-pub async fn read_unsafe_kill_risks(
+pub async fn find_unsafe_kills(
     node: &NodeUrl,
     sessions: &[Session],
     limits: &ReadLimits,
@@ -113,7 +113,7 @@ impl StorageEngineLookup {
         let tables: BTreeSet<TableRef> = named.filter(|table| table.schema.is_some()).collect();
         let tables: Vec<TableRef> = tables.into_iter().take(MAX_TABLE_ENGINE_LOOKUPS).collect();
         for tables in tables.chunks(MAX_TABLES_PER_LOOKUP) {
-            self.read_visible_table_engines(connection, tables).await?;
+            self.read_engines_of_visible_tables(connection, tables).await?;
             let is_unknown = |table: &&TableRef| !self.by_table.is_engine_known(table);
             let unlisted: Vec<TableRef> = tables.iter().filter(is_unknown).cloned().collect();
             if !unlisted.is_empty() {
@@ -129,7 +129,7 @@ impl StorageEngineLookup {
     }
 
     /// `information_schema.tables` contains only tables that are visible to the account.
-    async fn read_visible_table_engines(
+    async fn read_engines_of_visible_tables(
         &mut self,
         connection: &mut Connection,
         tables: &[TableRef],

@@ -35,9 +35,9 @@ pub(super) async fn send_kill(
     query: Option<u64>,
 ) -> Result<Result<bool, Failure>, Failure> {
     let plain = match (kind, query) {
-        (KillTarget::Connection, _) => statements::kill_connection_sql(id),
-        (KillTarget::Query, None) => statements::kill_query_sql(id),
-        (KillTarget::Query, Some(query)) => statements::kill_query_id_sql(query),
+        (KillTarget::Connection, _) => statements::kill_connection_statement(id),
+        (KillTarget::Query, None) => statements::kill_query_statement(id),
+        (KillTarget::Query, Some(query)) => statements::kill_query_by_id_statement(query),
     };
     let Err(denied) = execute_kill_statement(connection, &plain, &KILL_DENIED_ERROR_CODES).await? else {
         return Ok(Ok(true));
@@ -62,7 +62,7 @@ pub(super) async fn send_kill(
             Err(_) => {}
         }
     }
-    Ok(Err(missing_kill_privilege_failure(connection).await?))
+    Ok(Err(failure_for_denied_kill(connection).await?))
 }
 
 /// The inner `Err` contains the server's error code if the code is in [`TARGET_ENDED_ERROR_CODES`] or in `expected`.
@@ -83,7 +83,7 @@ async fn execute_kill_statement(
 }
 
 /// On MySQL, only an account with the SYSTEM_USER privilege can kill a session whose account has that privilege.
-async fn missing_kill_privilege_failure(connection: &mut Connection) -> Result<Failure, Failure> {
+async fn failure_for_denied_kill(connection: &mut Connection) -> Result<Failure, Failure> {
     let account = privileges::read_current_account(connection).await?;
     let lacks_kill_privilege = !privileges::has_kill_privilege(connection).await?;
     let privilege = match connection.flavor {

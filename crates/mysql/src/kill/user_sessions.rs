@@ -31,24 +31,24 @@ pub struct UserSessions {
 impl UserSessions {
     /// Compares the server's clock with earlier readings and corrects elapsed times after a clock step.
     /// Returns the reason if automatic kills must not rely on the corrected elapsed times.
-    pub fn adjust_for_clock_steps(&mut self, history: &mut ClockHistory) -> Option<UnreliableClockReason> {
-        let is_another = history.select_server(&self.read.server);
+    pub fn adjust_times_for_clock_steps(&mut self, history: &mut ClockHistory) -> Option<UnreliableClockReason> {
+        let is_another = history.select_server_history(&self.read.server);
         let Some(clock) = self.clock else { return (!self.is_monotonic).then_some(UnreliableClockReason::Unreadable) };
         let step = history.record_clock_reading(clock);
         if !self.is_monotonic {
-            self.correct_elapsed_times(history);
+            self.adjust_elapsed_times(history);
         }
         step.map(UnreliableClockReason::ClockChanged).or(is_another.then_some(UnreliableClockReason::AnotherServer))
     }
 
     /// Corrects elapsed times after clock steps, and limits them to the upper bounds from the previous process list.
     /// The upper bounds also cover two clock steps between two reads that cancel each other out.
-    fn correct_elapsed_times(&mut self, history: &mut ClockHistory) {
+    fn adjust_elapsed_times(&mut self, history: &mut ClockHistory) {
         let (mut bounds, mut reported) = (ElapsedTimeBounds::new(self.read.at), HashMap::new());
         for session in &mut self.sessions {
             let seconds = session.seconds;
-            session.seconds = history.correct_and_clamp_age(seconds);
-            bounds.limit_elapsed_time(session, history.elapsed_time_bounds());
+            session.seconds = history.adjust_and_sanitize_age(seconds);
+            bounds.cap_elapsed_time(session, history.elapsed_time_bounds());
             if session.seconds != seconds {
                 reported.insert(session.id, seconds);
             }

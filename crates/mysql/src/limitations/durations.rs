@@ -6,14 +6,14 @@ fn unreliable_durations(what: LocalizedText, why: LocalizedText, remedy: Option<
     Limitation { kind: LimitationKind::UnreliableAges, what, why, remedy }
 }
 
-fn changeable_durations(english: &str, chinese: &str) -> LocalizedText {
+fn cause_of_changeable_durations(english: &str, chinese: &str) -> LocalizedText {
     LocalizedText::new(
         format!("Sessions can change their durations in MySQL's process list with SET timestamp{english}"),
         format!("会话可通过SET timestamp更改其在MySQL进程列表中的时长{chinese}"),
     )
 }
 
-fn unchecked_durations() -> LocalizedText {
+fn unchecked_durations_text() -> LocalizedText {
     LocalizedText::new(
         "Session durations may be wrong, and kill rules kill no session.",
         "会话时长可能不准确，自动Kill会话任务不会Kill任何会话。",
@@ -22,14 +22,14 @@ fn unchecked_durations() -> LocalizedText {
 
 /// `gap` explains why performance_schema is unreadable.
 pub(crate) fn unreadable_timers(gap: &Limitation) -> Limitation {
-    let why = changeable_durations(&format!(". {}", gap.why.english), &format!("。{}", gap.why.chinese));
-    unreliable_durations(unchecked_durations(), why, gap.remedy.clone())
+    let why = cause_of_changeable_durations(&format!(". {}", gap.why.english), &format!("。{}", gap.why.chinese));
+    unreliable_durations(unchecked_durations_text(), why, gap.remedy.clone())
 }
 
 pub(crate) fn disabled_statement_recording() -> Limitation {
     unreliable_durations(
-        unchecked_durations(),
-        changeable_durations(
+        unchecked_durations_text(),
+        cause_of_changeable_durations(
             ", and the server does not record running statements.",
             "，而服务器未记录正在执行的语句。",
         ),
@@ -41,13 +41,13 @@ pub(crate) fn disabled_statement_recording() -> Limitation {
     )
 }
 
-pub(crate) fn untimed_sessions(sessions: u64) -> Limitation {
+pub(crate) fn sessions_without_timers(sessions: u64) -> Limitation {
     unreliable_durations(
         LocalizedText::new(
             format!("Durations of {sessions} sessions may be wrong, and kill rules ignore these sessions."),
             format!("{sessions} 个会话的时长可能不准确，自动Kill会话任务会忽略这些会话。"),
         ),
-        changeable_durations(
+        cause_of_changeable_durations(
             ", and the server does not record the statements of these sessions.",
             "，而服务器未记录这些会话的语句。",
         ),
@@ -63,7 +63,7 @@ pub(crate) fn unchecked_sessions(sessions: u64) -> Limitation {
             format!("Durations of {sessions} sessions may be wrong."),
             format!("{sessions} 个会话的时长可能不准确。"),
         ),
-        changeable_durations(
+        cause_of_changeable_durations(
             ", and more sessions are busy than a snapshot checks.",
             "，而活跃会话数超过单次采集可校验的数量。",
         ),

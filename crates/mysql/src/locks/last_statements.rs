@@ -9,7 +9,7 @@ use super::threads::SessionIdsByThread;
 use crate::connection::Connection;
 use crate::{limitations, statements};
 
-const MAX_STATEMENT_HISTORY_SESSIONS: usize = 100;
+const MAX_SESSIONS_WITH_HISTORY: usize = 100;
 
 /// Row of `events_statements_history`: thread id, event id, parent event id, parent event type, and statement.
 type StatementRow = (u64, u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
@@ -22,14 +22,14 @@ pub(super) async fn read_last_statements(
     threads: &SessionIdsByThread,
     observed: &mut LockSnapshot,
 ) -> Result<(), Failure> {
-    let sessions = sessions.get(..MAX_STATEMENT_HISTORY_SESSIONS).unwrap_or(sessions);
+    let sessions = sessions.get(..MAX_SESSIONS_WITH_HISTORY).unwrap_or(sessions);
     let threads = threads.find_session_threads(sessions);
     if threads.is_empty() {
         return Ok(());
     }
     let ids: Vec<u64> = threads.keys().copied().collect();
     let open: Vec<(u64, u64)> = connection
-        .query_all(&statements::open_transactions_query(&ids))
+        .query_all(&statements::thread_transactions_query(&ids))
         .await
         .map_err(|error| connection.to_failure(&error))?;
     let open: HashMap<u64, u64> = open.into_iter().collect();

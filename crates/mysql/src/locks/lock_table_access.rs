@@ -23,7 +23,7 @@ impl LockTableAccess {
     /// After a metadata lock is upgraded, MariaDB's performance_schema still lists the original lock mode.
     /// MariaDB 10.11 upgrades metadata locks in `FLUSH TABLES WITH READ LOCK` and `BACKUP STAGE`.
     /// MariaDB 10.11 also upgrades metadata locks in `LOCK TABLES … READ` and `CREATE TABLE … SELECT`.
-    pub(super) fn limitation_for_unknown_holders(self) -> Option<Limitation> {
+    pub(super) fn limitation_for_unknown_lock_holders(self) -> Option<Limitation> {
         let hidden = self.flavor == Flavor::MariaDb && self.metadata_locks && !self.plugin;
         hidden.then(limitations::unknown_metadata_lock_holders)
     }
@@ -62,7 +62,7 @@ pub(super) async fn detect_lock_table_access(
             limitations.push(if plugin {
                 limitations::unreadable_pending_locks(gap)
             } else {
-                limitations::add_lock_plugin_remedy(gap)
+                limitations::add_metadata_lock_plugin_remedy(gap)
             });
         }
     }

@@ -112,7 +112,7 @@ async fn find_read_only_waiters(
         return Ok(waiters);
     }
     let rows: Vec<(u64, Vec<u8>)> = connection
-        .query_all(statements::READ_ONLY_WAITERS_QUERY)
+        .query_all(statements::READ_ONLY_LOCK_WAITERS_QUERY)
         .await
         .map_err(|error| connection.to_failure(&error))?;
     for (session, lock) in rows {

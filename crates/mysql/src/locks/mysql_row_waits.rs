@@ -22,7 +22,7 @@ pub(super) async fn read_row_lock_waits(connection: &mut Connection) -> Result<V
         .query_all(statements::MYSQL_LOCK_WAITS_QUERY)
         .await
         .map_err(|error| connection.to_failure(&error))?;
-    let locks = read_locked_objects(connection, &rows).await?;
+    let locks = read_innodb_locks_by_id(connection, &rows).await?;
     let owner = |transaction, thread| UnresolvedLockOwner { transaction, thread, session: None };
     let wait = |(
         requested_lock,
@@ -47,7 +47,7 @@ type LockRow =
     (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
 
 /// Looks up at most [`MAX_TOTAL_LOCK_IDS`] locks: first the requested locks, then the held locks.
-async fn read_locked_objects(
+async fn read_innodb_locks_by_id(
     connection: &mut Connection,
     waits: &[WaitRow],
 ) -> Result<HashMap<Vec<u8>, InnoDbLock>, Failure> {

@@ -6,15 +6,15 @@ use clew_model::Session;
 
 /// The account alone does not identify a replication applier.
 /// While a MariaDB 10.11 replication applier runs a trigger, the process list shows the trigger definer's account.
-const MARIADB_APPLIER_COMMANDS: [&[u8]; 2] = [b"Slave_SQL", b"Slave_worker"];
+const MARIADB_REPLICATION_APPLIER_COMMANDS: [&[u8]; 2] = [b"Slave_SQL", b"Slave_worker"];
 
-/// `is_applier` is true if the session's thread has the name of a replication applier.
+/// `is_replication_applier` is true if the session's thread has the name of a replication applier.
 pub(crate) fn classify_session(session: &Session, is_own: bool, is_applier: bool) -> SessionRole {
     // On MySQL, only applier threads have the command `Query`, never the receiver thread.
     let applies = || session.user == b"system user" && session.command == b"Query" && is_internal_session(session);
     if is_own {
         SessionRole::Clew
-    } else if is_applier || MARIADB_APPLIER_COMMANDS.contains(&session.command.as_slice()) || applies() {
+    } else if is_applier || MARIADB_REPLICATION_APPLIER_COMMANDS.contains(&session.command.as_slice()) || applies() {
         SessionRole::Applier
     } else if is_internal_session(session) {
         SessionRole::Internal

@@ -20,7 +20,7 @@ impl SessionIdsByThread {
         self.sessions.get(&thread).copied()
     }
 
-    pub(crate) fn is_applier(&self, session: u64) -> bool {
+    pub(crate) fn is_replication_applier(&self, session: u64) -> bool {
         self.appliers.contains(&session)
     }
 
@@ -31,15 +31,17 @@ impl SessionIdsByThread {
 }
 
 /// Callers must read the lock tables before the threads; otherwise, the thread of a lock holder could be missing.
-pub(super) async fn read_threads(
+pub(super) async fn read_session_ids_by_thread(
     connection: &mut Connection,
     capabilities: LockTableAccess,
 ) -> Result<SessionIdsByThread, Failure> {
     if !capabilities.performance_schema {
         return Ok(SessionIdsByThread::default());
     }
-    let rows: Vec<(u64, u64, bool)> =
-        connection.query_all(statements::THREADS_QUERY).await.map_err(|error| connection.to_failure(&error))?;
+    let rows: Vec<(u64, u64, bool)> = connection
+        .query_all(statements::SESSION_IDS_BY_THREAD_QUERY)
+        .await
+        .map_err(|error| connection.to_failure(&error))?;
     let appliers = rows.iter().filter(|(_, _, applies)| *applies).map(|&(_, session, _)| session).collect();
     Ok(SessionIdsByThread {
         sessions: rows.into_iter().map(|(thread, session, _)| (thread, session)).collect(),

@@ -21,7 +21,7 @@ pub(super) struct UnresolvedLockOwner {
 }
 
 impl UnresolvedLockOwner {
-    fn resolve_session(self, threads: &SessionIdsByThread) -> LockOwner {
+    fn into_lock_owner(self, threads: &SessionIdsByThread) -> LockOwner {
         let by_thread = || self.thread.and_then(|thread| threads.session_id(thread));
         LockOwner { transaction: self.transaction, session: self.session.or_else(by_thread) }
     }
@@ -38,13 +38,13 @@ impl UnresolvedRowLockWait {
     }
 
     pub(super) fn session_ids(&self, threads: &SessionIdsByThread) -> impl Iterator<Item = u64> {
-        [self.waiting, self.blocking].into_iter().filter_map(|owner| owner.resolve_session(threads).session)
+        [self.waiting, self.blocking].into_iter().filter_map(|owner| owner.into_lock_owner(threads).session)
     }
 
-    pub(super) fn resolve_sessions(self, threads: &SessionIdsByThread) -> InnoDbLockWait {
+    pub(super) fn into_innodb_lock_wait(self, threads: &SessionIdsByThread) -> InnoDbLockWait {
         InnoDbLockWait {
-            waiting: self.waiting.resolve_session(threads),
-            blocking: self.blocking.resolve_session(threads),
+            waiting: self.waiting.into_lock_owner(threads),
+            blocking: self.blocking.into_lock_owner(threads),
             lock: self.lock,
             held_mode: self.held_mode,
         }

@@ -63,7 +63,7 @@ pub(super) async fn read_prepared_transactions(
         query_locked_tables(connection, &mut prepared).await?;
     }
     match connection.query_all::<XidRow>(statements::XA_RECOVER_QUERY).await {
-        Ok(names) => assign_unambiguous_xid(&mut prepared, &names),
+        Ok(names) => assign_xid_if_unambiguous(&mut prepared, &names),
         Err(crate::client::Error::Server(error)) => {
             limitations.push(limitations::unreadable_xids(&error.message, account));
         }
@@ -101,7 +101,7 @@ async fn query_locked_tables(
 
 /// Assigns the XID only if there is exactly one XID and one prepared transaction without a session.
 /// If several XIDs exist, assigns none, because the server does not report which XID belongs to which transaction.
-fn assign_unambiguous_xid(prepared: &mut [PreparedXaTransaction], names: &[XidRow]) {
+fn assign_xid_if_unambiguous(prepared: &mut [PreparedXaTransaction], names: &[XidRow]) {
     if let ([prepared], [name]) = (prepared, names) {
         prepared.xid = format_xid(name);
     }

@@ -13,9 +13,9 @@ use crate::program_names;
 use crate::server_instance::ServerInstance;
 
 const FULL_SAMPLE_INTERVAL: Duration = Duration::from_mins(1);
-const MAX_NEW_PROGRAM_NAMES: usize = 200;
+const MAX_NEW_PROGRAM_NAMES_PER_SAMPLE: usize = 200;
 /// MariaDB scans all sessions for each query of program names.
-const MARIADB_PROGRAM_NAME_INTERVAL: Duration = Duration::from_secs(5);
+const MARIADB_PROGRAM_NAME_READ_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Data shared by consecutive samples of a node.
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ impl SampleCache {
             let clock = std::mem::take(&mut self.clock);
             *self = Self { server: Some(server.clone()), clock, ..Self::default() };
         }
-        self.clock.select_server(server);
+        self.clock.select_server_history(server);
     }
 
     pub(super) fn record_clock_reading(&mut self, connection: &Connection) {
@@ -55,14 +55,14 @@ impl SampleCache {
         }
     }
 
-    pub(super) fn adjust_transaction_ages(&self, transactions: &mut [Transaction]) {
+    pub(super) fn correct_transaction_ages(&self, transactions: &mut [Transaction]) {
         if !self.clock.has_clock_steps() {
             return;
         }
         for transaction in transactions {
-            transaction.seconds = self.clock.correct_and_clamp_age(transaction.seconds);
+            transaction.seconds = self.clock.adjust_and_sanitize_age(transaction.seconds);
             transaction.lock_wait_seconds =
-                transaction.lock_wait_seconds.map(|seconds| self.clock.correct_and_clamp_age(seconds));
+                transaction.lock_wait_seconds.map(|seconds| self.clock.adjust_and_sanitize_age(seconds));
         }
     }
 
@@ -102,11 +102,12 @@ impl SampleCache {
         let listed: HashSet<u64> = sessions.iter().map(|session| session.id).collect();
         self.programs.retain(|session, _| listed.contains(session));
         self.programs_read.retain(|session| listed.contains(session));
-        let read_recently = self.programs_at.is_some_and(|at| at.elapsed() < MARIADB_PROGRAM_NAME_INTERVAL);
+        let read_recently = self.programs_at.is_some_and(|at| at.elapsed() < MARIADB_PROGRAM_NAME_READ_INTERVAL);
         if !self.program_name_limitations.is_empty() || (connection.flavor == Flavor::MariaDb && read_recently) {
             return Ok(());
         }
-        let new: Vec<u64> = listed.difference(&self.programs_read).copied().take(MAX_NEW_PROGRAM_NAMES).collect();
+        let new: Vec<u64> =
+            listed.difference(&self.programs_read).copied().take(MAX_NEW_PROGRAM_NAMES_PER_SAMPLE).collect();
         if new.is_empty() {
             return Ok(());
         }

@@ -13,7 +13,7 @@ use super::encoder::{RowEncodingOptions, read_sorted_rows};
 use super::{EncodedRows, Snapshot, StatementMasking, finish_snapshot};
 use crate::connection::Connection;
 use crate::limits::ReadLimits;
-use crate::lock_session_collector::LockSessionCollector;
+use crate::lock_session_collector::WaitGraphSessionCollector;
 use crate::locks::LockTableSnapshot;
 use crate::transactions::TransactionsBySession;
 use crate::{doctor, lost_instrumentation, program_names, statement_digests};
@@ -28,7 +28,7 @@ pub(super) async fn read_detailed_snapshot(
     let mut locks = LockTableSnapshot::read(&mut connection, limitations).await?;
     let (format, masked) = (rows.format, rows.statements == StatementMasking::Templates);
     let mut collector =
-        LockSessionCollector::new(locks.waiting_or_blocking_session_ids(), connection.raw.client.bytes.in_memory);
+        WaitGraphSessionCollector::new(locks.waiting_or_blocking_session_ids(), connection.raw.client.bytes.in_memory);
     let transactions = TransactionsBySession::new(locks.transactions.clone());
     let observe = |session: &Session| collector.collect_session(session);
     let own = Some(connection.own_session_filter());
@@ -43,7 +43,7 @@ pub(super) async fn read_detailed_snapshot(
         limitations
             .extend(losses.into_iter().filter(|loss| !named || loss.kind != LimitationKind::LostConnectAttributes));
     }
-    let stale_modes = locks.limitation_for_unknown_holders();
+    let stale_modes = locks.limitation_for_unknown_lock_holders();
     let facts = collector.into_observed_sessions(connection.own_session_filter(), &locks.threads);
     let (observed, threads) = locks.into_lock_snapshot(facts);
     let wait_graph = build_wait_graph(&observed);
@@ -59,7 +59,7 @@ pub(super) async fn read_detailed_snapshot(
         }
     }
     let body = EncodedRows { rows, format, details: Some(DetailsBySession { busy, programs }) };
-    Ok(finish_snapshot(connection, body, limitations).await)
+    Ok(build_snapshot(connection, body, limitations).await)
 }
 
 /// Program names are in a separate map, because most sessions have no other details.

@@ -20,7 +20,7 @@ const MAX_IN_MEMORY_ROW_BYTES: usize = 1 << 20;
 const MAX_BATCH_SESSIONS: usize = 256;
 const MAX_BATCH_STATEMENT_BYTES: usize = 1 << 20;
 /// For a short statement, the switch to another thread takes longer than the encoding itself.
-const MAX_INLINE_STATEMENT_BYTES: usize = 64 << 10;
+const MAX_INLINE_ENCODING_BYTES: usize = 64 << 10;
 
 /// Maximum number of sessions whose elapsed time Clew checks, which limits memory use.
 const MAX_ELAPSED_TIME_CHECKS: usize = 2_000;
@@ -54,7 +54,7 @@ pub(super) async fn read_sorted_rows(
     let (mut deferred, mut unchecked) = (SessionSpillBuffer::default(), 0);
     let max_row_bytes = connection.raw.client.bytes.per_row;
     let mut sessions =
-        process_list::query_sessions(&mut connection.raw.client, max_row_bytes).await.map_err(read_failure)?;
+        process_list::query_full_process_list(&mut connection.raw.client, max_row_bytes).await.map_err(read_failure)?;
     while let Some(session) = sessions.next().await.map_err(read_failure)? {
         if is_deferred(&session) {
             if deferred.ages.len() < MAX_ELAPSED_TIME_CHECKS {
@@ -74,7 +74,7 @@ pub(super) async fn read_sorted_rows(
     if unchecked > 0 {
         connection.limitations.push(durations::unchecked_sessions(unchecked));
     }
-    elapsed_times::replace_elapsed_times_with_timers(connection, &mut deferred.ages, ElapsedTimeCheckScope::Busy)
+    elapsed_times::replace_elapsed_times_with_timer_values(connection, &mut deferred.ages, ElapsedTimeCheckScope::Busy)
         .await?;
     let mut deferred = deferred.into_reader().map_err(temporary_file_failure)?;
     while let Some(session) = deferred.next().map_err(temporary_file_failure)? {
@@ -195,8 +195,8 @@ impl SessionEncoder {
     /// Encoding is cheap if it builds no statement templates and writes no rows to the temporary file.
     fn is_cheap_to_encode(&self, bytes: usize) -> bool {
         self.statements == StatementMasking::Full
-            && bytes < MAX_INLINE_STATEMENT_BYTES
-            && self.sorter.total_bytes() < MAX_IN_MEMORY_ROW_BYTES.saturating_sub(MAX_INLINE_STATEMENT_BYTES) as u64
+            && bytes < MAX_INLINE_ENCODING_BYTES
+            && self.sorter.total_bytes() < MAX_IN_MEMORY_ROW_BYTES.saturating_sub(MAX_INLINE_ENCODING_BYTES) as u64
     }
 
     fn encode_batch(&mut self, batch: SessionBatch) -> io::Result<()> {

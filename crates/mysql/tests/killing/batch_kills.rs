@@ -43,7 +43,8 @@ async fn waiting_sessions(server: &Server, count: usize) -> (Vec<RawSession>, Ve
     }
     let ids: Vec<u64> = raw.iter().skip(1).map(|session| session.id).collect();
     loop {
-        let found = find_sessions(&server.url().parse().unwrap(), &ids, &ReadLimits::default()).await.unwrap().sessions;
+        let found =
+            find_sessions_by_id(&server.url().parse().unwrap(), &ids, &ReadLimits::default()).await.unwrap().sessions;
         if found.iter().all(|session| session.statement.is_some()) {
             return (raw, found);
         }
@@ -70,8 +71,9 @@ async fn all_are_killed_and_confirmed_over_one_connection() {
             assert!(after.0 - before.0 <= 4, "{flavor}: {before:?} {after:?}");
             // Individual kills would take two lists each.
             assert!(after.1 - before.1 < COUNT as u64 / 2, "{flavor}: {before:?} {after:?}");
-            let left =
-                find_sessions(&server.url().parse().unwrap(), &ids(&raw[1..]), &ReadLimits::default()).await.unwrap();
+            let left = find_sessions_by_id(&server.url().parse().unwrap(), &ids(&raw[1..]), &ReadLimits::default())
+                .await
+                .unwrap();
             let left = left.sessions;
             assert_eq!(left.len(), if kind == KillTarget::Query { COUNT } else { 0 }, "{flavor}");
             assert!(left.iter().all(|session| session.statement.is_none()), "{flavor}: {left:?}");

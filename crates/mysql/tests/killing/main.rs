@@ -80,7 +80,7 @@ async fn idle_session(server: &Server, user: &str) -> (RawSession, Session) {
 }
 
 async fn find_session(server: &Server, id: u64) -> Option<Session> {
-    find_sessions(&server.url().parse().unwrap(), &[id], &ReadLimits::default()).await.unwrap().sessions.pop()
+    find_sessions_by_id(&server.url().parse().unwrap(), &[id], &ReadLimits::default()).await.unwrap().sessions.pop()
 }
 
 /// Returns options of a root connection with a token as its connection attribute.
@@ -100,7 +100,7 @@ async fn kill_as_root(server: &Server, victim: &Victim, kind: KillTarget) -> Kil
 
 /// Returns a list read as if the server had listed its sessions now.
 async fn list_read(server: &Server) -> ProcessListOrigin {
-    find_sessions(&server.url().parse().unwrap(), &[], &ReadLimits::default()).await.unwrap().read
+    find_sessions_by_id(&server.url().parse().unwrap(), &[], &ReadLimits::default()).await.unwrap().read
 }
 
 async fn connection_victim(server: &Server, session: &Session) -> Victim {

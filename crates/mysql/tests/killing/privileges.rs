@@ -28,7 +28,8 @@ async fn missing_privilege_is_reported_with_its_grant() {
         };
 
         // An invisible session may be hidden: it is not reported as gone.
-        let invisible = find_sessions(&clew.parse().unwrap(), &[raw.id], &ReadLimits::default()).await.unwrap_err();
+        let invisible =
+            find_sessions_by_id(&clew.parse().unwrap(), &[raw.id], &ReadLimits::default()).await.unwrap_err();
         assert_eq!(invisible.kind, FailureKind::MissingPrivilege);
         let hidden =
             try_kill(&clew, &connection_victim(&server, &session).await, KillTarget::Connection).await.unwrap_err();

@@ -79,7 +79,7 @@ async fn internal_threads_survive_without_protected_accounts() {
         let server = server(flavor).await;
         let node: NodeUrl = server.url().parse().unwrap();
         let id = event_scheduler_id(&server).await;
-        let session = find_sessions(&node, &[id], &ReadLimits::default()).await.unwrap().sessions.pop().unwrap();
+        let session = find_sessions_by_id(&node, &[id], &ReadLimits::default()).await.unwrap().sessions.pop().unwrap();
         for kind in KINDS {
             let outcome = kill_single_victim(
                 &node,

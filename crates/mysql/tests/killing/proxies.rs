@@ -169,7 +169,7 @@ async fn session_with_the_id_of_an_abandoned_read_is_not_killed_after_a_restart(
     for flavor in Flavor::ALL {
         let mut server = server(flavor).await;
         drop(open_idle_sessions(&server, 30).await.unwrap());
-        server.wait_until_no_other_root_session().await.unwrap();
+        server.wait_until_other_root_sessions_end().await.unwrap();
         let read = HeldRead::start(&server).await;
         server.kill().unwrap();
         server.restart().await.unwrap();
@@ -185,7 +185,7 @@ async fn session_with_the_id_of_an_abandoned_read_is_not_killed_after_a_fail_ove
     for flavor in Flavor::ALL {
         let (first, second) = (server(flavor).await, server(flavor).await);
         drop(open_idle_sessions(&first, 30).await.unwrap());
-        first.wait_until_no_other_root_session().await.unwrap();
+        first.wait_until_other_root_sessions_end().await.unwrap();
         let read = HeldRead::start(&first).await;
         let sessions = read.open_sessions_with_same_ids(&second).await;
         let limitations = read.fail_over_to(&second, &sessions).await;
@@ -256,7 +256,7 @@ async fn victim_of_another_server_behind_a_virtual_address_is_not_killed() {
         }
         for (server, count) in [(&first, 10), (&second, 10)] {
             let ids: Vec<u64> = (1..200).collect();
-            let found = find_sessions(&server.url().parse().unwrap(), &ids, &limits).await.unwrap().sessions;
+            let found = find_sessions_by_id(&server.url().parse().unwrap(), &ids, &limits).await.unwrap().sessions;
             assert_eq!(found.iter().filter(|session| session.user == b"app").count(), count, "{flavor}");
         }
     }

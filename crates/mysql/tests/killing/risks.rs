@@ -50,15 +50,8 @@ async fn kill_with_policy(url: &str, victim: &Victim, unsafe_victims: UnsafeKill
     let (node, limits) = (url.parse().unwrap(), ReadLimits::default());
     let victims = std::slice::from_ref(victim);
     let protected = ProtectedAccounts::default();
-    let outcomes = kill_victims_with_unsafe_kill_policy(
-        &node,
-        victims,
-        KillTarget::Connection,
-        &protected,
-        unsafe_victims,
-        &limits,
-    )
-    .await;
+    let outcomes =
+        kill_victims_with_policy(&node, victims, KillTarget::Connection, &protected, unsafe_victims, &limits).await;
     outcomes.unwrap().pop().unwrap().1
 }
 
@@ -166,7 +159,7 @@ async fn engine_of_a_table_that_the_account_cannot_see_is_read_from_innodb_or_un
         let (_raw, on_innodb) = changing_session(&server, "UPDATE orders SET v = 1").await;
         let (_other, on_myisam) = changing_session(&server, "REPAIR TABLE log").await;
         let sessions = [on_innodb.clone(), on_myisam.clone()];
-        let risks = read_unsafe_kill_risks(&url.parse().unwrap(), &sessions, &ReadLimits::default()).await.unwrap();
+        let risks = find_unsafe_kills(&url.parse().unwrap(), &sessions, &ReadLimits::default()).await.unwrap();
         assert_eq!(risks.len(), 1, "{flavor}: {risks:?}");
         assert_eq!(table_of(&risks[&on_myisam.id]), ("unknown_engine", "shop.log".to_owned()), "{flavor}");
         assert!(risks[&on_myisam.id].to_string().contains("engine is unknown"), "{risks:?}");

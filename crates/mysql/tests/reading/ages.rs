@@ -76,7 +76,7 @@ async fn seconds_in_every_read(server: &Server, id: u64) -> Vec<(&'static str, u
         ("waits", of_waits.session.seconds),
         ("session", read_session_detail(&node, id, &limits).await.unwrap().unwrap().session.seconds),
         ("live list", of_live.session.seconds),
-        ("sessions by id", find_sessions(&node, &[id], &limits).await.unwrap().sessions[0].seconds),
+        ("sessions by id", find_sessions_by_id(&node, &[id], &limits).await.unwrap().sessions[0].seconds),
         ("sessions for rules", users.sessions.iter().find(|session| session.id == id).unwrap().seconds),
     ]
 }
@@ -404,7 +404,7 @@ async fn clock_steps_that_cancel_each_other_out_change_no_age_on_mysql() {
     let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
     let read = async || read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
     let mut history = ClockHistory::default();
-    assert_eq!(read().await.adjust_for_clock_steps(&mut history), None);
+    assert_eq!(read().await.adjust_times_for_clock_steps(&mut history), None);
     clock.set_offset(-14_400.0).unwrap();
     let address = ([127, 0, 0, 1], server.port()).into();
     let mut session = RawSession::open(address, "root", None, ClientCharset::Utf8mb4).await.unwrap();
@@ -416,7 +416,7 @@ async fn clock_steps_that_cancel_each_other_out_change_no_age_on_mysql() {
         let seconds =
             |users: &UserSessions| users.sessions.iter().find(|listed| listed.id == session.id).unwrap().seconds;
         assert!(seconds(&users) >= 14_400, "{users:?}");
-        assert_eq!(users.adjust_for_clock_steps(&mut history), None);
+        assert_eq!(users.adjust_times_for_clock_steps(&mut history), None);
         assert!(seconds(&users) < PLAUSIBLE, "{users:?}");
     }
 }
@@ -430,7 +430,7 @@ async fn steps_are_corrected(flavor: Flavor) {
     let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
     let (mut memory, mut history) = (SampleCache::default(), ClockHistory::default());
     let mut users = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
-    assert_eq!(users.adjust_for_clock_steps(&mut history), None);
+    assert_eq!(users.adjust_times_for_clock_steps(&mut history), None);
     take_session_sample(&node, &mut memory, 60, &limits).await.unwrap();
     for (shift, is_step) in [(3600.0, true), (3600.0, false), (0.0, true), (-3600.0, true)] {
         clock.set_offset(shift).unwrap();
@@ -441,7 +441,7 @@ async fn steps_are_corrected(flavor: Flavor) {
         assert!(of(waiter.id).session.seconds < PLAUSIBLE, "{flavor} {shift}: {:?}", of(waiter.id));
         assert_eq!((live.counts.slow, live.counts.long), (0, 0), "{flavor} {shift}");
         let mut users = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
-        let step = users.adjust_for_clock_steps(&mut history);
+        let step = users.adjust_times_for_clock_steps(&mut history);
         assert_eq!(step.is_some(), is_step, "{flavor} {shift}: {step:?}");
         assert!(users.sessions.iter().all(|session| session.seconds < PLAUSIBLE), "{flavor} {shift}: {users:?}");
     }

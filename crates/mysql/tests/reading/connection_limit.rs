@@ -55,7 +55,7 @@ async fn kill_succeeds_while_a_read_hangs() {
 
         let seen = read_user_sessions(&node, ConnectionPurpose::Killing, &LIMITS).await.unwrap();
         let [session] = &seen.sessions[..] else { panic!("{flavor}: {seen:?}") };
-        assert_eq!(find_sessions(&node, &[session.id], &LIMITS).await.unwrap().sessions.len(), 1, "{flavor}");
+        assert_eq!(find_sessions_by_id(&node, &[session.id], &LIMITS).await.unwrap().sessions.len(), 1, "{flavor}");
         let victim = Victim::for_session(session, &seen.read);
         let outcome =
             kill_single_victim(&node, &victim, KillTarget::Connection, &ProtectedAccounts::default(), &LIMITS)

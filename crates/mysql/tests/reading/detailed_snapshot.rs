@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use clew_model::{DETAIL_COLUMNS, LimitationKind, NodeUrl, SNAPSHOT_COLUMNS, SessionSelection};
 use clew_mysql::{OutputFormat, ReadLimits, Snapshot, StatementMasking, take_detailed_snapshot};
-use clew_testkit::{BuiltScenario, ClientCharset, Flavor, RawSession, Scenario, Server, ServerOptions};
+use clew_testkit::{ClientCharset, Flavor, LockWaitScenario, RawSession, RunningScenario, Server, ServerOptions};
 use mysql_async::prelude::Queryable;
 
 const RECORDING: [&str; 2] =
@@ -15,9 +15,11 @@ async fn start(flavor: Flavor, arguments: &[&str]) -> Server {
     Server::start(flavor, &ServerOptions { arguments, ..ServerOptions::default() }).await.unwrap()
 }
 
-async fn build(server: &Server, name: &str) -> BuiltScenario {
-    let scenario =
-        Scenario::scenarios_for_flavor(server.flavor()).into_iter().find(|scenario| scenario.name == name).unwrap();
+async fn build(server: &Server, name: &str) -> RunningScenario {
+    let scenario = LockWaitScenario::scenarios_for_flavor(server.flavor())
+        .into_iter()
+        .find(|scenario| scenario.name == name)
+        .unwrap();
     scenario.set_up(server).await.unwrap()
 }
 

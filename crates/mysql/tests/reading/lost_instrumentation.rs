@@ -171,7 +171,7 @@ async fn incomplete_process_list_has_a_limitation_on_mysql() {
     let users = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
     assert!(users.sessions.len() < 60 && is_lost(&users.limitations), "{:?}", users.limitations);
     let ids: Vec<u64> = idle.sessions.iter().map(|session| session.id).collect();
-    let failure = find_sessions(&node, &ids, &limits).await.unwrap_err();
+    let failure = find_sessions_by_id(&node, &ids, &limits).await.unwrap_err();
     assert!(failure.detail.contains("missing from the process list"), "{failure}");
 
     // Samples use `SHOW FULL PROCESSLIST` if the table is incomplete.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
-use clew_model::{HostPattern, SessionClass, SessionSelection, SlowSessionThreshold, SortDirection, SortKey};
+use clew_model::{ClientAddressFilter, SessionClass, SessionSelection, SlowSessionThreshold, SortDirection, SortKey};
 use clew_testkit::{ExpectedSession, Flavor, KnownSessions, ObservedTransaction, Server, ServerOptions};
 
 use super::csv_of;
@@ -59,7 +59,7 @@ impl Oracle {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         let odd = KnownSessions::open(&server).await.unwrap();
         let observed = odd.query_observed_transactions(&server).await.unwrap();
-        server.wait_until_no_other_root_session().await.unwrap();
+        server.wait_until_other_root_sessions_end().await.unwrap();
         Self { server, odd, observed }
     }
 
@@ -155,7 +155,8 @@ async fn every_filter_and_sort_matches_the_oracle(flavor: Flavor) {
         (&*one, &*one, ""),
         (&*format!("[::1]:{six}"), "::1:", &*format!(":{six}")),
     ] {
-        let selection = SessionSelection { host: Some(HostPattern::parse(pattern)), ..SessionSelection::default() };
+        let selection =
+            SessionSelection { host: Some(ClientAddressFilter::parse(pattern)), ..SessionSelection::default() };
         oracle
             .assert_rows(&selection, true, |session| session.host.starts_with(start) && session.host.ends_with(end))
             .await;

@@ -131,7 +131,7 @@ async fn local_file_is_not_sent() {
     let failure = read(&rogue.url_for_account("clew", "", "tls=off"), 1 << 30).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::NotMysql, "{failure}");
     assert!(failure.detail.contains("requests a local file"), "{failure}");
-    assert!(!rogue.received_payload().windows(10).any(|part| part == b"local file"));
+    assert!(!rogue.concatenated_received_payloads().windows(10).any(|part| part == b"local file"));
 }
 
 #[tokio::test]
@@ -164,10 +164,10 @@ async fn sessions_in_memory_are_limited() {
     let rogue = RogueServer::start(RogueAttack::EndlessRows).await.unwrap();
     let node: NodeUrl = rogue.url_for_account("clew", "", "tls=off").parse().unwrap();
     let limits = limits(ByteLimits { in_memory: 1 << 20, ..ByteLimits::default() });
-    let failure = find_sessions(&node, &[1], &limits).await.unwrap_err();
+    let failure = find_sessions_by_id(&node, &[1], &limits).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::ServerError, "{failure}");
     assert!(failure.detail.contains("1048576 bytes of sessions"), "{failure}");
-    assert!(rogue.attack_bytes_sent() < 16 << 20, "{} bytes", rogue.attack_bytes_sent());
+    assert!(rogue.sent_attack_byte_count() < 16 << 20, "{} bytes", rogue.sent_attack_byte_count());
 }
 
 #[tokio::test]
@@ -178,6 +178,6 @@ async fn endless_responses_end_at_the_byte_limit() {
         let rogue = RogueServer::start(mode.clone()).await.unwrap();
         let failure = read(&rogue.url_for_account("clew", "", "tls=off"), 4 << 20).await.unwrap_err();
         assert!(matches!(failure.kind, FailureKind::NotMysql | FailureKind::ServerError), "{mode:?}: {failure}");
-        assert!(rogue.attack_bytes_sent() < 16 << 20, "{mode:?}: {} bytes", rogue.attack_bytes_sent());
+        assert!(rogue.sent_attack_byte_count() < 16 << 20, "{mode:?}: {} bytes", rogue.sent_attack_byte_count());
     }
 }

@@ -54,7 +54,7 @@ async fn abandoned_statement_is_not_killed_without_proof() {
     failure_of(&fake.url(), &QUICK).await;
     wait_for_pending_kills(Duration::from_secs(10)).await;
     // The fake process list does not show which session runs the statement.
-    assert_eq!(fake.kill_count(), 0);
+    assert_eq!(fake.kill_statement_count(), 0);
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn successful_read_kills_nothing() {
     let fake = FakeServer::start(FakeServerOptions::default()).await.unwrap();
     let snapshot = take(&fake.url(), &SessionSelection::default(), true).await.unwrap();
     wait_for_pending_kills(Duration::from_secs(10)).await;
-    assert_eq!((snapshot.summary.rows, fake.kill_count()), (3, 0));
+    assert_eq!((snapshot.summary.rows, fake.kill_statement_count()), (3, 0));
 }
 
 #[tokio::test]

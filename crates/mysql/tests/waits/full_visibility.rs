@@ -6,7 +6,7 @@ use std::time::Duration;
 use clew_diagnose::ProtectedAccounts;
 use clew_diagnose::waits::{WaitGraph, WaitParticipant, build_wait_graph};
 use clew_mysql::{KillOutcome, KillTarget, ReadLimits, Victim, find_sessions, kill_single_victim};
-use clew_testkit::{BuiltScenario, Flavor, Scenario, Server, ServerOptions};
+use clew_testkit::{Flavor, LockWaitScenario, RunningScenario, Server, ServerOptions};
 
 use super::oracle::{Names, expected_roots, expected_waits, observe};
 
@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// MySQL has all by default.
 pub(crate) async fn full_visibility_server(flavor: Flavor) -> Server {
     let mut arguments = vec!["--innodb-flush-method=nosync".to_owned()];
-    arguments.extend(Scenario::SERVER_ARGUMENTS.map(str::to_owned));
+    arguments.extend(LockWaitScenario::REQUIRED_SERVER_ARGUMENTS.map(str::to_owned));
     if flavor == Flavor::MariaDb {
         arguments.extend([
             "--performance-schema=ON".to_owned(),
@@ -34,7 +34,7 @@ pub(crate) async fn full_visibility_server(flavor: Flavor) -> Server {
 async fn graph_matches_every_scenario(flavor: Flavor) {
     let server = full_visibility_server(flavor).await;
     let mut faults = String::new();
-    for scenario in Scenario::scenarios_for_flavor(flavor) {
+    for scenario in LockWaitScenario::scenarios_for_flavor(flavor) {
         if let Err(fault) = check_scenario(&scenario, &server).await {
             writeln!(faults, "--- {} on {flavor}: {fault}", scenario.name).unwrap();
         }
@@ -43,7 +43,7 @@ async fn graph_matches_every_scenario(flavor: Flavor) {
 }
 
 /// Checks that the graph matches the scenario, and that killing the first root frees the predicted waiters.
-async fn check_scenario(scenario: &Scenario, server: &Server) -> Result<(), String> {
+async fn check_scenario(scenario: &LockWaitScenario, server: &Server) -> Result<(), String> {
     let mut built = scenario.set_up(server).await.map_err(|error| error.to_string())?;
     let observed = observe(server).await;
     let graph = build_wait_graph(&observed);
@@ -56,7 +56,7 @@ async fn check_scenario(scenario: &Scenario, server: &Server) -> Result<(), Stri
     outcome
 }
 
-fn compare(scenario: &Scenario, graph: &WaitGraph, names: &Names) -> Result<(), String> {
+fn compare(scenario: &LockWaitScenario, graph: &WaitGraph, names: &Names) -> Result<(), String> {
     let found = (names.waits(graph), names.roots(graph));
     let expected = (expected_waits(scenario), expected_roots(scenario));
     let nothing_else = graph.unexplained.is_empty() && graph.limitations.is_empty() && graph.vanished.is_empty();
@@ -69,9 +69,9 @@ fn compare(scenario: &Scenario, graph: &WaitGraph, names: &Names) -> Result<(), 
 /// Kills the first root blocker, and its successor if the scenario has one.
 /// A root may survive only if the scenario has a reason.
 async fn kill_roots(
-    scenario: &Scenario,
+    scenario: &LockWaitScenario,
     graph: &WaitGraph,
-    built: &mut BuiltScenario,
+    built: &mut RunningScenario,
     server: &Server,
 ) -> Result<(), String> {
     let mut killed = true;
@@ -95,7 +95,7 @@ async fn kill_roots(
 
 /// Kills the first root blocker and checks that exactly the predicted waiters continue.
 /// Returns whether it was killed.
-async fn kill_first_root(graph: &WaitGraph, built: &mut BuiltScenario, server: &Server) -> Result<bool, String> {
+async fn kill_first_root(graph: &WaitGraph, built: &mut RunningScenario, server: &Server) -> Result<bool, String> {
     let names = Names::of(built);
     let root = &graph.roots[0];
     let victim = root.parties[0];
@@ -104,7 +104,7 @@ async fn kill_first_root(graph: &WaitGraph, built: &mut BuiltScenario, server: &
         .parties
         .iter()
         .map(|facts| facts.party)
-        .filter(|&party| !graph.waits_of_waiter(party).is_empty() && party != victim)
+        .filter(|&party| !graph.find_waits_by_waiter(party).is_empty() && party != victim)
         .partition(|&party| waits_for_it_alone(party));
     if freed.len() != root.frees {
         return Err(format!("{freed:?} are not as many as the root frees: {root:?}"));
@@ -116,7 +116,7 @@ async fn kill_first_root(graph: &WaitGraph, built: &mut BuiltScenario, server: &
         return Err(format!("not freed by killing {}: {stuck:?}", names.name(victim)));
     }
     let after = clew_diagnose::waits::build_wait_graph(&observe(server).await);
-    match others.iter().find(|&&party| after.waits_of_waiter(party).is_empty()) {
+    match others.iter().find(|&&party| after.find_waits_by_waiter(party).is_empty()) {
         Some(&party) => Err(format!("{} no longer waits, although another root blocks it too", names.name(party))),
         None => Ok(killed),
     }
@@ -137,7 +137,8 @@ async fn kill_party(graph: &WaitGraph, victim: WaitParticipant, server: &Server)
     }
     let session = facts.session.as_ref().ok_or("the root's session is not listed")?;
     let (node, protected) = (server.url().parse().unwrap(), ProtectedAccounts::default());
-    let read = find_sessions(&node, &[], &ReadLimits::default()).await.map_err(|failure| failure.to_string())?.read;
+    let read =
+        find_sessions_by_id(&node, &[], &ReadLimits::default()).await.map_err(|failure| failure.to_string())?.read;
     let session_victim = Victim::for_session(session, &read);
     match kill_single_victim(&node, &session_victim, KillTarget::Connection, &protected, &ReadLimits::default()).await {
         Ok(outcome @ (KillOutcome::Refused(_) | KillOutcome::AlreadyGone)) => Err(format!("{session:?}: {outcome}")),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clew_diagnose::waits::{LockSnapshot, WaitGraph, WaitParticipant};
 use clew_model::NodeUrl;
 use clew_mysql::{ReadLimits, read_lock_waits};
-use clew_testkit::{BuiltScenario, Scenario, Server};
+use clew_testkit::{LockWaitScenario, RunningScenario, Server};
 
 pub(crate) async fn observe(server: &Server) -> LockSnapshot {
     observe_as(&server.url()).await
@@ -20,7 +20,7 @@ pub(crate) async fn observe_as(url: &str) -> LockSnapshot {
 pub(crate) struct Names(BTreeMap<u64, String>);
 
 impl Names {
-    pub(crate) fn of(built: &BuiltScenario) -> Self {
+    pub(crate) fn of(built: &RunningScenario) -> Self {
         Self(built.thread_ids().iter().map(|(name, &id)| (id, name.clone())).collect())
     }
 
@@ -53,7 +53,7 @@ impl Names {
 }
 
 /// Returns the waits of a scenario in the format of [`Names::waits`].
-pub(crate) fn expected_waits(scenario: &Scenario) -> Vec<String> {
+pub(crate) fn expected_waits(scenario: &LockWaitScenario) -> Vec<String> {
     let wait =
         |(waiter, blocker): (&str, &str)| format!("{waiter}>{blocker} ({})", scenario.expected_locked_resource(waiter));
     let mut waits: Vec<String> = scenario.expected_waits().into_iter().map(wait).collect();
@@ -62,7 +62,7 @@ pub(crate) fn expected_waits(scenario: &Scenario) -> Vec<String> {
 }
 
 /// Returns the roots of a scenario in the format of [`Names::roots`].
-pub(crate) fn expected_roots(scenario: &Scenario) -> Vec<Vec<String>> {
+pub(crate) fn expected_roots(scenario: &LockWaitScenario) -> Vec<Vec<String>> {
     let sorted = |root: Vec<&str>| {
         let mut root: Vec<String> = root.into_iter().map(str::to_owned).collect();
         root.sort();

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use clew_diagnose::waits::{WaitGraph, WaitParticipant, build_wait_graph};
 use clew_model::LimitationKind;
-use clew_testkit::{Flavor, Scenario, Server, ServerOptions};
+use clew_testkit::{Flavor, LockWaitScenario, Server, ServerOptions};
 
 use super::oracle::{Names, expected_waits, observe};
 
@@ -14,11 +14,11 @@ use super::oracle::{Names, expected_waits, observe};
 /// Every other waiter is unexplained, with the setting that would explain it.
 /// Returns the names of the scenarios that are not fully explained.
 async fn partly_explained(flavor: Flavor, arguments: &[&str], gap: LimitationKind, remedy: &str) -> Vec<String> {
-    let always = ["--innodb-flush-method=nosync"].into_iter().chain(Scenario::SERVER_ARGUMENTS);
+    let always = ["--innodb-flush-method=nosync"].into_iter().chain(LockWaitScenario::REQUIRED_SERVER_ARGUMENTS);
     let arguments = always.chain(arguments.iter().copied()).map(str::to_owned).collect();
     let server = Server::start(flavor, &ServerOptions { arguments, max_connections: 700 }).await.unwrap();
     let (mut faults, mut partly) = (String::new(), Vec::new());
-    for scenario in Scenario::scenarios_for_flavor(flavor) {
+    for scenario in LockWaitScenario::scenarios_for_flavor(flavor) {
         let built = scenario.set_up(&server).await.unwrap();
         let graph = build_wait_graph(&observe(&server).await);
         let fault = fault(&scenario, &graph, &Names::of(&built), remedy);
@@ -37,7 +37,7 @@ async fn partly_explained(flavor: Flavor, arguments: &[&str], gap: LimitationKin
     partly
 }
 
-fn fault(scenario: &Scenario, graph: &WaitGraph, names: &Names, remedy: &str) -> Option<String> {
+fn fault(scenario: &LockWaitScenario, graph: &WaitGraph, names: &Names, remedy: &str) -> Option<String> {
     let of = |waiter: &str, waits: &[String]| -> Vec<String> {
         waits.iter().filter(|wait| wait.starts_with(&format!("{waiter}>"))).cloned().collect()
     };
@@ -65,11 +65,12 @@ fn fault(scenario: &Scenario, graph: &WaitGraph, names: &Names, remedy: &str) ->
 
 /// Returns the scenarios with waits for locks other than InnoDB's.
 fn scenarios_beyond_innodb(flavor: Flavor) -> Vec<String> {
-    let of_innodb = |waiter: &str, scenario: &Scenario| {
+    let of_innodb = |waiter: &str, scenario: &LockWaitScenario| {
         ["row", "table lock of InnoDB"].contains(&scenario.expected_locked_resource(waiter))
     };
-    let beyond = |scenario: &Scenario| scenario.expected_waits().iter().any(|(waiter, _)| !of_innodb(waiter, scenario));
-    Scenario::scenarios_for_flavor(flavor).into_iter().filter(beyond).map(|scenario| scenario.name).collect()
+    let beyond =
+        |scenario: &LockWaitScenario| scenario.expected_waits().iter().any(|(waiter, _)| !of_innodb(waiter, scenario));
+    LockWaitScenario::scenarios_for_flavor(flavor).into_iter().filter(beyond).map(|scenario| scenario.name).collect()
 }
 
 /// MariaDB with Debian's default configuration.
@@ -120,7 +121,7 @@ async fn waits_without_performance_schema_are_unexplained_on_mysql() {
     let partly =
         partly_explained(Flavor::MySql, &off, LimitationKind::NoPerformanceSchema, "performance_schema = ON").await;
     let all: Vec<String> =
-        Scenario::scenarios_for_flavor(Flavor::MySql).into_iter().map(|scenario| scenario.name).collect();
+        LockWaitScenario::scenarios_for_flavor(Flavor::MySql).into_iter().map(|scenario| scenario.name).collect();
     assert_eq!(partly, all);
 }
 

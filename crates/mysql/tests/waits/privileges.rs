@@ -2,7 +2,7 @@
 
 use clew_diagnose::waits::{WaitGraph, build_wait_graph};
 use clew_model::LimitationKind;
-use clew_testkit::{Flavor, Scenario};
+use clew_testkit::{Flavor, LockWaitScenario};
 
 use super::full_visibility::full_visibility_server;
 use super::oracle::{Names, expected_waits, observe_as};
@@ -14,7 +14,8 @@ fn kinds(graph: &WaitGraph) -> Vec<LimitationKind> {
 async fn suggested_grants_complete_the_graph(flavor: Flavor, name: &str, steps: &[&[LimitationKind]]) {
     let server = full_visibility_server(flavor).await;
     server.run_statements(&["CREATE USER clew@'127.0.0.1' IDENTIFIED BY 'x'"]).await.unwrap();
-    let scenario = Scenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == name).unwrap();
+    let scenario =
+        LockWaitScenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == name).unwrap();
     let built = scenario.set_up(&server).await.unwrap();
     let names = Names::of(&built);
     for &step in steps {

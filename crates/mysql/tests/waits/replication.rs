@@ -94,7 +94,7 @@ async fn applier_is_detected(flavor: Flavor) {
 async fn applier_is_not_killed(flavor: Flavor, options: &[&str]) {
     let (_source, replica, applier) = with_an_applier_in_a_trigger(flavor, options).await;
     let (node, limits): (NodeUrl, _) = (replica.url().parse().unwrap(), ReadLimits::default());
-    let SessionLookupResult { read, mut sessions, .. } = find_sessions(&node, &[applier], &limits).await.unwrap();
+    let SessionLookupResult { read, mut sessions, .. } = find_sessions_by_id(&node, &[applier], &limits).await.unwrap();
     let session = sessions.pop().unwrap();
     assert_eq!(session.user, b"root", "{session:?}");
     let no_protected_accounts = ProtectedAccounts::new::<&str>([]);
@@ -123,7 +123,7 @@ async fn session_that_streams_the_binary_log_has_the_replication_risk() {
         let streaming = session_where(&source, 4, "Binlog Dump").await;
         let (node, limits): (NodeUrl, _) = (source.url().parse().unwrap(), ReadLimits::default());
         let client = open_shop_session(&source).await;
-        let sessions = find_sessions(&node, &[streaming, client.id], &limits).await.unwrap().sessions;
+        let sessions = find_sessions_by_id(&node, &[streaming, client.id], &limits).await.unwrap().sessions;
         assert_eq!(sessions.len(), 2, "{flavor}: {sessions:?}");
         let risks = read_kill_risks(&node, &sessions, &HashMap::new(), &limits).await.unwrap();
         assert_eq!(risks.get(&streaming), Some(&vec![KillRisk::Replication]), "{flavor}: {risks:?}");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clew_diagnose::waits::{TreeLayout, WaitGraph, WaitParticipant, build_wait_graph, render_tree};
-use clew_testkit::{Flavor, Scenario, Server, StatementGate};
+use clew_testkit::{Flavor, LockWaitScenario, Server, StatementGate};
 use mysql_async::prelude::Queryable;
 use tokio::time::{sleep, timeout};
 
@@ -18,9 +18,11 @@ async fn graph_without(
     name: &str,
     words: &'static str,
     server: &Server,
-) -> (WaitGraph, Scenario, Names, u64) {
-    let scenario =
-        Scenario::scenarios_for_flavor(server.flavor()).into_iter().find(|scenario| scenario.name == name).unwrap();
+) -> (WaitGraph, LockWaitScenario, Names, u64) {
+    let scenario = LockWaitScenario::scenarios_for_flavor(server.flavor())
+        .into_iter()
+        .find(|scenario| scenario.name == name)
+        .unwrap();
     let built = scenario.set_up(server).await.unwrap();
     let id = built.thread_ids()[session_name];
     let gate = StatementGate::start(server, words).await.unwrap();

@@ -12,43 +12,46 @@ use crate::error::StoreError;
 
 const NON_OWNER_PERMISSION_MASK: u32 = 0o077;
 /// The sticky bit is set on directories that several accounts share, such as `/tmp`.
-const STICKY_MODE_BIT: u32 = 0o1000;
+const STICKY_BIT: u32 = 0o1000;
 /// Name prefixes of Clew's files and directories, and of `lost+found`, which some file systems create.
-const EXPECTED_ENTRY_PREFIXES: [&str; 6] = ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
+const EXPECTED_FILE_NAME_PREFIXES: [&str; 6] =
+    ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
 /// The list does not contain `master.key`, because Clew rejects a key file that other accounts can read.
-const RESTRICTED_FILE_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
+const RESTRICTED_FILE_NAME_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
 
 impl DataDir {
     /// Removes other accounts' access to an existing data directory before Clew stores the first file in it.
     /// Fails if other accounts have access to a directory that has another owner or contains files of other programs.
-    pub(crate) fn restrict_uninitialised_directory(&self) -> Result<(), StoreError> {
+    pub(crate) fn restrict_uninitialised_directory_permissions(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
         }
-        let foreign =
-            self.read_entry_names()?.into_iter().find(|name| !starts_with_any(name, &EXPECTED_ENTRY_PREFIXES));
-        restrict_file_mode(&self.root, 0o700, foreign.as_deref())
+        let foreign = self
+            .read_directory_entry_names()?
+            .into_iter()
+            .find(|name| !starts_with_any(name, &EXPECTED_FILE_NAME_PREFIXES));
+        restrict_path_permissions(&self.root, 0o700, foreign.as_deref())
     }
 
     /// Removes other accounts' access to the data directory and to Clew's database, lock and old key files.
     /// Fails if other accounts can access a directory or file that this process does not own.
-    pub(crate) fn restrict_data_directory(&self) -> Result<(), StoreError> {
+    pub(crate) fn restrict_data_directory_permissions(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
         }
-        let names = self.read_entry_names()?;
-        if names.iter().any(|name| starts_with_any(name, &EXPECTED_ENTRY_PREFIXES)) {
-            restrict_file_mode(&self.root, 0o700, None)?;
+        let names = self.read_directory_entry_names()?;
+        if names.iter().any(|name| starts_with_any(name, &EXPECTED_FILE_NAME_PREFIXES)) {
+            restrict_path_permissions(&self.root, 0o700, None)?;
         }
-        restrict_file_mode(&self.results_path(), 0o700, None)?;
-        restrict_file_mode(&self.root.join("spill"), 0o700, None)?;
-        for name in names.iter().filter(|name| starts_with_any(name, &RESTRICTED_FILE_PREFIXES)) {
-            restrict_file_mode(&self.root.join(name), 0o600, None)?;
+        restrict_path_permissions(&self.results_path(), 0o700, None)?;
+        restrict_path_permissions(&self.root.join("spill"), 0o700, None)?;
+        for name in names.iter().filter(|name| starts_with_any(name, &RESTRICTED_FILE_NAME_PREFIXES)) {
+            restrict_path_permissions(&self.root.join(name), 0o600, None)?;
         }
         Ok(())
     }
 
-    fn read_entry_names(&self) -> Result<Vec<String>, StoreError> {
+    fn read_directory_entry_names(&self) -> Result<Vec<String>, StoreError> {
         let entries = fs::read_dir(&self.root).map_err(StoreError::file_error("read the directory", &self.root))?;
         let mut names = Vec::new();
         for entry in entries {
@@ -58,7 +61,7 @@ impl DataDir {
         Ok(names)
     }
 
-    pub(crate) fn restrict_result_file_modes(&self) -> Result<(), StoreError> {
+    pub(crate) fn restrict_result_file_permissions(&self) -> Result<(), StoreError> {
         let folder = self.results_path();
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
@@ -67,7 +70,7 @@ impl DataDir {
         };
         for entry in entries {
             let path = entry.map_err(StoreError::file_error("read the directory", &folder))?.path();
-            restrict_file_mode(&path, 0o600, None)?;
+            restrict_path_permissions(&path, 0o600, None)?;
         }
         Ok(())
     }
@@ -78,7 +81,7 @@ fn starts_with_any(name: &str, prefixes: &[&str]) -> bool {
 }
 
 /// `foreign` is the name of a file in the directory `path` that another program created.
-fn restrict_file_mode(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreError> {
+fn restrict_path_permissions(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreError> {
     // A symbolic link may refer to a file outside the directory.
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
@@ -99,7 +102,7 @@ fn restrict_file_mode(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(
     if !is_owned_by_process(&found) {
         return Err(refused("it belongs to another account"));
     }
-    if before & STICKY_MODE_BIT != 0 {
+    if before & STICKY_BIT != 0 {
         return Err(refused("it is a directory that accounts share"));
     }
     if let Some(foreign) = foreign {

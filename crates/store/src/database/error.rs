@@ -10,7 +10,7 @@ use crate::error::StoreError;
 impl StoreError {
     /// Returns a closure for `map_err`. `action` completes the error message "could not …".
     pub(crate) fn database_error(action: &'static str) -> impl Fn(sqlx::Error) -> Self {
-        move |source| Self::Database { action, remedy: find_error_hint(&source), source: Box::new(source) }
+        move |source| Self::Database { action, remedy: database_error_hint(&source), source: Box::new(source) }
     }
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn migration_error(error: MigrateError) -> StoreError {
 }
 
 /// Returns a closure for `map_err` that maps unique constraint violations to [`StoreError::AlreadyExists`].
-pub(crate) fn map_to_insert_error(
+pub(crate) fn map_insert_error(
     action: &'static str,
     what: &'static str,
     name: &str,
@@ -39,7 +39,7 @@ pub(crate) fn map_to_insert_error(
 }
 
 /// Returns a hint that completes the error message and starts with "; ", or an empty string.
-fn find_error_hint(error: &sqlx::Error) -> &'static str {
+fn database_error_hint(error: &sqlx::Error) -> &'static str {
     let Some(cause) = error.as_database_error() else { return connection_error_hint(error) };
     let code = cause.code().unwrap_or_default();
     match cause.try_downcast_ref::<SqliteError>() {
@@ -102,7 +102,7 @@ mod tests {
     }
 
     async fn remedy_of(connection: &mut SqliteConnection, statement: &str) -> &'static str {
-        find_error_hint(&sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await.unwrap_err())
+        database_error_hint(&sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await.unwrap_err())
     }
 
     #[tokio::test]
@@ -123,11 +123,11 @@ mod tests {
         let broken = SqliteConnectOptions::new().filename(&file).foreign_keys(true).connect().await;
         let broken = match broken {
             Ok(mut connection) => remedy_of(&mut connection, "SELECT * FROM sqlite_schema").await,
-            Err(error) => find_error_hint(&error),
+            Err(error) => database_error_hint(&error),
         };
         assert!(broken.contains("backup"), "{broken}");
         let nowhere = folder.path().join("no").join("a.db");
         let error = SqliteConnectOptions::new().filename(nowhere).connect().await.unwrap_err();
-        assert!(find_error_hint(&error).contains("read and write"), "{error}");
+        assert!(database_error_hint(&error).contains("read and write"), "{error}");
     }
 }

@@ -44,7 +44,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(user.domain_id),
             detail: json!({ "user": user.name, "user_id": user.id }),
-            ..AuditEvent::new_success(by, "CreateAccessKey", id.as_str())
+            ..AuditEvent::for_successful_operation(by, "CreateAccessKey", id.as_str())
         };
         tx.commit_with_event(&event).await
     }
@@ -64,7 +64,7 @@ impl Store {
             .bind(self.clock.unix_seconds())
             .execute(transaction)
             .await
-            .map_err(map_to_insert_error("create an access key", "an access key", id.as_str()))?;
+            .map_err(map_insert_error("create an access key", "an access key", id.as_str()))?;
         Ok(())
     }
 
@@ -151,7 +151,7 @@ impl Store {
                 "user": user.name, "user_id": user.id, "enabled": usable,
                 "tokens_revoked": tokens, "temporary_keys_revoked": keys,
             }),
-            ..AuditEvent::new_success(by, operation, id.as_str())
+            ..AuditEvent::for_successful_operation(by, operation, id.as_str())
         })
     }
 
@@ -180,7 +180,7 @@ impl Store {
             .fetch_optional(&self.database)
             .await
             .map_err(&failed)?;
-        let Some(row) = row else { return self.find_temporary_key(id).await };
+        let Some(row) = row else { return self.find_temporary_access_key(id).await };
         let user_id = parse_column::<UserId>(&row, "user_id")?;
         let Some(user) = self.find_user(&user_id).await? else { return Ok(None) };
         let sealed: Vec<u8> = row.try_get("secret").map_err(&failed)?;

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::groups::require_group;
 use super::policies::require_policy;
 use super::policy_limits::check_policy_limits;
-use super::projects::find_project_domain_id;
+use super::projects::find_domain_id_of_project;
 use super::revocation::{AffectedUserSet, revoke_tokens};
 use super::row_mapping::parse_nullable_column;
 use super::users::require_user;
@@ -27,7 +27,7 @@ const SELECT_ATTACHMENTS_BY_POLICY: &str = "SELECT policy_id, system_policy, use
 const SELECT_ATTACHMENTS_BY_GRANTEE: &str = "SELECT policy_id, system_policy, user_id, group_id, project_id FROM attachments \
      WHERE user_id IS NOT DISTINCT FROM $1 AND group_id IS NOT DISTINCT FROM $2 ORDER BY rowid";
 
-const SELECT_GRANTS_BY_USER: &str = "SELECT p.name AS own_name, p.document, a.system_policy, g.name AS via_group, a.project_id \
+const SELECT_POLICY_GRANTS_BY_USER: &str = "SELECT p.name AS own_name, p.document, a.system_policy, g.name AS via_group, a.project_id \
      FROM attachments a LEFT JOIN policies p ON p.id = a.policy_id LEFT JOIN user_groups g ON g.id = a.group_id \
      WHERE a.user_id = $1 OR a.group_id IN (SELECT group_id FROM members WHERE user_id = $1) \
      ORDER BY g.name NULLS FIRST, COALESCE(p.name, a.system_policy), a.project_id NULLS FIRST";
@@ -44,7 +44,7 @@ impl Store {
         to: &Grantee,
         project: Option<&ProjectId>,
     ) -> Result<bool, StoreError> {
-        self.set_policy_attachment(by, "AttachPolicy", policy, to, project).await
+        self.attach_or_detach_policy(by, "AttachPolicy", policy, to, project).await
     }
 
     /// Detaches a policy from a user or group. Returns false if the policy is not attached.
@@ -55,10 +55,10 @@ impl Store {
         from: &Grantee,
         project: Option<&ProjectId>,
     ) -> Result<bool, StoreError> {
-        self.set_policy_attachment(by, "DetachPolicy", policy, from, project).await
+        self.attach_or_detach_policy(by, "DetachPolicy", policy, from, project).await
     }
 
-    async fn set_policy_attachment(
+    async fn attach_or_detach_policy(
         &self,
         by: &AuditOrigin,
         operation: &str,
@@ -67,8 +67,8 @@ impl Store {
         project: Option<&ProjectId>,
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited_transaction("change a policy attachment").await?;
-        let names = resolve_attachment_names(tx.transaction(), policy, grantee, project).await?;
-        let ((own, system), (user, group)) = (policy_columns(policy), grantee_columns(grantee));
+        let names = find_attached_entity_names(tx.transaction(), policy, grantee, project).await?;
+        let ((own, system), (user, group)) = (policy_column_values(policy), grantee_column_values(grantee));
         let query =
             if operation == "AttachPolicy" { query(INSERT_ATTACHMENT_SQL) } else { query(DELETE_ATTACHMENT_SQL) };
         let query = query.bind(own).bind(system).bind(user).bind(group).bind(project.map(ProjectId::as_str));
@@ -93,7 +93,7 @@ impl Store {
                 "group": group.map(|_| &names.grantee), "group_id": group,
                 "policy_id": own, "tokens_revoked": tokens,
             }),
-            ..AuditEvent::new_success(by, operation, names.policy)
+            ..AuditEvent::for_successful_operation(by, operation, names.policy)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
@@ -101,7 +101,7 @@ impl Store {
 
     /// Returns a policy's attachments.
     pub async fn list_policy_attachments(&self, policy: &PolicyRef) -> Result<Vec<PolicyAttachment>, StoreError> {
-        let (own, system) = policy_columns(policy);
+        let (own, system) = policy_column_values(policy);
         let rows = query(SELECT_ATTACHMENTS_BY_POLICY)
             .bind(own)
             .bind(system)
@@ -113,7 +113,7 @@ impl Store {
 
     /// Returns the policies that are attached directly to a user or group.
     pub async fn list_attachments_by_grantee(&self, grantee: &Grantee) -> Result<Vec<PolicyAttachment>, StoreError> {
-        let (user, group) = grantee_columns(grantee);
+        let (user, group) = grantee_column_values(grantee);
         let rows = query(SELECT_ATTACHMENTS_BY_GRANTEE)
             .bind(user)
             .bind(group)
@@ -125,7 +125,7 @@ impl Store {
 
     /// Returns the policies that apply to a user directly or through a group.
     pub async fn list_user_policy_grants(&self, user: &UserId) -> Result<Vec<StoredPolicyGrant>, StoreError> {
-        let rows = query(SELECT_GRANTS_BY_USER)
+        let rows = query(SELECT_POLICY_GRANTS_BY_USER)
             .bind(user.as_str())
             .fetch_all(&self.database)
             .await
@@ -141,7 +141,7 @@ struct AttachedEntityNames {
 }
 
 /// Fails if the policy, the grantee or the project does not exist, or if they belong to different domains.
-async fn resolve_attachment_names(
+async fn find_attached_entity_names(
     transaction: &mut Transaction,
     policy: &PolicyRef,
     grantee: &Grantee,
@@ -162,21 +162,21 @@ async fn resolve_attachment_names(
         }
     };
     if let Some(project) = project
-        && find_project_domain_id(transaction, project).await? != domain
+        && find_domain_id_of_project(transaction, project).await? != domain
     {
         return Err(StoreError::Unknown { what: "project", name: project.to_string() });
     }
     Ok(AttachedEntityNames { domain, policy, grantee })
 }
 
-fn policy_columns(policy: &PolicyRef) -> (Option<&str>, Option<&str>) {
+fn policy_column_values(policy: &PolicyRef) -> (Option<&str>, Option<&str>) {
     match policy {
         PolicyRef::Custom(id) => (Some(id.as_str()), None),
         PolicyRef::System(name) => (None, Some(name)),
     }
 }
 
-fn grantee_columns(grantee: &Grantee) -> (Option<&str>, Option<&str>) {
+fn grantee_column_values(grantee: &Grantee) -> (Option<&str>, Option<&str>) {
     match grantee {
         Grantee::User(id) => (Some(id.as_str()), None),
         Grantee::Group(id) => (None, Some(id.as_str())),

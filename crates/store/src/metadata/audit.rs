@@ -11,7 +11,7 @@ mod retention;
 mod row;
 mod verification;
 
-use clew_model::{AuditEvent, Outcome};
+use clew_model::{AuditEvent, AuditOutcome};
 
 pub(crate) use chain::append_audit_rows;
 pub(crate) use chain::initialise_audit_chain;
@@ -38,13 +38,13 @@ macro_rules! select_matching_rows_sql {
     };
 }
 
-const SELECT_EVENTS_AFTER_SEQ: &str = select_matching_rows_sql!(">", "seq");
-const SELECT_EVENTS_BEFORE_SEQ: &str = select_matching_rows_sql!("<", "seq DESC");
+const SELECT_AUDIT_ROWS_AFTER_SEQ: &str = select_matching_rows_sql!(">", "seq");
+const SELECT_AUDIT_ROWS_BEFORE_SEQ: &str = select_matching_rows_sql!("<", "seq DESC");
 
 impl Store {
     /// Appends an event to the audit log. When this function returns, the event is durable.
     pub async fn append_audit_event(&self, event: &AuditEvent) -> Result<(), StoreError> {
-        self.append_event_to_batch(event.clone()).await
+        self.append_audit_event_in_batch(event.clone()).await
     }
 
     /// Returns up to `limit` matching audit rows after a sequence number, oldest first.
@@ -54,7 +54,7 @@ impl Store {
         after_seq: i64,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        self.select_audit_rows(SELECT_EVENTS_AFTER_SEQ, filter, after_seq, limit).await
+        self.select_audit_rows(SELECT_AUDIT_ROWS_AFTER_SEQ, filter, after_seq, limit).await
     }
 
     /// Returns up to `limit` matching audit rows before a sequence number, newest first.
@@ -64,7 +64,7 @@ impl Store {
         before_seq: i64,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        self.select_audit_rows(SELECT_EVENTS_BEFORE_SEQ, filter, before_seq, limit).await
+        self.select_audit_rows(SELECT_AUDIT_ROWS_BEFORE_SEQ, filter, before_seq, limit).await
     }
 
     async fn select_audit_rows(
@@ -84,7 +84,7 @@ impl Store {
             .bind(filter.project.as_ref().map(clew_model::ProjectId::as_str))
             .bind(filter.instance.as_ref().map(clew_model::InstanceId::as_str))
             .bind(filter.node.as_ref().map(clew_model::NodeId::as_str))
-            .bind(filter.outcome.map(Outcome::name))
+            .bind(filter.outcome.map(AuditOutcome::name))
             .bind(&filter.request_id)
             .bind(limit)
             .fetch_all(&self.database)

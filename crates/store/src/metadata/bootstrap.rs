@@ -16,14 +16,14 @@ use crate::users::NewUser;
 
 /// Name of a setting with an encrypted constant. If the constant can be decrypted, the master key is correct.
 pub(super) const MASTER_KEY_CANARY_SETTING: &str = "canary";
-pub(super) const MASTER_KEY_CANARY_AAD: AssociatedData<'static> =
+pub(super) const MASTER_KEY_CANARY_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: MASTER_KEY_CANARY_SETTING };
 
 /// Expected plaintext of the encrypted setting [`MASTER_KEY_CANARY_SETTING`] in a database that has an audit log.
 /// Only a process with the master key can encrypt this plaintext.
 /// If a database contains this plaintext but no audit log, the audit log was removed.
 /// Clew versions without an audit log used the plaintext `canary`.
-pub(super) const CANARY_PLAINTEXT_WITH_AUDIT_LOG: &str = "canary, audited";
+pub(super) const MASTER_KEY_CANARY_PLAINTEXT: &str = "canary, audited";
 
 pub(crate) async fn is_initialised(database: &Database) -> Result<bool, StoreError> {
     read_setting(database, MASTER_KEY_CANARY_SETTING).await.map(|canary| canary.is_some())
@@ -36,7 +36,8 @@ impl Store {
         tenant: InitialTenant,
     ) -> Result<InitialTenantIds, StoreError> {
         let now = self.clock.unix_seconds();
-        let canary = self.sealer.seal(MASTER_KEY_CANARY_AAD, &SecretString::from(CANARY_PLAINTEXT_WITH_AUDIT_LOG))?;
+        let canary =
+            self.sealer.seal(MASTER_KEY_CANARY_ASSOCIATED_DATA, &SecretString::from(MASTER_KEY_CANARY_PLAINTEXT))?;
         let mut tx = self.begin_audited_transaction("create the initial identities").await?;
         // Two processes may initialise the database at the same time, each with its own key.
         if read_setting(tx.transaction(), MASTER_KEY_CANARY_SETTING).await?.is_some() {
@@ -61,7 +62,7 @@ impl Store {
             detail: json!({
                 "region": tenant.region, "user": tenant.user_name, "user_id": user_id, "access_key": tenant.access_key,
             }),
-            ..AuditEvent::new_success(by, "Initialise", tenant.domain_name)
+            ..AuditEvent::for_successful_operation(by, "Initialise", tenant.domain_name)
         };
         tx.commit_with_event(&event).await?;
         Ok(InitialTenantIds { domain_id, project_id, user_id })
@@ -74,7 +75,7 @@ impl Store {
                 what: "metadata",
                 reason: format!("{} is empty; restore it from a backup", self.database_path().display()),
             })?;
-        if self.unseal_canary(&canary)?.expose_secret() == CANARY_PLAINTEXT_WITH_AUDIT_LOG {
+        if self.unseal_master_key_canary(&canary)?.expose_secret() == MASTER_KEY_CANARY_PLAINTEXT {
             Ok(())
         } else {
             self.start_audit_log().await
@@ -82,20 +83,25 @@ impl Store {
     }
 
     async fn start_audit_log(&self) -> Result<(), StoreError> {
-        let sealed = self.sealer.seal(MASTER_KEY_CANARY_AAD, &SecretString::from(CANARY_PLAINTEXT_WITH_AUDIT_LOG))?;
+        let sealed =
+            self.sealer.seal(MASTER_KEY_CANARY_ASSOCIATED_DATA, &SecretString::from(MASTER_KEY_CANARY_PLAINTEXT))?;
         let mut tx = self.begin_audited_transaction("start the audit log").await?;
         let found = read_setting(tx.transaction(), MASTER_KEY_CANARY_SETTING).await?.unwrap_or_default();
         // Another process may have started the audit log concurrently.
-        if self.unseal_canary(&found)?.expose_secret() == CANARY_PLAINTEXT_WITH_AUDIT_LOG {
+        if self.unseal_master_key_canary(&found)?.expose_secret() == MASTER_KEY_CANARY_PLAINTEXT {
             return Ok(());
         }
         audit::initialise_audit_chain(tx.transaction(), &self.keys.audit).await?;
         write_setting(tx.transaction(), MASTER_KEY_CANARY_SETTING, &sealed).await?;
-        tx.commit_with_event(&AuditEvent::new_success(&AuditOrigin::for_internal_operation(), "BeginAudit", "audit"))
-            .await
+        tx.commit_with_event(&AuditEvent::for_successful_operation(
+            &AuditOrigin::for_internal_operation(),
+            "BeginAudit",
+            "audit",
+        ))
+        .await
     }
 
-    fn unseal_canary(&self, sealed: &[u8]) -> Result<SecretString, StoreError> {
-        self.sealer.unseal(MASTER_KEY_CANARY_AAD, sealed).map_err(|_| StoreError::WrongMasterKey)
+    fn unseal_master_key_canary(&self, sealed: &[u8]) -> Result<SecretString, StoreError> {
+        self.sealer.unseal(MASTER_KEY_CANARY_ASSOCIATED_DATA, sealed).map_err(|_| StoreError::WrongMasterKey)
     }
 }

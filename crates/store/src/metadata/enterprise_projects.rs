@@ -34,11 +34,11 @@ impl Store {
         .bind(self.clock.unix_seconds())
         .execute(tx.transaction())
         .await
-        .map_err(map_to_insert_error("create an enterprise project", "an enterprise project", name))?;
+        .map_err(map_insert_error("create an enterprise project", "an enterprise project", name))?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id }),
-            ..AuditEvent::new_success(by, "CreateEnterpriseProject", name)
+            ..AuditEvent::for_successful_operation(by, "CreateEnterpriseProject", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(id)
@@ -85,7 +85,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id, "description": update.description, "enabled": update.enabled }),
-            ..AuditEvent::new_success(by, "UpdateEnterpriseProject", name)
+            ..AuditEvent::for_successful_operation(by, "UpdateEnterpriseProject", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)

@@ -16,7 +16,7 @@ use crate::users::{Group, User};
 
 const SELECT_GROUPS: &str = "SELECT id, name, domain_id, description FROM user_groups";
 
-const SELECT_MEMBERS: &str = "SELECT u.id, u.name, u.password_hash, u.enabled, u.administrator, u.description, \
+const SELECT_GROUP_MEMBERS: &str = "SELECT u.id, u.name, u.password_hash, u.enabled, u.administrator, u.description, \
          d.id AS domain_id, d.name AS domain_name \
      FROM members m JOIN users u ON u.id = m.user_id JOIN domains d ON d.id = u.domain_id \
      WHERE m.group_id = $1 ORDER BY u.name";
@@ -41,11 +41,11 @@ impl Store {
             .bind(self.clock.unix_seconds())
             .execute(tx.transaction())
             .await
-            .map_err(map_to_insert_error("create a group", "a group", name))?;
+            .map_err(map_insert_error("create a group", "a group", name))?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id }),
-            ..AuditEvent::new_success(by, "CreateGroup", name)
+            ..AuditEvent::for_successful_operation(by, "CreateGroup", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(id)
@@ -79,7 +79,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id, "tokens_revoked": tokens }),
-            ..AuditEvent::new_success(by, "DeleteGroup", before.name)
+            ..AuditEvent::for_successful_operation(by, "DeleteGroup", before.name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
@@ -88,7 +88,7 @@ impl Store {
     /// Adds a user to a group in the same domain. Returns false if the user is already a member.
     pub async fn add_group_member(&self, by: &AuditOrigin, group: &GroupId, user: &UserId) -> Result<bool, StoreError> {
         let statement = "INSERT INTO members (group_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-        self.set_group_membership(by, "AddUserToGroup", statement, group, user).await
+        self.add_or_remove_group_member(by, "AddUserToGroup", statement, group, user).await
     }
 
     /// Removes a user from a group. Returns false if the user is not a member.
@@ -99,10 +99,10 @@ impl Store {
         user: &UserId,
     ) -> Result<bool, StoreError> {
         let statement = "DELETE FROM members WHERE group_id = $1 AND user_id = $2";
-        self.set_group_membership(by, "RemoveUserFromGroup", statement, group, user).await
+        self.add_or_remove_group_member(by, "RemoveUserFromGroup", statement, group, user).await
     }
 
-    async fn set_group_membership(
+    async fn add_or_remove_group_member(
         &self,
         by: &AuditOrigin,
         operation: &str,
@@ -133,7 +133,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(group.domain_id),
             detail: json!({ "group_id": group.id, "user": user.name, "user_id": user.id, "tokens_revoked": tokens }),
-            ..AuditEvent::new_success(by, operation, group.name)
+            ..AuditEvent::for_successful_operation(by, operation, group.name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
@@ -141,7 +141,7 @@ impl Store {
 
     /// Returns the members of a group, sorted by name.
     pub async fn list_group_members(&self, group: &GroupId) -> Result<Vec<User>, StoreError> {
-        let rows = query(SELECT_MEMBERS)
+        let rows = query(SELECT_GROUP_MEMBERS)
             .bind(group.as_str())
             .fetch_all(&self.database)
             .await

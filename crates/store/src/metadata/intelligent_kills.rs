@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use clew_model::{Actor, AuditEvent, AuditOrigin, Outcome, Pagination, TaskStatus};
+use clew_model::{Actor, AuditEvent, AuditOrigin, AuditOutcome, Pagination, TaskStatus};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
@@ -102,10 +102,13 @@ impl Store {
 
     /// Marks intelligent kills as failed if they were queued for longer than `max_age` or if their lease has expired.
     /// Returns the intelligent kills that this call marked as failed, each with its previous status.
-    pub async fn fail_stale_intelligent_kills(&self, max_age: Duration) -> Result<Vec<IntelligentKill>, StoreError> {
+    pub async fn mark_stale_intelligent_kills_failed(
+        &self,
+        max_age: Duration,
+    ) -> Result<Vec<IntelligentKill>, StoreError> {
         const EXPIRED_IN_QUEUE_REASON: &str = "the kill expired in the queue and was not started, because it could kill other sessions than intended. \
              Check the preview and request the kill again";
-        const INTERRUPTED_REASON: &str =
+        const INTERRUPTED_KILL_REASON: &str =
             "Clew terminated during the kill. The report lists the sessions that were killed before";
         let now = self.clock.unix_millis();
         let rows = query(SELECT_STALE_KILLS)
@@ -116,7 +119,8 @@ impl Store {
             .map_err(StoreError::database_error("look for expired intelligent kills"))?;
         let mut ended = Vec::new();
         for lost in rows.iter().map(intelligent_kill_from_row).collect::<Result<Vec<_>, _>>()? {
-            let reason = if lost.status == TaskStatus::Queued { EXPIRED_IN_QUEUE_REASON } else { INTERRUPTED_REASON };
+            let reason =
+                if lost.status == TaskStatus::Queued { EXPIRED_IN_QUEUE_REASON } else { INTERRUPTED_KILL_REASON };
             if self.record_intelligent_kill_completion(lost.id, lost.status, Some(reason), None).await? {
                 ended.push(lost);
             }
@@ -156,9 +160,9 @@ impl Store {
             project_id: Some(request.project_id),
             instance_id: Some(request.instance_id),
             node_id: Some(request.node_id),
-            outcome: if reason.is_some() { Outcome::Failed } else { Outcome::Succeeded },
+            outcome: if reason.is_some() { AuditOutcome::Failed } else { AuditOutcome::Succeeded },
             detail: json!({ "victims": victims, "reason": reason }),
-            ..AuditEvent::new_success(&request.by, AUDIT_OPERATION_NAME, id.to_string())
+            ..AuditEvent::for_successful_operation(&request.by, AUDIT_OPERATION_NAME, id.to_string())
         };
         tx.commit_with_event(&event).await?;
         Ok(true)

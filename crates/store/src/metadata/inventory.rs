@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 
 use clew_model::{
-    AuditEvent, AuditOrigin, Instance, InstanceFilter, InstanceId, NewInstance, NewNode, Node, NodeId, NodeRole,
-    NodeUrl, Pagination, ProjectId, Tag, Zone,
+    AuditEvent, AuditOrigin, Instance, InstanceFilter, InstanceId, NetworkZone, NewInstance, NewNode, Node, NodeId,
+    NodeRole, NodeUrl, Pagination, ProjectId, Tag,
 };
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use super::projects::find_project_domain_id;
+use super::projects::find_domain_id_of_project;
 use super::row_mapping::parse_column;
 use super::{enterprise_projects, tags, zones};
 use crate::database::{Row, Transaction, map_to_insert_error, query, query_scalar, query_two_columns};
@@ -37,7 +37,7 @@ impl Store {
         validate_instance(&instance)?;
         let id = instance.id.clone().unwrap_or_else(InstanceId::generate);
         let mut tx = self.begin_audited_transaction("add an instance").await?;
-        let domain = find_project_domain_id(tx.transaction(), &instance.project_id).await?;
+        let domain = find_domain_id_of_project(tx.transaction(), &instance.project_id).await?;
         enterprise_projects::require_enabled_enterprise_project(
             tx.transaction(),
             &domain,
@@ -56,7 +56,7 @@ impl Store {
                 "enterprise_project_id": instance.enterprise_project_id, "tags": instance.tags,
                 "nodes": instance.nodes.iter().map(|node| node.url.to_string()).collect::<Vec<_>>(),
             }),
-            ..AuditEvent::new_success(by, "AddInstance", &instance.name)
+            ..AuditEvent::for_successful_operation(by, "AddInstance", &instance.name)
         };
         tx.commit_with_event(&event).await?;
         let added = self.find_instance(&instance.project_id, &id).await?;
@@ -93,7 +93,7 @@ impl Store {
         .bind(now)
         .execute(&mut *transaction)
         .await
-        .map_err(map_to_insert_error("add an instance", "an instance", &instance.name))?;
+        .map_err(map_insert_error("add an instance", "an instance", &instance.name))?;
         for tag in &instance.tags {
             query("INSERT INTO tags (instance_id, key, value) VALUES ($1, $2, $3)")
                 .bind(id.as_str())
@@ -132,10 +132,10 @@ impl Store {
         .bind(&node.url.host)
         .bind(sealed)
         .bind(self.clock.unix_seconds())
-        .bind(node.zone.as_ref().map_or("", Zone::as_str))
+        .bind(node.zone.as_ref().map_or("", NetworkZone::as_str))
         .execute(transaction)
         .await
-        .map_err(map_to_insert_error("add a node", "a node", id.as_str()))?;
+        .map_err(map_insert_error("add a node", "a node", id.as_str()))?;
         Ok(())
     }
 
@@ -219,10 +219,10 @@ impl Store {
             .await
             .map_err(tx.map_to_store_error())?;
         let event = AuditEvent {
-            domain_id: Some(find_project_domain_id(tx.transaction(), project).await?),
+            domain_id: Some(find_domain_id_of_project(tx.transaction(), project).await?),
             project_id: Some(project.clone()),
             instance_id: Some(id.clone()),
-            ..AuditEvent::new_success(by, "RemoveInstance", name)
+            ..AuditEvent::for_successful_operation(by, "RemoveInstance", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
@@ -258,11 +258,11 @@ impl Store {
             return Ok(false);
         }
         let event = AuditEvent {
-            domain_id: Some(find_project_domain_id(tx.transaction(), project).await?),
+            domain_id: Some(find_domain_id_of_project(tx.transaction(), project).await?),
             project_id: Some(project.clone()),
             instance_id: Some(instance.clone()),
             detail: json!({ "node": node, "url": url.to_string() }),
-            ..AuditEvent::new_success(by, "ChangeNode", name)
+            ..AuditEvent::for_successful_operation(by, "ChangeNode", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)

@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use super::audited_tx::AuditedTransaction;
-use super::projects::find_project_domain_id;
+use super::projects::find_domain_id_of_project;
 use super::row_mapping::{duration_to_millis, parse_column};
 use super::tags::find_instance_name;
 use crate::database::{Row, query, query_scalar};
@@ -21,7 +21,7 @@ const MAX_RUNNING_KILL_TASKS: u32 = 5;
 const MAX_STORED_KILL_TASKS: u32 = 100;
 
 /// The parameter `$2` is the current time.
-const RUNNING_KILL_TASK_CONDITION: &str = "stopped_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
+const IS_KILL_TASK_RUNNING_SQL: &str = "stopped_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
 
 impl Store {
     /// Returns true if kill tasks are enabled for the instance.
@@ -58,8 +58,8 @@ impl Store {
             self.stop_running_kill_tasks(&mut tx, instance).await?;
         }
         let detail = json!({ "status": if on { "ON" } else { "OFF" } });
-        let event = AuditEvent { detail, ..AuditEvent::new_success(by, "SwitchKillTasks", name) };
-        self.commit_with_instance_event(tx, event, project, instance).await?;
+        let event = AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "SwitchKillTasks", name) };
+        self.commit_with_instance_audit_event(tx, event, project, instance).await?;
         Ok(true)
     }
 
@@ -70,7 +70,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let failed = tx.map_to_store_error();
         query(AssertSqlSafe(format!(
-            "UPDATE kill_tasks SET stopped_at = $2 WHERE instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION}"
+            "UPDATE kill_tasks SET stopped_at = $2 WHERE instance_id = $1 AND {IS_KILL_TASK_RUNNING_SQL}"
         )))
         .bind(instance.as_str())
         .bind(self.clock.unix_millis())
@@ -103,7 +103,7 @@ impl Store {
             return Err(StoreError::KillTasksDisabled);
         }
         let now = self.clock.unix_millis();
-        let count = format!("SELECT COUNT(*) FROM kill_tasks WHERE instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION}");
+        let count = format!("SELECT COUNT(*) FROM kill_tasks WHERE instance_id = $1 AND {IS_KILL_TASK_RUNNING_SQL}");
         let running: i64 = query_scalar(AssertSqlSafe(count))
             .bind(instance.as_str())
             .bind(now)
@@ -115,7 +115,7 @@ impl Store {
         }
         let id = insert_kill_task(&mut tx, instance, task, now).await?;
         query(AssertSqlSafe(format!(
-            "DELETE FROM kill_tasks WHERE instance_id = $1 AND NOT ({RUNNING_KILL_TASK_CONDITION}) AND id NOT IN \
+            "DELETE FROM kill_tasks WHERE instance_id = $1 AND NOT ({IS_KILL_TASK_RUNNING_SQL}) AND id NOT IN \
              (SELECT id FROM kill_tasks WHERE instance_id = $1 ORDER BY id DESC LIMIT {MAX_STORED_KILL_TASKS})"
         )))
         .bind(instance.as_str())
@@ -124,8 +124,8 @@ impl Store {
         .await
         .map_err(&failed)?;
         let detail = json!({ "task": id.to_string(), "asked": task.audit_detail });
-        let event = AuditEvent { detail, ..AuditEvent::new_success(by, "AddKillTask", name) };
-        self.commit_with_instance_event(tx, event, project, instance).await?;
+        let event = AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "AddKillTask", name) };
+        self.commit_with_instance_audit_event(tx, event, project, instance).await?;
         Ok(Some(id))
     }
 
@@ -150,7 +150,7 @@ impl Store {
         if found.is_none() {
             return Ok(false);
         }
-        let stop = format!("UPDATE kill_tasks SET stopped_at = $2 WHERE id = $1 AND {RUNNING_KILL_TASK_CONDITION}");
+        let stop = format!("UPDATE kill_tasks SET stopped_at = $2 WHERE id = $1 AND {IS_KILL_TASK_RUNNING_SQL}");
         query(AssertSqlSafe(stop))
             .bind(id)
             .bind(self.clock.unix_millis())
@@ -158,19 +158,19 @@ impl Store {
             .await
             .map_err(&failed)?;
         let detail = json!({ "task": id.to_string() });
-        let event = AuditEvent { detail, ..AuditEvent::new_success(by, "StopKillTask", name) };
-        self.commit_with_instance_event(tx, event, project, instance).await?;
+        let event = AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "StopKillTask", name) };
+        self.commit_with_instance_audit_event(tx, event, project, instance).await?;
         Ok(true)
     }
 
-    async fn commit_with_instance_event(
+    async fn commit_with_instance_audit_event(
         &self,
         mut tx: AuditedTransaction,
         event: AuditEvent,
         project: &ProjectId,
         instance: &InstanceId,
     ) -> Result<(), StoreError> {
-        let domain_id = Some(find_project_domain_id(tx.transaction(), project).await?);
+        let domain_id = Some(find_domain_id_of_project(tx.transaction(), project).await?);
         let (project_id, instance_id) = (Some(project.clone()), Some(instance.clone()));
         tx.commit_with_event(&AuditEvent { domain_id, project_id, instance_id, ..event }).await
     }

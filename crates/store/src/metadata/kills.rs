@@ -1,6 +1,6 @@
 //! Queries for recorded kills.
 
-use clew_model::{AuditEvent, AuditOrigin, DomainId, InstanceId, NodeId, Outcome, Pagination, ProjectId};
+use clew_model::{AuditEvent, AuditOrigin, AuditOutcome, DomainId, InstanceId, NodeId, Pagination, ProjectId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
@@ -71,8 +71,8 @@ impl Store {
     /// Records the outcome `Unknown` for kills that a Clew process left without an outcome when it terminated.
     /// Changes only kills that were recorded before `before`, a Unix timestamp in milliseconds.
     /// Returns the number of interrupted kills.
-    pub async fn set_interrupted_kill_outcomes_to_unknown(&self, before: i64) -> Result<u64, StoreError> {
-        const UNKNOWN_OUTCOME_DETAIL: &str =
+    pub async fn record_unknown_outcomes_of_interrupted_kills(&self, before: i64) -> Result<u64, StoreError> {
+        const UNKNOWN_KILL_OUTCOME_DETAIL: &str =
             "Clew terminated before the outcome was recorded: it is unknown whether the kill was sent";
         let lost: Vec<i64> =
             query_scalar("SELECT id FROM killed_sessions WHERE outcome IS NULL AND asked_at < $1 ORDER BY id")
@@ -84,8 +84,10 @@ impl Store {
             return Ok(0);
         }
         let mut tx = self.begin_audited_transaction("record the outcome of interrupted kills").await?;
-        let ends: Vec<_> =
-            lost.into_iter().map(|id| (id, RecordedKillOutcome::Unknown, UNKNOWN_OUTCOME_DETAIL.to_owned())).collect();
+        let ends: Vec<_> = lost
+            .into_iter()
+            .map(|id| (id, RecordedKillOutcome::Unknown, UNKNOWN_KILL_OUTCOME_DETAIL.to_owned()))
+            .collect();
         self.write_kill_outcomes(&mut tx, &AuditOrigin::for_internal_operation(), &ends).await?;
         tx.commit().await?;
         Ok(ends.len() as u64)
@@ -115,7 +117,7 @@ impl Store {
             .map_err(&failed)?;
             for row in &rows {
                 let domain = parse_nullable_column(row, "domain_id")?;
-                events.push(build_kill_event(by, domain, &kill_record_from_row(row)?));
+                events.push(build_kill_audit_event(by, domain, &kill_record_from_row(row)?));
             }
         }
         let events: Vec<_> = events.iter().map(|event| (now, event)).collect();
@@ -159,7 +161,7 @@ impl Store {
 
     /// Removes kills that have an outcome and were recorded before `cutoff`, a Unix timestamp in milliseconds.
     /// Returns the number of removed kills.
-    pub async fn remove_kills_before(&self, cutoff: i64) -> Result<u64, StoreError> {
+    pub async fn remove_kills_recorded_before(&self, cutoff: i64) -> Result<u64, StoreError> {
         let removed = query("DELETE FROM killed_sessions WHERE asked_at < $1 AND outcome IS NOT NULL")
             .bind(cutoff)
             .execute(&self.database)
@@ -169,21 +171,21 @@ impl Store {
     }
 }
 
-fn build_kill_event(by: &AuditOrigin, domain_id: Option<DomainId>, kill: &KillRecord) -> AuditEvent {
+fn build_kill_audit_event(by: &AuditOrigin, domain_id: Option<DomainId>, kill: &KillRecord) -> AuditEvent {
     let outcome = kill.outcome.unwrap_or(RecordedKillOutcome::Unknown);
     AuditEvent {
         domain_id,
         project_id: Some(kill.project_id.clone()),
         instance_id: Some(kill.instance_id.clone()),
         node_id: Some(kill.node_id.clone()),
-        outcome: if outcome.is_success() { Outcome::Succeeded } else { Outcome::Failed },
+        outcome: if outcome.is_success() { AuditOutcome::Succeeded } else { AuditOutcome::Failed },
         detail: json!({
             "source": kill.source.name(), "task": kill.task_id, "kind": kill.kind, "reason": kill.reason,
             "user": kill.user, "host": kill.host, "db": kill.database, "command": kill.command, "seconds": kill.seconds,
             "state": kill.state, "statement": kill.template, "asked_at": kill.requested_at,
             "outcome": outcome.name(), "detail": kill.detail,
         }),
-        ..AuditEvent::new_success(by, AUDIT_OPERATION_NAME, kill.session_id.to_string())
+        ..AuditEvent::for_successful_operation(by, AUDIT_OPERATION_NAME, kill.session_id.to_string())
     }
 }
 

@@ -10,22 +10,22 @@ use std::sync::Arc;
 
 use clew_model::UserId;
 
-use super::auth_failures::AuthFailures;
+use super::auth_failures::AuthFailureState;
 use crate::database::{Transaction, query, query_scalar};
 use crate::derived_keys::hmac_sha256;
 use crate::error::StoreError;
 use crate::store::Store;
 
-const MAX_CONSECUTIVE_FAILURES: i64 = 5;
+const MAX_CONSECUTIVE_AUTH_FAILURES: i64 = 5;
 /// Duration of a lockout, and the maximum time between two consecutive authentication failures, in seconds.
-const LOCKOUT_SECONDS: i64 = 5 * 60;
+const LOCKOUT_DURATION_SECONDS: i64 = 5 * 60;
 /// An authentication attempt without a recorded result is pending for this number of seconds, then counts as failed.
-const RESERVATION_TTL_SECONDS: i64 = 30;
+const AUTH_ATTEMPT_RESERVATION_TTL_SECONDS: i64 = 30;
 
 /// A new client address replaces the least recently used address, unless all addresses were used within the last day.
-const MAX_ADDRESSES_PER_USER: i64 = 64;
+const MAX_CLIENT_ADDRESSES_PER_USER: i64 = 64;
 /// Unused client addresses are deleted after 90 days.
-const ADDRESS_TTL_SECONDS: i64 = 90 * 24 * 3600;
+const CLIENT_ADDRESS_TTL_SECONDS: i64 = 90 * 24 * 3600;
 /// Clew writes the use of a client address to the database at most once per day.
 const CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 
@@ -60,17 +60,17 @@ impl Store {
         let mut count = 0;
         if let Some(row) = row {
             let last_at: i64 = row.try_get("last_at").map_err(&failed)?;
-            let is_recent = now - last_at < LOCKOUT_SECONDS;
+            let is_recent = now - last_at < LOCKOUT_DURATION_SECONDS;
             match row.try_get::<Option<i64>, _>("locked_until").map_err(&failed)? {
                 Some(end) if end > now => return Ok(AuthAttemptReservation::Locked),
                 None if is_recent => count = row.try_get("count").map_err(&failed)?,
                 Some(_) | None => {}
             }
-            if count >= MAX_CONSECUTIVE_FAILURES && now - last_at < RESERVATION_TTL_SECONDS {
+            if count >= MAX_CONSECUTIVE_AUTH_FAILURES && now - last_at < AUTH_ATTEMPT_RESERVATION_TTL_SECONDS {
                 return Ok(AuthAttemptReservation::Busy);
             }
         }
-        let locks = count >= MAX_CONSECUTIVE_FAILURES;
+        let locks = count >= MAX_CONSECUTIVE_AUTH_FAILURES;
         query(
             "INSERT INTO failures (subject, count, last_at, locked_until) VALUES ($1, $2, $3, $4) ON CONFLICT (subject) DO UPDATE \
              SET count = excluded.count, last_at = excluded.last_at, locked_until = excluded.locked_until",
@@ -78,7 +78,7 @@ impl Store {
         .bind(subject.as_slice())
         .bind(if locks { count } else { count + 1 })
         .bind(now)
-        .bind(locks.then_some(now + LOCKOUT_SECONDS))
+        .bind(locks.then_some(now + LOCKOUT_DURATION_SECONDS))
         .execute(&mut transaction)
         .await
         .map_err(&failed)?;
@@ -88,22 +88,22 @@ impl Store {
 
     /// Confirms that an attempt has failed that [`Store::reserve_auth_attempt`] has already counted as failed.
     /// The fifth consecutive authentication failure locks out the subject.
-    pub async fn record_reserved_attempt_failure(&self, subject: &str) -> Result<(), StoreError> {
-        self.increment_failure_count(subject, 0).await.map(drop)
+    pub async fn confirm_auth_failure(&self, subject: &str) -> Result<(), StoreError> {
+        self.update_auth_failure_count(subject, 0).await.map(drop)
     }
 
     /// Records a failed authentication attempt that [`Store::reserve_auth_attempt`] has not counted.
     /// The fifth consecutive authentication failure locks out the subject.
     /// Returns the Unix timestamp in seconds at which the lockout ends, or `None` if `subject` is not locked out.
     pub async fn record_auth_failure(&self, subject: &str) -> Result<Option<i64>, StoreError> {
-        self.increment_failure_count(subject, 1).await
+        self.update_auth_failure_count(subject, 1).await
     }
 
-    async fn increment_failure_count(&self, subject: &str, increment: i64) -> Result<Option<i64>, StoreError> {
+    async fn update_auth_failure_count(&self, subject: &str, increment: i64) -> Result<Option<i64>, StoreError> {
         let failed = StoreError::database_error("record an authentication failure");
         let now = self.clock.unix_seconds();
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
-        delete_expired_failures(&mut transaction, now).await.map_err(&failed)?;
+        delete_expired_auth_failures(&mut transaction, now).await.map_err(&failed)?;
         // A concurrent successful authentication may have deleted the row.
         let rows: Vec<Option<i64>> = query_scalar(
             "INSERT INTO failures (subject, count, last_at) VALUES ($1, 1, $2) ON CONFLICT (subject) DO UPDATE SET \
@@ -114,8 +114,8 @@ impl Store {
         )
         .bind(self.hash_lockout_subject(subject).as_slice())
         .bind(now)
-        .bind(MAX_CONSECUTIVE_FAILURES)
-        .bind(LOCKOUT_SECONDS)
+        .bind(MAX_CONSECUTIVE_AUTH_FAILURES)
+        .bind(LOCKOUT_DURATION_SECONDS)
         .bind(increment)
         .fetch_all(&mut transaction)
         .await
@@ -127,7 +127,7 @@ impl Store {
     /// Returns the Unix timestamp in seconds at which the lockout ends, or `None` if `subject` is not locked out.
     pub async fn find_lockout_end(&self, subject: &str) -> Result<Option<i64>, StoreError> {
         let failures = self.find_auth_failures(subject).await?;
-        Ok(failures.and_then(|failures| failures.lockout_end(self.clock.unix_seconds())))
+        Ok(failures.and_then(|failures| failures.active_lockout_end(self.clock.unix_seconds())))
     }
 
     /// Deletes the recorded failures of a subject after a successful authentication.
@@ -143,19 +143,19 @@ impl Store {
         Ok(())
     }
 
-    pub(crate) async fn find_auth_failures(&self, subject: &str) -> Result<Option<AuthFailures>, StoreError> {
+    pub(crate) async fn find_auth_failures(&self, subject: &str) -> Result<Option<AuthFailureState>, StoreError> {
         let row: Option<Option<i64>> = query_scalar("SELECT locked_until FROM failures WHERE subject = $1")
             .bind(self.hash_lockout_subject(subject).as_slice())
             .fetch_optional(&self.database)
             .await
             .map_err(StoreError::database_error("read authentication failures"))?;
-        Ok(row.map(|locked_until| AuthFailures { locked_until }))
+        Ok(row.map(|locked_until| AuthFailureState { locked_until }))
     }
 
     /// Returns a client address as text if this process recorded the address within the last day.
     /// Reads only the in-memory cache to avoid a database query for each request.
     #[must_use]
-    pub fn find_cached_user_address(&self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
+    pub fn find_cached_client_address(&self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
         self.caches.find_user_address_recorded_since(
             user,
             address,
@@ -164,7 +164,7 @@ impl Store {
     }
 
     /// Returns true if the user has authenticated from this client address within the last 90 days.
-    pub async fn is_known_user_address(&self, user: &UserId, address: IpAddr) -> Result<bool, StoreError> {
+    pub async fn is_known_client_address(&self, user: &UserId, address: IpAddr) -> Result<bool, StoreError> {
         let found: Option<i64> =
             query_scalar("SELECT last_at FROM known_addresses WHERE user_id = $1 AND address = $2")
                 .bind(user.as_str())
@@ -172,14 +172,14 @@ impl Store {
                 .fetch_optional(&self.database)
                 .await
                 .map_err(StoreError::database_error("look up the addresses of a user"))?;
-        Ok(found.is_some_and(|last_at| self.clock.unix_seconds() - last_at < ADDRESS_TTL_SECONDS))
+        Ok(found.is_some_and(|last_at| self.clock.unix_seconds() - last_at < CLIENT_ADDRESS_TTL_SECONDS))
     }
 
     /// Records a client address of a user, at most once per day.
     /// Ignores the address if the user has authenticated from 64 other addresses within the last day.
     /// The limit of 64 prevents a database write on every request if a user alternates between many addresses.
     pub async fn record_user_address(&self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
-        if self.find_cached_user_address(user, address).is_some() {
+        if self.find_cached_client_address(user, address).is_some() {
             return Ok(());
         }
         let text = address.to_string();
@@ -193,7 +193,7 @@ impl Store {
                 .fetch_one(&self.database)
                 .await
                 .map_err(&failed)?;
-        if others >= MAX_ADDRESSES_PER_USER {
+        if others >= MAX_CLIENT_ADDRESSES_PER_USER {
             return Ok(());
         }
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
@@ -213,8 +213,8 @@ impl Store {
                  (SELECT address FROM known_addresses WHERE user_id = $1 ORDER BY last_at DESC, address LIMIT $3)) RETURNING address",
         )
         .bind(user.as_str())
-        .bind(now - ADDRESS_TTL_SECONDS)
-        .bind(MAX_ADDRESSES_PER_USER)
+        .bind(now - CLIENT_ADDRESS_TTL_SECONDS)
+        .bind(MAX_CLIENT_ADDRESSES_PER_USER)
         .fetch_all(&mut transaction)
         .await
         .map_err(&failed)?;
@@ -231,9 +231,9 @@ impl Store {
     }
 }
 
-async fn delete_expired_failures(transaction: &mut Transaction, now: i64) -> Result<u64, sqlx::Error> {
+async fn delete_expired_auth_failures(transaction: &mut Transaction, now: i64) -> Result<u64, sqlx::Error> {
     query("DELETE FROM failures WHERE last_at <= $1 AND (locked_until IS NULL OR locked_until <= $2)")
-        .bind(now - LOCKOUT_SECONDS)
+        .bind(now - LOCKOUT_DURATION_SECONDS)
         .bind(now)
         .execute(transaction)
         .await

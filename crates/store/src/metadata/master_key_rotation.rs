@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use super::audit::{self, AuditMacKeys};
-use super::bootstrap::{CANARY_PLAINTEXT_WITH_AUDIT_LOG, MASTER_KEY_CANARY_AAD, MASTER_KEY_CANARY_SETTING};
+use super::bootstrap::{MASTER_KEY_CANARY_ASSOCIATED_DATA, MASTER_KEY_CANARY_PLAINTEXT, MASTER_KEY_CANARY_SETTING};
 use super::{read_setting, write_setting};
 use crate::database::{Transaction, query};
 use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING};
@@ -20,7 +20,7 @@ const ENCRYPTED_SECRET_COLUMNS: [(&str, &str); 3] =
 
 impl Store {
     /// Fails with [`StoreError::MasterKeyRotated`] if another process has rotated the master key.
-    pub(crate) async fn check_master_key_id(&self) -> Result<(), StoreError> {
+    pub(crate) async fn ensure_master_key_is_current(&self) -> Result<(), StoreError> {
         let id = read_setting(&self.database, MASTER_KEY_ID_SETTING).await?;
         if self.keys.matches_key_id(id.as_deref()) { Ok(()) } else { Err(StoreError::MasterKeyRotated) }
     }
@@ -34,7 +34,7 @@ impl Store {
         match self.sealer.unseal(aad, sealed) {
             Ok(secret) => Ok(secret),
             Err(error) => {
-                self.check_master_key_id().await?;
+                self.ensure_master_key_is_current().await?;
                 Err(error)
             }
         }
@@ -62,7 +62,7 @@ impl Store {
         write_setting(
             transaction,
             MASTER_KEY_CANARY_SETTING,
-            &sealer.seal(MASTER_KEY_CANARY_AAD, &SecretString::from(CANARY_PLAINTEXT_WITH_AUDIT_LOG))?,
+            &sealer.seal(MASTER_KEY_CANARY_ASSOCIATED_DATA, &SecretString::from(MASTER_KEY_CANARY_PLAINTEXT))?,
         )
         .await?;
         write_setting(transaction, MASTER_KEY_ID_SETTING, &keys.id).await?;
@@ -73,7 +73,7 @@ impl Store {
             .map_err(StoreError::database_error("rotate the master key"))?;
         let event = AuditEvent {
             detail: json!({ "sealed": summary.sealed, "damaged": summary.damaged }),
-            ..AuditEvent::new_success(by, "RotateMasterKey", "master key")
+            ..AuditEvent::for_successful_operation(by, "RotateMasterKey", "master key")
         };
         tx.append_events(keys, &[(self.clock.unix_millis(), &event)]).await?;
         tx.commit().await?;

@@ -14,7 +14,7 @@ use crate::error::StoreError;
 use crate::policies::PolicyRecord;
 use crate::store::Store;
 
-const SELECT_POLICIES: &str =
+const SELECT_POLICIES_SQL: &str =
     "SELECT id, name, domain_id, model, document, description, created_at, updated_at FROM policies";
 
 impl Store {
@@ -64,7 +64,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id, "model": model, "sha256": sha256, "tokens_revoked": tokens }),
-            ..AuditEvent::new_success(by, "PutPolicy", name)
+            ..AuditEvent::for_successful_operation(by, "PutPolicy", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(id)
@@ -72,7 +72,7 @@ impl Store {
 
     /// Returns all policies in a domain, sorted by name.
     pub async fn list_policies(&self, domain: &DomainId) -> Result<Vec<PolicyRecord>, StoreError> {
-        let rows = query(AssertSqlSafe(format!("{SELECT_POLICIES} WHERE domain_id = $1 ORDER BY name")))
+        let rows = query(AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE domain_id = $1 ORDER BY name")))
             .bind(domain.as_str())
             .fetch_all(&self.database)
             .await
@@ -87,7 +87,7 @@ impl Store {
 
     /// Returns a policy in a domain by name.
     pub async fn find_policy_by_name(&self, domain: &DomainId, name: &str) -> Result<Option<PolicyRecord>, StoreError> {
-        let row = query(AssertSqlSafe(format!("{SELECT_POLICIES} WHERE domain_id = $1 AND name = $2")))
+        let row = query(AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE domain_id = $1 AND name = $2")))
             .bind(domain.as_str())
             .bind(name)
             .fetch_optional(&self.database)
@@ -117,7 +117,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id }),
-            ..AuditEvent::new_success(by, "DeletePolicy", before.name)
+            ..AuditEvent::for_successful_operation(by, "DeletePolicy", before.name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
@@ -125,7 +125,7 @@ impl Store {
 }
 
 async fn find_policy<'e>(executor: impl Into<Executor<'e>>, id: &PolicyId) -> Result<Option<PolicyRecord>, StoreError> {
-    let row = query(AssertSqlSafe(format!("{SELECT_POLICIES} WHERE id = $1")))
+    let row = query(AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE id = $1")))
         .bind(id.as_str())
         .fetch_optional(executor)
         .await

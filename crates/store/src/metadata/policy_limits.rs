@@ -16,7 +16,7 @@ pub(super) async fn check_policy_limits(
     affected: AffectedUserSet<'_>,
 ) -> Result<(), StoreError> {
     if let AffectedUserSet::Group(group) = affected {
-        check_group_policy_limits(transaction, limits, group).await?;
+        check_policy_limits_of_group(transaction, limits, group).await?;
     }
     let (users, id) = affected.affected_user_ids_sql();
     // `$2` is the id of the user, group or policy.
@@ -32,7 +32,7 @@ pub(super) async fn check_policy_limits(
     fail_if_policy_limits_exceeded(transaction, limits, statement, id).await
 }
 
-async fn check_group_policy_limits(
+async fn check_policy_limits_of_group(
     transaction: &mut Transaction,
     limits: PolicyLimits,
     group: &GroupId,

@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::store::Store;
 use crate::tenants::{Domain, Project, ProjectChange};
 
-const SELECT_PROJECTS: &str = "SELECT p.id, p.name, p.description, p.enabled, p.masking, d.id AS domain_id, \
+const SELECT_PROJECTS_SQL: &str = "SELECT p.id, p.name, p.description, p.enabled, p.masking, d.id AS domain_id, \
          d.name AS domain_name \
      FROM projects p JOIN domains d ON d.id = p.domain_id";
 
@@ -19,7 +19,10 @@ impl Store {
     pub async fn create_domain(&self, by: &AuditOrigin, name: &str) -> Result<DomainId, StoreError> {
         let mut tx = self.begin_audited_transaction("create a domain").await?;
         let id = insert_domain(tx.transaction(), name, self.clock.unix_seconds()).await?;
-        let event = AuditEvent { domain_id: Some(id.clone()), ..AuditEvent::new_success(by, "CreateDomain", name) };
+        let event = AuditEvent {
+            domain_id: Some(id.clone()),
+            ..AuditEvent::for_successful_operation(by, "CreateDomain", name)
+        };
         tx.commit_with_event(&event).await?;
         Ok(id)
     }
@@ -57,7 +60,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             project_id: Some(id.clone()),
-            ..AuditEvent::new_success(by, "CreateProject", name)
+            ..AuditEvent::for_successful_operation(by, "CreateProject", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(id)
@@ -88,7 +91,7 @@ impl Store {
             domain_id: Some(parse_column(row, "domain_id")?),
             project_id: Some(id.clone()),
             detail: json!({ "description": update.description, "enabled": update.enabled, "masking": update.masking }),
-            ..AuditEvent::new_success(by, "UpdateProject", name)
+            ..AuditEvent::for_successful_operation(by, "UpdateProject", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
@@ -96,7 +99,7 @@ impl Store {
 
     /// Returns a project by id.
     pub async fn find_project(&self, id: &ProjectId) -> Result<Option<Project>, StoreError> {
-        let row = query(AssertSqlSafe(format!("{SELECT_PROJECTS} WHERE p.id = $1")))
+        let row = query(AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} WHERE p.id = $1")))
             .bind(id.as_str())
             .fetch_optional(&self.database)
             .await
@@ -106,7 +109,7 @@ impl Store {
 
     /// Returns a project in a domain by name.
     pub async fn find_project_by_name(&self, domain: &DomainId, name: &str) -> Result<Option<Project>, StoreError> {
-        let row = query(AssertSqlSafe(format!("{SELECT_PROJECTS} WHERE p.domain_id = $1 AND p.name = $2")))
+        let row = query(AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} WHERE p.domain_id = $1 AND p.name = $2")))
             .bind(domain.as_str())
             .bind(name)
             .fetch_optional(&self.database)
@@ -117,7 +120,7 @@ impl Store {
 
     /// Returns all projects in a domain, sorted by name.
     pub async fn list_projects(&self, domain: &DomainId) -> Result<Vec<Project>, StoreError> {
-        let rows = query(AssertSqlSafe(format!("{SELECT_PROJECTS} WHERE p.domain_id = $1 ORDER BY p.name")))
+        let rows = query(AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} WHERE p.domain_id = $1 ORDER BY p.name")))
             .bind(domain.as_str())
             .fetch_all(&self.database)
             .await
@@ -127,7 +130,7 @@ impl Store {
 
     /// Returns the projects of all domains, sorted by name.
     pub async fn list_all_projects(&self) -> Result<Vec<Project>, StoreError> {
-        let rows = query(AssertSqlSafe(format!("{SELECT_PROJECTS} ORDER BY p.name, p.id")))
+        let rows = query(AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} ORDER BY p.name, p.id")))
             .fetch_all(&self.database)
             .await
             .map_err(StoreError::database_error("list projects"))?;
@@ -143,7 +146,7 @@ pub(super) async fn insert_domain(transaction: &mut Transaction, name: &str, now
         .bind(now)
         .execute(transaction)
         .await
-        .map_err(map_to_insert_error("create a domain", "a domain", name))?;
+        .map_err(map_insert_error("create a domain", "a domain", name))?;
     Ok(id)
 }
 
@@ -163,7 +166,7 @@ pub(super) async fn insert_project(
         .bind(now)
         .execute(transaction)
         .await
-        .map_err(map_to_insert_error("create a project", "a project", name))?;
+        .map_err(map_insert_error("create a project", "a project", name))?;
     Ok(id)
 }
 
@@ -177,7 +180,7 @@ pub(super) async fn check_domain_exists(transaction: &mut Transaction, domain: &
     found.map(drop).ok_or_else(|| StoreError::Unknown { what: "domain", name: domain.to_string() })
 }
 
-pub(super) async fn find_project_domain_id(
+pub(super) async fn find_domain_id_of_project(
     transaction: &mut Transaction,
     project: &ProjectId,
 ) -> Result<DomainId, StoreError> {

@@ -42,14 +42,14 @@ pub(super) async fn revoke_tokens(
     let revoked = query(AssertSqlSafe(statement)).bind(now).bind(id).execute(&mut *transaction).await;
     let revoked = revoked.map_err(StoreError::database_error("revoke tokens"))?;
     if revoked > 0 {
-        revoke_issued_temporary_keys(transaction, users, id, now).await?;
+        revoke_temporary_keys_of_revoked_tokens(transaction, users, id, now).await?;
     }
     Ok(revoked)
 }
 
 /// Revokes the temporary access keys that were created with revoked tokens of the selected users.
 /// Returns the number of revoked keys.
-pub(super) async fn revoke_issued_temporary_keys(
+pub(super) async fn revoke_temporary_keys_of_revoked_tokens(
     transaction: &mut Transaction,
     users: &'static str,
     id: &str,

@@ -4,7 +4,7 @@
 use clew_model::{AuditEvent, AuditOrigin, InstanceId, ProjectId, SlowSessionThreshold};
 use serde_json::json;
 
-use super::projects::find_project_domain_id;
+use super::projects::find_domain_id_of_project;
 use super::tags;
 use crate::database::{query, query_scalar};
 use crate::error::StoreError;
@@ -35,7 +35,7 @@ impl Store {
         threshold: SlowSessionThreshold,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin_audited_transaction("set a slow-session threshold").await?;
-        let domain = find_project_domain_id(tx.transaction(), project).await?;
+        let domain = find_domain_id_of_project(tx.transaction(), project).await?;
         let now = self.clock.unix_seconds();
         let mut events: Vec<AuditEvent> = Vec::with_capacity(instances.len());
         for (at, id) in instances.iter().enumerate() {
@@ -57,7 +57,7 @@ impl Store {
                 project_id: Some(project.clone()),
                 instance_id: Some(id.clone()),
                 detail: json!({ "slow_process_threshold": threshold.seconds() }),
-                ..AuditEvent::new_success(by, "SetSlowThreshold", name)
+                ..AuditEvent::for_successful_operation(by, "SetSlowThreshold", name)
             });
         }
         tx.commit_with_events(&events).await

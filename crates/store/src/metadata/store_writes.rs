@@ -22,7 +22,7 @@ impl Store {
     }
 
     /// When this function returns, the audit event is durable.
-    pub(super) async fn append_event_to_batch(&self, event: AuditEvent) -> Result<(), StoreError> {
+    pub(super) async fn append_audit_event_in_batch(&self, event: AuditEvent) -> Result<(), StoreError> {
         self.group_commit.append_event(self.audited_database(), event).await
     }
 

@@ -6,7 +6,7 @@ use clew_model::{AuditEvent, AuditOrigin, InstanceId, ProjectId, Tag};
 use serde_json::json;
 
 use super::audited_tx::AuditedTransaction;
-use super::projects::find_project_domain_id;
+use super::projects::find_domain_id_of_project;
 use crate::database::{Transaction, query, query_scalar, query_two_columns};
 use crate::error::StoreError;
 use crate::store::Store;
@@ -49,7 +49,7 @@ impl Store {
         let detail = json!({ "tags": tags });
         self.commit_tag_change(
             tx,
-            AuditEvent { detail, ..AuditEvent::new_success(by, "TagInstance", name) },
+            AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "TagInstance", name) },
             project,
             instance,
         )
@@ -76,7 +76,7 @@ impl Store {
                 .map_err(tx.map_to_store_error())?;
         }
         let detail = json!({ "tags": tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect::<Vec<_>>() });
-        let event = AuditEvent { detail, ..AuditEvent::new_success(by, "UntagInstance", name) };
+        let event = AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "UntagInstance", name) };
         self.commit_tag_change(tx, event, project, instance).await
     }
 
@@ -93,7 +93,7 @@ impl Store {
             .execute(tx.transaction())
             .await
             .map_err(tx.map_to_store_error())?;
-        event.domain_id = Some(find_project_domain_id(tx.transaction(), project).await?);
+        event.domain_id = Some(find_domain_id_of_project(tx.transaction(), project).await?);
         event.project_id = Some(project.clone());
         event.instance_id = Some(instance.clone());
         tx.commit_with_event(&event).await?;

@@ -15,10 +15,10 @@ use clew_model::{
 use super::row_mapping::{duration_to_millis, parse_column, parse_nullable_column};
 use crate::database::{Row, query, query_scalar, query_two_columns};
 use crate::error::StoreError;
-use crate::serving_lock::ServingLock;
+use crate::serving_lock::DataDirLock;
 use crate::store::Store;
 use crate::tasks::{CollectionTask, NewCollectionTask, ResultRecord};
-use writes::{CompleteTask, EnqueueTask, ReleaseTask, RenewTaskLease};
+use writes::{CompleteTaskWrite, EnqueueTaskWrite, ReleaseTaskWrite, RenewTaskLeaseWrite};
 
 const SELECT_TASKS_BY_NODE: &str = "SELECT * FROM tasks WHERE project_id = $1 AND instance_id = $2 AND node_id = $3 \
      ORDER BY created_at DESC, request_id LIMIT $4";
@@ -32,7 +32,7 @@ impl Store {
     pub async fn enqueue_task(&self, task: &NewCollectionTask, queue_limit: u32) -> Result<(), StoreError> {
         let selection = serde_json::to_string(&task.selection).map_err(StoreError::damaged_value_error("selection"))?;
         let now = self.clock.unix_millis();
-        if self.execute_write_in_batch(EnqueueTask { task: task.clone(), selection, now, queue_limit }).await? {
+        if self.execute_write_in_batch(EnqueueTaskWrite { task: task.clone(), selection, now, queue_limit }).await? {
             return Ok(());
         }
         Err(StoreError::QueueFull { node: task.node_id.clone(), limit: queue_limit })
@@ -42,7 +42,7 @@ impl Store {
     /// Returns false if the lease has expired, because another task for the node may have started.
     pub async fn renew_lease(&self, id: &RequestId, fence: i64, lease: Duration) -> Result<bool, StoreError> {
         let now = self.clock.unix_millis();
-        self.execute_write_in_batch(RenewTaskLease {
+        self.execute_write_in_batch(RenewTaskLeaseWrite {
             id: id.clone(),
             fence,
             now,
@@ -54,19 +54,19 @@ impl Store {
     /// Completes a task. Returns false if another worker holds the task or the task has already finished.
     pub async fn complete_task(&self, id: &RequestId, fence: i64, outcome: &TaskOutcome) -> Result<bool, StoreError> {
         let now = self.clock.unix_millis();
-        self.execute_write_in_batch(CompleteTask { id: id.clone(), fence, outcome: outcome.clone(), now }).await
+        self.execute_write_in_batch(CompleteTaskWrite { id: id.clone(), fence, outcome: outcome.clone(), now }).await
     }
 
     /// Returns a task to the queue. The attempt is not counted.
     /// Returns false if another worker holds the task or the task has finished.
     pub async fn release_task(&self, id: &RequestId, fence: i64) -> Result<bool, StoreError> {
-        self.execute_write_in_batch(ReleaseTask { id: id.clone(), fence }).await
+        self.execute_write_in_batch(ReleaseTaskWrite { id: id.clone(), fence }).await
     }
 
     /// Expires all leases of tasks and intelligent kills. Returns the number of expired leases.
     /// The caller must hold the lock on the data directory, so that no other server holds the leases.
     /// Does nothing if the database is shared, because workers on other machines may hold leases.
-    pub async fn expire_all_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
+    pub async fn expire_all_leases(&self, _lock: &DataDirLock) -> Result<u64, StoreError> {
         let mut count = 0;
         if self.database.is_shared() {
             return Ok(count);
@@ -133,7 +133,7 @@ impl Store {
             project_id: Some(removed.project_id),
             instance_id: Some(removed.instance_id),
             node_id: Some(removed.node_id),
-            ..AuditEvent::new_success(by, "DeleteRealtimeSession", id.to_string())
+            ..AuditEvent::for_successful_operation(by, "DeleteRealtimeSession", id.to_string())
         };
         tx.commit_with_event(&event).await?;
         if let Some(result) = removed.result {

@@ -21,7 +21,7 @@ impl Store {
         let mut tx = self.begin_audited_transaction("create a temporary access key").await?;
         let user = require_user(tx.transaction(), &new.user_id).await?;
         let now = self.clock.unix_seconds();
-        check_issuing_credentials(tx.transaction(), &new.issued_for, now).await?;
+        ensure_issuing_credentials_are_valid(tx.transaction(), &new.issued_for, now).await?;
         let token = match &new.issued_for {
             TemporaryAccessKeySource::Token(hash) => Some(hash.as_slice()),
             TemporaryAccessKeySource::Key(_) | TemporaryAccessKeySource::CommandLine => None,
@@ -39,17 +39,17 @@ impl Store {
         .bind(token)
         .execute(tx.transaction())
         .await
-        .map_err(map_to_insert_error("create a temporary access key", "an access key", new.id.as_str()))?;
+        .map_err(map_insert_error("create a temporary access key", "an access key", new.id.as_str()))?;
         let event = AuditEvent {
             domain_id: Some(user.domain_id),
             detail: json!({ "user": user.name, "user_id": user.id, "expires_at": new.expires_at }),
-            ..AuditEvent::new_success(by, "CreateTemporaryAccessKey", new.id.as_str())
+            ..AuditEvent::for_successful_operation(by, "CreateTemporaryAccessKey", new.id.as_str())
         };
         tx.commit_with_event(&event).await
     }
 
     /// Returns a temporary access key even if it has expired.
-    pub(super) async fn find_temporary_key(&self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
+    pub(super) async fn find_temporary_access_key(&self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
         let failed = StoreError::database_error("look up a temporary access key");
         let row = query(
             "SELECT user_id, secret, token_hash, expires_at, revoked_at IS NOT NULL AS revoked \
@@ -81,7 +81,7 @@ impl Store {
 
 /// Fails if the credentials that authenticated the request are no longer valid.
 /// The caller must insert the temporary access key in the same transaction.
-async fn check_issuing_credentials(
+async fn ensure_issuing_credentials_are_valid(
     transaction: &mut Transaction,
     source: &TemporaryAccessKeySource,
     now: i64,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clew_model::{AuditEvent, AuditOrigin, UserId};
 
-use super::revocation::revoke_issued_temporary_keys;
+use super::revocation::revoke_temporary_keys_of_revoked_tokens;
 use super::row_mapping::{parse_column, parse_nullable_column};
 use super::users::require_user;
 use crate::credentials::{NewToken, StoredToken, TokenOrigin};
@@ -69,18 +69,20 @@ impl Store {
                 .map_err(tx.map_to_store_error())?;
         let Some(user) = users.first() else { return Ok(false) };
         let now = self.clock.unix_seconds();
-        revoke_issued_temporary_keys(tx.transaction(), "SELECT $2", user, now).await?;
+        revoke_temporary_keys_of_revoked_tokens(tx.transaction(), "SELECT $2", user, now).await?;
         let user =
             require_user(tx.transaction(), &user.parse().map_err(StoreError::damaged_value_error("user_id"))?).await?;
-        let event =
-            AuditEvent { domain_id: Some(user.domain_id), ..AuditEvent::new_success(by, "RevokeToken", user.name) };
+        let event = AuditEvent {
+            domain_id: Some(user.domain_id),
+            ..AuditEvent::for_successful_operation(by, "RevokeToken", user.name)
+        };
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
     /// Removes tokens and temporary access keys that expired before `cutoff`, a Unix timestamp in seconds.
     /// Returns the number of removed rows.
-    pub async fn remove_tokens_expired_before(&self, cutoff: i64) -> Result<u64, StoreError> {
+    pub async fn remove_credentials_expired_before(&self, cutoff: i64) -> Result<u64, StoreError> {
         let mut removed = 0;
         for statement in
             ["DELETE FROM tokens WHERE expires_at < $1", "DELETE FROM temporary_keys WHERE expires_at < $1"]

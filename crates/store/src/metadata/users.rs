@@ -12,7 +12,7 @@ use crate::error::StoreError;
 use crate::store::Store;
 use crate::users::{NewUser, User, UserChange};
 
-const SELECT_USERS: &str = "SELECT u.id, u.name, u.password_hash, u.enabled, u.administrator, u.description, \
+const SELECT_USERS_SQL: &str = "SELECT u.id, u.name, u.password_hash, u.enabled, u.administrator, u.description, \
          d.id AS domain_id, d.name AS domain_name \
      FROM users u JOIN domains d ON d.id = u.domain_id";
 
@@ -25,7 +25,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id, "administrator": new.administrator }),
-            ..AuditEvent::new_success(by, "CreateUser", &new.name)
+            ..AuditEvent::for_successful_operation(by, "CreateUser", &new.name)
         };
         tx.commit_with_event(&event).await?;
         Ok(id)
@@ -49,7 +49,7 @@ impl Store {
         .execute(tx.transaction())
         .await
         .map_err(tx.map_to_store_error())?;
-        check_administrator_remains(tx.transaction(), &before).await?;
+        ensure_domain_has_administrator(tx.transaction(), &before).await?;
         let now = self.clock.unix_seconds();
         let (mut tokens, mut keys) = (0, 0);
         let locked_out = update.password_hash.is_some() || update.enabled == Some(false);
@@ -66,7 +66,7 @@ impl Store {
                 "administrator": update.administrator, "description": update.description,
                 "tokens_revoked": tokens, "temporary_keys_revoked": keys,
             }),
-            ..AuditEvent::new_success(by, "UpdateUser", before.name)
+            ..AuditEvent::for_successful_operation(by, "UpdateUser", before.name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
@@ -82,11 +82,11 @@ impl Store {
             .execute(tx.transaction())
             .await
             .map_err(tx.map_to_store_error())?;
-        check_administrator_remains(tx.transaction(), &before).await?;
+        ensure_domain_has_administrator(tx.transaction(), &before).await?;
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id }),
-            ..AuditEvent::new_success(by, "DeleteUser", before.name)
+            ..AuditEvent::for_successful_operation(by, "DeleteUser", before.name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
@@ -99,7 +99,7 @@ impl Store {
 
     /// Returns a user by domain name and user name.
     pub async fn find_user_by_name(&self, domain: &str, name: &str) -> Result<Option<User>, StoreError> {
-        let row = query(AssertSqlSafe(format!("{SELECT_USERS} WHERE d.name = $1 AND u.name = $2")))
+        let row = query(AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE d.name = $1 AND u.name = $2")))
             .bind(domain)
             .bind(name)
             .fetch_optional(&self.database)
@@ -110,7 +110,7 @@ impl Store {
 
     /// Returns all users in a domain, sorted by name.
     pub async fn list_users(&self, domain: &DomainId) -> Result<Vec<User>, StoreError> {
-        let rows = query(AssertSqlSafe(format!("{SELECT_USERS} WHERE u.domain_id = $1 ORDER BY u.name")))
+        let rows = query(AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE u.domain_id = $1 ORDER BY u.name")))
             .bind(domain.as_str())
             .fetch_all(&self.database)
             .await
@@ -139,12 +139,12 @@ pub(super) async fn insert_user(
     .bind(now)
     .execute(transaction)
     .await
-    .map_err(map_to_insert_error("create a user", "a user", &new.name))?;
+    .map_err(map_insert_error("create a user", "a user", &new.name))?;
     Ok(id)
 }
 
 pub(super) async fn find_user<'e>(executor: impl Into<Executor<'e>>, id: &UserId) -> Result<Option<User>, StoreError> {
-    let row = query(AssertSqlSafe(format!("{SELECT_USERS} WHERE u.id = $1")))
+    let row = query(AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE u.id = $1")))
         .bind(id.as_str())
         .fetch_optional(executor)
         .await
@@ -160,7 +160,7 @@ pub(super) async fn require_user(transaction: &mut Transaction, id: &UserId) -> 
 
 /// Fails if the change to a user leaves the user's domain without an enabled administrator.
 /// `before` is the user before the change.
-async fn check_administrator_remains(transaction: &mut Transaction, before: &User) -> Result<(), StoreError> {
+async fn ensure_domain_has_administrator(transaction: &mut Transaction, before: &User) -> Result<(), StoreError> {
     if !(before.enabled && before.administrator) {
         return Ok(());
     }

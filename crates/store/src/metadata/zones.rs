@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_model::{FailureKind, Zone};
+use clew_model::{FailureKind, NetworkZone};
 
 use super::group_commit::BatchedWrite;
 use super::row_mapping::duration_to_millis;
@@ -12,34 +12,34 @@ use crate::store::Store;
 use crate::zones::ZoneState;
 
 /// A worker is inactive if the worker's last heartbeat is older than this duration.
-const HEARTBEAT_TTL: Duration = Duration::from_secs(20);
+const WORKER_HEARTBEAT_TTL: Duration = Duration::from_secs(20);
 /// The database row of a worker is deleted if the worker's last heartbeat is older than this duration.
 const WORKER_ROW_TTL: Duration = Duration::from_hours(1);
 
 impl Store {
     /// Sets the zones whose nodes this process can reach. Every process can reach nodes without a zone.
     #[must_use]
-    pub fn with_zones(mut self, zones: Vec<Zone>) -> Self {
+    pub fn with_reachable_zones(mut self, zones: Vec<NetworkZone>) -> Self {
         self.zones = zones.into();
         self
     }
 
     /// Returns true if this process can connect to the nodes of `zone`, or if `zone` is `None`.
     #[must_use]
-    pub fn is_zone_reachable(&self, zone: Option<&Zone>) -> bool {
+    pub fn is_zone_reachable(&self, zone: Option<&NetworkZone>) -> bool {
         zone.is_none_or(|zone| self.zones.contains(zone))
     }
 
     /// Returns zone names as a JSON array, in which the empty string stands for nodes without a zone.
     pub(crate) fn reachable_zones_json(&self) -> String {
-        let zones: Vec<&str> = std::iter::once("").chain(self.zones.iter().map(Zone::as_str)).collect();
+        let zones: Vec<&str> = std::iter::once("").chain(self.zones.iter().map(NetworkZone::as_str)).collect();
         serde_json::json!(zones).to_string()
     }
 
     /// Records a heartbeat of a worker. The next heartbeat is due within 20 seconds.
-    pub async fn record_heartbeat(&self, name: &str) -> Result<(), StoreError> {
+    pub async fn record_worker_heartbeat(&self, name: &str) -> Result<(), StoreError> {
         let now = self.clock.unix_millis();
-        self.execute_write_in_batch(RecordWorkerHeartbeat {
+        self.execute_write_in_batch(RecordWorkerHeartbeatWrite {
             name: name.to_owned(),
             zones: self.reachable_zones_json(),
             now,
@@ -55,9 +55,9 @@ impl Store {
 
     /// Marks tasks as failed if they were queued for longer than `after` in a zone without an active worker.
     /// Returns the number of tasks that were marked as failed.
-    pub async fn fail_tasks_without_workers(&self, after: Duration) -> Result<u64, StoreError> {
+    pub async fn fail_tasks_in_zones_without_workers(&self, after: Duration) -> Result<u64, StoreError> {
         let now = self.clock.unix_millis();
-        let unserved: Vec<_> = self.list_zones().await?.into_iter().filter(ZoneState::lacks_workers).collect();
+        let unserved: Vec<_> = self.list_zone_states().await?.into_iter().filter(ZoneState::lacks_workers).collect();
         let mut ended = 0;
         for zone in unserved.iter().filter_map(|state| state.zone.as_ref()) {
             ended += query(
@@ -78,13 +78,13 @@ impl Store {
 
     /// Returns the zones that have nodes or active workers, sorted by name.
     /// The first entry of the list stands for nodes without a zone.
-    pub async fn list_zones(&self) -> Result<Vec<ZoneState>, StoreError> {
+    pub async fn list_zone_states(&self) -> Result<Vec<ZoneState>, StoreError> {
         let failed = StoreError::database_error("list the zones of workers");
         let nodes: Vec<(String, i64)> = query_two_columns("SELECT zone, COUNT(*) FROM nodes GROUP BY zone")
             .fetch_all(&self.database)
             .await
             .map_err(&failed)?;
-        let since = self.clock.unix_millis().saturating_sub(duration_to_millis(HEARTBEAT_TTL));
+        let since = self.clock.unix_millis().saturating_sub(duration_to_millis(WORKER_HEARTBEAT_TTL));
         let workers: Vec<(String, i64)> =
             query_two_columns("SELECT zones, COUNT(*) FROM workers WHERE seen_at > $1 GROUP BY zones")
                 .bind(since)
@@ -93,13 +93,13 @@ impl Store {
                 .map_err(failed)?;
         let mut states = vec![ZoneState { zone: None, nodes: 0, workers: 0 }];
         for (zone, count) in nodes {
-            get_or_insert_zone(&mut states, &zone)?.nodes += count.unsigned_abs();
+            get_or_insert_zone_state(&mut states, &zone)?.nodes += count.unsigned_abs();
         }
         for (zones, count) in workers {
             let zones: Vec<String> =
                 serde_json::from_str(&zones).map_err(StoreError::damaged_value_error("zones of a worker"))?;
             for zone in zones {
-                get_or_insert_zone(&mut states, &zone)?.workers += count.unsigned_abs();
+                get_or_insert_zone_state(&mut states, &zone)?.workers += count.unsigned_abs();
             }
         }
         states.sort_by(|one, other| one.zone.cmp(&other.zone));
@@ -108,7 +108,7 @@ impl Store {
 }
 
 /// The empty zone name stands for nodes without a zone.
-fn get_or_insert_zone<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> Result<&'a mut ZoneState, StoreError> {
+fn get_or_insert_zone_state<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> Result<&'a mut ZoneState, StoreError> {
     let zone = parse_zone_name(name)?;
     let at = states.iter().position(|state| state.zone == zone).unwrap_or_else(|| {
         states.push(ZoneState { zone, nodes: 0, workers: 0 });
@@ -118,17 +118,17 @@ fn get_or_insert_zone<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> Result<
 }
 
 /// The empty zone name stands for nodes without a zone.
-pub(super) fn parse_zone_name(name: &str) -> Result<Option<Zone>, StoreError> {
+pub(super) fn parse_zone_name(name: &str) -> Result<Option<NetworkZone>, StoreError> {
     if name.is_empty() { Ok(None) } else { name.parse().map(Some).map_err(StoreError::damaged_value_error("zone")) }
 }
 
-struct RecordWorkerHeartbeat {
+struct RecordWorkerHeartbeatWrite {
     name: String,
     zones: String,
     now: i64,
 }
 
-impl BatchedWrite for RecordWorkerHeartbeat {
+impl BatchedWrite for RecordWorkerHeartbeatWrite {
     type Output = ();
     const ERROR_CONTEXT: &'static str = "record the heartbeat of a worker";
 

@@ -17,7 +17,7 @@ pub(super) enum ColumnType {
     Bytes,
 }
 
-pub(super) struct Table {
+pub(super) struct TableToCopy {
     pub(super) name: &'static str,
     columns: &'static [(&'static str, ColumnType)],
     pub(super) identity_column: Option<&'static str>,
@@ -25,11 +25,11 @@ pub(super) struct Table {
     has_rowid: bool,
 }
 
-const fn table(name: &'static str, columns: &'static [(&'static str, ColumnType)]) -> Table {
-    Table { name, columns, identity_column: None, has_rowid: true }
+const fn table(name: &'static str, columns: &'static [(&'static str, ColumnType)]) -> TableToCopy {
+    TableToCopy { name, columns, identity_column: None, has_rowid: true }
 }
 
-impl Table {
+impl TableToCopy {
     const fn without_rowid(self) -> Self {
         Self { has_rowid: false, ..self }
     }
@@ -38,7 +38,7 @@ impl Table {
 use ColumnType::{Bool, Bytes, Integer, Text};
 
 /// The list excludes tables with derived or transient data.
-pub(super) const TABLES_TO_COPY: &[Table] = &[
+pub(super) const TABLES_TO_COPY: &[TableToCopy] = &[
     table("settings", &[("name", Text), ("value", Bytes)]).without_rowid(),
     table("domains", &[("id", Text), ("name", Text), ("created_at", Integer)]),
     table(
@@ -200,7 +200,7 @@ pub(super) const TABLES_TO_COPY: &[Table] = &[
         ],
     ),
     table("task_counts", &[("status", Text), ("count", Integer)]).without_rowid(),
-    Table {
+    TableToCopy {
         identity_column: Some("id"),
         ..table(
             "killed_sessions",
@@ -290,7 +290,7 @@ pub(super) const TABLES_TO_COPY: &[Table] = &[
     table("audit_ends", &[("name", Text), ("seq", Integer), ("mac", Bytes), ("seal", Bytes)]).without_rowid(),
 ];
 
-impl Table {
+impl TableToCopy {
     /// Quotes the column names, because some column names are SQL keywords.
     fn quoted_columns(&self) -> String {
         self.columns.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
@@ -305,7 +305,7 @@ impl Table {
 
     /// Returns up to `max_rows` rows in `rowid` order and the `rowid` of the last row.
     /// If the table has no `rowid`, returns all rows, because tables without a `rowid` are small.
-    pub(super) async fn read_page(
+    pub(super) async fn read_rows_after(
         &self,
         source: &mut Transaction,
         after: Option<i64>,
@@ -352,7 +352,7 @@ impl Table {
         Ok(())
     }
 
-    pub(super) async fn compute_digest(&self, to: &mut Transaction) -> Result<TableDigest, StoreError> {
+    pub(super) async fn compute_row_digest(&self, to: &mut Transaction) -> Result<TableDigest, StoreError> {
         let mut digest = TableDigest::default();
         let cursor = format!("copied_{}", self.name);
         let declare =
@@ -393,7 +393,7 @@ impl ColumnType {
 
 #[cfg(test)]
 mod tests {
-    use clew_testkit::PostgreSql;
+    use clew_testkit::PostgreSqlServer;
 
     use super::*;
     use crate::database::Database;
@@ -403,7 +403,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_column_is_copied_or_excluded() {
-        let server = PostgreSql::start().await.unwrap();
+        let server = PostgreSqlServer::start().await.unwrap();
         let database = Database::connect_postgres(&server.url().parse().unwrap()).await.unwrap();
         let existing = query_scalar::<String>(
             "SELECT (table_name || '.' || column_name)::text FROM information_schema.columns \
@@ -411,7 +411,7 @@ mod tests {
         );
         let mut existing = existing.fetch_all(&database).await.unwrap();
         existing.retain(|column| !EXCLUDED_TABLES.iter().any(|table| column.starts_with(&format!("{table}."))));
-        let name = |table: &Table, column: &str| format!("{}.{column}", table.name);
+        let name = |table: &TableToCopy, column: &str| format!("{}.{column}", table.name);
         let mut copied: Vec<_> = TABLES_TO_COPY
             .iter()
             .flat_map(|table| table.columns.iter().map(|(column, _)| name(table, column)))

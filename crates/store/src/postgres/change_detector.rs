@@ -10,7 +10,8 @@ use crate::error::StoreError;
 /// Database triggers increment the version counters in the table `access_version`.
 /// A snapshot defines which transactions are visible, so two queries with equal snapshots read the same data.
 /// See "Snapshot Components" in <https://www.postgresql.org/docs/15/functions-info.html>.
-const SELECT_TRANSACTION_SNAPSHOT: &str = "SELECT pg_current_snapshot()::text, version, failures FROM access_version";
+const SELECT_TRANSACTION_SNAPSHOT_SQL: &str =
+    "SELECT pg_current_snapshot()::text, version, failures FROM access_version";
 
 /// Uses a dedicated connection to avoid waiting for a connection from the pool.
 pub(crate) struct ChangeDetector {
@@ -42,7 +43,7 @@ impl ChangeDetector {
             none => none.insert(self.options.connect().await?),
         };
         let (snapshot, access, failures): (String, i64, i64) =
-            sqlx::query_as(SELECT_TRANSACTION_SNAPSHOT).fetch_one(connection).await?;
+            sqlx::query_as(SELECT_TRANSACTION_SNAPSHOT_SQL).fetch_one(connection).await?;
         if let Some((_, version)) = self.last.as_ref().filter(|(last, _)| *last == snapshot) {
             return Ok(*version);
         }

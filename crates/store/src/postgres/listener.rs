@@ -21,10 +21,10 @@ const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 /// Receives PostgreSQL notifications and reconnects after a connection failure.
 pub(crate) struct Listener {
     options: PgConnectOptions,
-    state: ListenerState,
+    state: NotificationListenerState,
 }
 
-enum ListenerState {
+enum NotificationListenerState {
     Disconnected {
         /// Time of the next connection attempt.
         retry_at: Instant,
@@ -39,23 +39,23 @@ enum ListenerState {
 impl Listener {
     pub(crate) fn new(database: &PostgresDatabase) -> Self {
         let options = (*database.pool.connect_options()).clone().disable_statement_logging();
-        Self { options, state: ListenerState::Disconnected { retry_at: Instant::now() } }
+        Self { options, state: NotificationListenerState::Disconnected { retry_at: Instant::now() } }
     }
 
-    pub(crate) async fn next_event(&mut self) -> StoreEvent {
+    pub(crate) async fn next_store_event(&mut self) -> StoreEvent {
         loop {
             match &mut self.state {
-                ListenerState::Disconnected { retry_at } => {
+                NotificationListenerState::Disconnected { retry_at } => {
                     sleep_until(*retry_at).await;
                     let connected = timeout(CONNECTION_ACQUIRE_TIMEOUT, connect_listener(&self.options)).await;
                     if let Ok(Ok(connection)) = connected {
                         let connection = Box::new(connection);
-                        self.state = ListenerState::Connected { connection, last_activity: Instant::now() };
+                        self.state = NotificationListenerState::Connected { connection, last_activity: Instant::now() };
                         return StoreEvent::Connected;
                     }
-                    self.state = ListenerState::Disconnected { retry_at: Instant::now() + RECONNECT_DELAY };
+                    self.state = NotificationListenerState::Disconnected { retry_at: Instant::now() + RECONNECT_DELAY };
                 }
-                ListenerState::Connected { connection, last_activity } => {
+                NotificationListenerState::Connected { connection, last_activity } => {
                     let received = tokio::select! {
                         received = connection.try_recv() => {
                             received.ok().flatten().map(|notification| parse_notification(notification.payload()))
@@ -70,7 +70,7 @@ impl Listener {
                         // The notification is a keepalive response, or its payload is from a newer version of Clew.
                         Some(None) => {}
                         None => {
-                            self.state = ListenerState::Disconnected { retry_at: Instant::now() };
+                            self.state = NotificationListenerState::Disconnected { retry_at: Instant::now() };
                             return StoreEvent::Disconnected;
                         }
                     }
@@ -84,7 +84,7 @@ async fn connect_listener(options: &PgConnectOptions) -> Result<PgListener, sqlx
     let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
     let pool = pool.acquire_timeout(CONNECTION_ACQUIRE_TIMEOUT);
     let mut listener = PgListener::connect_with(&pool.connect_lazy_with(options.clone())).await?;
-    // The caller of `next_event` polls the database until the connection is restored.
+    // The caller of `next_store_event` polls the database until the connection is restored.
     listener.eager_reconnect(false);
     listener.listen(NOTIFICATION_CHANNEL).await?;
     Ok(listener)
@@ -106,7 +106,7 @@ fn parse_notification(payload: &str) -> Option<StoreEvent> {
 
 impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_disconnected = matches!(self.state, ListenerState::Disconnected { .. });
+        let is_disconnected = matches!(self.state, NotificationListenerState::Disconnected { .. });
         f.debug_struct("Listener").field("is_disconnected", &is_disconnected).finish_non_exhaustive()
     }
 }

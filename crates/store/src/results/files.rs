@@ -17,12 +17,12 @@ use crate::tasks::ResultRecord;
 
 /// All methods perform blocking I/O.
 #[derive(Debug, Clone)]
-pub(super) struct ResultFiles {
+pub(super) struct ResultDirectory {
     folder: Arc<Path>,
     verified: Arc<VerifiedFileCache>,
 }
 
-impl ResultFiles {
+impl ResultDirectory {
     pub(super) fn new(folder: PathBuf) -> Self {
         Self { folder: folder.into(), verified: Arc::default() }
     }

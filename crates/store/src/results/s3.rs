@@ -171,7 +171,7 @@ impl S3 {
                 Ok(value)
             }
             Ok(Err(error)) => {
-                self.clock_rejected.store(error::is_clock_skew(&error), Ordering::Relaxed);
+                self.clock_rejected.store(error::is_clock_skew_error(&error), Ordering::Relaxed);
                 Err(error::request_error(action, self.settings.object_uri(name), &error))
             }
             Err(_) => Err(error::timeout_error(action, self.settings.object_uri(name))),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use clew_store::StoreLocation;
-use clew_testkit::PostgreSql;
+use clew_testkit::PostgreSqlServer;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
@@ -34,15 +34,15 @@ const URL_FILE: &str = "server";
 
 thread_local! {
     /// Server shared by the backends of this test.
-    static TEST_SERVER: RefCell<Weak<PostgreSql>> = const { RefCell::new(Weak::new()) };
+    static TEST_SERVER: RefCell<Weak<PostgreSqlServer>> = const { RefCell::new(Weak::new()) };
 }
 
 /// Returns the server of this test. A test with several backends starts only one server.
-pub(crate) async fn shared_server() -> Arc<PostgreSql> {
+pub(crate) async fn shared_server() -> Arc<PostgreSqlServer> {
     if let Some(running) = TEST_SERVER.with_borrow(Weak::upgrade) {
         return running;
     }
-    let started = Arc::new(PostgreSql::start().await.unwrap());
+    let started = Arc::new(PostgreSqlServer::start().await.unwrap());
     TEST_SERVER.set(Arc::downgrade(&started));
     started
 }
@@ -50,7 +50,7 @@ pub(crate) async fn shared_server() -> Arc<PostgreSql> {
 /// Directory and database of a store. Dropping the backend removes the directory.
 pub(crate) struct Backend {
     pub(crate) folder: TempDir,
-    server: Arc<PostgreSql>,
+    server: Arc<PostgreSqlServer>,
 }
 
 impl Backend {

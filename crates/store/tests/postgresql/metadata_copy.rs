@@ -4,7 +4,7 @@ use clew_model::SessionSelection;
 use clew_store::{
     AuditFilter, CopiedTable, InitialTenant, NewCollectionTask, PostgresUrl, Store, StoreError, StoreLocation,
 };
-use clew_testkit::PostgreSql;
+use clew_testkit::PostgreSqlServer;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
@@ -15,13 +15,13 @@ use crate::fixture::{origin, tenant};
 struct CopyFixture {
     folder: TempDir,
     store: Store,
-    server: PostgreSql,
+    server: PostgreSqlServer,
     url: PostgresUrl,
 }
 
 impl CopyFixture {
     async fn new() -> Self {
-        let (folder, server) = (tempfile::tempdir().unwrap(), PostgreSql::start().await.unwrap());
+        let (folder, server) = (tempfile::tempdir().unwrap(), PostgreSqlServer::start().await.unwrap());
         let admin = InitialTenant { password_hash: "$argon2id$admin".into(), ..tenant() };
         let (store, initial_ids) = Store::initialise(&origin(), &folder.path().join("data"), admin).await.unwrap();
         all_tables::fill(&store, &initial_ids).await;
@@ -98,7 +98,7 @@ async fn copy_to_a_database_with_rows_is_rejected() {
 #[tokio::test]
 async fn served_directory_is_not_copied() {
     let metadata_copy = CopyFixture::new().await;
-    let lock = metadata_copy.store.acquire_serving_lock().unwrap();
+    let lock = metadata_copy.store.acquire_data_dir_lock().unwrap();
     assert!(matches!(metadata_copy.copy().await, Err(StoreError::AlreadyServing { .. })));
     drop(lock);
     metadata_copy.copy().await.unwrap();

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clew_model::{NodeId, RequestId, SessionSelection, TaskStatus};
-use clew_store::{ClaimRequest, NewCollectionTask, PostgresUrl, Store, StoreError, StoreLocation};
-use clew_testkit::PostgreSql;
+use clew_store::{NewCollectionTask, PostgresUrl, Store, StoreError, StoreLocation, TaskClaimRequest};
+use clew_testkit::PostgreSqlServer;
 use secrecy::ExposeSecret;
 use sqlx::Connection;
 
@@ -26,7 +26,7 @@ async fn several_directories_share_a_database() {
     let fixture = Fixture::new().await;
     let (_folder, location) = other_machine(&fixture);
     let other = Store::open(location).await.unwrap();
-    let _both = (fixture.store.acquire_serving_lock().unwrap(), other.acquire_serving_lock().unwrap());
+    let _both = (fixture.store.acquire_data_dir_lock().unwrap(), other.acquire_data_dir_lock().unwrap());
     let key = other.find_access_key(&tenant().access_key).await.unwrap().unwrap();
     assert_eq!(key.secret.expose_secret(), SECRET_KEY);
     let before = fixture.store.cached_view().await.unwrap().access_control_version();
@@ -83,7 +83,7 @@ async fn store_uses_the_clock_of_the_database() {
     let ours = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
     let created_at = store.find_task(&task.request_id).await.unwrap().unwrap().created_at;
     assert!((created_at - ours - hour).abs() < hour / 2, "{created_at} {ours}");
-    let claim = ClaimRequest {
+    let claim = TaskClaimRequest {
         worker: "w".into(),
         lease: Duration::from_secs(9),
         max_per_node: 1,
@@ -124,7 +124,7 @@ async fn unreachable_database_is_reported() {
 async fn connections_use_tls_as_configured() {
     let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let (certificate, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
-    let server = PostgreSql::start_with_tls(&certificate, &key).await.unwrap();
+    let server = PostgreSqlServer::start_with_tls(&certificate, &key).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (file, other) = (folder.path().join("known.pem"), folder.path().join("other.pem"));
     std::fs::write(&file, certificate).unwrap();
@@ -145,7 +145,7 @@ async fn connections_use_tls_as_configured() {
     .unwrap();
     assert_eq!(plain, 0);
 
-    let plain_server = PostgreSql::start().await.unwrap();
+    let plain_server = PostgreSqlServer::start().await.unwrap();
     let refused = Store::open(at(format!("{}?sslmode=require", plain_server.url()))).await.unwrap_err().to_string();
     assert!(refused.contains("check sslmode and sslrootcert"), "{refused}");
 }

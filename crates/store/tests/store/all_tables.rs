@@ -7,9 +7,9 @@ use clew_model::{
     NodeRole, Pagination, RequestId, SessionSelection, SlowSessionThreshold, Tag, TaskOutcome, TaskStatus, UserId,
 };
 use clew_store::{
-    ClaimRequest, Grantee, InitialTenantIds, IntelligentKillFilter, KillFilter, KillSource, NewCollectionTask,
-    NewIntelligentKill, NewKillRecord, NewKillTask, NewTemporaryAccessKey, NewToken, NewUser, PolicyRef,
-    RecordedKillOutcome, Store, TemporaryAccessKeySource, TokenOrigin,
+    Grantee, InitialTenantIds, IntelligentKillFilter, KillFilter, KillSource, NewCollectionTask, NewIntelligentKill,
+    NewKillRecord, NewKillTask, NewTemporaryAccessKey, NewToken, NewUser, PolicyRef, RecordedKillOutcome, Store,
+    TaskClaimRequest, TemporaryAccessKeySource, TokenOrigin,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -62,7 +62,7 @@ pub(crate) async fn fill(store: &Store, initial_ids: &InitialTenantIds) {
     fill_tasks(store, initial_ids).await;
 
     assert!(store.set_kill_tasks_enabled(&origin(), project, &instance, true).await.unwrap());
-    let criteria = KillCriteria { user: Some("app".into()), ..KillCriteria::with_min_state_seconds(7) };
+    let criteria = KillCriteria { user: Some("app".into()), ..KillCriteria::with_min_state_duration(7) };
     let kill_task = NewKillTask { criteria, masked: true, duration: None, audit_detail: json!({ "time": 7 }) };
     store.add_kill_task(&origin(), project, &instance, &kill_task).await.unwrap().unwrap();
     fill_kills(store, initial_ids, &ada).await;
@@ -115,8 +115,8 @@ async fn fill_identities(store: &Store, initial_ids: &InitialTenantIds) -> UserI
     ada
 }
 
-fn claim() -> ClaimRequest {
-    ClaimRequest {
+fn claim() -> TaskClaimRequest {
+    TaskClaimRequest {
         worker: "the worker of the fixture".into(),
         lease: Duration::from_secs(10),
         max_per_node: 9,

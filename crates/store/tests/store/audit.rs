@@ -1,6 +1,6 @@
 //! Contents and filters of the audit log.
 
-use clew_model::{Actor, AuditEvent, AuditOrigin, NodeId, Outcome, UserId};
+use clew_model::{Actor, AuditEvent, AuditOrigin, AuditOutcome, NodeId, UserId};
 use clew_store::{AuditFilter, AuditRecord, Grantee, PolicyRef, StoreError};
 use secrecy::SecretString;
 use serde_json::json;
@@ -18,7 +18,7 @@ impl Fixture {
     pub(crate) async fn record_events(&self, count: usize) {
         for number in 0..count {
             self.store
-                .append_audit_event(&AuditEvent::new_success(&origin(), "Test", format!("row {number}")))
+                .append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", format!("row {number}")))
                 .await
                 .unwrap();
         }
@@ -31,7 +31,10 @@ impl Fixture {
         let recording = (0..count).map(|_| {
             let store = self.store.clone();
             tokio::spawn(async move {
-                store.append_audit_event(&AuditEvent::new_success(&origin(), "Test", "row")).await.unwrap();
+                store
+                    .append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", "row"))
+                    .await
+                    .unwrap();
             })
         });
         for one in recording.collect::<Vec<_>>() {
@@ -65,20 +68,26 @@ async fn recorded_events_are_read_back_unchanged() {
     let event = AuditEvent {
         project_id: Some(fixture.initial_ids.project_id.clone()),
         node_id: Some(NodeId::generate()),
-        outcome: Outcome::Denied,
+        outcome: AuditOutcome::Denied,
         code: Some("DBS.280015".into()),
         detail: json!({ "template": "SELECT ? FROM t", "rows": 7, "電": [null, "\u{0}'"] }),
-        ..AuditEvent::new_success(&network_origin(&UserId::generate(), &fixture), "CollectRealtimeSession", "shop")
+        ..AuditEvent::for_successful_operation(
+            &network_origin(&UserId::generate(), &fixture),
+            "CollectRealtimeSession",
+            "shop",
+        )
     };
     let anonymous =
         AuditOrigin { actor: Actor::Anonymous { claimed: "eve".into() }, peer: None, request_id: String::new() };
-    let minimal_event =
-        AuditEvent { detail: serde_json::Value::Null, ..AuditEvent::new_success(&anonymous, "CreateToken", "") };
+    let minimal_event = AuditEvent {
+        detail: serde_json::Value::Null,
+        ..AuditEvent::for_successful_operation(&anonymous, "CreateToken", "")
+    };
     fixture.advance_clock(7);
     for event in [
         &event,
         &minimal_event,
-        &AuditEvent::new_success(&AuditOrigin::for_internal_operation(), "PruneResults", "results"),
+        &AuditEvent::for_successful_operation(&AuditOrigin::for_internal_operation(), "PruneResults", "results"),
     ] {
         fixture.store.append_audit_event(event).await.unwrap();
     }
@@ -171,7 +180,7 @@ async fn change_without_audit_row_is_rolled_back() {
     let refused = fixture.store.create_domain(&origin(), "other").await;
     assert!(refused.unwrap_err().to_string().contains("no room"));
     assert_eq!(fixture.store.list_domains().await.unwrap().len(), 1);
-    let event = AuditEvent::new_success(&origin(), "Test", "");
+    let event = AuditEvent::for_successful_operation(&origin(), "Test", "");
     let refused = tokio::join!(fixture.store.append_audit_event(&event), fixture.store.append_audit_event(&event));
     for refused in [refused.0, refused.1] {
         let error = refused.unwrap_err();
@@ -195,8 +204,8 @@ async fn audit_filters_match_page_by_page() {
         project_id: Some(project.clone()),
         instance_id: Some(instance.clone()),
         node_id: Some(node.clone()),
-        outcome: Outcome::Failed,
-        ..AuditEvent::new_success(&network_origin(&ada, &fixture), "CollectRealtimeSession", "shop")
+        outcome: AuditOutcome::Failed,
+        ..AuditEvent::for_successful_operation(&network_origin(&ada, &fixture), "CollectRealtimeSession", "shop")
     };
     store.append_audit_event(&collected).await.unwrap();
     fixture.advance_clock(1000);
@@ -216,7 +225,7 @@ async fn audit_filters_match_page_by_page() {
         (AuditFilter { project: Some(project.clone()), ..all() }, vec![1, 3]),
         (AuditFilter { instance: Some(instance), ..all() }, vec![3]),
         (AuditFilter { node: Some(node), ..all() }, vec![3]),
-        (AuditFilter { outcome: Some(Outcome::Failed), ..all() }, vec![3]),
+        (AuditFilter { outcome: Some(AuditOutcome::Failed), ..all() }, vec![3]),
         (AuditFilter { request_id: Some("r-1".into()), ..all() }, vec![3]),
         (AuditFilter { request_id: Some("r-1".into()), operation: Some("Test".into()), ..all() }, vec![]),
     ] {
@@ -239,7 +248,7 @@ async fn concurrent_events_share_a_transaction_without_loss() {
             let store = fixture.store.clone();
             tokio::spawn(async move {
                 for number in 0..EVENTS_PER_CALLER {
-                    let event = AuditEvent::new_success(&origin(), "Test", format!("{caller}/{number}"));
+                    let event = AuditEvent::for_successful_operation(&origin(), "Test", format!("{caller}/{number}"));
                     store.append_audit_event(&event).await.unwrap();
                     let there = AuditFilter { operation: Some("Test".into()), ..AuditFilter::default() };
                     if number == 0 {
@@ -268,7 +277,7 @@ async fn event_of_cancelled_caller_is_written() {
     let fixture = Fixture::new().await;
     let store = fixture.store.clone();
     let caller = tokio::spawn(async move {
-        let event = AuditEvent::new_success(&origin(), "Test", "given up");
+        let event = AuditEvent::for_successful_operation(&origin(), "Test", "given up");
         let mut recording = Box::pin(store.append_audit_event(&event));
         let polled =
             std::future::poll_fn(|context| std::task::Poll::Ready(recording.as_mut().poll(context).is_pending()));
@@ -282,7 +291,7 @@ async fn event_of_cancelled_caller_is_written() {
 #[tokio::test]
 async fn nul_character_is_replaced_in_the_audit() {
     let fixture = Fixture::new().await;
-    fixture.store.append_audit_event(&AuditEvent::new_success(&origin(), "Test", "a\0b")).await.unwrap();
+    fixture.store.append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", "a\0b")).await.unwrap();
     let found = fixture.audit_rows().await.pop().unwrap();
     assert_eq!(found.event.target, "a\u{2400}b");
     assert!(fixture.store.verify_audit(&[]).await.unwrap().is_intact());

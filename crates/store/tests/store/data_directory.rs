@@ -38,7 +38,7 @@ async fn interrupted_initialisation_starts_over() {
 async fn directories_and_key_are_accessible_to_the_owner_only() {
     let fixture = Fixture::new().await;
     fixture.store.check_health().await.unwrap();
-    let _lock = fixture.store.acquire_serving_lock().unwrap();
+    let _lock = fixture.store.acquire_data_dir_lock().unwrap();
     for path in ["", "results", "master.key", "clew.db", "clew.db-wal", "clew.db-shm", "serve.lock"] {
         let found = std::fs::metadata(fixture.dir().join(path)).unwrap().permissions().mode() & 0o077;
         assert_eq!(found, 0, "{path} is open to others");
@@ -55,16 +55,16 @@ async fn empty_directory_is_not_opened() {
 #[tokio::test]
 async fn one_process_serves_while_others_open() {
     let fixture = Fixture::new().await;
-    let lock = fixture.store.acquire_serving_lock().unwrap();
+    let lock = fixture.store.acquire_data_dir_lock().unwrap();
     let other = Store::open(&fixture.dir()).await.unwrap();
-    assert!(matches!(other.acquire_serving_lock(), Err(StoreError::AlreadyServing { .. })));
+    assert!(matches!(other.acquire_data_dir_lock(), Err(StoreError::AlreadyServing { .. })));
     let added = other
         .add_instance(&origin(), new_instance(&fixture.initial_ids.project_id, "a", &["mysql://u:p@h/"]))
         .await
         .unwrap();
     assert_eq!(fixture.store.list_all_instances().await.unwrap()[0].id, added.id);
     drop(lock);
-    assert!(other.acquire_serving_lock().is_ok());
+    assert!(other.acquire_data_dir_lock().is_ok());
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn wide_permissions_are_restricted_on_open() {
     for (path, _, tight) in folders.iter().chain(&files) {
         assert_eq!(mode(path), *tight, "{path:?}");
     }
-    let _lock = opened.acquire_serving_lock().unwrap();
+    let _lock = opened.acquire_data_dir_lock().unwrap();
     assert_eq!(mode("results/old"), 0o600);
 }
 

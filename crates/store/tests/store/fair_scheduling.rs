@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, InstanceId, NodeId, ProjectId, RequestId, TaskOutcome, TaskStatus};
-use clew_store::{ClaimRequest, NewCollectionTask};
+use clew_store::{NewCollectionTask, TaskClaimRequest};
 
 use crate::fixture::{Fixture, claim};
 
@@ -94,7 +94,7 @@ async fn batch_claim_respects_limits_per_node() {
     for node in [&node, &node, &node, &excluded, &NodeId::generate()] {
         fixture.store.enqueue_task(&fixture.new_task(node), 9).await.unwrap();
     }
-    let claim = |max_tasks| ClaimRequest {
+    let claim = |max_tasks| TaskClaimRequest {
         worker: "w".to_owned(),
         lease: Duration::from_secs(10),
         max_per_node: 2,
@@ -105,7 +105,7 @@ async fn batch_claim_respects_limits_per_node() {
     let third = fixture.store.claim_tasks(claim(9)).await.unwrap().tasks;
     assert_eq!(third.len(), 1, "two tasks of the first node are running, and the second node is excluded");
     assert!(![&node, &excluded].contains(&&third[0].task.node_id));
-    let any = ClaimRequest { excluded_nodes: vec![], ..claim(9) };
+    let any = TaskClaimRequest { excluded_nodes: vec![], ..claim(9) };
     assert_eq!(fixture.store.claim_tasks(any).await.unwrap().tasks[0].task.node_id, excluded);
 }
 
@@ -115,7 +115,7 @@ async fn damaged_task_fails_and_is_not_reclaimed() {
     let damaged = fixture.queue_for(&Owner::with_new_project(), 1).await.remove(0);
     fixture.sql("UPDATE tasks SET selection = '{\"class\":\"no such class\"}'").await;
     let intact = fixture.queue_for(&Owner::with_new_project(), 1).await.remove(0);
-    let claim = ClaimRequest {
+    let claim = TaskClaimRequest {
         worker: "w".to_owned(),
         lease: Duration::from_secs(10),
         max_per_node: 2,

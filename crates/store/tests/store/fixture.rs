@@ -10,7 +10,7 @@ use clew_model::{
     NodeRole, ProjectId, RequestId, SessionSelection,
 };
 use clew_store::{
-    ClaimRequest, ClaimedTask, Clock, InitialTenant, InitialTenantIds, NewCollectionTask, Store, StoreError,
+    ClaimedTask, Clock, InitialTenant, InitialTenantIds, NewCollectionTask, Store, StoreError, TaskClaimRequest,
 };
 use secrecy::SecretString;
 use sqlx::Connection;
@@ -146,7 +146,12 @@ pub(crate) fn all_bytes(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
 
 /// Claims one task for the worker "w".
 pub(crate) async fn claim(store: &Store, lease: Duration, per_node: u32) -> Result<Option<ClaimedTask>, StoreError> {
-    let claim =
-        ClaimRequest { worker: "w".to_owned(), lease, max_per_node: per_node, excluded_nodes: vec![], max_tasks: 1 };
+    let claim = TaskClaimRequest {
+        worker: "w".to_owned(),
+        lease,
+        max_per_node: per_node,
+        excluded_nodes: vec![],
+        max_tasks: 1,
+    };
     Ok(store.claim_tasks(claim).await?.tasks.pop())
 }

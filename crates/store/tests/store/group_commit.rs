@@ -11,7 +11,7 @@ async fn queue_concurrently(fixture: &Fixture) -> [Result<(), StoreError>; 4] {
     let [first, mut refused, last] = [(); 3].map(|()| fixture.new_task(&node));
     refused.masked = true;
     let store = &fixture.store;
-    let event = AuditEvent::new_success(&origin(), "Test", "one");
+    let event = AuditEvent::for_successful_operation(&origin(), "Test", "one");
     let queue = |task: NewCollectionTask| async move { store.enqueue_task(&task, 9).await };
     let (first, refused, last, event) =
         tokio::join!(queue(first), queue(refused), queue(last), store.append_audit_event(&event));

@@ -76,13 +76,13 @@ async fn intelligent_kill_with_expired_lease_is_ended_and_never_reclaimed() {
     assert_eq!(fixture.claim_kill().await.unwrap().id, claimed_id);
     let queued_id = fixture.store.enqueue_intelligent_kill(&new, QUEUE_LIMIT).await.unwrap();
     fixture.advance_clock(60_000);
-    assert!(fixture.store.fail_stale_intelligent_kills(MAX_AGE).await.unwrap().is_empty(), "60 s are fresh");
+    assert!(fixture.store.mark_stale_intelligent_kills_failed(MAX_AGE).await.unwrap().is_empty(), "60 s are fresh");
     fixture.advance_clock(2);
     assert!(fixture.claim_kill().await.is_none());
-    let lost = fixture.store.fail_stale_intelligent_kills(MAX_AGE).await.unwrap();
+    let lost = fixture.store.mark_stale_intelligent_kills_failed(MAX_AGE).await.unwrap();
     assert_eq!(lost.iter().map(|lost| lost.id).collect::<Vec<_>>(), [queued_id]);
     fixture.advance_clock(LEASE.as_millis().try_into().unwrap());
-    let lost = fixture.store.fail_stale_intelligent_kills(MAX_AGE).await.unwrap();
+    let lost = fixture.store.mark_stale_intelligent_kills_failed(MAX_AGE).await.unwrap();
     assert_eq!(lost.iter().map(|lost| lost.id).collect::<Vec<_>>(), [claimed_id]);
     let reason = |kill: Option<IntelligentKill>| kill.unwrap().reason.unwrap();
     assert!(reason(fixture.store.find_intelligent_kill(queued_id).await.unwrap()).contains("was not started"));
@@ -95,12 +95,12 @@ async fn intelligent_kill_with_expired_lease_is_ended_and_never_reclaimed() {
     let new = fixture.intelligent_kill(&InstanceId::generate(), &other);
     let next = fixture.store.enqueue_intelligent_kill(&new, QUEUE_LIMIT).await.unwrap();
     assert_eq!(fixture.claim_kill().await.unwrap().id, next);
-    let lock = fixture.store.acquire_serving_lock().unwrap();
+    let lock = fixture.store.acquire_data_dir_lock().unwrap();
     assert_eq!(fixture.store.expire_all_leases(&lock).await.unwrap(), u64::from(!SHARED));
     if SHARED {
         fixture.advance_clock(i64::try_from(LEASE.as_millis()).unwrap());
     }
-    assert_eq!(fixture.store.fail_stale_intelligent_kills(MAX_AGE).await.unwrap()[0].id, next);
+    assert_eq!(fixture.store.mark_stale_intelligent_kills_failed(MAX_AGE).await.unwrap()[0].id, next);
     assert!(fixture.claim_kill().await.is_none());
 }
 

@@ -109,7 +109,7 @@ async fn token_is_found_by_hash_until_removed() {
     let found = fixture.store.find_token(&[7; 32]).await.unwrap().unwrap();
     assert_eq!((found.user.name.as_str(), found.scope_project, found.expires_at), ("admin", token.scope_project, 200));
     assert!(fixture.store.find_token(&[8; 32]).await.unwrap().is_none());
-    assert_eq!(fixture.store.remove_tokens_expired_before(200).await.unwrap(), 0);
-    assert_eq!(fixture.store.remove_tokens_expired_before(201).await.unwrap(), 1);
+    assert_eq!(fixture.store.remove_credentials_expired_before(200).await.unwrap(), 0);
+    assert_eq!(fixture.store.remove_credentials_expired_before(201).await.unwrap(), 1);
     assert!(fixture.store.find_token(&[7; 32]).await.unwrap().is_none());
 }

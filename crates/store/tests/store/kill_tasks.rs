@@ -14,7 +14,7 @@ const LEASE: Duration = Duration::from_secs(10);
 
 pub(crate) fn task(seconds: Option<u64>) -> NewKillTask {
     NewKillTask {
-        criteria: KillCriteria { user: Some("app".into()), ..KillCriteria::with_min_state_seconds(7) },
+        criteria: KillCriteria { user: Some("app".into()), ..KillCriteria::with_min_state_duration(7) },
         masked: true,
         duration: seconds.map(Duration::from_secs),
         audit_detail: json!({ "time": 7 }),
@@ -131,20 +131,20 @@ async fn one_worker_holds_the_lease_of_an_instance_until_it_expires() {
     assert_eq!(fixture.runnable_tasks().await, [(instance.clone(), vec![id])]);
     assert!(store.acquire_kill_task_lease(&instance, "one", LEASE).await.unwrap());
     assert!(!store.acquire_kill_task_lease(&instance, "two", LEASE).await.unwrap());
-    assert_eq!(store.list_leased_kill_tasks(&instance, "one").await.unwrap(), [id].into());
-    assert_eq!(store.list_leased_kill_tasks(&instance, "two").await.unwrap(), [].into());
+    assert_eq!(store.list_leased_kill_task_ids(&instance, "one").await.unwrap(), [id].into());
+    assert_eq!(store.list_leased_kill_task_ids(&instance, "two").await.unwrap(), [].into());
     fixture.advance_clock(9_999);
     assert!(!store.acquire_kill_task_lease(&instance, "two", LEASE).await.unwrap());
     assert!(store.acquire_kill_task_lease(&instance, "one", LEASE).await.unwrap(), "the lease is renewed");
     fixture.advance_clock(10_000);
-    assert_eq!(store.list_leased_kill_tasks(&instance, "one").await.unwrap(), [].into(), "the lease has expired");
+    assert_eq!(store.list_leased_kill_task_ids(&instance, "one").await.unwrap(), [].into(), "the lease has expired");
     assert!(store.acquire_kill_task_lease(&instance, "two", LEASE).await.unwrap());
     assert!(!store.acquire_kill_task_lease(&instance, "one", LEASE).await.unwrap());
     store.release_kill_task_leases("one").await.unwrap();
     assert!(!store.acquire_kill_task_lease(&instance, "one", LEASE).await.unwrap());
     store.release_kill_task_leases("two").await.unwrap();
     assert!(store.acquire_kill_task_lease(&instance, "one", LEASE).await.unwrap());
-    let lock = store.acquire_serving_lock().unwrap();
+    let lock = store.acquire_data_dir_lock().unwrap();
     assert_eq!(store.release_all_kill_task_leases(&lock).await.unwrap(), u64::from(!SHARED));
     if SHARED {
         store.release_kill_task_leases("one").await.unwrap();

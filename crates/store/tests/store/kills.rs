@@ -1,6 +1,6 @@
 //! Kill records: insertion before the kill, and a single outcome.
 
-use clew_model::{AuditOrigin, InstanceId, NodeId, Outcome, Pagination};
+use clew_model::{AuditOrigin, AuditOutcome, InstanceId, NodeId, Pagination};
 use clew_store::{AuditFilter, KillFilter, KillSource, NewKillRecord, RecordedKillOutcome};
 
 use crate::fixture::{Fixture, origin};
@@ -61,8 +61,8 @@ async fn kill_is_recorded_without_an_outcome_and_audited_with_its_outcome() {
     assert_eq!((first.template.as_deref(), first.detail.as_deref()), (Some("SELECT ?"), Some("3 rows")));
     let rows = events(&fixture).await;
     assert_eq!(rows.len(), 2);
-    assert_eq!((rows[0].event.target.as_str(), rows[0].event.outcome), ("7", Outcome::Succeeded));
-    assert_eq!(rows[1].event.outcome, Outcome::Failed);
+    assert_eq!((rows[0].event.target.as_str(), rows[0].event.outcome), ("7", AuditOutcome::Succeeded));
+    assert_eq!(rows[1].event.outcome, AuditOutcome::Failed);
     let detail = &rows[0].event.detail;
     assert_eq!((&detail["source"], &detail["outcome"]), (&"manual".into(), &"rolling_back".into()));
     assert_eq!((&detail["statement"], &detail["reason"]), (&"SELECT ?".into(), &"it holds everybody up".into()));
@@ -87,8 +87,8 @@ async fn interrupted_kill_has_an_unknown_outcome_until_its_outcome_is_recorded()
     let lost = fixture.store.insert_kills(&[new_kill(&fixture, &instance, 7)]).await.unwrap();
     fixture.advance_clock(60_000);
     fixture.store.insert_kills(&[new_kill(&fixture, &instance, 8)]).await.unwrap();
-    assert_eq!(fixture.store.set_interrupted_kill_outcomes_to_unknown(1_060_000).await.unwrap(), 1);
-    assert_eq!(fixture.store.set_interrupted_kill_outcomes_to_unknown(1_060_000).await.unwrap(), 0);
+    assert_eq!(fixture.store.record_unknown_outcomes_of_interrupted_kills(1_060_000).await.unwrap(), 1);
+    assert_eq!(fixture.store.record_unknown_outcomes_of_interrupted_kills(1_060_000).await.unwrap(), 0);
     let filter = KillFilter::for_instance(instance);
     let outcomes = async || {
         let (kills, _) = fixture.store.list_kills(&filter, ALL_ROWS).await.unwrap();
@@ -98,7 +98,7 @@ async fn interrupted_kill_has_an_unknown_outcome_until_its_outcome_is_recorded()
     let rows = events(&fixture).await;
     assert_eq!(
         (rows.len(), &rows[0].event.origin, rows[0].event.outcome),
-        (1, &AuditOrigin::for_internal_operation(), Outcome::Failed)
+        (1, &AuditOrigin::for_internal_operation(), AuditOutcome::Failed)
     );
     assert_eq!(rows[0].event.detail["outcome"], "unknown");
 
@@ -110,7 +110,7 @@ async fn interrupted_kill_has_an_unknown_outcome_until_its_outcome_is_recorded()
     assert_eq!(outcomes().await, [(8, None), (7, Some(RecordedKillOutcome::Killed))]);
     assert_eq!(events(&fixture).await.len(), 2);
     // Kills without an outcome are not removed.
-    assert_eq!(fixture.store.remove_kills_before(i64::MAX).await.unwrap(), 1);
+    assert_eq!(fixture.store.remove_kills_recorded_before(i64::MAX).await.unwrap(), 1);
     assert_eq!(outcomes().await, [(8, None)]);
 }
 

@@ -74,7 +74,7 @@ async fn reserve_and_fail_attempt(store: clew_store::Store) -> bool {
             AuthAttemptReservation::Busy => tokio::task::yield_now().await,
         }
     }
-    store.record_reserved_attempt_failure(USER).await.unwrap();
+    store.confirm_auth_failure(USER).await.unwrap();
     true
 }
 
@@ -112,7 +112,7 @@ async fn reserved_attempt_counts_as_failure_until_success() {
     for _ in 0..5 {
         assert_eq!(store.reserve_auth_attempt(USER).await.unwrap(), AuthAttemptReservation::Granted);
     }
-    store.record_reserved_attempt_failure(USER).await.unwrap();
+    store.confirm_auth_failure(USER).await.unwrap();
     assert_eq!(store.reserve_auth_attempt(USER).await.unwrap(), AuthAttemptReservation::Locked);
     assert_eq!(store.find_lockout_end(USER).await.unwrap(), Some(1300));
     assert_eq!(
@@ -144,12 +144,12 @@ fn address(text: &str) -> std::net::IpAddr {
 async fn last_64_addresses_are_stored_for_90_days() {
     let fixture = Fixture::new().await;
     let (store, user) = (&fixture.store, &fixture.initial_ids.user_id);
-    let is_recorded = async |text: &str| store.is_known_user_address(user, address(text)).await.unwrap();
+    let is_recorded = async |text: &str| store.is_known_client_address(user, address(text)).await.unwrap();
     assert!(!is_recorded("192.0.2.1").await);
     store.record_user_address(user, address("192.0.2.1")).await.unwrap();
     assert!(is_recorded("192.0.2.1").await && !is_recorded("192.0.2.2").await);
     let other = fixture.user("grace").await;
-    assert!(!store.is_known_user_address(&other, address("192.0.2.1")).await.unwrap(), "an address of another user");
+    assert!(!store.is_known_client_address(&other, address("192.0.2.1")).await.unwrap(), "an address of another user");
     // A used address stays recorded. An unused address expires.
     fixture.advance_clock(89 * DAY);
     store.record_user_address(user, address("192.0.2.1")).await.unwrap();
@@ -167,7 +167,7 @@ async fn last_64_addresses_are_stored_for_90_days() {
     assert_eq!(fixture.count("known_addresses").await, 64);
     // Addresses are visible to other processes. Removing the user removes the addresses.
     let reopened = fixture.open().await.unwrap().with_clock(clew_store::Clock::new(|| 1_000_000));
-    assert!(reopened.is_known_user_address(user, address("198.51.100.79")).await.unwrap());
+    assert!(reopened.is_known_client_address(user, address("198.51.100.79")).await.unwrap());
     store.record_user_address(&other, address("192.0.2.9")).await.unwrap();
     assert!(store.remove_user(&origin(), &other).await.unwrap());
     assert_eq!(fixture.count("known_addresses").await, 64);
@@ -175,7 +175,7 @@ async fn last_64_addresses_are_stored_for_90_days() {
     assert_eq!(fixture.count("known_addresses").await, 64, "no row for a removed user");
     // An address that this process has recorded today needs no query.
     fixture.sql("DELETE FROM known_addresses").await;
-    let is_up_to_date = |text: &str| store.find_cached_user_address(user, address(text)).is_some();
+    let is_up_to_date = |text: &str| store.find_cached_client_address(user, address(text)).is_some();
     assert!(is_up_to_date("198.51.100.79") && !is_up_to_date("198.51.100.15"));
 }
 
@@ -191,12 +191,12 @@ async fn excess_addresses_do_not_write_with_every_request() {
     }
     assert_eq!(fixture.count("known_addresses").await, 64);
     assert_eq!(fixture.count("known_addresses WHERE last_at > 1064").await, 0, "no writes in the second round");
-    assert!(store.is_known_user_address(user, numbered(0)).await.unwrap());
-    assert!(!store.is_known_user_address(user, numbered(64)).await.unwrap());
+    assert!(store.is_known_client_address(user, numbered(0)).await.unwrap());
+    assert!(!store.is_known_client_address(user, numbered(64)).await.unwrap());
     // The next day, the new address replaces the least recently used address.
     fixture.advance_clock(DAY);
     store.record_user_address(user, numbered(64)).await.unwrap();
-    assert!(store.is_known_user_address(user, numbered(64)).await.unwrap());
-    assert!(!store.is_known_user_address(user, numbered(0)).await.unwrap());
+    assert!(store.is_known_client_address(user, numbered(64)).await.unwrap());
+    assert!(!store.is_known_client_address(user, numbered(0)).await.unwrap());
     assert_eq!(fixture.count("known_addresses").await, 64);
 }

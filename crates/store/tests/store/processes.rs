@@ -15,7 +15,7 @@ const ADDED_INSTANCES: usize = 40;
 async fn other_process_changes_the_inventory_during_serving() {
     let Some(folder) = subprocess::folder() else {
         let fixture = Fixture::new().await;
-        let _lock = fixture.store.acquire_serving_lock().unwrap();
+        let _lock = fixture.store.acquire_data_dir_lock().unwrap();
         let test = "contract::processes::other_process_changes_the_inventory_during_serving";
         let command = subprocess::command(test, fixture.folder(), &[]);
         let other = tokio::task::spawn_blocking(move || subprocess::run_to_success(command));
@@ -33,7 +33,7 @@ async fn other_process_changes_the_inventory_during_serving() {
         return assert_eq!(fixture.store.list_all_instances().await.unwrap().len(), ADDED_INSTANCES);
     };
     let store = Store::open(backend::location(&folder)).await.unwrap();
-    assert!(matches!(store.acquire_serving_lock(), Err(StoreError::AlreadyServing { .. })));
+    assert!(matches!(store.acquire_data_dir_lock(), Err(StoreError::AlreadyServing { .. })));
     let project = store.list_all_projects().await.unwrap()[0].id.clone();
     for number in 0..ADDED_INSTANCES {
         store
@@ -76,7 +76,7 @@ async fn lock_is_released_when_its_process_ends() {
     const TEST: &str = "contract::processes::lock_is_released_when_its_process_ends";
     if let Some(folder) = subprocess::folder() {
         let store = Store::open(backend::location(&folder)).await.unwrap();
-        let _lock = store.acquire_serving_lock().unwrap();
+        let _lock = store.acquire_data_dir_lock().unwrap();
         std::fs::write(folder.join("locked"), "").unwrap();
         return std::future::pending().await;
     }
@@ -87,11 +87,11 @@ async fn lock_is_released_when_its_process_ends() {
         assert!(other.try_wait().unwrap().is_none(), "the other process ended early");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let refused = fixture.store.acquire_serving_lock();
+    let refused = fixture.store.acquire_data_dir_lock();
     other.kill().unwrap();
     other.wait().unwrap();
     assert!(matches!(refused, Err(StoreError::AlreadyServing { .. })));
-    fixture.store.acquire_serving_lock().unwrap();
+    fixture.store.acquire_data_dir_lock().unwrap();
 }
 
 #[tokio::test]
@@ -102,8 +102,11 @@ async fn two_processes_write_one_audit() {
             let store = store.clone();
             tokio::spawn(async move {
                 for number in 0..EVENTS_PER_PROCESS / 6 {
-                    let event =
-                        AuditEvent::new_success(&origin(), "Test", format!("{}/{caller}/{number}", std::process::id()));
+                    let event = AuditEvent::for_successful_operation(
+                        &origin(),
+                        "Test",
+                        format!("{}/{caller}/{number}", std::process::id()),
+                    );
                     store.append_audit_event(&event).await.unwrap();
                 }
             })

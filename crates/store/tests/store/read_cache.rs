@@ -278,7 +278,7 @@ async fn cached_value_is_reused_until_its_version_changes() {
     let again = read().await;
     assert!(Arc::ptr_eq(&key, &again.0) && Arc::ptr_eq(&instance, &again.1) && Arc::ptr_eq(&task, &again.2));
     // Any commit may change a task. Key changes have their own version.
-    store.append_audit_event(&AuditEvent::new_success(&origin(), "Test", "target")).await.unwrap();
+    store.append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", "target")).await.unwrap();
     store.record_access_key_use(&key).await.unwrap();
     let after = read().await;
     assert!(Arc::ptr_eq(&key, &after.0) && Arc::ptr_eq(&instance, &after.1) && !Arc::ptr_eq(&task, &after.2));

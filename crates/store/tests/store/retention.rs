@@ -1,6 +1,6 @@
 //! Retention of the audit log.
 
-use clew_model::{AuditOrigin, Outcome};
+use clew_model::{AuditOrigin, AuditOutcome};
 use clew_store::{AuditProblem, AuditProblemKind};
 
 use crate::fixture::Fixture;
@@ -33,7 +33,7 @@ async fn old_rows_are_removed_and_the_chain_stays_intact() {
     assert!(found.is_intact(), "{found:?}");
     assert_eq!((found.rows, found.first, found.last), (4, Some(6), Some(9)));
     let last = fixture.audit_rows().await.pop().unwrap();
-    assert_eq!((&*last.event.operation, last.event.outcome), ("PruneAudit", Outcome::Succeeded));
+    assert_eq!((&*last.event.operation, last.event.outcome), ("PruneAudit", AuditOutcome::Succeeded));
     assert_eq!((&last.event.detail["rows"], &last.event.detail["through"]), (&5.into(), &5.into()));
     fixture.record_events(2).await;
     assert!(store.verify_audit(&[]).await.unwrap().is_intact());
@@ -97,6 +97,6 @@ async fn problems_of_removed_rows_are_recorded() {
     let found = fixture.store.verify_audit(&[]).await.unwrap();
     assert!(found.is_intact(), "{found:?}");
     let last = fixture.audit_rows().await.pop().unwrap().event;
-    assert_eq!(last.outcome, Outcome::Failed);
+    assert_eq!(last.outcome, AuditOutcome::Failed);
     assert_eq!(last.detail["problems"], serde_json::json!(["row 2 was changed", "row 4 is missing"]));
 }

@@ -238,8 +238,8 @@ async fn expired_temporary_key_is_removed_with_old_tokens() {
     );
     assert!(store.find_access_key(&scene.key).await.unwrap().unwrap().temporary.is_none());
     assert_eq!(store.list_access_keys(&scene.ada).await.unwrap().len(), 1, "temporary keys are not counted");
-    assert_eq!(store.remove_tokens_expired_before(EXPIRES_AT).await.unwrap(), 0);
-    assert_eq!(store.remove_tokens_expired_before(EXPIRES_AT + 1).await.unwrap(), 4);
+    assert_eq!(store.remove_credentials_expired_before(EXPIRES_AT).await.unwrap(), 0);
+    assert_eq!(store.remove_credentials_expired_before(EXPIRES_AT + 1).await.unwrap(), 4);
     assert!(store.find_access_key(&temporary_key_id(ADA_TOKEN)).await.unwrap().is_none());
     let orphan = NewTemporaryAccessKey {
         user_id: UserId::generate(),

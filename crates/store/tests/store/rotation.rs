@@ -72,7 +72,7 @@ async fn process_with_the_previous_key_cannot_write() {
     assert!(rotated(running.verify_audit(&[]).await.err()));
     // With a shared database, claims also check the key: a process with the previous key cannot unseal node passwords.
     assert_eq!(rotated(claim(&running, Duration::from_secs(9), 1).await.err()), SHARED);
-    let event = clew_model::AuditEvent::new_success(&origin(), "Test", "test");
+    let event = clew_model::AuditEvent::for_successful_operation(&origin(), "Test", "test");
     let recorded = running.append_audit_event(&event).await.unwrap_err().to_string();
     assert!(recorded.contains("the master key was rotated"), "{recorded}");
 
@@ -102,14 +102,10 @@ async fn next_key_is_promoted_if_only_it_matches_the_database() {
     let folder = backend.folder.path();
     drop(create_filled_store(&backend).await);
     let data = folder.join("data");
-    let prepared = Store::prepare_master_key_rotation(backend::location(folder)).unwrap();
+    let prepared = Store::ensure_next_master_key(backend::location(folder)).unwrap();
     assert_eq!(prepared, data.join("master.key.next"));
     let (old, next) = (key(folder, "master.key").unwrap(), key(folder, "master.key.next").unwrap());
-    assert_eq!(
-        Store::prepare_master_key_rotation(backend::location(folder)).unwrap(),
-        prepared,
-        "the key is created once"
-    );
+    assert_eq!(Store::ensure_next_master_key(backend::location(folder)).unwrap(), prepared, "the key is created once");
     all_tables::verify(&Store::open(backend::location(folder)).await.unwrap()).await;
     assert_eq!(key(folder, "master.key.next").as_ref(), Some(&next), "the next key is not promoted yet");
     Store::rotate_master_key(&origin(), backend::location(folder)).await.unwrap();
@@ -151,7 +147,7 @@ async fn killed_rotation_loses_no_data() {
 #[tokio::test]
 async fn served_directory_is_not_rotated() {
     let fixture = Fixture::new().await;
-    let _lock = fixture.store.acquire_serving_lock().unwrap();
+    let _lock = fixture.store.acquire_data_dir_lock().unwrap();
     let refused = Store::rotate_master_key(&origin(), backend::location(fixture.folder())).await;
     assert!(matches!(refused, Err(StoreError::AlreadyServing { .. })), "{refused:?}");
     assert_eq!(key(fixture.folder(), "master.key.next"), None);

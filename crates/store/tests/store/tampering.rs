@@ -18,7 +18,7 @@ async fn create_audit_with_eight_rows() -> Fixture {
     let event = AuditEvent {
         code: Some("DBS.1".into()),
         domain_id: Some(fixture.initial_ids.domain_id.clone()),
-        ..AuditEvent::new_success(&origin(), "Test", "ro\u{1}w")
+        ..AuditEvent::for_successful_operation(&origin(), "Test", "ro\u{1}w")
     };
     for _ in 1..ROWS {
         fixture.store.append_audit_event(&event).await.unwrap();
@@ -220,7 +220,7 @@ async fn changed_head_is_reported_after_later_rows() {
     let fixture = create_audit_with_eight_rows().await;
     tamper(&fixture, "DELETE FROM audit; DELETE FROM audit_ends").await;
     let again = fixture.open().await.unwrap();
-    again.append_audit_event(&AuditEvent::new_success(&origin(), "Test", "row")).await.unwrap();
+    again.append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", "row")).await.unwrap();
     let found = again.verify_audit(&[]).await.unwrap();
     assert_eq!(
         found.problems,

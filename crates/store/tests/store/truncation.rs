@@ -92,7 +92,7 @@ async fn rows_of_other_processes_are_not_reported_as_loss() {
     let other = fixture.open().await.unwrap();
     for _ in 0..3 {
         fixture.record_events(1).await;
-        other.append_audit_event(&AuditEvent::new_success(&origin(), "Test", "row")).await.unwrap();
+        other.append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", "row")).await.unwrap();
     }
     for store in [&fixture.store, &other] {
         assert_eq!(store.detect_audit_truncation().await.unwrap(), None);

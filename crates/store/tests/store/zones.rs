@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use clew_model::{FailureKind, InstanceId, NewInstance, NodeId, TaskStatus, Zone};
+use clew_model::{FailureKind, InstanceId, NetworkZone, NewInstance, NodeId, TaskStatus};
 use clew_store::{InstanceKillTasks, NewCollectionTask, Store, ZoneState};
 
 use crate::fixture::{Fixture, claim, new_instance, origin};
 
 const LEASE: Duration = Duration::from_secs(10);
 
-fn zone(name: &str) -> Zone {
+fn zone(name: &str) -> NetworkZone {
     name.parse().unwrap()
 }
 
@@ -22,7 +22,8 @@ impl Fixture {
             node.zone = (!name.is_empty()).then(|| zone(name));
         }
         let added = self.store.add_instance(&origin(), new).await.unwrap();
-        let stored: Vec<_> = added.nodes.iter().map(|node| node.zone.as_ref().map_or("", Zone::as_str)).collect();
+        let stored: Vec<_> =
+            added.nodes.iter().map(|node| node.zone.as_ref().map_or("", NetworkZone::as_str)).collect();
         assert_eq!(stored, zones);
         (added.id, added.nodes.into_iter().map(|node| node.id).collect())
     }
@@ -34,7 +35,7 @@ impl Fixture {
     }
 
     fn store_in_zones(&self, zones: &[&str]) -> Store {
-        self.store.clone().with_zones(zones.iter().map(|name| zone(name)).collect())
+        self.store.clone().with_reachable_zones(zones.iter().map(|name| zone(name)).collect())
     }
 }
 
@@ -93,29 +94,29 @@ async fn kill_tasks_respect_zones() {
 async fn tasks_of_zones_without_workers_fail() {
     let fixture = Fixture::new().await;
     let (_, nodes) = fixture.add_instance_in_zones("shop", &["", "dmz"]).await;
-    let state = |zone: Option<Zone>, nodes, workers| ZoneState { zone, nodes, workers };
+    let state = |zone: Option<NetworkZone>, nodes, workers| ZoneState { zone, nodes, workers };
     let dmz = || Some(zone("dmz"));
     let queued = fixture.queue_task(&nodes[1]).await;
     let anywhere = fixture.queue_task(&nodes[0]).await;
-    assert_eq!(fixture.store.list_zones().await.unwrap(), [state(None, 1, 0), state(dmz(), 1, 0)]);
-    fixture.store_in_zones(&["dmz"]).record_heartbeat("one").await.unwrap();
-    fixture.store_in_zones(&["dmz", "other"]).record_heartbeat("two").await.unwrap();
-    let all = fixture.store.list_zones().await.unwrap();
+    assert_eq!(fixture.store.list_zone_states().await.unwrap(), [state(None, 1, 0), state(dmz(), 1, 0)]);
+    fixture.store_in_zones(&["dmz"]).record_worker_heartbeat("one").await.unwrap();
+    fixture.store_in_zones(&["dmz", "other"]).record_worker_heartbeat("two").await.unwrap();
+    let all = fixture.store.list_zone_states().await.unwrap();
     assert_eq!(all, [state(None, 1, 2), state(dmz(), 1, 2), state(Some(zone("other")), 0, 1)]);
     assert!(!all.iter().any(ZoneState::lacks_workers));
     fixture.store.remove_worker("one").await.unwrap();
     fixture.advance_clock(19_999);
-    assert_eq!(fixture.store.list_zones().await.unwrap()[1], state(dmz(), 1, 1));
+    assert_eq!(fixture.store.list_zone_states().await.unwrap()[1], state(dmz(), 1, 1));
     let minute = Duration::from_mins(1);
     fixture.advance_clock(60_000);
-    fixture.store_in_zones(&["other"]).record_heartbeat("three").await.unwrap();
-    assert!(fixture.store.list_zones().await.unwrap()[1].lacks_workers(), "its heartbeat has expired");
+    fixture.store_in_zones(&["other"]).record_worker_heartbeat("three").await.unwrap();
+    assert!(fixture.store.list_zone_states().await.unwrap()[1].lacks_workers(), "its heartbeat has expired");
     assert_eq!(
-        fixture.store.fail_tasks_without_workers(Duration::from_mins(2)).await.unwrap(),
+        fixture.store.fail_tasks_in_zones_without_workers(Duration::from_mins(2)).await.unwrap(),
         0,
         "it was queued for too short a time"
     );
-    assert_eq!(fixture.store.fail_tasks_without_workers(minute).await.unwrap(), 1);
+    assert_eq!(fixture.store.fail_tasks_in_zones_without_workers(minute).await.unwrap(), 1);
     let ended = fixture.store.find_task(&queued.request_id).await.unwrap().unwrap();
     let failure = ended.failure.unwrap();
     assert_eq!((ended.status, failure.kind), (TaskStatus::Error, FailureKind::Unreachable));

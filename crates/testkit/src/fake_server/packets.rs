@@ -10,7 +10,7 @@ const SERVER_CAPABILITY_FLAGS: u32 = 0x1 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x000
 /// Nonce for authentication. A constant is sufficient, because tests need no security.
 pub(crate) const GREETING_NONCE: [u8; 20] = *b"12345678123456789012";
 
-pub(super) fn encode_fake_greeting(connection: u32) -> Vec<u8> {
+pub(super) fn encode_fake_server_greeting(connection: u32) -> Vec<u8> {
     encode_greeting("9.7.4-fake", connection, 0, "mysql_native_password")
 }
 

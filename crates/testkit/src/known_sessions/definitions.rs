@@ -72,7 +72,7 @@ impl SessionDefinition {
         }
     }
 
-    fn with_young_age(self) -> Self {
+    fn in_young_age_group(self) -> Self {
         Self { age: SessionAgeGroup::Young, ..self }
     }
 
@@ -93,7 +93,7 @@ impl SessionDefinition {
         Self { statement: Some(RunningStatement { sent, expected }), state: "User sleep", ..self }
     }
 
-    fn with_commented_sleep(self, comment: &str) -> Self {
+    fn with_sleep_statement(self, comment: &str) -> Self {
         self.with_statement(&format!("SELECT SLEEP(100000) /* {comment} */"))
     }
 
@@ -130,14 +130,17 @@ pub(super) fn define_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
     definitions.extend(define_transaction_sessions(flavor, shop));
     definitions.extend(define_statement_sessions(flavor));
     definitions.extend([
-        SessionDefinition::new_idle("app", None).with_young_age(),
-        SessionDefinition::new_idle("reader", None).with_young_age(),
+        SessionDefinition::new_idle("app", None).in_young_age_group(),
+        SessionDefinition::new_idle("reader", None).in_young_age_group(),
         shop()
-            .with_young_age()
+            .in_young_age_group()
             .with_open_transaction(&["START TRANSACTION", "UPDATE t SET v = v + 1 WHERE id BETWEEN 401 AND 404"], 4),
-        SessionDefinition::new_idle("app", None).with_young_age().with_commented_sleep("young"),
-        SessionDefinition::new_idle("reader", Some("shop")).with_young_age().with_commented_sleep("young, too"),
-        SessionDefinition::new_idle("app", None).with_young_age().with_ipv6().with_commented_sleep("young, from ::1"),
+        SessionDefinition::new_idle("app", None).in_young_age_group().with_sleep_statement("young"),
+        SessionDefinition::new_idle("reader", Some("shop")).in_young_age_group().with_sleep_statement("young, too"),
+        SessionDefinition::new_idle("app", None)
+            .in_young_age_group()
+            .with_ipv6()
+            .with_sleep_statement("young, from ::1"),
     ]);
     definitions
 }
@@ -160,7 +163,7 @@ fn define_transaction_sessions(flavor: Flavor, shop: impl Fn() -> SessionDefinit
             .with_open_transaction(&["START TRANSACTION", "UPDATE t SET v = v + 1 WHERE id BETWEEN 101 AND 300"], 200),
         shop()
             .with_open_transaction(&["START TRANSACTION", "DELETE FROM t WHERE id BETWEEN 31 AND 33"], 3)
-            .with_commented_sleep("at work"),
+            .with_sleep_statement("at work"),
         shop().with_row_lock_wait("UPDATE t SET v = 1 WHERE id = 1", update_state),
         shop().with_row_lock_wait("DELETE FROM t\r\nWHERE id = 2 -- \"waits\", too", update_state),
         shop().with_row_lock_wait("SELECT v FROM t WHERE id = 3 FOR UPDATE", read_state),
@@ -169,15 +172,15 @@ fn define_transaction_sessions(flavor: Flavor, shop: impl Fn() -> SessionDefinit
 
 fn define_statement_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
     let app = || SessionDefinition::new_idle("app", None);
-    let large = |bytes: usize| app().with_commented_sleep(&"0123456789abcdef".repeat(bytes / 16));
+    let large = |bytes: usize| app().with_sleep_statement(&"0123456789abcdef".repeat(bytes / 16));
     let nul = b"SELECT SLEEP(100000) /* before\0after */".to_vec();
     vec![
-        app().with_commented_sleep("a, b,, c,"),
-        app().with_commented_sleep("\"quoted\" \"\" and 'single'"),
-        app().with_commented_sleep("line\r\nline\nline\rline"),
-        app().with_commented_sleep("tab\ttab\t\ttab"),
-        app().with_commented_sleep("🧵🔥 e\u{301}"),
-        app().with_commented_sleep("会话诊断，锁等待"),
+        app().with_sleep_statement("a, b,, c,"),
+        app().with_sleep_statement("\"quoted\" \"\" and 'single'"),
+        app().with_sleep_statement("line\r\nline\nline\rline"),
+        app().with_sleep_statement("tab\ttab\t\ttab"),
+        app().with_sleep_statement("🧵🔥 e\u{301}"),
+        app().with_sleep_statement("会话诊断，锁等待"),
         // In the last two characters, the second byte is a backslash.
         define_session_with_charset(
             ClientCharset::Gbk,
@@ -206,18 +209,18 @@ fn define_statement_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
             b"\r\n\t DO SLEEP(100000) ;;\r\n".to_vec(),
             ExpectedStatementText::Bytes(b"DO SLEEP(100000)".to_vec()),
         ),
-        app().with_commented_sleep("back\\slash \\x00 \\"),
-        app().with_commented_sleep("=1+1 @SUM(A1) -2 +3"),
-        app().with_commented_sleep(&"\"\r\n".repeat(2000)),
+        app().with_sleep_statement("back\\slash \\x00 \\"),
+        app().with_sleep_statement("=1+1 @SUM(A1) -2 +3"),
+        app().with_sleep_statement(&"\"\r\n".repeat(2000)),
         app().with_statement("SELECT SLEEP(100000), '=cmd|'' /C calc''!A0'"),
-        SessionDefinition::new_idle("=cmd", Some("=evil")).with_commented_sleep("user and database"),
-        SessionDefinition::new_idle("+sum", Some("a,b \"c\"")).with_commented_sleep("user and database"),
-        SessionDefinition::new_idle("-dash", None).with_commented_sleep("user"),
-        SessionDefinition::new_idle("@at", None).with_commented_sleep("user"),
-        SessionDefinition::new_idle("comma,user", Some("shop")).with_commented_sleep("user"),
-        SessionDefinition::new_idle("quo\"te", None).with_commented_sleep("user"),
-        SessionDefinition::new_idle("用户", Some("会话库")).with_commented_sleep("用户"),
-        SessionDefinition::new_idle("o'brien", None).with_commented_sleep("user"),
-        app().with_ipv6().with_commented_sleep("from ::1"),
+        SessionDefinition::new_idle("=cmd", Some("=evil")).with_sleep_statement("user and database"),
+        SessionDefinition::new_idle("+sum", Some("a,b \"c\"")).with_sleep_statement("user and database"),
+        SessionDefinition::new_idle("-dash", None).with_sleep_statement("user"),
+        SessionDefinition::new_idle("@at", None).with_sleep_statement("user"),
+        SessionDefinition::new_idle("comma,user", Some("shop")).with_sleep_statement("user"),
+        SessionDefinition::new_idle("quo\"te", None).with_sleep_statement("user"),
+        SessionDefinition::new_idle("用户", Some("会话库")).with_sleep_statement("用户"),
+        SessionDefinition::new_idle("o'brien", None).with_sleep_statement("user"),
+        app().with_ipv6().with_sleep_statement("from ::1"),
     ]
 }

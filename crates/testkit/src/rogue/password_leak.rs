@@ -35,13 +35,16 @@ pub(super) fn find_password_leak(packets: &[Vec<u8>], password: &str) -> Option<
 
 /// Password scramble of MySQL 3.23 and 4.0, which uses only the first 8 bytes of the nonce.
 fn scramble_old_password(password: &str) -> Vec<u8> {
-    const SEED_MODULUS: u32 = 0x3fff_ffff;
+    const OLD_PASSWORD_SEED_MODULUS: u32 = 0x3fff_ffff;
     let (message, pass) = (hash_old_password(&GREETING_NONCE[..8]), hash_old_password(password.as_bytes()));
-    let (mut seed1, mut seed2) = ((message.0 ^ pass.0) % SEED_MODULUS, (message.1 ^ pass.1) % SEED_MODULUS);
+    let (mut seed1, mut seed2) =
+        ((message.0 ^ pass.0) % OLD_PASSWORD_SEED_MODULUS, (message.1 ^ pass.1) % OLD_PASSWORD_SEED_MODULUS);
     let mut next = || {
-        seed1 = u32::try_from((u64::from(seed1) * 3 + u64::from(seed2)) % u64::from(SEED_MODULUS)).unwrap_or_default();
-        seed2 = u32::try_from((u64::from(seed1) + u64::from(seed2) + 33) % u64::from(SEED_MODULUS)).unwrap_or_default();
-        f64::from(seed1) / f64::from(SEED_MODULUS) * 31.0
+        seed1 = u32::try_from((u64::from(seed1) * 3 + u64::from(seed2)) % u64::from(OLD_PASSWORD_SEED_MODULUS))
+            .unwrap_or_default();
+        seed2 = u32::try_from((u64::from(seed1) + u64::from(seed2) + 33) % u64::from(OLD_PASSWORD_SEED_MODULUS))
+            .unwrap_or_default();
+        f64::from(seed1) / f64::from(OLD_PASSWORD_SEED_MODULUS) * 31.0
     };
     let scrambled: Vec<u8> = (0..8).map(|_| floor_to_byte(next()) + 64).collect();
     let extra = floor_to_byte(next());

@@ -4,14 +4,14 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};
 
 #[derive(Debug, Default)]
-pub(super) struct ClientRecording {
+pub(super) struct ClientPacketRecorder {
     packets: Mutex<Vec<Vec<u8>>>,
     connections: AtomicUsize,
     attacks: AtomicUsize,
     bytes_sent: AtomicU64,
 }
 
-impl ClientRecording {
+impl ClientPacketRecorder {
     pub(super) fn increment_connection_count(&self) {
         self.connections.fetch_add(1, SeqCst);
     }
@@ -28,7 +28,7 @@ impl ClientRecording {
         self.attacks.load(SeqCst)
     }
 
-    pub(super) fn add_sent_bytes(&self, bytes: usize) {
+    pub(super) fn add_sent_attack_bytes(&self, bytes: usize) {
         self.bytes_sent.fetch_add(bytes as u64, SeqCst);
     }
 

@@ -15,14 +15,14 @@ iQIDAQAB\n\
 -----END PUBLIC KEY-----\n\
 ";
 
-const MODULUS_HEX: &str = concat!(
+const RSA_MODULUS_HEX: &str = concat!(
     "efcbf32a24fcd09182520eb3cade4196b10453cc6bd2e49fd859843392c05ab5b7e7cd17d08179bad6dad0ffe304db10a50a0acf",
     "29f7004d49a5da1804353ecdc6277598ccd9abac238cc50d9f4a1de2999a765879abbe6833aea6aff1ea9271e152fbe6f709ff28",
     "2a7536a3044065b58d106b494f8c02be2cde14b613d4167ff0757ee085c0b8f9cb08e14655b591c96f0d38bc1212fd0aca317666",
     "8c35cc9cad0994f87552ab7605f74d8f693498023699f63e771994d3cbcd044004ebc70732d5f104fbc0ddc147e946dd8ca9eff1",
     "fb888db3857e31881af06a592352ad35ad6d3aae400c81ed9df3f1dd436a55679e79cb61c1f12f9cc03c8d6bced1dd89",
 );
-const PRIVATE_EXPONENT_HEX: &str = concat!(
+const RSA_PRIVATE_EXPONENT_HEX: &str = concat!(
     "5eb899cf7277d8ed3964af810ea817916e500ec7e769913ca0c9cf624ddc2498b651de9e4312f9e2375f8d021f0b3a7b4b2df9d2",
     "163a06c900c7fe2bd171b4e2b49cbea3827b9307f6acf2e3ac21ab4768b46e7e0965b15b58daeae60231cdf224f6d2214c410b24",
     "b30cc4edc4cea93e7b3fda99454e41811c9906e65b53c224b89fe53d606bea4340fa82e62dd73501234cc00522cb530cbddce475",
@@ -30,24 +30,25 @@ const PRIVATE_EXPONENT_HEX: &str = concat!(
     "eb983f569cb946e552ec7a29be39bbce1dc4682801bb7db624fc513e217941415964d0e93225413f2a456806e542cdff",
 );
 
-const RSA_BLOCK_BYTES: usize = 256;
-const SHA1_HASH_BYTES: usize = 20;
+const RSA_BLOCK_LEN: usize = 256;
+const SHA1_HASH_LEN: usize = 20;
 
 /// Decrypts an RSA block that has OAEP padding (RFC 8017, section 7.1.2) and an empty label.
 /// Returns `None` if the block was not encrypted with the rogue servers' public key.
 pub(super) fn decrypt_oaep_block(block: &[u8]) -> Option<Vec<u8>> {
-    if block.len() != RSA_BLOCK_BYTES {
+    if block.len() != RSA_BLOCK_LEN {
         return None;
     }
     let number = |hex: &str| BigUint::parse_bytes(hex.as_bytes(), 16);
-    let padded =
-        BigUint::from_bytes_be(block).modpow(&number(PRIVATE_EXPONENT_HEX)?, &number(MODULUS_HEX)?).to_bytes_be();
+    let padded = BigUint::from_bytes_be(block)
+        .modpow(&number(RSA_PRIVATE_EXPONENT_HEX)?, &number(RSA_MODULUS_HEX)?)
+        .to_bytes_be();
     // The big integer omits the leading zero byte of the block.
-    let (masked_seed, masked) = padded.split_at_checked(SHA1_HASH_BYTES)?;
-    let seed = xor_bytes(masked_seed, &generate_mgf1_mask(masked, SHA1_HASH_BYTES));
+    let (masked_seed, masked) = padded.split_at_checked(SHA1_HASH_LEN)?;
+    let seed = xor_bytes(masked_seed, &generate_mgf1_mask(masked, SHA1_HASH_LEN));
     let data = xor_bytes(masked, &generate_mgf1_mask(&seed, masked.len()));
-    let (hash, message) = data.split_at_checked(SHA1_HASH_BYTES)?;
-    if padded.len() != RSA_BLOCK_BYTES - 1 || hash != Sha1::digest(b"").as_slice() {
+    let (hash, message) = data.split_at_checked(SHA1_HASH_LEN)?;
+    if padded.len() != RSA_BLOCK_LEN - 1 || hash != Sha1::digest(b"").as_slice() {
         return None;
     }
     let start = message.iter().position(|byte| *byte == 1)? + 1;
@@ -56,7 +57,7 @@ pub(super) fn decrypt_oaep_block(block: &[u8]) -> Option<Vec<u8>> {
 
 fn generate_mgf1_mask(seed: &[u8], length: usize) -> Vec<u8> {
     let blocks = (0_u32..).map(|number| Sha1::new().chain_update(seed).chain_update(number.to_be_bytes()).finalize());
-    let mut mask: Vec<u8> = blocks.take(length.div_ceil(SHA1_HASH_BYTES)).flatten().collect();
+    let mut mask: Vec<u8> = blocks.take(length.div_ceil(SHA1_HASH_LEN)).flatten().collect();
     mask.truncate(length);
     mask
 }

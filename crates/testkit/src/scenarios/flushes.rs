@@ -1,9 +1,9 @@
 //! Lock wait scenarios with `FLUSH TABLES` statements for a single table.
 
 use super::metadata_locks::{metadata_lock_scenario, metadata_lock_scenario_for_flavors};
-use super::{MARIADB_ONLY, MYSQL_ONLY, Scenario};
+use super::{LockWaitScenario, MARIADB_FLAVOR_ONLY, MYSQL_FLAVOR_ONLY};
 
-pub(super) fn flush_scenarios() -> Vec<Scenario> {
+pub(super) fn table_flush_scenarios() -> Vec<LockWaitScenario> {
     vec![
         metadata_lock_scenario(
             "FLUSH TABLES of one WITH READ LOCK, then a writer",
@@ -16,24 +16,24 @@ pub(super) fn flush_scenarios() -> Vec<Scenario> {
              c? UPDATE t SET v = 1 WHERE id = 5",
             "b>a c>b",
         ),
-        Scenario::new(
-            MYSQL_ONLY,
+        LockWaitScenario::new(
+            MYSQL_FLAVOR_ONLY,
             "FLUSH TABLES of one WITH READ LOCK behind a statement that runs",
             "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t WITH READ LOCK",
             "b>a",
             "a",
             "table flush",
         ),
-        Scenario::new(
-            MYSQL_ONLY,
+        LockWaitScenario::new(
+            MYSQL_FLAVOR_ONLY,
             "FLUSH TABLES behind a statement that runs",
             "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t",
             "b>a",
             "a",
             "table flush",
         ),
-        Scenario::new(
-            MYSQL_ONLY,
+        LockWaitScenario::new(
+            MYSQL_FLAVOR_ONLY,
             "a reader behind a FLUSH TABLES that waits",
             "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t\nc? SELECT * FROM t",
             "b>a c>a",
@@ -41,13 +41,13 @@ pub(super) fn flush_scenarios() -> Vec<Scenario> {
             "table flush",
         ),
         metadata_lock_scenario_for_flavors(
-            MARIADB_ONLY,
+            MARIADB_FLAVOR_ONLY,
             "FLUSH TABLES behind a statement that runs",
             "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t",
             "b>a",
         ),
         metadata_lock_scenario_for_flavors(
-            MARIADB_ONLY,
+            MARIADB_FLAVOR_ONLY,
             "a reader behind a FLUSH TABLES that waits",
             "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t\nc? SELECT * FROM t",
             "b>a c>b",

@@ -1,9 +1,9 @@
 //! Scenarios in which sessions wait for metadata locks on tables.
 
-use super::{BOTH_FLAVORS, Scenario};
+use super::{BOTH_FLAVORS, LockWaitScenario};
 use crate::flavor::Flavor;
 
-pub(super) fn metadata_lock_scenarios() -> Vec<Scenario> {
+pub(super) fn metadata_lock_scenarios() -> Vec<LockWaitScenario> {
     vec![
         metadata_lock_scenario(
             "ALTER TABLE behind a reader",
@@ -57,7 +57,7 @@ pub(super) fn metadata_lock_scenarios() -> Vec<Scenario> {
             "a~ CREATE TABLE made AS SELECT SLEEP(600) AS x\nb? SELECT * FROM made",
             "b>a",
         ),
-        Scenario::new(
+        LockWaitScenario::new(
             BOTH_FLAVORS,
             "a table that its engine locks as a whole",
             "a~ SELECT SLEEP(600) FROM old WHERE v > 0\nb? UPDATE old SET v = 2",
@@ -69,7 +69,7 @@ pub(super) fn metadata_lock_scenarios() -> Vec<Scenario> {
 }
 
 /// Session `a` is the root blocker.
-pub(super) fn metadata_lock_scenario(name: &str, script: &str, waits: &str) -> Scenario {
+pub(super) fn metadata_lock_scenario(name: &str, script: &str, waits: &str) -> LockWaitScenario {
     metadata_lock_scenario_for_flavors(BOTH_FLAVORS, name, script, waits)
 }
 
@@ -78,6 +78,6 @@ pub(super) fn metadata_lock_scenario_for_flavors(
     name: &str,
     script: &str,
     waits: &str,
-) -> Scenario {
-    Scenario::new(flavors, name, script, waits, "a", "table metadata")
+) -> LockWaitScenario {
+    LockWaitScenario::new(flavors, name, script, waits, "a", "table metadata")
 }

@@ -1,8 +1,8 @@
 //! Scenarios with waits for InnoDB locks.
 
-use super::{BOTH_FLAVORS, Scenario};
+use super::{BOTH_FLAVORS, LockWaitScenario};
 
-pub(super) fn row_lock_scenarios() -> Vec<Scenario> {
+pub(super) fn row_lock_scenarios() -> Vec<LockWaitScenario> {
     vec![
         row_lock_scenario("a row", "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\nb? UPDATE t SET v = 2 WHERE id = 1"),
         row_lock_scenario(
@@ -10,7 +10,7 @@ pub(super) fn row_lock_scenarios() -> Vec<Scenario> {
             "a: BEGIN\na: SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\nb? UPDATE t SET v = 2 WHERE id = 1",
         ),
         // MariaDB assigns no transaction id to either reader.
-        Scenario::new(
+        LockWaitScenario::new(
             BOTH_FLAVORS,
             "a row that one of two readers reads",
             "a: BEGIN\na: SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\n\
@@ -41,7 +41,7 @@ pub(super) fn row_lock_scenarios() -> Vec<Scenario> {
             "a: BEGIN\na: INSERT INTO t VALUES (7, 7, 7)\nb? INSERT INTO t VALUES (8, 8, 7)",
         ),
         // An insert with an unknown number of rows holds the auto-increment lock until the statement completes.
-        Scenario::new(
+        LockWaitScenario::new(
             BOTH_FLAVORS,
             "numbers that a statement gives its rows",
             "a~ INSERT INTO numbered (v) SELECT id + SLEEP(IF(id > 1, 600, 0)) FROM t\nb? INSERT INTO numbered (v) VALUES (1)",
@@ -61,6 +61,6 @@ pub(super) fn row_lock_scenarios() -> Vec<Scenario> {
 }
 
 /// Session `b` waits for a row lock held by session `a`.
-fn row_lock_scenario(name: &str, script: &str) -> Scenario {
-    Scenario::new(BOTH_FLAVORS, name, script, "b>a", "a", "row")
+fn row_lock_scenario(name: &str, script: &str) -> LockWaitScenario {
+    LockWaitScenario::new(BOTH_FLAVORS, name, script, "b>a", "a", "row")
 }

@@ -10,7 +10,7 @@ use mysql_async::{Conn, Row};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Scenario, ScenarioStep};
+use super::{LockWaitScenario, ScenarioStep};
 use crate::flavor::Flavor;
 use crate::raw_client::{ClientCharset, RawSession};
 use crate::server::Server;
@@ -77,17 +77,17 @@ pub enum ScenarioError {
 
 /// A built scenario with open sessions.
 #[derive(Debug)]
-pub struct BuiltScenario {
+pub struct RunningScenario {
     sessions: BTreeMap<String, RawSession>,
     ids: BTreeMap<String, u64>,
 }
 
-impl Scenario {
+impl LockWaitScenario {
     /// Creates the schema `shop` on a server and runs the scenario's script in it.
-    pub async fn set_up(&self, server: &Server) -> Result<BuiltScenario, ScenarioError> {
+    pub async fn set_up(&self, server: &Server) -> Result<RunningScenario, ScenarioError> {
         let mut control = server.connect_as_root().await?;
         create_schema(server.flavor(), &mut control).await?;
-        let mut built = BuiltScenario { sessions: BTreeMap::new(), ids: BTreeMap::new() };
+        let mut built = RunningScenario { sessions: BTreeMap::new(), ids: BTreeMap::new() };
         let steps = self.parse_steps()?;
         for &step in &steps {
             built.run_step(step, server, &mut control).await?;
@@ -96,7 +96,7 @@ impl Scenario {
             if let ScenarioStep::BlockWithDelayedCheck(name, _) = step { Some(*name) } else { None }
         });
         let crowd: Vec<u64> = crowd.filter_map(|name| built.ids.get(name).copied()).collect();
-        wait_for_server_state(&mut control, "not all blocked statements wait", |state| {
+        wait_for_session_states(&mut control, "not all blocked statements wait", |state| {
             crowd.iter().all(|id| state.waiting.contains(id))
         })
         .await?;
@@ -105,7 +105,7 @@ impl Scenario {
     }
 }
 
-impl BuiltScenario {
+impl RunningScenario {
     /// Returns a map from session name to thread id, including disconnected sessions.
     #[must_use]
     pub fn thread_ids(&self) -> &BTreeMap<String, u64> {
@@ -141,7 +141,7 @@ impl BuiltScenario {
                     .await
                     .map_err(|source| session_error(name, statement, source))?;
                 let id = session.id;
-                wait_for_server_state(control, &format!("{name} does not wait for another session"), move |state| {
+                wait_for_session_states(control, &format!("{name} does not wait for another session"), move |state| {
                     state.waiting.contains(&id)
                 })
                 .await
@@ -160,7 +160,7 @@ impl BuiltScenario {
                     .await
                     .map_err(|source| session_error(name, statement, source))?;
                 let id = session.id;
-                wait_for_server_state(control, &format!("{name} does not run"), move |state| {
+                wait_for_session_states(control, &format!("{name} does not run"), move |state| {
                     state.sleeping.contains(&id)
                 })
                 .await
@@ -168,7 +168,7 @@ impl BuiltScenario {
             ScenarioStep::Disconnect(name) => {
                 self.sessions.remove(name);
                 let id = self.ids.get(name).copied().unwrap_or_default();
-                wait_for_server_state(control, &format!("{name} is not gone"), move |state| {
+                wait_for_session_states(control, &format!("{name} is not gone"), move |state| {
                     !state.present.contains(&id)
                 })
                 .await
@@ -316,7 +316,7 @@ async fn read_session_states(control: &mut Conn) -> mysql_async::Result<SessionS
     Ok(state)
 }
 
-async fn wait_for_server_state(
+async fn wait_for_session_states(
     control: &mut Conn,
     problem: &str,
     condition: impl Fn(&SessionStates) -> bool,

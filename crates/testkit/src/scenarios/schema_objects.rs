@@ -1,9 +1,9 @@
 //! Scenarios in which sessions wait for metadata locks on schemas, routines, triggers, events and tablespaces.
 
 use super::metadata_locks::{metadata_lock_scenario, metadata_lock_scenario_for_flavors};
-use super::{BOTH_FLAVORS, MARIADB_ONLY, MYSQL_ONLY, Scenario};
+use super::{BOTH_FLAVORS, LockWaitScenario, MARIADB_FLAVOR_ONLY, MYSQL_FLAVOR_ONLY};
 
-pub(super) fn schema_object_scenarios() -> Vec<Scenario> {
+pub(super) fn schema_object_lock_scenarios() -> Vec<LockWaitScenario> {
     vec![
         metadata_lock_scenario("DROP DATABASE behind a reader", "a: BEGIN\na: SELECT * FROM t\nb? DROP DATABASE shop", "b>a"),
         metadata_lock_scenario(
@@ -14,15 +14,15 @@ pub(super) fn schema_object_scenarios() -> Vec<Scenario> {
         )
         .with_locked_resource("c", "schema"),
         // MariaDB releases a procedure's metadata lock once the procedure is loaded.
-        Scenario::new(
-            MYSQL_ONLY,
+        LockWaitScenario::new(
+            MYSQL_FLAVOR_ONLY,
             "DROP PROCEDURE while it runs",
             "a~ CALL slow()\nb? DROP PROCEDURE slow",
             "b>a",
             "a",
             "procedure",
         ),
-        Scenario::new(
+        LockWaitScenario::new(
             BOTH_FLAVORS,
             "DROP FUNCTION while it runs",
             "a~ SELECT slowly()\nb? DROP FUNCTION slowly",
@@ -38,8 +38,8 @@ pub(super) fn schema_object_scenarios() -> Vec<Scenario> {
             "b>a c>b",
         )
         .with_locked_resource("c", "trigger"),
-        Scenario::new(
-            MYSQL_ONLY,
+        LockWaitScenario::new(
+            MYSQL_FLAVOR_ONLY,
             "DROP EVENT behind a transaction that looked at it",
             "a: BEGIN\na: SHOW CREATE EVENT nightly\nb? DROP EVENT nightly",
             "b>a",
@@ -48,14 +48,14 @@ pub(super) fn schema_object_scenarios() -> Vec<Scenario> {
         ),
         // MySQL stores events in its data dictionary, which cannot be locked.
         metadata_lock_scenario_for_flavors(
-            MARIADB_ONLY,
+            MARIADB_FLAVOR_ONLY,
             "ALTER EVENT behind a DROP EVENT that waits",
             "a: LOCK TABLES mysql.event WRITE\nb? DROP EVENT nightly\nc? ALTER EVENT nightly DISABLE",
             "b>a c>b",
         )
         .with_locked_resource("c", "event"),
         metadata_lock_scenario_for_flavors(
-            MYSQL_ONLY,
+            MYSQL_FLAVOR_ONLY,
             "DROP TABLESPACE behind an ALTER TABLE that waits",
             "m: CREATE TABLESPACE space ADD DATAFILE 'space.ibd'\n\
              m: CREATE TABLE spaced (id INT PRIMARY KEY) TABLESPACE = space\n\

@@ -1,11 +1,11 @@
 //! Scenarios in which sessions wait for server-wide locks: global read locks, backup locks and user locks.
 
-use super::{BOTH_FLAVORS, MARIADB_ONLY, MYSQL_ONLY, Scenario};
+use super::{BOTH_FLAVORS, LockWaitScenario, MARIADB_FLAVOR_ONLY, MYSQL_FLAVOR_ONLY};
 use crate::flavor::Flavor;
 
-pub(super) fn server_wide_scenarios() -> Vec<Scenario> {
+pub(super) fn server_wide_lock_scenarios() -> Vec<LockWaitScenario> {
     let mut all = vec![
-        Scenario::new(
+        LockWaitScenario::new(
             BOTH_FLAVORS,
             "a user lock",
             "a: SELECT GET_LOCK('nightly', 1)\nb? SELECT GET_LOCK('nightly', 600)\nc? SELECT GET_LOCK('nightly', 600)",
@@ -13,24 +13,24 @@ pub(super) fn server_wide_scenarios() -> Vec<Scenario> {
             "a",
             "user lock",
         ),
-        Scenario::new(
-            MYSQL_ONLY,
+        LockWaitScenario::new(
+            MYSQL_FLAVOR_ONLY,
             "LOCK INSTANCE FOR BACKUP, then CREATE TABLE",
             "a: LOCK INSTANCE FOR BACKUP\nb? CREATE TABLE made (x INT)",
             "b>a",
             "a",
             "backup lock",
         ),
-        Scenario::new(
-            MARIADB_ONLY,
+        LockWaitScenario::new(
+            MARIADB_FLAVOR_ONLY,
             "BACKUP STAGE BLOCK_DDL, then CREATE TABLE",
             "a: BACKUP STAGE START\na: BACKUP STAGE FLUSH\na: BACKUP STAGE BLOCK_DDL\nb? ALTER TABLE t ADD x INT",
             "b>a",
             "a",
             "backup lock",
         ),
-        Scenario::new(
-            MARIADB_ONLY,
+        LockWaitScenario::new(
+            MARIADB_FLAVOR_ONLY,
             "BACKUP STAGE BLOCK_COMMIT, then COMMIT",
             "a: BACKUP STAGE START\na: BACKUP STAGE FLUSH\na: BACKUP STAGE BLOCK_DDL\na: BACKUP STAGE BLOCK_COMMIT\n\
              b: BEGIN\nb: UPDATE t SET v = 1\nb? COMMIT",
@@ -41,16 +41,20 @@ pub(super) fn server_wide_scenarios() -> Vec<Scenario> {
     ];
     // MySQL has separate locks for changes and for commits, MariaDB one lock for both.
     for (flavors, global, commit) in
-        [(MYSQL_ONLY, "global read lock", "commit lock"), (MARIADB_ONLY, "backup lock", "backup lock")]
+        [(MYSQL_FLAVOR_ONLY, "global read lock", "commit lock"), (MARIADB_FLAVOR_ONLY, "backup lock", "backup lock")]
     {
         all.extend(global_read_lock_scenarios(flavors, global, commit));
     }
     all
 }
 
-fn global_read_lock_scenarios(flavors: &'static [Flavor], global: &'static str, commit: &'static str) -> [Scenario; 4] {
+fn global_read_lock_scenarios(
+    flavors: &'static [Flavor],
+    global: &'static str,
+    commit: &'static str,
+) -> [LockWaitScenario; 4] {
     [
-        Scenario::new(
+        LockWaitScenario::new(
             flavors,
             "FLUSH TABLES WITH READ LOCK, then a writer",
             "a: FLUSH TABLES WITH READ LOCK\nb? UPDATE t SET v = 1 WHERE id = 1",
@@ -58,7 +62,7 @@ fn global_read_lock_scenarios(flavors: &'static [Flavor], global: &'static str, 
             "a",
             global,
         ),
-        Scenario::new(
+        LockWaitScenario::new(
             flavors,
             "FLUSH TABLES WITH READ LOCK, then CREATE TABLE",
             "a: FLUSH TABLES WITH READ LOCK\nb? CREATE TABLE made (x INT)",
@@ -66,7 +70,7 @@ fn global_read_lock_scenarios(flavors: &'static [Flavor], global: &'static str, 
             "a",
             global,
         ),
-        Scenario::new(
+        LockWaitScenario::new(
             flavors,
             "FLUSH TABLES WITH READ LOCK, then COMMIT",
             "b: BEGIN\nb: UPDATE t SET v = 1 WHERE id = 1\na: FLUSH TABLES WITH READ LOCK\nb? COMMIT",
@@ -74,7 +78,7 @@ fn global_read_lock_scenarios(flavors: &'static [Flavor], global: &'static str, 
             "a",
             commit,
         ),
-        Scenario::new(
+        LockWaitScenario::new(
             flavors,
             "FLUSH TABLES WITH READ LOCK behind LOCK TABLES WRITE",
             "a: LOCK TABLES t WRITE\nb? FLUSH TABLES WITH READ LOCK",

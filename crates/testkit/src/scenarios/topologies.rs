@@ -1,13 +1,13 @@
 //! Scenarios with complex wait graphs: chains, fans, cycles and prepared transactions without a session.
 
-use super::{BOTH_FLAVORS, MARIADB_ONLY, MYSQL_ONLY, Scenario};
+use super::{BOTH_FLAVORS, LockWaitScenario, MARIADB_FLAVOR_ONLY, MYSQL_FLAVOR_ONLY};
 
-const CHAIN_LENGTH: usize = 10;
-const FAN_WAITER_COUNT: usize = 500;
+const LOCK_WAIT_CHAIN_LENGTH: usize = 10;
+const MANY_WAITERS_COUNT: usize = 500;
 
-pub(super) fn topology_scenarios() -> Vec<Scenario> {
+pub(super) fn wait_graph_scenarios() -> Vec<LockWaitScenario> {
     vec![
-        Scenario::new(
+        LockWaitScenario::new(
             BOTH_FLAVORS,
             "two readers in the way of one writer",
             "a: BEGIN\na: SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\n\
@@ -17,7 +17,7 @@ pub(super) fn topology_scenarios() -> Vec<Scenario> {
             "a b",
             "row",
         ),
-        Scenario::new(
+        LockWaitScenario::new(
             BOTH_FLAVORS,
             "a waiter that is in the way of others",
             "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\n\
@@ -27,7 +27,7 @@ pub(super) fn topology_scenarios() -> Vec<Scenario> {
             "a",
             "row",
         ),
-        Scenario::new(
+        LockWaitScenario::new(
             BOTH_FLAVORS,
             "a queue for a row",
             "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\n\
@@ -36,9 +36,9 @@ pub(super) fn topology_scenarios() -> Vec<Scenario> {
             "a",
             "row",
         ),
-        chain_scenario(),
-        fan_scenario(),
-        Scenario::new(
+        lock_wait_chain_scenario(),
+        many_waiters_scenario(),
+        LockWaitScenario::new(
             BOTH_FLAVORS,
             "a circle of a row and a name",
             "a: SELECT GET_LOCK('nightly', 1)\nb: BEGIN\nb: UPDATE t SET v = 1 WHERE id = 1\n\
@@ -48,7 +48,7 @@ pub(super) fn topology_scenarios() -> Vec<Scenario> {
             "row",
         )
         .with_locked_resource("b", "user lock"),
-        Scenario::new(
+        LockWaitScenario::new(
             BOTH_FLAVORS,
             "a circle of a row and definitions, and one behind it",
             "a: BEGIN\na: SELECT * FROM s\nb: BEGIN\nb: UPDATE t SET v = 1 WHERE id = 1\n\
@@ -66,55 +66,57 @@ pub(super) fn topology_scenarios() -> Vec<Scenario> {
 }
 
 /// MySQL detaches a transaction from its session at `XA PREPARE`; MariaDB detaches it when the session ends.
-fn prepared_transaction_scenarios() -> [Scenario; 7] {
+fn prepared_transaction_scenarios() -> [LockWaitScenario; 7] {
     const XA_PREPARE_STEPS: &str =
         "a: XA START 'g1'\na: UPDATE t SET v = 1 WHERE id = 1\na: XA END 'g1'\na: XA PREPARE 'g1'\n";
     let row = |flavors, name, then: &str, waits: &str, root| {
         let update = "b? UPDATE t SET v = 2 WHERE id = 1";
-        Scenario::new(flavors, name, format!("{XA_PREPARE_STEPS}{then}{update}"), waits, root, "row")
+        LockWaitScenario::new(flavors, name, format!("{XA_PREPARE_STEPS}{then}{update}"), waits, root, "row")
     };
     let alter = |flavors, on| {
         let script = format!("{XA_PREPARE_STEPS}a!\nb? ALTER TABLE t ADD x INT");
-        Scenario::new(flavors, "ALTER TABLE behind a prepared transaction", script, "b>xa", "xa", on)
+        LockWaitScenario::new(flavors, "ALTER TABLE behind a prepared transaction", script, "b>xa", "xa", on)
     };
     let alter_beside = |flavors, waits: &str, root| {
         let name = "ALTER TABLE behind a prepared transaction whose session is there";
         let script = format!("{XA_PREPARE_STEPS}b? ALTER TABLE t ADD x INT");
-        Scenario::new(flavors, name, script, waits, root, "table metadata")
+        LockWaitScenario::new(flavors, name, script, waits, root, "table metadata")
     };
     [
         row(BOTH_FLAVORS, "a row of a prepared transaction whose session is gone", "a!\n", "b>xa", "xa"),
-        row(MYSQL_ONLY, "a row of a prepared transaction whose session is there", "", "b>xa", "xa"),
-        row(MARIADB_ONLY, "a row of a prepared transaction whose session is there", "", "b>a", "a")
-            .with_root_blocker_after_kill("xa"),
-        alter(MYSQL_ONLY, "table metadata"),
+        row(MYSQL_FLAVOR_ONLY, "a row of a prepared transaction whose session is there", "", "b>xa", "xa"),
+        row(MARIADB_FLAVOR_ONLY, "a row of a prepared transaction whose session is there", "", "b>a", "a")
+            .with_expected_root_after_kill("xa"),
+        alter(MYSQL_FLAVOR_ONLY, "table metadata"),
         // Ending the session releases the metadata lock but not InnoDB's table lock.
-        alter(MARIADB_ONLY, "table lock of InnoDB"),
-        alter_beside(MYSQL_ONLY, "b>xa", "xa"),
-        alter_beside(MARIADB_ONLY, "b>a", "a").with_root_blocker_after_kill("xa"),
+        alter(MARIADB_FLAVOR_ONLY, "table lock of InnoDB"),
+        alter_beside(MYSQL_FLAVOR_ONLY, "b>xa", "xa"),
+        alter_beside(MARIADB_FLAVOR_ONLY, "b>a", "a").with_expected_root_after_kill("xa"),
     ]
     .map(|scenario| {
-        scenario.with_unkillable_reason("no session has a transaction that is prepared: it is rolled back by its name")
+        scenario.with_expected_unkillable_reason(
+            "no session has a transaction that is prepared: it is rolled back by its name",
+        )
     })
 }
 
-fn chain_scenario() -> Scenario {
+fn lock_wait_chain_scenario() -> LockWaitScenario {
     let enter = |link| format!("s{link}: BEGIN\ns{link}: INSERT INTO s VALUES ({}, 1)\n", 100 + link);
     let wait = |link| format!("s{link}? UPDATE s SET v = 2 WHERE id = {}\n", 99 + link);
-    let links = (1..CHAIN_LENGTH).map(|link| enter(link) + &wait(link));
+    let links = (1..LOCK_WAIT_CHAIN_LENGTH).map(|link| enter(link) + &wait(link));
     let script = enter(0) + &links.collect::<String>();
-    let waits: Vec<String> = (1..CHAIN_LENGTH).map(|link| format!("s{link}>s{}", link - 1)).collect();
-    Scenario::new(BOTH_FLAVORS, "a chain of ten", script, waits.join(" "), "s0", "row")
+    let waits: Vec<String> = (1..LOCK_WAIT_CHAIN_LENGTH).map(|link| format!("s{link}>s{}", link - 1)).collect();
+    LockWaitScenario::new(BOTH_FLAVORS, "a chain of ten", script, waits.join(" "), "s0", "row")
 }
 
-fn fan_scenario() -> Scenario {
+fn many_waiters_scenario() -> LockWaitScenario {
     let wait = |waiter| format!("w{waiter}+ SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\n");
     let script = "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\n".to_owned();
-    let waits: Vec<String> = (0..FAN_WAITER_COUNT).map(|waiter| format!("w{waiter}>a")).collect();
-    Scenario::new(
+    let waits: Vec<String> = (0..MANY_WAITERS_COUNT).map(|waiter| format!("w{waiter}>a")).collect();
+    LockWaitScenario::new(
         BOTH_FLAVORS,
         "a fan of five hundred",
-        script + &(0..FAN_WAITER_COUNT).map(wait).collect::<String>(),
+        script + &(0..MANY_WAITERS_COUNT).map(wait).collect::<String>(),
         waits.join(" "),
         "a",
         "row",

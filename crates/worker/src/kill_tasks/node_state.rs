@@ -37,14 +37,14 @@ struct SurvivedKill {
 
 /// Guard that prevents a second concurrent poll of the node until the guard is dropped.
 #[derive(Debug)]
-pub(super) struct TickGuard {
+pub(super) struct NodePollGuard {
     states: NodeStates,
     node: NodeId,
 }
 
 impl NodeStates {
     /// Returns `None` if a poll of the node is running, or if a slow node's poll interval has not elapsed.
-    pub(super) fn start_tick_if_due(&self, node: &NodeId, now: Instant) -> Option<TickGuard> {
+    pub(super) fn start_node_poll_if_due(&self, node: &NodeId, now: Instant) -> Option<NodePollGuard> {
         let mut states = self.lock_states();
         let state = states.entry(node.clone()).or_default();
         let next_start =
@@ -53,7 +53,7 @@ impl NodeStates {
             return None;
         }
         (state.running, state.last_start) = (true, Some(now));
-        Some(TickGuard { states: self.clone(), node: node.clone() })
+        Some(NodePollGuard { states: self.clone(), node: node.clone() })
     }
 
     /// Removes idle nodes that are not in `nodes`, and returns the removed nodes with a lengthened poll interval.
@@ -74,7 +74,7 @@ impl NodeStates {
     }
 }
 
-impl TickGuard {
+impl NodePollGuard {
     /// Returns true if the value has changed.
     pub(super) fn set_node_failing(&self, failing: bool) -> bool {
         let mut states = self.states.lock_states();
@@ -84,7 +84,7 @@ impl TickGuard {
 
     /// Corrects elapsed times after clock changes, or returns the reason why they are not reliable.
     pub(super) fn correct_elapsed_times(&self, read: &mut UserSessions) -> Option<UnreliableClockReason> {
-        read.adjust_for_clock_steps(&mut self.states.lock_states().get_mut(&self.node)?.clock)
+        read.adjust_times_for_clock_steps(&mut self.states.lock_states().get_mut(&self.node)?.clock)
     }
 
     /// Returns true if the value has changed.
@@ -122,7 +122,7 @@ impl SurvivedKill {
     }
 }
 
-impl Drop for TickGuard {
+impl Drop for NodePollGuard {
     fn drop(&mut self) {
         if let Some(state) = self.states.lock_states().get_mut(&self.node) {
             state.running = false;
@@ -142,11 +142,11 @@ mod tests {
     fn ticks_of_a_node_do_not_overlap() {
         let (nodes, node, other) = (NodeStates::default(), NodeId::generate(), NodeId::generate());
         let now = Instant::now();
-        let guard = nodes.start_tick_if_due(&node, now).unwrap();
-        assert!(nodes.start_tick_if_due(&node, now).is_none());
-        assert!(nodes.start_tick_if_due(&other, now).is_some());
+        let guard = nodes.start_node_poll_if_due(&node, now).unwrap();
+        assert!(nodes.start_node_poll_if_due(&node, now).is_none());
+        assert!(nodes.start_node_poll_if_due(&other, now).is_some());
         drop(guard);
-        assert!(nodes.start_tick_if_due(&node, now).is_some());
+        assert!(nodes.start_node_poll_if_due(&node, now).is_some());
     }
 
     #[test]
@@ -154,14 +154,14 @@ mod tests {
         let (nodes, node, start) = (NodeStates::default(), NodeId::generate(), Instant::now());
         let after = |milliseconds| start + Duration::from_millis(milliseconds);
         assert_eq!(
-            nodes.start_tick_if_due(&node, start).unwrap().adapt_to_read_duration(Duration::from_millis(300)).1,
+            nodes.start_node_poll_if_due(&node, start).unwrap().adapt_to_read_duration(Duration::from_millis(300)).1,
             Some(after(3000) - start)
         );
-        assert!(nodes.start_tick_if_due(&node, after(2999)).is_none());
-        let guard = nodes.start_tick_if_due(&node, after(3000)).unwrap();
+        assert!(nodes.start_node_poll_if_due(&node, after(2999)).is_none());
+        let guard = nodes.start_node_poll_if_due(&node, after(3000)).unwrap();
         assert_eq!(guard.adapt_to_read_duration(Duration::from_millis(10)), (Some(PollIntervalChange::Restored), None));
         drop(guard);
-        assert!(nodes.start_tick_if_due(&node, after(4000)).is_some());
+        assert!(nodes.start_node_poll_if_due(&node, after(4000)).is_some());
     }
 
     #[test]
@@ -170,20 +170,20 @@ mod tests {
             (NodeStates::default(), NodeId::generate(), NodeId::generate(), NodeId::generate());
         let now = Instant::now();
         for node in [&slow, &active] {
-            nodes.start_tick_if_due(node, now).unwrap().adapt_to_read_duration(Duration::from_secs(1));
+            nodes.start_node_poll_if_due(node, now).unwrap().adapt_to_read_duration(Duration::from_secs(1));
         }
-        let guard = nodes.start_tick_if_due(&running, now).unwrap();
+        let guard = nodes.start_node_poll_if_due(&running, now).unwrap();
         assert_eq!(nodes.retain_active_nodes(&HashSet::from([active.clone()])), std::slice::from_ref(&slow));
-        assert!(nodes.start_tick_if_due(&slow, now).is_some(), "removed node still has its slow interval");
-        assert!(nodes.start_tick_if_due(&running, now).is_none(), "second tick started during a running one");
-        assert!(nodes.start_tick_if_due(&active, now).is_none());
+        assert!(nodes.start_node_poll_if_due(&slow, now).is_some(), "removed node still has its slow interval");
+        assert!(nodes.start_node_poll_if_due(&running, now).is_none(), "second tick started during a running one");
+        assert!(nodes.start_node_poll_if_due(&active, now).is_none());
         drop(guard);
     }
 
     #[test]
     fn failed_victim_is_backed_off() {
         let nodes = NodeStates::default();
-        let guard = nodes.start_tick_if_due(&NodeId::generate(), Instant::now()).unwrap();
+        let guard = nodes.start_node_poll_if_due(&NodeId::generate(), Instant::now()).unwrap();
         guard.start_kill_backoff(&session(7, "app"));
         assert!(guard.is_in_kill_backoff(&session(7, "app")));
         assert!(!guard.is_in_kill_backoff(&session(7, "other")) && !guard.is_in_kill_backoff(&session(8, "app")));
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn set_failing_returns_true_only_for_a_change() {
         let nodes = NodeStates::default();
-        let guard = nodes.start_tick_if_due(&NodeId::generate(), Instant::now()).unwrap();
+        let guard = nodes.start_node_poll_if_due(&NodeId::generate(), Instant::now()).unwrap();
         assert_eq!(
             [false, true, true, false, false].map(|failing| guard.set_node_failing(failing)),
             [false, true, false, true, false]

@@ -14,13 +14,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::node_state::TickGuard;
+use super::node_state::NodePollGuard;
 use crate::adaptive_interval::PollIntervalChange;
 use crate::kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule, find_indirect_connection_failure};
 use crate::login_backoff::LoginAttempt;
 use crate::observer::WorkerObserver;
 
-pub(super) struct KillTaskTick {
+pub(super) struct NodePoll {
     pub(super) store: Store,
     pub(super) kills: KillExecutor,
     pub(super) observer: Arc<dyn WorkerObserver>,
@@ -34,13 +34,13 @@ pub(super) struct KillTaskTick {
 
 type TaskVictims = (KillTask, Vec<Session>);
 
-impl KillTaskTick {
-    pub(super) async fn run(self, guard: TickGuard, shutdown: CancellationToken) {
+impl NodePoll {
+    pub(super) async fn run(self, guard: NodePollGuard, shutdown: CancellationToken) {
         let start = std::time::Instant::now();
         let limits = self.cap_limits_at_lease_end();
         let login = match LoginAttempt::request_permit(&self.store, &self.node.id, LoginTrigger::Automatic).await {
             Ok(login) => login,
-            Err(failure) => return self.log_tick_result(Err(KillError::Node(failure)), &guard),
+            Err(failure) => return self.log_poll_result(Err(KillError::Node(failure)), &guard),
         };
         let read = read_user_sessions(&self.node.url, ConnectionPurpose::Reading, &limits);
         let Some(read) = Box::pin(shutdown.run_until_cancelled(read)).await else { return };
@@ -48,7 +48,7 @@ impl KillTaskTick {
         // A failed read reports no duration.
         self.adapt_poll_interval(read.as_ref().map_or_else(|_| start.elapsed(), |read| read.duration), &guard);
         let result = match read {
-            Ok(listed) => match find_indirect_connection_failure(&self.node.url, &listed) {
+            Ok(listed) => match detect_proxied_connection(&self.node.url, &listed) {
                 Some(failure) => Err(KillError::Node(failure)),
                 None => match self.select_sessions_with_reliable_elapsed_times(listed, &guard) {
                     Some((read, sessions)) => {
@@ -59,11 +59,11 @@ impl KillTaskTick {
             },
             Err(failure) => Err(KillError::Node(failure)),
         };
-        self.log_tick_result(result, &guard);
+        self.log_poll_result(result, &guard);
     }
 
     /// Logs the first of several consecutive failures, and the recovery.
-    fn log_tick_result(&self, result: Result<(), KillError>, guard: &TickGuard) {
+    fn log_poll_result(&self, result: Result<(), KillError>, guard: &NodePollGuard) {
         match result {
             Err(error) if guard.set_node_failing(true) => {
                 warn!(node.id = %self.node.id, %error, "kill tasks failed on a node; retrying");
@@ -77,7 +77,7 @@ impl KillTaskTick {
     fn select_sessions_with_reliable_elapsed_times(
         &self,
         mut read: UserSessions,
-        guard: &TickGuard,
+        guard: &NodePollGuard,
     ) -> Option<(ProcessListOrigin, Vec<Session>)> {
         let doubt = guard.correct_elapsed_times(&mut read);
         let reason = read.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
@@ -101,7 +101,7 @@ impl KillTaskTick {
         Some((read.read.clone(), read.into_sessions_with_checked_times()))
     }
 
-    fn adapt_poll_interval(&self, took: Duration, guard: &TickGuard) {
+    fn adapt_poll_interval(&self, took: Duration, guard: &NodePollGuard) {
         let (change, slow_interval) = guard.adapt_to_read_duration(took);
         if slow_interval.is_some() || change.is_some() {
             self.observer.record_poll_interval_change(&self.node.id, slow_interval);
@@ -120,7 +120,7 @@ impl KillTaskTick {
     }
 
     /// If several kill tasks match a session, the oldest kill task kills the session.
-    fn select_victims(&self, sessions: Vec<Session>, guard: &TickGuard) -> Vec<TaskVictims> {
+    fn select_victims(&self, sessions: Vec<Session>, guard: &NodePollGuard) -> Vec<TaskVictims> {
         let rule = |task: &KillTask| KillRule::new(&task.criteria).with_statement_masking(task.masked);
         let rules: Vec<_> = self.kill_tasks.tasks.iter().map(rule).collect();
         let mut chosen: Vec<TaskVictims> =
@@ -139,12 +139,12 @@ impl KillTaskTick {
         &self,
         chosen: Vec<TaskVictims>,
         read: &ProcessListOrigin,
-        guard: &TickGuard,
+        guard: &NodePollGuard,
     ) -> Result<(), KillError> {
         if chosen.is_empty() {
             return Ok(());
         }
-        let to_run = self.store.list_leased_kill_tasks(&self.kill_tasks.instance_id, &self.worker).await?;
+        let to_run = self.store.list_leased_kill_task_ids(&self.kill_tasks.instance_id, &self.worker).await?;
         for (task, victims) in chosen {
             let limits = self.cap_limits_at_lease_end();
             if !to_run.contains(&task.id) || limits.read_timeout.is_zero() {

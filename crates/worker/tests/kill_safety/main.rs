@@ -143,7 +143,7 @@ impl Test {
         let server = self.cluster.active;
         let ids: Vec<u64> = self.cluster.backends[server].sessions.iter().map(|session| session.raw.id).collect();
         let SessionLookupResult { read, mut sessions, .. } =
-            find_sessions(&self.cluster.node(), &ids, &limits()).await.unwrap();
+            find_sessions_by_id(&self.cluster.node(), &ids, &limits()).await.unwrap();
         sessions.retain(|session| session.user == Role::Victim.user().as_bytes());
         self.lists.push(VictimList { read, sessions, server, run: self.cluster.run(server) });
     }
@@ -345,7 +345,7 @@ impl TaskWorker {
         assert!(store.set_kill_tasks_enabled(&by, &ids.project_id, &instance.id, true).await.unwrap());
         for (role, seconds) in [(Role::Batch, 1), (Role::Spared, OLD_AGE)] {
             let criteria =
-                KillCriteria { user: Some(role.user().into()), ..KillCriteria::with_min_state_seconds(seconds) };
+                KillCriteria { user: Some(role.user().into()), ..KillCriteria::with_min_state_duration(seconds) };
             let task = NewKillTask { criteria, masked: false, duration: None, audit_detail: Value::Null };
             store.add_kill_task(&by, &ids.project_id, &instance.id, &task).await.unwrap().unwrap();
         }

@@ -9,8 +9,8 @@ use clew_model::{
     SessionSelection, TaskStatus,
 };
 use clew_store::{
-    ClaimRequest, ClaimedTask, CollectionTask, InitialTenant, PostgresUrl, Store, StoreError, StoreLocation,
-    StoredResult,
+    ClaimedTask, CollectionTask, InitialTenant, PostgresUrl, Store, StoreError, StoreLocation, StoredResult,
+    TaskClaimRequest,
 };
 use clew_worker::{CollectionQueue, NodeReader, WorkerObserver, WorkerSettings};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -120,8 +120,13 @@ impl Harness {
 
     /// Claims a task like another worker, without renewing its lease.
     pub(crate) async fn claim(&self, lease: Duration) -> Option<ClaimedTask> {
-        let claim =
-            ClaimRequest { worker: "another".to_owned(), lease, max_per_node: 2, excluded_nodes: vec![], max_tasks: 1 };
+        let claim = TaskClaimRequest {
+            worker: "another".to_owned(),
+            lease,
+            max_per_node: 2,
+            excluded_nodes: vec![],
+            max_tasks: 1,
+        };
         self.store.claim_tasks(claim).await.unwrap().tasks.pop()
     }
 

@@ -101,7 +101,7 @@ impl KillHarness {
 }
 
 pub(crate) fn criteria_for(user: &str) -> KillCriteria {
-    KillCriteria { user: Some(user.into()), ..KillCriteria::with_min_state_seconds(1) }
+    KillCriteria { user: Some(user.into()), ..KillCriteria::with_min_state_duration(1) }
 }
 
 pub(crate) async fn start_server(flavor: Flavor) -> Server {
@@ -119,7 +119,7 @@ pub(crate) async fn start_long_statement(server: &Server, user: &str) -> RawSess
 
 pub(crate) async fn is_listed(server: &Server, session: &RawSession) -> bool {
     let node = server.url().parse().unwrap();
-    !find_sessions(&node, &[session.id], &ReadLimits::default()).await.unwrap().sessions.is_empty()
+    !find_sessions_by_id(&node, &[session.id], &ReadLimits::default()).await.unwrap().sessions.is_empty()
 }
 
 async fn tasks_kill_matching_sessions_once(flavor: Flavor) {
@@ -157,7 +157,7 @@ async fn tasks_kill_matching_sessions_once(flavor: Flavor) {
     assert!(is_listed(&server, &spared).await);
 
     // Protected accounts are spared even without other criteria.
-    kill_tasks.add_task(KillCriteria::with_min_state_seconds(1)).await;
+    kill_tasks.add_task(KillCriteria::with_min_state_duration(1)).await;
     kill_tasks.wait_for_kill(&spared).await;
     assert!(is_listed(&server, &protected).await);
     let mut ids: Vec<u64> = kill_tasks.kills().await.iter().map(|kill| kill.session_id).collect();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clew_diagnose::ProtectedAccounts;
 use clew_model::TaskStatus;
 use clew_store::{Store, StoreLocation};
-use clew_testkit::PostgreSql;
+use clew_testkit::PostgreSqlServer;
 use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor, WorkerSettings, dispatch_store_events};
 use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
@@ -24,12 +24,12 @@ struct Processes {
     serving: Harness,
     working: Worker,
     shutdown: CancellationToken,
-    database: PostgreSql,
+    database: PostgreSqlServer,
 }
 
 impl Processes {
     async fn start(settings: &WorkerSettings, should_listen: bool) -> Self {
-        let database = PostgreSql::start().await.unwrap();
+        let database = PostgreSqlServer::start().await.unwrap();
         let metadata = || Some(database.url().parse().unwrap());
         let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
         let serving = Harness::with_metadata(&["one"], settings.clone(), reader.clone(), metadata()).await;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clew_model::{Failure, NodeUrl, SessionSelection};
 use clew_mysql::StatementMasking;
-use clew_worker::{NodeReader, NodeRows, ReadFuture};
+use clew_worker::{NodeReader, ReadFuture, SessionRows};
 use tokio::sync::Semaphore;
 
 /// Behavior of the reads of a host.
@@ -163,11 +163,11 @@ impl NodeReader for ScriptedReader {
             let script = self.scripts.lock().unwrap()[&node.host].clone();
             match script {
                 Script::Rows(rows) => {
-                    Ok(NodeRows::new(rows.len() as u64, move |out| out.write_all(rows.concat().as_bytes())))
+                    Ok(SessionRows::new(rows.len() as u64, move |out| out.write_all(rows.concat().as_bytes())))
                 }
                 Script::Gate(gate) => {
                     gate.acquire().await.unwrap().forget();
-                    Ok(NodeRows::new(1, |out| out.write_all(b"1\r\n")))
+                    Ok(SessionRows::new(1, |out| out.write_all(b"1\r\n")))
                 }
                 Script::Hang => std::future::pending().await,
                 Script::Busy => loop {
@@ -175,15 +175,15 @@ impl NodeReader for ScriptedReader {
                 },
                 Script::Fail(failure) => Err(failure),
                 Script::PanicReading => panic!("scripted panic during the read"),
-                Script::PanicWriting => Ok(NodeRows::new(1, |out| {
+                Script::PanicWriting => Ok(SessionRows::new(1, |out| {
                     out.write_all(b"half a row").unwrap();
                     panic!("scripted panic during the write")
                 })),
-                Script::FailWriting(errno) => Ok(NodeRows::new(1, move |out| {
+                Script::FailWriting(errno) => Ok(SessionRows::new(1, move |out| {
                     out.write_all(b"half a row")?;
                     Err(io::Error::from_raw_os_error(errno))
                 })),
-                Script::BlockWriting(held, bytes) => Ok(NodeRows::new(1, move |out| held.write(bytes, out))),
+                Script::BlockWriting(held, bytes) => Ok(SessionRows::new(1, move |out| held.write(bytes, out))),
             }
         })
     }

@@ -39,7 +39,7 @@ async fn open_waiting(server: &Server, user: &str, setting: &str) -> (RawSession
 }
 
 fn criteria_for(user: &str, seconds: u32) -> KillCriteria {
-    KillCriteria { user: Some(user.into()), ..KillCriteria::with_min_state_seconds(seconds) }
+    KillCriteria { user: Some(user.into()), ..KillCriteria::with_min_state_duration(seconds) }
 }
 
 const ACCOUNTS: [&str; 3] = ["CREATE USER app@'%'", "CREATE USER batch@'%'", "CREATE USER idle@'%'"];

@@ -46,7 +46,7 @@ fn encode_json_lines(rows: Vec<AuditRecord>) -> io::Result<Bytes> {
     Ok(lines.into())
 }
 
-fn log_export_error(error: StoreError) -> io::Error {
+fn log_and_wrap_export_error(error: StoreError) -> io::Error {
     error!(%error, "audit export failed");
     io::Error::other(error)
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use clew_model::Outcome;
+use clew_model::AuditOutcome;
 use clew_store::AuditFilter;
 use jiff::Timestamp;
 use utoipa::{IntoParams, ToSchema};
@@ -115,7 +115,8 @@ pub(super) fn parse_audit_rows_query(query: Option<&str>, base: AuditFilter) -> 
 
 fn build_audit_filter(query: &QueryString, base: AuditFilter) -> Result<AuditFilter, ApiError> {
     let text = |name: &str| query.get(name).map(ToOwned::to_owned);
-    let outcome = |given| Outcome::from_name(given).ok_or_else(|| QueryString::invalid_value_error("outcome", given));
+    let outcome =
+        |given| AuditOutcome::from_name(given).ok_or_else(|| QueryString::invalid_value_error("outcome", given));
     Ok(AuditFilter {
         from: parse_optional_parameter::<Timestamp>(query, "from")?.map(Timestamp::as_millisecond),
         to: parse_optional_parameter::<Timestamp>(query, "to")?.map(Timestamp::as_millisecond),

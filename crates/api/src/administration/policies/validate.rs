@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{PolicyModelName, parse_policy_document};
+use super::{PolicyModel, parse_policy_document};
 use crate::AppState;
 use crate::administration::require_identity_read_permission;
 use crate::body::{JsonBody, invalid_field_error, missing_field_error};
@@ -61,7 +61,7 @@ pub(crate) struct PolicyValidationResponse {
     /// True if the document is valid
     valid: bool,
     /// Policy model: role (versions 1.0 and 1.1) or identity (version 5.0); null for an invalid document
-    #[schema(value_type = Option<PolicyModelName>)]
+    #[schema(value_type = Option<PolicyModel>)]
     model: Option<PermissionModel>,
     /// All errors in the document
     errors: Vec<PolicyDiagnosticView>,

@@ -41,7 +41,7 @@ impl KillEffectView {
         let effect = match before {
             Ok(before) => {
                 let read = async |limits| before.measure_effect(&node.url, target, outcomes, &limits).await;
-                service.read_node_or_failure(node, read).await
+                service.try_read_node(node, read).await
             }
             Err(failure) => Err(failure),
         };

@@ -35,7 +35,7 @@ pub(super) struct KillImpact {
 /// If the node cannot be read, sets `unknown` to the reason instead of failing, because the kill may still succeed.
 pub(super) async fn read_kill_impact(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillImpact {
     let read = async |limits| read_lock_waits(&node.url, &limits).await;
-    let observed = match service.read_node_or_failure(node, read).await {
+    let observed = match service.try_read_node(node, read).await {
         Ok(observed) => observed,
         Err(failure) => return KillImpact { unknown: Some(localize_failure(&failure)), ..KillImpact::default() },
     };
@@ -46,7 +46,7 @@ pub(super) async fn read_kill_impact(service: &AppState, node: &Node, found: &Ha
         transactions.map(|transaction| (transaction.session_id, transaction)).collect();
     let sessions: Vec<Session> = found.values().cloned().collect();
     let read = async |limits| read_kill_risks(&node.url, &sessions, &transactions, &limits).await;
-    let (risks, risks_unknown) = match service.read_node_or_failure(node, read).await {
+    let (risks, risks_unknown) = match service.try_read_node(node, read).await {
         Ok(risks) => (risks, None),
         Err(failure) => (HashMap::new(), Some(localize_failure(&failure))),
     };

@@ -14,7 +14,7 @@ use crate::query_string::truncate_text;
 
 const MAX_SESSIONS_PER_REQUEST: usize = 1000;
 const MAX_ADDITIONAL_VICTIMS: usize = 100_000;
-const MAX_REASON_CHARS: usize = 255;
+const MAX_REASON_LEN: usize = 255;
 /// Tolerance for statement start times, in seconds. Servers round times to whole seconds, and clocks can differ.
 pub(super) const STATEMENT_START_TOLERANCE_SECONDS: i64 = 3;
 
@@ -22,7 +22,7 @@ pub(super) const STATEMENT_START_TOLERANCE_SECONDS: i64 = 3;
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
-pub(crate) struct KillBody {
+pub(crate) struct KillRequestBody {
     #[schema(min_items = 1, max_items = 1000)]
     sessions: Vec<SelectedSession>,
     /// Target of the kill: `connection` ends the sessions, `query` ends only their statements
@@ -75,10 +75,12 @@ impl SessionKillRequest {
         let kind = match what.as_str() {
             "connection" => KillTarget::Connection,
             "query" => KillTarget::Query,
-            other => return Err(ApiError::value_not_allowed("what", truncate_text(other), &["connection", "query"])),
+            other => {
+                return Err(ApiError::value_not_allowed_error("what", truncate_text(other), &["connection", "query"]));
+            }
         };
         let reason: String = body.get("reason")?.unwrap_or_default();
-        if reason.chars().count() > MAX_REASON_CHARS {
+        if reason.chars().count() > MAX_REASON_LEN {
             return Err(invalid_field_error("reason", &reason));
         }
         let other_victims: Vec<u64> = body.get("other_victims")?.unwrap_or_default();

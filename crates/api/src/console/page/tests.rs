@@ -22,13 +22,13 @@ fn build_headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
     pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap())).collect()
 }
 
-const BROWSER_ACCEPT: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
+const BROWSER_ACCEPT_HEADER: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
 
 fn browser_headers() -> HeaderMap {
-    build_headers(&[(ACCEPT, BROWSER_ACCEPT), (ACCEPT_ENCODING, "gzip, deflate, br, zstd")])
+    build_headers(&[(ACCEPT, BROWSER_ACCEPT_HEADER), (ACCEPT_ENCODING, "gzip, deflate, br, zstd")])
 }
 
-async fn read_text(response: Response) -> String {
+async fn read_body_text(response: Response) -> String {
     String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().into()).unwrap()
 }
 
@@ -36,21 +36,21 @@ async fn read_text(response: Response) -> String {
 async fn views_return_the_index_and_files_their_content() {
     let page = build_test_page();
     for (path, accept, found) in [
-        ("/instances/1a/sessions", BROWSER_ACCEPT, Some("<!doctype html>")),
-        ("/", BROWSER_ACCEPT, Some("<!doctype html>")),
+        ("/instances/1a/sessions", BROWSER_ACCEPT_HEADER, Some("<!doctype html>")),
+        ("/", BROWSER_ACCEPT_HEADER, Some("<!doctype html>")),
         ("/favicon.svg", "image/*", Some("<svg/>")),
         ("/assets/index-a1b2.js", "*/*", Some("export{}")),
         // A request for a script of a previous build must not return the HTML page.
-        ("/assets/index-0000.js", BROWSER_ACCEPT, None),
+        ("/assets/index-0000.js", BROWSER_ACCEPT_HEADER, None),
         ("/instances/1a/sessions", "*/*", None),
         ("/instances/1a/sessions", "application/json", None),
-        ("/v3/projects", BROWSER_ACCEPT, None),
-        ("/clew/v1/nothing", BROWSER_ACCEPT, None),
-        ("/healthz/more", BROWSER_ACCEPT, None),
+        ("/v3/projects", BROWSER_ACCEPT_HEADER, None),
+        ("/clew/v1/nothing", BROWSER_ACCEPT_HEADER, None),
+        ("/healthz/more", BROWSER_ACCEPT_HEADER, None),
     ] {
         let answer = page.response_for_path(&Method::GET, path, &build_headers(&[(ACCEPT, accept)]));
         let answer = match answer {
-            Some(answer) => Some(read_text(answer).await),
+            Some(answer) => Some(read_body_text(answer).await),
             None => None,
         };
         assert_eq!(answer.as_deref(), found, "{path} {accept}");
@@ -73,13 +73,13 @@ async fn hashed_files_are_immutable_and_others_are_revalidated() {
     assert_eq!((first.status(), &first.headers()[CONTENT_ENCODING]), (StatusCode::OK, &"gzip".parse().unwrap()));
     let tag = first.headers()[ETAG].to_str().unwrap().to_owned();
     let revalidated = page.index_page_response(&build_headers(&[(IF_NONE_MATCH, &tag)]));
-    assert_eq!((revalidated.status(), read_text(revalidated).await.as_str()), (StatusCode::NOT_MODIFIED, ""));
+    assert_eq!((revalidated.status(), read_body_text(revalidated).await.as_str()), (StatusCode::NOT_MODIFIED, ""));
 }
 
 #[tokio::test]
 async fn missing_page_returns_build_instructions() {
     let page = WebPage { files: HashMap::new() };
-    assert!(read_text(page.index_page_response(&browser_headers())).await.contains("npm --prefix web run build"));
+    assert!(read_body_text(page.index_page_response(&browser_headers())).await.contains("npm --prefix web run build"));
     assert!(page.response_for_path(&Method::GET, "/instances", &browser_headers()).is_none());
 }
 

@@ -50,7 +50,7 @@ pub(super) struct StreamAuthorization {
 impl StreamAuthorization {
     /// The caller must already be permitted to list the sessions of the target node.
     pub(super) fn new(service: AppState, caller: Caller, path: (String, String, String), target: &NodeTarget) -> Self {
-        let masked = target.project_masks_statements_for(&service, &caller);
+        let masked = target.project_masks_statements_for_caller(&service, &caller);
         Self { service, caller, path, masked, decided_at: Instant::now() }
     }
 
@@ -93,7 +93,7 @@ impl StreamAuthorization {
         self.caller.view = view;
         self.caller.principal.budget = self.service.limits.create_work_budget(&self.caller.principal.user_id);
         let target = NodeTarget::resolve(&self.service, &self.caller, Action::LIST_PROCESSES, &self.path).await?;
-        self.masked = target.project_masks_statements_for(&self.service, &self.caller);
+        self.masked = target.project_masks_statements_for_caller(&self.service, &self.caller);
         self.decided_at = Instant::now();
         Ok(Ok(()))
     }

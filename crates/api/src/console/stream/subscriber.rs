@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::authorization::{StreamAuthorization, StreamEndReason};
 use super::event::{self, FeedPosition};
 use super::node_watch::{FeedUpdate, Subscription};
-use crate::limits::keyed_slots::KeyedSlot;
+use crate::limits::keyed_slots::ConcurrencySlotGuard;
 
 /// Interval between keep-alive comments, which prevent proxies and browsers from closing an idle connection.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
@@ -26,7 +26,7 @@ pub(super) struct Subscriber {
     authorization: StreamAuthorization,
     subscription: Subscription,
     /// Counts this stream toward the principal's stream limit.
-    _slot: KeyedSlot<UserId>,
+    _slot: ConcurrencySlotGuard<UserId>,
     updates: watch::Receiver<FeedUpdate>,
     shutdown: CancellationToken,
     interval: Duration,
@@ -60,7 +60,7 @@ enum WakeReason {
 impl Subscriber {
     pub(super) fn new(
         authorization: StreamAuthorization,
-        (subscription, slot): (Subscription, KeyedSlot<UserId>),
+        (subscription, slot): (Subscription, ConcurrencySlotGuard<UserId>),
         interval: Duration,
         position: Option<FeedPosition>,
         shutdown: CancellationToken,
@@ -100,11 +100,11 @@ impl Subscriber {
         loop {
             let wake = tokio::select! {
                 biased;
-                () = self.shutdown.cancelled() => return Some(self.finish_stream(StreamEndReason::Shutdown)),
+                () = self.shutdown.cancelled() => return Some(self.end_stream(StreamEndReason::Shutdown)),
                 changed = self.updates.changed(), if !self.pending => {
                     // The sender is dropped only on server shutdown.
                     if changed.is_err() {
-                        return Some(self.finish_stream(StreamEndReason::Shutdown));
+                        return Some(self.end_stream(StreamEndReason::Shutdown));
                     }
                     self.pending = true;
                     continue;
@@ -114,7 +114,7 @@ impl Subscriber {
                 () = sleep_until(self.sent + KEEP_ALIVE_INTERVAL) => WakeReason::KeepAlive,
             };
             if let Err(reason) = self.authorization.recheck_authorization().await {
-                return Some(self.finish_stream(reason));
+                return Some(self.end_stream(reason));
             }
             self.checked = Instant::now();
             let text = match wake {
@@ -151,7 +151,7 @@ impl Subscriber {
         Some(text)
     }
 
-    fn finish_stream(mut self, reason: StreamEndReason) -> (Result<Bytes, Infallible>, Self) {
+    fn end_stream(mut self, reason: StreamEndReason) -> (Result<Bytes, Infallible>, Self) {
         self.state = StreamState::Ended;
         let mut text = String::new();
         event::append_sse_event(&mut text, None, "end", &format!("{{\"reason\":\"{}\"}}", reason.name()));

@@ -123,19 +123,19 @@ struct NodeEntry {
     priority: i32,
 }
 
-pub(super) fn build_list_response(
+pub(super) fn build_instance_list_response(
     instances: &[Instance],
     total_count: u64,
     region: &str,
     names: InstanceApiVersion,
 ) -> InstanceListResponse {
     InstanceListResponse {
-        instances: instances.iter().map(|instance| build_listed_instance(instance, region, names)).collect(),
+        instances: instances.iter().map(|instance| build_instance_list_entry(instance, region, names)).collect(),
         total_count,
     }
 }
 
-pub(super) fn build_detail_response(instance: &Instance, names: InstanceApiVersion) -> InstanceResponse {
+pub(super) fn build_instance_response(instance: &Instance, names: InstanceApiVersion) -> InstanceResponse {
     InstanceResponse {
         instance: DetailedInstance {
             id: instance.id.to_string(),
@@ -152,7 +152,7 @@ pub(super) fn build_detail_response(instance: &Instance, names: InstanceApiVersi
             private_write_ips: hosts_with_role(instance, NodeRole::Master),
             private_dns_names: Vec::new(),
             public_ips: String::new(),
-            db_user_name: master_user(instance),
+            db_user_name: master_user_name(instance),
             vpc_id: String::new(),
             subnet_id: String::new(),
             security_group_id: String::new(),
@@ -168,7 +168,7 @@ pub(super) fn build_detail_response(instance: &Instance, names: InstanceApiVersi
     }
 }
 
-fn build_listed_instance(instance: &Instance, region: &str, names: InstanceApiVersion) -> ListedInstance {
+fn build_instance_list_entry(instance: &Instance, region: &str, names: InstanceApiVersion) -> ListedInstance {
     ListedInstance {
         id: instance.id.to_string(),
         name: instance.name.clone(),
@@ -183,7 +183,7 @@ fn build_listed_instance(instance: &Instance, region: &str, names: InstanceApiVe
         datastore: build_datastore(),
         created: format_timestamp(instance.created_at),
         updated: format_timestamp(instance.updated_at),
-        db_user_name: master_user(instance),
+        db_user_name: master_user_name(instance),
         vpc_id: String::new(),
         subnet_id: String::new(),
         security_group_id: String::new(),
@@ -228,7 +228,7 @@ fn master_port(instance: &Instance) -> String {
     find_master_node(instance).map_or_else(String::new, |node| node.url.port.to_string())
 }
 
-fn master_user(instance: &Instance) -> String {
+fn master_user_name(instance: &Instance) -> String {
     find_master_node(instance).map_or_else(String::new, |node| node.url.user.clone())
 }
 

@@ -21,7 +21,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::query_string::QueryString;
 
 /// Number of report rows per database read. Small batches limit memory usage.
-const REPORT_BATCH_ROWS: u32 = 500;
+const REPORT_ROWS_PER_BATCH: u32 = 500;
 
 const REPORT_COLUMN_NAMES: [(&str, &str); 11] = [
     ("session_id", "会话ID"),
@@ -103,7 +103,7 @@ async fn write_report_file(service: &AppState, kill: &IntelligentKill) -> Result
     };
     let guard = service.intelligent_kills.escapes_csv_formulas();
     let (mut file, mut hasher, mut bytes) = (tempfile::tempfile().map_err(failed)?, Sha256::new(), 0);
-    let mut page = Pagination { offset: 0, limit: REPORT_BATCH_ROWS };
+    let mut page = Pagination { offset: 0, limit: REPORT_ROWS_PER_BATCH };
     loop {
         let (killed, total) = service.store.list_kills(&filter, page).await?;
         let mut rows = Vec::new();
@@ -114,7 +114,7 @@ async fn write_report_file(service: &AppState, kill: &IntelligentKill) -> Result
         bytes += rows.len() as u64;
         let writing = tokio::task::spawn_blocking(move || file.write_all(&rows).map(|()| file)).await;
         file = writing.map_err(|error| ApiError::internal_error(&error))?.map_err(failed)?;
-        page.offset = page.offset.saturating_add(REPORT_BATCH_ROWS);
+        page.offset = page.offset.saturating_add(REPORT_ROWS_PER_BATCH);
         if u64::from(page.offset) >= total || killed.is_empty() {
             return Ok((file, bytes, hex::encode(hasher.finalize())));
         }
@@ -140,5 +140,5 @@ fn encode_report_row(out: &mut Vec<u8>, session: &KillRecord, formula_guard: boo
         Cell::Text(session.outcome.unwrap_or(RecordedKillOutcome::Unknown).name().as_bytes()),
         optional_text_cell(session.detail.as_deref()),
     ];
-    csv::encode_cells(out, cells.into_iter().map(|cell| (cell, formula_guard)));
+    csv::encode_row_from_cells(out, cells.into_iter().map(|cell| (cell, formula_guard)));
 }

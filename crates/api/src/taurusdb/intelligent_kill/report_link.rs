@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use crate::error::ApiError;
 use crate::query_string::QueryString;
 
-const MAX_LINK_LIFETIME: Duration = Duration::from_hours(1);
+const MAX_REPORT_LINK_LIFETIME: Duration = Duration::from_hours(1);
 
 /// The download link expires no later than the caller's credentials.
 pub(super) fn create_report_link(
@@ -20,8 +20,8 @@ pub(super) fn create_report_link(
     id: IntelligentKillId,
     credentials_expire_at: Option<i64>,
 ) -> String {
-    let expires = store.compute_link_expiry(MAX_LINK_LIFETIME).min(credentials_expire_at.unwrap_or(i64::MAX));
-    let signature = store.sign_link(&link_signature_input(id), expires);
+    let expires = store.compute_link_expiry(MAX_REPORT_LINK_LIFETIME).min(credentials_expire_at.unwrap_or(i64::MAX));
+    let signature = store.sign_link(&report_link_string_to_sign(id), expires);
     format!("{server_url}/clew/v1/intelligent-kills/{id}?expires={expires}&signature={signature}")
 }
 
@@ -32,7 +32,7 @@ pub(super) fn verify_report_link(store: &Store, id: &str, query: &QueryString) -
         return Err(invalid());
     };
     let expires_at: i64 = expires.parse().map_err(|_| invalid())?;
-    let expected = store.sign_link(&link_signature_input(id), expires_at);
+    let expected = store.sign_link(&report_link_string_to_sign(id), expires_at);
     // The expiry must be in canonical decimal format, without a sign or leading zeros.
     if expires_at.to_string() != expires || !bool::from(expected.as_bytes().ct_eq(signature.as_bytes())) {
         return Err(invalid());
@@ -43,6 +43,6 @@ pub(super) fn verify_report_link(store: &Store, id: &str, query: &QueryString) -
     Ok(id)
 }
 
-fn link_signature_input(id: IntelligentKillId) -> String {
+fn report_link_string_to_sign(id: IntelligentKillId) -> String {
     format!("intelligent-kill {id}")
 }

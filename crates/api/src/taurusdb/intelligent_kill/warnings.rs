@@ -24,7 +24,7 @@ pub(crate) struct IntelligentKillWarning {
 }
 
 /// If Clew cannot read the node, returns a warning that states the reason.
-pub(super) async fn read_kill_warnings(
+pub(super) async fn find_kill_warnings(
     service: &AppState,
     node: &Node,
     victims: &[Session],
@@ -39,7 +39,7 @@ pub(super) async fn read_kill_warnings(
         session_id: None,
     };
     let mut warnings = Vec::new();
-    match service.read_node_or_failure(node, async |limits| read_lock_waits(&node.url, &limits).await).await {
+    match service.try_read_node(node, async |limits| read_lock_waits(&node.url, &limits).await).await {
         Ok(observed) => {
             let ids: Vec<u64> = victims.iter().map(|victim| victim.id).collect();
             let surviving = waits::build_wait_graph(&observed).surviving_blockers(&ids);
@@ -51,16 +51,13 @@ pub(super) async fn read_kill_warnings(
         }
         Err(failure) => warnings.push(not_read(failure)),
     }
-    match service
-        .read_node_or_failure(node, async |limits| read_unsafe_kill_risks(&node.url, victims, &limits).await)
-        .await
-    {
+    match service.try_read_node(node, async |limits| find_unsafe_kills(&node.url, victims, &limits).await).await {
         Ok(risks) => {
             let mut risks: Vec<_> = risks.into_iter().collect();
             risks.sort_unstable_by_key(|(session, _)| *session);
             warnings.extend(risks.into_iter().map(|(session, risk)| IntelligentKillWarning {
                 kind: risk.kind(),
-                message: spared_session_message(session, &risk.description(language), language),
+                message: format_skipped_session_warning(session, &risk.description(language), language),
                 session_id: Some(session),
             }));
         }
@@ -69,7 +66,7 @@ pub(super) async fn read_kill_warnings(
     warnings
 }
 
-fn spared_session_message(session: u64, risk: &str, language: Language) -> String {
+fn format_skipped_session_warning(session: u64, risk: &str, language: Language) -> String {
     match language {
         Language::EnUs => format!("Session {session} is spared: {risk}"),
         Language::ZhCn => format!("不会 Kill 会话 {session}：{risk}"),

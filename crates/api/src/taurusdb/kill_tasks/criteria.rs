@@ -1,15 +1,16 @@
 //! Parses the criteria of a kill task from a request body or a query string.
 
-use clew_model::{HostPattern, KillCriteria};
+use clew_model::{ClientAddressFilter, KillCriteria};
 use serde_json::{Value, json};
 
 use crate::body::{JsonBody, missing_field_error};
 use crate::error::ApiError;
 use crate::query_string::{QueryString, truncate_text};
-use crate::statement_text::MASKED_FRAGMENT_PLACEHOLDER;
+use crate::statement_text::MASKED_SUBSTRING_PLACEHOLDER;
 
 /// The field `include_unsafe` is a Clew extension to the TaurusDB API.
-pub(super) const CRITERIA_FIELDS: [&str; 7] = ["user", "host", "db", "command", "info", "time", INCLUDE_UNSAFE_FIELD];
+pub(super) const KILL_CRITERIA_FIELD_NAMES: [&str; 7] =
+    ["user", "host", "db", "command", "info", "time", INCLUDE_UNSAFE_FIELD];
 const INCLUDE_UNSAFE_FIELD: &str = "include_unsafe";
 
 /// Maximum length of an account name, in characters (section 2.8 of the TaurusDB API spec).
@@ -57,13 +58,14 @@ impl RawKillCriteria {
 
     pub(super) fn parse(self) -> Result<KillCriteria, ApiError> {
         let time = self.time.ok_or_else(|| missing_field_error("time"))?;
-        let seconds = parse_integer("time", &time, 1, KillCriteria::MAX_STATE_SECONDS)?;
+        let seconds = parse_integer("time", &time, 1, KillCriteria::MAX_STATE_DURATION_SECONDS)?;
         Ok(KillCriteria {
-            user: check_name("user", self.user, MAX_USER_NAME_LEN)?,
-            host: check_text_length("host", self.host, MAX_HOST_OR_COMMAND_LEN)?.map(|host| HostPattern::parse(&host)),
-            database: check_name("db", self.db, MAX_DATABASE_NAME_LEN)?,
-            command: check_text_length("command", self.command, MAX_HOST_OR_COMMAND_LEN)?,
-            sql_key: check_text_length("info", self.info, MAX_STATEMENT_SUBSTRING_LEN)?,
+            user: validate_account_or_database_name("user", self.user, MAX_USER_NAME_LEN)?,
+            host: validate_text_length("host", self.host, MAX_HOST_OR_COMMAND_LEN)?
+                .map(|host| ClientAddressFilter::parse(&host)),
+            database: validate_account_or_database_name("db", self.db, MAX_DATABASE_NAME_LEN)?,
+            command: validate_text_length("command", self.command, MAX_HOST_OR_COMMAND_LEN)?,
+            sql_key: validate_text_length("info", self.info, MAX_STATEMENT_SUBSTRING_LEN)?,
             seconds,
             include_unsafe: parse_include_unsafe(self.include_unsafe.as_deref())?,
         })
@@ -74,7 +76,9 @@ fn parse_include_unsafe(given: Option<&str>) -> Result<bool, ApiError> {
     match given {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(other) => Err(ApiError::value_not_allowed(INCLUDE_UNSAFE_FIELD, truncate_text(other), &["true", "false"])),
+        Some(other) => {
+            Err(ApiError::value_not_allowed_error(INCLUDE_UNSAFE_FIELD, truncate_text(other), &["true", "false"]))
+        }
     }
 }
 
@@ -89,10 +93,14 @@ pub(super) fn parse_integer(name: &'static str, given: &str, min: u32, max: u32)
     let number = if given.bytes().all(|byte| byte.is_ascii_digit()) { given.parse().ok() } else { None };
     number
         .filter(|number| (min..=max).contains(number))
-        .ok_or_else(|| ApiError::value_out_of_range(name, truncate_text(given), &(min.into()..=max.into())))
+        .ok_or_else(|| ApiError::value_out_of_range_error(name, truncate_text(given), &(min.into()..=max.into())))
 }
 
-fn check_name(field: &'static str, given: Option<String>, max_len: usize) -> Result<Option<String>, ApiError> {
+fn validate_account_or_database_name(
+    field: &'static str,
+    given: Option<String>,
+    max_len: usize,
+) -> Result<Option<String>, ApiError> {
     let Some(given) = given else { return Ok(None) };
     let is_allowed = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
     if (1..=max_len).contains(&given.len()) && given.chars().all(is_allowed) {
@@ -102,7 +110,11 @@ fn check_name(field: &'static str, given: Option<String>, max_len: usize) -> Res
     Err(ApiError::invalid_parameter("kill-task-name", arguments))
 }
 
-fn check_text_length(field: &'static str, given: Option<String>, max_len: usize) -> Result<Option<String>, ApiError> {
+fn validate_text_length(
+    field: &'static str,
+    given: Option<String>,
+    max_len: usize,
+) -> Result<Option<String>, ApiError> {
     let Some(given) = given else { return Ok(None) };
     let length = given.chars().count();
     if (1..=max_len).contains(&length) {
@@ -117,7 +129,7 @@ fn check_text_length(field: &'static str, given: Option<String>, max_len: usize)
 pub(super) fn build_criteria_audit_detail(criteria: &KillCriteria) -> Value {
     json!({
         "user": criteria.user, "host": criteria.host.as_ref().map(ToString::to_string), "db": criteria.database,
-        "command": criteria.command, "info": criteria.sql_key.as_ref().map(|_| MASKED_FRAGMENT_PLACEHOLDER), "time": criteria.seconds,
+        "command": criteria.command, "info": criteria.sql_key.as_ref().map(|_| MASKED_SUBSTRING_PLACEHOLDER), "time": criteria.seconds,
         "include_unsafe": criteria.include_unsafe,
     })
 }

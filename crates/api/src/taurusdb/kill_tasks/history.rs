@@ -92,7 +92,7 @@ pub(crate) async fn list_killed_sessions(
     RawQuery(query): RawQuery,
 ) -> Result<Json<KillHistory>, ApiError> {
     let (_, instance) =
-        caller.require_instance_action(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
+        caller.require_instance_permission(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let query = QueryString::parse(query.as_deref())?;
     query.reject_unknown_parameters(&["start_time", "end_time", "page_num", "page_size"])?;
     let (from, to) = (parse_unix_millis(&query, "start_time")?, parse_unix_millis(&query, "end_time")?);

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::criteria::{CRITERIA_FIELDS, RawKillCriteria};
+use super::criteria::{KILL_CRITERIA_FIELD_NAMES, RawKillCriteria};
 use crate::AppState;
 use crate::caller::{Caller, require_reachable_zone};
 use crate::error::{ApiError, ErrorBody};
@@ -24,7 +24,7 @@ use crate::statement_text::render_statement_or_template;
 
 /// Maximum number of sessions in each list of a response. Additional sessions are counted but not listed.
 const MAX_LISTED_SESSIONS: usize = 500;
-const MAX_STATEMENT_CHARS: usize = 4096;
+const MAX_STATEMENT_LEN: usize = 4096;
 
 /// Criteria of the previewed kill task. Criteria are combined with AND.
 #[derive(IntoParams)]
@@ -149,9 +149,9 @@ pub(crate) async fn preview_kill_task(
     RawQuery(query): RawQuery,
 ) -> Result<Json<KillTaskPreview>, ApiError> {
     let (project, instance) =
-        caller.require_instance_action(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
+        caller.require_instance_permission(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let query = QueryString::parse(query.as_deref())?;
-    query.reject_unknown_parameters(&CRITERIA_FIELDS)?;
+    query.reject_unknown_parameters(&KILL_CRITERIA_FIELD_NAMES)?;
     let criteria = RawKillCriteria::from_query(&query).parse()?;
     let masked = caller.receives_sql_templates(&service, &project, &instance);
     let rules = [KillRule::new(&criteria).with_statement_masking(masked)];
@@ -174,7 +174,7 @@ pub(crate) async fn preview_kill_task(
         let risks = if criteria.include_unsafe {
             HashMap::new()
         } else {
-            service.read_node(node, async |limits| read_unsafe_kill_risks(&node.url, &matched, &limits).await).await?
+            service.read_node(node, async |limits| find_unsafe_kills(&node.url, &matched, &limits).await).await?
         };
         Ok::<_, ApiError>((&node.id, matched, risks, limitations))
     });
@@ -190,10 +190,10 @@ pub(crate) async fn preview_kill_task(
             }
         }
     }
-    Ok(Json(build_preview(killed, spared, limitations, data_sync_time, (masked, language))))
+    Ok(Json(build_kill_task_preview(killed, spared, limitations, data_sync_time, (masked, language))))
 }
 
-fn build_preview(
+fn build_kill_task_preview(
     mut killed: Vec<(&NodeId, Session)>,
     mut spared: Vec<(&NodeId, Session, KillRisk)>,
     limitations: Vec<NodeLimitation>,
@@ -204,9 +204,9 @@ fn build_preview(
     spared.sort_by_key(|(node, session, _)| (std::cmp::Reverse(session.seconds), *node, session.id));
     let (total_count, spared_count) = (killed.len(), spared.len());
     let processes = killed.into_iter().take(MAX_LISTED_SESSIONS);
-    let processes = processes.map(|(node, session)| build_process_view(node, &session, masked)).collect();
+    let processes = processes.map(|(node, session)| build_previewed_process(node, &session, masked)).collect();
     let spared = spared.into_iter().take(MAX_LISTED_SESSIONS).map(|(node, session, risk)| SparedProcess {
-        process: build_process_view(node, &session, masked),
+        process: build_previewed_process(node, &session, masked),
         risk: KillRiskView::new(&risk, language),
     });
     KillTaskPreview { processes, total_count, data_sync_time, limitations, spared: spared.collect(), spared_count }
@@ -217,9 +217,9 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-fn build_process_view(node: &NodeId, session: &Session, masked: bool) -> PreviewedProcess {
+fn build_previewed_process(node: &NodeId, session: &Session, masked: bool) -> PreviewedProcess {
     let statement =
-        |statement: &[u8]| render_statement_or_template(statement, masked).chars().take(MAX_STATEMENT_CHARS).collect();
+        |statement: &[u8]| render_statement_or_template(statement, masked).chars().take(MAX_STATEMENT_LEN).collect();
     PreviewedProcess {
         node_id: node.to_string(),
         id: session.id,
@@ -244,7 +244,7 @@ mod tests {
         let killed = (1..=501).map(|id| (&node, session(id))).collect();
         let spared =
             (1..=502).map(|id| (&node, session(id), KillRisk::UnknownTables { statement: "UPDATE" })).collect();
-        let preview = build_preview(killed, spared, Vec::new(), 0, (false, Language::EnUs));
+        let preview = build_kill_task_preview(killed, spared, Vec::new(), 0, (false, Language::EnUs));
         assert_eq!((preview.processes.len(), preview.total_count), (500, 501));
         assert_eq!((preview.spared.len(), preview.spared_count), (500, 502));
         assert_eq!(preview.spared[0].process.id, 502, "the longest time in state is first");

@@ -41,7 +41,7 @@ pub(crate) async fn show_kill_task_switch(
     Path((project, instance)): Path<(String, String)>,
 ) -> Result<Json<KillTaskSwitch>, ApiError> {
     let (_, instance) =
-        caller.require_instance_action(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
+        caller.require_instance_permission(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let is_on = service.store.are_kill_tasks_enabled(&instance.id).await?;
     Ok(Json(KillTaskSwitch { status: if is_on { SWITCH_ON } else { SWITCH_OFF } }))
 }
@@ -70,7 +70,7 @@ pub(crate) async fn set_kill_task_switch(
     let on = match status.as_str() {
         SWITCH_ON => true,
         SWITCH_OFF => false,
-        _ => return Err(ApiError::value_not_allowed("status", truncate_text(&status), &[SWITCH_ON, SWITCH_OFF])),
+        _ => return Err(ApiError::value_not_allowed_error("status", truncate_text(&status), &[SWITCH_ON, SWITCH_OFF])),
     };
     if service.store.set_kill_tasks_enabled(&caller.audit_origin(), &project.id, &instance.id, on).await? {
         return Ok(StatusCode::OK);

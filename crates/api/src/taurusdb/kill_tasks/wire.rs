@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{AUTO_TASK_TYPE, MANUAL_TASK_TYPE};
-use crate::statement_text::MASKED_FRAGMENT_PLACEHOLDER;
+use crate::statement_text::MASKED_SUBSTRING_PLACEHOLDER;
 
 /// Criteria and duration of a new kill task. Criteria are combined with AND.
 #[derive(ToSchema)]
@@ -147,7 +147,7 @@ impl KillTaskView {
     /// If `masked` is true, the statement substring in the criteria is replaced by a placeholder.
     pub(super) fn new(task: KillTask, masked: bool, refused: &[NodeLoginRefusal]) -> Self {
         let criteria = task.criteria;
-        let info = |part: String| if masked { MASKED_FRAGMENT_PLACEHOLDER.to_owned() } else { part };
+        let info = |part: String| if masked { MASKED_SUBSTRING_PLACEHOLDER.to_owned() } else { part };
         Self {
             id: task.id.to_string(),
             instance_id: task.instance_id.to_string(),

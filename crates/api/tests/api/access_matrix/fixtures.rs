@@ -64,7 +64,7 @@ async fn kill_task(server: &Server, operation: &str) -> String {
     if operation == "AddKillProcessTask" {
         return String::new();
     }
-    let criteria = clew_model::KillCriteria::with_min_state_seconds(1);
+    let criteria = clew_model::KillCriteria::with_min_state_duration(1);
     let task = clew_store::NewKillTask { criteria, masked: false, duration: None, audit_detail: Value::Null };
     server.store.add_kill_task(&test_origin(), project, instance, &task).await.unwrap().unwrap().to_string()
 }

@@ -1,7 +1,7 @@
 //! Routes of the web page: locks, session details, kill and its preview, kill history, permissions, collections.
 
 use clew_model::{Failure, FailureKind, RequestId};
-use clew_testkit::{Flavor, Scenario};
+use clew_testkit::{Flavor, LockWaitScenario};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ async fn blocker_is_shown_and_killed(flavor: Flavor) {
     let node = node(flavor).await;
     let server = watching(&node.url()).await;
     let scenario =
-        Scenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+        LockWaitScenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let mut built = scenario.set_up(&node).await.unwrap();
     let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
 
@@ -104,7 +104,7 @@ async fn blocker_is_shown_and_killed(flavor: Flavor) {
     assert_eq!(requests[3].event.detail["killed"], json!([blocker]), "{requests:?}");
     let previews = server.audit_of("PreviewKillSessions").await;
     assert_eq!((previews.len(), &previews[0].event.detail["asked"]), (2, &json!([blocker])), "{previews:?}");
-    assert_eq!(previews[0].event.outcome, clew_model::Outcome::Succeeded);
+    assert_eq!(previews[0].event.outcome, clew_model::AuditOutcome::Succeeded);
     assert_eq!(server.audit_of("KillSession").await.len(), 2);
 }
 

@@ -1,6 +1,6 @@
 //! In a project that masks statements, no route of the page shows literals to masked users.
 
-use clew_testkit::{Flavor, Scenario};
+use clew_testkit::{Flavor, LockWaitScenario};
 use http::Method;
 use serde_json::json;
 
@@ -26,7 +26,7 @@ async fn masked_users_see_no_literals(flavor: Flavor) {
     let unmasked = server.project_token(&server.tenant.user_id).await;
 
     let scenario =
-        Scenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+        LockWaitScenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.set_up(&node).await.unwrap();
     let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
     let mut busy = session(&node).await;

@@ -1,7 +1,7 @@
 //! Browser sessions: sign-in, session cookie, CSRF protection, change of project, sign-out.
 
 use clew_api::TrustedProxies;
-use clew_model::{Actor, Outcome};
+use clew_model::{Actor, AuditOutcome};
 use clew_store::{Grantee, PolicyRef};
 use http::Method;
 use serde_json::{Value, json};
@@ -189,7 +189,7 @@ async fn failed_sign_ins_count_with_those_of_the_identity_api() {
     sign_in_as(&server, "grace", PASSWORD).send().await.expect_error(401, "IAM.0061");
     assert_eq!(server.stop_and_count("CreateConsoleSession").await, (3, 4));
     let rows = server.audit_of("CreateConsoleSession").await;
-    assert!(rows.iter().all(|row| row.event.outcome == Outcome::Denied));
+    assert!(rows.iter().all(|row| row.event.outcome == AuditOutcome::Denied));
 }
 
 #[tokio::test]
@@ -200,7 +200,7 @@ async fn sign_ins_are_audited_without_secrets_and_refused_for_other_sites() {
     assert!(matches!(&row.origin.actor, Actor::User { name, .. } if name == "grace"), "{row:?}");
     assert_eq!(
         (row.outcome, row.detail),
-        (Outcome::Succeeded, json!({ "scope": format!("project {}", server.tenant.project_id) }))
+        (AuditOutcome::Succeeded, json!({ "scope": format!("project {}", server.tenant.project_id) }))
     );
     let everything = format!("{:?}", server.audit_of("CreateConsoleSession").await);
     assert!(!everything.contains(&browser.cookie[13..]) && !everything.contains(PASSWORD));

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use clew_iam::decision::{Action, Decision, Explanation, GrantSource, StatementOutcome, StatementRef};
+use clew_iam::decision::{
+    Action, Decision, DecisionExplanation, GrantSource, PolicyStatementOutcome, PolicyStatementRef,
+};
 use clew_model::Instance;
 use clew_store::{Project, User};
 use serde_json::{Value, json};
@@ -11,7 +13,7 @@ use crate::output::merge_json_objects;
 use crate::text_table;
 
 pub(super) struct PolicySimulation<'a> {
-    pub(super) explanation: Explanation,
+    pub(super) explanation: DecisionExplanation,
     /// Reasons why the server denies the request without evaluating any policy, such as a disabled user.
     pub(super) denial_reasons: Vec<String>,
     pub(super) action: Action,
@@ -86,7 +88,7 @@ impl PolicySimulation<'_> {
     }
 }
 
-fn format_policy_statement(statement: &StatementRef) -> String {
+fn format_policy_statement(statement: &PolicyStatementRef) -> String {
     let sid = statement.sid.as_ref().map_or(String::new(), |sid| format!(" {sid:?}"));
     let via = match &statement.via {
         GrantSource::User => "attached to the user".to_owned(),
@@ -96,7 +98,7 @@ fn format_policy_statement(statement: &StatementRef) -> String {
 }
 
 /// Uses the field names of the HTTP API.
-fn statement_ref_to_json(statement: &StatementRef) -> Value {
+fn statement_ref_to_json(statement: &PolicyStatementRef) -> Value {
     let group = match &statement.via {
         GrantSource::User => None,
         GrantSource::Group(name) => Some(name),
@@ -104,7 +106,7 @@ fn statement_ref_to_json(statement: &StatementRef) -> Value {
     json!({ "policy": statement.policy, "group": group, "statement": statement.statement, "sid": statement.sid })
 }
 
-fn evaluated_statement_to_json((statement, why): &(StatementRef, StatementOutcome)) -> Value {
+fn evaluated_statement_to_json((statement, why): &(PolicyStatementRef, PolicyStatementOutcome)) -> Value {
     merge_json_objects(
         statement_ref_to_json(statement),
         json!({ "effect": why.effect, "matched": why.matched, "reasons": why.reasons }),

@@ -9,12 +9,12 @@ use clew_devtools::workspace;
 
 use crate::cargo_tools;
 
-const AUDIT_TIMEOUT: Duration = Duration::from_mins(10);
+const ADVISORY_CHECK_TIMEOUT: Duration = Duration::from_mins(10);
 
 pub(crate) async fn run() -> Result<(), DevtoolsError> {
     let cargo_deny = cargo_tools::CARGO_DENY.install().await?;
     let step = Step::start("Security advisories (cargo-deny)");
-    advisory_check_command(&cargo_deny).run_with_progress(&step, AUDIT_TIMEOUT).await?;
+    advisory_check_command(&cargo_deny).run_with_progress(&step, ADVISORY_CHECK_TIMEOUT).await?;
     step.complete();
     Ok(())
 }

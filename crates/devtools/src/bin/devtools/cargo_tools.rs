@@ -22,11 +22,11 @@ type Version = [u32; 3];
 pub(crate) const CARGO_DENY: CargoTool = CargoTool { name: "cargo-deny", version: [0, 20, 2] };
 pub(crate) const CARGO_NEXTEST: CargoTool = CargoTool { name: "cargo-nextest", version: [0, 9, 143] };
 
-const BUILD_TIMEOUT: Duration = Duration::from_mins(30);
+const TOOL_BUILD_TIMEOUT: Duration = Duration::from_mins(30);
 
 /// Disables optimization, which halves the build time of the tools.
 /// Optimization hardly affects the tools' run time, because they mostly wait for other programs.
-const FAST_BUILD_PROFILE: [(&str, &str); 3] = [
+const FAST_BUILD_ENV_VARS: [(&str, &str); 3] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
     ("CARGO_PROFILE_RELEASE_LTO", "off"),
     ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "64"),
@@ -46,19 +46,19 @@ impl CargoTool {
         let step = Step::start(format!("Building {} {version} (once)", self.name));
         // Without CARGO_TARGET_DIR, `cargo install` builds in a temporary directory and removes it.
         workspace::cargo_command()
-            .without_env("CARGO_TARGET_DIR")
-            .envs(FAST_BUILD_PROFILE)
+            .env_remove("CARGO_TARGET_DIR")
+            .envs(FAST_BUILD_ENV_VARS)
             .args(["install", "--locked", "--force", "--version", &version, "--root"])
             .args([tools_dir.as_os_str()])
             .args([self.name])
-            .run_with_retries(&step, BUILD_TIMEOUT)
+            .run_with_retries(&step, TOOL_BUILD_TIMEOUT)
             .await?;
         step.complete();
         Ok(cached_program)
     }
 
     async fn is_new_enough(&self, program: &Path) -> bool {
-        let output = Command::new(program).args(["--version"]).output_on_success().await;
+        let output = Command::new(program).args(["--version"]).output_if_successful().await;
         output.is_some_and(|output| parse_version(&output) >= Some(self.version))
     }
 }

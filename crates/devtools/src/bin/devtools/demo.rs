@@ -48,8 +48,8 @@ pub(crate) async fn run(keep: bool) -> Result<ExitCode, DevtoolsError> {
 async fn start_demo() -> Result<DemoState, DevtoolsError> {
     progress::print_heading("Prerequisites of the demo");
     install::install_demo_prerequisites().await?;
-    web_page::build_web_page_if_node_installed().await?;
-    let clew = workspace::build_development_clew("demo").await?;
+    web_page::build_web_page_if_node_js_is_installed().await?;
+    let clew = workspace::build_clew_with_profile("demo").await?;
 
     progress::print_heading("Database with blocked sessions");
     let server = start_server().await?;

@@ -16,11 +16,11 @@ pub(crate) async fn run(nextest: &[OsString]) -> Result<(), DevtoolsError> {
     let runner = cargo_tools::CARGO_NEXTEST.install().await?;
 
     if nextest.is_empty() {
-        web_page::run_page_tests().await?;
+        web_page::run_web_page_tests().await?;
     }
 
     progress::print_heading("Tests");
-    let tests = add_server_binary_env_vars(
+    let tests = add_toolchain_env_vars(
         Command::new(runner).current_dir(workspace::root_dir()).args(["nextest", "run", "--locked"]),
     );
     if !nextest.is_empty() {
@@ -31,11 +31,11 @@ pub(crate) async fn run(nextest: &[OsString]) -> Result<(), DevtoolsError> {
     // The documentation examples run even after a failed test, so that one run reports every failure.
     progress::print_heading("Documentation examples");
     let examples = workspace::cargo_command().args(["test", "--doc", "--workspace", "--locked", "--no-fail-fast"]);
-    let examples = add_server_binary_env_vars(examples).run().await;
+    let examples = add_toolchain_env_vars(examples).run().await;
     tests.and(examples)
 }
 
-fn add_server_binary_env_vars(command: Command) -> Command {
+fn add_toolchain_env_vars(command: Command) -> Command {
     command
         .env(toolchain::SERVERS_DIR_ENV_VAR, toolchain::servers_dir())
         .env(toolchain::PYTHON_ENV_VAR, toolchain::python_interpreter_path())

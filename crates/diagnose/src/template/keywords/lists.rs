@@ -4,10 +4,10 @@
 //! The MySQL keywords come from `information_schema.keywords` and from statement digests.
 
 /// Reserved words after which MySQL parses a `+` or `-` as part of a number.
-pub(super) const KEYWORDS_BEFORE_SIGN: &str = "\
+pub(super) const KEYWORDS_BEFORE_SIGNED_NUMBER: &str = "\
     AND BETWEEN CASE DEFAULT DIV ELSE ELSEIF IF INTERVAL LIKE MOD NOT OR REGEXP RETURN SELECT THEN WHEN WHILE XOR";
 
-/// Reserved words that precede an operand, excluding the words in `KEYWORDS_BEFORE_SIGN`.
+/// Reserved words that precede an operand, excluding the words in `KEYWORDS_BEFORE_SIGNED_NUMBER`.
 pub(super) const KEYWORDS_BEFORE_OPERAND: &str = "\
     ALL BINARY BOTH BY DISTINCT DISTINCTROW FOR HAVING HIGH_PRIORITY IN LEADING LIMIT OFFSET ON RLIKE SET SQL_BIG_RESULT \
     SQL_CALC_FOUND_ROWS SQL_SMALL_RESULT STRAIGHT_JOIN TRAILING USING VALUES WHERE";

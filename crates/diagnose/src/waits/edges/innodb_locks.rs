@@ -13,8 +13,8 @@ use crate::waits::lock_snapshot_index::LockSnapshotIndex;
 pub(super) fn add_innodb_lock_edges(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>) {
     let owners = LockOwnerResolver::new(index);
     for wait in &index.observed.row_waits {
-        let Ok(waiter) = owners.resolve_owner(wait.waiting, &owners.read_only_waiters) else { continue };
-        let blocker = match owners.resolve_owner(wait.blocking, &owners.read_only_holders) {
+        let Ok(waiter) = owners.find_lock_owner(wait.waiting, &owners.read_only_waiters) else { continue };
+        let blocker = match owners.find_lock_owner(wait.blocking, &owners.read_only_holders) {
             Ok(blocker) => blocker,
             Err(why) => {
                 if let WaitParticipant::Session(session) = waiter {
@@ -76,7 +76,7 @@ impl<'a> LockOwnerResolver<'a> {
             } else if transaction.is_waiting_for_lock() {
                 owners.read_only_waiters.push(session);
             }
-            if transaction.id == 0 && transaction_holds_locks(facts) {
+            if transaction.id == 0 && holds_innodb_locks(facts) {
                 owners.read_only_holders.push(session);
             }
         }
@@ -86,7 +86,7 @@ impl<'a> LockOwnerResolver<'a> {
     }
 
     /// If the lock owner cannot be determined, the function returns an error message with the reason.
-    fn resolve_owner(&self, owner: LockOwner, read_only_sessions: &[u64]) -> Result<WaitParticipant, LocalizedText> {
+    fn find_lock_owner(&self, owner: LockOwner, read_only_sessions: &[u64]) -> Result<WaitParticipant, LocalizedText> {
         if let Some(&session) = self.by_transaction.get(&owner.transaction) {
             return Ok(WaitParticipant::Session(session));
         }
@@ -101,19 +101,19 @@ impl<'a> LockOwnerResolver<'a> {
     }
 }
 
-fn transaction_holds_locks(facts: &ObservedTransaction) -> bool {
+fn holds_innodb_locks(facts: &ObservedTransaction) -> bool {
     facts.transaction.rows_locked > 0 || facts.transaction.tables_locked.is_some_and(|tables| tables > 0)
 }
 
 /// MariaDB reports the transaction id 0 for every read-only transaction.
 fn explain_unknown_read_only_blocker(sessions: &[u64]) -> LocalizedText {
     const MAX_LISTED_SESSIONS: usize = 5;
-    const ENGLISH: &str =
+    const ENGLISH_REASON: &str =
         "The blocking transaction is read-only, and the server reports no id for read-only transactions.";
-    const CHINESE: &str = "阻塞事务为只读事务，服务器不提供只读事务的ID。";
+    const CHINESE_REASON: &str = "阻塞事务为只读事务，服务器不提供只读事务的ID。";
     let names: Vec<String> = sessions.iter().take(MAX_LISTED_SESSIONS).map(u64::to_string).collect();
     if names.is_empty() {
-        return LocalizedText::new(ENGLISH, CHINESE);
+        return LocalizedText::new(ENGLISH_REASON, CHINESE_REASON);
     }
     let (mut more, mut more_zh) = (String::new(), String::new());
     if sessions.len() > MAX_LISTED_SESSIONS {
@@ -121,7 +121,7 @@ fn explain_unknown_read_only_blocker(sessions: &[u64]) -> LocalizedText {
         more_zh = format!(" 等 {} 个会话", sessions.len());
     }
     LocalizedText::new(
-        format!("{ENGLISH} The blocker is one of sessions {}{more}.", names.join(", ")),
-        format!("{CHINESE}阻塞会话是以下会话之一：{}{more_zh}。", names.join("、")),
+        format!("{ENGLISH_REASON} The blocker is one of sessions {}{more}.", names.join(", ")),
+        format!("{CHINESE_REASON}阻塞会话是以下会话之一：{}{more_zh}。", names.join("、")),
     )
 }

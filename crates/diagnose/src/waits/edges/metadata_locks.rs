@@ -15,7 +15,7 @@ use crate::waits::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObj
 
 /// Metadata locks on an object that has at least one pending lock request.
 #[derive(Default)]
-struct ContestedObject {
+struct ContestedLockObject {
     granted: BTreeMap<MetadataLockMode, HashSet<WaitParticipant>>,
     pending: BTreeMap<MetadataLockMode, HashSet<WaitParticipant>>,
     requests: Vec<LockRequest>,
@@ -23,7 +23,7 @@ struct ContestedObject {
 }
 
 pub(super) fn add_metadata_lock_edges(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>) {
-    let mut objects: HashMap<MetadataLockObject, ContestedObject> = HashMap::new();
+    let mut objects: HashMap<MetadataLockObject, ContestedLockObject> = HashMap::new();
     for request in lock_requests::collect_pending_lock_requests(index) {
         let contested = objects.entry(request.object.clone()).or_default();
         contested.pending.entry(request.mode).or_default().insert(WaitParticipant::Session(request.session));
@@ -38,16 +38,16 @@ pub(super) fn add_metadata_lock_edges(edges: &mut EdgeSet, index: &LockSnapshotI
     for (object, contested) in objects {
         let on = Arc::new(to_lock_resource(object));
         for request in &contested.requests {
-            add_lock_request_edges(edges, index, &on, &contested, request);
+            add_edges_for_lock_request(edges, index, &on, &contested, request);
         }
     }
 }
 
-fn add_lock_request_edges(
+fn add_edges_for_lock_request(
     edges: &mut EdgeSet,
     index: &LockSnapshotIndex<'_>,
     on: &Arc<LockResource>,
-    contested: &ContestedObject,
+    contested: &ContestedLockObject,
     request: &LockRequest,
 ) {
     let waiter = WaitParticipant::Session(request.session);

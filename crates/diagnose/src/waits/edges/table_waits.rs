@@ -22,13 +22,13 @@ pub(super) fn add_table_wait_edges(edges: &mut EdgeSet, index: &LockSnapshotInde
         return;
     }
     let holders = group_metadata_locks_by_table(index);
-    let own = group_tables_by_session(&holders);
+    let own = group_locked_tables_by_session(&holders);
     for (&session, wait) in index.wait_states.iter().filter(|(_, wait)| waits(wait)) {
         let Some(facts) = index.sessions.get(&session) else { continue };
         let own = own.get(&session).map(Vec::as_slice).unwrap_or_default();
         match wait {
-            LockWaitState::TableFlush => add_flush_wait_edges(edges, index, &holders, facts, own),
-            _ => add_table_lock_edges(edges, index, &holders, facts, own),
+            LockWaitState::TableFlush => add_table_flush_edges(edges, index, &holders, facts, own),
+            _ => add_table_level_lock_edges(edges, index, &holders, facts, own),
         }
     }
 }
@@ -45,7 +45,7 @@ fn group_metadata_locks_by_table<'a>(index: &LockSnapshotIndex<'a>) -> TableHold
     holders
 }
 
-fn group_tables_by_session<'a>(holders: &TableHolders<'a>) -> HashMap<u64, Vec<&'a MetadataLockObject>> {
+fn group_locked_tables_by_session<'a>(holders: &TableHolders<'a>) -> HashMap<u64, Vec<&'a MetadataLockObject>> {
     let mut own: HashMap<u64, Vec<&MetadataLockObject>> = HashMap::new();
     for (&object, locks) in holders {
         let sessions: HashSet<u64> = locks.iter().map(|&(session, _)| session).collect();
@@ -58,7 +58,7 @@ fn group_tables_by_session<'a>(holders: &TableHolders<'a>) -> HashMap<u64, Vec<&
 
 /// A table flush waits for statements that use the tables, and for sessions that locked the tables with `LOCK TABLES`.
 /// An idle session with an open transaction does not block a table flush.
-fn add_flush_wait_edges(
+fn add_table_flush_edges(
     edges: &mut EdgeSet,
     index: &LockSnapshotIndex<'_>,
     holders: &TableHolders<'_>,
@@ -100,7 +100,7 @@ fn add_flush_wait_edges(
 /// Two sessions conflict on a table unless both sessions only read the table.
 /// A session that itself waits for a table-level lock is never reported as a blocker.
 /// An idle session, which may have used `LOCK TABLES`, is a blocker only if no running session uses the table.
-fn add_table_lock_edges(
+fn add_table_level_lock_edges(
     edges: &mut EdgeSet,
     index: &LockSnapshotIndex<'_>,
     holders: &TableHolders<'_>,

@@ -10,7 +10,7 @@ use crate::policy::lint;
 use crate::policy::schema::DocumentSchema;
 
 impl DocumentParser<'_> {
-    pub(super) fn parse_conditions(
+    pub(super) fn parse_condition_element(
         &mut self,
         at: &LocatedValue<'_>,
         schema: &DocumentSchema,
@@ -63,13 +63,13 @@ impl DocumentParser<'_> {
             Value::Array(_) => self.parse_list(at, usize::MAX, "values")?,
             _ => vec![at.clone()],
         };
-        let expected = collect_all_or_none(values.iter().map(|at| self.parse_value(at, test, schema)))?;
+        let expected = collect_all_or_none(values.iter().map(|at| self.parse_expected_value(at, test, schema)))?;
         let condition = Condition { operator: operator.to_owned(), test, key: ConditionKey::parse(key), expected };
         self.add_warnings(at, || lint::lint_condition(&condition));
         Some(condition)
     }
 
-    fn parse_value(
+    fn parse_expected_value(
         &mut self,
         at: &LocatedValue<'_>,
         test: ParsedOperator,

@@ -4,7 +4,7 @@
 use clew_model::AuditEvent;
 
 use super::chain_records::{
-    CHECKPOINT_RECORD_NAME, ChainPosition, FIRST_ROW_PREVIOUS_MAC, HEAD_RECORD_NAME, find_highest_sequence_number,
+    CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME, PREVIOUS_MAC_OF_FIRST_ROW, find_highest_sequence_number,
 };
 use super::checkpoint_tracker::CheckpointTracker;
 use super::row;
@@ -16,14 +16,14 @@ use crate::master_key::MasterKey;
 
 /// If the head record was tampered with, the next audit row contains this placeholder as the previous MAC.
 /// Without the MAC key, an attacker cannot forge an audit row with the placeholder.
-pub(super) const PREVIOUS_MAC_AFTER_TAMPERED_HEAD: [u8; 32] = [0xff; 32];
+pub(super) const UNKNOWN_PREVIOUS_MAC: [u8; 32] = [0xff; 32];
 
 /// Writes the head and checkpoint records. If one of them is missing later, the audit log was tampered with.
 pub(crate) async fn initialise_audit_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
-    ChainPosition { seq: 0, mac: FIRST_ROW_PREVIOUS_MAC }
+    ChainPosition { seq: 0, mac: PREVIOUS_MAC_OF_FIRST_ROW }
         .write_chain_record(transaction, key, HEAD_RECORD_NAME)
         .await?;
-    ChainPosition { seq: 1, mac: FIRST_ROW_PREVIOUS_MAC }
+    ChainPosition { seq: 1, mac: PREVIOUS_MAC_OF_FIRST_ROW }
         .write_chain_record(transaction, key, CHECKPOINT_RECORD_NAME)
         .await
 }
@@ -44,10 +44,7 @@ pub(crate) async fn append_audit_rows(
     checkpoint_tracker.verify_newest_row_exists(transaction, key, head, last_seen).await?;
     let mut newest = match head {
         Some(head) => head,
-        None => ChainPosition {
-            seq: find_highest_sequence_number(transaction).await?,
-            mac: PREVIOUS_MAC_AFTER_TAMPERED_HEAD,
-        },
+        None => ChainPosition { seq: find_highest_sequence_number(transaction).await?, mac: UNKNOWN_PREVIOUS_MAC },
     };
     for (at, event) in events {
         let row = row::AuditRow::new(newest.seq.saturating_add(1), *at, newest.mac, event);

@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
 /// Value that the first row of the audit chain contains as the MAC of the previous row.
-pub(super) const FIRST_ROW_PREVIOUS_MAC: [u8; 32] = [0; 32];
+pub(super) const PREVIOUS_MAC_OF_FIRST_ROW: [u8; 32] = [0; 32];
 
 /// Name of the record that contains the sequence number and MAC of the newest audit row.
 pub(super) const HEAD_RECORD_NAME: &str = "head";

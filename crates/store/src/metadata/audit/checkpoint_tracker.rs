@@ -63,13 +63,13 @@ impl CheckpointTracker {
             return Ok(());
         }
         if let Some(problem) = verify_checkpoint(transaction, key, &newest).await? {
-            self.mark_row_lost(newest, problem);
+            self.mark_row_missing(newest, problem);
         }
         Ok(())
     }
 
     /// Does nothing if another task has recorded a newer audit row in the meantime.
-    fn mark_row_lost(&self, checkpoint: AuditCheckpoint, problem: AuditProblem) {
+    fn mark_row_missing(&self, checkpoint: AuditCheckpoint, problem: AuditProblem) {
         let mut state = self.lock_state();
         if state.newest.take_if(|newest| *newest == checkpoint).is_some()
             && state.missing.len() < MAX_TRACKED_MISSING_ROWS
@@ -83,7 +83,7 @@ impl CheckpointTracker {
         self.lock_state().unreported.front().cloned()
     }
 
-    pub(super) fn mark_lost_rows_reported(&self, loss: &AuditProblem) {
+    pub(super) fn mark_problem_reported(&self, loss: &AuditProblem) {
         self.lock_state().unreported.retain(|unreported| unreported != loss);
     }
 

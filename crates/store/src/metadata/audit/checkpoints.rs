@@ -10,7 +10,7 @@ impl Store {
     /// Returns a checkpoint of the newest audit row, which users can store outside the database.
     /// Fails if the audit log's head record was tampered with.
     pub async fn create_audit_checkpoint(&self) -> Result<AuditCheckpoint, StoreError> {
-        self.check_master_key_id().await?;
+        self.ensure_master_key_is_current().await?;
         let failed = StoreError::database_error("read the newest audit row");
         let mut transaction = self.database.begin_read().await.map_err(&failed)?;
         let keys = AuditMacKeys::load_audit_mac_keys(&mut transaction, &self.sealer, &self.keys).await?;
@@ -46,6 +46,6 @@ impl Store {
 
     /// Acknowledges a problem, so that [`Store::detect_audit_truncation`] no longer returns it.
     pub fn acknowledge_lost_audit_rows(&self, loss: &AuditProblem) {
-        self.checkpoint_tracker.mark_lost_rows_reported(loss);
+        self.checkpoint_tracker.mark_problem_reported(loss);
     }
 }

@@ -17,7 +17,7 @@ use crate::master_key::MasterKey;
 use crate::sealing::{AssociatedData, Sealer};
 
 const PREVIOUS_MAC_KEYS_SETTING: &str = "audit_keys";
-const PREVIOUS_MAC_KEYS_AAD: AssociatedData<'static> =
+const PREVIOUS_MAC_KEYS_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: PREVIOUS_MAC_KEYS_SETTING };
 
 /// Hex-encoded previous MAC key. `through` is the sequence number of the last audit row that it authenticates.
@@ -42,7 +42,7 @@ impl AuditMacKeys {
     ) -> Result<Self, StoreError> {
         let mut previous = Vec::new();
         let stored = read_setting(transaction, PREVIOUS_MAC_KEYS_SETTING).await?.unwrap_or_default();
-        if let Ok(unsealed) = sealer.unseal(PREVIOUS_MAC_KEYS_AAD, &stored) {
+        if let Ok(unsealed) = sealer.unseal(PREVIOUS_MAC_KEYS_ASSOCIATED_DATA, &stored) {
             let entries: Vec<PreviousMacKey> = serde_json::from_str(unsealed.expose_secret())
                 .map_err(StoreError::damaged_value_error("keys of the audit"))?;
             for PreviousMacKey { through, key } in entries {
@@ -75,7 +75,7 @@ impl AuditMacKeys {
             .map(|(through, key)| PreviousMacKey { through: *through, key: hex::encode(**key) })
             .collect();
         let entries = serde_json::to_string(&entries).map_err(StoreError::damaged_value_error("keys of the audit"))?;
-        let stored = sealer.seal(PREVIOUS_MAC_KEYS_AAD, &SecretString::from(entries))?;
+        let stored = sealer.seal(PREVIOUS_MAC_KEYS_ASSOCIATED_DATA, &SecretString::from(entries))?;
         write_setting(transaction, PREVIOUS_MAC_KEYS_SETTING, &stored).await
     }
 }

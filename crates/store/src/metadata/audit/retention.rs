@@ -1,10 +1,10 @@
 //! Removes old audit rows and advances the checkpoint record to the oldest remaining row.
 
-use clew_model::{AuditEvent, AuditOrigin, Outcome};
+use clew_model::{AuditEvent, AuditOrigin, AuditOutcome};
 use serde_json::json;
 
 use super::super::row_mapping::read_hash_column;
-use super::chain_records::{CHECKPOINT_RECORD_NAME, ChainPosition, FIRST_ROW_PREVIOUS_MAC};
+use super::chain_records::{CHECKPOINT_RECORD_NAME, ChainPosition, PREVIOUS_MAC_OF_FIRST_ROW};
 use super::keys::AuditMacKeys;
 use super::verification::ChainVerifier;
 use crate::database::{Transaction, query, query_scalar};
@@ -51,12 +51,12 @@ impl Store {
             .map_err(tx.map_to_store_error())?;
         let problems = verifier.describe_problems();
         let event = AuditEvent {
-            outcome: if problems.is_empty() { Outcome::Succeeded } else { Outcome::Failed },
+            outcome: if problems.is_empty() { AuditOutcome::Succeeded } else { AuditOutcome::Failed },
             detail: json!({
                 "rows": removed, "through": last.seq,
                 "problems": problems.iter().take(MAX_REPORTED_PROBLEMS).collect::<Vec<_>>(),
             }),
-            ..AuditEvent::new_success(by, "PruneAudit", "audit")
+            ..AuditEvent::for_successful_operation(by, "PruneAudit", "audit")
         };
         tx.append_events(&self.keys, &[(self.clock.unix_millis(), &event)]).await?;
         tx.commit().await?;
@@ -87,6 +87,6 @@ async fn find_last_removable_row(
     let Some(row) = row else { return Ok(None) };
     Ok(Some(ChainPosition {
         seq: row.try_get("seq").map_err(&failed)?,
-        mac: read_hash_column(&row, "mac").unwrap_or(FIRST_ROW_PREVIOUS_MAC),
+        mac: read_hash_column(&row, "mac").unwrap_or(PREVIOUS_MAC_OF_FIRST_ROW),
     }))
 }

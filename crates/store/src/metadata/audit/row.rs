@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use clew_model::{Actor, AuditEvent, AuditOrigin, Outcome, UserId};
+use clew_model::{Actor, AuditEvent, AuditOrigin, AuditOutcome, UserId};
 
 use super::super::row_mapping::{parse_column, parse_nullable_column, read_hash_column};
 use crate::audit::AuditRecord;
@@ -131,7 +131,7 @@ pub(super) fn audit_record_from_row(row: &database::Row) -> Result<AuditRecord, 
         instance_id: parse_nullable_column(row, "instance_id")?,
         node_id: parse_nullable_column(row, "node_id")?,
         target: row.try_get("target").map_err(&failed)?,
-        outcome: Outcome::from_name(&outcome).ok_or_else(|| damaged(format!("outcome {outcome:?}")))?,
+        outcome: AuditOutcome::from_name(&outcome).ok_or_else(|| damaged(format!("outcome {outcome:?}")))?,
         code: row.try_get("code").map_err(&failed)?,
         detail: serde_json::from_str(&detail).map_err(|error| damaged(error.to_string()))?,
     };

@@ -1,6 +1,6 @@
 //! Verifies the audit chain.
 
-use super::chain::PREVIOUS_MAC_AFTER_TAMPERED_HEAD;
+use super::chain::UNKNOWN_PREVIOUS_MAC;
 use super::chain_records::{CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME};
 use super::checkpoint_tracker::verify_checkpoints;
 use super::keys::AuditMacKeys;
@@ -18,7 +18,7 @@ impl Store {
     /// Reports a problem if a row recorded in `checkpoints` or by this process is missing.
     /// Without a checkpoint, a removal of the newest rows can remain undetected, because the remaining chain is valid.
     pub async fn verify_audit(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
-        self.check_master_key_id().await?;
+        self.ensure_master_key_is_current().await?;
         let tracked = self.checkpoint_tracker.tracked_checkpoints();
         let failed = StoreError::database_error("verify the audit log");
         let mut transaction = self.database.begin_read().await.map_err(&failed)?;
@@ -105,7 +105,7 @@ impl ChainVerifier {
         let previous_mac = row.as_ref().map(|(row, _)| row.previous);
         if !authentic {
             self.report_problem(seq, AuditProblemKind::Changed);
-        } else if previous_mac == Some(PREVIOUS_MAC_AFTER_TAMPERED_HEAD) {
+        } else if previous_mac == Some(UNKNOWN_PREVIOUS_MAC) {
             self.report_problem(seq, AuditProblemKind::AfterChangedHead);
         } else if !gap
             && self.previous_is_authentic
@@ -113,7 +113,7 @@ impl ChainVerifier {
         {
             self.report_problem(seq, AuditProblemKind::OutOfOrder);
         }
-        self.previous = Some(ChainPosition { seq, mac: row.map_or(PREVIOUS_MAC_AFTER_TAMPERED_HEAD, |(_, mac)| mac) });
+        self.previous = Some(ChainPosition { seq, mac: row.map_or(UNKNOWN_PREVIOUS_MAC, |(_, mac)| mac) });
         self.previous_is_authentic = authentic;
     }
 

@@ -7,11 +7,11 @@ use clew_model::InstanceId;
 use sqlx::AssertSqlSafe;
 
 use super::super::row_mapping::parse_column;
-use super::{RUNNING_KILL_TASK_CONDITION, duration_to_millis, kill_task_from_row};
+use super::{IS_KILL_TASK_RUNNING_SQL, duration_to_millis, kill_task_from_row};
 use crate::database::{query, query_scalar};
 use crate::error::StoreError;
 use crate::kill_tasks::InstanceKillTasks;
-use crate::serving_lock::ServingLock;
+use crate::serving_lock::DataDirLock;
 use crate::store::Store;
 
 impl Store {
@@ -20,7 +20,7 @@ impl Store {
         let (now, zones) = (self.clock.unix_millis(), self.database.json_array_strings_sql("$3"));
         let rows = query(AssertSqlSafe(format!(
             "SELECT t.*, i.project_id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on = $1 \
-             JOIN instances i ON i.id = t.instance_id WHERE {RUNNING_KILL_TASK_CONDITION} AND NOT EXISTS \
+             JOIN instances i ON i.id = t.instance_id WHERE {IS_KILL_TASK_RUNNING_SQL} AND NOT EXISTS \
                  (SELECT 1 FROM nodes n WHERE n.instance_id = t.instance_id AND n.zone NOT IN ({zones})) \
              ORDER BY t.instance_id, t.id"
         )))
@@ -68,14 +68,14 @@ impl Store {
     }
 
     /// Returns the ids of an instance's running kill tasks, or an empty set if the worker does not hold the lease.
-    pub async fn list_leased_kill_tasks(
+    pub async fn list_leased_kill_task_ids(
         &self,
         instance: &InstanceId,
         worker: &str,
     ) -> Result<BTreeSet<i64>, StoreError> {
         let ids: Vec<i64> = query_scalar(AssertSqlSafe(format!(
             "SELECT t.id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on \
-             WHERE t.instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION} AND s.worker = $3 AND s.lease_until > $2"
+             WHERE t.instance_id = $1 AND {IS_KILL_TASK_RUNNING_SQL} AND s.worker = $3 AND s.lease_until > $2"
         )))
         .bind(instance.as_str())
         .bind(self.clock.unix_millis())
@@ -99,7 +99,7 @@ impl Store {
     /// Releases all leases for kill tasks.
     /// The caller must hold the lock that prevents other Clew servers from using the data directory.
     /// Does nothing if several machines share the database, because workers on other machines may hold leases.
-    pub async fn release_all_kill_task_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
+    pub async fn release_all_kill_task_leases(&self, _lock: &DataDirLock) -> Result<u64, StoreError> {
         if self.database.is_shared() {
             return Ok(0);
         }

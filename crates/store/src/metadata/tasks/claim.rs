@@ -8,7 +8,7 @@ use crate::error::StoreError;
 use crate::metadata::group_commit::BatchedWrite;
 use crate::metadata::row_mapping::duration_to_millis;
 use crate::store::Store;
-use crate::tasks::{ClaimRequest, ClaimedTask, ClaimedTasks};
+use crate::tasks::{ClaimedTask, TaskClaimOutcome, TaskClaimRequest};
 
 /// The query claims one task. It skips tasks for excluded nodes and for nodes that have reached the task limit.
 /// A task with an expired lease takes priority over queued tasks.
@@ -58,17 +58,18 @@ const FAIL_CORRUPT_TASK_SQL: &str = "UPDATE tasks SET status = 'error', failure_
          ended_at = $5, lease_until = NULL WHERE rowid = $1";
 
 impl Store {
-    /// Claims tasks for a worker, within the limits of the [`ClaimRequest`].
+    /// Claims tasks for a worker, within the limits of the [`TaskClaimRequest`].
     /// Tasks with an expired lease come first, then queued tasks in fair order (see `docs/decisions/0019`).
-    pub async fn claim_tasks(&self, claim: ClaimRequest) -> Result<ClaimedTasks, StoreError> {
+    pub async fn claim_tasks(&self, claim: TaskClaimRequest) -> Result<TaskClaimOutcome, StoreError> {
         let excluded_nodes =
             serde_json::to_string(&claim.excluded_nodes).map_err(StoreError::damaged_value_error("ids of nodes"))?;
         let now = self.clock.unix_millis();
         // Most polls find no task. The read-only query avoids the write lock, which would delay other writers.
         if self.database.is_shared() && !self.has_claimable_task(now).await? {
-            return Ok(ClaimedTasks::default());
+            return Ok(TaskClaimOutcome::default());
         }
-        self.execute_write_in_batch(ClaimTasks { claim, excluded_nodes, zones: self.reachable_zones_json(), now }).await
+        self.execute_write_in_batch(ClaimTasksWrite { claim, excluded_nodes, zones: self.reachable_zones_json(), now })
+            .await
     }
 
     async fn has_claimable_task(&self, now: i64) -> Result<bool, StoreError> {
@@ -81,19 +82,19 @@ impl Store {
     }
 }
 
-struct ClaimTasks {
-    claim: ClaimRequest,
+struct ClaimTasksWrite {
+    claim: TaskClaimRequest,
     excluded_nodes: String,
     zones: String,
     now: i64,
 }
 
-impl BatchedWrite for ClaimTasks {
-    type Output = ClaimedTasks;
+impl BatchedWrite for ClaimTasksWrite {
+    type Output = TaskClaimOutcome;
     const ERROR_CONTEXT: &'static str = "claim collections";
 
-    async fn execute_write(&self, transaction: &mut Transaction) -> Result<ClaimedTasks, StoreError> {
-        let mut claims = ClaimedTasks::default();
+    async fn execute_write(&self, transaction: &mut Transaction) -> Result<TaskClaimOutcome, StoreError> {
+        let mut claims = TaskClaimOutcome::default();
         while claims.tasks.len() < self.claim.max_tasks {
             let Some(row) = self.claim_one_task(transaction).await? else { break };
             match claimed_task_from_row(&row) {
@@ -108,7 +109,7 @@ impl BatchedWrite for ClaimTasks {
     }
 }
 
-impl ClaimTasks {
+impl ClaimTasksWrite {
     async fn claim_one_task(&self, transaction: &mut Transaction) -> Result<Option<Row>, StoreError> {
         let claim = match transaction {
             Transaction::Sqlite(_) => SQLITE_CLAIM_TASK_SQL,

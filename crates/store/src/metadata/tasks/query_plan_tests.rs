@@ -1,14 +1,14 @@
 //! Tests that all SQL statements of the task queue use indexes, so that finished tasks do not slow down the queue.
 //! `cargo xtask bench` measures the run time of the SQL statements.
 
-use clew_testkit::PostgreSql;
+use clew_testkit::PostgreSqlServer;
 use sqlx::AssertSqlSafe;
 
 use super::{DELETE_TASKS_ENDED_BEFORE, SELECT_TASK_BY_ID, SELECT_TASKS_BY_NODE, claim, writes};
 use crate::database::{Database, query, query_scalar};
 
 /// The last field of each entry contains the indexes that PostgreSQL must use for the statement.
-const QUEUE_STATEMENTS: [(&str, &str, &str, &[&str]); 10] = [
+const TASK_QUEUE_SQL_STATEMENTS: [(&str, &str, &str, &[&str]); 10] = [
     (
         "claim",
         claim::SQLITE_CLAIM_TASK_SQL,
@@ -18,7 +18,7 @@ const QUEUE_STATEMENTS: [(&str, &str, &str, &[&str]); 10] = [
     ("anything", claim::HAS_CLAIMABLE_TASK_SQL, "2000000", &["tasks_waiting", "tasks_running"]),
     (
         "turn",
-        writes::SELECT_FAIR_QUEUE_TURN,
+        writes::SELECT_FAIR_QUEUE_POSITION_SQL,
         "'p1', 'i1', 'n1'",
         &["tasks_waiting_by_instance", "tasks_waiting_by_zone"],
     ),
@@ -37,7 +37,7 @@ async fn sqlite_queries_use_indexes() {
     let file = folder.path().join("a.db");
     std::fs::write(&file, "").unwrap();
     let database = Database::create_sqlite(&file).await.unwrap();
-    for (name, statement, ..) in QUEUE_STATEMENTS {
+    for (name, statement, ..) in TASK_QUEUE_SQL_STATEMENTS {
         let plan = query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")));
         let plan: Vec<String> =
             plan.fetch_all(&database).await.unwrap().iter().map(|row| row.try_get("detail").unwrap()).collect();
@@ -65,7 +65,7 @@ const INSERT_TYPICAL_TASKS_SQL: &str = "INSERT INTO tasks (request_id, project_i
 
 #[tokio::test]
 async fn queries_use_indexes_on_a_postgres_server() {
-    let server = PostgreSql::start().await.unwrap();
+    let server = PostgreSqlServer::start().await.unwrap();
     let database = Database::connect_postgres(&server.url().parse().unwrap()).await.unwrap();
     let mut transaction = database.begin_write().await.unwrap();
     // PostgreSQL uses a generic plan for frequent statements.
@@ -77,7 +77,7 @@ async fn queries_use_indexes_on_a_postgres_server() {
     ] {
         query(statement).execute(&mut transaction).await.unwrap();
     }
-    for (name, statement, values, indexes) in QUEUE_STATEMENTS {
+    for (name, statement, values, indexes) in TASK_QUEUE_SQL_STATEMENTS {
         let statement = if name == "claim" { claim::POSTGRES_CLAIM_TASK_SQL } else { statement };
         let prepare = query(AssertSqlSafe(format!("PREPARE \"{name}\" AS {statement}")));
         prepare.execute(&mut transaction).await.unwrap();
@@ -97,7 +97,7 @@ async fn task_counts_match_rows_after_each_change() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.db");
     std::fs::write(&file, "").unwrap();
-    let server = PostgreSql::start().await.unwrap();
+    let server = PostgreSqlServer::start().await.unwrap();
     let postgres = Database::connect_postgres(&server.url().parse().unwrap()).await.unwrap();
     for database in [Database::create_sqlite(&file).await.unwrap(), postgres] {
         for statement in [

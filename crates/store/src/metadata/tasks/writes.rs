@@ -17,7 +17,7 @@ use crate::tasks::NewCollectionTask;
 /// `other_instances` is the number of the project's other instances that have queued tasks.
 /// Each project gets an equal share of the workers, and each instance gets an equal share of its project's workers.
 /// The query counts at most 64 other instances.
-pub(super) const SELECT_FAIR_QUEUE_TURN: &str = "WITH RECURSIVE others (id, number) AS ( \
+pub(super) const SELECT_FAIR_QUEUE_POSITION_SQL: &str = "WITH RECURSIVE others (id, number) AS ( \
          SELECT MIN(instance_id), 1 FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id > '' \
          UNION ALL \
          SELECT (SELECT MIN(instance_id) FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id > others.id), \
@@ -41,21 +41,21 @@ pub(super) const COMPLETE_TASK_SQL: &str = "UPDATE tasks SET status = $1, failur
 pub(super) const RELEASE_TASK_SQL: &str = "UPDATE tasks SET status = 'queued', worker = NULL, lease_until = NULL, attempts = attempts - 1 \
      WHERE request_id = $1 AND fence = $2 AND status = 'running'";
 
-pub(super) struct EnqueueTask {
+pub(super) struct EnqueueTaskWrite {
     pub(super) task: NewCollectionTask,
     pub(super) selection: String,
     pub(super) now: i64,
     pub(super) queue_limit: u32,
 }
 
-impl BatchedWrite for EnqueueTask {
+impl BatchedWrite for EnqueueTaskWrite {
     /// False if the queue of the node is full.
     type Output = bool;
     const ERROR_CONTEXT: &'static str = "queue a collection";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
         let failed = StoreError::database_error(Self::ERROR_CONTEXT);
-        let turn: i64 = query_scalar(SELECT_FAIR_QUEUE_TURN)
+        let turn: i64 = query_scalar(SELECT_FAIR_QUEUE_POSITION_SQL)
             .bind(self.task.project_id.as_str())
             .bind(self.task.instance_id.as_str())
             .bind(self.task.node_id.as_str())
@@ -79,14 +79,14 @@ impl BatchedWrite for EnqueueTask {
     }
 }
 
-pub(super) struct RenewTaskLease {
+pub(super) struct RenewTaskLeaseWrite {
     pub(super) id: RequestId,
     pub(super) fence: i64,
     pub(super) now: i64,
     pub(super) until: i64,
 }
 
-impl BatchedWrite for RenewTaskLease {
+impl BatchedWrite for RenewTaskLeaseWrite {
     type Output = bool;
     const ERROR_CONTEXT: &'static str = "renew a lease";
 
@@ -103,14 +103,14 @@ impl BatchedWrite for RenewTaskLease {
     }
 }
 
-pub(super) struct CompleteTask {
+pub(super) struct CompleteTaskWrite {
     pub(super) id: RequestId,
     pub(super) fence: i64,
     pub(super) outcome: TaskOutcome,
     pub(super) now: i64,
 }
 
-impl BatchedWrite for CompleteTask {
+impl BatchedWrite for CompleteTaskWrite {
     type Output = bool;
     const ERROR_CONTEXT: &'static str = "record the end of a collection";
 
@@ -143,12 +143,12 @@ impl BatchedWrite for CompleteTask {
     }
 }
 
-pub(super) struct ReleaseTask {
+pub(super) struct ReleaseTaskWrite {
     pub(super) id: RequestId,
     pub(super) fence: i64,
 }
 
-impl BatchedWrite for ReleaseTask {
+impl BatchedWrite for ReleaseTaskWrite {
     type Output = bool;
     const ERROR_CONTEXT: &'static str = "release a collection";
 

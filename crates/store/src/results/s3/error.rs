@@ -7,20 +7,25 @@ use object_store::client::{HttpError, HttpErrorKind};
 use super::settings::S3Settings;
 use crate::error::StoreError;
 
-const CREDENTIALS_HINT: &str =
+const ACCESS_DENIED_HINT: &str =
     "; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that the key may write, read, list and remove there";
-const BUCKET_HINT: &str = "; create the bucket, or use another one";
+const MISSING_BUCKET_HINT: &str = "; create the bucket, or use another one";
 /// S3 returns this error code if the date of a request differs too much from the server time.
 const CLOCK_SKEW_ERROR_CODE: &str = "RequestTimeTooSkewed";
 const CLOCK_SKEW_HINT: &str = "; correct the clock of this machine";
-const CONNECTION_HINT: &str = "; check AWS_ENDPOINT_URL, the network, and whether S3 is up";
+const CONNECTION_FAILURE_HINT: &str = "; check AWS_ENDPOINT_URL, the network, and whether S3 is up";
 
 pub(super) fn invalid_settings_error(settings: &S3Settings, reason: &dyn std::fmt::Display) -> StoreError {
     StoreError::S3 { action: "use", location: settings.object_uri(""), reason: reason.to_string(), remedy: "" }
 }
 
 pub(super) fn timeout_error(action: &'static str, location: String) -> StoreError {
-    StoreError::S3 { action, location, reason: "S3 did not respond in time".to_owned(), remedy: CONNECTION_HINT }
+    StoreError::S3 {
+        action,
+        location,
+        reason: "S3 did not respond in time".to_owned(),
+        remedy: CONNECTION_FAILURE_HINT,
+    }
 }
 
 pub(super) fn request_error(action: &'static str, location: String, error: &object_store::Error) -> StoreError {
@@ -39,22 +44,22 @@ pub(super) fn http_response_error(
     status: http::StatusCode,
     body: &str,
 ) -> StoreError {
-    let message = extract_s3_message(body);
+    let message = extract_s3_error_message(body);
     let reason = if message.is_empty() { format!("S3 responded with {status}") } else { message };
     StoreError::S3 {
         action,
         location,
         reason,
-        remedy: if status == http::StatusCode::FORBIDDEN { CREDENTIALS_HINT } else { "" },
+        remedy: if status == http::StatusCode::FORBIDDEN { ACCESS_DENIED_HINT } else { "" },
     }
 }
 
-pub(super) fn is_clock_skew(error: &object_store::Error) -> bool {
+pub(super) fn is_clock_skew_error(error: &object_store::Error) -> bool {
     error.to_string().contains(CLOCK_SKEW_ERROR_CODE)
 }
 
 /// S3 may have executed the request even if the connection was lost before the response.
-pub(super) fn is_connection_lost(error: &object_store::Error) -> bool {
+pub(super) fn is_connection_loss_error(error: &object_store::Error) -> bool {
     find_http_error_kind(error).is_some_and(|kind| !matches!(kind, HttpErrorKind::Timeout | HttpErrorKind::Decode))
 }
 
@@ -62,7 +67,7 @@ pub(super) fn is_connection_lost(error: &object_store::Error) -> bool {
 /// If the S3 response has an XML body, the cause contains the error code and message from the body.
 fn describe_s3_error(error: &(dyn Error + 'static)) -> (String, &'static str) {
     let text = error.to_string();
-    let message = extract_s3_message(&text);
+    let message = extract_s3_error_message(&text);
     if message.contains(CLOCK_SKEW_ERROR_CODE) {
         return (format!("this machine's clock is wrong, or that of S3 ({message})"), CLOCK_SKEW_HINT);
     }
@@ -72,15 +77,17 @@ fn describe_s3_error(error: &(dyn Error + 'static)) -> (String, &'static str) {
     );
     if is_denied {
         let message = if message.is_empty() { "S3 gave no reason" } else { &message };
-        return (format!("access denied ({message})"), CREDENTIALS_HINT);
+        return (format!("access denied ({message})"), ACCESS_DENIED_HINT);
     }
     if text.contains("NoSuchBucket") {
-        return ("there is no such bucket".to_owned(), BUCKET_HINT);
+        return ("there is no such bucket".to_owned(), MISSING_BUCKET_HINT);
     }
     match find_http_error_kind(error) {
-        Some(HttpErrorKind::Connect) => (format!("S3 cannot be reached ({})", find_root_cause(error)), CONNECTION_HINT),
-        Some(HttpErrorKind::Timeout) => ("S3 did not respond in time".to_owned(), CONNECTION_HINT),
-        Some(_) => (format!("the connection to S3 was lost ({})", find_root_cause(error)), CONNECTION_HINT),
+        Some(HttpErrorKind::Connect) => {
+            (format!("S3 cannot be reached ({})", find_root_cause(error)), CONNECTION_FAILURE_HINT)
+        }
+        Some(HttpErrorKind::Timeout) => ("S3 did not respond in time".to_owned(), CONNECTION_FAILURE_HINT),
+        Some(_) => (format!("the connection to S3 was lost ({})", find_root_cause(error)), CONNECTION_FAILURE_HINT),
         None if message.is_empty() => (text, ""),
         None => (message, ""),
     }
@@ -95,7 +102,7 @@ fn find_root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'st
     error.source().map_or(error, find_root_cause)
 }
 
-fn extract_s3_message(text: &str) -> String {
+fn extract_s3_error_message(text: &str) -> String {
     let message =
         [extract_text_between(text, "<Code>", "</Code>"), extract_text_between(text, "<Message>", "</Message>")];
     message.into_iter().flatten().collect::<Vec<_>>().join(": ")
@@ -114,7 +121,7 @@ mod tests {
         let message = "<Error><Code>RequestTimeTooSkewed</Code><Message>The difference is too large.</Message></Error>";
         let source = message.into();
         let error = object_store::Error::PermissionDenied { path: "x".to_owned(), source };
-        assert!(is_clock_skew(&error));
+        assert!(is_clock_skew_error(&error));
         let error = request_error("write", "s3://results/x".to_owned(), &error).to_string();
         assert!(error.contains("clock is wrong") && error.contains("RequestTimeTooSkewed"), "{error}");
         assert!(error.contains(CLOCK_SKEW_HINT) && !error.contains("AWS_ACCESS_KEY_ID"), "{error}");

@@ -22,12 +22,12 @@ pub(super) struct IncompleteUpload {
 #[derive(Deserialize)]
 struct UploadListing {
     #[serde(default, rename = "Upload")]
-    uploads: Vec<UploadEntry>,
+    uploads: Vec<UploadListingEntry>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct UploadEntry {
+struct UploadListingEntry {
     key: String,
     #[serde(rename = "UploadId")]
     id: String,

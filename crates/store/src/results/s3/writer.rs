@@ -75,7 +75,7 @@ impl S3Writer {
                 Ok(Err(object_store::Error::AlreadyExists { .. })) => {
                     return self.check_existing_object_content(&payload.into());
                 }
-                Ok(Err(error)) if error::is_connection_lost(&error) && began.elapsed() < RETRY_TIMEOUT => {
+                Ok(Err(error)) if error::is_connection_loss_error(&error) && began.elapsed() < RETRY_TIMEOUT => {
                     self.runtime.block_on(sleep(RETRY_DELAY));
                 }
                 put => return self.s3.check_s3_response("write", &self.name, put).map(|_| ()),

@@ -29,19 +29,19 @@ const DEMO_SESSIONS: [(&str, &[&str], Option<&str>); 7] = [
     ("checkout", &["START TRANSACTION", "UPDATE orders SET status = 'paid' WHERE id BETWEEN 1 AND 20"], None),
     (
         "billing",
-        &RAISE_LOCK_TIMEOUT_STATEMENTS,
+        &LOCK_TIMEOUT_SETUP_STATEMENTS,
         Some("UPDATE orders SET total = total * 1.1 WHERE id = 7 /* \"rush\", price list 12 */"),
     ),
-    ("billing", &RAISE_LOCK_TIMEOUT_STATEMENTS, Some("DELETE FROM orders\nWHERE id = 12\n  AND status = 'open'")),
-    ("checkout", &RAISE_LOCK_TIMEOUT_STATEMENTS, Some("SELECT id, total FROM orders WHERE id = 3 FOR UPDATE")),
+    ("billing", &LOCK_TIMEOUT_SETUP_STATEMENTS, Some("DELETE FROM orders\nWHERE id = 12\n  AND status = 'open'")),
+    ("checkout", &LOCK_TIMEOUT_SETUP_STATEMENTS, Some("SELECT id, total FROM orders WHERE id = 3 FOR UPDATE")),
     ("reports", &[], Some("SELECT status, SUM(total), SLEEP(3600) FROM orders GROUP BY status")),
     ("reports", &["START TRANSACTION", "SELECT COUNT(*) FROM orders"], None),
     ("checkout", &[], None),
 ];
 
-const RAISE_LOCK_TIMEOUT_STATEMENTS: [&str; 1] = ["SET SESSION innodb_lock_wait_timeout = 100000"];
+const LOCK_TIMEOUT_SETUP_STATEMENTS: [&str; 1] = ["SET SESSION innodb_lock_wait_timeout = 100000"];
 
-const LOCK_WAITER_COUNT: u64 = 3;
+const EXPECTED_LOCK_WAITER_COUNT: u64 = 3;
 const LOCK_WAIT_START_TIMEOUT: Duration = Duration::from_secs(20);
 
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl BlockedSessions {
                 .await
                 .map_err(database_error("open a blocked session"))?;
         }
-        wait_for_lock_waits(server).await?;
+        wait_until_sessions_are_blocked(server).await?;
         Ok(blocked)
     }
 
@@ -92,7 +92,7 @@ impl BlockedSessions {
     }
 }
 
-async fn wait_for_lock_waits(server: &Server) -> Result<(), DevtoolsError> {
+async fn wait_until_sessions_are_blocked(server: &Server) -> Result<(), DevtoolsError> {
     const LOCK_WAITER_COUNT_QUERY: &str =
         "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
     let mut root = server.connect_as_root().await.map_err(database_error("count lock waits"))?;
@@ -100,7 +100,7 @@ async fn wait_for_lock_waits(server: &Server) -> Result<(), DevtoolsError> {
         loop {
             let waiters: Option<u64> =
                 root.query_first(LOCK_WAITER_COUNT_QUERY).await.map_err(database_error("count lock waits"))?;
-            if waiters >= Some(LOCK_WAITER_COUNT) {
+            if waiters >= Some(EXPECTED_LOCK_WAITER_COUNT) {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
