@@ -10,15 +10,15 @@
 mod access_keys;
 mod audit;
 mod enterprise_projects;
+mod field_validation;
 mod group_members;
 mod groups;
 mod own_password;
 mod policies;
 mod policy_attachments;
+mod policy_simulation;
 mod projects;
-mod simulate;
 mod users;
-mod validation;
 
 use clew_iam::decision::{Action, Resource, check_credential_scope};
 use clew_model::{AuditOrigin, DomainId, ErrorEntry};
@@ -46,8 +46,8 @@ pub(crate) fn administration_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(groups::show_group, groups::delete_group))
         .routes(routes!(group_members::add_group_member, group_members::remove_group_member))
         .routes(routes!(policies::list_policies))
-        .routes(routes!(policies::validate::validate_policy))
-        .routes(routes!(simulate::simulate_request))
+        .routes(routes!(policies::policy_validation::validate_policy))
+        .routes(routes!(policy_simulation::simulate_request))
         .routes(routes!(policies::show_policy, policies::put_policy, policies::delete_policy))
         .routes(routes!(policy_attachments::list_attachments, policy_attachments::attach_policy))
         .routes(routes!(policy_attachments::detach_policy))

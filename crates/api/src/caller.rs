@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::extract::FromRequestParts;
 use clew_iam::decision::{
     self, Action, Decision, DenyReason, Principal, RequestEnvironment, Resource, TargetInstance, TargetProject,
-    check_credential_scope, decide_access, may_allow_action,
+    check_credential_scope, decide_access, policies_may_allow_action,
 };
 use clew_model::{AccessKeyId, Actor, AuditOrigin, ErrorEntry, Instance, InstanceId, Node, NodeId, ProjectId, Tag};
 use clew_store::{CachedStoreView, Project, TokenOrigin};

@@ -1,7 +1,7 @@
 //! Serves stored results as CSV downloads with a header row. Downloads support ranges, entity tags and compression.
 
 mod body_stream;
-mod conditional;
+mod conditional_requests;
 mod encoding;
 mod range;
 
@@ -45,7 +45,7 @@ impl ResultDownload {
         let length = self.header.len() as u64 + self.stored_bytes;
         let plain_tag = format!("\"{}\"", self.tag);
         let requested = match headers.get(RANGE) {
-            Some(range) if method == Method::GET && conditional::range_header_applies(headers, &plain_tag) => {
+            Some(range) if method == Method::GET && conditional_requests::range_header_applies(headers, &plain_tag) => {
                 range::parse_range_header(range, length)
             }
             _ => RangeRequest::Full,
@@ -60,7 +60,7 @@ impl ResultDownload {
             // The tag is weak because the compressed bytes depend on how many bytes each read returns.
             encoding => format!("W/\"{}-{}\"", self.tag, encoding.name()),
         };
-        let not_modified = conditional::is_not_modified(headers, &tag);
+        let not_modified = conditional_requests::is_not_modified(headers, &tag);
         let mut response_headers = vec![
             (VARY, "Accept-Encoding, X-Language".to_owned()),
             (CACHE_CONTROL, "private, no-cache".to_owned()),

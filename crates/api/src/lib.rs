@@ -74,7 +74,7 @@ use audit::RepeatedRefusalCounter;
 use console::stream::NodeWatchRegistry;
 use error::ApiError;
 use iam::password_check_locks::PasswordCheckLocks;
-use limits::keyed_slots::{ConcurrencySlotGuard, KeyedConcurrencyLimiter};
+use limits::keyed_concurrency_limiter::{ConcurrencySlotGuard, KeyedConcurrencyLimiter};
 use ops::metrics::ExceededLimit;
 use policy_cache::PolicyCache;
 use taurusdb::session_list_origins::SessionListOrigins;

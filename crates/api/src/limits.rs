@@ -6,8 +6,8 @@
 //! To stop credential guessing, requests over a quota are refused before their credentials are checked.
 //! Authenticated requests do not consume the quotas of a client address because thousands of users can share it.
 
-mod keyed_limiter;
-pub(crate) mod keyed_slots;
+pub(crate) mod keyed_concurrency_limiter;
+mod keyed_rate_limiter;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::AppState;
 use crate::client_addr::{ClientAddr, ClientSubnet};
 use crate::error::ApiError;
 use crate::ops::metrics::{ExceededLimit, Metrics};
-use keyed_limiter::KeyedRateLimiter;
+use keyed_rate_limiter::KeyedRateLimiter;
 
 /// Rates and burst sizes for the rate limits. A rate or burst size of 0 disables the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -33,7 +33,7 @@ impl AppState {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        self.try_read_node(node, read).await.map_err(build_node_read_error)
+        self.try_read_node(node, read).await.map_err(node_read_failure_to_api_error)
     }
 
     /// Request handlers must use this method or `read_node`: both delay the next login after a node refuses a login.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clew_iam::decision::{Grant, GrantSource, Principal};
-use clew_iam::policy::{Policy, system};
+use clew_iam::policy::{Policy, system_policies};
 use clew_model::UserId;
 use clew_store::{CachedStoreView, Store, StoreError, StoredPolicy, StoredPolicyGrant, VersionedCache};
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -70,7 +70,7 @@ pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[G
 fn parse_grant(user: &UserId, stored: StoredPolicyGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
         StoredPolicy::System { name } => {
-            let policy = system::find_system_policy(&name).cloned();
+            let policy = system_policies::find_system_policy(&name).cloned();
             (name, policy)
         }
         StoredPolicy::Custom { name, document } => {

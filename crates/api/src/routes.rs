@@ -16,7 +16,7 @@ use crate::{AppState, administration, console, iam, ops, taurusdb};
 
 fn authenticated_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(taurusdb::collect::enqueue_session_collection))
+        .routes(routes!(taurusdb::session_collection::enqueue_session_collection))
         .routes(routes!(taurusdb::task_status::show_collection_status))
         .routes(routes!(taurusdb::download::download_result))
         .routes(routes!(taurusdb::processes::list_processes, taurusdb::process_kill::kill_processes))
@@ -40,8 +40,8 @@ fn authenticated_routes() -> OpenApiRouter<AppState> {
         ))
         .routes(routes!(taurusdb::kill_tasks::preview::preview_kill_task))
         .routes(routes!(taurusdb::kill_tasks::history::list_killed_sessions))
-        .routes(routes!(taurusdb::slow_threshold::show_slow_session_threshold))
-        .routes(routes!(taurusdb::slow_threshold::set_slow_threshold))
+        .routes(routes!(taurusdb::slow_session_threshold::show_slow_session_threshold))
+        .routes(routes!(taurusdb::slow_session_threshold::set_slow_threshold))
         .routes(routes!(taurusdb::tags::list_instance_tags))
         .routes(routes!(taurusdb::tags::list_project_tags))
         .routes(routes!(taurusdb::tags::add_or_remove_tags))
@@ -114,11 +114,11 @@ pub(crate) fn build_router(service: AppState) -> Router {
     };
     let (router, _) = router.split_for_parts();
     let router = if operations_only {
-        router.fallback(no_such_api_response.layer(layer(RouteAuth::Public)))
+        router.fallback(respond_with_no_such_api.layer(layer(RouteAuth::Public)))
     } else {
         router.fallback(console::page::serve_web_page.layer(layer(RouteAuth::Public)))
     };
-    router.method_not_allowed_fallback(no_such_api_response.layer(layer(RouteAuth::Public))).with_state(service)
+    router.method_not_allowed_fallback(respond_with_no_such_api.layer(layer(RouteAuth::Public))).with_state(service)
 }
 
 async fn respond_with_no_such_api() -> ApiError {

@@ -3,10 +3,10 @@
 mod cert_reload;
 mod connection;
 mod error;
-mod error_rewrite;
+mod error_response_rewrite;
 mod file_fingerprint;
 mod lingering_close;
-mod per_peer_limit;
+mod per_peer_connection_limit;
 mod request_head;
 mod reserved_connections;
 mod tls;
@@ -27,7 +27,7 @@ use crate::ops::metrics::ExceededLimit;
 use crate::{ApiSettings, AppState, Metrics, TrustedProxies};
 use connection::ConnectionHandler;
 pub use error::ServeError;
-use per_peer_limit::{PeerSlot, PerPeerConnectionLimit};
+use per_peer_connection_limit::{PeerSlot, PerPeerConnectionLimit};
 use reserved_connections::ConnectionClass;
 pub use tls::TlsConfig;
 

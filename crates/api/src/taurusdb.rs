@@ -1,6 +1,5 @@
 //! Handlers of the TaurusDB API (sections 1 to 3 of its spec), which are wire-compatible with Huawei Cloud.
 
-pub(crate) mod collect;
 pub(crate) mod download;
 pub(crate) mod instances;
 pub(crate) mod intelligent_kill;
@@ -8,8 +7,9 @@ pub(crate) mod kill_tasks;
 pub(crate) mod lock_wait;
 pub(crate) mod process_kill;
 pub(crate) mod processes;
+pub(crate) mod session_collection;
 pub(crate) mod session_list_origins;
-pub(crate) mod slow_threshold;
+pub(crate) mod slow_session_threshold;
 pub(crate) mod tags;
 pub(crate) mod task_status;
 pub(crate) mod txn_progress;

@@ -9,7 +9,7 @@ use clew_testkit::{BENCHMARK_SESSION_COUNTS, Flavor, Server, ServerOptions, Sess
 
 use crate::BenchContext;
 use crate::cases::{BenchCase, Comparison, MedianTarget};
-use crate::count_checks::{count_occurrences_in_file, ensure_count};
+use crate::count_checks::{count_occurrences_in_file, ensure_expected_count};
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, run_pairs};
 use crate::query_log;

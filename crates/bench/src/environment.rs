@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use clew_devtools::command::Command;
 use clew_devtools::workspace;
-use clew_testkit::toolchain;
+use clew_testkit::test_tools;
 
 const VERSION_COMMANDS: [(&str, &[&str]); 5] = [
     ("rustc", &["--version"]),
@@ -68,5 +68,5 @@ async fn read_version_line(program: &str, arguments: &[&str]) -> String {
 }
 
 async fn read_nginx_version() -> String {
-    read_version_line(&toolchain::nginx_path().to_string_lossy(), &["-v"]).await.replace("nginx version: ", "")
+    read_version_line(&test_tools::nginx_path().to_string_lossy(), &["-v"]).await.replace("nginx version: ", "")
 }

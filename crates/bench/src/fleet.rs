@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use crate::BenchContext;
 use crate::cases::{BenchCase, Comparison, MedianTarget};
-use crate::count_checks::{count_occurrences_in_file, ensure_count};
+use crate::count_checks::{count_occurrences_in_file, ensure_expected_count};
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, run_pairs};
 use crate::server_harness::{NodeInventory, NodeRef};

@@ -9,15 +9,15 @@ mod error;
 mod fleet;
 mod http;
 mod memory_scaling;
-mod micro;
-mod overhead;
-mod page;
+mod microbenchmarks;
 mod paired_runs;
 mod query_log;
-mod queue;
 mod report;
 mod resource_counts;
 mod server_harness;
+mod snapshot_overhead;
+mod task_queue;
+mod web_page;
 mod workers;
 
 use std::cell::RefCell;
@@ -96,10 +96,10 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
         .chain(memory_scaling::memory_scaling_cases())
         .chain(fleet::FLEET_CASES)
         .chain(workers::worker_scaling_cases())
-        .chain(overhead::SNAPSHOT_OVERHEAD_CASES)
-        .chain(queue::task_queue_cases())
-        .chain(page::PAGE_CASES);
-    let names: Vec<&str> = cases.map(|case| case.name).chain([micro::MICROBENCHMARK_CASE_NAME]).collect();
+        .chain(snapshot_overhead::SNAPSHOT_OVERHEAD_CASES)
+        .chain(task_queue::task_queue_cases())
+        .chain(web_page::PAGE_CASES);
+    let names: Vec<&str> = cases.map(|case| case.name).chain([microbenchmarks::MICROBENCHMARK_CASE_NAME]).collect();
     let filter = CaseFilter::new(arguments.only, &names)?;
     progress::print_heading("Prerequisites of the benchmark");
     if arguments.quick {
@@ -120,8 +120,8 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
     let bench = BenchContext::new(clew, filter)?;
     let environment = environment::describe_environment(build).await;
     let (measurements, mut failure) = run_benchmark_groups(&bench).await;
-    let micro = if bench.filter.includes_case(micro::MICROBENCHMARK_CASE_NAME) {
-        micro::run_microbenchmarks().await
+    let micro = if bench.filter.includes_case(microbenchmarks::MICROBENCHMARK_CASE_NAME) {
+        microbenchmarks::run_microbenchmarks().await
     } else {
         Ok(Vec::new())
     };
@@ -131,7 +131,7 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
         .filter(|name| {
             bench.filter.includes_case(name) && measurements.iter().all(|measurement| measurement.case.name != *name)
         })
-        .filter(|name| *name != micro::MICROBENCHMARK_CASE_NAME || micro.is_empty())
+        .filter(|name| *name != microbenchmarks::MICROBENCHMARK_CASE_NAME || micro.is_empty())
         .collect();
     let versions: Vec<String> = bench.versions.borrow().iter().map(|version| format!("- {version}\n")).collect();
     let page = report::render_report(&[environment, versions.concat()].concat(), &measurements, &micro, &missing);
@@ -154,9 +154,9 @@ async fn run_benchmark_groups(bench: &BenchContext) -> (Vec<Measurement>, Option
         Box::pin(memory_scaling::measure_memory_scaling(bench)),
         Box::pin(fleet::measure_fleet_collections(bench)),
         Box::pin(workers::measure_worker_scaling(bench)),
-        Box::pin(overhead::measure_snapshot_overhead(bench)),
-        Box::pin(queue::measure_task_queue(bench)),
-        Box::pin(page::measure_web_page(bench)),
+        Box::pin(snapshot_overhead::measure_snapshot_overhead(bench)),
+        Box::pin(task_queue::measure_task_queue(bench)),
+        Box::pin(web_page::measure_web_page(bench)),
     ];
     let (mut measurements, mut failure) = (Vec::new(), None);
     for group in groups {

@@ -9,7 +9,7 @@ use clew_devtools::workspace;
 
 use crate::cases::{Comparison, MedianTarget};
 use crate::error::BenchError;
-use crate::micro::MicrobenchmarkResult;
+use crate::microbenchmarks::MicrobenchmarkResult;
 use crate::paired_runs::{Measurement, format_median_and_range};
 
 /// `missing` lists the benchmark cases that could not be measured.

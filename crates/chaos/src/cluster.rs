@@ -9,7 +9,7 @@ use std::process::Stdio;
 use clew_client::{Client, Credentials, Settings};
 use clew_devtools::clew_server::CONFIGURATION_WITHOUT_CLIENT_LIMITS;
 use clew_store::{ResultStore, S3Settings, Store, StoreLocation};
-use clew_testkit::{FaultProxy, PostgreSqlServer, S3Server, toolchain};
+use clew_testkit::{FaultProxy, PostgreSqlServer, S3Server, test_tools};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
@@ -297,7 +297,7 @@ fn wrap_with_private_tmpfs(disk: &Path, command: Vec<OsString>) -> Vec<OsString>
 fn build_faketime_worker_command(clew: &Path) -> Result<Vec<OsString>, ChaosError> {
     let missing = || io_error("find libfaketime (Debian package faketime)")(std::io::ErrorKind::NotFound.into());
     let mut preload = OsString::from("LD_PRELOAD=");
-    preload.push(toolchain::libfaketime_path().ok_or_else(missing)?);
+    preload.push(test_tools::libfaketime_path().ok_or_else(missing)?);
     let mut command = wrap_with_parent_death_signal(Path::new("env"), &[]);
     command.extend([preload, clew.into(), "worker".into()]);
     Ok(wrap_with_private_tmpfs(Path::new("/dev/shm"), command))

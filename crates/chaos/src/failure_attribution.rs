@@ -2,9 +2,9 @@
 //! If neither the node nor an injected fault explains a failed collection, an invariant is violated.
 
 use crate::fault::Fault;
+use crate::fault_timeline::FaultEvent;
 use crate::nodes::NodeKind;
 use crate::task_rows::TaskRow;
-use crate::timeline::FaultEvent;
 
 /// Time after the end of a fault during which the fault can still explain a failed collection, in milliseconds.
 /// The attribution window is longer than an S3 request with all retries, a database query or a lease.

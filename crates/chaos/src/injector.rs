@@ -14,8 +14,8 @@ use tokio::time::{Instant, sleep};
 use crate::cluster::{CLOCK_FAULT_WORKER_INDEX, DISK_FAULT_WORKER_INDEX, TestCluster};
 use crate::error::{ChaosError, io_error};
 use crate::fault::Fault;
+use crate::fault_timeline::{FaultTimeline, current_unix_millis};
 use crate::process::ClewProcess;
-use crate::timeline::{FaultTimeline, current_unix_millis};
 
 /// Maximum duration of a fault, except for a network partition, which must last longer than a lease.
 const MAX_FAULT_DURATION: Duration = Duration::from_secs(15);

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use clew_client::CollectionStatus;
 
 use crate::failure_attribution::find_unexplained_failure;
+use crate::fault_timeline::FaultEvent;
 use crate::nodes::NodeKind;
 use crate::task_rows::TaskRow;
-use crate::timeline::FaultEvent;
 use crate::workload::{
     CollectionRecord, DownloadedResult, RequestRecord, accepted_collections, format_collection_violation,
 };

@@ -12,6 +12,7 @@ mod cluster;
 mod error;
 mod failure_attribution;
 mod fault;
+mod fault_timeline;
 mod injector;
 mod invariants;
 mod nodes;
@@ -19,7 +20,6 @@ mod process;
 mod report;
 mod run;
 mod task_rows;
-mod timeline;
 mod workload;
 
 pub use error::ChaosError;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use crate::fault::Fault;
+use crate::fault_timeline::FaultEvent;
 use crate::task_rows::TaskRow;
-use crate::timeline::FaultEvent;
 use crate::workload::{RequestOutcome, RequestRecord, accepted_collections};
 
 /// Result of a fault injection run.

@@ -14,12 +14,12 @@ use crate::cluster::{RESULT_KEY_PREFIX, TestCluster};
 use crate::error::ChaosError;
 use crate::failure_attribution::format_failure_label;
 use crate::fault::Fault;
+use crate::fault_timeline::FaultTimeline;
 use crate::injector::FaultInjector;
 use crate::invariants::{self, InvariantCheckInput};
 use crate::nodes::AcceptedCollection;
 use crate::report::{FaultSummary, RunReport};
 use crate::task_rows::{self, TaskRow};
-use crate::timeline::FaultTimeline;
 use crate::workload::{self, ClientPool, DownloadedResult, STALL_TIMEOUT, Workload, accepted_collections};
 
 const WARM_UP_DURATION: Duration = Duration::from_secs(5);

@@ -3,7 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use crate::lazy_args::LazyArgs;
-use crate::{audit, collect, completions, doctor, domain, enterprise_project, group, init, instance, key, kill, locks};
+use crate::{
+    access_key, audit, collect, completions, doctor, domain, enterprise_project, group, init, instance, kill, locks,
+};
 use crate::{master_key, metadata, migrate, policy, project, ps, rule, serve, snapshot, user, worker};
 
 /// Real-time session diagnosis for MySQL, MariaDB and TaurusDB.
@@ -70,7 +72,7 @@ pub(crate) enum Command {
     /// Manage user groups. A group's policies apply to its members.
     Group(LazyArgs<group::GroupCommandArgs>),
     /// Manage access keys. A user can have up to two permanent keys, plus temporary keys.
-    Key(LazyArgs<key::AccessKeyCommandArgs>),
+    Key(LazyArgs<access_key::AccessKeyCommandArgs>),
     /// Manage policies and simulate authorization decisions.
     Policy(LazyArgs<policy::PolicyCommandArgs>),
     /// Test kill rules against a saved session snapshot.

@@ -13,9 +13,9 @@ use secrecy::SecretString;
 
 use crate::configuration::DEFAULT_LISTEN_ADDRESS;
 use crate::error::CliError;
-use crate::filters::SessionFilterArgs;
 use crate::limitations;
 use crate::output::{self, OutputTarget, OutputWriter};
+use crate::session_filters::SessionFilterArgs;
 use progress::CollectionProgress;
 
 #[derive(Debug, Args)]
@@ -75,20 +75,20 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     let (instance, node) = (&arguments.instance, &arguments.node);
     let progress = CollectionProgress::start();
     let selection = arguments.filters.clone().into_session_selection_draft().into();
-    let request_id = client.start_collection(instance, node, &selection).await.map_err(cli_error_from_client)?;
+    let request_id = client.start_collection(instance, node, &selection).await.map_err(cli_error_from_client_error)?;
     let limit = Duration::from_secs(arguments.timeout);
     progress.set_collecting_message();
     let status = client
         .wait_for_collection(instance, node, &request_id, limit, |_, _| {})
         .await
-        .map_err(cli_error_from_client)?;
+        .map_err(cli_error_from_client_error)?;
     match status {
         CollectionStatus::Finished => {}
         CollectionStatus::Error => {
             let reason = client
                 .fetch_collection_failure_reason(instance, node, &request_id)
                 .await
-                .map_err(cli_error_from_client)?;
+                .map_err(cli_error_from_client_error)?;
             let reason = to_single_line(&reason.unwrap_or_default());
             return Err(CliError::new_failure(format!("the collection failed: {reason}")));
         }
@@ -98,7 +98,7 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     }
     write_result(&client, &arguments, &request_id, progress).await?;
     let limitations =
-        client.fetch_collection_limitations(instance, node, &request_id).await.map_err(cli_error_from_client)?;
+        client.fetch_collection_limitations(instance, node, &request_id).await.map_err(cli_error_from_client_error)?;
     output::write_stderr(&limitations::format_limitations(&limitations));
     Ok(())
 }
@@ -168,7 +168,7 @@ async fn download_result<T: clew_client::DownloadSink>(
         })
         .await
         .map(|_| ())
-        .map_err(cli_error_from_client)
+        .map_err(cli_error_from_client_error)
 }
 
 impl ApiServerArgs {
@@ -185,7 +185,7 @@ impl ApiServerArgs {
                     .with_suggested_fix("set CLEW_PROJECT_ID or CLEW_REGION; clew init --format env prints them"));
             }
         };
-        builder.build().map_err(cli_error_from_client)
+        builder.build().map_err(cli_error_from_client_error)
     }
 
     fn read_api_credentials(&self) -> Result<Credentials, CliError> {

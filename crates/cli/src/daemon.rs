@@ -118,7 +118,7 @@ impl Daemon {
         clew_mysql::set_installation_marker(&store.session_marker());
         set_spill_directory(&configuration.data_dir)?;
         let store = result_store::configure_result_store(store, s3).await?;
-        let lock = store.acquire_serving_lock()?;
+        let lock = store.acquire_data_dir_lock()?;
         store.release_all_kill_task_leases(&lock).await?;
         let taken_over = store.expire_all_leases(&lock).await?;
         if taken_over > 0 {

@@ -10,7 +10,7 @@ use crate::local_audit_origin;
 use crate::new_password::NewPasswordArgs;
 use crate::store_args::StoreAndFormatArgs;
 use crate::text_table;
-use crate::validators;
+use crate::value_parsers;
 
 #[derive(Debug, Args)]
 pub(crate) struct DomainCommandArgs {
@@ -29,13 +29,13 @@ enum DomainCommand {
 #[command(after_help = CREATE_AFTER_HELP)]
 struct CreateArgs {
     /// Name, unique in the store
-    #[arg(value_parser = validators::parse_identity_name)]
+    #[arg(value_parser = value_parsers::parse_identity_name)]
     name: String,
     /// Name of the administrator
-    #[arg(long, value_name = "USER", value_parser = validators::parse_identity_name)]
+    #[arg(long, value_name = "USER", value_parser = value_parsers::parse_identity_name)]
     admin: String,
     /// Name of the first project [default: the region name]
-    #[arg(long, value_name = "NAME", value_parser = validators::parse_identity_name)]
+    #[arg(long, value_name = "NAME", value_parser = value_parsers::parse_identity_name)]
     region_project: Option<String>,
     #[command(flatten)]
     password: NewPasswordArgs,

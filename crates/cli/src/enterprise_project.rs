@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::error::CliError;
 use crate::store_args::DomainArgs;
 use crate::text_table::{self, format_yes_no};
-use crate::validators;
+use crate::value_parsers;
 
 #[derive(Debug, Args)]
 pub(crate) struct EnterpriseProjectCommandArgs {
@@ -27,10 +27,10 @@ enum EnterpriseProjectCommand {
 #[command(after_help = "Example:\n  clew enterprise-project create payments")]
 struct CreateArgs {
     /// Name, unique in the domain
-    #[arg(value_parser = validators::parse_identity_name)]
+    #[arg(value_parser = value_parsers::parse_identity_name)]
     name: String,
     /// Description
-    #[arg(long, value_name = "TEXT", default_value = "", value_parser = validators::parse_description)]
+    #[arg(long, value_name = "TEXT", default_value = "", value_parser = value_parsers::parse_description)]
     description: String,
     #[command(flatten)]
     domain_args: DomainArgs,
@@ -58,7 +58,7 @@ struct UpdateArgs {
     #[arg(long)]
     disable: bool,
     /// Description
-    #[arg(long, value_name = "TEXT", value_parser = validators::parse_description)]
+    #[arg(long, value_name = "TEXT", value_parser = value_parsers::parse_description)]
     description: Option<String>,
     #[command(flatten)]
     domain_args: DomainArgs,

@@ -10,7 +10,7 @@ use crate::identity_directory::IdentityDirectory;
 use crate::output::merge_json_objects;
 use crate::store_args::DomainArgs;
 use crate::text_table;
-use crate::validators;
+use crate::value_parsers;
 
 #[derive(Debug, Args)]
 pub(crate) struct GroupCommandArgs {
@@ -33,10 +33,10 @@ enum GroupCommand {
 #[command(after_help = "Example:\n  clew group create developers")]
 struct CreateArgs {
     /// Name, unique in the domain
-    #[arg(value_parser = validators::parse_identity_name)]
+    #[arg(value_parser = value_parsers::parse_identity_name)]
     name: String,
     /// Description
-    #[arg(long, value_name = "TEXT", default_value = "", value_parser = validators::parse_description)]
+    #[arg(long, value_name = "TEXT", default_value = "", value_parser = value_parsers::parse_description)]
     description: String,
     #[command(flatten)]
     domain_args: DomainArgs,

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::configuration::{DEFAULT_DATA_DIR, DEFAULT_LISTEN_ADDRESS};
 use crate::error::CliError;
 use crate::metadata_url::MetadataUrlArgs;
-use crate::{local_audit_origin, output, validators};
+use crate::{local_audit_origin, output, value_parsers};
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -24,13 +24,13 @@ pub(crate) struct InitArgs {
     #[command(flatten)]
     metadata_url: MetadataUrlArgs,
     /// Name of the region and of the first project
-    #[arg(long, default_value = "local", value_parser = validators::parse_identity_name)]
+    #[arg(long, default_value = "local", value_parser = value_parsers::parse_identity_name)]
     region: String,
     /// Name of the domain (account)
-    #[arg(long, value_name = "NAME", default_value = "clew", value_parser = validators::parse_identity_name)]
+    #[arg(long, value_name = "NAME", default_value = "clew", value_parser = value_parsers::parse_identity_name)]
     domain: String,
     /// Name of the administrator
-    #[arg(long, value_name = "NAME", default_value = "admin", value_parser = validators::parse_identity_name)]
+    #[arg(long, value_name = "NAME", default_value = "admin", value_parser = value_parsers::parse_identity_name)]
     user: String,
     /// Listen address of clew serve, from which the printed endpoint URL is derived
     #[arg(

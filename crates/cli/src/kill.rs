@@ -12,7 +12,7 @@ use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, NodeUrl, Session};
 use clew_mysql::{
     KillBaseline, KillEffect, KillRefusal, KillTarget, ProcessListOrigin, ReadLimits, SessionLookupResult, Victim,
-    find_sessions, kill_victims,
+    find_sessions_by_id, kill_victims,
 };
 use clew_store::StoreLocation;
 

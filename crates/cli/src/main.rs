@@ -1,5 +1,6 @@
 //! The `clew` binary. Each subcommand has a module that parses its arguments and calls the library crates.
 
+mod access_key;
 mod audit;
 mod cli;
 mod collect;
@@ -11,12 +12,10 @@ mod doctor;
 mod domain;
 mod enterprise_project;
 mod error;
-mod filters;
 mod group;
 mod identity_directory;
 mod init;
 mod instance;
-mod key;
 mod kill;
 mod lazy_args;
 mod limitations;
@@ -37,12 +36,13 @@ mod project;
 mod ps;
 mod rule;
 mod serve;
+mod session_filters;
 mod snapshot;
 mod store_args;
 mod text_table;
 mod time;
 mod user;
-mod validators;
+mod value_parsers;
 mod worker;
 
 use std::process::ExitCode;
@@ -102,7 +102,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
             }
             Command::User(arguments) => run_until_interrupted(user::run(arguments.into_inner())).await,
             Command::Group(arguments) => run_until_interrupted(group::run(arguments.into_inner())).await,
-            Command::Key(arguments) => run_until_interrupted(key::run(arguments.into_inner())).await,
+            Command::Key(arguments) => run_until_interrupted(access_key::run(arguments.into_inner())).await,
             Command::Policy(arguments) => run_until_interrupted(policy::run(arguments.into_inner())).await,
             Command::Rule(arguments) => run_until_interrupted(rule::run(arguments.into_inner())).await,
             Command::Audit(arguments) => run_until_interrupted(audit::run(arguments.into_inner())).await,
@@ -121,7 +121,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
 
 /// Runs `work` until it completes or the user presses Ctrl-C.
 /// Then waits up to 3 seconds for the kills of statements that `work` has left running on database servers.
-async fn run_until_interrupted(work: impl Future<OutputWriter = Result<(), CliError>>) -> Result<(), CliError> {
+async fn run_until_interrupted(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     let outcome = tokio::select! {
         outcome = work => outcome,
         _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted),

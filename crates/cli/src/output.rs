@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use clew_diagnose::terminal::{sanitize_multiline, sanitize_styled_text};
+use clew_diagnose::terminal::{sanitize_multiline_text, sanitize_styled_text};
 use serde::Serialize;
 use serde_json::Value;
 use tempfile::NamedTempFile;

@@ -167,7 +167,7 @@ async fn show_policy(arguments: ShowArgs) -> Result<(), CliError> {
                 ("description", policy.description.clone()),
                 ("attached to", if attached.is_empty() { "none".to_owned() } else { attached }),
             ]);
-            let document: Vec<_> = policy.document.trim_end().lines().map(sanitize_multiline).collect();
+            let document: Vec<_> = policy.document.trim_end().lines().map(sanitize_multiline_text).collect();
             format!("{fields}\n{}\n", document.join("\n"))
         },
         || {

@@ -1,14 +1,14 @@
 //! `clew ps URL`: lists a server's sessions in a table that fits the terminal width.
 
-mod layout;
+mod session_table;
 
 use clap::Args;
 use clew_mysql::{OutputFormat, SessionScope, StatementMasking, take_snapshot_with_scope};
 
 use crate::error::CliError;
-use crate::filters::SessionFilterArgs;
 use crate::node_url::NodeArgs;
 use crate::output::{self, Format, OutputWriter};
+use crate::session_filters::SessionFilterArgs;
 use crate::{limitations, snapshot};
 
 #[derive(Debug, Args)]
@@ -51,7 +51,7 @@ pub(crate) async fn run(arguments: PsArgs) -> Result<(), CliError> {
         let mut out = if is_table { OutputWriter::open_for_table(None)? } else { OutputWriter::open(None)? };
         let written = match arguments.format {
             Format::Json => snapshot::write_json_snapshot(&mut snapshot, &mut out),
-            Format::Table => layout::write_table(&mut snapshot, &mut out),
+            Format::Table => session_table::write_table(&mut snapshot, &mut out),
         };
         written.map_err(|error| CliError::from_write_error(&out.display_name(), &error))?;
         out.finish()

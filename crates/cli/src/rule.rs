@@ -3,7 +3,7 @@
 mod report;
 mod rules_file;
 mod snapshot_file;
-mod test;
+mod test_command;
 
 use clap::{Args, Subcommand};
 
@@ -17,11 +17,11 @@ pub(crate) struct RuleCommandArgs {
 
 #[derive(Debug, Subcommand)]
 enum RuleCommand {
-    Test(test::RuleTestArgs),
+    Test(test_command::RuleTestArgs),
 }
 
 pub(crate) async fn run(arguments: RuleCommandArgs) -> Result<(), CliError> {
     let RuleCommand::Test(arguments) = arguments.command;
-    let task = tokio::task::spawn_blocking(move || test::run(&arguments));
+    let task = tokio::task::spawn_blocking(move || test_command::run(&arguments));
     task.await.map_err(|error| CliError::new_failure(format!("could not test the rules: {error}")))?
 }

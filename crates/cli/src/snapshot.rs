@@ -11,10 +11,10 @@ use clew_model::Language;
 use clew_mysql::{OutputFormat, Snapshot, StatementMasking, take_detailed_snapshot, take_snapshot};
 
 use crate::error::CliError;
-use crate::filters::SessionFilterArgs;
 use crate::limitations;
 use crate::node_url::NodeArgs;
 use crate::output::{self, OutputWriter};
+use crate::session_filters::SessionFilterArgs;
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]

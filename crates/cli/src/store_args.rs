@@ -7,7 +7,7 @@ use clew_store::{Store, StoreLocation};
 
 use crate::configuration::DEFAULT_DATA_DIR;
 use crate::error::CliError;
-use crate::identity_directory::{IdentityDirectory, find_domain, find_single_domain};
+use crate::identity_directory::{IdentityDirectory, find_domain, find_only_domain};
 use crate::local_audit_origin;
 use crate::metadata_url::MetadataUrlArgs;
 use crate::output::Format;

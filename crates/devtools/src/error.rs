@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use clew_testkit::ServerError;
-use clew_testkit::toolchain::{PIP_REQUIREMENTS_PATH, PYTHON_ENV_VAR, ServersDirError};
+use clew_testkit::test_tools::{PIP_REQUIREMENTS_PATH, PYTHON_ENV_VAR, ServersDirError};
 
 /// Error of a development task.
 #[derive(Debug, thiserror::Error)]

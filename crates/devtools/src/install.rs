@@ -1,11 +1,11 @@
 //! Installs the servers and client programs that tests, benchmarks and the demo require.
-//! The module [`clew_testkit::toolchain`] defines the packages and their installation paths.
+//! The module [`clew_testkit::test_tools`] defines the packages and their installation paths.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clew_testkit::toolchain;
+use clew_testkit::test_tools;
 
 use crate::command::Command;
 use crate::error::DevtoolsError;
@@ -16,7 +16,7 @@ const INSTALL_STEP_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// Installs MariaDB for the demo.
 pub async fn install_demo_prerequisites() -> Result<(), DevtoolsError> {
-    let missing = find_missing_packages(&toolchain::MARIADB_PACKAGES);
+    let missing = find_missing_packages(&test_tools::MARIADB_PACKAGES);
     if !missing.is_empty() && !is_running_as_root() {
         return Err(root_required_error(&missing, None));
     }
@@ -26,8 +26,8 @@ pub async fn install_demo_prerequisites() -> Result<(), DevtoolsError> {
 /// Installs all servers and client programs that tests require.
 pub async fn install_test_prerequisites() -> Result<(), DevtoolsError> {
     // Only one task installs packages at a time.
-    let _lock = toolchain::acquire_servers_dir_lock()?;
-    let missing = find_missing_packages(&[&toolchain::MARIADB_PACKAGES[..], &toolchain::TEST_PACKAGES[..]].concat());
+    let _lock = test_tools::acquire_servers_dir_lock()?;
+    let missing = find_missing_packages(&[&test_tools::MARIADB_PACKAGES[..], &test_tools::TEST_PACKAGES[..]].concat());
     let mysql_to_fetch = MysqlPackages::new_if_missing();
     if (!missing.is_empty() || mysql_to_fetch.is_some()) && !is_running_as_root() {
         return Err(root_required_error(&missing, mysql_to_fetch.as_ref()));
@@ -45,15 +45,15 @@ pub async fn install_test_prerequisites() -> Result<(), DevtoolsError> {
 /// Installs all servers and client programs that tests and benchmarks require.
 pub async fn install_bench_prerequisites() -> Result<(), DevtoolsError> {
     install_test_prerequisites().await?;
-    let _lock = toolchain::acquire_servers_dir_lock()?;
-    let missing = find_missing_packages(&toolchain::BENCH_PACKAGES);
+    let _lock = test_tools::acquire_servers_dir_lock()?;
+    let missing = find_missing_packages(&test_tools::BENCH_PACKAGES);
     if !missing.is_empty() && !is_running_as_root() {
         return Err(root_required_error(&missing, None));
     }
     install_debian_packages(&missing).await
 }
 
-fn find_missing_packages(packages: &[toolchain::DebianPackage]) -> Vec<&'static str> {
+fn find_missing_packages(packages: &[test_tools::DebianPackage]) -> Vec<&'static str> {
     packages.iter().filter(|package| !package.is_installed()).map(|package| package.name).collect()
 }
 
@@ -101,12 +101,12 @@ struct MysqlPackages {
 
 impl MysqlPackages {
     fn new() -> Self {
-        Self { directory: toolchain::mysql_dir().with_extension("packages") }
+        Self { directory: test_tools::mysql_dir().with_extension("packages") }
     }
 
     fn new_if_missing() -> Option<Self> {
         let packages = Self::new();
-        (!toolchain::mysql_dir().exists() && !packages.completion_marker_path().exists()).then_some(packages)
+        (!test_tools::mysql_dir().exists() && !packages.completion_marker_path().exists()).then_some(packages)
     }
 
     /// The marker file exists only after all packages have been downloaded.
@@ -135,7 +135,7 @@ impl MysqlPackages {
 }
 
 async fn unpack_mysql() -> Result<(), DevtoolsError> {
-    let root = toolchain::mysql_dir();
+    let root = test_tools::mysql_dir();
     if root.exists() {
         return Ok(());
     }
@@ -153,17 +153,17 @@ async fn unpack_mysql() -> Result<(), DevtoolsError> {
 
 /// Extracts the MariaDB plugins, because installing `mariadb-server` would start a system-wide server.
 async fn unpack_mariadb_plugins() -> Result<(), DevtoolsError> {
-    if toolchain::mariadb_plugin_dir().exists() {
+    if test_tools::mariadb_plugin_dir().exists() {
         return Ok(());
     }
-    download_and_unpack_package("mariadb-server", "MariaDB's plugins", &toolchain::mariadb_plugin_package_dir()).await
+    download_and_unpack_package("mariadb-server", "MariaDB's plugins", &test_tools::mariadb_plugin_package_dir()).await
 }
 
 async fn unpack_nginx() -> Result<(), DevtoolsError> {
-    if toolchain::nginx_path().exists() {
+    if test_tools::nginx_path().exists() {
         return Ok(());
     }
-    download_and_unpack_package("nginx", "nginx", &toolchain::nginx_dir()).await
+    download_and_unpack_package("nginx", "nginx", &test_tools::nginx_dir()).await
 }
 
 /// Extracts the Debian package instead of installing it, so root is not required.
@@ -209,16 +209,16 @@ fn list_deb_files(directory: &Path) -> Result<Vec<PathBuf>, DevtoolsError> {
 
 async fn install_python_clients() -> Result<(), DevtoolsError> {
     const PIP_OPTIONS: [&str; 6] = ["--disable-pip-version-check", "--no-input", "--retries", "3", "--timeout", "60"];
-    let python = toolchain::python_interpreter_path();
+    let python = test_tools::python_interpreter_path();
     if Command::new(&python)
-        .args(["-c", toolchain::PIP_PACKAGE_CHECK_SCRIPT, toolchain::PIP_REQUIREMENTS_PATH])
+        .args(["-c", test_tools::PIP_PACKAGE_CHECK_SCRIPT, test_tools::PIP_REQUIREMENTS_PATH])
         .output_if_successful()
         .await
         .is_some()
     {
         return Ok(());
     }
-    let environment = toolchain::python_venv_dir();
+    let environment = test_tools::python_venv_dir();
     if !python.starts_with(&environment) {
         return Err(DevtoolsError::MissingClients { python });
     }
@@ -232,7 +232,7 @@ async fn install_python_clients() -> Result<(), DevtoolsError> {
     Command::new(&python)
         .args(["-m", "pip", "install"])
         .args(PIP_OPTIONS)
-        .args(["-r", toolchain::PIP_REQUIREMENTS_PATH])
+        .args(["-r", test_tools::PIP_REQUIREMENTS_PATH])
         .run_with_retries(&step, INSTALL_STEP_TIMEOUT)
         .await?;
     step.complete();

@@ -6,9 +6,9 @@ use std::borrow::Cow;
 
 use clew_model::{KillCriteria, Session, SessionRow};
 
-use crate::filter::SessionFilter;
 use crate::internal_sessions::is_internal_session;
 use crate::protected_accounts::{ProtectedAccounts, is_killable_session};
+use crate::session_filter::SessionFilter;
 use crate::template::build_statement_template;
 
 /// Kill rule compiled from [`KillCriteria`].

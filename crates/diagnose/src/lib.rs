@@ -28,18 +28,17 @@ pub mod terminal;
 pub mod waits;
 
 mod external_sort;
-mod filter;
 mod intelligent_kill;
 mod internal_sessions;
 mod kill_risk;
 mod kill_rule;
 mod protected_accounts;
+mod session_filter;
 mod sort_order;
 mod template;
 mod utf8;
 
 pub use external_sort::{RowSorter, SortedRows, SpillStorage};
-pub use filter::SessionFilter;
 pub use intelligent_kill::{IntelligentKillPlan, RankingStrategy, SessionGroup};
 pub use internal_sessions::is_internal_session;
 pub use kill_risk::{
@@ -48,6 +47,7 @@ pub use kill_risk::{
 };
 pub use kill_rule::{ExclusionReason, KillRule, KillVerdict, select_sessions_to_kill};
 pub use protected_accounts::{ProtectedAccounts, is_killable_session};
+pub use session_filter::SessionFilter;
 pub use sort_order::{SortOrder, SortRank};
 pub use template::build_statement_template;
 pub use utf8::{push_valid_utf8, to_valid_utf8};

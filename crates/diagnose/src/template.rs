@@ -10,7 +10,7 @@ mod keywords;
 mod lexer;
 mod normalize;
 mod number;
-mod quoted;
+mod quoted_text;
 mod sql_modes;
 
 use lexer::{Lexer, LexerEndReason, Token};

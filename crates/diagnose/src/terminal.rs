@@ -24,7 +24,7 @@ pub fn sanitize_multiline_text(text: &str) -> Cow<'_, str> {
 /// Escapes unsafe characters in styled text. Preserves ANSI SGR sequences that only set or reset the text style.
 #[must_use]
 pub fn sanitize_styled_text(text: &str) -> Cow<'_, str> {
-    escape_unsafe_chars(text, leading_sgr_length)
+    escape_unsafe_chars(text, leading_sgr_sequence_length)
 }
 
 /// The callback `preserved` returns the length of a leading character sequence that must not be escaped, if any.

@@ -33,7 +33,6 @@
 //! ```
 
 mod cycle;
-mod details;
 mod display;
 mod dot;
 mod edges;
@@ -45,14 +44,15 @@ mod lock_snapshot;
 mod lock_snapshot_index;
 mod masking;
 mod metadata_locks;
-mod rank;
 mod recommended_action;
+mod root_blocker_ranking;
 mod serialize;
-mod statement;
+mod session_details;
 mod surviving_blockers;
 mod tree;
-mod unexplained;
+mod unexplained_waits;
 mod wait_state;
+mod waiting_statement;
 
 pub use dot::render_dot;
 pub use graph::{

@@ -14,7 +14,7 @@ use clew_iam::decision::{
     Action, CredentialScope, Grant, GrantSource, Principal, RequestEnvironment, Resource, TargetInstance,
     TargetProject, decide_access,
 };
-use clew_iam::policy::{Policy, system};
+use clew_iam::policy::{Policy, system_policies};
 use clew_iam::signature::{self, AuthorizationHeader, RequestToSign};
 use clew_model::{AccessKeyId, DomainId, InstanceId, ProjectId, Tag, UserId};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -57,7 +57,7 @@ fn bench_signatures(criterion: &mut Criterion) {
 }
 
 fn bench_decisions(criterion: &mut Criterion) {
-    let read_only = system::find_system_policy("TaurusDBReadOnlyAccessPolicy").unwrap().clone();
+    let read_only = system_policies::find_system_policy("TaurusDBReadOnlyAccessPolicy").unwrap().clone();
     let others: Vec<_> = (0..20)
         .map(|number| {
             let document = format!(

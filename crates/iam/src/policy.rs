@@ -36,7 +36,7 @@ mod statement;
 mod suggestion;
 mod urn;
 
-pub mod system;
+pub mod system_policies;
 
 pub use diagnostic::{Diagnostic, PolicyErrors};
 pub use permission_model::{Effect, PermissionModel};

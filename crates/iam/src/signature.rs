@@ -3,7 +3,7 @@
 //! Client and server share this module, so signing and verification cannot diverge.
 
 mod authorization;
-mod canonical;
+mod canonical_request;
 
 use clew_model::AccessKeyId;
 use hmac::{Hmac, KeyInit, Mac};
@@ -122,7 +122,7 @@ fn encode_hex(hash: &[u8; 32]) -> String {
 /// Canonical requests use the same encoding, so a path or query encoded by this function is already canonical.
 #[must_use]
 pub fn percent_encode(text: &str) -> String {
-    canonical::percent_encode_bytes(text.as_bytes())
+    canonical_request::percent_encode_bytes(text.as_bytes())
 }
 
 /// Formats a timestamp for `X-Sdk-Date`: `YYYYMMDDTHHMMSSZ`.
@@ -228,7 +228,7 @@ fn compute_signature<T: AsRef<str>>(
     date: &str,
     secret: &SecretString,
 ) -> [u8; 32] {
-    let canonical = canonical::build_canonical_request(request, signed);
+    let canonical = canonical_request::build_canonical_request(request, signed);
     let to_sign = format!("{SIGNATURE_ALGORITHM}\n{date}\n{}", hash_body(canonical.as_bytes()));
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()) else {
         unreachable!("HMAC takes a key of any length")

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{InstanceId, NodeId, ProjectId};
+use crate::network_zone::NetworkZone;
 use crate::node_url::NodeUrl;
-use crate::zone::NetworkZone;
 
 /// Role of a node in its instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

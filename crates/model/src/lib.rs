@@ -23,13 +23,13 @@ mod kill_criteria;
 mod language;
 mod limitation;
 mod localized_text;
+mod network_zone;
 mod node_url;
 mod session;
 mod session_detail;
 mod session_selection;
 mod single_line;
 mod task;
-mod zone;
 
 pub use audit::{Actor, AuditEvent, AuditOrigin, AuditOutcome};
 pub use column::{Cell, Column, ColumnKind, DETAIL_COLUMNS, DetailCell, RowCell, SNAPSHOT_COLUMNS};
@@ -43,6 +43,7 @@ pub use kill_criteria::KillCriteria;
 pub use language::Language;
 pub use limitation::{Limitation, LimitationKind};
 pub use localized_text::LocalizedText;
+pub use network_zone::{NetworkZone, ZoneNameParseError};
 pub use node_url::{NodeUrl, NodeUrlError, TlsMode};
 pub use session::{Session, SessionRow, Transaction};
 pub use session_detail::SessionDetail;
@@ -52,4 +53,3 @@ pub use session_selection::{
 };
 pub use single_line::{is_unsafe_char, to_single_line};
 pub use task::{TaskOutcome, TaskStatus};
-pub use zone::{NetworkZone, ZoneNameParseError};

@@ -42,7 +42,6 @@ mod kill;
 mod kill_on_drop;
 mod limitations;
 mod limits;
-mod lock_session_collector;
 mod locks;
 mod lost_instrumentation;
 mod own_sessions;
@@ -61,6 +60,7 @@ mod snapshot;
 mod statement_digests;
 mod statements;
 mod transactions;
+mod wait_graph_session_collector;
 
 pub use clock::{ClockHistory, ClockReading, UnreliableClockReason};
 pub use connection_limit::ConnectionPurpose;
@@ -69,8 +69,8 @@ pub use explain::{ExplainOutcome, explain_session};
 pub use flavor::Flavor;
 pub use kill::{
     ExpectedStatement, KillBaseline, KillEffect, KillOutcome, KillRefusal, KillTarget, ProcessListOrigin,
-    SessionLookupResult, UnsafeKillPolicy, UserSessions, Victim, find_sessions, kill_single_victim, kill_victims,
-    kill_victims_with_unsafe_kill_policy, read_kill_risks, read_unsafe_kill_risks, read_user_sessions,
+    SessionLookupResult, UnsafeKillPolicy, UserSessions, Victim, find_sessions_by_id, find_unsafe_kills,
+    kill_single_victim, kill_victims, kill_victims_with_policy, read_kill_risks, read_user_sessions,
 };
 pub use kill_on_drop::wait_for_pending_kills;
 pub use limits::{ByteLimits, ReadLimits};

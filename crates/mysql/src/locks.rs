@@ -5,10 +5,10 @@ mod last_statements;
 mod lock_table_access;
 mod mariadb_row_waits;
 mod metadata_locks;
-mod mysql_row_waits;
+mod mysql_row_lock_waits;
 mod session_role;
 mod threads;
-mod unresolved_row_wait;
+mod unresolved_row_lock_wait;
 mod xa_prepared;
 
 use std::collections::{HashMap, HashSet};
@@ -31,7 +31,7 @@ use lock_table_access::LockTableAccess;
 use metadata_locks::UnresolvedMetadataLock;
 pub(crate) use session_role::classify_session;
 pub(crate) use threads::SessionIdsByThread;
-use unresolved_row_wait::UnresolvedRowLockWait;
+use unresolved_row_lock_wait::UnresolvedRowLockWait;
 use xa_prepared::PreparedXaTransaction;
 
 /// Byte offset in a statement beyond which Clew does not search for table names.
@@ -139,7 +139,7 @@ impl LockTableSnapshot {
         let row_waits = match connection.flavor {
             _ if !may_have_lock_waits(&transactions) => Vec::new(),
             Flavor::MySql if capabilities.performance_schema => {
-                mysql_row_waits::read_row_lock_waits(connection).await?
+                mysql_row_lock_waits::read_row_lock_waits(connection).await?
             }
             Flavor::MySql => Vec::new(),
             Flavor::MariaDb => mariadb_row_waits::read_row_lock_waits(connection, &transactions).await?,

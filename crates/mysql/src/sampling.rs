@@ -22,11 +22,11 @@ use crate::connection::Connection;
 use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
-use crate::lock_session_collector::WaitGraphSessionCollector;
 use crate::locks::LockTableSnapshot;
 use crate::server_instance::ServerInstance;
 use crate::transactions::{TransactionReadResult, TransactionsBySession};
-use crate::{failure, limitations, lock_session_collector, lost_instrumentation, process_list, transactions};
+use crate::wait_graph_session_collector::WaitGraphSessionCollector;
+use crate::{failure, limitations, lost_instrumentation, process_list, transactions, wait_graph_session_collector};
 pub use cache::SampleCache;
 
 /// Clew adds idle sessions only to samples below this size, and busy sessions to samples below twice this size.
@@ -275,7 +275,7 @@ async fn read_process_list(
     let (address, mut own) = (connection.address.clone(), connection.own_session_filter());
     let read_failure = |error: Error| failure::failure_from_client_error(&error, &address);
     let statement =
-        if parties.is_some() { lock_session_collector::MAX_WAITER_STATEMENT_BYTES } else { MAX_STATEMENT_BYTES };
+        if parties.is_some() { wait_graph_session_collector::MAX_WAITER_STATEMENT_BYTES } else { MAX_STATEMENT_BYTES };
     let max_row = statement + MAX_NON_STATEMENT_BYTES_PER_ROW;
     let reading = if without_lock {
         process_list::query_performance_schema_process_list(&mut connection.raw.client, max_row).await

@@ -15,7 +15,7 @@ use sqlx::Sqlite;
 
 pub(crate) use change_detector::ChangeDetector;
 pub(crate) use data_version::DataVersion;
-pub(crate) use error::{map_to_insert_error, migration_error};
+pub(crate) use error::{map_insert_error, migration_error};
 pub(crate) use row::{ColumnValue, Row};
 pub(crate) use statement::{Executor, Parameter, Statement, query, query_scalar, query_two_columns};
 

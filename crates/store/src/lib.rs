@@ -24,6 +24,8 @@ mod caches;
 mod clock;
 mod credentials;
 mod data_dir;
+mod data_dir_lock;
+mod data_version_tracker;
 mod database;
 mod derived_keys;
 mod error;
@@ -42,7 +44,6 @@ mod postgres;
 mod read_cache;
 mod results;
 mod sealing;
-mod serving_lock;
 mod signed_links;
 mod sqlite;
 mod store;
@@ -51,9 +52,8 @@ mod store_event_receiver;
 mod tasks;
 mod tenants;
 mod users;
-mod version_tracker;
 mod versioned_cache;
-mod zones;
+mod zone_state;
 
 pub use audit::{AuditCheckpoint, AuditFilter, AuditProblem, AuditProblemKind, AuditRecord, AuditVerification};
 pub use clock::Clock;
@@ -61,6 +61,7 @@ pub use credentials::{
     AccessKey, AccessKeyRecord, NewTemporaryAccessKey, NewToken, StoredToken, TemporaryAccessKeySource,
     TemporaryAccessKeyValidity, TokenOrigin,
 };
+pub use data_dir_lock::DataDirLock;
 pub use error::StoreError;
 pub use intelligent_kills::{
     IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill, ParseIntelligentKillIdError,
@@ -76,7 +77,6 @@ pub use policies::{Grantee, PolicyAttachment, PolicyLimits, PolicyRecord, Policy
 pub use postgres::PostgresUrl;
 pub use read_cache::{CachedStoreView, LockoutState};
 pub use results::{PublishedResult, ResultStore, ResultWriter, S3Settings, StoredObject, StoredResult};
-pub use serving_lock::DataDirLock;
 pub use store::{InitialTenant, InitialTenantIds, Store};
 pub use store_event::StoreEvent;
 pub use store_event_receiver::StoreEventReceiver;
@@ -84,4 +84,4 @@ pub use tasks::{ClaimedTask, CollectionTask, NewCollectionTask, ResultRecord, Ta
 pub use tenants::{Domain, EnterpriseProject, EnterpriseProjectChange, Project, ProjectChange};
 pub use users::{Group, NewUser, User, UserChange};
 pub use versioned_cache::VersionedCache;
-pub use zones::ZoneState;
+pub use zone_state::ZoneState;

@@ -9,12 +9,12 @@
 use clew_model::AuditOrigin;
 
 use crate::data_dir::DataDir;
+use crate::data_dir_lock;
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::location::StoreLocation;
 use crate::master_key;
 use crate::sealing::Sealer;
-use crate::serving_lock;
 use crate::store::Store;
 
 /// Result of a master key rotation.
@@ -49,7 +49,7 @@ impl Store {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
         let store = Self::open(location).await?;
-        let _lock = serving_lock::acquire_data_dir_lock(&dir)?;
+        let _lock = data_dir_lock::acquire_data_dir_lock(&dir)?;
         let next = master_key::load_or_create_next_master_key(&dir.master_key_path())?;
         let summary = store.reencrypt_all_secrets(by, &Sealer::new(&next), &DerivedKeys::new(&next)).await?;
         master_key::activate_next_master_key(&dir.master_key_path())?;

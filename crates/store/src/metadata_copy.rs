@@ -12,11 +12,11 @@ use clew_model::{AuditEvent, AuditOrigin};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
+use crate::data_dir_lock;
 use crate::database::{Database, Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::metadata::audit;
 use crate::postgres::{self, PostgresUrl};
-use crate::serving_lock;
 use crate::store::Store;
 use digest::TableDigest;
 use tables::{TABLES_TO_COPY, TableToCopy};
@@ -64,7 +64,7 @@ impl Store {
         target: &PostgresUrl,
         mut progress: impl FnMut(&'static str, u64, u64),
     ) -> Result<Vec<CopiedTable>, StoreError> {
-        let _lock = serving_lock::acquire_data_dir_lock(self.data_dir_layout())?;
+        let _lock = data_dir_lock::acquire_data_dir_lock(self.data_dir_layout())?;
         let failed = StoreError::database_error("copy the metadata");
         let mut source = self.database.begin_write().await.map_err(&failed)?;
         let database = Database::connect_postgres(target).await?;

@@ -2,7 +2,7 @@
 
 pub(crate) mod change_detector;
 mod clock;
-pub(crate) mod listener;
+pub(crate) mod notification_listener;
 mod transaction;
 
 use std::str::FromStr;

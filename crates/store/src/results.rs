@@ -1,9 +1,9 @@
 //! Stores the results of session collections as files or as S3 objects.
 
 mod chunk_stream;
+mod file_verification;
 mod file_writer;
-mod files;
-mod integrity;
+mod result_directory;
 mod s3;
 mod stored_result;
 
@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use crate::error::StoreError;
 use crate::tasks::ResultRecord;
 use file_writer::FileWriter;
-use files::ResultDirectory;
+use result_directory::ResultDirectory;
 pub use s3::S3Settings;
 use s3::{S3, S3Writer};
 pub use stored_result::{StoredObject, StoredResult};

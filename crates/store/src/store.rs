@@ -10,6 +10,8 @@ use secrecy::SecretString;
 use crate::caches::Caches;
 use crate::clock::Clock;
 use crate::data_dir::DataDir;
+use crate::data_dir_lock::{self, DataDirLock};
+use crate::data_version_tracker::DataVersionTracker;
 use crate::database::Database;
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
@@ -21,8 +23,6 @@ use crate::metadata::group_commit::GroupCommit;
 use crate::policies::PolicyLimits;
 use crate::results::ResultStore;
 use crate::sealing::Sealer;
-use crate::serving_lock::{self, DataDirLock};
-use crate::version_tracker::DataVersionTracker;
 
 /// Domain, project and administrator of a new store. The project has the name of the region.
 #[derive(Debug, Clone)]
@@ -91,7 +91,7 @@ impl Store {
         }
         dir.restrict_uninitialised_directory_permissions()?;
         dir.create_directories()?;
-        let _lock = serving_lock::acquire_data_dir_lock(&dir)?;
+        let _lock = data_dir_lock::acquire_data_dir_lock(&dir)?;
         if dir.is_initialised()? {
             return Err(already_initialised());
         }
@@ -215,7 +215,7 @@ impl Store {
         if self.database.is_shared() && self.results.is_shared() {
             return Ok(DataDirLock::NOT_REQUIRED);
         }
-        let lock = serving_lock::acquire_data_dir_lock(&self.data_dir)?;
+        let lock = data_dir_lock::acquire_data_dir_lock(&self.data_dir)?;
         self.data_dir.restrict_result_file_permissions()?;
         Ok(lock)
     }

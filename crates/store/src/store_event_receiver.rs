@@ -1,7 +1,7 @@
 //! Change notifications from all processes that share a database.
 
 use crate::database::Database;
-use crate::postgres::listener::Listener;
+use crate::postgres::notification_listener::Listener;
 use crate::store::Store;
 use crate::store_event::StoreEvent;
 

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::flavor::{Flavor, server_arguments_for_root};
 use crate::server_error::ServerError;
-use crate::toolchain;
+use crate::test_tools;
 
 pub(crate) fn copy_data_dir_template(flavor: Flavor, to: &Path) -> Result<(), ServerError> {
     copy_directory(&get_or_create_data_dir_template(flavor.name(), |folder| initialize_data_dir(flavor, folder))?, to)?;
@@ -28,11 +28,11 @@ pub(crate) fn get_or_create_data_dir_template(
     name: &str,
     initialize: impl FnOnce(&Path) -> Result<(), ServerError>,
 ) -> Result<PathBuf, ServerError> {
-    let template = toolchain::servers_dir().join("templates").join(name);
+    let template = test_tools::servers_dir().join("templates").join(name);
     if template.exists() {
         return Ok(template);
     }
-    let _lock = toolchain::acquire_servers_dir_lock()?;
+    let _lock = test_tools::acquire_servers_dir_lock()?;
     if template.exists() {
         return Ok(template);
     }

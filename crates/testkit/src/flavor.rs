@@ -8,7 +8,7 @@ use rustix::process::geteuid;
 
 use crate::process::command_killed_with_parent;
 use crate::server_error::ServerError;
-use crate::toolchain;
+use crate::test_tools;
 
 /// Flavor of a database server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,11 +36,11 @@ impl Flavor {
     pub(crate) fn build_server_command(self) -> Result<Command, ServerError> {
         match self {
             Self::MariaDb => {
-                let program = PathBuf::from(toolchain::MARIADBD_PATH);
+                let program = PathBuf::from(test_tools::MARIADBD_PATH);
                 self.ensure_program_installed(&program)?;
                 let mut command = command_killed_with_parent(&program);
                 command.arg("--no-defaults").args(server_arguments_for_root());
-                let plugins = toolchain::mariadb_plugin_dir();
+                let plugins = test_tools::mariadb_plugin_dir();
                 if plugins.exists() {
                     command.arg(format!("--plugin-dir={}", plugins.display()));
                 }
@@ -55,7 +55,7 @@ impl Flavor {
                     ("character-sets-dir", "usr/share/mysql/charsets"),
                     ("plugin-dir", "usr/lib/mysql/plugin"),
                 ] {
-                    command.arg(format!("--{option}={}", toolchain::mysql_dir().join(path).display()));
+                    command.arg(format!("--{option}={}", test_tools::mysql_dir().join(path).display()));
                 }
                 command.arg("--secure-file-priv=");
                 Ok(command)
@@ -67,7 +67,7 @@ impl Flavor {
     pub fn build_binlog_command(self) -> Result<Command, ServerError> {
         match self {
             Self::MariaDb => {
-                let program = PathBuf::from(toolchain::MARIADB_BINLOG_TOOL_PATH);
+                let program = PathBuf::from(test_tools::MARIADB_BINLOG_TOOL_PATH);
                 self.ensure_program_installed(&program)?;
                 Ok(command_killed_with_parent(&program))
             }
@@ -77,7 +77,7 @@ impl Flavor {
 
     /// Returns a command that runs a program from the unpacked MySQL packages.
     fn build_mysql_command(self, program: &str) -> Result<Command, ServerError> {
-        let root = toolchain::mysql_dir();
+        let root = test_tools::mysql_dir();
         let inside = |path: &str| root.join(path);
         let loader = inside("usr/lib64/ld-linux-x86-64.so.2");
         let loader = if loader.exists() { loader } else { inside("lib64/ld-linux-x86-64.so.2") };

@@ -1,6 +1,6 @@
 //! Sixty test sessions with known statements and transactions.
 
-mod definitions;
+mod session_definitions;
 
 use std::collections::HashMap;
 use std::io;
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::flavor::Flavor;
 use crate::raw_client::RawSession;
 use crate::server::Server;
-use definitions::{ExpectedStatementText, SessionAgeGroup, SessionDefinition};
+use session_definitions::{ExpectedStatementText, SessionAgeGroup, SessionDefinition};
 
 /// Expected row of a session in the process list.
 #[derive(Debug, Clone)]
@@ -80,7 +80,7 @@ impl KnownSessions {
     pub async fn open(server: &Server) -> io::Result<Self> {
         create_schema(server).await.map_err(io::Error::other)?;
         let mut sessions = Self { expected: Vec::new(), open: Vec::new() };
-        let definitions = definitions::define_sessions(server.flavor());
+        let definitions = session_definitions::define_sessions(server.flavor());
         for definition in definitions.iter().filter(|definition| definition.age == SessionAgeGroup::Old) {
             sessions.open_session(server, definition).await?;
         }
@@ -172,10 +172,10 @@ fn format_client_address(_flavor: Flavor, address: SocketAddr) -> String {
 
 async fn create_schema(server: &Server) -> mysql_async::Result<()> {
     let mut connection = server.connect_as_root().await?;
-    for statement in definitions::SETUP_STATEMENTS {
+    for statement in session_definitions::SETUP_STATEMENTS {
         connection.query_drop(statement).await?;
     }
-    for user in definitions::USER_NAMES {
+    for user in session_definitions::USER_NAMES {
         let account = format!("'{}'@'%'", user.replace('\'', "''"));
         connection.query_drop(format!("CREATE USER {account}")).await?;
         connection.query_drop(format!("GRANT ALL ON *.* TO {account}")).await?;

@@ -50,7 +50,7 @@ mod server_clock;
 mod server_error;
 mod session_load;
 mod statement_gate;
-pub mod toolchain;
+pub mod test_tools;
 mod virtual_address;
 
 pub use big_transaction::open_big_transaction;

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use crate::process::{Process, command_terminated_with_parent};
 use crate::server::{MAX_START_ATTEMPTS, find_free_port};
 use crate::server_error::ServerError;
-use crate::toolchain;
+use crate::test_tools;
 
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -43,7 +43,7 @@ impl NginxServer {
 
     async fn try_start(http: &impl Fn(SocketAddr) -> String) -> Result<Self, ServerError> {
         let failed = |operation| move |source| ServerError::Io { operation, source };
-        let program = toolchain::nginx_path();
+        let program = test_tools::nginx_path();
         if !program.exists() {
             return Err(ServerError::Missing { server: "nginx", program });
         }

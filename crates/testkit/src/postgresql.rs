@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use crate::process::Process;
 use crate::server::{MAX_START_ATTEMPTS, START_TIMEOUT, find_free_port};
 use crate::server_error::ServerError;
-use crate::{data_dir_template, toolchain};
+use crate::{data_dir_template, test_tools};
 
 /// Running PostgreSQL server with a temporary data directory.
 /// Dropping the value stops the server and removes the data directory.
@@ -66,7 +66,7 @@ impl PostgreSqlServer {
 
     async fn try_start(tls: Option<(&str, &str)>) -> Result<Self, ServerError> {
         let io = |operation| move |source| ServerError::Io { operation, source };
-        let program = Path::new(toolchain::POSTGRESQL_BIN_DIR).join("postgres");
+        let program = Path::new(test_tools::POSTGRESQL_BIN_DIR).join("postgres");
         if !program.exists() {
             return Err(ServerError::Missing { server: DATA_DIR_TEMPLATE_NAME, program });
         }
@@ -109,7 +109,7 @@ impl PostgreSqlServer {
     }
 
     fn is_ready(&self) -> Result<bool, ServerError> {
-        let status = Command::new(Path::new(toolchain::POSTGRESQL_BIN_DIR).join("pg_isready"))
+        let status = Command::new(Path::new(test_tools::POSTGRESQL_BIN_DIR).join("pg_isready"))
             .arg("--quiet")
             .arg("--host")
             .arg(self.folder.path())
@@ -204,7 +204,7 @@ fn spawn_server(folder: &Path, port: u16, with_tls: bool) -> Result<Process, Ser
     let io = |operation| move |source| ServerError::Io { operation, source };
     let log = File::options().create(true).append(true).open(folder.join("log")).map_err(io("write a file"))?;
     let mut command = build_command_as_postgres_user();
-    command.arg(Path::new(toolchain::POSTGRESQL_BIN_DIR).join("postgres"));
+    command.arg(Path::new(test_tools::POSTGRESQL_BIN_DIR).join("postgres"));
     command.arg("-D").arg(folder.join("data")).arg("-c").arg(format!("port={port}"));
     command.arg("-c").arg(format!("unix_socket_directories={}", folder.display()));
     for setting in SERVER_SETTINGS.into_iter().chain(with_tls.then_some("ssl=on")) {
@@ -248,7 +248,7 @@ fn initialize_data_dir(folder: &Path) -> Result<(), ServerError> {
     chown_to_postgres(staging.path())?;
     let data = staging.path().join("data");
     let mut command = build_command_as_postgres_user();
-    command.arg(Path::new(toolchain::POSTGRESQL_BIN_DIR).join("initdb")).arg("-D").arg(&data);
+    command.arg(Path::new(test_tools::POSTGRESQL_BIN_DIR).join("initdb")).arg("-D").arg(&data);
     command.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--wal-segsize=1"]);
     data_dir_template::run_command(&mut command, "create the PostgreSQL data directory")?;
     data_dir_template::copy_directory(&data, folder)

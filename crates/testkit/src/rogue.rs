@@ -2,8 +2,8 @@
 
 mod attack;
 mod authentication;
+mod client_packet_recorder;
 mod password_leak;
-mod recording;
 mod responses;
 mod rsa_key;
 
@@ -22,8 +22,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::fake_server::packets;
 use crate::mysql_packets::{CLIENT_SSL, is_ssl_request, read_packet, write_packet};
+use client_packet_recorder::ClientPacketRecorder;
 pub use password_leak::PasswordLeak;
-use recording::ClientPacketRecorder;
 
 /// Attack that a [`RogueServer`] performs on its clients.
 #[derive(Debug, Clone, PartialEq, Eq)]

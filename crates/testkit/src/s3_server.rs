@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::process::{Process, command_killed_with_parent};
 use crate::server::{MAX_START_ATTEMPTS, START_TIMEOUT};
 use crate::server_error::ServerError;
-use crate::toolchain;
+use crate::test_tools;
 
 /// A running S3 server with the bucket [`S3Server::BUCKET_NAME`].
 /// Dropping the value kills the server and deletes all objects.
@@ -160,7 +160,7 @@ impl Drop for S3Server {
 }
 
 fn spawn_server(folder: &TempDir, ports: &SeaweedFsPorts) -> Result<Process, ServerError> {
-    let program = toolchain::seaweedfs_path();
+    let program = test_tools::seaweedfs_path();
     if !program.exists() {
         return Err(ServerError::Missing { server: "SeaweedFS", program });
     }

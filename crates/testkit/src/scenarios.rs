@@ -1,12 +1,12 @@
 //! Lock wait scenarios for real database servers, with expected waiters, blockers and root blockers.
 
-mod flushes;
 mod metadata_locks;
 mod row_locks;
 mod runner;
 mod schema_objects;
-mod server_wide;
-mod topologies;
+mod server_wide_locks;
+mod table_flushes;
+mod wait_graphs;
 
 use crate::flavor::Flavor;
 
@@ -65,9 +65,9 @@ impl LockWaitScenario {
             row_locks::row_lock_scenarios(),
             metadata_locks::metadata_lock_scenarios(),
             schema_objects::schema_object_lock_scenarios(),
-            flushes::table_flush_scenarios(),
-            server_wide::server_wide_lock_scenarios(),
-            topologies::wait_graph_scenarios(),
+            table_flushes::table_flush_scenarios(),
+            server_wide_locks::server_wide_lock_scenarios(),
+            wait_graphs::wait_graph_scenarios(),
         ];
         lists.into_iter().flatten().filter(|scenario| scenario.flavors.contains(&flavor)).collect()
     }

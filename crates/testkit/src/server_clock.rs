@@ -10,7 +10,7 @@ use std::{fs, io};
 use tempfile::TempDir;
 
 use crate::server_error::ServerError;
-use crate::toolchain;
+use crate::test_tools;
 
 /// Wall clock of a database server. Tests can set the clock while the server runs.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl ServerClock {
     }
 
     pub(crate) fn environment_variables(&self) -> Result<Vec<(&'static str, OsString)>, ServerError> {
-        let library = toolchain::libfaketime_path().ok_or_else(|| ServerError::Missing {
+        let library = test_tools::libfaketime_path().ok_or_else(|| ServerError::Missing {
             server: "libfaketime (Debian package faketime)",
             program: PathBuf::from("/usr/lib/…/faketime/libfaketimeMT.so.1"),
         })?;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::toolchain;
+use crate::test_tools;
 
 /// Error returned if a test cannot start or control a server.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +18,7 @@ pub enum ServerError {
     },
     /// The directory for downloaded server programs cannot be created or locked.
     #[error(transparent)]
-    Setup(#[from] toolchain::ServersDirError),
+    Setup(#[from] test_tools::ServersDirError),
     /// A file or process operation failed.
     #[error("cannot {operation}: {source}")]
     Io {

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use clew_testkit::toolchain::SERVERS_DIR_ENV_VAR;
+use clew_testkit::test_tools::SERVERS_DIR_ENV_VAR;
 use clew_testkit::{Flavor, PostgreSqlServer, Server, ServerOptions};
 use mysql_async::prelude::Queryable;
 

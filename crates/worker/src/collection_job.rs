@@ -12,12 +12,12 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use crate::completion::CompletionNotifier;
-use crate::concurrency::CollectionSlot;
+use crate::collection_slots::CollectionSlot;
+use crate::completion_notifier::CompletionNotifier;
 use crate::login_backoff::LoginAttempt;
+use crate::node_reader::NodeReader;
 use crate::observer::WorkerObserver;
-use crate::reader::NodeReader;
-use crate::result_file::{self, PendingResult};
+use crate::pending_result::{self, PendingResult};
 use crate::{lease, settings::WorkerSettings};
 
 const STORE_RETRY_DELAY: Duration = Duration::from_millis(250);
@@ -78,7 +78,7 @@ impl CollectionJob {
         let mut rows = read?;
         let (row_count, limitations) = (rows.row_count(), rows.take_limitations());
         let pending =
-            result_file::write_result(self.store.result_store(), &task.request_id, self.claimed.fence, rows).await?;
+            pending_result::write_result(self.store.result_store(), &task.request_id, self.claimed.fence, rows).await?;
         Ok(CollectedResult { rows: row_count, limitations, pending })
     }
 

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule, find_indirect_connection_failure};
+use crate::kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule, detect_proxied_connection};
 use crate::login_backoff::LoginAttempt;
 use crate::notification_listener_state::NotificationListenerState;
 use crate::settings::WorkerSettings;

@@ -6,7 +6,7 @@ use clew_diagnose::{ProtectedAccounts, build_statement_template, to_valid_utf8};
 use clew_model::{AuditOrigin, Failure, FailureKind, InstanceId, LimitationKind, NodeId, NodeUrl, ProjectId, Session};
 use clew_mysql::{
     KillOutcome, KillTarget, ProcessListOrigin, ReadLimits, UnsafeKillPolicy, UserSessions, Victim,
-    kill_victims_with_unsafe_kill_policy,
+    kill_victims_with_policy,
 };
 use clew_store::{KillSource, NewKillRecord, RecordedKillOutcome, Store, StoreError};
 use tracing::{error, info};

@@ -3,8 +3,8 @@
 //! Only the worker that holds an instance's lease executes kill tasks on the instance's nodes.
 //! Polls of one node never overlap, and a hung node does not delay polls of other nodes.
 
+mod node_poll;
 mod node_state;
-mod tick;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -20,12 +20,12 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::adaptive_interval::DEFAULT_TARGET_POLL_INTERVAL;
+use crate::adaptive_poll_interval::DEFAULT_TARGET_POLL_INTERVAL;
 use crate::kill_executor::KillExecutor;
 use crate::observer::WorkerObserver;
 use crate::settings::WorkerSettings;
+use node_poll::NodePoll;
 use node_state::NodeStates;
-use tick::NodePoll;
 
 /// Worker that runs kill tasks.
 pub struct KillTaskWorker {

@@ -47,33 +47,33 @@
 //! # }
 //! ```
 
-mod adaptive_interval;
+mod adaptive_poll_interval;
 mod collection_job;
-mod completion;
-mod concurrency;
+mod collection_queue;
+mod collection_slots;
+mod collection_worker;
+mod completion_notifier;
 mod heartbeat;
 mod intelligent_kills;
 mod kill_executor;
 mod kill_tasks;
 mod lease;
 mod login_backoff;
+mod node_reader;
 mod notification_listener_state;
 mod notifications;
 mod observer;
-mod queue;
-mod reader;
-mod result_file;
+mod pending_result;
 mod retention;
 mod settings;
-mod worker;
 
-pub use adaptive_interval::{AdaptivePollInterval, PollIntervalChange};
+pub use adaptive_poll_interval::{AdaptivePollInterval, PollIntervalChange};
+pub use collection_queue::CollectionQueue;
 pub use intelligent_kills::IntelligentKillQueue;
 pub use kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule};
 pub use kill_tasks::KillTaskWorker;
 pub use login_backoff::LoginAttempt;
+pub use node_reader::{NodeReader, ReadFuture, SessionRows};
 pub use notifications::dispatch_store_events;
 pub use observer::WorkerObserver;
-pub use queue::CollectionQueue;
-pub use reader::{NodeReader, ReadFuture, SessionRows};
 pub use settings::WorkerSettings;

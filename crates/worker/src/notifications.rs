@@ -4,8 +4,8 @@ use clew_store::{Store, StoreEvent};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::collection_queue::CollectionQueue;
 use crate::intelligent_kills::IntelligentKillQueue;
-use crate::queue::CollectionQueue;
 
 /// Wakes workers and waiting callers in this process when another process sends a notification.
 /// Returns after the `shutdown` token is cancelled, or immediately if the store supports no notifications.

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{not_found_error, require_identity_read_permission, require_identity_write_permission, validation};
+use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
 use crate::AppState;
 use crate::body::JsonBody;
 use crate::caller::Caller;
@@ -86,8 +86,10 @@ pub(crate) async fn create_group(
 ) -> Result<(StatusCode, Json<GroupView>), ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     let body = JsonBody::parse(&body, &["name", "description"])?;
-    let (name, description) =
-        (validation::parse_identity_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
+    let (name, description) = (
+        field_validation::parse_identity_name(&body)?,
+        field_validation::parse_description(&body)?.unwrap_or_default(),
+    );
     let id = service.store.create_group(&origin, domain, &name, &description).await?;
     Ok((StatusCode::CREATED, Json(build_group_view(find_group(&service, &caller, id.as_str()).await?))))
 }

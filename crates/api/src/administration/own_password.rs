@@ -9,7 +9,7 @@ use http::StatusCode;
 use secrecy::ExposeSecret;
 use utoipa::ToSchema;
 
-use super::{is_own_user_id, users, validation};
+use super::{field_validation, is_own_user_id, users};
 use crate::body::{self, JsonBody};
 use crate::caller::Caller;
 use crate::error::ApiError;
@@ -47,7 +47,7 @@ pub(crate) async fn change_own_password(
     let body = JsonBody::parse(&body, &["old", "new"])?;
     let old = body.get_secret("old")?.ok_or_else(|| body::missing_field_error("old"))?;
     let new = body.get_secret("new")?.ok_or_else(|| body::missing_field_error("new"))?;
-    validation::check_new_password(&user.name, &new)?;
+    field_validation::check_new_password(&user.name, &new)?;
     if old.expose_secret() == new.expose_secret() {
         return Err(ApiError::invalid_parameter("password-same", Vec::new()));
     }

@@ -1,10 +1,10 @@
 //! Routes for the domain's custom policies and Clew's system policies.
 
-pub(super) mod validate;
+pub(super) mod policy_validation;
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
-use clew_iam::policy::{PermissionModel, Policy, PolicyErrors, system};
+use clew_iam::policy::{PermissionModel, Policy, PolicyErrors, system_policies};
 use clew_model::{DomainId, ErrorEntry};
 use clew_store::{PolicyRecord, PolicyRef};
 use http::StatusCode;
@@ -14,7 +14,8 @@ use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use super::{
-    format_timestamp, not_found_error, require_identity_read_permission, require_identity_write_permission, validation,
+    field_validation, format_timestamp, not_found_error, require_identity_read_permission,
+    require_identity_write_permission,
 };
 use crate::AppState;
 use crate::body::JsonBody;
@@ -22,7 +23,7 @@ use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody, PolicyDiagnosticView};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
-use validate::{build_diagnostic_views, extract_document_text};
+use policy_validation::{build_diagnostic_views, extract_document_text};
 
 /// A page of policies.
 #[derive(Serialize, ToSchema)]
@@ -59,7 +60,7 @@ pub(crate) struct PolicyView {
 pub(crate) struct PolicyWithDocument {
     #[serde(flatten)]
     policy: PolicyView,
-    #[schema(value_type = validate::PolicyDocument)]
+    #[schema(value_type = policy_validation::PolicyDocument)]
     document: Box<RawValue>,
     /// Warnings about the valid document
     warnings: Vec<PolicyDiagnosticView>,
@@ -70,7 +71,7 @@ pub(crate) struct PolicyWithDocument {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct PolicyPutRequest {
-    document: validate::PolicyDocumentInput,
+    document: policy_validation::PolicyDocumentInput,
     #[schema(max_length = 1000)]
     description: Option<String>,
 }
@@ -86,7 +87,7 @@ pub(crate) async fn list_policies(
     let domain = require_identity_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let custom = service.store.list_policies(domain).await?.into_iter().map(CustomOrSystemPolicy::Custom);
-    let all: Vec<_> = custom.chain(system::SYSTEM_POLICIES.iter().map(CustomOrSystemPolicy::System)).collect();
+    let all: Vec<_> = custom.chain(system_policies::SYSTEM_POLICIES.iter().map(CustomOrSystemPolicy::System)).collect();
     let (policies, total_count) = pagination::paginate_list(all, page, |policy| policy.build_policy_view());
     Ok(Json(PolicyPage { policies, total_count }))
 }
@@ -122,12 +123,12 @@ pub(crate) async fn put_policy(
     body: Bytes,
 ) -> Result<Json<PolicyWithDocument>, ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
-    if system::find_system_policy(&name).is_some() {
+    if system_policies::find_system_policy(&name).is_some() {
         return Err(system_policy_change_error());
     }
-    validation::check_policy_name(&name)?;
+    field_validation::check_policy_name(&name)?;
     let body = JsonBody::parse(&body, &["document", "description"])?;
-    let description = validation::parse_description(&body)?.unwrap_or_default();
+    let description = field_validation::parse_description(&body)?.unwrap_or_default();
     let text = extract_document_text(&body)?;
     let policy = parse_policy_document(&service, &caller, text.clone())
         .await?
@@ -167,7 +168,7 @@ pub(crate) async fn delete_policy(
 
 pub(super) enum CustomOrSystemPolicy {
     Custom(PolicyRecord),
-    System(&'static system::SystemPolicy),
+    System(&'static system_policies::SystemPolicy),
 }
 
 pub(super) async fn find_policy(
@@ -175,7 +176,7 @@ pub(super) async fn find_policy(
     domain: &DomainId,
     name: &str,
 ) -> Result<CustomOrSystemPolicy, ApiError> {
-    if let Some(policy) = system::SYSTEM_POLICIES.iter().find(|policy| policy.name == name) {
+    if let Some(policy) = system_policies::SYSTEM_POLICIES.iter().find(|policy| policy.name == name) {
         return Ok(CustomOrSystemPolicy::System(policy));
     }
     let record = service.store.find_policy_by_name(domain, name).await?;

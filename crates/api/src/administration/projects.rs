@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{not_found_error, require_identity_read_permission, require_identity_write_permission, validation};
+use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
 use crate::AppState;
 use crate::body::JsonBody;
 use crate::caller::Caller;
@@ -87,8 +87,10 @@ pub(crate) async fn create_project(
 ) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     let body = JsonBody::parse(&body, &["name", "description"])?;
-    let (name, description) =
-        (validation::parse_identity_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
+    let (name, description) = (
+        field_validation::parse_identity_name(&body)?,
+        field_validation::parse_description(&body)?.unwrap_or_default(),
+    );
     let id = service.store.create_project(&origin, domain, &name, &description).await?;
     Ok((StatusCode::CREATED, Json(build_project_view(find_project(&service, &caller, id.as_str()).await?))))
 }
@@ -107,7 +109,7 @@ pub(crate) async fn update_project(
     let (_, origin) = require_identity_write_permission(&service, &caller)?;
     let body = JsonBody::parse(&body, &["description", "enabled", "masking"])?;
     let change = ProjectChange {
-        description: validation::parse_description(&body)?,
+        description: field_validation::parse_description(&body)?,
         enabled: body.get("enabled")?,
         masking: body.get("masking")?,
     };

@@ -10,8 +10,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    not_found_error, require_administrator, require_identity_read_permission, require_identity_write_permission,
-    validation,
+    field_validation, not_found_error, require_administrator, require_identity_read_permission,
+    require_identity_write_permission,
 };
 use crate::body::JsonBody;
 use crate::caller::Caller;
@@ -111,8 +111,10 @@ pub(crate) async fn create_user(
 ) -> Result<(StatusCode, Json<CreatedUser>), ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     let body = JsonBody::parse(&body, &["name", "password", "administrator", "description"])?;
-    let (name, description) =
-        (validation::parse_identity_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
+    let (name, description) = (
+        field_validation::parse_identity_name(&body)?,
+        field_validation::parse_description(&body)?.unwrap_or_default(),
+    );
     let administrator = body.get("administrator")?.unwrap_or(false);
     if administrator {
         require_administrator(&caller)?;
@@ -164,7 +166,7 @@ pub(crate) async fn update_user(
         password_hash: None,
         enabled: body.get("enabled")?,
         administrator: body.get("administrator")?,
-        description: validation::parse_description(&body)?,
+        description: field_validation::parse_description(&body)?,
     };
     let user = find_user(&service, &caller, &id).await?;
     if user.administrator || change.administrator.is_some() {
@@ -207,7 +209,7 @@ pub(super) async fn find_user(service: &AppState, caller: &Caller, id: &str) -> 
 
 fn parse_optional_password(body: &JsonBody, user: &str) -> Result<Option<SecretString>, ApiError> {
     let Some(password) = body.get_secret("password")? else { return Ok(None) };
-    validation::check_new_password(user, &password)?;
+    field_validation::check_new_password(user, &password)?;
     Ok(Some(password))
 }
 

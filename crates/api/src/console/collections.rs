@@ -123,7 +123,7 @@ fn build_collection_view(task: CollectionTask, templates_only: bool, language: L
         request_id: task.request_id.to_string(),
         status: task.status.name(),
         created_at: format_unix_millis(task.created_at),
-        finished_at: task.ended_at.map(format_utc_millis),
+        finished_at: task.ended_at.map(format_unix_millis),
         rows: result.as_ref().map(|result| result.rows),
         bytes: result.as_ref().map(|result| result.bytes),
         filter,

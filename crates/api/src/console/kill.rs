@@ -16,7 +16,7 @@ use clew_iam::decision::Action;
 use clew_model::{Language, LocalizedText, Node, Session};
 use clew_mysql::{
     KillBaseline, KillOutcome, KillRefusal, KillTarget, ProcessListOrigin, ReadLimits, ServerInstance,
-    SessionLookupResult, UnsafeKillPolicy, find_sessions,
+    SessionLookupResult, UnsafeKillPolicy, find_sessions_by_id,
 };
 use clew_store::KillSource;
 use clew_worker::{KillError, KillRequest, VictimMatchRule};

@@ -109,7 +109,7 @@ pub(crate) async fn list_kills(
         state: kill.state,
         sql_template: kill.template,
         requested_at: format_unix_millis(kill.requested_at),
-        ended_at: kill.ended_at.map(format_utc_millis),
+        ended_at: kill.ended_at.map(format_unix_millis),
         outcome: kill.outcome.map(RecordedKillOutcome::name),
         message: kill.detail,
     };

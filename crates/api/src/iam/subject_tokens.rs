@@ -102,5 +102,5 @@ async fn find_subject_token(
 }
 
 fn hash_subject_token(token: &HeaderValue) -> [u8; 32] {
-    token::hash_subject_token(token.to_str().unwrap_or_default())
+    token::hash_token(token.to_str().unwrap_or_default())
 }

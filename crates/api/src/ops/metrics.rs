@@ -194,7 +194,7 @@ impl WorkerObserver for Metrics {
         self.node_errors.get_or_create(&FailureKindLabel { kind: kind.name() }).inc();
     }
 
-    fn record_kill_task_poll_interval(&self, node: &NodeId, interval: Option<Duration>) {
+    fn record_poll_interval_change(&self, node: &NodeId, interval: Option<Duration>) {
         let label = NodeLabel { node: node.to_string() };
         match interval {
             Some(interval) => {
@@ -245,7 +245,7 @@ mod tests {
         metrics.record_collection_failure(FailureKind::Unreachable);
         metrics.tasks.get_or_create(&TaskStatusLabel { status: "queued" }).set(1);
         metrics.workers.get_or_create(&ZoneLabel { zone: "dmz".into() }).set(1);
-        metrics.record_kill_task_poll_interval(&NodeId::generate(), Some(Duration::from_secs(1)));
+        metrics.record_poll_interval_change(&NodeId::generate(), Some(Duration::from_secs(1)));
         let mut text = String::new();
         encode(&mut text, &metrics.registry).unwrap();
         let files = [
@@ -273,9 +273,9 @@ mod tests {
             encode(&mut text, &metrics.registry).unwrap();
             text.contains(&format!("clew_kill_task_poll_interval_seconds{{node=\"{node}\"}} 4.5\n"))
         };
-        metrics.record_kill_task_poll_interval(&node, Some(Duration::from_millis(4500)));
+        metrics.record_poll_interval_change(&node, Some(Duration::from_millis(4500)));
         assert!(is_exported());
-        metrics.record_kill_task_poll_interval(&node, None);
+        metrics.record_poll_interval_change(&node, None);
         assert!(!is_exported());
     }
 }

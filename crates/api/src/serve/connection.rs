@@ -17,7 +17,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::error_rewrite::{ErrorResponseRewriteStream, ResponseTracker};
+use super::error_response_rewrite::{ErrorResponseRewriteStream, ResponseTracker};
 use super::lingering_close::LingeringCloseStream;
 use super::request_head::MAX_REQUEST_HEAD_BYTES;
 use super::reserved_connections::{self, ConnectionClass};

@@ -10,7 +10,8 @@ use axum::extract::{Path, State};
 use clew_iam::decision::Action;
 use clew_model::{Failure, FailureKind, Node};
 use clew_mysql::{
-    KillOutcome, KillRefusal as Reason, KillTarget, ReadLimits, SessionLookupResult, UnsafeKillPolicy, find_sessions,
+    KillOutcome, KillRefusal as Reason, KillTarget, ReadLimits, SessionLookupResult, UnsafeKillPolicy,
+    find_sessions_by_id,
 };
 use clew_store::KillSource;
 use clew_worker::{KillError, KillRequest, VictimMatchRule};

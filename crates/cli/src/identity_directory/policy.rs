@@ -1,9 +1,9 @@
 //! Looks up a domain's custom policies and the built-in system policies.
 
-use clew_iam::policy::{PermissionModel, system};
+use clew_iam::policy::{PermissionModel, system_policies};
 use clew_store::{PolicyRecord, PolicyRef};
 
-use super::{IdentityDirectory, find_nearest_name};
+use super::{IdentityDirectory, find_most_similar_name};
 use crate::error::CliError;
 
 /// A domain's custom policy or a built-in system policy.
@@ -21,7 +21,7 @@ impl IdentityDirectory {
     /// Returns the domain's custom policies, followed by the built-in system policies.
     pub(crate) async fn list_policies(&self) -> Result<Vec<NamedPolicy>, CliError> {
         let own = self.store.list_policies(&self.domain.id).await?.into_iter().map(named_policy_from_record);
-        Ok(own.chain(system::SYSTEM_POLICIES.iter().filter_map(named_policy_from_system_policy)).collect())
+        Ok(own.chain(system_policies::SYSTEM_POLICIES.iter().filter_map(named_policy_from_system_policy)).collect())
     }
 
     /// Custom policies can be found by name or id, system policies only by name.
@@ -53,7 +53,7 @@ fn named_policy_from_record(record: PolicyRecord) -> NamedPolicy {
     }
 }
 
-fn named_policy_from_system_policy(policy: &system::SystemPolicy) -> Option<NamedPolicy> {
+fn named_policy_from_system_policy(policy: &system_policies::SystemPolicy) -> Option<NamedPolicy> {
     Some(NamedPolicy {
         reference: PolicyRef::System(policy.name.to_owned()),
         name: policy.name.to_owned(),

@@ -19,7 +19,7 @@ pub(super) struct TagArgs {
     /// Name or id
     instance: String,
     /// Tags to add
-    #[arg(value_name = "KEY=VALUE", required = true, value_parser = parse_new_tag)]
+    #[arg(value_name = "KEY=VALUE", required = true, value_parser = parse_and_validate_tag)]
     tags: Vec<Tag>,
     #[command(flatten)]
     project_args: ProjectArgs,

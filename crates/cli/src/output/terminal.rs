@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use clew_diagnose::terminal::{sanitize_multiline, sanitize_styled_text};
+use clew_diagnose::terminal::{sanitize_multiline_text, sanitize_styled_text};
 
 /// Maximum number of bytes buffered for an incomplete escape sequence or UTF-8 character.
 const MAX_INCOMPLETE_TAIL_BYTES: usize = 16;

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use clew_iam::policy::system;
+use clew_iam::policy::system_policies;
 use clew_store::PolicyRef;
 use serde_json::json;
 
-use super::document::{PolicyDocument, pluralize_count, require_valid_policy};
+use super::document::{PolicyDocument, format_count_with_noun, parse_policy_or_print_errors};
 use crate::error::CliError;
 use crate::identity_directory::permission_model_name;
 use crate::store_args::DomainArgs;
-use crate::validators;
+use crate::value_parsers;
 
 /// Create a policy or replace the policy with the same name.
 /// The new version takes effect immediately for all users and groups to which the policy is attached.
@@ -19,12 +19,12 @@ use crate::validators;
 #[command(after_help = AFTER_HELP)]
 pub(super) struct PutArgs {
     /// Name, unique in the domain
-    #[arg(value_parser = validators::parse_policy_name)]
+    #[arg(value_parser = value_parsers::parse_policy_name)]
     name: String,
     /// Policy document, or - for stdin
     file: PathBuf,
     /// Description [default: unchanged]
-    #[arg(long, value_name = "TEXT", value_parser = validators::parse_description)]
+    #[arg(long, value_name = "TEXT", value_parser = value_parsers::parse_description)]
     description: Option<String>,
     #[command(flatten)]
     domain_args: DomainArgs,
@@ -48,7 +48,7 @@ An invalid document is rejected. All errors are printed with line and column.";
 
 pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
     let PutArgs { name, file, description, domain_args } = arguments;
-    if system::find_system_policy(&name).is_some() {
+    if system_policies::find_system_policy(&name).is_some() {
         return Err(CliError::new_refusal(format!(
             "{name} is a system policy and cannot be replaced; choose another name"
         )));

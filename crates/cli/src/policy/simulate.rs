@@ -10,13 +10,13 @@ use clew_iam::decision::{
     Action, ActionTargetType, CredentialScope, Grant, GrantSource, Principal, RequestEnvironment, Resource,
     TargetInstance, TargetProject, explain_decision,
 };
-use clew_iam::policy::{Policy, system};
+use clew_iam::policy::{Policy, system_policies};
 use clew_model::{Instance, Tag};
 use clew_store::{Project, StoredPolicy, StoredPolicyGrant, User};
 use jiff::Timestamp;
 
 use crate::error::CliError;
-use crate::identity_directory::{IdentityDirectory, find_nearest_name};
+use crate::identity_directory::{IdentityDirectory, find_most_similar_name};
 use crate::store_args::DomainArgs;
 use crate::{instance, output, time};
 
@@ -180,7 +180,7 @@ async fn load_user_principal(directory: &IdentityDirectory, user: &User) -> Resu
 fn parse_stored_grant(stored: StoredPolicyGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
         StoredPolicy::System { name } => {
-            let policy = system::find_system_policy(&name).cloned();
+            let policy = system_policies::find_system_policy(&name).cloned();
             (name, policy)
         }
         StoredPolicy::Custom { name, document } => (name, Policy::parse_stored_document(&document).ok().map(Arc::new)),

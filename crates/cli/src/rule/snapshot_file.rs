@@ -16,9 +16,9 @@ pub(super) fn parse_snapshot_sessions(bytes: &[u8]) -> Result<Vec<Session>, Stri
     match bytes.trim_ascii_start().first() {
         None => Err("the file is empty; a snapshot without sessions has at least a header row".to_owned()),
         Some(b'{') => {
-            parse_json_snapshot::<JsonSnapshot>(bytes).map(|snapshot| snapshot.sessions).map(rows_to_sessions)
+            parse_json_snapshot::<JsonSnapshot>(bytes).map(|snapshot| snapshot.sessions).map(snapshot_rows_to_sessions)
         }
-        Some(b'[') => parse_json_snapshot::<Vec<SnapshotRow>>(bytes).map(rows_to_sessions),
+        Some(b'[') => parse_json_snapshot::<Vec<SnapshotRow>>(bytes).map(snapshot_rows_to_sessions),
         Some(_) => parse_csv_snapshot(bytes),
     }
 }

@@ -7,20 +7,20 @@ use serde_json::json;
 use crate::error::CliError;
 use crate::new_password::NewPasswordArgs;
 use crate::store_args::DomainArgs;
-use crate::validators;
+use crate::value_parsers;
 
 /// Create a user without permissions and print the generated password once.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct CreateArgs {
     /// Name, unique in the domain
-    #[arg(value_parser = validators::parse_identity_name)]
+    #[arg(value_parser = value_parsers::parse_identity_name)]
     name: String,
     /// Make the user an administrator with full access to the domain, regardless of policies
     #[arg(long)]
     administrator: bool,
     /// Description
-    #[arg(long, value_name = "TEXT", default_value = "", value_parser = validators::parse_description)]
+    #[arg(long, value_name = "TEXT", default_value = "", value_parser = value_parsers::parse_description)]
     description: String,
     #[command(flatten)]
     password: NewPasswordArgs,

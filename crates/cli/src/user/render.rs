@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use clew_store::{AccessKeyRecord, Group, StoredPolicy, StoredPolicyGrant, User};
 use serde_json::{Value, json};
 
+use crate::access_key;
 use crate::error::CliError;
 use crate::identity_directory::IdentityDirectory;
-use crate::key;
 use crate::output::merge_json_objects;
 use crate::text_table::{self, format_yes_no};
 
@@ -75,7 +75,7 @@ pub(super) fn render_user_details(user: &User, access: &UserDetails) -> String {
     let grants = access.grants.iter().map(grant).collect();
     text.push_str(&text_table::render_table(["POLICY", "ATTACHED TO", "PROJECT"], grants, none));
     text.push('\n');
-    text.push_str(&key::render_access_key_table(
+    text.push_str(&access_key::render_access_key_table(
         &access.keys.iter().map(|key| (user.name.clone(), key.clone())).collect::<Vec<_>>(),
     ));
     text
@@ -97,7 +97,7 @@ pub(super) fn user_details_to_json(user: &User, access: &UserDetails) -> Value {
     let grant = |(grant, _): &(StoredPolicyGrant, Option<String>)| json!({ "policy": policy_name(grant), "group": grant.via_group, "project_id": grant.project });
     let groups: Vec<_> = access.groups.iter().map(group).collect();
     let policies: Vec<_> = access.grants.iter().map(grant).collect();
-    let keys: Vec<_> = access.keys.iter().map(|record| key::access_key_to_json(&user.name, record)).collect();
+    let keys: Vec<_> = access.keys.iter().map(|record| access_key::access_key_to_json(&user.name, record)).collect();
     merge_json_objects(user_to_json(user), json!({ "groups": groups, "policies": policies, "access_keys": keys }))
 }
 

@@ -8,7 +8,7 @@ use super::render;
 use crate::error::CliError;
 use crate::new_password::NewPasswordArgs;
 use crate::store_args::DomainArgs;
-use crate::validators;
+use crate::value_parsers;
 
 /// Change a user's description or administrator status.
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ pub(super) struct UpdateArgs {
     #[arg(long)]
     no_administrator: bool,
     /// Description
-    #[arg(long, value_name = "TEXT", value_parser = validators::parse_description)]
+    #[arg(long, value_name = "TEXT", value_parser = value_parsers::parse_description)]
     description: Option<String>,
     #[command(flatten)]
     domain_args: DomainArgs,

@@ -7,7 +7,7 @@ mod named_tests;
 
 use std::path::Path;
 
-use clew_testkit::{Flavor, Server, ServerOptions, toolchain};
+use clew_testkit::{Flavor, Server, ServerOptions, test_tools};
 use mysql_async::prelude::Queryable;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -117,13 +117,13 @@ async fn sdk_guide_program_runs_as_written_on_a_server() {
     let sleeping = tokio::spawn(async move { slow.query_drop("SELECT SLEEP(60)").await });
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("sdk.py"), code_blocks(SDK_GUIDE, "python")).unwrap();
-    let python = toolchain::python_interpreter_path();
+    let python = test_tools::python_interpreter_path();
     let commands = [START_SERVICE, "sleep 2\n", &format!("{} sdk.py\n", python.display())].concat();
     run_commands(&directory, &server.url(), &commands).await;
     let collected = std::fs::read_to_string(directory.path().join("sessions.csv")).unwrap();
     assert!(collected.contains("SELECT SLEEP(60)"), "{collected}");
     sleeping.abort();
-    let requirements = std::fs::read_to_string(toolchain::PIP_REQUIREMENTS_PATH).unwrap();
+    let requirements = std::fs::read_to_string(test_tools::PIP_REQUIREMENTS_PATH).unwrap();
     let package = code_blocks(SDK_GUIDE, "sh").split_whitespace().last().unwrap().to_owned();
     assert!(requirements.contains(&package), "the guide installs another version than the tests: {package}");
 }

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions, open_big_transaction, toolchain};
+use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions, open_big_transaction, test_tools};
 
 use crate::harness::{Home, RegisteredInstance};
 
@@ -19,7 +19,7 @@ async fn official_sdk_is_conformant(flavor: Flavor) {
 
 async fn assert_conformant(home: &Home, program: &str, added: &RegisteredInstance) {
     let serving = home.serve().await;
-    let python = toolchain::python_interpreter_path();
+    let python = test_tools::python_interpreter_path();
     assert!(python.exists(), "the official SDK is not installed ({}); run cargo xtask test", python.display());
     let output = Command::new(python)
         .arg(format!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk/{}"), program))

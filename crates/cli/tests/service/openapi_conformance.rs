@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use clew_testkit::{FakeServer, FakeServerOptions, Fault, toolchain};
+use clew_testkit::{FakeServer, FakeServerOptions, Fault, test_tools};
 use serde_json::Value;
 
 use crate::harness::{Home, RunningService};
@@ -68,7 +68,7 @@ async fn every_response_conforms_to_the_openapi_document() {
 /// Runs schemathesis. Returns the number of generated test cases.
 fn run_schemathesis(home: &Home, serving: &RunningService, more: &[&str]) -> u64 {
     let report = home.folder.path().join("report.json");
-    let output = Command::new(toolchain::python_interpreter_path())
+    let output = Command::new(test_tools::python_interpreter_path())
         .args(["-m", "schemathesis.cli", "--config-file", "schemathesis.toml"])
         .args(["run", &format!("{}/openapi.json", serving.endpoint), "--seed", "7", "--workers", "1"])
         .args(["--max-examples", "60", "--no-shrink", "--continue-on-failure", "--checks", CHECKS])

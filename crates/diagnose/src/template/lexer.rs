@@ -6,7 +6,7 @@ pub(super) use self::token::{NextChar, Token};
 use super::comment::{self, CommentKind};
 use super::keywords;
 use super::number::{self, NumberToken};
-use super::quoted::{self, StringLiteralEnd};
+use super::quoted_text::{self, StringLiteralEnd};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LexerEndReason {
@@ -131,7 +131,7 @@ impl<'a> Lexer<'a> {
     fn read_string_literal(&mut self, introducer: usize, token: Token<'a>) -> Option<Token<'a>> {
         let start = self.position + introducer;
         self.first_quote.get_or_insert(start);
-        match quoted::find_string_end(self.bytes, start) {
+        match quoted_text::find_string_end(self.bytes, start) {
             StringLiteralEnd::At(end) => {
                 self.position = end;
                 if self.is_followed_by_invalid_word() { self.stop_at_unpaired_quotes() } else { Some(token) }
@@ -151,7 +151,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn read_quoted_name(&mut self) -> Option<Token<'a>> {
-        let Some(length) = quoted::quoted_name_length(self.remaining_bytes()) else {
+        let Some(length) = quoted_text::quoted_name_length(self.remaining_bytes()) else {
             return self.stop_at_ambiguous_text();
         };
         let name = self.take_bytes(length);

@@ -3,7 +3,7 @@
 use super::graph::{ParticipantDetail, WaitGraph, WaitParticipant};
 use super::lock_snapshot::LockSnapshot;
 use super::lock_snapshot_index::LockSnapshotIndex;
-use super::{edges, rank, unexplained};
+use super::{edges, root_blocker_ranking, unexplained_waits};
 
 /// Builds the wait graph. The running time is linear in the number of waits and of locks on requested resources.
 #[must_use]
@@ -15,8 +15,8 @@ pub fn build_wait_graph(observed: &LockSnapshot) -> WaitGraph {
     let mut names: Vec<WaitParticipant> = waits.iter().flat_map(|wait| [wait.waiter, wait.blocker]).collect();
     names.sort_unstable();
     names.dedup();
-    let (roots, cycles) = rank::rank_root_blockers(&waits, &names);
-    let unexplained = unexplained::find_unexplained_waits(&index, &waits, &unknown_reasons);
+    let (roots, cycles) = root_blocker_ranking::rank_root_blockers(&waits, &names);
+    let unexplained = unexplained_waits::find_unexplained_waits(&index, &waits, &unknown_reasons);
     let parties: Vec<ParticipantDetail> = names.iter().map(|&party| build_participant_detail(party, &index)).collect();
     let vanished = parties.iter().filter(|facts| facts.is_missing_from_snapshot()).map(|facts| facts.party).collect();
     WaitGraph { waits, roots, cycles, parties, vanished, unexplained, limitations: observed.limitations.clone() }

@@ -40,7 +40,7 @@ impl AuthorizationHeader {
             signed_headers: signed
                 .and_then(parse_signed_header_names)
                 .ok_or(SignatureError::Malformed("SignedHeaders"))?,
-            signature: signature.and_then(parse_signature_hex).ok_or(SignatureError::Malformed("Signature"))?,
+            signature: signature.and_then(parse_hex_signature).ok_or(SignatureError::Malformed("Signature"))?,
         })
     }
 

@@ -1,7 +1,7 @@
 //! Random and malformed input: no panics, and no unintended permissions.
 
-use clew_iam::decision::{Action, may_allow_action};
-use clew_iam::policy::{Policy, system};
+use clew_iam::decision::{Action, policies_may_allow_action};
+use clew_iam::policy::{Policy, system_policies};
 use clew_iam::signature::AuthorizationHeader;
 use clew_iam::token;
 use proptest::prelude::*;
@@ -139,7 +139,7 @@ proptest! {
 
 #[test]
 fn system_policies_without_any_one_byte_do_not_panic() {
-    for policy in &system::SYSTEM_POLICIES {
+    for policy in &system_policies::SYSTEM_POLICIES {
         for at in 0..policy.document.len() {
             let text = format!("{}{}", &policy.document[..at], &policy.document[at + 1..]);
             // Some deletions leave a valid policy; none may cause a panic.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clew_iam::decision::{
     AccessLevel, Action, ActionTargetType, CredentialScope, Decision, DenyReason, Grant, GrantSource, Principal,
-    RequestEnvironment, Resource, TargetProject, decide_access, may_allow_action,
+    RequestEnvironment, Resource, TargetProject, decide_access, policies_may_allow_action,
 };
 use clew_iam::policy::Policy;
 use clew_model::{DomainId, ProjectId, UserId};

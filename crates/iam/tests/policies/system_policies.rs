@@ -3,21 +3,21 @@
 use std::sync::Arc;
 
 use clew_iam::decision::{AccessLevel, Action, ActionTargetType};
-use clew_iam::policy::{PermissionModel, system};
+use clew_iam::policy::{PermissionModel, system_policies};
 
 use crate::facts::Facts;
 
 #[test]
 fn system_policies_parse_without_warnings() {
-    assert_eq!(system::SYSTEM_POLICIES.len(), 6);
-    for policy in &system::SYSTEM_POLICIES {
+    assert_eq!(system_policies::SYSTEM_POLICIES.len(), 6);
+    for policy in &system_policies::SYSTEM_POLICIES {
         let parsed = policy.parsed_policy().unwrap_or_else(|| panic!("{} is no policy", policy.name));
         assert_eq!(parsed.warnings(), [], "{}", policy.name);
-        assert!(Arc::ptr_eq(parsed, system::find_system_policy(policy.name).unwrap()));
+        assert!(Arc::ptr_eq(parsed, system_policies::find_system_policy(policy.name).unwrap()));
         let model = if policy.name.contains(' ') { PermissionModel::RoleBased } else { PermissionModel::IdentityBased };
         assert_eq!(parsed.model(), model, "{}", policy.name);
     }
-    assert!(system::find_system_policy("TaurusDB").is_none());
+    assert!(system_policies::find_system_policy("TaurusDB").is_none());
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn system_policies_allow_the_intended_actions() {
         (["TaurusDB ViewNoKillAccess", "TaurusDBViewNoKillAccessPolicy"], &is_read_only),
     ] {
         for name in names {
-            let policy = system::find_system_policy(name).unwrap();
+            let policy = system_policies::find_system_policy(name).unwrap();
             for &action in Action::ALL {
                 let facts = Facts { action: action.name.to_owned(), ..Facts::default() };
                 // No system policy grants access to users, policies or the audit.

@@ -1,6 +1,8 @@
 //! Work budget: expensive policies are counted and bounded.
 
-use clew_iam::decision::{Action, Decision, DenyReason, WorkBudget, decide_access, explain_decision, may_allow_action};
+use clew_iam::decision::{
+    Action, Decision, DenyReason, WorkBudget, decide_access, explain_decision, policies_may_allow_action,
+};
 use clew_iam::policy::{MAX_POLICY_DOCUMENT_BYTES, Policy};
 use clew_model::ProjectId;
 use serde_json::json;

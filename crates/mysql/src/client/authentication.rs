@@ -16,7 +16,7 @@ use mysql_common::packets::{AuthPlugin, AuthSwitchRequest, HandshakePacket};
 
 use super::error::{Error, ServerError};
 use super::packets::PacketStream;
-use super::{ERROR_PACKET_HEADER, MAX_HANDSHAKE_PACKET_BYTES, read_file_with_limit, serialize_packet_payload};
+use super::{ERROR_PACKET_HEADER, MAX_HANDSHAKE_PACKET_BYTES, read_file_with_size_limit, serialize_packet_payload};
 
 /// Maximum number of packet exchanges during authentication. All supported plugins need fewer.
 const MAX_AUTH_ROUNDS: usize = 10;

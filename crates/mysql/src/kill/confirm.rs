@@ -7,7 +7,7 @@ use clew_diagnose::to_valid_utf8;
 use clew_model::{Failure, LocalizedText, Session};
 use tokio::time::{sleep, timeout};
 
-use super::process_list_snapshot::{SessionList, read_matching_sessions, read_sessions_with_ages};
+use super::process_list_snapshot::{SessionList, read_matching_sessions, read_sessions_with_elapsed_times};
 use super::rollback_state::{RollbackState, read_rollback_states};
 use super::victim::{has_pending_kill, is_idle};
 use super::{KillOutcome, KillTarget};

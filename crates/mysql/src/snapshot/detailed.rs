@@ -10,12 +10,12 @@ use clew_diagnose::waits::build_wait_graph;
 use clew_model::{Failure, LimitationKind, NodeUrl, Session, SessionDetail};
 
 use super::encoder::{RowEncodingOptions, read_sorted_rows};
-use super::{EncodedRows, Snapshot, StatementMasking, finish_snapshot};
+use super::{EncodedRows, Snapshot, StatementMasking, build_snapshot};
 use crate::connection::Connection;
 use crate::limits::ReadLimits;
-use crate::lock_session_collector::WaitGraphSessionCollector;
 use crate::locks::LockTableSnapshot;
 use crate::transactions::TransactionsBySession;
+use crate::wait_graph_session_collector::WaitGraphSessionCollector;
 use crate::{doctor, lost_instrumentation, program_names, statement_digests};
 
 pub(super) async fn read_detailed_snapshot(

@@ -3,7 +3,7 @@
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, FailureKind, NodeUrl, Session};
 use clew_mysql::{
-    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ReadLimits, Victim, find_sessions, kill_victims,
+    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ReadLimits, Victim, find_sessions_by_id, kill_victims,
     read_user_sessions, set_installation_marker,
 };
 use clew_testkit::{Flavor, RawSession, Server};

@@ -18,7 +18,9 @@ use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, Session};
-use clew_mysql::{KillOutcome, KillTarget, ProcessListOrigin, ReadLimits, Victim, find_sessions, kill_single_victim};
+use clew_mysql::{
+    KillOutcome, KillTarget, ProcessListOrigin, ReadLimits, Victim, find_sessions_by_id, kill_single_victim,
+};
 use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions};
 use mysql_async::OptsBuilder;
 use tokio::time::sleep;

@@ -1,7 +1,7 @@
 //! Privileges required for kills, and procedures of managed servers as a replacement.
 
 use clew_model::{Failure, FailureKind};
-use clew_mysql::{KillOutcome, KillTarget, ReadLimits, find_sessions};
+use clew_mysql::{KillOutcome, KillTarget, ReadLimits, find_sessions_by_id};
 use clew_testkit::{Flavor, Server};
 
 use super::{LONG, busy_session, connection_victim, find_session, server, try_kill, victim_of_kind};

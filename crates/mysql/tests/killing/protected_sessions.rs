@@ -5,7 +5,7 @@ use std::time::Duration;
 use clew_diagnose::ProtectedAccounts;
 use clew_model::NodeUrl;
 use clew_mysql::{
-    KillOutcome, KillRefusal, KillTarget, ReadLimits, find_sessions, kill_single_victim, set_installation_marker,
+    KillOutcome, KillRefusal, KillTarget, ReadLimits, find_sessions_by_id, kill_single_victim, set_installation_marker,
 };
 use clew_testkit::{Flavor, Server};
 use mysql_async::prelude::Queryable;

@@ -7,7 +7,7 @@ use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, SessionSelection};
 use clew_mysql::{
     ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, OutputFormat, ReadLimits, Snapshot, StatementMasking,
-    Victim, diagnose_node, find_sessions, kill_single_victim, read_user_sessions, take_snapshot,
+    Victim, diagnose_node, find_sessions_by_id, kill_single_victim, read_user_sessions, take_snapshot,
     wait_for_pending_kills,
 };
 use clew_testkit::{

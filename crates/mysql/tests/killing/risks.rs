@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use clew_diagnose::{KillRisk, ProtectedAccounts};
 use clew_model::{Session, Transaction};
 use clew_mysql::{
-    KillOutcome, KillRefusal, KillTarget, ReadLimits, UnsafeKillPolicy, Victim, kill_victims_with_unsafe_kill_policy,
-    read_kill_risks, read_lock_waits, read_unsafe_kill_risks,
+    KillOutcome, KillRefusal, KillTarget, ReadLimits, UnsafeKillPolicy, Victim, find_unsafe_kills,
+    kill_victims_with_policy, read_kill_risks, read_lock_waits,
 };
 use clew_testkit::{ClientCharset, Flavor, RawSession, Server, open_big_transaction};
 

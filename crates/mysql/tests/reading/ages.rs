@@ -6,8 +6,8 @@ use std::time::Duration;
 use clew_model::{LimitationKind, NodeUrl, SessionClass, SessionSelection, SlowSessionThreshold};
 use clew_mysql::{
     ClockHistory, ConnectionPurpose, OutputFormat, ReadLimits, SampleCache, StatementMasking, UserSessions,
-    diagnose_node, find_sessions, read_lock_waits, read_session_detail, read_user_sessions, take_detailed_snapshot,
-    take_session_sample,
+    diagnose_node, find_sessions_by_id, read_lock_waits, read_session_detail, read_user_sessions,
+    take_detailed_snapshot, take_session_sample,
 };
 use clew_testkit::{
     ClientCharset, Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy, Server, ServerClock, ServerOptions,

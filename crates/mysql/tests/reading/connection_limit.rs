@@ -4,7 +4,7 @@ use clew_diagnose::ProtectedAccounts;
 use clew_model::{NodeUrl, SessionSelection};
 use clew_mysql::{
     ByteLimits, ConnectionPurpose, KillOutcome, KillTarget, OutputFormat, ReadLimits, StatementMasking, Victim,
-    diagnose_node, find_sessions, kill_single_victim, read_lock_waits, read_rollbacks, read_user_sessions,
+    diagnose_node, find_sessions_by_id, kill_single_victim, read_lock_waits, read_rollbacks, read_user_sessions,
     take_detailed_snapshot, take_snapshot,
 };
 use clew_testkit::{Flavor, Server, ServerOptions, StatementGate, open_idle_sessions};

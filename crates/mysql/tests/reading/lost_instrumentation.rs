@@ -6,7 +6,7 @@ use std::time::Duration;
 use clew_diagnose::waits::{WaitGraph, build_wait_graph};
 use clew_model::{Limitation, LimitationKind, NodeUrl, SessionSelection};
 use clew_mysql::{
-    ConnectionPurpose, OutputFormat, ReadLimits, SampleCache, StatementMasking, diagnose_node, find_sessions,
+    ConnectionPurpose, OutputFormat, ReadLimits, SampleCache, StatementMasking, diagnose_node, find_sessions_by_id,
     read_lock_waits, read_user_sessions, take_detailed_snapshot, take_session_sample, take_snapshot,
 };
 use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions, open_idle_sessions};

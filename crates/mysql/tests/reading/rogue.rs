@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, SessionSelection};
-use clew_mysql::{ByteLimits, OutputFormat, ReadLimits, Snapshot, StatementMasking, find_sessions, take_snapshot};
+use clew_mysql::{
+    ByteLimits, OutputFormat, ReadLimits, Snapshot, StatementMasking, find_sessions_by_id, take_snapshot,
+};
 use clew_testkit::{
     Flavor, PacketAction, PasswordLeak, RewriteRules, RewritingProxy, RogueAttack, RogueServer, RogueServerOptions,
     Server, ServerOptions,

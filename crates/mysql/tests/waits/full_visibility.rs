@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_diagnose::waits::{WaitGraph, WaitParticipant, build_wait_graph};
-use clew_mysql::{KillOutcome, KillTarget, ReadLimits, Victim, find_sessions, kill_single_victim};
+use clew_mysql::{KillOutcome, KillTarget, ReadLimits, Victim, find_sessions_by_id, kill_single_victim};
 use clew_testkit::{Flavor, LockWaitScenario, RunningScenario, Server, ServerOptions};
 
 use super::oracle::{Names, expected_roots, expected_waits, observe};

@@ -6,8 +6,8 @@ use clew_diagnose::waits::SessionRole;
 use clew_diagnose::{KillRisk, ProtectedAccounts};
 use clew_model::NodeUrl;
 use clew_mysql::{
-    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ReadLimits, SessionLookupResult, Victim, find_sessions,
-    kill_single_victim, read_kill_risks, read_user_sessions,
+    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ReadLimits, SessionLookupResult, Victim,
+    find_sessions_by_id, kill_single_victim, read_kill_risks, read_user_sessions,
 };
 use clew_testkit::{Flavor, Server, ServerOptions};
 use mysql_async::Row;

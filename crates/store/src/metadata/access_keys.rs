@@ -7,11 +7,11 @@ use clew_model::{AccessKeyId, AuditEvent, AuditOrigin, UserId};
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::revocation::{AffectedUserSet, revoke_temporary_access_keys, revoke_tokens};
+use super::credential_revocation::{AffectedUserSet, revoke_temporary_access_keys, revoke_tokens};
 use super::row_mapping::parse_column;
 use super::users::require_user;
 use crate::credentials::{AccessKey, AccessKeyRecord};
-use crate::database::{Row, Transaction, map_to_insert_error, query, query_scalar};
+use crate::database::{Row, Transaction, map_insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;

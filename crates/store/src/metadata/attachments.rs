@@ -3,11 +3,11 @@
 use clew_model::{AuditEvent, AuditOrigin, DomainId, ProjectId, UserId};
 use serde_json::json;
 
+use super::credential_revocation::{AffectedUserSet, revoke_tokens};
 use super::groups::require_group;
 use super::policies::require_policy;
 use super::policy_limits::check_policy_limits;
 use super::projects::find_domain_id_of_project;
-use super::revocation::{AffectedUserSet, revoke_tokens};
 use super::row_mapping::parse_nullable_column;
 use super::users::require_user;
 use crate::database::{Row, Transaction, query};

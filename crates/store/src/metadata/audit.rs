@@ -6,7 +6,7 @@ mod chain;
 mod chain_records;
 mod checkpoint_tracker;
 mod checkpoints;
-mod keys;
+mod mac_keys;
 mod retention;
 mod row;
 mod verification;
@@ -16,7 +16,7 @@ use clew_model::{AuditEvent, AuditOutcome};
 pub(crate) use chain::append_audit_rows;
 pub(crate) use chain::initialise_audit_chain;
 pub(crate) use checkpoint_tracker::CheckpointTracker;
-pub(crate) use keys::{AuditMacKeys, rotate_chain_mac_key};
+pub(crate) use mac_keys::{AuditMacKeys, rotate_chain_mac_key};
 
 use crate::audit::{AuditFilter, AuditRecord};
 use crate::database::query;

@@ -4,7 +4,7 @@ use clew_model::{AuditEvent, AuditOrigin, DomainId};
 use serde_json::json;
 
 use super::projects::check_domain_exists;
-use crate::database::{Row, Transaction, map_to_insert_error, query, query_scalar};
+use crate::database::{Row, Transaction, map_insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::tenants::{EnterpriseProject, EnterpriseProjectChange};

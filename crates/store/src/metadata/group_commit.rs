@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use clew_model::AuditEvent;
 use tokio::sync::oneshot;
 
-use super::audited_tx::AuditedDatabase;
+use super::audited_transaction::AuditedDatabase;
 use crate::database::Transaction;
 use crate::error::StoreError;
 

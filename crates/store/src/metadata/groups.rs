@@ -4,12 +4,12 @@ use clew_model::{AuditEvent, AuditOrigin, DomainId, GroupId, UserId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
+use super::credential_revocation::{AffectedUserSet, revoke_tokens};
 use super::policy_limits::check_policy_limits;
 use super::projects::check_domain_exists;
-use super::revocation::{AffectedUserSet, revoke_tokens};
 use super::row_mapping::parse_column;
 use super::users::{require_user, user_from_row};
-use crate::database::{Executor, Row, Transaction, map_to_insert_error, query};
+use crate::database::{Executor, Row, Transaction, map_insert_error, query};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::users::{Group, User};

@@ -11,8 +11,8 @@ use sqlx::AssertSqlSafe;
 
 use super::projects::find_domain_id_of_project;
 use super::row_mapping::parse_column;
-use super::{enterprise_projects, tags, zones};
-use crate::database::{Row, Transaction, map_to_insert_error, query, query_scalar, query_two_columns};
+use super::{enterprise_projects, network_zones, tags};
+use crate::database::{Row, Transaction, map_insert_error, query, query_scalar, query_two_columns};
 use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;
@@ -350,7 +350,7 @@ fn node_from_row(row: &Row) -> Result<Node, StoreError> {
         name: row.try_get("name").map_err(&failed)?,
         role: NodeRole::from_name(&role).ok_or_else(|| StoreError::Damaged { what: "role of a node", reason: role })?,
         url: parse_column(row, "url")?,
-        zone: zones::parse_zone_name(&zone)?,
+        zone: network_zones::parse_zone_name(&zone)?,
         created_at: row.try_get("created_at").map_err(&failed)?,
     })
 }

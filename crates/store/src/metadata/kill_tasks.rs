@@ -6,7 +6,7 @@ use clew_model::{AuditEvent, AuditOrigin, InstanceId, ProjectId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use super::audited_tx::AuditedTransaction;
+use super::audited_transaction::AuditedTransaction;
 use super::projects::find_domain_id_of_project;
 use super::row_mapping::{duration_to_millis, parse_column};
 use super::tags::find_instance_name;

@@ -4,7 +4,7 @@ use clew_model::{AuditEvent, AuditOrigin, AuditOutcome, DomainId, InstanceId, No
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use super::audited_tx::AuditedTransaction;
+use super::audited_transaction::AuditedTransaction;
 use super::row_mapping::{parse_column, parse_nullable_column, saturate_count_to_i64};
 use crate::database::{Row, query, query_scalar};
 use crate::error::StoreError;

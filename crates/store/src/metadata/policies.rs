@@ -5,9 +5,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::AssertSqlSafe;
 
+use super::credential_revocation::{AffectedUserSet, revoke_tokens};
 use super::policy_limits::check_policy_limits;
 use super::projects::check_domain_exists;
-use super::revocation::{AffectedUserSet, revoke_tokens};
 use super::row_mapping::parse_column;
 use crate::database::{Executor, Row, Transaction, query, query_scalar};
 use crate::error::StoreError;

@@ -3,7 +3,7 @@
 use clew_model::GroupId;
 use sqlx::AssertSqlSafe;
 
-use super::revocation::AffectedUserSet;
+use super::credential_revocation::AffectedUserSet;
 use crate::database::{Transaction, query};
 use crate::error::StoreError;
 use crate::policies::PolicyLimits;

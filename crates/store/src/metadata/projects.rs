@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use super::row_mapping::parse_column;
-use crate::database::{Row, Transaction, map_to_insert_error, query, query_scalar};
+use crate::database::{Row, Transaction, map_insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::tenants::{Domain, Project, ProjectChange};

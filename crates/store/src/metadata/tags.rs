@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clew_model::{AuditEvent, AuditOrigin, InstanceId, ProjectId, Tag};
 use serde_json::json;
 
-use super::audited_tx::AuditedTransaction;
+use super::audited_transaction::AuditedTransaction;
 use super::projects::find_domain_id_of_project;
 use crate::database::{Transaction, query, query_scalar, query_two_columns};
 use crate::error::StoreError;

@@ -1,10 +1,10 @@
 //! Queue of tasks that collect the sessions of nodes. Workers hold tasks through leases and fencing tokens.
 //! See `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`.
 
+mod batched_writes;
 mod claim;
 #[cfg(test)]
 mod query_plan_tests;
-mod writes;
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use clew_model::{
 };
 
 use super::row_mapping::{duration_to_millis, parse_column, parse_nullable_column};
+use crate::data_dir_lock::DataDirLock;
 use crate::database::{Row, query, query_scalar, query_two_columns};
 use crate::error::StoreError;
-use crate::serving_lock::DataDirLock;
 use crate::store::Store;
 use crate::tasks::{CollectionTask, NewCollectionTask, ResultRecord};
-use writes::{CompleteTaskWrite, EnqueueTaskWrite, ReleaseTaskWrite, RenewTaskLeaseWrite};
+use batched_writes::{CompleteTaskWrite, EnqueueTaskWrite, ReleaseTaskWrite, RenewTaskLeaseWrite};
 
 const SELECT_TASKS_BY_NODE: &str = "SELECT * FROM tasks WHERE project_id = $1 AND instance_id = $2 AND node_id = $3 \
      ORDER BY created_at DESC, request_id LIMIT $4";

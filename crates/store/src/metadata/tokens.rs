@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clew_model::{AuditEvent, AuditOrigin, UserId};
 
-use super::revocation::revoke_temporary_keys_of_revoked_tokens;
+use super::credential_revocation::revoke_temporary_keys_of_revoked_tokens;
 use super::row_mapping::{parse_column, parse_nullable_column};
 use super::users::require_user;
 use crate::credentials::{NewToken, StoredToken, TokenOrigin};

@@ -4,10 +4,10 @@ use clew_model::{AuditEvent, AuditOrigin, DomainId, UserId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
+use super::credential_revocation::{AffectedUserSet, revoke_temporary_access_keys, revoke_tokens};
 use super::projects::check_domain_exists;
-use super::revocation::{AffectedUserSet, revoke_temporary_access_keys, revoke_tokens};
 use super::row_mapping::parse_column;
-use crate::database::{Executor, Row, Transaction, map_to_insert_error, query, query_scalar};
+use crate::database::{Executor, Row, Transaction, map_insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::users::{NewUser, User, UserChange};

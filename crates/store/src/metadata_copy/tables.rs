@@ -5,7 +5,7 @@ use sqlx::AssertSqlSafe;
 
 use super::cell_value::CellValue;
 use super::digest::TableDigest;
-use super::{PAGE_SIZE, metadata_copy_error};
+use super::{ROWS_PER_PAGE, metadata_copy_error};
 use crate::database::{Row, Transaction, query, query_scalar};
 use crate::error::StoreError;
 
@@ -334,7 +334,7 @@ impl TableToCopy {
     pub(super) async fn insert_rows(&self, to: &mut Transaction, rows: Vec<Vec<CellValue>>) -> Result<(), StoreError> {
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
-            let page: Vec<Vec<CellValue>> = rows.by_ref().take(PAGE_SIZE).collect();
+            let page: Vec<Vec<CellValue>> = rows.by_ref().take(ROWS_PER_PAGE).collect();
             let width = self.columns.len();
             let row = |at: usize| {
                 let parameters: Vec<_> =
@@ -359,7 +359,7 @@ impl TableToCopy {
             format!("DECLARE {cursor} NO SCROLL CURSOR FOR SELECT {} FROM {}", self.quoted_columns(), self.name);
         super::execute_statement(to, declare).await?;
         loop {
-            let fetch = query(AssertSqlSafe(format!("FETCH {PAGE_SIZE} FROM {cursor}")));
+            let fetch = query(AssertSqlSafe(format!("FETCH {ROWS_PER_PAGE} FROM {cursor}")));
             let rows = fetch.fetch_all(&mut *to).await.map_err(metadata_copy_error())?;
             if rows.is_empty() {
                 super::execute_statement(to, format!("CLOSE {cursor}")).await?;

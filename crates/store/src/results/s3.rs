@@ -6,7 +6,7 @@
 mod clock;
 mod error;
 mod gc;
-mod multipart;
+mod incomplete_uploads;
 mod object;
 mod settings;
 mod writer;
@@ -25,7 +25,7 @@ use object_store::{BackoffConfig, ObjectStore, ObjectStoreExt, PutMode, PutPaylo
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::is_valid_name;
+use super::is_valid_result_name;
 use crate::error::StoreError;
 use crate::tasks::ResultRecord;
 pub use object::StoredObject;
@@ -124,7 +124,7 @@ impl S3 {
 
     pub(super) async fn open_object(&self, result: &ResultRecord) -> Result<StoredObject, StoreError> {
         let missing = || StoreError::ResultMissing { name: result.name.clone() };
-        if !is_valid_name(&result.name) {
+        if !is_valid_result_name(&result.name) {
             return Err(missing());
         }
         let path = self.settings.object_path(&result.name);
@@ -141,7 +141,7 @@ impl S3 {
     }
 
     pub(super) async fn remove_object(&self, name: &str) -> Result<(), StoreError> {
-        if !is_valid_name(name) {
+        if !is_valid_result_name(name) {
             return Err(StoreError::ResultMissing { name: name.to_owned() });
         }
         match timeout(OPERATION_TIMEOUT, self.objects.delete(&self.settings.object_path(name))).await {

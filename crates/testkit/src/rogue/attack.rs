@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::recording::ClientPacketRecorder;
+use super::client_packet_recorder::ClientPacketRecorder;
 use super::{RogueAttack, responses};
 use crate::fake_server::packets;
 use crate::mysql_packets::{MAX_PAYLOAD_BYTES, read_packet, write_packet, write_packet_header};

@@ -5,7 +5,7 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::RogueAttack;
-use super::recording::ClientPacketRecorder;
+use super::client_packet_recorder::ClientPacketRecorder;
 use super::rsa_key::PUBLIC_KEY_PEM;
 use crate::fake_server::packets;
 use crate::mysql_packets::{read_packet, write_packet};

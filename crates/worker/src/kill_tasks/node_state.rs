@@ -8,7 +8,7 @@ use clew_model::{NodeId, Session};
 use clew_mysql::{ClockHistory, UnreliableClockReason, UserSessions};
 use tokio::time::Instant;
 
-use crate::adaptive_interval::{AdaptivePollInterval, PollIntervalChange};
+use crate::adaptive_poll_interval::{AdaptivePollInterval, PollIntervalChange};
 
 /// The delay limits the number of kill records for a session that does not terminate.
 const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);

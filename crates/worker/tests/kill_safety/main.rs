@@ -19,7 +19,7 @@ use clew_model::{
 };
 use clew_mysql::{
     ConnectionPurpose, KillOutcome, KillTarget, ProcessListOrigin, ReadLimits, SessionLookupResult, Victim,
-    find_sessions, kill_victims, read_user_sessions, wait_for_pending_kills,
+    find_sessions_by_id, kill_victims, read_user_sessions, wait_for_pending_kills,
 };
 use clew_store::{InitialTenant, NewKillTask, Store};
 use clew_testkit::{Flavor, PacketAction, RewriteRules};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Instance, KillCriteria, NewInstance, NewNode, NodeRole, Pagination};
-use clew_mysql::{ReadLimits, find_sessions};
+use clew_mysql::{ReadLimits, find_sessions_by_id};
 use clew_store::{KillFilter, KillRecord, KillSource, NewKillTask, RecordedKillOutcome};
 use clew_testkit::{ClientCharset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server, ServerOptions};
 use clew_worker::{KillExecutor, KillTaskWorker, WorkerSettings};

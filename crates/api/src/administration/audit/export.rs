@@ -31,7 +31,7 @@ pub(super) async fn stream_audit_rows(
             .store
             .list_audit_rows_after(&state.filter, last, AUDIT_ROWS_PER_BATCH)
             .await
-            .map_err(log_export_error)?;
+            .map_err(log_and_wrap_export_error)?;
         let lines = encode_json_lines(std::mem::replace(&mut state.rows, next))?;
         Ok(Some((lines, state)))
     }))

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::authorization::{StreamAuthorization, StreamEndReason};
 use super::event::{self, FeedPosition};
 use super::node_watch::{FeedUpdate, Subscription};
-use crate::limits::keyed_slots::ConcurrencySlotGuard;
+use crate::limits::keyed_concurrency_limiter::ConcurrencySlotGuard;
 
 /// Interval between keep-alive comments, which prevent proxies and browsers from closing an idle connection.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);

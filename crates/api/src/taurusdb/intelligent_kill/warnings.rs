@@ -2,7 +2,7 @@
 
 use clew_diagnose::waits;
 use clew_model::{Language, Node, Session};
-use clew_mysql::{read_lock_waits, read_unsafe_kill_risks};
+use clew_mysql::{find_unsafe_kills, read_lock_waits};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -7,7 +7,7 @@ use axum::extract::{Path, RawQuery, State};
 use clew_diagnose::{KillRisk, KillRule, select_sessions_to_kill, to_valid_utf8};
 use clew_iam::decision::Action;
 use clew_model::{Language, Limitation, LocalizedText, NodeId, Session};
-use clew_mysql::{ConnectionPurpose, read_unsafe_kill_risks, read_user_sessions};
+use clew_mysql::{ConnectionPurpose, find_unsafe_kills, read_user_sessions};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde::Serialize;

@@ -8,7 +8,7 @@ use clew_devtools::DevtoolsError;
 use clew_devtools::command::Command;
 use clew_devtools::progress::Step;
 use clew_devtools::workspace;
-use clew_testkit::toolchain;
+use clew_testkit::test_tools;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CargoTool {
@@ -34,7 +34,7 @@ const FAST_BUILD_ENV_VARS: [(&str, &str); 3] = [
 
 impl CargoTool {
     pub(crate) async fn install(&self) -> Result<PathBuf, DevtoolsError> {
-        let tools_dir = toolchain::servers_dir().join("tools");
+        let tools_dir = test_tools::servers_dir().join("tools");
         let cached_program = tools_dir.join("bin").join(self.name);
         for program in [PathBuf::from(self.name), cached_program.clone()] {
             if self.is_new_enough(&program).await {

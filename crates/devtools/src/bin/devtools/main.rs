@@ -4,8 +4,8 @@ mod audit;
 mod cargo_tools;
 mod demo;
 mod lint;
-mod program;
-mod test;
+mod run_tests;
+mod task_program;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -38,10 +38,10 @@ enum Task {
     /// Benchmark Clew against baseline programs and save the results in bench/results.
     /// Takes an hour on an idle machine
     #[command(disable_help_flag = true)]
-    Bench(program::TaskProgramArgs),
+    Bench(task_program::TaskProgramArgs),
     /// Inject faults into the dependencies of Clew under load, and check that Clew keeps its guarantees
     #[command(disable_help_flag = true)]
-    Faults(program::TaskProgramArgs),
+    Faults(task_program::TaskProgramArgs),
     /// Check formatting, lints, import cycles, crate layers, banned words, licenses and documentation links
     Lint,
     /// Download the security advisory database and check all dependencies against it (not part of `lint`)
@@ -55,9 +55,9 @@ fn main() -> ExitCode {
 async fn run_task(task: Task) -> Result<ExitCode, DevtoolsError> {
     match task {
         Task::Demo { keep } => return demo::run(keep).await,
-        Task::Test { nextest } => test::run(&nextest).await?,
-        Task::Bench(arguments) => return program::BENCH_PROGRAM.exec_task_program(arguments).await,
-        Task::Faults(arguments) => return program::FAULTS_PROGRAM.exec_task_program(arguments).await,
+        Task::Test { nextest } => run_tests::run(&nextest).await?,
+        Task::Bench(arguments) => return task_program::BENCH_PROGRAM.exec_task_program(arguments).await,
+        Task::Faults(arguments) => return task_program::FAULTS_PROGRAM.exec_task_program(arguments).await,
         Task::Lint => lint::run().await?,
         Task::Audit => audit::run().await?,
     }

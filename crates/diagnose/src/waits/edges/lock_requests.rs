@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use crate::waits::lock_snapshot::{LockSnapshot, ObservedSession};
 use crate::waits::lock_snapshot_index::LockSnapshotIndex;
 use crate::waits::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
-use crate::waits::statement::WaitingStatement;
 use crate::waits::wait_state::LockWaitState;
+use crate::waits::waiting_statement::WaitingStatement;
 
 pub(super) struct LockRequest {
     pub(super) session: u64,

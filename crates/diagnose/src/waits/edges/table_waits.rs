@@ -11,8 +11,8 @@ use crate::waits::graph::{LockResource, LockResourceKind, WaitParticipant};
 use crate::waits::lock_snapshot::{ObservedSession, SessionRole};
 use crate::waits::lock_snapshot_index::LockSnapshotIndex;
 use crate::waits::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
-use crate::waits::statement::{FlushedTables, WaitingStatement};
 use crate::waits::wait_state::LockWaitState;
+use crate::waits::waiting_statement::{FlushedTables, WaitingStatement};
 
 type TableHolders<'a> = HashMap<&'a MetadataLockObject, Vec<(u64, MetadataLockMode)>>;
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::super::row_mapping::read_hash_column;
 use super::chain_records::{CHECKPOINT_RECORD_NAME, ChainPosition};
-use super::keys::AuditMacKeys;
+use super::mac_keys::AuditMacKeys;
 use crate::audit::{AuditCheckpoint, AuditProblem, AuditProblemKind};
 use crate::database::{Transaction, query};
 use crate::error::StoreError;

@@ -1,7 +1,7 @@
 //! Creates audit checkpoints and detects truncation of the audit log.
 
 use super::chain_records::{ChainPosition, HEAD_RECORD_NAME};
-use super::keys::AuditMacKeys;
+use super::mac_keys::AuditMacKeys;
 use crate::audit::{AuditCheckpoint, AuditProblem};
 use crate::error::StoreError;
 use crate::store::Store;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::super::row_mapping::read_hash_column;
 use super::chain_records::{CHECKPOINT_RECORD_NAME, ChainPosition, PREVIOUS_MAC_OF_FIRST_ROW};
-use super::keys::AuditMacKeys;
+use super::mac_keys::AuditMacKeys;
 use super::verification::ChainVerifier;
 use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;

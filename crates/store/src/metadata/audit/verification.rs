@@ -3,7 +3,7 @@
 use super::chain::UNKNOWN_PREVIOUS_MAC;
 use super::chain_records::{CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME};
 use super::checkpoint_tracker::verify_checkpoints;
-use super::keys::AuditMacKeys;
+use super::mac_keys::AuditMacKeys;
 use super::row::AuditRow;
 use crate::audit::{AuditCheckpoint, AuditProblem, AuditProblemKind, AuditVerification};
 use crate::database::{Transaction, query};

@@ -8,10 +8,10 @@ use sqlx::AssertSqlSafe;
 
 use super::super::row_mapping::parse_column;
 use super::{IS_KILL_TASK_RUNNING_SQL, duration_to_millis, kill_task_from_row};
+use crate::data_dir_lock::DataDirLock;
 use crate::database::{query, query_scalar};
 use crate::error::StoreError;
 use crate::kill_tasks::InstanceKillTasks;
-use crate::serving_lock::DataDirLock;
 use crate::store::Store;
 
 impl Store {

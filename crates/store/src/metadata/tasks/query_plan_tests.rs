@@ -4,7 +4,7 @@
 use clew_testkit::PostgreSqlServer;
 use sqlx::AssertSqlSafe;
 
-use super::{DELETE_TASKS_ENDED_BEFORE, SELECT_TASK_BY_ID, SELECT_TASKS_BY_NODE, claim, writes};
+use super::{DELETE_TASKS_ENDED_BEFORE, SELECT_TASK_BY_ID, SELECT_TASKS_BY_NODE, batched_writes, claim};
 use crate::database::{Database, query, query_scalar};
 
 /// The last field of each entry contains the indexes that PostgreSQL must use for the statement.
@@ -18,14 +18,24 @@ const TASK_QUEUE_SQL_STATEMENTS: [(&str, &str, &str, &[&str]); 10] = [
     ("anything", claim::HAS_CLAIMABLE_TASK_SQL, "2000000", &["tasks_waiting", "tasks_running"]),
     (
         "turn",
-        writes::SELECT_FAIR_QUEUE_POSITION_SQL,
+        batched_writes::SELECT_FAIR_QUEUE_POSITION_SQL,
         "'p1', 'i1', 'n1'",
         &["tasks_waiting_by_instance", "tasks_waiting_by_zone"],
     ),
-    ("queue", writes::INSERT_TASK_SQL, "'new', 'p1', 'i1', 'n1', '{}', false, 5, 7, 100", &["tasks_waiting_by_node"]),
-    ("renew", writes::RENEW_TASK_LEASE_SQL, "9, 'task7', 1, 5", &["tasks_pkey"]),
-    ("finish", writes::COMPLETE_TASK_SQL, "'finished', NULL, NULL, 'r', 1, 1, 'x', 9, 'task7', 1", &["tasks_pkey"]),
-    ("release", writes::RELEASE_TASK_SQL, "'task7', 1", &["tasks_pkey"]),
+    (
+        "queue",
+        batched_writes::INSERT_TASK_SQL,
+        "'new', 'p1', 'i1', 'n1', '{}', false, 5, 7, 100",
+        &["tasks_waiting_by_node"],
+    ),
+    ("renew", batched_writes::RENEW_TASK_LEASE_SQL, "9, 'task7', 1, 5", &["tasks_pkey"]),
+    (
+        "finish",
+        batched_writes::COMPLETE_TASK_SQL,
+        "'finished', NULL, NULL, 'r', 1, 1, 'x', '[]', 9, 'task7', 1",
+        &["tasks_pkey"],
+    ),
+    ("release", batched_writes::RELEASE_TASK_SQL, "'task7', 1", &["tasks_pkey"]),
     ("status", SELECT_TASK_BY_ID, "'task7'", &["tasks_pkey"]),
     ("list", SELECT_TASKS_BY_NODE, "'p1', 'i1', 'n1', 50", &["tasks_by_node"]),
     ("remove", DELETE_TASKS_ENDED_BEFORE, "3", &["tasks_by_end"]),

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clew_devtools::DevtoolsError;
 use clew_devtools::command::Command;
 use clew_devtools::{install, progress, web_page, workspace};
-use clew_testkit::toolchain;
+use clew_testkit::test_tools;
 
 use crate::cargo_tools;
 
@@ -37,6 +37,6 @@ pub(crate) async fn run(nextest: &[OsString]) -> Result<(), DevtoolsError> {
 
 fn add_toolchain_env_vars(command: Command) -> Command {
     command
-        .env(toolchain::SERVERS_DIR_ENV_VAR, toolchain::servers_dir())
-        .env(toolchain::PYTHON_ENV_VAR, toolchain::python_interpreter_path())
+        .env(test_tools::SERVERS_DIR_ENV_VAR, test_tools::servers_dir())
+        .env(test_tools::PYTHON_ENV_VAR, test_tools::python_interpreter_path())
 }

@@ -154,8 +154,8 @@ pub(crate) async fn simulate_request(
         Decision::Allow => (SimulatedDecision::Allow, None),
         Decision::Deny { reason } => (SimulatedDecision::Deny, Some(reason.to_string())),
     };
-    let deciding = explained.deciding.map(build_statement_reference);
-    let statements = explained.statements.into_iter().map(build_statement_view).collect();
+    let deciding = explained.deciding.map(build_policy_statement_reference);
+    let statements = explained.statements.into_iter().map(build_policy_statement_view).collect();
     Ok(Json(SimulationResponse { decision, reason, administrator, deciding, statements }))
 }
 

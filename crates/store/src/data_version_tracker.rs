@@ -50,7 +50,7 @@ async fn serve_version_requests(mut detector: ChangeDetector, mut receiver: mpsc
         let version = detector.current_data_version().await.map_err(Arc::new);
         for reply in pending.drain(..) {
             // The caller may have been cancelled.
-            let _ = reply.send(version.clone().map_err(wrap_shared_error));
+            let _ = reply.send(version.clone().map_err(wrap_version_query_error));
         }
     }
 }

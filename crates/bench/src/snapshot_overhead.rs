@@ -15,7 +15,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::BenchContext;
 use crate::cases::{BenchCase, Comparison, MedianTarget};
-use crate::count_checks::{count_occurrences_in_file, ensure_count};
+use crate::count_checks::{count_occurrences_in_file, ensure_expected_count};
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, calculate_median, format_median_and_range};
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::row_mapping::{parse_column, read_hash_column};
 use super::users::require_user;
 use crate::credentials::{AccessKey, NewTemporaryAccessKey, TemporaryAccessKeySource, TemporaryAccessKeyValidity};
-use crate::database::{Transaction, map_to_insert_error, query, query_scalar};
+use crate::database::{Transaction, map_insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;

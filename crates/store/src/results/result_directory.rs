@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use clew_model::RequestId;
 
+use super::file_verification::VerifiedFileCache;
 use super::file_writer::FileWriter;
-use super::integrity::VerifiedFileCache;
-use super::is_valid_name;
+use super::is_valid_result_name;
 use crate::error::StoreError;
 use crate::tasks::ResultRecord;
 
@@ -77,7 +77,7 @@ impl ResultDirectory {
     }
 
     fn result_path(&self, name: &str) -> Result<PathBuf, StoreError> {
-        if is_valid_name(name) {
+        if is_valid_result_name(name) {
             Ok(self.folder.join(name))
         } else {
             Err(StoreError::ResultMissing { name: name.to_owned() })

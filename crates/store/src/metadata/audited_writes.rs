@@ -2,7 +2,7 @@
 
 use clew_model::AuditEvent;
 
-use super::audited_tx::{AuditedDatabase, AuditedTransaction};
+use super::audited_transaction::{AuditedDatabase, AuditedTransaction};
 use super::group_commit::BatchedWrite;
 use crate::error::StoreError;
 use crate::store::Store;

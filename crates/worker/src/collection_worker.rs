@@ -12,9 +12,9 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::collection_job::CollectionJob;
-use crate::concurrency::{CollectionSlot, CollectionSlotPool};
+use crate::collection_queue::CollectionQueue;
+use crate::collection_slots::{CollectionSlot, CollectionSlotPool};
 use crate::heartbeat;
-use crate::queue::CollectionQueue;
 use crate::retention;
 use crate::settings::WorkerSettings;
 

@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::node_state::NodePollGuard;
-use crate::adaptive_interval::PollIntervalChange;
-use crate::kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule, find_indirect_connection_failure};
+use crate::adaptive_poll_interval::PollIntervalChange;
+use crate::kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule, detect_proxied_connection};
 use crate::login_backoff::LoginAttempt;
 use crate::observer::WorkerObserver;
 

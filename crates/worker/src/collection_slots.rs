@@ -13,7 +13,7 @@ use tokio::sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::coop::consume_budget;
 use tokio::time::timeout;
 
-use crate::reader::{ReadFuture, SessionRows};
+use crate::node_reader::{ReadFuture, SessionRows};
 use crate::settings::WorkerSettings;
 
 #[derive(Debug, Clone)]

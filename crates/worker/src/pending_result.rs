@@ -6,7 +6,7 @@ use clew_model::{Failure, FailureKind, RequestId};
 use clew_store::{PublishedResult, ResultStore};
 use tokio_util::sync::CancellationToken;
 
-use crate::reader::SessionRows;
+use crate::node_reader::SessionRows;
 
 const WRITE_BUFFER_SIZE: usize = 256 * 1024;
 

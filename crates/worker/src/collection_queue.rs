@@ -9,10 +9,10 @@ use clew_store::{CollectionTask, NewCollectionTask, Store, StoreError};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use crate::completion::CompletionNotifier;
+use crate::completion_notifier::CompletionNotifier;
+use crate::node_reader::{MySqlNodeReader, NodeReader};
 use crate::notification_listener_state::NotificationListenerState;
 use crate::observer::WorkerObserver;
-use crate::reader::{MySqlNodeReader, NodeReader};
 use crate::settings::WorkerSettings;
 
 /// Queue of the collections in a store, with a worker that runs the collections. Clones share state.

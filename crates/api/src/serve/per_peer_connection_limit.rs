@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::client_addr::{ClientSubnet, TrustedProxies};
-use crate::limits::keyed_slots::{ConcurrencySlotGuard, KeyedConcurrencyLimiter};
+use crate::limits::keyed_concurrency_limiter::{ConcurrencySlotGuard, KeyedConcurrencyLimiter};
 
 #[derive(Debug)]
 pub(super) struct PerPeerConnectionLimit {

@@ -9,7 +9,7 @@ use super::row_mapping::duration_to_millis;
 use crate::database::{Transaction, query, query_two_columns};
 use crate::error::StoreError;
 use crate::store::Store;
-use crate::zones::ZoneState;
+use crate::zone_state::ZoneState;
 
 /// A worker is inactive if the worker's last heartbeat is older than this duration.
 const WORKER_HEARTBEAT_TTL: Duration = Duration::from_secs(20);
