@@ -53,7 +53,7 @@ impl ChangeDetector {
         let version = self.query_data_version().await.map_err(StoreError::database_error("query the data version"));
         match (&version, before) {
             (Ok(version), Some((index, header))) => {
-                self.data_version_cache.set_version(Some((index, header, *version)))
+                self.data_version_cache.set_version(Some((index, header, *version)));
             }
             (Ok(_), None) => {}
             (Err(_), _) => {
