@@ -119,7 +119,7 @@ impl TestCluster {
     async fn start_server(&mut self, number: usize, clew: &Path, logs: &Path) -> Result<(), ChaosError> {
         let name = format!("server-{}", number + 1);
         let environment =
-            self.create_process_settings(clew).create_data_dir_and_environment(&self.metadata.url(), &name)?;
+            self.create_process_settings(clew).create_data_dir_and_env_vars(&self.metadata.url(), &name)?;
         let with_address = |address: &str| {
             let arguments = ["serve", "--no-worker", "--listen", address];
             ClewProcess::new(&name, wrap_with_parent_death_signal(clew, &arguments), environment.clone(), logs)
@@ -137,7 +137,7 @@ impl TestCluster {
         let name = format!("worker-{}", number + 1);
         let port = self.metadata_proxies.get(number).map_or(self.metadata.port(), |proxy| proxy.address().port());
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-        let mut environment = self.create_process_settings(clew).create_data_dir_and_environment(&url, &name)?;
+        let mut environment = self.create_process_settings(clew).create_data_dir_and_env_vars(&url, &name)?;
         let mut command = wrap_with_parent_death_signal(clew, &["worker"]);
         if number == CLOCK_FAULT_WORKER_INDEX {
             command = build_faketime_worker_command(clew)?;
@@ -224,7 +224,7 @@ impl ClewProcessSettings<'_> {
 
     /// Creates a data directory that contains only the master key.
     /// Returns the environment variables with which a Clew process uses the data directory.
-    fn create_data_dir_and_environment(
+    fn create_data_dir_and_env_vars(
         &self,
         metadata: &str,
         name: &str,

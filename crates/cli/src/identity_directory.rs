@@ -14,7 +14,7 @@ pub(crate) async fn find_domain(store: &Store, name_or_id: &str) -> Result<Domai
 }
 
 /// Fails unless the store contains exactly one domain.
-pub(crate) async fn find_only_domain(store: &Store) -> Result<Domain, CliError> {
+pub(crate) async fn require_single_domain(store: &Store) -> Result<Domain, CliError> {
     let mut all = store.list_domains().await?;
     match (all.pop(), all.is_empty()) {
         (Some(only), true) => Ok(only),

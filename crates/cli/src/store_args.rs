@@ -7,7 +7,7 @@ use clew_store::{Store, StoreLocation};
 
 use crate::configuration::DEFAULT_DATA_DIR;
 use crate::error::CliError;
-use crate::identity_directory::{IdentityDirectory, find_domain, find_only_domain};
+use crate::identity_directory::{IdentityDirectory, find_domain, require_single_domain};
 use crate::local_audit_origin;
 use crate::metadata_url::MetadataUrlArgs;
 use crate::output::Format;
@@ -65,7 +65,7 @@ impl DomainArgs {
         let store = self.store_args.open_store().await?;
         let domain = match &self.domain {
             Some(name_or_id) => find_domain(&store, name_or_id).await?,
-            None => find_only_domain(&store).await?,
+            None => require_single_domain(&store).await?,
         };
         Ok(IdentityDirectory { store, domain, origin: local_audit_origin::local_audit_origin() })
     }

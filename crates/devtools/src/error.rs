@@ -86,7 +86,7 @@ pub enum DevtoolsError {
     /// A temporary database server failed.
     #[error(transparent)]
     Server(#[from] ServerError),
-    /// The directory for the installed servers cannot be used.
+    /// The directory for installed servers could not be created or locked.
     #[error(transparent)]
     Setup(#[from] ServersDirError),
     /// Names of the checks that failed.

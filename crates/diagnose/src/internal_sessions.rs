@@ -11,7 +11,7 @@ const SYSTEM_USER_NAME: &[u8] = b"system user";
 
 /// Values in the `Host` column of the process list for threads without a client connection.
 /// A replication thread has the host `connecting host` while it connects to its source.
-const NON_CLIENT_HOSTS: [&[u8]; 2] = [b"", b"connecting host"];
+const INTERNAL_SESSION_HOSTS: [&[u8]; 2] = [b"", b"connecting host"];
 
 /// Returns true for internal sessions, such as replication, binlog dump and event scheduler threads.
 ///
@@ -26,7 +26,7 @@ const NON_CLIENT_HOSTS: [&[u8]; 2] = [b"", b"connecting host"];
 pub fn is_internal_session(session: &Session) -> bool {
     let has_prefix =
         |prefix: &[u8]| session.command.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
-    let without_client = session.user == SYSTEM_USER_NAME && NON_CLIENT_HOSTS.contains(&session.host.as_slice());
+    let without_client = session.user == SYSTEM_USER_NAME && INTERNAL_SESSION_HOSTS.contains(&session.host.as_slice());
     without_client || INTERNAL_COMMAND_PREFIXES.iter().any(|prefix| has_prefix(prefix))
 }
 

@@ -178,11 +178,11 @@ pub(crate) fn disabled_performance_schema() -> Limitation {
             "performance_schema is OFF and can only be enabled at server start.",
             "performance_schema为OFF，只能在数据库启动时开启。",
         ),
-        remedy: Some(configuration_file_remedy("performance_schema = ON")),
+        remedy: Some(configuration_file_fix("performance_schema = ON")),
     }
 }
 
-fn configuration_file_remedy(setting: &str) -> LocalizedText {
+fn configuration_file_fix(setting: &str) -> LocalizedText {
     LocalizedText::new(
         format!("{setting}, in the server's configuration file"),
         format!("{setting}（在数据库配置文件中设置）"),
@@ -289,7 +289,7 @@ pub(crate) fn empty_statement_history() -> Limitation {
             "The server stores no statement history, because performance_schema_events_statements_history_size is 0.",
             "服务器不保存历史语句，因为performance_schema_events_statements_history_size为0。",
         ),
-        configuration_file_remedy("performance_schema_events_statements_history_size = 10"),
+        configuration_file_fix("performance_schema_events_statements_history_size = 10"),
     )
 }
 
@@ -323,7 +323,7 @@ pub(crate) fn disabled_connection_attributes() -> Limitation {
             "The server stores no connection attributes, because performance_schema_session_connect_attrs_size is 0.",
             "服务器不保存连接属性，因为performance_schema_session_connect_attrs_size为0。",
         ),
-        Some(configuration_file_remedy("performance_schema_session_connect_attrs_size = 512")),
+        Some(configuration_file_fix("performance_schema_session_connect_attrs_size = 512")),
     )
 }
 
@@ -336,7 +336,7 @@ pub(crate) fn unreadable_program_names(why: LocalizedText, remedy: Option<Locali
     }
 }
 
-pub(crate) fn no_digests_of_running_statements() -> Limitation {
+pub(crate) fn missing_digests_of_running_statements() -> Limitation {
     let why = LocalizedText::new(
         "MariaDB computes the digest of a statement when the statement ends.",
         "MariaDB在语句执行结束时才计算SQL指纹。",
@@ -344,7 +344,7 @@ pub(crate) fn no_digests_of_running_statements() -> Limitation {
     unreadable_digests(why, None)
 }
 
-pub(crate) fn no_digests_in_stored_programs() -> Limitation {
+pub(crate) fn missing_digests_in_stored_programs() -> Limitation {
     let why = LocalizedText::new(
         "MySQL computes no digests for statements inside stored programs.",
         "MySQL不计算存储程序内语句的SQL指纹。",
@@ -413,8 +413,8 @@ mod tests {
             disabled_statement_history(),
             disabled_connection_attributes(),
             unreadable_program_names(programs_why, programs_remedy),
-            no_digests_of_running_statements(),
-            no_digests_in_stored_programs(),
+            missing_digests_of_running_statements(),
+            missing_digests_in_stored_programs(),
             disabled_digest_consumers(&["statements_digest"]),
             unreadable_digests(digests_why, digests_remedy),
             durations::unreadable_timers(&gap),

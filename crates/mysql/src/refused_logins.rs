@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 /// Within this time, callers store a login backoff, which then prevents further login attempts.
 const REFUSED_LOGIN_TTL: Duration = Duration::from_secs(1);
 
-/// Most recent refused login of each node, by node address.
+/// Most recent login that each node refused, by node address.
 static REFUSED_LOGINS: LazyLock<Mutex<HashMap<String, RefusedLogin>>> = LazyLock::new(Mutex::default);
 
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Identifies a server instance by its server identity and start time.
 //!
-//! After a restart or failover, or behind a load balancer, a node's address may connect to a different server instance.
+//! After a restart or failover, or behind a load balancer, a connection to the same address may reach a different server.
 //! Two server instances can assign the same connection id to different clients.
 //! Clew kills a session only on the server instance in whose process list the session was found.
 

@@ -28,7 +28,7 @@ pub(crate) async fn read_statement_digests(
     limitations: &mut Vec<Limitation>,
 ) -> Result<HashMap<u64, Vec<u8>>, Failure> {
     if connection.flavor == Flavor::MariaDb {
-        limitations.push(limitations::no_digests_of_running_statements());
+        limitations.push(limitations::missing_digests_of_running_statements());
         return Ok(HashMap::new());
     }
     if let Some(gap) = unreadable {
@@ -57,7 +57,7 @@ pub(crate) async fn read_statement_digests(
         }
     }
     if found.values().any(|running| running.statements > 1 && running.digest.is_none()) {
-        limitations.push(limitations::no_digests_in_stored_programs());
+        limitations.push(limitations::missing_digests_in_stored_programs());
     }
     Ok(found.into_iter().filter_map(|(thread, running)| Some((thread, running.digest?))).collect())
 }

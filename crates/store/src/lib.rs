@@ -3,7 +3,7 @@
 //! The data directory contains the SQLite database `clew.db`, the directory `results/` and the file `master.key`.
 //! Collection results can be stored on S3 instead of in `results/`.
 //! Several processes can open a data directory, but only one can be a server (see [`Store::acquire_data_dir_lock`]).
-//! A PostgreSQL database can replace `clew.db`, and several data directories can share it (see [`StoreLocation`]).
+//! A PostgreSQL database can be used instead of `clew.db`; several servers can share it (see [`StoreLocation`]).
 //!
 //! The crate `clew-iam` authorizes requests, `clew-worker` schedules tasks, and `clew-mysql` collects sessions.
 //!

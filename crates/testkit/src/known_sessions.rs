@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::flavor::Flavor;
 use crate::raw_client::RawSession;
 use crate::server::Server;
-use session_definitions::{ExpectedStatementText, SessionAgeGroup, SessionDefinition};
+use session_definitions::{ExpectedStatementText, SessionAgeClass, SessionDefinition};
 
 /// Expected row of a session in the process list.
 #[derive(Debug, Clone)]
@@ -81,12 +81,12 @@ impl KnownSessions {
         create_schema(server).await.map_err(io::Error::other)?;
         let mut sessions = Self { expected: Vec::new(), open: Vec::new() };
         let definitions = session_definitions::define_sessions(server.flavor());
-        for definition in definitions.iter().filter(|definition| definition.age == SessionAgeGroup::Old) {
+        for definition in definitions.iter().filter(|definition| definition.age == SessionAgeClass::Old) {
             sessions.open_session(server, definition).await?;
         }
         sessions.wait_for_expected_states(server).await?;
         sleep(Duration::from_secs(Self::MIN_AGE_GAP_SECONDS)).await;
-        for definition in definitions.iter().filter(|definition| definition.age == SessionAgeGroup::Young) {
+        for definition in definitions.iter().filter(|definition| definition.age == SessionAgeClass::Young) {
             sessions.open_session(server, definition).await?;
         }
         sessions.wait_for_expected_states(server).await?;
@@ -122,7 +122,7 @@ impl KnownSessions {
                 ExpectedStatementText::Bytes(bytes) => bytes.clone(),
             }),
             transaction: definition.transaction,
-            is_old: definition.age == SessionAgeGroup::Old,
+            is_old: definition.age == SessionAgeClass::Old,
         });
         self.open.push(session);
         Ok(())

@@ -22,7 +22,7 @@ pub struct LockWaitScenario {
     /// Script with one step per line. A step consists of a session name, an operator and an SQL statement.
     /// `a: …`: session `a` runs a statement to completion.
     /// `b? …`: session `b` starts a statement, and the runner waits until the statement is blocked.
-    /// `b+ …`: session `b` starts a statement, and the runner waits after the last step until the statement is blocked.
+    /// `b+ …`: session `b` starts a statement; after the last step of the scenario, the runner waits until the statement is blocked.
     /// `a~ …`: session `a` starts a statement that keeps running.
     /// `a!`: session `a` disconnects.
     script: String,
@@ -33,7 +33,7 @@ pub struct LockWaitScenario {
     roots: String,
     /// Expected locked resource of each waiter. [`WILDCARD_WAITER`] stands for all waiters without a separate entry.
     resources: Vec<(&'static str, &'static str)>,
-    /// Expected root blocker after the first root blocker is killed, if that kill unblocks no sessions.
+    /// Expected new root blocker, if a kill of the first root blocker unblocks no sessions.
     pub root_after_kill: Option<&'static str>,
     /// Expected reason why a root blocker cannot be killed, or `None` if all root blockers can be killed.
     pub unkillable_reason: Option<&'static str>,

@@ -28,7 +28,7 @@ impl Default for AdaptivePollInterval {
 pub enum PollIntervalChange {
     /// A read took more than a tenth of the target interval, so the poll interval was lengthened.
     Lengthened(Duration),
-    /// A read took at most a twentieth of the target interval, so the poll interval equals the target interval again.
+    /// A read took at most 5 % of the target interval, so the poll interval returns to the target interval.
     Restored,
 }
 

@@ -62,7 +62,7 @@ pub trait NodeReader: Send + Sync {
     ) -> ReadFuture<'a>;
 }
 
-/// In total, the attempts take longer than Clew needs to free a connection permit that a hung read holds.
+/// All attempts together take longer than Clew needs to abort a hung read and free its connection permit.
 const MAX_CONNECTION_PERMIT_ATTEMPTS: u32 = 12;
 
 #[derive(Debug)]

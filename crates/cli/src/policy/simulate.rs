@@ -137,7 +137,7 @@ async fn find_project_and_instance(
     }
     let project = match &arguments.project {
         Some(project) => directory.find_project(project).await?,
-        None => find_only_project(directory).await?,
+        None => require_single_project(directory).await?,
     };
     let Some(name_or_id) = &arguments.instance else { return Ok((Some(project), None)) };
     let instance = instance::find_instance(&directory.store, &project.id, name_or_id).await?;
@@ -149,7 +149,7 @@ async fn find_project_and_instance(
     Ok((Some(project), Some(instance)))
 }
 
-async fn find_only_project(directory: &IdentityDirectory) -> Result<Project, CliError> {
+async fn require_single_project(directory: &IdentityDirectory) -> Result<Project, CliError> {
     let mut all = directory.store.list_projects(&directory.domain.id).await?;
     match (all.pop(), all.is_empty()) {
         (Some(only), true) => Ok(only),
@@ -171,13 +171,13 @@ async fn load_user_principal(directory: &IdentityDirectory, user: &User) -> Resu
         scope: CredentialScope::AccessKey,
         administrator: user.administrator,
         // As on the server, an unreadable policy disables all grants, because the policy may contain a Deny statement.
-        grants: grants.into_iter().map(parse_stored_grant).collect::<Option<_>>().unwrap_or_default(),
+        grants: grants.into_iter().map(parse_stored_policy_grant).collect::<Option<_>>().unwrap_or_default(),
         budget: Arc::default(),
     })
 }
 
 /// If the stored policy is invalid, prints a note and returns `None`.
-fn parse_stored_grant(stored: StoredPolicyGrant) -> Option<Grant> {
+fn parse_stored_policy_grant(stored: StoredPolicyGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
         StoredPolicy::System { name } => {
             let policy = system_policies::find_system_policy(&name).cloned();

@@ -81,7 +81,7 @@ pub struct ObservedTransaction {
     /// XA identifier as printed by `XA RECOVER`, if known.
     pub xid: Option<String>,
     /// Tables locked in InnoDB, listed only for transactions without a session.
-    /// If a metadata lock has no session, Clew uses the list of tables to find the transaction that owns the lock.
+    /// Clew uses the locked tables to find the prepared transaction that owns a metadata lock without a session.
     pub tables: Vec<TableName>,
 }
 

@@ -31,9 +31,9 @@ pub enum TreeLineKind {
     Root,
     /// Waiting session or transaction.
     Waiter,
-    /// Details of the waiter or blocker that precedes the line in the tree.
+    /// Line with details of the session above it in the lock-wait tree.
     Detail,
-    /// Statement of the waiter or blocker that precedes the line in the tree.
+    /// Line with the statement of the session above it in the lock-wait tree.
     Statement,
     /// Summary of omitted root blockers or waiters.
     Folded,

@@ -201,7 +201,7 @@ impl S3 {
     }
 
     /// Returns `None` if `key` is not the key of an object that Clew created.
-    fn parse_clew_object_name<'a>(&self, key: &'a Path) -> Option<&'a str> {
+    fn parse_result_name_from_key<'a>(&self, key: &'a Path) -> Option<&'a str> {
         let name = key.filename()?;
         let is_ours = name.starts_with(TEMPORARY_OBJECT_PREFIX)
             || name.split_once('.').is_some_and(|(id, rest)| {

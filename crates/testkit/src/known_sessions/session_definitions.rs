@@ -6,7 +6,7 @@ use crate::raw_client::ClientCharset;
 
 /// Tests open all old sessions before the first young session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SessionAgeGroup {
+pub(super) enum SessionAgeClass {
     Old,
     Young,
 }
@@ -27,7 +27,7 @@ pub(super) enum ExpectedStatementText {
 
 #[derive(Debug, Clone)]
 pub(super) struct SessionDefinition {
-    pub(super) age: SessionAgeGroup,
+    pub(super) age: SessionAgeClass,
     pub(super) user: &'static str,
     pub(super) database: Option<&'static str>,
     pub(super) ipv6: bool,
@@ -60,7 +60,7 @@ pub(super) const USER_NAMES: [&str; 10] =
 impl SessionDefinition {
     fn new_idle(user: &'static str, database: Option<&'static str>) -> Self {
         Self {
-            age: SessionAgeGroup::Old,
+            age: SessionAgeClass::Old,
             user,
             database,
             ipv6: false,
@@ -73,7 +73,7 @@ impl SessionDefinition {
     }
 
     fn in_young_age_group(self) -> Self {
-        Self { age: SessionAgeGroup::Young, ..self }
+        Self { age: SessionAgeClass::Young, ..self }
     }
 
     fn with_ipv6(self) -> Self {

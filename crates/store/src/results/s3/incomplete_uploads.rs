@@ -44,7 +44,7 @@ impl S3 {
         })?;
         let ours = listing.uploads.into_iter().filter_map(|upload| {
             let path = Path::parse(&upload.key).ok()?;
-            self.parse_clew_object_name(&path)?;
+            self.parse_result_name_from_key(&path)?;
             Some(IncompleteUpload { path, id: upload.id, started: upload.initiated.as_second() })
         });
         Ok(ours.collect())
