@@ -26,7 +26,7 @@ impl Default for AdaptivePollInterval {
 /// Change of a node's poll interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PollIntervalChange {
-    /// A read took more than a tenth of the target interval, so the poll interval was lengthened.
+    /// A read took more than 10 % of the target interval, so the poll interval was lengthened.
     Lengthened(Duration),
     /// A read took at most 5 % of the target interval, so the poll interval returns to the target interval.
     Restored,
@@ -47,7 +47,7 @@ impl AdaptivePollInterval {
     /// Records the duration of a read.
     /// Returns the change if the poll interval was lengthened or was reset to the target interval.
     ///
-    /// The poll interval is reset once a read takes at most a twentieth of the target interval.
+    /// The poll interval is reset once a read takes at most 5 % of the target interval.
     /// The thresholds for lengthening and resetting differ, so that the poll interval does not alternate.
     pub fn adapt_to_read_duration(&mut self, took: Duration) -> Option<PollIntervalChange> {
         let was_slow = self.slow_interval.is_some();
