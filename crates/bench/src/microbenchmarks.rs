@@ -60,7 +60,7 @@ fn parse_criterion_output(output: &str) -> Vec<MicrobenchmarkResult> {
 }
 
 /// Returns the median, which Criterion prints between two bounds, as in `[1.20 ms 1.25 ms 1.31 ms]`.
-/// Returns an empty string if the values have no units.
+/// Returns an empty string if Criterion prints the values without units.
 fn parse_criterion_median(values: &str) -> String {
     let words: Vec<&str> = values.trim().trim_matches(['[', ']']).split_whitespace().collect();
     match words.as_slice() {

@@ -15,7 +15,7 @@ pub(super) struct Measurement {
 }
 
 /// Runs Clew and the baseline alternately so that background load affects both equally.
-/// The order within a pair alternates. An initial pair of runs is not measured and only warms the caches.
+/// The program that runs first alternates between pairs. An unmeasured initial pair of runs warms the caches.
 pub(super) async fn run_pairs(
     case: BenchCase,
     mut clew: impl AsyncFnMut() -> Result<f64, BenchError>,

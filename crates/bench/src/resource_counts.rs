@@ -49,7 +49,7 @@ const NODE_COUNT: u64 = 40;
 const SESSIONS_PER_NODE: u64 = 20;
 /// String that occurs exactly once in each process list row of a fake server.
 const ROW_MARKER_TEXT: &str = "FOR UPDATE";
-/// Maximum time to wait until connections close. The timeout expires only if Clew leaks a connection.
+/// Timeout for Clew to close its connections. The timeout expires only if Clew leaks a connection.
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(super) async fn check_resource_counts(clew: Option<PathBuf>) -> Result<(), BenchError> {
@@ -86,7 +86,7 @@ async fn check_memory_allocation_counts(program: &Path, counts: &mut CountChecks
     Ok(())
 }
 
-/// Parses a decimal number as hundredths: `snapshot allocations_per_row=10.01 …` returns 1001.
+/// Returns the number of allocations per 100 rows: 1001 for the line `snapshot allocations_per_row=10.01 …`.
 fn parse_allocations_per_100_rows(output: &str, name: &str) -> Option<u64> {
     let line = output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" allocations_per_row="))?;
     let (integer, fraction) = line.split(' ').next()?.split_once('.')?;

@@ -140,7 +140,7 @@ impl RunningClewServer<'_> {
         }
     }
 
-    /// Returns the request ids in the order of the nodes.
+    /// Returns the request id of each collection, in the order of the nodes.
     pub(super) async fn collect_from_all_nodes(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, BenchError> {
         let ids = self.enqueue_collections(nodes).await?;
         for (node, id) in nodes.iter().zip(&ids) {
@@ -149,7 +149,7 @@ impl RunningClewServer<'_> {
         Ok(ids)
     }
 
-    /// Returns the request ids in the order of the nodes.
+    /// Returns the request id of each collection, in the order of the nodes.
     pub(super) async fn enqueue_collections(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, BenchError> {
         let mut ids = vec![None; nodes.len()];
         let mut submissions = JoinSet::new();
@@ -185,7 +185,7 @@ impl RunningClewServer<'_> {
         Ok(())
     }
 
-    /// Returns the size of the result in bytes.
+    /// Returns the size of the collection result in bytes.
     pub(super) async fn download_result(&self, node: &NodeRef, id: &RequestId, to: &Path) -> Result<u64, BenchError> {
         let mut file = FileSink::create(to).await.map_err(|cause| DevtoolsError::File {
             operation: "create",

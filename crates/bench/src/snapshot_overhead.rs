@@ -133,7 +133,7 @@ impl CommitCounter {
         Ok(Self(connection))
     }
 
-    /// Returns the commit count and the read time, estimated as the midpoint between query and response.
+    /// Returns the commit count and the estimated time of the read (the midpoint between query and response).
     async fn read_commit_count(&mut self) -> Result<(f64, Instant), BenchError> {
         const COMMIT_COUNTER_QUERY: &str =
             "SELECT count FROM information_schema.innodb_metrics WHERE name = 'trx_rw_commits'";

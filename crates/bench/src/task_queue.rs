@@ -21,7 +21,7 @@ const CLAIM_TASK_CASE: BenchCase = BenchCase {
 };
 
 /// Database type, task queue operation and definition of each benchmark case.
-/// The `task_queue_benchmark` program takes the database type as an argument and prints an operation per result line.
+/// The `task_queue_benchmark` program takes the database type as an argument. Each result line names an operation.
 const TASK_QUEUE_OPERATION_CASES: [(&str, &str, BenchCase); 10] = [
     ("sqlite", "claim", CLAIM_TASK_CASE),
     ("sqlite", "queue", BenchCase { name: "queue-insert-sqlite", metric: "SQLite: queue a task", ..CLAIM_TASK_CASE }),

@@ -36,7 +36,7 @@ const WORKER_CASES: [(BenchCase, usize); 2] = [(TWO_WORKERS_CASE, 2), (FOUR_WORK
 
 const NODE_LATENCY: Duration = Duration::from_millis(100);
 /// Worker configuration with low concurrency, so that the collection rate is limited by node latency, not by CPU time.
-/// With low concurrency, the collection rate drops only if workers contend for shared resources.
+/// With low concurrency, the collection rate per worker drops only if workers contend for shared resources.
 const WORKER_CONFIGURATION: &str = "[collections]\nconcurrency = 16\n";
 const NODE_COUNT: usize = 128;
 const NODES_PER_INSTANCE: usize = 16;

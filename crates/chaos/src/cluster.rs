@@ -223,7 +223,7 @@ impl ClewProcessSettings<'_> {
     }
 
     /// Creates a data directory that contains only the master key.
-    /// Returns the environment variables with which a Clew process uses the data directory.
+    /// Returns the environment variables that make a Clew process use the data directory.
     fn create_data_dir_and_env_vars(
         &self,
         metadata: &str,

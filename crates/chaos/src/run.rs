@@ -129,7 +129,7 @@ pub async fn run(options: RunOptions) -> Result<RunReport, ChaosError> {
     })
 }
 
-/// Waits until all collections have completed or none has completed for [`STALL_TIMEOUT`].
+/// Waits until all collections have completed, or until no collection has completed for [`STALL_TIMEOUT`].
 async fn wait_for_collections(cluster: &TestCluster) -> Result<Vec<TaskRow>, ChaosError> {
     let (mut open, mut last_completion) = (usize::MAX, Instant::now());
     loop {

@@ -45,7 +45,7 @@ pub(crate) struct Configuration {
 pub(crate) struct CollectionSettings {
     /// Maximum number of active collections.
     pub(crate) concurrency: usize,
-    /// Maximum number of collections whose nodes have stalled, in addition to the active collections.
+    /// Maximum number of collections that wait for stalled nodes, in addition to the active collections.
     pub(crate) max_stalled: usize,
     /// Maximum number of concurrent collections per node.
     pub(crate) per_node: u32,
@@ -110,7 +110,7 @@ pub(crate) struct HttpSettings {
     /// Addresses and networks of the proxies whose `X-Forwarded-…` headers the server trusts.
     pub(crate) trusted_proxies: Vec<String>,
     /// Values of the `Host` header that the server accepts. An empty list accepts any host.
-    /// A host name without a port allows any port.
+    /// A listed host name without a port matches any port.
     pub(crate) allowed_hosts: Vec<String>,
     /// If true, the server sends a `Strict-Transport-Security` header in responses over TLS.
     pub(crate) hsts: bool,
@@ -287,7 +287,7 @@ impl Configuration {
         build_store_location(&self.data_dir, Some(&*self.metadata_url).filter(|url| !url.is_empty()))
     }
 
-    /// Fails if a duration or count is out of range.
+    /// Returns an error if a configured duration or count is out of range.
     pub(crate) fn worker_settings(&self) -> Result<clew_worker::WorkerSettings, CliError> {
         Ok(clew_worker::WorkerSettings {
             concurrency: require_positive_number("collections.concurrency", self.collections.concurrency)?,
@@ -319,7 +319,7 @@ impl Configuration {
         Ok(ProtectedAccounts::default().with_accounts(names.iter().map(String::as_bytes)))
     }
 
-    /// Fails if an address is invalid or a duration is out of range.
+    /// Returns an error if a configured address is invalid or a configured duration is out of range.
     pub(crate) fn api_settings(&self) -> Result<ApiSettings, CliError> {
         let trusted_proxies = TrustedProxies::parse(&self.http.trusted_proxies).map_err(|text| {
             CliError::new_refusal(format!(
@@ -386,7 +386,7 @@ fn find_most_similar_configuration_key(key: &str) -> Option<String> {
     list_configuration_keys().into_iter().min_by_key(distance).filter(|valid| distance(valid) <= key.len() / 2)
 }
 
-/// Returns the keys in dotted form, such as `http.connections`.
+/// Returns the configuration keys in dotted form, such as `http.connections`.
 pub(crate) fn list_configuration_keys() -> Vec<String> {
     let mut keys = Vec::new();
     let Ok(toml::Value::Table(table)) = toml::Value::try_from(Configuration::default()) else { return keys };

@@ -63,7 +63,7 @@ struct LimitLabel {
 pub(crate) enum ExceededLimit {
     Principal,
     SignIns,
-    /// Rate of failed authentications per peer.
+    /// Limit on the rate of failed authentications per peer.
     Failures,
     Connections,
     AllConnections,
@@ -161,7 +161,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// `route` is a route pattern because raw paths would create an unbounded number of time series.
+    /// The label `route` is a route pattern, because raw paths would create an unbounded number of time series.
     pub(crate) fn record_response(&self, method: &Method, route: impl Into<Arc<str>>, status: u16, seconds: f64) {
         let route = route.into();
         let method = LABELED_HTTP_METHODS.iter().find(|counted| *counted == method).map_or("other", Method::as_str);

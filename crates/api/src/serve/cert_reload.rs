@@ -1,7 +1,7 @@
 //! Reloads the TLS certificate when the certificate or key file changes.
 //!
 //! The server polls the certificate files, because file system notifications miss some certificate renewals.
-//! A certificate renewal can replace the files, overwrite the files, or change a symbolic link to their directory.
+//! A certificate renewal can replace or overwrite the certificate files, or change a symbolic link to their directory.
 
 use std::time::Duration;
 

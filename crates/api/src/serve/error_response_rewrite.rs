@@ -39,7 +39,7 @@ impl ResponseTracker {
         self.0.unflushed.store(true, Ordering::Relaxed);
     }
 
-    /// Marks the response as complete when hyper has written the last byte and drops the returned body.
+    /// Wraps the body so that the response is marked as complete when hyper drops the body after the last byte.
     pub(super) fn track_response_body<B>(&self, body: B) -> TrackedResponseBody<B> {
         TrackedResponseBody { body, tracker: self.clone() }
     }

@@ -24,7 +24,7 @@ pub(super) const RESERVED_CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectionClass {
     Regular,
-    /// A single request to a health or metrics endpoint.
+    /// Connection that serves a single request to a health or metrics endpoint.
     OperationsOnly,
 }
 

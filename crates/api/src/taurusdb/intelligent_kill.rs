@@ -55,7 +55,7 @@ pub(crate) struct SessionGroupStatistics {
     avg_time: f64,
     /// Maximum duration of a session in the group, in seconds
     max_time: f64,
-    /// Strategy: top3_time, top3_count or top3_avg_time. A group is listed once for each strategy that selects it
+    /// Strategy: top3_time, top3_count or top3_avg_time. A session group is listed for each strategy that selects it
     #[schema(value_type = String, example = "top3_time")]
     strategy: &'static str,
 }

@@ -170,7 +170,7 @@ impl ProcessKillRequest {
     }
 }
 
-/// A kill also counts as failed if Clew refuses it because of a proxy, a server restart or a different server.
+/// A kill also counts as failed if Clew refuses the kill because of a proxy or a change of the server instance.
 fn outcome_to_failure(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {
         KillOutcome::Failed(failure) => Some(failure.clone()),

@@ -3,7 +3,7 @@
 //! The API request `DELETE …/processes` identifies sessions only by thread id.
 //! A thread id can be reused when a server restarts or when an address moves to another server.
 //! Clew refuses to kill by thread id if the user's latest session list was read from a different server instance.
-//! A recorded server instance expires after 10 minutes, because the thread ids may then come from a different list.
+//! A recorded server instance expires after 10 minutes, because later thread ids may come from another session list.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -13,7 +13,7 @@ use clew_model::{NodeId, UserId};
 use clew_mysql::ServerInstance;
 use lru::LruCache;
 
-/// Maximum number of recorded origins: one for each combination of user and node.
+/// Maximum number of recorded session list origins. Each combination of user and node has one origin.
 const MAX_SESSION_LIST_ORIGINS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
 const MAX_SESSION_LIST_AGE: Duration = Duration::from_mins(10);

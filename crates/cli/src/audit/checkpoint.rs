@@ -11,7 +11,7 @@ use crate::output::{self, OutputWriter};
 use crate::store_args::StoreArgs;
 
 /// Write an audit log checkpoint: a file with the sequence number and MAC of the newest audit row.
-/// With a checkpoint file, clew audit verify detects whether earlier rows were removed after the checkpoint.
+/// With the checkpoint file, clew audit verify detects the removal of rows that existed at the checkpoint.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct CheckpointArgs {

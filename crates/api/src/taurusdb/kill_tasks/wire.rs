@@ -41,7 +41,7 @@ pub(crate) struct AddKillTaskRequest {
     /// For example, killing an UPDATE on a MyISAM table can leave the table partially changed. Clew extension
     include_unsafe: Option<bool>,
     /// Name of the DB instance, which confirms that the task may kill all user sessions. Clew extension.
-    /// Required in a browser session if none of user, host, db, command and info is set
+    /// A browser session must send the name if none of user, host, db, command and info is set
     confirmed_instance_name: Option<String>,
 }
 
