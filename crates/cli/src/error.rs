@@ -13,7 +13,7 @@ pub(crate) enum CliError {
     Refused { message: String, fix: Option<String> },
     /// A check failed (for example, a policy is invalid). The command has printed the result to stdout. Exit code 1.
     NegativeResult,
-    /// A check found limitations, such as missing privileges. The command has printed them to stdout. Exit code 3.
+    /// A check found limitations, such as missing privileges, and printed them to stdout. Exit code 3.
     LimitationsFound,
     /// The process that reads the output, such as `head`, closed the pipe. Exit code 0.
     OutputClosed,
@@ -56,7 +56,7 @@ impl CliError {
         })
     }
 
-    /// Returns an empty string if the command has already printed its result.
+    /// Returns the error message, or an empty string if nothing remains to be printed.
     pub(crate) fn message(&self) -> String {
         match self {
             Self::Failed { message, fix } | Self::Refused { message, fix } => {

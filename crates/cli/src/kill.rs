@@ -142,7 +142,7 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     }
 }
 
-/// Returns `None` if the server accepted none of the `KILL` statements.
+/// Returns the effect of the kill, or `None` if the server accepted none of the `KILL` statements.
 async fn measure_kill_effect(
     before: Option<Result<KillBaseline, Failure>>,
     node: &NodeUrl,
@@ -157,7 +157,6 @@ async fn measure_kill_effect(
     })
 }
 
-/// Kill outcomes, each with its session id.
 type Outcomes = Vec<(u64, clew_mysql::KillOutcome)>;
 
 async fn kill_sessions(

@@ -57,12 +57,12 @@ fn read_password_line(prompt: &str) -> io::Result<SecretString> {
 }
 
 impl NewPassword {
-    /// Returns JSON null if the password was read from stdin.
+    /// Returns the generated password as a JSON string, or null if the password was read from stdin.
     pub(crate) fn to_json(&self) -> serde_json::Value {
         self.generated.as_ref().map(ExposeSecret::expose_secret).into()
     }
 
-    /// Returns an empty string if the password was read from stdin.
+    /// Returns an empty notice if the password was read from stdin, because only generated passwords are printed.
     pub(crate) fn format_generated_password_notice(&self) -> String {
         self.generated.as_ref().map_or(String::new(), |password| {
             format!("The password is shown only once; store it now:\n\n  password  {}\n\n", password.expose_secret())

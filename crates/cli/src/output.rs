@@ -134,7 +134,7 @@ pub(crate) enum OutputWriter {
 
 impl OutputWriter {
     /// Opens stdout if `file` is `None` or `-`.
-    /// If the output is a terminal, text written to it is sanitised.
+    /// Text is sanitised before it is written to a terminal.
     pub(crate) fn open(file: Option<&Path>) -> Result<Self, CliError> {
         Self::open_with_styling(file, false)
     }
@@ -252,7 +252,7 @@ fn write_all_to_stdout(text: &str) -> Result<(), CliError> {
         .map_err(|error| CliError::from_write_error(STDOUT_DISPLAY_NAME, &error))
 }
 
-/// Ignores write errors, because an error of stderr cannot be reported elsewhere.
+/// Ignores errors when writing to stderr, because there is no other stream for reporting errors.
 pub(crate) fn write_stderr(text: &str) {
     let _ = io::stderr().lock().write_all(sanitize_multiline_text(text).as_bytes());
 }

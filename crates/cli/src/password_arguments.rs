@@ -6,7 +6,7 @@ use clap::parser::ValueSource;
 use crate::error::CliError;
 
 /// Returns an error if an argument of the command or of a subcommand is a PostgreSQL URL with a password.
-/// Passwords in environment variables and configuration files are allowed.
+/// PostgreSQL passwords are allowed in environment variables and configuration files.
 pub(crate) fn reject_postgres_url_passwords(matches: &ArgMatches) -> Result<(), CliError> {
     for id in matches.ids() {
         if matches.value_source(id.as_str()) != Some(ValueSource::CommandLine) {

@@ -191,7 +191,7 @@ impl Client {
     }
 
     /// Returns the limitations of a collection's result: data that Clew could not read, with the reasons.
-    /// The list is empty if the result is complete or the collection has not finished.
+    /// The list of limitations is empty if the result is complete or the collection has not finished.
     pub async fn fetch_collection_limitations(
         &self,
         instance: &InstanceId,
@@ -225,7 +225,7 @@ impl Client {
     /// Waits until the collection completes and returns its final state.
     ///
     /// Uses long polling (`Prefer: wait`, RFC 7240) if the server supports it.
-    /// If the server ignores `Prefer: wait`, polls at increasing intervals.
+    /// If the server ignores `Prefer: wait`, the client polls at increasing intervals.
     /// Calls `on_progress` after each poll with the collection state and the elapsed waiting time.
     ///
     /// If the collection is still running after `limit`, fails with [`ClientError::StillRunning`].

@@ -27,7 +27,7 @@ pub(crate) fn is_retryable(error: &ClientError, idempotency: Idempotency) -> boo
 
 /// `attempt` is the number of the failed attempt, starting at 1.
 ///
-/// Returns `None` if the server requests a longer delay than [`Settings::max_backoff`].
+/// Returns `None` if the server requests a delay longer than [`Settings::max_backoff`].
 ///
 /// `jitter` is a number from 0 to 1 that shortens the delay by up to half.
 /// Random jitter spreads out the retries of clients whose requests failed at the same time.

@@ -108,7 +108,7 @@ impl Client {
         }
     }
 
-    /// Returns the error if the request must not be retried.
+    /// Waits for the backoff delay, or returns `error` immediately if the request must not be retried.
     async fn wait_before_retry(
         &self,
         idempotency: Idempotency,

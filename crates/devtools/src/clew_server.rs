@@ -163,7 +163,7 @@ impl Deployment {
     }
 
     /// Starts `clew worker` with a TOML configuration.
-    /// [`Deployment::read_process_log`] with the same `name` returns the log of the worker.
+    /// `name` is the name of the worker log for [`Deployment::read_process_log`].
     pub async fn start_worker(&self, name: &str, configuration: &str) -> Result<ClewProcess, DevtoolsError> {
         let (process, endpoint) = self.start_process(name, &["worker"], configuration, "working").await?;
         Ok(ClewProcess { process, endpoint })

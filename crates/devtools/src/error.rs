@@ -29,7 +29,7 @@ pub enum DevtoolsError {
         /// Exit status of the program.
         status: ExitStatus,
     },
-    /// A program with captured output exited with a nonzero status.
+    /// A program whose output was captured exited with a nonzero status.
     #[error("`{command}` failed ({status}). Last lines of its output:\n{output}")]
     FailedWithOutput {
         /// Command line of the program.

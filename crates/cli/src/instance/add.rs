@@ -105,8 +105,8 @@ struct NodeSpec<'a> {
     zone: Option<NetworkZone>,
 }
 
-/// The optional suffixes `,role=` and `,zone=` can be in any order.
-/// The suffixes are parsed from right to left, because the URL can contain commas.
+/// The optional suffixes `,role=` and `,zone=` of a node URL can be in any order.
+/// The suffixes of a node URL are parsed from right to left, because the URL itself can contain commas.
 fn parse_node_option(text: &str) -> Result<NodeSpec<'_>, CliError> {
     let mut node = NodeSpec { url: text, ..NodeSpec::default() };
     while let Some((url, last)) = node.url.rsplit_once(',') {

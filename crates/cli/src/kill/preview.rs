@@ -44,7 +44,7 @@ impl SelectedSessions {
     }
 }
 
-/// If Clew cannot read the lock waits, the impact contains only a note that states the reason.
+/// If Clew cannot read the lock waits, the returned `KillImpact` contains only a note with the reason.
 pub(super) async fn estimate_kill_impact(node: &NodeUrl, sessions: &[Session], limits: &ReadLimits) -> KillImpact {
     let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
     let observed = match read_lock_waits(node, limits).await {

@@ -24,7 +24,7 @@ const TABLE_COLUMNS: [(&str, usize, usize); 7] = [
 /// Right-aligned columns.
 const NUMERIC_COLUMNS: [&str; 2] = ["ID", "TIME"];
 const COLUMN_GAP_WIDTH: usize = 2;
-/// Minimum width of the statement column. The column is narrower only if all other columns have their minimum width.
+/// Width below which the statement column shrinks only after all other columns reach their minimum width.
 const MIN_STATEMENT_COLUMN_WIDTH: usize = 24;
 
 #[derive(Deserialize)]

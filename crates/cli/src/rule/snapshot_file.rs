@@ -7,7 +7,7 @@ use serde::Deserialize;
 const REQUIRED_SNAPSHOT_COLUMNS: [&str; 8] =
     ["session_id", "user", "host", "database_name", "execution_status", "command", "sql_statement", "state_duration"];
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-/// Clew adds a leading quote to CSV cells that start with these bytes: spreadsheets evaluate them as formulas.
+/// Spreadsheets evaluate cells that start with one of these bytes as formulas, so Clew adds a leading quote.
 const FORMULA_FIRST_BYTES: &[u8] = b"=+-@\t\r";
 
 /// Error messages include the line number.
@@ -143,7 +143,7 @@ fn parse_csv_record(
 }
 
 /// Removes the leading quote that prevents a spreadsheet from evaluating a CSV cell as a formula.
-/// An original quote, as in `'=1`, is removed too, because it cannot be distinguished from an added quote.
+/// A quote in the original text, as in `'=1`, is also removed, because an added quote is identical.
 fn strip_formula_escape(cell: &[u8]) -> Vec<u8> {
     match cell {
         [b'\'', rest @ ..] if rest.first().is_some_and(|first| FORMULA_FIRST_BYTES.contains(first)) => rest.to_vec(),

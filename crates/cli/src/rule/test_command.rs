@@ -11,7 +11,7 @@ use crate::output::Format;
 
 /// Test kill rules against a saved session snapshot and list the sessions that the rules would kill or spare.
 ///
-/// Does not connect to a server. Uses the same matching code as kill tasks.
+/// The test does not connect to a server, and matches sessions with the same code as kill tasks.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct RuleTestArgs {

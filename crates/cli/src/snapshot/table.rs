@@ -9,7 +9,7 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Tab
 
 use crate::output::{OutputWriter, stdout_supports_colors};
 
-/// Column of the table: key of the snapshot column, heading, and whether the values are numbers.
+/// Table column: key of the snapshot column, heading, and whether the column contains numbers.
 type TableColumn = (&'static str, &'static str, bool);
 
 const TABLE_COLUMNS: [TableColumn; 10] = [

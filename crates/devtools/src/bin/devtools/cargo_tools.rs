@@ -13,7 +13,7 @@ use clew_testkit::test_tools;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CargoTool {
     name: &'static str,
-    /// Minimum version of the tool, and version to install if the tool on the PATH is missing or older.
+    /// Minimum version of the tool. The same version is installed if the tool on the PATH is missing or older.
     version: Version,
 }
 
