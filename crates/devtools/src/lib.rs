@@ -1,4 +1,4 @@
-//! Shared code of the development programs: runs commands, prints progress, installs prerequisites, and builds Clew.
+//! Runs commands, prints progress, installs prerequisites and builds Clew for the development programs.
 //!
 //! The programs `devtools`, `bench` and `faults`, which `cargo xtask TASK` starts, use this library.
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Running step. Dropping the value reports the step as failed unless [`Step::complete`] was called.
+/// Step of a development task. Dropping an uncompleted step prints that the step has failed.
 #[derive(Debug)]
 pub struct Step {
     name: String,
@@ -48,7 +48,7 @@ impl Step {
         self.print_outcome("ok", AnsiColor::Green, "");
     }
 
-    /// Finishes the step and prints its result.
+    /// Marks the step as successful and prints its result.
     pub fn complete_with_result(self, result: &str) {
         self.print_outcome("ok", AnsiColor::Green, &format!(": {result}"));
     }

@@ -12,11 +12,11 @@ use crate::progress::Step;
 const BUILD_TIMEOUT: Duration = Duration::from_mins(45);
 
 /// Cargo arguments that all development builds share, so that Cargo reuses the compiled dependencies.
-/// The `xtask` launcher builds the same packages.
+/// The `xtask` launcher must pass these `--package` arguments to Cargo, too.
 pub const DEVELOPMENT_PACKAGE_ARGUMENTS: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
 /// Returns the workspace root directory, which the xtask launcher passes in `CLEW_WORKSPACE_ROOT`.
-/// The path is not a compile-time constant, because this program may have been compiled in another Git clone.
+/// The root directory is not a compile-time constant, because this program may have been compiled in another Git clone.
 pub fn root_dir() -> PathBuf {
     std::env::var_os("CLEW_WORKSPACE_ROOT").map_or_else(|| PathBuf::from("."), PathBuf::from)
 }
@@ -50,7 +50,7 @@ pub async fn build_clew_with_profile(profile: &str) -> Result<PathBuf, DevtoolsE
     find_clew_program(&build_programs("Building clew", &arguments).await?)
 }
 
-/// Builds `clew` in release mode, without the features that only development tasks use.
+/// Builds `clew` in release mode, without the Cargo features that only development tasks use.
 pub async fn build_clew_in_release_mode() -> Result<PathBuf, DevtoolsError> {
     let arguments = ["build", "--release", "--package", "clew", "--bin", "clew"];
     find_clew_program(&build_programs("Building clew", &arguments).await?)
@@ -80,7 +80,7 @@ pub async fn build_programs(step_name: &str, arguments: &[&str]) -> Result<Vec<B
     Ok(output.lines().filter_map(|line| parse_cargo_artifact(&serde_json::from_str(line).ok()?)).collect())
 }
 
-/// Returns `None` for unit test binaries and for messages without the path of an executable.
+/// Returns `None` if the Cargo message describes a unit test binary or contains no path of an executable.
 fn parse_cargo_artifact(message: &Value) -> Option<BuiltProgram> {
     let text = |pointer| message.pointer(pointer).and_then(Value::as_str);
     let kind = text("/target/kind/0")?;

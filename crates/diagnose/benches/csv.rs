@@ -1,7 +1,7 @@
 //! Benchmark of CSV encoding throughput in bytes per second: `cargo bench -p clew-diagnose --bench csv`.
 //!
 //! The benchmark cases `idle` and `busy` encode typical rows of short strings and numbers.
-//! Each other benchmark case encodes a row whose 1 KiB statement must be copied, quoted or escaped.
+//! The benchmark cases `copied`, `quoted`, `doubled` and `cleaned` encode rows with an SQL statement of 1 KiB.
 
 #![allow(missing_docs, reason = "criterion's macros generate undocumented items")]
 

@@ -1,8 +1,8 @@
 //! Benchmark of SQL normalization throughput in bytes per second: `cargo bench -p clew-diagnose --bench template`.
 //!
 //! The benchmark case `mix` resembles the SQL workload of a busy web shop.
-//! `docs/decisions/0014-sql-templates-match-mysql-digests.md` reports the measured throughput of `mix`.
-//! Each other benchmark case measures one kind of SQL statement from `mix`.
+//! `docs/decisions/0014-sql-templates-match-mysql-digests.md` reports the throughput of the benchmark case `mix`.
+//! The benchmark cases `short`, `list`, `rows` and `comments` each normalize one kind of SQL statement from `mix`.
 //! On a busy machine, append `-- --sample-size 200` to the command and compare the fastest results of several runs.
 
 #![allow(missing_docs, reason = "criterion's macros generate undocumented items")]

@@ -125,7 +125,7 @@ struct ByteClassSet(u8);
 impl ByteClassSet {
     const SEPARATOR_BYTE_CLASS: u8 = 1;
     const QUOTE_BYTE_CLASS: u8 = 2;
-    /// NUL bytes and non-ASCII bytes, because NUL and invalid UTF-8 bytes must be escaped as `\xNN`.
+    /// Class of bytes that may need a `\xNN` escape: NUL, and non-ASCII bytes, which may be invalid UTF-8.
     const ESCAPE_CANDIDATE_BYTE_CLASS: u8 = 4;
 
     #[allow(clippy::indexing_slicing, reason = "a byte is always a valid index of the table")]

@@ -80,7 +80,7 @@ impl SessionGroup {
         throttling_pattern::build_throttling_pattern(&self.template, first.unwrap_or_default())
     }
 
-    /// Returns the mean statement duration in microseconds, because integer comparisons are exact.
+    /// Returns the mean statement duration as an integer in microseconds, because integer comparisons are exact.
     fn mean_statement_micros(&self) -> u128 {
         u128::from(self.total_statement_seconds()) * 1_000_000 / u128::from(self.session_count().max(1))
     }
@@ -95,7 +95,7 @@ pub struct IntelligentKillPlan {
 }
 
 impl IntelligentKillPlan {
-    /// Groups the sessions by statement template and selects the groups with the highest load.
+    /// Groups the sessions by statement template and selects the highest-ranked groups of each ranking strategy.
     ///
     /// The plan contains only sessions whose statement has been running for at least `threshold`.
     /// The plan never contains internal sessions or sessions of protected accounts.

@@ -38,7 +38,7 @@ const BACKUP_STATEMENT_PREFIXES: [&[&str]; 5] = [
 /// Prefix of the `SELECT` statements that mysqldump, mariadb-dump and mydumper use to read tables.
 const MYSQLDUMP_SELECT_PREFIX: &[u8] = b"SELECT /*!40001 SQL_NO_CACHE */";
 
-/// Kind of storage engine: with or without support for transactions.
+/// Kind of storage engine: transactional or non-transactional.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StorageEngineKind {
     /// Engine with rollback support, such as InnoDB.

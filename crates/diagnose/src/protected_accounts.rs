@@ -11,7 +11,7 @@ const DEFAULT_PROTECTED_ACCOUNTS: [&str; 8] =
 
 /// Names of accounts whose sessions are never killed.
 ///
-/// Internal sessions ([`is_internal_session`]) are always protected, regardless of this set.
+/// Internal sessions ([`is_internal_session`]) are always protected, regardless of their account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProtectedAccounts(HashSet<Vec<u8>>);
 

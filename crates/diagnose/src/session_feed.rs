@@ -69,13 +69,13 @@ pub struct SessionFeed {
     /// Unix timestamp of the latest sample in milliseconds.
     at: i64,
     entries: HashMap<u64, SessionEntry>,
-    /// Ended sessions, oldest first: the feed version in which the session ended, and the session id.
+    /// Ended sessions, oldest first, as pairs of the feed version at the end of the session and the session id.
     ended: VecDeque<(u32, u64)>,
     min_delta_version: u32,
 }
 
 impl SessionFeed {
-    /// Returns the current feed version, which equals the number of applied samples.
+    /// Returns the current feed version: the number of samples that have been applied to the feed.
     #[must_use]
     pub fn version(&self) -> u32 {
         self.version
@@ -153,7 +153,7 @@ impl SessionFeed {
 
     /// Returns the changes since `version` as the JSON fields `changed` and `gone`.
     ///
-    /// `changed` maps session ids to an array of all cells, or to an object that maps column indexes to changed cells.
+    /// `changed` maps each session id to an array of all cells, or to an object of changed cells keyed by column index.
     /// `gone` lists the ids of ended sessions.
     /// If a session id is in both `gone` and `changed`, a new session has reused the id.
     /// Returns `None` if a delta from `version` to the current version is no longer available.

@@ -28,7 +28,7 @@ pub enum Decision {
         /// Reason for the denial, for logs only.
         ///
         /// Responses must not distinguish [`DenyReason::UnknownProject`] from [`DenyReason::ForeignProject`].
-        /// Different responses would reveal which projects exist in other domains.
+        /// Different responses for unknown and foreign projects would reveal which projects exist in other domains.
         #[serde(serialize_with = "serialize_deny_reason")]
         reason: DenyReason,
     },

@@ -36,7 +36,7 @@ pub(super) struct SessionEntry {
     pub(super) changed_version: u32,
     cells: [CellValue; COLUMN_COUNT],
     cell_versions: [u32; COLUMN_COUNT],
-    /// For each of [`DURATION_COLUMN_INDEXES`], the Unix timestamp in milliseconds of the sample that set the cell.
+    /// Sample time of each stored duration as a Unix timestamp in milliseconds, in [`DURATION_COLUMN_INDEXES`] order.
     stored_at: [i64; DURATION_COLUMN_INDEXES.len()],
     waits_for_masked: Option<Box<str>>,
 }
@@ -103,7 +103,7 @@ impl SessionEntry {
         self.waits_for_masked = sample.masked_waits_for.as_deref().map(Box::from);
     }
 
-    /// Each written duration is the stored duration plus the time between its sample and `at`.
+    /// Writes each duration as of the time `at`: the stored duration plus the time since its sample.
     pub(super) fn write_full_row(&self, out: &mut String, at: i64, masked: bool) {
         for column in 0..COLUMN_COUNT {
             out.push(if column == 0 { '[' } else { ',' });
@@ -143,7 +143,7 @@ impl SessionEntry {
     }
 }
 
-/// `old` and `new` are durations in seconds; `passed` is the elapsed time in milliseconds.
+/// `old` and `new` are durations in seconds; `passed` is the time between their samples in milliseconds.
 fn is_expected_duration(old: u64, passed: i64, new: u64) -> bool {
     let to_millis = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
     to_millis(new).saturating_sub(to_millis(old)).saturating_sub(passed).abs() <= DURATION_TOLERANCE_MILLIS

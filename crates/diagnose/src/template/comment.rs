@@ -9,7 +9,7 @@ pub(super) enum CommentKind {
     /// Plain comment or optimizer hint. The value is the length of the comment in bytes.
     Plain(usize),
     /// Executable comment `/*! … */` or `/*M! … */`. Some servers execute its content.
-    /// `start` is the offset of the content, which follows the comment marker and the version number.
+    /// `start` is the offset of the comment's content, after the marker (`/*!` or `/*M!`) and the version number.
     Executable { start: usize, length: usize },
     /// SQL modes or servers may interpret the start or end of the comment differently.
     Ambiguous,

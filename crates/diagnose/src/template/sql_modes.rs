@@ -1,7 +1,7 @@
 //! Scans a statement under several SQL modes in parallel.
 //!
 //! With `NO_BACKSLASH_ESCAPES`, `'a\', b, 'c'` contains the strings `'a\'` and `'c'`.
-//! Without `NO_BACKSLASH_ESCAPES`, that text starts with the string `'a\', b, '`, because `\'` does not end a string.
+//! Without `NO_BACKSLASH_ESCAPES`, `'a\', b, 'c'` starts with the string `'a\', b, '`, as `\'` does not end a string.
 //! The process list does not show a session's SQL mode, so the lexer must support all SQL modes.
 //! If a backslash precedes a quote, one scanner per SQL mode reads the text until all scanners are outside strings.
 
@@ -116,7 +116,7 @@ pub(super) fn ends_outside_quotes_in_all_sql_modes(bytes: &[u8], mut range: Rang
     }) && scanners.iter().all(|scanner| scanner.is_outside_quotes_and_comments())
 }
 
-/// Returns false after an incomplete UTF-8 character, because the statement is then not encoded in UTF-8.
+/// Returns false if `before` ends with an incomplete UTF-8 character, because the encoding is then not UTF-8.
 /// In other character sets, such as GBK, a backslash byte can be the second byte of a character.
 pub(super) fn ends_on_char_boundary(before: &[u8]) -> bool {
     let tail = before.get(before.len().saturating_sub(4)..).unwrap_or_default();

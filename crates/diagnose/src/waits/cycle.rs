@@ -2,7 +2,7 @@
 
 /// Returns the strongly connected components in reverse topological order, each with sorted nodes.
 ///
-/// Uses an explicit stack instead of recursion because a wait chain can contain thousands of sessions.
+/// The search uses an explicit stack instead of recursion, because a wait chain can contain thousands of sessions.
 pub(super) fn find_strongly_connected_components(successors: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let mut search = ComponentSearch {
         order: vec![None; successors.len()],

@@ -12,7 +12,7 @@ use super::metadata_locks::MetadataLockMode;
 
 /// Conflicts between lock requests and granted locks; `-` marks a conflict.
 ///
-/// Rows are requested modes and columns are granted modes, in the order of [`MetadataLockMode::ALL`].
+/// Matrix rows are requested lock modes and columns are granted lock modes, in [`MetadataLockMode::ALL`] order.
 const CONFLICTS_WITH_GRANTED_LOCKS: [&[u8]; 11] = [
     //   IX S SH SR SW LP SU RO NW RW X
     b"+ - + + + + + + + + -", // INTENTION_EXCLUSIVE

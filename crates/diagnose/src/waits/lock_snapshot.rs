@@ -33,7 +33,7 @@ pub struct LockSnapshot {
 }
 
 impl LockSnapshot {
-    /// Returns the limitations because of which transactions are missing from the input data.
+    /// Returns the limitations that cause transactions to be missing from the input data.
     pub fn transaction_limitations(&self) -> impl Iterator<Item = &Limitation> {
         self.limitations.iter().filter(|limitation| hides_transactions(limitation))
     }

@@ -44,7 +44,7 @@ impl MetadataLockObject {
     /// Creates a lock object from the columns of `metadata_locks` or `metadata_lock_info`.
     ///
     /// Empty strings become `None`.
-    /// The `schema` of a user lock becomes its name, because MariaDB reports user lock names in the schema column.
+    /// A user lock without a `name` gets its name from `schema`, the column in which MariaDB reports user lock names.
     #[must_use]
     pub fn new(kind: MetadataLockObjectKind, schema: Option<String>, name: Option<String>) -> Self {
         let filled = |text: Option<String>| text.filter(|text| !text.is_empty());

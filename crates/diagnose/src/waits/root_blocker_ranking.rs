@@ -106,7 +106,7 @@ impl<'a> AdjacencyLists<'a> {
         waiters
     }
 
-    /// Returns the number of reachable waiters, and their longest wait in seconds.
+    /// Returns the number of direct and indirect waiters, and their longest wait in seconds.
     fn count_reachable_waiters(&self, first: &[usize]) -> (usize, u64) {
         let mut visited: HashSet<usize> = first.iter().copied().collect();
         let mut pending: Vec<usize> = first.to_vec();
@@ -129,7 +129,7 @@ fn find_root_components<'c>(components: &'c [Vec<usize>], adjacency: &AdjacencyL
     components.iter().filter(|members| !waits_outside(members)).collect()
 }
 
-/// One pass is sufficient, because `components` lists blockers before their waiters.
+/// The function iterates over `components` only once, because blockers precede their waiters in `components`.
 fn count_exclusive_waiters<'c>(
     components: &'c [Vec<usize>],
     roots: &[&'c Vec<usize>],

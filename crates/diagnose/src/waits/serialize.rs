@@ -24,7 +24,7 @@ impl Serialize for LockResource {
     }
 }
 
-/// The JSON object `zh_cn` contains the Chinese text of the reason.
+/// The JSON object `zh_cn` contains the Chinese text of the field `why`.
 impl Serialize for WaitWithoutBlocker {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut out = to.serialize_struct("WaitWithoutBlocker", 4)?;

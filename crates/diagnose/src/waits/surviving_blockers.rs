@@ -23,7 +23,7 @@ pub struct SurvivingBlocker {
 }
 
 impl WaitGraph {
-    /// Returns the root blockers of sessions in `victims` that are not in `victims`, sorted by descending `waiting`.
+    /// Returns the root blockers outside `victims` that block sessions in `victims`, sorted by descending `waiting`.
     ///
     /// A surviving root blocker continues to block its remaining waiters and can block new statements.
     #[must_use]

@@ -31,9 +31,9 @@ pub enum TreeLineKind {
     Root,
     /// Waiting session or transaction.
     Waiter,
-    /// Line with details of the session above it in the lock-wait tree.
+    /// Line with details of a session, below the session's own line in the lock-wait tree.
     Detail,
-    /// Line with the statement of the session above it in the lock-wait tree.
+    /// Line with the statement of a session, below the session's own line in the lock-wait tree.
     Statement,
     /// Summary of omitted root blockers or waiters.
     Folded,
@@ -206,7 +206,7 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    /// Uses an explicit stack instead of recursion, because a wait chain can contain thousands of sessions.
+    /// The function uses a stack instead of recursion, because a wait chain can contain thousands of sessions.
     fn render_descendants(&mut self, party: WaitParticipant, indent: &TreeIndent) {
         let mut pending = self.build_child_render_steps(party, indent);
         while let Some(step) = pending.pop() {

@@ -31,7 +31,7 @@ pub struct PolicyStatementOutcome {
     pub effect: Effect,
     /// True if the statement matched.
     pub matched: bool,
-    /// Descriptions of all matching elements if the statement matched, otherwise of all mismatching elements.
+    /// Reasons why the statement matched or did not match, one for each matching or mismatching element.
     pub reasons: Vec<String>,
 }
 

@@ -30,7 +30,7 @@ pub(super) enum ExpectedValue {
 }
 
 impl ExpectedValue {
-    /// The error message describes the required format of the expected value.
+    /// If the expected value is invalid, the error message describes the required format.
     pub(super) fn parse(comparison: Comparison, text: &str) -> Result<Self, &'static str> {
         match comparison {
             Comparison::Same

@@ -84,7 +84,7 @@ pub(super) struct ParsedOperator {
 }
 
 impl ParsedOperator {
-    /// The error message suggests the correct operator.
+    /// If the operator is unknown, the error message suggests a similar operator.
     pub(super) fn parse(name: &str) -> Result<Self, String> {
         let (quantifier, bare) = if let Some(rest) = name.strip_prefix("ForAnyValue:") {
             (Some(Quantifier::Any), rest)

@@ -45,8 +45,8 @@ fn collect_objects_with_granted_locks(observed: &LockSnapshot) -> HashSet<&Metad
     granted.map(|lock| &lock.object).collect()
 }
 
-/// Infers the metadata locks for which a session waits.
-/// The session's state determines `kind`, and the session's statement contains the names of the locked objects.
+/// Infers a waiting session's metadata lock requests from the object names in the session's statement.
+/// `kind` is the kind of object that the session waits for, as indicated by the session's state.
 fn infer_lock_requests(
     facts: &ObservedSession,
     kind: &MetadataLockObjectKind,

@@ -90,8 +90,8 @@ fn add_edges_for_lock_request(
     }
 }
 
-/// The owners of a metadata lock without a session are the transactions without a session that lock the same table.
-/// If only one transaction has no session, that transaction is the owner even if it is not known to lock the table.
+/// If a metadata lock has no session, its owners are the transactions without a session that lock the same table.
+/// If exactly one transaction has no session, the function returns that transaction if no other owner is known.
 fn find_lock_owners(lock: &MetadataLock, index: &LockSnapshotIndex<'_>) -> Vec<WaitParticipant> {
     if let Some(session) = lock.session {
         return vec![WaitParticipant::Session(session)];

@@ -1,7 +1,7 @@
 //! Detects waits for table flushes and for table-level locks of storage engines.
 //!
 //! No server table lists waits for table flushes or table-level locks.
-//! Clew identifies the blockers of a table by their metadata locks on the table.
+//! Clew identifies the sessions that block a table flush or table lock by their metadata locks on the table.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
