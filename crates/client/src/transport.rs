@@ -189,8 +189,8 @@ impl Client {
         headers
     }
 
-    /// Returns the request headers plus an `AuthorizationHeader` header with the request signature.
-    /// As in the official SDKs, the signature covers all returned headers except `AuthorizationHeader` (API spec 8.1).
+    /// Returns the request headers plus an `Authorization` header with the request signature.
+    /// As in the official SDKs, the signature covers all returned headers except `Authorization` (API spec 8.1).
     fn build_signed_headers(
         &self,
         request: &ApiRequest<'_>,

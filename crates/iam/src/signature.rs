@@ -16,7 +16,7 @@ use subtle::ConstantTimeEq;
 
 pub use authorization::AuthorizationHeader;
 
-/// Signature algorithm name in the `AuthorizationHeader` header.
+/// Signature algorithm name in the `Authorization` header.
 pub const SIGNATURE_ALGORITHM: &str = "SDK-HMAC-SHA256";
 /// Maximum difference between a request's date and the server's clock, in either direction.
 pub const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
@@ -65,10 +65,10 @@ impl<T: AsRef<str>> RequestToSign<'_, T> {
 /// Reason why a signature is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// The `AuthorizationHeader` header specifies no signature algorithm or an unsupported one.
+    /// The `Authorization` header specifies no signature algorithm or an unsupported one.
     #[error("the Authorization header does not start with {SIGNATURE_ALGORITHM}")]
     Algorithm,
-    /// A part of the `AuthorizationHeader` header is missing, repeated or malformed.
+    /// A part of the `Authorization` header is missing, repeated or malformed.
     #[error("the Authorization header has no valid {0}")]
     Malformed(&'static str),
     /// A required header is not signed.
@@ -131,10 +131,10 @@ pub fn format_sdk_date(now: Timestamp) -> String {
     now.strftime(SDK_DATE_FORMAT).to_string()
 }
 
-/// Signs a request and returns the value of the `AuthorizationHeader` header.
+/// Signs a request and returns the value of the `Authorization` header.
 ///
 /// `date` must equal the request's `X-Sdk-Date` header. `signed_headers` may be in any order.
-/// The function ignores names in `signed_headers` of headers that the request does not contain.
+/// The function ignores entries of `signed_headers` that match no header of the request.
 /// Like Huawei Cloud's SDKs, this function does not sign headers with `_` in their names, because gateways drop them.
 #[must_use]
 pub fn sign_request<T: AsRef<str>>(

@@ -1,4 +1,4 @@
-//! `AuthorizationHeader` header: accepted and rejected values, and robustness against random input.
+//! `Authorization` header: accepted and rejected values, and robustness against random input.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A test fails by panicking.
 
 use clew_iam::signature::{self, AuthorizationHeader, RequestToSign, SignatureError};

@@ -62,7 +62,7 @@ catalogue! {
     /// The request headers exceed the size limit.
     ///
     /// For oversized headers, the API spec (section 5.3) uses nginx's status 494, which HTTP clients do not support.
-    /// Clew therefore responds to oversized headers with the standard status 431 (RFC 6585).
+    /// Clew responds to oversized headers with the standard status 431 (RFC 6585) instead of 494.
     HEADERS_TOO_LARGE = 431 "APIGW.0201" "headers-too-large";
     /// The request body was not received before the timeout.
     REQUEST_TIMEOUT = 408 "APIGW.0201" "request-timeout";

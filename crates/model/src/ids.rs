@@ -18,7 +18,7 @@ use uuid::Uuid;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not {expected}")]
 pub struct IdParseError {
-    /// Invalid input, truncated to 80 characters.
+    /// Text that is not a valid id, truncated to 80 characters.
     pub given: String,
     /// Expected format.
     pub expected: &'static str,

@@ -20,7 +20,7 @@ pub struct KillCriteria {
     /// Minimum time that the session has been in its current state, in seconds.
     pub seconds: u32,
     /// If true, sessions are killed even if the kill can damage or partially modify a non-transactional table.
-    /// This field is not part of the TaurusDB API.
+    /// The TaurusDB API does not define the field `include_unsafe`.
     #[serde(default)]
     pub include_unsafe: bool,
 }

@@ -115,7 +115,7 @@ impl LimitationKind {
 /// Description of missing or inaccurate data in a snapshot, including the cause and the fix.
 ///
 /// The JSON representation contains the English texts and, in the object `zh_cn`, the Chinese texts.
-/// It contains both languages because Clew renders each event only once for subscribers with different languages.
+/// Clew serializes an event only once for subscribers with different languages, so the JSON contains both languages.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "LimitationJson<'static>")]
 pub struct Limitation {
@@ -134,7 +134,7 @@ struct LimitationJson<'a> {
     kind: LimitationKind,
     #[serde(flatten)]
     english: LimitationTexts<'a>,
-    /// Clew versions without Chinese texts omit this field.
+    /// JSON from a Clew version without Chinese texts does not contain the field `zh_cn`.
     zh_cn: Option<LimitationTexts<'a>>,
 }
 

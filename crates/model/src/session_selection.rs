@@ -131,7 +131,7 @@ pub struct ClientAddressFilter {
 }
 
 impl ClientAddressFilter {
-    /// Parses a host pattern, such as `10.0.0.7`, `10.0.0.7:51234`, `::1`, `[::1]` or `[::1]:51234`.
+    /// Parses a client address filter, such as `10.0.0.7`, `10.0.0.7:51234`, `::1`, `[::1]` or `[::1]:51234`.
     ///
     /// IPv6 addresses with a port require brackets.
     #[must_use]
@@ -149,7 +149,7 @@ impl ClientAddressFilter {
         }
     }
 
-    /// Returns true if the pattern matches a client address as printed by MySQL or MariaDB.
+    /// Returns true if the filter matches a client address as printed by MySQL or MariaDB.
     #[must_use]
     pub fn matches(&self, address: &[u8]) -> bool {
         let (host, port) = split_host_port(address);
@@ -159,7 +159,7 @@ impl ClientAddressFilter {
 }
 
 impl fmt::Display for ClientAddressFilter {
-    /// Formats the pattern in the syntax of [`ClientAddressFilter::parse`].
+    /// Formats the filter in the syntax of [`ClientAddressFilter::parse`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.port {
             None => f.write_str(&self.host),
@@ -239,7 +239,7 @@ pub struct SessionSelection {
     /// Class of sessions.
     pub class: SessionClass,
     /// Threshold for slow sessions and long transactions.
-    /// If `None`, the instance's threshold applies, which is [`DEFAULT_SLOW_SESSION_SECONDS`] by default.
+    /// If the field is `None`, Clew uses the instance's threshold (default: [`DEFAULT_SLOW_SESSION_SECONDS`]).
     pub threshold: Option<SlowSessionThreshold>,
     /// Exact account name.
     pub user: Option<String>,
@@ -260,7 +260,7 @@ pub struct SessionSelection {
 impl SessionSelection {
     /// Maximum length of a text filter, in characters.
     ///
-    /// The API schema allows only 36 characters, but MySQL database names can be up to 64 characters long.
+    /// The API schema limits text filters to 36 characters, but a MySQL database name can have 64 characters.
     pub const MAX_TEXT_FILTER_CHARS: usize = 255;
     /// Maximum length of `sql_key`, in characters.
     pub const MAX_SQL_KEY_CHARS: usize = 1024;

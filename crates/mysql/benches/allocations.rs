@@ -2,7 +2,7 @@
 //!
 //! The measured values depend only on the code, not on the machine.
 //! The benchmark takes plain and detailed snapshots of two fake servers: one with few and one with many sessions.
-//! The cost per row is the difference between the two measurements, divided by the difference in the session count.
+//! The cost per row is the difference between the results for both servers, divided by the difference in sessions.
 //! The benchmark prints one line for plain snapshots and one line for detailed snapshots:
 //!
 //! ```text

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 /// Most abandoned statements end within this time, because Clew sets a server-side timeout for each read.
 const ABANDONED_STATEMENT_TTL: Duration = Duration::from_mins(10);
 
-/// Most recent statement that Clew abandoned and could not kill, by node address and account.
+/// Maps a node address and account to the most recent statement that Clew abandoned and could not kill.
 static ABANDONED_STATEMENTS: LazyLock<Mutex<AbandonedStatements>> = LazyLock::new(Mutex::default);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

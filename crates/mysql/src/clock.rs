@@ -153,7 +153,7 @@ impl fmt::Display for UnreliableClockReason {
 
 /// Clock readings of the servers behind a node's address, which Clew keeps between read operations.
 /// Behind a load balancer, one address may lead to several servers, each with its own clock.
-/// Clock readings remain valid when a server restarts, because a restart does not change its clock.
+/// Clock readings remain valid when a server restarts, because a restart does not change the clock.
 #[derive(Debug, Clone, Default)]
 pub struct ClockHistory {
     /// Clock readings by server identity. The last element belongs to the most recently read server.

@@ -11,7 +11,7 @@ use clew_model::{Failure, FailureKind};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// This map contains only nodes to which a connection is open or requested, by address.
+/// Maps the address of each node to which a connection is open or requested to the node's connection permits.
 static CONNECTION_PERMITS_BY_NODE: LazyLock<Mutex<HashMap<String, Arc<NodeConnectionPermits>>>> =
     LazyLock::new(Mutex::default);
 
@@ -95,7 +95,7 @@ impl NodeConnectionPermits {
     }
 
     /// A kill takes the permit reserved for kills or the permit for read operations, whichever becomes available first.
-    /// `select!` drops the other future, which then leaves the queue of its semaphore.
+    /// `select!` drops the future of the other permit and thereby removes it from the queue of its semaphore.
     async fn acquire(&self, purpose: ConnectionPurpose) -> Result<OwnedSemaphorePermit, AcquireError> {
         if purpose == ConnectionPurpose::Reading {
             return self.reading.clone().acquire_owned().await;

@@ -30,7 +30,7 @@ const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ElapsedTimeCheckScope {
     Busy,
-    /// All sessions, including idle ones, whose elapsed time is their idle time.
+    /// Busy and idle sessions. The elapsed time of an idle session is the time since its last statement ended.
     All,
 }
 

@@ -11,7 +11,7 @@ use crate::limits::ReadLimits;
 use crate::{failure, statements};
 use statements::ER_NO_SUCH_THREAD;
 
-/// Execution plans have one row per table and are therefore usually much shorter.
+/// An execution plan has one row per table and is usually much shorter than this limit.
 const MAX_PLAN_ROWS: usize = 1000;
 const MAX_PLAN_ROW_BYTES: usize = 64 << 10;
 
@@ -22,7 +22,7 @@ pub enum ExplainOutcome {
     Plan(String),
     /// No execution plan is available. The string contains the reason, usually the server's error message.
     NoPlan(LocalizedText),
-    /// No session with this connection id exists.
+    /// No session with the given connection id exists.
     NoSession,
 }
 

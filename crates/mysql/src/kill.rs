@@ -95,7 +95,7 @@ pub async fn kill_victims(
 /// Specifies whether to kill sessions that change non-transactional tables. The server cannot roll back these changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UnsafeKillPolicy {
-    /// Kill the session anyway, because the user or the kill rule has accepted the risk of partial changes.
+    /// Kill the session, because the user or the kill rule has accepted the risk of partial changes.
     Kill,
     /// Refuse to kill the session, with the reason [`KillRefusal::Unsafe`].
     Refuse,

@@ -34,7 +34,7 @@ pub(super) fn matches_pattern(pattern: &str, text: &str, case: CaseSensitivity, 
     }
 }
 
-/// Uses the leftmost match of each literal, which leaves the most text for the following literals.
+/// The function matches each literal between two `*` as far left as possible, to leave text for later literals.
 fn matches_star_only_pattern(pattern: &str, text: &str) -> bool {
     let Some((prefix, rest)) = pattern.split_once('*') else { return pattern == text };
     let (middle, suffix) = rest.rsplit_once('*').unwrap_or(("", rest));

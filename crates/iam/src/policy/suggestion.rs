@@ -1,6 +1,6 @@
 //! Suggests corrections for misspelled names in policy documents.
 
-/// Clew does not compare longer words with the known words, to save CPU time.
+/// To save CPU time, Clew does not compare words longer than this limit with the known words.
 const MAX_COMPARED_WORD_BYTES: usize = 128;
 
 /// Suggests the known word that is most similar to `given`, or lists all known words if none is similar.

@@ -1,22 +1,22 @@
-//! Parser for the `AuthorizationHeader` header of a signed request.
+//! Parser for the `Authorization` header of a signed request.
 
 use clew_model::AccessKeyId;
 
 use super::{SIGNATURE_ALGORITHM, SignatureError};
 
-/// Parsed `AuthorizationHeader` header: `SDK-HMAC-SHA256 Access=…, SignedHeaders=a;b;c, Signature=…`.
+/// Parsed `Authorization` header: `SDK-HMAC-SHA256 Access=…, SignedHeaders=a;b;c, Signature=…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthorizationHeader {
     /// Id of the access key used to sign the request.
     pub access_key: AccessKeyId,
-    /// Lower-case names of the signed headers, in the order of the client's `AuthorizationHeader` header.
+    /// Lower-case names of the signed headers, in the order of the client's `Authorization` header.
     pub signed_headers: Vec<String>,
     signature: [u8; 32],
 }
 
 impl AuthorizationHeader {
-    /// Parses an `AuthorizationHeader` header with the parts `Access`, `SignedHeaders` and `Signature` in any order.
-    /// Each of the three parts must occur exactly once.
+    /// Parses an `Authorization` header with the parts `Access`, `SignedHeaders` and `Signature` in any order.
+    /// The parts `Access`, `SignedHeaders` and `Signature` must each occur exactly once.
     pub fn parse(header: &str) -> Result<Self, SignatureError> {
         let parts = header.trim().strip_prefix(SIGNATURE_ALGORITHM).ok_or(SignatureError::Algorithm)?;
         if !parts.starts_with(' ') {

@@ -15,7 +15,7 @@ use crate::transactions::INNODB_TRX_REFRESH_INTERVAL;
 
 /// This timeout limits how long a slow server can delay a kill.
 const KILL_EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
-/// Polling ends earlier if the rollback has started and all sessions that the kills can unblock are unblocked.
+/// Clew stops polling once the rollback has started and all sessions that the kills can unblock are unblocked.
 const MAX_KILL_EFFECT_POLLS: u32 = 4;
 
 /// A node's transactions and lock waits, read immediately before a kill.
@@ -34,7 +34,7 @@ pub struct KillBaseline {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KillEffect {
     /// Number of rows that the server has already rolled back for the killed sessions.
-    /// The value is `None` if the account cannot read transactions.
+    /// The field `rows_rolled_back` is `None` if the account cannot read transactions.
     pub rows_rolled_back: Option<u64>,
     /// Ids of sessions that waited for a killed session, directly or transitively, and no longer wait.
     pub unblocked: Vec<u64>,

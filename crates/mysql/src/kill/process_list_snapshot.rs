@@ -25,7 +25,7 @@ use crate::{doctor, failure, limitations, own_sessions, privileges, process_list
 /// Result of looking up sessions by id.
 #[derive(Debug, Clone)]
 pub struct SessionLookupResult {
-    /// Server from which the process list was read, and the time of the read.
+    /// Server instance that returned the process list, and the time at which Clew read the list.
     pub read: ProcessListOrigin,
     /// Sessions with the requested ids. Each statement is truncated to 64 KiB.
     pub sessions: Vec<Session>,
@@ -35,7 +35,7 @@ pub struct SessionLookupResult {
 
 impl SessionLookupResult {
     /// Returns why Clew would refuse to kill `session`, or `None` if the process list shows no reason to refuse.
-    /// Only an actual kill detects replication applier threads and idle sessions of other Clew processes.
+    /// The function does not detect replication applier threads or idle sessions of other Clew processes; a kill does.
     #[must_use]
     pub fn predict_kill_refusal(
         &self,
@@ -146,7 +146,7 @@ pub(super) struct ProcessListSnapshot {
     pub(super) sessions: HashMap<u64, Session>,
     /// Ids of the sessions whose elapsed times could not be checked against statement timers.
     pub(super) unchecked: HashSet<u64>,
-    /// Session ids of replication applier threads that neither their account nor their process list command reveals.
+    /// Session ids of replication appliers that neither the account nor the command in the process list identifies.
     pub(super) appliers: HashSet<u64>,
     /// MariaDB query ids by session id. The map is empty on MySQL and if whole sessions are killed.
     pub(super) queries: HashMap<u64, u64>,

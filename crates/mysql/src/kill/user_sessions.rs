@@ -12,7 +12,7 @@ use crate::clock::{ClockHistory, ClockReading, ElapsedTimeBounds, UnreliableCloc
 /// User sessions from which kill rules select the sessions to kill.
 #[derive(Debug, Clone)]
 pub struct UserSessions {
-    /// Server from which the process list was read, and the time of the read.
+    /// Server instance that returned the process list, and the time at which Clew read the list.
     pub read: ProcessListOrigin,
     /// User sessions, excluding Clew's own. Statements longer than 64 KiB are truncated.
     pub sessions: Vec<Session>,
@@ -30,7 +30,7 @@ pub struct UserSessions {
 
 impl UserSessions {
     /// Compares the server's clock with earlier readings and corrects elapsed times after a clock step.
-    /// Returns the reason if automatic kills must not rely on the corrected elapsed times.
+    /// Returns the reason why automatic kills must not rely on the corrected elapsed times, or `None` if they may.
     pub fn adjust_times_for_clock_steps(&mut self, history: &mut ClockHistory) -> Option<UnreliableClockReason> {
         let is_another = history.select_server_history(&self.read.server);
         let Some(clock) = self.clock else { return (!self.is_monotonic).then_some(UnreliableClockReason::Unreadable) };
@@ -42,7 +42,7 @@ impl UserSessions {
     }
 
     /// Corrects elapsed times after clock steps, and limits them to the upper bounds from the previous process list.
-    /// The upper bounds also cover two clock steps between two reads that cancel each other out.
+    /// The upper bounds also apply if two opposite clock steps between two reads remain undetected.
     fn adjust_elapsed_times(&mut self, history: &mut ClockHistory) {
         let (mut bounds, mut reported) = (ElapsedTimeBounds::new(self.read.at), HashMap::new());
         for session in &mut self.sessions {

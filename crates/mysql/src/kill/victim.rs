@@ -21,13 +21,13 @@ pub struct ProcessListOrigin {
     pub server: ServerInstance,
     /// Local monotonic time at which the process list was read.
     pub at: Instant,
-    /// Elapsed times in seconds as reported by the server, by session id, for the sessions whose times Clew corrected.
+    /// Maps a session id to the elapsed time reported by the server, in seconds, if Clew corrected that elapsed time.
     /// Before a kill, Clew compares the reported elapsed times with the elapsed times in a later process list.
     pub(super) reported: Arc<HashMap<u64, u64>>,
 }
 
 /// Session to kill, identified by server instance, connection id, account and client address.
-/// The connection id alone is not sufficient, because a restarted server or a different server may reuse it.
+/// The connection id alone does not identify a session, because a restarted or different server may reuse the id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Victim {
     /// Connection id.

@@ -74,7 +74,7 @@ impl<'v> JsonObjectElements<'v> {
         self.find_element(one).is_some() || self.find_element(other).is_some()
     }
 
-    /// Finds one of two mutually exclusive elements. The `bool` is true if the found element is `second`.
+    /// Finds one of two mutually exclusive elements. The returned `bool` is true for `second`.
     pub(super) fn find_exclusive_element(
         &self,
         parser: &mut DocumentParser<'_>,
