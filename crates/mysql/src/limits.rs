@@ -20,14 +20,14 @@ pub struct ByteLimits {
     /// Maximum number of bytes received per read operation.
     pub per_read: u64,
     /// Maximum number of bytes per row. Clew truncates longer statements while receiving them.
-    /// Must be at least [`ByteLimits::MIN_BYTES_PER_ROW`].
+    /// The value must be at least [`ByteLimits::MIN_BYTES_PER_ROW`].
     pub per_row: usize,
     /// Maximum number of bytes that one result set or session list occupies in memory.
     pub in_memory: usize,
 }
 
 impl ByteLimits {
-    /// Minimum value of `per_row`, chosen so that this limit truncates only rows of the process list.
+    /// Minimum value of `per_row`, large enough that Clew truncates only rows of the process list.
     pub const MIN_BYTES_PER_ROW: usize = 1 << 20;
 
     /// Default limits.

@@ -79,7 +79,7 @@ async fn read_lock_snapshot_and_close(mut connection: Connection) -> Result<Lock
     Ok(observed)
 }
 
-/// The result includes the latest statements of idle root blockers and of the session `extra_session`.
+/// The result includes the latest statements of `extra_session` and of idle sessions that block others without waiting.
 pub(crate) async fn query_lock_snapshot(
     connection: &mut Connection,
     extra_session: Option<u64>,
@@ -204,7 +204,7 @@ async fn read_session_transactions(
 }
 
 /// While a session runs a DDL statement, InnoDB lists two transactions for the session.
-/// The function prefers a transaction that is waiting for a lock, then the transaction with more locks.
+/// For each session, the function keeps a waiting transaction or, if none is waiting, the one with the most locks.
 fn select_one_transaction_per_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
     let weight = |transaction: &Transaction| {
         (transaction.is_waiting_for_lock(), transaction.tables_locked, transaction.rows_locked, transaction.id)

@@ -168,7 +168,6 @@ impl ConnectionRegistration {
         lock_connection_registry().set_connection_id(self.number, Some(id));
     }
 
-    /// The process list may contain the session of a closed connection for a short time.
     pub(crate) fn mark_closed(&self) {
         if let Some(entry) = lock_connection_registry().entries.get_mut(&self.number) {
             entry.closed = Some(Instant::now());

@@ -15,7 +15,7 @@ use crate::{failure, refused_logins, statements};
 
 /// MySQL error code of a server that has reached `max_connections`.
 const ER_CON_COUNT_ERROR: u16 = 1040;
-/// The delays add up to 350 ms, which is longer than most bursts of new connections last.
+/// The total delay of 350 ms is longer than the duration of most bursts of new connections.
 const LOGIN_RETRY_DELAYS: [Duration; 3] =
     [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
 

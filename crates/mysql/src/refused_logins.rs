@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use clew_model::{Failure, NodeUrl};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Within this time, callers store a login backoff, which then prevents further login attempts.
+/// Time that is sufficient for callers to store a login backoff, which then prevents further login attempts.
 const REFUSED_LOGIN_TTL: Duration = Duration::from_secs(1);
 
 /// Most recent login that each node refused, by node address.
@@ -42,7 +42,7 @@ pub(crate) fn record_refused_login(node: &NodeUrl, failure: &Failure) {
     all.insert(node.address(), refused);
 }
 
-/// Returns the failure of a refused login with the same URL and password.
+/// Returns the failure of a recently refused login with the URL and password of `node`.
 /// Ignores a refused login that is more than 1 s older than the request.
 pub(crate) fn find_refused_login_failure(node: &NodeUrl, requested: Instant) -> Option<Failure> {
     let all = lock_refused_logins();

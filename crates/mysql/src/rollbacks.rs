@@ -38,7 +38,7 @@ pub struct Rollback {
     /// First 1,024 bytes of the session's statement, or `None` if the server does not report it.
     pub statement: Option<Vec<u8>>,
     /// Start time of the transaction in the server's time zone, such as `2026-11-24 18:00:00`.
-    /// The text is empty if the server reports only the transaction's age.
+    /// `started` is empty if the server reports only the transaction's age.
     pub started: String,
     /// Number of modified rows that the server has not rolled back yet.
     pub rows_modified: u64,
@@ -48,7 +48,7 @@ pub struct Rollback {
 }
 
 /// Reads the rollbacks in progress on a node, sorted by transaction id.
-/// If `wanted` is set, returns only the rollbacks of the transactions in `wanted`.
+/// If `wanted` contains transaction ids, the function returns only the rollbacks of these transactions.
 ///
 /// The function takes 0.25 s to 1 s if the server is rolling back transactions.
 /// Fails if the account lacks the PROCESS privilege. The returned `Failure` contains the required `GRANT` statement.

@@ -29,7 +29,7 @@ use crate::wait_graph_session_collector::WaitGraphSessionCollector;
 use crate::{failure, limitations, lost_instrumentation, process_list, transactions, wait_graph_session_collector};
 pub use cache::SampleCache;
 
-/// Clew adds idle sessions only to samples below this size, and busy sessions to samples below twice this size.
+/// A sample accepts idle sessions up to this number of sessions, and busy sessions up to twice this number.
 const MAX_SAMPLED_SESSIONS: usize = 20_000;
 
 /// Maximum total number of bytes in all columns of a process list row except the statement.
@@ -44,7 +44,7 @@ pub struct SessionSample {
     pub sessions: Vec<SampledSession>,
     /// Numbers of active, slow and waiting sessions, including sessions omitted from the sample.
     pub counts: SessionCounts,
-    /// Limitations, which describe the data missing from the sample.
+    /// Limitations that describe which data is missing from the sample.
     pub limitations: Vec<Limitation>,
     /// Time from acquiring the connection permit to receiving the last row.
     pub duration: Duration,
@@ -54,7 +54,7 @@ pub struct SessionSample {
 /// `threshold` is the minimum duration, in seconds, of a slow session or a long transaction.
 ///
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, Clew kills the running statement on the server.
+/// If this function fails or its future is dropped, Clew kills its own running statement on the server.
 pub async fn take_session_sample(
     node: &NodeUrl,
     cache: &mut SampleCache,
@@ -264,7 +264,7 @@ async fn read_sampled_sessions(
     Ok(found)
 }
 
-/// Returns true if the process list contains the session over which Clew reads it.
+/// Returns true if the process list contains the session over which Clew reads the list.
 async fn read_process_list(
     found: &mut SampledSessions,
     connection: &mut Connection,

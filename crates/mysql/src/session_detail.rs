@@ -36,7 +36,7 @@ pub struct DetailedSession {
 /// Reads the details of a session. Returns `None` if no session with the given id is visible to the account.
 ///
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, Clew kills the running statement on the server.
+/// If this function fails or its future is dropped, Clew kills its own running statement on the server.
 pub async fn read_session_detail(
     node: &NodeUrl,
     id: u64,

@@ -157,7 +157,7 @@ impl SessionVariableSetup {
         vec![format!("SET NAMES utf8mb4, {}", settings.join(", "))]
     }
 
-    /// Returns true if the caller can retry, and false if no session variable caused the error.
+    /// Returns true if the caller can retry the `SET` statements, and false if no session variable caused the error.
     pub(crate) fn remove_refused_variable(&mut self, statement: &str, error: &Error) -> bool {
         let Error::Server(error) = error else { return false };
         let at = self.variables.iter().position(|variable| is_caused_by_variable(variable, statement, error));

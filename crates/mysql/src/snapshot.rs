@@ -120,8 +120,8 @@ impl EncodedRows {
 /// Takes a snapshot of the user sessions of a node.
 ///
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, a background task kills the running statement on the server.
-/// [`crate::wait_for_pending_kills`] waits for the background tasks that kill statements.
+/// If this function fails or its future is dropped, a background task kills Clew's running statement on the server.
+/// [`crate::wait_for_pending_kills`] waits for the background tasks that kill Clew's statements.
 pub async fn take_snapshot(
     node: &NodeUrl,
     selection: &SessionSelection,

@@ -15,7 +15,7 @@ use crate::{limitations, statements};
 type StatementRow = (u64, u64, Option<Vec<u8>>);
 
 /// performance_schema consumers that must be enabled so that the server records statement digests.
-/// Sorted in dependency order: each consumer follows the consumers that it depends on.
+/// The array is sorted in dependency order: each consumer follows the consumers that it depends on.
 const REQUIRED_DIGEST_CONSUMERS: [&str; 4] =
     ["global_instrumentation", "thread_instrumentation", "events_statements_current", "statements_digest"];
 

@@ -29,7 +29,7 @@ pub(crate) const TRANSACTIONS_QUERY: &str = "SELECT trx_mysql_thread_id, trx_id,
      CAST(trx_wait_started AS CHAR), trx_rows_locked, trx_tables_locked, trx_rows_modified FROM information_schema.innodb_trx";
 
 /// Requires the PROCESS privilege.
-/// Takes as long as [`TRANSACTIONS_QUERY`], because the server first generates the complete table.
+/// The query takes as long as [`TRANSACTIONS_QUERY`], because the server first generates the complete table.
 pub(crate) const ROLLBACKS_QUERY: &str = "SELECT trx_id, trx_mysql_thread_id, trx_query, CAST(trx_started AS CHAR), \
      trx_rows_modified FROM information_schema.innodb_trx \
      WHERE trx_state = 'ROLLING BACK'";
@@ -44,7 +44,7 @@ pub(crate) const INNODB_STATUS_QUERY: &str = "SHOW ENGINE INNODB STATUS";
 pub(crate) const PROCESS_LIST_QUERY: &str = "SHOW FULL PROCESSLIST";
 
 /// Reads all MySQL sessions without a global lock. Truncates statements to 1,024 bytes. Takes 0.06 s.
-/// Returns no rows if performance_schema is off.
+/// The query returns no rows if performance_schema is off.
 /// Requires the same privileges as [`PROCESS_LIST_QUERY`].
 pub(crate) const PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY: &str =
     "SELECT id, user, host, db, command, time, state, info FROM performance_schema.processlist";
@@ -81,7 +81,7 @@ pub(crate) fn kill_procedure_call_statement(procedure: &str, number: u64) -> Str
 }
 
 /// Reads the sessions of Clew's account that have the installation marker in a connection attribute.
-/// Takes 0.1 s with 10,000 sessions, because the server scans the connection attributes of the account's sessions.
+/// The query takes 0.1 s with 10,000 sessions, because the server scans the attributes of the account's connections.
 /// The query finds sessions only if performance_schema is on.
 pub(crate) fn marked_session_ids_query(marker: &str) -> String {
     format!(
@@ -121,7 +121,7 @@ pub(crate) const SERVER_CLOCK_QUERY: &str = "SELECT CAST(NOW(6) AS CHAR), UNIX_T
 
 /// Converts local times to UTC. The result has the format `seconds,before,after;…`.
 /// The statement requires no privileges, and its execution time is negligible.
-/// `before` is 1 if the same local time also occurs one hour earlier; `after` is 1 if it occurs one hour later.
+/// `before` and `after` are 1 if the same local time also occurs one hour earlier or one hour later, respectively.
 pub(crate) fn utc_conversion_query(times: &[DateTime]) -> String {
     let convert = |time: &DateTime| {
         let time = format!("TIMESTAMP'{}'", time.strftime("%Y-%m-%d %H:%M:%S"));
@@ -159,8 +159,8 @@ pub(crate) const MYSQL_LOCK_WAITS_QUERY: &str = "SELECT requesting_engine_lock_i
 /// Reads the table, index, mode and locked data of the InnoDB locks in `ids`.
 /// Requires the SELECT privilege on performance_schema.
 /// Each lock id in `ids` must consist only of digits and colons.
-/// Takes 0.3 s with 200,000 locks, because the server scans all locks once.
-/// `CONCAT` prevents an index lookup. With an index lookup, MySQL 9.7 finds only the first lock id in the list.
+/// The query takes 0.3 s with 200,000 locks, because the server scans all locks once.
+/// `CONCAT` prevents an index lookup, with which MySQL 9.7 would find only the first lock id in the list.
 pub(crate) fn data_locks_query(ids: &[&str]) -> String {
     format!(
         "SELECT engine_lock_id, object_schema, object_name, index_name, lock_mode, lock_type, lock_data \
@@ -170,7 +170,7 @@ pub(crate) fn data_locks_query(ids: &[&str]) -> String {
 }
 
 /// Reads the tables that the given transactions have locked, and the thread id of each transaction.
-/// Takes as long as [`data_locks_query`] and requires the same privileges.
+/// The query takes as long as [`data_locks_query`] and requires the same privileges.
 /// Clew runs this query only for transactions that have no session.
 pub(crate) fn locked_tables_query(transactions: &[u64]) -> String {
     format!(
@@ -187,12 +187,12 @@ pub(crate) const MARIADB_LOCK_WAITS_QUERY: &str = "SELECT requesting_trx_id, req
      blocking_lock_id FROM information_schema.innodb_lock_waits";
 
 /// Reads the InnoDB locks involved in lock waits on MariaDB, including the locked objects.
-/// Takes as long as [`MARIADB_LOCK_WAITS_QUERY`] and requires the same privileges.
+/// The query takes as long as [`MARIADB_LOCK_WAITS_QUERY`] and requires the same privileges.
 pub(crate) const MARIADB_ROW_LOCKS_QUERY: &str = "SELECT lock_id, lock_mode, lock_type, lock_table, lock_index, lock_data \
      FROM information_schema.innodb_locks";
 
 /// Reads the locks requested by waiting read-only MariaDB transactions, which have no transaction id.
-/// Takes as long as [`TRANSACTIONS_QUERY`] and requires the PROCESS privilege.
+/// The query takes as long as [`TRANSACTIONS_QUERY`] and requires the PROCESS privilege.
 /// Clew runs this query only if a read-only transaction, which has no transaction id, is waiting for a lock.
 pub(crate) const READ_ONLY_LOCK_WAITERS_QUERY: &str = "SELECT trx_mysql_thread_id, trx_requested_lock_id \
      FROM information_schema.innodb_trx WHERE trx_id = 0 AND trx_requested_lock_id IS NOT NULL";
@@ -220,8 +220,8 @@ pub(crate) const SESSION_IDS_BY_THREAD_QUERY: &str = "SELECT thread_id, processl
      FROM performance_schema.threads WHERE processlist_id IS NOT NULL";
 
 /// Reads whether each of the given sessions is a replication applier.
-/// Takes as long as [`SESSION_IDS_BY_THREAD_QUERY`] and requires the same privileges.
-/// Returns no rows if performance_schema is off.
+/// The query takes as long as [`SESSION_IDS_BY_THREAD_QUERY`] and requires the same privileges.
+/// The query returns no rows if performance_schema is off.
 pub(crate) fn replication_applier_query(sessions: &[u64]) -> String {
     format!(
         "SELECT processlist_id, name IN ('thread/sql/replica_sql', 'thread/sql/replica_worker', 'thread/sql/slave_sql', \
@@ -294,12 +294,12 @@ pub(crate) const STATEMENT_HISTORY_SETTINGS_QUERY: &str = "SELECT enabled = 'YES
 pub(crate) const LOST_INSTRUMENTATION_COUNTERS_QUERY: &str =
     "SHOW GLOBAL STATUS LIKE 'Performance\\_schema\\_%\\_lost'";
 
-/// Takes 1 ms. Requires no privileges.
+/// The statement takes 1 ms and requires no privileges.
 pub(crate) const PERFORMANCE_SCHEMA_VARIABLES_QUERY: &str = "SHOW GLOBAL VARIABLES LIKE 'performance\\_schema\\_%'";
 
 /// Reads the threads of busy sessions on MySQL. Takes 2 ms.
 /// Requires the SELECT privilege on performance_schema.
-/// Returns no rows if performance_schema is off.
+/// The query returns no rows if performance_schema is off.
 pub(crate) const BUSY_THREADS_QUERY: &str = "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads \
      WHERE processlist_id IS NOT NULL AND processlist_command <> 'Sleep'";
 
@@ -318,25 +318,25 @@ pub(crate) fn session_threads_query(sessions: &[u64]) -> String {
 }
 
 /// Reads the timers of each thread's latest statement on MySQL. Sessions cannot change these timers.
-/// Takes 0.1 ms per thread. Requires the SELECT privilege on performance_schema.
+/// The query takes 0.1 ms per thread and requires the SELECT privilege on performance_schema.
 pub(crate) fn statement_timers_query(threads: &[u64]) -> String {
     format!("{ALL_STATEMENT_TIMERS_QUERY} WHERE thread_id IN ({})", join_with_commas(threads))
 }
 
 /// Reads the timers of all running statements on MySQL.
 /// Requires the SELECT privilege on performance_schema.
-/// Takes 0.05 s, because the server computes the digest of each session's latest statement.
+/// The query takes 0.05 s, because the server computes the digest of each session's latest statement.
 pub(crate) fn running_statement_timers_query() -> String {
     format!("{ALL_STATEMENT_TIMERS_QUERY} WHERE end_event_id IS NULL")
 }
 
 /// Reads the timers of the latest statement of every thread, even if the statement has ended.
-/// Takes 0.06 s with 10,000 threads, because the server computes a statement digest for each row.
+/// The query takes 0.06 s with 10,000 threads, because the server computes a statement digest for each row.
 pub(crate) const ALL_STATEMENT_TIMERS_QUERY: &str = "SELECT thread_id, event_id, end_event_id IS NULL, timer_end, timer_wait \
      FROM performance_schema.events_statements_current";
 
 /// Reads the digests of running statements on MySQL by thread id, including nested statements.
-/// Takes 0.1 s. Requires the SELECT privilege on performance_schema.
+/// The query takes 0.1 s and requires the SELECT privilege on performance_schema.
 /// [`SESSION_IDS_BY_THREAD_QUERY`] maps thread ids to session ids.
 pub(crate) const RUNNING_STATEMENT_DIGESTS_QUERY: &str = "SELECT thread_id, event_id, digest \
      FROM performance_schema.events_statements_current WHERE end_event_id IS NULL";
@@ -365,7 +365,7 @@ pub(crate) const ATTRIBUTE_BUFFER_SIZE_QUERY: &str = "SELECT @@GLOBAL.performanc
 pub(crate) const STORAGE_ENGINES_QUERY: &str = "SELECT engine, transactions FROM information_schema.engines";
 
 /// Reads the storage engines of tables. Each result row identifies its table by its index in `tables`.
-/// Returns only tables on which the account has a privilege.
+/// The server returns only tables on which the account has a privilege.
 /// For each table, MySQL reads the data dictionary, and MariaDB reads the table definition file.
 /// If a table is locked exclusively, the query waits up to 1 s (`lock_wait_timeout`).
 pub(crate) fn table_engines_query<'n>(tables: impl IntoIterator<Item = (&'n str, &'n str)>) -> String {

@@ -116,7 +116,7 @@ struct UncertainTransactionAgeCounter {
 }
 
 impl UncertainTransactionAgeCounter {
-    /// Returns the age in seconds. `printed` is the transaction's age in the InnoDB status.
+    /// If two ages are possible, the function returns the one that is close to `printed`, the age in the InnoDB status.
     fn choose_plausible_age(&mut self, age: LocalTimeAge, printed: Option<u64>) -> u64 {
         let age = match age {
             LocalTimeAge::Exact(age) => age,
@@ -148,7 +148,7 @@ impl UncertainTransactionAgeCounter {
 pub(crate) struct TransactionsBySession(Vec<Transaction>);
 
 impl TransactionsBySession {
-    /// A session can have two transactions during DDL. [`Self::get`] returns the one that is later in `transactions`.
+    /// During a DDL statement, a session can have two transactions; [`Self::get`] returns the later one in the list.
     pub(crate) fn new(mut transactions: Vec<Transaction>) -> Self {
         transactions.sort_by_key(|transaction| transaction.session_id);
         transactions.shrink_to_fit();

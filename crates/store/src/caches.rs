@@ -38,7 +38,7 @@ impl Default for Caches {
 
 #[derive(Debug, Clone)]
 struct RecordedClientAddress {
-    /// Client address as text. Each signed request uses it to look up the failed authentication attempts.
+    /// Client address as text, with which each signed request looks up failed authentication attempts.
     text: Arc<str>,
     /// Time when Clew last wrote the client address to the database, as a Unix timestamp in seconds.
     recorded_at: i64,

@@ -2,7 +2,7 @@
 //!
 //! If no transaction has been committed since the last query, [`DataVersionCache`] returns the last data version.
 //! If a transaction has been committed, one query reads the data version for all pending requests.
-//! The query starts after the requests, so the data version covers every commit before the requests.
+//! The query starts after the requests arrive, so the data version includes every commit before the requests.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ const MAX_REQUESTS_PER_QUERY: usize = 1024;
 
 type Reply = oneshot::Sender<Result<DataVersion, StoreError>>;
 
-/// Clones share the background task that queries the data version.
+/// Clones of the tracker share one background task, which queries the data version.
 #[derive(Clone)]
 pub(crate) struct DataVersionTracker {
     data_version_cache: DataVersionCache,
@@ -24,7 +24,7 @@ pub(crate) struct DataVersionTracker {
 }
 
 impl DataVersionTracker {
-    /// The background task connects to the database on the first request and ends when the last clone is dropped.
+    /// The background task connects on the first request and ends when the last clone of the tracker is dropped.
     pub(crate) fn spawn(detector: ChangeDetector) -> Self {
         let (requests, receiver) = mpsc::unbounded_channel();
         let data_version_cache = detector.data_version_cache();

@@ -1,6 +1,6 @@
 //! Database abstraction over SQLite and PostgreSQL.
 //!
-//! Most SQL statements use numbered parameters such as `$1`, which both databases support.
+//! Most SQL statements use numbered parameters such as `$1`, which SQLite and PostgreSQL support.
 
 mod change_detector;
 mod data_version;

@@ -28,7 +28,7 @@ pub enum StoreError {
         /// Version of the database schema.
         version: i64,
     },
-    /// The target database of the metadata copy is not empty.
+    /// The database to which the metadata should be copied is not empty.
     #[error("{location} is not empty: table {table} has rows; nothing was changed")]
     NotEmpty {
         /// URL of the database.
@@ -72,7 +72,7 @@ pub enum StoreError {
         path: PathBuf,
         /// Current permission bits.
         mode: u32,
-        /// Reason why Clew did not remove the other accounts' access.
+        /// Reason why Clew did not remove the access of other accounts to `path`.
         reason: String,
         /// Required permission bits.
         wanted: u32,
@@ -208,7 +208,7 @@ pub enum StoreError {
         /// Maximum number of queued tasks.
         limit: u32,
     },
-    /// Writing a collection result failed, and Clew removed the partial result.
+    /// Writing the result of a session collection failed, and Clew removed the partial result.
     #[error("could not write the result {}: {source}{}", path.display(), io_error_hint(source))]
     ResultWrite {
         /// Path of the file.
@@ -228,13 +228,13 @@ pub enum StoreError {
         /// Hint that completes the error message and starts with "; ", or an empty string.
         remedy: &'static str,
     },
-    /// The file or S3 object of a collection result is missing.
+    /// The file or S3 object with the result of a session collection is missing.
     #[error("result {name} is missing; collect again")]
     ResultMissing {
         /// Name of the result.
         name: String,
     },
-    /// The stored content of a collection result differs from the content that Clew wrote.
+    /// The stored result of a session collection differs from the result that Clew wrote.
     #[error("result {name} is damaged: {reason}; collect again")]
     ResultCorrupt {
         /// Name of the result.

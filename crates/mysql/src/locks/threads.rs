@@ -8,7 +8,7 @@ use super::lock_table_access::LockTableAccess;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Contains only performance_schema threads that still exist and have a session.
+/// The map contains only performance_schema threads that still exist and have a session.
 #[derive(Debug, Default)]
 pub(crate) struct SessionIdsByThread {
     sessions: HashMap<u64, u64>,

@@ -100,7 +100,7 @@ async fn query_locked_tables(
 }
 
 /// Assigns the XID only if there is exactly one XID and one prepared transaction without a session.
-/// If several XIDs exist, assigns none, because the server does not report which XID belongs to which transaction.
+/// If several XIDs exist, their transactions are unknown, because the server lists XIDs without transaction ids.
 fn assign_xid_if_unambiguous(prepared: &mut [PreparedXaTransaction], names: &[XidRow]) {
     if let ([prepared], [name]) = (prepared, names) {
         prepared.xid = format_xid(name);

@@ -26,7 +26,7 @@ pub struct SampleCache {
     /// True if `performance_schema.processlist` is incomplete, so Clew uses `SHOW FULL PROCESSLIST` instead.
     pub(super) use_show_processlist: bool,
     pub(super) clock: ClockHistory,
-    /// Limitations of the last full sample that concern objects that performance_schema did not record.
+    /// Limitations from the last full sample, for objects that performance_schema did not record.
     pub(super) losses: Vec<Limitation>,
     /// Limitations of the last sample that included the lock tables.
     pub(super) limitations: Vec<Limitation>,

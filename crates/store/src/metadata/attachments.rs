@@ -36,7 +36,7 @@ impl Store {
     /// Attaches a policy to a user or group, in one project or in all projects.
     /// Returns false if the policy is already attached.
     /// The policy, the user or group, and the project must belong to the same domain.
-    /// For a built-in policy, the caller must check that the name exists.
+    /// If the policy is built in, the caller must check that a policy with this name exists.
     pub async fn attach_policy(
         &self,
         by: &AuditOrigin,
@@ -140,7 +140,7 @@ struct AttachedEntityNames {
     grantee: String,
 }
 
-/// Fails if the policy, the grantee or the project does not exist, or if they belong to different domains.
+/// Fails if the policy, the user or group, or the project does not exist or belongs to a different domain.
 async fn find_attached_entity_names(
     transaction: &mut Transaction,
     policy: &PolicyRef,

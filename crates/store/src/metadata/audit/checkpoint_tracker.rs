@@ -50,7 +50,7 @@ impl CheckpointTracker {
         self.lock_state().newest.clone()
     }
 
-    /// If `head` and `newest` have the same sequence number and MAC, the newest row exists, so no query is required.
+    /// If `head` and `newest` have the same sequence number and MAC, the newest row exists, and Clew sends no query.
     pub(super) async fn verify_newest_row_exists(
         &self,
         transaction: &mut Transaction,

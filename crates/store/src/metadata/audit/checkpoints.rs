@@ -23,7 +23,7 @@ impl Store {
     }
 
     /// Checks that the newest audit row that this process wrote or read still exists.
-    /// Returns the oldest loss of audit rows that [`Store::acknowledge_lost_audit_rows`] has not acknowledged.
+    /// Returns the oldest loss of audit rows that was not acknowledged by [`Store::acknowledge_lost_audit_rows`].
     pub async fn detect_audit_truncation(&self) -> Result<Option<AuditProblem>, StoreError> {
         let newest = self.checkpoint_tracker.newest_checkpoint();
         let failed = StoreError::database_error("compare the audit log with the recorded checkpoint");

@@ -20,7 +20,7 @@ const PREVIOUS_MAC_KEYS_SETTING: &str = "audit_keys";
 const PREVIOUS_MAC_KEYS_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: PREVIOUS_MAC_KEYS_SETTING };
 
-/// Hex-encoded previous MAC key. `through` is the sequence number of the last audit row that it authenticates.
+/// Hex-encoded previous MAC key. `through` is the sequence number of the last audit row that the key authenticates.
 #[derive(Serialize, Deserialize)]
 struct PreviousMacKey {
     through: i64,

@@ -37,7 +37,7 @@ pub(super) struct ChainVerifier {
     /// Before the first row is verified, the sequence number and MAC are those in the checkpoint record.
     /// The value is `None` if no row has been verified yet and the checkpoint record was tampered with.
     previous: Option<ChainPosition>,
-    /// True if `previous` is authentic. The next row must then contain its MAC.
+    /// True if the MAC of the previous row is authentic, so that the next row must contain the MAC.
     previous_is_authentic: bool,
     position: i64,
     result: AuditVerification,
@@ -117,7 +117,7 @@ impl ChainVerifier {
         self.previous_is_authentic = authentic;
     }
 
-    /// Returns false if the row is out of order, or if it has an invalid MAC and a higher number than the head record.
+    /// Returns false if the row is out of order, or if its MAC is invalid and `seq` is higher than in the head record.
     fn is_valid_sequence_number(&self, seq: i64, authentic: bool) -> bool {
         self.previous.is_none_or(|previous| seq > previous.seq)
             && (authentic || self.head.is_none_or(|head| seq <= head.seq))
@@ -141,7 +141,7 @@ impl ChainVerifier {
         true
     }
 
-    /// Sets the position of the first problem, a tampered checkpoint record, to the first audit row's sequence number.
+    /// Sets the position of the first problem, which is always a tampered checkpoint record, to `seq`.
     fn set_first_problem_position(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;
