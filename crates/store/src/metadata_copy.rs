@@ -35,7 +35,7 @@ pub struct CopiedTable {
 }
 
 impl Store {
-    /// Returns the tables that a copy would transfer, without changing the target database.
+    /// Returns the tables that [`Store::copy_metadata_to`] would copy, without changing the target database.
     /// Fails with [`StoreError::NotEmpty`] if the target database contains rows.
     pub async fn preview_metadata_copy(&self, target: &PostgresUrl) -> Result<Vec<CopiedTable>, StoreError> {
         let names = TABLES_TO_COPY.iter().map(|table| table.name);

@@ -97,7 +97,7 @@ pub(crate) struct PostgresDatabase {
     pub(crate) pool: PgPool,
     clock: DatabaseClock,
     /// The semaphore has one permit, so at most one PostgreSQL session of this process waits for the write lock.
-    /// If a process loses its network connection, its waiting PostgreSQL sessions still acquire the write lock in turn.
+    /// The PostgreSQL sessions of a disconnected process still acquire the write lock, one after another.
     /// Each PostgreSQL session of a disconnected process holds the write lock until a timeout expires.
     /// Several waiting sessions of a disconnected process could block other processes for longer than a lease lasts.
     writer: Arc<Semaphore>,

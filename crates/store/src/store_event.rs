@@ -2,7 +2,7 @@
 
 use clew_model::RequestId;
 
-/// Notification of a change that any process with the same database has committed.
+/// Notification of a change that a process has committed to the shared database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreEvent {
     /// A collection task was queued.
@@ -12,7 +12,7 @@ pub enum StoreEvent {
     /// An intelligent kill was queued.
     IntelligentKillQueued,
     /// The `LISTEN` connection is established.
-    /// The receiver must poll the store once, because notifications before this event may have been lost.
+    /// The receiver must query the store once, because earlier notifications may have been lost.
     Connected,
     /// The `LISTEN` connection is lost. Notifications may be lost until the next [`StoreEvent::Connected`].
     Disconnected,

@@ -1,4 +1,4 @@
-//! Types for tasks that collect sessions, and for the claims of workers to execute the tasks.
+//! Types for tasks that collect sessions, and for requests by which workers claim such tasks.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ pub struct CollectionTask {
 pub struct TaskClaimRequest {
     /// Name of the worker.
     pub worker: String,
-    /// Duration of a lease until the worker must renew the lease.
+    /// Duration of a task lease. The worker must renew the lease before the lease expires.
     pub lease: Duration,
     /// Maximum number of concurrent tasks per node, across all workers.
     pub max_per_node: u32,
@@ -65,12 +65,12 @@ pub struct TaskClaimRequest {
     pub max_tasks: usize,
 }
 
-/// Result of a claim.
+/// Result of a [`TaskClaimRequest`].
 #[derive(Debug, Default)]
 pub struct TaskClaimOutcome {
     /// Tasks that the worker must execute.
     pub tasks: Vec<ClaimedTask>,
-    /// Failures that Clew recorded for tasks with invalid stored data, which no worker can execute.
+    /// Failures of tasks that no worker can execute, because their stored data is invalid.
     pub damaged: Vec<Failure>,
 }
 

@@ -26,7 +26,7 @@ impl<K: Eq + Hash, V: Clone> VersionedCache<K, V> {
         Self { capacity, entries: Mutex::new(CacheEntries { version: i64::MIN, values: HashMap::new() }) }
     }
 
-    /// Returns the value for a key if it was inserted with the same version.
+    /// Returns the value for a key if the value was inserted with the same version.
     pub fn get<Q>(&self, version: i64, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,

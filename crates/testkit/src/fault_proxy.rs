@@ -114,8 +114,8 @@ async fn forward_data(
     }
 }
 
-/// Waits while the proxy is stalled and returns the new traffic mode.
-/// Fails if the traffic mode is [`TrafficMode::Reset`].
+/// Waits until the traffic mode is not [`TrafficMode::Stall`] and returns the new traffic mode.
+/// Returns a connection reset error if the new traffic mode is [`TrafficMode::Reset`].
 async fn wait_while_stalled(traffic: &mut watch::Receiver<TrafficMode>) -> io::Result<TrafficMode> {
     // The wait fails if the proxy was dropped.
     let now = traffic.wait_for(|traffic| *traffic != TrafficMode::Stall).await.map_err(io::Error::other)?;

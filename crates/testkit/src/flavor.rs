@@ -32,7 +32,7 @@ impl Flavor {
         }
     }
 
-    /// The MySQL server runs from unpacked packages, with the dynamic loader and the libraries of the packages.
+    /// The command starts MySQL from unpacked packages, with the dynamic loader and libraries from the packages.
     pub(crate) fn build_server_command(self) -> Result<Command, ServerError> {
         match self {
             Self::MariaDb => {

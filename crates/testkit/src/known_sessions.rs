@@ -28,9 +28,9 @@ pub struct ExpectedSession {
     pub database: Option<String>,
     /// `Sleep` or `Query`.
     pub command: &'static str,
-    /// Value of `State` in the process list: empty, a sleep or a row lock wait.
+    /// Value of the column `State` in the process list: empty, or the state of a sleep or of a row lock wait.
     pub state: &'static str,
-    /// Statement in the process list, without escaping for CSV.
+    /// Statement text in the process list, without CSV escaping.
     pub statement: Option<Vec<u8>>,
     /// Open transaction.
     pub transaction: Option<ExpectedTransaction>,
@@ -47,7 +47,7 @@ pub struct ExpectedTransaction {
     pub rows_modified: u64,
 }
 
-/// Values of a transaction that tests must query because they cannot predict the values.
+/// Values of a transaction that tests query from the server, because the values are not predictable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObservedTransaction {
     /// Transaction id.

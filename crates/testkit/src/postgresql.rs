@@ -177,7 +177,7 @@ impl PostgreSqlServer {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Returns the data directory. If tests run as root, it belongs to the account `postgres`.
+    /// Returns the data directory, which belongs to the account `postgres` if the tests run as root.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
@@ -231,7 +231,7 @@ fn build_command_as_postgres_user() -> Command {
     command
 }
 
-/// Does nothing unless this process runs as root.
+/// Changes the owner only if this process runs as root.
 fn chown_to_postgres(folder: &Path) -> Result<(), ServerError> {
     if geteuid().is_root() {
         data_dir_template::run_command(

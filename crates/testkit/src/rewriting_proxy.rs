@@ -93,7 +93,7 @@ impl RewritingProxy {
     }
 
     /// Replaces the rewrite rules for new connections and for subsequent packets on open connections.
-    /// The proxy continues to hold back packets that it already holds back.
+    /// New rewrite rules do not release packets that the proxy already holds back.
     pub fn set_rewrite_rules(&self, rewrite: RewriteRules) {
         *self.state.lock_rewrite_rules() = rewrite;
         self.state.held.send_replace(false);

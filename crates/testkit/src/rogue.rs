@@ -119,7 +119,7 @@ impl RogueServer {
     }
 
     /// Returns the number of bytes that the server has sent in attacks.
-    /// The number of sent bytes stops growing when the client stops reading.
+    /// The number of sent bytes no longer increases after the client stops reading.
     #[must_use]
     pub fn sent_attack_byte_count(&self) -> u64 {
         self.recording.bytes_sent()
@@ -137,7 +137,7 @@ impl RogueServer {
         self.received_packets().concat()
     }
 
-    /// Returns the form in which a client leaked `password`, or `None` if no client leaked the password.
+    /// Returns how a client sent `password` (for example in plaintext), or `None` if no client sent the password.
     #[must_use]
     pub fn find_password_leak(&self, password: &str) -> Option<PasswordLeak> {
         password_leak::find_password_leak(&self.received_packets(), password)

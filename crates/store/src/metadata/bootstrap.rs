@@ -14,15 +14,15 @@ use crate::sealing::AssociatedData;
 use crate::store::{InitialTenant, InitialTenantIds, REGION_SETTING, Store};
 use crate::users::NewUser;
 
-/// Name of a setting with an encrypted constant. If the constant can be decrypted, the master key is correct.
+/// Name of the setting that stores an encrypted constant. Clew decrypts the constant to verify the master key.
 pub(super) const MASTER_KEY_CANARY_SETTING: &str = "canary";
 pub(super) const MASTER_KEY_CANARY_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: MASTER_KEY_CANARY_SETTING };
 
 /// Expected plaintext of the encrypted setting [`MASTER_KEY_CANARY_SETTING`] in a database that has an audit log.
-/// Only a process with the master key can encrypt this plaintext.
-/// If a database contains this plaintext but no audit log, the audit log was removed.
-/// Clew versions without an audit log used the plaintext `canary`.
+/// Only a process with the master key can encrypt the plaintext `canary, audited`.
+/// If a database contains the plaintext `canary, audited` but no audit log, the audit log was removed.
+/// Clew versions without an audit log used `canary` as the plaintext of the encrypted setting.
 pub(super) const MASTER_KEY_CANARY_PLAINTEXT: &str = "canary, audited";
 
 pub(crate) async fn is_initialised(database: &Database) -> Result<bool, StoreError> {

@@ -15,7 +15,7 @@ pub(super) enum AffectedUserSet<'a> {
 }
 
 impl AffectedUserSet<'_> {
-    /// Returns an SQL query that selects the ids of the affected users, and the value of its parameter `$2`.
+    /// Returns an SQL query that selects the ids of the affected users, and the value to bind to the parameter `$2`.
     pub(super) fn affected_user_ids_sql(&self) -> (&'static str, &str) {
         match self {
             Self::User(id) => ("SELECT $2", id.as_str()),

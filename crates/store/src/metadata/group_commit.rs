@@ -35,7 +35,7 @@ pub(crate) struct GroupCommit(Arc<Mutex<WriteQueue>>);
 #[derive(Default)]
 struct WriteQueue {
     pending: WriteBatch,
-    /// True while the writer task runs, which executes batches until `pending` is empty.
+    /// True while the writer task is running. The writer task executes batches until `pending` is empty.
     is_writer_running: bool,
 }
 
@@ -135,7 +135,7 @@ impl GroupCommit {
 }
 
 /// Resets the write queue if the writer task panics or is cancelled.
-/// After a reset, the waiting callers receive an error, and the next write starts a new writer task.
+/// When the write queue is reset, all waiting callers receive an error, and the next write starts a new writer task.
 struct WriterGuard {
     group_commit: GroupCommit,
     finished: bool,
@@ -159,7 +159,7 @@ async fn drain_write_queue(database: AuditedDatabase, mut writer: WriterGuard) {
 }
 
 enum WriteBatchError {
-    /// Index and error of the write that failed.
+    /// Index of the failed write in the batch, and the error of the write.
     Write(usize, StoreError),
     Events(StoreError),
     /// `BEGIN` or `COMMIT` failed.

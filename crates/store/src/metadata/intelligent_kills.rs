@@ -67,7 +67,7 @@ impl Store {
         ids.pop().map(IntelligentKillId).ok_or_else(full)
     }
 
-    /// Claims the oldest queued intelligent kill for the duration `lease`, unless it is older than `max_age`.
+    /// Claims the oldest queued intelligent kill for the duration `lease`, unless the kill is older than `max_age`.
     pub async fn claim_intelligent_kill(
         &self,
         lease: Duration,
@@ -101,7 +101,7 @@ impl Store {
     }
 
     /// Marks intelligent kills as failed if they were queued for longer than `max_age` or if their lease has expired.
-    /// Returns the intelligent kills that this call marked as failed, each with its previous status.
+    /// Returns the intelligent kills that the call has marked as failed. Each returned kill has its previous status.
     pub async fn mark_stale_intelligent_kills_failed(
         &self,
         max_age: Duration,

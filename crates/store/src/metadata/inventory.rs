@@ -17,8 +17,8 @@ use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;
 
-/// Each text filter of the query has two parameters: an exact value and a substring.
-/// The placeholder `{elements}` stands for SQL that expands the JSON array of required tags into rows.
+/// The filters for id and name each have two query parameters: one for an exact value and one for a substring.
+/// The caller replaces `{elements}` with SQL that converts the JSON array of required tags into rows.
 const MATCHING_INSTANCES_FROM_CLAUSE: &str = "FROM instances i WHERE i.project_id = $1 \
      AND ($2 IS NULL OR i.id = $2) AND ($3 IS NULL OR instr(i.id, $3) > 0) \
      AND ($4 IS NULL OR i.name = $4) AND ($5 IS NULL OR instr(i.name, $5) > 0) \

@@ -57,7 +57,7 @@ impl Store {
     }
 
     /// Records the outcome of each kill and appends an audit event for each kill.
-    /// Does not replace an outcome that is already known.
+    /// Does not replace an outcome that has already been recorded.
     pub async fn record_kill_outcomes(
         &self,
         by: &AuditOrigin,
@@ -68,7 +68,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Records the outcome `Unknown` for kills that a Clew process left without an outcome when it terminated.
+    /// Records the outcome `Unknown` for kills whose Clew process terminated before it recorded an outcome.
     /// Changes only kills that were recorded before `before`, a Unix timestamp in milliseconds.
     /// Returns the number of interrupted kills.
     pub async fn record_unknown_outcomes_of_interrupted_kills(&self, before: i64) -> Result<u64, StoreError> {

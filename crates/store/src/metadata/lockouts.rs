@@ -3,7 +3,7 @@
 //!
 //! [`Store::reserve_auth_attempt`] counts an attempt as failed before a Clew server checks the password.
 //! A successful password check resets the failure count.
-//! Counting in advance prevents concurrent password checks on several Clew servers from exceeding the failure limit.
+//! Counting each attempt in advance prevents concurrent attempts on several Clew servers from exceeding the limit.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::error::StoreError;
 use crate::store::Store;
 
 const MAX_CONSECUTIVE_AUTH_FAILURES: i64 = 5;
-/// Duration of a lockout, and the maximum time between two consecutive authentication failures, in seconds.
+/// Duration of a lockout, in seconds. Failures further apart than the lockout duration do not count as consecutive.
 const LOCKOUT_DURATION_SECONDS: i64 = 5 * 60;
 /// An authentication attempt without a recorded result is pending for this number of seconds, then counts as failed.
 const AUTH_ATTEMPT_RESERVATION_TTL_SECONDS: i64 = 30;
@@ -34,7 +34,7 @@ const CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 pub enum AuthAttemptReservation {
     /// The caller may check the password. The attempt counts as failed until [`Store::clear_auth_failures`] is called.
     Granted,
-    /// Concurrent requests are using all authentication attempts that are allowed before a lockout.
+    /// Concurrent requests have reserved all authentication attempts that are allowed before a lockout.
     Busy,
     /// Authentication is locked out.
     Locked,
@@ -43,7 +43,7 @@ pub enum AuthAttemptReservation {
 impl Store {
     /// Counts an authentication attempt as failed before the caller checks the credentials.
     /// `subject` is, for example, `key:<access key id>` or `user:<domain>/<name>`.
-    /// The function accepts subjects whose user or access key does not exist.
+    /// The function also accepts user names and access key ids that do not exist.
     pub async fn reserve_auth_attempt(&self, subject: &str) -> Result<AuthAttemptReservation, StoreError> {
         let failed = StoreError::database_error("reserve an authentication attempt");
         // A read-only query avoids the write lock.
@@ -86,14 +86,14 @@ impl Store {
         Ok(if locks { AuthAttemptReservation::Locked } else { AuthAttemptReservation::Granted })
     }
 
-    /// Confirms that an attempt has failed that [`Store::reserve_auth_attempt`] has already counted as failed.
-    /// The fifth consecutive authentication failure locks out the subject.
+    /// Confirms the failure of an attempt that [`Store::reserve_auth_attempt`] has already counted as failed.
+    /// The fifth consecutive authentication failure locks out the user name or access key id.
     pub async fn confirm_auth_failure(&self, subject: &str) -> Result<(), StoreError> {
         self.update_auth_failure_count(subject, 0).await.map(drop)
     }
 
     /// Records a failed authentication attempt that [`Store::reserve_auth_attempt`] has not counted.
-    /// The fifth consecutive authentication failure locks out the subject.
+    /// The fifth consecutive authentication failure locks out the user name or access key id.
     /// Returns the Unix timestamp in seconds at which the lockout ends, or `None` if `subject` is not locked out.
     pub async fn record_auth_failure(&self, subject: &str) -> Result<Option<i64>, StoreError> {
         self.update_auth_failure_count(subject, 1).await
@@ -130,7 +130,7 @@ impl Store {
         Ok(failures.and_then(|failures| failures.active_lockout_end(self.clock.unix_seconds())))
     }
 
-    /// Deletes the recorded failures of a subject after a successful authentication.
+    /// Deletes the recorded failures of a user name or access key id after a successful authentication.
     pub async fn clear_auth_failures(&self, subject: &str) -> Result<(), StoreError> {
         // A read-only query avoids the write lock.
         if self.find_auth_failures(subject).await?.is_some() {

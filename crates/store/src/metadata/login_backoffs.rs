@@ -78,7 +78,7 @@ impl Store {
     }
 
     /// Records that a node refused a login. `refusals` is the number of consecutive refusals before the refused login.
-    /// Concurrent refusals count as one refusal.
+    /// Concurrently refused logins to the same node count as one refusal.
     /// Does nothing if the node's credentials were changed after the refused login.
     pub async fn record_login_refusal(&self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {
         let password = |node: &Node| node.url.password.as_ref().map(|password| password.expose_secret().to_owned());

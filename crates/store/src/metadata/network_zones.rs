@@ -30,7 +30,7 @@ impl Store {
         zone.is_none_or(|zone| self.zones.contains(zone))
     }
 
-    /// Returns zone names as a JSON array, in which the empty string stands for nodes without a zone.
+    /// Returns the names of the reachable zones as a JSON array. The empty string represents nodes without a zone.
     pub(crate) fn reachable_zones_json(&self) -> String {
         let zones: Vec<&str> = std::iter::once("").chain(self.zones.iter().map(NetworkZone::as_str)).collect();
         serde_json::json!(zones).to_string()
@@ -77,7 +77,7 @@ impl Store {
     }
 
     /// Returns the zones that have nodes or active workers, sorted by name.
-    /// The first entry of the list stands for nodes without a zone.
+    /// The first element of the returned list represents the nodes without a zone.
     pub async fn list_zone_states(&self) -> Result<Vec<ZoneState>, StoreError> {
         let failed = StoreError::database_error("list the zones of workers");
         let nodes: Vec<(String, i64)> = query_two_columns("SELECT zone, COUNT(*) FROM nodes GROUP BY zone")
@@ -107,7 +107,7 @@ impl Store {
     }
 }
 
-/// The empty zone name stands for nodes without a zone.
+/// An empty zone name represents nodes without a zone.
 fn get_or_insert_zone_state<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> Result<&'a mut ZoneState, StoreError> {
     let zone = parse_zone_name(name)?;
     let at = states.iter().position(|state| state.zone == zone).unwrap_or_else(|| {
@@ -117,7 +117,7 @@ fn get_or_insert_zone_state<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> R
     states.get_mut(at).ok_or(StoreError::Stopped)
 }
 
-/// The empty zone name stands for nodes without a zone.
+/// An empty zone name represents nodes without a zone.
 pub(super) fn parse_zone_name(name: &str) -> Result<Option<NetworkZone>, StoreError> {
     if name.is_empty() { Ok(None) } else { name.parse().map(Some).map_err(StoreError::damaged_value_error("zone")) }
 }

@@ -1,5 +1,5 @@
 //! Tables that Clew copies from SQLite to PostgreSQL.
-//! A table that a foreign key refers to comes before the table with the foreign key.
+//! Clew copies a referenced table before the tables whose foreign keys refer to the table.
 
 use sqlx::AssertSqlSafe;
 
@@ -37,7 +37,7 @@ impl TableToCopy {
 
 use ColumnType::{Bool, Bytes, Integer, Text};
 
-/// The list excludes tables with derived or transient data.
+/// Clew does not copy tables with derived or transient data.
 pub(super) const TABLES_TO_COPY: &[TableToCopy] = &[
     table("settings", &[("name", Text), ("value", Bytes)]).without_rowid(),
     table("domains", &[("id", Text), ("name", Text), ("created_at", Integer)]),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// Server time of the last write transaction, and the local time at which this process received the server time.
-/// The local monotonic clock measures the time since the last write transaction.
+/// The local monotonic clock measures the time that has passed since the last write transaction.
 #[derive(Debug, Clone)]
 pub(super) struct DatabaseClock(Arc<Mutex<(Instant, i64)>>);
 

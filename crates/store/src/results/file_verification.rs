@@ -27,7 +27,7 @@ pub(super) struct VerifiedFileCache {
 
 impl VerifiedFileCache {
     /// Verifies the length and hash of a result file and rewinds the file.
-    /// `now` must not be later than the current time.
+    /// The caller must not pass a future time as `now`.
     pub(super) fn verify_file(&self, file: &File, result: &ResultRecord, now: SystemTime) -> Result<(), StoreError> {
         let unreadable = |error: io::Error| StoreError::ResultCorrupt {
             name: result.name.clone(),
@@ -72,8 +72,8 @@ impl VerifiedFileCache {
     }
 }
 
-/// Returns true if any later change to the file would give the file a different timestamp.
-/// `changed` is the time of the last change, as a Unix timestamp in nanoseconds.
+/// Returns true if every change to the file from now on will change the timestamp of the file.
+/// `changed` is the time of the last change to the file, as a Unix timestamp in nanoseconds.
 fn is_later_change_detectable(changed: i64, now: SystemTime) -> bool {
     let changed = UNIX_EPOCH.checked_add(Duration::from_nanos(changed.unsigned_abs()));
     changed.is_some_and(|changed| now.duration_since(changed).is_ok_and(|since| since > FILE_TIMESTAMP_RESOLUTION))

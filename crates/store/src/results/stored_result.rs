@@ -16,7 +16,7 @@ pub enum StoredResult {
 
 impl StoredResult {
     /// Verifies the entire content of the result.
-    /// The caller must verify the content before it sends a byte range to a client.
+    /// A caller that sends a byte range of the result to a client must call this method first.
     /// Reads an entire S3 object to verify the hash, unless this process has already verified the object.
     /// The content of a result file was already verified when the file was opened.
     pub async fn verify_content(&self) -> Result<(), StoreError> {

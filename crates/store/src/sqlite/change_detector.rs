@@ -92,7 +92,7 @@ impl Drop for ChangeDetector {
     }
 }
 
-/// Last data version, and the WAL index header from before the data version was read. Clones share the state.
+/// Last data version, and the WAL index header read before the data version. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DataVersionCache(Arc<Mutex<Option<(WalIndex, WalHeader, DataVersion)>>>);
 

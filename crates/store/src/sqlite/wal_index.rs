@@ -2,8 +2,8 @@
 //!
 //! SQLite uses the WAL index header to detect commits by other connections.
 //! See "The WAL-Index Header" in <https://sqlite.org/walformat.html>.
-//! The header contains a transaction counter, salts and checksums, so each commit changes the header.
-//! Reading the header takes one system call and no lock.
+//! The WAL index header contains a transaction counter, salts and checksums, so each commit changes the header.
+//! Reading the WAL index header requires one system call and no lock.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;

@@ -10,7 +10,7 @@ pub(crate) struct ConnectionCounter {
     accepted: AtomicU64,
 }
 
-/// The counters count the connection as open until the guard is dropped.
+/// Both connection counters count the connection as open until the guard is dropped.
 #[derive(Debug)]
 pub(super) struct OpenConnectionGuard([Arc<ConnectionCounter>; 2]);
 

@@ -14,9 +14,9 @@ use crate::tasks::NewCollectionTask;
 /// `front` is the highest fair-queue position of the running tasks.
 /// If no task is running, `front` is the lowest fair-queue position of the queued tasks in the new task's zone.
 /// `instance_last` is the highest fair-queue position of the instance's queued tasks.
-/// `other_instances` is the number of the project's other instances that have queued tasks.
+/// `other_instances` is the number of other instances in the project that have queued tasks.
 /// Each project gets an equal share of the workers, and each instance gets an equal share of its project's workers.
-/// The query counts at most 64 other instances.
+/// The query counts at most 64 instances that have queued tasks.
 pub(super) const SELECT_FAIR_QUEUE_POSITION_SQL: &str = "WITH RECURSIVE others (id, number) AS ( \
          SELECT MIN(instance_id), 1 FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id > '' \
          UNION ALL \

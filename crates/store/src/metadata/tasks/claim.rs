@@ -10,7 +10,7 @@ use crate::metadata::row_mapping::duration_to_millis;
 use crate::store::Store;
 use crate::tasks::{ClaimedTask, TaskClaimOutcome, TaskClaimRequest};
 
-/// The query claims one task. It skips tasks for excluded nodes and for nodes that have reached the task limit.
+/// The query claims one task. The query skips tasks for excluded nodes and for nodes that reached the task limit.
 /// A task with an expired lease takes priority over queued tasks.
 /// Each failed attempt at a task delays the next attempt by one more lease duration.
 /// If no lease has expired, the query claims the queued task with the lowest value in the column `turn`.
@@ -47,7 +47,7 @@ pub(super) const POSTGRES_CLAIM_TASK_SQL: &str = claim_query!(
     " FOR UPDATE SKIP LOCKED"
 );
 
-/// The query also returns the master key id, so that the caller detects a rotation of the master key.
+/// The query also selects the master key id, with which the caller detects a rotation of the master key.
 pub(super) const HAS_CLAIMABLE_TASK_SQL: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE status = 'queued') \
      OR EXISTS (SELECT 1 FROM tasks WHERE status = 'running' AND lease_until <= $1), \
      (SELECT value FROM settings WHERE name = 'master_key_id')";

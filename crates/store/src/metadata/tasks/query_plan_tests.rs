@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use super::{DELETE_TASKS_ENDED_BEFORE, SELECT_TASK_BY_ID, SELECT_TASKS_BY_NODE, batched_writes, claim};
 use crate::database::{Database, query, query_scalar};
 
-/// The last field of each entry contains the indexes that PostgreSQL must use for the statement.
+/// The last tuple element contains the names of the indexes that PostgreSQL must use for the SQL statement.
 const TASK_QUEUE_SQL_STATEMENTS: [(&str, &str, &str, &[&str]); 10] = [
     (
         "claim",

@@ -64,7 +64,7 @@ impl S3Writer {
         Ok(PublishedResult { name: std::mem::take(&mut self.name), bytes: self.bytes, sha256 })
     }
 
-    /// Retries the request if the connection is lost, because `object_store` does not retry such requests.
+    /// Retries the PUT request if the connection is lost, because `object_store` does not retry it.
     /// A retry is safe, because the name of the object is unique.
     fn put_object(&mut self) -> Result<(), StoreError> {
         let payload = PutPayload::from(std::mem::take(&mut self.part));
