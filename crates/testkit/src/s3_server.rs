@@ -141,7 +141,7 @@ impl S3Server {
     }
 
     /// Returns the names of all objects in a folder of the bucket.
-    /// Uses the SeaweedFS filer API, which requires no signature.
+    /// The request uses the SeaweedFS filer API, which requires no S3 signature.
     pub async fn list_objects(&self, folder: &str) -> Result<Vec<String>, ServerError> {
         let request = format!("GET /buckets/{}/{folder}/?limit=1000000", Self::BUCKET_NAME);
         let response = send_request(self.ports.filer, &request, b"").await.map_err(io_error("list objects"))?;
@@ -221,7 +221,7 @@ fn is_success_response(response: &[u8]) -> bool {
     response.starts_with(b"HTTP/1.0 2")
 }
 
-/// Uses HTTP/1.0 to avoid chunked responses, which HTTP/1.0 does not support.
+/// The request uses HTTP/1.0, so that the server does not send a chunked response.
 async fn send_request(port: u16, request: &str, body: &[u8]) -> io::Result<Vec<u8>> {
     let exchange = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;

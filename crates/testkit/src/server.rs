@@ -126,7 +126,7 @@ impl Server {
         }
     }
 
-    /// Compares the server's data directory, because a different server may be listening on the port.
+    /// A different server may be listening on the port, so the check also verifies the path of the data directory.
     async fn is_ready(&self) -> mysql_async::Result<bool> {
         let mut connection = self.connect_as_root().await?;
         let folder: Option<String> = connection.query_first("SELECT @@datadir").await?;

@@ -22,7 +22,7 @@ pub struct SessionLoadCounts {
     pub waiters: usize,
 }
 
-/// Session counts in benchmarks, which require a server with `max_connections` above 10,000.
+/// Session counts for benchmarks. The variable `max_connections` of the server must be above 10,000.
 pub const BENCHMARK_SESSION_COUNTS: SessionLoadCounts =
     SessionLoadCounts { sessions: 10_000, transactions: 2_500, waiters: 100 };
 
@@ -63,7 +63,7 @@ impl SessionLoad {
         Ok(load)
     }
 
-    /// Returns the number of sessions of each type.
+    /// Returns the numbers of sessions, open transactions and lock waiters.
     #[must_use]
     pub fn session_counts(&self) -> SessionLoadCounts {
         self.size

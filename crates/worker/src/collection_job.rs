@@ -29,7 +29,7 @@ pub(crate) struct CollectionJob {
     pub(crate) observer: Arc<dyn WorkerObserver>,
     pub(crate) completions: CompletionNotifier,
     pub(crate) claimed: ClaimedTask,
-    /// Time just before the claim, so that the lease never expires later in the worker than in the store.
+    /// Time just before the claim, so that the lease end in the worker is never later than the lease end in the store.
     pub(crate) claimed_at: Instant,
 }
 

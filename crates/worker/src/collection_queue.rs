@@ -57,7 +57,7 @@ impl CollectionQueue {
     }
 
     /// Adds a collection to the node's queue and wakes the worker.
-    /// Once this function returns, the collection survives a restart.
+    /// Once this function returns, the queued collection survives a restart of Clew.
     ///
     /// If `masked` is true, the result contains statement templates instead of full statements.
     ///

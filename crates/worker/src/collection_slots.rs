@@ -21,7 +21,7 @@ pub(crate) struct CollectionSlotPool {
     active: Arc<Semaphore>,
     /// Limits the number of connections for collections, because a stalled read still occupies a connection.
     total: Arc<Semaphore>,
-    /// Maximum number of stalled reads, at which the worker claims no more collections for stalled nodes.
+    /// If the number of stalled reads reaches this limit, the worker claims no more collections for stalled nodes.
     max_stalled: usize,
     stall_timeout: Duration,
     stalled: Arc<Mutex<StalledNodes>>,

@@ -37,7 +37,7 @@ impl CompletionNotifier {
         CompletionWaiter { notifier: self.clone(), request_id: request_id.clone(), completed: entry.completed.clone() }
     }
 
-    /// Must be called only after the store has recorded that the collection is complete.
+    /// Call this function only after the store has recorded that the collection is complete.
     pub(crate) fn notify_waiters(&self, request_id: &RequestId) {
         if let Some(entry) = self.lock_waiter_map().get(request_id) {
             entry.completed.cancel();

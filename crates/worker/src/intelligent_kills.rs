@@ -25,7 +25,7 @@ use crate::login_backoff::LoginAttempt;
 use crate::notification_listener_state::NotificationListenerState;
 use crate::settings::WorkerSettings;
 
-/// Kills that remain queued for longer fail, because the set of slow sessions may have changed.
+/// A kill that remains queued for longer than this time fails, because the set of slow sessions may have changed.
 const MAX_KILL_QUEUE_TIME: Duration = Duration::from_mins(1);
 const MAX_QUEUED_KILLS_PER_NODE: u32 = 8;
 const LEASE_MARGIN_FOR_STORE_OPERATIONS: Duration = Duration::from_mins(1);
@@ -135,7 +135,7 @@ impl IntelligentKillQueue {
     }
 
     /// Executes intelligent kills until the `shutdown` token is cancelled.
-    /// After cancellation, waits for running kills to complete.
+    /// After the cancellation, the worker waits for running kills to complete.
     pub async fn run(self, shutdown: CancellationToken) {
         let running = TaskTracker::new();
         let mut store_fails = false;

@@ -52,10 +52,10 @@ pub struct KillRequest {
 /// Condition that a session must still satisfy when Clew sends the `KILL` statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VictimMatchRule {
-    /// The session must be the same but may run any statement, because the caller selected the session by id.
+    /// The id must still belong to the selected session, which may run any statement.
     Session,
     /// The session must still be running the same statement, or must still be idle.
-    /// Automatic kills use this rule, because they select sessions by the duration of the statement or the idle time.
+    /// Automatic kills use the rule `Statement`, because they select sessions by statement duration or idle time.
     Statement,
 }
 

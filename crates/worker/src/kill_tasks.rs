@@ -123,7 +123,7 @@ impl KillTaskWorker {
         Ok(None)
     }
 
-    /// Starts a poll of each node that is due, and returns the ids of all nodes of the instance.
+    /// Starts a poll of each node whose next poll is due, and returns the ids of all nodes of the instance.
     async fn start_node_polls_of_instance(
         &self,
         kill_tasks: &InstanceKillTasks,

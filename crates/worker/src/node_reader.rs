@@ -62,7 +62,7 @@ pub trait NodeReader: Send + Sync {
     ) -> ReadFuture<'a>;
 }
 
-/// All attempts together take longer than Clew needs to abort a hung read and free its connection permit.
+/// All attempts to get a permit together take longer than Clew needs to abort a hung read and free its permit.
 const MAX_CONNECTION_PERMIT_ATTEMPTS: u32 = 12;
 
 #[derive(Debug)]

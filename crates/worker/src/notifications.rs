@@ -10,7 +10,7 @@ use crate::intelligent_kills::IntelligentKillQueue;
 /// Wakes workers and waiting callers in this process when another process sends a notification.
 /// Returns after the `shutdown` token is cancelled, or immediately if the store supports no notifications.
 ///
-/// Workers and waiters also poll the store, so they do not depend on notifications.
+/// Workers and waiting callers do not depend on notifications, because they also poll the store.
 pub async fn dispatch_store_events(
     store: Store,
     collections: CollectionQueue,

@@ -1,6 +1,6 @@
 //! Retention jobs that remove expired collections, orphaned results, old kill records and old audit rows.
 //!
-//! If a process exit interrupted a kill, the jobs record the outcome `unknown`.
+//! If a process exit interrupted a kill, a retention job records the outcome `unknown` for the kill.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,10 +15,10 @@ const CLEANUP_INTERVAL: Duration = Duration::from_mins(1);
 /// The audit log is pruned only hourly, because each run that removes rows adds an audit row.
 const AUDIT_PRUNE_INTERVAL: Duration = Duration::from_hours(1);
 const ORPHANED_RESULT_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
-/// A younger result may belong to a collection that is about to complete.
+/// A result below this minimum age may belong to a collection that is about to complete.
 const MIN_ORPHANED_RESULT_AGE: Duration = Duration::from_mins(10);
 const ZONE_WITHOUT_WORKER_TIMEOUT: Duration = Duration::from_mins(10);
-/// A kill counts as interrupted after this time or twice the read timeout, whichever is longer.
+/// A kill without an outcome counts as interrupted after this time or twice the read timeout, whichever is longer.
 const MIN_INTERRUPTED_KILL_AGE: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run_retention_jobs(store: Store, settings: &WorkerSettings) {

@@ -14,7 +14,7 @@ pub struct WorkerSettings {
     /// A read counts as stalled if the node sends no data for this duration.
     pub stall_timeout: Duration,
     /// Maximum number of running collections per node, across all workers that share the store.
-    /// Regardless of this setting, each process runs at most one read per node.
+    /// Each process runs at most one read per node, even if the maximum is higher.
     pub max_running_per_node: u32,
     /// Maximum number of queued collections per node.
     pub max_queued_per_node: u32,

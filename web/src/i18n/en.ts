@@ -328,7 +328,7 @@ export const en = {
   "groups.name": "Group name",
   "groups.create": "Create group",
   "groups.none": "No groups",
-  "groups.none.what": "A policy attached to a group applies to all its members.",
+  "groups.none.what": "A policy attached to a group applies to all members of the group.",
   "groups.members": "1 member|{n} members",
   "groups.add": "Add a user to {name}",
   "groups.remove": "Remove {name} from the group",

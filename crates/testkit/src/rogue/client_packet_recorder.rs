@@ -1,4 +1,4 @@
-//! Records the packets that a rogue MySQL server receives, and counts its connections and attacks.
+//! Records the packets that a rogue MySQL server receives, and counts the server's connections and attacks.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};

@@ -3,16 +3,16 @@
 use super::rsa_key;
 use crate::fake_server::packets::GREETING_NONCE;
 
-/// Form in which a client sent a password, and from which the rogue server can recover the plain text.
+/// Insecure form in which a client sent a password. The rogue server can recover the password from each form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordLeak {
-    /// Plain text.
+    /// The client sent the password in plain text.
     Clear,
-    /// Encrypted with the RSA key of the rogue server.
+    /// The client encrypted the password with the RSA key of the rogue server.
     Rsa,
-    /// Obfuscated by XOR with the nonce from the greeting packet.
+    /// The client obfuscated the password by XOR with the nonce from the greeting packet.
     Xor,
-    /// Weak 8-byte scramble of the plugin `mysql_old_password`.
+    /// The client sent the weak 8-byte scramble of the plugin `mysql_old_password`.
     OldPassword,
 }
 

@@ -257,7 +257,7 @@ async fn kill_sessions(control: &mut Conn, ids: &[u64]) -> mysql_async::Result<(
     Ok(())
 }
 
-/// Also drops the tablespaces of earlier scenarios, because `DROP DATABASE shop` does not drop them.
+/// The function also drops the tablespaces of earlier scenarios, which `DROP DATABASE shop` does not drop.
 async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Result<()> {
     for statement in SETUP_STATEMENTS {
         control.query_drop(statement).await?;
@@ -270,7 +270,7 @@ async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Resul
     Ok(())
 }
 
-/// Rolls back all prepared transactions, unless one still belongs to a session, and returns their number.
+/// Rolls back all prepared transactions if none of them belongs to a session, and returns their number.
 /// While a session disconnects, MariaDB accepts `XA ROLLBACK`, but the transaction loses its XID and keeps its locks.
 async fn roll_back_prepared_transactions(control: &mut Conn) -> mysql_async::Result<usize> {
     let prepared: Vec<(i64, usize, usize, String)> = control.query("XA RECOVER").await?;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::adaptive_poll_interval::{AdaptivePollInterval, PollIntervalChange};
 
-/// The delay limits the number of kill records for a session that does not terminate.
+/// The retry delay limits the number of kill records for a session that does not terminate.
 const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, Default)]
@@ -56,7 +56,8 @@ impl NodeStates {
         Some(NodePollGuard { states: self.clone(), node: node.clone() })
     }
 
-    /// Removes idle nodes that are not in `nodes`, and returns the removed nodes with a lengthened poll interval.
+    /// Removes nodes without a running poll that are not in `nodes`.
+    /// Returns the removed nodes whose poll interval was lengthened because the node is slow.
     pub(super) fn retain_active_nodes(&self, nodes: &HashSet<NodeId>) -> Vec<NodeId> {
         let mut slow = Vec::new();
         self.lock_states().retain(|node, state| {

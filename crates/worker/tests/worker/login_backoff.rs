@@ -96,7 +96,7 @@ async fn kill_tasks_back_off(flavor: Flavor) {
     now.fetch_add(30_000, Ordering::SeqCst);
     wait_for_ticks(&fake, TICKS).await;
     assert_eq!(failed_logins(&server).await - before, 2, "{flavor}");
-    // The live feed and a retried collection share the backoff.
+    // The event stream and a retried collection share the backoff.
     let login = LoginAttempt::request_permit(&store, node, LoginTrigger::Automatic).await.unwrap_err();
     assert_eq!(login.kind, FailureKind::AccessDenied);
     assert!(
