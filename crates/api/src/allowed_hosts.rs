@@ -14,7 +14,7 @@ pub struct AllowedHosts(Vec<(String, Option<u16>)>);
 
 impl AllowedHosts {
     /// Parses host names and addresses, such as `clew.example.com`, `clew.example.com:8407` and `[::1]`.
-    /// Returns the first invalid host as the error.
+    /// Returns the text of the first invalid host as the error.
     pub fn parse(hosts: &[String]) -> Result<Self, String> {
         let host = |text: &String| {
             let authority: Authority = text.parse().map_err(|_| text.clone())?;

@@ -1,17 +1,19 @@
-//! Name and audited outcomes of each operation. Operations of the TaurusDB and IAM APIs keep their API names.
+//! Table of the audited HTTP operations, with the name of each operation in the audit log.
+//!
+//! Operations of the TaurusDB and IAM APIs have the same name in the audit log as in the API.
 
 use axum::extract::MatchedPath;
 use http::{Method, Request};
 
-/// Outcomes of an operation that the request layer records in the audit log.
+/// Specifies whether the request layer audits all requests of an operation or only denied requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuditMode {
     Always,
-    /// Only denied requests are recorded here. The store records each change in the same transaction as the change.
+    /// The request layer audits only denied requests. The store audits each change in the transaction of the change.
     DenialsOnly,
 }
 
-/// Audited operation: a route that authenticates its caller or signs in a user.
+/// HTTP route whose requests are audited because the route authenticates its caller or signs in a user.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AuditedOperation {
     pub(crate) method: &'static str,

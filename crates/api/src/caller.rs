@@ -56,9 +56,9 @@ pub(crate) struct Caller {
     pub(crate) principal: Principal,
     pub(crate) credentials: CredentialKind,
     pub(crate) credential: CredentialRef,
-    /// Unix timestamp in seconds; `None` for a permanent access key.
+    /// Expiry time of the credentials, as a Unix timestamp in seconds; `None` for a permanent access key.
     pub(crate) expires_at: Option<i64>,
-    /// Client address and transport; `None` in tests that call the router without a connection.
+    /// Client address, and whether the client uses TLS; `None` in tests that call the router without a connection.
     pub(crate) client: Option<ClientAddr>,
     pub(crate) request_id: String,
     pub(crate) audit: AuditContext,
@@ -98,7 +98,8 @@ impl Caller {
         }
     }
 
-    /// Also accepts browser sessions, because they start with a password sign-in and scripts cannot read their cookie.
+    /// Accepts permanent access keys and browser sessions.
+    /// A browser session starts with a password sign-in, and scripts cannot read its cookie.
     pub(crate) fn require_permanent_credentials(&self) -> Result<(), ApiError> {
         let may_outlive = match &self.credential {
             CredentialRef::Token(token) => token.origin == TokenOrigin::Console,
@@ -199,7 +200,7 @@ impl Caller {
         Ok((project, instance))
     }
 
-    /// Returns an error if the policies exceed the work budget, because lists must not silently omit an instance.
+    /// Returns an error if the policies exceed the evaluation limit, because `false` would hide instances in lists.
     pub(crate) fn is_action_allowed(
         &self,
         service: &AppState,

@@ -223,8 +223,8 @@ pub struct ApiSettings {
     pub max_long_polls_per_principal: usize,
     /// Maximum number of connections per peer (an IPv4 address or an IPv6 /64 prefix). 0 disables the limit.
     ///
-    /// Each connection over the limit uses a reserved connection slot, or is closed if no reserved slot is free.
-    /// Connections from trusted proxies are exempt from this limit.
+    /// A connection over the per-peer limit uses a reserved connection slot, or is closed if no reserved slot is free.
+    /// Connections from trusted proxies are exempt from the per-peer connection limit.
     pub max_connections_per_peer: usize,
     /// Addresses of the proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.
     pub trusted_proxies: TrustedProxies,

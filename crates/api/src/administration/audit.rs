@@ -40,7 +40,7 @@ pub(crate) struct AuditVerificationResponse {
     first: Option<i64>,
     /// Position of the last row
     last: Option<i64>,
-    /// MAC of the newest audit row. A copy outside the database can reveal a rollback of the database
+    /// MAC of the newest audit row. If you keep a copy outside the database, you can detect a rollback of the database
     newest: String,
     /// Detected problems in row order
     problems: Vec<AuditProblemView>,
@@ -48,10 +48,10 @@ pub(crate) struct AuditVerificationResponse {
     more_problems: u64,
 }
 
-/// A problem in the audit.
+/// Problem that the verification of the audit log has found.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditProblemView {
-    /// Position of the row
+    /// Position of the audit row that has the problem
     position: i64,
     /// Description of the problem
     what: String,

@@ -40,7 +40,7 @@ enum CallerGroupingKey {
 }
 
 /// Operation, outcome, error code and reason of a refusal.
-/// `None` stands for all refusal kinds in excess of [`MAX_REFUSAL_KINDS_PER_CALLER`].
+/// `None` combines all refusal kinds of a caller above the limit [`MAX_REFUSAL_KINDS_PER_CALLER`].
 type RefusalKind = Option<(String, AuditOutcome, Option<String>, &'static str)>;
 
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl RepeatedRefusalCounter {
         recorded
     }
 
-    /// Starts a time window and returns its key, or counts the refusal in the current window and returns `None`.
+    /// Returns the key of a new time window, or `None` if an open window counts the refusal.
     fn count_refusal(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerGroupingKey, RefusalKind)> {
         let now = Instant::now();
         let mut state = self.lock_refusal_windows();
@@ -138,7 +138,7 @@ impl RepeatedRefusalCounter {
 }
 
 impl RefusalTimeWindows {
-    /// Above [`MAX_TRACKED_CALLERS`] callers or [`MAX_REFUSAL_KINDS_PER_CALLER`] refusal kinds, the further ones share a key.
+    /// Callers above [`MAX_TRACKED_CALLERS`] share a key, as do refusal kinds above [`MAX_REFUSAL_KINDS_PER_CALLER`].
     fn refusal_window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerGroupingKey, RefusalKind) {
         let caller = build_caller_grouping_key(event);
         let kind = Some((event.operation.clone(), event.outcome, event.code.clone(), reason));

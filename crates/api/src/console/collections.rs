@@ -39,7 +39,7 @@ struct SessionCollectionView {
     rows: Option<u64>,
     #[schema(required)]
     bytes: Option<u64>,
-    /// Filters and sort order, without unset fields. If the project masks statements, `sql_key` contains only ***
+    /// Filters and sort order of the collection. Unset fields are omitted; a masked `sql_key` contains only ***
     #[schema(value_type = Object)]
     filter: SessionSelection,
     /// True if the result contains SQL templates instead of statements

@@ -230,7 +230,7 @@ async fn execute_kills(
     service.kills.execute_kills(order, victims, limits).await
 }
 
-/// Outcome name and message of a skipped session.
+/// Name and message of the outcome for a session that Clew does not try to kill.
 type SkipReason = (&'static str, LocalizedText);
 
 fn describe_kill_outcome(outcome: &KillOutcome) -> (&'static str, LocalizedText) {

@@ -11,7 +11,7 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 
-/// Wait graph of a node, and the server instance that reported the lock waits.
+/// Lock waits of a node as a wait graph, and the server instance that reported the waits.
 #[derive(Serialize)]
 pub(crate) struct NodeLockWaits {
     /// Server instance that reported the lock waits. Clients copy the value to the field `server` of a kill request.

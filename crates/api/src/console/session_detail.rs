@@ -158,11 +158,11 @@ fn build_session_detail(read: DetailedSession, masked: bool) -> SessionDetail {
 /// Execution plan of a statement, or the server's reason for not returning a plan.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ExplainResponse {
-    /// Format of the execution plan; always text, a table with one line per row of the EXPLAIN output
+    /// Format of the execution plan. The only format is text: a table with one line per row of the EXPLAIN output
     format: &'static str,
     #[schema(required)]
     plan: Option<String>,
-    /// Reason for the missing plan (in the language of X-Language) or server error message; null if there is a plan
+    /// Reason why there is no plan, in the language of X-Language, or the server's error; null if there is a plan
     #[schema(required)]
     refused: Option<String>,
 }

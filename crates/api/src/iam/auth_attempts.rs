@@ -57,7 +57,7 @@ pub(crate) async fn check_password_with_lockout(
     Ok(PasswordCheckOutcome::Right)
 }
 
-/// Returns [`AuthAttemptReservation::Busy`] if other server processes use the failure counter until the timeout.
+/// Returns [`AuthAttemptReservation::Busy`] if other server processes still use the failure counter after the timeout.
 async fn reserve_password_attempt(store: &Store, subject: &str) -> Result<AuthAttemptReservation, StoreError> {
     let start = Instant::now();
     loop {
@@ -76,7 +76,7 @@ pub(crate) struct FailureCounterKey {
     pub(crate) is_address_up_to_date: bool,
 }
 
-/// The counter key ends with the user name, because a crafted name could otherwise select another user's counter.
+/// The address precedes the user name in the counter key so that no crafted user name selects another user's counter.
 pub(crate) async fn find_failure_counter_key(
     store: &Store,
     name: String,

@@ -1,7 +1,8 @@
 //! Locks that serialize password checks with the same failure counter within a server process.
 //!
-//! Without these locks, concurrent checks of correct passwords could be counted as failed attempts.
-//! The store enforces the limit on failed attempts across all server processes.
+//! A password check counts as a failed attempt until it succeeds.
+//! Without the locks, concurrent checks of correct passwords could therefore exceed the limit on failed attempts.
+//! The store enforces the limit across all server processes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

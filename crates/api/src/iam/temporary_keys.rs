@@ -50,7 +50,7 @@ struct TemporaryKeyIdentity {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TemporaryKeySourceToken {
-    /// Token whose scope the access key receives; defaults to the credentials of the request
+    /// Token that determines the scope of the access key. If omitted, the request's credentials determine the scope
     id: Option<String>,
     /// Lifetime of the access key, in seconds. The key expires no later than the token used to create it
     #[schema(minimum = 900, maximum = 86_400, default = 900)]

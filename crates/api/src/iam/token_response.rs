@@ -25,10 +25,10 @@ struct Token {
     expires_at: String,
     issued_at: String,
     methods: Vec<String>,
-    /// Service catalog; omitted if the request contains nocatalog
+    /// Service catalog; omitted if the query parameter nocatalog is set
     #[serde(skip_serializing_if = "Option::is_none")]
     catalog: Option<Vec<CatalogEntry>>,
-    /// The user's role-based policies in this scope
+    /// Role-based policies of the user that apply in the scope of the token
     roles: Vec<Role>,
     /// Project that the token is scoped to; absent for a domain token
     #[serde(skip_serializing_if = "Option::is_none")]

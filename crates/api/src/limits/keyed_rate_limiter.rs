@@ -13,7 +13,7 @@ use governor::state::StateStore;
 use governor::state::keyed::{HashMapStateStore, ShrinkableKeyedStateStore};
 use governor::{Quota, RateLimiter};
 
-/// Unused keys are removed after this number of checks, which bounds memory usage with many client addresses.
+/// Number of rate limit checks after which unused keys are removed to bound memory usage.
 const CHECKS_BETWEEN_SWEEPS: u32 = 4096;
 
 pub(super) struct KeyedRateLimiter<K: Hash + Eq + Clone, C: Clock = DefaultClock> {

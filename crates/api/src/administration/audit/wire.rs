@@ -36,7 +36,7 @@ pub(crate) struct AuditRow {
     code: Option<String>,
     /// Details of the operation
     detail: Value,
-    /// MAC of this row and all previous rows. A copy outside the database can prove that the rows are unmodified
+    /// MAC of this row and all previous rows. If you keep a copy outside the database, you can detect modified rows
     link: String,
 }
 

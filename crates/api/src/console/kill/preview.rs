@@ -32,7 +32,7 @@ pub(super) struct KillImpact {
     pub(super) unknown: Option<LocalizedText>,
 }
 
-/// If the node cannot be read, sets `unknown` to the reason instead of failing, because the kill may still succeed.
+/// If the node cannot be read, returns the reason in `unknown` instead of an error, because the kill may still succeed.
 pub(super) async fn read_kill_impact(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillImpact {
     let read = async |limits| read_lock_waits(&node.url, &limits).await;
     let observed = match service.try_read_node(node, read).await {

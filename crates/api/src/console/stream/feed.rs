@@ -21,10 +21,10 @@ pub(super) struct NodeFeed {
     list: SessionFeed,
     counts: SessionCounts,
     limitations: Vec<Limitation>,
-    /// Feed version at which the list of data limitations last changed.
+    /// Feed version in which `limitations` (data that the server hides) last changed.
     limitations_changed: u32,
     interval_ms: u64,
-    /// Rendered events, by the last feed version sent to the subscriber (0 if none) and whether statements are masked.
+    /// Rendered events. The key is the last feed version sent (0 if none) and whether statements are masked.
     cached_events: Vec<((u32, bool), Bytes)>,
 }
 
