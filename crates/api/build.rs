@@ -31,7 +31,7 @@ fn main() -> io::Result<()> {
     }
     // Sorted for reproducible builds.
     paths.sort();
-    fs::write(out.join("page.rs"), generate_file_table_source(&paths))
+    fs::write(out.join("page.rs"), generate_embedded_file_table(&paths))
 }
 
 fn compress_folder(from: &Path, to: &Path, prefix: &str, paths: &mut Vec<String>) -> io::Result<()> {
@@ -52,7 +52,7 @@ fn compress_folder(from: &Path, to: &Path, prefix: &str, paths: &mut Vec<String>
     Ok(())
 }
 
-fn generate_file_table_source(paths: &[String]) -> String {
+fn generate_embedded_file_table(paths: &[String]) -> String {
     let mut table = String::from("&[\n");
     for path in paths {
         let file = format!("include_bytes!(concat!(env!(\"OUT_DIR\"), {:?}))", format!("/page/{path}"));

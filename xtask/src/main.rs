@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 /// All builds select the same packages, so that cargo enables the same features and compiles each dependency once.
-const BUILD_PACKAGE_ARGUMENTS: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
+const CARGO_PACKAGE_ARGUMENTS: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
 /// Cargo would rebuild crates such as `ring`, whose build scripts depend on the variables that `cargo run` sets.
 const CARGO_RUN_ENV_VAR_PREFIXES: [&str; 3] = ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_"];
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = command_without_cargo_run_env_vars(&cargo);
     build.current_dir(&root);
-    build.args(["build", "--locked", "--profile", profile]).args(BUILD_PACKAGE_ARGUMENTS).args(["--bin", "devtools"]);
+    build.args(["build", "--locked", "--profile", profile]).args(CARGO_PACKAGE_ARGUMENTS).args(["--bin", "devtools"]);
     match build.status() {
         Ok(status) if status.success() => {}
         Ok(_) => return ExitCode::FAILURE,

@@ -54,38 +54,38 @@ impl AuditContext {
     }
 
     pub(crate) fn set_claimed_identity(&self, claimed: &str) {
-        self.lock_audit_fields().origin.actor = Actor::Anonymous { claimed: truncate_text(claimed) };
+        self.lock_audit_fields_mutex().origin.actor = Actor::Anonymous { claimed: truncate_text(claimed) };
     }
 
     pub(crate) fn set_domain(&self, domain: &DomainId) {
-        self.lock_audit_fields().domain_id = Some(domain.clone());
+        self.lock_audit_fields_mutex().domain_id = Some(domain.clone());
     }
 
     pub(crate) fn set_actor(&self, user: &User) {
         self.set_domain(&user.domain_id);
-        self.lock_audit_fields().origin.actor =
+        self.lock_audit_fields_mutex().origin.actor =
             Actor::User { id: user.id.clone(), name: user.name.clone(), domain_id: user.domain_id.clone() };
     }
 
     pub(crate) fn set_operation(&self, operation: &'static str) {
-        self.lock_audit_fields().operation = Some(operation);
+        self.lock_audit_fields_mutex().operation = Some(operation);
     }
 
     /// If no target is set, the last id in the request path becomes the target of the audit event.
     pub(crate) fn set_target(&self, target: impl Into<String>) {
-        self.lock_audit_fields().target = Some(target.into());
+        self.lock_audit_fields_mutex().target = Some(target.into());
     }
 
     /// The value must not contain secrets: for SQL statements, pass the statement's template instead of its text.
     pub(crate) fn add_detail(&self, name: &str, value: impl Into<Value>) {
-        self.lock_audit_fields().detail.insert(name.to_owned(), value.into());
+        self.lock_audit_fields_mutex().detail.insert(name.to_owned(), value.into());
     }
 
     pub(crate) fn request_id(&self) -> String {
-        self.lock_audit_fields().origin.request_id.clone()
+        self.lock_audit_fields_mutex().origin.request_id.clone()
     }
 
-    fn lock_audit_fields(&self) -> MutexGuard<'_, AuditFields> {
+    fn lock_audit_fields_mutex(&self) -> MutexGuard<'_, AuditFields> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -155,7 +155,7 @@ fn build_audit_event(
         status if status.is_client_error() || status.is_server_error() => AuditOutcome::Failed,
         _ => AuditOutcome::Succeeded,
     };
-    let fields = trail.lock_audit_fields();
+    let fields = trail.lock_audit_fields_mutex();
     let is_anonymous = matches!(fields.origin.actor, Actor::Anonymous { .. });
     if is_anonymous && outcome == AuditOutcome::Failed {
         return None;

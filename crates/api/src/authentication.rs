@@ -306,7 +306,7 @@ async fn build_principal(service: &AppState, identity: &AuthenticatedIdentity) -
         domain_name: user.domain_name.clone(),
         scope: scope.clone(),
         administrator: user.administrator,
-        budget: service.limits.create_work_budget(&identity.user.id),
+        budget: service.limits.create_policy_work_budget(&identity.user.id),
     })
 }
 

@@ -25,7 +25,7 @@ use crate::policy_cache::evaluate_policies;
 use crate::query_string::truncate_text;
 
 /// `Retry-After` value in responses to a principal that exceeds the rate limit for policy evaluations.
-const WORK_BUDGET_RETRY_DELAY: Duration = Duration::from_secs(1);
+const POLICY_EVALUATION_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CredentialKind {
@@ -220,7 +220,12 @@ impl Caller {
     }
 
     /// Returns `true` if the caller may not list sessions, or if the project masks statements for the caller.
-    pub(crate) fn receives_sql_templates(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
+    pub(crate) fn requires_statement_masking(
+        &self,
+        service: &AppState,
+        project: &Project,
+        instance: &Instance,
+    ) -> bool {
         !self.is_action_allowed(service, Action::LIST_PROCESSES, project, instance).unwrap_or(false)
             || self.receives_masked_statements(service, project, instance)
     }
@@ -258,7 +263,7 @@ impl Caller {
     fn build_denial_error(&self, action: Action, reason: &DenyReason) -> ApiError {
         debug!(user.id = %self.principal.user_id, action = action.name, %reason, "action denied");
         if *reason == DenyReason::WorkBudget && self.principal.budget.is_rate_limited() {
-            return ApiError::rate_limit_exceeded_error(WORK_BUDGET_RETRY_DELAY);
+            return ApiError::rate_limit_exceeded_error(POLICY_EVALUATION_RETRY_AFTER);
         }
         let id = match reason {
             DenyReason::UnknownProject | DenyReason::ForeignProject | DenyReason::OtherProject => "",
@@ -290,11 +295,11 @@ fn build_policy_resource<'a>(
 }
 
 pub(crate) fn parse_instance_id(text: &str) -> Result<InstanceId, ApiError> {
-    text.parse().map_err(|error: clew_model::IdParseError| invalid_id_error(text, error.expected))
+    text.parse().map_err(|error: clew_model::ApiIdParseError| invalid_id_error(text, error.expected))
 }
 
 fn parse_node_id(text: &str) -> Result<NodeId, ApiError> {
-    text.parse().map_err(|error: clew_model::IdParseError| invalid_id_error(text, error.expected))
+    text.parse().map_err(|error: clew_model::ApiIdParseError| invalid_id_error(text, error.expected))
 }
 
 fn invalid_id_error(given: &str, expected: &'static str) -> ApiError {
@@ -312,12 +317,13 @@ pub(crate) async fn load_node_in_reachable_zone(
 ) -> Result<Node, ApiError> {
     let node = service.store.find_node_with_password(&parse_existing_node_id(instance, node)?).await?;
     let node = node.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_NODE))?;
-    require_reachable_zone(service, &node)?;
+    require_reachable_availability_zone(service, &node)?;
     Ok(node)
 }
 
-pub(crate) fn require_reachable_zone(service: &AppState, node: &Node) -> Result<(), ApiError> {
-    crate::nodes::require_reachable_zone(service, node).map_err(crate::nodes::node_read_failure_to_api_error)
+pub(crate) fn require_reachable_availability_zone(service: &AppState, node: &Node) -> Result<(), ApiError> {
+    crate::nodes::require_reachable_availability_zone(service, node)
+        .map_err(crate::nodes::node_read_failure_to_api_error)
 }
 
 fn parse_existing_node_id(instance: &Instance, node: &str) -> Result<NodeId, ApiError> {
@@ -328,7 +334,7 @@ fn parse_existing_node_id(instance: &Instance, node: &str) -> Result<NodeId, Api
 
 /// Target node of a request. `N` is `NodeId`, or `Node` if the handler needs the decrypted password.
 #[derive(Debug)]
-pub(crate) struct NodeTarget<N = NodeId> {
+pub(crate) struct TargetNode<N = NodeId> {
     pub(crate) project: Arc<Project>,
     pub(crate) instance: Arc<Instance>,
     pub(crate) node: N,
@@ -337,7 +343,7 @@ pub(crate) struct NodeTarget<N = NodeId> {
 /// Ids of the project, instance and node in the request path.
 type NodePath = (String, String, String);
 
-impl NodeTarget {
+impl TargetNode {
     pub(crate) async fn resolve(
         service: &AppState,
         caller: &Caller,
@@ -350,22 +356,22 @@ impl NodeTarget {
     }
 }
 
-impl NodeTarget<Node> {
+impl TargetNode<Node> {
     pub(crate) async fn authorize_and_find_node_with_password(
         service: &AppState,
         caller: &Caller,
         action: Action,
         path: &NodePath,
     ) -> Result<Self, ApiError> {
-        let NodeTarget { project, instance, .. } = NodeTarget::resolve(service, caller, action, path).await?;
+        let TargetNode { project, instance, .. } = TargetNode::resolve(service, caller, action, path).await?;
         let node = load_node_in_reachable_zone(service, &instance, &path.2).await?;
         Ok(Self { project, instance, node })
     }
 }
 
-impl<N> NodeTarget<N> {
-    pub(crate) fn receives_sql_templates(&self, service: &AppState, caller: &Caller) -> bool {
-        caller.receives_sql_templates(service, &self.project, &self.instance)
+impl<N> TargetNode<N> {
+    pub(crate) fn requires_statement_masking(&self, service: &AppState, caller: &Caller) -> bool {
+        caller.requires_statement_masking(service, &self.project, &self.instance)
     }
 
     /// Call this method only after the caller has been authorized to list or collect sessions.

@@ -118,15 +118,20 @@ impl AppState {
 
     /// Returns an error if the principal already has [`ApiSettings::max_streams_per_principal`] open streams.
     pub(crate) fn acquire_stream_slot(&self, user: &UserId) -> Result<ConcurrencySlotGuard<UserId>, ApiError> {
-        self.acquire_user_slot(&self.0.stream_slots, user, ExceededLimit::Streams, "too-many-streams")
+        self.acquire_user_concurrency_slot(&self.0.stream_slots, user, ExceededLimit::Streams, "too-many-streams")
     }
 
     /// Returns an error if the principal already has [`ApiSettings::max_long_polls_per_principal`] pending long polls.
     pub(crate) fn acquire_long_poll_slot(&self, user: &UserId) -> Result<ConcurrencySlotGuard<UserId>, ApiError> {
-        self.acquire_user_slot(&self.0.long_poll_slots, user, ExceededLimit::LongPolls, "too-many-long-polls")
+        self.acquire_user_concurrency_slot(
+            &self.0.long_poll_slots,
+            user,
+            ExceededLimit::LongPolls,
+            "too-many-long-polls",
+        )
     }
 
-    fn acquire_user_slot(
+    fn acquire_user_concurrency_slot(
         &self,
         slots: &Arc<KeyedConcurrencyLimiter<UserId>>,
         user: &UserId,

@@ -48,7 +48,7 @@ impl Default for RateLimitSettings {
 const EVALUATED_POLICY_BYTES_PER_PERMIT: usize = 32 << 10;
 /// Parsing a policy can be expensive because the parser compares each unknown word with all valid words.
 const PARSED_POLICY_BYTES_PER_PERMIT: usize = 4 << 10;
-const WORK_UNITS_PER_PERMIT: u64 = 1 << 20;
+const POLICY_WORK_UNITS_PER_PERMIT: u64 = 1 << 20;
 
 /// Rate limiters for principals and peers. Clones share the same quotas.
 #[derive(Debug, Clone)]
@@ -122,16 +122,16 @@ impl RateLimits {
         }
     }
 
-    /// For every [`WORK_UNITS_PER_PERMIT`] work units, the budget consumes one permit of the user's request quota.
+    /// For every [`POLICY_WORK_UNITS_PER_PERMIT`] work units, the budget consumes one permit of the user's request quota.
     /// Concurrent requests of a principal share the principal's request quota.
-    pub(crate) fn create_work_budget(&self, user: &UserId) -> Arc<WorkBudget> {
+    pub(crate) fn create_policy_work_budget(&self, user: &UserId) -> Arc<WorkBudget> {
         if self.0.principals.is_none() {
             return Arc::default();
         }
         let (limits, user) = (self.clone(), user.clone());
         let charge =
             move |steps| limits.consume_request_quota(&user, usize::try_from(steps).unwrap_or(usize::MAX)).is_ok();
-        Arc::new(WorkBudget::with_rate_limit(WORK_UNITS_PER_PERMIT, charge))
+        Arc::new(WorkBudget::with_rate_limit(POLICY_WORK_UNITS_PER_PERMIT, charge))
     }
 
     fn consume_request_quota(&self, user: &UserId, count: usize) -> Result<(), ApiError> {
@@ -254,18 +254,18 @@ mod tests {
 
     /// Spends the units of `requests` requests, a quarter of a request at a time.
     fn spend(budget: &WorkBudget, requests: u64) -> bool {
-        (0..requests * 4).all(|_| budget.consume_work_units(WORK_UNITS_PER_PERMIT / 4))
+        (0..requests * 4).all(|_| budget.consume_work_units(POLICY_WORK_UNITS_PER_PERMIT / 4))
     }
 
     #[test]
     fn concurrent_requests_share_the_evaluation_budget() {
         let limits = limits(10, 1);
         let user = UserId::generate();
-        let (one, other) = (limits.create_work_budget(&user), limits.create_work_budget(&user));
+        let (one, other) = (limits.create_policy_work_budget(&user), limits.create_policy_work_budget(&user));
         assert!(spend(&one, 6) && spend(&other, 4));
         assert!(!spend(&one, 1) && one.is_rate_limited() && !spend(&other, 1));
         assert!(limits.check_principal_rate_limit(&user).is_err());
-        assert!(spend(&limits.create_work_budget(&UserId::generate()), 10), "another principal");
+        assert!(spend(&limits.create_policy_work_budget(&UserId::generate()), 10), "another principal");
     }
 
     #[test]
@@ -280,7 +280,7 @@ mod tests {
                 limits.consume_sign_in_quota(PEER).is_ok()
                     && limits.consume_policy_evaluation_quota(&user, usize::MAX).is_ok()
             );
-            assert!(spend(&limits.create_work_budget(&user), 60));
+            assert!(spend(&limits.create_policy_work_budget(&user), 60));
         }
     }
 }

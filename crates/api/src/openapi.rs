@@ -68,7 +68,7 @@ const NOT_FOUND_ERROR_RESPONSE: (ErrorEntry, &str) = (ErrorEntry::UNKNOWN_NODE, 
 
 pub(crate) fn add_operation_ids_and_error_responses(openapi: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut openapi.paths.paths {
-        for (method, described) in operations_with_method(item) {
+        for (method, described) in methods_and_operations(item) {
             let operation = audited_operations::AUDITED_OPERATIONS
                 .iter()
                 .find(|operation| operation.path == path && operation.method == method);
@@ -77,7 +77,7 @@ pub(crate) fn add_operation_ids_and_error_responses(openapi: &mut utoipa::openap
     }
 }
 
-fn operations_with_method(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut DescribedOperation)> {
+fn methods_and_operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut DescribedOperation)> {
     let PathItem { get, put, post, delete, patch, .. } = item;
     let with_method = |method, described: Option<_>| described.map(|described| (method, described));
     [

@@ -8,7 +8,7 @@ use clew_diagnose::{build_statement_template, to_valid_utf8};
 /// For example, the SQL template of the partial literal `4111x` is the unmasked text `4111x`.
 pub(crate) const MASKED_SUBSTRING_PLACEHOLDER: &str = "***";
 
-/// `masked` must be the result of [`crate::caller::Caller::receives_sql_templates`].
+/// `masked` must be the result of [`crate::caller::Caller::requires_statement_masking`].
 pub(crate) fn render_statement_or_template(statement: &[u8], masked: bool) -> String {
     if masked { to_valid_utf8(&build_statement_template(statement)) } else { to_valid_utf8(statement) }
 }

@@ -17,18 +17,18 @@ pub(crate) mod txn_progress;
 use std::sync::Arc;
 
 use clew_model::RequestId;
-use clew_store::CollectionTask;
+use clew_store::SessionCollectionTask;
 
-use crate::caller::{Caller, NodeTarget};
+use crate::caller::{Caller, TargetNode};
 use crate::error::ApiError;
 use crate::query_string::QueryString;
 
 /// Returns `None` if the target node has no collection with the requested id.
 async fn find_collection_task(
     caller: &Caller,
-    target: &NodeTarget,
+    target: &TargetNode,
     query: &QueryString,
-) -> Result<Option<Arc<CollectionTask>>, ApiError> {
+) -> Result<Option<Arc<SessionCollectionTask>>, ApiError> {
     let id: RequestId = query
         .get_required("request_id")?
         .parse()

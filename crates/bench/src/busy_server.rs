@@ -260,7 +260,7 @@ impl BusyServerFixture<'_> {
             }
             Ok(elapsed.as_secs_f64())
         };
-        let measurement = run_pairs(case.definition, clew, baseline).await?;
+        let measurement = measure_in_pairs(case.definition, clew, baseline).await?;
         Ok(match delays.into_inner().into_iter().max() {
             Some(maximum) => measurement.with_note(format_notification_delay(maximum)),
             None => measurement,

@@ -68,7 +68,8 @@ pub(super) async fn measure_fleet_collections(bench: &BenchContext) -> Result<Ve
         Ok(elapsed.as_secs_f64())
     };
     let one = inventory.nodes.get(..1).unwrap_or_default();
-    let times = run_pairs(COLLECTION_TIME_CASE, async || run(&inventory.nodes).await, async || run(one).await).await?;
+    let times =
+        measure_in_pairs(COLLECTION_TIME_CASE, async || run(&inventory.nodes).await, async || run(one).await).await?;
     let note = format!("at most {} connections open at once, none left open", fleet.peak_connection_count());
     Ok(vec![times.with_note(note), peaks.into_inner()])
 }

@@ -102,7 +102,7 @@ pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Meas
     let started = FakeServer::start_with_min_statement_size(STATEMENT_SIZE_BYTES, options).await;
     let fake = started.map_err(|cause| BenchError::Load { cause })?;
     let inventory = NodeInventory::register_nodes(&bench.clew, &[fake.url()], 1).await?;
-    let reader = inventory.create_read_only_key().await?;
+    let reader = inventory.create_read_only_access_key().await?;
     let server = inventory.start_server(None).await?;
     let Some(node) = inventory.nodes.first() else { return Ok(Vec::new()) };
     let id = server.run_collection(node).await?;
@@ -124,7 +124,7 @@ pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Meas
         let from_nginx =
             download(nginx.address(), GetRequest::create_unsigned_request(nginx::RESULT_URL_PATH, "127.0.0.1"));
         measurements.push(
-            run_pairs(
+            measure_in_pairs(
                 *case,
                 async || from_clew.measure_download_rate().await,
                 async || from_nginx.measure_download_rate().await,
@@ -138,7 +138,7 @@ pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Meas
         let constant = GetRequest::create_unsigned_request(nginx::CONSTANT_RESPONSE_URL_PATH, "127.0.0.1");
         let clew = async || generator.measure_request_rate(&format!("http://{}", server.address()), &status).await;
         let baseline = async || generator.measure_request_rate(&format!("http://{}", nginx.address()), &constant).await;
-        measurements.push(run_pairs(*case, clew, baseline).await?);
+        measurements.push(measure_in_pairs(*case, clew, baseline).await?);
     }
     drop(nginx);
     server.stop().await?;

@@ -43,16 +43,16 @@ const fn growth_case(name: &'static str, metric: &'static str, baseline: &'stati
 }
 
 /// Each benchmark case compares Clew's run time per row for a large result and for a small result.
-const RUN_TIME_GROWTH_CASES: [(BenchCase, MeasuredRows, MeasuredRows); 3] = [
+const RUN_TIME_GROWTH_CASES: [(BenchCase, MeasuredRowCount, MeasuredRowCount); 3] = [
     (
         growth_case("growth-10k", "`clew snapshot`, time per row with 10,000 rows", "time per row with 1,000 rows"),
-        MeasuredRows::Total(10_000),
-        MeasuredRows::Total(1000),
+        MeasuredRowCount::Total(10_000),
+        MeasuredRowCount::Total(1000),
     ),
     (
         growth_case("growth-100k", "`clew snapshot`, time per row with 100,000 rows", "time per row with 10,000 rows"),
-        MeasuredRows::Total(100_000),
-        MeasuredRows::Total(10_000),
+        MeasuredRowCount::Total(100_000),
+        MeasuredRowCount::Total(10_000),
     ),
     (
         growth_case(
@@ -60,14 +60,14 @@ const RUN_TIME_GROWTH_CASES: [(BenchCase, MeasuredRows, MeasuredRows); 3] = [
             "`clew snapshot`, time per additional row from 10,000 to 100,000",
             "time per additional row from 1,000 to 10,000",
         ),
-        MeasuredRows::Increment(10_000, 100_000),
-        MeasuredRows::Increment(1000, 10_000),
+        MeasuredRowCount::Increment(10_000, 100_000),
+        MeasuredRowCount::Increment(1000, 10_000),
     ),
 ];
 
 /// Number of rows by which the measured run time is divided.
 #[derive(Debug, Clone, Copy)]
-enum MeasuredRows {
+enum MeasuredRowCount {
     /// All rows of a single run. The measured run time includes process startup.
     Total(u64),
     /// Difference in row count between two runs. The difference of their run times does not include process startup.
@@ -96,13 +96,13 @@ pub(super) async fn measure_memory_scaling(bench: &BenchContext) -> Result<Vec<M
     if bench.filter.includes_case(SNAPSHOT_MEMORY_CASE.name) {
         let clew = async || measure_snapshot_peak_memory_mib(bench, &many, LARGE_ROW_COUNT).await;
         let baseline = async || measure_snapshot_peak_memory_mib(bench, &few, SMALL_ROW_COUNT).await;
-        measurements.push(run_pairs(SNAPSHOT_MEMORY_CASE, clew, baseline).await?);
+        measurements.push(measure_in_pairs(SNAPSHOT_MEMORY_CASE, clew, baseline).await?);
     }
     if bench.filter.includes_case(SERVER_MEMORY_CASE.name) {
         let inventory = NodeInventory::register_nodes(&bench.clew, &[many.url(), few.url()], 1).await?;
         let clew = async || measure_server_peak_memory_mib(bench, &inventory, 0, LARGE_ROW_COUNT).await;
         let baseline = async || measure_server_peak_memory_mib(bench, &inventory, 1, SMALL_ROW_COUNT).await;
-        measurements.push(run_pairs(SERVER_MEMORY_CASE, clew, baseline).await?);
+        measurements.push(measure_in_pairs(SERVER_MEMORY_CASE, clew, baseline).await?);
     }
     let mut servers = HashMap::new();
     for (case, larger, smaller) in
@@ -115,7 +115,7 @@ pub(super) async fn measure_memory_scaling(bench: &BenchContext) -> Result<Vec<M
         }
         let clew = async || measure_micros_per_row(bench, &servers, *larger).await;
         let baseline = async || measure_micros_per_row(bench, &servers, *smaller).await;
-        measurements.push(run_pairs(*case, clew, baseline).await?);
+        measurements.push(measure_in_pairs(*case, clew, baseline).await?);
     }
     Ok(measurements)
 }
@@ -161,7 +161,7 @@ async fn measure_server_peak_memory_mib(
 async fn measure_micros_per_row(
     bench: &BenchContext,
     servers: &HashMap<u64, FakeServer>,
-    size: MeasuredRows,
+    size: MeasuredRowCount,
 ) -> Result<f64, BenchError> {
     let mut times = Vec::new();
     for rows in size.row_counts_to_measure() {
@@ -173,13 +173,13 @@ async fn measure_micros_per_row(
     }
     let rows = |rows: u64| u32::try_from(rows).map_or(f64::INFINITY, f64::from);
     Ok(match (size, times.as_slice()) {
-        (MeasuredRows::Total(total), [time]) => time / rows(total),
-        (MeasuredRows::Increment(from, to), [smaller, larger]) => (larger - smaller) / rows(to - from),
+        (MeasuredRowCount::Total(total), [time]) => time / rows(total),
+        (MeasuredRowCount::Increment(from, to), [smaller, larger]) => (larger - smaller) / rows(to - from),
         _ => 0.0,
     })
 }
 
-impl MeasuredRows {
+impl MeasuredRowCount {
     fn row_counts_to_measure(self) -> Vec<u64> {
         match self {
             Self::Total(rows) => vec![rows],

@@ -16,18 +16,18 @@ pub(super) struct Measurement {
 
 /// Runs Clew and the baseline alternately so that background load affects both equally.
 /// The program that runs first alternates between pairs. An unmeasured initial pair of runs warms the caches.
-pub(super) async fn run_pairs(
+pub(super) async fn measure_in_pairs(
     case: BenchCase,
     mut clew: impl AsyncFnMut() -> Result<f64, BenchError>,
     mut baseline: impl AsyncFnMut() -> Result<f64, BenchError>,
 ) -> Result<Measurement, BenchError> {
     let step = Step::start(case.name);
-    step.set_detail("warming up");
+    step.set_spinner_text("warming up");
     clew().await?;
     baseline().await?;
     let mut measurement = Measurement::new(case);
     for pair in 0..case.pairs {
-        step.set_detail(&format!("pair {} of {}: {}", pair + 1, case.pairs, measurement.format_summary()));
+        step.set_spinner_text(&format!("pair {} of {}: {}", pair + 1, case.pairs, measurement.format_summary()));
         if pair % 2 == 0 {
             measurement.clew.push(clew().await?);
             measurement.baseline.push(baseline().await?);
@@ -135,7 +135,7 @@ mod tests {
             baseline_runs += 1.0;
             Ok(baseline_runs)
         };
-        let measurement = run_pairs(case, clew, baseline).await.unwrap();
+        let measurement = measure_in_pairs(case, clew, baseline).await.unwrap();
         assert_eq!(order.into_inner(), "cbcbbccbbc");
         let expected = (vec![2.0, 3.0, 4.0, 5.0], vec![102.0, 103.0, 104.0, 105.0]);
         assert_eq!((measurement.clew, measurement.baseline), expected);

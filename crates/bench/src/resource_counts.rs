@@ -177,7 +177,7 @@ async fn check_statement_counts(
     let url = server.url();
     for case in &EXPECTED_STATEMENT_COUNTS {
         let name = case.command.join(" ");
-        step.set_detail(&name);
+        step.set_spinner_text(&name);
         let command = Command::new(&bench.clew).args(case.command.iter().copied()).args([&url]);
         let log = query_log::capture_query_log(&command, &server).await?;
         let expected = case.statements.get(at).copied().unwrap_or_default();

@@ -66,8 +66,8 @@ impl NodeInventory {
     }
 
     /// Creates an access key for a read-only user, because the server skips the policy check for administrators.
-    pub(super) async fn create_read_only_key(&self) -> Result<AccessKey, DevtoolsError> {
-        self.deployment.create_user_with_key(READ_ONLY_POLICY_NAME).await
+    pub(super) async fn create_read_only_access_key(&self) -> Result<AccessKey, DevtoolsError> {
+        self.deployment.create_user_with_access_key(READ_ONLY_POLICY_NAME).await
     }
 
     /// If `poll_interval` is `None`, the API client polls at its default interval.

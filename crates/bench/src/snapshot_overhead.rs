@@ -178,7 +178,7 @@ async fn measure_transaction_rates(
         if process.try_wait().is_ok_and(|status| status.is_some()) {
             return Err(no_response_error("sysbench").into());
         }
-        step.set_detail(&format!("{} of {pairs} snapshots", rates.len() / 2));
+        step.set_spinner_text(&format!("{} of {pairs} snapshots", rates.len() / 2));
     }
     while let Some(result) = running.join_next().await {
         let elapsed = result.map_err(|error| DevtoolsError::Runtime(error.into()))??;

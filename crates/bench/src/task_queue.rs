@@ -99,7 +99,7 @@ pub(super) async fn measure_task_queue(bench: &BenchContext) -> Result<Vec<Measu
         let pairs = CLAIM_TASK_CASE.pairs.to_string();
         let output = Command::new(&program).args([database, pairs.as_str()]).output().await?;
         for (_, operation, case) in cases {
-            measurements.push(parse_measured_pairs(*case, operation, &output));
+            measurements.push(parse_run_time_pairs(*case, operation, &output));
         }
         step.complete();
     }
@@ -107,7 +107,7 @@ pub(super) async fn measure_task_queue(bench: &BenchContext) -> Result<Vec<Measu
 }
 
 /// Parses the pairs of run times of an operation from output lines such as `claim 0.0012 0.0011`.
-fn parse_measured_pairs(case: BenchCase, operation: &str, output: &str) -> Measurement {
+fn parse_run_time_pairs(case: BenchCase, operation: &str, output: &str) -> Measurement {
     let mut measurement = Measurement::new(case);
     for line in output.lines() {
         let words: Vec<&str> = line.split(' ').collect();
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn pairs_are_parsed_by_operation() {
         let output = "queue 0.5 0.25\nclaim 0.002 0.001\nclaim 0.004 0.002\nstatus 1 1\n";
-        let measurement = parse_measured_pairs(CLAIM_TASK_CASE, "claim", output);
+        let measurement = parse_run_time_pairs(CLAIM_TASK_CASE, "claim", output);
         assert_eq!((measurement.clew, measurement.baseline), (vec![0.002, 0.004], vec![0.001, 0.002]));
     }
 }

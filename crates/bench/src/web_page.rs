@@ -90,7 +90,7 @@ pub(super) async fn measure_web_page(bench: &BenchContext) -> Result<Vec<Measure
         (SCROLL_FRAME_TIME_CASE, "scroll", SCROLL_MEASUREMENT_SECONDS),
     ] {
         if bench.filter.includes_case(case.name) {
-            let pairs = run_pairs(
+            let pairs = measure_in_pairs(
                 case,
                 async || large.measure_page_metric(metric, seconds).await,
                 async || small.measure_page_metric(metric, seconds).await,

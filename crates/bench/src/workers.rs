@@ -58,13 +58,13 @@ pub(super) async fn measure_worker_scaling(bench: &BenchContext) -> Result<Vec<M
     let fleet = FakeServerFleet::start(NODE_COUNT, options).await.map_err(|cause| BenchError::Load { cause })?;
     let urls: Vec<String> = fleet.servers().iter().map(FakeServer::url).collect();
     let deployment =
-        Deployment::init_with_environment(&bench.clew, store_environment_variables(&metadata, &results)).await?;
+        Deployment::init_with_environment(&bench.clew, build_store_environment(&metadata, &results)).await?;
     let inventory = NodeInventory::register_nodes_in_deployment(deployment, &urls, NODES_PER_INSTANCE).await?;
     step.complete();
 
     let mut measurements = Vec::new();
     for (case, workers) in WORKER_CASES.into_iter().filter(|(case, _)| bench.filter.includes_case(case.name)) {
-        let measurement = run_pairs(
+        let measurement = measure_in_pairs(
             case,
             async || measure_collection_rate(&inventory, workers).await,
             async || measure_collection_rate(&inventory, 1).await,
@@ -75,8 +75,8 @@ pub(super) async fn measure_worker_scaling(bench: &BenchContext) -> Result<Vec<M
     Ok(measurements)
 }
 
-fn store_environment_variables(metadata: &PostgreSqlServer, results: &S3Server) -> Vec<(&'static str, String)> {
-    let (key, secret) = S3Server::OWNER_CREDENTIALS;
+fn build_store_environment(metadata: &PostgreSqlServer, results: &S3Server) -> Vec<(&'static str, String)> {
+    let (key, secret) = S3Server::ADMIN_CREDENTIALS;
     vec![
         ("CLEW_METADATA_URL", metadata.url()),
         ("CLEW_RESULTS", format!("s3://{}/clew", S3Server::BUCKET_NAME)),

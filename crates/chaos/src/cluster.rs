@@ -183,7 +183,7 @@ impl TestCluster {
 
     /// Connects directly to PostgreSQL and S3, without the fault proxies.
     pub(crate) async fn open_store(&self) -> Result<Store, ChaosError> {
-        let (key, secret) = S3Server::OWNER_CREDENTIALS;
+        let (key, secret) = S3Server::ADMIN_CREDENTIALS;
         let location = StoreLocation {
             data_dir: self.directory.path().join("data"),
             metadata_url: Some(self.metadata.url().parse()?),
@@ -209,7 +209,7 @@ struct ClewProcessSettings<'a> {
 
 impl ClewProcessSettings<'_> {
     fn build_process_environment(&self, metadata: &str, dir: &str) -> Vec<(&'static str, OsString)> {
-        let (key, secret) = S3Server::OWNER_CREDENTIALS;
+        let (key, secret) = S3Server::ADMIN_CREDENTIALS;
         vec![
             ("CLEW_DATA_DIR", self.directory.join(dir).into()),
             ("CLEW_METADATA_URL", metadata.into()),

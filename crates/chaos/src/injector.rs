@@ -182,7 +182,7 @@ impl FaultInjector<'_> {
         let (started, log_start) = (Instant::now(), worker.log_file_size());
         // Refill the space that collections free until the worker logs the error.
         while started.elapsed() < duration || !worker.read_log_from_offset(log_start).contains(DISK_FULL_MESSAGE) {
-            fail_if_fault_effect_overdue(started, Fault::DiskFull, worker, DISK_FULL_MESSAGE)?;
+            check_fault_effect_timeout(started, Fault::DiskFull, worker, DISK_FULL_MESSAGE)?;
             fill_until_disk_full(&filler)?;
             sleep(Duration::from_millis(100)).await;
         }
@@ -192,7 +192,7 @@ impl FaultInjector<'_> {
     }
 }
 
-fn fail_if_fault_effect_overdue(
+fn check_fault_effect_timeout(
     started: Instant,
     fault: Fault,
     worker: &ClewProcess,
@@ -227,7 +227,7 @@ async fn wait_for_clock_shift(
 ) -> Result<(), ChaosError> {
     let started = Instant::now();
     while !has_logged_clock_offset(worker, log_start, seconds) {
-        fail_if_fault_effect_overdue(started, Fault::ClockShift, worker, effect)?;
+        check_fault_effect_timeout(started, Fault::ClockShift, worker, effect)?;
         sleep(Duration::from_millis(250)).await;
     }
     Ok(())

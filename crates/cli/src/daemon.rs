@@ -137,7 +137,7 @@ impl Daemon {
         })
     }
 
-    pub(crate) fn spawn_event_dispatcher(&self, shutdown: &CancellationToken) {
+    pub(crate) fn spawn_store_event_dispatcher(&self, shutdown: &CancellationToken) {
         let (collections, kills) = (self.collections.clone(), self.intelligent_kills.clone());
         tokio::spawn(clew_worker::dispatch_store_events(self.store.clone(), collections, kills, shutdown.clone()));
     }

@@ -34,7 +34,7 @@ enum DoctorOutputFormat {
 }
 
 pub(crate) async fn run(arguments: DoctorArgs) -> Result<(), CliError> {
-    let (node, limits) = arguments.node.parse_node_url_and_limits()?;
+    let (node, limits) = arguments.node.parse_node_url_and_read_limits()?;
     let diagnosis = diagnose_node(&node, &limits).await?;
     match arguments.format {
         DoctorOutputFormat::Text => {

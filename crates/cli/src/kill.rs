@@ -85,7 +85,7 @@ Examples:
 Exit codes: 0 all sessions have terminated or will terminate; 1 at least one session could not be killed; 2 refused, nothing was killed.";
 
 pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
-    let (node, limits) = arguments.node.parse_node_url_and_limits()?;
+    let (node, limits) = arguments.node.parse_node_url_and_read_limits()?;
     let kind = if arguments.query { KillTarget::Query } else { KillTarget::Connection };
     let protected = ProtectedAccounts::default().with_accounts(arguments.protect.iter().map(String::as_bytes));
     let mut seen = HashSet::new();

@@ -2,7 +2,7 @@
 
 use clew_model::AuditOrigin;
 
-const MAX_SUDO_USER_CHARS: usize = 64;
+const MAX_SUDO_USER_NAME_CHARS: usize = 64;
 
 /// Returns the origin that audit events record for a command: the operating system account that runs this process.
 /// The account is determined from the process's user id, because environment variables can be forged.
@@ -19,7 +19,7 @@ pub(crate) fn local_audit_origin() -> AuditOrigin {
 }
 
 fn sanitize_user_name(name: &str) -> Option<String> {
-    let name: String = name.chars().filter(|c| !c.is_control()).take(MAX_SUDO_USER_CHARS).collect();
+    let name: String = name.chars().filter(|c| !c.is_control()).take(MAX_SUDO_USER_NAME_CHARS).collect();
     (!name.is_empty()).then_some(name)
 }
 

@@ -48,7 +48,7 @@ enum LocksOutputFormat {
 }
 
 pub(crate) async fn run(arguments: LocksArgs) -> Result<(), CliError> {
-    let (node, limits) = arguments.node.parse_node_url_and_limits()?;
+    let (node, limits) = arguments.node.parse_node_url_and_read_limits()?;
     let observed = read_lock_waits(&node, &limits).await?;
     let graph = waits::build_wait_graph(&observed);
     let graph = if arguments.mask { graph.with_masked_literals() } else { graph };

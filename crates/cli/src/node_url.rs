@@ -26,7 +26,7 @@ pub(crate) struct NodeArgs {
 }
 
 impl NodeArgs {
-    pub(crate) fn parse_node_url_and_limits(&self) -> Result<(NodeUrl, ReadLimits), CliError> {
+    pub(crate) fn parse_node_url_and_read_limits(&self) -> Result<(NodeUrl, ReadLimits), CliError> {
         let node = read_missing_node_password(parse_node_url(&self.url)?)?;
         let timeout = Duration::from_secs(self.timeout);
         Ok((node, ReadLimits { read_timeout: timeout, connect_timeout: timeout / 2, ..ReadLimits::default() }))

@@ -40,7 +40,7 @@ Examples:
 
 pub(crate) async fn run(arguments: PsArgs) -> Result<(), CliError> {
     let selection = arguments.filters.try_into_session_selection()?;
-    let (node, limits) = arguments.node.parse_node_url_and_limits()?;
+    let (node, limits) = arguments.node.parse_node_url_and_read_limits()?;
     let scope = if arguments.all { SessionScope::All } else { SessionScope::Users };
     let statements = StatementMasking::from_masked_flag(arguments.mask);
     let mut snapshot =

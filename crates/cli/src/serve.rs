@@ -114,7 +114,7 @@ pub(crate) async fn run(mut arguments: ServeArgs) -> Result<(), CliError> {
     if let Some(tls) = &tls {
         listener::spawn_certificate_reloaders(tls, &shutdown)?;
     }
-    daemon.spawn_event_dispatcher(&shutdown);
+    daemon.spawn_store_event_dispatcher(&shutdown);
     let master_key_watch = daemon.watch_for_master_key_rotation(&shutdown);
     daemon.watch_for_audit_truncation(&shutdown).await;
     let worker_tasks = if arguments.no_worker { WorkerTaskHandles::default() } else { daemon.start_worker(&shutdown) };

@@ -66,7 +66,7 @@ enum SnapshotOutputFormat {
 pub(crate) async fn run(arguments: SnapshotArgs) -> Result<(), CliError> {
     let format = arguments.format.unwrap_or_else(|| default_output_format(arguments.output.is_some()));
     let selection = arguments.filters.clone().try_into_session_selection()?;
-    let (node, limits) = arguments.node.parse_node_url_and_limits()?;
+    let (node, limits) = arguments.node.parse_node_url_and_read_limits()?;
     let row_format = match format {
         SnapshotOutputFormat::Table => OutputFormat::Csv { formula_guard: false },
         SnapshotOutputFormat::Csv => OutputFormat::Csv { formula_guard: !arguments.no_formula_guard },

@@ -45,7 +45,7 @@ pub(crate) async fn run(mut arguments: WorkerArgs) -> Result<(), CliError> {
         Some(address) => Some(bind_listener(address).await?),
     };
     let shutdown = listen_for_shutdown_signals()?;
-    daemon.spawn_event_dispatcher(&shutdown);
+    daemon.spawn_store_event_dispatcher(&shutdown);
     let master_key_watch = daemon.watch_for_master_key_rotation(&shutdown);
     daemon.watch_for_audit_truncation(&shutdown).await;
     let worker_tasks = daemon.start_worker(&shutdown);

@@ -16,7 +16,7 @@ use crate::retry::Idempotency;
 use crate::transport::ApiRequest;
 
 const PREFER_HEADER: HeaderName = HeaderName::from_static("prefer");
-const READ_STATUS_OPERATION_NAME: &str = "reading the state of a collection";
+const COLLECTION_STATUS_OPERATION_NAME: &str = "reading the state of a collection";
 const MAX_LONG_POLL_DURATION: Duration = Duration::from_secs(20);
 
 /// Opaque id of a collection.
@@ -185,7 +185,7 @@ impl Client {
         let response = self.send_collection_status_request(instance, node, request_id, wait).await?;
         CollectionStatus::from_name(&response.status).ok_or_else(|| {
             let why = format!("unknown state {:?}", sanitize_server_text(&response.status, 80));
-            self.build_request_context(READ_STATUS_OPERATION_NAME, &self.inner.endpoint.to_string())
+            self.build_request_context(COLLECTION_STATUS_OPERATION_NAME, &self.inner.endpoint.to_string())
                 .invalid_response_error(why)
         })
     }
@@ -211,7 +211,7 @@ impl Client {
         let project = self.project_id().await?;
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session-task");
         let mut request = self.build_get_request(
-            READ_STATUS_OPERATION_NAME,
+            COLLECTION_STATUS_OPERATION_NAME,
             project,
             path,
             vec![("request_id", request_id.to_string())],

@@ -114,7 +114,7 @@ impl Client {
         let name = request.endpoint.to_string();
         let context = self.build_request_context(SIGN_IN_OPERATION_NAME, &name);
         let http_response =
-            self.send_request_with_headers(&request, to_header_map(&self.build_base_headers(&request))?).await?;
+            self.send_request_with_headers(&request, to_header_map(&self.build_common_headers(&request))?).await?;
         let value = http_response.headers().get("x-subject-token").and_then(|value| value.to_str().ok());
         let value =
             value.map(SecretString::from).ok_or_else(|| context.invalid_response_error("no X-Subject-Token header"))?;

@@ -175,7 +175,7 @@ impl Client {
         context.check_response_status(response).await
     }
 
-    pub(crate) fn build_base_headers(&self, request: &ApiRequest<'_>) -> Vec<(String, String)> {
+    pub(crate) fn build_common_headers(&self, request: &ApiRequest<'_>) -> Vec<(String, String)> {
         let mut headers = vec![
             (HOST.to_string(), request.endpoint.host_header_value()),
             (USER_AGENT.to_string(), self.inner.user_agent.clone()),
@@ -199,7 +199,7 @@ impl Client {
         security_token: Option<&SecretString>,
     ) -> Result<HeaderMap, ClientError> {
         let date = signature::format_sdk_date(Timestamp::now());
-        let mut headers = self.build_base_headers(request);
+        let mut headers = self.build_common_headers(request);
         headers.push(("x-sdk-date".to_owned(), date.clone()));
         if let Some(project) = request.project {
             headers.push(("x-project-id".to_owned(), project.to_string()));
@@ -223,7 +223,7 @@ impl Client {
     }
 
     fn build_token_headers(&self, request: &ApiRequest<'_>, token: &SecretString) -> Result<HeaderMap, ClientError> {
-        let mut headers = to_header_map(&self.build_base_headers(request))?;
+        let mut headers = to_header_map(&self.build_common_headers(request))?;
         headers.insert("x-auth-token", to_header_value("x-auth-token", token.expose_secret())?);
         Ok(headers)
     }

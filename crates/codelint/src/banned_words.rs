@@ -10,18 +10,18 @@ use syn::{Ident, ImplItemConst, ItemConst, ItemEnum, ItemMod, ItemStatic, ItemSt
 struct BannedWord {
     word: &'static str,
     replacement: &'static str,
-    scope: WordScope,
+    scope: BannedWordScope,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum WordScope {
+enum BannedWordScope {
     /// Names that the code defines.
     Identifiers,
     Prose,
     Everywhere,
 }
 
-use WordScope::{Everywhere, Identifiers, Prose};
+use BannedWordScope::{Everywhere, Identifiers, Prose};
 
 const BANNED_WORDS: &[BannedWord] = &[
     banned_word("asked", "requested, queried, polled", Everywhere),
@@ -58,7 +58,7 @@ const BANNED_WORDS: &[BannedWord] = &[
 /// Standard terms that contain a banned word.
 const ALLOWED_PHRASES: &[&str] = &["in place", "look up", "looks up"];
 
-const fn banned_word(word: &'static str, replacement: &'static str, scope: WordScope) -> BannedWord {
+const fn banned_word(word: &'static str, replacement: &'static str, scope: BannedWordScope) -> BannedWord {
     BannedWord { word, replacement, scope }
 }
 
@@ -89,7 +89,7 @@ impl FileKind {
 
 pub(crate) fn find_banned_words(file: &Path, text: &str, kind: FileKind) -> Vec<String> {
     let mut findings = Vec::new();
-    let mut report = |line: usize, scope: WordScope, checked: &str| {
+    let mut report = |line: usize, scope: BannedWordScope, checked: &str| {
         let words = split_into_words(checked);
         for banned in BANNED_WORDS.iter().filter(|banned| banned.scope == Everywhere || banned.scope == scope) {
             if contains_banned_word(&words, banned.word) {

@@ -135,7 +135,7 @@ impl Deployment {
     }
 
     /// Creates a user, attaches a policy to the user, and returns an access key of the user.
-    pub async fn create_user_with_key(&self, policy: &str) -> Result<AccessKey, DevtoolsError> {
+    pub async fn create_user_with_access_key(&self, policy: &str) -> Result<AccessKey, DevtoolsError> {
         const READER_USER_NAME: &str = "reader";
         let clew = |arguments: &[&str]| {
             Command::new(&self.clew).args(arguments.iter().copied()).args(["--data-dir"]).args([self.data_dir()])

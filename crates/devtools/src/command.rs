@@ -84,19 +84,19 @@ impl Command {
         let mut child = self.spawn_with_piped_output()?;
         let mut tail = OutputTail::default();
         let result = tokio::time::timeout(limit, read_output_until_exit(&mut child, step, &mut tail)).await;
-        step.set_detail("");
+        step.set_spinner_text("");
         match result {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(Ok(status)) => Err(DevtoolsError::FailedWithOutput {
                 command: self.command_line(),
                 status,
-                output: tail.indented_text(),
+                output: tail.to_indented_text(),
             }),
             Ok(Err(cause)) => Err(self.program_start_error(cause)),
             Err(_) => {
                 // The program may have exited already.
                 let _ = child.kill().await;
-                Err(DevtoolsError::Timeout { command: self.command_line(), limit, output: tail.indented_text() })
+                Err(DevtoolsError::Timeout { command: self.command_line(), limit, output: tail.to_indented_text() })
             }
         }
     }
@@ -245,7 +245,7 @@ impl OutputTail {
         self.0.push_back(line);
     }
 
-    fn indented_text(&self) -> String {
+    fn to_indented_text(&self) -> String {
         self.0.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
     }
 }
@@ -259,7 +259,7 @@ async fn read_output_until_exit(child: &mut Child, step: &Step, tail: &mut Outpu
         tokio::spawn(send_output_lines(stderr, lines));
     }
     while let Some(line) = received.recv().await {
-        step.set_detail(&line);
+        step.set_spinner_text(&line);
         tail.push(line);
     }
     child.wait().await

@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use clew_testkit::ServerError;
-use clew_testkit::test_tools::{PIP_REQUIREMENTS_PATH, PYTHON_ENV_VAR, ServersDirError};
+use clew_testkit::test_tools::{PIP_REQUIREMENTS_PATH, PYTHON_INTERPRETER_ENV_VAR, ServersDirError};
 
 /// Error of a development task.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +102,7 @@ pub enum DevtoolsError {
     },
     /// The Python environment lacks packages that the tests need.
     #[error(
-        "{} lacks Python packages that the tests require. Fix: run `{0} -m pip install -r {PIP_REQUIREMENTS_PATH}`, or unset {PYTHON_ENV_VAR}",
+        "{} lacks Python packages that the tests require. Fix: run `{0} -m pip install -r {PIP_REQUIREMENTS_PATH}`, or unset {PYTHON_INTERPRETER_ENV_VAR}",
         .python.display()
     )]
     MissingClients {

@@ -34,7 +34,7 @@ impl Step {
     }
 
     /// Sets the text next to the spinner, for example the last output line of a program.
-    pub fn set_detail(&self, text: &str) {
+    pub fn set_spinner_text(&self, text: &str) {
         self.bar.set_message(text.to_owned());
     }
 

@@ -13,7 +13,7 @@ const BUILD_TIMEOUT: Duration = Duration::from_mins(45);
 
 /// Cargo arguments that all development builds share, so that Cargo reuses the compiled dependencies.
 /// The `xtask` launcher must pass these `--package` arguments to Cargo, too.
-pub const DEVELOPMENT_PACKAGE_ARGUMENTS: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
+pub const DEV_BUILD_CARGO_ARGS: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
 /// Returns the workspace root directory, which the xtask launcher passes in `CLEW_WORKSPACE_ROOT`.
 /// The root directory is not a compile-time constant, because this program may have been compiled in another Git clone.
@@ -46,7 +46,7 @@ pub struct BuiltProgram {
 
 /// Builds `clew` with the given cargo profile and returns the path of the executable.
 pub async fn build_clew_with_profile(profile: &str) -> Result<PathBuf, DevtoolsError> {
-    let arguments = [&["build", "--profile", profile, "--bin", "clew"], &DEVELOPMENT_PACKAGE_ARGUMENTS[..]].concat();
+    let arguments = [&["build", "--profile", profile, "--bin", "clew"], &DEV_BUILD_CARGO_ARGS[..]].concat();
     find_clew_program(&build_programs("Building clew", &arguments).await?)
 }
 

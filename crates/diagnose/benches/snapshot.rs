@@ -46,7 +46,7 @@ fn build_transactions() -> HashMap<u64, Transaction> {
     (1..=SESSION_COUNT).step_by(4).map(|id| (id, transaction(id))).collect()
 }
 
-fn write_snapshot(
+fn write_session_list(
     sessions: &[Session],
     transactions: &HashMap<u64, Transaction>,
     selection: &SessionSelection,
@@ -68,7 +68,7 @@ fn write_snapshot(
     out
 }
 
-fn bench_snapshot(criterion: &mut Criterion) {
+fn bench_session_list(criterion: &mut Criterion) {
     let (sessions, transactions) = (build_sessions(), build_transactions());
     let listed = SessionSelection::default();
     let sort_key = SortKey::TransactionDuration;
@@ -78,7 +78,7 @@ fn bench_snapshot(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(SESSION_COUNT));
     for (name, selection) in [("as listed", listed), ("reordered", reordered)] {
         group.bench_function(name, |bencher| {
-            bencher.iter(|| black_box(write_snapshot(&sessions, &transactions, black_box(&selection))));
+            bencher.iter(|| black_box(write_session_list(&sessions, &transactions, black_box(&selection))));
         });
     }
     group.finish();

@@ -50,12 +50,12 @@ fn join_column_names<C>(columns: &[Column<C>], language: Language) -> Vec<u8> {
 /// If `formula_guard` is true, text cells that a spreadsheet program would evaluate as a formula get a `'` prefix.
 /// Number cells never get a `'` prefix.
 pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
-    encode_snapshot_columns(out, row, formula_guard);
+    encode_session_columns(out, row, formula_guard);
     out.extend_from_slice(b"\r\n");
 }
 
 /// Appends a session as a CSV row without CRLF, so that [`encode_detail_columns`] can append the detail columns.
-pub fn encode_snapshot_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
+pub fn encode_session_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
     for (at, column) in SNAPSHOT_COLUMNS.iter().enumerate() {
         if at > 0 {
             out.push(b',');
@@ -206,7 +206,7 @@ mod tests {
             ..SessionDetail::default()
         };
         let mut row = Vec::new();
-        encode_snapshot_columns(&mut row, &SessionRow { session: &session, transaction: None }, true);
+        encode_session_columns(&mut row, &SessionRow { session: &session, transaction: None }, true);
         encode_detail_columns(&mut row, &detail, true);
         let expected = "1,,,,,Query,,0,,,,,,,,,\"'=cmd, \"\"x\"\"\",\"row 1, 'a' of shop.t\",7,\r\n";
         assert_eq!(String::from_utf8(row).unwrap(), expected);

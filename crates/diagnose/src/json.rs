@@ -74,12 +74,12 @@ fn may_contain_unsafe_chars(json: &[u8]) -> bool {
 
 /// Appends a session as a JSON object without a trailing newline.
 pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>) {
-    encode_snapshot_fields(out, row);
+    encode_session_fields(out, row);
     out.push(b'}');
 }
 
 /// Appends a session as a JSON object without the closing brace, so that [`encode_detail_fields`] can append fields.
-pub fn encode_snapshot_fields(out: &mut Vec<u8>, row: &SessionRow<'_>) {
+pub fn encode_session_fields(out: &mut Vec<u8>, row: &SessionRow<'_>) {
     for (at, column) in SNAPSHOT_COLUMNS.iter().enumerate() {
         push_json_field(out, if at == 0 { b'{' } else { b',' }, column.key, (column.cell)(row));
     }
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(value.as_object().unwrap().len(), SNAPSHOT_COLUMNS.len());
 
         let mut out = Vec::new();
-        encode_snapshot_fields(&mut out, &SessionRow { session: &session, transaction: None });
+        encode_session_fields(&mut out, &SessionRow { session: &session, transaction: None });
         encode_detail_fields(&mut out, &SessionDetail { root_blocker_id: Some(3), ..SessionDetail::default() });
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!((&value["session_id"], &value["root_blocker_id"]), (&9.into(), &3.into()));

@@ -157,7 +157,7 @@ pub fn policies_may_allow_action(principal: &Principal, action: Action, project:
             let names = |statement: &crate::policy::Statement| {
                 statement.effect() == effect
                     && statement.matches_action(grant.policy.model(), action, &principal.budget)
-                    && (!always || statement.is_unconditional())
+                    && (!always || statement.is_unrestricted())
             };
             grant.policy.statements().iter().any(names)
         })

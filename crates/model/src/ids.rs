@@ -17,14 +17,14 @@ use uuid::Uuid;
 /// Error returned for a string that is not a valid id of the expected type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not {expected}")]
-pub struct IdParseError {
+pub struct ApiIdParseError {
     /// Text that is not a valid id, truncated to 80 characters.
     pub given: String,
     /// Expected format.
     pub expected: &'static str,
 }
 
-impl IdParseError {
+impl ApiIdParseError {
     fn new(given: &str, expected: &'static str) -> Self {
         Self { given: given.chars().take(80).collect(), expected }
     }
@@ -61,18 +61,18 @@ macro_rules! id {
         }
 
         impl FromStr for $name {
-            type Err = IdParseError;
+            type Err = ApiIdParseError;
 
-            fn from_str(text: &str) -> Result<Self, IdParseError> {
+            fn from_str(text: &str) -> Result<Self, ApiIdParseError> {
                 let valid: fn(&str) -> bool = $valid;
-                if valid(text) { Ok(Self(text.into())) } else { Err(IdParseError::new(text, $expected)) }
+                if valid(text) { Ok(Self(text.into())) } else { Err(ApiIdParseError::new(text, $expected)) }
             }
         }
 
         impl TryFrom<String> for $name {
-            type Error = IdParseError;
+            type Error = ApiIdParseError;
 
-            fn try_from(text: String) -> Result<Self, IdParseError> {
+            fn try_from(text: String) -> Result<Self, ApiIdParseError> {
                 text.parse()
             }
         }

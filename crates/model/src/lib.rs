@@ -36,7 +36,7 @@ pub use column::{Cell, Column, ColumnKind, DETAIL_COLUMNS, DetailCell, RowCell, 
 pub use error_catalogue::{API_ERRORS, ErrorEntry};
 pub use failure::{Failure, FailureKind};
 pub use ids::{
-    AccessKeyId, DomainId, GroupId, IdParseError, InstanceId, NodeId, PolicyId, ProjectId, RequestId, UserId,
+    AccessKeyId, ApiIdParseError, DomainId, GroupId, InstanceId, NodeId, PolicyId, ProjectId, RequestId, UserId,
 };
 pub use inventory::{Instance, InstanceFilter, NewInstance, NewNode, Node, NodeRole, Pagination, Tag};
 pub use kill_criteria::KillCriteria;

@@ -23,8 +23,8 @@ use clew_testkit::{FakeServer, FakeServerOptions};
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
-const SMALL_SERVER_SESSION_COUNT: u64 = 1_000;
-const LARGE_SERVER_SESSION_COUNT: u64 = 11_000;
+const SMALL_SESSION_COUNT: u64 = 1_000;
+const LARGE_SESSION_COUNT: u64 = 11_000;
 const FAKE_SERVER_ARGUMENT: &str = "--serve";
 /// Argument that `cargo bench` passes to the benchmark. Without it, the benchmark exits immediately.
 const CARGO_BENCH_ARGUMENT: &str = "--bench";
@@ -48,13 +48,12 @@ fn run_fake_server(sessions: u64) {
 }
 
 fn run_benchmark() {
-    let (few, many) =
-        (FakeServerProcess::start(SMALL_SERVER_SESSION_COUNT), FakeServerProcess::start(LARGE_SERVER_SESSION_COUNT));
+    let (few, many) = (FakeServerProcess::start(SMALL_SESSION_COUNT), FakeServerProcess::start(LARGE_SESSION_COUNT));
     for (name, detailed) in [("snapshot", false), ("detailed_snapshot", true)] {
         // The first snapshot pays for one-time allocations of the process.
         few.measure_allocations(detailed);
         let (few, many) = (few.measure_allocations(detailed), many.measure_allocations(detailed));
-        let rows = LARGE_SERVER_SESSION_COUNT - SMALL_SERVER_SESSION_COUNT;
+        let rows = LARGE_SESSION_COUNT - SMALL_SESSION_COUNT;
         let hundredths = (many.total_blocks - few.total_blocks) * 100 / rows;
         let bytes = (many.total_bytes - few.total_bytes) / rows;
         let peak = many.max_bytes.saturating_sub(few.max_bytes);

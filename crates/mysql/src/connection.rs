@@ -46,7 +46,7 @@ impl Connection {
         let address = node.address();
         let deadline = Instant::now() + limits.read_timeout;
         let permit = ConnectionPermit::acquire(&address, purpose, limits.connection_permit_timeout()).await?;
-        if let Some(failure) = refused_logins::find_refused_login_failure(node, permit.requested_at()) {
+        if let Some(failure) = refused_logins::find_recent_login_failure(node, permit.requested_at()) {
             return Err(failure);
         }
         let connected = timeout(limits.connect_timeout, RawConnection::connect(node, &address, limits.bytes)).await;

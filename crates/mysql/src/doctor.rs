@@ -71,9 +71,9 @@ async fn run_diagnosis(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis,
     let same = second.read_server_instance().await? == instance;
     second.close().await;
     let proxied = if same {
-        (!direct).then(limitations::indirect_connection)
+        (!direct).then(limitations::indirect_connection_limitation)
     } else {
-        Some(limitations::load_balanced_address())
+        Some(limitations::load_balanced_address_limitation())
     };
     checks.push(build_check_result("direct connection", proxied.map_or(Ok(()), Err)));
     Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
@@ -115,7 +115,7 @@ async fn run_diagnostic_checks(connection: &mut Connection, account: &str) -> Re
     let cut = connection.server_truncates_statements().await?;
     checks.push(build_check_result(
         "complete statements",
-        if cut { Err(limitations::truncated_statements()) } else { Ok(()) },
+        if cut { Err(limitations::truncated_statements_limitation()) } else { Ok(()) },
     ));
     let kill = privileges::has_kill_privilege(connection).await?;
     checks.push(build_check_result(
@@ -131,14 +131,14 @@ async fn run_diagnostic_checks(connection: &mut Connection, account: &str) -> Re
         losses = lost_instrumentation::detect_lost_instrumentation(connection).await?;
     }
     losses.append(&mut connection.limitations);
-    if losses.iter().all(|loss| failed_check_name(loss.kind) != INSTRUMENTATION_CHECK_NAME) {
+    if losses.iter().all(|loss| check_name_for_limitation(loss.kind) != INSTRUMENTATION_CHECK_NAME) {
         checks.push(build_check_result(INSTRUMENTATION_CHECK_NAME, Ok(())));
     }
-    checks.extend(losses.into_iter().map(|loss| build_check_result(failed_check_name(loss.kind), Err(loss))));
+    checks.extend(losses.into_iter().map(|loss| build_check_result(check_name_for_limitation(loss.kind), Err(loss))));
     Ok(checks)
 }
 
-fn failed_check_name(kind: LimitationKind) -> &'static str {
+fn check_name_for_limitation(kind: LimitationKind) -> &'static str {
     match kind {
         LimitationKind::SettingRefused => "session variables",
         _ => INSTRUMENTATION_CHECK_NAME,
@@ -175,5 +175,5 @@ pub(crate) async fn find_process_list_limitations(connection: &mut Connection) -
     }
     let losses = lost_instrumentation::detect_lost_threads(connection).await?;
     let missing = losses.iter().map(limitations::incomplete_process_list);
-    Ok(std::iter::once(limitations::truncated_statements()).chain(missing).collect())
+    Ok(std::iter::once(limitations::truncated_statements_limitation()).chain(missing).collect())
 }

@@ -212,7 +212,7 @@ async fn attempt_kill(
         [] => KillAttemptOutcome::Ended,
         // If two sessions run a statement with the same tag, one of them has a forged tag.
         [_, _, ..] => KillAttemptOutcome::Unidentified,
-        [id] => match control.client.execute(&statements::kill_connection_statement(id)).await {
+        [id] => match control.client.execute(&statements::build_kill_connection_statement(id)).await {
             Err(Error::Server(error)) if error.code == ER_NO_SUCH_THREAD => KillAttemptOutcome::Ended,
             sent => sent.map(|()| KillAttemptOutcome::Killed).map_err(failed)?,
         },

@@ -34,7 +34,7 @@ pub(crate) fn missing_process_privilege(account: &str) -> [Limitation; 2] {
     ]
 }
 
-pub(crate) fn incomplete_transactions() -> Limitation {
+pub(crate) fn incomplete_transactions_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::PartOfTransactions,
         what: LocalizedText::new(
@@ -50,7 +50,7 @@ pub(crate) fn incomplete_transactions() -> Limitation {
     }
 }
 
-pub(crate) fn truncated_statements() -> Limitation {
+pub(crate) fn truncated_statements_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::StatementsTruncated,
         what: LocalizedText::new("Statements are truncated after 1,024 bytes.", "SQL语句超过1024字节的部分被截断。"),
@@ -82,7 +82,7 @@ fn processlist_setting_remedy() -> LocalizedText {
     LocalizedText::untranslated("SET GLOBAL performance_schema_show_processlist = OFF;")
 }
 
-pub(crate) fn oversized_statements(count: u64, max_row_bytes: usize) -> Option<Limitation> {
+pub(crate) fn oversized_statements_limitation(count: u64, max_row_bytes: usize) -> Option<Limitation> {
     let kib = max_row_bytes >> 10;
     (count > 0).then(|| Limitation {
         kind: LimitationKind::StatementsTruncated,
@@ -102,7 +102,7 @@ pub(crate) fn oversized_statements(count: u64, max_row_bytes: usize) -> Option<L
 }
 
 /// `max` is the maximum number of idle sessions in a live list of sessions.
-pub(crate) fn omitted_sessions(omitted: u64, total: u64, max: usize) -> Limitation {
+pub(crate) fn omitted_sessions_limitation(omitted: u64, total: u64, max: usize) -> Limitation {
     Limitation {
         kind: LimitationKind::SessionsTruncated,
         what: LocalizedText::new(
@@ -117,7 +117,7 @@ pub(crate) fn omitted_sessions(omitted: u64, total: u64, max: usize) -> Limitati
     }
 }
 
-pub(crate) fn indirect_connection() -> Limitation {
+pub(crate) fn indirect_connection_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
         what: LocalizedText::new("Sessions cannot be killed through this address.", "无法通过该地址Kill会话。"),
@@ -133,7 +133,7 @@ pub(crate) fn indirect_connection() -> Limitation {
     }
 }
 
-pub(crate) fn load_balanced_address() -> Limitation {
+pub(crate) fn load_balanced_address_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
         what: LocalizedText::new(
@@ -178,11 +178,11 @@ pub(crate) fn disabled_performance_schema() -> Limitation {
             "performance_schema is OFF and can only be enabled at server start.",
             "performance_schema为OFF，只能在数据库启动时开启。",
         ),
-        remedy: Some(configuration_file_fix("performance_schema = ON")),
+        remedy: Some(remedy_in_configuration_file("performance_schema = ON")),
     }
 }
 
-fn configuration_file_fix(setting: &str) -> LocalizedText {
+fn remedy_in_configuration_file(setting: &str) -> LocalizedText {
     LocalizedText::new(
         format!("{setting}, in the server's configuration file"),
         format!("{setting}（在数据库配置文件中设置）"),
@@ -222,7 +222,7 @@ fn unreadable_metadata_locks() -> LocalizedText {
 const INSTALL_METADATA_LOCK_PLUGIN_STATEMENT: &str = "INSTALL SONAME 'metadata_lock_info';";
 
 /// After a metadata lock is upgraded, MariaDB's performance_schema still lists the original lock mode.
-pub(crate) fn unknown_metadata_lock_holders() -> Limitation {
+pub(crate) fn unknown_metadata_lock_holders_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::NoMetadataLocks,
         what: LocalizedText::new("Some holders of metadata locks are unknown.", "部分元数据锁的持有者未知。"),
@@ -289,7 +289,7 @@ pub(crate) fn empty_statement_history() -> Limitation {
             "The server stores no statement history, because performance_schema_events_statements_history_size is 0.",
             "服务器不保存历史语句，因为performance_schema_events_statements_history_size为0。",
         ),
-        configuration_file_fix("performance_schema_events_statements_history_size = 10"),
+        remedy_in_configuration_file("performance_schema_events_statements_history_size = 10"),
     )
 }
 
@@ -323,7 +323,7 @@ pub(crate) fn disabled_connection_attributes() -> Limitation {
             "The server stores no connection attributes, because performance_schema_session_connect_attrs_size is 0.",
             "服务器不保存连接属性，因为performance_schema_session_connect_attrs_size为0。",
         ),
-        Some(configuration_file_fix("performance_schema_session_connect_attrs_size = 512")),
+        Some(remedy_in_configuration_file("performance_schema_session_connect_attrs_size = 512")),
     )
 }
 
@@ -392,18 +392,18 @@ mod tests {
         vec![
             own_sessions,
             no_transactions,
-            incomplete_transactions(),
-            truncated_statements(),
+            incomplete_transactions_limitation(),
+            truncated_statements_limitation(),
             incomplete_process_list(&gap),
-            oversized_statements(3, 65_536).unwrap(),
-            omitted_sessions(10, 2010, 2000),
-            indirect_connection(),
-            load_balanced_address(),
+            oversized_statements_limitation(3, 65_536).unwrap(),
+            omitted_sessions_limitation(10, 2010, 2000),
+            indirect_connection_limitation(),
+            load_balanced_address_limitation(),
             missing_kill_privilege(Flavor::MySql, "clew@%"),
             missing_kill_privilege(Flavor::MariaDb, "clew@%"),
             disabled_performance_schema(),
             disabled_metadata_lock_instrument(),
-            unknown_metadata_lock_holders(),
+            unknown_metadata_lock_holders_limitation(),
             unreadable_row_locks(&gap),
             unreadable_pending_locks(gap.clone()),
             add_metadata_lock_plugin_remedy(Limitation { remedy: None, ..gap.clone() }),
@@ -419,12 +419,12 @@ mod tests {
             unreadable_digests(digests_why, digests_remedy),
             durations::unreadable_timers(&gap),
             durations::disabled_statement_recording(),
-            durations::sessions_without_timers(3),
-            durations::unchecked_sessions(3),
-            durations::negative_session_durations(3),
-            durations::replaced_idle_times(3),
-            durations::negative_transaction_durations(3),
-            durations::ambiguous_transaction_durations(3),
+            durations::sessions_without_timers_limitation(3),
+            durations::unchecked_sessions_limitation(3),
+            durations::negative_session_durations_limitation(3),
+            durations::replaced_idle_times_limitation(3),
+            durations::negative_transaction_durations_limitation(3),
+            durations::ambiguous_transaction_durations_limitation(3),
             durations::unreadable_clock(),
             gap,
         ]

@@ -20,7 +20,7 @@ use clew_model::{Failure, Limitation, NodeUrl, Session, Transaction};
 use tokio::time::timeout;
 
 use crate::connection::Connection;
-use crate::elapsed_times::{self, ElapsedTimeCheckScope};
+use crate::elapsed_times::{self, SessionsToCheck};
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::process_list::SessionMemoryCounter;
@@ -196,7 +196,7 @@ async fn read_session_transactions(
             Ok(Vec::new())
         }
         Ok(TransactionReadResult::FromStatus(transactions)) => {
-            limitations.push(limitations::incomplete_transactions());
+            limitations.push(limitations::incomplete_transactions_limitation());
             Ok(select_one_transaction_per_session(transactions))
         }
         Err(error) => Err(connection.to_failure(&error)),
@@ -277,10 +277,10 @@ async fn read_observed_sessions(
     let is_unverified = |session: &&mut Session| {
         let lock_wait = lock_waits.get(&session.id).copied();
         session.id != own_id
-            && elapsed_times::needs_elapsed_time_check(flavor, session, lock_wait, ElapsedTimeCheckScope::Busy)
+            && elapsed_times::needs_elapsed_time_check(flavor, session, lock_wait, SessionsToCheck::Busy)
     };
     let unverified = found.iter_mut().filter(is_unverified).collect();
-    elapsed_times::replace_elapsed_times(connection, unverified, ElapsedTimeCheckScope::Busy).await?;
+    elapsed_times::replace_elapsed_times(connection, unverified, SessionsToCheck::Busy).await?;
     let facts = |session: Session| {
         let role = classify_session(&session, own.is_own_session(&session), threads.is_replication_applier(session.id));
         ObservedSession { role, session }

@@ -45,7 +45,7 @@ pub(crate) async fn check_performance_schema_access(
     connection: &mut Connection,
     account: &str,
 ) -> Result<Result<(), Limitation>, Failure> {
-    let on: Option<String> = query_single_value(connection, statements::PERFORMANCE_SCHEMA_STATE_QUERY).await?;
+    let on: Option<String> = query_single_value(connection, statements::PERFORMANCE_SCHEMA_ENABLED_QUERY).await?;
     if !matches!(on.as_deref(), Some("1" | "ON")) {
         return Ok(Err(limitations::disabled_performance_schema()));
     }

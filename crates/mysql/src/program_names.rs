@@ -66,7 +66,7 @@ fn intern_program_names(rows: Vec<NameRow>) -> HashMap<u64, Arc<[u8]>> {
 
 async fn are_connection_attributes_disabled(connection: &mut Connection) -> Result<bool, Failure> {
     let size: Vec<i64> = connection
-        .query_all(statements::ATTRIBUTE_BUFFER_SIZE_QUERY)
+        .query_all(statements::CONNECTION_ATTRIBUTE_BUFFER_SIZE_QUERY)
         .await
         .map_err(|error| connection.to_failure(&error))?;
     Ok(size.first() == Some(&0))

@@ -44,7 +44,7 @@ pub(crate) fn record_refused_login(node: &NodeUrl, failure: &Failure) {
 
 /// Returns the failure of a recently refused login with the URL and password of `node`.
 /// Ignores a refused login that is more than 1 s older than the request.
-pub(crate) fn find_refused_login_failure(node: &NodeUrl, requested: Instant) -> Option<Failure> {
+pub(crate) fn find_recent_login_failure(node: &NodeUrl, requested: Instant) -> Option<Failure> {
     let all = lock_refused_logins();
     let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + REFUSED_LOGIN_TTL)?;
     refused.is_same_login(node).then(|| refused.failure.clone())
@@ -67,15 +67,15 @@ mod tests {
         let failure = Failure::new(FailureKind::AccessDenied, "error 1045");
         let before = Instant::now();
         record_refused_login(&refused, &failure);
-        assert_eq!(find_refused_login_failure(&refused, before), Some(failure.clone()));
-        assert_eq!(find_refused_login_failure(&refused, Instant::now() + REFUSED_LOGIN_TTL), None, "later");
+        assert_eq!(find_recent_login_failure(&refused, before), Some(failure.clone()));
+        assert_eq!(find_recent_login_failure(&refused, Instant::now() + REFUSED_LOGIN_TTL), None, "later");
         for other in [
             "mysql://clew:new@refused.test:1/?tls=off",
             "mysql://other:old@refused.test:1/?tls=off",
             "mysql://clew:old@refused.test:1/?tls=required",
             "mysql://clew:old@other.test:1/?tls=off",
         ] {
-            assert_eq!(find_refused_login_failure(&node(other), before), None, "{other}");
+            assert_eq!(find_recent_login_failure(&node(other), before), None, "{other}");
         }
     }
 }

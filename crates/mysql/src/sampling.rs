@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use crate::clock::ClockHistory;
 use crate::connection::Connection;
-use crate::elapsed_times::{self, ElapsedTimeCheckScope};
+use crate::elapsed_times::{self, SessionsToCheck};
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::locks::LockTableSnapshot;
@@ -144,7 +144,11 @@ impl RawSessionSample {
     fn into_session_sample(mut self, server: ServerInstance, cache: &SampleCache, duration: Duration) -> SessionSample {
         let SampledSessions { open, sessions, counts, omitted } = self.found;
         if omitted > 0 {
-            self.limitations.push(limitations::omitted_sessions(omitted, counts.total, MAX_SAMPLED_SESSIONS));
+            self.limitations.push(limitations::omitted_sessions_limitation(
+                omitted,
+                counts.total,
+                MAX_SAMPLED_SESSIONS,
+            ));
         }
         let live = |session: Session| {
             let detail = self.waits.remove(&session.id).unwrap_or_default();
@@ -212,7 +216,7 @@ async fn read_open_transactions(
     let (mut open, gap) = match transactions::read_transactions(connection).await {
         Ok(TransactionReadResult::Readable(open)) => (open, None),
         Ok(TransactionReadResult::Hidden) => (Vec::new(), None),
-        Ok(TransactionReadResult::FromStatus(open)) => (open, Some(limitations::incomplete_transactions())),
+        Ok(TransactionReadResult::FromStatus(open)) => (open, Some(limitations::incomplete_transactions_limitation())),
         Err(error) => return Err(connection.to_failure(&error)),
     };
     cache.record_clock_reading(connection);
@@ -253,10 +257,10 @@ async fn read_sampled_sessions(
     let flavor = connection.flavor;
     let is_unverified = |session: &&mut Session| {
         let lock_wait = lock_waits.get(&session.id).copied();
-        elapsed_times::needs_elapsed_time_check(flavor, session, lock_wait, ElapsedTimeCheckScope::Busy)
+        elapsed_times::needs_elapsed_time_check(flavor, session, lock_wait, SessionsToCheck::Busy)
     };
     let unverified = found.sessions.iter_mut().filter(is_unverified).collect();
-    elapsed_times::replace_elapsed_times(connection, unverified, ElapsedTimeCheckScope::Busy).await?;
+    elapsed_times::replace_elapsed_times(connection, unverified, SessionsToCheck::Busy).await?;
     found.count_sessions(&cache.clock, flavor, threshold);
     if let Some(parties) = parties {
         parties.replace_elapsed_times(&found.sessions);

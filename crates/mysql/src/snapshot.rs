@@ -107,7 +107,7 @@ impl EncodedRows {
         let separator: &[u8] = if self.format == OutputFormat::Json { b",\n" } else { b"" };
         let Some(details) = &self.details else { return self.rows.write_row_range(offset, limit, out, separator) };
         let format = self.format;
-        self.rows.write_row_range_with(offset, limit, out, separator, |session, row| {
+        self.rows.write_row_range_with_callback(offset, limit, out, separator, |session, row| {
             let detail = details.get(session);
             match format {
                 OutputFormat::Csv { formula_guard } => csv::encode_detail_columns(row, &detail, formula_guard),
@@ -209,7 +209,7 @@ async fn read_snapshot(
             TransactionsBySession::default()
         }
         Ok(TransactionReadResult::FromStatus(transactions)) => {
-            limitations.push(limitations::incomplete_transactions());
+            limitations.push(limitations::incomplete_transactions_limitation());
             TransactionsBySession::new(transactions)
         }
         Err(error) => return Err(connection.to_failure(&error)),

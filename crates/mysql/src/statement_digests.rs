@@ -16,7 +16,7 @@ type StatementRow = (u64, u64, Option<Vec<u8>>);
 
 /// performance_schema consumers that must be enabled so that the server records statement digests.
 /// The array is sorted in dependency order: each consumer follows the consumers that it depends on.
-const REQUIRED_DIGEST_CONSUMERS: [&str; 4] =
+const CONSUMERS_REQUIRED_FOR_DIGESTS: [&str; 4] =
     ["global_instrumentation", "thread_instrumentation", "events_statements_current", "statements_digest"];
 
 /// Returns the digests of running statements by thread id.
@@ -40,10 +40,11 @@ pub(crate) async fn read_statement_digests(
         .await
         .map_err(|error| connection.to_failure(&error))?;
     let on: Vec<String> = connection
-        .query_all(statements::ENABLED_CONSUMERS_QUERY)
+        .query_all(statements::ENABLED_SETUP_CONSUMERS_QUERY)
         .await
         .map_err(|error| connection.to_failure(&error))?;
-    let off: Vec<&str> = REQUIRED_DIGEST_CONSUMERS.into_iter().filter(|name| !on.iter().any(|on| on == name)).collect();
+    let off: Vec<&str> =
+        CONSUMERS_REQUIRED_FOR_DIGESTS.into_iter().filter(|name| !on.iter().any(|on| on == name)).collect();
     if !off.is_empty() {
         limitations.push(limitations::disabled_digest_consumers(&off));
     }

@@ -50,24 +50,24 @@ pub(crate) const PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY: &str =
     "SELECT id, user, host, db, command, time, state, info FROM performance_schema.processlist";
 
 /// Kills a connection. Takes 1 ms. Requires no privileges to kill a connection of the same account.
-pub(crate) fn kill_connection_statement(connection: u64) -> String {
+pub(crate) fn build_kill_connection_statement(connection: u64) -> String {
     format!("KILL {connection}")
 }
 
 /// Kills a connection's running statement. Takes 1 ms.
-pub(crate) fn kill_query_statement(connection: u64) -> String {
+pub(crate) fn build_kill_query_statement(connection: u64) -> String {
     format!("KILL QUERY {connection}")
 }
 
 /// Kills a statement by its MariaDB query id. Takes 1 ms.
 /// The server returns `ER_NO_SUCH_QUERY` (1957) if the statement has already ended.
-pub(crate) fn kill_query_by_id_statement(query: u64) -> String {
+pub(crate) fn build_kill_by_query_id_statement(query: u64) -> String {
     format!("KILL QUERY ID {query}")
 }
 
 /// Reads the sessions' query ids from MariaDB's process list. Takes up to 0.1 s, because the server scans all sessions.
 /// Requires the PROCESS privilege for other accounts' sessions.
-pub(crate) fn session_query_ids_query(connections: &[u64]) -> String {
+pub(crate) fn mariadb_query_ids_query(connections: &[u64]) -> String {
     format!("SELECT id, query_id FROM information_schema.processlist WHERE id IN ({})", join_with_commas(connections))
 }
 
@@ -76,14 +76,14 @@ pub(crate) const ER_NO_SUCH_THREAD: u16 = 1094;
 /// Calls a kill procedure of a managed database service, for accounts that are not allowed to run `KILL`.
 /// The server returns `ER_SP_DOES_NOT_EXIST` (1305) if the procedure does not exist.
 /// The server returns `ER_PROCACCESS_DENIED_ERROR` (1370) if the account lacks the EXECUTE privilege on the procedure.
-pub(crate) fn kill_procedure_call_statement(procedure: &str, number: u64) -> String {
+pub(crate) fn build_kill_procedure_call(procedure: &str, number: u64) -> String {
     format!("CALL {procedure}({number})")
 }
 
 /// Reads the sessions of Clew's account that have the installation marker in a connection attribute.
 /// The query takes 0.1 s with 10,000 sessions, because the server scans the attributes of the account's connections.
 /// The query finds sessions only if performance_schema is on.
-pub(crate) fn marked_session_ids_query(marker: &str) -> String {
+pub(crate) fn clew_session_ids_query(marker: &str) -> String {
     format!(
         "SELECT processlist_id FROM performance_schema.session_account_connect_attrs \
          WHERE attr_name = 'clew_connection' AND attr_value LIKE 'clew:{marker}.%'"
@@ -140,7 +140,7 @@ pub(crate) const TRANSACTIONS_PROBE_QUERY: &str = "SELECT 1 FROM information_sch
 pub(crate) const GRANTS_QUERY: &str = "SHOW GRANTS";
 
 /// The statement requires no privileges, and its execution time is negligible.
-pub(crate) const PERFORMANCE_SCHEMA_STATE_QUERY: &str = "SELECT @@GLOBAL.performance_schema";
+pub(crate) const PERFORMANCE_SCHEMA_ENABLED_QUERY: &str = "SELECT @@GLOBAL.performance_schema";
 
 /// Fails if the account lacks the SELECT privilege on performance_schema.
 pub(crate) const METADATA_LOCKS_PROBE_QUERY: &str = "SELECT 1 FROM performance_schema.metadata_locks LIMIT 0";
@@ -342,7 +342,7 @@ pub(crate) const RUNNING_STATEMENT_DIGESTS_QUERY: &str = "SELECT thread_id, even
      FROM performance_schema.events_statements_current WHERE end_event_id IS NULL";
 
 /// Requires the SELECT privilege on performance_schema. The execution time is negligible.
-pub(crate) const ENABLED_CONSUMERS_QUERY: &str =
+pub(crate) const ENABLED_SETUP_CONSUMERS_QUERY: &str =
     "SELECT name FROM performance_schema.setup_consumers WHERE enabled = 'YES'";
 
 /// Reads the program names of all sessions. Takes 0.1 s on MySQL.
@@ -358,7 +358,8 @@ pub(crate) fn program_names_query(sessions: &[u64]) -> String {
 
 /// Reads the size of the buffer for a session's connection attributes.
 /// The statement requires no privileges, and its execution time is negligible.
-pub(crate) const ATTRIBUTE_BUFFER_SIZE_QUERY: &str = "SELECT @@GLOBAL.performance_schema_session_connect_attrs_size";
+pub(crate) const CONNECTION_ATTRIBUTE_BUFFER_SIZE_QUERY: &str =
+    "SELECT @@GLOBAL.performance_schema_session_connect_attrs_size";
 
 /// Reads the names of the server's storage engines and whether each engine supports transactions.
 /// The statement requires no privileges, and its execution time is negligible.

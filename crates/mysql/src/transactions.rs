@@ -137,8 +137,9 @@ impl UncertainTransactionAgeCounter {
     }
 
     fn limitations_for_uncertain_ages(&self) -> Vec<Limitation> {
-        let negative = (self.negative > 0).then(|| durations::negative_transaction_durations(self.negative));
-        let ambiguous = (self.ambiguous > 0).then(|| durations::ambiguous_transaction_durations(self.ambiguous));
+        let negative = (self.negative > 0).then(|| durations::negative_transaction_durations_limitation(self.negative));
+        let ambiguous =
+            (self.ambiguous > 0).then(|| durations::ambiguous_transaction_durations_limitation(self.ambiguous));
         negative.into_iter().chain(ambiguous).collect()
     }
 }

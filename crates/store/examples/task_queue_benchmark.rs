@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use clew_model::{
     AuditOrigin, Failure, FailureKind, InstanceId, NodeId, ProjectId, RequestId, SessionSelection, TaskOutcome,
 };
-use clew_store::{InitialTenant, NewCollectionTask, Store, StoreLocation, TaskClaimRequest};
+use clew_store::{InitialTenant, NewSessionCollectionTask, Store, StoreLocation, TaskClaimRequest};
 use clew_testkit::PostgreSqlServer;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
@@ -18,9 +18,9 @@ use tempfile::TempDir;
 
 const LARGE_QUEUE_LEN: u32 = 1_000_000;
 const SMALL_QUEUE_LEN: u32 = 1_000;
-const CLAIMS_PER_RUN: u32 = 40;
+const TASK_WRITES_PER_RUN: u32 = 40;
 const TASK_READS_PER_RUN: u32 = 200;
-const COUNT_QUERIES_PER_RUN: u32 = 20;
+const STATUS_COUNT_QUERIES_PER_RUN: u32 = 20;
 
 /// Inserts one task per node. The nodes belong to up to 1,000 instances in ten projects.
 /// One tenth of the tasks are queued, ten tasks are running, and the remaining tasks are finished.
@@ -44,7 +44,7 @@ fn build_insert_tasks_sql(digits: &str) -> String {
         .fold(filled, |filled, n| filled.replace(&format!("digits({n})"), &digits.replace('#', n)))
 }
 
-struct BenchQueue {
+struct BenchmarkTaskQueue {
     store: Store,
     tasks: u32,
     last_read: u32,
@@ -52,7 +52,7 @@ struct BenchQueue {
     _server: Option<PostgreSqlServer>,
 }
 
-impl BenchQueue {
+impl BenchmarkTaskQueue {
     async fn create_queue_with_tasks(tasks: u32, use_postgres: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let server = if use_postgres { Some(PostgreSqlServer::start().await.unwrap()) } else { None };
@@ -88,7 +88,7 @@ impl BenchQueue {
     /// Completes each task after claiming it, so that the number of running tasks stays constant.
     async fn measure_task_claim(&mut self) -> Duration {
         let mut elapsed = Duration::ZERO;
-        for _ in 0..CLAIMS_PER_RUN {
+        for _ in 0..TASK_WRITES_PER_RUN {
             let claim = TaskClaimRequest {
                 worker: "bench".into(),
                 lease: Duration::from_hours(1),
@@ -102,13 +102,13 @@ impl BenchQueue {
             let failed = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
             assert!(self.store.complete_task(&claimed.task.request_id, claimed.fence, &failed).await.unwrap());
         }
-        elapsed / CLAIMS_PER_RUN
+        elapsed / TASK_WRITES_PER_RUN
     }
 
     async fn measure_task_insert(&mut self) -> Duration {
         let start = Instant::now();
-        for _ in 0..CLAIMS_PER_RUN {
-            let task = NewCollectionTask {
+        for _ in 0..TASK_WRITES_PER_RUN {
+            let task = NewSessionCollectionTask {
                 request_id: RequestId::generate(),
                 project_id: ProjectId::generate(),
                 instance_id: InstanceId::generate(),
@@ -118,7 +118,7 @@ impl BenchQueue {
             };
             self.store.enqueue_task(&task, 9).await.unwrap();
         }
-        start.elapsed() / CLAIMS_PER_RUN
+        start.elapsed() / TASK_WRITES_PER_RUN
     }
 
     async fn measure_task_lookup(&mut self) -> Duration {
@@ -155,11 +155,11 @@ impl BenchQueue {
 
     async fn measure_status_count_query(&mut self) -> Duration {
         let start = Instant::now();
-        for _ in 0..COUNT_QUERIES_PER_RUN {
+        for _ in 0..STATUS_COUNT_QUERIES_PER_RUN {
             let counts = self.store.count_tasks_by_status().await.unwrap();
             assert!(counts.iter().map(|(_, count)| count).sum::<u64>() >= u64::from(self.tasks));
         }
-        start.elapsed() / COUNT_QUERIES_PER_RUN
+        start.elapsed() / STATUS_COUNT_QUERIES_PER_RUN
     }
 }
 
@@ -179,8 +179,8 @@ async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (use_postgres, pairs) = (arguments[0] == "postgres", arguments[1].parse::<usize>().unwrap());
     let (mut large, mut small) = (
-        BenchQueue::create_queue_with_tasks(LARGE_QUEUE_LEN, use_postgres).await,
-        BenchQueue::create_queue_with_tasks(SMALL_QUEUE_LEN, use_postgres).await,
+        BenchmarkTaskQueue::create_queue_with_tasks(LARGE_QUEUE_LEN, use_postgres).await,
+        BenchmarkTaskQueue::create_queue_with_tasks(SMALL_QUEUE_LEN, use_postgres).await,
     );
     macro_rules! measure {
         ($($name:literal $operation:ident)*) => {$(

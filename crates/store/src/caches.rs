@@ -7,7 +7,7 @@ use clew_model::{AccessKeyId, Instance, InstanceId, ProjectId, RequestId, UserId
 
 use crate::credentials::{AccessKey, StoredToken};
 use crate::metadata::auth_failures::AuthFailureState;
-use crate::tasks::CollectionTask;
+use crate::tasks::SessionCollectionTask;
 use crate::tenants::Project;
 use crate::versioned_cache::VersionedCache;
 
@@ -18,7 +18,7 @@ pub(crate) struct Caches {
     pub(crate) tokens: VersionedCache<[u8; 32], Arc<StoredToken>>,
     pub(crate) projects: VersionedCache<ProjectId, Arc<Project>>,
     pub(crate) instances: VersionedCache<InstanceId, Arc<Instance>>,
-    pub(crate) tasks: VersionedCache<RequestId, Arc<CollectionTask>>,
+    pub(crate) tasks: VersionedCache<RequestId, Arc<SessionCollectionTask>>,
     addresses: VersionedCache<(UserId, IpAddr), RecordedClientAddress>,
 }
 

@@ -80,7 +80,9 @@ pub use results::{PublishedResult, ResultStore, ResultWriter, S3Settings, Stored
 pub use store::{InitialTenant, InitialTenantIds, Store};
 pub use store_event::StoreEvent;
 pub use store_event_receiver::StoreEventReceiver;
-pub use tasks::{ClaimedTask, CollectionTask, NewCollectionTask, ResultRecord, TaskClaimOutcome, TaskClaimRequest};
+pub use tasks::{
+    ClaimedTask, NewSessionCollectionTask, ResultMetadata, SessionCollectionTask, TaskClaimOutcome, TaskClaimRequest,
+};
 pub use tenants::{Domain, EnterpriseProject, EnterpriseProjectChange, Project, ProjectChange};
 pub use users::{Group, NewUser, User, UserChange};
 pub use versioned_cache::VersionedCache;

@@ -21,7 +21,7 @@ use crate::store::Store;
 use digest::TableDigest;
 use tables::{TABLES_TO_COPY, TableToCopy};
 
-const ROWS_PER_PAGE: usize = 500;
+const ROWS_PER_BATCH: usize = 500;
 
 /// Copied table with its row count and a hash of its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,14 +123,14 @@ async fn copy_table(
     execute_statement(to, format!("ALTER TABLE {} DISABLE TRIGGER USER", table.name)).await?;
     let mut after = None;
     loop {
-        let (rows, last) = table.read_rows_after(source, after, ROWS_PER_PAGE).await?;
+        let (rows, last) = table.read_rows_after_rowid(source, after, ROWS_PER_BATCH).await?;
         if rows.is_empty() {
             break;
         }
         for row in &rows {
             digest.add_row(row);
         }
-        let full = rows.len() == ROWS_PER_PAGE;
+        let full = rows.len() == ROWS_PER_BATCH;
         table.insert_rows(to, rows).await?;
         progress(table.name, digest.row_count(), total);
         after = last;

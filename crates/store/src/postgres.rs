@@ -145,7 +145,7 @@ impl PostgresDatabase {
         let mut transaction = with_statement_timeout(self.pool.begin()).await?;
         let (_, now): (String, i64) =
             with_statement_timeout(sqlx::query_as(ACQUIRE_WRITE_LOCK_SQL).fetch_one(&mut *transaction)).await?;
-        self.clock.set_server_time(now);
+        self.clock.record_server_time(now);
         Ok(PostgresTransaction::new_read_write(transaction, permit))
     }
 

@@ -10,7 +10,7 @@ use crate::database::DataVersion;
 use crate::error::StoreError;
 use crate::metadata::auth_failures::AuthFailureState;
 use crate::store::Store;
-use crate::tasks::CollectionTask;
+use crate::tasks::SessionCollectionTask;
 use crate::tenants::Project;
 use crate::versioned_cache::VersionedCache;
 
@@ -78,7 +78,7 @@ impl CachedStoreView {
     }
 
     /// See [`Store::find_task`].
-    pub async fn find_task(&self, id: &RequestId) -> Result<Option<Arc<CollectionTask>>, StoreError> {
+    pub async fn find_task(&self, id: &RequestId) -> Result<Option<Arc<SessionCollectionTask>>, StoreError> {
         let load = || self.store.find_task(id);
         get_or_load(&self.store.caches.tasks, self.version.any_table, id, load).await
     }

@@ -15,7 +15,7 @@ use clew_model::RequestId;
 use tokio::runtime::Handle;
 
 use crate::error::StoreError;
-use crate::tasks::ResultRecord;
+use crate::tasks::ResultMetadata;
 use file_writer::FileWriter;
 use result_directory::ResultDirectory;
 pub use s3::S3Settings;
@@ -70,7 +70,7 @@ impl ResultStore {
 
     /// Opens the result of a session collection and verifies the length of the result.
     /// Clew verifies the hash of a file when the file is opened, and the hash of an S3 object while it is read.
-    pub async fn open_result(&self, result: &ResultRecord) -> Result<StoredResult, StoreError> {
+    pub async fn open_result(&self, result: &ResultMetadata) -> Result<StoredResult, StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
                 let result = result.clone();

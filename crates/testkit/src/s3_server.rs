@@ -32,9 +32,9 @@ impl S3Server {
     /// Name of the bucket that exists on every [`S3Server`].
     pub const BUCKET_NAME: &str = "results";
     /// Access key id and secret key of an S3 identity with all permissions.
-    pub const OWNER_CREDENTIALS: (&str, &str) = ("AKCLEWOWNER", "the-secret-of-the-owner");
+    pub const ADMIN_CREDENTIALS: (&str, &str) = ("AKCLEWOWNER", "the-secret-of-the-owner");
     /// Access key id and secret key of an S3 identity that may only read and list objects.
-    pub const READER_CREDENTIALS: (&str, &str) = ("AKCLEWREADER", "the-secret-of-the-reader");
+    pub const READ_ONLY_CREDENTIALS: (&str, &str) = ("AKCLEWREADER", "the-secret-of-the-reader");
 
     /// Starts an S3 server and waits until it accepts uploads.
     /// The kernel kills the server when the calling thread exits.
@@ -54,7 +54,7 @@ impl S3Server {
         for name in ["data", "home"] {
             fs::create_dir(folder.path().join(name)).map_err(io_error("create a directory"))?;
         }
-        fs::write(folder.path().join("keys.json"), render_identity_config()).map_err(io_error("write a file"))?;
+        fs::write(folder.path().join("keys.json"), render_s3_identity_config()).map_err(io_error("write a file"))?;
         let ports = SeaweedFsPorts::find_free_ports().map_err(io_error("find free ports"))?;
         let mut server = Self { process: spawn_server(&folder, &ports)?, ports, folder };
         server.wait_until_writable().await?;
@@ -202,14 +202,14 @@ const SEAWEEDFS_OPTIONS: [&str; 10] = [
     "-s3.autoCreateBucket=false",
 ];
 
-fn render_identity_config() -> String {
+fn render_s3_identity_config() -> String {
     let identity = |name: &str, (key, secret): (&str, &str), actions: &str| {
         format!(
             r#"{{"name":"{name}","credentials":[{{"accessKey":"{key}","secretKey":"{secret}"}}],"actions":[{actions}]}}"#
         )
     };
-    let owner = identity("owner", S3Server::OWNER_CREDENTIALS, r#""Admin""#);
-    let reader = identity("reader", S3Server::READER_CREDENTIALS, r#""Read","List""#);
+    let owner = identity("owner", S3Server::ADMIN_CREDENTIALS, r#""Admin""#);
+    let reader = identity("reader", S3Server::READ_ONLY_CREDENTIALS, r#""Read","List""#);
     format!(r#"{{"identities":[{owner},{reader}]}}"#)
 }
 

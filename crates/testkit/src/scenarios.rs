@@ -97,7 +97,7 @@ impl LockWaitScenario {
         self
     }
 
-    fn with_expected_root_after_kill(mut self, root: &'static str) -> Self {
+    fn with_expected_root_blocker_after_kill(mut self, root: &'static str) -> Self {
         self.root_after_kill = Some(root);
         self
     }

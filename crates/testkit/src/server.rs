@@ -47,7 +47,7 @@ pub struct Server {
 /// The timeout is long, because the startup of a database server can be slow on a busy machine.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(90);
 /// Delay after which a server has usually removed a closed connection from its process list.
-const CONNECTION_CLOSE_DELAY: Duration = Duration::from_millis(200);
+const CLOSED_CONNECTION_REMOVAL_DELAY: Duration = Duration::from_millis(200);
 /// Each attempt uses a new port, because another process may bind a free port before the server does.
 pub(crate) const MAX_START_ATTEMPTS: usize = 3;
 
@@ -190,7 +190,7 @@ impl Server {
             connection.query_drop(*statement).await?;
         }
         connection.disconnect().await?;
-        sleep(CONNECTION_CLOSE_DELAY).await;
+        sleep(CLOSED_CONNECTION_REMOVAL_DELAY).await;
         Ok(())
     }
 
@@ -212,7 +212,7 @@ impl Server {
         }
         connection.disconnect().await?;
         // The server also needs time to remove this connection.
-        sleep(CONNECTION_CLOSE_DELAY).await;
+        sleep(CLOSED_CONNECTION_REMOVAL_DELAY).await;
         Ok(())
     }
 

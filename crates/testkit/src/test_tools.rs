@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Environment variable that contains the path of the directory for downloaded servers and tools.
 pub const SERVERS_DIR_ENV_VAR: &str = "CLEW_SERVERS_DIR";
 /// Environment variable that contains the path of a Python interpreter with the API client packages.
-pub const PYTHON_ENV_VAR: &str = "CLEW_TEST_PYTHON";
+pub const PYTHON_INTERPRETER_ENV_VAR: &str = "CLEW_TEST_PYTHON";
 
 /// A Debian package and the path of a file that exists only if the package is installed.
 #[derive(Debug, Clone, Copy)]
@@ -26,12 +26,12 @@ impl DebianPackage {
 }
 
 /// Debian packages for a private MariaDB server, without `mariadb-server`, which starts a system-wide server.
-pub const MARIADB_PACKAGES: [DebianPackage; 2] = [
+pub const MARIADB_DEBIAN_PACKAGES: [DebianPackage; 2] = [
     DebianPackage { name: "mariadb-server-core", file: MARIADBD_PATH },
     DebianPackage { name: "mariadb-client-core", file: "/usr/bin/my_print_defaults" },
 ];
 /// Additional Debian packages for tests, without the nginx package, which starts a system-wide server.
-pub const TEST_PACKAGES: [DebianPackage; 8] = [
+pub const TEST_DEBIAN_PACKAGES: [DebianPackage; 8] = [
     DebianPackage { name: "mariadb-client", file: MARIADB_BINLOG_TOOL_PATH },
     DebianPackage { name: "postgresql-15", file: "/usr/lib/postgresql/15/bin/postgres" },
     DebianPackage { name: "debootstrap", file: "/usr/sbin/debootstrap" },
@@ -44,7 +44,7 @@ pub const TEST_PACKAGES: [DebianPackage; 8] = [
 ];
 
 /// Additional packages for the benchmark.
-pub const BENCH_PACKAGES: [DebianPackage; 3] = [
+pub const BENCH_DEBIAN_PACKAGES: [DebianPackage; 3] = [
     DebianPackage { name: "sysbench", file: "/usr/bin/sysbench" },
     DebianPackage { name: "wrk", file: "/usr/bin/wrk" },
     DebianPackage { name: "hey", file: "/usr/bin/hey" },
@@ -130,7 +130,8 @@ pub fn python_venv_dir() -> PathBuf {
 /// If `CLEW_TEST_PYTHON` is not set, uses the interpreter in [`python_venv_dir`].
 #[must_use]
 pub fn python_interpreter_path() -> PathBuf {
-    std::env::var_os(PYTHON_ENV_VAR).map_or_else(|| python_venv_dir().join("bin").join("python"), PathBuf::from)
+    std::env::var_os(PYTHON_INTERPRETER_ENV_VAR)
+        .map_or_else(|| python_venv_dir().join("bin").join("python"), PathBuf::from)
 }
 
 /// Returns the path of the SeaweedFS executable. `pip` installs SeaweedFS together with the API client packages.

@@ -46,7 +46,7 @@ impl CollectionJob {
         // A cancelled branch cannot have recorded the outcome, which is recorded after `select!`.
         let outcome = tokio::select! {
             biased;
-            () = release.cancelled() => return self.release_collection().await,
+            () = release.cancelled() => return self.requeue_collection().await,
             () = self.renew_lease_until_lost() => {
                 warn!(task.request_id = %task.request_id, "lease lost; collected rows discarded");
                 return;
@@ -176,7 +176,7 @@ impl CollectionJob {
         }
     }
 
-    async fn release_collection(&self) {
+    async fn requeue_collection(&self) {
         let request_id = &self.claimed.task.request_id;
         match self.store.release_task(request_id, self.claimed.fence).await {
             Ok(true) => info!(task.request_id = %request_id, "collection released"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clew_model::{InstanceId, NodeId, ProjectId, RequestId, SessionSelection};
-use clew_store::{CollectionTask, NewCollectionTask, Store, StoreError};
+use clew_store::{NewSessionCollectionTask, SessionCollectionTask, Store, StoreError};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
@@ -34,12 +34,12 @@ impl CollectionQueue {
     #[must_use]
     pub fn new(store: Store, settings: WorkerSettings, observer: Arc<dyn WorkerObserver>) -> Self {
         let reader = MySqlNodeReader { limits: settings.limits, formula_guard: settings.formula_guard };
-        Self::with_reader(store, settings, observer, Arc::new(reader))
+        Self::with_node_reader(store, settings, observer, Arc::new(reader))
     }
 
     /// Creates a queue whose worker reads sessions with `reader`.
     #[must_use]
-    pub fn with_reader(
+    pub fn with_node_reader(
         store: Store,
         settings: WorkerSettings,
         observer: Arc<dyn WorkerObserver>,
@@ -71,8 +71,14 @@ impl CollectionQueue {
         masked: bool,
     ) -> Result<RequestId, StoreError> {
         let request_id = RequestId::generate();
-        let task =
-            NewCollectionTask { request_id: request_id.clone(), project_id, instance_id, node_id, selection, masked };
+        let task = NewSessionCollectionTask {
+            request_id: request_id.clone(),
+            project_id,
+            instance_id,
+            node_id,
+            selection,
+            masked,
+        };
         self.store.enqueue_task(&task, self.settings.max_queued_per_node).await?;
         self.claimable.notify_one();
         Ok(request_id)
@@ -85,7 +91,7 @@ impl CollectionQueue {
         &self,
         request_id: &RequestId,
         limit: Duration,
-    ) -> Result<Option<CollectionTask>, StoreError> {
+    ) -> Result<Option<SessionCollectionTask>, StoreError> {
         let waiter = self.completions.subscribe_to_completion(request_id);
         let deadline = Instant::now() + limit;
         loop {

@@ -102,7 +102,7 @@ impl CollectionSlot {
         node: &NodeId,
         mut read: ReadFuture<'_>,
     ) -> Result<SessionRows, Failure> {
-        let mut stalled = StalledReadGuard::register_if_previously_stalled(&self.pool, node);
+        let mut stalled = StalledReadGuard::register_read_if_node_stalled(&self.pool, node);
         let stall_timeout = if stalled.is_some() { Duration::ZERO } else { self.pool.stall_timeout };
         let signal = Arc::new(SessionReadWaker::default());
         let waker = Waker::from(signal.clone());
@@ -133,7 +133,7 @@ impl CollectionSlot {
 struct StalledReadGuard(CollectionSlotPool);
 
 impl StalledReadGuard {
-    fn register_if_previously_stalled(pool: &CollectionSlotPool, node: &NodeId) -> Option<Self> {
+    fn register_read_if_node_stalled(pool: &CollectionSlotPool, node: &NodeId) -> Option<Self> {
         let is_stalled = pool.lock_stalled_nodes().nodes.contains(node);
         is_stalled.then(|| Self::register_stalled_read(pool, node))
     }

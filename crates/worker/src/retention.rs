@@ -32,7 +32,7 @@ pub(crate) async fn run_retention_jobs(store: Store, settings: &WorkerSettings) 
 }
 
 async fn remove_old_collections_periodically(store: &Store, retention: Duration) {
-    let mut ticks = create_interval_without_bursts(CLEANUP_INTERVAL);
+    let mut ticks = create_interval_without_tick_bursts(CLEANUP_INTERVAL);
     loop {
         ticks.tick().await;
         if let Err(error) = remove_expired_collections(store, retention).await {
@@ -47,7 +47,7 @@ async fn remove_old_collections_periodically(store: &Store, retention: Duration)
 }
 
 async fn sweep_orphaned_results_periodically(store: &Store) {
-    let mut ticks = create_interval_without_bursts(ORPHANED_RESULT_SWEEP_INTERVAL);
+    let mut ticks = create_interval_without_tick_bursts(ORPHANED_RESULT_SWEEP_INTERVAL);
     loop {
         ticks.tick().await;
         if let Err(error) = remove_orphaned_results(store).await {
@@ -57,7 +57,7 @@ async fn sweep_orphaned_results_periodically(store: &Store) {
 }
 
 async fn remove_old_kill_records_periodically(store: &Store, lost_kill_age: Duration, retention: Duration) {
-    let mut ticks = create_interval_without_bursts(CLEANUP_INTERVAL);
+    let mut ticks = create_interval_without_tick_bursts(CLEANUP_INTERVAL);
     loop {
         ticks.tick().await;
         match store.record_unknown_outcomes_of_interrupted_kills(unix_millis_before_now(lost_kill_age)).await {
@@ -81,7 +81,7 @@ async fn remove_old_kill_records_periodically(store: &Store, lost_kill_age: Dura
 }
 
 async fn prune_audit_log_periodically(store: &Store, retention: Duration) {
-    let mut ticks = create_interval_without_bursts(AUDIT_PRUNE_INTERVAL);
+    let mut ticks = create_interval_without_tick_bursts(AUDIT_PRUNE_INTERVAL);
     loop {
         ticks.tick().await;
         match store.prune_audit_log(&AuditOrigin::for_internal_operation(), unix_millis_before_now(retention)).await {
@@ -92,7 +92,7 @@ async fn prune_audit_log_periodically(store: &Store, retention: Duration) {
     }
 }
 
-fn create_interval_without_bursts(period: Duration) -> Interval {
+fn create_interval_without_tick_bursts(period: Duration) -> Interval {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks

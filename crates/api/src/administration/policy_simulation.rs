@@ -147,7 +147,7 @@ pub(crate) async fn simulate_request(
         request_tags: &tags,
     };
     let administrator = user.administrator;
-    let budget = service.limits.create_work_budget(&caller.principal.user_id);
+    let budget = service.limits.create_policy_work_budget(&caller.principal.user_id);
     let principal = Principal { budget, ..load_simulated_principal(&service, user).await? };
     let explained = evaluate_policies(&principal, || explain_decision(&principal, action, &resource, &environment));
     let (decision, reason) = match explained.decision {

@@ -24,7 +24,7 @@ const MAX_TRACKED_CALLERS: usize = 256;
 const MAX_DISTINCT_VALUES_PER_FIELD: usize = 16;
 const MAX_PENDING_AUDIT_EVENTS: usize = 8192;
 const AUDIT_FLUSH_INTERVAL: Duration = Duration::from_secs(5);
-const COMBINED_REFUSALS_OPERATION: &str = "RefusedRequests";
+const COMBINED_REFUSALS_OPERATION_NAME: &str = "RefusedRequests";
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum CallerGroupingKey {
@@ -88,7 +88,7 @@ impl RepeatedRefusalCounter {
         let recorded = store.append_audit_event(&event).await;
         if recorded.is_err() {
             // Close the window so that the next refusal is recorded.
-            self.lock_refusal_windows().close_refusal_window(&caller, &kind);
+            self.lock_refusal_windows_mutex().close_refusal_window(&caller, &kind);
         }
         recorded
     }
@@ -96,7 +96,7 @@ impl RepeatedRefusalCounter {
     /// Returns the key of a new time window, or `None` if an open window counts the refusal.
     fn count_refusal(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerGroupingKey, RefusalKind)> {
         let now = Instant::now();
-        let mut state = self.lock_refusal_windows();
+        let mut state = self.lock_refusal_windows_mutex();
         let (caller, kind) = state.refusal_window_key(event, reason);
         let window = state.windows.get_mut(&caller).and_then(|kinds| kinds.get_mut(&kind));
         if let Some(window) = window.filter(|window| window.ends > now) {
@@ -120,11 +120,11 @@ impl RepeatedRefusalCounter {
 
     /// If an audit event cannot be written, the next flush retries the write.
     async fn flush(&self, store: &Store, has_ended: impl Fn(&RefusalTimeWindow) -> bool) {
-        self.lock_refusal_windows().close_ended_refusal_windows(has_ended);
+        self.lock_refusal_windows_mutex().close_ended_refusal_windows(has_ended);
         loop {
-            let Some(event) = self.lock_refusal_windows().pending.pop_front() else { return };
+            let Some(event) = self.lock_refusal_windows_mutex().pending.pop_front() else { return };
             if let Err(error) = store.append_audit_event(&event).await {
-                let mut state = self.lock_refusal_windows();
+                let mut state = self.lock_refusal_windows_mutex();
                 state.pending.push_front(event);
                 warn!(%error, events = state.pending.len(), "cannot record repeated refusals in the audit log");
                 return;
@@ -132,7 +132,7 @@ impl RepeatedRefusalCounter {
         }
     }
 
-    fn lock_refusal_windows(&self) -> MutexGuard<'_, RefusalTimeWindows> {
+    fn lock_refusal_windows_mutex(&self) -> MutexGuard<'_, RefusalTimeWindows> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -146,7 +146,7 @@ impl RefusalTimeWindows {
             Some(kinds) if kinds.contains_key(&kind) || kinds.len() < MAX_REFUSAL_KINDS_PER_CALLER => (caller, kind),
             Some(_) => (caller, None),
             None if self.windows.len() < MAX_TRACKED_CALLERS => (caller, kind),
-            None => (CallerGroupingKey::Others { domain: find_audit_domain(event) }, None),
+            None => (CallerGroupingKey::Others { domain: find_audit_event_domain(event) }, None),
         }
     }
 
@@ -193,7 +193,7 @@ fn build_caller_grouping_key(event: &AuditEvent) -> CallerGroupingKey {
     }
 }
 
-fn find_audit_domain(event: &AuditEvent) -> Option<DomainId> {
+fn find_audit_event_domain(event: &AuditEvent) -> Option<DomainId> {
     let actor_domain = match &event.origin.actor {
         Actor::User { domain_id, .. } => Some(domain_id),
         _ => None,
@@ -214,7 +214,7 @@ impl RefusalTimeWindow {
             operations: BTreeSet::new(),
             users: BTreeSet::new(),
             peers: BTreeSet::new(),
-            event: AuditEvent { domain_id: find_audit_domain(event), ..event.clone() },
+            event: AuditEvent { domain_id: find_audit_event_domain(event), ..event.clone() },
         };
         window.record_distinct_values(event);
         window
@@ -225,12 +225,12 @@ impl RefusalTimeWindow {
         self.last_at = Timestamp::now();
         self.record_distinct_values(event);
         let common = &mut self.event;
-        clear_if_different(&mut common.domain_id, find_audit_domain(event).as_ref());
-        clear_if_different(&mut common.project_id, event.project_id.as_ref());
-        clear_if_different(&mut common.instance_id, event.instance_id.as_ref());
-        clear_if_different(&mut common.node_id, event.node_id.as_ref());
-        clear_if_different(&mut common.code, event.code.as_ref());
-        clear_if_different(&mut common.origin.peer, event.origin.peer.as_ref());
+        clear_field_if_different(&mut common.domain_id, find_audit_event_domain(event).as_ref());
+        clear_field_if_different(&mut common.project_id, event.project_id.as_ref());
+        clear_field_if_different(&mut common.instance_id, event.instance_id.as_ref());
+        clear_field_if_different(&mut common.node_id, event.node_id.as_ref());
+        clear_field_if_different(&mut common.code, event.code.as_ref());
+        clear_field_if_different(&mut common.origin.peer, event.origin.peer.as_ref());
         common.origin.request_id.clear();
         if common.target != event.target {
             common.target.clear();
@@ -262,7 +262,7 @@ impl RefusalTimeWindow {
 
     fn into_audit_event(self) -> Option<AuditEvent> {
         let several = self.operations.len() > 1;
-        let operation = if several { COMBINED_REFUSALS_OPERATION.to_owned() } else { self.event.operation };
+        let operation = if several { COMBINED_REFUSALS_OPERATION_NAME.to_owned() } else { self.event.operation };
         (self.repeated > 0).then(|| AuditEvent {
             operation,
             code: self.event.code.filter(|_| !several),
@@ -276,7 +276,7 @@ impl RefusalTimeWindow {
     }
 }
 
-fn clear_if_different<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
+fn clear_field_if_different<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
     if common.as_ref() != other {
         *common = None;
     }
@@ -314,7 +314,7 @@ mod tests {
     fn record_all(refusals: impl Iterator<Item = AuditEvent>) -> (usize, Vec<AuditEvent>) {
         let repeated = RepeatedRefusalCounter::new(Duration::from_hours(1));
         let first = refusals.filter(|event| repeated.count_refusal(event, "why").is_some()).count();
-        let mut counted = repeated.lock_refusal_windows();
+        let mut counted = repeated.lock_refusal_windows_mutex();
         counted.close_ended_refusal_windows(|_| true);
         (first, counted.pending.drain(..).collect())
     }
@@ -337,7 +337,9 @@ mod tests {
         assert_eq!(first, MAX_REFUSAL_KINDS_PER_CALLER + 1);
         let repeated: u64 = counted.iter().map(|event| event.detail["repeated"].as_u64().unwrap()).sum();
         assert_eq!(first as u64 + repeated, 1000);
-        assert!(counted.iter().any(|event| event.operation == COMBINED_REFUSALS_OPERATION && event.code.is_none()));
+        assert!(
+            counted.iter().any(|event| event.operation == COMBINED_REFUSALS_OPERATION_NAME && event.code.is_none())
+        );
         let user_of =
             |domain: &DomainId| Actor::User { id: UserId::generate(), name: "grace".into(), domain_id: domain.clone() };
         let domain = DomainId::generate();

@@ -4,14 +4,14 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
 use clew_model::{ErrorEntry, Language, Limitation, RequestId, SessionSelection};
-use clew_store::CollectionTask;
+use clew_store::SessionCollectionTask;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::caller::{Caller, NodeTarget};
+use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::messages::format_failure;
@@ -68,7 +68,7 @@ pub(crate) async fn list_collections(
     Path(path): Path<(String, String, String)>,
     Extension(language): Extension<Language>,
 ) -> Result<Json<SessionCollectionList>, ApiError> {
-    let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
+    let target = TargetNode::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let templates_only = target.project_masks_statements_for_caller(&service, &caller);
     let tasks = service
         .store
@@ -98,7 +98,7 @@ pub(crate) async fn delete_collection(
     Path((project, instance, node, id)): Path<(String, String, String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let path = (project, instance, node);
-    let target = NodeTarget::resolve(&service, &caller, Action::DELETE_REALTIME_SESSION, &path).await?;
+    let target = TargetNode::resolve(&service, &caller, Action::DELETE_REALTIME_SESSION, &path).await?;
     let id: RequestId = id.parse().map_err(|_| ApiError::invalid_parameter("parameter-request-id", Vec::new()))?;
     let task = caller.view.find_task(&id).await?.filter(|task| {
         task.project_id == target.project.id && task.instance_id == target.instance.id && task.node_id == target.node
@@ -113,7 +113,11 @@ pub(crate) async fn delete_collection(
     }
 }
 
-fn build_collection_view(task: CollectionTask, templates_only: bool, language: Language) -> SessionCollectionView {
+fn build_collection_view(
+    task: SessionCollectionTask,
+    templates_only: bool,
+    language: Language,
+) -> SessionCollectionView {
     let result = task.result;
     let mut filter = task.selection;
     if templates_only && filter.sql_key.is_some() {

@@ -25,7 +25,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::caller::{Caller, NodeTarget};
+use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::kill_risks::KillRiskView;
@@ -114,7 +114,7 @@ pub(crate) async fn kill_sessions(
         caller.audit.set_operation("PreviewKillSessions");
     }
     let target =
-        NodeTarget::authorize_and_find_node_with_password(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
+        TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
     let request = request?;
     let ids: Vec<u64> = request.sessions.iter().map(|selected| selected.id).collect();
     caller.audit.add_detail("asked", ids.clone());
@@ -122,7 +122,7 @@ pub(crate) async fn kill_sessions(
     if !request.reason.is_empty() {
         caller.audit.add_detail("reason", request.reason.as_str());
     }
-    let masked = target.receives_sql_templates(&service, &caller);
+    let masked = target.requires_statement_masking(&service, &caller);
     let found = service
         .read_node(&target.node, async |limits| find_sessions_by_id(&target.node.url, &ids, &limits).await)
         .await?;
@@ -137,7 +137,8 @@ pub(crate) async fn kill_sessions(
     let (costs, mut outcomes, effect) = if request.preview {
         (Some(preview::read_kill_impact(&service, &target.node, &found).await), HashMap::new(), None)
     } else {
-        let mut victims: Vec<Session> = request.matching_sessions(&found, &skip_reasons).into_iter().cloned().collect();
+        let mut victims: Vec<Session> =
+            request.find_sessions_to_kill(&found, &skip_reasons).into_iter().cloned().collect();
         let before = if victims.is_empty() {
             None
         } else {
@@ -203,7 +204,7 @@ pub(crate) async fn kill_sessions(
 async fn execute_kills(
     service: &AppState,
     caller: &Caller,
-    target: &NodeTarget<Node>,
+    target: &TargetNode<Node>,
     request: &SessionKillRequest,
     victims: Vec<Session>,
     read: ProcessListOrigin,

@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::caller::{Caller, NodeTarget};
+use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
@@ -87,7 +87,7 @@ pub(crate) async fn list_kills(
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<KillHistoryPage>, ApiError> {
-    let target = NodeTarget::resolve(&service, &caller, Action::GET_INSTANCE, &path).await?;
+    let target = TargetNode::resolve(&service, &caller, Action::GET_INSTANCE, &path).await?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let filter =
         KillFilter { node_id: Some(target.node.clone()), ..KillFilter::for_instance(target.instance.id.clone()) };

@@ -7,7 +7,7 @@ use clew_mysql::read_locks_for_kill;
 use serde::Serialize;
 
 use crate::AppState;
-use crate::caller::{Caller, NodeTarget};
+use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 
@@ -37,10 +37,10 @@ pub(crate) async fn show_lock_waits(
     Path(path): Path<(String, String, String)>,
 ) -> Result<Json<NodeLockWaits>, ApiError> {
     let target =
-        NodeTarget::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+        TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let read = async |limits| read_locks_for_kill(&target.node.url, &limits).await;
     let (server, observed) = service.read_node(&target.node, read).await?;
     let graph = waits::build_wait_graph(&observed);
-    let graph = if target.receives_sql_templates(&service, &caller) { graph.with_masked_literals() } else { graph };
+    let graph = if target.requires_statement_masking(&service, &caller) { graph.with_masked_literals() } else { graph };
     Ok(Json(NodeLockWaits { server: server.to_string(), graph }))
 }

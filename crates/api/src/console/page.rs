@@ -21,7 +21,7 @@ const EMBEDDED_FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/pag
 static WEB_PAGE: LazyLock<WebPage> = LazyLock::new(|| WebPage::from_files(EMBEDDED_FILES));
 
 const INDEX_PATH: &str = "index.html";
-const HASHED_ASSET_PREFIX: &str = "assets/";
+const HASHED_ASSET_PATH_PREFIX: &str = "assets/";
 
 /// Path prefixes of the API. An unknown path with such a prefix returns an error instead of the web page.
 const API_PATH_PREFIXES: [&str; 9] =
@@ -49,7 +49,7 @@ struct WebPage {
 impl WebPage {
     fn from_files(files: &'static [(&str, &[u8])]) -> Self {
         let asset = |(path, body): &(&'static str, &'static [u8])| {
-            (*path, Asset::new(path, Bytes::from_static(body), path.starts_with(HASHED_ASSET_PREFIX)))
+            (*path, Asset::new(path, Bytes::from_static(body), path.starts_with(HASHED_ASSET_PATH_PREFIX)))
         };
         Self { files: files.iter().map(asset).collect() }
     }
@@ -71,7 +71,7 @@ impl WebPage {
         if let Some(asset) = self.files.get(path.trim_start_matches('/')) {
             return Some(asset.respond(headers));
         }
-        let is_view = !path.trim_start_matches('/').starts_with(HASHED_ASSET_PREFIX) && accepts_html(headers);
+        let is_view = !path.trim_start_matches('/').starts_with(HASHED_ASSET_PATH_PREFIX) && accepts_html(headers);
         self.files.get(INDEX_PATH).filter(|_| is_view).map(|index| index.respond(headers))
     }
 }

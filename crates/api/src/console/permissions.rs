@@ -75,7 +75,7 @@ pub(crate) async fn show_permissions(
     // A caller without any permissions gets the same error as for a missing instance.
     match (found_instance, first_refusal) {
         (Some((project, instance)), _) => {
-            let masked = caller.receives_sql_templates(&service, &project, &instance);
+            let masked = caller.requires_statement_masking(&service, &project, &instance);
             Ok(Json(Permissions { permissions, masked }))
         }
         (None, Some(refusal)) => Err(refusal),

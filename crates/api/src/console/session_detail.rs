@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::AppState;
 use crate::body::invalid_field_error;
-use crate::caller::{Caller, NodeTarget};
+use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::statement_text::render_statement_or_template;
@@ -102,7 +102,7 @@ pub(crate) async fn show_session_detail(
     caller: Caller,
     Path((project, instance, node, session)): Path<SessionPath>,
 ) -> Result<Json<SessionDetail>, ApiError> {
-    let target = NodeTarget::authorize_and_find_node_with_password(
+    let target = TargetNode::authorize_and_find_node_with_password(
         &service,
         &caller,
         Action::LIST_PROCESSES,
@@ -110,7 +110,7 @@ pub(crate) async fn show_session_detail(
     )
     .await?;
     let id = parse_session_id(&session)?;
-    let masked = target.receives_sql_templates(&service, &caller);
+    let masked = target.requires_statement_masking(&service, &caller);
     let read = service
         .read_node(&target.node, async |limits| read_session_detail(&target.node.url, id, &limits).await)
         .await?;
@@ -189,7 +189,7 @@ pub(crate) async fn explain_statement(
     Path((project, instance, node, session)): Path<SessionPath>,
     Extension(language): Extension<Language>,
 ) -> Result<Json<ExplainResponse>, ApiError> {
-    let target = NodeTarget::authorize_and_find_node_with_password(
+    let target = TargetNode::authorize_and_find_node_with_password(
         &service,
         &caller,
         Action::LIST_PROCESSES,
@@ -197,7 +197,7 @@ pub(crate) async fn explain_statement(
     )
     .await?;
     let id = parse_session_id(&session)?;
-    if target.receives_sql_templates(&service, &caller) {
+    if target.requires_statement_masking(&service, &caller) {
         // Plans contain literals that Clew cannot mask, because the plan format differs between servers.
         return Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "explain-masked", Vec::new()));
     }

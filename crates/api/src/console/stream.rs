@@ -21,7 +21,7 @@ use http::{HeaderMap, HeaderName};
 use utoipa::IntoParams;
 
 use crate::AppState;
-use crate::caller::{Caller, NodeTarget};
+use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::query_string::QueryString;
 use authorization::StreamAuthorization;
@@ -69,7 +69,7 @@ pub(crate) async fn stream_sessions(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let target = NodeTarget::resolve(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let target = TargetNode::resolve(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let query = QueryString::parse(query.as_deref())?;
     let seconds = query.get_number_in_range(
         "interval",

@@ -18,10 +18,10 @@ use crate::error::ApiError;
 use crate::{AppState, passwords};
 
 /// Maximum time to wait for password checks in other server processes that use the same failure counter.
-const ATTEMPT_RESERVATION_TIMEOUT: Duration = Duration::from_secs(10);
-const ATTEMPT_RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// `Retry-After` value of the response if [`ATTEMPT_RESERVATION_TIMEOUT`] has elapsed.
-const BUSY_COUNTER_RETRY_DELAY: Duration = Duration::from_secs(1);
+const PASSWORD_ATTEMPT_RESERVATION_TIMEOUT: Duration = Duration::from_secs(10);
+const PASSWORD_ATTEMPT_RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// `Retry-After` value of the response if [`PASSWORD_ATTEMPT_RESERVATION_TIMEOUT`] has elapsed.
+const BUSY_FAILURE_COUNTER_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PasswordCheckOutcome {
@@ -45,7 +45,9 @@ pub(crate) async fn check_password_with_lockout(
     match reserve_password_attempt(&service.store, &subject).await? {
         AuthAttemptReservation::Granted => {}
         AuthAttemptReservation::Locked => return Ok(PasswordCheckOutcome::Locked),
-        AuthAttemptReservation::Busy => return Err(ApiError::rate_limit_exceeded_error(BUSY_COUNTER_RETRY_DELAY)),
+        AuthAttemptReservation::Busy => {
+            return Err(ApiError::rate_limit_exceeded_error(BUSY_FAILURE_COUNTER_RETRY_AFTER));
+        }
     }
     let is_correct = passwords::verify_password(password, user.map(|user| user.password_hash.clone())).await?;
     let Some(user) = user.filter(|user| is_correct && user.enabled) else {
@@ -62,8 +64,8 @@ async fn reserve_password_attempt(store: &Store, subject: &str) -> Result<AuthAt
     let start = Instant::now();
     loop {
         match store.reserve_auth_attempt(subject).await? {
-            AuthAttemptReservation::Busy if start.elapsed() < ATTEMPT_RESERVATION_TIMEOUT => {
-                sleep(ATTEMPT_RESERVATION_POLL_INTERVAL).await;
+            AuthAttemptReservation::Busy if start.elapsed() < PASSWORD_ATTEMPT_RESERVATION_TIMEOUT => {
+                sleep(PASSWORD_ATTEMPT_RESERVATION_POLL_INTERVAL).await;
             }
             reservation => return Ok(reservation),
         }

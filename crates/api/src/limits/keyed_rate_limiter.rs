@@ -14,7 +14,7 @@ use governor::state::keyed::{HashMapStateStore, ShrinkableKeyedStateStore};
 use governor::{Quota, RateLimiter};
 
 /// Number of rate limit checks after which unused keys are removed to bound memory usage.
-const CHECKS_BETWEEN_SWEEPS: u32 = 4096;
+const RATE_LIMIT_CHECKS_BETWEEN_CLEANUPS: u32 = 4096;
 
 pub(super) struct KeyedRateLimiter<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
     limiter: Limiter<K, C>,
@@ -68,7 +68,9 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> KeyedRateLimiter<K, C> {
     }
 
     fn check_key(&self, check: &RateLimitCheck<K>) -> Result<(), Duration> {
-        if self.checks.fetch_add(1, Ordering::Relaxed) % CHECKS_BETWEEN_SWEEPS == CHECKS_BETWEEN_SWEEPS - 1 {
+        if self.checks.fetch_add(1, Ordering::Relaxed) % RATE_LIMIT_CHECKS_BETWEEN_CLEANUPS
+            == RATE_LIMIT_CHECKS_BETWEEN_CLEANUPS - 1
+        {
             self.limiter.retain_recent();
             self.limiter.shrink_to_fit();
         }
@@ -193,18 +195,18 @@ mod tests {
     #[test]
     fn idle_keys_are_removed() {
         let (limiter, clock) = limiter(2);
-        for key in 0..CHECKS_BETWEEN_SWEEPS * 10 {
+        for key in 0..RATE_LIMIT_CHECKS_BETWEEN_CLEANUPS * 10 {
             assert_eq!(limiter.consume_permit(&key), Ok(()));
             clock.advance(PERIOD);
         }
-        assert!(limiter.limiter.len() <= CHECKS_BETWEEN_SWEEPS as usize + 2, "{limiter:?}");
+        assert!(limiter.limiter.len() <= RATE_LIMIT_CHECKS_BETWEEN_CLEANUPS as usize + 2, "{limiter:?}");
     }
 
     #[test]
     fn keys_in_use_stay() {
         let (limiter, clock) = limiter(2);
         assert_eq!((limiter.consume_permit(&0), limiter.consume_permit(&0)), (Ok(()), Ok(())));
-        for key in 1..=CHECKS_BETWEEN_SWEEPS * 2 {
+        for key in 1..=RATE_LIMIT_CHECKS_BETWEEN_CLEANUPS * 2 {
             let _ = limiter.peek(&key);
         }
         assert_eq!(limiter.consume_permit(&0), Err(PERIOD));

@@ -6,13 +6,13 @@ use axum::response::Response;
 use clew_diagnose::csv;
 use clew_iam::decision::Action;
 use clew_model::{ErrorEntry, Language, TaskStatus};
-use clew_store::{CollectionTask, ResultRecord};
+use clew_store::{ResultMetadata, SessionCollectionTask};
 use http::header::RANGE;
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 
 use crate::AppState;
-use crate::caller::{Caller, NodeTarget};
+use crate::caller::{Caller, TargetNode};
 use crate::download::ResultDownload;
 use crate::error::{ApiError, ErrorBody, ErrorDetail};
 use crate::query_string::QueryString;
@@ -47,7 +47,7 @@ pub(crate) async fn download_result(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
+    let target = TargetNode::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let task = super::find_collection_task(&caller, &target, &QueryString::parse(query.as_deref())?).await?;
     let task = task.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_TASK))?;
     caller.audit.add_detail("collection", task.request_id.as_str());
@@ -56,7 +56,7 @@ pub(crate) async fn download_result(
         return Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "result-unmasked", Vec::new()));
     }
     let file_name = build_download_file_name(&task);
-    let result = check_collection_finished(&task)?;
+    let result = require_collection_result(&task)?;
     let stored = service.store.result_store().open_result(&result).await?;
     if headers.contains_key(RANGE) {
         stored.verify_content().await?;
@@ -71,7 +71,7 @@ pub(crate) async fn download_result(
     download.respond(&method, &headers)
 }
 
-fn check_collection_finished(task: &CollectionTask) -> Result<ResultRecord, ApiError> {
+fn require_collection_result(task: &SessionCollectionTask) -> Result<ResultMetadata, ApiError> {
     match (task.status, &task.result, &task.failure) {
         (TaskStatus::Finished, Some(result), _) => Ok(result.clone()),
         (TaskStatus::Error, _, Some(failure)) => {
@@ -82,7 +82,7 @@ fn check_collection_finished(task: &CollectionTask) -> Result<ResultRecord, ApiE
 }
 
 /// Builds the download file name: `sessions_<node>_<completion time in UTC>.csv`.
-fn build_download_file_name(task: &CollectionTask) -> String {
+fn build_download_file_name(task: &SessionCollectionTask) -> String {
     let completed = Timestamp::from_millisecond(task.ended_at.unwrap_or(task.created_at)).unwrap_or_default();
     format!("sessions_{}_{}.csv", task.node_id, completed.strftime("%Y%m%dT%H%M%SZ"))
 }

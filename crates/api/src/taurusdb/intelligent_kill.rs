@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 
 use crate::AppState;
 use crate::body::JsonBody;
-use crate::caller::{Caller, NodeTarget};
+use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query_string::QueryString;
@@ -110,7 +110,7 @@ pub(crate) async fn preview_intelligent_kill(
         Err(error) => ApiError::from_kill_error(error).map(Err),
     };
     let plan = service.read_node(&target.node, read_plan).await??;
-    let masked = target.receives_sql_templates(&service, &caller);
+    let masked = target.requires_statement_masking(&service, &caller);
     let statistics =
         plan.ranked_groups().map(|(strategy, group)| build_group_statistics(strategy, group, masked)).collect();
     let warnings = warnings::find_kill_warnings(&service, &target.node, &plan.into_selected_sessions(), language).await;
@@ -180,8 +180,8 @@ async fn authorize_and_load_node(
     action: Action,
     (project, instance): (String, String),
     node: impl FnOnce() -> Result<String, ApiError>,
-) -> Result<NodeTarget<Node>, ApiError> {
+) -> Result<TargetNode<Node>, ApiError> {
     let (project, instance) = caller.require_instance_permission(service, action, (&project, &instance), &[]).await?;
     let node = crate::caller::load_node_in_reachable_zone(service, &instance, &node()?).await?;
-    Ok(NodeTarget { project, instance, node })
+    Ok(TargetNode { project, instance, node })
 }

@@ -71,7 +71,7 @@ pub(crate) async fn add_kill_task(
     if let Some(fields) = audit_detail.as_object_mut() {
         fields.insert("task_duration".into(), json!(duration.map(|duration| duration.as_secs())));
     }
-    let masked = caller.receives_sql_templates(&service, &project, &instance);
+    let masked = caller.requires_statement_masking(&service, &project, &instance);
     let task = NewKillTask { criteria, masked, duration, audit_detail };
     let added = service.store.add_kill_task(&caller.audit_origin(), &project.id, &instance.id, &task).await?;
     let id = added.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))?;
@@ -161,7 +161,7 @@ pub(crate) async fn list_kill_tasks(
 ) -> Result<Json<KillTaskList>, ApiError> {
     let (project, instance) =
         caller.require_instance_permission(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
-    let masked = caller.receives_sql_templates(&service, &project, &instance);
+    let masked = caller.requires_statement_masking(&service, &project, &instance);
     let tasks = service.store.list_kill_tasks(&instance.id).await?;
     let refused = service.store.list_login_backoffs(&instance.id).await?.into_iter().map(NodeLoginRefusal::new);
     let refused: Vec<NodeLoginRefusal> = refused.collect();

@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::caller::{Caller, NodeTarget};
+use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query_string::QueryString;
@@ -106,14 +106,14 @@ pub(crate) async fn show_lock_wait(
     RawQuery(query): RawQuery,
 ) -> Result<Json<LockWaitResponse>, ApiError> {
     let target =
-        NodeTarget::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+        TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let pid = parse_session_id(&QueryString::parse(query.as_deref())?)?;
     let node = &target.node;
     let observed = service.read_node(node, async |limits| read_lock_waits(&node.url, &limits).await).await?;
     let Some(waiter) = observed.sessions.iter().find(|facts| facts.session.id == pid) else {
         return Err(ApiError::with_detail(ErrorEntry::UNKNOWN_NODE, "no-such-session", vec![("id", pid.to_string())]));
     };
-    let masked = target.receives_sql_templates(&service, &caller);
+    let masked = target.requires_statement_masking(&service, &caller);
     let graph = waits::build_wait_graph(&observed);
     let graph = if masked { graph.with_masked_literals() } else { graph };
     let cause = find_root_cause(&graph, pid).or_else(|| {

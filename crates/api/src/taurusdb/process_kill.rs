@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 
 use crate::AppState;
 use crate::body::{JsonBody, check_entry_count, invalid_field_error};
-use crate::caller::{Caller, NodeTarget};
+use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::nodes;
@@ -72,7 +72,7 @@ pub(crate) async fn kill_processes(
     body: Bytes,
 ) -> Result<Json<SessionKillResult>, ApiError> {
     let target =
-        NodeTarget::authorize_and_find_node_with_password(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
+        TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
     let request = ProcessKillRequest::parse(&body)?;
     caller.audit.add_detail("asked", request.ids.clone());
     if !request.reason.is_empty() {
@@ -83,7 +83,7 @@ pub(crate) async fn kill_processes(
         Err(error) => ApiError::from_kill_error(error).map(Err),
     };
     let outcomes = service.read_node(&target.node, kill).await??;
-    let killed = request.classify_outcomes(&outcomes);
+    let killed = request.classify_kill_outcomes(&outcomes);
     caller.audit.add_detail("killed", killed.processes_killed.clone());
     caller.audit.add_detail("not_found", killed.processes_not_found.clone());
     match summarize_kill_failures(&outcomes, &killed) {
@@ -95,7 +95,7 @@ pub(crate) async fn kill_processes(
 async fn kill_existing_sessions(
     service: &AppState,
     caller: &Caller,
-    target: &NodeTarget<Node>,
+    target: &TargetNode<Node>,
     request: &ProcessKillRequest,
     limits: ReadLimits,
 ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
@@ -157,12 +157,12 @@ impl ProcessKillRequest {
     }
 
     /// A session whose kill failed is neither in the list of killed sessions nor in the list of sessions not found.
-    fn classify_outcomes(&self, outcomes: &[(u64, KillOutcome)]) -> SessionKillResult {
+    fn classify_kill_outcomes(&self, outcomes: &[(u64, KillOutcome)]) -> SessionKillResult {
         let mut killed = SessionKillResult { processes_killed: Vec::new(), processes_not_found: Vec::new() };
         for &id in &self.ids {
             match outcomes.iter().find(|(session, _)| *session == id).map(|(_, outcome)| outcome) {
                 Some(outcome) if outcome.was_accepted() => killed.processes_killed.push(id),
-                Some(outcome) if outcome_to_failure(outcome).is_some() => {}
+                Some(outcome) if kill_outcome_to_failure(outcome).is_some() => {}
                 _ => killed.processes_not_found.push(id),
             }
         }
@@ -171,7 +171,7 @@ impl ProcessKillRequest {
 }
 
 /// A kill also counts as failed if Clew refuses the kill because of a proxy or a change of the server instance.
-fn outcome_to_failure(outcome: &KillOutcome) -> Option<Failure> {
+fn kill_outcome_to_failure(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {
         KillOutcome::Failed(failure) => Some(failure.clone()),
         KillOutcome::Refused(Reason::Proxied | Reason::AnotherServer) => {
@@ -184,7 +184,7 @@ fn outcome_to_failure(outcome: &KillOutcome) -> Option<Failure> {
 /// The failure message lists the thread ids of the killed sessions and of the sessions whose kill failed.
 fn summarize_kill_failures(outcomes: &[(u64, KillOutcome)], killed: &SessionKillResult) -> Option<Failure> {
     let failures: Vec<(u64, Failure)> =
-        outcomes.iter().filter_map(|(id, outcome)| Some((*id, outcome_to_failure(outcome)?))).collect();
+        outcomes.iter().filter_map(|(id, outcome)| Some((*id, kill_outcome_to_failure(outcome)?))).collect();
     let (_, first) = failures.first()?;
     let list = |ids: &mut dyn Iterator<Item = u64>| {
         let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
@@ -244,7 +244,7 @@ mod tests {
             (5, KillOutcome::Refused(Reason::Internal)),
             (6, KillOutcome::Failed(failure)),
         ];
-        let killed = request.classify_outcomes(&outcomes);
+        let killed = request.classify_kill_outcomes(&outcomes);
         assert_eq!((&killed.processes_killed[..], &killed.processes_not_found[..]), (&[1, 2, 3][..], &[4, 5, 7][..]));
         let failure = summarize_kill_failures(&outcomes, &killed).unwrap();
         assert_eq!(failure.kind, FailureKind::MissingPrivilege);

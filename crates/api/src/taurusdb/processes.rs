@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::caller::{Caller, NodeTarget};
+use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
@@ -70,9 +70,9 @@ pub(crate) async fn list_processes(
     RawQuery(query): RawQuery,
 ) -> Result<Json<ProcessListPage>, ApiError> {
     let target =
-        NodeTarget::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+        TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
-    let statements = StatementMasking::from_masked_flag(target.receives_sql_templates(&service, &caller));
+    let statements = StatementMasking::from_masked_flag(target.requires_statement_masking(&service, &caller));
     let (node, selection) = (&target.node, SessionSelection::default());
     let read =
         async |limits| take_snapshot_for_kill(&node.url, &selection, statements, OutputFormat::Json, &limits).await;

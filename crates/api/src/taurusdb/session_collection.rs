@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use crate::AppState;
-use crate::caller::{Caller, NodeTarget};
+use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query_string::truncate_text;
@@ -103,7 +103,7 @@ pub(crate) async fn enqueue_session_collection(
     Path(path): Path<(String, String, String)>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<QueuedCollection>), ApiError> {
-    let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
+    let target = TargetNode::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let draft = parse_session_selection_draft(&body)?;
     caller.audit.add_detail("asked", build_collection_audit_detail(&draft));
     let selection = SessionSelection::parse(draft)?;

@@ -169,7 +169,7 @@ fn parse_tag_action_request(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>
     check_entry_count("tags", tags.len(), 1, MAX_TAGS_PER_REQUEST)?;
     let mut keys = HashSet::new();
     for tag in &tags {
-        check_tag(tag, operation)?;
+        validate_tag(tag, operation)?;
         if !keys.insert(&tag.key) {
             return Err(ApiError::with_detail(ErrorEntry::TAG_KEY_REPEATED, "tag-key", vec![("key", tag.key.clone())]));
         }
@@ -177,7 +177,7 @@ fn parse_tag_action_request(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>
     Ok((operation, tags))
 }
 
-fn check_tag(tag: &TagChange, operation: TagOperation) -> Result<(), ApiError> {
+fn validate_tag(tag: &TagChange, operation: TagOperation) -> Result<(), ApiError> {
     let is_letter = |letter: char| letter.is_ascii_alphanumeric() || ('\u{4e00}'..='\u{9fff}').contains(&letter);
     let is_valid_key = (1..=MAX_TAG_KEY_LEN).contains(&tag.key.chars().count())
         && tag.key.chars().all(|letter| is_letter(letter) || "_-".contains(letter));

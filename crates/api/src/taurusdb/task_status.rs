@@ -6,14 +6,14 @@ use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
 use clew_model::Limitation;
-use clew_store::CollectionTask;
+use clew_store::SessionCollectionTask;
 use http::{HeaderMap, HeaderName};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
 use crate::audit::ClientDisconnectToken;
-use crate::caller::{Caller, NodeTarget};
+use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::long_poll::LongPoll;
@@ -61,7 +61,7 @@ pub(crate) async fn show_collection_status(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<(Option<[(HeaderName, String); 1]>, Json<TaskStatusResponse>), ApiError> {
-    let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
+    let target = TargetNode::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let mut task = super::find_collection_task(&caller, &target, &QueryString::parse(query.as_deref())?).await?;
     let wait = LongPoll::from_headers(&headers, service.settings.request_timeout);
     if let Some(wait) = wait
@@ -79,10 +79,10 @@ pub(crate) async fn show_collection_status(
 /// Waits until the collection completes, the timeout expires or the client disconnects.
 async fn wait_for_collection_completion(
     service: &AppState,
-    task: Arc<CollectionTask>,
+    task: Arc<SessionCollectionTask>,
     wait: LongPoll,
     disconnect: Option<Extension<ClientDisconnectToken>>,
-) -> Result<Option<Arc<CollectionTask>>, ApiError> {
+) -> Result<Option<Arc<SessionCollectionTask>>, ApiError> {
     let completion = service.collections.wait_for_completion(&task.request_id, wait.timeout());
     let completed = match disconnect {
         None => completion.await,

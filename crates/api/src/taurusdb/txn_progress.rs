@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::AppState;
 use crate::body::{JsonBody, check_entry_count, invalid_field_error};
-use crate::caller::{Caller, NodeTarget};
+use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination;
@@ -92,7 +92,7 @@ pub(crate) async fn show_rollback_progress(
     body: Bytes,
 ) -> Result<Json<TransactionProgress>, ApiError> {
     let target =
-        NodeTarget::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+        TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let request = RollbackProgressRequest::parse(&body)?;
     let node = &target.node;
     if node.role != NodeRole::Master {
@@ -100,7 +100,7 @@ pub(crate) async fn show_rollback_progress(
     }
     let ids = request.ids.as_deref();
     let rollbacks = service.read_node(node, async |limits| read_rollbacks(&node.url, ids, &limits).await).await?;
-    let masked = target.receives_sql_templates(&service, &caller);
+    let masked = target.requires_statement_masking(&service, &caller);
     let (transactions, total_count) =
         pagination::paginate_list(rollbacks, request.page, |rollback| build_rolling_back_transaction(rollback, masked));
     Ok(Json(TransactionProgress { transactions, total_count }))

@@ -13,7 +13,7 @@ use crate::downloads::{large_rows, sample_rows};
 use crate::server::Server;
 
 async fn start(s3: &S3Server) -> Server {
-    let (key, secret) = S3Server::OWNER_CREDENTIALS;
+    let (key, secret) = S3Server::ADMIN_CREDENTIALS;
     let location = format!("s3://{}/clew", S3Server::BUCKET_NAME);
     let settings =
         S3Settings::new(&location, Some(s3.endpoint()), "us-east-1".into(), key.into(), secret.into()).unwrap();

@@ -17,8 +17,8 @@ use clew_model::{
     RequestId, SessionSelection, Tag, TaskOutcome, UserId,
 };
 use clew_store::{
-    ClaimedTask, Clock, InitialTenant, InitialTenantIds, NewCollectionTask, NewIntelligentKill, NewToken, ResultStore,
-    Store, StoreLocation, TaskClaimRequest, TokenOrigin,
+    ClaimedTask, Clock, InitialTenant, InitialTenantIds, NewIntelligentKill, NewSessionCollectionTask, NewToken,
+    ResultStore, Store, StoreLocation, TaskClaimRequest, TokenOrigin,
 };
 use clew_testkit::PostgreSqlServer;
 use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor, WorkerSettings};
@@ -340,7 +340,7 @@ impl Server {
 
     async fn queue(&self, masked: bool) -> RequestId {
         let request_id = RequestId::generate();
-        let task = NewCollectionTask {
+        let task = NewSessionCollectionTask {
             request_id: request_id.clone(),
             project_id: self.tenant.project_id.clone(),
             instance_id: self.instance.id.clone(),

@@ -56,10 +56,11 @@ pub(super) async fn estimate_kill_impact(node: &NodeUrl, sessions: &[Session], l
     let graph = waits::build_wait_graph(&observed);
     let blocked_count =
         |id: &u64| Some((*id, graph.count_waiters(WaitParticipant::Session(*id)))).filter(|(_, count)| *count > 0);
-    let hidden = observed.transaction_limitations().any(|limitation| limitation.kind == LimitationKind::NoTransactions);
+    let hidden =
+        observed.limitations_hiding_transactions().any(|limitation| limitation.kind == LimitationKind::NoTransactions);
     let transactions = observed.transactions.iter().map(|facts| &facts.transaction);
     let transactions: HashMap<u64, Transaction> = transactions.map(|open| (open.session_id, open.clone())).collect();
-    let mut notes: String = observed.transaction_limitations().map(limitations::format_limitation).collect();
+    let mut notes: String = observed.limitations_hiding_transactions().map(limitations::format_limitation).collect();
     if observed.may_miss_lock_waits() {
         notes.push_str("note: some waiting sessions are not visible; clew locks shows the reason\n");
     }

@@ -8,7 +8,7 @@ const REQUIRED_SNAPSHOT_COLUMNS: [&str; 8] =
     ["session_id", "user", "host", "database_name", "execution_status", "command", "sql_statement", "state_duration"];
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// Spreadsheets evaluate cells that start with one of these bytes as formulas, so Clew adds a leading quote.
-const FORMULA_FIRST_BYTES: &[u8] = b"=+-@\t\r";
+const SPREADSHEET_FORMULA_PREFIXES: &[u8] = b"=+-@\t\r";
 
 /// Error messages include the line number.
 pub(super) fn parse_snapshot_sessions(bytes: &[u8]) -> Result<Vec<Session>, String> {
@@ -129,13 +129,13 @@ fn parse_csv_record(
         let text = String::from_utf8_lossy(cell);
         text.parse().map_err(|_| format!("line {}: {key} must be an integer, not {text:?}", line()))
     };
-    let optional_text = |cell: &[u8]| (!cell.is_empty()).then(|| strip_formula_escape(cell));
+    let optional_text = |cell: &[u8]| (!cell.is_empty()).then(|| strip_spreadsheet_formula_quote(cell));
     Ok(Session {
         id: number("session_id", id)?,
-        user: strip_formula_escape(user),
-        host: strip_formula_escape(host),
+        user: strip_spreadsheet_formula_quote(user),
+        host: strip_spreadsheet_formula_quote(host),
         database: optional_text(database),
-        command: strip_formula_escape(command),
+        command: strip_spreadsheet_formula_quote(command),
         seconds: number("state_duration", seconds)?,
         state: optional_text(state),
         statement: optional_text(statement),
@@ -144,9 +144,11 @@ fn parse_csv_record(
 
 /// Removes the leading quote that prevents a spreadsheet from evaluating a CSV cell as a formula.
 /// A quote in the original text, as in `'=1`, is also removed, because an added quote is identical.
-fn strip_formula_escape(cell: &[u8]) -> Vec<u8> {
+fn strip_spreadsheet_formula_quote(cell: &[u8]) -> Vec<u8> {
     match cell {
-        [b'\'', rest @ ..] if rest.first().is_some_and(|first| FORMULA_FIRST_BYTES.contains(first)) => rest.to_vec(),
+        [b'\'', rest @ ..] if rest.first().is_some_and(|first| SPREADSHEET_FORMULA_PREFIXES.contains(first)) => {
+            rest.to_vec()
+        }
         _ => cell.to_vec(),
     }
 }

@@ -55,7 +55,7 @@ async fn worker_exits_after_master_key_rotation() {
     let folder = tempfile::tempdir().unwrap();
     let dirs = ["one", "two"].map(|name| folder.path().join(name));
     let with = |arguments: &[&str], dir: &std::path::Path| {
-        let (key, secret) = S3Server::OWNER_CREDENTIALS;
+        let (key, secret) = S3Server::ADMIN_CREDENTIALS;
         let mut command = clew(arguments);
         command
             .env("CLEW_DATA_DIR", dir)

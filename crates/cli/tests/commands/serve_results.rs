@@ -13,7 +13,7 @@ use crate::run::{clew, initialise, run_command};
 fn serve(dir: &std::path::Path, location: &str, endpoint: &str) -> Command {
     let dir = dir.to_str().unwrap();
     let mut command = clew(&["serve", "--listen", "127.0.0.1:0", "--data-dir", dir, "--results", location]);
-    let (key, secret) = S3Server::OWNER_CREDENTIALS;
+    let (key, secret) = S3Server::ADMIN_CREDENTIALS;
     command.env("AWS_ENDPOINT_URL", endpoint).env("AWS_REGION", "us-east-1");
     command.env("AWS_ACCESS_KEY_ID", key).env("AWS_SECRET_ACCESS_KEY", secret);
     command
@@ -33,7 +33,7 @@ async fn unusable_result_store_is_rejected_with_a_fix() {
     run_command(serve(&dir, "/results", unreachable)).await.assert_refused(&["--results", "s3://bucket/prefix"]);
     let output = run_command(serve(&dir, "s3://results/clew", unreachable)).await;
     output.assert_failed(&["s3://results/clew", "cannot be reached", "AWS_ENDPOINT_URL"]);
-    assert!(!output.stderr.contains(S3Server::OWNER_CREDENTIALS.1), "{output:?}");
+    assert!(!output.stderr.contains(S3Server::ADMIN_CREDENTIALS.1), "{output:?}");
 }
 
 #[tokio::test]

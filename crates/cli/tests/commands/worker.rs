@@ -31,7 +31,7 @@ async fn workers_share_a_directory_and_serve_only_operations_endpoints_on_a_serv
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data").display().to_string();
     let with = |arguments: &[&str]| {
-        let (key, secret) = S3Server::OWNER_CREDENTIALS;
+        let (key, secret) = S3Server::ADMIN_CREDENTIALS;
         let mut command = clew(arguments);
         command
             .env("CLEW_DATA_DIR", &dir)

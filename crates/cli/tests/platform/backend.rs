@@ -41,7 +41,7 @@ impl Backend {
 
     /// Environment variables for `clew`.
     pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
-        let (key, secret) = S3Server::OWNER_CREDENTIALS;
+        let (key, secret) = S3Server::ADMIN_CREDENTIALS;
         vec![
             ("CLEW_DATA_DIR", self.dir.clone().into()),
             ("CLEW_METADATA_URL", self.metadata.url().into()),

@@ -2,7 +2,9 @@
 
 mod state;
 
-use self::state::{DuplicateRowRun, LastToken, ParenthesisGroup, PasswordState, PendingSign, ValueList};
+use self::state::{
+    DuplicateRowRun, LastToken, ParenthesisGroup, PasswordDetectionState, PendingPlusOrMinus, ValueList,
+};
 use super::keywords;
 use super::lexer::{NextChar, Token};
 
@@ -14,8 +16,8 @@ pub(super) struct StatementNormalizer {
     out: Vec<u8>,
     last: LastToken,
     values: Option<ValueList>,
-    pending_sign: Option<PendingSign>,
-    password: PasswordState,
+    pending_sign: Option<PendingPlusOrMinus>,
+    password: PasswordDetectionState,
     statement: ParenthesisGroup,
     groups: Vec<ParenthesisGroup>,
     excess_depth: usize,
@@ -28,7 +30,7 @@ impl Default for StatementNormalizer {
             last: LastToken::Start,
             values: None,
             pending_sign: None,
-            password: PasswordState::NotExpected,
+            password: PasswordDetectionState::NotExpected,
             statement: ParenthesisGroup::default(),
             groups: Vec::new(),
             excess_depth: 0,
@@ -86,7 +88,7 @@ impl StatementNormalizer {
             self.values = None;
         }
         if !matches!(last, LastToken::Comma | LastToken::Open | LastToken::Close) {
-            self.password = PasswordState::NotExpected;
+            self.password = PasswordDetectionState::NotExpected;
         }
         self.pending_sign = None;
     }
@@ -121,7 +123,7 @@ impl StatementNormalizer {
             return self.push_value(false);
         }
         let password = self.password;
-        if password == PasswordState::Expected
+        if password == PasswordDetectionState::Expected
             && !equals_ignoring_case(word, "RANDOM")
             && !equals_ignoring_case(word, "PASSWORD")
         {
@@ -137,10 +139,10 @@ impl StatementNormalizer {
         }
         let written = keyword.map_or("", |keyword| keyword.word);
         self.password = match password {
-            _ if written == "IDENTIFIED" => PasswordState::AfterIdentified,
-            PasswordState::AfterIdentified if written == "BY" => PasswordState::Expected,
-            PasswordState::Expected => PasswordState::Expected,
-            _ => PasswordState::NotExpected,
+            _ if written == "IDENTIFIED" => PasswordDetectionState::AfterIdentified,
+            PasswordDetectionState::AfterIdentified if written == "BY" => PasswordDetectionState::Expected,
+            PasswordDetectionState::Expected => PasswordDetectionState::Expected,
+            _ => PasswordDetectionState::NotExpected,
         };
     }
 
@@ -267,8 +269,11 @@ impl StatementNormalizer {
     }
 
     fn push_plus_or_minus(&mut self, sign: &[u8]) {
-        let first =
-            self.pending_sign.unwrap_or(PendingSign { at: self.out.len(), last: self.last, values: self.values });
+        let first = self.pending_sign.unwrap_or(PendingPlusOrMinus {
+            at: self.out.len(),
+            last: self.last,
+            values: self.values,
+        });
         let space = !matches!(self.last, LastToken::Start | LastToken::Open);
         self.write_token(sign, space, LastToken::Operator(true));
         self.pending_sign = Some(first);

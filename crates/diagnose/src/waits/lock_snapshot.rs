@@ -34,7 +34,7 @@ pub struct LockSnapshot {
 
 impl LockSnapshot {
     /// Returns the limitations that cause transactions to be missing from the input data.
-    pub fn transaction_limitations(&self) -> impl Iterator<Item = &Limitation> {
+    pub fn limitations_hiding_transactions(&self) -> impl Iterator<Item = &Limitation> {
         self.limitations.iter().filter(|limitation| hides_transactions(limitation))
     }
 

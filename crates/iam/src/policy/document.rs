@@ -104,7 +104,7 @@ impl DocumentParser<'_> {
         let schema = self.parse_version(&elements)?;
         elements.report_unknown_elements(self, schema.document, schema.version);
         let length = self.text.chars().count();
-        self.check_max_count(&root, length, schema.limits.text_chars, "characters");
+        self.check_count_limit(&root, length, schema.limits.text_chars, "characters");
         if let Some(depends) = elements.find_element("Depends") {
             self.add_warnings(&depends, || [lint::ignored_depends_element_warning()]);
         }
@@ -136,10 +136,10 @@ impl DocumentParser<'_> {
             self.report_error(at, "the statement has neither Action nor NotAction; add one of these elements");
         }
         let actions = elements
-            .find_exclusive_element(self, "Action", "NotAction")
+            .find_either_element(self, "Action", "NotAction")
             .and_then(|(at, negated)| self.parse_actions(&at, negated, schema));
         let resources = elements
-            .find_exclusive_element(self, "Resource", "NotResource")
+            .find_either_element(self, "Resource", "NotResource")
             .map(|(at, negated)| self.parse_resources(&at, negated, schema));
         let conditions = elements.find_element("Condition").map(|at| self.parse_condition_element(&at, schema));
         let statement = Statement {
@@ -180,7 +180,8 @@ impl DocumentParser<'_> {
 
     fn parse_action(&mut self, at: &LocatedValue<'_>, schema: &DocumentSchema) -> Option<String> {
         let text = self.parse_string(at)?;
-        let is_within_limit = self.check_max_count(at, text.chars().count(), schema.limits.action_chars, "characters");
+        let is_within_limit =
+            self.check_count_limit(at, text.chars().count(), schema.limits.action_chars, "characters");
         if let Some(message) = schema.check_action_format(text) {
             self.report_error(at, message);
             return None;
@@ -218,7 +219,7 @@ impl DocumentParser<'_> {
     ) -> Option<ResourcePattern> {
         let text = self.parse_string(at)?;
         let is_within_limit =
-            self.check_max_count(at, text.chars().count(), schema.limits.resource_chars, "characters");
+            self.check_count_limit(at, text.chars().count(), schema.limits.resource_chars, "characters");
         let pattern = match ResourcePattern::parse(text) {
             None if is_legacy && !text.is_empty() => ResourcePattern::Foreign(text.to_owned()),
             None => {

@@ -35,9 +35,9 @@ pub(super) async fn send_kill(
     query: Option<u64>,
 ) -> Result<Result<bool, Failure>, Failure> {
     let plain = match (kind, query) {
-        (KillTarget::Connection, _) => statements::kill_connection_statement(id),
-        (KillTarget::Query, None) => statements::kill_query_statement(id),
-        (KillTarget::Query, Some(query)) => statements::kill_query_by_id_statement(query),
+        (KillTarget::Connection, _) => statements::build_kill_connection_statement(id),
+        (KillTarget::Query, None) => statements::build_kill_query_statement(id),
+        (KillTarget::Query, Some(query)) => statements::build_kill_by_query_id_statement(query),
     };
     let Err(denied) = execute_kill_statement(connection, &plain, &KILL_DENIED_ERROR_CODES).await? else {
         return Ok(Ok(true));
@@ -52,7 +52,7 @@ pub(super) async fn send_kill(
         };
         match execute_kill_statement(
             connection,
-            &statements::kill_procedure_call_statement(procedure, id),
+            &statements::build_kill_procedure_call(procedure, id),
             &PROCEDURE_UNAVAILABLE_ERROR_CODES,
         )
         .await?

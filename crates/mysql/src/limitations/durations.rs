@@ -2,11 +2,15 @@
 
 use clew_model::{Limitation, LimitationKind, LocalizedText};
 
-fn unreliable_durations(what: LocalizedText, why: LocalizedText, remedy: Option<LocalizedText>) -> Limitation {
+fn unreliable_durations_limitation(
+    what: LocalizedText,
+    why: LocalizedText,
+    remedy: Option<LocalizedText>,
+) -> Limitation {
     Limitation { kind: LimitationKind::UnreliableAges, what, why, remedy }
 }
 
-fn cause_of_changeable_durations(english: &str, chinese: &str) -> LocalizedText {
+fn describe_falsifiable_durations(english: &str, chinese: &str) -> LocalizedText {
     LocalizedText::new(
         format!("Sessions can change their durations in MySQL's process list with SET timestamp{english}"),
         format!("会话可通过SET timestamp更改其在MySQL进程列表中的时长{chinese}"),
@@ -22,14 +26,14 @@ fn unchecked_durations_text() -> LocalizedText {
 
 /// `gap` explains why performance_schema is unreadable.
 pub(crate) fn unreadable_timers(gap: &Limitation) -> Limitation {
-    let why = cause_of_changeable_durations(&format!(". {}", gap.why.english), &format!("。{}", gap.why.chinese));
-    unreliable_durations(unchecked_durations_text(), why, gap.remedy.clone())
+    let why = describe_falsifiable_durations(&format!(". {}", gap.why.english), &format!("。{}", gap.why.chinese));
+    unreliable_durations_limitation(unchecked_durations_text(), why, gap.remedy.clone())
 }
 
 pub(crate) fn disabled_statement_recording() -> Limitation {
-    unreliable_durations(
+    unreliable_durations_limitation(
         unchecked_durations_text(),
-        cause_of_changeable_durations(
+        describe_falsifiable_durations(
             ", and the server does not record running statements.",
             "，而服务器未记录正在执行的语句。",
         ),
@@ -41,13 +45,13 @@ pub(crate) fn disabled_statement_recording() -> Limitation {
     )
 }
 
-pub(crate) fn sessions_without_timers(sessions: u64) -> Limitation {
-    unreliable_durations(
+pub(crate) fn sessions_without_timers_limitation(sessions: u64) -> Limitation {
+    unreliable_durations_limitation(
         LocalizedText::new(
             format!("Durations of {sessions} sessions may be wrong, and kill rules ignore these sessions."),
             format!("{sessions} 个会话的时长可能不准确，自动Kill会话任务会忽略这些会话。"),
         ),
-        cause_of_changeable_durations(
+        describe_falsifiable_durations(
             ", and the server does not record the statements of these sessions.",
             "，而服务器未记录这些会话的语句。",
         ),
@@ -57,13 +61,13 @@ pub(crate) fn sessions_without_timers(sessions: u64) -> Limitation {
     )
 }
 
-pub(crate) fn unchecked_sessions(sessions: u64) -> Limitation {
-    unreliable_durations(
+pub(crate) fn unchecked_sessions_limitation(sessions: u64) -> Limitation {
+    unreliable_durations_limitation(
         LocalizedText::new(
             format!("Durations of {sessions} sessions may be wrong."),
             format!("{sessions} 个会话的时长可能不准确。"),
         ),
-        cause_of_changeable_durations(
+        describe_falsifiable_durations(
             ", and more sessions are busy than a snapshot checks.",
             "，而活跃会话数超过单次采集可校验的数量。",
         ),
@@ -71,8 +75,8 @@ pub(crate) fn unchecked_sessions(sessions: u64) -> Limitation {
     )
 }
 
-pub(crate) fn negative_session_durations(sessions: u64) -> Limitation {
-    unreliable_durations(
+pub(crate) fn negative_session_durations_limitation(sessions: u64) -> Limitation {
+    unreliable_durations_limitation(
         LocalizedText::new(
             format!("Durations of {sessions} sessions are negative and are shown as 0."),
             format!("{sessions} 个会话的时长为负值，显示为0。"),
@@ -85,8 +89,8 @@ pub(crate) fn negative_session_durations(sessions: u64) -> Limitation {
     )
 }
 
-pub(crate) fn replaced_idle_times(sessions: u64) -> Limitation {
-    unreliable_durations(
+pub(crate) fn replaced_idle_times_limitation(sessions: u64) -> Limitation {
+    unreliable_durations_limitation(
         LocalizedText::new(
             format!("Durations of {sessions} idle sessions are negative or implausible and are shown as 0."),
             format!("{sessions} 个空闲会话的时长为负值或异常，显示为0。"),
@@ -99,8 +103,8 @@ pub(crate) fn replaced_idle_times(sessions: u64) -> Limitation {
     )
 }
 
-pub(crate) fn negative_transaction_durations(transactions: u64) -> Limitation {
-    unreliable_durations(
+pub(crate) fn negative_transaction_durations_limitation(transactions: u64) -> Limitation {
+    unreliable_durations_limitation(
         LocalizedText::new(
             format!("{transactions} transaction durations are negative and are shown as 0."),
             format!("{transactions} 个事务的持续时长为负值，显示为0。"),
@@ -113,8 +117,8 @@ pub(crate) fn negative_transaction_durations(transactions: u64) -> Limitation {
     )
 }
 
-pub(crate) fn ambiguous_transaction_durations(transactions: u64) -> Limitation {
-    unreliable_durations(
+pub(crate) fn ambiguous_transaction_durations_limitation(transactions: u64) -> Limitation {
+    unreliable_durations_limitation(
         LocalizedText::new(
             format!("{transactions} transaction durations may be an hour longer than shown."),
             format!("{transactions} 个事务的实际持续时长可能比显示值多一小时。"),
@@ -128,7 +132,7 @@ pub(crate) fn ambiguous_transaction_durations(transactions: u64) -> Limitation {
 }
 
 pub(crate) fn unreadable_clock() -> Limitation {
-    unreliable_durations(
+    unreliable_durations_limitation(
         LocalizedText::new("Transaction durations are shown as 0.", "事务的持续时长显示为0。"),
         LocalizedText::new("The server did not return its current time.", "服务器未返回当前时间。"),
         None,

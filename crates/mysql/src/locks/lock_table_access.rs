@@ -25,7 +25,7 @@ impl LockTableAccess {
     /// MariaDB 10.11 also upgrades metadata locks in `LOCK TABLES … READ` and `CREATE TABLE … SELECT`.
     pub(super) fn limitation_for_unknown_lock_holders(self) -> Option<Limitation> {
         let hidden = self.flavor == Flavor::MariaDb && self.metadata_locks && !self.plugin;
-        hidden.then(limitations::unknown_metadata_lock_holders)
+        hidden.then(limitations::unknown_metadata_lock_holders_limitation)
     }
 }
 

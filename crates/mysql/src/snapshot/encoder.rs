@@ -10,7 +10,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::session_spill_buffer::SessionSpillBuffer;
 use super::{OutputFormat, StatementMasking};
 use crate::connection::Connection;
-use crate::elapsed_times::{self, ElapsedTimeCheckScope};
+use crate::elapsed_times::{self, SessionsToCheck};
 use crate::limitations::durations;
 use crate::own_sessions::OwnSessionFilter;
 use crate::transactions::TransactionsBySession;
@@ -48,7 +48,7 @@ pub(super) async fn read_sorted_rows(
     let is_deferred = |session: &Session| {
         let lock_wait = lock_waits.get(&session.id).copied();
         session.id != own_id
-            && elapsed_times::needs_elapsed_time_check(flavor, session, lock_wait, ElapsedTimeCheckScope::Busy)
+            && elapsed_times::needs_elapsed_time_check(flavor, session, lock_wait, SessionsToCheck::Busy)
     };
     let mut pipeline = EncodingPipeline::new(SessionEncoder::new(rows, own, transactions));
     let (mut deferred, mut unchecked) = (SessionSpillBuffer::default(), 0);
@@ -68,13 +68,13 @@ pub(super) async fn read_sorted_rows(
     }
     let (limitation, too_long) = (
         sessions.limitation_for_invalid_idle_times(),
-        limitations::oversized_statements(sessions.truncated_row_count(), max_row_bytes),
+        limitations::oversized_statements_limitation(sessions.truncated_row_count(), max_row_bytes),
     );
     connection.limitations.extend(limitation.into_iter().chain(too_long));
     if unchecked > 0 {
-        connection.limitations.push(durations::unchecked_sessions(unchecked));
+        connection.limitations.push(durations::unchecked_sessions_limitation(unchecked));
     }
-    elapsed_times::replace_elapsed_times_with_timer_values(connection, &mut deferred.ages, ElapsedTimeCheckScope::Busy)
+    elapsed_times::replace_elapsed_times_with_timer_values(connection, &mut deferred.ages, SessionsToCheck::Busy)
         .await?;
     let mut deferred = deferred.into_reader().map_err(temporary_file_failure)?;
     while let Some(session) = deferred.next().map_err(temporary_file_failure)? {
@@ -219,9 +219,9 @@ impl SessionEncoder {
         encoded.clear();
         match (self.format, self.detailed) {
             (OutputFormat::Csv { formula_guard }, false) => csv::encode_row(encoded, &row, formula_guard),
-            (OutputFormat::Csv { formula_guard }, true) => csv::encode_snapshot_columns(encoded, &row, formula_guard),
+            (OutputFormat::Csv { formula_guard }, true) => csv::encode_session_columns(encoded, &row, formula_guard),
             (OutputFormat::Json, false) => json::encode_row(encoded, &row),
-            (OutputFormat::Json, true) => json::encode_snapshot_fields(encoded, &row),
+            (OutputFormat::Json, true) => json::encode_session_fields(encoded, &row),
         }
         self.sorter.push(self.order.rank_row(&row), encoded)
     }

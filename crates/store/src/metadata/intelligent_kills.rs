@@ -106,7 +106,7 @@ impl Store {
         &self,
         max_age: Duration,
     ) -> Result<Vec<IntelligentKill>, StoreError> {
-        const EXPIRED_IN_QUEUE_REASON: &str = "the kill expired in the queue and was not started, because it could kill other sessions than intended. \
+        const EXPIRED_KILL_REASON: &str = "the kill expired in the queue and was not started, because it could kill other sessions than intended. \
              Check the preview and request the kill again";
         const INTERRUPTED_KILL_REASON: &str =
             "Clew terminated during the kill. The report lists the sessions that were killed before";
@@ -119,8 +119,7 @@ impl Store {
             .map_err(StoreError::database_error("look for expired intelligent kills"))?;
         let mut ended = Vec::new();
         for lost in rows.iter().map(intelligent_kill_from_row).collect::<Result<Vec<_>, _>>()? {
-            let reason =
-                if lost.status == TaskStatus::Queued { EXPIRED_IN_QUEUE_REASON } else { INTERRUPTED_KILL_REASON };
+            let reason = if lost.status == TaskStatus::Queued { EXPIRED_KILL_REASON } else { INTERRUPTED_KILL_REASON };
             if self.record_intelligent_kill_completion(lost.id, lost.status, Some(reason), None).await? {
                 ended.push(lost);
             }

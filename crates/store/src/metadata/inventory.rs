@@ -118,7 +118,7 @@ impl Store {
             .url
             .password
             .as_ref()
-            .map(|password| self.sealer.seal(password_associated_data(&id), password))
+            .map(|password| self.sealer.seal(associated_data_for_password(&id), password))
             .transpose()?;
         query(
             "INSERT INTO nodes (id, instance_id, name, role, url, host, password, created_at, zone) \
@@ -241,7 +241,7 @@ impl Store {
         let sealed = url
             .password
             .as_ref()
-            .map(|password| self.sealer.seal(password_associated_data(node), password))
+            .map(|password| self.sealer.seal(associated_data_for_password(node), password))
             .transpose()?;
         let mut tx = self.begin_audited_transaction("change a node").await?;
         let Some(name) = tags::find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
@@ -280,7 +280,7 @@ impl Store {
         let mut found = node_from_row(&row)?;
         let sealed: Option<Vec<u8>> = row.try_get("password").map_err(&failed)?;
         let password = match sealed {
-            Some(sealed) => Some(self.unseal_secret(password_associated_data(id), &sealed).await?),
+            Some(sealed) => Some(self.unseal_secret(associated_data_for_password(id), &sealed).await?),
             None => None,
         };
         found.url = found.url.with_password(password);
@@ -337,7 +337,7 @@ impl Store {
     }
 }
 
-fn password_associated_data(id: &NodeId) -> AssociatedData<'_> {
+fn associated_data_for_password(id: &NodeId) -> AssociatedData<'_> {
     AssociatedData { table: "nodes", column: "password", row: id.as_str() }
 }
 

@@ -21,7 +21,7 @@ const MAX_RUNNING_KILL_TASKS: u32 = 5;
 const MAX_STORED_KILL_TASKS: u32 = 100;
 
 /// The parameter `$2` is the current time.
-const IS_KILL_TASK_RUNNING_SQL: &str = "stopped_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
+const RUNNING_KILL_TASK_CONDITION_SQL: &str = "stopped_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
 
 impl Store {
     /// Returns true if kill tasks are enabled for the instance.
@@ -70,7 +70,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let failed = tx.map_to_store_error();
         query(AssertSqlSafe(format!(
-            "UPDATE kill_tasks SET stopped_at = $2 WHERE instance_id = $1 AND {IS_KILL_TASK_RUNNING_SQL}"
+            "UPDATE kill_tasks SET stopped_at = $2 WHERE instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}"
         )))
         .bind(instance.as_str())
         .bind(self.clock.unix_millis())
@@ -103,7 +103,8 @@ impl Store {
             return Err(StoreError::KillTasksDisabled);
         }
         let now = self.clock.unix_millis();
-        let count = format!("SELECT COUNT(*) FROM kill_tasks WHERE instance_id = $1 AND {IS_KILL_TASK_RUNNING_SQL}");
+        let count =
+            format!("SELECT COUNT(*) FROM kill_tasks WHERE instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}");
         let running: i64 = query_scalar(AssertSqlSafe(count))
             .bind(instance.as_str())
             .bind(now)
@@ -115,7 +116,7 @@ impl Store {
         }
         let id = insert_kill_task(&mut tx, instance, task, now).await?;
         query(AssertSqlSafe(format!(
-            "DELETE FROM kill_tasks WHERE instance_id = $1 AND NOT ({IS_KILL_TASK_RUNNING_SQL}) AND id NOT IN \
+            "DELETE FROM kill_tasks WHERE instance_id = $1 AND NOT ({RUNNING_KILL_TASK_CONDITION_SQL}) AND id NOT IN \
              (SELECT id FROM kill_tasks WHERE instance_id = $1 ORDER BY id DESC LIMIT {MAX_STORED_KILL_TASKS})"
         )))
         .bind(instance.as_str())
@@ -150,7 +151,7 @@ impl Store {
         if found.is_none() {
             return Ok(false);
         }
-        let stop = format!("UPDATE kill_tasks SET stopped_at = $2 WHERE id = $1 AND {IS_KILL_TASK_RUNNING_SQL}");
+        let stop = format!("UPDATE kill_tasks SET stopped_at = $2 WHERE id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}");
         query(AssertSqlSafe(stop))
             .bind(id)
             .bind(self.clock.unix_millis())

@@ -39,7 +39,7 @@ impl Store {
     /// Records a heartbeat of a worker. The next heartbeat is due within 20 seconds.
     pub async fn record_worker_heartbeat(&self, name: &str) -> Result<(), StoreError> {
         let now = self.clock.unix_millis();
-        self.execute_write_in_batch(RecordWorkerHeartbeatWrite {
+        self.execute_write_in_batch(WorkerHeartbeatWrite {
             name: name.to_owned(),
             zones: self.reachable_zones_json(),
             now,
@@ -122,13 +122,13 @@ pub(super) fn parse_zone_name(name: &str) -> Result<Option<NetworkZone>, StoreEr
     if name.is_empty() { Ok(None) } else { name.parse().map(Some).map_err(StoreError::damaged_value_error("zone")) }
 }
 
-struct RecordWorkerHeartbeatWrite {
+struct WorkerHeartbeatWrite {
     name: String,
     zones: String,
     now: i64,
 }
 
-impl BatchedWrite for RecordWorkerHeartbeatWrite {
+impl BatchedWrite for WorkerHeartbeatWrite {
     type Output = ();
     const ERROR_CONTEXT: &'static str = "record the heartbeat of a worker";
 

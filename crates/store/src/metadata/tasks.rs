@@ -17,7 +17,7 @@ use crate::data_dir_lock::DataDirLock;
 use crate::database::{Row, query, query_scalar, query_two_columns};
 use crate::error::StoreError;
 use crate::store::Store;
-use crate::tasks::{CollectionTask, NewCollectionTask, ResultRecord};
+use crate::tasks::{NewSessionCollectionTask, ResultMetadata, SessionCollectionTask};
 use batched_writes::{CompleteTaskWrite, EnqueueTaskWrite, ReleaseTaskWrite, RenewTaskLeaseWrite};
 
 const SELECT_TASKS_BY_NODE: &str = "SELECT * FROM tasks WHERE project_id = $1 AND instance_id = $2 AND node_id = $3 \
@@ -29,7 +29,7 @@ const DELETE_TASKS_ENDED_BEFORE: &str = "DELETE FROM tasks WHERE ended_at < $1 R
 
 impl Store {
     /// Enqueues a task. Fails with [`StoreError::QueueFull`] if `queue_limit` tasks are queued for the node.
-    pub async fn enqueue_task(&self, task: &NewCollectionTask, queue_limit: u32) -> Result<(), StoreError> {
+    pub async fn enqueue_task(&self, task: &NewSessionCollectionTask, queue_limit: u32) -> Result<(), StoreError> {
         let selection = serde_json::to_string(&task.selection).map_err(StoreError::damaged_value_error("selection"))?;
         let now = self.clock.unix_millis();
         if self.execute_write_in_batch(EnqueueTaskWrite { task: task.clone(), selection, now, queue_limit }).await? {
@@ -86,7 +86,7 @@ impl Store {
     }
 
     /// Returns a task by id.
-    pub async fn find_task(&self, id: &RequestId) -> Result<Option<CollectionTask>, StoreError> {
+    pub async fn find_task(&self, id: &RequestId) -> Result<Option<SessionCollectionTask>, StoreError> {
         let row = query(SELECT_TASK_BY_ID)
             .bind(id.as_str())
             .fetch_optional(&self.database)
@@ -102,7 +102,7 @@ impl Store {
         instance: &InstanceId,
         node: &NodeId,
         limit: u32,
-    ) -> Result<Vec<CollectionTask>, StoreError> {
+    ) -> Result<Vec<SessionCollectionTask>, StoreError> {
         let rows = query(SELECT_TASKS_BY_NODE)
             .bind(project.as_str())
             .bind(instance.as_str())
@@ -174,11 +174,11 @@ impl Store {
     }
 }
 
-fn task_from_row(row: &Row) -> Result<CollectionTask, StoreError> {
+fn task_from_row(row: &Row) -> Result<SessionCollectionTask, StoreError> {
     let failed = StoreError::database_error("read a collection");
     let status: String = row.try_get("status").map_err(&failed)?;
     let selection: String = row.try_get("selection").map_err(&failed)?;
-    Ok(CollectionTask {
+    Ok(SessionCollectionTask {
         request_id: parse_column(row, "request_id")?,
         project_id: parse_column(row, "project_id")?,
         instance_id: parse_column(row, "instance_id")?,
@@ -204,12 +204,12 @@ fn failure_from_row(row: &Row) -> Result<Option<Failure>, StoreError> {
     Ok(Some(Failure::new(kind, detail.unwrap_or_default())))
 }
 
-fn result_from_row(row: &Row) -> Result<Option<ResultRecord>, StoreError> {
+fn result_from_row(row: &Row) -> Result<Option<ResultMetadata>, StoreError> {
     let failed = StoreError::database_error("read a result");
     let Some(name): Option<String> = row.try_get("result_name").map_err(&failed)? else { return Ok(None) };
     let limitations: Option<String> = row.try_get("result_limitations").map_err(&failed)?;
     let count = |column| row.try_get::<i64, _>(column).map(i64::unsigned_abs).map_err(&failed);
-    Ok(Some(ResultRecord {
+    Ok(Some(ResultMetadata {
         name,
         rows: count("result_rows")?,
         bytes: count("result_bytes")?,

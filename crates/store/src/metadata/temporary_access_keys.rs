@@ -17,7 +17,7 @@ impl Store {
     /// Creates a temporary access key. Stores the encrypted secret and the hash of the security token.
     /// Fails with [`StoreError::IssuingCredentialsRevoked`] if the credentials of the request are no longer valid.
     pub async fn create_temporary_key(&self, by: &AuditOrigin, new: &NewTemporaryAccessKey) -> Result<(), StoreError> {
-        let sealed = self.sealer.seal(secret_associated_data(&new.id), &new.secret)?;
+        let sealed = self.sealer.seal(associated_data_for_secret(&new.id), &new.secret)?;
         let mut tx = self.begin_audited_transaction("create a temporary access key").await?;
         let user = require_user(tx.transaction(), &new.user_id).await?;
         let now = self.clock.unix_seconds();
@@ -67,7 +67,7 @@ impl Store {
             expires_at: row.try_get("expires_at").map_err(&failed)?,
             revoked: row.try_get("revoked").map_err(&failed)?,
         };
-        let secret = self.unseal_secret(secret_associated_data(id), &sealed).await?;
+        let secret = self.unseal_secret(associated_data_for_secret(id), &sealed).await?;
         Ok(Some(AccessKey {
             id: id.clone(),
             user: Arc::new(user),
@@ -106,6 +106,6 @@ async fn ensure_issuing_credentials_are_valid(
     if valid > 0 { Ok(()) } else { Err(StoreError::IssuingCredentialsRevoked) }
 }
 
-fn secret_associated_data(id: &AccessKeyId) -> AssociatedData<'_> {
+fn associated_data_for_secret(id: &AccessKeyId) -> AssociatedData<'_> {
     AssociatedData { table: "temporary_keys", column: "secret", row: id.as_str() }
 }

@@ -5,7 +5,7 @@ use sqlx::AssertSqlSafe;
 
 use super::cell_value::CellValue;
 use super::digest::TableDigest;
-use super::{ROWS_PER_PAGE, metadata_copy_error};
+use super::{ROWS_PER_BATCH, metadata_copy_error};
 use crate::database::{Row, Transaction, query, query_scalar};
 use crate::error::StoreError;
 
@@ -292,7 +292,7 @@ pub(super) const TABLES_TO_COPY: &[TableToCopy] = &[
 
 impl TableToCopy {
     /// Quotes the column names, because some column names are SQL keywords.
-    fn quoted_columns(&self) -> String {
+    fn quoted_column_names(&self) -> String {
         self.columns.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
     }
 
@@ -305,13 +305,13 @@ impl TableToCopy {
 
     /// Returns up to `max_rows` rows in `rowid` order and the `rowid` of the last row.
     /// If the table has no `rowid`, returns all rows, because tables without a `rowid` are small.
-    pub(super) async fn read_rows_after(
+    pub(super) async fn read_rows_after_rowid(
         &self,
         source: &mut Transaction,
         after: Option<i64>,
         max_rows: usize,
     ) -> Result<(Vec<Vec<CellValue>>, Option<i64>), StoreError> {
-        let columns = self.quoted_columns();
+        let columns = self.quoted_column_names();
         let statement = if self.has_rowid {
             format!("SELECT {columns}, rowid AS number FROM {} WHERE rowid > $1 ORDER BY rowid LIMIT $2", self.name)
         } else {
@@ -334,7 +334,7 @@ impl TableToCopy {
     pub(super) async fn insert_rows(&self, to: &mut Transaction, rows: Vec<Vec<CellValue>>) -> Result<(), StoreError> {
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
-            let page: Vec<Vec<CellValue>> = rows.by_ref().take(ROWS_PER_PAGE).collect();
+            let page: Vec<Vec<CellValue>> = rows.by_ref().take(ROWS_PER_BATCH).collect();
             let width = self.columns.len();
             let row = |at: usize| {
                 let parameters: Vec<_> =
@@ -343,7 +343,7 @@ impl TableToCopy {
             };
             let placeholders: Vec<_> = (0..page.len()).map(row).collect();
             let overriding = if self.identity_column.is_some() { "OVERRIDING SYSTEM VALUE " } else { "" };
-            let (name, columns, placeholders) = (self.name, self.quoted_columns(), placeholders.join(", "));
+            let (name, columns, placeholders) = (self.name, self.quoted_column_names(), placeholders.join(", "));
             let insert = format!("INSERT INTO {name} ({columns}) {overriding}VALUES {placeholders}");
             let insert =
                 page.into_iter().flatten().fold(query(AssertSqlSafe(insert)), super::super::database::Statement::bind);
@@ -356,10 +356,10 @@ impl TableToCopy {
         let mut digest = TableDigest::default();
         let cursor = format!("copied_{}", self.name);
         let declare =
-            format!("DECLARE {cursor} NO SCROLL CURSOR FOR SELECT {} FROM {}", self.quoted_columns(), self.name);
+            format!("DECLARE {cursor} NO SCROLL CURSOR FOR SELECT {} FROM {}", self.quoted_column_names(), self.name);
         super::execute_statement(to, declare).await?;
         loop {
-            let fetch = query(AssertSqlSafe(format!("FETCH {ROWS_PER_PAGE} FROM {cursor}")));
+            let fetch = query(AssertSqlSafe(format!("FETCH {ROWS_PER_BATCH} FROM {cursor}")));
             let rows = fetch.fetch_all(&mut *to).await.map_err(metadata_copy_error())?;
             if rows.is_empty() {
                 super::execute_statement(to, format!("CLOSE {cursor}")).await?;

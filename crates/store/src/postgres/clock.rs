@@ -14,7 +14,7 @@ impl DatabaseClock {
         Self(Arc::new(Mutex::new((Instant::now(), milliseconds))))
     }
 
-    pub(super) fn set_server_time(&self, milliseconds: i64) {
+    pub(super) fn record_server_time(&self, milliseconds: i64) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), milliseconds);
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sha2::{Digest, Sha256};
 
 use crate::error::StoreError;
-use crate::tasks::ResultRecord;
+use crate::tasks::ResultMetadata;
 
 const MAX_CACHED_VERIFICATIONS: usize = 4096;
 
@@ -28,7 +28,7 @@ pub(super) struct VerifiedFileCache {
 impl VerifiedFileCache {
     /// Verifies the length and hash of a result file and rewinds the file.
     /// The caller must not pass a future time as `now`.
-    pub(super) fn verify_file(&self, file: &File, result: &ResultRecord, now: SystemTime) -> Result<(), StoreError> {
+    pub(super) fn verify_file(&self, file: &File, result: &ResultMetadata, now: SystemTime) -> Result<(), StoreError> {
         let unreadable = |error: io::Error| StoreError::ResultCorrupt {
             name: result.name.clone(),
             reason: format!("it cannot be read: {error}"),
@@ -113,8 +113,8 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"abc").unwrap();
         let sha256 = hex::encode(Sha256::digest(b"abc"));
-        let right = ResultRecord { name: "a".into(), rows: 1, bytes: 3, sha256, limitations: Vec::new() };
-        let wrong = ResultRecord { sha256: "00".repeat(32), ..right.clone() };
+        let right = ResultMetadata { name: "a".into(), rows: 1, bytes: 3, sha256, limitations: Vec::new() };
+        let wrong = ResultMetadata { sha256: "00".repeat(32), ..right.clone() };
         let verified = VerifiedFileCache::default();
         let open = || File::open(file.path()).unwrap();
         let (now, later) = (SystemTime::now(), SystemTime::now() + 2 * FILE_TIMESTAMP_RESOLUTION);

@@ -13,7 +13,7 @@ use super::file_verification::VerifiedFileCache;
 use super::file_writer::FileWriter;
 use super::is_valid_result_name;
 use crate::error::StoreError;
-use crate::tasks::ResultRecord;
+use crate::tasks::ResultMetadata;
 
 /// All methods perform blocking I/O.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ impl ResultDirectory {
     }
 
     /// Verifies the length and hash of the result file. Clew computes the hash of an unchanged file only once.
-    pub(super) fn open_verified_file(&self, result: &ResultRecord) -> Result<File, StoreError> {
+    pub(super) fn open_verified_file(&self, result: &ResultMetadata) -> Result<File, StoreError> {
         let path = self.result_path(&result.name)?;
         let file = File::open(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => StoreError::ResultMissing { name: result.name.clone() },

@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 use super::is_valid_result_name;
 use crate::error::StoreError;
-use crate::tasks::ResultRecord;
+use crate::tasks::ResultMetadata;
 pub use object::StoredObject;
 pub use settings::S3Settings;
 pub(super) use writer::S3Writer;
@@ -83,7 +83,7 @@ impl S3 {
                 max_retries: 100,
                 retry_timeout: RETRY_TIMEOUT,
             })
-            .with_http_connector(SharedClientConnector(http.clone()))
+            .with_http_connector(SharedHttpClientConnector(http.clone()))
             .build()?;
         Ok(Self {
             objects,
@@ -122,7 +122,7 @@ impl S3 {
         S3Writer::create(self.clone(), name)
     }
 
-    pub(super) async fn open_object(&self, result: &ResultRecord) -> Result<StoredObject, StoreError> {
+    pub(super) async fn open_object(&self, result: &ResultMetadata) -> Result<StoredObject, StoreError> {
         let missing = || StoreError::ResultMissing { name: result.name.clone() };
         if !is_valid_result_name(&result.name) {
             return Err(missing());
@@ -223,9 +223,9 @@ fn generate_temporary_object_name() -> String {
 
 /// HTTP connector for `object_store` that uses an existing HTTP client.
 #[derive(Debug)]
-struct SharedClientConnector(HttpClient);
+struct SharedHttpClientConnector(HttpClient);
 
-impl HttpConnector for SharedClientConnector {
+impl HttpConnector for SharedHttpClientConnector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
         Ok(self.0.clone())
     }

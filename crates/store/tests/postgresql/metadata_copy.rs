@@ -2,7 +2,7 @@
 
 use clew_model::SessionSelection;
 use clew_store::{
-    AuditFilter, CopiedTable, InitialTenant, NewCollectionTask, PostgresUrl, Store, StoreError, StoreLocation,
+    AuditFilter, CopiedTable, InitialTenant, NewSessionCollectionTask, PostgresUrl, Store, StoreError, StoreLocation,
 };
 use clew_testkit::PostgreSqlServer;
 use sqlx::{Connection, PgConnection};
@@ -130,7 +130,7 @@ async fn copy_preserves_order_and_replaces_nul_characters() {
     let project = metadata_copy.store.list_all_projects().await.unwrap().remove(0);
     let mut ids = Vec::new();
     for number in 0..1203 {
-        let task = NewCollectionTask {
+        let task = NewSessionCollectionTask {
             request_id: clew_model::RequestId::generate(),
             project_id: project.id.clone(),
             instance_id: clew_model::InstanceId::generate(),

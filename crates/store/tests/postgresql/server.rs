@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clew_model::{NodeId, RequestId, SessionSelection, TaskStatus};
-use clew_store::{NewCollectionTask, PostgresUrl, Store, StoreError, StoreLocation, TaskClaimRequest};
+use clew_store::{NewSessionCollectionTask, PostgresUrl, Store, StoreError, StoreLocation, TaskClaimRequest};
 use clew_testkit::PostgreSqlServer;
 use secrecy::ExposeSecret;
 use sqlx::Connection;
@@ -71,7 +71,7 @@ async fn store_uses_the_clock_of_the_database() {
         )
         .await;
     let store = fixture.open().await.unwrap();
-    let task = NewCollectionTask {
+    let task = NewSessionCollectionTask {
         request_id: RequestId::generate(),
         project_id: fixture.initial_ids.project_id.clone(),
         instance_id: clew_model::InstanceId::generate(),

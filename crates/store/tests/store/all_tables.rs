@@ -7,9 +7,9 @@ use clew_model::{
     NodeRole, Pagination, RequestId, SessionSelection, SlowSessionThreshold, Tag, TaskOutcome, TaskStatus, UserId,
 };
 use clew_store::{
-    Grantee, InitialTenantIds, IntelligentKillFilter, KillFilter, KillSource, NewCollectionTask, NewIntelligentKill,
-    NewKillRecord, NewKillTask, NewTemporaryAccessKey, NewToken, NewUser, PolicyRef, RecordedKillOutcome, Store,
-    TaskClaimRequest, TemporaryAccessKeySource, TokenOrigin,
+    Grantee, InitialTenantIds, IntelligentKillFilter, KillFilter, KillSource, NewIntelligentKill, NewKillRecord,
+    NewKillTask, NewSessionCollectionTask, NewTemporaryAccessKey, NewToken, NewUser, PolicyRef, RecordedKillOutcome,
+    Store, TaskClaimRequest, TemporaryAccessKeySource, TokenOrigin,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -146,8 +146,8 @@ async fn fill_tasks(store: &Store, initial_ids: &InitialTenantIds) {
     store.enqueue_task(&task(initial_ids, TASKS[0]), 9).await.unwrap();
 }
 
-fn task(initial_ids: &InitialTenantIds, id: &str) -> NewCollectionTask {
-    NewCollectionTask {
+fn task(initial_ids: &InitialTenantIds, id: &str) -> NewSessionCollectionTask {
+    NewSessionCollectionTask {
         request_id: id.parse().unwrap(),
         project_id: initial_ids.project_id.clone(),
         instance_id: INSTANCE.parse().unwrap(),

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::fixture::{Fixture, all_bytes, origin, tenant};
 use crate::subprocess;
 use clew_model::{InstanceId, NodeId, RequestId, SessionSelection};
-use clew_store::{NewCollectionTask, Store, StoreError};
+use clew_store::{NewSessionCollectionTask, Store, StoreError};
 
 /// Launcher that limits the size of files to 1 MiB. Larger writes fail as if the disk were full.
 const FILE_SIZE_LIMIT: &[&str] = &["sh", "-c", "trap '' XFSZ; ulimit -f 2048; exec \"$@\"", "sh"];
@@ -59,7 +59,7 @@ async fn full_disk_is_reported_and_the_database_keeps_its_rows() {
     let (store, initial_ids) = Store::initialise(&origin(), &folder.join("data"), tenant()).await.unwrap();
     let mut stored = Vec::new();
     let error = loop {
-        let task = NewCollectionTask {
+        let task = NewSessionCollectionTask {
             request_id: RequestId::generate(),
             project_id: initial_ids.project_id.clone(),
             instance_id: InstanceId::generate(),

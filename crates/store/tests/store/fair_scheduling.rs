@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, InstanceId, NodeId, ProjectId, RequestId, TaskOutcome, TaskStatus};
-use clew_store::{NewCollectionTask, TaskClaimRequest};
+use clew_store::{NewSessionCollectionTask, TaskClaimRequest};
 
 use crate::fixture::{Fixture, claim};
 
@@ -27,7 +27,7 @@ impl Fixture {
     async fn queue_for(&self, owner: &Owner, count: usize) -> Vec<RequestId> {
         let queued = (0..count).map(|_| {
             let (project_id, instance_id) = (owner.0.clone(), owner.1.clone());
-            let task = NewCollectionTask { project_id, instance_id, ..self.new_task(&NodeId::generate()) };
+            let task = NewSessionCollectionTask { project_id, instance_id, ..self.new_task(&NodeId::generate()) };
             let store = self.store.clone();
             tokio::spawn(async move { store.enqueue_task(&task, 1).await.map(|()| task.request_id) })
         });

@@ -10,7 +10,7 @@ use clew_model::{
     NodeRole, ProjectId, RequestId, SessionSelection,
 };
 use clew_store::{
-    ClaimedTask, Clock, InitialTenant, InitialTenantIds, NewCollectionTask, Store, StoreError, TaskClaimRequest,
+    ClaimedTask, Clock, InitialTenant, InitialTenantIds, NewSessionCollectionTask, Store, StoreError, TaskClaimRequest,
 };
 use secrecy::SecretString;
 use sqlx::Connection;
@@ -90,8 +90,8 @@ impl Fixture {
         self.now.fetch_add(milliseconds, Ordering::SeqCst);
     }
 
-    pub(crate) fn new_task(&self, node: &NodeId) -> NewCollectionTask {
-        NewCollectionTask {
+    pub(crate) fn new_task(&self, node: &NodeId) -> NewSessionCollectionTask {
+        NewSessionCollectionTask {
             request_id: RequestId::generate(),
             project_id: self.initial_ids.project_id.clone(),
             instance_id: InstanceId::generate(),

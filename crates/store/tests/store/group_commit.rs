@@ -1,7 +1,7 @@
 //! Group commit: failures of individual writes and of the shared transaction.
 
 use clew_model::{AuditEvent, NodeId};
-use clew_store::{NewCollectionTask, StoreError};
+use clew_store::{NewSessionCollectionTask, StoreError};
 
 use crate::backend;
 use crate::fixture::{Fixture, origin};
@@ -12,7 +12,7 @@ async fn queue_concurrently(fixture: &Fixture) -> [Result<(), StoreError>; 4] {
     refused.masked = true;
     let store = &fixture.store;
     let event = AuditEvent::for_successful_operation(&origin(), "Test", "one");
-    let queue = |task: NewCollectionTask| async move { store.enqueue_task(&task, 9).await };
+    let queue = |task: NewSessionCollectionTask| async move { store.enqueue_task(&task, 9).await };
     let (first, refused, last, event) =
         tokio::join!(queue(first), queue(refused), queue(last), store.append_audit_event(&event));
     [first, refused, last, event]

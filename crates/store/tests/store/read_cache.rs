@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clew_model::{AccessKeyId, AuditEvent, Failure, FailureKind, Instance, ProjectId, RequestId, Tag, TaskOutcome};
 use clew_store::{
-    CachedStoreView, Clock, Grantee, LockoutState, NewCollectionTask, NewTemporaryAccessKey, NewToken, PolicyRef,
-    ProjectChange, Store, TemporaryAccessKeySource, TokenOrigin, UserChange,
+    CachedStoreView, Clock, Grantee, LockoutState, NewSessionCollectionTask, NewTemporaryAccessKey, NewToken,
+    PolicyRef, ProjectChange, Store, TemporaryAccessKeySource, TokenOrigin, UserChange,
 };
 use secrecy::SecretString;
 
@@ -105,7 +105,7 @@ impl CacheFixture {
             issued_for: TemporaryAccessKeySource::CommandLine,
         };
         store.create_temporary_key(&origin(), &temporary).await.unwrap();
-        let task = NewCollectionTask { request_id: task(), ..fixture.new_task(&instance.nodes[0].id) };
+        let task = NewSessionCollectionTask { request_id: task(), ..fixture.new_task(&instance.nodes[0].id) };
         store.enqueue_task(&task, 9).await.unwrap();
         let before: &[Change] = match change {
             TaskEnded => &[TaskTakenUp],

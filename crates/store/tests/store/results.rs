@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::fixture::Fixture;
 use clew_model::RequestId;
-use clew_store::{PublishedResult, ResultRecord, ResultStore, StoreError, StoredResult};
+use clew_store::{PublishedResult, ResultMetadata, ResultStore, StoreError, StoredResult};
 use futures_util::TryStreamExt;
 
-pub(crate) fn record(published: &PublishedResult) -> ResultRecord {
-    ResultRecord {
+pub(crate) fn record(published: &PublishedResult) -> ResultMetadata {
+    ResultMetadata {
         name: published.name.clone(),
         rows: 1,
         bytes: published.bytes,
@@ -38,7 +38,7 @@ pub(crate) async fn try_publish(results: &ResultStore, bytes: Vec<u8>) -> Result
 /// Reads a byte range of a result.
 pub(crate) async fn read_range(
     results: &ResultStore,
-    record: &ResultRecord,
+    record: &ResultMetadata,
     from: u64,
     to: u64,
 ) -> Result<Vec<u8>, String> {
@@ -56,7 +56,7 @@ pub(crate) async fn read_range(
     }
 }
 
-pub(crate) async fn read_all(results: &ResultStore, record: &ResultRecord) -> Result<Vec<u8>, String> {
+pub(crate) async fn read_all(results: &ResultStore, record: &ResultMetadata) -> Result<Vec<u8>, String> {
     read_range(results, record, 0, record.bytes).await
 }
 
@@ -76,7 +76,7 @@ pub(crate) async fn check_contract(results: &ResultStore) {
         let (from, to) = (count / 3, count / 2);
         results.open_result(&record).await.unwrap().verify_content().await.unwrap();
         assert!(read_range(results, &record, from as u64, to as u64).await.unwrap() == written[from..to], "{count}");
-        let longer = ResultRecord { bytes: record.bytes + 1, ..record.clone() };
+        let longer = ResultMetadata { bytes: record.bytes + 1, ..record.clone() };
         let opened = results.open_result(&longer).await;
         assert!(matches!(opened, Err(StoreError::ResultCorrupt { .. })), "{opened:?}");
         results.remove_result(&published.name).await.unwrap();
@@ -91,7 +91,7 @@ pub(crate) async fn check_contract(results: &ResultStore) {
 async fn check_invalid_names(results: &ResultStore) {
     for name in ["../master.key", "/etc/passwd", "", ".hidden", "a/b"] {
         let record =
-            ResultRecord { name: name.into(), rows: 0, bytes: 0, sha256: String::new(), limitations: Vec::new() };
+            ResultMetadata { name: name.into(), rows: 0, bytes: 0, sha256: String::new(), limitations: Vec::new() };
         assert!(matches!(results.open_result(&record).await, Err(StoreError::ResultMissing { .. })), "{name:?}");
         assert!(results.remove_result(name).await.is_err(), "{name:?}");
     }

@@ -18,12 +18,12 @@ fn settings(server: &S3Server, location: &str, (key, secret): (&str, &str)) -> S
 }
 
 async fn results(server: &S3Server) -> ResultStore {
-    ResultStore::connect_s3(&settings(server, "s3://results/of/clew", S3Server::OWNER_CREDENTIALS)).await.unwrap()
+    ResultStore::connect_s3(&settings(server, "s3://results/of/clew", S3Server::ADMIN_CREDENTIALS)).await.unwrap()
 }
 
 /// Connects to the bucket directly, without the result store.
 fn bucket(server: &S3Server) -> AmazonS3 {
-    let (key, secret) = S3Server::OWNER_CREDENTIALS;
+    let (key, secret) = S3Server::ADMIN_CREDENTIALS;
     let builder = AmazonS3Builder::new().with_endpoint(server.endpoint()).with_allow_http(true);
     builder
         .with_bucket_name(S3Server::BUCKET_NAME)
@@ -69,7 +69,7 @@ async fn stream_of_a_changed_object_fails_before_its_end_on_a_server() {
 async fn result_is_published_after_a_restart_of_s3_on_a_server() {
     let server = S3Server::start().await.unwrap();
     let proxy = FaultProxy::start(server.address()).await.unwrap();
-    let (key, secret) = S3Server::OWNER_CREDENTIALS;
+    let (key, secret) = S3Server::ADMIN_CREDENTIALS;
     let endpoint = Some(format!("http://{}", proxy.address()));
     let settings = S3Settings::new("s3://results/of/clew", endpoint, "us-east-1".into(), key.into(), secret.into());
     let results = ResultStore::connect_s3(&settings.unwrap()).await.unwrap();
@@ -107,9 +107,9 @@ async fn incomplete_upload_of_a_killed_worker_is_removed_on_a_server() {
 async fn s3_errors_have_remedies_on_a_server() {
     let mut server = S3Server::start().await.unwrap();
     for (location, keys, cause, remedy) in [
-        ("s3://none/x", S3Server::OWNER_CREDENTIALS, "no such bucket", "create the bucket"),
-        ("s3://results/x", S3Server::READER_CREDENTIALS, "access denied", "AWS_ACCESS_KEY_ID"),
-        ("s3://results/x", (S3Server::OWNER_CREDENTIALS.0, "wrong"), "access denied", "AWS_SECRET_ACCESS_KEY"),
+        ("s3://none/x", S3Server::ADMIN_CREDENTIALS, "no such bucket", "create the bucket"),
+        ("s3://results/x", S3Server::READ_ONLY_CREDENTIALS, "access denied", "AWS_ACCESS_KEY_ID"),
+        ("s3://results/x", (S3Server::ADMIN_CREDENTIALS.0, "wrong"), "access denied", "AWS_SECRET_ACCESS_KEY"),
     ] {
         let error = ResultStore::connect_s3(&settings(&server, location, keys)).await.unwrap_err().to_string();
         assert!(error.contains(location) && error.contains(cause) && error.contains(remedy), "{error}");
@@ -119,7 +119,7 @@ async fn s3_errors_have_remedies_on_a_server() {
     let published = publish(&results, bytes(100)).await;
     server.kill().unwrap();
     let errors = [
-        ResultStore::connect_s3(&settings(&server, "s3://results/x", S3Server::OWNER_CREDENTIALS))
+        ResultStore::connect_s3(&settings(&server, "s3://results/x", S3Server::ADMIN_CREDENTIALS))
             .await
             .unwrap_err()
             .to_string(),

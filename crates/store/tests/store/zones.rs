@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clew_model::{FailureKind, InstanceId, NetworkZone, NewInstance, NodeId, TaskStatus};
-use clew_store::{InstanceKillTasks, NewCollectionTask, Store, ZoneState};
+use clew_store::{InstanceKillTasks, NewSessionCollectionTask, Store, ZoneState};
 
 use crate::fixture::{Fixture, claim, new_instance, origin};
 
@@ -28,7 +28,7 @@ impl Fixture {
         (added.id, added.nodes.into_iter().map(|node| node.id).collect())
     }
 
-    async fn queue_task(&self, node: &NodeId) -> NewCollectionTask {
+    async fn queue_task(&self, node: &NodeId) -> NewSessionCollectionTask {
         let task = self.new_task(node);
         self.store.enqueue_task(&task, 9).await.unwrap();
         task

@@ -72,7 +72,7 @@ impl SessionDefinition {
         }
     }
 
-    fn in_young_age_group(self) -> Self {
+    fn with_young_age(self) -> Self {
         Self { age: SessionAgeClass::Young, ..self }
     }
 
@@ -130,17 +130,14 @@ pub(super) fn define_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
     definitions.extend(define_transaction_sessions(flavor, shop));
     definitions.extend(define_statement_sessions(flavor));
     definitions.extend([
-        SessionDefinition::new_idle("app", None).in_young_age_group(),
-        SessionDefinition::new_idle("reader", None).in_young_age_group(),
+        SessionDefinition::new_idle("app", None).with_young_age(),
+        SessionDefinition::new_idle("reader", None).with_young_age(),
         shop()
-            .in_young_age_group()
+            .with_young_age()
             .with_open_transaction(&["START TRANSACTION", "UPDATE t SET v = v + 1 WHERE id BETWEEN 401 AND 404"], 4),
-        SessionDefinition::new_idle("app", None).in_young_age_group().with_sleep_statement("young"),
-        SessionDefinition::new_idle("reader", Some("shop")).in_young_age_group().with_sleep_statement("young, too"),
-        SessionDefinition::new_idle("app", None)
-            .in_young_age_group()
-            .with_ipv6()
-            .with_sleep_statement("young, from ::1"),
+        SessionDefinition::new_idle("app", None).with_young_age().with_sleep_statement("young"),
+        SessionDefinition::new_idle("reader", Some("shop")).with_young_age().with_sleep_statement("young, too"),
+        SessionDefinition::new_idle("app", None).with_young_age().with_ipv6().with_sleep_statement("young, from ::1"),
     ]);
     definitions
 }

@@ -89,7 +89,7 @@ async fn send_huge_row<S: AsyncRead + AsyncWrite + Unpin>(
             let source = if start.is_empty() { &filler } else { &start };
             let chunk = source.get(..source.len().min(unsent)).unwrap_or_default();
             stream.write_all(chunk).await?;
-            recording.add_sent_attack_bytes(chunk.len());
+            recording.add_bytes_sent(chunk.len());
             unsent -= chunk.len();
             start.clear();
         }
@@ -123,7 +123,7 @@ async fn send_packet_repeatedly<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> io::Result<()> {
     loop {
         write_packet(stream, sequence, payload).await?;
-        recording.add_sent_attack_bytes(payload.len());
+        recording.add_bytes_sent(payload.len());
         sequence = sequence.wrapping_add(1);
     }
 }
@@ -143,7 +143,7 @@ async fn send_random_bytes<S: AsyncRead + AsyncWrite + Unpin>(
         .take(ATTACK_CHUNK_SIZE)
         .collect();
         stream.write_all(&chunk).await?;
-        recording.add_sent_attack_bytes(chunk.len());
+        recording.add_bytes_sent(chunk.len());
     }
     stream.shutdown().await
 }

@@ -28,7 +28,7 @@ impl ClientPacketRecorder {
         self.attacks.load(SeqCst)
     }
 
-    pub(super) fn add_sent_attack_bytes(&self, bytes: usize) {
+    pub(super) fn add_bytes_sent(&self, bytes: usize) {
         self.bytes_sent.fetch_add(bytes as u64, SeqCst);
     }
 

@@ -86,12 +86,12 @@ fn prepared_transaction_scenarios() -> [LockWaitScenario; 7] {
         row(BOTH_FLAVORS, "a row of a prepared transaction whose session is gone", "a!\n", "b>xa", "xa"),
         row(MYSQL_FLAVOR_ONLY, "a row of a prepared transaction whose session is there", "", "b>xa", "xa"),
         row(MARIADB_FLAVOR_ONLY, "a row of a prepared transaction whose session is there", "", "b>a", "a")
-            .with_expected_root_after_kill("xa"),
+            .with_expected_root_blocker_after_kill("xa"),
         alter(MYSQL_FLAVOR_ONLY, "table metadata"),
         // Ending the session releases the metadata lock but not InnoDB's table lock.
         alter(MARIADB_FLAVOR_ONLY, "table lock of InnoDB"),
         alter_beside(MYSQL_FLAVOR_ONLY, "b>xa", "xa"),
-        alter_beside(MARIADB_FLAVOR_ONLY, "b>a", "a").with_expected_root_after_kill("xa"),
+        alter_beside(MARIADB_FLAVOR_ONLY, "b>a", "a").with_expected_root_blocker_after_kill("xa"),
     ]
     .map(|scenario| {
         scenario.with_expected_unkillable_reason(

@@ -37,7 +37,7 @@ type TaskVictims = (KillTask, Vec<Session>);
 impl NodePoll {
     pub(super) async fn run(self, guard: NodePollGuard, shutdown: CancellationToken) {
         let start = std::time::Instant::now();
-        let limits = self.cap_limits_at_lease_end();
+        let limits = self.limits_capped_at_lease_end();
         let login = match LoginAttempt::request_permit(&self.store, &self.node.id, LoginTrigger::Automatic).await {
             Ok(login) => login,
             Err(failure) => return self.log_poll_result(Err(KillError::Node(failure)), &guard),
@@ -146,7 +146,7 @@ impl NodePoll {
         }
         let to_run = self.store.list_leased_kill_task_ids(&self.kill_tasks.instance_id, &self.worker).await?;
         for (task, victims) in chosen {
-            let limits = self.cap_limits_at_lease_end();
+            let limits = self.limits_capped_at_lease_end();
             if !to_run.contains(&task.id) || limits.read_timeout.is_zero() {
                 continue;
             }
@@ -200,7 +200,7 @@ impl NodePoll {
         }
     }
 
-    fn cap_limits_at_lease_end(&self) -> ReadLimits {
+    fn limits_capped_at_lease_end(&self) -> ReadLimits {
         let remaining = self.lease_end.saturating_duration_since(Instant::now());
         // Messages show the limit, so it is rounded to milliseconds.
         let remaining = Duration::from_millis(u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX));

@@ -9,7 +9,7 @@ use clew_model::{
     SessionSelection, TaskStatus,
 };
 use clew_store::{
-    ClaimedTask, CollectionTask, InitialTenant, PostgresUrl, Store, StoreError, StoreLocation, StoredResult,
+    ClaimedTask, InitialTenant, PostgresUrl, SessionCollectionTask, Store, StoreError, StoreLocation, StoredResult,
     TaskClaimRequest,
 };
 use clew_worker::{CollectionQueue, NodeReader, WorkerObserver, WorkerSettings};
@@ -96,13 +96,14 @@ impl Harness {
         };
         let instance = store.add_instance(&test_origin(), instance).await.unwrap();
         let observer = Arc::<RecordingObserver>::default();
-        let collections = CollectionQueue::with_reader(store.clone(), settings, observer.clone(), reader);
+        let collections = CollectionQueue::with_node_reader(store.clone(), settings, observer.clone(), reader);
         Self { store, collections, instance, observer, folder }
     }
 
     /// Replaces settings and reader; the store stays.
     pub(crate) fn replace(&mut self, settings: WorkerSettings, reader: Arc<dyn NodeReader>) {
-        self.collections = CollectionQueue::with_reader(self.store.clone(), settings, self.observer.clone(), reader);
+        self.collections =
+            CollectionQueue::with_node_reader(self.store.clone(), settings, self.observer.clone(), reader);
     }
 
     pub(crate) fn node(&self, host: &str) -> NodeId {
@@ -139,16 +140,16 @@ impl Harness {
         self.folder.path().join("clew-data").into()
     }
 
-    pub(crate) async fn task(&self, id: &RequestId) -> CollectionTask {
+    pub(crate) async fn task(&self, id: &RequestId) -> SessionCollectionTask {
         self.store.find_task(id).await.unwrap().unwrap()
     }
 
     /// Waits until the task has ended.
-    pub(crate) async fn wait_until_ended(&self, id: &RequestId) -> CollectionTask {
+    pub(crate) async fn wait_until_ended(&self, id: &RequestId) -> SessionCollectionTask {
         wait_for("the end of a task", async || Some(self.task(id).await).filter(|task| task.status.is_final())).await
     }
 
-    pub(crate) async fn wait_until_finished(&self, id: &RequestId) -> CollectionTask {
+    pub(crate) async fn wait_until_finished(&self, id: &RequestId) -> SessionCollectionTask {
         let task = self.wait_until_ended(id).await;
         assert_eq!((task.status, &task.failure), (TaskStatus::Finished, &None));
         task

@@ -34,8 +34,12 @@ impl Processes {
         let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
         let serving = Harness::with_metadata(&["one"], settings.clone(), reader.clone(), metadata()).await;
         let store = Store::open(StoreLocation { metadata_url: metadata(), ..serving.location() }).await.unwrap();
-        let working =
-            CollectionQueue::with_reader(store.clone(), settings.clone(), Arc::<RecordingObserver>::default(), reader);
+        let working = CollectionQueue::with_node_reader(
+            store.clone(),
+            settings.clone(),
+            Arc::<RecordingObserver>::default(),
+            reader,
+        );
         let shutdown = CancellationToken::new();
         if should_listen {
             for (store, collections) in [(&serving.store, &serving.collections), (&store, &working)] {

@@ -11,7 +11,7 @@ use crate::scripted_reader::{Script, ScriptedReader};
 #[tokio::test(flavor = "multi_thread")]
 async fn collection_fails_with_the_reason_if_s3_is_down_on_a_server() {
     let mut s3 = S3Server::start().await.unwrap();
-    let (key, secret) = S3Server::OWNER_CREDENTIALS;
+    let (key, secret) = S3Server::ADMIN_CREDENTIALS;
     let location = format!("s3://{}/clew", S3Server::BUCKET_NAME);
     let settings =
         S3Settings::new(&location, Some(s3.endpoint()), "us-east-1".into(), key.into(), secret.into()).unwrap();

@@ -13,7 +13,7 @@ use crate::query_string::QueryString;
 const MAX_AUDIT_PAGE_ROWS: u32 = 1000;
 
 /// Unknown query parameters are rejected, because ignoring a misspelled filter would return too many audit rows.
-const AUDIT_FILTER_PARAMETERS: [&str; 9] =
+const AUDIT_FILTER_PARAMETER_NAMES: [&str; 9] =
     ["from", "to", "actor", "operation", "project_id", "instance_id", "node_id", "outcome", "request_id"];
 
 /// Filters for audit rows, combined with AND.
@@ -92,13 +92,13 @@ pub(super) struct AuditRowsQuery {
 
 pub(super) fn parse_audit_filter(query: Option<&str>, base: AuditFilter) -> Result<AuditFilter, ApiError> {
     let query = QueryString::parse(query)?;
-    query.reject_unknown_parameters(&AUDIT_FILTER_PARAMETERS)?;
+    query.reject_unknown_parameters(&AUDIT_FILTER_PARAMETER_NAMES)?;
     build_audit_filter(&query, base)
 }
 
 pub(super) fn parse_audit_rows_query(query: Option<&str>, base: AuditFilter) -> Result<AuditRowsQuery, ApiError> {
     let query = QueryString::parse(query)?;
-    let names: Vec<_> = AUDIT_FILTER_PARAMETERS.into_iter().chain(["order", "after", "limit"]).collect();
+    let names: Vec<_> = AUDIT_FILTER_PARAMETER_NAMES.into_iter().chain(["order", "after", "limit"]).collect();
     query.reject_unknown_parameters(&names)?;
     let newest_first = match query.get("order") {
         None | Some("oldest") => false,

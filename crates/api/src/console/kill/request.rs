@@ -13,8 +13,8 @@ use crate::error::ApiError;
 use crate::query_string::truncate_text;
 
 const MAX_SESSIONS_PER_REQUEST: usize = 1000;
-const MAX_ADDITIONAL_VICTIMS: usize = 100_000;
-const MAX_REASON_LEN: usize = 255;
+const MAX_SESSIONS_IN_OTHER_REQUESTS: usize = 100_000;
+const MAX_KILL_REASON_LEN: usize = 255;
 /// Tolerance for statement start times, in seconds. Servers round times to whole seconds, and clocks can differ.
 pub(super) const STATEMENT_START_TOLERANCE_SECONDS: i64 = 3;
 
@@ -80,11 +80,11 @@ impl SessionKillRequest {
             }
         };
         let reason: String = body.get("reason")?.unwrap_or_default();
-        if reason.chars().count() > MAX_REASON_LEN {
+        if reason.chars().count() > MAX_KILL_REASON_LEN {
             return Err(invalid_field_error("reason", &reason));
         }
         let other_victims: Vec<u64> = body.get("other_victims")?.unwrap_or_default();
-        check_entry_count("other_victims", other_victims.len(), 0, MAX_ADDITIONAL_VICTIMS)?;
+        check_entry_count("other_victims", other_victims.len(), 0, MAX_SESSIONS_IN_OTHER_REQUESTS)?;
         Ok(Self { sessions, kind, reason, preview: body.get("preview")?.unwrap_or(false), other_victims })
     }
 
@@ -102,7 +102,7 @@ impl SessionKillRequest {
         self.sessions.iter().filter_map(skip_reason).collect()
     }
 
-    pub(super) fn matching_sessions<'a>(
+    pub(super) fn find_sessions_to_kill<'a>(
         &self,
         found: &'a HashMap<u64, Session>,
         skip_reasons: &HashMap<u64, SkipReason>,
@@ -128,7 +128,7 @@ mod tests {
         let server = "uuid@1790000000".parse().unwrap();
         let request = SessionKillRequest::parse(body.as_bytes()).unwrap_or_else(|_| panic!("{body}"));
         let skip_reasons = request.find_skip_reasons(&found, &server, LISTED_AT);
-        request.matching_sessions(&found, &skip_reasons).len()
+        request.find_sessions_to_kill(&found, &skip_reasons).len()
     }
 
     #[test]

@@ -12,7 +12,7 @@ fn build_test_page() -> WebPage {
     let file = |path: &'static str, text: &str| {
         let mut compressed = GzEncoder::new(Vec::new(), Compression::fast());
         compressed.write_all(text.as_bytes()).unwrap();
-        (path, Asset::new(path, compressed.finish().unwrap().into(), path.starts_with(HASHED_ASSET_PREFIX)))
+        (path, Asset::new(path, compressed.finish().unwrap().into(), path.starts_with(HASHED_ASSET_PATH_PREFIX)))
     };
     let files = [(INDEX_PATH, "<!doctype html>"), ("assets/index-a1b2.js", "export{}"), ("favicon.svg", "<svg/>")];
     WebPage { files: files.into_iter().map(|(path, text)| file(path, text)).collect() }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::AppState;
-use crate::caller::{Caller, CredentialRef, NodeTarget};
+use crate::caller::{Caller, CredentialRef, TargetNode};
 use crate::error::ApiError;
 
 /// Unchanged policies are re-evaluated at this interval, because policy conditions can depend on the time of day.
@@ -49,7 +49,7 @@ pub(super) struct StreamAuthorization {
 
 impl StreamAuthorization {
     /// The caller must already be permitted to list the sessions of the target node.
-    pub(super) fn new(service: AppState, caller: Caller, path: (String, String, String), target: &NodeTarget) -> Self {
+    pub(super) fn new(service: AppState, caller: Caller, path: (String, String, String), target: &TargetNode) -> Self {
         let masked = target.project_masks_statements_for_caller(&service, &caller);
         Self { service, caller, path, masked, decided_at: Instant::now() }
     }
@@ -91,8 +91,8 @@ impl StreamAuthorization {
             return Ok(Ok(()));
         }
         self.caller.view = view;
-        self.caller.principal.budget = self.service.limits.create_work_budget(&self.caller.principal.user_id);
-        let target = NodeTarget::resolve(&self.service, &self.caller, Action::LIST_PROCESSES, &self.path).await?;
+        self.caller.principal.budget = self.service.limits.create_policy_work_budget(&self.caller.principal.user_id);
+        let target = TargetNode::resolve(&self.service, &self.caller, Action::LIST_PROCESSES, &self.path).await?;
         self.masked = target.project_masks_statements_for_caller(&self.service, &self.caller);
         self.decided_at = Instant::now();
         Ok(Ok(()))

@@ -135,7 +135,7 @@ impl NodeWatch {
         // The first sample counts as user-requested because a user has just opened the page.
         let mut cause = LoginTrigger::Requested;
         loop {
-            let Some(interval) = self.min_requested_interval() else {
+            let Some(interval) = self.min_requested_sampling_interval() else {
                 cause = LoginTrigger::Requested;
                 let is_idle = timeout(IDLE_WATCH_TTL, self.subscriptions_changed.notified()).await.is_err();
                 if is_idle && remove_if_unused(self) {
@@ -162,7 +162,7 @@ impl NodeWatch {
     }
 
     async fn wait_for_next_sample(&self, sampling_interval: &mut AdaptivePollInterval, started_at: Instant) {
-        while let Some(interval) = self.min_requested_interval() {
+        while let Some(interval) = self.min_requested_sampling_interval() {
             sampling_interval.set_target_interval(interval);
             tokio::select! {
                 () = sleep_until(started_at + sampling_interval.current_interval()) => return,
@@ -182,7 +182,7 @@ impl NodeWatch {
         // The node is reloaded for every sample because it may have been modified or removed.
         let node = service.store.find_node_with_password(&self.node).await.map_err(store_failure)?;
         let node = node.ok_or_else(|| Failure::new(FailureKind::NodeRemoved, self.node.to_string()))?;
-        crate::nodes::require_reachable_zone(service, &node)?;
+        crate::nodes::require_reachable_availability_zone(service, &node)?;
         let threshold =
             service.store.find_slow_session_threshold(&self.instance).await.map_err(store_failure)?.unwrap_or_default();
         let login = LoginAttempt::request_permit(&service.store, &node.id, cause).await?;
@@ -234,7 +234,7 @@ impl NodeWatch {
         });
     }
 
-    fn min_requested_interval(&self) -> Option<Duration> {
+    fn min_requested_sampling_interval(&self) -> Option<Duration> {
         self.lock_subscriptions_mutex().intervals.values().min().copied()
     }
 

@@ -121,7 +121,7 @@ async fn write_report_file(service: &AppState, kill: &IntelligentKill) -> Result
     }
 }
 
-fn optional_text_cell(text: Option<&str>) -> Cell<'_> {
+fn optional_text_to_cell(text: Option<&str>) -> Cell<'_> {
     text.map_or(Cell::Empty, |text| Cell::Text(text.as_bytes()))
 }
 
@@ -131,14 +131,14 @@ fn encode_report_row(out: &mut Vec<u8>, session: &KillRecord, formula_guard: boo
         Cell::Number(session.session_id),
         Cell::Text(session.user.as_bytes()),
         Cell::Text(session.host.as_bytes()),
-        optional_text_cell(session.database.as_deref()),
-        optional_text_cell(session.state.as_deref()),
+        optional_text_to_cell(session.database.as_deref()),
+        optional_text_to_cell(session.state.as_deref()),
         Cell::Text(session.command.as_bytes()),
-        optional_text_cell(session.template.as_deref()),
+        optional_text_to_cell(session.template.as_deref()),
         Cell::Number(session.seconds),
         Cell::Text(kill_time.as_bytes()),
         Cell::Text(session.outcome.unwrap_or(RecordedKillOutcome::Unknown).name().as_bytes()),
-        optional_text_cell(session.detail.as_deref()),
+        optional_text_to_cell(session.detail.as_deref()),
     ];
     csv::encode_row_from_cells(out, cells.into_iter().map(|cell| (cell, formula_guard)));
 }

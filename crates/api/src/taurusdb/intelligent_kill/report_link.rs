@@ -21,7 +21,7 @@ pub(super) fn create_report_link(
     credentials_expire_at: Option<i64>,
 ) -> String {
     let expires = store.compute_link_expiry(MAX_REPORT_LINK_LIFETIME).min(credentials_expire_at.unwrap_or(i64::MAX));
-    let signature = store.sign_link(&report_link_string_to_sign(id), expires);
+    let signature = store.sign_link(&build_string_to_sign(id), expires);
     format!("{server_url}/clew/v1/intelligent-kills/{id}?expires={expires}&signature={signature}")
 }
 
@@ -32,7 +32,7 @@ pub(super) fn verify_report_link(store: &Store, id: &str, query: &QueryString) -
         return Err(invalid());
     };
     let expires_at: i64 = expires.parse().map_err(|_| invalid())?;
-    let expected = store.sign_link(&report_link_string_to_sign(id), expires_at);
+    let expected = store.sign_link(&build_string_to_sign(id), expires_at);
     // The expiry must be in canonical decimal format, without a sign or leading zeros.
     if expires_at.to_string() != expires || !bool::from(expected.as_bytes().ct_eq(signature.as_bytes())) {
         return Err(invalid());
@@ -43,6 +43,6 @@ pub(super) fn verify_report_link(store: &Store, id: &str, query: &QueryString) -
     Ok(id)
 }
 
-fn report_link_string_to_sign(id: IntelligentKillId) -> String {
+fn build_string_to_sign(id: IntelligentKillId) -> String {
     format!("intelligent-kill {id}")
 }

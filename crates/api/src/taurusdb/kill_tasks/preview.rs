@@ -153,11 +153,11 @@ pub(crate) async fn preview_kill_task(
     let query = QueryString::parse(query.as_deref())?;
     query.reject_unknown_parameters(&KILL_CRITERIA_FIELD_NAMES)?;
     let criteria = RawKillCriteria::from_query(&query).parse()?;
-    let masked = caller.receives_sql_templates(&service, &project, &instance);
+    let masked = caller.requires_statement_masking(&service, &project, &instance);
     let rules = [KillRule::new(&criteria).with_statement_masking(masked)];
     let data_sync_time = Timestamp::now().as_millisecond();
     let nodes = service.store.list_nodes_with_passwords(&instance.id).await?;
-    nodes.iter().try_for_each(|node| require_reachable_zone(&service, node))?;
+    nodes.iter().try_for_each(|node| require_reachable_availability_zone(&service, node))?;
     let reads = nodes.iter().map(async |node| {
         let read = async |limits| read_user_sessions(&node.url, ConnectionPurpose::Reading, &limits).await;
         let listed = service.read_node(node, read).await?;

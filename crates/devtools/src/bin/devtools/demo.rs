@@ -81,7 +81,7 @@ async fn start_server() -> Result<Server, DevtoolsError> {
 async fn open_blocked_sessions(server: &Server) -> Result<BlockedSessions, DevtoolsError> {
     let step = Step::start("Opening transactions, lock waits and a long query");
     let blocked = BlockedSessions::open(server).await?;
-    step.set_detail("waiting for the sessions to age");
+    step.set_spinner_text("waiting for the sessions to age");
     tokio::time::sleep(DELAY_BEFORE_FIRST_SNAPSHOT).await;
     step.complete_with_result(&format!("{} sessions", blocked.session_count()));
     Ok(blocked)

@@ -20,7 +20,7 @@ pub(crate) async fn run(nextest: &[OsString]) -> Result<(), DevtoolsError> {
     }
 
     progress::print_heading("Tests");
-    let tests = add_toolchain_env_vars(
+    let tests = add_test_tool_env_vars(
         Command::new(runner).current_dir(workspace::root_dir()).args(["nextest", "run", "--locked"]),
     );
     if !nextest.is_empty() {
@@ -31,12 +31,12 @@ pub(crate) async fn run(nextest: &[OsString]) -> Result<(), DevtoolsError> {
     // The documentation examples run even after a failed test, so that one run reports every failure.
     progress::print_heading("Documentation examples");
     let examples = workspace::cargo_command().args(["test", "--doc", "--workspace", "--locked", "--no-fail-fast"]);
-    let examples = add_toolchain_env_vars(examples).run().await;
+    let examples = add_test_tool_env_vars(examples).run().await;
     tests.and(examples)
 }
 
-fn add_toolchain_env_vars(command: Command) -> Command {
+fn add_test_tool_env_vars(command: Command) -> Command {
     command
         .env(test_tools::SERVERS_DIR_ENV_VAR, test_tools::servers_dir())
-        .env(test_tools::PYTHON_ENV_VAR, test_tools::python_interpreter_path())
+        .env(test_tools::PYTHON_INTERPRETER_ENV_VAR, test_tools::python_interpreter_path())
 }

@@ -28,10 +28,9 @@ pub(crate) const FAULTS_PROGRAM: TaskProgram = TaskProgram { package: "clew-chao
 impl TaskProgram {
     /// Builds the program, then replaces this process with the program (`exec`).
     /// Returns only if the build or `exec` fails, or if a signal arrives during the build.
-    pub(crate) async fn exec_task_program(self, program_args: TaskProgramArgs) -> Result<ExitCode, DevtoolsError> {
+    pub(crate) async fn build_and_exec(self, program_args: TaskProgramArgs) -> Result<ExitCode, DevtoolsError> {
         let arguments =
-            [&["build", "--package", self.package, "--bin", self.name], &workspace::DEVELOPMENT_PACKAGE_ARGUMENTS[..]]
-                .concat();
+            [&["build", "--package", self.package, "--bin", self.name], &workspace::DEV_BUILD_CARGO_ARGS[..]].concat();
         let program = tokio::select! {
             built = workspace::build_programs("Building the program of the task", &arguments) => {
                 workspace::find_built_program(&built?, "bin", self.name)?

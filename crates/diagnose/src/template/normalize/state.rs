@@ -45,7 +45,7 @@ pub(super) struct ParenthesisGroup {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct PendingSign {
+pub(super) struct PendingPlusOrMinus {
     pub(super) at: usize,
     pub(super) last: LastToken,
     pub(super) values: Option<ValueList>,
@@ -53,7 +53,7 @@ pub(super) struct PendingSign {
 
 /// State for detecting the password after `IDENTIFIED BY`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PasswordState {
+pub(super) enum PasswordDetectionState {
     NotExpected,
     AfterIdentified,
     Expected,

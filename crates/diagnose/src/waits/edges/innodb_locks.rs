@@ -108,12 +108,12 @@ fn holds_innodb_locks(facts: &ObservedTransaction) -> bool {
 /// MariaDB reports the transaction id 0 for every read-only transaction.
 fn explain_unknown_read_only_blocker(sessions: &[u64]) -> LocalizedText {
     const MAX_LISTED_SESSIONS: usize = 5;
-    const ENGLISH_REASON: &str =
+    const UNKNOWN_BLOCKER_REASON_EN: &str =
         "The blocking transaction is read-only, and the server reports no id for read-only transactions.";
-    const CHINESE_REASON: &str = "阻塞事务为只读事务，服务器不提供只读事务的ID。";
+    const UNKNOWN_BLOCKER_REASON_ZH: &str = "阻塞事务为只读事务，服务器不提供只读事务的ID。";
     let names: Vec<String> = sessions.iter().take(MAX_LISTED_SESSIONS).map(u64::to_string).collect();
     if names.is_empty() {
-        return LocalizedText::new(ENGLISH_REASON, CHINESE_REASON);
+        return LocalizedText::new(UNKNOWN_BLOCKER_REASON_EN, UNKNOWN_BLOCKER_REASON_ZH);
     }
     let (mut more, mut more_zh) = (String::new(), String::new());
     if sessions.len() > MAX_LISTED_SESSIONS {
@@ -121,7 +121,7 @@ fn explain_unknown_read_only_blocker(sessions: &[u64]) -> LocalizedText {
         more_zh = format!(" 等 {} 个会话", sessions.len());
     }
     LocalizedText::new(
-        format!("{ENGLISH_REASON} The blocker is one of sessions {}{more}.", names.join(", ")),
-        format!("{CHINESE_REASON}阻塞会话是以下会话之一：{}{more_zh}。", names.join("、")),
+        format!("{UNKNOWN_BLOCKER_REASON_EN} The blocker is one of sessions {}{more}.", names.join(", ")),
+        format!("{UNKNOWN_BLOCKER_REASON_ZH}阻塞会话是以下会话之一：{}{more_zh}。", names.join("、")),
     )
 }

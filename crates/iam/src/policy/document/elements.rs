@@ -75,7 +75,7 @@ impl<'v> JsonObjectElements<'v> {
     }
 
     /// Finds one of two mutually exclusive elements. The returned `bool` is true for `second`.
-    pub(super) fn find_exclusive_element(
+    pub(super) fn find_either_element(
         &self,
         parser: &mut DocumentParser<'_>,
         first: &str,
@@ -121,12 +121,12 @@ impl DocumentParser<'_> {
             self.report_error(at, "the list is empty");
             return None;
         }
-        self.check_max_count(at, array.elements.len(), max, what);
+        self.check_count_limit(at, array.elements.len(), max, what);
         let entry = |(index, value)| LocatedValue { value, path: at.path.with_index(index) };
         Some(array.elements.iter().enumerate().map(entry).collect())
     }
 
-    pub(super) fn check_max_count(&mut self, at: &LocatedValue<'_>, count: usize, max: usize, what: &str) -> bool {
+    pub(super) fn check_count_limit(&mut self, at: &LocatedValue<'_>, count: usize, max: usize, what: &str) -> bool {
         if count > max {
             self.report_error(at, format!("{count} {what} exceed the limit of this version, which is {max}"));
         }

@@ -18,10 +18,10 @@ use crate::master_key::MasterKey;
 const MAX_TRACKED_MISSING_ROWS: usize = 100;
 
 #[derive(Debug, Clone, Default)]
-pub(crate) struct CheckpointTracker(Arc<Mutex<TrackerState>>);
+pub(crate) struct CheckpointTracker(Arc<Mutex<CheckpointTrackerState>>);
 
 #[derive(Debug, Default)]
-struct TrackerState {
+struct CheckpointTrackerState {
     /// Newest audit row that this process wrote or read.
     newest: Option<AuditCheckpoint>,
     missing: Vec<AuditCheckpoint>,
@@ -87,7 +87,7 @@ impl CheckpointTracker {
         self.lock_state().unreported.retain(|unreported| unreported != loss);
     }
 
-    fn lock_state(&self) -> MutexGuard<'_, TrackerState> {
+    fn lock_state(&self) -> MutexGuard<'_, CheckpointTrackerState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

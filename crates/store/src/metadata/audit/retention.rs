@@ -41,7 +41,7 @@ impl Store {
         let Some(last) = find_last_removable_row(tx.transaction(), before, newest).await? else { return Ok(0) };
         let keys = AuditMacKeys::load_audit_mac_keys(tx.transaction(), &self.sealer, &self.keys).await?;
         let mut verifier = ChainVerifier::start_at_checkpoint(tx.transaction(), &keys).await?;
-        verifier.verify_rows_through(tx.transaction(), &keys, last.seq).await?;
+        verifier.verify_rows_up_to(tx.transaction(), &keys, last.seq).await?;
         let checkpoint = ChainPosition { seq: last.seq.saturating_add(1), mac: last.mac };
         checkpoint.write_chain_record(tx.transaction(), keys.current_mac_key(), CHECKPOINT_RECORD_NAME).await?;
         let removed = query("DELETE FROM audit WHERE seq <= $1")

@@ -24,7 +24,7 @@ impl Store {
         let mut transaction = self.database.begin_read().await.map_err(&failed)?;
         let keys = AuditMacKeys::load_audit_mac_keys(&mut transaction, &self.sealer, &self.keys).await?;
         let mut verifier = ChainVerifier::start_at_checkpoint(&mut transaction, &keys).await?;
-        verifier.verify_rows_through(&mut transaction, &keys, i64::MAX).await?;
+        verifier.verify_rows_up_to(&mut transaction, &keys, i64::MAX).await?;
         let recorded = verify_checkpoints(&mut transaction, &keys, tracked.iter().chain(checkpoints)).await?;
         Ok(verifier.into_verification(recorded))
     }
@@ -63,7 +63,7 @@ impl ChainVerifier {
         Ok(verifier)
     }
 
-    pub(super) async fn verify_rows_through(
+    pub(super) async fn verify_rows_up_to(
         &mut self,
         transaction: &mut Transaction,
         keys: &AuditMacKeys,

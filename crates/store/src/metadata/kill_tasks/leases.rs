@@ -7,7 +7,7 @@ use clew_model::InstanceId;
 use sqlx::AssertSqlSafe;
 
 use super::super::row_mapping::parse_column;
-use super::{IS_KILL_TASK_RUNNING_SQL, duration_to_millis, kill_task_from_row};
+use super::{RUNNING_KILL_TASK_CONDITION_SQL, duration_to_millis, kill_task_from_row};
 use crate::data_dir_lock::DataDirLock;
 use crate::database::{query, query_scalar};
 use crate::error::StoreError;
@@ -20,7 +20,7 @@ impl Store {
         let (now, zones) = (self.clock.unix_millis(), self.database.json_array_strings_sql("$3"));
         let rows = query(AssertSqlSafe(format!(
             "SELECT t.*, i.project_id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on = $1 \
-             JOIN instances i ON i.id = t.instance_id WHERE {IS_KILL_TASK_RUNNING_SQL} AND NOT EXISTS \
+             JOIN instances i ON i.id = t.instance_id WHERE {RUNNING_KILL_TASK_CONDITION_SQL} AND NOT EXISTS \
                  (SELECT 1 FROM nodes n WHERE n.instance_id = t.instance_id AND n.zone NOT IN ({zones})) \
              ORDER BY t.instance_id, t.id"
         )))
@@ -75,7 +75,7 @@ impl Store {
     ) -> Result<BTreeSet<i64>, StoreError> {
         let ids: Vec<i64> = query_scalar(AssertSqlSafe(format!(
             "SELECT t.id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on \
-             WHERE t.instance_id = $1 AND {IS_KILL_TASK_RUNNING_SQL} AND s.worker = $3 AND s.lease_until > $2"
+             WHERE t.instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL} AND s.worker = $3 AND s.lease_until > $2"
         )))
         .bind(instance.as_str())
         .bind(self.clock.unix_millis())

@@ -6,7 +6,7 @@ use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::metadata::group_commit::BatchedWrite;
 use crate::metadata::row_mapping::saturate_count_to_i64;
-use crate::tasks::NewCollectionTask;
+use crate::tasks::NewSessionCollectionTask;
 
 /// Computes the fair-queue position of a new task, which is stored in the column `turn`.
 /// Workers claim queued tasks in ascending order of the fair-queue position.
@@ -42,7 +42,7 @@ pub(super) const RELEASE_TASK_SQL: &str = "UPDATE tasks SET status = 'queued', w
      WHERE request_id = $1 AND fence = $2 AND status = 'running'";
 
 pub(super) struct EnqueueTaskWrite {
-    pub(super) task: NewCollectionTask,
+    pub(super) task: NewSessionCollectionTask,
     pub(super) selection: String,
     pub(super) now: i64,
     pub(super) queue_limit: u32,

@@ -54,7 +54,7 @@ pub(super) const HAS_CLAIMABLE_TASK_SQL: &str = "SELECT EXISTS (SELECT 1 FROM ta
 
 /// Marks a task with invalid stored data as failed, so that no worker claims it again.
 /// Replaces the stored session filter and sort order with the default, because the stored value may be invalid.
-const FAIL_CORRUPT_TASK_SQL: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
+const MARK_CORRUPT_TASK_FAILED_SQL: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
          ended_at = $5, lease_until = NULL WHERE rowid = $1";
 
 impl Store {
@@ -100,7 +100,7 @@ impl BatchedWrite for ClaimTasksWrite {
             match claimed_task_from_row(&row) {
                 Ok(task) => claims.tasks.push(task),
                 Err(StoreError::Damaged { what, .. }) => {
-                    claims.damaged.push(self.fail_corrupt_task(transaction, &row, what).await?);
+                    claims.damaged.push(self.mark_corrupt_task_failed(transaction, &row, what).await?);
                 }
                 Err(error) => return Err(error),
             }
@@ -127,7 +127,7 @@ impl ClaimTasksWrite {
             .map_err(StoreError::database_error(Self::ERROR_CONTEXT))
     }
 
-    async fn fail_corrupt_task(
+    async fn mark_corrupt_task_failed(
         &self,
         transaction: &mut Transaction,
         row: &Row,
@@ -137,7 +137,7 @@ impl ClaimTasksWrite {
         let failure = Failure::new(FailureKind::StoreFailed, format!("the stored {what} cannot be parsed"));
         let nothing = serde_json::to_string(&SessionSelection::default())
             .map_err(StoreError::damaged_value_error("selection"))?;
-        query(FAIL_CORRUPT_TASK_SQL)
+        query(MARK_CORRUPT_TASK_FAILED_SQL)
             .bind(row.try_get::<i64, _>("rowid").map_err(&failed)?)
             .bind(failure.kind.name())
             .bind(&failure.detail)

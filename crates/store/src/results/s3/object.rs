@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::{OPERATION_TIMEOUT, S3};
 use crate::error::StoreError;
 use crate::results::chunk_stream::{ByteRange, ObjectChunks};
-use crate::tasks::ResultRecord;
+use crate::tasks::ResultMetadata;
 
 /// S3 object with a verified length.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct StoredObject {
     pub(super) path: Path,
     /// `ETag` of the object, which changes if the object is replaced.
     pub(super) tag: Option<String>,
-    pub(super) record: ResultRecord,
+    pub(super) record: ResultMetadata,
 }
 
 /// Reader that returns the last chunk of an S3 object only after it has verified the hash of the object.
@@ -47,7 +47,7 @@ impl StoredObject {
         }
         let stream = async move {
             let reader = Self::open_chunk_reader(*self, range).await.map_err(io::Error::other)?;
-            io::Result::Ok(try_unfold(reader, ChunkReader::next_io_chunk))
+            io::Result::Ok(try_unfold(reader, ChunkReader::next_chunk_as_io_result))
         };
         stream.try_flatten_stream().boxed()
     }
@@ -81,7 +81,7 @@ impl StoredObject {
 }
 
 impl ChunkReader {
-    async fn next_io_chunk(self) -> io::Result<Option<(Bytes, Self)>> {
+    async fn next_chunk_as_io_result(self) -> io::Result<Option<(Bytes, Self)>> {
         self.next_chunk().await.map_err(io::Error::other)
     }
 
