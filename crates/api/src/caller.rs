@@ -317,13 +317,12 @@ pub(crate) async fn load_node_in_reachable_zone(
 ) -> Result<Node, ApiError> {
     let node = service.store.find_node_with_password(&parse_existing_node_id(instance, node)?).await?;
     let node = node.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_NODE))?;
-    require_reachable_availability_zone(service, &node)?;
+    require_reachable_network_zone(service, &node)?;
     Ok(node)
 }
 
-pub(crate) fn require_reachable_availability_zone(service: &AppState, node: &Node) -> Result<(), ApiError> {
-    crate::nodes::require_reachable_availability_zone(service, node)
-        .map_err(crate::nodes::node_read_failure_to_api_error)
+pub(crate) fn require_reachable_network_zone(service: &AppState, node: &Node) -> Result<(), ApiError> {
+    crate::nodes::require_reachable_network_zone(service, node).map_err(crate::nodes::node_read_failure_to_api_error)
 }
 
 fn parse_existing_node_id(instance: &Instance, node: &str) -> Result<NodeId, ApiError> {

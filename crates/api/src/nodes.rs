@@ -53,7 +53,7 @@ impl AppState {
     }
 }
 
-pub(crate) fn require_reachable_availability_zone(service: &AppState, node: &Node) -> Result<(), Failure> {
+pub(crate) fn require_reachable_network_zone(service: &AppState, node: &Node) -> Result<(), Failure> {
     match &node.zone {
         Some(zone) if !service.store.is_zone_reachable(Some(zone)) => {
             let reason =

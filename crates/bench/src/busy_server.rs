@@ -11,7 +11,7 @@ use crate::BenchContext;
 use crate::cases::{BenchCase, Comparison, MedianTarget};
 use crate::count_checks::{count_occurrences_in_file, ensure_expected_count};
 use crate::error::BenchError;
-use crate::paired_runs::{Measurement, run_pairs};
+use crate::paired_runs::{Measurement, measure_in_pairs};
 use crate::query_log;
 use crate::server_harness::{NodeInventory, RunningClewServer};
 

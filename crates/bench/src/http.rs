@@ -17,7 +17,7 @@ use crate::BenchContext;
 use crate::cases::{BenchCase, Comparison, MedianTarget};
 use crate::count_checks::{count_occurrences_in_file, ensure_expected_count};
 use crate::error::BenchError;
-use crate::paired_runs::{Measurement, run_pairs};
+use crate::paired_runs::{Measurement, measure_in_pairs};
 use crate::server_harness::{GetRequest, NodeInventory, RunningClewServer};
 
 struct DownloadCase {

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use crate::BenchContext;
 use crate::cases::{BenchCase, Comparison, MedianTarget};
 use crate::error::BenchError;
-use crate::paired_runs::{Measurement, run_pairs};
+use crate::paired_runs::{Measurement, measure_in_pairs};
 use crate::server_harness::{NodeInventory, NodeRef, RunningClewServer};
 
 const fn page_case(name: &'static str, metric: &'static str, unit: &'static str, maximum: f64) -> BenchCase {

@@ -12,7 +12,7 @@ use crate::BenchContext;
 use crate::cases::{BenchCase, Comparison, MedianTarget};
 use crate::count_checks::ensure_expected_count;
 use crate::error::BenchError;
-use crate::paired_runs::{Measurement, run_pairs};
+use crate::paired_runs::{Measurement, measure_in_pairs};
 use crate::server_harness::{NodeInventory, NodeRef, parse_finished_collections};
 
 const TWO_WORKERS_CASE: BenchCase = BenchCase {

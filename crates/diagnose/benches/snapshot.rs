@@ -84,5 +84,5 @@ fn bench_session_list(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, bench_snapshot);
+criterion_group!(benches, bench_session_list);
 criterion_main!(benches);

@@ -15,12 +15,12 @@ pub struct SlowSessionThreshold(u32);
 
 impl SlowSessionThreshold {
     /// Maximum threshold in seconds: one day.
-    pub const MAX_SECONDS: u32 = 86_400;
+    pub const MAX_THRESHOLD_SECONDS: u32 = 86_400;
 
     /// Creates a threshold from a number of seconds. Returns `None` if the number is out of range.
     #[must_use]
     pub fn new(seconds: i64) -> Option<Self> {
-        u32::try_from(seconds).ok().filter(|seconds| (1..=Self::MAX_SECONDS).contains(seconds)).map(Self)
+        u32::try_from(seconds).ok().filter(|seconds| (1..=Self::MAX_THRESHOLD_SECONDS).contains(seconds)).map(Self)
     }
 
     /// Returns the threshold in seconds.
@@ -312,7 +312,7 @@ fn parse_slow_session_threshold(given: i64) -> Result<SlowSessionThreshold, Sess
         field: "slow_process_threshold",
         given,
         min: 1,
-        max: i64::from(SlowSessionThreshold::MAX_SECONDS),
+        max: i64::from(SlowSessionThreshold::MAX_THRESHOLD_SECONDS),
     })
 }
 

@@ -89,7 +89,7 @@ async fn is_direct_connection(connection: &mut Connection) -> Result<bool, Failu
     while let Some(session) = rows.next().await.map_err(read_failure)? {
         filter.is_own_session(&session);
     }
-    Ok(connection.raw.is_direct(&filter))
+    Ok(connection.raw.connects_without_proxy(&filter))
 }
 
 async fn read_tls_cipher(connection: &mut Connection) -> Result<Option<String>, Failure> {

@@ -208,7 +208,7 @@ async fn attempt_kill(
     let is_same_server = abandoned.server_host.is_none() || abandoned.server_host == control.server_host;
     let outcome = match ids[..] {
         _ if !is_same_server => KillAttemptOutcome::AnotherServer,
-        _ if !control.is_direct(&filter) => KillAttemptOutcome::Unidentified,
+        _ if !control.connects_without_proxy(&filter) => KillAttemptOutcome::Unidentified,
         [] => KillAttemptOutcome::Ended,
         // If two sessions run a statement with the same tag, one of them has a forged tag.
         [_, _, ..] => KillAttemptOutcome::Unidentified,

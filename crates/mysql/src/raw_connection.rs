@@ -111,7 +111,7 @@ impl RawConnection {
 
     /// A proxy could send the process list query and the `KILL` statement to different servers.
     /// Callers must first pass every session in the process list to `filter`.
-    pub(crate) fn is_direct(&self, filter: &OwnSessionFilter) -> bool {
+    pub(crate) fn connects_without_proxy(&self, filter: &OwnSessionFilter) -> bool {
         self.handshake_id_equals_connection_id() && filter.process_list_connection_id() == Some(self.id)
     }
 }

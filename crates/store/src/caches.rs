@@ -59,7 +59,7 @@ impl Caches {
         recorded.filter(|address| address.recorded_at > since).map(|address| address.text)
     }
 
-    pub(crate) fn record_user_address(&self, user: &UserId, address: IpAddr, recorded_at: i64) {
+    pub(crate) fn record_client_address(&self, user: &UserId, address: IpAddr, recorded_at: i64) {
         let recorded = RecordedClientAddress { text: address.to_string().into(), recorded_at };
         self.addresses.insert(CLIENT_ADDRESS_CACHE_VERSION, (user.clone(), address), recorded);
     }

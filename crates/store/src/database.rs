@@ -52,18 +52,18 @@ impl Database {
     }
 
     /// Begins a transaction that holds the write lock, which blocks all other writers.
-    pub(crate) async fn begin_write(&self) -> Result<Transaction, sqlx::Error> {
+    pub(crate) async fn begin_write_transaction(&self) -> Result<Transaction, sqlx::Error> {
         match self {
             Self::Sqlite(database) => database.pool.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite),
-            Self::Postgres(database) => database.begin_write().await.map(Transaction::Postgres),
+            Self::Postgres(database) => database.begin_write_transaction().await.map(Transaction::Postgres),
         }
     }
 
     /// Begins a read transaction, in which all queries read the same snapshot of the database.
-    pub(crate) async fn begin_read(&self) -> Result<Transaction, sqlx::Error> {
+    pub(crate) async fn begin_read_transaction(&self) -> Result<Transaction, sqlx::Error> {
         match self {
             Self::Sqlite(database) => database.pool.begin().await.map(Transaction::Sqlite),
-            Self::Postgres(database) => database.begin_read().await.map(Transaction::Postgres),
+            Self::Postgres(database) => database.begin_read_transaction().await.map(Transaction::Postgres),
         }
     }
 

@@ -42,7 +42,8 @@ impl Store {
         if let Some(table) = postgres::find_nonempty_table(target, names).await? {
             return Err(StoreError::NotEmpty { location: target.to_string(), table });
         }
-        let mut source = self.database.begin_read().await.map_err(StoreError::database_error("read the metadata"))?;
+        let mut source =
+            self.database.begin_read_transaction().await.map_err(StoreError::database_error("read the metadata"))?;
         let mut tables = Vec::with_capacity(TABLES_TO_COPY.len());
         for table in TABLES_TO_COPY {
             tables.push(CopiedTable {
@@ -66,9 +67,9 @@ impl Store {
     ) -> Result<Vec<CopiedTable>, StoreError> {
         let _lock = data_dir_lock::acquire_data_dir_lock(self.data_dir_layout())?;
         let failed = StoreError::database_error("copy the metadata");
-        let mut source = self.database.begin_write().await.map_err(&failed)?;
+        let mut source = self.database.begin_write_transaction().await.map_err(&failed)?;
         let database = Database::connect_postgres(target).await?;
-        let mut to = database.begin_write().await.map_err(&failed)?;
+        let mut to = database.begin_write_transaction().await.map_err(&failed)?;
         // Reading the source database can take longer than the idle timeout of the target database.
         execute_statement(&mut to, "SET LOCAL idle_in_transaction_session_timeout = 0".to_owned()).await?;
         for table in TABLES_TO_COPY {

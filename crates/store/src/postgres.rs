@@ -139,7 +139,7 @@ pub(crate) async fn find_nonempty_table(
 
 impl PostgresDatabase {
     /// The transaction holds the write lock.
-    pub(crate) async fn begin_write(&self) -> Result<PostgresTransaction, sqlx::Error> {
+    pub(crate) async fn begin_write_transaction(&self) -> Result<PostgresTransaction, sqlx::Error> {
         let permit = self.writer.clone().acquire_owned();
         let permit = with_statement_timeout(async { permit.await.map_err(|_| sqlx::Error::PoolClosed) }).await?;
         let mut transaction = with_statement_timeout(self.pool.begin()).await?;
@@ -150,7 +150,7 @@ impl PostgresDatabase {
     }
 
     /// All queries of the transaction read from one snapshot.
-    pub(crate) async fn begin_read(&self) -> Result<PostgresTransaction, sqlx::Error> {
+    pub(crate) async fn begin_read_transaction(&self) -> Result<PostgresTransaction, sqlx::Error> {
         let begun =
             with_statement_timeout(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")).await;
         begun.map(PostgresTransaction::new_read_only)
@@ -181,8 +181,8 @@ mod tests {
         let server = PostgreSqlServer::start().await.unwrap();
         let url = server.url().parse().unwrap();
         let (one, other) = (open_database(&url).await.unwrap(), open_database(&url).await.unwrap());
-        let mut stopped = one.begin_write().await.unwrap();
-        let next = timeout(Duration::from_mins(1), other.begin_write()).await.unwrap();
+        let mut stopped = one.begin_write_transaction().await.unwrap();
+        let next = timeout(Duration::from_mins(1), other.begin_write_transaction()).await.unwrap();
         assert!(next.is_ok(), "{:?}", next.err());
         assert!(sqlx::query("SELECT 1").execute(&mut *stopped).await.is_err(), "it would write without the lock");
     }
@@ -193,11 +193,11 @@ mod tests {
         let server = PostgreSqlServer::start().await.unwrap();
         let url = server.url().parse().unwrap();
         let (one, other) = (open_database(&url).await.unwrap(), open_database(&url).await.unwrap());
-        let held = one.begin_write().await.unwrap();
+        let held = one.begin_write_transaction().await.unwrap();
         let waiting: Vec<_> = [&one, &other, &other, &other]
             .map(|database| {
                 let database = database.clone();
-                tokio::spawn(async move { database.begin_write().await?.commit().await })
+                tokio::spawn(async move { database.begin_write_transaction().await?.commit().await })
             })
             .into();
         let count_waiting = async || sqlx::query_scalar::<_, i64>(WAITING_QUERY).fetch_one(&one.pool).await.unwrap();

@@ -46,11 +46,11 @@ impl VirtualAddress {
 
     /// Closes all open connections and forwards new connections to the server at `backend`.
     pub fn fail_over_to(&self, backend: SocketAddr) {
-        self.distribute_to(vec![backend]);
+        self.replace_backends(vec![backend]);
     }
 
     /// Closes all open connections and distributes new connections round-robin, starting with the first backend.
-    pub fn distribute_to(&self, backends: Vec<SocketAddr>) {
+    pub fn replace_backends(&self, backends: Vec<SocketAddr>) {
         self.backends.send_replace(backends);
     }
 }

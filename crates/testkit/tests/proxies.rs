@@ -114,7 +114,7 @@ async fn virtual_address_fails_over_and_balances() {
         ports
     };
     assert_eq!(connect(3).await, [first.port(), second.port(), first.port()]);
-    balancer.distribute_to(vec![address(&first), address(&second)]);
+    balancer.replace_backends(vec![address(&first), address(&second)]);
     assert_eq!(connect(3).await, [first.port(), second.port(), first.port()], "starts with the first backend");
 }
 

@@ -120,7 +120,7 @@ export const tests = {
       await open(page, nodePath("kill", "?show=intelligent"));
       const warning = (parent) => parent.getByRole("note").filter({ hasText: new RegExp(`^${WAITERS} of ${WAITERS} wait for session ${blocker}, app@127\\.0\\.0\\.1, idle for .*, which is not among the victims$`) });
       await warning(page.getByRole("main")).waitFor();
-      await page.getByRole("button", { name: `Kill ${WAITERS} sessions …` }).click();
+      await page.getByRole("button", { name: `Kill ${WAITERS} sessions…` }).click();
       const dialog = page.getByRole("dialog");
       await warning(dialog).waitFor();
       for (const id of [blocker, ...waiters]) assert.ok(await isAlive(id), "a preview kills no session");
@@ -129,8 +129,8 @@ export const tests = {
       await page.getByRole("note").filter({ hasText: new RegExp(`^${WAITERS} 个待 Kill 会话中有 ${WAITERS} 个在等待会话 ${blocker}（.*），而该阻塞源不在待 Kill 会话中$`) }).waitFor();
       await page.getByRole("button", { name: "English" }).click();
 
-      await page.getByRole("button", { name: `Kill ${WAITERS} sessions …` }).click();
-      await dialog.getByRole("button", { name: `Kill ${WAITERS} sessions …` }).click();
+      await page.getByRole("button", { name: `Kill ${WAITERS} sessions…` }).click();
+      await dialog.getByRole("button", { name: `Kill ${WAITERS} sessions…` }).click();
       for (const id of waiters) await waitUntilKilled(id);
       assert.ok(await isAlive(blocker), "the root blocker survives");
       await page.getByText("No sessions to kill", { exact: true }).first().waitFor();

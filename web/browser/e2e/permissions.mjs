@@ -70,7 +70,7 @@ export const tests = {
       await page.getByRole("alert").first().waitFor({ state: "detached" });
       await page.getByRole("button", { name: "Save" }).click();
       await page.getByRole("heading", { name: "from-the-page" }).waitFor();
-      await page.getByLabel("Attach to …").selectOption({ label: "user reader" });
+      await page.getByLabel("Attach to…").selectOption({ label: "user reader" });
       await page.getByRole("button", { name: "Detach the policy from reader" }).waitFor();
     }),
 

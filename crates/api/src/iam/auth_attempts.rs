@@ -104,7 +104,7 @@ fn build_address_counter_key(address: &str, name: &str) -> String {
 /// If the address cannot be recorded, the error is logged and the authentication succeeds.
 pub(crate) async fn record_client_address(store: &Store, user: &UserId, peer: Option<IpAddr>) {
     let Some(peer) = peer else { return };
-    if let Err(error) = store.record_user_address(user, ClientSubnet::from(peer).address()).await {
+    if let Err(error) = store.record_client_address(user, ClientSubnet::from(peer).address()).await {
         warn!(%error, user.id = %user, "cannot record the client address of a user");
     }
 }

@@ -97,7 +97,7 @@ fn parse_slow_session_threshold(body: &[u8]) -> Result<(Vec<InstanceId>, SlowSes
         ApiError::value_out_of_range_error(
             "slow_process_threshold",
             seconds.to_string(),
-            &(1..=SlowSessionThreshold::MAX_SECONDS.into()),
+            &(1..=SlowSessionThreshold::MAX_THRESHOLD_SECONDS.into()),
         )
     })?;
     Ok((ids, threshold))

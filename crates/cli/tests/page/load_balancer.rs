@@ -44,10 +44,10 @@ impl LoadBalancer {
     }
 
     /// Distributes new connections round-robin to `servers`, an array with the values `first` and `second`.
-    pub(crate) fn distribute_to(&self, servers: &Value) {
+    pub(crate) fn replace_backends(&self, servers: &Value) {
         let names = servers.as_array().unwrap().iter();
         let backend = |name: &Value| if name == "second" { address_of(&self.second) } else { self.first };
-        self.address.distribute_to(names.map(backend).collect());
+        self.address.replace_backends(names.map(backend).collect());
     }
 }
 

@@ -149,7 +149,7 @@ impl Stage {
             "check_instance" => self.run_clew(&["instance", "check", text("instance")]).await,
             "start_load_balancer" => self.start_load_balancer().await,
             "route_connections" => {
-                self.load_balancer.as_ref().unwrap().distribute_to(&command["servers"]);
+                self.load_balancer.as_ref().unwrap().replace_backends(&command["servers"]);
                 json!({})
             }
             "stop_clew" => {

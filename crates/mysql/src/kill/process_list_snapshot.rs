@@ -227,7 +227,7 @@ pub(super) async fn read_matching_sessions(
     let limitation = rows.limitation_for_invalid_idle_times();
     connection.limitations.extend(limitation);
     let listed_at = Instant::now();
-    Ok(SessionList { sessions: found, own, is_direct: connection.raw.is_direct(&filter), listed_at })
+    Ok(SessionList { sessions: found, own, is_direct: connection.raw.connects_without_proxy(&filter), listed_at })
 }
 
 /// On MySQL, replaces `Time` values, which sessions can falsify with `SET timestamp`, with statement timer values.

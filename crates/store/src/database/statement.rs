@@ -55,7 +55,7 @@ impl<'q, T> Statement<'q, T> {
                 self.into_query::<Sqlite>().execute(&database.pool).await.map(|done| done.rows_affected())
             }
             Executor::Pool(Database::Postgres(database)) => {
-                let mut transaction = database.begin_write().await?;
+                let mut transaction = database.begin_write_transaction().await?;
                 let done = with_statement_timeout(self.into_query::<Postgres>().execute(&mut *transaction)).await?;
                 transaction.commit().await?;
                 Ok(done.rows_affected())

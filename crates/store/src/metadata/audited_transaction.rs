@@ -22,7 +22,7 @@ pub(super) struct AuditedDatabase {
 impl AuditedDatabase {
     /// `action` describes the transaction in error messages.
     pub(super) async fn begin(&self, action: &'static str) -> Result<AuditedTransaction, StoreError> {
-        let transaction = self.database.begin_write().await.map_err(StoreError::database_error(action))?;
+        let transaction = self.database.begin_write_transaction().await.map_err(StoreError::database_error(action))?;
         Ok(AuditedTransaction { database: self.clone(), transaction, action, newest: None })
     }
 }

@@ -41,7 +41,7 @@ impl Store {
         };
         // Concurrent requests in the same millisecond get consecutive ids.
         let failed = StoreError::database_error("queue an intelligent kill");
-        let mut transaction = self.database.begin_write().await.map_err(&failed)?;
+        let mut transaction = self.database.begin_write_transaction().await.map_err(&failed)?;
         let mut ids: Vec<i64> = query_scalar(
             "INSERT INTO intelligent_kills (id, project_id, instance_id, node_id, actor_id, actor_name, actor_domain_id, peer, \
                  request_id, status) \
@@ -74,7 +74,7 @@ impl Store {
         max_age: Duration,
     ) -> Result<Option<IntelligentKill>, StoreError> {
         let failed = StoreError::database_error("claim an intelligent kill");
-        let mut transaction = self.database.begin_write().await.map_err(&failed)?;
+        let mut transaction = self.database.begin_write_transaction().await.map_err(&failed)?;
         let now = self.clock.unix_millis();
         let claim = CLAIM_OLDEST_KILL_SQL.replace("{zones}", &self.database.json_array_strings_sql("$4"));
         let row = query(AssertSqlSafe(claim))

@@ -23,7 +23,7 @@ impl Store {
     pub async fn insert_kills(&self, kills: &[NewKillRecord]) -> Result<Vec<i64>, StoreError> {
         let failed = StoreError::database_error("record a kill");
         let now = self.clock.unix_millis();
-        let mut transaction = self.database.begin_write().await.map_err(&failed)?;
+        let mut transaction = self.database.begin_write_transaction().await.map_err(&failed)?;
         let mut ids = Vec::with_capacity(kills.len());
         for kill in kills {
             let id = query_scalar(

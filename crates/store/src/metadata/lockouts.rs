@@ -51,7 +51,7 @@ impl Store {
             return Ok(AuthAttemptReservation::Locked);
         }
         let (subject, now) = (self.hash_lockout_subject(subject), self.clock.unix_seconds());
-        let mut transaction = self.database.begin_write().await.map_err(&failed)?;
+        let mut transaction = self.database.begin_write_transaction().await.map_err(&failed)?;
         let row = query("SELECT count, last_at, locked_until FROM failures WHERE subject = $1")
             .bind(subject.as_slice())
             .fetch_optional(&mut transaction)
@@ -102,7 +102,7 @@ impl Store {
     async fn update_auth_failure_count(&self, subject: &str, increment: i64) -> Result<Option<i64>, StoreError> {
         let failed = StoreError::database_error("record an authentication failure");
         let now = self.clock.unix_seconds();
-        let mut transaction = self.database.begin_write().await.map_err(&failed)?;
+        let mut transaction = self.database.begin_write_transaction().await.map_err(&failed)?;
         delete_expired_auth_failures(&mut transaction, now).await.map_err(&failed)?;
         // A concurrent successful authentication may have deleted the row.
         let rows: Vec<Option<i64>> = query_scalar(
@@ -178,7 +178,7 @@ impl Store {
     /// Records a client address of a user, at most once per day.
     /// Ignores the address if the user has authenticated from 64 other addresses within the last day.
     /// The limit of 64 prevents a database write on every request if a user alternates between many addresses.
-    pub async fn record_user_address(&self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
+    pub async fn record_client_address(&self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
         if self.find_cached_client_address(user, address).is_some() {
             return Ok(());
         }
@@ -196,7 +196,7 @@ impl Store {
         if others >= MAX_CLIENT_ADDRESSES_PER_USER {
             return Ok(());
         }
-        let mut transaction = self.database.begin_write().await.map_err(&failed)?;
+        let mut transaction = self.database.begin_write_transaction().await.map_err(&failed)?;
         // The user may have been removed concurrently.
         query(
             "INSERT INTO known_addresses (user_id, address, last_at) SELECT id, $2, $3 FROM users WHERE id = $1 \
@@ -219,7 +219,7 @@ impl Store {
         .await
         .map_err(&failed)?;
         transaction.commit().await.map_err(&failed)?;
-        self.caches.record_user_address(user, address, now);
+        self.caches.record_client_address(user, address, now);
         for address in deleted.iter().filter_map(|text| text.parse().ok()) {
             self.caches.remove_user_address(user, address);
         }

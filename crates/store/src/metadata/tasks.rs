@@ -158,7 +158,7 @@ impl Store {
     /// Returns the names of their results.
     pub async fn remove_tasks_ended_before(&self, cutoff: i64) -> Result<Vec<String>, StoreError> {
         let failed = StoreError::database_error("remove old collections");
-        let mut transaction = self.database.begin_write().await.map_err(&failed)?;
+        let mut transaction = self.database.begin_write_transaction().await.map_err(&failed)?;
         let names: Vec<Option<String>> =
             query_scalar(DELETE_TASKS_ENDED_BEFORE).bind(cutoff).fetch_all(&mut transaction).await.map_err(&failed)?;
         transaction.commit().await.map_err(failed)?;

@@ -66,7 +66,7 @@ pub(crate) async fn fill(store: &Store, initial_ids: &InitialTenantIds) {
     let kill_task = NewKillTask { criteria, masked: true, duration: None, audit_detail: json!({ "time": 7 }) };
     store.add_kill_task(&origin(), project, &instance, &kill_task).await.unwrap().unwrap();
     fill_kills(store, initial_ids, &ada).await;
-    store.record_user_address(&ada, "192.0.2.7".parse().unwrap()).await.unwrap();
+    store.record_client_address(&ada, "192.0.2.7".parse().unwrap()).await.unwrap();
     for _ in 0..5 {
         store.record_auth_failure("user:nobody").await.unwrap();
     }

@@ -146,20 +146,20 @@ async fn last_64_addresses_are_stored_for_90_days() {
     let (store, user) = (&fixture.store, &fixture.initial_ids.user_id);
     let is_recorded = async |text: &str| store.is_known_client_address(user, address(text)).await.unwrap();
     assert!(!is_recorded("192.0.2.1").await);
-    store.record_user_address(user, address("192.0.2.1")).await.unwrap();
+    store.record_client_address(user, address("192.0.2.1")).await.unwrap();
     assert!(is_recorded("192.0.2.1").await && !is_recorded("192.0.2.2").await);
     let other = fixture.user("grace").await;
     assert!(!store.is_known_client_address(&other, address("192.0.2.1")).await.unwrap(), "an address of another user");
     // A used address stays recorded. An unused address expires.
     fixture.advance_clock(89 * DAY);
-    store.record_user_address(user, address("192.0.2.1")).await.unwrap();
+    store.record_client_address(user, address("192.0.2.1")).await.unwrap();
     fixture.advance_clock(89 * DAY);
     assert!(is_recorded("192.0.2.1").await);
     fixture.advance_clock(DAY);
     assert!(!is_recorded("192.0.2.1").await);
     for number in 0..80 {
         fixture.advance_clock(DAY);
-        store.record_user_address(user, address(&format!("198.51.100.{number}"))).await.unwrap();
+        store.record_client_address(user, address(&format!("198.51.100.{number}"))).await.unwrap();
     }
     assert!(
         is_recorded("198.51.100.79").await && is_recorded("198.51.100.16").await && !is_recorded("198.51.100.15").await
@@ -168,10 +168,10 @@ async fn last_64_addresses_are_stored_for_90_days() {
     // Addresses are visible to other processes. Removing the user removes the addresses.
     let reopened = fixture.open().await.unwrap().with_clock(clew_store::Clock::new(|| 1_000_000));
     assert!(reopened.is_known_client_address(user, address("198.51.100.79")).await.unwrap());
-    store.record_user_address(&other, address("192.0.2.9")).await.unwrap();
+    store.record_client_address(&other, address("192.0.2.9")).await.unwrap();
     assert!(store.remove_user(&origin(), &other).await.unwrap());
     assert_eq!(fixture.count("known_addresses").await, 64);
-    store.record_user_address(&other, address("192.0.2.10")).await.unwrap();
+    store.record_client_address(&other, address("192.0.2.10")).await.unwrap();
     assert_eq!(fixture.count("known_addresses").await, 64, "no row for a removed user");
     // An address that this process has recorded today needs no query.
     fixture.sql("DELETE FROM known_addresses").await;
@@ -186,7 +186,7 @@ async fn excess_addresses_do_not_write_with_every_request() {
     let numbered = |number: u32| address(&format!("198.51.100.{number}"));
     // The first round takes seconds 1000 to 1064. The second round starts at second 1065.
     for number in (0..65).chain(0..65) {
-        store.record_user_address(user, numbered(number)).await.unwrap();
+        store.record_client_address(user, numbered(number)).await.unwrap();
         fixture.advance_clock(1000);
     }
     assert_eq!(fixture.count("known_addresses").await, 64);
@@ -195,7 +195,7 @@ async fn excess_addresses_do_not_write_with_every_request() {
     assert!(!store.is_known_client_address(user, numbered(64)).await.unwrap());
     // The next day, the new address replaces the least recently used address.
     fixture.advance_clock(DAY);
-    store.record_user_address(user, numbered(64)).await.unwrap();
+    store.record_client_address(user, numbered(64)).await.unwrap();
     assert!(store.is_known_client_address(user, numbered(64)).await.unwrap());
     assert!(!store.is_known_client_address(user, numbered(0)).await.unwrap());
     assert_eq!(fixture.count("known_addresses").await, 64);

@@ -182,7 +182,7 @@ impl NodeWatch {
         // The node is reloaded for every sample because it may have been modified or removed.
         let node = service.store.find_node_with_password(&self.node).await.map_err(store_failure)?;
         let node = node.ok_or_else(|| Failure::new(FailureKind::NodeRemoved, self.node.to_string()))?;
-        crate::nodes::require_reachable_availability_zone(service, &node)?;
+        crate::nodes::require_reachable_network_zone(service, &node)?;
         let threshold =
             service.store.find_slow_session_threshold(&self.instance).await.map_err(store_failure)?.unwrap_or_default();
         let login = LoginAttempt::request_permit(&service.store, &node.id, cause).await?;

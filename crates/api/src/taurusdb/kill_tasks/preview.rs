@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::criteria::{KILL_CRITERIA_FIELD_NAMES, RawKillCriteria};
 use crate::AppState;
-use crate::caller::{Caller, require_reachable_zone};
+use crate::caller::{Caller, require_reachable_network_zone};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::kill_risks::KillRiskView;
@@ -157,7 +157,7 @@ pub(crate) async fn preview_kill_task(
     let rules = [KillRule::new(&criteria).with_statement_masking(masked)];
     let data_sync_time = Timestamp::now().as_millisecond();
     let nodes = service.store.list_nodes_with_passwords(&instance.id).await?;
-    nodes.iter().try_for_each(|node| require_reachable_availability_zone(&service, node))?;
+    nodes.iter().try_for_each(|node| require_reachable_network_zone(&service, node))?;
     let reads = nodes.iter().map(async |node| {
         let read = async |limits| read_user_sessions(&node.url, ConnectionPurpose::Reading, &limits).await;
         let listed = service.read_node(node, read).await?;

@@ -12,7 +12,7 @@ impl Store {
     pub async fn create_audit_checkpoint(&self) -> Result<AuditCheckpoint, StoreError> {
         self.ensure_master_key_is_current().await?;
         let failed = StoreError::database_error("read the newest audit row");
-        let mut transaction = self.database.begin_read().await.map_err(&failed)?;
+        let mut transaction = self.database.begin_read_transaction().await.map_err(&failed)?;
         let keys = AuditMacKeys::load_audit_mac_keys(&mut transaction, &self.sealer, &self.keys).await?;
         let head = ChainPosition::read_chain_record(&mut transaction, keys.current_mac_key(), HEAD_RECORD_NAME).await?;
         let head = head.ok_or_else(|| StoreError::Damaged {
@@ -27,7 +27,7 @@ impl Store {
     pub async fn detect_audit_truncation(&self) -> Result<Option<AuditProblem>, StoreError> {
         let newest = self.checkpoint_tracker.newest_checkpoint();
         let failed = StoreError::database_error("compare the audit log with the recorded checkpoint");
-        let mut transaction = self.database.begin_read().await.map_err(&failed)?;
+        let mut transaction = self.database.begin_read_transaction().await.map_err(&failed)?;
         let keys = AuditMacKeys::load_audit_mac_keys(&mut transaction, &self.sealer, &self.keys).await?;
         let head = ChainPosition::read_chain_record(&mut transaction, keys.current_mac_key(), HEAD_RECORD_NAME).await?;
         self.checkpoint_tracker

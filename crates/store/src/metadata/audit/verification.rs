@@ -21,7 +21,7 @@ impl Store {
         self.ensure_master_key_is_current().await?;
         let tracked = self.checkpoint_tracker.tracked_checkpoints();
         let failed = StoreError::database_error("verify the audit log");
-        let mut transaction = self.database.begin_read().await.map_err(&failed)?;
+        let mut transaction = self.database.begin_read_transaction().await.map_err(&failed)?;
         let keys = AuditMacKeys::load_audit_mac_keys(&mut transaction, &self.sealer, &self.keys).await?;
         let mut verifier = ChainVerifier::start_at_checkpoint(&mut transaction, &keys).await?;
         verifier.verify_rows_up_to(&mut transaction, &keys, i64::MAX).await?;
