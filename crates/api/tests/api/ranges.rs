@@ -62,7 +62,7 @@ async fn range_past_the_end_returns_416_with_the_length() {
         assert_eq!(answer.header("content-range"), format!("bytes */{length}"));
     }
     let call = server.call(Method::GET, &server.result_of(&id)).header(RANGE, "bytes=-0").chinese();
-    assert!(call.send().await.expect_error(416, "APIGW.0201").starts_with("请求的范围无效。结果共"));
+    assert!(call.send().await.expect_error(416, "APIGW.0201").starts_with("请求的范围无效。会话列表共"));
 }
 
 #[tokio::test]
