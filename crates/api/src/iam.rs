@@ -3,7 +3,7 @@
 pub(crate) mod auth_attempts;
 pub(crate) mod domains;
 pub(crate) mod password_authentication;
-pub(crate) mod password_check_locks;
+pub(crate) mod password_check_mutexes;
 pub(crate) mod projects;
 pub(crate) mod security_token;
 pub(crate) mod sign_in;

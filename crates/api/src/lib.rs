@@ -73,7 +73,7 @@ use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor};
 use audit::RepeatedRefusalCounter;
 use console::stream::NodeWatchRegistry;
 use error::ApiError;
-use iam::password_check_locks::PasswordCheckLocks;
+use iam::password_check_mutexes::PasswordCheckMutexes;
 use limits::keyed_concurrency_limiter::{ConcurrencySlotGuard, KeyedConcurrencyLimiter};
 use ops::metrics::ExceededLimit;
 use policy_cache::PolicyCache;
@@ -99,7 +99,7 @@ struct AppStateInner {
     long_poll_slots: Arc<KeyedConcurrencyLimiter<UserId>>,
     repeated_refusals: RepeatedRefusalCounter,
     policy_cache: PolicyCache,
-    password_check_locks: PasswordCheckLocks,
+    password_check_mutexes: PasswordCheckMutexes,
     session_list_servers: SessionListOrigins,
 }
 
@@ -112,8 +112,8 @@ impl AppState {
         &self.0.session_list_servers
     }
 
-    pub(crate) fn password_check_locks(&self) -> &PasswordCheckLocks {
-        &self.0.password_check_locks
+    pub(crate) fn password_check_mutexes(&self) -> &PasswordCheckMutexes {
+        &self.0.password_check_mutexes
     }
 
     /// Returns an error if the principal already has [`ApiSettings::max_streams_per_principal`] open streams.
@@ -165,7 +165,7 @@ impl From<AppComponents> for AppState {
             long_poll_slots,
             repeated_refusals,
             policy_cache: PolicyCache::default(),
-            password_check_locks: PasswordCheckLocks::default(),
+            password_check_mutexes: PasswordCheckMutexes::default(),
             session_list_servers: SessionListOrigins::default(),
         }))
     }

@@ -99,7 +99,7 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
         .chain(snapshot_overhead::SNAPSHOT_OVERHEAD_CASES)
         .chain(task_queue::task_queue_cases())
         .chain(web_page::PAGE_CASES);
-    let names: Vec<&str> = cases.map(|case| case.name).chain([microbenchmarks::MICROBENCHMARK_CASE_NAME]).collect();
+    let names: Vec<&str> = cases.map(|case| case.name).chain([microbenchmarks::MICROBENCHMARKS_CASE_NAME]).collect();
     let filter = CaseFilter::new(arguments.only, &names)?;
     progress::print_heading("Prerequisites of the benchmark");
     if arguments.quick {
@@ -120,7 +120,7 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
     let bench = BenchContext::new(clew, filter)?;
     let environment = environment::describe_environment(build).await;
     let (measurements, mut failure) = run_benchmark_groups(&bench).await;
-    let micro = if bench.filter.includes_case(microbenchmarks::MICROBENCHMARK_CASE_NAME) {
+    let micro = if bench.filter.includes_case(microbenchmarks::MICROBENCHMARKS_CASE_NAME) {
         microbenchmarks::run_microbenchmarks().await
     } else {
         Ok(Vec::new())
@@ -131,7 +131,7 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
         .filter(|name| {
             bench.filter.includes_case(name) && measurements.iter().all(|measurement| measurement.case.name != *name)
         })
-        .filter(|name| *name != microbenchmarks::MICROBENCHMARK_CASE_NAME || micro.is_empty())
+        .filter(|name| *name != microbenchmarks::MICROBENCHMARKS_CASE_NAME || micro.is_empty())
         .collect();
     let versions: Vec<String> = bench.versions.borrow().iter().map(|version| format!("- {version}\n")).collect();
     let page = report::render_report(&[environment, versions.concat()].concat(), &measurements, &micro, &missing);

@@ -118,8 +118,7 @@ impl TestCluster {
     /// Starts a Clew server. The first start selects a free port, and all restarts use the same port.
     async fn start_server(&mut self, number: usize, clew: &Path, logs: &Path) -> Result<(), ChaosError> {
         let name = format!("server-{}", number + 1);
-        let environment =
-            self.create_process_settings(clew).create_data_dir_and_env_vars(&self.metadata.url(), &name)?;
+        let environment = self.create_process_settings(clew).create_process_data_dir(&self.metadata.url(), &name)?;
         let with_address = |address: &str| {
             let arguments = ["serve", "--no-worker", "--listen", address];
             ClewProcess::new(&name, wrap_with_parent_death_signal(clew, &arguments), environment.clone(), logs)
@@ -137,7 +136,7 @@ impl TestCluster {
         let name = format!("worker-{}", number + 1);
         let port = self.metadata_proxies.get(number).map_or(self.metadata.port(), |proxy| proxy.address().port());
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-        let mut environment = self.create_process_settings(clew).create_data_dir_and_env_vars(&url, &name)?;
+        let mut environment = self.create_process_settings(clew).create_process_data_dir(&url, &name)?;
         let mut command = wrap_with_parent_death_signal(clew, &["worker"]);
         if number == CLOCK_FAULT_WORKER_INDEX {
             command = build_faketime_worker_command(clew)?;
@@ -224,11 +223,7 @@ impl ClewProcessSettings<'_> {
 
     /// Creates a data directory that contains only the master key.
     /// Returns the environment variables that make a Clew process use the data directory.
-    fn create_data_dir_and_env_vars(
-        &self,
-        metadata: &str,
-        name: &str,
-    ) -> Result<Vec<(&'static str, OsString)>, ChaosError> {
+    fn create_process_data_dir(&self, metadata: &str, name: &str) -> Result<Vec<(&'static str, OsString)>, ChaosError> {
         let dir = self.directory.join(name);
         let copied = fs::create_dir_all(&dir)
             .and_then(|()| fs::copy(self.directory.join("data").join("master.key"), dir.join("master.key")));

@@ -171,7 +171,8 @@ fn render_credentials_table(credentials: &ClientCredentials, arguments: &InitArg
         DEFAULT_LISTEN_ADDRESS => String::new(),
         address => format!(" --listen {address}"),
     };
-    let database = if arguments.metadata_url.has_url() { " and the same --metadata-url" } else { "" };
+    let database =
+        if arguments.metadata_url.is_metadata_database_configured() { " and the same --metadata-url" } else { "" };
     format!(
         "Created {data_dir}. The credentials are shown only once; store them now:\n\n  \
          endpoint    {}\n  domain      {} ({})\n  project     {} ({})\n  user        {}\n  password    {}\n  access key  {}\n  secret key  {}\n\n\

@@ -63,7 +63,7 @@ fn resolve_audit_log_location(
     data_dir: Option<&Path>,
     metadata_url: &MetadataUrlArgs,
 ) -> Result<Option<StoreLocation>, CliError> {
-    let default = metadata_url.has_url().then_some(Path::new(DEFAULT_DATA_DIR));
+    let default = metadata_url.is_metadata_database_configured().then_some(Path::new(DEFAULT_DATA_DIR));
     data_dir.or(default).map(|data_dir| metadata_url.resolve_store_location(data_dir)).transpose()
 }
 

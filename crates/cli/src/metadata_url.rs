@@ -18,7 +18,7 @@ pub(crate) struct MetadataUrlArgs {
 
 impl MetadataUrlArgs {
     /// Returns true if `--metadata-url` or its environment variable is set.
-    pub(crate) fn has_url(&self) -> bool {
+    pub(crate) fn is_metadata_database_configured(&self) -> bool {
         self.metadata_url.is_some()
     }
 

@@ -5,7 +5,7 @@
 //! The client retries idempotent requests and resumes interrupted downloads.
 //!
 //! The client does not support APIs that are unrelated to sessions.
-//! Of Clew's API extensions, the client supports only long polling and the limitations of collection results.
+//! The client supports two extensions of the API: long polling, and reports of data that Clew could not read.
 //!
 //! ```no_run
 //! use std::time::Duration;

@@ -73,7 +73,7 @@ impl SessionGroup {
     /// Returns the group's SQL throttling pattern: template words joined by `~` (TaurusDB API spec, section 2.10).
     ///
     /// The pattern matches the statement of the session with the lowest id in the group.
-    /// Returns `None` if the template contains no word that is valid in a throttling pattern.
+    /// Returns `None` if no word of the SQL template can be used in a throttling pattern.
     #[must_use]
     pub fn throttling_pattern(&self) -> Option<String> {
         let first = self.sessions.first().and_then(|session| session.statement.as_deref());

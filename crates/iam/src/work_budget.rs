@@ -21,23 +21,23 @@ pub struct WorkBudget {
     limit: u64,
     remaining: AtomicU64,
     exhausted: AtomicBool,
-    charger: Option<WorkRateLimiter>,
+    charger: Option<RateLimitCharger>,
 }
 
-struct WorkRateLimiter {
+struct RateLimitCharger {
     step: u64,
     due: AtomicU64,
     pay: Box<dyn Fn(u64) -> bool + Send + Sync>,
     overdrawn: AtomicBool,
 }
 
-impl fmt::Debug for WorkRateLimiter {
+impl fmt::Debug for RateLimitCharger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WorkRateLimiter").field("step", &self.step).field("due", &self.due).finish_non_exhaustive()
+        f.debug_struct("RateLimitCharger").field("step", &self.step).field("due", &self.due).finish_non_exhaustive()
     }
 }
 
-impl WorkRateLimiter {
+impl RateLimitCharger {
     fn consume_due_permits(&self, spent: u64) -> bool {
         let due = self.due.load(Relaxed);
         if spent < due {
@@ -70,7 +70,7 @@ impl WorkBudget {
     #[must_use]
     pub fn with_rate_limit(step: u64, pay: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
         let charger =
-            WorkRateLimiter { step, due: AtomicU64::new(step), pay: Box::new(pay), overdrawn: AtomicBool::new(false) };
+            RateLimitCharger { step, due: AtomicU64::new(step), pay: Box::new(pay), overdrawn: AtomicBool::new(false) };
         Self { charger: Some(charger), ..Self::default() }
     }
 

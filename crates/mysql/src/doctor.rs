@@ -107,7 +107,7 @@ async fn measure_clock_skew(connection: &mut Connection) -> Result<f64, Failure>
 
 async fn run_diagnostic_checks(connection: &mut Connection, account: &str) -> Result<Vec<CheckResult>, Failure> {
     let process = privileges::is_probe_query_allowed(connection, statements::TRANSACTIONS_PROBE_QUERY).await?;
-    let [own_sessions, no_transactions] = limitations::missing_process_privilege(account);
+    let [own_sessions, no_transactions] = limitations::missing_process_privilege_limitations(account);
     let mut checks = vec![
         build_check_result("sessions of all accounts", process.then_some(()).ok_or(own_sessions)),
         build_check_result("open transactions", process.then_some(()).ok_or(no_transactions)),
@@ -120,7 +120,7 @@ async fn run_diagnostic_checks(connection: &mut Connection, account: &str) -> Re
     let kill = privileges::has_kill_privilege(connection).await?;
     checks.push(build_check_result(
         "killing sessions",
-        if kill { Ok(()) } else { Err(limitations::missing_kill_privilege(connection.flavor, account)) },
+        if kill { Ok(()) } else { Err(limitations::missing_kill_privilege_limitation(connection.flavor, account)) },
     ));
     let locks = check_metadata_lock_access(connection, account).await?;
     checks.push(build_check_result("metadata locks", locks));
@@ -165,7 +165,11 @@ pub(crate) async fn check_metadata_lock_instrument(
 ) -> Result<Result<(), Limitation>, Failure> {
     let enabled: Option<String> =
         privileges::query_single_value(connection, statements::METADATA_LOCK_INSTRUMENT_QUERY).await?;
-    Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(limitations::disabled_metadata_lock_instrument()) })
+    Ok(if enabled.as_deref() == Some("YES") {
+        Ok(())
+    } else {
+        Err(limitations::disabled_metadata_lock_instrument_limitation())
+    })
 }
 
 /// If MySQL reads the process list from performance_schema, it truncates statements and may omit sessions.
@@ -174,6 +178,6 @@ pub(crate) async fn find_process_list_limitations(connection: &mut Connection) -
         return Ok(Vec::new());
     }
     let losses = lost_instrumentation::detect_lost_threads(connection).await?;
-    let missing = losses.iter().map(limitations::incomplete_process_list);
+    let missing = losses.iter().map(limitations::incomplete_process_list_limitation);
     Ok(std::iter::once(limitations::truncated_statements_limitation()).chain(missing).collect())
 }

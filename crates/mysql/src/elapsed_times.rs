@@ -97,8 +97,8 @@ pub(crate) async fn replace_elapsed_times_with_timer_values(
         Ok(timers) => timers,
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => {
             let account = privileges::read_current_account(connection).await?;
-            let gap = limitations::missing_performance_schema_privilege(&account);
-            connection.limitations.push(durations::unreadable_timers(&gap));
+            let gap = limitations::missing_performance_schema_privilege_limitation(&account);
+            connection.limitations.push(durations::unreadable_timers_limitation(&gap));
             return Ok(ids.into_iter().collect());
         }
         Err(error) => return Err(connection.to_failure(&error)),
@@ -276,8 +276,8 @@ async fn read_statement_timers(
 async fn limitation_for_missing_timers(connection: &mut Connection) -> Result<Limitation, Failure> {
     let account = privileges::read_current_account(connection).await?;
     Ok(match privileges::check_performance_schema_access(connection, &account).await? {
-        Err(gap) => durations::unreadable_timers(&gap),
-        Ok(()) => durations::disabled_statement_recording(),
+        Err(gap) => durations::unreadable_timers_limitation(&gap),
+        Ok(()) => durations::disabled_statement_recording_limitation(),
     })
 }
 

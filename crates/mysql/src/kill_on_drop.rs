@@ -39,7 +39,7 @@ const KILL_ATTEMPT_DELAYS: [Duration; 9] = [
     Duration::from_secs(2),
     Duration::from_secs(2),
 ];
-/// This timeout applies first to opening the control connection and then to finding and killing the session.
+/// Timeout for each of two steps: opening the control connection, and finding and killing the session.
 const KILL_ATTEMPT_STEP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum number of bytes read per process list row, enough for the connection tag at the start of the statement.
 const MAX_PROCESS_LIST_ROW_BYTES: usize = 4 << 10;

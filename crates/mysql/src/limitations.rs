@@ -10,7 +10,7 @@ use crate::flavor::Flavor;
 use crate::grant_statement::grant_statement;
 
 /// Without the PROCESS privilege, an account sees neither the sessions of other accounts nor any transactions.
-pub(crate) fn missing_process_privilege(account: &str) -> [Limitation; 2] {
+pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitation; 2] {
     let remedy = || Some(LocalizedText::untranslated(grant_statement("PROCESS ON *.*", account)));
     [
         Limitation {
@@ -63,7 +63,7 @@ pub(crate) fn truncated_statements_limitation() -> Limitation {
 }
 
 /// `loss` describes the threads that performance_schema did not record.
-pub(crate) fn incomplete_process_list(loss: &Limitation) -> Limitation {
+pub(crate) fn incomplete_process_list_limitation(loss: &Limitation) -> Limitation {
     Limitation {
         kind: loss.kind,
         what: LocalizedText::new("Sessions may be missing from the process list.", "进程列表中可能缺少部分会话。"),
@@ -151,7 +151,7 @@ pub(crate) fn load_balanced_address_limitation() -> Limitation {
     }
 }
 
-pub(crate) fn missing_kill_privilege(flavor: Flavor, account: &str) -> Limitation {
+pub(crate) fn missing_kill_privilege_limitation(flavor: Flavor, account: &str) -> Limitation {
     let privilege = match flavor {
         Flavor::MySql => "CONNECTION_ADMIN",
         Flavor::MariaDb => "CONNECTION ADMIN",
@@ -167,7 +167,7 @@ pub(crate) fn missing_kill_privilege(flavor: Flavor, account: &str) -> Limitatio
     }
 }
 
-pub(crate) fn disabled_performance_schema() -> Limitation {
+pub(crate) fn disabled_performance_schema_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::NoPerformanceSchema,
         what: LocalizedText::new(
@@ -178,18 +178,18 @@ pub(crate) fn disabled_performance_schema() -> Limitation {
             "performance_schema is OFF and can only be enabled at server start.",
             "performance_schema为OFF，只能在数据库启动时开启。",
         ),
-        remedy: Some(remedy_in_configuration_file("performance_schema = ON")),
+        remedy: Some(suggest_server_setting("performance_schema = ON")),
     }
 }
 
-fn remedy_in_configuration_file(setting: &str) -> LocalizedText {
+fn suggest_server_setting(setting: &str) -> LocalizedText {
     LocalizedText::new(
         format!("{setting}, in the server's configuration file"),
         format!("{setting}（在数据库配置文件中设置）"),
     )
 }
 
-pub(crate) fn missing_performance_schema_privilege(account: &str) -> Limitation {
+pub(crate) fn missing_performance_schema_privilege_limitation(account: &str) -> Limitation {
     Limitation {
         kind: LimitationKind::NoMetadataLocks,
         what: unreadable_metadata_locks(),
@@ -201,7 +201,7 @@ pub(crate) fn missing_performance_schema_privilege(account: &str) -> Limitation 
     }
 }
 
-pub(crate) fn disabled_metadata_lock_instrument() -> Limitation {
+pub(crate) fn disabled_metadata_lock_instrument_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::NoMetadataLocks,
         what: unreadable_metadata_locks(),
@@ -235,7 +235,7 @@ pub(crate) fn unknown_metadata_lock_holders_limitation() -> Limitation {
 }
 
 /// MySQL lists row locks only in performance_schema.
-pub(crate) fn unreadable_row_locks(gap: &Limitation) -> Limitation {
+pub(crate) fn unreadable_row_locks_limitation(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::NoRowLocks,
         what: LocalizedText::new("Holders of InnoDB row locks cannot be read.", "无法读取InnoDB行锁的持有者。"),
@@ -245,7 +245,7 @@ pub(crate) fn unreadable_row_locks(gap: &Limitation) -> Limitation {
 }
 
 /// MariaDB's `metadata_lock_info` plugin lists granted metadata locks but no pending ones.
-pub(crate) fn unreadable_pending_locks(gap: Limitation) -> Limitation {
+pub(crate) fn unreadable_pending_locks_limitation(gap: Limitation) -> Limitation {
     Limitation {
         what: LocalizedText::new(
             "Pending metadata locks cannot be read and are inferred from session states and statements.",
@@ -268,7 +268,7 @@ pub(crate) fn add_metadata_lock_plugin_remedy(gap: Limitation) -> Limitation {
     }
 }
 
-pub(crate) fn unreadable_xids(message: &str, account: &str) -> Limitation {
+pub(crate) fn unreadable_xids_limitation(message: &str, account: &str) -> Limitation {
     Limitation {
         kind: LimitationKind::NoPreparedNames,
         what: LocalizedText::new(
@@ -283,18 +283,18 @@ pub(crate) fn unreadable_xids(message: &str, account: &str) -> Limitation {
     }
 }
 
-pub(crate) fn empty_statement_history() -> Limitation {
-    unreadable_last_statements(
+pub(crate) fn empty_statement_history_limitation() -> Limitation {
+    unreadable_last_statements_limitation(
         LocalizedText::new(
             "The server stores no statement history, because performance_schema_events_statements_history_size is 0.",
             "服务器不保存历史语句，因为performance_schema_events_statements_history_size为0。",
         ),
-        remedy_in_configuration_file("performance_schema_events_statements_history_size = 10"),
+        suggest_server_setting("performance_schema_events_statements_history_size = 10"),
     )
 }
 
-pub(crate) fn disabled_statement_history() -> Limitation {
-    unreadable_last_statements(
+pub(crate) fn disabled_statement_history_limitation() -> Limitation {
+    unreadable_last_statements_limitation(
         LocalizedText::new(
             "The consumers for the statement history of performance_schema are disabled.",
             "未启用performance_schema中记录历史语句的consumer。",
@@ -305,7 +305,7 @@ pub(crate) fn disabled_statement_history() -> Limitation {
     )
 }
 
-fn unreadable_last_statements(why: LocalizedText, remedy: LocalizedText) -> Limitation {
+fn unreadable_last_statements_limitation(why: LocalizedText, remedy: LocalizedText) -> Limitation {
     Limitation {
         kind: LimitationKind::NoLastStatements,
         what: LocalizedText::new(
@@ -317,17 +317,17 @@ fn unreadable_last_statements(why: LocalizedText, remedy: LocalizedText) -> Limi
     }
 }
 
-pub(crate) fn disabled_connection_attributes() -> Limitation {
-    unreadable_program_names(
+pub(crate) fn disabled_connection_attributes_limitation() -> Limitation {
+    unreadable_program_names_limitation(
         LocalizedText::new(
             "The server stores no connection attributes, because performance_schema_session_connect_attrs_size is 0.",
             "服务器不保存连接属性，因为performance_schema_session_connect_attrs_size为0。",
         ),
-        Some(remedy_in_configuration_file("performance_schema_session_connect_attrs_size = 512")),
+        Some(suggest_server_setting("performance_schema_session_connect_attrs_size = 512")),
     )
 }
 
-pub(crate) fn unreadable_program_names(why: LocalizedText, remedy: Option<LocalizedText>) -> Limitation {
+pub(crate) fn unreadable_program_names_limitation(why: LocalizedText, remedy: Option<LocalizedText>) -> Limitation {
     Limitation {
         kind: LimitationKind::NoProgramNames,
         what: LocalizedText::new("Program names of sessions cannot be read.", "无法读取会话的客户端程序。"),
@@ -336,26 +336,26 @@ pub(crate) fn unreadable_program_names(why: LocalizedText, remedy: Option<Locali
     }
 }
 
-pub(crate) fn missing_digests_of_running_statements() -> Limitation {
+pub(crate) fn missing_digests_of_running_statements_limitation() -> Limitation {
     let why = LocalizedText::new(
         "MariaDB computes the digest of a statement when the statement ends.",
         "MariaDB在语句执行结束时才计算SQL指纹。",
     );
-    unreadable_digests(why, None)
+    unreadable_digests_limitation(why, None)
 }
 
-pub(crate) fn missing_digests_in_stored_programs() -> Limitation {
+pub(crate) fn missing_digests_in_stored_programs_limitation() -> Limitation {
     let why = LocalizedText::new(
         "MySQL computes no digests for statements inside stored programs.",
         "MySQL不计算存储程序内语句的SQL指纹。",
     );
-    unreadable_digests(why, None)
+    unreadable_digests_limitation(why, None)
 }
 
 /// `off` contains the names of the disabled performance_schema consumers.
-pub(crate) fn disabled_digest_consumers(off: &[&str]) -> Limitation {
+pub(crate) fn disabled_digest_consumers_limitation(off: &[&str]) -> Limitation {
     let names = off.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
-    unreadable_digests(
+    unreadable_digests_limitation(
         LocalizedText::new(
             "Consumers of performance_schema that are required for digests are disabled.",
             "未启用performance_schema中计算SQL指纹所需的consumer。",
@@ -366,7 +366,7 @@ pub(crate) fn disabled_digest_consumers(off: &[&str]) -> Limitation {
     )
 }
 
-pub(crate) fn unreadable_digests(why: LocalizedText, remedy: Option<LocalizedText>) -> Limitation {
+pub(crate) fn unreadable_digests_limitation(why: LocalizedText, remedy: Option<LocalizedText>) -> Limitation {
     Limitation {
         kind: LimitationKind::NoStatementDigests,
         what: LocalizedText::new(
@@ -385,8 +385,8 @@ mod tests {
     use super::*;
 
     fn all_limitations() -> Vec<Limitation> {
-        let [own_sessions, no_transactions] = missing_process_privilege("clew@%");
-        let gap = missing_performance_schema_privilege("clew@%");
+        let [own_sessions, no_transactions] = missing_process_privilege_limitations("clew@%");
+        let gap = missing_performance_schema_privilege_limitation("clew@%");
         let unreadable = || (gap.why.clone(), gap.remedy.clone());
         let ((programs_why, programs_remedy), (digests_why, digests_remedy)) = (unreadable(), unreadable());
         vec![
@@ -394,38 +394,38 @@ mod tests {
             no_transactions,
             incomplete_transactions_limitation(),
             truncated_statements_limitation(),
-            incomplete_process_list(&gap),
+            incomplete_process_list_limitation(&gap),
             oversized_statements_limitation(3, 65_536).unwrap(),
             omitted_sessions_limitation(10, 2010, 2000),
             indirect_connection_limitation(),
             load_balanced_address_limitation(),
-            missing_kill_privilege(Flavor::MySql, "clew@%"),
-            missing_kill_privilege(Flavor::MariaDb, "clew@%"),
-            disabled_performance_schema(),
-            disabled_metadata_lock_instrument(),
+            missing_kill_privilege_limitation(Flavor::MySql, "clew@%"),
+            missing_kill_privilege_limitation(Flavor::MariaDb, "clew@%"),
+            disabled_performance_schema_limitation(),
+            disabled_metadata_lock_instrument_limitation(),
             unknown_metadata_lock_holders_limitation(),
-            unreadable_row_locks(&gap),
-            unreadable_pending_locks(gap.clone()),
+            unreadable_row_locks_limitation(&gap),
+            unreadable_pending_locks_limitation(gap.clone()),
             add_metadata_lock_plugin_remedy(Limitation { remedy: None, ..gap.clone() }),
             add_metadata_lock_plugin_remedy(gap.clone()),
-            unreadable_xids("Access denied", "clew@%"),
-            empty_statement_history(),
-            disabled_statement_history(),
-            disabled_connection_attributes(),
-            unreadable_program_names(programs_why, programs_remedy),
-            missing_digests_of_running_statements(),
-            missing_digests_in_stored_programs(),
-            disabled_digest_consumers(&["statements_digest"]),
-            unreadable_digests(digests_why, digests_remedy),
-            durations::unreadable_timers(&gap),
-            durations::disabled_statement_recording(),
+            unreadable_xids_limitation("Access denied", "clew@%"),
+            empty_statement_history_limitation(),
+            disabled_statement_history_limitation(),
+            disabled_connection_attributes_limitation(),
+            unreadable_program_names_limitation(programs_why, programs_remedy),
+            missing_digests_of_running_statements_limitation(),
+            missing_digests_in_stored_programs_limitation(),
+            disabled_digest_consumers_limitation(&["statements_digest"]),
+            unreadable_digests_limitation(digests_why, digests_remedy),
+            durations::unreadable_timers_limitation(&gap),
+            durations::disabled_statement_recording_limitation(),
             durations::sessions_without_timers_limitation(3),
             durations::unchecked_sessions_limitation(3),
             durations::negative_session_durations_limitation(3),
             durations::replaced_idle_times_limitation(3),
             durations::negative_transaction_durations_limitation(3),
             durations::ambiguous_transaction_durations_limitation(3),
-            durations::unreadable_clock(),
+            durations::unreadable_clock_limitation(),
             gap,
         ]
     }

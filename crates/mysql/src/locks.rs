@@ -192,7 +192,7 @@ async fn read_session_transactions(
     match transactions::read_transactions(connection).await {
         Ok(TransactionReadResult::Readable(transactions)) => Ok(select_one_transaction_per_session(transactions)),
         Ok(TransactionReadResult::Hidden) => {
-            limitations.extend(limitations::missing_process_privilege(account));
+            limitations.extend(limitations::missing_process_privilege_limitations(account));
             Ok(Vec::new())
         }
         Ok(TransactionReadResult::FromStatus(transactions)) => {

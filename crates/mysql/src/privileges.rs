@@ -47,10 +47,10 @@ pub(crate) async fn check_performance_schema_access(
 ) -> Result<Result<(), Limitation>, Failure> {
     let on: Option<String> = query_single_value(connection, statements::PERFORMANCE_SCHEMA_ENABLED_QUERY).await?;
     if !matches!(on.as_deref(), Some("1" | "ON")) {
-        return Ok(Err(limitations::disabled_performance_schema()));
+        return Ok(Err(limitations::disabled_performance_schema_limitation()));
     }
     if !is_probe_query_allowed(connection, statements::METADATA_LOCKS_PROBE_QUERY).await? {
-        return Ok(Err(limitations::missing_performance_schema_privilege(account)));
+        return Ok(Err(limitations::missing_performance_schema_privilege_limitation(account)));
     }
     Ok(Ok(()))
 }

@@ -164,7 +164,7 @@ impl RawSessionSample {
     }
 }
 
-/// If a full sample is due, also reads all program names and checks for objects that performance_schema did not record.
+/// If a full sample is due, also reads all program names and the `Performance_schema_%_lost` counters.
 async fn take_sample_with_locks(
     connection: &mut Connection,
     cache: &mut SampleCache,

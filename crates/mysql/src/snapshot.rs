@@ -203,7 +203,7 @@ async fn read_snapshot(
     let transactions = match transactions::read_transactions(&mut connection).await {
         Ok(TransactionReadResult::Readable(transactions)) => TransactionsBySession::new(transactions),
         Ok(TransactionReadResult::Hidden) => {
-            limitations.extend(limitations::missing_process_privilege(
+            limitations.extend(limitations::missing_process_privilege_limitations(
                 &privileges::read_current_account(&mut connection).await?,
             ));
             TransactionsBySession::default()

@@ -74,7 +74,7 @@ async fn compute_transaction_ages(
         return Ok(Vec::new());
     }
     let Some(clock) = connection.read_clock().await? else {
-        connection.limitations.push(durations::unreadable_clock());
+        connection.limitations.push(durations::unreadable_clock_limitation());
         return Ok(rows.into_iter().map(|row| row.transaction).collect());
     };
     let times = rows.iter().flat_map(|row| [row.started, row.wait_started]).flatten().collect();

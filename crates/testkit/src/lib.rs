@@ -10,7 +10,7 @@
 //! - [`FakeServer`] simulates faults and result sizes that a real MySQL server cannot produce.
 //! - [`FakeServerFleet`] starts many fake MySQL servers, each on a separate port.
 //! - [`S3Server`] is a private S3 server, and [`PostgreSqlServer`] is a private PostgreSQL server.
-//! - [`NginxServer`] is a private load balancer.
+//! - [`NginxServer`] is a load balancer that a test starts.
 //! - [`FaultProxy`] stalls, throttles or resets the connections to a server.
 //! - [`RewritingProxy`] rewrites the greeting packet of a MySQL server and can hold back or delay packets.
 //! - [`VirtualAddress`] simulates a virtual IP address with failover or load balancing.
@@ -42,7 +42,7 @@ mod postgresql;
 mod process;
 mod raw_client;
 mod rewriting_proxy;
-mod rogue;
+mod rogue_server;
 mod s3_server;
 mod scenarios;
 mod server;
@@ -64,7 +64,7 @@ pub use nginx::NginxServer;
 pub use postgresql::PostgreSqlServer;
 pub use raw_client::{ClientCharset, RawSession};
 pub use rewriting_proxy::{ConnectionIdRewrite, PacketAction, RewriteRules, RewritingProxy};
-pub use rogue::{ATTACK_TRIGGER_SUBSTRINGS, PasswordLeak, RogueAttack, RogueServer, RogueServerOptions};
+pub use rogue_server::{ATTACK_TRIGGER_SUBSTRINGS, PasswordLeak, RogueAttack, RogueServer, RogueServerOptions};
 pub use s3_server::S3Server;
 pub use scenarios::{LockWaitScenario, RunningScenario, ScenarioError};
 pub use server::{Server, ServerOptions};

@@ -33,7 +33,7 @@ pub struct LockWaitScenario {
     roots: String,
     /// Expected locked resource of each waiter. [`WILDCARD_WAITER`] stands for all waiters without a separate entry.
     resources: Vec<(&'static str, &'static str)>,
-    /// Expected new root blocker, if a kill of the first root blocker unblocks no sessions.
+    /// Session that is expected to become the root blocker after the first root blocker is killed.
     pub root_after_kill: Option<&'static str>,
     /// Expected reason why a root blocker cannot be killed, or `None` if all root blockers can be killed.
     pub unkillable_reason: Option<&'static str>,

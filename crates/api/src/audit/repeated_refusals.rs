@@ -72,7 +72,7 @@ pub(crate) struct RepeatedRefusalCounter {
 }
 
 impl RepeatedRefusalCounter {
-    /// `window` is the period in which repeated refusals of the same caller and kind share one audit event.
+    /// `window` is the period in which repeated identical refusals to one caller are recorded as one audit event.
     pub(crate) fn new(window: Duration) -> Self {
         Self { window, state: Mutex::default() }
     }

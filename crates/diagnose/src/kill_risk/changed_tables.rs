@@ -1,7 +1,7 @@
 //! Parses the leading keywords and table lists of a statement to find the tables that the statement modifies.
 //!
 //! The parser is necessary because servers do not report which tables a running statement uses.
-//! The parser recognizes statements whose kill can leave a non-transactional table corrupted or partially modified:
+//! If killed, the following statements can leave a non-transactional table corrupted or partially modified:
 //! - Statements that modify rows: `INSERT`, `REPLACE`, `UPDATE`, `DELETE`, `LOAD`.
 //! - DDL statements: `ALTER`, `TRUNCATE TABLE`, `CREATE INDEX`, `DROP INDEX`.
 //! - Maintenance statements: `REPAIR`, `OPTIMIZE`, `ANALYZE`.
@@ -90,19 +90,19 @@ impl<'t> ChangedTablesParser<'t> {
         keywords.iter().any(|keyword| self.next_is_keyword(keyword))
     }
 
-    fn accept_one_of_keywords(&mut self, keywords: &[&str]) -> bool {
+    fn accept_any_of(&mut self, keywords: &[&str]) -> bool {
         let accepted = self.next_is_any_keyword(keywords);
         self.position += usize::from(accepted);
         accepted
     }
 
     fn skip_keywords(&mut self, keywords: &[&str]) {
-        while self.accept_one_of_keywords(keywords) {}
+        while self.accept_any_of(keywords) {}
     }
 
     fn skip_past_keyword(&mut self, keywords: &[&str]) -> bool {
         while let Some(token) = self.peek_token() {
-            if self.accept_one_of_keywords(keywords) {
+            if self.accept_any_of(keywords) {
                 return true;
             }
             match token {
@@ -134,7 +134,7 @@ impl<'t> ChangedTablesParser<'t> {
         // MariaDB supports `SET STATEMENT variable = value FOR statement`.
         if self.next_is_keyword("SET") {
             self.position += 1;
-            if !self.accept_one_of_keywords(&["STATEMENT"]) || !self.skip_past_keyword(&["FOR"]) {
+            if !self.accept_any_of(&["STATEMENT"]) || !self.skip_past_keyword(&["FOR"]) {
                 return None;
             }
         }
@@ -142,11 +142,11 @@ impl<'t> ChangedTablesParser<'t> {
         if self.next_is_keyword("ANALYZE") {
             self.position += 1;
             self.skip_keywords(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
-            if self.accept_one_of_keywords(&["TABLE", "TABLES"]) {
+            if self.accept_any_of(&["TABLE", "TABLES"]) {
                 self.parse_table_list();
                 return Some(("ANALYZE TABLE", Definition));
             }
-            if self.accept_one_of_keywords(&["FORMAT"]) {
+            if self.accept_any_of(&["FORMAT"]) {
                 self.position += 2;
             }
         }
@@ -161,7 +161,7 @@ impl<'t> ChangedTablesParser<'t> {
         match verb {
             "ALTER" => {
                 self.skip_keywords(&["ONLINE", "OFFLINE", "IGNORE"]);
-                if !self.accept_one_of_keywords(&["TABLE"]) {
+                if !self.accept_any_of(&["TABLE"]) {
                     return None;
                 }
                 self.skip_keywords(&["IF", "EXISTS"]);
@@ -170,20 +170,20 @@ impl<'t> ChangedTablesParser<'t> {
             }
             "REPAIR" | "OPTIMIZE" => {
                 self.skip_keywords(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
-                if !self.accept_one_of_keywords(&["TABLE", "TABLES"]) {
+                if !self.accept_any_of(&["TABLE", "TABLES"]) {
                     return None;
                 }
                 self.parse_table_list();
                 Some((if verb == "REPAIR" { "REPAIR TABLE" } else { "OPTIMIZE TABLE" }, Definition))
             }
             "TRUNCATE" => {
-                self.accept_one_of_keywords(&["TABLE"]);
+                self.accept_any_of(&["TABLE"]);
                 self.parse_table_name();
                 Some(("TRUNCATE TABLE", Definition))
             }
             "CREATE" | "DROP" => {
                 self.skip_keywords(&["OR", "REPLACE", "ONLINE", "OFFLINE", "UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR"]);
-                if !self.accept_one_of_keywords(&["INDEX"]) {
+                if !self.accept_any_of(&["INDEX"]) {
                     return None;
                 }
                 if self.skip_past_keyword(&["ON"]) {
@@ -194,7 +194,7 @@ impl<'t> ChangedTablesParser<'t> {
                 Some((if verb == "CREATE" { "CREATE INDEX" } else { "DROP INDEX" }, Definition))
             }
             "LOAD" => {
-                if !self.accept_one_of_keywords(&["DATA", "XML"]) {
+                if !self.accept_any_of(&["DATA", "XML"]) {
                     return None;
                 }
                 if self.skip_past_keyword(&["TABLE"]) {

@@ -25,12 +25,12 @@ fn unchecked_durations_text() -> LocalizedText {
 }
 
 /// `gap` explains why performance_schema is unreadable.
-pub(crate) fn unreadable_timers(gap: &Limitation) -> Limitation {
+pub(crate) fn unreadable_timers_limitation(gap: &Limitation) -> Limitation {
     let why = describe_falsifiable_durations(&format!(". {}", gap.why.english), &format!("。{}", gap.why.chinese));
     unreliable_durations_limitation(unchecked_durations_text(), why, gap.remedy.clone())
 }
 
-pub(crate) fn disabled_statement_recording() -> Limitation {
+pub(crate) fn disabled_statement_recording_limitation() -> Limitation {
     unreliable_durations_limitation(
         unchecked_durations_text(),
         describe_falsifiable_durations(
@@ -131,7 +131,7 @@ pub(crate) fn ambiguous_transaction_durations_limitation(transactions: u64) -> L
     )
 }
 
-pub(crate) fn unreadable_clock() -> Limitation {
+pub(crate) fn unreadable_clock_limitation() -> Limitation {
     unreliable_durations_limitation(
         LocalizedText::new("Transaction durations are shown as 0.", "事务的持续时长显示为0。"),
         LocalizedText::new("The server did not return its current time.", "服务器未返回当前时间。"),

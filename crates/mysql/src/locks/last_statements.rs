@@ -60,8 +60,8 @@ async fn find_statement_history_limitation(connection: &mut Connection) -> Resul
         .await
         .map_err(|error| connection.to_failure(&error))?;
     Ok(match rows.first() {
-        Some((_, 0)) => Some(limitations::empty_statement_history()),
+        Some((_, 0)) => Some(limitations::empty_statement_history_limitation()),
         Some((true, _)) => None,
-        _ => Some(limitations::disabled_statement_history()),
+        _ => Some(limitations::disabled_statement_history_limitation()),
     })
 }

@@ -54,13 +54,13 @@ pub(super) async fn detect_lock_table_access(
         (_, None) => {}
         (Flavor::MySql, Some(gap)) => {
             if !capabilities.performance_schema {
-                limitations.push(limitations::unreadable_row_locks(&gap));
+                limitations.push(limitations::unreadable_row_locks_limitation(&gap));
             }
             limitations.push(gap);
         }
         (Flavor::MariaDb, Some(gap)) => {
             limitations.push(if plugin {
-                limitations::unreadable_pending_locks(gap)
+                limitations::unreadable_pending_locks_limitation(gap)
             } else {
                 limitations::add_metadata_lock_plugin_remedy(gap)
             });

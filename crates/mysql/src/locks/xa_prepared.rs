@@ -65,7 +65,7 @@ pub(super) async fn read_prepared_transactions(
     match connection.query_all::<XidRow>(statements::XA_RECOVER_QUERY).await {
         Ok(names) => assign_xid_if_unambiguous(&mut prepared, &names),
         Err(crate::client::Error::Server(error)) => {
-            limitations.push(limitations::unreadable_xids(&error.message, account));
+            limitations.push(limitations::unreadable_xids_limitation(&error.message, account));
         }
         Err(error) => return Err(connection.to_failure(&error)),
     }

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Mutex as SubjectLock, OwnedMutexGuard};
 
 #[derive(Debug, Default)]
-pub(crate) struct PasswordCheckLocks(Mutex<HashMap<String, Arc<SubjectLock<()>>>>);
+pub(crate) struct PasswordCheckMutexes(Mutex<HashMap<String, Arc<SubjectLock<()>>>>);
 
-impl PasswordCheckLocks {
+impl PasswordCheckMutexes {
     pub(crate) async fn acquire_failure_counter_lock(&self, subject: &str) -> OwnedMutexGuard<()> {
         let subject_lock = {
             let mut subjects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -31,7 +31,7 @@ mod tests {
 
     #[tokio::test]
     async fn checks_of_a_subject_are_serialized_and_unused_locks_are_removed() {
-        let locks = PasswordCheckLocks::default();
+        let locks = PasswordCheckMutexes::default();
         let first = locks.acquire_failure_counter_lock("one").await;
         assert!(locks.acquire_failure_counter_lock("one").now_or_never().is_none());
         let other = locks.acquire_failure_counter_lock("other").now_or_never();
