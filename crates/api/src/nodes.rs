@@ -23,7 +23,7 @@ impl NodeReadLimits {
         Self { limits }
     }
 
-    pub(crate) fn limits(&self) -> ReadLimits {
+    pub(crate) fn read_limits(&self) -> ReadLimits {
         self.limits
     }
 }

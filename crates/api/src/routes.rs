@@ -59,7 +59,7 @@ fn web_console_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(console::kill::kill_sessions))
         .routes(routes!(console::kill_history::list_kills))
         .routes(routes!(console::permissions::show_permissions))
-        .routes(routes!(console::collections::list_session_collections))
+        .routes(routes!(console::collections::list_collection_tasks))
         .routes(routes!(console::collections::delete_collection))
 }
 

@@ -244,7 +244,7 @@ impl RunningClewServer<'_> {
         let NodeRef { instance, node } = node;
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/{resource}");
         let query = format!("request_id={}", signature::percent_encode(id.as_str()));
-        let date = signature::format_sdk_date(Timestamp::now());
+        let date = signature::format_x_sdk_date(Timestamp::now());
         let mut headers = vec![
             ("host".to_owned(), self.address().to_owned()),
             ("content-type".to_owned(), "application/json".to_owned()),

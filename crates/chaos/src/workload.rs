@@ -264,7 +264,7 @@ impl Workload {
 struct MemorySink(Vec<u8>);
 
 impl DownloadSink for MemorySink {
-    async fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+    async fn append_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.0.extend_from_slice(bytes);
         Ok(())
     }

@@ -181,7 +181,7 @@ impl Client {
             else {
                 break;
             };
-            target.append(&chunk).await?;
+            target.append_bytes(&chunk).await?;
             progress.received += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
             on_progress(progress.received, progress.total);
         }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncSeekExt, AsyncWrite, AsyncWriteExt};
 /// Destination of a download. The sink must discard all written bytes if the download restarts.
 pub trait DownloadSink: Send {
     /// Appends downloaded bytes.
-    fn append(&mut self, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
+    fn append_bytes(&mut self, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
     /// Discards all written bytes when the download restarts.
     fn restart(&mut self) -> impl Future<Output = io::Result<()>> + Send;
     /// Flushes the sink. The client calls this function once per download, even if the download fails.
@@ -37,7 +37,7 @@ impl From<File> for FileSink {
 }
 
 impl DownloadSink for FileSink {
-    async fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+    async fn append_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes).await
     }
 
@@ -74,7 +74,7 @@ impl<W> StreamSink<W> {
 }
 
 impl<W: AsyncWrite + Unpin + Send> DownloadSink for StreamSink<W> {
-    async fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+    async fn append_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.written |= !bytes.is_empty();
         self.stream.write_all(bytes).await
     }

@@ -198,7 +198,7 @@ impl Client {
         secret: &SecretString,
         security_token: Option<&SecretString>,
     ) -> Result<HeaderMap, ClientError> {
-        let date = signature::format_sdk_date(Timestamp::now());
+        let date = signature::format_x_sdk_date(Timestamp::now());
         let mut headers = self.build_common_headers(request);
         headers.push(("x-sdk-date".to_owned(), date.clone()));
         if let Some(project) = request.project {

@@ -27,7 +27,7 @@ fn bench_signatures(criterion: &mut Criterion) {
     let secret = SecretString::from("SKEXAMPLE000000000000000000000000000000");
     let key: AccessKeyId = "AKEXAMPLE0000000000".parse().unwrap();
     let now = Timestamp::now();
-    let date = signature::format_sdk_date(now);
+    let date = signature::format_x_sdk_date(now);
     let headers = [
         ("content-type", "application/json"),
         ("host", "clew.example:8407"),

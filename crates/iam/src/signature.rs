@@ -24,7 +24,7 @@ pub const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
 const EMPTY_BODY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-const SDK_DATE_FORMAT: &str = "%Y%m%dT%H%M%SZ";
+const X_SDK_DATE_FORMAT: &str = "%Y%m%dT%H%M%SZ";
 const SDK_DATE_HEADER: &str = "x-sdk-date";
 const CONTENT_SHA256_HEADER: &str = "x-sdk-content-sha256";
 
@@ -127,8 +127,8 @@ pub fn percent_encode(text: &str) -> String {
 
 /// Formats a timestamp for `X-Sdk-Date`: `YYYYMMDDTHHMMSSZ`.
 #[must_use]
-pub fn format_sdk_date(now: Timestamp) -> String {
-    now.strftime(SDK_DATE_FORMAT).to_string()
+pub fn format_x_sdk_date(now: Timestamp) -> String {
+    now.strftime(X_SDK_DATE_FORMAT).to_string()
 }
 
 /// Signs a request and returns the value of the `Authorization` header.
@@ -196,7 +196,7 @@ fn check_clock_skew(date: &str, now: Timestamp) -> Result<(), SignatureError> {
     if !is_well_formed {
         return Err(SignatureError::Date);
     }
-    let signed_at = DateTime::strptime(SDK_DATE_FORMAT, date)
+    let signed_at = DateTime::strptime(X_SDK_DATE_FORMAT, date)
         .and_then(|civil| TimeZone::UTC.to_timestamp(civil))
         .map_err(|_| SignatureError::Date)?;
     if now.duration_since(signed_at).abs() <= MAX_CLOCK_SKEW { Ok(()) } else { Err(SignatureError::Drift { now }) }

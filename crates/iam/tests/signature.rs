@@ -320,8 +320,8 @@ fn headers_with_underscores_are_not_signed() {
 
 #[test]
 fn dates_round_trip() {
-    assert_eq!(signature::format_sdk_date(now()), DATE);
-    assert_eq!(signature::format_sdk_date("2026-01-02T03:04:05.999Z".parse().unwrap()), "20260102T030405Z");
+    assert_eq!(signature::format_x_sdk_date(now()), DATE);
+    assert_eq!(signature::format_x_sdk_date("2026-01-02T03:04:05.999Z".parse().unwrap()), "20260102T030405Z");
 }
 
 /// Requests signed by the official Python SDK 3.1.219.

@@ -21,7 +21,7 @@ pub enum LimitationKind {
     StatementsTruncated,
     /// Clew's account cannot kill sessions of other accounts.
     NoKill,
-    /// Metadata locks and other lock waits outside InnoDB cannot be read.
+    /// Waits for metadata locks and for other locks outside InnoDB cannot be read.
     NoPerformanceSchema,
     /// Metadata locks cannot be read.
     NoMetadataLocks,

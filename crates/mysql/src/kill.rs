@@ -31,7 +31,7 @@ use crate::limits::ReadLimits;
 use batch::KillBatch;
 pub use effect::{KillBaseline, KillEffect};
 pub use outcome::{KillOutcome, KillRefusal};
-pub use process_list_snapshot::{SessionLookupResult, find_sessions_by_id, read_user_sessions};
+pub use process_list_snapshot::{SessionLookupResult, find_sessions_by_id, read_client_sessions};
 pub use risk::{find_unsafe_kills, read_kill_risks};
 pub use user_sessions::UserSessions;
 pub use victim::{ExpectedStatement, ProcessListOrigin, Victim};

@@ -70,7 +70,7 @@ pub use flavor::Flavor;
 pub use kill::{
     ExpectedStatement, KillBaseline, KillEffect, KillOutcome, KillRefusal, KillTarget, ProcessListOrigin,
     SessionLookupResult, UnsafeKillPolicy, UserSessions, Victim, find_sessions_by_id, find_unsafe_kills,
-    kill_single_victim, kill_victims, kill_victims_with_policy, read_kill_risks, read_user_sessions,
+    kill_single_victim, kill_victims, kill_victims_with_policy, read_client_sessions, read_kill_risks,
 };
 pub use kill_on_drop::wait_for_pending_kills;
 pub use limits::{ByteLimits, ReadLimits};

@@ -160,7 +160,7 @@ impl SessionVariableSetup {
     /// Returns true if the caller can retry the `SET` statements, and false if no session variable caused the error.
     pub(crate) fn remove_refused_variable(&mut self, statement: &str, error: &Error) -> bool {
         let Error::Server(error) = error else { return false };
-        let at = self.variables.iter().position(|variable| is_caused_by_variable(variable, statement, error));
+        let at = self.variables.iter().position(|variable| is_error_caused_by_variable(variable, statement, error));
         match at {
             Some(at) => {
                 let variable = self.variables.remove(at);
@@ -202,7 +202,7 @@ impl SessionVariableSetup {
 }
 
 /// A variable caused the error if the statement sets no other variable or the error message names the variable.
-fn is_caused_by_variable(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
+fn is_error_caused_by_variable(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
     let quoted = format!("'{}'", variable.name);
     let alone = statement
         .strip_prefix("SET SESSION ")

@@ -11,7 +11,7 @@ use clew_diagnose::IntelligentKillPlan;
 use clew_model::{Failure, FailureKind, InstanceId, Limitation, LimitationKind, Node, NodeUrl, SlowSessionThreshold};
 use clew_mysql::{
     ClockHistory, ConnectionPurpose, KillOutcome, KillTarget, ProcessListOrigin, ReadLimits, UnreliableClockReason,
-    UnsafeKillPolicy, UserSessions, read_user_sessions,
+    UnsafeKillPolicy, UserSessions, read_client_sessions,
 };
 use clew_store::{IntelligentKill, IntelligentKillId, KillSource, LoginTrigger, NewIntelligentKill, Store, StoreError};
 use tokio::sync::Notify;
@@ -91,7 +91,7 @@ impl IntelligentKillQueue {
         limits: ReadLimits,
     ) -> Result<(ProcessListOrigin, IntelligentKillPlan), KillError> {
         let threshold = self.load_slow_session_threshold(instance).await?;
-        let mut listed = read_user_sessions(node, purpose, &limits).await.map_err(KillError::Node)?;
+        let mut listed = read_client_sessions(node, purpose, &limits).await.map_err(KillError::Node)?;
         if let Some(failure) = detect_proxied_connection(node, &listed) {
             return Err(KillError::Node(failure));
         }

@@ -30,7 +30,7 @@ impl LoginAttempt {
         }
     }
 
-    /// Records the outcome of the login. `failure` is the error of the operation for which Clew logged in.
+    /// Records whether the server accepted the login. `failure` is the error of the read or kill, if it failed.
     pub async fn record_login_outcome(&self, node: &Node, failure: Option<&Failure>) {
         let recorded = match failure {
             Some(failure) if failure.kind == FailureKind::AccessDenied => {

@@ -35,7 +35,7 @@ pub(crate) struct SimulationRequest {
     /// Name or alias of the policy action (case-insensitive)
     #[schema(example = "gaussdbformysql:instance:getRealtimeSession")]
     action: String,
-    /// Id of the project. Omit the field for an action on the domain
+    /// Id of the project; omit it for an action on the domain
     project_id: Option<String>,
     /// Id of the instance; requires project_id
     instance_id: Option<String>,

@@ -62,7 +62,7 @@ struct SessionCollectionView {
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
     responses((status = 200, description = "The newest collections of the node", body = SessionCollectionList))
 )]
-pub(crate) async fn list_session_collections(
+pub(crate) async fn list_collection_tasks(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,

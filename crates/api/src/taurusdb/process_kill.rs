@@ -78,7 +78,7 @@ pub(crate) async fn kill_processes(
     if !request.reason.is_empty() {
         caller.audit.add_detail("reason", request.reason.as_str());
     }
-    let kill = async |limits| match kill_existing_sessions(&service, &caller, &target, &request, limits).await {
+    let kill = async |limits| match kill_found_sessions(&service, &caller, &target, &request, limits).await {
         Ok(outcomes) => Ok(Ok(outcomes)),
         Err(error) => ApiError::from_kill_error(error).map(Err),
     };
@@ -92,7 +92,7 @@ pub(crate) async fn kill_processes(
     }
 }
 
-async fn kill_existing_sessions(
+async fn kill_found_sessions(
     service: &AppState,
     caller: &Caller,
     target: &TargetNode<Node>,

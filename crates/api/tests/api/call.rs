@@ -51,7 +51,7 @@ impl Call {
     /// Signs the request in its current state, with a clock skew.
     pub(crate) fn signed(self, key: &AccessKeyId, secret: &SecretString, skew: SignedDuration) -> Self {
         let host = format!("{}:{}", self.url.host_str().unwrap(), self.url.port().unwrap());
-        let date = signature::format_sdk_date(Timestamp::now() + skew);
+        let date = signature::format_x_sdk_date(Timestamp::now() + skew);
         let call = self.anonymous().header(HOST, &host).header("x-sdk-date", &date);
         let names: Vec<&str> = call.headers.iter().map(|(name, _)| name.as_str()).collect();
         let request = RequestToSign {

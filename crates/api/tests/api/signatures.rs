@@ -103,7 +103,7 @@ async fn modified_signed_request_is_rejected() {
 
 /// A date within the limit that differs from the signed date.
 fn past_date() -> String {
-    clew_iam::signature::format_sdk_date(jiff::Timestamp::now() - SignedDuration::from_mins(5))
+    clew_iam::signature::format_x_sdk_date(jiff::Timestamp::now() - SignedDuration::from_mins(5))
 }
 
 #[tokio::test]

@@ -107,7 +107,7 @@ impl SessionEntry {
     pub(super) fn write_full_row(&self, out: &mut String, at: i64, masked: bool) {
         for column in 0..COLUMN_COUNT {
             out.push(if column == 0 { '[' } else { ',' });
-            self.write_json_cell(out, column, at, masked);
+            self.write_column_value(out, column, at, masked);
         }
         out.push(']');
     }
@@ -120,12 +120,12 @@ impl SessionEntry {
         }
         for (number, (column, _)) in changed().enumerate() {
             let _ = write!(out, "{}\"{column}\":", if number == 0 { '{' } else { ',' });
-            self.write_json_cell(out, column, at, masked);
+            self.write_column_value(out, column, at, masked);
         }
         out.push('}');
     }
 
-    fn write_json_cell(&self, out: &mut String, column: usize, at: i64, masked: bool) {
+    fn write_column_value(&self, out: &mut String, column: usize, at: i64, masked: bool) {
         let source = if masked && column == STATEMENT_COLUMN_INDEX { SQL_TEMPLATE_COLUMN_INDEX } else { column };
         if masked && column == WAITS_FOR_COLUMN_INDEX {
             return write_json_string(out, self.waits_for_masked.as_deref());

@@ -67,7 +67,7 @@ pub(super) static CONDITION_KEYS: &[ConditionKeyDefinition] = &[
 #[derive(Debug, Clone)]
 pub(super) struct ConditionKey {
     pub(super) text: String,
-    /// Definition of the condition key, or `None` for an unknown key, which never has a value.
+    /// Definition of the condition key, or `None` if Clew does not support the key.
     pub(super) definition: Option<&'static ConditionKeyDefinition>,
     /// Tag key (the part of the condition key after the slash).
     tag: String,

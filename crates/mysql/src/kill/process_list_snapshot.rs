@@ -90,7 +90,7 @@ pub async fn find_sessions_by_id(
 
 /// Reads the user sessions from which kill rules select the sessions to kill.
 /// Fails if the account lacks the PROCESS privilege. The error message includes the required `GRANT` statement.
-pub async fn read_user_sessions(
+pub async fn read_client_sessions(
     node: &NodeUrl,
     purpose: ConnectionPurpose,
     limits: &ReadLimits,

@@ -4,7 +4,7 @@ use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, FailureKind, NodeUrl, Session};
 use clew_mysql::{
     ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ReadLimits, Victim, find_sessions_by_id, kill_victims,
-    read_user_sessions, set_installation_marker,
+    read_client_sessions, set_installation_marker,
 };
 use clew_testkit::{Flavor, RawSession, Server};
 use mysql_async::prelude::Queryable;
@@ -187,7 +187,7 @@ async fn kill_rules_select_only_user_sessions() {
         let other = mysql_async::Conn::new(with_token(&server, TOKEN)).await.unwrap();
         let read_sessions = async |url: String| {
             let sessions =
-                read_user_sessions(&url.parse().unwrap(), ConnectionPurpose::Reading, &ReadLimits::default())
+                read_client_sessions(&url.parse().unwrap(), ConnectionPurpose::Reading, &ReadLimits::default())
                     .await?
                     .sessions;
             Ok::<_, Failure>(sessions)

@@ -7,7 +7,7 @@ use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, SessionSelection};
 use clew_mysql::{
     ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, OutputFormat, ReadLimits, Snapshot, StatementMasking,
-    Victim, diagnose_node, find_sessions_by_id, kill_single_victim, read_user_sessions, take_snapshot,
+    Victim, diagnose_node, find_sessions_by_id, kill_single_victim, read_client_sessions, take_snapshot,
     wait_for_pending_kills,
 };
 use clew_testkit::{
@@ -60,7 +60,7 @@ async fn proxy_with_connection_ids_of_its_own_is_read_and_kills_are_refused() {
         let node: NodeUrl = proxy.url("root").parse().unwrap();
         assert_eq!(rows(&node).await, 1, "{flavor}: Clew's own session is not listed");
         let limits = ReadLimits::default();
-        let users = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
+        let users = read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
         assert!(users.limitations.iter().any(|gap| gap.kind == LimitationKind::Indirect), "{flavor}: {users:?}");
         let victim = Victim::for_session(&session, &list_read(&server).await);
         for kind in [KillTarget::Connection, KillTarget::Query] {
@@ -241,7 +241,7 @@ async fn victim_of_another_server_behind_a_virtual_address_is_not_killed() {
             }
         }
         let limits = ReadLimits::default();
-        let before = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
+        let before = read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
         virtual_address.fail_over_to(address(&second));
         for session in &before.sessions {
             let mut victim = Victim::for_session(session, &before.read);
@@ -315,7 +315,7 @@ async fn kill_over_a_balancer_reaches_only_the_server_of_the_list() {
         let no_protected_accounts = ProtectedAccounts::new::<&str>([]);
         let (mut killed, mut refused) = (0, 0);
         for round in 0..8 {
-            let listed = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
+            let listed = read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
             let session = listed.sessions.iter().find(|session| session.user == b"app").unwrap();
             let victim = Victim::for_session(session, &listed.read);
             // Every second kill connects to the other server.
@@ -376,7 +376,7 @@ async fn accounts_named_like_threads_of_the_server_are_listed_and_killed() {
         let node: NodeUrl = server.url().parse().unwrap();
         for user in users {
             let (_raw, session) = busy_session(&server, user, LONG).await;
-            let users = read_user_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
+            let users = read_client_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
             assert!(users.sessions.iter().any(|one| one.id == session.id), "{flavor} {user}");
             let victim = Victim::for_session(&session, &users.read);
             let no_protected_accounts = ProtectedAccounts::new::<&str>([]);

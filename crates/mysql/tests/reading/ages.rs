@@ -6,7 +6,7 @@ use std::time::Duration;
 use clew_model::{LimitationKind, NodeUrl, SessionClass, SessionSelection, SlowSessionThreshold};
 use clew_mysql::{
     ClockHistory, ConnectionPurpose, OutputFormat, ReadLimits, SampleCache, StatementMasking, UserSessions,
-    diagnose_node, find_sessions_by_id, read_lock_waits, read_session_detail, read_user_sessions,
+    diagnose_node, find_sessions_by_id, read_client_sessions, read_lock_waits, read_session_detail,
     take_detailed_snapshot, take_session_sample,
 };
 use clew_testkit::{
@@ -66,7 +66,7 @@ async fn seconds_in_every_read(server: &Server, id: u64) -> Vec<(&'static str, u
     let of_waits = waits.sessions.iter().find(|facts| facts.session.id == id).unwrap();
     let live = take_session_sample(&node, &mut SampleCache::default(), 60, &limits).await.unwrap();
     let of_live = live.sessions.iter().find(|live| live.session.id == id).unwrap();
-    let users = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
+    let users = read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
     assert!(users.unchecked.is_empty(), "{users:?}");
     let slow = u64::from(plain >= 60);
     assert_eq!(live.counts.slow, slow, "{:?}", live.counts);
@@ -123,7 +123,7 @@ async fn forged_age_of_a_statement_that_ends_during_the_read_is_not_shown_on_mys
     sleep(Duration::from_secs(2)).await;
     // Rules get the true ages of idle sessions too.
     let node: NodeUrl = server.url().parse().unwrap();
-    let users = read_user_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
+    let users = read_client_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
     for idle in [&idle_old, &idle_young] {
         let session = users.sessions.iter().find(|session| session.id == idle.id).unwrap();
         assert!((1..PLAUSIBLE).contains(&session.seconds) && !users.unchecked.contains(&idle.id), "{session:?}");
@@ -154,7 +154,7 @@ async fn unreliable_ages(url: &str) -> (String, UserSessions) {
     let diagnosis = diagnose_node(&node, &ReadLimits::default()).await.unwrap();
     let check = diagnosis.checks.iter().find(|check| check.what == "reliable durations").unwrap();
     assert_eq!(check.limitation.as_ref().map(|gap| gap.kind), Some(LimitationKind::UnreliableAges));
-    let users = read_user_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
+    let users = read_client_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
     assert!(users.limitations.iter().any(|gap| gap.kind == LimitationKind::UnreliableAges), "{users:?}");
     (gap.remedy.clone().unwrap_or_default().to_string(), users)
 }
@@ -201,7 +201,7 @@ async fn unrecorded_sessions_are_excluded_individually_on_mysql() {
     let off = format!("UPDATE performance_schema.threads SET instrumented = 'NO' WHERE processlist_id = {}", waiter.id);
     server.run_statements(&[&off]).await.unwrap();
     let node: NodeUrl = server.url().parse().unwrap();
-    let users = read_user_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
+    let users = read_client_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
     assert!(users.unchecked.iter().eq([&waiter.id]), "{users:?}");
     assert!(users.limitations[0].what.english.contains("of 1 sessions"), "{users:?}");
     assert!(users.into_sessions_with_checked_times().iter().any(|session| session.id == recorded.id));
@@ -402,7 +402,7 @@ async fn clock_steps_that_cancel_each_other_out_change_no_age_on_mysql() {
     let clock = ServerClock::new("UTC").unwrap();
     let server = Server::start_with_clock(Flavor::MySql, &ServerOptions::default(), &clock).await.unwrap();
     let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
-    let read = async || read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
+    let read = async || read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
     let mut history = ClockHistory::default();
     assert_eq!(read().await.adjust_times_for_clock_steps(&mut history), None);
     clock.set_offset(-14_400.0).unwrap();
@@ -429,7 +429,7 @@ async fn steps_are_corrected(flavor: Flavor) {
     let (_holder, waiter) = waiter_with_clock(&server, "- 7200").await;
     let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
     let (mut memory, mut history) = (SampleCache::default(), ClockHistory::default());
-    let mut users = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
+    let mut users = read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
     assert_eq!(users.adjust_times_for_clock_steps(&mut history), None);
     take_session_sample(&node, &mut memory, 60, &limits).await.unwrap();
     for (shift, is_step) in [(3600.0, true), (3600.0, false), (0.0, true), (-3600.0, true)] {
@@ -440,7 +440,7 @@ async fn steps_are_corrected(flavor: Flavor) {
         assert!(open < PLAUSIBLE, "{flavor} {shift}: {open}");
         assert!(of(waiter.id).session.seconds < PLAUSIBLE, "{flavor} {shift}: {:?}", of(waiter.id));
         assert_eq!((live.counts.slow, live.counts.long), (0, 0), "{flavor} {shift}");
-        let mut users = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
+        let mut users = read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
         let step = users.adjust_times_for_clock_steps(&mut history);
         assert_eq!(step.is_some(), is_step, "{flavor} {shift}: {step:?}");
         assert!(users.sessions.iter().all(|session| session.seconds < PLAUSIBLE), "{flavor} {shift}: {users:?}");

@@ -4,7 +4,7 @@ use clew_diagnose::ProtectedAccounts;
 use clew_model::{NodeUrl, SessionSelection};
 use clew_mysql::{
     ByteLimits, ConnectionPurpose, KillOutcome, KillTarget, OutputFormat, ReadLimits, StatementMasking, Victim,
-    diagnose_node, find_sessions_by_id, kill_single_victim, read_lock_waits, read_rollbacks, read_user_sessions,
+    diagnose_node, find_sessions_by_id, kill_single_victim, read_client_sessions, read_lock_waits, read_rollbacks,
     take_detailed_snapshot, take_snapshot,
 };
 use clew_testkit::{Flavor, Server, ServerOptions, StatementGate, open_idle_sessions};
@@ -50,10 +50,10 @@ async fn kill_succeeds_while_a_read_hangs() {
             async move { read_lock_waits(&node, &LIMITS).await }
         });
         gate.wait_until_statement_is_held().await;
-        let mut waiting = Box::pin(read_user_sessions(&node, ConnectionPurpose::Reading, &LIMITS));
+        let mut waiting = Box::pin(read_client_sessions(&node, ConnectionPurpose::Reading, &LIMITS));
         assert!((&mut waiting).now_or_never().is_none());
 
-        let seen = read_user_sessions(&node, ConnectionPurpose::Killing, &LIMITS).await.unwrap();
+        let seen = read_client_sessions(&node, ConnectionPurpose::Killing, &LIMITS).await.unwrap();
         let [session] = &seen.sessions[..] else { panic!("{flavor}: {seen:?}") };
         assert_eq!(find_sessions_by_id(&node, &[session.id], &LIMITS).await.unwrap().sessions.len(), 1, "{flavor}");
         let victim = Victim::for_session(session, &seen.read);

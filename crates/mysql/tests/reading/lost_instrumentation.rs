@@ -7,7 +7,7 @@ use clew_diagnose::waits::{WaitGraph, build_wait_graph};
 use clew_model::{Limitation, LimitationKind, NodeUrl, SessionSelection};
 use clew_mysql::{
     ConnectionPurpose, OutputFormat, ReadLimits, SampleCache, StatementMasking, diagnose_node, find_sessions_by_id,
-    read_lock_waits, read_user_sessions, take_detailed_snapshot, take_session_sample, take_snapshot,
+    read_client_sessions, read_lock_waits, take_detailed_snapshot, take_session_sample, take_snapshot,
 };
 use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions, open_idle_sessions};
 use tokio::time::sleep;
@@ -143,7 +143,7 @@ async fn sessions_without_a_thread_have_no_reliable_age_on_mysql() {
     waiter.send_statement(b"DO SLEEP(600)").await.unwrap();
     let node: NodeUrl = server.url().parse().unwrap();
     loop {
-        let users = read_user_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
+        let users = read_client_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
         if users.sessions.iter().any(|session| session.id == waiter.id && session.command == b"Query") {
             assert!(users.unchecked.contains(&waiter.id), "{users:?}");
             assert!(users.into_sessions_with_checked_times().iter().all(|session| session.id != waiter.id));
@@ -168,7 +168,7 @@ async fn incomplete_process_list_has_a_limitation_on_mysql() {
     let plain =
         take_snapshot(&node, &SessionSelection::default(), StatementMasking::Full, form, &limits).await.unwrap();
     assert!(plain.summary.rows < 60 && is_lost(&plain.summary.limitations), "{:?}", plain.summary);
-    let users = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
+    let users = read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
     assert!(users.sessions.len() < 60 && is_lost(&users.limitations), "{:?}", users.limitations);
     let ids: Vec<u64> = idle.sessions.iter().map(|session| session.id).collect();
     let failure = find_sessions_by_id(&node, &ids, &limits).await.unwrap_err();

@@ -7,7 +7,7 @@ use clew_diagnose::{KillRisk, ProtectedAccounts};
 use clew_model::NodeUrl;
 use clew_mysql::{
     ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ReadLimits, SessionLookupResult, Victim,
-    find_sessions_by_id, kill_single_victim, read_kill_risks, read_user_sessions,
+    find_sessions_by_id, kill_single_victim, read_client_sessions, read_kill_risks,
 };
 use clew_testkit::{Flavor, Server, ServerOptions};
 use mysql_async::Row;
@@ -109,7 +109,7 @@ async fn applier_is_not_killed(flavor: Flavor, options: &[&str]) {
 
     // A client of the same account is a user session.
     let client = open_shop_session(&replica).await;
-    let users = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap().sessions;
+    let users = read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap().sessions;
     assert!(users.iter().any(|session| session.id == client.id), "{users:?}");
     assert!(users.iter().all(|session| session.id != applier), "{users:?}");
 }

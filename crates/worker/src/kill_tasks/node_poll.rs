@@ -7,7 +7,7 @@ use clew_diagnose::{KillRule, select_sessions_to_kill};
 use clew_model::{AuditOrigin, Failure, LimitationKind, Node, Session};
 use clew_mysql::{
     ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ProcessListOrigin, ReadLimits, UnreliableClockReason,
-    UnsafeKillPolicy, UserSessions, read_user_sessions,
+    UnsafeKillPolicy, UserSessions, read_client_sessions,
 };
 use clew_store::{InstanceKillTasks, KillSource, KillTask, LoginTrigger, Store};
 use tokio::time::Instant;
@@ -42,7 +42,7 @@ impl NodePoll {
             Ok(login) => login,
             Err(failure) => return self.log_poll_result(Err(KillError::Node(failure)), &guard),
         };
-        let read = read_user_sessions(&self.node.url, ConnectionPurpose::Reading, &limits);
+        let read = read_client_sessions(&self.node.url, ConnectionPurpose::Reading, &limits);
         let Some(read) = Box::pin(shutdown.run_until_cancelled(read)).await else { return };
         login.record_login_outcome(&self.node, read.as_ref().err()).await;
         // A failed read reports no duration.

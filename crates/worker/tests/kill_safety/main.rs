@@ -19,7 +19,7 @@ use clew_model::{
 };
 use clew_mysql::{
     ConnectionPurpose, KillOutcome, KillTarget, ProcessListOrigin, ReadLimits, SessionLookupResult, Victim,
-    find_sessions_by_id, kill_victims, read_user_sessions, wait_for_pending_kills,
+    find_sessions_by_id, kill_victims, read_client_sessions, wait_for_pending_kills,
 };
 use clew_store::{InitialTenant, NewKillTask, Store};
 use clew_testkit::{Flavor, PacketAction, RewriteRules};
@@ -217,17 +217,16 @@ impl Test {
         if self.rng.bool() {
             let node = self.cluster.node();
             let limit = Duration::from_micros(self.rng.u64(..20_000));
-            let _ = timeout(limit, read_user_sessions(&node, ConnectionPurpose::Reading, &limits())).await;
+            let _ = timeout(limit, read_client_sessions(&node, ConnectionPurpose::Reading, &limits())).await;
             self.disturb(disturbance).await;
         } else {
             let node = self.cluster.node_through_proxy();
             let hold_response =
                 RewriteRules { effect: Some(("PROCESSLIST", PacketAction::HoldResponse)), ..RewriteRules::default() };
             self.cluster.proxy.set_rewrite_rules(hold_response);
-            let reading =
-                tokio::spawn(
-                    async move { read_user_sessions(&node, ConnectionPurpose::Reading, &limits()).await.is_ok() },
-                );
+            let reading = tokio::spawn(async move {
+                read_client_sessions(&node, ConnectionPurpose::Reading, &limits()).await.is_ok()
+            });
             self.cluster.proxy.wait_until_packet_is_held().await;
             self.cluster.proxy.set_rewrite_rules(RewriteRules::default());
             let before = (self.cluster.active, self.cluster.run(self.cluster.active));

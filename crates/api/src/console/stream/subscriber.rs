@@ -25,7 +25,7 @@ const STREAM_PREAMBLE: &str = ": clew\nretry: 2000\n\n";
 pub(super) struct Subscriber {
     authorization: StreamAuthorization,
     subscription: Subscription,
-    /// Occupies one of the principal's concurrent event streams until the subscriber is dropped.
+    /// Counts toward the principal's limit on concurrent event streams until the subscriber is dropped.
     _slot: ConcurrencySlotGuard<UserId>,
     updates: watch::Receiver<FeedUpdate>,
     shutdown: CancellationToken,

@@ -7,7 +7,7 @@ use axum::extract::{Path, RawQuery, State};
 use clew_diagnose::{KillRisk, KillRule, select_sessions_to_kill, to_valid_utf8};
 use clew_iam::decision::Action;
 use clew_model::{Language, Limitation, LocalizedText, NodeId, Session};
-use clew_mysql::{ConnectionPurpose, find_unsafe_kills, read_user_sessions};
+use clew_mysql::{ConnectionPurpose, find_unsafe_kills, read_client_sessions};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -159,7 +159,7 @@ pub(crate) async fn preview_kill_task(
     let nodes = service.store.list_nodes_including_passwords(&instance.id).await?;
     nodes.iter().try_for_each(|node| require_reachable_network_zone(&service, node))?;
     let reads = nodes.iter().map(async |node| {
-        let read = async |limits| read_user_sessions(&node.url, ConnectionPurpose::Reading, &limits).await;
+        let read = async |limits| read_client_sessions(&node.url, ConnectionPurpose::Reading, &limits).await;
         let listed = service.read_node(node, read).await?;
         let view = |limitation: &Limitation| NodeLimitation::new(&node.id, limitation, language);
         let limitations: Vec<NodeLimitation> = listed.limitations.iter().map(view).collect();
