@@ -21,23 +21,23 @@ pub struct WorkBudget {
     limit: u64,
     remaining: AtomicU64,
     exhausted: AtomicBool,
-    charger: Option<RequestQuotaConsumer>,
+    charger: Option<PolicyWorkRateLimit>,
 }
 
-struct RequestQuotaConsumer {
+struct PolicyWorkRateLimit {
     step: u64,
     due: AtomicU64,
     pay: Box<dyn Fn(u64) -> bool + Send + Sync>,
     overdrawn: AtomicBool,
 }
 
-impl fmt::Debug for RequestQuotaConsumer {
+impl fmt::Debug for PolicyWorkRateLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestQuotaConsumer").field("step", &self.step).field("due", &self.due).finish_non_exhaustive()
+        f.debug_struct("PolicyWorkRateLimit").field("step", &self.step).field("due", &self.due).finish_non_exhaustive()
     }
 }
 
-impl RequestQuotaConsumer {
+impl PolicyWorkRateLimit {
     fn consume_due_permits(&self, spent: u64) -> bool {
         let due = self.due.load(Relaxed);
         if spent < due {
@@ -69,7 +69,7 @@ impl WorkBudget {
     /// The budget calls `pay` with the number of permits to consume. If `pay` returns false, the budget is exhausted.
     #[must_use]
     pub fn with_rate_limit(step: u64, pay: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
-        let charger = RequestQuotaConsumer {
+        let charger = PolicyWorkRateLimit {
             step,
             due: AtomicU64::new(step),
             pay: Box::new(pay),

@@ -21,7 +21,7 @@ pub enum LimitationKind {
     StatementsTruncated,
     /// Clew's account cannot kill sessions of other accounts.
     NoKill,
-    /// Waits for metadata locks and for other locks outside InnoDB cannot be read.
+    /// Lock waits outside InnoDB, such as waits for metadata locks, cannot be read.
     NoPerformanceSchema,
     /// Metadata locks cannot be read.
     NoMetadataLocks,

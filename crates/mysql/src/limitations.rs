@@ -336,7 +336,7 @@ pub(crate) fn unreadable_program_names_limitation(why: LocalizedText, remedy: Op
     }
 }
 
-pub(crate) fn running_statement_digests_limitation() -> Limitation {
+pub(crate) fn missing_statement_digests_limitation() -> Limitation {
     let why = LocalizedText::new(
         "MariaDB computes the digest of a statement when the statement ends.",
         "MariaDB在语句执行结束时才计算SQL指纹。",
@@ -344,7 +344,7 @@ pub(crate) fn running_statement_digests_limitation() -> Limitation {
     unreadable_digests_limitation(why, None)
 }
 
-pub(crate) fn stored_program_digests_limitation() -> Limitation {
+pub(crate) fn missing_stored_program_digests_limitation() -> Limitation {
     let why = LocalizedText::new(
         "MySQL computes no digests for statements inside stored programs.",
         "MySQL不计算存储程序内语句的SQL指纹。",
@@ -413,8 +413,8 @@ mod tests {
             disabled_statement_history_limitation(),
             disabled_connection_attributes_limitation(),
             unreadable_program_names_limitation(programs_why, programs_remedy),
-            running_statement_digests_limitation(),
-            stored_program_digests_limitation(),
+            missing_statement_digests_limitation(),
+            missing_stored_program_digests_limitation(),
             disabled_digest_consumers_limitation(&["statements_digest"]),
             unreadable_digests_limitation(digests_why, digests_remedy),
             durations::unreadable_timers_limitation(&gap),

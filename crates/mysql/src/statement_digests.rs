@@ -28,7 +28,7 @@ pub(crate) async fn read_statement_digests(
     limitations: &mut Vec<Limitation>,
 ) -> Result<HashMap<u64, Vec<u8>>, Failure> {
     if connection.flavor == Flavor::MariaDb {
-        limitations.push(limitations::running_statement_digests_limitation());
+        limitations.push(limitations::missing_statement_digests_limitation());
         return Ok(HashMap::new());
     }
     if let Some(gap) = unreadable {
@@ -58,7 +58,7 @@ pub(crate) async fn read_statement_digests(
         }
     }
     if found.values().any(|running| running.statements > 1 && running.digest.is_none()) {
-        limitations.push(limitations::stored_program_digests_limitation());
+        limitations.push(limitations::missing_stored_program_digests_limitation());
     }
     Ok(found.into_iter().filter_map(|(thread, running)| Some((thread, running.digest?))).collect())
 }

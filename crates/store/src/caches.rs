@@ -64,7 +64,7 @@ impl Caches {
         self.addresses.insert(CLIENT_ADDRESS_CACHE_VERSION, (user.clone(), address), recorded);
     }
 
-    pub(crate) fn remove_user_address(&self, user: &UserId, address: IpAddr) {
+    pub(crate) fn remove_client_address(&self, user: &UserId, address: IpAddr) {
         self.addresses.remove(&(user.clone(), address));
     }
 }

@@ -14,7 +14,7 @@ pub enum LoginTrigger {
     /// Automatic login, for example for a kill task. The login is allowed only after the backoff has expired.
     Automatic,
     /// Login for a user request.
-    /// After a refused login, the next login is allowed after [`USER_REQUESTED_LOGIN_RETRY_DELAY`].
+    /// [`USER_REQUESTED_LOGIN_RETRY_DELAY`] must have elapsed since the last refused login.
     Requested,
 }
 

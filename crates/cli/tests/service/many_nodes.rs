@@ -19,6 +19,8 @@ const NODES_PER_INSTANCE: usize = 10;
 const SESSIONS_PER_NODE: usize = 20;
 /// Number of concurrent callers.
 const CALLERS: usize = 16;
+/// Far fewer connections than a second connection to each node would cause.
+const MAX_STRAY_CONNECTIONS: usize = 5;
 const MAX_PEAK_KIB: u64 = 128 * 1024;
 /// Configuration without rate limits for one caller.
 const UNLIMITED_CONFIGURATION: &str = "[limits]\nprincipal_per_second = 0\nlong_polls_per_principal = 0";
@@ -121,7 +123,12 @@ async fn a_thousand_nodes_are_collected_in_bounded_memory() {
         "{}",
         home.log()
     );
-    assert_eq!(fleet.accepted_connection_count(), NODE_COUNT as u64);
+    // Other tests that wait for a server of their own can connect to a port that the fleet has taken meanwhile.
+    let accepted = fleet.accepted_connection_count();
+    assert!(
+        (NODE_COUNT..NODE_COUNT + MAX_STRAY_CONNECTIONS).contains(&usize::try_from(accepted).unwrap()),
+        "{accepted}"
+    );
     assert!(
         fleet.peak_connection_count() <= backend::WORKERS * (64 + 256),
         "{} connections at once",
@@ -188,9 +195,11 @@ async fn servers_registered_many_times_keep_no_connections() {
     println!("{} nodes of {} servers completed after {:.2?}", requested.len(), servers.len(), start.elapsed());
     assert_eq!(count_tasks(&serving, "error").await, 0, "{}", home.log());
     for (node, id) in requested.iter().step_by(10) {
-        // A worker can list the connection of another worker as a session, because each server is registered many times.
-        let expected = SESSIONS_PER_NODE..SESSIONS_PER_NODE + usize::try_from(backend::WORKERS).unwrap();
-        assert!(expected.contains(&count_rows(&client, node, id).await), "{expected:?}");
+        // Each server is registered many times, so a worker can list connections of another worker as sessions:
+        // the open connection and the previous connection, which the server lists until its thread has ended.
+        let others = 2 * (usize::try_from(backend::WORKERS).unwrap() - 1);
+        let rows = count_rows(&client, node, id).await;
+        assert!((SESSIONS_PER_NODE..=SESSIONS_PER_NODE + others).contains(&rows), "{rows} rows");
     }
     for (server, _sessions) in &servers {
         let mut connection = server.connect_as_root().await.unwrap();

@@ -96,7 +96,7 @@ impl<'a> Lexer<'a> {
         self.stop_with_reason(LexerEndReason::AmbiguousTextError)
     }
 
-    fn stop_at_unpaired_quotes(&mut self) -> Option<Token<'a>> {
+    fn stopping_at_unterminated_quote(&mut self) -> Option<Token<'a>> {
         self.stop_with_reason(LexerEndReason::UnpairedQuotes(self.first_quote.unwrap_or(self.position)))
     }
 
@@ -134,7 +134,7 @@ impl<'a> Lexer<'a> {
         match quoted_text::find_string_end(self.bytes, start) {
             StringLiteralEnd::At(end) => {
                 self.position = end;
-                if self.is_followed_by_invalid_word() { self.stop_at_unpaired_quotes() } else { Some(token) }
+                if self.is_followed_by_invalid_word() { self.stopping_at_unterminated_quote() } else { Some(token) }
             }
             StringLiteralEnd::Unclosed => {
                 self.position = self.bytes.len();
@@ -188,7 +188,7 @@ impl<'a> Lexer<'a> {
                 _ => {}
             }
             self.first_quote.get_or_insert(self.position);
-            return self.stop_at_unpaired_quotes();
+            return self.stopping_at_unterminated_quote();
         }
         if opens_dollar_quote(word) {
             return self.stop_at_ambiguous_text();
@@ -212,7 +212,7 @@ impl<'a> Lexer<'a> {
                 self.position += length;
                 if matches!(self.peek_byte(0), Some(b'\'' | b'"')) {
                     self.first_quote.get_or_insert(self.position);
-                    return self.stop_at_unpaired_quotes();
+                    return self.stopping_at_unterminated_quote();
                 }
                 Some(Token::Number)
             }
@@ -265,7 +265,7 @@ impl<'a> Lexer<'a> {
             self.position += 2;
             return Some(Token::Value);
         }
-        self.stop_at_unpaired_quotes()
+        self.stopping_at_unterminated_quote()
     }
 
     fn read_operator(&mut self) -> Token<'a> {

@@ -20,7 +20,7 @@ pub(super) fn rank_root_blockers(
     let mut roots: Vec<RootBlocker> = root_members
         .iter()
         .map(|members| {
-            let direct = adjacency.direct_waiters_of_wait_graph_nodes(members);
+            let direct = adjacency.direct_waiters_of_nodes(members);
             // Several root blockers often block the same waiters, so the counts are cached by list of direct waiters.
             let (holds, longest_seconds) =
                 *reach_cache.entry(direct).or_insert_with_key(|direct| adjacency.count_reachable_waiters(direct));
@@ -98,7 +98,7 @@ impl<'a> AdjacencyLists<'a> {
         nodes.iter().filter_map(|&node| self.seconds.get(node).copied()).max().unwrap_or(0)
     }
 
-    fn direct_waiters_of_wait_graph_nodes(&self, members: &[usize]) -> Vec<usize> {
+    fn direct_waiters_of_nodes(&self, members: &[usize]) -> Vec<usize> {
         let waiters = members.iter().filter_map(|&node| self.waiters.get(node)).flatten().copied();
         let mut waiters: Vec<usize> = waiters.filter(|waiter| members.binary_search(waiter).is_err()).collect();
         waiters.sort_unstable();

@@ -66,7 +66,7 @@ impl Statement {
 
     /// An action without condition keys does not support resource or tag conditions (TaurusDB API spec, section 4.7).
     /// If the action has no condition keys, an Allow statement with a resource or tag condition does not match.
-    /// For an action without condition keys, a Deny statement is evaluated as if the request had no resource and no tags.
+    /// If the action has no condition keys, resource and tag conditions of a Deny statement are evaluated without values.
     fn find_condition_mismatch<'s>(
         &self,
         condition: &'s Condition,

@@ -44,7 +44,7 @@ impl Store {
         to: &Grantee,
         project: Option<&ProjectId>,
     ) -> Result<bool, StoreError> {
-        self.attach_or_detach_policy(by, "AttachPolicy", policy, to, project).await
+        self.set_policy_attachment(by, "AttachPolicy", policy, to, project).await
     }
 
     /// Detaches a policy from a user or group. Returns false if the policy is not attached.
@@ -55,10 +55,10 @@ impl Store {
         from: &Grantee,
         project: Option<&ProjectId>,
     ) -> Result<bool, StoreError> {
-        self.attach_or_detach_policy(by, "DetachPolicy", policy, from, project).await
+        self.set_policy_attachment(by, "DetachPolicy", policy, from, project).await
     }
 
-    async fn attach_or_detach_policy(
+    async fn set_policy_attachment(
         &self,
         by: &AuditOrigin,
         operation: &str,

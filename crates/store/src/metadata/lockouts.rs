@@ -221,7 +221,7 @@ impl Store {
         transaction.commit().await.map_err(&failed)?;
         self.caches.record_client_address(user, address, now);
         for address in deleted.iter().filter_map(|text| text.parse().ok()) {
-            self.caches.remove_user_address(user, address);
+            self.caches.remove_client_address(user, address);
         }
         Ok(())
     }

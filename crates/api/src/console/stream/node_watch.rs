@@ -186,7 +186,8 @@ impl NodeWatch {
         let threshold =
             service.store.find_slow_session_threshold(&self.instance).await.map_err(store_failure)?.unwrap_or_default();
         let login = LoginAttempt::request_permit(&service.store, &node.id, cause).await?;
-        let outcome = take_session_sample(&node.url, cache, threshold.seconds(), &service.node_reads.read_limits()).await;
+        let outcome =
+            take_session_sample(&node.url, cache, threshold.seconds(), &service.node_reads.read_limits()).await;
         login.record_login_outcome(&node, outcome.as_ref().err()).await;
         outcome
     }
