@@ -96,11 +96,16 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
             return Err(CliError::new_failure(format!("the collection {request_id} no longer exists on the server")));
         }
     }
-    write_result(&client, &arguments, &request_id, progress).await?;
-    let limitations =
-        client.fetch_collection_limitations(instance, node, &request_id).await.map_err(cli_error_from_client_error)?;
-    output::write_stderr(&limitations::format_limitations(&limitations));
-    Ok(())
+    // Fetched first, so that a collection that is deleted during the download is still reported as incomplete.
+    let limitations = match client.fetch_collection_limitations(instance, node, &request_id).await {
+        Ok(limitations) => limitations::format_limitations(&limitations),
+        Err(error) => {
+            format!("note: cannot read the limitations of the result: {}\n", to_single_line(&error.to_string()))
+        }
+    };
+    let written = write_result(&client, &arguments, &request_id, progress).await;
+    output::write_stderr(&limitations);
+    written
 }
 
 async fn write_result(

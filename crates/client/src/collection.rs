@@ -132,9 +132,9 @@ struct StartCollectionResponse {
 #[derive(Deserialize)]
 struct CollectionStatusResponse {
     status: String,
-    /// Only Clew servers return limitations.
+    /// Only Clew servers return limitations. They are parsed separately, because a newer server may report new kinds.
     #[serde(default)]
-    limitations: Vec<Limitation>,
+    limitations: serde_json::Value,
 }
 
 impl Client {
@@ -198,7 +198,12 @@ impl Client {
         node: &NodeId,
         request_id: &RequestId,
     ) -> Result<Vec<Limitation>, ClientError> {
-        Ok(self.send_collection_status_request(instance, node, request_id, Duration::ZERO).await?.limitations)
+        let response = self.send_collection_status_request(instance, node, request_id, Duration::ZERO).await?;
+        let limitations: Option<Vec<Limitation>> = serde_json::from_value(response.limitations).map_err(|error| {
+            self.build_request_context(COLLECTION_STATUS_OPERATION_NAME, &self.inner.endpoint.to_string())
+                .invalid_response_error(format!("limitations: {error}"))
+        })?;
+        Ok(limitations.unwrap_or_default())
     }
 
     async fn send_collection_status_request(

@@ -81,7 +81,7 @@ impl SessionFeed {
         self.version
     }
 
-    /// Returns the Unix timestamp of the latest sample in milliseconds.
+    /// Returns the time of the latest sample as a Unix timestamp in milliseconds.
     #[must_use]
     pub fn sampled_at_millis(&self) -> i64 {
         self.at

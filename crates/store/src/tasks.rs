@@ -94,6 +94,6 @@ pub struct ResultMetadata {
     pub bytes: u64,
     /// Hex-encoded SHA-256 of the content.
     pub sha256: String,
-    /// Limitations of the collected data.
-    pub limitations: Vec<Limitation>,
+    /// Limitations of the collected data, or `None` if another version of Clew recorded none or unknown ones.
+    pub limitations: Option<Vec<Limitation>>,
 }

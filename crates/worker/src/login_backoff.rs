@@ -30,7 +30,7 @@ impl LoginAttempt {
         }
     }
 
-    /// Records whether the server accepted the login, as shown by the error `failure` of the read or kill that logged in.
+    /// Records whether the server accepted the login. `failure` is `None` if the read or kill after the login succeeded.
     pub async fn record_login_outcome(&self, node: &Node, failure: Option<&Failure>) {
         let recorded = match failure {
             Some(failure) if failure.kind == FailureKind::AccessDenied => {

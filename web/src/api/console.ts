@@ -26,7 +26,7 @@ export type KillResult = Omit<Api.SessionKillOutcome, "outcome"> & { outcome: Ki
 /** Identity of a session to kill. The server rejects a session that has the same id but a different identity. */
 export type Victim = Api.SelectedSession;
 export type KillEffect = Api.KillEffectView;
-export type Collection = Omit<Api.SessionCollectionView, "limitations"> & { limitations: Limitation[] };
+export type Collection = Omit<Api.SessionCollectionView, "limitations"> & { limitations: Limitation[] | null };
 export type Kill = Api.KillHistoryEntry;
 
 const SESSION_PATH = "/clew/v1/console/session";

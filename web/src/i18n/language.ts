@@ -7,8 +7,8 @@ export const LANGUAGES: readonly Language[] = ["en-us", "zh-cn"];
 export type Localized<Texts> = Texts & { zh_cn: Texts };
 
 /** Returns the texts of the server in the given language. */
-export function localized<Texts>(locale: Language, value: NoInfer<Texts> & { zh_cn: Texts }): Texts {
-  return locale === "zh-cn" ? value.zh_cn : value;
+export function localized<Texts>(locale: Language, value: NoInfer<Texts> & { zh_cn?: Texts | null }): Texts {
+  return (locale === "zh-cn" && value.zh_cn) || value;
 }
 
 const STORAGE_KEY = "clew.language";

@@ -50,8 +50,8 @@ struct SessionCollectionView {
     #[schema(required)]
     reason: Option<String>,
     /// Data that Clew could not read, and the reasons
-    #[schema(value_type = Vec<Object>)]
-    limitations: Vec<Limitation>,
+    #[schema(value_type = Option<Vec<Object>>, required)]
+    limitations: Option<Vec<Limitation>>,
 }
 
 /// List the collections of a node.
@@ -134,7 +134,7 @@ fn build_collection_view(
         masked: task.masked,
         readable: result.is_some() && (task.masked || !templates_only),
         reason: task.failure.map(|failure| format_failure(language, &failure)),
-        limitations: result.map(|result| result.limitations).unwrap_or_default(),
+        limitations: result.and_then(|result| result.limitations),
     }
 }
 

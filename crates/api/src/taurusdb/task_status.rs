@@ -25,7 +25,7 @@ pub(crate) struct TaskStatusResponse {
     /// Status: running, finished, error or unrecognized
     #[schema(example = "finished")]
     status: &'static str,
-    /// Data that could not be read, with the reasons; omitted if the result is complete. Not part of the TaurusDB API
+    /// Data that Clew could not read, with the reasons; omitted if there is none. Not part of the TaurusDB API
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>, required = false)]
     limitations: Vec<Limitation>,
@@ -72,7 +72,7 @@ pub(crate) async fn show_collection_status(
     }
     let status = task.as_ref().map_or("unrecognized", |task| task.status.api_name());
     let result = task.as_ref().and_then(|task| task.result.as_ref());
-    let limitations = result.map(|result| result.limitations.clone()).unwrap_or_default();
+    let limitations = result.and_then(|result| result.limitations.clone()).unwrap_or_default();
     Ok((wait.map(LongPoll::preference_applied_header), Json(TaskStatusResponse { status, limitations })))
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_model::{Failure, FailureKind, RequestId, TaskOutcome};
+use clew_model::{Failure, FailureKind, Limitation, LimitationKind, LocalizedText, RequestId, TaskOutcome};
 use clew_store::ClaimedTask;
 use http::Method;
 use serde_json::json;
@@ -61,6 +61,36 @@ async fn response_is_sent_when_the_collection_completes() {
         );
     }
     assert_eq!(server.collections.waiter_count(), 0);
+}
+
+#[tokio::test]
+async fn limitations_of_a_result_are_in_its_status_and_in_the_list() {
+    let server = Server::start().await;
+    let claimed = server.add_running().await;
+    let id = claimed.task.request_id;
+    let limitation = Limitation {
+        kind: LimitationKind::OnlyOwnSessions,
+        what: LocalizedText::new("Sessions of other accounts are not visible.", "无法查看其他账号的会话。"),
+        why: LocalizedText::new("The account lacks the PROCESS privilege.", "该账号缺少PROCESS权限。"),
+        remedy: None,
+    };
+    let outcome = TaskOutcome::Finished {
+        result_name: "a.csv".into(),
+        rows: 0,
+        bytes: 0,
+        sha256: String::new(),
+        limitations: vec![limitation.clone()],
+    };
+    let waiting = send_and_await_waiters(&server, long_poll(&server, &id, "wait=30"), 1).await;
+    assert!(server.store.complete_task(&id, claimed.fence, &outcome).await.unwrap());
+    let waited = timeout(MAX_WAIT, waiting).await.unwrap().unwrap();
+    let expected = json!({ "status": "finished", "limitations": [limitation] });
+    assert_eq!(waited.expect_status(200), expected);
+    assert_eq!(server.get(&server.status_of(&id)).await.expect_status(200), expected);
+    let (project, instance, node) = (&server.tenant.project_id, &server.instance.id, server.node());
+    let list = format!("/clew/v1/{project}/instances/{instance}/nodes/{node}/collections");
+    let listed = server.get(&list).await.expect_status(200);
+    assert_eq!(listed["collections"][0]["limitations"], json!([limitation]));
 }
 
 #[tokio::test]

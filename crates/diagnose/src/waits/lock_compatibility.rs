@@ -95,7 +95,7 @@ pub(super) fn conflicts_with_pending_request(requested: MetadataLockMode, pendin
     )
 }
 
-/// Returns false for lock modes from different matrices, because such modes never occur on the same object.
+/// Returns false for modes from different compatibility matrices, because such modes never occur on the same object.
 fn lock_modes_conflict(plain: &[&[u8]], backup: &[&[u8]], row: MetadataLockMode, column: MetadataLockMode) -> bool {
     let first_backup = MetadataLockMode::BackupStart as usize;
     let (row, column) = (row as usize, column as usize);

@@ -38,7 +38,7 @@ impl PendingKill {
         match failure {
             Some(failure) if !self.is_confirmed() => KillOutcome::Ending(LocalizedText::new(
                 failure.to_string(),
-                format!("读取会话失败：{}", failure.detail),
+                format!("无法确认会话是否已结束：{}", failure.detail),
             )),
             _ => self.outcome.clone(),
         }

@@ -214,8 +214,6 @@ fn result_from_row(row: &Row) -> Result<Option<ResultMetadata>, StoreError> {
         rows: count("result_rows")?,
         bytes: count("result_bytes")?,
         sha256: row.try_get("result_sha256").map_err(&failed)?,
-        limitations: limitations
-            .map_or_else(|| Ok(Vec::new()), |json| serde_json::from_str(&json))
-            .map_err(StoreError::damaged_value_error("limitations"))?,
+        limitations: limitations.and_then(|json| serde_json::from_str(&json).ok()),
     }))
 }

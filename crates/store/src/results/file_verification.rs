@@ -113,7 +113,7 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"abc").unwrap();
         let sha256 = hex::encode(Sha256::digest(b"abc"));
-        let right = ResultMetadata { name: "a".into(), rows: 1, bytes: 3, sha256, limitations: Vec::new() };
+        let right = ResultMetadata { name: "a".into(), rows: 1, bytes: 3, sha256, limitations: None };
         let wrong = ResultMetadata { sha256: "00".repeat(32), ..right.clone() };
         let verified = VerifiedFileCache::default();
         let open = || File::open(file.path()).unwrap();

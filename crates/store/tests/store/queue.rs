@@ -96,7 +96,7 @@ async fn expired_lease_is_claimed_and_its_fence_is_rejected() {
     assert!(fixture.store.complete_task(&id, second.fence, &finished("new")).await.unwrap());
     let task = fixture.store.find_task(&id).await.unwrap().unwrap();
     let result = task.result.unwrap();
-    assert_eq!((result.name.as_str(), result.limitations), ("new", vec![limitation()]));
+    assert_eq!((result.name.as_str(), result.limitations), ("new", Some(vec![limitation()])));
     assert!(!fixture.store.complete_task(&id, second.fence, &failed()).await.unwrap(), "an ended task stays ended");
     assert_eq!(fixture.status(&id).await, TaskStatus::Finished);
 }

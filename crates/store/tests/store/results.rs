@@ -14,7 +14,7 @@ pub(crate) fn record(published: &PublishedResult) -> ResultMetadata {
         rows: 1,
         bytes: published.bytes,
         sha256: published.sha256.clone(),
-        limitations: Vec::new(),
+        limitations: None,
     }
 }
 
@@ -90,8 +90,7 @@ pub(crate) async fn check_contract(results: &ResultStore) {
 
 async fn check_invalid_names(results: &ResultStore) {
     for name in ["../master.key", "/etc/passwd", "", ".hidden", "a/b"] {
-        let record =
-            ResultMetadata { name: name.into(), rows: 0, bytes: 0, sha256: String::new(), limitations: Vec::new() };
+        let record = ResultMetadata { name: name.into(), rows: 0, bytes: 0, sha256: String::new(), limitations: None };
         assert!(matches!(results.open_result(&record).await, Err(StoreError::ResultMissing { .. })), "{name:?}");
         assert!(results.remove_result(name).await.is_err(), "{name:?}");
     }

@@ -114,7 +114,7 @@ function CollectionRow({ one, refetch, deleteRefusal }: { one: api.Collection; r
         <div className="row wrap">
           {filters.length === 0 ? <span className="faint">{t("collections.no-filter")}</span> : filters.map(([key, value]) => <code key={key} className="tag">{`${FILTER_NAMES[key] ?? key}:${String(value)}`}</code>)}
         </div>
-        <Limitations limitations={one.limitations} />
+        <Limitations limitations={one.limitations ?? []} />
         {one.reason && <p className={done ? "quiet" : "amber"}>{one.reason}</p>}
         {running && (
           <div className="progress" role="progressbar" aria-label={t("collections.running")}>
