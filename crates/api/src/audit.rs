@@ -92,7 +92,7 @@ impl AuditContext {
 
 /// Token that is cancelled when the client disconnects, so that a long poll does not outlive its connection.
 #[derive(Debug, Clone)]
-pub(crate) struct ClientDisconnectToken(pub(crate) CancellationToken);
+pub(crate) struct ClientDisconnectSignal(pub(crate) CancellationToken);
 
 pub(crate) async fn run_and_audit_request<F>(
     service: AppState,
@@ -111,7 +111,7 @@ where
     };
     let _cancel_on_drop = long_poll::has_prefer_header(request.headers()).then(|| {
         let client_gone = CancellationToken::new();
-        request.extensions_mut().insert(ClientDisconnectToken(client_gone.clone()));
+        request.extensions_mut().insert(ClientDisconnectSignal(client_gone.clone()));
         client_gone.drop_guard()
     });
     // The future is boxed so that it is not copied into the enclosing futures.

@@ -38,19 +38,19 @@ impl JsonBody {
         Ok(body)
     }
 
-    pub(crate) fn raw_field_json(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get_raw_json(&self, name: &str) -> Option<&str> {
         let value = self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.get());
         value.filter(|value| *value != "null")
     }
 
     pub(crate) fn get<T: DeserializeOwned>(&self, name: &'static str) -> Result<Option<T>, ApiError> {
-        let Some(value) = self.raw_field_json(name) else { return Ok(None) };
+        let Some(value) = self.get_raw_json(name) else { return Ok(None) };
         serde_json::from_str(value).map(Some).map_err(|_| invalid_field_error(name, value))
     }
 
     /// Error messages omit the secret value of the field.
     pub(crate) fn get_secret(&self, name: &'static str) -> Result<Option<SecretString>, ApiError> {
-        let Some(value) = self.raw_field_json(name) else { return Ok(None) };
+        let Some(value) = self.get_raw_json(name) else { return Ok(None) };
         let text: Result<String, _> = serde_json::from_str(value);
         text.map(|text| Some(text.into()))
             .map_err(|_| ApiError::invalid_parameter("parameter-no-text", vec![("field", name.into())]))
@@ -65,7 +65,7 @@ pub(crate) fn missing_field_error(name: &'static str) -> ApiError {
     ApiError::invalid_parameter("parameter-missing", vec![("field", name.into())])
 }
 
-pub(crate) fn check_entry_count(name: &'static str, count: usize, min: usize, max: usize) -> Result<(), ApiError> {
+pub(crate) fn check_array_length(name: &'static str, count: usize, min: usize, max: usize) -> Result<(), ApiError> {
     if (min..=max).contains(&count) {
         return Ok(());
     }
@@ -117,8 +117,8 @@ mod tests {
     fn fields_keep_their_values_and_null_is_absent() {
         let body = JsonBody::parse(br#" {"name": "a\u0062", "enabled" : null} "#, &["name", "enabled"]).unwrap();
         assert_eq!(body.get_required::<String>("name").unwrap(), "ab");
-        assert_eq!(body.raw_field_json("name"), Some(r#""a\u0062""#));
-        assert_eq!((body.get::<bool>("enabled").unwrap(), body.raw_field_json("enabled")), (None, None));
+        assert_eq!(body.get_raw_json("name"), Some(r#""a\u0062""#));
+        assert_eq!((body.get::<bool>("enabled").unwrap(), body.get_raw_json("enabled")), (None, None));
         assert!(body.get::<bool>("name").is_err());
         assert!(body.get_required::<bool>("enabled").is_err());
     }

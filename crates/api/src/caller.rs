@@ -21,7 +21,7 @@ use crate::AppState;
 use crate::audit::AuditContext;
 use crate::client_addr::ClientAddr;
 use crate::error::ApiError;
-use crate::policy_cache::evaluate_policies;
+use crate::policy_cache::run_policy_evaluation;
 use crate::query_string::truncate_text;
 
 /// `Retry-After` value in responses to a principal that exceeds the rate limit for policy evaluations.
@@ -140,7 +140,7 @@ impl Caller {
         id: &str,
     ) -> Result<Arc<Project>, ApiError> {
         let project = self.find_project_in_scope(action, id).await?;
-        if evaluate_policies(&self.principal, || policies_may_allow_action(&self.principal, action, &project.id)) {
+        if run_policy_evaluation(&self.principal, || policies_may_allow_action(&self.principal, action, &project.id)) {
             return Ok(project);
         }
         let exhausted = self.principal.budget.is_exhausted();
@@ -254,7 +254,7 @@ impl Caller {
     }
 
     fn authorize_action(&self, action: Action, resource: &Resource<'_>) -> Decision {
-        evaluate_policies(&self.principal, || {
+        run_policy_evaluation(&self.principal, || {
             decide_access(&self.principal, action, resource, &self.request_environment())
         })
     }
@@ -310,12 +310,12 @@ fn invalid_id_error(given: &str, expected: &'static str) -> ApiError {
     )
 }
 
-pub(crate) async fn load_node_in_reachable_zone(
+pub(crate) async fn load_node_if_zone_reachable(
     service: &AppState,
     instance: &Instance,
     node: &str,
 ) -> Result<Node, ApiError> {
-    let node = service.store.find_node_with_password(&parse_existing_node_id(instance, node)?).await?;
+    let node = service.store.find_node_with_password(&find_node_id_in_instance(instance, node)?).await?;
     let node = node.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_NODE))?;
     require_reachable_network_zone(service, &node)?;
     Ok(node)
@@ -325,7 +325,7 @@ pub(crate) fn require_reachable_network_zone(service: &AppState, node: &Node) ->
     crate::nodes::require_reachable_network_zone(service, node).map_err(crate::nodes::node_read_failure_to_api_error)
 }
 
-fn parse_existing_node_id(instance: &Instance, node: &str) -> Result<NodeId, ApiError> {
+fn find_node_id_in_instance(instance: &Instance, node: &str) -> Result<NodeId, ApiError> {
     let id = parse_node_id(node)?;
     let exists = instance.nodes.iter().any(|node| node.id == id);
     if exists { Ok(id) } else { Err(ApiError::new(ErrorEntry::UNKNOWN_NODE)) }
@@ -350,7 +350,7 @@ impl TargetNode {
         (project, instance, node): &NodePath,
     ) -> Result<Self, ApiError> {
         let (project, instance) = caller.require_instance_permission(service, action, (project, instance), &[]).await?;
-        let node = parse_existing_node_id(&instance, node)?;
+        let node = find_node_id_in_instance(&instance, node)?;
         Ok(Self { project, instance, node })
     }
 }
@@ -363,7 +363,7 @@ impl TargetNode<Node> {
         path: &NodePath,
     ) -> Result<Self, ApiError> {
         let TargetNode { project, instance, .. } = TargetNode::resolve(service, caller, action, path).await?;
-        let node = load_node_in_reachable_zone(service, &instance, &path.2).await?;
+        let node = load_node_if_zone_reachable(service, &instance, &path.2).await?;
         Ok(Self { project, instance, node })
     }
 }

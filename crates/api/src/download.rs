@@ -30,7 +30,7 @@ pub(crate) use encoding::accepts_encoding;
 use range::{ByteRange, RangeRequest};
 
 #[derive(Debug)]
-pub(crate) struct ResultDownload {
+pub(crate) struct StoredResultDownload {
     pub(crate) header: Vec<u8>,
     pub(crate) stored: StoredResult,
     pub(crate) stored_bytes: u64,
@@ -39,7 +39,7 @@ pub(crate) struct ResultDownload {
     pub(crate) file_name: String,
 }
 
-impl ResultDownload {
+impl StoredResultDownload {
     /// The `Range` header applies only to GET requests (RFC 9110, section 14.2).
     pub(crate) fn respond(self, method: &Method, headers: &HeaderMap) -> Result<Response, ApiError> {
         let length = self.header.len() as u64 + self.stored_bytes;

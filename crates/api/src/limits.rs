@@ -143,12 +143,12 @@ impl RateLimits {
     }
 
     fn reject_request(&self, limit: ExceededLimit, wait: std::time::Duration) -> ApiError {
-        self.0.metrics.record_rejection(limit);
+        self.0.metrics.record_rejection_by_limit(limit);
         ApiError::rate_limit_exceeded_error(wait)
     }
 }
 
-pub(crate) async fn limit_sign_ins(service: &AppState, request: Request, next: Next) -> Response {
+pub(crate) async fn limit_sign_in_rate(service: &AppState, request: Request, next: Next) -> Response {
     let peer = client_ip(request.extensions());
     if let Some(peer) = peer
         && let Err(refusal) = service.limits.consume_sign_in_quota(peer)

@@ -12,9 +12,9 @@ const MAX_LONG_POLL_SECONDS: u64 = 30;
 
 /// Duration of a long poll, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LongPoll(u64);
+pub(crate) struct LongPollTimeout(u64);
 
-impl LongPoll {
+impl LongPollTimeout {
     /// Parses the requested wait time and caps it at [`MAX_LONG_POLL_SECONDS`] and at half the request timeout.
     ///
     /// Invalid preferences in the `Prefer` header are ignored, as RFC 7240 requires.
@@ -66,18 +66,18 @@ mod tests {
             ("", None),
         ] {
             let headers = HeaderMap::from_iter([(PREFER_HEADER.parse().unwrap(), header.parse().unwrap())]);
-            let wait = LongPoll::from_headers(&headers, Duration::from_mins(1));
-            assert_eq!(wait, expected.map(LongPoll), "{header}");
+            let wait = LongPollTimeout::from_headers(&headers, Duration::from_mins(1));
+            assert_eq!(wait, expected.map(LongPollTimeout), "{header}");
         }
-        assert_eq!(LongPoll::from_headers(&HeaderMap::new(), Duration::from_mins(1)), None);
+        assert_eq!(LongPollTimeout::from_headers(&HeaderMap::new(), Duration::from_mins(1)), None);
     }
 
     #[test]
     fn wait_is_at_most_half_the_request_timeout() {
         let headers = HeaderMap::from_iter([(PREFER_HEADER.parse().unwrap(), "wait=20".parse().unwrap())]);
         for (request_timeout, expected) in [(60, Some(20)), (10, Some(5)), (1, None)] {
-            let wait = LongPoll::from_headers(&headers, Duration::from_secs(request_timeout));
-            assert_eq!(wait, expected.map(LongPoll), "{request_timeout}");
+            let wait = LongPollTimeout::from_headers(&headers, Duration::from_secs(request_timeout));
+            assert_eq!(wait, expected.map(LongPollTimeout), "{request_timeout}");
         }
     }
 }

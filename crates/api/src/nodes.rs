@@ -23,7 +23,7 @@ impl NodeReadLimits {
         Self { limits }
     }
 
-    pub(crate) fn read_limits(&self) -> ReadLimits {
+    pub(crate) fn limits_per_read(&self) -> ReadLimits {
         self.limits
     }
 }

@@ -68,16 +68,16 @@ const NOT_FOUND_ERROR_RESPONSE: (ErrorEntry, &str) = (ErrorEntry::UNKNOWN_NODE, 
 
 pub(crate) fn add_operation_ids_and_error_responses(openapi: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut openapi.paths.paths {
-        for (method, described) in methods_and_operations(item) {
+        for (method, described) in operations_by_method(item) {
             let operation = audited_operations::AUDITED_OPERATIONS
                 .iter()
                 .find(|operation| operation.path == path && operation.method == method);
-            add_error_responses(path, described, operation);
+            add_id_and_error_responses(path, described, operation);
         }
     }
 }
 
-fn methods_and_operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut DescribedOperation)> {
+fn operations_by_method(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut DescribedOperation)> {
     let PathItem { get, put, post, delete, patch, .. } = item;
     let with_method = |method, described: Option<_>| described.map(|described| (method, described));
     [
@@ -91,7 +91,7 @@ fn methods_and_operations(item: &mut PathItem) -> impl Iterator<Item = (&'static
     .flatten()
 }
 
-fn add_error_responses(path: &str, described: &mut DescribedOperation, operation: Option<&AuditedOperation>) {
+fn add_id_and_error_responses(path: &str, described: &mut DescribedOperation, operation: Option<&AuditedOperation>) {
     let mut refusals = COMMON_ERROR_RESPONSES.to_vec();
     if let Some(operation) = operation {
         described.operation_id = Some(operation.name.to_owned());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clew_iam::decision::{Grant, GrantSource, Principal};
 use clew_iam::policy::{Policy, system_policies};
 use clew_model::UserId;
-use clew_store::{CachedStoreView, Store, StoreError, StoredPolicy, StoredPolicyGrant, VersionedCache};
+use clew_store::{CachedStoreView, GrantedPolicy, Store, StoreError, StoredPolicyGrant, VersionedCache};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::{block_in_place, spawn_blocking};
 use tracing::error;
@@ -45,7 +45,7 @@ const LARGE_POLICY_MIN_BYTES: usize = 8 << 10;
 const LARGE_EVALUATION_MIN_WORK_UNITS: u64 = 64 << 10;
 
 /// Evaluates large policies in [`block_in_place`] so that the evaluation does not delay other requests.
-pub(crate) fn evaluate_policies<T>(principal: &Principal, evaluation: impl FnOnce() -> T) -> T {
+pub(crate) fn run_policy_evaluation<T>(principal: &Principal, evaluation: impl FnOnce() -> T) -> T {
     // The current-thread runtime used in tests does not support `block_in_place`.
     let is_multi_threaded =
         || Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
@@ -69,11 +69,11 @@ pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[G
 
 fn parse_grant(user: &UserId, stored: StoredPolicyGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
-        StoredPolicy::System { name } => {
+        GrantedPolicy::System { name } => {
             let policy = system_policies::find_system_policy(&name).cloned();
             (name, policy)
         }
-        StoredPolicy::Custom { name, document } => {
+        GrantedPolicy::Custom { name, document } => {
             let policy = Policy::parse_stored_document(&document).ok().map(Arc::new);
             (name, policy)
         }

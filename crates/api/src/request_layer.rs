@@ -71,7 +71,7 @@ pub(crate) async fn handle_request(
         }
     };
     let mut response = response.instrument(span.clone()).await;
-    let refusal = response.extensions_mut().remove::<ApiError>().or_else(|| replace_axum_rejection(response.status()));
+    let refusal = response.extensions_mut().remove::<ApiError>().or_else(|| api_error_for_status(response.status()));
     if let Some(refusal) = refusal {
         let body = Json(refusal.build_body(language, &request_id));
         let mut headers = std::mem::take(response.headers_mut());
@@ -106,7 +106,7 @@ async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next:
     let response = async {
         match auth {
             RouteAuth::Public => next.run(request).await,
-            RouteAuth::SignIn => limits::limit_sign_ins(&service, request, next).await,
+            RouteAuth::SignIn => limits::limit_sign_in_rate(&service, request, next).await,
             RouteAuth::Authenticated => {
                 let authenticated = Box::pin(authentication::authenticate_request(&service, request, next));
                 authenticated.await.into_response()
@@ -127,7 +127,7 @@ async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next:
 }
 
 /// Replaces axum's own error response so that all error responses have the same body format.
-fn replace_axum_rejection(status: StatusCode) -> Option<ApiError> {
+fn api_error_for_status(status: StatusCode) -> Option<ApiError> {
     let entry = if status.is_client_error() { ErrorEntry::BAD_REQUEST } else { ErrorEntry::INTERNAL };
     (status.is_client_error() || status.is_server_error()).then(|| ApiError::new(entry))
 }

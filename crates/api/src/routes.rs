@@ -59,8 +59,8 @@ fn web_console_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(console::kill::kill_sessions))
         .routes(routes!(console::kill_history::list_kills))
         .routes(routes!(console::permissions::show_permissions))
-        .routes(routes!(console::collections::list_collection_tasks))
-        .routes(routes!(console::collections::delete_collection))
+        .routes(routes!(console::collections::list_session_collections))
+        .routes(routes!(console::collections::delete_session_collection))
 }
 
 fn identity_routes() -> OpenApiRouter<AppState> {
@@ -114,14 +114,14 @@ pub(crate) fn build_router(service: AppState) -> Router {
     };
     let (router, _) = router.split_for_parts();
     let router = if operations_only {
-        router.fallback(respond_with_no_such_api.layer(layer(RouteAuth::Public)))
+        router.fallback(reject_unknown_route.layer(layer(RouteAuth::Public)))
     } else {
         router.fallback(console::page::serve_web_page.layer(layer(RouteAuth::Public)))
     };
-    router.method_not_allowed_fallback(respond_with_no_such_api.layer(layer(RouteAuth::Public))).with_state(service)
+    router.method_not_allowed_fallback(reject_unknown_route.layer(layer(RouteAuth::Public))).with_state(service)
 }
 
-async fn respond_with_no_such_api() -> ApiError {
+async fn reject_unknown_route() -> ApiError {
     ApiError::new(ErrorEntry::NO_SUCH_API)
 }
 

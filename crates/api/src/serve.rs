@@ -181,11 +181,11 @@ impl ConnectionLimits {
                         _peer: peer,
                     });
                 }
-                metrics.record_rejection(ExceededLimit::Connections);
+                metrics.record_rejection_by_limit(ExceededLimit::Connections);
                 self.reserved.clone().try_acquire_owned().ok()
             }
             ConnectionPermit::Reserved(permit) => {
-                metrics.record_rejection(ExceededLimit::AllConnections);
+                metrics.record_rejection_by_limit(ExceededLimit::AllConnections);
                 Some(permit)
             }
         };

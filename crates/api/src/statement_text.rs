@@ -9,6 +9,6 @@ use clew_diagnose::{build_statement_template, to_valid_utf8};
 pub(crate) const MASKED_SUBSTRING_PLACEHOLDER: &str = "***";
 
 /// `masked` must be the result of [`crate::caller::Caller::requires_statement_masking`].
-pub(crate) fn render_statement_or_template(statement: &[u8], masked: bool) -> String {
+pub(crate) fn render_statement(statement: &[u8], masked: bool) -> String {
     if masked { to_valid_utf8(&build_statement_template(statement)) } else { to_valid_utf8(statement) }
 }

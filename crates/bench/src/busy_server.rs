@@ -11,7 +11,7 @@ use crate::BenchContext;
 use crate::cases::{BenchCase, Comparison, MedianTarget};
 use crate::count_checks::{count_occurrences_in_file, ensure_expected_count};
 use crate::error::BenchError;
-use crate::paired_runs::{Measurement, measure_in_pairs};
+use crate::paired_runs::{Measurement, measure_paired_runs};
 use crate::query_log;
 use crate::server_harness::{NodeInventory, RunningClewServer};
 
@@ -260,7 +260,7 @@ impl BusyServerFixture<'_> {
             }
             Ok(elapsed.as_secs_f64())
         };
-        let measurement = measure_in_pairs(case.definition, clew, baseline).await?;
+        let measurement = measure_paired_runs(case.definition, clew, baseline).await?;
         Ok(match delays.into_inner().into_iter().max() {
             Some(maximum) => measurement.with_note(format_notification_delay(maximum)),
             None => measurement,

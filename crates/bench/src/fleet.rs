@@ -11,7 +11,7 @@ use crate::BenchContext;
 use crate::cases::{BenchCase, Comparison, MedianTarget};
 use crate::count_checks::{count_occurrences_in_file, ensure_expected_count};
 use crate::error::BenchError;
-use crate::paired_runs::{Measurement, measure_in_pairs};
+use crate::paired_runs::{Measurement, measure_paired_runs};
 use crate::server_harness::{NodeInventory, NodeRef};
 
 const COLLECTION_TIME_CASE: BenchCase = BenchCase {
@@ -58,7 +58,7 @@ pub(super) async fn measure_fleet_collections(bench: &BenchContext) -> Result<Ve
     let peaks = RefCell::new(Measurement::new(PEAK_MEMORY_CASE));
     let runs = Cell::new(0);
     let run = async |nodes: &[NodeRef]| {
-        let (elapsed, peak_mib) = collect_from_fleet(bench, &inventory, &fleet, nodes).await?;
+        let (elapsed, peak_mib) = collect_sessions_from_fleet(bench, &inventory, &fleet, nodes).await?;
         runs.set(runs.get() + 1);
         // The first run with all nodes and the first run with one node only warm up the caches.
         if runs.get() > 2 {
@@ -69,13 +69,14 @@ pub(super) async fn measure_fleet_collections(bench: &BenchContext) -> Result<Ve
     };
     let one = inventory.nodes.get(..1).unwrap_or_default();
     let times =
-        measure_in_pairs(COLLECTION_TIME_CASE, async || run(&inventory.nodes).await, async || run(one).await).await?;
+        measure_paired_runs(COLLECTION_TIME_CASE, async || run(&inventory.nodes).await, async || run(one).await)
+            .await?;
     let note = format!("at most {} connections open at once, none left open", fleet.peak_connection_count());
     Ok(vec![times.with_note(note), peaks.into_inner()])
 }
 
 /// Returns the time from the first POST request to the end of the last collection, and the peak memory use in MiB.
-async fn collect_from_fleet(
+async fn collect_sessions_from_fleet(
     bench: &BenchContext,
     inventory: &NodeInventory,
     fleet: &FakeServerFleet,
@@ -84,7 +85,7 @@ async fn collect_from_fleet(
     let server = inventory.start_server(Some(COLLECTION_POLL_INTERVAL)).await?;
     let accepted_before = fleet.accepted_connection_count();
     let start = Instant::now();
-    let ids = server.collect_from_all_nodes(nodes).await?;
+    let ids = server.collect_sessions_from_all_nodes(nodes).await?;
     let elapsed = start.elapsed();
     let peak = server.peak_memory_mib();
     ensure_expected_count(

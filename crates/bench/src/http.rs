@@ -11,13 +11,13 @@ use clew_devtools::DevtoolsError;
 use clew_devtools::progress::{self, Step};
 use clew_testkit::{FakeServer, FakeServerOptions, Fault};
 
-use self::downloads::DownloadRun;
+use self::downloads::DownloadBenchmark;
 use self::small_responses::LoadGenerator;
 use crate::BenchContext;
 use crate::cases::{BenchCase, Comparison, MedianTarget};
 use crate::count_checks::{count_occurrences_in_file, ensure_expected_count};
 use crate::error::BenchError;
-use crate::paired_runs::{Measurement, measure_in_pairs};
+use crate::paired_runs::{Measurement, measure_paired_runs};
 use crate::server_harness::{GetRequest, NodeInventory, RunningClewServer};
 
 struct DownloadCase {
@@ -119,12 +119,13 @@ pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Meas
         DOWNLOAD_CASES.iter().filter(|download| bench.filter.includes_case(download.case.name))
     {
         let signed = server.create_signed_request(&reader, node, "realtime-session-result", &id);
-        let download = |address, get| DownloadRun { address, get, clients: *clients, repetitions: *repetitions, bytes };
+        let download =
+            |address, get| DownloadBenchmark { address, get, clients: *clients, repetitions: *repetitions, bytes };
         let from_clew = download(parse_server_address(&server)?, signed);
         let from_nginx =
             download(nginx.address(), GetRequest::create_unsigned_request(nginx::RESULT_URL_PATH, "127.0.0.1"));
         measurements.push(
-            measure_in_pairs(
+            measure_paired_runs(
                 *case,
                 async || from_clew.measure_download_rate().await,
                 async || from_nginx.measure_download_rate().await,
@@ -138,7 +139,7 @@ pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Meas
         let constant = GetRequest::create_unsigned_request(nginx::CONSTANT_RESPONSE_URL_PATH, "127.0.0.1");
         let clew = async || generator.measure_request_rate(&format!("http://{}", server.address()), &status).await;
         let baseline = async || generator.measure_request_rate(&format!("http://{}", nginx.address()), &constant).await;
-        measurements.push(measure_in_pairs(*case, clew, baseline).await?);
+        measurements.push(measure_paired_runs(*case, clew, baseline).await?);
     }
     drop(nginx);
     server.stop().await?;

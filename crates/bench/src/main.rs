@@ -86,7 +86,7 @@ impl BenchContext {
 
 fn main() -> ExitCode {
     let arguments = BenchArgs::parse();
-    task::run(task::run_until_signal(run_selected_benchmarks(arguments)))
+    task::run(task::run_unless_interrupted(run_selected_benchmarks(arguments)))
 }
 
 /// Prints the report of the selected benchmark cases. Saves the report only if all cases are selected.
@@ -98,7 +98,7 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
         .chain(workers::worker_scaling_cases())
         .chain(snapshot_overhead::SNAPSHOT_OVERHEAD_CASES)
         .chain(task_queue::task_queue_cases())
-        .chain(web_page::PAGE_CASES);
+        .chain(web_page::WEB_PAGE_CASES);
     let names: Vec<&str> = cases.map(|case| case.name).chain([microbenchmarks::MICROBENCHMARKS_CASE_NAME]).collect();
     let filter = CaseFilter::new(arguments.only, &names)?;
     progress::print_heading("Prerequisites of the benchmark");

@@ -10,7 +10,7 @@ use crate::BenchContext;
 use crate::cases::{BenchCase, Comparison, MedianTarget};
 use crate::count_checks::{count_occurrences, count_occurrences_in_file, ensure_expected_count};
 use crate::error::BenchError;
-use crate::paired_runs::{Measurement, measure_in_pairs};
+use crate::paired_runs::{Measurement, measure_paired_runs};
 use crate::server_harness::NodeInventory;
 
 const fn memory_case(name: &'static str, metric: &'static str) -> BenchCase {
@@ -96,13 +96,13 @@ pub(super) async fn measure_memory_scaling(bench: &BenchContext) -> Result<Vec<M
     if bench.filter.includes_case(SNAPSHOT_MEMORY_CASE.name) {
         let clew = async || measure_snapshot_peak_memory_mib(bench, &many, LARGE_ROW_COUNT).await;
         let baseline = async || measure_snapshot_peak_memory_mib(bench, &few, SMALL_ROW_COUNT).await;
-        measurements.push(measure_in_pairs(SNAPSHOT_MEMORY_CASE, clew, baseline).await?);
+        measurements.push(measure_paired_runs(SNAPSHOT_MEMORY_CASE, clew, baseline).await?);
     }
     if bench.filter.includes_case(SERVER_MEMORY_CASE.name) {
         let inventory = NodeInventory::register_nodes(&bench.clew, &[many.url(), few.url()], 1).await?;
         let clew = async || measure_server_peak_memory_mib(bench, &inventory, 0, LARGE_ROW_COUNT).await;
         let baseline = async || measure_server_peak_memory_mib(bench, &inventory, 1, SMALL_ROW_COUNT).await;
-        measurements.push(measure_in_pairs(SERVER_MEMORY_CASE, clew, baseline).await?);
+        measurements.push(measure_paired_runs(SERVER_MEMORY_CASE, clew, baseline).await?);
     }
     let mut servers = HashMap::new();
     for (case, larger, smaller) in
@@ -115,7 +115,7 @@ pub(super) async fn measure_memory_scaling(bench: &BenchContext) -> Result<Vec<M
         }
         let clew = async || measure_micros_per_row(bench, &servers, *larger).await;
         let baseline = async || measure_micros_per_row(bench, &servers, *smaller).await;
-        measurements.push(measure_in_pairs(*case, clew, baseline).await?);
+        measurements.push(measure_paired_runs(*case, clew, baseline).await?);
     }
     Ok(measurements)
 }

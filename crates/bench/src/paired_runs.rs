@@ -16,7 +16,7 @@ pub(super) struct Measurement {
 
 /// Runs Clew and the baseline alternately so that background load affects both equally.
 /// The order of the two programs alternates from pair to pair. An initial pair that is not measured warms the caches.
-pub(super) async fn measure_in_pairs(
+pub(super) async fn measure_paired_runs(
     case: BenchCase,
     mut clew: impl AsyncFnMut() -> Result<f64, BenchError>,
     mut baseline: impl AsyncFnMut() -> Result<f64, BenchError>,
@@ -135,7 +135,7 @@ mod tests {
             baseline_runs += 1.0;
             Ok(baseline_runs)
         };
-        let measurement = measure_in_pairs(case, clew, baseline).await.unwrap();
+        let measurement = measure_paired_runs(case, clew, baseline).await.unwrap();
         assert_eq!(order.into_inner(), "cbcbbccbbc");
         let expected = (vec![2.0, 3.0, 4.0, 5.0], vec![102.0, 103.0, 104.0, 105.0]);
         assert_eq!((measurement.clew, measurement.baseline), expected);

@@ -145,7 +145,7 @@ async fn check_fleet_connections(bench: &BenchContext, counts: &mut CountChecks)
     let urls: Vec<String> = fleet.servers().iter().map(FakeServer::url).collect();
     let inventory = NodeInventory::register_nodes(&bench.clew, &urls, urls.len()).await?;
     let server = inventory.start_server(None).await?;
-    let ids = server.collect_from_all_nodes(&inventory.nodes).await?;
+    let ids = server.collect_sessions_from_all_nodes(&inventory.nodes).await?;
     let file = bench.temp_file_path("result.csv");
     let mut rows = 0;
     for (node, id) in inventory.nodes.iter().zip(&ids) {

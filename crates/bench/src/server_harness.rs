@@ -141,7 +141,10 @@ impl RunningClewServer<'_> {
     }
 
     /// Returns the request id of each collection, in the order of the nodes.
-    pub(super) async fn collect_from_all_nodes(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, BenchError> {
+    pub(super) async fn collect_sessions_from_all_nodes(
+        &self,
+        nodes: &[NodeRef],
+    ) -> Result<Vec<RequestId>, BenchError> {
         let ids = self.enqueue_collections(nodes).await?;
         for (node, id) in nodes.iter().zip(&ids) {
             self.wait_for_collection(node, id).await?;

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use crate::BenchContext;
 use crate::cases::{BenchCase, Comparison, MedianTarget};
 use crate::error::BenchError;
-use crate::paired_runs::{Measurement, measure_in_pairs};
+use crate::paired_runs::{Measurement, measure_paired_runs};
 use crate::server_harness::{NodeInventory, NodeRef, RunningClewServer};
 
 const fn page_case(name: &'static str, metric: &'static str, unit: &'static str, maximum: f64) -> BenchCase {
@@ -43,7 +43,7 @@ const HEAP_GROWTH_CASE: BenchCase = BenchCase {
     ..page_case("page-heap", "page with 10,000 sessions: heap growth in 10 minutes", "MiB", 2.0)
 };
 
-pub(super) const PAGE_CASES: [BenchCase; 4] =
+pub(super) const WEB_PAGE_CASES: [BenchCase; 4] =
     [PAGE_LOAD_TIME_CASE, SCRIPT_CPU_USE_CASE, SCROLL_FRAME_TIME_CASE, HEAP_GROWTH_CASE];
 
 /// Number of sessions that run statements, in addition to the mostly idle sessions of the standard benchmark load.
@@ -57,7 +57,7 @@ const SCROLL_MEASUREMENT_SECONDS: u32 = 3;
 const HEAP_MEASUREMENT_SECONDS: u32 = 600;
 
 pub(super) async fn measure_web_page(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
-    if !bench.filter.includes_any_case(&PAGE_CASES) {
+    if !bench.filter.includes_any_case(&WEB_PAGE_CASES) {
         return Ok(Vec::new());
     }
     progress::print_heading("Web page with 10,000 sessions");
@@ -90,10 +90,10 @@ pub(super) async fn measure_web_page(bench: &BenchContext) -> Result<Vec<Measure
         (SCROLL_FRAME_TIME_CASE, "scroll", SCROLL_MEASUREMENT_SECONDS),
     ] {
         if bench.filter.includes_case(case.name) {
-            let pairs = measure_in_pairs(
+            let pairs = measure_paired_runs(
                 case,
-                async || large.measure_page_metric(metric, seconds).await,
-                async || small.measure_page_metric(metric, seconds).await,
+                async || large.measure_web_page_metric(metric, seconds).await,
+                async || small.measure_web_page_metric(metric, seconds).await,
             );
             measurements.push(pairs.await?);
         }
@@ -101,8 +101,8 @@ pub(super) async fn measure_web_page(bench: &BenchContext) -> Result<Vec<Measure
     if bench.filter.includes_case(HEAP_GROWTH_CASE.name) {
         let step = Step::start(HEAP_GROWTH_CASE.name);
         let (clew, baseline) = tokio::try_join!(
-            large.measure_page_metric("heap", HEAP_MEASUREMENT_SECONDS),
-            small.measure_page_metric("heap", HEAP_MEASUREMENT_SECONDS)
+            large.measure_web_page_metric("heap", HEAP_MEASUREMENT_SECONDS),
+            small.measure_web_page_metric("heap", HEAP_MEASUREMENT_SECONDS)
         )?;
         let heap = Measurement { clew: vec![clew], baseline: vec![baseline], ..Measurement::new(HEAP_GROWTH_CASE) };
         step.complete_with_result(&heap.format_summary());
@@ -151,7 +151,7 @@ impl BrowserCommand {
     }
 
     /// Runs `web/browser/measure.mjs` and returns the measured value of one metric.
-    async fn measure_page_metric(&self, metric: &str, seconds: u32) -> Result<f64, BenchError> {
+    async fn measure_web_page_metric(&self, metric: &str, seconds: u32) -> Result<f64, BenchError> {
         let command = self.0.clone().args(["browser/measure.mjs", metric, &seconds.to_string()]);
         let output = command.output().await?;
         output.trim().parse().map_err(|cause: std::num::ParseFloatError| {

@@ -12,7 +12,7 @@ use crate::BenchContext;
 use crate::cases::{BenchCase, Comparison, MedianTarget};
 use crate::count_checks::ensure_expected_count;
 use crate::error::BenchError;
-use crate::paired_runs::{Measurement, measure_in_pairs};
+use crate::paired_runs::{Measurement, measure_paired_runs};
 use crate::server_harness::{NodeInventory, NodeRef, parse_finished_collections};
 
 const TWO_WORKERS_CASE: BenchCase = BenchCase {
@@ -32,18 +32,18 @@ const FOUR_WORKERS_CASE: BenchCase = BenchCase {
     ..TWO_WORKERS_CASE
 };
 
-const WORKER_CASES: [(BenchCase, usize); 2] = [(TWO_WORKERS_CASE, 2), (FOUR_WORKERS_CASE, 4)];
+const WORKER_SCALING_CASES: [(BenchCase, usize); 2] = [(TWO_WORKERS_CASE, 2), (FOUR_WORKERS_CASE, 4)];
 
 const NODE_LATENCY: Duration = Duration::from_millis(100);
 /// Worker configuration with low concurrency, so that the collection rate is limited by node latency, not by CPU time.
 /// With low concurrency, the collection rate per worker drops only if workers contend for shared resources.
-const WORKER_CONFIGURATION: &str = "[collections]\nconcurrency = 16\n";
+const LOW_CONCURRENCY_WORKER_CONFIG: &str = "[collections]\nconcurrency = 16\n";
 const NODE_COUNT: usize = 128;
 const NODES_PER_INSTANCE: usize = 16;
 const COLLECTIONS_PER_WORKER: usize = 200;
 
 pub(super) fn worker_scaling_cases() -> impl Iterator<Item = BenchCase> {
-    WORKER_CASES.into_iter().map(|(case, _)| case)
+    WORKER_SCALING_CASES.into_iter().map(|(case, _)| case)
 }
 
 pub(super) async fn measure_worker_scaling(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
@@ -58,13 +58,13 @@ pub(super) async fn measure_worker_scaling(bench: &BenchContext) -> Result<Vec<M
     let fleet = FakeServerFleet::start(NODE_COUNT, options).await.map_err(|cause| BenchError::Load { cause })?;
     let urls: Vec<String> = fleet.servers().iter().map(FakeServer::url).collect();
     let deployment =
-        Deployment::init_with_environment(&bench.clew, build_store_environment(&metadata, &results)).await?;
+        Deployment::init_with_environment(&bench.clew, build_store_environment_variables(&metadata, &results)).await?;
     let inventory = NodeInventory::register_nodes_in_deployment(deployment, &urls, NODES_PER_INSTANCE).await?;
     step.complete();
 
     let mut measurements = Vec::new();
-    for (case, workers) in WORKER_CASES.into_iter().filter(|(case, _)| bench.filter.includes_case(case.name)) {
-        let measurement = measure_in_pairs(
+    for (case, workers) in WORKER_SCALING_CASES.into_iter().filter(|(case, _)| bench.filter.includes_case(case.name)) {
+        let measurement = measure_paired_runs(
             case,
             async || measure_collection_rate(&inventory, workers).await,
             async || measure_collection_rate(&inventory, 1).await,
@@ -75,7 +75,7 @@ pub(super) async fn measure_worker_scaling(bench: &BenchContext) -> Result<Vec<M
     Ok(measurements)
 }
 
-fn build_store_environment(metadata: &PostgreSqlServer, results: &S3Server) -> Vec<(&'static str, String)> {
+fn build_store_environment_variables(metadata: &PostgreSqlServer, results: &S3Server) -> Vec<(&'static str, String)> {
     let (key, secret) = S3Server::ADMIN_CREDENTIALS;
     vec![
         ("CLEW_METADATA_URL", metadata.url()),
@@ -95,7 +95,7 @@ async fn measure_collection_rate(inventory: &NodeInventory, workers: usize) -> R
     let mut running: Vec<(String, ClewProcess)> = Vec::new();
     for number in 1..=workers {
         let name = format!("worker-{number}");
-        let worker = inventory.deployment().start_worker(&name, WORKER_CONFIGURATION).await?;
+        let worker = inventory.deployment().start_worker(&name, LOW_CONCURRENCY_WORKER_CONFIG).await?;
         running.push((name, worker));
     }
     for (node, id) in nodes.iter().zip(&ids) {
@@ -108,13 +108,13 @@ async fn measure_collection_rate(inventory: &NodeInventory, workers: usize) -> R
         ends.insert(name, parse_finished_collections(&log).into_iter().map(|(_, at)| at).collect::<Vec<_>>());
     }
     server.stop().await?;
-    Ok(calculate_concurrent_throughput(&ends).unwrap_or_default())
+    Ok(calculate_collections_per_second(&ends).unwrap_or_default())
 }
 
 /// Calculates the number of collections per second during the interval in which all workers are busy.
 /// The measured interval begins when every worker has finished its first collection.
 /// The measured interval ends when the first worker has finished its last collection.
-fn calculate_concurrent_throughput(ends: &BTreeMap<String, Vec<Timestamp>>) -> Option<f64> {
+fn calculate_collections_per_second(ends: &BTreeMap<String, Vec<Timestamp>>) -> Option<f64> {
     let begin = ends.values().filter_map(|ends| ends.iter().min()).max()?;
     let end = ends.values().filter_map(|ends| ends.iter().max()).min()?;
     let count = ends.values().flatten().filter(|at| (begin..end).contains(at)).count();
@@ -132,8 +132,8 @@ mod tests {
             |seconds: &[i64]| seconds.iter().map(|second| Timestamp::from_second(*second).unwrap()).collect::<Vec<_>>();
         let ends = BTreeMap::from([("a".to_owned(), at(&[0, 1, 2, 3, 4])), ("b".to_owned(), at(&[2, 2, 3, 6]))]);
         // The interval from 2 to 4 contains two ends of the first worker and three of the second.
-        assert_eq!(calculate_concurrent_throughput(&ends), Some(2.5));
-        assert_eq!(calculate_concurrent_throughput(&BTreeMap::new()), None);
-        assert_eq!(calculate_concurrent_throughput(&BTreeMap::from([("a".to_owned(), at(&[1]))])), None);
+        assert_eq!(calculate_collections_per_second(&ends), Some(2.5));
+        assert_eq!(calculate_collections_per_second(&BTreeMap::new()), None);
+        assert_eq!(calculate_collections_per_second(&BTreeMap::from([("a".to_owned(), at(&[1]))])), None);
     }
 }

@@ -9,7 +9,7 @@ use std::process::Stdio;
 use clew_client::{Client, Credentials, Settings};
 use clew_devtools::clew_server::CONFIGURATION_WITHOUT_CLIENT_LIMITS;
 use clew_store::{ResultStore, S3Settings, Store, StoreLocation};
-use clew_testkit::{FaultProxy, PostgreSqlServer, S3Server, test_tools};
+use clew_testkit::{FaultInjectionProxy, PostgreSqlServer, S3Server, test_tools};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
@@ -25,7 +25,7 @@ const WORKER_COUNT: usize = 4;
 pub(crate) const CLOCK_FAULT_WORKER_INDEX: usize = 2;
 /// Index of the only worker whose disk can be filled during a run.
 pub(crate) const DISK_FAULT_WORKER_INDEX: usize = 3;
-pub(crate) const RESULT_KEY_PREFIX: &str = "clew";
+pub(crate) const RESULT_OBJECT_KEY_PREFIX: &str = "clew";
 
 /// A running test cluster. Dropping the cluster stops all processes and removes their data directories.
 pub(crate) struct TestCluster {
@@ -33,9 +33,9 @@ pub(crate) struct TestCluster {
     pub(crate) servers: Vec<ClewProcess>,
     pub(crate) workers: Vec<ClewProcess>,
     /// Fault-injecting proxies between the workers and PostgreSQL, one proxy per worker.
-    pub(crate) metadata_proxies: Vec<FaultProxy>,
+    pub(crate) metadata_proxies: Vec<FaultInjectionProxy>,
     /// Fault-injecting proxy between all Clew processes and S3.
-    pub(crate) results_proxy: FaultProxy,
+    pub(crate) results_proxy: FaultInjectionProxy,
     pub(crate) metadata: PostgreSqlServer,
     pub(crate) results: S3Server,
     pub(crate) inventory: NodeInventory,
@@ -73,17 +73,19 @@ impl TestCluster {
             async { Ok(S3Server::start().await?) },
             MonitoredNodes::start()
         )?;
-        let results_proxy = FaultProxy::start(results.address()).await.map_err(io_error("start a proxy to S3"))?;
+        let results_proxy =
+            FaultInjectionProxy::start(results.address()).await.map_err(io_error("start a proxy to S3"))?;
         let mut metadata_proxies = Vec::new();
         for _ in 0..WORKER_COUNT {
             let metadata = SocketAddr::from(([127, 0, 0, 1], metadata.port()));
-            metadata_proxies.push(FaultProxy::start(metadata).await.map_err(io_error("start a proxy to PostgreSQL"))?);
+            metadata_proxies
+                .push(FaultInjectionProxy::start(metadata).await.map_err(io_error("start a proxy to PostgreSQL"))?);
         }
         let configuration = directory.path().join("clew.toml");
         fs::write(&configuration, CONFIGURATION_WITHOUT_CLIENT_LIMITS).map_err(io_error("write a configuration"))?;
 
         let cli = ClewProcessSettings { clew, directory: directory.path(), results: results_proxy.address() };
-        let init = cli.build_process_environment(&metadata.url(), "data");
+        let init = cli.build_process_environment_variables(&metadata.url(), "data");
         let tenant: InitCommandOutput = cli.run_command_with_json_output(&["init", "--format", "json"], &init).await?;
         let mut inventory = NodeInventory::default();
         for (number, nodes) in monitored.nodes_by_instance()?.into_iter().enumerate() {
@@ -121,7 +123,7 @@ impl TestCluster {
         let environment = self.create_process_settings(clew).create_process_data_dir(&self.metadata.url(), &name)?;
         let with_address = |address: &str| {
             let arguments = ["serve", "--no-worker", "--listen", address];
-            ClewProcess::new(&name, wrap_with_parent_death_signal(clew, &arguments), environment.clone(), logs)
+            ClewProcess::new(&name, build_command_killed_with_parent(clew, &arguments), environment.clone(), logs)
         };
         let mut first = with_address("127.0.0.1:0");
         let address = first.start().await?;
@@ -137,7 +139,7 @@ impl TestCluster {
         let port = self.metadata_proxies.get(number).map_or(self.metadata.port(), |proxy| proxy.address().port());
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
         let mut environment = self.create_process_settings(clew).create_process_data_dir(&url, &name)?;
-        let mut command = wrap_with_parent_death_signal(clew, &["worker"]);
+        let mut command = build_command_killed_with_parent(clew, &["worker"]);
         if number == CLOCK_FAULT_WORKER_INDEX {
             command = build_faketime_worker_command(clew)?;
             fs::write(self.clock_offset_file_path(), "+0\n").map_err(io_error("write a clock"))?;
@@ -148,7 +150,7 @@ impl TestCluster {
         }
         if number == DISK_FAULT_WORKER_INDEX {
             fs::create_dir_all(self.tmpfs_mount_point()).map_err(io_error("create a directory"))?;
-            command = wrap_with_private_tmpfs(&self.tmpfs_mount_point(), command);
+            command = wrap_command_with_private_tmpfs(&self.tmpfs_mount_point(), command);
             environment.push(("TMPDIR", self.tmpfs_mount_point().into()));
         }
         let mut worker = ClewProcess::new(&name, command, environment, logs);
@@ -189,7 +191,7 @@ impl TestCluster {
         };
         let invalid = |reason: String| io_error("configure the result store")(std::io::Error::other(reason));
         let settings = S3Settings::new(
-            &format!("s3://{}/{RESULT_KEY_PREFIX}", S3Server::BUCKET_NAME),
+            &format!("s3://{}/{RESULT_OBJECT_KEY_PREFIX}", S3Server::BUCKET_NAME),
             Some(self.results.endpoint()),
             "us-east-1".to_owned(),
             key.to_owned(),
@@ -207,12 +209,12 @@ struct ClewProcessSettings<'a> {
 }
 
 impl ClewProcessSettings<'_> {
-    fn build_process_environment(&self, metadata: &str, dir: &str) -> Vec<(&'static str, OsString)> {
+    fn build_process_environment_variables(&self, metadata: &str, dir: &str) -> Vec<(&'static str, OsString)> {
         let (key, secret) = S3Server::ADMIN_CREDENTIALS;
         vec![
             ("CLEW_DATA_DIR", self.directory.join(dir).into()),
             ("CLEW_METADATA_URL", metadata.into()),
-            ("CLEW_RESULTS", format!("s3://{}/{RESULT_KEY_PREFIX}", S3Server::BUCKET_NAME).into()),
+            ("CLEW_RESULTS", format!("s3://{}/{RESULT_OBJECT_KEY_PREFIX}", S3Server::BUCKET_NAME).into()),
             ("CLEW_CONFIG", self.directory.join("clew.toml").into()),
             ("AWS_ENDPOINT_URL", format!("http://{}", self.results).into()),
             ("AWS_REGION", "us-east-1".into()),
@@ -228,7 +230,7 @@ impl ClewProcessSettings<'_> {
         let copied = fs::create_dir_all(&dir)
             .and_then(|()| fs::copy(self.directory.join("data").join("master.key"), dir.join("master.key")));
         copied.map_err(io_error("copy the master key"))?;
-        Ok(self.build_process_environment(metadata, name))
+        Ok(self.build_process_environment_variables(metadata, name))
     }
 
     async fn run_command_with_json_output<T: DeserializeOwned>(
@@ -267,7 +269,7 @@ impl ClewProcessSettings<'_> {
 }
 
 /// Wraps a command so that the kernel kills the process when the thread that spawned it exits.
-fn wrap_with_parent_death_signal(clew: &Path, arguments: &[&str]) -> Vec<OsString> {
+fn build_command_killed_with_parent(clew: &Path, arguments: &[&str]) -> Vec<OsString> {
     let mut command: Vec<OsString> = ["setpriv", "--pdeathsig", "KILL", "--"].map(OsString::from).into();
     command.push(clew.into());
     command.extend(arguments.iter().map(OsString::from));
@@ -276,7 +278,7 @@ fn wrap_with_parent_death_signal(clew: &Path, arguments: &[&str]) -> Vec<OsStrin
 
 /// Wraps a command so that it runs in its own mount namespace with a small tmpfs mounted at `disk`.
 /// The kernel removes the tmpfs when the process exits.
-fn wrap_with_private_tmpfs(disk: &Path, command: Vec<OsString>) -> Vec<OsString> {
+fn wrap_command_with_private_tmpfs(disk: &Path, command: Vec<OsString>) -> Vec<OsString> {
     const TMPFS_MOUNT_SCRIPT: &str = "mount -t tmpfs -o size=64m clew-chaos \"$0\" && exec \"$@\"";
     let mut wrapped: Vec<OsString> =
         ["unshare", "--user", "--map-root-user", "--mount", "--", "sh", "-c", TMPFS_MOUNT_SCRIPT]
@@ -293,9 +295,9 @@ fn build_faketime_worker_command(clew: &Path) -> Result<Vec<OsString>, ChaosErro
     let missing = || io_error("find libfaketime (Debian package faketime)")(std::io::ErrorKind::NotFound.into());
     let mut preload = OsString::from("LD_PRELOAD=");
     preload.push(test_tools::libfaketime_path().ok_or_else(missing)?);
-    let mut command = wrap_with_parent_death_signal(Path::new("env"), &[]);
+    let mut command = build_command_killed_with_parent(Path::new("env"), &[]);
     command.extend([preload, clew.into(), "worker".into()]);
-    Ok(wrap_with_private_tmpfs(Path::new("/dev/shm"), command))
+    Ok(wrap_command_with_private_tmpfs(Path::new("/dev/shm"), command))
 }
 
 fn parse_id_from_command_output<T: std::str::FromStr>(id: &str) -> Result<T, ChaosError> {

@@ -8,7 +8,7 @@ use crate::task_rows::TaskRow;
 
 /// Time after the end of a fault during which the fault can still explain a failed collection, in milliseconds.
 /// The attribution window is longer than an S3 request with all retries, a database query or a lease.
-const ATTRIBUTION_WINDOW_MILLIS: i64 = 60_000;
+const FAULT_ATTRIBUTION_WINDOW_MILLIS: i64 = 60_000;
 
 /// S3 error code for a request whose timestamp differs too much from the clock of the S3 server.
 const REQUEST_TIME_TOO_SKEWED_CODE: &str = "RequestTimeTooSkewed";
@@ -40,7 +40,7 @@ pub(crate) fn format_failure_label(row: &TaskRow) -> String {
 /// Returns true if the collection was queued or running during the fault or the subsequent attribution window.
 fn fault_overlaps_collection(event: &FaultEvent, row: &TaskRow) -> bool {
     let ended = row.ended_at.unwrap_or(i64::MAX);
-    event.begin <= ended && event.end.saturating_add(ATTRIBUTION_WINDOW_MILLIS) >= row.created_at
+    event.begin <= ended && event.end.saturating_add(FAULT_ATTRIBUTION_WINDOW_MILLIS) >= row.created_at
 }
 
 fn fault_explains_failure(fault: Fault, kind: &str, detail: &str, row: &TaskRow) -> bool {

@@ -9,7 +9,7 @@ use crate::fault_timeline::FaultEvent;
 use crate::nodes::NodeKind;
 use crate::task_rows::TaskRow;
 use crate::workload::{
-    CollectionRecord, DownloadedResult, RequestRecord, accepted_collections, format_collection_violation,
+    CollectionRecord, DownloadedResult, RequestRecord, accepted_collections, format_invariant_violation,
 };
 
 pub(crate) struct InvariantCheckInput<'a> {
@@ -27,12 +27,12 @@ pub(crate) fn find_invariant_violations(evidence: &InvariantCheckInput<'_>) -> V
     let rows: HashMap<&str, &TaskRow> = evidence.rows.iter().map(|row| (row.request_id.as_str(), row)).collect();
     for (_, record) in accepted_collections(evidence.requests) {
         let id = &record.accepted.id;
-        violations.extend(record.violations.iter().map(|violation| format_collection_violation(id, violation)));
+        violations.extend(record.violations.iter().map(|violation| format_invariant_violation(id, violation)));
         match rows.get(id.as_str()) {
-            None => violations.push(format_collection_violation(id, "it was accepted and is lost")),
+            None => violations.push(format_invariant_violation(id, "it was accepted and is lost")),
             Some(row) => {
                 let found = check_collection_record(record, row, evidence);
-                violations.extend(found.into_iter().map(|violation| format_collection_violation(id, &violation)));
+                violations.extend(found.into_iter().map(|violation| format_invariant_violation(id, &violation)));
             }
         }
     }

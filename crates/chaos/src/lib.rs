@@ -24,5 +24,5 @@ mod workload;
 
 pub use error::ChaosError;
 pub use fault::Fault;
-pub use report::RunReport;
+pub use report::FaultInjectionReport;
 pub use run::{RunOptions, run};

@@ -10,7 +10,7 @@ use crate::workload::{RequestOutcome, RequestRecord, accepted_collections};
 
 /// Result of a fault injection run.
 #[derive(Debug)]
-pub struct RunReport {
+pub struct FaultInjectionReport {
     pub(crate) seed: u64,
     pub(crate) summaries: Vec<FaultSummary>,
     /// Number of failed collections per failure reason.
@@ -42,7 +42,7 @@ pub(crate) struct FaultSummary {
 
 const MAX_PRINTED_VIOLATIONS: usize = 20;
 
-impl RunReport {
+impl FaultInjectionReport {
     /// Returns a message for each invariant violation, or an empty slice if there are none.
     #[must_use]
     pub fn violations(&self) -> &[String] {
@@ -81,13 +81,13 @@ impl FaultSummary {
         faults.iter().enumerate().map(summarize_fault).collect()
     }
 
-    fn column_values(&self) -> [usize; 8] {
+    fn table_row_values(&self) -> [usize; 8] {
         let Self { injections, requested, accepted, refused, uncertain, finished, failed, retried, .. } = *self;
         [injections, requested, accepted, refused, uncertain, finished, failed, retried]
     }
 }
 
-impl fmt::Display for RunReport {
+impl fmt::Display for FaultInjectionReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
@@ -96,7 +96,7 @@ impl fmt::Display for RunReport {
         writeln!(f, "|---|---|---|---|---|---|---|---|---|")?;
         let mut sums = [0; 8];
         for summary in &self.summaries {
-            let counts = summary.column_values();
+            let counts = summary.table_row_values();
             for (sum, count) in sums.iter_mut().zip(counts) {
                 *sum += count;
             }

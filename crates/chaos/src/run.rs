@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::cluster::{RESULT_KEY_PREFIX, TestCluster};
+use crate::cluster::{RESULT_OBJECT_KEY_PREFIX, TestCluster};
 use crate::error::ChaosError;
 use crate::failure_attribution::format_failure_label;
 use crate::fault::Fault;
@@ -18,14 +18,14 @@ use crate::fault_timeline::FaultTimeline;
 use crate::injector::FaultInjector;
 use crate::invariants::{self, InvariantCheckInput};
 use crate::nodes::AcceptedCollection;
-use crate::report::{FaultSummary, RunReport};
+use crate::report::{FaultInjectionReport, FaultSummary};
 use crate::task_rows::{self, TaskRow};
 use crate::workload::{self, ClientPool, DownloadedResult, STALL_TIMEOUT, Workload, accepted_collections};
 
 const WARM_UP_DURATION: Duration = Duration::from_secs(5);
 const MAX_CONCURRENT_DOWNLOADS: usize = 16;
 /// Key prefix for incomplete multipart uploads on the S3 server.
-const INCOMPLETE_UPLOADS_PREFIX: &str = ".uploads";
+const INCOMPLETE_UPLOAD_KEY_PREFIX: &str = ".uploads";
 
 /// Options for a fault injection run.
 #[derive(Debug, Clone)]
@@ -48,7 +48,7 @@ pub struct RunOptions {
 
 /// Runs a fault injection test under load and checks all invariants.
 /// The kernel kills the cluster's processes when the calling thread exits.
-pub async fn run(options: RunOptions) -> Result<RunReport, ChaosError> {
+pub async fn run(options: RunOptions) -> Result<FaultInjectionReport, ChaosError> {
     let RunOptions {
         clew,
         logs,
@@ -62,7 +62,7 @@ pub async fn run(options: RunOptions) -> Result<RunReport, ChaosError> {
     let mut rng = Rng::with_seed(seed);
     timeline.print_progress(&format!("seed {seed}; logs in {}", logs.display()));
     let mut cluster = TestCluster::start(&clew, &logs).await?;
-    task_rows::install_completion_trigger(&cluster.metadata.url()).await?;
+    task_rows::create_task_completion_trigger(&cluster.metadata.url()).await?;
     timeline.print_progress("the cluster is running; starting the workload");
     let clients = cluster.create_api_clients(&workload::client_settings_without_retries())?;
     let pool = ClientPool::new(clients, std::mem::take(&mut cluster.inventory));
@@ -95,7 +95,7 @@ pub async fn run(options: RunOptions) -> Result<RunReport, ChaosError> {
     let downloads = download_all_results(&pool, finished, &mut rng).await;
 
     let mut violations = stop_all_processes(&mut cluster).await;
-    let logs = parse_process_logs(&cluster);
+    let logs = summarize_process_logs(&cluster);
     timeline.print_progress("removing orphaned results");
     let before = find_orphaned_objects(&cluster, &rows).await?;
     let store = cluster.open_store().await?;
@@ -117,7 +117,7 @@ pub async fn run(options: RunOptions) -> Result<RunReport, ChaosError> {
     for row in rows.iter().filter(|row| row.status == "error") {
         *failures.entry(format_failure_label(row)).or_default() += 1;
     }
-    Ok(RunReport {
+    Ok(FaultInjectionReport {
         seed,
         failures,
         summaries: FaultSummary::summarize_faults(&faults, &requests, &rows, &events),
@@ -181,10 +181,10 @@ async fn stop_all_processes(cluster: &mut TestCluster) -> Vec<String> {
 
 /// Returns all incomplete uploads and the keys of S3 result objects that no collection references.
 async fn find_orphaned_objects(cluster: &TestCluster, rows: &[TaskRow]) -> Result<Vec<String>, ChaosError> {
-    let objects = cluster.results.list_objects(RESULT_KEY_PREFIX).await?;
+    let objects = cluster.results.list_objects(RESULT_OBJECT_KEY_PREFIX).await?;
     let mut orphans: Vec<String> =
         invariants::find_orphaned_objects(&objects, rows).into_iter().map(str::to_owned).collect();
-    let uploads = cluster.results.list_objects(INCOMPLETE_UPLOADS_PREFIX).await?;
+    let uploads = cluster.results.list_objects(INCOMPLETE_UPLOAD_KEY_PREFIX).await?;
     orphans.extend(uploads.into_iter().map(|upload| format!("the upload {upload}")));
     Ok(orphans)
 }
@@ -197,7 +197,7 @@ struct ProcessLogSummary {
     panics: Vec<String>,
 }
 
-fn parse_process_logs(cluster: &TestCluster) -> ProcessLogSummary {
+fn summarize_process_logs(cluster: &TestCluster) -> ProcessLogSummary {
     let mut summary = ProcessLogSummary::default();
     for process in cluster.workers.iter().chain(&cluster.servers) {
         for line in process.read_log_from_offset(0).lines() {

@@ -134,7 +134,7 @@ impl ClientPool {
             let made_progress = match before {
                 None => record.wait_for_final_status(client).await,
                 Some(CollectionStatus::Finished) => record.fetch_collection_result(client).await,
-                Some(_) => record.fetch_failure_reason(client).await,
+                Some(_) => record.try_fetch_failure_reason(client).await,
             };
             if !made_progress {
                 sleep(REQUEST_RETRY_DELAY).await;
@@ -190,7 +190,7 @@ impl CollectionRecord {
     }
 
     /// Returns false if the failure reason of the collection could not be fetched.
-    async fn fetch_failure_reason(&mut self, client: &Client) -> bool {
+    async fn try_fetch_failure_reason(&mut self, client: &Client) -> bool {
         let AcceptedCollection { id, node } = &self.accepted;
         match client.fetch_collection_failure_reason(&node.instance, &node.id, id).await {
             Ok(Some(reason)) => self.reason = Some(reason),
@@ -215,7 +215,7 @@ impl CollectionRecord {
 }
 
 async fn download_result(client: &Client, accepted: &AcceptedCollection) -> Result<DownloadedResult, ClientError> {
-    let mut memory = MemorySink::default();
+    let mut memory = InMemoryDownloadSink::default();
     let AcceptedCollection { id, node } = accepted;
     let downloaded = client.download(&node.instance, &node.id, id, &mut memory, |_, _| {}).await?;
     let header = memory.0.iter().position(|byte| *byte == b'\n').map_or(memory.0.len(), |end| end + 1);
@@ -261,9 +261,9 @@ impl Workload {
 }
 
 #[derive(Default)]
-struct MemorySink(Vec<u8>);
+struct InMemoryDownloadSink(Vec<u8>);
 
-impl DownloadSink for MemorySink {
+impl DownloadSink for InMemoryDownloadSink {
     async fn append_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.0.extend_from_slice(bytes);
         Ok(())
@@ -287,6 +287,6 @@ pub(crate) fn accepted_collections(requests: &[RequestRecord]) -> impl Iterator<
     })
 }
 
-pub(crate) fn format_collection_violation(id: &RequestId, violation: &str) -> String {
+pub(crate) fn format_invariant_violation(id: &RequestId, violation: &str) -> String {
     format!("{id}: {violation}")
 }

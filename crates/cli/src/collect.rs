@@ -74,10 +74,10 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     let client = arguments.server.build_api_client(Language::from_tag(&arguments.language).unwrap_or_default())?;
     let (instance, node) = (&arguments.instance, &arguments.node);
     let progress = CollectionProgress::start();
-    let selection = arguments.filters.clone().into_session_selection_draft().into();
+    let selection = arguments.filters.clone().into_unvalidated_session_selection().into();
     let request_id = client.start_collection(instance, node, &selection).await.map_err(cli_error_from_client_error)?;
     let limit = Duration::from_secs(arguments.timeout);
-    progress.set_collecting_message();
+    progress.show_collecting_message();
     let status = client
         .wait_for_collection(instance, node, &request_id, limit, |_, _| {})
         .await
@@ -103,12 +103,12 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
             format!("note: cannot read the limitations of the result: {}\n", to_single_line(&error.to_string()))
         }
     };
-    let written = write_result(&client, &arguments, &request_id, progress).await;
+    let written = download_result_to_output(&client, &arguments, &request_id, progress).await;
     output::write_stderr(&limitations);
     written
 }
 
-async fn write_result(
+async fn download_result_to_output(
     client: &Client,
     arguments: &CollectArgs,
     request_id: &RequestId,
@@ -125,7 +125,7 @@ async fn write_result(
         OutputTarget::Device(path) => {
             let device = output::open_output_device(&path)?;
             if device.is_terminal() {
-                let terminal = OutputWriter::new_device_output(path, device, false);
+                let terminal = OutputWriter::new_device_writer(path, device, false);
                 return download_result_to_terminal(client, arguments, request_id, progress, terminal).await;
             }
             let mut target = StreamSink::new(tokio::fs::File::from_std(device));
@@ -169,7 +169,7 @@ async fn download_result<T: clew_client::DownloadSink>(
 ) -> Result<(), CliError> {
     client
         .download(&arguments.instance, &arguments.node, request_id, target, |bytes, total| {
-            progress.set_download_message(bytes, total);
+            progress.show_download_progress(bytes, total);
         })
         .await
         .map(|_| ())

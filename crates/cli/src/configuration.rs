@@ -35,7 +35,7 @@ pub(crate) struct Configuration {
     pub(crate) audit: AuditSettings,
     pub(crate) kills: KillSettings,
     pub(crate) http: HttpSettings,
-    pub(crate) limits: ClientLimitSettings,
+    pub(crate) limits: RequestLimitSettings,
     pub(crate) tls: TlsSettings,
 }
 
@@ -123,7 +123,7 @@ pub(crate) struct HttpSettings {
 /// Limits on request rates, event streams and long polls. The value 0 disables a limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct ClientLimitSettings {
+pub(crate) struct RequestLimitSettings {
     pub(crate) principal_per_second: u32,
     pub(crate) principal_burst: u32,
     pub(crate) peer_per_second: u32,
@@ -156,7 +156,7 @@ impl Default for Configuration {
             audit: AuditSettings::default(),
             kills: KillSettings::default(),
             http: HttpSettings::default(),
-            limits: ClientLimitSettings::default(),
+            limits: RequestLimitSettings::default(),
             tls: TlsSettings::default(),
         }
     }
@@ -191,7 +191,7 @@ impl Default for NodeSettings {
 }
 
 impl NodeSettings {
-    fn byte_limits(&self) -> Result<ByteLimits, CliError> {
+    fn byte_limits_for_node_reads(&self) -> Result<ByteLimits, CliError> {
         let (per_row, min) = (self.max_row_bytes, ByteLimits::MIN_BYTES_PER_ROW);
         if per_row < min {
             return Err(CliError::new_refusal(format!("nodes.max_row_bytes is {per_row}; expected at least {min}")));
@@ -237,7 +237,7 @@ impl Default for HttpSettings {
     }
 }
 
-impl Default for ClientLimitSettings {
+impl Default for RequestLimitSettings {
     fn default() -> Self {
         let RateLimitSettings { principal_per_second, principal_burst, peer_per_second, peer_burst } =
             RateLimitSettings::default();
@@ -257,7 +257,7 @@ impl Default for ClientLimitSettings {
     }
 }
 
-impl ClientLimitSettings {
+impl RequestLimitSettings {
     pub(crate) fn to_rate_limit_settings(&self) -> RateLimitSettings {
         RateLimitSettings {
             principal_per_second: self.principal_per_second,
@@ -303,7 +303,7 @@ impl Configuration {
             limits: clew_mysql::ReadLimits {
                 read_timeout: require_positive_duration("nodes.timeout", self.nodes.timeout)?,
                 connect_timeout: require_positive_duration("nodes.connect_timeout", self.nodes.connect_timeout)?,
-                bytes: self.nodes.byte_limits()?,
+                bytes: self.nodes.byte_limits_for_node_reads()?,
             },
             ..clew_worker::WorkerSettings::default()
         })

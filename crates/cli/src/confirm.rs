@@ -15,7 +15,7 @@ pub(crate) struct ConfirmationArgs {
 }
 
 impl ConfirmationArgs {
-    pub(crate) fn skips_prompt(&self) -> bool {
+    pub(crate) fn should_skip_prompt(&self) -> bool {
         self.yes
     }
 

@@ -79,7 +79,7 @@ pub(crate) fn require_shared_stores(configuration: &Configuration) -> Result<(),
 
 /// Snapshot rows are spilled to `TMPDIR` or, if `TMPDIR` is not set, to the directory `spill` in the data directory.
 /// The system's temporary directory is not used, because other users can access it.
-fn set_spill_directory(data_dir: &Path) -> Result<(), CliError> {
+fn set_snapshot_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     if std::env::var_os("TMPDIR").is_some() {
         return Ok(());
     }
@@ -116,7 +116,7 @@ impl Daemon {
             .await?
             .with_reachable_zones(configuration.zones.clone());
         clew_mysql::set_installation_marker(&store.session_marker());
-        set_spill_directory(&configuration.data_dir)?;
+        set_snapshot_spill_directory(&configuration.data_dir)?;
         let store = result_store::configure_result_store(store, s3).await?;
         let lock = store.acquire_data_dir_lock()?;
         store.release_all_kill_task_leases(&lock).await?;

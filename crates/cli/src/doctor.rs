@@ -8,7 +8,7 @@ use clew_diagnose::terminal::bytes_to_single_line;
 use clew_mysql::{Diagnosis, diagnose_node};
 
 use crate::error::CliError;
-use crate::node_url::NodeArgs;
+use crate::node_url::NodeConnectionArgs;
 use crate::output;
 
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ Example:
 Exit codes: 0 no limitations; 1 the check failed; 3 the account or server has limitations.")]
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
-    node: NodeArgs,
+    node: NodeConnectionArgs,
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     format: DoctorOutputFormat,
@@ -34,7 +34,7 @@ enum DoctorOutputFormat {
 }
 
 pub(crate) async fn run(arguments: DoctorArgs) -> Result<(), CliError> {
-    let (node, limits) = arguments.node.parse_node_url_and_read_limits()?;
+    let (node, limits) = arguments.node.parse_node_url_and_timeouts()?;
     let diagnosis = diagnose_node(&node, &limits).await?;
     match arguments.format {
         DoctorOutputFormat::Text => {

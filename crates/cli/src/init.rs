@@ -56,7 +56,7 @@ fn parse_listen_address(address: &str) -> Result<String, String> {
 }
 
 /// Replaces an unspecified listen address, such as `0.0.0.0`, with the loopback address.
-fn build_endpoint_url(listen_address: &str) -> String {
+fn build_url_from_listen_address(listen_address: &str) -> String {
     match listen_address.parse::<SocketAddr>() {
         Ok(SocketAddr::V4(address)) if address.ip().is_unspecified() => format!("http://127.0.0.1:{}", address.port()),
         Ok(SocketAddr::V6(address)) if address.ip().is_unspecified() => format!("http://[::1]:{}", address.port()),
@@ -153,7 +153,7 @@ fn build_client_credentials(
     secret_key: &SecretString,
 ) -> ClientCredentials {
     ClientCredentials {
-        endpoint: build_endpoint_url(&arguments.listen),
+        endpoint: build_url_from_listen_address(&arguments.listen),
         region: arguments.region.clone(),
         domain_id: ids.domain_id.to_string(),
         domain_name: arguments.domain.clone(),

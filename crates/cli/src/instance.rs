@@ -36,7 +36,7 @@ enum InstanceCommand {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ProjectArgs {
+pub(crate) struct ProjectSelectionArgs {
     #[command(flatten)]
     store_args: StoreAndFormatArgs,
     /// Name or id of the project [default: the only project]
@@ -52,7 +52,7 @@ pub(crate) struct ProjectArgs {
 #[command(after_help = "Example:\n  clew instance list --format json")]
 struct ListArgs {
     #[command(flatten)]
-    project_args: ProjectArgs,
+    project_args: ProjectSelectionArgs,
 }
 
 /// Show an instance with its nodes and tags.
@@ -62,7 +62,7 @@ struct ShowArgs {
     /// Name or id
     instance: String,
     #[command(flatten)]
-    project_args: ProjectArgs,
+    project_args: ProjectSelectionArgs,
 }
 
 /// Remove an instance from the inventory without changing its database servers.
@@ -74,7 +74,7 @@ struct RemoveArgs {
     #[command(flatten)]
     confirmation: ConfirmationArgs,
     #[command(flatten)]
-    project_args: ProjectArgs,
+    project_args: ProjectSelectionArgs,
 }
 
 pub(crate) async fn run(arguments: InstanceCommandArgs) -> Result<(), CliError> {
@@ -96,7 +96,7 @@ pub(crate) struct InstanceInventory {
     pub(crate) origin: AuditOrigin,
 }
 
-impl ProjectArgs {
+impl ProjectSelectionArgs {
     pub(crate) fn output_format(&self) -> Format {
         self.store_args.format
     }
@@ -170,7 +170,7 @@ pub(crate) fn parse_tag(text: &str) -> Result<Tag, String> {
     }
 }
 
-async fn list_instances(project_args: ProjectArgs) -> Result<(), CliError> {
+async fn list_instances(project_args: ProjectSelectionArgs) -> Result<(), CliError> {
     let InstanceInventory { store, project, .. } = project_args.open_instance_inventory().await?;
     let mut all = Vec::new();
     loop {

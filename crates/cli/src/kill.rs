@@ -20,7 +20,7 @@ use crate::configuration::DEFAULT_DATA_DIR;
 use crate::confirm::ConfirmationArgs;
 use crate::error::CliError;
 use crate::metadata_url::MetadataUrlArgs;
-use crate::node_url::NodeArgs;
+use crate::node_url::NodeConnectionArgs;
 use crate::output::{self, Format};
 use audit::KillAuditLog;
 use preview::{SelectedSessions, estimate_kill_impact};
@@ -30,7 +30,7 @@ use report::KillReport;
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct KillArgs {
     #[command(flatten)]
-    node: NodeArgs,
+    node: NodeConnectionArgs,
     /// Ids of the sessions to kill, as shown by clew ps and clew locks
     #[arg(required = true, value_name = "ID", value_parser = clap::value_parser!(u64).range(1..))]
     ids: Vec<u64>,
@@ -85,7 +85,7 @@ Examples:
 Exit codes: 0 all sessions have terminated or will terminate; 1 at least one session could not be killed; 2 refused, nothing was killed.";
 
 pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
-    let (node, limits) = arguments.node.parse_node_url_and_read_limits()?;
+    let (node, limits) = arguments.node.parse_node_url_and_timeouts()?;
     let kind = if arguments.query { KillTarget::Query } else { KillTarget::Connection };
     let protected = ProtectedAccounts::default().with_accounts(arguments.protect.iter().map(String::as_bytes));
     let mut seen = HashSet::new();
@@ -96,16 +96,16 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     let SessionLookupResult { read, sessions, .. } = found;
     let mut selected = SelectedSessions::new(ids.clone(), sessions);
     // With `--yes`, no preview is shown, which spares an overloaded server the additional reads.
-    if !arguments.confirmation.skips_prompt() {
+    if !arguments.confirmation.should_skip_prompt() {
         selected.impact = Some(estimate_kill_impact(&node, &selected.sessions, &limits).await);
     }
     let report = KillReport { address: node.address(), kind, reason: arguments.reason, selected };
     if arguments.dry_run {
         return arguments.format.print(|| report.render_preview(output::terminal_width()), || report.to_json(None));
     }
-    if !report.selected.sessions.is_empty() && !arguments.confirmation.skips_prompt() {
+    if !report.selected.sessions.is_empty() && !arguments.confirmation.should_skip_prompt() {
         output::write_stderr(&format!("{}\n", report.render_preview(output::terminal_width())));
-        arguments.confirmation.prompt_for_confirmation(report.describe_kill()).await?;
+        arguments.confirmation.prompt_for_confirmation(report.describe_planned_kill()).await?;
     }
     // Open the audit log first, so that nothing is killed if the audit log is not writable.
     let audit = match resolve_audit_log_location(arguments.data_dir.as_deref(), &arguments.metadata_url)? {

@@ -10,14 +10,14 @@ use clew_diagnose::waits::{self, TreeLayout, TreeLine, TreeLineKind, WaitGraph};
 use clew_mysql::read_lock_waits;
 
 use crate::error::CliError;
-use crate::node_url::NodeArgs;
+use crate::node_url::NodeConnectionArgs;
 use crate::{limitations, output};
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct LocksArgs {
     #[command(flatten)]
-    node: NodeArgs,
+    node: NodeConnectionArgs,
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "tree")]
     format: LocksOutputFormat,
@@ -48,7 +48,7 @@ enum LocksOutputFormat {
 }
 
 pub(crate) async fn run(arguments: LocksArgs) -> Result<(), CliError> {
-    let (node, limits) = arguments.node.parse_node_url_and_read_limits()?;
+    let (node, limits) = arguments.node.parse_node_url_and_timeouts()?;
     let observed = read_lock_waits(&node, &limits).await?;
     let graph = waits::build_wait_graph(&observed);
     let graph = if arguments.mask { graph.with_masked_literals() } else { graph };

@@ -52,7 +52,7 @@ pub(crate) async fn run(arguments: MasterKeyCommandArgs) -> Result<(), CliError>
     let MasterKeyCommand::Rotate(RotateArgs { store_args, prepare, format }) = arguments.command;
     let location = store_args.resolve_store_location()?;
     if prepare {
-        let file = Store::ensure_next_master_key(location)?.display().to_string();
+        let file = Store::ensure_next_master_key_exists(location)?.display().to_string();
         return format.print(
             || format!("The next key is in {file}. Copy it to the other machines, then run clew master-key rotate.\n"),
             || json!({ "next": file }),

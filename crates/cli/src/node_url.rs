@@ -13,7 +13,7 @@ use crate::error::CliError;
 pub(crate) const NODE_PASSWORD_ENV_VAR: &str = "CLEW_DB_PASSWORD";
 
 #[derive(Debug, Args)]
-pub(crate) struct NodeArgs {
+pub(crate) struct NodeConnectionArgs {
     /// mysql://user@host:port/?tls=off|preferred|required|verify-ca|verify-identity&ca=FILE
     ///
     /// Set the password in CLEW_DB_PASSWORD or enter it at the prompt.
@@ -25,9 +25,9 @@ pub(crate) struct NodeArgs {
     timeout: u64,
 }
 
-impl NodeArgs {
-    pub(crate) fn parse_node_url_and_read_limits(&self) -> Result<(NodeUrl, ReadLimits), CliError> {
-        let node = read_missing_node_password(parse_node_url(&self.url)?)?;
+impl NodeConnectionArgs {
+    pub(crate) fn parse_node_url_and_timeouts(&self) -> Result<(NodeUrl, ReadLimits), CliError> {
+        let node = fill_in_missing_password(parse_node_url(&self.url)?)?;
         let timeout = Duration::from_secs(self.timeout);
         Ok((node, ReadLimits { read_timeout: timeout, connect_timeout: timeout / 2, ..ReadLimits::default() }))
     }
@@ -64,7 +64,7 @@ fn redact_url_credentials(url: &str) -> String {
 
 /// Reads the password from `CLEW_DB_PASSWORD` or, if the variable is not set, from a prompt on the terminal.
 /// Returns the node URL without a password if `CLEW_DB_PASSWORD` is not set and there is no terminal.
-pub(crate) fn read_missing_node_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
+pub(crate) fn fill_in_missing_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
     if node.password.is_some() {
         return Ok(node);
     }

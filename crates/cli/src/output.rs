@@ -141,7 +141,7 @@ impl OutputWriter {
 
     /// Opens the output for a table that may contain colours.
     /// The caller must sanitise text from a database server with [`clew_diagnose::terminal::bytes_to_single_line`].
-    pub(crate) fn open_for_table(file: Option<&Path>) -> Result<Self, CliError> {
+    pub(crate) fn open_with_colors(file: Option<&Path>) -> Result<Self, CliError> {
         Self::open_with_styling(file, stdout_supports_colors())
     }
 
@@ -150,12 +150,12 @@ impl OutputWriter {
             OutputTarget::Stdout if stdout_is_terminal() => {
                 let terminal = io::stdout().as_fd().try_clone_to_owned();
                 let terminal = terminal.map_err(|error| CliError::from_write_error(STDOUT_DISPLAY_NAME, &error))?;
-                Self::new_terminal_output(STDOUT_DISPLAY_NAME.to_owned(), terminal.into(), styled)
+                Self::new_terminal_writer(STDOUT_DISPLAY_NAME.to_owned(), terminal.into(), styled)
             }
             OutputTarget::Stdout => Self::Stdout(new_buffered_writer(io::stdout())),
             OutputTarget::Device(path) => {
                 let device = open_output_device(&path)?;
-                Self::new_device_output(path, device, styled)
+                Self::new_device_writer(path, device, styled)
             }
             OutputTarget::File(path) => {
                 Self::File { temporary: new_buffered_writer(create_temporary_file(&path)?), path }
@@ -164,14 +164,14 @@ impl OutputWriter {
     }
 
     /// A device such as `/dev/stdout` or `/dev/tty` can be a terminal.
-    pub(crate) fn new_device_output(path: PathBuf, device: File, styled: bool) -> Self {
+    pub(crate) fn new_device_writer(path: PathBuf, device: File, styled: bool) -> Self {
         if device.is_terminal() {
-            return Self::new_terminal_output(path.display().to_string(), device, styled);
+            return Self::new_terminal_writer(path.display().to_string(), device, styled);
         }
         Self::Device { device: new_buffered_writer(device), path }
     }
 
-    fn new_terminal_output(name: String, terminal: File, styled: bool) -> Self {
+    fn new_terminal_writer(name: String, terminal: File, styled: bool) -> Self {
         Self::Terminal { name, terminal: new_buffered_writer(TerminalSanitizer::new(terminal, styled)) }
     }
 
@@ -232,19 +232,19 @@ pub(crate) fn terminal_width() -> usize {
 }
 
 pub(crate) fn write_stdout(text: &str) -> Result<(), CliError> {
-    write_all_to_stdout(&sanitize_multiline_text(text))
+    write_stdout_unsanitized(&sanitize_multiline_text(text))
 }
 
 /// The caller must sanitise text from a database server with [`clew_diagnose::terminal::bytes_to_single_line`].
 pub(crate) fn write_stdout_with_colors(text: &str) -> Result<(), CliError> {
-    write_all_to_stdout(&if stdout_supports_colors() {
+    write_stdout_unsanitized(&if stdout_supports_colors() {
         sanitize_styled_text(text)
     } else {
         sanitize_multiline_text(text)
     })
 }
 
-fn write_all_to_stdout(text: &str) -> Result<(), CliError> {
+fn write_stdout_unsanitized(text: &str) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();
     stdout
         .write_all(text.as_bytes())

@@ -6,7 +6,7 @@ use clap::Args;
 use clew_mysql::{OutputFormat, SessionScope, StatementMasking, take_snapshot_with_scope};
 
 use crate::error::CliError;
-use crate::node_url::NodeArgs;
+use crate::node_url::NodeConnectionArgs;
 use crate::output::{self, Format, OutputWriter};
 use crate::session_filters::SessionFilterArgs;
 use crate::{limitations, snapshot};
@@ -15,7 +15,7 @@ use crate::{limitations, snapshot};
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct PsArgs {
     #[command(flatten)]
-    node: NodeArgs,
+    node: NodeConnectionArgs,
     #[command(flatten)]
     filters: SessionFilterArgs,
     /// Include internal sessions: replication, server threads and this command's own session
@@ -40,7 +40,7 @@ Examples:
 
 pub(crate) async fn run(arguments: PsArgs) -> Result<(), CliError> {
     let selection = arguments.filters.try_into_session_selection()?;
-    let (node, limits) = arguments.node.parse_node_url_and_read_limits()?;
+    let (node, limits) = arguments.node.parse_node_url_and_timeouts()?;
     let scope = if arguments.all { SessionScope::All } else { SessionScope::Users };
     let statements = StatementMasking::from_masked_flag(arguments.mask);
     let mut snapshot =
@@ -48,7 +48,7 @@ pub(crate) async fn run(arguments: PsArgs) -> Result<(), CliError> {
     let limitations = limitations::format_limitations(&snapshot.summary.limitations);
     let writing = tokio::task::spawn_blocking(move || {
         let is_table = arguments.format == Format::Table;
-        let mut out = if is_table { OutputWriter::open_for_table(None)? } else { OutputWriter::open(None)? };
+        let mut out = if is_table { OutputWriter::open_with_colors(None)? } else { OutputWriter::open(None)? };
         let written = match arguments.format {
             Format::Json => snapshot::write_json_snapshot(&mut snapshot, &mut out),
             Format::Table => session_table::write_table(&mut snapshot, &mut out),

@@ -104,7 +104,7 @@ pub(crate) async fn run(mut arguments: ServeArgs) -> Result<(), CliError> {
         require_shared_stores(&configuration)?;
     }
     let api_settings = configuration.api_settings()?;
-    let tls = configuration.tls.load_certificate()?;
+    let tls = configuration.tls.load_tls_config()?;
     let addresses = listener::resolve_listen_addresses(&configuration, tls.is_some()).await?;
     let daemon = Daemon::open(&arguments.daemon, &configuration).await?;
     let listener = listener::bind_listener(&configuration.listen, &addresses).await?;

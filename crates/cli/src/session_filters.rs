@@ -41,7 +41,7 @@ pub(crate) struct SessionFilterArgs {
 
 impl SessionFilterArgs {
     /// Copies the option values without validating them.
-    pub(crate) fn into_session_selection_draft(self) -> SessionSelectionDraft {
+    pub(crate) fn into_unvalidated_session_selection(self) -> SessionSelectionDraft {
         SessionSelectionDraft {
             filter: self.filter,
             slow_process_threshold: self.threshold,
@@ -56,7 +56,7 @@ impl SessionFilterArgs {
     }
 
     pub(crate) fn try_into_session_selection(self) -> Result<SessionSelection, CliError> {
-        SessionSelection::parse(self.into_session_selection_draft())
+        SessionSelection::parse(self.into_unvalidated_session_selection())
             .map_err(|error| CliError::new_refusal(error.to_string()))
     }
 }

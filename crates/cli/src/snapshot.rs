@@ -12,7 +12,7 @@ use clew_mysql::{OutputFormat, Snapshot, StatementMasking, take_detailed_snapsho
 
 use crate::error::CliError;
 use crate::limitations;
-use crate::node_url::NodeArgs;
+use crate::node_url::NodeConnectionArgs;
 use crate::output::{self, OutputWriter};
 use crate::session_filters::SessionFilterArgs;
 
@@ -20,7 +20,7 @@ use crate::session_filters::SessionFilterArgs;
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct SnapshotArgs {
     #[command(flatten)]
-    node: NodeArgs,
+    node: NodeConnectionArgs,
     #[command(flatten)]
     filters: SessionFilterArgs,
     /// Output format [default: table on a terminal, csv otherwise]
@@ -66,7 +66,7 @@ enum SnapshotOutputFormat {
 pub(crate) async fn run(arguments: SnapshotArgs) -> Result<(), CliError> {
     let format = arguments.format.unwrap_or_else(|| default_output_format(arguments.output.is_some()));
     let selection = arguments.filters.clone().try_into_session_selection()?;
-    let (node, limits) = arguments.node.parse_node_url_and_read_limits()?;
+    let (node, limits) = arguments.node.parse_node_url_and_timeouts()?;
     let row_format = match format {
         SnapshotOutputFormat::Table => OutputFormat::Csv { formula_guard: false },
         SnapshotOutputFormat::Csv => OutputFormat::Csv { formula_guard: !arguments.no_formula_guard },
@@ -97,7 +97,7 @@ fn write_snapshot(
 ) -> Result<(), CliError> {
     let file = arguments.output.as_deref();
     let mut out = if format == SnapshotOutputFormat::Table {
-        OutputWriter::open_for_table(file)?
+        OutputWriter::open_with_colors(file)?
     } else {
         OutputWriter::open(file)?
     };

@@ -13,7 +13,7 @@ const CRATE_LAYERS: [&[&str]; 6] = [
 ];
 
 /// Crates that must not perform I/O and therefore cannot depend on [`IO_CRATES`].
-const IO_FREE_CRATES: [&str; 3] = ["clew-model", "clew-diagnose", "clew-iam"];
+const CRATES_WITHOUT_IO: [&str; 3] = ["clew-model", "clew-diagnose", "clew-iam"];
 const IO_CRATES: [&str; 5] = ["axum", "hyper", "reqwest", "sqlx", "tokio"];
 
 /// Output of `cargo metadata`.
@@ -51,7 +51,7 @@ pub(super) fn find_layer_violations(metadata: &CargoMetadata) -> Vec<String> {
                 violations
                     .push(format!("{} depends on {}, which is not in a lower layer", package.name, dependency.name));
             }
-            if IO_FREE_CRATES.contains(&package.name.as_str()) && IO_CRATES.contains(&dependency.name.as_str()) {
+            if CRATES_WITHOUT_IO.contains(&package.name.as_str()) && IO_CRATES.contains(&dependency.name.as_str()) {
                 violations
                     .push(format!("{} depends on {}, but it must work without I/O", package.name, dependency.name));
             }

@@ -13,7 +13,7 @@ use crate::command::Command;
 use crate::error::DevtoolsError;
 use crate::processes;
 
-const START_STOP_TIMEOUT: Duration = Duration::from_secs(30);
+const STARTUP_OR_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Configuration without rate and connection limits, for load generators that share one IP address.
 pub const CONFIGURATION_WITHOUT_CLIENT_LIMITS: &str = "[limits]
@@ -263,13 +263,13 @@ impl ClewProcess {
     pub async fn stop(mut self) -> Result<(), DevtoolsError> {
         const PROGRAM_NAME: &str = "clew";
         processes::send_sigterm(&self.process);
-        match tokio::time::timeout(START_STOP_TIMEOUT, self.process.wait()).await {
+        match tokio::time::timeout(STARTUP_OR_SHUTDOWN_TIMEOUT, self.process.wait()).await {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(Ok(status)) => Err(DevtoolsError::Failed { command: PROGRAM_NAME.to_owned(), status }),
             Ok(Err(cause)) => Err(DevtoolsError::Start { command: PROGRAM_NAME.to_owned(), cause }),
             Err(_) => Err(DevtoolsError::Timeout {
                 command: PROGRAM_NAME.to_owned(),
-                limit: START_STOP_TIMEOUT,
+                limit: STARTUP_OR_SHUTDOWN_TIMEOUT,
                 output: "stopping".to_owned(),
             }),
         }
@@ -278,5 +278,5 @@ impl ClewProcess {
 
 async fn read_first_output_line(process: &mut Child) -> Option<String> {
     let mut lines = BufReader::new(process.stdout.take()?).lines();
-    tokio::time::timeout(START_STOP_TIMEOUT, lines.next_line()).await.ok()?.ok()?
+    tokio::time::timeout(STARTUP_OR_SHUTDOWN_TIMEOUT, lines.next_line()).await.ok()?.ok()?
 }

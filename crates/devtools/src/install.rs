@@ -67,7 +67,7 @@ fn root_required_error(packages: &[&str], mysql: Option<&MysqlPackages>) -> Devt
     }
     if let Some(mysql) = mysql {
         let (download, mark) =
-            (mysql.debootstrap_command().command_line(), mysql.touch_completion_marker_command().command_line());
+            (mysql.debootstrap_command().command_line(), mysql.completion_marker_command().command_line());
         commands.push(format!("sudo {download} && sudo {mark}"));
     }
     let missing = packages.iter().copied().chain(mysql.map(|_| "MySQL")).collect::<Vec<_>>().join(", ");
@@ -122,7 +122,7 @@ impl MysqlPackages {
             .args([&self.directory])
     }
 
-    fn touch_completion_marker_command(&self) -> Command {
+    fn completion_marker_command(&self) -> Command {
         Command::new("touch").args([self.completion_marker_path()])
     }
 
@@ -130,7 +130,7 @@ impl MysqlPackages {
         let step = Step::start("Downloading MySQL 9 (Debian unstable, once)");
         remove_dir_if_exists(&self.directory)?;
         self.debootstrap_command().run_with_retries(&step, INSTALL_STEP_TIMEOUT).await?;
-        self.touch_completion_marker_command().run().await?;
+        self.completion_marker_command().run().await?;
         step.complete();
         Ok(())
     }

@@ -27,7 +27,7 @@ const SHORT_STATEMENTS: [&str; 12] = [
     "SELECT JSON_EXTRACT(payload, '$.customer.address.city') FROM events WHERE kind = 'checkout' AND payload->>'$.total' > 100 /* trace: 4bf92f3577b34da6a3ce929d0e0e4736 */",
 ];
 
-fn build_in_list_statement() -> String {
+fn build_statement_with_in_list() -> String {
     let keys: Vec<_> = (0..2_000_u64).map(|key| (key * 7_919 + 1_000_003).to_string()).collect();
     format!("SELECT id, title, body FROM articles WHERE id IN ({}) AND published = 1", keys.join(", "))
 }
@@ -45,7 +45,7 @@ fn build_bulk_insert_statement() -> String {
     format!("INSERT INTO readers (id, name, email, joined_at, left_at, remark) VALUES {}", rows.join(", "))
 }
 
-fn build_commented_statement() -> String {
+fn build_statement_with_comments() -> String {
     "/* app=shop, controller=orders, action=show, request_id=4bf92f3577b34da6 */ SELECT o.*, -- everything\n  c.name # of whom\nFROM orders o /* the big one */ \
      JOIN customers c ON c.id = o.customer_id\n    WHERE o.id = 918273 /* that's it */"
         .to_owned()
@@ -53,18 +53,18 @@ fn build_commented_statement() -> String {
 
 fn bench_statement_templates(criterion: &mut Criterion) {
     let kinds = [
-        ("list", vec![build_in_list_statement()]),
+        ("list", vec![build_statement_with_in_list()]),
         ("rows", vec![build_bulk_insert_statement()]),
-        ("comments", vec![build_commented_statement()]),
+        ("comments", vec![build_statement_with_comments()]),
     ];
     let one_by_one: Vec<String> = SHORT_STATEMENTS.iter().map(|statement| (*statement).to_owned()).collect();
     // Short statements and long statements each account for half of the bytes in `mix`.
     let mut mix = Vec::new();
     for _ in 0..40 {
         mix.extend(one_by_one.clone());
-        mix.push(build_commented_statement());
+        mix.push(build_statement_with_comments());
     }
-    mix.extend([build_in_list_statement(), build_bulk_insert_statement()]);
+    mix.extend([build_statement_with_in_list(), build_bulk_insert_statement()]);
     let mut group = criterion.benchmark_group("template");
     for (name, statements) in [("mix", mix), ("short", one_by_one)].into_iter().chain(kinds) {
         group.throughput(Throughput::Bytes(statements.iter().map(|statement| statement.len() as u64).sum()));

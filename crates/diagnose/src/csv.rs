@@ -1,6 +1,8 @@
 //! Encodes rows as CSV (RFC 4180): UTF-8, CRLF line endings, and quotes only around cells that require them.
 
-use clew_model::{Cell, Column, ColumnKind, DETAIL_COLUMNS, Language, SNAPSHOT_COLUMNS, SessionDetail, SessionRow};
+use clew_model::{
+    Cell, Column, ColumnKind, Language, SESSION_DETAIL_COLUMNS, SNAPSHOT_COLUMNS, SessionDetail, SessionRow,
+};
 
 use crate::utf8::{push_decimal, push_valid_utf8};
 
@@ -22,7 +24,7 @@ pub fn encode_header_row_with_detail_columns(language: Language) -> Vec<u8> {
     let mut row = encode_header_row(language);
     row.truncate(row.len().saturating_sub(2));
     row.push(b',');
-    row.extend(join_column_names(&DETAIL_COLUMNS, language));
+    row.extend(join_column_names(&SESSION_DETAIL_COLUMNS, language));
     row.extend_from_slice(b"\r\n");
     row
 }
@@ -79,7 +81,7 @@ pub fn encode_row_from_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = 
 
 /// Appends the detail columns of a session and the CRLF that terminates the CSV row.
 pub fn encode_detail_columns(out: &mut Vec<u8>, detail: &SessionDetail, formula_guard: bool) {
-    for column in &DETAIL_COLUMNS {
+    for column in &SESSION_DETAIL_COLUMNS {
         out.push(b',');
         push_csv_cell(out, (column.cell)(detail), formula_guard && column.kind == ColumnKind::Text);
     }
@@ -95,7 +97,7 @@ fn push_csv_cell(out: &mut Vec<u8>, cell: Cell<'_>, formula_guard: bool) {
 }
 
 fn push_csv_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
-    let classes = ByteClassSet::from_text(text);
+    let classes = ByteClassSet::collect_byte_classes(text);
     let is_quoted = classes.contains_any_class(ByteClassSet::SEPARATOR_BYTE_CLASS | ByteClassSet::QUOTE_BYTE_CLASS);
     if is_quoted {
         out.push(b'"');
@@ -103,7 +105,7 @@ fn push_csv_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
     if formula_guard && matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r')) {
         out.push(b'\'');
     }
-    if classes.contains_any_class(ByteClassSet::ESCAPE_CANDIDATE_BYTE_CLASS | ByteClassSet::QUOTE_BYTE_CLASS) {
+    if classes.contains_any_class(ByteClassSet::ESCAPABLE_BYTE_CLASS | ByteClassSet::QUOTE_BYTE_CLASS) {
         // A quote byte is never part of a multi-byte UTF-8 character, so the text can be split at the quotes.
         for (at, piece) in text.split(|&byte| byte == b'"').enumerate() {
             if at > 0 {
@@ -126,7 +128,7 @@ impl ByteClassSet {
     const SEPARATOR_BYTE_CLASS: u8 = 1;
     const QUOTE_BYTE_CLASS: u8 = 2;
     /// Class of bytes that may need a `\xNN` escape: NUL, and non-ASCII bytes, which may be invalid UTF-8.
-    const ESCAPE_CANDIDATE_BYTE_CLASS: u8 = 4;
+    const ESCAPABLE_BYTE_CLASS: u8 = 4;
 
     #[allow(clippy::indexing_slicing, reason = "a byte is always a valid index of the table")]
     const CLASS_BY_BYTE: [u8; 256] = {
@@ -142,21 +144,21 @@ impl ByteClassSet {
     };
 
     /// The loop over 32-byte blocks has no early exit, so that the compiler can vectorize it.
-    fn from_text(text: &[u8]) -> Self {
+    fn collect_byte_classes(text: &[u8]) -> Self {
         let (blocks, rest) = text.as_chunks::<32>();
         let mut bits = 0;
         for block in blocks {
             bits |= block.iter().fold(0, |bits, &byte| bits | Self::classify_byte(byte));
         }
         for &byte in rest {
-            bits |= Self::CLASS_BY_BYTE.get(usize::from(byte)).copied().unwrap_or(Self::ESCAPE_CANDIDATE_BYTE_CLASS);
+            bits |= Self::CLASS_BY_BYTE.get(usize::from(byte)).copied().unwrap_or(Self::ESCAPABLE_BYTE_CLASS);
         }
         Self(bits)
     }
 
     const fn classify_byte(byte: u8) -> u8 {
         let separator = matches!(byte, b',' | b'\n' | b'\r') as u8 * Self::SEPARATOR_BYTE_CLASS;
-        let may_need_escape = (byte == 0 || !byte.is_ascii()) as u8 * Self::ESCAPE_CANDIDATE_BYTE_CLASS;
+        let may_need_escape = (byte == 0 || !byte.is_ascii()) as u8 * Self::ESCAPABLE_BYTE_CLASS;
         let quote = (byte == b'"') as u8 * Self::QUOTE_BYTE_CLASS;
         separator | quote | may_need_escape
     }

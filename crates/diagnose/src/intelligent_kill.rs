@@ -13,7 +13,7 @@ use clew_model::{Session, SlowSessionThreshold};
 use crate::protected_accounts::{ProtectedAccounts, is_killable_session};
 use crate::template::build_statement_template;
 
-const GROUPS_PER_RANKING: usize = 3;
+const SESSION_GROUPS_PER_RANKING: usize = 3;
 const STATEMENT_EXECUTION_COMMANDS: [&[u8]; 2] = [b"Query", b"Execute"];
 
 /// Criterion by which an intelligent kill ranks session groups.
@@ -110,7 +110,7 @@ impl IntelligentKillPlan {
     ) -> Self {
         let mut by_template: BTreeMap<Vec<u8>, Vec<Session>> = BTreeMap::new();
         for session in sessions {
-            if let Some(template) = kill_candidate_template(&session, threshold, protected) {
+            if let Some(template) = build_kill_candidate_template(&session, threshold, protected) {
                 by_template.entry(template).or_default().push(session);
             }
         }
@@ -127,7 +127,7 @@ impl IntelligentKillPlan {
     /// Returns the session groups that each ranking strategy selects, highest-ranked group first.
     ///
     /// A session group that several ranking strategies select is returned once per strategy.
-    pub fn ranked_groups(&self) -> impl Iterator<Item = (RankingStrategy, &SessionGroup)> {
+    pub fn ranked_session_groups(&self) -> impl Iterator<Item = (RankingStrategy, &SessionGroup)> {
         let group_at = |at: &usize| self.groups.get(*at);
         self.rankings
             .iter()
@@ -145,7 +145,7 @@ impl IntelligentKillPlan {
     }
 }
 
-fn kill_candidate_template(
+fn build_kill_candidate_template(
     session: &Session,
     threshold: SlowSessionThreshold,
     protected: &ProtectedAccounts,
@@ -166,5 +166,5 @@ fn select_top_group_indexes(groups: &[SessionGroup], strategy: RankingStrategy) 
     // A stable sort keeps groups of equal rank sorted by template.
     let mut order: Vec<(usize, &SessionGroup)> = groups.iter().enumerate().collect();
     order.sort_by_key(|(_, group)| Reverse((weight(group), group.total_statement_seconds())));
-    order.into_iter().take(GROUPS_PER_RANKING).map(|(at, _)| at).collect()
+    order.into_iter().take(SESSION_GROUPS_PER_RANKING).map(|(at, _)| at).collect()
 }

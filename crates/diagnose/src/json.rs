@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use clew_model::{Cell, DETAIL_COLUMNS, SNAPSHOT_COLUMNS, SessionDetail, SessionRow, is_unsafe_char};
+use clew_model::{Cell, SESSION_DETAIL_COLUMNS, SNAPSHOT_COLUMNS, SessionDetail, SessionRow, is_unsafe_display_char};
 use serde::Serialize;
 
 use crate::utf8::{push_decimal, push_valid_utf8};
@@ -21,7 +21,7 @@ pub fn to_string_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<
     serde_json::to_string_pretty(value).map(escape_json_string)
 }
 
-/// Escapes unsafe characters ([`is_unsafe_char`]) in JSON text, except line breaks and tabs.
+/// Escapes unsafe characters ([`is_unsafe_display_char`]) in JSON text, except line breaks and tabs.
 ///
 /// Standard JSON serializers escape only the control characters below U+0020.
 /// Unsafe characters occur only inside JSON strings, so the escaped text parses to the same value.
@@ -64,7 +64,7 @@ pub fn escape_json_bytes(json: Vec<u8>) -> Vec<u8> {
 
 /// Returns true for unsafe characters, except line breaks and tabs, which can separate JSON tokens.
 fn needs_json_escape(char: char) -> bool {
-    !matches!(char, '\n' | '\r' | '\t') && is_unsafe_char(char)
+    !matches!(char, '\n' | '\r' | '\t') && is_unsafe_display_char(char)
 }
 
 /// Returns true if the JSON text contains DEL or non-ASCII bytes, which may be part of unsafe characters.
@@ -87,7 +87,7 @@ pub fn encode_session_fields(out: &mut Vec<u8>, row: &SessionRow<'_>) {
 
 /// Appends the detail fields of a session and the closing brace of the JSON object.
 pub fn encode_detail_fields(out: &mut Vec<u8>, detail: &SessionDetail) {
-    for column in &DETAIL_COLUMNS {
+    for column in &SESSION_DETAIL_COLUMNS {
         push_json_field(out, b',', column.key, (column.cell)(detail));
     }
     out.push(b'}');
@@ -130,12 +130,12 @@ mod tests {
         for json in
             [to_string(&value).unwrap(), String::from_utf8(escape_json_bytes(value.to_string().into())).unwrap()]
         {
-            assert!(!json.chars().any(is_unsafe_char), "{json:?}");
+            assert!(!json.chars().any(is_unsafe_display_char), "{json:?}");
             assert!(json.contains("会话🧵") && json.contains("\\u009b") && json.contains("\\udb40\\udc41"), "{json}");
             assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), value);
         }
         assert!(
-            !pretty.chars().any(|char| char != '\n' && is_unsafe_char(char)) && pretty.lines().count() > 3,
+            !pretty.chars().any(|char| char != '\n' && is_unsafe_display_char(char)) && pretty.lines().count() > 3,
             "{pretty:?}"
         );
         assert_eq!(serde_json::from_str::<serde_json::Value>(&pretty).unwrap(), value);
@@ -144,7 +144,7 @@ mod tests {
         let mut out = Vec::new();
         encode_row(&mut out, &SessionRow { session: &session, transaction: None });
         let row = String::from_utf8(out).unwrap();
-        assert!(!row.chars().any(is_unsafe_char), "{row:?}");
+        assert!(!row.chars().any(is_unsafe_display_char), "{row:?}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&row).unwrap()["user"], text);
     }
 
@@ -170,6 +170,6 @@ mod tests {
         encode_detail_fields(&mut out, &SessionDetail { root_blocker_id: Some(3), ..SessionDetail::default() });
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!((&value["session_id"], &value["root_blocker_id"]), (&9.into(), &3.into()));
-        assert_eq!(value.as_object().unwrap().len(), SNAPSHOT_COLUMNS.len() + DETAIL_COLUMNS.len());
+        assert_eq!(value.as_object().unwrap().len(), SNAPSHOT_COLUMNS.len() + SESSION_DETAIL_COLUMNS.len());
     }
 }

@@ -13,7 +13,7 @@ use clew_model::{Session, Transaction};
 pub use changed_tables::{ChangedTables, TableChangeKind, TableRef, parse_changed_tables};
 
 /// Minimum number of modified rows for which a transaction is reported as [`KillRisk::LongRollback`].
-pub const MIN_LONG_ROLLBACK_ROWS: u64 = 100_000;
+pub const LONG_ROLLBACK_ROW_THRESHOLD: u64 = 100_000;
 
 /// Values of the connection attribute `program_name` that identify backup programs.
 const BACKUP_PROGRAM_NAMES: [&str; 10] = [
@@ -70,7 +70,7 @@ impl TableStorageEngines {
 
 /// Table that a kill can damage.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct NonTransactionalTarget {
+pub struct TableWithKillRisk {
     /// Schema and name of the table.
     pub table: TableRef,
     /// Storage engine, or `None` if it could not be read.
@@ -86,21 +86,21 @@ pub enum KillRisk {
         /// Leading keywords of the statement.
         statement: &'static str,
         /// Non-transactional tables.
-        tables: Vec<NonTransactionalTarget>,
+        tables: Vec<TableWithKillRisk>,
     },
     /// The session modifies rows in non-transactional tables. A kill can leave the changes partially applied.
     PartialChange {
         /// Leading keywords of the statement.
         statement: &'static str,
         /// Non-transactional tables.
-        tables: Vec<NonTransactionalTarget>,
+        tables: Vec<TableWithKillRisk>,
     },
     /// The statement modifies tables whose storage engine could not be determined.
     UnknownEngine {
         /// Leading keywords of the statement.
         statement: &'static str,
         /// Tables with an unknown engine.
-        tables: Vec<NonTransactionalTarget>,
+        tables: Vec<TableWithKillRisk>,
     },
     /// The parser could not determine all tables that the statement modifies.
     UnknownTables {
@@ -171,7 +171,7 @@ pub fn detect_kill_risks(
     engines: &TableStorageEngines,
 ) -> Vec<KillRisk> {
     let mut risks = detect_table_risks(session, engines);
-    if let Some(open) = transaction.filter(|open| open.rows_modified >= MIN_LONG_ROLLBACK_ROWS) {
+    if let Some(open) = transaction.filter(|open| open.rows_modified >= LONG_ROLLBACK_ROW_THRESHOLD) {
         risks.push(KillRisk::LongRollback { rows_modified: open.rows_modified, seconds: open.seconds });
     }
     if session.command.get(..11).is_some_and(|head| head.eq_ignore_ascii_case(b"binlog dump")) {
@@ -193,9 +193,9 @@ pub fn detect_table_risks(session: &Session, engines: &TableStorageEngines) -> V
         match engines.find_table_engine(&table) {
             Some((_, StorageEngineKind::Transactional)) => {}
             Some((engine, StorageEngineKind::NonTransactional)) => {
-                non_transactional.push(NonTransactionalTarget { engine: Some(engine.clone()), table });
+                non_transactional.push(TableWithKillRisk { engine: Some(engine.clone()), table });
             }
-            None => unknown.push(NonTransactionalTarget { engine: None, table }),
+            None => unknown.push(TableWithKillRisk { engine: None, table }),
         }
     }
     let mut risks = Vec::new();
@@ -318,10 +318,10 @@ mod tests {
             let open = Transaction { rows_modified, seconds: 40, ..Transaction::default() };
             detect_kill_risks(&session("SELECT 1"), Some(&open), None, &engines())
         };
-        assert_eq!(risks(MIN_LONG_ROLLBACK_ROWS - 1), []);
+        assert_eq!(risks(LONG_ROLLBACK_ROW_THRESHOLD - 1), []);
         assert_eq!(
-            risks(MIN_LONG_ROLLBACK_ROWS),
-            [KillRisk::LongRollback { rows_modified: MIN_LONG_ROLLBACK_ROWS, seconds: 40 }]
+            risks(LONG_ROLLBACK_ROW_THRESHOLD),
+            [KillRisk::LongRollback { rows_modified: LONG_ROLLBACK_ROW_THRESHOLD, seconds: 40 }]
         );
     }
 

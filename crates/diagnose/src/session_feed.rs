@@ -30,7 +30,7 @@ mod entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::Write;
 
-use clew_model::{DETAIL_COLUMNS, SNAPSHOT_COLUMNS, Session, SessionDetail, Transaction};
+use clew_model::{SESSION_DETAIL_COLUMNS, SNAPSHOT_COLUMNS, Session, SessionDetail, Transaction};
 
 use crate::waits::is_lock_wait_state;
 use entry::SessionEntry;
@@ -42,7 +42,7 @@ const MIN_RETAINED_ENDED_SESSIONS: usize = 10_000;
 /// Returns the keys of all columns in a session feed, in the order of the cells.
 #[must_use]
 pub fn feed_column_keys() -> Vec<&'static str> {
-    let details = DETAIL_COLUMNS.iter().map(|column| column.key).filter(|key| *key != "statement_digest");
+    let details = SESSION_DETAIL_COLUMNS.iter().map(|column| column.key).filter(|key| *key != "statement_digest");
     SNAPSHOT_COLUMNS.iter().map(|column| column.key).chain(details).chain(["sql_template"]).collect()
 }
 

@@ -1,11 +1,11 @@
 //! Sanitization and truncation of text for terminal output.
 //!
-//! [`clew_model::is_unsafe_char`] defines which characters are unsafe.
+//! [`clew_model::is_unsafe_display_char`] defines which characters are unsafe.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use clew_model::is_unsafe_char;
+use clew_model::is_unsafe_display_char;
 
 use crate::utf8::to_valid_utf8;
 
@@ -29,7 +29,7 @@ pub fn sanitize_styled_text(text: &str) -> Cow<'_, str> {
 
 /// The callback `preserved` returns the length of a leading character sequence that must not be escaped, if any.
 fn escape_unsafe_chars(text: &str, preserved: impl Fn(&str) -> Option<usize>) -> Cow<'_, str> {
-    let is_replaced = |char: char| !matches!(char, '\n' | '\t') && is_unsafe_char(char);
+    let is_replaced = |char: char| !matches!(char, '\n' | '\t') && is_unsafe_display_char(char);
     if !text.chars().any(is_replaced) {
         return Cow::Borrowed(text);
     }

@@ -4,18 +4,18 @@
 pub fn push_valid_utf8(out: &mut Vec<u8>, bytes: &[u8]) {
     // Nearly all input is valid UTF-8, and validation is faster than a loop over chunks.
     if std::str::from_utf8(bytes).is_ok() {
-        push_text_escaping_nul(out, bytes);
+        push_text_with_escaped_nul(out, bytes);
         return;
     }
     for chunk in bytes.utf8_chunks() {
-        push_text_escaping_nul(out, chunk.valid().as_bytes());
+        push_text_with_escaped_nul(out, chunk.valid().as_bytes());
         for &byte in chunk.invalid() {
             push_hex_escape(out, byte);
         }
     }
 }
 
-fn push_text_escaping_nul(out: &mut Vec<u8>, mut valid: &[u8]) {
+fn push_text_with_escaped_nul(out: &mut Vec<u8>, mut valid: &[u8]) {
     while let Some(at) = memchr::memchr(0, valid) {
         let (before, rest) = valid.split_at(at);
         out.extend_from_slice(before);

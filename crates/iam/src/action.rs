@@ -52,7 +52,7 @@ const INSTANCE_CONDITION_KEYS: &[&str] = &["g:EnterpriseProjectId", "g:ResourceT
 const TAGGING_CONDITION_KEYS: &[&str] =
     &["g:EnterpriseProjectId", "g:ResourceTag/<tag-key>", "g:RequestTag/<tag-key>", "g:TagKeys"];
 
-const NO_CONDITION_KEYS: &[&str] = &[];
+const NO_EXTRA_CONDITION_KEYS: &[&str] = &[];
 
 macro_rules! actions {
     ($($name:ident $level:ident $target:ident $keys:ident $action:literal $alias:literal $meaning:literal;)+) => {
@@ -109,7 +109,7 @@ actions! {
     GET_SLOW_THRESHOLD Read Instance INSTANCE_CONDITION_KEYS
         "gaussdbformysql:instance:getSlowProcessThreshold" "gaussdb:instance:getSlowProcessThreshold"
         "Read the threshold of slow sessions.";
-    MODIFY_SLOW_THRESHOLD Write Project NO_CONDITION_KEYS
+    MODIFY_SLOW_THRESHOLD Write Project NO_EXTRA_CONDITION_KEYS
         "gaussdbformysql:instance:modifySlowProcessThreshold" "gaussdb:instance:modifySlowProcessThreshold"
         "Set the threshold of slow sessions for several instances.";
     GET_INSTANCE Read Instance INSTANCE_CONDITION_KEYS
@@ -118,7 +118,7 @@ actions! {
     LIST_INSTANCES List Instance INSTANCE_CONDITION_KEYS
         "gaussdbformysql:instance:list" "gaussdb:instance:list"
         "List instances.";
-    MODIFY_INSTANCE PermissionManagement Project NO_CONDITION_KEYS
+    MODIFY_INSTANCE PermissionManagement Project NO_EXTRA_CONDITION_KEYS
         "gaussdbformysql:instance:modify" "gaussdb:instance:modify"
         "Change automatic actions of Clew on an instance, such as kill tasks.";
     LIST_TAGS List Instance INSTANCE_CONDITION_KEYS
@@ -127,13 +127,13 @@ actions! {
     TAG_INSTANCE Write Instance TAGGING_CONDITION_KEYS
         "gaussdbformysql:instance:tagResource" "gaussdb:tag:create"
         "Add and remove tags of an instance. Specific to Clew.";
-    LIST_IDENTITIES List Domain NO_CONDITION_KEYS
+    LIST_IDENTITIES List Domain NO_EXTRA_CONDITION_KEYS
         "clew:identity:list" "clew:identity:list"
         "List projects, users, groups, access keys and policies. Specific to Clew.";
-    MANAGE_IDENTITIES PermissionManagement Domain NO_CONDITION_KEYS
+    MANAGE_IDENTITIES PermissionManagement Domain NO_EXTRA_CONDITION_KEYS
         "clew:identity:manage" "clew:identity:manage"
         "Change projects, users, groups, access keys and policies. Specific to Clew.";
-    READ_AUDIT List Domain NO_CONDITION_KEYS
+    READ_AUDIT List Domain NO_EXTRA_CONDITION_KEYS
         "clew:audit:list" "clew:audit:list"
         "Read the audit. Specific to Clew.";
 }

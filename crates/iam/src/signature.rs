@@ -25,7 +25,7 @@ pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
 const EMPTY_BODY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const X_SDK_DATE_FORMAT: &str = "%Y%m%dT%H%M%SZ";
-const SDK_DATE_HEADER: &str = "x-sdk-date";
+const X_SDK_DATE_HEADER: &str = "x-sdk-date";
 const CONTENT_SHA256_HEADER: &str = "x-sdk-content-sha256";
 
 /// Signed parts of a request.
@@ -165,7 +165,7 @@ pub fn verify_signature<T: AsRef<str>>(
     now: Timestamp,
 ) -> Result<(), SignatureError> {
     let signed = &authorization.signed_headers;
-    for name in ["host", SDK_DATE_HEADER] {
+    for name in ["host", X_SDK_DATE_HEADER] {
         require_signed_header(signed, name)?;
     }
     for name in signed {
@@ -175,7 +175,7 @@ pub fn verify_signature<T: AsRef<str>>(
             _ => return Err(SignatureError::Repeated(name.clone())),
         }
     }
-    let date = request.header_value(SDK_DATE_HEADER).ok_or(SignatureError::Date)?;
+    let date = request.header_value(X_SDK_DATE_HEADER).ok_or(SignatureError::Date)?;
     check_clock_skew(date, now)?;
     check_body_hash(signed, request)?;
     let expected = compute_signature(request, signed, date, secret);

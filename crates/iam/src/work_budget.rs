@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// Default work budget per request, in work units. Spending the entire budget takes about 0.1 s of CPU time.
-const DEFAULT_WORK_UNITS: u64 = 64 << 20;
+const DEFAULT_WORK_BUDGET_UNITS: u64 = 64 << 20;
 
 /// Fixed cost of each string comparison in work units, in addition to the cost of the compared bytes.
 const BASE_WORK_UNITS_PER_COMPARISON: u64 = 16;
@@ -38,7 +38,7 @@ impl fmt::Debug for PolicyWorkRateLimit {
 }
 
 impl PolicyWorkRateLimit {
-    fn consume_due_permits(&self, spent: u64) -> bool {
+    fn consume_permits_for_work(&self, spent: u64) -> bool {
         let due = self.due.load(Relaxed);
         if spent < due {
             return true;
@@ -53,7 +53,7 @@ impl PolicyWorkRateLimit {
 
 impl Default for WorkBudget {
     fn default() -> Self {
-        Self::new(DEFAULT_WORK_UNITS)
+        Self::new(DEFAULT_WORK_BUDGET_UNITS)
     }
 }
 
@@ -97,7 +97,7 @@ impl WorkBudget {
     }
 
     /// `bytes` is the total length of the two compared strings. Returns false if the work budget is exhausted.
-    pub(crate) fn consume_units_for_comparison(&self, bytes: usize) -> bool {
+    pub(crate) fn consume_work_units_for_comparison(&self, bytes: usize) -> bool {
         self.consume_work_units(BASE_WORK_UNITS_PER_COMPARISON.saturating_add(bytes as u64))
     }
 
@@ -118,7 +118,7 @@ impl WorkBudget {
     }
 
     fn consume_rate_limit_permits(&self, spent: u64) -> bool {
-        self.charger.as_ref().is_none_or(|charger| charger.consume_due_permits(spent))
+        self.charger.as_ref().is_none_or(|charger| charger.consume_permits_for_work(spent))
     }
 }
 
@@ -145,9 +145,9 @@ mod tests {
     #[test]
     fn exhausted_budget_rejects_all_further_work() {
         let budget = WorkBudget::new(40);
-        assert!(budget.consume_units_for_comparison(4));
+        assert!(budget.consume_work_units_for_comparison(4));
         assert_eq!((budget.consumed_work_units(), budget.is_exhausted()), (20, false));
-        assert!(!budget.consume_units_for_comparison(5));
+        assert!(!budget.consume_work_units_for_comparison(5));
         assert!(budget.is_exhausted());
         assert!(
             !budget.consume_work_units(1),

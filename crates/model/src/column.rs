@@ -163,7 +163,7 @@ pub static SNAPSHOT_COLUMNS: [Column; 15] = [
 ];
 
 /// Columns that follow the [`SNAPSHOT_COLUMNS`] in a detailed snapshot. The API does not return these columns.
-pub static DETAIL_COLUMNS: [Column<DetailCell>; 5] = [
+pub static SESSION_DETAIL_COLUMNS: [Column<DetailCell>; 5] = [
     Column {
         key: "statement_digest",
         label_zh: "SQL指纹",

@@ -32,7 +32,7 @@ mod single_line;
 mod task;
 
 pub use audit::{Actor, AuditEvent, AuditOrigin, AuditOutcome};
-pub use column::{Cell, Column, ColumnKind, DETAIL_COLUMNS, DetailCell, RowCell, SNAPSHOT_COLUMNS};
+pub use column::{Cell, Column, ColumnKind, DetailCell, RowCell, SESSION_DETAIL_COLUMNS, SNAPSHOT_COLUMNS};
 pub use error_catalogue::{API_ERRORS, ErrorEntry};
 pub use failure::{Failure, FailureKind};
 pub use ids::{
@@ -43,7 +43,7 @@ pub use kill_criteria::KillCriteria;
 pub use language::Language;
 pub use limitation::{Limitation, LimitationKind};
 pub use localized_text::LocalizedText;
-pub use network_zone::{NetworkZone, ZoneNameParseError};
+pub use network_zone::{NetworkZone, NetworkZoneParseError};
 pub use node_url::{NodeUrl, NodeUrlError, TlsMode};
 pub use session::{Session, SessionRow, Transaction};
 pub use session_detail::SessionDetail;
@@ -51,5 +51,5 @@ pub use session_selection::{
     ClientAddressFilter, DEFAULT_SLOW_SESSION_SECONDS, SessionClass, SessionSelection, SessionSelectionDraft,
     SessionSelectionError, SlowSessionThreshold, SortDirection, SortKey,
 };
-pub use single_line::{is_unsafe_char, to_single_line};
+pub use single_line::{is_unsafe_display_char, to_single_line};
 pub use task::{TaskOutcome, TaskStatus};

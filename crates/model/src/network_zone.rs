@@ -13,7 +13,7 @@ pub struct NetworkZone(String);
 /// Error returned for a string that is not a valid zone name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not the name of a zone: 1 to 64 letters, digits, dots, dashes and underscores")]
-pub struct ZoneNameParseError {
+pub struct NetworkZoneParseError {
     given: String,
 }
 
@@ -26,22 +26,22 @@ impl NetworkZone {
 }
 
 impl FromStr for NetworkZone {
-    type Err = ZoneNameParseError;
+    type Err = NetworkZoneParseError;
 
-    fn from_str(text: &str) -> Result<Self, ZoneNameParseError> {
+    fn from_str(text: &str) -> Result<Self, NetworkZoneParseError> {
         let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
         if (1..=64).contains(&text.len()) && text.bytes().all(valid) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(ZoneNameParseError { given: text.chars().take(80).collect() })
+            Err(NetworkZoneParseError { given: text.chars().take(80).collect() })
         }
     }
 }
 
 impl TryFrom<String> for NetworkZone {
-    type Error = ZoneNameParseError;
+    type Error = NetworkZoneParseError;
 
-    fn try_from(text: String) -> Result<Self, ZoneNameParseError> {
+    fn try_from(text: String) -> Result<Self, NetworkZoneParseError> {
         text.parse()
     }
 }

@@ -28,12 +28,16 @@ pub struct Session {
 impl Session {
     /// Maximum plausible time in one state, in seconds: ten years.
     /// Counter wraparound and `SET TIMESTAMP = 1` produce implausibly long durations.
-    pub const MAX_STATE_SECONDS: i128 = 10 * 365 * 24 * 3600;
+    pub const MAX_PLAUSIBLE_SECONDS_IN_STATE: i128 = 10 * 365 * 24 * 3600;
 
     /// Converts a value of the process list's `Time` column to seconds. Negative and implausible values become 0.
     #[must_use]
     pub fn sanitize_duration_seconds(printed: i128) -> u64 {
-        if (0..=Self::MAX_STATE_SECONDS).contains(&printed) { u64::try_from(printed).unwrap_or(0) } else { 0 }
+        if (0..=Self::MAX_PLAUSIBLE_SECONDS_IN_STATE).contains(&printed) {
+            u64::try_from(printed).unwrap_or(0)
+        } else {
+            0
+        }
     }
 
     /// Returns the host without its port: `10.0.0.7` for `10.0.0.7:51234`, `::1` for `[::1]:51234`.

@@ -15,12 +15,12 @@ pub struct SlowSessionThreshold(u32);
 
 impl SlowSessionThreshold {
     /// Maximum threshold in seconds: one day.
-    pub const MAX_THRESHOLD_SECONDS: u32 = 86_400;
+    pub const MAX_SLOW_SESSION_SECONDS: u32 = 86_400;
 
     /// Creates a threshold from a number of seconds. Returns `None` if the number is out of range.
     #[must_use]
     pub fn new(seconds: i64) -> Option<Self> {
-        u32::try_from(seconds).ok().filter(|seconds| (1..=Self::MAX_THRESHOLD_SECONDS).contains(seconds)).map(Self)
+        u32::try_from(seconds).ok().filter(|seconds| (1..=Self::MAX_SLOW_SESSION_SECONDS).contains(seconds)).map(Self)
     }
 
     /// Returns the threshold in seconds.
@@ -263,7 +263,7 @@ impl SessionSelection {
     /// The API schema limits text filters to 36 characters, but a MySQL database name can have 64 characters.
     pub const MAX_TEXT_FILTER_CHARS: usize = 255;
     /// Maximum length of `sql_key`, in characters.
-    pub const MAX_SQL_KEY_CHARS: usize = 1024;
+    pub const MAX_SQL_SUBSTRING_CHARS: usize = 1024;
 
     /// Validates `draft` and returns an error for its first invalid field.
     pub fn parse(draft: SessionSelectionDraft) -> Result<Self, SessionSelectionError> {
@@ -275,7 +275,7 @@ impl SessionSelection {
                 .map(|host| ClientAddressFilter::parse(&host)),
             database: parse_text_filter("db", draft.db, Self::MAX_TEXT_FILTER_CHARS)?,
             command: parse_text_filter("command", draft.command, Self::MAX_TEXT_FILTER_CHARS)?,
-            sql_key: parse_text_filter("sql_key", draft.sql_key, Self::MAX_SQL_KEY_CHARS)?,
+            sql_key: parse_text_filter("sql_key", draft.sql_key, Self::MAX_SQL_SUBSTRING_CHARS)?,
             sort_key: parse_enum_value("sort_key", draft.sort_key, SortKey::from_name, SortKey::API_NAMES)?,
             sort_direction: parse_enum_value(
                 "sort_dir",
@@ -312,7 +312,7 @@ fn parse_slow_session_threshold(given: i64) -> Result<SlowSessionThreshold, Sess
         field: "slow_process_threshold",
         given,
         min: 1,
-        max: i64::from(SlowSessionThreshold::MAX_THRESHOLD_SECONDS),
+        max: i64::from(SlowSessionThreshold::MAX_SLOW_SESSION_SECONDS),
     })
 }
 

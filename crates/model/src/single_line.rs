@@ -5,7 +5,7 @@
 /// Unsafe characters are control characters (C0, DEL, C1, bidirectional) and line and paragraph separators.
 /// The blank Braille pattern and `Default_Ignorable_Code_Point` characters are unsafe because they are invisible.
 #[must_use]
-pub fn is_unsafe_char(char: char) -> bool {
+pub fn is_unsafe_display_char(char: char) -> bool {
     char.is_control()
         || matches!(
             char,
@@ -33,6 +33,7 @@ pub fn is_unsafe_char(char: char) -> bool {
 /// Converts text to a single line. Replaces each run of white space and unsafe characters with one space.
 #[must_use]
 pub fn to_single_line(text: &str) -> String {
-    let words = text.split(|char: char| is_unsafe_char(char) || char.is_whitespace()).filter(|word| !word.is_empty());
+    let words =
+        text.split(|char: char| is_unsafe_display_char(char) || char.is_whitespace()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ")
 }

@@ -5,8 +5,8 @@
 //! When daylight saving time ends, some local times occur twice and correspond to two UTC timestamps.
 //!
 //! A clock step shifts every age that the server computes from its wall clock.
-//! [`ClockHistory`] detects clock steps by comparing the server's clock with the local monotonic clock.
-//! After a clock step, [`ClockHistory`] corrects the ages of sessions and transactions that started before the step.
+//! [`NodeClockHistory`] detects clock steps by comparing the server's clock with the local monotonic clock.
+//! After a clock step, [`NodeClockHistory`] corrects the ages of sessions and transactions that started before the step.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -25,7 +25,7 @@ const MAX_CLOCK_STEPS: usize = 16;
 const MAX_TRACKED_SERVERS_PER_NODE: usize = 16;
 /// Minimum age, in seconds, at which Clew always lets the server convert a local time to UTC.
 /// For local times in the last 21 hours, [`statements::SERVER_CLOCK_QUERY`] detects changes of the UTC offset.
-const MIN_AGE_FOR_UTC_CONVERSION_SECONDS: i64 = 86_400 - 3 * 3600;
+const MIN_UTC_CONVERSION_AGE_SECONDS: i64 = 86_400 - 3 * 3600;
 const MAX_UTC_CONVERSIONS_PER_STATEMENT: usize = 200;
 
 /// Reading of a server's clock.
@@ -89,7 +89,7 @@ pub(crate) async fn compute_local_time_ages(
     for time in times {
         let local = clock.local.duration_since(time).as_secs();
         if ages.insert(time, LocalTimeAge::Exact(local)).is_none()
-            && (!clock.uniform || local >= MIN_AGE_FOR_UTC_CONVERSION_SECONDS)
+            && (!clock.uniform || local >= MIN_UTC_CONVERSION_AGE_SECONDS)
         {
             to_convert.push(time);
         }
@@ -155,7 +155,7 @@ impl fmt::Display for UnreliableClockReason {
 /// Behind a load balancer, one address may lead to several servers, each with its own clock.
 /// Clock readings remain valid when a server restarts, because a restart does not change the clock.
 #[derive(Debug, Clone, Default)]
-pub struct ClockHistory {
+pub struct NodeClockHistory {
     /// Clock readings by server identity. The last element belongs to the most recently read server.
     servers: VecDeque<(String, ServerClockHistory)>,
 }
@@ -208,7 +208,7 @@ struct ClockStep {
     before: Instant,
 }
 
-impl ClockHistory {
+impl NodeClockHistory {
     /// Returns true if a different server was selected before this call.
     pub(crate) fn select_server_history(&mut self, server: &ServerInstance) -> bool {
         let identity = server.server_identity();
@@ -246,7 +246,7 @@ impl ClockHistory {
     }
 
     /// Like [`Self::adjust_wall_clock_age`], but returns 0 if the corrected age is out of range.
-    pub(crate) fn adjust_and_sanitize_age(&self, reported: u64) -> u64 {
+    pub(crate) fn adjust_age_or_zero(&self, reported: u64) -> u64 {
         let reported = i64::try_from(reported).unwrap_or(i64::MAX);
         Session::sanitize_duration_seconds(self.adjust_wall_clock_age(reported).into())
     }
@@ -367,7 +367,7 @@ mod tests {
         let start = Instant::now();
         let [first, restarted, second]: [ServerInstance; 3] =
             ["first@1", "first@2", "second@1"].map(|server| server.parse().unwrap());
-        let mut history = ClockHistory::default();
+        let mut history = NodeClockHistory::default();
         assert!(!history.select_server_history(&first));
         history.record_clock_reading(reading(start, 0.0, 1000.0));
         assert_eq!(history.record_clock_reading(reading(start, 1.0, 4601.0)), Some(3600.0));

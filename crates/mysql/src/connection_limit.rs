@@ -34,7 +34,7 @@ pub(crate) struct ConnectionPermit {
     acquired_at: Instant,
     // Fields are dropped in declaration order: the permit is released before the node's entry is removed.
     _permit: OwnedSemaphorePermit,
-    node: ConnectionPermitMapEntry,
+    node: SharedConnectionPermits,
 }
 
 impl ConnectionPermit {
@@ -44,7 +44,7 @@ impl ConnectionPermit {
         purpose: ConnectionPurpose,
         max_wait: Duration,
     ) -> Result<Self, Failure> {
-        let (node, requested) = (ConnectionPermitMapEntry::find_or_create_permits(address), Instant::now());
+        let (node, requested) = (SharedConnectionPermits::find_or_create_permits(address), Instant::now());
         match timeout(max_wait, node.permits.acquire(purpose)).await {
             Ok(Ok(permit)) => {
                 Ok(Self { purpose, requested_at: requested, acquired_at: Instant::now(), _permit: permit, node })
@@ -110,12 +110,12 @@ impl NodeConnectionPermits {
 
 /// Handle that removes the node's entry from [`CONNECTION_PERMITS_BY_NODE`] when the node's last handle is dropped.
 #[derive(Debug)]
-struct ConnectionPermitMapEntry {
+struct SharedConnectionPermits {
     address: String,
     permits: Arc<NodeConnectionPermits>,
 }
 
-impl ConnectionPermitMapEntry {
+impl SharedConnectionPermits {
     fn find_or_create_permits(address: &str) -> Self {
         let permits = lock_connection_permit_map()
             .entry(address.to_owned())
@@ -125,7 +125,7 @@ impl ConnectionPermitMapEntry {
     }
 }
 
-impl Drop for ConnectionPermitMapEntry {
+impl Drop for SharedConnectionPermits {
     fn drop(&mut self) {
         let mut busy = lock_connection_permit_map();
         // No other thread clones the entry while the mutex is held. Count 2 means this handle and the map entry.

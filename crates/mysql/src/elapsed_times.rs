@@ -28,7 +28,7 @@ const LOCK_WAIT_TOLERANCE_SECONDS: u64 = 2;
 const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SessionsToCheck {
+pub(crate) enum ElapsedTimeCheckScope {
     Busy,
     /// Busy and idle sessions. The elapsed time of an idle session is the time since its last statement ended.
     All,
@@ -39,11 +39,11 @@ pub(crate) fn needs_elapsed_time_check(
     flavor: Flavor,
     session: &Session,
     lock_wait: Option<u64>,
-    checked: SessionsToCheck,
+    checked: ElapsedTimeCheckScope,
 ) -> bool {
     let is_idle = session.command.eq_ignore_ascii_case(b"Sleep");
     flavor == Flavor::MySql
-        && (!is_idle || checked == SessionsToCheck::All)
+        && (!is_idle || checked == ElapsedTimeCheckScope::All)
         // A session cannot run `SET timestamp` before its login.
         && !session.command.eq_ignore_ascii_case(b"Connect")
         && !is_internal_session(session)
@@ -68,7 +68,7 @@ impl SessionElapsedTime {
 pub(crate) async fn replace_elapsed_times(
     connection: &mut Connection,
     sessions: Vec<&mut Session>,
-    checked: SessionsToCheck,
+    checked: ElapsedTimeCheckScope,
 ) -> Result<HashSet<u64>, Failure> {
     let (flavor, own) = (connection.flavor, connection.id);
     let mut unverified = sessions;
@@ -87,7 +87,7 @@ pub(crate) async fn replace_elapsed_times(
 pub(crate) async fn replace_elapsed_times_with_timer_values(
     connection: &mut Connection,
     sessions: &mut [SessionElapsedTime],
-    checked: SessionsToCheck,
+    checked: ElapsedTimeCheckScope,
 ) -> Result<HashSet<u64>, Failure> {
     if connection.flavor == Flavor::MariaDb || sessions.is_empty() {
         return Ok(HashSet::new());
@@ -215,18 +215,20 @@ fn to_sorted_session_ids(ids: &HashSet<u64>) -> Vec<u64> {
 async fn read_statement_timers(
     connection: &mut Connection,
     sessions: &[u64],
-    checked: SessionsToCheck,
+    checked: ElapsedTimeCheckScope,
 ) -> Result<Option<StatementTimers>, Error> {
     let mut wanted: HashSet<u64> = sessions.iter().copied().collect();
     wanted.insert(connection.id);
     let statement = match checked {
-        SessionsToCheck::Busy if wanted.len() > MAX_SESSION_ID_LOOKUPS => statements::BUSY_THREADS_QUERY.to_owned(),
-        SessionsToCheck::All if wanted.len() > MAX_THREAD_ID_LOOKUPS => statements::ALL_THREADS_QUERY.to_owned(),
+        ElapsedTimeCheckScope::Busy if wanted.len() > MAX_SESSION_ID_LOOKUPS => {
+            statements::BUSY_THREADS_QUERY.to_owned()
+        }
+        ElapsedTimeCheckScope::All if wanted.len() > MAX_THREAD_ID_LOOKUPS => statements::ALL_THREADS_QUERY.to_owned(),
         _ => statements::session_threads_query(&to_sorted_session_ids(&wanted)),
     };
     let mut threads = read_session_threads(connection, &wanted, &statement).await?;
     // Look up sessions that have become idle since the process list was read.
-    if wanted.len() > MAX_SESSION_ID_LOOKUPS && checked == SessionsToCheck::Busy && threads.len() < wanted.len() {
+    if wanted.len() > MAX_SESSION_ID_LOOKUPS && checked == ElapsedTimeCheckScope::Busy && threads.len() < wanted.len() {
         let mut missing = wanted;
         for (session, _) in threads.values() {
             missing.remove(session);
@@ -246,8 +248,8 @@ async fn read_statement_timers(
     let ids: Vec<u64> = threads.keys().copied().collect();
     let query = match checked {
         _ if ids.len() <= MAX_THREAD_ID_LOOKUPS => statements::statement_timers_query(&ids),
-        SessionsToCheck::Busy => statements::running_statement_timers_query(),
-        SessionsToCheck::All => statements::ALL_STATEMENT_TIMERS_QUERY.to_owned(),
+        ElapsedTimeCheckScope::Busy => statements::running_statement_timers_query(),
+        ElapsedTimeCheckScope::All => statements::ALL_STATEMENT_TIMERS_QUERY.to_owned(),
     };
     let mut timers = StatementTimers::default();
     for (session, instrumented) in threads.values() {
@@ -285,7 +287,7 @@ pub(crate) async fn check_statement_timer_access(
     connection: &mut Connection,
 ) -> Result<Result<(), Limitation>, Failure> {
     let own = SessionElapsedTime { id: connection.id, is_idle: false, seconds: 0 };
-    replace_elapsed_times_with_timer_values(connection, &mut [own], SessionsToCheck::Busy).await?;
+    replace_elapsed_times_with_timer_values(connection, &mut [own], ElapsedTimeCheckScope::Busy).await?;
     let at = connection.limitations.iter().position(|gap| gap.kind == LimitationKind::UnreliableAges);
     Ok(match at {
         Some(at) => Err(connection.limitations.remove(at)),
@@ -303,7 +305,7 @@ mod tests {
 
     #[test]
     fn only_ages_that_a_session_can_set_are_checked() {
-        use SessionsToCheck::{All, Busy};
+        use ElapsedTimeCheckScope::{All, Busy};
         for (flavor, command, lock_wait, checked, expected) in [
             (Flavor::MySql, "Query", None, Busy, true),
             (Flavor::MySql, "Execute", Some(97), Busy, true),

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use crate::abandoned_statements::{NotKilledReason, record_abandoned_statement};
+use crate::abandoned_statements::{StatementNotKilledReason, record_abandoned_statement};
 use crate::client::{Error, StatementInFlightFlag};
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::limits::ByteLimits;
@@ -124,7 +124,7 @@ async fn kill_abandoned_statement(abandoned: AbandonedStatement) {
     }
 }
 
-async fn kill_with_retries(abandoned: &AbandonedStatement) -> Result<(), NotKilledReason> {
+async fn kill_with_retries(abandoned: &AbandonedStatement) -> Result<(), StatementNotKilledReason> {
     let address = abandoned.permit.address();
     for delay in KILL_ATTEMPT_DELAYS {
         sleep(delay).await;
@@ -133,7 +133,7 @@ async fn kill_with_retries(abandoned: &AbandonedStatement) -> Result<(), NotKill
             // Further failed logins could lock the account.
             Ok(Err(error)) if error.kind == FailureKind::AccessDenied => {
                 warn!(mysql.address = address, %error, "the server refused the login of the control connection");
-                return Err(NotKilledReason::LoginRefused);
+                return Err(StatementNotKilledReason::LoginRefused);
             }
             Ok(Err(error)) => {
                 debug!(mysql.address = address, %error, "control connection failed; the kill of the abandoned statement is retried");
@@ -150,9 +150,9 @@ async fn kill_with_retries(abandoned: &AbandonedStatement) -> Result<(), NotKill
         let attempt = timeout(KILL_ATTEMPT_STEP_TIMEOUT, attempt_kill(abandoned, control)).await;
         drop(permit);
         match attempt {
-            Ok(Ok(KillAttemptOutcome::Unidentified)) => return Err(NotKilledReason::Unidentified),
+            Ok(Ok(KillAttemptOutcome::Unidentified)) => return Err(StatementNotKilledReason::Unidentified),
             // Further attempts would delay the next read of the node after a failover.
-            Ok(Ok(KillAttemptOutcome::AnotherServer)) => return Err(NotKilledReason::AnotherServer),
+            Ok(Ok(KillAttemptOutcome::AnotherServer)) => return Err(StatementNotKilledReason::AnotherServer),
             Ok(Ok(outcome)) => {
                 debug!(mysql.address = address, ?outcome, "kill of abandoned statement completed");
                 return Ok(());
@@ -162,11 +162,11 @@ async fn kill_with_retries(abandoned: &AbandonedStatement) -> Result<(), NotKill
             }
             Err(_) => {
                 // A hung `SHOW PROCESSLIST` occupies a connection. Each further attempt would occupy another one.
-                return Err(NotKilledReason::TimedOut);
+                return Err(StatementNotKilledReason::TimedOut);
             }
         }
     }
-    Err(NotKilledReason::AttemptsFailed)
+    Err(StatementNotKilledReason::AttemptsFailed)
 }
 
 /// Acquires a connection permit for kills unless the dropped connection already holds one.
@@ -201,7 +201,7 @@ async fn attempt_kill(
     let mut ids = Vec::new();
     while let Some(session) = rows.next().await.map_err(failed)? {
         filter.is_own_session(&session);
-        if runs_tagged_statement(&session, account, &start) {
+        if runs_abandoned_statement(&session, account, &start) {
             ids.push(session.id);
         }
     }
@@ -221,6 +221,6 @@ async fn attempt_kill(
     Ok(outcome)
 }
 
-fn runs_tagged_statement(session: &Session, account: &[u8], start: &[u8]) -> bool {
+fn runs_abandoned_statement(session: &Session, account: &[u8], start: &[u8]) -> bool {
     session.user == account && session.statement.as_deref().is_some_and(|statement| statement.starts_with(start))
 }

@@ -62,7 +62,7 @@ mod statements;
 mod transactions;
 mod wait_graph_session_collector;
 
-pub use clock::{ClockHistory, ClockReading, UnreliableClockReason};
+pub use clock::{ClockReading, NodeClockHistory, UnreliableClockReason};
 pub use connection_limit::ConnectionPurpose;
 pub use doctor::{CheckResult, Diagnosis, diagnose_node};
 pub use explain::{ExplainOutcome, explain_session};

@@ -178,11 +178,11 @@ pub(crate) fn disabled_performance_schema_limitation() -> Limitation {
             "performance_schema is OFF and can only be enabled at server start.",
             "performance_schema为OFF，只能在数据库启动时开启。",
         ),
-        remedy: Some(suggest_server_setting("performance_schema = ON")),
+        remedy: Some(server_setting_remedy("performance_schema = ON")),
     }
 }
 
-fn suggest_server_setting(setting: &str) -> LocalizedText {
+fn server_setting_remedy(setting: &str) -> LocalizedText {
     LocalizedText::new(
         format!("{setting}, in the server's configuration file"),
         format!("{setting}（在数据库配置文件中设置）"),
@@ -192,7 +192,7 @@ fn suggest_server_setting(setting: &str) -> LocalizedText {
 pub(crate) fn missing_performance_schema_privilege_limitation(account: &str) -> Limitation {
     Limitation {
         kind: LimitationKind::NoMetadataLocks,
-        what: unreadable_metadata_locks(),
+        what: unreadable_metadata_locks_text(),
         why: LocalizedText::new(
             "The account lacks the SELECT privilege on performance_schema.",
             "该账号缺少performance_schema的SELECT权限。",
@@ -204,7 +204,7 @@ pub(crate) fn missing_performance_schema_privilege_limitation(account: &str) -> 
 pub(crate) fn disabled_metadata_lock_instrument_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::NoMetadataLocks,
-        what: unreadable_metadata_locks(),
+        what: unreadable_metadata_locks_text(),
         why: LocalizedText::new(
             "The instrument wait/lock/metadata/sql/mdl is disabled. Once enabled, it records locks that are granted afterwards.",
             "未启用instrument wait/lock/metadata/sql/mdl。启用后，仅记录此后授予的锁。",
@@ -215,7 +215,7 @@ pub(crate) fn disabled_metadata_lock_instrument_limitation() -> Limitation {
     }
 }
 
-fn unreadable_metadata_locks() -> LocalizedText {
+fn unreadable_metadata_locks_text() -> LocalizedText {
     LocalizedText::new("Metadata locks cannot be read.", "无法读取元数据锁。")
 }
 
@@ -255,7 +255,7 @@ pub(crate) fn unreadable_pending_locks_limitation(gap: Limitation) -> Limitation
     }
 }
 
-pub(crate) fn add_metadata_lock_plugin_remedy(gap: Limitation) -> Limitation {
+pub(crate) fn with_metadata_lock_plugin_remedy(gap: Limitation) -> Limitation {
     Limitation {
         remedy: Some(match gap.remedy {
             Some(remedy) => LocalizedText::new(
@@ -289,7 +289,7 @@ pub(crate) fn empty_statement_history_limitation() -> Limitation {
             "The server stores no statement history, because performance_schema_events_statements_history_size is 0.",
             "服务器不保存历史语句，因为performance_schema_events_statements_history_size为0。",
         ),
-        suggest_server_setting("performance_schema_events_statements_history_size = 10"),
+        server_setting_remedy("performance_schema_events_statements_history_size = 10"),
     )
 }
 
@@ -323,7 +323,7 @@ pub(crate) fn disabled_connection_attributes_limitation() -> Limitation {
             "The server stores no connection attributes, because performance_schema_session_connect_attrs_size is 0.",
             "服务器不保存连接属性，因为performance_schema_session_connect_attrs_size为0。",
         ),
-        Some(suggest_server_setting("performance_schema_session_connect_attrs_size = 512")),
+        Some(server_setting_remedy("performance_schema_session_connect_attrs_size = 512")),
     )
 }
 
@@ -406,8 +406,8 @@ mod tests {
             unknown_metadata_lock_holders_limitation(),
             unreadable_row_locks_limitation(&gap),
             unreadable_pending_locks_limitation(gap.clone()),
-            add_metadata_lock_plugin_remedy(Limitation { remedy: None, ..gap.clone() }),
-            add_metadata_lock_plugin_remedy(gap.clone()),
+            with_metadata_lock_plugin_remedy(Limitation { remedy: None, ..gap.clone() }),
+            with_metadata_lock_plugin_remedy(gap.clone()),
             unreadable_xids_limitation("Access denied", "clew@%"),
             empty_statement_history_limitation(),
             disabled_statement_history_limitation(),
@@ -420,9 +420,9 @@ mod tests {
             durations::unreadable_timers_limitation(&gap),
             durations::disabled_statement_recording_limitation(),
             durations::sessions_without_timers_limitation(3),
-            durations::unchecked_sessions_limitation(3),
+            durations::unchecked_session_durations_limitation(3),
             durations::negative_session_durations_limitation(3),
-            durations::replaced_idle_times_limitation(3),
+            durations::invalid_idle_durations_limitation(3),
             durations::negative_transaction_durations_limitation(3),
             durations::ambiguous_transaction_durations_limitation(3),
             durations::unreadable_clock_limitation(),

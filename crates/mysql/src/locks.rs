@@ -20,7 +20,7 @@ use clew_model::{Failure, Limitation, NodeUrl, Session, Transaction};
 use tokio::time::timeout;
 
 use crate::connection::Connection;
-use crate::elapsed_times::{self, SessionsToCheck};
+use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::process_list::SessionMemoryCounter;
@@ -45,7 +45,7 @@ const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 /// If this function fails or its future is dropped, Clew kills its own running statement on the server.
 pub async fn read_lock_waits(node: &NodeUrl, limits: &ReadLimits) -> Result<LockSnapshot, Failure> {
     run_with_read_timeout(node, limits, async {
-        read_lock_snapshot_and_close(Connection::open(node, limits).await?).await
+        read_locks_and_close_connection(Connection::open(node, limits).await?).await
     })
     .await
 }
@@ -58,7 +58,7 @@ pub async fn read_locks_for_kill(
     let reading = async {
         let mut connection = Connection::open(node, limits).await?;
         let server = connection.read_server_instance().await?;
-        Ok((server, read_lock_snapshot_and_close(connection).await?))
+        Ok((server, read_locks_and_close_connection(connection).await?))
     };
     run_with_read_timeout(node, limits, reading).await
 }
@@ -73,7 +73,7 @@ async fn run_with_read_timeout<T>(
         .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "reading lock waits", limits.read_timeout)))
 }
 
-async fn read_lock_snapshot_and_close(mut connection: Connection) -> Result<LockSnapshot, Failure> {
+async fn read_locks_and_close_connection(mut connection: Connection) -> Result<LockSnapshot, Failure> {
     let observed = query_lock_snapshot(&mut connection, None).await?;
     connection.close().await;
     Ok(observed)
@@ -87,7 +87,7 @@ pub(crate) async fn query_lock_snapshot(
     let limitations = doctor::find_process_list_limitations(connection).await?;
     let locks = LockTableSnapshot::read(connection, limitations).await?;
     let lock_waits = transactions::lock_wait_durations(&locks.transactions);
-    let sessions = read_observed_sessions(connection, &locks.threads, &lock_waits).await?;
+    let sessions = read_sessions_with_roles(connection, &locks.threads, &lock_waits).await?;
     let capabilities = locks.capabilities;
     let (mut observed, threads) = locks.into_lock_snapshot(sessions);
     observed.limitations.append(&mut connection.limitations);
@@ -249,7 +249,7 @@ fn to_observed_transactions(
     transactions.into_iter().map(facts).collect()
 }
 
-async fn read_observed_sessions(
+async fn read_sessions_with_roles(
     connection: &mut Connection,
     threads: &SessionIdsByThread,
     lock_waits: &HashMap<u64, u64>,
@@ -277,10 +277,10 @@ async fn read_observed_sessions(
     let is_unverified = |session: &&mut Session| {
         let lock_wait = lock_waits.get(&session.id).copied();
         session.id != own_id
-            && elapsed_times::needs_elapsed_time_check(flavor, session, lock_wait, SessionsToCheck::Busy)
+            && elapsed_times::needs_elapsed_time_check(flavor, session, lock_wait, ElapsedTimeCheckScope::Busy)
     };
     let unverified = found.iter_mut().filter(is_unverified).collect();
-    elapsed_times::replace_elapsed_times(connection, unverified, SessionsToCheck::Busy).await?;
+    elapsed_times::replace_elapsed_times(connection, unverified, ElapsedTimeCheckScope::Busy).await?;
     let facts = |session: Session| {
         let role = classify_session(&session, own.is_own_session(&session), threads.is_replication_applier(session.id));
         ObservedSession { role, session }

@@ -37,7 +37,7 @@ impl RefusedLogin {
 pub(crate) fn record_refused_login(node: &NodeUrl, failure: &Failure) {
     let (url, password) = (node.to_string(), node.password.clone());
     let refused = RefusedLogin { at: Instant::now(), node: url, password, failure: failure.clone() };
-    let mut all = lock_refused_logins();
+    let mut all = lock_refused_login_map();
     all.retain(|_, refused| refused.at.elapsed() < REFUSED_LOGIN_TTL);
     all.insert(node.address(), refused);
 }
@@ -45,12 +45,12 @@ pub(crate) fn record_refused_login(node: &NodeUrl, failure: &Failure) {
 /// Returns the failure of a recently refused login with the URL and password of `node`.
 /// Ignores a refused login that is more than 1 s older than the request.
 pub(crate) fn find_recent_login_failure(node: &NodeUrl, requested: Instant) -> Option<Failure> {
-    let all = lock_refused_logins();
+    let all = lock_refused_login_map();
     let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + REFUSED_LOGIN_TTL)?;
     refused.is_same_login(node).then(|| refused.failure.clone())
 }
 
-fn lock_refused_logins() -> MutexGuard<'static, HashMap<String, RefusedLogin>> {
+fn lock_refused_login_map() -> MutexGuard<'static, HashMap<String, RefusedLogin>> {
     REFUSED_LOGINS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

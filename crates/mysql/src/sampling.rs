@@ -17,9 +17,9 @@ use clew_diagnose::waits::build_wait_graph;
 use clew_model::{Failure, Limitation, LimitationKind, NodeUrl, Session, SessionDetail};
 use tokio::time::timeout;
 
-use crate::clock::ClockHistory;
+use crate::clock::NodeClockHistory;
 use crate::connection::Connection;
-use crate::elapsed_times::{self, SessionsToCheck};
+use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::locks::LockTableSnapshot;
@@ -33,7 +33,7 @@ pub use cache::SampleCache;
 const MAX_SAMPLED_SESSIONS: usize = 20_000;
 
 /// Maximum total number of bytes in all columns of a process list row except the statement.
-const MAX_NON_STATEMENT_BYTES_PER_ROW: usize = 4 << 10;
+const MAX_ROW_BYTES_WITHOUT_STATEMENT: usize = 4 << 10;
 
 /// Sample of a node's sessions.
 #[derive(Debug)]
@@ -61,12 +61,12 @@ pub async fn take_session_sample(
     threshold: u64,
     limits: &ReadLimits,
 ) -> Result<SessionSample, Failure> {
-    let sampling = failure::catch_panic(node, Box::pin(take_sample(node, cache, threshold, limits)));
+    let sampling = failure::catch_panic(node, Box::pin(connect_and_sample_sessions(node, cache, threshold, limits)));
     let sampled = timeout(limits.read_timeout, sampling).await;
     sampled.unwrap_or_else(|_| Err(failure::failure_for_read_timeout(node, limits.read_timeout)))
 }
 
-async fn take_sample(
+async fn connect_and_sample_sessions(
     node: &NodeUrl,
     cache: &mut SampleCache,
     threshold: u64,
@@ -119,11 +119,11 @@ impl SampledSessions {
         }
     }
 
-    fn count_sessions(&mut self, clock: &ClockHistory, flavor: Flavor, threshold: u64) {
+    fn count_sessions(&mut self, clock: &NodeClockHistory, flavor: Flavor, threshold: u64) {
         if clock.has_clock_steps() {
             // MariaDB computes elapsed times from a monotonic timer.
             let of_wall_clock = self.sessions.iter_mut().filter(|_| flavor == Flavor::MySql);
-            of_wall_clock.for_each(|session| session.seconds = clock.adjust_and_sanitize_age(session.seconds));
+            of_wall_clock.for_each(|session| session.seconds = clock.adjust_age_or_zero(session.seconds));
         }
         for session in &self.sessions {
             self.counts.add_session(session, self.open.get(session.id), threshold);
@@ -257,10 +257,10 @@ async fn read_sampled_sessions(
     let flavor = connection.flavor;
     let is_unverified = |session: &&mut Session| {
         let lock_wait = lock_waits.get(&session.id).copied();
-        elapsed_times::needs_elapsed_time_check(flavor, session, lock_wait, SessionsToCheck::Busy)
+        elapsed_times::needs_elapsed_time_check(flavor, session, lock_wait, ElapsedTimeCheckScope::Busy)
     };
     let unverified = found.sessions.iter_mut().filter(is_unverified).collect();
-    elapsed_times::replace_elapsed_times(connection, unverified, SessionsToCheck::Busy).await?;
+    elapsed_times::replace_elapsed_times(connection, unverified, ElapsedTimeCheckScope::Busy).await?;
     found.count_sessions(&cache.clock, flavor, threshold);
     if let Some(parties) = parties {
         parties.replace_elapsed_times(&found.sessions);
@@ -280,7 +280,7 @@ async fn read_process_list(
     let read_failure = |error: Error| failure::failure_from_client_error(&error, &address);
     let statement =
         if parties.is_some() { wait_graph_session_collector::MAX_WAITER_STATEMENT_BYTES } else { MAX_STATEMENT_BYTES };
-    let max_row = statement + MAX_NON_STATEMENT_BYTES_PER_ROW;
+    let max_row = statement + MAX_ROW_BYTES_WITHOUT_STATEMENT;
     let reading = if without_lock {
         process_list::query_performance_schema_process_list(&mut connection.raw.client, max_row).await
     } else {

@@ -29,11 +29,11 @@ impl ServerInstance {
     }
 }
 
-const IDENTITY_SEPARATOR: char = '@';
+const START_TIME_SEPARATOR: char = '@';
 
 impl fmt::Display for ServerInstance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{IDENTITY_SEPARATOR}{}", self.identity, self.started)
+        write!(f, "{}{START_TIME_SEPARATOR}{}", self.identity, self.started)
     }
 }
 
@@ -41,7 +41,7 @@ impl FromStr for ServerInstance {
     type Err = ParseServerInstanceError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (identity, started) = text.rsplit_once(IDENTITY_SEPARATOR).ok_or(ParseServerInstanceError)?;
+        let (identity, started) = text.rsplit_once(START_TIME_SEPARATOR).ok_or(ParseServerInstanceError)?;
         let started = started.parse().map_err(|_| ParseServerInstanceError)?;
         Ok(Self { identity: identity.to_owned(), started })
     }

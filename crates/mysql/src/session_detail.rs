@@ -8,7 +8,7 @@ use clew_model::{Failure, LimitationKind, NodeUrl, Session, Transaction};
 use tokio::time::timeout;
 
 use crate::connection::Connection;
-use crate::elapsed_times::{self, SessionsToCheck};
+use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::limits::ReadLimits;
 use crate::locks::query_lock_snapshot;
 use crate::{failure, process_list, statements};
@@ -99,7 +99,7 @@ async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<O
     let limitation = rows.limitation_for_invalid_idle_times();
     connection.limitations.extend(limitation);
     let checked = found.iter_mut().map(|(session, _)| session).collect();
-    elapsed_times::replace_elapsed_times(connection, checked, SessionsToCheck::All).await?;
+    elapsed_times::replace_elapsed_times(connection, checked, ElapsedTimeCheckScope::All).await?;
     Ok(found)
 }
 

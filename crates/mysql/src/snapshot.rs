@@ -162,7 +162,7 @@ pub async fn take_snapshot_for_kill(
     run_with_read_timeout(node, limits, Box::pin(reading)).await
 }
 
-/// Takes a snapshot that also contains the columns in [`clew_model::DETAIL_COLUMNS`]. See [`take_snapshot`].
+/// Takes a snapshot that also contains the columns in [`clew_model::SESSION_DETAIL_COLUMNS`]. See [`take_snapshot`].
 /// The detail columns contain each session's statement digest, program name and lock wait.
 pub async fn take_detailed_snapshot(
     node: &NodeUrl,

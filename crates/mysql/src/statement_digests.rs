@@ -48,7 +48,7 @@ pub(crate) async fn read_statement_digests(
     if !off.is_empty() {
         limitations.push(limitations::disabled_digest_consumers_limitation(&off));
     }
-    let mut found: HashMap<u64, ThreadStatements> = HashMap::new();
+    let mut found: HashMap<u64, InnermostRunningStatement> = HashMap::new();
     for (thread, event, digest) in rows {
         let running = found.entry(thread).or_default();
         running.statements += 1;
@@ -65,7 +65,7 @@ pub(crate) async fn read_statement_digests(
 
 /// Running statements of a thread. A thread that is running a stored procedure has several running statements.
 #[derive(Default)]
-struct ThreadStatements {
+struct InnermostRunningStatement {
     statements: usize,
     /// Event id of the innermost statement: the thread's highest event id.
     innermost: u64,

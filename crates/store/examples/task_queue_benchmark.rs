@@ -58,8 +58,9 @@ impl BenchmarkTaskQueue {
         let server = if use_postgres { Some(PostgreSqlServer::start().await.unwrap()) } else { None };
         let metadata = server.as_ref().map(|server| server.url().parse().unwrap());
         let location = StoreLocation { data_dir: folder.path().join("data"), metadata_url: metadata };
-        let (store, _) =
-            Store::initialise(&AuditOrigin::for_local_account("bench"), location, initial_tenant()).await.unwrap();
+        let (store, _) = Store::initialise(&AuditOrigin::for_local_account("bench"), location, build_initial_tenant())
+            .await
+            .unwrap();
         if let Some(server) = &server {
             let mut connection = PgConnection::connect(&server.url()).await.unwrap();
             let insert = build_insert_tasks_sql("lpad((#)::text, 12, '0')");
@@ -136,7 +137,7 @@ impl BenchmarkTaskQueue {
         start.elapsed() / TASK_READS_PER_RUN
     }
 
-    async fn measure_node_task_list(&mut self) -> Duration {
+    async fn measure_node_tasks_query(&mut self) -> Duration {
         let nodes: Vec<(ProjectId, InstanceId, NodeId)> = (0..TASK_READS_PER_RUN)
             .map(|_| {
                 self.last_read = (self.last_read + 7919) % self.tasks;
@@ -163,7 +164,7 @@ impl BenchmarkTaskQueue {
     }
 }
 
-fn initial_tenant() -> InitialTenant {
+fn build_initial_tenant() -> InitialTenant {
     InitialTenant {
         region: "here-1".into(),
         domain_name: "acme".into(),
@@ -203,7 +204,7 @@ async fn main() {
         "queue" measure_task_insert
         "claim" measure_task_claim
         "status" measure_task_lookup
-        "list" measure_node_task_list
+        "list" measure_node_tasks_query
         "counts" measure_status_count_query
     );
 }

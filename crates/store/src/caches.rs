@@ -49,7 +49,7 @@ const CLIENT_ADDRESS_CACHE_VERSION: i64 = 0;
 
 impl Caches {
     /// `since` is a Unix timestamp in seconds.
-    pub(crate) fn find_user_address_recorded_since(
+    pub(crate) fn find_client_address_recorded_since(
         &self,
         user: &UserId,
         address: IpAddr,

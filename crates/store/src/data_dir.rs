@@ -34,7 +34,7 @@ impl DataDir {
         self.root.join("master.key")
     }
 
-    pub(crate) fn results_path(&self) -> PathBuf {
+    pub(crate) fn results_directory_path(&self) -> PathBuf {
         self.root.join("results")
     }
 
@@ -49,7 +49,7 @@ impl DataDir {
 
     /// Creates missing directories with mode 0700.
     pub(crate) fn create_directories(&self) -> Result<(), StoreError> {
-        for folder in [self.root.clone(), self.results_path()] {
+        for folder in [self.root.clone(), self.results_directory_path()] {
             if !folder.is_dir() {
                 let created = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
                 created.map_err(StoreError::file_error("create the directory", folder))?;
@@ -60,7 +60,7 @@ impl DataDir {
 
     pub(crate) fn remove_initialisation_leftovers(&self) -> Result<(), StoreError> {
         let database = ["", "-journal", "-wal", "-shm"].map(|suffix| format!("clew.db.new{suffix}"));
-        for name in database.iter().map(String::as_str).chain([master_key::TEMPORARY_KEY_FILE_NAME]) {
+        for name in database.iter().map(String::as_str).chain([master_key::TEMPORARY_MASTER_KEY_FILE_NAME]) {
             let path = self.root.join(name);
             if path.exists() {
                 fs::remove_file(&path).map_err(StoreError::file_error("remove", path))?;

@@ -69,11 +69,13 @@ pub use intelligent_kills::{
 pub use kill_tasks::{InstanceKillTasks, KillTask, KillTaskState, NewKillTask};
 pub use kills::{KillFilter, KillRecord, KillSource, NewKillRecord, RecordedKillOutcome};
 pub use location::StoreLocation;
-pub use login_backoff::{LoginBackoff, LoginPermit, LoginTrigger, USER_REQUESTED_LOGIN_RETRY_DELAY};
+pub use login_backoff::{LoginBackoff, LoginPermitDecision, LoginTrigger, USER_REQUESTED_LOGIN_RETRY_DELAY};
 pub use master_key_rotation::MasterKeyRotationSummary;
 pub use metadata::lockouts::AuthAttemptReservation;
 pub use metadata_copy::CopiedTable;
-pub use policies::{Grantee, PolicyAttachment, PolicyLimits, PolicyRecord, PolicyRef, StoredPolicy, StoredPolicyGrant};
+pub use policies::{
+    GrantedPolicy, Grantee, PolicyAttachment, PolicyLimits, PolicyRecord, PolicyRef, StoredPolicyGrant,
+};
 pub use postgres::PostgresUrl;
 pub use read_cache::{CachedStoreView, LockoutState};
 pub use results::{PublishedResult, ResultStore, ResultWriter, S3Settings, StoredObject, StoredResult};

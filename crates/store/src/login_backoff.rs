@@ -33,7 +33,7 @@ pub struct LoginBackoff {
 
 /// Permission to attempt a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LoginPermit {
+pub enum LoginPermitDecision {
     /// The login is allowed.
     Granted {
         /// Number of consecutive refused logins, which callers pass to [`crate::Store::record_login_refusal`].

@@ -12,17 +12,17 @@ use crate::error::StoreError;
 use crate::fsync::sync_directory;
 
 /// If this environment variable is set, Clew ignores the key file.
-const MASTER_KEY_ENV: &str = "CLEW_MASTER_KEY";
+const MASTER_KEY_ENV_VAR: &str = "CLEW_MASTER_KEY";
 
 /// Environment variable with the next master key, for installations that set `CLEW_MASTER_KEY`.
-const NEXT_MASTER_KEY_ENV: &str = "CLEW_NEW_MASTER_KEY";
+const NEXT_MASTER_KEY_ENV_VAR: &str = "CLEW_NEW_MASTER_KEY";
 
-pub(crate) const TEMPORARY_KEY_FILE_NAME: &str = "master.key.new";
+pub(crate) const TEMPORARY_MASTER_KEY_FILE_NAME: &str = "master.key.new";
 
 pub(crate) type MasterKey = Zeroizing<[u8; 32]>;
 
 pub(crate) fn read_master_key(file: &Path) -> Result<MasterKey, StoreError> {
-    match read_master_key_variable(MASTER_KEY_ENV)? {
+    match read_master_key_env_var(MASTER_KEY_ENV_VAR)? {
         Some(key) => Ok(key),
         None => read_master_key_file(file),
     }
@@ -47,7 +47,7 @@ fn read_master_key_file(file: &Path) -> Result<MasterKey, StoreError> {
 
 /// Reads the master key, or creates a key file if no master key exists.
 pub(crate) fn load_or_create_master_key(file: &Path) -> Result<MasterKey, StoreError> {
-    if read_master_key_variable(MASTER_KEY_ENV)?.is_some() || file.exists() {
+    if read_master_key_env_var(MASTER_KEY_ENV_VAR)?.is_some() || file.exists() {
         return read_master_key(file);
     }
     create_master_key(file)
@@ -63,7 +63,7 @@ fn create_master_key(file: &Path) -> Result<MasterKey, StoreError> {
 fn write_master_key(file: &Path, key: MasterKey) -> Result<MasterKey, StoreError> {
     let text = Zeroizing::new(format!("{}\n", hex::encode(key.as_slice())));
     // An interrupted process may have left this file behind.
-    let temporary = parent_directory(file).join(TEMPORARY_KEY_FILE_NAME);
+    let temporary = parent_directory(file).join(TEMPORARY_MASTER_KEY_FILE_NAME);
     if temporary.exists() {
         fs::remove_file(&temporary).map_err(StoreError::file_error("remove", temporary))?;
     }
@@ -79,9 +79,9 @@ pub(crate) fn next_master_key_path(file: &Path) -> PathBuf {
 
 /// Returns `None` if no key rotation is pending.
 pub(crate) fn read_next_master_key(file: &Path) -> Result<Option<MasterKey>, StoreError> {
-    let from_env = read_master_key_variable(NEXT_MASTER_KEY_ENV)?;
+    let from_env = read_master_key_env_var(NEXT_MASTER_KEY_ENV_VAR)?;
     let next = next_master_key_path(file);
-    if from_env.is_some() || read_master_key_variable(MASTER_KEY_ENV)?.is_some() || !next.exists() {
+    if from_env.is_some() || read_master_key_env_var(MASTER_KEY_ENV_VAR)?.is_some() || !next.exists() {
         return Ok(from_env);
     }
     read_master_key_file(&next).map(Some)
@@ -89,7 +89,7 @@ pub(crate) fn read_next_master_key(file: &Path) -> Result<Option<MasterKey>, Sto
 
 /// When this function returns, a newly created key is stored on disk.
 pub(crate) fn load_or_create_next_master_key(file: &Path) -> Result<MasterKey, StoreError> {
-    let stored_in_file = read_master_key_variable(MASTER_KEY_ENV)?.is_none();
+    let stored_in_file = read_master_key_env_var(MASTER_KEY_ENV_VAR)?.is_none();
     let next_path = next_master_key_path(file);
     match read_next_master_key(file)? {
         // The environment variable is lost when this process exits, so the key is also stored in a file.
@@ -98,8 +98,8 @@ pub(crate) fn load_or_create_next_master_key(file: &Path) -> Result<MasterKey, S
         None if stored_in_file => create_master_key(&next_path),
         None => Err(StoreError::MasterKey {
             reason: format!(
-                "{MASTER_KEY_ENV} is set, so {NEXT_MASTER_KEY_ENV} is required too: generate 64 hexadecimal digits (openssl rand -hex 32), store them \
-                 in a safe place and set {NEXT_MASTER_KEY_ENV}"
+                "{MASTER_KEY_ENV_VAR} is set, so {NEXT_MASTER_KEY_ENV_VAR} is required too: generate 64 hexadecimal digits (openssl rand -hex 32), store them \
+                 in a safe place and set {NEXT_MASTER_KEY_ENV_VAR}"
             ),
         }),
     }
@@ -108,7 +108,7 @@ pub(crate) fn load_or_create_next_master_key(file: &Path) -> Result<MasterKey, S
 /// Keeps the old key file under another name, because existing backups require the old key.
 pub(crate) fn activate_next_master_key(file: &Path) -> Result<(), StoreError> {
     let next = next_master_key_path(file);
-    if read_master_key_variable(MASTER_KEY_ENV)?.is_some() || !next.exists() {
+    if read_master_key_env_var(MASTER_KEY_ENV_VAR)?.is_some() || !next.exists() {
         return Ok(());
     }
     let before = file.with_extension(format!("key.before-{}", jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%6fZ")));
@@ -120,8 +120,10 @@ pub(crate) fn activate_next_master_key(file: &Path) -> Result<(), StoreError> {
 
 /// Writes the key file atomically, so that a crash cannot leave a partial file.
 fn write_key_file(file: &Path, text: &str) -> io::Result<()> {
-    let mut temporary =
-        tempfile::Builder::new().prefix(TEMPORARY_KEY_FILE_NAME).rand_bytes(0).tempfile_in(parent_directory(file))?;
+    let mut temporary = tempfile::Builder::new()
+        .prefix(TEMPORARY_MASTER_KEY_FILE_NAME)
+        .rand_bytes(0)
+        .tempfile_in(parent_directory(file))?;
     temporary.write_all(text.as_bytes())?;
     temporary.as_file().sync_all()?;
     temporary.persist_noclobber(file)?;
@@ -132,7 +134,7 @@ fn parent_directory(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn read_master_key_variable(variable: &str) -> Result<Option<MasterKey>, StoreError> {
+fn read_master_key_env_var(variable: &str) -> Result<Option<MasterKey>, StoreError> {
     let Ok(text) = std::env::var(variable) else { return Ok(None) };
     let text = Zeroizing::new(text);
     parse_master_key(&text)
@@ -149,7 +151,7 @@ fn parse_master_key(text: &str) -> Option<MasterKey> {
 fn unreadable_key_error(file: &Path, error: &io::Error) -> StoreError {
     StoreError::MasterKey {
         reason: format!(
-            "{} cannot be read ({error}); restore it from a backup or set {MASTER_KEY_ENV}: without the key, stored passwords cannot be decrypted",
+            "{} cannot be read ({error}); restore it from a backup or set {MASTER_KEY_ENV_VAR}: without the key, stored passwords cannot be decrypted",
             file.display()
         ),
     }

@@ -29,7 +29,7 @@ pub struct MasterKeyRotationSummary {
 impl Store {
     /// Creates the next master key if it does not exist, so that administrators can distribute it before the rotation.
     /// Returns the path of the file that contains the next master key.
-    pub fn ensure_next_master_key(location: impl Into<StoreLocation>) -> Result<std::path::PathBuf, StoreError> {
+    pub fn ensure_next_master_key_exists(location: impl Into<StoreLocation>) -> Result<std::path::PathBuf, StoreError> {
         let dir = DataDir::new(&location.into().data_dir);
         master_key::read_master_key(&dir.master_key_path())?;
         master_key::load_or_create_next_master_key(&dir.master_key_path())?;

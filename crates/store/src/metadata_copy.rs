@@ -35,7 +35,7 @@ pub struct CopiedTable {
 }
 
 impl Store {
-    /// Returns the tables that [`Store::copy_metadata_to`] would copy, without changing the target database.
+    /// Returns the tables that [`Store::copy_metadata_to_postgres`] would copy, without changing the target database.
     /// Fails with [`StoreError::NotEmpty`] if the target database contains rows.
     pub async fn preview_metadata_copy(&self, target: &PostgresUrl) -> Result<Vec<CopiedTable>, StoreError> {
         let names = TABLES_TO_COPY.iter().map(|table| table.name);
@@ -59,7 +59,7 @@ impl Store {
     /// The callback `progress` receives the table name, the number of copied rows and the total number of rows.
     /// During the copy, no server can use the data directory, and no other process can change the source database.
     /// Fails with [`StoreError::NotEmpty`] if the target database contains rows.
-    pub async fn copy_metadata_to(
+    pub async fn copy_metadata_to_postgres(
         &self,
         by: &AuditOrigin,
         target: &PostgresUrl,

@@ -73,7 +73,7 @@ pub struct PolicyAttachment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredPolicyGrant {
     /// The policy.
-    pub policy: StoredPolicy,
+    pub policy: GrantedPolicy,
     /// Group that the policy is attached to, or `None` if the policy is attached to the user.
     pub via_group: Option<String>,
     /// Project in which the policy applies, or `None` for all projects.
@@ -85,15 +85,15 @@ impl StoredPolicyGrant {
     #[must_use]
     pub fn document_len(&self) -> usize {
         match &self.policy {
-            StoredPolicy::Custom { document, .. } => document.len(),
-            StoredPolicy::System { .. } => 0,
+            GrantedPolicy::Custom { document, .. } => document.len(),
+            GrantedPolicy::System { .. } => 0,
         }
     }
 }
 
 /// Custom or built-in policy that applies to a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoredPolicy {
+pub enum GrantedPolicy {
     /// Custom policy in the domain.
     Custom {
         /// Name of the policy.

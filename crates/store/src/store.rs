@@ -169,7 +169,7 @@ impl Store {
             keys: Arc::new(DerivedKeys::new(key)),
             group_commit: GroupCommit::default(),
             data_dir: Arc::new(dir.clone()),
-            results: ResultStore::open_directory(dir.results_path()),
+            results: ResultStore::open_directory(dir.results_directory_path()),
             region: region.into(),
         }
     }

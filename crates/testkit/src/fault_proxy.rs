@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
-/// Traffic mode of a [`FaultProxy`].
+/// Traffic mode of a [`FaultInjectionProxy`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrafficMode {
     /// The proxy forwards all data.
@@ -27,7 +27,7 @@ pub enum TrafficMode {
 
 /// Running proxy on 127.0.0.1. Dropping it closes all connections.
 #[derive(Debug)]
-pub struct FaultProxy {
+pub struct FaultInjectionProxy {
     address: SocketAddr,
     traffic: watch::Sender<TrafficMode>,
     accepting: JoinHandle<()>,
@@ -35,7 +35,7 @@ pub struct FaultProxy {
 
 const MAX_CHUNK_SIZE: usize = 16 << 10;
 
-impl FaultProxy {
+impl FaultInjectionProxy {
     /// Starts a proxy for the server at `target`.
     /// While the server is down, the proxy accepts connections and closes them.
     pub async fn start(target: SocketAddr) -> io::Result<Self> {
@@ -58,7 +58,7 @@ impl FaultProxy {
     }
 }
 
-impl Drop for FaultProxy {
+impl Drop for FaultInjectionProxy {
     fn drop(&mut self) {
         self.accepting.abort();
     }
@@ -149,7 +149,7 @@ mod tests {
     #[tokio::test]
     async fn stalled_data_arrives_after_the_stall() {
         let (target, serving) = start_echo_server().await;
-        let proxy = FaultProxy::start(target).await.unwrap();
+        let proxy = FaultInjectionProxy::start(target).await.unwrap();
         let mut before = TcpStream::connect(proxy.address()).await.unwrap();
         before.write_all(b"one").await.unwrap();
         expect_response(&mut before, b"one").await;
@@ -179,7 +179,7 @@ mod tests {
     #[tokio::test]
     async fn connections_are_reset_until_traffic_flows_again() {
         let (target, serving) = start_echo_server().await;
-        let proxy = FaultProxy::start(target).await.unwrap();
+        let proxy = FaultInjectionProxy::start(target).await.unwrap();
         let mut before = TcpStream::connect(proxy.address()).await.unwrap();
         proxy.set_traffic_mode(TrafficMode::Reset);
         before.write_all(b"x").await.unwrap();
@@ -199,7 +199,7 @@ mod tests {
     #[tokio::test]
     async fn connection_close_is_not_forwarded_during_a_stall() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let proxy = FaultProxy::start(listener.local_addr().unwrap()).await.unwrap();
+        let proxy = FaultInjectionProxy::start(listener.local_addr().unwrap()).await.unwrap();
         let mut client = TcpStream::connect(proxy.address()).await.unwrap();
         client.write_all(b"x").await.unwrap();
         let (mut server, _) = listener.accept().await.unwrap();

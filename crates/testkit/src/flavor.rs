@@ -6,7 +6,7 @@ use std::process::Command;
 
 use rustix::process::geteuid;
 
-use crate::process::command_killed_with_parent;
+use crate::process::build_command_killed_with_parent;
 use crate::server_error::ServerError;
 use crate::test_tools;
 
@@ -38,8 +38,8 @@ impl Flavor {
             Self::MariaDb => {
                 let program = PathBuf::from(test_tools::MARIADBD_PATH);
                 self.ensure_program_installed(&program)?;
-                let mut command = command_killed_with_parent(&program);
-                command.arg("--no-defaults").args(server_arguments_for_root());
+                let mut command = build_command_killed_with_parent(&program);
+                command.arg("--no-defaults").args(server_arguments_for_root_user());
                 let plugins = test_tools::mariadb_plugin_dir();
                 if plugins.exists() {
                     command.arg(format!("--plugin-dir={}", plugins.display()));
@@ -48,7 +48,7 @@ impl Flavor {
             }
             Self::MySql => {
                 let mut command = self.build_mysql_command("usr/sbin/mysqld")?;
-                command.arg("--no-defaults").args(server_arguments_for_root());
+                command.arg("--no-defaults").args(server_arguments_for_root_user());
                 for (option, path) in [
                     ("basedir", "usr"),
                     ("lc-messages-dir", "usr/share/mysql"),
@@ -69,7 +69,7 @@ impl Flavor {
             Self::MariaDb => {
                 let program = PathBuf::from(test_tools::MARIADB_BINLOG_TOOL_PATH);
                 self.ensure_program_installed(&program)?;
-                Ok(command_killed_with_parent(&program))
+                Ok(build_command_killed_with_parent(&program))
             }
             Self::MySql => self.build_mysql_command("usr/bin/mysqlbinlog"),
         }
@@ -86,7 +86,7 @@ impl Flavor {
         let libraries = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/mysql/private"]
             .map(|folder| inside(folder).display().to_string())
             .join(":");
-        let mut command = command_killed_with_parent(&loader);
+        let mut command = build_command_killed_with_parent(&loader);
         command.arg("--library-path").arg(libraries).arg(&program);
         Ok(command)
     }
@@ -107,6 +107,6 @@ impl fmt::Display for Flavor {
 }
 
 /// Database servers require the argument `--user=root` to run as root.
-pub(crate) fn server_arguments_for_root() -> &'static [&'static str] {
+pub(crate) fn server_arguments_for_root_user() -> &'static [&'static str] {
     if geteuid().is_root() { &["--user=root"] } else { &[] }
 }

@@ -34,7 +34,7 @@ pub struct ExpectedSession {
     pub statement: Option<Vec<u8>>,
     /// Open transaction.
     pub transaction: Option<ExpectedTransaction>,
-    /// True if the session is at least [`KnownSessions::MIN_AGE_GAP_SECONDS`] older than the young sessions.
+    /// True if the session is at least [`KnownSessions::MIN_SESSION_AGE_GAP_SECONDS`] older than the young sessions.
     pub is_old: bool,
 }
 
@@ -73,7 +73,7 @@ impl KnownSessions {
     /// Number of sessions.
     pub const SESSION_COUNT: usize = 60;
     /// Minimum age difference between old and young sessions, in seconds.
-    pub const MIN_AGE_GAP_SECONDS: u64 = 6;
+    pub const MIN_SESSION_AGE_GAP_SECONDS: u64 = 6;
 
     /// Opens all sessions and waits until they have their expected states.
     /// The server must have no other sessions.
@@ -85,7 +85,7 @@ impl KnownSessions {
             sessions.open_session(server, definition).await?;
         }
         sessions.wait_for_expected_states(server).await?;
-        sleep(Duration::from_secs(Self::MIN_AGE_GAP_SECONDS)).await;
+        sleep(Duration::from_secs(Self::MIN_SESSION_AGE_GAP_SECONDS)).await;
         for definition in definitions.iter().filter(|definition| definition.age == SessionAgeClass::Young) {
             sessions.open_session(server, definition).await?;
         }
@@ -135,7 +135,7 @@ impl KnownSessions {
         let waiting = waiting.count();
         let start = Instant::now();
         loop {
-            let (runs, waits) = count_running_statements_and_lock_waits(server).await.map_err(io::Error::other)?;
+            let (runs, waits) = query_running_and_waiting_counts(server).await.map_err(io::Error::other)?;
             if (runs, waits) == (running, waiting) {
                 return Ok(());
             }
@@ -185,7 +185,7 @@ async fn create_schema(server: &Server) -> mysql_async::Result<()> {
 
 /// Returns the number of running statements and the number of transactions that wait for a lock.
 /// On MySQL, `information_schema` omits some running statements, so the query uses `performance_schema`.
-async fn count_running_statements_and_lock_waits(server: &Server) -> mysql_async::Result<(usize, usize)> {
+async fn query_running_and_waiting_counts(server: &Server) -> mysql_async::Result<(usize, usize)> {
     let sleeping = match server.flavor() {
         Flavor::MariaDb => "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep'",
         Flavor::MySql => "SELECT COUNT(*) FROM performance_schema.threads WHERE processlist_state = 'User sleep'",

@@ -11,7 +11,7 @@
 //! - [`FakeServerFleet`] starts many fake MySQL servers, each on a separate port.
 //! - [`S3Server`] is a private S3 server, and [`PostgreSqlServer`] is a private PostgreSQL server.
 //! - [`NginxServer`] is a load balancer that a test starts.
-//! - [`FaultProxy`] stalls, throttles or resets the connections to a server.
+//! - [`FaultInjectionProxy`] stalls, throttles or resets the connections to a server.
 //! - [`RewritingProxy`] rewrites the greeting packet of a MySQL server and can hold back or delay packets.
 //! - [`VirtualAddress`] simulates a virtual IP address with failover or load balancing.
 //! - [`RogueServer`] attacks the clients that connect to it.
@@ -56,7 +56,7 @@ mod virtual_address;
 pub use big_transaction::open_big_transaction;
 pub use fake_server::{FakeServer, FakeServerOptions, Fault};
 pub use fake_server_fleet::FakeServerFleet;
-pub use fault_proxy::{FaultProxy, TrafficMode};
+pub use fault_proxy::{FaultInjectionProxy, TrafficMode};
 pub use flavor::Flavor;
 pub use idle_sessions::{IdleSessions, open_idle_sessions, open_idle_sessions_for_account, raise_open_file_limit};
 pub use known_sessions::{ExpectedSession, ExpectedTransaction, KnownSessions, ObservedTransaction};

@@ -76,13 +76,13 @@ impl Drop for Process {
 }
 
 /// The kernel sends SIGKILL to the process when the thread that spawned it exits.
-pub(crate) fn command_killed_with_parent(program: &Path) -> Command {
+pub(crate) fn build_command_killed_with_parent(program: &Path) -> Command {
     command_with_parent_death_signal("KILL", program)
 }
 
 /// The kernel sends SIGTERM to the process when the thread that spawned it exits.
 /// After SIGTERM, the process can stop its own child processes.
-pub(crate) fn command_terminated_with_parent(program: &Path) -> Command {
+pub(crate) fn build_command_terminated_with_parent(program: &Path) -> Command {
     command_with_parent_death_signal("TERM", program)
 }
 

@@ -133,7 +133,7 @@ impl RogueServer {
 
     /// Returns the concatenated payloads of [`RogueServer::received_packets`].
     #[must_use]
-    pub fn concatenated_received_payloads(&self) -> Vec<u8> {
+    pub fn received_payload_bytes(&self) -> Vec<u8> {
         self.received_packets().concat()
     }
 
@@ -185,7 +185,7 @@ async fn serve_connection(
     recording: &ClientPacketRecorder,
 ) -> io::Result<()> {
     let tls_capability = if tls.is_some() { CLIENT_SSL } else { 0 };
-    let plugin = authentication::auth_plugin_in_greeting(&options.mode);
+    let plugin = authentication::greeting_auth_plugin_name(&options.mode);
     write_packet(&mut stream, 0, &packets::encode_greeting(options.version, connection, tls_capability, plugin))
         .await?;
     let (sequence, response) = read_packet(&mut stream).await?;

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::process::{Process, command_killed_with_parent};
+use crate::process::{Process, build_command_killed_with_parent};
 use crate::server::{MAX_START_ATTEMPTS, START_TIMEOUT};
 use crate::server_error::ServerError;
 use crate::test_tools;
@@ -166,7 +166,7 @@ fn spawn_server(folder: &TempDir, ports: &SeaweedFsPorts) -> Result<Process, Ser
     }
     let path = |name: &str| folder.path().join(name).display().to_string();
     let log = fs::File::options().create(true).append(true).open(path("log")).map_err(io_error("write a file"))?;
-    let mut command = command_killed_with_parent(&program);
+    let mut command = build_command_killed_with_parent(&program);
     let files = [
         ("-dir", "data"),
         ("-s3.config", "keys.json"),

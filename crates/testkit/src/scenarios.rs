@@ -31,7 +31,7 @@ pub struct LockWaitScenario {
     waits: String,
     /// Expected root blockers, separated by spaces, highest-ranked first. `+` joins the sessions in a wait cycle.
     roots: String,
-    /// Expected locked resource of each waiter. [`WILDCARD_WAITER`] stands for all waiters without a separate entry.
+    /// Expected locked resource of each waiter. [`ALL_OTHER_WAITERS`] stands for all waiters without a separate entry.
     resources: Vec<(&'static str, &'static str)>,
     /// Session that is expected to become the root blocker after the first root blocker is killed.
     pub root_after_kill: Option<&'static str>,
@@ -39,10 +39,10 @@ pub struct LockWaitScenario {
     pub unkillable_reason: Option<&'static str>,
 }
 
-const BOTH_FLAVORS: &[Flavor] = &Flavor::ALL;
-const MYSQL_FLAVOR_ONLY: &[Flavor] = &[Flavor::MySql];
-const MARIADB_FLAVOR_ONLY: &[Flavor] = &[Flavor::MariaDb];
-const WILDCARD_WAITER: &str = "*";
+const MYSQL_AND_MARIADB: &[Flavor] = &Flavor::ALL;
+const MYSQL_ONLY: &[Flavor] = &[Flavor::MySql];
+const MARIADB_ONLY: &[Flavor] = &[Flavor::MariaDb];
+const ALL_OTHER_WAITERS: &str = "*";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ScenarioStep<'a> {
@@ -86,7 +86,7 @@ impl LockWaitScenario {
             script: script.into(),
             waits: waits.into(),
             roots: roots.to_owned(),
-            resources: vec![(WILDCARD_WAITER, resource)],
+            resources: vec![(ALL_OTHER_WAITERS, resource)],
             root_after_kill: None,
             unkillable_reason: None,
         }
@@ -97,7 +97,7 @@ impl LockWaitScenario {
         self
     }
 
-    fn with_expected_root_blocker_after_kill(mut self, root: &'static str) -> Self {
+    fn with_root_blocker_after_kill(mut self, root: &'static str) -> Self {
         self.root_after_kill = Some(root);
         self
     }
@@ -125,16 +125,16 @@ impl LockWaitScenario {
     pub fn expected_locked_resource(&self, waiter: &str) -> &'static str {
         let resource_of =
             |name: &str| self.resources.iter().find(|(waiter, _)| *waiter == name).map(|(_, resource)| *resource);
-        resource_of(waiter).or_else(|| resource_of(WILDCARD_WAITER)).unwrap_or_default()
+        resource_of(waiter).or_else(|| resource_of(ALL_OTHER_WAITERS)).unwrap_or_default()
     }
 
     fn parse_steps(&self) -> Result<Vec<ScenarioStep<'_>>, ScenarioError> {
         let lines = self.script.lines().map(str::trim).filter(|line| !line.is_empty());
-        lines.map(|line| parse_step(line).ok_or_else(|| ScenarioError::Script(line.to_owned()))).collect()
+        lines.map(|line| parse_scenario_step(line).ok_or_else(|| ScenarioError::Script(line.to_owned()))).collect()
     }
 }
 
-fn parse_step(line: &str) -> Option<ScenarioStep<'_>> {
+fn parse_scenario_step(line: &str) -> Option<ScenarioStep<'_>> {
     let end = line.find(|char: char| !char.is_ascii_alphanumeric())?;
     let (session, rest) = line.split_at(end);
     let sign = rest.chars().next()?;
@@ -182,10 +182,10 @@ mod tests {
 
     #[test]
     fn steps_are_parsed_by_operator() {
-        assert_eq!(parse_step("a: SELECT ':'"), Some(ScenarioStep::Run("a", "SELECT ':'")));
-        assert_eq!(parse_step("b2? DROP TABLE t"), Some(ScenarioStep::Block("b2", "DROP TABLE t")));
-        assert_eq!(parse_step("a!"), Some(ScenarioStep::Disconnect("a")));
-        assert_eq!(parse_step("a SELECT 1"), None);
-        assert_eq!(parse_step(""), None);
+        assert_eq!(parse_scenario_step("a: SELECT ':'"), Some(ScenarioStep::Run("a", "SELECT ':'")));
+        assert_eq!(parse_scenario_step("b2? DROP TABLE t"), Some(ScenarioStep::Block("b2", "DROP TABLE t")));
+        assert_eq!(parse_scenario_step("a!"), Some(ScenarioStep::Disconnect("a")));
+        assert_eq!(parse_scenario_step("a SELECT 1"), None);
+        assert_eq!(parse_scenario_step(""), None);
     }
 }

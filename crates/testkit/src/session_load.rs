@@ -33,7 +33,7 @@ pub struct SessionLoad {
     size: SessionLoadCounts,
 }
 
-const WAIT_UNTIL_BLOCKED_TIMEOUT: Duration = Duration::from_mins(1);
+const BLOCKED_WAITERS_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The lock wait timeout is raised to more than a day, so that waiters do not time out.
 const SETUP_STATEMENTS: [&str; 4] = [
@@ -85,9 +85,9 @@ impl SessionLoad {
             if waiting == Some(self.size.waiters) {
                 break;
             }
-            if start.elapsed() > WAIT_UNTIL_BLOCKED_TIMEOUT {
+            if start.elapsed() > BLOCKED_WAITERS_TIMEOUT {
                 let message =
-                    format!("{waiting:?} of {} sessions wait after {WAIT_UNTIL_BLOCKED_TIMEOUT:?}", self.size.waiters);
+                    format!("{waiting:?} of {} sessions wait after {BLOCKED_WAITERS_TIMEOUT:?}", self.size.waiters);
                 return Err(io::Error::new(io::ErrorKind::TimedOut, message));
             }
             // InnoDB refreshes `innodb_trx` at most ten times per second.

@@ -65,7 +65,7 @@ impl AdaptivePollInterval {
 
     /// Returns the lengthened poll interval of a slow node, or `None` if the target interval applies.
     #[must_use]
-    pub fn slow_node_interval(&self) -> Option<Duration> {
+    pub fn slow_node_poll_interval(&self) -> Option<Duration> {
         self.slow_interval
     }
 
@@ -92,7 +92,7 @@ mod tests {
                 slow_interval.map(PollIntervalChange::Lengthened),
                 "{took}"
             );
-            assert_eq!(interval.slow_node_interval(), slow_interval, "{took}");
+            assert_eq!(interval.slow_node_poll_interval(), slow_interval, "{took}");
         }
     }
 
@@ -108,7 +108,7 @@ mod tests {
         );
         interval.adapt_to_read_duration(Duration::from_millis(90));
         assert_eq!(
-            interval.slow_node_interval(),
+            interval.slow_node_poll_interval(),
             Some(DEFAULT_TARGET_POLL_INTERVAL),
             "slow node with an interval of one second"
         );

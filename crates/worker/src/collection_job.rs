@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use crate::collection_slots::CollectionSlot;
+use crate::collection_slots::SessionCollectionSlot;
 use crate::completion_notifier::CompletionNotifier;
 use crate::login_backoff::LoginAttempt;
 use crate::node_reader::NodeReader;
@@ -22,7 +22,7 @@ use crate::{lease, settings::WorkerSettings};
 
 const STORE_RETRY_DELAY: Duration = Duration::from_millis(250);
 
-pub(crate) struct CollectionJob {
+pub(crate) struct SessionCollectionJob {
     pub(crate) store: Store,
     pub(crate) settings: Arc<WorkerSettings>,
     pub(crate) reader: Arc<dyn NodeReader>,
@@ -39,9 +39,9 @@ struct CollectedResult {
     pending: PendingResult,
 }
 
-impl CollectionJob {
+impl SessionCollectionJob {
     /// Returns the collection to the queue when the token `release` is cancelled.
-    pub(crate) async fn run(self, slot: &mut CollectionSlot, release: CancellationToken) {
+    pub(crate) async fn run(self, slot: &mut SessionCollectionSlot, release: CancellationToken) {
         let task = &self.claimed.task;
         // A cancelled branch cannot have recorded the outcome, which is recorded after `select!`.
         let outcome = tokio::select! {
@@ -61,7 +61,7 @@ impl CollectionJob {
         lease::renew_lease_until_lost(&self.store, request_id, fence, self.claimed_at, self.settings.lease).await;
     }
 
-    async fn collect_rows(&self, slot: &mut CollectionSlot) -> Result<CollectedResult, Failure> {
+    async fn collect_rows(&self, slot: &mut SessionCollectionSlot) -> Result<CollectedResult, Failure> {
         let task = &self.claimed.task;
         if task.attempts > self.settings.max_attempts {
             return Err(attempts_exhausted_failure(self.settings.max_attempts));
@@ -76,7 +76,7 @@ impl CollectionJob {
         let read = slot.await_session_read(&node.id, read_future).await;
         login.record_login_outcome(&node, read.as_ref().err()).await;
         let mut rows = read?;
-        let (row_count, limitations) = (rows.row_count(), rows.take_limitations());
+        let (row_count, limitations) = (rows.row_count(), rows.take_read_limitations());
         let pending =
             pending_result::write_result(self.store.result_store(), &task.request_id, self.claimed.fence, rows).await?;
         Ok(CollectedResult { rows: row_count, limitations, pending })

@@ -17,7 +17,7 @@ use crate::node_reader::{ReadFuture, SessionRows};
 use crate::settings::WorkerSettings;
 
 #[derive(Debug, Clone)]
-pub(crate) struct CollectionSlotPool {
+pub(crate) struct SessionCollectionSlotPool {
     active: Arc<Semaphore>,
     /// Limits the number of connections for collections, because a stalled read still occupies a connection.
     total: Arc<Semaphore>,
@@ -36,14 +36,14 @@ struct StalledNodes {
 }
 
 #[derive(Debug)]
-pub(crate) struct CollectionSlot {
-    pool: CollectionSlotPool,
+pub(crate) struct SessionCollectionSlot {
+    pool: SessionCollectionSlotPool,
     /// `None` while the read is stalled.
     active: Option<OwnedSemaphorePermit>,
     _total: OwnedSemaphorePermit,
 }
 
-impl CollectionSlotPool {
+impl SessionCollectionSlotPool {
     pub(crate) fn new(settings: &WorkerSettings) -> Self {
         let active = settings.concurrency.max(1);
         Self {
@@ -56,7 +56,7 @@ impl CollectionSlotPool {
     }
 
     /// Waits until at least one slot is free.
-    pub(crate) async fn acquire_free_slots(&self) -> Result<Vec<CollectionSlot>, AcquireError> {
+    pub(crate) async fn acquire_free_slots(&self) -> Result<Vec<SessionCollectionSlot>, AcquireError> {
         let total = self.total.clone().acquire_owned().await?;
         let mut free = vec![self.create_slot(total, self.active.clone().acquire_owned().await?)];
         while let Ok(total) = self.total.clone().try_acquire_owned()
@@ -67,8 +67,8 @@ impl CollectionSlotPool {
         Ok(free)
     }
 
-    fn create_slot(&self, total: OwnedSemaphorePermit, active: OwnedSemaphorePermit) -> CollectionSlot {
-        CollectionSlot { pool: self.clone(), active: Some(active), _total: total }
+    fn create_slot(&self, total: OwnedSemaphorePermit, active: OwnedSemaphorePermit) -> SessionCollectionSlot {
+        SessionCollectionSlot { pool: self.clone(), active: Some(active), _total: total }
     }
 
     /// Returns no nodes while the number of stalled reads is below the limit `max_stalled`.
@@ -93,7 +93,7 @@ impl CollectionSlotPool {
     }
 }
 
-impl CollectionSlot {
+impl SessionCollectionSlot {
     /// Reads sessions and releases the permit for active reads if the node sends no data for the stall timeout.
     ///
     /// If the node's previous read stalled, the permit is released as soon as the new read waits for data.
@@ -130,15 +130,15 @@ impl CollectionSlot {
     }
 }
 
-struct StalledReadGuard(CollectionSlotPool);
+struct StalledReadGuard(SessionCollectionSlotPool);
 
 impl StalledReadGuard {
-    fn register_read_if_node_stalled(pool: &CollectionSlotPool, node: &NodeId) -> Option<Self> {
+    fn register_read_if_node_stalled(pool: &SessionCollectionSlotPool, node: &NodeId) -> Option<Self> {
         let is_stalled = pool.lock_stalled_nodes().nodes.contains(node);
         is_stalled.then(|| Self::register_stalled_read(pool, node))
     }
 
-    fn register_stalled_read(pool: &CollectionSlotPool, node: &NodeId) -> Self {
+    fn register_stalled_read(pool: &SessionCollectionSlotPool, node: &NodeId) -> Self {
         let mut stalled = pool.lock_stalled_nodes();
         stalled.nodes.insert(node.clone());
         stalled.reads += 1;

@@ -11,15 +11,15 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::collection_job::CollectionJob;
+use crate::collection_job::SessionCollectionJob;
 use crate::collection_queue::CollectionQueue;
-use crate::collection_slots::{CollectionSlot, CollectionSlotPool};
+use crate::collection_slots::{SessionCollectionSlot, SessionCollectionSlotPool};
 use crate::heartbeat;
 use crate::retention;
 use crate::settings::WorkerSettings;
 
 const RESULT_STORE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
-const PENDING_STATEMENT_KILLS_TIMEOUT: Duration = Duration::from_secs(2);
+const PENDING_KILLS_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl CollectionQueue {
     /// Runs collections until the `shutdown` token is cancelled.
@@ -44,7 +44,7 @@ impl CollectionQueue {
             release.cancel();
             running.wait().await;
         }
-        clew_mysql::wait_for_pending_kills(PENDING_STATEMENT_KILLS_TIMEOUT).await;
+        clew_mysql::wait_for_pending_kills(PENDING_KILLS_TIMEOUT).await;
     }
 
     /// Shutdown does not cancel a claim in progress, because the store may already have committed the claim.
@@ -55,7 +55,7 @@ impl CollectionQueue {
         shutdown: &CancellationToken,
         release: &CancellationToken,
     ) {
-        let pool = CollectionSlotPool::new(&self.settings);
+        let pool = SessionCollectionSlotPool::new(&self.settings);
         let mut store_fails = false;
         loop {
             let Some(Ok(free)) = shutdown.run_until_cancelled(pool.acquire_free_slots()).await else { return };
@@ -110,7 +110,7 @@ impl CollectionQueue {
     async fn claim_collections(
         &self,
         worker: &str,
-        pool: &CollectionSlotPool,
+        pool: &SessionCollectionSlotPool,
         max_tasks: usize,
     ) -> Result<TaskClaimOutcome, StoreError> {
         let WorkerSettings { lease, max_running_per_node: per_node, .. } = *self.settings;
@@ -120,8 +120,8 @@ impl CollectionQueue {
         self.store.claim_tasks(claim).await
     }
 
-    fn create_collection_job(&self, claimed: ClaimedTask, claimed_at: Instant) -> CollectionJob {
-        CollectionJob {
+    fn create_collection_job(&self, claimed: ClaimedTask, claimed_at: Instant) -> SessionCollectionJob {
+        SessionCollectionJob {
             store: self.store.clone(),
             settings: self.settings.clone(),
             reader: self.reader.clone(),
@@ -133,10 +133,10 @@ impl CollectionQueue {
     }
 }
 
-impl CollectionJob {
+impl SessionCollectionJob {
     async fn run_collection_in_slot(
         self,
-        mut slot: CollectionSlot,
+        mut slot: SessionCollectionSlot,
         claimable: Arc<Notify>,
         release: CancellationToken,
     ) {

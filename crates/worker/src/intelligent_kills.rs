@@ -10,7 +10,7 @@ use std::time::Duration;
 use clew_diagnose::IntelligentKillPlan;
 use clew_model::{Failure, FailureKind, InstanceId, Limitation, LimitationKind, Node, NodeUrl, SlowSessionThreshold};
 use clew_mysql::{
-    ClockHistory, ConnectionPurpose, KillOutcome, KillTarget, ProcessListOrigin, ReadLimits, UnreliableClockReason,
+    ConnectionPurpose, KillOutcome, KillTarget, NodeClockHistory, ProcessListOrigin, ReadLimits, UnreliableClockReason,
     UnsafeKillPolicy, UserSessions, read_client_sessions,
 };
 use clew_store::{IntelligentKill, IntelligentKillId, KillSource, LoginTrigger, NewIntelligentKill, Store, StoreError};
@@ -246,7 +246,7 @@ impl IntelligentKillQueue {
 
 /// Clock readings by node address; the most recently contacted node is the last entry.
 #[derive(Debug, Default)]
-struct NodeClockHistories(VecDeque<(String, ClockHistory)>);
+struct NodeClockHistories(VecDeque<(String, NodeClockHistory)>);
 
 impl NodeClockHistories {
     const MAX_TRACKED_NODES: usize = 1024;

@@ -132,7 +132,7 @@ impl KillTaskWorker {
         shutdown: &CancellationToken,
     ) -> Result<Vec<NodeId>, StoreError> {
         let mut nodes = Vec::new();
-        for node in self.store.list_nodes_including_passwords(&kill_tasks.instance_id).await? {
+        for node in self.store.list_nodes_with_passwords(&kill_tasks.instance_id).await? {
             nodes.push(node.id.clone());
             let Some(guard) = self.nodes.start_node_poll_if_due(&node.id, Instant::now()) else { continue };
             let tick = NodePoll {

@@ -7,7 +7,7 @@
 //! A successful login or new credentials for the node reset the backoff.
 
 use clew_model::{Failure, FailureKind, Node, NodeId};
-use clew_store::{LoginBackoff, LoginPermit, LoginTrigger, Store, StoreError};
+use clew_store::{LoginBackoff, LoginPermitDecision, LoginTrigger, Store, StoreError};
 use jiff::Timestamp;
 use tracing::warn;
 
@@ -25,8 +25,8 @@ impl LoginAttempt {
             Failure::new(FailureKind::StoreFailed, format!("could not look up refused logins of node {node}: {error}"))
         };
         match store.request_login_permit(node, cause).await.map_err(store_failure)? {
-            LoginPermit::Granted { refusals } => Ok(Self { store: store.clone(), refusals }),
-            LoginPermit::Deferred(backoff) => Err(login_backoff_failure(&backoff)),
+            LoginPermitDecision::Granted { refusals } => Ok(Self { store: store.clone(), refusals }),
+            LoginPermitDecision::Deferred(backoff) => Err(login_backoff_failure(&backoff)),
         }
     }
 

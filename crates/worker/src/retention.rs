@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use crate::settings::WorkerSettings;
 
-const CLEANUP_INTERVAL: Duration = Duration::from_mins(1);
+const EXPIRED_RECORD_CLEANUP_INTERVAL: Duration = Duration::from_mins(1);
 /// The audit log is pruned only hourly, because each run that removes rows adds an audit row.
 const AUDIT_PRUNE_INTERVAL: Duration = Duration::from_hours(1);
 const ORPHANED_RESULT_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
@@ -32,7 +32,7 @@ pub(crate) async fn run_retention_jobs(store: Store, settings: &WorkerSettings) 
 }
 
 async fn remove_old_collections_periodically(store: &Store, retention: Duration) {
-    let mut ticks = create_interval_without_tick_bursts(CLEANUP_INTERVAL);
+    let mut ticks = create_interval_without_tick_bursts(EXPIRED_RECORD_CLEANUP_INTERVAL);
     loop {
         ticks.tick().await;
         if let Err(error) = remove_expired_collections(store, retention).await {
@@ -57,10 +57,10 @@ async fn sweep_orphaned_results_periodically(store: &Store) {
 }
 
 async fn remove_old_kill_records_periodically(store: &Store, lost_kill_age: Duration, retention: Duration) {
-    let mut ticks = create_interval_without_tick_bursts(CLEANUP_INTERVAL);
+    let mut ticks = create_interval_without_tick_bursts(EXPIRED_RECORD_CLEANUP_INTERVAL);
     loop {
         ticks.tick().await;
-        match store.record_unknown_outcomes_of_interrupted_kills(unix_millis_before_now(lost_kill_age)).await {
+        match store.record_interrupted_kills_as_unknown(unix_millis_before_now(lost_kill_age)).await {
             Ok(0) => {}
             Ok(lost) => {
                 warn!(kills.lost = lost, "kills interrupted by a process exit; their outcomes are unknown");
@@ -72,7 +72,7 @@ async fn remove_old_kill_records_periodically(store: &Store, lost_kill_age: Dura
             Ok(removed) => info!(kills.removed = removed, "expired kills removed"),
             Err(error) => warn!(%error, "could not remove expired kills; retrying"),
         }
-        match store.remove_intelligent_kills_before(unix_millis_before_now(retention)).await {
+        match store.remove_intelligent_kills_finished_before(unix_millis_before_now(retention)).await {
             Ok(0) => {}
             Ok(removed) => info!(intelligent_kills.removed = removed, "expired intelligent kills removed"),
             Err(error) => warn!(%error, "could not remove expired intelligent kills; retrying"),

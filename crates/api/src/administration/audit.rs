@@ -65,14 +65,14 @@ pub(crate) async fn list_audit_rows(
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AuditPage>, ApiError> {
-    let filter = authorize_and_build_audit_filter(&service, &caller)?;
+    let filter = authorize_audit_read(&service, &caller)?;
     let AuditRowsQuery { filter, newest_first, after, limit } =
         query::parse_audit_rows_query(query.as_deref(), filter)?;
     // Reads one extra row to determine whether a next page exists.
     let mut records = if newest_first {
-        service.store.list_audit_rows_before(&filter, after.unwrap_or(i64::MAX), limit + 1).await?
+        service.store.list_audit_rows_before_seq(&filter, after.unwrap_or(i64::MAX), limit + 1).await?
     } else {
-        service.store.list_audit_rows_after(&filter, after.unwrap_or(0), limit + 1).await?
+        service.store.list_audit_rows_after_seq(&filter, after.unwrap_or(0), limit + 1).await?
     };
     let has_more = records.len() > limit as usize;
     records.truncate(limit as usize);
@@ -88,7 +88,7 @@ pub(crate) async fn export_audit_log(
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let filter = query::parse_audit_filter(query.as_deref(), authorize_and_build_audit_filter(&service, &caller)?)?;
+    let filter = query::parse_audit_filter(query.as_deref(), authorize_audit_read(&service, &caller)?)?;
     let lines = export::stream_audit_rows(service.store.clone(), filter).await?;
     let headers =
         [(CONTENT_TYPE, "application/x-ndjson"), (CONTENT_DISPOSITION, "attachment; filename=\"audit.ndjson\"")];
@@ -122,7 +122,7 @@ pub(crate) async fn verify_audit_log(
     }))
 }
 
-fn authorize_and_build_audit_filter(service: &AppState, caller: &Caller) -> Result<AuditFilter, ApiError> {
+fn authorize_audit_read(service: &AppState, caller: &Caller) -> Result<AuditFilter, ApiError> {
     caller.require_domain_permission(service, Action::READ_AUDIT)?;
     Ok(AuditFilter { domain: Some(caller.principal.domain_id.clone()), ..AuditFilter::default() })
 }

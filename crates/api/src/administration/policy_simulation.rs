@@ -18,11 +18,11 @@ use utoipa::ToSchema;
 
 use super::{not_found_error, projects, require_identity_read_permission, users};
 use crate::AppState;
-use crate::body::{JsonBody, check_entry_count, missing_field_error};
+use crate::body::{JsonBody, check_array_length, missing_field_error};
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::policy_cache::{self, evaluate_policies};
+use crate::policy_cache::{self, run_policy_evaluation};
 use crate::query_string::truncate_text;
 
 /// A request to simulate.
@@ -139,7 +139,7 @@ pub(crate) async fn simulate_request(
     };
     let tags = parse_request_tags(&body)?;
     let user = users::find_user(&service, &caller, &body.get_required::<String>("user_id")?).await?;
-    let (project, instance) = find_simulated_project_and_instance(&service, &caller, &body).await?;
+    let (project, instance) = find_target_project_and_instance(&service, &caller, &body).await?;
     let resource = Resource {
         project: project.as_ref().map(to_target_project),
         region: service.store.region(),
@@ -149,7 +149,7 @@ pub(crate) async fn simulate_request(
     let administrator = user.administrator;
     let budget = service.limits.create_policy_work_budget(&caller.principal.user_id);
     let principal = Principal { budget, ..load_simulated_principal(&service, user).await? };
-    let explained = evaluate_policies(&principal, || explain_decision(&principal, action, &resource, &environment));
+    let explained = run_policy_evaluation(&principal, || explain_decision(&principal, action, &resource, &environment));
     let (decision, reason) = match explained.decision {
         Decision::Allow => (SimulatedDecision::Allow, None),
         Decision::Deny { reason } => (SimulatedDecision::Deny, Some(reason.to_string())),
@@ -167,11 +167,11 @@ fn parse_action(body: &JsonBody) -> Result<Action, ApiError> {
 
 fn parse_request_tags(body: &JsonBody) -> Result<Vec<Tag>, ApiError> {
     let tags: Vec<SimulatedRequestTag> = body.get("request_tags")?.unwrap_or_default();
-    check_entry_count("request_tags", tags.len(), 0, 20)?;
+    check_array_length("request_tags", tags.len(), 0, 20)?;
     Ok(tags.into_iter().map(|tag| Tag { key: tag.key, value: tag.value }).collect())
 }
 
-async fn find_simulated_project_and_instance(
+async fn find_target_project_and_instance(
     service: &AppState,
     caller: &Caller,
     body: &JsonBody,

@@ -60,7 +60,7 @@ struct RefusalTimeWindow {
 }
 
 #[derive(Debug, Default)]
-struct RefusalTimeWindows {
+struct RefusalCounterState {
     windows: HashMap<CallerGroupingKey, HashMap<RefusalKind, RefusalTimeWindow>>,
     pending: VecDeque<AuditEvent>,
 }
@@ -68,7 +68,7 @@ struct RefusalTimeWindows {
 #[derive(Debug)]
 pub(crate) struct RepeatedRefusalCounter {
     window: Duration,
-    state: Mutex<RefusalTimeWindows>,
+    state: Mutex<RefusalCounterState>,
 }
 
 impl RepeatedRefusalCounter {
@@ -88,7 +88,7 @@ impl RepeatedRefusalCounter {
         let recorded = store.append_audit_event(&event).await;
         if recorded.is_err() {
             // Close the window so that the next refusal is recorded.
-            self.lock_refusal_windows_mutex().close_refusal_window(&caller, &kind);
+            self.lock_counter_state_mutex().close_refusal_window(&caller, &kind);
         }
         recorded
     }
@@ -96,7 +96,7 @@ impl RepeatedRefusalCounter {
     /// Returns the key of a new time window, or `None` if an open window counts the refusal.
     fn count_refusal(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerGroupingKey, RefusalKind)> {
         let now = Instant::now();
-        let mut state = self.lock_refusal_windows_mutex();
+        let mut state = self.lock_counter_state_mutex();
         let (caller, kind) = state.refusal_window_key(event, reason);
         let window = state.windows.get_mut(&caller).and_then(|kinds| kinds.get_mut(&kind));
         if let Some(window) = window.filter(|window| window.ends > now) {
@@ -120,11 +120,11 @@ impl RepeatedRefusalCounter {
 
     /// If an audit event cannot be written, the next flush retries the write.
     async fn flush(&self, store: &Store, has_ended: impl Fn(&RefusalTimeWindow) -> bool) {
-        self.lock_refusal_windows_mutex().close_ended_refusal_windows(has_ended);
+        self.lock_counter_state_mutex().close_expired_refusal_windows(has_ended);
         loop {
-            let Some(event) = self.lock_refusal_windows_mutex().pending.pop_front() else { return };
+            let Some(event) = self.lock_counter_state_mutex().pending.pop_front() else { return };
             if let Err(error) = store.append_audit_event(&event).await {
-                let mut state = self.lock_refusal_windows_mutex();
+                let mut state = self.lock_counter_state_mutex();
                 state.pending.push_front(event);
                 warn!(%error, events = state.pending.len(), "cannot record repeated refusals in the audit log");
                 return;
@@ -132,12 +132,12 @@ impl RepeatedRefusalCounter {
         }
     }
 
-    fn lock_refusal_windows_mutex(&self) -> MutexGuard<'_, RefusalTimeWindows> {
+    fn lock_counter_state_mutex(&self) -> MutexGuard<'_, RefusalCounterState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl RefusalTimeWindows {
+impl RefusalCounterState {
     /// Callers above [`MAX_TRACKED_CALLERS`] share a key, as do refusal kinds above [`MAX_REFUSAL_KINDS_PER_CALLER`].
     fn refusal_window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerGroupingKey, RefusalKind) {
         let caller = build_caller_grouping_key(event);
@@ -159,7 +159,7 @@ impl RefusalTimeWindows {
         self.enqueue_audit_events(ended);
     }
 
-    fn close_ended_refusal_windows(&mut self, has_ended: impl Fn(&RefusalTimeWindow) -> bool) {
+    fn close_expired_refusal_windows(&mut self, has_ended: impl Fn(&RefusalTimeWindow) -> bool) {
         let mut ended = Vec::new();
         self.windows.retain(|_, kinds| {
             ended.extend(kinds.extract_if(|_, window| has_ended(window)).map(|(_, window)| window));
@@ -216,14 +216,14 @@ impl RefusalTimeWindow {
             peers: BTreeSet::new(),
             event: AuditEvent { domain_id: find_audit_event_domain(event), ..event.clone() },
         };
-        window.record_distinct_values(event);
+        window.record_distinct_event_values(event);
         window
     }
 
     fn add_repeated_refusal(&mut self, event: &AuditEvent) {
         self.repeated += 1;
         self.last_at = Timestamp::now();
-        self.record_distinct_values(event);
+        self.record_distinct_event_values(event);
         let common = &mut self.event;
         clear_field_if_different(&mut common.domain_id, find_audit_event_domain(event).as_ref());
         clear_field_if_different(&mut common.project_id, event.project_id.as_ref());
@@ -240,7 +240,7 @@ impl RefusalTimeWindow {
         }
     }
 
-    fn record_distinct_values(&mut self, event: &AuditEvent) {
+    fn record_distinct_event_values(&mut self, event: &AuditEvent) {
         let (user, claimed) = match &event.origin.actor {
             Actor::User { id, .. } => (id.as_str(), ""),
             Actor::Anonymous { claimed } => ("", claimed.as_str()),
@@ -314,8 +314,8 @@ mod tests {
     fn record_all(refusals: impl Iterator<Item = AuditEvent>) -> (usize, Vec<AuditEvent>) {
         let repeated = RepeatedRefusalCounter::new(Duration::from_hours(1));
         let first = refusals.filter(|event| repeated.count_refusal(event, "why").is_some()).count();
-        let mut counted = repeated.lock_refusal_windows_mutex();
-        counted.close_ended_refusal_windows(|_| true);
+        let mut counted = repeated.lock_counter_state_mutex();
+        counted.close_expired_refusal_windows(|_| true);
         (first, counted.pending.drain(..).collect())
     }
 
@@ -412,7 +412,7 @@ mod tests {
         repeated.flush(&failing, |_| true).await;
         repeated.flush(&working, |_| true).await;
         let filter = AuditFilter { operation: Some("ListProjects".into()), ..AuditFilter::default() };
-        let rows = working.list_audit_rows_after(&filter, 0, 10).await.unwrap();
+        let rows = working.list_audit_rows_after_seq(&filter, 0, 10).await.unwrap();
         let counts: Vec<_> = rows.iter().map(|row| row.event.detail["repeated"].as_u64()).collect();
         assert_eq!(counts, [None, Some(1)]);
     }

@@ -34,7 +34,7 @@ type NoStoreHeader = [(HeaderName, HeaderValue); 1];
 /// Response headers `Cache-Control: no-store` and `Set-Cookie`.
 type SessionHeaders = [(HeaderName, HeaderValue); 2];
 
-fn cache_control_no_store_header() -> (HeaderName, HeaderValue) {
+fn no_store_header() -> (HeaderName, HeaderValue) {
     (CACHE_CONTROL, HeaderValue::from_static("no-store"))
 }
 
@@ -103,7 +103,7 @@ pub(crate) async fn show_session(
     };
     let user = load_user(&service, &caller).await?;
     let session = BrowserSession::new(&user, project.as_ref(), &projects, token_info.expires_at, &token_info.csrf);
-    Ok(([cache_control_no_store_header()], Json(session)))
+    Ok(([no_store_header()], Json(session)))
 }
 
 /// Sign out and revoke the token.
@@ -124,7 +124,7 @@ pub(crate) async fn delete_session(
     let token_info = require_token_credentials(&caller)?;
     service.store.revoke_token(&caller.audit_origin(), &token_info.hash).await?;
     let removed = cookie::build_set_cookie_header("", 0, &headers, caller.client.as_ref())?;
-    Ok((StatusCode::NO_CONTENT, [cache_control_no_store_header(), (SET_COOKIE, removed)]))
+    Ok((StatusCode::NO_CONTENT, [no_store_header(), (SET_COOKIE, removed)]))
 }
 
 /// Change the scope of the session to another project or to the domain.
@@ -185,7 +185,7 @@ fn build_session_response(
 ) -> (SessionHeaders, Json<BrowserSession>) {
     let csrf = token::derive_csrf_token(issued.secret.expose_secret());
     let session = BrowserSession::new(user, project, projects, issued.expires_at, &csrf);
-    ([cache_control_no_store_header(), (SET_COOKIE, cookie)], Json(session))
+    ([no_store_header(), (SET_COOKIE, cookie)], Json(session))
 }
 
 /// The cookie expires with the token.

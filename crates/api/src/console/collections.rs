@@ -17,7 +17,7 @@ use crate::json::Json;
 use crate::messages::format_failure;
 use crate::statement_text::MASKED_SUBSTRING_PLACEHOLDER;
 
-const MAX_LISTED_COLLECTIONS: u32 = 200;
+const MAX_LISTED_SESSION_COLLECTIONS: u32 = 200;
 
 /// Collections of a node.
 #[derive(Serialize, ToSchema)]
@@ -62,7 +62,7 @@ struct SessionCollectionView {
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
     responses((status = 200, description = "The newest collections of the node", body = SessionCollectionList))
 )]
-pub(crate) async fn list_collection_tasks(
+pub(crate) async fn list_session_collections(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
@@ -72,7 +72,7 @@ pub(crate) async fn list_collection_tasks(
     let templates_only = target.project_masks_statements_for_caller(&service, &caller);
     let tasks = service
         .store
-        .list_node_tasks(&target.project.id, &target.instance.id, &target.node, MAX_LISTED_COLLECTIONS)
+        .list_node_tasks(&target.project.id, &target.instance.id, &target.node, MAX_LISTED_SESSION_COLLECTIONS)
         .await?;
     let collections = tasks.into_iter().map(|task| build_collection_view(task, templates_only, language)).collect();
     Ok(Json(SessionCollectionList { collections }))
@@ -92,7 +92,7 @@ pub(crate) async fn list_collection_tasks(
         (status = 409, description = "The collection has not finished", body = ErrorBody)
     )
 )]
-pub(crate) async fn delete_collection(
+pub(crate) async fn delete_session_collection(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance, node, id)): Path<(String, String, String, String)>,

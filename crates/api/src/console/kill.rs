@@ -30,7 +30,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::kill_risks::KillRiskView;
 use crate::messages::localize_failure;
-use crate::statement_text::render_statement_or_template;
+use crate::statement_text::render_statement;
 use effect::KillEffectView;
 use preview::KillImpact;
 use request::{KillRequestBody, SelectedSession, SessionKillRequest};
@@ -135,7 +135,7 @@ pub(crate) async fn kill_sessions(
     let age = i64::try_from(read.at.elapsed().as_secs()).unwrap_or_default();
     let mut skip_reasons = request.find_skip_reasons(&found, &read.server, Timestamp::now().as_second() - age);
     let (costs, mut outcomes, effect) = if request.preview {
-        (Some(preview::read_kill_impact(&service, &target.node, &found).await), HashMap::new(), None)
+        (Some(preview::predict_kill_impact(&service, &target.node, &found).await), HashMap::new(), None)
     } else {
         let mut victims: Vec<Session> =
             request.find_sessions_to_kill(&found, &skip_reasons).into_iter().cloned().collect();
@@ -196,7 +196,8 @@ pub(crate) async fn kill_sessions(
         }
     }
     let victims = [ids_with("would_kill"), request.other_victims].concat();
-    let warnings = costs.as_ref().map(|costs| costs.surviving_blocker_warnings(&victims, language)).unwrap_or_default();
+    let warnings =
+        costs.as_ref().map(|costs| costs.format_surviving_blocker_warnings(&victims, language)).unwrap_or_default();
     let costs_unknown = costs.and_then(|costs| costs.unknown).map(|reason| reason.in_language(language).to_owned());
     Ok(Json(KillResponse { sessions, costs_unknown, warnings, effect }))
 }
@@ -253,7 +254,7 @@ fn build_current_session(
     costs: Option<&KillImpact>,
     language: Language,
 ) -> CurrentSession {
-    let text = |statement: &[u8]| render_statement_or_template(statement, masked);
+    let text = |statement: &[u8]| render_statement(statement, masked);
     CurrentSession {
         user: to_valid_utf8(&current.user),
         host: to_valid_utf8(&current.host),
@@ -263,7 +264,7 @@ fn build_current_session(
         time: current.seconds,
         statement: current.statement.as_deref().map(text),
         transaction: costs.and_then(|costs| costs.rollback_cost(current.id)),
-        frees: costs.map(|costs| costs.unblocked_sessions(current.id)).unwrap_or_default(),
+        frees: costs.map(|costs| costs.find_unblocked_session_ids(current.id)).unwrap_or_default(),
         holds_up: costs.map_or(0, |costs| costs.count_waiters(current.id)),
         risks: costs.map(|costs| costs.kill_risks(current.id, request.kind, language)).unwrap_or_default(),
     }

@@ -131,7 +131,7 @@ async fn load_kill_requester_names(
         to: Some(last.saturating_add(1)),
         ..AuditFilter::default()
     };
-    let rows = service.store.list_audit_rows_after(&filter, 0, MAX_SEARCHED_AUDIT_ROWS).await?;
+    let rows = service.store.list_audit_rows_after_seq(&filter, 0, MAX_SEARCHED_AUDIT_ROWS).await?;
     let named = rows.into_iter().filter_map(|row| {
         let name = match row.event.origin.actor {
             Actor::User { name, .. } => name,

@@ -15,7 +15,7 @@ use crate::body::invalid_field_error;
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::statement_text::render_statement_or_template;
+use crate::statement_text::render_statement;
 
 /// Ids of the project, instance, node and session in the request path.
 type SessionPath = (String, String, String, String);
@@ -118,7 +118,7 @@ pub(crate) async fn show_session_detail(
 }
 
 fn build_session_detail(read: DetailedSession, masked: bool) -> SessionDetail {
-    let text = |statement: &Vec<u8>| render_statement_or_template(statement, masked);
+    let text = |statement: &Vec<u8>| render_statement(statement, masked);
     let DetailedSession { session, is_truncated: is_cut, transaction, last_statements, attributes, graph } = read;
     let mut waits = if masked { graph.with_masked_literals() } else { graph };
     SessionDetail {

@@ -43,7 +43,7 @@ impl DownloadBodyStream {
     fn try_read_chunk(&mut self) -> Option<io::Result<Bytes>> {
         let mut buffer = self.pool.acquire(self.end - self.offset);
         if let Some(read) = read_from_page_cache(&self.file, &mut buffer, self.offset) {
-            return Some(self.build_chunk_from_read(buffer, read));
+            return Some(self.build_chunk_from_read_result(buffer, read));
         }
         let (file, at) = (self.file.clone(), self.offset);
         self.reading = Some(spawn_blocking(move || {
@@ -53,7 +53,7 @@ impl DownloadBodyStream {
         None
     }
 
-    fn build_chunk_from_read(&mut self, buffer: BytesMut, read: io::Result<usize>) -> io::Result<Bytes> {
+    fn build_chunk_from_read_result(&mut self, buffer: BytesMut, read: io::Result<usize>) -> io::Result<Bytes> {
         let length = read?;
         if length == 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a result became shorter while it was sent"));
@@ -82,7 +82,8 @@ impl Stream for DownloadBodyStream {
         let Some(reading) = &mut this.reading else { return Poll::Ready(None) };
         let read = ready!(Pin::new(reading).poll(context));
         this.reading = None;
-        let chunk = read.map_err(io::Error::other).and_then(|(buffer, read)| this.build_chunk_from_read(buffer, read));
+        let chunk =
+            read.map_err(io::Error::other).and_then(|(buffer, read)| this.build_chunk_from_read_result(buffer, read));
         Poll::Ready(Some(chunk))
     }
 }

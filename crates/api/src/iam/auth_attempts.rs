@@ -21,7 +21,7 @@ use crate::{AppState, passwords};
 const PASSWORD_ATTEMPT_RESERVATION_TIMEOUT: Duration = Duration::from_secs(10);
 const PASSWORD_ATTEMPT_RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// `Retry-After` value of the response if [`PASSWORD_ATTEMPT_RESERVATION_TIMEOUT`] has elapsed.
-const BUSY_FAILURE_COUNTER_RETRY_AFTER: Duration = Duration::from_secs(1);
+const RETRY_AFTER_WHEN_COUNTER_BUSY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PasswordCheckOutcome {
@@ -41,12 +41,12 @@ pub(crate) async fn check_password_with_lockout(
 ) -> Result<PasswordCheckOutcome, ApiError> {
     let subject =
         find_failure_counter_key(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?.name;
-    let _lock = service.password_check_mutexes().acquire_failure_counter_lock(&subject).await;
+    let _lock = service.password_check_mutexes().lock_password_checks(&subject).await;
     match reserve_password_attempt(&service.store, &subject).await? {
         AuthAttemptReservation::Granted => {}
         AuthAttemptReservation::Locked => return Ok(PasswordCheckOutcome::Locked),
         AuthAttemptReservation::Busy => {
-            return Err(ApiError::rate_limit_exceeded_error(BUSY_FAILURE_COUNTER_RETRY_AFTER));
+            return Err(ApiError::rate_limit_exceeded_error(RETRY_AFTER_WHEN_COUNTER_BUSY));
         }
     }
     let is_correct = passwords::verify_password(password, user.map(|user| user.password_hash.clone())).await?;
@@ -90,14 +90,17 @@ pub(crate) async fn find_failure_counter_key(
     };
     let address = ClientSubnet::from(peer).address();
     if let Some(text) = store.find_cached_client_address(user, address) {
-        return Ok(FailureCounterKey { name: build_address_counter_key(&text, &name), is_address_up_to_date: true });
+        return Ok(FailureCounterKey {
+            name: build_address_failure_counter_key(&text, &name),
+            is_address_up_to_date: true,
+        });
     }
     let is_known = store.is_known_client_address(user, address).await?;
-    let name = if is_known { build_address_counter_key(&address.to_string(), &name) } else { name };
+    let name = if is_known { build_address_failure_counter_key(&address.to_string(), &name) } else { name };
     Ok(FailureCounterKey { name, is_address_up_to_date: false })
 }
 
-fn build_address_counter_key(address: &str, name: &str) -> String {
+fn build_address_failure_counter_key(address: &str, name: &str) -> String {
     ["address:", address, " ", name].concat()
 }
 

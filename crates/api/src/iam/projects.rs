@@ -72,7 +72,8 @@ pub(crate) async fn list_projects(
     RawQuery(raw): RawQuery,
 ) -> Result<Json<ProjectList>, ApiError> {
     let query = QueryString::parse(raw.as_deref())?;
-    let (enabled, is_domain) = (parse_boolean(&query, "enabled")?, parse_boolean(&query, "is_domain")?);
+    let (enabled, is_domain) =
+        (parse_boolean_parameter(&query, "enabled")?, parse_boolean_parameter(&query, "is_domain")?);
     let matches = |name: &str, value: &str| query.get(name).is_none_or(|given| given == value);
     let mut projects = service.store.list_projects(&principal.domain_id).await?;
     projects.retain(|project| {
@@ -86,7 +87,7 @@ pub(crate) async fn list_projects(
     let mut links = PaginationLinks { own, previous: None, next: None };
     if let Some((page, per_page)) = parse_page_parameters(&query)? {
         let link =
-            |page: usize| format!("/v3/projects?{}", query.encode_with_replaced_parameter("page", &page.to_string()));
+            |page: usize| format!("/v3/projects?{}", query.encode_with_new_parameter_value("page", &page.to_string()));
         let offset = (page - 1).saturating_mul(per_page);
         links.previous = (page > 1).then(|| link(page - 1));
         links.next = (projects.len() > offset.saturating_add(per_page)).then(|| link(page + 1));
@@ -152,7 +153,7 @@ fn parse_positive_number(name: &'static str, given: &str, max: usize) -> Result<
     given.parse().ok().filter(|number| (1..=max).contains(number)).ok_or_else(|| invalid_parameter_error(name, given))
 }
 
-fn parse_boolean(query: &QueryString, name: &'static str) -> Result<Option<bool>, ApiError> {
+fn parse_boolean_parameter(query: &QueryString, name: &'static str) -> Result<Option<bool>, ApiError> {
     match query.get(name) {
         None => Ok(None),
         Some(given) if given.eq_ignore_ascii_case("true") => Ok(Some(true)),

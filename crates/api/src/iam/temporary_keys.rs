@@ -89,7 +89,7 @@ pub(crate) async fn create_temporary_key(
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<TemporaryKeyResponse>), ApiError> {
-    let identity = parse_temporary_key_identity(&body)?;
+    let identity = parse_temporary_key_request(&body)?;
     if caller.credentials == CredentialKind::TemporaryKey {
         // Otherwise, a client could renew a temporary key indefinitely.
         return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-temporary-by-temporary", Vec::new()));
@@ -107,7 +107,7 @@ pub(crate) async fn create_temporary_key(
     }
     let source = match &requested.id {
         Some(token) => validate_source_token(&service, &caller, token).await?,
-        None => TemporaryKeySource::from_caller(&caller),
+        None => SourceCredentials::from_caller(&caller),
     };
     let expires_at = Timestamp::now().as_second().saturating_add(lifetime).min(source.expires_at.unwrap_or(i64::MAX));
     let failed = |error| ApiError::internal_error(&error);
@@ -131,7 +131,7 @@ pub(crate) async fn create_temporary_key(
     Ok((StatusCode::CREATED, Json(TemporaryKeyResponse { credential })))
 }
 
-fn parse_temporary_key_identity(body: &[u8]) -> Result<TemporaryKeyIdentity, ApiError> {
+fn parse_temporary_key_request(body: &[u8]) -> Result<TemporaryKeyIdentity, ApiError> {
     let body: TemporaryKeyRequest =
         serde_json::from_slice(body).map_err(|_| ApiError::new(ErrorEntry::IAM_INVALID_BODY))?;
     let identity = body.auth.identity;
@@ -146,13 +146,13 @@ fn parse_temporary_key_identity(body: &[u8]) -> Result<TemporaryKeyIdentity, Api
 }
 
 /// The temporary access key has the scope of the source credentials and does not outlive them.
-struct TemporaryKeySource {
+struct SourceCredentials {
     scope: CredentialScope,
     issued_for: TemporaryAccessKeySource,
     expires_at: Option<i64>,
 }
 
-impl TemporaryKeySource {
+impl SourceCredentials {
     fn from_caller(caller: &Caller) -> Self {
         let issued_for = match &caller.credential {
             CredentialRef::Token(token) => TemporaryAccessKeySource::Token(token.hash),
@@ -166,7 +166,7 @@ async fn validate_source_token(
     service: &AppState,
     caller: &Caller,
     token: &str,
-) -> Result<TemporaryKeySource, ApiError> {
+) -> Result<SourceCredentials, ApiError> {
     let hash = token::hash_token(token);
     let stored = service.store.find_token(&hash).await?;
     let stored = stored.filter(|stored| !stored.revoked && stored.user.id == caller.principal.user_id);
@@ -175,7 +175,7 @@ async fn validate_source_token(
         return Err(ApiError::new(ErrorEntry::IAM_TOKEN_EXPIRED));
     }
     let scope = stored.scope_project.map_or(CredentialScope::Domain, CredentialScope::Project);
-    Ok(TemporaryKeySource {
+    Ok(SourceCredentials {
         scope,
         issued_for: TemporaryAccessKeySource::Token(hash),
         expires_at: Some(stored.expires_at),

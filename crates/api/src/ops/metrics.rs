@@ -54,7 +54,7 @@ struct ZoneLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct LimitLabel {
+struct ExceededLimitLabel {
     limit: &'static str,
 }
 
@@ -91,7 +91,7 @@ pub struct Metrics {
     registry: Arc<Registry>,
     requests: Family<RequestLabels, Counter>,
     request_durations: Family<RouteLabel, Histogram>,
-    rejections: Family<LimitLabel, Counter>,
+    rejections: Family<ExceededLimitLabel, Counter>,
     collection_durations: Histogram,
     collected_rows: Counter,
     node_errors: Family<FailureKindLabel, Counter>,
@@ -169,8 +169,8 @@ impl Metrics {
         self.request_durations.get_or_create(&RouteLabel { route }).observe(seconds);
     }
 
-    pub(crate) fn record_rejection(&self, limit: ExceededLimit) {
-        self.rejections.get_or_create(&LimitLabel { limit: limit.name() }).inc();
+    pub(crate) fn record_rejection_by_limit(&self, limit: ExceededLimit) {
+        self.rejections.get_or_create(&ExceededLimitLabel { limit: limit.name() }).inc();
     }
 }
 
@@ -241,7 +241,7 @@ mod tests {
     fn metrics_in_dashboards_and_alerts_exist() {
         let metrics = Metrics::default();
         metrics.record_response(&Method::GET, "/", 200, 0.1);
-        metrics.record_rejection(ExceededLimit::SignIns);
+        metrics.record_rejection_by_limit(ExceededLimit::SignIns);
         metrics.record_collection_failure(FailureKind::Unreachable);
         metrics.tasks.get_or_create(&TaskStatusLabel { status: "queued" }).set(1);
         metrics.workers.get_or_create(&ZoneLabel { zone: "dmz".into() }).set(1);

@@ -17,7 +17,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::error_response_rewrite::{ErrorResponseRewriteStream, ResponseTracker};
+use super::error_response_rewrite::{ErrorRewritingStream, ResponseTracker};
 use super::lingering_close::LingeringCloseStream;
 use super::request_head::MAX_REQUEST_HEAD_BYTES;
 use super::reserved_connections::{self, ConnectionClass};
@@ -102,7 +102,7 @@ impl ConnectionHandler {
     {
         let tracker = ResponseTracker::default();
         let stream = LingeringCloseStream::new(WriteTimeoutStream::new(stream, self.settings.write_timeout));
-        let stream = ErrorResponseRewriteStream::new(stream, tracker.clone(), self.metrics.clone());
+        let stream = ErrorRewritingStream::new(stream, tracker.clone(), self.metrics.clone());
         let service = service_fn(|mut request: http::Request<Incoming>| {
             tracker.mark_request_started();
             let connection = ClientAddr::resolve(socket, request.headers(), &self.settings.trusted_proxies);

@@ -1,7 +1,7 @@
 //! Adds a body to the error response that hyper sends when it rejects a request as malformed or too large.
 //!
 //! Hyper sends its own error responses without a body and provides no hook to change them.
-//! [`ErrorResponseRewriteStream`] replaces hyper's error response with a JSON error response that contains a request id.
+//! [`ErrorRewritingStream`] replaces hyper's error response with a JSON error response that contains a request id.
 
 use std::io;
 use std::pin::Pin;
@@ -88,7 +88,7 @@ impl<B: Body + Unpin> Body for TrackedResponseBody<B> {
 
 /// If hyper writes bytes while no request is in progress, the bytes are one of hyper's own error responses.
 #[derive(Debug)]
-pub(super) struct ErrorResponseRewriteStream<S> {
+pub(super) struct ErrorRewritingStream<S> {
     stream: S,
     tracker: ResponseTracker,
     /// True if the entire request line of the next request has been received.
@@ -97,7 +97,7 @@ pub(super) struct ErrorResponseRewriteStream<S> {
     metrics: Metrics,
 }
 
-impl<S> ErrorResponseRewriteStream<S> {
+impl<S> ErrorRewritingStream<S> {
     pub(super) fn new(stream: S, tracker: ResponseTracker, metrics: Metrics) -> Self {
         Self { stream, tracker, first_line_complete: false, replacement: Vec::new(), metrics }
     }
@@ -145,7 +145,7 @@ impl<S> ErrorResponseRewriteStream<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> ErrorResponseRewriteStream<S> {
+impl<S: AsyncWrite + Unpin> ErrorRewritingStream<S> {
     fn poll_write_replacement(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.replacement.is_empty() {
             let written = ready!(Pin::new(&mut self.stream).poll_write(context, &self.replacement))?;
@@ -158,7 +158,7 @@ impl<S: AsyncWrite + Unpin> ErrorResponseRewriteStream<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for ErrorResponseRewriteStream<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for ErrorRewritingStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -174,7 +174,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ErrorResponseRewriteStream<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for ErrorResponseRewriteStream<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for ErrorRewritingStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.try_replace_error_response(bytes) {
             return Poll::Ready(Ok(bytes.len()));

@@ -72,8 +72,8 @@ impl TlsConfig {
     #[must_use]
     pub fn is_key_world_readable(&self) -> bool {
         use std::os::unix::fs::PermissionsExt;
-        const OTHERS_READ_MODE_BIT: u32 = 0o004;
-        self.files.key.metadata().is_ok_and(|key| key.permissions().mode() & OTHERS_READ_MODE_BIT != 0)
+        const WORLD_READABLE_MODE_BIT: u32 = 0o004;
+        self.files.key.metadata().is_ok_and(|key| key.permissions().mode() & WORLD_READABLE_MODE_BIT != 0)
     }
 
     pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {

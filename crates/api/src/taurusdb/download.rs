@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use crate::AppState;
 use crate::caller::{Caller, TargetNode};
-use crate::download::ResultDownload;
+use crate::download::StoredResultDownload;
 use crate::error::{ApiError, ErrorBody, ErrorDetail};
 use crate::query_string::QueryString;
 
@@ -61,7 +61,7 @@ pub(crate) async fn download_result(
     if headers.contains_key(RANGE) {
         stored.verify_content().await?;
     }
-    let download = ResultDownload {
+    let download = StoredResultDownload {
         header: csv::encode_header_row(language),
         stored,
         stored_bytes: result.bytes,

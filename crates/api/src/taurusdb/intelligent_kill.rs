@@ -23,7 +23,7 @@ use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query_string::QueryString;
-use crate::statement_text::render_statement_or_template;
+use crate::statement_text::render_statement;
 use warnings::IntelligentKillWarning;
 
 /// Preview of an intelligent kill.
@@ -111,19 +111,25 @@ pub(crate) async fn preview_intelligent_kill(
     };
     let plan = service.read_node(&target.node, read_plan).await??;
     let masked = target.requires_statement_masking(&service, &caller);
-    let statistics =
-        plan.ranked_groups().map(|(strategy, group)| build_group_statistics(strategy, group, masked)).collect();
+    let statistics = plan
+        .ranked_session_groups()
+        .map(|(strategy, group)| build_session_group_statistics(strategy, group, masked))
+        .collect();
     let warnings = warnings::find_kill_warnings(&service, &target.node, &plan.into_selected_sessions(), language).await;
     Ok(Json(IntelligentKillPreview { statistics, warnings }))
 }
 
 #[allow(clippy::cast_precision_loss, reason = "seconds and sessions are far below 2^53")]
-fn build_group_statistics(strategy: RankingStrategy, group: &SessionGroup, masked: bool) -> SessionGroupStatistics {
+fn build_session_group_statistics(
+    strategy: RankingStrategy,
+    group: &SessionGroup,
+    masked: bool,
+) -> SessionGroupStatistics {
     let first = group.sessions.first().and_then(|session| session.statement.as_deref()).unwrap_or_default();
     let (total, count) = (group.total_statement_seconds() as f64, group.session_count());
     SessionGroupStatistics {
         keyword: group.throttling_pattern().unwrap_or_default(),
-        example_sql_text: render_statement_or_template(first, masked),
+        example_sql_text: render_statement(first, masked),
         ids: group.sessions.iter().map(|session| session.id).collect(),
         count,
         total_time: total,
@@ -182,6 +188,6 @@ async fn authorize_and_load_node(
     node: impl FnOnce() -> Result<String, ApiError>,
 ) -> Result<TargetNode<Node>, ApiError> {
     let (project, instance) = caller.require_instance_permission(service, action, (&project, &instance), &[]).await?;
-    let node = crate::caller::load_node_in_reachable_zone(service, &instance, &node()?).await?;
+    let node = crate::caller::load_node_if_zone_reachable(service, &instance, &node()?).await?;
     Ok(TargetNode { project, instance, node })
 }

@@ -31,9 +31,9 @@ use wire::{
     SuccessResponse,
 };
 
-const MIN_AUTO_TASK_SECONDS: u32 = 10;
+const MIN_AUTO_TASK_DURATION_SECONDS: u32 = 10;
 /// Maximum duration of a kill task of type `auto`: one second less than 365 days.
-const MAX_AUTO_TASK_SECONDS: u32 = 31_535_999;
+const MAX_AUTO_TASK_DURATION_SECONDS: u32 = 31_535_999;
 
 const AUTO_TASK_TYPE: &str = "auto";
 const MANUAL_TASK_TYPE: &str = "manual";
@@ -60,7 +60,7 @@ pub(crate) async fn add_kill_task(
 ) -> Result<Json<AddKillTaskResponse>, ApiError> {
     let path = (project.as_str(), instance.as_str());
     let (project, instance) = caller.authorize_and_find_instance(&service, Action::MODIFY_INSTANCE, path).await?;
-    let ParsedAddKillTaskRequest { criteria, duration, confirmed } = parse_new_kill_task(&body)?;
+    let RequestedKillTask { criteria, duration, confirmed } = parse_new_kill_task(&body)?;
     caller.check_credentials_outlive_kill_task(duration.map(|duration| duration.as_secs()))?;
     let must_confirm =
         criteria.has_only_duration_criterion() && cookie::is_cookie_authenticated(&headers, caller.client.as_ref());
@@ -78,24 +78,28 @@ pub(crate) async fn add_kill_task(
     Ok(Json(AddKillTaskResponse { success: true, task_id: id.to_string() }))
 }
 
-struct ParsedAddKillTaskRequest {
+struct RequestedKillTask {
     criteria: KillCriteria,
     duration: Option<Duration>,
     /// Instance name in the request, which confirms that a task without filters may kill all user sessions.
     confirmed: Option<String>,
 }
 
-fn parse_new_kill_task(body: &[u8]) -> Result<ParsedAddKillTaskRequest, ApiError> {
+fn parse_new_kill_task(body: &[u8]) -> Result<RequestedKillTask, ApiError> {
     let mut fields = KILL_CRITERIA_FIELD_NAMES.to_vec();
     fields.extend(["task_type", "task_duration", "confirmed_instance_name"]);
     let body = JsonBody::parse(body, &fields)?;
     let criteria = RawKillCriteria::from_body(&body)?.parse()?;
     let kind: String = body.get_required("task_type")?;
-    let duration = criteria::extract_number_text(&body, "task_duration");
+    let duration = criteria::extract_number_field_text(&body, "task_duration");
     let duration = match (kind.as_str(), duration) {
         (AUTO_TASK_TYPE, Some(given)) => {
-            let seconds =
-                criteria::parse_integer("task_duration", &given, MIN_AUTO_TASK_SECONDS, MAX_AUTO_TASK_SECONDS)?;
+            let seconds = criteria::parse_integer(
+                "task_duration",
+                &given,
+                MIN_AUTO_TASK_DURATION_SECONDS,
+                MAX_AUTO_TASK_DURATION_SECONDS,
+            )?;
             Some(Duration::from_secs(seconds.into()))
         }
         (AUTO_TASK_TYPE, None) => return Err(missing_field_error("task_duration")),
@@ -109,7 +113,7 @@ fn parse_new_kill_task(body: &[u8]) -> Result<ParsedAddKillTaskRequest, ApiError
             ));
         }
     };
-    Ok(ParsedAddKillTaskRequest { criteria, duration, confirmed: body.get("confirmed_instance_name")? })
+    Ok(RequestedKillTask { criteria, duration, confirmed: body.get("confirmed_instance_name")? })
 }
 
 /// Stop a kill task. If the task has already ended, the request has no effect.
@@ -134,7 +138,7 @@ pub(crate) async fn stop_kill_task(
     let path = (project.as_str(), instance.as_str());
     let (project, instance) = caller.authorize_and_find_instance(&service, Action::MODIFY_INSTANCE, path).await?;
     let body = JsonBody::parse(&body, &["task_id"])?;
-    let given = criteria::extract_number_text(&body, "task_id").ok_or_else(|| missing_field_error("task_id"))?;
+    let given = criteria::extract_number_field_text(&body, "task_id").ok_or_else(|| missing_field_error("task_id"))?;
     let id: Option<i64> = given.parse().ok();
     let stopped = match id {
         Some(id) => service.store.stop_kill_task(&caller.audit_origin(), &project.id, &instance.id, id).await?,

@@ -16,7 +16,7 @@ use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query_string::QueryString;
-use crate::statement_text::render_statement_or_template;
+use crate::statement_text::render_statement;
 
 /// Root cause of a session's lock wait; empty if the session is not waiting.
 #[derive(Serialize, ToSchema)]
@@ -120,7 +120,7 @@ pub(crate) async fn show_lock_wait(
         // The session is waiting for an unidentified blocker, so the result is incomplete.
         graph.unexplained.iter().find(|unexplained| unexplained.session == pid)?;
         let statement = waiter.session.statement.as_deref();
-        let shown = |statement: &[u8]| render_statement_or_template(statement, masked);
+        let shown = |statement: &[u8]| render_statement(statement, masked);
         Some(LockRootCause { locked_pid: pid, locked_sql: statement.map(shown), ..LockRootCause::default() })
     });
     let cause = cause.map(|cause| AbnormalRootCause { abnormal_type: "LOCK_WAIT", lock_root_cause: cause });

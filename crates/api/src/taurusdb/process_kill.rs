@@ -19,7 +19,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::{JsonBody, check_entry_count, invalid_field_error};
+use crate::body::{JsonBody, check_array_length, invalid_field_error};
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -78,7 +78,7 @@ pub(crate) async fn kill_processes(
     if !request.reason.is_empty() {
         caller.audit.add_detail("reason", request.reason.as_str());
     }
-    let kill = async |limits| match kill_found_sessions(&service, &caller, &target, &request, limits).await {
+    let kill = async |limits| match find_and_kill_sessions(&service, &caller, &target, &request, limits).await {
         Ok(outcomes) => Ok(Ok(outcomes)),
         Err(error) => ApiError::from_kill_error(error).map(Err),
     };
@@ -92,7 +92,7 @@ pub(crate) async fn kill_processes(
     }
 }
 
-async fn kill_found_sessions(
+async fn find_and_kill_sessions(
     service: &AppState,
     caller: &Caller,
     target: &TargetNode<Node>,
@@ -136,7 +136,7 @@ impl ProcessKillRequest {
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = JsonBody::parse(body, &["processes", "reason"])?;
         let given: Vec<i64> = body.get_required("processes")?;
-        check_entry_count("processes", given.len(), 1, MAX_SESSIONS_PER_REQUEST)?;
+        check_array_length("processes", given.len(), 1, MAX_SESSIONS_PER_REQUEST)?;
         let mut seen = HashSet::new();
         let mut ids = Vec::with_capacity(given.len());
         for id in given {

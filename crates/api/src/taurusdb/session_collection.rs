@@ -104,7 +104,7 @@ pub(crate) async fn enqueue_session_collection(
     body: Bytes,
 ) -> Result<(StatusCode, Json<QueuedCollection>), ApiError> {
     let target = TargetNode::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let draft = parse_session_selection_draft(&body)?;
+    let draft = parse_realtime_session_request(&body)?;
     caller.audit.add_detail("asked", build_collection_audit_detail(&draft));
     let selection = SessionSelection::parse(draft)?;
     let masked = target.project_masks_statements_for_caller(&service, &caller);
@@ -140,7 +140,7 @@ fn build_collection_audit_detail(draft: &SessionSelectionDraft) -> Value {
 }
 
 /// Treats an empty body as an empty JSON object, and a field with the value `null` as a missing field.
-fn parse_session_selection_draft(body: &[u8]) -> Result<SessionSelectionDraft, ApiError> {
+fn parse_realtime_session_request(body: &[u8]) -> Result<SessionSelectionDraft, ApiError> {
     let mut draft = SessionSelectionDraft::default();
     if body.trim_ascii().is_empty() {
         return Ok(draft);
@@ -220,7 +220,7 @@ mod tests {
     fn missing_body_and_null_select_the_defaults() {
         for body in ["", "  \n", "{}", r#"{"filter":null,"slow_process_threshold":null}"#] {
             assert_eq!(
-                parse_session_selection_draft(body.as_bytes()).unwrap(),
+                parse_realtime_session_request(body.as_bytes()).unwrap(),
                 SessionSelectionDraft::default(),
                 "{body:?}"
             );
@@ -241,8 +241,8 @@ mod tests {
             "\u{feff}{}",
             "{\"user\":\"\u{0}\"}",
         ] {
-            assert!(parse_session_selection_draft(body.as_bytes()).is_err(), "{body:?}");
+            assert!(parse_realtime_session_request(body.as_bytes()).is_err(), "{body:?}");
         }
-        assert!(parse_session_selection_draft(b"{\"user\":\"\xff\"}").is_err());
+        assert!(parse_realtime_session_request(b"{\"user\":\"\xff\"}").is_err());
     }
 }

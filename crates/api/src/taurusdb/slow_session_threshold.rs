@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::{JsonBody, check_entry_count};
+use crate::body::{JsonBody, check_array_length};
 use crate::caller::{self, Caller};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -90,14 +90,14 @@ pub(crate) async fn set_slow_threshold(
 fn parse_slow_session_threshold(body: &[u8]) -> Result<(Vec<InstanceId>, SlowSessionThreshold), ApiError> {
     let body = JsonBody::parse(body, &["instance_ids", "slow_process_threshold"])?;
     let ids: Vec<String> = body.get_required("instance_ids")?;
-    check_entry_count("instance_ids", ids.len(), 1, MAX_INSTANCES_PER_REQUEST)?;
+    check_array_length("instance_ids", ids.len(), 1, MAX_INSTANCES_PER_REQUEST)?;
     let ids = ids.iter().map(|id| caller::parse_instance_id(id)).collect::<Result<_, _>>()?;
     let seconds: i64 = body.get_required("slow_process_threshold")?;
     let threshold = SlowSessionThreshold::new(seconds).ok_or_else(|| {
         ApiError::value_out_of_range_error(
             "slow_process_threshold",
             seconds.to_string(),
-            &(1..=SlowSessionThreshold::MAX_THRESHOLD_SECONDS.into()),
+            &(1..=SlowSessionThreshold::MAX_SLOW_SESSION_SECONDS.into()),
         )
     })?;
     Ok((ids, threshold))

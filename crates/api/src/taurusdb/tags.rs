@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::{JsonBody, check_entry_count, missing_field_error};
+use crate::body::{JsonBody, check_array_length, missing_field_error};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::json::Json;
@@ -166,7 +166,7 @@ fn parse_tag_action_request(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>
     let body = JsonBody::parse(body, &["action", "tags"])?;
     let operation: TagOperation = body.get_required("action")?;
     let tags: Vec<TagChange> = body.get_required("tags")?;
-    check_entry_count("tags", tags.len(), 1, MAX_TAGS_PER_REQUEST)?;
+    check_array_length("tags", tags.len(), 1, MAX_TAGS_PER_REQUEST)?;
     let mut keys = HashSet::new();
     for tag in &tags {
         validate_tag(tag, operation)?;

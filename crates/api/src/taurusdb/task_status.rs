@@ -12,11 +12,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::audit::ClientDisconnectToken;
+use crate::audit::ClientDisconnectSignal;
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::long_poll::LongPoll;
+use crate::long_poll::LongPollTimeout;
 use crate::query_string::QueryString;
 
 /// Status of a collection.
@@ -56,14 +56,14 @@ pub(crate) struct TaskStatusResponse {
 pub(crate) async fn show_collection_status(
     State(service): State<AppState>,
     caller: Caller,
-    disconnect: Option<Extension<ClientDisconnectToken>>,
+    disconnect: Option<Extension<ClientDisconnectSignal>>,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<(Option<[(HeaderName, String); 1]>, Json<TaskStatusResponse>), ApiError> {
     let target = TargetNode::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let mut task = super::find_collection_task(&caller, &target, &QueryString::parse(query.as_deref())?).await?;
-    let wait = LongPoll::from_headers(&headers, service.settings.request_timeout);
+    let wait = LongPollTimeout::from_headers(&headers, service.settings.request_timeout);
     if let Some(wait) = wait
         && let Some(unfinished) = task.take_if(|task| !task.status.is_final())
     {
@@ -73,20 +73,20 @@ pub(crate) async fn show_collection_status(
     let status = task.as_ref().map_or("unrecognized", |task| task.status.api_name());
     let result = task.as_ref().and_then(|task| task.result.as_ref());
     let limitations = result.and_then(|result| result.limitations.clone()).unwrap_or_default();
-    Ok((wait.map(LongPoll::preference_applied_header), Json(TaskStatusResponse { status, limitations })))
+    Ok((wait.map(LongPollTimeout::preference_applied_header), Json(TaskStatusResponse { status, limitations })))
 }
 
 /// Waits until the collection completes, the timeout expires or the client disconnects.
 async fn wait_for_collection_completion(
     service: &AppState,
     task: Arc<SessionCollectionTask>,
-    wait: LongPoll,
-    disconnect: Option<Extension<ClientDisconnectToken>>,
+    wait: LongPollTimeout,
+    disconnect: Option<Extension<ClientDisconnectSignal>>,
 ) -> Result<Option<Arc<SessionCollectionTask>>, ApiError> {
     let completion = service.collections.wait_for_completion(&task.request_id, wait.timeout());
     let completed = match disconnect {
         None => completion.await,
-        Some(Extension(ClientDisconnectToken(disconnect))) => match disconnect.run_until_cancelled(completion).await {
+        Some(Extension(ClientDisconnectSignal(disconnect))) => match disconnect.run_until_cancelled(completion).await {
             Some(completed) => completed,
             None => return Ok(Some(task)),
         },

@@ -11,12 +11,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::{JsonBody, check_entry_count, invalid_field_error};
+use crate::body::{JsonBody, check_array_length, invalid_field_error};
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination;
-use crate::statement_text::render_statement_or_template;
+use crate::statement_text::render_statement;
 
 /// The only supported value of `action`.
 const ROLLBACK_ACTION: &str = "rollback";
@@ -107,7 +107,7 @@ pub(crate) async fn show_rollback_progress(
 }
 
 fn build_rolling_back_transaction(rollback: Rollback, masked: bool) -> RollingBackTransaction {
-    let shown = |statement: Vec<u8>| render_statement_or_template(&statement, masked);
+    let shown = |statement: Vec<u8>| render_statement(&statement, masked);
     RollingBackTransaction {
         trx_id: rollback.transaction_id.to_string(),
         estimated_remaining_time: rollback.remaining_seconds,
@@ -132,10 +132,10 @@ impl RollbackProgressRequest {
             return Err(invalid_field_error("action", &action));
         }
         let given: Vec<String> = body.get("transaction_ids")?.unwrap_or_default();
-        check_entry_count("transaction_ids", given.len(), 0, MAX_TRANSACTION_IDS)?;
+        check_array_length("transaction_ids", given.len(), 0, MAX_TRANSACTION_IDS)?;
         let page = Pagination {
             offset: parse_number_in_range(&body, "offset", 0, i32::MAX.unsigned_abs())?.unwrap_or(0),
-            limit: parse_limit(&body)?,
+            limit: parse_page_limit(&body)?,
         };
         if given.is_empty() {
             return Ok(Self { ids: None, page });
@@ -146,7 +146,7 @@ impl RollbackProgressRequest {
     }
 }
 
-fn parse_limit(body: &JsonBody) -> Result<u32, ApiError> {
+fn parse_page_limit(body: &JsonBody) -> Result<u32, ApiError> {
     Ok(parse_number_in_range(body, "limit", 1, 100)?.unwrap_or(100))
 }
 

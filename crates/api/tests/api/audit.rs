@@ -115,12 +115,12 @@ async fn denials_of_all_operations_are_recorded() {
 #[tokio::test]
 async fn successful_reads_are_not_recorded() {
     let server = Server::start().await;
-    let before = server.store.list_audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap().len();
+    let before = server.store.list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap().len();
     server.get(&format!("/v3/{}/instances", server.tenant.project_id)).await.expect_status(200);
     server.get("/v3/projects").await.expect_status(200);
     server.get(&server.sessions("-task?request_id=x")).await.expect_error(400, "DBS.280001");
     server.get("/no/such").await.expect_error(404, "APIGW.0101");
-    assert_eq!(server.store.list_audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap().len(), before);
+    assert_eq!(server.store.list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap().len(), before);
 }
 
 #[tokio::test]
@@ -153,7 +153,7 @@ async fn successful_and_failed_sign_ins_are_recorded() {
     let token = server.token().to_owned();
     server.shutdown.cancel();
     (&mut server.serving).await.unwrap().unwrap();
-    let rows = server.store.list_audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap();
+    let rows = server.store.list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap();
     let last = &rows.last().unwrap().event;
     assert_eq!((last.operation.as_str(), &last.detail["repeated"]), ("CreateToken", &json!(1)), "{last:?}");
     let recorded_text = format!("{rows:?}");
@@ -179,7 +179,7 @@ async fn token_revocation_and_temporary_key_are_recorded_once() {
         (AuditOutcome::Succeeded, &credential["access"].as_str().unwrap().to_owned())
     );
     let recorded_text =
-        format!("{:?}", server.store.list_audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap());
+        format!("{:?}", server.store.list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap());
     for secret in [&credential["secret"], &credential["securitytoken"], &Value::from(token)] {
         assert!(!recorded_text.contains(secret.as_str().unwrap()));
     }

@@ -168,7 +168,7 @@ async fn temporary_credentials_create_nothing_permanent(server: Server) {
 
 /// Number of audit rows other than denials.
 async fn count_audit_changes(server: &Server) -> usize {
-    let rows = server.store.list_audit_rows_after(&clew_store::AuditFilter::default(), 0, 1000).await.unwrap();
+    let rows = server.store.list_audit_rows_after_seq(&clew_store::AuditFilter::default(), 0, 1000).await.unwrap();
     rows.iter().filter(|row| row.event.outcome == clew_model::AuditOutcome::Succeeded).count()
 }
 

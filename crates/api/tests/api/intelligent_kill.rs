@@ -160,7 +160,7 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
         (&json!(4), &entry["task_id"])
     );
 
-    let audit = server.store.list_audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap();
+    let audit = server.store.list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap();
     let operations: Vec<_> = audit.iter().map(|row| row.event.operation.as_str()).collect();
     for (operation, count) in [
         ("ExecuteIntelligentKillSession", 4),

@@ -64,7 +64,7 @@ async fn delete(server: &Server, body: Value) -> Answer {
 
 async fn audit_rows(server: &Server, operation: &str) -> Vec<AuditRecord> {
     let filter = AuditFilter { operation: Some(operation.into()), ..AuditFilter::default() };
-    server.store.list_audit_rows_after(&filter, 0, 100).await.unwrap()
+    server.store.list_audit_rows_after_seq(&filter, 0, 100).await.unwrap()
 }
 
 async fn sessions_of_another_server_instance_are_not_killed(flavor: Flavor) {

@@ -109,6 +109,6 @@ impl Server {
     /// Returns the audit rows of an operation.
     pub(crate) async fn audit_of(&self, operation: &str) -> Vec<AuditRecord> {
         let filter = AuditFilter { operation: Some(operation.into()), ..AuditFilter::default() };
-        self.store.list_audit_rows_after(&filter, 0, 1000).await.unwrap()
+        self.store.list_audit_rows_after_seq(&filter, 0, 1000).await.unwrap()
     }
 }

@@ -9,7 +9,7 @@ use crate::error::BenchError;
 use crate::server_harness::GetRequest;
 
 #[derive(Debug, Clone)]
-pub(super) struct DownloadRun {
+pub(super) struct DownloadBenchmark {
     pub(super) address: SocketAddr,
     pub(super) get: GetRequest,
     pub(super) clients: usize,
@@ -22,7 +22,7 @@ pub(super) struct DownloadRun {
 const READ_BUFFER_SIZE: usize = 256 * 1024;
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
-impl DownloadRun {
+impl DownloadBenchmark {
     /// Returns the total throughput of all clients in MiB/s.
     pub(super) async fn measure_download_rate(&self) -> Result<f64, BenchError> {
         let this = self.clone();

@@ -22,11 +22,11 @@ impl CollectionProgress {
         Self { bar }
     }
 
-    pub(super) fn set_collecting_message(&self) {
+    pub(super) fn show_collecting_message(&self) {
         self.bar.set_message("collecting");
     }
 
-    pub(super) fn set_download_message(&self, bytes: u64, total: Option<u64>) {
+    pub(super) fn show_download_progress(&self, bytes: u64, total: Option<u64>) {
         let total = total.map_or(String::new(), |total| format!(" of {}", HumanBytes(total)));
         self.bar.set_message(format!("downloading, {}{total}", HumanBytes(bytes)));
     }

@@ -3,7 +3,7 @@
 use clap::Args as ClapArgs;
 use clew_model::{InstanceId, NetworkZone, NewInstance, NewNode, NodeId, NodeRole, Tag};
 
-use super::{InstanceInventory, ProjectArgs, parse_tag, render};
+use super::{InstanceInventory, ProjectSelectionArgs, parse_tag, render};
 use crate::error::CliError;
 use crate::output::Format;
 use crate::{identity_directory, node_url, output};
@@ -33,7 +33,7 @@ pub(crate) struct AddArgs {
     #[arg(long = "node-id", value_name = "ID")]
     node_ids: Vec<NodeId>,
     #[command(flatten)]
-    project_args: ProjectArgs,
+    project_args: ProjectSelectionArgs,
 }
 
 const AFTER_HELP: &str = "\
@@ -52,7 +52,7 @@ pub(crate) async fn run(arguments: AddArgs) -> Result<(), CliError> {
             arguments.node_ids.len()
         )));
     }
-    let nodes = parse_node_options(&arguments.nodes, &arguments.node_ids)?;
+    let nodes = parse_new_nodes(&arguments.nodes, &arguments.node_ids)?;
     let InstanceInventory { store, project, origin } = arguments.project_args.open_instance_inventory().await?;
     let enterprise_project =
         identity_directory::find_enterprise_project(&store, &project.domain_id, &arguments.enterprise_project).await?;
@@ -80,8 +80,8 @@ pub(crate) async fn run(arguments: AddArgs) -> Result<(), CliError> {
 }
 
 /// If no node has `role=master`, the first node becomes the master.
-fn parse_node_options(specs: &[String], ids: &[NodeId]) -> Result<Vec<NewNode>, CliError> {
-    let parsed = specs.iter().map(|text| parse_node_option(text)).collect::<Result<Vec<_>, _>>()?;
+fn parse_new_nodes(specs: &[String], ids: &[NodeId]) -> Result<Vec<NewNode>, CliError> {
+    let parsed = specs.iter().map(|text| parse_node_spec(text)).collect::<Result<Vec<_>, _>>()?;
     let has_master = parsed.iter().any(|node| node.role == Some(NodeRole::Master));
     parsed
         .into_iter()
@@ -91,7 +91,7 @@ fn parse_node_options(specs: &[String], ids: &[NodeId]) -> Result<Vec<NewNode>, 
             Ok(NewNode {
                 id: ids.get(index).cloned(),
                 role: role.unwrap_or(default),
-                url: node_url::read_missing_node_password(node_url::parse_node_url(url)?)?,
+                url: node_url::fill_in_missing_password(node_url::parse_node_url(url)?)?,
                 zone,
             })
         })
@@ -107,7 +107,7 @@ struct NodeSpec<'a> {
 
 /// The optional suffixes `,role=` and `,zone=` of a node URL can be in any order.
 /// The suffixes of a node URL are parsed from right to left, because the URL itself can contain commas.
-fn parse_node_option(text: &str) -> Result<NodeSpec<'_>, CliError> {
+fn parse_node_spec(text: &str) -> Result<NodeSpec<'_>, CliError> {
     let mut node = NodeSpec { url: text, ..NodeSpec::default() };
     while let Some((url, last)) = node.url.rsplit_once(',') {
         if let Some(role) = last.strip_prefix("role=") {
@@ -117,7 +117,7 @@ fn parse_node_option(text: &str) -> Result<NodeSpec<'_>, CliError> {
         } else if let Some(zone) = last.strip_prefix("zone=") {
             node.zone = Some(
                 zone.parse()
-                    .map_err(|error: clew_model::ZoneNameParseError| CliError::new_refusal(error.to_string()))?,
+                    .map_err(|error: clew_model::NetworkZoneParseError| CliError::new_refusal(error.to_string()))?,
             );
         } else {
             break;
@@ -133,7 +133,7 @@ mod tests {
 
     fn roles(specs: &[&str]) -> Vec<NodeRole> {
         let specs: Vec<_> = specs.iter().map(|&text| text.to_owned()).collect();
-        parse_node_options(&specs, &[]).unwrap().into_iter().map(|node| node.role).collect()
+        parse_new_nodes(&specs, &[]).unwrap().into_iter().map(|node| node.role).collect()
     }
 
     #[test]
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn role_and_zone_are_parsed_in_any_order() {
         for spec in ["mysql://a@x/?tls=off,zone=dmz,role=slave", "mysql://a@x/?tls=off,role=slave,zone=dmz"] {
-            let node = parse_node_option(spec).unwrap();
+            let node = parse_node_spec(spec).unwrap();
             assert_eq!((node.url, node.role), ("mysql://a@x/?tls=off", Some(NodeRole::Slave)), "{spec}");
             assert_eq!(node.zone.unwrap().as_str(), "dmz", "{spec}");
         }
@@ -155,8 +155,8 @@ mod tests {
 
     #[test]
     fn invalid_roles_zones_and_tags_are_rejected() {
-        assert!(parse_node_option("mysql://a@x/,role=king").is_err());
-        assert!(parse_node_option("mysql://a@x/,zone=").is_err());
+        assert!(parse_node_spec("mysql://a@x/,role=king").is_err());
+        assert!(parse_node_spec("mysql://a@x/,zone=").is_err());
         assert!(parse_tag("env").is_err());
         assert!(parse_tag("=x").is_err());
         assert_eq!(parse_tag("k=a=b").unwrap(), Tag { key: "k".into(), value: "a=b".into() });

@@ -9,7 +9,7 @@ use clew_store::{LoginBackoff, Store};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{ProjectArgs, require_instance};
+use super::{ProjectSelectionArgs, require_instance};
 use crate::error::CliError;
 use crate::{doctor, output};
 
@@ -24,7 +24,7 @@ pub(crate) struct CheckArgs {
     /// Name or id
     instance: String,
     #[command(flatten)]
-    project_args: ProjectArgs,
+    project_args: ProjectSelectionArgs,
 }
 
 /// Fails if the login to any node fails.

@@ -4,7 +4,7 @@ use clap::Args as ClapArgs;
 use clew_model::NodeId;
 use serde_json::json;
 
-use super::{InstanceInventory, ProjectArgs, require_instance};
+use super::{InstanceInventory, ProjectSelectionArgs, require_instance};
 use crate::error::CliError;
 use crate::node_url;
 
@@ -21,7 +21,7 @@ pub(crate) struct SetNodeArgs {
     #[arg(long, value_name = "URL")]
     url: String,
     #[command(flatten)]
-    project_args: ProjectArgs,
+    project_args: ProjectSelectionArgs,
 }
 
 const AFTER_HELP: &str = "\
@@ -45,7 +45,7 @@ pub(crate) async fn run(arguments: SetNodeArgs) -> Result<(), CliError> {
             node.ok_or_else(|| CliError::new_failure(format!("instance {} has no node {id}", instance.name)))?
         }
     };
-    let url = node_url::read_missing_node_password(node_url::parse_node_url(&arguments.url)?)?;
+    let url = node_url::fill_in_missing_password(node_url::parse_node_url(&arguments.url)?)?;
     let InstanceInventory { store, project, origin } = &inventory;
     if !store.set_node_url(origin, &project.id, &instance.id, &node.id, &url).await? {
         return Err(CliError::new_failure(format!("node {} was removed", node.id)));

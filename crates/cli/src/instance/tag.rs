@@ -3,7 +3,7 @@
 use clap::Args;
 use clew_model::{Instance, Tag};
 
-use super::{InstanceInventory, ProjectArgs, parse_tag, render, require_instance};
+use super::{InstanceInventory, ProjectSelectionArgs, parse_tag, render, require_instance};
 use crate::error::CliError;
 
 /// Maximum number of characters in a tag key (TaurusDB API spec, section 3.5).
@@ -22,7 +22,7 @@ pub(super) struct TagArgs {
     #[arg(value_name = "KEY=VALUE", required = true, value_parser = parse_and_validate_tag)]
     tags: Vec<Tag>,
     #[command(flatten)]
-    project_args: ProjectArgs,
+    project_args: ProjectSelectionArgs,
 }
 
 /// Remove tags from an instance.
@@ -37,7 +37,7 @@ pub(super) struct UntagArgs {
     #[arg(value_name = "KEY[=VALUE]", required = true)]
     tags: Vec<String>,
     #[command(flatten)]
-    project_args: ProjectArgs,
+    project_args: ProjectSelectionArgs,
 }
 
 /// Parses a tag and enforces the API's limits on length and characters.
@@ -90,7 +90,7 @@ pub(super) async fn remove_tags(arguments: UntagArgs) -> Result<(), CliError> {
 }
 
 async fn print_updated_instance(
-    project_args: &ProjectArgs,
+    project_args: &ProjectSelectionArgs,
     inventory: &InstanceInventory,
     instance: &Instance,
 ) -> Result<(), CliError> {

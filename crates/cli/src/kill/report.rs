@@ -73,14 +73,14 @@ impl KillReport {
                 }
                 None => {}
             }
-            for risk in self.kill_risks_of_session(impact, session.id) {
+            for risk in self.applicable_kill_risks(impact, session.id) {
                 text.push_str(&wrap_labelled_text("  risk: ", &risk.to_string(), width));
             }
         }
         text.push('\n');
     }
 
-    fn kill_risks_of_session<'c>(&self, impact: &'c KillImpact, id: u64) -> impl Iterator<Item = &'c KillRisk> {
+    fn applicable_kill_risks<'c>(&self, impact: &'c KillImpact, id: u64) -> impl Iterator<Item = &'c KillRisk> {
         let kind = self.kind;
         let applies = move |risk: &&KillRisk| kind == KillTarget::Connection || risk.applies_to_kill_query();
         impact.risks.get(&id).into_iter().flatten().filter(applies)
@@ -105,7 +105,7 @@ impl KillReport {
     }
 
     /// Describes the kill in the confirmation prompt, such as `kill 2 sessions on db1:3306`.
-    pub(super) fn describe_kill(&self) -> String {
+    pub(super) fn describe_planned_kill(&self) -> String {
         let what = match (self.kind, self.selected.sessions.len()) {
             (KillTarget::Connection, 1) => "kill 1 session".to_owned(),
             (KillTarget::Connection, many) => format!("kill {many} sessions"),
@@ -165,7 +165,7 @@ impl KillReport {
         let impact = json!({
             "transactions_seen": impact.transactions.is_some(), "transaction": open.map_or(Value::Null, transaction_to_json),
             "holds_up": impact.blocked_counts.get(&session.id).copied().unwrap_or(0),
-            "risks": self.kill_risks_of_session(impact, session.id)
+            "risks": self.applicable_kill_risks(impact, session.id)
                 .map(|risk| json!({ "kind": risk.kind(), "message": risk.to_string(), "unsafe": risk.is_unsafe() }))
                 .collect::<Vec<_>>(),
         });

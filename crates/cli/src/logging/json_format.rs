@@ -30,7 +30,7 @@ impl<'w> FormatFields<'w> for JsonLogFormat {
     }
 
     fn add_fields(&self, current: &'w mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
-        let mut object = JsonObjectWriter::from_existing_object(&current.fields);
+        let mut object = JsonObjectWriter::from_serialized_object(&current.fields);
         fields.record(&mut object);
         current.fields = object.finish();
         Ok(())
@@ -71,7 +71,7 @@ impl JsonObjectWriter {
         Self(text)
     }
 
-    fn from_existing_object(object: &str) -> Self {
+    fn from_serialized_object(object: &str) -> Self {
         Self(object.strip_suffix('}').unwrap_or("{").as_bytes().to_vec())
     }
 

@@ -62,7 +62,7 @@ struct ResolvedPolicyAttachment {
 }
 
 impl GranteeArgs {
-    async fn find_policy_and_grantee(
+    async fn resolve_policy_attachment(
         &self,
         directory: &IdentityDirectory,
         policy: &str,
@@ -109,7 +109,7 @@ impl ResolvedPolicyAttachment {
 
 pub(super) async fn attach_policy(arguments: AttachArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
-    let attachment = arguments.grantee.find_policy_and_grantee(&directory, &arguments.policy).await?;
+    let attachment = arguments.grantee.resolve_policy_attachment(&directory, &arguments.policy).await?;
     attachment.validate_policy_attachment()?;
     let ResolvedPolicyAttachment { policy, grantee, project, to } = &attachment;
     let project = project.as_ref().map(|project| &project.id);
@@ -124,7 +124,7 @@ pub(super) async fn attach_policy(arguments: AttachArgs) -> Result<(), CliError>
 
 pub(super) async fn detach_policy(arguments: DetachArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
-    let attachment = arguments.grantee.find_policy_and_grantee(&directory, &arguments.policy).await?;
+    let attachment = arguments.grantee.resolve_policy_attachment(&directory, &arguments.policy).await?;
     let ResolvedPolicyAttachment { policy, grantee, project, to } = &attachment;
     let project = project.as_ref().map(|project| &project.id);
     if !directory.store.detach_policy(&directory.origin, &policy.reference, grantee, project).await? {

@@ -12,7 +12,7 @@ use clew_iam::decision::{
 };
 use clew_iam::policy::{Policy, system_policies};
 use clew_model::{Instance, Tag};
-use clew_store::{Project, StoredPolicy, StoredPolicyGrant, User};
+use clew_store::{GrantedPolicy, Project, StoredPolicyGrant, User};
 use jiff::Timestamp;
 
 use crate::error::CliError;
@@ -65,7 +65,7 @@ The simulation assumes a sign-in with the scope that the action requires: the pr
 pub(super) async fn run(arguments: SimulateArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
     let user = directory.find_user(&arguments.user).await?;
-    let action = find_action(&arguments.action)?;
+    let action = parse_action_name(&arguments.action)?;
     let (project, instance) = find_project_and_instance(&directory, &arguments, action).await?;
     let principal = load_user_principal(&directory, &user).await?;
     let resource = Resource {
@@ -104,7 +104,7 @@ pub(super) async fn run(arguments: SimulateArgs) -> Result<(), CliError> {
     if simulation.is_allowed() { Ok(()) } else { Err(CliError::NegativeResult) }
 }
 
-fn find_action(name: &str) -> Result<Action, CliError> {
+fn parse_action_name(name: &str) -> Result<Action, CliError> {
     Action::find_action_by_name(name).ok_or_else(|| {
         let names = Action::ALL.iter().flat_map(|action| [action.name, action.alias]);
         let hint = find_most_similar_name(name, names).map_or_else(
@@ -171,19 +171,19 @@ async fn load_user_principal(directory: &IdentityDirectory, user: &User) -> Resu
         scope: CredentialScope::AccessKey,
         administrator: user.administrator,
         // As on the server, an unreadable policy disables all grants, because the policy may contain a Deny statement.
-        grants: grants.into_iter().map(parse_policy_of_stored_grant).collect::<Option<_>>().unwrap_or_default(),
+        grants: grants.into_iter().map(parse_stored_policy_grant).collect::<Option<_>>().unwrap_or_default(),
         budget: Arc::default(),
     })
 }
 
 /// If the stored policy is invalid, prints a note and returns `None`.
-fn parse_policy_of_stored_grant(stored: StoredPolicyGrant) -> Option<Grant> {
+fn parse_stored_policy_grant(stored: StoredPolicyGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
-        StoredPolicy::System { name } => {
+        GrantedPolicy::System { name } => {
             let policy = system_policies::find_system_policy(&name).cloned();
             (name, policy)
         }
-        StoredPolicy::Custom { name, document } => (name, Policy::parse_stored_document(&document).ok().map(Arc::new)),
+        GrantedPolicy::Custom { name, document } => (name, Policy::parse_stored_document(&document).ok().map(Arc::new)),
     };
     let Some(policy) = policy else {
         output::write_stderr(&format!(

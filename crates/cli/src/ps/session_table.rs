@@ -49,7 +49,7 @@ struct SessionTableLine {
 pub(super) fn write_table(snapshot: &mut Snapshot, out: &mut OutputWriter) -> io::Result<()> {
     let width = terminal_width();
     let lines = build_table_lines(snapshot, width)?;
-    let widths = fit_column_widths(&lines, width);
+    let widths = compute_column_widths(&lines, width);
     let colours = stdout_supports_colors();
     let style = |style: Style| if colours { style } else { Style::new() };
     let heading = SessionTableLine {
@@ -112,7 +112,7 @@ fn format_session_row(row: SessionRow, width: usize) -> SessionTableLine {
 }
 
 /// If too little width remains for the statement column, the other columns are narrowed, starting with the widest.
-fn fit_column_widths(lines: &[SessionTableLine], width: usize) -> [usize; TABLE_COLUMNS.len()] {
+fn compute_column_widths(lines: &[SessionTableLine], width: usize) -> [usize; TABLE_COLUMNS.len()] {
     let mut widths = TABLE_COLUMNS.map(|(name, ..)| name.len());
     for line in lines {
         for ((width, cell), (_, max, _)) in widths.iter_mut().zip(&line.cells).zip(TABLE_COLUMNS) {
@@ -157,10 +157,10 @@ mod tests {
     #[test]
     fn columns_shrink_to_their_minimum_for_the_statement() {
         let short = line(["7", "app", "10.0.0.7", "shop", "Query", "3", "executing"]);
-        assert_eq!(fit_column_widths(&[short], 120), [2, 4, 8, 4, 7, 4, 9]);
+        assert_eq!(compute_column_widths(&[short], 120), [2, 4, 8, 4, 7, 4, 9]);
         let long = line(["12345678", &"u".repeat(40), &"h".repeat(40), &"d".repeat(40), "Query", "3", &"s".repeat(40)]);
-        let narrow = fit_column_widths(&[long], 80);
+        let narrow = compute_column_widths(&[long], 80);
         assert_eq!(narrow, [8, 8, 9, 6, 7, 4, 14]);
-        assert_eq!(fit_column_widths(&[line(["1", "a", "b", "c", "d", "2", &"s".repeat(40)])], 80)[6], 19);
+        assert_eq!(compute_column_widths(&[line(["1", "a", "b", "c", "d", "2", &"s".repeat(40)])], 80)[6], 19);
     }
 }

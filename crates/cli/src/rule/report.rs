@@ -73,7 +73,7 @@ impl<'a> RuleTestReport<'a> {
             let _ = writeln!(text, "{name}: seconds is the only criterion, so the rule matches every user session");
         }
         let dependent =
-            self.killed.iter().filter(|(rule, session)| self.kill_depends_on_storage_engine(*rule, session)).count();
+            self.killed.iter().filter(|(rule, session)| self.requires_storage_engine_check(*rule, session)).count();
         if dependent > 0 {
             let _ = writeln!(
                 text,
@@ -112,7 +112,7 @@ impl<'a> RuleTestReport<'a> {
     /// Returns true if a kill task would check the storage engines of the session's tables before it kills the session.
     /// A rule test skips the storage engine check, because a snapshot does not contain storage engines.
     /// A kill task checks storage engines if the statement changes tables and the rule excludes unsafe kills.
-    fn kill_depends_on_storage_engine(&self, rule: usize, session: &Session) -> bool {
+    fn requires_storage_engine_check(&self, rule: usize, session: &Session) -> bool {
         let opted_in = self.rules.get(rule).is_some_and(|rule| rule.include_unsafe);
         let changes = |statement| parse_changed_tables(statement, session.database.as_deref()).is_some();
         !opted_in && session.statement.as_deref().is_some_and(changes)
@@ -145,7 +145,7 @@ impl<'a> RuleTestReport<'a> {
             match reason {
                 Some(reason) => fields.insert("why".to_owned(), reason.name().into()),
                 None => fields
-                    .insert("depends_on_engine".to_owned(), self.kill_depends_on_storage_engine(rule, session).into()),
+                    .insert("depends_on_engine".to_owned(), self.requires_storage_engine_check(rule, session).into()),
             };
         }
         json

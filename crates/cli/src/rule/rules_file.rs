@@ -7,7 +7,7 @@ use clew_model::{ClientAddressFilter, KillCriteria};
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
-const RULE_KEYS: [&str; 8] = ["name", "user", "host", "db", "command", "sql", "seconds", "include_unsafe"];
+const VALID_RULE_KEYS: [&str; 8] = ["name", "user", "host", "db", "command", "sql", "seconds", "include_unsafe"];
 const RULE_TOML_TABLE_NAME: &str = "rule";
 
 #[derive(Debug)]
@@ -58,8 +58,8 @@ fn parse_rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<Nam
     let (mut texts, mut seconds, mut include_unsafe) = (BTreeMap::<&str, String>::new(), None, false);
     for (key, value) in fields.get_ref() {
         let line = format_line_number(text, key.span().start);
-        let Some(name) = RULE_KEYS.into_iter().find(|valid| valid == key.get_ref()) else {
-            return Err(format!("{line}: {}", unknown_key_error(key.get_ref(), &RULE_KEYS)));
+        let Some(name) = VALID_RULE_KEYS.into_iter().find(|valid| valid == key.get_ref()) else {
+            return Err(format!("{line}: {}", unknown_key_error(key.get_ref(), &VALID_RULE_KEYS)));
         };
         match value.get_ref() {
             Value::Integer(number) if name == "seconds" => {

@@ -62,7 +62,7 @@ fn snapshot_rows_to_sessions(rows: Vec<SnapshotRow>) -> Vec<Session> {
 fn parse_csv_snapshot(bytes: &[u8]) -> Result<Vec<Session>, String> {
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
     let (mut record, mut sessions) = (ByteRecord::new(), Vec::new());
-    let (mut positions, mut width) = (default_column_positions(), 0);
+    let (mut positions, mut width) = (column_positions_without_header(), 0);
     let mut is_first = true;
     while reader.read_byte_record(&mut record).map_err(|error| format!("invalid CSV: {error}"))? {
         let line = || line_number_at_offset(bytes, record.position().map_or(0, csv::Position::byte));
@@ -85,7 +85,7 @@ fn parse_csv_snapshot(bytes: &[u8]) -> Result<Vec<Session>, String> {
     Ok(sessions)
 }
 
-fn default_column_positions() -> [usize; REQUIRED_SNAPSHOT_COLUMNS.len()] {
+fn column_positions_without_header() -> [usize; REQUIRED_SNAPSHOT_COLUMNS.len()] {
     REQUIRED_SNAPSHOT_COLUMNS
         .map(|key| SNAPSHOT_COLUMNS.iter().position(|column| column.key == key).unwrap_or_default())
 }

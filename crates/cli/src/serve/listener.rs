@@ -13,7 +13,7 @@ use tracing::warn;
 use crate::configuration::{Configuration, TlsSettings};
 use crate::error::CliError;
 
-const CERTIFICATE_POLL_INTERVAL: Duration = Duration::from_secs(5);
+const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Returns an error if TLS is off, `allow_plain_http` is false and an address is not a loopback address.
 pub(super) async fn resolve_listen_addresses(
@@ -47,7 +47,7 @@ fn listener_bind_error(listen: &str, error: &std::io::Error) -> CliError {
 
 impl TlsSettings {
     /// Returns `None` if TLS is disabled.
-    pub(super) fn load_certificate(&self) -> Result<Option<TlsConfig>, CliError> {
+    pub(super) fn load_tls_config(&self) -> Result<Option<TlsConfig>, CliError> {
         match (self.cert.as_os_str().is_empty(), self.key.as_os_str().is_empty()) {
             (true, true) => Ok(None),
             (false, false) => TlsConfig::load(&self.cert, &self.key).map(Some).map_err(|error| {
@@ -67,7 +67,7 @@ pub(super) fn spawn_certificate_reloaders(tls: &TlsConfig, shutdown: &Cancellati
     tls.warn_if_key_is_world_readable();
     let mut hangup = signal(SignalKind::hangup())
         .map_err(|error| CliError::new_failure(format!("could not listen for signals: {error}")))?;
-    tokio::spawn(tls.clone().watch_certificate_files(CERTIFICATE_POLL_INTERVAL, shutdown.clone()));
+    tokio::spawn(tls.clone().watch_certificate_files(CERTIFICATE_CHECK_INTERVAL, shutdown.clone()));
     let tls = tls.clone();
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {

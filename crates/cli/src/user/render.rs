@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use clew_store::{AccessKeyRecord, Group, StoredPolicy, StoredPolicyGrant, User};
+use clew_store::{AccessKeyRecord, GrantedPolicy, Group, StoredPolicyGrant, User};
 use serde_json::{Value, json};
 
 use crate::access_key;
@@ -103,6 +103,6 @@ pub(super) fn user_details_to_json(user: &User, access: &UserDetails) -> Value {
 
 fn policy_name(grant: &StoredPolicyGrant) -> &str {
     match &grant.policy {
-        StoredPolicy::Custom { name, .. } | StoredPolicy::System { name } => name,
+        GrantedPolicy::Custom { name, .. } | GrantedPolicy::System { name } => name,
     }
 }

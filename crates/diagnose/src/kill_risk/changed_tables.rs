@@ -90,19 +90,19 @@ impl<'t> ChangedTablesParser<'t> {
         keywords.iter().any(|keyword| self.next_is_keyword(keyword))
     }
 
-    fn accept_any_of(&mut self, keywords: &[&str]) -> bool {
+    fn consume_any_keyword(&mut self, keywords: &[&str]) -> bool {
         let accepted = self.next_is_any_keyword(keywords);
         self.position += usize::from(accepted);
         accepted
     }
 
     fn skip_keywords(&mut self, keywords: &[&str]) {
-        while self.accept_any_of(keywords) {}
+        while self.consume_any_keyword(keywords) {}
     }
 
     fn skip_past_keyword(&mut self, keywords: &[&str]) -> bool {
         while let Some(token) = self.peek_token() {
-            if self.accept_any_of(keywords) {
+            if self.consume_any_keyword(keywords) {
                 return true;
             }
             match token {
@@ -134,7 +134,7 @@ impl<'t> ChangedTablesParser<'t> {
         // MariaDB supports `SET STATEMENT variable = value FOR statement`.
         if self.next_is_keyword("SET") {
             self.position += 1;
-            if !self.accept_any_of(&["STATEMENT"]) || !self.skip_past_keyword(&["FOR"]) {
+            if !self.consume_any_keyword(&["STATEMENT"]) || !self.skip_past_keyword(&["FOR"]) {
                 return None;
             }
         }
@@ -142,11 +142,11 @@ impl<'t> ChangedTablesParser<'t> {
         if self.next_is_keyword("ANALYZE") {
             self.position += 1;
             self.skip_keywords(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
-            if self.accept_any_of(&["TABLE", "TABLES"]) {
+            if self.consume_any_keyword(&["TABLE", "TABLES"]) {
                 self.parse_table_list();
                 return Some(("ANALYZE TABLE", Definition));
             }
-            if self.accept_any_of(&["FORMAT"]) {
+            if self.consume_any_keyword(&["FORMAT"]) {
                 self.position += 2;
             }
         }
@@ -161,7 +161,7 @@ impl<'t> ChangedTablesParser<'t> {
         match verb {
             "ALTER" => {
                 self.skip_keywords(&["ONLINE", "OFFLINE", "IGNORE"]);
-                if !self.accept_any_of(&["TABLE"]) {
+                if !self.consume_any_keyword(&["TABLE"]) {
                     return None;
                 }
                 self.skip_keywords(&["IF", "EXISTS"]);
@@ -170,20 +170,20 @@ impl<'t> ChangedTablesParser<'t> {
             }
             "REPAIR" | "OPTIMIZE" => {
                 self.skip_keywords(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
-                if !self.accept_any_of(&["TABLE", "TABLES"]) {
+                if !self.consume_any_keyword(&["TABLE", "TABLES"]) {
                     return None;
                 }
                 self.parse_table_list();
                 Some((if verb == "REPAIR" { "REPAIR TABLE" } else { "OPTIMIZE TABLE" }, Definition))
             }
             "TRUNCATE" => {
-                self.accept_any_of(&["TABLE"]);
+                self.consume_any_keyword(&["TABLE"]);
                 self.parse_table_name();
                 Some(("TRUNCATE TABLE", Definition))
             }
             "CREATE" | "DROP" => {
                 self.skip_keywords(&["OR", "REPLACE", "ONLINE", "OFFLINE", "UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR"]);
-                if !self.accept_any_of(&["INDEX"]) {
+                if !self.consume_any_keyword(&["INDEX"]) {
                     return None;
                 }
                 if self.skip_past_keyword(&["ON"]) {
@@ -194,7 +194,7 @@ impl<'t> ChangedTablesParser<'t> {
                 Some((if verb == "CREATE" { "CREATE INDEX" } else { "DROP INDEX" }, Definition))
             }
             "LOAD" => {
-                if !self.accept_any_of(&["DATA", "XML"]) {
+                if !self.consume_any_keyword(&["DATA", "XML"]) {
                     return None;
                 }
                 if self.skip_past_keyword(&["TABLE"]) {
@@ -215,7 +215,7 @@ impl<'t> ChangedTablesParser<'t> {
                 Some(("UPDATE", Rows))
             }
             "DELETE" => {
-                self.parse_delete_tables();
+                self.parse_delete_statement_tables();
                 Some(("DELETE", Rows))
             }
             // While a procedure runs, the process list shows its inner statement.
@@ -236,7 +236,7 @@ impl<'t> ChangedTablesParser<'t> {
     /// Parses the tables in `DELETE FROM t`, `DELETE FROM t USING references` and `DELETE t FROM references`.
     ///
     /// The parser reads the tables after `FROM` or `USING`, because the list before the keyword can contain aliases.
-    fn parse_delete_tables(&mut self) {
+    fn parse_delete_statement_tables(&mut self) {
         self.skip_keywords(&["LOW_PRIORITY", "QUICK", "IGNORE"]);
         let start = self.position;
         if !self.skip_past_keyword(&["FROM"]) {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use clew_model::{Cell, DETAIL_COLUMNS, SNAPSHOT_COLUMNS, Session, SessionRow};
+use clew_model::{Cell, SESSION_DETAIL_COLUMNS, SNAPSHOT_COLUMNS, Session, SessionRow};
 
 use super::{DURATION_COLUMN_INDEXES, MAX_STATEMENT_BYTES, SampledSession};
 use crate::template::build_statement_template;
@@ -19,7 +19,7 @@ pub(super) const SQL_TEMPLATE_COLUMN_INDEX: usize = 19;
 pub(super) const COLUMN_COUNT: usize = 20;
 
 /// Maximum number of cells in a row delta. If more cells have changed, the full row is sent because it is shorter.
-const MAX_ROW_DELTA_CELLS: usize = COLUMN_COUNT / 2;
+const MAX_CELLS_PER_ROW_DELTA: usize = COLUMN_COUNT / 2;
 /// Tolerance for comparing durations, in milliseconds. Durations are inexact because servers report whole seconds.
 const DURATION_TOLERANCE_MILLIS: i64 = 1000;
 
@@ -43,7 +43,7 @@ pub(super) struct SessionEntry {
 
 impl SessionEntry {
     pub(super) fn new(version: u32, at: i64, sample: &SampledSession) -> Self {
-        let mut cells = build_cells(sample);
+        let mut cells = build_session_cells(sample);
         set_cell(&mut cells, SQL_TEMPLATE_COLUMN_INDEX, build_sql_template_cell(sample));
         Self {
             added_version: version,
@@ -64,7 +64,7 @@ impl SessionEntry {
     }
 
     pub(super) fn apply_sample(&mut self, version: u32, at: i64, sample: &SampledSession) {
-        let mut new_cells = build_cells(sample);
+        let mut new_cells = build_session_cells(sample);
         let statement = |cells: &[CellValue; COLUMN_COUNT]| cells.get(STATEMENT_COLUMN_INDEX).cloned();
         let same_statement = statement(&self.cells) == statement(&new_cells);
         // The template is the most expensive cell and is computed only for new statements.
@@ -115,7 +115,7 @@ impl SessionEntry {
     /// Writes the full row if more than half of the cells have changed or the session was added after `version`.
     pub(super) fn write_row_delta(&self, out: &mut String, version: u32, at: i64, masked: bool) {
         let changed = || self.cell_versions.iter().enumerate().filter(|(_, changed)| **changed > version);
-        if self.added_version > version || changed().count() > MAX_ROW_DELTA_CELLS {
+        if self.added_version > version || changed().count() > MAX_CELLS_PER_ROW_DELTA {
             return self.write_full_row(out, at, masked);
         }
         for (number, (column, _)) in changed().enumerate() {
@@ -149,11 +149,11 @@ fn is_expected_duration(old: u64, passed: i64, new: u64) -> bool {
     to_millis(new).saturating_sub(to_millis(old)).saturating_sub(passed).abs() <= DURATION_TOLERANCE_MILLIS
 }
 
-fn build_cells(sample: &SampledSession) -> [CellValue; COLUMN_COUNT] {
+fn build_session_cells(sample: &SampledSession) -> [CellValue; COLUMN_COUNT] {
     let row = SessionRow { session: &sample.session, transaction: sample.transaction.as_ref() };
     let mut cells = [const { CellValue::Empty }; COLUMN_COUNT];
     let of_session = SNAPSHOT_COLUMNS.iter().map(|column| (column.cell)(&row));
-    let details = DETAIL_COLUMNS.iter().filter(|column| column.key != "statement_digest");
+    let details = SESSION_DETAIL_COLUMNS.iter().filter(|column| column.key != "statement_digest");
     let of_detail = details.map(|column| (column.cell)(&sample.detail));
     for (column, (cell, value)) in cells.iter_mut().zip(of_session.chain(of_detail)).enumerate() {
         *cell = match value {

@@ -198,13 +198,13 @@ impl Subscriber {
     }
 }
 
-fn sample_strategy() -> impl Strategy<Value = Vec<(u64, u8, u64)>> {
+fn arbitrary_session_sample() -> impl Strategy<Value = Vec<(u64, u8, u64)>> {
     proptest::collection::vec((0u64..6, 0u8..4, 0u64..4), 0..8)
 }
 
 proptest! {
     #[test]
-    fn applying_deltas_reproduces_the_sessions(samples in proptest::collection::vec((sample_strategy(), any::<bool>()), 1..30)) {
+    fn applying_deltas_reproduces_the_sessions(samples in proptest::collection::vec((arbitrary_session_sample(), any::<bool>()), 1..30)) {
         let (mut list, mut subscriber) = (SessionFeed::default(), Subscriber::default());
         for (number, (sessions, is_sent)) in samples.into_iter().enumerate() {
             let at = i64::try_from(number).unwrap() * 1000;

@@ -96,7 +96,7 @@ impl<'a> Lexer<'a> {
         self.stop_with_reason(LexerEndReason::AmbiguousTextError)
     }
 
-    fn stopping_at_unterminated_quote(&mut self) -> Option<Token<'a>> {
+    fn stop_at_unpaired_quote(&mut self) -> Option<Token<'a>> {
         self.stop_with_reason(LexerEndReason::UnpairedQuotes(self.first_quote.unwrap_or(self.position)))
     }
 
@@ -134,7 +134,7 @@ impl<'a> Lexer<'a> {
         match quoted_text::find_string_end(self.bytes, start) {
             StringLiteralEnd::At(end) => {
                 self.position = end;
-                if self.is_followed_by_invalid_word() { self.stopping_at_unterminated_quote() } else { Some(token) }
+                if self.is_followed_by_invalid_word() { self.stop_at_unpaired_quote() } else { Some(token) }
             }
             StringLiteralEnd::Unclosed => {
                 self.position = self.bytes.len();
@@ -147,7 +147,7 @@ impl<'a> Lexer<'a> {
     /// Returns true if the next word cannot follow a string literal, such as `Brien` in `'O'Brien'`.
     fn is_followed_by_invalid_word(&self) -> bool {
         let length = keywords::leading_word_length(self.remaining_bytes());
-        length > 0 && !keywords::allows_adjacent_string(self.remaining_bytes().get(..length).unwrap_or_default())
+        length > 0 && !keywords::can_adjoin_string_literal(self.remaining_bytes().get(..length).unwrap_or_default())
     }
 
     fn read_quoted_name(&mut self) -> Option<Token<'a>> {
@@ -180,7 +180,7 @@ impl<'a> Lexer<'a> {
         // A character set introducer may directly precede a string.
         if matches!(rest.get(length), Some(b'\'' | b'"'))
             && word.first() != Some(&b'_')
-            && !keywords::allows_adjacent_string(word)
+            && !keywords::can_adjoin_string_literal(word)
         {
             match word {
                 b"n" | b"N" => return self.read_string_literal(length, Token::Value),
@@ -188,7 +188,7 @@ impl<'a> Lexer<'a> {
                 _ => {}
             }
             self.first_quote.get_or_insert(self.position);
-            return self.stopping_at_unterminated_quote();
+            return self.stop_at_unpaired_quote();
         }
         if opens_dollar_quote(word) {
             return self.stop_at_ambiguous_text();
@@ -212,7 +212,7 @@ impl<'a> Lexer<'a> {
                 self.position += length;
                 if matches!(self.peek_byte(0), Some(b'\'' | b'"')) {
                     self.first_quote.get_or_insert(self.position);
-                    return self.stopping_at_unterminated_quote();
+                    return self.stop_at_unpaired_quote();
                 }
                 Some(Token::Number)
             }
@@ -265,7 +265,7 @@ impl<'a> Lexer<'a> {
             self.position += 2;
             return Some(Token::Value);
         }
-        self.stopping_at_unterminated_quote()
+        self.stop_at_unpaired_quote()
     }
 
     fn read_operator(&mut self) -> Token<'a> {

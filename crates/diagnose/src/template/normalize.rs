@@ -3,13 +3,13 @@
 mod state;
 
 use self::state::{
-    DuplicateRowRun, LastToken, ParenthesisGroup, PasswordDetectionState, PendingPlusOrMinus, ValueList,
+    CollapsibleRows, LastToken, ParenthesisGroup, PasswordDetectionState, PendingPlusOrMinus, ValueList,
 };
 use super::keywords;
 use super::lexer::{NextChar, Token};
 
 /// Maximum nesting depth of parentheses in which rows of values are collapsed. Typical statements have fewer levels.
-const MAX_ROW_COLLAPSE_DEPTH: usize = 100;
+const MAX_TRACKED_PARENTHESIS_DEPTH: usize = 100;
 
 #[derive(Debug)]
 pub(super) struct StatementNormalizer {
@@ -73,7 +73,7 @@ impl StatementNormalizer {
         self.out
     }
 
-    /// Returns `None` if the innermost parenthesis group is nested deeper than [`MAX_ROW_COLLAPSE_DEPTH`].
+    /// Returns `None` if the innermost parenthesis group is nested deeper than [`MAX_TRACKED_PARENTHESIS_DEPTH`].
     fn innermost_parenthesis_group(&mut self) -> Option<&mut ParenthesisGroup> {
         if self.excess_depth > 0 { None } else { Some(self.groups.last_mut().unwrap_or(&mut self.statement)) }
     }
@@ -195,7 +195,7 @@ impl StatementNormalizer {
         if self.last == LastToken::Comma && self.values.is_some() {
             return self.collapse_value_list();
         }
-        if self.last == LastToken::Comma && self.find_duplicate_row_run(self.out.len().saturating_sub(1)).is_some() {
+        if self.last == LastToken::Comma && self.find_collapsible_rows(self.out.len().saturating_sub(1)).is_some() {
             self.out.pop();
             return self.collapse_duplicate_rows();
         }
@@ -213,7 +213,7 @@ impl StatementNormalizer {
         let is_in_list = matches!(self.last, LastToken::Word(Some(word)) if word.word == "IN");
         let open = self.out.len() + usize::from(space);
         self.write_token(b"(", space, LastToken::Open);
-        if self.groups.len() < MAX_ROW_COLLAPSE_DEPTH && self.excess_depth == 0 {
+        if self.groups.len() < MAX_TRACKED_PARENTHESIS_DEPTH && self.excess_depth == 0 {
             self.groups.push(ParenthesisGroup { open, is_in_list, ..ParenthesisGroup::default() });
         } else {
             self.excess_depth += 1;
@@ -232,12 +232,12 @@ impl StatementNormalizer {
         }
         self.write_token(b")", false, LastToken::Close);
         if is_row {
-            self.record_or_collapse_value_row(group.open);
+            self.finish_value_row(group.open);
         }
     }
 
-    fn record_or_collapse_value_row(&mut self, open: usize) {
-        let is_equal = self.find_duplicate_row_run(open.saturating_sub(2)).is_some_and(|rows| {
+    fn finish_value_row(&mut self, open: usize) {
+        let is_equal = self.find_collapsible_rows(open.saturating_sub(2)).is_some_and(|rows| {
             self.out.get(rows.collapsed_end..open) == Some(b", ")
                 && self.out.get(rows.start..rows.end) == self.out.get(open..)
         });
@@ -246,11 +246,11 @@ impl StatementNormalizer {
         }
         let end = self.out.len();
         if let Some(group) = self.innermost_parenthesis_group() {
-            group.rows = Some(DuplicateRowRun { start: open, end, collapsed_end: end });
+            group.rows = Some(CollapsibleRows { start: open, end, collapsed_end: end });
         }
     }
 
-    fn find_duplicate_row_run(&mut self, collapsed_end: usize) -> Option<DuplicateRowRun> {
+    fn find_collapsible_rows(&mut self, collapsed_end: usize) -> Option<CollapsibleRows> {
         self.innermost_parenthesis_group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
     }
 

@@ -4,7 +4,7 @@
 ///
 /// The search uses an explicit stack instead of recursion, because a wait chain can contain thousands of sessions.
 pub(super) fn find_strongly_connected_components(successors: &[Vec<usize>]) -> Vec<Vec<usize>> {
-    let mut search = ComponentSearch {
+    let mut search = StronglyConnectedComponentSearch {
         order: vec![None; successors.len()],
         low: vec![0; successors.len()],
         on_stack: vec![false; successors.len()],
@@ -13,12 +13,12 @@ pub(super) fn find_strongly_connected_components(successors: &[Vec<usize>]) -> V
         components: Vec::new(),
     };
     for start in 0..successors.len() {
-        search.search_from_node(start, successors);
+        search.find_components_from_node(start, successors);
     }
     search.components
 }
 
-struct ComponentSearch {
+struct StronglyConnectedComponentSearch {
     order: Vec<Option<usize>>,
     /// Low-link value of each node: the lowest visit number of any stack node reachable from it.
     low: Vec<usize>,
@@ -30,8 +30,8 @@ struct ComponentSearch {
 
 // Every index is a node number, which is less than the length of every list.
 #[allow(clippy::indexing_slicing)]
-impl ComponentSearch {
-    fn search_from_node(&mut self, start: usize, successors: &[Vec<usize>]) {
+impl StronglyConnectedComponentSearch {
+    fn find_components_from_node(&mut self, start: usize, successors: &[Vec<usize>]) {
         if self.order[start].is_some() {
             return;
         }
@@ -54,7 +54,7 @@ impl ComponentSearch {
                 if let Some(&(before, _)) = path.last() {
                     self.low[before] = self.low[before].min(self.low[node]);
                 }
-                self.pop_component(node);
+                self.pop_component_if_root(node);
             }
         }
     }
@@ -67,7 +67,7 @@ impl ComponentSearch {
         self.visited += 1;
     }
 
-    fn pop_component(&mut self, node: usize) {
+    fn pop_component_if_root(&mut self, node: usize) {
         if self.order[node] != Some(self.low[node]) {
             return;
         }

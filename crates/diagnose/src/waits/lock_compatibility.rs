@@ -45,7 +45,7 @@ const CONFLICTS_WITH_PENDING_REQUESTS: [&[u8]; 11] = [
 ];
 
 /// Conflicts between lock requests and granted locks for MariaDB's backup lock.
-const BACKUP_LOCK_CONFLICTS_WITH_GRANTED_LOCKS: [&[u8]; 14] = [
+const BACKUP_LOCK_CONFLICTS_WITH_GRANTED: [&[u8]; 14] = [
     //   S0 S1 S2 S3 S4 F1 F2 D TD SD DD BL AC C
     b"- - - - - + + + + + + - + +", // BACKUP_START
     b"- + + + + + + + + + + + + +", // BACKUP_FLUSH
@@ -64,7 +64,7 @@ const BACKUP_LOCK_CONFLICTS_WITH_GRANTED_LOCKS: [&[u8]; 14] = [
 ];
 
 /// Conflicts between lock requests and other sessions' pending requests for MariaDB's backup lock.
-const BACKUP_LOCK_CONFLICTS_WITH_PENDING_REQUESTS: [&[u8]; 14] = [
+const BACKUP_LOCK_CONFLICTS_WITH_PENDING: [&[u8]; 14] = [
     //   S0 S1 S2 S3 S4 F1 F2 D TD SD DD BL AC C
     b"+ - - - - + + + + + + - + +", // BACKUP_START
     b"+ + + + + + + + + + + + + +", // BACKUP_FLUSH
@@ -83,16 +83,11 @@ const BACKUP_LOCK_CONFLICTS_WITH_PENDING_REQUESTS: [&[u8]; 14] = [
 ];
 
 pub(super) fn conflicts_with_granted_lock(requested: MetadataLockMode, granted: MetadataLockMode) -> bool {
-    lock_modes_conflict(&CONFLICTS_WITH_GRANTED_LOCKS, &BACKUP_LOCK_CONFLICTS_WITH_GRANTED_LOCKS, requested, granted)
+    lock_modes_conflict(&CONFLICTS_WITH_GRANTED_LOCKS, &BACKUP_LOCK_CONFLICTS_WITH_GRANTED, requested, granted)
 }
 
 pub(super) fn conflicts_with_pending_request(requested: MetadataLockMode, pending: MetadataLockMode) -> bool {
-    lock_modes_conflict(
-        &CONFLICTS_WITH_PENDING_REQUESTS,
-        &BACKUP_LOCK_CONFLICTS_WITH_PENDING_REQUESTS,
-        requested,
-        pending,
-    )
+    lock_modes_conflict(&CONFLICTS_WITH_PENDING_REQUESTS, &BACKUP_LOCK_CONFLICTS_WITH_PENDING, requested, pending)
 }
 
 /// Returns false for modes from different compatibility matrices, because such modes never occur on the same object.
@@ -119,8 +114,8 @@ mod tests {
         for (table, width) in [
             (&CONFLICTS_WITH_GRANTED_LOCKS[..], first_backup),
             (&CONFLICTS_WITH_PENDING_REQUESTS[..], first_backup),
-            (&BACKUP_LOCK_CONFLICTS_WITH_GRANTED_LOCKS[..], MetadataLockMode::ALL.len() - first_backup),
-            (&BACKUP_LOCK_CONFLICTS_WITH_PENDING_REQUESTS[..], MetadataLockMode::ALL.len() - first_backup),
+            (&BACKUP_LOCK_CONFLICTS_WITH_GRANTED[..], MetadataLockMode::ALL.len() - first_backup),
+            (&BACKUP_LOCK_CONFLICTS_WITH_PENDING[..], MetadataLockMode::ALL.len() - first_backup),
         ] {
             assert_eq!(table.len(), width);
             for row in table {

@@ -15,17 +15,17 @@ pub(super) fn rank_root_blockers(
     let adjacency = AdjacencyLists::new(waits, parties);
     let components = cycle::find_strongly_connected_components(&adjacency.blockers);
     let root_members = find_root_components(&components, &adjacency);
-    let unblocked = count_exclusive_waiters(&components, &root_members, &adjacency);
+    let unblocked = count_waiters_with_single_root(&components, &root_members, &adjacency);
     let mut reach_cache = HashMap::new();
     let mut roots: Vec<RootBlocker> = root_members
         .iter()
         .map(|members| {
-            let direct = adjacency.direct_waiters_of_nodes(members);
+            let direct = adjacency.find_direct_waiters(members);
             // Several root blockers often block the same waiters, so the counts are cached by list of direct waiters.
             let (holds, longest_seconds) =
                 *reach_cache.entry(direct).or_insert_with_key(|direct| adjacency.count_reachable_waiters(direct));
             RootBlocker {
-                parties: adjacency.participants_of_nodes(members),
+                parties: adjacency.nodes_to_participants(members),
                 holds: holds + members.len() - 1,
                 frees: unblocked.get(members).copied().unwrap_or(0) + members.len() - 1,
                 longest_seconds: longest_seconds.max(if members.len() > 1 {
@@ -44,7 +44,7 @@ pub(super) fn rank_root_blockers(
     let mut cycles: Vec<Vec<WaitParticipant>> = components
         .iter()
         .filter(|members| members.len() > 1)
-        .map(|members| adjacency.participants_of_nodes(members))
+        .map(|members| adjacency.nodes_to_participants(members))
         .collect();
     cycles.sort();
     (roots, cycles)
@@ -86,11 +86,11 @@ impl<'a> AdjacencyLists<'a> {
         }
     }
 
-    fn blockers_of_node(&self, node: usize) -> &[usize] {
+    fn direct_blockers(&self, node: usize) -> &[usize] {
         self.blockers.get(node).map_or(&[], Vec::as_slice)
     }
 
-    fn participants_of_nodes(&self, members: &[usize]) -> Vec<WaitParticipant> {
+    fn nodes_to_participants(&self, members: &[usize]) -> Vec<WaitParticipant> {
         members.iter().filter_map(|&node| self.parties.get(node).copied()).collect()
     }
 
@@ -98,7 +98,7 @@ impl<'a> AdjacencyLists<'a> {
         nodes.iter().filter_map(|&node| self.seconds.get(node).copied()).max().unwrap_or(0)
     }
 
-    fn direct_waiters_of_nodes(&self, members: &[usize]) -> Vec<usize> {
+    fn find_direct_waiters(&self, members: &[usize]) -> Vec<usize> {
         let waiters = members.iter().filter_map(|&node| self.waiters.get(node)).flatten().copied();
         let mut waiters: Vec<usize> = waiters.filter(|waiter| members.binary_search(waiter).is_err()).collect();
         waiters.sort_unstable();
@@ -124,13 +124,13 @@ fn find_root_components<'c>(components: &'c [Vec<usize>], adjacency: &AdjacencyL
     let waits_outside = |members: &[usize]| {
         members
             .iter()
-            .any(|&node| adjacency.blockers_of_node(node).iter().any(|blocker| members.binary_search(blocker).is_err()))
+            .any(|&node| adjacency.direct_blockers(node).iter().any(|blocker| members.binary_search(blocker).is_err()))
     };
     components.iter().filter(|members| !waits_outside(members)).collect()
 }
 
 /// The function iterates over `components` only once, because blockers precede their waiters in `components`.
-fn count_exclusive_waiters<'c>(
+fn count_waiters_with_single_root<'c>(
     components: &'c [Vec<usize>],
     roots: &[&'c Vec<usize>],
     adjacency: &AdjacencyLists<'_>,
@@ -144,9 +144,9 @@ fn count_exclusive_waiters<'c>(
         } else {
             let outside = members
                 .iter()
-                .flat_map(|&node| adjacency.blockers_of_node(node))
+                .flat_map(|&node| adjacency.direct_blockers(node))
                 .filter(|&blocker| members.binary_search(blocker).is_err());
-            find_common_value(outside.map(|blocker| only_roots.get(blocker).copied().flatten()))
+            all_equal_value(outside.map(|blocker| only_roots.get(blocker).copied().flatten()))
         };
         only_roots.extend(members.iter().map(|&node| (node, owner)));
         if let Some(root) = owner.filter(|&root| root != members) {
@@ -157,7 +157,7 @@ fn count_exclusive_waiters<'c>(
 }
 
 /// Returns `None` if the items differ or any item is `None`.
-fn find_common_value<T: PartialEq + Copy>(mut all: impl Iterator<Item = Option<T>>) -> Option<T> {
+fn all_equal_value<T: PartialEq + Copy>(mut all: impl Iterator<Item = Option<T>>) -> Option<T> {
     let first = all.next()??;
     all.all(|other| other == Some(first)).then_some(first)
 }

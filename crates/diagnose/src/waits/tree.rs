@@ -256,7 +256,7 @@ impl<'a> TreeRenderer<'a> {
         let holds_others = !self.forest.child_wait_edges(party).is_empty();
         let before = format!("{}{}", indent.child_prefix, if holds_others { "│  " } else { "   " });
         if let Some(wait) = wait {
-            self.push_line(TreeLineKind::Detail, Some(party), &format!("{before}{}", display::format_wait(wait)));
+            self.push_line(TreeLineKind::Detail, Some(party), &format!("{before}{}", display::format_lock_wait(wait)));
         }
         self.push_statement(party, &before);
     }

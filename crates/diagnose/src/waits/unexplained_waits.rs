@@ -40,8 +40,10 @@ pub(super) fn find_unexplained_waits(
         };
         let why = unknown_reasons.get(&session.id).cloned().unwrap_or_else(|| match by_state {
             Some(wait) => explain_unknown_blocker(wait, index, with_pending_request.contains(&session.id)),
-            None => find_limitation_reason(index, &[LimitationKind::NoRowLocks, LimitationKind::LostThreads])
-                .unwrap_or(UNLISTED_LOCK_REQUEST_REASON),
+            None => {
+                explain_first_matching_limitation(index, &[LimitationKind::NoRowLocks, LimitationKind::LostThreads])
+                    .unwrap_or(UNLISTED_LOCK_REQUEST_EXPLANATION)
+            }
         });
         sessions.push(WaitWithoutBlocker { session: session.id, state, why });
     }
@@ -56,7 +58,7 @@ const METADATA_LOCK_LIMITATIONS: [LimitationKind; 4] = [
     LimitationKind::LostThreads,
 ];
 
-const UNLISTED_LOCK_REQUEST_REASON: LocalizedText = LocalizedText::from_static(
+const UNLISTED_LOCK_REQUEST_EXPLANATION: LocalizedText = LocalizedText::from_static(
     "The server lists no lock request of the session. The lock was granted, or the wait ended, between two reads.",
     "服务器未列出该会话的锁请求：在两次读取之间，锁已被授予或等待已结束。",
 );
@@ -66,7 +68,7 @@ fn explain_unknown_blocker(
     index: &LockSnapshotIndex<'_>,
     has_pending_request: bool,
 ) -> LocalizedText {
-    if let Some(text) = find_limitation_reason(index, &METADATA_LOCK_LIMITATIONS) {
+    if let Some(text) = explain_first_matching_limitation(index, &METADATA_LOCK_LIMITATIONS) {
         return text;
     }
     match wait {
@@ -89,7 +91,7 @@ fn explain_unknown_blocker(
             "The server does not list pending lock requests, and no granted lock matches the statement.",
             "服务器不提供等待中的锁请求，且没有与SQL语句匹配的已授予的锁。",
         ),
-        LockWaitState::Metadata(_) => UNLISTED_LOCK_REQUEST_REASON,
+        LockWaitState::Metadata(_) => UNLISTED_LOCK_REQUEST_EXPLANATION,
         LockWaitState::TableFlush | LockWaitState::TableLevelLock => LocalizedText::new(
             "The server lists no running session that uses the requested table.",
             "服务器未列出正在使用所请求表的会话。",
@@ -97,7 +99,7 @@ fn explain_unknown_blocker(
     }
 }
 
-fn find_limitation_reason(index: &LockSnapshotIndex<'_>, kinds: &[LimitationKind]) -> Option<LocalizedText> {
+fn explain_first_matching_limitation(index: &LockSnapshotIndex<'_>, kinds: &[LimitationKind]) -> Option<LocalizedText> {
     let limitation = index.observed.limitations.iter().find(|limitation| kinds.contains(&limitation.kind))?;
     let why = &limitation.why;
     Some(match &limitation.remedy {

@@ -24,7 +24,7 @@ fn threshold(seconds: i64) -> SlowSessionThreshold {
 /// Ranking, template and session ids of each entry.
 fn entries(plan: &IntelligentKillPlan) -> Vec<(&'static str, String, Vec<u64>)> {
     let text = |template: &[u8]| String::from_utf8(template.to_vec()).unwrap();
-    plan.ranked_groups()
+    plan.ranked_session_groups()
         .map(|(ranking, group)| {
             let ids = group.sessions.iter().map(|session| session.id).collect();
             (ranking.name(), text(&group.template), ids)
@@ -57,7 +57,7 @@ fn only_user_sessions_above_the_threshold_qualify() {
     ] {
         let protected = ProtectedAccounts::default().with_accounts(["billing"]);
         let plan = IntelligentKillPlan::from_sessions(vec![session.clone()], threshold(10), &protected);
-        assert_eq!(plan.ranked_groups().count(), if qualifies { 3 } else { 0 }, "{session:?}");
+        assert_eq!(plan.ranked_session_groups().count(), if qualifies { 3 } else { 0 }, "{session:?}");
         assert_eq!(plan.into_selected_sessions().len(), usize::from(qualifies), "{session:?}");
     }
 }
@@ -92,7 +92,7 @@ fn each_ranking_selects_its_three_best_groups() {
     let expected: Vec<_> =
         expected.into_iter().map(|(ranking, table, ids)| (ranking, format!("SELECT ? FROM {table}"), ids)).collect();
     assert_eq!(entries(&plan), expected);
-    let (_, c) = plan.ranked_groups().nth(2).unwrap();
+    let (_, c) = plan.ranked_session_groups().nth(2).unwrap();
     assert_eq!((c.session_count(), c.total_statement_seconds(), c.longest_statement_seconds()), (2, 90, 80));
     let ids: Vec<u64> = plan.into_selected_sessions().iter().map(|session| session.id).collect();
     assert_eq!(ids, [1, 2, 3, 4, 10, 11, 12, 13, 14, 20, 21, 22, 23, 30, 31, 32, 70], "h is in no ranking");
@@ -142,9 +142,9 @@ proptest! {
         let protected = ProtectedAccounts::default().with_accounts(["billing"]);
         let plan = IntelligentKillPlan::from_sessions(all.clone(), threshold(seconds), &protected);
         let shown: BTreeSet<u64> =
-            plan.ranked_groups().flat_map(|(_, group)| group.sessions.iter().map(|session| session.id)).collect();
+            plan.ranked_session_groups().flat_map(|(_, group)| group.sessions.iter().map(|session| session.id)).collect();
         for ranking in Ranking::ALL {
-            prop_assert!(plan.ranked_groups().filter(|(strategy, _)| *strategy == ranking).count() <= 3);
+            prop_assert!(plan.ranked_session_groups().filter(|(strategy, _)| *strategy == ranking).count() <= 3);
         }
         let victims = plan.clone().into_selected_sessions();
         prop_assert!(victims.windows(2).all(|two| two[0].id < two[1].id), "each once");

@@ -12,7 +12,7 @@ fn throttling_pattern(statement: &[u8]) -> Option<String> {
         SlowSessionThreshold::default(),
         &ProtectedAccounts::default(),
     );
-    plan.ranked_groups().next().and_then(|(_, group)| group.throttling_pattern())
+    plan.ranked_session_groups().next().and_then(|(_, group)| group.throttling_pattern())
 }
 
 #[test]

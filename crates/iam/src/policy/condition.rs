@@ -56,7 +56,7 @@ impl ExpectedValue {
         let expected_bytes = if let Self::Text(expected) = self { expected.len() } else { 0 };
         // `pattern::matches_pattern` charges the work budget itself.
         if !matches!(comparison, Comparison::Pattern)
-            && !budget.consume_units_for_comparison(value.len() + expected_bytes)
+            && !budget.consume_work_units_for_comparison(value.len() + expected_bytes)
         {
             return false;
         }

@@ -49,12 +49,12 @@ impl Policy {
 const MAX_DIAGNOSTICS: usize = 100;
 
 #[derive(Clone)]
-pub(super) struct LocatedValue<'v> {
+pub(super) struct JsonValueAtPath<'v> {
     pub(super) value: &'v Value<'v>,
     pub(super) path: JsonPath,
 }
 
-impl LocatedValue<'_> {
+impl JsonValueAtPath<'_> {
     fn start_offset(&self) -> usize {
         self.value.range().start
     }
@@ -69,7 +69,7 @@ pub(super) struct DocumentParser<'t> {
 }
 
 /// Consumes the entire iterator, so that the parser reports the errors in all list entries.
-pub(super) fn collect_all_or_none<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+pub(super) fn collect_if_all_valid<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
     let parts: Vec<_> = parts.collect();
     parts.into_iter().collect()
 }
@@ -81,14 +81,14 @@ impl DocumentParser<'_> {
         }
     }
 
-    pub(super) fn report_error(&mut self, at: &LocatedValue<'_>, message: impl Into<String>) {
+    pub(super) fn report_error(&mut self, at: &JsonValueAtPath<'_>, message: impl Into<String>) {
         self.report_error_at(at.start_offset(), &at.path, message);
     }
 
     /// Stops after [`MAX_DIAGNOSTICS`] warnings. Further warnings are not computed.
     pub(super) fn add_warnings<M: IntoIterator<Item = String>>(
         &mut self,
-        at: &LocatedValue<'_>,
+        at: &JsonValueAtPath<'_>,
         messages: impl FnOnce() -> M,
     ) {
         let left = self.max_warnings - self.warnings.len();
@@ -99,18 +99,18 @@ impl DocumentParser<'_> {
     }
 
     fn parse_document(&mut self, root: &Value<'_>) -> Option<(&'static DocumentSchema, Vec<Statement>)> {
-        let root = LocatedValue { value: root, path: JsonPath::root_path() };
+        let root = JsonValueAtPath { value: root, path: JsonPath::root_path() };
         let elements = JsonObjectElements::parse(self, &root)?;
         let schema = self.parse_version(&elements)?;
         elements.report_unknown_elements(self, schema.document, schema.version);
         let length = self.text.chars().count();
-        self.check_count_limit(&root, length, schema.limits.text_chars, "characters");
+        self.check_document_limit(&root, length, schema.limits.text_chars, "characters");
         if let Some(depends) = elements.find_element("Depends") {
-            self.add_warnings(&depends, || [lint::ignored_depends_element_warning()]);
+            self.add_warnings(&depends, || [lint::lint_depends_element()]);
         }
         let statements = elements.require_element(self, "Statement")?;
         let statements = self.parse_list(&statements, schema.limits.statements, "statements")?;
-        let statements = collect_all_or_none(statements.iter().map(|at| self.parse_statement(at, schema)))?;
+        let statements = collect_if_all_valid(statements.iter().map(|at| self.parse_statement(at, schema)))?;
         Some((schema, statements))
     }
 
@@ -127,7 +127,7 @@ impl DocumentParser<'_> {
         schema
     }
 
-    fn parse_statement(&mut self, at: &LocatedValue<'_>, schema: &'static DocumentSchema) -> Option<Statement> {
+    fn parse_statement(&mut self, at: &JsonValueAtPath<'_>, schema: &'static DocumentSchema) -> Option<Statement> {
         let elements = JsonObjectElements::parse(self, at)?;
         elements.report_unknown_elements(self, schema.statement, schema.version);
         let sid = elements.find_element("Sid").and_then(|sid| self.parse_string(&sid));
@@ -136,10 +136,10 @@ impl DocumentParser<'_> {
             self.report_error(at, "the statement has neither Action nor NotAction; add one of these elements");
         }
         let actions = elements
-            .find_either_element(self, "Action", "NotAction")
+            .find_mutually_exclusive_element(self, "Action", "NotAction")
             .and_then(|(at, negated)| self.parse_actions(&at, negated, schema));
         let resources = elements
-            .find_either_element(self, "Resource", "NotResource")
+            .find_mutually_exclusive_element(self, "Resource", "NotResource")
             .map(|(at, negated)| self.parse_resources(&at, negated, schema));
         let conditions = elements.find_element("Condition").map(|at| self.parse_condition_element(&at, schema));
         let statement = Statement {
@@ -154,7 +154,7 @@ impl DocumentParser<'_> {
         Some(statement)
     }
 
-    fn parse_effect(&mut self, at: &LocatedValue<'_>, schema: &DocumentSchema) -> Option<Effect> {
+    fn parse_effect(&mut self, at: &JsonValueAtPath<'_>, schema: &DocumentSchema) -> Option<Effect> {
         let text = self.parse_string(at)?;
         let named =
             |name: &str| text == name || (schema.is_effect_case_insensitive() && text.eq_ignore_ascii_case(name));
@@ -167,21 +167,21 @@ impl DocumentParser<'_> {
 
     fn parse_actions(
         &mut self,
-        at: &LocatedValue<'_>,
+        at: &JsonValueAtPath<'_>,
         negated: bool,
         schema: &DocumentSchema,
     ) -> Option<PatternSet<String>> {
         let list = self.parse_list(at, schema.limits.actions, "actions")?;
         Some(PatternSet {
             negated,
-            patterns: collect_all_or_none(list.iter().map(|at| self.parse_action(at, schema)))?,
+            patterns: collect_if_all_valid(list.iter().map(|at| self.parse_action(at, schema)))?,
         })
     }
 
-    fn parse_action(&mut self, at: &LocatedValue<'_>, schema: &DocumentSchema) -> Option<String> {
+    fn parse_action(&mut self, at: &JsonValueAtPath<'_>, schema: &DocumentSchema) -> Option<String> {
         let text = self.parse_string(at)?;
         let is_within_limit =
-            self.check_count_limit(at, text.chars().count(), schema.limits.action_chars, "characters");
+            self.check_document_limit(at, text.chars().count(), schema.limits.action_chars, "characters");
         if let Some(message) = schema.check_action_format(text) {
             self.report_error(at, message);
             return None;
@@ -192,7 +192,7 @@ impl DocumentParser<'_> {
 
     fn parse_resources(
         &mut self,
-        at: &LocatedValue<'_>,
+        at: &JsonValueAtPath<'_>,
         negated: bool,
         schema: &DocumentSchema,
     ) -> Option<PatternSet<ResourcePattern>> {
@@ -207,19 +207,19 @@ impl DocumentParser<'_> {
         };
         Some(PatternSet {
             negated,
-            patterns: collect_all_or_none(list.iter().map(|at| self.parse_resource(at, is_legacy, schema)))?,
+            patterns: collect_if_all_valid(list.iter().map(|at| self.parse_resource(at, is_legacy, schema)))?,
         })
     }
 
     fn parse_resource(
         &mut self,
-        at: &LocatedValue<'_>,
+        at: &JsonValueAtPath<'_>,
         is_legacy: bool,
         schema: &DocumentSchema,
     ) -> Option<ResourcePattern> {
         let text = self.parse_string(at)?;
         let is_within_limit =
-            self.check_count_limit(at, text.chars().count(), schema.limits.resource_chars, "characters");
+            self.check_document_limit(at, text.chars().count(), schema.limits.resource_chars, "characters");
         let pattern = match ResourcePattern::parse(text) {
             None if is_legacy && !text.is_empty() => ResourcePattern::Foreign(text.to_owned()),
             None => {

@@ -25,17 +25,17 @@ impl CaseSensitivity {
 
 /// Returns false if the work budget is exhausted.
 pub(super) fn matches_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
-    if !budget.consume_units_for_comparison(pattern.len() + text.len()) {
+    if !budget.consume_work_units_for_comparison(pattern.len() + text.len()) {
         return false;
     }
     match case {
-        CaseSensitivity::Sensitive if !pattern.contains('?') => matches_star_only_pattern(pattern, text),
-        _ => matches_by_backtracking(pattern, text, case, budget),
+        CaseSensitivity::Sensitive if !pattern.contains('?') => matches_star_pattern(pattern, text),
+        _ => matches_general_pattern(pattern, text, case, budget),
     }
 }
 
 /// The function matches each literal between two `*` as far left as possible, to leave text for later literals.
-fn matches_star_only_pattern(pattern: &str, text: &str) -> bool {
+fn matches_star_pattern(pattern: &str, text: &str) -> bool {
     let Some((prefix, rest)) = pattern.split_once('*') else { return pattern == text };
     let (middle, suffix) = rest.rsplit_once('*').unwrap_or(("", rest));
     let inner = text.strip_prefix(prefix).and_then(|text| text.strip_suffix(suffix));
@@ -49,9 +49,9 @@ fn matches_star_only_pattern(pattern: &str, text: &str) -> bool {
 
 /// After a mismatch, the matcher backtracks only to the last `*`.
 /// Backtracking to an earlier `*` is unnecessary, because it cannot produce additional matches.
-fn matches_by_backtracking(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
+fn matches_general_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
     /// Number of matching steps charged to the work budget at a time.
-    const MATCH_STEPS_PER_BUDGET_CHARGE: u64 = 256;
+    const BUDGET_UPDATE_INTERVAL_STEPS: u64 = 256;
     if pattern.chars().filter(|&wanted| wanted != '*').count() > text.chars().count() {
         return false;
     }
@@ -60,7 +60,7 @@ fn matches_by_backtracking(pattern: &str, text: &str, case: CaseSensitivity, bud
     let mut steps = 0;
     loop {
         steps += 1;
-        if steps % MATCH_STEPS_PER_BUDGET_CHARGE == 0 && !budget.consume_work_units(MATCH_STEPS_PER_BUDGET_CHARGE) {
+        if steps % BUDGET_UPDATE_INTERVAL_STEPS == 0 && !budget.consume_work_units(BUDGET_UPDATE_INTERVAL_STEPS) {
             return false;
         }
         match pattern.next() {

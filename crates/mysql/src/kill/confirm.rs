@@ -12,7 +12,7 @@ use super::rollback_state::{RollbackState, read_rollback_states};
 use super::victim::{has_pending_kill, is_idle};
 use super::{KillOutcome, KillTarget};
 use crate::connection::Connection;
-use crate::elapsed_times::SessionsToCheck;
+use crate::elapsed_times::ElapsedTimeCheckScope;
 
 /// The timeout applies to all kills of a batch together.
 const KILL_CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(1);
@@ -108,7 +108,9 @@ async fn poll_kill_effects(
         let wanted = |session: &Session| ids.contains(&session.id);
         // Sessions' elapsed times are needed only to detect the end of a statement.
         let (SessionList { sessions: listed, .. }, unchecked) = match kind {
-            KillTarget::Query => read_sessions_with_elapsed_times(connection, SessionsToCheck::Busy, wanted).await?,
+            KillTarget::Query => {
+                read_sessions_with_elapsed_times(connection, ElapsedTimeCheckScope::Busy, wanted).await?
+            }
             KillTarget::Connection => (read_matching_sessions(connection, wanted).await?, HashSet::new()),
         };
         let listed: HashMap<u64, Session> = listed.into_iter().map(|session| (session.id, session)).collect();

@@ -15,7 +15,7 @@ use super::victim::{MAX_COMPARED_STATEMENT_BYTES, MAX_VICTIM_ROW_BYTES, ProcessL
 use super::{KillRefusal, KillTarget};
 use crate::connection::Connection;
 use crate::connection_limit::ConnectionPurpose;
-use crate::elapsed_times::{self, SessionsToCheck};
+use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::process_list::SessionMemoryCounter;
@@ -74,7 +74,7 @@ pub async fn find_sessions_by_id(
         let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, limits).await?;
         let server = connection.read_server_instance().await?;
         let (SessionList { sessions, own, is_direct, .. }, _) =
-            read_sessions_with_elapsed_times(&mut connection, SessionsToCheck::All, |session| {
+            read_sessions_with_elapsed_times(&mut connection, ElapsedTimeCheckScope::All, |session| {
                 ids.contains(&session.id)
             })
             .await?;
@@ -100,7 +100,7 @@ pub async fn read_client_sessions(
         let server = connection.read_server_instance().await?;
         let own_ids = read_clew_session_ids(&mut connection).await?;
         let (SessionList { sessions: listed, own, is_direct, .. }, unchecked) =
-            read_sessions_with_elapsed_times(&mut connection, SessionsToCheck::All, |_| true).await?;
+            read_sessions_with_elapsed_times(&mut connection, ElapsedTimeCheckScope::All, |_| true).await?;
         let read = build_process_list_origin(server);
         if !is_direct {
             connection.limitations.push(limitations::indirect_connection_limitation());
@@ -162,8 +162,10 @@ impl ProcessListSnapshot {
         let queries = read_query_ids(connection, ids, kind).await?;
         let ids: HashSet<u64> = ids.iter().copied().collect();
         let (SessionList { sessions: found, own, is_direct, listed_at }, unchecked) =
-            read_sessions_with_elapsed_times(connection, SessionsToCheck::All, |session| ids.contains(&session.id))
-                .await?;
+            read_sessions_with_elapsed_times(connection, ElapsedTimeCheckScope::All, |session| {
+                ids.contains(&session.id)
+            })
+            .await?;
         let appliers = replication_appliers::find_replication_appliers(connection, found.iter()).await?;
         let sessions = found.into_iter().map(|session| (session.id, session)).collect();
         Ok(Self { listed_at, sessions, unchecked, appliers, queries, own, is_direct, rollbacks: None })
@@ -234,7 +236,7 @@ pub(super) async fn read_matching_sessions(
 /// The returned set contains the ids of the sessions whose elapsed times could not be checked.
 pub(super) async fn read_sessions_with_elapsed_times(
     connection: &mut Connection,
-    checked: SessionsToCheck,
+    checked: ElapsedTimeCheckScope,
     wanted: impl Fn(&Session) -> bool,
 ) -> Result<(SessionList, HashSet<u64>), Failure> {
     let mut found = read_matching_sessions(connection, wanted).await?;

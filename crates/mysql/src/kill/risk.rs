@@ -48,7 +48,7 @@ async fn assess_kill_risks(
     limits: &ReadLimits,
 ) -> Result<HashMap<u64, Vec<KillRisk>>, Failure> {
     let mut connection = Connection::open(node, limits).await?;
-    let mut engines = StorageEngineLookup::default();
+    let mut engines = KnownStorageEngines::default();
     engines.load_storage_engines(&mut connection, sessions).await?;
     let programs = read_program_names(&mut connection, sessions).await?;
     connection.close().await;
@@ -97,13 +97,13 @@ async fn read_program_names(
 }
 
 #[derive(Debug, Default)]
-pub(super) struct StorageEngineLookup {
+pub(super) struct KnownStorageEngines {
     by_table: TableStorageEngines,
     /// Transaction support of each storage engine, by engine name in lower case.
     kinds: Option<HashMap<String, StorageEngineKind>>,
 }
 
-impl StorageEngineLookup {
+impl KnownStorageEngines {
     pub(super) async fn load_storage_engines<'s>(
         &mut self,
         connection: &mut Connection,

@@ -10,7 +10,7 @@ use crate::{privileges, statements};
 use statements::ER_NO_SUCH_THREAD;
 
 /// Error codes for an unknown connection id and, on MariaDB, for an unknown query id.
-const TARGET_ENDED_ERROR_CODES: [u16; 2] = [ER_NO_SUCH_THREAD, 1957];
+const UNKNOWN_KILL_TARGET_ERROR_CODES: [u16; 2] = [ER_NO_SUCH_THREAD, 1957];
 const KILL_DENIED_ERROR_CODES: [u16; 3] = [1095, 1227, 1979];
 /// Error codes for a stored procedure that does not exist or that the account is not allowed to execute.
 const PROCEDURE_UNAVAILABLE_ERROR_CODES: [u16; 2] = [1305, 1370];
@@ -42,7 +42,7 @@ pub(super) async fn send_kill(
     let Err(denied) = execute_kill_statement(connection, &plain, &KILL_DENIED_ERROR_CODES).await? else {
         return Ok(Ok(true));
     };
-    if TARGET_ENDED_ERROR_CODES.contains(&denied) {
+    if UNKNOWN_KILL_TARGET_ERROR_CODES.contains(&denied) {
         return Ok(Ok(false));
     }
     for procedures in KILL_PROCEDURES {
@@ -58,14 +58,14 @@ pub(super) async fn send_kill(
         .await?
         {
             Ok(()) => return Ok(Ok(true)),
-            Err(code) if TARGET_ENDED_ERROR_CODES.contains(&code) => return Ok(Ok(false)),
+            Err(code) if UNKNOWN_KILL_TARGET_ERROR_CODES.contains(&code) => return Ok(Ok(false)),
             Err(_) => {}
         }
     }
     Ok(Err(failure_for_denied_kill(connection).await?))
 }
 
-/// The inner `Err` contains the server's error code if the code is in [`TARGET_ENDED_ERROR_CODES`] or in `expected`.
+/// The inner `Err` contains the server's error code if the code is in [`UNKNOWN_KILL_TARGET_ERROR_CODES`] or in `expected`.
 async fn execute_kill_statement(
     connection: &mut Connection,
     statement: &str,
@@ -74,7 +74,7 @@ async fn execute_kill_statement(
     match connection.query_all::<mysql_common::Row>(statement).await {
         Ok(_) => Ok(Ok(())),
         Err(Error::Server(error))
-            if TARGET_ENDED_ERROR_CODES.contains(&error.code) || expected.contains(&error.code) =>
+            if UNKNOWN_KILL_TARGET_ERROR_CODES.contains(&error.code) || expected.contains(&error.code) =>
         {
             Ok(Err(error.code))
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clew_model::{Limitation, Session};
 
 use super::victim::ProcessListOrigin;
-use crate::clock::{ClockHistory, ClockReading, ElapsedTimeBounds, UnreliableClockReason};
+use crate::clock::{ClockReading, ElapsedTimeBounds, NodeClockHistory, UnreliableClockReason};
 
 /// User sessions from which kill rules select the sessions to kill.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ pub struct UserSessions {
 impl UserSessions {
     /// Compares the server's clock with earlier readings and corrects elapsed times after a clock step.
     /// Returns the reason why automatic kills must not rely on the corrected elapsed times, or `None` if they may.
-    pub fn adjust_times_for_clock_steps(&mut self, history: &mut ClockHistory) -> Option<UnreliableClockReason> {
+    pub fn adjust_times_for_clock_steps(&mut self, history: &mut NodeClockHistory) -> Option<UnreliableClockReason> {
         let is_another = history.select_server_history(&self.read.server);
         let Some(clock) = self.clock else { return (!self.is_monotonic).then_some(UnreliableClockReason::Unreadable) };
         let step = history.record_clock_reading(clock);
@@ -43,11 +43,11 @@ impl UserSessions {
 
     /// Corrects elapsed times after clock steps, and limits them to the upper bounds from the previous process list.
     /// The upper bounds also apply if two opposite clock steps between two reads remain undetected.
-    fn adjust_elapsed_times(&mut self, history: &mut ClockHistory) {
+    fn adjust_elapsed_times(&mut self, history: &mut NodeClockHistory) {
         let (mut bounds, mut reported) = (ElapsedTimeBounds::new(self.read.at), HashMap::new());
         for session in &mut self.sessions {
             let seconds = session.seconds;
-            session.seconds = history.adjust_and_sanitize_age(seconds);
+            session.seconds = history.adjust_age_or_zero(seconds);
             bounds.cap_elapsed_time(session, history.elapsed_time_bounds());
             if session.seconds != seconds {
                 reported.insert(session.id, seconds);

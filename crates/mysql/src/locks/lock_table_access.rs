@@ -62,7 +62,7 @@ pub(super) async fn detect_lock_table_access(
             limitations.push(if plugin {
                 limitations::unreadable_pending_locks_limitation(gap)
             } else {
-                limitations::add_metadata_lock_plugin_remedy(gap)
+                limitations::with_metadata_lock_plugin_remedy(gap)
             });
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use clew_model::{Failure, Limitation, Session, Transaction};
 
-use crate::clock::ClockHistory;
+use crate::clock::NodeClockHistory;
 use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::program_names;
@@ -25,7 +25,7 @@ pub struct SampleCache {
     pub(super) has_waiters: bool,
     /// True if `performance_schema.processlist` is incomplete, so Clew uses `SHOW FULL PROCESSLIST` instead.
     pub(super) use_show_processlist: bool,
-    pub(super) clock: ClockHistory,
+    pub(super) clock: NodeClockHistory,
     /// Limitations from the last full sample, for objects that performance_schema did not record.
     pub(super) losses: Vec<Limitation>,
     /// Limitations of the last sample that included the lock tables.
@@ -60,9 +60,9 @@ impl SampleCache {
             return;
         }
         for transaction in transactions {
-            transaction.seconds = self.clock.adjust_and_sanitize_age(transaction.seconds);
+            transaction.seconds = self.clock.adjust_age_or_zero(transaction.seconds);
             transaction.lock_wait_seconds =
-                transaction.lock_wait_seconds.map(|seconds| self.clock.adjust_and_sanitize_age(seconds));
+                transaction.lock_wait_seconds.map(|seconds| self.clock.adjust_age_or_zero(seconds));
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::session_spill_buffer::SessionSpillBuffer;
 use super::{OutputFormat, StatementMasking};
 use crate::connection::Connection;
-use crate::elapsed_times::{self, SessionsToCheck};
+use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::limitations::durations;
 use crate::own_sessions::OwnSessionFilter;
 use crate::transactions::TransactionsBySession;
@@ -48,7 +48,7 @@ pub(super) async fn read_sorted_rows(
     let is_deferred = |session: &Session| {
         let lock_wait = lock_waits.get(&session.id).copied();
         session.id != own_id
-            && elapsed_times::needs_elapsed_time_check(flavor, session, lock_wait, SessionsToCheck::Busy)
+            && elapsed_times::needs_elapsed_time_check(flavor, session, lock_wait, ElapsedTimeCheckScope::Busy)
     };
     let mut pipeline = EncodingPipeline::new(SessionEncoder::new(rows, own, transactions));
     let (mut deferred, mut unchecked) = (SessionSpillBuffer::default(), 0);
@@ -72,9 +72,9 @@ pub(super) async fn read_sorted_rows(
     );
     connection.limitations.extend(limitation.into_iter().chain(too_long));
     if unchecked > 0 {
-        connection.limitations.push(durations::unchecked_sessions_limitation(unchecked));
+        connection.limitations.push(durations::unchecked_session_durations_limitation(unchecked));
     }
-    elapsed_times::replace_elapsed_times_with_timer_values(connection, &mut deferred.ages, SessionsToCheck::Busy)
+    elapsed_times::replace_elapsed_times_with_timer_values(connection, &mut deferred.ages, ElapsedTimeCheckScope::Busy)
         .await?;
     let mut deferred = deferred.into_reader().map_err(temporary_file_failure)?;
     while let Some(session) = deferred.next().map_err(temporary_file_failure)? {
@@ -127,7 +127,7 @@ impl EncoderState {
 
     async fn spawn_batch_encoding(self, batch: SessionBatch) -> io::Result<Self> {
         let mut encoder = self.wait_for_encoder().await?;
-        if encoder.is_cheap_to_encode(batch.bytes) {
+        if encoder.can_encode_inline(batch.bytes) {
             encoder.encode_batch(batch)?;
             return Ok(Self::Idle(encoder));
         }
@@ -142,7 +142,7 @@ impl EncodingPipeline {
 
     async fn push(mut self, session: Session) -> io::Result<Self> {
         if let EncoderState::Idle(encoder) = &mut self.encoder
-            && encoder.is_cheap_to_encode(statement_byte_count(&session))
+            && encoder.can_encode_inline(statement_byte_count(&session))
         {
             encoder.encode_session(session)?;
             return Ok(self);
@@ -156,7 +156,7 @@ impl EncodingPipeline {
 
     async fn finish(self) -> io::Result<SortedRows<SpooledTempFile>> {
         let encoder = self.encoder.spawn_batch_encoding(self.batch).await?.wait_for_encoder().await?;
-        if encoder.is_cheap_to_encode(0) {
+        if encoder.can_encode_inline(0) {
             return encoder.sorter.into_sorted_rows();
         }
         spawn_blocking(|| encoder.sorter.into_sorted_rows()).await.map_err(io::Error::other)?
@@ -193,7 +193,7 @@ impl SessionEncoder {
     }
 
     /// Encoding is cheap if it builds no statement templates and writes no rows to the temporary file.
-    fn is_cheap_to_encode(&self, bytes: usize) -> bool {
+    fn can_encode_inline(&self, bytes: usize) -> bool {
         self.statements == StatementMasking::Full
             && bytes < MAX_INLINE_ENCODING_BYTES
             && self.sorter.total_bytes() < MAX_IN_MEMORY_ROW_BYTES.saturating_sub(MAX_INLINE_ENCODING_BYTES) as u64

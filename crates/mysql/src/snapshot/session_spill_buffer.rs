@@ -65,13 +65,14 @@ impl SessionSpillReader {
     pub(super) fn next(&mut self) -> io::Result<Option<Session>> {
         let Some(SessionElapsedTime { id, seconds, .. }) = self.ages.next() else { return Ok(None) };
         // Reads the columns in the order in which `write_session` writes them.
-        let (user, host, command) = (self.read_text()?, self.read_text()?, self.read_text()?);
-        let (database, state, statement) = (self.read_text()?, self.read_text()?, self.read_text()?);
+        let (user, host, command) = (self.read_text_column()?, self.read_text_column()?, self.read_text_column()?);
+        let (database, state, statement) =
+            (self.read_text_column()?, self.read_text_column()?, self.read_text_column()?);
         let [user, host, command] = [user, host, command].map(Option::unwrap_or_default);
         Ok(Some(Session { id, user, host, database, command, seconds, state, statement }))
     }
 
-    fn read_text(&mut self) -> io::Result<Option<Vec<u8>>> {
+    fn read_text_column(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut length = [0; 8];
         self.texts.read_exact(&mut length)?;
         let length = u64::from_ne_bytes(length);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_model::{LimitationKind, NodeUrl, SessionClass, SessionSelection, SlowSessionThreshold};
 use clew_mysql::{
-    ClockHistory, ConnectionPurpose, OutputFormat, ReadLimits, SampleCache, StatementMasking, UserSessions,
+    ConnectionPurpose, NodeClockHistory, OutputFormat, ReadLimits, SampleCache, StatementMasking, UserSessions,
     diagnose_node, find_sessions_by_id, read_client_sessions, read_lock_waits, read_session_detail,
     take_detailed_snapshot, take_session_sample,
 };
@@ -403,7 +403,7 @@ async fn clock_steps_that_cancel_each_other_out_change_no_age_on_mysql() {
     let server = Server::start_with_clock(Flavor::MySql, &ServerOptions::default(), &clock).await.unwrap();
     let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
     let read = async || read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
-    let mut history = ClockHistory::default();
+    let mut history = NodeClockHistory::default();
     assert_eq!(read().await.adjust_times_for_clock_steps(&mut history), None);
     clock.set_offset(-14_400.0).unwrap();
     let address = ([127, 0, 0, 1], server.port()).into();
@@ -428,7 +428,7 @@ async fn steps_are_corrected(flavor: Flavor) {
     let session = in_transaction(&server, 1).await;
     let (_holder, waiter) = waiter_with_clock(&server, "- 7200").await;
     let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
-    let (mut memory, mut history) = (SampleCache::default(), ClockHistory::default());
+    let (mut memory, mut history) = (SampleCache::default(), NodeClockHistory::default());
     let mut users = read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
     assert_eq!(users.adjust_times_for_clock_steps(&mut history), None);
     take_session_sample(&node, &mut memory, 60, &limits).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use clew_model::{DETAIL_COLUMNS, LimitationKind, NodeUrl, SNAPSHOT_COLUMNS, SessionSelection};
+use clew_model::{LimitationKind, NodeUrl, SESSION_DETAIL_COLUMNS, SNAPSHOT_COLUMNS, SessionSelection};
 use clew_mysql::{OutputFormat, ReadLimits, Snapshot, StatementMasking, take_detailed_snapshot};
 use clew_testkit::{ClientCharset, Flavor, LockWaitScenario, RawSession, RunningScenario, Server, ServerOptions};
 use mysql_async::prelude::Queryable;
@@ -43,7 +43,7 @@ fn rows(snapshot: &mut Snapshot) -> Vec<Vec<String>> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(body.as_slice());
     let rows: Vec<Vec<String>> =
         reader.records().map(|row| row.unwrap().iter().map(ToOwned::to_owned).collect()).collect();
-    assert!(rows.iter().all(|row| row.len() == SNAPSHOT_COLUMNS.len() + DETAIL_COLUMNS.len()));
+    assert!(rows.iter().all(|row| row.len() == SNAPSHOT_COLUMNS.len() + SESSION_DETAIL_COLUMNS.len()));
     rows
 }
 

@@ -87,7 +87,7 @@ impl Oracle {
 fn check_times(session: &ExpectedSession, record: &[String]) {
     let seconds = |column: usize| record[column].parse::<u64>().ok();
     let range = if session.is_old {
-        KnownSessions::MIN_AGE_GAP_SECONDS..KnownSessions::MIN_AGE_GAP_SECONDS + 120
+        KnownSessions::MIN_SESSION_AGE_GAP_SECONDS..KnownSessions::MIN_SESSION_AGE_GAP_SECONDS + 120
     } else {
         0..120
     };
@@ -122,7 +122,7 @@ fn check_order(selection: &SessionSelection, records: &[Vec<String>]) {
 
 async fn every_filter_and_sort_matches_the_oracle(flavor: Flavor) {
     let oracle = Oracle::of(flavor).await;
-    let gap = SlowSessionThreshold::new(i64::try_from(KnownSessions::MIN_AGE_GAP_SECONDS).unwrap());
+    let gap = SlowSessionThreshold::new(i64::try_from(KnownSessions::MIN_SESSION_AGE_GAP_SECONDS).unwrap());
     let class = |class| SessionSelection { class, threshold: gap, ..SessionSelection::default() };
     // Session classes come first: young sessions age during the test.
     oracle.assert_rows(&class(SessionClass::Slow), true, |session| session.is_old && session.command != "Sleep").await;

@@ -133,7 +133,7 @@ async fn local_file_is_not_sent() {
     let failure = read(&rogue.url_for_account("clew", "", "tls=off"), 1 << 30).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::NotMysql, "{failure}");
     assert!(failure.detail.contains("requests a local file"), "{failure}");
-    assert!(!rogue.concatenated_received_payloads().windows(10).any(|part| part == b"local file"));
+    assert!(!rogue.received_payload_bytes().windows(10).any(|part| part == b"local file"));
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ async fn sampled_sessions_match_the_oracle() {
                 "{flavor}"
             );
             assert!(
-                expected.is_old == (session.seconds >= KnownSessions::MIN_AGE_GAP_SECONDS),
+                expected.is_old == (session.seconds >= KnownSessions::MIN_SESSION_AGE_GAP_SECONDS),
                 "{flavor}: {session:?}"
             );
             if flavor == Flavor::MariaDb {

@@ -43,7 +43,7 @@ impl DataDir {
         if names.iter().any(|name| starts_with_any(name, &EXPECTED_FILE_NAME_PREFIXES)) {
             restrict_path_permissions(&self.root, 0o700, None)?;
         }
-        restrict_path_permissions(&self.results_path(), 0o700, None)?;
+        restrict_path_permissions(&self.results_directory_path(), 0o700, None)?;
         restrict_path_permissions(&self.root.join("spill"), 0o700, None)?;
         for name in names.iter().filter(|name| starts_with_any(name, &RESTRICTED_FILE_NAME_PREFIXES)) {
             restrict_path_permissions(&self.root.join(name), 0o600, None)?;
@@ -62,7 +62,7 @@ impl DataDir {
     }
 
     pub(crate) fn restrict_result_file_permissions(&self) -> Result<(), StoreError> {
-        let folder = self.results_path();
+        let folder = self.results_directory_path();
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -99,7 +99,7 @@ fn restrict_path_permissions(path: &Path, mode: u32, foreign: Option<&str>) -> R
         reason: reason.to_owned(),
         wanted: mode,
     };
-    if !is_owned_by_process(&found) {
+    if !is_owned_by_current_user(&found) {
         return Err(refused("it belongs to another account"));
     }
     if before & STICKY_BIT != 0 {
@@ -113,6 +113,6 @@ fn restrict_path_permissions(path: &Path, mode: u32, foreign: Option<&str>) -> R
     Ok(())
 }
 
-fn is_owned_by_process(found: &Metadata) -> bool {
+fn is_owned_by_current_user(found: &Metadata) -> bool {
     found.uid() == rustix::process::geteuid().as_raw()
 }

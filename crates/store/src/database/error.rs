@@ -76,12 +76,12 @@ fn postgres_error_hint(code: &str) -> &'static str {
 }
 
 fn connection_error_hint(error: &sqlx::Error) -> &'static str {
-    const TLS_HINT: &str = "; check sslmode and sslrootcert in the URL of the database";
+    const TLS_ERROR_HINT: &str = "; check sslmode and sslrootcert in the URL of the database";
     match error {
         // The TLS library reports a rejected certificate as `InvalidData`.
-        sqlx::Error::Io(error) if error.kind() == ErrorKind::InvalidData => TLS_HINT,
+        sqlx::Error::Io(error) if error.kind() == ErrorKind::InvalidData => TLS_ERROR_HINT,
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => "; check whether the database is reachable",
-        sqlx::Error::Tls(_) => TLS_HINT,
+        sqlx::Error::Tls(_) => TLS_ERROR_HINT,
         _ => "",
     }
 }

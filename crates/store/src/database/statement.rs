@@ -75,16 +75,16 @@ impl<'q, T> Statement<'q, T> {
         let decode = self.decode;
         let rows: Vec<Row> = match executor.into() {
             Executor::Pool(Database::Sqlite(database)) => {
-                wrap_rows(self.into_query::<Sqlite>().fetch_all(&database.pool).await?, Row::Sqlite)
+                wrap_driver_rows(self.into_query::<Sqlite>().fetch_all(&database.pool).await?, Row::Sqlite)
             }
-            Executor::Pool(Database::Postgres(database)) => wrap_rows(
+            Executor::Pool(Database::Postgres(database)) => wrap_driver_rows(
                 with_statement_timeout(self.into_query::<Postgres>().fetch_all(&database.pool)).await?,
                 Row::Postgres,
             ),
             Executor::Tx(Transaction::Sqlite(transaction)) => {
-                wrap_rows(self.into_query::<Sqlite>().fetch_all(&mut **transaction).await?, Row::Sqlite)
+                wrap_driver_rows(self.into_query::<Sqlite>().fetch_all(&mut **transaction).await?, Row::Sqlite)
             }
-            Executor::Tx(Transaction::Postgres(transaction)) => wrap_rows(
+            Executor::Tx(Transaction::Postgres(transaction)) => wrap_driver_rows(
                 with_statement_timeout(self.into_query::<Postgres>().fetch_all(&mut **transaction)).await?,
                 Row::Postgres,
             ),
@@ -120,7 +120,7 @@ impl<'q, T> Statement<'q, T> {
         self.fetch_optional(executor).await?.ok_or(sqlx::Error::RowNotFound)
     }
 
-    fn into_query<D: Dialect>(self) -> Query<'q, D, D::Arguments>
+    fn into_query<D: SqlDialect>(self) -> Query<'q, D, D::Arguments>
     where
         D::Arguments: IntoArguments<D>,
         Option<i64>: Encode<'q, D> + Type<D>,
@@ -137,24 +137,24 @@ impl<'q, T> Statement<'q, T> {
     }
 }
 
-trait Dialect: sqlx::Database {
+trait SqlDialect: sqlx::Database {
     fn to_storable_text(text: String) -> String;
 }
 
-impl Dialect for Sqlite {
+impl SqlDialect for Sqlite {
     fn to_storable_text(text: String) -> String {
         text
     }
 }
 
-impl Dialect for Postgres {
+impl SqlDialect for Postgres {
     /// Replaces U+0000, which PostgreSQL cannot store, with U+2400 (`SYMBOL FOR NULL`).
     fn to_storable_text(text: String) -> String {
         if text.contains('\0') { text.replace('\0', "\u{2400}") } else { text }
     }
 }
 
-fn wrap_rows<R>(found: Vec<R>, wrap: fn(R) -> Row) -> Vec<Row> {
+fn wrap_driver_rows<R>(found: Vec<R>, wrap: fn(R) -> Row) -> Vec<Row> {
     found.into_iter().map(wrap).collect()
 }
 

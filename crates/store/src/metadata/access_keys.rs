@@ -107,7 +107,7 @@ impl Store {
             .map_err(tx.map_to_store_error())?;
         let Some(user) = users.first() else { return Ok(false) };
         let event =
-            self.revoke_credentials_and_build_event(tx.transaction(), by, "UpdateAccessKey", id, user, enabled).await?;
+            self.revoke_credentials_if_key_unusable(tx.transaction(), by, "UpdateAccessKey", id, user, enabled).await?;
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
@@ -123,12 +123,12 @@ impl Store {
             .map_err(tx.map_to_store_error())?;
         let Some(user) = users.first() else { return Ok(false) };
         let event =
-            self.revoke_credentials_and_build_event(tx.transaction(), by, "DeleteAccessKey", id, user, false).await?;
+            self.revoke_credentials_if_key_unusable(tx.transaction(), by, "DeleteAccessKey", id, user, false).await?;
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
-    async fn revoke_credentials_and_build_event(
+    async fn revoke_credentials_if_key_unusable(
         &self,
         transaction: &mut Transaction,
         by: &AuditOrigin,

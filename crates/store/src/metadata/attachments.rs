@@ -12,7 +12,7 @@ use super::row_mapping::parse_nullable_column;
 use super::users::require_user;
 use crate::database::{Row, Transaction, query};
 use crate::error::StoreError;
-use crate::policies::{Grantee, PolicyAttachment, PolicyRef, StoredPolicy, StoredPolicyGrant};
+use crate::policies::{GrantedPolicy, Grantee, PolicyAttachment, PolicyRef, StoredPolicyGrant};
 use crate::store::Store;
 
 const INSERT_ATTACHMENT_SQL: &str = "INSERT INTO attachments (policy_id, system_policy, user_id, group_id, project_id, created_at) \
@@ -208,8 +208,8 @@ fn policy_grant_from_row(row: &Row) -> Result<StoredPolicyGrant, StoreError> {
     let own: Option<String> = row.try_get("own_name").map_err(&failed)?;
     let system: Option<String> = row.try_get("system_policy").map_err(&failed)?;
     let policy = match (own, system) {
-        (Some(name), _) => StoredPolicy::Custom { name, document: row.try_get("document").map_err(&failed)? },
-        (None, Some(name)) => StoredPolicy::System { name },
+        (Some(name), _) => GrantedPolicy::Custom { name, document: row.try_get("document").map_err(&failed)? },
+        (None, Some(name)) => GrantedPolicy::System { name },
         (None, None) => return Err(StoreError::Damaged { what: "attachment", reason: "it has no policy".to_owned() }),
     };
     Ok(StoredPolicyGrant {

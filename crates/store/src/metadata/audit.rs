@@ -48,7 +48,7 @@ impl Store {
     }
 
     /// Returns up to `limit` matching audit rows after a sequence number, oldest first.
-    pub async fn list_audit_rows_after(
+    pub async fn list_audit_rows_after_seq(
         &self,
         filter: &AuditFilter,
         after_seq: i64,
@@ -58,7 +58,7 @@ impl Store {
     }
 
     /// Returns up to `limit` matching audit rows before a sequence number, newest first.
-    pub async fn list_audit_rows_before(
+    pub async fn list_audit_rows_before_seq(
         &self,
         filter: &AuditFilter,
         before_seq: i64,

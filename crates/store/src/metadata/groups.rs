@@ -88,7 +88,7 @@ impl Store {
     /// Adds a user to a group in the same domain. Returns false if the user is already a member.
     pub async fn add_group_member(&self, by: &AuditOrigin, group: &GroupId, user: &UserId) -> Result<bool, StoreError> {
         let statement = "INSERT INTO members (group_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-        self.add_or_remove_group_member(by, "AddUserToGroup", statement, group, user).await
+        self.update_group_membership(by, "AddUserToGroup", statement, group, user).await
     }
 
     /// Removes a user from a group. Returns false if the user is not a member.
@@ -99,10 +99,10 @@ impl Store {
         user: &UserId,
     ) -> Result<bool, StoreError> {
         let statement = "DELETE FROM members WHERE group_id = $1 AND user_id = $2";
-        self.add_or_remove_group_member(by, "RemoveUserFromGroup", statement, group, user).await
+        self.update_group_membership(by, "RemoveUserFromGroup", statement, group, user).await
     }
 
-    async fn add_or_remove_group_member(
+    async fn update_group_membership(
         &self,
         by: &AuditOrigin,
         operation: &str,

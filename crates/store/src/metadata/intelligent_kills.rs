@@ -209,7 +209,7 @@ impl Store {
 
     /// Removes intelligent kills that finished before `cutoff`, a Unix timestamp in milliseconds.
     /// Returns the number of removed intelligent kills.
-    pub async fn remove_intelligent_kills_before(&self, cutoff: i64) -> Result<u64, StoreError> {
+    pub async fn remove_intelligent_kills_finished_before(&self, cutoff: i64) -> Result<u64, StoreError> {
         let removed = query("DELETE FROM intelligent_kills WHERE ended_at < $1")
             .bind(cutoff)
             .execute(&self.database)

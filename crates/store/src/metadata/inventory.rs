@@ -288,7 +288,7 @@ impl Store {
     }
 
     /// Returns an instance's nodes with their passwords.
-    pub async fn list_nodes_including_passwords(&self, instance: &InstanceId) -> Result<Vec<Node>, StoreError> {
+    pub async fn list_nodes_with_passwords(&self, instance: &InstanceId) -> Result<Vec<Node>, StoreError> {
         let mut nodes = Vec::new();
         for node in self.select_instance_nodes(instance).await? {
             nodes.extend(self.find_node_with_password(&node.id).await?);

@@ -71,7 +71,7 @@ impl Store {
     /// Records the outcome `Unknown` for kills whose Clew process terminated before it recorded an outcome.
     /// Changes only kills that were recorded before `before`, a Unix timestamp in milliseconds.
     /// Returns the number of interrupted kills.
-    pub async fn record_unknown_outcomes_of_interrupted_kills(&self, before: i64) -> Result<u64, StoreError> {
+    pub async fn record_interrupted_kills_as_unknown(&self, before: i64) -> Result<u64, StoreError> {
         const UNKNOWN_KILL_OUTCOME_DETAIL: &str =
             "Clew terminated before the outcome was recorded: it is unknown whether the kill was sent";
         let lost: Vec<i64> =

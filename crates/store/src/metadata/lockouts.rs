@@ -156,7 +156,7 @@ impl Store {
     /// Reads only the in-memory cache to avoid a database query for each request.
     #[must_use]
     pub fn find_cached_client_address(&self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
-        self.caches.find_user_address_recorded_since(
+        self.caches.find_client_address_recorded_since(
             user,
             address,
             self.clock.unix_seconds() - CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS,

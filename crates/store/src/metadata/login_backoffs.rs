@@ -8,7 +8,7 @@ use super::row_mapping::{duration_to_millis, parse_column};
 use crate::database::{Row, query};
 use crate::error::StoreError;
 use crate::login_backoff::{
-    LoginBackoff, LoginPermit, LoginTrigger, USER_REQUESTED_LOGIN_RETRY_DELAY, compute_login_retry_delay,
+    LoginBackoff, LoginPermitDecision, LoginTrigger, USER_REQUESTED_LOGIN_RETRY_DELAY, compute_login_retry_delay,
 };
 use crate::store::Store;
 
@@ -40,9 +40,13 @@ impl Store {
 
     /// Requests a permit to log in to a node.
     /// When a login backoff expires, only one process receives a login permit.
-    pub async fn request_login_permit(&self, node: &NodeId, cause: LoginTrigger) -> Result<LoginPermit, StoreError> {
+    pub async fn request_login_permit(
+        &self,
+        node: &NodeId,
+        cause: LoginTrigger,
+    ) -> Result<LoginPermitDecision, StoreError> {
         let Some(backoff) = self.find_login_backoff(node).await? else {
-            return Ok(LoginPermit::Granted { refusals: 0 });
+            return Ok(LoginPermitDecision::Granted { refusals: 0 });
         };
         let now = self.clock.unix_millis();
         let earliest = match cause {
@@ -53,7 +57,7 @@ impl Store {
         };
         // The backoff is ignored if the clock was set back to a time before the refused login.
         if earliest > now && backoff.refused_at <= now {
-            return Ok(LoginPermit::Deferred(backoff));
+            return Ok(LoginPermitDecision::Deferred(backoff));
         }
         let updated = query(
             "UPDATE login_backoffs SET refused_at = $1, retry_at = $2 \
@@ -68,12 +72,12 @@ impl Store {
         .await
         .map_err(StoreError::database_error("request a login permit"))?;
         if updated > 0 {
-            return Ok(LoginPermit::Granted { refusals: backoff.refusals });
+            return Ok(LoginPermitDecision::Granted { refusals: backoff.refusals });
         }
         // Another process received the permit, or the credentials were changed.
         Ok(match self.find_login_backoff(node).await? {
-            Some(backoff) => LoginPermit::Deferred(backoff),
-            None => LoginPermit::Granted { refusals: 0 },
+            Some(backoff) => LoginPermitDecision::Deferred(backoff),
+            None => LoginPermitDecision::Granted { refusals: 0 },
         })
     }
 

@@ -14,7 +14,7 @@ use crate::zone_state::ZoneState;
 /// A worker is inactive if the worker's last heartbeat is older than this duration.
 const WORKER_HEARTBEAT_TTL: Duration = Duration::from_secs(20);
 /// The database row of a worker is deleted if the worker's last heartbeat is older than this duration.
-const WORKER_ROW_TTL: Duration = Duration::from_hours(1);
+const INACTIVE_WORKER_RETENTION: Duration = Duration::from_hours(1);
 
 impl Store {
     /// Sets the zones whose nodes this process can reach. Every process can reach nodes without a zone.
@@ -145,7 +145,7 @@ impl BatchedWrite for WorkerHeartbeatWrite {
         .await
         .map_err(&failed)?;
         query("DELETE FROM workers WHERE seen_at < $1")
-            .bind(self.now.saturating_sub(duration_to_millis(WORKER_ROW_TTL)))
+            .bind(self.now.saturating_sub(duration_to_millis(INACTIVE_WORKER_RETENTION)))
             .execute(transaction)
             .await
             .map_err(failed)?;

@@ -18,7 +18,7 @@ use crate::database::{Row, query, query_scalar, query_two_columns};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::tasks::{NewSessionCollectionTask, ResultMetadata, SessionCollectionTask};
-use batched_writes::{CompleteTaskWrite, EnqueueTaskWrite, ReleaseTaskWrite, RenewTaskLeaseWrite};
+use batched_writes::{TaskCompletionWrite, TaskEnqueueWrite, TaskLeaseRenewalWrite, TaskReleaseWrite};
 
 const SELECT_TASKS_BY_NODE: &str = "SELECT * FROM tasks WHERE project_id = $1 AND instance_id = $2 AND node_id = $3 \
      ORDER BY created_at DESC, request_id LIMIT $4";
@@ -32,7 +32,7 @@ impl Store {
     pub async fn enqueue_task(&self, task: &NewSessionCollectionTask, queue_limit: u32) -> Result<(), StoreError> {
         let selection = serde_json::to_string(&task.selection).map_err(StoreError::damaged_value_error("selection"))?;
         let now = self.clock.unix_millis();
-        if self.execute_write_in_batch(EnqueueTaskWrite { task: task.clone(), selection, now, queue_limit }).await? {
+        if self.execute_write_in_batch(TaskEnqueueWrite { task: task.clone(), selection, now, queue_limit }).await? {
             return Ok(());
         }
         Err(StoreError::QueueFull { node: task.node_id.clone(), limit: queue_limit })
@@ -42,7 +42,7 @@ impl Store {
     /// Returns false if the lease has expired, because another task for the node may have started.
     pub async fn renew_lease(&self, id: &RequestId, fence: i64, lease: Duration) -> Result<bool, StoreError> {
         let now = self.clock.unix_millis();
-        self.execute_write_in_batch(RenewTaskLeaseWrite {
+        self.execute_write_in_batch(TaskLeaseRenewalWrite {
             id: id.clone(),
             fence,
             now,
@@ -54,13 +54,13 @@ impl Store {
     /// Completes a task. Returns false if another worker holds the task or the task has already finished.
     pub async fn complete_task(&self, id: &RequestId, fence: i64, outcome: &TaskOutcome) -> Result<bool, StoreError> {
         let now = self.clock.unix_millis();
-        self.execute_write_in_batch(CompleteTaskWrite { id: id.clone(), fence, outcome: outcome.clone(), now }).await
+        self.execute_write_in_batch(TaskCompletionWrite { id: id.clone(), fence, outcome: outcome.clone(), now }).await
     }
 
     /// Returns a task to the queue. The attempt is not counted.
     /// Returns false if another worker holds the task or the task has finished.
     pub async fn release_task(&self, id: &RequestId, fence: i64) -> Result<bool, StoreError> {
-        self.execute_write_in_batch(ReleaseTaskWrite { id: id.clone(), fence }).await
+        self.execute_write_in_batch(TaskReleaseWrite { id: id.clone(), fence }).await
     }
 
     /// Expires all leases of tasks and intelligent kills. Returns the number of expired leases.

@@ -39,7 +39,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
 /// Time after which Clew no longer retries a failed S3 request.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
-const MAX_VERIFIED_OBJECTS: usize = 4096;
+const MAX_CACHED_VERIFIED_OBJECTS: usize = 4096;
 /// Prefix of temporary objects, which Clew creates to check its access to S3 and to read the time of the S3 server.
 const TEMPORARY_OBJECT_PREFIX: &str = ".clew-";
 
@@ -194,7 +194,7 @@ impl S3 {
 
     fn mark_verified(&self, name: &str, tag: &str) {
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        if verified.len() >= MAX_VERIFIED_OBJECTS {
+        if verified.len() >= MAX_CACHED_VERIFIED_OBJECTS {
             verified.clear();
         }
         verified.insert((name.to_owned(), tag.to_owned()));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_model::{Actor, AuditOrigin, Failure, FailureKind, InstanceId, NodeId, RequestId, TaskOutcome};
 use clew_store::{NewIntelligentKill, Store, StoreEvent, StoreEventReceiver, StoreLocation};
-use clew_testkit::{FaultProxy, TrafficMode};
+use clew_testkit::{FaultInjectionProxy, TrafficMode};
 use sqlx::ConnectOptions;
 
 use crate::backend;
@@ -84,7 +84,7 @@ async fn network_partition_is_detected_and_the_connection_restored() {
     let fixture = Fixture::new().await;
     let metadata = backend::connect_options(fixture.folder());
     let server = SocketAddr::from(([127, 0, 0, 1], metadata.get_port()));
-    let proxy = FaultProxy::start(server).await.unwrap();
+    let proxy = FaultInjectionProxy::start(server).await.unwrap();
     let url = metadata.clone().port(proxy.address().port()).to_url_lossy();
     let location =
         StoreLocation { metadata_url: Some(url.as_str().parse().unwrap()), ..backend::location(fixture.folder()) };

@@ -30,7 +30,7 @@ impl CopyFixture {
     }
 
     async fn copy(&self) -> Result<Vec<CopiedTable>, StoreError> {
-        self.store.copy_metadata_to(&origin(), &self.url, |_, _, _| {}).await
+        self.store.copy_metadata_to_postgres(&origin(), &self.url, |_, _, _| {}).await
     }
 
     /// Opens the copy.
@@ -58,7 +58,7 @@ async fn copy_contains_all_rows_and_is_usable() {
     assert!(metadata_copy.column("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'").await.is_empty());
     let mut progress = Vec::new();
     let report = |table, rows, total| progress.push((table, rows, total));
-    let copied = metadata_copy.store.copy_metadata_to(&origin(), &metadata_copy.url, report).await.unwrap();
+    let copied = metadata_copy.store.copy_metadata_to_postgres(&origin(), &metadata_copy.url, report).await.unwrap();
     let counts = |tables: &[CopiedTable]| tables.iter().map(|table| (table.name, table.rows)).collect::<Vec<_>>();
     assert_eq!(counts(&preview), counts(&copied));
     assert!(copied.iter().all(|table| table.rows > 0 && table.digest.len() == 64), "a row of every kind: {copied:?}");
@@ -70,7 +70,7 @@ async fn copy_contains_all_rows_and_is_usable() {
     // The audit event of the copy follows all other rows in the same chain.
     let after = copy.verify_audit(&[]).await.unwrap();
     assert!(after.is_intact() && after.rows == before.rows + 1, "{after:?}");
-    let links = copy.list_audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap();
+    let links = copy.list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap();
     assert_eq!(links[links.len() - 2].link, before.newest);
     assert_eq!(links[links.len() - 1].event.operation, "CopyMetadata");
     // Identity columns continue after the highest value, and triggers are enabled again.

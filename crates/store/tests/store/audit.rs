@@ -11,7 +11,7 @@ use crate::fixture::{Fixture, new_instance, origin, tenant};
 
 impl Fixture {
     pub(crate) async fn audit_rows(&self) -> Vec<AuditRecord> {
-        self.store.list_audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap()
+        self.store.list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap()
     }
 
     /// Appends the given number of audit rows.
@@ -211,7 +211,13 @@ async fn audit_filters_match_page_by_page() {
     fixture.advance_clock(1000);
     fixture.record_events(3).await;
     let find = |filter: AuditFilter| async move {
-        store.list_audit_rows_after(&filter, 0, 100).await.unwrap().into_iter().map(|row| row.seq).collect::<Vec<_>>()
+        store
+            .list_audit_rows_after_seq(&filter, 0, 100)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|row| row.seq)
+            .collect::<Vec<_>>()
     };
     let all = AuditFilter::default;
     for (filter, found) in [
@@ -231,10 +237,12 @@ async fn audit_filters_match_page_by_page() {
     ] {
         assert_eq!(find(filter.clone()).await, found, "{filter:?}");
     }
-    let page = store.list_audit_rows_after(&all(), 2, 3).await.unwrap();
+    let page = store.list_audit_rows_after_seq(&all(), 2, 3).await.unwrap();
     assert_eq!(page.iter().map(|row| row.seq).collect::<Vec<_>>(), [3, 4, 5]);
-    let newest =
-        store.list_audit_rows_before(&AuditFilter { operation: Some("Test".into()), ..all() }, 6, 10).await.unwrap();
+    let newest = store
+        .list_audit_rows_before_seq(&AuditFilter { operation: Some("Test".into()), ..all() }, 6, 10)
+        .await
+        .unwrap();
     assert_eq!(newest.iter().map(|row| row.seq).collect::<Vec<_>>(), [5, 4]);
 }
 
@@ -253,7 +261,7 @@ async fn concurrent_events_share_a_transaction_without_loss() {
                     let there = AuditFilter { operation: Some("Test".into()), ..AuditFilter::default() };
                     if number == 0 {
                         assert!(
-                            !store.list_audit_rows_after(&there, 0, 1).await.unwrap().is_empty(),
+                            !store.list_audit_rows_after_seq(&there, 0, 1).await.unwrap().is_empty(),
                             "the event is visible when the call returns"
                         );
                     }
@@ -264,7 +272,7 @@ async fn concurrent_events_share_a_transaction_without_loss() {
     for caller in callers {
         caller.await.unwrap();
     }
-    let rows = fixture.store.list_audit_rows_after(&AuditFilter::default(), 0, 10_000).await.unwrap();
+    let rows = fixture.store.list_audit_rows_after_seq(&AuditFilter::default(), 0, 10_000).await.unwrap();
     let mut targets: Vec<_> = rows.into_iter().map(|row| row.event.target).collect();
     targets.sort();
     targets.dedup();

@@ -63,7 +63,7 @@ async fn intelligent_kill_is_claimed_and_ended_once() {
     assert!(unlisted.is_empty() && total == 0, "running kills are not listed");
 
     let audit = AuditFilter { operation: Some("EndIntelligentKill".into()), ..AuditFilter::default() };
-    let audit = fixture.store.list_audit_rows_after(&audit, 0, 10).await.unwrap();
+    let audit = fixture.store.list_audit_rows_after_seq(&audit, 0, 10).await.unwrap();
     assert_eq!((audit.len(), &audit[0].event.origin, &audit[0].event.detail["victims"]), (1, &new.by, &3.into()));
 }
 

@@ -162,7 +162,7 @@ async fn kill_task_changes_are_audited_and_removed_with_the_instance() {
     let id = fixture.add(&instance, None).await.unwrap().unwrap();
     fixture.store.stop_kill_task(&origin(), &fixture.initial_ids.project_id, &instance, id).await.unwrap();
     let filter = clew_store::AuditFilter { instance: Some(instance.clone()), ..Default::default() };
-    let rows = fixture.store.list_audit_rows_after(&filter, 0, 100).await.unwrap();
+    let rows = fixture.store.list_audit_rows_after_seq(&filter, 0, 100).await.unwrap();
     let events: Vec<_> = rows.iter().map(|row| (row.event.operation.as_str(), row.event.detail.clone())).collect();
     assert_eq!(
         events[1..],

@@ -29,7 +29,7 @@ pub(crate) fn new_kill(fixture: &Fixture, instance: &InstanceId, session_id: u64
 
 async fn events(fixture: &Fixture) -> Vec<clew_store::AuditRecord> {
     let filter = AuditFilter { operation: Some("KillSession".into()), ..AuditFilter::default() };
-    fixture.store.list_audit_rows_after(&filter, 0, 1000).await.unwrap()
+    fixture.store.list_audit_rows_after_seq(&filter, 0, 1000).await.unwrap()
 }
 
 #[tokio::test]
@@ -87,8 +87,8 @@ async fn interrupted_kill_has_an_unknown_outcome_until_its_outcome_is_recorded()
     let lost = fixture.store.insert_kills(&[new_kill(&fixture, &instance, 7)]).await.unwrap();
     fixture.advance_clock(60_000);
     fixture.store.insert_kills(&[new_kill(&fixture, &instance, 8)]).await.unwrap();
-    assert_eq!(fixture.store.record_unknown_outcomes_of_interrupted_kills(1_060_000).await.unwrap(), 1);
-    assert_eq!(fixture.store.record_unknown_outcomes_of_interrupted_kills(1_060_000).await.unwrap(), 0);
+    assert_eq!(fixture.store.record_interrupted_kills_as_unknown(1_060_000).await.unwrap(), 1);
+    assert_eq!(fixture.store.record_interrupted_kills_as_unknown(1_060_000).await.unwrap(), 0);
     let filter = KillFilter::for_instance(instance);
     let outcomes = async || {
         let (kills, _) = fixture.store.list_kills(&filter, ALL_ROWS).await.unwrap();

@@ -1,7 +1,7 @@
 //! Login backoff after refused logins.
 
 use clew_model::{Failure, FailureKind, Instance, Node, NodeId};
-use clew_store::{LoginPermit, LoginTrigger, Store};
+use clew_store::{LoginPermitDecision, LoginTrigger, Store};
 
 use crate::fixture::{Fixture, new_instance, origin};
 
@@ -22,8 +22,8 @@ fn new_refusal(detail: &str) -> Failure {
 
 async fn request_permit(store: &Store, node: &NodeId, cause: LoginTrigger) -> Option<u32> {
     match store.request_login_permit(node, cause).await.unwrap() {
-        LoginPermit::Granted { refusals } => Some(refusals),
-        LoginPermit::Deferred(_) => None,
+        LoginPermitDecision::Granted { refusals } => Some(refusals),
+        LoginPermitDecision::Deferred(_) => None,
     }
 }
 

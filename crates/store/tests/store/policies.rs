@@ -1,7 +1,7 @@
 //! Policies, attachments and grants.
 
 use clew_model::{PolicyId, ProjectId};
-use clew_store::{Grantee, PolicyAttachment, PolicyLimits, PolicyRef, StoreError, StoredPolicy, StoredPolicyGrant};
+use clew_store::{GrantedPolicy, Grantee, PolicyAttachment, PolicyLimits, PolicyRef, StoreError, StoredPolicyGrant};
 
 use super::users::new_user;
 use crate::fixture::{Fixture, origin};
@@ -56,9 +56,9 @@ async fn policy_applies_directly_and_through_groups() {
         assert!(store.attach_policy(&origin(), policy, &to, project).await.unwrap());
         assert!(!store.attach_policy(&origin(), policy, &to, project).await.unwrap(), "the policy is already attached");
     }
-    let own_policy = StoredPolicy::Custom { name: "viewer".into(), document: "{viewer}".into() };
-    let stored_system_policy = StoredPolicy::System { name: "TaurusDB ReadOnlyAccess".into() };
-    let grant = |policy: &StoredPolicy, via_group: Option<&str>, project: Option<&ProjectId>| StoredPolicyGrant {
+    let own_policy = GrantedPolicy::Custom { name: "viewer".into(), document: "{viewer}".into() };
+    let stored_system_policy = GrantedPolicy::System { name: "TaurusDB ReadOnlyAccess".into() };
+    let grant = |policy: &GrantedPolicy, via_group: Option<&str>, project: Option<&ProjectId>| StoredPolicyGrant {
         policy: policy.clone(),
         via_group: via_group.map(str::to_owned),
         project: project.cloned(),

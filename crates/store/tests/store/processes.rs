@@ -130,7 +130,7 @@ async fn two_processes_write_one_audit() {
     let found = fixture.store.verify_audit(&[]).await.unwrap();
     assert!(found.is_intact(), "{found:?}");
     assert_eq!(found.rows, (1 + written + EVENTS_PER_PROCESS) as u64);
-    let rows = fixture.store.list_audit_rows_after(&AuditFilter::default(), 1, 100_000).await.unwrap();
+    let rows = fixture.store.list_audit_rows_after_seq(&AuditFilter::default(), 1, 100_000).await.unwrap();
     let mine = |row: &AuditRecord| row.event.target.starts_with(&format!("{}/", std::process::id()));
     let changes = rows.windows(2).filter(|pair| mine(&pair[0]) != mine(&pair[1])).count();
     assert!(changes > 1, "the processes did not write concurrently");

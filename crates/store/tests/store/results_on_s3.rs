@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_model::RequestId;
 use clew_store::{ResultStore, S3Settings, StoreError};
-use clew_testkit::{FaultProxy, S3Server, TrafficMode};
+use clew_testkit::{FaultInjectionProxy, S3Server, TrafficMode};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -68,7 +68,7 @@ async fn stream_of_a_changed_object_fails_before_its_end_on_a_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn result_is_published_after_a_restart_of_s3_on_a_server() {
     let server = S3Server::start().await.unwrap();
-    let proxy = FaultProxy::start(server.address()).await.unwrap();
+    let proxy = FaultInjectionProxy::start(server.address()).await.unwrap();
     let (key, secret) = S3Server::ADMIN_CREDENTIALS;
     let endpoint = Some(format!("http://{}", proxy.address()));
     let settings = S3Settings::new("s3://results/of/clew", endpoint, "us-east-1".into(), key.into(), secret.into());

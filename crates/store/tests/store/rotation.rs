@@ -39,7 +39,7 @@ async fn rotated_secrets_unseal_with_the_new_key_only() {
     let after = Store::open(backend::location(folder)).await.unwrap();
     all_tables::verify(&after).await;
     let audit = after.verify_audit(&[]).await.unwrap();
-    let links = after.list_audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap();
+    let links = after.list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap();
     assert_eq!(
         (audit.rows, &links[links.len() - 2].link),
         (before.rows + 1, &before.newest),
@@ -102,10 +102,14 @@ async fn next_key_is_promoted_if_only_it_matches_the_database() {
     let folder = backend.folder.path();
     drop(create_filled_store(&backend).await);
     let data = folder.join("data");
-    let prepared = Store::ensure_next_master_key(backend::location(folder)).unwrap();
+    let prepared = Store::ensure_next_master_key_exists(backend::location(folder)).unwrap();
     assert_eq!(prepared, data.join("master.key.next"));
     let (old, next) = (key(folder, "master.key").unwrap(), key(folder, "master.key.next").unwrap());
-    assert_eq!(Store::ensure_next_master_key(backend::location(folder)).unwrap(), prepared, "the key is created once");
+    assert_eq!(
+        Store::ensure_next_master_key_exists(backend::location(folder)).unwrap(),
+        prepared,
+        "the key is created once"
+    );
     all_tables::verify(&Store::open(backend::location(folder)).await.unwrap()).await;
     assert_eq!(key(folder, "master.key.next").as_ref(), Some(&next), "the next key is not promoted yet");
     Store::rotate_master_key(&origin(), backend::location(folder)).await.unwrap();
@@ -141,7 +145,7 @@ async fn killed_rotation_loses_no_data() {
     }
     let store = Store::open(backend::location(backend.folder.path())).await.unwrap();
     let filter = AuditFilter { operation: Some("RotateMasterKey".into()), ..AuditFilter::default() };
-    assert!(store.list_audit_rows_after(&filter, 0, 1000).await.unwrap().len() > 3, "no rotation completed");
+    assert!(store.list_audit_rows_after_seq(&filter, 0, 1000).await.unwrap().len() > 3, "no rotation completed");
 }
 
 #[tokio::test]

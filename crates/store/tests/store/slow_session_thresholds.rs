@@ -38,7 +38,7 @@ async fn thresholds_of_several_instances_are_set_atomically() {
     assert_eq!(store.find_slow_session_threshold(&foreign).await.unwrap(), None);
 
     let filter = AuditFilter { operation: Some("SetSlowThreshold".into()), ..AuditFilter::default() };
-    let rows = store.list_audit_rows_after(&filter, 0, 100).await.unwrap();
+    let rows = store.list_audit_rows_after_seq(&filter, 0, 100).await.unwrap();
     let events: Vec<_> =
         rows.iter().map(|row| (row.event.instance_id.clone().unwrap(), row.event.target.as_str())).collect();
     assert_eq!(events, [(first, "first"), (second, "second")]);

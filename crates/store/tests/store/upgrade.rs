@@ -106,7 +106,7 @@ async fn audit_of_an_old_database_starts_once() {
     opened.1.unwrap();
     store.create_domain(&origin(), "other").await.unwrap();
     Store::open(folder.path()).await.unwrap();
-    let rows = store.list_audit_rows_after(&AuditFilter::default(), 0, 10).await.unwrap();
+    let rows = store.list_audit_rows_after_seq(&AuditFilter::default(), 0, 10).await.unwrap();
     let operations: Vec<_> = rows.iter().map(|row| row.event.operation.as_str()).collect();
     assert_eq!(operations, ["BeginAudit", "CreateDomain"]);
     assert_eq!(rows[0].event.origin.actor, Actor::Clew);

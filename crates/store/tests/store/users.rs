@@ -81,7 +81,7 @@ async fn last_enabled_administrator_is_not_removed() {
     let grace = fixture.user("grace").await;
     let promoted = UserChange { administrator: Some(true), enabled: Some(false), ..UserChange::default() };
     store.update_user(&origin(), &grace, &promoted).await.unwrap();
-    let before = store.list_audit_rows_after(&clew_store::AuditFilter::default(), 0, 100).await.unwrap().len();
+    let before = store.list_audit_rows_after_seq(&clew_store::AuditFilter::default(), 0, 100).await.unwrap().len();
     for refused in [
         store.update_user(&origin(), admin, &disabled).await,
         store.update_user(&origin(), admin, &demoted).await,
@@ -91,7 +91,7 @@ async fn last_enabled_administrator_is_not_removed() {
     }
     let remaining = store.find_user(admin).await.unwrap().unwrap();
     assert!(remaining.enabled && remaining.administrator);
-    let after = store.list_audit_rows_after(&clew_store::AuditFilter::default(), 0, 100).await.unwrap().len();
+    let after = store.list_audit_rows_after_seq(&clew_store::AuditFilter::default(), 0, 100).await.unwrap().len();
     assert_eq!(before, after, "rejected changes are not audited");
     let enabled = UserChange { enabled: Some(true), ..UserChange::default() };
     store.update_user(&origin(), &grace, &enabled).await.unwrap();

@@ -15,9 +15,9 @@ const AUTH_MORE_DATA: u8 = 1;
 /// Status byte with which a `caching_sha2_password` server requests full authentication.
 const PERFORM_FULL_AUTHENTICATION_STATUS: u8 = 4;
 /// Packets with which `caching_sha2_password` and `sha256_password` clients request the server's RSA key.
-const RSA_KEY_REQUESTS: [&[u8]; 2] = [&[2], &[1]];
+const RSA_KEY_REQUEST_PACKETS: [&[u8]; 2] = [&[2], &[1]];
 
-pub(super) fn auth_plugin_in_greeting(mode: &RogueAttack) -> &'static str {
+pub(super) fn greeting_auth_plugin_name(mode: &RogueAttack) -> &'static str {
     match mode {
         RogueAttack::FullAuthentication => "caching_sha2_password",
         _ => "mysql_native_password",
@@ -54,7 +54,7 @@ async fn request_authentication_data<S: AsyncRead + AsyncWrite + Unpin>(
     stream.flush().await?;
     let (mut sequence, mut response) = read_packet(stream).await?;
     recording.append_client_packet(response.clone());
-    if RSA_KEY_REQUESTS.contains(&response.as_slice()) {
+    if RSA_KEY_REQUEST_PACKETS.contains(&response.as_slice()) {
         let key = [&[AUTH_MORE_DATA], PUBLIC_KEY_PEM.as_bytes()].concat();
         write_packet(stream, sequence.wrapping_add(1), &key).await?;
         stream.flush().await?;

@@ -37,7 +37,7 @@ type TaskVictims = (KillTask, Vec<Session>);
 impl NodePoll {
     pub(super) async fn run(self, guard: NodePollGuard, shutdown: CancellationToken) {
         let start = std::time::Instant::now();
-        let limits = self.limits_capped_at_lease_end();
+        let limits = self.read_limits_until_lease_end();
         let login = match LoginAttempt::request_permit(&self.store, &self.node.id, LoginTrigger::Automatic).await {
             Ok(login) => login,
             Err(failure) => return self.log_poll_result(Err(KillError::Node(failure)), &guard),
@@ -50,7 +50,7 @@ impl NodePoll {
         let result = match read {
             Ok(listed) => match detect_proxied_connection(&self.node.url, &listed) {
                 Some(failure) => Err(KillError::Node(failure)),
-                None => match self.select_sessions_with_reliable_elapsed_times(listed, &guard) {
+                None => match self.select_sessions_with_reliable_times(listed, &guard) {
                     Some((read, sessions)) => {
                         self.kill_victims(self.select_victims(sessions, &guard), &read, &guard).await
                     }
@@ -74,7 +74,7 @@ impl NodePoll {
     }
 
     /// Returns `None` if the server's clock is unreliable, in which case kill tasks kill no sessions.
-    fn select_sessions_with_reliable_elapsed_times(
+    fn select_sessions_with_reliable_times(
         &self,
         mut read: UserSessions,
         guard: &NodePollGuard,
@@ -146,7 +146,7 @@ impl NodePoll {
         }
         let to_run = self.store.list_leased_kill_task_ids(&self.kill_tasks.instance_id, &self.worker).await?;
         for (task, victims) in chosen {
-            let limits = self.limits_capped_at_lease_end();
+            let limits = self.read_limits_until_lease_end();
             if !to_run.contains(&task.id) || limits.read_timeout.is_zero() {
                 continue;
             }
@@ -200,7 +200,7 @@ impl NodePoll {
         }
     }
 
-    fn limits_capped_at_lease_end(&self) -> ReadLimits {
+    fn read_limits_until_lease_end(&self) -> ReadLimits {
         let remaining = self.lease_end.saturating_duration_since(Instant::now());
         // Messages show the limit, so it is rounded to milliseconds.
         let remaining = Duration::from_millis(u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX));

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clew_model::{NodeId, Session};
-use clew_mysql::{ClockHistory, UnreliableClockReason, UserSessions};
+use clew_mysql::{NodeClockHistory, UnreliableClockReason, UserSessions};
 use tokio::time::Instant;
 
 use crate::adaptive_poll_interval::{AdaptivePollInterval, PollIntervalChange};
@@ -22,13 +22,13 @@ struct NodeState {
     failing: bool,
     last_start: Option<Instant>,
     interval: AdaptivePollInterval,
-    clock: ClockHistory,
+    clock: NodeClockHistory,
     unreliable_ages: bool,
-    survived_kills: Vec<SurvivedKill>,
+    survived_kills: Vec<SurvivedKillAttempt>,
 }
 
 #[derive(Debug)]
-struct SurvivedKill {
+struct SurvivedKillAttempt {
     id: u64,
     user: Vec<u8>,
     host: Vec<u8>,
@@ -48,7 +48,7 @@ impl NodeStates {
         let mut states = self.lock_states();
         let state = states.entry(node.clone()).or_default();
         let next_start =
-            state.last_start.zip(state.interval.slow_node_interval()).map(|(start, interval)| start + interval);
+            state.last_start.zip(state.interval.slow_node_poll_interval()).map(|(start, interval)| start + interval);
         if state.running || next_start.is_some_and(|next_start| next_start > now) {
             return None;
         }
@@ -62,7 +62,7 @@ impl NodeStates {
         let mut slow = Vec::new();
         self.lock_states().retain(|node, state| {
             let is_active = state.running || nodes.contains(node);
-            if !is_active && state.interval.slow_node_interval().is_some() {
+            if !is_active && state.interval.slow_node_poll_interval().is_some() {
                 slow.push(node.clone());
             }
             is_active
@@ -99,7 +99,7 @@ impl NodePollGuard {
     pub(super) fn adapt_to_read_duration(&self, took: Duration) -> (Option<PollIntervalChange>, Option<Duration>) {
         let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return (None, None) };
-        (state.interval.adapt_to_read_duration(took), state.interval.slow_node_interval())
+        (state.interval.adapt_to_read_duration(took), state.interval.slow_node_poll_interval())
     }
 
     pub(super) fn is_in_kill_backoff(&self, session: &Session) -> bool {
@@ -112,12 +112,12 @@ impl NodePollGuard {
     pub(super) fn start_kill_backoff(&self, session: &Session) {
         if let Some(state) = self.states.lock_states().get_mut(&self.node) {
             let (user, host) = (session.user.clone(), session.host.clone());
-            state.survived_kills.push(SurvivedKill { id: session.id, user, host, at: Instant::now() });
+            state.survived_kills.push(SurvivedKillAttempt { id: session.id, user, host, at: Instant::now() });
         }
     }
 }
 
-impl SurvivedKill {
+impl SurvivedKillAttempt {
     fn matches_session(&self, session: &Session) -> bool {
         self.id == session.id && self.user == session.user && self.host == session.host
     }

@@ -97,7 +97,7 @@ pub(crate) async fn validate_policy(
 }
 
 pub(super) fn extract_document_text(body: &JsonBody) -> Result<String, ApiError> {
-    let raw = body.raw_field_json("document").ok_or_else(|| missing_field_error("document"))?;
+    let raw = body.get_raw_json("document").ok_or_else(|| missing_field_error("document"))?;
     match raw.as_bytes().first() {
         Some(b'{') => Ok(raw.to_owned()),
         Some(b'"') => serde_json::from_str(raw).map_err(|_| invalid_field_error("document", raw)),

@@ -8,12 +8,12 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::SkipReason;
-use crate::body::{JsonBody, check_entry_count, invalid_field_error, missing_field_error};
+use crate::body::{JsonBody, check_array_length, invalid_field_error, missing_field_error};
 use crate::error::ApiError;
 use crate::query_string::truncate_text;
 
 const MAX_SESSIONS_PER_REQUEST: usize = 1000;
-const MAX_SESSIONS_IN_OTHER_REQUESTS: usize = 100_000;
+const MAX_VICTIMS_OF_OTHER_REQUESTS: usize = 100_000;
 const MAX_KILL_REASON_LEN: usize = 255;
 /// Tolerance for statement start times, in seconds. Servers round times to whole seconds, and clocks can differ.
 pub(super) const STATEMENT_START_TOLERANCE_SECONDS: i64 = 3;
@@ -67,7 +67,7 @@ impl SessionKillRequest {
     pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = JsonBody::parse(body, &["sessions", "what", "reason", "preview", "other_victims"])?;
         let mut sessions: Vec<SelectedSession> = body.get_required("sessions")?;
-        check_entry_count("sessions", sessions.len(), 1, MAX_SESSIONS_PER_REQUEST)?;
+        check_array_length("sessions", sessions.len(), 1, MAX_SESSIONS_PER_REQUEST)?;
         let mut ids = HashSet::new();
         sessions.retain(|selected| ids.insert(selected.id));
         // The field `what` is required because its obvious default, `connection`, is the more destructive target.
@@ -84,7 +84,7 @@ impl SessionKillRequest {
             return Err(invalid_field_error("reason", &reason));
         }
         let other_victims: Vec<u64> = body.get("other_victims")?.unwrap_or_default();
-        check_entry_count("other_victims", other_victims.len(), 0, MAX_SESSIONS_IN_OTHER_REQUESTS)?;
+        check_array_length("other_victims", other_victims.len(), 0, MAX_VICTIMS_OF_OTHER_REQUESTS)?;
         Ok(Self { sessions, kind, reason, preview: body.get("preview")?.unwrap_or(false), other_victims })
     }
 

@@ -24,15 +24,15 @@ use crate::AppState;
 use crate::messages::format_failure;
 
 /// Duration for which a watch without subscribers stays active, so that a reconnecting client can resume its stream.
-const IDLE_WATCH_TTL: Duration = Duration::from_secs(30);
-const MIN_SESSIONS_FOR_SPAWN_BLOCKING: usize = 500;
+const IDLE_NODE_WATCH_TIMEOUT: Duration = Duration::from_secs(30);
+const MIN_SESSIONS_FOR_BACKGROUND_RENDERING: usize = 500;
 
 #[derive(Debug)]
 pub(super) struct NodeWatch {
     instance: InstanceId,
     node: NodeId,
     feed: Mutex<NodeFeed>,
-    subscriptions: Mutex<SubscriptionIntervals>,
+    subscriptions: Mutex<RequestedSamplingIntervals>,
     subscriptions_changed: Notify,
     updates: watch::Sender<FeedUpdate>,
 }
@@ -48,7 +48,7 @@ pub(super) struct FeedUpdate {
 }
 
 #[derive(Debug, Default)]
-struct SubscriptionIntervals {
+struct RequestedSamplingIntervals {
     next_id: u64,
     intervals: HashMap<u64, Duration>,
 }
@@ -80,7 +80,7 @@ impl Subscription {
     ) -> (FeedPosition, Bytes) {
         let watch = self.watch.clone();
         let render = move || watch.lock_feed_mutex().render_events(since, masked);
-        if update.sessions < MIN_SESSIONS_FOR_SPAWN_BLOCKING {
+        if update.sessions < MIN_SESSIONS_FOR_BACKGROUND_RENDERING {
             return render();
         }
         let watch = self.watch.clone();
@@ -113,7 +113,7 @@ impl NodeWatch {
         self.lock_subscriptions_mutex().intervals.is_empty()
     }
 
-    /// Calls `remove_if_unused` once the watch has had no subscribers for [`IDLE_WATCH_TTL`].
+    /// Calls `remove_if_unused` once the watch has had no subscribers for [`IDLE_NODE_WATCH_TIMEOUT`].
     /// If `remove_if_unused` returns `false`, a client has subscribed in the meantime and sampling continues.
     pub(super) async fn run(
         self: Arc<Self>,
@@ -137,7 +137,7 @@ impl NodeWatch {
         loop {
             let Some(interval) = self.min_requested_sampling_interval() else {
                 cause = LoginTrigger::Requested;
-                let is_idle = timeout(IDLE_WATCH_TTL, self.subscriptions_changed.notified()).await.is_err();
+                let is_idle = timeout(IDLE_NODE_WATCH_TIMEOUT, self.subscriptions_changed.notified()).await.is_err();
                 if is_idle && remove_if_unused(self) {
                     return;
                 }
@@ -187,7 +187,7 @@ impl NodeWatch {
             service.store.find_slow_session_threshold(&self.instance).await.map_err(store_failure)?.unwrap_or_default();
         let login = LoginAttempt::request_permit(&service.store, &node.id, cause).await?;
         let outcome =
-            take_session_sample(&node.url, cache, threshold.seconds(), &service.node_reads.read_limits()).await;
+            take_session_sample(&node.url, cache, threshold.seconds(), &service.node_reads.limits_per_read()).await;
         login.record_login_outcome(&node, outcome.as_ref().err()).await;
         outcome
     }
@@ -210,7 +210,7 @@ impl NodeWatch {
         let at = Timestamp::now().as_millisecond();
         let interval_ms = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
         let watch = self.clone();
-        let is_large = sample.sessions.len() >= MIN_SESSIONS_FOR_SPAWN_BLOCKING;
+        let is_large = sample.sessions.len() >= MIN_SESSIONS_FOR_BACKGROUND_RENDERING;
         let apply = move || {
             let mut feed = watch.lock_feed_mutex();
             feed.apply_sample(at, sample, interval_ms);
@@ -243,7 +243,7 @@ impl NodeWatch {
         self.feed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_subscriptions_mutex(&self) -> MutexGuard<'_, SubscriptionIntervals> {
+    fn lock_subscriptions_mutex(&self) -> MutexGuard<'_, RequestedSamplingIntervals> {
         self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -149,7 +149,7 @@ pub(super) fn build_instance_response(instance: &Instance, names: InstanceApiVer
             datastore: build_datastore(),
             created: format_timestamp(instance.created_at),
             updated: format_timestamp(instance.updated_at),
-            private_write_ips: hosts_with_role(instance, NodeRole::Master),
+            private_write_ips: node_hosts_with_role(instance, NodeRole::Master),
             private_dns_names: Vec::new(),
             public_ips: String::new(),
             db_user_name: master_user_name(instance),
@@ -173,9 +173,9 @@ fn build_instance_list_entry(instance: &Instance, region: &str, names: InstanceA
         id: instance.id.to_string(),
         name: instance.name.clone(),
         status: names.instance_status_name(),
-        private_ips: hosts_with_role(instance, NodeRole::Master),
+        private_ips: node_hosts_with_role(instance, NodeRole::Master),
         proxy_ips: Vec::new(),
-        readonly_private_ips: hosts_with_role(instance, NodeRole::Slave),
+        readonly_private_ips: node_hosts_with_role(instance, NodeRole::Slave),
         public_ips: Vec::new(),
         port: master_port(instance),
         r#type: "Cluster",
@@ -216,7 +216,7 @@ fn build_datastore() -> Datastore {
     Datastore { r#type: DATASTORE_TYPE, version: "8.0", kernel_version: None }
 }
 
-fn hosts_with_role(instance: &Instance, role: NodeRole) -> Vec<String> {
+fn node_hosts_with_role(instance: &Instance, role: NodeRole) -> Vec<String> {
     instance.nodes.iter().filter(|node| node.role == role).map(|node| node.url.host.clone()).collect()
 }
 

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use super::report_link;
 use crate::AppState;
 use crate::audit::AuditContext;
-use crate::download::ResultDownload;
+use crate::download::StoredResultDownload;
 use crate::error::{ApiError, ErrorBody};
 use crate::query_string::QueryString;
 
@@ -75,7 +75,7 @@ pub(crate) async fn download_report(
         trail.set_domain(domain_id);
     }
     let (file, file_bytes, hash) = write_report_file(&service, &kill).await?;
-    let download = ResultDownload {
+    let download = StoredResultDownload {
         header: build_header_row(language),
         stored: StoredResult::File(file),
         stored_bytes: file_bytes,
@@ -121,7 +121,7 @@ async fn write_report_file(service: &AppState, kill: &IntelligentKill) -> Result
     }
 }
 
-fn optional_text_to_cell(text: Option<&str>) -> Cell<'_> {
+fn csv_cell_from_optional_text(text: Option<&str>) -> Cell<'_> {
     text.map_or(Cell::Empty, |text| Cell::Text(text.as_bytes()))
 }
 
@@ -131,14 +131,14 @@ fn encode_report_row(out: &mut Vec<u8>, session: &KillRecord, formula_guard: boo
         Cell::Number(session.session_id),
         Cell::Text(session.user.as_bytes()),
         Cell::Text(session.host.as_bytes()),
-        optional_text_to_cell(session.database.as_deref()),
-        optional_text_to_cell(session.state.as_deref()),
+        csv_cell_from_optional_text(session.database.as_deref()),
+        csv_cell_from_optional_text(session.state.as_deref()),
         Cell::Text(session.command.as_bytes()),
-        optional_text_to_cell(session.template.as_deref()),
+        csv_cell_from_optional_text(session.template.as_deref()),
         Cell::Number(session.seconds),
         Cell::Text(kill_time.as_bytes()),
         Cell::Text(session.outcome.unwrap_or(RecordedKillOutcome::Unknown).name().as_bytes()),
-        optional_text_to_cell(session.detail.as_deref()),
+        csv_cell_from_optional_text(session.detail.as_deref()),
     ];
     csv::encode_row_from_cells(out, cells.into_iter().map(|cell| (cell, formula_guard)));
 }

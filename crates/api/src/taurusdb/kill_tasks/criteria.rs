@@ -38,8 +38,8 @@ impl RawKillCriteria {
             db: body.get("db")?,
             command: body.get("command")?,
             info: body.get("info")?,
-            time: extract_number_text(body, "time"),
-            include_unsafe: body.raw_field_json(INCLUDE_UNSAFE_FIELD).map(str::to_owned),
+            time: extract_number_field_text(body, "time"),
+            include_unsafe: body.get_raw_json(INCLUDE_UNSAFE_FIELD).map(str::to_owned),
         })
     }
 
@@ -60,10 +60,10 @@ impl RawKillCriteria {
         let time = self.time.ok_or_else(|| missing_field_error("time"))?;
         let seconds = parse_integer("time", &time, 1, KillCriteria::MAX_STATE_DURATION_SECONDS)?;
         Ok(KillCriteria {
-            user: validate_account_or_database_name("user", self.user, MAX_USER_NAME_LEN)?,
+            user: validate_ascii_name("user", self.user, MAX_USER_NAME_LEN)?,
             host: validate_text_length("host", self.host, MAX_HOST_OR_COMMAND_LEN)?
                 .map(|host| ClientAddressFilter::parse(&host)),
-            database: validate_account_or_database_name("db", self.db, MAX_DATABASE_NAME_LEN)?,
+            database: validate_ascii_name("db", self.db, MAX_DATABASE_NAME_LEN)?,
             command: validate_text_length("command", self.command, MAX_HOST_OR_COMMAND_LEN)?,
             sql_key: validate_text_length("info", self.info, MAX_STATEMENT_SUBSTRING_LEN)?,
             seconds,
@@ -83,8 +83,8 @@ fn parse_include_unsafe(given: Option<&str>) -> Result<bool, ApiError> {
 }
 
 /// Huawei Cloud clients send numbers with or without quotes.
-pub(super) fn extract_number_text(body: &JsonBody, name: &str) -> Option<String> {
-    body.raw_field_json(name)
+pub(super) fn extract_number_field_text(body: &JsonBody, name: &str) -> Option<String> {
+    body.get_raw_json(name)
         .map(|raw| raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(raw).to_owned())
 }
 
@@ -96,11 +96,7 @@ pub(super) fn parse_integer(name: &'static str, given: &str, min: u32, max: u32)
         .ok_or_else(|| ApiError::value_out_of_range_error(name, truncate_text(given), &(min.into()..=max.into())))
 }
 
-fn validate_account_or_database_name(
-    field: &'static str,
-    given: Option<String>,
-    max_len: usize,
-) -> Result<Option<String>, ApiError> {
+fn validate_ascii_name(field: &'static str, given: Option<String>, max_len: usize) -> Result<Option<String>, ApiError> {
     let Some(given) = given else { return Ok(None) };
     let is_allowed = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
     if (1..=max_len).contains(&given.len()) && given.chars().all(is_allowed) {

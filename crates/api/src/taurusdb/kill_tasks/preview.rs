@@ -20,7 +20,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::kill_risks::KillRiskView;
 use crate::query_string::QueryString;
-use crate::statement_text::render_statement_or_template;
+use crate::statement_text::render_statement;
 
 /// Maximum number of sessions in each list of a response. Additional sessions are counted but not listed.
 const MAX_LISTED_SESSIONS: usize = 500;
@@ -156,7 +156,7 @@ pub(crate) async fn preview_kill_task(
     let masked = caller.requires_statement_masking(&service, &project, &instance);
     let rules = [KillRule::new(&criteria).with_statement_masking(masked)];
     let data_sync_time = Timestamp::now().as_millisecond();
-    let nodes = service.store.list_nodes_including_passwords(&instance.id).await?;
+    let nodes = service.store.list_nodes_with_passwords(&instance.id).await?;
     nodes.iter().try_for_each(|node| require_reachable_network_zone(&service, node))?;
     let reads = nodes.iter().map(async |node| {
         let read = async |limits| read_client_sessions(&node.url, ConnectionPurpose::Reading, &limits).await;
@@ -218,8 +218,7 @@ fn is_zero(count: &usize) -> bool {
 }
 
 fn build_previewed_process(node: &NodeId, session: &Session, masked: bool) -> PreviewedProcess {
-    let statement =
-        |statement: &[u8]| render_statement_or_template(statement, masked).chars().take(MAX_STATEMENT_LEN).collect();
+    let statement = |statement: &[u8]| render_statement(statement, masked).chars().take(MAX_STATEMENT_LEN).collect();
     PreviewedProcess {
         node_id: node.to_string(),
         id: session.id,

@@ -82,7 +82,7 @@ impl PolicySimulation<'_> {
             "project_id": self.project.map(|project| &project.id),
             "instance_id": self.instance.map(|instance| &instance.id),
             "administrator": self.user.administrator,
-            "deciding": self.explanation.deciding.as_ref().map(statement_ref_to_json),
+            "deciding": self.explanation.deciding.as_ref().map(policy_statement_to_json),
             "statements": self.explanation.statements.iter().map(evaluated_statement_to_json).collect::<Vec<_>>(),
         })
     }
@@ -98,7 +98,7 @@ fn format_policy_statement(statement: &PolicyStatementRef) -> String {
 }
 
 /// Uses the field names of the HTTP API.
-fn statement_ref_to_json(statement: &PolicyStatementRef) -> Value {
+fn policy_statement_to_json(statement: &PolicyStatementRef) -> Value {
     let group = match &statement.via {
         GrantSource::User => None,
         GrantSource::Group(name) => Some(name),
@@ -108,7 +108,7 @@ fn statement_ref_to_json(statement: &PolicyStatementRef) -> Value {
 
 fn evaluated_statement_to_json((statement, why): &(PolicyStatementRef, PolicyStatementOutcome)) -> Value {
     merge_json_objects(
-        statement_ref_to_json(statement),
+        policy_statement_to_json(statement),
         json!({ "effect": why.effect, "matched": why.matched, "reasons": why.reasons }),
     )
 }

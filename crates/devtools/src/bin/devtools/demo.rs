@@ -64,7 +64,7 @@ async fn start_demo() -> Result<DemoState, DevtoolsError> {
     let service = DemoService::start(&clew).await?;
     let (instance, node) = service.add_instance(&url).await?;
     let csv = workspace::root_dir().join("demo").join("sessions.csv");
-    collect_sessions(&service, &instance, &node, &csv).await?;
+    collect_sessions_to_csv(&service, &instance, &node, &csv).await?;
 
     progress::print_heading("Result");
     print_first_csv_rows(&csv)?;
@@ -92,7 +92,12 @@ async fn print_and_run_command(command: &Command) -> Result<(), DevtoolsError> {
     command.run().await
 }
 
-async fn collect_sessions(service: &DemoService, instance: &str, node: &str, csv: &Path) -> Result<(), DevtoolsError> {
+async fn collect_sessions_to_csv(
+    service: &DemoService,
+    instance: &str,
+    node: &str,
+    csv: &Path,
+) -> Result<(), DevtoolsError> {
     let directory = csv.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(directory).map_err(|cause| DevtoolsError::File {
         operation: "create",

@@ -57,7 +57,7 @@ async fn run_task(task: Task) -> Result<ExitCode, DevtoolsError> {
         Task::Demo { keep } => return demo::run(keep).await,
         Task::Test { nextest } => run_tests::run(&nextest).await?,
         Task::Bench(arguments) => return task_program::BENCH_PROGRAM.build_and_exec(arguments).await,
-        Task::Faults(arguments) => return task_program::FAULTS_PROGRAM.build_and_exec(arguments).await,
+        Task::Faults(arguments) => return task_program::FAULT_INJECTION_PROGRAM.build_and_exec(arguments).await,
         Task::Lint => lint::run().await?,
         Task::Audit => audit::run().await?,
     }

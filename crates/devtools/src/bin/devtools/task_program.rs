@@ -23,7 +23,7 @@ pub(crate) struct TaskProgram {
 }
 
 pub(crate) const BENCH_PROGRAM: TaskProgram = TaskProgram { package: "clew-bench", name: "bench" };
-pub(crate) const FAULTS_PROGRAM: TaskProgram = TaskProgram { package: "clew-chaos", name: "faults" };
+pub(crate) const FAULT_INJECTION_PROGRAM: TaskProgram = TaskProgram { package: "clew-chaos", name: "faults" };
 
 impl TaskProgram {
     /// Builds the program, then replaces this process with the program (`exec`).

@@ -30,7 +30,7 @@ pub(super) struct ValueList {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct DuplicateRowRun {
+pub(super) struct CollapsibleRows {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) collapsed_end: usize,
@@ -41,7 +41,7 @@ pub(super) struct ParenthesisGroup {
     /// Offset of the opening parenthesis in the normalized statement.
     pub(super) open: usize,
     pub(super) is_in_list: bool,
-    pub(super) rows: Option<DuplicateRowRun>,
+    pub(super) rows: Option<CollapsibleRows>,
 }
 
 #[derive(Debug, Clone, Copy)]

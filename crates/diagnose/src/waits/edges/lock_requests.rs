@@ -16,7 +16,7 @@ pub(super) struct LockRequest {
 }
 
 pub(super) fn collect_pending_lock_requests(index: &LockSnapshotIndex<'_>) -> Vec<LockRequest> {
-    let mut requests = collect_listed_lock_requests(index.observed);
+    let mut requests = collect_reported_lock_requests(index.observed);
     if !index.observed.reports_pending {
         let with_listed_request: HashSet<u64> = requests.iter().map(|request| request.session).collect();
         let granted = collect_objects_with_granted_locks(index.observed);
@@ -30,7 +30,7 @@ pub(super) fn collect_pending_lock_requests(index: &LockSnapshotIndex<'_>) -> Ve
     requests
 }
 
-fn collect_listed_lock_requests(observed: &LockSnapshot) -> Vec<LockRequest> {
+fn collect_reported_lock_requests(observed: &LockSnapshot) -> Vec<LockRequest> {
     let pending = observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Pending);
     pending
         .filter_map(|lock| {

@@ -2,7 +2,7 @@
 
 use jsonc_parser::ast::Value;
 
-use super::{DocumentParser, JsonObjectElements, LocatedValue, collect_all_or_none};
+use super::{DocumentParser, JsonObjectElements, JsonValueAtPath, collect_if_all_valid};
 use crate::policy::condition::{Condition, ExpectedValue};
 use crate::policy::condition_key::ConditionKey;
 use crate::policy::condition_operator::ParsedOperator;
@@ -12,12 +12,12 @@ use crate::policy::schema::DocumentSchema;
 impl DocumentParser<'_> {
     pub(super) fn parse_condition_element(
         &mut self,
-        at: &LocatedValue<'_>,
+        at: &JsonValueAtPath<'_>,
         schema: &DocumentSchema,
     ) -> Option<Vec<Condition>> {
         let operators = JsonObjectElements::parse(self, at)?;
         let mut is_valid =
-            self.check_count_limit(at, operators.iter_elements().count(), schema.limits.operators, "operators");
+            self.check_document_limit(at, operators.iter_elements().count(), schema.limits.operators, "operators");
         let mut conditions = Vec::new();
         for (name, at, start) in operators.iter_elements() {
             let test = match ParsedOperator::parse(name) {
@@ -32,7 +32,7 @@ impl DocumentParser<'_> {
                 is_valid = false;
                 continue;
             };
-            is_valid &= self.check_count_limit(&at, keys.iter_elements().count(), schema.limits.keys, "keys");
+            is_valid &= self.check_document_limit(&at, keys.iter_elements().count(), schema.limits.keys, "keys");
             for (key, at, start) in keys.iter_elements() {
                 match self.parse_condition(name, test, key, (&at, start), schema) {
                     Some(condition) => conditions.push(condition),
@@ -48,7 +48,7 @@ impl DocumentParser<'_> {
         operator: &str,
         test: ParsedOperator,
         key: &str,
-        (at, start): (&LocatedValue<'_>, usize),
+        (at, start): (&JsonValueAtPath<'_>, usize),
         schema: &DocumentSchema,
     ) -> Option<Condition> {
         if key.is_empty() || key.ends_with('/') {
@@ -63,7 +63,7 @@ impl DocumentParser<'_> {
             Value::Array(_) => self.parse_list(at, usize::MAX, "values")?,
             _ => vec![at.clone()],
         };
-        let expected = collect_all_or_none(values.iter().map(|at| self.parse_expected_value(at, test, schema)))?;
+        let expected = collect_if_all_valid(values.iter().map(|at| self.parse_expected_value(at, test, schema)))?;
         let condition = Condition { operator: operator.to_owned(), test, key: ConditionKey::parse(key), expected };
         self.add_warnings(at, || lint::lint_condition(&condition));
         Some(condition)
@@ -71,7 +71,7 @@ impl DocumentParser<'_> {
 
     fn parse_expected_value(
         &mut self,
-        at: &LocatedValue<'_>,
+        at: &JsonValueAtPath<'_>,
         test: ParsedOperator,
         schema: &DocumentSchema,
     ) -> Option<ExpectedValue> {
@@ -81,7 +81,7 @@ impl DocumentParser<'_> {
             self.report_error(at, "the value is empty; this version requires at least one character");
             return None;
         }
-        let is_within_limit = self.check_count_limit(at, length, schema.limits.value_chars, "characters");
+        let is_within_limit = self.check_document_limit(at, length, schema.limits.value_chars, "characters");
         match ExpectedValue::parse(test.operator.comparison, given) {
             Ok(expected) => is_within_limit.then_some(expected),
             Err(expected) => {

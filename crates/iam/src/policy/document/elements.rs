@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use jsonc_parser::ast::{ObjectProp, Value};
 
-use super::{DocumentParser, LocatedValue};
+use super::{DocumentParser, JsonValueAtPath};
 use crate::policy::diagnostic::JsonPath;
 use crate::policy::suggestion;
 
@@ -16,7 +16,7 @@ pub(super) struct JsonObjectElements<'v> {
 
 impl<'v> JsonObjectElements<'v> {
     /// Reports an error for an empty object and for each repeated element name.
-    pub(super) fn parse(parser: &mut DocumentParser<'_>, at: &LocatedValue<'v>) -> Option<Self> {
+    pub(super) fn parse(parser: &mut DocumentParser<'_>, at: &JsonValueAtPath<'v>) -> Option<Self> {
         let Value::Object(object) = at.value else {
             parser.report_error(at, format!("expected an object, {{...}}, but found {}", json_type_name(at.value)));
             return None;
@@ -51,18 +51,18 @@ impl<'v> JsonObjectElements<'v> {
         }
     }
 
-    pub(super) fn iter_elements(&self) -> impl Iterator<Item = (&'v str, LocatedValue<'v>, usize)> {
+    pub(super) fn iter_elements(&self) -> impl Iterator<Item = (&'v str, JsonValueAtPath<'v>, usize)> {
         self.properties.iter().map(|property| {
             let name = property.name.as_str();
-            (name, LocatedValue { value: &property.value, path: self.path.append_key(name) }, property.range.start)
+            (name, JsonValueAtPath { value: &property.value, path: self.path.append_key(name) }, property.range.start)
         })
     }
 
-    pub(super) fn find_element(&self, name: &str) -> Option<LocatedValue<'v>> {
+    pub(super) fn find_element(&self, name: &str) -> Option<JsonValueAtPath<'v>> {
         self.iter_elements().find(|(found, ..)| *found == name).map(|(_, at, _)| at)
     }
 
-    pub(super) fn require_element(&self, parser: &mut DocumentParser<'_>, name: &str) -> Option<LocatedValue<'v>> {
+    pub(super) fn require_element(&self, parser: &mut DocumentParser<'_>, name: &str) -> Option<JsonValueAtPath<'v>> {
         let found = self.find_element(name);
         if found.is_none() {
             parser.report_error_at(self.at, &self.path, format!("the element {name:?} is missing"));
@@ -75,12 +75,12 @@ impl<'v> JsonObjectElements<'v> {
     }
 
     /// Finds one of two mutually exclusive elements. The returned `bool` is true for `second`.
-    pub(super) fn find_either_element(
+    pub(super) fn find_mutually_exclusive_element(
         &self,
         parser: &mut DocumentParser<'_>,
         first: &str,
         second: &str,
-    ) -> Option<(LocatedValue<'v>, bool)> {
+    ) -> Option<(JsonValueAtPath<'v>, bool)> {
         match (self.find_element(first), self.find_element(second)) {
             (Some(at), Some(other)) => {
                 parser.report_error(&other, format!("{first} and {second} are mutually exclusive; remove one"));
@@ -93,7 +93,7 @@ impl<'v> JsonObjectElements<'v> {
 }
 
 impl DocumentParser<'_> {
-    pub(super) fn parse_string<'v>(&mut self, at: &LocatedValue<'v>) -> Option<&'v str> {
+    pub(super) fn parse_string<'v>(&mut self, at: &JsonValueAtPath<'v>) -> Option<&'v str> {
         if let Value::StringLit(text) = at.value {
             return Some(&text.value);
         }
@@ -109,10 +109,10 @@ impl DocumentParser<'_> {
     /// Reports an error if the list is empty or has more than `max` entries.
     pub(super) fn parse_list<'v>(
         &mut self,
-        at: &LocatedValue<'v>,
+        at: &JsonValueAtPath<'v>,
         max: usize,
         what: &str,
-    ) -> Option<Vec<LocatedValue<'v>>> {
+    ) -> Option<Vec<JsonValueAtPath<'v>>> {
         let Value::Array(array) = at.value else {
             self.report_error(at, format!("expected a list, [...], but found {}", json_type_name(at.value)));
             return None;
@@ -121,12 +121,18 @@ impl DocumentParser<'_> {
             self.report_error(at, "the list is empty");
             return None;
         }
-        self.check_count_limit(at, array.elements.len(), max, what);
-        let entry = |(index, value)| LocatedValue { value, path: at.path.with_index(index) };
+        self.check_document_limit(at, array.elements.len(), max, what);
+        let entry = |(index, value)| JsonValueAtPath { value, path: at.path.with_index(index) };
         Some(array.elements.iter().enumerate().map(entry).collect())
     }
 
-    pub(super) fn check_count_limit(&mut self, at: &LocatedValue<'_>, count: usize, max: usize, what: &str) -> bool {
+    pub(super) fn check_document_limit(
+        &mut self,
+        at: &JsonValueAtPath<'_>,
+        count: usize,
+        max: usize,
+        what: &str,
+    ) -> bool {
         if count > max {
             self.report_error(at, format!("{count} {what} exceed the limit of this version, which is {max}"));
         }

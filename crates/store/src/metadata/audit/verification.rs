@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::master_key::MasterKey;
 use crate::store::Store;
 
-const PAGE_SIZE: u32 = 500;
+const AUDIT_ROWS_PER_PAGE: u32 = 500;
 
 impl Store {
     /// Verifies the entire audit log in one database snapshot with constant memory use.
@@ -74,7 +74,7 @@ impl ChainVerifier {
             let rows = query("SELECT * FROM audit WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3")
                 .bind(self.position)
                 .bind(last)
-                .bind(PAGE_SIZE)
+                .bind(AUDIT_ROWS_PER_PAGE)
                 .fetch_all(&mut *transaction)
                 .await
                 .map_err(&failed)?;

@@ -41,14 +41,14 @@ pub(super) const COMPLETE_TASK_SQL: &str = "UPDATE tasks SET status = $1, failur
 pub(super) const RELEASE_TASK_SQL: &str = "UPDATE tasks SET status = 'queued', worker = NULL, lease_until = NULL, attempts = attempts - 1 \
      WHERE request_id = $1 AND fence = $2 AND status = 'running'";
 
-pub(super) struct EnqueueTaskWrite {
+pub(super) struct TaskEnqueueWrite {
     pub(super) task: NewSessionCollectionTask,
     pub(super) selection: String,
     pub(super) now: i64,
     pub(super) queue_limit: u32,
 }
 
-impl BatchedWrite for EnqueueTaskWrite {
+impl BatchedWrite for TaskEnqueueWrite {
     /// False if the queue of the node is full.
     type Output = bool;
     const ERROR_CONTEXT: &'static str = "queue a collection";
@@ -79,14 +79,14 @@ impl BatchedWrite for EnqueueTaskWrite {
     }
 }
 
-pub(super) struct RenewTaskLeaseWrite {
+pub(super) struct TaskLeaseRenewalWrite {
     pub(super) id: RequestId,
     pub(super) fence: i64,
     pub(super) now: i64,
     pub(super) until: i64,
 }
 
-impl BatchedWrite for RenewTaskLeaseWrite {
+impl BatchedWrite for TaskLeaseRenewalWrite {
     type Output = bool;
     const ERROR_CONTEXT: &'static str = "renew a lease";
 
@@ -103,14 +103,14 @@ impl BatchedWrite for RenewTaskLeaseWrite {
     }
 }
 
-pub(super) struct CompleteTaskWrite {
+pub(super) struct TaskCompletionWrite {
     pub(super) id: RequestId,
     pub(super) fence: i64,
     pub(super) outcome: TaskOutcome,
     pub(super) now: i64,
 }
 
-impl BatchedWrite for CompleteTaskWrite {
+impl BatchedWrite for TaskCompletionWrite {
     type Output = bool;
     const ERROR_CONTEXT: &'static str = "record the end of a collection";
 
@@ -143,12 +143,12 @@ impl BatchedWrite for CompleteTaskWrite {
     }
 }
 
-pub(super) struct ReleaseTaskWrite {
+pub(super) struct TaskReleaseWrite {
     pub(super) id: RequestId,
     pub(super) fence: i64,
 }
 
-impl BatchedWrite for ReleaseTaskWrite {
+impl BatchedWrite for TaskReleaseWrite {
     type Output = bool;
     const ERROR_CONTEXT: &'static str = "release a collection";
 

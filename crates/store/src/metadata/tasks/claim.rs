@@ -68,7 +68,7 @@ impl Store {
         if self.database.is_shared() && !self.has_claimable_task(now).await? {
             return Ok(TaskClaimOutcome::default());
         }
-        self.execute_write_in_batch(ClaimTasksWrite { claim, excluded_nodes, zones: self.reachable_zones_json(), now })
+        self.execute_write_in_batch(TaskClaimWrite { claim, excluded_nodes, zones: self.reachable_zones_json(), now })
             .await
     }
 
@@ -82,14 +82,14 @@ impl Store {
     }
 }
 
-struct ClaimTasksWrite {
+struct TaskClaimWrite {
     claim: TaskClaimRequest,
     excluded_nodes: String,
     zones: String,
     now: i64,
 }
 
-impl BatchedWrite for ClaimTasksWrite {
+impl BatchedWrite for TaskClaimWrite {
     type Output = TaskClaimOutcome;
     const ERROR_CONTEXT: &'static str = "claim collections";
 
@@ -109,7 +109,7 @@ impl BatchedWrite for ClaimTasksWrite {
     }
 }
 
-impl ClaimTasksWrite {
+impl TaskClaimWrite {
     async fn claim_one_task(&self, transaction: &mut Transaction) -> Result<Option<Row>, StoreError> {
         let claim = match transaction {
             Transaction::Sqlite(_) => SQLITE_CLAIM_TASK_SQL,

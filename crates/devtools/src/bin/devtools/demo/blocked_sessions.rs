@@ -29,17 +29,17 @@ const DEMO_SESSIONS: [(&str, &[&str], Option<&str>); 7] = [
     ("checkout", &["START TRANSACTION", "UPDATE orders SET status = 'paid' WHERE id BETWEEN 1 AND 20"], None),
     (
         "billing",
-        &RAISE_LOCK_WAIT_TIMEOUT_STATEMENTS,
+        &LOCK_WAITER_SETUP_STATEMENTS,
         Some("UPDATE orders SET total = total * 1.1 WHERE id = 7 /* \"rush\", price list 12 */"),
     ),
-    ("billing", &RAISE_LOCK_WAIT_TIMEOUT_STATEMENTS, Some("DELETE FROM orders\nWHERE id = 12\n  AND status = 'open'")),
-    ("checkout", &RAISE_LOCK_WAIT_TIMEOUT_STATEMENTS, Some("SELECT id, total FROM orders WHERE id = 3 FOR UPDATE")),
+    ("billing", &LOCK_WAITER_SETUP_STATEMENTS, Some("DELETE FROM orders\nWHERE id = 12\n  AND status = 'open'")),
+    ("checkout", &LOCK_WAITER_SETUP_STATEMENTS, Some("SELECT id, total FROM orders WHERE id = 3 FOR UPDATE")),
     ("reports", &[], Some("SELECT status, SUM(total), SLEEP(3600) FROM orders GROUP BY status")),
     ("reports", &["START TRANSACTION", "SELECT COUNT(*) FROM orders"], None),
     ("checkout", &[], None),
 ];
 
-const RAISE_LOCK_WAIT_TIMEOUT_STATEMENTS: [&str; 1] = ["SET SESSION innodb_lock_wait_timeout = 100000"];
+const LOCK_WAITER_SETUP_STATEMENTS: [&str; 1] = ["SET SESSION innodb_lock_wait_timeout = 100000"];
 
 const EXPECTED_LOCK_WAITER_COUNT: u64 = 3;
 const LOCK_WAIT_START_TIMEOUT: Duration = Duration::from_secs(20);
