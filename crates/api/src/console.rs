@@ -1,7 +1,6 @@
 //! Serves the web page, and an API under `/clew/v1` for features that the TaurusDB API does not provide.
 
 pub(crate) mod browser_session;
-pub(crate) mod collections;
 pub(crate) mod cookie;
 pub(crate) mod csrf;
 pub(crate) mod kill;
@@ -9,5 +8,6 @@ pub(crate) mod kill_history;
 pub(crate) mod lock_waits;
 pub(crate) mod page;
 pub(crate) mod permissions;
+pub(crate) mod session_collections;
 pub(crate) mod session_detail;
 pub(crate) mod stream;

@@ -13,12 +13,12 @@
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::{path::Path, sync::Arc};
 //! use clew_api::{ApiSettings, AppComponents, AppState, Metrics, NodeReadLimits, RateLimits, RateLimitSettings};
-//! use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor, WorkerSettings};
+//! use clew_worker::{SessionCollectionQueue, IntelligentKillQueue, KillExecutor, WorkerSettings};
 //! use tokio_util::sync::CancellationToken;
 //!
 //! let store = clew_store::Store::open(Path::new("clew-data")).await?;
 //! let metrics = Metrics::default();
-//! let collections = CollectionQueue::new(store.clone(), WorkerSettings::default(), Arc::new(metrics.clone()));
+//! let collections = SessionCollectionQueue::new(store.clone(), WorkerSettings::default(), Arc::new(metrics.clone()));
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8407").await?;
 //! let limits = RateLimits::new(RateLimitSettings::default(), metrics.clone());
 //! let (settings, node_reads) = (ApiSettings::default(), NodeReadLimits::default());
@@ -68,7 +68,7 @@ use std::time::Duration;
 
 use clew_model::UserId;
 use clew_store::Store;
-use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor};
+use clew_worker::{IntelligentKillQueue, KillExecutor, SessionCollectionQueue};
 
 use audit::RepeatedRefusalCounter;
 use console::stream::NodeWatchRegistry;
@@ -185,7 +185,7 @@ pub struct AppComponents {
     /// Store for metadata and results.
     pub store: Store,
     /// Queue of session collections.
-    pub collections: CollectionQueue,
+    pub collections: SessionCollectionQueue,
     /// Limits of node reads during a request.
     pub node_reads: NodeReadLimits,
     /// Executor for kills.

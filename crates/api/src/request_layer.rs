@@ -147,7 +147,7 @@ mod tests {
     use axum::routing::get;
     use clew_model::AccessKeyId;
     use clew_store::{InitialTenant, Store};
-    use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor, WorkerSettings};
+    use clew_worker::{IntelligentKillQueue, KillExecutor, SessionCollectionQueue, WorkerSettings};
     use http_body_util::BodyExt;
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
@@ -175,7 +175,8 @@ mod tests {
                 .await
                 .unwrap();
         let metrics = Metrics::default();
-        let collections = CollectionQueue::new(store.clone(), WorkerSettings::default(), Arc::new(metrics.clone()));
+        let collections =
+            SessionCollectionQueue::new(store.clone(), WorkerSettings::default(), Arc::new(metrics.clone()));
         let limits = RateLimits::new(RateLimitSettings::default(), metrics.clone());
         let (settings, node_reads) = (ApiSettings::default(), NodeReadLimits::default());
         let kills = KillExecutor::new(store.clone(), clew_diagnose::ProtectedAccounts::default());

@@ -24,7 +24,7 @@ fn authenticated_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(taurusdb::intelligent_kill::preview_intelligent_kill))
         .routes(routes!(taurusdb::intelligent_kill::execute_intelligent_kill))
         .routes(routes!(taurusdb::intelligent_kill::history::list_intelligent_kills))
-        .routes(routes!(taurusdb::txn_progress::show_rollback_progress))
+        .routes(routes!(taurusdb::rollback_progress::show_rollback_progress))
         .routes(routes!(taurusdb::instances::list_instances_v3))
         .routes(routes!(taurusdb::instances::list_instances_v3_1))
         .routes(routes!(taurusdb::instances::show_instance_v3))
@@ -59,8 +59,8 @@ fn web_console_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(console::kill::kill_sessions))
         .routes(routes!(console::kill_history::list_kills))
         .routes(routes!(console::permissions::show_permissions))
-        .routes(routes!(console::collections::list_session_collections))
-        .routes(routes!(console::collections::delete_session_collection))
+        .routes(routes!(console::session_collections::list_session_collections))
+        .routes(routes!(console::session_collections::delete_session_collection))
 }
 
 fn identity_routes() -> OpenApiRouter<AppState> {

@@ -4,7 +4,7 @@ mod create;
 
 use clap::{Args, Subcommand};
 use clew_model::AccessKeyId;
-use clew_store::AccessKeyRecord;
+use clew_store::AccessKeyMetadata;
 use serde_json::{Value, json};
 
 use crate::confirm::ConfirmationArgs;
@@ -126,7 +126,7 @@ async fn remove_access_key(arguments: RemoveArgs) -> Result<(), CliError> {
 async fn find_access_key(
     directory: &IdentityDirectory,
     id: &AccessKeyId,
-) -> Result<(String, AccessKeyRecord), CliError> {
+) -> Result<(String, AccessKeyMetadata), CliError> {
     let unknown =
         || CliError::new_refusal(format!("there is no access key {id}")).with_suggested_fix("clew key list shows all");
     let key = directory.store.find_access_key_record(id).await?.ok_or_else(unknown)?;
@@ -135,8 +135,8 @@ async fn find_access_key(
 }
 
 /// Each element of `keys` pairs a user name with an access key.
-pub(crate) fn render_access_key_table(keys: &[(String, AccessKeyRecord)]) -> String {
-    let row = |(user, key): &(String, AccessKeyRecord)| {
+pub(crate) fn render_access_key_table(keys: &[(String, AccessKeyMetadata)]) -> String {
+    let row = |(user, key): &(String, AccessKeyMetadata)| {
         let last_used = key.last_used_at.map_or("never".to_owned(), time::format_unix_seconds);
         [
             key.id.to_string(),
@@ -155,7 +155,7 @@ pub(crate) fn render_access_key_table(keys: &[(String, AccessKeyRecord)]) -> Str
 }
 
 /// The returned JSON object omits the secret key.
-pub(crate) fn access_key_to_json(user: &str, key: &AccessKeyRecord) -> Value {
+pub(crate) fn access_key_to_json(user: &str, key: &AccessKeyMetadata) -> Value {
     json!({
         "access_key": key.id,
         "user": user,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clew_api::{AllowedHosts, ApiSettings, RateLimitSettings, TrustedProxies};
 use clew_diagnose::ProtectedAccounts;
 use clew_model::NetworkZone;
-use clew_mysql::ByteLimits;
+use clew_mysql::ReadSizeLimits;
 use clew_store::StoreLocation;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -191,12 +191,12 @@ impl Default for NodeSettings {
 }
 
 impl NodeSettings {
-    fn byte_limits_for_node_reads(&self) -> Result<ByteLimits, CliError> {
-        let (per_row, min) = (self.max_row_bytes, ByteLimits::MIN_BYTES_PER_ROW);
+    fn byte_limits_for_node_reads(&self) -> Result<ReadSizeLimits, CliError> {
+        let (per_row, min) = (self.max_row_bytes, ReadSizeLimits::MIN_BYTES_PER_ROW);
         if per_row < min {
             return Err(CliError::new_refusal(format!("nodes.max_row_bytes is {per_row}; expected at least {min}")));
         }
-        Ok(ByteLimits {
+        Ok(ReadSizeLimits {
             per_read: require_positive_number("nodes.max_bytes", self.max_bytes)?,
             per_row,
             in_memory: require_positive_number("nodes.max_memory_bytes", self.max_memory_bytes)?,
@@ -436,9 +436,9 @@ mod tests {
         let limits = |keys: &str| {
             parse_configuration(&format!("[nodes]\n{keys}")).unwrap().worker_settings().map(|set| set.limits.bytes)
         };
-        assert_eq!(limits("").unwrap(), ByteLimits::default());
+        assert_eq!(limits("").unwrap(), ReadSizeLimits::default());
         let set = limits("max_bytes = 7\nmax_row_bytes = 1048576\nmax_memory_bytes = 9").unwrap();
-        assert_eq!(set, ByteLimits { per_read: 7, per_row: 1 << 20, in_memory: 9 });
+        assert_eq!(set, ReadSizeLimits { per_read: 7, per_row: 1 << 20, in_memory: 9 });
         for key in ["max_bytes", "max_row_bytes", "max_memory_bytes"] {
             let error = format!("{:?}", limits(&format!("{key} = 0")).unwrap_err());
             assert!(error.contains(&format!("nodes.{key}")) && error.contains("at least"), "{error}");

@@ -12,7 +12,7 @@ use clap::Args;
 use clew_api::{ApiSettings, AppComponents, AppState, Metrics, NodeReadLimits, RateLimits};
 use clew_model::{AuditEvent, AuditOrigin, AuditOutcome, NetworkZone};
 use clew_store::{DataDirLock, Store, StoreError};
-use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor, KillTaskWorker, WorkerSettings};
+use clew_worker::{IntelligentKillQueue, KillExecutor, KillTaskWorker, SessionCollectionQueue, WorkerSettings};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -99,7 +99,7 @@ pub(crate) struct Daemon {
     metrics: Metrics,
     kills: KillExecutor,
     intelligent_kills: IntelligentKillQueue,
-    collections: CollectionQueue,
+    collections: SessionCollectionQueue,
     _lock: DataDirLock,
 }
 
@@ -128,7 +128,7 @@ impl Daemon {
         let kills = KillExecutor::new(store.clone(), protected);
         Ok(Self {
             intelligent_kills: IntelligentKillQueue::new(store.clone(), kills.clone(), &settings),
-            collections: CollectionQueue::new(store.clone(), settings.clone(), Arc::new(metrics.clone())),
+            collections: SessionCollectionQueue::new(store.clone(), settings.clone(), Arc::new(metrics.clone())),
             store,
             settings,
             metrics,

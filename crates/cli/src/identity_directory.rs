@@ -1,11 +1,11 @@
 //! Looks up domains, users, user groups, projects and policies by name or id.
 
-mod policy;
+mod policy_lookup;
 
 use clew_model::{AuditOrigin, DomainId};
 use clew_store::{Domain, EnterpriseProject, Group, Project, Store, User};
 
-pub(crate) use policy::{NamedPolicy, permission_model_name};
+pub(crate) use policy_lookup::{NamedPolicy, permission_model_name};
 
 use crate::error::CliError;
 

@@ -124,9 +124,11 @@ impl ProjectSelectionArgs {
             }
         };
         match (matches.as_slice(), &self.project) {
-            ([only], _) => {
-                Ok(InstanceInventory { store, project: only.clone(), origin: local_audit_origin::local_audit_origin() })
-            }
+            ([only], _) => Ok(InstanceInventory {
+                store,
+                project: only.clone(),
+                origin: local_audit_origin::audit_origin_of_local_account(),
+            }),
             (_, None) => {
                 Err(CliError::new_refusal(format!("select a project with --project: {}", format_list(&projects))))
             }

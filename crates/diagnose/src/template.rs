@@ -72,7 +72,7 @@ fn normalize_tokens(mut lexer: Lexer<'_>) -> (Vec<u8>, Lexer<'_>) {
     }
     match lexer.end_reason() {
         LexerEndReason::Complete => {}
-        LexerEndReason::AmbiguousTextError => normalizer.push_final_ellipsis(),
+        LexerEndReason::AmbiguousText => normalizer.push_final_ellipsis(),
         // In a statement with an unpaired quote, opening and closing quotes after the first quote are ambiguous.
         LexerEndReason::UnpairedQuotes(first_quote) => {
             normalizer = StatementNormalizer::default();

@@ -2,7 +2,7 @@
 //!
 //! Client and server share this module, so signing and verification cannot diverge.
 
-mod authorization;
+mod authorization_header;
 mod canonical_request;
 
 use clew_model::AccessKeyId;
@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-pub use authorization::AuthorizationHeader;
+pub use authorization_header::AuthorizationHeader;
 
 /// Signature algorithm name in the `Authorization` header.
 pub const SIGNATURE_ALGORITHM: &str = "SDK-HMAC-SHA256";

@@ -21,23 +21,23 @@ pub struct WorkBudget {
     limit: u64,
     remaining: AtomicU64,
     exhausted: AtomicBool,
-    charger: Option<PolicyWorkRateLimit>,
+    charger: Option<EvaluationRateLimit>,
 }
 
-struct PolicyWorkRateLimit {
+struct EvaluationRateLimit {
     step: u64,
     due: AtomicU64,
     pay: Box<dyn Fn(u64) -> bool + Send + Sync>,
     overdrawn: AtomicBool,
 }
 
-impl fmt::Debug for PolicyWorkRateLimit {
+impl fmt::Debug for EvaluationRateLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PolicyWorkRateLimit").field("step", &self.step).field("due", &self.due).finish_non_exhaustive()
+        f.debug_struct("EvaluationRateLimit").field("step", &self.step).field("due", &self.due).finish_non_exhaustive()
     }
 }
 
-impl PolicyWorkRateLimit {
+impl EvaluationRateLimit {
     fn consume_permits_for_work(&self, spent: u64) -> bool {
         let due = self.due.load(Relaxed);
         if spent < due {
@@ -69,7 +69,7 @@ impl WorkBudget {
     /// The budget calls `pay` with the number of permits to consume. If `pay` returns false, the budget is exhausted.
     #[must_use]
     pub fn with_rate_limit(step: u64, pay: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
-        let charger = PolicyWorkRateLimit {
+        let charger = EvaluationRateLimit {
             step,
             due: AtomicU64::new(step),
             pay: Box::new(pay),

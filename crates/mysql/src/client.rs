@@ -38,7 +38,7 @@ pub(crate) use error::{Error, ServerError};
 use packets::PacketStream;
 pub(crate) use result_set::{ResultSetRows, RowCells};
 
-use crate::limits::ByteLimits;
+use crate::limits::ReadSizeLimits;
 
 const MAX_HANDSHAKE_PACKET_BYTES: usize = 64 << 10;
 const MAX_BUFFERED_ROW_BYTES: usize = 1 << 20;
@@ -78,7 +78,7 @@ pub(crate) struct Client {
     /// Tag that identifies the connection. The client sends the tag in an SQL comment before each statement.
     tag: String,
     in_flight: StatementInFlightFlag,
-    pub(crate) bytes: ByteLimits,
+    pub(crate) bytes: ReadSizeLimits,
 }
 
 /// Shared flag that is true from sending a statement until reading the end of its result set.
@@ -101,7 +101,7 @@ impl Client {
         socket: TcpConnection,
         node: &NodeUrl,
         tag: String,
-        bytes: ByteLimits,
+        bytes: ReadSizeLimits,
     ) -> Result<Self, Error> {
         let is_loopback = socket.peer.ip().is_loopback();
         let mut packets = PacketStream::new(Box::new(socket.stream), bytes.per_read);
@@ -156,7 +156,7 @@ impl Client {
         self.in_flight.clone()
     }
 
-    /// Truncates each row to `max_row` bytes or to [`ByteLimits::per_row`], whichever is less.
+    /// Truncates each row to `max_row` bytes or to [`ReadSizeLimits::per_row`], whichever is less.
     pub(crate) async fn query(&mut self, statement: &str, max_row: usize) -> Result<ResultSetRows<'_>, Error> {
         let mut payload = Vec::with_capacity(statement.len() + self.tag.len() + 8);
         payload.push(COM_QUERY);
@@ -169,14 +169,14 @@ impl Client {
         ResultSetRows::open_result_set(&mut self.packets, &self.in_flight, max_row.min(self.bytes.per_row)).await
     }
 
-    /// Fails if the result set exceeds [`ByteLimits::in_memory`].
-    pub(crate) async fn query_all<T: FromRow>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
+    /// Fails if the result set exceeds [`ReadSizeLimits::in_memory`].
+    pub(crate) async fn query_all_rows<T: FromRow>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
         let mut converted = Vec::new();
         self.for_each_result_row(statement, |row| converted.push(row)).await?;
         Ok(converted)
     }
 
-    /// Fails if the result set exceeds [`ByteLimits::in_memory`].
+    /// Fails if the result set exceeds [`ReadSizeLimits::in_memory`].
     pub(crate) async fn for_each_result_row<T: FromRow>(
         &mut self,
         statement: &str,

@@ -54,7 +54,7 @@ type ClockRow = (String, u64, Option<i64>);
 /// Returns `None` if the server does not report a valid time.
 pub(crate) async fn read_clock(client: &mut Client) -> Result<Option<ClockReading>, Error> {
     let before = Instant::now();
-    let rows: Vec<ClockRow> = client.query_all(statements::SERVER_CLOCK_QUERY).await?;
+    let rows: Vec<ClockRow> = client.query_all_rows(statements::SERVER_CLOCK_QUERY).await?;
     let half = before.elapsed() / 2;
     Ok(rows.into_iter().next().and_then(|(local, utc, uniform)| {
         let local = parse_local_time(&local)?;
@@ -95,7 +95,7 @@ pub(crate) async fn compute_local_time_ages(
         }
     }
     for times in to_convert.chunks(MAX_UTC_CONVERSIONS_PER_STATEMENT) {
-        let converted: Vec<String> = client.query_all(&statements::utc_conversion_query(times)).await?;
+        let converted: Vec<String> = client.query_all_rows(&statements::utc_conversion_query(times)).await?;
         let printed = converted.first().map(String::as_str).unwrap_or_default();
         for (time, conversion) in times.iter().zip(printed.split(';')) {
             if let Some(age) = parse_local_time_age(clock.utc, conversion) {

@@ -11,7 +11,7 @@ use crate::clock::{self, ClockReading};
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::flavor::Flavor;
 use crate::kill_on_drop::KillOnDropGuard;
-use crate::limits::{ByteLimits, ReadLimits};
+use crate::limits::{ReadLimits, ReadSizeLimits};
 use crate::own_sessions::OwnSessionFilter;
 use crate::raw_connection::RawConnection;
 use crate::server_instance::ServerInstance;
@@ -60,7 +60,7 @@ impl Connection {
         node: &NodeUrl,
         permit: ConnectionPermit,
         deadline: Instant,
-        bytes: ByteLimits,
+        bytes: ReadSizeLimits,
     ) -> Result<Self, Failure> {
         let address = node.address();
         let reading = |error: Error| failure::failure_from_client_error(&error, &address);
@@ -78,8 +78,11 @@ impl Connection {
         Ok(Self { raw, address, flavor, version, id, since, limitations, clock: None, guard })
     }
 
-    pub(crate) async fn query_all<T: FromRow + Send + 'static>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
-        self.raw.client.query_all(statement).await
+    pub(crate) async fn query_all_rows<T: FromRow + Send + 'static>(
+        &mut self,
+        statement: &str,
+    ) -> Result<Vec<T>, Error> {
+        self.raw.client.query_all_rows(statement).await
     }
 
     pub(crate) fn own_session_filter(&self) -> OwnSessionFilter {
@@ -101,7 +104,7 @@ impl Connection {
         if self.flavor != Flavor::MySql {
             return Ok(false);
         }
-        match self.query_all::<Option<String>>(statements::SHOW_PROCESSLIST_SETTING_QUERY).await {
+        match self.query_all_rows::<Option<String>>(statements::SHOW_PROCESSLIST_SETTING_QUERY).await {
             Ok(rows) => Ok(rows.first().is_some_and(|value| matches!(value.as_deref(), Some("1" | "ON")))),
             Err(Error::Server(_)) => Ok(false),
             Err(error) => Err(self.to_failure(&error)),
@@ -145,7 +148,7 @@ mod tests {
     const LIMITS: ReadLimits = ReadLimits {
         read_timeout: Duration::from_secs(40),
         connect_timeout: Duration::from_secs(20),
-        bytes: ByteLimits::DEFAULT,
+        bytes: ReadSizeLimits::DEFAULT,
     };
 
     #[tokio::test]
@@ -165,7 +168,7 @@ mod tests {
             let mut connection = Connection::open(&server.url().parse().unwrap(), &LIMITS).await.unwrap();
             let settings = "SELECT @@SESSION.autocommit, @@SESSION.lock_wait_timeout, @@SESSION.innodb_lock_wait_timeout, \
                  @@SESSION.net_write_timeout, @@SESSION.wait_timeout";
-            let set: Vec<(u64, u64, u64, u64, u64)> = connection.query_all(settings).await.unwrap();
+            let set: Vec<(u64, u64, u64, u64, u64)> = connection.query_all_rows(settings).await.unwrap();
             let [(autocommit, locks, rows, writing, idle)] = set[..] else { panic!("{set:?}") };
             assert_eq!((autocommit, locks, rows), (1, 1, 1), "{flavor}");
             // The remaining time is rounded up, and connecting has used part of the time limit.
@@ -174,7 +177,7 @@ mod tests {
                 Flavor::MySql => ("SELECT CAST(@@SESSION.max_execution_time AS CHAR)", 1000.0),
                 Flavor::MariaDb => ("SELECT CAST(@@SESSION.max_statement_time AS CHAR)", 1.0),
             };
-            let limit: String = connection.query_all(limit).await.unwrap().remove(0);
+            let limit: String = connection.query_all_rows(limit).await.unwrap().remove(0);
             let seconds = limit.parse::<f64>().unwrap() / unit;
             #[allow(clippy::cast_precision_loss, reason = "a few seconds")]
             let left = writing as f64;
@@ -191,7 +194,8 @@ mod tests {
             let node: NodeUrl = gate.url().parse().unwrap();
             let mut connection = Connection::open(&node, &LIMITS).await.unwrap();
             let (address, id) = (connection.address.clone(), connection.id);
-            let running = timeout(Duration::from_millis(300), connection.query_all::<u64>("SELECT SLEEP(600)")).await;
+            let running =
+                timeout(Duration::from_millis(300), connection.query_all_rows::<u64>("SELECT SLEEP(600)")).await;
             assert!(running.is_err(), "{flavor}: {running:?}");
             drop(connection);
             gate.wait_until_statement_is_held().await;
@@ -205,7 +209,7 @@ mod tests {
             let mut next = Connection::open(&node, &LIMITS).await.unwrap();
             let listed =
                 format!("SELECT id FROM information_schema.processlist WHERE id = {id} AND command <> 'Killed'");
-            assert!(next.query_all::<u64>(&listed).await.unwrap().is_empty(), "{flavor}");
+            assert!(next.query_all_rows::<u64>(&listed).await.unwrap().is_empty(), "{flavor}");
             next.close().await;
         }
     }

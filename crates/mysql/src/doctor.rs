@@ -94,7 +94,7 @@ async fn is_direct_connection(connection: &mut Connection) -> Result<bool, Failu
 
 async fn read_tls_cipher(connection: &mut Connection) -> Result<Option<String>, Failure> {
     let rows: Vec<(String, String)> =
-        connection.query_all(statements::TLS_CIPHER_QUERY).await.map_err(|error| connection.to_failure(&error))?;
+        connection.query_all_rows(statements::TLS_CIPHER_QUERY).await.map_err(|error| connection.to_failure(&error))?;
     Ok(rows.into_iter().next().map(|(_, cipher)| cipher).filter(|cipher| !cipher.is_empty()))
 }
 

@@ -10,6 +10,7 @@
 //! MariaDB's `KILL QUERY ID` kills only the statement with the given query id, never a later statement of the session.
 
 mod batch;
+mod client_sessions;
 mod confirm;
 mod effect;
 mod outcome;
@@ -17,7 +18,6 @@ mod process_list_snapshot;
 mod risk;
 mod rollback_state;
 mod send;
-mod user_sessions;
 mod victim;
 
 use clew_diagnose::ProtectedAccounts;
@@ -29,11 +29,11 @@ use crate::connection_limit::ConnectionPurpose;
 use crate::failure;
 use crate::limits::ReadLimits;
 use batch::KillBatch;
+pub use client_sessions::ClientSessions;
 pub use effect::{KillBaseline, KillEffect};
 pub use outcome::{KillOutcome, KillRefusal};
 pub use process_list_snapshot::{SessionLookupResult, find_sessions_by_id, read_client_sessions};
 pub use risk::{find_unsafe_kills, read_kill_risks};
-pub use user_sessions::UserSessions;
 pub use victim::{ExpectedStatement, ProcessListOrigin, Victim};
 
 /// Target of a kill: a session (`KILL CONNECTION`) or its running statement (`KILL QUERY`).
@@ -166,7 +166,7 @@ mod tests {
                     kill_single_victim(&node, &victim, kind, &ProtectedAccounts::default(), &limits).await.unwrap();
                 assert_eq!(outcome, KillOutcome::Refused(KillRefusal::OwnSession), "{flavor}");
             }
-            own.query_all::<u64>("SELECT 1").await.unwrap();
+            own.query_all_rows::<u64>("SELECT 1").await.unwrap();
             own.close().await;
         }
     }

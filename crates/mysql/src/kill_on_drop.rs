@@ -17,7 +17,7 @@ use tracing::{debug, warn};
 use crate::abandoned_statements::{StatementNotKilledReason, record_abandoned_statement};
 use crate::client::{Error, StatementInFlightFlag};
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
-use crate::limits::ByteLimits;
+use crate::limits::ReadSizeLimits;
 use crate::own_sessions::ConnectionRegistration;
 use crate::raw_connection::RawConnection;
 use crate::{failure, process_list, statements};
@@ -48,7 +48,7 @@ const MAX_PROCESS_LIST_ROW_BYTES: usize = 4 << 10;
 #[derive(Debug)]
 struct AbandonedStatement {
     node: NodeUrl,
-    bytes: ByteLimits,
+    bytes: ReadSizeLimits,
     own: Arc<ConnectionRegistration>,
     /// Host name of the server that runs the statement, or `None` if the host name is unknown.
     server_host: Option<Vec<u8>>,
@@ -79,7 +79,7 @@ impl KillOnDropGuard {
         own: Arc<ConnectionRegistration>,
         permit: ConnectionPermit,
         in_flight: StatementInFlightFlag,
-        bytes: ByteLimits,
+        bytes: ReadSizeLimits,
     ) -> Self {
         Self { abandoned: Some(AbandonedStatement { node, bytes, own, server_host: None, permit }), in_flight }
     }

@@ -68,12 +68,12 @@ pub use doctor::{CheckResult, Diagnosis, diagnose_node};
 pub use explain::{ExplainOutcome, explain_session};
 pub use flavor::Flavor;
 pub use kill::{
-    ExpectedStatement, KillBaseline, KillEffect, KillOutcome, KillRefusal, KillTarget, ProcessListOrigin,
-    SessionLookupResult, UnsafeKillPolicy, UserSessions, Victim, find_sessions_by_id, find_unsafe_kills,
+    ClientSessions, ExpectedStatement, KillBaseline, KillEffect, KillOutcome, KillRefusal, KillTarget,
+    ProcessListOrigin, SessionLookupResult, UnsafeKillPolicy, Victim, find_sessions_by_id, find_unsafe_kills,
     kill_single_victim, kill_victims, kill_victims_with_policy, read_client_sessions, read_kill_risks,
 };
 pub use kill_on_drop::wait_for_pending_kills;
-pub use limits::{ByteLimits, ReadLimits};
+pub use limits::{ReadLimits, ReadSizeLimits};
 pub use locks::{read_lock_waits, read_locks_for_kill};
 pub use own_sessions::set_installation_marker;
 pub use rollbacks::{Rollback, read_rollbacks};

@@ -11,22 +11,22 @@ pub struct ReadLimits {
     /// The time that these steps take counts towards `read_timeout`.
     pub connect_timeout: Duration,
     /// Size limits for the data received from the node.
-    pub bytes: ByteLimits,
+    pub bytes: ReadSizeLimits,
 }
 
 /// Size limits for the data received from a node, as protection against malicious servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ByteLimits {
+pub struct ReadSizeLimits {
     /// Maximum number of bytes received per read operation.
     pub per_read: u64,
     /// Maximum number of bytes per row. Clew truncates longer statements while receiving them.
-    /// The value must be at least [`ByteLimits::MIN_BYTES_PER_ROW`].
+    /// The value must be at least [`ReadSizeLimits::MIN_BYTES_PER_ROW`].
     pub per_row: usize,
     /// Maximum number of bytes that one result set or session list occupies in memory.
     pub in_memory: usize,
 }
 
-impl ByteLimits {
+impl ReadSizeLimits {
     /// Minimum value of `per_row`, large enough that Clew truncates only rows of the process list.
     pub const MIN_BYTES_PER_ROW: usize = 1 << 20;
 
@@ -34,7 +34,7 @@ impl ByteLimits {
     pub const DEFAULT: Self = Self { per_read: 1 << 30, per_row: 64 << 20, in_memory: 256 << 20 };
 }
 
-impl Default for ByteLimits {
+impl Default for ReadSizeLimits {
     fn default() -> Self {
         Self::DEFAULT
     }
@@ -51,7 +51,7 @@ impl Default for ReadLimits {
         Self {
             read_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),
-            bytes: ByteLimits::default(),
+            bytes: ReadSizeLimits::default(),
         }
     }
 }

@@ -3,13 +3,13 @@
 mod identifiers;
 mod last_statements;
 mod lock_table_access;
-mod mariadb_row_waits;
+mod mariadb_row_lock_waits;
 mod metadata_locks;
 mod mysql_row_lock_waits;
+mod prepared_xa_transactions;
 mod session_role;
 mod threads;
 mod unresolved_row_lock_wait;
-mod xa_prepared;
 
 use std::collections::{HashMap, HashSet};
 
@@ -29,10 +29,10 @@ use crate::transactions::TransactionReadResult;
 use crate::{doctor, failure, limitations, lost_instrumentation, privileges, process_list, transactions};
 use lock_table_access::LockTableAccess;
 use metadata_locks::UnresolvedMetadataLock;
-pub(crate) use session_role::classify_session;
+use prepared_xa_transactions::PreparedXaTransaction;
+pub(crate) use session_role::determine_session_role;
 pub(crate) use threads::SessionIdsByThread;
 use unresolved_row_lock_wait::UnresolvedRowLockWait;
-use xa_prepared::PreparedXaTransaction;
 
 /// Byte offset in a statement beyond which Clew does not search for table names.
 const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
@@ -128,7 +128,7 @@ impl LockTableSnapshot {
         let transactions = read_session_transactions(connection, &account, &mut limitations).await?;
         let (capabilities, unreadable) =
             lock_table_access::detect_lock_table_access(connection, &account, &mut limitations).await?;
-        let prepared = xa_prepared::read_prepared_transactions(
+        let prepared = prepared_xa_transactions::read_prepared_transactions(
             connection,
             &transactions,
             &account,
@@ -142,7 +142,7 @@ impl LockTableSnapshot {
                 mysql_row_lock_waits::read_row_lock_waits(connection).await?
             }
             Flavor::MySql => Vec::new(),
-            Flavor::MariaDb => mariadb_row_waits::read_row_lock_waits(connection, &transactions).await?,
+            Flavor::MariaDb => mariadb_row_lock_waits::read_row_lock_waits(connection, &transactions).await?,
         };
         let metadata_locks = metadata_locks::read_metadata_locks(connection, capabilities).await?;
         let threads = threads::read_session_ids_by_thread(connection, capabilities).await?;
@@ -169,7 +169,7 @@ impl LockTableSnapshot {
         let metadata_locks: Vec<MetadataLock> =
             metadata_locks.into_iter().filter_map(|lock| lock.into_metadata_lock(&threads, &prepared, &busy)).collect();
         if capabilities.flavor == Flavor::MariaDb {
-            mariadb_row_waits::identify_read_only_blockers(&mut row_waits, &transactions, &metadata_locks);
+            mariadb_row_lock_waits::identify_read_only_blockers(&mut row_waits, &transactions, &metadata_locks);
         }
         let observed = LockSnapshot {
             row_waits,
@@ -282,7 +282,8 @@ async fn read_sessions_with_roles(
     let unverified = found.iter_mut().filter(is_unverified).collect();
     elapsed_times::replace_elapsed_times(connection, unverified, ElapsedTimeCheckScope::Busy).await?;
     let facts = |session: Session| {
-        let role = classify_session(&session, own.is_own_session(&session), threads.is_replication_applier(session.id));
+        let role =
+            determine_session_role(&session, own.is_own_session(&session), threads.is_replication_applier(session.id));
         ObservedSession { role, session }
     };
     Ok(found.into_iter().map(facts).collect())

@@ -101,7 +101,7 @@ pub(crate) async fn detect_lost_threads(connection: &mut Connection) -> Result<V
 type NamedValues = HashMap<String, i64>;
 
 async fn read_numeric_variables(connection: &mut Connection, statement: &str) -> Result<NamedValues, Failure> {
-    let rows: Vec<(String, String)> = match connection.query_all(statement).await {
+    let rows: Vec<(String, String)> = match connection.query_all_rows(statement).await {
         Ok(rows) => rows,
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Vec::new(),
         Err(error) => return Err(connection.to_failure(&error)),

@@ -17,14 +17,15 @@ pub(crate) async fn query_single_value<T>(connection: &mut Connection, statement
 where
     Option<T>: mysql_common::prelude::FromRow + Send + 'static,
 {
-    let rows = connection.query_all::<Option<T>>(statement).await.map_err(|error| connection.to_failure(&error))?;
+    let rows =
+        connection.query_all_rows::<Option<T>>(statement).await.map_err(|error| connection.to_failure(&error))?;
     Ok(rows.into_iter().next().flatten())
 }
 
 /// Returns false if the server returns an error other than [`ER_CANNOT_CONVERT_STRING`].
 /// The server returns [`ER_CANNOT_CONVERT_STRING`] only after it has checked the privilege.
 pub(crate) async fn is_probe_query_allowed(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
-    match connection.query_all::<mysql_common::Row>(probe).await {
+    match connection.query_all_rows::<mysql_common::Row>(probe).await {
         Ok(_) => Ok(true),
         Err(crate::client::Error::Server(error)) => Ok(error.code == ER_CANNOT_CONVERT_STRING),
         Err(error) => Err(connection.to_failure(&error)),
@@ -33,7 +34,7 @@ pub(crate) async fn is_probe_query_allowed(connection: &mut Connection, probe: &
 
 pub(crate) async fn has_kill_privilege(connection: &mut Connection) -> Result<bool, Failure> {
     let grants: Vec<String> =
-        connection.query_all(statements::GRANTS_QUERY).await.map_err(|error| connection.to_failure(&error))?;
+        connection.query_all_rows(statements::GRANTS_QUERY).await.map_err(|error| connection.to_failure(&error))?;
     Ok(grants.iter().any(|grant| {
         let grant = grant.to_ascii_uppercase().replace("CONNECTION ADMIN", "CONNECTION_ADMIN");
         grant.contains(" ON *.* ")

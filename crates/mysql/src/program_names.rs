@@ -39,14 +39,14 @@ pub(crate) async fn query_program_names(
     connection: &mut Connection,
     sessions: &[u64],
 ) -> Result<HashMap<u64, Arc<[u8]>>, crate::client::Error> {
-    Ok(intern_program_names(connection.query_all(&statements::program_names_query(sessions)).await?))
+    Ok(intern_program_names(connection.query_all_rows(&statements::program_names_query(sessions)).await?))
 }
 
 /// Session id and program name.
 type NameRow = (u64, Option<Vec<u8>>);
 
 async fn query_program_name_rows(connection: &mut Connection, statement: &str) -> Result<Vec<NameRow>, Failure> {
-    connection.query_all(statement).await.map_err(|error| connection.to_failure(&error))
+    connection.query_all_rows(statement).await.map_err(|error| connection.to_failure(&error))
 }
 
 fn intern_program_names(rows: Vec<NameRow>) -> HashMap<u64, Arc<[u8]>> {
@@ -66,7 +66,7 @@ fn intern_program_names(rows: Vec<NameRow>) -> HashMap<u64, Arc<[u8]>> {
 
 async fn are_connection_attributes_disabled(connection: &mut Connection) -> Result<bool, Failure> {
     let size: Vec<i64> = connection
-        .query_all(statements::CONNECTION_ATTRIBUTE_BUFFER_SIZE_QUERY)
+        .query_all_rows(statements::CONNECTION_ATTRIBUTE_BUFFER_SIZE_QUERY)
         .await
         .map_err(|error| connection.to_failure(&error))?;
     Ok(size.first() == Some(&0))

@@ -9,7 +9,7 @@ use tokio::net::lookup_host;
 use tokio::time::sleep;
 
 use crate::client::{Client, Error, TcpConnection};
-use crate::limits::ByteLimits;
+use crate::limits::ReadSizeLimits;
 use crate::own_sessions::{ConnectionRegistration, OwnSessionFilter};
 use crate::{failure, refused_logins, statements};
 
@@ -32,7 +32,7 @@ pub(crate) struct RawConnection {
 }
 
 impl RawConnection {
-    pub(crate) async fn open(node: &NodeUrl, bytes: ByteLimits) -> Result<Self, Failure> {
+    pub(crate) async fn open(node: &NodeUrl, bytes: ReadSizeLimits) -> Result<Self, Failure> {
         let address = node.address();
         let mut raw = Self::connect(node, &address, bytes).await?;
         raw.read_version_and_connection_id()
@@ -42,7 +42,7 @@ impl RawConnection {
     }
 
     /// Retries the login if the server has reached `max_connections`.
-    pub(crate) async fn connect(node: &NodeUrl, address: &str, bytes: ByteLimits) -> Result<Self, Failure> {
+    pub(crate) async fn connect(node: &NodeUrl, address: &str, bytes: ReadSizeLimits) -> Result<Self, Failure> {
         let lookup = lookup_host((node.host.as_str(), node.port)).await;
         let addresses: Vec<SocketAddr> =
             lookup.map_err(|error| failure::name_resolution_failure(address, &error))?.collect();
@@ -67,7 +67,7 @@ impl RawConnection {
         }
     }
 
-    async fn connect_once(node: &NodeUrl, addresses: &[SocketAddr], bytes: ByteLimits) -> Result<Self, Error> {
+    async fn connect_once(node: &NodeUrl, addresses: &[SocketAddr], bytes: ReadSizeLimits) -> Result<Self, Error> {
         let socket = TcpConnection::connect(addresses).await?;
         let address = node.address();
         let own = Arc::new(ConnectionRegistration::register(socket.local, &node.user, &address));
@@ -80,14 +80,14 @@ impl RawConnection {
         const MISSING_VERSION_ERROR: Error = Error::Protocol("the server returned no version");
         let (version, id, server_host) = match self
             .client
-            .query_all::<(String, u64, Option<Vec<u8>>)>(statements::VERSION_CONNECTION_ID_AND_HOST_QUERY)
+            .query_all_rows::<(String, u64, Option<Vec<u8>>)>(statements::VERSION_CONNECTION_ID_AND_HOST_QUERY)
             .await
         {
             Ok(rows) => rows.into_iter().next().ok_or(MISSING_VERSION_ERROR)?,
             // A compatible server or a proxy may lack one of the variables.
             Err(Error::Server(_)) => {
                 let rows: Vec<(String, u64)> =
-                    self.client.query_all(statements::VERSION_AND_CONNECTION_ID_QUERY).await?;
+                    self.client.query_all_rows(statements::VERSION_AND_CONNECTION_ID_QUERY).await?;
                 let (version, id) = rows.into_iter().next().ok_or(MISSING_VERSION_ERROR)?;
                 (version, id, None)
             }

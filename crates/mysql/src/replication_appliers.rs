@@ -28,7 +28,7 @@ pub(crate) async fn find_replication_appliers(
         return Ok(HashSet::new());
     }
     let ids: Vec<u64> = candidates.iter().map(|session| session.id).collect();
-    let rows: Vec<(u64, bool)> = match connection.query_all(&statements::replication_applier_query(&ids)).await {
+    let rows: Vec<(u64, bool)> = match connection.query_all_rows(&statements::replication_applier_query(&ids)).await {
         Ok(rows) => rows,
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Vec::new(),
         Err(error) => return Err(connection.to_failure(&error)),

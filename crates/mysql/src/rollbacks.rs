@@ -137,7 +137,7 @@ fn estimate_remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> 
 
 /// Falls back to the InnoDB status if `innodb_trx` is unreadable.
 async fn read_rollback_progress(connection: &mut Connection) -> Result<Vec<RollbackProgress>, Failure> {
-    match connection.query_all::<RollbackRow>(statements::ROLLBACKS_QUERY).await {
+    match connection.query_all_rows::<RollbackRow>(statements::ROLLBACKS_QUERY).await {
         Ok(rows) => {
             return compute_rollback_ages(connection, rows).await.map_err(|error| connection.to_failure(&error));
         }

@@ -64,7 +64,7 @@ pub(crate) async fn read_server_instance(
     };
     let mut failed = Error::Protocol("the server returned no uptime");
     for statement in statements {
-        match client.query_all::<(String, Option<i64>)>(statement).await.map(Vec::into_iter) {
+        match client.query_all_rows::<(String, Option<i64>)>(statement).await.map(Vec::into_iter) {
             Ok(mut rows) => {
                 if let Some((identity, Some(started))) = rows.next() {
                     return Ok(ServerInstance { identity, started });

@@ -107,7 +107,7 @@ async fn read_connection_attributes(
     connection: &mut Connection,
     id: u64,
 ) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, Failure> {
-    match connection.query_all(&statements::connection_attributes_query(id)).await {
+    match connection.query_all_rows(&statements::connection_attributes_query(id)).await {
         // A limitation already names a missing privilege.
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Ok(Vec::new()),
         result => result.map_err(|error| connection.to_failure(&error)),

@@ -217,7 +217,7 @@ mod tests {
     use super::*;
     use crate::client::Client;
     use crate::connection::set_session_variables;
-    use crate::limits::ByteLimits;
+    use crate::limits::ReadSizeLimits;
     use crate::raw_connection::RawConnection;
 
     static UNKNOWN_VARIABLE: SessionVariable =
@@ -226,7 +226,7 @@ mod tests {
         variable("sql_log_off", Both, Literal("0"), reason("statements are logged", "语句会被记录"));
 
     async fn connect(server: &Server) -> Client {
-        RawConnection::open(&server.url_for_account("clew", "").parse().unwrap(), ByteLimits::default())
+        RawConnection::open(&server.url_for_account("clew", "").parse().unwrap(), ReadSizeLimits::default())
             .await
             .unwrap()
             .client
@@ -253,7 +253,7 @@ mod tests {
             let [limitation] = limitations.as_slice() else { panic!("{flavor}: {limitations:?}") };
             assert_eq!(limitation.kind, LimitationKind::SettingRefused, "{flavor}");
             assert!(limitation.why.english.contains("sql_log_off"), "{flavor}: {limitation:?}");
-            let limit: Vec<u64> = client.query_all("SELECT @@SESSION.sql_select_limit LIMIT 1").await.unwrap();
+            let limit: Vec<u64> = client.query_all_rows("SELECT @@SESSION.sql_select_limit LIMIT 1").await.unwrap();
             assert_eq!(limit, [u64::MAX], "{flavor}");
         }
     }

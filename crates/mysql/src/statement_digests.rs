@@ -36,11 +36,11 @@ pub(crate) async fn read_statement_digests(
         return Ok(HashMap::new());
     }
     let rows: Vec<StatementRow> = connection
-        .query_all(statements::RUNNING_STATEMENT_DIGESTS_QUERY)
+        .query_all_rows(statements::RUNNING_STATEMENT_DIGESTS_QUERY)
         .await
         .map_err(|error| connection.to_failure(&error))?;
     let on: Vec<String> = connection
-        .query_all(statements::ENABLED_SETUP_CONSUMERS_QUERY)
+        .query_all_rows(statements::ENABLED_SETUP_CONSUMERS_QUERY)
         .await
         .map_err(|error| connection.to_failure(&error))?;
     let off: Vec<&str> =

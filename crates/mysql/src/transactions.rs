@@ -43,7 +43,7 @@ const MAX_TRANSACTION_READ_ATTEMPTS: u32 = 3;
 /// Adds a `Limitation` to `connection.limitations` if the ages of transactions are uncertain.
 pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionReadResult, Error> {
     for attempt in 1..=MAX_TRANSACTION_READ_ATTEMPTS {
-        match connection.query_all::<TransactionRow>(statements::TRANSACTIONS_QUERY).await {
+        match connection.query_all_rows::<TransactionRow>(statements::TRANSACTIONS_QUERY).await {
             Ok(rows) => return Ok(TransactionReadResult::Readable(compute_transaction_ages(connection, rows).await?)),
             Err(Error::Server(error)) if error.code == ER_SPECIFIC_ACCESS_DENIED_ERROR => {
                 return Ok(TransactionReadResult::Hidden);
@@ -61,7 +61,7 @@ pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<Tra
 }
 
 async fn read_transactions_from_innodb_status(connection: &mut Connection) -> Result<Vec<Transaction>, Error> {
-    let status = connection.query_all::<(Vec<u8>, Vec<u8>, Vec<u8>)>(statements::INNODB_STATUS_QUERY).await?;
+    let status = connection.query_all_rows::<(Vec<u8>, Vec<u8>, Vec<u8>)>(statements::INNODB_STATUS_QUERY).await?;
     let text = status.first().map(|(_, _, text)| String::from_utf8_lossy(text)).unwrap_or_default();
     Ok(innodb_status::parse_transactions(&text))
 }

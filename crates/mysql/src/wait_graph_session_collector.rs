@@ -6,7 +6,7 @@ use clew_diagnose::waits::{ObservedSession, is_lock_wait_state};
 use clew_model::Session;
 
 use crate::client::Error;
-use crate::locks::{SessionIdsByThread, classify_session};
+use crate::locks::{SessionIdsByThread, determine_session_role};
 use crate::own_sessions::OwnSessionFilter;
 use crate::process_list::SessionMemoryCounter;
 
@@ -73,8 +73,11 @@ impl WaitGraphSessionCollector {
         threads: &SessionIdsByThread,
     ) -> Vec<ObservedSession> {
         let facts = |session: Session| {
-            let role =
-                classify_session(&session, own.is_own_session(&session), threads.is_replication_applier(session.id));
+            let role = determine_session_role(
+                &session,
+                own.is_own_session(&session),
+                threads.is_replication_applier(session.id),
+            );
             ObservedSession { role, session }
         };
         self.sessions.into_iter().map(facts).collect()

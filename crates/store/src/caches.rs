@@ -12,7 +12,7 @@ use crate::tenants::Project;
 use crate::versioned_cache::VersionedCache;
 
 #[derive(Debug)]
-pub(crate) struct Caches {
+pub(crate) struct StoreCaches {
     pub(crate) keys: VersionedCache<AccessKeyId, Arc<AccessKey>>,
     pub(crate) failures: VersionedCache<String, Option<AuthFailureState>>,
     pub(crate) tokens: VersionedCache<[u8; 32], Arc<StoredToken>>,
@@ -22,7 +22,7 @@ pub(crate) struct Caches {
     addresses: VersionedCache<(UserId, IpAddr), RecordedClientAddress>,
 }
 
-impl Default for Caches {
+impl Default for StoreCaches {
     fn default() -> Self {
         Self {
             keys: VersionedCache::with_capacity(1024),
@@ -47,7 +47,7 @@ struct RecordedClientAddress {
 /// The version of the address cache is constant, because the entries never become stale.
 const CLIENT_ADDRESS_CACHE_VERSION: i64 = 0;
 
-impl Caches {
+impl StoreCaches {
     /// `since` is a Unix timestamp in seconds.
     pub(crate) fn find_client_address_recorded_since(
         &self,

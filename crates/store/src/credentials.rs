@@ -38,7 +38,7 @@ pub struct TemporaryAccessKeyValidity {
 
 /// Permanent access key without the secret. Times are Unix timestamps in seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccessKeyRecord {
+pub struct AccessKeyMetadata {
     /// Public id of the key.
     pub id: AccessKeyId,
     /// User that owns the credential.

@@ -1,7 +1,6 @@
 //! Queries of the metadata database.
 
 mod access_keys;
-mod attachments;
 pub(crate) mod audit;
 mod audited_transaction;
 mod audited_writes;
@@ -20,6 +19,7 @@ mod login_backoffs;
 pub(crate) mod master_key_rotation;
 mod network_zones;
 mod policies;
+mod policy_attachments;
 mod policy_limits;
 mod projects;
 mod row_mapping;

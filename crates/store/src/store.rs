@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clew_model::{AccessKeyId, AuditOrigin, DomainId, NetworkZone, ProjectId, UserId};
 use secrecy::SecretString;
 
-use crate::caches::Caches;
+use crate::caches::StoreCaches;
 use crate::clock::Clock;
 use crate::data_dir::DataDir;
 use crate::data_dir_lock::{self, DataDirLock};
@@ -61,7 +61,7 @@ pub struct Store {
     pub(crate) group_commit: GroupCommit,
     pub(crate) clock: Clock,
     pub(crate) version_tracker: DataVersionTracker,
-    pub(crate) caches: Arc<Caches>,
+    pub(crate) caches: Arc<StoreCaches>,
     pub(crate) checkpoint_tracker: CheckpointTracker,
     pub(crate) zones: Arc<[NetworkZone]>,
     pub(crate) policy_limits: PolicyLimits,

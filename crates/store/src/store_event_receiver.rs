@@ -1,13 +1,13 @@
 //! Change notifications from all processes that share a database.
 
 use crate::database::Database;
-use crate::postgres::notification_listener::Listener;
+use crate::postgres::notification_listener::NotificationListener;
 use crate::store::Store;
 use crate::store_event::StoreEvent;
 
 /// Receives change notifications. The first notification is always [`StoreEvent::Connected`].
 #[derive(Debug)]
-pub struct StoreEventReceiver(Listener);
+pub struct StoreEventReceiver(NotificationListener);
 
 impl Store {
     /// Opens a database connection for change notifications. Returns `None` for SQLite.
@@ -15,7 +15,7 @@ impl Store {
     pub fn subscribe_to_events(&self) -> Option<StoreEventReceiver> {
         match &self.database {
             Database::Sqlite(_) => None,
-            Database::Postgres(database) => Some(StoreEventReceiver(Listener::new(database))),
+            Database::Postgres(database) => Some(StoreEventReceiver(NotificationListener::new(database))),
         }
     }
 }

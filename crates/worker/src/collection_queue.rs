@@ -17,9 +17,9 @@ use crate::settings::WorkerSettings;
 
 /// Queue of the collections in a store, with a worker that runs the collections. Clones share state.
 ///
-/// [`CollectionQueue::run`] runs the worker until shutdown.
+/// [`SessionCollectionQueue::run`] runs the worker until shutdown.
 #[derive(Clone)]
-pub struct CollectionQueue {
+pub struct SessionCollectionQueue {
     pub(crate) store: Store,
     pub(crate) settings: Arc<WorkerSettings>,
     pub(crate) reader: Arc<dyn NodeReader>,
@@ -29,7 +29,7 @@ pub struct CollectionQueue {
     pub(crate) notification_listener_state: NotificationListenerState,
 }
 
-impl CollectionQueue {
+impl SessionCollectionQueue {
     /// Creates a queue whose worker reads sessions from MySQL-compatible servers.
     #[must_use]
     pub fn new(store: Store, settings: WorkerSettings, observer: Arc<dyn WorkerObserver>) -> Self {
@@ -109,7 +109,7 @@ impl CollectionQueue {
         }
     }
 
-    /// Makes all current and future calls to [`CollectionQueue::wait_for_completion`] return immediately.
+    /// Makes all current and future calls to [`SessionCollectionQueue::wait_for_completion`] return immediately.
     pub fn release_completion_waiters(&self) {
         self.completions.notify_all_and_close();
     }
@@ -133,8 +133,8 @@ impl CollectionQueue {
     }
 }
 
-impl fmt::Debug for CollectionQueue {
+impl fmt::Debug for SessionCollectionQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CollectionQueue").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("SessionCollectionQueue").field("settings", &self.settings).finish_non_exhaustive()
     }
 }

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::collection_job::SessionCollectionJob;
-use crate::collection_queue::CollectionQueue;
+use crate::collection_queue::SessionCollectionQueue;
 use crate::collection_slots::{SessionCollectionSlot, SessionCollectionSlotPool};
 use crate::heartbeat;
 use crate::retention;
@@ -21,7 +21,7 @@ use crate::settings::WorkerSettings;
 const RESULT_STORE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 const PENDING_KILLS_TIMEOUT: Duration = Duration::from_secs(2);
 
-impl CollectionQueue {
+impl SessionCollectionQueue {
     /// Runs collections until the `shutdown` token is cancelled.
     /// After cancellation, waits up to [`WorkerSettings::grace`] for running collections and requeues unfinished ones.
     ///

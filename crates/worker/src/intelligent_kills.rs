@@ -10,8 +10,8 @@ use std::time::Duration;
 use clew_diagnose::IntelligentKillPlan;
 use clew_model::{Failure, FailureKind, InstanceId, Limitation, LimitationKind, Node, NodeUrl, SlowSessionThreshold};
 use clew_mysql::{
-    ConnectionPurpose, KillOutcome, KillTarget, NodeClockHistory, ProcessListOrigin, ReadLimits, UnreliableClockReason,
-    UnsafeKillPolicy, UserSessions, read_client_sessions,
+    ClientSessions, ConnectionPurpose, KillOutcome, KillTarget, NodeClockHistory, ProcessListOrigin, ReadLimits,
+    UnreliableClockReason, UnsafeKillPolicy, read_client_sessions,
 };
 use clew_store::{IntelligentKill, IntelligentKillId, KillSource, LoginTrigger, NewIntelligentKill, Store, StoreError};
 use tokio::sync::Notify;
@@ -107,7 +107,7 @@ impl IntelligentKillQueue {
             return Err(KillError::Node(unreliable_elapsed_times_failure(node, gap)));
         }
         let read = listed.read.clone();
-        let sessions = listed.into_sessions_with_checked_times();
+        let sessions = listed.into_sessions_with_checked_durations();
         let protected = self.kills.protected_accounts().clone();
         // CPU-bound: the selection converts up to ten thousand statements to templates.
         let selection =
@@ -252,7 +252,7 @@ impl NodeClockHistories {
     const MAX_TRACKED_NODES: usize = 1024;
 
     /// Corrects elapsed times after clock changes, or returns the reason why they are not reliable.
-    fn correct_elapsed_times(&mut self, node: &NodeUrl, read: &mut UserSessions) -> Option<UnreliableClockReason> {
+    fn correct_elapsed_times(&mut self, node: &NodeUrl, read: &mut ClientSessions) -> Option<UnreliableClockReason> {
         let address = node.address();
         let position = self.0.iter().position(|(other, _)| *other == address);
         let (_, mut history) = position.and_then(|at| self.0.remove(at)).unwrap_or_default();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clew_diagnose::{ProtectedAccounts, build_statement_template, to_valid_utf8};
 use clew_model::{AuditOrigin, Failure, FailureKind, InstanceId, LimitationKind, NodeId, NodeUrl, ProjectId, Session};
 use clew_mysql::{
-    KillOutcome, KillTarget, ProcessListOrigin, ReadLimits, UnsafeKillPolicy, UserSessions, Victim,
+    ClientSessions, KillOutcome, KillTarget, ProcessListOrigin, ReadLimits, UnsafeKillPolicy, Victim,
     kill_victims_with_policy,
 };
 use clew_store::{KillSource, NewKillRecord, RecordedKillOutcome, Store, StoreError};
@@ -185,7 +185,7 @@ impl KillRequest {
 }
 
 /// Clew must not kill sessions through a proxy, because a proxy hides the identities of the sessions.
-pub(crate) fn detect_proxied_connection(node: &NodeUrl, read: &UserSessions) -> Option<Failure> {
+pub(crate) fn detect_proxied_connection(node: &NodeUrl, read: &ClientSessions) -> Option<Failure> {
     let gap = read.limitations.iter().find(|gap| gap.kind == LimitationKind::Indirect)?;
     let fix = gap.remedy.as_ref().map_or("", |remedy| &remedy.english);
     let detail = format!("{}: {} {} fix: {}", node.address(), gap.what, gap.why, fix.trim_end_matches('.'));

@@ -17,7 +17,7 @@
 //!
 //! use clew_model::{FailureKind, NodeId, SessionSelection};
 //! use clew_store::Store;
-//! use clew_worker::{CollectionQueue, WorkerObserver, WorkerSettings};
+//! use clew_worker::{SessionCollectionQueue, WorkerObserver, WorkerSettings};
 //! use tokio_util::sync::CancellationToken;
 //!
 //! struct NoMetrics;
@@ -29,7 +29,7 @@
 //! }
 //!
 //! let store = Store::open(Path::new("clew-data")).await?;
-//! let collections = CollectionQueue::new(store.clone(), WorkerSettings::default(), Arc::new(NoMetrics));
+//! let collections = SessionCollectionQueue::new(store.clone(), WorkerSettings::default(), Arc::new(NoMetrics));
 //! let shutdown = CancellationToken::new();
 //! let worker = tokio::spawn(collections.clone().run(shutdown.clone()));
 //!
@@ -68,7 +68,7 @@ mod retention;
 mod settings;
 
 pub use adaptive_poll_interval::{AdaptivePollInterval, PollIntervalChange};
-pub use collection_queue::CollectionQueue;
+pub use collection_queue::SessionCollectionQueue;
 pub use intelligent_kills::IntelligentKillQueue;
 pub use kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule};
 pub use kill_tasks::KillTaskWorker;

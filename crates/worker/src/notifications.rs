@@ -4,7 +4,7 @@ use clew_store::{Store, StoreEvent};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::collection_queue::CollectionQueue;
+use crate::collection_queue::SessionCollectionQueue;
 use crate::intelligent_kills::IntelligentKillQueue;
 
 /// Wakes workers and waiting callers in this process when another process sends a notification.
@@ -13,7 +13,7 @@ use crate::intelligent_kills::IntelligentKillQueue;
 /// Workers and waiting callers do not depend on notifications, because they also poll the store.
 pub async fn dispatch_store_events(
     store: Store,
-    collections: CollectionQueue,
+    collections: SessionCollectionQueue,
     kills: IntelligentKillQueue,
     shutdown: CancellationToken,
 ) {

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use clew_iam::access_key;
 use clew_iam::decision::Action;
 use clew_model::AccessKeyId;
-use clew_store::{AccessKeyRecord, User};
+use clew_store::{AccessKeyMetadata, User};
 use http::StatusCode;
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -139,12 +139,12 @@ async fn find_access_key_owner(
     Ok(user)
 }
 
-async fn find_access_key(service: &AppState, user: &User, id: &str) -> Result<AccessKeyRecord, ApiError> {
+async fn find_access_key(service: &AppState, user: &User, id: &str) -> Result<AccessKeyMetadata, ApiError> {
     let keys = service.store.list_access_keys(&user.id).await?;
     keys.into_iter().find(|key| key.id.as_str() == id).ok_or_else(|| not_found_error("access key", id))
 }
 
-fn build_access_key_view(key: &AccessKeyRecord) -> AccessKeyView {
+fn build_access_key_view(key: &AccessKeyMetadata) -> AccessKeyView {
     AccessKeyView {
         access_key: key.id.to_string(),
         enabled: key.enabled,

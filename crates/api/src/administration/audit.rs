@@ -106,7 +106,7 @@ pub(crate) async fn verify_audit_log(
 ) -> Result<Json<AuditVerificationResponse>, ApiError> {
     caller.require_domain_permission(&service, Action::READ_AUDIT)?;
     require_administrator(&caller)?;
-    let report = service.store.verify_audit(&[]).await?;
+    let report = service.store.verify_audit_log(&[]).await?;
     let intact = report.is_intact();
     let problems = report.problems.iter();
     let view =

@@ -261,6 +261,6 @@ async fn hash_chain_of_recorded_rows_is_valid() {
         server.call(Method::POST, &server.sessions("")).send().await.expect_status(202);
         server.call(Method::GET, "/v3/projects").anonymous().send().await.expect_error(401, "APIGW.0301");
     }
-    let report = server.store.verify_audit(&[]).await.unwrap();
+    let report = server.store.verify_audit_log(&[]).await.unwrap();
     assert!(report.is_intact() && report.rows >= 8, "{report:?}");
 }

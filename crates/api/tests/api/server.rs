@@ -21,7 +21,7 @@ use clew_store::{
     ResultStore, Store, StoreLocation, TaskClaimRequest, TokenOrigin,
 };
 use clew_testkit::PostgreSqlServer;
-use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor, WorkerSettings};
+use clew_worker::{IntelligentKillQueue, KillExecutor, SessionCollectionQueue, WorkerSettings};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -59,7 +59,7 @@ pub(crate) struct Server {
     pub(crate) instance: Instance,
     /// Executor for tests that execute intelligent kill operations.
     pub(crate) intelligent_kills: IntelligentKillQueue,
-    pub(crate) collections: CollectionQueue,
+    pub(crate) collections: SessionCollectionQueue,
     pub(crate) shutdown: CancellationToken,
     pub(crate) serving: JoinHandle<Result<(), ServeError>>,
     token: String,
@@ -180,7 +180,7 @@ impl Server {
         let nodes = NodeReadLimits::new(task_settings.limits);
         let kills = KillExecutor::new(store.clone(), ProtectedAccounts::default().with_accounts([PROTECTED]));
         let intelligent_kills = IntelligentKillQueue::new(store.clone(), kills.clone(), &task_settings);
-        let collections = CollectionQueue::new(store.clone(), task_settings, Arc::new(metrics.clone()));
+        let collections = SessionCollectionQueue::new(store.clone(), task_settings, Arc::new(metrics.clone()));
         let limits = RateLimits::new(rates, metrics.clone());
         let parts = AppComponents {
             store: store.clone(),

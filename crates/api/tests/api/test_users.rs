@@ -100,7 +100,7 @@ impl Server {
     pub(crate) async fn stop_and_count(&mut self, operation: &str) -> (usize, u64) {
         self.shutdown.cancel();
         (&mut self.serving).await.unwrap().unwrap();
-        assert!(self.store.verify_audit(&[]).await.unwrap().is_intact());
+        assert!(self.store.verify_audit_log(&[]).await.unwrap().is_intact());
         let rows = self.audit_of(operation).await;
         let requests = rows.iter().map(|row| row.event.detail["repeated"].as_u64().unwrap_or(1)).sum();
         (rows.len(), requests)

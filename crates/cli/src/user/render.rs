@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use clew_store::{AccessKeyRecord, GrantedPolicy, Group, StoredPolicyGrant, User};
+use clew_store::{AccessKeyMetadata, GrantedPolicy, Group, StoredPolicyGrant, User};
 use serde_json::{Value, json};
 
 use crate::access_key;
@@ -14,7 +14,7 @@ use crate::text_table::{self, format_yes_no};
 pub(super) struct UserDetails {
     groups: Vec<Group>,
     grants: Vec<(StoredPolicyGrant, Option<String>)>,
-    keys: Vec<AccessKeyRecord>,
+    keys: Vec<AccessKeyMetadata>,
 }
 
 impl UserDetails {

@@ -12,7 +12,7 @@ use super::quoted_text::{self, StringLiteralEnd};
 pub(super) enum LexerEndReason {
     Complete,
     /// The remaining text is ambiguous and may contain literals.
-    AmbiguousTextError,
+    AmbiguousText,
     /// The statement contains an unpaired quote. The value is the offset of the first quote in the statement.
     UnpairedQuotes(usize),
 }
@@ -93,7 +93,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn stop_at_ambiguous_text(&mut self) -> Option<Token<'a>> {
-        self.stop_with_reason(LexerEndReason::AmbiguousTextError)
+        self.stop_with_reason(LexerEndReason::AmbiguousText)
     }
 
     fn stop_at_unpaired_quote(&mut self) -> Option<Token<'a>> {

@@ -9,8 +9,8 @@ use clew_diagnose::{ProtectedAccounts, is_internal_session, to_valid_utf8};
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Session};
 use tokio::time::timeout;
 
+use super::client_sessions::ClientSessions;
 use super::rollback_state::{RollbackState, read_rollback_states};
-use super::user_sessions::UserSessions;
 use super::victim::{MAX_COMPARED_STATEMENT_BYTES, MAX_VICTIM_ROW_BYTES, ProcessListOrigin, is_idle};
 use super::{KillRefusal, KillTarget};
 use crate::connection::Connection;
@@ -94,7 +94,7 @@ pub async fn read_client_sessions(
     node: &NodeUrl,
     purpose: ConnectionPurpose,
     limits: &ReadLimits,
-) -> Result<UserSessions, Failure> {
+) -> Result<ClientSessions, Failure> {
     run_with_read_timeout(node, limits, async {
         let mut connection = Connection::open_for_purpose(purpose, node, limits).await?;
         let server = connection.read_server_instance().await?;
@@ -126,7 +126,7 @@ pub async fn read_client_sessions(
         let is_monotonic = connection.flavor == Flavor::MariaDb;
         let since = connection.since;
         connection.close().await;
-        Ok(UserSessions { read, sessions, unchecked, is_monotonic, clock, limitations, duration: since.elapsed() })
+        Ok(ClientSessions { read, sessions, unchecked, is_monotonic, clock, limitations, duration: since.elapsed() })
     })
     .await
 }
@@ -254,7 +254,8 @@ async fn read_query_ids(
     if kind == KillTarget::Connection || connection.flavor == Flavor::MySql || ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let numbers: Result<Vec<(u64, u64)>, Error> = connection.query_all(&statements::mariadb_query_ids_query(ids)).await;
+    let numbers: Result<Vec<(u64, u64)>, Error> =
+        connection.query_all_rows(&statements::mariadb_query_ids_query(ids)).await;
     Ok(numbers.map_err(|error| connection.to_failure(&error))?.into_iter().collect())
 }
 
@@ -263,7 +264,7 @@ async fn read_query_ids(
 /// If performance_schema is off, Clew recognises its sessions by connection id or by the marker in their statements.
 pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
     match connection
-        .query_all::<Option<u64>>(&statements::clew_session_ids_query(own_sessions::installation_marker()))
+        .query_all_rows::<Option<u64>>(&statements::clew_session_ids_query(own_sessions::installation_marker()))
         .await
     {
         Ok(ids) => Ok(ids.into_iter().flatten().collect()),

@@ -210,7 +210,7 @@ async fn query_ignoring_server_errors<T: mysql_common::prelude::FromRow + Send +
     connection: &mut Connection,
     statement: &str,
 ) -> Result<Option<Vec<T>>, Failure> {
-    match connection.query_all(statement).await {
+    match connection.query_all_rows(statement).await {
         Ok(rows) => Ok(Some(rows)),
         Err(Error::Server(_)) => Ok(None),
         Err(error) => Err(connection.to_failure(&error)),

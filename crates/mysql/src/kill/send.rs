@@ -71,7 +71,7 @@ async fn execute_kill_statement(
     statement: &str,
     expected: &[u16],
 ) -> Result<Result<(), u16>, Failure> {
-    match connection.query_all::<mysql_common::Row>(statement).await {
+    match connection.query_all_rows::<mysql_common::Row>(statement).await {
         Ok(_) => Ok(Ok(())),
         Err(Error::Server(error))
             if UNKNOWN_KILL_TARGET_ERROR_CODES.contains(&error.code) || expected.contains(&error.code) =>

@@ -29,12 +29,12 @@ pub(super) async fn read_last_statements(
     }
     let ids: Vec<u64> = threads.keys().copied().collect();
     let open: Vec<(u64, u64)> = connection
-        .query_all(&statements::thread_transactions_query(&ids))
+        .query_all_rows(&statements::thread_transactions_query(&ids))
         .await
         .map_err(|error| connection.to_failure(&error))?;
     let open: HashMap<u64, u64> = open.into_iter().collect();
     let rows: Vec<StatementRow> = connection
-        .query_all(&statements::last_statements_query(&ids))
+        .query_all_rows(&statements::last_statements_query(&ids))
         .await
         .map_err(|error| connection.to_failure(&error))?;
     if rows.is_empty() {
@@ -56,7 +56,7 @@ pub(super) async fn read_last_statements(
 
 async fn find_statement_history_limitation(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
     let rows: Vec<(bool, i64)> = connection
-        .query_all(statements::STATEMENT_HISTORY_SETTINGS_QUERY)
+        .query_all_rows(statements::STATEMENT_HISTORY_SETTINGS_QUERY)
         .await
         .map_err(|error| connection.to_failure(&error))?;
     Ok(match rows.first() {

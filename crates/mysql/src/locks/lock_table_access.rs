@@ -70,7 +70,7 @@ pub(super) async fn detect_lock_table_access(
 }
 
 async fn has_metadata_lock_plugin(connection: &mut Connection) -> Result<bool, Failure> {
-    match connection.query_all::<mysql_common::Row>(statements::GRANTED_METADATA_LOCKS_PROBE_QUERY).await {
+    match connection.query_all_rows::<mysql_common::Row>(statements::GRANTED_METADATA_LOCKS_PROBE_QUERY).await {
         Ok(_) => Ok(true),
         Err(crate::client::Error::Server(error)) if error.code == ER_UNKNOWN_TABLE => Ok(false),
         Err(error) => Err(connection.to_failure(&error)),

@@ -7,8 +7,8 @@ use clew_model::Failure;
 
 use super::identifiers::decode_text_column;
 use super::lock_table_access::LockTableAccess;
+use super::prepared_xa_transactions::PreparedXaTransaction;
 use super::threads::SessionIdsByThread;
-use super::xa_prepared::PreparedXaTransaction;
 use crate::connection::Connection;
 use crate::statements;
 
@@ -30,14 +30,14 @@ pub(super) async fn read_metadata_locks(
     let mut locks = Vec::new();
     if capabilities.metadata_locks {
         let rows: Vec<LockRow> = connection
-            .query_all(statements::METADATA_LOCKS_QUERY)
+            .query_all_rows(statements::METADATA_LOCKS_QUERY)
             .await
             .map_err(|error| connection.to_failure(&error))?;
         locks.extend(rows.into_iter().filter_map(parse_lock_row));
     }
     if capabilities.plugin {
         let rows: Vec<HeldRow> = connection
-            .query_all(statements::GRANTED_METADATA_LOCKS_QUERY)
+            .query_all_rows(statements::GRANTED_METADATA_LOCKS_QUERY)
             .await
             .map_err(|error| connection.to_failure(&error))?;
         locks.extend(rows.into_iter().filter_map(parse_granted_lock_row));

@@ -19,7 +19,7 @@ type WaitRow = (Vec<u8>, u64, Option<u64>, Vec<u8>, u64, Option<u64>);
 
 pub(super) async fn read_row_lock_waits(connection: &mut Connection) -> Result<Vec<UnresolvedRowLockWait>, Failure> {
     let rows: Vec<WaitRow> = connection
-        .query_all(statements::MYSQL_LOCK_WAITS_QUERY)
+        .query_all_rows(statements::MYSQL_LOCK_WAITS_QUERY)
         .await
         .map_err(|error| connection.to_failure(&error))?;
     let locks = read_innodb_locks_by_id(connection, &rows).await?;
@@ -61,7 +61,7 @@ async fn read_innodb_locks_by_id(
     let mut locks = HashMap::new();
     for ids in ids.chunks(MAX_LOCK_IDS_PER_QUERY) {
         let rows: Vec<LockRow> = connection
-            .query_all(&statements::data_locks_query(ids))
+            .query_all_rows(&statements::data_locks_query(ids))
             .await
             .map_err(|error| connection.to_failure(&error))?;
         locks.extend(rows.into_iter().map(parse_lock_row));

@@ -9,7 +9,7 @@ use clew_model::Session;
 const MARIADB_REPLICATION_APPLIER_COMMANDS: [&[u8]; 2] = [b"Slave_SQL", b"Slave_worker"];
 
 /// `is_replication_applier` is true if the session's thread has the name of a replication applier.
-pub(crate) fn classify_session(session: &Session, is_own: bool, is_applier: bool) -> SessionRole {
+pub(crate) fn determine_session_role(session: &Session, is_own: bool, is_applier: bool) -> SessionRole {
     // On MySQL, only applier threads have the command `Query`, never the receiver thread.
     let applies = || session.user == b"system user" && session.command == b"Query" && is_internal_session(session);
     if is_own {
@@ -42,9 +42,9 @@ mod tests {
             ("repl", "Binlog Dump GTID", SessionRole::Internal),
         ] {
             let session = Session { user: user.into(), command: command.into(), ..Session::default() };
-            assert_eq!(super::classify_session(&session, false, false), expected, "{user} {command}");
-            assert_eq!(super::classify_session(&session, false, true), SessionRole::Applier);
-            assert_eq!(super::classify_session(&session, true, false), SessionRole::Clew);
+            assert_eq!(super::determine_session_role(&session, false, false), expected, "{user} {command}");
+            assert_eq!(super::determine_session_role(&session, false, true), SessionRole::Applier);
+            assert_eq!(super::determine_session_role(&session, true, false), SessionRole::Clew);
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) async fn read_session_ids_by_thread(
         return Ok(SessionIdsByThread::default());
     }
     let rows: Vec<(u64, u64, bool)> = connection
-        .query_all(statements::SESSION_IDS_BY_THREAD_QUERY)
+        .query_all_rows(statements::SESSION_IDS_BY_THREAD_QUERY)
         .await
         .map_err(|error| connection.to_failure(&error))?;
     let appliers = rows.iter().filter(|(_, _, applies)| *applies).map(|&(_, session, _)| session).collect();

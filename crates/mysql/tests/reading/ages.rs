@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_model::{LimitationKind, NodeUrl, SessionClass, SessionSelection, SlowSessionThreshold};
 use clew_mysql::{
-    ConnectionPurpose, NodeClockHistory, OutputFormat, ReadLimits, SampleCache, StatementMasking, UserSessions,
+    ClientSessions, ConnectionPurpose, NodeClockHistory, OutputFormat, ReadLimits, SampleCache, StatementMasking,
     diagnose_node, find_sessions_by_id, read_client_sessions, read_lock_waits, read_session_detail,
     take_detailed_snapshot, take_session_sample,
 };
@@ -145,7 +145,7 @@ async fn forged_age_of_a_statement_that_ends_during_the_read_is_not_shown_on_mys
 }
 
 /// Returns the remedy of the only limitation of ages, and the sessions for rules.
-async fn unreliable_ages(url: &str) -> (String, UserSessions) {
+async fn unreliable_ages(url: &str) -> (String, ClientSessions) {
     let node: NodeUrl = url.parse().unwrap();
     let summary = take(url, &SessionSelection::default(), false).await.unwrap().summary;
     let ages: Vec<_> =
@@ -167,14 +167,14 @@ async fn ages_without_timers_are_reported_and_never_used_by_rules_on_mysql() {
     let (remedy, users) = unreliable_ages(&server.url()).await;
     assert!(remedy.starts_with("performance_schema = ON"), "{remedy}");
     assert!([holder.id, waiter.id].iter().all(|id| users.unchecked.contains(id)), "{users:?}");
-    assert!(users.into_sessions_with_checked_times().is_empty());
+    assert!(users.into_sessions_with_checked_durations().is_empty());
 
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
     server.run_statements(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
     let (_holder, _waiter) = waiter_with_clock(&server, "- 7200").await;
     let url = server.url_for_account("clew", "");
     let (remedy, users) = unreliable_ages(&url).await;
-    assert!(users.into_sessions_with_checked_times().is_empty());
+    assert!(users.into_sessions_with_checked_durations().is_empty());
     server.run_statements(&[&remedy]).await.unwrap();
     assert_eq!(take(&url, &SessionSelection::default(), false).await.unwrap().summary.limitations, []);
 
@@ -185,7 +185,7 @@ async fn ages_without_timers_are_reported_and_never_used_by_rules_on_mysql() {
         .await
         .unwrap();
     let (remedy, users) = unreliable_ages(&server.url()).await;
-    assert!(users.into_sessions_with_checked_times().is_empty());
+    assert!(users.into_sessions_with_checked_durations().is_empty());
     let mending: Vec<&str> = remedy.split_terminator(';').collect();
     server.run_statements(&mending).await.unwrap();
     let (_holder, waiter) = waiter_with_clock(&server, "- 7100").await;
@@ -204,7 +204,7 @@ async fn unrecorded_sessions_are_excluded_individually_on_mysql() {
     let users = read_client_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
     assert!(users.unchecked.iter().eq([&waiter.id]), "{users:?}");
     assert!(users.limitations[0].what.english.contains("of 1 sessions"), "{users:?}");
-    assert!(users.into_sessions_with_checked_times().iter().any(|session| session.id == recorded.id));
+    assert!(users.into_sessions_with_checked_durations().iter().any(|session| session.id == recorded.id));
 }
 
 #[tokio::test]
@@ -414,7 +414,7 @@ async fn clock_steps_that_cancel_each_other_out_change_no_age_on_mysql() {
     for _ in 0..3 {
         let mut users = read().await;
         let seconds =
-            |users: &UserSessions| users.sessions.iter().find(|listed| listed.id == session.id).unwrap().seconds;
+            |users: &ClientSessions| users.sessions.iter().find(|listed| listed.id == session.id).unwrap().seconds;
         assert!(seconds(&users) >= 14_400, "{users:?}");
         assert_eq!(users.adjust_times_for_clock_steps(&mut history), None);
         assert!(seconds(&users) < PLAUSIBLE, "{users:?}");

@@ -3,7 +3,7 @@
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{NodeUrl, SessionSelection};
 use clew_mysql::{
-    ByteLimits, ConnectionPurpose, KillOutcome, KillTarget, OutputFormat, ReadLimits, StatementMasking, Victim,
+    ConnectionPurpose, KillOutcome, KillTarget, OutputFormat, ReadLimits, ReadSizeLimits, StatementMasking, Victim,
     diagnose_node, find_sessions_by_id, kill_single_victim, read_client_sessions, read_lock_waits, read_rollbacks,
     take_detailed_snapshot, take_snapshot,
 };
@@ -13,7 +13,7 @@ use futures_util::future::{FutureExt, try_join_all};
 const LIMITS: ReadLimits = ReadLimits {
     read_timeout: std::time::Duration::from_secs(40),
     connect_timeout: std::time::Duration::from_secs(20),
-    bytes: ByteLimits::DEFAULT,
+    bytes: ReadSizeLimits::DEFAULT,
 };
 
 /// The server enforces the limit: it refuses a third connection of the account.

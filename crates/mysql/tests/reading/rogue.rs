@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, SessionSelection};
 use clew_mysql::{
-    ByteLimits, OutputFormat, ReadLimits, Snapshot, StatementMasking, find_sessions_by_id, take_snapshot,
+    OutputFormat, ReadLimits, ReadSizeLimits, Snapshot, StatementMasking, find_sessions_by_id, take_snapshot,
 };
 use clew_testkit::{
     Flavor, PacketAction, PasswordLeak, RewriteRules, RewritingProxy, RogueAttack, RogueServer, RogueServerOptions,
@@ -16,14 +16,14 @@ use super::take;
 const PASSWORD: &str = "correct-horse-battery";
 
 async fn read(url: &str, per_read: u64) -> Result<Snapshot, Failure> {
-    read_with_limits(url, ByteLimits { per_read, ..ByteLimits::default() }).await
+    read_with_limits(url, ReadSizeLimits { per_read, ..ReadSizeLimits::default() }).await
 }
 
-fn limits(bytes: ByteLimits) -> ReadLimits {
+fn limits(bytes: ReadSizeLimits) -> ReadLimits {
     ReadLimits { read_timeout: Duration::from_secs(30), bytes, ..ReadLimits::default() }
 }
 
-async fn read_with_limits(url: &str, bytes: ByteLimits) -> Result<Snapshot, Failure> {
+async fn read_with_limits(url: &str, bytes: ReadSizeLimits) -> Result<Snapshot, Failure> {
     let node: NodeUrl = url.parse().unwrap();
     let form = OutputFormat::Csv { formula_guard: true };
     let limits = limits(bytes);
@@ -150,7 +150,8 @@ async fn row_limit_truncates_statements() {
     let rogue = RogueServer::start(RogueAttack::HugePacket { bytes: 4 << 20 }).await.unwrap();
     let url = rogue.url_for_account("clew", "", "tls=off");
     for (per_row, truncated, length) in [(1 << 20, true, 1 << 20), (8 << 20, false, 4 << 20)] {
-        let mut snapshot = read_with_limits(&url, ByteLimits { per_row, ..ByteLimits::default() }).await.unwrap();
+        let mut snapshot =
+            read_with_limits(&url, ReadSizeLimits { per_row, ..ReadSizeLimits::default() }).await.unwrap();
         let limitations = &snapshot.summary.limitations;
         let reported =
             limitations.iter().any(|limitation| limitation.what.english.contains("truncated after about 1024 KiB"));
@@ -165,7 +166,7 @@ async fn row_limit_truncates_statements() {
 async fn sessions_in_memory_are_limited() {
     let rogue = RogueServer::start(RogueAttack::EndlessRows).await.unwrap();
     let node: NodeUrl = rogue.url_for_account("clew", "", "tls=off").parse().unwrap();
-    let limits = limits(ByteLimits { in_memory: 1 << 20, ..ByteLimits::default() });
+    let limits = limits(ReadSizeLimits { in_memory: 1 << 20, ..ReadSizeLimits::default() });
     let failure = find_sessions_by_id(&node, &[1], &limits).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::ServerError, "{failure}");
     assert!(failure.detail.contains("1048576 bytes of sessions"), "{failure}");

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, NodeUrl, SessionSelection};
-use clew_mysql::{ByteLimits, OutputFormat, ReadLimits, StatementMasking, take_snapshot, wait_for_pending_kills};
+use clew_mysql::{OutputFormat, ReadLimits, ReadSizeLimits, StatementMasking, take_snapshot, wait_for_pending_kills};
 use clew_testkit::{
     ClientCharset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server, ServerOptions, open_idle_sessions,
     open_idle_sessions_for_account,
@@ -16,7 +16,7 @@ use super::take;
 const QUICK: ReadLimits = ReadLimits {
     read_timeout: Duration::from_millis(2500),
     connect_timeout: Duration::from_millis(700),
-    bytes: ByteLimits::DEFAULT,
+    bytes: ReadSizeLimits::DEFAULT,
 };
 
 async fn failure_of(url: &str, limits: &ReadLimits) -> Failure {

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use clew_diagnose::session_feed::{MAX_STATEMENT_BYTES, SampledSession};
 use clew_model::NodeUrl;
-use clew_mysql::{ByteLimits, ReadLimits, SampleCache, take_session_sample};
+use clew_mysql::{ReadLimits, ReadSizeLimits, SampleCache, take_session_sample};
 use clew_testkit::{ClientCharset, Flavor, KnownSessions, RawSession, Server, ServerOptions};
 
-async fn sample(server: &Server, bytes: ByteLimits) -> HashMap<u64, SampledSession> {
+async fn sample(server: &Server, bytes: ReadSizeLimits) -> HashMap<u64, SampledSession> {
     let node: NodeUrl = server.url().parse().unwrap();
     let limits = ReadLimits { bytes, ..ReadLimits::default() };
     let sample = take_session_sample(&node, &mut SampleCache::default(), 60, &limits).await.unwrap();
@@ -21,7 +21,7 @@ async fn sampled_sessions_match_the_oracle() {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         let known = KnownSessions::open(&server).await.unwrap();
         server.wait_until_other_root_sessions_end().await.unwrap();
-        let sampled = sample(&server, ByteLimits::default()).await;
+        let sampled = sample(&server, ReadSizeLimits::default()).await;
         assert_eq!(sampled.len(), known.expected.len(), "{flavor}");
         for expected in &known.expected {
             let session = &sampled[&expected.id].session;
@@ -64,7 +64,7 @@ async fn sample_of_long_statements_stays_below_a_small_byte_limit_on_mysql() {
         session.send_statement(statement.as_bytes()).await.unwrap();
         sessions.push(session);
     }
-    let bytes = ByteLimits { per_read: 1 << 20, ..ByteLimits::default() };
+    let bytes = ReadSizeLimits { per_read: 1 << 20, ..ReadSizeLimits::default() };
     for _ in 0..500 {
         let sampled = sample(&server, bytes).await;
         let running = sampled.values().filter_map(|sampled| sampled.session.statement.as_deref());

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::credential_revocation::{AffectedUserSet, revoke_temporary_access_keys, revoke_tokens};
 use super::row_mapping::parse_column;
 use super::users::require_user;
-use crate::credentials::{AccessKey, AccessKeyRecord};
+use crate::credentials::{AccessKey, AccessKeyMetadata};
 use crate::database::{Row, Transaction, map_insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::sealing::AssociatedData;
@@ -69,7 +69,7 @@ impl Store {
     }
 
     /// Returns a user's permanent access keys, oldest first.
-    pub async fn list_access_keys(&self, user: &UserId) -> Result<Vec<AccessKeyRecord>, StoreError> {
+    pub async fn list_access_keys(&self, user: &UserId) -> Result<Vec<AccessKeyMetadata>, StoreError> {
         let statement =
             "SELECT id, user_id, enabled, created_at, last_used_at FROM access_keys WHERE user_id = $1 ORDER BY rowid";
         let rows = query(statement)
@@ -81,7 +81,7 @@ impl Store {
     }
 
     /// Returns a permanent access key by id, without its secret.
-    pub async fn find_access_key_record(&self, id: &AccessKeyId) -> Result<Option<AccessKeyRecord>, StoreError> {
+    pub async fn find_access_key_record(&self, id: &AccessKeyId) -> Result<Option<AccessKeyMetadata>, StoreError> {
         let row = query("SELECT id, user_id, enabled, created_at, last_used_at FROM access_keys WHERE id = $1")
             .bind(id.as_str())
             .fetch_optional(&self.database)
@@ -203,9 +203,9 @@ fn secret_associated_data(id: &AccessKeyId) -> AssociatedData<'_> {
     AssociatedData { table: "access_keys", column: "secret", row: id.as_str() }
 }
 
-fn access_key_from_row(row: &Row) -> Result<AccessKeyRecord, StoreError> {
+fn access_key_from_row(row: &Row) -> Result<AccessKeyMetadata, StoreError> {
     let failed = StoreError::database_error("read an access key");
-    Ok(AccessKeyRecord {
+    Ok(AccessKeyMetadata {
         id: parse_column(row, "id")?,
         user_id: parse_column(row, "user_id")?,
         enabled: row.try_get("enabled").map_err(&failed)?,

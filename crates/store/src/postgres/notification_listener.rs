@@ -19,7 +19,7 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
 /// Receives PostgreSQL notifications and reconnects after a connection failure.
-pub(crate) struct Listener {
+pub(crate) struct NotificationListener {
     options: PgConnectOptions,
     state: NotificationListenerState,
 }
@@ -36,7 +36,7 @@ enum NotificationListenerState {
     },
 }
 
-impl Listener {
+impl NotificationListener {
     pub(crate) fn new(database: &PostgresDatabase) -> Self {
         let options = (*database.pool.connect_options()).clone().disable_statement_logging();
         Self { options, state: NotificationListenerState::Disconnected { retry_at: Instant::now() } }
@@ -104,9 +104,9 @@ fn parse_notification(payload: &str) -> Option<StoreEvent> {
     }
 }
 
-impl fmt::Debug for Listener {
+impl fmt::Debug for NotificationListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_disconnected = matches!(self.state, NotificationListenerState::Disconnected { .. });
-        f.debug_struct("Listener").field("is_disconnected", &is_disconnected).finish_non_exhaustive()
+        f.debug_struct("NotificationListener").field("is_disconnected", &is_disconnected).finish_non_exhaustive()
     }
 }

@@ -187,12 +187,12 @@ impl S3 {
         StoreError::S3 { action, location: self.settings.object_uri(name), reason: reason.to_owned(), remedy: "" }
     }
 
-    fn is_verified(&self, name: &str, tag: &str) -> bool {
+    fn is_object_verified(&self, name: &str, tag: &str) -> bool {
         let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         verified.contains(&(name.to_owned(), tag.to_owned()))
     }
 
-    fn mark_verified(&self, name: &str, tag: &str) {
+    fn mark_object_verified(&self, name: &str, tag: &str) {
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         if verified.len() >= MAX_CACHED_VERIFIED_OBJECTS {
             verified.clear();

@@ -53,7 +53,7 @@ impl CopyFixture {
 #[tokio::test]
 async fn copy_contains_all_rows_and_is_usable() {
     let metadata_copy = CopyFixture::new().await;
-    let before = metadata_copy.store.verify_audit(&[]).await.unwrap();
+    let before = metadata_copy.store.verify_audit_log(&[]).await.unwrap();
     let preview = metadata_copy.store.preview_metadata_copy(&metadata_copy.url).await.unwrap();
     assert!(metadata_copy.column("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'").await.is_empty());
     let mut progress = Vec::new();
@@ -68,7 +68,7 @@ async fn copy_contains_all_rows_and_is_usable() {
     let copy = metadata_copy.open().await.unwrap();
     all_tables::verify(&copy).await;
     // The audit event of the copy follows all other rows in the same chain.
-    let after = copy.verify_audit(&[]).await.unwrap();
+    let after = copy.verify_audit_log(&[]).await.unwrap();
     assert!(after.is_intact() && after.rows == before.rows + 1, "{after:?}");
     let links = copy.list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap();
     assert_eq!(links[links.len() - 2].link, before.newest);

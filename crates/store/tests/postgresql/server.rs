@@ -41,7 +41,7 @@ async fn several_directories_share_a_database() {
         before,
         "new users do not affect cached values"
     );
-    assert!(other.verify_audit(&[]).await.unwrap().is_intact());
+    assert!(other.verify_audit_log(&[]).await.unwrap().is_intact());
 }
 
 #[tokio::test]

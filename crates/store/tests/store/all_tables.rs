@@ -241,7 +241,7 @@ pub(crate) async fn verify(store: &Store) {
     assert_eq!(store.find_slow_session_threshold(&instance.id).await.unwrap(), SlowSessionThreshold::new(7));
     verify_tasks_and_kills(store).await;
     assert!(store.find_lockout_end("user:nobody").await.is_ok());
-    let audit = store.verify_audit(&[]).await.unwrap();
+    let audit = store.verify_audit_log(&[]).await.unwrap();
     assert!(audit.is_intact() && audit.rows > 10, "{audit:?}");
 }
 
@@ -298,5 +298,5 @@ pub(crate) async fn use_after_restore(store: &Store) {
         store.cached_view().await.unwrap().access_control_version() > before,
         "the removal must increase the version"
     );
-    assert!(store.verify_audit(&[]).await.unwrap().is_intact());
+    assert!(store.verify_audit_log(&[]).await.unwrap().is_intact());
 }

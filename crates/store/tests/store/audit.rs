@@ -94,7 +94,7 @@ async fn recorded_events_are_read_back_unchanged() {
     let rows = fixture.audit_rows().await;
     assert_eq!((&rows[1].event, rows[1].at, rows[1].seq), (&event, 1_000_007, 2));
     assert_eq!((&rows[2].event, &rows[3].event.origin.actor), (&minimal_event, &Actor::Clew));
-    assert!(fixture.store.verify_audit(&[]).await.unwrap().is_intact());
+    assert!(fixture.store.verify_audit_log(&[]).await.unwrap().is_intact());
 }
 
 #[tokio::test]
@@ -277,7 +277,7 @@ async fn concurrent_events_share_a_transaction_without_loss() {
     targets.sort();
     targets.dedup();
     assert_eq!(targets.len(), CALLER_COUNT * EVENTS_PER_CALLER + 1);
-    assert!(fixture.store.verify_audit(&[]).await.unwrap().is_intact());
+    assert!(fixture.store.verify_audit_log(&[]).await.unwrap().is_intact());
 }
 
 #[tokio::test]
@@ -302,5 +302,5 @@ async fn nul_character_is_replaced_in_the_audit() {
     fixture.store.append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", "a\0b")).await.unwrap();
     let found = fixture.audit_rows().await.pop().unwrap();
     assert_eq!(found.event.target, "a\u{2400}b");
-    assert!(fixture.store.verify_audit(&[]).await.unwrap().is_intact());
+    assert!(fixture.store.verify_audit_log(&[]).await.unwrap().is_intact());
 }

@@ -127,7 +127,7 @@ async fn two_processes_write_one_audit() {
         written += EVENTS_PER_PROCESS;
     }
     other.await.unwrap();
-    let found = fixture.store.verify_audit(&[]).await.unwrap();
+    let found = fixture.store.verify_audit_log(&[]).await.unwrap();
     assert!(found.is_intact(), "{found:?}");
     assert_eq!(found.rows, (1 + written + EVENTS_PER_PROCESS) as u64);
     let rows = fixture.store.list_audit_rows_after_seq(&AuditFilter::default(), 1, 100_000).await.unwrap();

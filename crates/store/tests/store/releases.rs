@@ -36,7 +36,7 @@ async fn database_of_each_release_is_upgraded_in_place() {
         let (store, other) = (opened.0.unwrap(), opened.1.unwrap());
         all_tables::verify(&store).await;
         all_tables::use_after_restore(&store).await;
-        assert!(other.verify_audit(&[]).await.unwrap().is_intact());
+        assert!(other.verify_audit_log(&[]).await.unwrap().is_intact());
     }
 }
 

@@ -23,12 +23,12 @@ async fn create_truncated_audit() -> (Fixture, AuditCheckpoint) {
     fixture.record_events(3).await;
     let checkpoint = fixture.store.create_audit_checkpoint().await.unwrap();
     assert_eq!((checkpoint.seq, checkpoint.at), (NEWEST_SEQ, 1_000_500));
-    assert!(fixture.store.verify_audit(std::slice::from_ref(&checkpoint)).await.unwrap().is_intact());
+    assert!(fixture.store.verify_audit_log(std::slice::from_ref(&checkpoint)).await.unwrap().is_intact());
     let removal = format!(
         "DELETE FROM audit WHERE seq > {REMAINING_ROWS}; DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM earlier"
     );
     fixture.sql(removal).await;
-    let alone = fixture.open().await.unwrap().verify_audit(&[]).await.unwrap();
+    let alone = fixture.open().await.unwrap().verify_audit_log(&[]).await.unwrap();
     assert!(
         alone.is_intact() && alone.last == Some(REMAINING_ROWS),
         "the database alone does not reveal the truncation: {alone:?}"
@@ -48,7 +48,7 @@ fn replaced_row_problem() -> AuditProblem {
 async fn running_process_detects_a_truncated_audit() {
     let (fixture, _) = create_truncated_audit().await;
     let store = &fixture.store;
-    assert_eq!(store.verify_audit(&[]).await.unwrap().problems, [missing_row_problem()]);
+    assert_eq!(store.verify_audit_log(&[]).await.unwrap().problems, [missing_row_problem()]);
     for _ in 0..2 {
         assert_eq!(
             store.detect_audit_truncation().await.unwrap(),
@@ -61,7 +61,7 @@ async fn running_process_detects_a_truncated_audit() {
     // The process still reports the loss after later rows.
     fixture.advance_clock(1);
     fixture.record_events(5).await;
-    assert_eq!(store.verify_audit(&[]).await.unwrap().problems, [replaced_row_problem()]);
+    assert_eq!(store.verify_audit_log(&[]).await.unwrap().problems, [replaced_row_problem()]);
     assert_eq!(store.detect_audit_truncation().await.unwrap(), None);
 }
 
@@ -71,7 +71,7 @@ async fn rows_appended_after_a_truncation_do_not_conceal_the_loss() {
     fixture.advance_clock(1);
     fixture.record_events(5).await;
     let store = &fixture.store;
-    assert_eq!(store.verify_audit(&[]).await.unwrap().problems, [replaced_row_problem()]);
+    assert_eq!(store.verify_audit_log(&[]).await.unwrap().problems, [replaced_row_problem()]);
     assert_eq!(
         store.detect_audit_truncation().await.unwrap(),
         Some(missing_row_problem()),
@@ -80,7 +80,7 @@ async fn rows_appended_after_a_truncation_do_not_conceal_the_loss() {
     store.acknowledge_lost_audit_rows(&missing_row_problem());
     assert_eq!(store.detect_audit_truncation().await.unwrap(), None);
     assert_eq!(
-        store.verify_audit(&[]).await.unwrap().problems,
+        store.verify_audit_log(&[]).await.unwrap().problems,
         [replaced_row_problem()],
         "verification still reports the loss"
     );
@@ -96,7 +96,7 @@ async fn rows_of_other_processes_are_not_reported_as_loss() {
     }
     for store in [&fixture.store, &other] {
         assert_eq!(store.detect_audit_truncation().await.unwrap(), None);
-        assert!(store.verify_audit(&[]).await.unwrap().is_intact());
+        assert!(store.verify_audit_log(&[]).await.unwrap().is_intact());
     }
 }
 
@@ -107,7 +107,7 @@ async fn rows_appended_during_a_verification_are_not_reported_as_loss() {
     let verified = Cell::new(false);
     let verify = async {
         for _ in 0..10 {
-            let found = fixture.store.verify_audit(&[]).await.unwrap();
+            let found = fixture.store.verify_audit_log(&[]).await.unwrap();
             assert!(found.is_intact(), "{found:?}");
             assert_eq!(fixture.store.detect_audit_truncation().await.unwrap(), None);
         }
@@ -136,7 +136,7 @@ async fn truncated_kill_outcomes_are_detected_by_their_process() {
         .await;
     let fault = AuditProblemKind::RecordedRowMissing { at: 1_000_000 };
     let problem = AuditProblem { position: 2, fault };
-    assert_eq!(fixture.store.verify_audit(&[]).await.unwrap().problems, [problem]);
+    assert_eq!(fixture.store.verify_audit_log(&[]).await.unwrap().problems, [problem]);
 }
 
 #[tokio::test]
@@ -155,19 +155,19 @@ async fn process_without_writes_detects_a_truncated_audit() {
         found.position == NEWEST_SEQ && matches!(found.fault, AuditProblemKind::RecordedRowMissing { .. }),
         "{found:?}"
     );
-    assert_eq!(reader.verify_audit(&[]).await.unwrap().problems, [found]);
+    assert_eq!(reader.verify_audit_log(&[]).await.unwrap().problems, [found]);
 }
 
 #[tokio::test]
 async fn checkpoint_detects_a_truncated_audit_in_another_process() {
     let (fixture, checkpoint) = create_truncated_audit().await;
     let later = fixture.open().await.unwrap();
-    assert!(later.verify_audit(&[]).await.unwrap().is_intact());
+    assert!(later.verify_audit_log(&[]).await.unwrap().is_intact());
     let checkpoint = std::slice::from_ref(&checkpoint);
-    assert_eq!(later.verify_audit(checkpoint).await.unwrap().problems, [missing_row_problem()]);
+    assert_eq!(later.verify_audit_log(checkpoint).await.unwrap().problems, [missing_row_problem()]);
     fixture.advance_clock(1);
     fixture.record_events(5).await;
-    assert_eq!(later.verify_audit(checkpoint).await.unwrap().problems, [replaced_row_problem()]);
+    assert_eq!(later.verify_audit_log(checkpoint).await.unwrap().problems, [replaced_row_problem()]);
     assert_eq!(
         missing_row_problem().to_string(),
         "row 8 is missing, which was the newest one at 1970-01-01T00:16:40.5Z: the end of the audit was removed"
@@ -190,16 +190,19 @@ async fn rows_removed_by_retention_are_not_reported() {
         fixture.store.prune_audit_log(&AuditOrigin::for_internal_operation(), 100_000_001_001_000).await.unwrap(),
         5
     );
-    let found = reader.verify_audit(&[old.clone(), newest.clone()]).await.unwrap();
+    let found = reader.verify_audit_log(&[old.clone(), newest.clone()]).await.unwrap();
     assert!(found.is_intact(), "{found:?}");
     let forged = AuditCheckpoint { link: newest.link, ..old.clone() };
     let fault = AuditProblemKind::RecordedRowReplaced { at: old.at };
-    let found = reader.verify_audit(std::slice::from_ref(&forged)).await.unwrap();
+    let found = reader.verify_audit_log(std::slice::from_ref(&forged)).await.unwrap();
     assert_eq!(found.problems, [AuditProblem { position: 5, fault }]);
     fixture.record_events(2).await;
     fixture.advance_clock(1000);
     fixture.record_events(1).await;
     fixture.store.prune_audit_log(&AuditOrigin::for_internal_operation(), 100_000_001_002_000).await.unwrap();
-    assert!(reader.verify_audit(&[old]).await.unwrap().is_intact(), "the checkpoint is older than all remaining rows");
+    assert!(
+        reader.verify_audit_log(&[old]).await.unwrap().is_intact(),
+        "the checkpoint is older than all remaining rows"
+    );
     assert_eq!(reader.detect_audit_truncation().await.unwrap(), None);
 }

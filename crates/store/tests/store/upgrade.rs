@@ -110,5 +110,5 @@ async fn audit_of_an_old_database_starts_once() {
     let operations: Vec<_> = rows.iter().map(|row| row.event.operation.as_str()).collect();
     assert_eq!(operations, ["BeginAudit", "CreateDomain"]);
     assert_eq!(rows[0].event.origin.actor, Actor::Clew);
-    assert!(store.verify_audit(&[]).await.unwrap().is_intact());
+    assert!(store.verify_audit_log(&[]).await.unwrap().is_intact());
 }

@@ -1,7 +1,7 @@
 //! Users, groups and access keys.
 
 use clew_model::{AccessKeyId, DomainId, UserId};
-use clew_store::{AccessKeyRecord, NewUser, Store, StoreError, UserChange};
+use clew_store::{AccessKeyMetadata, NewUser, Store, StoreError, UserChange};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::fixture::{Fixture, origin};
@@ -145,7 +145,7 @@ async fn use_of_a_key_is_recorded_once_a_minute() {
     assert_eq!(keys(store, user).await[0].last_used_at, Some(1060));
 }
 
-async fn keys(store: &Store, user: &UserId) -> Vec<AccessKeyRecord> {
+async fn keys(store: &Store, user: &UserId) -> Vec<AccessKeyMetadata> {
     store.list_access_keys(user).await.unwrap()
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clew_diagnose::{KillRule, select_sessions_to_kill};
 use clew_model::{AuditOrigin, Failure, LimitationKind, Node, Session};
 use clew_mysql::{
-    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ProcessListOrigin, ReadLimits, UnreliableClockReason,
-    UnsafeKillPolicy, UserSessions, read_client_sessions,
+    ClientSessions, ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ProcessListOrigin, ReadLimits,
+    UnreliableClockReason, UnsafeKillPolicy, read_client_sessions,
 };
 use clew_store::{InstanceKillTasks, KillSource, KillTask, LoginTrigger, Store};
 use tokio::time::Instant;
@@ -76,7 +76,7 @@ impl NodePoll {
     /// Returns `None` if the server's clock is unreliable, in which case kill tasks kill no sessions.
     fn select_sessions_with_reliable_times(
         &self,
-        mut read: UserSessions,
+        mut read: ClientSessions,
         guard: &NodePollGuard,
     ) -> Option<(ProcessListOrigin, Vec<Session>)> {
         let doubt = guard.correct_elapsed_times(&mut read);
@@ -98,7 +98,7 @@ impl NodePoll {
             }
             return None;
         }
-        Some((read.read.clone(), read.into_sessions_with_checked_times()))
+        Some((read.read.clone(), read.into_sessions_with_checked_durations()))
     }
 
     fn adapt_poll_interval(&self, took: Duration, guard: &NodePollGuard) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clew_model::{NodeId, Session};
-use clew_mysql::{NodeClockHistory, UnreliableClockReason, UserSessions};
+use clew_mysql::{ClientSessions, NodeClockHistory, UnreliableClockReason};
 use tokio::time::Instant;
 
 use crate::adaptive_poll_interval::{AdaptivePollInterval, PollIntervalChange};
@@ -84,7 +84,7 @@ impl NodePollGuard {
     }
 
     /// Corrects elapsed times after clock changes, or returns the reason why they are not reliable.
-    pub(super) fn correct_elapsed_times(&self, read: &mut UserSessions) -> Option<UnreliableClockReason> {
+    pub(super) fn correct_elapsed_times(&self, read: &mut ClientSessions) -> Option<UnreliableClockReason> {
         read.adjust_times_for_clock_steps(&mut self.states.lock_states().get_mut(&self.node)?.clock)
     }
 

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, NodeId, RequestId, TaskStatus};
-use clew_worker::{CollectionQueue, WorkerObserver, WorkerSettings};
+use clew_worker::{SessionCollectionQueue, WorkerObserver, WorkerSettings};
 
 use crate::harness::{Event, Harness, test_origin, wait_for};
 use crate::scripted_reader::{Script, ScriptedReader};
@@ -125,7 +125,7 @@ async fn default_reader_connects_to_servers() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut harness = Harness::new(&[&closed.to_string()], WorkerSettings::default(), ScriptedReader::new([])).await;
     harness.collections =
-        CollectionQueue::new(harness.store.clone(), WorkerSettings::default(), std::sync::Arc::new(NoMetrics));
+        SessionCollectionQueue::new(harness.store.clone(), WorkerSettings::default(), std::sync::Arc::new(NoMetrics));
     let worker = harness.start_worker();
     let failure = wait_for_failure(&harness, &harness.submit("127.0.0.1").await).await;
     worker.stop().await;

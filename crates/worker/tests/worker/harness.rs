@@ -12,7 +12,7 @@ use clew_store::{
     ClaimedTask, InitialTenant, PostgresUrl, SessionCollectionTask, Store, StoreError, StoreLocation, StoredResult,
     TaskClaimRequest,
 };
-use clew_worker::{CollectionQueue, NodeReader, WorkerObserver, WorkerSettings};
+use clew_worker::{NodeReader, SessionCollectionQueue, WorkerObserver, WorkerSettings};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 use tempfile::TempDir;
@@ -53,7 +53,7 @@ pub(crate) fn test_origin() -> AuditOrigin {
 
 pub(crate) struct Harness {
     pub(crate) store: Store,
-    pub(crate) collections: CollectionQueue,
+    pub(crate) collections: SessionCollectionQueue,
     pub(crate) instance: Instance,
     observer: Arc<RecordingObserver>,
     folder: TempDir,
@@ -96,14 +96,14 @@ impl Harness {
         };
         let instance = store.add_instance(&test_origin(), instance).await.unwrap();
         let observer = Arc::<RecordingObserver>::default();
-        let collections = CollectionQueue::with_node_reader(store.clone(), settings, observer.clone(), reader);
+        let collections = SessionCollectionQueue::with_node_reader(store.clone(), settings, observer.clone(), reader);
         Self { store, collections, instance, observer, folder }
     }
 
     /// Replaces settings and reader; the store stays.
     pub(crate) fn replace(&mut self, settings: WorkerSettings, reader: Arc<dyn NodeReader>) {
         self.collections =
-            CollectionQueue::with_node_reader(self.store.clone(), settings, self.observer.clone(), reader);
+            SessionCollectionQueue::with_node_reader(self.store.clone(), settings, self.observer.clone(), reader);
     }
 
     pub(crate) fn node(&self, host: &str) -> NodeId {
@@ -196,7 +196,7 @@ impl Harness {
 }
 
 /// Starts a worker.
-pub(crate) fn start_worker(collections: CollectionQueue) -> Worker {
+pub(crate) fn start_worker(collections: SessionCollectionQueue) -> Worker {
     let shutdown = CancellationToken::new();
     Worker { running: tokio::spawn(collections.run(shutdown.clone())), shutdown }
 }

@@ -8,7 +8,7 @@ use clew_diagnose::ProtectedAccounts;
 use clew_model::{Actor, AuditOrigin, DomainId, FailureKind, NodeId, SessionSelection, TaskStatus, UserId};
 use clew_store::{Clock, LoginTrigger, NewIntelligentKill};
 use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, Server};
-use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor, LoginAttempt, WorkerSettings};
+use clew_worker::{IntelligentKillQueue, KillExecutor, LoginAttempt, SessionCollectionQueue, WorkerSettings};
 use mysql_async::prelude::Queryable;
 use tokio_util::sync::CancellationToken;
 
@@ -164,7 +164,7 @@ async fn collections_back_off(flavor: Flavor) {
     let now = with_manual_clock(&mut kill_tasks);
     let store = kill_tasks.harness.store.clone();
     let collections =
-        CollectionQueue::new(store.clone(), WorkerSettings::default(), Arc::new(RecordingObserver::default()));
+        SessionCollectionQueue::new(store.clone(), WorkerSettings::default(), Arc::new(RecordingObserver::default()));
     let worker = start_worker(collections.clone());
     let (project, instance) = (kill_tasks.instance.project_id.clone(), kill_tasks.instance.id.clone());
     let node: NodeId = kill_tasks.instance.nodes[0].id.clone();

@@ -7,7 +7,7 @@ use clew_diagnose::ProtectedAccounts;
 use clew_model::TaskStatus;
 use clew_store::{Store, StoreLocation};
 use clew_testkit::PostgreSqlServer;
-use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor, WorkerSettings, dispatch_store_events};
+use clew_worker::{IntelligentKillQueue, KillExecutor, SessionCollectionQueue, WorkerSettings, dispatch_store_events};
 use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
@@ -34,7 +34,7 @@ impl Processes {
         let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
         let serving = Harness::with_metadata(&["one"], settings.clone(), reader.clone(), metadata()).await;
         let store = Store::open(StoreLocation { metadata_url: metadata(), ..serving.location() }).await.unwrap();
-        let working = CollectionQueue::with_node_reader(
+        let working = SessionCollectionQueue::with_node_reader(
             store.clone(),
             settings.clone(),
             Arc::<RecordingObserver>::default(),

@@ -36,13 +36,13 @@ async fn expired_collection_is_removed_with_its_result() {
 async fn pruned_audit_remains_verifiable() {
     let settings = WorkerSettings { audit_retention: Duration::ZERO, ..WorkerSettings::default() };
     let harness = Harness::new(&["one"], settings, ScriptedReader::new([])).await;
-    let first = async || harness.store.verify_audit(&[]).await.unwrap().first;
+    let first = async || harness.store.verify_audit_log(&[]).await.unwrap().first;
     assert_eq!(first().await, Some(1));
     tokio::time::sleep(Duration::from_millis(5)).await;
     let worker = harness.start_worker();
     wait_for("removal of the first rows", async || (first().await > Some(1)).then_some(())).await;
     worker.stop().await;
-    let audit = harness.store.verify_audit(&[]).await.unwrap();
+    let audit = harness.store.verify_audit_log(&[]).await.unwrap();
     assert!(audit.is_intact() && audit.rows > 0, "{audit:?}: the removal is not recorded");
 }
 

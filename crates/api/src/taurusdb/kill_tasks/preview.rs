@@ -165,7 +165,7 @@ pub(crate) async fn preview_kill_task(
         let limitations: Vec<NodeLimitation> = listed.limitations.iter().map(view).collect();
         let matched: Vec<Session> = select_sessions_to_kill(
             &rules,
-            listed.into_sessions_with_checked_times(),
+            listed.into_sessions_with_checked_durations(),
             service.kills.protected_accounts(),
         )
         .into_iter()

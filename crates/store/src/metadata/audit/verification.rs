@@ -17,7 +17,7 @@ impl Store {
     /// Verifies the entire audit log in one database snapshot with constant memory use.
     /// Reports a problem if a row recorded in `checkpoints` or by this process is missing.
     /// Without a checkpoint, a removal of the newest rows can remain undetected, because the remaining chain is valid.
-    pub async fn verify_audit(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
+    pub async fn verify_audit_log(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
         self.ensure_master_key_is_current().await?;
         let tracked = self.checkpoint_tracker.tracked_checkpoints();
         let failed = StoreError::database_error("verify the audit log");

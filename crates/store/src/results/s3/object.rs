@@ -54,7 +54,9 @@ impl StoredObject {
 
     /// Verifies the object's hash by reading the entire object, unless this process has already verified the object.
     pub(in crate::results) async fn verify_content(&self) -> Result<(), StoreError> {
-        if self.tag.as_ref().is_some_and(|tag| self.s3.is_verified(&self.record.name, tag)) || self.record.bytes == 0 {
+        if self.tag.as_ref().is_some_and(|tag| self.s3.is_object_verified(&self.record.name, tag))
+            || self.record.bytes == 0
+        {
             return Ok(());
         }
         let whole =
@@ -114,7 +116,7 @@ impl ChunkReader {
                 return Err(StoreError::ResultCorrupt { name: record.name.clone(), reason });
             }
             if let Some(tag) = &self.object.tag {
-                s3.mark_verified(&record.name, tag);
+                s3.mark_object_verified(&record.name, tag);
             }
         }
         Ok(Some((last, self)))

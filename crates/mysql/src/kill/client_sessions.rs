@@ -11,7 +11,7 @@ use crate::clock::{ClockReading, ElapsedTimeBounds, NodeClockHistory, Unreliable
 
 /// User sessions from which kill rules select the sessions to kill.
 #[derive(Debug, Clone)]
-pub struct UserSessions {
+pub struct ClientSessions {
     /// Server instance that returned the process list, and the time at which Clew read the list.
     pub read: ProcessListOrigin,
     /// User sessions, excluding Clew's own. Statements longer than 64 KiB are truncated.
@@ -28,7 +28,7 @@ pub struct UserSessions {
     pub duration: Duration,
 }
 
-impl UserSessions {
+impl ClientSessions {
     /// Compares the server's clock with earlier readings and corrects elapsed times after a clock step.
     /// Returns the reason why automatic kills must not rely on the corrected elapsed times, or `None` if they may.
     pub fn adjust_times_for_clock_steps(&mut self, history: &mut NodeClockHistory) -> Option<UnreliableClockReason> {
@@ -59,7 +59,7 @@ impl UserSessions {
 
     /// Returns only the sessions whose elapsed times could be checked.
     #[must_use]
-    pub fn into_sessions_with_checked_times(self) -> Vec<Session> {
+    pub fn into_sessions_with_checked_durations(self) -> Vec<Session> {
         let unchecked = self.unchecked;
         self.sessions.into_iter().filter(|session| !unchecked.contains(&session.id)).collect()
     }

@@ -62,7 +62,7 @@ pub(super) async fn read_prepared_transactions(
     if connection.flavor == Flavor::MySql && locks_readable {
         query_locked_tables(connection, &mut prepared).await?;
     }
-    match connection.query_all::<XidRow>(statements::XA_RECOVER_QUERY).await {
+    match connection.query_all_rows::<XidRow>(statements::XA_RECOVER_QUERY).await {
         Ok(names) => assign_xid_if_unambiguous(&mut prepared, &names),
         Err(crate::client::Error::Server(error)) => {
             limitations.push(limitations::unreadable_xids_limitation(&error.message, account));
@@ -78,7 +78,7 @@ async fn query_locked_tables(
 ) -> Result<(), Failure> {
     let ids: Vec<u64> = prepared.iter().map(|prepared| prepared.transaction).collect();
     let rows: Vec<TableRow> = connection
-        .query_all(&statements::locked_tables_query(&ids))
+        .query_all_rows(&statements::locked_tables_query(&ids))
         .await
         .map_err(|error| connection.to_failure(&error))?;
     let mut tables: HashMap<u64, Vec<TableName>> = HashMap::new();

@@ -22,7 +22,7 @@ pub(super) async fn read_row_lock_waits(
     connection: &mut Connection,
     transactions: &[Transaction],
 ) -> Result<Vec<UnresolvedRowLockWait>, Failure> {
-    let rows: Vec<WaitRow> = match connection.query_all(statements::MARIADB_LOCK_WAITS_QUERY).await {
+    let rows: Vec<WaitRow> = match connection.query_all_rows(statements::MARIADB_LOCK_WAITS_QUERY).await {
         Ok(rows) => rows,
         // The account lacks the PROCESS privilege; `read_session_transactions` added the limitation.
         Err(crate::client::Error::Server(error)) if error.code == ER_SPECIFIC_ACCESS_DENIED_ERROR => {
@@ -31,7 +31,7 @@ pub(super) async fn read_row_lock_waits(
         Err(error) => return Err(connection.to_failure(&error)),
     };
     let locks: Vec<LockRow> = connection
-        .query_all(statements::MARIADB_ROW_LOCKS_QUERY)
+        .query_all_rows(statements::MARIADB_ROW_LOCKS_QUERY)
         .await
         .map_err(|error| connection.to_failure(&error))?;
     let locks: HashMap<Vec<u8>, InnoDbLock> = locks.into_iter().map(parse_lock_row).collect();
@@ -112,7 +112,7 @@ async fn find_read_only_waiters(
         return Ok(waiters);
     }
     let rows: Vec<(u64, Vec<u8>)> = connection
-        .query_all(statements::READ_ONLY_LOCK_WAITERS_QUERY)
+        .query_all_rows(statements::READ_ONLY_LOCK_WAITERS_QUERY)
         .await
         .map_err(|error| connection.to_failure(&error))?;
     for (session, lock) in rows {
