@@ -190,7 +190,7 @@ pub struct AppComponents {
     pub node_reads: NodeReadLimits,
     /// Executor for kills.
     pub kills: KillExecutor,
-    /// Queue that executes and previews intelligent kills.
+    /// Queue of intelligent kills, which also returns previews of intelligent kills.
     pub intelligent_kills: IntelligentKillQueue,
     /// Limits of the HTTP server.
     pub settings: ApiSettings,

@@ -71,7 +71,7 @@ async fn create_domain(arguments: CreateArgs) -> Result<(), CliError> {
     let CreateArgs { name, admin, region_project, password, store_args } = arguments;
     let store = store_args.open_store().await?;
     let password = password.read_or_generate_password(&admin).await?;
-    let origin = local_audit_origin::audit_origin_of_local_account();
+    let origin = local_audit_origin::local_account_audit_origin();
     let project = region_project.unwrap_or_else(|| store.region().to_owned());
     let domain_id = store.create_domain(&origin, &name).await?;
     let project_id = store.create_project(&origin, &domain_id, &project, "").await?;

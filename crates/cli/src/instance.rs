@@ -127,7 +127,7 @@ impl ProjectSelectionArgs {
             ([only], _) => Ok(InstanceInventory {
                 store,
                 project: only.clone(),
-                origin: local_audit_origin::audit_origin_of_local_account(),
+                origin: local_audit_origin::local_account_audit_origin(),
             }),
             (_, None) => {
                 Err(CliError::new_refusal(format!("select a project with --project: {}", format_list(&projects))))

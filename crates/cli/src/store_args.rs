@@ -67,6 +67,6 @@ impl DomainArgs {
             Some(name_or_id) => find_domain(&store, name_or_id).await?,
             None => require_single_domain(&store).await?,
         };
-        Ok(IdentityDirectory { store, domain, origin: local_audit_origin::audit_origin_of_local_account() })
+        Ok(IdentityDirectory { store, domain, origin: local_audit_origin::local_account_audit_origin() })
     }
 }

@@ -23,7 +23,7 @@ pub fn to_string_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<
 
 /// Escapes unsafe characters ([`is_unsafe_display_char`]) in JSON text, except line breaks and tabs.
 ///
-/// Standard JSON serializers escape only the control characters below U+0020.
+/// Standard JSON serializers do not escape control characters above U+001F, such as U+009B.
 /// Unsafe characters occur only inside JSON strings, so the escaped text parses to the same value.
 #[must_use]
 pub fn escape_unsafe_chars(json: &str) -> Cow<'_, str> {

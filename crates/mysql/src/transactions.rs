@@ -92,11 +92,11 @@ async fn compute_transaction_ages(
         let mut transaction = row.transaction;
         let status = printed.get(&transaction.session_id);
         if let Some(age) = age(row.started) {
-            transaction.seconds = uncertain_ages.resolve_ambiguous_age(age, status.map(|status| status.seconds));
+            transaction.seconds = uncertain_ages.choose_transaction_age(age, status.map(|status| status.seconds));
         }
         if let Some(age) = age(row.wait_started) {
             let waited = status.and_then(|status| status.lock_wait_seconds);
-            transaction.lock_wait_seconds = Some(uncertain_ages.resolve_ambiguous_age(age, waited));
+            transaction.lock_wait_seconds = Some(uncertain_ages.choose_transaction_age(age, waited));
         }
         transactions.push(transaction);
     }
@@ -117,7 +117,7 @@ struct UncertainTransactionAgeCounter {
 
 impl UncertainTransactionAgeCounter {
     /// If two ages are possible, the function returns the one that is close to `printed`, the age in the InnoDB status.
-    fn resolve_ambiguous_age(&mut self, age: LocalTimeAge, printed: Option<u64>) -> u64 {
+    fn choose_transaction_age(&mut self, age: LocalTimeAge, printed: Option<u64>) -> u64 {
         let age = match age {
             LocalTimeAge::Exact(age) => age,
             LocalTimeAge::Ambiguous(later, earlier) => {
@@ -230,12 +230,12 @@ mod tests {
     fn ambiguous_and_negative_ages_become_limitations() {
         let mut uncertain_ages = UncertainTransactionAgeCounter::default();
         let ambiguous = LocalTimeAge::Ambiguous(60, 3660);
-        assert_eq!(uncertain_ages.resolve_ambiguous_age(ambiguous, Some(3661)), 3660);
-        assert_eq!(uncertain_ages.resolve_ambiguous_age(ambiguous, Some(61)), 60);
-        assert_eq!(uncertain_ages.resolve_ambiguous_age(LocalTimeAge::Exact(-1), None), 0);
+        assert_eq!(uncertain_ages.choose_transaction_age(ambiguous, Some(3661)), 3660);
+        assert_eq!(uncertain_ages.choose_transaction_age(ambiguous, Some(61)), 60);
+        assert_eq!(uncertain_ages.choose_transaction_age(LocalTimeAge::Exact(-1), None), 0);
         assert_eq!(uncertain_ages.limitations_for_uncertain_ages(), []);
-        assert_eq!(uncertain_ages.resolve_ambiguous_age(ambiguous, None), 60);
-        assert_eq!(uncertain_ages.resolve_ambiguous_age(LocalTimeAge::Exact(-3600), None), 0);
+        assert_eq!(uncertain_ages.choose_transaction_age(ambiguous, None), 60);
+        assert_eq!(uncertain_ages.choose_transaction_age(LocalTimeAge::Exact(-3600), None), 0);
         let kinds: Vec<_> =
             uncertain_ages.limitations_for_uncertain_ages().iter().map(|limitation| limitation.kind).collect();
         assert_eq!(kinds, [LimitationKind::UnreliableAges; 2]);

@@ -98,8 +98,8 @@ pub(crate) struct PostgresDatabase {
     clock: DatabaseClock,
     /// The semaphore has one permit, so at most one PostgreSQL session of this process waits for the write lock.
     /// The PostgreSQL sessions of a disconnected process still acquire the write lock, one after another.
-    /// Each PostgreSQL session of a disconnected process holds the write lock until a timeout expires.
-    /// Several waiting sessions of a disconnected process could block other processes for longer than a lease lasts.
+    /// If a process is disconnected from PostgreSQL, its session keeps the write lock until a timeout expires.
+    /// Several such sessions, one after the other, could block other processes for longer than a lease lasts.
     writer: Arc<Semaphore>,
 }
 

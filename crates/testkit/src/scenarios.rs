@@ -12,7 +12,7 @@ use crate::flavor::Flavor;
 
 pub use runner::{RunningScenario, ScenarioError};
 
-/// Script that creates lock waits between sessions, and the lock waits that Clew must detect.
+/// Script that makes sessions wait for locks, with the lock waits that Clew is expected to detect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockWaitScenario {
     /// Short description.

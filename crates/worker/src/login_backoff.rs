@@ -30,7 +30,7 @@ impl LoginAttempt {
         }
     }
 
-    /// Records whether the server accepted the login. `failure` is `None` if the read or kill after the login succeeded.
+    /// Records that the server refused the login if `failure` is a login failure, and otherwise that the server accepted the login.
     pub async fn record_login_outcome(&self, node: &Node, failure: Option<&Failure>) {
         let recorded = match failure {
             Some(failure) if failure.kind == FailureKind::AccessDenied => {

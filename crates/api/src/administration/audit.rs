@@ -51,7 +51,7 @@ pub(crate) struct AuditVerificationResponse {
 /// Problem that the verification of the audit log has found.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditProblemView {
-    /// Position of the audit row that has the problem
+    /// Sequence number of the missing or modified audit row
     position: i64,
     /// Description of the problem
     what: String,

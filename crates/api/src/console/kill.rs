@@ -56,7 +56,7 @@ struct SessionKillOutcome {
     id: u64,
     /// Outcome: would_kill, killed, rolling_back, ending, gone, refused or failed
     outcome: &'static str,
-    /// Details of the outcome, in the language of X-Language
+    /// Details of the outcome, in the language that the X-Language header requests
     message: String,
     /// Current state of the session; null if it has ended
     #[schema(required)]

@@ -171,13 +171,13 @@ async fn load_user_principal(directory: &IdentityDirectory, user: &User) -> Resu
         scope: CredentialScope::AccessKey,
         administrator: user.administrator,
         // As on the server, an unreadable policy disables all grants, because the policy may contain a Deny statement.
-        grants: grants.into_iter().map(parse_stored_policy_grant).collect::<Option<_>>().unwrap_or_default(),
+        grants: grants.into_iter().map(parse_policy_of_stored_grant).collect::<Option<_>>().unwrap_or_default(),
         budget: Arc::default(),
     })
 }
 
 /// If the stored policy is invalid, prints a note and returns `None`.
-fn parse_stored_policy_grant(stored: StoredPolicyGrant) -> Option<Grant> {
+fn parse_policy_of_stored_grant(stored: StoredPolicyGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
         GrantedPolicy::System { name } => {
             let policy = system_policies::find_system_policy(&name).cloned();

@@ -51,7 +51,7 @@ pub(super) fn find_unexplained_waits(
     sessions
 }
 
-const METADATA_LOCK_LIMITATIONS: [LimitationKind; 4] = [
+const LIMITATIONS_HIDING_METADATA_LOCKS: [LimitationKind; 4] = [
     LimitationKind::NoMetadataLocks,
     LimitationKind::NoPerformanceSchema,
     LimitationKind::LostMetadataLocks,
@@ -68,7 +68,7 @@ fn explain_unknown_blocker(
     index: &LockSnapshotIndex<'_>,
     has_pending_request: bool,
 ) -> LocalizedText {
-    if let Some(text) = explain_first_matching_limitation(index, &METADATA_LOCK_LIMITATIONS) {
+    if let Some(text) = explain_first_matching_limitation(index, &LIMITATIONS_HIDING_METADATA_LOCKS) {
         return text;
     }
     match wait {

@@ -33,7 +33,7 @@ impl PendingKill {
         Self { before, outcome: KillOutcome::Ending(LocalizedText::new("not confirmed", "会话状态未知")) }
     }
 
-    /// If the kill is not confirmed, the outcome contains the message of `failure` or the session's last state.
+    /// The outcome of an unconfirmed kill contains the message of `failure`, or the session's last state if `failure` is `None`.
     pub(super) fn final_outcome(&self, failure: Option<&Failure>) -> KillOutcome {
         match failure {
             Some(failure) if !self.is_confirmed() => KillOutcome::Ending(LocalizedText::new(

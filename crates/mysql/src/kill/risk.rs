@@ -60,7 +60,7 @@ async fn assess_kill_risks(
     Ok(sessions.iter().filter_map(risks).collect())
 }
 
-/// Finds sessions whose changes to tables the server might not be able to roll back after a kill.
+/// Finds sessions with table changes that the server may be unable to roll back after a kill.
 ///
 /// Opens a connection only if a session modifies a table. Fails if the connection cannot be opened.
 pub async fn find_unsafe_kills(

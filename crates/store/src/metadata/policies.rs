@@ -19,7 +19,7 @@ const SELECT_POLICIES_SQL: &str =
 
 impl Store {
     /// Creates a policy or replaces the policy with the same name.
-    /// The caller must validate the policy document. The policy model `model` is `role` or `identity`.
+    /// The caller must validate the policy document. `model` is the permission model of the policy: `role` or `identity`.
     pub async fn put_policy(
         &self,
         by: &AuditOrigin,

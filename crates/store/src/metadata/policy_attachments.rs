@@ -44,7 +44,7 @@ impl Store {
         to: &Grantee,
         project: Option<&ProjectId>,
     ) -> Result<bool, StoreError> {
-        self.set_policy_attachment(by, "AttachPolicy", policy, to, project).await
+        self.update_policy_attachments(by, "AttachPolicy", policy, to, project).await
     }
 
     /// Detaches a policy from a user or group. Returns false if the policy is not attached.
@@ -55,10 +55,10 @@ impl Store {
         from: &Grantee,
         project: Option<&ProjectId>,
     ) -> Result<bool, StoreError> {
-        self.set_policy_attachment(by, "DetachPolicy", policy, from, project).await
+        self.update_policy_attachments(by, "DetachPolicy", policy, from, project).await
     }
 
-    async fn set_policy_attachment(
+    async fn update_policy_attachments(
         &self,
         by: &AuditOrigin,
         operation: &str,

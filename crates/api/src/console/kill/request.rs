@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::query_string::truncate_text;
 
 const MAX_SESSIONS_PER_REQUEST: usize = 1000;
-const MAX_VICTIMS_OF_OTHER_REQUESTS: usize = 100_000;
+const MAX_OTHER_VICTIMS_PER_REQUEST: usize = 100_000;
 const MAX_KILL_REASON_LEN: usize = 255;
 /// Tolerance for statement start times, in seconds. Servers round times to whole seconds, and clocks can differ.
 pub(super) const STATEMENT_START_TOLERANCE_SECONDS: i64 = 3;
@@ -84,7 +84,7 @@ impl SessionKillRequest {
             return Err(invalid_field_error("reason", &reason));
         }
         let other_victims: Vec<u64> = body.get("other_victims")?.unwrap_or_default();
-        check_array_length("other_victims", other_victims.len(), 0, MAX_VICTIMS_OF_OTHER_REQUESTS)?;
+        check_array_length("other_victims", other_victims.len(), 0, MAX_OTHER_VICTIMS_PER_REQUEST)?;
         Ok(Self { sessions, kind, reason, preview: body.get("preview")?.unwrap_or(false), other_victims })
     }
 
