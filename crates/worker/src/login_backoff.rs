@@ -30,7 +30,7 @@ impl LoginAttempt {
         }
     }
 
-    /// Records that the server refused the login if `failure` is a login failure, and otherwise that the server accepted the login.
+    /// Extends the login backoff if `failure` is a refused login, and clears it if the server accepted the login.
     pub async fn record_login_outcome(&self, node: &Node, failure: Option<&Failure>) {
         let recorded = match failure {
             Some(failure) if failure.kind == FailureKind::AccessDenied => {
