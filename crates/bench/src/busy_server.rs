@@ -38,7 +38,7 @@ enum ClewInvocation {
 enum BaselineInvocation {
     /// The `mariadb` client runs the same SQL statements as Clew.
     SameReads,
-    /// Over TLS, the `mariadb` client runs the same SQL statements as Clew.
+    /// Baseline: the `mariadb` client runs the same SQL statements over TLS as Clew.
     SameReadsOverTls,
     /// The `mariadb` client runs the given SQL statements.
     Statements(&'static str),

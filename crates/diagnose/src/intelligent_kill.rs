@@ -72,7 +72,7 @@ impl SessionGroup {
 
     /// Returns the group's SQL throttling pattern: template words joined by `~` (TaurusDB API spec, section 2.10).
     ///
-    /// The pattern matches the statement of the session with the lowest id in the group.
+    /// The throttling pattern is built from the statement of the session with the lowest id in the group.
     /// Returns `None` if no word of the SQL template can be used in a throttling pattern.
     #[must_use]
     pub fn throttling_pattern(&self) -> Option<String> {

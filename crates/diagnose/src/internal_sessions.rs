@@ -2,7 +2,7 @@
 
 use clew_model::Session;
 
-/// Prefixes in the `Command` column of the process list for replication, background and binlog dump threads.
+/// Replication, background and binlog dump threads have a `Command` value with one of these prefixes.
 /// The `binlog dump` prefix also matches `Binlog Dump GTID`.
 const INTERNAL_COMMAND_PREFIXES: [&[u8]; 4] = [b"binlog dump", b"daemon", b"slave_", b"register slave"];
 

@@ -209,7 +209,7 @@ struct ClockStep {
 }
 
 impl NodeClockHistory {
-    /// Returns true if a different server was selected before this call.
+    /// Returns true if the previous call selected a different server.
     pub(crate) fn select_server_history(&mut self, server: &ServerInstance) -> bool {
         let identity = server.server_identity();
         let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);

@@ -235,7 +235,7 @@ pub(crate) fn replication_applier_query(sessions: &[u64]) -> String {
 pub(crate) const XA_RECOVER_QUERY: &str = "XA RECOVER";
 
 /// Requires the SELECT privilege on performance_schema.
-/// Clew runs this query only for the session detail view and for idle sessions that block others without waiting.
+/// Clew runs this query only for the session detail view and for idle sessions that block other sessions.
 pub(crate) fn thread_transactions_query(threads: &[u64]) -> String {
     format!(
         "SELECT thread_id, event_id FROM performance_schema.events_transactions_current \
@@ -246,7 +246,7 @@ pub(crate) fn thread_transactions_query(threads: &[u64]) -> String {
 
 /// Reads the latest statements of threads. By default, the server records 10 statements per thread.
 /// Requires the SELECT privilege on performance_schema.
-/// Clew runs this query only for the session detail view and for idle sessions that block others without waiting.
+/// Clew runs this query only for the session detail view and for idle sessions that block other sessions.
 pub(crate) fn last_statements_query(threads: &[u64]) -> String {
     format!(
         "SELECT thread_id, event_id, nesting_event_id, nesting_event_type, sql_text \

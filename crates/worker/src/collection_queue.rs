@@ -1,4 +1,4 @@
-//! Queue of collections: a caller submits a collection of sessions and waits for its completion.
+//! Queue of requests to collect sessions. Callers submit requests and can wait until a request completes.
 
 use std::fmt;
 use std::sync::Arc;

@@ -79,7 +79,7 @@ pub(crate) struct LockRootCause {
     blocker_host: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_command: Option<String>,
-    /// Thread id of the root blocker for use in a KILL statement; equal to blocker_pid
+    /// Connection id of the root blocker, as in a KILL statement; equal to blocker_pid
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_thread_id: Option<u64>,
 }

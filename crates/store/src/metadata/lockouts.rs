@@ -22,7 +22,7 @@ const LOCKOUT_DURATION_SECONDS: i64 = 5 * 60;
 /// An authentication attempt without a recorded result is pending for this number of seconds, then counts as failed.
 const AUTH_ATTEMPT_RESERVATION_TTL_SECONDS: i64 = 30;
 
-/// A new client address replaces the least recently used address, unless all addresses were used within the last day.
+/// Maximum number of a user's recorded client addresses. A new address replaces one that was not used within a day.
 const MAX_CLIENT_ADDRESSES_PER_USER: i64 = 64;
 /// Unused client addresses are deleted after 90 days.
 const CLIENT_ADDRESS_TTL_SECONDS: i64 = 90 * 24 * 3600;
