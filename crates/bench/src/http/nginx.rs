@@ -24,6 +24,7 @@ pub(super) async fn start(file: &Path, constant: &str) -> Result<NginxServer, Se
     location = {CONSTANT_RESPONSE_URL_PATH} {{ default_type application/json; return 200 '{constant}'; }}
   }}",
             file = quote_nginx_path(file),
+            constant = constant.replace('\'', "\\'"),
         )
     })
     .await
