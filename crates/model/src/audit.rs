@@ -34,14 +34,14 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// Returns the actor kind as stored in the audit log: `user`, `local`, `clew` or `nobody` (unauthenticated).
+    /// Returns the actor kind as reported by the API and the command line: `user`, `local`, `clew` or `anonymous`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::User { .. } => "user",
             Self::Local { .. } => "local",
             Self::Clew => "clew",
-            Self::Anonymous { .. } => "nobody",
+            Self::Anonymous { .. } => "anonymous",
         }
     }
 

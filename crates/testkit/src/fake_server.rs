@@ -110,7 +110,7 @@ impl FakeServer {
                 let kills = kill_counter.clone();
                 let user = Vec::new();
                 sessions.spawn(
-                    FakeSession { stream, id, user, options, statement_bytes, kills, _open: open }.serve_client(),
+                    FakeSession { stream, id, user, options, statement_bytes, kills, open_guard: open }.serve_client(),
                 );
                 id += 1;
                 while sessions.try_join_next().is_some() {}
@@ -128,7 +128,7 @@ impl FakeServer {
     /// Returns the URL of the server, which accepts any account name and password.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("mysql://clew:secret@{}/?tls=off", self.address)
+        format!("mysql://{ACCOUNT_NAME}:secret@{}/?tls=off", self.address)
     }
 
     /// Returns the number of `KILL` statements that the server has received.
@@ -164,6 +164,8 @@ impl Drop for FakeServer {
 
 /// Offset of the account name in the handshake response packet, in bytes.
 const ACCOUNT_NAME_OFFSET: usize = 32;
+/// Account name in the URL of the server.
+const ACCOUNT_NAME: &str = "clew";
 const WRITE_BUFFER_SIZE: usize = 64 * 1024;
 
 struct FakeSession {
@@ -173,7 +175,7 @@ struct FakeSession {
     options: FakeServerOptions,
     statement_bytes: usize,
     kills: Arc<AtomicU64>,
-    _open: OpenConnectionGuard,
+    open_guard: OpenConnectionGuard,
 }
 
 impl FakeSession {
@@ -203,6 +205,9 @@ impl FakeSession {
             .next()
             .unwrap_or_default()
             .to_vec();
+        if self.user == ACCOUNT_NAME.as_bytes() {
+            self.open_guard.count_login();
+        }
         self.delay_response().await;
         self.send_packet(2, &packets::OK_PACKET).await?;
         loop {

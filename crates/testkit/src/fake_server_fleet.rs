@@ -44,6 +44,13 @@ impl FakeServerFleet {
         self.connections.peak_connection_count()
     }
 
+    /// Returns the total number of logins with the account of [`FakeServer::url`] across all servers.
+    /// Connections of other tests, which can reach a server on a reused port, use other accounts.
+    #[must_use]
+    pub fn login_count(&self) -> u64 {
+        self.connections.login_count()
+    }
+
     /// Returns the total number of connections accepted across all servers.
     #[must_use]
     pub fn accepted_connection_count(&self) -> u64 {

@@ -143,9 +143,9 @@ async fn successful_and_failed_sign_ins_are_recorded() {
         summary,
         [
             (AuditOutcome::Succeeded, None, "user", "grace"),
-            (AuditOutcome::Denied, Some("IAM.0001"), "nobody", "grace"),
+            (AuditOutcome::Denied, Some("IAM.0001"), "anonymous", "grace"),
             // The second sign-in with an unknown name is only counted.
-            (AuditOutcome::Denied, Some("IAM.0001"), "nobody", ""),
+            (AuditOutcome::Denied, Some("IAM.0001"), "anonymous", ""),
         ]
     );
     assert!(rows.iter().all(|row| row.domain_id.as_ref() == Some(&server.tenant.domain_id)));

@@ -1,4 +1,4 @@
-//! Counts open and accepted connections.
+//! Counts accepted connections, open connections and logins.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -8,6 +8,7 @@ pub(crate) struct ConnectionCounter {
     open: AtomicU64,
     max_open: AtomicU64,
     accepted: AtomicU64,
+    logins: AtomicU64,
 }
 
 /// Both connection counters count the connection as open until the guard is dropped.
@@ -26,6 +27,10 @@ impl ConnectionCounter {
     pub(crate) fn accepted_connection_count(&self) -> u64 {
         self.accepted.load(SeqCst)
     }
+
+    pub(crate) fn login_count(&self) -> u64 {
+        self.logins.load(SeqCst)
+    }
 }
 
 impl OpenConnectionGuard {
@@ -36,6 +41,12 @@ impl OpenConnectionGuard {
             counter.max_open.fetch_max(open, SeqCst);
         }
         Self(counters)
+    }
+
+    pub(super) fn count_login(&self) {
+        for counter in &self.0 {
+            counter.logins.fetch_add(1, SeqCst);
+        }
     }
 }
 

@@ -14,7 +14,7 @@ pub(crate) struct AuditRow {
     seq: i64,
     /// Write time
     at: String,
-    /// Kind of the actor: `user`, `local` (local command line), `clew` or `nobody` (unauthenticated)
+    /// Kind of the actor: `user`, `local` (local command line), `clew` or `anonymous` (unauthenticated)
     actor_kind: &'static str,
     /// Name of the actor; unverified if the actor is unauthenticated
     actor: String,

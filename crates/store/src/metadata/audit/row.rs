@@ -48,7 +48,7 @@ impl AuditRow {
             _ => (None, None),
         };
         let texts = [
-            Some(event.origin.actor.kind().to_owned()),
+            Some(stored_actor_kind(&event.origin.actor).to_owned()),
             actor_id,
             Some(event.origin.actor.name().to_owned()),
             actor_domain,
@@ -139,6 +139,16 @@ pub(super) fn audit_record_from_row(row: &database::Row) -> Result<AuditRecord, 
     Ok(AuditRecord { seq, at: row.try_get("at").map_err(&failed)?, event, link })
 }
 
+/// Kind of an anonymous actor in the store. The value cannot change, because the MAC of each stored audit row covers it.
+const STORED_ANONYMOUS_KIND: &str = "nobody";
+
+fn stored_actor_kind(actor: &Actor) -> &'static str {
+    match actor {
+        Actor::Anonymous { .. } => STORED_ANONYMOUS_KIND,
+        _ => actor.kind(),
+    }
+}
+
 fn actor_from_row(row: &database::Row) -> Result<Actor, StoreError> {
     let failed = StoreError::database_error("read the audit log");
     let kind: String = row.try_get("actor_kind").map_err(&failed)?;
@@ -151,7 +161,7 @@ fn actor_from_row(row: &database::Row) -> Result<Actor, StoreError> {
         },
         "local" => Actor::Local { user: name },
         "clew" => Actor::Clew,
-        "nobody" => Actor::Anonymous { claimed: name },
+        STORED_ANONYMOUS_KIND => Actor::Anonymous { claimed: name },
         _ => return Err(StoreError::Damaged { what: "type of an actor", reason: kind }),
     })
 }
