@@ -18,8 +18,8 @@ use uuid::Uuid;
 
 /// The process list may still contain the session of a recently closed connection.
 const CLOSED_CONNECTION_ENTRY_TTL: Duration = Duration::from_mins(1);
-/// Account name that the process list shows for connections that are still logging in.
-const UNAUTHENTICATED_USER: &[u8] = b"unauthenticated user";
+/// Command of a connection that is still logging in.
+const LOGIN_COMMAND: &[u8] = b"Connect";
 
 static CONNECTION_REGISTRY: LazyLock<Mutex<ConnectionRegistry>> = LazyLock::new(Mutex::default);
 static NEXT_CONNECTION_NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -120,8 +120,10 @@ impl OwnConnection {
             }
             (Some(id), None) => id == session.id && self.matches_local_address(&session.host, true),
             // The login is in progress or has just completed.
+            // During a login, the account in the process list is unreliable: usually `unauthenticated user`.
+            // MySQL 9.7 sometimes lists other text, such as the quoted account `root`@`%`.
             (None, _) => {
-                (session.user == UNAUTHENTICATED_USER || session.user == self.account)
+                (session.command == LOGIN_COMMAND || session.user == self.account)
                     && self.matches_local_address(&session.host, false)
             }
         }
@@ -299,10 +301,15 @@ mod tests {
     fn connection_that_signs_in_is_own_by_its_socket_address() {
         let own = ConnectionRegistration::register("192.0.2.7:40021".parse().unwrap(), "clew", NODE);
         let mut filter = OwnSessionFilter::new(&own, "clew", NODE);
-        let listed = |user: &str, host: &str| Session { user: user.into(), ..session(5, host) };
-        assert!(filter.is_own_session(&listed("unauthenticated user", "192.0.2.7:40021")));
-        assert!(!filter.is_own_session(&listed("unauthenticated user", "client.test:40021")));
-        assert!(!filter.is_own_session(&listed("app", "192.0.2.7:40021")));
+        let listed = |user: &str, host: &str, command: &str| {
+            let (user, command) = (user.into(), command.into());
+            Session { user, command, ..session(5, host) }
+        };
+        assert!(filter.is_own_session(&listed("unauthenticated user", "192.0.2.7:40021", "Connect")));
+        assert!(filter.is_own_session(&listed("`clew`@`%`", "192.0.2.7:40021", "Connect")));
+        assert!(filter.is_own_session(&listed("clew", "192.0.2.7:40021", "Sleep")), "just logged in");
+        assert!(!filter.is_own_session(&listed("unauthenticated user", "client.test:40021", "Connect")));
+        assert!(!filter.is_own_session(&listed("app", "192.0.2.7:40021", "Query")));
     }
 
     #[test]
