@@ -70,7 +70,8 @@ fn require_identity_write_permission<'a>(
     Ok((&caller.principal.domain_id, caller.audit_origin()))
 }
 
-/// Returns `false` for credentials that are scoped to a project, because users belong to a domain.
+/// Returns `true` if `id` is the caller's user id and the credentials are not limited to a project.
+/// Users belong to a domain, so project credentials do not grant access to the caller's own account.
 fn is_own_user_id(service: &AppState, caller: &Caller, id: &str) -> bool {
     let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
     id == caller.principal.user_id.as_str()

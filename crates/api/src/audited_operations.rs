@@ -9,11 +9,11 @@ use http::{Method, Request};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuditMode {
     Always,
-    /// The request layer audits only denied requests. The store audits each change in the transaction of the change.
+    /// The request layer audits only denied requests. The store records each change and its audit event atomically.
     DenialsOnly,
 }
 
-/// HTTP route whose requests are audited because the route authenticates its caller or signs in a user.
+/// HTTP operation that is recorded in the audit log: a route that requires authentication or signs in a user.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AuditedOperation {
     pub(crate) method: &'static str,

@@ -98,8 +98,8 @@ impl Caller {
         }
     }
 
-    /// Accepts permanent access keys and browser sessions.
-    /// A browser session starts with a password sign-in, and scripts cannot read its cookie.
+    /// Returns an error unless the caller uses a permanent access key or a browser session.
+    /// Browser sessions are permitted because they start with a password sign-in and scripts cannot read their cookie.
     pub(crate) fn require_permanent_credentials(&self) -> Result<(), ApiError> {
         let may_outlive = match &self.credential {
             CredentialRef::Token(token) => token.origin == TokenOrigin::Console,
@@ -133,7 +133,7 @@ impl Caller {
         }
     }
 
-    /// The policies may allow the action on only some instances; check each one with [`Caller::is_action_allowed`].
+    /// The policies may allow the action on only some instances. Check each one with [`Caller::is_action_allowed`].
     pub(crate) async fn require_permission_on_some_instance(
         &self,
         action: Action,
@@ -200,7 +200,8 @@ impl Caller {
         Ok((project, instance))
     }
 
-    /// Returns an error if the policies exceed the evaluation limit, because `false` would hide instances in lists.
+    /// Returns an error if the policies exceed the evaluation limit.
+    /// If this method returned `false` instead, lists would silently omit instances.
     pub(crate) fn is_action_allowed(
         &self,
         service: &AppState,

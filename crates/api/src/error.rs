@@ -131,7 +131,7 @@ impl ApiError {
         Self::new(ErrorEntry::INTERNAL)
     }
 
-    /// For [`KillError::Node`], returns the failure of the node as `Err`.
+    /// Converts a kill error to an API error. For [`KillError::Node`], returns the node's failure as `Err` instead.
     pub(crate) fn from_kill_error(error: KillError) -> Result<Self, Failure> {
         match error {
             KillError::Node(failure) => Err(failure),

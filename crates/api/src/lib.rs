@@ -190,7 +190,7 @@ pub struct AppComponents {
     pub node_reads: NodeReadLimits,
     /// Executor for kills.
     pub kills: KillExecutor,
-    /// Queue of intelligent kills, which also returns previews of intelligent kills.
+    /// Queue that executes intelligent kills and calculates their previews.
     pub intelligent_kills: IntelligentKillQueue,
     /// Limits of the HTTP server.
     pub settings: ApiSettings,
@@ -220,7 +220,7 @@ pub struct ApiSettings {
     /// Number of additional connections reserved for the health and metrics endpoints.
     ///
     /// Each reserved connection serves one request to `/healthz`, `/readyz` or `/metrics` and refuses other requests.
-    /// If set to 0, connections over the `max_connections` limit wait in the operating system's accept queue.
+    /// Without reserved connections, excess connections wait in the operating system's accept queue.
     pub max_reserved_connections: usize,
     /// Maximum number of open event streams per principal. 0 disables the limit.
     pub max_streams_per_principal: usize,
@@ -235,13 +235,13 @@ pub struct ApiSettings {
     pub trusted_proxies: TrustedProxies,
     /// Accepted values of the `Host` header.
     pub allowed_hosts: AllowedHosts,
-    /// Whether responses over TLS contain the `Strict-Transport-Security` header.
+    /// True if responses over TLS contain the `Strict-Transport-Security` header.
     pub hsts: bool,
     /// Grace period for in-progress responses when the server shuts down.
     pub shutdown_grace_period: Duration,
-    /// Token lifetime (TaurusDB API spec, section 3.2: 24 hours).
+    /// Lifetime of a token. The TaurusDB API spec (section 3.2) requires 24 hours.
     pub token_lifetime: Duration,
-    /// Whether the server serves only the health and metrics endpoints.
+    /// True if the server serves only the health and metrics endpoints.
     pub operations_only: bool,
     /// Time window in which a caller's refused requests with the same reason are combined into one audit event.
     pub refusal_count_window: Duration,

@@ -122,7 +122,8 @@ impl RateLimits {
         }
     }
 
-    /// For every [`POLICY_WORK_UNITS_PER_PERMIT`] work units, the budget consumes one permit of the user's request quota.
+    /// Creates a work budget for policy evaluations.
+    /// Every [`POLICY_WORK_UNITS_PER_PERMIT`] work units count as one request in the user's request quota.
     /// Concurrent requests of a principal share the principal's request quota.
     pub(crate) fn create_policy_work_budget(&self, user: &UserId) -> Arc<WorkBudget> {
         if self.0.principals.is_none() {

@@ -36,7 +36,8 @@ impl AppState {
         self.try_read_node(node, read).await.map_err(node_read_failure_to_api_error)
     }
 
-    /// Request handlers must use this method or `read_node`: both delay the next login after a node refuses a login.
+    /// Request handlers must read nodes with this method or `read_node`.
+    /// Both methods delay the next login attempt after a node refuses a login.
     /// Without a delay between logins, repeated requests could cause the database server to lock Clew's account.
     pub(crate) async fn try_read_node<T, F>(
         &self,

@@ -54,7 +54,7 @@ pub(crate) fn run_policy_evaluation<T>(principal: &Principal, evaluation: impl F
     if is_large && is_multi_threaded() { block_in_place(evaluation) } else { evaluation() }
 }
 
-/// Returns no policies if any policy cannot be parsed, because the invalid policy could contain a Deny statement.
+/// Returns an empty list if any policy cannot be parsed, because the invalid policy could contain a Deny statement.
 pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[Grant]>, StoreError> {
     let (stored, user) = (store.list_user_policy_grants(user).await?, user.clone());
     let bytes: usize = stored.iter().map(StoredPolicyGrant::document_len).sum();

@@ -126,7 +126,7 @@ async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next:
     }
 }
 
-/// Replaces axum's own error response so that all error responses have the same body format.
+/// Returns the error that replaces axum's own error response, so that all error responses have the same format.
 fn api_error_for_status(status: StatusCode) -> Option<ApiError> {
     let entry = if status.is_client_error() { ErrorEntry::BAD_REQUEST } else { ErrorEntry::INTERNAL };
     (status.is_client_error() || status.is_server_error()).then(|| ApiError::new(entry))

@@ -1,4 +1,4 @@
-//! Handlers of the TaurusDB API (sections 1 to 3 of its spec), which are wire-compatible with Huawei Cloud.
+//! Handlers of the TaurusDB API (API spec, sections 1 to 3). The API is wire-compatible with Huawei Cloud.
 
 pub(crate) mod download;
 pub(crate) mod instances;

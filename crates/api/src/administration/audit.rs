@@ -40,7 +40,7 @@ pub(crate) struct AuditVerificationResponse {
     first: Option<i64>,
     /// Position of the last row
     last: Option<i64>,
-    /// MAC of the newest audit row. If you keep a copy outside the database, you can detect a rollback of the database
+    /// MAC of the newest audit row. To detect a database rollback, keep a copy of the MAC outside the database
     newest: String,
     /// Detected problems in row order
     problems: Vec<AuditProblemView>,
@@ -48,7 +48,7 @@ pub(crate) struct AuditVerificationResponse {
     more_problems: u64,
 }
 
-/// Problem that the verification of the audit log has found.
+/// Problem detected during the verification of the audit log.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditProblemView {
     /// Sequence number of the missing or modified audit row

@@ -25,7 +25,7 @@ pub(crate) struct EnterpriseProjectPage {
 /// An enterprise project.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct EnterpriseProjectView {
-    /// UUID with dashes, or 0 for the default enterprise project
+    /// Id of the enterprise project: a UUID with dashes, or 0 for the default enterprise project
     id: String,
     name: String,
     description: String,

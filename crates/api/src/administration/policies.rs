@@ -51,7 +51,7 @@ pub(crate) struct PolicyView {
     #[schema(value_type = PolicyModel)]
     model: PermissionModel,
     description: String,
-    /// Time of the last change; null for a system policy
+    /// Time of the last change to the policy; null for a system policy
     updated_at: Option<String>,
 }
 
@@ -219,7 +219,7 @@ impl CustomOrSystemPolicy {
     }
 }
 
-/// Parses on a blocking thread, because the comparison of each unknown word with all valid words can be slow.
+/// Parses the policy on a blocking thread, because comparing unknown words with all valid words can be slow.
 async fn parse_policy_document(
     service: &AppState,
     caller: &Caller,

@@ -184,7 +184,8 @@ fn check_attachment_allowed(
     }
 }
 
-/// For a system policy, omits the attachments to users and groups of other domains.
+/// Loads the attachments of a policy to users and groups in the domain.
+/// A system policy can also have attachments in other domains, which are omitted.
 async fn load_policy_attachment_views(
     service: &AppState,
     domain: &DomainId,

@@ -39,10 +39,10 @@ pub(crate) struct SimulationRequest {
     project_id: Option<String>,
     /// Id of the instance; requires project_id
     instance_id: Option<String>,
-    /// Source IP address of the request; unknown if omitted
+    /// Source IP address of the simulated request; unknown if omitted
     #[schema(example = "192.0.2.7")]
     source_ip: Option<String>,
-    /// Time of the request; defaults to the current time
+    /// Time of the simulated request; defaults to the current time
     #[schema(value_type = Option<String>, format = DateTime)]
     time: Option<String>,
     /// True if the request is sent over TLS

@@ -29,7 +29,7 @@ const COMBINED_REFUSALS_OPERATION_NAME: &str = "RefusedRequests";
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum CallerGroupingKey {
     User(UserId),
-    /// Unauthenticated client. The claimed user name is part of the grouping key only if that user's domain exists.
+    /// Unauthenticated client. The key contains the claimed user name only if the domain of this user name exists.
     Unknown {
         peer: Option<ClientSubnet>,
         claimed: Option<(DomainId, String)>,
@@ -40,7 +40,7 @@ enum CallerGroupingKey {
 }
 
 /// Operation, outcome, error code and reason of a refusal.
-/// `None` combines all refusal kinds of a caller above the limit [`MAX_REFUSAL_KINDS_PER_CALLER`].
+/// `None` represents all refusal kinds beyond the first [`MAX_REFUSAL_KINDS_PER_CALLER`] of a caller.
 type RefusalKind = Option<(String, AuditOutcome, Option<String>, &'static str)>;
 
 #[derive(Debug)]
@@ -50,7 +50,7 @@ struct RefusalTimeWindow {
     repeated: u64,
     first_at: Timestamp,
     last_at: Timestamp,
-    /// Contains only the field values that all refusals in the time window share.
+    /// Audit event with the field values that are the same for all refusals in the time window.
     event: AuditEvent,
     targets: BTreeSet<String>,
     claimed: BTreeSet<String>,
@@ -72,7 +72,7 @@ pub(crate) struct RepeatedRefusalCounter {
 }
 
 impl RepeatedRefusalCounter {
-    /// `window` is the period in which repeated identical refusals to one caller are recorded as one audit event.
+    /// `window` is the period for which a caller's repeated identical refusals are combined into one audit event.
     pub(crate) fn new(window: Duration) -> Self {
         Self { window, state: Mutex::default() }
     }
@@ -93,7 +93,7 @@ impl RepeatedRefusalCounter {
         recorded
     }
 
-    /// Returns the key of a new time window, or `None` if an open window counts the refusal.
+    /// Counts the refusal in an open time window and returns `None`, or opens a new window and returns its key.
     fn count_refusal(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerGroupingKey, RefusalKind)> {
         let now = Instant::now();
         let mut state = self.lock_counter_state_mutex();
@@ -138,7 +138,9 @@ impl RepeatedRefusalCounter {
 }
 
 impl RefusalCounterState {
-    /// Callers above [`MAX_TRACKED_CALLERS`] share a key, as do refusal kinds above [`MAX_REFUSAL_KINDS_PER_CALLER`].
+    /// Returns the caller key and the refusal kind that identify a time window.
+    /// Callers beyond the first [`MAX_TRACKED_CALLERS`] share one key per domain.
+    /// Refusal kinds beyond the first [`MAX_REFUSAL_KINDS_PER_CALLER`] of a caller share the kind `None`.
     fn refusal_window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerGroupingKey, RefusalKind) {
         let caller = build_caller_grouping_key(event);
         let kind = Some((event.operation.clone(), event.outcome, event.code.clone(), reason));

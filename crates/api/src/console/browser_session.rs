@@ -1,4 +1,4 @@
-//! Routes for browser sessions, whose token the browser stores in a cookie.
+//! Routes for browser sessions. The browser stores the session token in a cookie.
 
 mod body;
 mod wire;
@@ -129,7 +129,7 @@ pub(crate) async fn delete_session(
 
 /// Change the scope of the session to another project or to the domain.
 ///
-/// The session gets a new token with the same expiry.
+/// The session gets a new token with the same expiry time.
 /// Only sessions created by a sign-in on the web page can change the scope; tokens from POST /v3/auth/tokens cannot.
 #[utoipa::path(
     post,

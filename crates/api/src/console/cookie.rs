@@ -25,7 +25,7 @@ fn build_cookie_name(headers: &HeaderMap, connection: Option<&ClientAddr>) -> Co
     Cow::Owned(format!("__Host-{SESSION_COOKIE_NAME}_{port}"))
 }
 
-/// A token header or signature takes precedence over the session cookie.
+/// An `X-Auth-Token` header or a request signature takes precedence over the session cookie.
 pub(crate) fn is_cookie_authenticated(headers: &HeaderMap, connection: Option<&ClientAddr>) -> bool {
     !headers.contains_key("x-auth-token")
         && !headers.contains_key(AUTHORIZATION)

@@ -232,7 +232,7 @@ async fn execute_kills(
     service.kills.execute_kills(order, victims, limits).await
 }
 
-/// Name and message of the outcome for a session that Clew does not try to kill.
+/// Reason why Clew does not try to kill a selected session, as the name and message of the kill outcome.
 type SkipReason = (&'static str, LocalizedText);
 
 fn describe_kill_outcome(outcome: &KillOutcome) -> (&'static str, LocalizedText) {

@@ -19,7 +19,7 @@ impl ByteRange {
 pub(super) enum RangeRequest {
     Full,
     Partial(ByteRange),
-    /// No byte of the content is in the requested range.
+    /// The requested range is outside the content.
     Unsatisfiable,
 }
 

@@ -86,7 +86,9 @@ impl<B: Body + Unpin> Body for TrackedResponseBody<B> {
     }
 }
 
-/// If hyper writes bytes while no request is in progress, the bytes are one of hyper's own error responses.
+/// Stream that replaces hyper's own error responses.
+///
+/// Hyper writes bytes while no request is in progress only if it sends one of its own error responses.
 #[derive(Debug)]
 pub(super) struct ErrorRewritingStream<S> {
     stream: S,

@@ -14,7 +14,8 @@ use tokio::time::{Sleep, sleep};
 
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// After shutdown of the write side, discards received bytes until the peer closes or [`LINGER_TIMEOUT`] expires.
+/// Stream that discards received bytes after the shutdown of the write side.
+/// Discarding stops when the peer closes the connection or [`LINGER_TIMEOUT`] expires.
 #[derive(Debug)]
 pub(super) struct LingeringCloseStream<S> {
     stream: S,

@@ -1,6 +1,6 @@
 //! Closes connections whose peer has stopped reading.
 //!
-//! Without a write timeout, the connection of a stalled peer would stay open and occupy one of the allowed connections.
+//! Without a write timeout, the connection of a stalled peer would stay open and count toward the connection limit.
 
 use std::future::Future;
 use std::io;

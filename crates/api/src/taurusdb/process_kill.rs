@@ -156,7 +156,7 @@ impl ProcessKillRequest {
         Ok(Self { ids, reason })
     }
 
-    /// A session whose kill failed is neither in the list of killed sessions nor in the list of sessions not found.
+    /// Lists killed sessions and sessions not found. Sessions whose kill failed are omitted from both lists.
     fn classify_kill_outcomes(&self, outcomes: &[(u64, KillOutcome)]) -> SessionKillResult {
         let mut killed = SessionKillResult { processes_killed: Vec::new(), processes_not_found: Vec::new() };
         for &id in &self.ids {

@@ -44,7 +44,7 @@ pub(crate) struct TransactionProgressRequest {
 /// Transactions that are being rolled back.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TransactionProgress {
-    /// Transactions ordered by id, without completed and unknown transactions
+    /// Transactions ordered by id. Completed and unknown transactions are omitted
     #[schema(max_items = 100)]
     transactions: Vec<RollingBackTransaction>,
     /// Total number of matching transactions

@@ -1,9 +1,10 @@
-//! Records the server instance from which a user's latest session list of a node was read.
+//! Records, for each user and node, the server instance that returned the user's latest session list.
 //!
 //! The API request `DELETE …/processes` identifies sessions only by thread id.
 //! A thread id can be reused when a server restarts or when an address moves to another server.
 //! Clew refuses to kill by thread id if the user's latest session list was read from a different server instance.
-//! A recorded server instance expires after 10 minutes, because later thread ids may come from another session list.
+//! A recorded server instance expires after 10 minutes.
+//! After 10 minutes, the thread ids in a kill request may come from another session list.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -38,7 +39,7 @@ impl SessionListOrigins {
         self.set_session_list_origin_at(user, node, server, Instant::now());
     }
 
-    /// Returns true if the user read the latest session list from a different server instance in the last 10 minutes.
+    /// Returns `true` if the user's latest session list is less than 10 minutes old and from another server instance.
     pub(super) fn has_server_changed(&self, user: &UserId, node: &NodeId, server: &ServerInstance) -> bool {
         self.has_server_changed_at(user, node, server, Instant::now())
     }

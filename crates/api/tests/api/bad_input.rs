@@ -202,7 +202,7 @@ async fn malformed_request_id_is_rejected_without_file_access() {
         ] {
             let path = server.sessions(&format!("{operation}?request_id={garbage}"));
             let message = server.get(&path).await.expect_error(400, "DBS.280001");
-            assert!(message.contains("fix: use realtime_session-, a UUID"), "{garbage}: {message}");
+            assert!(message.contains("fix: use the format realtime_session-<UUID>"), "{garbage}: {message}");
         }
         let missing = server.get(&server.sessions(operation)).await.expect_error(400, "DBS.280001");
         assert!(missing.contains("request_id is missing"), "{missing}");

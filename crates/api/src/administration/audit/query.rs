@@ -55,7 +55,7 @@ pub(crate) struct AuditPageParameters {
     /// Order of the rows
     #[param(inline, default = "oldest")]
     order: Option<AuditRowOrder>,
-    /// Position of the last row on the previous page, in the selected order
+    /// Position of the last audit row on the previous page; omitted for the first page
     #[param(minimum = 0)]
     after: Option<i64>,
     /// Maximum number of rows to return

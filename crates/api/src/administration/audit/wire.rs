@@ -36,7 +36,7 @@ pub(crate) struct AuditRow {
     code: Option<String>,
     /// Details of the operation
     detail: Value,
-    /// MAC of this row and all previous rows. If you keep a copy outside the database, you can detect modified rows
+    /// MAC of this row and all previous rows. To detect modified rows, keep a copy of the MAC outside the database
     link: String,
 }
 

@@ -24,7 +24,7 @@ pub(super) struct NodeFeed {
     /// Feed version in which `limitations` (data that the server hides) last changed.
     limitations_changed: u32,
     interval_ms: u64,
-    /// Rendered events. The key is the last feed version sent (0 if none) and whether statements are masked.
+    /// Cache of rendered events. The key is the last feed version sent (0 if none) and the statement masking flag.
     cached_events: Vec<((u32, bool), Bytes)>,
 }
 

@@ -23,7 +23,7 @@ use super::feed::NodeFeed;
 use crate::AppState;
 use crate::messages::format_failure;
 
-/// Duration for which a watch without subscribers stays active, so that a reconnecting client can resume its stream.
+/// Duration for which a watch without subscribers is retained, so that a reconnecting client can resume its stream.
 const IDLE_NODE_WATCH_TIMEOUT: Duration = Duration::from_secs(30);
 const MIN_SESSIONS_FOR_BACKGROUND_RENDERING: usize = 500;
 
@@ -53,7 +53,7 @@ struct RequestedSamplingIntervals {
     intervals: HashMap<u64, Duration>,
 }
 
-/// Subscription to a node's feed. The watch samples the node until the last subscription is dropped.
+/// Subscription to a node's feed. The watch samples the node only while it has at least one subscription.
 #[derive(Debug)]
 pub(super) struct Subscription {
     watch: Arc<NodeWatch>,
@@ -114,7 +114,7 @@ impl NodeWatch {
     }
 
     /// Calls `remove_if_unused` once the watch has had no subscribers for [`IDLE_NODE_WATCH_TIMEOUT`].
-    /// If `remove_if_unused` returns `false`, a client has subscribed in the meantime and sampling continues.
+    /// If `remove_if_unused` returns `false`, a client has subscribed in the meantime and sampling resumes.
     pub(super) async fn run(
         self: Arc<Self>,
         service: AppState,

@@ -25,7 +25,7 @@ const STREAM_PREAMBLE: &str = ": clew\nretry: 2000\n\n";
 pub(super) struct Subscriber {
     authorization: StreamAuthorization,
     subscription: Subscription,
-    /// Counts toward the principal's limit on concurrent event streams until the subscriber is dropped.
+    /// Slot that counts toward the principal's limit on concurrent event streams; released on drop.
     _slot: ConcurrencySlotGuard<UserId>,
     updates: watch::Receiver<FeedUpdate>,
     shutdown: CancellationToken,

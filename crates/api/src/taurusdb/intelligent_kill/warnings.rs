@@ -12,7 +12,7 @@ use crate::messages::format_failure;
 /// Warning about an intelligent kill. Clew extension to the TaurusDB API.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillWarning {
-    /// Kind: surviving_root_blocker, not_read, or the kill risk of a skipped session, such as table_damage
+    /// Kind of warning: surviving_root_blocker, not_read, or the kill risk of a skipped session, such as table_damage
     #[schema(value_type = String, example = "surviving_root_blocker")]
     kind: &'static str,
     /// Message in the language of X-Language

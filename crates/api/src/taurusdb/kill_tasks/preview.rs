@@ -49,7 +49,7 @@ pub(crate) struct KillTaskPreviewParameters {
     /// Substring of the statement. Case is ignored
     #[param(min_length = 1, max_length = 1024)]
     info: Option<String>,
-    /// True to include sessions whose kill can damage or partially change a non-transactional table. Clew extension
+    /// True to kill sessions even if the kill can damage or partially change a non-transactional table. Clew extension
     include_unsafe: Option<bool>,
 }
 

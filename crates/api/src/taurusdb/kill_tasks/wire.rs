@@ -37,7 +37,7 @@ pub(crate) struct AddKillTaskRequest {
     /// Duration of an auto task, in seconds, as a number or a string of digits; not allowed for a manual task
     #[schema(minimum = 10, maximum = 31_535_999)]
     task_duration: Option<i32>,
-    /// True to include sessions whose kill can damage or partially change a non-transactional table.
+    /// True to kill sessions even if the kill can damage or partially change a non-transactional table.
     /// For example, killing an UPDATE on a MyISAM table can leave the table partially changed. Clew extension
     include_unsafe: Option<bool>,
     /// Name of the DB instance, which confirms that the task may kill all user sessions. Clew extension.
@@ -109,7 +109,7 @@ pub(crate) struct KillTaskView {
     end_time: Option<i64>,
     /// Nodes that refuse Clew's login. The running task cannot kill sessions on these nodes. Clew extension
     refused_nodes: Vec<NodeLoginRefusal>,
-    /// True if the task also kills sessions whose kill can damage a table; otherwise omitted. Clew extension
+    /// True if the task kills sessions even if the kill can damage a table; otherwise omitted. Clew extension
     #[serde(skip_serializing_if = "is_false")]
     #[schema(required = false)]
     include_unsafe: bool,
