@@ -24,7 +24,7 @@ pub enum Actor {
         /// Name of the operating system account.
         user: String,
     },
-    /// Clew itself, for example a worker process or the job that deletes expired data.
+    /// A Clew component, for example a worker process or the job that deletes expired data.
     Clew,
     /// An unauthenticated caller.
     Anonymous {
@@ -45,7 +45,8 @@ impl Actor {
         }
     }
 
-    /// Returns the actor's user name, operating system account or claimed identity. The name of Clew itself is empty.
+    /// Returns the user name, the operating system account, or the identity that an unauthenticated caller claimed.
+    /// Returns an empty string for [`Actor::Clew`].
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -147,12 +148,12 @@ pub struct AuditEvent {
     pub outcome: AuditOutcome,
     /// Error code of the response, or `None` if the operation succeeded.
     pub code: Option<String>,
-    /// Additional details as JSON, without secrets or their hashes. SQL statements are stored without their literals.
+    /// Details of the operation as JSON, without secrets or their hashes. SQL statements are stored without literals.
     pub detail: serde_json::Value,
 }
 
 impl AuditEvent {
-    /// Creates an audit event for a successful operation, without domain, project, instance and node ids.
+    /// Creates an audit event for a successful operation. The domain, project, instance and node ids are `None`.
     #[must_use]
     pub fn for_successful_operation(
         origin: &AuditOrigin,

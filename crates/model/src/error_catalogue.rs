@@ -29,9 +29,9 @@ catalogue! {
     INVALID_PARAMETER = 400 "DBS.280001" "invalid-parameter";
     /// The format of an instance or node id is invalid.
     INVALID_ID = 400 "DBS.280404" "invalid-id";
-    /// No session collection with the given request id exists.
+    /// No collection task with the given request id exists.
     UNKNOWN_TASK = 400 "DBS.200543" "unknown-task";
-    /// The session collection has no result because it is still running or has failed.
+    /// The collection task has no result, because the task is not finished or has failed.
     NO_RESULT = 400 "DBS.200086" "no-result";
     /// The project does not exist or belongs to another domain.
     FOREIGN_PROJECT = 403 "DBS.280015" "foreign-project";
@@ -66,7 +66,7 @@ catalogue! {
     HEADERS_TOO_LARGE = 431 "APIGW.0201" "headers-too-large";
     /// The request body was not received before the timeout.
     REQUEST_TIMEOUT = 408 "APIGW.0201" "request-timeout";
-    /// The byte range in the `Range` header is beyond the end of the collected session list.
+    /// The byte range in the `Range` header is beyond the end of the result.
     RANGE_NOT_SATISFIABLE = 416 "APIGW.0201" "range-not-satisfiable";
     /// The credentials are missing or invalid.
     NOT_AUTHENTICATED = 401 "APIGW.0301" "not-authenticated";

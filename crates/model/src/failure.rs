@@ -30,7 +30,7 @@ pub enum FailureKind {
     ServerError,
     /// Clew's store failed, for example because the disk is full, a permission is missing, or the store is unreachable.
     StoreFailed,
-    /// The session collection did not complete within the maximum number of attempts.
+    /// The collection task was aborted after the maximum number of attempts or due to an internal error.
     #[serde(rename = "gave-up")]
     RetriesExhausted,
     /// The node was removed from Clew before its sessions were collected.

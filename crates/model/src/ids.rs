@@ -3,7 +3,7 @@
 //! Sections 0 and 1.2 of the API spec define the id formats:
 //! - instance id: 32 hexadecimal digits followed by `in07`
 //! - node id: 32 hexadecimal digits followed by `no07`
-//! - request id of a session collection: `realtime_session-<UUIDv4>-<4 hex>`
+//! - request id of a collection task: `realtime_session-<UUIDv4>-<4 hex>`
 //!
 //! Clones of an id share one heap allocation, because Clew clones ids many times per API request.
 
@@ -136,7 +136,7 @@ id!(
     || generate_hex_uuid().to_ascii_uppercase().chars().take(20).collect()
 );
 id!(
-    /// Request id of a session collection: `realtime_session-<UUIDv4>-<4 hex>`, 58 characters in total.
+    /// Request id of a collection task: `realtime_session-<UUIDv4>-<4 hex>`, 58 characters in total.
     RequestId, "a request id: realtime_session-, a UUID, a dash, 4 hexadecimal digits",
     is_request_id, || {
         let tail = generate_hex_uuid();

@@ -17,7 +17,7 @@ pub struct KillCriteria {
     pub command: Option<String>,
     /// Substring that the SQL statement must contain, ignoring case.
     pub sql_key: Option<String>,
-    /// Minimum time that the session has been in its current state, in seconds.
+    /// Minimum time that the session must have spent in its current state, in seconds.
     pub seconds: u32,
     /// If true, sessions are killed even if the kill can damage or partially modify a non-transactional table.
     /// The TaurusDB API does not define the field `include_unsafe`.

@@ -10,7 +10,8 @@ pub struct SessionDetail {
     pub statement_digest: Option<Vec<u8>>,
     /// Program name from the connection attribute `program_name`.
     pub program_name: Option<Arc<[u8]>>,
-    /// Lock that the session is waiting for, followed by the blocking transaction if that transaction has no session.
+    /// Description of the lock that the session is waiting for.
+    /// The description names the blocking transaction and the root blocker if they have no session.
     pub waits_for: Option<String>,
     /// Session id of the blocker, if the session is waiting for a lock.
     pub blocker_id: Option<u64>,

@@ -43,9 +43,9 @@ macro_rules! string_enum {
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
 
         impl $name {
-            /// All allowed values, in the order of the API documentation.
+            /// All values of the enum, in the order of the API documentation.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-            /// Names of all allowed values, in the order of `ALL`.
+            /// Names of all enum values in API requests, in the order of [`Self::ALL`].
             pub const API_NAMES: &'static [&'static str] = &[$($text),+];
 
             /// Returns the name used in API requests.
@@ -169,7 +169,7 @@ impl fmt::Display for ClientAddressFilter {
     }
 }
 
-/// Unvalidated filter and sort fields of a request. Absent fields have default values.
+/// Unvalidated filter and sort fields of a request. A field is `None` if the request omits the field.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct SessionSelectionDraft {
@@ -239,7 +239,7 @@ pub struct SessionSelection {
     /// Class of sessions.
     pub class: SessionClass,
     /// Threshold for slow sessions and long transactions.
-    /// If the field is `None`, Clew uses the instance's threshold (default: [`DEFAULT_SLOW_SESSION_SECONDS`]).
+    /// If `threshold` is `None`, Clew uses the instance's threshold (default: [`DEFAULT_SLOW_SESSION_SECONDS`]).
     pub threshold: Option<SlowSessionThreshold>,
     /// Exact account name.
     pub user: Option<String>,

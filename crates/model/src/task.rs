@@ -1,26 +1,26 @@
-//! States and outcomes of a session collection.
+//! States and outcomes of collection tasks. A collection task takes a snapshot of a node's sessions.
 
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::limitation::Limitation;
 
-/// Stored state of a session collection.
+/// Stored state of a collection task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskStatus {
-    /// The session collection waits until a worker and the node are available.
+    /// The collection task waits in the queue until a worker and the node are available.
     Queued,
-    /// A worker is running the session collection.
+    /// A worker is running the collection task.
     Running,
     /// The result is ready for download.
     Finished,
-    /// The session collection failed. Clew has stored the reason.
+    /// The collection task failed. Clew has stored the reason.
     Error,
 }
 
 impl TaskStatus {
-    /// All states of a session collection, in chronological order.
+    /// All states of a collection task, in chronological order.
     pub const ALL: [Self; 4] = [Self::Queued, Self::Running, Self::Finished, Self::Error];
 
     /// Returns the name in the store.
@@ -40,7 +40,7 @@ impl TaskStatus {
         Self::ALL.into_iter().find(|status| status.name() == name)
     }
 
-    /// Returns the state name used in the API. Queued collections are reported as `running` (API spec, section 1.3).
+    /// Returns the state name used in the API. The API reports queued tasks as `running` (API spec, section 1.3).
     #[must_use]
     pub fn api_name(self) -> &'static str {
         match self {
@@ -50,14 +50,14 @@ impl TaskStatus {
         }
     }
 
-    /// Returns true if the session collection has finished or failed.
+    /// Returns true if the collection task has finished or failed.
     #[must_use]
     pub fn is_final(self) -> bool {
         matches!(self, Self::Finished | Self::Error)
     }
 }
 
-/// Outcome of a collection.
+/// Outcome of a collection task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskOutcome {
     /// The result is stored.
@@ -73,6 +73,6 @@ pub enum TaskOutcome {
         /// Limitations of the collected data.
         limitations: Vec<Limitation>,
     },
-    /// The collection failed, with the reason.
+    /// The collection task failed. The variant contains the reason.
     Failed(Failure),
 }

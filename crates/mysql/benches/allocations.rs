@@ -2,7 +2,7 @@
 //!
 //! The measured values depend only on the code, not on the machine.
 //! The benchmark takes plain and detailed snapshots of two fake servers: one with few and one with many sessions.
-//! The cost per row is the difference between the results for both servers, divided by the difference in sessions.
+//! The cost per row is the difference between the two servers' results, divided by the difference in session count.
 //! The benchmark prints one line for plain snapshots and one line for detailed snapshots:
 //!
 //! ```text
@@ -26,7 +26,7 @@ static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 const SMALL_SESSION_COUNT: u64 = 1_000;
 const LARGE_SESSION_COUNT: u64 = 11_000;
 const FAKE_SERVER_ARGUMENT: &str = "--serve";
-/// Argument that `cargo bench` passes to the benchmark. Without it, the benchmark exits immediately.
+/// Argument that `cargo bench` passes to the benchmark. Without this argument, the benchmark exits immediately.
 const CARGO_BENCH_ARGUMENT: &str = "--bench";
 
 fn main() {

@@ -16,7 +16,7 @@ static ABANDONED_STATEMENTS: LazyLock<Mutex<AbandonedStatements>> = LazyLock::ne
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StatementNotKilledReason {
     LoginRefused,
-    /// The connection goes through a proxy, or statements of two sessions have the same connection tag (SQL comment).
+    /// The connection goes through a proxy, or two sessions run statements with the same connection tag (SQL comment).
     Unidentified,
     AnotherServer,
     TimedOut,

@@ -73,7 +73,7 @@ impl TcpConnection {
 #[derive(Debug)]
 pub(crate) struct Client {
     packets: PacketStream,
-    /// Connection id from the handshake packet. Behind a proxy, it is the proxy's connection id, not the server's.
+    /// Connection id from the handshake packet. A proxy sends its own connection id instead of the server's.
     pub(crate) handshake_connection_id: u32,
     /// Tag that identifies the connection. The client sends the tag in an SQL comment before each statement.
     tag: String,
@@ -81,7 +81,7 @@ pub(crate) struct Client {
     pub(crate) bytes: ReadSizeLimits,
 }
 
-/// Shared flag that is true from sending a statement until reading the end of its result set.
+/// Shared flag that is set when the client sends a statement and cleared when the client has read the result set.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct StatementInFlightFlag(Arc<AtomicBool>);
 

@@ -23,7 +23,7 @@ use crate::statements;
 const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
 const MAX_CLOCK_STEPS: usize = 16;
 const MAX_TRACKED_SERVERS_PER_NODE: usize = 16;
-/// Minimum age, in seconds, at which Clew always lets the server convert a local time to UTC.
+/// The server converts every local time of at least this age, in seconds, to UTC.
 /// For local times in the last 21 hours, [`statements::SERVER_CLOCK_QUERY`] detects changes of the UTC offset.
 const MIN_UTC_CONVERSION_AGE_SECONDS: i64 = 86_400 - 3 * 3600;
 const MAX_UTC_CONVERSIONS_PER_STATEMENT: usize = 200;
@@ -34,7 +34,7 @@ pub struct ClockReading {
     local: DateTime,
     /// Unix timestamp in seconds.
     utc: f64,
-    /// True if the server's UTC offset was the same one day earlier.
+    /// True if the server had the same UTC offset one day before this clock reading.
     uniform: bool,
     /// Local monotonic time halfway between sending the clock query and receiving the response.
     at: Instant,
@@ -48,7 +48,7 @@ impl ClockReading {
     }
 }
 
-/// Row of `SERVER_CLOCK_QUERY`: local time, Unix timestamp, and 1 if the UTC offset was the same one day ago.
+/// Row of `SERVER_CLOCK_QUERY`: local time, Unix timestamp, and 1 if the UTC offset was the same a day earlier.
 type ClockRow = (String, u64, Option<i64>);
 
 /// Returns `None` if the server does not report a valid time.
@@ -70,7 +70,7 @@ pub(crate) fn parse_local_time(printed: &str) -> Option<DateTime> {
     printed.parse().ok()
 }
 
-/// Seconds since a timestamp in the server's local time. Negative if the timestamp is in the future.
+/// Age of a timestamp in the server's local time, in seconds. Negative if the timestamp is in the future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LocalTimeAge {
     Exact(i64),
@@ -172,11 +172,11 @@ struct ServerClockHistory {
 #[derive(Debug, Clone)]
 pub(crate) struct ElapsedTimeBounds {
     at: Instant,
-    /// Client address of each session and upper bound of its elapsed time, by session id.
+    /// Maps each session id to the session's client address and the upper bound of its elapsed time.
     sessions: HashMap<u64, (Vec<u8>, Duration)>,
 }
 
-/// Tolerance that covers the rounding of two elapsed times and the duration of a read operation.
+/// Tolerance for the rounding of two elapsed times and for the duration of a read operation.
 const ELAPSED_TIME_TOLERANCE: Duration = Duration::from_secs(2);
 
 impl ElapsedTimeBounds {
@@ -227,7 +227,7 @@ impl NodeClockHistory {
         self.servers.back_mut()?.1.record_clock_reading(reading)
     }
 
-    /// Returns the upper bounds of the elapsed times in the previous process list of the selected server.
+    /// Returns the upper bounds of the elapsed times from the selected server's previous process list.
     pub(crate) fn elapsed_time_bounds(&self) -> Option<&ElapsedTimeBounds> {
         self.servers.back()?.1.bounds.as_ref()
     }
@@ -251,7 +251,7 @@ impl NodeClockHistory {
         Session::sanitize_duration_seconds(self.adjust_wall_clock_age(reported).into())
     }
 
-    /// Returns whether a clock step has been detected on the selected server.
+    /// Returns true if Clew has detected a clock step on the selected server.
     #[must_use]
     pub fn has_clock_steps(&self) -> bool {
         self.servers.back().is_some_and(|(_, readings)| !readings.steps.is_empty())

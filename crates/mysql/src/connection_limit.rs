@@ -11,7 +11,7 @@ use clew_model::{Failure, FailureKind};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// Maps the address of each node to which a connection is open or requested to the node's connection permits.
+/// Connection permits of each node that has an open or requested connection, by node address.
 static CONNECTION_PERMITS_BY_NODE: LazyLock<Mutex<HashMap<String, Arc<NodeConnectionPermits>>>> =
     LazyLock::new(Mutex::default);
 
@@ -108,7 +108,7 @@ impl NodeConnectionPermits {
     }
 }
 
-/// Handle that removes the node's entry from [`CONNECTION_PERMITS_BY_NODE`] when the node's last handle is dropped.
+/// Handle for a node's connection permits. Dropping the last handle deletes the node's [`NodeConnectionPermits`].
 #[derive(Debug)]
 struct SharedConnectionPermits {
     address: String,

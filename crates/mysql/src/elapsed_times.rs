@@ -19,9 +19,9 @@ use crate::flavor::Flavor;
 use crate::limitations::durations;
 use crate::{failure, limitations, lost_instrumentation, privileges, statements};
 
-/// Above this number of sessions, Clew reads the threads of all busy sessions instead of looking up threads by session.
+/// Maximum number of thread lookups by session id. For more sessions, Clew reads the threads of all busy sessions.
 const MAX_SESSION_ID_LOOKUPS: usize = 16;
-/// Above this number of threads, reading the timers of all threads is faster than looking up timers by thread id.
+/// Maximum number of timer lookups by thread id. For more threads, reading the timers of all threads is faster.
 const MAX_THREAD_ID_LOOKUPS: usize = 400;
 /// The server rounds both the `Time` value of a session and the duration of its lock wait.
 const LOCK_WAIT_TOLERANCE_SECONDS: u64 = 2;
@@ -30,7 +30,7 @@ const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ElapsedTimeCheckScope {
     Busy,
-    /// Busy and idle sessions. The elapsed time of an idle session is the time since its last statement ended.
+    /// Check busy and idle sessions. The elapsed time of an idle session is the time since its last statement ended.
     All,
 }
 
@@ -152,9 +152,9 @@ pub(crate) async fn replace_elapsed_times_with_timer_values(
 #[derive(Debug, Default)]
 struct StatementTimers {
     by_session: HashMap<u64, StatementTimer>,
-    /// Sessions whose statements the server does not record.
+    /// Ids of the sessions whose statements the server does not record.
     untimed: HashSet<u64>,
-    /// Sessions whose latest statement has ended or that have not run a statement.
+    /// Ids of the sessions that are not running a statement, excluding the sessions in `untimed`.
     ended: HashSet<u64>,
     /// Current value of the server's statement timer, in picoseconds.
     now: u64,
@@ -184,10 +184,10 @@ impl StatementTimers {
     }
 }
 
-/// Row of statement timers: thread id, event id, whether the statement is running, end time and duration.
+/// Row of a statement timer query: thread id, event id, running flag, end time and duration.
 type TimerRow = (u64, u64, bool, Option<u64>, Option<u64>);
 
-/// Maps each thread id to the session id and to whether the server records the statements of the thread.
+/// Maps each thread id to its session id and a flag that is true if the server records the thread's statements.
 type SessionThreads = HashMap<u64, (u64, bool)>;
 
 async fn read_session_threads(
@@ -211,7 +211,7 @@ fn to_sorted_session_ids(ids: &HashSet<u64>) -> Vec<u64> {
     ids
 }
 
-/// Returns `None` if the server does not record Clew's own running query, because the timers may then be stale.
+/// Returns `None` if the server does not record Clew's own query, because all timers may then be stale.
 async fn read_statement_timers(
     connection: &mut Connection,
     sessions: &[u64],

@@ -11,7 +11,7 @@ use crate::limits::ReadLimits;
 use crate::{failure, statements};
 use statements::ER_NO_SUCH_THREAD;
 
-/// An execution plan has one row per table and is usually much shorter than this limit.
+/// Maximum number of rows of an execution plan. A plan usually has one row per table.
 const MAX_PLAN_ROWS: usize = 1000;
 const MAX_PLAN_ROW_BYTES: usize = 64 << 10;
 
@@ -65,7 +65,7 @@ async fn run_explain(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Result<Exp
     Ok(explained)
 }
 
-/// Returns the column names as the first row.
+/// Returns the rows of the execution plan. The first row contains the column names.
 async fn read_execution_plan(connection: &mut Connection, statement: &str) -> Result<Vec<Vec<String>>, Error> {
     let mut rows = connection.raw.client.query(statement, MAX_PLAN_ROW_BYTES).await?;
     let names: Vec<String> = rows.columns().iter().map(|column| to_valid_utf8(column.name_ref())).collect();

@@ -23,7 +23,7 @@ use crate::raw_connection::RawConnection;
 use crate::{failure, process_list, statements};
 use statements::ER_NO_SUCH_THREAD;
 
-/// Each task kills the statement of one dropped connection and therefore outlives the connection.
+/// Tasks that kill the statements of dropped connections. Each task outlives its connection.
 static PENDING_KILL_TASKS: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
 
 /// Delay before each kill attempt. An unresponsive server may recover between two attempts.
@@ -108,8 +108,8 @@ impl Drop for KillOnDropGuard {
     }
 }
 
-/// Waits until all kills of statements of dropped connections have finished, but no longer than `limit`.
-/// A process must call this function before it exits.
+/// Waits until Clew has finished killing the statements of dropped connections, but no longer than `limit`.
+/// A process must call [`wait_for_pending_kills`] before it exits.
 pub async fn wait_for_pending_kills(limit: Duration) {
     PENDING_KILL_TASKS.close();
     let _ = timeout(limit, PENDING_KILL_TASKS.wait()).await;

@@ -101,7 +101,7 @@ pub(crate) fn oversized_statements_limitation(count: u64, max_row_bytes: usize) 
     })
 }
 
-/// `max` is the maximum number of idle sessions in a live list of sessions.
+/// `max` is the number of sessions above which a live session list omits idle sessions.
 pub(crate) fn omitted_sessions_limitation(omitted: u64, total: u64, max: usize) -> Limitation {
     Limitation {
         kind: LimitationKind::SessionsTruncated,

@@ -8,7 +8,7 @@ pub struct ReadLimits {
     /// Timeout for a read operation, from the request for a connection permit to the receipt of the last row.
     pub read_timeout: Duration,
     /// Timeout for DNS lookup, TCP connection, TLS handshake and login.
-    /// The time that these steps take counts towards `read_timeout`.
+    /// The time spent on connecting and logging in also counts towards `read_timeout`.
     pub connect_timeout: Duration,
     /// Size limits for the data received from the node.
     pub bytes: ReadSizeLimits,
@@ -20,7 +20,7 @@ pub struct ReadSizeLimits {
     /// Maximum number of bytes received per read operation.
     pub per_read: u64,
     /// Maximum number of bytes per row. Clew truncates longer statements while receiving them.
-    /// The value must be at least [`ReadSizeLimits::MIN_BYTES_PER_ROW`].
+    /// `per_row` must be at least [`ReadSizeLimits::MIN_BYTES_PER_ROW`].
     pub per_row: usize,
     /// Maximum number of bytes that one result set or session list occupies in memory.
     pub in_memory: usize,

@@ -34,7 +34,7 @@ pub(crate) use session_role::determine_session_role;
 pub(crate) use threads::SessionIdsByThread;
 use unresolved_row_lock_wait::UnresolvedRowLockWait;
 
-/// Byte offset in a statement beyond which Clew does not search for table names.
+/// Maximum number of bytes stored per statement. Clew searches only the stored bytes for table names.
 const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 
 /// Reads a node's lock waits. Opens one connection and reads each system table once.
@@ -79,7 +79,7 @@ async fn read_locks_and_close_connection(mut connection: Connection) -> Result<L
     Ok(observed)
 }
 
-/// The result includes the latest statements of `extra_session` and of idle sessions that block others without waiting.
+/// The result includes the latest statements of `extra_session` and of all idle root blockers.
 pub(crate) async fn query_lock_snapshot(
     connection: &mut Connection,
     extra_session: Option<u64>,
@@ -122,7 +122,7 @@ pub(crate) struct LockTableSnapshot {
 }
 
 impl LockTableSnapshot {
-    /// Appends a `Limitation` for each system table that lists locks but could not be read.
+    /// Reads the system tables with lock data, and appends a `Limitation` for each unreadable table.
     pub(crate) async fn read(connection: &mut Connection, mut limitations: Vec<Limitation>) -> Result<Self, Failure> {
         let account = privileges::read_current_account(connection).await?;
         let transactions = read_session_transactions(connection, &account, &mut limitations).await?;

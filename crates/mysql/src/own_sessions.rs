@@ -207,7 +207,7 @@ impl OwnSessionFilter {
         }
     }
 
-    /// Also stores the connection id if `session` is the session over which Clew is reading the process list.
+    /// If Clew is reading the process list over `session`, this function also stores the connection id.
     pub(crate) fn is_own_session(&mut self, session: &Session) -> bool {
         let statement = session.statement.as_deref().unwrap_or_default();
         if statement.starts_with(&self.start) && session.user == self.account {

@@ -15,7 +15,7 @@ use crate::{failure, refused_logins, statements};
 
 /// MySQL error code of a server that has reached `max_connections`.
 const ER_CON_COUNT_ERROR: u16 = 1040;
-/// The total delay of 350 ms is longer than the duration of most bursts of new connections.
+/// Most bursts of new connections end within the total delay of 350 ms.
 const LOGIN_RETRY_DELAYS: [Duration; 3] =
     [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
 
@@ -27,7 +27,7 @@ pub(crate) struct RawConnection {
     address: String,
     /// Value of `CONNECTION_ID()`, or 0 if it has not been read yet.
     pub(crate) id: u64,
-    /// Host name, port, server id and data directory of the server, if they have been read.
+    /// Host name, port, server id and data directory of the server, or `None` if these values are unknown.
     pub(crate) server_host: Option<Vec<u8>>,
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use clew_model::{Failure, NodeUrl};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Time that is sufficient for callers to store a login backoff, which then prevents further login attempts.
+/// Within this time, callers store a login backoff. The backoff then prevents further login attempts.
 const REFUSED_LOGIN_TTL: Duration = Duration::from_secs(1);
 
 /// Most recent login that each node refused, by node address.
@@ -42,7 +42,7 @@ pub(crate) fn record_refused_login(node: &NodeUrl, failure: &Failure) {
     all.insert(node.address(), refused);
 }
 
-/// Returns the failure of a recently refused login with the URL and password of `node`.
+/// Returns the failure of a recently refused login that used the URL and password of `node`.
 /// Ignores a refused login that is more than 1 s older than the request.
 pub(crate) fn find_recent_login_failure(node: &NodeUrl, requested: Instant) -> Option<Failure> {
     let all = lock_refused_login_map();

@@ -1,4 +1,4 @@
-//! Detects replication appliers whose account and process list command do not identify them.
+//! Detects replication appliers that cannot be recognised by the account and command in the process list.
 //!
 //! While a MySQL 9.7 replication applier runs a trigger, the process list shows the trigger definer's account.
 

@@ -29,7 +29,8 @@ use crate::wait_graph_session_collector::WaitGraphSessionCollector;
 use crate::{failure, limitations, lost_instrumentation, process_list, transactions, wait_graph_session_collector};
 pub use cache::SampleCache;
 
-/// A sample accepts idle sessions up to this number of sessions, and busy sessions up to twice this number.
+/// A sample omits further idle sessions once it contains this number of sessions.
+/// A sample omits further busy sessions only once it contains twice [`MAX_SAMPLED_SESSIONS`].
 const MAX_SAMPLED_SESSIONS: usize = 20_000;
 
 /// Maximum total number of bytes in all columns of a process list row except the statement.
@@ -164,7 +165,8 @@ impl RawSessionSample {
     }
 }
 
-/// If a full sample is due, also reads all program names and the `Performance_schema_%_lost` counters.
+/// Takes a sample that includes lock waits.
+/// If a full sample is due, the function also reads all program names and the `Performance_schema_%_lost` counters.
 async fn take_sample_with_locks(
     connection: &mut Connection,
     cache: &mut SampleCache,

@@ -149,7 +149,7 @@ impl UncertainTransactionAgeCounter {
 pub(crate) struct TransactionsBySession(Vec<Transaction>);
 
 impl TransactionsBySession {
-    /// During a DDL statement, a session can have two transactions; [`Self::get`] returns the later one in the list.
+    /// During a DDL statement, a session can have two transactions. [`Self::get`] returns the last one in the list.
     pub(crate) fn new(mut transactions: Vec<Transaction>) -> Self {
         transactions.sort_by_key(|transaction| transaction.session_id);
         transactions.shrink_to_fit();

@@ -131,7 +131,7 @@ impl<'a> AuthExchange<'a> {
         }
     }
 
-    /// `key_request` is the byte that requests the server's public key, or 0 if the plugin has no such request.
+    /// `key_request` is the byte that requests the server's public key, or 0 if the plugin defines no such byte.
     async fn send_password(&self, packets: &mut PacketStream, key_request: u8) -> Result<(), Error> {
         let mut password = self.password.clone().unwrap_or_default().into_bytes();
         password.push(0);

@@ -1,4 +1,4 @@
-//! User sessions from which kill rules select the sessions to kill, with checked elapsed times.
+//! User sessions with checked elapsed times, from which kill rules select the sessions to kill.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub struct ClientSessions {
 
 impl ClientSessions {
     /// Compares the server's clock with earlier readings and corrects elapsed times after a clock step.
-    /// Returns the reason why automatic kills must not rely on the corrected elapsed times, or `None` if they may.
+    /// Returns the reason why automatic kills must not rely on elapsed times, or `None` if elapsed times are reliable.
     pub fn adjust_times_for_clock_steps(&mut self, history: &mut NodeClockHistory) -> Option<UnreliableClockReason> {
         let is_another = history.select_server_history(&self.read.server);
         let Some(clock) = self.clock else { return (!self.is_monotonic).then_some(UnreliableClockReason::Unreadable) };

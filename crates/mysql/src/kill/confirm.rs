@@ -14,16 +14,17 @@ use super::{KillOutcome, KillTarget};
 use crate::connection::Connection;
 use crate::elapsed_times::ElapsedTimeCheckScope;
 
-/// The timeout applies to all kills of a batch together.
+/// Timeout for confirming all kills of a batch.
 const KILL_CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(1);
-/// The delay doubles after each poll of the process list.
+/// Delay after the first poll of the process list. The delay doubles after each poll.
 const INITIAL_POLL_DELAY: Duration = Duration::from_millis(5);
-/// Most killed sessions end within this delay.
+/// Delay before Clew reads the rollback states of killed sessions that are still in the process list.
+/// Most killed sessions end before [`ROLLBACK_CHECK_DELAY`] has passed.
 const ROLLBACK_CHECK_DELAY: Duration = Duration::from_millis(100);
 
 pub(super) struct PendingKill {
     before: Session,
-    /// Outcome of the kill: [`KillOutcome::Ending`] with the session's last state until the kill is confirmed.
+    /// Outcome of the kill. An unconfirmed kill has the outcome [`KillOutcome::Ending`] with the session's last state.
     outcome: KillOutcome,
 }
 
@@ -33,7 +34,7 @@ impl PendingKill {
         Self { before, outcome: KillOutcome::Ending(LocalizedText::new("not confirmed", "会话状态未知")) }
     }
 
-    /// The outcome of an unconfirmed kill contains the message of `failure`, or the session's last state if `failure` is `None`.
+    /// If the kill is unconfirmed, the outcome contains the message of `failure` or the session's last state.
     pub(super) fn final_outcome(&self, failure: Option<&Failure>) -> KillOutcome {
         match failure {
             Some(failure) if !self.is_confirmed() => KillOutcome::Ending(LocalizedText::new(

@@ -13,9 +13,9 @@ use crate::locks::{read_lock_waits, read_locks_for_kill};
 use crate::server_instance::ServerInstance;
 use crate::transactions::INNODB_TRX_REFRESH_INTERVAL;
 
-/// This timeout limits how long a slow server can delay a kill.
+/// Maximum timeout for reading lock waits, so that a slow server does not delay a kill for long.
 const KILL_EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
-/// Clew stops polling once the rollback has started and all sessions that the kills can unblock are unblocked.
+/// Clew stops polling earlier if the rollback has started and all sessions that the kills can unblock are unblocked.
 const MAX_KILL_EFFECT_POLLS: u32 = 4;
 
 /// A node's transactions and lock waits, read immediately before a kill.

@@ -42,13 +42,13 @@ impl KillOutcome {
         }
     }
 
-    /// Returns whether the server accepted this kill or an earlier kill of the session.
+    /// Returns true if the server accepted this kill or an earlier kill of the session.
     #[must_use]
     pub fn was_accepted(&self) -> bool {
         matches!(self, Self::Killed | Self::RollingBack { .. } | Self::Ending(_))
     }
 
-    /// Returns whether the killed session or statement has ended or is about to end.
+    /// Returns true if the killed session or statement has ended or is about to end.
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.was_accepted() || *self == Self::AlreadyGone

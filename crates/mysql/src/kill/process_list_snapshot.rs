@@ -35,7 +35,7 @@ pub struct SessionLookupResult {
 
 impl SessionLookupResult {
     /// Returns why Clew would refuse to kill `session`, or `None` if the process list shows no reason to refuse.
-    /// The function does not detect replication applier threads or idle sessions of other Clew processes; a kill does.
+    /// Only the kill itself detects replication applier threads and idle sessions of other Clew processes.
     #[must_use]
     pub fn predict_kill_refusal(
         &self,
@@ -146,9 +146,9 @@ pub(super) struct ProcessListSnapshot {
     pub(super) sessions: HashMap<u64, Session>,
     /// Ids of the sessions whose elapsed times could not be checked against statement timers.
     pub(super) unchecked: HashSet<u64>,
-    /// Session ids of replication appliers that neither the account nor the command in the process list identifies.
+    /// Session ids of replication appliers that [`is_internal_session`] does not detect.
     pub(super) appliers: HashSet<u64>,
-    /// MariaDB query ids by session id. The map is empty on MySQL and if whole sessions are killed.
+    /// MariaDB query ids by session id. The map is empty on MySQL and if Clew kills sessions instead of statements.
     pub(super) queries: HashMap<u64, u64>,
     pub(super) own: HashSet<u64>,
     pub(super) is_direct: bool,

@@ -21,7 +21,8 @@ pub struct ProcessListOrigin {
     pub server: ServerInstance,
     /// Local monotonic time at which the process list was read.
     pub at: Instant,
-    /// Maps a session id to the elapsed time reported by the server, in seconds, if Clew corrected that elapsed time.
+    /// Maps session ids to the elapsed times that the server reported, in seconds.
+    /// The map contains only sessions whose elapsed times Clew has corrected.
     /// Before a kill, Clew compares the reported elapsed times with the elapsed times in a later process list.
     pub(super) reported: Arc<HashMap<u64, u64>>,
 }

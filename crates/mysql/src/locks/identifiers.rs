@@ -1,6 +1,6 @@
 //! Decodes strings and table names from the system tables that list locks.
 
-/// Replaces invalid UTF-8, which locked row data can contain.
+/// Converts a text column to a string. Replaces invalid UTF-8 with U+FFFD, because row data can contain any bytes.
 pub(super) fn decode_text_column(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }

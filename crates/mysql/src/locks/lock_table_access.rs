@@ -1,4 +1,4 @@
-//! Detects which of the system tables that list locks an account can read.
+//! Detects which system tables with lock data an account can read.
 
 use clew_model::{Failure, Limitation};
 

@@ -69,7 +69,7 @@ async fn read_innodb_locks_by_id(
     Ok(locks)
 }
 
-/// Clew inserts the id into an SQL statement, so only digits and colons are allowed.
+/// Clew inserts the lock id into an SQL statement, so the lock id must contain only digits and colons.
 fn is_innodb_lock_id(id: &str) -> bool {
     !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit() || byte == b':')
 }

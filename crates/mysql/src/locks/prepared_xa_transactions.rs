@@ -99,8 +99,8 @@ async fn query_locked_tables(
     Ok(())
 }
 
-/// Assigns the XID only if there is exactly one XID and one prepared transaction without a session.
-/// If several XIDs exist, their transactions are unknown, because the server lists XIDs without transaction ids.
+/// Assigns an XID to a prepared transaction only if there is exactly one XID and one transaction without a session.
+/// With several XIDs, the assignment would be ambiguous, because the server lists XIDs without transaction ids.
 fn assign_xid_if_unambiguous(prepared: &mut [PreparedXaTransaction], names: &[XidRow]) {
     if let ([prepared], [name]) = (prepared, names) {
         prepared.xid = format_xid(name);

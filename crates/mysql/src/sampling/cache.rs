@@ -40,7 +40,8 @@ pub struct SampleCache {
 }
 
 impl SampleCache {
-    /// Clears the cache if the server instance has changed, because session ids and settings are instance-specific.
+    /// Clears the cache if the server instance has changed. The history of clock readings is kept.
+    /// Session ids and server settings are specific to a server instance.
     pub(super) fn clear_if_server_changed(&mut self, server: &ServerInstance) {
         if self.server.as_ref() != Some(server) {
             let clock = std::mem::take(&mut self.clock);

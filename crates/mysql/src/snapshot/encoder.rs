@@ -22,7 +22,7 @@ const MAX_BATCH_STATEMENT_BYTES: usize = 1 << 20;
 /// For a short statement, the switch to another thread takes longer than the encoding itself.
 const MAX_INLINE_ENCODING_BYTES: usize = 64 << 10;
 
-/// Maximum number of sessions whose elapsed time Clew checks, which limits memory use.
+/// Maximum number of sessions whose elapsed times Clew checks. The maximum limits memory use.
 const MAX_ELAPSED_TIME_CHECKS: usize = 2_000;
 
 pub(super) struct RowEncodingOptions {
