@@ -1,7 +1,7 @@
 //! Measures how long the task queue's SQL statements take on tables with 1,000 and 1,000,000 tasks.
 //! `cargo xtask bench` runs this example.
 //!
-//! Each output line contains an operation and its duration in seconds on the large table and on the small table.
+//! Each output line contains an operation and its durations on the large table and on the small table, in seconds.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
 

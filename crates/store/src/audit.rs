@@ -21,7 +21,7 @@ pub struct AuditRecord {
 }
 
 /// Sequence number and MAC of the newest audit row when the checkpoint was created.
-/// [`crate::Store::verify_audit_log`] detects if audit rows were removed after the checkpoint was created.
+/// [`crate::Store::verify_audit_log`] detects whether audit rows were removed after the checkpoint was created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditCheckpoint {
@@ -89,7 +89,7 @@ impl AuditVerification {
 /// Integrity problem in the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditProblem {
-    /// Sequence number of the affected row, or of a missing row (see [`AuditProblemKind`]).
+    /// Sequence number of the affected row. For missing rows, see the variants of [`AuditProblemKind`].
     pub position: i64,
     /// Type of the problem.
     pub fault: AuditProblemKind,
@@ -105,7 +105,7 @@ pub enum AuditProblemKind {
         /// Sequence number of the last missing row.
         through: i64,
     },
-    /// The rows from `position` to `first` (exclusive) are missing, but Clew did not remove them as expired rows.
+    /// The rows from `position` to `first` (exclusive) are missing, although no retention job removed them.
     MissingBefore {
         /// Sequence number of the oldest row that the audit log contains.
         first: i64,
@@ -128,7 +128,7 @@ pub enum AuditProblemKind {
         /// Creation time of the checkpoint, as a Unix timestamp in milliseconds.
         at: i64,
     },
-    /// The MAC of the row recorded in a checkpoint differs because the end of the audit log was rewritten.
+    /// The row recorded in a checkpoint now has a different MAC, because the end of the audit log was rewritten.
     RecordedRowReplaced {
         /// Creation time of the checkpoint, as a Unix timestamp in milliseconds.
         at: i64,

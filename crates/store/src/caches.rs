@@ -38,13 +38,13 @@ impl Default for StoreCaches {
 
 #[derive(Debug, Clone)]
 struct RecordedClientAddress {
-    /// Client address as text, with which each signed request looks up failed authentication attempts.
+    /// Client address as text. Each signed request uses the text to look up failed authentication attempts.
     text: Arc<str>,
     /// Time when Clew last wrote the client address to the database, as a Unix timestamp in seconds.
     recorded_at: i64,
 }
 
-/// The version of the address cache is constant, because the entries never become stale.
+/// The address cache uses a constant version, because database changes do not invalidate its entries.
 const CLIENT_ADDRESS_CACHE_VERSION: i64 = 0;
 
 impl StoreCaches {

@@ -1,4 +1,4 @@
-//! Clock with which the store computes leases, expiration times and timestamps.
+//! Clock that provides the current time for leases, expiration times and timestamps in the store.
 
 use std::fmt;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //!
 //! If no transaction has been committed since the last query, [`DataVersionCache`] returns the last data version.
 //! If a transaction has been committed, one query reads the data version for all pending requests.
-//! The query starts after the requests arrive, so the data version includes every commit before the requests.
+//! The query starts after the requests arrive, so the data version reflects every commit before the requests.
 
 use std::sync::Arc;
 
@@ -24,7 +24,8 @@ pub(crate) struct DataVersionTracker {
 }
 
 impl DataVersionTracker {
-    /// The background task connects on the first request and ends when the last clone of the tracker is dropped.
+    /// The background task connects to the database on the first request.
+    /// The background task ends when the last clone of the tracker is dropped.
     pub(crate) fn spawn(detector: ChangeDetector) -> Self {
         let (requests, receiver) = mpsc::unbounded_channel();
         let data_version_cache = detector.data_version_cache();

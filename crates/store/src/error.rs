@@ -208,7 +208,7 @@ pub enum StoreError {
         /// Maximum number of queued tasks.
         limit: u32,
     },
-    /// Writing the result of a session collection failed, and Clew removed the partial result.
+    /// Writing the result of a collection task failed, and Clew removed the partial result.
     #[error("could not write the result {}: {source}{}", path.display(), io_error_hint(source))]
     ResultWrite {
         /// Path of the file.
@@ -228,13 +228,13 @@ pub enum StoreError {
         /// Hint that completes the error message and starts with "; ", or an empty string.
         remedy: &'static str,
     },
-    /// The file or S3 object with the result of a session collection is missing.
+    /// The file or S3 object with the result of a collection task is missing.
     #[error("result {name} is missing; collect again")]
     ResultMissing {
         /// Name of the result.
         name: String,
     },
-    /// The stored result of a session collection differs from the result that Clew wrote.
+    /// The stored result of a collection task differs from the result that Clew wrote.
     #[error("result {name} is damaged: {reason}; collect again")]
     ResultCorrupt {
         /// Name of the result.

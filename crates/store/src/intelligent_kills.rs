@@ -60,7 +60,8 @@ pub struct IntelligentKill {
     pub request: NewIntelligentKill,
     /// Current state.
     pub status: TaskStatus,
-    /// Reason for the failure, or `None` if there is no failure. Sessions may have been killed before a failure.
+    /// Reason for the failure, or `None` if the intelligent kill has not failed.
+    /// Clew may have killed some sessions before the failure.
     pub reason: Option<String>,
     /// End time, as a Unix timestamp in milliseconds, or `None` if the intelligent kill has not finished.
     pub ended_at: Option<i64>,

@@ -10,11 +10,11 @@ use serde_json::Value;
 pub struct NewKillTask {
     /// Criteria that select the sessions to kill.
     pub criteria: KillCriteria,
-    /// True if the statement filter applies to statement templates because the user may not see complete statements.
+    /// True if the statement filter matches statement templates, because the user is not allowed to see statements.
     pub masked: bool,
     /// Duration of the task, or `None` if the task runs until it is stopped.
     pub duration: Option<Duration>,
-    /// Details for the audit event, with statement templates in place of complete statements.
+    /// Criteria and duration for the audit event. A placeholder replaces the text of the statement filter.
     pub audit_detail: Value,
 }
 
@@ -51,7 +51,7 @@ pub struct KillTask {
     pub instance_id: InstanceId,
     /// Criteria that select the sessions to kill.
     pub criteria: KillCriteria,
-    /// True if the statement filter applies to statement templates instead of statements.
+    /// True if the statement filter matches statement templates instead of full statements.
     pub masked: bool,
     /// Start time.
     pub started_at: i64,

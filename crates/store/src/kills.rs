@@ -78,14 +78,14 @@ impl RecordedKillOutcome {
         Self::ALL.into_iter().find(|end| end.name() == name)
     }
 
-    /// Returns true if the session or statement was terminated or is being terminated.
+    /// Returns true if the session or statement has terminated or is terminating.
     #[must_use]
     pub fn is_success(self) -> bool {
         matches!(self, Self::Killed | Self::RollingBack | Self::Ending | Self::AlreadyGone)
     }
 }
 
-/// Kill that Clew records before it kills the session. Invalid UTF-8 in text fields is escaped.
+/// Record that Clew stores before it kills a session. Invalid UTF-8 in text fields is escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewKillRecord {
     /// Project that contains the instance.

@@ -1,7 +1,7 @@
 //! Stores users, policies, instances, tasks, results, the audit log and encrypted secrets.
 //!
 //! The data directory contains the SQLite database `clew.db`, the directory `results/` and the file `master.key`.
-//! The results of session collections can be stored on S3 instead of in `results/`.
+//! The results of collection tasks can be stored on S3 instead of in `results/`.
 //! Several processes can open a data directory, but only one can be a server (see [`Store::acquire_data_dir_lock`]).
 //! A PostgreSQL database can be used instead of `clew.db`; several servers can share it (see [`StoreLocation`]).
 //!

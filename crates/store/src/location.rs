@@ -7,7 +7,8 @@ use crate::postgres::PostgresUrl;
 /// Location of a store: the data directory and, optionally, a PostgreSQL database for the metadata.
 #[derive(Debug, Clone)]
 pub struct StoreLocation {
-    /// Data directory, which contains the master key and, unless PostgreSQL and S3 are used, the metadata and results.
+    /// Data directory with the master key.
+    /// The data directory also contains all metadata and results that are not stored in PostgreSQL or S3.
     pub data_dir: PathBuf,
     /// PostgreSQL database for the metadata, or `None` for the SQLite database in the data directory.
     pub metadata_url: Option<PostgresUrl>,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Login delay after the first refused login. Each further refused login in a row doubles the delay.
+/// Login delay after the first refused login. Each further consecutive refusal doubles the delay.
 pub(crate) const INITIAL_LOGIN_RETRY_DELAY: Duration = Duration::from_secs(30);
 pub(crate) const MAX_LOGIN_RETRY_DELAY: Duration = Duration::from_hours(1);
 /// Minimum delay between a refused login and the next login for a user request.
@@ -14,7 +14,7 @@ pub enum LoginTrigger {
     /// Automatic login, for example for a kill task. The login is allowed only after the backoff has expired.
     Automatic,
     /// Login for a user request.
-    /// [`USER_REQUESTED_LOGIN_RETRY_DELAY`] must have elapsed since the last refused login.
+    /// The login is allowed once [`USER_REQUESTED_LOGIN_RETRY_DELAY`] has elapsed since the last refused login.
     Requested,
 }
 

@@ -30,7 +30,7 @@ pub struct CopiedTable {
     pub name: &'static str,
     /// Number of rows.
     pub rows: u64,
-    /// Hex-encoded hash of the copied rows, independent of the row order. Empty if no rows were copied yet (preview).
+    /// Hex-encoded hash of the copied rows, independent of the row order. A preview contains an empty string.
     pub digest: String,
 }
 

@@ -32,7 +32,7 @@ pub enum PolicyRef {
     System(String),
 }
 
-/// Limits on the policies of a user or group. Policies that a user has through groups count for the user.
+/// Limits on the policies of a user or group. The policies of a user include the policies of the user's groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PolicyLimits {
     /// Maximum number of attached policies.

@@ -97,9 +97,9 @@ pub(crate) struct PostgresDatabase {
     pub(crate) pool: PgPool,
     clock: DatabaseClock,
     /// The semaphore has one permit, so at most one PostgreSQL session of this process waits for the write lock.
-    /// The PostgreSQL sessions of a disconnected process still acquire the write lock, one after another.
-    /// If a process is disconnected from PostgreSQL, its session keeps the write lock until a timeout expires.
-    /// Several such sessions, one after the other, could block other processes for longer than a lease lasts.
+    /// If a Clew process loses its network connection, its waiting PostgreSQL sessions still acquire the write lock.
+    /// Each session of the disconnected process holds the write lock until a PostgreSQL timeout expires.
+    /// Several waiting sessions of one process could therefore block other processes for longer than a lease lasts.
     writer: Arc<Semaphore>,
 }
 

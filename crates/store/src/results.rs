@@ -1,4 +1,4 @@
-//! Stores the results of session collections as files or as S3 objects.
+//! Stores the results of session collection tasks as files or as S3 objects.
 
 mod chunk_stream;
 mod file_verification;
@@ -22,7 +22,7 @@ pub use s3::S3Settings;
 use s3::{S3, S3Writer};
 pub use stored_result::{StoredObject, StoredResult};
 
-/// Store for the results of session collections. Clones share the state.
+/// Store for the results of collection tasks. Clones share the state.
 #[derive(Debug, Clone)]
 pub struct ResultStore(ResultBackend);
 
@@ -56,7 +56,7 @@ impl ResultStore {
         matches!(self.0, ResultBackend::S3(_))
     }
 
-    /// Creates a writer for the result of a session collection. This function and the writer perform blocking I/O.
+    /// Creates a writer for the result of a collection task. This function and the writer perform blocking I/O.
     pub fn create_writer(&self, request_id: &RequestId, fence: i64) -> Result<ResultWriter, StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
@@ -68,7 +68,7 @@ impl ResultStore {
         }
     }
 
-    /// Opens the result of a session collection and verifies the length of the result.
+    /// Opens the result of a collection task and verifies the length of the result.
     /// Clew verifies the hash of a file when the file is opened, and the hash of an S3 object while it is read.
     pub async fn open_result(&self, result: &ResultMetadata) -> Result<StoredResult, StoreError> {
         match &self.0 {
@@ -82,7 +82,7 @@ impl ResultStore {
         }
     }
 
-    /// Removes the result of a session collection. Does nothing if the result does not exist.
+    /// Removes the result of a collection task. Does nothing if the result does not exist.
     pub async fn remove_result(&self, name: &str) -> Result<(), StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
@@ -93,7 +93,7 @@ impl ResultStore {
         }
     }
 
-    /// Removes the result of a session collection. Removes an S3 object in the background.
+    /// Removes the result of a collection task. Removes an S3 object in the background.
     /// If the removal of an S3 object fails, garbage collection removes the object later.
     pub fn remove_result_in_background(&self, name: &str) -> Result<(), StoreError> {
         match &self.0 {
@@ -144,7 +144,7 @@ pub struct PublishedResult {
     pub sha256: String,
 }
 
-/// Writer for the result of a session collection. Discards the data unless [`ResultWriter::publish`] is called.
+/// Writer for the result of a collection task. Discards the data unless [`ResultWriter::publish`] is called.
 #[derive(Debug)]
 pub struct ResultWriter(WriterBackend);
 

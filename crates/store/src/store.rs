@@ -74,7 +74,7 @@ pub(crate) const REGION_SETTING: &str = "region";
 
 impl Store {
     /// Initialises a store with a domain, a project and an administrator.
-    /// The first row of the audit log contains `by` as the origin of the initialisation.
+    /// The first row of the audit log records the initialisation and its origin `by`.
     ///
     /// Fails with [`StoreError::AlreadyInitialised`] without making changes if the store is already initialised.
     /// If the process crashes during the initialisation, the next call starts the initialisation again.

@@ -55,7 +55,7 @@ pub struct SessionCollectionTask {
 pub struct TaskClaimRequest {
     /// Name of the worker.
     pub worker: String,
-    /// Duration of a task lease. The worker must renew the lease before the lease expires.
+    /// Duration of a task lease. The worker must renew the lease before it expires.
     pub lease: Duration,
     /// Maximum number of concurrent tasks per node, across all workers.
     pub max_per_node: u32,
@@ -94,6 +94,7 @@ pub struct ResultMetadata {
     pub bytes: u64,
     /// Hex-encoded SHA-256 of the content.
     pub sha256: String,
-    /// Limitations of the collected data, or `None` if another version of Clew recorded none or unknown ones.
+    /// Limitations of the collected data.
+    /// `None` if another version of Clew recorded no list of limitations or a list that this version cannot parse.
     pub limitations: Option<Vec<Limitation>>,
 }

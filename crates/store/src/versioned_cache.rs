@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Cache with a fixed capacity, whose values all have the same version.
-/// Inserting a value with a newer version, or any value into a full cache, removes all other values.
+/// An insertion removes all other values if the inserted value has a newer version or the cache is full.
 #[derive(Debug)]
 pub struct VersionedCache<K, V> {
     capacity: usize,

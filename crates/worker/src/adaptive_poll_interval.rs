@@ -12,7 +12,7 @@ const INTERVAL_TO_READ_DURATION_RATIO: u32 = 10;
 #[derive(Debug)]
 pub struct AdaptivePollInterval {
     target: Duration,
-    /// Poll interval while reads are slow; otherwise `None`.
+    /// Lengthened poll interval of a slow node, or `None` if the target interval applies.
     slow_interval: Option<Duration>,
 }
 
@@ -48,7 +48,7 @@ impl AdaptivePollInterval {
     /// Returns the change if the poll interval was lengthened or was reset to the target interval.
     ///
     /// The poll interval is reset once a read takes at most 5 % of the target interval.
-    /// The thresholds for lengthening and resetting differ, so that the poll interval does not alternate.
+    /// The thresholds for lengthening and resetting differ, so that the poll interval does not oscillate.
     pub fn adapt_to_read_duration(&mut self, took: Duration) -> Option<PollIntervalChange> {
         let was_slow = self.slow_interval.is_some();
         let max_duration = self.target / INTERVAL_TO_READ_DURATION_RATIO;

@@ -29,7 +29,8 @@ pub(crate) struct SessionCollectionJob {
     pub(crate) observer: Arc<dyn WorkerObserver>,
     pub(crate) completions: CompletionNotifier,
     pub(crate) claimed: ClaimedTask,
-    /// Time just before the claim, so that the lease end in the worker is never later than the lease end in the store.
+    /// Time just before the claim. The worker measures the lease from this time.
+    /// The lease therefore never ends later in the worker than in the store.
     pub(crate) claimed_at: Instant,
 }
 
@@ -40,7 +41,7 @@ struct CollectedResult {
 }
 
 impl SessionCollectionJob {
-    /// Returns the collection to the queue when the token `release` is cancelled.
+    /// Returns the collection task to the queue when the token `release` is cancelled.
     pub(crate) async fn run(self, slot: &mut SessionCollectionSlot, release: CancellationToken) {
         let task = &self.claimed.task;
         // A cancelled branch cannot have recorded the outcome, which is recorded after `select!`.
@@ -120,7 +121,7 @@ impl SessionCollectionJob {
         }
     }
 
-    /// If the outcome cannot be recorded, the lease expires and a worker repeats the collection.
+    /// If the outcome cannot be recorded, the lease expires and a worker repeats the collection task.
     async fn record_collection_outcome(&self, outcome: Result<CollectedResult, Failure>) {
         let (request_id, fence) = (&self.claimed.task.request_id, self.claimed.fence);
         let (recorded, mut result) = match outcome {

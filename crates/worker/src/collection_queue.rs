@@ -1,4 +1,4 @@
-//! Queue of requests to collect sessions. Callers submit requests and can wait until a request completes.
+//! Queue of tasks that collect sessions. Callers submit collection tasks and can wait until a task completes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::notification_listener_state::NotificationListenerState;
 use crate::observer::WorkerObserver;
 use crate::settings::WorkerSettings;
 
-/// Queue of the collections in a store, with a worker that runs the collections. Clones share state.
+/// Queue of the collection tasks in a store, with a worker that runs the tasks. Clones share state.
 ///
 /// [`SessionCollectionQueue::run`] runs the worker until shutdown.
 #[derive(Clone)]
@@ -56,8 +56,8 @@ impl SessionCollectionQueue {
         }
     }
 
-    /// Adds a collection to the node's queue and wakes the worker.
-    /// Once this function returns, the queued collection survives a restart of Clew.
+    /// Adds a collection task to the node's queue and wakes the worker.
+    /// Once this function returns, the queued collection task survives a restart of Clew.
     ///
     /// If `masked` is true, the result contains statement templates instead of full statements.
     ///
@@ -84,9 +84,9 @@ impl SessionCollectionQueue {
         Ok(request_id)
     }
 
-    /// Waits until the collection completes, `limit` elapses or [`Self::release_completion_waiters`] is called.
+    /// Waits until the collection task completes, `limit` elapses or [`Self::release_completion_waiters`] is called.
     ///
-    /// Returns the current state of the collection, or `None` if the collection does not exist.
+    /// Returns the current state of the collection task, or `None` if the task does not exist.
     pub async fn wait_for_completion(
         &self,
         request_id: &RequestId,
@@ -114,7 +114,7 @@ impl SessionCollectionQueue {
         self.completions.notify_all_and_close();
     }
 
-    /// Returns the number of callers that are waiting for a collection to complete.
+    /// Returns the number of callers that are waiting for a collection task to complete.
     #[must_use]
     pub fn waiter_count(&self) -> usize {
         self.completions.waiter_count()

@@ -1,7 +1,7 @@
 //! Limits a worker's concurrent session reads. Stalled reads do not count toward the limit for active reads.
 //!
 //! An active read uses memory and CPU time, while a stalled read only occupies a connection.
-//! A read releases its permit for active reads while the node sends no data.
+//! When a read stalls, it releases its permit for active reads until the node sends data.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,9 +19,9 @@ use crate::settings::WorkerSettings;
 #[derive(Debug, Clone)]
 pub(crate) struct SessionCollectionSlotPool {
     active: Arc<Semaphore>,
-    /// Limits the number of connections for collections, because a stalled read still occupies a connection.
+    /// Limits the number of connections for session reads, because a stalled read still occupies a connection.
     total: Arc<Semaphore>,
-    /// If the number of stalled reads reaches this limit, the worker claims no more collections for stalled nodes.
+    /// If the number of stalled reads reaches this limit, the worker claims no more collection tasks for stalled nodes.
     max_stalled: usize,
     stall_timeout: Duration,
     stalled: Arc<Mutex<StalledNodes>>,

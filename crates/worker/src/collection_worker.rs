@@ -1,4 +1,4 @@
-//! Worker loop that claims queued collections and runs them until a graceful shutdown.
+//! Worker loop that claims queued collection tasks and runs the tasks until a graceful shutdown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,13 +22,13 @@ const RESULT_STORE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 const PENDING_KILLS_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl SessionCollectionQueue {
-    /// Runs collections until the `shutdown` token is cancelled.
-    /// After cancellation, waits up to [`WorkerSettings::grace`] for running collections and requeues unfinished ones.
+    /// Runs collection tasks until the `shutdown` token is cancelled.
+    /// After the cancellation, waits up to [`WorkerSettings::grace`] for running tasks and requeues unfinished tasks.
     ///
-    /// Other workers can claim requeued collections. A requeued attempt does not count towards the attempt limit.
+    /// Other workers can claim requeued tasks. A requeued attempt does not count towards the attempt limit.
     pub async fn run(self, shutdown: CancellationToken) {
         let release = CancellationToken::new();
-        // Dropping this future releases the running collections.
+        // Dropping this future releases the running collection tasks.
         let _on_drop = release.clone().drop_guard();
         let running = TaskTracker::new();
         let worker = format!("{}-{}", std::process::id(), Uuid::new_v4().simple());

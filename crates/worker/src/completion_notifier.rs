@@ -1,4 +1,4 @@
-//! Notifies waiting callers in this process when a collection completes.
+//! Notifies waiting callers in this process when a collection task completes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,7 +37,7 @@ impl CompletionNotifier {
         CompletionWaiter { notifier: self.clone(), request_id: request_id.clone(), completed: entry.completed.clone() }
     }
 
-    /// Call this function only after the store has recorded that the collection is complete.
+    /// Call this function only after the store has recorded that the collection task is complete.
     pub(crate) fn notify_waiters(&self, request_id: &RequestId) {
         if let Some(entry) = self.lock_registry().get(request_id) {
             entry.completed.cancel();
@@ -59,7 +59,7 @@ impl CompletionNotifier {
 }
 
 impl CompletionWaiter {
-    /// Waits until the collection completes or the notifier is closed.
+    /// Waits until the collection task completes or the notifier is closed.
     pub(crate) async fn wait_for_completion(&self) {
         self.completed.cancelled().await;
     }

@@ -10,7 +10,7 @@ use tracing::debug;
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 const WORKER_DEREGISTRATION_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// If no worker of a network zone sends heartbeats for 10 minutes, the zone's queued collections fail.
+/// If a network zone has no active worker, a collection task that has been queued for 10 minutes fails.
 pub(crate) async fn send_heartbeats(store: &Store, worker: &str) {
     let mut ticks = interval(HEARTBEAT_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -22,7 +22,7 @@ pub(crate) async fn send_heartbeats(store: &Store, worker: &str) {
     }
 }
 
-/// Removes a worker from the store after the worker has stopped claiming collections.
+/// Removes a worker from the store after the worker has stopped claiming collection tasks.
 pub(crate) async fn deregister_worker(store: &Store, worker: &str) {
     if !matches!(timeout(WORKER_DEREGISTRATION_TIMEOUT, store.remove_worker(worker)).await, Ok(Ok(()))) {
         debug!("could not deregister this worker");

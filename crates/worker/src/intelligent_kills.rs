@@ -244,14 +244,14 @@ impl IntelligentKillQueue {
     }
 }
 
-/// Clock readings by node address; the most recently contacted node is the last entry.
+/// Clock histories by node address. The last entry belongs to the node that was read most recently.
 #[derive(Debug, Default)]
 struct NodeClockHistories(VecDeque<(String, NodeClockHistory)>);
 
 impl NodeClockHistories {
     const MAX_TRACKED_NODES: usize = 1024;
 
-    /// Corrects elapsed times after clock changes, or returns the reason why they are not reliable.
+    /// Corrects elapsed times after clock changes, or returns the reason why the elapsed times are unreliable.
     fn correct_elapsed_times(&mut self, node: &NodeUrl, read: &mut ClientSessions) -> Option<UnreliableClockReason> {
         let address = node.address();
         let position = self.0.iter().position(|(other, _)| *other == address);

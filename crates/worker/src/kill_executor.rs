@@ -52,7 +52,7 @@ pub struct KillRequest {
 /// Condition that a session must still satisfy when Clew sends the `KILL` statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VictimMatchRule {
-    /// The id must still belong to the selected session, which may run any statement.
+    /// The session id must still belong to the selected session. The session may run any statement.
     Session,
     /// The session must still be running the same statement, or must still be idle.
     /// Automatic kills use the rule `Statement`, because they select sessions by statement duration or idle time.
@@ -65,7 +65,7 @@ pub enum KillError {
     /// An operation on the node failed, such as a session read or a kill.
     #[error("could not kill: {0}")]
     Node(Failure),
-    /// A store operation failed, or the kill was aborted.
+    /// A store operation failed, or the Tokio runtime shut down during the kills.
     #[error("a store operation failed: {0}")]
     Store(#[from] StoreError),
     /// The executor has sent the `KILL` statements, but the store could not record the outcomes.
@@ -87,7 +87,7 @@ impl KillExecutor {
         &self.protected
     }
 
-    /// Kills the sessions `victims` within the time limits, and returns their ids and outcomes in the same order.
+    /// Kills the sessions in `victims`. Returns the id and outcome of each session, in the same order.
     ///
     /// If the future is dropped, the kills continue, because the executor must record their outcomes.
     pub async fn execute_kills(

@@ -1,4 +1,4 @@
-//! Renews collection leases. A worker that cannot renew a lease in time loses the collection.
+//! Renews the leases of collection tasks. A worker that cannot renew a lease in time loses the task.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use clew_store::Store;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::warn;
 
-/// A lease is lost if it expires before the renewal or if another worker claims the collection.
+/// A lease is lost if it expires before the renewal or if another worker claims the collection task.
 pub(crate) async fn renew_lease_until_lost(
     store: &Store,
     request_id: &RequestId,

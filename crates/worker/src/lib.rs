@@ -1,10 +1,10 @@
-//! Durable queue for collections of sessions, a worker that runs collections, and an executor that kills sessions.
+//! Durable queue for tasks that collect sessions, a worker that runs the tasks, and an executor that kills sessions.
 //!
-//! The queue stores a collection in the database before it returns the collection's id to the caller.
-//! A worker that claims a collection receives a lease and a monotonically increasing fencing token.
-//! The worker reads the sessions of the database node and writes the result of the collection.
-//! Only the worker with the newest fencing token can mark the collection as completed.
-//! If a worker crashes, other workers claim its unfinished collections.
+//! The queue stores a collection task in the database before it returns the task's id to the caller.
+//! A worker that claims a collection task receives a lease and a monotonically increasing fencing token.
+//! The worker reads the sessions of the database node and writes the result of the collection task.
+//! Only the worker with the newest fencing token can mark the collection task as completed.
+//! If a worker crashes, other workers claim its unfinished collection tasks.
 //! `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md` explains the design of the queue.
 //!
 //! `clew-mysql` queries the MySQL servers, `clew-store` stores the collected rows, and `clew-api` checks authorization.

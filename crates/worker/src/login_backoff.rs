@@ -30,7 +30,8 @@ impl LoginAttempt {
         }
     }
 
-    /// Extends the login backoff if `failure` is a refused login, and clears it if the server accepted the login.
+    /// Extends the node's login backoff if `failure` is a refused login.
+    /// Clears the node's login backoff if the server accepted the login.
     pub async fn record_login_outcome(&self, node: &Node, failure: Option<&Failure>) {
         let recorded = match failure {
             Some(failure) if failure.kind == FailureKind::AccessDenied => {

@@ -17,7 +17,7 @@ pub struct SessionRows {
 }
 
 impl SessionRows {
-    /// Creates a set of `count` rows, which a blocking thread later writes with `write`.
+    /// Creates a set of `count` rows. The worker later calls `write` on a blocking thread to write the rows.
     pub fn new(count: u64, write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static) -> Self {
         Self { count, limitations: Vec::new(), write: Box::new(write) }
     }
@@ -51,7 +51,7 @@ impl fmt::Debug for SessionRows {
 pub type ReadFuture<'a> = Pin<Box<dyn Future<Output = Result<SessionRows, Failure>> + Send + 'a>>;
 
 /// Reads sessions from nodes.
-/// Each read must have a timeout, because the worker renews the collection's lease until the read ends.
+/// Each read must have a timeout, because the worker renews the lease of the collection task until the read ends.
 pub trait NodeReader: Send + Sync {
     /// Reads the selected sessions of a node. `statements` specifies whether statements are masked.
     fn read_sessions<'a>(
@@ -62,7 +62,8 @@ pub trait NodeReader: Send + Sync {
     ) -> ReadFuture<'a>;
 }
 
-/// All attempts to get a permit together take longer than Clew needs to abort a hung read and free its permit.
+/// Maximum number of attempts to acquire a connection permit for a read.
+/// The total duration of the attempts is longer than Clew needs to abort a hung read and to release its permit.
 const MAX_CONNECTION_PERMIT_ATTEMPTS: u32 = 12;
 
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Retention jobs that remove expired collections, orphaned results, old kill records and old audit rows.
+//! Retention jobs that remove expired collection tasks, orphaned results, old kill records and old audit rows.
 //!
 //! If a process exit interrupted a kill, a retention job records the outcome `unknown` for the kill.
 
@@ -15,7 +15,7 @@ const EXPIRED_RECORD_CLEANUP_INTERVAL: Duration = Duration::from_mins(1);
 /// The audit log is pruned only hourly, because each run that removes rows adds an audit row.
 const AUDIT_PRUNE_INTERVAL: Duration = Duration::from_hours(1);
 const ORPHANED_RESULT_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
-/// A result below this minimum age may belong to a collection that is about to complete.
+/// A result that is younger than this may belong to a collection task that is about to complete.
 const MIN_ORPHANED_RESULT_AGE: Duration = Duration::from_mins(10);
 const ZONE_WITHOUT_WORKER_TIMEOUT: Duration = Duration::from_mins(10);
 /// A kill without an outcome counts as interrupted after this time or twice the read timeout, whichever is longer.

@@ -7,36 +7,36 @@ use clew_mysql::ReadLimits;
 /// Settings for a worker. The default values suit a single machine.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
-    /// Maximum number of active collections in this process. 0 is treated as 1.
+    /// Maximum number of active collection tasks in this process. The value 0 is treated as 1.
     pub concurrency: usize,
-    /// Maximum number of collections that wait for stalled nodes, in addition to the active collections.
+    /// Maximum number of collection tasks that wait for stalled nodes, in addition to the active collection tasks.
     pub max_stalled: usize,
     /// A read counts as stalled if the node sends no data for this duration.
     pub stall_timeout: Duration,
-    /// Maximum number of running collections per node, across all workers that share the store.
+    /// Maximum number of running collection tasks per node, across all workers that share the store.
     /// Each process runs at most one read per node, even if the maximum is higher.
     pub max_running_per_node: u32,
-    /// Maximum number of queued collections per node.
+    /// Maximum number of queued collection tasks per node.
     pub max_queued_per_node: u32,
-    /// Duration of a collection lease. The worker renews the lease whenever a third of this duration has elapsed.
+    /// Lease duration of a collection task. The worker renews the lease whenever a third of this duration has elapsed.
     pub lease: Duration,
-    /// Interval at which a worker polls the store for queued collections and expired leases.
+    /// Interval at which a worker polls the store for queued collection tasks and expired leases.
     /// While the process receives PostgreSQL notifications, the poll interval is at least 2 s.
     pub poll_interval: Duration,
     /// Interval at which waiting callers poll the store for completions that other processes recorded.
     /// While the process receives PostgreSQL notifications, the poll interval is at least 2 s.
     pub completion_poll_interval: Duration,
-    /// Retention period of completed collections and their results.
+    /// Retention period of completed collection tasks and their results.
     pub retention: Duration,
     /// Retention period of audit rows and kill records.
     pub audit_retention: Duration,
-    /// Maximum number of attempts per collection.
+    /// Maximum number of attempts per collection task.
     pub max_attempts: u32,
     /// Timeouts and limits for reads and kills on one node.
     pub limits: ReadLimits,
     /// If true, the worker escapes CSV cells that a spreadsheet would evaluate as a formula.
     pub formula_guard: bool,
-    /// Maximum time that a shutdown waits for running collections before it requeues them.
+    /// Maximum time that a shutdown waits for running collection tasks before it requeues the tasks.
     pub grace: Duration,
 }
 

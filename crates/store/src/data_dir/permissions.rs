@@ -16,12 +16,14 @@ const STICKY_BIT: u32 = 0o1000;
 /// Name prefixes of Clew's files and directories, and of `lost+found`, which some file systems create.
 const EXPECTED_FILE_NAME_PREFIXES: [&str; 6] =
     ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
-/// The list does not contain `master.key`, because Clew rejects a key file that other accounts can read.
+/// Name prefixes of files whose mode Clew changes to 0600.
+/// The file `master.key` is not in the list, because Clew rejects a key file that other accounts can read.
 const RESTRICTED_FILE_NAME_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
 
 impl DataDir {
     /// Removes other accounts' access to an existing data directory before Clew stores the first file in it.
-    /// Fails if other accounts have access to a directory that has another owner or contains files of other programs.
+    /// Fails if other accounts can access the directory and Clew cannot safely restrict the permissions.
+    /// Clew does not restrict a directory that is shared, has another owner or contains files of other programs.
     pub(crate) fn restrict_uninitialised_directory_permissions(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());

@@ -11,7 +11,7 @@ pub(crate) enum ChangeDetector {
 }
 
 impl ChangeDetector {
-    /// On SQLite, the cache provides the data version without a query. On PostgreSQL, the cache stays empty.
+    /// Returns the cache that provides the data version without a query. On PostgreSQL, the cache is always empty.
     pub(crate) fn data_version_cache(&self) -> DataVersionCache {
         match self {
             Self::Sqlite(detector) => detector.data_version_cache(),

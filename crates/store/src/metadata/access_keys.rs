@@ -18,7 +18,7 @@ use crate::store::Store;
 
 /// With two access keys, a user can replace one key while requests continue to use the other key.
 const MAX_ACCESS_KEYS_PER_USER: u32 = 2;
-/// Minimum interval, in seconds, between two updates of an access key's last use in the database.
+/// Minimum interval, in seconds, between two updates of an access key's last-use time in the database.
 const LAST_USE_WRITE_INTERVAL_SECONDS: i64 = 60;
 
 impl Store {

@@ -56,7 +56,7 @@ impl AuditedTransaction {
         self.commit().await
     }
 
-    /// Appends each event with its Unix timestamp in milliseconds.
+    /// Appends audit events. Each event has a Unix timestamp in milliseconds.
     pub(super) async fn append_events(
         &mut self,
         keys: &DerivedKeys,

@@ -12,7 +12,7 @@ use super::audited_transaction::AuditedDatabase;
 use crate::database::Transaction;
 use crate::error::StoreError;
 
-/// Maximum number of audit events per transaction, and also the maximum number of other writes per transaction.
+/// A transaction contains at most this number of audit events and at most this number of other writes.
 const MAX_BATCH_SIZE: usize = 512;
 
 pub(super) trait BatchedWrite: Send + Sync + 'static {
@@ -46,7 +46,7 @@ struct WriteBatch {
     writes: Vec<Box<dyn PendingWrite>>,
 }
 
-/// `at` is a Unix timestamp in milliseconds.
+/// `at` is the time of the audit event, as a Unix timestamp in milliseconds.
 struct QueuedAuditEvent {
     at: i64,
     event: AuditEvent,
@@ -159,7 +159,7 @@ async fn drain_write_queue(database: AuditedDatabase, mut writer: WriterGuard) {
 }
 
 enum WriteBatchError {
-    /// Index of the failed write in the batch, and the error of the write.
+    /// Index of the failed write in the batch, and the error that the write returned.
     Write(usize, StoreError),
     Events(StoreError),
     /// `BEGIN` or `COMMIT` failed.

@@ -15,7 +15,7 @@ use crate::store::Store;
 
 const AUDIT_OPERATION_NAME: &str = "EndIntelligentKill";
 
-/// A node runs only one intelligent kill at a time.
+/// Clew executes at most one intelligent kill per node at a time.
 const CLAIM_OLDEST_KILL_SQL: &str = "UPDATE intelligent_kills SET status = 'running', lease_until = $1 + $2 \
      WHERE id = (SELECT w.id FROM intelligent_kills w WHERE w.status = 'queued' AND w.id >= $3 \
            AND NOT EXISTS (SELECT 1 FROM intelligent_kills r WHERE r.node_id = w.node_id AND r.status = 'running') \
@@ -67,7 +67,7 @@ impl Store {
         ids.pop().map(IntelligentKillId).ok_or_else(full)
     }
 
-    /// Claims the oldest queued intelligent kill for the duration `lease`, unless the kill is older than `max_age`.
+    /// Claims the oldest queued intelligent kill that is not older than `max_age`. The claim expires after `lease`.
     pub async fn claim_intelligent_kill(
         &self,
         lease: Duration,
@@ -89,7 +89,7 @@ impl Store {
         row.as_ref().map(intelligent_kill_from_row).transpose()
     }
 
-    /// Marks an intelligent kill as finished, or as failed if `reason` contains the reason for a failure.
+    /// Marks an intelligent kill as finished, or as failed if `reason` is not `None`.
     /// Returns false without making changes if the intelligent kill is not running.
     pub async fn finish_intelligent_kill(
         &self,
@@ -101,7 +101,7 @@ impl Store {
     }
 
     /// Marks intelligent kills as failed if they were queued for longer than `max_age` or if their lease has expired.
-    /// Returns the intelligent kills that the call has marked as failed. Each returned kill has its previous status.
+    /// Returns the intelligent kills that were marked as failed, each with its status before this call.
     pub async fn mark_stale_intelligent_kills_failed(
         &self,
         max_age: Duration,

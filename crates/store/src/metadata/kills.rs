@@ -57,7 +57,7 @@ impl Store {
     }
 
     /// Records the outcome of each kill and appends an audit event for each kill.
-    /// Does not replace an outcome that has already been recorded.
+    /// Replaces an outcome that has already been recorded only if the recorded outcome is `Unknown`.
     pub async fn record_kill_outcomes(
         &self,
         by: &AuditOrigin,
@@ -68,7 +68,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Records the outcome `Unknown` for kills whose Clew process terminated before it recorded an outcome.
+    /// Records the outcome `Unknown` for kills without an outcome, for example after a crash of a Clew process.
     /// Changes only kills that were recorded before `before`, a Unix timestamp in milliseconds.
     /// Returns the number of interrupted kills.
     pub async fn record_interrupted_kills_as_unknown(&self, before: i64) -> Result<u64, StoreError> {

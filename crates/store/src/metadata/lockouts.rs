@@ -19,10 +19,10 @@ use crate::store::Store;
 const MAX_CONSECUTIVE_AUTH_FAILURES: i64 = 5;
 /// Duration of a lockout, in seconds. Failures further apart than the lockout duration do not count as consecutive.
 const LOCKOUT_DURATION_SECONDS: i64 = 5 * 60;
-/// An authentication attempt without a recorded result is pending for this number of seconds, then counts as failed.
+/// Time, in seconds, after which a pending authentication attempt without a recorded result counts as failed.
 const AUTH_ATTEMPT_RESERVATION_TTL_SECONDS: i64 = 30;
 
-/// Maximum number of a user's recorded client addresses. A new address replaces one that was not used within a day.
+/// Maximum number of recorded client addresses per user. A new address replaces the least recently used address.
 const MAX_CLIENT_ADDRESSES_PER_USER: i64 = 64;
 /// Unused client addresses are deleted after 90 days.
 const CLIENT_ADDRESS_TTL_SECONDS: i64 = 90 * 24 * 3600;

@@ -53,7 +53,7 @@ impl Store {
         removed.map(drop).map_err(StoreError::database_error("remove a worker"))
     }
 
-    /// Marks tasks as failed if they were queued for longer than `after` in a zone without an active worker.
+    /// Marks tasks as failed if they have been queued for longer than `after` and their zone has no active worker.
     /// Returns the number of tasks that were marked as failed.
     pub async fn fail_tasks_in_zones_without_workers(&self, after: Duration) -> Result<u64, StoreError> {
         let now = self.clock.unix_millis();

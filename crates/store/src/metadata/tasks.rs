@@ -1,4 +1,4 @@
-//! Queue of tasks that collect the sessions of nodes. Workers hold tasks through leases and fencing tokens.
+//! Queue of tasks that collect the sessions of nodes. A worker that claims a task receives a lease and a fencing token.
 //! See `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`.
 
 mod batched_writes;

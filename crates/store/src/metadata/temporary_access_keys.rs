@@ -48,7 +48,7 @@ impl Store {
         tx.commit_with_event(&event).await
     }
 
-    /// Returns a temporary access key even if it has expired.
+    /// Returns a temporary access key, even if the key has expired or was revoked.
     pub(super) async fn find_temporary_access_key(&self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
         let failed = StoreError::database_error("look up a temporary access key");
         let row = query(

@@ -1,5 +1,5 @@
 //! Tables that Clew copies from SQLite to PostgreSQL.
-//! Clew copies a referenced table before the tables whose foreign keys refer to the table.
+//! Clew copies a table before the tables that reference the table with a foreign key.
 
 use sqlx::AssertSqlSafe;
 
@@ -21,7 +21,7 @@ pub(super) struct TableToCopy {
     pub(super) name: &'static str,
     columns: &'static [(&'static str, ColumnType)],
     pub(super) identity_column: Option<&'static str>,
-    /// The `rowid` of SQLite increases in insertion order.
+    /// True if the SQLite table has a `rowid`, which increases in insertion order.
     has_rowid: bool,
 }
 

@@ -72,7 +72,7 @@ impl VerifiedFileCache {
     }
 }
 
-/// Returns true if every change to the file from now on will change the timestamp of the file.
+/// Returns true if every later change to the file will also change a timestamp of the file.
 /// `changed` is the time of the last change to the file, as a Unix timestamp in nanoseconds.
 fn would_later_change_be_detected(changed: i64, now: SystemTime) -> bool {
     let changed = UNIX_EPOCH.checked_add(Duration::from_nanos(changed.unsigned_abs()));

@@ -33,7 +33,7 @@ impl WalIndex {
         index.read_header().map(|_| index)
     }
 
-    /// Returns `None` if SQLite is writing the header.
+    /// Returns `None` if SQLite is writing the header or if Clew does not support the format version.
     pub(crate) fn read_header(self) -> Option<WalHeader> {
         let mut copies = [[0; WAL_INDEX_HEADER_LEN]; 2];
         self.0.read_exact_at(copies.as_flattened_mut(), 0).ok()?;

@@ -62,7 +62,7 @@ impl NodePoll {
         self.log_poll_result(result, &guard);
     }
 
-    /// Logs the first of several consecutive failures, and the recovery.
+    /// Logs only the first of several consecutive failures, and logs the recovery.
     fn log_poll_result(&self, result: Result<(), KillError>, guard: &NodePollGuard) {
         match result {
             Err(error) if guard.set_node_failing(true) => {
@@ -73,7 +73,7 @@ impl NodePoll {
         }
     }
 
-    /// Returns `None` if the server's clock is unreliable, in which case kill tasks kill no sessions.
+    /// Returns `None` if the server's clock is unreliable. In this case, the poll kills no sessions.
     fn select_sessions_with_reliable_times(
         &self,
         mut read: ClientSessions,

@@ -56,7 +56,7 @@ impl NodeStates {
         Some(NodePollGuard { states: self.clone(), node: node.clone() })
     }
 
-    /// Removes nodes without a running poll that are not in `nodes`.
+    /// Removes the nodes that are not in `nodes` and have no running poll.
     /// Returns the removed nodes whose poll interval was lengthened because the node is slow.
     pub(super) fn retain_active_nodes(&self, nodes: &HashSet<NodeId>) -> Vec<NodeId> {
         let mut slow = Vec::new();
@@ -83,7 +83,7 @@ impl NodePollGuard {
         std::mem::replace(&mut state.failing, failing) != failing
     }
 
-    /// Corrects elapsed times after clock changes, or returns the reason why they are not reliable.
+    /// Corrects elapsed times after clock changes, or returns the reason why the elapsed times are unreliable.
     pub(super) fn correct_elapsed_times(&self, read: &mut ClientSessions) -> Option<UnreliableClockReason> {
         read.adjust_times_for_clock_steps(&mut self.states.lock_states().get_mut(&self.node)?.clock)
     }
@@ -95,7 +95,7 @@ impl NodePollGuard {
         std::mem::replace(&mut state.unreliable_ages, unreliable) != unreliable
     }
 
-    /// Returns the change of the poll interval, if any, and the lengthened poll interval if the node is slow.
+    /// Returns the change of the poll interval, if any. Also returns the lengthened poll interval if the node is slow.
     pub(super) fn adapt_to_read_duration(&self, took: Duration) -> (Option<PollIntervalChange>, Option<Duration>) {
         let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return (None, None) };

@@ -6,7 +6,7 @@ use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING, hmac_sha256};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Value that the first row of the audit chain contains as the MAC of the previous row.
+/// Value of the previous MAC in the first audit row, which has no previous row.
 pub(super) const PREVIOUS_MAC_OF_FIRST_ROW: [u8; 32] = [0; 32];
 
 /// Name of the record that contains the sequence number and MAC of the newest audit row.

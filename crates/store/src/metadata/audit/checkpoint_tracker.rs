@@ -1,7 +1,7 @@
 //! Keeps the newest audit row's MAC in memory to detect truncation of the audit log.
 //!
 //! If an attacker removes the newest audit rows and restores an older head record, the remaining chain is still valid.
-//! Only a copy of a removed row's MAC outside the database can then reveal the removal.
+//! Only a copy of a removed row's MAC outside the database can reveal such a removal.
 //! The MAC in memory is lost when the process terminates, but exported audit checkpoints remain usable.
 
 use std::collections::VecDeque;
@@ -50,7 +50,7 @@ impl CheckpointTracker {
         self.lock_state().newest.clone()
     }
 
-    /// If `head` and `newest` have the same sequence number and MAC, the newest row exists, and Clew sends no query.
+    /// Sends no query if `head` has the same sequence number and MAC as `newest`.
     pub(super) async fn verify_newest_row_exists(
         &self,
         transaction: &mut Transaction,
@@ -68,7 +68,7 @@ impl CheckpointTracker {
         Ok(())
     }
 
-    /// Does nothing if another task has recorded a newer audit row in the meantime.
+    /// Does nothing if the tracker has recorded a newer audit row since the caller read `checkpoint`.
     fn mark_row_missing(&self, checkpoint: AuditCheckpoint, problem: AuditProblem) {
         let mut state = self.lock_state();
         if state.newest.take_if(|newest| *newest == checkpoint).is_some()

@@ -23,7 +23,7 @@ impl Store {
     }
 
     /// Checks that the newest audit row that this process wrote or read still exists.
-    /// Returns the oldest loss of audit rows that was not acknowledged by [`Store::acknowledge_lost_audit_rows`].
+    /// Returns the oldest loss of audit rows that is not yet acknowledged (see [`Store::acknowledge_lost_audit_rows`]).
     pub async fn detect_audit_truncation(&self) -> Result<Option<AuditProblem>, StoreError> {
         let newest = self.checkpoint_tracker.newest_checkpoint();
         let failed = StoreError::database_error("compare the audit log with the recorded checkpoint");
@@ -44,7 +44,7 @@ impl Store {
         Ok(self.checkpoint_tracker.oldest_unreported_problem())
     }
 
-    /// Acknowledges a problem, so that [`Store::detect_audit_truncation`] no longer returns it.
+    /// Acknowledges a loss of audit rows, so that [`Store::detect_audit_truncation`] no longer returns the loss.
     pub fn acknowledge_lost_audit_rows(&self, loss: &AuditProblem) {
         self.checkpoint_tracker.mark_problem_reported(loss);
     }

@@ -18,7 +18,7 @@ const MAX_REPORTED_PROBLEMS: usize = 20;
 impl Store {
     /// Removes audit rows that are older than `before`, a Unix timestamp in milliseconds.
     /// Returns the number of removed audit rows.
-    /// For each batch of removed rows, Clew records an audit event with the row count and the integrity problems.
+    /// For each batch of removed rows, Clew records an audit event with the row count and any integrity problems.
     pub async fn prune_audit_log(&self, by: &AuditOrigin, before: i64) -> Result<u64, StoreError> {
         let mut removed = 0;
         // This call does not remove its own audit events, regardless of their timestamps.

@@ -139,7 +139,8 @@ pub(super) fn audit_record_from_row(row: &database::Row) -> Result<AuditRecord, 
     Ok(AuditRecord { seq, at: row.try_get("at").map_err(&failed)?, event, link })
 }
 
-/// Kind of an anonymous actor in the store. The value cannot change, because the MAC of each stored audit row covers it.
+/// Value of the column `actor_kind` for an anonymous actor.
+/// The value must not change, because the MACs of existing audit rows depend on the value.
 const STORED_ANONYMOUS_KIND: &str = "nobody";
 
 fn stored_actor_kind(actor: &Actor) -> &'static str {

@@ -37,7 +37,7 @@ pub(super) struct ChainVerifier {
     /// Before the first row is verified, the sequence number and MAC are those in the checkpoint record.
     /// The value is `None` if no row has been verified yet and the checkpoint record was tampered with.
     previous: Option<ChainPosition>,
-    /// True if the MAC of the previous row is authentic, so that the next row must contain the MAC.
+    /// True if the MAC of the previous row is valid. In this case, the next row must contain the same MAC.
     previous_is_authentic: bool,
     position: i64,
     result: AuditVerification,
@@ -117,13 +117,14 @@ impl ChainVerifier {
         self.previous_is_authentic = authentic;
     }
 
-    /// Returns false if the row is out of order, or if its MAC is invalid and `seq` is higher than in the head record.
+    /// Returns false if `seq` is not higher than the sequence number of the previous row.
+    /// Also returns false if the row's MAC is invalid and `seq` is higher than the sequence number in the head record.
     fn is_valid_sequence_number(&self, seq: i64, authentic: bool) -> bool {
         self.previous.is_none_or(|previous| seq > previous.seq)
             && (authentic || self.head.is_none_or(|head| seq <= head.seq))
     }
 
-    /// Returns true if rows before `seq` are missing or the previous row is unknown.
+    /// Reports missing rows before `seq`. Returns true if rows are missing or the previous row is unknown.
     fn report_sequence_gap(&mut self, seq: i64) -> bool {
         let Some(previous) = self.previous else {
             self.set_first_problem_position(seq);
@@ -141,7 +142,7 @@ impl ChainVerifier {
         true
     }
 
-    /// Sets the position of the first problem, which is always a tampered checkpoint record, to `seq`.
+    /// Sets the position of the first reported problem, the tampered checkpoint record, to `seq`.
     fn set_first_problem_position(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;

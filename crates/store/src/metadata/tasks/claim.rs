@@ -12,8 +12,8 @@ use crate::tasks::{ClaimedTask, TaskClaimOutcome, TaskClaimRequest};
 
 /// The query claims one task. The query skips tasks for excluded nodes and for nodes that reached the task limit.
 /// A task with an expired lease takes priority over queued tasks.
-/// Each failed attempt at a task delays the next attempt by one more lease duration.
-/// If no lease has expired, the query claims the queued task with the lowest value in the column `turn`.
+/// The query claims a task again only after `attempts - 1` lease durations have passed since its lease expired.
+/// If no task with an expired lease can be claimed, the query claims the queued task with the lowest `turn`.
 macro_rules! claim_query {
     ($excluded_nodes:literal, $zones:literal, $skip_locked:literal) => {
         concat!(
@@ -53,13 +53,13 @@ pub(super) const HAS_CLAIMABLE_TASK_SQL: &str = "SELECT EXISTS (SELECT 1 FROM ta
      (SELECT value FROM settings WHERE name = 'master_key_id')";
 
 /// Marks a task with invalid stored data as failed, so that no worker claims it again.
-/// Replaces the stored session filter and sort order with the default, because the stored value may be invalid.
+/// Replaces the stored session filter and sort order with the defaults, because the stored values may be invalid.
 const MARK_CORRUPT_TASK_FAILED_SQL: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
          ended_at = $5, lease_until = NULL WHERE rowid = $1";
 
 impl Store {
     /// Claims tasks for a worker, within the limits of the [`TaskClaimRequest`].
-    /// Tasks with an expired lease come first, then queued tasks in fair order (see `docs/decisions/0019`).
+    /// Claims tasks with an expired lease first, then queued tasks in fair order (see `docs/decisions/0019`).
     pub async fn claim_tasks(&self, claim: TaskClaimRequest) -> Result<TaskClaimOutcome, StoreError> {
         let excluded_nodes =
             serde_json::to_string(&claim.excluded_nodes).map_err(StoreError::damaged_value_error("ids of nodes"))?;

@@ -76,7 +76,7 @@ impl S3Settings {
         self.prefix.clone().join(name)
     }
 
-    /// Returns the URI of the prefix if `name` is empty.
+    /// Returns the `s3://` URI of an object, or the `s3://` URI of the prefix if `name` is empty.
     pub(super) fn object_uri(&self, name: &str) -> String {
         format!("s3://{}/{}", self.bucket, if name.is_empty() { self.prefix.clone() } else { self.object_path(name) })
     }
