@@ -1,4 +1,6 @@
-//! Starts collections of sessions and waits for them to complete (TaurusDB API spec, sections 1.2 and 1.3).
+//! Starts tasks that collect the sessions of a node, and waits until the tasks finish.
+//!
+//! Sections 1.2 and 1.3 of the TaurusDB API spec define the requests.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,7 +21,7 @@ const PREFER_HEADER: HeaderName = HeaderName::from_static("prefer");
 const COLLECTION_STATUS_OPERATION_NAME: &str = "reading the state of a collection";
 const MAX_LONG_POLL_DURATION: Duration = Duration::from_secs(20);
 
-/// Opaque id of a collection.
+/// Opaque id of a collection task.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RequestId(String);
@@ -50,7 +52,7 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Filter and sort order for a collection of sessions.
+/// Filter and sort order of a task that collects sessions.
 /// The server uses its default value for each absent field and validates the other values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct StartCollectionRequest {
@@ -99,16 +101,16 @@ impl From<SessionSelectionDraft> for StartCollectionRequest {
     }
 }
 
-/// State of a collection.
+/// State of a collection task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CollectionStatus {
-    /// The collection is queued or running.
+    /// The collection task is queued or running.
     Running,
     /// The result is ready for download.
     Finished,
-    /// The collection failed. [`Client::fetch_collection_failure_reason`] returns the reason.
+    /// The collection task failed. [`Client::fetch_collection_failure_reason`] returns the reason.
     Error,
-    /// The collection does not exist, because it was never started or has been deleted.
+    /// The collection task does not exist. The task was never started or has been deleted.
     Unrecognized,
 }
 
@@ -132,14 +134,15 @@ struct StartCollectionResponse {
 #[derive(Deserialize)]
 struct CollectionStatusResponse {
     status: String,
-    /// Only Clew servers return limitations. They are parsed separately, because a newer server may report new kinds.
+    /// Limitations of the result. Only Clew servers return limitations.
+    /// The field contains unparsed JSON, so that an unknown kind of limitation does not prevent reading the status.
     #[serde(default)]
     limitations: serde_json::Value,
 }
 
 impl Client {
-    /// Starts a collection of a node's sessions.
-    /// The client retries the request only if the server cannot have started the collection.
+    /// Starts a task that collects the sessions of a node, and returns the id of the task.
+    /// The client retries the request only if the server cannot have started a task.
     pub async fn start_collection(
         &self,
         instance: &InstanceId,
@@ -163,7 +166,7 @@ impl Client {
         Ok(response.request_id)
     }
 
-    /// Returns the state of a collection.
+    /// Returns the state of a collection task.
     pub async fn fetch_collection_status(
         &self,
         instance: &InstanceId,
@@ -173,7 +176,7 @@ impl Client {
         self.long_poll_collection_status(instance, node, request_id, Duration::ZERO).await
     }
 
-    /// A server that supports long polling responds when the collection completes or `wait` elapses.
+    /// A server that supports long polling responds when the collection task finishes or the time `wait` has elapsed.
     /// The client rounds `wait` down to whole seconds.
     async fn long_poll_collection_status(
         &self,
@@ -190,8 +193,8 @@ impl Client {
         })
     }
 
-    /// Returns the limitations of a collection's result: data that Clew could not read, with the reasons.
-    /// The list of limitations is empty if the result is complete or the collection has not finished.
+    /// Returns the limitations of a collection result: data that Clew could not read, with the reasons.
+    /// The list of limitations is empty if the result is complete or the collection task has not finished.
     pub async fn fetch_collection_limitations(
         &self,
         instance: &InstanceId,
@@ -227,14 +230,14 @@ impl Client {
         self.send_json_request(&request).await
     }
 
-    /// Waits until the collection completes and returns its final state.
+    /// Waits until a collection task finishes, and returns the final state of the task.
     ///
     /// Uses long polling (`Prefer: wait`, RFC 7240) if the server supports it.
     /// If the server ignores `Prefer: wait`, the client polls at increasing intervals.
-    /// Calls `on_progress` after each poll with the collection state and the elapsed waiting time.
+    /// Calls `on_progress` after each poll with the state of the task and the elapsed time.
     ///
-    /// If the collection is still running after `limit`, fails with [`ClientError::StillRunning`].
-    /// After [`ClientError::StillRunning`], the collection continues to run on the server.
+    /// Returns [`ClientError::StillRunning`] if the task is still running after the time `limit`.
+    /// After [`ClientError::StillRunning`], the task continues to run on the server.
     pub async fn wait_for_collection(
         &self,
         instance: &InstanceId,

@@ -31,7 +31,7 @@ struct DownloadProgress {
 }
 
 impl Client {
-    /// Downloads the result of a finished collection.
+    /// Downloads the result of a finished collection task.
     ///
     /// Resumes the download after a lost connection, or restarts it if the result has changed.
     /// Verifies the length of the result.
@@ -87,7 +87,7 @@ impl Client {
         }
     }
 
-    /// Returns the reason why a collection failed, or `None` if the collection has a result.
+    /// Returns the reason why a collection task failed, or `None` if the task has a result.
     pub async fn fetch_collection_failure_reason(
         &self,
         instance: &InstanceId,
@@ -195,13 +195,13 @@ impl Client {
 }
 
 impl DownloadProgress {
-    /// Returns `None` if the download cannot be resumed.
+    /// Returns the values of the `Range` and `If-Range` headers, or `None` if the download cannot be resumed.
     fn build_range_headers(&self) -> Option<(String, &str)> {
         let etag = self.etag.as_deref().filter(|_| self.received > 0)?;
         Some((format!("bytes={}-", self.received), etag))
     }
 
-    /// Returns true if a partial response belongs to the same result and starts at the first missing byte.
+    /// Returns true if the partial response belongs to the same result and starts at the first missing byte.
     fn can_resume_with_response(&self, response: &Response) -> bool {
         let content_range =
             response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -75,10 +75,10 @@ pub enum ClientError {
         /// Description of the matching projects.
         found: String,
     },
-    /// The client stopped waiting for a collection, but the collection continues on the server.
+    /// The client stopped waiting for a collection task, but the task continues to run on the server.
     #[error("the collection {request_id} is still running after {limit:?}; request its state again later")]
     StillRunning {
-        /// Id of the collection.
+        /// Id of the collection task.
         request_id: String,
         /// Duration of the wait.
         limit: Duration,

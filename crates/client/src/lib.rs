@@ -1,11 +1,11 @@
-//! Typed client for the TaurusDB session API: instances, collections, collection states and results.
+//! Typed client for the TaurusDB session API: instances, session collection tasks and collection results.
 //!
 //! The client works with Clew and with the TaurusDB cloud service, which has no official SDK for Rust.
 //! The client signs requests the same way as the official SDKs.
 //! The client retries idempotent requests and resumes interrupted downloads.
 //!
 //! The client does not support APIs that are unrelated to sessions.
-//! The client supports two extensions of the API: long polling, and reports of data that Clew could not read.
+//! The client supports two API extensions of Clew: long polling, and the list of data that Clew could not read.
 //!
 //! ```no_run
 //! use std::time::Duration;

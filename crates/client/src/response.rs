@@ -77,6 +77,7 @@ impl RequestContext<'_> {
     }
 }
 
+/// Reads at most `max_len` bytes of the body of an error response.
 /// Ignores read errors, because the HTTP status already shows that the request failed.
 async fn read_body_prefix(mut response: Response, max_len: usize) -> Vec<u8> {
     let mut body = Vec::new();
@@ -113,7 +114,7 @@ fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, bo
 }
 
 /// The error fields can be `error_code` and `error_msg`, `errorCode` and `errorMsg`, or `code` and `message`.
-/// Searches nested objects up to `depth` levels deep.
+/// Searches for the error fields in nested JSON objects, up to `depth` levels deep.
 fn find_error_fields(json: &Value, depth: u8) -> Option<(String, String)> {
     let object = json.as_object()?;
     let text = |name: &str| match object.get(name)? {

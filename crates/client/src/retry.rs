@@ -25,7 +25,7 @@ pub(crate) fn is_retryable(error: &ClientError, idempotency: Idempotency) -> boo
     }
 }
 
-/// `attempt` is the number of the failed attempt, starting at 1.
+/// Returns the delay before the next attempt. `attempt` is the number of the failed attempt, starting at 1.
 ///
 /// Returns `None` if the server requests a delay longer than [`Settings::max_backoff`].
 ///

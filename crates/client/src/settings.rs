@@ -18,7 +18,7 @@ pub struct Settings {
     pub max_backoff: Duration,
     /// Maximum number of times that the client resumes an interrupted download.
     pub max_interruptions: u32,
-    /// Initial interval for polling the state of a collection if the server does not support long polling.
+    /// Initial interval for polling the state of a collection task if the server does not support long polling.
     /// The poll interval increases to at most eight times the initial interval.
     pub poll_interval: Duration,
 }

@@ -90,7 +90,7 @@ impl Client {
         tokio::time::timeout(context.limit, exchange).await.map_err(|_| context.timeout_error())?
     }
 
-    /// Returns the response without reading its body.
+    /// Sends a request and returns the response without reading the response body.
     pub(crate) async fn send_request_without_reading_body(
         &self,
         request: &ApiRequest<'_>,
@@ -131,7 +131,7 @@ impl Client {
         RequestContext { operation, endpoint, limit: self.inner.settings.response_timeout }
     }
 
-    /// If the server refuses the token, requests a new token and sends the request again.
+    /// If the server rejects the token, the client requests a new token and sends the request once more.
     async fn send_authenticated_request(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
         match &self.inner.credentials {
             Credentials::AccessKey { id, secret, security_token } => {

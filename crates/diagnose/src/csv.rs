@@ -127,7 +127,7 @@ struct ByteClassSet(u8);
 impl ByteClassSet {
     const SEPARATOR_BYTE_CLASS: u8 = 1;
     const QUOTE_BYTE_CLASS: u8 = 2;
-    /// Class of bytes that may need a `\xNN` escape: NUL, and non-ASCII bytes, which may be invalid UTF-8.
+    /// Class of bytes that may require a `\xNN` escape: NUL and all non-ASCII bytes.
     const ESCAPABLE_BYTE_CLASS: u8 = 4;
 
     #[allow(clippy::indexing_slicing, reason = "a byte is always a valid index of the table")]

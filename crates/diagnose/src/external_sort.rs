@@ -9,7 +9,8 @@ pub trait SpillStorage: Read + Write + Seek + Send {}
 
 impl<T: Read + Write + Seek + Send> SpillStorage for T {}
 
-/// Size of the write buffer and of read blocks in bytes. Adjacent rows that start in one read block are read together.
+/// Size of the write buffer and of the read blocks, in bytes.
+/// Adjacent rows that start in the same block are read in one read operation.
 const IO_BLOCK_BYTES: usize = 64 << 10;
 
 /// Sorts rows that might not fit in memory.
@@ -20,7 +21,8 @@ pub struct RowSorter<S: SpillStorage> {
     locations: Vec<RowLocation>,
 }
 
-/// The struct contains the fields of a [`SortRank`] instead of a `SortRank`, which saves 8 bytes of padding per row.
+/// Sort rank and storage location of a row.
+/// A nested [`SortRank`] would require 8 more bytes of padding per row than its separate fields.
 #[derive(Debug, Clone, Copy)]
 struct RowLocation {
     key: u64,

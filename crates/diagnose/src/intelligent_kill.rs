@@ -90,7 +90,7 @@ impl SessionGroup {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntelligentKillPlan {
     groups: Vec<SessionGroup>,
-    /// For each ranking strategy, the indexes of the selected groups in `groups`, highest-ranked group first.
+    /// Indexes of the groups that each ranking strategy selects, highest-ranked group first.
     rankings: Vec<(RankingStrategy, Vec<usize>)>,
 }
 

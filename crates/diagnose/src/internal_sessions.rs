@@ -18,10 +18,11 @@ const INTERNAL_SESSION_HOSTS: [&[u8]; 2] = [b"", b"connecting host"];
 /// The user name alone does not identify a server thread, because a client account can be named `system user`.
 /// A thread of `system user` is internal only if its host or its command identifies a server thread.
 ///
-/// The function does not detect:
-/// - Clew's own sessions, which the `clew-mysql` crate detects by id.
-/// - MySQL replication threads that run a trigger, because the process list shows the account of the trigger's definer.
-///   The `clew-mysql` crate detects replication threads by their thread type before each kill.
+/// The function does not detect Clew's own sessions. The `clew-mysql` crate detects these sessions by session id.
+///
+/// The function does not detect a MySQL replication thread that runs a trigger.
+/// For such a thread, the process list shows the account of the trigger's definer instead of `system user`.
+/// The `clew-mysql` crate detects replication threads by their thread type before each kill.
 #[must_use]
 pub fn is_internal_session(session: &Session) -> bool {
     let has_prefix =

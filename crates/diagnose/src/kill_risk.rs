@@ -183,7 +183,7 @@ pub fn detect_kill_risks(
     risks
 }
 
-/// Detects the kill risks that depend on the storage engines of the tables that the session's statement modifies.
+/// Detects the kill risks that result from the storage engines of the modified tables.
 #[must_use]
 pub fn detect_table_risks(session: &Session, engines: &TableStorageEngines) -> Vec<KillRisk> {
     let changed = session.statement.as_deref().and_then(|text| parse_changed_tables(text, session.database.as_deref()));

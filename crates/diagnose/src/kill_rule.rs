@@ -64,8 +64,8 @@ impl KillRule {
 
     /// If `masked` is true, the statement filter is applied to the statement template instead of the full statement.
     ///
-    /// Masking is required for users without permission to read literals.
-    /// Without masking, a user could test with the statement filter whether a statement contains a given literal.
+    /// Masking is required for users without permission to read SQL literals.
+    /// Without masking, a user could use the statement filter to test whether a statement contains a given literal.
     #[must_use]
     pub fn with_statement_masking(self, masked: bool) -> Self {
         Self { matches_templates: masked, ..self }

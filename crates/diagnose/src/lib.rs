@@ -1,7 +1,7 @@
 //! Filters, sorts and encodes sessions, and analyzes lock waits.
 //!
 //! [`SessionFilter`] selects sessions, [`csv`] and [`json`] encode rows, and [`RowSorter`] sorts the encoded rows.
-//! The crate processes the rows of a session list one at a time.
+//! The crate filters and encodes the rows of a session list one at a time.
 //! A list of 100,000 sessions requires a few megabytes of memory, regardless of the statement sizes.
 //!
 //! The crate opens no files or sockets and requires no async runtime.

@@ -5,7 +5,7 @@
 //! A slow subscriber receives fewer but larger deltas.
 //! After a reconnect, a subscriber receives all missed changes in one delta.
 //!
-//! A duration that grows only because time passes is not a change, so idle sessions cause no traffic.
+//! The normal growth of a duration over time does not count as a change, so idle sessions cause no traffic.
 //! To display the current duration, a subscriber adds the time since the sample to the duration in the feed.
 //!
 //! ```
@@ -58,7 +58,7 @@ pub struct SampledSession {
     pub transaction: Option<Transaction>,
     /// Details of the session.
     pub detail: SessionDetail,
-    /// Value of the `waits_for` column for users without permission to read literals.
+    /// Value of the `waits_for` column for users without permission to read SQL literals.
     pub masked_waits_for: Option<String>,
 }
 
@@ -69,7 +69,7 @@ pub struct SessionFeed {
     /// Unix timestamp of the latest sample in milliseconds.
     at: i64,
     entries: HashMap<u64, SessionEntry>,
-    /// Ended sessions, oldest first, as pairs of the feed version at the end of the session and the session id.
+    /// Ended sessions, oldest first: the feed version in which the session ended, and the session id.
     ended: VecDeque<(u32, u64)>,
     min_delta_version: u32,
 }

@@ -25,14 +25,15 @@ use normalize::StatementNormalizer;
 /// | strings, signed numbers, `?`, `:name`, and `NULL`, `TRUE`, `FALSE` as values | `?` |
 /// | `1, 2, 3` and `(1, 2, 3)` | `?, ...` and `(...)` |
 /// | rows of values such as `(1, 2), (3, 4)` | `(...), ...` |
-/// | names, `@@variables` | unchanged, without unnecessary backticks |
+/// | names, `@@variables` | unchanged, except that unnecessary backticks are removed |
 /// | `@variables` | `@?` |
 /// | keywords | uppercase, or lowercase if often used as a name; synonyms are replaced by one canonical keyword |
 /// | `_utf8mb4'x'` | `_charset ?` |
 /// | white space | normalized |
 /// | trailing `;` | removed |
 /// | comments and hints | removed |
-/// | statement that contains only comments | template of the executable comment `/*! … */`; otherwise `/* ... */` |
+/// | statement that contains only comments, some of them executable (`/*! … */`) | template of the executable code |
+/// | statement that contains only comments, none of them executable | `/* ... */` |
 /// | name in double quotes | `?` because double quotes delimit strings in the default SQL mode |
 /// | rest of the statement if literal boundaries are ambiguous | `...` |
 ///

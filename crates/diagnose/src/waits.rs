@@ -1,10 +1,10 @@
 //! Lock wait graph of a database node: waiters, blockers and root blockers.
 //!
-//! The caller reads each of the server's tables about locks once, and passes the rows as a [`LockSnapshot`].
+//! The caller reads each system table with lock data once, and passes the rows as a [`LockSnapshot`].
 //! Clew builds the wait graph in memory, so the database server does not have to join tables.
 //! The transaction ids of an InnoDB lock wait identify the waiting and the blocking session.
 //! Metadata lock waits are derived from conflicts between lock modes.
-//! If no server table lists a wait, Clew infers the wait from the session's state and statement.
+//! If no system table lists a wait, Clew infers the wait from the session's state and statement.
 //!
 //! ```
 //! use clew_diagnose::waits::{

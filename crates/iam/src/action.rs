@@ -24,10 +24,10 @@ pub enum ActionTargetType {
     /// Policies select instances by URN, or by conditions on the enterprise project and tags of an instance.
     Instance,
     /// A project.
-    /// An Allow statement matches a project only if it applies to all resources and has no conditions on resources.
+    /// A project is matched only by Allow statements that apply to all resources and have no resource conditions.
     Project,
     /// The domain.
-    /// An Allow statement matches the domain only if it applies to all resources and has no conditions on resources.
+    /// The domain is matched only by Allow statements that apply to all resources and have no resource conditions.
     Domain,
 }
 

@@ -1,6 +1,6 @@
 //! Decides whether a principal may perform an action.
 //!
-//! Each decision checks the credential scope first, then the administrator flag, then the policies.
+//! Each authorization decision checks the credential scope first, then the administrator flag, then the policies.
 //! An explicit Deny overrides every Allow. An action without a matching Allow is denied (API spec, section 4.6).
 
 mod explanation;
@@ -27,7 +27,7 @@ pub enum Decision {
     Deny {
         /// Reason for the denial, for logs only.
         ///
-        /// Responses must not distinguish [`DenyReason::UnknownProject`] from [`DenyReason::ForeignProject`].
+        /// API responses must not distinguish [`DenyReason::UnknownProject`] from [`DenyReason::ForeignProject`].
         /// Different responses for unknown and foreign projects would reveal which projects exist in other domains.
         #[serde(serialize_with = "serialize_deny_reason")]
         reason: DenyReason,
@@ -146,7 +146,8 @@ pub fn decide_access(
 
 /// Returns true if the principal's policies can allow the action on at least one resource in the project.
 ///
-/// If the result is false, handlers of list requests deny the request. Otherwise, they omit inaccessible resources.
+/// If the result is false, the handler of a list request denies the request.
+/// If the result is true, the handler of a list request omits the resources that the principal must not access.
 /// The function ignores the credential scope, which callers must check with [`check_credential_scope`].
 /// Returns false if the work budget for policy evaluation is exhausted.
 #[must_use]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Maximum length of a description in characters, which the TaurusDB API spec (section 4.3) defines for policies.
+/// Maximum length of a description in characters, as defined for policies in the TaurusDB API spec, section 4.3.
 pub const MAX_DESCRIPTION_LENGTH: usize = 1000;
 
 /// Naming rule: maximum length and allowed characters.

@@ -69,7 +69,7 @@ pub fn verify_password(password: &SecretString, hash: &str) -> bool {
     argon2id.verify_password(password.expose_secret().as_bytes(), &hash).is_ok()
 }
 
-/// Takes as long as [`verify_password`]. Callers use the function if no user has the given user name.
+/// Hashes the password as [`verify_password`] does and discards the hash, for logins with an unknown user name.
 /// A shorter response time for unknown user names would reveal which user names exist.
 pub fn simulate_password_verification(password: &SecretString) {
     let mut output = [0_u8; Params::DEFAULT_OUTPUT_LEN];

@@ -8,15 +8,19 @@
 //!
 //! | case | behavior |
 //! |---|---|
-//! | condition key missing from the request, operator without `IfExists` | positive operators and `ForAnyValue:` are false; negated operators and `ForAllValues:` are true |
-//! | several request values, operator without quantifier | a positive operator is true if any value matches; a negated operator is true if no value matches |
+//! | missing condition key, positive operator without quantifier or `IfExists` | the condition is false |
+//! | missing condition key, negated operator without quantifier or `IfExists` | the condition is true |
+//! | missing condition key, operator with `ForAnyValue:` but without `IfExists` | the condition is false |
+//! | missing condition key, operator with `ForAllValues:` | the condition is true |
+//! | several request values, positive operator without quantifier | the condition is true if any value matches |
+//! | several request values, negated operator without quantifier | the condition is true if no value matches |
 //! | request value of the wrong type | the value matches no expected value, so only a negated operator is true |
 //! | `StringStartWith`, `StringEndWith` and their negations | case-insensitive, without wildcards |
 //! | names of condition keys | case-insensitive; if two tag keys differ only in case, an exact match takes precedence |
 //! | wildcards in a URN | `*` and `?` match within one part of the URN; case-sensitive |
 //! | request without a specific instance | the request URN ends in `*`, so only patterns for all instances match |
-//! | Allow statement for an action without a resource type | matches only with the resource `*` and without conditions on a resource |
-//! | Deny statement for an action without a resource type | `NotResource` matches, and condition keys of the resource are treated as missing |
+//! | Allow statement for an action without a resource type | matches only if the statement applies to all resources and has no resource conditions |
+//! | Deny statement for an action without a resource type | `NotResource` matches, and resource condition keys have no value |
 //! | legacy `{"uri": [...]}` that is not a URN | accepted, but matches no resource |
 //! | `${...}` | literal text, not a variable |
 

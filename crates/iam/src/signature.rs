@@ -44,7 +44,7 @@ pub struct RequestToSign<'a, T = String> {
 }
 
 impl<T: AsRef<str>> RequestToSign<'_, T> {
-    /// If a header is repeated, this method returns its first value.
+    /// Returns the value of a header, or the first value if the header is repeated.
     fn header_value(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| header.as_ref() == name).map(|(_, value)| value.as_ref().trim())
     }

@@ -90,13 +90,15 @@ impl WorkBudget {
         self.limit - self.remaining.load(Relaxed)
     }
 
-    /// Returns true once [`Self::consume_work_units`] has returned false. All further calls also return false.
+    /// Returns true if the work budget is exhausted. An exhausted budget rejects all further work.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
         self.exhausted.load(Relaxed)
     }
 
-    /// `bytes` is the total length of the two compared strings. Returns false if the work budget is exhausted.
+    /// Consumes the work units of a string comparison. `bytes` is the total length of the two strings.
+    ///
+    /// Returns false if the work budget is exhausted.
     pub(crate) fn consume_work_units_for_comparison(&self, bytes: usize) -> bool {
         self.consume_work_units(BASE_WORK_UNITS_PER_COMPARISON.saturating_add(bytes as u64))
     }

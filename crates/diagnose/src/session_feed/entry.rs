@@ -103,7 +103,7 @@ impl SessionEntry {
         self.waits_for_masked = sample.masked_waits_for.as_deref().map(Box::from);
     }
 
-    /// Writes each duration as of the time `at`: the stored duration plus the time since its sample.
+    /// Writes all cells as a JSON array. Each duration is the stored duration plus the time from its sample to `at`.
     pub(super) fn write_full_row(&self, out: &mut String, at: i64, masked: bool) {
         for column in 0..COLUMN_COUNT {
             out.push(if column == 0 { '[' } else { ',' });

@@ -11,7 +11,7 @@ pub(super) enum CommentKind {
     /// Executable comment `/*! … */` or `/*M! … */`. Some servers execute its content.
     /// `start` is the offset of the comment's content, after the marker (`/*!` or `/*M!`) and the version number.
     Executable { start: usize, length: usize },
-    /// SQL modes or servers may interpret the start or end of the comment differently.
+    /// The start or end of the comment depends on the SQL mode, the character set or the server.
     Ambiguous,
 }
 

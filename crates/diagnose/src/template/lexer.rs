@@ -54,7 +54,7 @@ impl<'a> Lexer<'a> {
         Self { bytes: self.bytes.get(..end).unwrap_or_default(), ..self }
     }
 
-    /// The end reason is valid only after the lexer has returned the last token.
+    /// Returns the reason why the lexer stopped. The reason is valid only after the lexer has returned the last token.
     pub(super) fn end_reason(&self) -> LexerEndReason {
         self.end_reason
     }
@@ -105,7 +105,7 @@ impl<'a> Lexer<'a> {
         before.is_some_and(|&byte| keywords::is_word_byte(byte) || matches!(byte, b'`' | b'\'' | b'"' | b'?'))
     }
 
-    /// Returns `None` if the remaining text of the statement is ambiguous.
+    /// Skips white space and comments. Returns `None` if the remaining text of the statement is ambiguous.
     fn skip_spaces_and_comments(&mut self) -> Option<()> {
         loop {
             match self.peek_byte(0) {
@@ -311,7 +311,7 @@ impl<'a> Iterator for Lexer<'a> {
     }
 }
 
-/// The function does not check whether the name is a keyword.
+/// Returns true if the name is valid without backticks, except that the name may be a keyword.
 fn is_valid_unquoted_name(name: &[u8]) -> bool {
     keywords::leading_word_length(name) == name.len()
         && !opens_dollar_quote(name)

@@ -34,7 +34,7 @@ fn find_digits_end(rest: &[u8], at: usize) -> usize {
     at + rest.iter().skip(at).take_while(|byte| byte.is_ascii_digit()).count()
 }
 
-/// An exponent at the end of a truncated statement may be incomplete.
+/// Returns the end offset of an exponent, which may be incomplete at the end of a truncated statement.
 fn find_exponent_end(rest: &[u8], at: usize) -> Option<usize> {
     let tail = rest.get(at..)?;
     let signs = match tail {

@@ -4,7 +4,7 @@ use super::sql_modes;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StringLiteralEnd {
-    /// Offset of the first byte after the literal that is outside string literals in all SQL modes.
+    /// Offset after the literal. The text at this offset is outside string literals in all SQL modes.
     At(usize),
     /// The string has no closing quote in any SQL mode.
     Unclosed,
@@ -40,7 +40,7 @@ pub(super) fn find_string_end(bytes: &[u8], start: usize) -> StringLiteralEnd {
     }
 }
 
-/// Returns the length including both backticks, or `None` if the closing backtick is missing.
+/// Returns the length of a quoted name including both backticks, or `None` if the closing backtick is missing.
 pub(super) fn quoted_name_length(rest: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {

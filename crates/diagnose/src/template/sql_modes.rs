@@ -36,7 +36,7 @@ struct SqlModeScanner {
     skips_next: bool,
 }
 
-/// Error for text that SQL modes or servers may interpret differently.
+/// Error for text whose meaning depends on the SQL mode, the character set or the server.
 struct AmbiguousTextError;
 
 impl SqlModeScanner {
@@ -116,7 +116,7 @@ pub(super) fn ends_outside_quotes_in_all_sql_modes(bytes: &[u8], mut range: Rang
     }) && scanners.iter().all(|scanner| scanner.is_outside_quotes_and_comments())
 }
 
-/// Returns false if `before` ends with an incomplete UTF-8 character, because the encoding is then not UTF-8.
+/// Returns false if `before` ends with an incomplete UTF-8 character. Such text is not encoded in UTF-8.
 /// In other character sets, such as GBK, a backslash byte can be the second byte of a character.
 pub(super) fn ends_on_char_boundary(before: &[u8]) -> bool {
     let tail = before.get(before.len().saturating_sub(4)..).unwrap_or_default();

@@ -20,7 +20,7 @@ pub(super) fn find_strongly_connected_components(successors: &[Vec<usize>]) -> V
 
 struct StronglyConnectedComponentSearch {
     order: Vec<Option<usize>>,
-    /// Low-link value of each node: the lowest visit number of any stack node reachable from it.
+    /// Low-link value of each node, as defined in Tarjan's algorithm.
     low: Vec<usize>,
     on_stack: Vec<bool>,
     stack: Vec<usize>,

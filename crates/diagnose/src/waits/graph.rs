@@ -17,7 +17,7 @@ use super::metadata_locks::MetadataLockObjectKind;
 pub enum WaitParticipant {
     /// Session, identified by its thread id.
     Session(u64),
-    /// Transaction without a session, because it is a prepared XA transaction or its session has ended.
+    /// Transaction without a session: a prepared XA transaction, or a transaction whose session has ended.
     Transaction(u64),
 }
 
@@ -146,7 +146,7 @@ pub struct RootBlocker {
 /// Details of a waiter or blocker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParticipantDetail {
-    /// Session or transaction that waits or blocks.
+    /// Waiting or blocking session or transaction.
     pub party: WaitParticipant,
     /// Session, or `None` if the transaction has no session or the session is missing from the input data.
     pub session: Option<Session>,

@@ -5,7 +5,7 @@ use super::lock_snapshot::LockSnapshot;
 use super::lock_snapshot_index::LockSnapshotIndex;
 use super::{edges, root_blocker_ranking, unexplained_waits};
 
-/// Builds the wait graph. The running time is linear in the number of waits and of locks on requested resources.
+/// Builds the wait graph of a database node.
 #[must_use]
 pub fn build_wait_graph(observed: &LockSnapshot) -> WaitGraph {
     let index = LockSnapshotIndex::new(observed);

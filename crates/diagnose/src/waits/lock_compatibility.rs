@@ -1,12 +1,13 @@
 //! Compatibility matrices of metadata lock modes.
 //!
 //! The conflict rules come from the documentation of the metadata locking subsystems in MySQL and MariaDB.
-//! The matrices of object and scoped locks apply to MySQL and MariaDB, whose common lock modes conflict identically.
+//! The same compatibility matrices for object locks and scoped locks apply to MySQL and MariaDB.
 //! The lock mode `INTENTION_EXCLUSIVE` occurs only on scoped locks, such as `GLOBAL` and `SCHEMA` locks.
 //! The lock mode `SHARED_WRITE_LOW_PRIO` occurs only on MySQL.
 //! MariaDB's backup lock has separate lock modes and compatibility matrices.
 //!
-//! The matrices assume the default `max_write_lock_count`, with which the server never changes lock priorities.
+//! The matrices assume the default value of the system variable `max_write_lock_count`.
+//! With the default `max_write_lock_count`, the server never changes lock priorities.
 
 use super::metadata_locks::MetadataLockMode;
 

@@ -7,7 +7,7 @@ use super::metadata_locks::MetadataLockObjectKind;
 use crate::template::build_statement_template;
 
 impl WaitGraph {
-    /// Returns the graph without literals, for users without permission to read literals.
+    /// Returns the graph without SQL literals, for users without permission to read SQL literals.
     ///
     /// The function replaces statements with their templates, and removes row data and user lock names.
     /// Masking does not change the waits or the root blockers.

@@ -123,7 +123,7 @@ impl MetadataLockObjectKind {
 }
 
 impl MetadataLockObjectKind {
-    /// Returns the name of the object kind, such as `user lock`. The Chinese text names the lock on the object instead.
+    /// Returns the English name of the object kind, such as `table`, and the Chinese name of the lock on the object.
     #[must_use]
     pub fn name(&self) -> LocalizedText {
         match self {

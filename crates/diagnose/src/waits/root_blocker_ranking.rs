@@ -156,7 +156,7 @@ fn count_waiters_with_single_root<'c>(
     count
 }
 
-/// Returns `None` if the items differ or any item is `None`.
+/// Returns the value of the items if all items are equal, otherwise `None`.
 fn all_equal_value<T: PartialEq + Copy>(mut all: impl Iterator<Item = Option<T>>) -> Option<T> {
     let first = all.next()??;
     all.all(|other| other == Some(first)).then_some(first)

@@ -23,7 +23,8 @@ pub struct SurvivingBlocker {
 }
 
 impl WaitGraph {
-    /// Returns the root blockers outside `victims` that block sessions in `victims`, sorted by descending `waiting`.
+    /// Returns the root blockers outside `victims` that block sessions in `victims`.
+    /// The root blockers are sorted by descending number of blocked victims.
     ///
     /// A surviving root blocker continues to block its remaining waiters and can block new statements.
     #[must_use]

@@ -14,7 +14,7 @@ pub struct TreeLayout {
     /// Maximum number of rendered root blockers. A summary line counts the omitted root blockers.
     pub roots: usize,
     /// Maximum number of rendered waiters per blocker. A summary line counts the omitted waiters.
-    /// Waiters that block other waiters are always rendered.
+    /// Waiters that block other waiters, and a single remaining waiter, are rendered regardless of the maximum.
     pub siblings: usize,
 }
 
@@ -31,9 +31,9 @@ pub enum TreeLineKind {
     Root,
     /// Waiting session or transaction.
     Waiter,
-    /// Line with details of a session, below the session's own line in the lock-wait tree.
+    /// Line with details of a session, below the line of the session itself.
     Detail,
-    /// Line with the statement of a session, below the session's own line in the lock-wait tree.
+    /// Line with the statement of a session, below the line of the session itself.
     Statement,
     /// Summary of omitted root blockers or waiters.
     Folded,

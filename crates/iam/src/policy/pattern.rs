@@ -3,7 +3,7 @@
 //! Users can define arbitrary patterns, so matching must never take exponential time.
 //! A case-sensitive pattern without `?` is matched in linear time by searching for each literal between two `*`.
 //! For any other pattern, the number of steps is at most the pattern length times the text length.
-//! The matcher charges every step to the request's work budget.
+//! The matcher consumes work units for the lengths of the pattern and the text, and for every 256 steps.
 
 use crate::work_budget::WorkBudget;
 
@@ -34,7 +34,7 @@ pub(super) fn matches_pattern(pattern: &str, text: &str, case: CaseSensitivity, 
     }
 }
 
-/// The function matches each literal between two `*` as far left as possible, to leave text for later literals.
+/// Matches each literal between two `*` at its first occurrence, which leaves the most text for subsequent literals.
 fn matches_star_pattern(pattern: &str, text: &str) -> bool {
     let Some((prefix, rest)) = pattern.split_once('*') else { return pattern == text };
     let (middle, suffix) = rest.rsplit_once('*').unwrap_or(("", rest));
@@ -50,7 +50,7 @@ fn matches_star_pattern(pattern: &str, text: &str) -> bool {
 /// After a mismatch, the matcher backtracks only to the last `*`.
 /// Backtracking to an earlier `*` is unnecessary, because it cannot produce additional matches.
 fn matches_general_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
-    /// Number of matching steps charged to the work budget at a time.
+    /// Number of matching steps after which the matcher consumes work units for these steps.
     const BUDGET_UPDATE_INTERVAL_STEPS: u64 = 256;
     if pattern.chars().filter(|&wanted| wanted != '*').count() > text.chars().count() {
         return false;

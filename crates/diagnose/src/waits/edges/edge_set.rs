@@ -22,7 +22,8 @@ struct WaitEdge {
 }
 
 impl WaitEdge {
-    /// For each pair of waiter and blocker, the edge set retains only the wait that sorts first.
+    /// Returns the sort key of the wait.
+    /// For each pair of waiter and blocker, the edge set retains only the wait with the lowest sort key.
     fn precedence(&self) -> impl Ord {
         let wait = &self.wait;
         (wait.inferred, wait.queued, Reverse(self.strength), wait.on.clone(), wait.wanted.clone(), wait.held.clone())

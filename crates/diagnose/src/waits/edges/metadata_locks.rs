@@ -90,8 +90,10 @@ fn add_edges_for_lock_request(
     }
 }
 
-/// If a metadata lock has no session, its owners are the transactions without a session that lock the same table.
-/// If exactly one transaction has no session, the function returns that transaction if no other owner is known.
+/// Returns the session that holds the metadata lock, or the possible owners of a metadata lock without a session.
+///
+/// The possible owners are all transactions that have no session and lock the same table.
+/// If no transaction without a session locks the table, and only one such transaction exists, it is the owner.
 fn find_lock_owners(lock: &MetadataLock, index: &LockSnapshotIndex<'_>) -> Vec<WaitParticipant> {
     if let Some(session) = lock.session {
         return vec![WaitParticipant::Session(session)];

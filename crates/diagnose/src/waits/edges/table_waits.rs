@@ -1,7 +1,7 @@
 //! Detects waits for table flushes and for table-level locks of storage engines.
 //!
-//! No server table lists waits for table flushes or table-level locks.
-//! Clew identifies the sessions that block a table flush or table lock by their metadata locks on the table.
+//! No system table lists waits for table flushes or table-level locks.
+//! Clew uses the metadata locks on a table to find the sessions that block a table flush or a table-level lock.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -15,7 +15,7 @@ pub(super) struct JsonObjectElements<'v> {
 }
 
 impl<'v> JsonObjectElements<'v> {
-    /// Reports an error for an empty object and for each repeated element name.
+    /// Reports an error if the value is not an object, if the object is empty, and for each duplicate element name.
     pub(super) fn parse(parser: &mut DocumentParser<'_>, at: &JsonValueAtPath<'v>) -> Option<Self> {
         let Value::Object(object) = at.value else {
             parser.report_error(at, format!("expected an object, {{...}}, but found {}", json_type_name(at.value)));
@@ -106,7 +106,7 @@ impl DocumentParser<'_> {
         None
     }
 
-    /// Reports an error if the list is empty or has more than `max` entries.
+    /// Reports an error if the value is not a list, or if the list is empty or has more than `max` entries.
     pub(super) fn parse_list<'v>(
         &mut self,
         at: &JsonValueAtPath<'v>,
