@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode};
 /// All builds select the same packages, so that cargo enables the same features and compiles each dependency once.
 const CARGO_PACKAGE_ARGUMENTS: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
-/// Cargo would rebuild crates such as `ring`, whose build scripts depend on the variables that `cargo run` sets.
+/// Prefixes of variables that `cargo run` sets. If inherited, they would make cargo rebuild crates such as `ring`.
 const CARGO_RUN_ENV_VAR_PREFIXES: [&str; 3] = ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_"];
 
 fn main() -> ExitCode {
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     report_start_error("devtools", &task.env("CLEW_WORKSPACE_ROOT", root).args(arguments).exec())
 }
 
-/// The run-time value of `CARGO_MANIFEST_DIR` has priority, because the launcher may come from a different clone.
+/// The run-time value of `CARGO_MANIFEST_DIR` has priority, because the launcher may have been built in another clone.
 fn workspace_root() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     Path::new(&package).parent().unwrap_or(Path::new(".")).to_owned()

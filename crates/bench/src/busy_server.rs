@@ -20,7 +20,7 @@ struct BusyServerCase {
     flavor: Flavor,
     clew: ClewInvocation,
     baseline: BaselineInvocation,
-    /// Marker text and its expected number of occurrences in Clew's output; any other number is reported as an error.
+    /// Marker text, and the number of times that the text must occur in Clew's output.
     item_marker: (&'static str, fn(SessionLoadCounts) -> usize),
     min_baseline_lines: fn(SessionLoadCounts) -> usize,
 }
@@ -38,7 +38,7 @@ enum ClewInvocation {
 enum BaselineInvocation {
     /// The `mariadb` client runs the same SQL statements as Clew.
     SameReads,
-    /// Baseline: the `mariadb` client runs the same SQL statements over TLS as Clew.
+    /// Baseline: the `mariadb` client runs the same SQL statements as Clew, over TLS.
     SameReadsOverTls,
     /// The `mariadb` client runs the given SQL statements.
     Statements(&'static str),

@@ -22,7 +22,7 @@ pub(super) enum Comparison {
     Ratio,
     Speedup,
     Difference,
-    /// The benchmark target applies only to Clew's value. The report contains the baseline value for information.
+    /// The benchmark target applies only to Clew's value. The baseline value appears in the report but has no target.
     Absolute,
     /// Decrease from the baseline value to the Clew value, in percent of the baseline value.
     PercentDecrease,

@@ -87,7 +87,7 @@ pub(super) fn http_cases() -> impl Iterator<Item = BenchCase> {
     DOWNLOAD_CASES.iter().map(|download| download.case).chain(TASK_STATUS_CASES.iter().map(|(case, _)| *case))
 }
 
-/// Number of sessions that makes the collection result slightly larger than 100 MB.
+/// Number of sessions at which the collection result is slightly larger than 100 MB.
 const SESSION_COUNT: u64 = 100_000;
 /// Size of the statement of each session, in bytes. Each result row has a size of about 1 KiB.
 const STATEMENT_SIZE_BYTES: usize = 960;

@@ -16,7 +16,7 @@ const CRITERION_OPTIONS: [&str; 5] = ["--bench", "--warm-up-time", "1", "--measu
 pub(super) struct MicrobenchmarkResult {
     pub(super) name: String,
     pub(super) time: String,
-    /// Median throughput with its unit. Empty if the benchmark does not measure throughput.
+    /// Median throughput with its unit, or an empty string if the benchmark does not measure throughput.
     pub(super) throughput: String,
 }
 

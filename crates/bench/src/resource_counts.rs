@@ -69,7 +69,7 @@ pub(super) async fn check_resource_counts(clew: Option<PathBuf>) -> Result<(), B
     Ok(counts.verify_counts()?)
 }
 
-/// Uses `crates/mysql/benches/allocations.rs` to check the number of memory allocations per row.
+/// Runs `crates/mysql/benches/allocations.rs` and checks the number of memory allocations per row.
 async fn check_memory_allocation_counts(program: &Path, counts: &mut CountChecks) -> Result<(), BenchError> {
     let step = Step::start("Counting allocations per row");
     let command = Command::new(program).args(["--bench"]);

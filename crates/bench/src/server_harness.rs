@@ -207,7 +207,7 @@ impl RunningClewServer<'_> {
     }
 
     /// Returns the time from the POST request to the last byte of the result, and the notification delay.
-    /// The notification delay is the time between the logged end of the collection and its notification to the client.
+    /// The notification delay is the time between the logged end of the collection and the notification of the client.
     pub(super) async fn measure_collection_with_download(
         &self,
         node: &NodeRef,

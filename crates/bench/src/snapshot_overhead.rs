@@ -44,7 +44,7 @@ const IDLE_SESSION_COUNT: usize = 1000;
 /// An interval is long enough for one snapshot, but too short for a significant drift of the transaction rate.
 const MEASUREMENT_INTERVAL: Duration = Duration::from_millis(500);
 const WARM_UP_DURATION: Duration = Duration::from_secs(10);
-/// The database server responds slowly while sysbench keeps all CPU cores busy.
+/// The timeout is long, because the database server responds slowly while sysbench keeps all CPU cores busy.
 const COMMIT_COUNT_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) async fn measure_snapshot_overhead(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
@@ -221,7 +221,7 @@ impl SnapshotSeries {
 
     /// Returns the transaction rates with and without Clew for each interval with a snapshot.
     /// The transaction rate without Clew is the mean rate of the two adjacent intervals, which have no snapshot.
-    /// As every other interval has a snapshot, the rate with Clew is the mean of the rates with and without a snapshot.
+    /// Every other interval has a snapshot, so the rate with Clew is the mean of the rates with and without a snapshot.
     fn compare_transaction_rates(&self, case: BenchCase, rates: &[f64]) -> Measurement {
         let mut measurement = Measurement::new(case);
         let mut without = Vec::new();

@@ -2,10 +2,10 @@
 //!
 //! [`run()`] starts a cluster with three Clew servers, four Clew workers, PostgreSQL and an S3 server.
 //! A client requests collections at a constant rate while the run injects one [`Fault`] after another.
-//! At the end, the run checks invariants, for example that each requested session collection completed exactly once.
+//! At the end, the run checks invariants, for example that each requested collection task completed exactly once.
 //! The invariant checks compare the client's records with the database rows, the S3 objects and the process logs.
 //!
-//! The test in `crates/cli/tests/faults` runs for two minutes; `cargo xtask faults --minutes` sets the time per fault.
+//! The test in `crates/cli/tests/faults` runs for two minutes. `cargo xtask faults --minutes` sets the time per fault.
 //! `docs/decisions/0031-fault-injection.md` describes Clew's guarantees and how each guarantee is checked.
 
 mod cluster;

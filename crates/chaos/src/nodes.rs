@@ -41,7 +41,7 @@ pub(crate) struct MonitoredNodes {
     fleets: Vec<(FakeServerFleet, NodeKind)>,
     real_server: Server,
     _sessions: IdleSessions,
-    /// This socket reserves the port of the unreachable node without listening on it.
+    /// Socket that reserves the port of the unreachable node but does not listen on the port.
     unreachable: TcpSocket,
 }
 

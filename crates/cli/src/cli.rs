@@ -49,7 +49,7 @@ pub(crate) enum Command {
     Init(LazyArgs<init::InitArgs>),
     /// Run the API server with an embedded worker.
     Serve(LazyArgs<serve::ServeArgs>),
-    /// Run a worker process for session collections, intelligent kills and kill tasks.
+    /// Run a worker process that takes session snapshots and executes intelligent kills and kill tasks.
     Worker(LazyArgs<worker::WorkerArgs>),
     /// Migrate the metadata database to this version's schema. All commands that open the database run the migration.
     Migrate(LazyArgs<migrate::MigrateArgs>),

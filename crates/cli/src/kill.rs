@@ -58,7 +58,7 @@ pub(crate) struct KillArgs {
     format: Format,
 }
 
-/// Returns `None` if neither `--data-dir` nor `--metadata-url` is set.
+/// Returns the location of the audit log, or `None` if neither `--data-dir` nor `--metadata-url` is set.
 fn resolve_audit_log_location(
     data_dir: Option<&Path>,
     metadata_url: &MetadataUrlArgs,

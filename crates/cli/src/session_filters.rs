@@ -8,9 +8,11 @@ use crate::error::CliError;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Filters (all must match)")]
 pub(crate) struct SessionFilterArgs {
-    /// Class of sessions. slow: active sessions that have been in their current state for at least the threshold.
-    /// active: sessions with a command other than Sleep. total: all sessions except internal sessions.
-    /// long: sessions with a transaction that has been open for at least the threshold
+    /// Class of sessions to select.
+    /// The class slow contains active sessions that have been in their current state for at least the threshold.
+    /// The class active contains sessions with a command other than Sleep.
+    /// The class total contains all sessions except internal sessions.
+    /// The class long contains sessions with a transaction that has been open for at least the threshold
     #[arg(long, value_name = "CLASS", value_parser = clap::builder::PossibleValuesParser::new(SessionClass::API_NAMES), default_value = "total")]
     pub(crate) filter: Option<String>,
     /// Threshold for slow sessions and long transactions, in seconds, from 1 to 86400 [default: 10]

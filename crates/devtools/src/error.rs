@@ -80,7 +80,7 @@ pub enum DevtoolsError {
     /// The demo sessions did not start waiting for locks before the timeout.
     #[error("the demo sessions did not start waiting for locks within {} s", .limit.as_secs())]
     SessionsNotBlocked {
-        /// The demo sessions did not start to wait for locks before the timeout.
+        /// Time limit for the demo sessions to start waiting for locks.
         limit: Duration,
     },
     /// A temporary database server failed.

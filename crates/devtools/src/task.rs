@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::error::DevtoolsError;
 use crate::progress;
 
-/// Exit status of a task that was stopped by SIGINT or SIGTERM: 128 plus the signal number of SIGINT (2).
+/// Exit status of a task that was stopped by SIGINT or SIGTERM: 128 + 2 (the number of SIGINT) for both signals.
 pub const SIGINT_EXIT_STATUS: u8 = 130;
 
 /// Runs a task on a new tokio runtime. If the task fails, prints its error.

@@ -12,7 +12,7 @@ use crate::progress::Step;
 const BUILD_TIMEOUT: Duration = Duration::from_mins(45);
 
 /// Cargo arguments that all development builds share, so that Cargo reuses the compiled dependencies.
-/// The `xtask` launcher must pass these `--package` arguments to Cargo, too.
+/// The `xtask` launcher must pass the same `--package` arguments to Cargo.
 pub const DEV_BUILD_CARGO_ARGS: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
 /// Returns the workspace root directory, which the xtask launcher passes in `CLEW_WORKSPACE_ROOT`.
@@ -80,7 +80,7 @@ pub async fn build_programs(step_name: &str, arguments: &[&str]) -> Result<Vec<B
     Ok(output.lines().filter_map(|line| parse_cargo_artifact(&serde_json::from_str(line).ok()?)).collect())
 }
 
-/// Returns `None` if the Cargo message describes a unit test binary or contains no path of an executable.
+/// Returns `None` if the Cargo message describes a unit test binary or contains no executable path.
 fn parse_cargo_artifact(message: &Value) -> Option<BuiltProgram> {
     let text = |pointer| message.pointer(pointer).and_then(Value::as_str);
     let kind = text("/target/kind/0")?;

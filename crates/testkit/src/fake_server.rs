@@ -388,7 +388,7 @@ fn encode_statement_event_row(session: u64) -> Vec<u8> {
     ])
 }
 
-/// Local time, Unix time, and `1` as a flag that the UTC offset has not changed within the last day.
+/// Local time, Unix time, and the value `1` (true), because the UTC offset has not changed within the last day.
 const CLOCK_QUERY_RESPONSE_ROW: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
 /// All transactions start 12 seconds before the current time of the simulated server.
 const TRANSACTION_START_TIME: &str = "2026-01-01 00:00:00";

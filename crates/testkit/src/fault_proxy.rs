@@ -15,7 +15,7 @@ use tokio::time::sleep;
 pub enum TrafficMode {
     /// The proxy forwards all data.
     Forward,
-    /// The proxy holds back all data and does not forward the closing of connections.
+    /// The proxy holds back all data and does not propagate connection closes.
     /// When the stall ends, the proxy forwards all buffered data, as TCP does after a network outage.
     /// After a stall, the server receives data even from clients that have already timed out.
     Stall,

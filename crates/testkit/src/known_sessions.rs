@@ -28,7 +28,7 @@ pub struct ExpectedSession {
     pub database: Option<String>,
     /// `Sleep` or `Query`.
     pub command: &'static str,
-    /// Value of the column `State` in the process list: empty, or the state of a sleep or of a row lock wait.
+    /// Value of the column `State` in the process list: empty, or the state during a sleep or a row lock wait.
     pub state: &'static str,
     /// Statement text in the process list, without CSV escaping.
     pub statement: Option<Vec<u8>>,
@@ -47,7 +47,7 @@ pub struct ExpectedTransaction {
     pub rows_modified: u64,
 }
 
-/// Values of a transaction that tests query from the server, because the values are not predictable.
+/// Unpredictable values of a transaction. Tests query these values from the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObservedTransaction {
     /// Transaction id.

@@ -22,7 +22,7 @@ pub struct LockWaitScenario {
     /// Script with one step per line. A step consists of a session name, an operator and an SQL statement.
     /// `a: …`: session `a` runs a statement to completion.
     /// `b? …`: session `b` starts a statement, and the runner waits until the statement is blocked.
-    /// `b+ …`: session `b` starts a statement; after the last step of the scenario, the runner waits until the statement is blocked.
+    /// `b+ …`: session `b` starts a statement. After the last step, the runner waits until the statement is blocked.
     /// `a~ …`: session `a` starts a statement that keeps running.
     /// `a!`: session `a` disconnects.
     script: String,

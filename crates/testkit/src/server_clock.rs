@@ -40,7 +40,7 @@ impl ServerClock {
         fs::rename(written, self.offset_file_path())
     }
 
-    /// Sets the clock to a Unix timestamp. The clock continues to run from there.
+    /// Sets the clock to a Unix timestamp. The clock continues to run from that time.
     pub fn set_time(&self, unix_timestamp: Duration) -> io::Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
         self.set_offset(unix_timestamp.as_secs_f64() - now.as_secs_f64())

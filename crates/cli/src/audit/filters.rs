@@ -96,7 +96,7 @@ async fn find_instance_id(
     require_unambiguous_id(matches.map(|instance| instance.id).collect(), "instance", name_or_id)
 }
 
-/// Parses `name_or_id` as an id if no id was found by name (`ids` is empty).
+/// Parses `name_or_id` as an id if the lookup by name found no match (`ids` is empty).
 /// Fails if the name is ambiguous (`ids` has more than one element).
 fn require_unambiguous_id<T: std::str::FromStr + std::fmt::Display>(
     mut ids: Vec<T>,

@@ -24,7 +24,7 @@ pub(super) fn render_audit_table(rows: &[AuditRecord]) -> String {
     text_table::render_table(headings, rows.iter().map(row).collect(), "No rows.")
 }
 
-/// If the audit row represents several denied requests, appends the number of requests to the operation name.
+/// Appends the number of requests to the operation name if the audit row represents several denied requests.
 fn format_audited_operation(event: &AuditEvent) -> String {
     match event.detail.get("repeated").and_then(Value::as_u64) {
         Some(repeated) => format!("{} ×{repeated}", event.operation),

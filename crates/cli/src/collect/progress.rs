@@ -1,10 +1,10 @@
-//! Shows the progress of a session collection on stderr if stderr is a terminal.
+//! Shows the progress of a collection task on stderr if stderr is a terminal.
 
 use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-/// Dropping the value clears the progress line.
+/// Progress line of a collection task. Dropping the value clears the line.
 #[derive(Debug)]
 pub(super) struct CollectionProgress {
     bar: ProgressBar,

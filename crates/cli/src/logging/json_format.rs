@@ -83,7 +83,7 @@ impl JsonObjectWriter {
         }
     }
 
-    /// Adds the field `extra_name` to the serialised JSON object `object`, and writes the result as the field `name`.
+    /// Writes the serialised JSON object `object` as the field `name`, with the additional field `extra_name`.
     fn write_object_with_extra_field(&mut self, name: &str, object: &str, extra_name: &str, extra_value: &str) {
         self.write_field_name(name);
         self.0.extend_from_slice(object.strip_suffix('}').unwrap_or("{").as_bytes());

@@ -11,7 +11,7 @@ const MAX_INCOMPLETE_SEQUENCE_BYTES: usize = 16;
 #[derive(Debug)]
 pub(crate) struct TerminalSanitizer<W: Write> {
     inner: W,
-    /// Whether the writer preserves escape sequences for colours and bold text.
+    /// True if the writer preserves escape sequences for colours and bold text.
     styled: bool,
     incomplete: Vec<u8>,
 }

@@ -160,7 +160,7 @@ async fn require_single_project(directory: &IdentityDirectory) -> Result<Project
     }
 }
 
-/// The principal has the scope of an access key: the domain and all of its projects.
+/// Returns a principal with the scope of an access key: the domain and all of its projects.
 async fn load_user_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
     let grants = directory.store.list_user_policy_grants(&user.id).await?;
     Ok(Principal {

@@ -143,7 +143,7 @@ fn parse_csv_record(
 }
 
 /// Removes the leading quote that prevents a spreadsheet from evaluating a CSV cell as a formula.
-/// A quote in the original text, as in `'=1`, is also removed, because an added quote is identical.
+/// An original quote, as in `'=1`, is also removed, because it cannot be distinguished from an added quote.
 fn strip_spreadsheet_formula_quote(cell: &[u8]) -> Vec<u8> {
     match cell {
         [b'\'', rest @ ..] if rest.first().is_some_and(|first| SPREADSHEET_FORMULA_PREFIXES.contains(first)) => {

@@ -11,7 +11,7 @@ use crate::mysql_packets::{MAX_PAYLOAD_BYTES, read_packet, write_packet, write_p
 
 const ATTACK_CHUNK_SIZE: usize = 64 << 10;
 
-/// Returns false without sending a response if the attack `mode` only affects authentication.
+/// Returns false and sends no response if the attack `mode` targets only authentication.
 pub(super) async fn try_attack_client<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     statement: &str,

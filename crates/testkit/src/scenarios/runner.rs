@@ -70,7 +70,7 @@ pub enum ScenarioError {
         /// Process list at the time limit.
         list: String,
     },
-    /// A query on the connection that monitors and kills the scenario's sessions failed.
+    /// A query failed on the connection that monitors and kills the scenario's sessions.
     #[error(transparent)]
     Server(#[from] mysql_async::Error),
 }
@@ -214,7 +214,7 @@ impl RunningScenario {
     }
 
     /// Kills all sessions, waiters before blockers, and rolls back all prepared transactions.
-    /// If a blocker were killed first, its waiters would resume, and killing them could leave orphaned files.
+    /// Killing a blocker first would resume its waiters. Killing a resumed waiter could leave orphaned files.
     pub async fn tear_down(self, server: &Server) -> Result<(), ScenarioError> {
         let mut control = server.connect_as_root().await?;
         let ids: Vec<u64> = self.ids.values().copied().collect();
@@ -231,7 +231,7 @@ impl RunningScenario {
 }
 
 /// A killed waiter can stay in the process list until the prepared transaction that blocks it is rolled back.
-/// If `with_prepared` is true, also waits until no prepared transactions remain, because they can outlive sessions.
+/// If `with_prepared` is true, also waits for the end of all prepared transactions, which can outlive sessions.
 async fn wait_until_sessions_end(control: &mut Conn, ids: &[u64], with_prepared: bool) -> Result<(), ScenarioError> {
     let start = Instant::now();
     loop {
@@ -257,7 +257,7 @@ async fn kill_sessions(control: &mut Conn, ids: &[u64]) -> mysql_async::Result<(
     Ok(())
 }
 
-/// The function also drops the tablespaces of earlier scenarios, which `DROP DATABASE shop` does not drop.
+/// Creates the schema `shop` and drops the tablespaces of earlier scenarios, which `DROP DATABASE` does not drop.
 async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Result<()> {
     for statement in SETUP_STATEMENTS {
         control.query_drop(statement).await?;
@@ -270,7 +270,7 @@ async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Resul
     Ok(())
 }
 
-/// Rolls back all prepared transactions if none of them belongs to a session, and returns their number.
+/// Rolls back all prepared transactions if none belongs to a session. Returns the number of prepared transactions.
 /// While a session disconnects, MariaDB accepts `XA ROLLBACK`, but the transaction loses its XID and keeps its locks.
 async fn roll_back_prepared_transactions(control: &mut Conn) -> mysql_async::Result<usize> {
     let prepared: Vec<(i64, usize, usize, String)> = control.query("XA RECOVER").await?;
