@@ -96,7 +96,7 @@ export const zh: Record<MessageKey, string> = {
   "count.slow.what": "活跃时长达到慢会话阈值的会话",
   "count.long.what": "事务已持续时长达到慢会话阈值的会话",
   "count.waiting.what": "正在等待锁的会话",
-  "chart": "最近5分钟的会话；当前活跃会话 {active} 个，锁等待会话 {waiting} 个",
+  "chart": "最近5分钟的会话数；当前活跃会话 {active} 个，锁等待会话 {waiting} 个",
   "query": "过滤条件",
   "query.example": "user:app filter:slow sql:\"for update\"",
   "query.clear": "清空过滤条件",
