@@ -228,11 +228,11 @@ impl Caller {
         instance: &Instance,
     ) -> bool {
         !self.is_action_allowed(service, Action::LIST_PROCESSES, project, instance).unwrap_or(false)
-            || self.receives_masked_statements(service, project, instance)
+            || self.project_masks_statements(service, project, instance)
     }
 
     /// Call this method only after the caller has been authorized to list or collect sessions.
-    fn receives_masked_statements(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
+    fn project_masks_statements(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
         project.masking
             && !self.is_action_allowed(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
     }
@@ -276,10 +276,10 @@ impl Caller {
         };
         let entry = match (action.target, reason) {
             (
-                decision::ActionTargetType::Domain,
+                decision::ActionResourceType::Domain,
                 DenyReason::NoPolicy | DenyReason::ExplicitDeny { .. } | DenyReason::WorkBudget,
             ) => ErrorEntry::IAM_POLICY,
-            (decision::ActionTargetType::Domain, _) => ErrorEntry::IAM_FORBIDDEN_SCOPE,
+            (decision::ActionResourceType::Domain, _) => ErrorEntry::IAM_FORBIDDEN_SCOPE,
             _ => ErrorEntry::FOREIGN_PROJECT,
         };
         ApiError::with_detail(entry, id, vec![("action", action.name.to_owned())])
@@ -376,6 +376,6 @@ impl<N> TargetNode<N> {
 
     /// Call this method only after the caller has been authorized to list or collect sessions.
     pub(crate) fn project_masks_statements_for_caller(&self, service: &AppState, caller: &Caller) -> bool {
-        caller.receives_masked_statements(service, &self.project, &self.instance)
+        caller.project_masks_statements(service, &self.project, &self.instance)
     }
 }

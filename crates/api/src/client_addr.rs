@@ -27,7 +27,7 @@ impl ClientAddr {
 }
 
 /// A forged `Host` header is harmless, because only the sender of the request receives the URL.
-pub(crate) fn base_url_of_received_request(connection: Option<&ClientAddr>, headers: &HeaderMap) -> String {
+pub(crate) fn request_base_url(connection: Option<&ClientAddr>, headers: &HeaderMap) -> String {
     let scheme = if connection.is_some_and(|connection| connection.tls) { "https" } else { "http" };
     let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     format!("{scheme}://{host}")

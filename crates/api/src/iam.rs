@@ -19,7 +19,7 @@ use clew_model::ErrorEntry;
 use crate::error::ApiError;
 
 /// Replaces general error codes in responses with the error codes of the identity API (TaurusDB API spec, section 5.4).
-pub(crate) async fn map_to_iam_errors(mut response: Response) -> Response {
+pub(crate) async fn map_to_iam_error_codes(mut response: Response) -> Response {
     if let Some(refusal) = response.extensions_mut().get_mut::<ApiError>() {
         refusal.entry = match refusal.entry {
             ErrorEntry::INTERNAL => ErrorEntry::IAM_INTERNAL,

@@ -6,7 +6,7 @@
 //! - `ops/` implements the endpoints for health checks, metrics and the OpenAPI document.
 //!
 //! Each handler parses the request, calls the lower-level crates and builds the response.
-//! `clew_iam::decision` evaluates policies, and `clew_worker` schedules session collections.
+//! `clew_iam::decision` evaluates policies, and `clew_worker` schedules collection tasks.
 //! `clew_mysql` queries the MySQL servers, and `clew_store` stores metadata and results.
 //!
 //! ```no_run
@@ -184,7 +184,7 @@ impl Deref for AppState {
 pub struct AppComponents {
     /// Store for metadata and results.
     pub store: Store,
-    /// Queue of session collections.
+    /// Queue of collection tasks.
     pub collections: SessionCollectionQueue,
     /// Limits of node reads during a request.
     pub node_reads: NodeReadLimits,

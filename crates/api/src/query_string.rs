@@ -34,7 +34,7 @@ impl QueryString {
         }
     }
 
-    pub(crate) fn encode_with_new_parameter_value(&self, name: &str, value: &str) -> String {
+    pub(crate) fn encode_with_parameter(&self, name: &str, value: &str) -> String {
         let pairs = self.parameters.iter().map(|(key, old)| (key, if key == name { value } else { old.as_str() }));
         form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
     }

@@ -74,14 +74,14 @@ fn identity_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(console::browser_session::show_session, console::browser_session::delete_session))
         .routes(routes!(console::browser_session::switch_project))
         .merge(administration::administration_routes())
-        .layer(map_response(iam::map_to_iam_errors))
+        .layer(map_response(iam::map_to_iam_error_codes))
 }
 
 fn sign_in_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(iam::tokens::create_token))
         .routes(routes!(console::browser_session::create_session))
-        .layer(map_response(iam::map_to_iam_errors))
+        .layer(map_response(iam::map_to_iam_error_codes))
 }
 
 fn health_and_metrics_routes() -> OpenApiRouter<AppState> {

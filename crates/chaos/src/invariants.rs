@@ -41,7 +41,7 @@ pub(crate) fn find_invariant_violations(evidence: &InvariantCheckInput<'_>) -> V
         let found = check_task_row(row, logged);
         violations.extend(found.into_iter().map(|violation| format!("{}: {violation}", row.request_id)));
     }
-    violations.extend(find_results_with_several_owners(evidence.rows));
+    violations.extend(find_results_with_multiple_owners(evidence.rows));
     violations
 }
 
@@ -123,7 +123,7 @@ fn check_task_row(row: &TaskRow, logged_completions: usize) -> Vec<String> {
     violations
 }
 
-fn find_results_with_several_owners(rows: &[TaskRow]) -> Vec<String> {
+fn find_results_with_multiple_owners(rows: &[TaskRow]) -> Vec<String> {
     let mut owners: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for row in rows {
         if let Some(name) = &row.result_name {
@@ -251,7 +251,7 @@ mod tests {
             assert!(found.contains(expected), "{expected}: {found}");
         }
         let rows = [fixture().row, TaskRow { request_id: "another".into(), ..fixture().row }];
-        assert!(find_results_with_several_owners(&rows).concat().contains("belongs to a-request and another"));
+        assert!(find_results_with_multiple_owners(&rows).concat().contains("belongs to a-request and another"));
         let objects = ["an-orphan.1.0.csv".to_owned(), format!("{ID}.2.0123.csv")];
         assert_eq!(find_orphaned_objects(&objects, &rows), ["an-orphan.1.0.csv"]);
     }

@@ -129,7 +129,7 @@ async fn find_access_key(
 ) -> Result<(String, AccessKeyMetadata), CliError> {
     let unknown =
         || CliError::new_refusal(format!("there is no access key {id}")).with_suggested_fix("clew key list shows all");
-    let key = directory.store.find_access_key_record(id).await?.ok_or_else(unknown)?;
+    let key = directory.store.find_access_key_metadata(id).await?.ok_or_else(unknown)?;
     let user = directory.store.find_user(&key.user_id).await?.filter(|user| user.domain_id == directory.domain.id);
     user.map(|user| (user.name, key)).ok_or_else(unknown)
 }

@@ -191,7 +191,7 @@ impl Default for NodeSettings {
 }
 
 impl NodeSettings {
-    fn byte_limits_for_node_reads(&self) -> Result<ReadSizeLimits, CliError> {
+    fn to_read_size_limits(&self) -> Result<ReadSizeLimits, CliError> {
         let (per_row, min) = (self.max_row_bytes, ReadSizeLimits::MIN_BYTES_PER_ROW);
         if per_row < min {
             return Err(CliError::new_refusal(format!("nodes.max_row_bytes is {per_row}; expected at least {min}")));
@@ -303,7 +303,7 @@ impl Configuration {
             limits: clew_mysql::ReadLimits {
                 read_timeout: require_positive_duration("nodes.timeout", self.nodes.timeout)?,
                 connect_timeout: require_positive_duration("nodes.connect_timeout", self.nodes.connect_timeout)?,
-                bytes: self.nodes.byte_limits_for_node_reads()?,
+                bytes: self.nodes.to_read_size_limits()?,
             },
             ..clew_worker::WorkerSettings::default()
         })

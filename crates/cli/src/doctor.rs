@@ -42,7 +42,7 @@ pub(crate) async fn run(arguments: DoctorArgs) -> Result<(), CliError> {
         }
         DoctorOutputFormat::Json => output::write_stdout(&output::to_json_text(&diagnosis)?)?,
     }
-    if diagnosis.has_limitations() { Err(CliError::LimitationsFound) } else { Ok(()) }
+    if diagnosis.has_failed_checks() { Err(CliError::LimitationsFound) } else { Ok(()) }
 }
 
 /// Maximum acceptable clock skew between client and server. Clew warns about a larger skew.

@@ -9,7 +9,7 @@ use crate::error::DevtoolsError;
 use crate::progress;
 
 /// Exit status of a task that was stopped by SIGINT or SIGTERM: 128 + 2 (the number of SIGINT) for both signals.
-pub const SIGINT_EXIT_STATUS: u8 = 130;
+pub const INTERRUPTED_EXIT_STATUS: u8 = 130;
 
 /// Runs a task on a new tokio runtime. If the task fails, prints its error.
 pub fn run<E: Display>(task: impl Future<Output = Result<ExitCode, E>>) -> ExitCode {
@@ -30,7 +30,7 @@ pub fn run<E: Display>(task: impl Future<Output = Result<ExitCode, E>>) -> ExitC
 pub async fn run_unless_interrupted<E>(task: impl Future<Output = Result<(), E>>) -> Result<ExitCode, E> {
     tokio::select! {
         result = task => result.map(|()| ExitCode::SUCCESS),
-        () = wait_for_shutdown_signal() => Ok(ExitCode::from(SIGINT_EXIT_STATUS)),
+        () = wait_for_shutdown_signal() => Ok(ExitCode::from(INTERRUPTED_EXIT_STATUS)),
     }
 }
 

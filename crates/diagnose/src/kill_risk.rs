@@ -70,7 +70,7 @@ impl TableStorageEngines {
 
 /// Table that a kill can damage.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct TableWithKillRisk {
+pub struct TableAtRisk {
     /// Schema and name of the table.
     pub table: TableRef,
     /// Storage engine, or `None` if it could not be read.
@@ -86,21 +86,21 @@ pub enum KillRisk {
         /// Leading keywords of the statement.
         statement: &'static str,
         /// Non-transactional tables.
-        tables: Vec<TableWithKillRisk>,
+        tables: Vec<TableAtRisk>,
     },
     /// The session modifies rows in non-transactional tables. A kill can leave the changes partially applied.
     PartialChange {
         /// Leading keywords of the statement.
         statement: &'static str,
         /// Non-transactional tables.
-        tables: Vec<TableWithKillRisk>,
+        tables: Vec<TableAtRisk>,
     },
     /// The statement modifies tables whose storage engine could not be determined.
     UnknownEngine {
         /// Leading keywords of the statement.
         statement: &'static str,
         /// Tables with an unknown engine.
-        tables: Vec<TableWithKillRisk>,
+        tables: Vec<TableAtRisk>,
     },
     /// The parser could not determine all tables that the statement modifies.
     UnknownTables {
@@ -193,9 +193,9 @@ pub fn detect_table_risks(session: &Session, engines: &TableStorageEngines) -> V
         match engines.find_table_engine(&table) {
             Some((_, StorageEngineKind::Transactional)) => {}
             Some((engine, StorageEngineKind::NonTransactional)) => {
-                non_transactional.push(TableWithKillRisk { engine: Some(engine.clone()), table });
+                non_transactional.push(TableAtRisk { engine: Some(engine.clone()), table });
             }
-            None => unknown.push(TableWithKillRisk { engine: None, table }),
+            None => unknown.push(TableAtRisk { engine: None, table }),
         }
     }
     let mut risks = Vec::new();

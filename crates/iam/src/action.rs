@@ -19,7 +19,7 @@ pub enum AccessLevel {
 /// Resource type to which an action applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ActionTargetType {
+pub enum ActionResourceType {
     /// A database instance.
     /// Policies select instances by URN, or by conditions on the enterprise project and tags of an instance.
     Instance,
@@ -41,7 +41,7 @@ pub struct Action {
     /// Access level of the action.
     pub level: AccessLevel,
     /// Resource type to which the action applies.
-    pub target: ActionTargetType,
+    pub target: ActionResourceType,
     /// Condition keys that this action supports in addition to the global condition keys.
     pub keys: &'static [&'static str],
     /// Short description of the action.
@@ -63,7 +63,7 @@ macro_rules! actions {
                     name: $action,
                     alias: $alias,
                     level: AccessLevel::$level,
-                    target: ActionTargetType::$target,
+                    target: ActionResourceType::$target,
                     keys: $keys,
                     meaning: $meaning,
                 };

@@ -9,7 +9,7 @@ mod principal;
 use clew_model::ProjectId;
 use serde::{Serialize, Serializer};
 
-pub use crate::action::{AccessLevel, Action, ActionTargetType};
+pub use crate::action::{AccessLevel, Action, ActionResourceType};
 pub use crate::evaluation_request::{RequestEnvironment, Resource, TargetInstance, TargetProject};
 pub use crate::work_budget::WorkBudget;
 pub use explanation::{DecisionExplanation, PolicyStatementOutcome, PolicyStatementRef, explain_decision};
@@ -86,7 +86,7 @@ pub fn check_credential_scope(
     action: Action,
     resource: &Resource<'_>,
 ) -> Result<(), DenyReason> {
-    if action.target == ActionTargetType::Domain {
+    if action.target == ActionResourceType::Domain {
         return match principal.scope {
             CredentialScope::AccessKey | CredentialScope::Domain => Ok(()),
             CredentialScope::Project(_) => Err(DenyReason::ProjectToken),
@@ -149,7 +149,7 @@ pub fn decide_access(
 /// If the result is false, the handler of a list request denies the request.
 /// If the result is true, the handler of a list request omits the resources that the principal must not access.
 /// The function ignores the credential scope, which callers must check with [`check_credential_scope`].
-/// Returns false if the work budget for policy evaluation is exhausted.
+/// Returns false if the work budget for policy evaluation is exhausted, except for administrators.
 #[must_use]
 pub fn policies_may_allow_action(principal: &Principal, action: Action, project: &ProjectId) -> bool {
     let grants = || principal.grants.iter().filter(|grant| grant.project.as_ref().is_none_or(|only| only == project));

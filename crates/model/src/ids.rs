@@ -137,7 +137,7 @@ id!(
 );
 id!(
     /// Request id of a collection task: `realtime_session-<UUIDv4>-<4 hex>`, 58 characters in total.
-    RequestId, "a request id: realtime_session-, a UUID, a dash, 4 hexadecimal digits",
+    RequestId, "a request id in the format realtime_session-<UUID>-<4 hexadecimal digits>",
     is_request_id, || {
         let tail = generate_hex_uuid();
         format!("realtime_session-{}-{}", Uuid::new_v4(), tail.get(..4).unwrap_or("0000"))

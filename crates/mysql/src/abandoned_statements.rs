@@ -14,7 +14,7 @@ const ABANDONED_STATEMENT_TTL: Duration = Duration::from_mins(10);
 static ABANDONED_STATEMENTS: LazyLock<Mutex<AbandonedStatements>> = LazyLock::new(Mutex::default);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StatementNotKilledReason {
+pub(crate) enum KillOnDropFailure {
     LoginRefused,
     /// The connection goes through a proxy, or two sessions run statements with the same connection tag (SQL comment).
     Unidentified,
@@ -23,7 +23,7 @@ pub(crate) enum StatementNotKilledReason {
     AttemptsFailed,
 }
 
-impl StatementNotKilledReason {
+impl KillOnDropFailure {
     fn to_localized_sentence(self) -> LocalizedText {
         match self {
             Self::LoginRefused => LocalizedText::new(
@@ -58,7 +58,7 @@ struct AbandonedStatementRecord {
     limitation: Limitation,
 }
 
-pub(crate) fn record_abandoned_statement(address: &str, account: &str, reason: StatementNotKilledReason) {
+pub(crate) fn record_abandoned_statement(address: &str, account: &str, reason: KillOnDropFailure) {
     let limitation = build_abandoned_statement_limitation(account, reason, Timestamp::now());
     let mut all = lock_abandoned_statement_map();
     all.retain(|_, statement| statement.recorded.elapsed() < ABANDONED_STATEMENT_TTL);
@@ -76,7 +76,7 @@ pub(crate) fn find_abandoned_statement_limitation(address: &str, account: &str) 
     Some(statement.limitation.clone())
 }
 
-fn build_abandoned_statement_limitation(account: &str, reason: StatementNotKilledReason, now: Timestamp) -> Limitation {
+fn build_abandoned_statement_limitation(account: &str, reason: KillOnDropFailure, now: Timestamp) -> Limitation {
     // A quote in the account name would end the string literal.
     let account = account.replace('\\', "\\\\").replace('\'', "''");
     Limitation {
@@ -102,20 +102,20 @@ mod tests {
 
     #[test]
     fn abandoned_statement_is_reported_for_its_node_with_the_reason() {
-        record_abandoned_statement("abandoned.test:1", "o'hara", StatementNotKilledReason::LoginRefused);
+        record_abandoned_statement("abandoned.test:1", "o'hara", KillOnDropFailure::LoginRefused);
         assert_eq!(find_abandoned_statement_limitation("other.test:1", "o'hara"), None);
         let limitation = find_abandoned_statement_limitation("abandoned.test:1", "o'hara").unwrap();
         assert_eq!(limitation.kind, LimitationKind::StatementNotKilled);
         assert!(limitation.why.english.contains("refused Clew's login"), "{limitation:?}");
         assert!(limitation.remedy.unwrap().english.contains("user = 'o''hara' AND"));
         let now = "2026-12-01T12:42:07.7Z".parse().unwrap();
-        let limitation = build_abandoned_statement_limitation("clew", StatementNotKilledReason::AttemptsFailed, now);
+        let limitation = build_abandoned_statement_limitation("clew", KillOnDropFailure::AttemptsFailed, now);
         assert!(limitation.what.english.contains("before 2026-12-01T12:42:07Z may still run"), "{limitation:?}");
     }
 
     #[test]
     fn reasons_are_translated() {
-        use StatementNotKilledReason::{AnotherServer, AttemptsFailed, LoginRefused, TimedOut, Unidentified};
+        use KillOnDropFailure::{AnotherServer, AttemptsFailed, LoginRefused, TimedOut, Unidentified};
         for reason in [LoginRefused, Unidentified, AnotherServer, TimedOut, AttemptsFailed] {
             let limitation = build_abandoned_statement_limitation("clew", reason, Timestamp::now());
             assert!(limitation.what.is_translated() && limitation.why.is_translated(), "{limitation:?}");

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::{Client, Error};
 use clew_model::Session;
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 
 use crate::server_instance::ServerInstance;
@@ -21,6 +22,8 @@ use crate::statements;
 
 /// Minimum clock change that counts as a clock step, in seconds. Drift and network latency cause smaller changes.
 const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
+/// Maximum difference between a server's clock and the local clock at which the first read trusts wall-clock ages, in seconds.
+const MAX_CLOCK_DIFFERENCE_SECONDS: f64 = 60.0;
 const MAX_CLOCK_STEPS: usize = 16;
 const MAX_TRACKED_SERVERS_PER_NODE: usize = 16;
 /// The server converts every local time of at least this age, in seconds, to UTC.
@@ -45,6 +48,14 @@ pub struct ClockReading {
 impl ClockReading {
     pub(crate) fn unix_seconds(&self) -> f64 {
         self.utc
+    }
+
+    /// Returns the number of seconds by which the server's clock is ahead of the local clock if the difference is large.
+    fn large_difference_from_local_clock(&self) -> Option<f64> {
+        #[allow(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit a double")]
+        let now = Timestamp::now().as_millisecond() as f64 / 1e3;
+        let difference = self.utc + self.at.elapsed().as_secs_f64() - now;
+        (difference.abs() > MAX_CLOCK_DIFFERENCE_SECONDS).then_some(difference)
     }
 }
 
@@ -133,6 +144,8 @@ fn parse_local_time_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
 pub enum UnreliableClockReason {
     /// The server's clock was set forward by this many seconds, or back if the number is negative.
     ClockChanged(f64),
+    /// At the first read, the server's clock was ahead of the local clock by this many seconds, or behind it.
+    DiffersFromLocalClock(f64),
     /// The node's address now leads to a different server than during the previous read operation.
     AnotherServer,
     /// The server returned no time.
@@ -145,6 +158,10 @@ impl fmt::Display for UnreliableClockReason {
             Self::ClockChanged(seconds) => {
                 write!(f, "the server's clock was changed by {seconds:+.0} s since the previous read")
             }
+            Self::DiffersFromLocalClock(seconds) => write!(
+                f,
+                "the server's clock differs from the clock of this machine by {seconds:+.0} s, so elapsed times count from now on"
+            ),
             Self::AnotherServer => f.write_str("the address leads to a different server than at the previous read"),
             Self::Unreadable => f.write_str("the server did not return its current time"),
         }
@@ -156,6 +173,8 @@ impl fmt::Display for UnreliableClockReason {
 /// Clock readings remain valid when a server restarts, because a restart does not change the clock.
 #[derive(Debug, Clone, Default)]
 pub struct NodeClockHistory {
+    /// If true, the first read of a server whose clock differs from the local clock trusts no elapsed time.
+    requires_correct_clock: bool,
     /// Clock readings by server identity. The last element belongs to the most recently read server.
     servers: VecDeque<(String, ServerClockHistory)>,
 }
@@ -209,6 +228,15 @@ struct ClockStep {
 }
 
 impl NodeClockHistory {
+    /// Clock history for automatic kills.
+    ///
+    /// A clock step before the first read of a server is detectable only by comparison with the local clock.
+    /// If the clocks differ by more than a minute, elapsed times count from the first read of that server.
+    #[must_use]
+    pub fn for_automatic_kills() -> Self {
+        Self { requires_correct_clock: true, ..Self::default() }
+    }
+
     /// Returns true if the previous call selected a different server.
     pub(crate) fn select_server_history(&mut self, server: &ServerInstance) -> bool {
         let identity = server.server_identity();
@@ -232,6 +260,12 @@ impl NodeClockHistory {
         self.servers.back()?.1.bounds.as_ref()
     }
 
+    /// Returns the difference between the selected server's clock and the local clock if no elapsed time is reliable.
+    pub(crate) fn unverified_clock_difference(&self, reading: &ClockReading) -> Option<f64> {
+        let is_first_read = self.elapsed_time_bounds().is_none();
+        reading.large_difference_from_local_clock().filter(|_| self.requires_correct_clock && is_first_read)
+    }
+
     pub(crate) fn set_elapsed_time_bounds(&mut self, bounds: ElapsedTimeBounds) {
         if let Some((_, readings)) = self.servers.back_mut() {
             readings.bounds = Some(bounds);
@@ -246,7 +280,7 @@ impl NodeClockHistory {
     }
 
     /// Like [`Self::adjust_wall_clock_age`], but returns 0 if the corrected age is out of range.
-    pub(crate) fn adjust_age_or_zero(&self, reported: u64) -> u64 {
+    pub(crate) fn adjust_wall_clock_age_or_zero(&self, reported: u64) -> u64 {
         let reported = i64::try_from(reported).unwrap_or(i64::MAX);
         Session::sanitize_duration_seconds(self.adjust_wall_clock_age(reported).into())
     }

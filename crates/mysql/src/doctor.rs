@@ -42,7 +42,7 @@ pub struct Diagnosis {
 impl Diagnosis {
     /// Returns true if at least one check failed.
     #[must_use]
-    pub fn has_limitations(&self) -> bool {
+    pub fn has_failed_checks(&self) -> bool {
         self.checks.iter().any(|check| !check.works)
     }
 }
@@ -131,14 +131,14 @@ async fn run_diagnostic_checks(connection: &mut Connection, account: &str) -> Re
         losses = lost_instrumentation::detect_lost_instrumentation(connection).await?;
     }
     losses.append(&mut connection.limitations);
-    if losses.iter().all(|loss| diagnostic_check_name(loss.kind) != INSTRUMENTATION_CHECK_NAME) {
+    if losses.iter().all(|loss| check_name_for_limitation(loss.kind) != INSTRUMENTATION_CHECK_NAME) {
         checks.push(build_check_result(INSTRUMENTATION_CHECK_NAME, Ok(())));
     }
-    checks.extend(losses.into_iter().map(|loss| build_check_result(diagnostic_check_name(loss.kind), Err(loss))));
+    checks.extend(losses.into_iter().map(|loss| build_check_result(check_name_for_limitation(loss.kind), Err(loss))));
     Ok(checks)
 }
 
-fn diagnostic_check_name(kind: LimitationKind) -> &'static str {
+fn check_name_for_limitation(kind: LimitationKind) -> &'static str {
     match kind {
         LimitationKind::SettingRefused => "session variables",
         _ => INSTRUMENTATION_CHECK_NAME,

@@ -118,7 +118,7 @@ pub(crate) fn timeout_failure(address: &str, doing: &str, limit: std::time::Dura
 }
 
 /// The failure message warns that a statement sent through a proxy may still be running on the server.
-pub(crate) fn failure_for_read_timeout(node: &NodeUrl, limit: std::time::Duration) -> Failure {
+pub(crate) fn read_timeout_failure(node: &NodeUrl, limit: std::time::Duration) -> Failure {
     let Failure { kind, detail } = timeout_failure(&node.address(), "reading sessions", limit);
     Failure::new(kind, format!("{detail}; behind a proxy, the statement may still run on the server"))
 }

@@ -33,7 +33,7 @@ pub use client_sessions::ClientSessions;
 pub use effect::{KillBaseline, KillEffect};
 pub use outcome::{KillOutcome, KillRefusal};
 pub use process_list_snapshot::{SessionLookupResult, find_sessions_by_id, read_client_sessions};
-pub use risk::{find_unsafe_kills, read_kill_risks};
+pub use risk::{find_unsafe_kill_risks, read_kill_risks};
 pub use victim::{ExpectedStatement, ProcessListOrigin, Victim};
 
 /// Target of a kill: a session (`KILL CONNECTION`) or its running statement (`KILL QUERY`).

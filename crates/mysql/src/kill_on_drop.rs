@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use crate::abandoned_statements::{StatementNotKilledReason, record_abandoned_statement};
+use crate::abandoned_statements::{KillOnDropFailure, record_abandoned_statement};
 use crate::client::{Error, StatementInFlightFlag};
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::limits::ReadSizeLimits;
@@ -124,7 +124,7 @@ async fn kill_abandoned_statement(abandoned: AbandonedStatement) {
     }
 }
 
-async fn kill_with_retries(abandoned: &AbandonedStatement) -> Result<(), StatementNotKilledReason> {
+async fn kill_with_retries(abandoned: &AbandonedStatement) -> Result<(), KillOnDropFailure> {
     let address = abandoned.permit.address();
     for delay in KILL_ATTEMPT_DELAYS {
         sleep(delay).await;
@@ -133,7 +133,7 @@ async fn kill_with_retries(abandoned: &AbandonedStatement) -> Result<(), Stateme
             // Further failed logins could lock the account.
             Ok(Err(error)) if error.kind == FailureKind::AccessDenied => {
                 warn!(mysql.address = address, %error, "the server refused the login of the control connection");
-                return Err(StatementNotKilledReason::LoginRefused);
+                return Err(KillOnDropFailure::LoginRefused);
             }
             Ok(Err(error)) => {
                 debug!(mysql.address = address, %error, "control connection failed; the kill of the abandoned statement is retried");
@@ -150,9 +150,9 @@ async fn kill_with_retries(abandoned: &AbandonedStatement) -> Result<(), Stateme
         let attempt = timeout(KILL_ATTEMPT_STEP_TIMEOUT, attempt_kill(abandoned, control)).await;
         drop(permit);
         match attempt {
-            Ok(Ok(KillAttemptOutcome::Unidentified)) => return Err(StatementNotKilledReason::Unidentified),
+            Ok(Ok(KillAttemptOutcome::Unidentified)) => return Err(KillOnDropFailure::Unidentified),
             // Further attempts would delay the next read of the node after a failover.
-            Ok(Ok(KillAttemptOutcome::AnotherServer)) => return Err(StatementNotKilledReason::AnotherServer),
+            Ok(Ok(KillAttemptOutcome::AnotherServer)) => return Err(KillOnDropFailure::AnotherServer),
             Ok(Ok(outcome)) => {
                 debug!(mysql.address = address, ?outcome, "kill of abandoned statement completed");
                 return Ok(());
@@ -162,11 +162,11 @@ async fn kill_with_retries(abandoned: &AbandonedStatement) -> Result<(), Stateme
             }
             Err(_) => {
                 // A hung `SHOW PROCESSLIST` occupies a connection. Each further attempt would occupy another one.
-                return Err(StatementNotKilledReason::TimedOut);
+                return Err(KillOnDropFailure::TimedOut);
             }
         }
     }
-    Err(StatementNotKilledReason::AttemptsFailed)
+    Err(KillOnDropFailure::AttemptsFailed)
 }
 
 /// Acquires a connection permit for kills unless the dropped connection already holds one.
@@ -193,7 +193,7 @@ async fn attempt_kill(
     mut control: RawConnection,
 ) -> Result<KillAttemptOutcome, Failure> {
     let failed = |error: Error| failure::failure_from_client_error(&error, abandoned.permit.address());
-    let start = format!("/* {} */", abandoned.own.connection_marker()).into_bytes();
+    let start = format!("/* {} */", abandoned.own.connection_tag()).into_bytes();
     let account = abandoned.node.user.as_bytes();
     let mut filter = control.own_session_filter();
     let mut rows =

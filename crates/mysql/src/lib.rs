@@ -69,7 +69,7 @@ pub use explain::{ExplainOutcome, explain_session};
 pub use flavor::Flavor;
 pub use kill::{
     ClientSessions, ExpectedStatement, KillBaseline, KillEffect, KillOutcome, KillRefusal, KillTarget,
-    ProcessListOrigin, SessionLookupResult, UnsafeKillPolicy, Victim, find_sessions_by_id, find_unsafe_kills,
+    ProcessListOrigin, SessionLookupResult, UnsafeKillPolicy, Victim, find_sessions_by_id, find_unsafe_kill_risks,
     kill_single_victim, kill_victims, kill_victims_with_policy, read_client_sessions, read_kill_risks,
 };
 pub use kill_on_drop::wait_for_pending_kills;
@@ -78,7 +78,7 @@ pub use locks::{read_lock_waits, read_locks_for_kill};
 pub use own_sessions::set_installation_marker;
 pub use rollbacks::{Rollback, read_rollbacks};
 pub use sampling::{SampleCache, SessionSample, take_session_sample};
-pub use server_instance::{ParseServerInstanceError, ServerInstance};
+pub use server_instance::{ServerInstance, ServerInstanceParseError};
 pub use session_detail::{DetailedSession, read_session_detail};
 pub use snapshot::{
     EncodedRows, OutputFormat, SessionScope, Snapshot, SnapshotSummary, StatementMasking, take_detailed_snapshot,

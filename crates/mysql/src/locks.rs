@@ -23,7 +23,7 @@ use crate::connection::Connection;
 use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
-use crate::process_list::SessionMemoryCounter;
+use crate::process_list::SessionMemoryLimiter;
 use crate::server_instance::ServerInstance;
 use crate::transactions::TransactionReadResult;
 use crate::{doctor, failure, limitations, lost_instrumentation, privileges, process_list, transactions};
@@ -258,7 +258,7 @@ async fn read_sessions_with_roles(
     let (flavor, own_id) = (connection.flavor, connection.id);
     let mut own = connection.own_session_filter();
     let read_failure = |error: crate::client::Error| failure::failure_from_client_error(&error, &address);
-    let mut memory = SessionMemoryCounter::new(connection.raw.client.bytes.in_memory);
+    let mut memory = SessionMemoryLimiter::new(connection.raw.client.bytes.in_memory);
     let mut rows =
         process_list::query_full_process_list(&mut connection.raw.client, MAX_STORED_STATEMENT_BYTES + (4 << 10))
             .await

@@ -162,7 +162,7 @@ impl ConnectionRegistration {
         Self { number, tag }
     }
 
-    pub(crate) fn connection_marker(&self) -> &str {
+    pub(crate) fn connection_tag(&self) -> &str {
         &self.tag
     }
 
@@ -282,15 +282,15 @@ mod tests {
             session.statement = Some(statement.into_bytes());
             session
         };
-        let behind_proxy = with(session(99, "198.51.100.1:9"), format!("/* {} */ SELECT 1", other.connection_marker()));
+        let behind_proxy = with(session(99, "198.51.100.1:9"), format!("/* {} */ SELECT 1", other.connection_tag()));
         assert!(filter.is_own_session(&behind_proxy));
         assert_eq!(filter.process_list_connection_id(), None, "the statement of another connection");
         let forged = Session { user: b"app".to_vec(), ..behind_proxy.clone() };
         assert!(!filter.is_own_session(&forged), "another account repeats a statement");
-        let quoted = with(session(98, "198.51.100.1:9"), format!("SELECT '/* {} */'", other.connection_marker()));
+        let quoted = with(session(98, "198.51.100.1:9"), format!("SELECT '/* {} */'", other.connection_tag()));
         assert!(!filter.is_own_session(&quoted));
         let itself =
-            with(session(97, "198.51.100.1:8"), format!("/* {} */ SHOW FULL PROCESSLIST", own.connection_marker()));
+            with(session(97, "198.51.100.1:8"), format!("/* {} */ SHOW FULL PROCESSLIST", own.connection_tag()));
         assert!(filter.is_own_session(&itself));
         assert_eq!(filter.process_list_connection_id(), Some(97));
         assert!(filter.is_own_session(&session(97, "198.51.100.1:8")), "its address in the list is known now");
@@ -315,7 +315,7 @@ mod tests {
     #[test]
     fn address_without_a_port_identifies_nothing() {
         let (own, mut filter) = opened("192.0.2.7:40031", 27);
-        let statement = format!("/* {} */ SHOW FULL PROCESSLIST", own.connection_marker());
+        let statement = format!("/* {} */ SHOW FULL PROCESSLIST", own.connection_tag());
         let itself = Session { statement: Some(statement.into_bytes()), ..session(27, "localhost") };
         assert!(filter.is_own_session(&itself));
         assert!(

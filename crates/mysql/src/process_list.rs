@@ -66,12 +66,12 @@ impl ProcessListReader<'_> {
 
 /// Limits the memory of stored sessions. A short row takes more bytes in memory than in the server's response.
 #[derive(Debug)]
-pub(crate) struct SessionMemoryCounter {
+pub(crate) struct SessionMemoryLimiter {
     bytes: usize,
     limit: usize,
 }
 
-impl SessionMemoryCounter {
+impl SessionMemoryLimiter {
     pub(crate) fn new(limit: usize) -> Self {
         Self { bytes: 0, limit }
     }
@@ -118,10 +118,10 @@ mod tests {
     #[test]
     fn short_rows_count_with_their_full_memory() {
         const LIMIT: usize = 1 << 20;
-        let (session, mut memory) = (Session::default(), SessionMemoryCounter::new(LIMIT));
+        let (session, mut memory) = (Session::default(), SessionMemoryLimiter::new(LIMIT));
         let count = (0..LIMIT).take_while(|_| memory.add_session(&session).is_ok()).count();
         assert_eq!(count, LIMIT / SESSION_OVERHEAD_BYTES);
         let whole = Session { statement: Some(vec![b'x'; LIMIT]), ..Session::default() };
-        assert!(matches!(SessionMemoryCounter::new(LIMIT).add_session(&whole), Err(Error::TooLarge { .. })));
+        assert!(matches!(SessionMemoryLimiter::new(LIMIT).add_session(&whole), Err(Error::TooLarge { .. })));
     }
 }

@@ -71,7 +71,7 @@ impl RawConnection {
         let socket = TcpConnection::connect(addresses).await?;
         let address = node.address();
         let own = Arc::new(ConnectionRegistration::register(socket.local, &node.user, &address));
-        let client = Client::perform_handshake(socket, node, own.connection_marker().to_owned(), bytes).await?;
+        let client = Client::perform_handshake(socket, node, own.connection_tag().to_owned(), bytes).await?;
         Ok(Self { client, own, account: node.user.clone(), address, id: 0, server_host: None })
     }
 

@@ -64,7 +64,7 @@ pub async fn take_session_sample(
 ) -> Result<SessionSample, Failure> {
     let sampling = failure::catch_panic(node, Box::pin(connect_and_sample_sessions(node, cache, threshold, limits)));
     let sampled = timeout(limits.read_timeout, sampling).await;
-    sampled.unwrap_or_else(|_| Err(failure::failure_for_read_timeout(node, limits.read_timeout)))
+    sampled.unwrap_or_else(|_| Err(failure::read_timeout_failure(node, limits.read_timeout)))
 }
 
 async fn connect_and_sample_sessions(
@@ -124,7 +124,7 @@ impl SampledSessions {
         if clock.has_clock_steps() {
             // MariaDB computes elapsed times from a monotonic timer.
             let of_wall_clock = self.sessions.iter_mut().filter(|_| flavor == Flavor::MySql);
-            of_wall_clock.for_each(|session| session.seconds = clock.adjust_age_or_zero(session.seconds));
+            of_wall_clock.for_each(|session| session.seconds = clock.adjust_wall_clock_age_or_zero(session.seconds));
         }
         for session in &self.sessions {
             self.counts.add_session(session, self.open.get(session.id), threshold);

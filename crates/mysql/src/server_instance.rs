@@ -38,11 +38,11 @@ impl fmt::Display for ServerInstance {
 }
 
 impl FromStr for ServerInstance {
-    type Err = ParseServerInstanceError;
+    type Err = ServerInstanceParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (identity, started) = text.rsplit_once(START_TIME_SEPARATOR).ok_or(ParseServerInstanceError)?;
-        let started = started.parse().map_err(|_| ParseServerInstanceError)?;
+        let (identity, started) = text.rsplit_once(START_TIME_SEPARATOR).ok_or(ServerInstanceParseError)?;
+        let started = started.parse().map_err(|_| ServerInstanceParseError)?;
         Ok(Self { identity: identity.to_owned(), started })
     }
 }
@@ -50,7 +50,7 @@ impl FromStr for ServerInstance {
 /// Error returned for a string that cannot be parsed as a server instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("invalid server instance: use the value that Clew returned")]
-pub struct ParseServerInstanceError;
+pub struct ServerInstanceParseError;
 
 /// On MySQL, queries performance_schema and falls back to information_schema if the query fails.
 pub(crate) async fn read_server_instance(
@@ -86,7 +86,7 @@ mod tests {
         let instance = ServerInstance { identity: "db@1|3306".to_owned(), started: 1_790_000_000 };
         assert_eq!(instance.to_string().parse(), Ok(instance));
         for text in ["", "uuid", "uuid@", "uuid@now"] {
-            assert_eq!(text.parse::<ServerInstance>(), Err(ParseServerInstanceError), "{text}");
+            assert_eq!(text.parse::<ServerInstance>(), Err(ServerInstanceParseError), "{text}");
         }
     }
 }

@@ -182,7 +182,7 @@ async fn run_with_read_timeout(
 ) -> Result<Snapshot, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, reading))
         .await
-        .unwrap_or_else(|_| Err(failure::failure_for_read_timeout(node, limits.read_timeout)))
+        .unwrap_or_else(|_| Err(failure::read_timeout_failure(node, limits.read_timeout)))
 }
 
 async fn connect_and_read_snapshot(

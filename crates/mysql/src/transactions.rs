@@ -86,7 +86,7 @@ async fn compute_transaction_ages(
         let listed = read_transactions_from_innodb_status(connection).await.unwrap_or_default();
         printed = listed.into_iter().map(|transaction| (transaction.session_id, transaction)).collect();
     }
-    let mut uncertain_ages = UncertainTransactionAgeCounter::default();
+    let mut uncertain_ages = TransactionAgeResolver::default();
     let mut transactions = Vec::with_capacity(rows.len());
     for row in rows {
         let mut transaction = row.transaction;
@@ -110,12 +110,12 @@ const MAX_FUTURE_START_SECONDS: i64 = 2;
 const TRANSACTION_AGE_TOLERANCE_SECONDS: u64 = 60;
 
 #[derive(Debug, Default)]
-struct UncertainTransactionAgeCounter {
+struct TransactionAgeResolver {
     negative: u64,
     ambiguous: u64,
 }
 
-impl UncertainTransactionAgeCounter {
+impl TransactionAgeResolver {
     /// If two ages are possible, the function returns the one that is close to `printed`, the age in the InnoDB status.
     fn choose_transaction_age(&mut self, age: LocalTimeAge, printed: Option<u64>) -> u64 {
         let age = match age {
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn ambiguous_and_negative_ages_become_limitations() {
-        let mut uncertain_ages = UncertainTransactionAgeCounter::default();
+        let mut uncertain_ages = TransactionAgeResolver::default();
         let ambiguous = LocalTimeAge::Ambiguous(60, 3660);
         assert_eq!(uncertain_ages.choose_transaction_age(ambiguous, Some(3661)), 3660);
         assert_eq!(uncertain_ages.choose_transaction_age(ambiguous, Some(61)), 60);

@@ -8,7 +8,7 @@ use clew_model::Session;
 use crate::client::Error;
 use crate::locks::{SessionIdsByThread, determine_session_role};
 use crate::own_sessions::OwnSessionFilter;
-use crate::process_list::SessionMemoryCounter;
+use crate::process_list::SessionMemoryLimiter;
 
 pub(crate) const MAX_WAITER_STATEMENT_BYTES: usize = 64 << 10;
 const MAX_TOTAL_STATEMENT_BYTES: usize = 16 << 20;
@@ -18,14 +18,14 @@ const MAX_TOTAL_STATEMENT_BYTES: usize = 16 << 20;
 pub(crate) struct WaitGraphSessionCollector {
     parties: HashSet<u64>,
     sessions: Vec<Session>,
-    memory: SessionMemoryCounter,
+    memory: SessionMemoryLimiter,
     statement_bytes: usize,
 }
 
 impl WaitGraphSessionCollector {
     /// `parties` contains the ids of sessions that are waiting for locks or may block other sessions.
     pub(crate) fn new(parties: HashSet<u64>, max_bytes: usize) -> Self {
-        Self { parties, sessions: Vec::new(), memory: SessionMemoryCounter::new(max_bytes), statement_bytes: 0 }
+        Self { parties, sessions: Vec::new(), memory: SessionMemoryLimiter::new(max_bytes), statement_bytes: 0 }
     }
 
     /// Fails if the stored sessions exceed the memory limit.

@@ -66,12 +66,12 @@ pub struct NewTemporaryAccessKey {
     pub expires_at: i64,
     /// Credentials that authenticated the request to create the temporary access key.
     /// If the credentials are no longer valid, the store does not insert the temporary access key.
-    pub issued_for: TemporaryAccessKeySource,
+    pub issued_for: IssuingCredentials,
 }
 
 /// Credentials that authenticated the request to create a temporary access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TemporaryAccessKeySource {
+pub enum IssuingCredentials {
     /// SHA-256 hash of the token that authenticated the request. Revoking the token also revokes the temporary key.
     Token([u8; 32]),
     /// Permanent access key.

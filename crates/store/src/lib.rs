@@ -58,7 +58,7 @@ mod zone_state;
 pub use audit::{AuditCheckpoint, AuditFilter, AuditProblem, AuditProblemKind, AuditRecord, AuditVerification};
 pub use clock::Clock;
 pub use credentials::{
-    AccessKey, AccessKeyMetadata, NewTemporaryAccessKey, NewToken, StoredToken, TemporaryAccessKeySource,
+    AccessKey, AccessKeyMetadata, IssuingCredentials, NewTemporaryAccessKey, NewToken, StoredToken,
     TemporaryAccessKeyValidity, TokenOrigin,
 };
 pub use data_dir_lock::DataDirLock;

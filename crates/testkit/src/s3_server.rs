@@ -68,10 +68,10 @@ impl S3Server {
             (self.ports.filer, bucket.as_str()),
             (self.ports.s3, "GET /status"),
         ];
-        self.send_requests_with_retries(&requests).await
+        self.wait_until_requests_succeed(&requests).await
     }
 
-    async fn send_requests_with_retries(&mut self, requests: &[(u16, &str)]) -> Result<(), ServerError> {
+    async fn wait_until_requests_succeed(&mut self, requests: &[(u16, &str)]) -> Result<(), ServerError> {
         let start = Instant::now();
         for (port, request) in requests {
             while !send_request_and_check_status(*port, request).await {
@@ -136,7 +136,7 @@ impl S3Server {
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process = spawn_server(&self.folder, &self.ports)?;
         // The bucket already exists.
-        self.send_requests_with_retries(&[(self.ports.filer, READINESS_PROBE_REQUEST), (self.ports.s3, "GET /status")])
+        self.wait_until_requests_succeed(&[(self.ports.filer, READINESS_PROBE_REQUEST), (self.ports.s3, "GET /status")])
             .await
     }
 

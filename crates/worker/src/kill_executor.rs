@@ -118,7 +118,7 @@ impl KillExecutor {
         }
         let victims: Vec<Victim> = sessions.iter().map(|session| request.build_victim(session)).collect();
         let new_kills: Vec<NewKillRecord> = sessions.iter().map(|session| request.build_kill_record(session)).collect();
-        let rows = self.store.insert_kills(&new_kills).await?;
+        let rows = self.store.insert_kill_records(&new_kills).await?;
         let killed = kill_victims_with_policy(
             &request.url,
             &victims,

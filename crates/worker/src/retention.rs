@@ -67,7 +67,7 @@ async fn remove_old_kill_records_periodically(store: &Store, lost_kill_age: Dura
             }
             Err(error) => warn!(%error, "could not check for lost kills; retrying"),
         }
-        match store.remove_kills_recorded_before(unix_millis_before_now(retention)).await {
+        match store.remove_kill_records_before(unix_millis_before_now(retention)).await {
             Ok(0) => {}
             Ok(removed) => info!(kills.removed = removed, "expired kills removed"),
             Err(error) => warn!(%error, "could not remove expired kills; retrying"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Extension;
 use axum::extract::{Path, State};
-use clew_iam::decision::{Action, ActionTargetType as ActionTarget};
+use clew_iam::decision::{Action, ActionResourceType as ActionTarget};
 use clew_model::Language;
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -1,4 +1,4 @@
-//! Routes for listing and deleting a node's session collections.
+//! Routes for listing and deleting the collection tasks of a node.
 
 use axum::Extension;
 use axum::extract::{Path, State};
@@ -78,7 +78,7 @@ pub(crate) async fn list_session_collections(
     Ok(Json(SessionCollectionList { collections }))
 }
 
-/// Delete a completed session collection and its result.
+/// Delete a finished collection task and its result.
 #[utoipa::path(
     delete,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections/{request_id}",

@@ -114,7 +114,7 @@ pub(crate) async fn show_session_detail(
     let read = service
         .read_node(&target.node, async |limits| read_session_detail(&target.node.url, id, &limits).await)
         .await?;
-    Ok(Json(build_session_detail(read.ok_or_else(|| no_such_session_error(id))?, masked)))
+    Ok(Json(build_session_detail(read.ok_or_else(|| session_not_found_error(id))?, masked)))
 }
 
 fn build_session_detail(read: DetailedSession, masked: bool) -> SessionDetail {
@@ -209,7 +209,7 @@ pub(crate) async fn explain_statement(
             let refused = Some(reason.in_language(language).to_owned());
             Ok(Json(ExplainResponse { format: "text", plan: None, refused }))
         }
-        ExplainOutcome::NoSession => Err(no_such_session_error(id)),
+        ExplainOutcome::NoSession => Err(session_not_found_error(id)),
     }
 }
 
@@ -217,6 +217,6 @@ fn parse_session_id(text: &str) -> Result<u64, ApiError> {
     text.parse().ok().filter(|id| *id > 0).ok_or_else(|| invalid_field_error("session_id", text))
 }
 
-fn no_such_session_error(id: u64) -> ApiError {
+fn session_not_found_error(id: u64) -> ApiError {
     ApiError::with_detail(ErrorEntry::UNKNOWN_NODE, "no-such-session", vec![("id", id.to_string())])
 }

@@ -86,8 +86,7 @@ pub(crate) async fn list_projects(
     let own = format!("/v3/projects{}", raw.map_or(String::new(), |raw| format!("?{raw}")));
     let mut links = PaginationLinks { own, previous: None, next: None };
     if let Some((page, per_page)) = parse_page_parameters(&query)? {
-        let link =
-            |page: usize| format!("/v3/projects?{}", query.encode_with_new_parameter_value("page", &page.to_string()));
+        let link = |page: usize| format!("/v3/projects?{}", query.encode_with_parameter("page", &page.to_string()));
         let offset = (page - 1).saturating_mul(per_page);
         links.previous = (page > 1).then(|| link(page - 1));
         links.next = (projects.len() > offset.saturating_add(per_page)).then(|| link(page + 1));

@@ -5,7 +5,7 @@ use axum::extract::State;
 use clew_iam::decision::CredentialScope;
 use clew_iam::{access_key, token};
 use clew_model::{AccessKeyId, ErrorEntry};
-use clew_store::{NewTemporaryAccessKey, TemporaryAccessKeySource};
+use clew_store::{IssuingCredentials, NewTemporaryAccessKey};
 use http::StatusCode;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
@@ -148,15 +148,15 @@ fn parse_temporary_key_request(body: &[u8]) -> Result<TemporaryKeyIdentity, ApiE
 /// The temporary access key has the scope of the source credentials and does not outlive them.
 struct SourceCredentials {
     scope: CredentialScope,
-    issued_for: TemporaryAccessKeySource,
+    issued_for: IssuingCredentials,
     expires_at: Option<i64>,
 }
 
 impl SourceCredentials {
     fn from_caller(caller: &Caller) -> Self {
         let issued_for = match &caller.credential {
-            CredentialRef::Token(token) => TemporaryAccessKeySource::Token(token.hash),
-            CredentialRef::Key(id) => TemporaryAccessKeySource::Key(id.clone()),
+            CredentialRef::Token(token) => IssuingCredentials::Token(token.hash),
+            CredentialRef::Key(id) => IssuingCredentials::Key(id.clone()),
         };
         Self { scope: caller.principal.scope.clone(), issued_for, expires_at: caller.expires_at }
     }
@@ -175,9 +175,5 @@ async fn validate_source_token(
         return Err(ApiError::new(ErrorEntry::IAM_TOKEN_EXPIRED));
     }
     let scope = stored.scope_project.map_or(CredentialScope::Domain, CredentialScope::Project);
-    Ok(SourceCredentials {
-        scope,
-        issued_for: TemporaryAccessKeySource::Token(hash),
-        expires_at: Some(stored.expires_at),
-    })
+    Ok(SourceCredentials { scope, issued_for: IssuingCredentials::Token(hash), expires_at: Some(stored.expires_at) })
 }

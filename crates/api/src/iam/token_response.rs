@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::client_addr::{ClientAddr, base_url_of_received_request};
+use crate::client_addr::{ClientAddr, request_base_url};
 use crate::error::ApiError;
 
 /// A token without its secret.
@@ -98,7 +98,7 @@ pub(super) struct ServerUrl(String);
 
 impl ServerUrl {
     pub(super) fn from_request(connection: Option<&ClientAddr>, headers: &HeaderMap) -> Self {
-        Self(base_url_of_received_request(connection, headers))
+        Self(request_base_url(connection, headers))
     }
 }
 

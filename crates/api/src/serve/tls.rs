@@ -22,7 +22,7 @@ use super::file_fingerprint::FileFingerprint;
 #[derive(Clone)]
 pub struct TlsConfig {
     acceptor: TlsAcceptor,
-    current: Arc<CurrentCertificate>,
+    current: Arc<ReloadableCertResolver>,
     pub(super) files: Arc<CertificateFiles>,
 }
 
@@ -36,9 +36,9 @@ pub(super) struct CertificateFiles {
 
 /// Certificate for new connections.
 #[derive(Debug)]
-struct CurrentCertificate(RwLock<Arc<CertifiedKey>>);
+struct ReloadableCertResolver(RwLock<Arc<CertifiedKey>>);
 
-impl ResolvesServerCert for CurrentCertificate {
+impl ResolvesServerCert for ReloadableCertResolver {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.0.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
@@ -50,7 +50,7 @@ impl TlsConfig {
         let initial = [FileFingerprint::read_fingerprint(certificate), FileFingerprint::read_fingerprint(key)];
         let files = CertificateFiles { certificate: certificate.to_owned(), key: key.to_owned(), initial };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let current = Arc::new(CurrentCertificate(RwLock::new(Arc::new(files.load_certified_key(&provider)?))));
+        let current = Arc::new(ReloadableCertResolver(RwLock::new(Arc::new(files.load_certified_key(&provider)?))));
         let unusable = |cause| files.unusable_certificate_error(cause);
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13, &TLS12])

@@ -27,7 +27,7 @@ impl<S> WriteTimeoutStream<S> {
         Self { stream, limit, timer: None }
     }
 
-    fn apply_write_timeout<T>(
+    fn poll_write_timeout<T>(
         &mut self,
         outcome: Poll<io::Result<T>>,
         context: &mut Context<'_>,
@@ -56,7 +56,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeoutStream<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeoutStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.apply_write_timeout(written, context)
+        self.poll_write_timeout(written, context)
     }
 
     fn poll_write_vectored(
@@ -65,7 +65,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeoutStream<S> {
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
-        self.apply_write_timeout(written, context)
+        self.poll_write_timeout(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -29,7 +29,7 @@ pub(crate) struct SlowProcessThreshold {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
-pub(crate) struct BatchSlowProcessThreshold {
+pub(crate) struct BatchSlowProcessThresholdRequest {
     /// Ids of instances in the project. The change applies either to all of these instances or to none
     #[schema(min_items = 1, max_items = 100)]
     instance_ids: Vec<String>,
@@ -63,7 +63,7 @@ pub(crate) async fn show_slow_session_threshold(
     path = "/v3/{project_id}/instances/slow-process-threshold",
     tag = "sessions",
     params(("project_id" = String, Path)),
-    request_body(content = BatchSlowProcessThreshold, content_type = "application/json"),
+    request_body(content = BatchSlowProcessThresholdRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "The slow session threshold is set for all instances"),
         (status = 400, description = "Invalid field value; no threshold was changed", body = ErrorBody),

@@ -55,7 +55,7 @@ async fn full_queue_affects_one_node_only() {
         post(server.sessions("")).send().await.expect_status(202);
     }
     let message = post(server.sessions("")).send().await.expect_error(409, "DBS.200011");
-    assert!(message.contains("Too many queued session collections: the limit is 2 per node"), "{message}");
+    assert!(message.contains("Too many queued collection tasks: the limit is 2 per node"), "{message}");
     let chinese = post(server.sessions("")).chinese().send().await.expect_error(409, "DBS.200011");
     assert!(chinese.contains("该节点已有2个采集任务在排队"), "{chinese}");
     post(server.sessions_of(&server.instance.nodes[1].id, "")).send().await.expect_status(202);

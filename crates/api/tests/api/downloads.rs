@@ -152,7 +152,7 @@ async fn unfinished_collection_has_no_result() {
     let queued = server.queued().await;
     for id in [running, queued] {
         let message = server.get(&server.result_of(&id)).await.expect_error(400, "DBS.200086");
-        assert!(message.contains("The session collection is still running"), "{message}");
+        assert!(message.contains("The collection task is still running"), "{message}");
         let chinese = server.get_in_chinese(&server.result_of(&id)).await.expect_error(400, "DBS.200086");
         assert!(chinese.contains("采集任务仍在执行"), "{chinese}");
     }

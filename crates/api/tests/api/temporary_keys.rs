@@ -1,7 +1,7 @@
 //! Temporary access keys with their security tokens.
 
 use clew_model::{AccessKeyId, UserId};
-use clew_store::{NewTemporaryAccessKey, TemporaryAccessKeySource, UserChange};
+use clew_store::{IssuingCredentials, NewTemporaryAccessKey, UserChange};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -134,7 +134,7 @@ async fn temporary_key_expires_and_is_revoked() {
         secret: secret.clone(),
         token_hash: clew_iam::token::hash_token("plain"),
         expires_at: Timestamp::now().as_second() - 1,
-        issued_for: TemporaryAccessKeySource::CommandLine,
+        issued_for: IssuingCredentials::CommandLine,
     };
     server.store.create_temporary_key(&test_origin(), &over).await.unwrap();
     let key = TemporaryKey { key: over.id, secret, token: "plain".into() };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use clew_iam::{SecretError, access_key, token};
 use clew_model::AccessKeyId;
-use clew_store::{NewTemporaryAccessKey, TemporaryAccessKeySource, User};
+use clew_store::{IssuingCredentials, NewTemporaryAccessKey, User};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -105,7 +105,7 @@ async fn generate_and_store_access_key(
         secret: secret.clone(),
         token_hash: token::hash_token(token.expose_secret()),
         expires_at,
-        issued_for: TemporaryAccessKeySource::CommandLine,
+        issued_for: IssuingCredentials::CommandLine,
     };
     store.create_temporary_key(origin, &key).await?;
     Ok(CreatedAccessKey { id, secret, temporary: Some((token, expires_at)) })

@@ -33,7 +33,7 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
     let inventory = arguments.project_args.open_instance_inventory().await?;
     let instance = require_instance(&inventory, &arguments.instance).await?;
     let mut inaccessible = 0;
-    let mut has_limitations = false;
+    let mut has_failed_checks = false;
     let mut text = String::new();
     let mut values = Vec::new();
     let zones = inventory.store.list_zone_states().await?;
@@ -43,7 +43,7 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
         let outcome = diagnose_node(&node.url, &ReadLimits::default()).await;
         let backoff = update_login_backoff(&inventory.store, &node, backoff, &outcome).await?;
         inaccessible += usize::from(outcome.is_err());
-        has_limitations |= outcome.as_ref().is_ok_and(Diagnosis::has_limitations);
+        has_failed_checks |= outcome.as_ref().is_ok_and(Diagnosis::has_failed_checks);
         text.push_str(&format_node_report(listed, &outcome));
         let zone_without_worker =
             zones.iter().any(|state| state.zone == listed.zone && listed.zone.is_some() && state.lacks_workers());
@@ -80,7 +80,7 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
     arguments.project_args.output_format().print_with_colors(|| text, || json!({ "nodes": values }))?;
     if inaccessible > 0 {
         Err(CliError::new_failure(format!("{inaccessible} of {} nodes are not accessible", instance.nodes.len())))
-    } else if has_limitations {
+    } else if has_failed_checks {
         Err(CliError::LimitationsFound)
     } else {
         Ok(())

@@ -108,7 +108,7 @@ pub(super) fn validate_policy_file(path: &Path, format: Format) -> Result<(), Cl
 }
 
 /// Prints errors and warnings to stderr. Fails if the policy document has errors.
-pub(super) fn parse_policy_printing_diagnostics(document: &PolicyDocument) -> Result<Policy, CliError> {
+pub(super) fn parse_policy_and_print_diagnostics(document: &PolicyDocument) -> Result<Policy, CliError> {
     match document.parse() {
         Ok(policy) => {
             output::write_stderr(&document.format_diagnostics("warning", policy.warnings()));

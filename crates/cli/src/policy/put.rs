@@ -7,7 +7,7 @@ use clew_iam::policy::system_policies;
 use clew_store::PolicyRef;
 use serde_json::json;
 
-use super::document::{PolicyDocument, format_count_with_noun, parse_policy_printing_diagnostics};
+use super::document::{PolicyDocument, format_count_with_noun, parse_policy_and_print_diagnostics};
 use crate::error::CliError;
 use crate::identity_directory::permission_model_name;
 use crate::store_args::DomainArgs;
@@ -54,7 +54,7 @@ pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
         )));
     }
     let document = PolicyDocument::read(&file)?;
-    let policy = parse_policy_printing_diagnostics(&document)?;
+    let policy = parse_policy_and_print_diagnostics(&document)?;
     let directory = domain_args.open_identity_directory().await?;
     let (store, domain) = (&directory.store, &directory.domain.id);
     let model = permission_model_name(policy.model());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use clew_iam::decision::{
-    Action, ActionTargetType, CredentialScope, Grant, GrantSource, Principal, RequestEnvironment, Resource,
+    Action, ActionResourceType, CredentialScope, Grant, GrantSource, Principal, RequestEnvironment, Resource,
     TargetInstance, TargetProject, explain_decision,
 };
 use clew_iam::policy::{Policy, system_policies};
@@ -95,7 +95,7 @@ pub(super) async fn run(arguments: SimulateArgs) -> Result<(), CliError> {
         project: project.as_ref(),
         instance: instance.as_ref(),
     };
-    if action.target == ActionTargetType::Instance && instance.is_none() {
+    if action.target == ActionResourceType::Instance && instance.is_none() {
         output::write_stderr(
             "note: without --instance, conditions on an instance do not match; a list request checks each instance separately\n",
         );
@@ -126,10 +126,10 @@ async fn find_project_and_instance(
     arguments: &SimulateArgs,
     action: Action,
 ) -> Result<(Option<Project>, Option<Instance>), CliError> {
-    if action.target != ActionTargetType::Instance && arguments.instance.is_some() {
+    if action.target != ActionResourceType::Instance && arguments.instance.is_some() {
         return Err(CliError::new_refusal(format!("{} does not apply to an instance; omit --instance", action.name)));
     }
-    if action.target == ActionTargetType::Domain {
+    if action.target == ActionResourceType::Domain {
         if arguments.project.is_some() {
             return Err(CliError::new_refusal(format!("{} applies to the domain; omit --project", action.name)));
         }
@@ -171,13 +171,13 @@ async fn load_user_principal(directory: &IdentityDirectory, user: &User) -> Resu
         scope: CredentialScope::AccessKey,
         administrator: user.administrator,
         // As on the server, an unreadable policy disables all grants, because the policy may contain a Deny statement.
-        grants: grants.into_iter().map(parse_policy_of_stored_grant).collect::<Option<_>>().unwrap_or_default(),
+        grants: grants.into_iter().map(parse_stored_grant).collect::<Option<_>>().unwrap_or_default(),
         budget: Arc::default(),
     })
 }
 
 /// If the stored policy is invalid, prints a note and returns `None`.
-fn parse_policy_of_stored_grant(stored: StoredPolicyGrant) -> Option<Grant> {
+fn parse_stored_grant(stored: StoredPolicyGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
         GrantedPolicy::System { name } => {
             let policy = system_policies::find_system_policy(&name).cloned();

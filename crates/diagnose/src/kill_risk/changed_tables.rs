@@ -90,19 +90,19 @@ impl<'t> ChangedTablesParser<'t> {
         keywords.iter().any(|keyword| self.next_is_keyword(keyword))
     }
 
-    fn consume_one_of_keywords(&mut self, keywords: &[&str]) -> bool {
+    fn consume_any_keyword(&mut self, keywords: &[&str]) -> bool {
         let accepted = self.next_is_any_keyword(keywords);
         self.position += usize::from(accepted);
         accepted
     }
 
     fn skip_keywords(&mut self, keywords: &[&str]) {
-        while self.consume_one_of_keywords(keywords) {}
+        while self.consume_any_keyword(keywords) {}
     }
 
     fn skip_past_keyword(&mut self, keywords: &[&str]) -> bool {
         while let Some(token) = self.peek_token() {
-            if self.consume_one_of_keywords(keywords) {
+            if self.consume_any_keyword(keywords) {
                 return true;
             }
             match token {
@@ -134,7 +134,7 @@ impl<'t> ChangedTablesParser<'t> {
         // MariaDB supports `SET STATEMENT variable = value FOR statement`.
         if self.next_is_keyword("SET") {
             self.position += 1;
-            if !self.consume_one_of_keywords(&["STATEMENT"]) || !self.skip_past_keyword(&["FOR"]) {
+            if !self.consume_any_keyword(&["STATEMENT"]) || !self.skip_past_keyword(&["FOR"]) {
                 return None;
             }
         }
@@ -142,11 +142,11 @@ impl<'t> ChangedTablesParser<'t> {
         if self.next_is_keyword("ANALYZE") {
             self.position += 1;
             self.skip_keywords(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
-            if self.consume_one_of_keywords(&["TABLE", "TABLES"]) {
+            if self.consume_any_keyword(&["TABLE", "TABLES"]) {
                 self.parse_table_list();
                 return Some(("ANALYZE TABLE", Definition));
             }
-            if self.consume_one_of_keywords(&["FORMAT"]) {
+            if self.consume_any_keyword(&["FORMAT"]) {
                 self.position += 2;
             }
         }
@@ -161,7 +161,7 @@ impl<'t> ChangedTablesParser<'t> {
         match verb {
             "ALTER" => {
                 self.skip_keywords(&["ONLINE", "OFFLINE", "IGNORE"]);
-                if !self.consume_one_of_keywords(&["TABLE"]) {
+                if !self.consume_any_keyword(&["TABLE"]) {
                     return None;
                 }
                 self.skip_keywords(&["IF", "EXISTS"]);
@@ -170,20 +170,20 @@ impl<'t> ChangedTablesParser<'t> {
             }
             "REPAIR" | "OPTIMIZE" => {
                 self.skip_keywords(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
-                if !self.consume_one_of_keywords(&["TABLE", "TABLES"]) {
+                if !self.consume_any_keyword(&["TABLE", "TABLES"]) {
                     return None;
                 }
                 self.parse_table_list();
                 Some((if verb == "REPAIR" { "REPAIR TABLE" } else { "OPTIMIZE TABLE" }, Definition))
             }
             "TRUNCATE" => {
-                self.consume_one_of_keywords(&["TABLE"]);
+                self.consume_any_keyword(&["TABLE"]);
                 self.parse_table_name();
                 Some(("TRUNCATE TABLE", Definition))
             }
             "CREATE" | "DROP" => {
                 self.skip_keywords(&["OR", "REPLACE", "ONLINE", "OFFLINE", "UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR"]);
-                if !self.consume_one_of_keywords(&["INDEX"]) {
+                if !self.consume_any_keyword(&["INDEX"]) {
                     return None;
                 }
                 if self.skip_past_keyword(&["ON"]) {
@@ -194,7 +194,7 @@ impl<'t> ChangedTablesParser<'t> {
                 Some((if verb == "CREATE" { "CREATE INDEX" } else { "DROP INDEX" }, Definition))
             }
             "LOAD" => {
-                if !self.consume_one_of_keywords(&["DATA", "XML"]) {
+                if !self.consume_any_keyword(&["DATA", "XML"]) {
                     return None;
                 }
                 if self.skip_past_keyword(&["TABLE"]) {

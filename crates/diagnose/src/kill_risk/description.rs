@@ -4,7 +4,7 @@ use std::fmt;
 
 use clew_model::Language;
 
-use super::{KillRisk, TableWithKillRisk};
+use super::{KillRisk, TableAtRisk};
 use crate::terminal::bytes_to_single_line;
 
 /// Maximum number of tables that a risk description names. Further tables are only counted.
@@ -21,7 +21,7 @@ impl KillRisk {
     }
 
     fn describe_in_english(&self) -> String {
-        let tables = |tables: &[TableWithKillRisk]| format_table_list(tables, ", ", |more| format!(" and {more} more"));
+        let tables = |tables: &[TableAtRisk]| format_table_list(tables, ", ", |more| format!(" and {more} more"));
         match self {
             Self::TableDamage { statement, tables: at_risk } => format!(
                 "{statement} runs on {}, whose engine has no transactions. A kill can leave the table damaged (errors 144, 145) until \
@@ -58,8 +58,7 @@ impl KillRisk {
     }
 
     fn describe_in_chinese(&self) -> String {
-        let tables =
-            |tables: &[TableWithKillRisk]| format_table_list(tables, "、", |more| format!(" 等另外 {more} 张表"));
+        let tables = |tables: &[TableAtRisk]| format_table_list(tables, "、", |more| format!(" 等另外 {more} 张表"));
         match self {
             Self::TableDamage { statement, tables: at_risk } => format!(
                 "{statement} 正在操作表 {}，其存储引擎不支持事务。Kill 可能导致表损坏（错误 144、145），需执行 REPAIR TABLE 修复。",
@@ -95,7 +94,7 @@ impl fmt::Display for KillRisk {
 }
 
 /// Formats the table and its storage engine, if known, for example as `shop.log (MyISAM)`.
-impl fmt::Display for TableWithKillRisk {
+impl fmt::Display for TableAtRisk {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(schema) = &self.table.schema {
             write!(out, "{}.", bytes_to_single_line(schema.as_bytes()))?;
@@ -105,7 +104,7 @@ impl fmt::Display for TableWithKillRisk {
     }
 }
 
-fn format_table_list(tables: &[TableWithKillRisk], separator: &str, more: impl Fn(usize) -> String) -> String {
+fn format_table_list(tables: &[TableAtRisk], separator: &str, more: impl Fn(usize) -> String) -> String {
     let named: Vec<String> = tables.iter().take(MAX_LISTED_TABLES).map(ToString::to_string).collect();
     let mut text = named.join(separator);
     if tables.len() > MAX_LISTED_TABLES {
@@ -119,9 +118,9 @@ mod tests {
     use super::super::TableRef;
     use super::*;
 
-    fn tables(count: usize) -> Vec<TableWithKillRisk> {
+    fn tables(count: usize) -> Vec<TableAtRisk> {
         let table = |at| TableRef { schema: Some("shop".into()), name: format!("t{at}") };
-        (0..count).map(|at| TableWithKillRisk { table: table(at), engine: Some("Aria".into()) }).collect()
+        (0..count).map(|at| TableAtRisk { table: table(at), engine: Some("Aria".into()) }).collect()
     }
 
     #[test]
@@ -134,8 +133,7 @@ mod tests {
         assert!(risk.to_string().contains("shop.t4 (Aria) and 2 more, whose"), "{risk}");
         assert!(risk.description(Language::ZhCn).contains("shop.t4 (Aria) 等另外 2 张表，"));
         let table = TableRef { schema: None, name: "a\u{1b}[2Jb".into() };
-        let risk =
-            KillRisk::UnknownEngine { statement: "DELETE", tables: vec![TableWithKillRisk { table, engine: None }] };
+        let risk = KillRisk::UnknownEngine { statement: "DELETE", tables: vec![TableAtRisk { table, engine: None }] };
         assert!(!risk.to_string().contains('\u{1b}') && risk.to_string().contains("is unknown"), "{risk}");
         let risk = KillRisk::LongRollback { rows_modified: 300_000, seconds: 12 };
         assert!(risk.to_string().starts_with("300000 modified rows") && risk.to_string().contains("12 s"), "{risk}");

@@ -129,7 +129,7 @@ pub(super) fn find_keyword(word: &[u8]) -> Option<&'static Keyword> {
     find_keyword_in_table(&KEYWORD_TABLE, word)
 }
 
-pub(super) fn can_adjoin_string_literal(word: &[u8]) -> bool {
+pub(super) fn can_be_adjacent_to_string_literal(word: &[u8]) -> bool {
     find_keyword(word).is_some_and(|keyword| keyword.is_reserved())
         || STRING_ADJACENT_KEYWORDS.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
 }

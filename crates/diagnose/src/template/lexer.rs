@@ -147,7 +147,8 @@ impl<'a> Lexer<'a> {
     /// Returns true if the next word cannot follow a string literal, such as `Brien` in `'O'Brien'`.
     fn is_followed_by_invalid_word(&self) -> bool {
         let length = keywords::leading_word_length(self.remaining_bytes());
-        length > 0 && !keywords::can_adjoin_string_literal(self.remaining_bytes().get(..length).unwrap_or_default())
+        length > 0
+            && !keywords::can_be_adjacent_to_string_literal(self.remaining_bytes().get(..length).unwrap_or_default())
     }
 
     fn read_quoted_name(&mut self) -> Option<Token<'a>> {
@@ -180,7 +181,7 @@ impl<'a> Lexer<'a> {
         // A character set introducer may directly precede a string.
         if matches!(rest.get(length), Some(b'\'' | b'"'))
             && word.first() != Some(&b'_')
-            && !keywords::can_adjoin_string_literal(word)
+            && !keywords::can_be_adjacent_to_string_literal(word)
         {
             match word {
                 b"n" | b"N" => return self.read_string_literal(length, Token::Value),

@@ -2,9 +2,7 @@
 
 mod state;
 
-use self::state::{
-    CollapsibleRows, LastToken, ParenthesisGroup, PasswordDetectionState, PendingPlusOrMinus, ValueList,
-};
+use self::state::{CollapsibleRows, LastToken, ParenthesisGroup, PasswordDetectionState, PendingSign, ValueList};
 use super::keywords;
 use super::lexer::{NextChar, Token};
 
@@ -16,7 +14,7 @@ pub(super) struct StatementNormalizer {
     out: Vec<u8>,
     last: LastToken,
     values: Option<ValueList>,
-    pending_sign: Option<PendingPlusOrMinus>,
+    pending_sign: Option<PendingSign>,
     password: PasswordDetectionState,
     statement: ParenthesisGroup,
     groups: Vec<ParenthesisGroup>,
@@ -269,11 +267,8 @@ impl StatementNormalizer {
     }
 
     fn push_plus_or_minus(&mut self, sign: &[u8]) {
-        let first = self.pending_sign.unwrap_or(PendingPlusOrMinus {
-            at: self.out.len(),
-            last: self.last,
-            values: self.values,
-        });
+        let first =
+            self.pending_sign.unwrap_or(PendingSign { at: self.out.len(), last: self.last, values: self.values });
         let space = !matches!(self.last, LastToken::Start | LastToken::Open);
         self.write_token(sign, space, LastToken::Operator(true));
         self.pending_sign = Some(first);

@@ -16,7 +16,7 @@ pub fn build_wait_graph(observed: &LockSnapshot) -> WaitGraph {
     names.sort_unstable();
     names.dedup();
     let (roots, cycles) = root_blocker_ranking::rank_root_blockers(&waits, &names);
-    let unexplained = unexplained_waits::find_unexplained_waits(&index, &waits, &unknown_reasons);
+    let unexplained = unexplained_waits::find_waits_without_blocker(&index, &waits, &unknown_reasons);
     let parties: Vec<ParticipantDetail> = names.iter().map(|&party| build_participant_detail(party, &index)).collect();
     let vanished = parties.iter().filter(|facts| facts.is_missing_from_snapshot()).map(|facts| facts.party).collect();
     WaitGraph { waits, roots, cycles, parties, vanished, unexplained, limitations: observed.limitations.clone() }

@@ -43,7 +43,7 @@ impl Serialize for ParticipantDetail {
         let transaction = self.transaction.as_ref();
         let text = |bytes: Option<&Vec<u8>>| bytes.map(|bytes| to_valid_utf8(bytes));
         let last: Vec<String> = self.last_statements.iter().map(|statement| to_valid_utf8(statement)).collect();
-        let mut out = to.serialize_struct("ParticipantDetail", 16)?;
+        let mut out = to.serialize_struct("ParticipantDetail", 17)?;
         out.serialize_field("party", &self.party)?;
         out.serialize_field("role", &self.role)?;
         out.serialize_field("user", &text(session.map(|session| &session.user)))?;

@@ -10,7 +10,7 @@ use super::lock_snapshot_index::LockSnapshotIndex;
 use super::metadata_locks::{LockStatus, MetadataLockObjectKind};
 use super::wait_state::LockWaitState;
 
-pub(super) fn find_unexplained_waits(
+pub(super) fn find_waits_without_blocker(
     index: &LockSnapshotIndex<'_>,
     waits: &[LockWait],
     unknown_reasons: &HashMap<u64, LocalizedText>,

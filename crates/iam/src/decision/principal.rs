@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clew_model::{DomainId, ProjectId, UserId};
 use serde::Serialize;
 
-use crate::action::{Action, ActionTargetType};
+use crate::action::{Action, ActionResourceType};
 use crate::evaluation_request::{EvaluationRequest, RequestCaller, RequestEnvironment, Resource};
 use crate::policy::Policy;
 use crate::work_budget::WorkBudget;
@@ -47,7 +47,8 @@ pub struct Grant {
 impl Grant {
     pub(crate) fn applies_to_action(&self, action: Action, resource: &Resource<'_>) -> bool {
         let Some(only) = &self.project else { return true };
-        action.target != ActionTargetType::Domain && resource.project.as_ref().is_some_and(|project| project.id == only)
+        action.target != ActionResourceType::Domain
+            && resource.project.as_ref().is_some_and(|project| project.id == only)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Warns about valid but suspicious parts of a policy document.
 
-use crate::action::{Action, ActionTargetType};
+use crate::action::{Action, ActionResourceType};
 use crate::policy::condition::{Condition, ExpectedValue};
 use crate::policy::condition_key::{CONDITION_KEYS, ConditionValueSource};
 use crate::policy::condition_operator::Quantifier;
@@ -102,7 +102,7 @@ pub(super) fn lint_statement(statement: &Statement, model: PermissionModel) -> V
     if allow
         && requires_instance
         && named().next().is_some()
-        && named().all(|action| action.target != ActionTargetType::Instance)
+        && named().all(|action| action.target != ActionResourceType::Instance)
     {
         let message = "the actions have no resource type and require the resource \"*\" without conditions on a resource, \
                        so the statement never matches";

@@ -1,6 +1,6 @@
 //! Uniform resource names (URNs) in policies: `service:region:domain:type:path` (TaurusDB API spec, section 4.4).
 
-use crate::action::ActionTargetType;
+use crate::action::ActionResourceType;
 use crate::evaluation_request::EvaluationRequest;
 use crate::policy::pattern::{self, CaseSensitivity};
 use crate::policy::permission_model::PermissionModel;
@@ -16,7 +16,7 @@ pub(super) enum Urn<'a> {
 
 impl<'a> Urn<'a> {
     pub(super) fn from_evaluation_request(model: PermissionModel, request: &EvaluationRequest<'a>) -> Self {
-        if request.action.target != ActionTargetType::Instance {
+        if request.action.target != ActionResourceType::Instance {
             return Self::None;
         }
         // Without a specific instance, only patterns for all instances match.

@@ -15,7 +15,7 @@
 
 use std::collections::BTreeMap;
 
-use clew_iam::decision::{Action, ActionTargetType, Decision, DenyReason};
+use clew_iam::decision::{Action, ActionResourceType, Decision, DenyReason};
 use clew_iam::policy::{PermissionModel, Policy};
 use iam_rs::{Arn, Context, ContextValue, IAMPolicy, IAMRequest, PolicyEvaluator, Principal, PrincipalId};
 use serde_json::{Map, Value, json};
@@ -180,7 +180,7 @@ fn conditions(rng: &mut SplitMix64) -> (Value, Value) {
 fn action(rng: &mut SplitMix64, model: PermissionModel) -> String {
     let service = if model == PermissionModel::RoleBased { "gaussdb" } else { "gaussdbformysql" };
     let instance_actions: Vec<Action> =
-        Action::ALL.iter().copied().filter(|action| action.target == ActionTargetType::Instance).collect();
+        Action::ALL.iter().copied().filter(|action| action.target == ActionResourceType::Instance).collect();
     let name = match rng.below(8) {
         0..=2 => model.action_name(instance_actions[rng.below(instance_actions.len())]).to_owned(),
         3 => "*:*:*".to_owned(),
@@ -243,7 +243,7 @@ fn statement(rng: &mut SplitMix64, model: PermissionModel) -> (Value, Value) {
 
 fn request(rng: &mut SplitMix64) -> Facts {
     let instance_actions: Vec<&Action> =
-        Action::ALL.iter().filter(|action| action.target == ActionTargetType::Instance).collect();
+        Action::ALL.iter().filter(|action| action.target == ActionResourceType::Instance).collect();
     let mut tags = BTreeMap::new();
     if !rng.one_in(4) {
         tags.insert("env".to_owned(), rng.pick(TEXT).to_owned());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clew_iam::decision::{
-    AccessLevel, Action, ActionTargetType, CredentialScope, Decision, DenyReason, Grant, GrantSource, Principal,
+    AccessLevel, Action, ActionResourceType, CredentialScope, Decision, DenyReason, Grant, GrantSource, Principal,
     RequestEnvironment, Resource, TargetProject, decide_access, policies_may_allow_action,
 };
 use clew_iam::policy::Policy;
@@ -58,7 +58,7 @@ fn credentials_are_limited_to_their_domain_and_scope() {
             principal(&own, scope.clone(), false, &[grant(ALLOW_ALL, None)]),
         ] {
             for &action in Action::ALL {
-                if action.target == ActionTargetType::Domain {
+                if action.target == ActionResourceType::Domain {
                     assert_eq!(decide_for(&principal, action, None), in_domain, "{principal:?} {action:?}");
                     continue;
                 }
@@ -98,7 +98,7 @@ fn grant_for_one_project_applies_only_there() {
     let user = principal(&domain, CredentialScope::AccessKey, false, &[grant(ALLOW_ALL, Some(project.clone()))]);
     for &action in Action::ALL {
         let here = decide_for(&user, action, Some((&project, Some(&domain))));
-        assert_eq!(here.is_allowed(), action.target != ActionTargetType::Domain, "{action:?}");
+        assert_eq!(here.is_allowed(), action.target != ActionResourceType::Domain, "{action:?}");
         assert!(!decide_for(&user, action, Some((&sibling, Some(&domain)))).is_allowed(), "{action:?}");
         assert!(
             policies_may_allow_action(&user, action, &project) && !policies_may_allow_action(&user, action, &sibling)
@@ -144,7 +144,7 @@ fn action_table_is_consistent() {
         assert_eq!(action.name.split(':').count(), 3);
         assert_eq!(action.alias.split(':').count(), 3);
         // An action without a resource type supports no condition on a resource.
-        assert_eq!(action.keys.is_empty(), action.target != ActionTargetType::Instance, "{}", action.name);
+        assert_eq!(action.keys.is_empty(), action.target != ActionResourceType::Instance, "{}", action.name);
         let reads =
             ["get", "list", "show"].iter().any(|verb| action.name.rsplit(':').next().unwrap().starts_with(verb));
         let changes = matches!(action.level, AccessLevel::Write | AccessLevel::PermissionManagement);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clew_iam::decision::{AccessLevel, Action, ActionTargetType};
+use clew_iam::decision::{AccessLevel, Action, ActionResourceType};
 use clew_iam::policy::{PermissionModel, system_policies};
 
 use crate::facts::Facts;
@@ -36,7 +36,7 @@ fn system_policies_allow_the_intended_actions() {
             for &action in Action::ALL {
                 let facts = Facts { action: action.name.to_owned(), ..Facts::default() };
                 // No system policy grants access to users, policies or the audit.
-                let expected = action.target != ActionTargetType::Domain && allowed(action);
+                let expected = action.target != ActionResourceType::Domain && allowed(action);
                 let decision = facts.decide(&[policy.as_ref().clone()]);
                 assert_eq!(decision.is_allowed(), expected, "{name} {}", action.name);
             }

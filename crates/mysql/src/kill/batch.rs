@@ -7,7 +7,7 @@ use clew_model::{Failure, Session};
 
 use super::confirm::{PendingKill, poll_until_kills_confirmed};
 use super::process_list_snapshot::{ProcessListSnapshot, read_clew_session_ids, require_complete_process_list};
-use super::risk::KnownStorageEngines;
+use super::risk::StorageEngineCache;
 use super::rollback_state::RollbackState;
 use super::send::send_kill;
 use super::victim::{has_pending_kill, is_idle};
@@ -59,7 +59,7 @@ impl<'a> KillBatch<'a> {
         for chunk in self.victims.chunks_mut(MAX_VICTIMS_PER_PROCESS_LIST) {
             let ids: Vec<u64> = chunk.iter().map(|(victim, _)| victim.id).collect();
             let mut view = ProcessListSnapshot::read(connection, &ids, policy.kind).await?;
-            let mut engines = KnownStorageEngines::default();
+            let mut engines = StorageEngineCache::default();
             if policy.unsafe_victims == UnsafeKillPolicy::Refuse {
                 engines.load_storage_engines(connection, view.sessions.values()).await?;
             }
@@ -178,7 +178,7 @@ impl KillOptions<'_> {
         victim: &Victim,
         now: &Session,
         view: &ProcessListSnapshot,
-        engines: &KnownStorageEngines,
+        engines: &StorageEngineCache,
     ) -> Option<KillRefusal> {
         if view.appliers.contains(&victim.id) {
             return Some(KillRefusal::Internal);

@@ -35,10 +35,18 @@ impl ClientSessions {
         let is_another = history.select_server_history(&self.read.server);
         let Some(clock) = self.clock else { return (!self.is_monotonic).then_some(UnreliableClockReason::Unreadable) };
         let step = history.record_clock_reading(clock);
+        let mut difference = None;
         if !self.is_monotonic {
+            difference = history.unverified_clock_difference(&clock);
+            if difference.is_some() {
+                // All elapsed times count from this read.
+                history.set_elapsed_time_bounds(ElapsedTimeBounds::new(self.read.at));
+            }
             self.adjust_elapsed_times(history);
         }
-        step.map(UnreliableClockReason::ClockChanged).or(is_another.then_some(UnreliableClockReason::AnotherServer))
+        step.map(UnreliableClockReason::ClockChanged)
+            .or(difference.map(UnreliableClockReason::DiffersFromLocalClock))
+            .or(is_another.then_some(UnreliableClockReason::AnotherServer))
     }
 
     /// Corrects elapsed times after clock steps, and limits them to the upper bounds from the previous process list.
@@ -47,7 +55,7 @@ impl ClientSessions {
         let (mut bounds, mut reported) = (ElapsedTimeBounds::new(self.read.at), HashMap::new());
         for session in &mut self.sessions {
             let seconds = session.seconds;
-            session.seconds = history.adjust_age_or_zero(seconds);
+            session.seconds = history.adjust_wall_clock_age_or_zero(seconds);
             bounds.cap_elapsed_time(session, history.elapsed_time_bounds());
             if session.seconds != seconds {
                 reported.insert(session.id, seconds);

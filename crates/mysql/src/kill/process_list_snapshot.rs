@@ -18,7 +18,7 @@ use crate::connection_limit::ConnectionPurpose;
 use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
-use crate::process_list::SessionMemoryCounter;
+use crate::process_list::SessionMemoryLimiter;
 use crate::server_instance::ServerInstance;
 use crate::{doctor, failure, limitations, own_sessions, privileges, process_list, replication_appliers, statements};
 
@@ -138,7 +138,7 @@ async fn run_with_read_timeout<T>(
 ) -> Result<T, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, read))
         .await
-        .unwrap_or_else(|_| Err(failure::failure_for_read_timeout(node, limits.read_timeout)))
+        .unwrap_or_else(|_| Err(failure::read_timeout_failure(node, limits.read_timeout)))
 }
 
 pub(super) struct ProcessListSnapshot {
@@ -206,7 +206,7 @@ pub(super) async fn read_matching_sessions(
     let address = connection.address.clone();
     let mut filter = connection.own_session_filter();
     let read_failure = |error: Error| failure::failure_from_client_error(&error, &address);
-    let mut memory = SessionMemoryCounter::new(connection.raw.client.bytes.in_memory);
+    let mut memory = SessionMemoryLimiter::new(connection.raw.client.bytes.in_memory);
     let mut rows = process_list::query_full_process_list(&mut connection.raw.client, MAX_VICTIM_ROW_BYTES)
         .await
         .map_err(read_failure)?;

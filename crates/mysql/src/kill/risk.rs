@@ -48,7 +48,7 @@ async fn assess_kill_risks(
     limits: &ReadLimits,
 ) -> Result<HashMap<u64, Vec<KillRisk>>, Failure> {
     let mut connection = Connection::open(node, limits).await?;
-    let mut engines = KnownStorageEngines::default();
+    let mut engines = StorageEngineCache::default();
     engines.load_storage_engines(&mut connection, sessions).await?;
     let programs = read_program_names(&mut connection, sessions).await?;
     connection.close().await;
@@ -63,7 +63,7 @@ async fn assess_kill_risks(
 /// Finds sessions with table changes that the server may be unable to roll back after a kill.
 ///
 /// Opens a connection only if a session modifies a table. Fails if the connection cannot be opened.
-pub async fn find_unsafe_kills(
+pub async fn find_unsafe_kill_risks(
     node: &NodeUrl,
     sessions: &[Session],
     limits: &ReadLimits,
@@ -97,13 +97,13 @@ async fn read_program_names(
 }
 
 #[derive(Debug, Default)]
-pub(super) struct KnownStorageEngines {
+pub(super) struct StorageEngineCache {
     by_table: TableStorageEngines,
     /// Transaction support of each storage engine, by engine name in lower case.
     kinds: Option<HashMap<String, StorageEngineKind>>,
 }
 
-impl KnownStorageEngines {
+impl StorageEngineCache {
     pub(super) async fn load_storage_engines<'s>(
         &mut self,
         connection: &mut Connection,

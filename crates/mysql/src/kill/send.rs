@@ -62,7 +62,7 @@ pub(super) async fn send_kill(
             Err(_) => {}
         }
     }
-    Ok(Err(failure_for_denied_kill(connection).await?))
+    Ok(Err(denied_kill_failure(connection).await?))
 }
 
 /// The inner `Err` contains the server's error code if the code is in [`UNKNOWN_KILL_TARGET_ERROR_CODES`] or in `expected`.
@@ -83,7 +83,7 @@ async fn execute_kill_statement(
 }
 
 /// On MySQL, only an account with the SYSTEM_USER privilege can kill a session whose account has that privilege.
-async fn failure_for_denied_kill(connection: &mut Connection) -> Result<Failure, Failure> {
+async fn denied_kill_failure(connection: &mut Connection) -> Result<Failure, Failure> {
     let account = privileges::read_current_account(connection).await?;
     let lacks_kill_privilege = !privileges::has_kill_privilege(connection).await?;
     let privilege = match connection.flavor {

@@ -9,7 +9,7 @@ use super::threads::SessionIdsByThread;
 use crate::connection::Connection;
 use crate::{limitations, statements};
 
-const MAX_SESSIONS_WITH_HISTORY: usize = 100;
+const MAX_STATEMENT_HISTORY_LOOKUPS: usize = 100;
 
 /// Row of `events_statements_history`: thread id, event id, parent event id, parent event type, and statement.
 type StatementRow = (u64, u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
@@ -22,7 +22,7 @@ pub(super) async fn read_last_statements(
     threads: &SessionIdsByThread,
     observed: &mut LockSnapshot,
 ) -> Result<(), Failure> {
-    let sessions = sessions.get(..MAX_SESSIONS_WITH_HISTORY).unwrap_or(sessions);
+    let sessions = sessions.get(..MAX_STATEMENT_HISTORY_LOOKUPS).unwrap_or(sessions);
     let threads = threads.find_session_threads(sessions);
     if threads.is_empty() {
         return Ok(());

@@ -61,9 +61,9 @@ impl SampleCache {
             return;
         }
         for transaction in transactions {
-            transaction.seconds = self.clock.adjust_age_or_zero(transaction.seconds);
+            transaction.seconds = self.clock.adjust_wall_clock_age_or_zero(transaction.seconds);
             transaction.lock_wait_seconds =
-                transaction.lock_wait_seconds.map(|seconds| self.clock.adjust_age_or_zero(seconds));
+                transaction.lock_wait_seconds.map(|seconds| self.clock.adjust_wall_clock_age_or_zero(seconds));
         }
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clew_model::{LimitationKind, NodeUrl, SessionClass, SessionSelection, SlowSessionThreshold};
 use clew_mysql::{
     ClientSessions, ConnectionPurpose, NodeClockHistory, OutputFormat, ReadLimits, SampleCache, StatementMasking,
-    diagnose_node, find_sessions_by_id, read_client_sessions, read_lock_waits, read_session_detail,
-    take_detailed_snapshot, take_session_sample,
+    UnreliableClockReason, diagnose_node, find_sessions_by_id, read_client_sessions, read_lock_waits,
+    read_session_detail, take_detailed_snapshot, take_session_sample,
 };
 use clew_testkit::{
     ClientCharset, Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy, Server, ServerClock, ServerOptions,
@@ -417,6 +417,32 @@ async fn clock_steps_that_cancel_each_other_out_change_no_age_on_mysql() {
             |users: &ClientSessions| users.sessions.iter().find(|listed| listed.id == session.id).unwrap().seconds;
         assert!(seconds(&users) >= 14_400, "{users:?}");
         assert_eq!(users.adjust_times_for_clock_steps(&mut history), None);
+        assert!(seconds(&users) < PLAUSIBLE, "{users:?}");
+    }
+}
+
+/// The first read follows the clock step, which is detectable only by comparison with the local clock.
+#[tokio::test]
+async fn clock_step_before_the_first_read_changes_no_age_of_automatic_kills_on_mysql() {
+    let clock = ServerClock::new("UTC").unwrap();
+    let server = Server::start_with_clock(Flavor::MySql, &ServerOptions::default(), &clock).await.unwrap();
+    let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
+    let address = ([127, 0, 0, 1], server.port()).into();
+    let mut session = RawSession::open(address, "root", None, ClientCharset::Utf8mb4).await.unwrap();
+    session.send_statement(b"SELECT SLEEP(1000000)").await.unwrap();
+    let read = async || read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
+    let seconds =
+        |users: &ClientSessions| users.sessions.iter().find(|listed| listed.id == session.id).unwrap().seconds;
+    while !read().await.sessions.iter().any(|listed| listed.id == session.id && listed.statement.is_some()) {}
+    let mut users = read().await;
+    assert_eq!(users.adjust_times_for_clock_steps(&mut NodeClockHistory::for_automatic_kills()), None, "equal clocks");
+    clock.set_offset(14_400.0).unwrap();
+    let mut history = NodeClockHistory::for_automatic_kills();
+    for is_first in [true, false, false] {
+        let mut users = read().await;
+        assert!(seconds(&users) >= 14_400, "{users:?}");
+        let reason = users.adjust_times_for_clock_steps(&mut history);
+        assert_eq!(matches!(reason, Some(UnreliableClockReason::DiffersFromLocalClock(_))), is_first, "{reason:?}");
         assert!(seconds(&users) < PLAUSIBLE, "{users:?}");
     }
 }

@@ -7,7 +7,7 @@ use clew_model::{AccessKeyId, AuditEvent, AuditOrigin, UserId};
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::credential_revocation::{AffectedUserSet, revoke_temporary_access_keys, revoke_tokens};
+use super::credential_revocation::{AffectedUsers, revoke_temporary_access_keys, revoke_tokens};
 use super::row_mapping::parse_column;
 use super::users::require_user;
 use crate::credentials::{AccessKey, AccessKeyMetadata};
@@ -81,7 +81,7 @@ impl Store {
     }
 
     /// Returns a permanent access key by id, without its secret.
-    pub async fn find_access_key_record(&self, id: &AccessKeyId) -> Result<Option<AccessKeyMetadata>, StoreError> {
+    pub async fn find_access_key_metadata(&self, id: &AccessKeyId) -> Result<Option<AccessKeyMetadata>, StoreError> {
         let row = query("SELECT id, user_id, enabled, created_at, last_used_at FROM access_keys WHERE id = $1")
             .bind(id.as_str())
             .fetch_optional(&self.database)
@@ -142,7 +142,7 @@ impl Store {
         let (mut tokens, mut keys) = (0, 0);
         if !usable {
             let now = self.clock.unix_seconds();
-            tokens = revoke_tokens(transaction, AffectedUserSet::User(&user.id), now).await?;
+            tokens = revoke_tokens(transaction, AffectedUsers::User(&user.id), now).await?;
             keys = revoke_temporary_access_keys(transaction, &user.id, now).await?;
         }
         Ok(AuditEvent {

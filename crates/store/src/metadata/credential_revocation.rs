@@ -7,14 +7,14 @@ use crate::database::{Transaction, query};
 use crate::error::StoreError;
 
 #[derive(Debug, Clone, Copy)]
-pub(super) enum AffectedUserSet<'a> {
+pub(super) enum AffectedUsers<'a> {
     User(&'a UserId),
     Group(&'a GroupId),
     /// All users to which the policy is attached directly or through a group.
     Policy(&'a PolicyId),
 }
 
-impl AffectedUserSet<'_> {
+impl AffectedUsers<'_> {
     /// Returns an SQL query that selects the ids of the affected users, and the value to bind to the parameter `$2`.
     pub(super) fn affected_user_ids_sql(&self) -> (&'static str, &str) {
         match self {
@@ -32,7 +32,7 @@ impl AffectedUserSet<'_> {
 /// Returns the number of revoked tokens.
 pub(super) async fn revoke_tokens(
     transaction: &mut Transaction,
-    affected: AffectedUserSet<'_>,
+    affected: AffectedUsers<'_>,
     now: i64,
 ) -> Result<u64, StoreError> {
     let (users, id) = affected.affected_user_ids_sql();

@@ -4,7 +4,7 @@ use clew_model::{AuditEvent, AuditOrigin, DomainId, GroupId, UserId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use super::credential_revocation::{AffectedUserSet, revoke_tokens};
+use super::credential_revocation::{AffectedUsers, revoke_tokens};
 use super::policy_limits::check_policy_limits;
 use super::projects::check_domain_exists;
 use super::row_mapping::parse_column;
@@ -70,7 +70,7 @@ impl Store {
     pub async fn remove_group(&self, by: &AuditOrigin, id: &GroupId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited_transaction("remove a group").await?;
         let Some(before) = find_group(tx.transaction(), id).await? else { return Ok(false) };
-        let tokens = revoke_tokens(tx.transaction(), AffectedUserSet::Group(id), self.clock.unix_seconds()).await?;
+        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::Group(id), self.clock.unix_seconds()).await?;
         query("DELETE FROM user_groups WHERE id = $1")
             .bind(id.as_str())
             .execute(tx.transaction())
@@ -126,10 +126,9 @@ impl Store {
             return Ok(false);
         }
         if operation == "AddUserToGroup" {
-            check_policy_limits(tx.transaction(), self.policy_limits, AffectedUserSet::User(&user.id)).await?;
+            check_policy_limits(tx.transaction(), self.policy_limits, AffectedUsers::User(&user.id)).await?;
         }
-        let tokens =
-            revoke_tokens(tx.transaction(), AffectedUserSet::User(&user.id), self.clock.unix_seconds()).await?;
+        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::User(&user.id), self.clock.unix_seconds()).await?;
         let event = AuditEvent {
             domain_id: Some(group.domain_id),
             detail: json!({ "group_id": group.id, "user": user.name, "user_id": user.id, "tokens_revoked": tokens }),

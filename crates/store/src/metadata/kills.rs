@@ -20,7 +20,7 @@ const MATCHING_KILLS_FROM_CLAUSE: &str = "FROM killed_sessions WHERE instance_id
 impl Store {
     /// Records kills before Clew sends the `KILL` statements. [`Store::record_kill_outcomes`] adds the outcomes later.
     /// Returns the ids of the recorded kills, in the same order as `kills`.
-    pub async fn insert_kills(&self, kills: &[NewKillRecord]) -> Result<Vec<i64>, StoreError> {
+    pub async fn insert_kill_records(&self, kills: &[NewKillRecord]) -> Result<Vec<i64>, StoreError> {
         let failed = StoreError::database_error("record a kill");
         let now = self.clock.unix_millis();
         let mut transaction = self.database.begin_write_transaction().await.map_err(&failed)?;
@@ -161,7 +161,7 @@ impl Store {
 
     /// Removes kills that have an outcome and were recorded before `cutoff`, a Unix timestamp in milliseconds.
     /// Returns the number of removed kills.
-    pub async fn remove_kills_recorded_before(&self, cutoff: i64) -> Result<u64, StoreError> {
+    pub async fn remove_kill_records_before(&self, cutoff: i64) -> Result<u64, StoreError> {
         let removed = query("DELETE FROM killed_sessions WHERE asked_at < $1 AND outcome IS NOT NULL")
             .bind(cutoff)
             .execute(&self.database)

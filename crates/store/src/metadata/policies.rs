@@ -5,7 +5,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::AssertSqlSafe;
 
-use super::credential_revocation::{AffectedUserSet, revoke_tokens};
+use super::credential_revocation::{AffectedUsers, revoke_tokens};
 use super::policy_limits::check_policy_limits;
 use super::projects::check_domain_exists;
 use super::row_mapping::parse_column;
@@ -57,9 +57,9 @@ impl Store {
         let id: PolicyId = parse_column(row, "id")?;
         // A shorter document is allowed even if the limits are still exceeded.
         if before.is_some_and(|before| before.len() < document.len()) {
-            check_policy_limits(tx.transaction(), self.policy_limits, AffectedUserSet::Policy(&id)).await?;
+            check_policy_limits(tx.transaction(), self.policy_limits, AffectedUsers::Policy(&id)).await?;
         }
-        let tokens = revoke_tokens(tx.transaction(), AffectedUserSet::Policy(&id), self.clock.unix_seconds()).await?;
+        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::Policy(&id), self.clock.unix_seconds()).await?;
         let sha256 = hex::encode(Sha256::digest(document.as_bytes()));
         let event = AuditEvent {
             domain_id: Some(domain.clone()),

@@ -3,7 +3,7 @@
 use clew_model::{AuditEvent, AuditOrigin, DomainId, ProjectId, UserId};
 use serde_json::json;
 
-use super::credential_revocation::{AffectedUserSet, revoke_tokens};
+use super::credential_revocation::{AffectedUsers, revoke_tokens};
 use super::groups::require_group;
 use super::policies::require_policy;
 use super::policy_limits::check_policy_limits;
@@ -78,8 +78,8 @@ impl Store {
             return Ok(false);
         }
         let affected = match grantee {
-            Grantee::User(id) => AffectedUserSet::User(id),
-            Grantee::Group(id) => AffectedUserSet::Group(id),
+            Grantee::User(id) => AffectedUsers::User(id),
+            Grantee::Group(id) => AffectedUsers::Group(id),
         };
         if operation == "AttachPolicy" {
             check_policy_limits(tx.transaction(), self.policy_limits, affected).await?;

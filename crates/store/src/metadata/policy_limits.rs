@@ -3,7 +3,7 @@
 use clew_model::GroupId;
 use sqlx::AssertSqlSafe;
 
-use super::credential_revocation::AffectedUserSet;
+use super::credential_revocation::AffectedUsers;
 use crate::database::{Transaction, query};
 use crate::error::StoreError;
 use crate::policies::PolicyLimits;
@@ -13,10 +13,10 @@ use crate::policies::PolicyLimits;
 pub(super) async fn check_policy_limits(
     transaction: &mut Transaction,
     limits: PolicyLimits,
-    affected: AffectedUserSet<'_>,
+    affected: AffectedUsers<'_>,
 ) -> Result<(), StoreError> {
-    if let AffectedUserSet::Group(group) = affected {
-        check_policy_limits_of_group(transaction, limits, group).await?;
+    if let AffectedUsers::Group(group) = affected {
+        check_group_policy_limits(transaction, limits, group).await?;
     }
     let (users, id) = affected.affected_user_ids_sql();
     // `$2` is the id of the user, group or policy.
@@ -29,10 +29,10 @@ pub(super) async fn check_policy_limits(
          FROM grants g JOIN users u ON u.id = g.user_id LEFT JOIN policies p ON p.id = g.policy_id \
          GROUP BY u.id, u.name HAVING COUNT(*) > $1 OR COALESCE(SUM(octet_length(p.document)), 0) > $3 ORDER BY u.name LIMIT 1"
     );
-    fail_if_policy_limits_exceeded(transaction, limits, statement, id).await
+    ensure_within_policy_limits(transaction, limits, statement, id).await
 }
 
-async fn check_policy_limits_of_group(
+async fn check_group_policy_limits(
     transaction: &mut Transaction,
     limits: PolicyLimits,
     group: &GroupId,
@@ -40,10 +40,10 @@ async fn check_policy_limits_of_group(
     let statement = "SELECT g.name, COUNT(*) AS policies, CAST(COALESCE(SUM(octet_length(p.document)), 0) AS BIGINT) AS bytes \
          FROM attachments a JOIN user_groups g ON g.id = a.group_id LEFT JOIN policies p ON p.id = a.policy_id WHERE g.id = $2 \
          GROUP BY g.id, g.name HAVING COUNT(*) > $1 OR COALESCE(SUM(octet_length(p.document)), 0) > $3";
-    fail_if_policy_limits_exceeded(transaction, limits, statement.to_owned(), group.as_str()).await
+    ensure_within_policy_limits(transaction, limits, statement.to_owned(), group.as_str()).await
 }
 
-async fn fail_if_policy_limits_exceeded(
+async fn ensure_within_policy_limits(
     transaction: &mut Transaction,
     limits: PolicyLimits,
     statement: String,

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::row_mapping::{parse_column, read_hash_column};
 use super::users::require_user;
-use crate::credentials::{AccessKey, NewTemporaryAccessKey, TemporaryAccessKeySource, TemporaryAccessKeyValidity};
+use crate::credentials::{AccessKey, IssuingCredentials, NewTemporaryAccessKey, TemporaryAccessKeyValidity};
 use crate::database::{Transaction, map_insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::sealing::AssociatedData;
@@ -23,8 +23,8 @@ impl Store {
         let now = self.clock.unix_seconds();
         ensure_issuing_credentials_are_valid(tx.transaction(), &new.issued_for, now).await?;
         let token = match &new.issued_for {
-            TemporaryAccessKeySource::Token(hash) => Some(hash.as_slice()),
-            TemporaryAccessKeySource::Key(_) | TemporaryAccessKeySource::CommandLine => None,
+            IssuingCredentials::Token(hash) => Some(hash.as_slice()),
+            IssuingCredentials::Key(_) | IssuingCredentials::CommandLine => None,
         };
         query(
             "INSERT INTO temporary_keys (id, user_id, secret, token_hash, created_at, expires_at, issued_for) \
@@ -83,24 +83,24 @@ impl Store {
 /// The caller must insert the temporary access key in the same transaction.
 async fn ensure_issuing_credentials_are_valid(
     transaction: &mut Transaction,
-    source: &TemporaryAccessKeySource,
+    source: &IssuingCredentials,
     now: i64,
 ) -> Result<(), StoreError> {
     let valid: i64 = match source {
-        TemporaryAccessKeySource::Token(hash) => {
+        IssuingCredentials::Token(hash) => {
             query_scalar("SELECT COUNT(*) FROM tokens WHERE hash = $1 AND revoked_at IS NULL AND expires_at > $2")
                 .bind(hash.as_slice())
                 .bind(now)
                 .fetch_one(transaction)
                 .await
         }
-        TemporaryAccessKeySource::Key(id) => {
+        IssuingCredentials::Key(id) => {
             query_scalar("SELECT COUNT(*) FROM access_keys WHERE id = $1 AND enabled")
                 .bind(id.as_str())
                 .fetch_one(transaction)
                 .await
         }
-        TemporaryAccessKeySource::CommandLine => Ok(1),
+        IssuingCredentials::CommandLine => Ok(1),
     }
     .map_err(StoreError::database_error("check the credentials of a temporary access key"))?;
     if valid > 0 { Ok(()) } else { Err(StoreError::IssuingCredentialsRevoked) }

@@ -4,7 +4,7 @@ use clew_model::{AuditEvent, AuditOrigin, DomainId, UserId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use super::credential_revocation::{AffectedUserSet, revoke_temporary_access_keys, revoke_tokens};
+use super::credential_revocation::{AffectedUsers, revoke_temporary_access_keys, revoke_tokens};
 use super::projects::check_domain_exists;
 use super::row_mapping::parse_column;
 use crate::database::{Executor, Row, Transaction, map_insert_error, query, query_scalar};
@@ -54,7 +54,7 @@ impl Store {
         let (mut tokens, mut keys) = (0, 0);
         let locked_out = update.password_hash.is_some() || update.enabled == Some(false);
         if locked_out || update.administrator.is_some_and(|administrator| administrator != before.administrator) {
-            tokens = revoke_tokens(tx.transaction(), AffectedUserSet::User(id), now).await?;
+            tokens = revoke_tokens(tx.transaction(), AffectedUsers::User(id), now).await?;
         }
         if locked_out {
             keys = revoke_temporary_access_keys(tx.transaction(), id, now).await?;

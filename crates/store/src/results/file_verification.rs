@@ -53,7 +53,7 @@ impl VerifiedFileCache {
             let reason = "its content differs from the written data".to_owned();
             return Err(StoreError::ResultCorrupt { name: result.name.clone(), reason });
         }
-        if would_later_change_be_detected(identity.2.max(identity.3), now) {
+        if are_later_changes_detectable(identity.2.max(identity.3), now) {
             self.mark_verified(&result.name, identity);
         }
         Ok(())
@@ -74,7 +74,7 @@ impl VerifiedFileCache {
 
 /// Returns true if every later change to the file will also change a timestamp of the file.
 /// `changed` is the time of the last change to the file, as a Unix timestamp in nanoseconds.
-fn would_later_change_be_detected(changed: i64, now: SystemTime) -> bool {
+fn are_later_changes_detectable(changed: i64, now: SystemTime) -> bool {
     let changed = UNIX_EPOCH.checked_add(Duration::from_nanos(changed.unsigned_abs()));
     changed.is_some_and(|changed| now.duration_since(changed).is_ok_and(|since| since > FILE_TIMESTAMP_RESOLUTION))
 }
@@ -102,9 +102,9 @@ mod tests {
     #[test]
     fn recently_changed_file_is_not_settled() {
         let now = UNIX_EPOCH + Duration::from_secs(1_000);
-        assert!(would_later_change_be_detected(997_000_000_000, now));
+        assert!(are_later_changes_detectable(997_000_000_000, now));
         for changed in [998_500_000_000, 1_000_000_000_000, 1_001_000_000_000, i64::MAX] {
-            assert!(!would_later_change_be_detected(changed, now), "{changed}");
+            assert!(!are_later_changes_detectable(changed, now), "{changed}");
         }
     }
 

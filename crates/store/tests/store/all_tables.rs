@@ -7,9 +7,9 @@ use clew_model::{
     NodeRole, Pagination, RequestId, SessionSelection, SlowSessionThreshold, Tag, TaskOutcome, TaskStatus, UserId,
 };
 use clew_store::{
-    Grantee, InitialTenantIds, IntelligentKillFilter, KillFilter, KillSource, NewIntelligentKill, NewKillRecord,
-    NewKillTask, NewSessionCollectionTask, NewTemporaryAccessKey, NewToken, NewUser, PolicyRef, RecordedKillOutcome,
-    Store, TaskClaimRequest, TemporaryAccessKeySource, TokenOrigin,
+    Grantee, InitialTenantIds, IntelligentKillFilter, IssuingCredentials, KillFilter, KillSource, NewIntelligentKill,
+    NewKillRecord, NewKillTask, NewSessionCollectionTask, NewTemporaryAccessKey, NewToken, NewUser, PolicyRef,
+    RecordedKillOutcome, Store, TaskClaimRequest, TokenOrigin,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -94,7 +94,7 @@ async fn fill_identities(store: &Store, initial_ids: &InitialTenantIds) -> UserI
         secret: SecretString::from("secret of the temporary key"),
         token_hash: [7; 32],
         expires_at: FAR_FUTURE,
-        issued_for: TemporaryAccessKeySource::CommandLine,
+        issued_for: IssuingCredentials::CommandLine,
     };
     store.create_temporary_key(&origin(), &temporary).await.unwrap();
     for (hash, scope_project) in TOKENS.into_iter().zip([None, Some(initial_ids.project_id.clone())]) {
@@ -179,7 +179,7 @@ fn kill(initial_ids: &InitialTenantIds, session_id: u64) -> NewKillRecord {
 
 async fn fill_kills(store: &Store, initial_ids: &InitialTenantIds, ada: &UserId) {
     let kill = |session_id| kill(initial_ids, session_id);
-    let ids = store.insert_kills(&[kill(7), kill(8)]).await.unwrap();
+    let ids = store.insert_kill_records(&[kill(7), kill(8)]).await.unwrap();
     store.record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Killed, String::new())]).await.unwrap();
     let actor = Actor::User { id: ada.clone(), name: "ada".into(), domain_id: initial_ids.domain_id.clone() };
     let intelligent = NewIntelligentKill {
@@ -285,7 +285,7 @@ pub(crate) async fn use_after_restore(store: &Store) {
         .enqueue_task(&task(&initial_ids, "realtime_session-00000000-0000-4000-8000-000000000004-98e4"), 9)
         .await
         .unwrap();
-    let ids = store.insert_kills(&[kill(&initial_ids, 9)]).await.unwrap();
+    let ids = store.insert_kill_records(&[kill(&initial_ids, 9)]).await.unwrap();
     store.record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Killed, String::new())]).await.unwrap();
     let (killed, count) =
         store.list_kills(&KillFilter::for_instance(INSTANCE.parse().unwrap()), ALL_ROWS).await.unwrap();

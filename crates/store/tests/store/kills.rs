@@ -37,7 +37,7 @@ async fn kill_is_recorded_without_an_outcome_and_audited_with_its_outcome() {
     let fixture = Fixture::new().await;
     let instance = InstanceId::generate();
     let kills = [new_kill(&fixture, &instance, 7), new_kill(&fixture, &instance, u64::from(u32::MAX))];
-    let ids = fixture.store.insert_kills(&kills).await.unwrap();
+    let ids = fixture.store.insert_kill_records(&kills).await.unwrap();
     let filter = KillFilter::for_instance(instance.clone());
     let (open, total) = fixture.store.list_kills(&filter, ALL_ROWS).await.unwrap();
     assert_eq!((total, open.len()), (2, 2));
@@ -84,9 +84,9 @@ async fn kill_is_recorded_without_an_outcome_and_audited_with_its_outcome() {
 async fn interrupted_kill_has_an_unknown_outcome_until_its_outcome_is_recorded() {
     let fixture = Fixture::new().await;
     let instance = InstanceId::generate();
-    let lost = fixture.store.insert_kills(&[new_kill(&fixture, &instance, 7)]).await.unwrap();
+    let lost = fixture.store.insert_kill_records(&[new_kill(&fixture, &instance, 7)]).await.unwrap();
     fixture.advance_clock(60_000);
-    fixture.store.insert_kills(&[new_kill(&fixture, &instance, 8)]).await.unwrap();
+    fixture.store.insert_kill_records(&[new_kill(&fixture, &instance, 8)]).await.unwrap();
     assert_eq!(fixture.store.record_interrupted_kills_as_unknown(1_060_000).await.unwrap(), 1);
     assert_eq!(fixture.store.record_interrupted_kills_as_unknown(1_060_000).await.unwrap(), 0);
     let filter = KillFilter::for_instance(instance);
@@ -110,7 +110,7 @@ async fn interrupted_kill_has_an_unknown_outcome_until_its_outcome_is_recorded()
     assert_eq!(outcomes().await, [(8, None), (7, Some(RecordedKillOutcome::Killed))]);
     assert_eq!(events(&fixture).await.len(), 2);
     // Kills without an outcome are not removed.
-    assert_eq!(fixture.store.remove_kills_recorded_before(i64::MAX).await.unwrap(), 1);
+    assert_eq!(fixture.store.remove_kill_records_before(i64::MAX).await.unwrap(), 1);
     assert_eq!(outcomes().await, [(8, None)]);
 }
 
@@ -125,10 +125,10 @@ async fn kills_are_filtered_by_node_source_task_and_time() {
         node_id: manual.node_id.clone(),
         ..new_kill(&fixture, &instance, session_id)
     };
-    fixture.store.insert_kills(&[manual.clone(), new_kill(&fixture, &other, 2)]).await.unwrap();
+    fixture.store.insert_kill_records(&[manual.clone(), new_kill(&fixture, &other, 2)]).await.unwrap();
     fixture.advance_clock(10);
     let tasks = [task(3, "t1", KillSource::Task), task(4, "t2", KillSource::Intelligent)];
-    fixture.store.insert_kills(&tasks).await.unwrap();
+    fixture.store.insert_kill_records(&tasks).await.unwrap();
     let all = KillFilter::for_instance(instance.clone());
     for (filter, expected) in [
         (all.clone(), vec![4, 3, 1]),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clew_model::{AccessKeyId, AuditEvent, Failure, FailureKind, Instance, ProjectId, RequestId, Tag, TaskOutcome};
 use clew_store::{
-    CachedStoreView, Clock, Grantee, LockoutState, NewSessionCollectionTask, NewTemporaryAccessKey, NewToken,
-    PolicyRef, ProjectChange, Store, TemporaryAccessKeySource, TokenOrigin, UserChange,
+    CachedStoreView, Clock, Grantee, IssuingCredentials, LockoutState, NewSessionCollectionTask, NewTemporaryAccessKey,
+    NewToken, PolicyRef, ProjectChange, Store, TokenOrigin, UserChange,
 };
 use secrecy::SecretString;
 
@@ -102,7 +102,7 @@ impl CacheFixture {
             secret: SecretString::from("a temporary secret"),
             token_hash: [9; 32],
             expires_at: 9000,
-            issued_for: TemporaryAccessKeySource::CommandLine,
+            issued_for: IssuingCredentials::CommandLine,
         };
         store.create_temporary_key(&origin(), &temporary).await.unwrap();
         let task = NewSessionCollectionTask { request_id: task(), ..fixture.new_task(&instance.nodes[0].id) };

@@ -2,8 +2,8 @@
 
 use clew_model::{AccessKeyId, GroupId, PolicyId, UserId};
 use clew_store::{
-    Grantee, NewTemporaryAccessKey, NewToken, PolicyRef, ProjectChange, StoreError, TemporaryAccessKeySource,
-    TokenOrigin, UserChange,
+    Grantee, IssuingCredentials, NewTemporaryAccessKey, NewToken, PolicyRef, ProjectChange, StoreError, TokenOrigin,
+    UserChange,
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -60,7 +60,7 @@ impl RevocationFixture {
                 secret: SecretString::from("a temporary secret"),
                 token_hash: [9; 32],
                 expires_at: EXPIRES_AT,
-                issued_for: TemporaryAccessKeySource::CommandLine,
+                issued_for: IssuingCredentials::CommandLine,
             };
             store.create_temporary_key(&origin(), &key).await.unwrap();
         }
@@ -99,7 +99,7 @@ enum RightsChange {
     JoinsGroup,
     LeavesGroup,
     GroupRemoved,
-    PolicyPutRequest,
+    PolicyPut,
     PolicyAttached,
     PolicyAttachedToGroup,
     PolicyDetached,
@@ -125,7 +125,7 @@ async fn apply(scene: &RevocationFixture, cause: RightsChange) {
         RightsChange::JoinsGroup => store.add_group_member(&origin(), &scene.group, ada).await.unwrap(),
         RightsChange::LeavesGroup => store.remove_group_member(&origin(), &scene.group, ada).await.unwrap(),
         RightsChange::GroupRemoved => store.remove_group(&origin(), &scene.group).await.unwrap(),
-        RightsChange::PolicyPutRequest => {
+        RightsChange::PolicyPut => {
             let domain = &scene.fixture.initial_ids.domain_id;
             store.put_policy(&origin(), domain, "look", "role", "{ }", "").await.unwrap() == scene.policy
         }
@@ -158,12 +158,12 @@ async fn each_change_revokes_credentials_of_affected_users_only() {
         (RightsChange::JoinsGroup, false, true, false),
         (RightsChange::LeavesGroup, true, true, false),
         (RightsChange::GroupRemoved, true, true, false),
-        (RightsChange::PolicyPutRequest, true, true, false),
+        (RightsChange::PolicyPut, true, true, false),
         (RightsChange::PolicyAttached, false, true, false),
         (RightsChange::PolicyAttachedToGroup, true, true, false),
         (RightsChange::PolicyDetached, true, true, false),
         // The following changes do not affect ada's permissions.
-        (RightsChange::PolicyPutRequest, false, false, false),
+        (RightsChange::PolicyPut, false, false, false),
         (RightsChange::PolicyAttachedToGroup, false, false, false),
         (RightsChange::GroupRemoved, false, false, false),
         (RightsChange::Enabled, false, false, false),
@@ -247,7 +247,7 @@ async fn expired_temporary_key_is_removed_with_old_tokens() {
         secret: SecretString::from("x"),
         token_hash: [0; 32],
         expires_at: EXPIRES_AT,
-        issued_for: TemporaryAccessKeySource::CommandLine,
+        issued_for: IssuingCredentials::CommandLine,
     };
     assert!(store.create_temporary_key(&origin(), &orphan).await.is_err());
 }
@@ -277,9 +277,9 @@ async fn temporary_key_is_revoked_with_its_token() {
     assert_eq!(store.find_token(&[3; 32]).await.unwrap().unwrap().origin, TokenOrigin::Console);
     assert_eq!(store.find_token(&ADA_TOKEN).await.unwrap().unwrap().origin, TokenOrigin::Api);
     for (id, issued_for) in [
-        ("OFTHEFIRST", TemporaryAccessKeySource::Token(ADA_TOKEN)),
-        ("OFTHESECOND", TemporaryAccessKeySource::Token([3; 32])),
-        ("OFNONEATALL", TemporaryAccessKeySource::CommandLine),
+        ("OFTHEFIRST", IssuingCredentials::Token(ADA_TOKEN)),
+        ("OFTHESECOND", IssuingCredentials::Token([3; 32])),
+        ("OFNONEATALL", IssuingCredentials::CommandLine),
     ] {
         store.create_temporary_key(&origin(), &key(id, issued_for)).await.unwrap();
     }
@@ -302,7 +302,7 @@ async fn temporary_key_is_revoked_with_its_token() {
 async fn temporary_key_is_not_issued_for_revoked_credentials() {
     let scene = RevocationFixture::new(true).await;
     let store = &scene.fixture.store;
-    let create = async |issued_for: TemporaryAccessKeySource| {
+    let create = async |issued_for: IssuingCredentials| {
         let key = NewTemporaryAccessKey {
             user_id: scene.ada.clone(),
             id: AccessKeyId::generate(),
@@ -317,13 +317,13 @@ async fn temporary_key_is_not_issued_for_revoked_credentials() {
             Err(other) => panic!("{other}"),
         }
     };
-    let key = || TemporaryAccessKeySource::Key(scene.key.clone());
-    assert!(create(TemporaryAccessKeySource::Token(ADA_TOKEN)).await && create(key()).await);
-    assert!(!create(TemporaryAccessKeySource::Token([77; 32])).await, "a removed token is rejected");
+    let key = || IssuingCredentials::Key(scene.key.clone());
+    assert!(create(IssuingCredentials::Token(ADA_TOKEN)).await && create(key()).await);
+    assert!(!create(IssuingCredentials::Token([77; 32])).await, "a removed token is rejected");
     assert!(store.revoke_token(&origin(), &ADA_TOKEN).await.unwrap());
-    assert!(!create(TemporaryAccessKeySource::Token(ADA_TOKEN)).await);
+    assert!(!create(IssuingCredentials::Token(ADA_TOKEN)).await);
     assert!(store.set_access_key_enabled(&origin(), &scene.key, false).await.unwrap());
     assert!(!create(key()).await);
     assert!(store.remove_access_key(&origin(), &scene.key).await.unwrap());
-    assert!(!create(key()).await && create(TemporaryAccessKeySource::CommandLine).await);
+    assert!(!create(key()).await && create(IssuingCredentials::CommandLine).await);
 }

@@ -5,9 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use crate::fixture::{Fixture, NODE_PASSWORD, SECRET_KEY, all_bytes, new_instance, origin, tenant};
 use crate::subprocess;
 use clew_model::AccessKeyId;
-use clew_store::{
-    NewTemporaryAccessKey, NewToken, Store, StoreError, TemporaryAccessKeySource, TokenOrigin, UserChange,
-};
+use clew_store::{IssuingCredentials, NewTemporaryAccessKey, NewToken, Store, StoreError, TokenOrigin, UserChange};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
@@ -62,7 +60,7 @@ async fn use_all_secrets(fixture: &Fixture) {
         secret: SecretString::from(TEMPORARY_KEY),
         token_hash: hash,
         expires_at: 9000,
-        issued_for: TemporaryAccessKeySource::CommandLine,
+        issued_for: IssuingCredentials::CommandLine,
     };
     store.create_temporary_key(&origin(), &temporary).await.unwrap();
     let token = NewToken {

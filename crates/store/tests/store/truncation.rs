@@ -125,7 +125,7 @@ async fn rows_appended_during_a_verification_are_not_reported_as_loss() {
 async fn truncated_kill_outcomes_are_detected_by_their_process() {
     let fixture = Fixture::new().await;
     fixture.sql(format!("{NO_TRIGGERS} CREATE TABLE earlier AS SELECT * FROM audit_ends")).await;
-    let ids = fixture.store.insert_kills(&[new_kill(&fixture, &InstanceId::generate(), 7)]).await.unwrap();
+    let ids = fixture.store.insert_kill_records(&[new_kill(&fixture, &InstanceId::generate(), 7)]).await.unwrap();
     fixture
         .store
         .record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Killed, String::new())])

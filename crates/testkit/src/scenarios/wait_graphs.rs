@@ -3,7 +3,7 @@
 use super::{LockWaitScenario, MARIADB_ONLY, MYSQL_AND_MARIADB, MYSQL_ONLY};
 
 const LOCK_WAIT_CHAIN_LENGTH: usize = 10;
-const MANY_WAITERS_COUNT: usize = 500;
+const SINGLE_BLOCKER_WAITER_COUNT: usize = 500;
 
 pub(super) fn wait_graph_scenarios() -> Vec<LockWaitScenario> {
     vec![
@@ -112,11 +112,11 @@ fn lock_wait_chain_scenario() -> LockWaitScenario {
 fn many_waiters_scenario() -> LockWaitScenario {
     let wait = |waiter| format!("w{waiter}+ SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\n");
     let script = "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\n".to_owned();
-    let waits: Vec<String> = (0..MANY_WAITERS_COUNT).map(|waiter| format!("w{waiter}>a")).collect();
+    let waits: Vec<String> = (0..SINGLE_BLOCKER_WAITER_COUNT).map(|waiter| format!("w{waiter}>a")).collect();
     LockWaitScenario::new(
         MYSQL_AND_MARIADB,
         "a fan of five hundred",
-        script + &(0..MANY_WAITERS_COUNT).map(wait).collect::<String>(),
+        script + &(0..SINGLE_BLOCKER_WAITER_COUNT).map(wait).collect::<String>(),
         waits.join(" "),
         "a",
         "row",

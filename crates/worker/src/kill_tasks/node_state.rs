@@ -16,7 +16,7 @@ const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, Default)]
 pub(super) struct NodeStates(Arc<Mutex<HashMap<NodeId, NodeState>>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct NodeState {
     running: bool,
     failing: bool,
@@ -24,11 +24,25 @@ struct NodeState {
     interval: AdaptivePollInterval,
     clock: NodeClockHistory,
     unreliable_ages: bool,
-    survived_kills: Vec<SurvivedKillAttempt>,
+    survived_kills: Vec<KillBackoffEntry>,
+}
+
+impl Default for NodeState {
+    fn default() -> Self {
+        Self {
+            running: false,
+            failing: false,
+            last_start: None,
+            interval: AdaptivePollInterval::default(),
+            clock: NodeClockHistory::for_automatic_kills(),
+            unreliable_ages: false,
+            survived_kills: Vec::new(),
+        }
+    }
 }
 
 #[derive(Debug)]
-struct SurvivedKillAttempt {
+struct KillBackoffEntry {
     id: u64,
     user: Vec<u8>,
     host: Vec<u8>,
@@ -112,12 +126,12 @@ impl NodePollGuard {
     pub(super) fn start_kill_backoff(&self, session: &Session) {
         if let Some(state) = self.states.lock_states().get_mut(&self.node) {
             let (user, host) = (session.user.clone(), session.host.clone());
-            state.survived_kills.push(SurvivedKillAttempt { id: session.id, user, host, at: Instant::now() });
+            state.survived_kills.push(KillBackoffEntry { id: session.id, user, host, at: Instant::now() });
         }
     }
 }
 
-impl SurvivedKillAttempt {
+impl KillBackoffEntry {
     fn matches_session(&self, session: &Session) -> bool {
         self.id == session.id && self.user == session.user && self.host == session.host
     }

@@ -60,6 +60,7 @@ pub(crate) struct Key {
     pub(crate) id: u64,
 }
 
+#[derive(Debug)]
 pub(crate) struct AppSession {
     pub(crate) raw: RawSession,
     pub(crate) role: Role,
@@ -162,18 +163,24 @@ impl Backend {
 
     /// Waits until the server lists every session with its statement. The kill task may kill sessions before that.
     async fn wait_until_listed(&self) {
+        // Reported if the wait times out.
+        let mut unlisted = vec!["no process list has been read".to_owned()];
         let listing = async {
             loop {
                 let listed = self.list().await;
                 let is_killed =
                     |session: &AppSession| session.role == Role::Batch && !listed.contains_key(&session.raw.id);
-                if self.sessions.iter().all(|session| session.is_listed(&listed) || is_killed(session)) {
+                let is_unlisted = |session: &&AppSession| !session.is_listed(&listed) && !is_killed(session);
+                let describe = |session: &AppSession| format!("{session:?}: {:?}", listed.get(&session.raw.id));
+                unlisted = self.sessions.iter().filter(is_unlisted).map(describe).collect();
+                if unlisted.is_empty() {
                     return;
                 }
                 sleep(Duration::from_millis(20)).await;
             }
         };
-        timeout(LIST_TIMEOUT, listing).await.expect("all sessions are listed");
+        let is_timeout = timeout(LIST_TIMEOUT, listing).await.is_err();
+        assert!(!is_timeout, "sessions and their rows in the process list: {unlisted:#?}");
     }
 
     /// Lists the sessions without Clew.

@@ -33,7 +33,7 @@ async fn read_body_text(response: Response) -> String {
 }
 
 #[tokio::test]
-async fn views_return_the_index_and_files_their_content() {
+async fn view_paths_return_the_index_page_and_file_paths_return_the_file() {
     let page = build_test_page();
     for (path, accept, found) in [
         ("/instances/1a/sessions", BROWSER_ACCEPT_HEADER, Some("<!doctype html>")),

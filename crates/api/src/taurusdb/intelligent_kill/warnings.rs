@@ -2,7 +2,7 @@
 
 use clew_diagnose::waits;
 use clew_model::{Language, Node, Session};
-use clew_mysql::{find_unsafe_kills, read_lock_waits};
+use clew_mysql::{find_unsafe_kill_risks, read_lock_waits};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -51,7 +51,7 @@ pub(super) async fn find_kill_warnings(
         }
         Err(failure) => warnings.push(not_read(failure)),
     }
-    match service.try_read_node(node, async |limits| find_unsafe_kills(&node.url, victims, &limits).await).await {
+    match service.try_read_node(node, async |limits| find_unsafe_kill_risks(&node.url, victims, &limits).await).await {
         Ok(risks) => {
             let mut risks: Vec<_> = risks.into_iter().collect();
             risks.sort_unstable_by_key(|(session, _)| *session);

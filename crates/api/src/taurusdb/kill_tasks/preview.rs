@@ -7,7 +7,7 @@ use axum::extract::{Path, RawQuery, State};
 use clew_diagnose::{KillRisk, KillRule, select_sessions_to_kill, to_valid_utf8};
 use clew_iam::decision::Action;
 use clew_model::{Language, Limitation, LocalizedText, NodeId, Session};
-use clew_mysql::{ConnectionPurpose, find_unsafe_kills, read_client_sessions};
+use clew_mysql::{ConnectionPurpose, find_unsafe_kill_risks, read_client_sessions};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -68,7 +68,7 @@ pub(crate) struct KillTaskPreview {
     /// Matching sessions that are skipped because a kill could damage a table; omitted if empty. Clew extension
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, max_items = 500)]
-    spared: Vec<SparedProcess>,
+    spared: Vec<SkippedProcess>,
     /// Number of sessions skipped because a kill could damage a table; omitted if zero. Clew extension
     #[serde(skip_serializing_if = "is_zero")]
     #[schema(required = false)]
@@ -102,7 +102,7 @@ impl NodeLimitation {
 
 /// A session that matches the criteria but is not killed, because a kill could damage a table.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct SparedProcess {
+pub(crate) struct SkippedProcess {
     #[serde(flatten)]
     process: PreviewedProcess,
     /// Risk of the kill
@@ -174,7 +174,7 @@ pub(crate) async fn preview_kill_task(
         let risks = if criteria.include_unsafe {
             HashMap::new()
         } else {
-            service.read_node(node, async |limits| find_unsafe_kills(&node.url, &matched, &limits).await).await?
+            service.read_node(node, async |limits| find_unsafe_kill_risks(&node.url, &matched, &limits).await).await?
         };
         Ok::<_, ApiError>((&node.id, matched, risks, limitations))
     });
@@ -205,7 +205,7 @@ fn build_kill_task_preview(
     let (total_count, spared_count) = (killed.len(), spared.len());
     let processes = killed.into_iter().take(MAX_LISTED_SESSIONS);
     let processes = processes.map(|(node, session)| build_previewed_process(node, &session, masked)).collect();
-    let spared = spared.into_iter().take(MAX_LISTED_SESSIONS).map(|(node, session, risk)| SparedProcess {
+    let spared = spared.into_iter().take(MAX_LISTED_SESSIONS).map(|(node, session, risk)| SkippedProcess {
         process: build_previewed_process(node, &session, masked),
         risk: KillRiskView::new(&risk, language),
     });

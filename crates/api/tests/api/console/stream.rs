@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clew_model::{AccessKeyId, Failure, FailureKind};
-use clew_store::{Grantee, NewTemporaryAccessKey, PolicyRef, TemporaryAccessKeySource};
+use clew_store::{Grantee, IssuingCredentials, NewTemporaryAccessKey, PolicyRef};
 use clew_testkit::{ClientCharset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, ServerOptions};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
@@ -257,7 +257,7 @@ async fn stream_ends_with_its_credentials() {
         secret: secret.clone(),
         token_hash: clew_iam::token::hash_token("plain"),
         expires_at: Timestamp::now().as_second() + 5,
-        issued_for: TemporaryAccessKeySource::CommandLine,
+        issued_for: IssuingCredentials::CommandLine,
     };
     server.store.create_temporary_key(&test_origin(), &key).await.unwrap();
     let call = server.call(Method::GET, &path(&server, "stream")).header("x-security-token", "plain");

@@ -33,7 +33,7 @@ struct DemoState {
 pub(crate) async fn run(keep: bool) -> Result<ExitCode, DevtoolsError> {
     let state = tokio::select! {
         started = start_demo() => started?,
-        () = task::wait_for_shutdown_signal() => return Ok(ExitCode::from(task::SIGINT_EXIT_STATUS)),
+        () = task::wait_for_shutdown_signal() => return Ok(ExitCode::from(task::INTERRUPTED_EXIT_STATUS)),
     };
     if keep {
         print_demo_usage(&state)?;

@@ -35,7 +35,7 @@ impl TaskProgram {
             built = workspace::build_programs("Building the program of the task", &arguments) => {
                 workspace::find_built_program(&built?, "bin", self.name)?
             }
-            () = task::wait_for_shutdown_signal() => return Ok(ExitCode::from(task::SIGINT_EXIT_STATUS)),
+            () = task::wait_for_shutdown_signal() => return Ok(ExitCode::from(task::INTERRUPTED_EXIT_STATUS)),
         };
         let cause = std::process::Command::new(&program).args(program_args.arguments).exec();
         Err(DevtoolsError::Start { command: program.display().to_string(), cause })

@@ -141,11 +141,11 @@ pub(super) fn audit_record_from_row(row: &database::Row) -> Result<AuditRecord, 
 
 /// Value of the column `actor_kind` for an anonymous actor.
 /// The value must not change, because the MACs of existing audit rows depend on the value.
-const STORED_ANONYMOUS_KIND: &str = "nobody";
+const ANONYMOUS_ACTOR_KIND: &str = "nobody";
 
 fn stored_actor_kind(actor: &Actor) -> &'static str {
     match actor {
-        Actor::Anonymous { .. } => STORED_ANONYMOUS_KIND,
+        Actor::Anonymous { .. } => ANONYMOUS_ACTOR_KIND,
         _ => actor.kind(),
     }
 }
@@ -162,7 +162,7 @@ fn actor_from_row(row: &database::Row) -> Result<Actor, StoreError> {
         },
         "local" => Actor::Local { user: name },
         "clew" => Actor::Clew,
-        STORED_ANONYMOUS_KIND => Actor::Anonymous { claimed: name },
+        ANONYMOUS_ACTOR_KIND => Actor::Anonymous { claimed: name },
         _ => return Err(StoreError::Damaged { what: "type of an actor", reason: kind }),
     })
 }
