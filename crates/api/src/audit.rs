@@ -124,7 +124,7 @@ where
             let reason = response.extensions().get::<ApiError>().map_or("", ApiError::detail_message_id);
             service.repeated_refusals().record_refusal(&service.store, event, reason).await
         } else {
-            service.store.append_audit_event(&event).await
+            service.store.audit().append_audit_event(&event).await
         };
         match recorded {
             Ok(()) => response,

@@ -218,7 +218,7 @@ impl SignedRequest {
         };
         let verified = signature::verify_signature(&self.authorization, &request, &self.key.secret, Timestamp::now());
         if verified == Err(SignatureError::Mismatch) {
-            Box::pin(service.store.record_auth_failure(&self.subject.name)).await?;
+            Box::pin(service.store.lockouts().record_auth_failure(&self.subject.name)).await?;
         }
         verified?;
         let scope = match &self.key.temporary {
@@ -229,7 +229,7 @@ impl SignedRequest {
             Some(temporary) => Box::pin(self.check_security_token(service, temporary, parts)).await?,
         };
         if self.has_failures {
-            Box::pin(service.store.clear_auth_failures(&self.subject.name)).await?;
+            Box::pin(service.store.lockouts().clear_auth_failures(&self.subject.name)).await?;
         }
         let credentials = match &self.key.temporary {
             Some(_) => CredentialKind::TemporaryKey,
@@ -237,7 +237,7 @@ impl SignedRequest {
             None => return Err(not_authenticated_error("auth-key-inactive", vec![("key", self.key.id.to_string())])),
         };
         let user = require_enabled_user(&self.key.user)?;
-        if let Err(error) = service.store.record_access_key_use(&self.key).await {
+        if let Err(error) = service.store.identities().record_access_key_use(&self.key).await {
             // The last-used timestamp is informational, so failing to update it does not fail the request.
             warn!(%error, "cannot record the last use of an access key");
         }
@@ -266,7 +266,7 @@ impl SignedRequest {
         let scope = security_token::parse_security_token_scope(given);
         let is_match = bool::from(token::hash_token(given).ct_eq(&temporary.token_hash));
         let Some(scope) = scope.filter(|_| is_match) else {
-            Box::pin(service.store.record_auth_failure(&self.subject.name)).await?;
+            Box::pin(service.store.lockouts().record_auth_failure(&self.subject.name)).await?;
             return Err(not_authenticated_error("auth-security-token-wrong", Vec::new()));
         };
         if temporary.revoked {

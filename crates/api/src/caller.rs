@@ -316,7 +316,7 @@ pub(crate) async fn load_node_if_zone_reachable(
     instance: &Instance,
     node: &str,
 ) -> Result<Node, ApiError> {
-    let node = service.store.find_node_with_password(&find_node_id_in_instance(instance, node)?).await?;
+    let node = service.store.instances().find_node_with_password(&find_node_id_in_instance(instance, node)?).await?;
     let node = node.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_NODE))?;
     require_reachable_network_zone(service, &node)?;
     Ok(node)

@@ -56,7 +56,7 @@ pub(crate) fn run_policy_evaluation<T>(principal: &Principal, evaluation: impl F
 
 /// Returns an empty list if any policy cannot be parsed, because the invalid policy could contain a Deny statement.
 pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[Grant]>, StoreError> {
-    let (stored, user) = (store.list_user_policy_grants(user).await?, user.clone());
+    let (stored, user) = (store.policies().list_user_policy_grants(user).await?, user.clone());
     let bytes: usize = stored.iter().map(StoredPolicyGrant::document_len).sum();
     let parse =
         move || stored.into_iter().map(|stored| parse_grant(&user, stored)).collect::<Option<_>>().unwrap_or_default();

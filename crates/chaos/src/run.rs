@@ -99,7 +99,7 @@ pub async fn run(options: RunOptions) -> Result<FaultInjectionReport, ChaosError
     timeline.print_progress("removing orphaned results");
     let before = find_orphaned_objects(&cluster, &rows).await?;
     let store = cluster.open_store().await?;
-    let known = store.list_referenced_result_names().await?;
+    let known = store.tasks().list_referenced_result_names().await?;
     store.result_store().collect_garbage(known, Duration::ZERO).await?;
     let after = find_orphaned_objects(&cluster, &rows).await?;
     violations.extend(after.iter().map(|orphan| format!("{orphan} remains on S3 and belongs to no collection")));

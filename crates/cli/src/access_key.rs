@@ -89,11 +89,11 @@ async fn list_access_keys(arguments: ListArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
     let users = match &arguments.user {
         Some(user) => vec![directory.find_user(user).await?],
-        None => directory.store.list_users(&directory.domain.id).await?,
+        None => directory.store.identities().list_users(&directory.domain.id).await?,
     };
     let mut keys = Vec::new();
     for user in users {
-        keys.extend(directory.store.list_access_keys(&user.id).await?.into_iter().map(|key| (user.name.clone(), key)));
+        keys.extend(directory.store.identities().list_access_keys(&user.id).await?.into_iter().map(|key| (user.name.clone(), key)));
     }
     arguments.domain_args.output_format().print(
         || render_access_key_table(&keys),
@@ -104,7 +104,7 @@ async fn list_access_keys(arguments: ListArgs) -> Result<(), CliError> {
 async fn set_access_key_enabled(domain_args: &DomainArgs, id: &AccessKeyId, enabled: bool) -> Result<(), CliError> {
     let directory = domain_args.open_identity_directory().await?;
     let (user, _) = find_access_key(&directory, id).await?;
-    directory.store.set_access_key_enabled(&directory.origin, id, enabled).await?;
+    directory.store.identities().set_access_key_enabled(&directory.origin, id, enabled).await?;
     domain_args.output_format().print(
         || format!("{} the access key {id} of {user}.\n", if enabled { "Enabled" } else { "Disabled" }),
         || json!({ "access_key": id, "user": user, "enabled": enabled }),
@@ -116,7 +116,7 @@ async fn remove_access_key(arguments: RemoveArgs) -> Result<(), CliError> {
     let id = &arguments.access_key;
     let (user, _) = find_access_key(&directory, id).await?;
     arguments.confirmation.prompt_for_confirmation(format!("remove the access key {id} of {user}")).await?;
-    directory.store.remove_access_key(&directory.origin, id).await?;
+    directory.store.identities().remove_access_key(&directory.origin, id).await?;
     arguments
         .domain_args
         .output_format()
@@ -129,8 +129,8 @@ async fn find_access_key(
 ) -> Result<(String, AccessKeyMetadata), CliError> {
     let unknown =
         || CliError::new_refusal(format!("there is no access key {id}")).with_suggested_fix("clew key list shows all");
-    let key = directory.store.find_access_key_metadata(id).await?.ok_or_else(unknown)?;
-    let user = directory.store.find_user(&key.user_id).await?.filter(|user| user.domain_id == directory.domain.id);
+    let key = directory.store.identities().find_access_key_metadata(id).await?.ok_or_else(unknown)?;
+    let user = directory.store.identities().find_user(&key.user_id).await?.filter(|user| user.domain_id == directory.domain.id);
     user.map(|user| (user.name, key)).ok_or_else(unknown)
 }
 

@@ -61,7 +61,7 @@ pub(crate) async fn run(arguments: AuditCommandArgs) -> Result<(), CliError> {
 async fn list_audit_rows(arguments: ListArgs) -> Result<(), CliError> {
     let store = arguments.store_args.open_store().await?;
     let filter = arguments.filters.resolve_audit_filter(&store).await?;
-    let mut newest = store.list_audit_rows_before_seq(&filter, i64::MAX, arguments.limit).await?;
+    let mut newest = store.audit().list_audit_rows_before_seq(&filter, i64::MAX, arguments.limit).await?;
     // Reverse to chronological order, so that the newest rows are at the bottom of the terminal.
     newest.reverse();
     arguments.store_args.format.print(
@@ -78,7 +78,7 @@ async fn for_each_audit_row(
 ) -> Result<(), CliError> {
     let mut after = 0;
     loop {
-        let rows = store.list_audit_rows_after_seq(filter, after, MAX_AUDIT_ROWS_PER_QUERY).await?;
+        let rows = store.audit().list_audit_rows_after_seq(filter, after, MAX_AUDIT_ROWS_PER_QUERY).await?;
         let Some(last) = rows.last() else { return Ok(()) };
         after = last.seq;
         rows.into_iter().try_for_each(&mut handle)?;

@@ -119,8 +119,8 @@ impl Daemon {
         set_snapshot_spill_directory(&configuration.data_dir)?;
         let store = result_store::configure_result_store(store, s3).await?;
         let lock = store.acquire_data_dir_lock()?;
-        store.release_all_kill_task_leases(&lock).await?;
-        let taken_over = store.expire_all_leases(&lock).await?;
+        store.kill_tasks().release_all_kill_task_leases(&lock).await?;
+        let taken_over = store.tasks().expire_all_leases(&lock).await?;
         if taken_over > 0 {
             info!(tasks.taken_over = taken_over, "leases of the previous process ended");
         }
@@ -206,15 +206,15 @@ async fn check_for_audit_truncation(store: &Store) {
 }
 
 async fn report_lost_audit_rows(store: &Store) -> Result<(), StoreError> {
-    let Some(loss) = store.detect_audit_truncation().await? else { return Ok(()) };
+    let Some(loss) = store.audit().detect_audit_truncation().await? else { return Ok(()) };
     error!(audit.problem = %loss, "rows of the audit log were removed");
     let missing = AuditEvent {
         outcome: AuditOutcome::Failed,
         detail: serde_json::json!({ "problem": loss.to_string() }),
         ..AuditEvent::for_successful_operation(&AuditOrigin::for_internal_operation(), "AuditTruncated", "audit")
     };
-    store.append_audit_event(&missing).await?;
-    store.acknowledge_lost_audit_rows(&loss);
+    store.audit().append_audit_event(&missing).await?;
+    store.audit().acknowledge_lost_audit_rows(&loss);
     Ok(())
 }
 

@@ -73,15 +73,15 @@ async fn create_domain(arguments: CreateArgs) -> Result<(), CliError> {
     let password = password.read_or_generate_password(&admin).await?;
     let origin = local_audit_origin::local_account_audit_origin();
     let project = region_project.unwrap_or_else(|| store.region().to_owned());
-    let domain_id = store.create_domain(&origin, &name).await?;
-    let project_id = store.create_project(&origin, &domain_id, &project, "").await?;
+    let domain_id = store.tenants().create_domain(&origin, &name).await?;
+    let project_id = store.tenants().create_project(&origin, &domain_id, &project, "").await?;
     let user = NewUser {
         name: admin.clone(),
         password_hash: password.hash.clone(),
         administrator: true,
         description: String::new(),
     };
-    let user_id = store.create_user(&origin, &domain_id, &user).await?;
+    let user_id = store.identities().create_user(&origin, &domain_id, &user).await?;
     let fields = || {
         text_table::render_field_list(&[
             ("domain", format!("{name} ({domain_id})")),
@@ -107,7 +107,7 @@ async fn create_domain(arguments: CreateArgs) -> Result<(), CliError> {
 }
 
 async fn list_domains(arguments: ListArgs) -> Result<(), CliError> {
-    let domains = arguments.store_args.open_store().await?.list_domains().await?;
+    let domains = arguments.store_args.open_store().await?.tenants().list_domains().await?;
     arguments.store_args.format.print(
         || {
             let row = |domain: &Domain| [domain.name.clone(), domain.id.to_string()];

@@ -76,7 +76,7 @@ async fn create_enterprise_project(arguments: CreateArgs) -> Result<(), CliError
     let CreateArgs { name, description, domain_args } = arguments;
     let directory = domain_args.open_identity_directory().await?;
     let domain = &directory.domain;
-    let id = directory.store.create_enterprise_project(&directory.origin, &domain.id, &name, &description).await?;
+    let id = directory.store.tenants().create_enterprise_project(&directory.origin, &domain.id, &name, &description).await?;
     domain_args.output_format().print(
         || format!("Created the enterprise project {name} ({id}) in the domain {}.\n", domain.name),
         || json!({ "id": id, "name": name, "domain_id": domain.id }),
@@ -85,7 +85,7 @@ async fn create_enterprise_project(arguments: CreateArgs) -> Result<(), CliError
 
 async fn list_enterprise_projects(arguments: ListArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
-    let all = directory.store.list_enterprise_projects(&directory.domain.id).await?;
+    let all = directory.store.tenants().list_enterprise_projects(&directory.domain.id).await?;
     let row = |project: &EnterpriseProject| {
         [project.name.clone(), project.id.clone(), format_yes_no(project.enabled), project.description.clone()]
     };
@@ -104,7 +104,7 @@ async fn update_enterprise_project(arguments: UpdateArgs) -> Result<(), CliError
     let project = directory.find_enterprise_project(&enterprise_project).await?;
     let change = EnterpriseProjectChange { description, enabled: (enable || disable).then_some(enable) };
     let (store, domain) = (&directory.store, &directory.domain.id);
-    if !store.update_enterprise_project(&directory.origin, domain, &project.id, &change).await? {
+    if !store.tenants().update_enterprise_project(&directory.origin, domain, &project.id, &change).await? {
         return Err(CliError::new_refusal(format!("the enterprise project {} cannot be changed", project.name)));
     }
     let project = directory.find_enterprise_project(&project.id).await?;

@@ -114,7 +114,7 @@ async fn create_group(arguments: CreateArgs) -> Result<(), CliError> {
     let CreateArgs { name, description, domain_args } = arguments;
     let directory = domain_args.open_identity_directory().await?;
     let domain = &directory.domain;
-    let id = directory.store.create_group(&directory.origin, &domain.id, &name, &description).await?;
+    let id = directory.store.identities().create_group(&directory.origin, &domain.id, &name, &description).await?;
     domain_args.output_format().print(
         || {
             format!(
@@ -128,7 +128,7 @@ async fn create_group(arguments: CreateArgs) -> Result<(), CliError> {
 
 async fn list_groups(arguments: ListArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
-    let groups = directory.store.list_groups(&directory.domain.id).await?;
+    let groups = directory.store.identities().list_groups(&directory.domain.id).await?;
     let row = |group: &Group| [group.name.clone(), group.id.to_string(), group.description.clone()];
     arguments.domain_args.output_format().print(
         || {
@@ -146,7 +146,7 @@ async fn list_groups(arguments: ListArgs) -> Result<(), CliError> {
 async fn show_group(arguments: ShowArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
     let group = directory.find_group(&arguments.group).await?;
-    let members = directory.store.list_group_members(&group.id).await?;
+    let members = directory.store.identities().list_group_members(&group.id).await?;
     let policies = load_policy_attachments(&directory, &group).await?;
     arguments.domain_args.output_format().print(
         || {
@@ -178,11 +178,11 @@ async fn load_policy_attachments(
     group: &Group,
 ) -> Result<Vec<(String, PolicyAttachment)>, CliError> {
     let mut policies = Vec::new();
-    for attachment in directory.store.list_attachments_by_grantee(&Grantee::Group(group.id.clone())).await? {
+    for attachment in directory.store.policies().list_attachments_by_grantee(&Grantee::Group(group.id.clone())).await? {
         let name = match &attachment.policy {
             PolicyRef::System(name) => name.clone(),
             PolicyRef::Custom(id) => {
-                directory.store.find_policy(id).await?.map_or_else(|| id.to_string(), |policy| policy.name)
+                directory.store.policies().find_policy(id).await?.map_or_else(|| id.to_string(), |policy| policy.name)
             }
         };
         policies.push((name, attachment));
@@ -200,7 +200,7 @@ async fn update_group_members(arguments: GroupMemberArgs, add: bool) -> Result<(
         resolved.push(directory.find_user(user).await?);
     }
     if !add {
-        let members = store.list_group_members(&group.id).await?;
+        let members = store.identities().list_group_members(&group.id).await?;
         if let Some(user) = resolved.iter().find(|user| members.iter().all(|member| member.id != user.id)) {
             let what = format!("{} is not a member of {}; nothing was changed", user.name, group.name);
             return Err(CliError::new_refusal(what)
@@ -209,12 +209,12 @@ async fn update_group_members(arguments: GroupMemberArgs, add: bool) -> Result<(
     }
     for user in &resolved {
         if add {
-            store.add_group_member(origin, &group.id, &user.id).await?;
+            store.identities().add_group_member(origin, &group.id, &user.id).await?;
         } else {
-            store.remove_group_member(origin, &group.id, &user.id).await?;
+            store.identities().remove_group_member(origin, &group.id, &user.id).await?;
         }
     }
-    let members = store.list_group_members(&group.id).await?;
+    let members = store.identities().list_group_members(&group.id).await?;
     let names: Vec<_> = members.iter().map(|user| user.name.clone()).collect();
     domain_args.output_format().print(
         || {
@@ -233,7 +233,7 @@ async fn remove_group(arguments: RemoveArgs) -> Result<(), CliError> {
     let group = directory.find_group(&arguments.group).await?;
     let what = format!("remove the group {}; its members lose the policies attached to it", group.name);
     arguments.confirmation.prompt_for_confirmation(what).await?;
-    directory.store.remove_group(&directory.origin, &group.id).await?;
+    directory.store.identities().remove_group(&directory.origin, &group.id).await?;
     arguments
         .domain_args
         .output_format()

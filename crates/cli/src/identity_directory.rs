@@ -10,12 +10,12 @@ pub(crate) use policy_lookup::{NamedPolicy, permission_model_name};
 use crate::error::CliError;
 
 pub(crate) async fn find_domain(store: &Store, name_or_id: &str) -> Result<Domain, CliError> {
-    find_by_id_or_name(store.list_domains().await?, "domain", name_or_id, |domain| (domain.id.as_str(), &domain.name))
+    find_by_id_or_name(store.tenants().list_domains().await?, "domain", name_or_id, |domain| (domain.id.as_str(), &domain.name))
 }
 
 /// Fails unless the store contains exactly one domain.
 pub(crate) async fn require_single_domain(store: &Store) -> Result<Domain, CliError> {
-    let mut all = store.list_domains().await?;
+    let mut all = store.tenants().list_domains().await?;
     match (all.pop(), all.is_empty()) {
         (Some(only), true) => Ok(only),
         (last, _) => {
@@ -33,17 +33,17 @@ pub(crate) struct IdentityDirectory {
 
 impl IdentityDirectory {
     pub(crate) async fn find_user(&self, name_or_id: &str) -> Result<User, CliError> {
-        let users = self.store.list_users(&self.domain.id).await?;
+        let users = self.store.identities().list_users(&self.domain.id).await?;
         find_by_id_or_name(users, "user", name_or_id, |user| (user.id.as_str(), &user.name))
     }
 
     pub(crate) async fn find_group(&self, name_or_id: &str) -> Result<Group, CliError> {
-        let groups = self.store.list_groups(&self.domain.id).await?;
+        let groups = self.store.identities().list_groups(&self.domain.id).await?;
         find_by_id_or_name(groups, "group", name_or_id, |group| (group.id.as_str(), &group.name))
     }
 
     pub(crate) async fn find_project(&self, name_or_id: &str) -> Result<Project, CliError> {
-        let projects = self.store.list_projects(&self.domain.id).await?;
+        let projects = self.store.tenants().list_projects(&self.domain.id).await?;
         find_by_id_or_name(projects, "project", name_or_id, |project| (project.id.as_str(), &project.name))
     }
 
@@ -57,7 +57,7 @@ pub(crate) async fn find_enterprise_project(
     domain: &DomainId,
     name_or_id: &str,
 ) -> Result<EnterpriseProject, CliError> {
-    let projects = store.list_enterprise_projects(domain).await?;
+    let projects = store.tenants().list_enterprise_projects(domain).await?;
     find_by_id_or_name(projects, "enterprise project", name_or_id, |project| (&project.id, &project.name))
 }
 

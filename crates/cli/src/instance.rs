@@ -106,9 +106,9 @@ impl ProjectSelectionArgs {
         let store = self.store_args.open_store().await?;
         let projects = match &self.domain {
             Some(name_or_id) => {
-                store.list_projects(&identity_directory::find_domain(&store, name_or_id).await?.id).await?
+                store.tenants().list_projects(&identity_directory::find_domain(&store, name_or_id).await?.id).await?
             }
-            None => store.list_all_projects().await?,
+            None => store.tenants().list_all_projects().await?,
         };
         let format_project =
             |project: &Project| format!("{} ({} of {})", project.id, project.name, project.domain_name);
@@ -150,9 +150,9 @@ pub(crate) async fn find_instance(
     name_or_id: &str,
 ) -> Result<Option<Instance>, CliError> {
     if let Ok(id) = name_or_id.parse() {
-        return Ok(store.find_instance(project, &id).await?);
+        return Ok(store.instances().find_instance(project, &id).await?);
     }
-    let mut all = store.list_all_instances().await?.into_iter();
+    let mut all = store.instances().list_all_instances().await?.into_iter();
     Ok(all.find(|instance| instance.project_id == *project && instance.name == name_or_id))
 }
 
@@ -177,7 +177,7 @@ async fn list_instances(project_args: ProjectSelectionArgs) -> Result<(), CliErr
     let mut all = Vec::new();
     loop {
         let page = Pagination { offset: u32::try_from(all.len()).unwrap_or(u32::MAX), limit: 100 };
-        let (instances, total) = store.list_instances(&project.id, &InstanceFilter::default(), page).await?;
+        let (instances, total) = store.instances().list_instances(&project.id, &InstanceFilter::default(), page).await?;
         let is_last_page = instances.is_empty();
         all.extend(instances);
         if is_last_page || all.len() as u64 >= total {
@@ -203,7 +203,7 @@ async fn remove_instance(arguments: RemoveArgs) -> Result<(), CliError> {
     let inventory = arguments.project_args.open_instance_inventory().await?;
     let Instance { id, name, .. } = require_instance(&inventory, &arguments.instance).await?;
     arguments.confirmation.prompt_for_confirmation(format!("remove {name} ({id}) with the data of its nodes")).await?;
-    inventory.store.remove_instance(&inventory.origin, &inventory.project.id, &id).await?;
+    inventory.store.instances().remove_instance(&inventory.origin, &inventory.project.id, &id).await?;
     arguments.project_args.output_format().print(
         || format!("Removed {name} ({id}) with the data of its nodes.\n"),
         || serde_json::json!({ "removed": id }),

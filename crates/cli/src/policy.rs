@@ -125,11 +125,11 @@ async fn load_policy_attachments(
 ) -> Result<Vec<(GrantScopeNames, PolicyAttachment)>, CliError> {
     let store = &directory.store;
     let mut attachments = Vec::new();
-    for attachment in store.list_policy_attachments(&policy.reference).await? {
+    for attachment in store.policies().list_policy_attachments(&policy.reference).await? {
         let domain_and_name = match &attachment.grantee {
-            Grantee::User(id) => store.find_user(id).await?.map(|user| (user.domain_id, format!("user {}", user.name))),
+            Grantee::User(id) => store.identities().find_user(id).await?.map(|user| (user.domain_id, format!("user {}", user.name))),
             Grantee::Group(id) => {
-                store.find_group(id).await?.map(|group| (group.domain_id, format!("group {}", group.name)))
+                store.identities().find_group(id).await?.map(|group| (group.domain_id, format!("group {}", group.name)))
             }
         };
         let Some((domain, grantee)) = domain_and_name else { continue };
@@ -137,7 +137,7 @@ async fn load_policy_attachments(
             continue;
         }
         let project = match &attachment.project {
-            Some(id) => store.find_project(id).await?.map(|project| project.name),
+            Some(id) => store.tenants().find_project(id).await?.map(|project| project.name),
             None => None,
         };
         attachments.push((GrantScopeNames { grantee, project }, attachment));
@@ -196,7 +196,7 @@ async fn remove_policy(arguments: RemoveArgs) -> Result<(), CliError> {
         return Err(CliError::new_refusal(format!("{} is a system policy and cannot be removed", policy.name)));
     };
     arguments.confirmation.prompt_for_confirmation(format!("remove the policy {}", policy.name)).await?;
-    directory.store.remove_policy(&directory.origin, id).await?;
+    directory.store.policies().remove_policy(&directory.origin, id).await?;
     arguments
         .domain_args
         .output_format()

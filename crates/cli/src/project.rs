@@ -91,7 +91,7 @@ async fn create_project(arguments: CreateArgs) -> Result<(), CliError> {
     let CreateArgs { name, description, domain_args } = arguments;
     let directory = domain_args.open_identity_directory().await?;
     let domain = &directory.domain;
-    let id = directory.store.create_project(&directory.origin, &domain.id, &name, &description).await?;
+    let id = directory.store.tenants().create_project(&directory.origin, &domain.id, &name, &description).await?;
     domain_args.output_format().print(
         || format!("Created the project {name} ({id}) in the domain {}.\n", domain.name),
         || json!({ "id": id, "name": name, "domain_id": domain.id }),
@@ -100,7 +100,7 @@ async fn create_project(arguments: CreateArgs) -> Result<(), CliError> {
 
 async fn list_projects(arguments: ListArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
-    let projects = directory.store.list_projects(&directory.domain.id).await?;
+    let projects = directory.store.tenants().list_projects(&directory.domain.id).await?;
     let row = |project: &Project| {
         let Project { name, id, enabled, masking, description, .. } = project;
         [name.clone(), id.to_string(), format_yes_no(*enabled), format_yes_no(*masking), description.clone()]
@@ -127,7 +127,7 @@ async fn update_project(arguments: UpdateArgs) -> Result<(), CliError> {
         enabled: (enable || disable).then_some(enable),
         masking: (mask || no_mask).then_some(mask),
     };
-    directory.store.update_project(&directory.origin, &project.id, &change).await?;
+    directory.store.tenants().update_project(&directory.origin, &project.id, &change).await?;
     let project = directory.find_project(project.id.as_str()).await?;
     domain_args.output_format().print(
         || {

@@ -76,7 +76,7 @@ pub(crate) async fn run(arguments: UserCommandArgs) -> Result<(), CliError> {
 
 async fn list_users(arguments: ListArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
-    let users = directory.store.list_users(&directory.domain.id).await?;
+    let users = directory.store.identities().list_users(&directory.domain.id).await?;
     arguments.domain_args.output_format().print(
         || render::render_user_table(&users),
         || json!({ "users": users.iter().map(render::user_to_json).collect::<Vec<_>>() }),
@@ -100,7 +100,7 @@ async fn remove_user(arguments: RemoveArgs) -> Result<(), CliError> {
         .confirmation
         .prompt_for_confirmation(format!("remove the user {} with all access keys and tokens", user.name))
         .await?;
-    directory.store.remove_user(&directory.origin, &user.id).await?;
+    directory.store.identities().remove_user(&directory.origin, &user.id).await?;
     arguments
         .domain_args
         .output_format()

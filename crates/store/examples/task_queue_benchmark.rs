@@ -98,10 +98,10 @@ impl BenchmarkTaskQueue {
                 max_tasks: 1,
             };
             let start = Instant::now();
-            let claimed = self.store.claim_tasks(claim).await.unwrap().tasks.remove(0);
+            let claimed = self.store.tasks().claim_tasks(claim).await.unwrap().tasks.remove(0);
             elapsed += start.elapsed();
             let failed = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
-            assert!(self.store.complete_task(&claimed.task.request_id, claimed.fence, &failed).await.unwrap());
+            assert!(self.store.tasks().complete_task(&claimed.task.request_id, claimed.fence, &failed).await.unwrap());
         }
         elapsed / TASK_WRITES_PER_RUN
     }
@@ -117,7 +117,7 @@ impl BenchmarkTaskQueue {
                 selection: SessionSelection::default(),
                 masked: false,
             };
-            self.store.enqueue_task(&task, 9).await.unwrap();
+            self.store.tasks().enqueue_task(&task, 9).await.unwrap();
         }
         start.elapsed() / TASK_WRITES_PER_RUN
     }
@@ -132,7 +132,7 @@ impl BenchmarkTaskQueue {
             .collect();
         let start = Instant::now();
         for id in &ids {
-            assert!(self.store.find_task(id).await.unwrap().is_some());
+            assert!(self.store.tasks().find_task(id).await.unwrap().is_some());
         }
         start.elapsed() / TASK_READS_PER_RUN
     }
@@ -149,7 +149,7 @@ impl BenchmarkTaskQueue {
             .collect();
         let start = Instant::now();
         for (project, instance, node) in &nodes {
-            assert_eq!(self.store.list_node_tasks(project, instance, node, 50).await.unwrap().len(), 1);
+            assert_eq!(self.store.tasks().list_node_tasks(project, instance, node, 50).await.unwrap().len(), 1);
         }
         start.elapsed() / TASK_READS_PER_RUN
     }
@@ -157,7 +157,7 @@ impl BenchmarkTaskQueue {
     async fn measure_status_count_query(&mut self) -> Duration {
         let start = Instant::now();
         for _ in 0..STATUS_COUNT_QUERIES_PER_RUN {
-            let counts = self.store.count_tasks_by_status().await.unwrap();
+            let counts = self.store.tasks().count_tasks_by_status().await.unwrap();
             assert!(counts.iter().map(|(_, count)| count).sum::<u64>() >= u64::from(self.tasks));
         }
         start.elapsed() / STATUS_COUNT_QUERIES_PER_RUN

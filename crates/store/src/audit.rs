@@ -21,7 +21,7 @@ pub struct AuditRecord {
 }
 
 /// Sequence number and MAC of the newest audit row when the checkpoint was created.
-/// [`crate::Store::verify_audit_log`] detects whether audit rows were removed after the checkpoint was created.
+/// [`crate::AuditStore::verify_audit_log`] detects whether audit rows were removed after the checkpoint was created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditCheckpoint {

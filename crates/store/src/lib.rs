@@ -30,6 +30,7 @@ mod database;
 mod derived_keys;
 mod error;
 mod fsync;
+mod handles;
 mod intelligent_kills;
 mod kill_tasks;
 mod kills;
@@ -63,6 +64,10 @@ pub use credentials::{
 };
 pub use data_dir_lock::DataDirLock;
 pub use error::StoreError;
+pub use handles::{
+    AuditStore, IdentityStore, InstanceStore, KillStore, KillTaskStore, LockoutStore, PolicyStore, TaskStore,
+    TenantStore, ZoneStore,
+};
 pub use intelligent_kills::{
     IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill, ParseIntelligentKillIdError,
 };

@@ -36,7 +36,7 @@ pub struct LoginBackoff {
 pub enum LoginPermitDecision {
     /// The login is allowed.
     Granted {
-        /// Number of consecutive refused logins, which callers pass to [`crate::Store::record_login_refusal`].
+        /// Number of consecutive refused logins, which callers pass to [`crate::InstanceStore::record_login_refusal`].
         refusals: u32,
     },
     /// The backoff has not expired.

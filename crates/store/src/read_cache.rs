@@ -48,42 +48,42 @@ impl CachedStoreView {
         self.version.access
     }
 
-    /// See [`Store::find_access_key`].
+    /// See [`IdentityStore::find_access_key`].
     pub async fn find_access_key(&self, id: &AccessKeyId) -> Result<Option<Arc<AccessKey>>, StoreError> {
-        let load = || self.store.find_access_key(id);
+        let load = || self.store.identities().find_access_key(id);
         get_or_load(&self.store.caches.keys, self.version.access, id, load).await
     }
 
-    /// See [`Store::find_token`].
+    /// See [`IdentityStore::find_token`].
     pub async fn find_token(&self, hash: &[u8; 32]) -> Result<Option<Arc<StoredToken>>, StoreError> {
-        let load = || self.store.find_token(hash);
+        let load = || self.store.identities().find_token(hash);
         get_or_load(&self.store.caches.tokens, self.version.access, hash, load).await
     }
 
-    /// See [`Store::find_project`].
+    /// See [`TenantStore::find_project`].
     pub async fn find_project(&self, id: &ProjectId) -> Result<Option<Arc<Project>>, StoreError> {
-        let load = || self.store.find_project(id);
+        let load = || self.store.tenants().find_project(id);
         get_or_load(&self.store.caches.projects, self.version.access, id, load).await
     }
 
-    /// See [`Store::find_instance`].
+    /// See [`InstanceStore::find_instance`].
     pub async fn find_instance(
         &self,
         project: &ProjectId,
         id: &InstanceId,
     ) -> Result<Option<Arc<Instance>>, StoreError> {
-        let load = || self.store.find_instance(project, id);
+        let load = || self.store.instances().find_instance(project, id);
         let found = get_or_load(&self.store.caches.instances, self.version.access, id, load).await?;
         Ok(found.filter(|instance| instance.project_id == *project))
     }
 
-    /// See [`Store::find_task`].
+    /// See [`TaskStore::find_task`].
     pub async fn find_task(&self, id: &RequestId) -> Result<Option<Arc<SessionCollectionTask>>, StoreError> {
-        let load = || self.store.find_task(id);
+        let load = || self.store.tasks().find_task(id);
         get_or_load(&self.store.caches.tasks, self.version.any_table, id, load).await
     }
 
-    /// Returns the lockout state of a user name or access key id. See [`Store::find_lockout_end`].
+    /// Returns the lockout state of a user name or access key id. See [`LockoutStore::find_lockout_end`].
     pub async fn lockout_state(&self, subject: &str) -> Result<LockoutState, StoreError> {
         Ok(match self.find_auth_failures(subject).await? {
             None => LockoutState::NoFailures,
@@ -99,7 +99,7 @@ impl CachedStoreView {
         if let Some(failures) = cache.get(version, subject) {
             return Ok(failures);
         }
-        let failures = Box::pin(self.store.find_auth_failures(subject)).await?;
+        let failures = Box::pin(self.store.lockouts().find_auth_failures(subject)).await?;
         cache.insert(version, subject.to_owned(), failures);
         Ok(failures)
     }

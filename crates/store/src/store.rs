@@ -202,6 +202,25 @@ impl Store {
         self
     }
 
+    /// Sets the zones whose nodes this process can reach. Every process can reach nodes without a zone.
+    #[must_use]
+    pub fn with_reachable_zones(mut self, zones: Vec<NetworkZone>) -> Self {
+        self.zones = zones.into();
+        self
+    }
+
+    /// Returns true if this process can connect to the nodes of `zone`, or if `zone` is `None`.
+    #[must_use]
+    pub fn is_zone_reachable(&self, zone: Option<&NetworkZone>) -> bool {
+        zone.is_none_or(|zone| self.zones.contains(zone))
+    }
+
+    /// Returns the names of the reachable zones as a JSON array. The empty string represents nodes without a zone.
+    pub(crate) fn reachable_zones_json(&self) -> String {
+        let zones: Vec<&str> = std::iter::once("").chain(self.zones.iter().map(NetworkZone::as_str)).collect();
+        serde_json::json!(zones).to_string()
+    }
+
     /// Closes all database connections.
     /// Clones of a closed store return errors.
     /// If a store is dropped without a call to `close`, its connections are closed in the background.

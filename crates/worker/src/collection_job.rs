@@ -85,7 +85,7 @@ impl SessionCollectionJob {
 
     async fn load_target_node(&self) -> Result<Node, Failure> {
         let id = &self.claimed.task.node_id;
-        match self.query_store_with_retries(|| self.store.find_node_with_password(id)).await {
+        match self.query_store_with_retries(|| self.store.instances().find_node_with_password(id)).await {
             Ok(Some(node)) => Ok(node),
             Ok(None) => Err(Failure::new(FailureKind::NodeRemoved, format!("node {id} was removed"))),
             Err(error) => Err(Failure::new(FailureKind::StoreFailed, format!("could not look up node {id}: {error}"))),
@@ -98,7 +98,7 @@ impl SessionCollectionJob {
         let mut selection = task.selection.clone();
         if selection.threshold.is_none() {
             let threshold =
-                self.query_store_with_retries(|| self.store.find_slow_session_threshold(&task.instance_id)).await;
+                self.query_store_with_retries(|| self.store.instances().find_slow_session_threshold(&task.instance_id)).await;
             selection.threshold = threshold.map_err(|error| {
                 let detail = format!("could not look up the slow threshold of instance {}: {error}", task.instance_id);
                 Failure::new(FailureKind::StoreFailed, detail)
@@ -132,7 +132,7 @@ impl SessionCollectionJob {
         };
         let deadline = Instant::now() + self.settings.lease;
         loop {
-            match self.store.complete_task(request_id, fence, &recorded).await {
+            match self.store.tasks().complete_task(request_id, fence, &recorded).await {
                 Ok(true) => break,
                 Ok(false) => {
                     warn!(task.request_id = %request_id, "lease lost before completion; outcome discarded");
@@ -179,7 +179,7 @@ impl SessionCollectionJob {
 
     async fn requeue_collection(&self) {
         let request_id = &self.claimed.task.request_id;
-        match self.store.release_task(request_id, self.claimed.fence).await {
+        match self.store.tasks().release_task(request_id, self.claimed.fence).await {
             Ok(true) => info!(task.request_id = %request_id, "collection released"),
             Ok(false) => debug!(task.request_id = %request_id, "collection not released, because its lease was lost"),
             Err(error) => {

@@ -79,7 +79,7 @@ impl SessionCollectionQueue {
             selection,
             masked,
         };
-        self.store.enqueue_task(&task, self.settings.max_queued_per_node).await?;
+        self.store.tasks().enqueue_task(&task, self.settings.max_queued_per_node).await?;
         self.claimable.notify_one();
         Ok(request_id)
     }
@@ -97,7 +97,7 @@ impl SessionCollectionQueue {
         loop {
             // Checked before the query, because a completion after the query notifies the waiter.
             let last = waiter.is_notified() || Instant::now() >= deadline;
-            let task = self.store.find_task(request_id).await?;
+            let task = self.store.tasks().find_task(request_id).await?;
             if last || task.as_ref().is_none_or(|task| task.status.is_final()) {
                 return Ok(task);
             }

@@ -117,7 +117,7 @@ impl SessionCollectionQueue {
         let excluded_nodes = pool.nodes_excluded_from_claims();
         let claim =
             TaskClaimRequest { worker: worker.to_owned(), lease, max_per_node: per_node, excluded_nodes, max_tasks };
-        self.store.claim_tasks(claim).await
+        self.store.tasks().claim_tasks(claim).await
     }
 
     fn create_collection_job(&self, claimed: ClaimedTask, claimed_at: Instant) -> SessionCollectionJob {

@@ -16,7 +16,7 @@ pub(crate) async fn send_heartbeats(store: &Store, worker: &str) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Err(error) = store.record_worker_heartbeat(worker).await {
+        if let Err(error) = store.zones().record_worker_heartbeat(worker).await {
             debug!(%error, "could not record the heartbeat of this worker");
         }
     }
@@ -24,7 +24,7 @@ pub(crate) async fn send_heartbeats(store: &Store, worker: &str) {
 
 /// Removes a worker from the store after the worker has stopped claiming collection tasks.
 pub(crate) async fn deregister_worker(store: &Store, worker: &str) {
-    if !matches!(timeout(WORKER_DEREGISTRATION_TIMEOUT, store.remove_worker(worker)).await, Ok(Ok(()))) {
+    if !matches!(timeout(WORKER_DEREGISTRATION_TIMEOUT, store.zones().remove_worker(worker)).await, Ok(Ok(()))) {
         debug!("could not deregister this worker");
     }
 }

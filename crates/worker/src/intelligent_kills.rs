@@ -122,14 +122,14 @@ impl IntelligentKillQueue {
     }
 
     async fn load_slow_session_threshold(&self, instance: &InstanceId) -> Result<SlowSessionThreshold, StoreError> {
-        Ok(self.store.find_slow_session_threshold(instance).await?.unwrap_or_default())
+        Ok(self.store.instances().find_slow_session_threshold(instance).await?.unwrap_or_default())
     }
 
     /// Enqueues an intelligent kill and wakes the worker. Once this function returns, the kill survives a restart.
     ///
     /// Fails with [`StoreError::QueueFull`] if the node's queue is full.
     pub async fn submit_kill(&self, new: &NewIntelligentKill) -> Result<IntelligentKillId, StoreError> {
-        let id = self.store.enqueue_intelligent_kill(new, MAX_QUEUED_KILLS_PER_NODE).await?;
+        let id = self.store.kills().enqueue_intelligent_kill(new, MAX_QUEUED_KILLS_PER_NODE).await?;
         self.claimable.notify_one();
         Ok(id)
     }
@@ -163,12 +163,12 @@ impl IntelligentKillQueue {
 
     /// Starts the next queued kill, or returns false if no queued kill can be claimed.
     async fn start_next_kill(&self, running: &TaskTracker) -> Result<bool, StoreError> {
-        for lost in self.store.mark_stale_intelligent_kills_failed(MAX_KILL_QUEUE_TIME).await? {
+        for lost in self.store.kills().mark_stale_intelligent_kills_failed(MAX_KILL_QUEUE_TIME).await? {
             warn!(intelligent_kill.id = %lost.id, node.id = %lost.request.node_id, "intelligent kill recorded as lost");
         }
         // The lease is never renewed. After the lease expires, the kill counts as lost.
         let lease = self.limits.read_timeout * 2 + LEASE_MARGIN_FOR_STORE_OPERATIONS;
-        let Some(kill) = self.store.claim_intelligent_kill(lease, MAX_KILL_QUEUE_TIME).await? else { return Ok(false) };
+        let Some(kill) = self.store.kills().claim_intelligent_kill(lease, MAX_KILL_QUEUE_TIME).await? else { return Ok(false) };
         let kills = self.clone();
         running.spawn(async move {
             kills.execute_intelligent_kill(kill).await;
@@ -185,7 +185,7 @@ impl IntelligentKillQueue {
             Err(error) => (0, Some(error.to_string())),
         };
         let (id, node) = (kill.id, kill.request.node_id);
-        match self.store.finish_intelligent_kill(id, reason.as_deref(), victims).await {
+        match self.store.kills().finish_intelligent_kill(id, reason.as_deref(), victims).await {
             Ok(true) => {
                 info!(
                     intelligent_kill.id = %id, node.id = %node, kills.victims = victims, reason,
@@ -201,7 +201,7 @@ impl IntelligentKillQueue {
 
     async fn kill_victims(&self, kill: &IntelligentKill) -> Result<Vec<(u64, KillOutcome)>, KillError> {
         let request = &kill.request;
-        let Some(node) = self.store.find_node_with_password(&request.node_id).await? else {
+        let Some(node) = self.store.instances().find_node_with_password(&request.node_id).await? else {
             return Err(KillError::Store(StoreError::Unknown { what: "node", name: request.node_id.to_string() }));
         };
         let selection = self.select_victims(&request.instance_id, &node.url, ConnectionPurpose::Killing, self.limits);

@@ -118,7 +118,7 @@ impl KillExecutor {
         }
         let victims: Vec<Victim> = sessions.iter().map(|session| request.build_victim(session)).collect();
         let new_kills: Vec<NewKillRecord> = sessions.iter().map(|session| request.build_kill_record(session)).collect();
-        let rows = self.store.insert_kill_records(&new_kills).await?;
+        let rows = self.store.kills().insert_kill_records(&new_kills).await?;
         let killed = kill_victims_with_policy(
             &request.url,
             &victims,
@@ -136,7 +136,7 @@ impl KillExecutor {
                 rows.iter().map(|row| (*row, RecordedKillOutcome::Failed, failure.to_string())).collect::<Vec<_>>()
             }
         };
-        let ended = self.store.record_kill_outcomes(&request.origin, &records).await;
+        let ended = self.store.kills().record_kill_outcomes(&request.origin, &records).await;
         for (session, (row, outcome, detail)) in sessions.iter().zip(&records) {
             info!(
                 node.id = %request.node_id, session.id = session.id, kill.id = row, kill.source = request.source.name(),

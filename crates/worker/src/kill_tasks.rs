@@ -84,7 +84,7 @@ impl KillTaskWorker {
         if timeout(self.grace, running.wait()).await.is_err() {
             warn!(ticks.running = running.len(), "kill task worker stopped while kills are running");
         }
-        if let Err(error) = self.store.release_kill_task_leases(&self.worker).await {
+        if let Err(error) = self.store.kill_tasks().release_kill_task_leases(&self.worker).await {
             warn!(%error, "could not release the leases of kill tasks; they will expire");
         }
     }
@@ -94,7 +94,7 @@ impl KillTaskWorker {
         running: &TaskTracker,
         shutdown: &CancellationToken,
     ) -> Result<(), StoreError> {
-        let all = self.store.list_instances_with_kill_tasks().await?;
+        let all = self.store.kill_tasks().list_instances_with_kill_tasks().await?;
         self.leases.retain(|leased, _| all.iter().any(|kill_tasks| kill_tasks.instance_id == *leased));
         let mut active_nodes = HashSet::new();
         for kill_tasks in all {
@@ -115,7 +115,7 @@ impl KillTaskWorker {
         if let Some(lease_end) = self.leases.get(instance).filter(|lease_end| **lease_end > now + self.lease * 2 / 3) {
             return Ok(Some(*lease_end));
         }
-        if self.store.acquire_kill_task_lease(instance, &self.worker, self.lease).await? {
+        if self.store.kill_tasks().acquire_kill_task_lease(instance, &self.worker, self.lease).await? {
             self.leases.insert(instance.clone(), now + self.lease);
             return Ok(Some(now + self.lease));
         }
@@ -132,7 +132,7 @@ impl KillTaskWorker {
         shutdown: &CancellationToken,
     ) -> Result<Vec<NodeId>, StoreError> {
         let mut nodes = Vec::new();
-        for node in self.store.list_nodes_with_passwords(&kill_tasks.instance_id).await? {
+        for node in self.store.instances().list_nodes_with_passwords(&kill_tasks.instance_id).await? {
             nodes.push(node.id.clone());
             let Some(guard) = self.nodes.start_node_poll_if_due(&node.id, Instant::now()) else { continue };
             let tick = NodePoll {

@@ -19,7 +19,7 @@ pub(crate) async fn renew_lease_until_lost(
     loop {
         sleep_until((Instant::now() + lease / 3).min(expires_at)).await;
         let requested_at = Instant::now();
-        match timeout_at(expires_at, store.renew_lease(request_id, fence, lease)).await {
+        match timeout_at(expires_at, store.tasks().renew_lease(request_id, fence, lease)).await {
             Ok(Ok(true)) => expires_at = requested_at + lease,
             Ok(Ok(false)) | Err(_) => return,
             Ok(Err(error)) => {

@@ -33,7 +33,7 @@
 //! let shutdown = CancellationToken::new();
 //! let worker = tokio::spawn(collections.clone().run(shutdown.clone()));
 //!
-//! let instance = store.list_all_instances().await?.remove(0);
+//! let instance = store.instances().list_all_instances().await?.remove(0);
 //! let node = instance.nodes[0].id.clone();
 //! let id = collections
 //!     .submit_collection(instance.project_id, instance.id, node, SessionSelection::default(), /* masked: */ false)

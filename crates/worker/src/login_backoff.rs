@@ -24,7 +24,7 @@ impl LoginAttempt {
         let store_failure = |error: StoreError| {
             Failure::new(FailureKind::StoreFailed, format!("could not look up refused logins of node {node}: {error}"))
         };
-        match store.request_login_permit(node, cause).await.map_err(store_failure)? {
+        match store.instances().request_login_permit(node, cause).await.map_err(store_failure)? {
             LoginPermitDecision::Granted { refusals } => Ok(Self { store: store.clone(), refusals }),
             LoginPermitDecision::Deferred(backoff) => Err(login_backoff_failure(&backoff)),
         }
@@ -35,9 +35,9 @@ impl LoginAttempt {
     pub async fn record_login_outcome(&self, node: &Node, failure: Option<&Failure>) {
         let recorded = match failure {
             Some(failure) if failure.kind == FailureKind::AccessDenied => {
-                self.store.record_login_refusal(node, self.refusals, failure).await
+                self.store.instances().record_login_refusal(node, self.refusals, failure).await
             }
-            _ if self.refusals > 0 && is_login_accepted(failure) => self.store.clear_login_backoff(&node.id).await,
+            _ if self.refusals > 0 && is_login_accepted(failure) => self.store.instances().clear_login_backoff(&node.id).await,
             // The login did not reach the server, or no refusal has to be cleared.
             _ => Ok(()),
         };

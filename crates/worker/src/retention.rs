@@ -38,7 +38,7 @@ async fn remove_old_collections_periodically(store: &Store, retention: Duration)
         if let Err(error) = remove_expired_collections(store, retention).await {
             warn!(%error, "could not remove expired collections; retrying");
         }
-        match store.fail_tasks_in_zones_without_workers(ZONE_WITHOUT_WORKER_TIMEOUT).await {
+        match store.zones().fail_tasks_in_zones_without_workers(ZONE_WITHOUT_WORKER_TIMEOUT).await {
             Ok(0) => {}
             Ok(ended) => warn!(tasks.ended = ended, "collections failed in zones without a worker"),
             Err(error) => warn!(%error, "could not check for zones without a worker; retrying"),
@@ -60,19 +60,19 @@ async fn remove_old_kill_records_periodically(store: &Store, lost_kill_age: Dura
     let mut ticks = create_interval_without_tick_bursts(EXPIRED_RECORD_CLEANUP_INTERVAL);
     loop {
         ticks.tick().await;
-        match store.record_interrupted_kills_as_unknown(unix_millis_before_now(lost_kill_age)).await {
+        match store.kills().record_interrupted_kills_as_unknown(unix_millis_before_now(lost_kill_age)).await {
             Ok(0) => {}
             Ok(lost) => {
                 warn!(kills.lost = lost, "kills interrupted by a process exit; their outcomes are unknown");
             }
             Err(error) => warn!(%error, "could not check for lost kills; retrying"),
         }
-        match store.remove_kill_records_before(unix_millis_before_now(retention)).await {
+        match store.kills().remove_kill_records_before(unix_millis_before_now(retention)).await {
             Ok(0) => {}
             Ok(removed) => info!(kills.removed = removed, "expired kills removed"),
             Err(error) => warn!(%error, "could not remove expired kills; retrying"),
         }
-        match store.remove_intelligent_kills_finished_before(unix_millis_before_now(retention)).await {
+        match store.kills().remove_intelligent_kills_finished_before(unix_millis_before_now(retention)).await {
             Ok(0) => {}
             Ok(removed) => info!(intelligent_kills.removed = removed, "expired intelligent kills removed"),
             Err(error) => warn!(%error, "could not remove expired intelligent kills; retrying"),
@@ -84,7 +84,7 @@ async fn prune_audit_log_periodically(store: &Store, retention: Duration) {
     let mut ticks = create_interval_without_tick_bursts(AUDIT_PRUNE_INTERVAL);
     loop {
         ticks.tick().await;
-        match store.prune_audit_log(&AuditOrigin::for_internal_operation(), unix_millis_before_now(retention)).await {
+        match store.audit().prune_audit_log(&AuditOrigin::for_internal_operation(), unix_millis_before_now(retention)).await {
             Ok(0) => {}
             Ok(removed) => info!(audit.removed = removed, "expired audit rows removed"),
             Err(error) => warn!(%error, "could not remove expired audit rows; retrying"),
@@ -100,7 +100,7 @@ fn create_interval_without_tick_bursts(period: Duration) -> Interval {
 
 /// Removes task rows before their results, because a crash must not leave a row without a result.
 async fn remove_expired_collections(store: &Store, retention: Duration) -> Result<(), StoreError> {
-    let result_names = store.remove_tasks_ended_before(unix_millis_before_now(retention)).await?;
+    let result_names = store.tasks().remove_tasks_ended_before(unix_millis_before_now(retention)).await?;
     remove_expired_results(store, result_names).await;
     Ok(())
 }
@@ -117,7 +117,7 @@ async fn remove_expired_results(store: &Store, names: Vec<String>) {
 }
 
 async fn remove_orphaned_results(store: &Store) -> Result<(), StoreError> {
-    let referenced = store.list_referenced_result_names().await?;
+    let referenced = store.tasks().list_referenced_result_names().await?;
     match store.result_store().collect_garbage(referenced, MIN_ORPHANED_RESULT_AGE).await? {
         0 => {}
         swept => info!(results.swept = swept, "orphaned results removed"),

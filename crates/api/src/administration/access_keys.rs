@@ -62,7 +62,7 @@ pub(crate) async fn list_access_keys(
     Path(user): Path<String>,
 ) -> Result<Json<AccessKeyList>, ApiError> {
     let user = find_access_key_owner(&service, &caller, Action::LIST_IDENTITIES, &user).await?;
-    let keys: Vec<_> = service.store.list_access_keys(&user.id).await?.iter().map(build_access_key_view).collect();
+    let keys: Vec<_> = service.store.identities().list_access_keys(&user.id).await?.iter().map(build_access_key_view).collect();
     Ok(Json(AccessKeyList { total_count: keys.len() as u64, keys }))
 }
 
@@ -81,7 +81,7 @@ pub(crate) async fn create_access_key(
     caller.require_permanent_credentials()?;
     let secret = access_key::generate_secret_key().map_err(|error| ApiError::internal_error(&error))?;
     let id = AccessKeyId::generate();
-    service.store.create_access_key(&caller.audit_origin(), &user.id, &id, &secret).await?;
+    service.store.identities().create_access_key(&caller.audit_origin(), &user.id, &id, &secret).await?;
     let created = CreatedAccessKey { access_key: id.to_string(), secret_key: secret.expose_secret().to_owned() };
     Ok((StatusCode::CREATED, Json(created)))
 }
@@ -103,7 +103,7 @@ pub(crate) async fn update_access_key(
         caller.require_permanent_credentials()?;
     }
     let id = find_access_key(&service, &user, &key).await?.id;
-    service.store.set_access_key_enabled(&caller.audit_origin(), &id, enabled).await?;
+    service.store.identities().set_access_key_enabled(&caller.audit_origin(), &id, enabled).await?;
     Ok(Json(build_access_key_view(&find_access_key(&service, &user, &key).await?)))
 }
 
@@ -118,7 +118,7 @@ pub(crate) async fn delete_access_key(
 ) -> Result<StatusCode, ApiError> {
     let user = find_access_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
     let id = find_access_key(&service, &user, &key).await?.id;
-    service.store.remove_access_key(&caller.audit_origin(), &id).await?;
+    service.store.identities().remove_access_key(&caller.audit_origin(), &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -140,7 +140,7 @@ async fn find_access_key_owner(
 }
 
 async fn find_access_key(service: &AppState, user: &User, id: &str) -> Result<AccessKeyMetadata, ApiError> {
-    let keys = service.store.list_access_keys(&user.id).await?;
+    let keys = service.store.identities().list_access_keys(&user.id).await?;
     keys.into_iter().find(|key| key.id.as_str() == id).ok_or_else(|| not_found_error("access key", id))
 }
 

@@ -70,9 +70,9 @@ pub(crate) async fn list_audit_rows(
         query::parse_audit_rows_query(query.as_deref(), filter)?;
     // Reads one extra row to determine whether a next page exists.
     let mut records = if newest_first {
-        service.store.list_audit_rows_before_seq(&filter, after.unwrap_or(i64::MAX), limit + 1).await?
+        service.store.audit().list_audit_rows_before_seq(&filter, after.unwrap_or(i64::MAX), limit + 1).await?
     } else {
-        service.store.list_audit_rows_after_seq(&filter, after.unwrap_or(0), limit + 1).await?
+        service.store.audit().list_audit_rows_after_seq(&filter, after.unwrap_or(0), limit + 1).await?
     };
     let has_more = records.len() > limit as usize;
     records.truncate(limit as usize);
@@ -106,7 +106,7 @@ pub(crate) async fn verify_audit_log(
 ) -> Result<Json<AuditVerificationResponse>, ApiError> {
     caller.require_domain_permission(&service, Action::READ_AUDIT)?;
     require_administrator(&caller)?;
-    let report = service.store.verify_audit_log(&[]).await?;
+    let report = service.store.audit().verify_audit_log(&[]).await?;
     let intact = report.is_intact();
     let problems = report.problems.iter();
     let view =

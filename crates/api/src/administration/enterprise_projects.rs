@@ -66,7 +66,7 @@ pub(crate) async fn list_enterprise_projects(
     let domain = require_identity_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let (enterprise_projects, total_count) = pagination::paginate_list(
-        service.store.list_enterprise_projects(domain).await?,
+        service.store.tenants().list_enterprise_projects(domain).await?,
         page,
         build_enterprise_project_view,
     );
@@ -91,7 +91,7 @@ pub(crate) async fn create_enterprise_project(
         field_validation::parse_identity_name(&body)?,
         field_validation::parse_description(&body)?.unwrap_or_default(),
     );
-    let id = service.store.create_enterprise_project(&origin, domain, &name, &description).await?;
+    let id = service.store.tenants().create_enterprise_project(&origin, domain, &name, &description).await?;
     Ok((
         StatusCode::CREATED,
         Json(build_enterprise_project_view(find_enterprise_project(&service, &caller, &id).await?)),
@@ -115,14 +115,14 @@ pub(crate) async fn update_enterprise_project(
         description: field_validation::parse_description(&body)?,
         enabled: body.get("enabled")?,
     };
-    if !service.store.update_enterprise_project(&origin, domain, &id, &change).await? {
+    if !service.store.tenants().update_enterprise_project(&origin, domain, &id, &change).await? {
         return Err(not_found_error("enterprise project", &id));
     }
     Ok(Json(build_enterprise_project_view(find_enterprise_project(&service, &caller, &id).await?)))
 }
 
 async fn find_enterprise_project(service: &AppState, caller: &Caller, id: &str) -> Result<EnterpriseProject, ApiError> {
-    let all = service.store.list_enterprise_projects(&caller.principal.domain_id).await?;
+    let all = service.store.tenants().list_enterprise_projects(&caller.principal.domain_id).await?;
     all.into_iter().find(|one| one.id == id).ok_or_else(|| not_found_error("enterprise project", id))
 }
 

@@ -23,7 +23,7 @@ pub(crate) async fn add_group_member(
     let (_, origin) = require_identity_write_permission(&service, &caller)?;
     let group = groups::find_group(&service, &caller, &group).await?;
     let user = users::find_user(&service, &caller, &user).await?;
-    service.store.add_group_member(&origin, &group.id, &user.id).await?;
+    service.store.identities().add_group_member(&origin, &group.id, &user.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -39,7 +39,7 @@ pub(crate) async fn remove_group_member(
     let (_, origin) = require_identity_write_permission(&service, &caller)?;
     let group = groups::find_group(&service, &caller, &group).await?;
     let user = users::find_user(&service, &caller, &user).await?;
-    if !service.store.remove_group_member(&origin, &group.id, &user.id).await? {
+    if !service.store.identities().remove_group_member(&origin, &group.id, &user.id).await? {
         return Err(not_found_error("member", user.id.as_str()));
     }
     Ok(StatusCode::NO_CONTENT)

@@ -68,7 +68,7 @@ pub(crate) async fn list_groups(
     let domain = require_identity_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let (groups, total_count) =
-        pagination::paginate_list(service.store.list_groups(domain).await?, page, build_group_view);
+        pagination::paginate_list(service.store.identities().list_groups(domain).await?, page, build_group_view);
     Ok(Json(GroupPage { groups, total_count }))
 }
 
@@ -90,7 +90,7 @@ pub(crate) async fn create_group(
         field_validation::parse_identity_name(&body)?,
         field_validation::parse_description(&body)?.unwrap_or_default(),
     );
-    let id = service.store.create_group(&origin, domain, &name, &description).await?;
+    let id = service.store.identities().create_group(&origin, domain, &name, &description).await?;
     Ok((StatusCode::CREATED, Json(build_group_view(find_group(&service, &caller, id.as_str()).await?))))
 }
 
@@ -104,7 +104,7 @@ pub(crate) async fn show_group(
 ) -> Result<Json<GroupWithMembers>, ApiError> {
     require_identity_read_permission(&service, &caller)?;
     let group = find_group(&service, &caller, &id).await?;
-    let members = service.store.list_group_members(&group.id).await?;
+    let members = service.store.identities().list_group_members(&group.id).await?;
     Ok(Json(GroupWithMembers {
         group: build_group_view(group),
         members: members.into_iter().map(build_member_view).collect(),
@@ -121,13 +121,13 @@ pub(crate) async fn delete_group(
 ) -> Result<StatusCode, ApiError> {
     let (_, origin) = require_identity_write_permission(&service, &caller)?;
     let group = find_group(&service, &caller, &id).await?;
-    service.store.remove_group(&origin, &group.id).await?;
+    service.store.identities().remove_group(&origin, &group.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn find_group(service: &AppState, caller: &Caller, id: &str) -> Result<Group, ApiError> {
     let found = match id.parse() {
-        Ok(id) => service.store.find_group(&id).await?,
+        Ok(id) => service.store.identities().find_group(&id).await?,
         Err(_) => None,
     };
     found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found_error("group", id))

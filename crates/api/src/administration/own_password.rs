@@ -61,6 +61,6 @@ pub(crate) async fn change_own_password(
         PasswordCheckOutcome::Locked => return Err(ApiError::new(ErrorEntry::IAM_LOCKED)),
     }
     let change = UserChange { password_hash: Some(passwords::hash_password(new).await?), ..UserChange::default() };
-    service.store.update_user(&caller.audit_origin(), &user.id, &change).await?;
+    service.store.identities().update_user(&caller.audit_origin(), &user.id, &change).await?;
     Ok(StatusCode::NO_CONTENT)
 }

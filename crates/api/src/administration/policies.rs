@@ -86,7 +86,7 @@ pub(crate) async fn list_policies(
 ) -> Result<Json<PolicyPage>, ApiError> {
     let domain = require_identity_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
-    let custom = service.store.list_policies(domain).await?.into_iter().map(CustomOrSystemPolicy::Custom);
+    let custom = service.store.policies().list_policies(domain).await?.into_iter().map(CustomOrSystemPolicy::Custom);
     let all: Vec<_> = custom.chain(system_policies::SYSTEM_POLICIES.iter().map(CustomOrSystemPolicy::System)).collect();
     let (policies, total_count) = pagination::paginate_list(all, page, |policy| policy.build_policy_view());
     Ok(Json(PolicyPage { policies, total_count }))
@@ -133,15 +133,15 @@ pub(crate) async fn put_policy(
     let policy = parse_policy_document(&service, &caller, text.clone())
         .await?
         .map_err(|errors| invalid_policy_error(errors.diagnostics()))?;
-    let current = service.store.find_policy_by_name(domain, &name).await?;
+    let current = service.store.policies().find_policy_by_name(domain, &name).await?;
     if let Some(current) = current.filter(|current| current.model != policy_model_name(policy.model())) {
         // Changing the policy model could invalidate existing attachments.
-        let attachments = service.store.list_policy_attachments(&PolicyRef::Custom(current.id)).await?;
+        let attachments = service.store.policies().list_policy_attachments(&PolicyRef::Custom(current.id)).await?;
         if !attachments.is_empty() {
             return Err(ApiError::with_detail(ErrorEntry::IAM_CONFLICT, "policy-model-attached", Vec::new()));
         }
     }
-    service.store.put_policy(&origin, domain, &name, policy_model_name(policy.model()), &text, &description).await?;
+    service.store.policies().put_policy(&origin, domain, &name, policy_model_name(policy.model()), &text, &description).await?;
     build_policy_response(&find_policy(&service, domain, &name).await?, build_diagnostic_views(policy.warnings()))
 }
 
@@ -160,7 +160,7 @@ pub(crate) async fn delete_policy(
     match find_policy(&service, domain, &name).await? {
         CustomOrSystemPolicy::System(_) => Err(system_policy_change_error()),
         CustomOrSystemPolicy::Custom(record) => {
-            service.store.remove_policy(&origin, &record.id).await?;
+            service.store.policies().remove_policy(&origin, &record.id).await?;
             Ok(StatusCode::NO_CONTENT)
         }
     }
@@ -179,7 +179,7 @@ pub(super) async fn find_policy(
     if let Some(policy) = system_policies::SYSTEM_POLICIES.iter().find(|policy| policy.name == name) {
         return Ok(CustomOrSystemPolicy::System(policy));
     }
-    let record = service.store.find_policy_by_name(domain, name).await?;
+    let record = service.store.policies().find_policy_by_name(domain, name).await?;
     record.map(CustomOrSystemPolicy::Custom).ok_or_else(|| not_found_error("policy", name))
 }
 

@@ -119,7 +119,7 @@ pub(crate) async fn attach_policy(
     };
     let project = find_project_if_specified(&service, &caller, body.get::<String>("project_id")?.as_deref()).await?;
     check_attachment_allowed(&policy, &grantee, project.as_ref())?;
-    service.store.attach_policy(&origin, &policy.to_policy_ref(), &grantee, project.as_ref()).await?;
+    service.store.policies().attach_policy(&origin, &policy.to_policy_ref(), &grantee, project.as_ref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -147,7 +147,7 @@ pub(crate) async fn detach_policy(
         _ => return Err(not_found_error("attachment", &kind)),
     };
     let project = find_project_if_specified(&service, &caller, query.get("project_id")).await?;
-    if !service.store.detach_policy(&origin, &policy, &grantee, project.as_ref()).await? {
+    if !service.store.policies().detach_policy(&origin, &policy, &grantee, project.as_ref()).await? {
         return Err(not_found_error("attachment", &id));
     }
     Ok(StatusCode::NO_CONTENT)
@@ -191,8 +191,8 @@ async fn load_policy_attachment_views(
     domain: &DomainId,
     policy: &PolicyRef,
 ) -> Result<Vec<PolicyAttachmentView>, ApiError> {
-    let users = service.store.list_users(domain).await?.into_iter().map(|user| (user.id, user.name));
-    let groups = service.store.list_groups(domain).await?.into_iter().map(|group| (group.id, group.name));
+    let users = service.store.identities().list_users(domain).await?.into_iter().map(|user| (user.id, user.name));
+    let groups = service.store.identities().list_groups(domain).await?.into_iter().map(|group| (group.id, group.name));
     let (users, groups): (HashMap<_, _>, HashMap<_, _>) = (users.collect(), groups.collect());
     let view = |attachment: PolicyAttachment| {
         let project_id = attachment.project.map(String::from);
@@ -207,5 +207,5 @@ async fn load_policy_attachment_views(
             }
         })
     };
-    Ok(service.store.list_policy_attachments(policy).await?.into_iter().filter_map(view).collect())
+    Ok(service.store.policies().list_policy_attachments(policy).await?.into_iter().filter_map(view).collect())
 }

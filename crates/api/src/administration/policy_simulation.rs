@@ -183,7 +183,7 @@ async fn find_target_project_and_instance(
     let project = projects::find_project(service, caller, &project_id).await?;
     let Some(instance_id) = instance_id else { return Ok((Some(project), None)) };
     let found = match instance_id.parse() {
-        Ok(id) => service.store.find_instance(&project.id, &id).await?,
+        Ok(id) => service.store.instances().find_instance(&project.id, &id).await?,
         Err(_) => None,
     };
     let instance = found.ok_or_else(|| not_found_error("instance", &instance_id))?;

@@ -69,7 +69,7 @@ pub(crate) async fn list_projects(
     let domain = require_identity_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let (projects, total_count) =
-        pagination::paginate_list(service.store.list_projects(domain).await?, page, build_project_view);
+        pagination::paginate_list(service.store.tenants().list_projects(domain).await?, page, build_project_view);
     Ok(Json(ProjectPage { projects, total_count }))
 }
 
@@ -91,7 +91,7 @@ pub(crate) async fn create_project(
         field_validation::parse_identity_name(&body)?,
         field_validation::parse_description(&body)?.unwrap_or_default(),
     );
-    let id = service.store.create_project(&origin, domain, &name, &description).await?;
+    let id = service.store.tenants().create_project(&origin, domain, &name, &description).await?;
     Ok((StatusCode::CREATED, Json(build_project_view(find_project(&service, &caller, id.as_str()).await?))))
 }
 
@@ -114,13 +114,13 @@ pub(crate) async fn update_project(
         masking: body.get("masking")?,
     };
     let project = find_project(&service, &caller, &id).await?;
-    service.store.update_project(&origin, &project.id, &change).await?;
+    service.store.tenants().update_project(&origin, &project.id, &change).await?;
     Ok(Json(build_project_view(find_project(&service, &caller, &id).await?)))
 }
 
 pub(super) async fn find_project(service: &AppState, caller: &Caller, id: &str) -> Result<Project, ApiError> {
     let found = match id.parse() {
-        Ok(id) => service.store.find_project(&id).await?,
+        Ok(id) => service.store.tenants().find_project(&id).await?,
         Err(_) => None,
     };
     found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found_error("project", id))

@@ -93,7 +93,7 @@ pub(crate) async fn list_users(
     let domain = require_identity_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let (users, total_count) =
-        pagination::paginate_list(service.store.list_users(domain).await?, page, build_user_view);
+        pagination::paginate_list(service.store.identities().list_users(domain).await?, page, build_user_view);
     Ok(Json(UserPage { users, total_count }))
 }
 
@@ -127,7 +127,7 @@ pub(crate) async fn create_user(
     };
     let password_hash = passwords::hash_password(password.clone()).await?;
     let new = NewUser { name, password_hash, administrator, description };
-    let id = service.store.create_user(&origin, domain, &new).await?;
+    let id = service.store.identities().create_user(&origin, domain, &new).await?;
     let created = CreatedUser {
         user: build_user_view(find_user(&service, &caller, id.as_str()).await?),
         password: is_generated.then(|| password.expose_secret().to_owned()),
@@ -175,7 +175,7 @@ pub(crate) async fn update_user(
     if let Some(password) = parse_optional_password(&body, &user.name)? {
         change.password_hash = Some(passwords::hash_password(password).await?);
     }
-    service.store.update_user(&origin, &user.id, &change).await?;
+    service.store.identities().update_user(&origin, &user.id, &change).await?;
     Ok(Json(build_user_view(find_user(&service, &caller, &id).await?)))
 }
 
@@ -195,13 +195,13 @@ pub(crate) async fn delete_user(
     if user.administrator {
         require_administrator(&caller)?;
     }
-    service.store.remove_user(&origin, &user.id).await?;
+    service.store.identities().remove_user(&origin, &user.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn find_user(service: &AppState, caller: &Caller, id: &str) -> Result<User, ApiError> {
     let found = match id.parse() {
-        Ok(id) => service.store.find_user(&id).await?,
+        Ok(id) => service.store.identities().find_user(&id).await?,
         Err(_) => None,
     };
     found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found_error("user", id))

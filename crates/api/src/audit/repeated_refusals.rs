@@ -85,7 +85,7 @@ impl RepeatedRefusalCounter {
         reason: &'static str,
     ) -> Result<(), StoreError> {
         let Some((caller, kind)) = self.count_refusal(&event, reason) else { return Ok(()) };
-        let recorded = store.append_audit_event(&event).await;
+        let recorded = store.audit().append_audit_event(&event).await;
         if recorded.is_err() {
             // Close the window so that the next refusal is recorded.
             self.lock_counter_state_mutex().close_refusal_window(&caller, &kind);
@@ -123,7 +123,7 @@ impl RepeatedRefusalCounter {
         self.lock_counter_state_mutex().close_expired_refusal_windows(has_ended);
         loop {
             let Some(event) = self.lock_counter_state_mutex().pending.pop_front() else { return };
-            if let Err(error) = store.append_audit_event(&event).await {
+            if let Err(error) = store.audit().append_audit_event(&event).await {
                 let mut state = self.lock_counter_state_mutex();
                 state.pending.push_front(event);
                 warn!(%error, events = state.pending.len(), "cannot record repeated refusals in the audit log");
@@ -414,7 +414,7 @@ mod tests {
         repeated.flush(&failing, |_| true).await;
         repeated.flush(&working, |_| true).await;
         let filter = AuditFilter { operation: Some("ListProjects".into()), ..AuditFilter::default() };
-        let rows = working.list_audit_rows_after_seq(&filter, 0, 10).await.unwrap();
+        let rows = working.audit().list_audit_rows_after_seq(&filter, 0, 10).await.unwrap();
         let counts: Vec<_> = rows.iter().map(|row| row.event.detail["repeated"].as_u64()).collect();
         assert_eq!(counts, [None, Some(1)]);
     }

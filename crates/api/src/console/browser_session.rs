@@ -98,7 +98,7 @@ pub(crate) async fn show_session(
     let token_info = require_token_credentials(&caller)?;
     let projects = load_caller_projects(&service, &caller).await?;
     let project = match &caller.principal.scope {
-        CredentialScope::Project(id) => service.store.find_project(id).await?,
+        CredentialScope::Project(id) => service.store.tenants().find_project(id).await?,
         CredentialScope::AccessKey | CredentialScope::Domain => None,
     };
     let user = load_user(&service, &caller).await?;
@@ -122,7 +122,7 @@ pub(crate) async fn delete_session(
     headers: HeaderMap,
 ) -> Result<(StatusCode, SessionHeaders), ApiError> {
     let token_info = require_token_credentials(&caller)?;
-    service.store.revoke_token(&caller.audit_origin(), &token_info.hash).await?;
+    service.store.identities().revoke_token(&caller.audit_origin(), &token_info.hash).await?;
     let removed = cookie::build_set_cookie_header("", 0, &headers, caller.client.as_ref())?;
     Ok((StatusCode::NO_CONTENT, [no_store_header(), (SET_COOKIE, removed)]))
 }
@@ -166,7 +166,7 @@ pub(crate) async fn switch_project(
     let user = load_user(&service, &caller).await?;
     // The old token is revoked first so that only one of two concurrent requests gets a new token.
     // If a later step fails, the session is left without a valid token.
-    if !service.store.revoke_token(&caller.audit_origin(), &token_info.hash).await? {
+    if !service.store.identities().revoke_token(&caller.audit_origin(), &token_info.hash).await? {
         return Err(ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
     }
     let issued =
@@ -220,7 +220,7 @@ fn sort_projects_by_name(mut projects: Vec<Project>) -> Vec<Project> {
 }
 
 async fn load_user(service: &AppState, caller: &Caller) -> Result<User, ApiError> {
-    let user = service.store.find_user(&caller.principal.user_id).await?;
+    let user = service.store.identities().find_user(&caller.principal.user_id).await?;
     // A missing user has been deleted since the request was authenticated.
     user.ok_or_else(|| ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()))
 }

@@ -91,7 +91,7 @@ pub(crate) async fn list_kills(
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let filter =
         KillFilter { node_id: Some(target.node.clone()), ..KillFilter::for_instance(target.instance.id.clone()) };
-    let (kills, total_count) = service.store.list_kills(&filter, page).await?;
+    let (kills, total_count) = service.store.kills().list_kills(&filter, page).await?;
     let actors = load_kill_requester_names(&service, &target.node, &kills).await?;
     let view = |kill: KillRecord| KillHistoryEntry {
         by: actors.get(&(kill.session_id, kill.requested_at)).cloned(),
@@ -131,7 +131,7 @@ async fn load_kill_requester_names(
         to: Some(last.saturating_add(1)),
         ..AuditFilter::default()
     };
-    let rows = service.store.list_audit_rows_after_seq(&filter, 0, MAX_SEARCHED_AUDIT_ROWS).await?;
+    let rows = service.store.audit().list_audit_rows_after_seq(&filter, 0, MAX_SEARCHED_AUDIT_ROWS).await?;
     let named = rows.into_iter().filter_map(|row| {
         let name = match row.event.origin.actor {
             Actor::User { name, .. } => name,

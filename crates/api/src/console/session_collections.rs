@@ -72,7 +72,7 @@ pub(crate) async fn list_session_collections(
     let templates_only = target.project_masks_statements_for_caller(&service, &caller);
     let tasks = service
         .store
-        .list_node_tasks(&target.project.id, &target.instance.id, &target.node, MAX_LISTED_SESSION_COLLECTIONS)
+        .tasks().list_node_tasks(&target.project.id, &target.instance.id, &target.node, MAX_LISTED_SESSION_COLLECTIONS)
         .await?;
     let collections = tasks.into_iter().map(|task| build_collection_view(task, templates_only, language)).collect();
     Ok(Json(SessionCollectionList { collections }))
@@ -106,7 +106,7 @@ pub(crate) async fn delete_session_collection(
     if task.is_none() {
         return Err(ApiError::new(ErrorEntry::UNKNOWN_TASK));
     }
-    if service.store.remove_task(&caller.audit_origin(), &id).await? {
+    if service.store.tasks().remove_task(&caller.audit_origin(), &id).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(ApiError::with_detail(ErrorEntry::NOT_ALLOWED, "collection-under-way", Vec::new()))

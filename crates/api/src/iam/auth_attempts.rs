@@ -51,10 +51,10 @@ pub(crate) async fn check_password_with_lockout(
     }
     let is_correct = passwords::verify_password(password, user.map(|user| user.password_hash.clone())).await?;
     let Some(user) = user.filter(|user| is_correct && user.enabled) else {
-        service.store.confirm_auth_failure(&subject).await?;
+        service.store.lockouts().confirm_auth_failure(&subject).await?;
         return Ok(PasswordCheckOutcome::Wrong);
     };
-    service.store.clear_auth_failures(&subject).await?;
+    service.store.lockouts().clear_auth_failures(&subject).await?;
     record_client_address(&service.store, &user.id, peer).await;
     Ok(PasswordCheckOutcome::Right)
 }
@@ -63,7 +63,7 @@ pub(crate) async fn check_password_with_lockout(
 async fn reserve_password_attempt(store: &Store, subject: &str) -> Result<AuthAttemptReservation, StoreError> {
     let start = Instant::now();
     loop {
-        match store.reserve_auth_attempt(subject).await? {
+        match store.lockouts().reserve_auth_attempt(subject).await? {
             AuthAttemptReservation::Busy if start.elapsed() < PASSWORD_ATTEMPT_RESERVATION_TIMEOUT => {
                 sleep(PASSWORD_ATTEMPT_RESERVATION_POLL_INTERVAL).await;
             }
@@ -89,13 +89,13 @@ pub(crate) async fn find_failure_counter_key(
         return Ok(FailureCounterKey { name, is_address_up_to_date: false });
     };
     let address = ClientSubnet::from(peer).address();
-    if let Some(text) = store.find_cached_client_address(user, address) {
+    if let Some(text) = store.lockouts().find_cached_client_address(user, address) {
         return Ok(FailureCounterKey {
             name: build_address_failure_counter_key(&text, &name),
             is_address_up_to_date: true,
         });
     }
-    let is_known = store.is_known_client_address(user, address).await?;
+    let is_known = store.lockouts().is_known_client_address(user, address).await?;
     let name = if is_known { build_address_failure_counter_key(&address.to_string(), &name) } else { name };
     Ok(FailureCounterKey { name, is_address_up_to_date: false })
 }
@@ -107,7 +107,7 @@ fn build_address_failure_counter_key(address: &str, name: &str) -> String {
 /// If the address cannot be recorded, the error is logged and the authentication succeeds.
 pub(crate) async fn record_client_address(store: &Store, user: &UserId, peer: Option<IpAddr>) {
     let Some(peer) = peer else { return };
-    if let Err(error) = store.record_client_address(user, ClientSubnet::from(peer).address()).await {
+    if let Err(error) = store.lockouts().record_client_address(user, ClientSubnet::from(peer).address()).await {
         warn!(%error, user.id = %user, "cannot record the client address of a user");
     }
 }

@@ -23,10 +23,10 @@ pub(crate) async fn authenticate_by_password(
 ) -> Result<User, ApiError> {
     let user = match user_ref {
         UserRef::Id(id) => match id.parse() {
-            Ok(id) => service.store.find_user(&id).await?,
+            Ok(id) => service.store.identities().find_user(&id).await?,
             Err(_) => None,
         },
-        UserRef::Name { domain, user } => service.store.find_user_by_name(domain, user).await?,
+        UserRef::Name { domain, user } => service.store.identities().find_user_by_name(domain, user).await?,
     };
     let name = match (&user, user_ref) {
         (Some(user), _) => format!("{}/{}", user.domain_name, user.name),
@@ -41,7 +41,7 @@ pub(crate) async fn authenticate_by_password(
         }
         // Unknown user names are not recorded because they may be passwords entered in the wrong field.
         (None, UserRef::Name { domain, .. }) => {
-            let domains = service.store.list_domains().await?;
+            let domains = service.store.tenants().list_domains().await?;
             domains
                 .iter()
                 .filter(|existing| existing.name == *domain)

@@ -75,7 +75,7 @@ pub(crate) async fn list_projects(
     let (enabled, is_domain) =
         (parse_boolean_parameter(&query, "enabled")?, parse_boolean_parameter(&query, "is_domain")?);
     let matches = |name: &str, value: &str| query.get(name).is_none_or(|given| given == value);
-    let mut projects = service.store.list_projects(&principal.domain_id).await?;
+    let mut projects = service.store.tenants().list_projects(&principal.domain_id).await?;
     projects.retain(|project| {
         matches("name", &project.name)
             && matches("domain_id", project.domain_id.as_str())
@@ -114,7 +114,7 @@ pub(crate) async fn load_accessible_projects(
     administrator: bool,
     grants: &[Grant],
 ) -> Result<Vec<Project>, StoreError> {
-    let mut projects = service.store.list_projects(domain).await?;
+    let mut projects = service.store.tenants().list_projects(domain).await?;
     let is_granted = |project: &Project| {
         administrator || grants.iter().any(|grant| grant.project.as_ref().is_none_or(|only| *only == project.id))
     };

@@ -43,7 +43,7 @@ pub(crate) async fn show_token(
     let (given, stored) = find_subject_token(&service, &caller, Action::LIST_IDENTITIES, &headers).await?;
     let StoredToken { user, scope_project, issued_by_methods, issued_at, expires_at, .. } = stored;
     let project = match &scope_project {
-        Some(id) => service.store.find_project(id).await?,
+        Some(id) => service.store.tenants().find_project(id).await?,
         None => None,
     };
     let grants = policy_cache::load_policies(&service.store, &user.id).await?;
@@ -75,7 +75,7 @@ pub(crate) async fn revoke_token(
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
     let (given, _) = find_subject_token(&service, &caller, Action::MANAGE_IDENTITIES, &headers).await?;
-    service.store.revoke_token(&caller.audit_origin(), &hash_subject_token(&given)).await?;
+    service.store.identities().revoke_token(&caller.audit_origin(), &hash_subject_token(&given)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -91,7 +91,7 @@ async fn find_subject_token(
     let (Some(given), None) = (given.next(), given.next()) else {
         return Err(ApiError::new(ErrorEntry::IAM_SUBJECT_TOKEN));
     };
-    let stored = service.store.find_token(&hash_subject_token(given)).await?.filter(|stored| {
+    let stored = service.store.identities().find_token(&hash_subject_token(given)).await?.filter(|stored| {
         let is_valid = !stored.revoked && stored.user.enabled && stored.expires_at > Timestamp::now().as_second();
         let same_user = stored.user.id == caller.principal.user_id;
         let same_domain = stored.user.domain_id == caller.principal.domain_id;

@@ -121,7 +121,7 @@ pub(crate) async fn create_temporary_key(
         expires_at,
         issued_for: source.issued_for,
     };
-    service.store.create_temporary_key(&caller.audit_origin(), &new).await?;
+    service.store.identities().create_temporary_key(&caller.audit_origin(), &new).await?;
     let credential = TemporaryKey {
         access: new.id.to_string(),
         secret: secret.expose_secret().to_owned(),
@@ -168,7 +168,7 @@ async fn validate_source_token(
     token: &str,
 ) -> Result<SourceCredentials, ApiError> {
     let hash = token::hash_token(token);
-    let stored = service.store.find_token(&hash).await?;
+    let stored = service.store.identities().find_token(&hash).await?;
     let stored = stored.filter(|stored| !stored.revoked && stored.user.id == caller.principal.user_id);
     let stored = stored.ok_or_else(|| ApiError::new(ErrorEntry::IAM_INVALID_TOKEN))?;
     if stored.expires_at <= Timestamp::now().as_second() {

@@ -33,7 +33,7 @@ pub(crate) async fn issue_token(
     let methods = vec![method.to_owned()];
     service
         .store
-        .insert_token(&NewToken {
+        .identities().insert_token(&NewToken {
             hash: token::hash_token(secret.expose_secret()),
             user_id: user.id.clone(),
             scope_project: project.map(|project| project.id.clone()),
@@ -53,7 +53,7 @@ pub(crate) fn describe_token_scope(project: Option<&Project>) -> String {
 
 /// Recently expired tokens are retained so that error messages can distinguish them from unknown tokens.
 async fn remove_expired_tokens(service: &AppState, now: i64) {
-    if let Err(error) = service.store.remove_credentials_expired_before(now - 24 * 3600).await {
+    if let Err(error) = service.store.identities().remove_credentials_expired_before(now - 24 * 3600).await {
         tracing::warn!(%error, "cannot remove expired tokens");
     }
 }

@@ -80,9 +80,9 @@ async fn find_requested_project(
             let project = match project {
                 ProjectRef::Id(id) => {
                     let id: ProjectId = id.parse().map_err(|_| forbidden())?;
-                    service.store.find_project(&id).await?
+                    service.store.tenants().find_project(&id).await?
                 }
-                ProjectRef::Name(name) => service.store.find_project_by_name(&user.domain_id, name).await?,
+                ProjectRef::Name(name) => service.store.tenants().find_project_by_name(&user.domain_id, name).await?,
             };
             let project = project.filter(|project| project.enabled && project.domain_id == user.domain_id);
             project.map(Some).ok_or_else(forbidden)

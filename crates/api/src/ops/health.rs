@@ -25,7 +25,7 @@ pub(crate) async fn check_readiness(State(service): State<AppState>) -> Result<S
         ApiError::new(ErrorEntry::UNAVAILABLE)
     };
     service.store.check_health().await.map_err(not_ready)?;
-    let zones = service.store.list_zone_states().await.map_err(not_ready)?;
+    let zones = service.store.zones().list_zone_states().await.map_err(not_ready)?;
     // A zone without a worker is only listed in the response. The process still counts as ready.
     let unserved = zones.iter().filter(|state| state.lacks_workers()).filter_map(|state| {
         let zone = state.zone.as_ref()?;

@@ -136,7 +136,7 @@ async fn list_instances(
     let filter = parse_instance_filter(&query)?;
     let (instances, total) = match filter {
         Some(filter) if caller.principal.administrator => {
-            service.store.list_instances(&project.id, &filter, page).await?
+            service.store.instances().list_instances(&project.id, &filter, page).await?
         }
         Some(filter) => list_visible_instances(service, caller, &project, &filter, page).await?,
         None => (Vec::new(), 0),
@@ -153,7 +153,7 @@ async fn list_visible_instances(
 ) -> Result<(Vec<Instance>, u64), ApiError> {
     let (mut instances, mut seen, mut next) = (Vec::new(), 0, Pagination::default());
     loop {
-        let (read, total) = service.store.list_instances(&project.id, filter, next).await?;
+        let (read, total) = service.store.instances().list_instances(&project.id, filter, next).await?;
         for instance in read {
             if !caller.is_action_allowed(service, Action::LIST_INSTANCES, project, &instance)? {
                 continue;

@@ -53,7 +53,7 @@ pub(crate) async fn show_slow_session_threshold(
 ) -> Result<Json<SlowProcessThreshold>, ApiError> {
     let (_, instance) =
         caller.require_instance_permission(&service, Action::GET_SLOW_THRESHOLD, (&project, &instance), &[]).await?;
-    let threshold = service.store.find_slow_session_threshold(&instance.id).await?.unwrap_or_default();
+    let threshold = service.store.instances().find_slow_session_threshold(&instance.id).await?.unwrap_or_default();
     Ok(Json(SlowProcessThreshold { slow_process_threshold: threshold.seconds() }))
 }
 
@@ -78,7 +78,7 @@ pub(crate) async fn set_slow_threshold(
 ) -> Result<StatusCode, ApiError> {
     let project = caller.require_project_permission(&service, Action::MODIFY_SLOW_THRESHOLD, &project).await?;
     let (instances, threshold) = parse_slow_session_threshold(&body)?;
-    match service.store.set_slow_session_threshold(&caller.audit_origin(), &project.id, &instances, threshold).await {
+    match service.store.instances().set_slow_session_threshold(&caller.audit_origin(), &project.id, &instances, threshold).await {
         Ok(()) => Ok(StatusCode::OK),
         Err(StoreError::Unknown { name, .. }) => {
             Err(ApiError::with_detail(ErrorEntry::UNKNOWN_INSTANCE, "not-of-project", vec![("id", name)]))

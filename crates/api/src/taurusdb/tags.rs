@@ -153,10 +153,10 @@ pub(crate) async fn add_or_remove_tags(
     let (operation, tags) = parsed?;
     let (origin, store) = (caller.audit_origin(), &service.store);
     let exists = match operation {
-        TagOperation::Create => store.add_tags(&origin, &project.id, &instance.id, &requested).await?,
+        TagOperation::Create => store.instances().add_tags(&origin, &project.id, &instance.id, &requested).await?,
         TagOperation::Delete => {
             let tags: Vec<_> = tags.into_iter().map(|tag| (tag.key, tag.value)).collect();
-            store.remove_tags(&origin, &project.id, &instance.id, &tags).await?
+            store.instances().remove_tags(&origin, &project.id, &instance.id, &tags).await?
         }
     };
     if exists { Ok(StatusCode::OK) } else { Err(ApiError::new(ErrorEntry::UNKNOWN_INSTANCE)) }
@@ -204,11 +204,11 @@ async fn list_visible_project_tags(
     project: &Project,
 ) -> Result<Vec<(String, Vec<String>)>, ApiError> {
     if caller.principal.administrator {
-        return Ok(service.store.list_project_tags(&project.id).await?);
+        return Ok(service.store.instances().list_project_tags(&project.id).await?);
     }
     let (mut tags, mut next) = (BTreeMap::<String, BTreeSet<String>>::new(), Pagination::default());
     loop {
-        let (instances, total) = service.store.list_instances(&project.id, &InstanceFilter::default(), next).await?;
+        let (instances, total) = service.store.instances().list_instances(&project.id, &InstanceFilter::default(), next).await?;
         for instance in instances {
             if !caller.is_action_allowed(service, Action::LIST_TAGS, project, &instance)? {
                 continue;

@@ -140,11 +140,11 @@ impl Callers {
             "Effect": "Deny", "Action": ["*"], "Condition": { "StringEquals": { "g:EnterpriseProjectId": ["0"] } }
         }]);
         let administrator = server.tenant.user_id.clone();
-        let rival = server.store.create_domain(&test_origin(), "rival").await.unwrap();
-        let theirs = server.store.create_project(&test_origin(), &rival, "theirs", "").await.unwrap();
+        let rival = server.store.tenants().create_domain(&test_origin(), "rival").await.unwrap();
+        let theirs = server.store.tenants().create_project(&test_origin(), &rival, "theirs", "").await.unwrap();
         let foreign_admin = server.user_of(&rival, "eve", true).await;
         let sibling =
-            server.store.create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+            server.store.tenants().create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
         let nothing = server.user("nothing").await;
         let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
         let tagged = server.user_with("tagged", tagged).await;
@@ -159,7 +159,7 @@ impl Callers {
         };
         let revoked = both(&administrator, own, 3600).await;
         for token in [&revoked.0, &revoked.1] {
-            assert!(server.store.revoke_token(&test_origin(), &clew_iam::token::hash_token(token)).await.unwrap());
+            assert!(server.store.identities().revoke_token(&test_origin(), &clew_iam::token::hash_token(token)).await.unwrap());
         }
         let south = server.token_of(&administrator, Some(&sibling), 3600).await;
         let tokens = BTreeMap::from([
@@ -245,7 +245,7 @@ async fn request(server: &Server, callers: &Callers, operation: &str, method: Me
 async fn sign_in(server: &Server, user: &UserId) -> Value {
     let hash = clew_iam::password::hash_password(&"correct horse".into()).unwrap();
     let change = clew_store::UserChange { password_hash: Some(hash), ..Default::default() };
-    assert!(server.store.update_user(&test_origin(), user, &change).await.unwrap());
+    assert!(server.store.identities().update_user(&test_origin(), user, &change).await.unwrap());
     json!({ "auth": {
         "identity": { "methods": ["password"], "password": { "user": { "id": user, "password": "correct horse" } } },
         "scope": { "project": { "name": REGION } }
@@ -373,7 +373,7 @@ async fn lists_contain_and_count_visible_objects_only() {
     for number in 0..120 {
         let mut new = new_instance(&server.tenant.project_id, &format!("n{number:03}"));
         new.tags[0].value = if number % 2 == 0 { "shop".into() } else { "other".into() };
-        server.store.add_instance(&test_origin(), new).await.unwrap();
+        server.store.instances().add_instance(&test_origin(), new).await.unwrap();
     }
     let list = async |column: &str, query: &str| {
         let call = server.call(Method::GET, &format!("/v3/{}/instances{query}", server.tenant.project_id));
@@ -407,14 +407,14 @@ async fn lists_contain_and_count_visible_objects_only() {
 #[tokio::test]
 async fn reader_of_one_project_has_no_access_to_others() {
     let server = Server::start().await;
-    let group = server.store.create_group(&test_origin(), &server.tenant.domain_id, "readers", "").await.unwrap();
+    let group = server.store.identities().create_group(&test_origin(), &server.tenant.domain_id, "readers", "").await.unwrap();
     let user = server.user("grace").await;
-    server.store.add_group_member(&test_origin(), &group, &user).await.unwrap();
-    let sibling = server.store.create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
-    server.store.add_instance(&test_origin(), new_instance(&sibling, "there")).await.unwrap();
+    server.store.identities().add_group_member(&test_origin(), &group, &user).await.unwrap();
+    let sibling = server.store.tenants().create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    server.store.instances().add_instance(&test_origin(), new_instance(&sibling, "there")).await.unwrap();
     let policy = clew_store::PolicyRef::System("TaurusDB ReadOnlyAccess".into());
     let grantee = clew_store::Grantee::Group(group);
-    server.store.attach_policy(&test_origin(), &policy, &grantee, Some(&server.tenant.project_id)).await.unwrap();
+    server.store.policies().attach_policy(&test_origin(), &policy, &grantee, Some(&server.tenant.project_id)).await.unwrap();
     let signer = server.key_of(&user).await;
     let list = async |project: &ProjectId| {
         signer.sign(server.call(Method::GET, &format!("/v3/{project}/instances"))).send().await

@@ -53,7 +53,7 @@ impl Server {
 
     /// Creates an administrator of another domain.
     async fn foreign_admin(&self) -> Signer {
-        let rival = self.store.create_domain(&test_origin(), "rival").await.unwrap();
+        let rival = self.store.tenants().create_domain(&test_origin(), "rival").await.unwrap();
         self.key_of(&self.user_of(&rival, "eve", true).await).await
     }
 }

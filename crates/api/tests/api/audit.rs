@@ -115,12 +115,12 @@ async fn denials_of_all_operations_are_recorded() {
 #[tokio::test]
 async fn successful_reads_are_not_recorded() {
     let server = Server::start().await;
-    let before = server.store.list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap().len();
+    let before = server.store.audit().list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap().len();
     server.get(&format!("/v3/{}/instances", server.tenant.project_id)).await.expect_status(200);
     server.get("/v3/projects").await.expect_status(200);
     server.get(&server.sessions("-task?request_id=x")).await.expect_error(400, "DBS.280001");
     server.get("/no/such").await.expect_error(404, "APIGW.0101");
-    assert_eq!(server.store.list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap().len(), before);
+    assert_eq!(server.store.audit().list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap().len(), before);
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn successful_and_failed_sign_ins_are_recorded() {
     let user = server.user("grace").await;
     let hash = clew_iam::password::hash_password(&PASSWORD.into()).unwrap();
     let change = clew_store::UserChange { password_hash: Some(hash), ..Default::default() };
-    server.store.update_user(&test_origin(), &user, &change).await.unwrap();
+    server.store.identities().update_user(&test_origin(), &user, &change).await.unwrap();
     sign_in(&server, "grace", PASSWORD).await.expect_status(201);
     sign_in(&server, "grace", "wrong guess").await.expect_error(401, "IAM.0001");
     sign_in(&server, "typed-password", "grace").await.expect_error(401, "IAM.0001");
@@ -153,7 +153,7 @@ async fn successful_and_failed_sign_ins_are_recorded() {
     let token = server.token().to_owned();
     server.shutdown.cancel();
     (&mut server.serving).await.unwrap().unwrap();
-    let rows = server.store.list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap();
+    let rows = server.store.audit().list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap();
     let last = &rows.last().unwrap().event;
     assert_eq!((last.operation.as_str(), &last.detail["repeated"]), ("CreateToken", &json!(1)), "{last:?}");
     let recorded_text = format!("{rows:?}");
@@ -179,7 +179,7 @@ async fn token_revocation_and_temporary_key_are_recorded_once() {
         (AuditOutcome::Succeeded, &credential["access"].as_str().unwrap().to_owned())
     );
     let recorded_text =
-        format!("{:?}", server.store.list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap());
+        format!("{:?}", server.store.audit().list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap());
     for secret in [&credential["secret"], &credential["securitytoken"], &Value::from(token)] {
         assert!(!recorded_text.contains(secret.as_str().unwrap()));
     }
@@ -199,7 +199,7 @@ async fn request_of_a_disconnected_client_is_recorded() {
         sleep(Duration::from_micros(250 * attempt)).await;
     }
     let counts = async || {
-        let tasks: u64 = server.store.count_tasks_by_status().await.unwrap().iter().map(|(_, count)| *count).sum();
+        let tasks: u64 = server.store.tasks().count_tasks_by_status().await.unwrap().iter().map(|(_, count)| *count).sum();
         (tasks, server.audit_of("CollectRealtimeSession").await.len() as u64)
     };
     let mut last = (0, u64::MAX);
@@ -261,6 +261,6 @@ async fn hash_chain_of_recorded_rows_is_valid() {
         server.call(Method::POST, &server.sessions("")).send().await.expect_status(202);
         server.call(Method::GET, "/v3/projects").anonymous().send().await.expect_error(401, "APIGW.0301");
     }
-    let report = server.store.verify_audit_log(&[]).await.unwrap();
+    let report = server.store.audit().verify_audit_log(&[]).await.unwrap();
     assert!(report.is_intact() && report.rows >= 8, "{report:?}");
 }

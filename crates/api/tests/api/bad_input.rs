@@ -47,7 +47,7 @@ async fn malformed_ids_are_rejected_with_the_expected_format() {
 async fn unknown_ids_return_404() {
     let server = Server::start().await;
     let other =
-        server.store.add_instance(&test_origin(), new_instance(&server.tenant.project_id, "other")).await.unwrap();
+        server.store.instances().add_instance(&test_origin(), new_instance(&server.tenant.project_id, "other")).await.unwrap();
     let project = server.tenant.project_id.as_str();
     for (method, rest) in OPERATIONS {
         let call = |instance: &InstanceId, node: &NodeId| {
@@ -66,9 +66,9 @@ async fn unknown_ids_return_404() {
 #[tokio::test]
 async fn foreign_and_missing_projects_get_the_same_error() {
     let server = Server::start().await;
-    let domain = server.store.create_domain(&test_origin(), "rival").await.unwrap();
-    let foreign = server.store.create_project(&test_origin(), &domain, "secret", "").await.unwrap();
-    let theirs = server.store.add_instance(&test_origin(), new_instance(&foreign, "theirs")).await.unwrap();
+    let domain = server.store.tenants().create_domain(&test_origin(), "rival").await.unwrap();
+    let foreign = server.store.tenants().create_project(&test_origin(), &domain, "secret", "").await.unwrap();
+    let theirs = server.store.instances().add_instance(&test_origin(), new_instance(&foreign, "theirs")).await.unwrap();
     let (instance, node) = (theirs.id.as_str(), theirs.nodes[0].id.as_str());
     let mut calls: Vec<_> =
         OPERATIONS.into_iter().map(|(method, rest)| (method, path("{project}", instance, node, rest))).collect();
@@ -133,7 +133,7 @@ async fn invalid_body_is_rejected_with_the_reason() {
     let answer = server.call(Method::POST, &server.sessions("")).body(b"{\"user\":\"\xff\"}".to_vec()).send().await;
     answer.expect_error(400, "DBS.280001");
     assert!(
-        server.store.count_tasks_by_status().await.unwrap().iter().all(|(_, count)| *count == 0),
+        server.store.tasks().count_tasks_by_status().await.unwrap().iter().all(|(_, count)| *count == 0),
         "nothing was queued"
     );
 }

@@ -59,11 +59,11 @@ impl Setup {
         let server = Server::start().await;
         let (store, domain) = (&server.store, &server.tenant.domain_id);
         let user = server.user("grace").await;
-        let group = store.create_group(&test_origin(), domain, "dbas", "").await.unwrap();
+        let group = store.identities().create_group(&test_origin(), domain, "dbas", "").await.unwrap();
         if change == GroupLeft {
-            store.add_group_member(&test_origin(), &group, &user).await.unwrap();
+            store.identities().add_group_member(&test_origin(), &group, &user).await.unwrap();
             store
-                .attach_policy(&test_origin(), &PolicyRef::System(POLICY.into()), &Grantee::Group(group), None)
+                .policies().attach_policy(&test_origin(), &PolicyRef::System(POLICY.into()), &Grantee::Group(group), None)
                 .await
                 .unwrap();
         } else {
@@ -84,47 +84,47 @@ async fn apply_change(setup: &Setup, store: &Store, change: Change) {
     let Setup { server, signer, path } = setup;
     let (domain, project) = (&server.tenant.domain_id, &server.tenant.project_id);
     let done = match change {
-        KeyDisabled => store.set_access_key_enabled(&test_origin(), &signer.key, false).await,
-        KeyRemoved => store.remove_access_key(&test_origin(), &signer.key).await,
+        KeyDisabled => store.identities().set_access_key_enabled(&test_origin(), &signer.key, false).await,
+        KeyRemoved => store.identities().remove_access_key(&test_origin(), &signer.key).await,
         UserDisabled => {
             let what = UserChange { enabled: Some(false), ..UserChange::default() };
-            store.update_user(&test_origin(), &signer.user, &what).await
+            store.identities().update_user(&test_origin(), &signer.user, &what).await
         }
-        UserRemoved => store.remove_user(&test_origin(), &signer.user).await,
+        UserRemoved => store.identities().remove_user(&test_origin(), &signer.user).await,
         PolicyDetached => {
             let from = Grantee::User(signer.user.clone());
-            store.detach_policy(&test_origin(), &PolicyRef::System(POLICY.into()), &from, None).await
+            store.policies().detach_policy(&test_origin(), &PolicyRef::System(POLICY.into()), &from, None).await
         }
         GroupLeft => {
-            let group = store.list_groups(domain).await.unwrap().remove(0).id;
-            store.remove_group_member(&test_origin(), &group, &signer.user).await
+            let group = store.identities().list_groups(domain).await.unwrap().remove(0).id;
+            store.identities().remove_group_member(&test_origin(), &group, &signer.user).await
         }
         PolicyDenies => {
             let statement = json!([{ "Effect": "Deny", "Action": ["*"] }]);
             let document = json!({ "Version": "5.0", "Statement": statement }).to_string();
-            let policy = store.put_policy(&test_origin(), domain, "stop", "identity", &document, "").await.unwrap();
+            let policy = store.policies().put_policy(&test_origin(), domain, "stop", "identity", &document, "").await.unwrap();
             store
-                .attach_policy(&test_origin(), &PolicyRef::Custom(policy), &Grantee::User(signer.user.clone()), None)
+                .policies().attach_policy(&test_origin(), &PolicyRef::Custom(policy), &Grantee::User(signer.user.clone()), None)
                 .await
         }
         ProjectDisabled => {
             let what = ProjectChange { enabled: Some(false), ..ProjectChange::default() };
-            store.update_project(&test_origin(), project, &what).await
+            store.tenants().update_project(&test_origin(), project, &what).await
         }
-        InstanceRemoved => store.remove_instance(&test_origin(), project, &server.instance.id).await,
+        InstanceRemoved => store.instances().remove_instance(&test_origin(), project, &server.instance.id).await,
         KeyLocked => {
             // The requests come from a known address of the user.
             let subject = format!("address:127.0.0.1 key:{}", signer.key);
             let mut locked = None;
             for _ in 0..5 {
-                locked = store.record_auth_failure(&subject).await.unwrap();
+                locked = store.lockouts().record_auth_failure(&subject).await.unwrap();
             }
             Ok(locked.is_some())
         }
         TaskEnded => {
             let id = path.rsplit_once('=').unwrap().1.parse().unwrap();
             let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
-            store.complete_task(&id, 1, &outcome).await
+            store.tasks().complete_task(&id, 1, &outcome).await
         }
     };
     assert!(done.unwrap(), "{change:?} changed nothing");
@@ -186,9 +186,9 @@ async fn change_during_a_body_upload_applies_to_the_request() {
         server.get("/v3/auth/domains").await;
         tokio::task::yield_now().await;
         if removed == "key" {
-            assert!(server.store.remove_access_key(&test_origin(), &signer.key).await.unwrap());
+            assert!(server.store.identities().remove_access_key(&test_origin(), &signer.key).await.unwrap());
         } else {
-            assert!(server.store.revoke_token(&test_origin(), &clew_iam::token::hash_token(&token)).await.unwrap());
+            assert!(server.store.identities().revoke_token(&test_origin(), &clew_iam::token::hash_token(&token)).await.unwrap());
         }
         connection.write_all(b"}").await.unwrap();
         let mut answer = String::new();

@@ -24,7 +24,7 @@ async fn collection_is_queued_with_the_requested_selection() {
             let answer = if signed { server.sign(call) } else { call }.send().await.expect_status(202);
             assert_eq!(answer.as_object().unwrap().len(), 1);
             let id: RequestId = answer["request_id"].as_str().unwrap().parse().unwrap();
-            let task = server.store.find_task(&id).await.unwrap().unwrap();
+            let task = server.store.tasks().find_task(&id).await.unwrap().unwrap();
             assert_eq!((&task.project_id, &task.instance_id), (&server.tenant.project_id, &server.instance.id));
             assert_eq!((task.node_id, task.selection), (server.node(), expected.clone()));
         }

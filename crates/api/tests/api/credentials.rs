@@ -49,7 +49,7 @@ fn temporary_key_request(token: &Value) -> String {
 
 async fn exchanged_credentials_never_widen_the_scope(server: Server) {
     let administrator = server.tenant.user_id.clone();
-    let south = server.store.create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    let south = server.store.tenants().create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
     let of_project = server.project_token(&administrator).await;
     let of_domain = server.domain_token(&administrator).await;
     for token in [&of_project, &of_domain] {
@@ -79,8 +79,8 @@ async fn exchanged_credentials_never_widen_the_scope(server: Server) {
     answer.expect_status(200);
     let cookie = answer.header("set-cookie");
     let next = cookie.split_once('=').and_then(|(_, value)| value.split(';').next()).unwrap();
-    let stored = server.store.find_token(&clew_iam::token::hash_token(next)).await.unwrap().unwrap();
-    let before = server.store.find_token(&clew_iam::token::hash_token(&console)).await.unwrap().unwrap();
+    let stored = server.store.identities().find_token(&clew_iam::token::hash_token(next)).await.unwrap().unwrap();
+    let before = server.store.identities().find_token(&clew_iam::token::hash_token(&console)).await.unwrap().unwrap();
     assert_eq!((stored.origin, stored.scope_project.is_none()), (TokenOrigin::Console, true));
     assert_eq!((before.revoked, stored.expires_at), (true, before.expires_at));
 }
@@ -100,8 +100,8 @@ async fn exchanged_credentials_never_widen_the_scope_on_postgresql() {
 async fn permanent_changes(server: &Server) -> Vec<(Method, String, Value)> {
     let user = server.user("grace").await;
     let key = server.key_of(&user).await.key;
-    assert!(server.store.set_access_key_enabled(&test_origin(), &key, false).await.unwrap());
-    let group = server.store.create_group(&test_origin(), &server.tenant.domain_id, "dbas", "").await.unwrap();
+    assert!(server.store.identities().set_access_key_enabled(&test_origin(), &key, false).await.unwrap());
+    let group = server.store.identities().create_group(&test_origin(), &server.tenant.domain_id, "dbas", "").await.unwrap();
     let (admin, project) = (&server.tenant.user_id, &server.tenant.project_id);
     let document = json!({ "Version": "5.0", "Statement": [{ "Effect": "Allow", "Action": ["*"] }] });
     let attachments = "policies/TaurusDBFullAccessPolicy/attachments";
@@ -168,7 +168,7 @@ async fn temporary_credentials_create_nothing_permanent(server: Server) {
 
 /// Number of audit rows other than denials.
 async fn count_audit_changes(server: &Server) -> usize {
-    let rows = server.store.list_audit_rows_after_seq(&clew_store::AuditFilter::default(), 0, 1000).await.unwrap();
+    let rows = server.store.audit().list_audit_rows_after_seq(&clew_store::AuditFilter::default(), 0, 1000).await.unwrap();
     rows.iter().filter(|row| row.event.outcome == clew_model::AuditOutcome::Succeeded).count()
 }
 
@@ -189,7 +189,7 @@ async fn temporary_key_expires_with_its_token(server: Server) {
     let project = server.tenant.project_id.clone();
     let day = json!({ "duration_seconds": 86_400 });
     let end_of = async |token: &str| {
-        let stored = server.store.find_token(&clew_iam::token::hash_token(token)).await.unwrap().unwrap();
+        let stored = server.store.identities().find_token(&clew_iam::token::hash_token(token)).await.unwrap().unwrap();
         stored.expires_at
     };
     // Keys issued for the request's token, and for a token in the body of a request signed with a permanent key.
@@ -253,10 +253,10 @@ async fn download_link_expires_with_the_requesting_credentials() {
         instance_id: server.instance.id.clone(),
         node_id: server.node(),
     };
-    let id = server.store.enqueue_intelligent_kill(&new, 1).await.unwrap();
+    let id = server.store.kills().enqueue_intelligent_kill(&new, 1).await.unwrap();
     let hour = std::time::Duration::from_hours(1);
-    assert_eq!(server.store.claim_intelligent_kill(hour, hour).await.unwrap().unwrap().id, id);
-    assert!(server.store.finish_intelligent_kill(id, None, 0).await.unwrap());
+    assert_eq!(server.store.kills().claim_intelligent_kill(hour, hour).await.unwrap().unwrap().id, id);
+    assert!(server.store.kills().finish_intelligent_kill(id, None, 0).await.unwrap());
     let path = format!(
         "/v3/{}/instances/{}/intelligent-kill-session/history?node_id={}&start_time=0&end_time={}",
         server.tenant.project_id,
@@ -269,7 +269,7 @@ async fn download_link_expires_with_the_requesting_credentials() {
         link.split("expires=").nth(1).unwrap().split('&').next().unwrap().parse().unwrap()
     };
     let token = server.token_of(&server.tenant.user_id, Some(&server.tenant.project_id), 600).await;
-    let end = server.store.find_token(&clew_iam::token::hash_token(&token)).await.unwrap().unwrap().expires_at;
+    let end = server.store.identities().find_token(&clew_iam::token::hash_token(&token)).await.unwrap().unwrap().expires_at;
     let by_token = expiry(server.call(Method::GET, &path).token(&token).send().await.expect_status(200));
     assert_eq!(by_token, end);
     let by_key = expiry(server.sign(server.call(Method::GET, &path)).send().await.expect_status(200));

@@ -43,7 +43,7 @@ async fn download_has_header_row_and_rows() {
 async fn file_name_has_node_id_and_completion_time() {
     let server = Server::start().await;
     let id = server.add_finished(b"").await;
-    let ended = server.store.find_task(&id).await.unwrap().unwrap().ended_at.unwrap();
+    let ended = server.store.tasks().find_task(&id).await.unwrap().unwrap().ended_at.unwrap();
     let completed = jiff::Timestamp::from_millisecond(ended).unwrap().strftime("%Y%m%dT%H%M%SZ");
     let disposition = server.get(&server.result_of(&id)).await.header("content-disposition");
     assert_eq!(disposition, format!("attachment; filename=\"sessions_{}_{completed}.csv\"", server.node()));

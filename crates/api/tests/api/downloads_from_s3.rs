@@ -58,7 +58,7 @@ async fn missing_and_unreachable_results_are_reported_on_a_server() {
     let mut s3 = S3Server::start().await.unwrap();
     let server = start(&s3).await;
     let (id, other) = (server.add_finished(&sample_rows()).await, server.add_finished(&sample_rows()).await);
-    let record = server.store.find_task(&id).await.unwrap().unwrap().result.unwrap();
+    let record = server.store.tasks().find_task(&id).await.unwrap().unwrap().result.unwrap();
     server.store.result_store().remove_result(&record.name).await.unwrap();
     for range in ["bytes=0-9", "lines=all"] {
         let call = server.call(Method::GET, &server.result_of(&id)).header(RANGE, range);

@@ -13,10 +13,10 @@ fn names(list: &Value, field: &str) -> Vec<String> {
 async fn projects_of_the_domain_are_filtered_and_paginated() {
     let server = Server::start().await;
     let domain = server.tenant.domain_id.clone();
-    let south = server.store.create_project(&test_origin(), &domain, "south-1", "").await.unwrap();
-    server.store.create_project(&test_origin(), &domain, "east-1", "").await.unwrap();
-    let rival = server.store.create_domain(&test_origin(), "rival").await.unwrap();
-    server.store.create_project(&test_origin(), &rival, REGION, "").await.unwrap();
+    let south = server.store.tenants().create_project(&test_origin(), &domain, "south-1", "").await.unwrap();
+    server.store.tenants().create_project(&test_origin(), &domain, "east-1", "").await.unwrap();
+    let rival = server.store.tenants().create_domain(&test_origin(), "rival").await.unwrap();
+    server.store.tenants().create_project(&test_origin(), &rival, REGION, "").await.unwrap();
     let list = async |query: &str| {
         let call = server.call(Method::GET, &format!("/v3/projects{query}"));
         let answer = server.sign(call).send().await.expect_status(200);
@@ -53,7 +53,7 @@ async fn projects_of_the_domain_are_filtered_and_paginated() {
 async fn project_pages_link_to_adjacent_pages() {
     let server = Server::start().await;
     for name in ["south-1", "east-1"] {
-        server.store.create_project(&test_origin(), &server.tenant.domain_id, name, "").await.unwrap();
+        server.store.tenants().create_project(&test_origin(), &server.tenant.domain_id, name, "").await.unwrap();
     }
     let page = |page: usize| format!("/v3/projects?per_page=1&enabled=true&page={page}");
     let (mut path, mut seen) = (page(1), Vec::new());
@@ -98,7 +98,7 @@ async fn invalid_project_list_parameters_are_rejected() {
 #[tokio::test]
 async fn domain_list_has_the_callers_domain() {
     let server = Server::start().await;
-    server.store.create_domain(&test_origin(), "rival").await.unwrap();
+    server.store.tenants().create_domain(&test_origin(), "rival").await.unwrap();
     let domain = server.tenant.domain_id.as_str();
     for call in
         [server.call(Method::GET, "/v3/auth/domains"), server.sign(server.call(Method::GET, "/v3/auth/domains"))]

@@ -15,11 +15,11 @@ async fn start_server() -> Server {
                 node.url.host = "bank-master.example".into();
             }
         }
-        server.store.add_instance(&test_origin(), instance).await.unwrap();
+        server.store.instances().add_instance(&test_origin(), instance).await.unwrap();
     }
-    let domain = server.store.create_domain(&test_origin(), "rival").await.unwrap();
-    let foreign = server.store.create_project(&test_origin(), &domain, REGION, "").await.unwrap();
-    server.store.add_instance(&test_origin(), new_instance(&foreign, "shop")).await.unwrap();
+    let domain = server.store.tenants().create_domain(&test_origin(), "rival").await.unwrap();
+    let foreign = server.store.tenants().create_project(&test_origin(), &domain, REGION, "").await.unwrap();
+    server.store.instances().add_instance(&test_origin(), new_instance(&foreign, "shop")).await.unwrap();
     server
 }
 

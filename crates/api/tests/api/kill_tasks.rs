@@ -97,10 +97,10 @@ async fn running_task_lists_nodes_that_refuse_the_login() {
     server.stop_task(&ended).await.expect_status(200);
     server.create_task(&json!({ "time": 1, "task_type": "manual" })).await;
     assert_eq!(server.tasks().await[0]["refused_nodes"], json!([]));
-    let node = server.store.find_node_with_password(&server.node()).await.unwrap().unwrap();
+    let node = server.store.instances().find_node_with_password(&server.node()).await.unwrap().unwrap();
     let failure = Failure::new(FailureKind::AccessDenied, "error 1045 (28000): Access denied");
-    server.store.record_login_refusal(&node, 0, &failure).await.unwrap();
-    let backoff = server.store.find_login_backoff(&node.id).await.unwrap().unwrap();
+    server.store.instances().record_login_refusal(&node, 0, &failure).await.unwrap();
+    let backoff = server.store.instances().find_login_backoff(&node.id).await.unwrap().unwrap();
     let tasks = server.tasks().await;
     let refused = json!({
         "node_id": node.id, "reason": failure.detail, "refused_logins": 1, "next_attempt_time": backoff.retry_at,

@@ -101,7 +101,7 @@ async fn aborted_body_affects_its_own_connection_only() {
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     drop(connection);
     assert_eq!(server.get("/healthz").await.status, 200);
-    assert!(server.store.count_tasks_by_status().await.unwrap().iter().all(|(_, count)| *count == 0));
+    assert!(server.store.tasks().count_tasks_by_status().await.unwrap().iter().all(|(_, count)| *count == 0));
 }
 
 #[tokio::test]

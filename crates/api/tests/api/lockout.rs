@@ -27,7 +27,7 @@ async fn add_user_with_password(server: &Server) {
     let user = server.user("grace").await;
     let hash = clew_iam::password::hash_password(&PASSWORD.into()).unwrap();
     let change = clew_store::UserChange { password_hash: Some(hash), ..Default::default() };
-    assert!(server.store.update_user(&test_origin(), &user, &change).await.unwrap());
+    assert!(server.store.identities().update_user(&test_origin(), &user, &change).await.unwrap());
 }
 
 async fn sign_in(server: &Server, user: &str, password: &str) -> Answer {
@@ -54,7 +54,7 @@ async fn five_wrong_passwords_lock_the_user() {
         let message = sign_in(&server, "grace", password).await.expect_error(401, "IAM.0061");
         assert_eq!(message, "The user is locked. Too many failed sign-in attempts. fix: retry after 5 minutes.");
     }
-    let token = server.domain_token(&server.store.find_user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id).await;
+    let token = server.domain_token(&server.store.identities().find_user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id).await;
     server.call(Method::GET, "/v3/projects").token(&token).send().await.expect_status(200);
 }
 
@@ -63,7 +63,7 @@ async fn five_wrong_passwords_lock_the_user() {
 async fn sign_in_during_concurrent_attempts_is_refused_without_a_lockout_message() {
     let server = start_server().await;
     for _ in 0..5 {
-        let reservation = server.store.reserve_auth_attempt(&format!("user:{DOMAIN}/grace")).await.unwrap();
+        let reservation = server.store.lockouts().reserve_auth_attempt(&format!("user:{DOMAIN}/grace")).await.unwrap();
         assert_eq!(reservation, AuthAttemptReservation::Granted);
     }
     let answer = sign_in(&server, "grace", PASSWORD).await;
@@ -185,7 +185,7 @@ async fn wrong_signatures_from_unknown_addresses_do_not_lock_the_key_at_known_ad
 async fn signed_request_makes_a_new_address_known() {
     let server = Server::start_with(trust_local_proxy).await;
     add_user_with_password(&server).await;
-    let grace = server.store.find_user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
+    let grace = server.store.identities().find_user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
     let signer = server.key_of(&grace).await;
     for guess in 0..5 {
         sign_in_from(&server, &format!("203.0.113.{guess}"), "grace", "wrong").await.expect_error(401, "IAM.0001");

@@ -40,7 +40,7 @@ async fn wait_for_waiters(server: &Server, waiters: usize) {
 
 async fn fail_collection(server: &Server, claimed: &ClaimedTask) {
     let outcome = TaskOutcome::Failed(Failure::new(FailureKind::Unreachable, "refused"));
-    assert!(server.store.complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
+    assert!(server.store.tasks().complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn limitations_of_a_result_are_in_its_status_and_in_the_list() {
         limitations: vec![limitation.clone()],
     };
     let waiting = send_and_await_waiters(&server, long_poll(&server, &id, "wait=30"), 1).await;
-    assert!(server.store.complete_task(&id, claimed.fence, &outcome).await.unwrap());
+    assert!(server.store.tasks().complete_task(&id, claimed.fence, &outcome).await.unwrap());
     let waited = timeout(MAX_WAIT, waiting).await.unwrap().unwrap();
     let expected = json!({ "status": "finished", "limitations": [limitation] });
     assert_eq!(waited.expect_status(200), expected);

@@ -64,7 +64,7 @@ async fn delete(server: &Server, body: Value) -> Answer {
 
 async fn audit_rows(server: &Server, operation: &str) -> Vec<AuditRecord> {
     let filter = AuditFilter { operation: Some(operation.into()), ..AuditFilter::default() };
-    server.store.list_audit_rows_after_seq(&filter, 0, 100).await.unwrap()
+    server.store.audit().list_audit_rows_after_seq(&filter, 0, 100).await.unwrap()
 }
 
 async fn sessions_of_another_server_instance_are_not_killed(flavor: Flavor) {
@@ -184,7 +184,7 @@ async fn sessions_are_killed(flavor: Flavor) {
     assert!(!format!("{kills:?}").contains("secret"));
 
     let filter = KillFilter::for_instance(server.instance.id.clone());
-    let (rows, total) = server.store.list_kills(&filter, Pagination { offset: 0, limit: 100 }).await.unwrap();
+    let (rows, total) = server.store.kills().list_kills(&filter, Pagination { offset: 0, limit: 100 }).await.unwrap();
     let ends: Vec<_> = rows.iter().map(|row| (row.session_id, row.outcome)).collect();
     assert_eq!(total, 4);
     for (id, end) in [

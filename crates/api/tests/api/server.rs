@@ -156,7 +156,7 @@ impl Server {
         };
         let (store, tenant) = Store::initialise(&test_origin(), location, tenant).await.unwrap();
         let store = modify_store(store);
-        let instance = store.add_instance(&test_origin(), new_instance(&tenant.project_id, "shop")).await.unwrap();
+        let instance = store.instances().add_instance(&test_origin(), new_instance(&tenant.project_id, "shop")).await.unwrap();
         let initialized = (store, tenant, access_key, secret_key);
         Self::serve(initialized, instance, folder, listener, rates, change).await
     }
@@ -248,14 +248,14 @@ impl Server {
             expires_at: now + seconds,
             origin,
         };
-        self.store.insert_token(&new).await.unwrap();
+        self.store.identities().insert_token(&new).await.unwrap();
         token
     }
 
     /// Clears the failures of a subject, such as `user:acme/grace`, from the local address and from unknown addresses.
     pub(crate) async fn clear_auth_failures(&self, subject: &str) {
         for subject in [subject.to_owned(), format!("address:127.0.0.1 {subject}")] {
-            self.store.clear_auth_failures(&subject).await.unwrap();
+            self.store.lockouts().clear_auth_failures(&subject).await.unwrap();
         }
     }
 
@@ -308,7 +308,7 @@ impl Server {
         for node in &mut new.nodes {
             node.url = url.parse().unwrap();
         }
-        self.instance = self.store.add_instance(&test_origin(), new).await.unwrap();
+        self.instance = self.store.instances().add_instance(&test_origin(), new).await.unwrap();
     }
 
     /// A path of the first node.
@@ -348,7 +348,7 @@ impl Server {
             selection: SessionSelection::default(),
             masked,
         };
-        self.store.enqueue_task(&task, 100).await.unwrap();
+        self.store.tasks().enqueue_task(&task, 100).await.unwrap();
         request_id
     }
 
@@ -361,7 +361,7 @@ impl Server {
         let id = self.queue(masked).await;
         let (worker, lease) = ("a test".to_owned(), Duration::from_hours(1));
         let claim = TaskClaimRequest { worker, lease, max_per_node: 100, excluded_nodes: vec![], max_tasks: 1 };
-        let claimed = self.store.claim_tasks(claim).await.unwrap().tasks.remove(0);
+        let claimed = self.store.tasks().claim_tasks(claim).await.unwrap().tasks.remove(0);
         assert_eq!(claimed.task.request_id, id);
         claimed
     }
@@ -401,7 +401,7 @@ impl Server {
     }
 
     async fn end(&self, claimed: ClaimedTask, outcome: TaskOutcome) -> RequestId {
-        assert!(self.store.complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
+        assert!(self.store.tasks().complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
         claimed.task.request_id
     }
 
@@ -420,15 +420,15 @@ impl Server {
             instance_id: InstanceId::generate(),
             node_id: NodeId::generate(),
         };
-        let id = self.store.enqueue_intelligent_kill(&new, 1).await.unwrap();
+        let id = self.store.kills().enqueue_intelligent_kill(&new, 1).await.unwrap();
         loop {
             let claimed =
-                self.store.claim_intelligent_kill(Duration::from_hours(1), Duration::from_hours(1)).await.unwrap();
+                self.store.kills().claim_intelligent_kill(Duration::from_hours(1), Duration::from_hours(1)).await.unwrap();
             if claimed.is_some_and(|claimed| claimed.id == id) {
                 break;
             }
         }
-        assert!(self.store.finish_intelligent_kill(id, None, 0).await.unwrap());
+        assert!(self.store.kills().finish_intelligent_kill(id, None, 0).await.unwrap());
         let expires = self.store.compute_link_expiry(Duration::from_hours(1));
         let signature = self.store.sign_link(&format!("intelligent-kill {id}"), expires);
         format!("/clew/v1/intelligent-kills/{id}?expires={expires}&signature={signature}")

@@ -16,7 +16,7 @@ async fn start_server() -> Server {
     let server = Server::start().await;
     let hash = clew_iam::password::hash_password(&SecretString::from(PASSWORD)).unwrap();
     let grace = NewUser { name: "grace".into(), password_hash: hash, administrator: false, description: String::new() };
-    let grace = server.store.create_user(&test_origin(), &server.tenant.domain_id, &grace).await.unwrap();
+    let grace = server.store.identities().create_user(&test_origin(), &server.tenant.domain_id, &grace).await.unwrap();
     server.attach_system("TaurusDBReadOnlyAccessPolicy", &grace).await;
     server
 }
@@ -89,8 +89,8 @@ async fn domain_token_is_limited_to_the_identity_api() {
 #[tokio::test]
 async fn project_token_has_no_access_to_other_projects() {
     let server = start_server().await;
-    let sibling = server.store.create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
-    let sibling_instance = server.store.add_instance(&test_origin(), new_instance(&sibling, "there")).await.unwrap();
+    let sibling = server.store.tenants().create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    let sibling_instance = server.store.instances().add_instance(&test_origin(), new_instance(&sibling, "there")).await.unwrap();
     assert_eq!(access_statuses(&server, &json!({ "project": { "id": sibling.as_str() } })).await, (403, 200));
     let path = format!("/v3/{sibling}/instances/{}", sibling_instance.id);
     server.get(&path).await.expect_error(403, "DBS.280015");
@@ -173,8 +173,8 @@ async fn wrong_password_and_unknown_user_get_the_same_error() {
 #[tokio::test]
 async fn foreign_scope_is_rejected() {
     let server = start_server().await;
-    let domain = server.store.create_domain(&test_origin(), "rival").await.unwrap();
-    let foreign = server.store.create_project(&test_origin(), &domain, "theirs", "").await.unwrap();
+    let domain = server.store.tenants().create_domain(&test_origin(), "rival").await.unwrap();
+    let foreign = server.store.tenants().create_project(&test_origin(), &domain, "theirs", "").await.unwrap();
     for scope in [
         json!({ "project": { "id": foreign.as_str() } }),
         json!({ "project": { "name": "theirs" } }),
@@ -269,7 +269,7 @@ async fn empty_scope_is_rejected() {
 #[tokio::test]
 async fn user_is_selected_by_id() {
     let server = start_server().await;
-    let id = server.store.find_user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
+    let id = server.store.identities().find_user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
     let body = |id: &str, password: &str| {
         let user = json!({ "id": id, "password": password });
         json!({ "auth": { "identity": { "methods": ["password"], "password": { "user": user } } } })
@@ -284,7 +284,7 @@ async fn user_is_selected_by_id() {
 #[tokio::test]
 async fn project_domain_must_match_the_users_domain() {
     let server = start_server().await;
-    let rival = server.store.create_domain(&test_origin(), "rival").await.unwrap();
+    let rival = server.store.tenants().create_domain(&test_origin(), "rival").await.unwrap();
     for domain in [json!({ "name": "rival" }), json!({ "id": rival.as_str() }), json!({ "name": "nowhere" })] {
         let scope = json!({ "project": { "name": REGION, "domain": domain } });
         sign_in(&server, &valid_body(&scope)).await.expect_error(403, "IAM.0002");
@@ -295,12 +295,12 @@ async fn project_domain_must_match_the_users_domain() {
 async fn roles_list_the_role_based_policies_of_the_scope() {
     let server = start_server().await;
     let (domain, project) = (&server.tenant.domain_id, &server.tenant.project_id);
-    let group = server.store.create_group(&test_origin(), domain, "readers", "").await.unwrap();
-    let grace = server.store.find_user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
-    server.store.add_group_member(&test_origin(), &group, &grace).await.unwrap();
+    let group = server.store.identities().create_group(&test_origin(), domain, "readers", "").await.unwrap();
+    let grace = server.store.identities().find_user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
+    server.store.identities().add_group_member(&test_origin(), &group, &grace).await.unwrap();
     for (policy, project) in [("TaurusDB ReadOnlyAccess", None), ("TaurusDB FullAccess", Some(project))] {
         let (policy, group) = (PolicyRef::System(policy.into()), Grantee::Group(group.clone()));
-        server.store.attach_policy(&test_origin(), &policy, &group, project).await.unwrap();
+        server.store.policies().attach_policy(&test_origin(), &policy, &group, project).await.unwrap();
     }
     for (scope, expected) in [
         (json!({ "project": { "name": REGION } }), vec!["TaurusDB FullAccess", "TaurusDB ReadOnlyAccess"]),

@@ -98,7 +98,7 @@ async fn modified_signed_request_is_rejected() {
         assert!(message.ends_with("verify aksk signature fail: the signature does not match the request"), "{what}");
         server.clear_auth_failures(&format!("key:{}", server.access_key)).await;
     }
-    assert!(server.store.count_tasks_by_status().await.unwrap().iter().all(|(_, count)| *count == 0));
+    assert!(server.store.tasks().count_tasks_by_status().await.unwrap().iter().all(|(_, count)| *count == 0));
 }
 
 /// A date within the limit that differs from the signed date.

@@ -23,7 +23,7 @@ impl Server {
 async fn default_threshold_is_ten_seconds() {
     let server = Server::start().await;
     let other =
-        server.store.add_instance(&test_origin(), new_instance(&server.tenant.project_id, "other")).await.unwrap();
+        server.store.instances().add_instance(&test_origin(), new_instance(&server.tenant.project_id, "other")).await.unwrap();
     assert_eq!(server.threshold_of(&server.instance.id).await, 10);
     for seconds in [1, 86_400, 3] {
         let body = json!({ "instance_ids": [server.instance.id, other.id], "slow_process_threshold": seconds });
@@ -38,15 +38,15 @@ async fn default_threshold_is_ten_seconds() {
 #[tokio::test]
 async fn unknown_instance_rejects_the_whole_batch() {
     let server = Server::start().await;
-    let domain = server.store.create_domain(&test_origin(), "rival").await.unwrap();
-    let theirs = server.store.create_project(&test_origin(), &domain, "theirs", "").await.unwrap();
-    let foreign = server.store.add_instance(&test_origin(), new_instance(&theirs, "foreign")).await.unwrap();
+    let domain = server.store.tenants().create_domain(&test_origin(), "rival").await.unwrap();
+    let theirs = server.store.tenants().create_project(&test_origin(), &domain, "theirs", "").await.unwrap();
+    let foreign = server.store.instances().add_instance(&test_origin(), new_instance(&theirs, "foreign")).await.unwrap();
     for missing in [InstanceId::generate(), foreign.id] {
         let body = json!({ "instance_ids": [server.instance.id, missing], "slow_process_threshold": 3 });
         let message = server.set_threshold(&body).await.expect_error(404, "DBS.200002");
         assert!(message.contains(missing.as_str()), "{message}");
         assert_eq!(server.threshold_of(&server.instance.id).await, 10);
-        assert_eq!(server.store.find_slow_session_threshold(&missing).await.unwrap(), None);
+        assert_eq!(server.store.instances().find_slow_session_threshold(&missing).await.unwrap(), None);
     }
 }
 

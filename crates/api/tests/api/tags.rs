@@ -56,7 +56,7 @@ async fn tags_are_listed_in_pages() {
     for number in 0..3 {
         let mut instance = new_instance(&server.tenant.project_id, &format!("bank{number}"));
         instance.tags[0].value = format!("v{number}");
-        server.store.add_instance(&test_origin(), instance).await.unwrap();
+        server.store.instances().add_instance(&test_origin(), instance).await.unwrap();
     }
     server.tag("env", "test").await;
     let project = format!("/v3/{}/tags", server.tenant.project_id);
@@ -145,7 +145,7 @@ async fn policies_evaluate_instance_and_request_tags() {
     done(&act("test").await);
     assert_eq!(list(&server.tags_path()).await.expect_status(200)["total_count"], 2);
     assert_eq!(list(&project).await.expect_status(200)["total_count"], 2);
-    server.store.add_instance(&test_origin(), new_instance(&server.tenant.project_id, "bank")).await.unwrap();
+    server.store.instances().add_instance(&test_origin(), new_instance(&server.tenant.project_id, "bank")).await.unwrap();
     let visible = list(&project).await.expect_status(200);
     assert_eq!(
         visible["tags"][1],

@@ -52,7 +52,7 @@ fn list_instances(server: &Server) -> Call {
 async fn temporary_key_has_the_scope_of_its_token() {
     let server = Server::start().await;
     let administrator = server.tenant.user_id.clone();
-    let sibling = server.store.create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    let sibling = server.store.tenants().create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
     let sibling_path = format!("/v3/{sibling}/instances");
     let open = async |key: &TemporaryKey| {
         let (own, other) = (
@@ -136,7 +136,7 @@ async fn temporary_key_expires_and_is_revoked() {
         expires_at: Timestamp::now().as_second() - 1,
         issued_for: IssuingCredentials::CommandLine,
     };
-    server.store.create_temporary_key(&test_origin(), &over).await.unwrap();
+    server.store.identities().create_temporary_key(&test_origin(), &over).await.unwrap();
     let key = TemporaryKey { key: over.id, secret, token: "plain".into() };
     let message = key.sign(list_instances(&server)).send().await.expect_error(401, "APIGW.0301");
     assert!(message.contains("the temporary access key expired at 20"), "{message}");
@@ -145,7 +145,7 @@ async fn temporary_key_expires_and_is_revoked() {
     let key = create_key(&server, &user).await;
     key.sign(list_instances(&server)).send().await.expect_status(200);
     let change = UserChange { password_hash: Some("no password fits this".into()), ..Default::default() };
-    server.store.update_user(&test_origin(), &user, &change).await.unwrap();
+    server.store.identities().update_user(&test_origin(), &user, &change).await.unwrap();
     let message = key.sign(list_instances(&server)).send().await.expect_error(401, "APIGW.0301");
     assert!(message.ends_with("the temporary access key was revoked"), "{message}");
 }

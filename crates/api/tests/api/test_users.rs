@@ -30,7 +30,7 @@ impl Server {
             administrator,
             description: String::new(),
         };
-        self.store.create_user(&test_origin(), domain, &new).await.unwrap()
+        self.store.identities().create_user(&test_origin(), domain, &new).await.unwrap()
     }
 
     /// Creates a user without policies.
@@ -45,9 +45,9 @@ impl Server {
         clew_iam::policy::Policy::parse(&document).unwrap();
         let name = format!("{name}-may");
         let policy =
-            self.store.put_policy(&test_origin(), &self.tenant.domain_id, &name, "identity", &document, "").await;
+            self.store.policies().put_policy(&test_origin(), &self.tenant.domain_id, &name, "identity", &document, "").await;
         self.store
-            .attach_policy(&test_origin(), &PolicyRef::Custom(policy.unwrap()), &Grantee::User(user.clone()), None)
+            .policies().attach_policy(&test_origin(), &PolicyRef::Custom(policy.unwrap()), &Grantee::User(user.clone()), None)
             .await
             .unwrap();
         user
@@ -62,12 +62,12 @@ impl Server {
 
     pub(crate) async fn attach_system(&self, policy: &str, user: &UserId) {
         let policy = PolicyRef::System(policy.into());
-        assert!(self.store.attach_policy(&test_origin(), &policy, &Grantee::User(user.clone()), None).await.unwrap());
+        assert!(self.store.policies().attach_policy(&test_origin(), &policy, &Grantee::User(user.clone()), None).await.unwrap());
     }
 
     pub(crate) async fn key_of(&self, user: &UserId) -> Signer {
         let (key, secret) = (AccessKeyId::generate(), clew_iam::access_key::generate_secret_key().unwrap());
-        self.store.create_access_key(&test_origin(), user, &key, &secret).await.unwrap();
+        self.store.identities().create_access_key(&test_origin(), user, &key, &secret).await.unwrap();
         Signer { user: user.clone(), key, secret }
     }
 
@@ -88,19 +88,19 @@ impl Server {
 
     pub(crate) async fn mask(&self, project: &ProjectId, masking: bool) {
         let change = ProjectChange { masking: Some(masking), ..ProjectChange::default() };
-        assert!(self.store.update_project(&test_origin(), project, &change).await.unwrap());
+        assert!(self.store.tenants().update_project(&test_origin(), project, &change).await.unwrap());
     }
 
     pub(crate) async fn tag(&self, key: &str, value: &str) {
         let tag = Tag { key: key.into(), value: value.into() };
-        self.store.add_tags(&test_origin(), &self.tenant.project_id, &self.instance.id, &[tag]).await.unwrap();
+        self.store.instances().add_tags(&test_origin(), &self.tenant.project_id, &self.instance.id, &[tag]).await.unwrap();
     }
 
     /// Stops the server. Returns the number of an operation's audit rows, and of the requests that the rows count.
     pub(crate) async fn stop_and_count(&mut self, operation: &str) -> (usize, u64) {
         self.shutdown.cancel();
         (&mut self.serving).await.unwrap().unwrap();
-        assert!(self.store.verify_audit_log(&[]).await.unwrap().is_intact());
+        assert!(self.store.audit().verify_audit_log(&[]).await.unwrap().is_intact());
         let rows = self.audit_of(operation).await;
         let requests = rows.iter().map(|row| row.event.detail["repeated"].as_u64().unwrap_or(1)).sum();
         (rows.len(), requests)
@@ -109,6 +109,6 @@ impl Server {
     /// Returns the audit rows of an operation.
     pub(crate) async fn audit_of(&self, operation: &str) -> Vec<AuditRecord> {
         let filter = AuditFilter { operation: Some(operation.into()), ..AuditFilter::default() };
-        self.store.list_audit_rows_after_seq(&filter, 0, 1000).await.unwrap()
+        self.store.audit().list_audit_rows_after_seq(&filter, 0, 1000).await.unwrap()
     }
 }

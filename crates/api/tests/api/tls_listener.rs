@@ -130,7 +130,7 @@ async fn tls_sets_a_host_cookie_and_hsts() {
         password_hash: Some(clew_iam::password::hash_password(&"correct horse battery".into()).unwrap()),
         ..Default::default()
     };
-    server.store.update_user(&test_origin(), &user, &change).await.unwrap();
+    server.store.identities().update_user(&test_origin(), &user, &change).await.unwrap();
     let mut stream = connect(&server, &[&pair]).await;
     let mut exchange = async |first_line: &str, more: &str, body: &str| {
         let request = format!(

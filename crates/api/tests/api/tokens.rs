@@ -44,14 +44,14 @@ async fn token_details_are_shown() {
 #[tokio::test]
 async fn invalid_and_foreign_tokens_are_not_found() {
     let server = Server::start().await;
-    let rival = server.store.create_domain(&test_origin(), "rival").await.unwrap();
+    let rival = server.store.tenants().create_domain(&test_origin(), "rival").await.unwrap();
     let eve = server.user_of(&rival, "eve", true).await;
     let grace = server.user("grace").await;
     let reader = server.user_with_system("reader", "TaurusDBFullAccessPolicy").await;
     let theirs = server.domain_token(&eve).await;
     let over = server.token_of(&grace, None, -1).await;
     let revoked = server.domain_token(&grace).await;
-    server.store.revoke_token(&test_origin(), &clew_iam::token::hash_token(&revoked)).await.unwrap();
+    server.store.identities().revoke_token(&test_origin(), &clew_iam::token::hash_token(&revoked)).await.unwrap();
     let good = server.domain_token(&grace).await;
     let administrator = server.domain_token(&server.tenant.user_id).await;
     let mut answers = Vec::new();
@@ -108,14 +108,14 @@ async fn changes_of_a_user_or_their_policies_revoke_tokens() {
     let server = Server::start().await;
     let store = &server.store;
     let domain = &server.tenant.domain_id;
-    let group = store.create_group(&test_origin(), domain, "team", "").await.unwrap();
+    let group = store.identities().create_group(&test_origin(), domain, "team", "").await.unwrap();
     let grace = server.user("grace").await;
     let bystander = server.user("bystander").await;
     let bystanders = server.domain_token(&bystander).await;
     let system = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
     let to_user = Grantee::User(grace.clone());
     let change = async |user: &UserId, change: UserChange| {
-        assert!(store.update_user(&test_origin(), user, &change).await.unwrap());
+        assert!(store.identities().update_user(&test_origin(), user, &change).await.unwrap());
     };
     let before = async || {
         let token = server.domain_token(&grace).await;
@@ -125,17 +125,17 @@ async fn changes_of_a_user_or_their_policies_revoke_tokens() {
     let after = async |what: &str, token: String| assert!(!is_accepted(&server, &token).await, "{what}");
 
     let token = before().await;
-    store.attach_policy(&test_origin(), &system, &to_user, None).await.unwrap();
+    store.policies().attach_policy(&test_origin(), &system, &to_user, None).await.unwrap();
     after("attach", token).await;
     let token = before().await;
-    store.detach_policy(&test_origin(), &system, &to_user, None).await.unwrap();
+    store.policies().detach_policy(&test_origin(), &system, &to_user, None).await.unwrap();
     after("detach", token).await;
-    store.attach_policy(&test_origin(), &system, &Grantee::Group(group.clone()), None).await.unwrap();
+    store.policies().attach_policy(&test_origin(), &system, &Grantee::Group(group.clone()), None).await.unwrap();
     let token = before().await;
-    store.add_group_member(&test_origin(), &group, &grace).await.unwrap();
+    store.identities().add_group_member(&test_origin(), &group, &grace).await.unwrap();
     after("join", token).await;
     let token = before().await;
-    store.remove_group_member(&test_origin(), &group, &grace).await.unwrap();
+    store.identities().remove_group_member(&test_origin(), &group, &grace).await.unwrap();
     after("leave", token).await;
     let token = before().await;
     change(&grace, UserChange { password_hash: Some("no password fits this".into()), ..Default::default() }).await;
@@ -160,12 +160,12 @@ async fn policy_change_applies_to_the_next_request() {
     let system = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
     for _ in 0..3 {
         assert_eq!(list().await, 403);
-        server.store.attach_policy(&test_origin(), &system, &Grantee::User(grace.clone()), None).await.unwrap();
+        server.store.policies().attach_policy(&test_origin(), &system, &Grantee::User(grace.clone()), None).await.unwrap();
         assert_eq!(list().await, 200);
-        server.store.detach_policy(&test_origin(), &system, &Grantee::User(grace.clone()), None).await.unwrap();
+        server.store.policies().detach_policy(&test_origin(), &system, &Grantee::User(grace.clone()), None).await.unwrap();
     }
     let change = UserChange { administrator: Some(true), ..Default::default() };
-    server.store.update_user(&test_origin(), &grace, &change).await.unwrap();
+    server.store.identities().update_user(&test_origin(), &grace, &change).await.unwrap();
     assert_eq!(list().await, 200);
 }
 
@@ -180,8 +180,8 @@ async fn unreadable_policy_denies_everything() {
     };
     assert_eq!(list().await, 200);
     let domain = &server.tenant.domain_id;
-    let broken = server.store.put_policy(&test_origin(), domain, "broken", "identity", "{", "").await.unwrap();
-    server.store.attach_policy(&test_origin(), &PolicyRef::Custom(broken), &Grantee::User(grace), None).await.unwrap();
+    let broken = server.store.policies().put_policy(&test_origin(), domain, "broken", "identity", "{", "").await.unwrap();
+    server.store.policies().attach_policy(&test_origin(), &PolicyRef::Custom(broken), &Grantee::User(grace), None).await.unwrap();
     assert_eq!(list().await, 403, "it may be the policy that denied");
 }
 
@@ -191,9 +191,9 @@ async fn disabled_project_is_unavailable_to_its_own_domain() {
     let disabled = clew_store::ProjectChange { enabled: Some(false), ..Default::default() };
     let call = || server.sign(server.call(Method::GET, &format!("/v3/{}/instances", server.tenant.project_id)));
     call().send().await.expect_status(200);
-    server.store.update_project(&test_origin(), &server.tenant.project_id, &disabled).await.unwrap();
+    server.store.tenants().update_project(&test_origin(), &server.tenant.project_id, &disabled).await.unwrap();
     call().send().await.expect_error(403, "APIGW.0310");
-    let rival = server.store.create_domain(&test_origin(), "rival").await.unwrap();
+    let rival = server.store.tenants().create_domain(&test_origin(), "rival").await.unwrap();
     let eve = server.key_of(&server.user_of(&rival, "eve", true).await).await;
     let theirs = server.call(Method::GET, &format!("/v3/{}/instances", server.tenant.project_id));
     eve.sign(theirs).send().await.expect_error(403, "DBS.280015");

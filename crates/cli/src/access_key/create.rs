@@ -94,7 +94,7 @@ async fn generate_and_store_access_key(
     let (id, secret) = (AccessKeyId::generate(), access_key::generate_secret_key().map_err(failed)?);
     let (store, origin) = (&directory.store, &directory.origin);
     let Some(lifetime) = lifetime else {
-        store.create_access_key(origin, &user.id, &id, &secret).await?;
+        store.identities().create_access_key(origin, &user.id, &id, &secret).await?;
         return Ok(CreatedAccessKey { id, secret, temporary: None });
     };
     let token = token::generate_token().map_err(failed)?;
@@ -107,6 +107,6 @@ async fn generate_and_store_access_key(
         expires_at,
         issued_for: IssuingCredentials::CommandLine,
     };
-    store.create_temporary_key(origin, &key).await?;
+    store.identities().create_temporary_key(origin, &key).await?;
     Ok(CreatedAccessKey { id, secret, temporary: Some((token, expires_at)) })
 }

@@ -30,7 +30,7 @@ Examples:
 Store checkpoints out of reach of the accounts that can change the audit log: on another machine, in write-once storage or in an email.";
 
 pub(super) async fn run(arguments: CheckpointArgs) -> Result<(), CliError> {
-    let checkpoint = arguments.store_args.open_store().await?.create_audit_checkpoint().await?;
+    let checkpoint = arguments.store_args.open_store().await?.audit().create_audit_checkpoint().await?;
     let mut out = OutputWriter::open(Some(&arguments.output))?;
     let json = output::to_json_text(&checkpoint)?;
     out.write_all(json.as_bytes()).map_err(|error| CliError::from_write_error(&out.display_name(), &error))?;

@@ -80,7 +80,7 @@ impl AuditFilterArgs {
 
 /// Parses `name_or_id` as an id if no project has this name, because removed projects can be selected only by id.
 async fn find_project_id(store: &Store, name_or_id: &str) -> Result<ProjectId, CliError> {
-    let projects = store.list_all_projects().await?.into_iter();
+    let projects = store.tenants().list_all_projects().await?.into_iter();
     let matches = projects.filter(|project| project.name == name_or_id).map(|project| project.id).collect();
     require_unambiguous_id(matches, "project", name_or_id)
 }
@@ -90,7 +90,7 @@ async fn find_instance_id(
     name_or_id: &str,
     project: Option<&ProjectId>,
 ) -> Result<InstanceId, CliError> {
-    let instances = store.list_all_instances().await?.into_iter();
+    let instances = store.instances().list_all_instances().await?.into_iter();
     let matches =
         instances.filter(|it| it.name == name_or_id && project.is_none_or(|project| it.project_id == *project));
     require_unambiguous_id(matches.map(|instance| instance.id).collect(), "instance", name_or_id)

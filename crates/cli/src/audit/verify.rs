@@ -37,7 +37,7 @@ pub(super) async fn run(arguments: VerifyArgs) -> Result<(), CliError> {
         .iter()
         .map(|path| checkpoint::read_checkpoint_file(path))
         .collect::<Result<Vec<_>, _>>()?;
-    let verification = arguments.store_args.open_store().await?.verify_audit_log(&checkpoints).await?;
+    let verification = arguments.store_args.open_store().await?.audit().verify_audit_log(&checkpoints).await?;
     arguments
         .store_args
         .format

@@ -20,7 +20,7 @@ pub(crate) struct NamedPolicy {
 impl IdentityDirectory {
     /// Returns the domain's custom policies, followed by the built-in system policies.
     pub(crate) async fn list_policies(&self) -> Result<Vec<NamedPolicy>, CliError> {
-        let own = self.store.list_policies(&self.domain.id).await?.into_iter().map(named_policy_from_record);
+        let own = self.store.policies().list_policies(&self.domain.id).await?.into_iter().map(named_policy_from_record);
         Ok(own.chain(system_policies::SYSTEM_POLICIES.iter().filter_map(named_policy_from_system_policy)).collect())
     }
 

@@ -64,7 +64,7 @@ pub(crate) async fn run(arguments: AddArgs) -> Result<(), CliError> {
         tags: arguments.tags,
         nodes,
     };
-    let instance = store.add_instance(&origin, new).await?;
+    let instance = store.instances().add_instance(&origin, new).await?;
     output::write_stdout(&match arguments.project_args.output_format() {
         Format::Table => format!(
             "{}\nNext: clew instance check {} checks access to the nodes.\n",

@@ -36,10 +36,10 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
     let mut has_failed_checks = false;
     let mut text = String::new();
     let mut values = Vec::new();
-    let zones = inventory.store.list_zone_states().await?;
+    let zones = inventory.store.zones().list_zone_states().await?;
     for listed in &instance.nodes {
-        let Some(node) = inventory.store.find_node_with_password(&listed.id).await? else { continue };
-        let backoff = inventory.store.find_login_backoff(&node.id).await?;
+        let Some(node) = inventory.store.instances().find_node_with_password(&listed.id).await? else { continue };
+        let backoff = inventory.store.instances().find_login_backoff(&node.id).await?;
         let outcome = diagnose_node(&node.url, &ReadLimits::default()).await;
         let backoff = update_login_backoff(&inventory.store, &node, backoff, &outcome).await?;
         inaccessible += usize::from(outcome.is_err());
@@ -96,13 +96,13 @@ async fn update_login_backoff(
 ) -> Result<Option<LoginBackoff>, CliError> {
     match (outcome, before) {
         (Ok(_), Some(_)) => {
-            store.clear_login_backoff(&node.id).await?;
+            store.instances().clear_login_backoff(&node.id).await?;
             Ok(None)
         }
         (Err(failure), before) if failure.kind == FailureKind::AccessDenied => {
             let refusals = before.map_or(0, |backoff| backoff.refusals);
-            store.record_login_refusal(node, refusals, failure).await?;
-            Ok(store.find_login_backoff(&node.id).await?)
+            store.instances().record_login_refusal(node, refusals, failure).await?;
+            Ok(store.instances().find_login_backoff(&node.id).await?)
         }
         (_, before) => Ok(before),
     }

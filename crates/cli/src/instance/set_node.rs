@@ -47,7 +47,7 @@ pub(crate) async fn run(arguments: SetNodeArgs) -> Result<(), CliError> {
     };
     let url = node_url::fill_in_missing_password(node_url::parse_node_url(&arguments.url)?)?;
     let InstanceInventory { store, project, origin } = &inventory;
-    if !store.set_node_url(origin, &project.id, &instance.id, &node.id, &url).await? {
+    if !store.instances().set_node_url(origin, &project.id, &instance.id, &node.id, &url).await? {
         return Err(CliError::new_failure(format!("node {} was removed", node.id)));
     }
     arguments.project_args.output_format().print(

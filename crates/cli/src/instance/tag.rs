@@ -64,7 +64,7 @@ pub(super) async fn add_tags(arguments: TagArgs) -> Result<(), CliError> {
     }
     let inventory = project_args.open_instance_inventory().await?;
     let instance = require_instance(&inventory, &instance).await?;
-    inventory.store.add_tags(&inventory.origin, &inventory.project.id, &instance.id, &tags).await?;
+    inventory.store.instances().add_tags(&inventory.origin, &inventory.project.id, &instance.id, &tags).await?;
     print_updated_instance(&project_args, &inventory, &instance).await
 }
 
@@ -85,7 +85,7 @@ pub(super) async fn remove_tags(arguments: UntagArgs) -> Result<(), CliError> {
         let tag = value.as_ref().map_or(key.clone(), |value| format!("{key}={value}"));
         return Err(CliError::new_refusal(format!("{} has no tag {tag:?}; nothing was changed", instance.name)));
     }
-    inventory.store.remove_tags(&inventory.origin, &inventory.project.id, &instance.id, &tags).await?;
+    inventory.store.instances().remove_tags(&inventory.origin, &inventory.project.id, &instance.id, &tags).await?;
     print_updated_instance(&project_args, &inventory, &instance).await
 }
 

@@ -20,7 +20,7 @@ pub(super) struct KillAuditLog {
 impl KillAuditLog {
     pub(super) async fn open(location: StoreLocation) -> Result<Self, CliError> {
         let store = Store::open(location).await?;
-        let mut domains = store.list_domains().await?;
+        let mut domains = store.tenants().list_domains().await?;
         let domain = domains.pop().filter(|_| domains.is_empty()).map(|domain| domain.id);
         Ok(Self { store, domain })
     }
@@ -40,7 +40,7 @@ impl KillAuditLog {
                 detail: build_kill_audit_detail(report, session, outcome),
                 ..AuditEvent::for_successful_operation(&origin, "KillSession", id.to_string())
             };
-            self.store.append_audit_event(&event).await?;
+            self.store.audit().append_audit_event(&event).await?;
         }
         Ok(())
     }

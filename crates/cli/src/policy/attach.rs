@@ -113,7 +113,7 @@ pub(super) async fn attach_policy(arguments: AttachArgs) -> Result<(), CliError>
     attachment.validate_policy_attachment()?;
     let ResolvedPolicyAttachment { policy, grantee, project, to } = &attachment;
     let project = project.as_ref().map(|project| &project.id);
-    let new = directory.store.attach_policy(&directory.origin, &policy.reference, grantee, project).await?;
+    let new = directory.store.policies().attach_policy(&directory.origin, &policy.reference, grantee, project).await?;
     let text = if new {
         format!("Attached {} to {to}.\n", policy.name)
     } else {
@@ -127,7 +127,7 @@ pub(super) async fn detach_policy(arguments: DetachArgs) -> Result<(), CliError>
     let attachment = arguments.grantee.resolve_policy_attachment(&directory, &arguments.policy).await?;
     let ResolvedPolicyAttachment { policy, grantee, project, to } = &attachment;
     let project = project.as_ref().map(|project| &project.id);
-    if !directory.store.detach_policy(&directory.origin, &policy.reference, grantee, project).await? {
+    if !directory.store.policies().detach_policy(&directory.origin, &policy.reference, grantee, project).await? {
         return Err(CliError::new_refusal(format!("{} is not attached to {to}", policy.name))
             .with_suggested_fix("clew policy show lists the attachments"));
     }

@@ -58,10 +58,10 @@ pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
     let directory = domain_args.open_identity_directory().await?;
     let (store, domain) = (&directory.store, &directory.domain.id);
     let model = permission_model_name(policy.model());
-    let before = store.find_policy_by_name(domain, &name).await?;
+    let before = store.policies().find_policy_by_name(domain, &name).await?;
     if let Some(before) = before.as_ref().filter(|before| before.model != model) {
         // The policy model restricts the allowed grantees and projects, so an attached policy cannot change its model.
-        let times = store.list_policy_attachments(&PolicyRef::Custom(before.id.clone())).await?.len();
+        let times = store.policies().list_policy_attachments(&PolicyRef::Custom(before.id.clone())).await?.len();
         if times > 0 {
             let times = format_count_with_noun(times, "time");
             return Err(CliError::new_refusal(format!(
@@ -73,7 +73,7 @@ pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
     }
     let replaced = before.is_some();
     let description = description.or(before.map(|before| before.description)).unwrap_or_default();
-    let id = store.put_policy(&directory.origin, domain, &name, model, &document.text, &description).await?;
+    let id = store.policies().put_policy(&directory.origin, domain, &name, model, &document.text, &description).await?;
     let version = policy.version();
     domain_args.output_format().print(
         || {

@@ -150,7 +150,7 @@ async fn find_project_and_instance(
 }
 
 async fn require_single_project(directory: &IdentityDirectory) -> Result<Project, CliError> {
-    let mut all = directory.store.list_projects(&directory.domain.id).await?;
+    let mut all = directory.store.tenants().list_projects(&directory.domain.id).await?;
     match (all.pop(), all.is_empty()) {
         (Some(only), true) => Ok(only),
         (last, _) => {
@@ -162,7 +162,7 @@ async fn require_single_project(directory: &IdentityDirectory) -> Result<Project
 
 /// Returns a principal with the scope of an access key: the domain and all of its projects.
 async fn load_user_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
-    let grants = directory.store.list_user_policy_grants(&user.id).await?;
+    let grants = directory.store.policies().list_user_policy_grants(&user.id).await?;
     Ok(Principal {
         user_id: user.id.clone(),
         user_name: user.name.clone(),

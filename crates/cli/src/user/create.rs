@@ -42,7 +42,7 @@ pub(super) async fn run(arguments: CreateArgs) -> Result<(), CliError> {
     let password = password.read_or_generate_password(&name).await?;
     let user = NewUser { name: name.clone(), password_hash: password.hash.clone(), administrator, description };
     let domain = &directory.domain;
-    let id = directory.store.create_user(&directory.origin, &domain.id, &user).await?;
+    let id = directory.store.identities().create_user(&directory.origin, &domain.id, &user).await?;
     let next = if administrator {
         format!("clew key create {name}")
     } else {

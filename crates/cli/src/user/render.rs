@@ -21,20 +21,20 @@ impl UserDetails {
     pub(super) async fn load(directory: &IdentityDirectory, user: &User) -> Result<Self, CliError> {
         let store = &directory.store;
         let mut groups = Vec::new();
-        for group in store.list_groups(&directory.domain.id).await? {
-            if store.list_group_members(&group.id).await?.iter().any(|member| member.id == user.id) {
+        for group in store.identities().list_groups(&directory.domain.id).await? {
+            if store.identities().list_group_members(&group.id).await?.iter().any(|member| member.id == user.id) {
                 groups.push(group);
             }
         }
         let mut grants = Vec::new();
-        for grant in store.list_user_policy_grants(&user.id).await? {
+        for grant in store.policies().list_user_policy_grants(&user.id).await? {
             let project = match &grant.project {
-                Some(id) => store.find_project(id).await?.map(|project| project.name),
+                Some(id) => store.tenants().find_project(id).await?.map(|project| project.name),
                 None => None,
             };
             grants.push((grant, project));
         }
-        Ok(Self { groups, grants, keys: store.list_access_keys(&user.id).await? })
+        Ok(Self { groups, grants, keys: store.identities().list_access_keys(&user.id).await? })
     }
 }
 

@@ -91,7 +91,7 @@ async fn update_and_print_user(
 ) -> Result<(), CliError> {
     let directory = domain_args.open_identity_directory().await?;
     let user = directory.find_user(name_or_id).await?;
-    directory.store.update_user(&directory.origin, &user.id, change).await?;
+    directory.store.identities().update_user(&directory.origin, &user.id, change).await?;
     let user = directory.find_user(user.id.as_str()).await?;
     domain_args.output_format().print(|| render::render_user(&user), || render::user_to_json(&user))
 }
@@ -102,7 +102,7 @@ pub(super) async fn set_password(arguments: SetPasswordArgs) -> Result<(), CliEr
     let user = directory.find_user(&user).await?;
     let password = password.read_or_generate_password(&user.name).await?;
     let change = UserChange { password_hash: Some(password.hash.clone()), ..UserChange::default() };
-    directory.store.update_user(&directory.origin, &user.id, &change).await?;
+    directory.store.identities().update_user(&directory.origin, &user.id, &change).await?;
     domain_args.output_format().print(
         || {
             let notice = password.format_generated_password_notice();

@@ -8,7 +8,7 @@ use crate::tenant::{Tenant, is_absent_from};
 /// Returns true if the password is the current password of the user.
 async fn signs_in(tenant: &Tenant, user: &str, password: &str) -> bool {
     let store = Store::open(&tenant.dir()).await.unwrap();
-    let user = store.find_user_by_name("clew", user).await.unwrap().unwrap();
+    let user = store.identities().find_user_by_name("clew", user).await.unwrap().unwrap();
     password::verify_password(&password.into(), &user.password_hash)
 }
 

@@ -48,7 +48,7 @@ async fn register_instances(home: &Home, urls: &[String]) -> Vec<Node> {
             tags: vec![],
             nodes: urls.iter().enumerate().map(node).collect(),
         };
-        let added = store.add_instance(&AuditOrigin::for_local_account("test"), instance).await.unwrap();
+        let added = store.instances().add_instance(&AuditOrigin::for_local_account("test"), instance).await.unwrap();
         nodes.extend(added.nodes.into_iter().map(|node| (added.id.clone(), node.id)));
     }
     nodes

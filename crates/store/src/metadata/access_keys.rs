@@ -13,24 +13,24 @@ use super::users::require_user;
 use crate::credentials::{AccessKey, AccessKeyMetadata};
 use crate::database::{Row, Transaction, map_insert_error, query, query_scalar};
 use crate::error::StoreError;
+use crate::handles::IdentityStore;
 use crate::sealing::AssociatedData;
-use crate::store::Store;
 
 /// With two access keys, a user can replace one key while requests continue to use the other key.
 const MAX_ACCESS_KEYS_PER_USER: u32 = 2;
 /// Minimum interval, in seconds, between two updates of an access key's last-use time in the database.
 const LAST_USE_WRITE_INTERVAL_SECONDS: i64 = 60;
 
-impl Store {
+impl IdentityStore<'_> {
     /// Creates an access key. Fails with [`StoreError::TooManyKeys`] if the user already has two keys.
     pub async fn create_access_key(
-        &self,
+        self,
         by: &AuditOrigin,
         user: &UserId,
         id: &AccessKeyId,
         secret: &SecretString,
     ) -> Result<(), StoreError> {
-        let mut tx = self.begin_audited_transaction("create an access key").await?;
+        let mut tx = self.store.begin_audited_transaction("create an access key").await?;
         let user = require_user(tx.transaction(), user).await?;
         let count: i64 = query_scalar("SELECT COUNT(*) FROM access_keys WHERE user_id = $1")
             .bind(user.id.as_str())
@@ -50,18 +50,18 @@ impl Store {
     }
 
     pub(super) async fn insert_access_key(
-        &self,
+        self,
         transaction: &mut Transaction,
         user: &UserId,
         id: &AccessKeyId,
         secret: &SecretString,
     ) -> Result<(), StoreError> {
-        let sealed = self.sealer.seal(secret_associated_data(id), secret)?;
+        let sealed = self.store.sealer.seal(secret_associated_data(id), secret)?;
         query("INSERT INTO access_keys (id, user_id, secret, created_at) VALUES ($1, $2, $3, $4)")
             .bind(id.as_str())
             .bind(user.as_str())
             .bind(sealed)
-            .bind(self.clock.unix_seconds())
+            .bind(self.store.clock.unix_seconds())
             .execute(transaction)
             .await
             .map_err(map_insert_error("create an access key", "an access key", id.as_str()))?;
@@ -69,22 +69,22 @@ impl Store {
     }
 
     /// Returns a user's permanent access keys, oldest first.
-    pub async fn list_access_keys(&self, user: &UserId) -> Result<Vec<AccessKeyMetadata>, StoreError> {
+    pub async fn list_access_keys(self, user: &UserId) -> Result<Vec<AccessKeyMetadata>, StoreError> {
         let statement =
             "SELECT id, user_id, enabled, created_at, last_used_at FROM access_keys WHERE user_id = $1 ORDER BY rowid";
         let rows = query(statement)
             .bind(user.as_str())
-            .fetch_all(&self.database)
+            .fetch_all(&self.store.database)
             .await
             .map_err(StoreError::database_error("list access keys"))?;
         rows.iter().map(access_key_from_row).collect()
     }
 
     /// Returns a permanent access key by id, without its secret.
-    pub async fn find_access_key_metadata(&self, id: &AccessKeyId) -> Result<Option<AccessKeyMetadata>, StoreError> {
+    pub async fn find_access_key_metadata(self, id: &AccessKeyId) -> Result<Option<AccessKeyMetadata>, StoreError> {
         let row = query("SELECT id, user_id, enabled, created_at, last_used_at FROM access_keys WHERE id = $1")
             .bind(id.as_str())
-            .fetch_optional(&self.database)
+            .fetch_optional(&self.store.database)
             .await
             .map_err(StoreError::database_error("look up an access key"))?;
         row.as_ref().map(access_key_from_row).transpose()
@@ -93,12 +93,12 @@ impl Store {
     /// Enables or disables an access key. Returns false if the key does not exist.
     /// Disabling an access key also revokes the user's tokens and temporary keys.
     pub async fn set_access_key_enabled(
-        &self,
+        self,
         by: &AuditOrigin,
         id: &AccessKeyId,
         enabled: bool,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited_transaction("change an access key").await?;
+        let mut tx = self.store.begin_audited_transaction("change an access key").await?;
         let users: Vec<String> = query_scalar("UPDATE access_keys SET enabled = $1 WHERE id = $2 RETURNING user_id")
             .bind(enabled)
             .bind(id.as_str())
@@ -114,8 +114,8 @@ impl Store {
 
     /// Removes an access key and revokes the user's tokens and temporary keys.
     /// Returns false if the access key does not exist.
-    pub async fn remove_access_key(&self, by: &AuditOrigin, id: &AccessKeyId) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited_transaction("remove an access key").await?;
+    pub async fn remove_access_key(self, by: &AuditOrigin, id: &AccessKeyId) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("remove an access key").await?;
         let users: Vec<String> = query_scalar("DELETE FROM access_keys WHERE id = $1 RETURNING user_id")
             .bind(id.as_str())
             .fetch_all(tx.transaction())
@@ -129,7 +129,7 @@ impl Store {
     }
 
     async fn revoke_credentials_if_key_unusable(
-        &self,
+        self,
         transaction: &mut Transaction,
         by: &AuditOrigin,
         operation: &str,
@@ -141,7 +141,7 @@ impl Store {
         let user = require_user(transaction, &user).await?;
         let (mut tokens, mut keys) = (0, 0);
         if !usable {
-            let now = self.clock.unix_seconds();
+            let now = self.store.clock.unix_seconds();
             tokens = revoke_tokens(transaction, AffectedUsers::User(&user.id), now).await?;
             keys = revoke_temporary_access_keys(transaction, &user.id, now).await?;
         }
@@ -156,8 +156,8 @@ impl Store {
     }
 
     /// Records the use of a permanent access key, at most once per minute.
-    pub async fn record_access_key_use(&self, key: &AccessKey) -> Result<(), StoreError> {
-        let (last, now) = (key.last_recorded_use.load(Ordering::Relaxed), self.clock.unix_seconds());
+    pub async fn record_access_key_use(self, key: &AccessKey) -> Result<(), StoreError> {
+        let (last, now) = (key.last_recorded_use.load(Ordering::Relaxed), self.store.clock.unix_seconds());
         let due = key.temporary.is_none() && now.saturating_sub(last) >= LAST_USE_WRITE_INTERVAL_SECONDS;
         // Only one of several concurrent requests writes the timestamp.
         if !due || key.last_recorded_use.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err() {
@@ -166,18 +166,18 @@ impl Store {
         query("UPDATE access_keys SET last_used_at = $1 WHERE id = $2 AND COALESCE(last_used_at, 0) < $1")
             .bind(now)
             .bind(key.id.as_str())
-            .execute(&self.database)
+            .execute(&self.store.database)
             .await
             .map_err(StoreError::database_error("record the use of an access key"))?;
         Ok(())
     }
 
     /// Returns a permanent or temporary access key by id, with its user and secret.
-    pub async fn find_access_key(&self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
+    pub async fn find_access_key(self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
         let failed = StoreError::database_error("look up an access key");
         let row = query("SELECT user_id, secret, enabled, last_used_at FROM access_keys WHERE id = $1")
             .bind(id.as_str())
-            .fetch_optional(&self.database)
+            .fetch_optional(&self.store.database)
             .await
             .map_err(&failed)?;
         let Some(row) = row else { return self.find_temporary_access_key(id).await };
@@ -187,7 +187,7 @@ impl Store {
         let enabled = row.try_get("enabled").map_err(&failed)?;
         let last_used_at: Option<i64> = row.try_get("last_used_at").map_err(&failed)?;
         let last_recorded_use = Arc::new(AtomicI64::new(last_used_at.unwrap_or_default()));
-        let secret = self.unseal_secret(secret_associated_data(id), &sealed).await?;
+        let secret = self.store.unseal_secret(secret_associated_data(id), &sealed).await?;
         Ok(Some(AccessKey {
             id: id.clone(),
             user: Arc::new(user),

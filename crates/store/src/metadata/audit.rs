@@ -21,7 +21,7 @@ pub(crate) use mac_keys::{AuditMacKeys, rotate_chain_mac_key};
 use crate::audit::{AuditFilter, AuditRecord};
 use crate::database::query;
 use crate::error::StoreError;
-use crate::store::Store;
+use crate::handles::AuditStore;
 
 macro_rules! select_matching_rows_sql {
     ($side:literal, $order:literal) => {
@@ -41,15 +41,15 @@ macro_rules! select_matching_rows_sql {
 const SELECT_AUDIT_ROWS_AFTER_SEQ: &str = select_matching_rows_sql!(">", "seq");
 const SELECT_AUDIT_ROWS_BEFORE_SEQ: &str = select_matching_rows_sql!("<", "seq DESC");
 
-impl Store {
+impl AuditStore<'_> {
     /// Appends an event to the audit log. When this function returns, the event is durable.
-    pub async fn append_audit_event(&self, event: &AuditEvent) -> Result<(), StoreError> {
-        self.append_audit_event_in_batch(event.clone()).await
+    pub async fn append_audit_event(self, event: &AuditEvent) -> Result<(), StoreError> {
+        self.store.append_audit_event_in_batch(event.clone()).await
     }
 
     /// Returns up to `limit` matching audit rows after a sequence number, oldest first.
     pub async fn list_audit_rows_after_seq(
-        &self,
+        self,
         filter: &AuditFilter,
         after_seq: i64,
         limit: u32,
@@ -59,7 +59,7 @@ impl Store {
 
     /// Returns up to `limit` matching audit rows before a sequence number, newest first.
     pub async fn list_audit_rows_before_seq(
-        &self,
+        self,
         filter: &AuditFilter,
         before_seq: i64,
         limit: u32,
@@ -68,7 +68,7 @@ impl Store {
     }
 
     async fn select_audit_rows(
-        &self,
+        self,
         statement: &'static str,
         filter: &AuditFilter,
         seq: i64,
@@ -87,7 +87,7 @@ impl Store {
             .bind(filter.outcome.map(AuditOutcome::name))
             .bind(&filter.request_id)
             .bind(limit)
-            .fetch_all(&self.database)
+            .fetch_all(&self.store.database)
             .await
             .map_err(StoreError::database_error("read the audit log"))?;
         rows.iter().map(row::audit_record_from_row).collect()

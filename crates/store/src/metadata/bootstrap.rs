@@ -55,7 +55,7 @@ impl Store {
             description: String::new(),
         };
         let user_id = insert_user(tx.transaction(), &domain_id, &administrator, now).await?;
-        self.insert_access_key(tx.transaction(), &user_id, &tenant.access_key, &tenant.secret_key).await?;
+        self.identities().insert_access_key(tx.transaction(), &user_id, &tenant.access_key, &tenant.secret_key).await?;
         let event = AuditEvent {
             domain_id: Some(domain_id.clone()),
             project_id: Some(project_id.clone()),

@@ -6,22 +6,22 @@ use serde_json::json;
 use super::projects::check_domain_exists;
 use crate::database::{Row, Transaction, map_insert_error, query, query_scalar};
 use crate::error::StoreError;
-use crate::store::Store;
+use crate::handles::TenantStore;
 use crate::tenants::{EnterpriseProject, EnterpriseProjectChange};
 
 const DEFAULT_ENTERPRISE_PROJECT_ID: &str = "0";
 
-impl Store {
+impl TenantStore<'_> {
     /// Creates an enterprise project and returns its UUID.
     /// Fails with [`StoreError::AlreadyExists`] if the domain already has an enterprise project with this name.
     pub async fn create_enterprise_project(
-        &self,
+        self,
         by: &AuditOrigin,
         domain: &DomainId,
         name: &str,
         description: &str,
     ) -> Result<String, StoreError> {
-        let mut tx = self.begin_audited_transaction("create an enterprise project").await?;
+        let mut tx = self.store.begin_audited_transaction("create an enterprise project").await?;
         check_domain_exists(tx.transaction(), domain).await?;
         let id = uuid::Uuid::new_v4().to_string();
         query(
@@ -31,7 +31,7 @@ impl Store {
         .bind(&id)
         .bind(name)
         .bind(description)
-        .bind(self.clock.unix_seconds())
+        .bind(self.store.clock.unix_seconds())
         .execute(tx.transaction())
         .await
         .map_err(map_insert_error("create an enterprise project", "an enterprise project", name))?;
@@ -45,11 +45,11 @@ impl Store {
     }
 
     /// Returns a domain's enterprise projects: the default project first, then the others sorted by name.
-    pub async fn list_enterprise_projects(&self, domain: &DomainId) -> Result<Vec<EnterpriseProject>, StoreError> {
+    pub async fn list_enterprise_projects(self, domain: &DomainId) -> Result<Vec<EnterpriseProject>, StoreError> {
         let rows =
             query("SELECT id, name, description, enabled FROM enterprise_projects WHERE domain_id = $1 ORDER BY name")
                 .bind(domain.as_str())
-                .fetch_all(&self.database)
+                .fetch_all(&self.store.database)
                 .await
                 .map_err(StoreError::database_error("list enterprise projects"))?;
         let default = EnterpriseProject {
@@ -63,13 +63,13 @@ impl Store {
 
     /// Updates an enterprise project. Returns false if it does not exist or is the default project.
     pub async fn update_enterprise_project(
-        &self,
+        self,
         by: &AuditOrigin,
         domain: &DomainId,
         id: &str,
         update: &EnterpriseProjectChange,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited_transaction("change an enterprise project").await?;
+        let mut tx = self.store.begin_audited_transaction("change an enterprise project").await?;
         let names: Vec<String> = query_scalar(
             "UPDATE enterprise_projects SET description = COALESCE($3, description), enabled = COALESCE($4, enabled) \
              WHERE domain_id = $1 AND id = $2 RETURNING name",

@@ -11,7 +11,7 @@ use super::row_mapping::parse_column;
 use super::users::{require_user, user_from_row};
 use crate::database::{Executor, Row, Transaction, map_insert_error, query};
 use crate::error::StoreError;
-use crate::store::Store;
+use crate::handles::IdentityStore;
 use crate::users::{Group, User};
 
 const SELECT_GROUPS: &str = "SELECT id, name, domain_id, description FROM user_groups";
@@ -21,16 +21,16 @@ const SELECT_GROUP_MEMBERS: &str = "SELECT u.id, u.name, u.password_hash, u.enab
      FROM members m JOIN users u ON u.id = m.user_id JOIN domains d ON d.id = u.domain_id \
      WHERE m.group_id = $1 ORDER BY u.name";
 
-impl Store {
+impl IdentityStore<'_> {
     /// Creates a group. Fails with [`StoreError::AlreadyExists`] if the domain already has a group with this name.
     pub async fn create_group(
-        &self,
+        self,
         by: &AuditOrigin,
         domain: &DomainId,
         name: &str,
         description: &str,
     ) -> Result<GroupId, StoreError> {
-        let mut tx = self.begin_audited_transaction("create a group").await?;
+        let mut tx = self.store.begin_audited_transaction("create a group").await?;
         check_domain_exists(tx.transaction(), domain).await?;
         let id = GroupId::generate();
         query("INSERT INTO user_groups (id, domain_id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)")
@@ -38,7 +38,7 @@ impl Store {
             .bind(domain.as_str())
             .bind(name)
             .bind(description)
-            .bind(self.clock.unix_seconds())
+            .bind(self.store.clock.unix_seconds())
             .execute(tx.transaction())
             .await
             .map_err(map_insert_error("create a group", "a group", name))?;
@@ -52,25 +52,25 @@ impl Store {
     }
 
     /// Returns all groups in a domain, sorted by name.
-    pub async fn list_groups(&self, domain: &DomainId) -> Result<Vec<Group>, StoreError> {
+    pub async fn list_groups(self, domain: &DomainId) -> Result<Vec<Group>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_GROUPS} WHERE domain_id = $1 ORDER BY name")))
             .bind(domain.as_str())
-            .fetch_all(&self.database)
+            .fetch_all(&self.store.database)
             .await
             .map_err(StoreError::database_error("list groups"))?;
         rows.iter().map(group_from_row).collect()
     }
 
     /// Returns a group by id.
-    pub async fn find_group(&self, id: &GroupId) -> Result<Option<Group>, StoreError> {
-        find_group(&self.database, id).await
+    pub async fn find_group(self, id: &GroupId) -> Result<Option<Group>, StoreError> {
+        find_group(&self.store.database, id).await
     }
 
     /// Removes a group and its policy attachments. Returns false if the group does not exist.
-    pub async fn remove_group(&self, by: &AuditOrigin, id: &GroupId) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited_transaction("remove a group").await?;
+    pub async fn remove_group(self, by: &AuditOrigin, id: &GroupId) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("remove a group").await?;
         let Some(before) = find_group(tx.transaction(), id).await? else { return Ok(false) };
-        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::Group(id), self.clock.unix_seconds()).await?;
+        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::Group(id), self.store.clock.unix_seconds()).await?;
         query("DELETE FROM user_groups WHERE id = $1")
             .bind(id.as_str())
             .execute(tx.transaction())
@@ -86,14 +86,14 @@ impl Store {
     }
 
     /// Adds a user to a group in the same domain. Returns false if the user is already a member.
-    pub async fn add_group_member(&self, by: &AuditOrigin, group: &GroupId, user: &UserId) -> Result<bool, StoreError> {
+    pub async fn add_group_member(self, by: &AuditOrigin, group: &GroupId, user: &UserId) -> Result<bool, StoreError> {
         let statement = "INSERT INTO members (group_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
         self.update_group_membership(by, "AddUserToGroup", statement, group, user).await
     }
 
     /// Removes a user from a group. Returns false if the user is not a member.
     pub async fn remove_group_member(
-        &self,
+        self,
         by: &AuditOrigin,
         group: &GroupId,
         user: &UserId,
@@ -103,14 +103,14 @@ impl Store {
     }
 
     async fn update_group_membership(
-        &self,
+        self,
         by: &AuditOrigin,
         operation: &str,
         statement: &'static str,
         group: &GroupId,
         user: &UserId,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited_transaction("change the members of a group").await?;
+        let mut tx = self.store.begin_audited_transaction("change the members of a group").await?;
         let group = require_group(tx.transaction(), group).await?;
         let user = require_user(tx.transaction(), user).await?;
         if user.domain_id != group.domain_id {
@@ -126,9 +126,10 @@ impl Store {
             return Ok(false);
         }
         if operation == "AddUserToGroup" {
-            check_policy_limits(tx.transaction(), self.policy_limits, AffectedUsers::User(&user.id)).await?;
+            check_policy_limits(tx.transaction(), self.store.policy_limits, AffectedUsers::User(&user.id)).await?;
         }
-        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::User(&user.id), self.clock.unix_seconds()).await?;
+        let tokens =
+            revoke_tokens(tx.transaction(), AffectedUsers::User(&user.id), self.store.clock.unix_seconds()).await?;
         let event = AuditEvent {
             domain_id: Some(group.domain_id),
             detail: json!({ "group_id": group.id, "user": user.name, "user_id": user.id, "tokens_revoked": tokens }),
@@ -139,10 +140,10 @@ impl Store {
     }
 
     /// Returns the members of a group, sorted by name.
-    pub async fn list_group_members(&self, group: &GroupId) -> Result<Vec<User>, StoreError> {
+    pub async fn list_group_members(self, group: &GroupId) -> Result<Vec<User>, StoreError> {
         let rows = query(SELECT_GROUP_MEMBERS)
             .bind(group.as_str())
-            .fetch_all(&self.database)
+            .fetch_all(&self.store.database)
             .await
             .map_err(StoreError::database_error("list the members of a group"))?;
         rows.iter().map(user_from_row).collect()

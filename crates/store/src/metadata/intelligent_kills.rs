@@ -10,8 +10,8 @@ use sqlx::AssertSqlSafe;
 use super::row_mapping::{duration_to_millis, parse_column, parse_nullable_column};
 use crate::database::{Row, query, query_scalar};
 use crate::error::StoreError;
+use crate::handles::KillStore;
 use crate::intelligent_kills::{IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill};
-use crate::store::Store;
 
 const AUDIT_OPERATION_NAME: &str = "EndIntelligentKill";
 
@@ -29,10 +29,10 @@ const SELECT_STALE_KILLS: &str = "SELECT * FROM intelligent_kills \
 const SELECT_KILLS_BY_FILTER: &str = "SELECT * FROM intelligent_kills \
      WHERE instance_id = $1 AND node_id = $2 AND id >= $3 AND id < $4 AND ended_at IS NOT NULL";
 
-impl Store {
+impl KillStore<'_> {
     /// Enqueues an intelligent kill. Fails with [`StoreError::QueueFull`] if `limit` kills are queued for the node.
     pub async fn enqueue_intelligent_kill(
-        &self,
+        self,
         new: &NewIntelligentKill,
         limit: u32,
     ) -> Result<IntelligentKillId, StoreError> {
@@ -41,7 +41,7 @@ impl Store {
         };
         // Concurrent requests in the same millisecond get consecutive ids.
         let failed = StoreError::database_error("queue an intelligent kill");
-        let mut transaction = self.database.begin_write_transaction().await.map_err(&failed)?;
+        let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
         let mut ids: Vec<i64> = query_scalar(
             "INSERT INTO intelligent_kills (id, project_id, instance_id, node_id, actor_id, actor_name, actor_domain_id, peer, \
                  request_id, status) \
@@ -49,7 +49,7 @@ impl Store {
              WHERE (SELECT COUNT(*) FROM intelligent_kills WHERE node_id = $4 AND status = 'queued') < $10 \
              RETURNING id",
         )
-        .bind(self.clock.unix_millis())
+        .bind(self.store.clock.unix_millis())
         .bind(new.project_id.as_str())
         .bind(new.instance_id.as_str())
         .bind(new.node_id.as_str())
@@ -69,19 +69,19 @@ impl Store {
 
     /// Claims the oldest queued intelligent kill that is not older than `max_age`. The claim expires after `lease`.
     pub async fn claim_intelligent_kill(
-        &self,
+        self,
         lease: Duration,
         max_age: Duration,
     ) -> Result<Option<IntelligentKill>, StoreError> {
         let failed = StoreError::database_error("claim an intelligent kill");
-        let mut transaction = self.database.begin_write_transaction().await.map_err(&failed)?;
-        let now = self.clock.unix_millis();
-        let claim = CLAIM_OLDEST_KILL_SQL.replace("{zones}", &self.database.json_array_strings_sql("$4"));
+        let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
+        let now = self.store.clock.unix_millis();
+        let claim = CLAIM_OLDEST_KILL_SQL.replace("{zones}", &self.store.database.json_array_strings_sql("$4"));
         let row = query(AssertSqlSafe(claim))
             .bind(now)
             .bind(duration_to_millis(lease))
             .bind(now.saturating_sub(duration_to_millis(max_age)))
-            .bind(self.reachable_zones_json())
+            .bind(self.store.reachable_zones_json())
             .fetch_optional(&mut transaction)
             .await
             .map_err(&failed)?;
@@ -92,7 +92,7 @@ impl Store {
     /// Marks an intelligent kill as finished, or as failed if `reason` is not `None`.
     /// Returns false without making changes if the intelligent kill is not running.
     pub async fn finish_intelligent_kill(
-        &self,
+        self,
         id: IntelligentKillId,
         reason: Option<&str>,
         victims: u64,
@@ -103,18 +103,18 @@ impl Store {
     /// Marks intelligent kills as failed if they were queued for longer than `max_age` or if their lease has expired.
     /// Returns the intelligent kills that were marked as failed, each with its status before this call.
     pub async fn mark_stale_intelligent_kills_failed(
-        &self,
+        self,
         max_age: Duration,
     ) -> Result<Vec<IntelligentKill>, StoreError> {
         const EXPIRED_KILL_REASON: &str = "the kill expired in the queue and was not started, because it could kill other sessions than intended. \
              Check the preview and request the kill again";
         const INTERRUPTED_KILL_REASON: &str =
             "Clew terminated during the kill. The report lists the sessions that were killed before";
-        let now = self.clock.unix_millis();
+        let now = self.store.clock.unix_millis();
         let rows = query(SELECT_STALE_KILLS)
             .bind(now.saturating_sub(duration_to_millis(max_age)))
             .bind(now)
-            .fetch_all(&self.database)
+            .fetch_all(&self.store.database)
             .await
             .map_err(StoreError::database_error("look for expired intelligent kills"))?;
         let mut ended = Vec::new();
@@ -128,13 +128,13 @@ impl Store {
     }
 
     async fn record_intelligent_kill_completion(
-        &self,
+        self,
         id: IntelligentKillId,
         from: TaskStatus,
         reason: Option<&str>,
         victims: Option<u64>,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited_transaction("end an intelligent kill").await?;
+        let mut tx = self.store.begin_audited_transaction("end an intelligent kill").await?;
         let status = if reason.is_some() { TaskStatus::Error } else { TaskStatus::Finished };
         let rows = query(
             "UPDATE intelligent_kills SET status = $1, reason = $2, ended_at = $3, lease_until = NULL \
@@ -142,7 +142,7 @@ impl Store {
         )
         .bind(status.name())
         .bind(reason)
-        .bind(self.clock.unix_millis())
+        .bind(self.store.clock.unix_millis())
         .bind(id.0)
         .bind(from.name())
         .fetch_all(tx.transaction())
@@ -168,10 +168,10 @@ impl Store {
     }
 
     /// Returns an intelligent kill by id.
-    pub async fn find_intelligent_kill(&self, id: IntelligentKillId) -> Result<Option<IntelligentKill>, StoreError> {
+    pub async fn find_intelligent_kill(self, id: IntelligentKillId) -> Result<Option<IntelligentKill>, StoreError> {
         let row = query("SELECT * FROM intelligent_kills WHERE id = $1")
             .bind(id.0)
-            .fetch_optional(&self.database)
+            .fetch_optional(&self.store.database)
             .await
             .map_err(StoreError::database_error("look up an intelligent kill"))?;
         row.as_ref().map(intelligent_kill_from_row).transpose()
@@ -179,7 +179,7 @@ impl Store {
 
     /// Returns a page of matching intelligent kills, newest first, and the total number of matches.
     pub async fn list_intelligent_kills(
-        &self,
+        self,
         filter: &IntelligentKillFilter,
         page: Pagination,
     ) -> Result<(Vec<IntelligentKill>, u64), StoreError> {
@@ -190,7 +190,7 @@ impl Store {
             .bind(filter.node_id.as_str())
             .bind(filter.from)
             .bind(filter.to)
-            .fetch_one(&self.database)
+            .fetch_one(&self.store.database)
             .await
             .map_err(&failed)?;
         let statement = format!("{SELECT_KILLS_BY_FILTER} ORDER BY id DESC LIMIT $5 OFFSET $6");
@@ -201,7 +201,7 @@ impl Store {
             .bind(filter.to)
             .bind(page.limit)
             .bind(page.offset)
-            .fetch_all(&self.database)
+            .fetch_all(&self.store.database)
             .await
             .map_err(&failed)?;
         Ok((rows.iter().map(intelligent_kill_from_row).collect::<Result<_, _>>()?, total.unsigned_abs()))
@@ -209,10 +209,10 @@ impl Store {
 
     /// Removes intelligent kills that finished before `cutoff`, a Unix timestamp in milliseconds.
     /// Returns the number of removed intelligent kills.
-    pub async fn remove_intelligent_kills_finished_before(&self, cutoff: i64) -> Result<u64, StoreError> {
+    pub async fn remove_intelligent_kills_finished_before(self, cutoff: i64) -> Result<u64, StoreError> {
         let removed = query("DELETE FROM intelligent_kills WHERE ended_at < $1")
             .bind(cutoff)
-            .execute(&self.database)
+            .execute(&self.store.database)
             .await
             .map_err(StoreError::database_error("remove old intelligent kills"))?;
         Ok(removed)

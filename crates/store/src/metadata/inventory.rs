@@ -14,8 +14,8 @@ use super::row_mapping::parse_column;
 use super::{enterprise_projects, network_zones, tags};
 use crate::database::{Row, Transaction, map_insert_error, query, query_scalar, query_two_columns};
 use crate::error::StoreError;
+use crate::handles::InstanceStore;
 use crate::sealing::AssociatedData;
-use crate::store::Store;
 
 /// The filters for id and name each have two query parameters: one for an exact value and one for a substring.
 /// The caller replaces `{elements}` with SQL that converts the JSON array of required tags into rows.
@@ -31,12 +31,12 @@ const INSTANCE_COLUMNS: &str = "i.id, i.project_id, i.name, i.enterprise_project
 
 const MAX_INSTANCE_NAME_LEN: usize = 128;
 
-impl Store {
+impl InstanceStore<'_> {
     /// Adds an instance and its nodes. Encrypts the passwords of the nodes.
-    pub async fn add_instance(&self, by: &AuditOrigin, instance: NewInstance) -> Result<Instance, StoreError> {
+    pub async fn add_instance(self, by: &AuditOrigin, instance: NewInstance) -> Result<Instance, StoreError> {
         validate_instance(&instance)?;
         let id = instance.id.clone().unwrap_or_else(InstanceId::generate);
-        let mut tx = self.begin_audited_transaction("add an instance").await?;
+        let mut tx = self.store.begin_audited_transaction("add an instance").await?;
         let domain = find_domain_id_of_project(tx.transaction(), &instance.project_id).await?;
         enterprise_projects::require_enabled_enterprise_project(
             tx.transaction(),
@@ -67,7 +67,7 @@ impl Store {
     }
 
     async fn insert_instance(
-        &self,
+        self,
         transaction: &mut Transaction,
         id: &InstanceId,
         instance: &NewInstance,
@@ -80,7 +80,7 @@ impl Store {
         if taken.is_some() {
             return Err(StoreError::AlreadyExists { what: "an instance with id", name: id.to_string() });
         }
-        let now = self.clock.unix_seconds();
+        let now = self.store.clock.unix_seconds();
         query(
             "INSERT INTO instances (id, project_id, name, enterprise_project_id, created_at, updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6)",
@@ -107,7 +107,7 @@ impl Store {
     }
 
     async fn insert_node(
-        &self,
+        self,
         transaction: &mut Transaction,
         instance: &InstanceId,
         name: &str,
@@ -118,7 +118,7 @@ impl Store {
             .url
             .password
             .as_ref()
-            .map(|password| self.sealer.seal(associated_data_for_password(&id), password))
+            .map(|password| self.store.sealer.seal(associated_data_for_password(&id), password))
             .transpose()?;
         query(
             "INSERT INTO nodes (id, instance_id, name, role, url, host, password, created_at, zone) \
@@ -131,7 +131,7 @@ impl Store {
         .bind(node.url.to_string())
         .bind(&node.url.host)
         .bind(sealed)
-        .bind(self.clock.unix_seconds())
+        .bind(self.store.clock.unix_seconds())
         .bind(node.zone.as_ref().map_or("", NetworkZone::as_str))
         .execute(transaction)
         .await
@@ -141,7 +141,7 @@ impl Store {
 
     /// Returns a page of matching instances, oldest first, and the total number of matching instances.
     pub async fn list_instances(
-        &self,
+        self,
         project: &ProjectId,
         filter: &InstanceFilter,
         page: Pagination,
@@ -150,7 +150,8 @@ impl Store {
         let (id, part_of_id) = parse_text_filter(filter.id.as_deref());
         let (name, part_of_name) = parse_text_filter(filter.name.as_deref());
         let tags = serde_json::to_string(&filter.tags).map_err(StoreError::damaged_value_error("tags"))?;
-        let matching = MATCHING_INSTANCES_FROM_CLAUSE.replace("{elements}", &self.database.json_array_rows_sql("$8"));
+        let matching =
+            MATCHING_INSTANCES_FROM_CLAUSE.replace("{elements}", &self.store.database.json_array_rows_sql("$8"));
         let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {matching}")))
             .bind(project.as_str())
             .bind(id)
@@ -160,7 +161,7 @@ impl Store {
             .bind(&filter.private_ip)
             .bind(&filter.readonly_private_ip)
             .bind(&tags)
-            .fetch_one(&self.database)
+            .fetch_one(&self.store.database)
             .await
             .map_err(&failed)?;
         let statement =
@@ -176,29 +177,29 @@ impl Store {
             .bind(&tags)
             .bind(page.limit)
             .bind(page.offset)
-            .fetch_all(&self.database)
+            .fetch_all(&self.store.database)
             .await
             .map_err(&failed)?;
         Ok((self.instances_from_rows(rows).await?, total.unsigned_abs()))
     }
 
     /// Returns an instance by id. The URLs of its nodes contain no passwords.
-    pub async fn find_instance(&self, project: &ProjectId, id: &InstanceId) -> Result<Option<Instance>, StoreError> {
+    pub async fn find_instance(self, project: &ProjectId, id: &InstanceId) -> Result<Option<Instance>, StoreError> {
         let statement = format!("SELECT {INSTANCE_COLUMNS} FROM instances i WHERE i.project_id = $1 AND i.id = $2");
         let row = query(AssertSqlSafe(statement))
             .bind(project.as_str())
             .bind(id.as_str())
-            .fetch_optional(&self.database)
+            .fetch_optional(&self.store.database)
             .await
             .map_err(StoreError::database_error("look up an instance"))?;
         Ok(self.instances_from_rows(row.into_iter().collect()).await?.pop())
     }
 
     /// Returns the instances of all projects, oldest first.
-    pub async fn list_all_instances(&self) -> Result<Vec<Instance>, StoreError> {
+    pub async fn list_all_instances(self) -> Result<Vec<Instance>, StoreError> {
         let statement = format!("SELECT {INSTANCE_COLUMNS} FROM instances i ORDER BY i.created_at, i.rowid");
         let rows = query(AssertSqlSafe(statement))
-            .fetch_all(&self.database)
+            .fetch_all(&self.store.database)
             .await
             .map_err(StoreError::database_error("list instances"))?;
         self.instances_from_rows(rows).await
@@ -206,12 +207,12 @@ impl Store {
 
     /// Removes an instance with its nodes and tags. Returns false if the project does not contain the instance.
     pub async fn remove_instance(
-        &self,
+        self,
         by: &AuditOrigin,
         project: &ProjectId,
         id: &InstanceId,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited_transaction("remove an instance").await?;
+        let mut tx = self.store.begin_audited_transaction("remove an instance").await?;
         let Some(name) = tags::find_instance_name(tx.transaction(), project, id).await? else { return Ok(false) };
         query("DELETE FROM instances WHERE id = $1")
             .bind(id.as_str())
@@ -231,7 +232,7 @@ impl Store {
     /// Updates the URL and password of a node and clears its login backoff.
     /// Returns false if the project does not contain the node.
     pub async fn set_node_url(
-        &self,
+        self,
         by: &AuditOrigin,
         project: &ProjectId,
         instance: &InstanceId,
@@ -241,9 +242,9 @@ impl Store {
         let sealed = url
             .password
             .as_ref()
-            .map(|password| self.sealer.seal(associated_data_for_password(node), password))
+            .map(|password| self.store.sealer.seal(associated_data_for_password(node), password))
             .transpose()?;
-        let mut tx = self.begin_audited_transaction("change a node").await?;
+        let mut tx = self.store.begin_audited_transaction("change a node").await?;
         let Some(name) = tags::find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         let changed = query("UPDATE nodes SET url = $1, host = $2, password = $3 WHERE id = $4 AND instance_id = $5")
             .bind(url.to_string())
@@ -269,18 +270,18 @@ impl Store {
     }
 
     /// Returns a node by id, including the node's password.
-    pub async fn find_node_with_password(&self, id: &NodeId) -> Result<Option<Node>, StoreError> {
+    pub async fn find_node_with_password(self, id: &NodeId) -> Result<Option<Node>, StoreError> {
         let failed = StoreError::database_error("look up a node");
         let row = query("SELECT id, name, role, url, password, created_at, zone FROM nodes WHERE id = $1")
             .bind(id.as_str())
-            .fetch_optional(&self.database)
+            .fetch_optional(&self.store.database)
             .await
             .map_err(&failed)?;
         let Some(row) = row else { return Ok(None) };
         let mut found = node_from_row(&row)?;
         let sealed: Option<Vec<u8>> = row.try_get("password").map_err(&failed)?;
         let password = match sealed {
-            Some(sealed) => Some(self.unseal_secret(associated_data_for_password(id), &sealed).await?),
+            Some(sealed) => Some(self.store.unseal_secret(associated_data_for_password(id), &sealed).await?),
             None => None,
         };
         found.url = found.url.with_password(password);
@@ -288,7 +289,7 @@ impl Store {
     }
 
     /// Returns an instance's nodes with their passwords.
-    pub async fn list_nodes_with_passwords(&self, instance: &InstanceId) -> Result<Vec<Node>, StoreError> {
+    pub async fn list_nodes_with_passwords(self, instance: &InstanceId) -> Result<Vec<Node>, StoreError> {
         let mut nodes = Vec::new();
         for node in self.select_instance_nodes(instance).await? {
             nodes.extend(self.find_node_with_password(&node.id).await?);
@@ -296,7 +297,7 @@ impl Store {
         Ok(nodes)
     }
 
-    async fn instances_from_rows(&self, rows: Vec<Row>) -> Result<Vec<Instance>, StoreError> {
+    async fn instances_from_rows(self, rows: Vec<Row>) -> Result<Vec<Instance>, StoreError> {
         let failed = StoreError::database_error("read an instance");
         let mut instances = Vec::with_capacity(rows.len());
         for row in rows {
@@ -315,22 +316,22 @@ impl Store {
         Ok(instances)
     }
 
-    async fn select_instance_tags(&self, id: &InstanceId) -> Result<Vec<Tag>, StoreError> {
+    async fn select_instance_tags(self, id: &InstanceId) -> Result<Vec<Tag>, StoreError> {
         let rows: Vec<(String, String)> =
             query_two_columns("SELECT key, value FROM tags WHERE instance_id = $1 ORDER BY key")
                 .bind(id.as_str())
-                .fetch_all(&self.database)
+                .fetch_all(&self.store.database)
                 .await
                 .map_err(StoreError::database_error("read tags"))?;
         Ok(rows.into_iter().map(|(key, value)| Tag { key, value }).collect())
     }
 
-    async fn select_instance_nodes(&self, id: &InstanceId) -> Result<Vec<Node>, StoreError> {
+    async fn select_instance_nodes(self, id: &InstanceId) -> Result<Vec<Node>, StoreError> {
         let statement =
             "SELECT id, name, role, url, created_at, zone FROM nodes WHERE instance_id = $1 ORDER BY role, rowid";
         let rows = query(statement)
             .bind(id.as_str())
-            .fetch_all(&self.database)
+            .fetch_all(&self.store.database)
             .await
             .map_err(StoreError::database_error("read nodes"))?;
         rows.iter().map(node_from_row).collect()

@@ -12,8 +12,8 @@ use super::row_mapping::{duration_to_millis, parse_column};
 use super::tags::find_instance_name;
 use crate::database::{Row, query, query_scalar};
 use crate::error::StoreError;
+use crate::handles::KillTaskStore;
 use crate::kill_tasks::{KillTask, KillTaskState, NewKillTask};
-use crate::store::Store;
 
 /// Maximum number of running kill tasks per instance (TaurusDB API spec, section 2.8).
 const MAX_RUNNING_KILL_TASKS: u32 = 5;
@@ -23,12 +23,12 @@ const MAX_STORED_KILL_TASKS: u32 = 100;
 /// The parameter `$2` is the current time.
 const RUNNING_KILL_TASK_CONDITION_SQL: &str = "stopped_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
 
-impl Store {
+impl KillTaskStore<'_> {
     /// Returns true if kill tasks are enabled for the instance.
-    pub async fn are_kill_tasks_enabled(&self, instance: &InstanceId) -> Result<bool, StoreError> {
+    pub async fn are_kill_tasks_enabled(self, instance: &InstanceId) -> Result<bool, StoreError> {
         let is_on: Option<bool> = query_scalar("SELECT is_on FROM kill_switches WHERE instance_id = $1")
             .bind(instance.as_str())
-            .fetch_optional(&self.database)
+            .fetch_optional(&self.store.database)
             .await
             .map_err(StoreError::database_error("read whether kill tasks are enabled"))?;
         Ok(is_on.unwrap_or(false))
@@ -37,13 +37,13 @@ impl Store {
     /// Enables or disables kill tasks for an instance. Disabling them stops the instance's running kill tasks.
     /// Returns false if the project does not contain the instance.
     pub async fn set_kill_tasks_enabled(
-        &self,
+        self,
         by: &AuditOrigin,
         project: &ProjectId,
         instance: &InstanceId,
         on: bool,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited_transaction("enable or disable kill tasks").await?;
+        let mut tx = self.store.begin_audited_transaction("enable or disable kill tasks").await?;
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         query(
             "INSERT INTO kill_switches (instance_id, is_on) VALUES ($1, $2) \
@@ -64,7 +64,7 @@ impl Store {
     }
 
     async fn stop_running_kill_tasks(
-        &self,
+        self,
         tx: &mut AuditedTransaction,
         instance: &InstanceId,
     ) -> Result<(), StoreError> {
@@ -73,7 +73,7 @@ impl Store {
             "UPDATE kill_tasks SET stopped_at = $2 WHERE instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}"
         )))
         .bind(instance.as_str())
-        .bind(self.clock.unix_millis())
+        .bind(self.store.clock.unix_millis())
         .execute(tx.transaction())
         .await
         .map_err(failed)?;
@@ -85,13 +85,13 @@ impl Store {
     /// Fails with [`StoreError::KillTasksDisabled`] if kill tasks are disabled for the instance.
     /// Fails with [`StoreError::TooManyKillTasks`] if the instance already has five running kill tasks.
     pub async fn add_kill_task(
-        &self,
+        self,
         by: &AuditOrigin,
         project: &ProjectId,
         instance: &InstanceId,
         task: &NewKillTask,
     ) -> Result<Option<i64>, StoreError> {
-        let mut tx = self.begin_audited_transaction("add a kill task").await?;
+        let mut tx = self.store.begin_audited_transaction("add a kill task").await?;
         let failed = tx.map_to_store_error();
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(None) };
         let is_on: Option<bool> = query_scalar("SELECT is_on FROM kill_switches WHERE instance_id = $1")
@@ -102,7 +102,7 @@ impl Store {
         if is_on != Some(true) {
             return Err(StoreError::KillTasksDisabled);
         }
-        let now = self.clock.unix_millis();
+        let now = self.store.clock.unix_millis();
         let count =
             format!("SELECT COUNT(*) FROM kill_tasks WHERE instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}");
         let running: i64 = query_scalar(AssertSqlSafe(count))
@@ -133,13 +133,13 @@ impl Store {
     /// Stops a kill task.
     /// Returns false if the project does not contain the instance or the instance does not have the kill task.
     pub async fn stop_kill_task(
-        &self,
+        self,
         by: &AuditOrigin,
         project: &ProjectId,
         instance: &InstanceId,
         id: i64,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited_transaction("stop a kill task").await?;
+        let mut tx = self.store.begin_audited_transaction("stop a kill task").await?;
         let failed = tx.map_to_store_error();
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         let found: Option<i64> = query_scalar("SELECT id FROM kill_tasks WHERE instance_id = $1 AND id = $2")
@@ -154,7 +154,7 @@ impl Store {
         let stop = format!("UPDATE kill_tasks SET stopped_at = $2 WHERE id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}");
         query(AssertSqlSafe(stop))
             .bind(id)
-            .bind(self.clock.unix_millis())
+            .bind(self.store.clock.unix_millis())
             .execute(tx.transaction())
             .await
             .map_err(&failed)?;
@@ -165,7 +165,7 @@ impl Store {
     }
 
     async fn commit_with_instance_audit_event(
-        &self,
+        self,
         mut tx: AuditedTransaction,
         event: AuditEvent,
         project: &ProjectId,
@@ -177,11 +177,11 @@ impl Store {
     }
 
     /// Returns all stored kill tasks of an instance, newest first.
-    pub async fn list_kill_tasks(&self, instance: &InstanceId) -> Result<Vec<KillTask>, StoreError> {
-        let now = self.clock.unix_millis();
+    pub async fn list_kill_tasks(self, instance: &InstanceId) -> Result<Vec<KillTask>, StoreError> {
+        let now = self.store.clock.unix_millis();
         let rows = query("SELECT * FROM kill_tasks WHERE instance_id = $1 ORDER BY id DESC")
             .bind(instance.as_str())
-            .fetch_all(&self.database)
+            .fetch_all(&self.store.database)
             .await
             .map_err(StoreError::database_error("list kill tasks"))?;
         rows.iter().map(|row| kill_task_from_row(row, now)).collect()

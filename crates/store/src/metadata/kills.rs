@@ -8,8 +8,8 @@ use super::audited_transaction::AuditedTransaction;
 use super::row_mapping::{parse_column, parse_nullable_column, saturate_count_to_i64};
 use crate::database::{Row, query, query_scalar};
 use crate::error::StoreError;
+use crate::handles::KillStore;
 use crate::kills::{KillFilter, KillRecord, KillSource, NewKillRecord, RecordedKillOutcome};
-use crate::store::Store;
 
 const AUDIT_OPERATION_NAME: &str = "KillSession";
 
@@ -17,13 +17,13 @@ const MATCHING_KILLS_FROM_CLAUSE: &str = "FROM killed_sessions WHERE instance_id
      AND ($3 IS NULL OR source = $3) AND ($4 IS NULL OR task_id = $4) \
      AND ($5 IS NULL OR asked_at >= $5) AND ($6 IS NULL OR asked_at < $6)";
 
-impl Store {
-    /// Records kills before Clew sends the `KILL` statements. [`Store::record_kill_outcomes`] adds the outcomes later.
+impl KillStore<'_> {
+    /// Records kills before Clew sends the `KILL` statements. [`KillStore::record_kill_outcomes`] adds the outcomes later.
     /// Returns the ids of the recorded kills, in the same order as `kills`.
-    pub async fn insert_kill_records(&self, kills: &[NewKillRecord]) -> Result<Vec<i64>, StoreError> {
+    pub async fn insert_kill_records(self, kills: &[NewKillRecord]) -> Result<Vec<i64>, StoreError> {
         let failed = StoreError::database_error("record a kill");
-        let now = self.clock.unix_millis();
-        let mut transaction = self.database.begin_write_transaction().await.map_err(&failed)?;
+        let now = self.store.clock.unix_millis();
+        let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
         let mut ids = Vec::with_capacity(kills.len());
         for kill in kills {
             let id = query_scalar(
@@ -59,11 +59,11 @@ impl Store {
     /// Records the outcome of each kill and appends an audit event for each kill.
     /// Replaces an outcome that has already been recorded only if the recorded outcome is `Unknown`.
     pub async fn record_kill_outcomes(
-        &self,
+        self,
         by: &AuditOrigin,
         ends: &[(i64, RecordedKillOutcome, String)],
     ) -> Result<(), StoreError> {
-        let mut tx = self.begin_audited_transaction("record the outcome of a kill").await?;
+        let mut tx = self.store.begin_audited_transaction("record the outcome of a kill").await?;
         self.write_kill_outcomes(&mut tx, by, ends).await?;
         tx.commit().await
     }
@@ -71,19 +71,19 @@ impl Store {
     /// Records the outcome `Unknown` for kills without an outcome, for example after a crash of a Clew process.
     /// Changes only kills that were recorded before `before`, a Unix timestamp in milliseconds.
     /// Returns the number of interrupted kills.
-    pub async fn record_interrupted_kills_as_unknown(&self, before: i64) -> Result<u64, StoreError> {
+    pub async fn record_interrupted_kills_as_unknown(self, before: i64) -> Result<u64, StoreError> {
         const UNKNOWN_KILL_OUTCOME_DETAIL: &str =
             "Clew terminated before the outcome was recorded: it is unknown whether the kill was sent";
         let lost: Vec<i64> =
             query_scalar("SELECT id FROM killed_sessions WHERE outcome IS NULL AND asked_at < $1 ORDER BY id")
                 .bind(before)
-                .fetch_all(&self.database)
+                .fetch_all(&self.store.database)
                 .await
                 .map_err(StoreError::database_error("look for interrupted kills"))?;
         if lost.is_empty() {
             return Ok(0);
         }
-        let mut tx = self.begin_audited_transaction("record the outcome of interrupted kills").await?;
+        let mut tx = self.store.begin_audited_transaction("record the outcome of interrupted kills").await?;
         let ends: Vec<_> = lost
             .into_iter()
             .map(|id| (id, RecordedKillOutcome::Unknown, UNKNOWN_KILL_OUTCOME_DETAIL.to_owned()))
@@ -94,13 +94,13 @@ impl Store {
     }
 
     async fn write_kill_outcomes(
-        &self,
+        self,
         tx: &mut AuditedTransaction,
         by: &AuditOrigin,
         ends: &[(i64, RecordedKillOutcome, String)],
     ) -> Result<(), StoreError> {
         let failed = tx.map_to_store_error();
-        let now = self.clock.unix_millis();
+        let now = self.store.clock.unix_millis();
         let mut events = Vec::with_capacity(ends.len());
         for (id, outcome, detail) in ends {
             let rows = query(
@@ -121,15 +121,11 @@ impl Store {
             }
         }
         let events: Vec<_> = events.iter().map(|event| (now, event)).collect();
-        tx.append_events(&self.keys, &events).await
+        tx.append_events(&self.store.keys, &events).await
     }
 
     /// Returns a page of matching kills, newest first, and the total number of matching kills.
-    pub async fn list_kills(
-        &self,
-        filter: &KillFilter,
-        page: Pagination,
-    ) -> Result<(Vec<KillRecord>, u64), StoreError> {
+    pub async fn list_kills(self, filter: &KillFilter, page: Pagination) -> Result<(Vec<KillRecord>, u64), StoreError> {
         let failed = StoreError::database_error("list kills");
         let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {MATCHING_KILLS_FROM_CLAUSE}")))
             .bind(filter.instance_id.as_str())
@@ -138,7 +134,7 @@ impl Store {
             .bind(&filter.task_id)
             .bind(filter.from)
             .bind(filter.to)
-            .fetch_one(&self.database)
+            .fetch_one(&self.store.database)
             .await
             .map_err(&failed)?;
         let statement =
@@ -152,7 +148,7 @@ impl Store {
             .bind(filter.to)
             .bind(page.limit)
             .bind(page.offset)
-            .fetch_all(&self.database)
+            .fetch_all(&self.store.database)
             .await
             .map_err(&failed)?;
         let kills: Result<_, _> = rows.iter().map(kill_record_from_row).collect();
@@ -161,10 +157,10 @@ impl Store {
 
     /// Removes kills that have an outcome and were recorded before `cutoff`, a Unix timestamp in milliseconds.
     /// Returns the number of removed kills.
-    pub async fn remove_kill_records_before(&self, cutoff: i64) -> Result<u64, StoreError> {
+    pub async fn remove_kill_records_before(self, cutoff: i64) -> Result<u64, StoreError> {
         let removed = query("DELETE FROM killed_sessions WHERE asked_at < $1 AND outcome IS NOT NULL")
             .bind(cutoff)
-            .execute(&self.database)
+            .execute(&self.store.database)
             .await
             .map_err(StoreError::database_error("remove old kills"))?;
         Ok(removed)

@@ -1,7 +1,7 @@
 //! Locks out a user name or access key id after five consecutive failed authentication attempts.
 //! The database stores hashes of user names, because users sometimes enter a password as the user name.
 //!
-//! [`Store::reserve_auth_attempt`] counts an attempt as failed before a Clew server checks the password.
+//! [`LockoutStore::reserve_auth_attempt`] counts an attempt as failed before a Clew server checks the password.
 //! A successful password check resets the failure count.
 //! Counting each attempt in advance prevents concurrent attempts on several Clew servers from exceeding the limit.
 
@@ -14,7 +14,7 @@ use super::auth_failures::AuthFailureState;
 use crate::database::{Transaction, query, query_scalar};
 use crate::derived_keys::hmac_sha256;
 use crate::error::StoreError;
-use crate::store::Store;
+use crate::handles::LockoutStore;
 
 const MAX_CONSECUTIVE_AUTH_FAILURES: i64 = 5;
 /// Duration of a lockout, in seconds. Failures further apart than the lockout duration do not count as consecutive.
@@ -29,10 +29,10 @@ const CLIENT_ADDRESS_TTL_SECONDS: i64 = 90 * 24 * 3600;
 /// Clew writes the use of a client address to the database at most once per day.
 const CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 
-/// Result of [`Store::reserve_auth_attempt`].
+/// Result of [`LockoutStore::reserve_auth_attempt`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthAttemptReservation {
-    /// The caller may check the password. The attempt counts as failed until [`Store::clear_auth_failures`] is called.
+    /// The caller may check the password. The attempt counts as failed until [`LockoutStore::clear_auth_failures`] is called.
     Granted,
     /// Concurrent requests have reserved all authentication attempts that are allowed before a lockout.
     Busy,
@@ -40,18 +40,18 @@ pub enum AuthAttemptReservation {
     Locked,
 }
 
-impl Store {
+impl LockoutStore<'_> {
     /// Counts an authentication attempt as failed before the caller checks the credentials.
     /// `subject` is, for example, `key:<access key id>` or `user:<domain>/<name>`.
     /// The function also accepts user names and access key ids that do not exist.
-    pub async fn reserve_auth_attempt(&self, subject: &str) -> Result<AuthAttemptReservation, StoreError> {
+    pub async fn reserve_auth_attempt(self, subject: &str) -> Result<AuthAttemptReservation, StoreError> {
         let failed = StoreError::database_error("reserve an authentication attempt");
         // A read-only query avoids the write lock.
         if self.find_lockout_end(subject).await?.is_some() {
             return Ok(AuthAttemptReservation::Locked);
         }
-        let (subject, now) = (self.hash_lockout_subject(subject), self.clock.unix_seconds());
-        let mut transaction = self.database.begin_write_transaction().await.map_err(&failed)?;
+        let (subject, now) = (self.hash_lockout_subject(subject), self.store.clock.unix_seconds());
+        let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
         let row = query("SELECT count, last_at, locked_until FROM failures WHERE subject = $1")
             .bind(subject.as_slice())
             .fetch_optional(&mut transaction)
@@ -86,23 +86,23 @@ impl Store {
         Ok(if locks { AuthAttemptReservation::Locked } else { AuthAttemptReservation::Granted })
     }
 
-    /// Confirms the failure of an attempt that [`Store::reserve_auth_attempt`] has already counted as failed.
+    /// Confirms the failure of an attempt that [`LockoutStore::reserve_auth_attempt`] has already counted as failed.
     /// The fifth consecutive authentication failure locks out the user name or access key id.
-    pub async fn confirm_auth_failure(&self, subject: &str) -> Result<(), StoreError> {
+    pub async fn confirm_auth_failure(self, subject: &str) -> Result<(), StoreError> {
         self.update_auth_failure_count(subject, 0).await.map(drop)
     }
 
-    /// Records a failed authentication attempt that [`Store::reserve_auth_attempt`] has not counted.
+    /// Records a failed authentication attempt that [`LockoutStore::reserve_auth_attempt`] has not counted.
     /// The fifth consecutive authentication failure locks out the user name or access key id.
     /// Returns the Unix timestamp in seconds at which the lockout ends, or `None` if `subject` is not locked out.
-    pub async fn record_auth_failure(&self, subject: &str) -> Result<Option<i64>, StoreError> {
+    pub async fn record_auth_failure(self, subject: &str) -> Result<Option<i64>, StoreError> {
         self.update_auth_failure_count(subject, 1).await
     }
 
-    async fn update_auth_failure_count(&self, subject: &str, increment: i64) -> Result<Option<i64>, StoreError> {
+    async fn update_auth_failure_count(self, subject: &str, increment: i64) -> Result<Option<i64>, StoreError> {
         let failed = StoreError::database_error("record an authentication failure");
-        let now = self.clock.unix_seconds();
-        let mut transaction = self.database.begin_write_transaction().await.map_err(&failed)?;
+        let now = self.store.clock.unix_seconds();
+        let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
         delete_expired_auth_failures(&mut transaction, now).await.map_err(&failed)?;
         // A concurrent successful authentication may have deleted the row.
         let rows: Vec<Option<i64>> = query_scalar(
@@ -125,28 +125,28 @@ impl Store {
     }
 
     /// Returns the Unix timestamp in seconds at which the lockout ends, or `None` if `subject` is not locked out.
-    pub async fn find_lockout_end(&self, subject: &str) -> Result<Option<i64>, StoreError> {
+    pub async fn find_lockout_end(self, subject: &str) -> Result<Option<i64>, StoreError> {
         let failures = self.find_auth_failures(subject).await?;
-        Ok(failures.and_then(|failures| failures.active_lockout_end(self.clock.unix_seconds())))
+        Ok(failures.and_then(|failures| failures.active_lockout_end(self.store.clock.unix_seconds())))
     }
 
     /// Deletes the recorded failures of a user name or access key id after a successful authentication.
-    pub async fn clear_auth_failures(&self, subject: &str) -> Result<(), StoreError> {
+    pub async fn clear_auth_failures(self, subject: &str) -> Result<(), StoreError> {
         // A read-only query avoids the write lock.
         if self.find_auth_failures(subject).await?.is_some() {
             query("DELETE FROM failures WHERE subject = $1")
                 .bind(self.hash_lockout_subject(subject).as_slice())
-                .execute(&self.database)
+                .execute(&self.store.database)
                 .await
                 .map_err(StoreError::database_error("delete authentication failures"))?;
         }
         Ok(())
     }
 
-    pub(crate) async fn find_auth_failures(&self, subject: &str) -> Result<Option<AuthFailureState>, StoreError> {
+    pub(crate) async fn find_auth_failures(self, subject: &str) -> Result<Option<AuthFailureState>, StoreError> {
         let row: Option<Option<i64>> = query_scalar("SELECT locked_until FROM failures WHERE subject = $1")
             .bind(self.hash_lockout_subject(subject).as_slice())
-            .fetch_optional(&self.database)
+            .fetch_optional(&self.store.database)
             .await
             .map_err(StoreError::database_error("read authentication failures"))?;
         Ok(row.map(|locked_until| AuthFailureState { locked_until }))
@@ -155,48 +155,48 @@ impl Store {
     /// Returns a client address as text if this process recorded the address within the last day.
     /// Reads only the in-memory cache to avoid a database query for each request.
     #[must_use]
-    pub fn find_cached_client_address(&self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
-        self.caches.find_client_address_recorded_since(
+    pub fn find_cached_client_address(self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
+        self.store.caches.find_client_address_recorded_since(
             user,
             address,
-            self.clock.unix_seconds() - CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS,
+            self.store.clock.unix_seconds() - CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS,
         )
     }
 
     /// Returns true if the user has authenticated from this client address within the last 90 days.
-    pub async fn is_known_client_address(&self, user: &UserId, address: IpAddr) -> Result<bool, StoreError> {
+    pub async fn is_known_client_address(self, user: &UserId, address: IpAddr) -> Result<bool, StoreError> {
         let found: Option<i64> =
             query_scalar("SELECT last_at FROM known_addresses WHERE user_id = $1 AND address = $2")
                 .bind(user.as_str())
                 .bind(address.to_string())
-                .fetch_optional(&self.database)
+                .fetch_optional(&self.store.database)
                 .await
                 .map_err(StoreError::database_error("look up the addresses of a user"))?;
-        Ok(found.is_some_and(|last_at| self.clock.unix_seconds() - last_at < CLIENT_ADDRESS_TTL_SECONDS))
+        Ok(found.is_some_and(|last_at| self.store.clock.unix_seconds() - last_at < CLIENT_ADDRESS_TTL_SECONDS))
     }
 
     /// Records a client address of a user, at most once per day.
     /// Ignores the address if the user has authenticated from 64 other addresses within the last day.
     /// The limit of 64 prevents a database write on every request if a user alternates between many addresses.
-    pub async fn record_client_address(&self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
+    pub async fn record_client_address(self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
         if self.find_cached_client_address(user, address).is_some() {
             return Ok(());
         }
         let text = address.to_string();
-        let now = self.clock.unix_seconds();
+        let now = self.store.clock.unix_seconds();
         let failed = StoreError::database_error("record the address of a user");
         let others: i64 =
             query_scalar("SELECT count(*) FROM known_addresses WHERE user_id = $1 AND address <> $2 AND last_at > $3")
                 .bind(user.as_str())
                 .bind(&text)
                 .bind(now - CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS)
-                .fetch_one(&self.database)
+                .fetch_one(&self.store.database)
                 .await
                 .map_err(&failed)?;
         if others >= MAX_CLIENT_ADDRESSES_PER_USER {
             return Ok(());
         }
-        let mut transaction = self.database.begin_write_transaction().await.map_err(&failed)?;
+        let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
         // The user may have been removed concurrently.
         query(
             "INSERT INTO known_addresses (user_id, address, last_at) SELECT id, $2, $3 FROM users WHERE id = $1 \
@@ -219,15 +219,15 @@ impl Store {
         .await
         .map_err(&failed)?;
         transaction.commit().await.map_err(&failed)?;
-        self.caches.record_client_address(user, address, now);
+        self.store.caches.record_client_address(user, address, now);
         for address in deleted.iter().filter_map(|text| text.parse().ok()) {
-            self.caches.remove_client_address(user, address);
+            self.store.caches.remove_client_address(user, address);
         }
         Ok(())
     }
 
-    fn hash_lockout_subject(&self, subject: &str) -> [u8; 32] {
-        hmac_sha256(&self.keys.failures, &[subject.as_bytes()])
+    fn hash_lockout_subject(self, subject: &str) -> [u8; 32] {
+        hmac_sha256(&self.store.keys.failures, &[subject.as_bytes()])
     }
 }
 

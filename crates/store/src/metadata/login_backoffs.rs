@@ -7,32 +7,32 @@ use secrecy::ExposeSecret;
 use super::row_mapping::{duration_to_millis, parse_column};
 use crate::database::{Row, query};
 use crate::error::StoreError;
+use crate::handles::InstanceStore;
 use crate::login_backoff::{
     LoginBackoff, LoginPermitDecision, LoginTrigger, USER_REQUESTED_LOGIN_RETRY_DELAY, compute_login_retry_delay,
 };
-use crate::store::Store;
 
 const MAX_REFUSAL_REASON_LEN: usize = 1000;
 
-impl Store {
+impl InstanceStore<'_> {
     /// Returns the login backoff of a node, or `None` if the node accepted the last login.
-    pub async fn find_login_backoff(&self, node: &NodeId) -> Result<Option<LoginBackoff>, StoreError> {
+    pub async fn find_login_backoff(self, node: &NodeId) -> Result<Option<LoginBackoff>, StoreError> {
         let row = query("SELECT refusals, reason, refused_at, retry_at FROM login_backoffs WHERE node_id = $1")
             .bind(node.as_str())
-            .fetch_optional(&self.database)
+            .fetch_optional(&self.store.database)
             .await
             .map_err(StoreError::database_error("look up refused logins"))?;
         row.as_ref().map(login_backoff_from_row).transpose()
     }
 
     /// Returns the login backoffs of an instance's nodes. Nodes that accepted the last login have no login backoff.
-    pub async fn list_login_backoffs(&self, instance: &InstanceId) -> Result<Vec<(NodeId, LoginBackoff)>, StoreError> {
+    pub async fn list_login_backoffs(self, instance: &InstanceId) -> Result<Vec<(NodeId, LoginBackoff)>, StoreError> {
         let rows = query(
             "SELECT b.node_id, b.refusals, b.reason, b.refused_at, b.retry_at FROM login_backoffs b \
              JOIN nodes n ON n.id = b.node_id WHERE n.instance_id = $1 ORDER BY n.role, b.node_id",
         )
         .bind(instance.as_str())
-        .fetch_all(&self.database)
+        .fetch_all(&self.store.database)
         .await
         .map_err(StoreError::database_error("list refused logins"))?;
         rows.iter().map(|row| Ok((parse_column(row, "node_id")?, login_backoff_from_row(row)?))).collect()
@@ -41,14 +41,14 @@ impl Store {
     /// Requests a permit to log in to a node.
     /// When a login backoff expires, only one process receives a login permit.
     pub async fn request_login_permit(
-        &self,
+        self,
         node: &NodeId,
         cause: LoginTrigger,
     ) -> Result<LoginPermitDecision, StoreError> {
         let Some(backoff) = self.find_login_backoff(node).await? else {
             return Ok(LoginPermitDecision::Granted { refusals: 0 });
         };
-        let now = self.clock.unix_millis();
+        let now = self.store.clock.unix_millis();
         let earliest = match cause {
             LoginTrigger::Automatic => backoff.retry_at,
             LoginTrigger::Requested => {
@@ -68,7 +68,7 @@ impl Store {
         .bind(node.as_str())
         .bind(backoff.refused_at)
         .bind(backoff.retry_at)
-        .execute(&self.database)
+        .execute(&self.store.database)
         .await
         .map_err(StoreError::database_error("request a login permit"))?;
         if updated > 0 {
@@ -84,13 +84,13 @@ impl Store {
     /// Records that a node refused a login. `refusals` is the number of consecutive refusals before the refused login.
     /// Concurrently refused logins to the same node count as one refusal.
     /// Does nothing if the node's credentials were changed after the refused login.
-    pub async fn record_login_refusal(&self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {
+    pub async fn record_login_refusal(self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {
         let password = |node: &Node| node.url.password.as_ref().map(|password| password.expose_secret().to_owned());
         match self.find_node_with_password(&node.id).await? {
             Some(now) if now.url.to_string() == node.url.to_string() && password(&now) == password(node) => {}
             _ => return Ok(()),
         }
-        let now = self.clock.unix_millis();
+        let now = self.store.clock.unix_millis();
         let after = refusals.saturating_add(1);
         query(
             "INSERT INTO login_backoffs (node_id, refusals, reason, refused_at, retry_at) VALUES ($1, $2, $3, $4, $5) \
@@ -103,17 +103,17 @@ impl Store {
         .bind(failure.detail.chars().take(MAX_REFUSAL_REASON_LEN).collect::<String>())
         .bind(now)
         .bind(now.saturating_add(duration_to_millis(compute_login_retry_delay(after))))
-        .execute(&self.database)
+        .execute(&self.store.database)
         .await
         .map_err(StoreError::database_error("record a refused login"))?;
         Ok(())
     }
 
     /// Clears the login backoff of a node after a successful login.
-    pub async fn clear_login_backoff(&self, node: &NodeId) -> Result<(), StoreError> {
+    pub async fn clear_login_backoff(self, node: &NodeId) -> Result<(), StoreError> {
         query("DELETE FROM login_backoffs WHERE node_id = $1")
             .bind(node.as_str())
-            .execute(&self.database)
+            .execute(&self.store.database)
             .await
             .map_err(StoreError::database_error("delete refused logins"))?;
         Ok(())

@@ -8,7 +8,7 @@ use super::group_commit::BatchedWrite;
 use super::row_mapping::duration_to_millis;
 use crate::database::{Transaction, query, query_two_columns};
 use crate::error::StoreError;
-use crate::store::Store;
+use crate::handles::ZoneStore;
 use crate::zone_state::ZoneState;
 
 /// A worker is inactive if the worker's last heartbeat is older than this duration.
@@ -16,47 +16,29 @@ const WORKER_HEARTBEAT_TTL: Duration = Duration::from_secs(20);
 /// The database row of a worker is deleted if the worker's last heartbeat is older than this duration.
 const INACTIVE_WORKER_RETENTION: Duration = Duration::from_hours(1);
 
-impl Store {
-    /// Sets the zones whose nodes this process can reach. Every process can reach nodes without a zone.
-    #[must_use]
-    pub fn with_reachable_zones(mut self, zones: Vec<NetworkZone>) -> Self {
-        self.zones = zones.into();
-        self
-    }
-
-    /// Returns true if this process can connect to the nodes of `zone`, or if `zone` is `None`.
-    #[must_use]
-    pub fn is_zone_reachable(&self, zone: Option<&NetworkZone>) -> bool {
-        zone.is_none_or(|zone| self.zones.contains(zone))
-    }
-
-    /// Returns the names of the reachable zones as a JSON array. The empty string represents nodes without a zone.
-    pub(crate) fn reachable_zones_json(&self) -> String {
-        let zones: Vec<&str> = std::iter::once("").chain(self.zones.iter().map(NetworkZone::as_str)).collect();
-        serde_json::json!(zones).to_string()
-    }
-
+impl ZoneStore<'_> {
     /// Records a heartbeat of a worker. The next heartbeat is due within 20 seconds.
-    pub async fn record_worker_heartbeat(&self, name: &str) -> Result<(), StoreError> {
-        let now = self.clock.unix_millis();
-        self.execute_write_in_batch(WorkerHeartbeatWrite {
-            name: name.to_owned(),
-            zones: self.reachable_zones_json(),
-            now,
-        })
-        .await
+    pub async fn record_worker_heartbeat(self, name: &str) -> Result<(), StoreError> {
+        let now = self.store.clock.unix_millis();
+        self.store
+            .execute_write_in_batch(WorkerHeartbeatWrite {
+                name: name.to_owned(),
+                zones: self.store.reachable_zones_json(),
+                now,
+            })
+            .await
     }
 
     /// Removes the database row of a stopped worker.
-    pub async fn remove_worker(&self, name: &str) -> Result<(), StoreError> {
-        let removed = query("DELETE FROM workers WHERE name = $1").bind(name).execute(&self.database).await;
+    pub async fn remove_worker(self, name: &str) -> Result<(), StoreError> {
+        let removed = query("DELETE FROM workers WHERE name = $1").bind(name).execute(&self.store.database).await;
         removed.map(drop).map_err(StoreError::database_error("remove a worker"))
     }
 
     /// Marks tasks as failed if they have been queued for longer than `after` and their zone has no active worker.
     /// Returns the number of tasks that were marked as failed.
-    pub async fn fail_tasks_in_zones_without_workers(&self, after: Duration) -> Result<u64, StoreError> {
-        let now = self.clock.unix_millis();
+    pub async fn fail_tasks_in_zones_without_workers(self, after: Duration) -> Result<u64, StoreError> {
+        let now = self.store.clock.unix_millis();
         let unserved: Vec<_> = self.list_zone_states().await?.into_iter().filter(ZoneState::lacks_workers).collect();
         let mut ended = 0;
         for zone in unserved.iter().filter_map(|state| state.zone.as_ref()) {
@@ -69,7 +51,7 @@ impl Store {
             .bind(now)
             .bind(zone.as_str())
             .bind(now.saturating_sub(duration_to_millis(after)))
-            .execute(&self.database)
+            .execute(&self.store.database)
             .await
             .map_err(StoreError::database_error("end collections in zones without workers"))?;
         }
@@ -78,17 +60,17 @@ impl Store {
 
     /// Returns the zones that have nodes or active workers, sorted by name.
     /// The first element of the returned list represents the nodes without a zone.
-    pub async fn list_zone_states(&self) -> Result<Vec<ZoneState>, StoreError> {
+    pub async fn list_zone_states(self) -> Result<Vec<ZoneState>, StoreError> {
         let failed = StoreError::database_error("list the zones of workers");
         let nodes: Vec<(String, i64)> = query_two_columns("SELECT zone, COUNT(*) FROM nodes GROUP BY zone")
-            .fetch_all(&self.database)
+            .fetch_all(&self.store.database)
             .await
             .map_err(&failed)?;
-        let since = self.clock.unix_millis().saturating_sub(duration_to_millis(WORKER_HEARTBEAT_TTL));
+        let since = self.store.clock.unix_millis().saturating_sub(duration_to_millis(WORKER_HEARTBEAT_TTL));
         let workers: Vec<(String, i64)> =
             query_two_columns("SELECT zones, COUNT(*) FROM workers WHERE seen_at > $1 GROUP BY zones")
                 .bind(since)
-                .fetch_all(&self.database)
+                .fetch_all(&self.store.database)
                 .await
                 .map_err(failed)?;
         let mut states = vec![ZoneState { zone: None, nodes: 0, workers: 0 }];

@@ -11,17 +11,17 @@ use super::projects::check_domain_exists;
 use super::row_mapping::parse_column;
 use crate::database::{Executor, Row, Transaction, query, query_scalar};
 use crate::error::StoreError;
+use crate::handles::PolicyStore;
 use crate::policies::PolicyRecord;
-use crate::store::Store;
 
 const SELECT_POLICIES_SQL: &str =
     "SELECT id, name, domain_id, model, document, description, created_at, updated_at FROM policies";
 
-impl Store {
+impl PolicyStore<'_> {
     /// Creates a policy or replaces the policy with the same name.
     /// The caller must validate the policy document. `model` is the permission model of the policy: `role` or `identity`.
     pub async fn put_policy(
-        &self,
+        self,
         by: &AuditOrigin,
         domain: &DomainId,
         name: &str,
@@ -29,7 +29,7 @@ impl Store {
         document: &str,
         description: &str,
     ) -> Result<PolicyId, StoreError> {
-        let mut tx = self.begin_audited_transaction("store a policy").await?;
+        let mut tx = self.store.begin_audited_transaction("store a policy").await?;
         check_domain_exists(tx.transaction(), domain).await?;
         let before: Option<String> = query_scalar("SELECT document FROM policies WHERE domain_id = $1 AND name = $2")
             .bind(domain.as_str())
@@ -49,7 +49,7 @@ impl Store {
         .bind(model)
         .bind(document)
         .bind(description)
-        .bind(self.clock.unix_seconds())
+        .bind(self.store.clock.unix_seconds())
         .fetch_all(tx.transaction())
         .await
         .map_err(tx.map_to_store_error())?;
@@ -57,9 +57,10 @@ impl Store {
         let id: PolicyId = parse_column(row, "id")?;
         // A shorter document is allowed even if the limits are still exceeded.
         if before.is_some_and(|before| before.len() < document.len()) {
-            check_policy_limits(tx.transaction(), self.policy_limits, AffectedUsers::Policy(&id)).await?;
+            check_policy_limits(tx.transaction(), self.store.policy_limits, AffectedUsers::Policy(&id)).await?;
         }
-        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::Policy(&id), self.clock.unix_seconds()).await?;
+        let tokens =
+            revoke_tokens(tx.transaction(), AffectedUsers::Policy(&id), self.store.clock.unix_seconds()).await?;
         let sha256 = hex::encode(Sha256::digest(document.as_bytes()));
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
@@ -71,26 +72,26 @@ impl Store {
     }
 
     /// Returns all policies in a domain, sorted by name.
-    pub async fn list_policies(&self, domain: &DomainId) -> Result<Vec<PolicyRecord>, StoreError> {
+    pub async fn list_policies(self, domain: &DomainId) -> Result<Vec<PolicyRecord>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE domain_id = $1 ORDER BY name")))
             .bind(domain.as_str())
-            .fetch_all(&self.database)
+            .fetch_all(&self.store.database)
             .await
             .map_err(StoreError::database_error("list policies"))?;
         rows.iter().map(policy_from_row).collect()
     }
 
     /// Returns a policy by id.
-    pub async fn find_policy(&self, id: &PolicyId) -> Result<Option<PolicyRecord>, StoreError> {
-        find_policy(&self.database, id).await
+    pub async fn find_policy(self, id: &PolicyId) -> Result<Option<PolicyRecord>, StoreError> {
+        find_policy(&self.store.database, id).await
     }
 
     /// Returns a policy in a domain by name.
-    pub async fn find_policy_by_name(&self, domain: &DomainId, name: &str) -> Result<Option<PolicyRecord>, StoreError> {
+    pub async fn find_policy_by_name(self, domain: &DomainId, name: &str) -> Result<Option<PolicyRecord>, StoreError> {
         let row = query(AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE domain_id = $1 AND name = $2")))
             .bind(domain.as_str())
             .bind(name)
-            .fetch_optional(&self.database)
+            .fetch_optional(&self.store.database)
             .await
             .map_err(StoreError::database_error("look up a policy"))?;
         row.as_ref().map(policy_from_row).transpose()
@@ -98,8 +99,8 @@ impl Store {
 
     /// Removes a policy. Returns false if the policy does not exist.
     /// Fails with [`StoreError::InUse`] if the policy is attached to a user or group.
-    pub async fn remove_policy(&self, by: &AuditOrigin, id: &PolicyId) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited_transaction("remove a policy").await?;
+    pub async fn remove_policy(self, by: &AuditOrigin, id: &PolicyId) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("remove a policy").await?;
         let Some(before) = find_policy(tx.transaction(), id).await? else { return Ok(false) };
         let times: i64 = query_scalar("SELECT COUNT(*) FROM attachments WHERE policy_id = $1")
             .bind(id.as_str())

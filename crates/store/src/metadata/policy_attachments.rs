@@ -12,8 +12,8 @@ use super::row_mapping::parse_nullable_column;
 use super::users::require_user;
 use crate::database::{Row, Transaction, query};
 use crate::error::StoreError;
+use crate::handles::PolicyStore;
 use crate::policies::{GrantedPolicy, Grantee, PolicyAttachment, PolicyRef, StoredPolicyGrant};
-use crate::store::Store;
 
 const INSERT_ATTACHMENT_SQL: &str = "INSERT INTO attachments (policy_id, system_policy, user_id, group_id, project_id, created_at) \
      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
@@ -32,13 +32,13 @@ const SELECT_POLICY_GRANTS_BY_USER: &str = "SELECT p.name AS own_name, p.documen
      WHERE a.user_id = $1 OR a.group_id IN (SELECT group_id FROM members WHERE user_id = $1) \
      ORDER BY g.name NULLS FIRST, COALESCE(p.name, a.system_policy), a.project_id NULLS FIRST";
 
-impl Store {
+impl PolicyStore<'_> {
     /// Attaches a policy to a user or group, in one project or in all projects.
     /// Returns false if the policy is already attached.
     /// The policy, the user or group, and the project must belong to the same domain.
     /// If the policy is built in, the caller must check that a policy with this name exists.
     pub async fn attach_policy(
-        &self,
+        self,
         by: &AuditOrigin,
         policy: &PolicyRef,
         to: &Grantee,
@@ -49,7 +49,7 @@ impl Store {
 
     /// Detaches a policy from a user or group. Returns false if the policy is not attached.
     pub async fn detach_policy(
-        &self,
+        self,
         by: &AuditOrigin,
         policy: &PolicyRef,
         from: &Grantee,
@@ -59,20 +59,20 @@ impl Store {
     }
 
     async fn update_policy_attachments(
-        &self,
+        self,
         by: &AuditOrigin,
         operation: &str,
         policy: &PolicyRef,
         grantee: &Grantee,
         project: Option<&ProjectId>,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited_transaction("change a policy attachment").await?;
+        let mut tx = self.store.begin_audited_transaction("change a policy attachment").await?;
         let names = find_attached_entity_names(tx.transaction(), policy, grantee, project).await?;
         let ((own, system), (user, group)) = (policy_column_values(policy), grantee_column_values(grantee));
         let query =
             if operation == "AttachPolicy" { query(INSERT_ATTACHMENT_SQL) } else { query(DELETE_ATTACHMENT_SQL) };
         let query = query.bind(own).bind(system).bind(user).bind(group).bind(project.map(ProjectId::as_str));
-        let query = if operation == "AttachPolicy" { query.bind(self.clock.unix_seconds()) } else { query };
+        let query = if operation == "AttachPolicy" { query.bind(self.store.clock.unix_seconds()) } else { query };
         let changed = query.execute(tx.transaction()).await.map_err(tx.map_to_store_error())?;
         if changed == 0 {
             return Ok(false);
@@ -82,9 +82,9 @@ impl Store {
             Grantee::Group(id) => AffectedUsers::Group(id),
         };
         if operation == "AttachPolicy" {
-            check_policy_limits(tx.transaction(), self.policy_limits, affected).await?;
+            check_policy_limits(tx.transaction(), self.store.policy_limits, affected).await?;
         }
-        let tokens = revoke_tokens(tx.transaction(), affected, self.clock.unix_seconds()).await?;
+        let tokens = revoke_tokens(tx.transaction(), affected, self.store.clock.unix_seconds()).await?;
         let event = AuditEvent {
             domain_id: Some(names.domain),
             project_id: project.cloned(),
@@ -100,34 +100,34 @@ impl Store {
     }
 
     /// Returns a policy's attachments.
-    pub async fn list_policy_attachments(&self, policy: &PolicyRef) -> Result<Vec<PolicyAttachment>, StoreError> {
+    pub async fn list_policy_attachments(self, policy: &PolicyRef) -> Result<Vec<PolicyAttachment>, StoreError> {
         let (own, system) = policy_column_values(policy);
         let rows = query(SELECT_ATTACHMENTS_BY_POLICY)
             .bind(own)
             .bind(system)
-            .fetch_all(&self.database)
+            .fetch_all(&self.store.database)
             .await
             .map_err(StoreError::database_error("list attachments"))?;
         rows.iter().map(attachment_from_row).collect()
     }
 
     /// Returns the policies that are attached directly to a user or group.
-    pub async fn list_attachments_by_grantee(&self, grantee: &Grantee) -> Result<Vec<PolicyAttachment>, StoreError> {
+    pub async fn list_attachments_by_grantee(self, grantee: &Grantee) -> Result<Vec<PolicyAttachment>, StoreError> {
         let (user, group) = grantee_column_values(grantee);
         let rows = query(SELECT_ATTACHMENTS_BY_GRANTEE)
             .bind(user)
             .bind(group)
-            .fetch_all(&self.database)
+            .fetch_all(&self.store.database)
             .await
             .map_err(StoreError::database_error("list attachments"))?;
         rows.iter().map(attachment_from_row).collect()
     }
 
     /// Returns the policies that apply to a user directly or through a group.
-    pub async fn list_user_policy_grants(&self, user: &UserId) -> Result<Vec<StoredPolicyGrant>, StoreError> {
+    pub async fn list_user_policy_grants(self, user: &UserId) -> Result<Vec<StoredPolicyGrant>, StoreError> {
         let rows = query(SELECT_POLICY_GRANTS_BY_USER)
             .bind(user.as_str())
-            .fetch_all(&self.database)
+            .fetch_all(&self.store.database)
             .await
             .map_err(StoreError::database_error("look up policies"))?;
         rows.iter().map(policy_grant_from_row).collect()

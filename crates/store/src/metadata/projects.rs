@@ -7,18 +7,18 @@ use sqlx::AssertSqlSafe;
 use super::row_mapping::parse_column;
 use crate::database::{Row, Transaction, map_insert_error, query, query_scalar};
 use crate::error::StoreError;
-use crate::store::Store;
+use crate::handles::TenantStore;
 use crate::tenants::{Domain, Project, ProjectChange};
 
 const SELECT_PROJECTS_SQL: &str = "SELECT p.id, p.name, p.description, p.enabled, p.masking, d.id AS domain_id, \
          d.name AS domain_name \
      FROM projects p JOIN domains d ON d.id = p.domain_id";
 
-impl Store {
+impl TenantStore<'_> {
     /// Creates a domain. Fails with [`StoreError::AlreadyExists`] if the name is already used.
-    pub async fn create_domain(&self, by: &AuditOrigin, name: &str) -> Result<DomainId, StoreError> {
-        let mut tx = self.begin_audited_transaction("create a domain").await?;
-        let id = insert_domain(tx.transaction(), name, self.clock.unix_seconds()).await?;
+    pub async fn create_domain(self, by: &AuditOrigin, name: &str) -> Result<DomainId, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("create a domain").await?;
+        let id = insert_domain(tx.transaction(), name, self.store.clock.unix_seconds()).await?;
         let event = AuditEvent {
             domain_id: Some(id.clone()),
             ..AuditEvent::for_successful_operation(by, "CreateDomain", name)
@@ -28,35 +28,37 @@ impl Store {
     }
 
     /// Returns all domains, sorted by name.
-    pub async fn list_domains(&self) -> Result<Vec<Domain>, StoreError> {
+    pub async fn list_domains(self) -> Result<Vec<Domain>, StoreError> {
         let failed = StoreError::database_error("list domains");
-        let rows =
-            query("SELECT id, name FROM domains ORDER BY name").fetch_all(&self.database).await.map_err(&failed)?;
+        let rows = query("SELECT id, name FROM domains ORDER BY name")
+            .fetch_all(&self.store.database)
+            .await
+            .map_err(&failed)?;
         rows.iter()
             .map(|row| Ok(Domain { id: parse_column(row, "id")?, name: row.try_get("name").map_err(&failed)? }))
             .collect()
     }
 
     /// Returns the name of a domain.
-    pub async fn find_domain_name(&self, id: &DomainId) -> Result<Option<String>, StoreError> {
+    pub async fn find_domain_name(self, id: &DomainId) -> Result<Option<String>, StoreError> {
         query_scalar("SELECT name FROM domains WHERE id = $1")
             .bind(id.as_str())
-            .fetch_optional(&self.database)
+            .fetch_optional(&self.store.database)
             .await
             .map_err(StoreError::database_error("look up a domain"))
     }
 
     /// Creates a project. Fails with [`StoreError::AlreadyExists`] if the domain already has a project with this name.
     pub async fn create_project(
-        &self,
+        self,
         by: &AuditOrigin,
         domain: &DomainId,
         name: &str,
         description: &str,
     ) -> Result<ProjectId, StoreError> {
-        let mut tx = self.begin_audited_transaction("create a project").await?;
+        let mut tx = self.store.begin_audited_transaction("create a project").await?;
         check_domain_exists(tx.transaction(), domain).await?;
-        let id = insert_project(tx.transaction(), domain, name, description, self.clock.unix_seconds()).await?;
+        let id = insert_project(tx.transaction(), domain, name, description, self.store.clock.unix_seconds()).await?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             project_id: Some(id.clone()),
@@ -68,12 +70,12 @@ impl Store {
 
     /// Updates a project. Returns false if the project does not exist.
     pub async fn update_project(
-        &self,
+        self,
         by: &AuditOrigin,
         id: &ProjectId,
         update: &ProjectChange,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited_transaction("change a project").await?;
+        let mut tx = self.store.begin_audited_transaction("change a project").await?;
         let updated = query(
             "UPDATE projects SET description = COALESCE($2, description), enabled = COALESCE($3, enabled), \
                  masking = COALESCE($4, masking) WHERE id = $1 RETURNING domain_id, name",
@@ -98,40 +100,40 @@ impl Store {
     }
 
     /// Returns a project by id.
-    pub async fn find_project(&self, id: &ProjectId) -> Result<Option<Project>, StoreError> {
+    pub async fn find_project(self, id: &ProjectId) -> Result<Option<Project>, StoreError> {
         let row = query(AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} WHERE p.id = $1")))
             .bind(id.as_str())
-            .fetch_optional(&self.database)
+            .fetch_optional(&self.store.database)
             .await
             .map_err(StoreError::database_error("look up a project"))?;
         row.as_ref().map(project_from_row).transpose()
     }
 
     /// Returns a project in a domain by name.
-    pub async fn find_project_by_name(&self, domain: &DomainId, name: &str) -> Result<Option<Project>, StoreError> {
+    pub async fn find_project_by_name(self, domain: &DomainId, name: &str) -> Result<Option<Project>, StoreError> {
         let row = query(AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} WHERE p.domain_id = $1 AND p.name = $2")))
             .bind(domain.as_str())
             .bind(name)
-            .fetch_optional(&self.database)
+            .fetch_optional(&self.store.database)
             .await
             .map_err(StoreError::database_error("look up a project"))?;
         row.as_ref().map(project_from_row).transpose()
     }
 
     /// Returns all projects in a domain, sorted by name.
-    pub async fn list_projects(&self, domain: &DomainId) -> Result<Vec<Project>, StoreError> {
+    pub async fn list_projects(self, domain: &DomainId) -> Result<Vec<Project>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} WHERE p.domain_id = $1 ORDER BY p.name")))
             .bind(domain.as_str())
-            .fetch_all(&self.database)
+            .fetch_all(&self.store.database)
             .await
             .map_err(StoreError::database_error("list projects"))?;
         rows.iter().map(project_from_row).collect()
     }
 
     /// Returns the projects of all domains, sorted by name.
-    pub async fn list_all_projects(&self) -> Result<Vec<Project>, StoreError> {
+    pub async fn list_all_projects(self) -> Result<Vec<Project>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} ORDER BY p.name, p.id")))
-            .fetch_all(&self.database)
+            .fetch_all(&self.store.database)
             .await
             .map_err(StoreError::database_error("list projects"))?;
         rows.iter().map(project_from_row).collect()

@@ -8,17 +8,17 @@ use super::projects::find_domain_id_of_project;
 use super::tags;
 use crate::database::{query, query_scalar};
 use crate::error::StoreError;
-use crate::store::Store;
+use crate::handles::InstanceStore;
 
-impl Store {
+impl InstanceStore<'_> {
     /// Returns the slow-session threshold of an instance, or `None` if no threshold is set.
     pub async fn find_slow_session_threshold(
-        &self,
+        self,
         id: &InstanceId,
     ) -> Result<Option<SlowSessionThreshold>, StoreError> {
         let seconds: Option<Option<i64>> = query_scalar("SELECT slow_threshold FROM instances WHERE id = $1")
             .bind(id.as_str())
-            .fetch_optional(&self.database)
+            .fetch_optional(&self.store.database)
             .await
             .map_err(StoreError::database_error("read a slow-session threshold"))?;
         Ok(seconds.flatten().and_then(SlowSessionThreshold::new))
@@ -28,15 +28,15 @@ impl Store {
     ///
     /// Fails with [`StoreError::Unknown`] and changes nothing if the project does not contain one of the instances.
     pub async fn set_slow_session_threshold(
-        &self,
+        self,
         by: &AuditOrigin,
         project: &ProjectId,
         instances: &[InstanceId],
         threshold: SlowSessionThreshold,
     ) -> Result<(), StoreError> {
-        let mut tx = self.begin_audited_transaction("set a slow-session threshold").await?;
+        let mut tx = self.store.begin_audited_transaction("set a slow-session threshold").await?;
         let domain = find_domain_id_of_project(tx.transaction(), project).await?;
-        let now = self.clock.unix_seconds();
+        let now = self.store.clock.unix_seconds();
         let mut events: Vec<AuditEvent> = Vec::with_capacity(instances.len());
         for (at, id) in instances.iter().enumerate() {
             if instances.iter().take(at).any(|before| before == id) {

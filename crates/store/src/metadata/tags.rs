@@ -9,22 +9,22 @@ use super::audited_transaction::AuditedTransaction;
 use super::projects::find_domain_id_of_project;
 use crate::database::{Transaction, query, query_scalar, query_two_columns};
 use crate::error::StoreError;
-use crate::store::Store;
+use crate::handles::InstanceStore;
 
 const MAX_TAGS_PER_INSTANCE: usize = 20;
 
-impl Store {
+impl InstanceStore<'_> {
     /// Adds tags to an instance. Replaces the values of tag keys that the instance already has.
     /// Returns false if the project does not contain the instance.
     /// Returns [`StoreError::TooManyTags`] and adds no tags if the instance would exceed the tag limit.
     pub async fn add_tags(
-        &self,
+        self,
         by: &AuditOrigin,
         project: &ProjectId,
         instance: &InstanceId,
         tags: &[Tag],
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited_transaction("add tags").await?;
+        let mut tx = self.store.begin_audited_transaction("add tags").await?;
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         for tag in tags {
             query(
@@ -58,13 +58,13 @@ impl Store {
 
     /// Removes tags by key, or by key and value. Returns false if the project does not contain the instance.
     pub async fn remove_tags(
-        &self,
+        self,
         by: &AuditOrigin,
         project: &ProjectId,
         instance: &InstanceId,
         tags: &[(String, Option<String>)],
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited_transaction("remove tags").await?;
+        let mut tx = self.store.begin_audited_transaction("remove tags").await?;
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         for (key, value) in tags {
             query("DELETE FROM tags WHERE instance_id = $1 AND key = $2 AND ($3 IS NULL OR value = $3)")
@@ -81,14 +81,14 @@ impl Store {
     }
 
     async fn commit_tag_change(
-        &self,
+        self,
         mut tx: AuditedTransaction,
         mut event: AuditEvent,
         project: &ProjectId,
         instance: &InstanceId,
     ) -> Result<bool, StoreError> {
         query("UPDATE instances SET updated_at = $1 WHERE id = $2")
-            .bind(self.clock.unix_seconds())
+            .bind(self.store.clock.unix_seconds())
             .bind(instance.as_str())
             .execute(tx.transaction())
             .await
@@ -101,13 +101,13 @@ impl Store {
     }
 
     /// Returns all tag keys of a project's instances, each with its values. Keys and values are sorted.
-    pub async fn list_project_tags(&self, project: &ProjectId) -> Result<Vec<(String, Vec<String>)>, StoreError> {
+    pub async fn list_project_tags(self, project: &ProjectId) -> Result<Vec<(String, Vec<String>)>, StoreError> {
         let rows: Vec<(String, String)> = query_two_columns(
             "SELECT DISTINCT t.key, t.value FROM tags t JOIN instances i ON i.id = t.instance_id \
              WHERE i.project_id = $1 ORDER BY t.key, t.value",
         )
         .bind(project.as_str())
-        .fetch_all(&self.database)
+        .fetch_all(&self.store.database)
         .await
         .map_err(StoreError::database_error("list tags"))?;
         let mut tags = BTreeMap::<String, Vec<String>>::new();

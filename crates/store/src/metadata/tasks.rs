@@ -16,7 +16,7 @@ use super::row_mapping::{duration_to_millis, parse_column, parse_nullable_column
 use crate::data_dir_lock::DataDirLock;
 use crate::database::{Row, query, query_scalar, query_two_columns};
 use crate::error::StoreError;
-use crate::store::Store;
+use crate::handles::TaskStore;
 use crate::tasks::{NewSessionCollectionTask, ResultMetadata, SessionCollectionTask};
 use batched_writes::{TaskCompletionWrite, TaskEnqueueWrite, TaskLeaseRenewalWrite, TaskReleaseWrite};
 
@@ -27,12 +27,16 @@ const SELECT_TASK_BY_ID: &str = "SELECT * FROM tasks WHERE request_id = $1";
 const SELECT_TASK_COUNTS: &str = "SELECT status, count FROM task_counts";
 const DELETE_TASKS_ENDED_BEFORE: &str = "DELETE FROM tasks WHERE ended_at < $1 RETURNING result_name";
 
-impl Store {
+impl TaskStore<'_> {
     /// Enqueues a task. Fails with [`StoreError::QueueFull`] if `queue_limit` tasks are queued for the node.
-    pub async fn enqueue_task(&self, task: &NewSessionCollectionTask, queue_limit: u32) -> Result<(), StoreError> {
+    pub async fn enqueue_task(self, task: &NewSessionCollectionTask, queue_limit: u32) -> Result<(), StoreError> {
         let selection = serde_json::to_string(&task.selection).map_err(StoreError::damaged_value_error("selection"))?;
-        let now = self.clock.unix_millis();
-        if self.execute_write_in_batch(TaskEnqueueWrite { task: task.clone(), selection, now, queue_limit }).await? {
+        let now = self.store.clock.unix_millis();
+        if self
+            .store
+            .execute_write_in_batch(TaskEnqueueWrite { task: task.clone(), selection, now, queue_limit })
+            .await?
+        {
             return Ok(());
         }
         Err(StoreError::QueueFull { node: task.node_id.clone(), limit: queue_limit })
@@ -40,35 +44,38 @@ impl Store {
 
     /// Extends the lease of a task. Returns false if another worker holds the task or the task has finished.
     /// Returns false if the lease has expired, because another task for the node may have started.
-    pub async fn renew_lease(&self, id: &RequestId, fence: i64, lease: Duration) -> Result<bool, StoreError> {
-        let now = self.clock.unix_millis();
-        self.execute_write_in_batch(TaskLeaseRenewalWrite {
-            id: id.clone(),
-            fence,
-            now,
-            until: now.saturating_add(duration_to_millis(lease)),
-        })
-        .await
+    pub async fn renew_lease(self, id: &RequestId, fence: i64, lease: Duration) -> Result<bool, StoreError> {
+        let now = self.store.clock.unix_millis();
+        self.store
+            .execute_write_in_batch(TaskLeaseRenewalWrite {
+                id: id.clone(),
+                fence,
+                now,
+                until: now.saturating_add(duration_to_millis(lease)),
+            })
+            .await
     }
 
     /// Completes a task. Returns false if another worker holds the task or the task has already finished.
-    pub async fn complete_task(&self, id: &RequestId, fence: i64, outcome: &TaskOutcome) -> Result<bool, StoreError> {
-        let now = self.clock.unix_millis();
-        self.execute_write_in_batch(TaskCompletionWrite { id: id.clone(), fence, outcome: outcome.clone(), now }).await
+    pub async fn complete_task(self, id: &RequestId, fence: i64, outcome: &TaskOutcome) -> Result<bool, StoreError> {
+        let now = self.store.clock.unix_millis();
+        self.store
+            .execute_write_in_batch(TaskCompletionWrite { id: id.clone(), fence, outcome: outcome.clone(), now })
+            .await
     }
 
     /// Returns a task to the queue. The attempt is not counted.
     /// Returns false if another worker holds the task or the task has finished.
-    pub async fn release_task(&self, id: &RequestId, fence: i64) -> Result<bool, StoreError> {
-        self.execute_write_in_batch(TaskReleaseWrite { id: id.clone(), fence }).await
+    pub async fn release_task(self, id: &RequestId, fence: i64) -> Result<bool, StoreError> {
+        self.store.execute_write_in_batch(TaskReleaseWrite { id: id.clone(), fence }).await
     }
 
     /// Expires all leases of tasks and intelligent kills. Returns the number of expired leases.
     /// The caller must hold the lock on the data directory, so that no other server holds the leases.
     /// Does nothing if the database is shared, because workers on other machines may hold leases.
-    pub async fn expire_all_leases(&self, _lock: &DataDirLock) -> Result<u64, StoreError> {
+    pub async fn expire_all_leases(self, _lock: &DataDirLock) -> Result<u64, StoreError> {
         let mut count = 0;
-        if self.database.is_shared() {
+        if self.store.database.is_shared() {
             return Ok(count);
         }
         for statement in [
@@ -76,8 +83,8 @@ impl Store {
             "UPDATE intelligent_kills SET lease_until = $1 WHERE status = 'running' AND lease_until > $1",
         ] {
             let ended = query(statement)
-                .bind(self.clock.unix_millis())
-                .execute(&self.database)
+                .bind(self.store.clock.unix_millis())
+                .execute(&self.store.database)
                 .await
                 .map_err(StoreError::database_error("end the leases of collections"))?;
             count += ended;
@@ -86,10 +93,10 @@ impl Store {
     }
 
     /// Returns a task by id.
-    pub async fn find_task(&self, id: &RequestId) -> Result<Option<SessionCollectionTask>, StoreError> {
+    pub async fn find_task(self, id: &RequestId) -> Result<Option<SessionCollectionTask>, StoreError> {
         let row = query(SELECT_TASK_BY_ID)
             .bind(id.as_str())
-            .fetch_optional(&self.database)
+            .fetch_optional(&self.store.database)
             .await
             .map_err(StoreError::database_error("look up a collection"))?;
         row.as_ref().map(task_from_row).transpose()
@@ -97,7 +104,7 @@ impl Store {
 
     /// Returns up to `limit` tasks for a node, newest first.
     pub async fn list_node_tasks(
-        &self,
+        self,
         project: &ProjectId,
         instance: &InstanceId,
         node: &NodeId,
@@ -108,7 +115,7 @@ impl Store {
             .bind(instance.as_str())
             .bind(node.as_str())
             .bind(limit)
-            .fetch_all(&self.database)
+            .fetch_all(&self.store.database)
             .await
             .map_err(StoreError::database_error("list collections"))?;
         rows.iter().map(task_from_row).collect()
@@ -116,8 +123,8 @@ impl Store {
 
     /// Removes a finished task and its result.
     /// Returns false without making changes if the task does not exist or has not finished.
-    pub async fn remove_task(&self, by: &AuditOrigin, id: &RequestId) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited_transaction("remove a collection").await?;
+    pub async fn remove_task(self, by: &AuditOrigin, id: &RequestId) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("remove a collection").await?;
         let rows = query(
             "DELETE FROM tasks WHERE request_id = $1 AND ended_at IS NOT NULL \
              RETURNING *, (SELECT p.domain_id FROM projects p WHERE p.id = project_id) AS domain_id",
@@ -138,15 +145,15 @@ impl Store {
         tx.commit_with_event(&event).await?;
         if let Some(result) = removed.result {
             // If removing the result fails, garbage collection removes it later.
-            let _ = self.result_store().remove_result(&result.name).await;
+            let _ = self.store.result_store().remove_result(&result.name).await;
         }
         Ok(true)
     }
 
     /// Returns the number of tasks for each status. Statuses without tasks are included.
-    pub async fn count_tasks_by_status(&self) -> Result<Vec<(TaskStatus, u64)>, StoreError> {
+    pub async fn count_tasks_by_status(self) -> Result<Vec<(TaskStatus, u64)>, StoreError> {
         let rows: Vec<(String, i64)> = query_two_columns(SELECT_TASK_COUNTS)
-            .fetch_all(&self.database)
+            .fetch_all(&self.store.database)
             .await
             .map_err(StoreError::database_error("count collections"))?;
         let count =
@@ -156,9 +163,9 @@ impl Store {
 
     /// Removes tasks that finished before `cutoff`, a Unix timestamp in milliseconds.
     /// Returns the names of their results.
-    pub async fn remove_tasks_ended_before(&self, cutoff: i64) -> Result<Vec<String>, StoreError> {
+    pub async fn remove_tasks_ended_before(self, cutoff: i64) -> Result<Vec<String>, StoreError> {
         let failed = StoreError::database_error("remove old collections");
-        let mut transaction = self.database.begin_write_transaction().await.map_err(&failed)?;
+        let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
         let names: Vec<Option<String>> =
             query_scalar(DELETE_TASKS_ENDED_BEFORE).bind(cutoff).fetch_all(&mut transaction).await.map_err(&failed)?;
         transaction.commit().await.map_err(failed)?;
@@ -166,9 +173,9 @@ impl Store {
     }
 
     /// Returns the names of all results that belong to a task.
-    pub async fn list_referenced_result_names(&self) -> Result<Vec<String>, StoreError> {
+    pub async fn list_referenced_result_names(self) -> Result<Vec<String>, StoreError> {
         query_scalar("SELECT result_name FROM tasks WHERE result_name IS NOT NULL")
-            .fetch_all(&self.database)
+            .fetch_all(&self.store.database)
             .await
             .map_err(StoreError::database_error("list results"))
     }

@@ -10,17 +10,17 @@ use super::users::require_user;
 use crate::credentials::{AccessKey, IssuingCredentials, NewTemporaryAccessKey, TemporaryAccessKeyValidity};
 use crate::database::{Transaction, map_insert_error, query, query_scalar};
 use crate::error::StoreError;
+use crate::handles::IdentityStore;
 use crate::sealing::AssociatedData;
-use crate::store::Store;
 
-impl Store {
+impl IdentityStore<'_> {
     /// Creates a temporary access key. Stores the encrypted secret and the hash of the security token.
     /// Fails with [`StoreError::IssuingCredentialsRevoked`] if the credentials of the request are no longer valid.
-    pub async fn create_temporary_key(&self, by: &AuditOrigin, new: &NewTemporaryAccessKey) -> Result<(), StoreError> {
-        let sealed = self.sealer.seal(associated_data_for_secret(&new.id), &new.secret)?;
-        let mut tx = self.begin_audited_transaction("create a temporary access key").await?;
+    pub async fn create_temporary_key(self, by: &AuditOrigin, new: &NewTemporaryAccessKey) -> Result<(), StoreError> {
+        let sealed = self.store.sealer.seal(associated_data_for_secret(&new.id), &new.secret)?;
+        let mut tx = self.store.begin_audited_transaction("create a temporary access key").await?;
         let user = require_user(tx.transaction(), &new.user_id).await?;
-        let now = self.clock.unix_seconds();
+        let now = self.store.clock.unix_seconds();
         ensure_issuing_credentials_are_valid(tx.transaction(), &new.issued_for, now).await?;
         let token = match &new.issued_for {
             IssuingCredentials::Token(hash) => Some(hash.as_slice()),
@@ -49,14 +49,14 @@ impl Store {
     }
 
     /// Returns a temporary access key, even if the key has expired or was revoked.
-    pub(super) async fn find_temporary_access_key(&self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
+    pub(super) async fn find_temporary_access_key(self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
         let failed = StoreError::database_error("look up a temporary access key");
         let row = query(
             "SELECT user_id, secret, token_hash, expires_at, revoked_at IS NOT NULL AS revoked \
              FROM temporary_keys WHERE id = $1",
         )
         .bind(id.as_str())
-        .fetch_optional(&self.database)
+        .fetch_optional(&self.store.database)
         .await
         .map_err(&failed)?;
         let Some(row) = row else { return Ok(None) };
@@ -67,7 +67,7 @@ impl Store {
             expires_at: row.try_get("expires_at").map_err(&failed)?,
             revoked: row.try_get("revoked").map_err(&failed)?,
         };
-        let secret = self.unseal_secret(associated_data_for_secret(id), &sealed).await?;
+        let secret = self.store.unseal_secret(associated_data_for_secret(id), &sealed).await?;
         Ok(Some(AccessKey {
             id: id.clone(),
             user: Arc::new(user),

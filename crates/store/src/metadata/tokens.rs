@@ -11,11 +11,11 @@ use super::users::require_user;
 use crate::credentials::{NewToken, StoredToken, TokenOrigin};
 use crate::database::{query, query_scalar};
 use crate::error::StoreError;
-use crate::store::Store;
+use crate::handles::IdentityStore;
 
-impl Store {
+impl IdentityStore<'_> {
     /// Inserts a token.
-    pub async fn insert_token(&self, token: &NewToken) -> Result<(), StoreError> {
+    pub async fn insert_token(self, token: &NewToken) -> Result<(), StoreError> {
         query(
             "INSERT INTO tokens (hash, user_id, scope_project, methods, issued_at, expires_at, origin) VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
@@ -26,21 +26,21 @@ impl Store {
         .bind(token.issued_at)
         .bind(token.expires_at)
         .bind(token.origin.name())
-        .execute(&self.database)
+        .execute(&self.store.database)
         .await
         .map_err(StoreError::database_error("store a token"))?;
         Ok(())
     }
 
     /// Returns a token by hash. The token may be expired or revoked.
-    pub async fn find_token(&self, hash: &[u8; 32]) -> Result<Option<StoredToken>, StoreError> {
+    pub async fn find_token(self, hash: &[u8; 32]) -> Result<Option<StoredToken>, StoreError> {
         let failed = StoreError::database_error("look up a token");
         let row = query(
             "SELECT user_id, scope_project, methods, issued_at, expires_at, origin, revoked_at IS NOT NULL AS revoked \
              FROM tokens WHERE hash = $1",
         )
         .bind(hash.as_slice())
-        .fetch_optional(&self.database)
+        .fetch_optional(&self.store.database)
         .await
         .map_err(&failed)?;
         let Some(row) = row else { return Ok(None) };
@@ -58,17 +58,17 @@ impl Store {
     }
 
     /// Revokes a token. Returns false if the token does not exist or was already revoked.
-    pub async fn revoke_token(&self, by: &AuditOrigin, hash: &[u8; 32]) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited_transaction("revoke a token").await?;
+    pub async fn revoke_token(self, by: &AuditOrigin, hash: &[u8; 32]) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("revoke a token").await?;
         let users: Vec<String> =
             query_scalar("UPDATE tokens SET revoked_at = $1 WHERE hash = $2 AND revoked_at IS NULL RETURNING user_id")
-                .bind(self.clock.unix_seconds())
+                .bind(self.store.clock.unix_seconds())
                 .bind(hash.as_slice())
                 .fetch_all(tx.transaction())
                 .await
                 .map_err(tx.map_to_store_error())?;
         let Some(user) = users.first() else { return Ok(false) };
-        let now = self.clock.unix_seconds();
+        let now = self.store.clock.unix_seconds();
         revoke_temporary_keys_of_revoked_tokens(tx.transaction(), "SELECT $2", user, now).await?;
         let user =
             require_user(tx.transaction(), &user.parse().map_err(StoreError::damaged_value_error("user_id"))?).await?;
@@ -82,14 +82,14 @@ impl Store {
 
     /// Removes tokens and temporary access keys that expired before `cutoff`, a Unix timestamp in seconds.
     /// Returns the number of removed rows.
-    pub async fn remove_credentials_expired_before(&self, cutoff: i64) -> Result<u64, StoreError> {
+    pub async fn remove_credentials_expired_before(self, cutoff: i64) -> Result<u64, StoreError> {
         let mut removed = 0;
         for statement in
             ["DELETE FROM tokens WHERE expires_at < $1", "DELETE FROM temporary_keys WHERE expires_at < $1"]
         {
             let deleted = query(statement)
                 .bind(cutoff)
-                .execute(&self.database)
+                .execute(&self.store.database)
                 .await
                 .map_err(StoreError::database_error("remove old tokens"))?;
             removed += deleted;

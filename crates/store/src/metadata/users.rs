@@ -9,19 +9,19 @@ use super::projects::check_domain_exists;
 use super::row_mapping::parse_column;
 use crate::database::{Executor, Row, Transaction, map_insert_error, query, query_scalar};
 use crate::error::StoreError;
-use crate::store::Store;
+use crate::handles::IdentityStore;
 use crate::users::{NewUser, User, UserChange};
 
 const SELECT_USERS_SQL: &str = "SELECT u.id, u.name, u.password_hash, u.enabled, u.administrator, u.description, \
          d.id AS domain_id, d.name AS domain_name \
      FROM users u JOIN domains d ON d.id = u.domain_id";
 
-impl Store {
+impl IdentityStore<'_> {
     /// Creates a user. Fails with [`StoreError::AlreadyExists`] if the domain already has a user with this name.
-    pub async fn create_user(&self, by: &AuditOrigin, domain: &DomainId, new: &NewUser) -> Result<UserId, StoreError> {
-        let mut tx = self.begin_audited_transaction("create a user").await?;
+    pub async fn create_user(self, by: &AuditOrigin, domain: &DomainId, new: &NewUser) -> Result<UserId, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("create a user").await?;
         check_domain_exists(tx.transaction(), domain).await?;
-        let id = insert_user(tx.transaction(), domain, new, self.clock.unix_seconds()).await?;
+        let id = insert_user(tx.transaction(), domain, new, self.store.clock.unix_seconds()).await?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id, "administrator": new.administrator }),
@@ -34,8 +34,8 @@ impl Store {
     /// Updates a user. Returns false if the user does not exist.
     /// Changing the password or disabling the user revokes the user's tokens and temporary access keys.
     /// Granting or removing administrator rights revokes the user's tokens.
-    pub async fn update_user(&self, by: &AuditOrigin, id: &UserId, update: &UserChange) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited_transaction("change a user").await?;
+    pub async fn update_user(self, by: &AuditOrigin, id: &UserId, update: &UserChange) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("change a user").await?;
         let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
         query(
             "UPDATE users SET password_hash = COALESCE($2, password_hash), enabled = COALESCE($3, enabled), \
@@ -50,7 +50,7 @@ impl Store {
         .await
         .map_err(tx.map_to_store_error())?;
         ensure_domain_has_administrator(tx.transaction(), &before).await?;
-        let now = self.clock.unix_seconds();
+        let now = self.store.clock.unix_seconds();
         let (mut tokens, mut keys) = (0, 0);
         let locked_out = update.password_hash.is_some() || update.enabled == Some(false);
         if locked_out || update.administrator.is_some_and(|administrator| administrator != before.administrator) {
@@ -74,8 +74,8 @@ impl Store {
 
     /// Removes a user with the user's keys, tokens, group memberships and policy attachments.
     /// Returns false if the user does not exist.
-    pub async fn remove_user(&self, by: &AuditOrigin, id: &UserId) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited_transaction("remove a user").await?;
+    pub async fn remove_user(self, by: &AuditOrigin, id: &UserId) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("remove a user").await?;
         let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
         query("DELETE FROM users WHERE id = $1")
             .bind(id.as_str())
@@ -93,26 +93,26 @@ impl Store {
     }
 
     /// Returns a user by id.
-    pub async fn find_user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
-        find_user(&self.database, id).await
+    pub async fn find_user(self, id: &UserId) -> Result<Option<User>, StoreError> {
+        find_user(&self.store.database, id).await
     }
 
     /// Returns a user by domain name and user name.
-    pub async fn find_user_by_name(&self, domain: &str, name: &str) -> Result<Option<User>, StoreError> {
+    pub async fn find_user_by_name(self, domain: &str, name: &str) -> Result<Option<User>, StoreError> {
         let row = query(AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE d.name = $1 AND u.name = $2")))
             .bind(domain)
             .bind(name)
-            .fetch_optional(&self.database)
+            .fetch_optional(&self.store.database)
             .await
             .map_err(StoreError::database_error("look up a user"))?;
         row.as_ref().map(user_from_row).transpose()
     }
 
     /// Returns all users in a domain, sorted by name.
-    pub async fn list_users(&self, domain: &DomainId) -> Result<Vec<User>, StoreError> {
+    pub async fn list_users(self, domain: &DomainId) -> Result<Vec<User>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE u.domain_id = $1 ORDER BY u.name")))
             .bind(domain.as_str())
-            .fetch_all(&self.database)
+            .fetch_all(&self.store.database)
             .await
             .map_err(StoreError::database_error("list users"))?;
         rows.iter().map(user_from_row).collect()

@@ -21,7 +21,7 @@ async fn next(notices: &mut StoreEventReceiver) -> StoreEvent {
 impl Fixture {
     async fn queue_any_task(&self) -> RequestId {
         let task = self.new_task(&NodeId::generate());
-        self.store.enqueue_task(&task, 9).await.unwrap();
+        self.store.tasks().enqueue_task(&task, 9).await.unwrap();
         task.request_id
     }
 }
@@ -36,14 +36,14 @@ async fn changes_of_another_process_are_notified() {
     let id = fixture.queue_any_task().await;
     assert_eq!(next(&mut notices).await, StoreEvent::TaskQueued);
     let claimed = claim(&fixture.store, LEASE, 1).await.unwrap().unwrap();
-    fixture.store.renew_lease(&id, claimed.fence, LEASE).await.unwrap();
-    fixture.store.release_task(&id, claimed.fence).await.unwrap();
+    fixture.store.tasks().renew_lease(&id, claimed.fence, LEASE).await.unwrap();
+    fixture.store.tasks().release_task(&id, claimed.fence).await.unwrap();
     assert_eq!(next(&mut notices).await, StoreEvent::TaskQueued, "claims and renewals are not notified");
     let claimed = claim(&fixture.store, LEASE, 1).await.unwrap().unwrap();
     let failed = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
-    fixture.store.complete_task(&id, claimed.fence, &failed).await.unwrap();
+    fixture.store.tasks().complete_task(&id, claimed.fence, &failed).await.unwrap();
     assert_eq!(next(&mut notices).await, StoreEvent::TaskEnded(id.clone()));
-    assert!(other.find_task(&id).await.unwrap().unwrap().status.is_final(), "the end is visible when it is notified");
+    assert!(other.tasks().find_task(&id).await.unwrap().unwrap().status.is_final(), "the end is visible when it is notified");
 
     let actor = Actor::User {
         id: fixture.initial_ids.user_id.clone(),
@@ -56,13 +56,13 @@ async fn changes_of_another_process_are_notified() {
         instance_id: InstanceId::generate(),
         node_id: NodeId::generate(),
     };
-    fixture.store.enqueue_intelligent_kill(&kill, 9).await.unwrap();
+    fixture.store.kills().enqueue_intelligent_kill(&kill, 9).await.unwrap();
     assert_eq!(next(&mut notices).await, StoreEvent::IntelligentKillQueued);
     // Removal by retention sends no notification.
-    fixture.store.remove_tasks_ended_before(i64::MAX).await.unwrap();
+    fixture.store.tasks().remove_tasks_ended_before(i64::MAX).await.unwrap();
     let id = fixture.queue_any_task().await;
     assert_eq!(next(&mut notices).await, StoreEvent::TaskQueued);
-    assert!(other.find_task(&id).await.unwrap().is_some());
+    assert!(other.tasks().find_task(&id).await.unwrap().is_some());
 }
 
 #[tokio::test]

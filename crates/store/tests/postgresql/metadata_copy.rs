@@ -53,7 +53,7 @@ impl CopyFixture {
 #[tokio::test]
 async fn copy_contains_all_rows_and_is_usable() {
     let metadata_copy = CopyFixture::new().await;
-    let before = metadata_copy.store.verify_audit_log(&[]).await.unwrap();
+    let before = metadata_copy.store.audit().verify_audit_log(&[]).await.unwrap();
     let preview = metadata_copy.store.preview_metadata_copy(&metadata_copy.url).await.unwrap();
     assert!(metadata_copy.column("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'").await.is_empty());
     let mut progress = Vec::new();
@@ -68,9 +68,9 @@ async fn copy_contains_all_rows_and_is_usable() {
     let copy = metadata_copy.open().await.unwrap();
     all_tables::verify(&copy).await;
     // The audit event of the copy follows all other rows in the same chain.
-    let after = copy.verify_audit_log(&[]).await.unwrap();
+    let after = copy.audit().verify_audit_log(&[]).await.unwrap();
     assert!(after.is_intact() && after.rows == before.rows + 1, "{after:?}");
-    let links = copy.list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap();
+    let links = copy.audit().list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap();
     assert_eq!(links[links.len() - 2].link, before.newest);
     assert_eq!(links[links.len() - 1].event.operation, "CopyMetadata");
     // Identity columns continue after the highest value, and triggers are enabled again.
@@ -127,7 +127,7 @@ async fn failed_copy_is_rolled_back_and_can_be_repeated() {
 #[tokio::test]
 async fn copy_preserves_order_and_replaces_nul_characters() {
     let metadata_copy = CopyFixture::new().await;
-    let project = metadata_copy.store.list_all_projects().await.unwrap().remove(0);
+    let project = metadata_copy.store.tenants().list_all_projects().await.unwrap().remove(0);
     let mut ids = Vec::new();
     for number in 0..1203 {
         let task = NewSessionCollectionTask {
@@ -139,13 +139,13 @@ async fn copy_preserves_order_and_replaces_nul_characters() {
             masked: number % 2 == 0,
         };
         ids.push(task.request_id.to_string());
-        metadata_copy.store.enqueue_task(&task, 9).await.unwrap();
+        metadata_copy.store.tasks().enqueue_task(&task, 9).await.unwrap();
     }
     let domain = project.domain_id;
-    metadata_copy.store.create_group(&origin(), &domain, "a\0b", "").await.unwrap();
+    metadata_copy.store.identities().create_group(&origin(), &domain, "a\0b", "").await.unwrap();
     metadata_copy.copy().await.unwrap();
     let order = metadata_copy.column("SELECT request_id FROM tasks ORDER BY rowid OFFSET 4").await;
     assert_eq!(order, ids);
-    let names: Vec<_> = metadata_copy.open().await.unwrap().list_groups(&domain).await.unwrap();
+    let names: Vec<_> = metadata_copy.open().await.unwrap().identities().list_groups(&domain).await.unwrap();
     assert!(names.iter().any(|group| group.name == "a\u{2400}b"), "{names:?}");
 }

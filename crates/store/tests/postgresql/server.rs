@@ -27,21 +27,21 @@ async fn several_directories_share_a_database() {
     let (_folder, location) = other_machine(&fixture);
     let other = Store::open(location).await.unwrap();
     let _both = (fixture.store.acquire_data_dir_lock().unwrap(), other.acquire_data_dir_lock().unwrap());
-    let key = other.find_access_key(&tenant().access_key).await.unwrap().unwrap();
+    let key = other.identities().find_access_key(&tenant().access_key).await.unwrap().unwrap();
     assert_eq!(key.secret.expose_secret(), SECRET_KEY);
     let before = fixture.store.cached_view().await.unwrap().access_control_version();
     other
-        .create_user(&origin(), &fixture.initial_ids.domain_id, &crate::contract::users::new_user("ada"))
+        .identities().create_user(&origin(), &fixture.initial_ids.domain_id, &crate::contract::users::new_user("ada"))
         .await
         .unwrap();
     fixture.user("grace").await;
-    assert_eq!(other.list_users(&fixture.initial_ids.domain_id).await.unwrap().len(), 3);
+    assert_eq!(other.identities().list_users(&fixture.initial_ids.domain_id).await.unwrap().len(), 3);
     assert_eq!(
         fixture.store.cached_view().await.unwrap().access_control_version(),
         before,
         "new users do not affect cached values"
     );
-    assert!(other.verify_audit_log(&[]).await.unwrap().is_intact());
+    assert!(other.audit().verify_audit_log(&[]).await.unwrap().is_intact());
 }
 
 #[tokio::test]
@@ -79,9 +79,9 @@ async fn store_uses_the_clock_of_the_database() {
         selection: SessionSelection::default(),
         masked: false,
     };
-    store.enqueue_task(&task, 9).await.unwrap();
+    store.tasks().enqueue_task(&task, 9).await.unwrap();
     let ours = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
-    let created_at = store.find_task(&task.request_id).await.unwrap().unwrap().created_at;
+    let created_at = store.tasks().find_task(&task.request_id).await.unwrap().unwrap().created_at;
     assert!((created_at - ours - hour).abs() < hour / 2, "{created_at} {ours}");
     let claim = TaskClaimRequest {
         worker: "w".into(),
@@ -90,7 +90,7 @@ async fn store_uses_the_clock_of_the_database() {
         excluded_nodes: vec![],
         max_tasks: 1,
     };
-    assert_eq!(store.claim_tasks(claim).await.unwrap().tasks[0].task.status, TaskStatus::Running);
+    assert_eq!(store.tasks().claim_tasks(claim).await.unwrap().tasks[0].task.status, TaskStatus::Running);
 }
 
 #[tokio::test]
@@ -154,6 +154,6 @@ async fn connections_use_tls_as_configured() {
 async fn nul_character_is_replaced_in_text() {
     let fixture = Fixture::new().await;
     let domain = &fixture.initial_ids.domain_id;
-    fixture.store.create_group(&origin(), domain, "a\0b", "").await.unwrap();
-    assert_eq!(fixture.store.list_groups(domain).await.unwrap()[0].name, "a\u{2400}b");
+    fixture.store.identities().create_group(&origin(), domain, "a\0b", "").await.unwrap();
+    assert_eq!(fixture.store.identities().list_groups(domain).await.unwrap()[0].name, "a\u{2400}b");
 }

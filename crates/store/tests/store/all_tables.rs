@@ -37,7 +37,7 @@ fn origin() -> AuditOrigin {
 /// Writes the rows to a new store.
 pub(crate) async fn fill(store: &Store, initial_ids: &InitialTenantIds) {
     let (domain, project) = (&initial_ids.domain_id, &initial_ids.project_id);
-    let retail = store.create_enterprise_project(&origin(), domain, "retail", "shops").await.unwrap();
+    let retail = store.tenants().create_enterprise_project(&origin(), domain, "retail", "shops").await.unwrap();
     let ada = fill_identities(store, initial_ids).await;
     let node = |at: usize, role, url: &str| NewNode {
         zone: None,
@@ -56,19 +56,19 @@ pub(crate) async fn fill(store: &Store, initial_ids: &InitialTenantIds) {
             node(1, NodeRole::Slave, "mysql://clew:second@10.0.0.6:3307/"),
         ],
     };
-    let instance = store.add_instance(&origin(), instance).await.unwrap().id;
+    let instance = store.instances().add_instance(&origin(), instance).await.unwrap().id;
     let seven = SlowSessionThreshold::new(7).unwrap();
-    store.set_slow_session_threshold(&origin(), project, std::slice::from_ref(&instance), seven).await.unwrap();
+    store.instances().set_slow_session_threshold(&origin(), project, std::slice::from_ref(&instance), seven).await.unwrap();
     fill_tasks(store, initial_ids).await;
 
-    assert!(store.set_kill_tasks_enabled(&origin(), project, &instance, true).await.unwrap());
+    assert!(store.kill_tasks().set_kill_tasks_enabled(&origin(), project, &instance, true).await.unwrap());
     let criteria = KillCriteria { user: Some("app".into()), ..KillCriteria::with_min_state_duration(7) };
     let kill_task = NewKillTask { criteria, masked: true, duration: None, audit_detail: json!({ "time": 7 }) };
-    store.add_kill_task(&origin(), project, &instance, &kill_task).await.unwrap().unwrap();
+    store.kill_tasks().add_kill_task(&origin(), project, &instance, &kill_task).await.unwrap().unwrap();
     fill_kills(store, initial_ids, &ada).await;
-    store.record_client_address(&ada, "192.0.2.7".parse().unwrap()).await.unwrap();
+    store.lockouts().record_client_address(&ada, "192.0.2.7".parse().unwrap()).await.unwrap();
     for _ in 0..5 {
-        store.record_auth_failure("user:nobody").await.unwrap();
+        store.lockouts().record_auth_failure("user:nobody").await.unwrap();
     }
 }
 
@@ -80,14 +80,14 @@ async fn fill_identities(store: &Store, initial_ids: &InitialTenantIds) -> UserI
         administrator: false,
         description: "Ünï".into(),
     };
-    let ada = store.create_user(&origin(), domain, &ada).await.unwrap();
-    let dbas = store.create_group(&origin(), domain, "dbas", "on call").await.unwrap();
-    assert!(store.add_group_member(&origin(), &dbas, &ada).await.unwrap());
-    let policy = store.put_policy(&origin(), domain, "look", "role", DOCUMENT, "only look").await.unwrap();
-    assert!(store.attach_policy(&origin(), &PolicyRef::Custom(policy), &Grantee::Group(dbas), None).await.unwrap());
+    let ada = store.identities().create_user(&origin(), domain, &ada).await.unwrap();
+    let dbas = store.identities().create_group(&origin(), domain, "dbas", "on call").await.unwrap();
+    assert!(store.identities().add_group_member(&origin(), &dbas, &ada).await.unwrap());
+    let policy = store.policies().put_policy(&origin(), domain, "look", "role", DOCUMENT, "only look").await.unwrap();
+    assert!(store.policies().attach_policy(&origin(), &PolicyRef::Custom(policy), &Grantee::Group(dbas), None).await.unwrap());
     let system = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
     let (project, user) = (Some(&initial_ids.project_id), Grantee::User(ada.clone()));
-    assert!(store.attach_policy(&origin(), &system, &user, project).await.unwrap());
+    assert!(store.policies().attach_policy(&origin(), &system, &user, project).await.unwrap());
     let temporary = NewTemporaryAccessKey {
         user_id: ada.clone(),
         id: TEMPORARY_KEY.parse().unwrap(),
@@ -96,7 +96,7 @@ async fn fill_identities(store: &Store, initial_ids: &InitialTenantIds) -> UserI
         expires_at: FAR_FUTURE,
         issued_for: IssuingCredentials::CommandLine,
     };
-    store.create_temporary_key(&origin(), &temporary).await.unwrap();
+    store.identities().create_temporary_key(&origin(), &temporary).await.unwrap();
     for (hash, scope_project) in TOKENS.into_iter().zip([None, Some(initial_ids.project_id.clone())]) {
         let issued_by_methods = vec!["password".to_owned()];
         let (issued_at, expires_at) = (1000, FAR_FUTURE);
@@ -109,9 +109,9 @@ async fn fill_identities(store: &Store, initial_ids: &InitialTenantIds) -> UserI
             expires_at,
             origin: TokenOrigin::Api,
         };
-        store.insert_token(&token).await.unwrap();
+        store.identities().insert_token(&token).await.unwrap();
     }
-    assert!(store.revoke_token(&origin(), &TOKENS[1]).await.unwrap());
+    assert!(store.identities().revoke_token(&origin(), &TOKENS[1]).await.unwrap());
     ada
 }
 
@@ -137,13 +137,13 @@ async fn fill_tasks(store: &Store, initial_ids: &InitialTenantIds) {
     };
     let failed = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
     for (id, outcome) in [(3, Some(failed)), (2, Some(finished)), (1, None)] {
-        store.enqueue_task(&task(initial_ids, TASKS[id]), 9).await.unwrap();
-        let claimed = store.claim_tasks(claim()).await.unwrap().tasks.remove(0);
+        store.tasks().enqueue_task(&task(initial_ids, TASKS[id]), 9).await.unwrap();
+        let claimed = store.tasks().claim_tasks(claim()).await.unwrap().tasks.remove(0);
         if let Some(outcome) = outcome {
-            assert!(store.complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
+            assert!(store.tasks().complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
         }
     }
-    store.enqueue_task(&task(initial_ids, TASKS[0]), 9).await.unwrap();
+    store.tasks().enqueue_task(&task(initial_ids, TASKS[0]), 9).await.unwrap();
 }
 
 fn task(initial_ids: &InitialTenantIds, id: &str) -> NewSessionCollectionTask {
@@ -179,8 +179,8 @@ fn kill(initial_ids: &InitialTenantIds, session_id: u64) -> NewKillRecord {
 
 async fn fill_kills(store: &Store, initial_ids: &InitialTenantIds, ada: &UserId) {
     let kill = |session_id| kill(initial_ids, session_id);
-    let ids = store.insert_kill_records(&[kill(7), kill(8)]).await.unwrap();
-    store.record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Killed, String::new())]).await.unwrap();
+    let ids = store.kills().insert_kill_records(&[kill(7), kill(8)]).await.unwrap();
+    store.kills().record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Killed, String::new())]).await.unwrap();
     let actor = Actor::User { id: ada.clone(), name: "ada".into(), domain_id: initial_ids.domain_id.clone() };
     let intelligent = NewIntelligentKill {
         by: AuditOrigin { actor, peer: Some([192, 0, 2, 7].into()), request_id: "a request".into() },
@@ -188,43 +188,43 @@ async fn fill_kills(store: &Store, initial_ids: &InitialTenantIds, ada: &UserId)
         instance_id: INSTANCE.parse().unwrap(),
         node_id: NODES[0].parse().unwrap(),
     };
-    let id = store.enqueue_intelligent_kill(&intelligent, 9).await.unwrap();
+    let id = store.kills().enqueue_intelligent_kill(&intelligent, 9).await.unwrap();
     let minute = Duration::from_mins(1);
-    assert_eq!(store.claim_intelligent_kill(minute, minute).await.unwrap().unwrap().id, id);
-    assert!(store.finish_intelligent_kill(id, Some("no node"), 0).await.unwrap());
-    store.enqueue_intelligent_kill(&intelligent, 9).await.unwrap();
+    assert_eq!(store.kills().claim_intelligent_kill(minute, minute).await.unwrap().unwrap().id, id);
+    assert!(store.kills().finish_intelligent_kill(id, Some("no node"), 0).await.unwrap());
+    store.kills().enqueue_intelligent_kill(&intelligent, 9).await.unwrap();
 }
 
 /// Verifies the rows without changing them.
 pub(crate) async fn verify(store: &Store) {
-    let domain = store.list_domains().await.unwrap().remove(0);
-    let project = store.list_all_projects().await.unwrap().remove(0);
+    let domain = store.tenants().list_domains().await.unwrap().remove(0);
+    let project = store.tenants().list_all_projects().await.unwrap().remove(0);
     assert_eq!((store.region(), &*domain.name, &*project.name), ("here-1", "acme", "here-1"));
-    let users = store.list_users(&domain.id).await.unwrap();
+    let users = store.identities().list_users(&domain.id).await.unwrap();
     let known: Vec<_> = users.iter().map(|user| (&*user.name, user.administrator, &*user.description)).collect();
     assert_eq!(known, [("ada", false, "Ünï"), ("admin", true, "")]);
     let ada = &users[0];
     assert_eq!(ada.password_hash, "$argon2id$ada");
     let key = |id: &str| id.parse::<AccessKeyId>().unwrap();
-    let permanent = store.find_access_key(&key("AKTEST00000000000000")).await.unwrap().unwrap();
+    let permanent = store.identities().find_access_key(&key("AKTEST00000000000000")).await.unwrap().unwrap();
     assert_eq!(permanent.secret.expose_secret(), "the-secret-key-of-the-first-access-key");
-    let temporary = store.find_access_key(&key(TEMPORARY_KEY)).await.unwrap().unwrap();
+    let temporary = store.identities().find_access_key(&key(TEMPORARY_KEY)).await.unwrap().unwrap();
     assert_eq!(temporary.secret.expose_secret(), "secret of the temporary key");
     assert_eq!(temporary.temporary.unwrap().token_hash, [7; 32]);
     let tokens =
-        [store.find_token(&TOKENS[0]).await.unwrap().unwrap(), store.find_token(&TOKENS[1]).await.unwrap().unwrap()];
+        [store.identities().find_token(&TOKENS[0]).await.unwrap().unwrap(), store.identities().find_token(&TOKENS[1]).await.unwrap().unwrap()];
     assert_eq!(tokens.each_ref().map(|token| token.revoked), [false, true]);
     assert_eq!((&tokens[0].scope_project, &tokens[1].scope_project), (&None, &Some(project.id.clone())));
-    let group = store.list_groups(&domain.id).await.unwrap().remove(0);
+    let group = store.identities().list_groups(&domain.id).await.unwrap().remove(0);
     assert_eq!((&*group.name, &*group.description), ("dbas", "on call"));
-    assert_eq!(store.list_group_members(&group.id).await.unwrap()[0].id, ada.id);
-    let policy = store.find_policy_by_name(&domain.id, "look").await.unwrap().unwrap();
+    assert_eq!(store.identities().list_group_members(&group.id).await.unwrap()[0].id, ada.id);
+    let policy = store.policies().find_policy_by_name(&domain.id, "look").await.unwrap().unwrap();
     assert_eq!((&*policy.document, &*policy.description), (DOCUMENT, "only look"));
-    assert_eq!(store.list_user_policy_grants(&ada.id).await.unwrap().len(), 2);
-    let enterprise: Vec<_> = store.list_enterprise_projects(&domain.id).await.unwrap();
+    assert_eq!(store.policies().list_user_policy_grants(&ada.id).await.unwrap().len(), 2);
+    let enterprise: Vec<_> = store.tenants().list_enterprise_projects(&domain.id).await.unwrap();
     assert_eq!(enterprise.iter().map(|one| &*one.name).collect::<Vec<_>>(), ["default", "retail"]);
 
-    let (instances, count) = store.list_instances(&project.id, &InstanceFilter::default(), ALL_ROWS).await.unwrap();
+    let (instances, count) = store.instances().list_instances(&project.id, &InstanceFilter::default(), ALL_ROWS).await.unwrap();
     let instance = &instances[0];
     assert_eq!((count, instance.id.as_str(), &*instance.name), (1, INSTANCE, "shop"));
     assert_eq!((instance.tags[0].key.as_str(), instance.tags[0].value.as_str()), ("env", "prod"));
@@ -234,14 +234,14 @@ pub(crate) async fn verify(store: &Store) {
             .into_iter()
             .enumerate()
     {
-        let node = store.find_node_with_password(&NODES[at].parse().unwrap()).await.unwrap().unwrap();
+        let node = store.instances().find_node_with_password(&NODES[at].parse().unwrap()).await.unwrap().unwrap();
         assert_eq!((node.role, &*node.url.address()), (role, address));
         assert_eq!(node.url.password.unwrap().expose_secret(), password);
     }
-    assert_eq!(store.find_slow_session_threshold(&instance.id).await.unwrap(), SlowSessionThreshold::new(7));
+    assert_eq!(store.instances().find_slow_session_threshold(&instance.id).await.unwrap(), SlowSessionThreshold::new(7));
     verify_tasks_and_kills(store).await;
-    assert!(store.find_lockout_end("user:nobody").await.is_ok());
-    let audit = store.verify_audit_log(&[]).await.unwrap();
+    assert!(store.lockouts().find_lockout_end("user:nobody").await.is_ok());
+    let audit = store.audit().verify_audit_log(&[]).await.unwrap();
     assert!(audit.is_intact() && audit.rows > 10, "{audit:?}");
 }
 
@@ -249,7 +249,7 @@ async fn verify_tasks_and_kills(store: &Store) {
     let instance = INSTANCE.parse().unwrap();
     let statuses = [TaskStatus::Queued, TaskStatus::Running, TaskStatus::Finished, TaskStatus::Error];
     for (id, status) in TASKS.into_iter().zip(statuses) {
-        let task = store.find_task(&id.parse::<RequestId>().unwrap()).await.unwrap().unwrap();
+        let task = store.tasks().find_task(&id.parse::<RequestId>().unwrap()).await.unwrap().unwrap();
         assert_eq!((task.status, task.masked, task.selection.user.as_deref()), (status, true, Some("app")), "{id}");
         match status {
             TaskStatus::Finished => assert_eq!(task.result.unwrap().name, "a result.csv"),
@@ -257,46 +257,46 @@ async fn verify_tasks_and_kills(store: &Store) {
             _ => assert_eq!((task.result, task.failure), (None, None)),
         }
     }
-    let counts = store.count_tasks_by_status().await.unwrap();
+    let counts = store.tasks().count_tasks_by_status().await.unwrap();
     assert_eq!(counts, statuses.map(|status| (status, 1)).to_vec());
-    assert!(store.are_kill_tasks_enabled(&instance).await.unwrap());
-    let kill_task = store.list_kill_tasks(&instance).await.unwrap().remove(0);
+    assert!(store.kill_tasks().are_kill_tasks_enabled(&instance).await.unwrap());
+    let kill_task = store.kill_tasks().list_kill_tasks(&instance).await.unwrap().remove(0);
     assert_eq!((kill_task.masked, kill_task.criteria.user.as_deref()), (true, Some("app")));
-    let (killed, count) = store.list_kills(&KillFilter::for_instance(instance), ALL_ROWS).await.unwrap();
+    let (killed, count) = store.kills().list_kills(&KillFilter::for_instance(instance), ALL_ROWS).await.unwrap();
     let outcomes: Vec<_> = killed.iter().map(|kill| (kill.session_id, kill.outcome)).collect();
     assert_eq!((count, outcomes), (2, vec![(8, None), (7, Some(RecordedKillOutcome::Killed))]));
     let node_id = NODES[0].parse().unwrap();
     let ended = IntelligentKillFilter { instance_id: INSTANCE.parse().unwrap(), node_id, from: 0, to: i64::MAX };
-    let (intelligent, count) = store.list_intelligent_kills(&ended, ALL_ROWS).await.unwrap();
+    let (intelligent, count) = store.kills().list_intelligent_kills(&ended, ALL_ROWS).await.unwrap();
     assert_eq!((count, intelligent[0].reason.as_deref()), (1, Some("no node")));
     assert_eq!(intelligent[0].request.by.actor.name(), "ada");
 }
 
 /// Verifies that the store is usable: claims and completes a task, creates rows and appends to the audit log.
 pub(crate) async fn use_after_restore(store: &Store) {
-    let domain = store.list_domains().await.unwrap().remove(0);
-    let project = store.list_all_projects().await.unwrap().remove(0);
-    let admin = store.find_user_by_name("acme", "admin").await.unwrap().unwrap();
+    let domain = store.tenants().list_domains().await.unwrap().remove(0);
+    let project = store.tenants().list_all_projects().await.unwrap().remove(0);
+    let admin = store.identities().find_user_by_name("acme", "admin").await.unwrap().unwrap();
     let initial_ids = InitialTenantIds { domain_id: domain.id.clone(), project_id: project.id, user_id: admin.id };
-    let claimed = store.claim_tasks(claim()).await.unwrap().tasks.remove(0);
+    let claimed = store.tasks().claim_tasks(claim()).await.unwrap().tasks.remove(0);
     let failed = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
-    assert!(store.complete_task(&claimed.task.request_id, claimed.fence, &failed).await.unwrap());
+    assert!(store.tasks().complete_task(&claimed.task.request_id, claimed.fence, &failed).await.unwrap());
     store
-        .enqueue_task(&task(&initial_ids, "realtime_session-00000000-0000-4000-8000-000000000004-98e4"), 9)
+        .tasks().enqueue_task(&task(&initial_ids, "realtime_session-00000000-0000-4000-8000-000000000004-98e4"), 9)
         .await
         .unwrap();
-    let ids = store.insert_kill_records(&[kill(&initial_ids, 9)]).await.unwrap();
-    store.record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Killed, String::new())]).await.unwrap();
+    let ids = store.kills().insert_kill_records(&[kill(&initial_ids, 9)]).await.unwrap();
+    store.kills().record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Killed, String::new())]).await.unwrap();
     let (killed, count) =
-        store.list_kills(&KillFilter::for_instance(INSTANCE.parse().unwrap()), ALL_ROWS).await.unwrap();
+        store.kills().list_kills(&KillFilter::for_instance(INSTANCE.parse().unwrap()), ALL_ROWS).await.unwrap();
     assert_eq!((count, killed[0].session_id), (3, 9));
     let before = store.cached_view().await.unwrap().access_control_version();
-    store.create_group(&origin(), &domain.id, "new", "").await.unwrap();
-    let group = store.list_groups(&domain.id).await.unwrap().into_iter().find(|group| group.name == "new").unwrap();
-    assert!(store.remove_group(&origin(), &group.id).await.unwrap());
+    store.identities().create_group(&origin(), &domain.id, "new", "").await.unwrap();
+    let group = store.identities().list_groups(&domain.id).await.unwrap().into_iter().find(|group| group.name == "new").unwrap();
+    assert!(store.identities().remove_group(&origin(), &group.id).await.unwrap());
     assert!(
         store.cached_view().await.unwrap().access_control_version() > before,
         "the removal must increase the version"
     );
-    assert!(store.verify_audit_log(&[]).await.unwrap().is_intact());
+    assert!(store.audit().verify_audit_log(&[]).await.unwrap().is_intact());
 }

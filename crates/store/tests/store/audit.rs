@@ -11,14 +11,14 @@ use crate::fixture::{Fixture, new_instance, origin, tenant};
 
 impl Fixture {
     pub(crate) async fn audit_rows(&self) -> Vec<AuditRecord> {
-        self.store.list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap()
+        self.store.audit().list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap()
     }
 
     /// Appends the given number of audit rows.
     pub(crate) async fn record_events(&self, count: usize) {
         for number in 0..count {
             self.store
-                .append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", format!("row {number}")))
+                .audit().append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", format!("row {number}")))
                 .await
                 .unwrap();
         }
@@ -32,7 +32,7 @@ impl Fixture {
             let store = self.store.clone();
             tokio::spawn(async move {
                 store
-                    .append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", "row"))
+                    .audit().append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", "row"))
                     .await
                     .unwrap();
             })
@@ -89,12 +89,12 @@ async fn recorded_events_are_read_back_unchanged() {
         &minimal_event,
         &AuditEvent::for_successful_operation(&AuditOrigin::for_internal_operation(), "PruneResults", "results"),
     ] {
-        fixture.store.append_audit_event(event).await.unwrap();
+        fixture.store.audit().append_audit_event(event).await.unwrap();
     }
     let rows = fixture.audit_rows().await;
     assert_eq!((&rows[1].event, rows[1].at, rows[1].seq), (&event, 1_000_007, 2));
     assert_eq!((&rows[2].event, &rows[3].event.origin.actor), (&minimal_event, &Actor::Clew));
-    assert!(fixture.store.verify_audit_log(&[]).await.unwrap().is_intact());
+    assert!(fixture.store.audit().verify_audit_log(&[]).await.unwrap().is_intact());
 }
 
 #[tokio::test]
@@ -102,28 +102,28 @@ async fn every_change_appends_one_row_with_its_actor() {
     let fixture = Fixture::new().await;
     let (store, domain, project) = (&fixture.store, &fixture.initial_ids.domain_id, &fixture.initial_ids.project_id);
     let by = network_origin(&fixture.initial_ids.user_id, &fixture);
-    let user = store.create_user(&by, domain, &new_user("grace")).await.unwrap();
-    let group = store.create_group(&by, domain, "dbas", "").await.unwrap();
-    store.add_group_member(&by, &group, &user).await.unwrap();
-    let policy = store.put_policy(&by, domain, "look", "role", "{the document}", "").await.unwrap();
+    let user = store.identities().create_user(&by, domain, &new_user("grace")).await.unwrap();
+    let group = store.identities().create_group(&by, domain, "dbas", "").await.unwrap();
+    store.identities().add_group_member(&by, &group, &user).await.unwrap();
+    let policy = store.policies().put_policy(&by, domain, "look", "role", "{the document}", "").await.unwrap();
     let (own, to) = (PolicyRef::Custom(policy.clone()), Grantee::Group(group.clone()));
-    store.attach_policy(&by, &own, &to, Some(project)).await.unwrap();
-    store.detach_policy(&by, &own, &to, Some(project)).await.unwrap();
-    store.remove_policy(&by, &policy).await.unwrap();
+    store.policies().attach_policy(&by, &own, &to, Some(project)).await.unwrap();
+    store.policies().detach_policy(&by, &own, &to, Some(project)).await.unwrap();
+    store.policies().remove_policy(&by, &policy).await.unwrap();
     let key = tenant().access_key;
-    store.set_access_key_enabled(&by, &key, false).await.unwrap();
-    store.remove_access_key(&by, &key).await.unwrap();
-    store.create_access_key(&by, &user, &key, &SecretString::from("x")).await.unwrap();
-    let instance = store.add_instance(&by, new_instance(project, "a", &["mysql://u:hidden@h/"])).await.unwrap();
-    store.add_tags(&by, project, &instance.id, &[]).await.unwrap();
-    store.remove_tags(&by, project, &instance.id, &[]).await.unwrap();
-    store.remove_instance(&by, project, &instance.id).await.unwrap();
-    store.remove_group_member(&by, &group, &user).await.unwrap();
-    store.remove_group(&by, &group).await.unwrap();
-    store.remove_user(&by, &user).await.unwrap();
-    store.create_project(&by, domain, "south", "").await.unwrap();
-    store.update_project(&by, project, &clew_store::ProjectChange::default()).await.unwrap();
-    store.create_enterprise_project(&by, domain, "e", "").await.unwrap();
+    store.identities().set_access_key_enabled(&by, &key, false).await.unwrap();
+    store.identities().remove_access_key(&by, &key).await.unwrap();
+    store.identities().create_access_key(&by, &user, &key, &SecretString::from("x")).await.unwrap();
+    let instance = store.instances().add_instance(&by, new_instance(project, "a", &["mysql://u:hidden@h/"])).await.unwrap();
+    store.instances().add_tags(&by, project, &instance.id, &[]).await.unwrap();
+    store.instances().remove_tags(&by, project, &instance.id, &[]).await.unwrap();
+    store.instances().remove_instance(&by, project, &instance.id).await.unwrap();
+    store.identities().remove_group_member(&by, &group, &user).await.unwrap();
+    store.identities().remove_group(&by, &group).await.unwrap();
+    store.identities().remove_user(&by, &user).await.unwrap();
+    store.tenants().create_project(&by, domain, "south", "").await.unwrap();
+    store.tenants().update_project(&by, project, &clew_store::ProjectChange::default()).await.unwrap();
+    store.tenants().create_enterprise_project(&by, domain, "e", "").await.unwrap();
     let rows = fixture.audit_rows().await;
     let operations: Vec<_> = rows.iter().skip(1).map(|row| row.event.operation.as_str()).collect();
     assert_eq!(
@@ -166,10 +166,10 @@ async fn every_change_appends_one_row_with_its_actor() {
 async fn failed_and_empty_changes_append_no_row() {
     let fixture = Fixture::new().await;
     let (store, domain) = (&fixture.store, &fixture.initial_ids.domain_id);
-    assert!(!store.remove_user(&origin(), &UserId::generate()).await.unwrap());
-    assert!(!store.revoke_token(&origin(), &[1; 32]).await.unwrap());
-    store.create_user(&origin(), domain, &new_user("admin")).await.unwrap_err();
-    store.create_project(&origin(), domain, "here-1", "").await.unwrap_err();
+    assert!(!store.identities().remove_user(&origin(), &UserId::generate()).await.unwrap());
+    assert!(!store.identities().revoke_token(&origin(), &[1; 32]).await.unwrap());
+    store.identities().create_user(&origin(), domain, &new_user("admin")).await.unwrap_err();
+    store.tenants().create_project(&origin(), domain, "here-1", "").await.unwrap_err();
     assert_eq!(fixture.audit_rows().await.len(), 1);
 }
 
@@ -177,11 +177,11 @@ async fn failed_and_empty_changes_append_no_row() {
 async fn change_without_audit_row_is_rolled_back() {
     let fixture = Fixture::new().await;
     fixture.sql(backend::reject_inserts("audit", "true", "no room")).await;
-    let refused = fixture.store.create_domain(&origin(), "other").await;
+    let refused = fixture.store.tenants().create_domain(&origin(), "other").await;
     assert!(refused.unwrap_err().to_string().contains("no room"));
-    assert_eq!(fixture.store.list_domains().await.unwrap().len(), 1);
+    assert_eq!(fixture.store.tenants().list_domains().await.unwrap().len(), 1);
     let event = AuditEvent::for_successful_operation(&origin(), "Test", "");
-    let refused = tokio::join!(fixture.store.append_audit_event(&event), fixture.store.append_audit_event(&event));
+    let refused = tokio::join!(fixture.store.audit().append_audit_event(&event), fixture.store.audit().append_audit_event(&event));
     for refused in [refused.0, refused.1] {
         let error = refused.unwrap_err();
         assert!(matches!(error, StoreError::Database { .. }) && error.to_string().contains("no room"), "{error}");
@@ -207,12 +207,12 @@ async fn audit_filters_match_page_by_page() {
         outcome: AuditOutcome::Failed,
         ..AuditEvent::for_successful_operation(&network_origin(&ada, &fixture), "CollectRealtimeSession", "shop")
     };
-    store.append_audit_event(&collected).await.unwrap();
+    store.audit().append_audit_event(&collected).await.unwrap();
     fixture.advance_clock(1000);
     fixture.record_events(3).await;
     let find = |filter: AuditFilter| async move {
         store
-            .list_audit_rows_after_seq(&filter, 0, 100)
+            .audit().list_audit_rows_after_seq(&filter, 0, 100)
             .await
             .unwrap()
             .into_iter()
@@ -237,10 +237,10 @@ async fn audit_filters_match_page_by_page() {
     ] {
         assert_eq!(find(filter.clone()).await, found, "{filter:?}");
     }
-    let page = store.list_audit_rows_after_seq(&all(), 2, 3).await.unwrap();
+    let page = store.audit().list_audit_rows_after_seq(&all(), 2, 3).await.unwrap();
     assert_eq!(page.iter().map(|row| row.seq).collect::<Vec<_>>(), [3, 4, 5]);
     let newest = store
-        .list_audit_rows_before_seq(&AuditFilter { operation: Some("Test".into()), ..all() }, 6, 10)
+        .audit().list_audit_rows_before_seq(&AuditFilter { operation: Some("Test".into()), ..all() }, 6, 10)
         .await
         .unwrap();
     assert_eq!(newest.iter().map(|row| row.seq).collect::<Vec<_>>(), [5, 4]);
@@ -257,11 +257,11 @@ async fn concurrent_events_share_a_transaction_without_loss() {
             tokio::spawn(async move {
                 for number in 0..EVENTS_PER_CALLER {
                     let event = AuditEvent::for_successful_operation(&origin(), "Test", format!("{caller}/{number}"));
-                    store.append_audit_event(&event).await.unwrap();
+                    store.audit().append_audit_event(&event).await.unwrap();
                     let there = AuditFilter { operation: Some("Test".into()), ..AuditFilter::default() };
                     if number == 0 {
                         assert!(
-                            !store.list_audit_rows_after_seq(&there, 0, 1).await.unwrap().is_empty(),
+                            !store.audit().list_audit_rows_after_seq(&there, 0, 1).await.unwrap().is_empty(),
                             "the event is visible when the call returns"
                         );
                     }
@@ -272,12 +272,12 @@ async fn concurrent_events_share_a_transaction_without_loss() {
     for caller in callers {
         caller.await.unwrap();
     }
-    let rows = fixture.store.list_audit_rows_after_seq(&AuditFilter::default(), 0, 10_000).await.unwrap();
+    let rows = fixture.store.audit().list_audit_rows_after_seq(&AuditFilter::default(), 0, 10_000).await.unwrap();
     let mut targets: Vec<_> = rows.into_iter().map(|row| row.event.target).collect();
     targets.sort();
     targets.dedup();
     assert_eq!(targets.len(), CALLER_COUNT * EVENTS_PER_CALLER + 1);
-    assert!(fixture.store.verify_audit_log(&[]).await.unwrap().is_intact());
+    assert!(fixture.store.audit().verify_audit_log(&[]).await.unwrap().is_intact());
 }
 
 #[tokio::test]
@@ -286,7 +286,7 @@ async fn event_of_cancelled_caller_is_written() {
     let store = fixture.store.clone();
     let caller = tokio::spawn(async move {
         let event = AuditEvent::for_successful_operation(&origin(), "Test", "given up");
-        let mut recording = Box::pin(store.append_audit_event(&event));
+        let mut recording = Box::pin(store.audit().append_audit_event(&event));
         let polled =
             std::future::poll_fn(|context| std::task::Poll::Ready(recording.as_mut().poll(context).is_pending()));
         assert!(polled.await, "the call is pending");
@@ -299,8 +299,8 @@ async fn event_of_cancelled_caller_is_written() {
 #[tokio::test]
 async fn nul_character_is_replaced_in_the_audit() {
     let fixture = Fixture::new().await;
-    fixture.store.append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", "a\0b")).await.unwrap();
+    fixture.store.audit().append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", "a\0b")).await.unwrap();
     let found = fixture.audit_rows().await.pop().unwrap();
     assert_eq!(found.event.target, "a\u{2400}b");
-    assert!(fixture.store.verify_audit_log(&[]).await.unwrap().is_intact());
+    assert!(fixture.store.audit().verify_audit_log(&[]).await.unwrap().is_intact());
 }

@@ -25,7 +25,7 @@ async fn interrupted_initialisation_starts_over() {
     std::fs::write(dir.join("master.key"), "ab".repeat(32)).unwrap();
     std::fs::set_permissions(dir.join("master.key"), std::fs::Permissions::from_mode(0o600)).unwrap();
     let (store, initial_ids) = Store::initialise(&origin(), &dir, tenant()).await.unwrap();
-    assert_eq!(store.list_projects(&initial_ids.domain_id).await.unwrap().len(), 1);
+    assert_eq!(store.tenants().list_projects(&initial_ids.domain_id).await.unwrap().len(), 1);
     assert!(!dir.join("clew.db.new").exists() && !dir.join("master.key.new").exists());
     assert_eq!(
         std::fs::read_to_string(dir.join("master.key")).unwrap(),
@@ -59,10 +59,10 @@ async fn one_process_serves_while_others_open() {
     let other = Store::open(&fixture.dir()).await.unwrap();
     assert!(matches!(other.acquire_data_dir_lock(), Err(StoreError::AlreadyServing { .. })));
     let added = other
-        .add_instance(&origin(), new_instance(&fixture.initial_ids.project_id, "a", &["mysql://u:p@h/"]))
+        .instances().add_instance(&origin(), new_instance(&fixture.initial_ids.project_id, "a", &["mysql://u:p@h/"]))
         .await
         .unwrap();
-    assert_eq!(fixture.store.list_all_instances().await.unwrap()[0].id, added.id);
+    assert_eq!(fixture.store.instances().list_all_instances().await.unwrap()[0].id, added.id);
     drop(lock);
     assert!(other.acquire_data_dir_lock().is_ok());
 }

@@ -67,7 +67,7 @@ async fn full_disk_is_reported_and_the_database_keeps_its_rows() {
             selection: SessionSelection { sql_key: Some("x".repeat(100_000)), ..SessionSelection::default() },
             masked: false,
         };
-        match store.enqueue_task(&task, 1).await {
+        match store.tasks().enqueue_task(&task, 1).await {
             Ok(()) => stored.push(task.request_id),
             Err(error) => break error.to_string(),
         }
@@ -77,7 +77,7 @@ async fn full_disk_is_reported_and_the_database_keeps_its_rows() {
     assert!(!stored.is_empty());
     let again = Store::open(&folder.join("data")).await.unwrap();
     for id in stored {
-        assert!(again.find_task(&id).await.unwrap().is_some());
+        assert!(again.tasks().find_task(&id).await.unwrap().is_some());
     }
 }
 

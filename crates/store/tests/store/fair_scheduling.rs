@@ -29,7 +29,7 @@ impl Fixture {
             let (project_id, instance_id) = (owner.0.clone(), owner.1.clone());
             let task = NewSessionCollectionTask { project_id, instance_id, ..self.new_task(&NodeId::generate()) };
             let store = self.store.clone();
-            tokio::spawn(async move { store.enqueue_task(&task, 1).await.map(|()| task.request_id) })
+            tokio::spawn(async move { store.tasks().enqueue_task(&task, 1).await.map(|()| task.request_id) })
         });
         let mut ids = Vec::new();
         for queued in queued.collect::<Vec<_>>() {
@@ -44,7 +44,7 @@ impl Fixture {
         for _ in 0..count {
             let claimed = claim(&self.store, Duration::from_secs(10), 2).await.unwrap().unwrap();
             let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
-            assert!(self.store.complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
+            assert!(self.store.tasks().complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
             owners.push(Owner(claimed.task.project_id, claimed.task.instance_id));
         }
         owners
@@ -92,7 +92,7 @@ async fn batch_claim_respects_limits_per_node() {
     let fixture = Fixture::new().await;
     let (node, excluded) = (NodeId::generate(), NodeId::generate());
     for node in [&node, &node, &node, &excluded, &NodeId::generate()] {
-        fixture.store.enqueue_task(&fixture.new_task(node), 9).await.unwrap();
+        fixture.store.tasks().enqueue_task(&fixture.new_task(node), 9).await.unwrap();
     }
     let claim = |max_tasks| TaskClaimRequest {
         worker: "w".to_owned(),
@@ -101,12 +101,12 @@ async fn batch_claim_respects_limits_per_node() {
         excluded_nodes: vec![excluded.clone()],
         max_tasks,
     };
-    assert_eq!(fixture.store.claim_tasks(claim(2)).await.unwrap().tasks.len(), 2);
-    let third = fixture.store.claim_tasks(claim(9)).await.unwrap().tasks;
+    assert_eq!(fixture.store.tasks().claim_tasks(claim(2)).await.unwrap().tasks.len(), 2);
+    let third = fixture.store.tasks().claim_tasks(claim(9)).await.unwrap().tasks;
     assert_eq!(third.len(), 1, "two tasks of the first node are running, and the second node is excluded");
     assert!(![&node, &excluded].contains(&&third[0].task.node_id));
     let any = TaskClaimRequest { excluded_nodes: vec![], ..claim(9) };
-    assert_eq!(fixture.store.claim_tasks(any).await.unwrap().tasks[0].task.node_id, excluded);
+    assert_eq!(fixture.store.tasks().claim_tasks(any).await.unwrap().tasks[0].task.node_id, excluded);
 }
 
 #[tokio::test]
@@ -122,10 +122,10 @@ async fn damaged_task_fails_and_is_not_reclaimed() {
         excluded_nodes: vec![],
         max_tasks: 1,
     };
-    let claims = fixture.store.claim_tasks(claim).await.unwrap();
+    let claims = fixture.store.tasks().claim_tasks(claim).await.unwrap();
     assert_eq!(claims.tasks[0].task.request_id, intact);
     assert_eq!(claims.damaged[0].kind, FailureKind::StoreFailed);
-    let task = fixture.store.find_task(&damaged).await.unwrap().unwrap();
+    let task = fixture.store.tasks().find_task(&damaged).await.unwrap().unwrap();
     assert_eq!((task.status, task.failure.as_ref()), (TaskStatus::Error, claims.damaged.first()));
     assert!(task.failure.unwrap().detail.contains("selection cannot be parsed"));
 }

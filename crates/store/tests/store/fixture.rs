@@ -153,5 +153,5 @@ pub(crate) async fn claim(store: &Store, lease: Duration, per_node: u32) -> Resu
         excluded_nodes: vec![],
         max_tasks: 1,
     };
-    Ok(store.claim_tasks(claim).await?.tasks.pop())
+    Ok(store.tasks().claim_tasks(claim).await?.tasks.pop())
 }

@@ -12,9 +12,9 @@ async fn queue_concurrently(fixture: &Fixture) -> [Result<(), StoreError>; 4] {
     refused.masked = true;
     let store = &fixture.store;
     let event = AuditEvent::for_successful_operation(&origin(), "Test", "one");
-    let queue = |task: NewSessionCollectionTask| async move { store.enqueue_task(&task, 9).await };
+    let queue = |task: NewSessionCollectionTask| async move { store.tasks().enqueue_task(&task, 9).await };
     let (first, refused, last, event) =
-        tokio::join!(queue(first), queue(refused), queue(last), store.append_audit_event(&event));
+        tokio::join!(queue(first), queue(refused), queue(last), store.audit().append_audit_event(&event));
     [first, refused, last, event]
 }
 

@@ -10,7 +10,7 @@ fn tag(key: &str, value: &str) -> Tag {
 
 async fn names(fixture: &Fixture, filter: InstanceFilter, page: Pagination) -> (Vec<String>, u64) {
     let (instances, total) =
-        fixture.store.list_instances(&fixture.initial_ids.project_id, &filter, page).await.unwrap();
+        fixture.store.instances().list_instances(&fixture.initial_ids.project_id, &filter, page).await.unwrap();
     (instances.into_iter().map(|instance| instance.name).collect(), total)
 }
 
@@ -26,7 +26,7 @@ async fn instance_filters_and_pages_match_the_api() {
         let urls = [format!("mysql://u:p@{master}/"), format!("mysql://u:p@{slave}:3307/")];
         let mut instance = new_instance(project, name, &[&urls[0], &urls[1]]);
         instance.tags = tags;
-        fixture.store.add_instance(&origin(), instance).await.unwrap();
+        fixture.store.instances().add_instance(&origin(), instance).await.unwrap();
     }
     let filter = |set: fn(&mut InstanceFilter)| {
         let mut filter = InstanceFilter::default();
@@ -59,13 +59,13 @@ async fn invalid_instance_is_rejected_completely() {
     let fixture = Fixture::new().await;
     let project = &fixture.initial_ids.project_id;
     let url = "mysql://u:p@h/";
-    let added = fixture.store.add_instance(&origin(), new_instance(project, "a", &[url])).await.unwrap();
+    let added = fixture.store.instances().add_instance(&origin(), new_instance(project, "a", &[url])).await.unwrap();
     let mut same_id = new_instance(project, "b", &[url]);
     same_id.id = Some(added.id.clone());
     let mut same_node = new_instance(project, "c", &[url]);
     same_node.nodes[0].id = Some(added.nodes[0].id.clone());
     for taken in [new_instance(project, "a", &[url]), same_id, same_node] {
-        let error = fixture.store.add_instance(&origin(), taken).await.unwrap_err();
+        let error = fixture.store.instances().add_instance(&origin(), taken).await.unwrap_err();
         assert!(matches!(error, StoreError::AlreadyExists { .. }), "{error}");
     }
     let mut two_masters = new_instance(project, "d", &[url, url]);
@@ -73,24 +73,24 @@ async fn invalid_instance_is_rejected_completely() {
     let mut twice_tagged = new_instance(project, "e", &[url]);
     twice_tagged.tags = vec![tag("k", "1"), tag("k", "2")];
     for invalid in [two_masters, twice_tagged, new_instance(project, "f", &[]), new_instance(project, "", &[url])] {
-        let error = fixture.store.add_instance(&origin(), invalid).await.unwrap_err();
+        let error = fixture.store.instances().add_instance(&origin(), invalid).await.unwrap_err();
         assert!(matches!(error, StoreError::InvalidInstance { .. }), "{error}");
     }
-    assert_eq!(fixture.store.list_all_instances().await.unwrap().len(), 1);
+    assert_eq!(fixture.store.instances().list_all_instances().await.unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn project_reads_and_removes_only_its_own_instances() {
     let fixture = Fixture::new().await;
-    let domain = fixture.store.create_domain(&origin(), "other").await.unwrap();
-    let other = fixture.store.create_project(&origin(), &domain, "here-1", "").await.unwrap();
+    let domain = fixture.store.tenants().create_domain(&origin(), "other").await.unwrap();
+    let other = fixture.store.tenants().create_project(&origin(), &domain, "here-1", "").await.unwrap();
     let mine = &fixture.initial_ids.project_id;
-    let added = fixture.store.add_instance(&origin(), new_instance(mine, "a", &["mysql://u:p@h/"])).await.unwrap();
-    assert!(fixture.store.find_instance(&other, &added.id).await.unwrap().is_none());
-    assert!(!fixture.store.remove_instance(&origin(), &other, &added.id).await.unwrap());
-    assert!(!fixture.store.remove_instance(&origin(), mine, &InstanceId::generate()).await.unwrap());
-    assert!(fixture.store.remove_instance(&origin(), mine, &added.id).await.unwrap());
-    assert!(fixture.store.find_node_with_password(&added.nodes[0].id).await.unwrap().is_none());
+    let added = fixture.store.instances().add_instance(&origin(), new_instance(mine, "a", &["mysql://u:p@h/"])).await.unwrap();
+    assert!(fixture.store.instances().find_instance(&other, &added.id).await.unwrap().is_none());
+    assert!(!fixture.store.instances().remove_instance(&origin(), &other, &added.id).await.unwrap());
+    assert!(!fixture.store.instances().remove_instance(&origin(), mine, &InstanceId::generate()).await.unwrap());
+    assert!(fixture.store.instances().remove_instance(&origin(), mine, &added.id).await.unwrap());
+    assert!(fixture.store.instances().find_node_with_password(&added.nodes[0].id).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -105,11 +105,11 @@ async fn token_is_found_by_hash_until_removed() {
         expires_at: 200,
         origin: TokenOrigin::Api,
     };
-    fixture.store.insert_token(&token).await.unwrap();
-    let found = fixture.store.find_token(&[7; 32]).await.unwrap().unwrap();
+    fixture.store.identities().insert_token(&token).await.unwrap();
+    let found = fixture.store.identities().find_token(&[7; 32]).await.unwrap().unwrap();
     assert_eq!((found.user.name.as_str(), found.scope_project, found.expires_at), ("admin", token.scope_project, 200));
-    assert!(fixture.store.find_token(&[8; 32]).await.unwrap().is_none());
-    assert_eq!(fixture.store.remove_credentials_expired_before(200).await.unwrap(), 0);
-    assert_eq!(fixture.store.remove_credentials_expired_before(201).await.unwrap(), 1);
-    assert!(fixture.store.find_token(&[7; 32]).await.unwrap().is_none());
+    assert!(fixture.store.identities().find_token(&[8; 32]).await.unwrap().is_none());
+    assert_eq!(fixture.store.identities().remove_credentials_expired_before(200).await.unwrap(), 0);
+    assert_eq!(fixture.store.identities().remove_credentials_expired_before(201).await.unwrap(), 1);
+    assert!(fixture.store.identities().find_token(&[7; 32]).await.unwrap().is_none());
 }

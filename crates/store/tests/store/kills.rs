@@ -29,7 +29,7 @@ pub(crate) fn new_kill(fixture: &Fixture, instance: &InstanceId, session_id: u64
 
 async fn events(fixture: &Fixture) -> Vec<clew_store::AuditRecord> {
     let filter = AuditFilter { operation: Some("KillSession".into()), ..AuditFilter::default() };
-    fixture.store.list_audit_rows_after_seq(&filter, 0, 1000).await.unwrap()
+    fixture.store.audit().list_audit_rows_after_seq(&filter, 0, 1000).await.unwrap()
 }
 
 #[tokio::test]
@@ -37,9 +37,9 @@ async fn kill_is_recorded_without_an_outcome_and_audited_with_its_outcome() {
     let fixture = Fixture::new().await;
     let instance = InstanceId::generate();
     let kills = [new_kill(&fixture, &instance, 7), new_kill(&fixture, &instance, u64::from(u32::MAX))];
-    let ids = fixture.store.insert_kill_records(&kills).await.unwrap();
+    let ids = fixture.store.kills().insert_kill_records(&kills).await.unwrap();
     let filter = KillFilter::for_instance(instance.clone());
-    let (open, total) = fixture.store.list_kills(&filter, ALL_ROWS).await.unwrap();
+    let (open, total) = fixture.store.kills().list_kills(&filter, ALL_ROWS).await.unwrap();
     assert_eq!((total, open.len()), (2, 2));
     assert!(open.iter().all(|kill| (kill.outcome, kill.ended_at) == (None, None) && kill.requested_at == 1_000_000));
     assert!(events(&fixture).await.is_empty());
@@ -49,8 +49,8 @@ async fn kill_is_recorded_without_an_outcome_and_audited_with_its_outcome() {
         (ids[0], RecordedKillOutcome::RollingBack, "3 rows".to_owned()),
         (ids[1], RecordedKillOutcome::Refused, "protected".to_owned()),
     ];
-    fixture.store.record_kill_outcomes(&origin(), &ends).await.unwrap();
-    let (ended, _) = fixture.store.list_kills(&filter, ALL_ROWS).await.unwrap();
+    fixture.store.kills().record_kill_outcomes(&origin(), &ends).await.unwrap();
+    let (ended, _) = fixture.store.kills().list_kills(&filter, ALL_ROWS).await.unwrap();
     let last = &ended[0];
     assert_eq!((last.session_id, last.outcome), (u64::from(u32::MAX), Some(RecordedKillOutcome::Refused)));
     let first = &ended[1];
@@ -72,10 +72,10 @@ async fn kill_is_recorded_without_an_outcome_and_audited_with_its_outcome() {
     // A recorded outcome is never replaced.
     fixture
         .store
-        .record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Failed, String::new())])
+        .kills().record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Failed, String::new())])
         .await
         .unwrap();
-    let (same, _) = fixture.store.list_kills(&filter, ALL_ROWS).await.unwrap();
+    let (same, _) = fixture.store.kills().list_kills(&filter, ALL_ROWS).await.unwrap();
     assert_eq!(same, ended);
     assert_eq!(events(&fixture).await.len(), 2);
 }
@@ -84,14 +84,14 @@ async fn kill_is_recorded_without_an_outcome_and_audited_with_its_outcome() {
 async fn interrupted_kill_has_an_unknown_outcome_until_its_outcome_is_recorded() {
     let fixture = Fixture::new().await;
     let instance = InstanceId::generate();
-    let lost = fixture.store.insert_kill_records(&[new_kill(&fixture, &instance, 7)]).await.unwrap();
+    let lost = fixture.store.kills().insert_kill_records(&[new_kill(&fixture, &instance, 7)]).await.unwrap();
     fixture.advance_clock(60_000);
-    fixture.store.insert_kill_records(&[new_kill(&fixture, &instance, 8)]).await.unwrap();
-    assert_eq!(fixture.store.record_interrupted_kills_as_unknown(1_060_000).await.unwrap(), 1);
-    assert_eq!(fixture.store.record_interrupted_kills_as_unknown(1_060_000).await.unwrap(), 0);
+    fixture.store.kills().insert_kill_records(&[new_kill(&fixture, &instance, 8)]).await.unwrap();
+    assert_eq!(fixture.store.kills().record_interrupted_kills_as_unknown(1_060_000).await.unwrap(), 1);
+    assert_eq!(fixture.store.kills().record_interrupted_kills_as_unknown(1_060_000).await.unwrap(), 0);
     let filter = KillFilter::for_instance(instance);
     let outcomes = async || {
-        let (kills, _) = fixture.store.list_kills(&filter, ALL_ROWS).await.unwrap();
+        let (kills, _) = fixture.store.kills().list_kills(&filter, ALL_ROWS).await.unwrap();
         kills.into_iter().map(|kill| (kill.session_id, kill.outcome)).collect::<Vec<_>>()
     };
     assert_eq!(outcomes().await, [(8, None), (7, Some(RecordedKillOutcome::Unknown))]);
@@ -104,13 +104,13 @@ async fn interrupted_kill_has_an_unknown_outcome_until_its_outcome_is_recorded()
 
     fixture
         .store
-        .record_kill_outcomes(&origin(), &[(lost[0], RecordedKillOutcome::Killed, String::new())])
+        .kills().record_kill_outcomes(&origin(), &[(lost[0], RecordedKillOutcome::Killed, String::new())])
         .await
         .unwrap();
     assert_eq!(outcomes().await, [(8, None), (7, Some(RecordedKillOutcome::Killed))]);
     assert_eq!(events(&fixture).await.len(), 2);
     // Kills without an outcome are not removed.
-    assert_eq!(fixture.store.remove_kill_records_before(i64::MAX).await.unwrap(), 1);
+    assert_eq!(fixture.store.kills().remove_kill_records_before(i64::MAX).await.unwrap(), 1);
     assert_eq!(outcomes().await, [(8, None)]);
 }
 
@@ -125,10 +125,10 @@ async fn kills_are_filtered_by_node_source_task_and_time() {
         node_id: manual.node_id.clone(),
         ..new_kill(&fixture, &instance, session_id)
     };
-    fixture.store.insert_kill_records(&[manual.clone(), new_kill(&fixture, &other, 2)]).await.unwrap();
+    fixture.store.kills().insert_kill_records(&[manual.clone(), new_kill(&fixture, &other, 2)]).await.unwrap();
     fixture.advance_clock(10);
     let tasks = [task(3, "t1", KillSource::Task), task(4, "t2", KillSource::Intelligent)];
-    fixture.store.insert_kill_records(&tasks).await.unwrap();
+    fixture.store.kills().insert_kill_records(&tasks).await.unwrap();
     let all = KillFilter::for_instance(instance.clone());
     for (filter, expected) in [
         (all.clone(), vec![4, 3, 1]),
@@ -140,10 +140,10 @@ async fn kills_are_filtered_by_node_source_task_and_time() {
         (KillFilter { from: Some(1_000_010), ..all.clone() }, vec![4, 3]),
         (KillFilter { to: Some(1_000_010), ..all.clone() }, vec![1]),
     ] {
-        let (kills, total) = fixture.store.list_kills(&filter, ALL_ROWS).await.unwrap();
+        let (kills, total) = fixture.store.kills().list_kills(&filter, ALL_ROWS).await.unwrap();
         let found: Vec<u64> = kills.iter().map(|kill| kill.session_id).collect();
         assert_eq!((found, total), (expected.clone(), expected.len() as u64), "{filter:?}");
     }
-    let (second, total) = fixture.store.list_kills(&all, Pagination { offset: 1, limit: 1 }).await.unwrap();
+    let (second, total) = fixture.store.kills().list_kills(&all, Pagination { offset: 1, limit: 1 }).await.unwrap();
     assert_eq!((second[0].session_id, total), (3, 3));
 }

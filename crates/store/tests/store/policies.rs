@@ -14,26 +14,26 @@ fn system_policy() -> PolicyRef {
 async fn policy_is_replaced_by_name_and_removed_when_detached() {
     let fixture = Fixture::new().await;
     let (store, domain) = (&fixture.store, &fixture.initial_ids.domain_id);
-    let id = store.put_policy(&origin(), domain, "viewer", "role", "{1}", "first").await.unwrap();
+    let id = store.policies().put_policy(&origin(), domain, "viewer", "role", "{1}", "first").await.unwrap();
     fixture.advance_clock(5000);
-    assert_eq!(store.put_policy(&origin(), domain, "viewer", "identity", "{2}", "second").await.unwrap(), id);
-    let found = store.find_policy_by_name(domain, "viewer").await.unwrap().unwrap();
+    assert_eq!(store.policies().put_policy(&origin(), domain, "viewer", "identity", "{2}", "second").await.unwrap(), id);
+    let found = store.policies().find_policy_by_name(domain, "viewer").await.unwrap().unwrap();
     assert_eq!((&*found.model, &*found.document, &*found.description), ("identity", "{2}", "second"));
     assert_eq!((found.created_at, found.updated_at, &found.id), (1000, 1005, &id));
     let other = fixture.other_domain().await;
-    assert!(store.find_policy_by_name(&other, "viewer").await.unwrap().is_none());
-    assert_ne!(store.put_policy(&origin(), &other, "viewer", "role", "{}", "").await.unwrap(), id);
-    assert!(store.put_policy(&origin(), domain, "odd", "neither", "{}", "").await.is_err());
-    assert_eq!(store.list_policies(domain).await.unwrap().len(), 1);
+    assert!(store.policies().find_policy_by_name(&other, "viewer").await.unwrap().is_none());
+    assert_ne!(store.policies().put_policy(&origin(), &other, "viewer", "role", "{}", "").await.unwrap(), id);
+    assert!(store.policies().put_policy(&origin(), domain, "odd", "neither", "{}", "").await.is_err());
+    assert_eq!(store.policies().list_policies(domain).await.unwrap().len(), 1);
 
     let (own, admin) = (PolicyRef::Custom(id.clone()), Grantee::User(fixture.initial_ids.user_id.clone()));
-    assert!(store.attach_policy(&origin(), &own, &admin, None).await.unwrap());
-    let refused = store.remove_policy(&origin(), &id).await;
+    assert!(store.policies().attach_policy(&origin(), &own, &admin, None).await.unwrap());
+    let refused = store.policies().remove_policy(&origin(), &id).await;
     assert!(matches!(refused, Err(StoreError::InUse { times: 1, .. })), "{refused:?}");
-    assert!(store.detach_policy(&origin(), &own, &admin, None).await.unwrap());
-    assert!(store.remove_policy(&origin(), &id).await.unwrap());
-    assert!(!store.remove_policy(&origin(), &id).await.unwrap());
-    assert!(store.find_policy(&id).await.unwrap().is_none());
+    assert!(store.policies().detach_policy(&origin(), &own, &admin, None).await.unwrap());
+    assert!(store.policies().remove_policy(&origin(), &id).await.unwrap());
+    assert!(!store.policies().remove_policy(&origin(), &id).await.unwrap());
+    assert!(store.policies().find_policy(&id).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -41,10 +41,10 @@ async fn policy_applies_directly_and_through_groups() {
     let fixture = Fixture::new().await;
     let (store, domain, project) = (&fixture.store, &fixture.initial_ids.domain_id, &fixture.initial_ids.project_id);
     let (ada, grace) = (fixture.user("ada").await, fixture.user("grace").await);
-    let dbas = store.create_group(&origin(), domain, "dbas", "").await.unwrap();
-    let idle = store.create_group(&origin(), domain, "idle", "").await.unwrap();
-    store.add_group_member(&origin(), &dbas, &ada).await.unwrap();
-    let viewer = store.put_policy(&origin(), domain, "viewer", "role", "{viewer}", "").await.unwrap();
+    let dbas = store.identities().create_group(&origin(), domain, "dbas", "").await.unwrap();
+    let idle = store.identities().create_group(&origin(), domain, "idle", "").await.unwrap();
+    store.identities().add_group_member(&origin(), &dbas, &ada).await.unwrap();
+    let viewer = store.policies().put_policy(&origin(), domain, "viewer", "role", "{viewer}", "").await.unwrap();
     let own = PolicyRef::Custom(viewer);
     for (policy, to, project) in [
         (&own, Grantee::User(ada.clone()), None),
@@ -53,8 +53,8 @@ async fn policy_applies_directly_and_through_groups() {
         (&system_policy(), Grantee::Group(idle.clone()), None),
         (&system_policy(), Grantee::User(grace.clone()), None),
     ] {
-        assert!(store.attach_policy(&origin(), policy, &to, project).await.unwrap());
-        assert!(!store.attach_policy(&origin(), policy, &to, project).await.unwrap(), "the policy is already attached");
+        assert!(store.policies().attach_policy(&origin(), policy, &to, project).await.unwrap());
+        assert!(!store.policies().attach_policy(&origin(), policy, &to, project).await.unwrap(), "the policy is already attached");
     }
     let own_policy = GrantedPolicy::Custom { name: "viewer".into(), document: "{viewer}".into() };
     let stored_system_policy = GrantedPolicy::System { name: "TaurusDB ReadOnlyAccess".into() };
@@ -64,34 +64,34 @@ async fn policy_applies_directly_and_through_groups() {
         project: project.cloned(),
     };
     assert_eq!(
-        store.list_user_policy_grants(&ada).await.unwrap(),
+        store.policies().list_user_policy_grants(&ada).await.unwrap(),
         [
             grant(&own_policy, None, None),
             grant(&stored_system_policy, Some("dbas"), None),
             grant(&own_policy, Some("dbas"), Some(project)),
         ]
     );
-    assert_eq!(store.list_user_policy_grants(&grace).await.unwrap(), [grant(&stored_system_policy, None, None)]);
-    assert!(store.list_user_policy_grants(&fixture.initial_ids.user_id).await.unwrap().is_empty());
+    assert_eq!(store.policies().list_user_policy_grants(&grace).await.unwrap(), [grant(&stored_system_policy, None, None)]);
+    assert!(store.policies().list_user_policy_grants(&fixture.initial_ids.user_id).await.unwrap().is_empty());
 
     let attached = PolicyAttachment { policy: own.clone(), grantee: Grantee::User(ada.clone()), project: None };
     assert_eq!(
-        store.list_attachments_by_grantee(&Grantee::User(ada.clone())).await.unwrap(),
+        store.policies().list_attachments_by_grantee(&Grantee::User(ada.clone())).await.unwrap(),
         std::slice::from_ref(&attached)
     );
-    let of_own = store.list_policy_attachments(&own).await.unwrap();
+    let of_own = store.policies().list_policy_attachments(&own).await.unwrap();
     assert_eq!((of_own.len(), &of_own[0]), (2, &attached));
-    assert_eq!(store.list_policy_attachments(&system_policy()).await.unwrap().len(), 3);
+    assert_eq!(store.policies().list_policy_attachments(&system_policy()).await.unwrap().len(), 3);
     assert!(
-        !store.detach_policy(&origin(), &own, &Grantee::Group(dbas.clone()), None).await.unwrap(),
+        !store.policies().detach_policy(&origin(), &own, &Grantee::Group(dbas.clone()), None).await.unwrap(),
         "it is attached in a project only"
     );
-    assert!(store.detach_policy(&origin(), &own, &Grantee::Group(dbas.clone()), Some(project)).await.unwrap());
-    store.remove_group(&origin(), &dbas).await.unwrap();
-    assert_eq!(store.list_user_policy_grants(&ada).await.unwrap(), [grant(&own_policy, None, None)]);
-    store.remove_user(&origin(), &ada).await.unwrap();
+    assert!(store.policies().detach_policy(&origin(), &own, &Grantee::Group(dbas.clone()), Some(project)).await.unwrap());
+    store.identities().remove_group(&origin(), &dbas).await.unwrap();
+    assert_eq!(store.policies().list_user_policy_grants(&ada).await.unwrap(), [grant(&own_policy, None, None)]);
+    store.identities().remove_user(&origin(), &ada).await.unwrap();
     assert!(
-        store.list_policy_attachments(&own).await.unwrap().is_empty(),
+        store.policies().list_policy_attachments(&own).await.unwrap().is_empty(),
         "attachments are removed with their grantee"
     );
 }
@@ -101,9 +101,9 @@ async fn attachment_across_domains_is_rejected() {
     let fixture = Fixture::new().await;
     let store = &fixture.store;
     let other = fixture.other_domain().await;
-    let theirs = store.put_policy(&origin(), &other, "viewer", "role", "{}", "").await.unwrap();
-    let their_project = store.create_project(&origin(), &other, "p", "").await.unwrap();
-    let them = Grantee::User(store.create_user(&origin(), &other, &new_user("eve")).await.unwrap());
+    let theirs = store.policies().put_policy(&origin(), &other, "viewer", "role", "{}", "").await.unwrap();
+    let their_project = store.tenants().create_project(&origin(), &other, "p", "").await.unwrap();
+    let them = Grantee::User(store.identities().create_user(&origin(), &other, &new_user("eve")).await.unwrap());
     let us = Grantee::User(fixture.initial_ids.user_id.clone());
     for (policy, to, project) in [
         (PolicyRef::Custom(theirs.clone()), &us, None),
@@ -112,10 +112,10 @@ async fn attachment_across_domains_is_rejected() {
         (PolicyRef::Custom(theirs.clone()), &them, Some(&fixture.initial_ids.project_id)),
         (system_policy(), &Grantee::Group(clew_model::GroupId::generate()), None),
     ] {
-        let refused = store.attach_policy(&origin(), &policy, to, project).await;
+        let refused = store.policies().attach_policy(&origin(), &policy, to, project).await;
         assert!(matches!(refused, Err(StoreError::Unknown { .. })), "{policy:?}: {refused:?}");
     }
-    assert!(store.attach_policy(&origin(), &PolicyRef::Custom(theirs), &them, Some(&their_project)).await.unwrap());
+    assert!(store.policies().attach_policy(&origin(), &PolicyRef::Custom(theirs), &them, Some(&their_project)).await.unwrap());
 }
 
 #[tokio::test]
@@ -124,49 +124,49 @@ async fn policy_limits_of_users_and_groups_are_enforced() {
     let store = fixture.store.clone().with_policy_limits(PolicyLimits { policies: 3, bytes: 100 });
     let domain = &fixture.initial_ids.domain_id;
     let ada = fixture.user("ada").await;
-    let (user, dbas) = (Grantee::User(ada.clone()), store.create_group(&origin(), domain, "dbas", "").await.unwrap());
+    let (user, dbas) = (Grantee::User(ada.clone()), store.identities().create_group(&origin(), domain, "dbas", "").await.unwrap());
     let group = Grantee::Group(dbas.clone());
     let put = async |name: &str, document: &str| {
-        PolicyRef::Custom(store.put_policy(&origin(), domain, name, "role", document, "").await.unwrap())
+        PolicyRef::Custom(store.policies().put_policy(&origin(), domain, name, "role", document, "").await.unwrap())
     };
     let (one, two, three) = (put("one", "{1}").await, put("two", "{2}").await, put("three", "{3}").await);
     for policy in [&one, &two] {
-        assert!(store.attach_policy(&origin(), policy, &user, None).await.unwrap());
+        assert!(store.policies().attach_policy(&origin(), policy, &user, None).await.unwrap());
     }
     for policy in [&one, &three] {
-        assert!(store.attach_policy(&origin(), policy, &group, None).await.unwrap());
+        assert!(store.policies().attach_policy(&origin(), policy, &group, None).await.unwrap());
     }
     // Two user policies and two group policies would exceed the limit, so the user cannot join the group.
-    let refused = store.add_group_member(&origin(), &dbas, &ada).await.unwrap_err();
+    let refused = store.identities().add_group_member(&origin(), &dbas, &ada).await.unwrap_err();
     assert_eq!(
         refused.to_string(),
         "\"ada\" would have 4 policies with 12 bytes; a user or group may have 3 policies with 100 bytes in all; \
          fix: detach policies that are no longer needed, or merge them"
     );
-    assert!(store.list_group_members(&dbas).await.unwrap().is_empty());
-    assert!(store.detach_policy(&origin(), &two, &user, None).await.unwrap());
-    assert!(store.add_group_member(&origin(), &dbas, &ada).await.unwrap());
+    assert!(store.identities().list_group_members(&dbas).await.unwrap().is_empty());
+    assert!(store.policies().detach_policy(&origin(), &two, &user, None).await.unwrap());
+    assert!(store.identities().add_group_member(&origin(), &dbas, &ada).await.unwrap());
     // A third group policy would exceed the limit of a member. A group without members may have a third policy.
     for (policy, grantee) in [(&two, &user), (&two, &group), (&system_policy(), &group)] {
-        let refused = store.attach_policy(&origin(), policy, grantee, None).await;
+        let refused = store.policies().attach_policy(&origin(), policy, grantee, None).await;
         assert!(matches!(refused, Err(StoreError::TooManyPolicies { policies: 4, .. })), "{refused:?}");
     }
-    assert_eq!(store.list_user_policy_grants(&ada).await.unwrap().len(), 3);
-    let idle = Grantee::Group(store.create_group(&origin(), domain, "idle", "").await.unwrap());
+    assert_eq!(store.policies().list_user_policy_grants(&ada).await.unwrap().len(), 3);
+    let idle = Grantee::Group(store.identities().create_group(&origin(), domain, "idle", "").await.unwrap());
     for policy in [&one, &two, &system_policy()] {
-        assert!(store.attach_policy(&origin(), policy, &idle, None).await.unwrap());
+        assert!(store.policies().attach_policy(&origin(), policy, &idle, None).await.unwrap());
     }
-    let refused = store.attach_policy(&origin(), &three, &idle, None).await.unwrap_err();
+    let refused = store.policies().attach_policy(&origin(), &three, &idle, None).await.unwrap_err();
     assert!(refused.to_string().starts_with("\"idle\" would have 4 policies"), "{refused}");
 
     // A policy cannot grow beyond a user's limit. It counts twice for ada. A policy can always shrink.
     let long = |length: usize| format!("{{{}}}", "é".repeat(length / 2 - 1));
-    let refused = store.put_policy(&origin(), domain, "one", "role", &long(50), "").await;
+    let refused = store.policies().put_policy(&origin(), domain, "one", "role", &long(50), "").await;
     assert!(matches!(refused, Err(StoreError::TooManyPolicies { bytes: 103, .. })), "{refused:?}");
-    assert_eq!(store.find_policy_by_name(domain, "one").await.unwrap().unwrap().document, "{1}");
-    store.put_policy(&origin(), domain, "one", "role", &long(48), "").await.unwrap();
+    assert_eq!(store.policies().find_policy_by_name(domain, "one").await.unwrap().unwrap().document, "{1}");
+    store.policies().put_policy(&origin(), domain, "one", "role", &long(48), "").await.unwrap();
     let narrow = fixture.store.clone().with_policy_limits(PolicyLimits { policies: 1, bytes: 10 });
-    narrow.put_policy(&origin(), domain, "one", "role", &long(46), "").await.unwrap();
-    narrow.put_policy(&origin(), domain, "new", "role", &long(90), "").await.unwrap();
-    assert!(narrow.detach_policy(&origin(), &one, &user, None).await.unwrap());
+    narrow.policies().put_policy(&origin(), domain, "one", "role", &long(46), "").await.unwrap();
+    narrow.policies().put_policy(&origin(), domain, "new", "role", &long(90), "").await.unwrap();
+    assert!(narrow.policies().detach_policy(&origin(), &one, &user, None).await.unwrap());
 }

@@ -22,22 +22,22 @@ async fn other_process_changes_the_inventory_during_serving() {
         let node = NodeId::generate();
         let mut ended = 0;
         while !other.is_finished() {
-            fixture.store.enqueue_task(&fixture.new_task(&node), 1).await.unwrap();
+            fixture.store.tasks().enqueue_task(&fixture.new_task(&node), 1).await.unwrap();
             let claimed = claim(&fixture.store, Duration::from_secs(10), 1).await.unwrap().unwrap();
             let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
-            assert!(fixture.store.complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
+            assert!(fixture.store.tasks().complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
             ended += 1;
         }
         other.await.unwrap();
         assert!(ended > 0);
-        return assert_eq!(fixture.store.list_all_instances().await.unwrap().len(), ADDED_INSTANCES);
+        return assert_eq!(fixture.store.instances().list_all_instances().await.unwrap().len(), ADDED_INSTANCES);
     };
     let store = Store::open(backend::location(&folder)).await.unwrap();
     assert!(matches!(store.acquire_data_dir_lock(), Err(StoreError::AlreadyServing { .. })));
-    let project = store.list_all_projects().await.unwrap()[0].id.clone();
+    let project = store.tenants().list_all_projects().await.unwrap()[0].id.clone();
     for number in 0..ADDED_INSTANCES {
         store
-            .add_instance(&origin(), new_instance(&project, &format!("i{number}"), &["mysql://u:p@h/"]))
+            .instances().add_instance(&origin(), new_instance(&project, &format!("i{number}"), &["mysql://u:p@h/"]))
             .await
             .unwrap();
     }
@@ -64,7 +64,7 @@ async fn killed_initialisation_can_be_repeated() {
             Err(error) => panic!("after {} ms: {error}", step * 6),
         }
         let store = Store::open(&folder.path().join("data")).await.unwrap();
-        assert!(store.find_access_key(&tenant().access_key).await.unwrap().is_some());
+        assert!(store.identities().find_access_key(&tenant().access_key).await.unwrap().is_some());
         let names: Vec<_> = std::fs::read_dir(folder.path().join("data")).unwrap().collect();
         assert!(names.iter().all(|entry| !entry.as_ref().unwrap().file_name().to_string_lossy().contains(".new")));
     }
@@ -107,7 +107,7 @@ async fn two_processes_write_one_audit() {
                         "Test",
                         format!("{}/{caller}/{number}", std::process::id()),
                     );
-                    store.append_audit_event(&event).await.unwrap();
+                    store.audit().append_audit_event(&event).await.unwrap();
                 }
             })
         });
@@ -127,10 +127,10 @@ async fn two_processes_write_one_audit() {
         written += EVENTS_PER_PROCESS;
     }
     other.await.unwrap();
-    let found = fixture.store.verify_audit_log(&[]).await.unwrap();
+    let found = fixture.store.audit().verify_audit_log(&[]).await.unwrap();
     assert!(found.is_intact(), "{found:?}");
     assert_eq!(found.rows, (1 + written + EVENTS_PER_PROCESS) as u64);
-    let rows = fixture.store.list_audit_rows_after_seq(&AuditFilter::default(), 1, 100_000).await.unwrap();
+    let rows = fixture.store.audit().list_audit_rows_after_seq(&AuditFilter::default(), 1, 100_000).await.unwrap();
     let mine = |row: &AuditRecord| row.event.target.starts_with(&format!("{}/", std::process::id()));
     let changes = rows.windows(2).filter(|pair| mine(&pair[0]) != mine(&pair[1])).count();
     assert!(changes > 1, "the processes did not write concurrently");

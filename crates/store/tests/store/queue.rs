@@ -33,12 +33,12 @@ impl Fixture {
 
     async fn queue(&self, node: &NodeId) -> RequestId {
         let task = self.new_task(node);
-        self.store.enqueue_task(&task, 100).await.unwrap();
+        self.store.tasks().enqueue_task(&task, 100).await.unwrap();
         task.request_id
     }
 
     async fn status(&self, id: &RequestId) -> TaskStatus {
-        self.store.find_task(id).await.unwrap().unwrap().status
+        self.store.tasks().find_task(id).await.unwrap().unwrap().status
     }
 }
 
@@ -57,7 +57,7 @@ async fn tasks_are_claimed_in_order_with_two_per_node() {
     assert_eq!(fixture.claim().await.unwrap().task.request_id, waiting[1]);
     assert_eq!(fixture.claim().await.unwrap().task.request_id, other, "a busy node does not block other nodes");
     assert!(fixture.claim().await.is_none());
-    assert!(fixture.store.complete_task(&waiting[0], first.fence, &failed()).await.unwrap());
+    assert!(fixture.store.tasks().complete_task(&waiting[0], first.fence, &failed()).await.unwrap());
     assert_eq!(fixture.claim().await.unwrap().task.request_id, waiting[2]);
 }
 
@@ -66,13 +66,13 @@ async fn full_queue_of_a_node_rejects_tasks_of_that_node_only() {
     let fixture = Fixture::new().await;
     let node = NodeId::generate();
     for _ in 0..2 {
-        fixture.store.enqueue_task(&fixture.new_task(&node), 2).await.unwrap();
+        fixture.store.tasks().enqueue_task(&fixture.new_task(&node), 2).await.unwrap();
     }
-    let error = fixture.store.enqueue_task(&fixture.new_task(&node), 2).await.unwrap_err();
+    let error = fixture.store.tasks().enqueue_task(&fixture.new_task(&node), 2).await.unwrap_err();
     assert!(matches!(&error, StoreError::QueueFull { node: full, limit: 2 } if *full == node), "{error}");
-    fixture.store.enqueue_task(&fixture.new_task(&NodeId::generate()), 2).await.unwrap();
+    fixture.store.tasks().enqueue_task(&fixture.new_task(&NodeId::generate()), 2).await.unwrap();
     fixture.claim().await.unwrap();
-    fixture.store.enqueue_task(&fixture.new_task(&node), 2).await.unwrap();
+    fixture.store.tasks().enqueue_task(&fixture.new_task(&node), 2).await.unwrap();
 }
 
 #[tokio::test]
@@ -82,22 +82,22 @@ async fn expired_lease_is_claimed_and_its_fence_is_rejected() {
     let first = fixture.claim().await.unwrap();
     fixture.advance_clock(9_999);
     assert!(fixture.claim().await.is_none());
-    assert!(fixture.store.renew_lease(&id, first.fence, LEASE).await.unwrap());
+    assert!(fixture.store.tasks().renew_lease(&id, first.fence, LEASE).await.unwrap());
     fixture.advance_clock(9_999);
     assert!(fixture.claim().await.is_none(), "renewed");
     fixture.advance_clock(1);
     let second = fixture.claim().await.unwrap();
     assert_eq!((second.task.request_id.clone(), second.task.attempts), (id.clone(), 2));
     assert!(second.fence > first.fence);
-    assert!(!fixture.store.renew_lease(&id, first.fence, LEASE).await.unwrap());
-    assert!(!fixture.store.complete_task(&id, first.fence, &finished("old")).await.unwrap());
-    assert!(!fixture.store.release_task(&id, first.fence).await.unwrap());
+    assert!(!fixture.store.tasks().renew_lease(&id, first.fence, LEASE).await.unwrap());
+    assert!(!fixture.store.tasks().complete_task(&id, first.fence, &finished("old")).await.unwrap());
+    assert!(!fixture.store.tasks().release_task(&id, first.fence).await.unwrap());
     assert_eq!(fixture.status(&id).await, TaskStatus::Running);
-    assert!(fixture.store.complete_task(&id, second.fence, &finished("new")).await.unwrap());
-    let task = fixture.store.find_task(&id).await.unwrap().unwrap();
+    assert!(fixture.store.tasks().complete_task(&id, second.fence, &finished("new")).await.unwrap());
+    let task = fixture.store.tasks().find_task(&id).await.unwrap().unwrap();
     let result = task.result.unwrap();
     assert_eq!((result.name.as_str(), result.limitations), ("new", Some(vec![limitation()])));
-    assert!(!fixture.store.complete_task(&id, second.fence, &failed()).await.unwrap(), "an ended task stays ended");
+    assert!(!fixture.store.tasks().complete_task(&id, second.fence, &failed()).await.unwrap(), "an ended task stays ended");
     assert_eq!(fixture.status(&id).await, TaskStatus::Finished);
 }
 
@@ -112,18 +112,18 @@ async fn previous_lease_holder_is_rejected() {
     assert_eq!(newer.task.request_id, id);
     let outcomes = [finished("older"), finished("newer")];
     let (refused, renewed) = tokio::join!(
-        fixture.store.complete_task(&id, older.fence, &outcomes[0]),
-        fast_clock.renew_lease(&id, newer.fence, LEASE)
+        fixture.store.tasks().complete_task(&id, older.fence, &outcomes[0]),
+        fast_clock.tasks().renew_lease(&id, newer.fence, LEASE)
     );
     assert!(!refused.unwrap() && renewed.unwrap());
-    assert!(!fixture.store.renew_lease(&id, older.fence, LEASE).await.unwrap());
-    assert!(!fixture.store.release_task(&id, older.fence).await.unwrap());
+    assert!(!fixture.store.tasks().renew_lease(&id, older.fence, LEASE).await.unwrap());
+    assert!(!fixture.store.tasks().release_task(&id, older.fence).await.unwrap());
     let (refused, ended) = tokio::join!(
-        fixture.store.complete_task(&id, older.fence, &outcomes[0]),
-        fast_clock.complete_task(&id, newer.fence, &outcomes[1])
+        fixture.store.tasks().complete_task(&id, older.fence, &outcomes[0]),
+        fast_clock.tasks().complete_task(&id, newer.fence, &outcomes[1])
     );
     assert!(!refused.unwrap() && ended.unwrap());
-    assert_eq!(fixture.store.find_task(&id).await.unwrap().unwrap().result.unwrap().name, "newer");
+    assert_eq!(fixture.store.tasks().find_task(&id).await.unwrap().unwrap().result.unwrap().name, "newer");
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn expired_lease_is_not_renewed() {
     fixture.claim().await.unwrap();
     fixture.advance_clock(5_000);
     let id = &lapsing.task.request_id;
-    assert!(!fixture.store.renew_lease(id, lapsing.fence, LEASE).await.unwrap());
+    assert!(!fixture.store.tasks().renew_lease(id, lapsing.fence, LEASE).await.unwrap());
     assert_eq!(fixture.claim().await.unwrap().task.request_id, *id, "the oldest task is claimed first");
     assert!(fixture.claim().await.is_none(), "two tasks of the node have leases");
 }
@@ -154,7 +154,7 @@ async fn task_with_repeatedly_expired_lease_backs_off_without_blocking_others() 
             let other = fixture.queue(&NodeId::generate()).await;
             let claimed = fixture.claim().await.unwrap();
             assert_eq!(claimed.task.request_id, other, "attempt {attempt}");
-            assert!(fixture.store.complete_task(&other, claimed.fence, &failed()).await.unwrap());
+            assert!(fixture.store.tasks().complete_task(&other, claimed.fence, &failed()).await.unwrap());
             assert!(fixture.claim().await.is_none(), "attempt {attempt}");
             fixture.advance_clock(1);
         }
@@ -181,7 +181,7 @@ async fn released_task_does_not_count_the_attempt() {
     let fixture = Fixture::new().await;
     let id = fixture.queue(&NodeId::generate()).await;
     let claimed = fixture.claim().await.unwrap();
-    assert!(fixture.store.release_task(&id, claimed.fence).await.unwrap());
+    assert!(fixture.store.tasks().release_task(&id, claimed.fence).await.unwrap());
     assert_eq!(fixture.status(&id).await, TaskStatus::Queued);
     assert_eq!(fixture.claim().await.unwrap().task.attempts, 1);
 }
@@ -192,13 +192,13 @@ async fn ended_tasks_are_removed_and_queued_tasks_remain() {
     let node = NodeId::generate();
     let (old, open) = (fixture.queue(&node).await, fixture.queue(&node).await);
     let claimed = fixture.claim().await.unwrap();
-    fixture.store.complete_task(&old, claimed.fence, &finished("a.csv")).await.unwrap();
-    assert_eq!(fixture.store.list_referenced_result_names().await.unwrap(), ["a.csv"]);
-    assert!(fixture.store.remove_tasks_ended_before(1_000_000).await.unwrap().is_empty());
-    assert_eq!(fixture.store.remove_tasks_ended_before(1_000_001).await.unwrap(), ["a.csv"]);
-    assert!(fixture.store.find_task(&old).await.unwrap().is_none());
+    fixture.store.tasks().complete_task(&old, claimed.fence, &finished("a.csv")).await.unwrap();
+    assert_eq!(fixture.store.tasks().list_referenced_result_names().await.unwrap(), ["a.csv"]);
+    assert!(fixture.store.tasks().remove_tasks_ended_before(1_000_000).await.unwrap().is_empty());
+    assert_eq!(fixture.store.tasks().remove_tasks_ended_before(1_000_001).await.unwrap(), ["a.csv"]);
+    assert!(fixture.store.tasks().find_task(&old).await.unwrap().is_none());
     assert_eq!(fixture.status(&open).await, TaskStatus::Queued);
-    let counts: HashMap<_, _> = fixture.store.count_tasks_by_status().await.unwrap().into_iter().collect();
+    let counts: HashMap<_, _> = fixture.store.tasks().count_tasks_by_status().await.unwrap().into_iter().collect();
     assert_eq!((counts[&TaskStatus::Queued], counts[&TaskStatus::Finished]), (1, 0));
 }
 
@@ -265,7 +265,7 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
             }
             Step::Renew(at) => {
                 if let Some((id, fence)) = nth_claim(at) {
-                    let renewed = fixture.store.renew_lease(&id, fence, LEASE).await.unwrap();
+                    let renewed = fixture.store.tasks().renew_lease(&id, fence, LEASE).await.unwrap();
                     if renewed {
                         prop_assert!(newest[&id] == fence && !ended.contains_key(&id));
                         let lease = live.get_mut(&id).ok_or_else(|| TestCaseError::fail("renewed without a lease"))?;
@@ -276,7 +276,7 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
             }
             Step::End(at) => {
                 if let Some((id, fence)) = nth_claim(at)
-                    && fixture.store.complete_task(&id, fence, &finished("x")).await.unwrap()
+                    && fixture.store.tasks().complete_task(&id, fence, &finished("x")).await.unwrap()
                 {
                     prop_assert_eq!(newest[&id], fence);
                     live.remove(&id);
@@ -285,7 +285,7 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
             }
             Step::Release(at) => {
                 if let Some((id, fence)) = nth_claim(at)
-                    && fixture.store.release_task(&id, fence).await.unwrap()
+                    && fixture.store.tasks().release_task(&id, fence).await.unwrap()
                 {
                     prop_assert!(newest[&id] == fence && !ended.contains_key(&id));
                     live.remove(&id);

@@ -81,11 +81,11 @@ impl CacheFixture {
         let fixture = Fixture::new().await;
         let store = &fixture.store;
         let user = fixture.user("grace").await;
-        store.create_access_key(&origin(), &user, &key(), &SecretString::from("secret")).await.unwrap();
-        store.create_group(&origin(), &fixture.initial_ids.domain_id, "dbas", "").await.unwrap();
+        store.identities().create_access_key(&origin(), &user, &key(), &SecretString::from("secret")).await.unwrap();
+        store.identities().create_group(&origin(), &fixture.initial_ids.domain_id, "dbas", "").await.unwrap();
         let project = fixture.initial_ids.project_id.clone();
         let url = format!("mysql://clew:{NODE_PASSWORD}@h/");
-        let instance = store.add_instance(&origin(), new_instance(&project, "shop", &[&url])).await.unwrap();
+        let instance = store.instances().add_instance(&origin(), new_instance(&project, "shop", &[&url])).await.unwrap();
         let token = NewToken {
             hash: TOKEN,
             user_id: user.clone(),
@@ -95,7 +95,7 @@ impl CacheFixture {
             expires_at: 9000,
             origin: TokenOrigin::Api,
         };
-        store.insert_token(&token).await.unwrap();
+        store.identities().insert_token(&token).await.unwrap();
         let temporary = NewTemporaryAccessKey {
             user_id: user.clone(),
             id: TEMPORARY.parse().unwrap(),
@@ -104,9 +104,9 @@ impl CacheFixture {
             expires_at: 9000,
             issued_for: IssuingCredentials::CommandLine,
         };
-        store.create_temporary_key(&origin(), &temporary).await.unwrap();
+        store.identities().create_temporary_key(&origin(), &temporary).await.unwrap();
         let task = NewSessionCollectionTask { request_id: task(), ..fixture.new_task(&instance.nodes[0].id) };
-        store.enqueue_task(&task, 9).await.unwrap();
+        store.tasks().enqueue_task(&task, 9).await.unwrap();
         let before: &[Change] = match change {
             TaskEnded => &[TaskTakenUp],
             TaskRemoved => &[TaskTakenUp, TaskEnded],
@@ -114,7 +114,7 @@ impl CacheFixture {
             _ => &[],
         };
         for _ in 0..4 {
-            store.record_auth_failure(SUBJECT).await.unwrap();
+            store.lockouts().record_auth_failure(SUBJECT).await.unwrap();
         }
         for change in before {
             apply(store, *change).await;
@@ -162,52 +162,52 @@ async fn open(folder: &std::path::Path) -> Store {
 
 /// Applies a change with information from the store only, as another process would.
 async fn apply(store: &Store, change: Change) {
-    let domain = store.list_domains().await.unwrap().remove(0).id;
-    let user = store.list_users(&domain).await.unwrap().into_iter().find(|user| user.name == "grace").unwrap().id;
-    let project = store.list_all_projects().await.unwrap().remove(0).id;
-    let instance = store.list_all_instances().await.unwrap().remove(0);
+    let domain = store.tenants().list_domains().await.unwrap().remove(0).id;
+    let user = store.identities().list_users(&domain).await.unwrap().into_iter().find(|user| user.name == "grace").unwrap().id;
+    let project = store.tenants().list_all_projects().await.unwrap().remove(0).id;
+    let instance = store.instances().list_all_instances().await.unwrap().remove(0);
     let done = match change {
-        KeyDisabled => store.set_access_key_enabled(&origin(), &key(), false).await.unwrap(),
-        KeyRemoved => store.remove_access_key(&origin(), &key()).await.unwrap(),
+        KeyDisabled => store.identities().set_access_key_enabled(&origin(), &key(), false).await.unwrap(),
+        KeyRemoved => store.identities().remove_access_key(&origin(), &key()).await.unwrap(),
         UserDisabled => {
             let update = UserChange { enabled: Some(false), ..UserChange::default() };
-            store.update_user(&origin(), &user, &update).await.unwrap()
+            store.identities().update_user(&origin(), &user, &update).await.unwrap()
         }
-        UserRemoved => store.remove_user(&origin(), &user).await.unwrap(),
-        TokenRevoked => store.revoke_token(&origin(), &TOKEN).await.unwrap(),
+        UserRemoved => store.identities().remove_user(&origin(), &user).await.unwrap(),
+        TokenRevoked => store.identities().revoke_token(&origin(), &TOKEN).await.unwrap(),
         NewPassword => {
             let update = UserChange { password_hash: Some("$".into()), ..UserChange::default() };
-            store.update_user(&origin(), &user, &update).await.unwrap()
+            store.identities().update_user(&origin(), &user, &update).await.unwrap()
         }
         PolicyAttached => {
             let system = PolicyRef::System("TaurusDB FullAccess".into());
-            store.attach_policy(&origin(), &system, &Grantee::User(user), None).await.unwrap()
+            store.policies().attach_policy(&origin(), &system, &Grantee::User(user), None).await.unwrap()
         }
         JoinsGroup => {
-            let group = store.list_groups(&domain).await.unwrap().remove(0).id;
-            store.add_group_member(&origin(), &group, &user).await.unwrap()
+            let group = store.identities().list_groups(&domain).await.unwrap().remove(0).id;
+            store.identities().add_group_member(&origin(), &group, &user).await.unwrap()
         }
         ProjectDisabled => {
             let update = ProjectChange { enabled: Some(false), ..ProjectChange::default() };
-            store.update_project(&origin(), &project, &update).await.unwrap()
+            store.tenants().update_project(&origin(), &project, &update).await.unwrap()
         }
         ProjectMasked => {
             let update = ProjectChange { masking: Some(true), ..ProjectChange::default() };
-            store.update_project(&origin(), &project, &update).await.unwrap()
+            store.tenants().update_project(&origin(), &project, &update).await.unwrap()
         }
-        InstanceRemoved => store.remove_instance(&origin(), &project, &instance.id).await.unwrap(),
+        InstanceRemoved => store.instances().remove_instance(&origin(), &project, &instance.id).await.unwrap(),
         Tagged => {
             let tag = Tag { key: "env".into(), value: "prod".into() };
-            store.add_tags(&origin(), &project, &instance.id, &[tag]).await.unwrap()
+            store.instances().add_tags(&origin(), &project, &instance.id, &[tag]).await.unwrap()
         }
         TaskTakenUp => claim(store, Duration::from_hours(1), 1).await.unwrap().is_some(),
         TaskEnded => {
             let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
-            store.complete_task(&task(), 1, &outcome).await.unwrap()
+            store.tasks().complete_task(&task(), 1, &outcome).await.unwrap()
         }
-        TaskRemoved => store.remove_tasks_ended_before(i64::MAX).await.is_ok(),
-        Locked => store.record_auth_failure(SUBJECT).await.unwrap().is_some(),
-        Forgiven => store.clear_auth_failures(SUBJECT).await.is_ok(),
+        TaskRemoved => store.tasks().remove_tasks_ended_before(i64::MAX).await.is_ok(),
+        Locked => store.lockouts().record_auth_failure(SUBJECT).await.unwrap().is_some(),
+        Forgiven => store.lockouts().clear_auth_failures(SUBJECT).await.is_ok(),
     };
     assert!(done, "{change:?} changed nothing");
 }
@@ -278,8 +278,8 @@ async fn cached_value_is_reused_until_its_version_changes() {
     let again = read().await;
     assert!(Arc::ptr_eq(&key, &again.0) && Arc::ptr_eq(&instance, &again.1) && Arc::ptr_eq(&task, &again.2));
     // Any commit may change a task. Key changes have their own version.
-    store.append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", "target")).await.unwrap();
-    store.record_access_key_use(&key).await.unwrap();
+    store.audit().append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", "target")).await.unwrap();
+    store.identities().record_access_key_use(&key).await.unwrap();
     let after = read().await;
     assert!(Arc::ptr_eq(&key, &after.0) && Arc::ptr_eq(&instance, &after.1) && !Arc::ptr_eq(&task, &after.2));
     apply(store, Tagged).await;
@@ -291,7 +291,7 @@ async fn cached_value_is_reused_until_its_version_changes() {
 async fn instance_is_visible_in_its_own_project_only() {
     let scene = CacheFixture::before(InstanceRemoved).await;
     let store = &scene.fixture.store;
-    let other = store.create_project(&origin(), &scene.fixture.initial_ids.domain_id, "other", "").await.unwrap();
+    let other = store.tenants().create_project(&origin(), &scene.fixture.initial_ids.domain_id, "other", "").await.unwrap();
     let view = store.cached_view().await.unwrap();
     for (project, visible) in [(&scene.project, true), (&other, false), (&scene.project, true)] {
         assert_eq!(view.find_instance(project, &scene.instance.id).await.unwrap().is_some(), visible);
@@ -303,13 +303,13 @@ async fn failures_of_another_process_are_visible() {
     let scene = CacheFixture::before(KeyRemoved).await;
     let store = &scene.fixture.store;
     let lockout_state = async || store.cached_view().await.unwrap().lockout_state(SUBJECT).await.unwrap();
-    store.clear_auth_failures(SUBJECT).await.unwrap();
+    store.lockouts().clear_auth_failures(SUBJECT).await.unwrap();
     assert_eq!(lockout_state().await, LockoutState::NoFailures);
     let other = open(scene.fixture.folder()).await;
-    other.record_auth_failure(SUBJECT).await.unwrap();
+    other.lockouts().record_auth_failure(SUBJECT).await.unwrap();
     assert_eq!(lockout_state().await, LockoutState::HasFailures);
     for _ in 0..4 {
-        other.record_auth_failure(SUBJECT).await.unwrap();
+        other.lockouts().record_auth_failure(SUBJECT).await.unwrap();
     }
     assert_eq!(lockout_state().await, LockoutState::Locked);
 }
@@ -332,7 +332,7 @@ async fn concurrent_views_contain_earlier_commits() {
     let mut visible = store.cached_view().await.unwrap().access_control_version();
     for round in 0..50 {
         let update = UserChange { description: Some(round.to_string()), ..UserChange::default() };
-        store.update_user(&origin(), &user, &update).await.unwrap();
+        store.identities().update_user(&origin(), &user, &update).await.unwrap();
         let version = store.cached_view().await.unwrap().access_control_version();
         assert!(version > visible, "{round}");
         visible = version;

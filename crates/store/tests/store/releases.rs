@@ -36,7 +36,7 @@ async fn database_of_each_release_is_upgraded_in_place() {
         let (store, other) = (opened.0.unwrap(), opened.1.unwrap());
         all_tables::verify(&store).await;
         all_tables::use_after_restore(&store).await;
-        assert!(other.verify_audit_log(&[]).await.unwrap().is_intact());
+        assert!(other.audit().verify_audit_log(&[]).await.unwrap().is_intact());
     }
 }
 
@@ -48,14 +48,14 @@ async fn processes_of_each_release_share_a_database_with_this_version() {
         execute(&backend, release.statements).await;
         let task = async |number: u8| {
             let id = format!("realtime_session-00000000-0000-4000-8000-00000000000{number}-98e{number}");
-            store.find_task(&id.parse().unwrap()).await.unwrap().unwrap()
+            store.tasks().find_task(&id.parse().unwrap()).await.unwrap().unwrap()
         };
         assert_eq!(task(1).await.result.unwrap().name, "an older one.csv");
         assert_eq!((task(0).await.status, task(0).await.attempts), (TaskStatus::Queued, 0));
         assert_eq!(task(9).await.status, TaskStatus::Queued);
-        let counts: Vec<_> = store.count_tasks_by_status().await.unwrap().into_iter().map(|(_, count)| count).collect();
+        let counts: Vec<_> = store.tasks().count_tasks_by_status().await.unwrap().into_iter().map(|(_, count)| count).collect();
         assert_eq!(counts, [2, 0, 2, 1], "tasks ended by older processes are counted");
-        let instances = store.list_all_instances().await.unwrap();
+        let instances = store.instances().list_all_instances().await.unwrap();
         assert_eq!(instances.iter().map(|instance| &*instance.name).collect::<Vec<_>>(), ["older", "shop"]);
         all_tables::use_after_restore(&store).await;
     }

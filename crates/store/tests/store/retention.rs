@@ -22,32 +22,32 @@ async fn create_old_and_recent_rows() -> (Fixture, i64) {
 async fn old_rows_are_removed_and_the_chain_stays_intact() {
     let (fixture, cutoff) = create_old_and_recent_rows().await;
     let store = &fixture.store;
-    assert_eq!(store.prune_audit_log(&AuditOrigin::for_internal_operation(), 1000).await.unwrap(), 0);
-    assert_eq!(store.prune_audit_log(&AuditOrigin::for_internal_operation(), cutoff).await.unwrap(), 5);
+    assert_eq!(store.audit().prune_audit_log(&AuditOrigin::for_internal_operation(), 1000).await.unwrap(), 0);
+    assert_eq!(store.audit().prune_audit_log(&AuditOrigin::for_internal_operation(), cutoff).await.unwrap(), 5);
     assert_eq!(
-        store.prune_audit_log(&AuditOrigin::for_internal_operation(), cutoff).await.unwrap(),
+        store.audit().prune_audit_log(&AuditOrigin::for_internal_operation(), cutoff).await.unwrap(),
         0,
         "no event is recorded"
     );
-    let found = store.verify_audit_log(&[]).await.unwrap();
+    let found = store.audit().verify_audit_log(&[]).await.unwrap();
     assert!(found.is_intact(), "{found:?}");
     assert_eq!((found.rows, found.first, found.last), (4, Some(6), Some(9)));
     let last = fixture.audit_rows().await.pop().unwrap();
     assert_eq!((&*last.event.operation, last.event.outcome), ("PruneAudit", AuditOutcome::Succeeded));
     assert_eq!((&last.event.detail["rows"], &last.event.detail["through"]), (&5.into(), &5.into()));
     fixture.record_events(2).await;
-    assert!(store.verify_audit_log(&[]).await.unwrap().is_intact());
+    assert!(store.audit().verify_audit_log(&[]).await.unwrap().is_intact());
     // The first remaining row is protected like any other row.
     fixture.sql("DROP TRIGGER audit_is_kept; DELETE FROM audit WHERE seq = 6").await;
-    let found = store.verify_audit_log(&[]).await.unwrap().problems;
+    let found = store.audit().verify_audit_log(&[]).await.unwrap().problems;
     assert_eq!(found, [AuditProblem { position: 6, fault: AuditProblemKind::MissingBefore { first: 7 } }]);
 }
 
 #[tokio::test]
 async fn newest_row_is_never_removed() {
     let (fixture, _) = create_old_and_recent_rows().await;
-    assert_eq!(fixture.store.prune_audit_log(&AuditOrigin::for_internal_operation(), i64::MAX).await.unwrap(), 7);
-    let found = fixture.store.verify_audit_log(&[]).await.unwrap();
+    assert_eq!(fixture.store.audit().prune_audit_log(&AuditOrigin::for_internal_operation(), i64::MAX).await.unwrap(), 7);
+    let found = fixture.store.audit().verify_audit_log(&[]).await.unwrap();
     assert!(found.is_intact(), "{found:?}");
     assert_eq!((found.first, found.last), (Some(8), Some(9)));
 }
@@ -61,12 +61,12 @@ async fn many_rows_are_removed_in_several_transactions() {
     assert_eq!(
         fixture
             .store
-            .prune_audit_log(&AuditOrigin::for_internal_operation(), AFTER_INITIALISATION + 1_002_000)
+            .audit().prune_audit_log(&AuditOrigin::for_internal_operation(), AFTER_INITIALISATION + 1_002_000)
             .await
             .unwrap(),
         1508
     );
-    let found = fixture.store.verify_audit_log(&[]).await.unwrap();
+    let found = fixture.store.audit().verify_audit_log(&[]).await.unwrap();
     assert!(found.is_intact(), "{found:?}");
     let operations: Vec<_> = fixture.audit_rows().await.into_iter().map(|row| row.event.operation).collect();
     assert_eq!(operations, ["Test", "PruneAudit", "PruneAudit"]);
@@ -82,8 +82,8 @@ async fn forged_row_before_the_oldest_row_does_not_block_retention() {
              code, detail, previous, mac FROM audit WHERE seq = 8",
         )
         .await;
-    assert_eq!(fixture.store.prune_audit_log(&AuditOrigin::for_internal_operation(), cutoff).await.unwrap(), 6);
-    assert!(fixture.store.verify_audit_log(&[]).await.unwrap().is_intact());
+    assert_eq!(fixture.store.audit().prune_audit_log(&AuditOrigin::for_internal_operation(), cutoff).await.unwrap(), 6);
+    assert!(fixture.store.audit().verify_audit_log(&[]).await.unwrap().is_intact());
     let last = fixture.audit_rows().await.pop().unwrap().event;
     assert_eq!(last.detail["problems"], serde_json::json!(["row -7 was changed"]));
 }
@@ -93,8 +93,8 @@ async fn problems_of_removed_rows_are_recorded() {
     let (fixture, cutoff) = create_old_and_recent_rows().await;
     fixture.sql("DROP TRIGGER audit_stays_as_it_is; DROP TRIGGER audit_is_kept; UPDATE audit SET target = 'x' WHERE seq = 2").await;
     fixture.sql("DELETE FROM audit WHERE seq = 4").await;
-    assert_eq!(fixture.store.prune_audit_log(&AuditOrigin::for_internal_operation(), cutoff).await.unwrap(), 4);
-    let found = fixture.store.verify_audit_log(&[]).await.unwrap();
+    assert_eq!(fixture.store.audit().prune_audit_log(&AuditOrigin::for_internal_operation(), cutoff).await.unwrap(), 4);
+    let found = fixture.store.audit().verify_audit_log(&[]).await.unwrap();
     assert!(found.is_intact(), "{found:?}");
     let last = fixture.audit_rows().await.pop().unwrap().event;
     assert_eq!(last.outcome, AuditOutcome::Failed);

@@ -32,14 +32,14 @@ impl RevocationFixture {
         let fixture = Fixture::new().await;
         let (store, domain) = (&fixture.store, &fixture.initial_ids.domain_id);
         let (ada, grace) = (fixture.user("ada").await, fixture.user("grace").await);
-        let group = store.create_group(&origin(), domain, "dbas", "").await.unwrap();
-        let policy = store.put_policy(&origin(), domain, "look", "role", DOCUMENT, "").await.unwrap();
+        let group = store.identities().create_group(&origin(), domain, "dbas", "").await.unwrap();
+        let policy = store.policies().put_policy(&origin(), domain, "look", "role", DOCUMENT, "").await.unwrap();
         let key = AccessKeyId::generate();
-        store.create_access_key(&origin(), &ada, &key, &SecretString::from("secret")).await.unwrap();
+        store.identities().create_access_key(&origin(), &ada, &key, &SecretString::from("secret")).await.unwrap();
         if attached {
-            store.add_group_member(&origin(), &group, &ada).await.unwrap();
+            store.identities().add_group_member(&origin(), &group, &ada).await.unwrap();
             store
-                .attach_policy(&origin(), &PolicyRef::Custom(policy.clone()), &Grantee::Group(group.clone()), None)
+                .policies().attach_policy(&origin(), &PolicyRef::Custom(policy.clone()), &Grantee::Group(group.clone()), None)
                 .await
                 .unwrap();
         }
@@ -53,7 +53,7 @@ impl RevocationFixture {
                 expires_at: EXPIRES_AT,
                 origin: TokenOrigin::Api,
             };
-            store.insert_token(&token).await.unwrap();
+            store.identities().insert_token(&token).await.unwrap();
             let key = NewTemporaryAccessKey {
                 user_id: user.clone(),
                 id: temporary_key_id(hash),
@@ -62,7 +62,7 @@ impl RevocationFixture {
                 expires_at: EXPIRES_AT,
                 issued_for: IssuingCredentials::CommandLine,
             };
-            store.create_temporary_key(&origin(), &key).await.unwrap();
+            store.identities().create_temporary_key(&origin(), &key).await.unwrap();
         }
         Self { fixture, ada, group, policy, key }
     }
@@ -72,11 +72,11 @@ impl RevocationFixture {
     }
 
     async fn token_revoked(&self, hash: [u8; 32]) -> bool {
-        self.fixture.store.find_token(&hash).await.unwrap().unwrap().revoked
+        self.fixture.store.identities().find_token(&hash).await.unwrap().unwrap().revoked
     }
 
     async fn key_revoked(&self, hash: [u8; 32]) -> bool {
-        self.fixture.store.find_access_key(&temporary_key_id(hash)).await.unwrap().unwrap().temporary.unwrap().revoked
+        self.fixture.store.identities().find_access_key(&temporary_key_id(hash)).await.unwrap().unwrap().temporary.unwrap().revoked
     }
 }
 
@@ -108,7 +108,7 @@ enum RightsChange {
 
 async fn apply(scene: &RevocationFixture, cause: RightsChange) {
     let (store, ada) = (&scene.fixture.store, &scene.ada);
-    let user = |change: UserChange| async move { store.update_user(&origin(), ada, &change).await.unwrap() };
+    let user = |change: UserChange| async move { store.identities().update_user(&origin(), ada, &change).await.unwrap() };
     let own = PolicyRef::Custom(scene.policy.clone());
     let group = Grantee::Group(scene.group.clone());
     let done = match cause {
@@ -119,28 +119,28 @@ async fn apply(scene: &RevocationFixture, cause: RightsChange) {
         }
         RightsChange::Promoted => user(UserChange { administrator: Some(true), ..UserChange::default() }).await,
         RightsChange::Described => user(UserChange { description: Some("x".into()), ..UserChange::default() }).await,
-        RightsChange::KeyDisabled => store.set_access_key_enabled(&origin(), &scene.key, false).await.unwrap(),
-        RightsChange::KeyEnabled => store.set_access_key_enabled(&origin(), &scene.key, true).await.unwrap(),
-        RightsChange::KeyRemoved => store.remove_access_key(&origin(), &scene.key).await.unwrap(),
-        RightsChange::JoinsGroup => store.add_group_member(&origin(), &scene.group, ada).await.unwrap(),
-        RightsChange::LeavesGroup => store.remove_group_member(&origin(), &scene.group, ada).await.unwrap(),
-        RightsChange::GroupRemoved => store.remove_group(&origin(), &scene.group).await.unwrap(),
+        RightsChange::KeyDisabled => store.identities().set_access_key_enabled(&origin(), &scene.key, false).await.unwrap(),
+        RightsChange::KeyEnabled => store.identities().set_access_key_enabled(&origin(), &scene.key, true).await.unwrap(),
+        RightsChange::KeyRemoved => store.identities().remove_access_key(&origin(), &scene.key).await.unwrap(),
+        RightsChange::JoinsGroup => store.identities().add_group_member(&origin(), &scene.group, ada).await.unwrap(),
+        RightsChange::LeavesGroup => store.identities().remove_group_member(&origin(), &scene.group, ada).await.unwrap(),
+        RightsChange::GroupRemoved => store.identities().remove_group(&origin(), &scene.group).await.unwrap(),
         RightsChange::PolicyPut => {
             let domain = &scene.fixture.initial_ids.domain_id;
-            store.put_policy(&origin(), domain, "look", "role", "{ }", "").await.unwrap() == scene.policy
+            store.policies().put_policy(&origin(), domain, "look", "role", "{ }", "").await.unwrap() == scene.policy
         }
         RightsChange::PolicyAttached => {
             let system = PolicyRef::System("TaurusDB FullAccess".into());
-            store.attach_policy(&origin(), &system, &Grantee::User(ada.clone()), None).await.unwrap()
+            store.policies().attach_policy(&origin(), &system, &Grantee::User(ada.clone()), None).await.unwrap()
         }
         RightsChange::PolicyAttachedToGroup => {
             let system = PolicyRef::System("TaurusDB FullAccess".into());
-            store.attach_policy(&origin(), &system, &group, Some(&scene.fixture.initial_ids.project_id)).await.unwrap()
+            store.policies().attach_policy(&origin(), &system, &group, Some(&scene.fixture.initial_ids.project_id)).await.unwrap()
         }
-        RightsChange::PolicyDetached => store.detach_policy(&origin(), &own, &group, None).await.unwrap(),
+        RightsChange::PolicyDetached => store.policies().detach_policy(&origin(), &own, &group, None).await.unwrap(),
         RightsChange::ProjectChanged => {
             let change = ProjectChange { masking: Some(true), ..ProjectChange::default() };
-            store.update_project(&origin(), &scene.fixture.initial_ids.project_id, &change).await.unwrap()
+            store.tenants().update_project(&origin(), &scene.fixture.initial_ids.project_id, &change).await.unwrap()
         }
     };
     assert!(done, "{cause:?} changed nothing");
@@ -198,7 +198,7 @@ async fn token_issued_after_a_revocation_is_valid() {
         expires_at: EXPIRES_AT,
         origin: TokenOrigin::Api,
     };
-    scene.fixture.store.insert_token(&token).await.unwrap();
+    scene.fixture.store.identities().insert_token(&token).await.unwrap();
     assert!(!scene.token_revoked([3; 32]).await);
     assert!(scene.token_revoked(ADA_TOKEN).await);
 }
@@ -206,10 +206,10 @@ async fn token_issued_after_a_revocation_is_valid() {
 #[tokio::test]
 async fn token_is_revoked_once_without_affecting_others() {
     let scene = RevocationFixture::new(false).await;
-    assert!(scene.fixture.store.revoke_token(&origin(), &ADA_TOKEN).await.unwrap());
-    assert!(!scene.fixture.store.revoke_token(&origin(), &ADA_TOKEN).await.unwrap());
-    assert!(!scene.fixture.store.revoke_token(&origin(), &[7; 32]).await.unwrap());
-    let found = scene.fixture.store.find_token(&ADA_TOKEN).await.unwrap().unwrap();
+    assert!(scene.fixture.store.identities().revoke_token(&origin(), &ADA_TOKEN).await.unwrap());
+    assert!(!scene.fixture.store.identities().revoke_token(&origin(), &ADA_TOKEN).await.unwrap());
+    assert!(!scene.fixture.store.identities().revoke_token(&origin(), &[7; 32]).await.unwrap());
+    let found = scene.fixture.store.identities().find_token(&ADA_TOKEN).await.unwrap().unwrap();
     assert!(found.revoked && found.issued_by_methods == ["password", "totp"]);
     assert!(!scene.token_revoked(GRACE_TOKEN).await);
     assert!(!scene.key_revoked(ADA_TOKEN).await);
@@ -218,10 +218,10 @@ async fn token_is_revoked_once_without_affecting_others() {
 #[tokio::test]
 async fn tokens_and_keys_are_removed_with_their_user() {
     let scene = RevocationFixture::new(true).await;
-    assert!(scene.fixture.store.remove_user(&origin(), &scene.ada).await.unwrap());
-    assert!(scene.fixture.store.find_token(&ADA_TOKEN).await.unwrap().is_none());
-    assert!(scene.fixture.store.find_access_key(&temporary_key_id(ADA_TOKEN)).await.unwrap().is_none());
-    assert!(scene.fixture.store.find_access_key(&scene.key).await.unwrap().is_none());
+    assert!(scene.fixture.store.identities().remove_user(&origin(), &scene.ada).await.unwrap());
+    assert!(scene.fixture.store.identities().find_token(&ADA_TOKEN).await.unwrap().is_none());
+    assert!(scene.fixture.store.identities().find_access_key(&temporary_key_id(ADA_TOKEN)).await.unwrap().is_none());
+    assert!(scene.fixture.store.identities().find_access_key(&scene.key).await.unwrap().is_none());
     assert!(!scene.token_revoked(GRACE_TOKEN).await);
 }
 
@@ -229,18 +229,18 @@ async fn tokens_and_keys_are_removed_with_their_user() {
 async fn expired_temporary_key_is_removed_with_old_tokens() {
     let scene = RevocationFixture::new(false).await;
     let store = &scene.fixture.store;
-    let found = store.find_access_key(&temporary_key_id(ADA_TOKEN)).await.unwrap().unwrap();
+    let found = store.identities().find_access_key(&temporary_key_id(ADA_TOKEN)).await.unwrap().unwrap();
     assert_eq!((found.secret.expose_secret(), &found.user.id), ("a temporary secret", &scene.ada));
     let temporary_key = found.temporary.unwrap();
     assert_eq!(
         (temporary_key.token_hash, temporary_key.expires_at, temporary_key.revoked),
         ([9; 32], EXPIRES_AT, false)
     );
-    assert!(store.find_access_key(&scene.key).await.unwrap().unwrap().temporary.is_none());
-    assert_eq!(store.list_access_keys(&scene.ada).await.unwrap().len(), 1, "temporary keys are not counted");
-    assert_eq!(store.remove_credentials_expired_before(EXPIRES_AT).await.unwrap(), 0);
-    assert_eq!(store.remove_credentials_expired_before(EXPIRES_AT + 1).await.unwrap(), 4);
-    assert!(store.find_access_key(&temporary_key_id(ADA_TOKEN)).await.unwrap().is_none());
+    assert!(store.identities().find_access_key(&scene.key).await.unwrap().unwrap().temporary.is_none());
+    assert_eq!(store.identities().list_access_keys(&scene.ada).await.unwrap().len(), 1, "temporary keys are not counted");
+    assert_eq!(store.identities().remove_credentials_expired_before(EXPIRES_AT).await.unwrap(), 0);
+    assert_eq!(store.identities().remove_credentials_expired_before(EXPIRES_AT + 1).await.unwrap(), 4);
+    assert!(store.identities().find_access_key(&temporary_key_id(ADA_TOKEN)).await.unwrap().is_none());
     let orphan = NewTemporaryAccessKey {
         user_id: UserId::generate(),
         id: AccessKeyId::generate(),
@@ -249,7 +249,7 @@ async fn expired_temporary_key_is_removed_with_old_tokens() {
         expires_at: EXPIRES_AT,
         issued_for: IssuingCredentials::CommandLine,
     };
-    assert!(store.create_temporary_key(&origin(), &orphan).await.is_err());
+    assert!(store.identities().create_temporary_key(&origin(), &orphan).await.is_err());
 }
 
 #[tokio::test]
@@ -273,28 +273,28 @@ async fn temporary_key_is_revoked_with_its_token() {
         expires_at: EXPIRES_AT,
         origin: TokenOrigin::Console,
     };
-    store.insert_token(&second).await.unwrap();
-    assert_eq!(store.find_token(&[3; 32]).await.unwrap().unwrap().origin, TokenOrigin::Console);
-    assert_eq!(store.find_token(&ADA_TOKEN).await.unwrap().unwrap().origin, TokenOrigin::Api);
+    store.identities().insert_token(&second).await.unwrap();
+    assert_eq!(store.identities().find_token(&[3; 32]).await.unwrap().unwrap().origin, TokenOrigin::Console);
+    assert_eq!(store.identities().find_token(&ADA_TOKEN).await.unwrap().unwrap().origin, TokenOrigin::Api);
     for (id, issued_for) in [
         ("OFTHEFIRST", IssuingCredentials::Token(ADA_TOKEN)),
         ("OFTHESECOND", IssuingCredentials::Token([3; 32])),
         ("OFNONEATALL", IssuingCredentials::CommandLine),
     ] {
-        store.create_temporary_key(&origin(), &key(id, issued_for)).await.unwrap();
+        store.identities().create_temporary_key(&origin(), &key(id, issued_for)).await.unwrap();
     }
     let revoked = async || {
         let mut revoked = Vec::new();
         for id in ["OFTHEFIRST", "OFTHESECOND", "OFNONEATALL"] {
-            let key = store.find_access_key(&id.parse().unwrap()).await.unwrap().unwrap();
+            let key = store.identities().find_access_key(&id.parse().unwrap()).await.unwrap().unwrap();
             revoked.push(key.temporary.unwrap().revoked);
         }
         revoked
     };
-    assert!(store.revoke_token(&origin(), &ADA_TOKEN).await.unwrap());
+    assert!(store.identities().revoke_token(&origin(), &ADA_TOKEN).await.unwrap());
     assert_eq!(revoked().await, [true, false, false]);
     // Changing the user's permissions revokes the other token and its key.
-    store.put_policy(&origin(), &scene.fixture.initial_ids.domain_id, "look", "role", "{2}", "").await.unwrap();
+    store.policies().put_policy(&origin(), &scene.fixture.initial_ids.domain_id, "look", "role", "{2}", "").await.unwrap();
     assert_eq!(revoked().await, [true, true, false]);
 }
 
@@ -311,7 +311,7 @@ async fn temporary_key_is_not_issued_for_revoked_credentials() {
             expires_at: EXPIRES_AT,
             issued_for,
         };
-        match store.create_temporary_key(&origin(), &key).await {
+        match store.identities().create_temporary_key(&origin(), &key).await {
             Ok(()) => true,
             Err(StoreError::IssuingCredentialsRevoked) => false,
             Err(other) => panic!("{other}"),
@@ -320,10 +320,10 @@ async fn temporary_key_is_not_issued_for_revoked_credentials() {
     let key = || IssuingCredentials::Key(scene.key.clone());
     assert!(create(IssuingCredentials::Token(ADA_TOKEN)).await && create(key()).await);
     assert!(!create(IssuingCredentials::Token([77; 32])).await, "a removed token is rejected");
-    assert!(store.revoke_token(&origin(), &ADA_TOKEN).await.unwrap());
+    assert!(store.identities().revoke_token(&origin(), &ADA_TOKEN).await.unwrap());
     assert!(!create(IssuingCredentials::Token(ADA_TOKEN)).await);
-    assert!(store.set_access_key_enabled(&origin(), &scene.key, false).await.unwrap());
+    assert!(store.identities().set_access_key_enabled(&origin(), &scene.key, false).await.unwrap());
     assert!(!create(key()).await);
-    assert!(store.remove_access_key(&origin(), &scene.key).await.unwrap());
+    assert!(store.identities().remove_access_key(&origin(), &scene.key).await.unwrap());
     assert!(!create(key()).await && create(IssuingCredentials::CommandLine).await);
 }

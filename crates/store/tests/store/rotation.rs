@@ -29,7 +29,7 @@ async fn rotated_secrets_unseal_with_the_new_key_only() {
     let backend = Backend::new().await;
     let folder = backend.folder.path();
     let store = create_filled_store(&backend).await;
-    let before = store.verify_audit_log(&[]).await.unwrap();
+    let before = store.audit().verify_audit_log(&[]).await.unwrap();
     let old = key(folder, "master.key").unwrap();
     let rotated = Store::rotate_master_key(&origin(), backend::location(folder)).await.unwrap();
     assert_eq!((rotated.sealed, rotated.damaged), (4, 0), "two keys and two passwords");
@@ -38,8 +38,8 @@ async fn rotated_secrets_unseal_with_the_new_key_only() {
 
     let after = Store::open(backend::location(folder)).await.unwrap();
     all_tables::verify(&after).await;
-    let audit = after.verify_audit_log(&[]).await.unwrap();
-    let links = after.list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap();
+    let audit = after.audit().verify_audit_log(&[]).await.unwrap();
+    let links = after.audit().list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap();
     assert_eq!(
         (audit.rows, &links[links.len() - 2].link),
         (before.rows + 1, &before.newest),
@@ -51,9 +51,9 @@ async fn rotated_secrets_unseal_with_the_new_key_only() {
     // After a second rotation, rows under each key are removed.
     Store::rotate_master_key(&origin(), backend::location(folder)).await.unwrap();
     let third = Store::open(backend::location(folder)).await.unwrap();
-    assert!(third.verify_audit_log(&[]).await.unwrap().is_intact());
-    assert!(third.prune_audit_log(&origin(), i64::MAX).await.unwrap() > before.rows);
-    assert!(third.verify_audit_log(&[]).await.unwrap().is_intact());
+    assert!(third.audit().verify_audit_log(&[]).await.unwrap().is_intact());
+    assert!(third.audit().prune_audit_log(&origin(), i64::MAX).await.unwrap() > before.rows);
+    assert!(third.audit().verify_audit_log(&[]).await.unwrap().is_intact());
 
     std::fs::write(folder.join("data/master.key"), old).unwrap();
     assert!(matches!(Store::open(backend::location(folder)).await, Err(StoreError::WrongMasterKey)));
@@ -63,22 +63,22 @@ async fn rotated_secrets_unseal_with_the_new_key_only() {
 async fn process_with_the_previous_key_cannot_write() {
     let fixture = Fixture::new().await;
     let running = fixture.open().await.unwrap();
-    running.enqueue_task(&fixture.new_task(&clew_model::NodeId::generate()), 9).await.unwrap();
+    running.tasks().enqueue_task(&fixture.new_task(&clew_model::NodeId::generate()), 9).await.unwrap();
     Store::rotate_master_key(&origin(), backend::location(fixture.folder())).await.unwrap();
     let rotated = |error: Option<StoreError>| matches!(error, Some(StoreError::MasterKeyRotated));
     assert!(rotated(running.check_health().await.err()));
-    assert!(rotated(running.create_domain(&origin(), "other").await.err()));
-    assert!(rotated(running.find_access_key(&tenant().access_key).await.err()));
-    assert!(rotated(running.verify_audit_log(&[]).await.err()));
+    assert!(rotated(running.tenants().create_domain(&origin(), "other").await.err()));
+    assert!(rotated(running.identities().find_access_key(&tenant().access_key).await.err()));
+    assert!(rotated(running.audit().verify_audit_log(&[]).await.err()));
     // With a shared database, claims also check the key: a process with the previous key cannot unseal node passwords.
     assert_eq!(rotated(claim(&running, Duration::from_secs(9), 1).await.err()), SHARED);
     let event = clew_model::AuditEvent::for_successful_operation(&origin(), "Test", "test");
-    let recorded = running.append_audit_event(&event).await.unwrap_err().to_string();
+    let recorded = running.audit().append_audit_event(&event).await.unwrap_err().to_string();
     assert!(recorded.contains("the master key was rotated"), "{recorded}");
 
     let after = fixture.open().await.unwrap();
-    assert!(after.verify_audit_log(&[]).await.unwrap().is_intact());
-    let opened = after.find_access_key(&tenant().access_key).await.unwrap().unwrap();
+    assert!(after.audit().verify_audit_log(&[]).await.unwrap().is_intact());
+    let opened = after.identities().find_access_key(&tenant().access_key).await.unwrap().unwrap();
     assert_eq!(opened.secret.expose_secret(), SECRET_KEY);
 }
 
@@ -91,7 +91,7 @@ async fn changed_row_under_an_earlier_key_is_detected() {
     let change = "DROP TRIGGER audit_stays_as_it_is; UPDATE audit SET target = 'other' WHERE seq = 3";
     sqlx::raw_sql(sqlx::AssertSqlSafe(backend::translate_sql(change))).execute(&mut connection).await.unwrap();
     let after = Store::open(backend::location(backend.folder.path())).await.unwrap();
-    let found = after.verify_audit_log(&[]).await.unwrap();
+    let found = after.audit().verify_audit_log(&[]).await.unwrap();
     assert_eq!(found.problems.iter().map(|problem| problem.position).collect::<Vec<_>>(), [3]);
 }
 
@@ -145,7 +145,7 @@ async fn killed_rotation_loses_no_data() {
     }
     let store = Store::open(backend::location(backend.folder.path())).await.unwrap();
     let filter = AuditFilter { operation: Some("RotateMasterKey".into()), ..AuditFilter::default() };
-    assert!(store.list_audit_rows_after_seq(&filter, 0, 1000).await.unwrap().len() > 3, "no rotation completed");
+    assert!(store.audit().list_audit_rows_after_seq(&filter, 0, 1000).await.unwrap().len() > 3, "no rotation completed");
 }
 
 #[tokio::test]

@@ -15,16 +15,16 @@ async fn no_file_contains_a_plaintext_secret() {
     let url = format!("mysql://clew:{NODE_PASSWORD}@10.0.0.5/");
     let added = fixture
         .store
-        .add_instance(&origin(), new_instance(&fixture.initial_ids.project_id, "a", &[&url]))
+        .instances().add_instance(&origin(), new_instance(&fixture.initial_ids.project_id, "a", &[&url]))
         .await
         .unwrap();
-    let node = fixture.store.find_node_with_password(&added.nodes[0].id).await.unwrap().unwrap();
+    let node = fixture.store.instances().find_node_with_password(&added.nodes[0].id).await.unwrap().unwrap();
     assert_eq!(node.url.password.unwrap().expose_secret(), NODE_PASSWORD);
     assert!(added.nodes[0].url.password.is_none());
-    let key = fixture.store.find_access_key(&tenant().access_key).await.unwrap().unwrap();
+    let key = fixture.store.identities().find_access_key(&tenant().access_key).await.unwrap().unwrap();
     assert_eq!((key.secret.expose_secret(), key.user.name.as_str()), (SECRET_KEY, "admin"));
     use_all_secrets(&fixture).await;
-    fixture.store.remove_instance(&origin(), &fixture.initial_ids.project_id, &added.id).await.unwrap();
+    fixture.store.instances().remove_instance(&origin(), &fixture.initial_ids.project_id, &added.id).await.unwrap();
     let log = fixture.backend.wal_path();
     let mut files = all_bytes(&fixture.dir());
     if log.is_dir() {
@@ -53,7 +53,7 @@ async fn use_all_secrets(fixture: &Fixture) {
     let (store, user) = (&fixture.store, &fixture.initial_ids.user_id);
     let hash: [u8; 32] = Sha256::digest(TOKEN).into();
     let second: AccessKeyId = "AKSECOND000000000000".parse().unwrap();
-    store.create_access_key(&origin(), user, &second, &SecretString::from(SECOND_KEY)).await.unwrap();
+    store.identities().create_access_key(&origin(), user, &second, &SecretString::from(SECOND_KEY)).await.unwrap();
     let temporary = NewTemporaryAccessKey {
         user_id: user.clone(),
         id: "AKTEMPORARY000000000".parse().unwrap(),
@@ -62,7 +62,7 @@ async fn use_all_secrets(fixture: &Fixture) {
         expires_at: 9000,
         issued_for: IssuingCredentials::CommandLine,
     };
-    store.create_temporary_key(&origin(), &temporary).await.unwrap();
+    store.identities().create_temporary_key(&origin(), &temporary).await.unwrap();
     let token = NewToken {
         hash,
         user_id: user.clone(),
@@ -72,11 +72,11 @@ async fn use_all_secrets(fixture: &Fixture) {
         expires_at: 9000,
         origin: TokenOrigin::Api,
     };
-    store.insert_token(&token).await.unwrap();
-    store.revoke_token(&origin(), &hash).await.unwrap();
-    store.remove_access_key(&origin(), &second).await.unwrap();
-    store.record_auth_failure(&format!("user:acme/{MISTYPED_PASSWORD}")).await.unwrap();
-    let shown = format!("{token:?} {temporary:?} {:?}", store.find_access_key(&temporary.id).await.unwrap());
+    store.identities().insert_token(&token).await.unwrap();
+    store.identities().revoke_token(&origin(), &hash).await.unwrap();
+    store.identities().remove_access_key(&origin(), &second).await.unwrap();
+    store.lockouts().record_auth_failure(&format!("user:acme/{MISTYPED_PASSWORD}")).await.unwrap();
+    let shown = format!("{token:?} {temporary:?} {:?}", store.identities().find_access_key(&temporary.id).await.unwrap());
     assert!(!shown.contains(TEMPORARY_KEY), "{shown}");
 }
 
@@ -85,7 +85,7 @@ async fn audit_contains_no_password_or_token_hash() {
     let fixture = Fixture::new().await;
     use_all_secrets(&fixture).await;
     let change = UserChange { password_hash: Some("$argon2id$of-the-new-password".into()), ..UserChange::default() };
-    fixture.store.update_user(&origin(), &fixture.initial_ids.user_id, &change).await.unwrap();
+    fixture.store.identities().update_user(&origin(), &fixture.initial_ids.user_id, &change).await.unwrap();
     let audit = format!("{:?}", fixture.audit_rows().await);
     let token_hash: [u8; 32] = Sha256::digest(TOKEN).into();
     for hash in ["argon2id", &hex::encode(token_hash), MISTYPED_PASSWORD] {
@@ -99,11 +99,11 @@ async fn moved_or_changed_secrets_are_detected() {
     let fixture = Fixture::new().await;
     let urls = ["mysql://u:first@h/", "mysql://u:second@h/"];
     let added =
-        fixture.store.add_instance(&origin(), new_instance(&fixture.initial_ids.project_id, "a", &urls)).await.unwrap();
+        fixture.store.instances().add_instance(&origin(), new_instance(&fixture.initial_ids.project_id, "a", &urls)).await.unwrap();
     let other: AccessKeyId = "AKOTHER0000000000000".parse().unwrap();
     fixture
         .store
-        .create_access_key(&origin(), &fixture.initial_ids.user_id, &other, &SecretString::from("another"))
+        .identities().create_access_key(&origin(), &fixture.initial_ids.user_id, &other, &SecretString::from("another"))
         .await
         .unwrap();
     fixture
@@ -114,18 +114,18 @@ async fn moved_or_changed_secrets_are_detected() {
         )
         .await;
     for node in &added.nodes {
-        let error = fixture.store.find_node_with_password(&node.id).await.unwrap_err();
+        let error = fixture.store.instances().find_node_with_password(&node.id).await.unwrap_err();
         assert!(
             matches!(error, StoreError::Unseal { .. }) && error.to_string().contains("password of nodes"),
             "{error}"
         );
     }
     for key in [other, tenant().access_key] {
-        let error = fixture.store.find_access_key(&key).await.unwrap_err();
+        let error = fixture.store.identities().find_access_key(&key).await.unwrap_err();
         assert!(matches!(error, StoreError::Unseal { .. }), "{error}");
     }
     fixture.sql("UPDATE nodes SET password = x'00'").await;
-    assert!(matches!(fixture.store.find_node_with_password(&added.nodes[0].id).await, Err(StoreError::Unseal { .. })));
+    assert!(matches!(fixture.store.instances().find_node_with_password(&added.nodes[0].id).await, Err(StoreError::Unseal { .. })));
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn master_key_is_read_from_the_environment() {
         _ => {
             Store::initialise(&origin(), &dir, tenant()).await.unwrap();
             let store = Store::open(&dir).await.unwrap();
-            let found = store.find_access_key(&tenant().access_key).await.unwrap().unwrap();
+            let found = store.identities().find_access_key(&tenant().access_key).await.unwrap().unwrap();
             assert_eq!(found.secret.expose_secret(), SECRET_KEY);
         }
     }

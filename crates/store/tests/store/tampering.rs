@@ -21,9 +21,9 @@ async fn create_audit_with_eight_rows() -> Fixture {
         ..AuditEvent::for_successful_operation(&origin(), "Test", "ro\u{1}w")
     };
     for _ in 1..ROWS {
-        fixture.store.append_audit_event(&event).await.unwrap();
+        fixture.store.audit().append_audit_event(&event).await.unwrap();
     }
-    let found = fixture.store.verify_audit_log(&[]).await.unwrap();
+    let found = fixture.store.audit().verify_audit_log(&[]).await.unwrap();
     assert!(found.is_intact(), "{found:?}");
     assert_eq!((found.rows, found.first, found.last), (8, Some(1), Some(ROWS)));
     fixture
@@ -42,7 +42,7 @@ async fn tamper(fixture: &Fixture, statements: &str) {
 
 async fn verify(fixture: &Fixture) -> AuditVerification {
     // A new process has no recorded audit rows.
-    fixture.open().await.unwrap().verify_audit_log(&[]).await.unwrap()
+    fixture.open().await.unwrap().audit().verify_audit_log(&[]).await.unwrap()
 }
 
 fn problem_at(position: i64, what: AuditProblemKind) -> AuditProblem {
@@ -220,8 +220,8 @@ async fn changed_head_is_reported_after_later_rows() {
     let fixture = create_audit_with_eight_rows().await;
     tamper(&fixture, "DELETE FROM audit; DELETE FROM audit_ends").await;
     let again = fixture.open().await.unwrap();
-    again.append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", "row")).await.unwrap();
-    let found = again.verify_audit_log(&[]).await.unwrap();
+    again.audit().append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", "row")).await.unwrap();
+    let found = again.audit().verify_audit_log(&[]).await.unwrap();
     assert_eq!(
         found.problems,
         [problem_at(1, AuditProblemKind::CheckpointChanged), problem_at(1, AuditProblemKind::AfterChangedHead)]

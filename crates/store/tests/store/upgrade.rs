@@ -74,25 +74,25 @@ async fn upgrade_of_an_old_database_keeps_all_rows() {
     let store = Store::open(folder.path()).await.unwrap();
     assert_eq!(store.region(), "north");
     let domain = DOMAIN.parse().unwrap();
-    let users = store.list_users(&domain).await.unwrap();
+    let users = store.identities().list_users(&domain).await.unwrap();
     let names: Vec<_> = users.iter().map(|user| (&*user.name, user.enabled, user.administrator)).collect();
     assert_eq!(names, [("ada", true, true), ("gone", false, true)]);
-    let key = store.find_access_key(&ACCESS_KEY.parse().unwrap()).await.unwrap().unwrap();
+    let key = store.identities().find_access_key(&ACCESS_KEY.parse().unwrap()).await.unwrap().unwrap();
     assert_eq!((key.secret.expose_secret(), key.enabled, key.temporary), ("old secret key", true, None));
-    let token = store.find_token(&[5; 32]).await.unwrap().unwrap();
+    let token = store.identities().find_token(&[5; 32]).await.unwrap().unwrap();
     assert_eq!((token.expires_at, token.revoked, &*token.issued_by_methods), (9, false, &["password".to_owned()][..]));
-    let project = store.find_project(&PROJECT.parse().unwrap()).await.unwrap().unwrap();
+    let project = store.tenants().find_project(&PROJECT.parse().unwrap()).await.unwrap().unwrap();
     assert_eq!((&*project.description, project.enabled, project.masking), ("the old one", true, false));
-    let instances = store.list_all_instances().await.unwrap();
+    let instances = store.instances().list_all_instances().await.unwrap();
     assert_eq!(
         (instances.len(), &*instances[0].enterprise_project_id, &*instances[0].tags[0].value),
         (3, "retail", "prod")
     );
-    let node = store.find_node_with_password(&NODE.parse().unwrap()).await.unwrap().unwrap();
+    let node = store.instances().find_node_with_password(&NODE.parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(node.url.password.unwrap().expose_secret(), "old password");
-    let task = store.find_task(&"realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9".parse().unwrap()).await;
+    let task = store.tasks().find_task(&"realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9".parse().unwrap()).await;
     assert!(!task.unwrap().unwrap().masked);
-    let enterprise_projects = store.list_enterprise_projects(&domain).await.unwrap();
+    let enterprise_projects = store.tenants().list_enterprise_projects(&domain).await.unwrap();
     assert_eq!(enterprise_projects.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["0", "retail"]);
     assert_eq!(store.cached_view().await.unwrap().access_control_version(), 1);
 }
@@ -104,11 +104,11 @@ async fn audit_of_an_old_database_starts_once() {
     let opened = tokio::join!(Store::open(folder.path()), Store::open(folder.path()));
     let store = opened.0.unwrap();
     opened.1.unwrap();
-    store.create_domain(&origin(), "other").await.unwrap();
+    store.tenants().create_domain(&origin(), "other").await.unwrap();
     Store::open(folder.path()).await.unwrap();
-    let rows = store.list_audit_rows_after_seq(&AuditFilter::default(), 0, 10).await.unwrap();
+    let rows = store.audit().list_audit_rows_after_seq(&AuditFilter::default(), 0, 10).await.unwrap();
     let operations: Vec<_> = rows.iter().map(|row| row.event.operation.as_str()).collect();
     assert_eq!(operations, ["BeginAudit", "CreateDomain"]);
     assert_eq!(rows[0].event.origin.actor, Actor::Clew);
-    assert!(store.verify_audit_log(&[]).await.unwrap().is_intact());
+    assert!(store.audit().verify_audit_log(&[]).await.unwrap().is_intact());
 }

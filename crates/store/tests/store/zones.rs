@@ -21,7 +21,7 @@ impl Fixture {
         for (node, name) in new.nodes.iter_mut().zip(zones) {
             node.zone = (!name.is_empty()).then(|| zone(name));
         }
-        let added = self.store.add_instance(&origin(), new).await.unwrap();
+        let added = self.store.instances().add_instance(&origin(), new).await.unwrap();
         let stored: Vec<_> =
             added.nodes.iter().map(|node| node.zone.as_ref().map_or("", NetworkZone::as_str)).collect();
         assert_eq!(stored, zones);
@@ -30,7 +30,7 @@ impl Fixture {
 
     async fn queue_task(&self, node: &NodeId) -> NewSessionCollectionTask {
         let task = self.new_task(node);
-        self.store.enqueue_task(&task, 9).await.unwrap();
+        self.store.tasks().enqueue_task(&task, 9).await.unwrap();
         task
     }
 
@@ -75,18 +75,18 @@ async fn kill_tasks_respect_zones() {
     let fixture = Fixture::new().await;
     let (instance, nodes) = fixture.add_instance_in_zones("shop", &["dmz", ""]).await;
     let project = &fixture.initial_ids.project_id;
-    assert!(fixture.store.set_kill_tasks_enabled(&origin(), project, &instance, true).await.unwrap());
+    assert!(fixture.store.kill_tasks().set_kill_tasks_enabled(&origin(), project, &instance, true).await.unwrap());
     let task = crate::contract::kill_tasks::task(None);
-    fixture.store.add_kill_task(&origin(), project, &instance, &task).await.unwrap().unwrap();
+    fixture.store.kill_tasks().add_kill_task(&origin(), project, &instance, &task).await.unwrap().unwrap();
     let rounds =
-        async |store: Store| -> Vec<InstanceKillTasks> { store.list_instances_with_kill_tasks().await.unwrap() };
+        async |store: Store| -> Vec<InstanceKillTasks> { store.kill_tasks().list_instances_with_kill_tasks().await.unwrap() };
     assert!(rounds(fixture.store_in_zones(&[])).await.is_empty(), "one node is not reachable");
     assert_eq!(rounds(fixture.store_in_zones(&["dmz"])).await[0].instance_id, instance);
     let kill = fixture.intelligent_kill(&instance, &nodes[0]);
-    let id = fixture.store.enqueue_intelligent_kill(&kill, 9).await.unwrap();
+    let id = fixture.store.kills().enqueue_intelligent_kill(&kill, 9).await.unwrap();
     let (lease, fresh) = (Duration::from_mins(1), Duration::from_mins(1));
-    assert!(fixture.store_in_zones(&["other"]).claim_intelligent_kill(lease, fresh).await.unwrap().is_none());
-    let claimed = fixture.store_in_zones(&["dmz"]).claim_intelligent_kill(lease, fresh).await.unwrap();
+    assert!(fixture.store_in_zones(&["other"]).kills().claim_intelligent_kill(lease, fresh).await.unwrap().is_none());
+    let claimed = fixture.store_in_zones(&["dmz"]).kills().claim_intelligent_kill(lease, fresh).await.unwrap();
     assert_eq!(claimed.unwrap().id, id);
 }
 
@@ -98,29 +98,29 @@ async fn tasks_of_zones_without_workers_fail() {
     let dmz = || Some(zone("dmz"));
     let queued = fixture.queue_task(&nodes[1]).await;
     let anywhere = fixture.queue_task(&nodes[0]).await;
-    assert_eq!(fixture.store.list_zone_states().await.unwrap(), [state(None, 1, 0), state(dmz(), 1, 0)]);
-    fixture.store_in_zones(&["dmz"]).record_worker_heartbeat("one").await.unwrap();
-    fixture.store_in_zones(&["dmz", "other"]).record_worker_heartbeat("two").await.unwrap();
-    let all = fixture.store.list_zone_states().await.unwrap();
+    assert_eq!(fixture.store.zones().list_zone_states().await.unwrap(), [state(None, 1, 0), state(dmz(), 1, 0)]);
+    fixture.store_in_zones(&["dmz"]).zones().record_worker_heartbeat("one").await.unwrap();
+    fixture.store_in_zones(&["dmz", "other"]).zones().record_worker_heartbeat("two").await.unwrap();
+    let all = fixture.store.zones().list_zone_states().await.unwrap();
     assert_eq!(all, [state(None, 1, 2), state(dmz(), 1, 2), state(Some(zone("other")), 0, 1)]);
     assert!(!all.iter().any(ZoneState::lacks_workers));
-    fixture.store.remove_worker("one").await.unwrap();
+    fixture.store.zones().remove_worker("one").await.unwrap();
     fixture.advance_clock(19_999);
-    assert_eq!(fixture.store.list_zone_states().await.unwrap()[1], state(dmz(), 1, 1));
+    assert_eq!(fixture.store.zones().list_zone_states().await.unwrap()[1], state(dmz(), 1, 1));
     let minute = Duration::from_mins(1);
     fixture.advance_clock(60_000);
-    fixture.store_in_zones(&["other"]).record_worker_heartbeat("three").await.unwrap();
-    assert!(fixture.store.list_zone_states().await.unwrap()[1].lacks_workers(), "its heartbeat has expired");
+    fixture.store_in_zones(&["other"]).zones().record_worker_heartbeat("three").await.unwrap();
+    assert!(fixture.store.zones().list_zone_states().await.unwrap()[1].lacks_workers(), "its heartbeat has expired");
     assert_eq!(
-        fixture.store.fail_tasks_in_zones_without_workers(Duration::from_mins(2)).await.unwrap(),
+        fixture.store.zones().fail_tasks_in_zones_without_workers(Duration::from_mins(2)).await.unwrap(),
         0,
         "it was queued for too short a time"
     );
-    assert_eq!(fixture.store.fail_tasks_in_zones_without_workers(minute).await.unwrap(), 1);
-    let ended = fixture.store.find_task(&queued.request_id).await.unwrap().unwrap();
+    assert_eq!(fixture.store.zones().fail_tasks_in_zones_without_workers(minute).await.unwrap(), 1);
+    let ended = fixture.store.tasks().find_task(&queued.request_id).await.unwrap().unwrap();
     let failure = ended.failure.unwrap();
     assert_eq!((ended.status, failure.kind), (TaskStatus::Error, FailureKind::Unreachable));
     assert!(failure.detail.contains("zone dmz"), "{failure}");
-    let status = fixture.store.find_task(&anywhere.request_id).await.unwrap().unwrap().status;
+    let status = fixture.store.tasks().find_task(&anywhere.request_id).await.unwrap().unwrap().status;
     assert_eq!(status, TaskStatus::Queued);
 }

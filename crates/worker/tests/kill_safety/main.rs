@@ -340,13 +340,13 @@ impl TaskWorker {
             tags: vec![],
             nodes: vec![NewNode { zone: None, id: None, role: NodeRole::Master, url: node }],
         };
-        let instance = store.add_instance(&by, instance).await.unwrap();
-        assert!(store.set_kill_tasks_enabled(&by, &ids.project_id, &instance.id, true).await.unwrap());
+        let instance = store.instances().add_instance(&by, instance).await.unwrap();
+        assert!(store.kill_tasks().set_kill_tasks_enabled(&by, &ids.project_id, &instance.id, true).await.unwrap());
         for (role, seconds) in [(Role::Batch, 1), (Role::Spared, OLD_AGE)] {
             let criteria =
                 KillCriteria { user: Some(role.user().into()), ..KillCriteria::with_min_state_duration(seconds) };
             let task = NewKillTask { criteria, masked: false, duration: None, audit_detail: Value::Null };
-            store.add_kill_task(&by, &ids.project_id, &instance.id, &task).await.unwrap().unwrap();
+            store.kill_tasks().add_kill_task(&by, &ids.project_id, &instance.id, &task).await.unwrap().unwrap();
         }
         let kills = KillExecutor::new(store.clone(), ProtectedAccounts::default());
         let tasks = KillTaskWorker::new(store, kills, &WorkerSettings::default(), Arc::new(NoMetrics));

@@ -56,7 +56,7 @@ async fn polling_detects_completion_by_another_process() {
         sha256: String::new(),
         limitations: vec![],
     };
-    assert!(harness.store.complete_task(&id, claimed.fence, &outcome).await.unwrap());
+    assert!(harness.store.tasks().complete_task(&id, claimed.fence, &outcome).await.unwrap());
     let ended = timeout(TIMEOUT, waiting).await.unwrap().unwrap().unwrap().unwrap();
     assert_eq!(ended.status, TaskStatus::Finished);
 }

@@ -94,7 +94,7 @@ impl Harness {
             tags: vec![],
             nodes: nodes.collect(),
         };
-        let instance = store.add_instance(&test_origin(), instance).await.unwrap();
+        let instance = store.instances().add_instance(&test_origin(), instance).await.unwrap();
         let observer = Arc::<RecordingObserver>::default();
         let collections = SessionCollectionQueue::with_node_reader(store.clone(), settings, observer.clone(), reader);
         Self { store, collections, instance, observer, folder }
@@ -128,7 +128,7 @@ impl Harness {
             excluded_nodes: vec![],
             max_tasks: 1,
         };
-        self.store.claim_tasks(claim).await.unwrap().tasks.pop()
+        self.store.tasks().claim_tasks(claim).await.unwrap().tasks.pop()
     }
 
     pub(crate) fn start_worker(&self) -> Worker {
@@ -141,7 +141,7 @@ impl Harness {
     }
 
     pub(crate) async fn task(&self, id: &RequestId) -> SessionCollectionTask {
-        self.store.find_task(id).await.unwrap().unwrap()
+        self.store.tasks().find_task(id).await.unwrap().unwrap()
     }
 
     /// Waits until the task has ended.

@@ -43,11 +43,11 @@ impl KillHarness {
             tags: vec![],
             nodes: urls.iter().enumerate().map(node).collect(),
         };
-        let instance = harness.store.add_instance(&test_origin(), new).await.unwrap();
+        let instance = harness.store.instances().add_instance(&test_origin(), new).await.unwrap();
         assert!(
             harness
                 .store
-                .set_kill_tasks_enabled(&test_origin(), &instance.project_id, &instance.id, true)
+                .kill_tasks().set_kill_tasks_enabled(&test_origin(), &instance.project_id, &instance.id, true)
                 .await
                 .unwrap()
         );
@@ -68,19 +68,19 @@ impl KillHarness {
     pub(crate) async fn add_task(&self, criteria: KillCriteria) -> String {
         let task = NewKillTask { criteria, masked: false, duration: None, audit_detail: Value::Null };
         let (project, instance) = (&self.instance.project_id, &self.instance.id);
-        self.harness.store.add_kill_task(&test_origin(), project, instance, &task).await.unwrap().unwrap().to_string()
+        self.harness.store.kill_tasks().add_kill_task(&test_origin(), project, instance, &task).await.unwrap().unwrap().to_string()
     }
 
     async fn stop(&self, task: &str) {
         let (project, instance) = (&self.instance.project_id, &self.instance.id);
         let id = task.parse().unwrap();
-        assert!(self.harness.store.stop_kill_task(&test_origin(), project, instance, id).await.unwrap());
+        assert!(self.harness.store.kill_tasks().stop_kill_task(&test_origin(), project, instance, id).await.unwrap());
     }
 
     /// Recorded kills, newest first.
     pub(crate) async fn kills(&self) -> Vec<KillRecord> {
         let filter = KillFilter::for_instance(self.instance.id.clone());
-        self.harness.store.list_kills(&filter, Pagination { offset: 0, limit: 100 }).await.unwrap().0
+        self.harness.store.kills().list_kills(&filter, Pagination { offset: 0, limit: 100 }).await.unwrap().0
     }
 
     /// Waits for the outcome of the kill of a session.

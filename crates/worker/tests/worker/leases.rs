@@ -22,7 +22,7 @@ fn settings(lease: Duration) -> WorkerSettings {
 
 /// Claims the collection that the worker runs, as if its lease had expired.
 async fn steal_lease(harness: &Harness, id: &RequestId) -> ClaimedTask {
-    assert!(harness.store.release_task(id, 1).await.unwrap());
+    assert!(harness.store.tasks().release_task(id, 1).await.unwrap());
     let new_claim = harness.claim(Duration::from_hours(1)).await.unwrap();
     assert_eq!((&new_claim.task.request_id, new_claim.fence), (id, 2));
     new_claim
@@ -33,7 +33,7 @@ async fn check_new_owner(harness: &Harness, new_claim: &ClaimedTask) {
     let id = &new_claim.task.request_id;
     assert_eq!(harness.task(id).await.status, TaskStatus::Running);
     let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "ended by the new owner"));
-    assert!(harness.store.complete_task(id, new_claim.fence, &outcome).await.unwrap());
+    assert!(harness.store.tasks().complete_task(id, new_claim.fence, &outcome).await.unwrap());
     assert_eq!(harness.wait_until_ended(id).await.failure.unwrap().detail, "ended by the new owner");
 }
 

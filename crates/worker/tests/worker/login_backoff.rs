@@ -87,7 +87,7 @@ async fn kill_tasks_back_off(flavor: Flavor) {
     wait_for_ticks(&fake, TICKS).await;
     assert_eq!(failed_logins(&server).await - before, 1, "{flavor}");
     let (store, instance) = (kill_tasks.harness.store.clone(), kill_tasks.instance.clone());
-    let backoff = store.list_login_backoffs(&instance.id).await.unwrap();
+    let backoff = store.instances().list_login_backoffs(&instance.id).await.unwrap();
     let [(node, backoff)] = &backoff[..] else { panic!("{backoff:?}") };
     assert_eq!((node, backoff.refusals, backoff.retry_at - backoff.refused_at), (&instance.nodes[0].id, 1, 30_000));
     assert!(backoff.reason.contains("1045"), "{backoff:?}");
@@ -106,9 +106,9 @@ async fn kill_tasks_back_off(flavor: Flavor) {
 
     // New credentials are used at once, and work: the server has not locked the account.
     let new = url(&server, "new").parse().unwrap();
-    assert!(store.set_node_url(&test_origin(), &instance.project_id, &instance.id, node, &new).await.unwrap());
+    assert!(store.instances().set_node_url(&test_origin(), &instance.project_id, &instance.id, node, &new).await.unwrap());
     kill_tasks.wait_for_kill(&start_long_statement(&server, "app").await).await;
-    assert!(store.list_login_backoffs(&instance.id).await.unwrap().is_empty());
+    assert!(store.instances().list_login_backoffs(&instance.id).await.unwrap().is_empty());
     assert_eq!(failed_logins(&server).await - before, 2, "{flavor}");
     kill_tasks.shut_down().await;
 }
@@ -132,13 +132,13 @@ async fn locked_and_expired_accounts_back_off(flavor: Flavor) {
         ("ALTER USER clew PASSWORD EXPIRE", "ALTER USER clew IDENTIFIED BY 'old'"),
     ] {
         server.run_statements(&[refuse]).await.unwrap();
-        wait_for("a backoff", async || store.find_login_backoff(&node).await.unwrap()).await;
+        wait_for("a backoff", async || store.instances().find_login_backoff(&node).await.unwrap()).await;
         wait_for_ticks(&fake, TICKS).await;
-        assert_eq!(store.find_login_backoff(&node).await.unwrap().unwrap().refusals, 1, "{flavor}: {refuse}");
+        assert_eq!(store.instances().find_login_backoff(&node).await.unwrap().unwrap().refusals, 1, "{flavor}: {refuse}");
         server.run_statements(&[allow]).await.unwrap();
         now.fetch_add(30_000, Ordering::SeqCst);
         wait_for("the end of a backoff", async || {
-            let backoff = store.find_login_backoff(&node).await.unwrap();
+            let backoff = store.instances().find_login_backoff(&node).await.unwrap();
             backoff.is_none().then_some(())
         })
         .await;
@@ -186,7 +186,7 @@ async fn collections_back_off(flavor: Flavor) {
     server.run_statements(&["ALTER USER clew IDENTIFIED BY 'old'"]).await.unwrap();
     now.fetch_add(10_000, Ordering::SeqCst);
     assert_eq!(collect().await.status, TaskStatus::Finished, "{flavor}");
-    assert_eq!(store.find_login_backoff(&node).await.unwrap(), None, "{flavor}");
+    assert_eq!(store.instances().find_login_backoff(&node).await.unwrap(), None, "{flavor}");
     worker.stop().await;
     kill_tasks.shut_down().await;
 }
@@ -223,7 +223,7 @@ async fn intelligent_kills_back_off(flavor: Flavor) {
         };
         let id = intelligent.submit_kill(&new).await.unwrap();
         let ended = wait_for("the end of an intelligent kill", async || {
-            store.find_intelligent_kill(id).await.unwrap().filter(|kill| kill.ended_at.is_some())
+            store.kills().find_intelligent_kill(id).await.unwrap().filter(|kill| kill.ended_at.is_some())
         });
         assert!(ended.await.reason.unwrap().contains("1045"), "{flavor}");
     }

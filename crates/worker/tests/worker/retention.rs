@@ -26,23 +26,23 @@ async fn expired_collection_is_removed_with_its_result() {
     tokio::time::sleep(Duration::from_millis(5)).await;
     harness.replace(WorkerSettings { retention: Duration::ZERO, ..WorkerSettings::default() }, reader);
     let worker = harness.start_worker();
-    wait_for("removal of the rows", async || harness.store.find_task(&id).await.unwrap().is_none().then_some(())).await;
+    wait_for("removal of the rows", async || harness.store.tasks().find_task(&id).await.unwrap().is_none().then_some(())).await;
     wait_for("removal of the files", async || harness.files().is_empty().then_some(())).await;
     worker.stop().await;
-    assert!(harness.store.find_task(&second).await.unwrap().is_none());
+    assert!(harness.store.tasks().find_task(&second).await.unwrap().is_none());
 }
 
 #[tokio::test]
 async fn pruned_audit_remains_verifiable() {
     let settings = WorkerSettings { audit_retention: Duration::ZERO, ..WorkerSettings::default() };
     let harness = Harness::new(&["one"], settings, ScriptedReader::new([])).await;
-    let first = async || harness.store.verify_audit_log(&[]).await.unwrap().first;
+    let first = async || harness.store.audit().verify_audit_log(&[]).await.unwrap().first;
     assert_eq!(first().await, Some(1));
     tokio::time::sleep(Duration::from_millis(5)).await;
     let worker = harness.start_worker();
     wait_for("removal of the first rows", async || (first().await > Some(1)).then_some(())).await;
     worker.stop().await;
-    let audit = harness.store.verify_audit_log(&[]).await.unwrap();
+    let audit = harness.store.audit().verify_audit_log(&[]).await.unwrap();
     assert!(audit.is_intact() && audit.rows > 0, "{audit:?}: the removal is not recorded");
 }
 

@@ -24,12 +24,12 @@ pub(super) async fn stream_audit_rows(
     store: Store,
     filter: AuditFilter,
 ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send, ApiError> {
-    let rows = store.list_audit_rows_after_seq(&filter, 0, AUDIT_ROWS_PER_BATCH).await?;
+    let rows = store.audit().list_audit_rows_after_seq(&filter, 0, AUDIT_ROWS_PER_BATCH).await?;
     Ok(stream::try_unfold(AuditExportState { store, filter, rows }, |mut state| async move {
         let Some(last) = state.rows.last().map(|row| row.seq) else { return Ok(None) };
         let next = state
             .store
-            .list_audit_rows_after_seq(&state.filter, last, AUDIT_ROWS_PER_BATCH)
+            .audit().list_audit_rows_after_seq(&state.filter, last, AUDIT_ROWS_PER_BATCH)
             .await
             .map_err(log_and_wrap_export_error)?;
         let lines = encode_json_lines(std::mem::replace(&mut state.rows, next))?;

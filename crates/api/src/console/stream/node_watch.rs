@@ -180,11 +180,11 @@ impl NodeWatch {
     ) -> Result<SessionSample, Failure> {
         let store_failure = |error: clew_store::StoreError| Failure::new(FailureKind::StoreFailed, error.to_string());
         // The node is reloaded for every sample because it may have been modified or removed.
-        let node = service.store.find_node_with_password(&self.node).await.map_err(store_failure)?;
+        let node = service.store.instances().find_node_with_password(&self.node).await.map_err(store_failure)?;
         let node = node.ok_or_else(|| Failure::new(FailureKind::NodeRemoved, self.node.to_string()))?;
         crate::nodes::require_reachable_network_zone(service, &node)?;
         let threshold =
-            service.store.find_slow_session_threshold(&self.instance).await.map_err(store_failure)?.unwrap_or_default();
+            service.store.instances().find_slow_session_threshold(&self.instance).await.map_err(store_failure)?.unwrap_or_default();
         let login = LoginAttempt::request_permit(&service.store, &node.id, cause).await?;
         let outcome =
             take_session_sample(&node.url, cache, threshold.seconds(), &service.node_reads.limits_per_read()).await;

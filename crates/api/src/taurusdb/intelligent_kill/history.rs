@@ -84,7 +84,7 @@ pub(crate) async fn list_intelligent_kills(
         limit: query.get_number_in_range("limit", 1, 100, 100)?,
     };
     let filter = IntelligentKillFilter { instance_id: target.instance.id.clone(), node_id: target.node.id, from, to };
-    let (kills, total_count) = service.store.list_intelligent_kills(&filter, page).await?;
+    let (kills, total_count) = service.store.kills().list_intelligent_kills(&filter, page).await?;
     let server_url = crate::client_addr::request_base_url(caller.client.as_ref(), &headers);
     let entry = |kill: IntelligentKill| CompletedIntelligentKill {
         task_id: kill.id.to_string(),

@@ -69,7 +69,7 @@ pub(crate) async fn download_report(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let id = report_link::verify_report_link(&service.store, &id, &QueryString::parse(query.as_deref())?)?;
-    let kill = service.store.find_intelligent_kill(id).await?.filter(|kill| kill.ended_at.is_some());
+    let kill = service.store.kills().find_intelligent_kill(id).await?.filter(|kill| kill.ended_at.is_some());
     let kill = kill.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_TASK))?;
     if let clew_model::Actor::User { domain_id, .. } = &kill.request.by.actor {
         trail.set_domain(domain_id);
@@ -105,7 +105,7 @@ async fn write_report_file(service: &AppState, kill: &IntelligentKill) -> Result
     let (mut file, mut hasher, mut bytes) = (tempfile::tempfile().map_err(failed)?, Sha256::new(), 0);
     let mut page = Pagination { offset: 0, limit: REPORT_ROWS_PER_BATCH };
     loop {
-        let (killed, total) = service.store.list_kills(&filter, page).await?;
+        let (killed, total) = service.store.kills().list_kills(&filter, page).await?;
         let mut rows = Vec::new();
         for session in &killed {
             encode_report_row(&mut rows, session, guard);

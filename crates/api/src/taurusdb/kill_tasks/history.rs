@@ -106,7 +106,7 @@ pub(crate) async fn list_killed_sessions(
     let offset = page_size.saturating_mul(page - 1);
     let limit = page_size.min(MAX_LISTED_KILLS.saturating_sub(offset));
     let filter = KillFilter { from, to, ..KillFilter::for_instance(instance.id.clone()) };
-    let (kills, total) = service.store.list_kills(&filter, Pagination { offset, limit }).await?;
+    let (kills, total) = service.store.kills().list_kills(&filter, Pagination { offset, limit }).await?;
     Ok(Json(KillHistory {
         killed_sessions: kills.into_iter().map(build_killed_session_view).collect(),
         total_count: total.min(MAX_LISTED_KILLS.into()),

@@ -156,7 +156,7 @@ pub(crate) async fn preview_kill_task(
     let masked = caller.requires_statement_masking(&service, &project, &instance);
     let rules = [KillRule::new(&criteria).with_statement_masking(masked)];
     let data_sync_time = Timestamp::now().as_millisecond();
-    let nodes = service.store.list_nodes_with_passwords(&instance.id).await?;
+    let nodes = service.store.instances().list_nodes_with_passwords(&instance.id).await?;
     nodes.iter().try_for_each(|node| require_reachable_network_zone(&service, node))?;
     let reads = nodes.iter().map(async |node| {
         let read = async |limits| read_client_sessions(&node.url, ConnectionPurpose::Reading, &limits).await;

@@ -42,7 +42,7 @@ pub(crate) async fn show_kill_task_switch(
 ) -> Result<Json<KillTaskSwitch>, ApiError> {
     let (_, instance) =
         caller.require_instance_permission(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
-    let is_on = service.store.are_kill_tasks_enabled(&instance.id).await?;
+    let is_on = service.store.kill_tasks().are_kill_tasks_enabled(&instance.id).await?;
     Ok(Json(KillTaskSwitch { status: if is_on { SWITCH_ON } else { SWITCH_OFF } }))
 }
 
@@ -72,7 +72,7 @@ pub(crate) async fn set_kill_task_switch(
         SWITCH_OFF => false,
         _ => return Err(ApiError::value_not_allowed_error("status", truncate_text(&status), &[SWITCH_ON, SWITCH_OFF])),
     };
-    if service.store.set_kill_tasks_enabled(&caller.audit_origin(), &project.id, &instance.id, on).await? {
+    if service.store.kill_tasks().set_kill_tasks_enabled(&caller.audit_origin(), &project.id, &instance.id, on).await? {
         return Ok(StatusCode::OK);
     }
     Err(ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))

@@ -26,22 +26,22 @@ pub(super) async fn create_fixtures(server: &Server, operation: &str, path: &str
         path = path.replace("{access_key}", server.key_of(&user).await.key.as_str());
     }
     if path.contains("{group_id}") {
-        let group = server.store.create_group(&test_origin(), domain, &name, "").await.unwrap();
+        let group = server.store.identities().create_group(&test_origin(), domain, &name, "").await.unwrap();
         if operation == "RemoveUserFromGroup" {
-            server.store.add_group_member(&test_origin(), &group, &user).await.unwrap();
+            server.store.identities().add_group_member(&test_origin(), &group, &user).await.unwrap();
         }
         path = path.replace("{group_id}", group.as_str());
     }
     if path.contains("{enterprise_project_id}") {
-        let id = server.store.create_enterprise_project(&test_origin(), domain, &name, "").await.unwrap();
+        let id = server.store.tenants().create_enterprise_project(&test_origin(), domain, &name, "").await.unwrap();
         path = path.replace("{enterprise_project_id}", &id);
     }
     if path.contains("{name}") {
         let text = document().to_string();
-        let policy = server.store.put_policy(&test_origin(), domain, &name, "identity", &text, "").await.unwrap();
+        let policy = server.store.policies().put_policy(&test_origin(), domain, &name, "identity", &text, "").await.unwrap();
         if operation == "DetachPolicy" {
             let (policy, grantee) = (PolicyRef::Custom(policy), Grantee::User(user.clone()));
-            assert!(server.store.attach_policy(&test_origin(), &policy, &grantee, None).await.unwrap());
+            assert!(server.store.policies().attach_policy(&test_origin(), &policy, &grantee, None).await.unwrap());
         }
         path = path.replace("{name}", &name).replace("{kind}", "user");
     }
@@ -59,14 +59,14 @@ pub(super) async fn create_fixtures(server: &Server, operation: &str, path: &str
 async fn kill_task(server: &Server, operation: &str) -> String {
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
     for on in [false, true] {
-        assert!(server.store.set_kill_tasks_enabled(&test_origin(), project, instance, on).await.unwrap());
+        assert!(server.store.kill_tasks().set_kill_tasks_enabled(&test_origin(), project, instance, on).await.unwrap());
     }
     if operation == "AddKillProcessTask" {
         return String::new();
     }
     let criteria = clew_model::KillCriteria::with_min_state_duration(1);
     let task = clew_store::NewKillTask { criteria, masked: false, duration: None, audit_detail: Value::Null };
-    server.store.add_kill_task(&test_origin(), project, instance, &task).await.unwrap().unwrap().to_string()
+    server.store.kill_tasks().add_kill_task(&test_origin(), project, instance, &task).await.unwrap().unwrap().to_string()
 }
 
 fn body(operation: &str, name: &str, user: &UserId, instance: &str, node: &str) -> Option<Value> {

@@ -54,7 +54,7 @@ async fn pages_and_export_have_the_same_rows() {
     let server = Server::start().await;
     for number in 0..1_005 {
         let (name, domain) = (format!("g{number}"), &server.tenant.domain_id);
-        server.store.create_group(&test_origin(), domain, &name, "").await.unwrap();
+        server.store.identities().create_group(&test_origin(), domain, &name, "").await.unwrap();
     }
     let pages = pages(&server, "oldest").await;
     assert_eq!(pages.len(), 1_005);

@@ -27,9 +27,9 @@ async fn identity_manager_cannot_change_administrators() {
         let message = server.send_as(&clerk, method, &path, body.clone()).await.expect_error(403, "IAM.0002");
         assert!(message.contains("Only an administrator"), "{path} {body}: {message}");
     }
-    let users = server.store.list_users(&server.tenant.domain_id).await.unwrap();
+    let users = server.store.identities().list_users(&server.tenant.domain_id).await.unwrap();
     assert_eq!(users.iter().filter(|user| user.administrator).count(), 1);
-    assert_eq!(server.store.list_access_keys(admin).await.unwrap().len(), 2);
+    assert_eq!(server.store.identities().list_access_keys(admin).await.unwrap().len(), 2);
 
     // Users without the administrator role can be changed.
     let created = server.send_as(&clerk, Method::POST, "users", json!({ "name": "grace" })).await.expect_status(201);
@@ -82,8 +82,8 @@ async fn role_for_one_project_gives_no_access_to_identities() {
     let server = Server::start().await;
     let user = server.user("grace").await;
     let grace = server.key_of(&user).await;
-    let group = server.store.create_group(&test_origin(), &server.tenant.domain_id, "clerks", "").await.unwrap();
-    server.store.add_group_member(&test_origin(), &group, &user).await.unwrap();
+    let group = server.store.identities().create_group(&test_origin(), &server.tenant.domain_id, "clerks", "").await.unwrap();
+    server.store.identities().add_group_member(&test_origin(), &group, &user).await.unwrap();
     let document = json!({ "Version": "1.1", "Statement": [{ "Effect": "Allow", "Action": ["clew:identity:*"] }] });
     server.send_as_admin(Method::PUT, "policies/clerk", json!({ "document": document })).await.expect_status(200);
     let limited = json!({ "group_id": group, "project_id": server.tenant.project_id });

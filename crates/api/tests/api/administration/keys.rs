@@ -78,7 +78,7 @@ async fn users_manage_their_own_keys_only() {
     // The key of another user is not found below the own user.
     let mixed = format!("{own}/{key}");
     server.send_as(&grace, Method::DELETE, &mixed, Value::Null).await.expect_error(404, "IAM.0004");
-    assert_eq!(server.store.list_access_keys(&other).await.unwrap().len(), 1);
+    assert_eq!(server.store.identities().list_access_keys(&other).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

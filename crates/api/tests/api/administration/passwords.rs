@@ -13,7 +13,7 @@ async fn user(server: &Server, password: &str) -> Signer {
     let user = server.user("grace").await;
     let hash = clew_iam::password::hash_password(&password.into()).unwrap();
     let change = UserChange { password_hash: Some(hash), ..UserChange::default() };
-    server.store.update_user(&test_origin(), &user, &change).await.unwrap();
+    server.store.identities().update_user(&test_origin(), &user, &change).await.unwrap();
     server.key_of(&user).await
 }
 

@@ -58,7 +58,7 @@ async fn document_text_is_stored_verbatim() {
         .send()
         .await
         .expect_status(200);
-    let stored = server.store.find_policy_by_name(&server.tenant.domain_id, "list-instances").await.unwrap().unwrap();
+    let stored = server.store.policies().find_policy_by_name(&server.tenant.domain_id, "list-instances").await.unwrap().unwrap();
     assert_eq!(stored.document, written);
 }
 
@@ -87,7 +87,7 @@ async fn every_document_error_has_a_position() {
         assert_eq!((&validation["valid"], &validation["model"]), (&json!(false), &Value::Null));
         assert_eq!(validation["errors"], Value::Array(errors));
     }
-    assert!(server.store.list_policies(&server.tenant.domain_id).await.unwrap().is_empty());
+    assert!(server.store.policies().list_policies(&server.tenant.domain_id).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ async fn enterprise_project_is_created_and_disabled() {
     let mut instance = new_instance(&server.tenant.project_id, "till");
     instance.enterprise_project_id = id.clone();
     let by = crate::server::test_origin();
-    server.store.add_instance(&by, instance).await.unwrap();
+    server.store.instances().add_instance(&by, instance).await.unwrap();
     let change = json!({ "enabled": false });
     let off = server
         .send_as_admin(Method::PATCH, &format!("enterprise-projects/{id}"), change.clone())

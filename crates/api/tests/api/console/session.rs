@@ -27,7 +27,7 @@ async fn with_policy(server: &Server, name: &str, policy: &str) {
     let user = server.user_with_system(name, policy).await;
     let hash = clew_iam::password::hash_password(&PASSWORD.into()).unwrap();
     let change = clew_store::UserChange { password_hash: Some(hash), ..Default::default() };
-    assert!(server.store.update_user(&test_origin(), &user, &change).await.unwrap());
+    assert!(server.store.identities().update_user(&test_origin(), &user, &change).await.unwrap());
 }
 
 fn sign_in_as(server: &Server, user: &str, password: &str) -> Call {
@@ -80,7 +80,7 @@ impl Browser {
 #[tokio::test]
 async fn sign_in_selects_the_first_project_and_cookie_authenticates() {
     let server = server().await;
-    server.store.create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    server.store.tenants().create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
     let browser = Browser::sign_in(&server).await;
     let session = &browser.session;
     assert_eq!((&session["user"]["name"], &session["user"]["administrator"]), (&json!("grace"), &json!(false)));
@@ -117,7 +117,7 @@ async fn changes_require_the_csrf_token() {
         let message = with_csrf().header(name, value).send().await.expect_error(403, "APIGW.0301");
         assert!(message.contains("does not match Clew's origin"), "{message}");
     }
-    assert_eq!(server.store.count_tasks_by_status().await.unwrap().iter().map(|(_, count)| count).sum::<u64>(), 0);
+    assert_eq!(server.store.tasks().count_tasks_by_status().await.unwrap().iter().map(|(_, count)| count).sum::<u64>(), 0);
     with_csrf().send().await.expect_status(202);
     with_csrf().header("origin", &format!("http://{}", server.address)).send().await.expect_status(202);
     // Reads need no CSRF token, but other sites are refused.
@@ -148,9 +148,9 @@ async fn sign_out_revokes_the_token() {
 #[tokio::test]
 async fn project_change_replaces_the_token_and_keeps_its_expiry() {
     let server = server().await;
-    let south = server.store.create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
-    let rival = server.store.create_domain(&test_origin(), "rival").await.unwrap();
-    let theirs = server.store.create_project(&test_origin(), &rival, "theirs", "").await.unwrap();
+    let south = server.store.tenants().create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    let rival = server.store.tenants().create_domain(&test_origin(), "rival").await.unwrap();
+    let theirs = server.store.tenants().create_project(&test_origin(), &rival, "theirs", "").await.unwrap();
     let first = Browser::sign_in(&server).await;
     let choose = |browser: &Browser, project: Value| {
         let call = browser.page(&server, Method::POST, "/clew/v1/console/session/project");
@@ -231,9 +231,9 @@ async fn revoked_permissions_end_the_session_and_tls_cookies_require_tls() {
     assert!(answer.header("set-cookie").starts_with(&name), "{:?}", answer.headers);
     assert_eq!(answer.header("strict-transport-security"), "max-age=31536000");
     let browser = Browser::from_response(&answer, 201);
-    let grace = server.store.find_user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
+    let grace = server.store.identities().find_user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
     let policy = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
-    assert!(server.store.detach_policy(&test_origin(), &policy, &Grantee::User(grace), None).await.unwrap());
+    assert!(server.store.policies().detach_policy(&test_origin(), &policy, &Grantee::User(grace), None).await.unwrap());
     let show = || browser.call(&server, Method::GET, SESSION);
     show().header("x-forwarded-proto", "https").send().await.expect_error(401, "APIGW.0307");
     // Without TLS, the server expects a cookie with another name.

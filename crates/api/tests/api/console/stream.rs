@@ -246,7 +246,7 @@ async fn stream_ends_with_its_credentials() {
     // A revoked token.
     let token = server.project_token(&reader).await;
     let mut revoked = open_with_token(&token).await;
-    server.store.revoke_token(&test_origin(), &clew_iam::token::hash_token(&token)).await.unwrap();
+    server.store.identities().revoke_token(&test_origin(), &clew_iam::token::hash_token(&token)).await.unwrap();
     // A token that expires.
     let mut short = open_with_token(&server.token_of(&reader, Some(&server.tenant.project_id), 3).await).await;
     // A temporary key that expires.
@@ -259,7 +259,7 @@ async fn stream_ends_with_its_credentials() {
         expires_at: Timestamp::now().as_second() + 5,
         issued_for: IssuingCredentials::CommandLine,
     };
-    server.store.create_temporary_key(&test_origin(), &key).await.unwrap();
+    server.store.identities().create_temporary_key(&test_origin(), &key).await.unwrap();
     let call = server.call(Method::GET, &path(&server, "stream")).header("x-security-token", "plain");
     let mut temporary = Events::open(call.signed(&key.id, &secret, SignedDuration::ZERO)).await;
     temporary.expect("snapshot", &[]).await;
@@ -272,7 +272,7 @@ async fn stream_ends_with_its_credentials() {
     }
     other.expect("changes", &[]).await;
     let change = clew_store::UserChange { enabled: Some(false), ..Default::default() };
-    assert!(server.store.update_user(&test_origin(), &reader, &change).await.unwrap());
+    assert!(server.store.identities().update_user(&test_origin(), &reader, &change).await.unwrap());
     assert_eq!(other.expect("end", &["changes", "limitations"]).await.data["reason"], "token");
 }
 
@@ -285,13 +285,13 @@ async fn stream_ends_with_the_permission_and_with_the_instance() {
     let mut events = Events::open(signer.sign(server.call(Method::GET, &path(&server, "stream")))).await;
     events.expect("snapshot", &[]).await;
     let policy = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
-    assert!(server.store.detach_policy(&test_origin(), &policy, &Grantee::User(reader), None).await.unwrap());
+    assert!(server.store.policies().detach_policy(&test_origin(), &policy, &Grantee::User(reader), None).await.unwrap());
     assert_eq!(events.expect("end", &["changes", "limitations"]).await.data["reason"], "forbidden");
 
     let mut events = Events::open(server.sign(server.call(Method::GET, &path(&server, "stream")))).await;
     events.expect("snapshot", &[]).await;
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
-    assert!(server.store.remove_instance(&test_origin(), project, instance).await.unwrap());
+    assert!(server.store.instances().remove_instance(&test_origin(), project, instance).await.unwrap());
     assert_eq!(events.expect("end", &["changes", "limitations", "read-error"]).await.data["reason"], "gone");
 }
 
@@ -340,9 +340,9 @@ async fn feed_backs_off_after_refused_logins(flavor: Flavor) {
     let first = events.expect("read-error", &[]).await;
     assert_eq!(first.data["kind"], "access-denied", "{first:?}");
     // Simulates several refusals, so that the backoff does not end during the test.
-    let refused = server.store.find_node_with_password(&server.node()).await.unwrap().unwrap();
+    let refused = server.store.instances().find_node_with_password(&server.node()).await.unwrap().unwrap();
     let failure = Failure::new(FailureKind::AccessDenied, "error 1045");
-    server.store.record_login_refusal(&refused, 9, &failure).await.unwrap();
+    server.store.instances().record_login_refusal(&refused, 9, &failure).await.unwrap();
     for _ in 0..3 {
         let further = events.expect("read-error", &[]).await;
         let reason = further.data["reason"].as_str().unwrap();

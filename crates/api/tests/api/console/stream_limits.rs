@@ -86,9 +86,9 @@ async fn user_with_expensive_policies(server: &Server) -> UserId {
     for number in 0..7 {
         let (domain, name) = (&server.tenant.domain_id, format!("p{number}"));
         let policy =
-            server.store.put_policy(&test_origin(), domain, &name, "identity", &document.to_string(), "").await;
+            server.store.policies().put_policy(&test_origin(), domain, &name, "identity", &document.to_string(), "").await;
         let (policy, to) = (PolicyRef::Custom(policy.unwrap()), Grantee::User(user.clone()));
-        assert!(server.store.attach_policy(&test_origin(), &policy, &to, None).await.unwrap());
+        assert!(server.store.policies().attach_policy(&test_origin(), &policy, &to, None).await.unwrap());
     }
     user
 }

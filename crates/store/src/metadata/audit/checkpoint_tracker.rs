@@ -104,7 +104,7 @@ pub(super) async fn verify_checkpoints<'a>(
     Ok(problems)
 }
 
-/// A row that [`crate::Store::prune_audit_log`] deleted does not count as missing.
+/// A row that [`crate::AuditStore::prune_audit_log`] deleted does not count as missing.
 async fn verify_checkpoint(
     transaction: &mut Transaction,
     key: &MasterKey,

@@ -9,21 +9,21 @@ use super::mac_keys::AuditMacKeys;
 use super::verification::ChainVerifier;
 use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
-use crate::store::Store;
+use crate::handles::AuditStore;
 
 /// Small batches block other writers only for a short time.
 const MAX_BATCH_SIZE: i64 = 1000;
 const MAX_REPORTED_PROBLEMS: usize = 20;
 
-impl Store {
+impl AuditStore<'_> {
     /// Removes audit rows that are older than `before`, a Unix timestamp in milliseconds.
     /// Returns the number of removed audit rows.
     /// For each batch of removed rows, Clew records an audit event with the row count and any integrity problems.
-    pub async fn prune_audit_log(&self, by: &AuditOrigin, before: i64) -> Result<u64, StoreError> {
+    pub async fn prune_audit_log(self, by: &AuditOrigin, before: i64) -> Result<u64, StoreError> {
         let mut removed = 0;
         // This call does not remove its own audit events, regardless of their timestamps.
         let newest: Option<i64> = query_scalar("SELECT MAX(seq) FROM audit")
-            .fetch_one(&self.database)
+            .fetch_one(&self.store.database)
             .await
             .map_err(StoreError::database_error("look for old audit rows"))?;
         let Some(newest) = newest else { return Ok(0) };
@@ -36,10 +36,10 @@ impl Store {
         }
     }
 
-    async fn prune_audit_row_batch(&self, by: &AuditOrigin, before: i64, newest: i64) -> Result<u64, StoreError> {
-        let mut tx = self.begin_audited_transaction("remove old audit rows").await?;
+    async fn prune_audit_row_batch(self, by: &AuditOrigin, before: i64, newest: i64) -> Result<u64, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("remove old audit rows").await?;
         let Some(last) = find_last_removable_row(tx.transaction(), before, newest).await? else { return Ok(0) };
-        let keys = AuditMacKeys::load_audit_mac_keys(tx.transaction(), &self.sealer, &self.keys).await?;
+        let keys = AuditMacKeys::load_audit_mac_keys(tx.transaction(), &self.store.sealer, &self.store.keys).await?;
         let mut verifier = ChainVerifier::start_at_checkpoint(tx.transaction(), &keys).await?;
         verifier.verify_rows_up_to(tx.transaction(), &keys, last.seq).await?;
         let checkpoint = ChainPosition { seq: last.seq.saturating_add(1), mac: last.mac };
@@ -58,7 +58,7 @@ impl Store {
             }),
             ..AuditEvent::for_successful_operation(by, "PruneAudit", "audit")
         };
-        tx.append_events(&self.keys, &[(self.clock.unix_millis(), &event)]).await?;
+        tx.append_events(&self.store.keys, &[(self.store.clock.unix_millis(), &event)]).await?;
         tx.commit().await?;
         Ok(removed)
     }

@@ -8,21 +8,21 @@ use super::row::AuditRow;
 use crate::audit::{AuditCheckpoint, AuditProblem, AuditProblemKind, AuditVerification};
 use crate::database::{Transaction, query};
 use crate::error::StoreError;
+use crate::handles::AuditStore;
 use crate::master_key::MasterKey;
-use crate::store::Store;
 
 const AUDIT_ROWS_PER_PAGE: u32 = 500;
 
-impl Store {
+impl AuditStore<'_> {
     /// Verifies the entire audit log in one database snapshot with constant memory use.
     /// Reports a problem if a row recorded in `checkpoints` or by this process is missing.
     /// Without a checkpoint, a removal of the newest rows can remain undetected, because the remaining chain is valid.
-    pub async fn verify_audit_log(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
-        self.ensure_master_key_is_current().await?;
-        let tracked = self.checkpoint_tracker.tracked_checkpoints();
+    pub async fn verify_audit_log(self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
+        self.store.ensure_master_key_is_current().await?;
+        let tracked = self.store.checkpoint_tracker.tracked_checkpoints();
         let failed = StoreError::database_error("verify the audit log");
-        let mut transaction = self.database.begin_read_transaction().await.map_err(&failed)?;
-        let keys = AuditMacKeys::load_audit_mac_keys(&mut transaction, &self.sealer, &self.keys).await?;
+        let mut transaction = self.store.database.begin_read_transaction().await.map_err(&failed)?;
+        let keys = AuditMacKeys::load_audit_mac_keys(&mut transaction, &self.store.sealer, &self.store.keys).await?;
         let mut verifier = ChainVerifier::start_at_checkpoint(&mut transaction, &keys).await?;
         verifier.verify_rows_up_to(&mut transaction, &keys, i64::MAX).await?;
         let recorded = verify_checkpoints(&mut transaction, &keys, tracked.iter().chain(checkpoints)).await?;

@@ -5,9 +5,9 @@ use clew_model::{Failure, FailureKind, SessionSelection};
 use super::task_from_row;
 use crate::database::{Row, Transaction, query, query_two_columns};
 use crate::error::StoreError;
+use crate::handles::TaskStore;
 use crate::metadata::group_commit::BatchedWrite;
 use crate::metadata::row_mapping::duration_to_millis;
-use crate::store::Store;
 use crate::tasks::{ClaimedTask, TaskClaimOutcome, TaskClaimRequest};
 
 /// The query claims one task. The query skips tasks for excluded nodes and for nodes that reached the task limit.
@@ -57,28 +57,38 @@ pub(super) const HAS_CLAIMABLE_TASK_SQL: &str = "SELECT EXISTS (SELECT 1 FROM ta
 const MARK_CORRUPT_TASK_FAILED_SQL: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
          ended_at = $5, lease_until = NULL WHERE rowid = $1";
 
-impl Store {
+impl TaskStore<'_> {
     /// Claims tasks for a worker, within the limits of the [`TaskClaimRequest`].
     /// Claims tasks with an expired lease first, then queued tasks in fair order (see `docs/decisions/0019`).
-    pub async fn claim_tasks(&self, claim: TaskClaimRequest) -> Result<TaskClaimOutcome, StoreError> {
+    pub async fn claim_tasks(self, claim: TaskClaimRequest) -> Result<TaskClaimOutcome, StoreError> {
         let excluded_nodes =
             serde_json::to_string(&claim.excluded_nodes).map_err(StoreError::damaged_value_error("ids of nodes"))?;
-        let now = self.clock.unix_millis();
+        let now = self.store.clock.unix_millis();
         // Most polls find no task. The read-only query avoids the write lock, which would delay other writers.
-        if self.database.is_shared() && !self.has_claimable_task(now).await? {
+        if self.store.database.is_shared() && !self.has_claimable_task(now).await? {
             return Ok(TaskClaimOutcome::default());
         }
-        self.execute_write_in_batch(TaskClaimWrite { claim, excluded_nodes, zones: self.reachable_zones_json(), now })
+        self.store
+            .execute_write_in_batch(TaskClaimWrite {
+                claim,
+                excluded_nodes,
+                zones: self.store.reachable_zones_json(),
+                now,
+            })
             .await
     }
 
-    async fn has_claimable_task(&self, now: i64) -> Result<bool, StoreError> {
+    async fn has_claimable_task(self, now: i64) -> Result<bool, StoreError> {
         let selected = query_two_columns::<bool, Option<Vec<u8>>>(HAS_CLAIMABLE_TASK_SQL)
             .bind(now)
-            .fetch_one(&self.database)
+            .fetch_one(&self.store.database)
             .await;
         let (has_claimable, key) = selected.map_err(StoreError::database_error("look for queued collections"))?;
-        if self.keys.matches_key_id(key.as_deref()) { Ok(has_claimable) } else { Err(StoreError::MasterKeyRotated) }
+        if self.store.keys.matches_key_id(key.as_deref()) {
+            Ok(has_claimable)
+        } else {
+            Err(StoreError::MasterKeyRotated)
+        }
     }
 }
 

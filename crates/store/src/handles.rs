@@ -1,0 +1,49 @@
+//! Handles to the parts of a [`Store`]. A handle borrows the store and costs nothing to create.
+
+use crate::store::Store;
+
+/// Defines a handle type, and the method of [`Store`] that returns it.
+macro_rules! handles {
+    ($($(#[$doc:meta])* $accessor:ident: $handle:ident,)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, Copy)]
+            pub struct $handle<'a> {
+                pub(crate) store: &'a Store,
+            }
+        )*
+
+        impl Store {
+            $(
+                $(#[$doc])*
+                #[must_use]
+                pub fn $accessor(&self) -> $handle<'_> {
+                    $handle { store: self }
+                }
+            )*
+        }
+    };
+}
+
+handles! {
+    /// Tasks that collect the sessions of nodes.
+    tasks: TaskStore,
+    /// Network zones and the heartbeats of their workers.
+    zones: ZoneStore,
+    /// Instances, their nodes, tags and thresholds, and the back-off of logins to nodes.
+    instances: InstanceStore,
+    /// Domains, projects and enterprise projects.
+    tenants: TenantStore,
+    /// Users, groups, access keys and tokens.
+    identities: IdentityStore,
+    /// Failed authentication attempts and lockouts.
+    lockouts: LockoutStore,
+    /// Policies and their attachments to users and groups.
+    policies: PolicyStore,
+    /// Kill records and the queue of intelligent kills.
+    kills: KillStore,
+    /// Kill tasks and their leases.
+    kill_tasks: KillTaskStore,
+    /// The audit log.
+    audit: AuditStore,
+}
