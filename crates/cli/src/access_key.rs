@@ -93,7 +93,15 @@ async fn list_access_keys(arguments: ListArgs) -> Result<(), CliError> {
     };
     let mut keys = Vec::new();
     for user in users {
-        keys.extend(directory.store.identities().list_access_keys(&user.id).await?.into_iter().map(|key| (user.name.clone(), key)));
+        keys.extend(
+            directory
+                .store
+                .identities()
+                .list_access_keys(&user.id)
+                .await?
+                .into_iter()
+                .map(|key| (user.name.clone(), key)),
+        );
     }
     arguments.domain_args.output_format().print(
         || render_access_key_table(&keys),
@@ -130,7 +138,12 @@ async fn find_access_key(
     let unknown =
         || CliError::new_refusal(format!("there is no access key {id}")).with_suggested_fix("clew key list shows all");
     let key = directory.store.identities().find_access_key_metadata(id).await?.ok_or_else(unknown)?;
-    let user = directory.store.identities().find_user(&key.user_id).await?.filter(|user| user.domain_id == directory.domain.id);
+    let user = directory
+        .store
+        .identities()
+        .find_user(&key.user_id)
+        .await?
+        .filter(|user| user.domain_id == directory.domain.id);
     user.map(|user| (user.name, key)).ok_or_else(unknown)
 }
 

@@ -76,7 +76,8 @@ async fn create_enterprise_project(arguments: CreateArgs) -> Result<(), CliError
     let CreateArgs { name, description, domain_args } = arguments;
     let directory = domain_args.open_identity_directory().await?;
     let domain = &directory.domain;
-    let id = directory.store.tenants().create_enterprise_project(&directory.origin, &domain.id, &name, &description).await?;
+    let id =
+        directory.store.tenants().create_enterprise_project(&directory.origin, &domain.id, &name, &description).await?;
     domain_args.output_format().print(
         || format!("Created the enterprise project {name} ({id}) in the domain {}.\n", domain.name),
         || json!({ "id": id, "name": name, "domain_id": domain.id }),

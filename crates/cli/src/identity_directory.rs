@@ -10,7 +10,9 @@ pub(crate) use policy_lookup::{NamedPolicy, permission_model_name};
 use crate::error::CliError;
 
 pub(crate) async fn find_domain(store: &Store, name_or_id: &str) -> Result<Domain, CliError> {
-    find_by_id_or_name(store.tenants().list_domains().await?, "domain", name_or_id, |domain| (domain.id.as_str(), &domain.name))
+    find_by_id_or_name(store.tenants().list_domains().await?, "domain", name_or_id, |domain| {
+        (domain.id.as_str(), &domain.name)
+    })
 }
 
 /// Fails unless the store contains exactly one domain.

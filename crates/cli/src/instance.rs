@@ -177,7 +177,8 @@ async fn list_instances(project_args: ProjectSelectionArgs) -> Result<(), CliErr
     let mut all = Vec::new();
     loop {
         let page = Pagination { offset: u32::try_from(all.len()).unwrap_or(u32::MAX), limit: 100 };
-        let (instances, total) = store.instances().list_instances(&project.id, &InstanceFilter::default(), page).await?;
+        let (instances, total) =
+            store.instances().list_instances(&project.id, &InstanceFilter::default(), page).await?;
         let is_last_page = instances.is_empty();
         all.extend(instances);
         if is_last_page || all.len() as u64 >= total {

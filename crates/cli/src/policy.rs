@@ -127,7 +127,9 @@ async fn load_policy_attachments(
     let mut attachments = Vec::new();
     for attachment in store.policies().list_policy_attachments(&policy.reference).await? {
         let domain_and_name = match &attachment.grantee {
-            Grantee::User(id) => store.identities().find_user(id).await?.map(|user| (user.domain_id, format!("user {}", user.name))),
+            Grantee::User(id) => {
+                store.identities().find_user(id).await?.map(|user| (user.domain_id, format!("user {}", user.name)))
+            }
             Grantee::Group(id) => {
                 store.identities().find_group(id).await?.map(|group| (group.domain_id, format!("group {}", group.name)))
             }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use clew_model::{AccessKeyId, Instance, InstanceId, ProjectId, RequestId, UserId};
 
-use crate::credentials::{AccessKey, StoredToken};
-use crate::metadata::auth_failures::AuthFailureState;
+use crate::identities::access_keys::AccessKey;
+use crate::identities::tokens::StoredToken;
+use crate::lockouts::auth_failures::AuthFailureState;
 use crate::tasks::SessionCollectionTask;
-use crate::tenants::Project;
+use crate::tenants::projects::Project;
 use crate::versioned_cache::VersionedCache;
 
 #[derive(Debug)]

@@ -2,7 +2,8 @@
 
 mod permissions;
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs;
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 

@@ -2,27 +2,31 @@
 //!
 //! Most SQL statements use numbered parameters such as `$1`, which SQLite and PostgreSQL support.
 
+pub(crate) mod audited_transaction;
+pub(crate) mod audited_writes;
 mod change_detector;
 mod data_version;
 mod error;
+pub(crate) mod group_commit;
 pub(crate) mod migrations;
 mod row;
+pub(crate) mod row_mapping;
 mod statement;
 
 use std::path::Path;
 
 use sqlx::Sqlite;
 
-pub(crate) use change_detector::ChangeDetector;
-pub(crate) use data_version::DataVersion;
-pub(crate) use error::{map_insert_error, migration_error};
-pub(crate) use row::{ColumnValue, Row};
-pub(crate) use statement::{Executor, Parameter, Statement, query, query_scalar, query_two_columns};
-
 use crate::clock::Clock;
+pub(crate) use crate::database::change_detector::ChangeDetector;
+pub(crate) use crate::database::data_version::DataVersion;
+pub(crate) use crate::database::error::{map_insert_error, migration_error};
+pub(crate) use crate::database::row::{ColumnValue, Row};
+pub(crate) use crate::database::statement::{Executor, Parameter, Statement, query, query_scalar, query_two_columns};
 use crate::error::StoreError;
-use crate::postgres::{self, PostgresDatabase, PostgresTransaction, PostgresUrl};
-use crate::sqlite::{self, SqliteDatabase};
+use crate::postgres::{PostgresDatabase, PostgresTransaction, PostgresUrl};
+use crate::sqlite::SqliteDatabase;
+use crate::{postgres, sqlite};
 
 /// Clones share the connection pool.
 #[derive(Clone)]

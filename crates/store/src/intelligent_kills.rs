@@ -1,9 +1,18 @@
-//! Types for intelligent kills.
+//! Queue of intelligent kills (see `docs/decisions/0011-intelligent-kill.md`).
+//! A failed intelligent kill is not retried, because a retry could select and kill other sessions.
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
-use clew_model::{AuditOrigin, InstanceId, NodeId, ProjectId, TaskStatus};
+use clew_model::{Actor, AuditEvent, AuditOrigin, AuditOutcome, InstanceId, NodeId, Pagination, ProjectId, TaskStatus};
+use serde_json::json;
+use sqlx::AssertSqlSafe;
+
+use crate::database::row_mapping::{duration_to_millis, parse_column, parse_nullable_column};
+use crate::database::{Row, query, query_scalar};
+use crate::error::StoreError;
+use crate::handles::KillStore;
 
 /// Id of an intelligent kill: the Unix timestamp of the request in milliseconds.
 /// If the timestamp is not greater than the highest stored id, the new id is the highest stored id plus one.
@@ -92,4 +101,237 @@ mod tests {
             assert!(wrong.parse::<IntelligentKillId>().is_err(), "{wrong}");
         }
     }
+}
+
+const AUDIT_OPERATION_NAME: &str = "EndIntelligentKill";
+
+/// Clew executes at most one intelligent kill per node at a time.
+const CLAIM_OLDEST_KILL_SQL: &str = "UPDATE intelligent_kills SET status = 'running', lease_until = $1 + $2 \
+     WHERE id = (SELECT w.id FROM intelligent_kills w WHERE w.status = 'queued' AND w.id >= $3 \
+           AND NOT EXISTS (SELECT 1 FROM intelligent_kills r WHERE r.node_id = w.node_id AND r.status = 'running') \
+           AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = w.node_id AND n.zone NOT IN ({zones})) \
+         ORDER BY w.id LIMIT 1) \
+     RETURNING *";
+
+const SELECT_STALE_KILLS: &str = "SELECT * FROM intelligent_kills \
+     WHERE (status = 'queued' AND id < $1) OR (status = 'running' AND lease_until <= $2) ORDER BY id";
+
+const SELECT_KILLS_BY_FILTER: &str = "SELECT * FROM intelligent_kills \
+     WHERE instance_id = $1 AND node_id = $2 AND id >= $3 AND id < $4 AND ended_at IS NOT NULL";
+
+impl KillStore<'_> {
+    /// Enqueues an intelligent kill. Fails with [`StoreError::QueueFull`] if `limit` kills are queued for the node.
+    pub async fn enqueue_intelligent_kill(
+        self,
+        new: &NewIntelligentKill,
+        limit: u32,
+    ) -> Result<IntelligentKillId, StoreError> {
+        let Actor::User { id: actor, name, domain_id } = &new.by.actor else {
+            return Err(StoreError::Damaged { what: "requester", reason: format!("{} is not a user", new.by.actor) });
+        };
+        // Concurrent requests in the same millisecond get consecutive ids.
+        let failed = StoreError::database_error("queue an intelligent kill");
+        let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
+        let mut ids: Vec<i64> = query_scalar(
+            "INSERT INTO intelligent_kills (id, project_id, instance_id, node_id, actor_id, actor_name, actor_domain_id, peer, \
+                 request_id, status) \
+             SELECT (SELECT MAX(id) FROM (SELECT $1 AS id UNION ALL SELECT MAX(id) + 1 FROM intelligent_kills) AS ids), $2, $3, $4, $5, $6, $7, $8, $9, 'queued' \
+             WHERE (SELECT COUNT(*) FROM intelligent_kills WHERE node_id = $4 AND status = 'queued') < $10 \
+             RETURNING id",
+        )
+        .bind(self.store.clock.unix_millis())
+        .bind(new.project_id.as_str())
+        .bind(new.instance_id.as_str())
+        .bind(new.node_id.as_str())
+        .bind(actor.as_str())
+        .bind(name)
+        .bind(domain_id.as_str())
+        .bind(new.by.peer.map(|peer| peer.to_string()))
+        .bind(&new.by.request_id)
+        .bind(limit)
+        .fetch_all(&mut transaction)
+        .await
+        .map_err(&failed)?;
+        transaction.commit().await.map_err(failed)?;
+        let full = || StoreError::QueueFull { node: new.node_id.clone(), limit };
+        ids.pop().map(IntelligentKillId).ok_or_else(full)
+    }
+
+    /// Claims the oldest queued intelligent kill that is not older than `max_age`. The claim expires after `lease`.
+    pub async fn claim_intelligent_kill(
+        self,
+        lease: Duration,
+        max_age: Duration,
+    ) -> Result<Option<IntelligentKill>, StoreError> {
+        let failed = StoreError::database_error("claim an intelligent kill");
+        let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
+        let now = self.store.clock.unix_millis();
+        let claim = CLAIM_OLDEST_KILL_SQL.replace("{zones}", &self.store.database.json_array_strings_sql("$4"));
+        let row = query(AssertSqlSafe(claim))
+            .bind(now)
+            .bind(duration_to_millis(lease))
+            .bind(now.saturating_sub(duration_to_millis(max_age)))
+            .bind(self.store.reachable_zones_json())
+            .fetch_optional(&mut transaction)
+            .await
+            .map_err(&failed)?;
+        transaction.commit().await.map_err(failed)?;
+        row.as_ref().map(intelligent_kill_from_row).transpose()
+    }
+
+    /// Marks an intelligent kill as finished, or as failed if `reason` is not `None`.
+    /// Returns false without making changes if the intelligent kill is not running.
+    pub async fn finish_intelligent_kill(
+        self,
+        id: IntelligentKillId,
+        reason: Option<&str>,
+        victims: u64,
+    ) -> Result<bool, StoreError> {
+        self.record_intelligent_kill_completion(id, TaskStatus::Running, reason, Some(victims)).await
+    }
+
+    /// Marks intelligent kills as failed if they were queued for longer than `max_age` or if their lease has expired.
+    /// Returns the intelligent kills that were marked as failed, each with its status before this call.
+    pub async fn mark_stale_intelligent_kills_failed(
+        self,
+        max_age: Duration,
+    ) -> Result<Vec<IntelligentKill>, StoreError> {
+        const EXPIRED_KILL_REASON: &str = "the kill expired in the queue and was not started, because it could kill other sessions than intended. \
+             Check the preview and request the kill again";
+        const INTERRUPTED_KILL_REASON: &str =
+            "Clew terminated during the kill. The report lists the sessions that were killed before";
+        let now = self.store.clock.unix_millis();
+        let rows = query(SELECT_STALE_KILLS)
+            .bind(now.saturating_sub(duration_to_millis(max_age)))
+            .bind(now)
+            .fetch_all(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("look for expired intelligent kills"))?;
+        let mut ended = Vec::new();
+        for lost in rows.iter().map(intelligent_kill_from_row).collect::<Result<Vec<_>, _>>()? {
+            let reason = if lost.status == TaskStatus::Queued { EXPIRED_KILL_REASON } else { INTERRUPTED_KILL_REASON };
+            if self.record_intelligent_kill_completion(lost.id, lost.status, Some(reason), None).await? {
+                ended.push(lost);
+            }
+        }
+        Ok(ended)
+    }
+
+    async fn record_intelligent_kill_completion(
+        self,
+        id: IntelligentKillId,
+        from: TaskStatus,
+        reason: Option<&str>,
+        victims: Option<u64>,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("end an intelligent kill").await?;
+        let status = if reason.is_some() { TaskStatus::Error } else { TaskStatus::Finished };
+        let rows = query(
+            "UPDATE intelligent_kills SET status = $1, reason = $2, ended_at = $3, lease_until = NULL \
+             WHERE id = $4 AND status = $5 RETURNING *",
+        )
+        .bind(status.name())
+        .bind(reason)
+        .bind(self.store.clock.unix_millis())
+        .bind(id.0)
+        .bind(from.name())
+        .fetch_all(tx.transaction())
+        .await
+        .map_err(tx.map_to_store_error())?;
+        let Some(row) = rows.first() else { return Ok(false) };
+        let request = intelligent_kill_from_row(row)?.request;
+        let domain_id = match &request.by.actor {
+            Actor::User { domain_id, .. } => Some(domain_id.clone()),
+            _ => None,
+        };
+        let event = AuditEvent {
+            domain_id,
+            project_id: Some(request.project_id),
+            instance_id: Some(request.instance_id),
+            node_id: Some(request.node_id),
+            outcome: if reason.is_some() { AuditOutcome::Failed } else { AuditOutcome::Succeeded },
+            detail: json!({ "victims": victims, "reason": reason }),
+            ..AuditEvent::for_successful_operation(&request.by, AUDIT_OPERATION_NAME, id.to_string())
+        };
+        tx.commit_with_event(&event).await?;
+        Ok(true)
+    }
+
+    /// Returns an intelligent kill by id.
+    pub async fn find_intelligent_kill(self, id: IntelligentKillId) -> Result<Option<IntelligentKill>, StoreError> {
+        let row = query("SELECT * FROM intelligent_kills WHERE id = $1")
+            .bind(id.0)
+            .fetch_optional(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("look up an intelligent kill"))?;
+        row.as_ref().map(intelligent_kill_from_row).transpose()
+    }
+
+    /// Returns a page of matching intelligent kills, newest first, and the total number of matches.
+    pub async fn list_intelligent_kills(
+        self,
+        filter: &IntelligentKillFilter,
+        page: Pagination,
+    ) -> Result<(Vec<IntelligentKill>, u64), StoreError> {
+        let failed = StoreError::database_error("list intelligent kills");
+        let statement = format!("SELECT COUNT(*) FROM ({SELECT_KILLS_BY_FILTER}) AS matching");
+        let total: i64 = query_scalar(AssertSqlSafe(statement))
+            .bind(filter.instance_id.as_str())
+            .bind(filter.node_id.as_str())
+            .bind(filter.from)
+            .bind(filter.to)
+            .fetch_one(&self.store.database)
+            .await
+            .map_err(&failed)?;
+        let statement = format!("{SELECT_KILLS_BY_FILTER} ORDER BY id DESC LIMIT $5 OFFSET $6");
+        let rows = query(AssertSqlSafe(statement))
+            .bind(filter.instance_id.as_str())
+            .bind(filter.node_id.as_str())
+            .bind(filter.from)
+            .bind(filter.to)
+            .bind(page.limit)
+            .bind(page.offset)
+            .fetch_all(&self.store.database)
+            .await
+            .map_err(&failed)?;
+        Ok((rows.iter().map(intelligent_kill_from_row).collect::<Result<_, _>>()?, total.unsigned_abs()))
+    }
+
+    /// Removes intelligent kills that finished before `cutoff`, a Unix timestamp in milliseconds.
+    /// Returns the number of removed intelligent kills.
+    pub async fn remove_intelligent_kills_finished_before(self, cutoff: i64) -> Result<u64, StoreError> {
+        let removed = query("DELETE FROM intelligent_kills WHERE ended_at < $1")
+            .bind(cutoff)
+            .execute(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("remove old intelligent kills"))?;
+        Ok(removed)
+    }
+}
+
+fn intelligent_kill_from_row(row: &Row) -> Result<IntelligentKill, StoreError> {
+    let failed = StoreError::database_error("read an intelligent kill");
+    let status: String = row.try_get("status").map_err(&failed)?;
+    let by = AuditOrigin {
+        actor: Actor::User {
+            id: parse_column(row, "actor_id")?,
+            name: row.try_get("actor_name").map_err(&failed)?,
+            domain_id: parse_column(row, "actor_domain_id")?,
+        },
+        peer: parse_nullable_column(row, "peer")?,
+        request_id: row.try_get("request_id").map_err(&failed)?,
+    };
+    Ok(IntelligentKill {
+        id: IntelligentKillId(row.try_get("id").map_err(&failed)?),
+        request: NewIntelligentKill {
+            by,
+            project_id: parse_column(row, "project_id")?,
+            instance_id: parse_column(row, "instance_id")?,
+            node_id: parse_column(row, "node_id")?,
+        },
+        status: TaskStatus::from_name(&status)
+            .ok_or_else(|| StoreError::Damaged { what: "status of an intelligent kill", reason: status })?,
+        reason: row.try_get("reason").map_err(&failed)?,
+        ended_at: row.try_get("ended_at").map_err(&failed)?,
+    })
 }

@@ -1,9 +1,20 @@
-//! Types for kill tasks. A kill task repeatedly kills the sessions on an instance that match its criteria.
+//! Kill tasks. A kill task repeatedly kills the sessions on an instance that match its criteria.
+
+pub(crate) mod leases;
 
 use std::time::Duration;
 
-use clew_model::{InstanceId, KillCriteria, ProjectId};
-use serde_json::Value;
+use clew_model::{AuditEvent, AuditOrigin, InstanceId, KillCriteria, ProjectId};
+use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
+
+use crate::database::audited_transaction::AuditedTransaction;
+use crate::database::row_mapping::{duration_to_millis, parse_column};
+use crate::database::{Row, query, query_scalar};
+use crate::error::StoreError;
+use crate::handles::KillTaskStore;
+use crate::instances::tags::find_instance_name;
+use crate::tenants::projects::find_domain_id_of_project;
 
 /// Kill task to add.
 #[derive(Debug, Clone)]
@@ -72,4 +83,224 @@ pub struct InstanceKillTasks {
     pub instance_id: InstanceId,
     /// Running tasks, oldest first.
     pub tasks: Vec<KillTask>,
+}
+
+/// Maximum number of running kill tasks per instance (TaurusDB API spec, section 2.8).
+const MAX_RUNNING_KILL_TASKS: u32 = 5;
+/// Maximum number of stored kill tasks per instance, including stopped and finished kill tasks.
+const MAX_STORED_KILL_TASKS: u32 = 100;
+
+/// The parameter `$2` is the current time.
+const RUNNING_KILL_TASK_CONDITION_SQL: &str = "stopped_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
+
+impl KillTaskStore<'_> {
+    /// Returns true if kill tasks are enabled for the instance.
+    pub async fn are_kill_tasks_enabled(self, instance: &InstanceId) -> Result<bool, StoreError> {
+        let is_on: Option<bool> = query_scalar("SELECT is_on FROM kill_switches WHERE instance_id = $1")
+            .bind(instance.as_str())
+            .fetch_optional(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("read whether kill tasks are enabled"))?;
+        Ok(is_on.unwrap_or(false))
+    }
+
+    /// Enables or disables kill tasks for an instance. Disabling them stops the instance's running kill tasks.
+    /// Returns false if the project does not contain the instance.
+    pub async fn set_kill_tasks_enabled(
+        self,
+        by: &AuditOrigin,
+        project: &ProjectId,
+        instance: &InstanceId,
+        on: bool,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("enable or disable kill tasks").await?;
+        let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
+        query(
+            "INSERT INTO kill_switches (instance_id, is_on) VALUES ($1, $2) \
+             ON CONFLICT (instance_id) DO UPDATE SET is_on = excluded.is_on",
+        )
+        .bind(instance.as_str())
+        .bind(on)
+        .execute(tx.transaction())
+        .await
+        .map_err(tx.map_to_store_error())?;
+        if !on {
+            self.stop_running_kill_tasks(&mut tx, instance).await?;
+        }
+        let detail = json!({ "status": if on { "ON" } else { "OFF" } });
+        let event = AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "SwitchKillTasks", name) };
+        self.commit_with_instance_audit_event(tx, event, project, instance).await?;
+        Ok(true)
+    }
+
+    async fn stop_running_kill_tasks(
+        self,
+        tx: &mut AuditedTransaction,
+        instance: &InstanceId,
+    ) -> Result<(), StoreError> {
+        let failed = tx.map_to_store_error();
+        query(AssertSqlSafe(format!(
+            "UPDATE kill_tasks SET stopped_at = $2 WHERE instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}"
+        )))
+        .bind(instance.as_str())
+        .bind(self.store.clock.unix_millis())
+        .execute(tx.transaction())
+        .await
+        .map_err(failed)?;
+        Ok(())
+    }
+
+    /// Adds and starts a kill task. Returns its id, or `None` if the project does not contain the instance.
+    ///
+    /// Fails with [`StoreError::KillTasksDisabled`] if kill tasks are disabled for the instance.
+    /// Fails with [`StoreError::TooManyKillTasks`] if the instance already has five running kill tasks.
+    pub async fn add_kill_task(
+        self,
+        by: &AuditOrigin,
+        project: &ProjectId,
+        instance: &InstanceId,
+        task: &NewKillTask,
+    ) -> Result<Option<i64>, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("add a kill task").await?;
+        let failed = tx.map_to_store_error();
+        let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(None) };
+        let is_on: Option<bool> = query_scalar("SELECT is_on FROM kill_switches WHERE instance_id = $1")
+            .bind(instance.as_str())
+            .fetch_optional(tx.transaction())
+            .await
+            .map_err(&failed)?;
+        if is_on != Some(true) {
+            return Err(StoreError::KillTasksDisabled);
+        }
+        let now = self.store.clock.unix_millis();
+        let count =
+            format!("SELECT COUNT(*) FROM kill_tasks WHERE instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}");
+        let running: i64 = query_scalar(AssertSqlSafe(count))
+            .bind(instance.as_str())
+            .bind(now)
+            .fetch_one(tx.transaction())
+            .await
+            .map_err(&failed)?;
+        if running >= i64::from(MAX_RUNNING_KILL_TASKS) {
+            return Err(StoreError::TooManyKillTasks { limit: MAX_RUNNING_KILL_TASKS });
+        }
+        let id = insert_kill_task(&mut tx, instance, task, now).await?;
+        query(AssertSqlSafe(format!(
+            "DELETE FROM kill_tasks WHERE instance_id = $1 AND NOT ({RUNNING_KILL_TASK_CONDITION_SQL}) AND id NOT IN \
+             (SELECT id FROM kill_tasks WHERE instance_id = $1 ORDER BY id DESC LIMIT {MAX_STORED_KILL_TASKS})"
+        )))
+        .bind(instance.as_str())
+        .bind(now)
+        .execute(tx.transaction())
+        .await
+        .map_err(&failed)?;
+        let detail = json!({ "task": id.to_string(), "asked": task.audit_detail });
+        let event = AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "AddKillTask", name) };
+        self.commit_with_instance_audit_event(tx, event, project, instance).await?;
+        Ok(Some(id))
+    }
+
+    /// Stops a kill task.
+    /// Returns false if the project does not contain the instance or the instance does not have the kill task.
+    pub async fn stop_kill_task(
+        self,
+        by: &AuditOrigin,
+        project: &ProjectId,
+        instance: &InstanceId,
+        id: i64,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("stop a kill task").await?;
+        let failed = tx.map_to_store_error();
+        let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
+        let found: Option<i64> = query_scalar("SELECT id FROM kill_tasks WHERE instance_id = $1 AND id = $2")
+            .bind(instance.as_str())
+            .bind(id)
+            .fetch_optional(tx.transaction())
+            .await
+            .map_err(&failed)?;
+        if found.is_none() {
+            return Ok(false);
+        }
+        let stop = format!("UPDATE kill_tasks SET stopped_at = $2 WHERE id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}");
+        query(AssertSqlSafe(stop))
+            .bind(id)
+            .bind(self.store.clock.unix_millis())
+            .execute(tx.transaction())
+            .await
+            .map_err(&failed)?;
+        let detail = json!({ "task": id.to_string() });
+        let event = AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "StopKillTask", name) };
+        self.commit_with_instance_audit_event(tx, event, project, instance).await?;
+        Ok(true)
+    }
+
+    async fn commit_with_instance_audit_event(
+        self,
+        mut tx: AuditedTransaction,
+        event: AuditEvent,
+        project: &ProjectId,
+        instance: &InstanceId,
+    ) -> Result<(), StoreError> {
+        let domain_id = Some(find_domain_id_of_project(tx.transaction(), project).await?);
+        let (project_id, instance_id) = (Some(project.clone()), Some(instance.clone()));
+        tx.commit_with_event(&AuditEvent { domain_id, project_id, instance_id, ..event }).await
+    }
+
+    /// Returns all stored kill tasks of an instance, newest first.
+    pub async fn list_kill_tasks(self, instance: &InstanceId) -> Result<Vec<KillTask>, StoreError> {
+        let now = self.store.clock.unix_millis();
+        let rows = query("SELECT * FROM kill_tasks WHERE instance_id = $1 ORDER BY id DESC")
+            .bind(instance.as_str())
+            .fetch_all(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("list kill tasks"))?;
+        rows.iter().map(|row| kill_task_from_row(row, now)).collect()
+    }
+}
+
+/// Kill task ids increase even if several kill tasks start in the same millisecond.
+async fn insert_kill_task(
+    tx: &mut AuditedTransaction,
+    instance: &InstanceId,
+    task: &NewKillTask,
+    now: i64,
+) -> Result<i64, StoreError> {
+    let failed = tx.map_to_store_error();
+    let criteria =
+        serde_json::to_string(&task.criteria).map_err(StoreError::damaged_value_error("criteria of a kill task"))?;
+    query_scalar(
+        "INSERT INTO kill_tasks (id, instance_id, criteria, masked, started_at, ends_at) \
+         VALUES ((SELECT MAX(id) FROM (SELECT $1 AS id UNION ALL SELECT MAX(id) + 1 FROM kill_tasks) AS ids), $2, $3, $4, $1, $5) RETURNING id",
+    )
+    .bind(now)
+    .bind(instance.as_str())
+    .bind(criteria)
+    .bind(task.masked)
+    .bind(task.duration.map(|duration| now.saturating_add(duration_to_millis(duration))))
+    .fetch_one(tx.transaction())
+    .await
+    .map_err(failed)
+}
+
+fn kill_task_from_row(row: &Row, now: i64) -> Result<KillTask, StoreError> {
+    let failed = StoreError::database_error("read a kill task");
+    let criteria: String = row.try_get("criteria").map_err(&failed)?;
+    let ends_at: Option<i64> = row.try_get("ends_at").map_err(&failed)?;
+    let stopped_at: Option<i64> = row.try_get("stopped_at").map_err(&failed)?;
+    let state = match (stopped_at, ends_at) {
+        (Some(_), _) => KillTaskState::Stopped,
+        (None, Some(end)) if end <= now => KillTaskState::Finished,
+        (None, _) => KillTaskState::Running,
+    };
+    Ok(KillTask {
+        id: row.try_get("id").map_err(&failed)?,
+        instance_id: parse_column(row, "instance_id")?,
+        criteria: serde_json::from_str(&criteria)
+            .map_err(StoreError::damaged_value_error("criteria of a kill task"))?,
+        masked: row.try_get("masked").map_err(&failed)?,
+        started_at: row.try_get("started_at").map_err(&failed)?,
+        ends_at,
+        stopped_at,
+        state,
+    })
 }

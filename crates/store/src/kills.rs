@@ -1,6 +1,14 @@
-//! Types for recorded kills.
+//! Records of killed sessions and of the outcomes of the kills.
 
-use clew_model::{InstanceId, NodeId, ProjectId};
+use clew_model::{AuditEvent, AuditOrigin, AuditOutcome, DomainId, InstanceId, NodeId, Pagination, ProjectId};
+use serde_json::json;
+use sqlx::AssertSqlSafe;
+
+use crate::database::audited_transaction::AuditedTransaction;
+use crate::database::row_mapping::{parse_column, parse_nullable_column, saturate_count_to_i64};
+use crate::database::{Row, query, query_scalar};
+use crate::error::StoreError;
+use crate::handles::KillStore;
 
 /// Source of a kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -188,4 +196,210 @@ impl KillFilter {
     pub fn for_instance(instance_id: InstanceId) -> Self {
         Self { instance_id, node_id: None, source: None, task_id: None, from: None, to: None }
     }
+}
+
+const AUDIT_OPERATION_NAME: &str = "KillSession";
+
+const MATCHING_KILLS_FROM_CLAUSE: &str = "FROM killed_sessions WHERE instance_id = $1 AND ($2 IS NULL OR node_id = $2) \
+     AND ($3 IS NULL OR source = $3) AND ($4 IS NULL OR task_id = $4) \
+     AND ($5 IS NULL OR asked_at >= $5) AND ($6 IS NULL OR asked_at < $6)";
+
+impl KillStore<'_> {
+    /// Records kills before Clew sends the `KILL` statements. [`KillStore::record_kill_outcomes`] adds the outcomes later.
+    /// Returns the ids of the recorded kills, in the same order as `kills`.
+    pub async fn insert_kill_records(self, kills: &[NewKillRecord]) -> Result<Vec<i64>, StoreError> {
+        let failed = StoreError::database_error("record a kill");
+        let now = self.store.clock.unix_millis();
+        let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
+        let mut ids = Vec::with_capacity(kills.len());
+        for kill in kills {
+            let id = query_scalar(
+                "INSERT INTO killed_sessions (project_id, instance_id, node_id, source, task_id, kind, reason, session_id, \
+                     \"user\", host, db, command, seconds, state, template, asked_at) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING id",
+            )
+            .bind(kill.project_id.as_str())
+            .bind(kill.instance_id.as_str())
+            .bind(kill.node_id.as_str())
+            .bind(kill.source.name())
+            .bind(&kill.task_id)
+            .bind(kill.kind)
+            .bind(&kill.reason)
+            .bind(saturate_count_to_i64(kill.session_id))
+            .bind(&kill.user)
+            .bind(&kill.host)
+            .bind(&kill.database)
+            .bind(&kill.command)
+            .bind(saturate_count_to_i64(kill.seconds))
+            .bind(&kill.state)
+            .bind(&kill.template)
+            .bind(now)
+            .fetch_one(&mut transaction)
+            .await
+            .map_err(&failed)?;
+            ids.push(id);
+        }
+        transaction.commit().await.map_err(&failed)?;
+        Ok(ids)
+    }
+
+    /// Records the outcome of each kill and appends an audit event for each kill.
+    /// Replaces an outcome that has already been recorded only if the recorded outcome is `Unknown`.
+    pub async fn record_kill_outcomes(
+        self,
+        by: &AuditOrigin,
+        ends: &[(i64, RecordedKillOutcome, String)],
+    ) -> Result<(), StoreError> {
+        let mut tx = self.store.begin_audited_transaction("record the outcome of a kill").await?;
+        self.write_kill_outcomes(&mut tx, by, ends).await?;
+        tx.commit().await
+    }
+
+    /// Records the outcome `Unknown` for kills without an outcome, for example after a crash of a Clew process.
+    /// Changes only kills that were recorded before `before`, a Unix timestamp in milliseconds.
+    /// Returns the number of interrupted kills.
+    pub async fn record_interrupted_kills_as_unknown(self, before: i64) -> Result<u64, StoreError> {
+        const UNKNOWN_KILL_OUTCOME_DETAIL: &str =
+            "Clew terminated before the outcome was recorded: it is unknown whether the kill was sent";
+        let lost: Vec<i64> =
+            query_scalar("SELECT id FROM killed_sessions WHERE outcome IS NULL AND asked_at < $1 ORDER BY id")
+                .bind(before)
+                .fetch_all(&self.store.database)
+                .await
+                .map_err(StoreError::database_error("look for interrupted kills"))?;
+        if lost.is_empty() {
+            return Ok(0);
+        }
+        let mut tx = self.store.begin_audited_transaction("record the outcome of interrupted kills").await?;
+        let ends: Vec<_> = lost
+            .into_iter()
+            .map(|id| (id, RecordedKillOutcome::Unknown, UNKNOWN_KILL_OUTCOME_DETAIL.to_owned()))
+            .collect();
+        self.write_kill_outcomes(&mut tx, &AuditOrigin::for_internal_operation(), &ends).await?;
+        tx.commit().await?;
+        Ok(ends.len() as u64)
+    }
+
+    async fn write_kill_outcomes(
+        self,
+        tx: &mut AuditedTransaction,
+        by: &AuditOrigin,
+        ends: &[(i64, RecordedKillOutcome, String)],
+    ) -> Result<(), StoreError> {
+        let failed = tx.map_to_store_error();
+        let now = self.store.clock.unix_millis();
+        let mut events = Vec::with_capacity(ends.len());
+        for (id, outcome, detail) in ends {
+            let rows = query(
+                "UPDATE killed_sessions SET outcome = $1, detail = $2, ended_at = $3 \
+                 WHERE id = $4 AND (outcome IS NULL OR outcome = 'unknown') \
+                 RETURNING *, (SELECT p.domain_id FROM projects p WHERE p.id = project_id) AS domain_id",
+            )
+            .bind(outcome.name())
+            .bind(detail)
+            .bind(now)
+            .bind(id)
+            .fetch_all(tx.transaction())
+            .await
+            .map_err(&failed)?;
+            for row in &rows {
+                let domain = parse_nullable_column(row, "domain_id")?;
+                events.push(build_kill_audit_event(by, domain, &kill_record_from_row(row)?));
+            }
+        }
+        let events: Vec<_> = events.iter().map(|event| (now, event)).collect();
+        tx.append_events(&self.store.keys, &events).await
+    }
+
+    /// Returns a page of matching kills, newest first, and the total number of matching kills.
+    pub async fn list_kills(self, filter: &KillFilter, page: Pagination) -> Result<(Vec<KillRecord>, u64), StoreError> {
+        let failed = StoreError::database_error("list kills");
+        let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {MATCHING_KILLS_FROM_CLAUSE}")))
+            .bind(filter.instance_id.as_str())
+            .bind(filter.node_id.as_ref().map(NodeId::as_str))
+            .bind(filter.source.map(KillSource::name))
+            .bind(&filter.task_id)
+            .bind(filter.from)
+            .bind(filter.to)
+            .fetch_one(&self.store.database)
+            .await
+            .map_err(&failed)?;
+        let statement =
+            format!("SELECT * {MATCHING_KILLS_FROM_CLAUSE} ORDER BY asked_at DESC, id DESC LIMIT $7 OFFSET $8");
+        let rows = query(AssertSqlSafe(statement))
+            .bind(filter.instance_id.as_str())
+            .bind(filter.node_id.as_ref().map(NodeId::as_str))
+            .bind(filter.source.map(KillSource::name))
+            .bind(&filter.task_id)
+            .bind(filter.from)
+            .bind(filter.to)
+            .bind(page.limit)
+            .bind(page.offset)
+            .fetch_all(&self.store.database)
+            .await
+            .map_err(&failed)?;
+        let kills: Result<_, _> = rows.iter().map(kill_record_from_row).collect();
+        Ok((kills?, total.unsigned_abs()))
+    }
+
+    /// Removes kills that have an outcome and were recorded before `cutoff`, a Unix timestamp in milliseconds.
+    /// Returns the number of removed kills.
+    pub async fn remove_kill_records_before(self, cutoff: i64) -> Result<u64, StoreError> {
+        let removed = query("DELETE FROM killed_sessions WHERE asked_at < $1 AND outcome IS NOT NULL")
+            .bind(cutoff)
+            .execute(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("remove old kills"))?;
+        Ok(removed)
+    }
+}
+
+fn build_kill_audit_event(by: &AuditOrigin, domain_id: Option<DomainId>, kill: &KillRecord) -> AuditEvent {
+    let outcome = kill.outcome.unwrap_or(RecordedKillOutcome::Unknown);
+    AuditEvent {
+        domain_id,
+        project_id: Some(kill.project_id.clone()),
+        instance_id: Some(kill.instance_id.clone()),
+        node_id: Some(kill.node_id.clone()),
+        outcome: if outcome.is_success() { AuditOutcome::Succeeded } else { AuditOutcome::Failed },
+        detail: json!({
+            "source": kill.source.name(), "task": kill.task_id, "kind": kill.kind, "reason": kill.reason,
+            "user": kill.user, "host": kill.host, "db": kill.database, "command": kill.command, "seconds": kill.seconds,
+            "state": kill.state, "statement": kill.template, "asked_at": kill.requested_at,
+            "outcome": outcome.name(), "detail": kill.detail,
+        }),
+        ..AuditEvent::for_successful_operation(by, AUDIT_OPERATION_NAME, kill.session_id.to_string())
+    }
+}
+
+fn kill_record_from_row(row: &Row) -> Result<KillRecord, StoreError> {
+    let failed = StoreError::database_error("read a kill");
+    let text = |column| row.try_get::<String, _>(column).map_err(&failed);
+    let optional_text = |column| row.try_get::<Option<String>, _>(column).map_err(&failed);
+    let count = |column| row.try_get::<i64, _>(column).map(i64::unsigned_abs).map_err(&failed);
+    let damaged = |what, reason| StoreError::Damaged { what, reason };
+    let source = text("source")?;
+    let end = |name: String| RecordedKillOutcome::from_name(&name).ok_or_else(|| damaged("outcome of a kill", name));
+    Ok(KillRecord {
+        id: row.try_get("id").map_err(&failed)?,
+        project_id: parse_column::<ProjectId>(row, "project_id")?,
+        instance_id: parse_column::<InstanceId>(row, "instance_id")?,
+        node_id: parse_column::<NodeId>(row, "node_id")?,
+        source: KillSource::from_name(&source).ok_or_else(|| damaged("source of a kill", source))?,
+        task_id: optional_text("task_id")?,
+        kind: text("kind")?,
+        reason: text("reason")?,
+        session_id: count("session_id")?,
+        user: text("user")?,
+        host: text("host")?,
+        database: optional_text("db")?,
+        command: text("command")?,
+        seconds: count("seconds")?,
+        state: optional_text("state")?,
+        template: optional_text("template")?,
+        requested_at: row.try_get("asked_at").map_err(&failed)?,
+        outcome: optional_text("outcome")?.map(end).transpose()?,
+        detail: optional_text("detail")?,
+        ended_at: row.try_get("ended_at").map_err(&failed)?,
+    })
 }

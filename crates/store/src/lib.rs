@@ -12,7 +12,7 @@
 //! use clew_store::Store;
 //!
 //! let store = Store::open(std::path::Path::new("clew-data")).await?;
-//! for instance in store.list_all_instances().await? {
+//! for instance in store.instances().list_all_instances().await? {
 //!     println!("{} has {} nodes", instance.name, instance.nodes.len());
 //! }
 //! # Ok(())
@@ -20,9 +20,9 @@
 //! ```
 
 mod audit;
+mod bootstrap;
 mod caches;
 mod clock;
-mod credentials;
 mod data_dir;
 mod data_dir_lock;
 mod data_version_tracker;
@@ -31,20 +31,23 @@ mod derived_keys;
 mod error;
 mod fsync;
 mod handles;
+mod identities;
+mod instances;
 mod intelligent_kills;
 mod kill_tasks;
 mod kills;
 mod location;
-mod login_backoff;
+mod lockouts;
 mod master_key;
 mod master_key_rotation;
-mod metadata;
 mod metadata_copy;
+mod network_zones;
 mod policies;
 mod postgres;
 mod read_cache;
 mod results;
 mod sealing;
+mod settings;
 mod signed_links;
 mod sqlite;
 mod store;
@@ -52,21 +55,23 @@ mod store_event;
 mod store_event_receiver;
 mod tasks;
 mod tenants;
-mod users;
 mod versioned_cache;
-mod zone_state;
 
 pub use audit::{AuditCheckpoint, AuditFilter, AuditProblem, AuditProblemKind, AuditRecord, AuditVerification};
 pub use clock::Clock;
-pub use credentials::{
-    AccessKey, AccessKeyMetadata, IssuingCredentials, NewTemporaryAccessKey, NewToken, StoredToken,
-    TemporaryAccessKeyValidity, TokenOrigin,
-};
 pub use data_dir_lock::DataDirLock;
 pub use error::StoreError;
 pub use handles::{
     AuditStore, IdentityStore, InstanceStore, KillStore, KillTaskStore, LockoutStore, PolicyStore, TaskStore,
     TenantStore, ZoneStore,
+};
+pub use identities::access_keys::{AccessKey, AccessKeyMetadata};
+pub use identities::groups::Group;
+pub use identities::temporary_access_keys::{IssuingCredentials, NewTemporaryAccessKey, TemporaryAccessKeyValidity};
+pub use identities::tokens::{NewToken, StoredToken, TokenOrigin};
+pub use identities::users::{NewUser, User, UserChange};
+pub use instances::login_backoffs::{
+    LoginBackoff, LoginPermitDecision, LoginTrigger, USER_REQUESTED_LOGIN_RETRY_DELAY,
 };
 pub use intelligent_kills::{
     IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill, ParseIntelligentKillIdError,
@@ -74,10 +79,10 @@ pub use intelligent_kills::{
 pub use kill_tasks::{InstanceKillTasks, KillTask, KillTaskState, NewKillTask};
 pub use kills::{KillFilter, KillRecord, KillSource, NewKillRecord, RecordedKillOutcome};
 pub use location::StoreLocation;
-pub use login_backoff::{LoginBackoff, LoginPermitDecision, LoginTrigger, USER_REQUESTED_LOGIN_RETRY_DELAY};
+pub use lockouts::AuthAttemptReservation;
 pub use master_key_rotation::MasterKeyRotationSummary;
-pub use metadata::lockouts::AuthAttemptReservation;
 pub use metadata_copy::CopiedTable;
+pub use network_zones::ZoneState;
 pub use policies::{
     GrantedPolicy, Grantee, PolicyAttachment, PolicyLimits, PolicyRecord, PolicyRef, StoredPolicyGrant,
 };
@@ -90,7 +95,6 @@ pub use store_event_receiver::StoreEventReceiver;
 pub use tasks::{
     ClaimedTask, NewSessionCollectionTask, ResultMetadata, SessionCollectionTask, TaskClaimOutcome, TaskClaimRequest,
 };
-pub use tenants::{Domain, EnterpriseProject, EnterpriseProjectChange, Project, ProjectChange};
-pub use users::{Group, NewUser, User, UserChange};
+pub use tenants::enterprise_projects::{EnterpriseProject, EnterpriseProjectChange};
+pub use tenants::projects::{Domain, Project, ProjectChange};
 pub use versioned_cache::VersionedCache;
-pub use zone_state::ZoneState;

@@ -1,10 +1,10 @@
 //! Reads and creates the master key: 32 bytes, stored as 64 hexadecimal digits.
 //! The file `master.key` (mode 0600) or the environment variable `CLEW_MASTER_KEY` contains the master key.
 
-use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use zeroize::Zeroizing;
 

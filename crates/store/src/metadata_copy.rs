@@ -12,14 +12,13 @@ use clew_model::{AuditEvent, AuditOrigin};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use crate::data_dir_lock;
 use crate::database::{Database, Transaction, query, query_scalar};
 use crate::error::StoreError;
-use crate::metadata::audit;
-use crate::postgres::{self, PostgresUrl};
+use crate::metadata_copy::digest::TableDigest;
+use crate::metadata_copy::tables::{TABLES_TO_COPY, TableToCopy};
+use crate::postgres::PostgresUrl;
 use crate::store::Store;
-use digest::TableDigest;
-use tables::{TABLES_TO_COPY, TableToCopy};
+use crate::{audit, data_dir_lock, postgres};
 
 const ROWS_PER_BATCH: usize = 500;
 

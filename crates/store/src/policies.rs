@@ -1,6 +1,20 @@
-//! Types for policies and for attachments of policies to users and groups.
+//! Custom policies, and their attachments to users and groups.
 
-use clew_model::{DomainId, GroupId, PolicyId, ProjectId, UserId};
+pub(crate) mod attachments;
+pub(crate) mod limits;
+
+use clew_model::{AuditEvent, AuditOrigin, DomainId, GroupId, PolicyId, ProjectId, UserId};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use sqlx::AssertSqlSafe;
+
+use crate::database::row_mapping::parse_column;
+use crate::database::{Executor, Row, Transaction, query, query_scalar};
+use crate::error::StoreError;
+use crate::handles::PolicyStore;
+use crate::identities::credential_revocation::{AffectedUsers, revoke_tokens};
+use crate::policies::limits::check_policy_limits;
+use crate::tenants::projects::check_domain_exists;
 
 /// Custom policy in a domain. Times are Unix timestamps in seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,4 +120,144 @@ pub enum GrantedPolicy {
         /// Name of the policy.
         name: String,
     },
+}
+
+const SELECT_POLICIES_SQL: &str =
+    "SELECT id, name, domain_id, model, document, description, created_at, updated_at FROM policies";
+
+impl PolicyStore<'_> {
+    /// Creates a policy or replaces the policy with the same name.
+    /// The caller must validate the policy document. `model` is the permission model of the policy: `role` or `identity`.
+    pub async fn put_policy(
+        self,
+        by: &AuditOrigin,
+        domain: &DomainId,
+        name: &str,
+        model: &str,
+        document: &str,
+        description: &str,
+    ) -> Result<PolicyId, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("store a policy").await?;
+        check_domain_exists(tx.transaction(), domain).await?;
+        let before: Option<String> = query_scalar("SELECT document FROM policies WHERE domain_id = $1 AND name = $2")
+            .bind(domain.as_str())
+            .bind(name)
+            .fetch_optional(tx.transaction())
+            .await
+            .map_err(tx.map_to_store_error())?;
+        let rows = query(
+            "INSERT INTO policies (id, domain_id, name, model, document, description, created_at, updated_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (domain_id, name) DO UPDATE SET \
+             model = excluded.model, document = excluded.document, description = excluded.description, \
+             updated_at = excluded.updated_at RETURNING id",
+        )
+        .bind(PolicyId::generate().as_str())
+        .bind(domain.as_str())
+        .bind(name)
+        .bind(model)
+        .bind(document)
+        .bind(description)
+        .bind(self.store.clock.unix_seconds())
+        .fetch_all(tx.transaction())
+        .await
+        .map_err(tx.map_to_store_error())?;
+        let row = rows.first().ok_or_else(|| StoreError::Unknown { what: "policy", name: name.to_owned() })?;
+        let id: PolicyId = parse_column(row, "id")?;
+        // A shorter document is allowed even if the limits are still exceeded.
+        if before.is_some_and(|before| before.len() < document.len()) {
+            check_policy_limits(tx.transaction(), self.store.policy_limits, AffectedUsers::Policy(&id)).await?;
+        }
+        let tokens =
+            revoke_tokens(tx.transaction(), AffectedUsers::Policy(&id), self.store.clock.unix_seconds()).await?;
+        let sha256 = hex::encode(Sha256::digest(document.as_bytes()));
+        let event = AuditEvent {
+            domain_id: Some(domain.clone()),
+            detail: json!({ "id": id, "model": model, "sha256": sha256, "tokens_revoked": tokens }),
+            ..AuditEvent::for_successful_operation(by, "PutPolicy", name)
+        };
+        tx.commit_with_event(&event).await?;
+        Ok(id)
+    }
+
+    /// Returns all policies in a domain, sorted by name.
+    pub async fn list_policies(self, domain: &DomainId) -> Result<Vec<PolicyRecord>, StoreError> {
+        let rows = query(AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE domain_id = $1 ORDER BY name")))
+            .bind(domain.as_str())
+            .fetch_all(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("list policies"))?;
+        rows.iter().map(policy_from_row).collect()
+    }
+
+    /// Returns a policy by id.
+    pub async fn find_policy(self, id: &PolicyId) -> Result<Option<PolicyRecord>, StoreError> {
+        find_policy(&self.store.database, id).await
+    }
+
+    /// Returns a policy in a domain by name.
+    pub async fn find_policy_by_name(self, domain: &DomainId, name: &str) -> Result<Option<PolicyRecord>, StoreError> {
+        let row = query(AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE domain_id = $1 AND name = $2")))
+            .bind(domain.as_str())
+            .bind(name)
+            .fetch_optional(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("look up a policy"))?;
+        row.as_ref().map(policy_from_row).transpose()
+    }
+
+    /// Removes a policy. Returns false if the policy does not exist.
+    /// Fails with [`StoreError::InUse`] if the policy is attached to a user or group.
+    pub async fn remove_policy(self, by: &AuditOrigin, id: &PolicyId) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("remove a policy").await?;
+        let Some(before) = find_policy(tx.transaction(), id).await? else { return Ok(false) };
+        let times: i64 = query_scalar("SELECT COUNT(*) FROM attachments WHERE policy_id = $1")
+            .bind(id.as_str())
+            .fetch_one(tx.transaction())
+            .await
+            .map_err(tx.map_to_store_error())?;
+        if times > 0 {
+            return Err(StoreError::InUse { name: before.name, times: times.unsigned_abs() });
+        }
+        query("DELETE FROM policies WHERE id = $1")
+            .bind(id.as_str())
+            .execute(tx.transaction())
+            .await
+            .map_err(tx.map_to_store_error())?;
+        let event = AuditEvent {
+            domain_id: Some(before.domain_id),
+            detail: json!({ "id": id }),
+            ..AuditEvent::for_successful_operation(by, "DeletePolicy", before.name)
+        };
+        tx.commit_with_event(&event).await?;
+        Ok(true)
+    }
+}
+
+async fn find_policy<'e>(executor: impl Into<Executor<'e>>, id: &PolicyId) -> Result<Option<PolicyRecord>, StoreError> {
+    let row = query(AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE id = $1")))
+        .bind(id.as_str())
+        .fetch_optional(executor)
+        .await
+        .map_err(StoreError::database_error("look up a policy"))?;
+    row.as_ref().map(policy_from_row).transpose()
+}
+
+/// Fails with [`StoreError::Unknown`] if the policy does not exist.
+pub(crate) async fn require_policy(transaction: &mut Transaction, id: &PolicyId) -> Result<PolicyRecord, StoreError> {
+    let found = find_policy(transaction, id).await?;
+    found.ok_or_else(|| StoreError::Unknown { what: "policy", name: id.to_string() })
+}
+
+fn policy_from_row(row: &Row) -> Result<PolicyRecord, StoreError> {
+    let failed = StoreError::database_error("read a policy");
+    Ok(PolicyRecord {
+        id: parse_column(row, "id")?,
+        name: row.try_get("name").map_err(&failed)?,
+        domain_id: parse_column(row, "domain_id")?,
+        model: row.try_get("model").map_err(&failed)?,
+        document: row.try_get("document").map_err(&failed)?,
+        description: row.try_get("description").map_err(&failed)?,
+        created_at: row.try_get("created_at").map_err(&failed)?,
+        updated_at: row.try_get("updated_at").map_err(&failed)?,
+    })
 }

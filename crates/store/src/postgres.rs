@@ -19,8 +19,8 @@ use crate::clock::Clock;
 use crate::database::migration_error;
 use crate::database::migrations::{MigrationFile, embed_migrations, new_migrator};
 use crate::error::StoreError;
-use clock::DatabaseClock;
-pub(crate) use transaction::PostgresTransaction;
+use crate::postgres::clock::DatabaseClock;
+pub(crate) use crate::postgres::transaction::PostgresTransaction;
 
 pub(crate) const MIGRATION_FILES: &[MigrationFile] = embed_migrations!(
     "postgres",

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use clew_model::{AccessKeyId, Instance, InstanceId, ProjectId, RequestId};
 
-use crate::credentials::{AccessKey, StoredToken};
 use crate::database::DataVersion;
 use crate::error::StoreError;
-use crate::metadata::auth_failures::AuthFailureState;
+use crate::identities::access_keys::AccessKey;
+use crate::identities::tokens::StoredToken;
+use crate::lockouts::auth_failures::AuthFailureState;
 use crate::store::Store;
 use crate::tasks::SessionCollectionTask;
-use crate::tenants::Project;
+use crate::tenants::projects::Project;
 use crate::versioned_cache::VersionedCache;
 
 /// Lockout state of a user name or access key id.

@@ -7,7 +7,8 @@ mod result_directory;
 mod s3;
 mod stored_result;
 
-use std::io::{self, Write};
+use std::io;
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,12 +16,12 @@ use clew_model::RequestId;
 use tokio::runtime::Handle;
 
 use crate::error::StoreError;
+use crate::results::file_writer::FileWriter;
+use crate::results::result_directory::ResultDirectory;
+pub use crate::results::s3::S3Settings;
+use crate::results::s3::{S3, S3Writer};
+pub use crate::results::stored_result::{StoredObject, StoredResult};
 use crate::tasks::ResultMetadata;
-use file_writer::FileWriter;
-use result_directory::ResultDirectory;
-pub use s3::S3Settings;
-use s3::{S3, S3Writer};
-pub use stored_result::{StoredObject, StoredResult};
 
 /// Store for the results of collection tasks. Clones share the state.
 #[derive(Debug, Clone)]

@@ -7,22 +7,22 @@ use std::sync::Arc;
 use clew_model::{AccessKeyId, AuditOrigin, DomainId, NetworkZone, ProjectId, UserId};
 use secrecy::SecretString;
 
+use crate::audit::CheckpointTracker;
 use crate::caches::StoreCaches;
 use crate::clock::Clock;
 use crate::data_dir::DataDir;
-use crate::data_dir_lock::{self, DataDirLock};
+use crate::data_dir_lock::DataDirLock;
 use crate::data_version_tracker::DataVersionTracker;
 use crate::database::Database;
+use crate::database::group_commit::GroupCommit;
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::location::StoreLocation;
-use crate::master_key::{self, MasterKey};
-use crate::metadata;
-use crate::metadata::audit::CheckpointTracker;
-use crate::metadata::group_commit::GroupCommit;
+use crate::master_key::MasterKey;
 use crate::policies::PolicyLimits;
 use crate::results::ResultStore;
 use crate::sealing::Sealer;
+use crate::{bootstrap, data_dir_lock, master_key, settings};
 
 /// Domain, project and administrator of a new store. The project has the name of the region.
 #[derive(Debug, Clone)]
@@ -104,7 +104,7 @@ impl Store {
             Some(url) => {
                 let database = Database::connect_postgres(url).await?;
                 // A new master key would not match an initialised database.
-                if metadata::is_initialised(&database).await? {
+                if bootstrap::is_initialised(&database).await? {
                     return Err(StoreError::AlreadyInitialised { location: url.to_string() });
                 }
                 database
@@ -132,7 +132,7 @@ impl Store {
             None => return Err(StoreError::NotInitialised { location: dir.root.display().to_string() }),
             Some(url) => {
                 let database = Database::connect_postgres(url).await?;
-                if !metadata::is_initialised(&database).await? {
+                if !bootstrap::is_initialised(&database).await? {
                     return Err(StoreError::NotInitialised { location: url.to_string() });
                 }
                 database
@@ -140,7 +140,7 @@ impl Store {
         };
         dir.create_directories()?;
         let key = master_key::read_master_key(&dir.master_key_path())?;
-        let region = metadata::read_setting(&database, REGION_SETTING).await?.unwrap_or_default();
+        let region = settings::read_setting(&database, REGION_SETTING).await?.unwrap_or_default();
         let region = String::from_utf8(region).map_err(StoreError::damaged_value_error("region"))?;
         let store = Self::from_parts(database.clone(), &key, &dir, region.clone());
         match (store.verify_master_key().await, master_key::read_next_master_key(&dir.master_key_path())?) {

@@ -97,8 +97,9 @@ impl SessionCollectionJob {
         let task = &self.claimed.task;
         let mut selection = task.selection.clone();
         if selection.threshold.is_none() {
-            let threshold =
-                self.query_store_with_retries(|| self.store.instances().find_slow_session_threshold(&task.instance_id)).await;
+            let threshold = self
+                .query_store_with_retries(|| self.store.instances().find_slow_session_threshold(&task.instance_id))
+                .await;
             selection.threshold = threshold.map_err(|error| {
                 let detail = format!("could not look up the slow threshold of instance {}: {error}", task.instance_id);
                 Failure::new(FailureKind::StoreFailed, detail)

@@ -168,7 +168,9 @@ impl IntelligentKillQueue {
         }
         // The lease is never renewed. After the lease expires, the kill counts as lost.
         let lease = self.limits.read_timeout * 2 + LEASE_MARGIN_FOR_STORE_OPERATIONS;
-        let Some(kill) = self.store.kills().claim_intelligent_kill(lease, MAX_KILL_QUEUE_TIME).await? else { return Ok(false) };
+        let Some(kill) = self.store.kills().claim_intelligent_kill(lease, MAX_KILL_QUEUE_TIME).await? else {
+            return Ok(false);
+        };
         let kills = self.clone();
         running.spawn(async move {
             kills.execute_intelligent_kill(kill).await;

@@ -37,7 +37,9 @@ impl LoginAttempt {
             Some(failure) if failure.kind == FailureKind::AccessDenied => {
                 self.store.instances().record_login_refusal(node, self.refusals, failure).await
             }
-            _ if self.refusals > 0 && is_login_accepted(failure) => self.store.instances().clear_login_backoff(&node.id).await,
+            _ if self.refusals > 0 && is_login_accepted(failure) => {
+                self.store.instances().clear_login_backoff(&node.id).await
+            }
             // The login did not reach the server, or no refusal has to be cleared.
             _ => Ok(()),
         };

@@ -84,7 +84,11 @@ async fn prune_audit_log_periodically(store: &Store, retention: Duration) {
     let mut ticks = create_interval_without_tick_bursts(AUDIT_PRUNE_INTERVAL);
     loop {
         ticks.tick().await;
-        match store.audit().prune_audit_log(&AuditOrigin::for_internal_operation(), unix_millis_before_now(retention)).await {
+        match store
+            .audit()
+            .prune_audit_log(&AuditOrigin::for_internal_operation(), unix_millis_before_now(retention))
+            .await
+        {
             Ok(0) => {}
             Ok(removed) => info!(audit.removed = removed, "expired audit rows removed"),
             Err(error) => warn!(%error, "could not remove expired audit rows; retrying"),

@@ -62,7 +62,8 @@ pub(crate) async fn list_access_keys(
     Path(user): Path<String>,
 ) -> Result<Json<AccessKeyList>, ApiError> {
     let user = find_access_key_owner(&service, &caller, Action::LIST_IDENTITIES, &user).await?;
-    let keys: Vec<_> = service.store.identities().list_access_keys(&user.id).await?.iter().map(build_access_key_view).collect();
+    let keys: Vec<_> =
+        service.store.identities().list_access_keys(&user.id).await?.iter().map(build_access_key_view).collect();
     Ok(Json(AccessKeyList { total_count: keys.len() as u64, keys }))
 }
 

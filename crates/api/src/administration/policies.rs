@@ -141,7 +141,11 @@ pub(crate) async fn put_policy(
             return Err(ApiError::with_detail(ErrorEntry::IAM_CONFLICT, "policy-model-attached", Vec::new()));
         }
     }
-    service.store.policies().put_policy(&origin, domain, &name, policy_model_name(policy.model()), &text, &description).await?;
+    service
+        .store
+        .policies()
+        .put_policy(&origin, domain, &name, policy_model_name(policy.model()), &text, &description)
+        .await?;
     build_policy_response(&find_policy(&service, domain, &name).await?, build_diagnostic_views(policy.warnings()))
 }
 

@@ -72,7 +72,8 @@ pub(crate) async fn list_session_collections(
     let templates_only = target.project_masks_statements_for_caller(&service, &caller);
     let tasks = service
         .store
-        .tasks().list_node_tasks(&target.project.id, &target.instance.id, &target.node, MAX_LISTED_SESSION_COLLECTIONS)
+        .tasks()
+        .list_node_tasks(&target.project.id, &target.instance.id, &target.node, MAX_LISTED_SESSION_COLLECTIONS)
         .await?;
     let collections = tasks.into_iter().map(|task| build_collection_view(task, templates_only, language)).collect();
     Ok(Json(SessionCollectionList { collections }))

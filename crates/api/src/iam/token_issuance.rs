@@ -33,7 +33,8 @@ pub(crate) async fn issue_token(
     let methods = vec![method.to_owned()];
     service
         .store
-        .identities().insert_token(&NewToken {
+        .identities()
+        .insert_token(&NewToken {
             hash: token::hash_token(secret.expose_secret()),
             user_id: user.id.clone(),
             scope_project: project.map(|project| project.id.clone()),

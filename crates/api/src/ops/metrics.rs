@@ -211,7 +211,9 @@ impl WorkerObserver for Metrics {
 #[utoipa::path(get, path = "/metrics", operation_id = "ShowMetrics", tag = "operations", security(()), responses((status = 200, description = "Metrics in the OpenMetrics text format", body = str, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
 pub(crate) async fn show_metrics(State(service): State<AppState>) -> Result<Response, ApiError> {
     let metrics = &service.metrics;
-    let read = async { tokio::try_join!(service.store.tasks().count_tasks_by_status(), service.store.zones().list_zone_states()) };
+    let read = async {
+        tokio::try_join!(service.store.tasks().count_tasks_by_status(), service.store.zones().list_zone_states())
+    };
     let read = tokio::time::timeout(STORE_READ_TIMEOUT, read).await;
     let (counts, zones) = read.map_err(|error| ApiError::internal_error(&error))??;
     for (status, count) in counts {

@@ -73,7 +73,8 @@ pub(crate) async fn add_kill_task(
     }
     let masked = caller.requires_statement_masking(&service, &project, &instance);
     let task = NewKillTask { criteria, masked, duration, audit_detail };
-    let added = service.store.kill_tasks().add_kill_task(&caller.audit_origin(), &project.id, &instance.id, &task).await?;
+    let added =
+        service.store.kill_tasks().add_kill_task(&caller.audit_origin(), &project.id, &instance.id, &task).await?;
     let id = added.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))?;
     Ok(Json(AddKillTaskResponse { success: true, task_id: id.to_string() }))
 }
@@ -141,7 +142,9 @@ pub(crate) async fn stop_kill_task(
     let given = criteria::extract_number_field_text(&body, "task_id").ok_or_else(|| missing_field_error("task_id"))?;
     let id: Option<i64> = given.parse().ok();
     let stopped = match id {
-        Some(id) => service.store.kill_tasks().stop_kill_task(&caller.audit_origin(), &project.id, &instance.id, id).await?,
+        Some(id) => {
+            service.store.kill_tasks().stop_kill_task(&caller.audit_origin(), &project.id, &instance.id, id).await?
+        }
         None => false,
     };
     if stopped {
@@ -167,7 +170,8 @@ pub(crate) async fn list_kill_tasks(
         caller.require_instance_permission(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let masked = caller.requires_statement_masking(&service, &project, &instance);
     let tasks = service.store.kill_tasks().list_kill_tasks(&instance.id).await?;
-    let refused = service.store.instances().list_login_backoffs(&instance.id).await?.into_iter().map(NodeLoginRefusal::new);
+    let refused =
+        service.store.instances().list_login_backoffs(&instance.id).await?.into_iter().map(NodeLoginRefusal::new);
     let refused: Vec<NodeLoginRefusal> = refused.collect();
     let processes = tasks.into_iter().map(|task| KillTaskView::new(task, masked, &refused)).collect();
     Ok(Json(KillTaskList { processes }))

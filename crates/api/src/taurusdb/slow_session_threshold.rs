@@ -78,7 +78,12 @@ pub(crate) async fn set_slow_threshold(
 ) -> Result<StatusCode, ApiError> {
     let project = caller.require_project_permission(&service, Action::MODIFY_SLOW_THRESHOLD, &project).await?;
     let (instances, threshold) = parse_slow_session_threshold(&body)?;
-    match service.store.instances().set_slow_session_threshold(&caller.audit_origin(), &project.id, &instances, threshold).await {
+    match service
+        .store
+        .instances()
+        .set_slow_session_threshold(&caller.audit_origin(), &project.id, &instances, threshold)
+        .await
+    {
         Ok(()) => Ok(StatusCode::OK),
         Err(StoreError::Unknown { name, .. }) => {
             Err(ApiError::with_detail(ErrorEntry::UNKNOWN_INSTANCE, "not-of-project", vec![("id", name)]))

@@ -208,7 +208,8 @@ async fn list_visible_project_tags(
     }
     let (mut tags, mut next) = (BTreeMap::<String, BTreeSet<String>>::new(), Pagination::default());
     loop {
-        let (instances, total) = service.store.instances().list_instances(&project.id, &InstanceFilter::default(), next).await?;
+        let (instances, total) =
+            service.store.instances().list_instances(&project.id, &InstanceFilter::default(), next).await?;
         for instance in instances {
             if !caller.is_action_allowed(service, Action::LIST_TAGS, project, &instance)? {
                 continue;

@@ -143,8 +143,12 @@ impl Callers {
         let rival = server.store.tenants().create_domain(&test_origin(), "rival").await.unwrap();
         let theirs = server.store.tenants().create_project(&test_origin(), &rival, "theirs", "").await.unwrap();
         let foreign_admin = server.user_of(&rival, "eve", true).await;
-        let sibling =
-            server.store.tenants().create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+        let sibling = server
+            .store
+            .tenants()
+            .create_project(&test_origin(), &server.tenant.domain_id, "south-1", "")
+            .await
+            .unwrap();
         let nothing = server.user("nothing").await;
         let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
         let tagged = server.user_with("tagged", tagged).await;
@@ -159,7 +163,14 @@ impl Callers {
         };
         let revoked = both(&administrator, own, 3600).await;
         for token in [&revoked.0, &revoked.1] {
-            assert!(server.store.identities().revoke_token(&test_origin(), &clew_iam::token::hash_token(token)).await.unwrap());
+            assert!(
+                server
+                    .store
+                    .identities()
+                    .revoke_token(&test_origin(), &clew_iam::token::hash_token(token))
+                    .await
+                    .unwrap()
+            );
         }
         let south = server.token_of(&administrator, Some(&sibling), 3600).await;
         let tokens = BTreeMap::from([
@@ -407,14 +418,21 @@ async fn lists_contain_and_count_visible_objects_only() {
 #[tokio::test]
 async fn reader_of_one_project_has_no_access_to_others() {
     let server = Server::start().await;
-    let group = server.store.identities().create_group(&test_origin(), &server.tenant.domain_id, "readers", "").await.unwrap();
+    let group =
+        server.store.identities().create_group(&test_origin(), &server.tenant.domain_id, "readers", "").await.unwrap();
     let user = server.user("grace").await;
     server.store.identities().add_group_member(&test_origin(), &group, &user).await.unwrap();
-    let sibling = server.store.tenants().create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    let sibling =
+        server.store.tenants().create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
     server.store.instances().add_instance(&test_origin(), new_instance(&sibling, "there")).await.unwrap();
     let policy = clew_store::PolicyRef::System("TaurusDB ReadOnlyAccess".into());
     let grantee = clew_store::Grantee::Group(group);
-    server.store.policies().attach_policy(&test_origin(), &policy, &grantee, Some(&server.tenant.project_id)).await.unwrap();
+    server
+        .store
+        .policies()
+        .attach_policy(&test_origin(), &policy, &grantee, Some(&server.tenant.project_id))
+        .await
+        .unwrap();
     let signer = server.key_of(&user).await;
     let list = async |project: &ProjectId| {
         signer.sign(server.call(Method::GET, &format!("/v3/{project}/instances"))).send().await

@@ -120,7 +120,10 @@ async fn successful_reads_are_not_recorded() {
     server.get("/v3/projects").await.expect_status(200);
     server.get(&server.sessions("-task?request_id=x")).await.expect_error(400, "DBS.280001");
     server.get("/no/such").await.expect_error(404, "APIGW.0101");
-    assert_eq!(server.store.audit().list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap().len(), before);
+    assert_eq!(
+        server.store.audit().list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap().len(),
+        before
+    );
 }
 
 #[tokio::test]
@@ -178,8 +181,10 @@ async fn token_revocation_and_temporary_key_are_recorded_once() {
         (row.outcome, &row.target),
         (AuditOutcome::Succeeded, &credential["access"].as_str().unwrap().to_owned())
     );
-    let recorded_text =
-        format!("{:?}", server.store.audit().list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap());
+    let recorded_text = format!(
+        "{:?}",
+        server.store.audit().list_audit_rows_after_seq(&AuditFilter::default(), 0, 1000).await.unwrap()
+    );
     for secret in [&credential["secret"], &credential["securitytoken"], &Value::from(token)] {
         assert!(!recorded_text.contains(secret.as_str().unwrap()));
     }
@@ -199,7 +204,8 @@ async fn request_of_a_disconnected_client_is_recorded() {
         sleep(Duration::from_micros(250 * attempt)).await;
     }
     let counts = async || {
-        let tasks: u64 = server.store.tasks().count_tasks_by_status().await.unwrap().iter().map(|(_, count)| *count).sum();
+        let tasks: u64 =
+            server.store.tasks().count_tasks_by_status().await.unwrap().iter().map(|(_, count)| *count).sum();
         (tasks, server.audit_of("CollectRealtimeSession").await.len() as u64)
     };
     let mut last = (0, u64::MAX);

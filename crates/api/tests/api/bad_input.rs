@@ -46,8 +46,12 @@ async fn malformed_ids_are_rejected_with_the_expected_format() {
 #[tokio::test]
 async fn unknown_ids_return_404() {
     let server = Server::start().await;
-    let other =
-        server.store.instances().add_instance(&test_origin(), new_instance(&server.tenant.project_id, "other")).await.unwrap();
+    let other = server
+        .store
+        .instances()
+        .add_instance(&test_origin(), new_instance(&server.tenant.project_id, "other"))
+        .await
+        .unwrap();
     let project = server.tenant.project_id.as_str();
     for (method, rest) in OPERATIONS {
         let call = |instance: &InstanceId, node: &NodeId| {

@@ -63,7 +63,8 @@ impl Setup {
         if change == GroupLeft {
             store.identities().add_group_member(&test_origin(), &group, &user).await.unwrap();
             store
-                .policies().attach_policy(&test_origin(), &PolicyRef::System(POLICY.into()), &Grantee::Group(group), None)
+                .policies()
+                .attach_policy(&test_origin(), &PolicyRef::System(POLICY.into()), &Grantee::Group(group), None)
                 .await
                 .unwrap();
         } else {
@@ -102,9 +103,11 @@ async fn apply_change(setup: &Setup, store: &Store, change: Change) {
         PolicyDenies => {
             let statement = json!([{ "Effect": "Deny", "Action": ["*"] }]);
             let document = json!({ "Version": "5.0", "Statement": statement }).to_string();
-            let policy = store.policies().put_policy(&test_origin(), domain, "stop", "identity", &document, "").await.unwrap();
+            let policy =
+                store.policies().put_policy(&test_origin(), domain, "stop", "identity", &document, "").await.unwrap();
             store
-                .policies().attach_policy(&test_origin(), &PolicyRef::Custom(policy), &Grantee::User(signer.user.clone()), None)
+                .policies()
+                .attach_policy(&test_origin(), &PolicyRef::Custom(policy), &Grantee::User(signer.user.clone()), None)
                 .await
         }
         ProjectDisabled => {
@@ -188,7 +191,14 @@ async fn change_during_a_body_upload_applies_to_the_request() {
         if removed == "key" {
             assert!(server.store.identities().remove_access_key(&test_origin(), &signer.key).await.unwrap());
         } else {
-            assert!(server.store.identities().revoke_token(&test_origin(), &clew_iam::token::hash_token(&token)).await.unwrap());
+            assert!(
+                server
+                    .store
+                    .identities()
+                    .revoke_token(&test_origin(), &clew_iam::token::hash_token(&token))
+                    .await
+                    .unwrap()
+            );
         }
         connection.write_all(b"}").await.unwrap();
         let mut answer = String::new();

@@ -49,7 +49,8 @@ fn temporary_key_request(token: &Value) -> String {
 
 async fn exchanged_credentials_never_widen_the_scope(server: Server) {
     let administrator = server.tenant.user_id.clone();
-    let south = server.store.tenants().create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    let south =
+        server.store.tenants().create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
     let of_project = server.project_token(&administrator).await;
     let of_domain = server.domain_token(&administrator).await;
     for token in [&of_project, &of_domain] {
@@ -101,7 +102,8 @@ async fn permanent_changes(server: &Server) -> Vec<(Method, String, Value)> {
     let user = server.user("grace").await;
     let key = server.key_of(&user).await.key;
     assert!(server.store.identities().set_access_key_enabled(&test_origin(), &key, false).await.unwrap());
-    let group = server.store.identities().create_group(&test_origin(), &server.tenant.domain_id, "dbas", "").await.unwrap();
+    let group =
+        server.store.identities().create_group(&test_origin(), &server.tenant.domain_id, "dbas", "").await.unwrap();
     let (admin, project) = (&server.tenant.user_id, &server.tenant.project_id);
     let document = json!({ "Version": "5.0", "Statement": [{ "Effect": "Allow", "Action": ["*"] }] });
     let attachments = "policies/TaurusDBFullAccessPolicy/attachments";
@@ -168,7 +170,8 @@ async fn temporary_credentials_create_nothing_permanent(server: Server) {
 
 /// Number of audit rows other than denials.
 async fn count_audit_changes(server: &Server) -> usize {
-    let rows = server.store.audit().list_audit_rows_after_seq(&clew_store::AuditFilter::default(), 0, 1000).await.unwrap();
+    let rows =
+        server.store.audit().list_audit_rows_after_seq(&clew_store::AuditFilter::default(), 0, 1000).await.unwrap();
     rows.iter().filter(|row| row.event.outcome == clew_model::AuditOutcome::Succeeded).count()
 }
 
@@ -269,7 +272,8 @@ async fn download_link_expires_with_the_requesting_credentials() {
         link.split("expires=").nth(1).unwrap().split('&').next().unwrap().parse().unwrap()
     };
     let token = server.token_of(&server.tenant.user_id, Some(&server.tenant.project_id), 600).await;
-    let end = server.store.identities().find_token(&clew_iam::token::hash_token(&token)).await.unwrap().unwrap().expires_at;
+    let end =
+        server.store.identities().find_token(&clew_iam::token::hash_token(&token)).await.unwrap().unwrap().expires_at;
     let by_token = expiry(server.call(Method::GET, &path).token(&token).send().await.expect_status(200));
     assert_eq!(by_token, end);
     let by_key = expiry(server.sign(server.call(Method::GET, &path)).send().await.expect_status(200));

@@ -34,7 +34,8 @@ async fn foreign_objects_respond_like_missing_objects() {
     let own = server.tenant.project_id.as_str();
     let rival = server.store.tenants().create_domain(&test_origin(), "rival").await.unwrap();
     let foreign = server.store.tenants().create_project(&test_origin(), &rival, "secret", "").await.unwrap();
-    let sibling = server.store.tenants().create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    let sibling =
+        server.store.tenants().create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
     let theirs = server.store.instances().add_instance(&test_origin(), new_instance(&foreign, "theirs")).await.unwrap();
     let mine = server.store.instances().add_instance(&test_origin(), new_instance(&sibling, "mine")).await.unwrap();
     let collection = server.add_finished(b"a\r\n").await;

@@ -94,7 +94,12 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
     let by = crate::server::test_origin();
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
     let second = clew_model::SlowSessionThreshold::new(1).unwrap();
-    server.store.instances().set_slow_session_threshold(&by, project, std::slice::from_ref(instance), second).await.unwrap();
+    server
+        .store
+        .instances()
+        .set_slow_session_threshold(&by, project, std::slice::from_ref(instance), second)
+        .await
+        .unwrap();
     let mut sessions = Vec::new();
     for (user, statement) in [
         ("app", "SELECT SLEEP(1001), 'secret'"),
@@ -262,7 +267,8 @@ async fn invalid_requests_are_rejected() {
         assert!(message.contains(reason), "{body}: {message}");
     }
     let other = crate::server::new_instance(&server.tenant.project_id, "other");
-    let foreign = server.store.instances().add_instance(&crate::server::test_origin(), other).await.unwrap().nodes[0].id.clone();
+    let foreign =
+        server.store.instances().add_instance(&crate::server::test_origin(), other).await.unwrap().nodes[0].id.clone();
     server.get(&path(&server, &format!("/statistic?node_id={foreign}"))).await.expect_error(404, "DBS.290013");
     let body = json!({ "node_id": foreign }).to_string();
     server.call(Method::POST, &path(&server, "")).body(body).send().await.expect_error(404, "DBS.290013");

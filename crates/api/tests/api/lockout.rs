@@ -54,7 +54,9 @@ async fn five_wrong_passwords_lock_the_user() {
         let message = sign_in(&server, "grace", password).await.expect_error(401, "IAM.0061");
         assert_eq!(message, "The user is locked. Too many failed sign-in attempts. fix: retry after 5 minutes.");
     }
-    let token = server.domain_token(&server.store.identities().find_user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id).await;
+    let token = server
+        .domain_token(&server.store.identities().find_user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id)
+        .await;
     server.call(Method::GET, "/v3/projects").token(&token).send().await.expect_status(200);
 }
 

@@ -32,7 +32,8 @@ async fn send_signed(server: &Server, method: Method, path: &str, body: Value) -
 
 async fn excess_policy_is_rejected(server: Server) {
     let user = server.user("grace").await;
-    let group = server.store.identities().create_group(&test_origin(), &server.tenant.domain_id, "dbas", "").await.unwrap();
+    let group =
+        server.store.identities().create_group(&test_origin(), &server.tenant.domain_id, "dbas", "").await.unwrap();
     for number in 0..5 {
         let path = format!("policies/p{number}");
         send_signed(&server, Method::PUT, &path, json!({ "document": expensive("*") })).await.expect_status(200);
@@ -64,8 +65,11 @@ async fn excess_policy_is_rejected(server: Server) {
     let document = json!({ "Version": "5.0", "Statement": [{ "Effect": "Allow", "Action": ["clew:audit:list"] }] });
     for number in 0..=100 {
         let (domain, name) = (&server.tenant.domain_id, format!("small{number}"));
-        let policy =
-            server.store.policies().put_policy(&test_origin(), domain, &name, "identity", &document.to_string(), "").await;
+        let policy = server
+            .store
+            .policies()
+            .put_policy(&test_origin(), domain, &name, "identity", &document.to_string(), "")
+            .await;
         let (policy, to) = (PolicyRef::Custom(policy.unwrap()), Grantee::User(other.clone()));
         let attached = server.store.policies().attach_policy(&test_origin(), &policy, &to, None).await;
         assert_eq!(attached.is_ok(), number < 100, "{number}");
@@ -91,8 +95,11 @@ async fn server_with_eighty_policies(star: &str) -> (Server, UserId) {
     server.attach_system("TaurusDBReadOnlyAccessPolicy", &user).await;
     for number in 0..80 {
         let (domain, document) = (&server.tenant.domain_id, expensive(star).to_string());
-        let policy =
-            server.store.policies().put_policy(&test_origin(), domain, &format!("p{number}"), "identity", &document, "").await;
+        let policy = server
+            .store
+            .policies()
+            .put_policy(&test_origin(), domain, &format!("p{number}"), "identity", &document, "")
+            .await;
         let (policy, to) = (PolicyRef::Custom(policy.unwrap()), Grantee::User(user.clone()));
         assert!(server.store.policies().attach_policy(&test_origin(), &policy, &to, None).await.unwrap());
     }

@@ -156,7 +156,8 @@ impl Server {
         };
         let (store, tenant) = Store::initialise(&test_origin(), location, tenant).await.unwrap();
         let store = modify_store(store);
-        let instance = store.instances().add_instance(&test_origin(), new_instance(&tenant.project_id, "shop")).await.unwrap();
+        let instance =
+            store.instances().add_instance(&test_origin(), new_instance(&tenant.project_id, "shop")).await.unwrap();
         let initialized = (store, tenant, access_key, secret_key);
         Self::serve(initialized, instance, folder, listener, rates, change).await
     }
@@ -422,8 +423,12 @@ impl Server {
         };
         let id = self.store.kills().enqueue_intelligent_kill(&new, 1).await.unwrap();
         loop {
-            let claimed =
-                self.store.kills().claim_intelligent_kill(Duration::from_hours(1), Duration::from_hours(1)).await.unwrap();
+            let claimed = self
+                .store
+                .kills()
+                .claim_intelligent_kill(Duration::from_hours(1), Duration::from_hours(1))
+                .await
+                .unwrap();
             if claimed.is_some_and(|claimed| claimed.id == id) {
                 break;
             }

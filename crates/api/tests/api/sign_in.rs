@@ -89,8 +89,10 @@ async fn domain_token_is_limited_to_the_identity_api() {
 #[tokio::test]
 async fn project_token_has_no_access_to_other_projects() {
     let server = start_server().await;
-    let sibling = server.store.tenants().create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
-    let sibling_instance = server.store.instances().add_instance(&test_origin(), new_instance(&sibling, "there")).await.unwrap();
+    let sibling =
+        server.store.tenants().create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    let sibling_instance =
+        server.store.instances().add_instance(&test_origin(), new_instance(&sibling, "there")).await.unwrap();
     assert_eq!(access_statuses(&server, &json!({ "project": { "id": sibling.as_str() } })).await, (403, 200));
     let path = format!("/v3/{sibling}/instances/{}", sibling_instance.id);
     server.get(&path).await.expect_error(403, "DBS.280015");

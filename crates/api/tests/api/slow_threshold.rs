@@ -22,8 +22,12 @@ impl Server {
 #[tokio::test]
 async fn default_threshold_is_ten_seconds() {
     let server = Server::start().await;
-    let other =
-        server.store.instances().add_instance(&test_origin(), new_instance(&server.tenant.project_id, "other")).await.unwrap();
+    let other = server
+        .store
+        .instances()
+        .add_instance(&test_origin(), new_instance(&server.tenant.project_id, "other"))
+        .await
+        .unwrap();
     assert_eq!(server.threshold_of(&server.instance.id).await, 10);
     for seconds in [1, 86_400, 3] {
         let body = json!({ "instance_ids": [server.instance.id, other.id], "slow_process_threshold": seconds });
@@ -40,7 +44,8 @@ async fn unknown_instance_rejects_the_whole_batch() {
     let server = Server::start().await;
     let domain = server.store.tenants().create_domain(&test_origin(), "rival").await.unwrap();
     let theirs = server.store.tenants().create_project(&test_origin(), &domain, "theirs", "").await.unwrap();
-    let foreign = server.store.instances().add_instance(&test_origin(), new_instance(&theirs, "foreign")).await.unwrap();
+    let foreign =
+        server.store.instances().add_instance(&test_origin(), new_instance(&theirs, "foreign")).await.unwrap();
     for missing in [InstanceId::generate(), foreign.id] {
         let body = json!({ "instance_ids": [server.instance.id, missing], "slow_process_threshold": 3 });
         let message = server.set_threshold(&body).await.expect_error(404, "DBS.200002");

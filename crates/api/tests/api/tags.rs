@@ -145,7 +145,12 @@ async fn policies_evaluate_instance_and_request_tags() {
     done(&act("test").await);
     assert_eq!(list(&server.tags_path()).await.expect_status(200)["total_count"], 2);
     assert_eq!(list(&project).await.expect_status(200)["total_count"], 2);
-    server.store.instances().add_instance(&test_origin(), new_instance(&server.tenant.project_id, "bank")).await.unwrap();
+    server
+        .store
+        .instances()
+        .add_instance(&test_origin(), new_instance(&server.tenant.project_id, "bank"))
+        .await
+        .unwrap();
     let visible = list(&project).await.expect_status(200);
     assert_eq!(
         visible["tags"][1],

@@ -52,7 +52,8 @@ fn list_instances(server: &Server) -> Call {
 async fn temporary_key_has_the_scope_of_its_token() {
     let server = Server::start().await;
     let administrator = server.tenant.user_id.clone();
-    let sibling = server.store.tenants().create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    let sibling =
+        server.store.tenants().create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
     let sibling_path = format!("/v3/{sibling}/instances");
     let open = async |key: &TemporaryKey| {
         let (own, other) = (

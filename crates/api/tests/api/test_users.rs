@@ -44,10 +44,14 @@ impl Server {
         let document = json!({ "Version": "5.0", "Statement": statements }).to_string();
         clew_iam::policy::Policy::parse(&document).unwrap();
         let name = format!("{name}-may");
-        let policy =
-            self.store.policies().put_policy(&test_origin(), &self.tenant.domain_id, &name, "identity", &document, "").await;
+        let policy = self
+            .store
+            .policies()
+            .put_policy(&test_origin(), &self.tenant.domain_id, &name, "identity", &document, "")
+            .await;
         self.store
-            .policies().attach_policy(&test_origin(), &PolicyRef::Custom(policy.unwrap()), &Grantee::User(user.clone()), None)
+            .policies()
+            .attach_policy(&test_origin(), &PolicyRef::Custom(policy.unwrap()), &Grantee::User(user.clone()), None)
             .await
             .unwrap();
         user
@@ -62,7 +66,13 @@ impl Server {
 
     pub(crate) async fn attach_system(&self, policy: &str, user: &UserId) {
         let policy = PolicyRef::System(policy.into());
-        assert!(self.store.policies().attach_policy(&test_origin(), &policy, &Grantee::User(user.clone()), None).await.unwrap());
+        assert!(
+            self.store
+                .policies()
+                .attach_policy(&test_origin(), &policy, &Grantee::User(user.clone()), None)
+                .await
+                .unwrap()
+        );
     }
 
     pub(crate) async fn key_of(&self, user: &UserId) -> Signer {
@@ -93,7 +103,11 @@ impl Server {
 
     pub(crate) async fn tag(&self, key: &str, value: &str) {
         let tag = Tag { key: key.into(), value: value.into() };
-        self.store.instances().add_tags(&test_origin(), &self.tenant.project_id, &self.instance.id, &[tag]).await.unwrap();
+        self.store
+            .instances()
+            .add_tags(&test_origin(), &self.tenant.project_id, &self.instance.id, &[tag])
+            .await
+            .unwrap();
     }
 
     /// Stops the server. Returns the number of an operation's audit rows, and of the requests that the rows count.

@@ -160,9 +160,19 @@ async fn policy_change_applies_to_the_next_request() {
     let system = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
     for _ in 0..3 {
         assert_eq!(list().await, 403);
-        server.store.policies().attach_policy(&test_origin(), &system, &Grantee::User(grace.clone()), None).await.unwrap();
+        server
+            .store
+            .policies()
+            .attach_policy(&test_origin(), &system, &Grantee::User(grace.clone()), None)
+            .await
+            .unwrap();
         assert_eq!(list().await, 200);
-        server.store.policies().detach_policy(&test_origin(), &system, &Grantee::User(grace.clone()), None).await.unwrap();
+        server
+            .store
+            .policies()
+            .detach_policy(&test_origin(), &system, &Grantee::User(grace.clone()), None)
+            .await
+            .unwrap();
     }
     let change = UserChange { administrator: Some(true), ..Default::default() };
     server.store.identities().update_user(&test_origin(), &grace, &change).await.unwrap();
@@ -180,8 +190,14 @@ async fn unreadable_policy_denies_everything() {
     };
     assert_eq!(list().await, 200);
     let domain = &server.tenant.domain_id;
-    let broken = server.store.policies().put_policy(&test_origin(), domain, "broken", "identity", "{", "").await.unwrap();
-    server.store.policies().attach_policy(&test_origin(), &PolicyRef::Custom(broken), &Grantee::User(grace), None).await.unwrap();
+    let broken =
+        server.store.policies().put_policy(&test_origin(), domain, "broken", "identity", "{", "").await.unwrap();
+    server
+        .store
+        .policies()
+        .attach_policy(&test_origin(), &PolicyRef::Custom(broken), &Grantee::User(grace), None)
+        .await
+        .unwrap();
     assert_eq!(list().await, 403, "it may be the policy that denied");
 }
 

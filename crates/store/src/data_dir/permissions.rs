@@ -1,13 +1,13 @@
 //! Restricts access to the data directory to its owner: mode 0700 for directories and 0600 for files.
 
-use std::fs::{self, Metadata, Permissions};
-use std::io;
+use std::fs::{Metadata, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::{fs, io};
 
 use tracing::warn;
 
-use super::DataDir;
+use crate::data_dir::DataDir;
 use crate::error::StoreError;
 
 const NON_OWNER_PERMISSION_MASK: u32 = 0o077;

@@ -1,6 +1,6 @@
 //! Detects changes to a SQLite or PostgreSQL database.
 
-use super::data_version::DataVersion;
+use crate::database::data_version::DataVersion;
 use crate::error::StoreError;
 use crate::sqlite::change_detector::DataVersionCache;
 use crate::{postgres, sqlite};

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use sqlx::query::Query;
 use sqlx::{Encode, IntoArguments, Postgres, SqlSafeStr, SqlStr, Sqlite, Type};
 
-use super::{ColumnValue, Database, Row, Transaction};
+use crate::database::{ColumnValue, Database, Row, Transaction};
 use crate::postgres::with_statement_timeout;
 
 #[must_use]

@@ -4,8 +4,8 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-use super::cell_value::CellValue;
 use crate::database::Parameter;
+use crate::metadata_copy::cell_value::CellValue;
 
 /// Sum of the row hashes, as four 64-bit integers. The sum does not depend on the row order.
 #[derive(Debug, Default)]

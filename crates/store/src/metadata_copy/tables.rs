@@ -3,11 +3,11 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::cell_value::CellValue;
-use super::digest::TableDigest;
-use super::{ROWS_PER_BATCH, metadata_copy_error};
 use crate::database::{Row, Transaction, query, query_scalar};
 use crate::error::StoreError;
+use crate::metadata_copy::cell_value::CellValue;
+use crate::metadata_copy::digest::TableDigest;
+use crate::metadata_copy::{ROWS_PER_BATCH, metadata_copy_error};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum ColumnType {

@@ -3,9 +3,9 @@
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 
-use super::{PostgresDatabase, with_statement_timeout};
 use crate::database::DataVersion;
 use crate::error::StoreError;
+use crate::postgres::{PostgresDatabase, with_statement_timeout};
 
 /// Database triggers increment the version counters in the table `access_version`.
 /// A snapshot defines which transactions are visible, so two queries with equal snapshots read the same data.

@@ -7,7 +7,7 @@ use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{CONNECTION_ACQUIRE_TIMEOUT, PostgresDatabase};
+use crate::postgres::{CONNECTION_ACQUIRE_TIMEOUT, PostgresDatabase};
 use crate::store_event::StoreEvent;
 
 /// Channel on which the database triggers in `0002_notices.sql` send notifications.

@@ -1,16 +1,16 @@
 //! Writes result files atomically.
 
-use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use std::{fs, io};
 
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use super::PublishedResult;
 use crate::error::StoreError;
 use crate::fsync::sync_directory;
+use crate::results::PublishedResult;
 
 const TEMPORARY_FILE_SUFFIX: &str = ".tmp";
 

@@ -1,18 +1,18 @@
 //! Result files in the data directory.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use std::{fs, io};
 
 use clew_model::RequestId;
 
-use super::file_verification::VerifiedFileCache;
-use super::file_writer::FileWriter;
-use super::is_valid_result_name;
 use crate::error::StoreError;
+use crate::results::file_verification::VerifiedFileCache;
+use crate::results::file_writer::FileWriter;
+use crate::results::is_valid_result_name;
 use crate::tasks::ResultMetadata;
 
 /// All methods perform blocking I/O.

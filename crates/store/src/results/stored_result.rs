@@ -2,8 +2,8 @@
 
 use std::fs::File;
 
-pub use super::s3::StoredObject;
 use crate::error::StoreError;
+pub use crate::results::s3::StoredObject;
 
 /// Result that is open for reading.
 #[derive(Debug)]

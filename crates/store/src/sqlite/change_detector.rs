@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 
-use super::SqliteDatabase;
-use super::wal_index::{WalHeader, WalIndex};
 use crate::database::DataVersion;
 use crate::error::StoreError;
+use crate::sqlite::SqliteDatabase;
+use crate::sqlite::wal_index::{WalHeader, WalIndex};
 
 /// SQLite changes `data_version` when another connection commits a transaction.
 /// SQLite reads `data_version` from shared memory without reading a database page.

@@ -43,7 +43,10 @@ async fn changes_of_another_process_are_notified() {
     let failed = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
     fixture.store.tasks().complete_task(&id, claimed.fence, &failed).await.unwrap();
     assert_eq!(next(&mut notices).await, StoreEvent::TaskEnded(id.clone()));
-    assert!(other.tasks().find_task(&id).await.unwrap().unwrap().status.is_final(), "the end is visible when it is notified");
+    assert!(
+        other.tasks().find_task(&id).await.unwrap().unwrap().status.is_final(),
+        "the end is visible when it is notified"
+    );
 
     let actor = Actor::User {
         id: fixture.initial_ids.user_id.clone(),

@@ -31,7 +31,8 @@ async fn several_directories_share_a_database() {
     assert_eq!(key.secret.expose_secret(), SECRET_KEY);
     let before = fixture.store.cached_view().await.unwrap().access_control_version();
     other
-        .identities().create_user(&origin(), &fixture.initial_ids.domain_id, &crate::contract::users::new_user("ada"))
+        .identities()
+        .create_user(&origin(), &fixture.initial_ids.domain_id, &crate::contract::users::new_user("ada"))
         .await
         .unwrap();
     fixture.user("grace").await;

@@ -58,7 +58,11 @@ pub(crate) async fn fill(store: &Store, initial_ids: &InitialTenantIds) {
     };
     let instance = store.instances().add_instance(&origin(), instance).await.unwrap().id;
     let seven = SlowSessionThreshold::new(7).unwrap();
-    store.instances().set_slow_session_threshold(&origin(), project, std::slice::from_ref(&instance), seven).await.unwrap();
+    store
+        .instances()
+        .set_slow_session_threshold(&origin(), project, std::slice::from_ref(&instance), seven)
+        .await
+        .unwrap();
     fill_tasks(store, initial_ids).await;
 
     assert!(store.kill_tasks().set_kill_tasks_enabled(&origin(), project, &instance, true).await.unwrap());
@@ -84,7 +88,13 @@ async fn fill_identities(store: &Store, initial_ids: &InitialTenantIds) -> UserI
     let dbas = store.identities().create_group(&origin(), domain, "dbas", "on call").await.unwrap();
     assert!(store.identities().add_group_member(&origin(), &dbas, &ada).await.unwrap());
     let policy = store.policies().put_policy(&origin(), domain, "look", "role", DOCUMENT, "only look").await.unwrap();
-    assert!(store.policies().attach_policy(&origin(), &PolicyRef::Custom(policy), &Grantee::Group(dbas), None).await.unwrap());
+    assert!(
+        store
+            .policies()
+            .attach_policy(&origin(), &PolicyRef::Custom(policy), &Grantee::Group(dbas), None)
+            .await
+            .unwrap()
+    );
     let system = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
     let (project, user) = (Some(&initial_ids.project_id), Grantee::User(ada.clone()));
     assert!(store.policies().attach_policy(&origin(), &system, &user, project).await.unwrap());
@@ -180,7 +190,11 @@ fn kill(initial_ids: &InitialTenantIds, session_id: u64) -> NewKillRecord {
 async fn fill_kills(store: &Store, initial_ids: &InitialTenantIds, ada: &UserId) {
     let kill = |session_id| kill(initial_ids, session_id);
     let ids = store.kills().insert_kill_records(&[kill(7), kill(8)]).await.unwrap();
-    store.kills().record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Killed, String::new())]).await.unwrap();
+    store
+        .kills()
+        .record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Killed, String::new())])
+        .await
+        .unwrap();
     let actor = Actor::User { id: ada.clone(), name: "ada".into(), domain_id: initial_ids.domain_id.clone() };
     let intelligent = NewIntelligentKill {
         by: AuditOrigin { actor, peer: Some([192, 0, 2, 7].into()), request_id: "a request".into() },
@@ -211,8 +225,10 @@ pub(crate) async fn verify(store: &Store) {
     let temporary = store.identities().find_access_key(&key(TEMPORARY_KEY)).await.unwrap().unwrap();
     assert_eq!(temporary.secret.expose_secret(), "secret of the temporary key");
     assert_eq!(temporary.temporary.unwrap().token_hash, [7; 32]);
-    let tokens =
-        [store.identities().find_token(&TOKENS[0]).await.unwrap().unwrap(), store.identities().find_token(&TOKENS[1]).await.unwrap().unwrap()];
+    let tokens = [
+        store.identities().find_token(&TOKENS[0]).await.unwrap().unwrap(),
+        store.identities().find_token(&TOKENS[1]).await.unwrap().unwrap(),
+    ];
     assert_eq!(tokens.each_ref().map(|token| token.revoked), [false, true]);
     assert_eq!((&tokens[0].scope_project, &tokens[1].scope_project), (&None, &Some(project.id.clone())));
     let group = store.identities().list_groups(&domain.id).await.unwrap().remove(0);
@@ -224,7 +240,8 @@ pub(crate) async fn verify(store: &Store) {
     let enterprise: Vec<_> = store.tenants().list_enterprise_projects(&domain.id).await.unwrap();
     assert_eq!(enterprise.iter().map(|one| &*one.name).collect::<Vec<_>>(), ["default", "retail"]);
 
-    let (instances, count) = store.instances().list_instances(&project.id, &InstanceFilter::default(), ALL_ROWS).await.unwrap();
+    let (instances, count) =
+        store.instances().list_instances(&project.id, &InstanceFilter::default(), ALL_ROWS).await.unwrap();
     let instance = &instances[0];
     assert_eq!((count, instance.id.as_str(), &*instance.name), (1, INSTANCE, "shop"));
     assert_eq!((instance.tags[0].key.as_str(), instance.tags[0].value.as_str()), ("env", "prod"));
@@ -238,7 +255,10 @@ pub(crate) async fn verify(store: &Store) {
         assert_eq!((node.role, &*node.url.address()), (role, address));
         assert_eq!(node.url.password.unwrap().expose_secret(), password);
     }
-    assert_eq!(store.instances().find_slow_session_threshold(&instance.id).await.unwrap(), SlowSessionThreshold::new(7));
+    assert_eq!(
+        store.instances().find_slow_session_threshold(&instance.id).await.unwrap(),
+        SlowSessionThreshold::new(7)
+    );
     verify_tasks_and_kills(store).await;
     assert!(store.lockouts().find_lockout_end("user:nobody").await.is_ok());
     let audit = store.audit().verify_audit_log(&[]).await.unwrap();
@@ -282,17 +302,29 @@ pub(crate) async fn use_after_restore(store: &Store) {
     let failed = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
     assert!(store.tasks().complete_task(&claimed.task.request_id, claimed.fence, &failed).await.unwrap());
     store
-        .tasks().enqueue_task(&task(&initial_ids, "realtime_session-00000000-0000-4000-8000-000000000004-98e4"), 9)
+        .tasks()
+        .enqueue_task(&task(&initial_ids, "realtime_session-00000000-0000-4000-8000-000000000004-98e4"), 9)
         .await
         .unwrap();
     let ids = store.kills().insert_kill_records(&[kill(&initial_ids, 9)]).await.unwrap();
-    store.kills().record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Killed, String::new())]).await.unwrap();
+    store
+        .kills()
+        .record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Killed, String::new())])
+        .await
+        .unwrap();
     let (killed, count) =
         store.kills().list_kills(&KillFilter::for_instance(INSTANCE.parse().unwrap()), ALL_ROWS).await.unwrap();
     assert_eq!((count, killed[0].session_id), (3, 9));
     let before = store.cached_view().await.unwrap().access_control_version();
     store.identities().create_group(&origin(), &domain.id, "new", "").await.unwrap();
-    let group = store.identities().list_groups(&domain.id).await.unwrap().into_iter().find(|group| group.name == "new").unwrap();
+    let group = store
+        .identities()
+        .list_groups(&domain.id)
+        .await
+        .unwrap()
+        .into_iter()
+        .find(|group| group.name == "new")
+        .unwrap();
     assert!(store.identities().remove_group(&origin(), &group.id).await.unwrap());
     assert!(
         store.cached_view().await.unwrap().access_control_version() > before,

@@ -18,7 +18,8 @@ impl Fixture {
     pub(crate) async fn record_events(&self, count: usize) {
         for number in 0..count {
             self.store
-                .audit().append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", format!("row {number}")))
+                .audit()
+                .append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", format!("row {number}")))
                 .await
                 .unwrap();
         }
@@ -32,7 +33,8 @@ impl Fixture {
             let store = self.store.clone();
             tokio::spawn(async move {
                 store
-                    .audit().append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", "row"))
+                    .audit()
+                    .append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", "row"))
                     .await
                     .unwrap();
             })
@@ -114,7 +116,8 @@ async fn every_change_appends_one_row_with_its_actor() {
     store.identities().set_access_key_enabled(&by, &key, false).await.unwrap();
     store.identities().remove_access_key(&by, &key).await.unwrap();
     store.identities().create_access_key(&by, &user, &key, &SecretString::from("x")).await.unwrap();
-    let instance = store.instances().add_instance(&by, new_instance(project, "a", &["mysql://u:hidden@h/"])).await.unwrap();
+    let instance =
+        store.instances().add_instance(&by, new_instance(project, "a", &["mysql://u:hidden@h/"])).await.unwrap();
     store.instances().add_tags(&by, project, &instance.id, &[]).await.unwrap();
     store.instances().remove_tags(&by, project, &instance.id, &[]).await.unwrap();
     store.instances().remove_instance(&by, project, &instance.id).await.unwrap();
@@ -181,7 +184,10 @@ async fn change_without_audit_row_is_rolled_back() {
     assert!(refused.unwrap_err().to_string().contains("no room"));
     assert_eq!(fixture.store.tenants().list_domains().await.unwrap().len(), 1);
     let event = AuditEvent::for_successful_operation(&origin(), "Test", "");
-    let refused = tokio::join!(fixture.store.audit().append_audit_event(&event), fixture.store.audit().append_audit_event(&event));
+    let refused = tokio::join!(
+        fixture.store.audit().append_audit_event(&event),
+        fixture.store.audit().append_audit_event(&event)
+    );
     for refused in [refused.0, refused.1] {
         let error = refused.unwrap_err();
         assert!(matches!(error, StoreError::Database { .. }) && error.to_string().contains("no room"), "{error}");
@@ -212,7 +218,8 @@ async fn audit_filters_match_page_by_page() {
     fixture.record_events(3).await;
     let find = |filter: AuditFilter| async move {
         store
-            .audit().list_audit_rows_after_seq(&filter, 0, 100)
+            .audit()
+            .list_audit_rows_after_seq(&filter, 0, 100)
             .await
             .unwrap()
             .into_iter()
@@ -240,7 +247,8 @@ async fn audit_filters_match_page_by_page() {
     let page = store.audit().list_audit_rows_after_seq(&all(), 2, 3).await.unwrap();
     assert_eq!(page.iter().map(|row| row.seq).collect::<Vec<_>>(), [3, 4, 5]);
     let newest = store
-        .audit().list_audit_rows_before_seq(&AuditFilter { operation: Some("Test".into()), ..all() }, 6, 10)
+        .audit()
+        .list_audit_rows_before_seq(&AuditFilter { operation: Some("Test".into()), ..all() }, 6, 10)
         .await
         .unwrap();
     assert_eq!(newest.iter().map(|row| row.seq).collect::<Vec<_>>(), [5, 4]);
@@ -299,7 +307,12 @@ async fn event_of_cancelled_caller_is_written() {
 #[tokio::test]
 async fn nul_character_is_replaced_in_the_audit() {
     let fixture = Fixture::new().await;
-    fixture.store.audit().append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", "a\0b")).await.unwrap();
+    fixture
+        .store
+        .audit()
+        .append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", "a\0b"))
+        .await
+        .unwrap();
     let found = fixture.audit_rows().await.pop().unwrap();
     assert_eq!(found.event.target, "a\u{2400}b");
     assert!(fixture.store.audit().verify_audit_log(&[]).await.unwrap().is_intact());

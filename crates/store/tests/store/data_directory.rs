@@ -59,7 +59,8 @@ async fn one_process_serves_while_others_open() {
     let other = Store::open(&fixture.dir()).await.unwrap();
     assert!(matches!(other.acquire_data_dir_lock(), Err(StoreError::AlreadyServing { .. })));
     let added = other
-        .instances().add_instance(&origin(), new_instance(&fixture.initial_ids.project_id, "a", &["mysql://u:p@h/"]))
+        .instances()
+        .add_instance(&origin(), new_instance(&fixture.initial_ids.project_id, "a", &["mysql://u:p@h/"]))
         .await
         .unwrap();
     assert_eq!(fixture.store.instances().list_all_instances().await.unwrap()[0].id, added.id);

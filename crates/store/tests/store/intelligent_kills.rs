@@ -57,7 +57,8 @@ async fn intelligent_kill_is_claimed_and_ended_once() {
     assert_eq!((listed.len(), total, listed[0].id, listed[0].status), (1, 1, ids[0], TaskStatus::Finished));
     let (unlisted, total) = fixture
         .store
-        .kills().list_intelligent_kills(&IntelligentKillFilter { from: 1_000_001, to: 2_000_000, ..filter }, page)
+        .kills()
+        .list_intelligent_kills(&IntelligentKillFilter { from: 1_000_001, to: 2_000_000, ..filter }, page)
         .await
         .unwrap();
     assert!(unlisted.is_empty() && total == 0, "running kills are not listed");
@@ -76,7 +77,10 @@ async fn intelligent_kill_with_expired_lease_is_ended_and_never_reclaimed() {
     assert_eq!(fixture.claim_kill().await.unwrap().id, claimed_id);
     let queued_id = fixture.store.kills().enqueue_intelligent_kill(&new, QUEUE_LIMIT).await.unwrap();
     fixture.advance_clock(60_000);
-    assert!(fixture.store.kills().mark_stale_intelligent_kills_failed(MAX_AGE).await.unwrap().is_empty(), "60 s are fresh");
+    assert!(
+        fixture.store.kills().mark_stale_intelligent_kills_failed(MAX_AGE).await.unwrap().is_empty(),
+        "60 s are fresh"
+    );
     fixture.advance_clock(2);
     assert!(fixture.claim_kill().await.is_none());
     let lost = fixture.store.kills().mark_stale_intelligent_kills_failed(MAX_AGE).await.unwrap();
@@ -87,7 +91,8 @@ async fn intelligent_kill_with_expired_lease_is_ended_and_never_reclaimed() {
     let reason = |kill: Option<IntelligentKill>| kill.unwrap().reason.unwrap();
     assert!(reason(fixture.store.kills().find_intelligent_kill(queued_id).await.unwrap()).contains("was not started"));
     assert!(
-        reason(fixture.store.kills().find_intelligent_kill(claimed_id).await.unwrap()).contains("terminated during the kill")
+        reason(fixture.store.kills().find_intelligent_kill(claimed_id).await.unwrap())
+            .contains("terminated during the kill")
     );
     assert!(!fixture.store.kills().finish_intelligent_kill(claimed_id, None, 1).await.unwrap(), "too late");
 
@@ -111,5 +116,7 @@ async fn queue_per_node_is_limited_and_requester_must_be_a_user() {
     fixture.store.kills().enqueue_intelligent_kill(&new, 1).await.unwrap();
     let full = fixture.store.kills().enqueue_intelligent_kill(&new, 1).await;
     assert!(matches!(full, Err(StoreError::QueueFull { limit: 1, .. })), "{full:?}");
-    assert!(fixture.store.kills().enqueue_intelligent_kill(&NewIntelligentKill { by: origin(), ..new }, 9).await.is_err());
+    assert!(
+        fixture.store.kills().enqueue_intelligent_kill(&NewIntelligentKill { by: origin(), ..new }, 9).await.is_err()
+    );
 }

@@ -85,7 +85,8 @@ async fn project_reads_and_removes_only_its_own_instances() {
     let domain = fixture.store.tenants().create_domain(&origin(), "other").await.unwrap();
     let other = fixture.store.tenants().create_project(&origin(), &domain, "here-1", "").await.unwrap();
     let mine = &fixture.initial_ids.project_id;
-    let added = fixture.store.instances().add_instance(&origin(), new_instance(mine, "a", &["mysql://u:p@h/"])).await.unwrap();
+    let added =
+        fixture.store.instances().add_instance(&origin(), new_instance(mine, "a", &["mysql://u:p@h/"])).await.unwrap();
     assert!(fixture.store.instances().find_instance(&other, &added.id).await.unwrap().is_none());
     assert!(!fixture.store.instances().remove_instance(&origin(), &other, &added.id).await.unwrap());
     assert!(!fixture.store.instances().remove_instance(&origin(), mine, &InstanceId::generate()).await.unwrap());

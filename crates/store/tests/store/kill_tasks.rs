@@ -29,7 +29,11 @@ impl Fixture {
 
     async fn set_switch(&self, instance: &InstanceId, on: bool) {
         assert!(
-            self.store.kill_tasks().set_kill_tasks_enabled(&origin(), &self.initial_ids.project_id, instance, on).await.unwrap()
+            self.store
+                .kill_tasks()
+                .set_kill_tasks_enabled(&origin(), &self.initial_ids.project_id, instance, on)
+                .await
+                .unwrap()
         );
     }
 
@@ -67,7 +71,8 @@ async fn kill_tasks_require_the_kill_switch_and_stop_when_it_is_turned_off() {
     assert!(
         !fixture
             .store
-            .kill_tasks().set_kill_tasks_enabled(&origin(), &fixture.initial_ids.project_id, &unknown, true)
+            .kill_tasks()
+            .set_kill_tasks_enabled(&origin(), &fixture.initial_ids.project_id, &unknown, true)
             .await
             .unwrap()
     );
@@ -137,7 +142,11 @@ async fn one_worker_holds_the_lease_of_an_instance_until_it_expires() {
     assert!(!store.kill_tasks().acquire_kill_task_lease(&instance, "two", LEASE).await.unwrap());
     assert!(store.kill_tasks().acquire_kill_task_lease(&instance, "one", LEASE).await.unwrap(), "the lease is renewed");
     fixture.advance_clock(10_000);
-    assert_eq!(store.kill_tasks().list_leased_kill_task_ids(&instance, "one").await.unwrap(), [].into(), "the lease has expired");
+    assert_eq!(
+        store.kill_tasks().list_leased_kill_task_ids(&instance, "one").await.unwrap(),
+        [].into(),
+        "the lease has expired"
+    );
     assert!(store.kill_tasks().acquire_kill_task_lease(&instance, "two", LEASE).await.unwrap());
     assert!(!store.kill_tasks().acquire_kill_task_lease(&instance, "one", LEASE).await.unwrap());
     store.kill_tasks().release_kill_task_leases("one").await.unwrap();
@@ -172,6 +181,8 @@ async fn kill_task_changes_are_audited_and_removed_with_the_instance() {
             ("StopKillTask", json!({ "task": id.to_string() })),
         ]
     );
-    assert!(fixture.store.instances().remove_instance(&origin(), &fixture.initial_ids.project_id, &instance).await.unwrap());
+    assert!(
+        fixture.store.instances().remove_instance(&origin(), &fixture.initial_ids.project_id, &instance).await.unwrap()
+    );
     assert_eq!((fixture.count("kill_tasks").await, fixture.count("kill_switches").await), (0, 0));
 }

@@ -72,7 +72,8 @@ async fn kill_is_recorded_without_an_outcome_and_audited_with_its_outcome() {
     // A recorded outcome is never replaced.
     fixture
         .store
-        .kills().record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Failed, String::new())])
+        .kills()
+        .record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Failed, String::new())])
         .await
         .unwrap();
     let (same, _) = fixture.store.kills().list_kills(&filter, ALL_ROWS).await.unwrap();
@@ -104,7 +105,8 @@ async fn interrupted_kill_has_an_unknown_outcome_until_its_outcome_is_recorded()
 
     fixture
         .store
-        .kills().record_kill_outcomes(&origin(), &[(lost[0], RecordedKillOutcome::Killed, String::new())])
+        .kills()
+        .record_kill_outcomes(&origin(), &[(lost[0], RecordedKillOutcome::Killed, String::new())])
         .await
         .unwrap();
     assert_eq!(outcomes().await, [(8, None), (7, Some(RecordedKillOutcome::Killed))]);

@@ -21,7 +21,11 @@ async fn fifth_consecutive_failure_locks_for_five_minutes() {
     assert_eq!(store.lockouts().find_lockout_end(USER).await.unwrap(), Some(1304));
     assert_eq!(store.lockouts().find_lockout_end("user:acme/grace").await.unwrap(), None, "others are not locked");
     fixture.advance_clock(299_000);
-    assert_eq!(store.lockouts().record_auth_failure(USER).await.unwrap(), Some(1304), "further failures do not extend the lock");
+    assert_eq!(
+        store.lockouts().record_auth_failure(USER).await.unwrap(),
+        Some(1304),
+        "further failures do not extend the lock"
+    );
     fixture.advance_clock(1000);
     assert_eq!(store.lockouts().find_lockout_end(USER).await.unwrap(), None);
     for _ in 0..4 {
@@ -149,7 +153,10 @@ async fn last_64_addresses_are_stored_for_90_days() {
     store.lockouts().record_client_address(user, address("192.0.2.1")).await.unwrap();
     assert!(is_recorded("192.0.2.1").await && !is_recorded("192.0.2.2").await);
     let other = fixture.user("grace").await;
-    assert!(!store.lockouts().is_known_client_address(&other, address("192.0.2.1")).await.unwrap(), "an address of another user");
+    assert!(
+        !store.lockouts().is_known_client_address(&other, address("192.0.2.1")).await.unwrap(),
+        "an address of another user"
+    );
     // A used address stays recorded. An unused address expires.
     fixture.advance_clock(89 * DAY);
     store.lockouts().record_client_address(user, address("192.0.2.1")).await.unwrap();

@@ -9,7 +9,12 @@ const MINUTE: i64 = 60_000;
 
 async fn instance(fixture: &Fixture) -> Instance {
     let urls = ["mysql://clew:old@10.0.0.5/", "mysql://clew:old@10.0.0.6/"];
-    fixture.store.instances().add_instance(&origin(), new_instance(&fixture.initial_ids.project_id, "shop", &urls)).await.unwrap()
+    fixture
+        .store
+        .instances()
+        .add_instance(&origin(), new_instance(&fixture.initial_ids.project_id, "shop", &urls))
+        .await
+        .unwrap()
 }
 
 async fn node(store: &Store, id: &NodeId) -> Node {
@@ -84,7 +89,8 @@ async fn new_credentials_end_the_back_off() {
     // A login that used the previous password is refused after the change.
     store.instances().record_login_refusal(&old[0], 0, &new_refusal("error 1045")).await.unwrap();
     assert_eq!(request_permit(store, &old[0].id, LoginTrigger::Automatic).await, Some(0));
-    let still: Vec<NodeId> = store.instances().list_login_backoffs(&shop.id).await.unwrap().into_iter().map(|(id, _)| id).collect();
+    let still: Vec<NodeId> =
+        store.instances().list_login_backoffs(&shop.id).await.unwrap().into_iter().map(|(id, _)| id).collect();
     assert_eq!(still, [old[1].id.clone()]);
     let event = fixture.audit_rows().await.into_iter().find(|row| row.event.operation == "ChangeNode").unwrap();
     let url = event.event.detail["url"].as_str().unwrap();

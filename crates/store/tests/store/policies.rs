@@ -16,7 +16,10 @@ async fn policy_is_replaced_by_name_and_removed_when_detached() {
     let (store, domain) = (&fixture.store, &fixture.initial_ids.domain_id);
     let id = store.policies().put_policy(&origin(), domain, "viewer", "role", "{1}", "first").await.unwrap();
     fixture.advance_clock(5000);
-    assert_eq!(store.policies().put_policy(&origin(), domain, "viewer", "identity", "{2}", "second").await.unwrap(), id);
+    assert_eq!(
+        store.policies().put_policy(&origin(), domain, "viewer", "identity", "{2}", "second").await.unwrap(),
+        id
+    );
     let found = store.policies().find_policy_by_name(domain, "viewer").await.unwrap().unwrap();
     assert_eq!((&*found.model, &*found.document, &*found.description), ("identity", "{2}", "second"));
     assert_eq!((found.created_at, found.updated_at, &found.id), (1000, 1005, &id));
@@ -54,7 +57,10 @@ async fn policy_applies_directly_and_through_groups() {
         (&system_policy(), Grantee::User(grace.clone()), None),
     ] {
         assert!(store.policies().attach_policy(&origin(), policy, &to, project).await.unwrap());
-        assert!(!store.policies().attach_policy(&origin(), policy, &to, project).await.unwrap(), "the policy is already attached");
+        assert!(
+            !store.policies().attach_policy(&origin(), policy, &to, project).await.unwrap(),
+            "the policy is already attached"
+        );
     }
     let own_policy = GrantedPolicy::Custom { name: "viewer".into(), document: "{viewer}".into() };
     let stored_system_policy = GrantedPolicy::System { name: "TaurusDB ReadOnlyAccess".into() };
@@ -71,7 +77,10 @@ async fn policy_applies_directly_and_through_groups() {
             grant(&own_policy, Some("dbas"), Some(project)),
         ]
     );
-    assert_eq!(store.policies().list_user_policy_grants(&grace).await.unwrap(), [grant(&stored_system_policy, None, None)]);
+    assert_eq!(
+        store.policies().list_user_policy_grants(&grace).await.unwrap(),
+        [grant(&stored_system_policy, None, None)]
+    );
     assert!(store.policies().list_user_policy_grants(&fixture.initial_ids.user_id).await.unwrap().is_empty());
 
     let attached = PolicyAttachment { policy: own.clone(), grantee: Grantee::User(ada.clone()), project: None };
@@ -86,7 +95,9 @@ async fn policy_applies_directly_and_through_groups() {
         !store.policies().detach_policy(&origin(), &own, &Grantee::Group(dbas.clone()), None).await.unwrap(),
         "it is attached in a project only"
     );
-    assert!(store.policies().detach_policy(&origin(), &own, &Grantee::Group(dbas.clone()), Some(project)).await.unwrap());
+    assert!(
+        store.policies().detach_policy(&origin(), &own, &Grantee::Group(dbas.clone()), Some(project)).await.unwrap()
+    );
     store.identities().remove_group(&origin(), &dbas).await.unwrap();
     assert_eq!(store.policies().list_user_policy_grants(&ada).await.unwrap(), [grant(&own_policy, None, None)]);
     store.identities().remove_user(&origin(), &ada).await.unwrap();
@@ -115,7 +126,13 @@ async fn attachment_across_domains_is_rejected() {
         let refused = store.policies().attach_policy(&origin(), &policy, to, project).await;
         assert!(matches!(refused, Err(StoreError::Unknown { .. })), "{policy:?}: {refused:?}");
     }
-    assert!(store.policies().attach_policy(&origin(), &PolicyRef::Custom(theirs), &them, Some(&their_project)).await.unwrap());
+    assert!(
+        store
+            .policies()
+            .attach_policy(&origin(), &PolicyRef::Custom(theirs), &them, Some(&their_project))
+            .await
+            .unwrap()
+    );
 }
 
 #[tokio::test]
@@ -124,7 +141,8 @@ async fn policy_limits_of_users_and_groups_are_enforced() {
     let store = fixture.store.clone().with_policy_limits(PolicyLimits { policies: 3, bytes: 100 });
     let domain = &fixture.initial_ids.domain_id;
     let ada = fixture.user("ada").await;
-    let (user, dbas) = (Grantee::User(ada.clone()), store.identities().create_group(&origin(), domain, "dbas", "").await.unwrap());
+    let (user, dbas) =
+        (Grantee::User(ada.clone()), store.identities().create_group(&origin(), domain, "dbas", "").await.unwrap());
     let group = Grantee::Group(dbas.clone());
     let put = async |name: &str, document: &str| {
         PolicyRef::Custom(store.policies().put_policy(&origin(), domain, name, "role", document, "").await.unwrap())

@@ -25,7 +25,9 @@ async fn other_process_changes_the_inventory_during_serving() {
             fixture.store.tasks().enqueue_task(&fixture.new_task(&node), 1).await.unwrap();
             let claimed = claim(&fixture.store, Duration::from_secs(10), 1).await.unwrap().unwrap();
             let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
-            assert!(fixture.store.tasks().complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
+            assert!(
+                fixture.store.tasks().complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap()
+            );
             ended += 1;
         }
         other.await.unwrap();
@@ -37,7 +39,8 @@ async fn other_process_changes_the_inventory_during_serving() {
     let project = store.tenants().list_all_projects().await.unwrap()[0].id.clone();
     for number in 0..ADDED_INSTANCES {
         store
-            .instances().add_instance(&origin(), new_instance(&project, &format!("i{number}"), &["mysql://u:p@h/"]))
+            .instances()
+            .add_instance(&origin(), new_instance(&project, &format!("i{number}"), &["mysql://u:p@h/"]))
             .await
             .unwrap();
     }

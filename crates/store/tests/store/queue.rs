@@ -97,7 +97,10 @@ async fn expired_lease_is_claimed_and_its_fence_is_rejected() {
     let task = fixture.store.tasks().find_task(&id).await.unwrap().unwrap();
     let result = task.result.unwrap();
     assert_eq!((result.name.as_str(), result.limitations), ("new", Some(vec![limitation()])));
-    assert!(!fixture.store.tasks().complete_task(&id, second.fence, &failed()).await.unwrap(), "an ended task stays ended");
+    assert!(
+        !fixture.store.tasks().complete_task(&id, second.fence, &failed()).await.unwrap(),
+        "an ended task stays ended"
+    );
     assert_eq!(fixture.status(&id).await, TaskStatus::Finished);
 }
 

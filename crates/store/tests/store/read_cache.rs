@@ -85,7 +85,8 @@ impl CacheFixture {
         store.identities().create_group(&origin(), &fixture.initial_ids.domain_id, "dbas", "").await.unwrap();
         let project = fixture.initial_ids.project_id.clone();
         let url = format!("mysql://clew:{NODE_PASSWORD}@h/");
-        let instance = store.instances().add_instance(&origin(), new_instance(&project, "shop", &[&url])).await.unwrap();
+        let instance =
+            store.instances().add_instance(&origin(), new_instance(&project, "shop", &[&url])).await.unwrap();
         let token = NewToken {
             hash: TOKEN,
             user_id: user.clone(),
@@ -163,7 +164,8 @@ async fn open(folder: &std::path::Path) -> Store {
 /// Applies a change with information from the store only, as another process would.
 async fn apply(store: &Store, change: Change) {
     let domain = store.tenants().list_domains().await.unwrap().remove(0).id;
-    let user = store.identities().list_users(&domain).await.unwrap().into_iter().find(|user| user.name == "grace").unwrap().id;
+    let user =
+        store.identities().list_users(&domain).await.unwrap().into_iter().find(|user| user.name == "grace").unwrap().id;
     let project = store.tenants().list_all_projects().await.unwrap().remove(0).id;
     let instance = store.instances().list_all_instances().await.unwrap().remove(0);
     let done = match change {
@@ -291,7 +293,8 @@ async fn cached_value_is_reused_until_its_version_changes() {
 async fn instance_is_visible_in_its_own_project_only() {
     let scene = CacheFixture::before(InstanceRemoved).await;
     let store = &scene.fixture.store;
-    let other = store.tenants().create_project(&origin(), &scene.fixture.initial_ids.domain_id, "other", "").await.unwrap();
+    let other =
+        store.tenants().create_project(&origin(), &scene.fixture.initial_ids.domain_id, "other", "").await.unwrap();
     let view = store.cached_view().await.unwrap();
     for (project, visible) in [(&scene.project, true), (&other, false), (&scene.project, true)] {
         assert_eq!(view.find_instance(project, &scene.instance.id).await.unwrap().is_some(), visible);

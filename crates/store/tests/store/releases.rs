@@ -53,7 +53,8 @@ async fn processes_of_each_release_share_a_database_with_this_version() {
         assert_eq!(task(1).await.result.unwrap().name, "an older one.csv");
         assert_eq!((task(0).await.status, task(0).await.attempts), (TaskStatus::Queued, 0));
         assert_eq!(task(9).await.status, TaskStatus::Queued);
-        let counts: Vec<_> = store.tasks().count_tasks_by_status().await.unwrap().into_iter().map(|(_, count)| count).collect();
+        let counts: Vec<_> =
+            store.tasks().count_tasks_by_status().await.unwrap().into_iter().map(|(_, count)| count).collect();
         assert_eq!(counts, [2, 0, 2, 1], "tasks ended by older processes are counted");
         let instances = store.instances().list_all_instances().await.unwrap();
         assert_eq!(instances.iter().map(|instance| &*instance.name).collect::<Vec<_>>(), ["older", "shop"]);

@@ -46,7 +46,10 @@ async fn old_rows_are_removed_and_the_chain_stays_intact() {
 #[tokio::test]
 async fn newest_row_is_never_removed() {
     let (fixture, _) = create_old_and_recent_rows().await;
-    assert_eq!(fixture.store.audit().prune_audit_log(&AuditOrigin::for_internal_operation(), i64::MAX).await.unwrap(), 7);
+    assert_eq!(
+        fixture.store.audit().prune_audit_log(&AuditOrigin::for_internal_operation(), i64::MAX).await.unwrap(),
+        7
+    );
     let found = fixture.store.audit().verify_audit_log(&[]).await.unwrap();
     assert!(found.is_intact(), "{found:?}");
     assert_eq!((found.first, found.last), (Some(8), Some(9)));
@@ -61,7 +64,8 @@ async fn many_rows_are_removed_in_several_transactions() {
     assert_eq!(
         fixture
             .store
-            .audit().prune_audit_log(&AuditOrigin::for_internal_operation(), AFTER_INITIALISATION + 1_002_000)
+            .audit()
+            .prune_audit_log(&AuditOrigin::for_internal_operation(), AFTER_INITIALISATION + 1_002_000)
             .await
             .unwrap(),
         1508

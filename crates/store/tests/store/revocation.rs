@@ -39,7 +39,8 @@ impl RevocationFixture {
         if attached {
             store.identities().add_group_member(&origin(), &group, &ada).await.unwrap();
             store
-                .policies().attach_policy(&origin(), &PolicyRef::Custom(policy.clone()), &Grantee::Group(group.clone()), None)
+                .policies()
+                .attach_policy(&origin(), &PolicyRef::Custom(policy.clone()), &Grantee::Group(group.clone()), None)
                 .await
                 .unwrap();
         }
@@ -76,7 +77,16 @@ impl RevocationFixture {
     }
 
     async fn key_revoked(&self, hash: [u8; 32]) -> bool {
-        self.fixture.store.identities().find_access_key(&temporary_key_id(hash)).await.unwrap().unwrap().temporary.unwrap().revoked
+        self.fixture
+            .store
+            .identities()
+            .find_access_key(&temporary_key_id(hash))
+            .await
+            .unwrap()
+            .unwrap()
+            .temporary
+            .unwrap()
+            .revoked
     }
 }
 
@@ -108,7 +118,8 @@ enum RightsChange {
 
 async fn apply(scene: &RevocationFixture, cause: RightsChange) {
     let (store, ada) = (&scene.fixture.store, &scene.ada);
-    let user = |change: UserChange| async move { store.identities().update_user(&origin(), ada, &change).await.unwrap() };
+    let user =
+        |change: UserChange| async move { store.identities().update_user(&origin(), ada, &change).await.unwrap() };
     let own = PolicyRef::Custom(scene.policy.clone());
     let group = Grantee::Group(scene.group.clone());
     let done = match cause {
@@ -119,11 +130,17 @@ async fn apply(scene: &RevocationFixture, cause: RightsChange) {
         }
         RightsChange::Promoted => user(UserChange { administrator: Some(true), ..UserChange::default() }).await,
         RightsChange::Described => user(UserChange { description: Some("x".into()), ..UserChange::default() }).await,
-        RightsChange::KeyDisabled => store.identities().set_access_key_enabled(&origin(), &scene.key, false).await.unwrap(),
-        RightsChange::KeyEnabled => store.identities().set_access_key_enabled(&origin(), &scene.key, true).await.unwrap(),
+        RightsChange::KeyDisabled => {
+            store.identities().set_access_key_enabled(&origin(), &scene.key, false).await.unwrap()
+        }
+        RightsChange::KeyEnabled => {
+            store.identities().set_access_key_enabled(&origin(), &scene.key, true).await.unwrap()
+        }
         RightsChange::KeyRemoved => store.identities().remove_access_key(&origin(), &scene.key).await.unwrap(),
         RightsChange::JoinsGroup => store.identities().add_group_member(&origin(), &scene.group, ada).await.unwrap(),
-        RightsChange::LeavesGroup => store.identities().remove_group_member(&origin(), &scene.group, ada).await.unwrap(),
+        RightsChange::LeavesGroup => {
+            store.identities().remove_group_member(&origin(), &scene.group, ada).await.unwrap()
+        }
         RightsChange::GroupRemoved => store.identities().remove_group(&origin(), &scene.group).await.unwrap(),
         RightsChange::PolicyPut => {
             let domain = &scene.fixture.initial_ids.domain_id;
@@ -135,7 +152,11 @@ async fn apply(scene: &RevocationFixture, cause: RightsChange) {
         }
         RightsChange::PolicyAttachedToGroup => {
             let system = PolicyRef::System("TaurusDB FullAccess".into());
-            store.policies().attach_policy(&origin(), &system, &group, Some(&scene.fixture.initial_ids.project_id)).await.unwrap()
+            store
+                .policies()
+                .attach_policy(&origin(), &system, &group, Some(&scene.fixture.initial_ids.project_id))
+                .await
+                .unwrap()
         }
         RightsChange::PolicyDetached => store.policies().detach_policy(&origin(), &own, &group, None).await.unwrap(),
         RightsChange::ProjectChanged => {
@@ -237,7 +258,11 @@ async fn expired_temporary_key_is_removed_with_old_tokens() {
         ([9; 32], EXPIRES_AT, false)
     );
     assert!(store.identities().find_access_key(&scene.key).await.unwrap().unwrap().temporary.is_none());
-    assert_eq!(store.identities().list_access_keys(&scene.ada).await.unwrap().len(), 1, "temporary keys are not counted");
+    assert_eq!(
+        store.identities().list_access_keys(&scene.ada).await.unwrap().len(),
+        1,
+        "temporary keys are not counted"
+    );
     assert_eq!(store.identities().remove_credentials_expired_before(EXPIRES_AT).await.unwrap(), 0);
     assert_eq!(store.identities().remove_credentials_expired_before(EXPIRES_AT + 1).await.unwrap(), 4);
     assert!(store.identities().find_access_key(&temporary_key_id(ADA_TOKEN)).await.unwrap().is_none());
@@ -294,7 +319,11 @@ async fn temporary_key_is_revoked_with_its_token() {
     assert!(store.identities().revoke_token(&origin(), &ADA_TOKEN).await.unwrap());
     assert_eq!(revoked().await, [true, false, false]);
     // Changing the user's permissions revokes the other token and its key.
-    store.policies().put_policy(&origin(), &scene.fixture.initial_ids.domain_id, "look", "role", "{2}", "").await.unwrap();
+    store
+        .policies()
+        .put_policy(&origin(), &scene.fixture.initial_ids.domain_id, "look", "role", "{2}", "")
+        .await
+        .unwrap();
     assert_eq!(revoked().await, [true, true, false]);
 }
 

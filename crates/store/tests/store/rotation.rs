@@ -145,7 +145,10 @@ async fn killed_rotation_loses_no_data() {
     }
     let store = Store::open(backend::location(backend.folder.path())).await.unwrap();
     let filter = AuditFilter { operation: Some("RotateMasterKey".into()), ..AuditFilter::default() };
-    assert!(store.audit().list_audit_rows_after_seq(&filter, 0, 1000).await.unwrap().len() > 3, "no rotation completed");
+    assert!(
+        store.audit().list_audit_rows_after_seq(&filter, 0, 1000).await.unwrap().len() > 3,
+        "no rotation completed"
+    );
 }
 
 #[tokio::test]

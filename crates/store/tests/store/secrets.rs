@@ -15,7 +15,8 @@ async fn no_file_contains_a_plaintext_secret() {
     let url = format!("mysql://clew:{NODE_PASSWORD}@10.0.0.5/");
     let added = fixture
         .store
-        .instances().add_instance(&origin(), new_instance(&fixture.initial_ids.project_id, "a", &[&url]))
+        .instances()
+        .add_instance(&origin(), new_instance(&fixture.initial_ids.project_id, "a", &[&url]))
         .await
         .unwrap();
     let node = fixture.store.instances().find_node_with_password(&added.nodes[0].id).await.unwrap().unwrap();
@@ -76,7 +77,8 @@ async fn use_all_secrets(fixture: &Fixture) {
     store.identities().revoke_token(&origin(), &hash).await.unwrap();
     store.identities().remove_access_key(&origin(), &second).await.unwrap();
     store.lockouts().record_auth_failure(&format!("user:acme/{MISTYPED_PASSWORD}")).await.unwrap();
-    let shown = format!("{token:?} {temporary:?} {:?}", store.identities().find_access_key(&temporary.id).await.unwrap());
+    let shown =
+        format!("{token:?} {temporary:?} {:?}", store.identities().find_access_key(&temporary.id).await.unwrap());
     assert!(!shown.contains(TEMPORARY_KEY), "{shown}");
 }
 
@@ -98,12 +100,17 @@ async fn audit_contains_no_password_or_token_hash() {
 async fn moved_or_changed_secrets_are_detected() {
     let fixture = Fixture::new().await;
     let urls = ["mysql://u:first@h/", "mysql://u:second@h/"];
-    let added =
-        fixture.store.instances().add_instance(&origin(), new_instance(&fixture.initial_ids.project_id, "a", &urls)).await.unwrap();
+    let added = fixture
+        .store
+        .instances()
+        .add_instance(&origin(), new_instance(&fixture.initial_ids.project_id, "a", &urls))
+        .await
+        .unwrap();
     let other: AccessKeyId = "AKOTHER0000000000000".parse().unwrap();
     fixture
         .store
-        .identities().create_access_key(&origin(), &fixture.initial_ids.user_id, &other, &SecretString::from("another"))
+        .identities()
+        .create_access_key(&origin(), &fixture.initial_ids.user_id, &other, &SecretString::from("another"))
         .await
         .unwrap();
     fixture
@@ -125,7 +132,10 @@ async fn moved_or_changed_secrets_are_detected() {
         assert!(matches!(error, StoreError::Unseal { .. }), "{error}");
     }
     fixture.sql("UPDATE nodes SET password = x'00'").await;
-    assert!(matches!(fixture.store.instances().find_node_with_password(&added.nodes[0].id).await, Err(StoreError::Unseal { .. })));
+    assert!(matches!(
+        fixture.store.instances().find_node_with_password(&added.nodes[0].id).await,
+        Err(StoreError::Unseal { .. })
+    ));
 }
 
 #[tokio::test]

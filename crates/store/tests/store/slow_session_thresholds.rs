@@ -18,7 +18,8 @@ async fn thresholds_of_several_instances_are_set_atomically() {
         store.instances().add_instance(&origin(), new_instance(project, name, &["mysql://u:p@h/"])).await.unwrap().id
     };
     let (first, second) = (add(project, "first").await, add(project, "second").await);
-    let elsewhere = store.tenants().create_project(&origin(), &fixture.initial_ids.domain_id, "south-1", "").await.unwrap();
+    let elsewhere =
+        store.tenants().create_project(&origin(), &fixture.initial_ids.domain_id, "south-1", "").await.unwrap();
     let foreign = add(&elsewhere, "foreign").await;
     assert_eq!(store.instances().find_slow_session_threshold(&first).await.unwrap(), None);
 
@@ -31,7 +32,8 @@ async fn thresholds_of_several_instances_are_set_atomically() {
 
     for missing in [InstanceId::generate(), foreign.clone()] {
         let batch = [first.clone(), missing.clone()];
-        let error = store.instances().set_slow_session_threshold(&origin(), project, &batch, seconds(9)).await.unwrap_err();
+        let error =
+            store.instances().set_slow_session_threshold(&origin(), project, &batch, seconds(9)).await.unwrap_err();
         assert!(matches!(&error, StoreError::Unknown { name, .. } if *name == missing.to_string()), "{error}");
     }
     assert_eq!(store.instances().find_slow_session_threshold(&first).await.unwrap(), Some(seconds(3)));

@@ -27,7 +27,8 @@ async fn instance_requires_an_enabled_enterprise_project() {
     assert_eq!((id.len(), id.matches('-').count()), (36, 4), "{id}");
     let taken = store.tenants().create_enterprise_project(&origin(), domain, "shop", "").await;
     assert!(matches!(taken, Err(StoreError::AlreadyExists { .. })), "{taken:?}");
-    let foreign = store.tenants().create_enterprise_project(&origin(), &fixture.other_domain().await, "shop", "").await.unwrap();
+    let foreign =
+        store.tenants().create_enterprise_project(&origin(), &fixture.other_domain().await, "shop", "").await.unwrap();
     let add = |name: &'static str, enterprise_project: String| async move {
         let mut instance = new_instance(project, name, &["mysql://u:p@h/"]);
         instance.enterprise_project_id = enterprise_project;
@@ -56,15 +57,22 @@ fn tag(key: impl Into<String>, value: &str) -> Tag {
 async fn tags_are_added_overwritten_and_removed() {
     let fixture = Fixture::new().await;
     let (store, project) = (&fixture.store, &fixture.initial_ids.project_id);
-    let id = store.instances().add_instance(&origin(), new_instance(project, "a", &["mysql://u:p@h/"])).await.unwrap().id;
-    let other = store.instances().add_instance(&origin(), new_instance(project, "b", &["mysql://u:p@h/"])).await.unwrap().id;
-    let tags = |id: InstanceId| async move { store.instances().find_instance(project, &id).await.unwrap().unwrap().tags };
+    let id =
+        store.instances().add_instance(&origin(), new_instance(project, "a", &["mysql://u:p@h/"])).await.unwrap().id;
+    let other =
+        store.instances().add_instance(&origin(), new_instance(project, "b", &["mysql://u:p@h/"])).await.unwrap().id;
+    let tags =
+        |id: InstanceId| async move { store.instances().find_instance(project, &id).await.unwrap().unwrap().tags };
     fixture.advance_clock(9000);
-    assert!(store.instances().add_tags(&origin(), project, &id, &[tag("env", "test"), tag("team", "a")]).await.unwrap());
+    assert!(
+        store.instances().add_tags(&origin(), project, &id, &[tag("env", "test"), tag("team", "a")]).await.unwrap()
+    );
     assert!(store.instances().add_tags(&origin(), project, &id, &[tag("env", "prod")]).await.unwrap());
     assert_eq!(tags(id.clone()).await, [tag("env", "prod"), tag("team", "a")]);
     assert_eq!(store.instances().find_instance(project, &id).await.unwrap().unwrap().updated_at, 1009);
-    assert!(store.instances().add_tags(&origin(), project, &other, &[tag("env", "test"), tag("free", "")]).await.unwrap());
+    assert!(
+        store.instances().add_tags(&origin(), project, &other, &[tag("env", "test"), tag("free", "")]).await.unwrap()
+    );
     assert_eq!(
         store.instances().list_project_tags(project).await.unwrap(),
         [
@@ -76,7 +84,9 @@ async fn tags_are_added_overwritten_and_removed() {
     let removed = [("env".into(), Some("other".into())), ("team".into(), None), ("none".into(), None)];
     assert!(store.instances().remove_tags(&origin(), project, &id, &removed).await.unwrap());
     assert_eq!(tags(id.clone()).await, [tag("env", "prod")]);
-    assert!(store.instances().remove_tags(&origin(), project, &id, &[("env".into(), Some("prod".into()))]).await.unwrap());
+    assert!(
+        store.instances().remove_tags(&origin(), project, &id, &[("env".into(), Some("prod".into()))]).await.unwrap()
+    );
     assert!(tags(id.clone()).await.is_empty());
     assert_eq!(tags(other).await.len(), 2);
 

@@ -92,7 +92,11 @@ async fn rows_of_other_processes_are_not_reported_as_loss() {
     let other = fixture.open().await.unwrap();
     for _ in 0..3 {
         fixture.record_events(1).await;
-        other.audit().append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", "row")).await.unwrap();
+        other
+            .audit()
+            .append_audit_event(&AuditEvent::for_successful_operation(&origin(), "Test", "row"))
+            .await
+            .unwrap();
     }
     for store in [&fixture.store, &other] {
         assert_eq!(store.audit().detect_audit_truncation().await.unwrap(), None);
@@ -125,10 +129,12 @@ async fn rows_appended_during_a_verification_are_not_reported_as_loss() {
 async fn truncated_kill_outcomes_are_detected_by_their_process() {
     let fixture = Fixture::new().await;
     fixture.sql(format!("{NO_TRIGGERS} CREATE TABLE earlier AS SELECT * FROM audit_ends")).await;
-    let ids = fixture.store.kills().insert_kill_records(&[new_kill(&fixture, &InstanceId::generate(), 7)]).await.unwrap();
+    let ids =
+        fixture.store.kills().insert_kill_records(&[new_kill(&fixture, &InstanceId::generate(), 7)]).await.unwrap();
     fixture
         .store
-        .kills().record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Killed, String::new())])
+        .kills()
+        .record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Killed, String::new())])
         .await
         .unwrap();
     fixture
@@ -187,7 +193,12 @@ async fn rows_removed_by_retention_are_not_reported() {
     assert_eq!(reader.audit().detect_audit_truncation().await.unwrap(), None);
     // Row 5 is the newest row in the checkpoint and the last removed row.
     assert_eq!(
-        fixture.store.audit().prune_audit_log(&AuditOrigin::for_internal_operation(), 100_000_001_001_000).await.unwrap(),
+        fixture
+            .store
+            .audit()
+            .prune_audit_log(&AuditOrigin::for_internal_operation(), 100_000_001_001_000)
+            .await
+            .unwrap(),
         5
     );
     let found = reader.audit().verify_audit_log(&[old.clone(), newest.clone()]).await.unwrap();

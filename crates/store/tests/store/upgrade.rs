@@ -90,7 +90,8 @@ async fn upgrade_of_an_old_database_keeps_all_rows() {
     );
     let node = store.instances().find_node_with_password(&NODE.parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(node.url.password.unwrap().expose_secret(), "old password");
-    let task = store.tasks().find_task(&"realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9".parse().unwrap()).await;
+    let task =
+        store.tasks().find_task(&"realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9".parse().unwrap()).await;
     assert!(!task.unwrap().unwrap().masked);
     let enterprise_projects = store.tenants().list_enterprise_projects(&domain).await.unwrap();
     assert_eq!(enterprise_projects.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["0", "retail"]);

@@ -46,7 +46,8 @@ async fn names_are_unique_within_a_domain() {
     store.tenants().create_project(&origin(), &other, "here-1", "").await.unwrap();
     let missing_domain = store.identities().create_user(&origin(), &DomainId::generate(), &new_user("x")).await;
     assert!(matches!(missing_domain, Err(StoreError::Unknown { what: "domain", .. })), "{missing_domain:?}");
-    let names: Vec<_> = store.identities().list_users(domain).await.unwrap().into_iter().map(|user| user.name).collect();
+    let names: Vec<_> =
+        store.identities().list_users(domain).await.unwrap().into_iter().map(|user| user.name).collect();
     assert_eq!(names, ["admin", "grace"]);
     assert_eq!(store.tenants().list_domains().await.unwrap().len(), 2);
 }
@@ -72,16 +73,24 @@ async fn user_update_changes_named_fields_only() {
 async fn last_enabled_administrator_is_not_removed() {
     let fixture = Fixture::new().await;
     let (store, admin) = (&fixture.store, &fixture.initial_ids.user_id);
-    assert!(store.identities().find_user(admin).await.unwrap().unwrap().administrator, "the first user is an administrator");
+    assert!(
+        store.identities().find_user(admin).await.unwrap().unwrap().administrator,
+        "the first user is an administrator"
+    );
     let disabled = UserChange { enabled: Some(false), ..UserChange::default() };
     let demoted = UserChange { administrator: Some(false), ..UserChange::default() };
     // Disabled administrators and administrators of other domains do not count.
     let elsewhere = fixture.other_domain().await;
-    store.identities().create_user(&origin(), &elsewhere, &NewUser { administrator: true, ..new_user("eve") }).await.unwrap();
+    store
+        .identities()
+        .create_user(&origin(), &elsewhere, &NewUser { administrator: true, ..new_user("eve") })
+        .await
+        .unwrap();
     let grace = fixture.user("grace").await;
     let promoted = UserChange { administrator: Some(true), enabled: Some(false), ..UserChange::default() };
     store.identities().update_user(&origin(), &grace, &promoted).await.unwrap();
-    let before = store.audit().list_audit_rows_after_seq(&clew_store::AuditFilter::default(), 0, 100).await.unwrap().len();
+    let before =
+        store.audit().list_audit_rows_after_seq(&clew_store::AuditFilter::default(), 0, 100).await.unwrap().len();
     for refused in [
         store.identities().update_user(&origin(), admin, &disabled).await,
         store.identities().update_user(&origin(), admin, &demoted).await,
@@ -91,7 +100,8 @@ async fn last_enabled_administrator_is_not_removed() {
     }
     let remaining = store.identities().find_user(admin).await.unwrap().unwrap();
     assert!(remaining.enabled && remaining.administrator);
-    let after = store.audit().list_audit_rows_after_seq(&clew_store::AuditFilter::default(), 0, 100).await.unwrap().len();
+    let after =
+        store.audit().list_audit_rows_after_seq(&clew_store::AuditFilter::default(), 0, 100).await.unwrap().len();
     assert_eq!(before, after, "rejected changes are not audited");
     let enabled = UserChange { enabled: Some(true), ..UserChange::default() };
     store.identities().update_user(&origin(), &grace, &enabled).await.unwrap();
@@ -138,7 +148,11 @@ async fn use_of_a_key_is_recorded_once_a_minute() {
     assert_eq!(keys(store, user).await[0].last_used_at, Some(1000));
     fixture.advance_clock(59_000);
     store.identities().record_access_key_use(&key).await.unwrap();
-    store.identities().record_access_key_use(&store.identities().find_access_key(&id).await.unwrap().unwrap()).await.unwrap();
+    store
+        .identities()
+        .record_access_key_use(&store.identities().find_access_key(&id).await.unwrap().unwrap())
+        .await
+        .unwrap();
     assert_eq!(keys(store, user).await[0].last_used_at, Some(1000));
     fixture.advance_clock(1_000);
     store.identities().record_access_key_use(&key).await.unwrap();
@@ -153,14 +167,20 @@ async fn keys(store: &Store, user: &UserId) -> Vec<AccessKeyMetadata> {
 async fn group_accepts_users_of_its_own_domain_only() {
     let fixture = Fixture::new().await;
     let store = &fixture.store;
-    let group = store.identities().create_group(&origin(), &fixture.initial_ids.domain_id, "dbas", "who may kill").await.unwrap();
+    let group = store
+        .identities()
+        .create_group(&origin(), &fixture.initial_ids.domain_id, "dbas", "who may kill")
+        .await
+        .unwrap();
     let (ada, grace) = (fixture.user("ada").await, fixture.user("grace").await);
     for (user, new) in [(&grace, true), (&ada, true), (&ada, false)] {
         assert_eq!(store.identities().add_group_member(&origin(), &group, user).await.unwrap(), new);
     }
-    let names: Vec<_> = store.identities().list_group_members(&group).await.unwrap().into_iter().map(|user| user.name).collect();
+    let names: Vec<_> =
+        store.identities().list_group_members(&group).await.unwrap().into_iter().map(|user| user.name).collect();
     assert_eq!(names, ["ada", "grace"]);
-    let foreign = store.identities().create_user(&origin(), &fixture.other_domain().await, &new_user("eve")).await.unwrap();
+    let foreign =
+        store.identities().create_user(&origin(), &fixture.other_domain().await, &new_user("eve")).await.unwrap();
     for (group, user) in [(&group, &foreign), (&group, &UserId::generate()), (&clew_model::GroupId::generate(), &ada)] {
         let refused = store.identities().add_group_member(&origin(), group, user).await;
         assert!(matches!(refused, Err(StoreError::Unknown { .. })), "{refused:?}");

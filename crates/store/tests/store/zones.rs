@@ -78,8 +78,9 @@ async fn kill_tasks_respect_zones() {
     assert!(fixture.store.kill_tasks().set_kill_tasks_enabled(&origin(), project, &instance, true).await.unwrap());
     let task = crate::contract::kill_tasks::task(None);
     fixture.store.kill_tasks().add_kill_task(&origin(), project, &instance, &task).await.unwrap().unwrap();
-    let rounds =
-        async |store: Store| -> Vec<InstanceKillTasks> { store.kill_tasks().list_instances_with_kill_tasks().await.unwrap() };
+    let rounds = async |store: Store| -> Vec<InstanceKillTasks> {
+        store.kill_tasks().list_instances_with_kill_tasks().await.unwrap()
+    };
     assert!(rounds(fixture.store_in_zones(&[])).await.is_empty(), "one node is not reachable");
     assert_eq!(rounds(fixture.store_in_zones(&["dmz"])).await[0].instance_id, instance);
     let kill = fixture.intelligent_kill(&instance, &nodes[0]);

@@ -144,7 +144,8 @@ impl NodePoll {
         if chosen.is_empty() {
             return Ok(());
         }
-        let to_run = self.store.kill_tasks().list_leased_kill_task_ids(&self.kill_tasks.instance_id, &self.worker).await?;
+        let to_run =
+            self.store.kill_tasks().list_leased_kill_task_ids(&self.kill_tasks.instance_id, &self.worker).await?;
         for (task, victims) in chosen {
             let limits = self.read_limits_until_lease_end();
             if !to_run.contains(&task.id) || limits.read_timeout.is_zero() {

@@ -83,7 +83,8 @@ async fn removed_node_is_not_read() {
     assert!(
         harness
             .store
-            .instances().remove_instance(&test_origin(), &harness.instance.project_id, &harness.instance.id)
+            .instances()
+            .remove_instance(&test_origin(), &harness.instance.project_id, &harness.instance.id)
             .await
             .unwrap()
     );

@@ -47,7 +47,8 @@ impl KillHarness {
         assert!(
             harness
                 .store
-                .kill_tasks().set_kill_tasks_enabled(&test_origin(), &instance.project_id, &instance.id, true)
+                .kill_tasks()
+                .set_kill_tasks_enabled(&test_origin(), &instance.project_id, &instance.id, true)
                 .await
                 .unwrap()
         );
@@ -68,7 +69,14 @@ impl KillHarness {
     pub(crate) async fn add_task(&self, criteria: KillCriteria) -> String {
         let task = NewKillTask { criteria, masked: false, duration: None, audit_detail: Value::Null };
         let (project, instance) = (&self.instance.project_id, &self.instance.id);
-        self.harness.store.kill_tasks().add_kill_task(&test_origin(), project, instance, &task).await.unwrap().unwrap().to_string()
+        self.harness
+            .store
+            .kill_tasks()
+            .add_kill_task(&test_origin(), project, instance, &task)
+            .await
+            .unwrap()
+            .unwrap()
+            .to_string()
     }
 
     async fn stop(&self, task: &str) {

@@ -106,7 +106,9 @@ async fn kill_tasks_back_off(flavor: Flavor) {
 
     // New credentials are used at once, and work: the server has not locked the account.
     let new = url(&server, "new").parse().unwrap();
-    assert!(store.instances().set_node_url(&test_origin(), &instance.project_id, &instance.id, node, &new).await.unwrap());
+    assert!(
+        store.instances().set_node_url(&test_origin(), &instance.project_id, &instance.id, node, &new).await.unwrap()
+    );
     kill_tasks.wait_for_kill(&start_long_statement(&server, "app").await).await;
     assert!(store.instances().list_login_backoffs(&instance.id).await.unwrap().is_empty());
     assert_eq!(failed_logins(&server).await - before, 2, "{flavor}");
@@ -134,7 +136,11 @@ async fn locked_and_expired_accounts_back_off(flavor: Flavor) {
         server.run_statements(&[refuse]).await.unwrap();
         wait_for("a backoff", async || store.instances().find_login_backoff(&node).await.unwrap()).await;
         wait_for_ticks(&fake, TICKS).await;
-        assert_eq!(store.instances().find_login_backoff(&node).await.unwrap().unwrap().refusals, 1, "{flavor}: {refuse}");
+        assert_eq!(
+            store.instances().find_login_backoff(&node).await.unwrap().unwrap().refusals,
+            1,
+            "{flavor}: {refuse}"
+        );
         server.run_statements(&[allow]).await.unwrap();
         now.fetch_add(30_000, Ordering::SeqCst);
         wait_for("the end of a backoff", async || {

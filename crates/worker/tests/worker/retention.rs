@@ -26,7 +26,10 @@ async fn expired_collection_is_removed_with_its_result() {
     tokio::time::sleep(Duration::from_millis(5)).await;
     harness.replace(WorkerSettings { retention: Duration::ZERO, ..WorkerSettings::default() }, reader);
     let worker = harness.start_worker();
-    wait_for("removal of the rows", async || harness.store.tasks().find_task(&id).await.unwrap().is_none().then_some(())).await;
+    wait_for("removal of the rows", async || {
+        harness.store.tasks().find_task(&id).await.unwrap().is_none().then_some(())
+    })
+    .await;
     wait_for("removal of the files", async || harness.files().is_empty().then_some(())).await;
     worker.stop().await;
     assert!(harness.store.tasks().find_task(&second).await.unwrap().is_none());

@@ -29,7 +29,8 @@ pub(super) async fn stream_audit_rows(
         let Some(last) = state.rows.last().map(|row| row.seq) else { return Ok(None) };
         let next = state
             .store
-            .audit().list_audit_rows_after_seq(&state.filter, last, AUDIT_ROWS_PER_BATCH)
+            .audit()
+            .list_audit_rows_after_seq(&state.filter, last, AUDIT_ROWS_PER_BATCH)
             .await
             .map_err(log_and_wrap_export_error)?;
         let lines = encode_json_lines(std::mem::replace(&mut state.rows, next))?;

@@ -183,8 +183,13 @@ impl NodeWatch {
         let node = service.store.instances().find_node_with_password(&self.node).await.map_err(store_failure)?;
         let node = node.ok_or_else(|| Failure::new(FailureKind::NodeRemoved, self.node.to_string()))?;
         crate::nodes::require_reachable_network_zone(service, &node)?;
-        let threshold =
-            service.store.instances().find_slow_session_threshold(&self.instance).await.map_err(store_failure)?.unwrap_or_default();
+        let threshold = service
+            .store
+            .instances()
+            .find_slow_session_threshold(&self.instance)
+            .await
+            .map_err(store_failure)?
+            .unwrap_or_default();
         let login = LoginAttempt::request_permit(&service.store, &node.id, cause).await?;
         let outcome =
             take_session_sample(&node.url, cache, threshold.seconds(), &service.node_reads.limits_per_read()).await;

@@ -38,7 +38,8 @@ pub(super) async fn create_fixtures(server: &Server, operation: &str, path: &str
     }
     if path.contains("{name}") {
         let text = document().to_string();
-        let policy = server.store.policies().put_policy(&test_origin(), domain, &name, "identity", &text, "").await.unwrap();
+        let policy =
+            server.store.policies().put_policy(&test_origin(), domain, &name, "identity", &text, "").await.unwrap();
         if operation == "DetachPolicy" {
             let (policy, grantee) = (PolicyRef::Custom(policy), Grantee::User(user.clone()));
             assert!(server.store.policies().attach_policy(&test_origin(), &policy, &grantee, None).await.unwrap());
@@ -66,7 +67,14 @@ async fn kill_task(server: &Server, operation: &str) -> String {
     }
     let criteria = clew_model::KillCriteria::with_min_state_duration(1);
     let task = clew_store::NewKillTask { criteria, masked: false, duration: None, audit_detail: Value::Null };
-    server.store.kill_tasks().add_kill_task(&test_origin(), project, instance, &task).await.unwrap().unwrap().to_string()
+    server
+        .store
+        .kill_tasks()
+        .add_kill_task(&test_origin(), project, instance, &task)
+        .await
+        .unwrap()
+        .unwrap()
+        .to_string()
 }
 
 fn body(operation: &str, name: &str, user: &UserId, instance: &str, node: &str) -> Option<Value> {

@@ -82,7 +82,8 @@ async fn role_for_one_project_gives_no_access_to_identities() {
     let server = Server::start().await;
     let user = server.user("grace").await;
     let grace = server.key_of(&user).await;
-    let group = server.store.identities().create_group(&test_origin(), &server.tenant.domain_id, "clerks", "").await.unwrap();
+    let group =
+        server.store.identities().create_group(&test_origin(), &server.tenant.domain_id, "clerks", "").await.unwrap();
     server.store.identities().add_group_member(&test_origin(), &group, &user).await.unwrap();
     let document = json!({ "Version": "1.1", "Statement": [{ "Effect": "Allow", "Action": ["clew:identity:*"] }] });
     server.send_as_admin(Method::PUT, "policies/clerk", json!({ "document": document })).await.expect_status(200);

@@ -58,7 +58,8 @@ async fn document_text_is_stored_verbatim() {
         .send()
         .await
         .expect_status(200);
-    let stored = server.store.policies().find_policy_by_name(&server.tenant.domain_id, "list-instances").await.unwrap().unwrap();
+    let stored =
+        server.store.policies().find_policy_by_name(&server.tenant.domain_id, "list-instances").await.unwrap().unwrap();
     assert_eq!(stored.document, written);
 }
 

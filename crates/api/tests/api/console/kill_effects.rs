@@ -67,7 +67,12 @@ async fn surviving_root_blocker_and_effect_of_its_kill_are_reported(flavor: Flav
     let by = crate::server::test_origin();
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
     let second = clew_model::SlowSessionThreshold::new(1).unwrap();
-    server.store.instances().set_slow_session_threshold(&by, project, std::slice::from_ref(instance), second).await.unwrap();
+    server
+        .store
+        .instances()
+        .set_slow_session_threshold(&by, project, std::slice::from_ref(instance), second)
+        .await
+        .unwrap();
     let expected = format!("8 of 8 wait for session {}, root@127.0.0.1, idle for ", root.id);
     let statistic = instance_path(&server, &format!("intelligent-kill-session/statistic?node_id={}", server.node()));
     let preview = poll_until(async || {
@@ -164,7 +169,12 @@ async fn unsafe_sessions_are_reported_in_previews(flavor: Flavor) {
     let by = crate::server::test_origin();
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
     let second = clew_model::SlowSessionThreshold::new(1).unwrap();
-    server.store.instances().set_slow_session_threshold(&by, project, std::slice::from_ref(instance), second).await.unwrap();
+    server
+        .store
+        .instances()
+        .set_slow_session_threshold(&by, project, std::slice::from_ref(instance), second)
+        .await
+        .unwrap();
     let statistic = instance_path(&server, &format!("intelligent-kill-session/statistic?node_id={}", server.node()));
     let warning = poll_until(async || {
         let warnings = server.get(&statistic).await.expect_status(200)["warnings"].clone();

@@ -117,7 +117,10 @@ async fn changes_require_the_csrf_token() {
         let message = with_csrf().header(name, value).send().await.expect_error(403, "APIGW.0301");
         assert!(message.contains("does not match Clew's origin"), "{message}");
     }
-    assert_eq!(server.store.tasks().count_tasks_by_status().await.unwrap().iter().map(|(_, count)| count).sum::<u64>(), 0);
+    assert_eq!(
+        server.store.tasks().count_tasks_by_status().await.unwrap().iter().map(|(_, count)| count).sum::<u64>(),
+        0
+    );
     with_csrf().send().await.expect_status(202);
     with_csrf().header("origin", &format!("http://{}", server.address)).send().await.expect_status(202);
     // Reads need no CSRF token, but other sites are refused.
@@ -148,7 +151,8 @@ async fn sign_out_revokes_the_token() {
 #[tokio::test]
 async fn project_change_replaces_the_token_and_keeps_its_expiry() {
     let server = server().await;
-    let south = server.store.tenants().create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    let south =
+        server.store.tenants().create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
     let rival = server.store.tenants().create_domain(&test_origin(), "rival").await.unwrap();
     let theirs = server.store.tenants().create_project(&test_origin(), &rival, "theirs", "").await.unwrap();
     let first = Browser::sign_in(&server).await;

@@ -33,7 +33,8 @@ async fn callers_without_list_permission_see_templates(flavor: Flavor) {
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
     server
         .store
-        .instances().set_slow_session_threshold(&test_origin(), project, std::slice::from_ref(instance), one_second)
+        .instances()
+        .set_slow_session_threshold(&test_origin(), project, std::slice::from_ref(instance), one_second)
         .await
         .unwrap();
     let mut busy = session(&node).await;

@@ -285,7 +285,9 @@ async fn stream_ends_with_the_permission_and_with_the_instance() {
     let mut events = Events::open(signer.sign(server.call(Method::GET, &path(&server, "stream")))).await;
     events.expect("snapshot", &[]).await;
     let policy = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
-    assert!(server.store.policies().detach_policy(&test_origin(), &policy, &Grantee::User(reader), None).await.unwrap());
+    assert!(
+        server.store.policies().detach_policy(&test_origin(), &policy, &Grantee::User(reader), None).await.unwrap()
+    );
     assert_eq!(events.expect("end", &["changes", "limitations"]).await.data["reason"], "forbidden");
 
     let mut events = Events::open(server.sign(server.call(Method::GET, &path(&server, "stream")))).await;

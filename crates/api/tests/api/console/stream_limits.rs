@@ -85,8 +85,11 @@ async fn user_with_expensive_policies(server: &Server) -> UserId {
     });
     for number in 0..7 {
         let (domain, name) = (&server.tenant.domain_id, format!("p{number}"));
-        let policy =
-            server.store.policies().put_policy(&test_origin(), domain, &name, "identity", &document.to_string(), "").await;
+        let policy = server
+            .store
+            .policies()
+            .put_policy(&test_origin(), domain, &name, "identity", &document.to_string(), "")
+            .await;
         let (policy, to) = (PolicyRef::Custom(policy.unwrap()), Grantee::User(user.clone()));
         assert!(server.store.policies().attach_policy(&test_origin(), &policy, &to, None).await.unwrap());
     }

@@ -2,8 +2,8 @@
 
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
-use super::{S3, generate_temporary_object_name};
 use crate::error::StoreError;
+use crate::results::s3::{S3, generate_temporary_object_name};
 
 impl S3 {
     /// Creates a temporary object and returns its modification time as a Unix timestamp in seconds.

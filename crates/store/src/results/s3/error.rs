@@ -4,8 +4,8 @@ use std::error::Error;
 
 use object_store::client::{HttpError, HttpErrorKind};
 
-use super::settings::S3Settings;
 use crate::error::StoreError;
+use crate::results::s3::settings::S3Settings;
 
 const ACCESS_DENIED_HINT: &str =
     "; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that the key may write, read, list and remove there";

@@ -7,8 +7,8 @@ use futures_util::StreamExt;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::time::timeout;
 
-use super::{OPERATION_TIMEOUT, S3};
 use crate::error::StoreError;
+use crate::results::s3::{OPERATION_TIMEOUT, S3};
 
 impl S3 {
     /// Returns the number of removed objects and incomplete uploads.

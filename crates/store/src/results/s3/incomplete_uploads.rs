@@ -9,8 +9,8 @@ use object_store::path::Path;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::{OPERATION_TIMEOUT, S3, error};
 use crate::error::StoreError;
+use crate::results::s3::{OPERATION_TIMEOUT, S3, error};
 
 pub(super) struct IncompleteUpload {
     path: Path,

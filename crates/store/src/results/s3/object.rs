@@ -10,9 +10,9 @@ use object_store::{GetOptions, GetRange, ObjectStore};
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
-use super::{OPERATION_TIMEOUT, S3};
 use crate::error::StoreError;
 use crate::results::chunk_stream::{ByteRange, ObjectChunks};
+use crate::results::s3::{OPERATION_TIMEOUT, S3};
 use crate::tasks::ResultMetadata;
 
 /// S3 object with a verified length.

@@ -3,7 +3,7 @@
 use object_store::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{CONNECT_TIMEOUT, READ_TIMEOUT};
+use crate::results::s3::{CONNECT_TIMEOUT, READ_TIMEOUT};
 
 /// Bucket, key prefix, endpoint, region and access key for results on S3.
 #[derive(Debug, Clone)]

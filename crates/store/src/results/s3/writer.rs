@@ -1,6 +1,7 @@
 //! Uploads an object in parts.
 
-use std::io::{self, Write};
+use std::io;
+use std::io::Write;
 use std::time::Duration;
 
 use object_store::path::Path;
@@ -9,9 +10,9 @@ use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::{OPERATION_TIMEOUT, RETRY_TIMEOUT, S3, error};
 use crate::error::StoreError;
 use crate::results::PublishedResult;
+use crate::results::s3::{OPERATION_TIMEOUT, RETRY_TIMEOUT, S3, error};
 
 /// S3 requires at least 5 MiB for each part except the last, and allows at most 10,000 parts per upload.
 const UPLOAD_PART_SIZE_BYTES: usize = 5 << 20;

@@ -1,0 +1,57 @@
+//! Appends rows to the audit chain. Each row contains the MAC of the previous row.
+//! The table `audit_ends` contains the head record and the checkpoint record, each authenticated by a MAC.
+
+use clew_model::AuditEvent;
+
+use crate::audit::chain_records::{
+    CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME, PREVIOUS_MAC_OF_FIRST_ROW, find_highest_sequence_number,
+};
+use crate::audit::checkpoint_tracker::CheckpointTracker;
+use crate::audit::{AuditCheckpoint, row};
+use crate::database::Transaction;
+use crate::derived_keys::DerivedKeys;
+use crate::error::StoreError;
+use crate::master_key::MasterKey;
+
+/// If the head record was tampered with, the next audit row contains this placeholder as the previous MAC.
+/// Without the MAC key, an attacker cannot forge an audit row with the placeholder.
+pub(crate) const UNKNOWN_PREVIOUS_MAC: [u8; 32] = [0xff; 32];
+
+/// Writes the head and checkpoint records. If one of them is missing later, the audit log was tampered with.
+pub(crate) async fn initialise_audit_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
+    ChainPosition { seq: 0, mac: PREVIOUS_MAC_OF_FIRST_ROW }
+        .write_chain_record(transaction, key, HEAD_RECORD_NAME)
+        .await?;
+    ChainPosition { seq: 1, mac: PREVIOUS_MAC_OF_FIRST_ROW }
+        .write_chain_record(transaction, key, CHECKPOINT_RECORD_NAME)
+        .await
+}
+
+/// `events` contains each audit event with its Unix timestamp in milliseconds.
+/// The transaction must hold the write lock, because this function reads and then updates the head record.
+/// After the commit, the caller must pass the returned row to [`CheckpointTracker::record_newest_row`].
+pub(crate) async fn append_audit_rows(
+    transaction: &mut Transaction,
+    keys: &DerivedKeys,
+    checkpoint_tracker: &CheckpointTracker,
+    events: &[(i64, &AuditEvent)],
+) -> Result<AuditCheckpoint, StoreError> {
+    let key = &keys.audit;
+    // The tracked row was committed before this transaction acquired the write lock.
+    let last_seen = checkpoint_tracker.newest_checkpoint();
+    let head = ChainPosition::read_head_record(transaction, keys).await?;
+    checkpoint_tracker.verify_newest_row_exists(transaction, key, head, last_seen).await?;
+    let mut newest = match head {
+        Some(head) => head,
+        None => ChainPosition { seq: find_highest_sequence_number(transaction).await?, mac: UNKNOWN_PREVIOUS_MAC },
+    };
+    for (at, event) in events {
+        let row = row::AuditRow::new(newest.seq.saturating_add(1), *at, newest.mac, event);
+        let mac = row.compute_row_mac(key);
+        row.insert(transaction, &mac).await?;
+        newest = ChainPosition { seq: row.seq, mac };
+    }
+    newest.write_chain_record(transaction, key, HEAD_RECORD_NAME).await?;
+    let at = events.last().map_or(0, |(at, _)| *at);
+    Ok(AuditCheckpoint { seq: newest.seq, link: hex::encode(newest.mac), at })
+}

@@ -1,0 +1,101 @@
+//! Reads and writes the head record and the checkpoint record of the audit chain.
+
+use crate::database::row_mapping::read_hash_column;
+use crate::database::{Row, Transaction, query, query_scalar};
+use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING, hmac_sha256};
+use crate::error::StoreError;
+use crate::master_key::MasterKey;
+
+/// Value of the previous MAC in the first audit row, which has no previous row.
+pub(crate) const PREVIOUS_MAC_OF_FIRST_ROW: [u8; 32] = [0; 32];
+
+/// Name of the record that contains the sequence number and MAC of the newest audit row.
+pub(crate) const HEAD_RECORD_NAME: &str = "head";
+/// Name of the record that contains the oldest audit row's sequence number and the MAC of the row before it.
+pub(crate) const CHECKPOINT_RECORD_NAME: &str = "checkpoint";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ChainPosition {
+    pub(crate) seq: i64,
+    pub(crate) mac: [u8; 32],
+}
+
+impl ChainPosition {
+    /// Returns `None` if the record is missing or was tampered with.
+    pub(crate) async fn read_chain_record(
+        transaction: &mut Transaction,
+        key: &MasterKey,
+        name: &str,
+    ) -> Result<Option<Self>, StoreError> {
+        let row = query("SELECT seq, mac, seal FROM audit_ends WHERE name = $1")
+            .bind(name)
+            .fetch_optional(transaction)
+            .await
+            .map_err(StoreError::database_error("read the audit log"))?;
+        row.map_or(Ok(None), |row| Self::from_row(&row, key, name))
+    }
+
+    /// Fails if another process has rotated the master key, because new rows with the old MAC key would be invalid.
+    pub(crate) async fn read_head_record(
+        transaction: &mut Transaction,
+        keys: &DerivedKeys,
+    ) -> Result<Option<Self>, StoreError> {
+        let failed = StoreError::database_error("read the audit log");
+        let row = query(
+            "SELECT seq, mac, seal, (SELECT value FROM settings WHERE name = $2) AS key_id FROM audit_ends WHERE name = $1",
+        )
+        .bind(HEAD_RECORD_NAME)
+        .bind(MASTER_KEY_ID_SETTING)
+        .fetch_optional(transaction)
+        .await
+        .map_err(&failed)?;
+        let Some(row) = row else { return Ok(None) };
+        let id: Option<Vec<u8>> = row.try_get("key_id").map_err(failed)?;
+        if keys.matches_key_id(id.as_deref()) {
+            Self::from_row(&row, &keys.audit, HEAD_RECORD_NAME)
+        } else {
+            Err(StoreError::MasterKeyRotated)
+        }
+    }
+
+    fn from_row(row: &Row, key: &MasterKey, name: &str) -> Result<Option<Self>, StoreError> {
+        let failed = StoreError::database_error("read the audit log");
+        let (Ok(mac), Ok(seal)) = (read_hash_column(row, "mac"), read_hash_column(row, "seal")) else {
+            return Ok(None);
+        };
+        let end = Self { seq: row.try_get("seq").map_err(&failed)?, mac };
+        Ok((end.compute_record_mac(key, name) == seal).then_some(end))
+    }
+
+    pub(crate) async fn write_chain_record(
+        self,
+        transaction: &mut Transaction,
+        key: &MasterKey,
+        name: &str,
+    ) -> Result<(), StoreError> {
+        let written = query(
+            "INSERT INTO audit_ends (name, seq, mac, seal) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (name) DO UPDATE SET seq = excluded.seq, mac = excluded.mac, seal = excluded.seal",
+        )
+        .bind(name)
+        .bind(self.seq)
+        .bind(self.mac.as_slice())
+        .bind(self.compute_record_mac(key, name).as_slice())
+        .execute(transaction)
+        .await;
+        written.map(drop).map_err(StoreError::database_error("write to the audit log"))
+    }
+
+    fn compute_record_mac(self, key: &MasterKey, name: &str) -> [u8; 32] {
+        hmac_sha256(key, &[b"end", name.as_bytes(), &self.seq.to_be_bytes(), &self.mac])
+    }
+}
+
+pub(crate) async fn find_highest_sequence_number(transaction: &mut Transaction) -> Result<i64, StoreError> {
+    query_scalar(
+        "SELECT COALESCE(MAX(seq), 0) FROM (SELECT MAX(seq) AS seq FROM audit UNION ALL SELECT MAX(seq) FROM audit_ends) AS seen",
+    )
+    .fetch_one(transaction)
+    .await
+    .map_err(StoreError::database_error("read the audit log"))
+}

@@ -1,0 +1,135 @@
+//! Keeps the newest audit row's MAC in memory to detect truncation of the audit log.
+//!
+//! If an attacker removes the newest audit rows and restores an older head record, the remaining chain is still valid.
+//! Only a copy of a removed row's MAC outside the database can reveal such a removal.
+//! The MAC in memory is lost when the process terminates, but exported audit checkpoints remain usable.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::audit::chain_records::{CHECKPOINT_RECORD_NAME, ChainPosition};
+use crate::audit::mac_keys::AuditMacKeys;
+use crate::audit::{AuditCheckpoint, AuditProblem, AuditProblemKind};
+use crate::database::row_mapping::read_hash_column;
+use crate::database::{Transaction, query};
+use crate::error::StoreError;
+use crate::master_key::MasterKey;
+
+const MAX_TRACKED_MISSING_ROWS: usize = 100;
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CheckpointTracker(Arc<Mutex<CheckpointTrackerState>>);
+
+#[derive(Debug, Default)]
+struct CheckpointTrackerState {
+    /// Newest audit row that this process wrote or read.
+    newest: Option<AuditCheckpoint>,
+    missing: Vec<AuditCheckpoint>,
+    /// Missing audit rows for which no audit event has been recorded yet.
+    unreported: VecDeque<AuditProblem>,
+}
+
+impl CheckpointTracker {
+    /// The caller must first check that the previously recorded row still exists.
+    /// Ignores rows older than the recorded row, because concurrent commits can be recorded in any order.
+    pub(crate) fn record_newest_row(&self, newest: AuditCheckpoint) {
+        let mut state = self.lock_state();
+        if state.newest.as_ref().is_none_or(|last| last.seq < newest.seq) {
+            state.newest = Some(newest);
+        }
+    }
+
+    /// The caller must begin its transaction after this call; otherwise, its snapshot may lack the newest audit row.
+    pub(crate) fn tracked_checkpoints(&self) -> Vec<AuditCheckpoint> {
+        let state = self.lock_state();
+        state.missing.iter().chain(&state.newest).cloned().collect()
+    }
+
+    /// The caller must begin its transaction after this call; otherwise, its snapshot may lack the newest audit row.
+    pub(crate) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
+        self.lock_state().newest.clone()
+    }
+
+    /// Sends no query if `head` has the same sequence number and MAC as `newest`.
+    pub(crate) async fn verify_newest_row_exists(
+        &self,
+        transaction: &mut Transaction,
+        key: &MasterKey,
+        head: Option<ChainPosition>,
+        newest: Option<AuditCheckpoint>,
+    ) -> Result<(), StoreError> {
+        let Some(newest) = newest else { return Ok(()) };
+        if head.is_some_and(|head| head.seq == newest.seq && hex::encode(head.mac) == newest.link) {
+            return Ok(());
+        }
+        if let Some(problem) = verify_checkpoint(transaction, key, &newest).await? {
+            self.mark_row_missing(newest, problem);
+        }
+        Ok(())
+    }
+
+    /// Does nothing if the tracker has recorded a newer audit row since the caller read `checkpoint`.
+    fn mark_row_missing(&self, checkpoint: AuditCheckpoint, problem: AuditProblem) {
+        let mut state = self.lock_state();
+        if state.newest.take_if(|newest| *newest == checkpoint).is_some()
+            && state.missing.len() < MAX_TRACKED_MISSING_ROWS
+        {
+            state.missing.push(checkpoint);
+            state.unreported.push_back(problem);
+        }
+    }
+
+    pub(crate) fn oldest_unreported_problem(&self) -> Option<AuditProblem> {
+        self.lock_state().unreported.front().cloned()
+    }
+
+    pub(crate) fn mark_problem_reported(&self, loss: &AuditProblem) {
+        self.lock_state().unreported.retain(|unreported| unreported != loss);
+    }
+
+    fn lock_state(&self) -> MutexGuard<'_, CheckpointTrackerState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) async fn verify_checkpoints<'a>(
+    transaction: &mut Transaction,
+    keys: &AuditMacKeys,
+    seen: impl Iterator<Item = &'a AuditCheckpoint>,
+) -> Result<Vec<AuditProblem>, StoreError> {
+    let mut problems = Vec::new();
+    for checkpoint in seen {
+        problems.extend(verify_checkpoint(transaction, keys.current_mac_key(), checkpoint).await?);
+    }
+    Ok(problems)
+}
+
+/// A row that [`crate::AuditStore::prune_audit_log`] deleted does not count as missing.
+async fn verify_checkpoint(
+    transaction: &mut Transaction,
+    key: &MasterKey,
+    checkpoint: &AuditCheckpoint,
+) -> Result<Option<AuditProblem>, StoreError> {
+    if checkpoint.seq == 0 {
+        return Ok(None);
+    }
+    let row = query("SELECT mac FROM audit WHERE seq = $1")
+        .bind(checkpoint.seq)
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(StoreError::database_error("verify the audit log"))?;
+    let found = match row {
+        Some(row) => read_hash_column(&row, "mac").ok(),
+        None => match ChainPosition::read_chain_record(transaction, key, CHECKPOINT_RECORD_NAME).await? {
+            Some(oldest) if oldest.seq == checkpoint.seq.saturating_add(1) => Some(oldest.mac),
+            Some(oldest) if oldest.seq > checkpoint.seq => return Ok(None),
+            _ => {
+                let what = AuditProblemKind::RecordedRowMissing { at: checkpoint.at };
+                return Ok(Some(AuditProblem { position: checkpoint.seq, fault: what }));
+            }
+        },
+    };
+    let same = found.is_some_and(|mac| hex::encode(mac) == checkpoint.link);
+    let what = AuditProblemKind::RecordedRowReplaced { at: checkpoint.at };
+    Ok((!same).then_some(AuditProblem { position: checkpoint.seq, fault: what }))
+}

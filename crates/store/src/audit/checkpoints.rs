@@ -1,0 +1,52 @@
+//! Creates audit checkpoints and detects truncation of the audit log.
+
+use crate::audit::chain_records::{ChainPosition, HEAD_RECORD_NAME};
+use crate::audit::mac_keys::AuditMacKeys;
+use crate::audit::{AuditCheckpoint, AuditProblem};
+use crate::error::StoreError;
+use crate::handles::AuditStore;
+
+impl AuditStore<'_> {
+    /// Returns a checkpoint of the newest audit row, which users can store outside the database.
+    /// Fails if the audit log's head record was tampered with.
+    pub async fn create_audit_checkpoint(self) -> Result<AuditCheckpoint, StoreError> {
+        self.store.ensure_master_key_is_current().await?;
+        let failed = StoreError::database_error("read the newest audit row");
+        let mut transaction = self.store.database.begin_read_transaction().await.map_err(&failed)?;
+        let keys = AuditMacKeys::load_audit_mac_keys(&mut transaction, &self.store.sealer, &self.store.keys).await?;
+        let head = ChainPosition::read_chain_record(&mut transaction, keys.current_mac_key(), HEAD_RECORD_NAME).await?;
+        let head = head.ok_or_else(|| StoreError::Damaged {
+            what: "audit",
+            reason: "the head record was changed; run clew audit verify to find missing rows".to_owned(),
+        })?;
+        Ok(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at: self.store.clock.unix_millis() })
+    }
+
+    /// Checks that the newest audit row that this process wrote or read still exists.
+    /// Returns the oldest loss of audit rows that is not yet acknowledged (see [`AuditStore::acknowledge_lost_audit_rows`]).
+    pub async fn detect_audit_truncation(self) -> Result<Option<AuditProblem>, StoreError> {
+        let newest = self.store.checkpoint_tracker.newest_checkpoint();
+        let failed = StoreError::database_error("compare the audit log with the recorded checkpoint");
+        let mut transaction = self.store.database.begin_read_transaction().await.map_err(&failed)?;
+        let keys = AuditMacKeys::load_audit_mac_keys(&mut transaction, &self.store.sealer, &self.store.keys).await?;
+        let head = ChainPosition::read_chain_record(&mut transaction, keys.current_mac_key(), HEAD_RECORD_NAME).await?;
+        self.store
+            .checkpoint_tracker
+            .verify_newest_row_exists(&mut transaction, keys.current_mac_key(), head, newest)
+            .await?;
+        if let Some(head) = head {
+            let at = self.store.clock.unix_millis();
+            self.store.checkpoint_tracker.record_newest_row(AuditCheckpoint {
+                seq: head.seq,
+                link: hex::encode(head.mac),
+                at,
+            });
+        }
+        Ok(self.store.checkpoint_tracker.oldest_unreported_problem())
+    }
+
+    /// Acknowledges a loss of audit rows, so that [`AuditStore::detect_audit_truncation`] no longer returns the loss.
+    pub fn acknowledge_lost_audit_rows(self, loss: &AuditProblem) {
+        self.store.checkpoint_tracker.mark_problem_reported(loss);
+    }
+}

@@ -1,0 +1,169 @@
+//! Converts audit events to and from database rows.
+
+use std::net::IpAddr;
+
+use clew_model::{Actor, AuditEvent, AuditOrigin, AuditOutcome, UserId};
+
+use crate::audit::AuditRecord;
+use crate::database;
+use crate::database::row_mapping::{parse_column, parse_nullable_column, read_hash_column};
+use crate::database::{Transaction, query};
+use crate::derived_keys::hmac_sha256;
+use crate::error::StoreError;
+use crate::master_key::MasterKey;
+
+/// Text columns in the order of the SQL parameters, which is also the order in the MAC input.
+const AUDIT_TEXT_COLUMNS: [&str; 15] = [
+    "actor_kind",
+    "actor_id",
+    "actor_name",
+    "actor_domain_id",
+    "peer",
+    "request_id",
+    "operation",
+    "domain_id",
+    "project_id",
+    "instance_id",
+    "node_id",
+    "target",
+    "outcome",
+    "code",
+    "detail",
+];
+
+const INSERT_AUDIT_ROW_SQL: &str = "INSERT INTO audit (seq, at, previous, mac, actor_kind, actor_id, actor_name, actor_domain_id, peer, \
+         request_id, operation, domain_id, project_id, instance_id, node_id, target, outcome, code, detail) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
+
+pub(crate) struct AuditRow {
+    pub(crate) seq: i64,
+    pub(crate) at: i64,
+    pub(crate) previous: [u8; 32],
+    texts: [Option<String>; AUDIT_TEXT_COLUMNS.len()],
+}
+
+impl AuditRow {
+    pub(crate) fn new(seq: i64, at: i64, previous: [u8; 32], event: &AuditEvent) -> Self {
+        let (actor_id, actor_domain) = match &event.origin.actor {
+            Actor::User { id, domain_id, .. } => (Some(id.to_string()), Some(domain_id.to_string())),
+            _ => (None, None),
+        };
+        let texts = [
+            Some(stored_actor_kind(&event.origin.actor).to_owned()),
+            actor_id,
+            Some(event.origin.actor.name().to_owned()),
+            actor_domain,
+            event.origin.peer.map(|peer| peer.to_string()),
+            Some(event.origin.request_id.clone()),
+            Some(event.operation.clone()),
+            event.domain_id.as_ref().map(ToString::to_string),
+            event.project_id.as_ref().map(ToString::to_string),
+            event.instance_id.as_ref().map(ToString::to_string),
+            event.node_id.as_ref().map(ToString::to_string),
+            Some(event.target.clone()),
+            Some(event.outcome.name().to_owned()),
+            event.code.clone(),
+            Some(event.detail.to_string()),
+        ];
+        // PostgreSQL cannot store U+0000.
+        let texts =
+            texts.map(|text| text.map(|text| if text.contains('\0') { text.replace('\0', "\u{2400}") } else { text }));
+        Self { seq, at, previous, texts }
+    }
+
+    /// Fails if the type or length of a value is invalid.
+    pub(crate) fn read_row_with_mac(row: &database::Row) -> Result<(Self, [u8; 32]), StoreError> {
+        let failed = StoreError::database_error("read the audit log");
+        let mut texts = [const { None }; AUDIT_TEXT_COLUMNS.len()];
+        for (text, column) in texts.iter_mut().zip(AUDIT_TEXT_COLUMNS) {
+            *text = row.try_get(column).map_err(&failed)?;
+        }
+        let (seq, at) = (row.try_get("seq").map_err(&failed)?, row.try_get("at").map_err(&failed)?);
+        Ok((Self { seq, at, previous: read_hash_column(row, "previous")?, texts }, read_hash_column(row, "mac")?))
+    }
+
+    /// Each text has a length prefix, so the MAC input is unambiguous.
+    pub(crate) fn compute_row_mac(&self, key: &MasterKey) -> [u8; 32] {
+        let mut bytes = Vec::with_capacity(512);
+        bytes.extend(self.seq.to_be_bytes());
+        bytes.extend(self.at.to_be_bytes());
+        for text in &self.texts {
+            match text {
+                None => bytes.push(0),
+                Some(text) => {
+                    bytes.push(1);
+                    bytes.extend((text.len() as u64).to_be_bytes());
+                    bytes.extend(text.as_bytes());
+                }
+            }
+        }
+        hmac_sha256(key, &[b"row", &self.previous, &bytes])
+    }
+
+    pub(crate) async fn insert(&self, transaction: &mut Transaction, mac: &[u8; 32]) -> Result<(), StoreError> {
+        let mut insert = query(INSERT_AUDIT_ROW_SQL).bind(self.seq).bind(self.at);
+        insert = insert.bind(self.previous.as_slice()).bind(mac.as_slice());
+        for text in &self.texts {
+            insert = insert.bind(text);
+        }
+        insert.execute(transaction).await.map(drop).map_err(StoreError::database_error("write to the audit log"))
+    }
+}
+
+pub(crate) fn audit_record_from_row(row: &database::Row) -> Result<AuditRecord, StoreError> {
+    let failed = StoreError::database_error("read the audit log");
+    let seq: i64 = row.try_get("seq").map_err(&failed)?;
+    let damaged = |reason: String| StoreError::Damaged {
+        what: "audit row",
+        reason: format!("row {seq}: {reason}; run clew audit verify for details"),
+    };
+    let outcome: String = row.try_get("outcome").map_err(&failed)?;
+    let detail: String = row.try_get("detail").map_err(&failed)?;
+    let origin = AuditOrigin {
+        actor: actor_from_row(row)?,
+        peer: parse_nullable_column::<IpAddr>(row, "peer")?,
+        request_id: row.try_get("request_id").map_err(&failed)?,
+    };
+    let event = AuditEvent {
+        origin,
+        operation: row.try_get("operation").map_err(&failed)?,
+        domain_id: parse_nullable_column(row, "domain_id")?,
+        project_id: parse_nullable_column(row, "project_id")?,
+        instance_id: parse_nullable_column(row, "instance_id")?,
+        node_id: parse_nullable_column(row, "node_id")?,
+        target: row.try_get("target").map_err(&failed)?,
+        outcome: AuditOutcome::from_name(&outcome).ok_or_else(|| damaged(format!("outcome {outcome:?}")))?,
+        code: row.try_get("code").map_err(&failed)?,
+        detail: serde_json::from_str(&detail).map_err(|error| damaged(error.to_string()))?,
+    };
+    let link = hex::encode(row.try_get::<Vec<u8>, _>("mac").map_err(&failed)?);
+    Ok(AuditRecord { seq, at: row.try_get("at").map_err(&failed)?, event, link })
+}
+
+/// Value of the column `actor_kind` for an anonymous actor.
+/// The value must not change, because the MACs of existing audit rows depend on the value.
+const ANONYMOUS_ACTOR_KIND: &str = "nobody";
+
+fn stored_actor_kind(actor: &Actor) -> &'static str {
+    match actor {
+        Actor::Anonymous { .. } => ANONYMOUS_ACTOR_KIND,
+        _ => actor.kind(),
+    }
+}
+
+fn actor_from_row(row: &database::Row) -> Result<Actor, StoreError> {
+    let failed = StoreError::database_error("read the audit log");
+    let kind: String = row.try_get("actor_kind").map_err(&failed)?;
+    let name: String = row.try_get("actor_name").map_err(&failed)?;
+    Ok(match &*kind {
+        "user" => Actor::User {
+            id: parse_column::<UserId>(row, "actor_id")?,
+            name,
+            domain_id: parse_column(row, "actor_domain_id")?,
+        },
+        "local" => Actor::Local { user: name },
+        "clew" => Actor::Clew,
+        ANONYMOUS_ACTOR_KIND => Actor::Anonymous { claimed: name },
+        _ => return Err(StoreError::Damaged { what: "type of an actor", reason: kind }),
+    })
+}

@@ -1,0 +1,185 @@
+//! Verifies the audit chain.
+
+use crate::audit::chain::UNKNOWN_PREVIOUS_MAC;
+use crate::audit::chain_records::{CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME};
+use crate::audit::checkpoint_tracker::verify_checkpoints;
+use crate::audit::mac_keys::AuditMacKeys;
+use crate::audit::row::AuditRow;
+use crate::audit::{AuditCheckpoint, AuditProblem, AuditProblemKind, AuditVerification};
+use crate::database::{Transaction, query};
+use crate::error::StoreError;
+use crate::handles::AuditStore;
+use crate::master_key::MasterKey;
+
+const AUDIT_ROWS_PER_PAGE: u32 = 500;
+
+impl AuditStore<'_> {
+    /// Verifies the entire audit log in one database snapshot with constant memory use.
+    /// Reports a problem if a row recorded in `checkpoints` or by this process is missing.
+    /// Without a checkpoint, a removal of the newest rows can remain undetected, because the remaining chain is valid.
+    pub async fn verify_audit_log(self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
+        self.store.ensure_master_key_is_current().await?;
+        let tracked = self.store.checkpoint_tracker.tracked_checkpoints();
+        let failed = StoreError::database_error("verify the audit log");
+        let mut transaction = self.store.database.begin_read_transaction().await.map_err(&failed)?;
+        let keys = AuditMacKeys::load_audit_mac_keys(&mut transaction, &self.store.sealer, &self.store.keys).await?;
+        let mut verifier = ChainVerifier::start_at_checkpoint(&mut transaction, &keys).await?;
+        verifier.verify_rows_up_to(&mut transaction, &keys, i64::MAX).await?;
+        let recorded = verify_checkpoints(&mut transaction, &keys, tracked.iter().chain(checkpoints)).await?;
+        Ok(verifier.into_verification(recorded))
+    }
+}
+
+pub(crate) struct ChainVerifier {
+    /// Content of the head record, or `None` if the head record was tampered with.
+    head: Option<ChainPosition>,
+    /// Sequence number and MAC of the most recently verified row.
+    /// Before the first row is verified, the sequence number and MAC are those in the checkpoint record.
+    /// The value is `None` if no row has been verified yet and the checkpoint record was tampered with.
+    previous: Option<ChainPosition>,
+    /// True if the MAC of the previous row is valid. In this case, the next row must contain the same MAC.
+    previous_is_authentic: bool,
+    position: i64,
+    result: AuditVerification,
+}
+
+impl ChainVerifier {
+    pub(crate) async fn start_at_checkpoint(
+        transaction: &mut Transaction,
+        keys: &AuditMacKeys,
+    ) -> Result<Self, StoreError> {
+        let checkpoint =
+            ChainPosition::read_chain_record(transaction, keys.current_mac_key(), CHECKPOINT_RECORD_NAME).await?;
+        let mut verifier = Self {
+            head: ChainPosition::read_chain_record(transaction, keys.current_mac_key(), HEAD_RECORD_NAME).await?,
+            previous: checkpoint.map(|end| ChainPosition { seq: end.seq.saturating_sub(1), mac: end.mac }),
+            previous_is_authentic: true,
+            position: i64::MIN,
+            result: AuditVerification::default(),
+        };
+        if checkpoint.is_none() {
+            verifier.report_problem(0, AuditProblemKind::CheckpointChanged);
+        }
+        Ok(verifier)
+    }
+
+    pub(crate) async fn verify_rows_up_to(
+        &mut self,
+        transaction: &mut Transaction,
+        keys: &AuditMacKeys,
+        last: i64,
+    ) -> Result<(), StoreError> {
+        let failed = StoreError::database_error("verify the audit log");
+        loop {
+            let rows = query("SELECT * FROM audit WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3")
+                .bind(self.position)
+                .bind(last)
+                .bind(AUDIT_ROWS_PER_PAGE)
+                .fetch_all(&mut *transaction)
+                .await
+                .map_err(&failed)?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            for row in &rows {
+                self.position = row.try_get("seq").map_err(&failed)?;
+                self.verify_row(
+                    self.position,
+                    AuditRow::read_row_with_mac(row).ok(),
+                    keys.mac_key_for_row(self.position),
+                );
+            }
+        }
+    }
+
+    fn verify_row(&mut self, seq: i64, row: Option<(AuditRow, [u8; 32])>, key: &MasterKey) {
+        self.result.rows += 1;
+        let authentic = row.as_ref().is_some_and(|(row, mac)| row.compute_row_mac(key) == *mac);
+        if !self.is_valid_sequence_number(seq, authentic) {
+            return self
+                .report_problem(seq, if authentic { AuditProblemKind::OutOfOrder } else { AuditProblemKind::Changed });
+        }
+        let gap = self.report_sequence_gap(seq);
+        self.result.first.get_or_insert(seq);
+        self.result.last = Some(seq);
+        let previous_mac = row.as_ref().map(|(row, _)| row.previous);
+        if !authentic {
+            self.report_problem(seq, AuditProblemKind::Changed);
+        } else if previous_mac == Some(UNKNOWN_PREVIOUS_MAC) {
+            self.report_problem(seq, AuditProblemKind::AfterChangedHead);
+        } else if !gap
+            && self.previous_is_authentic
+            && self.previous.is_some_and(|previous| previous_mac != Some(previous.mac))
+        {
+            self.report_problem(seq, AuditProblemKind::OutOfOrder);
+        }
+        self.previous = Some(ChainPosition { seq, mac: row.map_or(UNKNOWN_PREVIOUS_MAC, |(_, mac)| mac) });
+        self.previous_is_authentic = authentic;
+    }
+
+    /// Returns false if `seq` is not higher than the sequence number of the previous row.
+    /// Also returns false if the row's MAC is invalid and `seq` is higher than the sequence number in the head record.
+    fn is_valid_sequence_number(&self, seq: i64, authentic: bool) -> bool {
+        self.previous.is_none_or(|previous| seq > previous.seq)
+            && (authentic || self.head.is_none_or(|head| seq <= head.seq))
+    }
+
+    /// Reports missing rows before `seq`. Returns true if rows are missing or the previous row is unknown.
+    fn report_sequence_gap(&mut self, seq: i64) -> bool {
+        let Some(previous) = self.previous else {
+            self.set_first_problem_position(seq);
+            return true;
+        };
+        let expected = previous.seq.saturating_add(1);
+        if seq <= expected {
+            return false;
+        }
+        let what = match self.result.first {
+            None => AuditProblemKind::MissingBefore { first: seq },
+            Some(_) => AuditProblemKind::Missing { through: seq - 1 },
+        };
+        self.report_problem(expected, what);
+        true
+    }
+
+    /// Sets the position of the first reported problem, the tampered checkpoint record, to `seq`.
+    fn set_first_problem_position(&mut self, seq: i64) {
+        if let Some(problem) = self.result.problems.first_mut() {
+            problem.position = seq;
+        }
+    }
+
+    pub(crate) fn describe_problems(&self) -> Vec<String> {
+        self.result.problems.iter().map(ToString::to_string).collect()
+    }
+
+    /// `recorded` contains the problems found by comparing the audit log with checkpoints.
+    fn into_verification(mut self, recorded: Vec<AuditProblem>) -> AuditVerification {
+        let last = self.previous.map_or(0, |previous| previous.seq);
+        match self.head {
+            None => self.report_problem(last, AuditProblemKind::HeadChanged),
+            Some(head) => {
+                self.result.newest = hex::encode(head.mac);
+                if head.seq > last {
+                    self.report_problem(head.seq, AuditProblemKind::MissingAfter { last: self.result.last });
+                } else if head.seq < last
+                    || (self.previous_is_authentic && self.previous.is_some_and(|previous| previous.mac != head.mac))
+                {
+                    self.report_problem(last, AuditProblemKind::HeadChanged);
+                }
+            }
+        }
+        for AuditProblem { position, fault: what } in recorded {
+            self.report_problem(position, what);
+        }
+        self.result
+    }
+
+    fn report_problem(&mut self, position: i64, what: AuditProblemKind) {
+        if self.result.problems.len() < AuditVerification::MAX_LISTED_PROBLEMS {
+            self.result.problems.push(AuditProblem { position, fault: what });
+        } else {
+            self.result.more_problems += 1;
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Creates the initial identities, verifies the master key and starts the audit log.
+
+use clew_model::{AuditEvent, AuditOrigin};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use crate::audit;
+use crate::database::Database;
+use crate::error::StoreError;
+use crate::identities::users::{NewUser, insert_user};
+use crate::sealing::AssociatedData;
+use crate::settings::{read_setting, write_setting};
+use crate::store::{InitialTenant, InitialTenantIds, REGION_SETTING, Store};
+use crate::tenants::projects::{insert_domain, insert_project};
+
+/// Name of the setting that stores an encrypted constant. Clew decrypts the constant to verify the master key.
+pub(crate) const MASTER_KEY_CANARY_SETTING: &str = "canary";
+pub(crate) const MASTER_KEY_CANARY_ASSOCIATED_DATA: AssociatedData<'static> =
+    AssociatedData { table: "settings", column: "value", row: MASTER_KEY_CANARY_SETTING };
+
+/// Expected plaintext of the encrypted setting [`MASTER_KEY_CANARY_SETTING`] in a database that has an audit log.
+/// Only a process with the master key can encrypt the plaintext `canary, audited`.
+/// If a database contains the plaintext `canary, audited` but no audit log, the audit log was removed.
+/// Clew versions without an audit log used `canary` as the plaintext of the encrypted setting.
+pub(crate) const MASTER_KEY_CANARY_PLAINTEXT: &str = "canary, audited";
+
+pub(crate) async fn is_initialised(database: &Database) -> Result<bool, StoreError> {
+    read_setting(database, MASTER_KEY_CANARY_SETTING).await.map(|canary| canary.is_some())
+}
+
+impl Store {
+    pub(crate) async fn insert_initial_identities(
+        &self,
+        by: &AuditOrigin,
+        tenant: InitialTenant,
+    ) -> Result<InitialTenantIds, StoreError> {
+        let now = self.clock.unix_seconds();
+        let canary =
+            self.sealer.seal(MASTER_KEY_CANARY_ASSOCIATED_DATA, &SecretString::from(MASTER_KEY_CANARY_PLAINTEXT))?;
+        let mut tx = self.begin_audited_transaction("create the initial identities").await?;
+        // Two processes may initialise the database at the same time, each with its own key.
+        if read_setting(tx.transaction(), MASTER_KEY_CANARY_SETTING).await?.is_some() {
+            return Err(StoreError::AlreadyInitialised { location: "the database".to_owned() });
+        }
+        write_setting(tx.transaction(), MASTER_KEY_CANARY_SETTING, &canary).await?;
+        write_setting(tx.transaction(), REGION_SETTING, tenant.region.as_bytes()).await?;
+        audit::initialise_audit_chain(tx.transaction(), &self.keys.audit).await?;
+        let domain_id = insert_domain(tx.transaction(), &tenant.domain_name, now).await?;
+        let project_id = insert_project(tx.transaction(), &domain_id, &tenant.region, "", now).await?;
+        let administrator = NewUser {
+            name: tenant.user_name.clone(),
+            password_hash: tenant.password_hash,
+            administrator: true,
+            description: String::new(),
+        };
+        let user_id = insert_user(tx.transaction(), &domain_id, &administrator, now).await?;
+        self.identities().insert_access_key(tx.transaction(), &user_id, &tenant.access_key, &tenant.secret_key).await?;
+        let event = AuditEvent {
+            domain_id: Some(domain_id.clone()),
+            project_id: Some(project_id.clone()),
+            detail: json!({
+                "region": tenant.region, "user": tenant.user_name, "user_id": user_id, "access_key": tenant.access_key,
+            }),
+            ..AuditEvent::for_successful_operation(by, "Initialise", tenant.domain_name)
+        };
+        tx.commit_with_event(&event).await?;
+        Ok(InitialTenantIds { domain_id, project_id, user_id })
+    }
+
+    /// Starts the audit log if the database was created by a Clew version without an audit log.
+    pub(crate) async fn verify_master_key(&self) -> Result<(), StoreError> {
+        let canary =
+            read_setting(&self.database, MASTER_KEY_CANARY_SETTING).await?.ok_or_else(|| StoreError::Damaged {
+                what: "metadata",
+                reason: format!("{} is empty; restore it from a backup", self.database_path().display()),
+            })?;
+        if self.unseal_master_key_canary(&canary)?.expose_secret() == MASTER_KEY_CANARY_PLAINTEXT {
+            Ok(())
+        } else {
+            self.start_audit_log().await
+        }
+    }
+
+    async fn start_audit_log(&self) -> Result<(), StoreError> {
+        let sealed =
+            self.sealer.seal(MASTER_KEY_CANARY_ASSOCIATED_DATA, &SecretString::from(MASTER_KEY_CANARY_PLAINTEXT))?;
+        let mut tx = self.begin_audited_transaction("start the audit log").await?;
+        let found = read_setting(tx.transaction(), MASTER_KEY_CANARY_SETTING).await?.unwrap_or_default();
+        // Another process may have started the audit log concurrently.
+        if self.unseal_master_key_canary(&found)?.expose_secret() == MASTER_KEY_CANARY_PLAINTEXT {
+            return Ok(());
+        }
+        audit::initialise_audit_chain(tx.transaction(), &self.keys.audit).await?;
+        write_setting(tx.transaction(), MASTER_KEY_CANARY_SETTING, &sealed).await?;
+        tx.commit_with_event(&AuditEvent::for_successful_operation(
+            &AuditOrigin::for_internal_operation(),
+            "BeginAudit",
+            "audit",
+        ))
+        .await
+    }
+
+    fn unseal_master_key_canary(&self, sealed: &[u8]) -> Result<SecretString, StoreError> {
+        self.sealer.unseal(MASTER_KEY_CANARY_ASSOCIATED_DATA, sealed).map_err(|_| StoreError::WrongMasterKey)
+    }
+}

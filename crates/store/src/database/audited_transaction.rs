@@ -1,0 +1,79 @@
+//! Commits changes together with their audit events in one transaction.
+
+use std::sync::Arc;
+
+use clew_model::AuditEvent;
+
+use crate::audit::{AuditCheckpoint, CheckpointTracker, append_audit_rows};
+use crate::clock::Clock;
+use crate::database::{Database, Transaction};
+use crate::derived_keys::DerivedKeys;
+use crate::error::StoreError;
+
+#[derive(Clone)]
+pub(crate) struct AuditedDatabase {
+    pub(crate) database: Database,
+    pub(crate) keys: Arc<DerivedKeys>,
+    pub(crate) clock: Clock,
+    pub(crate) checkpoint_tracker: CheckpointTracker,
+}
+
+impl AuditedDatabase {
+    /// `action` describes the transaction in error messages.
+    pub(crate) async fn begin(&self, action: &'static str) -> Result<AuditedTransaction, StoreError> {
+        let transaction = self.database.begin_write_transaction().await.map_err(StoreError::database_error(action))?;
+        Ok(AuditedTransaction { database: self.clone(), transaction, action, newest: None })
+    }
+}
+
+/// Dropping an uncommitted transaction rolls it back.
+pub(crate) struct AuditedTransaction {
+    database: AuditedDatabase,
+    transaction: Transaction,
+    action: &'static str,
+    newest: Option<AuditCheckpoint>,
+}
+
+impl AuditedTransaction {
+    pub(crate) fn transaction(&mut self) -> &mut Transaction {
+        &mut self.transaction
+    }
+
+    pub(crate) fn map_to_store_error(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
+        StoreError::database_error(self.action)
+    }
+
+    pub(crate) async fn commit_with_event(self, event: &AuditEvent) -> Result<(), StoreError> {
+        self.commit_with_events(std::slice::from_ref(event)).await
+    }
+
+    pub(crate) async fn commit_with_events(mut self, events: &[AuditEvent]) -> Result<(), StoreError> {
+        let at = self.database.clock.unix_millis();
+        let events: Vec<_> = events.iter().map(|event| (at, event)).collect();
+        let keys = Arc::clone(&self.database.keys);
+        self.append_events(&keys, &events).await?;
+        self.commit().await
+    }
+
+    /// Appends audit events. Each event has a Unix timestamp in milliseconds.
+    pub(crate) async fn append_events(
+        &mut self,
+        keys: &DerivedKeys,
+        events: &[(i64, &AuditEvent)],
+    ) -> Result<(), StoreError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let checkpoint_tracker = &self.database.checkpoint_tracker;
+        self.newest = Some(append_audit_rows(&mut self.transaction, keys, checkpoint_tracker, events).await?);
+        Ok(())
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        self.transaction.commit().await.map_err(StoreError::database_error(self.action))?;
+        if let Some(newest) = self.newest {
+            self.database.checkpoint_tracker.record_newest_row(newest);
+        }
+        Ok(())
+    }
+}

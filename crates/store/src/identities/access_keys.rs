@@ -1,0 +1,249 @@
+//! Queries for permanent access keys.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use clew_model::{AccessKeyId, AuditEvent, AuditOrigin, UserId};
+use secrecy::SecretString;
+use serde_json::json;
+
+use crate::database::row_mapping::parse_column;
+use crate::database::{Row, Transaction, map_insert_error, query, query_scalar};
+use crate::error::StoreError;
+use crate::handles::IdentityStore;
+use crate::identities::credential_revocation::{AffectedUsers, revoke_temporary_access_keys, revoke_tokens};
+use crate::identities::temporary_access_keys::TemporaryAccessKeyValidity;
+
+use crate::identities::users::{User, require_user};
+use crate::sealing::AssociatedData;
+
+/// With two access keys, a user can replace one key while requests continue to use the other key.
+const MAX_ACCESS_KEYS_PER_USER: u32 = 2;
+
+/// Minimum interval, in seconds, between two updates of an access key's last-use time in the database.
+const LAST_USE_WRITE_INTERVAL_SECONDS: i64 = 60;
+
+/// Access key with its user and secret.
+#[derive(Debug, Clone)]
+pub struct AccessKey {
+    /// Public id of the key.
+    pub id: AccessKeyId,
+    /// User that owns the credential.
+    pub user: Arc<User>,
+    /// Secret of the key.
+    pub secret: SecretString,
+    /// True if the access key is enabled. Always true for temporary keys.
+    pub enabled: bool,
+    /// Security token and expiration of a temporary access key. `None` if the access key is permanent.
+    pub temporary: Option<TemporaryAccessKeyValidity>,
+    /// Time of the last recorded use, as a Unix timestamp in seconds. All clones of the access key share the value.
+    pub(crate) last_recorded_use: Arc<AtomicI64>,
+}
+
+/// Permanent access key without the secret. Times are Unix timestamps in seconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessKeyMetadata {
+    /// Public id of the key.
+    pub id: AccessKeyId,
+    /// User that owns the credential.
+    pub user_id: UserId,
+    /// True if the access key is enabled.
+    pub enabled: bool,
+    /// Creation time.
+    pub created_at: i64,
+    /// Time of the last use, accurate to one minute.
+    pub last_used_at: Option<i64>,
+}
+
+impl IdentityStore<'_> {
+    /// Creates an access key. Fails with [`StoreError::TooManyKeys`] if the user already has two keys.
+    pub async fn create_access_key(
+        self,
+        by: &AuditOrigin,
+        user: &UserId,
+        id: &AccessKeyId,
+        secret: &SecretString,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.store.begin_audited_transaction("create an access key").await?;
+        let user = require_user(tx.transaction(), user).await?;
+        let count: i64 = query_scalar("SELECT COUNT(*) FROM access_keys WHERE user_id = $1")
+            .bind(user.id.as_str())
+            .fetch_one(tx.transaction())
+            .await
+            .map_err(tx.map_to_store_error())?;
+        if count >= i64::from(MAX_ACCESS_KEYS_PER_USER) {
+            return Err(StoreError::TooManyKeys { limit: MAX_ACCESS_KEYS_PER_USER });
+        }
+        self.insert_access_key(tx.transaction(), &user.id, id, secret).await?;
+        let event = AuditEvent {
+            domain_id: Some(user.domain_id),
+            detail: json!({ "user": user.name, "user_id": user.id }),
+            ..AuditEvent::for_successful_operation(by, "CreateAccessKey", id.as_str())
+        };
+        tx.commit_with_event(&event).await
+    }
+
+    pub(crate) async fn insert_access_key(
+        self,
+        transaction: &mut Transaction,
+        user: &UserId,
+        id: &AccessKeyId,
+        secret: &SecretString,
+    ) -> Result<(), StoreError> {
+        let sealed = self.store.sealer.seal(secret_associated_data(id), secret)?;
+        query("INSERT INTO access_keys (id, user_id, secret, created_at) VALUES ($1, $2, $3, $4)")
+            .bind(id.as_str())
+            .bind(user.as_str())
+            .bind(sealed)
+            .bind(self.store.clock.unix_seconds())
+            .execute(transaction)
+            .await
+            .map_err(map_insert_error("create an access key", "an access key", id.as_str()))?;
+        Ok(())
+    }
+
+    /// Returns a user's permanent access keys, oldest first.
+    pub async fn list_access_keys(self, user: &UserId) -> Result<Vec<AccessKeyMetadata>, StoreError> {
+        let statement =
+            "SELECT id, user_id, enabled, created_at, last_used_at FROM access_keys WHERE user_id = $1 ORDER BY rowid";
+        let rows = query(statement)
+            .bind(user.as_str())
+            .fetch_all(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("list access keys"))?;
+        rows.iter().map(access_key_from_row).collect()
+    }
+
+    /// Returns a permanent access key by id, without its secret.
+    pub async fn find_access_key_metadata(self, id: &AccessKeyId) -> Result<Option<AccessKeyMetadata>, StoreError> {
+        let row = query("SELECT id, user_id, enabled, created_at, last_used_at FROM access_keys WHERE id = $1")
+            .bind(id.as_str())
+            .fetch_optional(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("look up an access key"))?;
+        row.as_ref().map(access_key_from_row).transpose()
+    }
+
+    /// Enables or disables an access key. Returns false if the key does not exist.
+    /// Disabling an access key also revokes the user's tokens and temporary keys.
+    pub async fn set_access_key_enabled(
+        self,
+        by: &AuditOrigin,
+        id: &AccessKeyId,
+        enabled: bool,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("change an access key").await?;
+        let users: Vec<String> = query_scalar("UPDATE access_keys SET enabled = $1 WHERE id = $2 RETURNING user_id")
+            .bind(enabled)
+            .bind(id.as_str())
+            .fetch_all(tx.transaction())
+            .await
+            .map_err(tx.map_to_store_error())?;
+        let Some(user) = users.first() else { return Ok(false) };
+        let event =
+            self.revoke_credentials_if_key_unusable(tx.transaction(), by, "UpdateAccessKey", id, user, enabled).await?;
+        tx.commit_with_event(&event).await?;
+        Ok(true)
+    }
+
+    /// Removes an access key and revokes the user's tokens and temporary keys.
+    /// Returns false if the access key does not exist.
+    pub async fn remove_access_key(self, by: &AuditOrigin, id: &AccessKeyId) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("remove an access key").await?;
+        let users: Vec<String> = query_scalar("DELETE FROM access_keys WHERE id = $1 RETURNING user_id")
+            .bind(id.as_str())
+            .fetch_all(tx.transaction())
+            .await
+            .map_err(tx.map_to_store_error())?;
+        let Some(user) = users.first() else { return Ok(false) };
+        let event =
+            self.revoke_credentials_if_key_unusable(tx.transaction(), by, "DeleteAccessKey", id, user, false).await?;
+        tx.commit_with_event(&event).await?;
+        Ok(true)
+    }
+
+    async fn revoke_credentials_if_key_unusable(
+        self,
+        transaction: &mut Transaction,
+        by: &AuditOrigin,
+        operation: &str,
+        id: &AccessKeyId,
+        user: &str,
+        usable: bool,
+    ) -> Result<AuditEvent, StoreError> {
+        let user: UserId = user.parse().map_err(StoreError::damaged_value_error("user_id"))?;
+        let user = require_user(transaction, &user).await?;
+        let (mut tokens, mut keys) = (0, 0);
+        if !usable {
+            let now = self.store.clock.unix_seconds();
+            tokens = revoke_tokens(transaction, AffectedUsers::User(&user.id), now).await?;
+            keys = revoke_temporary_access_keys(transaction, &user.id, now).await?;
+        }
+        Ok(AuditEvent {
+            domain_id: Some(user.domain_id),
+            detail: json!({
+                "user": user.name, "user_id": user.id, "enabled": usable,
+                "tokens_revoked": tokens, "temporary_keys_revoked": keys,
+            }),
+            ..AuditEvent::for_successful_operation(by, operation, id.as_str())
+        })
+    }
+
+    /// Records the use of a permanent access key, at most once per minute.
+    pub async fn record_access_key_use(self, key: &AccessKey) -> Result<(), StoreError> {
+        let (last, now) = (key.last_recorded_use.load(Ordering::Relaxed), self.store.clock.unix_seconds());
+        let due = key.temporary.is_none() && now.saturating_sub(last) >= LAST_USE_WRITE_INTERVAL_SECONDS;
+        // Only one of several concurrent requests writes the timestamp.
+        if !due || key.last_recorded_use.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            return Ok(());
+        }
+        query("UPDATE access_keys SET last_used_at = $1 WHERE id = $2 AND COALESCE(last_used_at, 0) < $1")
+            .bind(now)
+            .bind(key.id.as_str())
+            .execute(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("record the use of an access key"))?;
+        Ok(())
+    }
+
+    /// Returns a permanent or temporary access key by id, with its user and secret.
+    pub async fn find_access_key(self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
+        let failed = StoreError::database_error("look up an access key");
+        let row = query("SELECT user_id, secret, enabled, last_used_at FROM access_keys WHERE id = $1")
+            .bind(id.as_str())
+            .fetch_optional(&self.store.database)
+            .await
+            .map_err(&failed)?;
+        let Some(row) = row else { return self.find_temporary_access_key(id).await };
+        let user_id = parse_column::<UserId>(&row, "user_id")?;
+        let Some(user) = self.find_user(&user_id).await? else { return Ok(None) };
+        let sealed: Vec<u8> = row.try_get("secret").map_err(&failed)?;
+        let enabled = row.try_get("enabled").map_err(&failed)?;
+        let last_used_at: Option<i64> = row.try_get("last_used_at").map_err(&failed)?;
+        let last_recorded_use = Arc::new(AtomicI64::new(last_used_at.unwrap_or_default()));
+        let secret = self.store.unseal_secret(secret_associated_data(id), &sealed).await?;
+        Ok(Some(AccessKey {
+            id: id.clone(),
+            user: Arc::new(user),
+            secret,
+            enabled,
+            temporary: None,
+            last_recorded_use,
+        }))
+    }
+}
+
+fn secret_associated_data(id: &AccessKeyId) -> AssociatedData<'_> {
+    AssociatedData { table: "access_keys", column: "secret", row: id.as_str() }
+}
+
+fn access_key_from_row(row: &Row) -> Result<AccessKeyMetadata, StoreError> {
+    let failed = StoreError::database_error("read an access key");
+    Ok(AccessKeyMetadata {
+        id: parse_column(row, "id")?,
+        user_id: parse_column(row, "user_id")?,
+        enabled: row.try_get("enabled").map_err(&failed)?,
+        created_at: row.try_get("created_at").map_err(&failed)?,
+        last_used_at: row.try_get("last_used_at").map_err(&failed)?,
+    })
+}

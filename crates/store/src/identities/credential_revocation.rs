@@ -1,0 +1,80 @@
+//! Revokes tokens and temporary access keys after a change to the permissions of users.
+
+use clew_model::{GroupId, PolicyId, UserId};
+use sqlx::AssertSqlSafe;
+
+use crate::database::{Transaction, query};
+use crate::error::StoreError;
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum AffectedUsers<'a> {
+    User(&'a UserId),
+    Group(&'a GroupId),
+    /// All users to which the policy is attached directly or through a group.
+    Policy(&'a PolicyId),
+}
+
+impl AffectedUsers<'_> {
+    /// Returns an SQL query that selects the ids of the affected users, and the value to bind to the parameter `$2`.
+    pub(crate) fn affected_user_ids_sql(&self) -> (&'static str, &str) {
+        match self {
+            Self::User(id) => ("SELECT $2", id.as_str()),
+            Self::Group(id) => ("SELECT user_id FROM members WHERE group_id = $2", id.as_str()),
+            Self::Policy(id) => (
+                "SELECT user_id FROM attachments WHERE policy_id = $2 AND user_id IS NOT NULL UNION \
+                 SELECT m.user_id FROM attachments a JOIN members m ON m.group_id = a.group_id WHERE a.policy_id = $2",
+                id.as_str(),
+            ),
+        }
+    }
+}
+
+/// Returns the number of revoked tokens.
+pub(crate) async fn revoke_tokens(
+    transaction: &mut Transaction,
+    affected: AffectedUsers<'_>,
+    now: i64,
+) -> Result<u64, StoreError> {
+    let (users, id) = affected.affected_user_ids_sql();
+    let statement = format!(
+        "UPDATE tokens SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND user_id IN ({users})"
+    );
+    let revoked = query(AssertSqlSafe(statement)).bind(now).bind(id).execute(&mut *transaction).await;
+    let revoked = revoked.map_err(StoreError::database_error("revoke tokens"))?;
+    if revoked > 0 {
+        revoke_temporary_keys_of_revoked_tokens(transaction, users, id, now).await?;
+    }
+    Ok(revoked)
+}
+
+/// Revokes the temporary access keys that were created with revoked tokens of the selected users.
+/// Returns the number of revoked keys.
+pub(crate) async fn revoke_temporary_keys_of_revoked_tokens(
+    transaction: &mut Transaction,
+    users: &'static str,
+    id: &str,
+    now: i64,
+) -> Result<u64, StoreError> {
+    let statement = format!(
+        "UPDATE temporary_keys SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND issued_for IN \
+             (SELECT hash FROM tokens WHERE revoked_at IS NOT NULL AND user_id IN ({users}))"
+    );
+    let revoked = query(AssertSqlSafe(statement)).bind(now).bind(id).execute(transaction).await;
+    revoked.map_err(StoreError::database_error("revoke temporary access keys"))
+}
+
+/// Returns the number of revoked keys.
+pub(crate) async fn revoke_temporary_access_keys(
+    transaction: &mut Transaction,
+    user: &UserId,
+    now: i64,
+) -> Result<u64, StoreError> {
+    let revoked = query(
+        "UPDATE temporary_keys SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND user_id = $2",
+    )
+    .bind(now)
+    .bind(user.as_str())
+    .execute(transaction)
+    .await;
+    revoked.map_err(StoreError::database_error("revoke temporary access keys"))
+}

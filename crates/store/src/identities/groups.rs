@@ -1,0 +1,188 @@
+//! Queries for user groups.
+
+use clew_model::{AuditEvent, AuditOrigin, DomainId, GroupId, UserId};
+use serde_json::json;
+use sqlx::AssertSqlSafe;
+
+use crate::database::row_mapping::parse_column;
+use crate::database::{Executor, Row, Transaction, map_insert_error, query};
+use crate::error::StoreError;
+use crate::handles::IdentityStore;
+use crate::identities::credential_revocation::{AffectedUsers, revoke_tokens};
+use crate::identities::users::{User, require_user, user_from_row};
+use crate::policies::limits::check_policy_limits;
+use crate::tenants::projects::check_domain_exists;
+
+const SELECT_GROUPS: &str = "SELECT id, name, domain_id, description FROM user_groups";
+
+const SELECT_GROUP_MEMBERS: &str = "SELECT u.id, u.name, u.password_hash, u.enabled, u.administrator, u.description, \
+         d.id AS domain_id, d.name AS domain_name \
+     FROM members m JOIN users u ON u.id = m.user_id JOIN domains d ON d.id = u.domain_id \
+     WHERE m.group_id = $1 ORDER BY u.name";
+
+impl IdentityStore<'_> {
+    /// Creates a group. Fails with [`StoreError::AlreadyExists`] if the domain already has a group with this name.
+    pub async fn create_group(
+        self,
+        by: &AuditOrigin,
+        domain: &DomainId,
+        name: &str,
+        description: &str,
+    ) -> Result<GroupId, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("create a group").await?;
+        check_domain_exists(tx.transaction(), domain).await?;
+        let id = GroupId::generate();
+        query("INSERT INTO user_groups (id, domain_id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)")
+            .bind(id.as_str())
+            .bind(domain.as_str())
+            .bind(name)
+            .bind(description)
+            .bind(self.store.clock.unix_seconds())
+            .execute(tx.transaction())
+            .await
+            .map_err(map_insert_error("create a group", "a group", name))?;
+        let event = AuditEvent {
+            domain_id: Some(domain.clone()),
+            detail: json!({ "id": id }),
+            ..AuditEvent::for_successful_operation(by, "CreateGroup", name)
+        };
+        tx.commit_with_event(&event).await?;
+        Ok(id)
+    }
+
+    /// Returns all groups in a domain, sorted by name.
+    pub async fn list_groups(self, domain: &DomainId) -> Result<Vec<Group>, StoreError> {
+        let rows = query(AssertSqlSafe(format!("{SELECT_GROUPS} WHERE domain_id = $1 ORDER BY name")))
+            .bind(domain.as_str())
+            .fetch_all(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("list groups"))?;
+        rows.iter().map(group_from_row).collect()
+    }
+
+    /// Returns a group by id.
+    pub async fn find_group(self, id: &GroupId) -> Result<Option<Group>, StoreError> {
+        find_group(&self.store.database, id).await
+    }
+
+    /// Removes a group and its policy attachments. Returns false if the group does not exist.
+    pub async fn remove_group(self, by: &AuditOrigin, id: &GroupId) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("remove a group").await?;
+        let Some(before) = find_group(tx.transaction(), id).await? else { return Ok(false) };
+        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::Group(id), self.store.clock.unix_seconds()).await?;
+        query("DELETE FROM user_groups WHERE id = $1")
+            .bind(id.as_str())
+            .execute(tx.transaction())
+            .await
+            .map_err(tx.map_to_store_error())?;
+        let event = AuditEvent {
+            domain_id: Some(before.domain_id),
+            detail: json!({ "id": id, "tokens_revoked": tokens }),
+            ..AuditEvent::for_successful_operation(by, "DeleteGroup", before.name)
+        };
+        tx.commit_with_event(&event).await?;
+        Ok(true)
+    }
+
+    /// Adds a user to a group in the same domain. Returns false if the user is already a member.
+    pub async fn add_group_member(self, by: &AuditOrigin, group: &GroupId, user: &UserId) -> Result<bool, StoreError> {
+        let statement = "INSERT INTO members (group_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        self.update_group_membership(by, "AddUserToGroup", statement, group, user).await
+    }
+
+    /// Removes a user from a group. Returns false if the user is not a member.
+    pub async fn remove_group_member(
+        self,
+        by: &AuditOrigin,
+        group: &GroupId,
+        user: &UserId,
+    ) -> Result<bool, StoreError> {
+        let statement = "DELETE FROM members WHERE group_id = $1 AND user_id = $2";
+        self.update_group_membership(by, "RemoveUserFromGroup", statement, group, user).await
+    }
+
+    async fn update_group_membership(
+        self,
+        by: &AuditOrigin,
+        operation: &str,
+        statement: &'static str,
+        group: &GroupId,
+        user: &UserId,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("change the members of a group").await?;
+        let group = require_group(tx.transaction(), group).await?;
+        let user = require_user(tx.transaction(), user).await?;
+        if user.domain_id != group.domain_id {
+            return Err(StoreError::Unknown { what: "user", name: user.id.to_string() });
+        }
+        let changed = query(statement)
+            .bind(group.id.as_str())
+            .bind(user.id.as_str())
+            .execute(tx.transaction())
+            .await
+            .map_err(tx.map_to_store_error())?;
+        if changed == 0 {
+            return Ok(false);
+        }
+        if operation == "AddUserToGroup" {
+            check_policy_limits(tx.transaction(), self.store.policy_limits, AffectedUsers::User(&user.id)).await?;
+        }
+        let tokens =
+            revoke_tokens(tx.transaction(), AffectedUsers::User(&user.id), self.store.clock.unix_seconds()).await?;
+        let event = AuditEvent {
+            domain_id: Some(group.domain_id),
+            detail: json!({ "group_id": group.id, "user": user.name, "user_id": user.id, "tokens_revoked": tokens }),
+            ..AuditEvent::for_successful_operation(by, operation, group.name)
+        };
+        tx.commit_with_event(&event).await?;
+        Ok(true)
+    }
+
+    /// Returns the members of a group, sorted by name.
+    pub async fn list_group_members(self, group: &GroupId) -> Result<Vec<User>, StoreError> {
+        let rows = query(SELECT_GROUP_MEMBERS)
+            .bind(group.as_str())
+            .fetch_all(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("list the members of a group"))?;
+        rows.iter().map(user_from_row).collect()
+    }
+}
+
+/// Group of users in a domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Unique id.
+    pub id: GroupId,
+    /// Name, unique in its domain.
+    pub name: String,
+    /// Domain of the group.
+    pub domain_id: DomainId,
+    /// Description.
+    pub description: String,
+}
+
+async fn find_group<'e>(executor: impl Into<Executor<'e>>, id: &GroupId) -> Result<Option<Group>, StoreError> {
+    let row = query(AssertSqlSafe(format!("{SELECT_GROUPS} WHERE id = $1")))
+        .bind(id.as_str())
+        .fetch_optional(executor)
+        .await
+        .map_err(StoreError::database_error("look up a group"))?;
+    row.as_ref().map(group_from_row).transpose()
+}
+
+/// Fails with [`StoreError::Unknown`] if the group does not exist.
+pub(crate) async fn require_group(transaction: &mut Transaction, id: &GroupId) -> Result<Group, StoreError> {
+    let found = find_group(transaction, id).await?;
+    found.ok_or_else(|| StoreError::Unknown { what: "group", name: id.to_string() })
+}
+
+fn group_from_row(row: &Row) -> Result<Group, StoreError> {
+    let failed = StoreError::database_error("read a group");
+    Ok(Group {
+        id: parse_column(row, "id")?,
+        name: row.try_get("name").map_err(&failed)?,
+        domain_id: parse_column(row, "domain_id")?,
+        description: row.try_get("description").map_err(&failed)?,
+    })
+}

@@ -1,0 +1,152 @@
+//! Queries for temporary access keys, which are valid only with a security token.
+
+use std::sync::Arc;
+
+use clew_model::{AccessKeyId, AuditEvent, AuditOrigin, UserId};
+use secrecy::SecretString;
+use serde_json::json;
+
+use crate::database::row_mapping::{parse_column, read_hash_column};
+use crate::database::{Transaction, map_insert_error, query, query_scalar};
+use crate::error::StoreError;
+use crate::handles::IdentityStore;
+use crate::identities::access_keys::AccessKey;
+use crate::identities::users::require_user;
+use crate::sealing::AssociatedData;
+
+/// Security token and expiration of a temporary access key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemporaryAccessKeyValidity {
+    /// SHA-256 hash of the security token that is required with each signed request.
+    pub token_hash: [u8; 32],
+    /// Expiration time, as a Unix timestamp in seconds.
+    pub expires_at: i64,
+    /// True if the key was revoked.
+    pub revoked: bool,
+}
+
+/// Temporary access key to insert.
+#[derive(Debug, Clone)]
+pub struct NewTemporaryAccessKey {
+    /// User that owns the credential.
+    pub user_id: UserId,
+    /// Public id of the key.
+    pub id: AccessKeyId,
+    /// Secret of the key.
+    pub secret: SecretString,
+    /// SHA-256 hash of the security token that is required with each signed request.
+    pub token_hash: [u8; 32],
+    /// Expiration time, as a Unix timestamp in seconds.
+    pub expires_at: i64,
+    /// Credentials that authenticated the request to create the temporary access key.
+    /// If the credentials are no longer valid, the store does not insert the temporary access key.
+    pub issued_for: IssuingCredentials,
+}
+
+/// Credentials that authenticated the request to create a temporary access key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IssuingCredentials {
+    /// SHA-256 hash of the token that authenticated the request. Revoking the token also revokes the temporary key.
+    Token([u8; 32]),
+    /// Permanent access key.
+    Key(AccessKeyId),
+    /// The temporary key was created on the command line, without credentials.
+    CommandLine,
+}
+
+impl IdentityStore<'_> {
+    /// Creates a temporary access key. Stores the encrypted secret and the hash of the security token.
+    /// Fails with [`StoreError::IssuingCredentialsRevoked`] if the credentials of the request are no longer valid.
+    pub async fn create_temporary_key(self, by: &AuditOrigin, new: &NewTemporaryAccessKey) -> Result<(), StoreError> {
+        let sealed = self.store.sealer.seal(associated_data_for_secret(&new.id), &new.secret)?;
+        let mut tx = self.store.begin_audited_transaction("create a temporary access key").await?;
+        let user = require_user(tx.transaction(), &new.user_id).await?;
+        let now = self.store.clock.unix_seconds();
+        ensure_issuing_credentials_are_valid(tx.transaction(), &new.issued_for, now).await?;
+        let token = match &new.issued_for {
+            IssuingCredentials::Token(hash) => Some(hash.as_slice()),
+            IssuingCredentials::Key(_) | IssuingCredentials::CommandLine => None,
+        };
+        query(
+            "INSERT INTO temporary_keys (id, user_id, secret, token_hash, created_at, expires_at, issued_for) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(new.id.as_str())
+        .bind(new.user_id.as_str())
+        .bind(sealed)
+        .bind(new.token_hash.as_slice())
+        .bind(now)
+        .bind(new.expires_at)
+        .bind(token)
+        .execute(tx.transaction())
+        .await
+        .map_err(map_insert_error("create a temporary access key", "an access key", new.id.as_str()))?;
+        let event = AuditEvent {
+            domain_id: Some(user.domain_id),
+            detail: json!({ "user": user.name, "user_id": user.id, "expires_at": new.expires_at }),
+            ..AuditEvent::for_successful_operation(by, "CreateTemporaryAccessKey", new.id.as_str())
+        };
+        tx.commit_with_event(&event).await
+    }
+
+    /// Returns a temporary access key, even if the key has expired or was revoked.
+    pub(crate) async fn find_temporary_access_key(self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
+        let failed = StoreError::database_error("look up a temporary access key");
+        let row = query(
+            "SELECT user_id, secret, token_hash, expires_at, revoked_at IS NOT NULL AS revoked \
+             FROM temporary_keys WHERE id = $1",
+        )
+        .bind(id.as_str())
+        .fetch_optional(&self.store.database)
+        .await
+        .map_err(&failed)?;
+        let Some(row) = row else { return Ok(None) };
+        let Some(user) = self.find_user(&parse_column::<UserId>(&row, "user_id")?).await? else { return Ok(None) };
+        let sealed: Vec<u8> = row.try_get("secret").map_err(&failed)?;
+        let temporary = TemporaryAccessKeyValidity {
+            token_hash: read_hash_column(&row, "token_hash")?,
+            expires_at: row.try_get("expires_at").map_err(&failed)?,
+            revoked: row.try_get("revoked").map_err(&failed)?,
+        };
+        let secret = self.store.unseal_secret(associated_data_for_secret(id), &sealed).await?;
+        Ok(Some(AccessKey {
+            id: id.clone(),
+            user: Arc::new(user),
+            secret,
+            enabled: true,
+            temporary: Some(temporary),
+            last_recorded_use: Arc::default(),
+        }))
+    }
+}
+
+/// Fails if the credentials that authenticated the request are no longer valid.
+/// The caller must insert the temporary access key in the same transaction.
+async fn ensure_issuing_credentials_are_valid(
+    transaction: &mut Transaction,
+    source: &IssuingCredentials,
+    now: i64,
+) -> Result<(), StoreError> {
+    let valid: i64 = match source {
+        IssuingCredentials::Token(hash) => {
+            query_scalar("SELECT COUNT(*) FROM tokens WHERE hash = $1 AND revoked_at IS NULL AND expires_at > $2")
+                .bind(hash.as_slice())
+                .bind(now)
+                .fetch_one(transaction)
+                .await
+        }
+        IssuingCredentials::Key(id) => {
+            query_scalar("SELECT COUNT(*) FROM access_keys WHERE id = $1 AND enabled")
+                .bind(id.as_str())
+                .fetch_one(transaction)
+                .await
+        }
+        IssuingCredentials::CommandLine => Ok(1),
+    }
+    .map_err(StoreError::database_error("check the credentials of a temporary access key"))?;
+    if valid > 0 { Ok(()) } else { Err(StoreError::IssuingCredentialsRevoked) }
+}
+
+fn associated_data_for_secret(id: &AccessKeyId) -> AssociatedData<'_> {
+    AssociatedData { table: "temporary_keys", column: "secret", row: id.as_str() }
+}

@@ -1,0 +1,160 @@
+//! Queries for authentication tokens. The database stores only hashes of tokens.
+//! Expired tokens are stored for one more day, so that Clew can distinguish them from unknown tokens.
+
+use std::sync::Arc;
+
+use clew_model::{AuditEvent, AuditOrigin, ProjectId, UserId};
+
+use crate::database::row_mapping::{parse_column, parse_nullable_column};
+use crate::database::{query, query_scalar};
+use crate::error::StoreError;
+use crate::handles::IdentityStore;
+use crate::identities::credential_revocation::revoke_temporary_keys_of_revoked_tokens;
+
+use crate::identities::users::{User, require_user};
+
+/// Origin of a token. Only console tokens can be exchanged for a token with another project scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenOrigin {
+    /// The token was issued by `POST /v3/auth/tokens`.
+    Api,
+    /// The token belongs to a session of the web console.
+    Console,
+}
+
+impl TokenOrigin {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Console => "console",
+        }
+    }
+
+    /// Returns `Api`, the origin with the fewest privileges, for an unknown name.
+    pub(crate) fn from_name(name: &str) -> Self {
+        if name == Self::Console.name() { Self::Console } else { Self::Api }
+    }
+}
+
+/// New token to insert into the database, which contains only the token's hash.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    /// SHA-256 hash of the token.
+    pub hash: [u8; 32],
+    /// User that owns the credential.
+    pub user_id: UserId,
+    /// Project to which the token is scoped, or `None` if the token is scoped to the domain.
+    pub scope_project: Option<ProjectId>,
+    /// Authentication methods, such as `password` or `token` (API spec, section 3.2).
+    pub issued_by_methods: Vec<String>,
+    /// Issue time, as a Unix timestamp in seconds.
+    pub issued_at: i64,
+    /// Expiration time, as a Unix timestamp in seconds.
+    pub expires_at: i64,
+    /// Origin of the token.
+    pub origin: TokenOrigin,
+}
+
+/// Stored token, which may have expired.
+#[derive(Debug, Clone)]
+pub struct StoredToken {
+    /// User that owns the credential.
+    pub user: Arc<User>,
+    /// Project to which the token is scoped, or `None` if the token is scoped to the domain.
+    pub scope_project: Option<ProjectId>,
+    /// Authentication methods, such as `password` or `token`.
+    pub issued_by_methods: Vec<String>,
+    /// Issue time, as a Unix timestamp in seconds.
+    pub issued_at: i64,
+    /// Expiration time, as a Unix timestamp in seconds.
+    pub expires_at: i64,
+    /// Origin of the token.
+    pub origin: TokenOrigin,
+    /// True if the token was revoked by a request or by a change of the user's permissions.
+    pub revoked: bool,
+}
+
+impl IdentityStore<'_> {
+    /// Inserts a token.
+    pub async fn insert_token(self, token: &NewToken) -> Result<(), StoreError> {
+        query(
+            "INSERT INTO tokens (hash, user_id, scope_project, methods, issued_at, expires_at, origin) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(token.hash.as_slice())
+        .bind(token.user_id.as_str())
+        .bind(token.scope_project.as_ref().map(clew_model::ProjectId::as_str))
+        .bind(token.issued_by_methods.join(","))
+        .bind(token.issued_at)
+        .bind(token.expires_at)
+        .bind(token.origin.name())
+        .execute(&self.store.database)
+        .await
+        .map_err(StoreError::database_error("store a token"))?;
+        Ok(())
+    }
+
+    /// Returns a token by hash. The token may be expired or revoked.
+    pub async fn find_token(self, hash: &[u8; 32]) -> Result<Option<StoredToken>, StoreError> {
+        let failed = StoreError::database_error("look up a token");
+        let row = query(
+            "SELECT user_id, scope_project, methods, issued_at, expires_at, origin, revoked_at IS NOT NULL AS revoked \
+             FROM tokens WHERE hash = $1",
+        )
+        .bind(hash.as_slice())
+        .fetch_optional(&self.store.database)
+        .await
+        .map_err(&failed)?;
+        let Some(row) = row else { return Ok(None) };
+        let Some(user) = self.find_user(&parse_column::<UserId>(&row, "user_id")?).await? else { return Ok(None) };
+        let methods: String = row.try_get("methods").map_err(&failed)?;
+        Ok(Some(StoredToken {
+            user: Arc::new(user),
+            scope_project: parse_nullable_column(&row, "scope_project")?,
+            issued_by_methods: methods.split(',').map(str::to_owned).collect(),
+            issued_at: row.try_get("issued_at").map_err(&failed)?,
+            expires_at: row.try_get("expires_at").map_err(&failed)?,
+            origin: TokenOrigin::from_name(&row.try_get::<String, _>("origin").map_err(&failed)?),
+            revoked: row.try_get("revoked").map_err(&failed)?,
+        }))
+    }
+
+    /// Revokes a token. Returns false if the token does not exist or was already revoked.
+    pub async fn revoke_token(self, by: &AuditOrigin, hash: &[u8; 32]) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("revoke a token").await?;
+        let users: Vec<String> =
+            query_scalar("UPDATE tokens SET revoked_at = $1 WHERE hash = $2 AND revoked_at IS NULL RETURNING user_id")
+                .bind(self.store.clock.unix_seconds())
+                .bind(hash.as_slice())
+                .fetch_all(tx.transaction())
+                .await
+                .map_err(tx.map_to_store_error())?;
+        let Some(user) = users.first() else { return Ok(false) };
+        let now = self.store.clock.unix_seconds();
+        revoke_temporary_keys_of_revoked_tokens(tx.transaction(), "SELECT $2", user, now).await?;
+        let user =
+            require_user(tx.transaction(), &user.parse().map_err(StoreError::damaged_value_error("user_id"))?).await?;
+        let event = AuditEvent {
+            domain_id: Some(user.domain_id),
+            ..AuditEvent::for_successful_operation(by, "RevokeToken", user.name)
+        };
+        tx.commit_with_event(&event).await?;
+        Ok(true)
+    }
+
+    /// Removes tokens and temporary access keys that expired before `cutoff`, a Unix timestamp in seconds.
+    /// Returns the number of removed rows.
+    pub async fn remove_credentials_expired_before(self, cutoff: i64) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        for statement in
+            ["DELETE FROM tokens WHERE expires_at < $1", "DELETE FROM temporary_keys WHERE expires_at < $1"]
+        {
+            let deleted = query(statement)
+                .bind(cutoff)
+                .execute(&self.store.database)
+                .await
+                .map_err(StoreError::database_error("remove old tokens"))?;
+            removed += deleted;
+        }
+        Ok(removed)
+    }
+}

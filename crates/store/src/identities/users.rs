@@ -1,0 +1,249 @@
+//! Users. Each domain always has at least one enabled administrator.
+
+use std::fmt;
+
+use clew_model::{AuditEvent, AuditOrigin, DomainId, UserId};
+use serde_json::json;
+use sqlx::AssertSqlSafe;
+
+use crate::database::row_mapping::parse_column;
+use crate::database::{Executor, Row, Transaction, map_insert_error, query, query_scalar};
+use crate::error::StoreError;
+use crate::handles::IdentityStore;
+use crate::identities::credential_revocation::{AffectedUsers, revoke_temporary_access_keys, revoke_tokens};
+use crate::tenants::projects::check_domain_exists;
+
+/// User in a domain.
+#[derive(Clone)]
+pub struct User {
+    /// Unique id.
+    pub id: UserId,
+    /// Name, unique in its domain.
+    pub name: String,
+    /// Domain of the user.
+    pub domain_id: DomainId,
+    /// Name of the domain.
+    pub domain_name: String,
+    /// Password hash, as a PHC string.
+    pub password_hash: String,
+    /// True if the user can sign in.
+    pub enabled: bool,
+    /// True if the user is allowed to perform all actions in the domain, regardless of policies.
+    pub administrator: bool,
+    /// Description.
+    pub description: String,
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, name, domain_id, enabled, administrator, .. } = self;
+        f.debug_struct("User")
+            .field("id", id)
+            .field("name", name)
+            .field("domain_id", domain_id)
+            .field("enabled", enabled)
+            .field("administrator", administrator)
+            .finish_non_exhaustive()
+    }
+}
+
+/// User to create. Do not log this value, because it contains a password hash.
+#[derive(Clone)]
+pub struct NewUser {
+    /// Name, unique in its domain.
+    pub name: String,
+    /// Password hash, as a PHC string.
+    pub password_hash: String,
+    /// True if the user is allowed to perform all actions in the domain.
+    pub administrator: bool,
+    /// Description.
+    pub description: String,
+}
+
+/// Changes to a user. Fields that are `None` stay unchanged.
+/// Do not log this value, because it may contain a password hash.
+#[derive(Clone, Default)]
+pub struct UserChange {
+    /// New password hash, as a PHC string.
+    pub password_hash: Option<String>,
+    /// True if the user can sign in.
+    pub enabled: Option<bool>,
+    /// True if the user is allowed to perform all actions in the domain.
+    pub administrator: Option<bool>,
+    /// Description.
+    pub description: Option<String>,
+}
+
+const SELECT_USERS_SQL: &str = "SELECT u.id, u.name, u.password_hash, u.enabled, u.administrator, u.description, \
+         d.id AS domain_id, d.name AS domain_name \
+     FROM users u JOIN domains d ON d.id = u.domain_id";
+
+impl IdentityStore<'_> {
+    /// Creates a user. Fails with [`StoreError::AlreadyExists`] if the domain already has a user with this name.
+    pub async fn create_user(self, by: &AuditOrigin, domain: &DomainId, new: &NewUser) -> Result<UserId, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("create a user").await?;
+        check_domain_exists(tx.transaction(), domain).await?;
+        let id = insert_user(tx.transaction(), domain, new, self.store.clock.unix_seconds()).await?;
+        let event = AuditEvent {
+            domain_id: Some(domain.clone()),
+            detail: json!({ "id": id, "administrator": new.administrator }),
+            ..AuditEvent::for_successful_operation(by, "CreateUser", &new.name)
+        };
+        tx.commit_with_event(&event).await?;
+        Ok(id)
+    }
+
+    /// Updates a user. Returns false if the user does not exist.
+    /// Changing the password or disabling the user revokes the user's tokens and temporary access keys.
+    /// Granting or removing administrator rights revokes the user's tokens.
+    pub async fn update_user(self, by: &AuditOrigin, id: &UserId, update: &UserChange) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("change a user").await?;
+        let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
+        query(
+            "UPDATE users SET password_hash = COALESCE($2, password_hash), enabled = COALESCE($3, enabled), \
+                 administrator = COALESCE($4, administrator), description = COALESCE($5, description) WHERE id = $1",
+        )
+        .bind(id.as_str())
+        .bind(&update.password_hash)
+        .bind(update.enabled)
+        .bind(update.administrator)
+        .bind(&update.description)
+        .execute(tx.transaction())
+        .await
+        .map_err(tx.map_to_store_error())?;
+        ensure_domain_has_administrator(tx.transaction(), &before).await?;
+        let now = self.store.clock.unix_seconds();
+        let (mut tokens, mut keys) = (0, 0);
+        let locked_out = update.password_hash.is_some() || update.enabled == Some(false);
+        if locked_out || update.administrator.is_some_and(|administrator| administrator != before.administrator) {
+            tokens = revoke_tokens(tx.transaction(), AffectedUsers::User(id), now).await?;
+        }
+        if locked_out {
+            keys = revoke_temporary_access_keys(tx.transaction(), id, now).await?;
+        }
+        let event = AuditEvent {
+            domain_id: Some(before.domain_id),
+            detail: json!({
+                "id": id, "new_password": update.password_hash.is_some(), "enabled": update.enabled,
+                "administrator": update.administrator, "description": update.description,
+                "tokens_revoked": tokens, "temporary_keys_revoked": keys,
+            }),
+            ..AuditEvent::for_successful_operation(by, "UpdateUser", before.name)
+        };
+        tx.commit_with_event(&event).await?;
+        Ok(true)
+    }
+
+    /// Removes a user with the user's keys, tokens, group memberships and policy attachments.
+    /// Returns false if the user does not exist.
+    pub async fn remove_user(self, by: &AuditOrigin, id: &UserId) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("remove a user").await?;
+        let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
+        query("DELETE FROM users WHERE id = $1")
+            .bind(id.as_str())
+            .execute(tx.transaction())
+            .await
+            .map_err(tx.map_to_store_error())?;
+        ensure_domain_has_administrator(tx.transaction(), &before).await?;
+        let event = AuditEvent {
+            domain_id: Some(before.domain_id),
+            detail: json!({ "id": id }),
+            ..AuditEvent::for_successful_operation(by, "DeleteUser", before.name)
+        };
+        tx.commit_with_event(&event).await?;
+        Ok(true)
+    }
+
+    /// Returns a user by id.
+    pub async fn find_user(self, id: &UserId) -> Result<Option<User>, StoreError> {
+        find_user(&self.store.database, id).await
+    }
+
+    /// Returns a user by domain name and user name.
+    pub async fn find_user_by_name(self, domain: &str, name: &str) -> Result<Option<User>, StoreError> {
+        let row = query(AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE d.name = $1 AND u.name = $2")))
+            .bind(domain)
+            .bind(name)
+            .fetch_optional(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("look up a user"))?;
+        row.as_ref().map(user_from_row).transpose()
+    }
+
+    /// Returns all users in a domain, sorted by name.
+    pub async fn list_users(self, domain: &DomainId) -> Result<Vec<User>, StoreError> {
+        let rows = query(AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE u.domain_id = $1 ORDER BY u.name")))
+            .bind(domain.as_str())
+            .fetch_all(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("list users"))?;
+        rows.iter().map(user_from_row).collect()
+    }
+}
+
+pub(crate) async fn insert_user(
+    transaction: &mut Transaction,
+    domain: &DomainId,
+    new: &NewUser,
+    now: i64,
+) -> Result<UserId, StoreError> {
+    let id = UserId::generate();
+    query(
+        "INSERT INTO users (id, domain_id, name, password_hash, administrator, description, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(id.as_str())
+    .bind(domain.as_str())
+    .bind(&new.name)
+    .bind(&new.password_hash)
+    .bind(new.administrator)
+    .bind(&new.description)
+    .bind(now)
+    .execute(transaction)
+    .await
+    .map_err(map_insert_error("create a user", "a user", &new.name))?;
+    Ok(id)
+}
+
+pub(crate) async fn find_user<'e>(executor: impl Into<Executor<'e>>, id: &UserId) -> Result<Option<User>, StoreError> {
+    let row = query(AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE u.id = $1")))
+        .bind(id.as_str())
+        .fetch_optional(executor)
+        .await
+        .map_err(StoreError::database_error("look up a user"))?;
+    row.as_ref().map(user_from_row).transpose()
+}
+
+/// Fails with [`StoreError::Unknown`] if the user does not exist.
+pub(crate) async fn require_user(transaction: &mut Transaction, id: &UserId) -> Result<User, StoreError> {
+    let found = find_user(transaction, id).await?;
+    found.ok_or_else(|| StoreError::Unknown { what: "user", name: id.to_string() })
+}
+
+/// Fails if the change to a user leaves the user's domain without an enabled administrator.
+/// `before` is the user before the change.
+async fn ensure_domain_has_administrator(transaction: &mut Transaction, before: &User) -> Result<(), StoreError> {
+    if !(before.enabled && before.administrator) {
+        return Ok(());
+    }
+    let left: i64 = query_scalar("SELECT COUNT(*) FROM users WHERE domain_id = $1 AND enabled AND administrator")
+        .bind(before.domain_id.as_str())
+        .fetch_one(transaction)
+        .await
+        .map_err(StoreError::database_error("count administrators"))?;
+    if left == 0 { Err(StoreError::LastAdministrator { name: before.name.clone() }) } else { Ok(()) }
+}
+
+pub(crate) fn user_from_row(row: &Row) -> Result<User, StoreError> {
+    let failed = StoreError::database_error("read a user");
+    Ok(User {
+        id: parse_column(row, "id")?,
+        name: row.try_get("name").map_err(&failed)?,
+        domain_id: parse_column(row, "domain_id")?,
+        domain_name: row.try_get("domain_name").map_err(&failed)?,
+        password_hash: row.try_get("password_hash").map_err(&failed)?,
+        enabled: row.try_get("enabled").map_err(&failed)?,
+        administrator: row.try_get("administrator").map_err(&failed)?,
+        description: row.try_get("description").map_err(&failed)?,
+    })
+}

@@ -1,0 +1,388 @@
+//! Instances and their nodes.
+
+pub(crate) mod login_backoffs;
+pub(crate) mod slow_session_thresholds;
+pub(crate) mod tags;
+
+use std::collections::HashSet;
+
+use clew_model::{
+    AuditEvent, AuditOrigin, Instance, InstanceFilter, InstanceId, NetworkZone, NewInstance, NewNode, Node, NodeId,
+    NodeRole, NodeUrl, Pagination, ProjectId, Tag,
+};
+use serde_json::json;
+use sqlx::AssertSqlSafe;
+
+use crate::database::row_mapping::parse_column;
+use crate::database::{Row, Transaction, map_insert_error, query, query_scalar, query_two_columns};
+use crate::error::StoreError;
+use crate::handles::InstanceStore;
+use crate::network_zones;
+use crate::sealing::AssociatedData;
+use crate::tenants::enterprise_projects;
+use crate::tenants::projects::find_domain_id_of_project;
+
+/// The filters for id and name each have two query parameters: one for an exact value and one for a substring.
+/// The caller replaces `{elements}` with SQL that converts the JSON array of required tags into rows.
+const MATCHING_INSTANCES_FROM_CLAUSE: &str = "FROM instances i WHERE i.project_id = $1 \
+     AND ($2 IS NULL OR i.id = $2) AND ($3 IS NULL OR instr(i.id, $3) > 0) \
+     AND ($4 IS NULL OR i.name = $4) AND ($5 IS NULL OR instr(i.name, $5) > 0) \
+     AND ($6 IS NULL OR EXISTS (SELECT 1 FROM nodes n WHERE n.instance_id = i.id AND n.role = 'master' AND n.host = $6)) \
+     AND ($7 IS NULL OR EXISTS (SELECT 1 FROM nodes n WHERE n.instance_id = i.id AND n.role = 'slave' AND n.host = $7)) \
+     AND NOT EXISTS (SELECT 1 FROM {elements} AS wanted WHERE NOT EXISTS (SELECT 1 FROM tags t \
+         WHERE t.instance_id = i.id AND t.key = wanted.value ->> 'key' AND t.value = wanted.value ->> 'value'))";
+
+const INSTANCE_COLUMNS: &str = "i.id, i.project_id, i.name, i.enterprise_project_id, i.created_at, i.updated_at";
+
+const MAX_INSTANCE_NAME_LEN: usize = 128;
+
+impl InstanceStore<'_> {
+    /// Adds an instance and its nodes. Encrypts the passwords of the nodes.
+    pub async fn add_instance(self, by: &AuditOrigin, instance: NewInstance) -> Result<Instance, StoreError> {
+        validate_instance(&instance)?;
+        let id = instance.id.clone().unwrap_or_else(InstanceId::generate);
+        let mut tx = self.store.begin_audited_transaction("add an instance").await?;
+        let domain = find_domain_id_of_project(tx.transaction(), &instance.project_id).await?;
+        enterprise_projects::require_enabled_enterprise_project(
+            tx.transaction(),
+            &domain,
+            &instance.enterprise_project_id,
+        )
+        .await?;
+        self.insert_instance(tx.transaction(), &id, &instance).await?;
+        for (at, node) in instance.nodes.iter().enumerate() {
+            self.insert_node(tx.transaction(), &id, &format!("{}_node{at}", instance.name), node).await?;
+        }
+        let event = AuditEvent {
+            domain_id: Some(domain),
+            project_id: Some(instance.project_id.clone()),
+            instance_id: Some(id.clone()),
+            detail: json!({
+                "enterprise_project_id": instance.enterprise_project_id, "tags": instance.tags,
+                "nodes": instance.nodes.iter().map(|node| node.url.to_string()).collect::<Vec<_>>(),
+            }),
+            ..AuditEvent::for_successful_operation(by, "AddInstance", &instance.name)
+        };
+        tx.commit_with_event(&event).await?;
+        let added = self.find_instance(&instance.project_id, &id).await?;
+        added.ok_or_else(|| StoreError::Damaged {
+            what: "instance",
+            reason: "it was removed by another request".to_owned(),
+        })
+    }
+
+    async fn insert_instance(
+        self,
+        transaction: &mut Transaction,
+        id: &InstanceId,
+        instance: &NewInstance,
+    ) -> Result<(), StoreError> {
+        let taken: Option<String> = query_scalar("SELECT id FROM instances WHERE id = $1")
+            .bind(id.as_str())
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(StoreError::database_error("add an instance"))?;
+        if taken.is_some() {
+            return Err(StoreError::AlreadyExists { what: "an instance with id", name: id.to_string() });
+        }
+        let now = self.store.clock.unix_seconds();
+        query(
+            "INSERT INTO instances (id, project_id, name, enterprise_project_id, created_at, updated_at) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(id.as_str())
+        .bind(instance.project_id.as_str())
+        .bind(&instance.name)
+        .bind(&instance.enterprise_project_id)
+        .bind(now)
+        .bind(now)
+        .execute(&mut *transaction)
+        .await
+        .map_err(map_insert_error("add an instance", "an instance", &instance.name))?;
+        for tag in &instance.tags {
+            query("INSERT INTO tags (instance_id, key, value) VALUES ($1, $2, $3)")
+                .bind(id.as_str())
+                .bind(&tag.key)
+                .bind(&tag.value)
+                .execute(&mut *transaction)
+                .await
+                .map_err(StoreError::database_error("add a tag"))?;
+        }
+        Ok(())
+    }
+
+    async fn insert_node(
+        self,
+        transaction: &mut Transaction,
+        instance: &InstanceId,
+        name: &str,
+        node: &NewNode,
+    ) -> Result<(), StoreError> {
+        let id = node.id.clone().unwrap_or_else(NodeId::generate);
+        let sealed = node
+            .url
+            .password
+            .as_ref()
+            .map(|password| self.store.sealer.seal(associated_data_for_password(&id), password))
+            .transpose()?;
+        query(
+            "INSERT INTO nodes (id, instance_id, name, role, url, host, password, created_at, zone) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(id.as_str())
+        .bind(instance.as_str())
+        .bind(name)
+        .bind(node.role.name())
+        .bind(node.url.to_string())
+        .bind(&node.url.host)
+        .bind(sealed)
+        .bind(self.store.clock.unix_seconds())
+        .bind(node.zone.as_ref().map_or("", NetworkZone::as_str))
+        .execute(transaction)
+        .await
+        .map_err(map_insert_error("add a node", "a node", id.as_str()))?;
+        Ok(())
+    }
+
+    /// Returns a page of matching instances, oldest first, and the total number of matching instances.
+    pub async fn list_instances(
+        self,
+        project: &ProjectId,
+        filter: &InstanceFilter,
+        page: Pagination,
+    ) -> Result<(Vec<Instance>, u64), StoreError> {
+        let failed = StoreError::database_error("list instances");
+        let (id, part_of_id) = parse_text_filter(filter.id.as_deref());
+        let (name, part_of_name) = parse_text_filter(filter.name.as_deref());
+        let tags = serde_json::to_string(&filter.tags).map_err(StoreError::damaged_value_error("tags"))?;
+        let matching =
+            MATCHING_INSTANCES_FROM_CLAUSE.replace("{elements}", &self.store.database.json_array_rows_sql("$8"));
+        let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {matching}")))
+            .bind(project.as_str())
+            .bind(id)
+            .bind(part_of_id)
+            .bind(name)
+            .bind(part_of_name)
+            .bind(&filter.private_ip)
+            .bind(&filter.readonly_private_ip)
+            .bind(&tags)
+            .fetch_one(&self.store.database)
+            .await
+            .map_err(&failed)?;
+        let statement =
+            format!("SELECT {INSTANCE_COLUMNS} {matching} ORDER BY i.created_at, i.rowid LIMIT $9 OFFSET $10");
+        let rows = query(AssertSqlSafe(statement))
+            .bind(project.as_str())
+            .bind(id)
+            .bind(part_of_id)
+            .bind(name)
+            .bind(part_of_name)
+            .bind(&filter.private_ip)
+            .bind(&filter.readonly_private_ip)
+            .bind(&tags)
+            .bind(page.limit)
+            .bind(page.offset)
+            .fetch_all(&self.store.database)
+            .await
+            .map_err(&failed)?;
+        Ok((self.instances_from_rows(rows).await?, total.unsigned_abs()))
+    }
+
+    /// Returns an instance by id. The URLs of its nodes contain no passwords.
+    pub async fn find_instance(self, project: &ProjectId, id: &InstanceId) -> Result<Option<Instance>, StoreError> {
+        let statement = format!("SELECT {INSTANCE_COLUMNS} FROM instances i WHERE i.project_id = $1 AND i.id = $2");
+        let row = query(AssertSqlSafe(statement))
+            .bind(project.as_str())
+            .bind(id.as_str())
+            .fetch_optional(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("look up an instance"))?;
+        Ok(self.instances_from_rows(row.into_iter().collect()).await?.pop())
+    }
+
+    /// Returns the instances of all projects, oldest first.
+    pub async fn list_all_instances(self) -> Result<Vec<Instance>, StoreError> {
+        let statement = format!("SELECT {INSTANCE_COLUMNS} FROM instances i ORDER BY i.created_at, i.rowid");
+        let rows = query(AssertSqlSafe(statement))
+            .fetch_all(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("list instances"))?;
+        self.instances_from_rows(rows).await
+    }
+
+    /// Removes an instance with its nodes and tags. Returns false if the project does not contain the instance.
+    pub async fn remove_instance(
+        self,
+        by: &AuditOrigin,
+        project: &ProjectId,
+        id: &InstanceId,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("remove an instance").await?;
+        let Some(name) = tags::find_instance_name(tx.transaction(), project, id).await? else { return Ok(false) };
+        query("DELETE FROM instances WHERE id = $1")
+            .bind(id.as_str())
+            .execute(tx.transaction())
+            .await
+            .map_err(tx.map_to_store_error())?;
+        let event = AuditEvent {
+            domain_id: Some(find_domain_id_of_project(tx.transaction(), project).await?),
+            project_id: Some(project.clone()),
+            instance_id: Some(id.clone()),
+            ..AuditEvent::for_successful_operation(by, "RemoveInstance", name)
+        };
+        tx.commit_with_event(&event).await?;
+        Ok(true)
+    }
+
+    /// Updates the URL and password of a node and clears its login backoff.
+    /// Returns false if the project does not contain the node.
+    pub async fn set_node_url(
+        self,
+        by: &AuditOrigin,
+        project: &ProjectId,
+        instance: &InstanceId,
+        node: &NodeId,
+        url: &NodeUrl,
+    ) -> Result<bool, StoreError> {
+        let sealed = url
+            .password
+            .as_ref()
+            .map(|password| self.store.sealer.seal(associated_data_for_password(node), password))
+            .transpose()?;
+        let mut tx = self.store.begin_audited_transaction("change a node").await?;
+        let Some(name) = tags::find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
+        let changed = query("UPDATE nodes SET url = $1, host = $2, password = $3 WHERE id = $4 AND instance_id = $5")
+            .bind(url.to_string())
+            .bind(&url.host)
+            .bind(sealed)
+            .bind(node.as_str())
+            .bind(instance.as_str())
+            .execute(tx.transaction())
+            .await
+            .map_err(tx.map_to_store_error())?;
+        if changed == 0 {
+            return Ok(false);
+        }
+        let event = AuditEvent {
+            domain_id: Some(find_domain_id_of_project(tx.transaction(), project).await?),
+            project_id: Some(project.clone()),
+            instance_id: Some(instance.clone()),
+            detail: json!({ "node": node, "url": url.to_string() }),
+            ..AuditEvent::for_successful_operation(by, "ChangeNode", name)
+        };
+        tx.commit_with_event(&event).await?;
+        Ok(true)
+    }
+
+    /// Returns a node by id, including the node's password.
+    pub async fn find_node_with_password(self, id: &NodeId) -> Result<Option<Node>, StoreError> {
+        let failed = StoreError::database_error("look up a node");
+        let row = query("SELECT id, name, role, url, password, created_at, zone FROM nodes WHERE id = $1")
+            .bind(id.as_str())
+            .fetch_optional(&self.store.database)
+            .await
+            .map_err(&failed)?;
+        let Some(row) = row else { return Ok(None) };
+        let mut found = node_from_row(&row)?;
+        let sealed: Option<Vec<u8>> = row.try_get("password").map_err(&failed)?;
+        let password = match sealed {
+            Some(sealed) => Some(self.store.unseal_secret(associated_data_for_password(id), &sealed).await?),
+            None => None,
+        };
+        found.url = found.url.with_password(password);
+        Ok(Some(found))
+    }
+
+    /// Returns an instance's nodes with their passwords.
+    pub async fn list_nodes_with_passwords(self, instance: &InstanceId) -> Result<Vec<Node>, StoreError> {
+        let mut nodes = Vec::new();
+        for node in self.select_instance_nodes(instance).await? {
+            nodes.extend(self.find_node_with_password(&node.id).await?);
+        }
+        Ok(nodes)
+    }
+
+    async fn instances_from_rows(self, rows: Vec<Row>) -> Result<Vec<Instance>, StoreError> {
+        let failed = StoreError::database_error("read an instance");
+        let mut instances = Vec::with_capacity(rows.len());
+        for row in rows {
+            let id: InstanceId = parse_column(&row, "id")?;
+            instances.push(Instance {
+                project_id: parse_column(&row, "project_id")?,
+                name: row.try_get("name").map_err(&failed)?,
+                enterprise_project_id: row.try_get("enterprise_project_id").map_err(&failed)?,
+                tags: self.select_instance_tags(&id).await?,
+                nodes: self.select_instance_nodes(&id).await?,
+                created_at: row.try_get("created_at").map_err(&failed)?,
+                updated_at: row.try_get("updated_at").map_err(&failed)?,
+                id,
+            });
+        }
+        Ok(instances)
+    }
+
+    async fn select_instance_tags(self, id: &InstanceId) -> Result<Vec<Tag>, StoreError> {
+        let rows: Vec<(String, String)> =
+            query_two_columns("SELECT key, value FROM tags WHERE instance_id = $1 ORDER BY key")
+                .bind(id.as_str())
+                .fetch_all(&self.store.database)
+                .await
+                .map_err(StoreError::database_error("read tags"))?;
+        Ok(rows.into_iter().map(|(key, value)| Tag { key, value }).collect())
+    }
+
+    async fn select_instance_nodes(self, id: &InstanceId) -> Result<Vec<Node>, StoreError> {
+        let statement =
+            "SELECT id, name, role, url, created_at, zone FROM nodes WHERE instance_id = $1 ORDER BY role, rowid";
+        let rows = query(statement)
+            .bind(id.as_str())
+            .fetch_all(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("read nodes"))?;
+        rows.iter().map(node_from_row).collect()
+    }
+}
+
+fn associated_data_for_password(id: &NodeId) -> AssociatedData<'_> {
+    AssociatedData { table: "nodes", column: "password", row: id.as_str() }
+}
+
+fn node_from_row(row: &Row) -> Result<Node, StoreError> {
+    let failed = StoreError::database_error("read a node");
+    let role: String = row.try_get("role").map_err(&failed)?;
+    let zone: String = row.try_get("zone").map_err(&failed)?;
+    Ok(Node {
+        id: parse_column(row, "id")?,
+        name: row.try_get("name").map_err(&failed)?,
+        role: NodeRole::from_name(&role).ok_or_else(|| StoreError::Damaged { what: "role of a node", reason: role })?,
+        url: parse_column(row, "url")?,
+        zone: network_zones::parse_zone_name(&zone)?,
+        created_at: row.try_get("created_at").map_err(&failed)?,
+    })
+}
+
+/// The filter `*part` matches values that contain `part` (TaurusDB API spec, section 3.3).
+fn parse_text_filter(filter: Option<&str>) -> (Option<&str>, Option<&str>) {
+    match filter.map(|text| (text, text.strip_prefix('*'))) {
+        None => (None, None),
+        Some((_, Some(part))) => (None, Some(part)),
+        Some((exact, None)) => (Some(exact), None),
+    }
+}
+
+fn validate_instance(instance: &NewInstance) -> Result<(), StoreError> {
+    let invalid = |reason: String| Err(StoreError::InvalidInstance { reason });
+    let length = instance.name.chars().count();
+    if !(1..=MAX_INSTANCE_NAME_LEN).contains(&length) {
+        return invalid(format!("its name has {length} characters; 1 to {MAX_INSTANCE_NAME_LEN} are allowed"));
+    }
+    let masters = instance.nodes.iter().filter(|node| node.role == NodeRole::Master).count();
+    if masters != 1 {
+        return invalid(format!("it has {masters} masters; exactly one is required"));
+    }
+    let mut keys = HashSet::new();
+    match instance.tags.iter().find(|tag| !keys.insert(&tag.key)) {
+        Some(tag) => invalid(format!("tag {:?} is given twice", tag.key)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,188 @@
+//! Login backoffs: delays before Clew logs in again to a monitored server that refused a login.
+//! Repeated logins could lock the account. All Clew processes that use the same database share the login backoffs.
+
+use std::time::Duration;
+
+use clew_model::{Failure, InstanceId, Node, NodeId};
+use secrecy::ExposeSecret;
+
+use crate::database::row_mapping::{duration_to_millis, parse_column};
+use crate::database::{Row, query};
+use crate::error::StoreError;
+use crate::handles::InstanceStore;
+
+/// Login delay after the first refused login. Each further consecutive refusal doubles the delay.
+pub(crate) const INITIAL_LOGIN_RETRY_DELAY: Duration = Duration::from_secs(30);
+pub(crate) const MAX_LOGIN_RETRY_DELAY: Duration = Duration::from_hours(1);
+/// Minimum delay between a refused login and the next login for a user request.
+pub const USER_REQUESTED_LOGIN_RETRY_DELAY: Duration = Duration::from_secs(10);
+
+/// Trigger of a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LoginTrigger {
+    /// Automatic login, for example for a kill task. The login is allowed only after the backoff has expired.
+    Automatic,
+    /// Login for a user request.
+    /// The login is allowed once [`USER_REQUESTED_LOGIN_RETRY_DELAY`] has elapsed since the last refused login.
+    Requested,
+}
+
+/// Backoff of a node that refused Clew's logins. Times are Unix timestamps in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginBackoff {
+    /// Number of consecutive logins that the node has refused.
+    pub refusals: u32,
+    /// Error message of the last login that the node refused.
+    pub reason: String,
+    /// Time of the last login that the node refused.
+    pub refused_at: i64,
+    /// Time when the next automatic login is allowed.
+    pub retry_at: i64,
+}
+
+/// Permission to attempt a login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoginPermitDecision {
+    /// The login is allowed.
+    Granted {
+        /// Number of consecutive refused logins, which callers pass to [`crate::InstanceStore::record_login_refusal`].
+        refusals: u32,
+    },
+    /// The backoff has not expired.
+    Deferred(LoginBackoff),
+}
+
+pub(crate) fn compute_login_retry_delay(refusals: u32) -> Duration {
+    let doublings = refusals.saturating_sub(1).min(16);
+    INITIAL_LOGIN_RETRY_DELAY.saturating_mul(1 << doublings).min(MAX_LOGIN_RETRY_DELAY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_up_to_an_hour() {
+        let delays = [1, 2, 3, 7, 8, 100, u32::MAX].map(|refusals| compute_login_retry_delay(refusals).as_secs());
+        assert_eq!(delays, [30, 60, 120, 1920, 3600, 3600, 3600]);
+    }
+}
+
+const MAX_REFUSAL_REASON_LEN: usize = 1000;
+
+impl InstanceStore<'_> {
+    /// Returns the login backoff of a node, or `None` if the node accepted the last login.
+    pub async fn find_login_backoff(self, node: &NodeId) -> Result<Option<LoginBackoff>, StoreError> {
+        let row = query("SELECT refusals, reason, refused_at, retry_at FROM login_backoffs WHERE node_id = $1")
+            .bind(node.as_str())
+            .fetch_optional(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("look up refused logins"))?;
+        row.as_ref().map(login_backoff_from_row).transpose()
+    }
+
+    /// Returns the login backoffs of an instance's nodes. Nodes that accepted the last login have no login backoff.
+    pub async fn list_login_backoffs(self, instance: &InstanceId) -> Result<Vec<(NodeId, LoginBackoff)>, StoreError> {
+        let rows = query(
+            "SELECT b.node_id, b.refusals, b.reason, b.refused_at, b.retry_at FROM login_backoffs b \
+             JOIN nodes n ON n.id = b.node_id WHERE n.instance_id = $1 ORDER BY n.role, b.node_id",
+        )
+        .bind(instance.as_str())
+        .fetch_all(&self.store.database)
+        .await
+        .map_err(StoreError::database_error("list refused logins"))?;
+        rows.iter().map(|row| Ok((parse_column(row, "node_id")?, login_backoff_from_row(row)?))).collect()
+    }
+
+    /// Requests a permit to log in to a node.
+    /// When a login backoff expires, only one process receives a login permit.
+    pub async fn request_login_permit(
+        self,
+        node: &NodeId,
+        cause: LoginTrigger,
+    ) -> Result<LoginPermitDecision, StoreError> {
+        let Some(backoff) = self.find_login_backoff(node).await? else {
+            return Ok(LoginPermitDecision::Granted { refusals: 0 });
+        };
+        let now = self.store.clock.unix_millis();
+        let earliest = match cause {
+            LoginTrigger::Automatic => backoff.retry_at,
+            LoginTrigger::Requested => {
+                backoff.refused_at.saturating_add(duration_to_millis(USER_REQUESTED_LOGIN_RETRY_DELAY))
+            }
+        };
+        // The backoff is ignored if the clock was set back to a time before the refused login.
+        if earliest > now && backoff.refused_at <= now {
+            return Ok(LoginPermitDecision::Deferred(backoff));
+        }
+        let updated = query(
+            "UPDATE login_backoffs SET refused_at = $1, retry_at = $2 \
+             WHERE node_id = $3 AND refused_at = $4 AND retry_at = $5",
+        )
+        .bind(now)
+        .bind(now.saturating_add(duration_to_millis(compute_login_retry_delay(backoff.refusals))))
+        .bind(node.as_str())
+        .bind(backoff.refused_at)
+        .bind(backoff.retry_at)
+        .execute(&self.store.database)
+        .await
+        .map_err(StoreError::database_error("request a login permit"))?;
+        if updated > 0 {
+            return Ok(LoginPermitDecision::Granted { refusals: backoff.refusals });
+        }
+        // Another process received the permit, or the credentials were changed.
+        Ok(match self.find_login_backoff(node).await? {
+            Some(backoff) => LoginPermitDecision::Deferred(backoff),
+            None => LoginPermitDecision::Granted { refusals: 0 },
+        })
+    }
+
+    /// Records that a node refused a login. `refusals` is the number of consecutive refusals before the refused login.
+    /// Concurrently refused logins to the same node count as one refusal.
+    /// Does nothing if the node's credentials were changed after the refused login.
+    pub async fn record_login_refusal(self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {
+        let password = |node: &Node| node.url.password.as_ref().map(|password| password.expose_secret().to_owned());
+        match self.find_node_with_password(&node.id).await? {
+            Some(now) if now.url.to_string() == node.url.to_string() && password(&now) == password(node) => {}
+            _ => return Ok(()),
+        }
+        let now = self.store.clock.unix_millis();
+        let after = refusals.saturating_add(1);
+        query(
+            "INSERT INTO login_backoffs (node_id, refusals, reason, refused_at, retry_at) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (node_id) DO UPDATE SET refusals = excluded.refusals, reason = excluded.reason, \
+                 refused_at = excluded.refused_at, retry_at = excluded.retry_at \
+             WHERE login_backoffs.refusals < excluded.refusals",
+        )
+        .bind(node.id.as_str())
+        .bind(i64::from(after))
+        .bind(failure.detail.chars().take(MAX_REFUSAL_REASON_LEN).collect::<String>())
+        .bind(now)
+        .bind(now.saturating_add(duration_to_millis(compute_login_retry_delay(after))))
+        .execute(&self.store.database)
+        .await
+        .map_err(StoreError::database_error("record a refused login"))?;
+        Ok(())
+    }
+
+    /// Clears the login backoff of a node after a successful login.
+    pub async fn clear_login_backoff(self, node: &NodeId) -> Result<(), StoreError> {
+        query("DELETE FROM login_backoffs WHERE node_id = $1")
+            .bind(node.as_str())
+            .execute(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("delete refused logins"))?;
+        Ok(())
+    }
+}
+
+fn login_backoff_from_row(row: &Row) -> Result<LoginBackoff, StoreError> {
+    let failed = StoreError::database_error("read refused logins");
+    let refusals: i64 = row.try_get("refusals").map_err(&failed)?;
+    Ok(LoginBackoff {
+        refusals: u32::try_from(refusals).unwrap_or(u32::MAX),
+        reason: row.try_get("reason").map_err(&failed)?,
+        refused_at: row.try_get("refused_at").map_err(&failed)?,
+        retry_at: row.try_get("retry_at").map_err(&failed)?,
+    })
+}

@@ -1,0 +1,133 @@
+//! Queries for instance tags (TaurusDB API spec, section 3.5).
+
+use std::collections::BTreeMap;
+
+use clew_model::{AuditEvent, AuditOrigin, InstanceId, ProjectId, Tag};
+use serde_json::json;
+
+use crate::database::audited_transaction::AuditedTransaction;
+use crate::database::{Transaction, query, query_scalar, query_two_columns};
+use crate::error::StoreError;
+use crate::handles::InstanceStore;
+use crate::tenants::projects::find_domain_id_of_project;
+
+const MAX_TAGS_PER_INSTANCE: usize = 20;
+
+impl InstanceStore<'_> {
+    /// Adds tags to an instance. Replaces the values of tag keys that the instance already has.
+    /// Returns false if the project does not contain the instance.
+    /// Returns [`StoreError::TooManyTags`] and adds no tags if the instance would exceed the tag limit.
+    pub async fn add_tags(
+        self,
+        by: &AuditOrigin,
+        project: &ProjectId,
+        instance: &InstanceId,
+        tags: &[Tag],
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("add tags").await?;
+        let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
+        for tag in tags {
+            query(
+                "INSERT INTO tags (instance_id, key, value) VALUES ($1, $2, $3) \
+                 ON CONFLICT (instance_id, key) DO UPDATE SET value = excluded.value",
+            )
+            .bind(instance.as_str())
+            .bind(&tag.key)
+            .bind(&tag.value)
+            .execute(tx.transaction())
+            .await
+            .map_err(tx.map_to_store_error())?;
+        }
+        let count: i64 = query_scalar("SELECT COUNT(*) FROM tags WHERE instance_id = $1")
+            .bind(instance.as_str())
+            .fetch_one(tx.transaction())
+            .await
+            .map_err(tx.map_to_store_error())?;
+        if usize::try_from(count).is_ok_and(|count| count > MAX_TAGS_PER_INSTANCE) {
+            return Err(StoreError::TooManyTags { limit: MAX_TAGS_PER_INSTANCE });
+        }
+        let detail = json!({ "tags": tags });
+        self.commit_tag_change(
+            tx,
+            AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "TagInstance", name) },
+            project,
+            instance,
+        )
+        .await
+    }
+
+    /// Removes tags by key, or by key and value. Returns false if the project does not contain the instance.
+    pub async fn remove_tags(
+        self,
+        by: &AuditOrigin,
+        project: &ProjectId,
+        instance: &InstanceId,
+        tags: &[(String, Option<String>)],
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("remove tags").await?;
+        let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
+        for (key, value) in tags {
+            query("DELETE FROM tags WHERE instance_id = $1 AND key = $2 AND ($3 IS NULL OR value = $3)")
+                .bind(instance.as_str())
+                .bind(key)
+                .bind(value)
+                .execute(tx.transaction())
+                .await
+                .map_err(tx.map_to_store_error())?;
+        }
+        let detail = json!({ "tags": tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect::<Vec<_>>() });
+        let event = AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "UntagInstance", name) };
+        self.commit_tag_change(tx, event, project, instance).await
+    }
+
+    async fn commit_tag_change(
+        self,
+        mut tx: AuditedTransaction,
+        mut event: AuditEvent,
+        project: &ProjectId,
+        instance: &InstanceId,
+    ) -> Result<bool, StoreError> {
+        query("UPDATE instances SET updated_at = $1 WHERE id = $2")
+            .bind(self.store.clock.unix_seconds())
+            .bind(instance.as_str())
+            .execute(tx.transaction())
+            .await
+            .map_err(tx.map_to_store_error())?;
+        event.domain_id = Some(find_domain_id_of_project(tx.transaction(), project).await?);
+        event.project_id = Some(project.clone());
+        event.instance_id = Some(instance.clone());
+        tx.commit_with_event(&event).await?;
+        Ok(true)
+    }
+
+    /// Returns all tag keys of a project's instances, each with its values. Keys and values are sorted.
+    pub async fn list_project_tags(self, project: &ProjectId) -> Result<Vec<(String, Vec<String>)>, StoreError> {
+        let rows: Vec<(String, String)> = query_two_columns(
+            "SELECT DISTINCT t.key, t.value FROM tags t JOIN instances i ON i.id = t.instance_id \
+             WHERE i.project_id = $1 ORDER BY t.key, t.value",
+        )
+        .bind(project.as_str())
+        .fetch_all(&self.store.database)
+        .await
+        .map_err(StoreError::database_error("list tags"))?;
+        let mut tags = BTreeMap::<String, Vec<String>>::new();
+        for (key, value) in rows {
+            tags.entry(key).or_default().push(value);
+        }
+        Ok(tags.into_iter().collect())
+    }
+}
+
+/// Returns `None` if the project does not contain the instance.
+pub(crate) async fn find_instance_name(
+    transaction: &mut Transaction,
+    project: &ProjectId,
+    instance: &InstanceId,
+) -> Result<Option<String>, StoreError> {
+    query_scalar("SELECT name FROM instances WHERE project_id = $1 AND id = $2")
+        .bind(project.as_str())
+        .bind(instance.as_str())
+        .fetch_optional(transaction)
+        .await
+        .map_err(StoreError::database_error("look up an instance"))
+}

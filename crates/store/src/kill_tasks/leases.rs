@@ -1,0 +1,111 @@
+//! Leases that assign the kill tasks of an instance to one worker.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use clew_model::InstanceId;
+use sqlx::AssertSqlSafe;
+
+use crate::data_dir_lock::DataDirLock;
+use crate::database::row_mapping::parse_column;
+use crate::database::{query, query_scalar};
+use crate::error::StoreError;
+use crate::handles::KillTaskStore;
+use crate::kill_tasks::{InstanceKillTasks, RUNNING_KILL_TASK_CONDITION_SQL, duration_to_millis, kill_task_from_row};
+
+impl KillTaskStore<'_> {
+    /// Returns the running kill tasks of all instances whose nodes this process can reach.
+    pub async fn list_instances_with_kill_tasks(self) -> Result<Vec<InstanceKillTasks>, StoreError> {
+        let (now, zones) = (self.store.clock.unix_millis(), self.store.database.json_array_strings_sql("$3"));
+        let rows = query(AssertSqlSafe(format!(
+            "SELECT t.*, i.project_id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on = $1 \
+             JOIN instances i ON i.id = t.instance_id WHERE {RUNNING_KILL_TASK_CONDITION_SQL} AND NOT EXISTS \
+                 (SELECT 1 FROM nodes n WHERE n.instance_id = t.instance_id AND n.zone NOT IN ({zones})) \
+             ORDER BY t.instance_id, t.id"
+        )))
+        .bind(true)
+        .bind(now)
+        .bind(self.store.reachable_zones_json())
+        .fetch_all(&self.store.database)
+        .await
+        .map_err(StoreError::database_error("look for kill tasks"))?;
+        let mut rounds: Vec<InstanceKillTasks> = Vec::new();
+        for row in &rows {
+            let task = kill_task_from_row(row, now)?;
+            match rounds.last_mut() {
+                Some(last) if last.instance_id == task.instance_id => last.tasks.push(task),
+                _ => rounds.push(InstanceKillTasks {
+                    project_id: parse_column(row, "project_id")?,
+                    instance_id: task.instance_id.clone(),
+                    tasks: vec![task],
+                }),
+            }
+        }
+        Ok(rounds)
+    }
+
+    /// Acquires or renews a worker's lease for the kill tasks of an instance.
+    /// Returns false if another worker holds the lease or kill tasks are disabled for the instance.
+    pub async fn acquire_kill_task_lease(
+        self,
+        instance: &InstanceId,
+        worker: &str,
+        lease: Duration,
+    ) -> Result<bool, StoreError> {
+        let held = query(
+            "UPDATE kill_switches SET worker = $1, lease_until = $2 + $3 \
+             WHERE instance_id = $4 AND is_on AND (worker = $1 OR lease_until IS NULL OR lease_until <= $2)",
+        )
+        .bind(worker)
+        .bind(self.store.clock.unix_millis())
+        .bind(duration_to_millis(lease))
+        .bind(instance.as_str())
+        .execute(&self.store.database)
+        .await
+        .map_err(StoreError::database_error("acquire the lease of kill tasks"))?;
+        Ok(held > 0)
+    }
+
+    /// Returns the ids of an instance's running kill tasks, or an empty set if the worker does not hold the lease.
+    pub async fn list_leased_kill_task_ids(
+        self,
+        instance: &InstanceId,
+        worker: &str,
+    ) -> Result<BTreeSet<i64>, StoreError> {
+        let ids: Vec<i64> = query_scalar(AssertSqlSafe(format!(
+            "SELECT t.id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on \
+             WHERE t.instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL} AND s.worker = $3 AND s.lease_until > $2"
+        )))
+        .bind(instance.as_str())
+        .bind(self.store.clock.unix_millis())
+        .bind(worker)
+        .fetch_all(&self.store.database)
+        .await
+        .map_err(StoreError::database_error("look up kill tasks"))?;
+        Ok(ids.into_iter().collect())
+    }
+
+    /// Releases all kill task leases of a worker, so that other workers need not wait until the leases expire.
+    pub async fn release_kill_task_leases(self, worker: &str) -> Result<(), StoreError> {
+        query("UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker = $1")
+            .bind(worker)
+            .execute(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("release kill tasks"))?;
+        Ok(())
+    }
+
+    /// Releases all leases for kill tasks.
+    /// The caller must hold the lock that prevents other Clew servers from using the data directory.
+    /// Does nothing if several machines share the database, because workers on other machines may hold leases.
+    pub async fn release_all_kill_task_leases(self, _lock: &DataDirLock) -> Result<u64, StoreError> {
+        if self.store.database.is_shared() {
+            return Ok(0);
+        }
+        let ended = query("UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker IS NOT NULL")
+            .execute(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("end the leases of kill tasks"))?;
+        Ok(ended)
+    }
+}

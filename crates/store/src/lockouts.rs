@@ -1,0 +1,242 @@
+//! Locks out a user name or access key id after five consecutive failed authentication attempts.
+//! The database stores hashes of user names, because users sometimes enter a password as the user name.
+//!
+//! [`LockoutStore::reserve_auth_attempt`] counts an attempt as failed before a Clew server checks the password.
+//! A successful password check resets the failure count.
+//! Counting each attempt in advance prevents concurrent attempts on several Clew servers from exceeding the limit.
+
+pub(crate) mod auth_failures;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use clew_model::UserId;
+
+use crate::database::{Transaction, query, query_scalar};
+use crate::derived_keys::hmac_sha256;
+use crate::error::StoreError;
+use crate::handles::LockoutStore;
+use crate::lockouts::auth_failures::AuthFailureState;
+
+const MAX_CONSECUTIVE_AUTH_FAILURES: i64 = 5;
+/// Duration of a lockout, in seconds. Failures further apart than the lockout duration do not count as consecutive.
+const LOCKOUT_DURATION_SECONDS: i64 = 5 * 60;
+/// Time, in seconds, after which a pending authentication attempt without a recorded result counts as failed.
+const AUTH_ATTEMPT_RESERVATION_TTL_SECONDS: i64 = 30;
+
+/// Maximum number of recorded client addresses per user. A new address replaces the least recently used address.
+const MAX_CLIENT_ADDRESSES_PER_USER: i64 = 64;
+/// Unused client addresses are deleted after 90 days.
+const CLIENT_ADDRESS_TTL_SECONDS: i64 = 90 * 24 * 3600;
+/// Clew writes the use of a client address to the database at most once per day.
+const CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
+
+/// Result of [`LockoutStore::reserve_auth_attempt`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthAttemptReservation {
+    /// The caller may check the password. The attempt counts as failed until [`LockoutStore::clear_auth_failures`] is called.
+    Granted,
+    /// Concurrent requests have reserved all authentication attempts that are allowed before a lockout.
+    Busy,
+    /// Authentication is locked out.
+    Locked,
+}
+
+impl LockoutStore<'_> {
+    /// Counts an authentication attempt as failed before the caller checks the credentials.
+    /// `subject` is, for example, `key:<access key id>` or `user:<domain>/<name>`.
+    /// The function also accepts user names and access key ids that do not exist.
+    pub async fn reserve_auth_attempt(self, subject: &str) -> Result<AuthAttemptReservation, StoreError> {
+        let failed = StoreError::database_error("reserve an authentication attempt");
+        // A read-only query avoids the write lock.
+        if self.find_lockout_end(subject).await?.is_some() {
+            return Ok(AuthAttemptReservation::Locked);
+        }
+        let (subject, now) = (self.hash_lockout_subject(subject), self.store.clock.unix_seconds());
+        let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
+        let row = query("SELECT count, last_at, locked_until FROM failures WHERE subject = $1")
+            .bind(subject.as_slice())
+            .fetch_optional(&mut transaction)
+            .await
+            .map_err(&failed)?;
+        let mut count = 0;
+        if let Some(row) = row {
+            let last_at: i64 = row.try_get("last_at").map_err(&failed)?;
+            let is_recent = now - last_at < LOCKOUT_DURATION_SECONDS;
+            match row.try_get::<Option<i64>, _>("locked_until").map_err(&failed)? {
+                Some(end) if end > now => return Ok(AuthAttemptReservation::Locked),
+                None if is_recent => count = row.try_get("count").map_err(&failed)?,
+                Some(_) | None => {}
+            }
+            if count >= MAX_CONSECUTIVE_AUTH_FAILURES && now - last_at < AUTH_ATTEMPT_RESERVATION_TTL_SECONDS {
+                return Ok(AuthAttemptReservation::Busy);
+            }
+        }
+        let locks = count >= MAX_CONSECUTIVE_AUTH_FAILURES;
+        query(
+            "INSERT INTO failures (subject, count, last_at, locked_until) VALUES ($1, $2, $3, $4) ON CONFLICT (subject) DO UPDATE \
+             SET count = excluded.count, last_at = excluded.last_at, locked_until = excluded.locked_until",
+        )
+        .bind(subject.as_slice())
+        .bind(if locks { count } else { count + 1 })
+        .bind(now)
+        .bind(locks.then_some(now + LOCKOUT_DURATION_SECONDS))
+        .execute(&mut transaction)
+        .await
+        .map_err(&failed)?;
+        transaction.commit().await.map_err(&failed)?;
+        Ok(if locks { AuthAttemptReservation::Locked } else { AuthAttemptReservation::Granted })
+    }
+
+    /// Confirms the failure of an attempt that [`LockoutStore::reserve_auth_attempt`] has already counted as failed.
+    /// The fifth consecutive authentication failure locks out the user name or access key id.
+    pub async fn confirm_auth_failure(self, subject: &str) -> Result<(), StoreError> {
+        self.update_auth_failure_count(subject, 0).await.map(drop)
+    }
+
+    /// Records a failed authentication attempt that [`LockoutStore::reserve_auth_attempt`] has not counted.
+    /// The fifth consecutive authentication failure locks out the user name or access key id.
+    /// Returns the Unix timestamp in seconds at which the lockout ends, or `None` if `subject` is not locked out.
+    pub async fn record_auth_failure(self, subject: &str) -> Result<Option<i64>, StoreError> {
+        self.update_auth_failure_count(subject, 1).await
+    }
+
+    async fn update_auth_failure_count(self, subject: &str, increment: i64) -> Result<Option<i64>, StoreError> {
+        let failed = StoreError::database_error("record an authentication failure");
+        let now = self.store.clock.unix_seconds();
+        let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
+        delete_expired_auth_failures(&mut transaction, now).await.map_err(&failed)?;
+        // A concurrent successful authentication may have deleted the row.
+        let rows: Vec<Option<i64>> = query_scalar(
+            "INSERT INTO failures (subject, count, last_at) VALUES ($1, 1, $2) ON CONFLICT (subject) DO UPDATE SET \
+                 count = CASE WHEN failures.locked_until <= $2 THEN 1 ELSE failures.count + $5 END, last_at = $2, \
+                 locked_until = CASE WHEN failures.locked_until > $2 THEN failures.locked_until \
+                     WHEN failures.locked_until IS NULL AND failures.count + $5 >= $3 THEN $2 + $4 END \
+             RETURNING locked_until",
+        )
+        .bind(self.hash_lockout_subject(subject).as_slice())
+        .bind(now)
+        .bind(MAX_CONSECUTIVE_AUTH_FAILURES)
+        .bind(LOCKOUT_DURATION_SECONDS)
+        .bind(increment)
+        .fetch_all(&mut transaction)
+        .await
+        .map_err(&failed)?;
+        transaction.commit().await.map_err(&failed)?;
+        Ok(rows.into_iter().next().flatten())
+    }
+
+    /// Returns the Unix timestamp in seconds at which the lockout ends, or `None` if `subject` is not locked out.
+    pub async fn find_lockout_end(self, subject: &str) -> Result<Option<i64>, StoreError> {
+        let failures = self.find_auth_failures(subject).await?;
+        Ok(failures.and_then(|failures| failures.active_lockout_end(self.store.clock.unix_seconds())))
+    }
+
+    /// Deletes the recorded failures of a user name or access key id after a successful authentication.
+    pub async fn clear_auth_failures(self, subject: &str) -> Result<(), StoreError> {
+        // A read-only query avoids the write lock.
+        if self.find_auth_failures(subject).await?.is_some() {
+            query("DELETE FROM failures WHERE subject = $1")
+                .bind(self.hash_lockout_subject(subject).as_slice())
+                .execute(&self.store.database)
+                .await
+                .map_err(StoreError::database_error("delete authentication failures"))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn find_auth_failures(self, subject: &str) -> Result<Option<AuthFailureState>, StoreError> {
+        let row: Option<Option<i64>> = query_scalar("SELECT locked_until FROM failures WHERE subject = $1")
+            .bind(self.hash_lockout_subject(subject).as_slice())
+            .fetch_optional(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("read authentication failures"))?;
+        Ok(row.map(|locked_until| AuthFailureState { locked_until }))
+    }
+
+    /// Returns a client address as text if this process recorded the address within the last day.
+    /// Reads only the in-memory cache to avoid a database query for each request.
+    #[must_use]
+    pub fn find_cached_client_address(self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
+        self.store.caches.find_client_address_recorded_since(
+            user,
+            address,
+            self.store.clock.unix_seconds() - CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS,
+        )
+    }
+
+    /// Returns true if the user has authenticated from this client address within the last 90 days.
+    pub async fn is_known_client_address(self, user: &UserId, address: IpAddr) -> Result<bool, StoreError> {
+        let found: Option<i64> =
+            query_scalar("SELECT last_at FROM known_addresses WHERE user_id = $1 AND address = $2")
+                .bind(user.as_str())
+                .bind(address.to_string())
+                .fetch_optional(&self.store.database)
+                .await
+                .map_err(StoreError::database_error("look up the addresses of a user"))?;
+        Ok(found.is_some_and(|last_at| self.store.clock.unix_seconds() - last_at < CLIENT_ADDRESS_TTL_SECONDS))
+    }
+
+    /// Records a client address of a user, at most once per day.
+    /// Ignores the address if the user has authenticated from 64 other addresses within the last day.
+    /// The limit of 64 prevents a database write on every request if a user alternates between many addresses.
+    pub async fn record_client_address(self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
+        if self.find_cached_client_address(user, address).is_some() {
+            return Ok(());
+        }
+        let text = address.to_string();
+        let now = self.store.clock.unix_seconds();
+        let failed = StoreError::database_error("record the address of a user");
+        let others: i64 =
+            query_scalar("SELECT count(*) FROM known_addresses WHERE user_id = $1 AND address <> $2 AND last_at > $3")
+                .bind(user.as_str())
+                .bind(&text)
+                .bind(now - CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS)
+                .fetch_one(&self.store.database)
+                .await
+                .map_err(&failed)?;
+        if others >= MAX_CLIENT_ADDRESSES_PER_USER {
+            return Ok(());
+        }
+        let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
+        // The user may have been removed concurrently.
+        query(
+            "INSERT INTO known_addresses (user_id, address, last_at) SELECT id, $2, $3 FROM users WHERE id = $1 \
+             ON CONFLICT (user_id, address) DO UPDATE SET last_at = excluded.last_at",
+        )
+        .bind(user.as_str())
+        .bind(&text)
+        .bind(now)
+        .execute(&mut transaction)
+        .await
+        .map_err(&failed)?;
+        let deleted: Vec<String> = query_scalar(
+            "DELETE FROM known_addresses WHERE user_id = $1 AND (last_at <= $2 OR address NOT IN \
+                 (SELECT address FROM known_addresses WHERE user_id = $1 ORDER BY last_at DESC, address LIMIT $3)) RETURNING address",
+        )
+        .bind(user.as_str())
+        .bind(now - CLIENT_ADDRESS_TTL_SECONDS)
+        .bind(MAX_CLIENT_ADDRESSES_PER_USER)
+        .fetch_all(&mut transaction)
+        .await
+        .map_err(&failed)?;
+        transaction.commit().await.map_err(&failed)?;
+        self.store.caches.record_client_address(user, address, now);
+        for address in deleted.iter().filter_map(|text| text.parse().ok()) {
+            self.store.caches.remove_client_address(user, address);
+        }
+        Ok(())
+    }
+
+    fn hash_lockout_subject(self, subject: &str) -> [u8; 32] {
+        hmac_sha256(&self.store.keys.failures, &[subject.as_bytes()])
+    }
+}
+
+async fn delete_expired_auth_failures(transaction: &mut Transaction, now: i64) -> Result<u64, sqlx::Error> {
+    query("DELETE FROM failures WHERE last_at <= $1 AND (locked_until IS NULL OR locked_until <= $2)")
+        .bind(now - LOCKOUT_DURATION_SECONDS)
+        .bind(now)
+        .execute(transaction)
+        .await
+}

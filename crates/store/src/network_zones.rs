@@ -1,0 +1,154 @@
+//! Network zones and the heartbeats of their workers (see `docs/decisions/0028-zones.md`).
+
+use std::time::Duration;
+
+use clew_model::{FailureKind, NetworkZone};
+
+use crate::database::group_commit::BatchedWrite;
+use crate::database::row_mapping::duration_to_millis;
+use crate::database::{Transaction, query, query_two_columns};
+use crate::error::StoreError;
+use crate::handles::ZoneStore;
+
+/// State of a network zone that has nodes or active workers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZoneState {
+    /// Name of the zone, or `None` for nodes without a zone, which all workers can reach.
+    pub zone: Option<NetworkZone>,
+    /// Number of nodes.
+    pub nodes: u64,
+    /// Number of active workers.
+    pub workers: u64,
+}
+
+impl ZoneState {
+    /// Returns true if the zone has nodes but no active worker.
+    #[must_use]
+    pub fn lacks_workers(&self) -> bool {
+        self.nodes > 0 && self.workers == 0
+    }
+}
+
+/// A worker is inactive if the worker's last heartbeat is older than this duration.
+const WORKER_HEARTBEAT_TTL: Duration = Duration::from_secs(20);
+/// The database row of a worker is deleted if the worker's last heartbeat is older than this duration.
+const INACTIVE_WORKER_RETENTION: Duration = Duration::from_hours(1);
+
+impl ZoneStore<'_> {
+    /// Records a heartbeat of a worker. The next heartbeat is due within 20 seconds.
+    pub async fn record_worker_heartbeat(self, name: &str) -> Result<(), StoreError> {
+        let now = self.store.clock.unix_millis();
+        self.store
+            .execute_write_in_batch(WorkerHeartbeatWrite {
+                name: name.to_owned(),
+                zones: self.store.reachable_zones_json(),
+                now,
+            })
+            .await
+    }
+
+    /// Removes the database row of a stopped worker.
+    pub async fn remove_worker(self, name: &str) -> Result<(), StoreError> {
+        let removed = query("DELETE FROM workers WHERE name = $1").bind(name).execute(&self.store.database).await;
+        removed.map(drop).map_err(StoreError::database_error("remove a worker"))
+    }
+
+    /// Marks tasks as failed if they have been queued for longer than `after` and their zone has no active worker.
+    /// Returns the number of tasks that were marked as failed.
+    pub async fn fail_tasks_in_zones_without_workers(self, after: Duration) -> Result<u64, StoreError> {
+        let now = self.store.clock.unix_millis();
+        let unserved: Vec<_> = self.list_zone_states().await?.into_iter().filter(ZoneState::lacks_workers).collect();
+        let mut ended = 0;
+        for zone in unserved.iter().filter_map(|state| state.zone.as_ref()) {
+            ended += query(
+                "UPDATE tasks SET status = 'error', failure_kind = $1, failure_detail = $2, ended_at = $3 \
+                 WHERE status = 'queued' AND zone = $4 AND created_at < $5",
+            )
+            .bind(FailureKind::Unreachable.name())
+            .bind(format!("its node is in zone {zone}, which has no active worker"))
+            .bind(now)
+            .bind(zone.as_str())
+            .bind(now.saturating_sub(duration_to_millis(after)))
+            .execute(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("end collections in zones without workers"))?;
+        }
+        Ok(ended)
+    }
+
+    /// Returns the zones that have nodes or active workers, sorted by name.
+    /// The first element of the returned list represents the nodes without a zone.
+    pub async fn list_zone_states(self) -> Result<Vec<ZoneState>, StoreError> {
+        let failed = StoreError::database_error("list the zones of workers");
+        let nodes: Vec<(String, i64)> = query_two_columns("SELECT zone, COUNT(*) FROM nodes GROUP BY zone")
+            .fetch_all(&self.store.database)
+            .await
+            .map_err(&failed)?;
+        let since = self.store.clock.unix_millis().saturating_sub(duration_to_millis(WORKER_HEARTBEAT_TTL));
+        let workers: Vec<(String, i64)> =
+            query_two_columns("SELECT zones, COUNT(*) FROM workers WHERE seen_at > $1 GROUP BY zones")
+                .bind(since)
+                .fetch_all(&self.store.database)
+                .await
+                .map_err(failed)?;
+        let mut states = vec![ZoneState { zone: None, nodes: 0, workers: 0 }];
+        for (zone, count) in nodes {
+            get_or_insert_zone_state(&mut states, &zone)?.nodes += count.unsigned_abs();
+        }
+        for (zones, count) in workers {
+            let zones: Vec<String> =
+                serde_json::from_str(&zones).map_err(StoreError::damaged_value_error("zones of a worker"))?;
+            for zone in zones {
+                get_or_insert_zone_state(&mut states, &zone)?.workers += count.unsigned_abs();
+            }
+        }
+        states.sort_by(|one, other| one.zone.cmp(&other.zone));
+        Ok(states)
+    }
+}
+
+/// An empty zone name represents nodes without a zone.
+fn get_or_insert_zone_state<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> Result<&'a mut ZoneState, StoreError> {
+    let zone = parse_zone_name(name)?;
+    let at = states.iter().position(|state| state.zone == zone).unwrap_or_else(|| {
+        states.push(ZoneState { zone, nodes: 0, workers: 0 });
+        states.len() - 1
+    });
+    states.get_mut(at).ok_or(StoreError::Stopped)
+}
+
+/// An empty zone name represents nodes without a zone.
+pub(crate) fn parse_zone_name(name: &str) -> Result<Option<NetworkZone>, StoreError> {
+    if name.is_empty() { Ok(None) } else { name.parse().map(Some).map_err(StoreError::damaged_value_error("zone")) }
+}
+
+struct WorkerHeartbeatWrite {
+    name: String,
+    zones: String,
+    now: i64,
+}
+
+impl BatchedWrite for WorkerHeartbeatWrite {
+    type Output = ();
+    const ERROR_CONTEXT: &'static str = "record the heartbeat of a worker";
+
+    async fn execute_write(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
+        let failed = StoreError::database_error(Self::ERROR_CONTEXT);
+        query(
+            "INSERT INTO workers (name, zones, seen_at) VALUES ($1, $2, $3) \
+             ON CONFLICT (name) DO UPDATE SET zones = excluded.zones, seen_at = excluded.seen_at",
+        )
+        .bind(&self.name)
+        .bind(&self.zones)
+        .bind(self.now)
+        .execute(&mut *transaction)
+        .await
+        .map_err(&failed)?;
+        query("DELETE FROM workers WHERE seen_at < $1")
+            .bind(self.now.saturating_sub(duration_to_millis(INACTIVE_WORKER_RETENTION)))
+            .execute(transaction)
+            .await
+            .map_err(failed)?;
+        Ok(())
+    }
+}

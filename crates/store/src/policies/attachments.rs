@@ -1,0 +1,219 @@
+//! Queries for policy attachments.
+
+use clew_model::{AuditEvent, AuditOrigin, DomainId, ProjectId, UserId};
+use serde_json::json;
+
+use crate::database::row_mapping::parse_nullable_column;
+use crate::database::{Row, Transaction, query};
+use crate::error::StoreError;
+use crate::handles::PolicyStore;
+use crate::identities::credential_revocation::{AffectedUsers, revoke_tokens};
+use crate::identities::groups::require_group;
+use crate::identities::users::require_user;
+use crate::policies::limits::check_policy_limits;
+use crate::policies::{GrantedPolicy, Grantee, PolicyAttachment, PolicyRef, StoredPolicyGrant, require_policy};
+use crate::tenants::projects::find_domain_id_of_project;
+
+const INSERT_ATTACHMENT_SQL: &str = "INSERT INTO attachments (policy_id, system_policy, user_id, group_id, project_id, created_at) \
+     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
+
+const DELETE_ATTACHMENT_SQL: &str = "DELETE FROM attachments WHERE policy_id IS NOT DISTINCT FROM $1 \
+     AND system_policy IS NOT DISTINCT FROM $2 AND user_id IS NOT DISTINCT FROM $3 AND group_id IS NOT DISTINCT FROM $4 AND project_id IS NOT DISTINCT FROM $5";
+
+const SELECT_ATTACHMENTS_BY_POLICY: &str = "SELECT policy_id, system_policy, user_id, group_id, project_id FROM attachments \
+     WHERE policy_id IS NOT DISTINCT FROM $1 AND system_policy IS NOT DISTINCT FROM $2 ORDER BY rowid";
+
+const SELECT_ATTACHMENTS_BY_GRANTEE: &str = "SELECT policy_id, system_policy, user_id, group_id, project_id FROM attachments \
+     WHERE user_id IS NOT DISTINCT FROM $1 AND group_id IS NOT DISTINCT FROM $2 ORDER BY rowid";
+
+const SELECT_POLICY_GRANTS_BY_USER: &str = "SELECT p.name AS own_name, p.document, a.system_policy, g.name AS via_group, a.project_id \
+     FROM attachments a LEFT JOIN policies p ON p.id = a.policy_id LEFT JOIN user_groups g ON g.id = a.group_id \
+     WHERE a.user_id = $1 OR a.group_id IN (SELECT group_id FROM members WHERE user_id = $1) \
+     ORDER BY g.name NULLS FIRST, COALESCE(p.name, a.system_policy), a.project_id NULLS FIRST";
+
+impl PolicyStore<'_> {
+    /// Attaches a policy to a user or group, in one project or in all projects.
+    /// Returns false if the policy is already attached.
+    /// The policy, the user or group, and the project must belong to the same domain.
+    /// If the policy is built in, the caller must check that a policy with this name exists.
+    pub async fn attach_policy(
+        self,
+        by: &AuditOrigin,
+        policy: &PolicyRef,
+        to: &Grantee,
+        project: Option<&ProjectId>,
+    ) -> Result<bool, StoreError> {
+        self.update_policy_attachments(by, "AttachPolicy", policy, to, project).await
+    }
+
+    /// Detaches a policy from a user or group. Returns false if the policy is not attached.
+    pub async fn detach_policy(
+        self,
+        by: &AuditOrigin,
+        policy: &PolicyRef,
+        from: &Grantee,
+        project: Option<&ProjectId>,
+    ) -> Result<bool, StoreError> {
+        self.update_policy_attachments(by, "DetachPolicy", policy, from, project).await
+    }
+
+    async fn update_policy_attachments(
+        self,
+        by: &AuditOrigin,
+        operation: &str,
+        policy: &PolicyRef,
+        grantee: &Grantee,
+        project: Option<&ProjectId>,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("change a policy attachment").await?;
+        let names = find_attached_entity_names(tx.transaction(), policy, grantee, project).await?;
+        let ((own, system), (user, group)) = (policy_column_values(policy), grantee_column_values(grantee));
+        let query =
+            if operation == "AttachPolicy" { query(INSERT_ATTACHMENT_SQL) } else { query(DELETE_ATTACHMENT_SQL) };
+        let query = query.bind(own).bind(system).bind(user).bind(group).bind(project.map(ProjectId::as_str));
+        let query = if operation == "AttachPolicy" { query.bind(self.store.clock.unix_seconds()) } else { query };
+        let changed = query.execute(tx.transaction()).await.map_err(tx.map_to_store_error())?;
+        if changed == 0 {
+            return Ok(false);
+        }
+        let affected = match grantee {
+            Grantee::User(id) => AffectedUsers::User(id),
+            Grantee::Group(id) => AffectedUsers::Group(id),
+        };
+        if operation == "AttachPolicy" {
+            check_policy_limits(tx.transaction(), self.store.policy_limits, affected).await?;
+        }
+        let tokens = revoke_tokens(tx.transaction(), affected, self.store.clock.unix_seconds()).await?;
+        let event = AuditEvent {
+            domain_id: Some(names.domain),
+            project_id: project.cloned(),
+            detail: json!({
+                "user": user.map(|_| &names.grantee), "user_id": user,
+                "group": group.map(|_| &names.grantee), "group_id": group,
+                "policy_id": own, "tokens_revoked": tokens,
+            }),
+            ..AuditEvent::for_successful_operation(by, operation, names.policy)
+        };
+        tx.commit_with_event(&event).await?;
+        Ok(true)
+    }
+
+    /// Returns a policy's attachments.
+    pub async fn list_policy_attachments(self, policy: &PolicyRef) -> Result<Vec<PolicyAttachment>, StoreError> {
+        let (own, system) = policy_column_values(policy);
+        let rows = query(SELECT_ATTACHMENTS_BY_POLICY)
+            .bind(own)
+            .bind(system)
+            .fetch_all(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("list attachments"))?;
+        rows.iter().map(attachment_from_row).collect()
+    }
+
+    /// Returns the policies that are attached directly to a user or group.
+    pub async fn list_attachments_by_grantee(self, grantee: &Grantee) -> Result<Vec<PolicyAttachment>, StoreError> {
+        let (user, group) = grantee_column_values(grantee);
+        let rows = query(SELECT_ATTACHMENTS_BY_GRANTEE)
+            .bind(user)
+            .bind(group)
+            .fetch_all(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("list attachments"))?;
+        rows.iter().map(attachment_from_row).collect()
+    }
+
+    /// Returns the policies that apply to a user directly or through a group.
+    pub async fn list_user_policy_grants(self, user: &UserId) -> Result<Vec<StoredPolicyGrant>, StoreError> {
+        let rows = query(SELECT_POLICY_GRANTS_BY_USER)
+            .bind(user.as_str())
+            .fetch_all(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("look up policies"))?;
+        rows.iter().map(policy_grant_from_row).collect()
+    }
+}
+
+struct AttachedEntityNames {
+    domain: DomainId,
+    policy: String,
+    grantee: String,
+}
+
+/// Fails if the policy, the user or group, or the project does not exist or belongs to a different domain.
+async fn find_attached_entity_names(
+    transaction: &mut Transaction,
+    policy: &PolicyRef,
+    grantee: &Grantee,
+    project: Option<&ProjectId>,
+) -> Result<AttachedEntityNames, StoreError> {
+    let (domain, grantee) = match grantee {
+        Grantee::User(id) => require_user(transaction, id).await.map(|user| (user.domain_id, user.name))?,
+        Grantee::Group(id) => require_group(transaction, id).await.map(|group| (group.domain_id, group.name))?,
+    };
+    let policy = match policy {
+        PolicyRef::System(name) => name.clone(),
+        PolicyRef::Custom(id) => {
+            let found = require_policy(transaction, id).await?;
+            if found.domain_id != domain {
+                return Err(StoreError::Unknown { what: "policy", name: id.to_string() });
+            }
+            found.name
+        }
+    };
+    if let Some(project) = project
+        && find_domain_id_of_project(transaction, project).await? != domain
+    {
+        return Err(StoreError::Unknown { what: "project", name: project.to_string() });
+    }
+    Ok(AttachedEntityNames { domain, policy, grantee })
+}
+
+fn policy_column_values(policy: &PolicyRef) -> (Option<&str>, Option<&str>) {
+    match policy {
+        PolicyRef::Custom(id) => (Some(id.as_str()), None),
+        PolicyRef::System(name) => (None, Some(name)),
+    }
+}
+
+fn grantee_column_values(grantee: &Grantee) -> (Option<&str>, Option<&str>) {
+    match grantee {
+        Grantee::User(id) => (Some(id.as_str()), None),
+        Grantee::Group(id) => (None, Some(id.as_str())),
+    }
+}
+
+fn attachment_from_row(row: &Row) -> Result<PolicyAttachment, StoreError> {
+    let system: Option<String> =
+        row.try_get("system_policy").map_err(StoreError::database_error("read an attachment"))?;
+    let policy = match parse_nullable_column(row, "policy_id")? {
+        Some(id) => PolicyRef::Custom(id),
+        None => PolicyRef::System(system.unwrap_or_default()),
+    };
+    let grantee = match (parse_nullable_column(row, "user_id")?, parse_nullable_column(row, "group_id")?) {
+        (Some(user), _) => Grantee::User(user),
+        (None, Some(group)) => Grantee::Group(group),
+        (None, None) => {
+            return Err(StoreError::Damaged {
+                what: "attachment",
+                reason: "it has neither a user nor a group".to_owned(),
+            });
+        }
+    };
+    Ok(PolicyAttachment { policy, grantee, project: parse_nullable_column(row, "project_id")? })
+}
+
+fn policy_grant_from_row(row: &Row) -> Result<StoredPolicyGrant, StoreError> {
+    let failed = StoreError::database_error("read a policy");
+    let own: Option<String> = row.try_get("own_name").map_err(&failed)?;
+    let system: Option<String> = row.try_get("system_policy").map_err(&failed)?;
+    let policy = match (own, system) {
+        (Some(name), _) => GrantedPolicy::Custom { name, document: row.try_get("document").map_err(&failed)? },
+        (None, Some(name)) => GrantedPolicy::System { name },
+        (None, None) => return Err(StoreError::Damaged { what: "attachment", reason: "it has no policy".to_owned() }),
+    };
+    Ok(StoredPolicyGrant {
+        policy,
+        via_group: row.try_get("via_group").map_err(&failed)?,
+        project: parse_nullable_column(row, "project_id")?,
+    })
+}

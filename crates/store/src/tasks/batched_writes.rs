@@ -1,0 +1,164 @@
+//! Batched writes of the task queue.
+
+use clew_model::{RequestId, TaskOutcome, TaskStatus};
+
+use crate::database::group_commit::BatchedWrite;
+use crate::database::row_mapping::saturate_count_to_i64;
+use crate::database::{Transaction, query, query_scalar};
+use crate::error::StoreError;
+use crate::tasks::NewSessionCollectionTask;
+
+/// Computes the fair-queue position of a new task, which is stored in the column `turn`.
+/// Workers claim queued tasks in ascending order of the fair-queue position.
+/// The fair-queue position of a new task is `max(front, instance_last) + other_instances + 1`.
+/// `front` is the highest fair-queue position of the running tasks.
+/// If no task is running, `front` is the lowest fair-queue position of the queued tasks in the new task's zone.
+/// `instance_last` is the highest fair-queue position of the instance's queued tasks.
+/// `other_instances` is the number of other instances in the project that have queued tasks.
+/// Each project gets an equal share of the workers, and each instance gets an equal share of its project's workers.
+/// The query counts at most 64 instances that have queued tasks.
+pub(crate) const SELECT_FAIR_QUEUE_POSITION_SQL: &str = "WITH RECURSIVE others (id, number) AS ( \
+         SELECT MIN(instance_id), 1 FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id > '' \
+         UNION ALL \
+         SELECT (SELECT MIN(instance_id) FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id > others.id), \
+             number + 1 FROM others WHERE others.id IS NOT NULL AND number < 64) \
+     SELECT 1 + (SELECT COUNT(*) FROM others WHERE id <> $2) + (SELECT MAX(turn) FROM ( \
+         SELECT MAX(turn) AS turn FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id = $2 UNION ALL \
+         SELECT COALESCE((SELECT MAX(turn) FROM tasks WHERE status = 'running'), \
+             (SELECT MIN(turn) FROM tasks WHERE status = 'queued' AND zone = COALESCE((SELECT zone FROM nodes WHERE id = $3), '')), \
+             0)) AS turns)";
+
+pub(crate) const INSERT_TASK_SQL: &str = "INSERT INTO tasks \
+         (request_id, project_id, instance_id, node_id, selection, masked, status, created_at, turn, zone) \
+     SELECT $1, $2, $3, $4, $5, $6, 'queued', $7, $8, COALESCE((SELECT zone FROM nodes WHERE id = $4), '') \
+     WHERE (SELECT COUNT(*) FROM tasks WHERE node_id = $4 AND status = 'queued') < $9";
+
+pub(crate) const RENEW_TASK_LEASE_SQL: &str = "UPDATE tasks SET lease_until = $1 \
+     WHERE request_id = $2 AND fence = $3 AND status = 'running' AND lease_until > $4";
+pub(crate) const COMPLETE_TASK_SQL: &str = "UPDATE tasks SET status = $1, failure_kind = $2, failure_detail = $3, result_name = $4, result_rows = $5, \
+         result_bytes = $6, result_sha256 = $7, result_limitations = $8, ended_at = $9, lease_until = NULL \
+     WHERE request_id = $10 AND fence = $11 AND status = 'running'";
+pub(crate) const RELEASE_TASK_SQL: &str = "UPDATE tasks SET status = 'queued', worker = NULL, lease_until = NULL, attempts = attempts - 1 \
+     WHERE request_id = $1 AND fence = $2 AND status = 'running'";
+
+pub(crate) struct TaskEnqueueWrite {
+    pub(crate) task: NewSessionCollectionTask,
+    pub(crate) selection: String,
+    pub(crate) now: i64,
+    pub(crate) queue_limit: u32,
+}
+
+impl BatchedWrite for TaskEnqueueWrite {
+    /// False if the queue of the node is full.
+    type Output = bool;
+    const ERROR_CONTEXT: &'static str = "queue a collection";
+
+    async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
+        let failed = StoreError::database_error(Self::ERROR_CONTEXT);
+        let turn: i64 = query_scalar(SELECT_FAIR_QUEUE_POSITION_SQL)
+            .bind(self.task.project_id.as_str())
+            .bind(self.task.instance_id.as_str())
+            .bind(self.task.node_id.as_str())
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(&failed)?;
+        let queued = query(INSERT_TASK_SQL)
+            .bind(self.task.request_id.as_str())
+            .bind(self.task.project_id.as_str())
+            .bind(self.task.instance_id.as_str())
+            .bind(self.task.node_id.as_str())
+            .bind(&self.selection)
+            .bind(self.task.masked)
+            .bind(self.now)
+            .bind(turn)
+            .bind(self.queue_limit)
+            .execute(transaction)
+            .await
+            .map_err(failed)?;
+        Ok(queued > 0)
+    }
+}
+
+pub(crate) struct TaskLeaseRenewalWrite {
+    pub(crate) id: RequestId,
+    pub(crate) fence: i64,
+    pub(crate) now: i64,
+    pub(crate) until: i64,
+}
+
+impl BatchedWrite for TaskLeaseRenewalWrite {
+    type Output = bool;
+    const ERROR_CONTEXT: &'static str = "renew a lease";
+
+    async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
+        let renewed = query(RENEW_TASK_LEASE_SQL)
+            .bind(self.until)
+            .bind(self.id.as_str())
+            .bind(self.fence)
+            .bind(self.now)
+            .execute(transaction)
+            .await
+            .map_err(StoreError::database_error(Self::ERROR_CONTEXT))?;
+        Ok(renewed > 0)
+    }
+}
+
+pub(crate) struct TaskCompletionWrite {
+    pub(crate) id: RequestId,
+    pub(crate) fence: i64,
+    pub(crate) outcome: TaskOutcome,
+    pub(crate) now: i64,
+}
+
+impl BatchedWrite for TaskCompletionWrite {
+    type Output = bool;
+    const ERROR_CONTEXT: &'static str = "record the end of a collection";
+
+    async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
+        let (status, failure, result, limitations) = match &self.outcome {
+            TaskOutcome::Finished { result_name, rows, bytes, sha256, limitations } => (
+                TaskStatus::Finished,
+                None,
+                Some((result_name, saturate_count_to_i64(*rows), saturate_count_to_i64(*bytes), sha256)),
+                Some(serde_json::to_string(limitations).map_err(StoreError::damaged_value_error("limitations"))?),
+            ),
+            TaskOutcome::Failed(failure) => (TaskStatus::Error, Some(failure), None, None),
+        };
+        let ended = query(COMPLETE_TASK_SQL)
+            .bind(status.name())
+            .bind(failure.map(|failure| failure.kind.name()))
+            .bind(failure.map(|failure| &failure.detail))
+            .bind(result.map(|(name, ..)| name))
+            .bind(result.map(|(_, rows, ..)| rows))
+            .bind(result.map(|(_, _, bytes, _)| bytes))
+            .bind(result.map(|(.., sha256)| sha256))
+            .bind(limitations)
+            .bind(self.now)
+            .bind(self.id.as_str())
+            .bind(self.fence)
+            .execute(transaction)
+            .await
+            .map_err(StoreError::database_error(Self::ERROR_CONTEXT))?;
+        Ok(ended > 0)
+    }
+}
+
+pub(crate) struct TaskReleaseWrite {
+    pub(crate) id: RequestId,
+    pub(crate) fence: i64,
+}
+
+impl BatchedWrite for TaskReleaseWrite {
+    type Output = bool;
+    const ERROR_CONTEXT: &'static str = "release a collection";
+
+    async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
+        let released = query(RELEASE_TASK_SQL)
+            .bind(self.id.as_str())
+            .bind(self.fence)
+            .execute(transaction)
+            .await
+            .map_err(StoreError::database_error(Self::ERROR_CONTEXT))?;
+        Ok(released > 0)
+    }
+}

@@ -1,0 +1,165 @@
+//! Claims queued tasks for workers.
+
+use clew_model::{Failure, FailureKind, SessionSelection};
+
+use crate::database::group_commit::BatchedWrite;
+use crate::database::row_mapping::duration_to_millis;
+use crate::database::{Row, Transaction, query, query_two_columns};
+use crate::error::StoreError;
+use crate::handles::TaskStore;
+use crate::tasks::{ClaimedTask, TaskClaimOutcome, TaskClaimRequest, task_from_row};
+
+/// The query claims one task. The query skips tasks for excluded nodes and for nodes that reached the task limit.
+/// A task with an expired lease takes priority over queued tasks.
+/// The query claims a task again only after `attempts - 1` lease durations have passed since its lease expired.
+/// If no task with an expired lease can be claimed, the query claims the queued task with the lowest `turn`.
+macro_rules! claim_query {
+    ($excluded_nodes:literal, $zones:literal, $skip_locked:literal) => {
+        concat!(
+            "WITH others (node_id) AS ( \
+                 SELECT node_id FROM tasks WHERE status = 'running' AND lease_until > $2 GROUP BY node_id HAVING COUNT(*) >= $4 \
+                 UNION ALL ",
+            $excluded_nodes,
+            ") UPDATE tasks SET status = 'running', worker = $1, fence = fence + 1, attempts = attempts + 1, lease_until = $2 + $3 \
+             WHERE rowid = COALESCE( \
+                 (SELECT rowid FROM tasks WHERE status = 'running' AND lease_until <= $2 \
+                  AND lease_until + (attempts - 1) * $3 <= $2 AND zone IN (SELECT zone FROM ",
+            $zones,
+            ") AND node_id NOT IN (SELECT node_id FROM others) ORDER BY lease_until LIMIT 1",
+            $skip_locked,
+            "), (SELECT rowid FROM tasks WHERE rowid IN (SELECT (SELECT rowid FROM tasks WHERE status = 'queued' AND zone = own.zone \
+                      AND node_id NOT IN (SELECT node_id FROM others) ORDER BY turn, rowid LIMIT 1",
+            $skip_locked,
+            ") FROM ",
+            $zones,
+            ") ORDER BY turn, rowid LIMIT 1)) RETURNING rowid, *",
+        )
+    };
+}
+
+pub(crate) const SQLITE_CLAIM_TASK_SQL: &str =
+    claim_query!("SELECT value FROM json_each($5)", "(SELECT value AS zone FROM json_each($6)) AS own", "");
+/// `SKIP LOCKED` allows several workers to claim different tasks concurrently.
+pub(crate) const POSTGRES_CLAIM_TASK_SQL: &str = claim_query!(
+    "SELECT value FROM json_array_elements_text($5::json) AS aside (value)",
+    "json_array_elements_text($6::json) AS own (zone)",
+    " FOR UPDATE SKIP LOCKED"
+);
+
+/// The query also selects the master key id, with which the caller detects a rotation of the master key.
+pub(crate) const HAS_CLAIMABLE_TASK_SQL: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE status = 'queued') \
+     OR EXISTS (SELECT 1 FROM tasks WHERE status = 'running' AND lease_until <= $1), \
+     (SELECT value FROM settings WHERE name = 'master_key_id')";
+
+/// Marks a task with invalid stored data as failed, so that no worker claims it again.
+/// Replaces the stored session filter and sort order with the defaults, because the stored values may be invalid.
+const MARK_CORRUPT_TASK_FAILED_SQL: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
+         ended_at = $5, lease_until = NULL WHERE rowid = $1";
+
+impl TaskStore<'_> {
+    /// Claims tasks for a worker, within the limits of the [`TaskClaimRequest`].
+    /// Claims tasks with an expired lease first, then queued tasks in fair order (see `docs/decisions/0019`).
+    pub async fn claim_tasks(self, claim: TaskClaimRequest) -> Result<TaskClaimOutcome, StoreError> {
+        let excluded_nodes =
+            serde_json::to_string(&claim.excluded_nodes).map_err(StoreError::damaged_value_error("ids of nodes"))?;
+        let now = self.store.clock.unix_millis();
+        // Most polls find no task. The read-only query avoids the write lock, which would delay other writers.
+        if self.store.database.is_shared() && !self.has_claimable_task(now).await? {
+            return Ok(TaskClaimOutcome::default());
+        }
+        self.store
+            .execute_write_in_batch(TaskClaimWrite {
+                claim,
+                excluded_nodes,
+                zones: self.store.reachable_zones_json(),
+                now,
+            })
+            .await
+    }
+
+    async fn has_claimable_task(self, now: i64) -> Result<bool, StoreError> {
+        let selected = query_two_columns::<bool, Option<Vec<u8>>>(HAS_CLAIMABLE_TASK_SQL)
+            .bind(now)
+            .fetch_one(&self.store.database)
+            .await;
+        let (has_claimable, key) = selected.map_err(StoreError::database_error("look for queued collections"))?;
+        if self.store.keys.matches_key_id(key.as_deref()) {
+            Ok(has_claimable)
+        } else {
+            Err(StoreError::MasterKeyRotated)
+        }
+    }
+}
+
+struct TaskClaimWrite {
+    claim: TaskClaimRequest,
+    excluded_nodes: String,
+    zones: String,
+    now: i64,
+}
+
+impl BatchedWrite for TaskClaimWrite {
+    type Output = TaskClaimOutcome;
+    const ERROR_CONTEXT: &'static str = "claim collections";
+
+    async fn execute_write(&self, transaction: &mut Transaction) -> Result<TaskClaimOutcome, StoreError> {
+        let mut claims = TaskClaimOutcome::default();
+        while claims.tasks.len() < self.claim.max_tasks {
+            let Some(row) = self.claim_one_task(transaction).await? else { break };
+            match claimed_task_from_row(&row) {
+                Ok(task) => claims.tasks.push(task),
+                Err(StoreError::Damaged { what, .. }) => {
+                    claims.damaged.push(self.mark_corrupt_task_failed(transaction, &row, what).await?);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(claims)
+    }
+}
+
+impl TaskClaimWrite {
+    async fn claim_one_task(&self, transaction: &mut Transaction) -> Result<Option<Row>, StoreError> {
+        let claim = match transaction {
+            Transaction::Sqlite(_) => SQLITE_CLAIM_TASK_SQL,
+            Transaction::Postgres(_) => POSTGRES_CLAIM_TASK_SQL,
+        };
+        query(claim)
+            .bind(&self.claim.worker)
+            .bind(self.now)
+            .bind(duration_to_millis(self.claim.lease))
+            .bind(self.claim.max_per_node)
+            .bind(&self.excluded_nodes)
+            .bind(&self.zones)
+            .fetch_optional(transaction)
+            .await
+            .map_err(StoreError::database_error(Self::ERROR_CONTEXT))
+    }
+
+    async fn mark_corrupt_task_failed(
+        &self,
+        transaction: &mut Transaction,
+        row: &Row,
+        what: &str,
+    ) -> Result<Failure, StoreError> {
+        let failed = StoreError::database_error("end a damaged collection");
+        let failure = Failure::new(FailureKind::StoreFailed, format!("the stored {what} cannot be parsed"));
+        let nothing = serde_json::to_string(&SessionSelection::default())
+            .map_err(StoreError::damaged_value_error("selection"))?;
+        query(MARK_CORRUPT_TASK_FAILED_SQL)
+            .bind(row.try_get::<i64, _>("rowid").map_err(&failed)?)
+            .bind(failure.kind.name())
+            .bind(&failure.detail)
+            .bind(nothing)
+            .bind(self.now)
+            .execute(transaction)
+            .await
+            .map_err(failed)?;
+        Ok(failure)
+    }
+}
+
+fn claimed_task_from_row(row: &Row) -> Result<ClaimedTask, StoreError> {
+    let fence = row.try_get("fence").map_err(StoreError::database_error("read a collection"))?;
+    Ok(ClaimedTask { task: task_from_row(row)?, fence })
+}

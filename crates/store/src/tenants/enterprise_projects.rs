@@ -1,0 +1,148 @@
+//! Queries for enterprise projects. The default enterprise project always exists and cannot be changed.
+
+use clew_model::{AuditEvent, AuditOrigin, DomainId};
+use serde_json::json;
+
+use crate::database::{Row, Transaction, map_insert_error, query, query_scalar};
+use crate::error::StoreError;
+use crate::handles::TenantStore;
+
+use crate::tenants::projects::check_domain_exists;
+
+const DEFAULT_ENTERPRISE_PROJECT_ID: &str = "0";
+
+/// Group of instances to which policies can refer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnterpriseProject {
+    /// Unique id: a UUID with dashes, or `0` for the default enterprise project.
+    pub id: String,
+    /// Name, unique in its domain.
+    pub name: String,
+    /// Description.
+    pub description: String,
+    /// True if instances can be added to the enterprise project.
+    pub enabled: bool,
+}
+
+/// Changes to an enterprise project. Fields that are `None` stay unchanged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EnterpriseProjectChange {
+    /// Description.
+    pub description: Option<String>,
+    /// True if instances can be added to the enterprise project.
+    pub enabled: Option<bool>,
+}
+
+impl TenantStore<'_> {
+    /// Creates an enterprise project and returns its UUID.
+    /// Fails with [`StoreError::AlreadyExists`] if the domain already has an enterprise project with this name.
+    pub async fn create_enterprise_project(
+        self,
+        by: &AuditOrigin,
+        domain: &DomainId,
+        name: &str,
+        description: &str,
+    ) -> Result<String, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("create an enterprise project").await?;
+        check_domain_exists(tx.transaction(), domain).await?;
+        let id = uuid::Uuid::new_v4().to_string();
+        query(
+            "INSERT INTO enterprise_projects (domain_id, id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(domain.as_str())
+        .bind(&id)
+        .bind(name)
+        .bind(description)
+        .bind(self.store.clock.unix_seconds())
+        .execute(tx.transaction())
+        .await
+        .map_err(map_insert_error("create an enterprise project", "an enterprise project", name))?;
+        let event = AuditEvent {
+            domain_id: Some(domain.clone()),
+            detail: json!({ "id": id }),
+            ..AuditEvent::for_successful_operation(by, "CreateEnterpriseProject", name)
+        };
+        tx.commit_with_event(&event).await?;
+        Ok(id)
+    }
+
+    /// Returns a domain's enterprise projects: the default project first, then the others sorted by name.
+    pub async fn list_enterprise_projects(self, domain: &DomainId) -> Result<Vec<EnterpriseProject>, StoreError> {
+        let rows =
+            query("SELECT id, name, description, enabled FROM enterprise_projects WHERE domain_id = $1 ORDER BY name")
+                .bind(domain.as_str())
+                .fetch_all(&self.store.database)
+                .await
+                .map_err(StoreError::database_error("list enterprise projects"))?;
+        let default = EnterpriseProject {
+            id: DEFAULT_ENTERPRISE_PROJECT_ID.to_owned(),
+            name: "default".to_owned(),
+            description: String::new(),
+            enabled: true,
+        };
+        std::iter::once(Ok(default)).chain(rows.iter().map(enterprise_project_from_row)).collect()
+    }
+
+    /// Updates an enterprise project. Returns false if it does not exist or is the default project.
+    pub async fn update_enterprise_project(
+        self,
+        by: &AuditOrigin,
+        domain: &DomainId,
+        id: &str,
+        update: &EnterpriseProjectChange,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("change an enterprise project").await?;
+        let names: Vec<String> = query_scalar(
+            "UPDATE enterprise_projects SET description = COALESCE($3, description), enabled = COALESCE($4, enabled) \
+             WHERE domain_id = $1 AND id = $2 RETURNING name",
+        )
+        .bind(domain.as_str())
+        .bind(id)
+        .bind(&update.description)
+        .bind(update.enabled)
+        .fetch_all(tx.transaction())
+        .await
+        .map_err(tx.map_to_store_error())?;
+        let Some(name) = names.into_iter().next() else { return Ok(false) };
+        let event = AuditEvent {
+            domain_id: Some(domain.clone()),
+            detail: json!({ "id": id, "description": update.description, "enabled": update.enabled }),
+            ..AuditEvent::for_successful_operation(by, "UpdateEnterpriseProject", name)
+        };
+        tx.commit_with_event(&event).await?;
+        Ok(true)
+    }
+}
+
+/// The default enterprise project is always enabled.
+pub(crate) async fn require_enabled_enterprise_project(
+    transaction: &mut Transaction,
+    domain: &DomainId,
+    id: &str,
+) -> Result<(), StoreError> {
+    if id == DEFAULT_ENTERPRISE_PROJECT_ID {
+        return Ok(());
+    }
+    let enabled: Option<bool> =
+        query_scalar("SELECT enabled FROM enterprise_projects WHERE domain_id = $1 AND id = $2")
+            .bind(domain.as_str())
+            .bind(id)
+            .fetch_optional(transaction)
+            .await
+            .map_err(StoreError::database_error("look up an enterprise project"))?;
+    match enabled {
+        Some(true) => Ok(()),
+        Some(false) => Err(StoreError::InvalidInstance { reason: format!("enterprise project {id:?} is disabled") }),
+        None => Err(StoreError::InvalidInstance { reason: format!("there is no enterprise project {id:?}") }),
+    }
+}
+
+fn enterprise_project_from_row(row: &Row) -> Result<EnterpriseProject, StoreError> {
+    let failed = StoreError::database_error("read an enterprise project");
+    Ok(EnterpriseProject {
+        id: row.try_get("id").map_err(&failed)?,
+        name: row.try_get("name").map_err(&failed)?,
+        description: row.try_get("description").map_err(&failed)?,
+        enabled: row.try_get("enabled").map_err(&failed)?,
+    })
+}

@@ -1,0 +1,247 @@
+//! Queries for domains and projects.
+
+use clew_model::{AuditEvent, AuditOrigin, DomainId, ProjectId};
+use serde_json::json;
+use sqlx::AssertSqlSafe;
+
+use crate::database::row_mapping::parse_column;
+use crate::database::{Row, Transaction, map_insert_error, query, query_scalar};
+use crate::error::StoreError;
+use crate::handles::TenantStore;
+
+const SELECT_PROJECTS_SQL: &str = "SELECT p.id, p.name, p.description, p.enabled, p.masking, d.id AS domain_id, \
+         d.name AS domain_name \
+     FROM projects p JOIN domains d ON d.id = p.domain_id";
+
+impl TenantStore<'_> {
+    /// Creates a domain. Fails with [`StoreError::AlreadyExists`] if the name is already used.
+    pub async fn create_domain(self, by: &AuditOrigin, name: &str) -> Result<DomainId, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("create a domain").await?;
+        let id = insert_domain(tx.transaction(), name, self.store.clock.unix_seconds()).await?;
+        let event = AuditEvent {
+            domain_id: Some(id.clone()),
+            ..AuditEvent::for_successful_operation(by, "CreateDomain", name)
+        };
+        tx.commit_with_event(&event).await?;
+        Ok(id)
+    }
+
+    /// Returns all domains, sorted by name.
+    pub async fn list_domains(self) -> Result<Vec<Domain>, StoreError> {
+        let failed = StoreError::database_error("list domains");
+        let rows = query("SELECT id, name FROM domains ORDER BY name")
+            .fetch_all(&self.store.database)
+            .await
+            .map_err(&failed)?;
+        rows.iter()
+            .map(|row| Ok(Domain { id: parse_column(row, "id")?, name: row.try_get("name").map_err(&failed)? }))
+            .collect()
+    }
+
+    /// Returns the name of a domain.
+    pub async fn find_domain_name(self, id: &DomainId) -> Result<Option<String>, StoreError> {
+        query_scalar("SELECT name FROM domains WHERE id = $1")
+            .bind(id.as_str())
+            .fetch_optional(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("look up a domain"))
+    }
+
+    /// Creates a project. Fails with [`StoreError::AlreadyExists`] if the domain already has a project with this name.
+    pub async fn create_project(
+        self,
+        by: &AuditOrigin,
+        domain: &DomainId,
+        name: &str,
+        description: &str,
+    ) -> Result<ProjectId, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("create a project").await?;
+        check_domain_exists(tx.transaction(), domain).await?;
+        let id = insert_project(tx.transaction(), domain, name, description, self.store.clock.unix_seconds()).await?;
+        let event = AuditEvent {
+            domain_id: Some(domain.clone()),
+            project_id: Some(id.clone()),
+            ..AuditEvent::for_successful_operation(by, "CreateProject", name)
+        };
+        tx.commit_with_event(&event).await?;
+        Ok(id)
+    }
+
+    /// Updates a project. Returns false if the project does not exist.
+    pub async fn update_project(
+        self,
+        by: &AuditOrigin,
+        id: &ProjectId,
+        update: &ProjectChange,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction("change a project").await?;
+        let updated = query(
+            "UPDATE projects SET description = COALESCE($2, description), enabled = COALESCE($3, enabled), \
+                 masking = COALESCE($4, masking) WHERE id = $1 RETURNING domain_id, name",
+        )
+        .bind(id.as_str())
+        .bind(&update.description)
+        .bind(update.enabled)
+        .bind(update.masking)
+        .fetch_all(tx.transaction())
+        .await
+        .map_err(tx.map_to_store_error())?;
+        let Some(row) = updated.first() else { return Ok(false) };
+        let name: String = row.try_get("name").map_err(tx.map_to_store_error())?;
+        let event = AuditEvent {
+            domain_id: Some(parse_column(row, "domain_id")?),
+            project_id: Some(id.clone()),
+            detail: json!({ "description": update.description, "enabled": update.enabled, "masking": update.masking }),
+            ..AuditEvent::for_successful_operation(by, "UpdateProject", name)
+        };
+        tx.commit_with_event(&event).await?;
+        Ok(true)
+    }
+
+    /// Returns a project by id.
+    pub async fn find_project(self, id: &ProjectId) -> Result<Option<Project>, StoreError> {
+        let row = query(AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} WHERE p.id = $1")))
+            .bind(id.as_str())
+            .fetch_optional(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("look up a project"))?;
+        row.as_ref().map(project_from_row).transpose()
+    }
+
+    /// Returns a project in a domain by name.
+    pub async fn find_project_by_name(self, domain: &DomainId, name: &str) -> Result<Option<Project>, StoreError> {
+        let row = query(AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} WHERE p.domain_id = $1 AND p.name = $2")))
+            .bind(domain.as_str())
+            .bind(name)
+            .fetch_optional(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("look up a project"))?;
+        row.as_ref().map(project_from_row).transpose()
+    }
+
+    /// Returns all projects in a domain, sorted by name.
+    pub async fn list_projects(self, domain: &DomainId) -> Result<Vec<Project>, StoreError> {
+        let rows = query(AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} WHERE p.domain_id = $1 ORDER BY p.name")))
+            .bind(domain.as_str())
+            .fetch_all(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("list projects"))?;
+        rows.iter().map(project_from_row).collect()
+    }
+
+    /// Returns the projects of all domains, sorted by name.
+    pub async fn list_all_projects(self) -> Result<Vec<Project>, StoreError> {
+        let rows = query(AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} ORDER BY p.name, p.id")))
+            .fetch_all(&self.store.database)
+            .await
+            .map_err(StoreError::database_error("list projects"))?;
+        rows.iter().map(project_from_row).collect()
+    }
+}
+
+pub(crate) async fn insert_domain(transaction: &mut Transaction, name: &str, now: i64) -> Result<DomainId, StoreError> {
+    let id = DomainId::generate();
+    query("INSERT INTO domains (id, name, created_at) VALUES ($1, $2, $3)")
+        .bind(id.as_str())
+        .bind(name)
+        .bind(now)
+        .execute(transaction)
+        .await
+        .map_err(map_insert_error("create a domain", "a domain", name))?;
+    Ok(id)
+}
+
+pub(crate) async fn insert_project(
+    transaction: &mut Transaction,
+    domain: &DomainId,
+    name: &str,
+    description: &str,
+    now: i64,
+) -> Result<ProjectId, StoreError> {
+    let id = ProjectId::generate();
+    query("INSERT INTO projects (id, domain_id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)")
+        .bind(id.as_str())
+        .bind(domain.as_str())
+        .bind(name)
+        .bind(description)
+        .bind(now)
+        .execute(transaction)
+        .await
+        .map_err(map_insert_error("create a project", "a project", name))?;
+    Ok(id)
+}
+
+/// Fails with [`StoreError::Unknown`] if the domain does not exist.
+pub(crate) async fn check_domain_exists(transaction: &mut Transaction, domain: &DomainId) -> Result<(), StoreError> {
+    let found: Option<String> = query_scalar("SELECT id FROM domains WHERE id = $1")
+        .bind(domain.as_str())
+        .fetch_optional(transaction)
+        .await
+        .map_err(StoreError::database_error("look up a domain"))?;
+    found.map(drop).ok_or_else(|| StoreError::Unknown { what: "domain", name: domain.to_string() })
+}
+
+pub(crate) async fn find_domain_id_of_project(
+    transaction: &mut Transaction,
+    project: &ProjectId,
+) -> Result<DomainId, StoreError> {
+    let found: Option<String> = query_scalar("SELECT domain_id FROM projects WHERE id = $1")
+        .bind(project.as_str())
+        .fetch_optional(transaction)
+        .await
+        .map_err(StoreError::database_error("look up a project"))?;
+    let id = found.ok_or_else(|| StoreError::Unknown { what: "project", name: project.to_string() })?;
+    id.parse().map_err(StoreError::damaged_value_error("domain_id"))
+}
+
+/// Tenant that is isolated from all other tenants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Domain {
+    /// Unique id.
+    pub id: DomainId,
+    /// Unique name.
+    pub name: String,
+}
+
+/// Project, which owns instances.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// Unique id.
+    pub id: ProjectId,
+    /// Name, unique in its domain.
+    pub name: String,
+    /// Domain that owns the project.
+    pub domain_id: DomainId,
+    /// Name of the domain.
+    pub domain_name: String,
+    /// Description.
+    pub description: String,
+    /// True if the project is enabled.
+    pub enabled: bool,
+    /// True if users without permission to see statements receive statement templates (without literals).
+    pub masking: bool,
+}
+
+/// Changes to a project. Fields that are `None` stay unchanged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProjectChange {
+    /// Description.
+    pub description: Option<String>,
+    /// True if the project is enabled.
+    pub enabled: Option<bool>,
+    /// True if users without permission to see statements receive statement templates (without literals).
+    pub masking: Option<bool>,
+}
+
+fn project_from_row(row: &Row) -> Result<Project, StoreError> {
+    let failed = StoreError::database_error("read a project");
+    Ok(Project {
+        id: parse_column(row, "id")?,
+        name: row.try_get("name").map_err(&failed)?,
+        domain_id: parse_column(row, "domain_id")?,
+        domain_name: row.try_get("domain_name").map_err(&failed)?,
+        description: row.try_get("description").map_err(&failed)?,
+        enabled: row.try_get("enabled").map_err(&failed)?,
+        masking: row.try_get("masking").map_err(&failed)?,
+    })
+}
