@@ -5,16 +5,13 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use crate::audit;
-use crate::database::Database;
 use crate::error::StoreError;
 use crate::identities::users::{NewUser, insert_user};
 use crate::sealing::AssociatedData;
-use crate::settings::{read_setting, write_setting};
+use crate::settings::{MASTER_KEY_CANARY_SETTING, read_setting, write_setting};
 use crate::store::{InitialTenant, InitialTenantIds, REGION_SETTING, Store};
 use crate::tenants::projects::{insert_domain, insert_project};
 
-/// Name of the setting that stores an encrypted constant. Clew decrypts the constant to verify the master key.
-pub(crate) const MASTER_KEY_CANARY_SETTING: &str = "canary";
 pub(crate) const MASTER_KEY_CANARY_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: MASTER_KEY_CANARY_SETTING };
 
@@ -23,10 +20,6 @@ pub(crate) const MASTER_KEY_CANARY_ASSOCIATED_DATA: AssociatedData<'static> =
 /// If a database contains the plaintext `canary, audited` but no audit log, the audit log was removed.
 /// Clew versions without an audit log used `canary` as the plaintext of the encrypted setting.
 pub(crate) const MASTER_KEY_CANARY_PLAINTEXT: &str = "canary, audited";
-
-pub(crate) async fn is_initialised(database: &Database) -> Result<bool, StoreError> {
-    read_setting(database, MASTER_KEY_CANARY_SETTING).await.map(|canary| canary.is_some())
-}
 
 impl Store {
     pub(crate) async fn insert_initial_identities(

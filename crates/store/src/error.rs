@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clew_model::NodeId;
 
-use crate::policies::PolicyLimits;
+use crate::policy_limits::PolicyLimits;
 
 /// Error returned by store operations.
 #[derive(Debug, thiserror::Error)]

@@ -43,6 +43,7 @@ mod master_key_rotation;
 mod metadata_copy;
 mod network_zones;
 mod policies;
+mod policy_limits;
 mod postgres;
 mod read_cache;
 mod results;
@@ -65,9 +66,9 @@ pub use handles::{
     AuditStore, IdentityStore, InstanceStore, KillStore, KillTaskStore, LockoutStore, PolicyStore, TaskStore,
     TenantStore, ZoneStore,
 };
-pub use identities::access_keys::{AccessKey, AccessKeyMetadata};
+pub use identities::access_keys::{AccessKey, AccessKeyMetadata, TemporaryAccessKeyValidity};
 pub use identities::groups::Group;
-pub use identities::temporary_access_keys::{IssuingCredentials, NewTemporaryAccessKey, TemporaryAccessKeyValidity};
+pub use identities::temporary_access_keys::{IssuingCredentials, NewTemporaryAccessKey};
 pub use identities::tokens::{NewToken, StoredToken, TokenOrigin};
 pub use identities::users::{NewUser, User, UserChange};
 pub use instances::login_backoffs::{
@@ -83,9 +84,8 @@ pub use lockouts::AuthAttemptReservation;
 pub use master_key_rotation::MasterKeyRotationSummary;
 pub use metadata_copy::CopiedTable;
 pub use network_zones::ZoneState;
-pub use policies::{
-    GrantedPolicy, Grantee, PolicyAttachment, PolicyLimits, PolicyRecord, PolicyRef, StoredPolicyGrant,
-};
+pub use policies::{GrantedPolicy, Grantee, PolicyAttachment, PolicyRecord, PolicyRef, StoredPolicyGrant};
+pub use policy_limits::PolicyLimits;
 pub use postgres::PostgresUrl;
 pub use read_cache::{CachedStoreView, LockoutState};
 pub use results::{PublishedResult, ResultStore, ResultWriter, S3Settings, StoredObject, StoredResult};

@@ -12,14 +12,14 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use crate::audit::AuditMacKeys;
-use crate::bootstrap::{MASTER_KEY_CANARY_ASSOCIATED_DATA, MASTER_KEY_CANARY_PLAINTEXT, MASTER_KEY_CANARY_SETTING};
+use crate::bootstrap::{MASTER_KEY_CANARY_ASSOCIATED_DATA, MASTER_KEY_CANARY_PLAINTEXT};
 use crate::data_dir::DataDir;
 use crate::database::{Transaction, query};
 use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING};
 use crate::error::StoreError;
 use crate::location::StoreLocation;
 use crate::sealing::{AssociatedData, Sealer};
-use crate::settings::{read_setting, write_setting};
+use crate::settings::{MASTER_KEY_CANARY_SETTING, read_setting, write_setting};
 use crate::store::Store;
 use crate::{audit, data_dir_lock, master_key};
 

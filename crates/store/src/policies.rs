@@ -46,23 +46,6 @@ pub enum PolicyRef {
     System(String),
 }
 
-/// Limits on the policies of a user or group. The policies of a user include the policies of the user's groups.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PolicyLimits {
-    /// Maximum number of attached policies.
-    pub policies: u32,
-    /// Maximum total size of the attached policy documents, in bytes.
-    pub bytes: u32,
-}
-
-impl Default for PolicyLimits {
-    /// The default limits allow 100 policies with a total size of 256 KiB.
-    /// With 100 policies of 256 KiB in total, the evaluation takes about one millisecond per request.
-    fn default() -> Self {
-        Self { policies: 100, bytes: 256 << 10 }
-    }
-}
-
 /// User or group that a policy is attached to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Grantee {

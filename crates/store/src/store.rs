@@ -19,10 +19,10 @@ use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::location::StoreLocation;
 use crate::master_key::MasterKey;
-use crate::policies::PolicyLimits;
+use crate::policy_limits::PolicyLimits;
 use crate::results::ResultStore;
 use crate::sealing::Sealer;
-use crate::{bootstrap, data_dir_lock, master_key, settings};
+use crate::{data_dir_lock, master_key, settings};
 
 /// Domain, project and administrator of a new store. The project has the name of the region.
 #[derive(Debug, Clone)]
@@ -104,7 +104,7 @@ impl Store {
             Some(url) => {
                 let database = Database::connect_postgres(url).await?;
                 // A new master key would not match an initialised database.
-                if bootstrap::is_initialised(&database).await? {
+                if settings::is_initialised(&database).await? {
                     return Err(StoreError::AlreadyInitialised { location: url.to_string() });
                 }
                 database
@@ -132,7 +132,7 @@ impl Store {
             None => return Err(StoreError::NotInitialised { location: dir.root.display().to_string() }),
             Some(url) => {
                 let database = Database::connect_postgres(url).await?;
-                if !bootstrap::is_initialised(&database).await? {
+                if !settings::is_initialised(&database).await? {
                     return Err(StoreError::NotInitialised { location: url.to_string() });
                 }
                 database

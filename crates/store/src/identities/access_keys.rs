@@ -12,8 +12,6 @@ use crate::database::{Row, Transaction, map_insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::handles::IdentityStore;
 use crate::identities::credential_revocation::{AffectedUsers, revoke_temporary_access_keys, revoke_tokens};
-use crate::identities::temporary_access_keys::TemporaryAccessKeyValidity;
-
 use crate::identities::users::{User, require_user};
 use crate::sealing::AssociatedData;
 
@@ -22,6 +20,17 @@ const MAX_ACCESS_KEYS_PER_USER: u32 = 2;
 
 /// Minimum interval, in seconds, between two updates of an access key's last-use time in the database.
 const LAST_USE_WRITE_INTERVAL_SECONDS: i64 = 60;
+
+/// Security token and expiration of a temporary access key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemporaryAccessKeyValidity {
+    /// SHA-256 hash of the security token that is required with each signed request.
+    pub token_hash: [u8; 32],
+    /// Expiration time, as a Unix timestamp in seconds.
+    pub expires_at: i64,
+    /// True if the key was revoked.
+    pub revoked: bool,
+}
 
 /// Access key with its user and secret.
 #[derive(Debug, Clone)]

@@ -10,20 +10,9 @@ use crate::database::row_mapping::{parse_column, read_hash_column};
 use crate::database::{Transaction, map_insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::handles::IdentityStore;
-use crate::identities::access_keys::AccessKey;
+use crate::identities::access_keys::{AccessKey, TemporaryAccessKeyValidity};
 use crate::identities::users::require_user;
 use crate::sealing::AssociatedData;
-
-/// Security token and expiration of a temporary access key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TemporaryAccessKeyValidity {
-    /// SHA-256 hash of the security token that is required with each signed request.
-    pub token_hash: [u8; 32],
-    /// Expiration time, as a Unix timestamp in seconds.
-    pub expires_at: i64,
-    /// True if the key was revoked.
-    pub revoked: bool,
-}
 
 /// Temporary access key to insert.
 #[derive(Debug, Clone)]

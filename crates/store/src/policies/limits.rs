@@ -6,7 +6,7 @@ use sqlx::AssertSqlSafe;
 use crate::database::{Transaction, query};
 use crate::error::StoreError;
 use crate::identities::credential_revocation::AffectedUsers;
-use crate::policies::PolicyLimits;
+use crate::policy_limits::PolicyLimits;
 
 /// Fails if the policies of a user or group in `affected` exceed the policy limits.
 /// The caller must call this function after it changes policies or attachments, in the same transaction.
