@@ -26,15 +26,15 @@ fn main() -> ExitCode {
     match build.status() {
         Ok(status) if status.success() => {}
         Ok(_) => return ExitCode::FAILURE,
-        Err(error) => return report_start_error("cargo", &error),
+        Err(error) => return print_program_start_error("cargo", &error),
     }
     let Some(tools) = devtools_path(profile) else {
-        return report_start_error("devtools", &std::io::Error::from(std::io::ErrorKind::NotFound));
+        return print_program_start_error("devtools", &std::io::Error::from(std::io::ErrorKind::NotFound));
     };
     // The tools replace the launcher so that Ctrl-C reaches only the tools, which then stop their servers.
     // They run in the caller's working directory, to which paths in the arguments are relative.
     let mut task = command_without_cargo_run_env_vars(tools.as_os_str());
-    report_start_error("devtools", &task.env("CLEW_WORKSPACE_ROOT", root).args(arguments).exec())
+    print_program_start_error("devtools", &task.env("CLEW_WORKSPACE_ROOT", root).args(arguments).exec())
 }
 
 /// The run-time value of `CARGO_MANIFEST_DIR` has priority, because the launcher may have been built in another clone.
@@ -62,7 +62,7 @@ fn command_without_cargo_run_env_vars(program: &OsStr) -> Command {
     command
 }
 
-fn report_start_error(program: &str, error: &std::io::Error) -> ExitCode {
+fn print_program_start_error(program: &str, error: &std::io::Error) -> ExitCode {
     // Ignore write errors: a closed stderr cannot be reported.
     let _ = writeln!(std::io::stderr(), "error: cannot run {program}: {error}");
     ExitCode::FAILURE

@@ -21,7 +21,7 @@ mod projects;
 mod users;
 
 use clew_iam::decision::{Action, Resource, check_credential_scope};
-use clew_model::{AuditOrigin, DomainId, ErrorEntry};
+use clew_model::{ApiErrorDefinition, AuditOrigin, DomainId};
 use jiff::Timestamp;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -29,7 +29,7 @@ use utoipa_axum::routes;
 use crate::AppState;
 use crate::caller::Caller;
 use crate::error::ApiError;
-use crate::query_string::truncate_text;
+use crate::query_string::truncate_for_message;
 
 pub(crate) fn administration_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -67,7 +67,7 @@ fn require_identity_write_permission<'a>(
 ) -> Result<(&'a DomainId, AuditOrigin), ApiError> {
     caller.require_domain_permission(service, Action::MANAGE_IDENTITIES)?;
     caller.require_permanent_credentials()?;
-    Ok((&caller.principal.domain_id, caller.audit_origin()))
+    Ok((&caller.principal.domain_id, caller.build_audit_origin()))
 }
 
 /// Returns `true` if `id` is the caller's user id and the credentials are not limited to a project.
@@ -83,12 +83,12 @@ fn require_administrator(caller: &Caller) -> Result<(), ApiError> {
     if caller.principal.administrator {
         return Ok(());
     }
-    Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "administrators-only", Vec::new()))
+    Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "administrators-only", Vec::new()))
 }
 
 fn not_found_error(target: &'static str, id: &str) -> ApiError {
-    let arguments = vec![("target", target.to_owned()), ("id", truncate_text(id))];
-    ApiError::with_detail(ErrorEntry::IAM_UNKNOWN, "iam-target", arguments)
+    let arguments = vec![("target", target.to_owned()), ("id", truncate_for_message(id))];
+    ApiError::with_detail(ApiErrorDefinition::IAM_UNKNOWN, "iam-target", arguments)
 }
 
 /// Formats a Unix timestamp as `2026-11-24T08:00:00Z`.

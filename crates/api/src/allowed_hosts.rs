@@ -1,12 +1,12 @@
 //! Validates the `Host` header to prevent DNS rebinding attacks and forged hosts in generated links.
 
-use clew_model::ErrorEntry;
+use clew_model::ApiErrorDefinition;
 use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderMap, Uri};
 
 use crate::error::ApiError;
-use crate::query_string::truncate_text;
+use crate::query_string::truncate_for_message;
 
 /// Allowed host names, each for a single port or for all ports. An empty list allows all hosts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,8 +43,8 @@ impl AllowedHosts {
         if is_allowed {
             return Ok(());
         }
-        let given = truncate_text(requested.unwrap_or_default());
-        Err(ApiError::with_detail(ErrorEntry::HOST_NOT_ALLOWED, "host-unknown", vec![("given", given)]))
+        let given = truncate_for_message(requested.unwrap_or_default());
+        Err(ApiError::with_detail(ApiErrorDefinition::HOST_NOT_ALLOWED, "host-unknown", vec![("given", given)]))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::audited_operations::{AuditMode, AuditedOperation};
 use crate::detach_on_drop::DetachOnDrop;
 use crate::error::ApiError;
 use crate::long_poll;
-use crate::query_string::truncate_text;
+use crate::query_string::truncate_for_message;
 use axum::RequestExt;
 use axum::extract::{RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
@@ -29,10 +29,10 @@ use tracing::error;
 
 /// Audit event fields that the request handler can set. Clones share the same fields.
 #[derive(Debug, Clone)]
-pub(crate) struct AuditContext(Arc<Mutex<AuditFields>>);
+pub(crate) struct AuditContext(Arc<Mutex<AuditEventFields>>);
 
 #[derive(Debug)]
-struct AuditFields {
+struct AuditEventFields {
     origin: AuditOrigin,
     domain_id: Option<DomainId>,
     operation: Option<&'static str>,
@@ -44,7 +44,7 @@ impl AuditContext {
     pub(crate) fn new(peer: Option<IpAddr>, request_id: &str) -> Self {
         let actor = Actor::Anonymous { claimed: String::new() };
         let origin = AuditOrigin { actor, peer, request_id: request_id.to_owned() };
-        Self(Arc::new(Mutex::new(AuditFields {
+        Self(Arc::new(Mutex::new(AuditEventFields {
             origin,
             domain_id: None,
             operation: None,
@@ -54,15 +54,15 @@ impl AuditContext {
     }
 
     pub(crate) fn set_claimed_identity(&self, claimed: &str) {
-        self.lock_audit_fields_mutex().origin.actor = Actor::Anonymous { claimed: truncate_text(claimed) };
+        self.lock_audit_fields_mutex().origin.actor = Actor::Anonymous { claimed: truncate_for_message(claimed) };
     }
 
-    pub(crate) fn set_domain(&self, domain: &DomainId) {
+    pub(crate) fn set_domain_id(&self, domain: &DomainId) {
         self.lock_audit_fields_mutex().domain_id = Some(domain.clone());
     }
 
     pub(crate) fn set_actor(&self, user: &User) {
-        self.set_domain(&user.domain_id);
+        self.set_domain_id(&user.domain_id);
         self.lock_audit_fields_mutex().origin.actor =
             Actor::User { id: user.id.clone(), name: user.name.clone(), domain_id: user.domain_id.clone() };
     }
@@ -85,7 +85,7 @@ impl AuditContext {
         self.lock_audit_fields_mutex().origin.request_id.clone()
     }
 
-    fn lock_audit_fields_mutex(&self) -> MutexGuard<'_, AuditFields> {
+    fn lock_audit_fields_mutex(&self) -> MutexGuard<'_, AuditEventFields> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -161,7 +161,7 @@ fn build_audit_event(
         return None;
     }
     let id = |name: &str| ids.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    let last = || ids.last().map_or_else(String::new, |(_, value)| truncate_text(value));
+    let last = || ids.last().map_or_else(String::new, |(_, value)| truncate_for_message(value));
     Some(AuditEvent {
         domain_id: fields.domain_id.clone(),
         project_id: id("project_id").and_then(|id| id.parse().ok()),

@@ -9,7 +9,7 @@ use axum::response::Response;
 use clew_iam::decision::{CredentialScope, Principal};
 use clew_iam::signature::{self, AuthorizationHeader, RequestToSign, SignatureError};
 use clew_iam::token;
-use clew_model::ErrorEntry;
+use clew_model::ApiErrorDefinition;
 use clew_store::{AccessKey, CachedStoreView, LockoutState, TemporaryAccessKeyValidity, User};
 use http::StatusCode;
 use http::header::AUTHORIZATION;
@@ -24,7 +24,7 @@ use crate::audit::AuditContext;
 use crate::caller::{Caller, CredentialKind, CredentialRef, ValidToken};
 use crate::console::{cookie, csrf};
 use crate::error::ApiError;
-use crate::iam::auth_attempts::{self, FailureCounterKey};
+use crate::iam::auth_attempts::{self, AuthFailureCounter};
 use crate::iam::security_token;
 use crate::{ApiSettings, AppState, limits};
 
@@ -113,21 +113,23 @@ async fn authenticate_caller(
 pub(crate) async fn read_request_body(body: Body, settings: &ApiSettings) -> Result<Bytes, ApiError> {
     let limit = settings.max_body_bytes;
     let too_large =
-        || ApiError::with_detail(ErrorEntry::BODY_TOO_LARGE, "body-limit", vec![("limit", limit.to_string())]);
+        || ApiError::with_detail(ApiErrorDefinition::BODY_TOO_LARGE, "body-limit", vec![("limit", limit.to_string())]);
     // Reject bodies whose declared length exceeds the limit before reading them.
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large());
     }
     let Ok(collected) = timeout(settings.body_read_timeout, Limited::new(body, limit).collect()).await else {
         let seconds = vec![("seconds", settings.body_read_timeout.as_secs().to_string())];
-        return Err(ApiError::with_detail(ErrorEntry::REQUEST_TIMEOUT, "body-timeout", seconds));
+        return Err(ApiError::with_detail(ApiErrorDefinition::REQUEST_TIMEOUT, "body-timeout", seconds));
     };
     match collected {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(error) => {
-            Err(ApiError::with_detail(ErrorEntry::BAD_REQUEST, "parameter-body", vec![("reason", error.to_string())]))
-        }
+        Err(error) => Err(ApiError::with_detail(
+            ApiErrorDefinition::BAD_REQUEST,
+            "parameter-body",
+            vec![("reason", error.to_string())],
+        )),
     }
 }
 
@@ -136,19 +138,19 @@ async fn authenticate_by_token(
     trail: &AuditContext,
     token: &str,
 ) -> Result<AuthenticatedIdentity, ApiError> {
-    let view = service.store.cached_view().await?;
+    let view = service.store.open_cached_view().await?;
     let hash = token::hash_token(token);
     let Some(stored) = view.find_token(&hash).await? else {
         return Err(not_authenticated_error("auth-token-unknown", Vec::new()));
     };
-    trail.set_domain(&stored.user.domain_id);
+    trail.set_domain_id(&stored.user.domain_id);
     trail.set_claimed_identity(&stored.user.name);
     if stored.revoked {
-        return Err(ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
+        return Err(ApiError::with_detail(ApiErrorDefinition::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
     }
     if stored.expires_at <= Timestamp::now().as_second() {
         let moment = vec![("moment", format_unix_seconds(stored.expires_at))];
-        return Err(ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-expired", moment));
+        return Err(ApiError::with_detail(ApiErrorDefinition::TOKEN_EXPIRED, "auth-token-expired", moment));
     }
     let scope = stored.scope_project.clone().map_or(CredentialScope::Domain, CredentialScope::Project);
     let (origin, expires_at) = (stored.origin, stored.expires_at);
@@ -163,7 +165,7 @@ struct SignedRequest {
     authorization: AuthorizationHeader,
     key: Arc<AccessKey>,
     view: CachedStoreView,
-    subject: FailureCounterKey,
+    subject: AuthFailureCounter,
     has_failures: bool,
 }
 
@@ -175,13 +177,13 @@ impl SignedRequest {
         let authorization = AuthorizationHeader::parse(header.to_str().unwrap_or_default())?;
         let id = &authorization.access_key;
         trail.set_claimed_identity(id.as_str());
-        let view = service.store.cached_view().await?;
+        let view = service.store.open_cached_view().await?;
         let Some(key) = view.find_access_key(id).await? else {
             return Err(not_authenticated_error("auth-key-unknown", vec![("key", id.to_string())]));
         };
-        trail.set_domain(&key.user.domain_id);
+        trail.set_domain_id(&key.user.domain_id);
         let peer = limits::client_ip(&parts.extensions);
-        let subject = auth_attempts::find_failure_counter_key(
+        let subject = auth_attempts::find_auth_failure_counter(
             &service.store,
             ["key:", id.as_str()].concat(),
             Some(&key.user.id),
@@ -302,7 +304,7 @@ async fn build_principal(service: &AppState, identity: &AuthenticatedIdentity) -
         domain_name: user.domain_name.clone(),
         scope: scope.clone(),
         administrator: user.administrator,
-        budget: service.limits.create_policy_work_budget(&identity.user.id),
+        budget: service.limits.create_policy_evaluation_budget(&identity.user.id),
     })
 }
 
@@ -311,5 +313,5 @@ fn format_unix_seconds(seconds: i64) -> String {
 }
 
 fn not_authenticated_error(id: &'static str, arguments: Vec<(&'static str, String)>) -> ApiError {
-    ApiError::with_detail(ErrorEntry::NOT_AUTHENTICATED, id, arguments)
+    ApiError::with_detail(ApiErrorDefinition::NOT_AUTHENTICATED, id, arguments)
 }

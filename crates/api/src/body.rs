@@ -8,7 +8,7 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor}
 use serde_json::value::RawValue;
 
 use crate::error::ApiError;
-use crate::query_string::{truncate_text, unknown_field_error};
+use crate::query_string::{truncate_for_message, unknown_field_error};
 
 /// Fields of a JSON request body. A field with the value `null` is treated as absent.
 pub(crate) struct JsonBody {
@@ -32,7 +32,10 @@ impl JsonBody {
                 return Err(unknown_field_error(name, known));
             }
             if !seen.insert(name) {
-                return Err(ApiError::invalid_parameter("parameter-repeated", vec![("field", truncate_text(name))]));
+                return Err(ApiError::invalid_parameter(
+                    "parameter-repeated",
+                    vec![("field", truncate_for_message(name))],
+                ));
             }
         }
         Ok(body)
@@ -75,7 +78,7 @@ pub(crate) fn check_array_length(name: &'static str, count: usize, min: usize, m
 }
 
 pub(crate) fn invalid_field_error(name: &'static str, given: &str) -> ApiError {
-    ApiError::invalid_parameter("parameter-form", vec![("field", name.into()), ("given", truncate_text(given))])
+    ApiError::invalid_parameter("parameter-form", vec![("field", name.into()), ("given", truncate_for_message(given))])
 }
 
 impl<'de> Deserialize<'de> for JsonBody {

@@ -11,7 +11,9 @@ use clew_iam::decision::{
     self, Action, Decision, DenyReason, Principal, RequestEnvironment, Resource, TargetInstance, TargetProject,
     check_credential_scope, decide_access, policies_may_allow_action,
 };
-use clew_model::{AccessKeyId, Actor, AuditOrigin, ErrorEntry, Instance, InstanceId, Node, NodeId, ProjectId, Tag};
+use clew_model::{
+    AccessKeyId, Actor, ApiErrorDefinition, AuditOrigin, Instance, InstanceId, Node, NodeId, ProjectId, Tag,
+};
 use clew_store::{CachedStoreView, Project, TokenOrigin};
 use http::request::Parts;
 use jiff::Timestamp;
@@ -22,7 +24,7 @@ use crate::audit::AuditContext;
 use crate::client_addr::ClientAddr;
 use crate::error::ApiError;
 use crate::policy_cache::run_policy_evaluation;
-use crate::query_string::truncate_text;
+use crate::query_string::truncate_for_message;
 
 /// `Retry-After` value in responses to a principal that exceeds the rate limit for policy evaluations.
 const POLICY_EVALUATION_RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -78,7 +80,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 }
 
 impl Caller {
-    pub(crate) fn audit_origin(&self) -> AuditOrigin {
+    pub(crate) fn build_audit_origin(&self) -> AuditOrigin {
         AuditOrigin {
             actor: Actor::User {
                 id: self.principal.user_id.clone(),
@@ -90,7 +92,7 @@ impl Caller {
         }
     }
 
-    pub(crate) fn request_environment(&self) -> RequestEnvironment {
+    pub(crate) fn build_request_environment(&self) -> RequestEnvironment {
         RequestEnvironment {
             now: Timestamp::now(),
             source_ip: self.client.map(|connection| connection.ip),
@@ -108,7 +110,7 @@ impl Caller {
         if may_outlive {
             Ok(())
         } else {
-            Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-outlives", Vec::new()))
+            Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "iam-outlives", Vec::new()))
         }
     }
 
@@ -122,7 +124,7 @@ impl Caller {
             return Ok(());
         }
         let arguments = vec![("seconds", left.to_string())];
-        Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "kill-task-outlives", arguments))
+        Err(ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "kill-task-outlives", arguments))
     }
 
     pub(crate) fn require_domain_permission(&self, service: &AppState, action: Action) -> Result<(), ApiError> {
@@ -173,7 +175,7 @@ impl Caller {
         let project = self.require_project_permission(service, action, project).await?;
         let id = parse_instance_id(instance)?;
         let instance = self.view.find_instance(&project.id, &id).await?;
-        Ok((project, instance.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))?))
+        Ok((project, instance.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_INSTANCE))?))
     }
 
     /// `tags` lists the instance tags that the request adds or removes.
@@ -196,7 +198,7 @@ impl Caller {
         if let Decision::Deny { reason } = self.authorize_action(action, &resource) {
             return Err(self.build_denial_error(action, &reason));
         }
-        let instance = instance.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))?;
+        let instance = instance.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_INSTANCE))?;
         Ok((project, instance))
     }
 
@@ -228,18 +230,18 @@ impl Caller {
         instance: &Instance,
     ) -> bool {
         !self.is_action_allowed(service, Action::LIST_PROCESSES, project, instance).unwrap_or(false)
-            || self.project_masks_statements(service, project, instance)
+            || self.are_statements_masked_by_project(service, project, instance)
     }
 
     /// Call this method only after the caller has been authorized to list or collect sessions.
-    fn project_masks_statements(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
+    fn are_statements_masked_by_project(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
         project.masking
             && !self.is_action_allowed(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
     }
 
     /// Does not evaluate policies.
     async fn find_project_in_scope(&self, action: Action, id: &str) -> Result<Arc<Project>, ApiError> {
-        let foreign = || ApiError::new(ErrorEntry::FOREIGN_PROJECT);
+        let foreign = || ApiError::new(ApiErrorDefinition::FOREIGN_PROJECT);
         let id: ProjectId = id.parse().map_err(|_| foreign())?;
         let project = self.view.find_project(&id).await?;
         let facts = TargetProject {
@@ -251,19 +253,19 @@ impl Caller {
         check_credential_scope(&self.principal, action, &resource)
             .map_err(|reason| self.build_denial_error(action, &reason))?;
         let project = project.ok_or_else(foreign)?;
-        if project.enabled { Ok(project) } else { Err(ApiError::new(ErrorEntry::PROJECT_UNAVAILABLE)) }
+        if project.enabled { Ok(project) } else { Err(ApiError::new(ApiErrorDefinition::PROJECT_UNAVAILABLE)) }
     }
 
     fn authorize_action(&self, action: Action, resource: &Resource<'_>) -> Decision {
         run_policy_evaluation(&self.principal, || {
-            decide_access(&self.principal, action, resource, &self.request_environment())
+            decide_access(&self.principal, action, resource, &self.build_request_environment())
         })
     }
 
     /// The error does not reveal whether a project exists in another domain.
     fn build_denial_error(&self, action: Action, reason: &DenyReason) -> ApiError {
         debug!(user.id = %self.principal.user_id, action = action.name, %reason, "action denied");
-        if *reason == DenyReason::WorkBudget && self.principal.budget.is_rate_limited() {
+        if *reason == DenyReason::WorkBudget && self.principal.budget.has_exceeded_rate_limit() {
             return ApiError::rate_limit_exceeded_error(POLICY_EVALUATION_RETRY_AFTER);
         }
         let id = match reason {
@@ -278,9 +280,9 @@ impl Caller {
             (
                 decision::ActionResourceType::Domain,
                 DenyReason::NoPolicy | DenyReason::ExplicitDeny { .. } | DenyReason::WorkBudget,
-            ) => ErrorEntry::IAM_POLICY,
-            (decision::ActionResourceType::Domain, _) => ErrorEntry::IAM_FORBIDDEN_SCOPE,
-            _ => ErrorEntry::FOREIGN_PROJECT,
+            ) => ApiErrorDefinition::IAM_POLICY,
+            (decision::ActionResourceType::Domain, _) => ApiErrorDefinition::IAM_FORBIDDEN_SCOPE,
+            _ => ApiErrorDefinition::FOREIGN_PROJECT,
         };
         ApiError::with_detail(entry, id, vec![("action", action.name.to_owned())])
     }
@@ -305,9 +307,9 @@ fn parse_node_id(text: &str) -> Result<NodeId, ApiError> {
 
 fn invalid_id_error(given: &str, expected: &'static str) -> ApiError {
     ApiError::with_detail(
-        ErrorEntry::INVALID_ID,
+        ApiErrorDefinition::INVALID_ID,
         "id-form",
-        vec![("given", truncate_text(given)), ("expected", expected.into())],
+        vec![("given", truncate_for_message(given)), ("expected", expected.into())],
     )
 }
 
@@ -317,19 +319,19 @@ pub(crate) async fn load_node_if_zone_reachable(
     node: &str,
 ) -> Result<Node, ApiError> {
     let node = service.store.instances().find_node_with_password(&find_node_id_in_instance(instance, node)?).await?;
-    let node = node.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_NODE))?;
+    let node = node.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_NODE))?;
     require_reachable_network_zone(service, &node)?;
     Ok(node)
 }
 
 pub(crate) fn require_reachable_network_zone(service: &AppState, node: &Node) -> Result<(), ApiError> {
-    crate::nodes::require_reachable_network_zone(service, node).map_err(crate::nodes::node_read_failure_to_api_error)
+    crate::nodes::require_reachable_network_zone(service, node).map_err(crate::nodes::api_error_from_node_failure)
 }
 
 fn find_node_id_in_instance(instance: &Instance, node: &str) -> Result<NodeId, ApiError> {
     let id = parse_node_id(node)?;
     let exists = instance.nodes.iter().any(|node| node.id == id);
-    if exists { Ok(id) } else { Err(ApiError::new(ErrorEntry::UNKNOWN_NODE)) }
+    if exists { Ok(id) } else { Err(ApiError::new(ApiErrorDefinition::UNKNOWN_NODE)) }
 }
 
 /// Target node of a request. `N` is `NodeId`, or `Node` if the handler needs the decrypted password.
@@ -375,7 +377,7 @@ impl<N> TargetNode<N> {
     }
 
     /// Call this method only after the caller has been authorized to list or collect sessions.
-    pub(crate) fn project_masks_statements_for_caller(&self, service: &AppState, caller: &Caller) -> bool {
-        caller.project_masks_statements(service, &self.project, &self.instance)
+    pub(crate) fn are_statements_masked_for_caller(&self, service: &AppState, caller: &Caller) -> bool {
+        caller.are_statements_masked_by_project(service, &self.project, &self.instance)
     }
 }

@@ -22,12 +22,12 @@ impl ClientAddr {
         }
         let tls = last_header_element(headers, &FORWARDED_PROTO_HEADER)
             .map_or(socket.tls, |scheme| scheme.eq_ignore_ascii_case("https"));
-        Self { ip: resolve_client_address(socket.ip, headers, trusted), tls }
+        Self { ip: find_client_address_behind_proxies(socket.ip, headers, trusted), tls }
     }
 }
 
 /// A forged `Host` header is harmless, because only the sender of the request receives the URL.
-pub(crate) fn request_base_url(connection: Option<&ClientAddr>, headers: &HeaderMap) -> String {
+pub(crate) fn base_url_from_request(connection: Option<&ClientAddr>, headers: &HeaderMap) -> String {
     let scheme = if connection.is_some_and(|connection| connection.tls) { "https" } else { "http" };
     let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     format!("{scheme}://{host}")
@@ -38,7 +38,7 @@ const FORWARDED_PROTO_HEADER: HeaderName = HeaderName::from_static("x-forwarded-
 
 /// Each proxy appends the address of its client to `X-Forwarded-For`.
 /// The client is the last address that is not a trusted proxy. Earlier addresses can be forged by the client.
-fn resolve_client_address(socket: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
+fn find_client_address_behind_proxies(socket: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
     let mut hop = socket;
     for text in reversed_header_elements(headers, &FORWARDED_FOR_HEADER) {
         let Some(address) = parse_ip_address(text) else { return hop };

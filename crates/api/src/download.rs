@@ -11,7 +11,7 @@ use async_compression::tokio::bufread::{GzipEncoder, ZstdEncoder};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use clew_model::ErrorEntry;
+use clew_model::ApiErrorDefinition;
 use clew_store::StoredResult;
 use futures_util::future::Either;
 use futures_util::stream::{self, Stream, StreamExt};
@@ -24,7 +24,7 @@ use tokio::io::AsyncRead;
 use tokio_util::io::{ReaderStream, StreamReader};
 
 use crate::error::ApiError;
-use body_stream::{CHUNK_SIZE, DownloadBodyStream};
+use body_stream::{DownloadBodyStream, MAX_CHUNK_BYTES};
 use encoding::ContentEncoding;
 pub(crate) use encoding::accepts_encoding;
 use range::{ByteRange, RangeRequest};
@@ -45,7 +45,9 @@ impl StoredResultDownload {
         let length = self.header.len() as u64 + self.stored_bytes;
         let plain_tag = format!("\"{}\"", self.tag);
         let requested = match headers.get(RANGE) {
-            Some(range) if method == Method::GET && conditional_requests::range_header_applies(headers, &plain_tag) => {
+            Some(range)
+                if method == Method::GET && conditional_requests::satisfies_if_range_header(headers, &plain_tag) =>
+            {
                 range::parse_range_header(range, length)
             }
             _ => RangeRequest::Full,
@@ -123,14 +125,14 @@ impl StoredResultDownload {
 fn range_not_satisfiable_response(length: u64) -> Result<Response, ApiError> {
     let arguments = vec![("length", length.to_string())];
     let mut response =
-        ApiError::with_detail(ErrorEntry::RANGE_NOT_SATISFIABLE, "range-limit", arguments).into_response();
+        ApiError::with_detail(ApiErrorDefinition::RANGE_NOT_SATISFIABLE, "range-limit", arguments).into_response();
     let value = HeaderValue::try_from(format!("bytes */{length}")).map_err(|error| ApiError::internal_error(&error))?;
     response.headers_mut().insert(CONTENT_RANGE, value);
     Ok(response)
 }
 
 fn build_compressed_body(reader: impl AsyncRead + Send + 'static) -> Body {
-    Body::from_stream(ReaderStream::with_capacity(reader, CHUNK_SIZE))
+    Body::from_stream(ReaderStream::with_capacity(reader, MAX_CHUNK_BYTES))
 }
 
 fn build_response(status: StatusCode, headers: Vec<(HeaderName, String)>, body: Body) -> Result<Response, ApiError> {

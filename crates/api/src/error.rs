@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use clew_iam::policy::Diagnostic;
-use clew_model::{ErrorEntry, Failure, Language, SessionSelectionError};
+use clew_model::{ApiErrorDefinition, Failure, Language, SessionSelectionError};
 use clew_store::StoreError;
 use clew_worker::KillError;
 use http::StatusCode;
@@ -26,7 +26,7 @@ const MASTER_KEY_ROTATION_RETRY_AFTER_SECONDS: u64 = 5;
 /// [`crate::request_layer`] adds the body of the error response in the requested language.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError {
-    pub(crate) entry: ErrorEntry,
+    pub(crate) entry: ApiErrorDefinition,
     pub(crate) detail: ErrorDetail,
     /// Value of the `Retry-After` header, in seconds.
     pub(crate) retry_after: Option<u64>,
@@ -84,16 +84,20 @@ impl From<&Diagnostic> for PolicyDiagnosticView {
 }
 
 impl ApiError {
-    pub(crate) fn new(entry: ErrorEntry) -> Self {
+    pub(crate) fn new(entry: ApiErrorDefinition) -> Self {
         Self::with_detail(entry, "", Vec::new())
     }
 
-    pub(crate) fn with_detail(entry: ErrorEntry, id: &'static str, arguments: Vec<(&'static str, String)>) -> Self {
+    pub(crate) fn with_detail(
+        entry: ApiErrorDefinition,
+        id: &'static str,
+        arguments: Vec<(&'static str, String)>,
+    ) -> Self {
         Self { entry, detail: ErrorDetail::Message(id, arguments), retry_after: None, errors: Vec::new() }
     }
 
     pub(crate) fn invalid_parameter(id: &'static str, arguments: Vec<(&'static str, String)>) -> Self {
-        Self::with_detail(ErrorEntry::INVALID_PARAMETER, id, arguments)
+        Self::with_detail(ApiErrorDefinition::INVALID_PARAMETER, id, arguments)
     }
 
     pub(crate) fn value_not_allowed_error(field: &'static str, given: String, allowed: &[&str]) -> Self {
@@ -108,27 +112,30 @@ impl ApiError {
     }
 
     pub(crate) fn uri_too_long_error() -> Self {
-        Self::with_detail(ErrorEntry::URI_TOO_LONG, "uri-limit", vec![("limit", MAX_URI_BYTES.to_string())])
+        Self::with_detail(ApiErrorDefinition::URI_TOO_LONG, "uri-limit", vec![("limit", MAX_URI_BYTES.to_string())])
     }
 
     /// `wait` is the time until the next request is permitted.
     pub(crate) fn rate_limit_exceeded_error(wait: Duration) -> Self {
         // The wait is rounded up because an early retry would be refused again.
         let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
-        let detail =
-            Self::with_detail(ErrorEntry::TOO_MANY_REQUESTS, "retry-after", vec![("seconds", seconds.to_string())]);
+        let detail = Self::with_detail(
+            ApiErrorDefinition::TOO_MANY_REQUESTS,
+            "retry-after",
+            vec![("seconds", seconds.to_string())],
+        );
         Self { retry_after: Some(seconds), ..detail }
     }
 
     pub(crate) fn concurrency_limit_exceeded_error(id: &'static str, limit: usize) -> Self {
-        let detail = Self::with_detail(ErrorEntry::TOO_MANY_REQUESTS, id, vec![("limit", limit.to_string())]);
+        let detail = Self::with_detail(ApiErrorDefinition::TOO_MANY_REQUESTS, id, vec![("limit", limit.to_string())]);
         Self { retry_after: Some(CONCURRENCY_LIMIT_RETRY_AFTER_SECONDS), ..detail }
     }
 
     /// The cause is logged but not sent to the client.
     pub(crate) fn internal_error(cause: &dyn std::fmt::Display) -> Self {
         error!(error = %cause, "request failed with an internal error");
-        Self::new(ErrorEntry::INTERNAL)
+        Self::new(ApiErrorDefinition::INTERNAL)
     }
 
     /// Converts a kill error to an API error. For [`KillError::Node`], returns the node's failure as `Err` instead.
@@ -201,30 +208,34 @@ impl From<SessionSelectionError> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::QueueFull { limit, .. } => {
-                Self::with_detail(ErrorEntry::QUEUE_FULL, "queue-full-detail", vec![("limit", limit.to_string())])
-            }
+            StoreError::QueueFull { limit, .. } => Self::with_detail(
+                ApiErrorDefinition::QUEUE_FULL,
+                "queue-full-detail",
+                vec![("limit", limit.to_string())],
+            ),
             StoreError::ResultMissing { .. } | StoreError::ResultCorrupt { .. } => {
                 error!(%error, "stored result is missing or corrupted");
-                Self::with_detail(ErrorEntry::INTERNAL, "result-damaged", Vec::new())
+                Self::with_detail(ApiErrorDefinition::INTERNAL, "result-damaged", Vec::new())
             }
             StoreError::S3 { .. } => {
                 error!(%error, "cannot read a stored result");
-                Self::with_detail(ErrorEntry::INTERNAL, "result-unreachable", Vec::new())
+                Self::with_detail(ApiErrorDefinition::INTERNAL, "result-unreachable", Vec::new())
             }
             StoreError::AlreadyExists { name, .. } => {
-                Self::with_detail(ErrorEntry::IAM_CONFLICT, "name-taken", vec![("name", name)])
+                Self::with_detail(ApiErrorDefinition::IAM_CONFLICT, "name-taken", vec![("name", name)])
             }
-            StoreError::IssuingCredentialsRevoked => Self::new(ErrorEntry::IAM_INVALID_TOKEN),
+            StoreError::IssuingCredentialsRevoked => Self::new(ApiErrorDefinition::IAM_INVALID_TOKEN),
             // The object was deleted after the handler looked it up.
-            StoreError::Unknown { what, name } => {
-                Self::with_detail(ErrorEntry::IAM_UNKNOWN, "iam-target", vec![("target", what.into()), ("id", name)])
-            }
+            StoreError::Unknown { what, name } => Self::with_detail(
+                ApiErrorDefinition::IAM_UNKNOWN,
+                "iam-target",
+                vec![("target", what.into()), ("id", name)],
+            ),
             StoreError::LastAdministrator { name } => {
-                Self::with_detail(ErrorEntry::IAM_CONFLICT, "last-administrator", vec![("name", name)])
+                Self::with_detail(ApiErrorDefinition::IAM_CONFLICT, "last-administrator", vec![("name", name)])
             }
             StoreError::TooManyKeys { limit } => {
-                Self::with_detail(ErrorEntry::IAM_CONFLICT, "too-many-keys", vec![("limit", limit.to_string())])
+                Self::with_detail(ApiErrorDefinition::IAM_CONFLICT, "too-many-keys", vec![("limit", limit.to_string())])
             }
             StoreError::TooManyPolicies { name, policies, bytes, limits } => {
                 let arguments = vec![
@@ -234,25 +245,29 @@ impl From<StoreError> for ApiError {
                     ("max", limits.policies.to_string()),
                     ("max-bytes", limits.bytes.to_string()),
                 ];
-                Self::with_detail(ErrorEntry::IAM_CONFLICT, "too-many-policies", arguments)
+                Self::with_detail(ApiErrorDefinition::IAM_CONFLICT, "too-many-policies", arguments)
             }
             StoreError::InUse { times, .. } => {
-                Self::with_detail(ErrorEntry::IAM_CONFLICT, "policy-in-use", vec![("times", times.to_string())])
+                Self::with_detail(ApiErrorDefinition::IAM_CONFLICT, "policy-in-use", vec![("times", times.to_string())])
             }
             // This process is about to exit. A server with the new key can process the request.
             StoreError::MasterKeyRotated => {
                 warn!(%error, "request refused");
                 Self {
                     retry_after: Some(MASTER_KEY_ROTATION_RETRY_AFTER_SECONDS),
-                    ..Self::new(ErrorEntry::UNAVAILABLE)
+                    ..Self::new(ApiErrorDefinition::UNAVAILABLE)
                 }
             }
-            StoreError::KillTasksDisabled => Self::with_detail(ErrorEntry::NOT_ALLOWED, "kill-switch-off", Vec::new()),
-            StoreError::TooManyKillTasks { limit } => {
-                Self::with_detail(ErrorEntry::NOT_ALLOWED, "kill-tasks-limit", vec![("limit", limit.to_string())])
+            StoreError::KillTasksDisabled => {
+                Self::with_detail(ApiErrorDefinition::NOT_ALLOWED, "kill-switch-off", Vec::new())
             }
+            StoreError::TooManyKillTasks { limit } => Self::with_detail(
+                ApiErrorDefinition::NOT_ALLOWED,
+                "kill-tasks-limit",
+                vec![("limit", limit.to_string())],
+            ),
             StoreError::TooManyTags { limit } => {
-                Self::with_detail(ErrorEntry::TAG_QUOTA, "tag-quota-detail", vec![("limit", limit.to_string())])
+                Self::with_detail(ApiErrorDefinition::TAG_QUOTA, "tag-quota-detail", vec![("limit", limit.to_string())])
             }
             error => Self::internal_error(&error),
         }

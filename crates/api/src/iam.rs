@@ -14,7 +14,7 @@ mod token_response;
 pub(crate) mod tokens;
 
 use axum::response::Response;
-use clew_model::ErrorEntry;
+use clew_model::ApiErrorDefinition;
 
 use crate::error::ApiError;
 
@@ -22,8 +22,8 @@ use crate::error::ApiError;
 pub(crate) async fn map_to_iam_error_codes(mut response: Response) -> Response {
     if let Some(refusal) = response.extensions_mut().get_mut::<ApiError>() {
         refusal.entry = match refusal.entry {
-            ErrorEntry::INTERNAL => ErrorEntry::IAM_INTERNAL,
-            ErrorEntry::INVALID_PARAMETER => ErrorEntry::IAM_INVALID_PARAMETER,
+            ApiErrorDefinition::INTERNAL => ApiErrorDefinition::IAM_INTERNAL,
+            ApiErrorDefinition::INVALID_PARAMETER => ApiErrorDefinition::IAM_INVALID_PARAMETER,
             entry => entry,
         };
     }

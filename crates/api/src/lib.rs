@@ -84,7 +84,7 @@ pub use client_addr::{ClientAddr, TrustedProxies};
 pub use limits::{RateLimitSettings, RateLimits};
 pub use nodes::NodeReadLimits;
 pub use ops::metrics::Metrics;
-pub use routes::openapi_json;
+pub use routes::build_openapi_json;
 pub use serve::{Listener, ServeError, TlsConfig, serve};
 
 /// API server state. Clones are cheap because they share a single [`Arc`].

@@ -125,7 +125,7 @@ impl RateLimits {
     /// Creates a work budget for policy evaluations.
     /// Every [`POLICY_WORK_UNITS_PER_PERMIT`] work units count as one request in the user's request quota.
     /// Concurrent requests of a principal share the principal's request quota.
-    pub(crate) fn create_policy_work_budget(&self, user: &UserId) -> Arc<WorkBudget> {
+    pub(crate) fn create_policy_evaluation_budget(&self, user: &UserId) -> Arc<WorkBudget> {
         if self.0.principals.is_none() {
             return Arc::default();
         }
@@ -262,11 +262,12 @@ mod tests {
     fn concurrent_requests_share_the_evaluation_budget() {
         let limits = limits(10, 1);
         let user = UserId::generate();
-        let (one, other) = (limits.create_policy_work_budget(&user), limits.create_policy_work_budget(&user));
+        let (one, other) =
+            (limits.create_policy_evaluation_budget(&user), limits.create_policy_evaluation_budget(&user));
         assert!(spend(&one, 6) && spend(&other, 4));
-        assert!(!spend(&one, 1) && one.is_rate_limited() && !spend(&other, 1));
+        assert!(!spend(&one, 1) && one.has_exceeded_rate_limit() && !spend(&other, 1));
         assert!(limits.check_principal_rate_limit(&user).is_err());
-        assert!(spend(&limits.create_policy_work_budget(&UserId::generate()), 10), "another principal");
+        assert!(spend(&limits.create_policy_evaluation_budget(&UserId::generate()), 10), "another principal");
     }
 
     #[test]
@@ -281,7 +282,7 @@ mod tests {
                 limits.consume_sign_in_quota(PEER).is_ok()
                     && limits.consume_policy_evaluation_quota(&user, usize::MAX).is_ok()
             );
-            assert!(spend(&limits.create_policy_work_budget(&user), 60));
+            assert!(spend(&limits.create_policy_evaluation_budget(&user), 60));
         }
     }
 }

@@ -9,16 +9,16 @@ use unic_langid::langid;
 
 type Bundle = FluentBundle<FluentResource>;
 
-static ENGLISH_BUNDLE: LazyLock<Bundle> =
+static ENGLISH_MESSAGE_BUNDLE: LazyLock<Bundle> =
     LazyLock::new(|| load_message_bundle(langid!("en-US"), include_str!("../messages/en-us.ftl")));
-static CHINESE_BUNDLE: LazyLock<Bundle> =
+static CHINESE_MESSAGE_BUNDLE: LazyLock<Bundle> =
     LazyLock::new(|| load_message_bundle(langid!("zh-CN"), include_str!("../messages/zh-cn.ftl")));
 
 /// Returns the message with the given id, or the id if the message does not exist.
 pub(crate) fn format_message(language: Language, id: &str, variables: &[(&str, String)]) -> String {
     let bundle = match language {
-        Language::EnUs => &*ENGLISH_BUNDLE,
-        Language::ZhCn => &*CHINESE_BUNDLE,
+        Language::EnUs => &*ENGLISH_MESSAGE_BUNDLE,
+        Language::ZhCn => &*CHINESE_MESSAGE_BUNDLE,
     };
     let Some(pattern) = bundle.get_message(id).and_then(|message| message.value()) else { return id.to_owned() };
     let arguments: FluentArgs<'_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();

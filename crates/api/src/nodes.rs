@@ -2,10 +2,10 @@
 
 use std::future::Future;
 
-use clew_model::{ErrorEntry, Failure, FailureKind, Node};
+use clew_model::{ApiErrorDefinition, Failure, FailureKind, Node};
 use clew_mysql::ReadLimits;
 use clew_store::LoginTrigger;
-use clew_worker::LoginAttempt;
+use clew_worker::LoginPermit;
 
 use crate::AppState;
 use crate::error::{ApiError, ErrorDetail};
@@ -23,23 +23,27 @@ impl NodeReadLimits {
         Self { limits }
     }
 
-    pub(crate) fn limits_per_read(&self) -> ReadLimits {
+    pub(crate) fn read_limits(&self) -> ReadLimits {
         self.limits
     }
 }
 
 impl AppState {
-    pub(crate) async fn read_node<T, F>(&self, node: &Node, read: impl FnOnce(ReadLimits) -> F) -> Result<T, ApiError>
+    pub(crate) async fn read_from_node<T, F>(
+        &self,
+        node: &Node,
+        read: impl FnOnce(ReadLimits) -> F,
+    ) -> Result<T, ApiError>
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        self.try_read_node(node, read).await.map_err(node_read_failure_to_api_error)
+        self.try_read_from_node(node, read).await.map_err(api_error_from_node_failure)
     }
 
-    /// Request handlers must read nodes with this method or `read_node`.
+    /// Request handlers must read nodes with this method or `read_from_node`.
     /// Both methods delay the next login attempt after a node refuses a login.
     /// Without a delay between logins, repeated requests could cause the database server to lock Clew's account.
-    pub(crate) async fn try_read_node<T, F>(
+    pub(crate) async fn try_read_from_node<T, F>(
         &self,
         node: &Node,
         read: impl FnOnce(ReadLimits) -> F,
@@ -47,7 +51,7 @@ impl AppState {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let login = LoginAttempt::request_permit(&self.store, &node.id, LoginTrigger::Requested).await?;
+        let login = LoginPermit::request_permit(&self.store, &node.id, LoginTrigger::Requested).await?;
         let result = read(self.node_reads.limits).await;
         login.record_login_outcome(node, result.as_ref().err()).await;
         result
@@ -65,6 +69,6 @@ pub(crate) fn require_reachable_network_zone(service: &AppState, node: &Node) ->
     }
 }
 
-pub(crate) fn node_read_failure_to_api_error(failure: Failure) -> ApiError {
-    ApiError { detail: ErrorDetail::Failure(failure), ..ApiError::new(ErrorEntry::INTERNAL) }
+pub(crate) fn api_error_from_node_failure(failure: Failure) -> ApiError {
+    ApiError { detail: ErrorDetail::Failure(failure), ..ApiError::new(ApiErrorDefinition::INTERNAL) }
 }

@@ -1,6 +1,6 @@
 //! OpenAPI document of the HTTP API. Describes all routes, security schemes and common error responses.
 
-use clew_model::ErrorEntry;
+use clew_model::ApiErrorDefinition;
 use utoipa::OpenApi;
 use utoipa::openapi::path::Operation as DescribedOperation;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
@@ -21,7 +21,7 @@ use crate::error::ErrorBody;
     modifiers(&SecuritySchemes),
     security(("token" = []), ("access_key" = []), ("browser" = []))
 )]
-pub(crate) struct ApiDocument;
+pub(crate) struct OpenApiDocument;
 
 struct SecuritySchemes;
 
@@ -50,21 +50,25 @@ impl utoipa::Modify for SecuritySchemes {
     }
 }
 
-const COMMON_ERROR_RESPONSES: [(ErrorEntry, &str); 5] = [
-    (ErrorEntry::BAD_REQUEST, "Invalid parameter or header value"),
-    (ErrorEntry::URI_TOO_LONG, "The path and query exceed the maximum length"),
-    (ErrorEntry::HEADERS_TOO_LARGE, "The request line and headers exceed the maximum size"),
-    (ErrorEntry::INTERNAL, "Internal error of Clew"),
-    (ErrorEntry::UNAVAILABLE, "Clew is shutting down or overloaded, or the request timed out"),
+const COMMON_ERROR_RESPONSES: [(ApiErrorDefinition, &str); 5] = [
+    (ApiErrorDefinition::BAD_REQUEST, "Invalid parameter or header value"),
+    (ApiErrorDefinition::URI_TOO_LONG, "The path and query exceed the maximum length"),
+    (ApiErrorDefinition::HEADERS_TOO_LARGE, "The request line and headers exceed the maximum size"),
+    (ApiErrorDefinition::INTERNAL, "Internal error of Clew"),
+    (ApiErrorDefinition::UNAVAILABLE, "Clew is shutting down or overloaded, or the request timed out"),
 ];
-const AUTHENTICATED_ROUTE_ERROR_RESPONSES: [(ErrorEntry, &str); 5] = [
-    (ErrorEntry::NOT_AUTHENTICATED, "The credentials are missing, invalid or expired"),
-    (ErrorEntry::FOREIGN_PROJECT, "No policy allows the action, or a policy denies it"),
-    (ErrorEntry::REQUEST_TIMEOUT, "The request body was not received in time"),
-    (ErrorEntry::BODY_TOO_LARGE, "The request body exceeds the maximum size"),
-    (ErrorEntry::TOO_MANY_REQUESTS, "The rate limit is exceeded; Retry-After contains the time to wait, in seconds"),
+const AUTHENTICATED_ROUTE_ERROR_RESPONSES: [(ApiErrorDefinition, &str); 5] = [
+    (ApiErrorDefinition::NOT_AUTHENTICATED, "The credentials are missing, invalid or expired"),
+    (ApiErrorDefinition::FOREIGN_PROJECT, "No policy allows the action, or a policy denies it"),
+    (ApiErrorDefinition::REQUEST_TIMEOUT, "The request body was not received in time"),
+    (ApiErrorDefinition::BODY_TOO_LARGE, "The request body exceeds the maximum size"),
+    (
+        ApiErrorDefinition::TOO_MANY_REQUESTS,
+        "The rate limit is exceeded; Retry-After contains the time to wait, in seconds",
+    ),
 ];
-const NOT_FOUND_ERROR_RESPONSE: (ErrorEntry, &str) = (ErrorEntry::UNKNOWN_NODE, "An object in the path does not exist");
+const NOT_FOUND_ERROR_RESPONSE: (ApiErrorDefinition, &str) =
+    (ApiErrorDefinition::UNKNOWN_NODE, "An object in the path does not exist");
 
 pub(crate) fn add_operation_ids_and_error_responses(openapi: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut openapi.paths.paths {
@@ -118,7 +122,7 @@ mod tests {
 
     /// Method and path of every route that authenticates its caller by credentials, a password or a signed link.
     fn routes() -> BTreeSet<(String, String)> {
-        let openapi: Value = serde_json::from_str(&crate::openapi_json()).unwrap();
+        let openapi: Value = serde_json::from_str(&crate::build_openapi_json()).unwrap();
         let mut routes = BTreeSet::new();
         for (path, item) in openapi["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {

@@ -1,6 +1,6 @@
 //! Strict query string parser that rejects repeated parameters.
 
-use clew_model::ErrorEntry;
+use clew_model::ApiErrorDefinition;
 use url::form_urlencoded;
 
 use crate::error::ApiError;
@@ -16,7 +16,10 @@ impl QueryString {
         let mut parameters: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(raw.unwrap_or_default().as_bytes()).into_owned() {
             if parameters.iter().any(|(other, _)| *other == name) {
-                return Err(ApiError::invalid_parameter("parameter-repeated", vec![("field", truncate_text(&name))]));
+                return Err(ApiError::invalid_parameter(
+                    "parameter-repeated",
+                    vec![("field", truncate_for_message(&name))],
+                ));
             }
             parameters.push((name, value));
         }
@@ -34,7 +37,7 @@ impl QueryString {
         }
     }
 
-    pub(crate) fn encode_with_parameter(&self, name: &str, value: &str) -> String {
+    pub(crate) fn encode_with_replaced_parameter(&self, name: &str, value: &str) -> String {
         let pairs = self.parameters.iter().map(|(key, old)| (key, if key == name { value } else { old.as_str() }));
         form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
     }
@@ -51,18 +54,16 @@ impl QueryString {
         default: u32,
     ) -> Result<u32, ApiError> {
         let Some(given) = self.get(name) else { return Ok(default) };
-        given
-            .parse()
-            .ok()
-            .filter(|number| (min..=max).contains(number))
-            .ok_or_else(|| ApiError::value_out_of_range_error(name, truncate_text(given), &(min.into()..=max.into())))
+        given.parse().ok().filter(|number| (min..=max).contains(number)).ok_or_else(|| {
+            ApiError::value_out_of_range_error(name, truncate_for_message(given), &(min.into()..=max.into()))
+        })
     }
 
     pub(crate) fn invalid_value_error(name: &'static str, given: &str) -> ApiError {
         ApiError::with_detail(
-            ErrorEntry::INVALID_PARAMETER,
+            ApiErrorDefinition::INVALID_PARAMETER,
             "parameter-form",
-            vec![("field", name.into()), ("given", truncate_text(given))],
+            vec![("field", name.into()), ("given", truncate_for_message(given))],
         )
     }
 }
@@ -72,7 +73,7 @@ pub(crate) fn unknown_field_error(name: &str, known: &[&'static str]) -> ApiErro
     let distance = |candidate: &&&str| strsim::damerau_levenshtein(candidate, name);
     let closest =
         known.iter().min_by_key(distance).filter(|closest| distance(closest) <= (name.chars().count() / 3).max(1));
-    let field = ("field", truncate_text(name));
+    let field = ("field", truncate_for_message(name));
     match closest {
         Some(closest) => {
             ApiError::invalid_parameter("parameter-misspelt-field", vec![field, ("near", (*closest).to_owned())])
@@ -82,7 +83,7 @@ pub(crate) fn unknown_field_error(name: &str, known: &[&'static str]) -> ApiErro
 }
 
 /// Truncates client-supplied text to 80 characters for use in a message.
-pub(crate) fn truncate_text(text: &str) -> String {
+pub(crate) fn truncate_for_message(text: &str) -> String {
     text.chars().take(80).collect()
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use clew_model::{ErrorEntry, Language};
+use clew_model::{ApiErrorDefinition, Language};
 use futures_util::FutureExt;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -19,7 +19,7 @@ use crate::audit::{self, AuditContext};
 use crate::client_addr::ClientAddr;
 use crate::error::{ApiError, MAX_URI_BYTES};
 use crate::json::Json;
-use crate::query_string::truncate_text;
+use crate::query_string::truncate_for_message;
 use crate::{AppState, authentication, limits, security_headers};
 
 const REQUEST_ID_HEADER: &str = "x-request-id";
@@ -117,18 +117,18 @@ async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next:
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
             error!("request handler panicked");
-            ApiError::new(ErrorEntry::INTERNAL).into_response()
+            ApiError::new(ApiErrorDefinition::INTERNAL).into_response()
         }
         Err(_) => {
             let seconds = vec![("seconds", limit.as_secs().to_string())];
-            ApiError::with_detail(ErrorEntry::UNAVAILABLE, "took-too-long", seconds).into_response()
+            ApiError::with_detail(ApiErrorDefinition::UNAVAILABLE, "took-too-long", seconds).into_response()
         }
     }
 }
 
 /// Returns the error that replaces axum's own error response, so that all error responses have the same format.
 fn api_error_for_status(status: StatusCode) -> Option<ApiError> {
-    let entry = if status.is_client_error() { ErrorEntry::BAD_REQUEST } else { ErrorEntry::INTERNAL };
+    let entry = if status.is_client_error() { ApiErrorDefinition::BAD_REQUEST } else { ApiErrorDefinition::INTERNAL };
     (status.is_client_error() || status.is_server_error()).then(|| ApiError::new(entry))
 }
 
@@ -136,7 +136,7 @@ fn parse_language_header(headers: &HeaderMap) -> Result<Language, ApiError> {
     let Some(value) = headers.get("x-language") else { return Ok(Language::default()) };
     let text = value.to_str().unwrap_or("?");
     Language::from_tag(text)
-        .ok_or_else(|| ApiError::invalid_parameter("language-unknown", vec![("given", truncate_text(text))]))
+        .ok_or_else(|| ApiError::invalid_parameter("language-unknown", vec![("given", truncate_for_message(text))]))
 }
 
 #[cfg(test)]

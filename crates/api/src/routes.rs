@@ -4,13 +4,13 @@ use axum::Router;
 use axum::handler::Handler;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::get;
-use clew_model::ErrorEntry;
+use clew_model::ApiErrorDefinition;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::error::ApiError;
-use crate::openapi::{self, ApiDocument};
+use crate::openapi::{self, OpenApiDocument};
 use crate::request_layer::{self, RouteAuth};
 use crate::{AppState, administration, console, iam, ops, taurusdb};
 
@@ -41,7 +41,7 @@ fn authenticated_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(taurusdb::kill_tasks::preview::preview_kill_task))
         .routes(routes!(taurusdb::kill_tasks::history::list_killed_sessions))
         .routes(routes!(taurusdb::slow_session_threshold::show_slow_session_threshold))
-        .routes(routes!(taurusdb::slow_session_threshold::set_slow_threshold))
+        .routes(routes!(taurusdb::slow_session_threshold::set_slow_session_threshold_of_instances))
         .routes(routes!(taurusdb::tags::list_instance_tags))
         .routes(routes!(taurusdb::tags::list_project_tags))
         .routes(routes!(taurusdb::tags::add_or_remove_tags))
@@ -71,7 +71,10 @@ fn identity_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(iam::domains::show_caller_identity))
         .routes(routes!(iam::subject_tokens::show_token, iam::subject_tokens::revoke_token))
         .routes(routes!(iam::temporary_keys::create_temporary_key))
-        .routes(routes!(console::browser_session::show_session, console::browser_session::delete_session))
+        .routes(routes!(
+            console::browser_session::show_browser_session,
+            console::browser_session::delete_browser_session
+        ))
         .routes(routes!(console::browser_session::switch_project))
         .merge(administration::administration_routes())
         .layer(map_response(iam::map_to_iam_error_codes))
@@ -80,7 +83,7 @@ fn identity_routes() -> OpenApiRouter<AppState> {
 fn sign_in_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(iam::tokens::create_token))
-        .routes(routes!(console::browser_session::create_session))
+        .routes(routes!(console::browser_session::create_browser_session))
         .layer(map_response(iam::map_to_iam_error_codes))
 }
 
@@ -101,7 +104,7 @@ fn public_routes() -> OpenApiRouter<AppState> {
 pub(crate) fn build_router(service: AppState) -> Router {
     // Each route has a single layer because every request clones the state of each layer around its route.
     let layer = |auth| from_fn_with_state((service.clone(), auth), request_layer::handle_request);
-    let router = OpenApiRouter::with_openapi(ApiDocument::openapi());
+    let router = OpenApiRouter::with_openapi(OpenApiDocument::openapi());
     let operations_only = service.settings.operations_only;
     let router = if operations_only {
         router.merge(health_and_metrics_routes().layer(layer(RouteAuth::Public)))
@@ -122,13 +125,13 @@ pub(crate) fn build_router(service: AppState) -> Router {
 }
 
 async fn reject_unknown_route() -> ApiError {
-    ApiError::new(ErrorEntry::NO_SUCH_API)
+    ApiError::new(ApiErrorDefinition::NO_SUCH_API)
 }
 
 /// Returns the API's OpenAPI document as JSON.
 #[must_use]
-pub fn openapi_json() -> String {
-    let (_, mut document) = OpenApiRouter::with_openapi(ApiDocument::openapi())
+pub fn build_openapi_json() -> String {
+    let (_, mut document) = OpenApiRouter::with_openapi(OpenApiDocument::openapi())
         .merge(authenticated_routes())
         .merge(sign_in_routes())
         .merge(public_routes())

@@ -5,24 +5,24 @@ use std::time::Duration;
 
 use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
-use clew_testkit::{BENCHMARK_SESSION_COUNTS, Flavor, Server, ServerOptions, SessionLoad, SessionLoadCounts};
+use clew_testkit::{BENCHMARK_SESSION_COUNTS, DatabaseServerOptions, Flavor, Server, SessionCountsByType, SessionLoad};
 
 use crate::BenchContext;
-use crate::cases::{BenchCase, Comparison, MedianTarget};
+use crate::cases::{BenchmarkCase, Comparison, MedianTarget};
 use crate::count_checks::{count_occurrences_in_file, ensure_expected_count};
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, measure_paired_runs};
 use crate::query_log;
 use crate::server_harness::{NodeInventory, RunningClewServer};
 
-struct BusyServerCase {
-    definition: BenchCase,
+struct BusyServerBenchmark {
+    definition: BenchmarkCase,
     flavor: Flavor,
     clew: ClewInvocation,
-    baseline: BaselineInvocation,
+    baseline: BaselineCommand,
     /// Marker text, and the number of times that the text must occur in Clew's output.
-    item_marker: (&'static str, fn(SessionLoadCounts) -> usize),
-    min_baseline_lines: fn(SessionLoadCounts) -> usize,
+    item_marker: (&'static str, fn(SessionCountsByType) -> usize),
+    min_baseline_lines: fn(SessionCountsByType) -> usize,
 }
 
 #[derive(Clone, Copy)]
@@ -35,7 +35,7 @@ enum ClewInvocation {
 }
 
 #[derive(Clone, Copy)]
-enum BaselineInvocation {
+enum BaselineCommand {
     /// The `mariadb` client runs the same SQL statements as Clew.
     SameReads,
     /// Baseline: the `mariadb` client runs the same SQL statements as Clew, over TLS.
@@ -45,8 +45,9 @@ enum BaselineInvocation {
     Snapshot,
 }
 
-const SNAPSHOT_ARGUMENTS: &[&str] = &["snapshot", "--format", "csv"];
-const SESSION_ROW_MARKER: (&str, fn(SessionLoadCounts) -> usize) = ("root,127.0.0.1:", |size| size.sessions);
+const SNAPSHOT_COMMAND_ARGUMENTS: &[&str] = &["snapshot", "--format", "csv"];
+const SESSION_ROW_MARKER_AND_COUNT: (&str, fn(SessionCountsByType) -> usize) =
+    ("root,127.0.0.1:", |size| size.sessions);
 
 /// Joins sessions and transactions on the server. Clew performs the same join in memory.
 const SESSION_TRANSACTION_JOIN_QUERY: &str = "SELECT p.id, p.user, p.host, p.db, p.command, p.time, p.state, p.info, t.trx_id, t.trx_state, \
@@ -54,9 +55,9 @@ const SESSION_TRANSACTION_JOIN_QUERY: &str = "SELECT p.id, p.user, p.host, p.db,
      t.trx_tables_locked, t.trx_rows_modified FROM information_schema.processlist p \
      LEFT JOIN information_schema.innodb_trx t ON t.trx_mysql_thread_id = p.id";
 
-const fn snapshot_case(name: &'static str, flavor: Flavor) -> BusyServerCase {
-    BusyServerCase {
-        definition: BenchCase {
+const fn snapshot_benchmark(name: &'static str, flavor: Flavor) -> BusyServerBenchmark {
+    BusyServerBenchmark {
+        definition: BenchmarkCase {
             name,
             metric: "`clew snapshot` to CSV, 10,000 sessions",
             baseline: "`mariadb` client with the same two statements, output to a file",
@@ -66,16 +67,16 @@ const fn snapshot_case(name: &'static str, flavor: Flavor) -> BusyServerCase {
             pairs: 41,
         },
         flavor,
-        clew: ClewInvocation::Command(SNAPSHOT_ARGUMENTS),
-        baseline: BaselineInvocation::SameReads,
-        item_marker: SESSION_ROW_MARKER,
+        clew: ClewInvocation::Command(SNAPSHOT_COMMAND_ARGUMENTS),
+        baseline: BaselineCommand::SameReads,
+        item_marker: SESSION_ROW_MARKER_AND_COUNT,
         min_baseline_lines: |size| size.sessions + size.transactions,
     }
 }
 
-const fn collect_case(name: &'static str, flavor: Flavor) -> BusyServerCase {
-    BusyServerCase {
-        definition: BenchCase {
+const fn collect_command_benchmark(name: &'static str, flavor: Flavor) -> BusyServerBenchmark {
+    BusyServerBenchmark {
+        definition: BenchmarkCase {
             name,
             metric: "`clew collect`: a collection through the API, including the start of the program",
             baseline: "`clew snapshot`",
@@ -86,32 +87,36 @@ const fn collect_case(name: &'static str, flavor: Flavor) -> BusyServerCase {
         },
         flavor,
         clew: ClewInvocation::Collect,
-        baseline: BaselineInvocation::Snapshot,
-        item_marker: SESSION_ROW_MARKER,
+        baseline: BaselineCommand::Snapshot,
+        item_marker: SESSION_ROW_MARKER_AND_COUNT,
         min_baseline_lines: |size| size.sessions,
     }
 }
 
-const fn api_case(name: &'static str, flavor: Flavor) -> BusyServerCase {
-    let collect = collect_case(name, flavor);
+const fn api_collection_benchmark(name: &'static str, flavor: Flavor) -> BusyServerBenchmark {
+    let collect = collect_command_benchmark(name, flavor);
     let metric = "collection through the API by a running program, from the POST to the last byte";
-    BusyServerCase { definition: BenchCase { metric, ..collect.definition }, clew: ClewInvocation::Client, ..collect }
+    BusyServerBenchmark {
+        definition: BenchmarkCase { metric, ..collect.definition },
+        clew: ClewInvocation::Client,
+        ..collect
+    }
 }
 
-static BUSY_SERVER_CASES: [BusyServerCase; 10] = [
-    snapshot_case("snapshot-mysql", Flavor::MySql),
-    BusyServerCase {
-        definition: BenchCase {
+static BUSY_SERVER_BENCHMARKS: [BusyServerBenchmark; 10] = [
+    snapshot_benchmark("snapshot-mysql", Flavor::MySql),
+    BusyServerBenchmark {
+        definition: BenchmarkCase {
             name: "snapshot-mysql-tls",
             baseline: "`mariadb` client with the same two statements, both over TLS",
-            ..snapshot_case("", Flavor::MySql).definition
+            ..snapshot_benchmark("", Flavor::MySql).definition
         },
-        baseline: BaselineInvocation::SameReadsOverTls,
-        ..snapshot_case("", Flavor::MySql)
+        baseline: BaselineCommand::SameReadsOverTls,
+        ..snapshot_benchmark("", Flavor::MySql)
     },
-    snapshot_case("snapshot-mariadb", Flavor::MariaDb),
-    BusyServerCase {
-        definition: BenchCase {
+    snapshot_benchmark("snapshot-mariadb", Flavor::MariaDb),
+    BusyServerBenchmark {
+        definition: BenchmarkCase {
             name: "join-mariadb",
             metric: "`clew snapshot` to CSV, 10,000 sessions",
             baseline: "`mariadb` client with the join in SQL",
@@ -120,12 +125,12 @@ static BUSY_SERVER_CASES: [BusyServerCase; 10] = [
             unit: "s",
             pairs: 21,
         },
-        baseline: BaselineInvocation::Statements(SESSION_TRANSACTION_JOIN_QUERY),
+        baseline: BaselineCommand::Statements(SESSION_TRANSACTION_JOIN_QUERY),
         min_baseline_lines: |size| size.sessions,
-        ..snapshot_case("", Flavor::MariaDb)
+        ..snapshot_benchmark("", Flavor::MariaDb)
     },
-    BusyServerCase {
-        definition: BenchCase {
+    BusyServerBenchmark {
+        definition: BenchmarkCase {
             name: "detail-mysql",
             metric: "`clew snapshot --detail`, 10,000 sessions",
             baseline: "`mariadb` client with `sys.session`, then `sys.innodb_lock_waits`",
@@ -136,12 +141,12 @@ static BUSY_SERVER_CASES: [BusyServerCase; 10] = [
         },
         flavor: Flavor::MySql,
         clew: ClewInvocation::Command(&["snapshot", "--detail", "--format", "csv"]),
-        baseline: BaselineInvocation::Statements("SELECT * FROM sys.session; SELECT * FROM sys.innodb_lock_waits"),
+        baseline: BaselineCommand::Statements("SELECT * FROM sys.session; SELECT * FROM sys.innodb_lock_waits"),
         item_marker: (",clew-testkit,", |size| size.sessions),
         min_baseline_lines: |size| size.sessions + size.waiters,
     },
-    BusyServerCase {
-        definition: BenchCase {
+    BusyServerBenchmark {
+        definition: BenchmarkCase {
             name: "locks-mysql",
             metric: "`clew locks`, 10,000 sessions, 100 waiters",
             baseline: "`mariadb` client with `sys.innodb_lock_waits`",
@@ -152,57 +157,58 @@ static BUSY_SERVER_CASES: [BusyServerCase; 10] = [
         },
         flavor: Flavor::MySql,
         clew: ClewInvocation::Command(&["locks"]),
-        baseline: BaselineInvocation::Statements("SELECT * FROM sys.innodb_lock_waits"),
+        baseline: BaselineCommand::Statements("SELECT * FROM sys.innodb_lock_waits"),
         item_marker: ("\n100 sessions wait on 127.0.0.1", |size| size.waiters / 100),
         min_baseline_lines: |size| size.waiters,
     },
-    collect_case("collect-mysql", Flavor::MySql),
-    collect_case("collect-mariadb", Flavor::MariaDb),
-    api_case("api-mysql", Flavor::MySql),
-    api_case("api-mariadb", Flavor::MariaDb),
+    collect_command_benchmark("collect-mysql", Flavor::MySql),
+    collect_command_benchmark("collect-mariadb", Flavor::MariaDb),
+    api_collection_benchmark("api-mysql", Flavor::MySql),
+    api_collection_benchmark("api-mariadb", Flavor::MariaDb),
 ];
 
-pub(super) fn busy_server_cases() -> impl Iterator<Item = BenchCase> {
-    BUSY_SERVER_CASES.iter().map(|case| case.definition)
+pub(super) fn busy_server_benchmarks() -> impl Iterator<Item = BenchmarkCase> {
+    BUSY_SERVER_BENCHMARKS.iter().map(|case| case.definition)
 }
 
 /// Runs only one database server at a time, because each server has 10,000 threads.
 pub(super) async fn measure_busy_servers(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
     let mut measurements = Vec::new();
     for flavor in [Flavor::MySql, Flavor::MariaDb] {
-        let of_flavor = BUSY_SERVER_CASES.iter().filter(|case| case.flavor == flavor);
-        let selected: Vec<&BusyServerCase> =
-            of_flavor.filter(|case| bench.filter.includes_case(case.definition.name)).collect();
+        let of_flavor = BUSY_SERVER_BENCHMARKS.iter().filter(|case| case.flavor == flavor);
+        let selected: Vec<&BusyServerBenchmark> =
+            of_flavor.filter(|case| bench.filter.includes_benchmark(case.definition.name)).collect();
         if selected.is_empty() {
             continue;
         }
         progress::print_heading(&format!("{flavor} with {} sessions", BENCHMARK_SESSION_COUNTS.sessions));
-        measurements.extend(measure_cases_on_server(bench, flavor, &selected).await?);
+        measurements.extend(run_benchmarks_on_server(bench, flavor, &selected).await?);
     }
     Ok(measurements)
 }
 
-async fn measure_cases_on_server(
+async fn run_benchmarks_on_server(
     bench: &BenchContext,
     flavor: Flavor,
-    cases: &[&BusyServerCase],
+    cases: &[&BusyServerBenchmark],
 ) -> Result<Vec<Measurement>, BenchError> {
     let step = Step::start("Starting the database server and opening the sessions");
     let max_connections = u32::try_from(BENCHMARK_SESSION_COUNTS.sessions + 100).unwrap_or(u32::MAX);
-    let server =
-        bench.start_server(flavor, &ServerOptions { max_connections, arguments: server_arguments(flavor) }).await?;
+    let server = bench
+        .start_server(flavor, &DatabaseServerOptions { max_connections, arguments: server_arguments(flavor) })
+        .await?;
     let load =
         SessionLoad::start(&server, BENCHMARK_SESSION_COUNTS).await.map_err(|cause| BenchError::Load { cause })?;
     let inventory = NodeInventory::register_nodes(&bench.clew, &[server_url(&server, "off")], 1).await?;
     let clew_server = inventory.start_server(None).await?;
-    let snapshot = build_clew_command(bench, SNAPSHOT_ARGUMENTS, &server, "off");
+    let snapshot = build_clew_command(bench, SNAPSHOT_COMMAND_ARGUMENTS, &server, "off");
     let reads = query_log::capture_query_log(&snapshot, &server).await?.find_snapshot_statements()?;
     step.complete();
     let fixture =
         BusyServerFixture { bench, server: &server, size: load.session_counts(), clew_server, snapshot, reads };
     let mut measurements = Vec::new();
     for case in cases {
-        measurements.push(fixture.measure_case(case, &inventory).await?);
+        measurements.push(fixture.run_busy_server_benchmark(case, &inventory).await?);
     }
     fixture.clew_server.stop().await?;
     Ok(measurements)
@@ -211,26 +217,30 @@ async fn measure_cases_on_server(
 struct BusyServerFixture<'a> {
     bench: &'a BenchContext,
     server: &'a Server,
-    size: SessionLoadCounts,
+    size: SessionCountsByType,
     clew_server: RunningClewServer<'a>,
     snapshot: Command,
     reads: String,
 }
 
 impl BusyServerFixture<'_> {
-    async fn measure_case(&self, case: &BusyServerCase, inventory: &NodeInventory) -> Result<Measurement, BenchError> {
+    async fn run_busy_server_benchmark(
+        &self,
+        case: &BusyServerBenchmark,
+        inventory: &NodeInventory,
+    ) -> Result<Measurement, BenchError> {
         let Some(node) = inventory.nodes.first() else { return Ok(Measurement::new(case.definition)) };
         let (clew_file, baseline_file) = (self.bench.temp_file_path("clew"), self.bench.temp_file_path("baseline"));
         let (marker, expected) = case.item_marker;
         let baseline = match case.baseline {
-            BaselineInvocation::SameReads => build_mariadb_client_command(self.server, &["--skip-ssl"], &self.reads),
-            BaselineInvocation::SameReadsOverTls => build_mariadb_client_command(self.server, &["--ssl"], &self.reads),
-            BaselineInvocation::Statements(statements) => {
+            BaselineCommand::SameReads => build_mariadb_client_command(self.server, &["--skip-ssl"], &self.reads),
+            BaselineCommand::SameReadsOverTls => build_mariadb_client_command(self.server, &["--ssl"], &self.reads),
+            BaselineCommand::Statements(statements) => {
                 build_mariadb_client_command(self.server, &["--skip-ssl"], statements)
             }
-            BaselineInvocation::Snapshot => self.snapshot.clone(),
+            BaselineCommand::Snapshot => self.snapshot.clone(),
         };
-        let use_tls = matches!(case.baseline, BaselineInvocation::SameReadsOverTls);
+        let use_tls = matches!(case.baseline, BaselineCommand::SameReadsOverTls);
         let delays = RefCell::new(Vec::new());
         let clew = async || {
             let elapsed = match case.clew {
@@ -239,10 +249,11 @@ impl BusyServerFixture<'_> {
                     build_clew_command(self.bench, arguments, self.server, tls).measure_run_time(&clew_file).await?
                 }
                 ClewInvocation::Collect => {
-                    self.clew_server.build_clew_collect_command(node).measure_run_time(&clew_file).await?
+                    self.clew_server.build_collect_command(node).measure_run_time(&clew_file).await?
                 }
                 ClewInvocation::Client => {
-                    let (elapsed, delay) = self.clew_server.measure_collection_with_download(node, &clew_file).await?;
+                    let (elapsed, delay) =
+                        self.clew_server.measure_collection_and_download_time(node, &clew_file).await?;
                     delays.borrow_mut().extend(delay);
                     elapsed
                 }

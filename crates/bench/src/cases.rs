@@ -4,7 +4,7 @@ use crate::error::BenchError;
 
 /// A benchmark case, measured in pairs of one Clew run and one run of the baseline program.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct BenchCase {
+pub(super) struct BenchmarkCase {
     /// Name of the benchmark case. The `--only` option selects cases by name prefix.
     pub(super) name: &'static str,
     /// Description of the Clew operation that the benchmark case measures.
@@ -47,7 +47,7 @@ impl Comparison {
 }
 
 impl MedianTarget {
-    pub(super) fn is_met_by(self, value: f64) -> bool {
+    pub(super) fn is_met_by_median(self, value: f64) -> bool {
         match self {
             Self::AtMost(maximum) => value <= maximum,
             Self::AtLeast(minimum) => value >= minimum,
@@ -57,9 +57,9 @@ impl MedianTarget {
 
 /// Selects benchmark cases by name prefix. An empty filter selects all cases.
 #[derive(Debug, Clone, Default)]
-pub(super) struct CaseFilter(Vec<String>);
+pub(super) struct BenchmarkFilter(Vec<String>);
 
-impl CaseFilter {
+impl BenchmarkFilter {
     pub(super) fn new(prefixes: Vec<String>, case_names: &[&'static str]) -> Result<Self, BenchError> {
         match prefixes.iter().find(|prefix| !case_names.iter().any(|name| name.starts_with(prefix.as_str()))) {
             Some(unknown) => Err(BenchError::UnknownCase { name: unknown.clone(), names: case_names.join(" ") }),
@@ -67,15 +67,15 @@ impl CaseFilter {
         }
     }
 
-    pub(super) fn includes_case(&self, name: &str) -> bool {
+    pub(super) fn includes_benchmark(&self, name: &str) -> bool {
         self.0.is_empty() || self.0.iter().any(|prefix| name.starts_with(prefix.as_str()))
     }
 
-    pub(super) fn includes_any_case(&self, cases: &[BenchCase]) -> bool {
-        cases.iter().any(|case| self.includes_case(case.name))
+    pub(super) fn includes_any_benchmark(&self, cases: &[BenchmarkCase]) -> bool {
+        cases.iter().any(|case| self.includes_benchmark(case.name))
     }
 
-    pub(super) fn includes_all_cases(&self) -> bool {
+    pub(super) fn includes_all_benchmarks(&self) -> bool {
         self.0.is_empty()
     }
 }
@@ -97,21 +97,25 @@ mod tests {
         for (value, expected) in values.iter().zip([0.25, 4.0, -6.0, 2.0, 75.0]) {
             assert!((value - expected).abs() < f64::EPSILON, "{values:?}");
         }
-        assert!(MedianTarget::AtMost(1.03).is_met_by(1.03) && !MedianTarget::AtMost(1.03).is_met_by(1.031));
-        assert!(MedianTarget::AtLeast(40.0).is_met_by(40.0) && !MedianTarget::AtLeast(40.0).is_met_by(39.9));
+        assert!(
+            MedianTarget::AtMost(1.03).is_met_by_median(1.03) && !MedianTarget::AtMost(1.03).is_met_by_median(1.031)
+        );
+        assert!(
+            MedianTarget::AtLeast(40.0).is_met_by_median(40.0) && !MedianTarget::AtLeast(40.0).is_met_by_median(39.9)
+        );
     }
 
     #[test]
     fn filter_selects_cases_by_name_prefix() {
         let names = ["download-32", "download-1", "status"];
-        let filter = CaseFilter::new(vec!["download".into()], &names).unwrap();
+        let filter = BenchmarkFilter::new(vec!["download".into()], &names).unwrap();
         assert!(
-            filter.includes_case("download-1")
-                && filter.includes_case("download-32")
-                && !filter.includes_case("status")
+            filter.includes_benchmark("download-1")
+                && filter.includes_benchmark("download-32")
+                && !filter.includes_benchmark("status")
         );
-        assert!(CaseFilter::new(Vec::new(), &names).unwrap().includes_case("status"));
-        let unknown = CaseFilter::new(vec!["upload".into()], &names).unwrap_err().to_string();
+        assert!(BenchmarkFilter::new(Vec::new(), &names).unwrap().includes_benchmark("status"));
+        let unknown = BenchmarkFilter::new(vec!["upload".into()], &names).unwrap_err().to_string();
         assert!(unknown.contains("upload") && unknown.contains("download-32"), "{unknown}");
     }
 }

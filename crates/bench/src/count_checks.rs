@@ -48,12 +48,13 @@ impl CountChecks {
     /// Prints all counts. Returns an error if any count differs from its expected value.
     pub(super) fn verify_counts(&self) -> Result<(), DevtoolsError> {
         for check in &self.0 {
-            let suffix = if check.is_met() { String::new() } else { format!(", {}", check.format_requirement()) };
+            let suffix = if check.is_met() { String::new() } else { format!(", {}", check.format_expected_count()) };
             print_line(&format!("{:>10}  {}{suffix}", check.found, check.subject));
         }
         let failed = self.0.iter().filter(|check| !check.is_met());
-        let failed: Vec<String> =
-            failed.map(|check| format!("{}: {}, {}", check.subject, check.found, check.format_requirement())).collect();
+        let failed: Vec<String> = failed
+            .map(|check| format!("{}: {}, {}", check.subject, check.found, check.format_expected_count()))
+            .collect();
         if failed.is_empty() { Ok(()) } else { Err(DevtoolsError::Checks(failed.join("; "))) }
     }
 }
@@ -63,7 +64,7 @@ impl CountCheck {
         (self.minimum..=self.maximum).contains(&self.found)
     }
 
-    fn format_requirement(&self) -> String {
+    fn format_expected_count(&self) -> String {
         let verb = if self.minimum == self.maximum { "must be" } else { "must be at most" };
         format!("{verb} {}", self.maximum)
     }

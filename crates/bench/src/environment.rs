@@ -23,13 +23,13 @@ pub(super) async fn describe_environment(build: &str) -> String {
     let mut lines = format!(
         "- clew at {commit}{suffix}, {build}\n- {cores} cores ({}), {} GiB of memory, {}; load average at the start {}\n",
         read_processor_model().unwrap_or_default(),
-        read_memory_gib().unwrap_or_default(),
-        read_version_line("uname", &["-sr"]).await,
+        read_total_memory_gib().unwrap_or_default(),
+        read_program_version("uname", &["-sr"]).await,
         read_load_average()
     );
     let mut versions = Vec::new();
     for (program, arguments) in VERSION_COMMANDS {
-        versions.push(read_version_line(program, arguments).await);
+        versions.push(read_program_version(program, arguments).await);
     }
     versions.push(read_nginx_version().await);
     for version in versions {
@@ -49,16 +49,16 @@ fn read_processor_model() -> Option<String> {
     line.split_once(": ").map(|(_, name)| name.to_owned())
 }
 
-fn read_memory_gib() -> Option<u64> {
+fn read_total_memory_gib() -> Option<u64> {
     let all = std::fs::read_to_string("/proc/meminfo").ok()?;
     let kib: u64 = all.lines().find(|line| line.starts_with("MemTotal:"))?.split_whitespace().nth(1)?.parse().ok()?;
     Some(kib / (1 << 20))
 }
 
 /// Ignores the exit status, because wrk prints its version and then exits with an error.
-async fn read_version_line(program: &str, arguments: &[&str]) -> String {
+async fn read_program_version(program: &str, arguments: &[&str]) -> String {
     let shell = Command::new("sh").args(["-c", "\"$@\" 2>&1 || true", "sh", program]).args(arguments.iter().copied());
-    let output = shell.output_if_successful().await.unwrap_or_default();
+    let output = shell.capture_stdout_if_successful().await.unwrap_or_default();
     let line = output.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     // wrk prints a copyright notice, and MariaDB prints the path of its program.
     let line = line.split(" Copyright").next().unwrap_or_default().trim();
@@ -68,5 +68,5 @@ async fn read_version_line(program: &str, arguments: &[&str]) -> String {
 }
 
 async fn read_nginx_version() -> String {
-    read_version_line(&test_tools::nginx_path().to_string_lossy(), &["-v"]).await.replace("nginx version: ", "")
+    read_program_version(&test_tools::nginx_path().to_string_lossy(), &["-v"]).await.replace("nginx version: ", "")
 }

@@ -8,13 +8,13 @@ use clew_testkit::{FakeServerFleet, FakeServerOptions, Fault};
 use tokio::time::sleep;
 
 use crate::BenchContext;
-use crate::cases::{BenchCase, Comparison, MedianTarget};
+use crate::cases::{BenchmarkCase, Comparison, MedianTarget};
 use crate::count_checks::{count_occurrences_in_file, ensure_expected_count};
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, measure_paired_runs};
 use crate::server_harness::{NodeInventory, NodeRef};
 
-const COLLECTION_TIME_CASE: BenchCase = BenchCase {
+const COLLECTION_TIME_BENCHMARK: BenchmarkCase = BenchmarkCase {
     name: "nodes",
     metric: "one collection from each of 1,000 nodes with 20 sessions, until all are finished",
     baseline: "1 node",
@@ -24,16 +24,16 @@ const COLLECTION_TIME_CASE: BenchCase = BenchCase {
     pairs: 9,
 };
 
-const PEAK_MEMORY_CASE: BenchCase = BenchCase {
+const PEAK_MEMORY_BENCHMARK: BenchmarkCase = BenchmarkCase {
     name: "nodes-memory",
     metric: "peak memory of `clew serve` during these collections",
     baseline: "1 node",
     target: MedianTarget::AtMost(128.0),
     unit: "MiB",
-    ..COLLECTION_TIME_CASE
+    ..COLLECTION_TIME_BENCHMARK
 };
 
-pub(super) const FLEET_CASES: [BenchCase; 2] = [COLLECTION_TIME_CASE, PEAK_MEMORY_CASE];
+pub(super) const FLEET_BENCHMARKS: [BenchmarkCase; 2] = [COLLECTION_TIME_BENCHMARK, PEAK_MEMORY_BENCHMARK];
 
 const NODE_COUNT: usize = 1000;
 /// Each instance has one master and 19 replicas.
@@ -42,8 +42,10 @@ const SESSIONS_PER_NODE: u64 = 20;
 const COLLECTION_POLL_INTERVAL: Duration = Duration::from_millis(20);
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub(super) async fn measure_fleet_collections(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
-    if !bench.filter.includes_any_case(&FLEET_CASES) {
+pub(super) async fn measure_session_collection_from_fleet(
+    bench: &BenchContext,
+) -> Result<Vec<Measurement>, BenchError> {
+    if !bench.filter.includes_any_benchmark(&FLEET_BENCHMARKS) {
         return Ok(Vec::new());
     }
     progress::print_heading("Fleet of 1,000 nodes");
@@ -55,7 +57,7 @@ pub(super) async fn measure_fleet_collections(bench: &BenchContext) -> Result<Ve
     let inventory = NodeInventory::register_nodes(&bench.clew, &urls, NODES_PER_INSTANCE).await?;
     step.complete();
 
-    let peaks = RefCell::new(Measurement::new(PEAK_MEMORY_CASE));
+    let peaks = RefCell::new(Measurement::new(PEAK_MEMORY_BENCHMARK));
     let runs = Cell::new(0);
     let run = async |nodes: &[NodeRef]| {
         let (elapsed, peak_mib) = collect_sessions_from_fleet(bench, &inventory, &fleet, nodes).await?;
@@ -69,7 +71,7 @@ pub(super) async fn measure_fleet_collections(bench: &BenchContext) -> Result<Ve
     };
     let one = inventory.nodes.get(..1).unwrap_or_default();
     let times =
-        measure_paired_runs(COLLECTION_TIME_CASE, async || run(&inventory.nodes).await, async || run(one).await)
+        measure_paired_runs(COLLECTION_TIME_BENCHMARK, async || run(&inventory.nodes).await, async || run(one).await)
             .await?;
     let note = format!("at most {} connections open at once, none left open", fleet.peak_connection_count());
     Ok(vec![times.with_note(note), peaks.into_inner()])
@@ -109,8 +111,8 @@ async fn collect_sessions_from_fleet(
 
 async fn ensure_connections_closed(fleet: &FakeServerFleet) -> Result<(), BenchError> {
     let start = Instant::now();
-    while fleet.open_connection_count() > 0 && start.elapsed() < CONNECTION_CLOSE_TIMEOUT {
+    while fleet.current_connection_count() > 0 && start.elapsed() < CONNECTION_CLOSE_TIMEOUT {
         sleep(Duration::from_millis(5)).await;
     }
-    ensure_expected_count("connections left open", fleet.open_connection_count(), 0)
+    ensure_expected_count("connections left open", fleet.current_connection_count(), 0)
 }

@@ -14,22 +14,22 @@ use clew_testkit::{FakeServer, FakeServerOptions, Fault};
 use self::downloads::DownloadBenchmark;
 use self::small_responses::LoadGenerator;
 use crate::BenchContext;
-use crate::cases::{BenchCase, Comparison, MedianTarget};
+use crate::cases::{BenchmarkCase, Comparison, MedianTarget};
 use crate::count_checks::{count_occurrences_in_file, ensure_expected_count};
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, measure_paired_runs};
 use crate::server_harness::{GetRequest, NodeInventory, RunningClewServer};
 
-struct DownloadCase {
-    case: BenchCase,
+struct DownloadBenchmarkCase {
+    case: BenchmarkCase,
     clients: usize,
     /// Number of downloads that each client makes in one run.
     repetitions: usize,
 }
 
-const DOWNLOAD_CASES: [DownloadCase; 2] = [
-    DownloadCase {
-        case: BenchCase {
+const DOWNLOAD_BENCHMARKS: [DownloadBenchmarkCase; 2] = [
+    DownloadBenchmarkCase {
+        case: BenchmarkCase {
             name: "download-32",
             metric: "download of a 100 MB result, 32 clients",
             baseline: "nginx with sendfile, same file",
@@ -41,8 +41,8 @@ const DOWNLOAD_CASES: [DownloadCase; 2] = [
         clients: 32,
         repetitions: 1,
     },
-    DownloadCase {
-        case: BenchCase {
+    DownloadBenchmarkCase {
+        case: BenchmarkCase {
             name: "download-1",
             metric: "download of a 100 MB result, one client",
             baseline: "nginx with sendfile, same file",
@@ -56,9 +56,9 @@ const DOWNLOAD_CASES: [DownloadCase; 2] = [
     },
 ];
 
-const TASK_STATUS_CASES: [(BenchCase, LoadGenerator); 2] = [
+const TASK_STATUS_BENCHMARKS: [(BenchmarkCase, LoadGenerator); 2] = [
     (
-        BenchCase {
+        BenchmarkCase {
             name: "status",
             metric: "task status with signature check and policy, 64 connections of hey",
             baseline: "nginx with the same body as a constant",
@@ -70,7 +70,7 @@ const TASK_STATUS_CASES: [(BenchCase, LoadGenerator); 2] = [
         LoadGenerator::Hey,
     ),
     (
-        BenchCase {
+        BenchmarkCase {
             name: "status-wrk",
             metric: "task status with signature check and policy, 64 connections of wrk",
             baseline: "nginx with the same body as a constant",
@@ -83,8 +83,8 @@ const TASK_STATUS_CASES: [(BenchCase, LoadGenerator); 2] = [
     ),
 ];
 
-pub(super) fn http_cases() -> impl Iterator<Item = BenchCase> {
-    DOWNLOAD_CASES.iter().map(|download| download.case).chain(TASK_STATUS_CASES.iter().map(|(case, _)| *case))
+pub(super) fn http_benchmarks() -> impl Iterator<Item = BenchmarkCase> {
+    DOWNLOAD_BENCHMARKS.iter().map(|download| download.case).chain(TASK_STATUS_BENCHMARKS.iter().map(|(case, _)| *case))
 }
 
 /// Number of sessions at which the collection result is slightly larger than 100 MB.
@@ -93,30 +93,30 @@ const SESSION_COUNT: u64 = 100_000;
 const STATEMENT_SIZE_BYTES: usize = 960;
 
 pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
-    if !http_cases().any(|case| bench.filter.includes_case(case.name)) {
+    if !http_benchmarks().any(|case| bench.filter.includes_benchmark(case.name)) {
         return Ok(Vec::new());
     }
     progress::print_heading("HTTP server compared with nginx");
     let step = Step::start("Collecting a result of 100 MB");
     let options = FakeServerOptions { sessions: SESSION_COUNT, transactions: 1000, fault: Fault::None };
-    let started = FakeServer::start_with_min_statement_size(STATEMENT_SIZE_BYTES, options).await;
+    let started = FakeServer::start_with_long_statements(STATEMENT_SIZE_BYTES, options).await;
     let fake = started.map_err(|cause| BenchError::Load { cause })?;
     let inventory = NodeInventory::register_nodes(&bench.clew, &[fake.url()], 1).await?;
     let reader = inventory.create_read_only_access_key().await?;
     let server = inventory.start_server(None).await?;
     let Some(node) = inventory.nodes.first() else { return Ok(Vec::new()) };
-    let id = server.run_collection(node).await?;
+    let id = server.run_session_collection(node).await?;
     let file = bench.temp_file_path("result.csv");
     let bytes = server.download_result(node, &id, &file).await?;
     ensure_expected_count("rows of a result", count_occurrences_in_file(&file, "FOR UPDATE")?, SESSION_COUNT)?;
     let status = server.create_signed_request(&reader, node, "realtime-session-task", &id);
-    let body = downloads::fetch_body(parse_server_address(&server)?, &status)?;
+    let body = downloads::fetch_response_body(parse_server_address(&server)?, &status)?;
     let nginx = nginx::start(&file, &body).await?;
     step.complete_with_result(&format!("{bytes} bytes"));
 
     let mut measurements = Vec::new();
-    for DownloadCase { case, clients, repetitions } in
-        DOWNLOAD_CASES.iter().filter(|download| bench.filter.includes_case(download.case.name))
+    for DownloadBenchmarkCase { case, clients, repetitions } in
+        DOWNLOAD_BENCHMARKS.iter().filter(|download| bench.filter.includes_benchmark(download.case.name))
     {
         let signed = server.create_signed_request(&reader, node, "realtime-session-result", &id);
         let download =
@@ -133,7 +133,9 @@ pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Meas
             .await?,
         );
     }
-    for (case, generator) in TASK_STATUS_CASES.iter().filter(|(case, _)| bench.filter.includes_case(case.name)) {
+    for (case, generator) in
+        TASK_STATUS_BENCHMARKS.iter().filter(|(case, _)| bench.filter.includes_benchmark(case.name))
+    {
         // Sign the request again, because a signature expires after 15 minutes.
         let status = server.create_signed_request(&reader, node, "realtime-session-task", &id);
         let constant = GetRequest::create_unsigned_request(nginx::CONSTANT_RESPONSE_URL_PATH, "127.0.0.1");

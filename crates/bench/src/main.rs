@@ -29,11 +29,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use clew_devtools::progress::{self, print_line};
 use clew_devtools::{DevtoolsError, install, task, workspace};
-use clew_testkit::{Flavor, Server, ServerOptions};
+use clew_testkit::{DatabaseServerOptions, Flavor, Server};
 use mysql_async::prelude::Queryable;
 use tempfile::TempDir;
 
-use self::cases::CaseFilter;
+use self::cases::BenchmarkFilter;
 use self::error::BenchError;
 use self::paired_runs::Measurement;
 
@@ -55,13 +55,13 @@ struct BenchArgs {
 
 pub(crate) struct BenchContext {
     clew: PathBuf,
-    filter: CaseFilter,
+    filter: BenchmarkFilter,
     directory: TempDir,
     versions: RefCell<BTreeSet<String>>,
 }
 
 impl BenchContext {
-    fn new(clew: PathBuf, filter: CaseFilter) -> Result<Self, BenchError> {
+    fn new(clew: PathBuf, filter: BenchmarkFilter) -> Result<Self, BenchError> {
         let failed =
             |cause| DevtoolsError::File { operation: "create a directory in", path: std::env::temp_dir(), cause };
         let directory = tempfile::tempdir().map_err(failed)?;
@@ -69,7 +69,7 @@ impl BenchContext {
     }
 
     /// Starts a database server and records its version for the benchmark report.
-    async fn start_server(&self, flavor: Flavor, options: &ServerOptions) -> Result<Server, BenchError> {
+    async fn start_server(&self, flavor: Flavor, options: &DatabaseServerOptions) -> Result<Server, BenchError> {
         let failed = |cause| DevtoolsError::Database { operation: "read the version of a server", cause };
         let server = Server::start(flavor, options).await?;
         let mut connection = server.connect_as_root().await.map_err(failed)?;
@@ -91,16 +91,16 @@ fn main() -> ExitCode {
 
 /// Prints the report of the selected benchmark cases. Saves the report only if all cases are selected.
 async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError> {
-    let cases = busy_server::busy_server_cases()
-        .chain(http::http_cases())
-        .chain(memory_scaling::memory_scaling_cases())
-        .chain(fleet::FLEET_CASES)
-        .chain(workers::worker_scaling_cases())
-        .chain(snapshot_overhead::SNAPSHOT_OVERHEAD_CASES)
-        .chain(task_queue::task_queue_cases())
-        .chain(web_page::WEB_PAGE_CASES);
-    let names: Vec<&str> = cases.map(|case| case.name).chain([microbenchmarks::MICROBENCHMARKS_CASE_NAME]).collect();
-    let filter = CaseFilter::new(arguments.only, &names)?;
+    let cases = busy_server::busy_server_benchmarks()
+        .chain(http::http_benchmarks())
+        .chain(memory_scaling::memory_scaling_benchmarks())
+        .chain(fleet::FLEET_BENCHMARKS)
+        .chain(workers::worker_scaling_benchmarks())
+        .chain(snapshot_overhead::SNAPSHOT_OVERHEAD_BENCHMARKS)
+        .chain(task_queue::task_queue_benchmarks())
+        .chain(web_page::WEB_PAGE_BENCHMARKS);
+    let names: Vec<&str> = cases.map(|case| case.name).chain([microbenchmarks::MICROBENCHMARKS_OPTION_VALUE]).collect();
+    let filter = BenchmarkFilter::new(arguments.only, &names)?;
     progress::print_heading("Prerequisites of the benchmark");
     if arguments.quick {
         install::install_test_prerequisites().await?;
@@ -108,7 +108,7 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
         install::install_bench_prerequisites().await?;
     }
     if arguments.quick {
-        return resource_counts::check_resource_counts(arguments.clew).await;
+        return resource_counts::check_machine_independent_counts(arguments.clew).await;
     }
     let (clew, build) = if let Some(clew) = arguments.clew {
         (clew, "program given by --clew")
@@ -120,7 +120,7 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
     let bench = BenchContext::new(clew, filter)?;
     let environment = environment::describe_environment(build).await;
     let (measurements, mut failure) = run_benchmark_groups(&bench).await;
-    let micro = if bench.filter.includes_case(microbenchmarks::MICROBENCHMARKS_CASE_NAME) {
+    let micro = if bench.filter.includes_benchmark(microbenchmarks::MICROBENCHMARKS_OPTION_VALUE) {
         microbenchmarks::run_microbenchmarks().await
     } else {
         Ok(Vec::new())
@@ -129,14 +129,15 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
     let missing: Vec<&str> = names
         .into_iter()
         .filter(|name| {
-            bench.filter.includes_case(name) && measurements.iter().all(|measurement| measurement.case.name != *name)
+            bench.filter.includes_benchmark(name)
+                && measurements.iter().all(|measurement| measurement.case.name != *name)
         })
-        .filter(|name| *name != microbenchmarks::MICROBENCHMARKS_CASE_NAME || micro.is_empty())
+        .filter(|name| *name != microbenchmarks::MICROBENCHMARKS_OPTION_VALUE || micro.is_empty())
         .collect();
     let versions: Vec<String> = bench.versions.borrow().iter().map(|version| format!("- {version}\n")).collect();
     let page = report::render_report(&[environment, versions.concat()].concat(), &measurements, &micro, &missing);
     print_line(&page);
-    if bench.filter.includes_all_cases() {
+    if bench.filter.includes_all_benchmarks() {
         let path = report::save_report(&page).await?;
         print_line(&format!("Results saved in {}", path.display()));
     }
@@ -152,11 +153,11 @@ async fn run_benchmark_groups(bench: &BenchContext) -> (Vec<Measurement>, Option
         Box::pin(busy_server::measure_busy_servers(bench)),
         Box::pin(http::measure_http_server(bench)),
         Box::pin(memory_scaling::measure_memory_scaling(bench)),
-        Box::pin(fleet::measure_fleet_collections(bench)),
+        Box::pin(fleet::measure_session_collection_from_fleet(bench)),
         Box::pin(workers::measure_worker_scaling(bench)),
         Box::pin(snapshot_overhead::measure_snapshot_overhead(bench)),
         Box::pin(task_queue::measure_task_queue(bench)),
-        Box::pin(web_page::measure_web_page(bench)),
+        Box::pin(web_page::measure_web_page_performance(bench)),
     ];
     let (mut measurements, mut failure) = (Vec::new(), None);
     for group in groups {

@@ -7,14 +7,14 @@ use clew_devtools::{processes, progress};
 use clew_testkit::{FakeServer, FakeServerOptions, Fault};
 
 use crate::BenchContext;
-use crate::cases::{BenchCase, Comparison, MedianTarget};
+use crate::cases::{BenchmarkCase, Comparison, MedianTarget};
 use crate::count_checks::{count_occurrences, count_occurrences_in_file, ensure_expected_count};
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, measure_paired_runs};
 use crate::server_harness::NodeInventory;
 
-const fn memory_case(name: &'static str, metric: &'static str) -> BenchCase {
-    BenchCase {
+const fn peak_memory_benchmark(name: &'static str, metric: &'static str) -> BenchmarkCase {
+    BenchmarkCase {
         name,
         metric,
         baseline: "the same with 1,000 rows",
@@ -25,13 +25,13 @@ const fn memory_case(name: &'static str, metric: &'static str) -> BenchCase {
     }
 }
 
-const SNAPSHOT_MEMORY_CASE: BenchCase =
-    memory_case("memory-snapshot", "peak memory of `clew snapshot`, 100,000 rows of 1 KiB");
-const SERVER_MEMORY_CASE: BenchCase =
-    memory_case("memory-serve", "peak memory of `clew serve`, one result with 100,000 rows of 1 KiB");
+const SNAPSHOT_MEMORY_BENCHMARK: BenchmarkCase =
+    peak_memory_benchmark("memory-snapshot", "peak memory of `clew snapshot`, 100,000 rows of 1 KiB");
+const SERVER_MEMORY_BENCHMARK: BenchmarkCase =
+    peak_memory_benchmark("memory-serve", "peak memory of `clew serve`, one result with 100,000 rows of 1 KiB");
 
-const fn growth_case(name: &'static str, metric: &'static str, baseline: &'static str) -> BenchCase {
-    BenchCase {
+const fn run_time_growth_benchmark(name: &'static str, metric: &'static str, baseline: &'static str) -> BenchmarkCase {
+    BenchmarkCase {
         name,
         metric,
         baseline,
@@ -43,19 +43,27 @@ const fn growth_case(name: &'static str, metric: &'static str, baseline: &'stati
 }
 
 /// Each benchmark case compares Clew's run time per row for a large result and for a small result.
-const RUN_TIME_GROWTH_CASES: [(BenchCase, MeasuredRowCount, MeasuredRowCount); 3] = [
+const RUN_TIME_GROWTH_BENCHMARKS: [(BenchmarkCase, MeasuredRowCount, MeasuredRowCount); 3] = [
     (
-        growth_case("growth-10k", "`clew snapshot`, time per row with 10,000 rows", "time per row with 1,000 rows"),
+        run_time_growth_benchmark(
+            "growth-10k",
+            "`clew snapshot`, time per row with 10,000 rows",
+            "time per row with 1,000 rows",
+        ),
         MeasuredRowCount::Total(10_000),
         MeasuredRowCount::Total(1000),
     ),
     (
-        growth_case("growth-100k", "`clew snapshot`, time per row with 100,000 rows", "time per row with 10,000 rows"),
+        run_time_growth_benchmark(
+            "growth-100k",
+            "`clew snapshot`, time per row with 100,000 rows",
+            "time per row with 10,000 rows",
+        ),
         MeasuredRowCount::Total(100_000),
         MeasuredRowCount::Total(10_000),
     ),
     (
-        growth_case(
+        run_time_growth_benchmark(
             "growth-further",
             "`clew snapshot`, time per additional row from 10,000 to 100,000",
             "time per additional row from 1,000 to 10,000",
@@ -79,34 +87,36 @@ const STATEMENT_SIZE_BYTES: usize = 960;
 const SMALL_ROW_COUNT: u64 = 1000;
 const LARGE_ROW_COUNT: u64 = 100_000;
 /// String that occurs exactly once in each process list row.
-const ROW_MARKER_TEXT: &str = "FOR UPDATE";
+const PROCESS_LIST_ROW_MARKER: &str = "FOR UPDATE";
 
-pub(super) fn memory_scaling_cases() -> impl Iterator<Item = BenchCase> {
-    [SNAPSHOT_MEMORY_CASE, SERVER_MEMORY_CASE].into_iter().chain(RUN_TIME_GROWTH_CASES.iter().map(|(case, _, _)| *case))
+pub(super) fn memory_scaling_benchmarks() -> impl Iterator<Item = BenchmarkCase> {
+    [SNAPSHOT_MEMORY_BENCHMARK, SERVER_MEMORY_BENCHMARK]
+        .into_iter()
+        .chain(RUN_TIME_GROWTH_BENCHMARKS.iter().map(|(case, _, _)| *case))
 }
 
 pub(super) async fn measure_memory_scaling(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
-    if !memory_scaling_cases().any(|case| bench.filter.includes_case(case.name)) {
+    if !memory_scaling_benchmarks().any(|case| bench.filter.includes_benchmark(case.name)) {
         return Ok(Vec::new());
     }
     progress::print_heading("Memory use and growth of the run time");
     let few = start_fake_server(SMALL_ROW_COUNT, STATEMENT_SIZE_BYTES).await?;
     let many = start_fake_server(LARGE_ROW_COUNT, STATEMENT_SIZE_BYTES).await?;
     let mut measurements = Vec::new();
-    if bench.filter.includes_case(SNAPSHOT_MEMORY_CASE.name) {
+    if bench.filter.includes_benchmark(SNAPSHOT_MEMORY_BENCHMARK.name) {
         let clew = async || measure_snapshot_peak_memory_mib(bench, &many, LARGE_ROW_COUNT).await;
         let baseline = async || measure_snapshot_peak_memory_mib(bench, &few, SMALL_ROW_COUNT).await;
-        measurements.push(measure_paired_runs(SNAPSHOT_MEMORY_CASE, clew, baseline).await?);
+        measurements.push(measure_paired_runs(SNAPSHOT_MEMORY_BENCHMARK, clew, baseline).await?);
     }
-    if bench.filter.includes_case(SERVER_MEMORY_CASE.name) {
+    if bench.filter.includes_benchmark(SERVER_MEMORY_BENCHMARK.name) {
         let inventory = NodeInventory::register_nodes(&bench.clew, &[many.url(), few.url()], 1).await?;
         let clew = async || measure_server_peak_memory_mib(bench, &inventory, 0, LARGE_ROW_COUNT).await;
         let baseline = async || measure_server_peak_memory_mib(bench, &inventory, 1, SMALL_ROW_COUNT).await;
-        measurements.push(measure_paired_runs(SERVER_MEMORY_CASE, clew, baseline).await?);
+        measurements.push(measure_paired_runs(SERVER_MEMORY_BENCHMARK, clew, baseline).await?);
     }
     let mut servers = HashMap::new();
     for (case, larger, smaller) in
-        RUN_TIME_GROWTH_CASES.iter().filter(|(case, _, _)| bench.filter.includes_case(case.name))
+        RUN_TIME_GROWTH_BENCHMARKS.iter().filter(|(case, _, _)| bench.filter.includes_benchmark(case.name))
     {
         for rows in [*larger, *smaller].iter().flat_map(|size| size.row_counts_to_measure()) {
             if let std::collections::hash_map::Entry::Vacant(missing) = servers.entry(rows) {
@@ -123,7 +133,7 @@ pub(super) async fn measure_memory_scaling(bench: &BenchContext) -> Result<Vec<M
 async fn start_fake_server(sessions: u64, statement_bytes: usize) -> Result<FakeServer, BenchError> {
     // A quarter of the sessions have a transaction, as in the load on the real servers.
     let options = FakeServerOptions { sessions, transactions: sessions / 4, fault: Fault::None };
-    let started = FakeServer::start_with_min_statement_size(statement_bytes, options).await;
+    let started = FakeServer::start_with_long_statements(statement_bytes, options).await;
     started.map_err(|cause| BenchError::Load { cause })
 }
 
@@ -138,7 +148,7 @@ async fn measure_snapshot_peak_memory_mib(
     sessions: u64,
 ) -> Result<f64, BenchError> {
     let (output, peak_kib) = build_snapshot_command(bench, server).capture_output_and_peak_memory().await?;
-    ensure_expected_count("rows of a snapshot", count_occurrences(&output, ROW_MARKER_TEXT), sessions)?;
+    ensure_expected_count("rows of a snapshot", count_occurrences(&output, PROCESS_LIST_ROW_MARKER), sessions)?;
     Ok(processes::kib_to_mib(peak_kib))
 }
 
@@ -151,8 +161,8 @@ async fn measure_server_peak_memory_mib(
     let Some(node) = inventory.nodes.get(node) else { return Ok(0.0) };
     let server = inventory.start_server(None).await?;
     let file = bench.temp_file_path("result.csv");
-    server.measure_collection_with_download(node, &file).await?;
-    ensure_expected_count("rows of a result", count_occurrences_in_file(&file, ROW_MARKER_TEXT)?, sessions)?;
+    server.measure_collection_and_download_time(node, &file).await?;
+    ensure_expected_count("rows of a result", count_occurrences_in_file(&file, PROCESS_LIST_ROW_MARKER)?, sessions)?;
     let peak = server.peak_memory_mib();
     server.stop().await?;
     Ok(peak)
@@ -168,7 +178,7 @@ async fn measure_micros_per_row(
         let Some(server) = servers.get(&rows) else { continue };
         let file = bench.temp_file_path("growth.csv");
         let elapsed = build_snapshot_command(bench, server).measure_run_time(&file).await?;
-        ensure_expected_count("rows of a snapshot", count_occurrences_in_file(&file, ROW_MARKER_TEXT)?, rows)?;
+        ensure_expected_count("rows of a snapshot", count_occurrences_in_file(&file, PROCESS_LIST_ROW_MARKER)?, rows)?;
         times.push(elapsed.as_secs_f64() * 1e6);
     }
     let rows = |rows: u64| u32::try_from(rows).map_or(f64::INFINITY, f64::from);

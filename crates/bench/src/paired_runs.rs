@@ -2,13 +2,13 @@
 
 use clew_devtools::progress::Step;
 
-use crate::cases::BenchCase;
+use crate::cases::BenchmarkCase;
 use crate::error::BenchError;
 
 /// Measured values of a benchmark case: one Clew value and one baseline value per pair of runs.
 #[derive(Debug)]
 pub(super) struct Measurement {
-    pub(super) case: BenchCase,
+    pub(super) case: BenchmarkCase,
     pub(super) clew: Vec<f64>,
     pub(super) baseline: Vec<f64>,
     pub(super) notes: Vec<String>,
@@ -17,7 +17,7 @@ pub(super) struct Measurement {
 /// Runs Clew and the baseline alternately so that background load affects both equally.
 /// The order of the two programs alternates from pair to pair. An initial pair that is not measured warms the caches.
 pub(super) async fn measure_paired_runs(
-    case: BenchCase,
+    case: BenchmarkCase,
     mut clew: impl AsyncFnMut() -> Result<f64, BenchError>,
     mut baseline: impl AsyncFnMut() -> Result<f64, BenchError>,
 ) -> Result<Measurement, BenchError> {
@@ -41,7 +41,7 @@ pub(super) async fn measure_paired_runs(
 }
 
 impl Measurement {
-    pub(super) fn new(case: BenchCase) -> Self {
+    pub(super) fn new(case: BenchmarkCase) -> Self {
         Self { case, clew: Vec::new(), baseline: Vec::new(), notes: Vec::new() }
     }
 
@@ -56,7 +56,7 @@ impl Measurement {
     }
 
     pub(super) fn meets_target(&self) -> bool {
-        self.case.target.is_met_by(calculate_median(&self.comparison_results()))
+        self.case.target.is_met_by_median(calculate_median(&self.comparison_results()))
     }
 
     pub(super) fn format_summary(&self) -> String {
@@ -114,7 +114,7 @@ mod tests {
 
     #[tokio::test]
     async fn programs_alternate_and_the_warm_up_is_not_counted() {
-        let case = BenchCase {
+        let case = BenchmarkCase {
             name: "case",
             metric: "",
             baseline: "",

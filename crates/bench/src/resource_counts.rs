@@ -9,14 +9,14 @@ use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
 use clew_devtools::workspace;
 use clew_testkit::{
-    FakeServer, FakeServerFleet, FakeServerOptions, Fault, Flavor, Server, ServerOptions, SessionLoad,
-    SessionLoadCounts,
+    DatabaseServerOptions, FakeServer, FakeServerFleet, FakeServerOptions, Fault, Flavor, Server, SessionCountsByType,
+    SessionLoad,
 };
 use mysql_async::prelude::Queryable;
 use tokio::time::{Instant, sleep};
 
 use crate::BenchContext;
-use crate::cases::CaseFilter;
+use crate::cases::BenchmarkFilter;
 use crate::count_checks::{CountChecks, count_occurrences, count_occurrences_in_file};
 use crate::error::BenchError;
 use crate::query_log;
@@ -38,7 +38,7 @@ const EXPECTED_STATEMENT_COUNTS: [ExpectedStatementCount; 4] = [
 ];
 
 const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
-const SESSION_LOAD_COUNTS: SessionLoadCounts = SessionLoadCounts { sessions: 200, transactions: 50, waiters: 10 };
+const TEST_SESSION_COUNTS: SessionCountsByType = SessionCountsByType { sessions: 200, transactions: 50, waiters: 10 };
 const SNAPSHOT_ROW_COUNT: u64 = 1000;
 /// Expected size of a CSV snapshot in bytes, including the header and all sessions of the fake server.
 const EXPECTED_SNAPSHOT_BYTES: u64 = 139_255;
@@ -48,21 +48,21 @@ const MAX_ALLOCATIONS_PER_100_ROWS: [(&str, u64); 2] = [("snapshot", 2750), ("de
 const NODE_COUNT: u64 = 40;
 const SESSIONS_PER_NODE: u64 = 20;
 /// String that occurs exactly once in each process list row of a fake server.
-const ROW_MARKER_TEXT: &str = "FOR UPDATE";
+const PROCESS_LIST_ROW_MARKER: &str = "FOR UPDATE";
 /// Timeout for Clew to close its connections. The timeout expires only if Clew leaks a connection.
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
 
-pub(super) async fn check_resource_counts(clew: Option<PathBuf>) -> Result<(), BenchError> {
+pub(super) async fn check_machine_independent_counts(clew: Option<PathBuf>) -> Result<(), BenchError> {
     let programs =
         workspace::build_programs("Building the workspace", &["build", "--workspace", "--all-targets"]).await?;
     let clew = clew.map_or_else(|| workspace::find_clew_program(&programs), Ok)?;
-    let bench = BenchContext::new(clew, CaseFilter::default())?;
+    let bench = BenchContext::new(clew, BenchmarkFilter::default())?;
     let mut counts = CountChecks::default();
     progress::print_heading("Machine-independent counts");
     check_memory_allocation_counts(&workspace::find_built_program(&programs, "bench", "allocations")?, &mut counts)
         .await?;
     check_snapshot_and_collection_counts(&bench, &mut counts).await?;
-    check_fleet_connections(&bench, &mut counts).await?;
+    check_fleet_connection_counts(&bench, &mut counts).await?;
     for (at, flavor) in SERVER_FLAVORS.into_iter().enumerate() {
         check_statement_counts(&bench, flavor, at, &mut counts).await?;
     }
@@ -106,7 +106,7 @@ async fn check_snapshot_and_collection_counts(
     let output = snapshot.output().await?;
     counts.expect_exact_count(
         "rows of a snapshot",
-        count_occurrences(output.as_bytes(), ROW_MARKER_TEXT),
+        count_occurrences(output.as_bytes(), PROCESS_LIST_ROW_MARKER),
         SNAPSHOT_ROW_COUNT,
     );
     counts.expect_exact_count("bytes of a snapshot", output.len() as u64, EXPECTED_SNAPSHOT_BYTES);
@@ -115,19 +115,19 @@ async fn check_snapshot_and_collection_counts(
     let inventory = NodeInventory::register_nodes(&bench.clew, &[url], 1).await?;
     let server = inventory.start_server(None).await?;
     let Some(node) = inventory.nodes.first() else { return Ok(()) };
-    let id = server.run_collection(node).await?;
+    let id = server.run_session_collection(node).await?;
     let file = bench.temp_file_path("result.csv");
     let bytes = server.download_result(node, &id, &file).await?;
     counts.expect_exact_count(
         "rows of a result",
-        count_occurrences_in_file(&file, ROW_MARKER_TEXT)?,
+        count_occurrences_in_file(&file, PROCESS_LIST_ROW_MARKER)?,
         SNAPSHOT_ROW_COUNT,
     );
     counts.expect_exact_count("bytes of a result", bytes, EXPECTED_SNAPSHOT_BYTES);
     counts.expect_exact_count("connections of a collection", fake.accepted_connection_count(), 2);
     counts.expect_exact_count(
         "connections left open after both",
-        wait_until_connections_close(async || Ok(fake.open_connection_count())).await?,
+        wait_until_connections_close(async || Ok(fake.current_connection_count())).await?,
         0,
     );
     server.stop().await?;
@@ -136,7 +136,7 @@ async fn check_snapshot_and_collection_counts(
 }
 
 /// Clew must open one connection per node and close all connections after the collections.
-async fn check_fleet_connections(bench: &BenchContext, counts: &mut CountChecks) -> Result<(), BenchError> {
+async fn check_fleet_connection_counts(bench: &BenchContext, counts: &mut CountChecks) -> Result<(), BenchError> {
     let step = Step::start("Collecting from each of 40 nodes");
     let options =
         FakeServerOptions { sessions: SESSIONS_PER_NODE, transactions: SESSIONS_PER_NODE / 4, fault: Fault::None };
@@ -150,13 +150,13 @@ async fn check_fleet_connections(bench: &BenchContext, counts: &mut CountChecks)
     let mut rows = 0;
     for (node, id) in inventory.nodes.iter().zip(&ids) {
         server.download_result(node, id, &file).await?;
-        rows += count_occurrences_in_file(&file, ROW_MARKER_TEXT)?;
+        rows += count_occurrences_in_file(&file, PROCESS_LIST_ROW_MARKER)?;
     }
     counts.expect_exact_count("rows of 40 nodes", rows, NODE_COUNT * SESSIONS_PER_NODE);
     counts.expect_exact_count("connections to 40 nodes", fleet.accepted_connection_count(), NODE_COUNT);
     counts.expect_exact_count(
         "connections left open to 40 nodes",
-        wait_until_connections_close(async || Ok(fleet.open_connection_count())).await?,
+        wait_until_connections_close(async || Ok(fleet.current_connection_count())).await?,
         0,
     );
     server.stop().await?;
@@ -171,8 +171,8 @@ async fn check_statement_counts(
     counts: &mut CountChecks,
 ) -> Result<(), BenchError> {
     let step = Step::start(format!("Counting statements on {flavor}"));
-    let server = Server::start(flavor, &ServerOptions::default()).await?;
-    let load = SessionLoad::start(&server, SESSION_LOAD_COUNTS).await.map_err(|cause| BenchError::Load { cause })?;
+    let server = Server::start(flavor, &DatabaseServerOptions::default()).await?;
+    let load = SessionLoad::start(&server, TEST_SESSION_COUNTS).await.map_err(|cause| BenchError::Load { cause })?;
     let before = count_connections(&server).await?;
     let url = server.url();
     for case in &EXPECTED_STATEMENT_COUNTS {

@@ -7,7 +7,7 @@ use clew_client::{
     Client, ClientError, CollectionStatus, Credentials, FileSink, RequestId, Settings, StartCollectionRequest,
 };
 use clew_devtools::DevtoolsError;
-use clew_devtools::clew_server::{AccessKey, CONFIGURATION_WITHOUT_CLIENT_LIMITS, ClewProcess, Deployment};
+use clew_devtools::clew_server::{AccessKey, CONFIGURATION_WITHOUT_PER_CLIENT_LIMITS, ClewProcess, Deployment};
 use clew_devtools::command::Command;
 use clew_devtools::processes;
 use clew_iam::signature::{self, RequestToSign};
@@ -57,9 +57,9 @@ impl NodeInventory {
         let mut nodes = Vec::new();
         for (at, urls) in urls.chunks(nodes_per_instance).enumerate() {
             let added = deployment.add_instance(&format!("bench-{at}"), urls, "").await?;
-            let instance: InstanceId = parse_id(&added.id)?;
+            let instance: InstanceId = parse_id_in_clew_output(&added.id)?;
             for node in added.nodes {
-                nodes.push(NodeRef { instance: instance.clone(), node: parse_id(&node.id)? });
+                nodes.push(NodeRef { instance: instance.clone(), node: parse_id_in_clew_output(&node.id)? });
             }
         }
         Ok(Self { deployment, nodes })
@@ -84,14 +84,17 @@ impl NodeInventory {
         poll_interval: Option<Duration>,
     ) -> Result<RunningClewServer<'_>, BenchError> {
         let process =
-            self.deployment.start_server_with_arguments(arguments, CONFIGURATION_WITHOUT_CLIENT_LIMITS).await?;
+            self.deployment.start_server_with_arguments(arguments, CONFIGURATION_WITHOUT_PER_CLIENT_LIMITS).await?;
         let credentials = &self.deployment.credentials;
         let mut settings = Settings::default();
         settings.poll_interval = poll_interval.unwrap_or(settings.poll_interval);
-        let key = Credentials::access_key(parse_id(&credentials.access_key)?, credentials.secret_key.clone().into());
+        let key = Credentials::access_key(
+            parse_id_in_clew_output(&credentials.access_key)?,
+            credentials.secret_key.clone().into(),
+        );
         let client = Client::builder(process.endpoint())
             .credentials(key)
-            .project(parse_id(&credentials.project_id)?)
+            .project(parse_id_in_clew_output(&credentials.project_id)?)
             .settings(settings)
             .build()?;
         Ok(RunningClewServer { inventory: self, process, client })
@@ -102,7 +105,7 @@ impl NodeInventory {
     }
 }
 
-fn parse_id<T: std::str::FromStr>(id: &str) -> Result<T, DevtoolsError>
+fn parse_id_in_clew_output<T: std::str::FromStr>(id: &str) -> Result<T, DevtoolsError>
 where
     T::Err: std::fmt::Display,
 {
@@ -119,7 +122,7 @@ impl RunningClewServer<'_> {
         self.process.endpoint().trim_start_matches("http://")
     }
 
-    pub(super) async fn run_collection(&self, node: &NodeRef) -> Result<RequestId, BenchError> {
+    pub(super) async fn run_session_collection(&self, node: &NodeRef) -> Result<RequestId, BenchError> {
         let started =
             self.client.start_collection(&node.instance, &node.node, &StartCollectionRequest::default()).await;
         let id = started.map_err(|cause| self.build_request_error(cause))?;
@@ -158,7 +161,7 @@ impl RunningClewServer<'_> {
         let mut submissions = JoinSet::new();
         for (at, node) in nodes.iter().cloned().enumerate() {
             if submissions.len() >= MAX_CONCURRENT_REQUESTS {
-                self.store_request_id(&mut ids, submissions.join_next().await)?;
+                self.record_submitted_request_id(&mut ids, submissions.join_next().await)?;
             }
             let client = self.client.clone();
             submissions.spawn(async move {
@@ -168,12 +171,12 @@ impl RunningClewServer<'_> {
             });
         }
         while let Some(submitted) = submissions.join_next().await {
-            self.store_request_id(&mut ids, Some(submitted))?;
+            self.record_submitted_request_id(&mut ids, Some(submitted))?;
         }
         Ok(ids.into_iter().flatten().collect())
     }
 
-    fn store_request_id(
+    fn record_submitted_request_id(
         &self,
         ids: &mut [Option<RequestId>],
         submitted: Option<SubmitResult>,
@@ -208,13 +211,13 @@ impl RunningClewServer<'_> {
 
     /// Returns the time from the POST request to the last byte of the result, and the notification delay.
     /// The notification delay is the time between the logged end of the collection and the notification of the client.
-    pub(super) async fn measure_collection_with_download(
+    pub(super) async fn measure_collection_and_download_time(
         &self,
         node: &NodeRef,
         to: &Path,
     ) -> Result<(Duration, Option<Duration>), BenchError> {
         let start = Instant::now();
-        let id = self.run_collection(node).await?;
+        let id = self.run_session_collection(node).await?;
         let noticed = Timestamp::now();
         self.download_result(node, &id, to).await?;
         let elapsed = start.elapsed();
@@ -230,7 +233,7 @@ impl RunningClewServer<'_> {
         ends.find_map(|(finished, at)| (finished == id.as_str()).then_some(at))
     }
 
-    pub(super) fn build_clew_collect_command(&self, node: &NodeRef) -> Command {
+    pub(super) fn build_collect_command(&self, node: &NodeRef) -> Command {
         let (instance, node) = (node.instance.to_string(), node.node.to_string());
         self.inventory.deployment.client_command(&self.process, &["collect", "--instance", &instance, "--node", &node])
     }

@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 use clew_devtools::DevtoolsError;
 use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
-use clew_testkit::{Flavor, Server, ServerOptions, open_idle_sessions, raise_open_file_limit};
+use clew_testkit::{DatabaseServerOptions, Flavor, Server, open_idle_sessions, raise_open_file_limit};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::process::Child;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::BenchContext;
-use crate::cases::{BenchCase, Comparison, MedianTarget};
+use crate::cases::{BenchmarkCase, Comparison, MedianTarget};
 use crate::count_checks::{count_occurrences_in_file, ensure_expected_count};
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, calculate_median, format_median_and_range};
 
-const MYSQL_SNAPSHOT_OVERHEAD_CASE: BenchCase = BenchCase {
+const MYSQL_SNAPSHOT_OVERHEAD_BENCHMARK: BenchmarkCase = BenchmarkCase {
     name: "load-mysql",
     metric: "sysbench oltp_read_write on MySQL, 1,000 idle sessions, one `clew snapshot` per second",
     baseline: "sysbench without Clew",
@@ -29,12 +29,12 @@ const MYSQL_SNAPSHOT_OVERHEAD_CASE: BenchCase = BenchCase {
     pairs: 240,
 };
 
-pub(super) const SNAPSHOT_OVERHEAD_CASES: [BenchCase; 2] = [
-    MYSQL_SNAPSHOT_OVERHEAD_CASE,
-    BenchCase {
+pub(super) const SNAPSHOT_OVERHEAD_BENCHMARKS: [BenchmarkCase; 2] = [
+    MYSQL_SNAPSHOT_OVERHEAD_BENCHMARK,
+    BenchmarkCase {
         name: "load-mariadb",
         metric: "sysbench oltp_read_write on MariaDB, 1,000 idle sessions, one `clew snapshot` per second",
-        ..MYSQL_SNAPSHOT_OVERHEAD_CASE
+        ..MYSQL_SNAPSHOT_OVERHEAD_BENCHMARK
     },
 ];
 
@@ -45,12 +45,14 @@ const IDLE_SESSION_COUNT: usize = 1000;
 const MEASUREMENT_INTERVAL: Duration = Duration::from_millis(500);
 const WARM_UP_DURATION: Duration = Duration::from_secs(10);
 /// The timeout is long, because the database server responds slowly while sysbench keeps all CPU cores busy.
-const COMMIT_COUNT_TIMEOUT: Duration = Duration::from_secs(30);
+const COMMIT_COUNT_QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) async fn measure_snapshot_overhead(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
     let mut measurements = Vec::new();
-    for (case, flavor) in
-        SNAPSHOT_OVERHEAD_CASES.iter().zip(SERVER_FLAVORS).filter(|(case, _)| bench.filter.includes_case(case.name))
+    for (case, flavor) in SNAPSHOT_OVERHEAD_BENCHMARKS
+        .iter()
+        .zip(SERVER_FLAVORS)
+        .filter(|(case, _)| bench.filter.includes_benchmark(case.name))
     {
         progress::print_heading(&format!("{flavor} under sysbench load, with {IDLE_SESSION_COUNT} idle sessions"));
         measurements.push(measure_snapshot_overhead_on_server(bench, *case, flavor).await?);
@@ -60,13 +62,13 @@ pub(super) async fn measure_snapshot_overhead(bench: &BenchContext) -> Result<Ve
 
 async fn measure_snapshot_overhead_on_server(
     bench: &BenchContext,
-    case: BenchCase,
+    case: BenchmarkCase,
     flavor: Flavor,
 ) -> Result<Measurement, BenchError> {
     let step = Step::start("Starting the database server and filling its tables");
     let failed = |cause| BenchError::Load { cause };
     raise_open_file_limit(10_000).map_err(failed)?;
-    let options = ServerOptions { max_connections: 1200, arguments: server_arguments(flavor) };
+    let options = DatabaseServerOptions { max_connections: 1200, arguments: server_arguments(flavor) };
     let server = bench.start_server(flavor, &options).await?;
     server
         .run_statements(&["CREATE DATABASE clew_bench"])
@@ -87,7 +89,8 @@ async fn measure_snapshot_overhead_on_server(
     let rates = measure_transaction_rates(&step, case.pairs, &mut process, commits, &snapshots).await?;
     // Dropping `process` kills sysbench.
     drop(process);
-    let measurement = snapshots.check_session_counts(IDLE_SESSION_COUNT)?.compare_transaction_rates(case, &rates);
+    let measurement =
+        snapshots.ensure_snapshots_list_idle_sessions(IDLE_SESSION_COUNT)?.compare_transaction_rates(case, &rates);
     step.complete_with_result(&measurement.format_summary());
     Ok(measurement)
 }
@@ -138,7 +141,7 @@ impl CommitCounter {
         const COMMIT_COUNTER_QUERY: &str =
             "SELECT count FROM information_schema.innodb_metrics WHERE name = 'trx_rw_commits'";
         let sent_at = Instant::now();
-        let count = timeout(COMMIT_COUNT_TIMEOUT, self.0.query_first::<f64, _>(COMMIT_COUNTER_QUERY)).await;
+        let count = timeout(COMMIT_COUNT_QUERY_TIMEOUT, self.0.query_first::<f64, _>(COMMIT_COUNTER_QUERY)).await;
         let count = count.map_err(|_| no_response_error("database server"))?;
         let count = count.map_err(|cause| DevtoolsError::Database { operation: "count commits", cause })?;
         Ok((count.unwrap_or_default(), sent_at + sent_at.elapsed() / 2))
@@ -209,7 +212,7 @@ impl SnapshotSeries {
         self.directory.with_extension(format!("{number}.csv"))
     }
 
-    fn check_session_counts(self, idle: usize) -> Result<Self, BenchError> {
+    fn ensure_snapshots_list_idle_sessions(self, idle: usize) -> Result<Self, BenchError> {
         for number in 0..self.taken.get() {
             let found = count_occurrences_in_file(&self.snapshot_output_path(number), ",Sleep,")?;
             if found < idle as u64 {
@@ -222,7 +225,7 @@ impl SnapshotSeries {
     /// Returns the transaction rates with and without Clew for each interval with a snapshot.
     /// The transaction rate without Clew is the mean rate of the two adjacent intervals, which have no snapshot.
     /// Every other interval has a snapshot, so the rate with Clew is the mean of the rates with and without a snapshot.
-    fn compare_transaction_rates(&self, case: BenchCase, rates: &[f64]) -> Measurement {
+    fn compare_transaction_rates(&self, case: BenchmarkCase, rates: &[f64]) -> Measurement {
         let mut measurement = Measurement::new(case);
         let mut without = Vec::new();
         for [before, with, after] in rates.windows(3).step_by(2).filter_map(|three| three.first_chunk()) {
@@ -277,7 +280,7 @@ mod tests {
         };
         // The rate rises over time, and each snapshot takes up a tenth of its interval.
         let measurement =
-            snapshots.compare_transaction_rates(MYSQL_SNAPSHOT_OVERHEAD_CASE, &[100.0, 99.0, 120.0, 117.0, 140.0]);
+            snapshots.compare_transaction_rates(MYSQL_SNAPSHOT_OVERHEAD_BENCHMARK, &[100.0, 99.0, 120.0, 117.0, 140.0]);
         let values = measurement.comparison_results();
         assert!(
             (measurement.baseline[0] - 110.0).abs() < 1e-9 && (measurement.clew[0] - 104.5).abs() < 1e-9,

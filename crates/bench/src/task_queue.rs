@@ -6,11 +6,11 @@ use clew_devtools::progress::{self, Step};
 use clew_devtools::workspace;
 
 use crate::BenchContext;
-use crate::cases::{BenchCase, Comparison, MedianTarget};
+use crate::cases::{BenchmarkCase, Comparison, MedianTarget};
 use crate::error::BenchError;
 use crate::paired_runs::Measurement;
 
-const CLAIM_TASK_CASE: BenchCase = BenchCase {
+const CLAIM_TASK_BENCHMARK: BenchmarkCase = BenchmarkCase {
     name: "queue-claim-sqlite",
     metric: "SQLite: claim one of 1,000,000 tasks, 100,000 of them queued",
     baseline: "1,000 tasks, 100 of them queued",
@@ -22,66 +22,82 @@ const CLAIM_TASK_CASE: BenchCase = BenchCase {
 
 /// Database type, task queue operation and definition of each benchmark case.
 /// The `task_queue_benchmark` program takes the database type as an argument. Each result line names an operation.
-const TASK_QUEUE_OPERATION_CASES: [(&str, &str, BenchCase); 10] = [
-    ("sqlite", "claim", CLAIM_TASK_CASE),
-    ("sqlite", "queue", BenchCase { name: "queue-insert-sqlite", metric: "SQLite: queue a task", ..CLAIM_TASK_CASE }),
+const TASK_QUEUE_BENCHMARKS: [(&str, &str, BenchmarkCase); 10] = [
+    ("sqlite", "claim", CLAIM_TASK_BENCHMARK),
+    (
+        "sqlite",
+        "queue",
+        BenchmarkCase { name: "queue-insert-sqlite", metric: "SQLite: queue a task", ..CLAIM_TASK_BENCHMARK },
+    ),
     (
         "sqlite",
         "status",
-        BenchCase { name: "queue-status-sqlite", metric: "SQLite: read the status of a task", ..CLAIM_TASK_CASE },
+        BenchmarkCase {
+            name: "queue-status-sqlite",
+            metric: "SQLite: read the status of a task",
+            ..CLAIM_TASK_BENCHMARK
+        },
     ),
     (
         "sqlite",
         "list",
-        BenchCase { name: "queue-list-sqlite", metric: "SQLite: list the tasks of a node", ..CLAIM_TASK_CASE },
+        BenchmarkCase { name: "queue-list-sqlite", metric: "SQLite: list the tasks of a node", ..CLAIM_TASK_BENCHMARK },
     ),
     (
         "sqlite",
         "counts",
-        BenchCase { name: "queue-counts-sqlite", metric: "SQLite: count tasks by status", ..CLAIM_TASK_CASE },
+        BenchmarkCase { name: "queue-counts-sqlite", metric: "SQLite: count tasks by status", ..CLAIM_TASK_BENCHMARK },
     ),
     (
         "postgres",
         "claim",
-        BenchCase {
+        BenchmarkCase {
             name: "queue-claim-postgresql",
             metric: "PostgreSQL: claim one of 1,000,000 tasks, 100,000 of them queued",
-            ..CLAIM_TASK_CASE
+            ..CLAIM_TASK_BENCHMARK
         },
     ),
     (
         "postgres",
         "queue",
-        BenchCase { name: "queue-insert-postgresql", metric: "PostgreSQL: queue a task", ..CLAIM_TASK_CASE },
+        BenchmarkCase { name: "queue-insert-postgresql", metric: "PostgreSQL: queue a task", ..CLAIM_TASK_BENCHMARK },
     ),
     (
         "postgres",
         "status",
-        BenchCase {
+        BenchmarkCase {
             name: "queue-status-postgresql",
             metric: "PostgreSQL: read the status of a task",
-            ..CLAIM_TASK_CASE
+            ..CLAIM_TASK_BENCHMARK
         },
     ),
     (
         "postgres",
         "list",
-        BenchCase { name: "queue-list-postgresql", metric: "PostgreSQL: list the tasks of a node", ..CLAIM_TASK_CASE },
+        BenchmarkCase {
+            name: "queue-list-postgresql",
+            metric: "PostgreSQL: list the tasks of a node",
+            ..CLAIM_TASK_BENCHMARK
+        },
     ),
     (
         "postgres",
         "counts",
-        BenchCase { name: "queue-counts-postgresql", metric: "PostgreSQL: count tasks by status", ..CLAIM_TASK_CASE },
+        BenchmarkCase {
+            name: "queue-counts-postgresql",
+            metric: "PostgreSQL: count tasks by status",
+            ..CLAIM_TASK_BENCHMARK
+        },
     ),
 ];
 
-pub(super) fn task_queue_cases() -> impl Iterator<Item = BenchCase> {
-    TASK_QUEUE_OPERATION_CASES.into_iter().map(|(_, _, case)| case)
+pub(super) fn task_queue_benchmarks() -> impl Iterator<Item = BenchmarkCase> {
+    TASK_QUEUE_BENCHMARKS.into_iter().map(|(_, _, case)| case)
 }
 
 pub(super) async fn measure_task_queue(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
     let selected: Vec<_> =
-        TASK_QUEUE_OPERATION_CASES.into_iter().filter(|(_, _, case)| bench.filter.includes_case(case.name)).collect();
+        TASK_QUEUE_BENCHMARKS.into_iter().filter(|(_, _, case)| bench.filter.includes_benchmark(case.name)).collect();
     if selected.is_empty() {
         return Ok(Vec::new());
     }
@@ -96,10 +112,10 @@ pub(super) async fn measure_task_queue(bench: &BenchContext) -> Result<Vec<Measu
             continue;
         }
         let step = Step::start(database);
-        let pairs = CLAIM_TASK_CASE.pairs.to_string();
+        let pairs = CLAIM_TASK_BENCHMARK.pairs.to_string();
         let output = Command::new(&program).args([database, pairs.as_str()]).output().await?;
         for (_, operation, case) in cases {
-            measurements.push(parse_run_time_pairs(*case, operation, &output));
+            measurements.push(parse_paired_run_times(*case, operation, &output));
         }
         step.complete();
     }
@@ -107,7 +123,7 @@ pub(super) async fn measure_task_queue(bench: &BenchContext) -> Result<Vec<Measu
 }
 
 /// Parses the pairs of run times of an operation from output lines such as `claim 0.0012 0.0011`.
-fn parse_run_time_pairs(case: BenchCase, operation: &str, output: &str) -> Measurement {
+fn parse_paired_run_times(case: BenchmarkCase, operation: &str, output: &str) -> Measurement {
     let mut measurement = Measurement::new(case);
     for line in output.lines() {
         let words: Vec<&str> = line.split(' ').collect();
@@ -129,7 +145,7 @@ mod tests {
     #[test]
     fn pairs_are_parsed_by_operation() {
         let output = "queue 0.5 0.25\nclaim 0.002 0.001\nclaim 0.004 0.002\nstatus 1 1\n";
-        let measurement = parse_run_time_pairs(CLAIM_TASK_CASE, "claim", output);
+        let measurement = parse_paired_run_times(CLAIM_TASK_BENCHMARK, "claim", output);
         assert_eq!((measurement.clew, measurement.baseline), (vec![0.002, 0.004], vec![0.001, 0.002]));
     }
 }

@@ -8,20 +8,25 @@ use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
 use clew_devtools::{web_page, workspace};
 use clew_testkit::{
-    BENCHMARK_SESSION_COUNTS, Flavor, RawSession, Server, ServerOptions, SessionLoad, SessionLoadCounts,
+    BENCHMARK_SESSION_COUNTS, DatabaseServerOptions, Flavor, RawSession, Server, SessionCountsByType, SessionLoad,
     open_idle_sessions,
 };
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::BenchContext;
-use crate::cases::{BenchCase, Comparison, MedianTarget};
+use crate::cases::{BenchmarkCase, Comparison, MedianTarget};
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, measure_paired_runs};
 use crate::server_harness::{NodeInventory, NodeRef, RunningClewServer};
 
-const fn page_case(name: &'static str, metric: &'static str, unit: &'static str, maximum: f64) -> BenchCase {
-    BenchCase {
+const fn web_page_benchmark(
+    name: &'static str,
+    metric: &'static str,
+    unit: &'static str,
+    maximum: f64,
+) -> BenchmarkCase {
+    BenchmarkCase {
         name,
         metric,
         baseline: "the same with 20 sessions",
@@ -32,19 +37,27 @@ const fn page_case(name: &'static str, metric: &'static str, unit: &'static str,
     }
 }
 
-const PAGE_LOAD_TIME_CASE: BenchCase =
-    page_case("page-first", "page with 10,000 sessions: time from the navigation to usable sessions", "ms", 1000.0);
-const SCRIPT_CPU_USE_CASE: BenchCase =
-    page_case("page-script", "page with 10,000 sessions: CPU use of scripts with one sample per second", "%", 25.0);
-const SCROLL_FRAME_TIME_CASE: BenchCase =
-    page_case("page-scroll", "page with 10,000 sessions: longest frame in 3 s of scrolling", "ms", 50.0);
-const HEAP_GROWTH_CASE: BenchCase = BenchCase {
+const PAGE_LOAD_TIME_BENCHMARK: BenchmarkCase = web_page_benchmark(
+    "page-first",
+    "page with 10,000 sessions: time from the navigation to usable sessions",
+    "ms",
+    1000.0,
+);
+const SCRIPT_CPU_USE_BENCHMARK: BenchmarkCase = web_page_benchmark(
+    "page-script",
+    "page with 10,000 sessions: CPU use of scripts with one sample per second",
+    "%",
+    25.0,
+);
+const SCROLL_FRAME_TIME_BENCHMARK: BenchmarkCase =
+    web_page_benchmark("page-scroll", "page with 10,000 sessions: longest frame in 3 s of scrolling", "ms", 50.0);
+const HEAP_GROWTH_BENCHMARK: BenchmarkCase = BenchmarkCase {
     pairs: 1,
-    ..page_case("page-heap", "page with 10,000 sessions: heap growth in 10 minutes", "MiB", 2.0)
+    ..web_page_benchmark("page-heap", "page with 10,000 sessions: heap growth in 10 minutes", "MiB", 2.0)
 };
 
-pub(super) const WEB_PAGE_CASES: [BenchCase; 4] =
-    [PAGE_LOAD_TIME_CASE, SCRIPT_CPU_USE_CASE, SCROLL_FRAME_TIME_CASE, HEAP_GROWTH_CASE];
+pub(super) const WEB_PAGE_BENCHMARKS: [BenchmarkCase; 4] =
+    [PAGE_LOAD_TIME_BENCHMARK, SCRIPT_CPU_USE_BENCHMARK, SCROLL_FRAME_TIME_BENCHMARK, HEAP_GROWTH_BENCHMARK];
 
 /// Number of sessions that run statements, in addition to the mostly idle sessions of the standard benchmark load.
 const BUSY_SESSION_COUNT: usize = 200;
@@ -56,8 +69,8 @@ const SCRIPT_MEASUREMENT_SECONDS: u32 = 5;
 const SCROLL_MEASUREMENT_SECONDS: u32 = 3;
 const HEAP_MEASUREMENT_SECONDS: u32 = 600;
 
-pub(super) async fn measure_web_page(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
-    if !bench.filter.includes_any_case(&WEB_PAGE_CASES) {
+pub(super) async fn measure_web_page_performance(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
+    if !bench.filter.includes_any_benchmark(&WEB_PAGE_BENCHMARKS) {
         return Ok(Vec::new());
     }
     progress::print_heading("Web page with 10,000 sessions");
@@ -66,15 +79,16 @@ pub(super) async fn measure_web_page(bench: &BenchContext) -> Result<Vec<Measure
     let step = Step::start("Starting the servers and opening the sessions");
     let max_connections =
         u32::try_from(BENCHMARK_SESSION_COUNTS.sessions + BUSY_SESSION_COUNT + 100).unwrap_or(u32::MAX);
-    let large =
-        bench.start_server(Flavor::MySql, &ServerOptions { max_connections, ..ServerOptions::default() }).await?;
-    let load = SessionLoadCounts {
+    let large = bench
+        .start_server(Flavor::MySql, &DatabaseServerOptions { max_connections, ..DatabaseServerOptions::default() })
+        .await?;
+    let load = SessionCountsByType {
         sessions: BENCHMARK_SESSION_COUNTS.sessions - BUSY_SESSION_COUNT,
         ..BENCHMARK_SESSION_COUNTS
     };
     let _load = SessionLoad::start(&large, load).await.map_err(failed)?;
     let _busy = start_busy_sessions(&large).await?;
-    let small = bench.start_server(Flavor::MySql, &ServerOptions::default()).await?;
+    let small = bench.start_server(Flavor::MySql, &DatabaseServerOptions::default()).await?;
     let _few = open_idle_sessions(&small, BASELINE_SESSION_COUNT).await.map_err(failed)?;
     let inventory = NodeInventory::register_nodes(&bench.clew, &[large.url(), small.url()], 2).await?;
     let server = inventory.start_server(None).await?;
@@ -85,11 +99,11 @@ pub(super) async fn measure_web_page(bench: &BenchContext) -> Result<Vec<Measure
         (BrowserCommand::new(&inventory, &server, large), BrowserCommand::new(&inventory, &server, small));
     let mut measurements = Vec::new();
     for (case, metric, seconds) in [
-        (PAGE_LOAD_TIME_CASE, "first", 0),
-        (SCRIPT_CPU_USE_CASE, "script", SCRIPT_MEASUREMENT_SECONDS),
-        (SCROLL_FRAME_TIME_CASE, "scroll", SCROLL_MEASUREMENT_SECONDS),
+        (PAGE_LOAD_TIME_BENCHMARK, "first", 0),
+        (SCRIPT_CPU_USE_BENCHMARK, "script", SCRIPT_MEASUREMENT_SECONDS),
+        (SCROLL_FRAME_TIME_BENCHMARK, "scroll", SCROLL_MEASUREMENT_SECONDS),
     ] {
-        if bench.filter.includes_case(case.name) {
+        if bench.filter.includes_benchmark(case.name) {
             let pairs = measure_paired_runs(
                 case,
                 async || large.measure_web_page_metric(metric, seconds).await,
@@ -98,13 +112,14 @@ pub(super) async fn measure_web_page(bench: &BenchContext) -> Result<Vec<Measure
             measurements.push(pairs.await?);
         }
     }
-    if bench.filter.includes_case(HEAP_GROWTH_CASE.name) {
-        let step = Step::start(HEAP_GROWTH_CASE.name);
+    if bench.filter.includes_benchmark(HEAP_GROWTH_BENCHMARK.name) {
+        let step = Step::start(HEAP_GROWTH_BENCHMARK.name);
         let (clew, baseline) = tokio::try_join!(
             large.measure_web_page_metric("heap", HEAP_MEASUREMENT_SECONDS),
             small.measure_web_page_metric("heap", HEAP_MEASUREMENT_SECONDS)
         )?;
-        let heap = Measurement { clew: vec![clew], baseline: vec![baseline], ..Measurement::new(HEAP_GROWTH_CASE) };
+        let heap =
+            Measurement { clew: vec![clew], baseline: vec![baseline], ..Measurement::new(HEAP_GROWTH_BENCHMARK) };
         step.complete_with_result(&heap.format_summary());
         let note = "both pages at the same time, after one minute of warm-up and garbage collection";
         measurements.push(heap.with_note(note.to_owned()));

@@ -9,13 +9,13 @@ use clew_testkit::{FakeServer, FakeServerFleet, FakeServerOptions, Fault, Postgr
 use jiff::Timestamp;
 
 use crate::BenchContext;
-use crate::cases::{BenchCase, Comparison, MedianTarget};
+use crate::cases::{BenchmarkCase, Comparison, MedianTarget};
 use crate::count_checks::ensure_expected_count;
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, measure_paired_runs};
 use crate::server_harness::{NodeInventory, NodeRef, parse_finished_collections};
 
-const TWO_WORKERS_CASE: BenchCase = BenchCase {
+const TWO_WORKERS_BENCHMARK: BenchmarkCase = BenchmarkCase {
     name: "workers-2",
     metric: "collection rate of 2 `clew worker` with PostgreSQL and S3; nodes respond after 100 ms",
     baseline: "1 `clew worker`",
@@ -25,14 +25,15 @@ const TWO_WORKERS_CASE: BenchCase = BenchCase {
     pairs: 5,
 };
 
-const FOUR_WORKERS_CASE: BenchCase = BenchCase {
+const FOUR_WORKERS_BENCHMARK: BenchmarkCase = BenchmarkCase {
     name: "workers-4",
     metric: "collection rate of 4 `clew worker` with PostgreSQL and S3; nodes respond after 100 ms",
     target: MedianTarget::AtLeast(3.6),
-    ..TWO_WORKERS_CASE
+    ..TWO_WORKERS_BENCHMARK
 };
 
-const WORKER_SCALING_CASES: [(BenchCase, usize); 2] = [(TWO_WORKERS_CASE, 2), (FOUR_WORKERS_CASE, 4)];
+const WORKER_SCALING_BENCHMARKS: [(BenchmarkCase, usize); 2] =
+    [(TWO_WORKERS_BENCHMARK, 2), (FOUR_WORKERS_BENCHMARK, 4)];
 
 const NODE_LATENCY: Duration = Duration::from_millis(100);
 /// Worker configuration with low concurrency, so that the collection rate is limited by node latency, not by CPU time.
@@ -42,12 +43,12 @@ const NODE_COUNT: usize = 128;
 const NODES_PER_INSTANCE: usize = 16;
 const COLLECTIONS_PER_WORKER: usize = 200;
 
-pub(super) fn worker_scaling_cases() -> impl Iterator<Item = BenchCase> {
-    WORKER_SCALING_CASES.into_iter().map(|(case, _)| case)
+pub(super) fn worker_scaling_benchmarks() -> impl Iterator<Item = BenchmarkCase> {
+    WORKER_SCALING_BENCHMARKS.into_iter().map(|(case, _)| case)
 }
 
 pub(super) async fn measure_worker_scaling(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
-    if !worker_scaling_cases().any(|case| bench.filter.includes_case(case.name)) {
+    if !worker_scaling_benchmarks().any(|case| bench.filter.includes_benchmark(case.name)) {
         return Ok(Vec::new());
     }
     progress::print_heading("Workers");
@@ -58,12 +59,14 @@ pub(super) async fn measure_worker_scaling(bench: &BenchContext) -> Result<Vec<M
     let fleet = FakeServerFleet::start(NODE_COUNT, options).await.map_err(|cause| BenchError::Load { cause })?;
     let urls: Vec<String> = fleet.servers().iter().map(FakeServer::url).collect();
     let deployment =
-        Deployment::init_with_environment(&bench.clew, build_store_environment_variables(&metadata, &results)).await?;
+        Deployment::init_with_env_vars(&bench.clew, build_storage_environment_variables(&metadata, &results)).await?;
     let inventory = NodeInventory::register_nodes_in_deployment(deployment, &urls, NODES_PER_INSTANCE).await?;
     step.complete();
 
     let mut measurements = Vec::new();
-    for (case, workers) in WORKER_SCALING_CASES.into_iter().filter(|(case, _)| bench.filter.includes_case(case.name)) {
+    for (case, workers) in
+        WORKER_SCALING_BENCHMARKS.into_iter().filter(|(case, _)| bench.filter.includes_benchmark(case.name))
+    {
         let measurement = measure_paired_runs(
             case,
             async || measure_collection_rate(&inventory, workers).await,
@@ -75,7 +78,7 @@ pub(super) async fn measure_worker_scaling(bench: &BenchContext) -> Result<Vec<M
     Ok(measurements)
 }
 
-fn build_store_environment_variables(metadata: &PostgreSqlServer, results: &S3Server) -> Vec<(&'static str, String)> {
+fn build_storage_environment_variables(metadata: &PostgreSqlServer, results: &S3Server) -> Vec<(&'static str, String)> {
     let (key, secret) = S3Server::ADMIN_CREDENTIALS;
     vec![
         ("CLEW_METADATA_URL", metadata.url()),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use clew_client::{Client, Credentials, Settings};
-use clew_devtools::clew_server::CONFIGURATION_WITHOUT_CLIENT_LIMITS;
+use clew_devtools::clew_server::CONFIGURATION_WITHOUT_PER_CLIENT_LIMITS;
 use clew_store::{ResultStore, S3Settings, Store, StoreLocation};
 use clew_testkit::{FaultInjectionProxy, PostgreSqlServer, S3Server, test_tools};
 use serde::Deserialize;
@@ -82,10 +82,11 @@ impl TestCluster {
                 .push(FaultInjectionProxy::start(metadata).await.map_err(io_error("start a proxy to PostgreSQL"))?);
         }
         let configuration = directory.path().join("clew.toml");
-        fs::write(&configuration, CONFIGURATION_WITHOUT_CLIENT_LIMITS).map_err(io_error("write a configuration"))?;
+        fs::write(&configuration, CONFIGURATION_WITHOUT_PER_CLIENT_LIMITS)
+            .map_err(io_error("write a configuration"))?;
 
         let cli = ClewProcessSettings { clew, directory: directory.path(), results: results_proxy.address() };
-        let init = cli.build_process_environment_variables(&metadata.url(), "data");
+        let init = cli.build_environment_for_clew_process(&metadata.url(), "data");
         let tenant: InitCommandOutput = cli.run_command_with_json_output(&["init", "--format", "json"], &init).await?;
         let mut inventory = NodeInventory::default();
         for (number, nodes) in monitored.nodes_by_instance()?.into_iter().enumerate() {
@@ -113,17 +114,23 @@ impl TestCluster {
         Ok(cluster)
     }
 
-    fn create_process_settings<'a>(&'a self, clew: &'a Path) -> ClewProcessSettings<'a> {
+    fn create_clew_process_settings<'a>(&'a self, clew: &'a Path) -> ClewProcessSettings<'a> {
         ClewProcessSettings { clew, directory: self.directory.path(), results: self.results_proxy.address() }
     }
 
     /// Starts a Clew server. The first start selects a free port, and all restarts use the same port.
     async fn start_server(&mut self, number: usize, clew: &Path, logs: &Path) -> Result<(), ChaosError> {
         let name = format!("server-{}", number + 1);
-        let environment = self.create_process_settings(clew).create_process_data_dir(&self.metadata.url(), &name)?;
+        let environment =
+            self.create_clew_process_settings(clew).create_data_dir_for_process(&self.metadata.url(), &name)?;
         let with_address = |address: &str| {
             let arguments = ["serve", "--no-worker", "--listen", address];
-            ClewProcess::new(&name, build_command_killed_with_parent(clew, &arguments), environment.clone(), logs)
+            ClewProcess::new(
+                &name,
+                build_command_with_sigkill_on_parent_exit(clew, &arguments),
+                environment.clone(),
+                logs,
+            )
         };
         let mut first = with_address("127.0.0.1:0");
         let address = first.start().await?;
@@ -138,8 +145,8 @@ impl TestCluster {
         let name = format!("worker-{}", number + 1);
         let port = self.metadata_proxies.get(number).map_or(self.metadata.port(), |proxy| proxy.address().port());
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-        let mut environment = self.create_process_settings(clew).create_process_data_dir(&url, &name)?;
-        let mut command = build_command_killed_with_parent(clew, &["worker"]);
+        let mut environment = self.create_clew_process_settings(clew).create_data_dir_for_process(&url, &name)?;
+        let mut command = build_command_with_sigkill_on_parent_exit(clew, &["worker"]);
         if number == CLOCK_FAULT_WORKER_INDEX {
             command = build_faketime_worker_command(clew)?;
             fs::write(self.clock_offset_file_path(), "+0\n").map_err(io_error("write a clock"))?;
@@ -209,7 +216,7 @@ struct ClewProcessSettings<'a> {
 }
 
 impl ClewProcessSettings<'_> {
-    fn build_process_environment_variables(&self, metadata: &str, dir: &str) -> Vec<(&'static str, OsString)> {
+    fn build_environment_for_clew_process(&self, metadata: &str, dir: &str) -> Vec<(&'static str, OsString)> {
         let (key, secret) = S3Server::ADMIN_CREDENTIALS;
         vec![
             ("CLEW_DATA_DIR", self.directory.join(dir).into()),
@@ -225,12 +232,16 @@ impl ClewProcessSettings<'_> {
 
     /// Creates a data directory that contains only the master key.
     /// Returns the environment variables that make a Clew process use the data directory.
-    fn create_process_data_dir(&self, metadata: &str, name: &str) -> Result<Vec<(&'static str, OsString)>, ChaosError> {
+    fn create_data_dir_for_process(
+        &self,
+        metadata: &str,
+        name: &str,
+    ) -> Result<Vec<(&'static str, OsString)>, ChaosError> {
         let dir = self.directory.join(name);
         let copied = fs::create_dir_all(&dir)
             .and_then(|()| fs::copy(self.directory.join("data").join("master.key"), dir.join("master.key")));
         copied.map_err(io_error("copy the master key"))?;
-        Ok(self.build_process_environment_variables(metadata, name))
+        Ok(self.build_environment_for_clew_process(metadata, name))
     }
 
     async fn run_command_with_json_output<T: DeserializeOwned>(
@@ -269,7 +280,7 @@ impl ClewProcessSettings<'_> {
 }
 
 /// Wraps a command so that the kernel kills the process when the thread that spawned it exits.
-fn build_command_killed_with_parent(clew: &Path, arguments: &[&str]) -> Vec<OsString> {
+fn build_command_with_sigkill_on_parent_exit(clew: &Path, arguments: &[&str]) -> Vec<OsString> {
     let mut command: Vec<OsString> = ["setpriv", "--pdeathsig", "KILL", "--"].map(OsString::from).into();
     command.push(clew.into());
     command.extend(arguments.iter().map(OsString::from));
@@ -295,7 +306,7 @@ fn build_faketime_worker_command(clew: &Path) -> Result<Vec<OsString>, ChaosErro
     let missing = || io_error("find libfaketime (Debian package faketime)")(std::io::ErrorKind::NotFound.into());
     let mut preload = OsString::from("LD_PRELOAD=");
     preload.push(test_tools::libfaketime_path().ok_or_else(missing)?);
-    let mut command = build_command_killed_with_parent(Path::new("env"), &[]);
+    let mut command = build_command_with_sigkill_on_parent_exit(Path::new("env"), &[]);
     command.extend([preload, clew.into(), "worker".into()]);
     Ok(wrap_command_with_private_tmpfs(Path::new("/dev/shm"), command))
 }

@@ -182,8 +182,8 @@ impl FaultInjector<'_> {
         let (started, log_start) = (Instant::now(), worker.log_file_size());
         // Refill the space that collections free until the worker logs the error.
         while started.elapsed() < duration || !worker.read_log_from_offset(log_start).contains(DISK_FULL_MESSAGE) {
-            check_fault_effect_timeout(started, Fault::DiskFull, worker, DISK_FULL_MESSAGE)?;
-            fill_until_disk_full(&filler)?;
+            ensure_fault_effect_not_overdue(started, Fault::DiskFull, worker, DISK_FULL_MESSAGE)?;
+            write_file_until_disk_full(&filler)?;
             sleep(Duration::from_millis(100)).await;
         }
         fs::remove_file(&filler).map_err(io_error("free the disk space"))?;
@@ -192,7 +192,7 @@ impl FaultInjector<'_> {
     }
 }
 
-fn check_fault_effect_timeout(
+fn ensure_fault_effect_not_overdue(
     started: Instant,
     fault: Fault,
     worker: &ClewProcess,
@@ -206,7 +206,7 @@ fn check_fault_effect_timeout(
     Err(ChaosError::NoEffect { fault: fault.name(), reason })
 }
 
-fn fill_until_disk_full(filler: &Path) -> Result<(), ChaosError> {
+fn write_file_until_disk_full(filler: &Path) -> Result<(), ChaosError> {
     let mut file = File::options().create(true).append(true).open(filler).map_err(io_error("fill a disk"))?;
     let chunk = vec![0; 64 << 10];
     loop {
@@ -227,7 +227,7 @@ async fn wait_for_clock_shift(
 ) -> Result<(), ChaosError> {
     let started = Instant::now();
     while !has_logged_clock_offset(worker, log_start, seconds) {
-        check_fault_effect_timeout(started, Fault::ClockShift, worker, effect)?;
+        ensure_fault_effect_not_overdue(started, Fault::ClockShift, worker, effect)?;
         sleep(Duration::from_millis(250)).await;
     }
     Ok(())

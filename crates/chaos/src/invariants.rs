@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use clew_client::CollectionStatus;
 
-use crate::failure_attribution::find_unexplained_failure;
+use crate::failure_attribution::describe_failure_if_unexplained;
 use crate::fault_timeline::FaultEvent;
 use crate::nodes::NodeKind;
 use crate::task_rows::TaskRow;
@@ -31,14 +31,14 @@ pub(crate) fn find_invariant_violations(evidence: &InvariantCheckInput<'_>) -> V
         match rows.get(id.as_str()) {
             None => violations.push(format_invariant_violation(id, "it was accepted and is lost")),
             Some(row) => {
-                let found = check_collection_record(record, row, evidence);
+                let found = find_violations_in_collection_record(record, row, evidence);
                 violations.extend(found.into_iter().map(|violation| format_invariant_violation(id, &violation)));
             }
         }
     }
     for row in evidence.rows {
         let logged = evidence.logged_completions.get(&row.request_id).copied().unwrap_or_default();
-        let found = check_task_row(row, logged);
+        let found = find_violations_in_task_row(row, logged);
         violations.extend(found.into_iter().map(|violation| format!("{}: {violation}", row.request_id)));
     }
     violations.extend(find_results_with_multiple_owners(evidence.rows));
@@ -46,7 +46,7 @@ pub(crate) fn find_invariant_violations(evidence: &InvariantCheckInput<'_>) -> V
 }
 
 /// Compares the responses received for a collection with the collection's database row.
-fn check_collection_record(
+fn find_violations_in_collection_record(
     record: &CollectionRecord,
     row: &TaskRow,
     evidence: &InvariantCheckInput<'_>,
@@ -62,7 +62,7 @@ fn check_collection_record(
         violations.push(format!("the client received status {:?}, the database has {}", record.status, row.status));
     }
     if status == Some(CollectionStatus::Error) {
-        violations.extend(find_unexplained_failure(row, kind, evidence.events));
+        violations.extend(describe_failure_if_unexplained(row, kind, evidence.events));
         if record.reason.as_ref().is_none_or(String::is_empty) {
             violations.push("the client received no failure reason".to_owned());
         }
@@ -70,19 +70,19 @@ fn check_collection_record(
     if status == Some(CollectionStatus::Finished) {
         match &record.result {
             None => violations.push("it is finished, but the download failed".to_owned()),
-            Some(download) => violations.extend(check_downloaded_result(download, row, kind)),
+            Some(download) => violations.extend(find_violations_in_downloaded_result(download, row, kind)),
         }
         match evidence.downloads.get(&row.request_id) {
             None => violations.push("the second download is missing".to_owned()),
             Some(Err(error)) => violations.push(format!("the second download failed: {error}")),
-            Some(Ok(download)) => violations.extend(check_downloaded_result(download, row, kind)),
+            Some(Ok(download)) => violations.extend(find_violations_in_downloaded_result(download, row, kind)),
         }
     }
     violations
 }
 
 /// Checks that a downloaded result is complete and matches the hash, row count and size in the database row.
-fn check_downloaded_result(download: &DownloadedResult, row: &TaskRow, node: NodeKind) -> Vec<String> {
+fn find_violations_in_downloaded_result(download: &DownloadedResult, row: &TaskRow, node: NodeKind) -> Vec<String> {
     let mut violations = Vec::new();
     let recorded = row.result_sha256.as_deref().unwrap_or_default();
     if download.sha256 != recorded || download.etag_sha256 != recorded {
@@ -105,7 +105,7 @@ fn check_downloaded_result(download: &DownloadedResult, row: &TaskRow, node: Nod
 }
 
 /// Checks that the collection completed exactly once, and that the last lease holder wrote the result.
-fn check_task_row(row: &TaskRow, logged_completions: usize) -> Vec<String> {
+fn find_violations_in_task_row(row: &TaskRow, logged_completions: usize) -> Vec<String> {
     let mut violations = Vec::new();
     if row.ended_at.is_none() {
         violations.push(format!("it is still {} after {} attempts", row.status, row.attempts));

@@ -25,4 +25,4 @@ mod workload;
 pub use error::ChaosError;
 pub use fault::Fault;
 pub use report::FaultInjectionReport;
-pub use run::{RunOptions, run};
+pub use run::{FaultInjectionOptions, run};

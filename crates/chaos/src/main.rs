@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
-use clew_chaos::{ChaosError, Fault, RunOptions};
+use clew_chaos::{ChaosError, Fault, FaultInjectionOptions};
 use clew_devtools::progress::{self, print_line};
 use clew_devtools::{DevtoolsError, install, task, workspace};
 
@@ -50,14 +50,14 @@ async fn inject_faults(arguments: FaultInjectionArgs) -> Result<(), FaultInjecti
     install::install_test_prerequisites().await?;
     let clew = match arguments.clew {
         Some(clew) => clew,
-        None => workspace::build_clew_with_profile("dev").await?,
+        None => workspace::build_clew_with_cargo_profile("dev").await?,
     };
     let failed = |cause| DevtoolsError::File { operation: "create a directory in", path: std::env::temp_dir(), cause };
     let logs = tempfile::Builder::new().prefix("clew-chaos-").tempdir().map_err(failed)?;
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let faults = if arguments.only.is_empty() { Fault::ALL.into() } else { arguments.only };
     progress::print_heading("Fault injection");
-    let options = RunOptions {
+    let options = FaultInjectionOptions {
         clew,
         logs: logs.path().to_owned(),
         seed: arguments.seed.unwrap_or(since_epoch.as_secs()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clew_client::RequestId;
 use clew_model::{InstanceId, NodeId};
 use clew_testkit::{
-    FakeServerFleet, FakeServerOptions, Fault, Flavor, IdleSessions, Server, ServerOptions, open_idle_sessions,
+    DatabaseServerOptions, FakeServerFleet, FakeServerOptions, Fault, Flavor, IdleSessions, Server, open_idle_sessions,
 };
 use fastrand::Rng;
 use tokio::net::TcpSocket;
@@ -57,8 +57,8 @@ const FAKE_SERVER_FLEETS: [(usize, u64, Fault, usize); 5] = [
     (1, 0, Fault::CloseOnConnect, 4),
 ];
 const REAL_SERVER_SESSION_COUNT: usize = 10;
-const REAL_SERVER_REQUEST_PERCENT: usize = 8;
-const UNREACHABLE_NODE_REQUEST_PERCENT: usize = 2;
+const PERCENT_OF_REQUESTS_TO_REAL_SERVER: usize = 8;
+const PERCENT_OF_REQUESTS_TO_UNREACHABLE_NODE: usize = 2;
 
 impl MonitoredNodes {
     pub(crate) async fn start() -> Result<Self, ChaosError> {
@@ -70,7 +70,7 @@ impl MonitoredNodes {
                 if fault == Fault::CloseOnConnect { NodeKind::ClosesConnections } else { NodeKind::Fake(sessions) };
             fleets.push((fleet, kind));
         }
-        let real_server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await?;
+        let real_server = Server::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await?;
         let sessions =
             open_idle_sessions(&real_server, REAL_SERVER_SESSION_COUNT).await.map_err(io_error("open sessions"))?;
         let unreachable = TcpSocket::new_v4().map_err(io_error("find a free port"))?;
@@ -100,7 +100,7 @@ impl NodeInventory {
         let shares = FAKE_SERVER_FLEETS
             .iter()
             .map(|(.., share)| *share)
-            .chain([REAL_SERVER_REQUEST_PERCENT, UNREACHABLE_NODE_REQUEST_PERCENT]);
+            .chain([PERCENT_OF_REQUESTS_TO_REAL_SERVER, PERCENT_OF_REQUESTS_TO_UNREACHABLE_NODE]);
         let share = shares.into_iter().nth(self.0.len()).unwrap_or_default();
         self.0.push((nodes, share));
     }

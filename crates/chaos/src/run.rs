@@ -29,7 +29,7 @@ const INCOMPLETE_UPLOAD_KEY_PREFIX: &str = ".uploads";
 
 /// Options for a fault injection run.
 #[derive(Debug, Clone)]
-pub struct RunOptions {
+pub struct FaultInjectionOptions {
     /// Path of the `clew` program.
     pub clew: PathBuf,
     /// Existing directory for the logs of the Clew processes.
@@ -48,8 +48,8 @@ pub struct RunOptions {
 
 /// Runs a fault injection test under load and checks all invariants.
 /// The kernel kills the cluster's processes when the calling thread exits.
-pub async fn run(options: RunOptions) -> Result<FaultInjectionReport, ChaosError> {
-    let RunOptions {
+pub async fn run(options: FaultInjectionOptions) -> Result<FaultInjectionReport, ChaosError> {
+    let FaultInjectionOptions {
         clew,
         logs,
         seed,

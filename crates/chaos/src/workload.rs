@@ -128,7 +128,7 @@ impl ClientPool {
     }
 
     async fn track_collection_to_completion(&self, record: &mut CollectionRecord, rng: &mut Rng) {
-        while !self.has_stalled() && record.is_incomplete() {
+        while !self.has_stalled() && record.has_missing_responses() {
             let Some(client) = rng.choice(&self.clients) else { return };
             let before = record.status;
             let made_progress = match before {
@@ -139,7 +139,7 @@ impl ClientPool {
             if !made_progress {
                 sleep(REQUEST_RETRY_DELAY).await;
             }
-            if record.status != before || !record.is_incomplete() {
+            if record.status != before || !record.has_missing_responses() {
                 *self.lock_last_progress_time() = Instant::now();
             }
         }
@@ -164,7 +164,7 @@ impl ClientPool {
 }
 
 impl CollectionRecord {
-    fn is_incomplete(&self) -> bool {
+    fn has_missing_responses(&self) -> bool {
         match self.status {
             None => true,
             Some(CollectionStatus::Finished) => self.result.is_none(),

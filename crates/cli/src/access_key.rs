@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::confirm::ConfirmationArgs;
 use crate::error::CliError;
 use crate::identity_directory::IdentityDirectory;
-use crate::store_args::DomainArgs;
+use crate::store_args::IamDomainArgs;
 use crate::text_table::{self, format_yes_no};
 use crate::time;
 
@@ -36,7 +36,7 @@ struct ListArgs {
     /// Name or id of the user; only this user's keys are listed [default: all users]
     user: Option<String>,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 /// Enable an access key.
@@ -46,7 +46,7 @@ struct EnableArgs {
     /// Access key id
     access_key: AccessKeyId,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 /// Disable an access key and revoke all tokens and temporary keys of its user.
@@ -56,7 +56,7 @@ struct DisableArgs {
     /// Access key id
     access_key: AccessKeyId,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 /// Delete an access key and revoke all tokens and temporary keys of its user.
@@ -68,7 +68,7 @@ struct RemoveArgs {
     #[command(flatten)]
     confirmation: ConfirmationArgs,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 pub(crate) async fn run(arguments: AccessKeyCommandArgs) -> Result<(), CliError> {
@@ -109,7 +109,7 @@ async fn list_access_keys(arguments: ListArgs) -> Result<(), CliError> {
     )
 }
 
-async fn set_access_key_enabled(domain_args: &DomainArgs, id: &AccessKeyId, enabled: bool) -> Result<(), CliError> {
+async fn set_access_key_enabled(domain_args: &IamDomainArgs, id: &AccessKeyId, enabled: bool) -> Result<(), CliError> {
     let directory = domain_args.open_identity_directory().await?;
     let (user, _) = find_access_key(&directory, id).await?;
     directory.store.identities().set_access_key_enabled(&directory.origin, id, enabled).await?;

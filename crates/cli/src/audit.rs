@@ -11,7 +11,7 @@ use clew_store::{AuditFilter, AuditRecord, Store};
 use serde_json::json;
 
 use crate::error::CliError;
-use crate::store_args::StoreAndFormatArgs;
+use crate::store_args::StoreAndOutputFormatArgs;
 use filters::AuditFilterArgs;
 
 const MAX_AUDIT_ROWS_PER_QUERY: u32 = 1000;
@@ -40,7 +40,7 @@ struct ListArgs {
     #[arg(long, value_name = "NUMBER", default_value = "100", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     limit: u32,
     #[command(flatten)]
-    store_args: StoreAndFormatArgs,
+    store_args: StoreAndOutputFormatArgs,
 }
 
 const LIST_AFTER_HELP: &str = "\
@@ -60,7 +60,7 @@ pub(crate) async fn run(arguments: AuditCommandArgs) -> Result<(), CliError> {
 
 async fn list_audit_rows(arguments: ListArgs) -> Result<(), CliError> {
     let store = arguments.store_args.open_store().await?;
-    let filter = arguments.filters.resolve_audit_filter(&store).await?;
+    let filter = arguments.filters.convert_to_audit_filter(&store).await?;
     let mut newest = store.audit().list_audit_rows_before_seq(&filter, i64::MAX, arguments.limit).await?;
     // Reverse to chronological order, so that the newest rows are at the bottom of the terminal.
     newest.reverse();

@@ -74,7 +74,7 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     let client = arguments.server.build_api_client(Language::from_tag(&arguments.language).unwrap_or_default())?;
     let (instance, node) = (&arguments.instance, &arguments.node);
     let progress = CollectionProgress::start();
-    let selection = arguments.filters.clone().into_unvalidated_session_selection().into();
+    let selection = arguments.filters.clone().into_session_selection_draft().into();
     let request_id = client.start_collection(instance, node, &selection).await.map_err(cli_error_from_client_error)?;
     let limit = Duration::from_secs(arguments.timeout);
     progress.show_collecting_message();

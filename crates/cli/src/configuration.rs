@@ -30,8 +30,8 @@ pub(crate) struct Configuration {
     /// If true, the server accepts plain HTTP on non-loopback addresses.
     pub(crate) allow_plain_http: bool,
     pub(crate) collections: CollectionSettings,
-    pub(crate) nodes: NodeSettings,
-    pub(crate) results: ResultSettings,
+    pub(crate) nodes: NodeReadSettings,
+    pub(crate) results: ResultStorageSettings,
     pub(crate) audit: AuditSettings,
     pub(crate) kills: KillSettings,
     pub(crate) http: HttpSettings,
@@ -56,7 +56,7 @@ pub(crate) struct CollectionSettings {
 /// Limits for read operations on nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct NodeSettings {
+pub(crate) struct NodeReadSettings {
     /// Timeout for each read operation on a node, including connection setup.
     pub(crate) timeout: SignedDuration,
     /// Timeout for connection setup. The setup time also counts toward `timeout`.
@@ -72,7 +72,7 @@ pub(crate) struct NodeSettings {
 /// Result storage settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct ResultSettings {
+pub(crate) struct ResultStorageSettings {
     /// Location of collection results, such as `s3://bucket/prefix`. If empty, Clew uses the data directory.
     pub(crate) location: String,
     /// Retention period of collection results.
@@ -151,8 +151,8 @@ impl Default for Configuration {
             listen: DEFAULT_LISTEN_ADDRESS.to_owned(),
             allow_plain_http: false,
             collections: CollectionSettings::default(),
-            nodes: NodeSettings::default(),
-            results: ResultSettings::default(),
+            nodes: NodeReadSettings::default(),
+            results: ResultStorageSettings::default(),
             audit: AuditSettings::default(),
             kills: KillSettings::default(),
             http: HttpSettings::default(),
@@ -177,7 +177,7 @@ impl Default for CollectionSettings {
     }
 }
 
-impl Default for NodeSettings {
+impl Default for NodeReadSettings {
     fn default() -> Self {
         let limits = clew_mysql::ReadLimits::default();
         Self {
@@ -190,9 +190,9 @@ impl Default for NodeSettings {
     }
 }
 
-impl NodeSettings {
+impl NodeReadSettings {
     fn to_read_size_limits(&self) -> Result<ReadSizeLimits, CliError> {
-        let (per_row, min) = (self.max_row_bytes, ReadSizeLimits::MIN_BYTES_PER_ROW);
+        let (per_row, min) = (self.max_row_bytes, ReadSizeLimits::MIN_ROW_SIZE_LIMIT_BYTES);
         if per_row < min {
             return Err(CliError::new_refusal(format!("nodes.max_row_bytes is {per_row}; expected at least {min}")));
         }
@@ -204,7 +204,7 @@ impl NodeSettings {
     }
 }
 
-impl Default for ResultSettings {
+impl Default for ResultStorageSettings {
     fn default() -> Self {
         let settings = clew_worker::WorkerSettings::default();
         Self {

@@ -115,7 +115,7 @@ impl Daemon {
         let store = Store::open(configuration.resolve_store_location()?)
             .await?
             .with_reachable_zones(configuration.zones.clone());
-        clew_mysql::set_installation_marker(&store.session_marker());
+        clew_mysql::set_installation_marker(&store.own_session_marker());
         set_snapshot_spill_directory(&configuration.data_dir)?;
         let store = result_store::configure_result_store(store, s3).await?;
         let lock = store.acquire_data_dir_lock()?;

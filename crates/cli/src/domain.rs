@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::error::CliError;
 use crate::local_audit_origin;
 use crate::new_password::NewPasswordArgs;
-use crate::store_args::StoreAndFormatArgs;
+use crate::store_args::StoreAndOutputFormatArgs;
 use crate::text_table;
 use crate::value_parsers;
 
@@ -40,7 +40,7 @@ struct CreateArgs {
     #[command(flatten)]
     password: NewPasswordArgs,
     #[command(flatten)]
-    store_args: StoreAndFormatArgs,
+    store_args: StoreAndOutputFormatArgs,
 }
 
 const CREATE_AFTER_HELP: &str = "\
@@ -57,7 +57,7 @@ administrator:
 #[command(after_help = "Example:\n  clew domain list --format json")]
 struct ListArgs {
     #[command(flatten)]
-    store_args: StoreAndFormatArgs,
+    store_args: StoreAndOutputFormatArgs,
 }
 
 pub(crate) async fn run(arguments: DomainCommandArgs) -> Result<(), CliError> {
@@ -71,7 +71,7 @@ async fn create_domain(arguments: CreateArgs) -> Result<(), CliError> {
     let CreateArgs { name, admin, region_project, password, store_args } = arguments;
     let store = store_args.open_store().await?;
     let password = password.read_or_generate_password(&admin).await?;
-    let origin = local_audit_origin::local_account_audit_origin();
+    let origin = local_audit_origin::audit_origin_for_local_account();
     let project = region_project.unwrap_or_else(|| store.region().to_owned());
     let domain_id = store.tenants().create_domain(&origin, &name).await?;
     let project_id = store.tenants().create_project(&origin, &domain_id, &project, "").await?;

@@ -5,7 +5,7 @@ use clew_store::{EnterpriseProject, EnterpriseProjectChange};
 use serde_json::{Value, json};
 
 use crate::error::CliError;
-use crate::store_args::DomainArgs;
+use crate::store_args::IamDomainArgs;
 use crate::text_table::{self, format_yes_no};
 use crate::value_parsers;
 
@@ -33,7 +33,7 @@ struct CreateArgs {
     #[arg(long, value_name = "TEXT", default_value = "", value_parser = value_parsers::parse_description)]
     description: String,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 /// List enterprise projects, including the default one (id "0").
@@ -41,7 +41,7 @@ struct CreateArgs {
 #[command(after_help = "Example:\n  clew enterprise-project list")]
 struct ListArgs {
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 /// Change an enterprise project.
@@ -61,7 +61,7 @@ struct UpdateArgs {
     #[arg(long, value_name = "TEXT", value_parser = value_parsers::parse_description)]
     description: Option<String>,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 pub(crate) async fn run(arguments: EnterpriseProjectCommandArgs) -> Result<(), CliError> {

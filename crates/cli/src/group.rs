@@ -8,7 +8,7 @@ use crate::confirm::ConfirmationArgs;
 use crate::error::CliError;
 use crate::identity_directory::IdentityDirectory;
 use crate::output::merge_json_objects;
-use crate::store_args::DomainArgs;
+use crate::store_args::IamDomainArgs;
 use crate::text_table;
 use crate::value_parsers;
 
@@ -39,7 +39,7 @@ struct CreateArgs {
     #[arg(long, value_name = "TEXT", default_value = "", value_parser = value_parsers::parse_description)]
     description: String,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 /// List groups.
@@ -47,7 +47,7 @@ struct CreateArgs {
 #[command(after_help = "Example:\n  clew group list")]
 struct ListArgs {
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 /// Show a group with its members and policies.
@@ -57,7 +57,7 @@ struct ShowArgs {
     /// Name or id
     group: String,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 /// Add users to a group.
@@ -84,7 +84,7 @@ struct GroupMemberArgs {
     #[arg(value_name = "USER", required = true)]
     users: Vec<String>,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 /// Delete a group. Its members lose the group's policies.
@@ -96,7 +96,7 @@ struct RemoveArgs {
     #[command(flatten)]
     confirmation: ConfirmationArgs,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 pub(crate) async fn run(arguments: GroupCommandArgs) -> Result<(), CliError> {

@@ -115,7 +115,7 @@ pub(crate) async fn run(arguments: InitArgs) -> Result<(), CliError> {
         secret_key: secrets.secret_key.clone(),
     };
     let (_, ids) =
-        Store::initialise(&local_audit_origin::local_account_audit_origin(), arguments.resolve_store_location()?, tenant).await.map_err(|error| match error {
+        Store::initialise(&local_audit_origin::audit_origin_for_local_account(), arguments.resolve_store_location()?, tenant).await.map_err(|error| match error {
             StoreError::AlreadyInitialised { .. } => CliError::new_refusal(error.to_string())
                 .with_suggested_fix("start the server with clew serve, or select another data directory with --data-dir or another database with --metadata-url"),
             error => CliError::new_failure(error.to_string()),

@@ -15,7 +15,7 @@ use crate::error::CliError;
 use crate::identity_directory;
 use crate::local_audit_origin;
 use crate::output::Format;
-use crate::store_args::StoreAndFormatArgs;
+use crate::store_args::StoreAndOutputFormatArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct InstanceCommandArgs {
@@ -38,7 +38,7 @@ enum InstanceCommand {
 #[derive(Debug, Args)]
 pub(crate) struct ProjectSelectionArgs {
     #[command(flatten)]
-    store_args: StoreAndFormatArgs,
+    store_args: StoreAndOutputFormatArgs,
     /// Name or id of the project [default: the only project]
     #[arg(long, value_name = "PROJECT", env = "CLEW_PROJECT_ID")]
     project: Option<String>,
@@ -90,7 +90,7 @@ pub(crate) async fn run(arguments: InstanceCommandArgs) -> Result<(), CliError> 
     }
 }
 
-pub(crate) struct InstanceInventory {
+pub(crate) struct SelectedProject {
     pub(crate) store: Store,
     pub(crate) project: Project,
     pub(crate) origin: AuditOrigin,
@@ -102,7 +102,7 @@ impl ProjectSelectionArgs {
     }
 
     /// If `--project` is not set, selects the only project, or returns an error if there are several projects.
-    pub(crate) async fn open_instance_inventory(&self) -> Result<InstanceInventory, CliError> {
+    pub(crate) async fn open_store_and_select_project(&self) -> Result<SelectedProject, CliError> {
         let store = self.store_args.open_store().await?;
         let projects = match &self.domain {
             Some(name_or_id) => {
@@ -124,10 +124,10 @@ impl ProjectSelectionArgs {
             }
         };
         match (matches.as_slice(), &self.project) {
-            ([only], _) => Ok(InstanceInventory {
+            ([only], _) => Ok(SelectedProject {
                 store,
                 project: only.clone(),
-                origin: local_audit_origin::local_account_audit_origin(),
+                origin: local_audit_origin::audit_origin_for_local_account(),
             }),
             (_, None) => {
                 Err(CliError::new_refusal(format!("select a project with --project: {}", format_list(&projects))))
@@ -156,7 +156,7 @@ pub(crate) async fn find_instance(
     Ok(all.find(|instance| instance.project_id == *project && instance.name == name_or_id))
 }
 
-async fn require_instance(inventory: &InstanceInventory, name_or_id: &str) -> Result<Instance, CliError> {
+async fn require_instance(inventory: &SelectedProject, name_or_id: &str) -> Result<Instance, CliError> {
     let instance = find_instance(&inventory.store, &inventory.project.id, name_or_id).await?;
     instance.ok_or_else(|| {
         CliError::new_failure(format!("there is no instance {name_or_id}"))
@@ -173,7 +173,7 @@ pub(crate) fn parse_tag(text: &str) -> Result<Tag, String> {
 }
 
 async fn list_instances(project_args: ProjectSelectionArgs) -> Result<(), CliError> {
-    let InstanceInventory { store, project, .. } = project_args.open_instance_inventory().await?;
+    let SelectedProject { store, project, .. } = project_args.open_store_and_select_project().await?;
     let mut all = Vec::new();
     loop {
         let page = Pagination { offset: u32::try_from(all.len()).unwrap_or(u32::MAX), limit: 100 };
@@ -192,7 +192,7 @@ async fn list_instances(project_args: ProjectSelectionArgs) -> Result<(), CliErr
 }
 
 async fn show_instance(arguments: ShowArgs) -> Result<(), CliError> {
-    let inventory = arguments.project_args.open_instance_inventory().await?;
+    let inventory = arguments.project_args.open_store_and_select_project().await?;
     let instance = require_instance(&inventory, &arguments.instance).await?;
     arguments
         .project_args
@@ -201,7 +201,7 @@ async fn show_instance(arguments: ShowArgs) -> Result<(), CliError> {
 }
 
 async fn remove_instance(arguments: RemoveArgs) -> Result<(), CliError> {
-    let inventory = arguments.project_args.open_instance_inventory().await?;
+    let inventory = arguments.project_args.open_store_and_select_project().await?;
     let Instance { id, name, .. } = require_instance(&inventory, &arguments.instance).await?;
     arguments.confirmation.prompt_for_confirmation(format!("remove {name} ({id}) with the data of its nodes")).await?;
     inventory.store.instances().remove_instance(&inventory.origin, &inventory.project.id, &id).await?;

@@ -11,7 +11,7 @@ use clap::Args;
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, NodeUrl, Session};
 use clew_mysql::{
-    KillBaseline, KillEffect, KillRefusal, KillTarget, ProcessListOrigin, ReadLimits, SessionLookupResult, Victim,
+    KillEffect, KillRefusal, KillTarget, PreKillSnapshot, ProcessListOrigin, ReadLimits, SessionLookupResult, Victim,
     find_sessions_by_id, kill_victims,
 };
 use clew_store::StoreLocation;
@@ -101,10 +101,12 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     }
     let report = KillReport { address: node.address(), kind, reason: arguments.reason, selected };
     if arguments.dry_run {
-        return arguments.format.print(|| report.render_preview(output::terminal_width()), || report.to_json(None));
+        return arguments
+            .format
+            .print(|| report.render_kill_preview(output::terminal_width()), || report.to_json(None));
     }
     if !report.selected.sessions.is_empty() && !arguments.confirmation.should_skip_prompt() {
-        output::write_stderr(&format!("{}\n", report.render_preview(output::terminal_width())));
+        output::write_stderr(&format!("{}\n", report.render_kill_preview(output::terminal_width())));
         arguments.confirmation.prompt_for_confirmation(report.describe_planned_kill()).await?;
     }
     // Open the audit log first, so that nothing is killed if the audit log is not writable.
@@ -115,7 +117,7 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     let before = if report.selected.sessions.is_empty() {
         None
     } else {
-        Some(KillBaseline::read_baseline(&node, &limits).await)
+        Some(PreKillSnapshot::read_pre_kill_snapshot(&node, &limits).await)
     };
     if let Some(Ok(before)) = &before
         && *before.server() != read.server
@@ -124,7 +126,7 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
         return Err(CliError::new_refusal(refusal));
     }
     let outcomes = kill_sessions(&node, &report.selected.sessions, kind, &read, &protected, &limits).await?;
-    let outcomes = report.outcomes_by_session_id(&outcomes);
+    let outcomes = report.kill_outcomes_by_session_id(&outcomes);
     if let Some(audit) = audit {
         audit.append_kill_audit_events(&report, &outcomes).await?;
     }
@@ -144,7 +146,7 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
 
 /// Returns the effect of the kill, or `None` if the server accepted none of the `KILL` statements.
 async fn measure_kill_effect(
-    before: Option<Result<KillBaseline, Failure>>,
+    before: Option<Result<PreKillSnapshot, Failure>>,
     node: &NodeUrl,
     target: KillTarget,
     outcomes: &[(u64, clew_mysql::KillOutcome)],

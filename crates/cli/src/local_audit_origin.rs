@@ -7,7 +7,7 @@ const MAX_SUDO_USER_NAME_CHARS: usize = 64;
 /// Returns the origin that audit events record for a command: the operating system account that runs this process.
 /// The account is determined from the process's user id, because environment variables can be forged.
 /// If the account is root, the value of `SUDO_USER` is added to the account name.
-pub(crate) fn local_account_audit_origin() -> AuditOrigin {
+pub(crate) fn audit_origin_for_local_account() -> AuditOrigin {
     let id = rustix::process::getuid().as_raw().to_string();
     let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let account = find_account_name_by_uid(&accounts, &id).map_or_else(|| format!("uid {id}"), str::to_owned);

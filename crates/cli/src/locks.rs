@@ -56,10 +56,10 @@ pub(crate) async fn run(arguments: LocksArgs) -> Result<(), CliError> {
         LocksOutputFormat::Tree => {
             let colours = output::stdout_supports_colors();
             let text = render_wait_graph(&graph, &node.address(), output::terminal_width(), colours);
-            output::write_stdout_with_colors(&(text + &remedy::render_root_blocker_hint(&graph, &node, colours)))?;
+            output::write_stdout_with_colors(&(text + &remedy::render_unblocking_suggestion(&graph, &node, colours)))?;
         }
         LocksOutputFormat::Json => output::write_stdout(&output::to_json_text(&graph)?)?,
-        LocksOutputFormat::Dot => output::write_stdout(&waits::render_dot(&graph))?,
+        LocksOutputFormat::Dot => output::write_stdout(&waits::render_graphviz_dot(&graph))?,
     }
     output::write_stderr(&limitations::format_limitations(&graph.limitations));
     Ok(())

@@ -58,7 +58,7 @@ pub(crate) async fn run(arguments: MasterKeyCommandArgs) -> Result<(), CliError>
             || json!({ "next": file }),
         );
     }
-    let rotated = Store::rotate_master_key(&local_audit_origin::local_account_audit_origin(), location).await?;
+    let rotated = Store::rotate_master_key(&local_audit_origin::audit_origin_for_local_account(), location).await?;
     if rotated.damaged > 0 {
         output::write_stderr(&format!(
             "note: {} secrets cannot be decrypted, because they were changed outside of Clew; set them again\n",

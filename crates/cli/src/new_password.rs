@@ -38,7 +38,7 @@ impl NewPasswordArgs {
             tokio::task::spawn_blocking(move || read_password_line(&prompt)).await.map_err(|error| failed(&error))?;
         let input =
             input.map_err(|error| CliError::new_failure(format!("could not read a password from stdin: {error}")))?;
-        password::check_password_rules(&input, user).map_err(|error| CliError::new_refusal(error.to_string()))?;
+        password::validate_new_password(&input, user).map_err(|error| CliError::new_refusal(error.to_string()))?;
         let hash = password::hash_password(&input).map_err(|error| failed(&error))?;
         Ok(NewPassword { hash, generated: None })
     }

@@ -3,5 +3,5 @@
 use crate::error::CliError;
 
 pub(crate) fn run() -> Result<(), CliError> {
-    crate::output::write_stdout(&format!("{}\n", clew_api::openapi_json()))
+    crate::output::write_stdout(&format!("{}\n", clew_api::build_openapi_json()))
 }

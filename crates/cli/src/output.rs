@@ -35,7 +35,7 @@ impl Format {
         }
     }
 
-    pub(crate) fn print_with_colors(
+    pub(crate) fn print_colored_table_or_json(
         self,
         table: impl FnOnce() -> String,
         json: impl FnOnce() -> Value,

@@ -16,7 +16,7 @@ use crate::confirm::ConfirmationArgs;
 use crate::error::CliError;
 use crate::identity_directory::{IdentityDirectory, NamedPolicy};
 use crate::output::{Format, merge_json_objects};
-use crate::store_args::DomainArgs;
+use crate::store_args::IamDomainArgs;
 use crate::text_table;
 
 #[derive(Debug, Args)]
@@ -56,7 +56,7 @@ struct ValidateArgs {
 #[command(after_help = "Example:\n  clew policy list")]
 struct ListArgs {
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 /// Show a policy with its attachments.
@@ -66,7 +66,7 @@ struct ShowArgs {
     /// Name or id
     policy: String,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 /// Delete a policy that is not attached to any user or group.
@@ -78,7 +78,7 @@ struct RemoveArgs {
     #[command(flatten)]
     confirmation: ConfirmationArgs,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 pub(crate) async fn run(arguments: PolicyCommandArgs) -> Result<(), CliError> {
@@ -122,7 +122,7 @@ async fn list_policies(arguments: ListArgs) -> Result<(), CliError> {
 async fn load_policy_attachments(
     directory: &IdentityDirectory,
     policy: &NamedPolicy,
-) -> Result<Vec<(GrantScopeNames, PolicyAttachment)>, CliError> {
+) -> Result<Vec<(GranteeAndProjectNames, PolicyAttachment)>, CliError> {
     let store = &directory.store;
     let mut attachments = Vec::new();
     for attachment in store.policies().list_policy_attachments(&policy.reference).await? {
@@ -142,12 +142,12 @@ async fn load_policy_attachments(
             Some(id) => store.tenants().find_project(id).await?.map(|project| project.name),
             None => None,
         };
-        attachments.push((GrantScopeNames { grantee, project }, attachment));
+        attachments.push((GranteeAndProjectNames { grantee, project }, attachment));
     }
     Ok(attachments)
 }
 
-struct GrantScopeNames {
+struct GranteeAndProjectNames {
     grantee: String,
     project: Option<String>,
 }
@@ -173,7 +173,7 @@ async fn show_policy(arguments: ShowArgs) -> Result<(), CliError> {
             format!("{fields}\n{}\n", document.join("\n"))
         },
         || {
-            let attached = |(names, attachment): &(GrantScopeNames, PolicyAttachment)| {
+            let attached = |(names, attachment): &(GranteeAndProjectNames, PolicyAttachment)| {
                 let (user, group) = match &attachment.grantee {
                     Grantee::User(id) => (Some(id), None),
                     Grantee::Group(id) => (None, Some(id)),

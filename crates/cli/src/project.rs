@@ -5,7 +5,7 @@ use clew_store::{Project, ProjectChange};
 use serde_json::{Value, json};
 
 use crate::error::CliError;
-use crate::store_args::DomainArgs;
+use crate::store_args::IamDomainArgs;
 use crate::text_table::{self, format_yes_no};
 use crate::value_parsers;
 
@@ -33,7 +33,7 @@ struct CreateArgs {
     #[arg(long, value_name = "TEXT", default_value = "", value_parser = value_parsers::parse_description)]
     description: String,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 /// List projects.
@@ -41,12 +41,12 @@ struct CreateArgs {
 #[command(after_help = "Example:\n  clew project list")]
 struct ListArgs {
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 /// Change a project.
 #[derive(Debug, Args)]
-#[command(after_help = UPDATE_AFTER_HELP)]
+#[command(after_help = UPDATE_COMMAND_AFTER_HELP)]
 #[group(id = "change", required = true, multiple = true, args = ["enable", "disable", "mask", "no_mask", "description"])]
 #[allow(clippy::struct_excessive_bools, reason = "each field is a command-line flag")]
 struct UpdateArgs {
@@ -68,10 +68,10 @@ struct UpdateArgs {
     #[arg(long, value_name = "TEXT", value_parser = value_parsers::parse_description)]
     description: Option<String>,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
-const UPDATE_AFTER_HELP: &str = "\
+const UPDATE_COMMAND_AFTER_HELP: &str = "\
 Examples:
   clew project update shop --mask
   clew project update shop --disable

@@ -3,7 +3,7 @@
 mod session_table;
 
 use clap::Args;
-use clew_mysql::{OutputFormat, SessionScope, StatementMasking, take_snapshot_with_scope};
+use clew_mysql::{OutputFormat, SessionScope, StatementMasking, take_snapshot_with_session_scope};
 
 use crate::error::CliError;
 use crate::node_url::NodeConnectionArgs;
@@ -44,7 +44,7 @@ pub(crate) async fn run(arguments: PsArgs) -> Result<(), CliError> {
     let scope = if arguments.all { SessionScope::All } else { SessionScope::Users };
     let statements = StatementMasking::from_masked_flag(arguments.mask);
     let mut snapshot =
-        take_snapshot_with_scope(scope, &node, &selection, statements, OutputFormat::Json, &limits).await?;
+        take_snapshot_with_session_scope(scope, &node, &selection, statements, OutputFormat::Json, &limits).await?;
     let limitations = limitations::format_limitations(&snapshot.summary.limitations);
     let writing = tokio::task::spawn_blocking(move || {
         let is_table = arguments.format == Format::Table;

@@ -1,7 +1,7 @@
 //! Command-line options that filter and sort sessions. The options are named after the API parameters.
 
 use clap::Args;
-use clew_model::{SessionClass, SessionSelection, SessionSelectionDraft, SortDirection, SortKey};
+use clew_model::{SessionClass, SessionSelection, SortDirection, SortKey, UnvalidatedSessionSelection};
 
 use crate::error::CliError;
 
@@ -43,8 +43,8 @@ pub(crate) struct SessionFilterArgs {
 
 impl SessionFilterArgs {
     /// Copies the option values without validating them.
-    pub(crate) fn into_unvalidated_session_selection(self) -> SessionSelectionDraft {
-        SessionSelectionDraft {
+    pub(crate) fn into_session_selection_draft(self) -> UnvalidatedSessionSelection {
+        UnvalidatedSessionSelection {
             filter: self.filter,
             slow_process_threshold: self.threshold,
             user: self.user,
@@ -58,7 +58,7 @@ impl SessionFilterArgs {
     }
 
     pub(crate) fn try_into_session_selection(self) -> Result<SessionSelection, CliError> {
-        SessionSelection::parse(self.into_unvalidated_session_selection())
+        SessionSelection::parse(self.into_session_selection_draft())
             .map_err(|error| CliError::new_refusal(error.to_string()))
     }
 }

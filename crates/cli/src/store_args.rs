@@ -22,7 +22,7 @@ pub(crate) struct StoreArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct StoreAndFormatArgs {
+pub(crate) struct StoreAndOutputFormatArgs {
     #[command(flatten)]
     store_args: StoreArgs,
     /// Output format
@@ -31,9 +31,9 @@ pub(crate) struct StoreAndFormatArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct DomainArgs {
+pub(crate) struct IamDomainArgs {
     #[command(flatten)]
-    store_args: StoreAndFormatArgs,
+    store_args: StoreAndOutputFormatArgs,
     /// Name or id of the domain [default: the only domain]
     #[arg(long, value_name = "DOMAIN", env = "CLEW_DOMAIN_NAME")]
     domain: Option<String>,
@@ -49,13 +49,13 @@ impl StoreArgs {
     }
 }
 
-impl StoreAndFormatArgs {
+impl StoreAndOutputFormatArgs {
     pub(crate) async fn open_store(&self) -> Result<Store, CliError> {
         self.store_args.open_store().await
     }
 }
 
-impl DomainArgs {
+impl IamDomainArgs {
     pub(crate) fn output_format(&self) -> Format {
         self.store_args.format
     }
@@ -67,6 +67,6 @@ impl DomainArgs {
             Some(name_or_id) => find_domain(&store, name_or_id).await?,
             None => require_single_domain(&store).await?,
         };
-        Ok(IdentityDirectory { store, domain, origin: local_audit_origin::local_account_audit_origin() })
+        Ok(IdentityDirectory { store, domain, origin: local_audit_origin::audit_origin_for_local_account() })
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::confirm::ConfirmationArgs;
 use crate::error::CliError;
-use crate::store_args::DomainArgs;
+use crate::store_args::IamDomainArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct UserCommandArgs {
@@ -34,7 +34,7 @@ enum UserCommand {
 #[command(after_help = "Example:\n  clew user list")]
 struct ListArgs {
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 /// Show a user with their groups, policies and access keys.
@@ -44,7 +44,7 @@ struct ShowArgs {
     /// Name or id
     user: String,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 /// Delete a user with all of their access keys and tokens.
@@ -58,7 +58,7 @@ struct RemoveArgs {
     #[command(flatten)]
     confirmation: ConfirmationArgs,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 pub(crate) async fn run(arguments: UserCommandArgs) -> Result<(), CliError> {

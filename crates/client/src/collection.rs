@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use clew_model::{InstanceId, Limitation, NodeId, SessionSelectionDraft};
+use clew_model::{InstanceId, Limitation, NodeId, UnvalidatedSessionSelection};
 use reqwest::Method;
 use reqwest::header::HeaderName;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use crate::retry::Idempotency;
 use crate::transport::ApiRequest;
 
 const PREFER_HEADER: HeaderName = HeaderName::from_static("prefer");
-const COLLECTION_STATUS_OPERATION_NAME: &str = "reading the state of a collection";
+const FETCH_STATUS_OPERATION_NAME: &str = "reading the state of a collection";
 const MAX_LONG_POLL_DURATION: Duration = Duration::from_secs(20);
 
 /// Opaque id of a collection task.
@@ -85,8 +85,8 @@ pub struct StartCollectionRequest {
     pub sort_dir: Option<String>,
 }
 
-impl From<SessionSelectionDraft> for StartCollectionRequest {
-    fn from(draft: SessionSelectionDraft) -> Self {
+impl From<UnvalidatedSessionSelection> for StartCollectionRequest {
+    fn from(draft: UnvalidatedSessionSelection) -> Self {
         Self {
             filter: draft.filter,
             slow_process_threshold: draft.slow_process_threshold,
@@ -185,10 +185,10 @@ impl Client {
         request_id: &RequestId,
         wait: Duration,
     ) -> Result<CollectionStatus, ClientError> {
-        let response = self.send_collection_status_request(instance, node, request_id, wait).await?;
+        let response = self.request_collection_status(instance, node, request_id, wait).await?;
         CollectionStatus::from_name(&response.status).ok_or_else(|| {
             let why = format!("unknown state {:?}", sanitize_server_text(&response.status, 80));
-            self.build_request_context(COLLECTION_STATUS_OPERATION_NAME, &self.inner.endpoint.to_string())
+            self.build_request_context(FETCH_STATUS_OPERATION_NAME, &self.inner.endpoint.to_string())
                 .invalid_response_error(why)
         })
     }
@@ -201,15 +201,15 @@ impl Client {
         node: &NodeId,
         request_id: &RequestId,
     ) -> Result<Vec<Limitation>, ClientError> {
-        let response = self.send_collection_status_request(instance, node, request_id, Duration::ZERO).await?;
+        let response = self.request_collection_status(instance, node, request_id, Duration::ZERO).await?;
         let limitations: Option<Vec<Limitation>> = serde_json::from_value(response.limitations).map_err(|error| {
-            self.build_request_context(COLLECTION_STATUS_OPERATION_NAME, &self.inner.endpoint.to_string())
+            self.build_request_context(FETCH_STATUS_OPERATION_NAME, &self.inner.endpoint.to_string())
                 .invalid_response_error(format!("limitations: {error}"))
         })?;
         Ok(limitations.unwrap_or_default())
     }
 
-    async fn send_collection_status_request(
+    async fn request_collection_status(
         &self,
         instance: &InstanceId,
         node: &NodeId,
@@ -219,7 +219,7 @@ impl Client {
         let project = self.project_id().await?;
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session-task");
         let mut request = self.build_get_request(
-            COLLECTION_STATUS_OPERATION_NAME,
+            FETCH_STATUS_OPERATION_NAME,
             project,
             path,
             vec![("request_id", request_id.to_string())],

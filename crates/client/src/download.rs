@@ -94,7 +94,7 @@ impl Client {
         node: &NodeId,
         request_id: &RequestId,
     ) -> Result<Option<String>, ClientError> {
-        match self.send_collection_result_request(instance, node, request_id, &DownloadProgress::default()).await {
+        match self.request_collection_result(instance, node, request_id, &DownloadProgress::default()).await {
             Ok(_) => Ok(None),
             Err(ClientError::Api { status: 400, error_msg, .. }) => Ok(Some(error_msg)),
             Err(error) => Err(error),
@@ -111,17 +111,17 @@ impl Client {
         target: &mut T,
         progress: &mut DownloadProgress,
     ) -> Result<Response, ClientError> {
-        let mut response = self.send_collection_result_request(instance, node, request_id, progress).await;
+        let mut response = self.request_collection_result(instance, node, request_id, progress).await;
         if progress.build_range_headers().is_some() {
             let refused = match &response {
                 Ok(response) => {
-                    response.status() == StatusCode::PARTIAL_CONTENT && !progress.can_resume_with_response(response)
+                    response.status() == StatusCode::PARTIAL_CONTENT && !progress.response_continues_download(response)
                 }
                 Err(error) => error.http_status() == Some(StatusCode::RANGE_NOT_SATISFIABLE.as_u16()),
             };
             if refused {
                 progress.etag = None;
-                response = self.send_collection_result_request(instance, node, request_id, progress).await;
+                response = self.request_collection_result(instance, node, request_id, progress).await;
             }
         }
         let response = response?;
@@ -142,7 +142,7 @@ impl Client {
         Ok(response)
     }
 
-    async fn send_collection_result_request(
+    async fn request_collection_result(
         &self,
         instance: &InstanceId,
         node: &NodeId,
@@ -202,7 +202,7 @@ impl DownloadProgress {
     }
 
     /// Returns true if the partial response belongs to the same result and starts at the first missing byte.
-    fn can_resume_with_response(&self, response: &Response) -> bool {
+    fn response_continues_download(&self, response: &Response) -> bool {
         let content_range =
             response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let is_next = parse_content_range(content_range).is_some_and(|(first, total)| {

@@ -93,10 +93,11 @@ async fn read_body_prefix(mut response: Response, max_len: usize) -> Vec<u8> {
 
 fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, body: &[u8]) -> ClientError {
     let json: Option<Value> = serde_json::from_slice(body).ok();
-    let (error_code, error_msg) = json.as_ref().and_then(|json| find_error_fields(json, 4)).unwrap_or_else(|| {
-        let text = sanitize_server_text(String::from_utf8_lossy(body).trim(), MAX_RESPONSE_EXCERPT_CHARS);
-        (status.to_string(), if text.is_empty() { "no message".to_owned() } else { text })
-    });
+    let (error_code, error_msg) =
+        json.as_ref().and_then(|json| extract_error_code_and_message(json, 4)).unwrap_or_else(|| {
+            let text = sanitize_server_text(String::from_utf8_lossy(body).trim(), MAX_RESPONSE_EXCERPT_CHARS);
+            (status.to_string(), if text.is_empty() { "no message".to_owned() } else { text })
+        });
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let in_body = || json.as_ref().and_then(|json| json.get("request_id")).and_then(Value::as_str).map(str::to_owned);
     ClientError::Api {
@@ -115,7 +116,7 @@ fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, bo
 
 /// The error fields can be `error_code` and `error_msg`, `errorCode` and `errorMsg`, or `code` and `message`.
 /// Searches for the error fields in nested JSON objects, up to `depth` levels deep.
-fn find_error_fields(json: &Value, depth: u8) -> Option<(String, String)> {
+fn extract_error_code_and_message(json: &Value, depth: u8) -> Option<(String, String)> {
     let object = json.as_object()?;
     let text = |name: &str| match object.get(name)? {
         Value::String(text) => Some(text.clone()),
@@ -127,7 +128,7 @@ fn find_error_fields(json: &Value, depth: u8) -> Option<(String, String)> {
         .find_map(|(code, message)| Some((text(code)?, text(message)?)))
         .or_else(|| {
             let remaining_depth = depth.checked_sub(1)?;
-            object.values().find_map(|inner| find_error_fields(inner, remaining_depth))
+            object.values().find_map(|inner| extract_error_code_and_message(inner, remaining_depth))
         })
 }
 

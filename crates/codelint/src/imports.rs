@@ -143,7 +143,7 @@ impl ModuleTree {
         let mut children = Vec::new();
         for item in items {
             match item {
-                Item::Mod(child) if !is_test_only(&child.attrs) => children.push(child),
+                Item::Mod(child) if !has_cfg_test_attribute(&child.attrs) => children.push(child),
                 Item::Use(item) => collect_imports(&item.tree, &mut Vec::new(), &mut module),
                 _ => module.definitions.extend(item_name(item)),
             }
@@ -249,13 +249,13 @@ impl<'ast> Visit<'ast> for RustPathCollector<'_> {
     }
 
     fn visit_item_fn(&mut self, function: &'ast syn::ItemFn) {
-        if !is_test_only(&function.attrs) {
+        if !has_cfg_test_attribute(&function.attrs) {
             visit::visit_item_fn(self, function);
         }
     }
 
     fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
-        if !is_test_only(&item.attrs) {
+        if !has_cfg_test_attribute(&item.attrs) {
             visit::visit_item_impl(self, item);
         }
     }
@@ -308,7 +308,7 @@ fn item_name(item: &Item) -> Option<String> {
     Some(ident.to_string())
 }
 
-fn is_test_only(attributes: &[Attribute]) -> bool {
+fn has_cfg_test_attribute(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let is_cfg = attribute.path().is_ident("cfg");
         let argument = || attribute.parse_args::<syn::Path>();

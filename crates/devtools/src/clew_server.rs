@@ -16,7 +16,7 @@ use crate::processes;
 const STARTUP_OR_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Configuration without rate and connection limits, for load generators that share one IP address.
-pub const CONFIGURATION_WITHOUT_CLIENT_LIMITS: &str = "[limits]
+pub const CONFIGURATION_WITHOUT_PER_CLIENT_LIMITS: &str = "[limits]
 principal_per_second = 0
 peer_per_second = 0
 streams_per_principal = 0
@@ -90,11 +90,11 @@ pub struct ClewProcess {
 impl Deployment {
     /// Creates a temporary directory and runs `clew init` in it.
     pub async fn init(clew: &Path) -> Result<Self, DevtoolsError> {
-        Self::init_with_environment(clew, Vec::new()).await
+        Self::init_with_env_vars(clew, Vec::new()).await
     }
 
     /// Like [`Deployment::init`], but runs `clew` with environment variables, such as the URL of the metadata database.
-    pub async fn init_with_environment(
+    pub async fn init_with_env_vars(
         clew: &Path,
         variables: Vec<(&'static str, String)>,
     ) -> Result<Self, DevtoolsError> {

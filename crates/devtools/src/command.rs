@@ -178,7 +178,7 @@ impl Command {
     }
 
     /// Runs the program and returns its stdout, or `None` if the program fails. Discards stderr.
-    pub async fn output_if_successful(&self) -> Option<String> {
+    pub async fn capture_stdout_if_successful(&self) -> Option<String> {
         let output = self.to_tokio_command().stderr(Stdio::null()).output().await.ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }

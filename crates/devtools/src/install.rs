@@ -158,7 +158,8 @@ async fn unpack_mariadb_plugins() -> Result<(), DevtoolsError> {
     if test_tools::mariadb_plugin_dir().exists() {
         return Ok(());
     }
-    download_and_unpack_package("mariadb-server", "MariaDB's plugins", &test_tools::mariadb_plugin_package_dir()).await
+    download_and_unpack_package("mariadb-server", "MariaDB's plugins", &test_tools::unpacked_mariadb_plugins_dir())
+        .await
 }
 
 async fn unpack_nginx() -> Result<(), DevtoolsError> {
@@ -214,7 +215,7 @@ async fn install_python_clients() -> Result<(), DevtoolsError> {
     let python = test_tools::python_interpreter_path();
     if Command::new(&python)
         .args(["-c", test_tools::PIP_PACKAGE_CHECK_SCRIPT, test_tools::PIP_REQUIREMENTS_PATH])
-        .output_if_successful()
+        .capture_stdout_if_successful()
         .await
         .is_some()
     {

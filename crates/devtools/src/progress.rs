@@ -45,15 +45,15 @@ impl Step {
 
     /// Finishes the step.
     pub fn complete(self) {
-        self.print_outcome("ok", AnsiColor::Green, "");
+        self.print_step_outcome("ok", AnsiColor::Green, "");
     }
 
     /// Marks the step as successful and prints its result.
     pub fn complete_with_result(self, result: &str) {
-        self.print_outcome("ok", AnsiColor::Green, &format!(": {result}"));
+        self.print_step_outcome("ok", AnsiColor::Green, &format!(": {result}"));
     }
 
-    fn print_outcome(&self, mark: &str, color: AnsiColor, suffix: &str) {
+    fn print_step_outcome(&self, mark: &str, color: AnsiColor, suffix: &str) {
         if self.is_finished.swap(true, Ordering::Relaxed) {
             return;
         }
@@ -66,7 +66,7 @@ impl Step {
 
 impl Drop for Step {
     fn drop(&mut self) {
-        self.print_outcome("--", AnsiColor::Red, ": failed");
+        self.print_step_outcome("--", AnsiColor::Red, ": failed");
     }
 }
 

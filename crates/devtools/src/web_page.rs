@@ -80,7 +80,7 @@ fn npm_command(arguments: &[&str]) -> Command {
 
 async fn check_node_js_version() -> Result<(), DevtoolsError> {
     let [major, minor] = MIN_NODE_JS_VERSION;
-    let output = Command::new("node").args(["--version"]).output_if_successful().await;
+    let output = Command::new("node").args(["--version"]).capture_stdout_if_successful().await;
     if output.as_deref().and_then(parse_node_js_version) >= Some(MIN_NODE_JS_VERSION) {
         return Ok(());
     }

@@ -30,7 +30,7 @@ pub fn cargo_command() -> Command {
 /// Runs git in the workspace root and returns its output. Returns `None` if git fails.
 pub async fn run_git(arguments: &[&str]) -> Option<String> {
     let git = Command::new("git").current_dir(root_dir()).args(arguments.iter().copied());
-    git.output_if_successful().await.map(|output| output.trim().to_owned())
+    git.capture_stdout_if_successful().await.map(|output| output.trim().to_owned())
 }
 
 /// An executable built by cargo.
@@ -45,7 +45,7 @@ pub struct BuiltProgram {
 }
 
 /// Builds `clew` with the given cargo profile and returns the path of the executable.
-pub async fn build_clew_with_profile(profile: &str) -> Result<PathBuf, DevtoolsError> {
+pub async fn build_clew_with_cargo_profile(profile: &str) -> Result<PathBuf, DevtoolsError> {
     let arguments = [&["build", "--profile", profile, "--bin", "clew"], &DEV_BUILD_CARGO_ARGS[..]].concat();
     find_clew_program(&build_programs("Building clew", &arguments).await?)
 }

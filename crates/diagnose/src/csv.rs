@@ -1,7 +1,7 @@
 //! Encodes rows as CSV (RFC 4180): UTF-8, CRLF line endings, and quotes only around cells that require them.
 
 use clew_model::{
-    Cell, Column, ColumnKind, Language, SESSION_DETAIL_COLUMNS, SNAPSHOT_COLUMNS, SessionDetail, SessionRow,
+    Cell, Column, ColumnKind, Language, SESSION_DETAIL_COLUMNS, SESSION_SNAPSHOT_COLUMNS, SessionDetail, SessionRow,
 };
 
 use crate::utf8::{push_decimal, push_valid_utf8};
@@ -13,7 +13,7 @@ const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
 /// The Chinese header starts with a byte order mark, because spreadsheet programs need the mark to detect UTF-8.
 #[must_use]
 pub fn encode_header_row(language: Language) -> Vec<u8> {
-    let mut row = join_column_names(&SNAPSHOT_COLUMNS, language);
+    let mut row = join_column_names(&SESSION_SNAPSHOT_COLUMNS, language);
     row.extend_from_slice(b"\r\n");
     if language == Language::ZhCn { [UTF8_BOM, &row].concat() } else { row }
 }
@@ -58,7 +58,7 @@ pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) 
 
 /// Appends a session as a CSV row without CRLF, so that [`encode_detail_columns`] can append the detail columns.
 pub fn encode_session_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
-    for (at, column) in SNAPSHOT_COLUMNS.iter().enumerate() {
+    for (at, column) in SESSION_SNAPSHOT_COLUMNS.iter().enumerate() {
         if at > 0 {
             out.push(b',');
         }
@@ -98,14 +98,15 @@ fn push_csv_cell(out: &mut Vec<u8>, cell: Cell<'_>, formula_guard: bool) {
 
 fn push_csv_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
     let classes = ByteClassSet::collect_byte_classes(text);
-    let is_quoted = classes.contains_any_class(ByteClassSet::SEPARATOR_BYTE_CLASS | ByteClassSet::QUOTE_BYTE_CLASS);
+    let is_quoted =
+        classes.contains_any_byte_class(ByteClassSet::SEPARATOR_BYTE_CLASS | ByteClassSet::QUOTE_BYTE_CLASS);
     if is_quoted {
         out.push(b'"');
     }
     if formula_guard && matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r')) {
         out.push(b'\'');
     }
-    if classes.contains_any_class(ByteClassSet::ESCAPABLE_BYTE_CLASS | ByteClassSet::QUOTE_BYTE_CLASS) {
+    if classes.contains_any_byte_class(ByteClassSet::ESCAPABLE_BYTE_CLASS | ByteClassSet::QUOTE_BYTE_CLASS) {
         // A quote byte is never part of a multi-byte UTF-8 character, so the text can be split at the quotes.
         for (at, piece) in text.split(|&byte| byte == b'"').enumerate() {
             if at > 0 {
@@ -163,7 +164,7 @@ impl ByteClassSet {
         separator | quote | may_need_escape
     }
 
-    fn contains_any_class(self, classes: u8) -> bool {
+    fn contains_any_byte_class(self, classes: u8) -> bool {
         self.0 & classes != 0
     }
 }
@@ -188,7 +189,7 @@ mod tests {
         assert!(english.ends_with(",rows_updated_by_transactions\r\n"));
         let chinese = String::from_utf8(encode_header_row(Language::ZhCn)).unwrap();
         assert!(chinese.starts_with("\u{feff}会话ID,用户名,主机IP,"));
-        assert_eq!(chinese.matches(',').count(), SNAPSHOT_COLUMNS.len() - 1);
+        assert_eq!(chinese.matches(',').count(), SESSION_SNAPSHOT_COLUMNS.len() - 1);
     }
 
     #[test]
@@ -271,7 +272,7 @@ mod tests {
             let mut reader = ::csv::ReaderBuilder::new().has_headers(false).from_reader(row.as_bytes());
             let records: Vec<_> = reader.records().collect::<Result<_, _>>().unwrap();
             prop_assert_eq!(records.len(), 1);
-            prop_assert_eq!(records[0].len(), SNAPSHOT_COLUMNS.len());
+            prop_assert_eq!(records[0].len(), SESSION_SNAPSHOT_COLUMNS.len());
             prop_assert_eq!(&records[0][1], user);
             prop_assert_eq!(&records[0][3], database.unwrap_or_default());
             prop_assert_eq!(&records[0][6], statement.replace('\0', "\\x00"));

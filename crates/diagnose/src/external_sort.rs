@@ -117,7 +117,7 @@ impl<S: SpillStorage> SortedRows<S> {
         separator: &[u8],
     ) -> io::Result<()> {
         if !separator.is_empty() {
-            return self.write_row_range_with_callback(offset, limit, out, separator, |_, _| {});
+            return self.transform_and_write_row_range(offset, limit, out, separator, |_, _| {});
         }
         self.for_each_row_block(offset, limit, |_, rows| out.write_all(rows))
     }
@@ -125,7 +125,7 @@ impl<S: SpillStorage> SortedRows<S> {
     /// Like [`SortedRows::write_row_range`], but calls `finish` for each row before writing the row.
     ///
     /// The callback `finish` receives the session id and the encoded row, and may append bytes to the row.
-    pub fn write_row_range_with_callback(
+    pub fn transform_and_write_row_range(
         &mut self,
         offset: usize,
         limit: usize,

@@ -6,7 +6,9 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use clew_model::{Cell, SESSION_DETAIL_COLUMNS, SNAPSHOT_COLUMNS, SessionDetail, SessionRow, is_unsafe_display_char};
+use clew_model::{
+    Cell, SESSION_DETAIL_COLUMNS, SESSION_SNAPSHOT_COLUMNS, SessionDetail, SessionRow, is_unsafe_display_char,
+};
 use serde::Serialize;
 
 use crate::utf8::{push_decimal, push_valid_utf8};
@@ -80,7 +82,7 @@ pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>) {
 
 /// Appends a session as a JSON object without the closing brace, so that [`encode_detail_fields`] can append fields.
 pub fn encode_session_fields(out: &mut Vec<u8>, row: &SessionRow<'_>) {
-    for (at, column) in SNAPSHOT_COLUMNS.iter().enumerate() {
+    for (at, column) in SESSION_SNAPSHOT_COLUMNS.iter().enumerate() {
         push_json_field(out, if at == 0 { b'{' } else { b',' }, column.key, (column.cell)(row));
     }
 }
@@ -163,13 +165,13 @@ mod tests {
         assert_eq!(value["user"], "o\"brien\\xff");
         assert_eq!(value["sql_statement"], "SELECT\n'会话'");
         assert_eq!(value["transaction_id"], serde_json::Value::Null);
-        assert_eq!(value.as_object().unwrap().len(), SNAPSHOT_COLUMNS.len());
+        assert_eq!(value.as_object().unwrap().len(), SESSION_SNAPSHOT_COLUMNS.len());
 
         let mut out = Vec::new();
         encode_session_fields(&mut out, &SessionRow { session: &session, transaction: None });
         encode_detail_fields(&mut out, &SessionDetail { root_blocker_id: Some(3), ..SessionDetail::default() });
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!((&value["session_id"], &value["root_blocker_id"]), (&9.into(), &3.into()));
-        assert_eq!(value.as_object().unwrap().len(), SNAPSHOT_COLUMNS.len() + SESSION_DETAIL_COLUMNS.len());
+        assert_eq!(value.as_object().unwrap().len(), SESSION_SNAPSHOT_COLUMNS.len() + SESSION_DETAIL_COLUMNS.len());
     }
 }

@@ -13,7 +13,7 @@ use clew_model::{Session, Transaction};
 pub use changed_tables::{ChangedTables, TableChangeKind, TableRef, parse_changed_tables};
 
 /// Minimum number of modified rows for which a transaction is reported as [`KillRisk::LongRollback`].
-pub const LONG_ROLLBACK_ROW_THRESHOLD: u64 = 100_000;
+pub const MIN_MODIFIED_ROWS_FOR_LONG_ROLLBACK: u64 = 100_000;
 
 /// Values of the connection attribute `program_name` that identify backup programs.
 const BACKUP_PROGRAM_NAMES: [&str; 10] = [
@@ -59,7 +59,7 @@ impl TableStorageEngines {
 
     /// Returns true if the storage engine of the table is known.
     #[must_use]
-    pub fn is_engine_known(&self, table: &TableRef) -> bool {
+    pub fn is_storage_engine_known(&self, table: &TableRef) -> bool {
         self.0.contains_key(table)
     }
 
@@ -170,14 +170,14 @@ pub fn detect_kill_risks(
     program: Option<&[u8]>,
     engines: &TableStorageEngines,
 ) -> Vec<KillRisk> {
-    let mut risks = detect_table_risks(session, engines);
-    if let Some(open) = transaction.filter(|open| open.rows_modified >= LONG_ROLLBACK_ROW_THRESHOLD) {
+    let mut risks = detect_risks_to_changed_tables(session, engines);
+    if let Some(open) = transaction.filter(|open| open.rows_modified >= MIN_MODIFIED_ROWS_FOR_LONG_ROLLBACK) {
         risks.push(KillRisk::LongRollback { rows_modified: open.rows_modified, seconds: open.seconds });
     }
     if session.command.get(..11).is_some_and(|head| head.eq_ignore_ascii_case(b"binlog dump")) {
         risks.push(KillRisk::Replication);
     }
-    if let Some(evidence) = find_backup_evidence(session, program) {
+    if let Some(evidence) = find_evidence_of_backup(session, program) {
         risks.push(KillRisk::Backup { evidence });
     }
     risks
@@ -185,7 +185,7 @@ pub fn detect_kill_risks(
 
 /// Detects the kill risks that result from the storage engines of the modified tables.
 #[must_use]
-pub fn detect_table_risks(session: &Session, engines: &TableStorageEngines) -> Vec<KillRisk> {
+pub fn detect_risks_to_changed_tables(session: &Session, engines: &TableStorageEngines) -> Vec<KillRisk> {
     let changed = session.statement.as_deref().and_then(|text| parse_changed_tables(text, session.database.as_deref()));
     let Some(changed) = changed else { return Vec::new() };
     let (mut non_transactional, mut unknown) = (Vec::new(), Vec::new());
@@ -216,7 +216,7 @@ pub fn detect_table_risks(session: &Session, engines: &TableStorageEngines) -> V
     risks
 }
 
-fn find_backup_evidence(session: &Session, program: Option<&[u8]>) -> Option<String> {
+fn find_evidence_of_backup(session: &Session, program: Option<&[u8]>) -> Option<String> {
     let named = program.and_then(|program| {
         BACKUP_PROGRAM_NAMES.into_iter().find(|name| program.eq_ignore_ascii_case(name.as_bytes()))
     });
@@ -318,10 +318,10 @@ mod tests {
             let open = Transaction { rows_modified, seconds: 40, ..Transaction::default() };
             detect_kill_risks(&session("SELECT 1"), Some(&open), None, &engines())
         };
-        assert_eq!(risks(LONG_ROLLBACK_ROW_THRESHOLD - 1), []);
+        assert_eq!(risks(MIN_MODIFIED_ROWS_FOR_LONG_ROLLBACK - 1), []);
         assert_eq!(
-            risks(LONG_ROLLBACK_ROW_THRESHOLD),
-            [KillRisk::LongRollback { rows_modified: LONG_ROLLBACK_ROW_THRESHOLD, seconds: 40 }]
+            risks(MIN_MODIFIED_ROWS_FOR_LONG_ROLLBACK),
+            [KillRisk::LongRollback { rows_modified: MIN_MODIFIED_ROWS_FOR_LONG_ROLLBACK, seconds: 40 }]
         );
     }
 

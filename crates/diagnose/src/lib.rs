@@ -42,8 +42,8 @@ pub use external_sort::{RowSorter, SortedRows, SpillStorage};
 pub use intelligent_kill::{IntelligentKillPlan, RankingStrategy, SessionGroup};
 pub use internal_sessions::is_internal_session;
 pub use kill_risk::{
-    ChangedTables, KillRisk, LONG_ROLLBACK_ROW_THRESHOLD, StorageEngineKind, TableAtRisk, TableChangeKind, TableRef,
-    TableStorageEngines, detect_kill_risks, detect_table_risks, parse_changed_tables,
+    ChangedTables, KillRisk, MIN_MODIFIED_ROWS_FOR_LONG_ROLLBACK, StorageEngineKind, TableAtRisk, TableChangeKind,
+    TableRef, TableStorageEngines, detect_kill_risks, detect_risks_to_changed_tables, parse_changed_tables,
 };
 pub use kill_rule::{ExclusionReason, KillRule, KillVerdict, select_sessions_to_kill};
 pub use protected_accounts::{ProtectedAccounts, is_killable_session};

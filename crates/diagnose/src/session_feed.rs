@@ -30,10 +30,10 @@ mod entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::Write;
 
-use clew_model::{SESSION_DETAIL_COLUMNS, SNAPSHOT_COLUMNS, Session, SessionDetail, Transaction};
+use clew_model::{SESSION_DETAIL_COLUMNS, SESSION_SNAPSHOT_COLUMNS, Session, SessionDetail, Transaction};
 
 use crate::waits::is_lock_wait_state;
-use entry::SessionEntry;
+use entry::VersionedSessionRow;
 
 /// Maximum length of a statement in the feed, in bytes. Requests for session details return the full statement.
 pub const MAX_STATEMENT_BYTES: usize = 1024;
@@ -41,9 +41,9 @@ const MIN_RETAINED_ENDED_SESSIONS: usize = 10_000;
 
 /// Returns the keys of all columns in a session feed, in the order of the cells.
 #[must_use]
-pub fn feed_column_keys() -> Vec<&'static str> {
+pub fn session_feed_column_keys() -> Vec<&'static str> {
     let details = SESSION_DETAIL_COLUMNS.iter().map(|column| column.key).filter(|key| *key != "statement_digest");
-    SNAPSHOT_COLUMNS.iter().map(|column| column.key).chain(details).chain(["sql_template"]).collect()
+    SESSION_SNAPSHOT_COLUMNS.iter().map(|column| column.key).chain(details).chain(["sql_template"]).collect()
 }
 
 /// Indexes of the columns that contain durations in seconds.
@@ -68,7 +68,7 @@ pub struct SessionFeed {
     version: u32,
     /// Unix timestamp of the latest sample in milliseconds.
     at: i64,
-    entries: HashMap<u64, SessionEntry>,
+    entries: HashMap<u64, VersionedSessionRow>,
     /// Ended sessions, oldest first: the feed version in which the session ended, and the session id.
     ended: VecDeque<(u32, u64)>,
     min_delta_version: u32,
@@ -114,11 +114,11 @@ impl SessionFeed {
                 Some(existing) if existing.is_same_session(&live.session) => existing.apply_sample(version, at, &live),
                 // The server reused the id for another session.
                 Some(existing) => {
-                    *existing = SessionEntry::new(version, at, &live);
+                    *existing = VersionedSessionRow::new(version, at, &live);
                     self.ended.push_back((version, id));
                 }
                 None => {
-                    self.entries.insert(id, SessionEntry::new(version, at, &live));
+                    self.entries.insert(id, VersionedSessionRow::new(version, at, &live));
                 }
             }
         }
@@ -137,7 +137,7 @@ impl SessionFeed {
         }
     }
 
-    /// Returns all sessions as a JSON object that maps session ids to cells in [`feed_column_keys`] order.
+    /// Returns all sessions as a JSON object that maps session ids to cells in [`session_feed_column_keys`] order.
     ///
     /// If `masked` is true, the cells contain no literals from SQL statements.
     #[must_use]

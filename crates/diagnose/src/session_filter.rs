@@ -99,7 +99,7 @@ impl StatementMatcher {
 
 #[cfg(test)]
 mod tests {
-    use clew_model::{Session, SessionSelectionDraft, Transaction};
+    use clew_model::{Session, Transaction, UnvalidatedSessionSelection};
 
     use super::*;
 
@@ -117,7 +117,7 @@ mod tests {
     }
 
     fn draft(field: &str, value: &str) -> SessionSelection {
-        let mut draft = SessionSelectionDraft::default();
+        let mut draft = UnvalidatedSessionSelection::default();
         let slot = match field {
             "filter" => &mut draft.filter,
             "user" => &mut draft.user,

@@ -77,7 +77,7 @@ fn normalize_tokens(mut lexer: Lexer<'_>) -> (Vec<u8>, Lexer<'_>) {
         // In a statement with an unpaired quote, opening and closing quotes after the first quote are ambiguous.
         LexerEndReason::UnpairedQuotes(first_quote) => {
             normalizer = StatementNormalizer::default();
-            for token in start.with_input_truncated_at(first_quote) {
+            for token in start.truncate_input_at_offset(first_quote) {
                 normalizer.push_token(&token);
             }
             normalizer.push_final_ellipsis();

@@ -54,7 +54,7 @@ mod unexplained_waits;
 mod wait_state;
 mod waiting_statement;
 
-pub use dot::render_dot;
+pub use dot::render_graphviz_dot;
 pub use graph::{
     LockResource, LockResourceKind, LockWait, ParticipantDetail, RootBlocker, WaitGraph, WaitParticipant,
     WaitWithoutBlocker,
@@ -66,6 +66,6 @@ pub use lock_snapshot::{
 };
 pub use metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
 pub use recommended_action::RecommendedAction;
-pub use surviving_blockers::SurvivingBlocker;
+pub use surviving_blockers::BlockerSurvivingKill;
 pub use tree::{TreeLayout, TreeLine, TreeLineKind, render_tree};
 pub use wait_state::is_lock_wait_state;

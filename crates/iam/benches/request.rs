@@ -23,7 +23,7 @@ use secrecy::SecretString;
 
 const REQUEST_PATH: &str = "/v3/054e292c9880d4992f02c0196d3ea468/instances/6754902da1f447269c6979b0590102a5in07/nodes/941d21130b3c4899ad1a752a0945befdno07/realtime-session";
 
-fn bench_signatures(criterion: &mut Criterion) {
+fn bench_signature_verification(criterion: &mut Criterion) {
     let secret = SecretString::from("SKEXAMPLE000000000000000000000000000000");
     let key: AccessKeyId = "AKEXAMPLE0000000000".parse().unwrap();
     let now = Timestamp::now();
@@ -56,7 +56,7 @@ fn bench_signatures(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn bench_decisions(criterion: &mut Criterion) {
+fn bench_access_decisions(criterion: &mut Criterion) {
     let read_only = system_policies::find_system_policy("TaurusDBReadOnlyAccessPolicy").unwrap().clone();
     let others: Vec<_> = (0..20)
         .map(|number| {
@@ -102,5 +102,5 @@ fn bench_decisions(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, bench_signatures, bench_decisions);
+criterion_group!(benches, bench_signature_verification, bench_access_decisions);
 criterion_main!(benches);

@@ -121,7 +121,7 @@ pub fn decide_access(
     if principal.administrator {
         return Decision::Allow;
     }
-    let request = principal.build_evaluation_request(action, resource, environment);
+    let request = principal.build_access_request(action, resource, environment);
     let mut decision = Decision::Deny { reason: DenyReason::NoPolicy };
     for grant in principal.grants.iter().filter(|grant| grant.applies_to_action(action, resource)) {
         for (index, statement) in grant.policy.statements().iter().enumerate() {
@@ -158,7 +158,7 @@ pub fn policies_may_allow_action(principal: &Principal, action: Action, project:
             let names = |statement: &crate::policy::Statement| {
                 statement.effect() == effect
                     && statement.matches_action(grant.policy.model(), action, &principal.budget)
-                    && (!always || statement.is_unrestricted())
+                    && (!always || statement.is_unconditional_for_all_resources())
             };
             grant.policy.statements().iter().any(names)
         })

@@ -55,7 +55,7 @@ pub struct RequestEnvironment {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct RequestCaller<'a> {
+pub(crate) struct RequestingUser<'a> {
     pub(crate) user_id: &'a UserId,
     pub(crate) user_name: &'a str,
     pub(crate) domain_id: &'a DomainId,
@@ -63,8 +63,8 @@ pub(crate) struct RequestCaller<'a> {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct EvaluationRequest<'a> {
-    pub(crate) caller: RequestCaller<'a>,
+pub(crate) struct AccessRequest<'a> {
+    pub(crate) caller: RequestingUser<'a>,
     pub(crate) action: Action,
     pub(crate) resource: &'a Resource<'a>,
     pub(crate) environment: &'a RequestEnvironment,

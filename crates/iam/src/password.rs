@@ -36,7 +36,7 @@ pub enum PasswordError {
 }
 
 /// Checks that a user-chosen password is 8 to 128 characters long and differs from the user name, ignoring case.
-pub fn check_password_rules(password: &SecretString, user_name: &str) -> Result<(), PasswordError> {
+pub fn validate_new_password(password: &SecretString, user_name: &str) -> Result<(), PasswordError> {
     let password = password.expose_secret();
     if !(MIN_PASSWORD_LENGTH..=MAX_PASSWORD_LENGTH).contains(&password.chars().count()) {
         return Err(PasswordError::Length);
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn password_must_have_a_valid_length_and_differ_from_the_name() {
-        let rule = |password: &str, name: &str| check_password_rules(&SecretString::from(password), name);
+        let rule = |password: &str, name: &str| validate_new_password(&SecretString::from(password), name);
         assert_eq!(rule("1234567", "ada"), Err(PasswordError::Length));
         assert_eq!(rule("12345678", "ada"), Ok(()));
         assert_eq!(rule(&"ö".repeat(128), "ada"), Ok(()), "characters count, not bytes");

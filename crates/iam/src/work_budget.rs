@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 const DEFAULT_WORK_BUDGET_UNITS: u64 = 64 << 20;
 
 /// Fixed cost of each string comparison in work units, in addition to the cost of the compared bytes.
-const BASE_WORK_UNITS_PER_COMPARISON: u64 = 16;
+const FIXED_WORK_UNITS_PER_COMPARISON: u64 = 16;
 
 /// Work budget for evaluating the policies for one request.
 ///
@@ -80,7 +80,7 @@ impl WorkBudget {
 
     /// Returns true if the work budget is exhausted because the rate limit was exceeded.
     #[must_use]
-    pub fn is_rate_limited(&self) -> bool {
+    pub fn has_exceeded_rate_limit(&self) -> bool {
         self.charger.as_ref().is_some_and(|charger| charger.overdrawn.load(Relaxed))
     }
 
@@ -100,7 +100,7 @@ impl WorkBudget {
     ///
     /// Returns false if the work budget is exhausted.
     pub(crate) fn consume_work_units_for_comparison(&self, bytes: usize) -> bool {
-        self.consume_work_units(BASE_WORK_UNITS_PER_COMPARISON.saturating_add(bytes as u64))
+        self.consume_work_units(FIXED_WORK_UNITS_PER_COMPARISON.saturating_add(bytes as u64))
     }
 
     /// Subtracts `units` work units from the budget. Returns false if the budget is exhausted.
@@ -139,8 +139,8 @@ mod tests {
         assert!(budget.consume_work_units(9) && remaining.load(Relaxed) == 3);
         assert!(budget.consume_work_units(1) && remaining.load(Relaxed) == 2);
         assert!(budget.consume_work_units(25) && remaining.load(Relaxed) == 0, "two steps at once");
-        assert!(budget.consume_work_units(4) && !budget.is_rate_limited());
-        assert!(!budget.consume_work_units(1) && budget.is_rate_limited() && budget.is_exhausted());
+        assert!(budget.consume_work_units(4) && !budget.has_exceeded_rate_limit());
+        assert!(!budget.consume_work_units(1) && budget.has_exceeded_rate_limit() && budget.is_exhausted());
         assert_eq!(budget.consumed_work_units(), 39);
     }
 

@@ -54,7 +54,7 @@ fn to_number_cell<'a>(value: Option<u64>) -> Cell<'a> {
 }
 
 /// Columns of a snapshot (a list of sessions with their transactions), in output order.
-pub static SNAPSHOT_COLUMNS: [Column; 15] = [
+pub static SESSION_SNAPSHOT_COLUMNS: [Column; 15] = [
     Column {
         key: "session_id",
         label_zh: "会话ID",
@@ -162,7 +162,7 @@ pub static SNAPSHOT_COLUMNS: [Column; 15] = [
     },
 ];
 
-/// Columns that follow the [`SNAPSHOT_COLUMNS`] in a detailed snapshot. The API does not return these columns.
+/// Columns that follow the [`SESSION_SNAPSHOT_COLUMNS`] in a detailed snapshot. The API does not return these columns.
 pub static SESSION_DETAIL_COLUMNS: [Column<DetailCell>; 5] = [
     Column {
         key: "statement_digest",

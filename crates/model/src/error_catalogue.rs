@@ -4,7 +4,7 @@
 
 /// Error of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ErrorEntry {
+pub struct ApiErrorDefinition {
     /// Value of the `error_code` field in the response body.
     pub code: &'static str,
     /// HTTP status.
@@ -15,12 +15,12 @@ pub struct ErrorEntry {
 
 macro_rules! catalogue {
     ($($(#[$doc:meta])* $name:ident = $status:literal $code:literal $message:literal;)+) => {
-        impl ErrorEntry {
+        impl ApiErrorDefinition {
             $($(#[$doc])* pub const $name: Self = Self { code: $code, status: $status, message_id: $message };)+
         }
 
         /// All errors that the API returns, for use in documentation and tests.
-        pub static API_ERRORS: &[ErrorEntry] = &[$(ErrorEntry::$name),+];
+        pub static API_ERRORS: &[ApiErrorDefinition] = &[$(ApiErrorDefinition::$name),+];
     };
 }
 

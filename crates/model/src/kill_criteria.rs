@@ -27,11 +27,11 @@ pub struct KillCriteria {
 
 impl KillCriteria {
     /// Maximum value of `seconds` accepted by the API.
-    pub const MAX_STATE_DURATION_SECONDS: u32 = i32::MAX.unsigned_abs();
+    pub const MAX_DURATION_CRITERION_SECONDS: u32 = i32::MAX.unsigned_abs();
 
     /// Creates criteria that match each session that has been in its current state for at least `seconds` seconds.
     #[must_use]
-    pub fn with_min_state_duration(seconds: u32) -> Self {
+    pub fn with_min_seconds_in_state(seconds: u32) -> Self {
         Self { user: None, host: None, database: None, command: None, sql_key: None, seconds, include_unsafe: false }
     }
 

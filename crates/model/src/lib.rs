@@ -6,9 +6,9 @@
 //! The crate performs no I/O, defines no API-specific wire formats and does not require an async runtime.
 //!
 //! ```
-//! use clew_model::{SessionSelection, SessionSelectionDraft, SessionClass};
+//! use clew_model::{SessionSelection, UnvalidatedSessionSelection, SessionClass};
 //!
-//! let draft = SessionSelectionDraft { filter: Some("slow".into()), ..SessionSelectionDraft::default() };
+//! let draft = UnvalidatedSessionSelection { filter: Some("slow".into()), ..UnvalidatedSessionSelection::default() };
 //! let selection = SessionSelection::parse(draft).unwrap();
 //! assert_eq!(selection.class, SessionClass::Slow);
 //! ```
@@ -18,7 +18,7 @@ mod column;
 mod error_catalogue;
 mod failure;
 mod ids;
-mod inventory;
+mod instances;
 mod kill_criteria;
 mod language;
 mod limitation;
@@ -32,13 +32,13 @@ mod single_line;
 mod task;
 
 pub use audit::{Actor, AuditEvent, AuditOrigin, AuditOutcome};
-pub use column::{Cell, Column, ColumnKind, DetailCell, RowCell, SESSION_DETAIL_COLUMNS, SNAPSHOT_COLUMNS};
-pub use error_catalogue::{API_ERRORS, ErrorEntry};
+pub use column::{Cell, Column, ColumnKind, DetailCell, RowCell, SESSION_DETAIL_COLUMNS, SESSION_SNAPSHOT_COLUMNS};
+pub use error_catalogue::{API_ERRORS, ApiErrorDefinition};
 pub use failure::{Failure, FailureKind};
 pub use ids::{
     AccessKeyId, ApiIdParseError, DomainId, GroupId, InstanceId, NodeId, PolicyId, ProjectId, RequestId, UserId,
 };
-pub use inventory::{Instance, InstanceFilter, NewInstance, NewNode, Node, NodeRole, Pagination, Tag};
+pub use instances::{Instance, InstanceFilter, NewInstance, NewNode, Node, NodeRole, Pagination, Tag};
 pub use kill_criteria::KillCriteria;
 pub use language::Language;
 pub use limitation::{Limitation, LimitationKind};
@@ -48,8 +48,8 @@ pub use node_url::{NodeUrl, NodeUrlError, TlsMode};
 pub use session::{Session, SessionRow, Transaction};
 pub use session_detail::SessionDetail;
 pub use session_selection::{
-    ClientAddressFilter, DEFAULT_SLOW_SESSION_SECONDS, SessionClass, SessionSelection, SessionSelectionDraft,
-    SessionSelectionError, SlowSessionThreshold, SortDirection, SortKey,
+    ClientAddressFilter, DEFAULT_SLOW_SESSION_SECONDS, SessionClass, SessionSelection, SessionSelectionError,
+    SlowSessionThreshold, SortDirection, SortKey, UnvalidatedSessionSelection,
 };
 pub use single_line::{is_unsafe_display_char, to_single_line};
-pub use task::{TaskOutcome, TaskStatus};
+pub use task::{CollectionTaskOutcome, CollectionTaskStatus};

@@ -84,25 +84,29 @@ pub struct Transaction {
 
 impl Transaction {
     /// State of an active or idle transaction.
-    pub const RUNNING_STATE: &'static str = "RUNNING";
+    pub const TRANSACTION_STATE_RUNNING: &'static str = "RUNNING";
     /// State of a transaction that is waiting for a lock.
-    pub const LOCK_WAIT_STATE: &'static str = "LOCK WAIT";
+    pub const TRANSACTION_STATE_LOCK_WAIT: &'static str = "LOCK WAIT";
     /// State of a transaction that is being rolled back.
-    pub const ROLLING_BACK_STATE: &'static str = "ROLLING BACK";
+    pub const TRANSACTION_STATE_ROLLING_BACK: &'static str = "ROLLING BACK";
     /// All transaction states of InnoDB.
-    pub const INNODB_TRANSACTION_STATES: [&'static str; 4] =
-        [Self::RUNNING_STATE, Self::LOCK_WAIT_STATE, Self::ROLLING_BACK_STATE, "COMMITTING"];
+    pub const INNODB_TRANSACTION_STATES: [&'static str; 4] = [
+        Self::TRANSACTION_STATE_RUNNING,
+        Self::TRANSACTION_STATE_LOCK_WAIT,
+        Self::TRANSACTION_STATE_ROLLING_BACK,
+        "COMMITTING",
+    ];
 
     /// Returns true if the transaction is waiting for a lock.
     #[must_use]
     pub fn is_waiting_for_lock(&self) -> bool {
-        self.state == Self::LOCK_WAIT_STATE
+        self.state == Self::TRANSACTION_STATE_LOCK_WAIT
     }
 
     /// Returns true if the transaction is being rolled back.
     #[must_use]
     pub fn is_rolling_back(&self) -> bool {
-        self.state == Self::ROLLING_BACK_STATE
+        self.state == Self::TRANSACTION_STATE_ROLLING_BACK
     }
 
     /// Replaces a state name with a static string if the name is in [`Transaction::INNODB_TRANSACTION_STATES`].

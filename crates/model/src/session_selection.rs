@@ -172,7 +172,7 @@ impl fmt::Display for ClientAddressFilter {
 /// Unvalidated filter and sort fields of a request. A field is `None` if the request omits the field.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub struct SessionSelectionDraft {
+pub struct UnvalidatedSessionSelection {
     pub filter: Option<String>,
     pub slow_process_threshold: Option<i64>,
     pub user: Option<String>,
@@ -184,7 +184,7 @@ pub struct SessionSelectionDraft {
     pub sort_dir: Option<String>,
 }
 
-/// Validation error for a field of [`SessionSelectionDraft`].
+/// Validation error for a field of [`UnvalidatedSessionSelection`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SessionSelectionError {
     /// The value is not in the list of allowed values.
@@ -266,7 +266,7 @@ impl SessionSelection {
     pub const MAX_SQL_SUBSTRING_CHARS: usize = 1024;
 
     /// Validates `draft` and returns an error for its first invalid field.
-    pub fn parse(draft: SessionSelectionDraft) -> Result<Self, SessionSelectionError> {
+    pub fn parse(draft: UnvalidatedSessionSelection) -> Result<Self, SessionSelectionError> {
         Ok(Self {
             class: parse_enum_value("filter", draft.filter, SessionClass::from_name, SessionClass::API_NAMES)?,
             threshold: draft.slow_process_threshold.map(parse_slow_session_threshold).transpose()?,
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn empty_draft_selects_the_defaults_of_the_api() {
-        let selection = SessionSelection::parse(SessionSelectionDraft::default()).unwrap();
+        let selection = SessionSelection::parse(UnvalidatedSessionSelection::default()).unwrap();
         assert_eq!(selection, SessionSelection::default());
         assert_eq!(selection.threshold_seconds(), 10);
         assert_eq!((selection.sort_key.name(), selection.sort_direction.name()), ("id", "asc"));
@@ -344,18 +344,21 @@ mod tests {
 
     #[test]
     fn error_names_the_invalid_field_and_its_allowed_values() {
-        let error = SessionSelection::parse(SessionSelectionDraft {
+        let error = SessionSelection::parse(UnvalidatedSessionSelection {
             filter: Some("slwo".into()),
-            ..SessionSelectionDraft::default()
+            ..UnvalidatedSessionSelection::default()
         })
         .unwrap_err();
         assert_eq!(error.to_string(), r#"filter cannot be "slwo"; it is one of slow, active, total, long"#);
         for seconds in [0, -1, 86_401, i64::MAX] {
-            let draft =
-                SessionSelectionDraft { slow_process_threshold: Some(seconds), ..SessionSelectionDraft::default() };
+            let draft = UnvalidatedSessionSelection {
+                slow_process_threshold: Some(seconds),
+                ..UnvalidatedSessionSelection::default()
+            };
             assert_eq!(SessionSelection::parse(draft).unwrap_err().field_name(), "slow_process_threshold");
         }
-        let draft = SessionSelectionDraft { sql_key: Some("x".repeat(1025)), ..SessionSelectionDraft::default() };
+        let draft =
+            UnvalidatedSessionSelection { sql_key: Some("x".repeat(1025)), ..UnvalidatedSessionSelection::default() };
         assert_eq!(
             SessionSelection::parse(draft).unwrap_err().to_string(),
             "sql_key has 1025 characters; it takes 1 to 1024"

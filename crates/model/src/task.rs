@@ -8,7 +8,7 @@ use crate::limitation::Limitation;
 /// Stored state of a collection task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum TaskStatus {
+pub enum CollectionTaskStatus {
     /// The collection task waits in the queue until a worker and the node are available.
     Queued,
     /// A worker is running the collection task.
@@ -19,7 +19,7 @@ pub enum TaskStatus {
     Error,
 }
 
-impl TaskStatus {
+impl CollectionTaskStatus {
     /// All states of a collection task, in chronological order.
     pub const ALL: [Self; 4] = [Self::Queued, Self::Running, Self::Finished, Self::Error];
 
@@ -59,7 +59,7 @@ impl TaskStatus {
 
 /// Outcome of a collection task.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TaskOutcome {
+pub enum CollectionTaskOutcome {
     /// The result is stored.
     Finished {
         /// Name of the result in the result store.

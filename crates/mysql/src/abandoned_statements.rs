@@ -59,7 +59,7 @@ struct AbandonedStatementRecord {
 }
 
 pub(crate) fn record_abandoned_statement(address: &str, account: &str, reason: KillOnDropFailure) {
-    let limitation = build_abandoned_statement_limitation(account, reason, Timestamp::now());
+    let limitation = build_limitation_for_abandoned_statement(account, reason, Timestamp::now());
     let mut all = lock_abandoned_statement_map();
     all.retain(|_, statement| statement.recorded.elapsed() < ABANDONED_STATEMENT_TTL);
     all.insert(
@@ -68,7 +68,7 @@ pub(crate) fn record_abandoned_statement(address: &str, account: &str, reason: K
     );
 }
 
-pub(crate) fn find_abandoned_statement_limitation(address: &str, account: &str) -> Option<Limitation> {
+pub(crate) fn find_limitation_for_abandoned_statement(address: &str, account: &str) -> Option<Limitation> {
     let all = lock_abandoned_statement_map();
     let statement = all
         .get(&(address.to_owned(), account.to_owned()))
@@ -76,7 +76,7 @@ pub(crate) fn find_abandoned_statement_limitation(address: &str, account: &str) 
     Some(statement.limitation.clone())
 }
 
-fn build_abandoned_statement_limitation(account: &str, reason: KillOnDropFailure, now: Timestamp) -> Limitation {
+fn build_limitation_for_abandoned_statement(account: &str, reason: KillOnDropFailure, now: Timestamp) -> Limitation {
     // A quote in the account name would end the string literal.
     let account = account.replace('\\', "\\\\").replace('\'', "''");
     Limitation {
@@ -103,13 +103,13 @@ mod tests {
     #[test]
     fn abandoned_statement_is_reported_for_its_node_with_the_reason() {
         record_abandoned_statement("abandoned.test:1", "o'hara", KillOnDropFailure::LoginRefused);
-        assert_eq!(find_abandoned_statement_limitation("other.test:1", "o'hara"), None);
-        let limitation = find_abandoned_statement_limitation("abandoned.test:1", "o'hara").unwrap();
+        assert_eq!(find_limitation_for_abandoned_statement("other.test:1", "o'hara"), None);
+        let limitation = find_limitation_for_abandoned_statement("abandoned.test:1", "o'hara").unwrap();
         assert_eq!(limitation.kind, LimitationKind::StatementNotKilled);
         assert!(limitation.why.english.contains("refused Clew's login"), "{limitation:?}");
         assert!(limitation.remedy.unwrap().english.contains("user = 'o''hara' AND"));
         let now = "2026-12-01T12:42:07.7Z".parse().unwrap();
-        let limitation = build_abandoned_statement_limitation("clew", KillOnDropFailure::AttemptsFailed, now);
+        let limitation = build_limitation_for_abandoned_statement("clew", KillOnDropFailure::AttemptsFailed, now);
         assert!(limitation.what.english.contains("before 2026-12-01T12:42:07Z may still run"), "{limitation:?}");
     }
 
@@ -117,7 +117,7 @@ mod tests {
     fn reasons_are_translated() {
         use KillOnDropFailure::{AnotherServer, AttemptsFailed, LoginRefused, TimedOut, Unidentified};
         for reason in [LoginRefused, Unidentified, AnotherServer, TimedOut, AttemptsFailed] {
-            let limitation = build_abandoned_statement_limitation("clew", reason, Timestamp::now());
+            let limitation = build_limitation_for_abandoned_statement("clew", reason, Timestamp::now());
             assert!(limitation.what.is_translated() && limitation.why.is_translated(), "{limitation:?}");
         }
     }

@@ -132,7 +132,7 @@ impl Client {
             packets = PacketStream::new(Box::new(stream), bytes.per_read).with_sequence_number(sequence);
         }
         let channel =
-            ChannelSecurity { encrypted, verified: encrypted && tls::authenticates_server(node), is_loopback };
+            ChannelSecurity { encrypted, verified: encrypted && tls::tls_authenticates_server(node), is_loopback };
         let password = node.password.as_ref().map(|password| password.expose_secret().to_owned());
         let mut exchange = AuthExchange::new(node, password, channel, &greeting);
         let plugin = exchange.current_auth_plugin();

@@ -28,7 +28,7 @@ const MAX_CLOCK_STEPS: usize = 16;
 const MAX_TRACKED_SERVERS_PER_NODE: usize = 16;
 /// The server converts every local time of at least this age, in seconds, to UTC.
 /// For local times in the last 21 hours, [`statements::SERVER_CLOCK_QUERY`] detects changes of the UTC offset.
-const MIN_UTC_CONVERSION_AGE_SECONDS: i64 = 86_400 - 3 * 3600;
+const MIN_AGE_FOR_UTC_CONVERSION_SECONDS: i64 = 86_400 - 3 * 3600;
 const MAX_UTC_CONVERSIONS_PER_STATEMENT: usize = 200;
 
 /// Reading of a server's clock.
@@ -51,7 +51,7 @@ impl ClockReading {
     }
 
     /// Returns the number of seconds by which the server's clock is ahead of the local clock if the difference is large.
-    fn large_difference_from_local_clock(&self) -> Option<f64> {
+    fn clock_difference_above_maximum(&self) -> Option<f64> {
         #[allow(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit a double")]
         let now = Timestamp::now().as_millisecond() as f64 / 1e3;
         let difference = self.utc + self.at.elapsed().as_secs_f64() - now;
@@ -83,33 +83,33 @@ pub(crate) fn parse_local_time(printed: &str) -> Option<DateTime> {
 
 /// Age of a timestamp in the server's local time, in seconds. Negative if the timestamp is in the future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LocalTimeAge {
+pub(crate) enum LocalTimestampAge {
     Exact(i64),
     /// The two possible ages of a local time that occurred twice at the end of daylight saving time, smaller first.
     Ambiguous(i64, i64),
 }
 
 /// Queries the server only if its UTC offset may have changed since one of the `times`.
-pub(crate) async fn compute_local_time_ages(
+pub(crate) async fn compute_local_timestamp_ages(
     client: &mut Client,
     clock: &ClockReading,
     times: Vec<DateTime>,
-) -> Result<HashMap<DateTime, LocalTimeAge>, Error> {
+) -> Result<HashMap<DateTime, LocalTimestampAge>, Error> {
     let mut ages = HashMap::new();
     let mut to_convert = Vec::new();
     for time in times {
         let local = clock.local.duration_since(time).as_secs();
-        if ages.insert(time, LocalTimeAge::Exact(local)).is_none()
-            && (!clock.uniform || local >= MIN_UTC_CONVERSION_AGE_SECONDS)
+        if ages.insert(time, LocalTimestampAge::Exact(local)).is_none()
+            && (!clock.uniform || local >= MIN_AGE_FOR_UTC_CONVERSION_SECONDS)
         {
             to_convert.push(time);
         }
     }
     for times in to_convert.chunks(MAX_UTC_CONVERSIONS_PER_STATEMENT) {
-        let converted: Vec<String> = client.query_all_rows(&statements::utc_conversion_query(times)).await?;
+        let converted: Vec<String> = client.query_all_rows(&statements::local_time_to_utc_query(times)).await?;
         let printed = converted.first().map(String::as_str).unwrap_or_default();
         for (time, conversion) in times.iter().zip(printed.split(';')) {
-            if let Some(age) = parse_local_time_age(clock.utc, conversion) {
+            if let Some(age) = parse_local_timestamp_age(clock.utc, conversion) {
                 ages.insert(*time, age);
             }
         }
@@ -119,7 +119,7 @@ pub(crate) async fn compute_local_time_ages(
 
 /// Parses a converted local time in the format `seconds,before,after`: a Unix timestamp and two flags.
 /// `before` is 1 if the same local time also occurred one hour earlier; `after` is 1 if it occurred one hour later.
-fn parse_local_time_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
+fn parse_local_timestamp_age(now: f64, conversion: &str) -> Option<LocalTimestampAge> {
     let mut parts = conversion.split(',');
     let utc: f64 = parts.next()?.parse().ok()?;
     #[allow(clippy::cast_possible_truncation, reason = "the difference of two times in seconds")]
@@ -133,8 +133,8 @@ fn parse_local_time_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
     possible.sort_unstable();
     let past: Vec<i64> = possible.iter().copied().filter(|age| *age >= 0).collect();
     match (past.as_slice(), possible.first()) {
-        ([later, earlier, ..], _) => Some(LocalTimeAge::Ambiguous(*later, *earlier)),
-        ([only], _) | ([], Some(only)) => Some(LocalTimeAge::Exact(*only)),
+        ([later, earlier, ..], _) => Some(LocalTimestampAge::Ambiguous(*later, *earlier)),
+        ([only], _) | ([], Some(only)) => Some(LocalTimestampAge::Exact(*only)),
         ([], None) => None,
     }
 }
@@ -238,7 +238,7 @@ impl NodeClockHistory {
     }
 
     /// Returns true if the previous call selected a different server.
-    pub(crate) fn select_server_history(&mut self, server: &ServerInstance) -> bool {
+    pub(crate) fn select_clock_history_of_server(&mut self, server: &ServerInstance) -> bool {
         let identity = server.server_identity();
         let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);
         let index = self.servers.iter().position(|(stored, _)| stored == identity);
@@ -261,9 +261,9 @@ impl NodeClockHistory {
     }
 
     /// Returns the difference between the selected server's clock and the local clock if no elapsed time is reliable.
-    pub(crate) fn unverified_clock_difference(&self, reading: &ClockReading) -> Option<f64> {
+    pub(crate) fn clock_difference_on_first_read(&self, reading: &ClockReading) -> Option<f64> {
         let is_first_read = self.elapsed_time_bounds().is_none();
-        reading.large_difference_from_local_clock().filter(|_| self.requires_correct_clock && is_first_read)
+        reading.clock_difference_above_maximum().filter(|_| self.requires_correct_clock && is_first_read)
     }
 
     pub(crate) fn set_elapsed_time_bounds(&mut self, bounds: ElapsedTimeBounds) {
@@ -275,14 +275,14 @@ impl NodeClockHistory {
     /// Corrects an age, in seconds, that the server computed from its wall clock.
     /// `reported` may be negative.
     #[must_use]
-    pub fn adjust_wall_clock_age(&self, reported: i64) -> i64 {
-        self.servers.back().map_or(reported, |(_, readings)| readings.adjust_wall_clock_age(reported))
+    pub fn adjust_age_for_clock_steps(&self, reported: i64) -> i64 {
+        self.servers.back().map_or(reported, |(_, readings)| readings.adjust_age_for_clock_steps(reported))
     }
 
-    /// Like [`Self::adjust_wall_clock_age`], but returns 0 if the corrected age is out of range.
-    pub(crate) fn adjust_wall_clock_age_or_zero(&self, reported: u64) -> u64 {
+    /// Like [`Self::adjust_age_for_clock_steps`], but returns 0 if the corrected age is out of range.
+    pub(crate) fn adjust_age_for_clock_steps_or_zero(&self, reported: u64) -> u64 {
         let reported = i64::try_from(reported).unwrap_or(i64::MAX);
-        Session::sanitize_duration_seconds(self.adjust_wall_clock_age(reported).into())
+        Session::sanitize_duration_seconds(self.adjust_age_for_clock_steps(reported).into())
     }
 
     /// Returns true if Clew has detected a clock step on the selected server.
@@ -307,7 +307,7 @@ impl ServerClockHistory {
         Some(step)
     }
 
-    fn adjust_wall_clock_age(&self, reported: i64) -> i64 {
+    fn adjust_age_for_clock_steps(&self, reported: i64) -> i64 {
         let Some(now) = self.last else { return reported };
         #[allow(clippy::cast_precision_loss, reason = "ages in seconds")]
         let mut age = reported as f64;
@@ -375,10 +375,10 @@ mod tests {
                 None,
                 "an adjustment is no step"
             );
-            assert_eq!(history.adjust_wall_clock_age(7200), 7200);
+            assert_eq!(history.adjust_age_for_clock_steps(7200), 7200);
             let stepped = history.record_clock_reading(reading(start, 2.0, 1_000_002.5 + step)).unwrap();
             assert!((stepped - step).abs() < 0.001, "{stepped}");
-            assert_eq!(history.adjust_wall_clock_age(reported), expected, "{step} {reported}");
+            assert_eq!(history.adjust_age_for_clock_steps(reported), expected, "{step} {reported}");
             assert_eq!(history.record_clock_reading(reading(start, 3.0, 1_000_003.5 + step)), None, "the step is over");
         }
     }
@@ -391,9 +391,9 @@ mod tests {
         history.record_clock_reading(reading(start, 1.0, 3601.0));
         history.record_clock_reading(reading(start, 100.0, 3700.0));
         history.record_clock_reading(reading(start, 101.0, 3701.0 + 7200.0));
-        assert_eq!(history.adjust_wall_clock_age(10_800 + 101 + 50), 151, "begun before both");
-        assert_eq!(history.adjust_wall_clock_age(7200 + 50), 50, "begun between them");
-        assert_eq!(history.adjust_wall_clock_age(0), 0);
+        assert_eq!(history.adjust_age_for_clock_steps(10_800 + 101 + 50), 151, "begun before both");
+        assert_eq!(history.adjust_age_for_clock_steps(7200 + 50), 50, "begun between them");
+        assert_eq!(history.adjust_age_for_clock_steps(0), 0);
     }
 
     #[test]
@@ -402,36 +402,36 @@ mod tests {
         let [first, restarted, second]: [ServerInstance; 3] =
             ["first@1", "first@2", "second@1"].map(|server| server.parse().unwrap());
         let mut history = NodeClockHistory::default();
-        assert!(!history.select_server_history(&first));
+        assert!(!history.select_clock_history_of_server(&first));
         history.record_clock_reading(reading(start, 0.0, 1000.0));
         assert_eq!(history.record_clock_reading(reading(start, 1.0, 4601.0)), Some(3600.0));
-        assert!(history.select_server_history(&second));
+        assert!(history.select_clock_history_of_server(&second));
         assert_eq!(
             history.record_clock_reading(reading(start, 2.0, 50.0)),
             None,
             "the clocks of two servers are not compared"
         );
-        assert_eq!((history.has_clock_steps(), history.adjust_wall_clock_age(3700)), (false, 3700));
+        assert_eq!((history.has_clock_steps(), history.adjust_age_for_clock_steps(3700)), (false, 3700));
         // A restart does not change the clock.
-        assert!(history.select_server_history(&restarted));
+        assert!(history.select_clock_history_of_server(&restarted));
         assert_eq!(history.record_clock_reading(reading(start, 3.0, 4603.0)), None);
-        assert_eq!(history.adjust_wall_clock_age(3610), 10, "begun before the step");
-        assert!(!history.select_server_history(&restarted));
+        assert_eq!(history.adjust_age_for_clock_steps(3610), 10, "begun before the step");
+        assert!(!history.select_clock_history_of_server(&restarted));
         assert_eq!(history.record_clock_reading(reading(start, 4.0, 4704.0)), Some(100.0));
     }
 
     #[test]
     fn repeated_local_times_have_two_ages() {
         for (conversion, expected) in [
-            ("1000.000000,0,0", Some(LocalTimeAge::Exact(9000))),
-            ("1000,0,1", Some(LocalTimeAge::Ambiguous(5400, 9000))),
-            ("4600,1,0", Some(LocalTimeAge::Ambiguous(5400, 9000))),
-            ("9000,0,1", Some(LocalTimeAge::Exact(1000))),
-            ("10001,0,0", Some(LocalTimeAge::Exact(-1))),
+            ("1000.000000,0,0", Some(LocalTimestampAge::Exact(9000))),
+            ("1000,0,1", Some(LocalTimestampAge::Ambiguous(5400, 9000))),
+            ("4600,1,0", Some(LocalTimestampAge::Ambiguous(5400, 9000))),
+            ("9000,0,1", Some(LocalTimestampAge::Exact(1000))),
+            ("10001,0,0", Some(LocalTimestampAge::Exact(-1))),
             ("x,0,0", None),
             ("1000", None),
         ] {
-            assert_eq!(parse_local_time_age(10_000.0, conversion), expected, "{conversion}");
+            assert_eq!(parse_local_timestamp_age(10_000.0, conversion), expected, "{conversion}");
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::limits::{ReadLimits, ReadSizeLimits};
 use crate::own_sessions::OwnSessionFilter;
 use crate::raw_connection::RawConnection;
 use crate::server_instance::ServerInstance;
-use crate::session_variables::SessionVariableSetup;
+use crate::session_variables::SetStatementBuilder;
 use crate::{abandoned_statements, failure, refused_logins, server_instance, statements};
 
 #[derive(Debug)]
@@ -72,8 +72,8 @@ impl Connection {
         let flavor = Flavor::from_version(&version);
         let left = deadline.saturating_duration_since(Instant::now());
         let mut limitations =
-            set_session_variables(&mut raw.client, SessionVariableSetup::new(flavor, left)).await.map_err(reading)?;
-        limitations.extend(abandoned_statements::find_abandoned_statement_limitation(&address, &node.user));
+            set_session_variables(&mut raw.client, SetStatementBuilder::new(flavor, left)).await.map_err(reading)?;
+        limitations.extend(abandoned_statements::find_limitation_for_abandoned_statement(&address, &node.user));
         let id = raw.id;
         Ok(Self { raw, address, flavor, version, id, since, limitations, clock: None, guard })
     }
@@ -125,7 +125,7 @@ impl Connection {
 /// Returns one `Limitation` for each session variable that the server refused to set.
 pub(crate) async fn set_session_variables(
     client: &mut Client,
-    mut set_up: SessionVariableSetup,
+    mut set_up: SetStatementBuilder,
 ) -> Result<Vec<Limitation>, Error> {
     'again: loop {
         for statement in set_up.build_set_statements() {
@@ -140,7 +140,7 @@ pub(crate) async fn set_session_variables(
 
 #[cfg(test)]
 mod tests {
-    use clew_testkit::{Flavor, Server, ServerOptions, StatementGate};
+    use clew_testkit::{DatabaseServerOptions, Flavor, Server, StatementHoldingProxy};
     use futures_util::FutureExt;
 
     use super::*;
@@ -154,7 +154,7 @@ mod tests {
     #[tokio::test]
     async fn session_variables_override_server_defaults() {
         for flavor in Flavor::ALL {
-            let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+            let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
             server
                 .run_statements(&[
                     "SET GLOBAL autocommit = 0",
@@ -189,8 +189,8 @@ mod tests {
     #[tokio::test]
     async fn permit_of_an_abandoned_statement_is_released_once_the_server_has_ended_it() {
         for flavor in Flavor::ALL {
-            let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-            let gate = StatementGate::start(&server, "KILL ").await.unwrap();
+            let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+            let gate = StatementHoldingProxy::start(&server, "KILL ").await.unwrap();
             let node: NodeUrl = gate.url().parse().unwrap();
             let mut connection = Connection::open(&node, &LIMITS).await.unwrap();
             let (address, id) = (connection.address.clone(), connection.id);
@@ -217,7 +217,7 @@ mod tests {
     #[tokio::test]
     async fn dropped_idle_connection_is_closed_without_a_kill() {
         for flavor in Flavor::ALL {
-            let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+            let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
             let node: NodeUrl = server.url().parse().unwrap();
             let connection = Connection::open(&node, &LIMITS).await.unwrap();
             let address = connection.address.clone();

@@ -13,7 +13,7 @@ const INSTRUMENTATION_CHECK_NAME: &str = "complete instrumentation";
 
 /// Result of one of the checks in [`diagnose_node`].
 #[derive(Debug, Clone, Serialize)]
-pub struct CheckResult {
+pub struct DiagnosticCheckResult {
     /// Short name of the check.
     pub what: &'static str,
     /// True if the check succeeded.
@@ -36,7 +36,7 @@ pub struct Diagnosis {
     /// Difference between the server's clock and the local clock, in seconds. Positive if the server's clock is ahead.
     pub clock_difference: f64,
     /// Check results, most important first.
-    pub checks: Vec<CheckResult>,
+    pub checks: Vec<DiagnosticCheckResult>,
 }
 
 impl Diagnosis {
@@ -52,12 +52,12 @@ impl Diagnosis {
 /// This function opens two connections, one after the other, and does not change anything on the server.
 /// Fails if Clew cannot connect to the server.
 pub async fn diagnose_node(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis, Failure> {
-    timeout(limits.read_timeout, failure::catch_panic(node, run_diagnosis(node, limits)))
+    timeout(limits.read_timeout, failure::catch_panic(node, diagnose_node_without_timeout(node, limits)))
         .await
         .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "checking privileges", limits.read_timeout)))
 }
 
-async fn run_diagnosis(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis, Failure> {
+async fn diagnose_node_without_timeout(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let account = privileges::read_current_account(&mut connection).await?;
     let cipher = read_tls_cipher(&mut connection).await?;
@@ -75,7 +75,7 @@ async fn run_diagnosis(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis,
     } else {
         Some(limitations::load_balanced_address_limitation())
     };
-    checks.push(build_check_result("direct connection", proxied.map_or(Ok(()), Err)));
+    checks.push(build_diagnostic_check_result("direct connection", proxied.map_or(Ok(()), Err)));
     Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
 }
 
@@ -105,48 +105,55 @@ async fn measure_clock_skew(connection: &mut Connection) -> Result<f64, Failure>
     Ok(server - here.as_secs_f64())
 }
 
-async fn run_diagnostic_checks(connection: &mut Connection, account: &str) -> Result<Vec<CheckResult>, Failure> {
+async fn run_diagnostic_checks(
+    connection: &mut Connection,
+    account: &str,
+) -> Result<Vec<DiagnosticCheckResult>, Failure> {
     let process = privileges::is_probe_query_allowed(connection, statements::TRANSACTIONS_PROBE_QUERY).await?;
     let [own_sessions, no_transactions] = limitations::missing_process_privilege_limitations(account);
     let mut checks = vec![
-        build_check_result("sessions of all accounts", process.then_some(()).ok_or(own_sessions)),
-        build_check_result("open transactions", process.then_some(()).ok_or(no_transactions)),
+        build_diagnostic_check_result("sessions of all accounts", process.then_some(()).ok_or(own_sessions)),
+        build_diagnostic_check_result("open transactions", process.then_some(()).ok_or(no_transactions)),
     ];
     let cut = connection.server_truncates_statements().await?;
-    checks.push(build_check_result(
+    checks.push(build_diagnostic_check_result(
         "complete statements",
         if cut { Err(limitations::truncated_statements_limitation()) } else { Ok(()) },
     ));
     let kill = privileges::has_kill_privilege(connection).await?;
-    checks.push(build_check_result(
+    checks.push(build_diagnostic_check_result(
         "killing sessions",
         if kill { Ok(()) } else { Err(limitations::missing_kill_privilege_limitation(connection.flavor, account)) },
     ));
     let locks = check_metadata_lock_access(connection, account).await?;
-    checks.push(build_check_result("metadata locks", locks));
+    checks.push(build_diagnostic_check_result("metadata locks", locks));
     let ages = elapsed_times::check_statement_timer_access(connection).await?;
-    checks.push(build_check_result("reliable durations", ages));
+    checks.push(build_diagnostic_check_result("reliable durations", ages));
     let mut losses = Vec::new();
     if privileges::check_performance_schema_access(connection, account).await?.is_ok() {
         losses = lost_instrumentation::detect_lost_instrumentation(connection).await?;
     }
     losses.append(&mut connection.limitations);
-    if losses.iter().all(|loss| check_name_for_limitation(loss.kind) != INSTRUMENTATION_CHECK_NAME) {
-        checks.push(build_check_result(INSTRUMENTATION_CHECK_NAME, Ok(())));
+    if losses.iter().all(|loss| diagnostic_check_name_for_limitation(loss.kind) != INSTRUMENTATION_CHECK_NAME) {
+        checks.push(build_diagnostic_check_result(INSTRUMENTATION_CHECK_NAME, Ok(())));
     }
-    checks.extend(losses.into_iter().map(|loss| build_check_result(check_name_for_limitation(loss.kind), Err(loss))));
+    checks.extend(
+        losses
+            .into_iter()
+            .map(|loss| build_diagnostic_check_result(diagnostic_check_name_for_limitation(loss.kind), Err(loss))),
+    );
     Ok(checks)
 }
 
-fn check_name_for_limitation(kind: LimitationKind) -> &'static str {
+fn diagnostic_check_name_for_limitation(kind: LimitationKind) -> &'static str {
     match kind {
         LimitationKind::SettingRefused => "session variables",
         _ => INSTRUMENTATION_CHECK_NAME,
     }
 }
 
-fn build_check_result(what: &'static str, outcome: Result<(), Limitation>) -> CheckResult {
-    CheckResult { what, works: outcome.is_ok(), limitation: outcome.err() }
+fn build_diagnostic_check_result(what: &'static str, outcome: Result<(), Limitation>) -> DiagnosticCheckResult {
+    DiagnosticCheckResult { what, works: outcome.is_ok(), limitation: outcome.err() }
 }
 
 async fn check_metadata_lock_access(
@@ -177,7 +184,7 @@ pub(crate) async fn find_process_list_limitations(connection: &mut Connection) -
     if !connection.server_truncates_statements().await? {
         return Ok(Vec::new());
     }
-    let losses = lost_instrumentation::detect_lost_threads(connection).await?;
+    let losses = lost_instrumentation::detect_lost_thread_instrumentation(connection).await?;
     let missing = losses.iter().map(limitations::incomplete_process_list_limitation);
     Ok(std::iter::once(limitations::truncated_statements_limitation()).chain(missing).collect())
 }

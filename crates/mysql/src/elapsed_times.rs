@@ -20,11 +20,11 @@ use crate::limitations::durations;
 use crate::{failure, limitations, lost_instrumentation, privileges, statements};
 
 /// Maximum number of thread lookups by session id. For more sessions, Clew reads the threads of all busy sessions.
-const MAX_SESSION_ID_LOOKUPS: usize = 16;
+const MAX_THREAD_LOOKUPS_BY_SESSION_ID: usize = 16;
 /// Maximum number of timer lookups by thread id. For more threads, reading the timers of all threads is faster.
-const MAX_THREAD_ID_LOOKUPS: usize = 400;
+const MAX_TIMER_LOOKUPS_BY_THREAD_ID: usize = 400;
 /// The server rounds both the `Time` value of a session and the duration of its lock wait.
-const LOCK_WAIT_TOLERANCE_SECONDS: u64 = 2;
+const LOCK_WAIT_ROUNDING_TOLERANCE_SECONDS: u64 = 2;
 const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub(crate) fn needs_elapsed_time_check(
         // A session cannot run `SET timestamp` before its login.
         && !session.command.eq_ignore_ascii_case(b"Connect")
         && !is_internal_session(session)
-        && lock_wait.is_none_or(|waited| waited.abs_diff(session.seconds) > LOCK_WAIT_TOLERANCE_SECONDS)
+        && lock_wait.is_none_or(|waited| waited.abs_diff(session.seconds) > LOCK_WAIT_ROUNDING_TOLERANCE_SECONDS)
 }
 
 /// Elapsed time of a session's running statement, or idle time of an idle session.
@@ -131,7 +131,7 @@ pub(crate) async fn replace_elapsed_times_with_timer_values(
         }
     }
     if !gone.is_empty() {
-        let losses = lost_instrumentation::detect_lost_threads(connection).await?;
+        let losses = lost_instrumentation::detect_lost_thread_instrumentation(connection).await?;
         if losses.is_empty() {
             // The sessions have ended since the process list was read.
             for session in gone {
@@ -220,15 +220,20 @@ async fn read_statement_timers(
     let mut wanted: HashSet<u64> = sessions.iter().copied().collect();
     wanted.insert(connection.id);
     let statement = match checked {
-        ElapsedTimeCheckScope::Busy if wanted.len() > MAX_SESSION_ID_LOOKUPS => {
+        ElapsedTimeCheckScope::Busy if wanted.len() > MAX_THREAD_LOOKUPS_BY_SESSION_ID => {
             statements::BUSY_THREADS_QUERY.to_owned()
         }
-        ElapsedTimeCheckScope::All if wanted.len() > MAX_THREAD_ID_LOOKUPS => statements::ALL_THREADS_QUERY.to_owned(),
+        ElapsedTimeCheckScope::All if wanted.len() > MAX_TIMER_LOOKUPS_BY_THREAD_ID => {
+            statements::ALL_THREADS_QUERY.to_owned()
+        }
         _ => statements::session_threads_query(&to_sorted_session_ids(&wanted)),
     };
     let mut threads = read_session_threads(connection, &wanted, &statement).await?;
     // Look up sessions that have become idle since the process list was read.
-    if wanted.len() > MAX_SESSION_ID_LOOKUPS && checked == ElapsedTimeCheckScope::Busy && threads.len() < wanted.len() {
+    if wanted.len() > MAX_THREAD_LOOKUPS_BY_SESSION_ID
+        && checked == ElapsedTimeCheckScope::Busy
+        && threads.len() < wanted.len()
+    {
         let mut missing = wanted;
         for (session, _) in threads.values() {
             missing.remove(session);
@@ -247,7 +252,7 @@ async fn read_statement_timers(
     }
     let ids: Vec<u64> = threads.keys().copied().collect();
     let query = match checked {
-        _ if ids.len() <= MAX_THREAD_ID_LOOKUPS => statements::statement_timers_query(&ids),
+        _ if ids.len() <= MAX_TIMER_LOOKUPS_BY_THREAD_ID => statements::statement_timers_query(&ids),
         ElapsedTimeCheckScope::Busy => statements::running_statement_timers_query(),
         ElapsedTimeCheckScope::All => statements::ALL_STATEMENT_TIMERS_QUERY.to_owned(),
     };

@@ -30,7 +30,11 @@ pub enum ExplainOutcome {
 ///
 /// Fails after the read timeout.
 /// If this function fails or its future is dropped, Clew kills its own running statement on the server.
-pub async fn explain_session(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Result<ExplainOutcome, Failure> {
+pub async fn explain_running_statement(
+    node: &NodeUrl,
+    id: u64,
+    limits: &ReadLimits,
+) -> Result<ExplainOutcome, Failure> {
     let explaining = failure::catch_panic(node, Box::pin(run_explain(node, id, limits)));
     let explained = timeout(limits.read_timeout, explaining).await;
     explained.unwrap_or_else(|_| {

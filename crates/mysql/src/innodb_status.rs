@@ -36,11 +36,11 @@ fn parse_transaction(block: &[&str]) -> Option<Transaction> {
         session_id: parse_number_after_marker(session, " thread id ")?,
         id: id.parse().ok()?,
         state: if waits {
-            Transaction::LOCK_WAIT_STATE.into()
+            Transaction::TRANSACTION_STATE_LOCK_WAIT.into()
         } else if locks.starts_with("ROLLING BACK ") {
-            Transaction::ROLLING_BACK_STATE.into()
+            Transaction::TRANSACTION_STATE_ROLLING_BACK.into()
         } else {
-            Transaction::RUNNING_STATE.into()
+            Transaction::TRANSACTION_STATE_RUNNING.into()
         },
         seconds: Session::sanitize_duration_seconds(parse_number_before_marker(state, " sec").unwrap_or(0).into()),
         lock_wait_seconds: waits.then(|| Session::sanitize_duration_seconds(waited.unwrap_or(0).into())),

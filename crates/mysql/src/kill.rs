@@ -30,10 +30,10 @@ use crate::failure;
 use crate::limits::ReadLimits;
 use batch::KillBatch;
 pub use client_sessions::ClientSessions;
-pub use effect::{KillBaseline, KillEffect};
+pub use effect::{KillEffect, PreKillSnapshot};
 pub use outcome::{KillOutcome, KillRefusal};
 pub use process_list_snapshot::{SessionLookupResult, find_sessions_by_id, read_client_sessions};
-pub use risk::{find_unsafe_kill_risks, read_kill_risks};
+pub use risk::{find_sessions_unsafe_to_kill, read_kill_risks};
 pub use victim::{ExpectedStatement, ProcessListOrigin, Victim};
 
 /// Target of a kill: a session (`KILL CONNECTION`) or its running statement (`KILL QUERY`).
@@ -89,7 +89,7 @@ pub async fn kill_victims(
     protected: &ProtectedAccounts,
     limits: &ReadLimits,
 ) -> Result<Vec<(u64, KillOutcome)>, Failure> {
-    kill_victims_with_policy(node, victims, kind, protected, UnsafeKillPolicy::Kill, limits).await
+    kill_victims_with_unsafe_kill_policy(node, victims, kind, protected, UnsafeKillPolicy::Kill, limits).await
 }
 
 /// Specifies whether to kill sessions that change non-transactional tables. The server cannot roll back these changes.
@@ -102,7 +102,7 @@ pub enum UnsafeKillPolicy {
 }
 
 /// Variant of [`kill_victims`] that can refuse to kill sessions whose statements change non-transactional tables.
-pub async fn kill_victims_with_policy(
+pub async fn kill_victims_with_unsafe_kill_policy(
     node: &NodeUrl,
     victims: &[Victim],
     kind: KillTarget,
@@ -142,7 +142,7 @@ async fn run_with_deadline<T>(
 #[cfg(test)]
 mod tests {
     use clew_model::NodeUrl;
-    use clew_testkit::{Flavor, Server, ServerOptions};
+    use clew_testkit::{DatabaseServerOptions, Flavor, Server};
 
     use super::*;
 
@@ -150,8 +150,10 @@ mod tests {
     async fn own_connection_is_not_killed_on_a_server() {
         for flavor in Flavor::ALL {
             // Clew also recognises its own sessions without performance_schema.
-            let options =
-                ServerOptions { arguments: vec!["--performance-schema=OFF".into()], ..ServerOptions::default() };
+            let options = DatabaseServerOptions {
+                arguments: vec!["--performance-schema=OFF".into()],
+                ..DatabaseServerOptions::default()
+            };
             let server = Server::start(flavor, &options).await.unwrap();
             let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
             let mut own = Connection::open(&node, &limits).await.unwrap();

@@ -128,7 +128,7 @@ async fn kill_with_retries(abandoned: &AbandonedStatement) -> Result<(), KillOnD
     let address = abandoned.permit.address();
     for delay in KILL_ATTEMPT_DELAYS {
         sleep(delay).await;
-        let (permit, control) = match timeout(KILL_ATTEMPT_STEP_TIMEOUT, open_control_connection(abandoned)).await {
+        let (permit, control) = match timeout(KILL_ATTEMPT_STEP_TIMEOUT, open_connection_for_kill(abandoned)).await {
             Ok(Ok(opened)) => opened,
             // Further failed logins could lock the account.
             Ok(Err(error)) if error.kind == FailureKind::AccessDenied => {
@@ -171,7 +171,7 @@ async fn kill_with_retries(abandoned: &AbandonedStatement) -> Result<(), KillOnD
 
 /// Acquires a connection permit for kills unless the dropped connection already holds one.
 /// Waiting for a second connection permit could deadlock, because each node has only one permit reserved for kills.
-async fn open_control_connection(
+async fn open_connection_for_kill(
     abandoned: &AbandonedStatement,
 ) -> Result<(Option<ConnectionPermit>, RawConnection), Failure> {
     let permit = match abandoned.permit.connection_purpose() {

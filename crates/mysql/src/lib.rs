@@ -64,17 +64,18 @@ mod wait_graph_session_collector;
 
 pub use clock::{ClockReading, NodeClockHistory, UnreliableClockReason};
 pub use connection_limit::ConnectionPurpose;
-pub use doctor::{CheckResult, Diagnosis, diagnose_node};
-pub use explain::{ExplainOutcome, explain_session};
+pub use doctor::{Diagnosis, DiagnosticCheckResult, diagnose_node};
+pub use explain::{ExplainOutcome, explain_running_statement};
 pub use flavor::Flavor;
 pub use kill::{
-    ClientSessions, ExpectedStatement, KillBaseline, KillEffect, KillOutcome, KillRefusal, KillTarget,
-    ProcessListOrigin, SessionLookupResult, UnsafeKillPolicy, Victim, find_sessions_by_id, find_unsafe_kill_risks,
-    kill_single_victim, kill_victims, kill_victims_with_policy, read_client_sessions, read_kill_risks,
+    ClientSessions, ExpectedStatement, KillEffect, KillOutcome, KillRefusal, KillTarget, PreKillSnapshot,
+    ProcessListOrigin, SessionLookupResult, UnsafeKillPolicy, Victim, find_sessions_by_id,
+    find_sessions_unsafe_to_kill, kill_single_victim, kill_victims, kill_victims_with_unsafe_kill_policy,
+    read_client_sessions, read_kill_risks,
 };
 pub use kill_on_drop::wait_for_pending_kills;
 pub use limits::{ReadLimits, ReadSizeLimits};
-pub use locks::{read_lock_waits, read_locks_for_kill};
+pub use locks::{read_lock_waits, read_server_instance_and_lock_waits};
 pub use own_sessions::set_installation_marker;
 pub use rollbacks::{Rollback, read_rollbacks};
 pub use sampling::{SampleCache, SessionSample, take_session_sample};
@@ -82,5 +83,5 @@ pub use server_instance::{ServerInstance, ServerInstanceParseError};
 pub use session_detail::{DetailedSession, read_session_detail};
 pub use snapshot::{
     EncodedRows, OutputFormat, SessionScope, Snapshot, SnapshotSummary, StatementMasking, take_detailed_snapshot,
-    take_snapshot, take_snapshot_for_kill, take_snapshot_with_scope,
+    take_snapshot, take_snapshot_with_server_instance, take_snapshot_with_session_scope,
 };

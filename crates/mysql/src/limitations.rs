@@ -178,11 +178,11 @@ pub(crate) fn disabled_performance_schema_limitation() -> Limitation {
             "performance_schema is OFF and can only be enabled at server start.",
             "performance_schema为OFF，只能在数据库启动时开启。",
         ),
-        remedy: Some(server_setting_remedy("performance_schema = ON")),
+        remedy: Some(remedy_in_server_config_file("performance_schema = ON")),
     }
 }
 
-fn server_setting_remedy(setting: &str) -> LocalizedText {
+fn remedy_in_server_config_file(setting: &str) -> LocalizedText {
     LocalizedText::new(
         format!("{setting}, in the server's configuration file"),
         format!("{setting}（在数据库配置文件中设置）"),
@@ -289,7 +289,7 @@ pub(crate) fn empty_statement_history_limitation() -> Limitation {
             "The server stores no statement history, because performance_schema_events_statements_history_size is 0.",
             "服务器不保存历史语句，因为performance_schema_events_statements_history_size为0。",
         ),
-        server_setting_remedy("performance_schema_events_statements_history_size = 10"),
+        remedy_in_server_config_file("performance_schema_events_statements_history_size = 10"),
     )
 }
 
@@ -323,7 +323,7 @@ pub(crate) fn disabled_connection_attributes_limitation() -> Limitation {
             "The server stores no connection attributes, because performance_schema_session_connect_attrs_size is 0.",
             "服务器不保存连接属性，因为performance_schema_session_connect_attrs_size为0。",
         ),
-        Some(server_setting_remedy("performance_schema_session_connect_attrs_size = 512")),
+        Some(remedy_in_server_config_file("performance_schema_session_connect_attrs_size = 512")),
     )
 }
 

@@ -20,7 +20,7 @@ pub struct ReadSizeLimits {
     /// Maximum number of bytes received per read operation.
     pub per_read: u64,
     /// Maximum number of bytes per row. Clew truncates longer statements while receiving them.
-    /// `per_row` must be at least [`ReadSizeLimits::MIN_BYTES_PER_ROW`].
+    /// `per_row` must be at least [`ReadSizeLimits::MIN_ROW_SIZE_LIMIT_BYTES`].
     pub per_row: usize,
     /// Maximum number of bytes that one result set or session list occupies in memory.
     pub in_memory: usize,
@@ -28,7 +28,7 @@ pub struct ReadSizeLimits {
 
 impl ReadSizeLimits {
     /// Minimum value of `per_row`, large enough that Clew truncates only rows of the process list.
-    pub const MIN_BYTES_PER_ROW: usize = 1 << 20;
+    pub const MIN_ROW_SIZE_LIMIT_BYTES: usize = 1 << 20;
 
     /// Default limits.
     pub const DEFAULT: Self = Self { per_read: 1 << 30, per_row: 64 << 20, in_memory: 256 << 20 };

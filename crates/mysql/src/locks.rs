@@ -28,11 +28,11 @@ use crate::server_instance::ServerInstance;
 use crate::transactions::TransactionReadResult;
 use crate::{doctor, failure, limitations, lost_instrumentation, privileges, process_list, transactions};
 use lock_table_access::LockTableAccess;
-use metadata_locks::UnresolvedMetadataLock;
+use metadata_locks::MetadataLockWithThreadId;
 use prepared_xa_transactions::PreparedXaTransaction;
 pub(crate) use session_role::determine_session_role;
 pub(crate) use threads::SessionIdsByThread;
-use unresolved_row_lock_wait::UnresolvedRowLockWait;
+use unresolved_row_lock_wait::RowLockWaitWithThreadIds;
 
 /// Maximum number of bytes stored per statement. Clew searches only the stored bytes for table names.
 const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
@@ -51,7 +51,7 @@ pub async fn read_lock_waits(node: &NodeUrl, limits: &ReadLimits) -> Result<Lock
 }
 
 /// Reads a node's lock waits and the identity of its server, for callers that kill sessions. See [`read_lock_waits`].
-pub async fn read_locks_for_kill(
+pub async fn read_server_instance_and_lock_waits(
     node: &NodeUrl,
     limits: &ReadLimits,
 ) -> Result<(ServerInstance, LockSnapshot), Failure> {
@@ -87,7 +87,7 @@ pub(crate) async fn query_lock_snapshot(
     let limitations = doctor::find_process_list_limitations(connection).await?;
     let locks = LockTableSnapshot::read(connection, limitations).await?;
     let lock_waits = transactions::lock_wait_durations(&locks.transactions);
-    let sessions = read_sessions_with_roles(connection, &locks.threads, &lock_waits).await?;
+    let sessions = read_and_classify_sessions(connection, &locks.threads, &lock_waits).await?;
     let capabilities = locks.capabilities;
     let (mut observed, threads) = locks.into_lock_snapshot(sessions);
     observed.limitations.append(&mut connection.limitations);
@@ -117,8 +117,8 @@ pub(crate) struct LockTableSnapshot {
     pub(crate) unreadable: Option<Limitation>,
     capabilities: LockTableAccess,
     prepared: Vec<PreparedXaTransaction>,
-    row_waits: Vec<UnresolvedRowLockWait>,
-    metadata_locks: Vec<UnresolvedMetadataLock>,
+    row_waits: Vec<RowLockWaitWithThreadIds>,
+    metadata_locks: Vec<MetadataLockWithThreadId>,
 }
 
 impl LockTableSnapshot {
@@ -137,7 +137,7 @@ impl LockTableSnapshot {
         )
         .await?;
         let row_waits = match connection.flavor {
-            _ if !may_have_lock_waits(&transactions) => Vec::new(),
+            _ if !are_lock_waits_possible(&transactions) => Vec::new(),
             Flavor::MySql if capabilities.performance_schema => {
                 mysql_row_lock_waits::read_row_lock_waits(connection).await?
             }
@@ -169,7 +169,11 @@ impl LockTableSnapshot {
         let metadata_locks: Vec<MetadataLock> =
             metadata_locks.into_iter().filter_map(|lock| lock.into_metadata_lock(&threads, &prepared, &busy)).collect();
         if capabilities.flavor == Flavor::MariaDb {
-            mariadb_row_lock_waits::identify_read_only_blockers(&mut row_waits, &transactions, &metadata_locks);
+            mariadb_row_lock_waits::identify_blocking_read_only_transactions(
+                &mut row_waits,
+                &transactions,
+                &metadata_locks,
+            );
         }
         let observed = LockSnapshot {
             row_waits,
@@ -228,7 +232,7 @@ fn select_one_transaction_per_session(transactions: Vec<Transaction>) -> Vec<Tra
 }
 
 /// Without the PROCESS privilege, MySQL hides transactions but not lock waits, whereas MariaDB hides both.
-fn may_have_lock_waits(transactions: &[Transaction]) -> bool {
+fn are_lock_waits_possible(transactions: &[Transaction]) -> bool {
     transactions.is_empty() || transactions.iter().any(Transaction::is_waiting_for_lock)
 }
 
@@ -249,7 +253,7 @@ fn to_observed_transactions(
     transactions.into_iter().map(facts).collect()
 }
 
-async fn read_sessions_with_roles(
+async fn read_and_classify_sessions(
     connection: &mut Connection,
     threads: &SessionIdsByThread,
     lock_waits: &HashMap<u64, u64>,
@@ -303,7 +307,7 @@ mod tests {
             ..Transaction::default()
         };
         let mut all = vec![
-            transaction(61, 41, Transaction::LOCK_WAIT_STATE, 0),
+            transaction(61, 41, Transaction::TRANSACTION_STATE_LOCK_WAIT, 0),
             transaction(62, 41, "RUNNING", 9),
             transaction(63, 42, "RUNNING", 1),
             transaction(64, 42, "RUNNING", 5),

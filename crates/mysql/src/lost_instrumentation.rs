@@ -11,7 +11,7 @@ use clew_model::{Failure, Limitation, LimitationKind, LocalizedText};
 use crate::connection::Connection;
 use crate::{failure, statements};
 
-struct LostObjectCounter {
+struct LostInstrumentationCounter {
     counter: &'static str,
     size: &'static str,
     kind: LimitationKind,
@@ -26,8 +26,8 @@ const MISSING_SESSIONS_EFFECT: LocalizedText = LocalizedText::from_static(
     "performance_schema中缺少部分会话，因此这些会话的锁、SQL语句、时长和客户端程序未知。",
 );
 
-static LOST_OBJECT_COUNTERS: [LostObjectCounter; 6] = [
-    LostObjectCounter {
+static LOST_INSTRUMENTATION_COUNTERS: [LostInstrumentationCounter; 6] = [
+    LostInstrumentationCounter {
         counter: "Performance_schema_metadata_lock_lost",
         size: "performance_schema_max_metadata_locks",
         kind: LimitationKind::LostMetadataLocks,
@@ -37,21 +37,21 @@ static LOST_OBJECT_COUNTERS: [LostObjectCounter; 6] = [
             "缺少部分元数据锁，因此部分锁等待的阻塞会话未知。",
         ),
     },
-    LostObjectCounter {
+    LostInstrumentationCounter {
         counter: "Performance_schema_thread_instances_lost",
         size: "performance_schema_max_thread_instances",
         kind: LimitationKind::LostThreads,
         objects: LocalizedText::from_static("threads", "线程"),
         effect: MISSING_SESSIONS_EFFECT,
     },
-    LostObjectCounter {
+    LostInstrumentationCounter {
         counter: "Performance_schema_thread_classes_lost",
         size: "performance_schema_max_thread_classes",
         kind: LimitationKind::LostThreads,
         objects: LocalizedText::from_static("thread classes", "线程类型"),
         effect: MISSING_SESSIONS_EFFECT,
     },
-    LostObjectCounter {
+    LostInstrumentationCounter {
         counter: "Performance_schema_statement_classes_lost",
         size: "performance_schema_max_statement_classes",
         kind: LimitationKind::LostStatements,
@@ -61,7 +61,7 @@ static LOST_OBJECT_COUNTERS: [LostObjectCounter; 6] = [
             "部分类型的语句未被记录，因此其SQL指纹和时长未知。",
         ),
     },
-    LostObjectCounter {
+    LostInstrumentationCounter {
         counter: "Performance_schema_nested_statement_lost",
         size: "performance_schema_max_statement_stack",
         kind: LimitationKind::LostStatements,
@@ -71,7 +71,7 @@ static LOST_OBJECT_COUNTERS: [LostObjectCounter; 6] = [
             "存储程序中嵌套过深的语句未被记录，因此其SQL指纹和时长未知。",
         ),
     },
-    LostObjectCounter {
+    LostInstrumentationCounter {
         counter: "Performance_schema_session_connect_attrs_lost",
         size: "performance_schema_session_connect_attrs_size",
         kind: LimitationKind::LostConnectAttributes,
@@ -87,11 +87,16 @@ static LOST_OBJECT_COUNTERS: [LostObjectCounter; 6] = [
 pub(crate) async fn detect_lost_instrumentation(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     let counters = read_numeric_variables(connection, statements::LOST_INSTRUMENTATION_COUNTERS_QUERY).await?;
     let sizes = read_numeric_variables(connection, statements::PERFORMANCE_SCHEMA_VARIABLES_QUERY).await?;
-    Ok(LOST_OBJECT_COUNTERS.iter().filter_map(|loss| loss.limitation_for_lost_objects(&counters, &sizes)).collect())
+    Ok(LOST_INSTRUMENTATION_COUNTERS
+        .iter()
+        .filter_map(|loss| loss.limitation_for_lost_instrumentation(&counters, &sizes))
+        .collect())
 }
 
 /// The process list in performance_schema omits sessions whose threads performance_schema did not record.
-pub(crate) async fn detect_lost_threads(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
+pub(crate) async fn detect_lost_thread_instrumentation(
+    connection: &mut Connection,
+) -> Result<Vec<Limitation>, Failure> {
     let mut losses = detect_lost_instrumentation(connection).await?;
     losses.retain(|loss| loss.kind == LimitationKind::LostThreads);
     Ok(losses)
@@ -109,8 +114,8 @@ async fn read_numeric_variables(connection: &mut Connection, statement: &str) ->
     Ok(rows.into_iter().filter_map(|(name, value)| Some((name.to_ascii_lowercase(), value.parse().ok()?))).collect())
 }
 
-impl LostObjectCounter {
-    fn limitation_for_lost_objects(&self, counters: &NamedValues, sizes: &NamedValues) -> Option<Limitation> {
+impl LostInstrumentationCounter {
+    fn limitation_for_lost_instrumentation(&self, counters: &NamedValues, sizes: &NamedValues) -> Option<Limitation> {
         let lost = counters.get(&self.counter.to_ascii_lowercase()).copied().unwrap_or(0);
         let size = sizes.get(self.size).copied();
         let Self { size: name, objects, .. } = self;
@@ -151,7 +156,7 @@ mod tests {
     #[test]
     fn losses_and_empty_tables_are_limitations() {
         let values = |values: &[(&str, i64)]| values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
-        let loss = &LOST_OBJECT_COUNTERS[0];
+        let loss = &LOST_INSTRUMENTATION_COUNTERS[0];
         for (lost, size, expected) in [
             (0, 10, None),
             (
@@ -167,21 +172,25 @@ mod tests {
             let counters: NamedValues = values(&[("performance_schema_metadata_lock_lost", lost)]);
             let sizes: NamedValues = values(&[("performance_schema_max_metadata_locks", size)]);
             assert_eq!(
-                loss.limitation_for_lost_objects(&counters, &sizes).map(|gap| gap.why.to_string()).as_deref(),
+                loss.limitation_for_lost_instrumentation(&counters, &sizes).map(|gap| gap.why.to_string()).as_deref(),
                 expected,
                 "{lost} {size}"
             );
         }
-        assert_eq!(loss.limitation_for_lost_objects(&NamedValues::new(), &NamedValues::new()), None, "an older server");
+        assert_eq!(
+            loss.limitation_for_lost_instrumentation(&NamedValues::new(), &NamedValues::new()),
+            None,
+            "an older server"
+        );
     }
 
     #[test]
     fn limitations_of_lost_objects_are_translated() {
-        for loss in &LOST_OBJECT_COUNTERS {
+        for loss in &LOST_INSTRUMENTATION_COUNTERS {
             let counters = NamedValues::from([(loss.counter.to_ascii_lowercase(), 7)]);
             for size in [None, Some(0), Some(10)] {
                 let sizes = size.map(|size| (loss.size.to_owned(), size)).into_iter().collect();
-                let limitation = loss.limitation_for_lost_objects(&counters, &sizes).unwrap();
+                let limitation = loss.limitation_for_lost_instrumentation(&counters, &sizes).unwrap();
                 let texts = [Some(&limitation.what), Some(&limitation.why), limitation.remedy.as_ref()];
                 assert!(texts.into_iter().flatten().all(LocalizedText::is_translated), "{limitation:?}");
             }

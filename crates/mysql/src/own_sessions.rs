@@ -17,9 +17,9 @@ use clew_model::Session;
 use uuid::Uuid;
 
 /// The process list may still contain the session of a recently closed connection.
-const CLOSED_CONNECTION_ENTRY_TTL: Duration = Duration::from_mins(1);
+const CLOSED_CONNECTION_RETENTION: Duration = Duration::from_mins(1);
 /// Command of a connection that is still logging in.
-const LOGIN_COMMAND: &[u8] = b"Connect";
+const PROCESS_LIST_COMMAND_DURING_LOGIN: &[u8] = b"Connect";
 
 static CONNECTION_REGISTRY: LazyLock<Mutex<ConnectionRegistry>> = LazyLock::new(Mutex::default);
 static NEXT_CONNECTION_NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -50,7 +50,7 @@ struct ConnectionRegistry {
 impl ConnectionRegistry {
     fn add_connection(&mut self, number: u64, entry: OwnConnection) {
         let expired =
-            |entry: &OwnConnection| entry.closed.is_some_and(|closed| closed.elapsed() >= CLOSED_CONNECTION_ENTRY_TTL);
+            |entry: &OwnConnection| entry.closed.is_some_and(|closed| closed.elapsed() >= CLOSED_CONNECTION_RETENTION);
         let numbers: Vec<u64> =
             self.entries.iter().filter(|(_, entry)| expired(entry)).map(|(number, _)| *number).collect();
         for number in numbers {
@@ -123,7 +123,7 @@ impl OwnConnection {
             // During a login, the account in the process list is unreliable: usually `unauthenticated user`.
             // MySQL 9.7 sometimes lists other text, such as the quoted account `root`@`%`.
             (None, _) => {
-                (session.command == LOGIN_COMMAND || session.user == self.account)
+                (session.command == PROCESS_LIST_COMMAND_DURING_LOGIN || session.user == self.account)
                     && self.matches_local_address(&session.host, false)
             }
         }
@@ -225,7 +225,7 @@ impl OwnSessionFilter {
     }
 
     /// Returns `None` if the process list does not contain the connection, for example behind a proxy.
-    pub(crate) fn process_list_connection_id(&self) -> Option<u64> {
+    pub(crate) fn connection_id_in_process_list(&self) -> Option<u64> {
         self.listed
     }
 }
@@ -284,7 +284,7 @@ mod tests {
         };
         let behind_proxy = with(session(99, "198.51.100.1:9"), format!("/* {} */ SELECT 1", other.connection_tag()));
         assert!(filter.is_own_session(&behind_proxy));
-        assert_eq!(filter.process_list_connection_id(), None, "the statement of another connection");
+        assert_eq!(filter.connection_id_in_process_list(), None, "the statement of another connection");
         let forged = Session { user: b"app".to_vec(), ..behind_proxy.clone() };
         assert!(!filter.is_own_session(&forged), "another account repeats a statement");
         let quoted = with(session(98, "198.51.100.1:9"), format!("SELECT '/* {} */'", other.connection_tag()));
@@ -292,7 +292,7 @@ mod tests {
         let itself =
             with(session(97, "198.51.100.1:8"), format!("/* {} */ SHOW FULL PROCESSLIST", own.connection_tag()));
         assert!(filter.is_own_session(&itself));
-        assert_eq!(filter.process_list_connection_id(), Some(97));
+        assert_eq!(filter.connection_id_in_process_list(), Some(97));
         assert!(filter.is_own_session(&session(97, "198.51.100.1:8")), "its address in the list is known now");
         assert!(!filter.is_own_session(&session(97, "198.51.100.1:7")));
     }

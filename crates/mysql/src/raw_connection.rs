@@ -105,13 +105,13 @@ impl RawConnection {
 
     /// If Clew is connected through a proxy, the handshake packet contains the proxy's connection id.
     /// Compares only the lower 32 bits of the connection id, because the handshake packet omits the upper bits.
-    pub(crate) fn handshake_id_equals_connection_id(&self) -> bool {
+    pub(crate) fn matches_handshake_connection_id(&self) -> bool {
         u64::from(self.client.handshake_connection_id) == self.id & u64::from(u32::MAX)
     }
 
     /// A proxy could send the process list query and the `KILL` statement to different servers.
     /// Callers must first pass every session in the process list to `filter`.
     pub(crate) fn connects_without_proxy(&self, filter: &OwnSessionFilter) -> bool {
-        self.handshake_id_equals_connection_id() && filter.process_list_connection_id() == Some(self.id)
+        self.matches_handshake_connection_id() && filter.connection_id_in_process_list() == Some(self.id)
     }
 }

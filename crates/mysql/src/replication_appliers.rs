@@ -13,7 +13,7 @@ use crate::flavor::Flavor;
 use crate::{failure, statements};
 
 /// `Command` value in the process list for replication threads and for clients that are still logging in.
-const CONNECT_COMMAND: &[u8] = b"Connect";
+const PROCESS_LIST_CONNECT_COMMAND: &[u8] = b"Connect";
 
 /// Returns the ids of replication appliers that [`is_internal_session`] does not detect.
 /// A session missing from performance_schema is an applier if its command is `Connect` and it is running a statement.
@@ -35,7 +35,7 @@ pub(crate) async fn find_replication_appliers(
     };
     let applies = |session: &Session| match rows.iter().find(|(id, _)| *id == session.id) {
         Some((_, applies)) => *applies,
-        None => session.command == CONNECT_COMMAND && session.statement.is_some(),
+        None => session.command == PROCESS_LIST_CONNECT_COMMAND && session.statement.is_some(),
     };
     Ok(candidates.into_iter().filter(|session| applies(session)).map(|session| session.id).collect())
 }
@@ -43,5 +43,5 @@ pub(crate) async fn find_replication_appliers(
 /// In the process list, the client address of every remote client contains a port.
 /// A remote client has the command `Connect` only until its login is complete.
 fn may_be_replication_applier(session: &Session) -> bool {
-    session.host_without_port().len() == session.host.len() || session.command == CONNECT_COMMAND
+    session.host_without_port().len() == session.host.len() || session.command == PROCESS_LIST_CONNECT_COMMAND
 }

@@ -15,7 +15,7 @@ use mysql_common::row::convert::FromRowError;
 use crate::client::Error;
 use tokio::time::{sleep, timeout};
 
-use crate::clock::{self, LocalTimeAge};
+use crate::clock::{self, LocalTimestampAge};
 use crate::connection::Connection;
 use crate::limits::ReadLimits;
 use crate::transactions::{self, ER_CANNOT_CONVERT_STRING, ER_SPECIFIC_ACCESS_DENIED_ERROR, TransactionReadResult};
@@ -82,7 +82,7 @@ async fn take_rollback_samples(
     let mut rollbacks: Vec<Rollback> = last
         .rollbacks
         .iter()
-        .map(|rollback| rollback.to_rollback_with_remaining_time(first.count_rows_rolled_back(rollback), passed))
+        .map(|rollback| rollback.build_rollback_with_remaining_time(first.count_rows_rolled_back(rollback), passed))
         .collect();
     rollbacks.sort_by_key(|rollback| (rollback.transaction_id, rollback.session_id));
     Ok(rollbacks)
@@ -119,7 +119,7 @@ impl RollbackProgress {
         self.rollback.transaction_id == other.rollback.transaction_id
     }
 
-    fn to_rollback_with_remaining_time(&self, rows_undone: u64, passed: Duration) -> Rollback {
+    fn build_rollback_with_remaining_time(&self, rows_undone: u64, passed: Duration) -> Rollback {
         let remaining_seconds =
             estimate_remaining_seconds(self.rollback.rows_modified, rows_undone, passed).unwrap_or(self.age).max(1);
         Rollback { remaining_seconds, ..self.rollback.clone() }
@@ -179,13 +179,17 @@ async fn compute_rollback_ages(
     let started = |row: &RollbackRow| clock::parse_local_time(&row.0.started);
     let ages = match &clock {
         Some(clock) => {
-            clock::compute_local_time_ages(&mut connection.raw.client, clock, rows.iter().filter_map(started).collect())
-                .await?
+            clock::compute_local_timestamp_ages(
+                &mut connection.raw.client,
+                clock,
+                rows.iter().filter_map(started).collect(),
+            )
+            .await?
         }
         None => HashMap::new(),
     };
     let age = |row: &RollbackRow| match started(row).and_then(|time| ages.get(&time)) {
-        Some(LocalTimeAge::Exact(age) | LocalTimeAge::Ambiguous(age, _)) => {
+        Some(LocalTimestampAge::Exact(age) | LocalTimestampAge::Ambiguous(age, _)) => {
             Session::sanitize_duration_seconds((*age).into())
         }
         None => 0,
@@ -223,7 +227,7 @@ mod tests {
             RollbackProgress::from(Transaction { rows_modified, seconds: 40, ..Transaction::default() })
         };
         let estimate = |rows, rows_undone| {
-            progress(rows).to_rollback_with_remaining_time(rows_undone, Duration::from_secs(1)).remaining_seconds
+            progress(rows).build_rollback_with_remaining_time(rows_undone, Duration::from_secs(1)).remaining_seconds
         };
         assert_eq!((estimate(100, 10), estimate(0, 10), estimate(100, 0)), (10, 1, 40));
     }

@@ -77,13 +77,13 @@ async fn connect_and_sample_sessions(
     let server = connection.read_server_instance().await?;
     cache.clear_if_server_changed(&server);
     let mut sample = if cache.is_full_sample_due() || cache.has_waiters {
-        take_sample_with_locks(&mut connection, cache, threshold).await?
+        take_session_sample_with_lock_waits(&mut connection, cache, threshold).await?
     } else {
         let (open, gap) = read_open_transactions(&mut connection, cache).await?;
         let found = read_sampled_sessions(&mut connection, cache, open, threshold, None).await?;
         if found.counts.waiting > 0 {
             // Waiters and blockers must be read in the same sample.
-            take_sample_with_locks(&mut connection, cache, threshold).await?
+            take_session_sample_with_lock_waits(&mut connection, cache, threshold).await?
         } else {
             let limitations = cache.limitations.iter().chain(&gap).cloned().collect();
             RawSessionSample { found, waits: HashMap::new(), waits_masked: HashMap::new(), limitations }
@@ -124,7 +124,8 @@ impl SampledSessions {
         if clock.has_clock_steps() {
             // MariaDB computes elapsed times from a monotonic timer.
             let of_wall_clock = self.sessions.iter_mut().filter(|_| flavor == Flavor::MySql);
-            of_wall_clock.for_each(|session| session.seconds = clock.adjust_wall_clock_age_or_zero(session.seconds));
+            of_wall_clock
+                .for_each(|session| session.seconds = clock.adjust_age_for_clock_steps_or_zero(session.seconds));
         }
         for session in &self.sessions {
             self.counts.add_session(session, self.open.get(session.id), threshold);
@@ -167,7 +168,7 @@ impl RawSessionSample {
 
 /// Takes a sample that includes lock waits.
 /// If a full sample is due, the function also reads all program names and the `Performance_schema_%_lost` counters.
-async fn take_sample_with_locks(
+async fn take_session_sample_with_lock_waits(
     connection: &mut Connection,
     cache: &mut SampleCache,
     threshold: u64,
@@ -175,7 +176,7 @@ async fn take_sample_with_locks(
     connection.clock = None;
     let mut locks = LockTableSnapshot::read(connection, Vec::new()).await?;
     cache.record_clock_reading(connection);
-    cache.correct_transaction_ages(&mut locks.transactions);
+    cache.adjust_transaction_ages_for_clock_steps(&mut locks.transactions);
     let mut parties =
         WaitGraphSessionCollector::new(locks.waiting_or_blocking_session_ids(), connection.raw.client.bytes.in_memory);
     let open = TransactionsBySession::new(locks.transactions.clone());
@@ -222,7 +223,7 @@ async fn read_open_transactions(
         Err(error) => return Err(connection.to_failure(&error)),
     };
     cache.record_clock_reading(connection);
-    cache.correct_transaction_ages(&mut open);
+    cache.adjust_transaction_ages_for_clock_steps(&mut open);
     Ok((TransactionsBySession::new(open), gap))
 }
 
@@ -309,5 +310,5 @@ async fn read_process_list(
     }
     let limitation = rows.limitation_for_invalid_idle_times();
     connection.limitations.extend(limitation);
-    Ok(own.process_list_connection_id().is_some())
+    Ok(own.connection_id_in_process_list().is_some())
 }

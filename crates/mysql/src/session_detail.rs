@@ -13,7 +13,7 @@ use crate::limits::ReadLimits;
 use crate::locks::query_lock_snapshot;
 use crate::{failure, process_list, statements};
 
-const MAX_DETAIL_STATEMENT_BYTES: usize = 8 << 20;
+const MAX_STATEMENT_BYTES_IN_SESSION_DETAIL: usize = 8 << 20;
 
 /// Session with its open transaction, latest statements, connection attributes and wait graph.
 #[derive(Debug)]
@@ -81,18 +81,21 @@ async fn query_session_detail(
 async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<Option<(Session, bool)>, Failure> {
     let address = connection.address.clone();
     let read_failure = |error: Error| failure::failure_from_client_error(&error, &address);
-    let mut rows =
-        process_list::query_full_process_list(&mut connection.raw.client, MAX_DETAIL_STATEMENT_BYTES + (4 << 10))
-            .await
-            .map_err(read_failure)?;
+    let mut rows = process_list::query_full_process_list(
+        &mut connection.raw.client,
+        MAX_STATEMENT_BYTES_IN_SESSION_DETAIL + (4 << 10),
+    )
+    .await
+    .map_err(read_failure)?;
     let mut found = None;
     while let Some(mut session) = rows.next().await.map_err(read_failure)? {
         if session.id != id {
             continue;
         }
-        let is_cut = session.statement.as_ref().is_some_and(|statement| statement.len() > MAX_DETAIL_STATEMENT_BYTES);
+        let is_cut =
+            session.statement.as_ref().is_some_and(|statement| statement.len() > MAX_STATEMENT_BYTES_IN_SESSION_DETAIL);
         if let Some(statement) = &mut session.statement {
-            statement.truncate(MAX_DETAIL_STATEMENT_BYTES);
+            statement.truncate(MAX_STATEMENT_BYTES_IN_SESSION_DETAIL);
         }
         found = Some((session, is_cut));
     }

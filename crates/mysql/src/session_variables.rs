@@ -62,13 +62,13 @@ use SessionVariableValue::{FractionalSecondsLeft, Literal, MillisecondsLeft, Sec
 /// For session variables that limit a size or a count, this value means "no limit".
 const UNLIMITED_VALUE: SessionVariableValue = Literal("18446744073709551615");
 
-const LARGE_READ_FAILURES_REASON: LocalizedText =
+const LARGE_TABLE_READ_FAILURE_REASON: LocalizedText =
     reason("reads of large tables fail with error 1104", "读取大表会失败（错误1104）");
 const LOST_CLIENT_CONNECTIONS_REASON: LocalizedText =
     reason("the server keeps connections of lost clients", "服务器会保留已断开客户端的连接");
-const LOCKING_READS_REASON: LocalizedText =
+const SERIALIZABLE_READ_LOCKING_REASON: LocalizedText =
     reason("a SERIALIZABLE read takes locks", "SERIALIZABLE隔离级别的读取会加锁");
-const KILL_PROCEDURE_LOGGING_REASON: LocalizedText =
+const KILL_PROCEDURE_LOG_FAILURE_REASON: LocalizedText =
     reason("a managed server's kill procedure cannot write its log", "云数据库的Kill存储过程无法写入日志");
 
 /// `max_join_size` precedes `sql_big_selects`, because setting `max_join_size` resets `sql_big_selects`.
@@ -79,8 +79,8 @@ static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("autocommit", Both, Literal("1"), reason("a transaction of Clew would stay open", "Clew的事务会一直不提交")),
     variable("sql_mode", Both, Literal("''"), reason("modes change quoting, escaping, parsing and padding", "SQL模式会改变引号、转义、语法解析和填充规则")),
     variable("sql_select_limit", Both, UNLIMITED_VALUE, reason("rows beyond the limit are missing from every result", "所有结果都会缺少超出该限制的行")),
-    variable("max_join_size", Both, UNLIMITED_VALUE, LARGE_READ_FAILURES_REASON),
-    variable("sql_big_selects", Both, Literal("1"), LARGE_READ_FAILURES_REASON),
+    variable("max_join_size", Both, UNLIMITED_VALUE, LARGE_TABLE_READ_FAILURE_REASON),
+    variable("sql_big_selects", Both, Literal("1"), LARGE_TABLE_READ_FAILURE_REASON),
     variable("sql_safe_updates", Both, Literal("0"), reason("reads of large tables fail with error 1104 on some versions", "在部分版本上读取大表会失败（错误1104）")),
     variable("sql_auto_is_null", Both, Literal("0"), reason("IS NULL finds the last inserted row", "IS NULL会匹配最后插入的行")),
     variable("sql_buffer_result", Both, Literal("0"), reason("the server buffers whole results before it sends the first row", "服务器缓存全部结果后才返回第一行")),
@@ -96,14 +96,14 @@ static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("net_write_timeout", Both, SecondsLeft, LOST_CLIENT_CONNECTIONS_REASON),
     variable("wait_timeout", Both, SecondsLeft, LOST_CLIENT_CONNECTIONS_REASON),
     variable("max_execution_time", MySql, MillisecondsLeft, reason("a SELECT has no timeout", "SELECT语句没有超时限制")),
-    variable("transaction_isolation", MySql, Literal("'REPEATABLE-READ'"), LOCKING_READS_REASON),
-    variable("transaction_read_only", MySql, Literal("0"), KILL_PROCEDURE_LOGGING_REASON),
+    variable("transaction_isolation", MySql, Literal("'REPEATABLE-READ'"), SERIALIZABLE_READ_LOCKING_REASON),
+    variable("transaction_read_only", MySql, Literal("0"), KILL_PROCEDURE_LOG_FAILURE_REASON),
     variable("terminology_use_previous", MySql, Literal("'NONE'"), reason("instruments and commands have other names", "instrument和命令的名称会不同")),
     variable("use_secondary_engine", MySql, Literal("'OFF'"), reason("reads of system tables fail with FORCED", "值为FORCED时，读取系统表会失败")),
     variable("group_replication_consistency", MySql, Literal("'EVENTUAL'"), reason("a read waits for replication", "读取操作会等待复制")),
     variable("max_statement_time", MariaDb, FractionalSecondsLeft, reason("a statement has no timeout", "语句没有超时限制")),
-    variable("tx_isolation", MariaDb, Literal("'REPEATABLE-READ'"), LOCKING_READS_REASON),
-    variable("tx_read_only", MariaDb, Literal("0"), KILL_PROCEDURE_LOGGING_REASON),
+    variable("tx_isolation", MariaDb, Literal("'REPEATABLE-READ'"), SERIALIZABLE_READ_LOCKING_REASON),
+    variable("tx_read_only", MariaDb, Literal("0"), KILL_PROCEDURE_LOG_FAILURE_REASON),
     variable("old_mode", MariaDb, Literal("'UTF8_IS_UTF8MB3'"), reason("columns of the process list differ", "进程列表的列会不同")),
     variable("query_cache_type", MariaDb, Literal("'OFF'"), reason("a result may come from a cache", "结果可能来自查询缓存")),
     variable("max_session_mem_used", MariaDb, Literal("9223372036854775807"), reason("large results fail with error 1290", "较大的结果会失败（错误1290）")),
@@ -113,7 +113,7 @@ static SESSION_VARIABLES: [SessionVariable; 36] = [
 ];
 
 #[derive(Debug)]
-pub(crate) struct SessionVariableSetup {
+pub(crate) struct SetStatementBuilder {
     left: Duration,
     variables: Vec<&'static SessionVariable>,
     /// Variables that the server supports but refused to set.
@@ -127,7 +127,7 @@ pub(crate) struct SessionVariableSetup {
 const REFUSED_VARIABLE_ERROR_CODES: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
 const ER_UNKNOWN_SYSTEM_VARIABLE: u16 = 1193;
 
-impl SessionVariableSetup {
+impl SetStatementBuilder {
     /// `left` is the time left until the connection's deadline.
     pub(crate) fn new(flavor: Flavor, left: Duration) -> Self {
         let servers = match flavor {
@@ -212,7 +212,7 @@ fn is_error_caused_by_variable(variable: &SessionVariable, statement: &str, erro
 
 #[cfg(test)]
 mod tests {
-    use clew_testkit::{Server, ServerOptions};
+    use clew_testkit::{DatabaseServerOptions, Server};
 
     use super::*;
     use crate::client::Client;
@@ -235,10 +235,10 @@ mod tests {
     #[tokio::test]
     async fn ordinary_account_sets_all_variables_by_one_statement_on_a_server() {
         for flavor in clew_testkit::Flavor::ALL {
-            let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+            let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
             server.run_statements(&["CREATE USER clew@'%'", "SET GLOBAL sql_select_limit = 3"]).await.unwrap();
             let flavor = if flavor == clew_testkit::Flavor::MySql { Flavor::MySql } else { Flavor::MariaDb };
-            let set_up = SessionVariableSetup::new(flavor, Duration::from_secs(10));
+            let set_up = SetStatementBuilder::new(flavor, Duration::from_secs(10));
             let statements = set_up.build_set_statements();
             assert_eq!(statements.len(), 1);
             let mut client = connect(&server).await;
@@ -246,7 +246,7 @@ mod tests {
 
             // Unknown and refused variables are dropped, and all others are set.
             let mut client = connect(&server).await;
-            let mut set_up = SessionVariableSetup::new(flavor, Duration::from_secs(10));
+            let mut set_up = SetStatementBuilder::new(flavor, Duration::from_secs(10));
             set_up.variables.insert(0, &UNKNOWN_VARIABLE);
             set_up.variables.insert(1, &FORBIDDEN);
             let limitations = set_session_variables(&mut client, set_up).await.unwrap();
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn every_variable_is_set_once_and_has_a_reason() {
         for flavor in [Flavor::MySql, Flavor::MariaDb] {
-            let mut names: Vec<&str> = SessionVariableSetup::new(flavor, Duration::from_secs(1))
+            let mut names: Vec<&str> = SetStatementBuilder::new(flavor, Duration::from_secs(1))
                 .variables
                 .iter()
                 .map(|variable| variable.name)
@@ -275,7 +275,7 @@ mod tests {
             assert!(variable.reason.is_translated(), "{variable:?}");
         }
         let refused = SESSION_VARIABLES.iter().collect();
-        let set_up = SessionVariableSetup { refused, ..SessionVariableSetup::new(Flavor::MySql, Duration::ZERO) };
+        let set_up = SetStatementBuilder { refused, ..SetStatementBuilder::new(Flavor::MySql, Duration::ZERO) };
         for limitation in set_up.limitations_for_refused_variables() {
             assert!(limitation.what.is_translated() && limitation.why.is_translated(), "{limitation:?}");
         }
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn error_about_no_variable_is_returned() {
-        let mut set_up = SessionVariableSetup::new(Flavor::MySql, Duration::from_secs(1));
+        let mut set_up = SetStatementBuilder::new(Flavor::MySql, Duration::from_secs(1));
         let error = || {
             let error = ServerError { code: 1064, message: "syntax".to_owned(), state: "42000".to_owned() };
             Error::Server(error)

@@ -107,7 +107,7 @@ impl EncodedRows {
         let separator: &[u8] = if self.format == OutputFormat::Json { b",\n" } else { b"" };
         let Some(details) = &self.details else { return self.rows.write_row_range(offset, limit, out, separator) };
         let format = self.format;
-        self.rows.write_row_range_with_callback(offset, limit, out, separator, |session, row| {
+        self.rows.transform_and_write_row_range(offset, limit, out, separator, |session, row| {
             let detail = details.get(session);
             match format {
                 OutputFormat::Csv { formula_guard } => csv::encode_detail_columns(row, &detail, formula_guard),
@@ -129,11 +129,11 @@ pub async fn take_snapshot(
     format: OutputFormat,
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
-    take_snapshot_with_scope(SessionScope::Users, node, selection, statements, format, limits).await
+    take_snapshot_with_session_scope(SessionScope::Users, node, selection, statements, format, limits).await
 }
 
 /// Takes a snapshot of a node's user sessions or of all its sessions. See [`take_snapshot`].
-pub async fn take_snapshot_with_scope(
+pub async fn take_snapshot_with_session_scope(
     scope: SessionScope,
     node: &NodeUrl,
     selection: &SessionSelection,
@@ -146,7 +146,7 @@ pub async fn take_snapshot_with_scope(
 }
 
 /// Takes a snapshot that includes the server instance, for callers that kill sessions. See [`take_snapshot`].
-pub async fn take_snapshot_for_kill(
+pub async fn take_snapshot_with_server_instance(
     node: &NodeUrl,
     selection: &SessionSelection,
     statements: StatementMasking,

@@ -67,7 +67,7 @@ pub(crate) fn build_kill_by_query_id_statement(query: u64) -> String {
 
 /// Reads the sessions' query ids from MariaDB's process list. Takes up to 0.1 s, because the server scans all sessions.
 /// Requires the PROCESS privilege for other accounts' sessions.
-pub(crate) fn mariadb_query_ids_query(connections: &[u64]) -> String {
+pub(crate) fn build_mariadb_query_id_lookup(connections: &[u64]) -> String {
     format!("SELECT id, query_id FROM information_schema.processlist WHERE id IN ({})", join_with_commas(connections))
 }
 
@@ -122,7 +122,7 @@ pub(crate) const SERVER_CLOCK_QUERY: &str = "SELECT CAST(NOW(6) AS CHAR), UNIX_T
 /// Converts local times to UTC. The result has the format `seconds,before,after;…`.
 /// The statement requires no privileges, and its execution time is negligible.
 /// `before` and `after` are 1 if the same local time also occurs one hour earlier or one hour later, respectively.
-pub(crate) fn utc_conversion_query(times: &[DateTime]) -> String {
+pub(crate) fn local_time_to_utc_query(times: &[DateTime]) -> String {
     let convert = |time: &DateTime| {
         let time = format!("TIMESTAMP'{}'", time.strftime("%Y-%m-%d %H:%M:%S"));
         let other = |shift: &str| format!("FROM_UNIXTIME(UNIX_TIMESTAMP({time}) {shift} 3600) = {time}");
@@ -194,7 +194,7 @@ pub(crate) const MARIADB_ROW_LOCKS_QUERY: &str = "SELECT lock_id, lock_mode, loc
 /// Reads the locks requested by waiting read-only MariaDB transactions, which have no transaction id.
 /// The query takes as long as [`TRANSACTIONS_QUERY`] and requires the PROCESS privilege.
 /// Clew runs this query only if a read-only transaction, which has no transaction id, is waiting for a lock.
-pub(crate) const READ_ONLY_LOCK_WAITERS_QUERY: &str = "SELECT trx_mysql_thread_id, trx_requested_lock_id \
+pub(crate) const WAITING_READ_ONLY_TRANSACTIONS_QUERY: &str = "SELECT trx_mysql_thread_id, trx_requested_lock_id \
      FROM information_schema.innodb_trx WHERE trx_id = 0 AND trx_requested_lock_id IS NOT NULL";
 
 /// Reads granted and pending metadata locks. Takes 0.05 s with 2,500 open transactions.

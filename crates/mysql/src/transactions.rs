@@ -12,7 +12,7 @@ use mysql_common::row::convert::FromRowError;
 use tokio::time::sleep;
 
 use crate::client::Error;
-use crate::clock::{self, LocalTimeAge};
+use crate::clock::{self, LocalTimestampAge};
 use crate::connection::Connection;
 use crate::limitations::durations;
 use crate::{innodb_status, statements};
@@ -78,9 +78,9 @@ async fn compute_transaction_ages(
         return Ok(rows.into_iter().map(|row| row.transaction).collect());
     };
     let times = rows.iter().flat_map(|row| [row.started, row.wait_started]).flatten().collect();
-    let ages = clock::compute_local_time_ages(&mut connection.raw.client, &clock, times).await?;
+    let ages = clock::compute_local_timestamp_ages(&mut connection.raw.client, &clock, times).await?;
     let age = |time: Option<DateTime>| time.and_then(|time| ages.get(&time)).copied();
-    let is_ambiguous = |time| matches!(age(time), Some(LocalTimeAge::Ambiguous(..)));
+    let is_ambiguous = |time| matches!(age(time), Some(LocalTimestampAge::Ambiguous(..)));
     let mut printed = HashMap::new();
     if rows.iter().any(|row| is_ambiguous(row.started) || is_ambiguous(row.wait_started)) {
         let listed = read_transactions_from_innodb_status(connection).await.unwrap_or_default();
@@ -105,7 +105,7 @@ async fn compute_transaction_ages(
 }
 
 /// Maximum time, in seconds, by which a transaction's start time may be later than the server's current time.
-const MAX_FUTURE_START_SECONDS: i64 = 2;
+const FUTURE_START_TIME_TOLERANCE_SECONDS: i64 = 2;
 /// Maximum difference between a computed transaction age and the age in the InnoDB status, in seconds.
 const TRANSACTION_AGE_TOLERANCE_SECONDS: u64 = 60;
 
@@ -117,10 +117,10 @@ struct TransactionAgeResolver {
 
 impl TransactionAgeResolver {
     /// If two ages are possible, the function returns the one that is close to `printed`, the age in the InnoDB status.
-    fn choose_transaction_age(&mut self, age: LocalTimeAge, printed: Option<u64>) -> u64 {
+    fn choose_transaction_age(&mut self, age: LocalTimestampAge, printed: Option<u64>) -> u64 {
         let age = match age {
-            LocalTimeAge::Exact(age) => age,
-            LocalTimeAge::Ambiguous(later, earlier) => {
+            LocalTimestampAge::Exact(age) => age,
+            LocalTimestampAge::Ambiguous(later, earlier) => {
                 let fits = |age: &i64| {
                     printed.is_some_and(|printed| {
                         u64::try_from(*age).is_ok_and(|age| age.abs_diff(printed) < TRANSACTION_AGE_TOLERANCE_SECONDS)
@@ -132,7 +132,7 @@ impl TransactionAgeResolver {
                 })
             }
         };
-        self.negative += u64::from(age < -MAX_FUTURE_START_SECONDS);
+        self.negative += u64::from(age < -FUTURE_START_TIME_TOLERANCE_SECONDS);
         Session::sanitize_duration_seconds(age.into())
     }
 
@@ -229,13 +229,13 @@ mod tests {
     #[test]
     fn ambiguous_and_negative_ages_become_limitations() {
         let mut uncertain_ages = TransactionAgeResolver::default();
-        let ambiguous = LocalTimeAge::Ambiguous(60, 3660);
+        let ambiguous = LocalTimestampAge::Ambiguous(60, 3660);
         assert_eq!(uncertain_ages.choose_transaction_age(ambiguous, Some(3661)), 3660);
         assert_eq!(uncertain_ages.choose_transaction_age(ambiguous, Some(61)), 60);
-        assert_eq!(uncertain_ages.choose_transaction_age(LocalTimeAge::Exact(-1), None), 0);
+        assert_eq!(uncertain_ages.choose_transaction_age(LocalTimestampAge::Exact(-1), None), 0);
         assert_eq!(uncertain_ages.limitations_for_uncertain_ages(), []);
         assert_eq!(uncertain_ages.choose_transaction_age(ambiguous, None), 60);
-        assert_eq!(uncertain_ages.choose_transaction_age(LocalTimeAge::Exact(-3600), None), 0);
+        assert_eq!(uncertain_ages.choose_transaction_age(LocalTimestampAge::Exact(-3600), None), 0);
         let kinds: Vec<_> =
             uncertain_ages.limitations_for_uncertain_ages().iter().map(|limitation| limitation.kind).collect();
         assert_eq!(kinds, [LimitationKind::UnreliableAges; 2]);

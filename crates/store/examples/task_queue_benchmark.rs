@@ -8,7 +8,8 @@
 use std::time::{Duration, Instant};
 
 use clew_model::{
-    AuditOrigin, Failure, FailureKind, InstanceId, NodeId, ProjectId, RequestId, SessionSelection, TaskOutcome,
+    AuditOrigin, CollectionTaskOutcome, Failure, FailureKind, InstanceId, NodeId, ProjectId, RequestId,
+    SessionSelection,
 };
 use clew_store::{InitialTenant, NewSessionCollectionTask, Store, StoreLocation, TaskClaimRequest};
 use clew_testkit::PostgreSqlServer;
@@ -100,7 +101,7 @@ impl BenchmarkTaskQueue {
             let start = Instant::now();
             let claimed = self.store.tasks().claim_tasks(claim).await.unwrap().tasks.remove(0);
             elapsed += start.elapsed();
-            let failed = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
+            let failed = CollectionTaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
             assert!(self.store.tasks().complete_task(&claimed.task.request_id, claimed.fence, &failed).await.unwrap());
         }
         elapsed / TASK_WRITES_PER_RUN
@@ -137,7 +138,7 @@ impl BenchmarkTaskQueue {
         start.elapsed() / TASK_READS_PER_RUN
     }
 
-    async fn measure_node_tasks_query(&mut self) -> Duration {
+    async fn measure_node_task_listing(&mut self) -> Duration {
         let nodes: Vec<(ProjectId, InstanceId, NodeId)> = (0..TASK_READS_PER_RUN)
             .map(|_| {
                 self.last_read = (self.last_read + 7919) % self.tasks;
@@ -204,7 +205,7 @@ async fn main() {
         "queue" measure_task_insert
         "claim" measure_task_claim
         "status" measure_task_lookup
-        "list" measure_node_tasks_query
+        "list" measure_node_task_listing
         "counts" measure_status_count_query
     );
 }

@@ -87,15 +87,15 @@ pub struct AuditVerification {
     pub last: Option<i64>,
     /// Hex-encoded MAC of the newest audit row.
     pub newest: String,
-    /// Detected integrity problems, at most [`AuditVerification::MAX_LISTED_PROBLEMS`].
-    pub problems: Vec<AuditProblem>,
+    /// Detected integrity problems, at most [`AuditVerification::MAX_LISTED_INTEGRITY_PROBLEMS`].
+    pub problems: Vec<AuditIntegrityProblem>,
     /// Number of detected problems that `problems` does not contain.
     pub more_problems: u64,
 }
 
 impl AuditVerification {
     /// Maximum number of reported problems.
-    pub const MAX_LISTED_PROBLEMS: usize = 1000;
+    pub const MAX_LISTED_INTEGRITY_PROBLEMS: usize = 1000;
 
     /// Returns true if all audit rows are present and unchanged.
     #[must_use]
@@ -106,16 +106,16 @@ impl AuditVerification {
 
 /// Integrity problem in the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditProblem {
-    /// Sequence number of the affected row. For missing rows, see the variants of [`AuditProblemKind`].
+pub struct AuditIntegrityProblem {
+    /// Sequence number of the affected row. For missing rows, see the variants of [`AuditIntegrityProblemKind`].
     pub position: i64,
     /// Type of the problem.
-    pub fault: AuditProblemKind,
+    pub fault: AuditIntegrityProblemKind,
 }
 
 /// Type of an integrity problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AuditProblemKind {
+pub enum AuditIntegrityProblemKind {
     /// The audit row was modified or inserted outside Clew.
     Changed,
     /// The rows from `position` to `through` (inclusive) are missing.
@@ -157,36 +157,38 @@ fn format_timestamp(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds).map_or_else(|_| "an unknown time".to_owned(), |time| time.to_string())
 }
 
-impl fmt::Display for AuditProblem {
+impl fmt::Display for AuditIntegrityProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = self.position;
         match self.fault {
-            AuditProblemKind::Changed => write!(f, "row {at} was changed"),
-            AuditProblemKind::Missing { through } if through == at => write!(f, "row {at} is missing"),
-            AuditProblemKind::Missing { through } => write!(f, "rows {at} to {through} are missing"),
-            AuditProblemKind::MissingBefore { first } => write!(f, "rows before {first} are missing, from {at} on"),
-            AuditProblemKind::MissingAfter { last: Some(last) } => {
+            AuditIntegrityProblemKind::Changed => write!(f, "row {at} was changed"),
+            AuditIntegrityProblemKind::Missing { through } if through == at => write!(f, "row {at} is missing"),
+            AuditIntegrityProblemKind::Missing { through } => write!(f, "rows {at} to {through} are missing"),
+            AuditIntegrityProblemKind::MissingBefore { first } => {
+                write!(f, "rows before {first} are missing, from {at} on")
+            }
+            AuditIntegrityProblemKind::MissingAfter { last: Some(last) } => {
                 write!(f, "rows after {last} are missing, up to {at}")
             }
-            AuditProblemKind::MissingAfter { last: None } => write!(f, "all rows are missing, up to {at}"),
-            AuditProblemKind::OutOfOrder => {
+            AuditIntegrityProblemKind::MissingAfter { last: None } => write!(f, "all rows are missing, up to {at}"),
+            AuditIntegrityProblemKind::OutOfOrder => {
                 write!(f, "row {at} does not follow the row before it: one of them was replaced")
             }
-            AuditProblemKind::AfterChangedHead => {
+            AuditIntegrityProblemKind::AfterChangedHead => {
                 write!(f, "before row {at} was written, the head had been changed: rows before it may be missing")
             }
-            AuditProblemKind::HeadChanged => write!(f, "the head was changed: rows after {at} may be missing"),
-            AuditProblemKind::CheckpointChanged => {
+            AuditIntegrityProblemKind::HeadChanged => write!(f, "the head was changed: rows after {at} may be missing"),
+            AuditIntegrityProblemKind::CheckpointChanged => {
                 write!(f, "the checkpoint was changed: rows before {at} may be missing")
             }
-            AuditProblemKind::RecordedRowMissing { at: seen } => {
+            AuditIntegrityProblemKind::RecordedRowMissing { at: seen } => {
                 write!(
                     f,
                     "row {at} is missing, which was the newest one at {}: the end of the audit was removed",
                     format_timestamp(seen)
                 )
             }
-            AuditProblemKind::RecordedRowReplaced { at: seen } => {
+            AuditIntegrityProblemKind::RecordedRowReplaced { at: seen } => {
                 write!(
                     f,
                     "row {at} is not the row that was the newest one at {}: the end of the audit was removed",
@@ -212,8 +214,8 @@ macro_rules! select_matching_rows_sql {
     };
 }
 
-const SELECT_AUDIT_ROWS_AFTER_SEQ: &str = select_matching_rows_sql!(">", "seq");
-const SELECT_AUDIT_ROWS_BEFORE_SEQ: &str = select_matching_rows_sql!("<", "seq DESC");
+const SELECT_AUDIT_ROWS_AFTER_SEQ_SQL: &str = select_matching_rows_sql!(">", "seq");
+const SELECT_AUDIT_ROWS_BEFORE_SEQ_SQL: &str = select_matching_rows_sql!("<", "seq DESC");
 
 impl AuditStore<'_> {
     /// Appends an event to the audit log. When this function returns, the event is durable.
@@ -228,7 +230,7 @@ impl AuditStore<'_> {
         after_seq: i64,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        self.select_audit_rows(SELECT_AUDIT_ROWS_AFTER_SEQ, filter, after_seq, limit).await
+        self.select_audit_rows(SELECT_AUDIT_ROWS_AFTER_SEQ_SQL, filter, after_seq, limit).await
     }
 
     /// Returns up to `limit` matching audit rows before a sequence number, newest first.
@@ -238,7 +240,7 @@ impl AuditStore<'_> {
         before_seq: i64,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        self.select_audit_rows(SELECT_AUDIT_ROWS_BEFORE_SEQ, filter, before_seq, limit).await
+        self.select_audit_rows(SELECT_AUDIT_ROWS_BEFORE_SEQ_SQL, filter, before_seq, limit).await
     }
 
     async fn select_audit_rows(

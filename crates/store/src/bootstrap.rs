@@ -9,8 +9,8 @@ use crate::error::StoreError;
 use crate::identities::users::{NewUser, insert_user};
 use crate::sealing::AssociatedData;
 use crate::settings::{MASTER_KEY_CANARY_SETTING, read_setting, write_setting};
-use crate::store::{InitialTenant, InitialTenantIds, REGION_SETTING, Store};
-use crate::tenants::projects::{insert_domain, insert_project};
+use crate::store::{InitialTenant, InitialTenantIds, REGION_SETTING_NAME, Store};
+use crate::tenants::projects::{insert_iam_domain, insert_project};
 
 pub(crate) const MASTER_KEY_CANARY_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: MASTER_KEY_CANARY_SETTING };
@@ -36,9 +36,9 @@ impl Store {
             return Err(StoreError::AlreadyInitialised { location: "the database".to_owned() });
         }
         write_setting(tx.transaction(), MASTER_KEY_CANARY_SETTING, &canary).await?;
-        write_setting(tx.transaction(), REGION_SETTING, tenant.region.as_bytes()).await?;
+        write_setting(tx.transaction(), REGION_SETTING_NAME, tenant.region.as_bytes()).await?;
         audit::initialise_audit_chain(tx.transaction(), &self.keys.audit).await?;
-        let domain_id = insert_domain(tx.transaction(), &tenant.domain_name, now).await?;
+        let domain_id = insert_iam_domain(tx.transaction(), &tenant.domain_name, now).await?;
         let project_id = insert_project(tx.transaction(), &domain_id, &tenant.region, "", now).await?;
         let administrator = NewUser {
             name: tenant.user_name.clone(),

@@ -7,7 +7,7 @@ use clew_model::{AccessKeyId, Instance, InstanceId, ProjectId, RequestId, UserId
 
 use crate::identities::access_keys::AccessKey;
 use crate::identities::tokens::StoredToken;
-use crate::lockouts::auth_failures::AuthFailureState;
+use crate::lockouts::auth_failures::AuthFailureRecord;
 use crate::tasks::SessionCollectionTask;
 use crate::tenants::projects::Project;
 use crate::versioned_cache::VersionedCache;
@@ -15,7 +15,7 @@ use crate::versioned_cache::VersionedCache;
 #[derive(Debug)]
 pub(crate) struct StoreCaches {
     pub(crate) keys: VersionedCache<AccessKeyId, Arc<AccessKey>>,
-    pub(crate) failures: VersionedCache<String, Option<AuthFailureState>>,
+    pub(crate) failures: VersionedCache<String, Option<AuthFailureRecord>>,
     pub(crate) tokens: VersionedCache<[u8; 32], Arc<StoredToken>>,
     pub(crate) projects: VersionedCache<ProjectId, Arc<Project>>,
     pub(crate) instances: VersionedCache<InstanceId, Arc<Instance>>,

@@ -59,7 +59,7 @@ impl DataDir {
         Ok(())
     }
 
-    pub(crate) fn remove_initialisation_leftovers(&self) -> Result<(), StoreError> {
+    pub(crate) fn remove_partial_initialisation_files(&self) -> Result<(), StoreError> {
         let database = ["", "-journal", "-wal", "-shm"].map(|suffix| format!("clew.db.new{suffix}"));
         for name in database.iter().map(String::as_str).chain([master_key::TEMPORARY_MASTER_KEY_FILE_NAME]) {
             let path = self.root.join(name);

@@ -12,7 +12,7 @@ use crate::database::{ChangeDetector, DataVersion};
 use crate::error::StoreError;
 use crate::sqlite::change_detector::DataVersionCache;
 
-const MAX_VERSION_REQUESTS_PER_QUERY: usize = 1024;
+const MAX_REQUESTS_PER_DATA_VERSION_QUERY: usize = 1024;
 
 type Reply = oneshot::Sender<Result<DataVersion, StoreError>>;
 
@@ -47,7 +47,7 @@ impl DataVersionTracker {
 async fn serve_data_version_requests(mut detector: ChangeDetector, mut receiver: mpsc::UnboundedReceiver<Reply>) {
     let mut pending = Vec::new();
     // Requests that arrive after this call wait for the next query.
-    while receiver.recv_many(&mut pending, MAX_VERSION_REQUESTS_PER_QUERY).await > 0 {
+    while receiver.recv_many(&mut pending, MAX_REQUESTS_PER_DATA_VERSION_QUERY).await > 0 {
         let version = detector.current_data_version().await.map_err(Arc::new);
         for reply in pending.drain(..) {
             // The caller may have been cancelled.

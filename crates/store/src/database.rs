@@ -95,7 +95,7 @@ impl Database {
     }
 
     /// Returns SQL that expands a JSON array parameter to rows with the column `value`.
-    pub(crate) fn json_array_rows_sql(&self, parameter: &str) -> String {
+    pub(crate) fn json_array_to_rows_sql(&self, parameter: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("json_each({parameter})"),
             Self::Postgres(_) => format!("json_array_elements({parameter}::json)"),
@@ -103,7 +103,7 @@ impl Database {
     }
 
     /// Returns a subquery for the `IN` operator that selects the strings of a JSON array parameter.
-    pub(crate) fn json_array_strings_sql(&self, parameter: &str) -> String {
+    pub(crate) fn select_json_array_strings_sql(&self, parameter: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("SELECT value FROM json_each({parameter})"),
             Self::Postgres(_) => {

@@ -15,7 +15,7 @@ pub(crate) struct DerivedKeys {
     /// User names are hashed because users sometimes enter a password as the user name.
     pub(crate) failures: MasterKey,
     pub(crate) links: MasterKey,
-    /// Key whose first 16 bytes are the session marker of this installation (see [`crate::Store::session_marker`]).
+    /// Key whose first 16 bytes are the session marker of this installation (see [`crate::Store::own_session_marker`]).
     /// Other users of a monitored server can see the session marker.
     pub(crate) sessions: MasterKey,
     /// Id of the master key. The id does not reveal the master key.

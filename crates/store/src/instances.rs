@@ -156,7 +156,7 @@ impl InstanceStore<'_> {
         let (name, part_of_name) = parse_text_filter(filter.name.as_deref());
         let tags = serde_json::to_string(&filter.tags).map_err(StoreError::damaged_value_error("tags"))?;
         let matching =
-            MATCHING_INSTANCES_FROM_CLAUSE.replace("{elements}", &self.store.database.json_array_rows_sql("$8"));
+            MATCHING_INSTANCES_FROM_CLAUSE.replace("{elements}", &self.store.database.json_array_to_rows_sql("$8"));
         let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {matching}")))
             .bind(project.as_str())
             .bind(id)

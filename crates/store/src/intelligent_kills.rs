@@ -5,7 +5,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clew_model::{Actor, AuditEvent, AuditOrigin, AuditOutcome, InstanceId, NodeId, Pagination, ProjectId, TaskStatus};
+use clew_model::{
+    Actor, AuditEvent, AuditOrigin, AuditOutcome, CollectionTaskStatus, InstanceId, NodeId, Pagination, ProjectId,
+};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
@@ -68,7 +70,7 @@ pub struct IntelligentKill {
     /// The request.
     pub request: NewIntelligentKill,
     /// Current state.
-    pub status: TaskStatus,
+    pub status: CollectionTaskStatus,
     /// Reason for the failure, or `None` if the intelligent kill has not failed.
     /// Clew may have killed some sessions before the failure.
     pub reason: Option<String>,
@@ -113,10 +115,10 @@ const CLAIM_OLDEST_KILL_SQL: &str = "UPDATE intelligent_kills SET status = 'runn
          ORDER BY w.id LIMIT 1) \
      RETURNING *";
 
-const SELECT_STALE_KILLS: &str = "SELECT * FROM intelligent_kills \
+const SELECT_STALE_KILLS_SQL: &str = "SELECT * FROM intelligent_kills \
      WHERE (status = 'queued' AND id < $1) OR (status = 'running' AND lease_until <= $2) ORDER BY id";
 
-const SELECT_KILLS_BY_FILTER: &str = "SELECT * FROM intelligent_kills \
+const SELECT_FINISHED_KILLS_SQL: &str = "SELECT * FROM intelligent_kills \
      WHERE instance_id = $1 AND node_id = $2 AND id >= $3 AND id < $4 AND ended_at IS NOT NULL";
 
 impl KillStore<'_> {
@@ -166,7 +168,7 @@ impl KillStore<'_> {
         let failed = StoreError::database_error("claim an intelligent kill");
         let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
         let now = self.store.clock.unix_millis();
-        let claim = CLAIM_OLDEST_KILL_SQL.replace("{zones}", &self.store.database.json_array_strings_sql("$4"));
+        let claim = CLAIM_OLDEST_KILL_SQL.replace("{zones}", &self.store.database.select_json_array_strings_sql("$4"));
         let row = query(AssertSqlSafe(claim))
             .bind(now)
             .bind(duration_to_millis(lease))
@@ -187,7 +189,7 @@ impl KillStore<'_> {
         reason: Option<&str>,
         victims: u64,
     ) -> Result<bool, StoreError> {
-        self.record_intelligent_kill_completion(id, TaskStatus::Running, reason, Some(victims)).await
+        self.record_intelligent_kill_completion(id, CollectionTaskStatus::Running, reason, Some(victims)).await
     }
 
     /// Marks intelligent kills as failed if they were queued for longer than `max_age` or if their lease has expired.
@@ -201,7 +203,7 @@ impl KillStore<'_> {
         const INTERRUPTED_KILL_REASON: &str =
             "Clew terminated during the kill. The report lists the sessions that were killed before";
         let now = self.store.clock.unix_millis();
-        let rows = query(SELECT_STALE_KILLS)
+        let rows = query(SELECT_STALE_KILLS_SQL)
             .bind(now.saturating_sub(duration_to_millis(max_age)))
             .bind(now)
             .fetch_all(&self.store.database)
@@ -209,7 +211,8 @@ impl KillStore<'_> {
             .map_err(StoreError::database_error("look for expired intelligent kills"))?;
         let mut ended = Vec::new();
         for lost in rows.iter().map(intelligent_kill_from_row).collect::<Result<Vec<_>, _>>()? {
-            let reason = if lost.status == TaskStatus::Queued { EXPIRED_KILL_REASON } else { INTERRUPTED_KILL_REASON };
+            let reason =
+                if lost.status == CollectionTaskStatus::Queued { EXPIRED_KILL_REASON } else { INTERRUPTED_KILL_REASON };
             if self.record_intelligent_kill_completion(lost.id, lost.status, Some(reason), None).await? {
                 ended.push(lost);
             }
@@ -220,12 +223,12 @@ impl KillStore<'_> {
     async fn record_intelligent_kill_completion(
         self,
         id: IntelligentKillId,
-        from: TaskStatus,
+        from: CollectionTaskStatus,
         reason: Option<&str>,
         victims: Option<u64>,
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("end an intelligent kill").await?;
-        let status = if reason.is_some() { TaskStatus::Error } else { TaskStatus::Finished };
+        let status = if reason.is_some() { CollectionTaskStatus::Error } else { CollectionTaskStatus::Finished };
         let rows = query(
             "UPDATE intelligent_kills SET status = $1, reason = $2, ended_at = $3, lease_until = NULL \
              WHERE id = $4 AND status = $5 RETURNING *",
@@ -274,7 +277,7 @@ impl KillStore<'_> {
         page: Pagination,
     ) -> Result<(Vec<IntelligentKill>, u64), StoreError> {
         let failed = StoreError::database_error("list intelligent kills");
-        let statement = format!("SELECT COUNT(*) FROM ({SELECT_KILLS_BY_FILTER}) AS matching");
+        let statement = format!("SELECT COUNT(*) FROM ({SELECT_FINISHED_KILLS_SQL}) AS matching");
         let total: i64 = query_scalar(AssertSqlSafe(statement))
             .bind(filter.instance_id.as_str())
             .bind(filter.node_id.as_str())
@@ -283,7 +286,7 @@ impl KillStore<'_> {
             .fetch_one(&self.store.database)
             .await
             .map_err(&failed)?;
-        let statement = format!("{SELECT_KILLS_BY_FILTER} ORDER BY id DESC LIMIT $5 OFFSET $6");
+        let statement = format!("{SELECT_FINISHED_KILLS_SQL} ORDER BY id DESC LIMIT $5 OFFSET $6");
         let rows = query(AssertSqlSafe(statement))
             .bind(filter.instance_id.as_str())
             .bind(filter.node_id.as_str())
@@ -329,7 +332,7 @@ fn intelligent_kill_from_row(row: &Row) -> Result<IntelligentKill, StoreError> {
             instance_id: parse_column(row, "instance_id")?,
             node_id: parse_column(row, "node_id")?,
         },
-        status: TaskStatus::from_name(&status)
+        status: CollectionTaskStatus::from_name(&status)
             .ok_or_else(|| StoreError::Damaged { what: "status of an intelligent kill", reason: status })?,
         reason: row.try_get("reason").map_err(&failed)?,
         ended_at: row.try_get("ended_at").map_err(&failed)?,

@@ -58,7 +58,9 @@ mod tasks;
 mod tenants;
 mod versioned_cache;
 
-pub use audit::{AuditCheckpoint, AuditFilter, AuditProblem, AuditProblemKind, AuditRecord, AuditVerification};
+pub use audit::{
+    AuditCheckpoint, AuditFilter, AuditIntegrityProblem, AuditIntegrityProblemKind, AuditRecord, AuditVerification,
+};
 pub use clock::Clock;
 pub use data_dir_lock::DataDirLock;
 pub use error::StoreError;
@@ -72,7 +74,7 @@ pub use identities::temporary_access_keys::{IssuingCredentials, NewTemporaryAcce
 pub use identities::tokens::{NewToken, StoredToken, TokenOrigin};
 pub use identities::users::{NewUser, User, UserChange};
 pub use instances::login_backoffs::{
-    LoginBackoff, LoginPermitDecision, LoginTrigger, USER_REQUESTED_LOGIN_RETRY_DELAY,
+    LOGIN_RETRY_DELAY_FOR_USER_REQUESTS, LoginBackoff, LoginPermitDecision, LoginTrigger,
 };
 pub use intelligent_kills::{
     IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill, ParseIntelligentKillIdError,

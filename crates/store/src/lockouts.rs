@@ -16,13 +16,13 @@ use crate::database::{Transaction, query, query_scalar};
 use crate::derived_keys::hmac_sha256;
 use crate::error::StoreError;
 use crate::handles::LockoutStore;
-use crate::lockouts::auth_failures::AuthFailureState;
+use crate::lockouts::auth_failures::AuthFailureRecord;
 
 const MAX_CONSECUTIVE_AUTH_FAILURES: i64 = 5;
 /// Duration of a lockout, in seconds. Failures further apart than the lockout duration do not count as consecutive.
 const LOCKOUT_DURATION_SECONDS: i64 = 5 * 60;
 /// Time, in seconds, after which a pending authentication attempt without a recorded result counts as failed.
-const AUTH_ATTEMPT_RESERVATION_TTL_SECONDS: i64 = 30;
+const PENDING_AUTH_ATTEMPT_TTL_SECONDS: i64 = 30;
 
 /// Maximum number of recorded client addresses per user. A new address replaces the least recently used address.
 const MAX_CLIENT_ADDRESSES_PER_USER: i64 = 64;
@@ -68,7 +68,7 @@ impl LockoutStore<'_> {
                 None if is_recent => count = row.try_get("count").map_err(&failed)?,
                 Some(_) | None => {}
             }
-            if count >= MAX_CONSECUTIVE_AUTH_FAILURES && now - last_at < AUTH_ATTEMPT_RESERVATION_TTL_SECONDS {
+            if count >= MAX_CONSECUTIVE_AUTH_FAILURES && now - last_at < PENDING_AUTH_ATTEMPT_TTL_SECONDS {
                 return Ok(AuthAttemptReservation::Busy);
             }
         }
@@ -145,13 +145,13 @@ impl LockoutStore<'_> {
         Ok(())
     }
 
-    pub(crate) async fn find_auth_failures(self, subject: &str) -> Result<Option<AuthFailureState>, StoreError> {
+    pub(crate) async fn find_auth_failures(self, subject: &str) -> Result<Option<AuthFailureRecord>, StoreError> {
         let row: Option<Option<i64>> = query_scalar("SELECT locked_until FROM failures WHERE subject = $1")
             .bind(self.hash_lockout_subject(subject).as_slice())
             .fetch_optional(&self.store.database)
             .await
             .map_err(StoreError::database_error("read authentication failures"))?;
-        Ok(row.map(|locked_until| AuthFailureState { locked_until }))
+        Ok(row.map(|locked_until| AuthFailureRecord { locked_until }))
     }
 
     /// Returns a client address as text if this process recorded the address within the last day.

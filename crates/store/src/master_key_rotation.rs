@@ -103,7 +103,7 @@ impl Store {
         }
         let mut summary = MasterKeyRotationSummary { sealed: 0, damaged: 0 };
         for (table, column) in ENCRYPTED_SECRET_COLUMNS {
-            self.reencrypt_column_secrets(transaction, sealer, (table, column), &mut summary).await?;
+            self.reencrypt_secrets_in_column(transaction, sealer, (table, column), &mut summary).await?;
         }
         let mut audit_keys = AuditMacKeys::load_audit_mac_keys(transaction, &self.sealer, &self.keys).await?;
         audit::rotate_chain_mac_key(transaction, &mut audit_keys, keys).await?;
@@ -130,7 +130,7 @@ impl Store {
     }
 
     /// Skips secrets that cannot be decrypted and counts them as damaged.
-    async fn reencrypt_column_secrets(
+    async fn reencrypt_secrets_in_column(
         &self,
         transaction: &mut Transaction,
         sealer: &Sealer,

@@ -86,13 +86,13 @@ impl Store {
                 return Err(StoreError::CopyDiffers { table: table.name });
             }
         }
-        self.append_copy_audit_event(by, &database, &mut to, target, &copied).await?;
+        self.append_audit_event_for_copy(by, &database, &mut to, target, &copied).await?;
         to.commit().await.map_err(failed)?;
         database.close().await;
         Ok(copied)
     }
 
-    async fn append_copy_audit_event(
+    async fn append_audit_event_for_copy(
         &self,
         by: &AuditOrigin,
         database: &Database,

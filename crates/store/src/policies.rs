@@ -14,7 +14,7 @@ use crate::error::StoreError;
 use crate::handles::PolicyStore;
 use crate::identities::credential_revocation::{AffectedUsers, revoke_tokens};
 use crate::policies::limits::check_policy_limits;
-use crate::tenants::projects::check_domain_exists;
+use crate::tenants::projects::ensure_iam_domain_exists;
 
 /// Custom policy in a domain. Times are Unix timestamps in seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,7 +121,7 @@ impl PolicyStore<'_> {
         description: &str,
     ) -> Result<PolicyId, StoreError> {
         let mut tx = self.store.begin_audited_transaction("store a policy").await?;
-        check_domain_exists(tx.transaction(), domain).await?;
+        ensure_iam_domain_exists(tx.transaction(), domain).await?;
         let before: Option<String> = query_scalar("SELECT document FROM policies WHERE domain_id = $1 AND name = $2")
             .bind(domain.as_str())
             .bind(name)

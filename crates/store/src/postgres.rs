@@ -123,14 +123,14 @@ pub(crate) async fn find_nonempty_table(
     tables: impl Iterator<Item = &'static str>,
 ) -> Result<Option<String>, StoreError> {
     let failed = StoreError::database_error("check whether the database is empty");
-    let mut connection = with_statement_timeout(url.0.connect()).await.map_err(&failed)?;
+    let mut connection = run_with_statement_timeout(url.0.connect()).await.map_err(&failed)?;
     for table in tables {
         let exists = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(&mut connection);
-        if !with_statement_timeout(exists).await.map_err(&failed)? {
+        if !run_with_statement_timeout(exists).await.map_err(&failed)? {
             continue;
         }
         let rows = AssertSqlSafe(format!("SELECT EXISTS (SELECT 1 FROM {table})"));
-        if with_statement_timeout(sqlx::query_scalar(rows).fetch_one(&mut connection)).await.map_err(&failed)? {
+        if run_with_statement_timeout(sqlx::query_scalar(rows).fetch_one(&mut connection)).await.map_err(&failed)? {
             return Ok(Some(table.to_owned()));
         }
     }
@@ -141,10 +141,10 @@ impl PostgresDatabase {
     /// The transaction holds the write lock.
     pub(crate) async fn begin_write_transaction(&self) -> Result<PostgresTransaction, sqlx::Error> {
         let permit = self.writer.clone().acquire_owned();
-        let permit = with_statement_timeout(async { permit.await.map_err(|_| sqlx::Error::PoolClosed) }).await?;
-        let mut transaction = with_statement_timeout(self.pool.begin()).await?;
+        let permit = run_with_statement_timeout(async { permit.await.map_err(|_| sqlx::Error::PoolClosed) }).await?;
+        let mut transaction = run_with_statement_timeout(self.pool.begin()).await?;
         let (_, now): (String, i64) =
-            with_statement_timeout(sqlx::query_as(ACQUIRE_WRITE_LOCK_SQL).fetch_one(&mut *transaction)).await?;
+            run_with_statement_timeout(sqlx::query_as(ACQUIRE_WRITE_LOCK_SQL).fetch_one(&mut *transaction)).await?;
         self.clock.record_server_time(now);
         Ok(PostgresTransaction::new_read_write(transaction, permit))
     }
@@ -152,7 +152,7 @@ impl PostgresDatabase {
     /// All queries of the transaction read from one snapshot.
     pub(crate) async fn begin_read_transaction(&self) -> Result<PostgresTransaction, sqlx::Error> {
         let begun =
-            with_statement_timeout(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")).await;
+            run_with_statement_timeout(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")).await;
         begun.map(PostgresTransaction::new_read_only)
     }
 
@@ -163,7 +163,7 @@ impl PostgresDatabase {
 }
 
 /// The future is boxed to keep the futures of the callers small.
-pub(crate) fn with_statement_timeout<T>(
+pub(crate) fn run_with_statement_timeout<T>(
     operation: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> impl Future<Output = Result<T, sqlx::Error>> {
     let operation = timeout(STATEMENT_TIMEOUT, Box::pin(operation));

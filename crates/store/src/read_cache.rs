@@ -9,7 +9,7 @@ use crate::database::DataVersion;
 use crate::error::StoreError;
 use crate::identities::access_keys::AccessKey;
 use crate::identities::tokens::StoredToken;
-use crate::lockouts::auth_failures::AuthFailureState;
+use crate::lockouts::auth_failures::AuthFailureRecord;
 use crate::store::Store;
 use crate::tasks::SessionCollectionTask;
 use crate::tenants::projects::Project;
@@ -35,7 +35,7 @@ pub struct CachedStoreView {
 
 impl Store {
     /// Returns a view that contains all changes committed before this call, including those of other processes.
-    pub async fn cached_view(&self) -> Result<CachedStoreView, StoreError> {
+    pub async fn open_cached_view(&self) -> Result<CachedStoreView, StoreError> {
         let version = self.version_tracker.current_data_version().await?;
         Ok(CachedStoreView { store: self.clone(), version })
     }
@@ -95,7 +95,7 @@ impl CachedStoreView {
         })
     }
 
-    async fn find_auth_failures(&self, subject: &str) -> Result<Option<AuthFailureState>, StoreError> {
+    async fn find_auth_failures(&self, subject: &str) -> Result<Option<AuthFailureRecord>, StoreError> {
         let (cache, version) = (&self.store.caches.failures, self.version.failures);
         if let Some(failures) = cache.get(version, subject) {
             return Ok(failures);

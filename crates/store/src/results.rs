@@ -34,7 +34,7 @@ enum ResultBackend {
 }
 
 impl ResultStore {
-    pub(crate) fn open_directory(folder: PathBuf) -> Self {
+    pub(crate) fn from_directory(folder: PathBuf) -> Self {
         Self(ResultBackend::Files(ResultDirectory::new(folder)))
     }
 

@@ -70,7 +70,7 @@ pub struct Store {
     region: Arc<str>,
 }
 
-pub(crate) const REGION_SETTING: &str = "region";
+pub(crate) const REGION_SETTING_NAME: &str = "region";
 
 impl Store {
     /// Initialises a store with a domain, a project and an administrator.
@@ -89,13 +89,13 @@ impl Store {
         if dir.is_initialised()? {
             return Err(already_initialised());
         }
-        dir.restrict_uninitialised_directory_permissions()?;
+        dir.restrict_permissions_before_initialisation()?;
         dir.create_directories()?;
         let _lock = data_dir_lock::acquire_data_dir_lock(&dir)?;
         if dir.is_initialised()? {
             return Err(already_initialised());
         }
-        dir.remove_initialisation_leftovers()?;
+        dir.remove_partial_initialisation_files()?;
         let database = match &location.metadata_url {
             None => {
                 dir.create_database_file()?;
@@ -140,7 +140,7 @@ impl Store {
         };
         dir.create_directories()?;
         let key = master_key::read_master_key(&dir.master_key_path())?;
-        let region = settings::read_setting(&database, REGION_SETTING).await?.unwrap_or_default();
+        let region = settings::read_setting(&database, REGION_SETTING_NAME).await?.unwrap_or_default();
         let region = String::from_utf8(region).map_err(StoreError::damaged_value_error("region"))?;
         let store = Self::from_parts(database.clone(), &key, &dir, region.clone());
         match (store.verify_master_key().await, master_key::read_next_master_key(&dir.master_key_path())?) {
@@ -169,7 +169,7 @@ impl Store {
             keys: Arc::new(DerivedKeys::new(key)),
             group_commit: GroupCommit::default(),
             data_dir: Arc::new(dir.clone()),
-            results: ResultStore::open_directory(dir.results_directory_path()),
+            results: ResultStore::from_directory(dir.results_directory_path()),
             region: region.into(),
         }
     }
@@ -177,7 +177,7 @@ impl Store {
     /// Returns the marker that identifies sessions of this Clew installation on monitored servers.
     /// The marker has 32 hexadecimal digits and is derived from the master key.
     #[must_use]
-    pub fn session_marker(&self) -> String {
+    pub fn own_session_marker(&self) -> String {
         hex::encode(self.keys.sessions.get(..16).unwrap_or_default())
     }
 
@@ -232,7 +232,7 @@ impl Store {
     /// If PostgreSQL stores the metadata and S3 stores the results, any number of servers can share a store.
     pub fn acquire_data_dir_lock(&self) -> Result<DataDirLock, StoreError> {
         if self.database.is_shared() && self.results.is_shared() {
-            return Ok(DataDirLock::NO_LOCK);
+            return Ok(DataDirLock::LOCK_NOT_REQUIRED);
         }
         let lock = data_dir_lock::acquire_data_dir_lock(&self.data_dir)?;
         self.data_dir.restrict_result_file_permissions()?;

@@ -9,8 +9,8 @@ mod query_plan_tests;
 use std::time::Duration;
 
 use clew_model::{
-    AuditEvent, AuditOrigin, Failure, FailureKind, InstanceId, Limitation, NodeId, ProjectId, RequestId,
-    SessionSelection, TaskOutcome, TaskStatus,
+    AuditEvent, AuditOrigin, CollectionTaskOutcome, CollectionTaskStatus, Failure, FailureKind, InstanceId, Limitation,
+    NodeId, ProjectId, RequestId, SessionSelection,
 };
 
 use crate::data_dir_lock::DataDirLock;
@@ -53,7 +53,7 @@ pub struct SessionCollectionTask {
     /// True if the result contains statement templates (without literals) instead of full statements.
     pub masked: bool,
     /// Current state.
-    pub status: TaskStatus,
+    pub status: CollectionTaskStatus,
     /// Reason for the failure, or `None` if the task has not failed.
     pub failure: Option<Failure>,
     /// Metadata of the collection result, or `None` if the task has not succeeded.
@@ -152,7 +152,12 @@ impl TaskStore<'_> {
     }
 
     /// Completes a task. Returns false if another worker holds the task or the task has already finished.
-    pub async fn complete_task(self, id: &RequestId, fence: i64, outcome: &TaskOutcome) -> Result<bool, StoreError> {
+    pub async fn complete_task(
+        self,
+        id: &RequestId,
+        fence: i64,
+        outcome: &CollectionTaskOutcome,
+    ) -> Result<bool, StoreError> {
         let now = self.store.clock.unix_millis();
         self.store
             .execute_write_in_batch(TaskCompletionWrite { id: id.clone(), fence, outcome: outcome.clone(), now })
@@ -246,14 +251,15 @@ impl TaskStore<'_> {
     }
 
     /// Returns the number of tasks for each status. Statuses without tasks are included.
-    pub async fn count_tasks_by_status(self) -> Result<Vec<(TaskStatus, u64)>, StoreError> {
+    pub async fn count_tasks_by_status(self) -> Result<Vec<(CollectionTaskStatus, u64)>, StoreError> {
         let rows: Vec<(String, i64)> = query_two_columns(SELECT_TASK_COUNTS)
             .fetch_all(&self.store.database)
             .await
             .map_err(StoreError::database_error("count collections"))?;
-        let count =
-            |status: TaskStatus| rows.iter().find(|(name, _)| name == status.name()).map_or(0, |(_, count)| *count);
-        Ok(TaskStatus::ALL.map(|status| (status, count(status).unsigned_abs())).into())
+        let count = |status: CollectionTaskStatus| {
+            rows.iter().find(|(name, _)| name == status.name()).map_or(0, |(_, count)| *count)
+        };
+        Ok(CollectionTaskStatus::ALL.map(|status| (status, count(status).unsigned_abs())).into())
     }
 
     /// Removes tasks that finished before `cutoff`, a Unix timestamp in milliseconds.
@@ -287,7 +293,7 @@ fn task_from_row(row: &Row) -> Result<SessionCollectionTask, StoreError> {
         node_id: parse_column(row, "node_id")?,
         selection: serde_json::from_str(&selection).map_err(StoreError::damaged_value_error("selection"))?,
         masked: row.try_get("masked").map_err(&failed)?,
-        status: TaskStatus::from_name(&status)
+        status: CollectionTaskStatus::from_name(&status)
             .ok_or_else(|| StoreError::Damaged { what: "status of a collection", reason: status })?,
         failure: failure_from_row(row)?,
         result: result_from_row(row)?,

@@ -10,11 +10,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub struct VersionedCache<K, V> {
     capacity: usize,
-    entries: Mutex<CacheEntries<K, V>>,
+    entries: Mutex<VersionedValues<K, V>>,
 }
 
 #[derive(Debug)]
-struct CacheEntries<K, V> {
+struct VersionedValues<K, V> {
     version: i64,
     values: HashMap<K, V>,
 }
@@ -23,7 +23,7 @@ impl<K: Eq + Hash, V: Clone> VersionedCache<K, V> {
     /// Creates an empty cache with the given capacity.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { capacity, entries: Mutex::new(CacheEntries { version: i64::MIN, values: HashMap::new() }) }
+        Self { capacity, entries: Mutex::new(VersionedValues { version: i64::MIN, values: HashMap::new() }) }
     }
 
     /// Returns the value for a key if the value was inserted with the same version.
@@ -57,7 +57,7 @@ impl<K: Eq + Hash, V: Clone> VersionedCache<K, V> {
         self.lock().values.remove(key);
     }
 
-    fn lock(&self) -> MutexGuard<'_, CacheEntries<K, V>> {
+    fn lock(&self) -> MutexGuard<'_, VersionedValues<K, V>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -85,7 +85,7 @@ impl FakeServer {
 
     /// Starts a fake server whose sessions run statements of at least `bytes` bytes.
     /// `bytes` must be less than 64 KiB.
-    pub async fn start_with_min_statement_size(bytes: usize, options: FakeServerOptions) -> io::Result<Self> {
+    pub async fn start_with_long_statements(bytes: usize, options: FakeServerOptions) -> io::Result<Self> {
         Self::start_with_connection_counter(options, bytes, Arc::default()).await
     }
 
@@ -133,14 +133,14 @@ impl FakeServer {
 
     /// Returns the number of `KILL` statements that the server has received.
     #[must_use]
-    pub fn kill_statement_count(&self) -> u64 {
+    pub fn received_kill_statement_count(&self) -> u64 {
         self.kills.load(Ordering::SeqCst)
     }
 
     /// Returns the number of open connections.
     #[must_use]
-    pub fn open_connection_count(&self) -> u64 {
-        self.connections.open_connection_count()
+    pub fn current_connection_count(&self) -> u64 {
+        self.connections.current_connection_count()
     }
 
     /// Returns the maximum number of connections that were open at the same time.
@@ -163,7 +163,7 @@ impl Drop for FakeServer {
 }
 
 /// Offset of the account name in the handshake response packet, in bytes.
-const ACCOUNT_NAME_OFFSET: usize = 32;
+const ACCOUNT_NAME_OFFSET_IN_HANDSHAKE: usize = 32;
 /// Account name in the URL of the server.
 const ACCOUNT_NAME: &str = "clew";
 const WRITE_BUFFER_SIZE: usize = 64 * 1024;
@@ -199,14 +199,14 @@ impl FakeSession {
         self.stream.flush().await?;
         let response = self.receive_packet().await?;
         self.user = response
-            .get(ACCOUNT_NAME_OFFSET..)
+            .get(ACCOUNT_NAME_OFFSET_IN_HANDSHAKE..)
             .unwrap_or_default()
             .split(|byte| *byte == 0)
             .next()
             .unwrap_or_default()
             .to_vec();
         if self.user == ACCOUNT_NAME.as_bytes() {
-            self.open_guard.count_login();
+            self.open_guard.increment_login_count();
         }
         self.delay_response().await;
         self.send_packet(2, &packets::OK_PACKET).await?;
@@ -266,7 +266,7 @@ impl FakeSession {
             let ids = (1..=self.count_statement_event_rows()).chain([self.id.into()]);
             self.send_rows(5, ids.map(encode_statement_event_row)).await
         } else if statement.contains("UNIX_TIMESTAMP()") {
-            self.send_rows(3, [row(&CLOCK_QUERY_RESPONSE_ROW)].into_iter()).await
+            self.send_rows(3, [row(&RESPONSE_ROW_FOR_CLOCK_QUERY)].into_iter()).await
         } else if statement.contains("performance_schema.processlist") {
             // A server without `performance_schema` also returns no rows.
             self.send_rows(8, std::iter::empty()).await
@@ -389,7 +389,7 @@ fn encode_statement_event_row(session: u64) -> Vec<u8> {
 }
 
 /// Local time, Unix time, and the value `1` (true), because the UTC offset has not changed within the last day.
-const CLOCK_QUERY_RESPONSE_ROW: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
+const RESPONSE_ROW_FOR_CLOCK_QUERY: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
 /// All transactions start 12 seconds before the current time of the simulated server.
 const TRANSACTION_START_TIME: &str = "2026-01-01 00:00:00";
 

@@ -34,8 +34,8 @@ impl FakeServerFleet {
 
     /// Returns the number of open connections across all servers.
     #[must_use]
-    pub fn open_connection_count(&self) -> u64 {
-        self.connections.open_connection_count()
+    pub fn current_connection_count(&self) -> u64 {
+        self.connections.current_connection_count()
     }
 
     /// Returns the peak number of concurrent connections across all servers.

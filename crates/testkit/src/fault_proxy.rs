@@ -88,14 +88,14 @@ async fn forward_connection(
     let (mut from_server, mut to_server) = server.into_split();
     let mut response_traffic = traffic.clone();
     let both = tokio::try_join!(
-        forward_data(&mut from_client, &mut to_server, &mut traffic),
-        forward_data(&mut from_server, &mut to_client, &mut response_traffic)
+        forward_bytes(&mut from_client, &mut to_server, &mut traffic),
+        forward_bytes(&mut from_server, &mut to_client, &mut response_traffic)
     );
     both.map(|_| ())
 }
 
 /// If the sender closes its write side, the proxy closes the write side to the receiver.
-async fn forward_data(
+async fn forward_bytes(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
     traffic: &mut watch::Receiver<TrafficMode>,

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use rustix::process::geteuid;
 
-use crate::process::build_command_killed_with_parent;
+use crate::process::build_command_with_sigkill_on_parent_exit;
 use crate::server_error::ServerError;
 use crate::test_tools;
 
@@ -38,7 +38,7 @@ impl Flavor {
             Self::MariaDb => {
                 let program = PathBuf::from(test_tools::MARIADBD_PATH);
                 self.ensure_program_installed(&program)?;
-                let mut command = build_command_killed_with_parent(&program);
+                let mut command = build_command_with_sigkill_on_parent_exit(&program);
                 command.arg("--no-defaults").args(server_arguments_for_root_user());
                 let plugins = test_tools::mariadb_plugin_dir();
                 if plugins.exists() {
@@ -47,7 +47,7 @@ impl Flavor {
                 Ok(command)
             }
             Self::MySql => {
-                let mut command = self.build_mysql_command("usr/sbin/mysqld")?;
+                let mut command = self.build_command_for_mysql_program("usr/sbin/mysqld")?;
                 command.arg("--no-defaults").args(server_arguments_for_root_user());
                 for (option, path) in [
                     ("basedir", "usr"),
@@ -64,19 +64,19 @@ impl Flavor {
     }
 
     /// Returns a command that prints the content of binary log files as SQL statements.
-    pub fn build_binlog_command(self) -> Result<Command, ServerError> {
+    pub fn build_mysqlbinlog_command(self) -> Result<Command, ServerError> {
         match self {
             Self::MariaDb => {
                 let program = PathBuf::from(test_tools::MARIADB_BINLOG_TOOL_PATH);
                 self.ensure_program_installed(&program)?;
-                Ok(build_command_killed_with_parent(&program))
+                Ok(build_command_with_sigkill_on_parent_exit(&program))
             }
-            Self::MySql => self.build_mysql_command("usr/bin/mysqlbinlog"),
+            Self::MySql => self.build_command_for_mysql_program("usr/bin/mysqlbinlog"),
         }
     }
 
     /// Returns a command that runs a program from the unpacked MySQL packages.
-    fn build_mysql_command(self, program: &str) -> Result<Command, ServerError> {
+    fn build_command_for_mysql_program(self, program: &str) -> Result<Command, ServerError> {
         let root = test_tools::mysql_dir();
         let inside = |path: &str| root.join(path);
         let loader = inside("usr/lib64/ld-linux-x86-64.so.2");
@@ -86,7 +86,7 @@ impl Flavor {
         let libraries = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/mysql/private"]
             .map(|folder| inside(folder).display().to_string())
             .join(":");
-        let mut command = build_command_killed_with_parent(&loader);
+        let mut command = build_command_with_sigkill_on_parent_exit(&loader);
         command.arg("--library-path").arg(libraries).arg(&program);
         Ok(command)
     }

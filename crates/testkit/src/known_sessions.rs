@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::flavor::Flavor;
 use crate::raw_client::RawSession;
 use crate::server::Server;
-use session_definitions::{ExpectedStatementText, SessionAgeClass, SessionDefinition};
+use session_definitions::{ExpectedStatementText, SessionAge, SessionDefinition};
 
 /// Expected row of a session in the process list.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ pub struct ExpectedSession {
     pub statement: Option<Vec<u8>>,
     /// Open transaction.
     pub transaction: Option<ExpectedTransaction>,
-    /// True if the session is at least [`KnownSessions::MIN_SESSION_AGE_GAP_SECONDS`] older than the young sessions.
+    /// True if the session is at least [`PredefinedSessions::MIN_SESSION_AGE_DIFFERENCE_SECONDS`] older than the young sessions.
     pub is_old: bool,
 }
 
@@ -61,35 +61,35 @@ pub struct ObservedTransaction {
 /// Open sessions with known statements and transactions. Dropping the value closes the sessions.
 /// A server that executes `SLEEP()` detects a closed connection only after several seconds.
 #[derive(Debug)]
-pub struct KnownSessions {
+pub struct PredefinedSessions {
     /// Expected rows of all sessions.
     pub expected: Vec<ExpectedSession>,
     open: Vec<RawSession>,
 }
 
-const EXPECTED_STATE_TIMEOUT: Duration = Duration::from_secs(30);
+const SESSION_SETUP_TIMEOUT: Duration = Duration::from_secs(30);
 
-impl KnownSessions {
+impl PredefinedSessions {
     /// Number of sessions.
     pub const SESSION_COUNT: usize = 60;
     /// Minimum age difference between old and young sessions, in seconds.
-    pub const MIN_SESSION_AGE_GAP_SECONDS: u64 = 6;
+    pub const MIN_SESSION_AGE_DIFFERENCE_SECONDS: u64 = 6;
 
     /// Opens all sessions and waits until they have their expected states.
     /// The server must have no other sessions.
     pub async fn open(server: &Server) -> io::Result<Self> {
         create_schema(server).await.map_err(io::Error::other)?;
         let mut sessions = Self { expected: Vec::new(), open: Vec::new() };
-        let definitions = session_definitions::define_sessions(server.flavor());
-        for definition in definitions.iter().filter(|definition| definition.age == SessionAgeClass::Old) {
+        let definitions = session_definitions::define_all_sessions(server.flavor());
+        for definition in definitions.iter().filter(|definition| definition.age == SessionAge::Old) {
             sessions.open_session(server, definition).await?;
         }
-        sessions.wait_for_expected_states(server).await?;
-        sleep(Duration::from_secs(Self::MIN_SESSION_AGE_GAP_SECONDS)).await;
-        for definition in definitions.iter().filter(|definition| definition.age == SessionAgeClass::Young) {
+        sessions.wait_for_expected_session_states(server).await?;
+        sleep(Duration::from_secs(Self::MIN_SESSION_AGE_DIFFERENCE_SECONDS)).await;
+        for definition in definitions.iter().filter(|definition| definition.age == SessionAge::Young) {
             sessions.open_session(server, definition).await?;
         }
-        sessions.wait_for_expected_states(server).await?;
+        sessions.wait_for_expected_session_states(server).await?;
         Ok(sessions)
     }
 
@@ -122,27 +122,27 @@ impl KnownSessions {
                 ExpectedStatementText::Bytes(bytes) => bytes.clone(),
             }),
             transaction: definition.transaction,
-            is_old: definition.age == SessionAgeClass::Old,
+            is_old: definition.age == SessionAge::Old,
         });
         self.open.push(session);
         Ok(())
     }
 
-    async fn wait_for_expected_states(&self, server: &Server) -> io::Result<()> {
+    async fn wait_for_expected_session_states(&self, server: &Server) -> io::Result<()> {
         let running = self.expected.iter().filter(|session| session.statement.is_some()).count();
         let waiting =
             self.expected.iter().filter_map(|session| session.transaction).filter(|trx| trx.state == "LOCK WAIT");
         let waiting = waiting.count();
         let start = Instant::now();
         loop {
-            let (runs, waits) = query_running_and_waiting_counts(server).await.map_err(io::Error::other)?;
+            let (runs, waits) = count_running_statements_and_lock_waits(server).await.map_err(io::Error::other)?;
             if (runs, waits) == (running, waiting) {
                 return Ok(());
             }
-            if start.elapsed() > EXPECTED_STATE_TIMEOUT {
+            if start.elapsed() > SESSION_SETUP_TIMEOUT {
                 let list = format_process_list(server).await.map_err(io::Error::other)?;
                 return Err(io::Error::other(format!(
-                    "{runs} of {running} statements run and {waits} of {waiting} transactions wait after {EXPECTED_STATE_TIMEOUT:?}:\n{list}"
+                    "{runs} of {running} statements run and {waits} of {waiting} transactions wait after {SESSION_SETUP_TIMEOUT:?}:\n{list}"
                 )));
             }
             sleep(Duration::from_millis(100)).await;
@@ -185,7 +185,7 @@ async fn create_schema(server: &Server) -> mysql_async::Result<()> {
 
 /// Returns the number of running statements and the number of transactions that wait for a lock.
 /// On MySQL, `information_schema` omits some running statements, so the query uses `performance_schema`.
-async fn query_running_and_waiting_counts(server: &Server) -> mysql_async::Result<(usize, usize)> {
+async fn count_running_statements_and_lock_waits(server: &Server) -> mysql_async::Result<(usize, usize)> {
     let sleeping = match server.flavor() {
         Flavor::MariaDb => "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep'",
         Flavor::MySql => "SELECT COUNT(*) FROM performance_schema.threads WHERE processlist_state = 'User sleep'",

@@ -1,10 +1,10 @@
 //! Private servers for tests: real database servers, fake servers and malicious servers.
 //!
 //! - [`Server`] is a private MariaDB or MySQL server with a temporary data directory.
-//! - [`StatementGate`] is a proxy that holds back an SQL statement until the test releases it.
+//! - [`StatementHoldingProxy`] is a proxy that holds back an SQL statement until the test releases it.
 //! - [`ServerClock`] changes the wall clock of a database server.
 //! - [`LockWaitScenario`] creates lock waits with known waiters and blockers.
-//! - [`KnownSessions`] opens sixty sessions with known statements.
+//! - [`PredefinedSessions`] opens sixty sessions with known statements.
 //! - [`SessionLoad`] opens thousands of sessions, many with open transactions or lock waits.
 //! - [`open_idle_sessions`] opens many sessions that run no statements.
 //! - [`FakeServer`] simulates faults and result sizes that a real MySQL server cannot produce.
@@ -13,16 +13,16 @@
 //! - [`NginxServer`] is a private nginx server, for example for load balancing.
 //! - [`FaultInjectionProxy`] stalls, throttles or resets the connections to a server.
 //! - [`RewritingProxy`] rewrites the greeting packet of a MySQL server and can hold back or delay packets.
-//! - [`VirtualAddress`] simulates a virtual IP address with failover or load balancing.
+//! - [`VirtualIpProxy`] simulates a virtual IP address with failover or load balancing.
 //! - [`RogueServer`] attacks the clients that connect to it.
 //!
 //! If a database server is not installed, the test fails, and the error contains the install command.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use clew_testkit::{Flavor, Server, ServerOptions};
+//! use clew_testkit::{Flavor, Server, DatabaseServerOptions};
 //!
-//! let server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await?;
+//! let server = Server::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await?;
 //! println!("clew snapshot {}", server.url());
 //! # Ok(())
 //! # }
@@ -59,17 +59,19 @@ pub use fake_server_fleet::FakeServerFleet;
 pub use fault_proxy::{FaultInjectionProxy, TrafficMode};
 pub use flavor::Flavor;
 pub use idle_sessions::{IdleSessions, open_idle_sessions, open_idle_sessions_for_account, raise_open_file_limit};
-pub use known_sessions::{ExpectedSession, ExpectedTransaction, KnownSessions, ObservedTransaction};
+pub use known_sessions::{ExpectedSession, ExpectedTransaction, ObservedTransaction, PredefinedSessions};
 pub use nginx::NginxServer;
 pub use postgresql::PostgreSqlServer;
 pub use raw_client::{ClientCharset, RawSession};
 pub use rewriting_proxy::{ConnectionIdRewrite, PacketAction, RewriteRules, RewritingProxy};
-pub use rogue_server::{ATTACK_TRIGGER_SUBSTRINGS, PasswordLeak, RogueAttack, RogueServer, RogueServerOptions};
+pub use rogue_server::{
+    PasswordLeak, RogueAttack, RogueServer, RogueServerOptions, STATEMENT_SUBSTRINGS_THAT_TRIGGER_ATTACKS,
+};
 pub use s3_server::S3Server;
 pub use scenarios::{LockWaitScenario, RunningScenario, ScenarioError};
-pub use server::{Server, ServerOptions};
+pub use server::{DatabaseServerOptions, Server};
 pub use server_clock::ServerClock;
 pub use server_error::ServerError;
-pub use session_load::{BENCHMARK_SESSION_COUNTS, SessionLoad, SessionLoadCounts};
-pub use statement_gate::StatementGate;
-pub use virtual_address::VirtualAddress;
+pub use session_load::{BENCHMARK_SESSION_COUNTS, SessionCountsByType, SessionLoad};
+pub use statement_gate::StatementHoldingProxy;
+pub use virtual_address::VirtualIpProxy;

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
-use crate::process::{Process, build_command_terminated_with_parent};
+use crate::process::{Process, build_command_with_sigterm_on_parent_exit};
 use crate::server::{MAX_START_ATTEMPTS, find_free_port};
 use crate::server_error::ServerError;
 use crate::test_tools;
@@ -54,7 +54,7 @@ impl NginxServer {
         fs::write(&configuration, render_configuration(folder.path(), &http(address)))
             .map_err(failed("write a file"))?;
         let log = fs::File::create(folder.path().join("log")).map_err(failed("write a file"))?;
-        let mut command = build_command_terminated_with_parent(&program);
+        let mut command = build_command_with_sigterm_on_parent_exit(&program);
         command.args(["-e", "stderr", "-p"]).arg(folder.path()).arg("-c").arg(&configuration);
         let started = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
         let process = Process::new(started.map_err(failed("start setpriv (Debian package util-linux)"))?);

@@ -76,17 +76,17 @@ impl Drop for Process {
 }
 
 /// The kernel sends SIGKILL to the process when the thread that spawned it exits.
-pub(crate) fn build_command_killed_with_parent(program: &Path) -> Command {
-    command_with_parent_death_signal("KILL", program)
+pub(crate) fn build_command_with_sigkill_on_parent_exit(program: &Path) -> Command {
+    build_command_with_parent_death_signal("KILL", program)
 }
 
 /// The kernel sends SIGTERM to the process when the thread that spawned it exits.
 /// After SIGTERM, the process can stop its own child processes.
-pub(crate) fn build_command_terminated_with_parent(program: &Path) -> Command {
-    command_with_parent_death_signal("TERM", program)
+pub(crate) fn build_command_with_sigterm_on_parent_exit(program: &Path) -> Command {
+    build_command_with_parent_death_signal("TERM", program)
 }
 
-fn command_with_parent_death_signal(signal: &str, program: &Path) -> Command {
+fn build_command_with_parent_death_signal(signal: &str, program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", signal, "--"]).arg(program);
     command

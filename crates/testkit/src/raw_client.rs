@@ -123,7 +123,7 @@ impl RawSession {
         while ends < 2 {
             let packet = self.receive_payload().await?;
             match packet.first() {
-                Some(0xff) => return Err(login_rejection_error(&packet)),
+                Some(0xff) => return Err(server_rejection_error(&packet)),
                 Some(0xfe) if packet.len() < 9 => ends += 1,
                 _ => {}
             }
@@ -136,7 +136,7 @@ impl RawSession {
         let first = self.receive_payload().await?;
         match first.first() {
             Some(0x00) => Ok(()),
-            Some(0xff) => Err(login_rejection_error(&first)),
+            Some(0xff) => Err(server_rejection_error(&first)),
             _ => self.skip_result_set().await,
         }
     }
@@ -195,7 +195,7 @@ fn encode_single_byte_length(length: usize) -> io::Result<u8> {
 /// In a greeting packet, the connection id follows the protocol version and the NUL-terminated server version.
 fn parse_connection_id(greeting: &[u8]) -> io::Result<u64> {
     if greeting.first() == Some(&0xff) {
-        return Err(login_rejection_error(greeting));
+        return Err(server_rejection_error(greeting));
     }
     let end = greeting.iter().skip(1).position(|&byte| byte == 0).map(|at| at + 2);
     let id = end.and_then(|start| greeting.get(start..start + 4)).and_then(|id| id.try_into().ok());
@@ -203,9 +203,9 @@ fn parse_connection_id(greeting: &[u8]) -> io::Result<u64> {
 }
 
 fn expect_ok_packet(packet: &[u8]) -> io::Result<()> {
-    if packet.first() == Some(&0) { Ok(()) } else { Err(login_rejection_error(packet)) }
+    if packet.first() == Some(&0) { Ok(()) } else { Err(server_rejection_error(packet)) }
 }
 
-fn login_rejection_error(packet: &[u8]) -> io::Error {
+fn server_rejection_error(packet: &[u8]) -> io::Error {
     io::Error::other(format!("the server refused: {}", String::from_utf8_lossy(packet)))
 }

@@ -132,7 +132,7 @@ impl RewritingProxyState {
         self.released.subscribe().wait_for(|released| *released).await.map(drop).map_err(io::Error::other)
     }
 
-    fn find_packet_action(&self, packet: &[u8]) -> Option<PacketAction> {
+    fn find_action_for_packet(&self, packet: &[u8]) -> Option<PacketAction> {
         let (text, effect) = self.lock_rewrite_rules().effect?;
         packet.windows(text.len()).any(|part| part == text.as_bytes()).then_some(effect)
     }
@@ -198,7 +198,7 @@ async fn forward_requests(
 ) -> io::Result<()> {
     loop {
         let (sequence, packet) = read_packet(from).await?;
-        match state.find_packet_action(&packet) {
+        match state.find_action_for_packet(&packet) {
             Some(PacketAction::HoldRequest) => {
                 state.held.send_replace(true);
                 state.wait_until_packets_are_released().await?;

@@ -54,7 +54,7 @@ pub enum RogueAttack {
 }
 
 /// Case-insensitive substrings of the statements to which a [`RogueServer`] responds with an attack.
-pub const ATTACK_TRIGGER_SUBSTRINGS: [&str; 2] = ["processlist", "performance_schema.threads"];
+pub const STATEMENT_SUBSTRINGS_THAT_TRIGGER_ATTACKS: [&str; 2] = ["processlist", "performance_schema.threads"];
 
 /// Configuration of a [`RogueServer`].
 #[derive(Debug, Clone)]
@@ -121,7 +121,7 @@ impl RogueServer {
     /// Returns the number of bytes that the server has sent in attacks.
     /// The number of sent bytes no longer increases after the client stops reading.
     #[must_use]
-    pub fn sent_attack_byte_count(&self) -> u64 {
+    pub fn attack_bytes_sent(&self) -> u64 {
         self.recording.bytes_sent()
     }
 
@@ -133,7 +133,7 @@ impl RogueServer {
 
     /// Returns the concatenated payloads of [`RogueServer::received_packets`].
     #[must_use]
-    pub fn received_payload_bytes(&self) -> Vec<u8> {
+    pub fn concatenate_received_packets(&self) -> Vec<u8> {
         self.received_packets().concat()
     }
 
@@ -185,7 +185,7 @@ async fn serve_connection(
     recording: &ClientPacketRecorder,
 ) -> io::Result<()> {
     let tls_capability = if tls.is_some() { CLIENT_SSL } else { 0 };
-    let plugin = authentication::greeting_auth_plugin_name(&options.mode);
+    let plugin = authentication::auth_plugin_name_in_greeting(&options.mode);
     write_packet(&mut stream, 0, &packets::encode_greeting(options.version, connection, tls_capability, plugin))
         .await?;
     let (sequence, response) = read_packet(&mut stream).await?;
@@ -194,16 +194,16 @@ async fn serve_connection(
             let mut stream = tls.accept(stream).await?;
             let (sequence, response) = read_packet(&mut stream).await?;
             recording.append_client_packet(response);
-            serve_statements(&mut stream, sequence, connection, options, recording).await
+            authenticate_and_serve_client(&mut stream, sequence, connection, options, recording).await
         }
         _ => {
             recording.append_client_packet(response);
-            serve_statements(&mut stream, sequence, connection, options, recording).await
+            authenticate_and_serve_client(&mut stream, sequence, connection, options, recording).await
         }
     }
 }
 
-async fn serve_statements<S: AsyncRead + AsyncWrite + Unpin>(
+async fn authenticate_and_serve_client<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     sequence: u8,
     connection: u32,
@@ -223,7 +223,7 @@ async fn serve_statements<S: AsyncRead + AsyncWrite + Unpin>(
                 let statement = statement.split_once("*/ ").map_or(statement.as_str(), |(_, statement)| statement);
                 let is_attacked = match options.mode {
                     RogueAttack::HugePacket { .. } => statement.starts_with("show full processlist"),
-                    _ => ATTACK_TRIGGER_SUBSTRINGS.iter().any(|words| statement.contains(words)),
+                    _ => STATEMENT_SUBSTRINGS_THAT_TRIGGER_ATTACKS.iter().any(|words| statement.contains(words)),
                 };
                 if !is_attacked || !attack::try_attack_client(stream, statement, &options.mode, recording).await? {
                     responses::send_plausible_response(stream, statement, options.version, connection).await?;

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::process::{Process, build_command_killed_with_parent};
+use crate::process::{Process, build_command_with_sigkill_on_parent_exit};
 use crate::server::{MAX_START_ATTEMPTS, START_TIMEOUT};
 use crate::server_error::ServerError;
 use crate::test_tools;
@@ -74,7 +74,7 @@ impl S3Server {
     async fn wait_until_requests_succeed(&mut self, requests: &[(u16, &str)]) -> Result<(), ServerError> {
         let start = Instant::now();
         for (port, request) in requests {
-            while !send_request_and_check_status(*port, request).await {
+            while !does_request_succeed(*port, request).await {
                 if self.process.has_exited().map_err(io_error("check the state of a server process"))?
                     || start.elapsed() > START_TIMEOUT
                 {
@@ -166,7 +166,7 @@ fn spawn_server(folder: &TempDir, ports: &SeaweedFsPorts) -> Result<Process, Ser
     }
     let path = |name: &str| folder.path().join(name).display().to_string();
     let log = fs::File::options().create(true).append(true).open(path("log")).map_err(io_error("write a file"))?;
-    let mut command = build_command_killed_with_parent(&program);
+    let mut command = build_command_with_sigkill_on_parent_exit(&program);
     let files = [
         ("-dir", "data"),
         ("-s3.config", "keys.json"),
@@ -213,7 +213,7 @@ fn render_s3_identity_config() -> String {
     format!(r#"{{"identities":[{owner},{reader}]}}"#)
 }
 
-async fn send_request_and_check_status(port: u16, request: &str) -> bool {
+async fn does_request_succeed(port: u16, request: &str) -> bool {
     send_request(port, request, b"x").await.is_ok_and(|response| is_success_response(&response))
 }
 

@@ -31,7 +31,7 @@ pub struct LockWaitScenario {
     waits: String,
     /// Expected root blockers, separated by spaces, highest-ranked first. `+` joins the sessions in a wait cycle.
     roots: String,
-    /// Expected locked resource of each waiter. [`ALL_OTHER_WAITERS`] stands for all waiters without a separate entry.
+    /// Expected locked resource of each waiter. [`WILDCARD_FOR_OTHER_WAITERS`] stands for all waiters without a separate entry.
     resources: Vec<(&'static str, &'static str)>,
     /// Session that is expected to become the root blocker after the first root blocker is killed.
     pub root_after_kill: Option<&'static str>,
@@ -39,10 +39,10 @@ pub struct LockWaitScenario {
     pub unkillable_reason: Option<&'static str>,
 }
 
-const MYSQL_AND_MARIADB: &[Flavor] = &Flavor::ALL;
-const MYSQL_ONLY: &[Flavor] = &[Flavor::MySql];
-const MARIADB_ONLY: &[Flavor] = &[Flavor::MariaDb];
-const ALL_OTHER_WAITERS: &str = "*";
+const MYSQL_AND_MARIADB_FLAVORS: &[Flavor] = &Flavor::ALL;
+const MYSQL_FLAVOR_ONLY: &[Flavor] = &[Flavor::MySql];
+const MARIADB_FLAVOR_ONLY: &[Flavor] = &[Flavor::MariaDb];
+const WILDCARD_FOR_OTHER_WAITERS: &str = "*";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ScenarioStep<'a> {
@@ -86,18 +86,18 @@ impl LockWaitScenario {
             script: script.into(),
             waits: waits.into(),
             roots: roots.to_owned(),
-            resources: vec![(ALL_OTHER_WAITERS, resource)],
+            resources: vec![(WILDCARD_FOR_OTHER_WAITERS, resource)],
             root_after_kill: None,
             unkillable_reason: None,
         }
     }
 
-    fn with_locked_resource(mut self, waiter: &'static str, resource: &'static str) -> Self {
+    fn with_expected_locked_resource(mut self, waiter: &'static str, resource: &'static str) -> Self {
         self.resources.push((waiter, resource));
         self
     }
 
-    fn with_root_blocker_after_kill(mut self, root: &'static str) -> Self {
+    fn with_expected_next_root_blocker(mut self, root: &'static str) -> Self {
         self.root_after_kill = Some(root);
         self
     }
@@ -125,7 +125,7 @@ impl LockWaitScenario {
     pub fn expected_locked_resource(&self, waiter: &str) -> &'static str {
         let resource_of =
             |name: &str| self.resources.iter().find(|(waiter, _)| *waiter == name).map(|(_, resource)| *resource);
-        resource_of(waiter).or_else(|| resource_of(ALL_OTHER_WAITERS)).unwrap_or_default()
+        resource_of(waiter).or_else(|| resource_of(WILDCARD_FOR_OTHER_WAITERS)).unwrap_or_default()
     }
 
     fn parse_steps(&self) -> Result<Vec<ScenarioStep<'_>>, ScenarioError> {

@@ -20,14 +20,14 @@ use crate::server_error::ServerError;
 
 /// Options of a [`Server`].
 #[derive(Debug, Clone)]
-pub struct ServerOptions {
+pub struct DatabaseServerOptions {
     /// Maximum number of connections.
     pub max_connections: u32,
     /// Additional command-line arguments.
     pub arguments: Vec<String>,
 }
 
-impl Default for ServerOptions {
+impl Default for DatabaseServerOptions {
     fn default() -> Self {
         Self { max_connections: 400, arguments: Vec::new() }
     }
@@ -40,7 +40,7 @@ pub struct Server {
     process: Process,
     port: u16,
     folder: TempDir,
-    options: ServerOptions,
+    options: DatabaseServerOptions,
     environment: Vec<(String, OsString)>,
 }
 
@@ -54,14 +54,14 @@ pub(crate) const MAX_START_ATTEMPTS: usize = 3;
 impl Server {
     /// Starts a database server and waits until it accepts connections.
     /// The kernel kills the server when the calling thread exits, so do not call this function on a blocking thread.
-    pub async fn start(flavor: Flavor, options: &ServerOptions) -> Result<Self, ServerError> {
+    pub async fn start(flavor: Flavor, options: &DatabaseServerOptions) -> Result<Self, ServerError> {
         Self::start_with_environment(flavor, options, &[]).await
     }
 
     /// Starts a server that uses a settable clock. The clock must outlive the server.
     pub async fn start_with_clock(
         flavor: Flavor,
-        options: &ServerOptions,
+        options: &DatabaseServerOptions,
         clock: &ServerClock,
     ) -> Result<Self, ServerError> {
         Self::start_with_environment(flavor, options, &clock.environment_variables()?).await
@@ -69,7 +69,7 @@ impl Server {
 
     async fn start_with_environment(
         flavor: Flavor,
-        options: &ServerOptions,
+        options: &DatabaseServerOptions,
         environment: &[(&str, OsString)],
     ) -> Result<Self, ServerError> {
         let mut last = None;
@@ -84,7 +84,7 @@ impl Server {
 
     async fn try_start(
         flavor: Flavor,
-        options: &ServerOptions,
+        options: &DatabaseServerOptions,
         environment: &[(&str, OsString)],
     ) -> Result<Self, ServerError> {
         let io = |operation| move |source| ServerError::Io { operation, source };
@@ -236,7 +236,7 @@ fn spawn_server(
     flavor: Flavor,
     folder: &Path,
     port: u16,
-    options: &ServerOptions,
+    options: &DatabaseServerOptions,
     environment: &[(&str, OsString)],
 ) -> Result<Process, ServerError> {
     let io = |operation| move |source| ServerError::Io { operation, source };

@@ -14,26 +14,29 @@ use crate::server::Server;
 
 /// A running proxy that holds back statements. Dropping it closes all connections.
 #[derive(Debug)]
-pub struct StatementGate {
+pub struct StatementHoldingProxy {
     port: u16,
-    state: Arc<StatementGateState>,
+    state: Arc<StatementHoldingProxyState>,
     accepting: JoinHandle<()>,
 }
 
 #[derive(Debug)]
-struct StatementGateState {
+struct StatementHoldingProxyState {
     words: &'static str,
     reached: watch::Sender<bool>,
     open: watch::Sender<bool>,
 }
 
-impl StatementGate {
+impl StatementHoldingProxy {
     /// Starts a proxy that holds back the statements that contain `words` and forwards all other statements.
     pub async fn start(server: &Server, words: &'static str) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
-        let state =
-            Arc::new(StatementGateState { words, reached: watch::Sender::new(false), open: watch::Sender::new(false) });
+        let state = Arc::new(StatementHoldingProxyState {
+            words,
+            reached: watch::Sender::new(false),
+            open: watch::Sender::new(false),
+        });
         let accepting = tokio::spawn(accept_connections(listener, server.port(), state.clone()));
         Ok(Self { port, state, accepting })
     }
@@ -56,13 +59,13 @@ impl StatementGate {
     }
 }
 
-impl Drop for StatementGate {
+impl Drop for StatementHoldingProxy {
     fn drop(&mut self) {
         self.accepting.abort();
     }
 }
 
-async fn accept_connections(listener: TcpListener, server: u16, state: Arc<StatementGateState>) {
+async fn accept_connections(listener: TcpListener, server: u16, state: Arc<StatementHoldingProxyState>) {
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         // The client detects the end of a connection, so the result is ignored.
@@ -71,7 +74,7 @@ async fn accept_connections(listener: TcpListener, server: u16, state: Arc<State
     }
 }
 
-async fn forward_connection(client: TcpStream, server: u16, state: &StatementGateState) -> io::Result<()> {
+async fn forward_connection(client: TcpStream, server: u16, state: &StatementHoldingProxyState) -> io::Result<()> {
     let server = TcpStream::connect((Ipv4Addr::LOCALHOST, server)).await?;
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();

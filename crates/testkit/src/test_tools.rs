@@ -98,12 +98,12 @@ pub fn mysql_dir() -> PathBuf {
 /// Returns the directory that contains extra MariaDB plugins such as `metadata_lock_info`.
 #[must_use]
 pub fn mariadb_plugin_dir() -> PathBuf {
-    mariadb_plugin_package_dir().join("usr/lib/mysql/plugin")
+    unpacked_mariadb_plugins_dir().join("usr/lib/mysql/plugin")
 }
 
 /// Returns the directory into which the MariaDB plugin package is unpacked.
 #[must_use]
-pub fn mariadb_plugin_package_dir() -> PathBuf {
+pub fn unpacked_mariadb_plugins_dir() -> PathBuf {
     servers_dir().join("mariadb-plugins")
 }
 

@@ -10,14 +10,14 @@ use tokio::task::{JoinHandle, JoinSet};
 
 /// A running TCP forwarder that listens on 127.0.0.1. Dropping it closes all connections.
 #[derive(Debug)]
-pub struct VirtualAddress {
+pub struct VirtualIpProxy {
     address: SocketAddr,
     backends: watch::Sender<Vec<SocketAddr>>,
     accepting: JoinHandle<()>,
 }
 
-impl VirtualAddress {
-    /// Starts a forwarder that has one backend. [`VirtualAddress::fail_over_to`] changes the backend.
+impl VirtualIpProxy {
+    /// Starts a forwarder that has one backend. [`VirtualIpProxy::fail_over_to`] changes the backend.
     pub async fn start(backend: SocketAddr) -> io::Result<Self> {
         Self::start_load_balancer(vec![backend]).await
     }
@@ -55,7 +55,7 @@ impl VirtualAddress {
     }
 }
 
-impl Drop for VirtualAddress {
+impl Drop for VirtualIpProxy {
     fn drop(&mut self) {
         self.accepting.abort();
     }

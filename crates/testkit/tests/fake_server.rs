@@ -60,7 +60,7 @@ async fn driver_reads_sessions_and_kills_one() {
     ended.unwrap();
     assert_eq!(count, 100_000);
     connection.query_drop("KILL 7").await.unwrap();
-    assert_eq!(fake.kill_statement_count(), 1);
+    assert_eq!(fake.received_kill_statement_count(), 1);
     connection.disconnect().await.unwrap();
 }
 
@@ -68,7 +68,7 @@ async fn driver_reads_sessions_and_kills_one() {
 async fn statements_have_the_requested_size() {
     let options = FakeServerOptions { sessions: 40, transactions: 0, fault: Fault::None };
     for bytes in [249, 250, 251, 1024, 60_000] {
-        let fake = FakeServer::start_with_min_statement_size(bytes, options).await.unwrap();
+        let fake = FakeServer::start_with_long_statements(bytes, options).await.unwrap();
         let mut connection = connect(&fake).await.unwrap();
         let rows: Vec<Row> = connection.query("SHOW FULL PROCESSLIST").await.unwrap();
         let lengths: Vec<usize> = rows.iter().map(|row| row.get::<String, _>(7).unwrap().len()).collect();
@@ -121,10 +121,10 @@ async fn fleet_counts_connections_of_all_nodes() {
     let connections = [connect(first).await.unwrap(), connect(first).await.unwrap(), connect(second).await.unwrap()];
     let open = || {
         (
-            first.open_connection_count(),
-            second.open_connection_count(),
-            third.open_connection_count(),
-            fleet.open_connection_count(),
+            first.current_connection_count(),
+            second.current_connection_count(),
+            third.current_connection_count(),
+            fleet.current_connection_count(),
         )
     };
     assert_eq!(open(), (2, 1, 0, 3));

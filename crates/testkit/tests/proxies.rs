@@ -6,15 +6,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use clew_testkit::{
-    ClientCharset, ConnectionIdRewrite, Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy, Server,
-    ServerOptions, VirtualAddress,
+    ClientCharset, ConnectionIdRewrite, DatabaseServerOptions, Flavor, PacketAction, RawSession, RewriteRules,
+    RewritingProxy, Server, VirtualIpProxy,
 };
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, DriverError, Error, OptsBuilder, SslOpts};
 use tokio::time::timeout;
 
 async fn server(flavor: Flavor) -> Server {
-    Server::start(flavor, &ServerOptions::default()).await.unwrap()
+    Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap()
 }
 
 fn address(server: &Server) -> SocketAddr {
@@ -96,7 +96,7 @@ async fn rewriting_proxy_holds_requests_and_responses() {
 #[tokio::test]
 async fn virtual_address_fails_over_and_balances() {
     let (first, second) = tokio::join!(server(Flavor::MariaDb), server(Flavor::MariaDb));
-    let moving = VirtualAddress::start(address(&first)).await.unwrap();
+    let moving = VirtualIpProxy::start(address(&first)).await.unwrap();
     let mut before = Conn::new(options(moving.address())).await.unwrap();
     assert_eq!(id_and_port(&mut before).await.1, first.port());
     moving.fail_over_to(address(&second));
@@ -104,7 +104,7 @@ async fn virtual_address_fails_over_and_balances() {
     let mut after = Conn::new(options(moving.address())).await.unwrap();
     assert_eq!(id_and_port(&mut after).await.1, second.port());
 
-    let balancer = VirtualAddress::start_load_balancer(vec![address(&first), address(&second)]).await.unwrap();
+    let balancer = VirtualIpProxy::start_load_balancer(vec![address(&first), address(&second)]).await.unwrap();
     let connect = async |count: usize| {
         let mut ports = Vec::new();
         for _ in 0..count {

@@ -87,7 +87,7 @@ async fn rows_and_columns_are_endless() {
     let mut connection = Conn::new(options(&rogue)).await.unwrap();
     let listing = connection.query_iter("SHOW FULL PROCESSLIST");
     assert!(timeout(Duration::from_millis(500), listing).await.is_err());
-    assert!(rogue.sent_attack_byte_count() > 1 << 20);
+    assert!(rogue.attack_bytes_sent() > 1 << 20);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 pub(crate) const DEFAULT_TARGET_POLL_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_SLOW_NODE_POLL_INTERVAL: Duration = Duration::from_secs(30);
-const INTERVAL_TO_READ_DURATION_RATIO: u32 = 10;
+const POLL_INTERVAL_TO_READ_DURATION_RATIO: u32 = 10;
 
 /// Poll interval that adapts to the duration of a node's last read.
 #[derive(Debug)]
@@ -51,10 +51,11 @@ impl AdaptivePollInterval {
     /// The thresholds for lengthening and resetting differ, so that the poll interval does not oscillate.
     pub fn adapt_to_read_duration(&mut self, took: Duration) -> Option<PollIntervalChange> {
         let was_slow = self.slow_interval.is_some();
-        let max_duration = self.target / INTERVAL_TO_READ_DURATION_RATIO;
+        let max_duration = self.target / POLL_INTERVAL_TO_READ_DURATION_RATIO;
         let is_slow = took > max_duration || (was_slow && took > max_duration / 2);
         self.slow_interval = is_slow.then(|| {
-            (took * INTERVAL_TO_READ_DURATION_RATIO).clamp(self.target, MAX_SLOW_NODE_POLL_INTERVAL.max(self.target))
+            (took * POLL_INTERVAL_TO_READ_DURATION_RATIO)
+                .clamp(self.target, MAX_SLOW_NODE_POLL_INTERVAL.max(self.target))
         });
         match self.slow_interval {
             Some(interval) if !was_slow => Some(PollIntervalChange::Lengthened(interval)),

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clew_model::{Failure, FailureKind, Limitation, Node, SessionSelection, TaskOutcome};
+use clew_model::{CollectionTaskOutcome, Failure, FailureKind, Limitation, Node, SessionSelection};
 use clew_mysql::StatementMasking;
 use clew_store::{ClaimedTask, LoginTrigger, Store, StoreError};
 use futures_util::FutureExt;
@@ -14,7 +14,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::collection_slots::SessionCollectionSlot;
 use crate::completion_notifier::CompletionNotifier;
-use crate::login_backoff::LoginAttempt;
+use crate::login_backoff::LoginPermit;
 use crate::node_reader::NodeReader;
 use crate::observer::WorkerObserver;
 use crate::pending_result::{self, PendingResult};
@@ -52,7 +52,7 @@ impl SessionCollectionJob {
                 warn!(task.request_id = %task.request_id, "lease lost; collected rows discarded");
                 return;
             }
-            outcome = AssertUnwindSafe(self.collect_rows(slot)).catch_unwind() => outcome.unwrap_or_else(|_| Err(panic_failure())),
+            outcome = AssertUnwindSafe(self.collect_rows(slot)).catch_unwind() => outcome.unwrap_or_else(|_| Err(collection_panic_failure())),
         };
         self.record_collection_outcome(outcome).await;
     }
@@ -65,19 +65,19 @@ impl SessionCollectionJob {
     async fn collect_rows(&self, slot: &mut SessionCollectionSlot) -> Result<CollectedResult, Failure> {
         let task = &self.claimed.task;
         if task.attempts > self.settings.max_attempts {
-            return Err(attempts_exhausted_failure(self.settings.max_attempts));
+            return Err(exhausted_attempts_failure(self.settings.max_attempts));
         }
         let node = self.load_target_node().await?;
         let selection = self.load_session_selection().await?;
         // A user requested the first attempt. Further attempts are automatic, after a lost lease.
         let cause = if task.attempts > 1 { LoginTrigger::Automatic } else { LoginTrigger::Requested };
-        let login = LoginAttempt::request_permit(&self.store, &node.id, cause).await?;
+        let login = LoginPermit::request_permit(&self.store, &node.id, cause).await?;
         let read_future =
             self.reader.read_sessions(&node.url, &selection, StatementMasking::from_masked_flag(task.masked));
         let read = slot.await_session_read(&node.id, read_future).await;
         login.record_login_outcome(&node, read.as_ref().err()).await;
         let mut rows = read?;
-        let (row_count, limitations) = (rows.row_count(), rows.take_read_limitations());
+        let (row_count, limitations) = (rows.row_count(), rows.take_limitations_found_while_reading());
         let pending =
             pending_result::write_result(self.store.result_store(), &task.request_id, self.claimed.fence, rows).await?;
         Ok(CollectedResult { rows: row_count, limitations, pending })
@@ -129,7 +129,7 @@ impl SessionCollectionJob {
             Ok(CollectedResult { rows, limitations, pending }) => {
                 (success_outcome(rows, limitations, &pending), Some(pending))
             }
-            Err(failure) => (TaskOutcome::Failed(failure), None),
+            Err(failure) => (CollectionTaskOutcome::Failed(failure), None),
         };
         let deadline = Instant::now() + self.settings.lease;
         loop {
@@ -160,10 +160,10 @@ impl SessionCollectionJob {
         self.report_collection_outcome(&recorded);
     }
 
-    fn report_collection_outcome(&self, recorded: &TaskOutcome) {
+    fn report_collection_outcome(&self, recorded: &CollectionTaskOutcome) {
         let task = &self.claimed.task;
         match recorded {
-            TaskOutcome::Finished { rows, bytes, .. } => {
+            CollectionTaskOutcome::Finished { rows, bytes, .. } => {
                 let seconds = self.claimed_at.elapsed().as_secs_f64();
                 info!(
                     task.request_id = %task.request_id, node.id = %task.node_id,
@@ -171,7 +171,7 @@ impl SessionCollectionJob {
                 );
                 self.observer.record_collection_success(*rows, seconds);
             }
-            TaskOutcome::Failed(failure) => {
+            CollectionTaskOutcome::Failed(failure) => {
                 warn!(task.request_id = %task.request_id, node.id = %task.node_id, %failure, "collection failed");
                 self.observer.record_collection_failure(failure.kind);
             }
@@ -190,9 +190,9 @@ impl SessionCollectionJob {
     }
 }
 
-fn success_outcome(rows: u64, limitations: Vec<Limitation>, result: &PendingResult) -> TaskOutcome {
+fn success_outcome(rows: u64, limitations: Vec<Limitation>, result: &PendingResult) -> CollectionTaskOutcome {
     let published = result.published_result();
-    TaskOutcome::Finished {
+    CollectionTaskOutcome::Finished {
         result_name: published.name.clone(),
         rows,
         bytes: published.bytes,
@@ -201,14 +201,14 @@ fn success_outcome(rows: u64, limitations: Vec<Limitation>, result: &PendingResu
     }
 }
 
-fn attempts_exhausted_failure(attempts: u32) -> Failure {
+fn exhausted_attempts_failure(attempts: u32) -> Failure {
     Failure::new(
         FailureKind::RetriesExhausted,
         format!("claimed {attempts} times, and each time the worker stopped or lost the lease before completion"),
     )
 }
 
-fn panic_failure() -> Failure {
+fn collection_panic_failure() -> Failure {
     Failure::new(
         FailureKind::RetriesExhausted,
         "internal error during the collection; this is a bug in Clew, see the server's log for details",

@@ -102,7 +102,7 @@ impl SessionCollectionSlot {
         node: &NodeId,
         mut read: ReadFuture<'_>,
     ) -> Result<SessionRows, Failure> {
-        let mut stalled = StalledReadGuard::register_read_if_node_stalled(&self.pool, node);
+        let mut stalled = StalledReadRegistration::register_read_if_node_is_stalled(&self.pool, node);
         let stall_timeout = if stalled.is_some() { Duration::ZERO } else { self.pool.stall_timeout };
         let signal = Arc::new(SessionReadWaker::default());
         let waker = Waker::from(signal.clone());
@@ -115,7 +115,7 @@ impl SessionCollectionSlot {
             // A read with an exhausted cooperative budget wakes itself, so other tasks must run first.
             consume_budget().await;
             if timeout(stall_timeout, signal.0.notified()).await.is_err() {
-                stalled.get_or_insert_with(|| StalledReadGuard::register_stalled_read(&self.pool, node));
+                stalled.get_or_insert_with(|| StalledReadRegistration::register_stalled_read(&self.pool, node));
                 self.active = None;
                 signal.0.notified().await;
             }
@@ -130,10 +130,10 @@ impl SessionCollectionSlot {
     }
 }
 
-struct StalledReadGuard(SessionCollectionSlotPool);
+struct StalledReadRegistration(SessionCollectionSlotPool);
 
-impl StalledReadGuard {
-    fn register_read_if_node_stalled(pool: &SessionCollectionSlotPool, node: &NodeId) -> Option<Self> {
+impl StalledReadRegistration {
+    fn register_read_if_node_is_stalled(pool: &SessionCollectionSlotPool, node: &NodeId) -> Option<Self> {
         let is_stalled = pool.lock_stalled_nodes().nodes.contains(node);
         is_stalled.then(|| Self::register_stalled_read(pool, node))
     }
@@ -147,7 +147,7 @@ impl StalledReadGuard {
     }
 }
 
-impl Drop for StalledReadGuard {
+impl Drop for StalledReadRegistration {
     fn drop(&mut self) {
         let mut stalled = self.0.lock_stalled_nodes();
         stalled.reads = stalled.reads.saturating_sub(1);

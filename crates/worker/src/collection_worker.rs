@@ -19,7 +19,7 @@ use crate::retention;
 use crate::settings::WorkerSettings;
 
 const RESULT_STORE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
-const PENDING_KILLS_TIMEOUT: Duration = Duration::from_secs(2);
+const SHUTDOWN_TIMEOUT_FOR_PENDING_KILLS: Duration = Duration::from_secs(2);
 
 impl SessionCollectionQueue {
     /// Runs collection tasks until the `shutdown` token is cancelled.
@@ -44,7 +44,7 @@ impl SessionCollectionQueue {
             release.cancel();
             running.wait().await;
         }
-        clew_mysql::wait_for_pending_kills(PENDING_KILLS_TIMEOUT).await;
+        clew_mysql::wait_for_pending_kills(SHUTDOWN_TIMEOUT_FOR_PENDING_KILLS).await;
     }
 
     /// Shutdown does not cancel a claim in progress, because the store may already have committed the claim.

@@ -11,12 +11,12 @@ pub(crate) struct CompletionNotifier(Arc<CollectionWaiterRegistry>);
 
 #[derive(Default)]
 struct CollectionWaiterRegistry {
-    collections: Mutex<HashMap<RequestId, CollectionWaiters>>,
+    collections: Mutex<HashMap<RequestId, AwaitedCollection>>,
     /// Parent token of every `completed` token. Cancelling the parent token notifies all waiters.
     closed: CancellationToken,
 }
 
-struct CollectionWaiters {
+struct AwaitedCollection {
     waiters: usize,
     completed: CancellationToken,
 }
@@ -32,7 +32,7 @@ impl CompletionNotifier {
         let mut collections = self.lock_registry();
         let entry = collections
             .entry(request_id.clone())
-            .or_insert_with(|| CollectionWaiters { waiters: 0, completed: self.0.closed.child_token() });
+            .or_insert_with(|| AwaitedCollection { waiters: 0, completed: self.0.closed.child_token() });
         entry.waiters += 1;
         CompletionWaiter { notifier: self.clone(), request_id: request_id.clone(), completed: entry.completed.clone() }
     }
@@ -53,7 +53,7 @@ impl CompletionNotifier {
         self.lock_registry().values().map(|entry| entry.waiters).sum()
     }
 
-    fn lock_registry(&self) -> MutexGuard<'_, HashMap<RequestId, CollectionWaiters>> {
+    fn lock_registry(&self) -> MutexGuard<'_, HashMap<RequestId, AwaitedCollection>> {
         self.0.collections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

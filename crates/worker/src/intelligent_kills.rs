@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule, detect_proxied_connection};
-use crate::login_backoff::LoginAttempt;
+use crate::login_backoff::LoginPermit;
 use crate::notification_listener_state::NotificationListenerState;
 use crate::settings::WorkerSettings;
 
@@ -69,7 +69,7 @@ impl IntelligentKillQueue {
 
     /// Returns true if Clew escapes CSV cells that a spreadsheet would evaluate as a formula.
     #[must_use]
-    pub fn escapes_csv_formulas(&self) -> bool {
+    pub fn is_csv_formula_escaping_enabled(&self) -> bool {
         self.formula_guard
     }
 
@@ -107,7 +107,7 @@ impl IntelligentKillQueue {
             return Err(KillError::Node(unreliable_elapsed_times_failure(node, gap)));
         }
         let read = listed.read.clone();
-        let sessions = listed.into_sessions_with_checked_durations();
+        let sessions = listed.into_sessions_with_checked_elapsed_times();
         let protected = self.kills.protected_accounts().clone();
         // CPU-bound: the selection converts up to ten thousand statements to templates.
         let selection =
@@ -232,7 +232,7 @@ impl IntelligentKillQueue {
         node: &Node,
         work: impl Future<Output = Result<T, KillError>>,
     ) -> Result<T, KillError> {
-        let login = LoginAttempt::request_permit(&self.store, &node.id, LoginTrigger::Requested)
+        let login = LoginPermit::request_permit(&self.store, &node.id, LoginTrigger::Requested)
             .await
             .map_err(KillError::Node)?;
         let result = work.await;
@@ -258,7 +258,7 @@ impl NodeClockHistories {
         let address = node.address();
         let position = self.0.iter().position(|(other, _)| *other == address);
         let (_, mut history) = position.and_then(|at| self.0.remove(at)).unwrap_or_default();
-        let doubt = read.adjust_times_for_clock_steps(&mut history);
+        let doubt = read.adjust_elapsed_times_for_clock_steps(&mut history);
         self.0.push_back((address, history));
         if self.0.len() > Self::MAX_TRACKED_NODES {
             self.0.pop_front();

@@ -6,7 +6,7 @@ use clew_diagnose::{ProtectedAccounts, build_statement_template, to_valid_utf8};
 use clew_model::{AuditOrigin, Failure, FailureKind, InstanceId, LimitationKind, NodeId, NodeUrl, ProjectId, Session};
 use clew_mysql::{
     ClientSessions, KillOutcome, KillTarget, ProcessListOrigin, ReadLimits, UnsafeKillPolicy, Victim,
-    kill_victims_with_policy,
+    kill_victims_with_unsafe_kill_policy,
 };
 use clew_store::{KillSource, NewKillRecord, RecordedKillOutcome, Store, StoreError};
 use tracing::{error, info};
@@ -119,7 +119,7 @@ impl KillExecutor {
         let victims: Vec<Victim> = sessions.iter().map(|session| request.build_victim(session)).collect();
         let new_kills: Vec<NewKillRecord> = sessions.iter().map(|session| request.build_kill_record(session)).collect();
         let rows = self.store.kills().insert_kill_records(&new_kills).await?;
-        let killed = kill_victims_with_policy(
+        let killed = kill_victims_with_unsafe_kill_policy(
             &request.url,
             &victims,
             request.kind,
@@ -130,7 +130,7 @@ impl KillExecutor {
         .await;
         let records = match &killed {
             Ok(outcomes) => {
-                rows.iter().zip(outcomes).map(|(row, (_, outcome))| build_outcome_record(*row, outcome)).collect()
+                rows.iter().zip(outcomes).map(|(row, (_, outcome))| build_kill_outcome_record(*row, outcome)).collect()
             }
             Err(failure) => {
                 rows.iter().map(|row| (*row, RecordedKillOutcome::Failed, failure.to_string())).collect::<Vec<_>>()
@@ -196,7 +196,7 @@ fn sanitize_recorded_text(text: &[u8]) -> String {
     to_valid_utf8(text).chars().take(MAX_RECORDED_TEXT_CHARS).collect()
 }
 
-fn build_outcome_record(row: i64, outcome: &KillOutcome) -> (i64, RecordedKillOutcome, String) {
+fn build_kill_outcome_record(row: i64, outcome: &KillOutcome) -> (i64, RecordedKillOutcome, String) {
     let end = match outcome {
         KillOutcome::Killed => RecordedKillOutcome::Killed,
         KillOutcome::RollingBack { .. } => RecordedKillOutcome::RollingBack,

@@ -25,7 +25,7 @@ use crate::kill_executor::KillExecutor;
 use crate::observer::WorkerObserver;
 use crate::settings::WorkerSettings;
 use node_poll::NodePoll;
-use node_state::NodeStates;
+use node_state::NodePollStates;
 
 /// Worker that runs kill tasks.
 pub struct KillTaskWorker {
@@ -38,7 +38,7 @@ pub struct KillTaskWorker {
     /// Unique name of this worker, which the store records as the lease holder.
     worker: String,
     leases: HashMap<InstanceId, Instant>,
-    nodes: NodeStates,
+    nodes: NodePollStates,
 }
 
 impl KillTaskWorker {
@@ -59,7 +59,7 @@ impl KillTaskWorker {
             grace: settings.grace,
             worker: format!("{}-{}", std::process::id(), Uuid::new_v4().simple()),
             leases: HashMap::new(),
-            nodes: NodeStates::default(),
+            nodes: NodePollStates::default(),
         }
     }
 

@@ -72,7 +72,7 @@ pub use collection_queue::SessionCollectionQueue;
 pub use intelligent_kills::IntelligentKillQueue;
 pub use kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule};
 pub use kill_tasks::KillTaskWorker;
-pub use login_backoff::LoginAttempt;
+pub use login_backoff::LoginPermit;
 pub use node_reader::{NodeReader, ReadFuture, SessionRows};
 pub use notifications::dispatch_store_events;
 pub use observer::WorkerObserver;

@@ -13,12 +13,12 @@ use tracing::warn;
 
 /// Permit for one login to a node.
 #[derive(Debug)]
-pub struct LoginAttempt {
+pub struct LoginPermit {
     store: Store,
     refusals: u32,
 }
 
-impl LoginAttempt {
+impl LoginPermit {
     /// Requests a permit for a login. During a backoff, returns a [`FailureKind::AccessDenied`] failure.
     pub async fn request_permit(store: &Store, node: &NodeId, cause: LoginTrigger) -> Result<Self, Failure> {
         let store_failure = |error: StoreError| {

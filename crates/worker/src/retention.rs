@@ -17,7 +17,7 @@ const AUDIT_PRUNE_INTERVAL: Duration = Duration::from_hours(1);
 const ORPHANED_RESULT_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 /// A result that is younger than this may belong to a collection task that is about to complete.
 const MIN_ORPHANED_RESULT_AGE: Duration = Duration::from_mins(10);
-const ZONE_WITHOUT_WORKER_TIMEOUT: Duration = Duration::from_mins(10);
+const MAX_QUEUE_TIME_WITHOUT_ZONE_WORKER: Duration = Duration::from_mins(10);
 /// A kill without an outcome counts as interrupted after this time or twice the read timeout, whichever is longer.
 const MIN_INTERRUPTED_KILL_AGE: Duration = Duration::from_mins(1);
 
@@ -38,7 +38,7 @@ async fn remove_old_collections_periodically(store: &Store, retention: Duration)
         if let Err(error) = remove_expired_collections(store, retention).await {
             warn!(%error, "could not remove expired collections; retrying");
         }
-        match store.zones().fail_tasks_in_zones_without_workers(ZONE_WITHOUT_WORKER_TIMEOUT).await {
+        match store.zones().fail_tasks_in_zones_without_workers(MAX_QUEUE_TIME_WITHOUT_ZONE_WORKER).await {
             Ok(0) => {}
             Ok(ended) => warn!(tasks.ended = ended, "collections failed in zones without a worker"),
             Err(error) => warn!(%error, "could not check for zones without a worker; retrying"),
@@ -60,19 +60,19 @@ async fn remove_old_kill_records_periodically(store: &Store, lost_kill_age: Dura
     let mut ticks = create_interval_without_tick_bursts(EXPIRED_RECORD_CLEANUP_INTERVAL);
     loop {
         ticks.tick().await;
-        match store.kills().record_interrupted_kills_as_unknown(unix_millis_before_now(lost_kill_age)).await {
+        match store.kills().record_interrupted_kills_as_unknown(compute_cutoff_unix_millis(lost_kill_age)).await {
             Ok(0) => {}
             Ok(lost) => {
                 warn!(kills.lost = lost, "kills interrupted by a process exit; their outcomes are unknown");
             }
             Err(error) => warn!(%error, "could not check for lost kills; retrying"),
         }
-        match store.kills().remove_kill_records_before(unix_millis_before_now(retention)).await {
+        match store.kills().remove_kill_records_before(compute_cutoff_unix_millis(retention)).await {
             Ok(0) => {}
             Ok(removed) => info!(kills.removed = removed, "expired kills removed"),
             Err(error) => warn!(%error, "could not remove expired kills; retrying"),
         }
-        match store.kills().remove_intelligent_kills_finished_before(unix_millis_before_now(retention)).await {
+        match store.kills().remove_intelligent_kills_finished_before(compute_cutoff_unix_millis(retention)).await {
             Ok(0) => {}
             Ok(removed) => info!(intelligent_kills.removed = removed, "expired intelligent kills removed"),
             Err(error) => warn!(%error, "could not remove expired intelligent kills; retrying"),
@@ -86,7 +86,7 @@ async fn prune_audit_log_periodically(store: &Store, retention: Duration) {
         ticks.tick().await;
         match store
             .audit()
-            .prune_audit_log(&AuditOrigin::for_internal_operation(), unix_millis_before_now(retention))
+            .prune_audit_log(&AuditOrigin::for_internal_operation(), compute_cutoff_unix_millis(retention))
             .await
         {
             Ok(0) => {}
@@ -104,7 +104,7 @@ fn create_interval_without_tick_bursts(period: Duration) -> Interval {
 
 /// Removes task rows before their results, because a crash must not leave a row without a result.
 async fn remove_expired_collections(store: &Store, retention: Duration) -> Result<(), StoreError> {
-    let result_names = store.tasks().remove_tasks_ended_before(unix_millis_before_now(retention)).await?;
+    let result_names = store.tasks().remove_tasks_ended_before(compute_cutoff_unix_millis(retention)).await?;
     remove_expired_results(store, result_names).await;
     Ok(())
 }
@@ -129,7 +129,7 @@ async fn remove_orphaned_results(store: &Store) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn unix_millis_before_now(age: Duration) -> i64 {
+fn compute_cutoff_unix_millis(age: Duration) -> i64 {
     let then = SystemTime::now().checked_sub(age).and_then(|then| then.duration_since(UNIX_EPOCH).ok());
     i64::try_from(then.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
 }

@@ -82,7 +82,7 @@ pub(crate) async fn create_access_key(
     caller.require_permanent_credentials()?;
     let secret = access_key::generate_secret_key().map_err(|error| ApiError::internal_error(&error))?;
     let id = AccessKeyId::generate();
-    service.store.identities().create_access_key(&caller.audit_origin(), &user.id, &id, &secret).await?;
+    service.store.identities().create_access_key(&caller.build_audit_origin(), &user.id, &id, &secret).await?;
     let created = CreatedAccessKey { access_key: id.to_string(), secret_key: secret.expose_secret().to_owned() };
     Ok((StatusCode::CREATED, Json(created)))
 }
@@ -104,7 +104,7 @@ pub(crate) async fn update_access_key(
         caller.require_permanent_credentials()?;
     }
     let id = find_access_key(&service, &user, &key).await?.id;
-    service.store.identities().set_access_key_enabled(&caller.audit_origin(), &id, enabled).await?;
+    service.store.identities().set_access_key_enabled(&caller.build_audit_origin(), &id, enabled).await?;
     Ok(Json(build_access_key_view(&find_access_key(&service, &user, &key).await?)))
 }
 
@@ -119,7 +119,7 @@ pub(crate) async fn delete_access_key(
 ) -> Result<StatusCode, ApiError> {
     let user = find_access_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
     let id = find_access_key(&service, &user, &key).await?.id;
-    service.store.identities().remove_access_key(&caller.audit_origin(), &id).await?;
+    service.store.identities().remove_access_key(&caller.build_audit_origin(), &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -109,8 +109,10 @@ pub(crate) async fn verify_audit_log(
     let report = service.store.audit().verify_audit_log(&[]).await?;
     let intact = report.is_intact();
     let problems = report.problems.iter();
-    let view =
-        |problem: &clew_store::AuditProblem| AuditProblemView { position: problem.position, what: problem.to_string() };
+    let view = |problem: &clew_store::AuditIntegrityProblem| AuditProblemView {
+        position: problem.position,
+        what: problem.to_string(),
+    };
     Ok(Json(AuditVerificationResponse {
         intact,
         rows: report.rows,

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use crate::body::JsonBody;
 use crate::error::ApiError;
-use crate::query_string::truncate_text;
+use crate::query_string::truncate_for_message;
 
 pub(super) fn parse_identity_name(body: &JsonBody) -> Result<String, ApiError> {
     let name: String = body.get_required("name")?;
@@ -23,7 +23,7 @@ fn check_name_against_rule(rule: NameRule, name: &str) -> Result<(), ApiError> {
         return Ok(());
     }
     let arguments = vec![
-        ("given", truncate_text(name)),
+        ("given", truncate_for_message(name)),
         ("max", rule.max_length.to_string()),
         ("signs", rule.extra_chars.to_owned()),
     ];
@@ -49,7 +49,7 @@ pub(super) fn parse_description(body: &JsonBody) -> Result<Option<String>, ApiEr
 }
 
 pub(super) fn check_new_password(user: &str, chosen: &SecretString) -> Result<(), ApiError> {
-    password::check_password_rules(chosen, user).map_err(|rule| {
+    password::validate_new_password(chosen, user).map_err(|rule| {
         let id = match rule {
             PasswordError::Length => "password-length",
             PasswordError::UserName => "password-user-name",

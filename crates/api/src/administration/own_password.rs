@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::State;
 use clew_iam::decision::Action;
-use clew_model::ErrorEntry;
+use clew_model::ApiErrorDefinition;
 use clew_store::UserChange;
 use http::StatusCode;
 use secrecy::ExposeSecret;
@@ -56,11 +56,11 @@ pub(crate) async fn change_own_password(
     match auth_attempts::check_password_with_lockout(&service, &name, Some(&user), peer, old).await? {
         PasswordCheckOutcome::Right => {}
         PasswordCheckOutcome::Wrong => {
-            return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "password-old", Vec::new()));
+            return Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "password-old", Vec::new()));
         }
-        PasswordCheckOutcome::Locked => return Err(ApiError::new(ErrorEntry::IAM_LOCKED)),
+        PasswordCheckOutcome::Locked => return Err(ApiError::new(ApiErrorDefinition::IAM_LOCKED)),
     }
     let change = UserChange { password_hash: Some(passwords::hash_password(new).await?), ..UserChange::default() };
-    service.store.identities().update_user(&caller.audit_origin(), &user.id, &change).await?;
+    service.store.identities().update_user(&caller.build_audit_origin(), &user.id, &change).await?;
     Ok(StatusCode::NO_CONTENT)
 }

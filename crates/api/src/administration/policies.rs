@@ -5,7 +5,7 @@ pub(super) mod policy_validation;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::policy::{PermissionModel, Policy, PolicyErrors, system_policies};
-use clew_model::{DomainId, ErrorEntry};
+use clew_model::{ApiErrorDefinition, DomainId};
 use clew_store::{PolicyRecord, PolicyRef};
 use http::StatusCode;
 use serde::Serialize;
@@ -138,7 +138,7 @@ pub(crate) async fn put_policy(
         // Changing the policy model could invalidate existing attachments.
         let attachments = service.store.policies().list_policy_attachments(&PolicyRef::Custom(current.id)).await?;
         if !attachments.is_empty() {
-            return Err(ApiError::with_detail(ErrorEntry::IAM_CONFLICT, "policy-model-attached", Vec::new()));
+            return Err(ApiError::with_detail(ApiErrorDefinition::IAM_CONFLICT, "policy-model-attached", Vec::new()));
         }
     }
     service
@@ -250,11 +250,11 @@ fn policy_model_name(model: PermissionModel) -> &'static str {
 }
 
 fn system_policy_change_error() -> ApiError {
-    ApiError::with_detail(ErrorEntry::IAM_CONFLICT, "policy-of-system", Vec::new())
+    ApiError::with_detail(ApiErrorDefinition::IAM_CONFLICT, "policy-of-system", Vec::new())
 }
 
 fn invalid_policy_error(errors: &[clew_iam::policy::Diagnostic]) -> ApiError {
     let count = vec![("count", errors.len().to_string())];
-    let refusal = ApiError::with_detail(ErrorEntry::IAM_INVALID_BODY, "policy-errors", count);
+    let refusal = ApiError::with_detail(ApiErrorDefinition::IAM_INVALID_BODY, "policy-errors", count);
     ApiError { errors: build_diagnostic_views(errors), ..refusal }
 }

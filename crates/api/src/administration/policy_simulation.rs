@@ -23,7 +23,7 @@ use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::policy_cache::{self, run_policy_evaluation};
-use crate::query_string::truncate_text;
+use crate::query_string::truncate_for_message;
 
 /// A request to simulate.
 #[derive(ToSchema)]
@@ -147,7 +147,7 @@ pub(crate) async fn simulate_request(
         request_tags: &tags,
     };
     let administrator = user.administrator;
-    let budget = service.limits.create_policy_work_budget(&caller.principal.user_id);
+    let budget = service.limits.create_policy_evaluation_budget(&caller.principal.user_id);
     let principal = Principal { budget, ..load_simulated_principal(&service, user).await? };
     let explained = run_policy_evaluation(&principal, || explain_decision(&principal, action, &resource, &environment));
     let (decision, reason) = match explained.decision {
@@ -162,7 +162,7 @@ pub(crate) async fn simulate_request(
 fn parse_action(body: &JsonBody) -> Result<Action, ApiError> {
     let name: String = body.get_required("action")?;
     Action::find_action_by_name(&name)
-        .ok_or_else(|| ApiError::invalid_parameter("action-unknown", vec![("given", truncate_text(&name))]))
+        .ok_or_else(|| ApiError::invalid_parameter("action-unknown", vec![("given", truncate_for_message(&name))]))
 }
 
 fn parse_request_tags(body: &JsonBody) -> Result<Vec<Tag>, ApiError> {

@@ -24,7 +24,7 @@ const MAX_TRACKED_CALLERS: usize = 256;
 const MAX_DISTINCT_VALUES_PER_FIELD: usize = 16;
 const MAX_PENDING_AUDIT_EVENTS: usize = 8192;
 const AUDIT_FLUSH_INTERVAL: Duration = Duration::from_secs(5);
-const COMBINED_REFUSALS_OPERATION_NAME: &str = "RefusedRequests";
+const OPERATION_NAME_OF_COMBINED_REFUSALS: &str = "RefusedRequests";
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum CallerGroupingKey {
@@ -148,7 +148,7 @@ impl RefusalCounterState {
             Some(kinds) if kinds.contains_key(&kind) || kinds.len() < MAX_REFUSAL_KINDS_PER_CALLER => (caller, kind),
             Some(_) => (caller, None),
             None if self.windows.len() < MAX_TRACKED_CALLERS => (caller, kind),
-            None => (CallerGroupingKey::Others { domain: find_audit_event_domain(event) }, None),
+            None => (CallerGroupingKey::Others { domain: domain_id_for_audit_event(event) }, None),
         }
     }
 
@@ -195,7 +195,7 @@ fn build_caller_grouping_key(event: &AuditEvent) -> CallerGroupingKey {
     }
 }
 
-fn find_audit_event_domain(event: &AuditEvent) -> Option<DomainId> {
+fn domain_id_for_audit_event(event: &AuditEvent) -> Option<DomainId> {
     let actor_domain = match &event.origin.actor {
         Actor::User { domain_id, .. } => Some(domain_id),
         _ => None,
@@ -216,18 +216,18 @@ impl RefusalTimeWindow {
             operations: BTreeSet::new(),
             users: BTreeSet::new(),
             peers: BTreeSet::new(),
-            event: AuditEvent { domain_id: find_audit_event_domain(event), ..event.clone() },
+            event: AuditEvent { domain_id: domain_id_for_audit_event(event), ..event.clone() },
         };
-        window.record_distinct_event_values(event);
+        window.collect_distinct_field_values(event);
         window
     }
 
     fn add_repeated_refusal(&mut self, event: &AuditEvent) {
         self.repeated += 1;
         self.last_at = Timestamp::now();
-        self.record_distinct_event_values(event);
+        self.collect_distinct_field_values(event);
         let common = &mut self.event;
-        clear_field_if_different(&mut common.domain_id, find_audit_event_domain(event).as_ref());
+        clear_field_if_different(&mut common.domain_id, domain_id_for_audit_event(event).as_ref());
         clear_field_if_different(&mut common.project_id, event.project_id.as_ref());
         clear_field_if_different(&mut common.instance_id, event.instance_id.as_ref());
         clear_field_if_different(&mut common.node_id, event.node_id.as_ref());
@@ -242,7 +242,7 @@ impl RefusalTimeWindow {
         }
     }
 
-    fn record_distinct_event_values(&mut self, event: &AuditEvent) {
+    fn collect_distinct_field_values(&mut self, event: &AuditEvent) {
         let (user, claimed) = match &event.origin.actor {
             Actor::User { id, .. } => (id.as_str(), ""),
             Actor::Anonymous { claimed } => ("", claimed.as_str()),
@@ -264,7 +264,7 @@ impl RefusalTimeWindow {
 
     fn into_audit_event(self) -> Option<AuditEvent> {
         let several = self.operations.len() > 1;
-        let operation = if several { COMBINED_REFUSALS_OPERATION_NAME.to_owned() } else { self.event.operation };
+        let operation = if several { OPERATION_NAME_OF_COMBINED_REFUSALS.to_owned() } else { self.event.operation };
         (self.repeated > 0).then(|| AuditEvent {
             operation,
             code: self.event.code.filter(|_| !several),
@@ -340,7 +340,7 @@ mod tests {
         let repeated: u64 = counted.iter().map(|event| event.detail["repeated"].as_u64().unwrap()).sum();
         assert_eq!(first as u64 + repeated, 1000);
         assert!(
-            counted.iter().any(|event| event.operation == COMBINED_REFUSALS_OPERATION_NAME && event.code.is_none())
+            counted.iter().any(|event| event.operation == OPERATION_NAME_OF_COMBINED_REFUSALS && event.code.is_none())
         );
         let user_of =
             |domain: &DomainId| Actor::User { id: UserId::generate(), name: "grace".into(), domain_id: domain.clone() };

@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use axum::extract::{Request, State};
 use clew_iam::decision::CredentialScope;
 use clew_iam::token;
-use clew_model::ErrorEntry;
+use clew_model::ApiErrorDefinition;
 use clew_store::{Project, TokenOrigin, User};
 use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -52,7 +52,7 @@ fn no_store_header() -> (HeaderName, HeaderValue) {
         (status = 403, description = "The request comes from another site", body = ErrorBody)
     )
 )]
-pub(crate) async fn create_session(
+pub(crate) async fn create_browser_session(
     State(service): State<AppState>,
     Extension(trail): Extension<AuditContext>,
     request: Request,
@@ -91,7 +91,7 @@ pub(crate) async fn create_session(
         (status = 403, description = "The request is signed with an access key or comes from another site", body = ErrorBody)
     )
 )]
-pub(crate) async fn show_session(
+pub(crate) async fn show_browser_session(
     State(service): State<AppState>,
     caller: Caller,
 ) -> Result<(NoStoreHeader, Json<BrowserSession>), ApiError> {
@@ -116,13 +116,13 @@ pub(crate) async fn show_session(
         (status = 403, description = "The request is signed with an access key or does not come from Clew's web page", body = ErrorBody)
     )
 )]
-pub(crate) async fn delete_session(
+pub(crate) async fn delete_browser_session(
     State(service): State<AppState>,
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<(StatusCode, SessionHeaders), ApiError> {
     let token_info = require_token_credentials(&caller)?;
-    service.store.identities().revoke_token(&caller.audit_origin(), &token_info.hash).await?;
+    service.store.identities().revoke_token(&caller.build_audit_origin(), &token_info.hash).await?;
     let removed = cookie::build_set_cookie_header("", 0, &headers, caller.client.as_ref())?;
     Ok((StatusCode::NO_CONTENT, [no_store_header(), (SET_COOKIE, removed)]))
 }
@@ -151,7 +151,7 @@ pub(crate) async fn switch_project(
     let token_info = require_token_credentials(&caller)?;
     // An API token cannot change its scope; otherwise, a project token could become a domain token.
     if token_info.origin != TokenOrigin::Console {
-        return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "session-of-console", Vec::new()));
+        return Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "session-of-console", Vec::new()));
     }
     let requested = body::parse_session_scope(&body)?;
     let projects = load_caller_projects(&service, &caller).await?;
@@ -159,15 +159,15 @@ pub(crate) async fn switch_project(
         None => None,
         Some(id) => {
             let found = projects.iter().find(|project| project.id.as_str() == id);
-            let forbidden = || ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-scope", Vec::new());
+            let forbidden = || ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "iam-scope", Vec::new());
             Some(found.ok_or_else(forbidden)?)
         }
     };
     let user = load_user(&service, &caller).await?;
     // The old token is revoked first so that only one of two concurrent requests gets a new token.
     // If a later step fails, the session is left without a valid token.
-    if !service.store.identities().revoke_token(&caller.audit_origin(), &token_info.hash).await? {
-        return Err(ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
+    if !service.store.identities().revoke_token(&caller.build_audit_origin(), &token_info.hash).await? {
+        return Err(ApiError::with_detail(ApiErrorDefinition::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
     }
     let issued =
         issue_token(&service, &user, project, TokenOrigin::Console, "token", Some(token_info.expires_at)).await?;
@@ -202,7 +202,7 @@ fn require_token_credentials(caller: &Caller) -> Result<&ValidToken, ApiError> {
     match &caller.credential {
         CredentialRef::Token(token_info) => Ok(token_info),
         CredentialRef::Key(_) => {
-            Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "session-of-a-token", Vec::new()))
+            Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "session-of-a-token", Vec::new()))
         }
     }
 }
@@ -222,5 +222,5 @@ fn sort_projects_by_name(mut projects: Vec<Project>) -> Vec<Project> {
 async fn load_user(service: &AppState, caller: &Caller) -> Result<User, ApiError> {
     let user = service.store.identities().find_user(&caller.principal.user_id).await?;
     // A missing user has been deleted since the request was authenticated.
-    user.ok_or_else(|| ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()))
+    user.ok_or_else(|| ApiError::with_detail(ApiErrorDefinition::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()))
 }

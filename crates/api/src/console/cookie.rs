@@ -26,7 +26,7 @@ fn build_cookie_name(headers: &HeaderMap, connection: Option<&ClientAddr>) -> Co
 }
 
 /// An `X-Auth-Token` header or a request signature takes precedence over the session cookie.
-pub(crate) fn is_cookie_authenticated(headers: &HeaderMap, connection: Option<&ClientAddr>) -> bool {
+pub(crate) fn is_authenticated_by_cookie(headers: &HeaderMap, connection: Option<&ClientAddr>) -> bool {
     !headers.contains_key("x-auth-token")
         && !headers.contains_key(AUTHORIZATION)
         && read_session_token(headers, connection).is_some()

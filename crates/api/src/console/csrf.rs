@@ -3,7 +3,7 @@
 //! `docs/decisions/0024-browser-sessions.md` lists CSRF attacks and the countermeasures.
 
 use clew_iam::token;
-use clew_model::ErrorEntry;
+use clew_model::ApiErrorDefinition;
 use http::header::{HOST, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, Method};
@@ -44,7 +44,7 @@ fn is_safe_method(method: &Method) -> bool {
 }
 
 fn csrf_error(reason: &'static str) -> ApiError {
-    ApiError::with_detail(ErrorEntry::NOT_FROM_THE_PAGE, reason, Vec::new())
+    ApiError::with_detail(ApiErrorDefinition::NOT_FROM_THE_PAGE, reason, Vec::new())
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use clew_diagnose::to_valid_utf8;
 use clew_iam::decision::Action;
 use clew_model::{Language, LocalizedText, Node, Session};
 use clew_mysql::{
-    KillBaseline, KillOutcome, KillRefusal, KillTarget, ProcessListOrigin, ReadLimits, ServerInstance,
+    KillOutcome, KillRefusal, KillTarget, PreKillSnapshot, ProcessListOrigin, ReadLimits, ServerInstance,
     SessionLookupResult, UnsafeKillPolicy, find_sessions_by_id,
 };
 use clew_store::KillSource;
@@ -124,7 +124,7 @@ pub(crate) async fn kill_sessions(
     }
     let masked = target.requires_statement_masking(&service, &caller);
     let found = service
-        .read_node(&target.node, async |limits| find_sessions_by_id(&target.node.url, &ids, &limits).await)
+        .read_from_node(&target.node, async |limits| find_sessions_by_id(&target.node.url, &ids, &limits).await)
         .await?;
     let protected = service.kills.protected_accounts();
     let refusal = |session: &Session| Some((session.id, found.predict_kill_refusal(session, request.kind, protected)?));
@@ -142,8 +142,8 @@ pub(crate) async fn kill_sessions(
         let before = if victims.is_empty() {
             None
         } else {
-            let read = async |limits| KillBaseline::read_baseline(&target.node.url, &limits).await;
-            Some(service.try_read_node(&target.node, read).await)
+            let read = async |limits| PreKillSnapshot::read_pre_kill_snapshot(&target.node.url, &limits).await;
+            Some(service.try_read_from_node(&target.node, read).await)
         };
         // Behind a load balancer, the connections of this request may lead to different servers.
         let is_another_server =
@@ -160,7 +160,7 @@ pub(crate) async fn kill_sessions(
                 Ok(outcomes) => Ok(Ok(outcomes)),
                 Err(error) => ApiError::from_kill_error(error).map(Err),
             };
-        let outcomes = service.read_node(&target.node, work).await??;
+        let outcomes = service.read_from_node(&target.node, work).await??;
         let effect = match before {
             Some(before) => {
                 let node = &target.node;
@@ -197,7 +197,7 @@ pub(crate) async fn kill_sessions(
     }
     let victims = [ids_with("would_kill"), request.other_victims].concat();
     let warnings =
-        costs.as_ref().map(|costs| costs.format_surviving_blocker_warnings(&victims, language)).unwrap_or_default();
+        costs.as_ref().map(|costs| costs.format_remaining_blocker_warnings(&victims, language)).unwrap_or_default();
     let costs_unknown = costs.and_then(|costs| costs.unknown).map(|reason| reason.in_language(language).to_owned());
     Ok(Json(KillResponse { sessions, costs_unknown, warnings, effect }))
 }
@@ -212,7 +212,7 @@ async fn execute_kills(
     limits: ReadLimits,
 ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
     let order = KillRequest {
-        origin: caller.audit_origin(),
+        origin: caller.build_audit_origin(),
         project_id: target.project.id.clone(),
         instance_id: target.instance.id.clone(),
         node_id: target.node.id.clone(),
@@ -264,7 +264,7 @@ fn build_current_session(
         time: current.seconds,
         statement: current.statement.as_deref().map(text),
         transaction: costs.and_then(|costs| costs.rollback_cost(current.id)),
-        frees: costs.map(|costs| costs.find_unblocked_session_ids(current.id)).unwrap_or_default(),
+        frees: costs.map(|costs| costs.find_session_ids_unblocked_by_kill(current.id)).unwrap_or_default(),
         holds_up: costs.map_or(0, |costs| costs.count_waiters(current.id)),
         risks: costs.map(|costs| costs.kill_risks(current.id, request.kind, language)).unwrap_or_default(),
     }

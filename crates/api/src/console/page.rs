@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use clew_model::ErrorEntry;
+use clew_model::ApiErrorDefinition;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
@@ -20,7 +20,7 @@ const EMBEDDED_FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/pag
 
 static WEB_PAGE: LazyLock<WebPage> = LazyLock::new(|| WebPage::from_files(EMBEDDED_FILES));
 
-const INDEX_PATH: &str = "index.html";
+const INDEX_HTML_PATH: &str = "index.html";
 const HASHED_ASSET_PATH_PREFIX: &str = "assets/";
 
 /// Path prefixes of the API. An unknown path with such a prefix returns an error instead of the web page.
@@ -55,7 +55,7 @@ impl WebPage {
     }
 
     fn index_page_response(&self, headers: &HeaderMap) -> Response {
-        match self.files.get(INDEX_PATH) {
+        match self.files.get(INDEX_HTML_PATH) {
             Some(index) => index.respond(headers),
             None => ([(CONTENT_TYPE, "text/plain; charset=utf-8")], PAGE_NOT_BUILT_MESSAGE).into_response(),
         }
@@ -72,7 +72,7 @@ impl WebPage {
             return Some(asset.respond(headers));
         }
         let is_view = !path.trim_start_matches('/').starts_with(HASHED_ASSET_PATH_PREFIX) && accepts_html(headers);
-        self.files.get(INDEX_PATH).filter(|_| is_view).map(|index| index.respond(headers))
+        self.files.get(INDEX_HTML_PATH).filter(|_| is_view).map(|index| index.respond(headers))
     }
 }
 
@@ -89,7 +89,7 @@ pub(crate) async fn serve_index_page(headers: HeaderMap) -> Response {
 
 pub(crate) async fn serve_web_page(request: Request) -> Response {
     let found = WEB_PAGE.response_for_path(request.method(), request.uri().path(), request.headers());
-    found.map_or_else(|| ApiError::new(ErrorEntry::NO_SUCH_API).into_response(), add_page_security_headers)
+    found.map_or_else(|| ApiError::new(ApiErrorDefinition::NO_SUCH_API).into_response(), add_page_security_headers)
 }
 
 fn add_page_security_headers(mut response: Response<Body>) -> Response {

@@ -3,7 +3,7 @@
 use axum::Extension;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
-use clew_model::{ErrorEntry, Language, Limitation, RequestId, SessionSelection};
+use clew_model::{ApiErrorDefinition, Language, Limitation, RequestId, SessionSelection};
 use clew_store::SessionCollectionTask;
 use http::StatusCode;
 use jiff::Timestamp;
@@ -69,7 +69,7 @@ pub(crate) async fn list_session_collections(
     Extension(language): Extension<Language>,
 ) -> Result<Json<SessionCollectionList>, ApiError> {
     let target = TargetNode::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let templates_only = target.project_masks_statements_for_caller(&service, &caller);
+    let templates_only = target.are_statements_masked_for_caller(&service, &caller);
     let tasks = service
         .store
         .tasks()
@@ -105,12 +105,12 @@ pub(crate) async fn delete_session_collection(
         task.project_id == target.project.id && task.instance_id == target.instance.id && task.node_id == target.node
     });
     if task.is_none() {
-        return Err(ApiError::new(ErrorEntry::UNKNOWN_TASK));
+        return Err(ApiError::new(ApiErrorDefinition::UNKNOWN_TASK));
     }
-    if service.store.tasks().remove_task(&caller.audit_origin(), &id).await? {
+    if service.store.tasks().remove_task(&caller.build_audit_origin(), &id).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
-        Err(ApiError::with_detail(ErrorEntry::NOT_ALLOWED, "collection-under-way", Vec::new()))
+        Err(ApiError::with_detail(ApiErrorDefinition::NOT_ALLOWED, "collection-under-way", Vec::new()))
     }
 }
 

@@ -5,8 +5,8 @@ use axum::extract::{Path, State};
 use clew_diagnose::waits::WaitGraph;
 use clew_diagnose::{build_statement_template, to_valid_utf8};
 use clew_iam::decision::Action;
-use clew_model::{ErrorEntry, Language, Limitation};
-use clew_mysql::{DetailedSession, ExplainOutcome, explain_session, read_session_detail};
+use clew_model::{ApiErrorDefinition, Language, Limitation};
+use clew_mysql::{DetailedSession, ExplainOutcome, explain_running_statement, read_session_detail};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -112,7 +112,7 @@ pub(crate) async fn show_session_detail(
     let id = parse_session_id(&session)?;
     let masked = target.requires_statement_masking(&service, &caller);
     let read = service
-        .read_node(&target.node, async |limits| read_session_detail(&target.node.url, id, &limits).await)
+        .read_from_node(&target.node, async |limits| read_session_detail(&target.node.url, id, &limits).await)
         .await?;
     Ok(Json(build_session_detail(read.ok_or_else(|| session_not_found_error(id))?, masked)))
 }
@@ -199,10 +199,11 @@ pub(crate) async fn explain_statement(
     let id = parse_session_id(&session)?;
     if target.requires_statement_masking(&service, &caller) {
         // Plans contain literals that Clew cannot mask, because the plan format differs between servers.
-        return Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "explain-masked", Vec::new()));
+        return Err(ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "explain-masked", Vec::new()));
     }
-    let explained =
-        service.read_node(&target.node, async |limits| explain_session(&target.node.url, id, &limits).await).await?;
+    let explained = service
+        .read_from_node(&target.node, async |limits| explain_running_statement(&target.node.url, id, &limits).await)
+        .await?;
     match explained {
         ExplainOutcome::Plan(plan) => Ok(Json(ExplainResponse { format: "text", plan: Some(plan), refused: None })),
         ExplainOutcome::NoPlan(reason) => {
@@ -218,5 +219,5 @@ fn parse_session_id(text: &str) -> Result<u64, ApiError> {
 }
 
 fn session_not_found_error(id: u64) -> ApiError {
-    ApiError::with_detail(ErrorEntry::UNKNOWN_NODE, "no-such-session", vec![("id", id.to_string())])
+    ApiError::with_detail(ApiErrorDefinition::UNKNOWN_NODE, "no-such-session", vec![("id", id.to_string())])
 }

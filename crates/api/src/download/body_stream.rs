@@ -18,7 +18,7 @@ use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 /// Maximum size of a response body chunk, in bytes. The HTTP library buffers about six chunks per response.
-pub(super) const CHUNK_SIZE: usize = 64 * 1024;
+pub(super) const MAX_CHUNK_BYTES: usize = 64 * 1024;
 
 /// The stream ends after the last byte of the requested range or after the first error.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ struct BufferPool {
 
 impl BufferPool {
     fn acquire(&mut self, left: u64) -> BytesMut {
-        let length = usize::try_from(left).unwrap_or(CHUNK_SIZE).min(CHUNK_SIZE);
+        let length = usize::try_from(left).unwrap_or(MAX_CHUNK_BYTES).min(MAX_CHUNK_BYTES);
         let returned =
             self.shared.pop_front_if(|buffer| buffer.is_unique()).and_then(|buffer| buffer.try_into_mut().ok());
         let mut buffer = returned.unwrap_or_default();
@@ -156,9 +156,11 @@ mod tests {
 
     #[tokio::test]
     async fn byte_ranges_are_complete_and_in_order() {
-        let bytes = bytes(5 * CHUNK_SIZE + 17);
+        let bytes = bytes(5 * MAX_CHUNK_BYTES + 17);
         let file = file(&bytes);
-        for (from, to) in [(0, bytes.len()), (CHUNK_SIZE - 1, 3 * CHUNK_SIZE + 1), (7, 8), (bytes.len(), bytes.len())] {
+        for (from, to) in
+            [(0, bytes.len()), (MAX_CHUNK_BYTES - 1, 3 * MAX_CHUNK_BYTES + 1), (7, 8), (bytes.len(), bytes.len())]
+        {
             let stream = DownloadBodyStream::new("head,".into(), file.reopen().unwrap(), from as u64, to as u64);
             assert!(read_all(stream).await.unwrap() == [b"head,", &bytes[from..to]].concat(), "{from}..{to}");
         }
@@ -166,7 +168,7 @@ mod tests {
 
     #[tokio::test]
     async fn uncached_files_are_read_from_disk() {
-        let bytes = bytes(5 * CHUNK_SIZE + 17);
+        let bytes = bytes(5 * MAX_CHUNK_BYTES + 17);
         let file = file(&bytes);
         file.as_file().sync_all().unwrap();
         rustix::fs::fadvise(file.as_file(), 0, None, rustix::fs::Advice::DontNeed).unwrap();
@@ -186,12 +188,12 @@ mod tests {
 
     #[tokio::test]
     async fn truncated_file_is_an_error() {
-        let bytes = bytes(3 * CHUNK_SIZE);
+        let bytes = bytes(3 * MAX_CHUNK_BYTES);
         let file = file(&bytes);
         let mut stream = DownloadBodyStream::new(Bytes::new(), file.reopen().unwrap(), 0, bytes.len() as u64);
-        assert!(stream.next().await.unwrap().unwrap() == bytes[..CHUNK_SIZE]);
-        file.as_file().set_len(CHUNK_SIZE as u64 + 1).unwrap();
-        assert!(stream.next().await.unwrap().unwrap() == bytes[CHUNK_SIZE..=CHUNK_SIZE]);
+        assert!(stream.next().await.unwrap().unwrap() == bytes[..MAX_CHUNK_BYTES]);
+        file.as_file().set_len(MAX_CHUNK_BYTES as u64 + 1).unwrap();
+        assert!(stream.next().await.unwrap().unwrap() == bytes[MAX_CHUNK_BYTES..=MAX_CHUNK_BYTES]);
         assert_eq!(stream.next().await.unwrap().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 
@@ -201,7 +203,7 @@ mod tests {
         let mut share = |byte| {
             let mut buffer = pool.acquire(u64::MAX);
             buffer[0] = byte;
-            pool.freeze_into_chunk(buffer, CHUNK_SIZE)
+            pool.freeze_into_chunk(buffer, MAX_CHUNK_BYTES)
         };
         let (first, second) = (share(1), share(2));
         let address = first.as_ptr();

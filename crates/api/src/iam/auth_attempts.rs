@@ -18,10 +18,10 @@ use crate::error::ApiError;
 use crate::{AppState, passwords};
 
 /// Maximum time to wait for password checks in other server processes that use the same failure counter.
-const PASSWORD_ATTEMPT_RESERVATION_TIMEOUT: Duration = Duration::from_secs(10);
-const PASSWORD_ATTEMPT_RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// `Retry-After` value of the response if [`PASSWORD_ATTEMPT_RESERVATION_TIMEOUT`] has elapsed.
-const RETRY_AFTER_WHEN_COUNTER_BUSY: Duration = Duration::from_secs(1);
+const FAILURE_COUNTER_WAIT_TIMEOUT: Duration = Duration::from_secs(10);
+const FAILURE_COUNTER_POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// `Retry-After` value of the response if [`FAILURE_COUNTER_WAIT_TIMEOUT`] has elapsed.
+const BUSY_FAILURE_COUNTER_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PasswordCheckOutcome {
@@ -40,13 +40,13 @@ pub(crate) async fn check_password_with_lockout(
     password: SecretString,
 ) -> Result<PasswordCheckOutcome, ApiError> {
     let subject =
-        find_failure_counter_key(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?.name;
-    let _lock = service.password_check_mutexes().lock_password_checks(&subject).await;
+        find_auth_failure_counter(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?.name;
+    let _lock = service.password_check_mutexes().acquire_password_check_mutex(&subject).await;
     match reserve_password_attempt(&service.store, &subject).await? {
         AuthAttemptReservation::Granted => {}
         AuthAttemptReservation::Locked => return Ok(PasswordCheckOutcome::Locked),
         AuthAttemptReservation::Busy => {
-            return Err(ApiError::rate_limit_exceeded_error(RETRY_AFTER_WHEN_COUNTER_BUSY));
+            return Err(ApiError::rate_limit_exceeded_error(BUSY_FAILURE_COUNTER_RETRY_AFTER));
         }
     }
     let is_correct = passwords::verify_password(password, user.map(|user| user.password_hash.clone())).await?;
@@ -64,43 +64,43 @@ async fn reserve_password_attempt(store: &Store, subject: &str) -> Result<AuthAt
     let start = Instant::now();
     loop {
         match store.lockouts().reserve_auth_attempt(subject).await? {
-            AuthAttemptReservation::Busy if start.elapsed() < PASSWORD_ATTEMPT_RESERVATION_TIMEOUT => {
-                sleep(PASSWORD_ATTEMPT_RESERVATION_POLL_INTERVAL).await;
+            AuthAttemptReservation::Busy if start.elapsed() < FAILURE_COUNTER_WAIT_TIMEOUT => {
+                sleep(FAILURE_COUNTER_POLL_INTERVAL).await;
             }
             reservation => return Ok(reservation),
         }
     }
 }
 
-pub(crate) struct FailureCounterKey {
+pub(crate) struct AuthFailureCounter {
     pub(crate) name: String,
     /// True if the client address was recorded recently and need not be recorded again.
     pub(crate) is_address_up_to_date: bool,
 }
 
 /// The address precedes the user name in the counter key so that no crafted user name selects another user's counter.
-pub(crate) async fn find_failure_counter_key(
+pub(crate) async fn find_auth_failure_counter(
     store: &Store,
     name: String,
     user: Option<&UserId>,
     peer: Option<IpAddr>,
-) -> Result<FailureCounterKey, StoreError> {
+) -> Result<AuthFailureCounter, StoreError> {
     let (Some(user), Some(peer)) = (user, peer) else {
-        return Ok(FailureCounterKey { name, is_address_up_to_date: false });
+        return Ok(AuthFailureCounter { name, is_address_up_to_date: false });
     };
     let address = ClientSubnet::from(peer).address();
     if let Some(text) = store.lockouts().find_cached_client_address(user, address) {
-        return Ok(FailureCounterKey {
-            name: build_address_failure_counter_key(&text, &name),
+        return Ok(AuthFailureCounter {
+            name: build_counter_name_for_address(&text, &name),
             is_address_up_to_date: true,
         });
     }
     let is_known = store.lockouts().is_known_client_address(user, address).await?;
-    let name = if is_known { build_address_failure_counter_key(&address.to_string(), &name) } else { name };
-    Ok(FailureCounterKey { name, is_address_up_to_date: false })
+    let name = if is_known { build_counter_name_for_address(&address.to_string(), &name) } else { name };
+    Ok(AuthFailureCounter { name, is_address_up_to_date: false })
 }
 
-fn build_address_failure_counter_key(address: &str, name: &str) -> String {
+fn build_counter_name_for_address(address: &str, name: &str) -> String {
     ["address:", address, " ", name].concat()
 }
 

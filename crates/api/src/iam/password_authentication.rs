@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use clew_model::ErrorEntry;
+use clew_model::ApiErrorDefinition;
 use clew_store::User;
 use secrecy::SecretString;
 
@@ -35,7 +35,7 @@ pub(crate) async fn authenticate_by_password(
     };
     match (&user, user_ref) {
         (Some(user), _) => {
-            trail.set_domain(&user.domain_id);
+            trail.set_domain_id(&user.domain_id);
             trail.set_claimed_identity(&user.name);
             trail.set_target(&user.name);
         }
@@ -45,7 +45,7 @@ pub(crate) async fn authenticate_by_password(
             domains
                 .iter()
                 .filter(|existing| existing.name == *domain)
-                .for_each(|existing| trail.set_domain(&existing.id));
+                .for_each(|existing| trail.set_domain_id(&existing.id));
         }
         (None, UserRef::Id(_)) => {}
     }
@@ -56,10 +56,10 @@ pub(crate) async fn authenticate_by_password(
             Ok(user)
         }
         (PasswordCheckOutcome::Locked, _) => {
-            Err(ApiError::with_detail(ErrorEntry::IAM_LOCKED, "iam-locked-for", Vec::new()))
+            Err(ApiError::with_detail(ApiErrorDefinition::IAM_LOCKED, "iam-locked-for", Vec::new()))
         }
         (PasswordCheckOutcome::Right | PasswordCheckOutcome::Wrong, _) => {
-            Err(ApiError::new(ErrorEntry::IAM_WRONG_PASSWORD))
+            Err(ApiError::new(ApiErrorDefinition::IAM_WRONG_PASSWORD))
         }
     }
 }

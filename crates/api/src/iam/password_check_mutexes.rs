@@ -13,7 +13,7 @@ use tokio::sync::{Mutex as SubjectLock, OwnedMutexGuard};
 pub(crate) struct PasswordCheckMutexes(Mutex<HashMap<String, Arc<SubjectLock<()>>>>);
 
 impl PasswordCheckMutexes {
-    pub(crate) async fn lock_password_checks(&self, subject: &str) -> OwnedMutexGuard<()> {
+    pub(crate) async fn acquire_password_check_mutex(&self, subject: &str) -> OwnedMutexGuard<()> {
         let subject_lock = {
             let mut subjects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             subjects.retain(|_, subject_lock| Arc::strong_count(subject_lock) > 1);
@@ -32,15 +32,15 @@ mod tests {
     #[tokio::test]
     async fn checks_of_a_subject_are_serialized_and_unused_locks_are_removed() {
         let locks = PasswordCheckMutexes::default();
-        let first = locks.lock_password_checks("one").await;
-        assert!(locks.lock_password_checks("one").now_or_never().is_none());
-        let other = locks.lock_password_checks("other").now_or_never();
+        let first = locks.acquire_password_check_mutex("one").await;
+        assert!(locks.acquire_password_check_mutex("one").now_or_never().is_none());
+        let other = locks.acquire_password_check_mutex("other").now_or_never();
         assert!(other.is_some());
         drop(first);
-        let again = locks.lock_password_checks("one").now_or_never();
+        let again = locks.acquire_password_check_mutex("one").now_or_never();
         assert!(again.is_some());
         drop((other, again));
-        let _last = locks.lock_password_checks("last").await;
+        let _last = locks.acquire_password_check_mutex("last").await;
         assert_eq!(locks.0.lock().unwrap().keys().collect::<Vec<_>>(), ["last"]);
     }
 }

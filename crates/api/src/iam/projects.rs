@@ -2,7 +2,7 @@
 
 use axum::extract::{RawQuery, State};
 use clew_iam::decision::Grant;
-use clew_model::{DomainId, ErrorEntry};
+use clew_model::{ApiErrorDefinition, DomainId};
 use clew_store::{Project, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,7 +11,7 @@ use crate::AppState;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query_string::{QueryString, truncate_text};
+use crate::query_string::{QueryString, truncate_for_message};
 
 /// List of projects with links.
 #[derive(Serialize, ToSchema)]
@@ -86,7 +86,8 @@ pub(crate) async fn list_projects(
     let own = format!("/v3/projects{}", raw.map_or(String::new(), |raw| format!("?{raw}")));
     let mut links = PaginationLinks { own, previous: None, next: None };
     if let Some((page, per_page)) = parse_page_parameters(&query)? {
-        let link = |page: usize| format!("/v3/projects?{}", query.encode_with_parameter("page", &page.to_string()));
+        let link =
+            |page: usize| format!("/v3/projects?{}", query.encode_with_replaced_parameter("page", &page.to_string()));
         let offset = (page - 1).saturating_mul(per_page);
         links.previous = (page > 1).then(|| link(page - 1));
         links.next = (projects.len() > offset.saturating_add(per_page)).then(|| link(page + 1));
@@ -162,6 +163,6 @@ fn parse_boolean_parameter(query: &QueryString, name: &'static str) -> Result<Op
 }
 
 fn invalid_parameter_error(name: &'static str, given: &str) -> ApiError {
-    let arguments = vec![("field", name.into()), ("given", truncate_text(given))];
-    ApiError::with_detail(ErrorEntry::IAM_INVALID_PARAMETER, "parameter-form", arguments)
+    let arguments = vec![("field", name.into()), ("given", truncate_for_message(given))];
+    ApiError::with_detail(ApiErrorDefinition::IAM_INVALID_PARAMETER, "parameter-form", arguments)
 }

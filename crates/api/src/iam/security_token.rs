@@ -8,14 +8,14 @@ use clew_iam::decision::CredentialScope;
 use clew_iam::{SecretError, token};
 use secrecy::{ExposeSecret, SecretString};
 
-const DOMAIN_SCOPE_SUFFIX: &str = "domain";
+const DOMAIN_SCOPE_TOKEN_SUFFIX: &str = "domain";
 
 /// Tokens without a suffix, such as those created by `clew key create`, have the same scope as a permanent key.
 pub(crate) fn generate_security_token(scope: &CredentialScope) -> Result<SecretString, SecretError> {
     let token = token::generate_token()?;
     let scope = match scope {
         CredentialScope::AccessKey => return Ok(token),
-        CredentialScope::Domain => DOMAIN_SCOPE_SUFFIX,
+        CredentialScope::Domain => DOMAIN_SCOPE_TOKEN_SUFFIX,
         CredentialScope::Project(id) => id.as_str(),
     };
     Ok(SecretString::from(format!("{}.{scope}", token.expose_secret())))
@@ -25,7 +25,7 @@ pub(crate) fn generate_security_token(scope: &CredentialScope) -> Result<SecretS
 pub(crate) fn parse_security_token_scope(security_token: &str) -> Option<CredentialScope> {
     match security_token.split_once('.') {
         None => Some(CredentialScope::AccessKey),
-        Some((_, DOMAIN_SCOPE_SUFFIX)) => Some(CredentialScope::Domain),
+        Some((_, DOMAIN_SCOPE_TOKEN_SUFFIX)) => Some(CredentialScope::Domain),
         Some((_, id)) => id.parse().ok().map(CredentialScope::Project),
     }
 }

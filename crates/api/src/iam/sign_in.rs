@@ -1,6 +1,6 @@
 //! Parses sign-in requests, which contain `auth.identity` and `auth.scope` (TaurusDB API spec, section 3.2).
 
-use clew_model::ErrorEntry;
+use clew_model::ApiErrorDefinition;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -42,16 +42,17 @@ pub(super) struct DomainRef {
 
 impl PasswordSignInRequest {
     pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        let body: Value = serde_json::from_slice(body).map_err(|_| ApiError::new(ErrorEntry::IAM_INVALID_BODY))?;
+        let body: Value =
+            serde_json::from_slice(body).map_err(|_| ApiError::new(ApiErrorDefinition::IAM_INVALID_BODY))?;
         let methods =
             body.pointer("/auth/identity/methods").ok_or_else(|| missing_field_error("auth.identity.methods"))?;
         if *methods != json!(["password"]) {
-            return Err(ApiError::with_detail(ErrorEntry::IAM_INVALID_BODY, "iam-methods", Vec::new()));
+            return Err(ApiError::with_detail(ApiErrorDefinition::IAM_INVALID_BODY, "iam-methods", Vec::new()));
         }
         let text = |pointer: &str, name: &'static str| match body.pointer(pointer) {
             Some(Value::String(text)) => Ok(text.clone()),
             None => Err(missing_field_error(name)),
-            Some(_) => Err(ApiError::new(ErrorEntry::IAM_INVALID_BODY)),
+            Some(_) => Err(ApiError::new(ApiErrorDefinition::IAM_INVALID_BODY)),
         };
         let user = match body.pointer("/auth/identity/password/user/id") {
             Some(_) => UserRef::Id(text("/auth/identity/password/user/id", "auth.identity.password.user.id")?),
@@ -72,7 +73,7 @@ impl RequestedTokenScope {
         let text = |pointer: &str| match scope.pointer(pointer) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(ApiError::new(ErrorEntry::IAM_INVALID_BODY)),
+            Some(_) => Err(ApiError::new(ApiErrorDefinition::IAM_INVALID_BODY)),
         };
         if scope.get("project").is_some() {
             let domain = DomainRef { id: text("/project/domain/id")?, name: text("/project/domain/name")? };
@@ -93,7 +94,7 @@ impl RequestedTokenScope {
 }
 
 fn missing_field_error(field: &'static str) -> ApiError {
-    ApiError::with_detail(ErrorEntry::IAM_MISSING_FIELD, "iam-field", vec![("field", field.into())])
+    ApiError::with_detail(ApiErrorDefinition::IAM_MISSING_FIELD, "iam-field", vec![("field", field.into())])
 }
 
 /// A sign-in request.

@@ -4,14 +4,14 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use clew_iam::decision::Action;
 use clew_iam::token;
-use clew_model::ErrorEntry;
+use clew_model::ApiErrorDefinition;
 use clew_store::StoredToken;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
 
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
-use crate::iam::token_response::{ServerUrl, TokenDetails, TokenResponse};
+use crate::iam::token_response::{ServerUrl, TokenResponse, TokenResponseInput};
 use crate::json::Json;
 use crate::query_string::QueryString;
 use crate::{AppState, policy_cache};
@@ -49,7 +49,7 @@ pub(crate) async fn show_token(
     let grants = policy_cache::load_policies(&service.store, &user.id).await?;
     let methods = issued_by_methods;
     let details =
-        TokenDetails { user: &user, project: project.as_ref(), grants: &grants, methods, issued_at, expires_at };
+        TokenResponseInput { user: &user, project: project.as_ref(), grants: &grants, methods, issued_at, expires_at };
     let server_url = ServerUrl::from_request(caller.client.as_ref(), &headers);
     let body = TokenResponse::new(&service, details, with_catalog.then_some(&server_url))?;
     let mut response = Json(body).into_response();
@@ -75,7 +75,7 @@ pub(crate) async fn revoke_token(
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
     let (given, _) = find_subject_token(&service, &caller, Action::MANAGE_IDENTITIES, &headers).await?;
-    service.store.identities().revoke_token(&caller.audit_origin(), &hash_subject_token(&given)).await?;
+    service.store.identities().revoke_token(&caller.build_audit_origin(), &hash_subject_token(&given)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -89,7 +89,7 @@ async fn find_subject_token(
 ) -> Result<(HeaderValue, StoredToken), ApiError> {
     let mut given = headers.get_all(SUBJECT_TOKEN_HEADER).iter();
     let (Some(given), None) = (given.next(), given.next()) else {
-        return Err(ApiError::new(ErrorEntry::IAM_SUBJECT_TOKEN));
+        return Err(ApiError::new(ApiErrorDefinition::IAM_SUBJECT_TOKEN));
     };
     let stored = service.store.identities().find_token(&hash_subject_token(given)).await?.filter(|stored| {
         let is_valid = !stored.revoked && stored.user.enabled && stored.expires_at > Timestamp::now().as_second();
@@ -97,7 +97,8 @@ async fn find_subject_token(
         let same_domain = stored.user.domain_id == caller.principal.domain_id;
         is_valid && (same_user || same_domain && caller.require_domain_permission(service, action).is_ok())
     });
-    let stored = stored.ok_or_else(|| ApiError::with_detail(ErrorEntry::IAM_UNKNOWN, "iam-no-token", Vec::new()))?;
+    let stored =
+        stored.ok_or_else(|| ApiError::with_detail(ApiErrorDefinition::IAM_UNKNOWN, "iam-no-token", Vec::new()))?;
     Ok((given.clone(), stored))
 }
 

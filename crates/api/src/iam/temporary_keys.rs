@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use clew_iam::decision::CredentialScope;
 use clew_iam::{access_key, token};
-use clew_model::{AccessKeyId, ErrorEntry};
+use clew_model::{AccessKeyId, ApiErrorDefinition};
 use clew_store::{IssuingCredentials, NewTemporaryAccessKey};
 use http::StatusCode;
 use jiff::Timestamp;
@@ -92,7 +92,11 @@ pub(crate) async fn create_temporary_key(
     let identity = parse_temporary_key_request(&body)?;
     if caller.credentials == CredentialKind::TemporaryKey {
         // Otherwise, a client could renew a temporary key indefinitely.
-        return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-temporary-by-temporary", Vec::new()));
+        return Err(ApiError::with_detail(
+            ApiErrorDefinition::IAM_FORBIDDEN_SCOPE,
+            "iam-temporary-by-temporary",
+            Vec::new(),
+        ));
     }
     let requested = identity.token.unwrap_or(TemporaryKeySourceToken { id: None, duration_seconds: None });
     let lifetime = requested.duration_seconds.unwrap_or(*ALLOWED_KEY_LIFETIME_SECONDS.start());
@@ -103,7 +107,7 @@ pub(crate) async fn create_temporary_key(
             ("min", ALLOWED_KEY_LIFETIME_SECONDS.start().to_string()),
             ("max", ALLOWED_KEY_LIFETIME_SECONDS.end().to_string()),
         ];
-        return Err(ApiError::with_detail(ErrorEntry::IAM_INVALID_FIELD, "parameter-range", arguments));
+        return Err(ApiError::with_detail(ApiErrorDefinition::IAM_INVALID_FIELD, "parameter-range", arguments));
     }
     let source = match &requested.id {
         Some(token) => validate_source_token(&service, &caller, token).await?,
@@ -121,7 +125,7 @@ pub(crate) async fn create_temporary_key(
         expires_at,
         issued_for: source.issued_for,
     };
-    service.store.identities().create_temporary_key(&caller.audit_origin(), &new).await?;
+    service.store.identities().create_temporary_key(&caller.build_audit_origin(), &new).await?;
     let credential = TemporaryKey {
         access: new.id.to_string(),
         secret: secret.expose_secret().to_owned(),
@@ -133,14 +137,14 @@ pub(crate) async fn create_temporary_key(
 
 fn parse_temporary_key_request(body: &[u8]) -> Result<TemporaryKeyIdentity, ApiError> {
     let body: TemporaryKeyRequest =
-        serde_json::from_slice(body).map_err(|_| ApiError::new(ErrorEntry::IAM_INVALID_BODY))?;
+        serde_json::from_slice(body).map_err(|_| ApiError::new(ApiErrorDefinition::IAM_INVALID_BODY))?;
     let identity = body.auth.identity;
     if identity.methods != ["token"] {
-        return Err(ApiError::with_detail(ErrorEntry::IAM_INVALID_BODY, "iam-token-method", Vec::new()));
+        return Err(ApiError::with_detail(ApiErrorDefinition::IAM_INVALID_BODY, "iam-token-method", Vec::new()));
     }
     // Ignoring the requested restriction would grant the key more permissions than requested.
     if identity.policy.is_some() {
-        return Err(ApiError::with_detail(ErrorEntry::IAM_INVALID_FIELD, "iam-temporary-policy", Vec::new()));
+        return Err(ApiError::with_detail(ApiErrorDefinition::IAM_INVALID_FIELD, "iam-temporary-policy", Vec::new()));
     }
     Ok(identity)
 }
@@ -170,9 +174,9 @@ async fn validate_source_token(
     let hash = token::hash_token(token);
     let stored = service.store.identities().find_token(&hash).await?;
     let stored = stored.filter(|stored| !stored.revoked && stored.user.id == caller.principal.user_id);
-    let stored = stored.ok_or_else(|| ApiError::new(ErrorEntry::IAM_INVALID_TOKEN))?;
+    let stored = stored.ok_or_else(|| ApiError::new(ApiErrorDefinition::IAM_INVALID_TOKEN))?;
     if stored.expires_at <= Timestamp::now().as_second() {
-        return Err(ApiError::new(ErrorEntry::IAM_TOKEN_EXPIRED));
+        return Err(ApiError::new(ApiErrorDefinition::IAM_TOKEN_EXPIRED));
     }
     let scope = stored.scope_project.map_or(CredentialScope::Domain, CredentialScope::Project);
     Ok(SourceCredentials { scope, issued_for: IssuingCredentials::Token(hash), expires_at: Some(stored.expires_at) })

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::client_addr::{ClientAddr, request_base_url};
+use crate::client_addr::{ClientAddr, base_url_from_request};
 use crate::error::ApiError;
 
 /// A token without its secret.
@@ -85,7 +85,7 @@ struct TokenUser {
 }
 
 /// Times are Unix timestamps in seconds.
-pub(super) struct TokenDetails<'a> {
+pub(super) struct TokenResponseInput<'a> {
     pub(super) user: &'a User,
     pub(super) project: Option<&'a Project>,
     pub(super) grants: &'a [Grant],
@@ -98,7 +98,7 @@ pub(super) struct ServerUrl(String);
 
 impl ServerUrl {
     pub(super) fn from_request(connection: Option<&ClientAddr>, headers: &HeaderMap) -> Self {
-        Self(request_base_url(connection, headers))
+        Self(base_url_from_request(connection, headers))
     }
 }
 
@@ -106,10 +106,10 @@ impl TokenResponse {
     /// Includes the service catalog only if `server_url` is `Some`.
     pub(super) fn new(
         service: &AppState,
-        details: TokenDetails<'_>,
+        details: TokenResponseInput<'_>,
         server_url: Option<&ServerUrl>,
     ) -> Result<Self, ApiError> {
-        let TokenDetails { user, project, grants, methods, issued_at, expires_at } = details;
+        let TokenResponseInput { user, project, grants, methods, issued_at, expires_at } = details;
         let domain = || TokenDomain { id: user.domain_id.to_string(), name: user.domain_name.clone() };
         let mut roles: Vec<String> = grants
             .iter()

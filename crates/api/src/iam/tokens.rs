@@ -3,7 +3,7 @@
 use axum::Extension;
 use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
-use clew_model::{ErrorEntry, ProjectId};
+use clew_model::{ApiErrorDefinition, ProjectId};
 use clew_store::{Project, TokenOrigin, User};
 use http::{HeaderValue, StatusCode};
 use secrecy::ExposeSecret;
@@ -16,7 +16,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::iam::password_authentication::authenticate_by_password;
 use crate::iam::sign_in::{DomainRef, PasswordSignInRequest, ProjectRef, RequestedTokenScope, TokenRequest};
 use crate::iam::token_issuance::{IssuedToken, describe_token_scope, issue_token};
-use crate::iam::token_response::{ServerUrl, TokenDetails, TokenResponse};
+use crate::iam::token_response::{ServerUrl, TokenResponse, TokenResponseInput};
 use crate::json::Json;
 use crate::query_string::QueryString;
 use crate::{AppState, limits, policy_cache};
@@ -54,7 +54,7 @@ pub(crate) async fn create_token(
     trail.add_detail("scope", describe_token_scope(project.as_ref()));
     let grants = policy_cache::load_policies(&service.store, &user.id).await?;
     let details =
-        TokenDetails { user: &user, project: project.as_ref(), grants: &grants, methods, issued_at, expires_at };
+        TokenResponseInput { user: &user, project: project.as_ref(), grants: &grants, methods, issued_at, expires_at };
     let server_url = ServerUrl::from_request(parts.extensions.get::<ClientAddr>(), &parts.headers);
     let body = TokenResponse::new(&service, details, with_catalog.then_some(&server_url))?;
     let mut response = (StatusCode::CREATED, Json(body)).into_response();
@@ -68,7 +68,7 @@ async fn find_requested_project(
     user: &User,
     scope: &RequestedTokenScope,
 ) -> Result<Option<Project>, ApiError> {
-    let forbidden = || ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-scope", Vec::new());
+    let forbidden = || ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "iam-scope", Vec::new());
     let is_own = |domain: &DomainRef| {
         domain.id.as_ref().is_none_or(|id| id == user.domain_id.as_str())
             && domain.name.as_ref().is_none_or(|name| *name == user.domain_name)

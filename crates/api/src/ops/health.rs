@@ -1,7 +1,7 @@
 //! Liveness and readiness endpoints.
 
 use axum::extract::State;
-use clew_model::ErrorEntry;
+use clew_model::ApiErrorDefinition;
 use clew_store::StoreError;
 use tracing::warn;
 
@@ -22,7 +22,7 @@ pub(crate) async fn check_liveness() -> &'static str {
 pub(crate) async fn check_readiness(State(service): State<AppState>) -> Result<String, ApiError> {
     let not_ready = |error: StoreError| {
         warn!(%error, "readiness check failed");
-        ApiError::new(ErrorEntry::UNAVAILABLE)
+        ApiError::new(ApiErrorDefinition::UNAVAILABLE)
     };
     service.store.check_health().await.map_err(not_ready)?;
     let zones = service.store.zones().list_zone_states().await.map_err(not_ready)?;

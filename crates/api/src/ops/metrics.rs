@@ -217,12 +217,12 @@ pub(crate) async fn show_metrics(State(service): State<AppState>) -> Result<Resp
     let read = tokio::time::timeout(STORE_READ_TIMEOUT, read).await;
     let (counts, zones) = read.map_err(|error| ApiError::internal_error(&error))??;
     for (status, count) in counts {
-        metrics.tasks.get_or_create(&TaskStatusLabel { status: status.name() }).set(count_to_gauge_value(count));
+        metrics.tasks.get_or_create(&TaskStatusLabel { status: status.name() }).set(gauge_value_from_count(count));
     }
     metrics.workers.clear();
     for state in zones {
         let zone = state.zone.map_or_else(String::new, Into::into);
-        metrics.workers.get_or_create(&ZoneLabel { zone }).set(count_to_gauge_value(state.workers));
+        metrics.workers.get_or_create(&ZoneLabel { zone }).set(gauge_value_from_count(state.workers));
     }
     let mut text = String::new();
     encode(&mut text, &metrics.registry).map_err(|error| ApiError::internal_error(&error))?;
@@ -230,7 +230,7 @@ pub(crate) async fn show_metrics(State(service): State<AppState>) -> Result<Resp
     Ok(([(CONTENT_TYPE, content_type)], text).into_response())
 }
 
-fn count_to_gauge_value(count: u64) -> i64 {
+fn gauge_value_from_count(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 
 /// The OpenAPI document is cached, because any client can request it and each generation takes 14 MiB of memory.
-static OPENAPI_DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| crate::openapi_json().into());
+static OPENAPI_DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| crate::build_openapi_json().into());
 
 /// Show the OpenAPI document.
 #[utoipa::path(get, path = "/openapi.json", operation_id = "ShowDescription", tag = "operations", security(()), responses((status = 200, description = "OpenAPI 3.1 document", body = serde_json::Value)))]

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use clew_diagnose::json;
-use clew_model::{ErrorEntry, Language};
+use clew_model::{ApiErrorDefinition, Language};
 use http::Method;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -116,12 +116,12 @@ impl<S> ErrorRewritingStream<S> {
     fn build_replacement_response(&self, original: &str) -> Option<Vec<u8>> {
         let head = original.strip_suffix("\r\n\r\n")?;
         let refusal = match head.strip_prefix("HTTP/1.")?.split(' ').nth(1)? {
-            "400" => ApiError::new(ErrorEntry::BAD_REQUEST),
+            "400" => ApiError::new(ApiErrorDefinition::BAD_REQUEST),
             // If the request line alone exceeds the size limit, the path and query are too long.
             "431" if self.first_line_complete => {
                 let limits =
                     vec![("limit", MAX_REQUEST_HEAD_BYTES.to_string()), ("count", MAX_REQUEST_HEADERS.to_string())];
-                ApiError::with_detail(ErrorEntry::HEADERS_TOO_LARGE, "headers-limit", limits)
+                ApiError::with_detail(ApiErrorDefinition::HEADERS_TOO_LARGE, "headers-limit", limits)
             }
             "414" | "431" => ApiError::uri_too_long_error(),
             _ => return None,

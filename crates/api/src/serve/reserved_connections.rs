@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use clew_model::{ErrorEntry, Language};
+use clew_model::{ApiErrorDefinition, Language};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Request};
 use tracing::info;
@@ -43,7 +43,7 @@ impl ConnectionClass {
 fn build_refusal_response<B>(request: &Request<B>, metrics: &Metrics, hsts: bool) -> Response {
     let language = request.headers().get("x-language").and_then(|tag| Language::from_tag(tag.to_str().ok()?));
     let request_id = Uuid::new_v4().simple().to_string();
-    let refusal = ApiError::with_detail(ErrorEntry::UNAVAILABLE, "no-free-connection", Vec::new());
+    let refusal = ApiError::with_detail(ApiErrorDefinition::UNAVAILABLE, "no-free-connection", Vec::new());
     let status = refusal.status();
     metrics.record_response(request.method(), "none", status.as_u16(), 0.0);
     info!(

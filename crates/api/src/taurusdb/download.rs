@@ -5,7 +5,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use clew_diagnose::csv;
 use clew_iam::decision::Action;
-use clew_model::{ErrorEntry, Language, TaskStatus};
+use clew_model::{ApiErrorDefinition, CollectionTaskStatus, Language};
 use clew_store::{ResultMetadata, SessionCollectionTask};
 use http::header::RANGE;
 use http::{HeaderMap, Method};
@@ -49,11 +49,11 @@ pub(crate) async fn download_result(
 ) -> Result<Response, ApiError> {
     let target = TargetNode::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let task = super::find_collection_task(&caller, &target, &QueryString::parse(query.as_deref())?).await?;
-    let task = task.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_TASK))?;
+    let task = task.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_TASK))?;
     caller.audit.add_detail("collection", task.request_id.as_str());
     caller.audit.add_detail("masked", task.masked);
-    if !task.masked && target.project_masks_statements_for_caller(&service, &caller) {
-        return Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "result-unmasked", Vec::new()));
+    if !task.masked && target.are_statements_masked_for_caller(&service, &caller) {
+        return Err(ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "result-unmasked", Vec::new()));
     }
     let file_name = build_download_file_name(&task);
     let result = require_collection_result(&task)?;
@@ -73,11 +73,12 @@ pub(crate) async fn download_result(
 
 fn require_collection_result(task: &SessionCollectionTask) -> Result<ResultMetadata, ApiError> {
     match (task.status, &task.result, &task.failure) {
-        (TaskStatus::Finished, Some(result), _) => Ok(result.clone()),
-        (TaskStatus::Error, _, Some(failure)) => {
-            Err(ApiError { detail: ErrorDetail::Failure(failure.clone()), ..ApiError::new(ErrorEntry::NO_RESULT) })
-        }
-        _ => Err(ApiError::with_detail(ErrorEntry::NO_RESULT, "still-running", Vec::new())),
+        (CollectionTaskStatus::Finished, Some(result), _) => Ok(result.clone()),
+        (CollectionTaskStatus::Error, _, Some(failure)) => Err(ApiError {
+            detail: ErrorDetail::Failure(failure.clone()),
+            ..ApiError::new(ApiErrorDefinition::NO_RESULT)
+        }),
+        _ => Err(ApiError::with_detail(ApiErrorDefinition::NO_RESULT, "still-running", Vec::new())),
     }
 }
 

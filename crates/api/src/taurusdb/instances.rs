@@ -183,8 +183,8 @@ async fn show_instance(
 
 /// Returns `None` for a filter by VPC, subnet or proxy because instances in Clew do not have these attributes.
 fn parse_instance_filter(query: &QueryString) -> Result<Option<InstanceFilter>, ApiError> {
-    check_supported_parameter_value(query, "type", "Cluster")?;
-    check_supported_parameter_value(query, "datastore_type", wire::DATASTORE_TYPE)?;
+    require_supported_parameter_value(query, "type", "Cluster")?;
+    require_supported_parameter_value(query, "datastore_type", wire::DATASTORE_TYPE)?;
     let pattern = |name: &'static str| match query.get(name) {
         Some(given @ ("" | "*")) => Err(QueryString::invalid_value_error(name, given)),
         given => Ok(given.map(ToOwned::to_owned)),
@@ -200,10 +200,10 @@ fn parse_instance_filter(query: &QueryString) -> Result<Option<InstanceFilter>, 
     Ok((!impossible).then_some(filter))
 }
 
-fn check_supported_parameter_value(query: &QueryString, name: &'static str, value: &str) -> Result<(), ApiError> {
+fn require_supported_parameter_value(query: &QueryString, name: &'static str, value: &str) -> Result<(), ApiError> {
     match query.get(name) {
         Some(given) if given != value => {
-            Err(ApiError::value_not_allowed_error(name, crate::query_string::truncate_text(given), &[value]))
+            Err(ApiError::value_not_allowed_error(name, crate::query_string::truncate_for_message(given), &[value]))
         }
         _ => Ok(()),
     }

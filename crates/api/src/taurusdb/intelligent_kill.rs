@@ -12,7 +12,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use clew_diagnose::{RankingStrategy, SessionGroup};
 use clew_iam::decision::Action;
-use clew_model::{ErrorEntry, Language, Node};
+use clew_model::{ApiErrorDefinition, Language, Node};
 use clew_store::{NewIntelligentKill, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -109,7 +109,7 @@ pub(crate) async fn preview_intelligent_kill(
         Ok(plan) => Ok(Ok(plan)),
         Err(error) => ApiError::from_kill_error(error).map(Err),
     };
-    let plan = service.read_node(&target.node, read_plan).await??;
+    let plan = service.read_from_node(&target.node, read_plan).await??;
     let masked = target.requires_statement_masking(&service, &caller);
     let statistics = plan
         .ranked_session_groups()
@@ -162,7 +162,7 @@ pub(crate) async fn execute_intelligent_kill(
     let target = authorize_and_load_node(&service, &caller, Action::EXECUTE_INTELLIGENT_KILL, path, node).await?;
     caller.audit.add_detail("node", target.node.id.as_str());
     let new = NewIntelligentKill {
-        by: caller.audit_origin(),
+        by: caller.build_audit_origin(),
         project_id: target.project.id.clone(),
         instance_id: target.instance.id.clone(),
         node_id: target.node.id,
@@ -174,7 +174,7 @@ pub(crate) async fn execute_intelligent_kill(
         }
         Err(StoreError::QueueFull { limit, .. }) => {
             let limit = vec![("limit", limit.to_string())];
-            Err(ApiError::with_detail(ErrorEntry::QUEUE_FULL, "intelligent-kills-wait", limit))
+            Err(ApiError::with_detail(ApiErrorDefinition::QUEUE_FULL, "intelligent-kills-wait", limit))
         }
         Err(error) => Err(error.into()),
     }

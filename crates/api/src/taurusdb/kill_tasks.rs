@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
-use clew_model::{ErrorEntry, KillCriteria};
+use clew_model::{ApiErrorDefinition, KillCriteria};
 use clew_store::NewKillTask;
 use http::HeaderMap;
 use serde_json::json;
@@ -24,7 +24,7 @@ use crate::caller::Caller;
 use crate::console::cookie;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query_string::truncate_text;
+use crate::query_string::truncate_for_message;
 use criteria::{KILL_CRITERIA_FIELD_NAMES, RawKillCriteria};
 use wire::{
     AddKillTaskRequest, AddKillTaskResponse, KillTaskList, KillTaskView, NodeLoginRefusal, StopKillTaskRequest,
@@ -63,19 +63,22 @@ pub(crate) async fn add_kill_task(
     let RequestedKillTask { criteria, duration, confirmed } = parse_new_kill_task(&body)?;
     caller.check_credentials_outlive_kill_task(duration.map(|duration| duration.as_secs()))?;
     let must_confirm =
-        criteria.has_only_duration_criterion() && cookie::is_cookie_authenticated(&headers, caller.client.as_ref());
+        criteria.has_only_duration_criterion() && cookie::is_authenticated_by_cookie(&headers, caller.client.as_ref());
     if confirmed.as_deref().map_or(must_confirm, |name| name != instance.name) {
         return Err(ApiError::invalid_parameter("kill-task-confirmation", vec![("name", instance.name.clone())]));
     }
-    let mut audit_detail = criteria::build_criteria_audit_detail(&criteria);
+    let mut audit_detail = criteria::build_audit_detail_for_criteria(&criteria);
     if let Some(fields) = audit_detail.as_object_mut() {
         fields.insert("task_duration".into(), json!(duration.map(|duration| duration.as_secs())));
     }
     let masked = caller.requires_statement_masking(&service, &project, &instance);
     let task = NewKillTask { criteria, masked, duration, audit_detail };
-    let added =
-        service.store.kill_tasks().add_kill_task(&caller.audit_origin(), &project.id, &instance.id, &task).await?;
-    let id = added.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))?;
+    let added = service
+        .store
+        .kill_tasks()
+        .add_kill_task(&caller.build_audit_origin(), &project.id, &instance.id, &task)
+        .await?;
+    let id = added.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_INSTANCE))?;
     Ok(Json(AddKillTaskResponse { success: true, task_id: id.to_string() }))
 }
 
@@ -92,7 +95,7 @@ fn parse_new_kill_task(body: &[u8]) -> Result<RequestedKillTask, ApiError> {
     let body = JsonBody::parse(body, &fields)?;
     let criteria = RawKillCriteria::from_body(&body)?.parse()?;
     let kind: String = body.get_required("task_type")?;
-    let duration = criteria::extract_number_field_text(&body, "task_duration");
+    let duration = criteria::get_unquoted_number(&body, "task_duration");
     let duration = match (kind.as_str(), duration) {
         (AUTO_TASK_TYPE, Some(given)) => {
             let seconds = criteria::parse_integer(
@@ -109,7 +112,7 @@ fn parse_new_kill_task(body: &[u8]) -> Result<RequestedKillTask, ApiError> {
         _ => {
             return Err(ApiError::value_not_allowed_error(
                 "task_type",
-                truncate_text(&kind),
+                truncate_for_message(&kind),
                 &[AUTO_TASK_TYPE, MANUAL_TASK_TYPE],
             ));
         }
@@ -139,18 +142,26 @@ pub(crate) async fn stop_kill_task(
     let path = (project.as_str(), instance.as_str());
     let (project, instance) = caller.authorize_and_find_instance(&service, Action::MODIFY_INSTANCE, path).await?;
     let body = JsonBody::parse(&body, &["task_id"])?;
-    let given = criteria::extract_number_field_text(&body, "task_id").ok_or_else(|| missing_field_error("task_id"))?;
+    let given = criteria::get_unquoted_number(&body, "task_id").ok_or_else(|| missing_field_error("task_id"))?;
     let id: Option<i64> = given.parse().ok();
     let stopped = match id {
         Some(id) => {
-            service.store.kill_tasks().stop_kill_task(&caller.audit_origin(), &project.id, &instance.id, id).await?
+            service
+                .store
+                .kill_tasks()
+                .stop_kill_task(&caller.build_audit_origin(), &project.id, &instance.id, id)
+                .await?
         }
         None => false,
     };
     if stopped {
         return Ok(Json(SuccessResponse { success: true }));
     }
-    Err(ApiError::with_detail(ErrorEntry::UNKNOWN_NODE, "no-such-kill-task", vec![("id", truncate_text(&given))]))
+    Err(ApiError::with_detail(
+        ApiErrorDefinition::UNKNOWN_NODE,
+        "no-such-kill-task",
+        vec![("id", truncate_for_message(&given))],
+    ))
 }
 
 /// List the running and the most recently completed kill tasks of an instance.

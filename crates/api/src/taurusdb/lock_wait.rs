@@ -6,7 +6,7 @@ use axum::extract::{Path, RawQuery, State};
 use clew_diagnose::to_valid_utf8;
 use clew_diagnose::waits::{self, LockWait, ParticipantDetail, WaitGraph, WaitParticipant};
 use clew_iam::decision::Action;
-use clew_model::ErrorEntry;
+use clew_model::ApiErrorDefinition;
 use clew_mysql::read_lock_waits;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -22,12 +22,12 @@ use crate::statement_text::render_statement;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LockWaitResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
-    abnormal_root_cause: Option<AbnormalRootCause>,
+    abnormal_root_cause: Option<AbnormalSessionRootCause>,
 }
 
 /// Root cause of an abnormal session.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct AbnormalRootCause {
+pub(crate) struct AbnormalSessionRootCause {
     /// Type of the anomaly: always LOCK_WAIT
     #[schema(example = "LOCK_WAIT")]
     abnormal_type: &'static str,
@@ -109,9 +109,13 @@ pub(crate) async fn show_lock_wait(
         TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let pid = parse_session_id(&QueryString::parse(query.as_deref())?)?;
     let node = &target.node;
-    let observed = service.read_node(node, async |limits| read_lock_waits(&node.url, &limits).await).await?;
+    let observed = service.read_from_node(node, async |limits| read_lock_waits(&node.url, &limits).await).await?;
     let Some(waiter) = observed.sessions.iter().find(|facts| facts.session.id == pid) else {
-        return Err(ApiError::with_detail(ErrorEntry::UNKNOWN_NODE, "no-such-session", vec![("id", pid.to_string())]));
+        return Err(ApiError::with_detail(
+            ApiErrorDefinition::UNKNOWN_NODE,
+            "no-such-session",
+            vec![("id", pid.to_string())],
+        ));
     };
     let masked = target.requires_statement_masking(&service, &caller);
     let graph = waits::build_wait_graph(&observed);
@@ -123,7 +127,7 @@ pub(crate) async fn show_lock_wait(
         let shown = |statement: &[u8]| render_statement(statement, masked);
         Some(LockRootCause { locked_pid: pid, locked_sql: statement.map(shown), ..LockRootCause::default() })
     });
-    let cause = cause.map(|cause| AbnormalRootCause { abnormal_type: "LOCK_WAIT", lock_root_cause: cause });
+    let cause = cause.map(|cause| AbnormalSessionRootCause { abnormal_type: "LOCK_WAIT", lock_root_cause: cause });
     Ok(Json(LockWaitResponse { abnormal_root_cause: cause }))
 }
 
@@ -156,12 +160,12 @@ fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
         ..LockRootCause::default()
     };
     Some(match graph.participant_detail(blocker) {
-        Some(facts) => add_blocker_fields(cause, facts),
+        Some(facts) => add_root_blocker_details(cause, facts),
         None => cause,
     })
 }
 
-fn add_blocker_fields(cause: LockRootCause, facts: &ParticipantDetail) -> LockRootCause {
+fn add_root_blocker_details(cause: LockRootCause, facts: &ParticipantDetail) -> LockRootCause {
     let transaction = facts.transaction.as_ref().map(|facts| &facts.transaction);
     let session = facts.session.as_ref();
     let running = facts.running_statement().map(to_valid_utf8);

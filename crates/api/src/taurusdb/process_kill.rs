@@ -82,13 +82,13 @@ pub(crate) async fn kill_processes(
         Ok(outcomes) => Ok(Ok(outcomes)),
         Err(error) => ApiError::from_kill_error(error).map(Err),
     };
-    let outcomes = service.read_node(&target.node, kill).await??;
+    let outcomes = service.read_from_node(&target.node, kill).await??;
     let killed = request.classify_kill_outcomes(&outcomes);
     caller.audit.add_detail("killed", killed.processes_killed.clone());
     caller.audit.add_detail("not_found", killed.processes_not_found.clone());
     match summarize_kill_failures(&outcomes, &killed) {
         None => Ok(Json(killed)),
-        Some(failure) => Err(nodes::node_read_failure_to_api_error(failure)),
+        Some(failure) => Err(nodes::api_error_from_node_failure(failure)),
     }
 }
 
@@ -107,7 +107,7 @@ async fn find_and_kill_sessions(
         return Ok(request.ids.iter().map(|id| (*id, KillOutcome::Refused(Reason::AnotherServer))).collect());
     }
     let order = KillRequest {
-        origin: caller.audit_origin(),
+        origin: caller.build_audit_origin(),
         project_id: target.project.id.clone(),
         instance_id: target.instance.id.clone(),
         node_id: target.node.id.clone(),
@@ -162,7 +162,7 @@ impl ProcessKillRequest {
         for &id in &self.ids {
             match outcomes.iter().find(|(session, _)| *session == id).map(|(_, outcome)| outcome) {
                 Some(outcome) if outcome.was_accepted() => killed.processes_killed.push(id),
-                Some(outcome) if kill_outcome_to_failure(outcome).is_some() => {}
+                Some(outcome) if failure_from_kill_outcome(outcome).is_some() => {}
                 _ => killed.processes_not_found.push(id),
             }
         }
@@ -171,7 +171,7 @@ impl ProcessKillRequest {
 }
 
 /// A kill also counts as failed if Clew refuses the kill because of a proxy or a change of the server instance.
-fn kill_outcome_to_failure(outcome: &KillOutcome) -> Option<Failure> {
+fn failure_from_kill_outcome(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {
         KillOutcome::Failed(failure) => Some(failure.clone()),
         KillOutcome::Refused(Reason::Proxied | Reason::AnotherServer) => {
@@ -184,7 +184,7 @@ fn kill_outcome_to_failure(outcome: &KillOutcome) -> Option<Failure> {
 /// The failure message lists the thread ids of the killed sessions and of the sessions whose kill failed.
 fn summarize_kill_failures(outcomes: &[(u64, KillOutcome)], killed: &SessionKillResult) -> Option<Failure> {
     let failures: Vec<(u64, Failure)> =
-        outcomes.iter().filter_map(|(id, outcome)| Some((*id, kill_outcome_to_failure(outcome)?))).collect();
+        outcomes.iter().filter_map(|(id, outcome)| Some((*id, failure_from_kill_outcome(outcome)?))).collect();
     let (_, first) = failures.first()?;
     let list = |ids: &mut dyn Iterator<Item = u64>| {
         let ids: Vec<String> = ids.map(|id| id.to_string()).collect();

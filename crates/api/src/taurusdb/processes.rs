@@ -3,7 +3,7 @@
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
 use clew_model::{Pagination, SessionSelection};
-use clew_mysql::{OutputFormat, Snapshot, StatementMasking, take_snapshot_for_kill};
+use clew_mysql::{OutputFormat, Snapshot, StatementMasking, take_snapshot_with_server_instance};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -74,9 +74,10 @@ pub(crate) async fn list_processes(
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let statements = StatementMasking::from_masked_flag(target.requires_statement_masking(&service, &caller));
     let (node, selection) = (&target.node, SessionSelection::default());
-    let read =
-        async |limits| take_snapshot_for_kill(&node.url, &selection, statements, OutputFormat::Json, &limits).await;
-    let mut snapshot = service.read_node(node, read).await?;
+    let read = async |limits| {
+        take_snapshot_with_server_instance(&node.url, &selection, statements, OutputFormat::Json, &limits).await
+    };
+    let mut snapshot = service.read_from_node(node, read).await?;
     if let Some(server) = snapshot.server.take() {
         service.session_list_servers().set_session_list_origin(&caller.principal.user_id, &node.id, server);
     }

@@ -5,7 +5,7 @@
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
-use clew_model::{ErrorEntry, NodeRole, Pagination};
+use clew_model::{ApiErrorDefinition, NodeRole, Pagination};
 use clew_mysql::{Rollback, read_rollbacks};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -96,17 +96,17 @@ pub(crate) async fn show_rollback_progress(
     let request = RollbackProgressRequest::parse(&body)?;
     let node = &target.node;
     if node.role != NodeRole::Master {
-        return Err(ApiError::with_detail(ErrorEntry::NOT_ALLOWED, "not-the-master", Vec::new()));
+        return Err(ApiError::with_detail(ApiErrorDefinition::NOT_ALLOWED, "not-the-master", Vec::new()));
     }
     let ids = request.ids.as_deref();
-    let rollbacks = service.read_node(node, async |limits| read_rollbacks(&node.url, ids, &limits).await).await?;
+    let rollbacks = service.read_from_node(node, async |limits| read_rollbacks(&node.url, ids, &limits).await).await?;
     let masked = target.requires_statement_masking(&service, &caller);
     let (transactions, total_count) =
-        pagination::paginate_list(rollbacks, request.page, |rollback| build_rolling_back_transaction(rollback, masked));
+        pagination::paginate_list(rollbacks, request.page, |rollback| transaction_from_rollback(rollback, masked));
     Ok(Json(TransactionProgress { transactions, total_count }))
 }
 
-fn build_rolling_back_transaction(rollback: Rollback, masked: bool) -> RollingBackTransaction {
+fn transaction_from_rollback(rollback: Rollback, masked: bool) -> RollingBackTransaction {
     let shown = |statement: Vec<u8>| render_statement(&statement, masked);
     RollingBackTransaction {
         trx_id: rollback.transaction_id.to_string(),

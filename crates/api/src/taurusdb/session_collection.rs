@@ -6,7 +6,7 @@ use std::fmt;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
-use clew_model::{SessionClass, SessionSelection, SessionSelectionDraft, SortDirection, SortKey};
+use clew_model::{SessionClass, SessionSelection, SortDirection, SortKey, UnvalidatedSessionSelection};
 use http::StatusCode;
 use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -18,7 +18,7 @@ use crate::AppState;
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query_string::truncate_text;
+use crate::query_string::truncate_for_message;
 use crate::statement_text::MASKED_SUBSTRING_PLACEHOLDER;
 
 /// Filters and sort order of the collected sessions. Every field is optional, and filters are combined with AND.
@@ -105,9 +105,9 @@ pub(crate) async fn enqueue_session_collection(
 ) -> Result<(StatusCode, Json<QueuedCollection>), ApiError> {
     let target = TargetNode::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let draft = parse_realtime_session_request(&body)?;
-    caller.audit.add_detail("asked", build_collection_audit_detail(&draft));
+    caller.audit.add_detail("asked", build_audit_detail_for_collection(&draft));
     let selection = SessionSelection::parse(draft)?;
-    let masked = target.project_masks_statements_for_caller(&service, &caller);
+    let masked = target.are_statements_masked_for_caller(&service, &caller);
     let (project, instance) = (target.project.id.clone(), target.instance.id.clone());
     let request_id = service.collections.submit_collection(project, instance, target.node, selection, masked).await?;
     caller.audit.add_detail("collection", request_id.as_str());
@@ -116,7 +116,7 @@ pub(crate) async fn enqueue_session_collection(
 }
 
 /// Replaces the statement substring with a placeholder, because the substring can contain literals.
-fn build_collection_audit_detail(draft: &SessionSelectionDraft) -> Value {
+fn build_audit_detail_for_collection(draft: &UnvalidatedSessionSelection) -> Value {
     let texts = [
         ("filter", &draft.filter),
         ("user", &draft.user),
@@ -128,7 +128,7 @@ fn build_collection_audit_detail(draft: &SessionSelectionDraft) -> Value {
     ];
     let mut detail: Map<String, Value> = texts
         .into_iter()
-        .filter_map(|(name, text)| Some((name.to_owned(), truncate_text(text.as_deref()?).into())))
+        .filter_map(|(name, text)| Some((name.to_owned(), truncate_for_message(text.as_deref()?).into())))
         .collect();
     if let Some(seconds) = draft.slow_process_threshold {
         detail.insert("slow_process_threshold".to_owned(), seconds.into());
@@ -140,20 +140,24 @@ fn build_collection_audit_detail(draft: &SessionSelectionDraft) -> Value {
 }
 
 /// Treats an empty body as an empty JSON object, and a field with the value `null` as a missing field.
-fn parse_realtime_session_request(body: &[u8]) -> Result<SessionSelectionDraft, ApiError> {
-    let mut draft = SessionSelectionDraft::default();
+fn parse_realtime_session_request(body: &[u8]) -> Result<UnvalidatedSessionSelection, ApiError> {
+    let mut draft = UnvalidatedSessionSelection::default();
     if body.trim_ascii().is_empty() {
         return Ok(draft);
     }
     let malformed = |reason: String| ApiError::invalid_parameter("parameter-body", vec![("reason", reason)]);
-    let fields: JsonFields = serde_json::from_slice(body).map_err(|error| malformed(error.to_string()))?;
+    let fields: JsonObjectFields = serde_json::from_slice(body).map_err(|error| malformed(error.to_string()))?;
     let mut seen = HashSet::new();
     for (name, value) in fields.0 {
         if !seen.insert(name.clone()) {
-            return Err(ApiError::invalid_parameter("parameter-repeated", vec![("field", truncate_text(&name))]));
+            return Err(ApiError::invalid_parameter(
+                "parameter-repeated",
+                vec![("field", truncate_for_message(&name))],
+            ));
         }
         let wrong = || {
-            let arguments = vec![("field", truncate_text(&name)), ("given", truncate_text(&value.to_string()))];
+            let arguments =
+                vec![("field", truncate_for_message(&name)), ("given", truncate_for_message(&value.to_string()))];
             ApiError::invalid_parameter("parameter-form", arguments)
         };
         let text = || match &value {
@@ -177,7 +181,7 @@ fn parse_realtime_session_request(body: &[u8]) -> Result<SessionSelectionDraft, 
             _ => {
                 return Err(ApiError::invalid_parameter(
                     "parameter-unknown-field",
-                    vec![("field", truncate_text(&name))],
+                    vec![("field", truncate_for_message(&name))],
                 ));
             }
         }
@@ -186,29 +190,29 @@ fn parse_realtime_session_request(body: &[u8]) -> Result<SessionSelectionDraft, 
 }
 
 /// Fields of a JSON object. Duplicate fields are kept so that the parser can reject them.
-struct JsonFields(Vec<(String, Value)>);
+struct JsonObjectFields(Vec<(String, Value)>);
 
-impl<'de> Deserialize<'de> for JsonFields {
+impl<'de> Deserialize<'de> for JsonObjectFields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct JsonFieldsVisitor;
+        struct JsonObjectFieldsVisitor;
 
-        impl<'de> Visitor<'de> for JsonFieldsVisitor {
-            type Value = JsonFields;
+        impl<'de> Visitor<'de> for JsonObjectFieldsVisitor {
+            type Value = JsonObjectFields;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<JsonFields, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<JsonObjectFields, A::Error> {
                 let mut fields = Vec::new();
                 while let Some(field) = object.next_entry()? {
                     fields.push(field);
                 }
-                Ok(JsonFields(fields))
+                Ok(JsonObjectFields(fields))
             }
         }
 
-        deserializer.deserialize_map(JsonFieldsVisitor)
+        deserializer.deserialize_map(JsonObjectFieldsVisitor)
     }
 }
 
@@ -221,7 +225,7 @@ mod tests {
         for body in ["", "  \n", "{}", r#"{"filter":null,"slow_process_threshold":null}"#] {
             assert_eq!(
                 parse_realtime_session_request(body.as_bytes()).unwrap(),
-                SessionSelectionDraft::default(),
+                UnvalidatedSessionSelection::default(),
                 "{body:?}"
             );
         }

@@ -41,7 +41,7 @@ impl SessionListOrigins {
 
     /// Returns `true` if the user's latest session list is less than 10 minutes old and from another server instance.
     pub(super) fn has_server_changed(&self, user: &UserId, node: &NodeId, server: &ServerInstance) -> bool {
-        self.has_server_changed_at(user, node, server, Instant::now())
+        self.has_server_changed_since_session_list_at(user, node, server, Instant::now())
     }
 
     fn set_session_list_origin_at(&self, user: &UserId, node: &NodeId, server: ServerInstance, read_at: Instant) {
@@ -49,7 +49,13 @@ impl SessionListOrigins {
         lists.put((user.clone(), node.clone()), SessionListOrigin { server, read_at });
     }
 
-    fn has_server_changed_at(&self, user: &UserId, node: &NodeId, server: &ServerInstance, now: Instant) -> bool {
+    fn has_server_changed_since_session_list_at(
+        &self,
+        user: &UserId,
+        node: &NodeId,
+        server: &ServerInstance,
+        now: Instant,
+    ) -> bool {
         let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let list = lists.get(&(user.clone(), node.clone()));
         list.is_some_and(|list| now.duration_since(list.read_at) < MAX_SESSION_LIST_AGE && list.server != *server)
@@ -67,8 +73,9 @@ mod tests {
         let (user, node) = (UserId::generate(), NodeId::generate());
         let (lists, read_at) = (SessionListOrigins::default(), Instant::now());
         lists.set_session_list_origin_at(&user, &node, one, read_at);
-        let has_server_changed =
-            |after: u64| lists.has_server_changed_at(&user, &node, &other, read_at + Duration::from_secs(after));
+        let has_server_changed = |after: u64| {
+            lists.has_server_changed_since_session_list_at(&user, &node, &other, read_at + Duration::from_secs(after))
+        };
         assert!(has_server_changed(0) && has_server_changed(599));
         assert!(!has_server_changed(600), "the ids may come from another list by then");
         lists.set_session_list_origin_at(&user, &node, other.clone(), read_at);

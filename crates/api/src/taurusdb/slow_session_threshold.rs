@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
-use clew_model::{ErrorEntry, InstanceId, SlowSessionThreshold};
+use clew_model::{ApiErrorDefinition, InstanceId, SlowSessionThreshold};
 use clew_store::StoreError;
 use http::StatusCode;
 use serde::Serialize;
@@ -70,7 +70,7 @@ pub(crate) async fn show_slow_session_threshold(
         (status = 404, description = "An instance does not belong to the project; no threshold was changed", body = ErrorBody)
     )
 )]
-pub(crate) async fn set_slow_threshold(
+pub(crate) async fn set_slow_session_threshold_of_instances(
     State(service): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
@@ -81,12 +81,12 @@ pub(crate) async fn set_slow_threshold(
     match service
         .store
         .instances()
-        .set_slow_session_threshold(&caller.audit_origin(), &project.id, &instances, threshold)
+        .set_slow_session_threshold(&caller.build_audit_origin(), &project.id, &instances, threshold)
         .await
     {
         Ok(()) => Ok(StatusCode::OK),
         Err(StoreError::Unknown { name, .. }) => {
-            Err(ApiError::with_detail(ErrorEntry::UNKNOWN_INSTANCE, "not-of-project", vec![("id", name)]))
+            Err(ApiError::with_detail(ApiErrorDefinition::UNKNOWN_INSTANCE, "not-of-project", vec![("id", name)]))
         }
         Err(error) => Err(error.into()),
     }

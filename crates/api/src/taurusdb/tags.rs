@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
-use clew_model::{ErrorEntry, InstanceFilter, Pagination, Tag};
+use clew_model::{ApiErrorDefinition, InstanceFilter, Pagination, Tag};
 use clew_store::Project;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -17,11 +17,11 @@ use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
-use crate::query_string::truncate_text;
+use crate::query_string::truncate_for_message;
 
 const MAX_TAGS_PER_REQUEST: usize = 20;
-const MAX_TAG_KEY_LEN: usize = 36;
-const MAX_TAG_VALUE_LEN: usize = 43;
+const MAX_CHARS_IN_TAG_KEY: usize = 36;
+const MAX_CHARS_IN_TAG_VALUE: usize = 43;
 
 /// A page of an instance's tags.
 #[derive(Serialize, ToSchema)]
@@ -151,7 +151,7 @@ pub(crate) async fn add_or_remove_tags(
     let (project, instance) =
         caller.require_instance_permission(&service, Action::TAG_INSTANCE, (&project, &instance), &requested).await?;
     let (operation, tags) = parsed?;
-    let (origin, store) = (caller.audit_origin(), &service.store);
+    let (origin, store) = (caller.build_audit_origin(), &service.store);
     let exists = match operation {
         TagOperation::Create => store.instances().add_tags(&origin, &project.id, &instance.id, &requested).await?,
         TagOperation::Delete => {
@@ -159,7 +159,7 @@ pub(crate) async fn add_or_remove_tags(
             store.instances().remove_tags(&origin, &project.id, &instance.id, &tags).await?
         }
     };
-    if exists { Ok(StatusCode::OK) } else { Err(ApiError::new(ErrorEntry::UNKNOWN_INSTANCE)) }
+    if exists { Ok(StatusCode::OK) } else { Err(ApiError::new(ApiErrorDefinition::UNKNOWN_INSTANCE)) }
 }
 
 fn parse_tag_action_request(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>), ApiError> {
@@ -171,7 +171,11 @@ fn parse_tag_action_request(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>
     for tag in &tags {
         validate_tag(tag, operation)?;
         if !keys.insert(&tag.key) {
-            return Err(ApiError::with_detail(ErrorEntry::TAG_KEY_REPEATED, "tag-key", vec![("key", tag.key.clone())]));
+            return Err(ApiError::with_detail(
+                ApiErrorDefinition::TAG_KEY_REPEATED,
+                "tag-key",
+                vec![("key", tag.key.clone())],
+            ));
         }
     }
     Ok((operation, tags))
@@ -179,21 +183,21 @@ fn parse_tag_action_request(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>
 
 fn validate_tag(tag: &TagChange, operation: TagOperation) -> Result<(), ApiError> {
     let is_letter = |letter: char| letter.is_ascii_alphanumeric() || ('\u{4e00}'..='\u{9fff}').contains(&letter);
-    let is_valid_key = (1..=MAX_TAG_KEY_LEN).contains(&tag.key.chars().count())
+    let is_valid_key = (1..=MAX_CHARS_IN_TAG_KEY).contains(&tag.key.chars().count())
         && tag.key.chars().all(|letter| is_letter(letter) || "_-".contains(letter));
     if !is_valid_key {
-        let arguments = vec![("given", truncate_text(&tag.key)), ("max", MAX_TAG_KEY_LEN.to_string())];
+        let arguments = vec![("given", truncate_for_message(&tag.key)), ("max", MAX_CHARS_IN_TAG_KEY.to_string())];
         return Err(ApiError::invalid_parameter("tag-key-form", arguments));
     }
     let Some(value) = &tag.value else {
         return if operation == TagOperation::Create { Err(missing_field_error("value")) } else { Ok(()) };
     };
-    let is_valid_value = value.chars().count() <= MAX_TAG_VALUE_LEN
+    let is_valid_value = value.chars().count() <= MAX_CHARS_IN_TAG_VALUE
         && value.chars().all(|letter| is_letter(letter) || "_.-".contains(letter));
     if is_valid_value {
         return Ok(());
     }
-    let arguments = vec![("given", truncate_text(value)), ("max", MAX_TAG_VALUE_LEN.to_string())];
+    let arguments = vec![("given", truncate_for_message(value)), ("max", MAX_CHARS_IN_TAG_VALUE.to_string())];
     Err(ApiError::invalid_parameter("tag-value-form", arguments))
 }
 

@@ -274,7 +274,7 @@ fn parse_table() -> (Vec<&'static str>, BTreeMap<&'static str, Vec<&'static str>
 
 /// Operation, method and path of every route.
 fn list_routes() -> Vec<(String, Method, String)> {
-    let description: Value = serde_json::from_str(&clew_api::openapi_json()).unwrap();
+    let description: Value = serde_json::from_str(&clew_api::build_openapi_json()).unwrap();
     let mut routes = Vec::new();
     for (path, methods) in description["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {

@@ -1,6 +1,6 @@
 //! Changes apply to the next request in spite of caches.
 
-use clew_model::{Failure, FailureKind, TaskOutcome};
+use clew_model::{CollectionTaskOutcome, Failure, FailureKind};
 use clew_store::{Grantee, PolicyRef, ProjectChange, Store, UserChange};
 use http::Method;
 use serde_json::json;
@@ -126,7 +126,7 @@ async fn apply_change(setup: &Setup, store: &Store, change: Change) {
         }
         TaskEnded => {
             let id = path.rsplit_once('=').unwrap().1.parse().unwrap();
-            let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
+            let outcome = CollectionTaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
             store.tasks().complete_task(&id, 1, &outcome).await
         }
     };

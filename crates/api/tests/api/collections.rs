@@ -1,6 +1,6 @@
 //! Submission and status of collections.
 
-use clew_model::{Failure, FailureKind, RequestId, SessionSelection, SessionSelectionDraft};
+use clew_model::{Failure, FailureKind, RequestId, SessionSelection, UnvalidatedSessionSelection};
 use http::Method;
 use serde_json::json;
 
@@ -9,13 +9,13 @@ use crate::server::Server;
 #[tokio::test]
 async fn collection_is_queued_with_the_requested_selection() {
     let server = Server::start().await;
-    let draft = SessionSelectionDraft {
+    let draft = UnvalidatedSessionSelection {
         filter: Some("slow".into()),
         slow_process_threshold: Some(30),
         user: Some("web".into()),
         sort_key: Some("trx_lock_rows".into()),
         sort_dir: Some("desc".into()),
-        ..SessionSelectionDraft::default()
+        ..UnvalidatedSessionSelection::default()
     };
     let requested = r#"{"filter":"slow","slow_process_threshold":30,"user":"web","db":null,"sort_key":"trx_lock_rows","sort_dir":"desc"}"#;
     for (body, expected) in [(requested, SessionSelection::parse(draft).unwrap()), ("", SessionSelection::default())] {

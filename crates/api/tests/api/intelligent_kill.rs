@@ -15,7 +15,7 @@ use crate::answer::Answer;
 use crate::server::{PROTECTED, Server};
 
 async fn start_node(flavor: Flavor) -> clew_testkit::Server {
-    let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
+    let node = clew_testkit::Server::start(flavor, &clew_testkit::DatabaseServerOptions::default()).await.unwrap();
     let kill = if flavor == Flavor::MySql { "CONNECTION_ADMIN" } else { "CONNECTION ADMIN" };
     let accounts = [
         "CREATE USER app@'%'".to_owned(),

@@ -213,7 +213,7 @@ async fn open_busy_session(node: &clew_testkit::Server, user: &str, statement: &
 
 /// The task kills the sessions of the preview, and the history lists them.
 async fn preview_matches_the_killed_sessions(flavor: Flavor) {
-    let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
+    let node = clew_testkit::Server::start(flavor, &clew_testkit::DatabaseServerOptions::default()).await.unwrap();
     let protected = format!("CREATE USER {PROTECTED}@'%'");
     node.run_statements(&["CREATE USER app@'%'", "CREATE USER batch@'%'", &protected]).await.unwrap();
     let mut server = Server::start().await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_model::{Failure, FailureKind, Limitation, LimitationKind, LocalizedText, RequestId, TaskOutcome};
+use clew_model::{CollectionTaskOutcome, Failure, FailureKind, Limitation, LimitationKind, LocalizedText, RequestId};
 use clew_store::ClaimedTask;
 use http::Method;
 use serde_json::json;
@@ -39,7 +39,7 @@ async fn wait_for_waiters(server: &Server, waiters: usize) {
 }
 
 async fn fail_collection(server: &Server, claimed: &ClaimedTask) {
-    let outcome = TaskOutcome::Failed(Failure::new(FailureKind::Unreachable, "refused"));
+    let outcome = CollectionTaskOutcome::Failed(Failure::new(FailureKind::Unreachable, "refused"));
     assert!(server.store.tasks().complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
 }
 
@@ -74,7 +74,7 @@ async fn limitations_of_a_result_are_in_its_status_and_in_the_list() {
         why: LocalizedText::new("The account lacks the PROCESS privilege.", "该账号缺少PROCESS权限。"),
         remedy: None,
     };
-    let outcome = TaskOutcome::Finished {
+    let outcome = CollectionTaskOutcome::Finished {
         result_name: "a.csv".into(),
         rows: 0,
         bytes: 0,

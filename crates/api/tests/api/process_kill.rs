@@ -17,7 +17,7 @@ const LONG: &str = "SELECT SLEEP(1000), 'secret'";
 
 /// Starts a node. All accounts except `clew` have no password; `clew` may list and kill all sessions.
 async fn start_node(flavor: Flavor) -> clew_testkit::Server {
-    let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
+    let node = clew_testkit::Server::start(flavor, &clew_testkit::DatabaseServerOptions::default()).await.unwrap();
     let kill = if flavor == Flavor::MySql { "CONNECTION_ADMIN" } else { "CONNECTION ADMIN" };
     let accounts = [
         "SET GLOBAL event_scheduler = ON".to_owned(),

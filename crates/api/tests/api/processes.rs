@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, StatementGate};
+use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, StatementHoldingProxy};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ async fn start_fake_node(sessions: u64, fault: Fault) -> FakeServer {
 
 /// Lists an idle and a busy session of a real server.
 async fn sessions_are_listed(flavor: Flavor) {
-    let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
+    let node = clew_testkit::Server::start(flavor, &clew_testkit::DatabaseServerOptions::default()).await.unwrap();
     node.run_statements(&["CREATE DATABASE shop"]).await.unwrap();
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], node.port()));
     let open = async |database| {
@@ -122,10 +122,10 @@ async fn concurrent_reads_of_a_hanging_node_are_rejected() {
 }
 
 async fn kills_succeed_while_reads_hang(flavor: Flavor) {
-    let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
+    let node = clew_testkit::Server::start(flavor, &clew_testkit::DatabaseServerOptions::default()).await.unwrap();
     let victim = clew_testkit::open_idle_sessions(&node, 1).await.unwrap().sessions.remove(0);
     // The lock reader queries CURRENT_USER; the kill does not.
-    let gate = StatementGate::start(&node, "CURRENT_USER").await.unwrap();
+    let gate = StatementHoldingProxy::start(&node, "CURRENT_USER").await.unwrap();
     let mut server = Server::start_with(|_, tasks| tasks.limits.read_timeout = Duration::from_secs(40)).await;
     server.set_node_url(&gate.url()).await;
     let (lock_wait, list) =

@@ -13,8 +13,8 @@ use clew_api::{
 };
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{
-    AccessKeyId, Actor, AuditOrigin, Failure, Instance, InstanceId, NewInstance, NewNode, NodeId, NodeRole, ProjectId,
-    RequestId, SessionSelection, Tag, TaskOutcome, UserId,
+    AccessKeyId, Actor, AuditOrigin, CollectionTaskOutcome, Failure, Instance, InstanceId, NewInstance, NewNode,
+    NodeId, NodeRole, ProjectId, RequestId, SessionSelection, Tag, UserId,
 };
 use clew_store::{
     ClaimedTask, Clock, InitialTenant, InitialTenantIds, NewIntelligentKill, NewSessionCollectionTask, NewToken,
@@ -369,7 +369,7 @@ impl Server {
 
     /// Creates a failed collection.
     pub(crate) async fn add_failed(&self, failure: Failure) -> RequestId {
-        self.end(self.add_running().await, TaskOutcome::Failed(failure)).await
+        self.end(self.add_running().await, CollectionTaskOutcome::Failed(failure)).await
     }
 
     /// Creates a finished collection with these rows.
@@ -391,7 +391,7 @@ impl Server {
             writer.publish().unwrap()
         });
         let published = writing.await.unwrap();
-        let outcome = TaskOutcome::Finished {
+        let outcome = CollectionTaskOutcome::Finished {
             result_name: published.name,
             rows: 1,
             bytes: published.bytes,
@@ -401,7 +401,7 @@ impl Server {
         self.end(claimed, outcome).await
     }
 
-    async fn end(&self, claimed: ClaimedTask, outcome: TaskOutcome) -> RequestId {
+    async fn end(&self, claimed: ClaimedTask, outcome: CollectionTaskOutcome) -> RequestId {
         assert!(self.store.tasks().complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
         claimed.task.request_id
     }

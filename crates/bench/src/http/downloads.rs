@@ -19,7 +19,7 @@ pub(super) struct DownloadBenchmark {
     pub(super) bytes: u64,
 }
 
-const READ_BUFFER_SIZE: usize = 256 * 1024;
+const READ_BUFFER_BYTES: usize = 256 * 1024;
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl DownloadBenchmark {
@@ -66,7 +66,7 @@ impl DownloadBenchmark {
     }
 }
 
-pub(super) fn fetch_body(address: SocketAddr, get: &GetRequest) -> Result<String, BenchError> {
+pub(super) fn fetch_response_body(address: SocketAddr, get: &GetRequest) -> Result<String, BenchError> {
     let mut body = Vec::new();
     HttpConnection::connect(address)
         .and_then(|mut connection| connection.send_get_request(get, |chunk| body.extend_from_slice(chunk)))
@@ -83,7 +83,7 @@ impl HttpConnection {
     fn connect(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(READ_TIMEOUT))?;
-        Ok(Self { stream, buffer: vec![0; READ_BUFFER_SIZE] })
+        Ok(Self { stream, buffer: vec![0; READ_BUFFER_BYTES] })
     }
 
     /// Calls `body` for each chunk of the response body and returns the length of the response body.
@@ -93,7 +93,7 @@ impl HttpConnection {
         body(&first);
         let mut remaining = length.saturating_sub(first.len() as u64);
         while remaining > 0 {
-            let requested = usize::try_from(remaining).unwrap_or(READ_BUFFER_SIZE).min(READ_BUFFER_SIZE);
+            let requested = usize::try_from(remaining).unwrap_or(READ_BUFFER_BYTES).min(READ_BUFFER_BYTES);
             let chunk = self.buffer.get_mut(..requested).unwrap_or_default();
             let read = self.stream.read(chunk)?;
             if read == 0 {

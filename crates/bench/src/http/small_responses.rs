@@ -34,7 +34,9 @@ impl LoadGenerator {
         let description = format!("{self:?} {url}");
         let output = command.args([url]).output().await?;
         let is_success = match self {
-            Self::Hey => parse_hey_statuses(&output) == ["[200]"] && !output.contains("Error distribution"),
+            Self::Hey => {
+                parse_status_codes_from_hey_output(&output) == ["[200]"] && !output.contains("Error distribution")
+            }
             Self::Wrk => !output.contains("Non-2xx") && !output.contains("Socket errors"),
         };
         let rate = output.lines().find_map(|line| line.trim().strip_prefix("Requests/sec:")?.trim().parse().ok());
@@ -52,7 +54,7 @@ fn format_header_options(get: &GetRequest, omitted: &'static str) -> impl Iterat
 }
 
 /// Parses the status codes in hey's output, such as `  [200]  17 responses`.
-fn parse_hey_statuses(output: &str) -> Vec<&str> {
+fn parse_status_codes_from_hey_output(output: &str) -> Vec<&str> {
     let lines = output.lines().filter(|line| line.trim_end().ends_with("responses"));
     lines.filter_map(|line| line.split_whitespace().next()).collect()
 }
@@ -65,6 +67,6 @@ mod tests {
     fn all_status_codes_of_hey_are_parsed() {
         let output =
             "  Requests/sec:\t46978.9\n\nStatus code distribution:\n  [200]\t17 responses\n  [401]\t1 responses\n\n";
-        assert_eq!(parse_hey_statuses(output), ["[200]", "[401]"]);
+        assert_eq!(parse_status_codes_from_hey_output(output), ["[200]", "[401]"]);
     }
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::error::CliError;
 use crate::identity_directory::IdentityDirectory;
-use crate::store_args::DomainArgs;
+use crate::store_args::IamDomainArgs;
 use crate::text_table;
 use crate::time;
 
@@ -30,7 +30,7 @@ pub(super) struct CreateArgs {
     #[arg(long, value_name = "DURATION", value_parser = parse_temporary_key_lifetime)]
     temporary: Option<Duration>,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 const AFTER_HELP: &str = "\

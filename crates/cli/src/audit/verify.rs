@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
-use clew_store::{AuditProblem, AuditVerification};
+use clew_store::{AuditIntegrityProblem, AuditVerification};
 use serde_json::{Value, json};
 
 use super::checkpoint;
 use crate::error::CliError;
-use crate::store_args::StoreAndFormatArgs;
+use crate::store_args::StoreAndOutputFormatArgs;
 
 /// Verify that no audit log rows are missing or modified. Exits with code 1 if the verification fails.
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ pub(super) struct VerifyArgs {
     #[arg(long = "checkpoint", value_name = "FILE")]
     checkpoints: Vec<PathBuf>,
     #[command(flatten)]
-    store_args: StoreAndFormatArgs,
+    store_args: StoreAndOutputFormatArgs,
 }
 
 const AFTER_HELP: &str = "\
@@ -65,7 +65,8 @@ fn render_audit_verification(verification: &AuditVerification) -> String {
 
 /// Uses the field names of the HTTP API.
 fn audit_verification_to_json(verification: &AuditVerification) -> Value {
-    let problem = |problem: &AuditProblem| json!({ "position": problem.position, "what": problem.to_string() });
+    let problem =
+        |problem: &AuditIntegrityProblem| json!({ "position": problem.position, "what": problem.to_string() });
     json!({
         "intact": verification.is_intact(),
         "rows": verification.rows,

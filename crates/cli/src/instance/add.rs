@@ -3,7 +3,7 @@
 use clap::Args as ClapArgs;
 use clew_model::{InstanceId, NetworkZone, NewInstance, NewNode, NodeId, NodeRole, Tag};
 
-use super::{InstanceInventory, ProjectSelectionArgs, parse_tag, render};
+use super::{ProjectSelectionArgs, SelectedProject, parse_tag, render};
 use crate::error::CliError;
 use crate::output::Format;
 use crate::{identity_directory, node_url, output};
@@ -53,7 +53,7 @@ pub(crate) async fn run(arguments: AddArgs) -> Result<(), CliError> {
         )));
     }
     let nodes = parse_new_nodes(&arguments.nodes, &arguments.node_ids)?;
-    let InstanceInventory { store, project, origin } = arguments.project_args.open_instance_inventory().await?;
+    let SelectedProject { store, project, origin } = arguments.project_args.open_store_and_select_project().await?;
     let enterprise_project =
         identity_directory::find_enterprise_project(&store, &project.domain_id, &arguments.enterprise_project).await?;
     let new = NewInstance {

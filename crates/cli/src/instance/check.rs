@@ -30,7 +30,7 @@ pub(crate) struct CheckArgs {
 /// Fails if the login to any node fails.
 /// Attempts the login even during a login backoff, because the user explicitly requested the check.
 pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
-    let inventory = arguments.project_args.open_instance_inventory().await?;
+    let inventory = arguments.project_args.open_store_and_select_project().await?;
     let instance = require_instance(&inventory, &arguments.instance).await?;
     let mut inaccessible = 0;
     let mut has_failed_checks = false;
@@ -77,7 +77,7 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
             "id": listed.id, "zone_without_worker": zone_without_worker, "login_backoff": backoff, key: outcome,
         }));
     }
-    arguments.project_args.output_format().print_with_colors(|| text, || json!({ "nodes": values }))?;
+    arguments.project_args.output_format().print_colored_table_or_json(|| text, || json!({ "nodes": values }))?;
     if inaccessible > 0 {
         Err(CliError::new_failure(format!("{inaccessible} of {} nodes are not accessible", instance.nodes.len())))
     } else if has_failed_checks {

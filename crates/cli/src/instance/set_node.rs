@@ -4,7 +4,7 @@ use clap::Args as ClapArgs;
 use clew_model::NodeId;
 use serde_json::json;
 
-use super::{InstanceInventory, ProjectSelectionArgs, require_instance};
+use super::{ProjectSelectionArgs, SelectedProject, require_instance};
 use crate::error::CliError;
 use crate::node_url;
 
@@ -32,7 +32,7 @@ Examples:
 If the URL has no password, Clew uses CLEW_DB_PASSWORD or prompts on the terminal. Clew stores the password encrypted.";
 
 pub(crate) async fn run(arguments: SetNodeArgs) -> Result<(), CliError> {
-    let inventory = arguments.project_args.open_instance_inventory().await?;
+    let inventory = arguments.project_args.open_store_and_select_project().await?;
     let instance = require_instance(&inventory, &arguments.instance).await?;
     let node = match (&arguments.node, instance.nodes.as_slice()) {
         (None, [only]) => only,
@@ -46,7 +46,7 @@ pub(crate) async fn run(arguments: SetNodeArgs) -> Result<(), CliError> {
         }
     };
     let url = node_url::fill_in_missing_password(node_url::parse_node_url(&arguments.url)?)?;
-    let InstanceInventory { store, project, origin } = &inventory;
+    let SelectedProject { store, project, origin } = &inventory;
     if !store.instances().set_node_url(origin, &project.id, &instance.id, &node.id, &url).await? {
         return Err(CliError::new_failure(format!("node {} was removed", node.id)));
     }

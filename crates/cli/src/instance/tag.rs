@@ -3,7 +3,7 @@
 use clap::Args;
 use clew_model::{Instance, Tag};
 
-use super::{InstanceInventory, ProjectSelectionArgs, parse_tag, render, require_instance};
+use super::{ProjectSelectionArgs, SelectedProject, parse_tag, render, require_instance};
 use crate::error::CliError;
 
 /// Maximum number of characters in a tag key (TaurusDB API spec, section 3.5).
@@ -62,7 +62,7 @@ pub(super) async fn add_tags(arguments: TagArgs) -> Result<(), CliError> {
     if let Some([key, _]) = keys.windows(2).find_map(|pair| <&[&str; 2]>::try_from(pair).ok().filter(|[a, b]| a == b)) {
         return Err(CliError::new_refusal(format!("duplicate tag key {key:?}")));
     }
-    let inventory = project_args.open_instance_inventory().await?;
+    let inventory = project_args.open_store_and_select_project().await?;
     let instance = require_instance(&inventory, &instance).await?;
     inventory.store.instances().add_tags(&inventory.origin, &inventory.project.id, &instance.id, &tags).await?;
     print_updated_instance(&project_args, &inventory, &instance).await
@@ -70,7 +70,7 @@ pub(super) async fn add_tags(arguments: TagArgs) -> Result<(), CliError> {
 
 pub(super) async fn remove_tags(arguments: UntagArgs) -> Result<(), CliError> {
     let UntagArgs { instance, tags, project_args } = arguments;
-    let inventory = project_args.open_instance_inventory().await?;
+    let inventory = project_args.open_store_and_select_project().await?;
     let instance = require_instance(&inventory, &instance).await?;
     let tags: Vec<_> = tags
         .iter()
@@ -91,7 +91,7 @@ pub(super) async fn remove_tags(arguments: UntagArgs) -> Result<(), CliError> {
 
 async fn print_updated_instance(
     project_args: &ProjectSelectionArgs,
-    inventory: &InstanceInventory,
+    inventory: &SelectedProject,
     instance: &Instance,
 ) -> Result<(), CliError> {
     let instance = require_instance(inventory, instance.id.as_str()).await?;

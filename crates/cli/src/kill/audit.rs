@@ -31,7 +31,7 @@ impl KillAuditLog {
         report: &KillReport,
         outcomes: &[(u64, KillOutcome)],
     ) -> Result<(), CliError> {
-        let origin = local_audit_origin::local_account_audit_origin();
+        let origin = local_audit_origin::audit_origin_for_local_account();
         for (id, outcome) in outcomes {
             let Some(session) = report.selected.sessions.iter().find(|session| session.id == *id) else { continue };
             let event = AuditEvent {

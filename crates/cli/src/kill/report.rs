@@ -24,7 +24,7 @@ pub(super) struct KillReport {
 }
 
 impl KillReport {
-    pub(super) fn render_preview(&self, width: usize) -> String {
+    pub(super) fn render_kill_preview(&self, width: usize) -> String {
         let mut text = String::new();
         for session in &self.selected.sessions {
             self.render_session(&mut text, session, width);
@@ -116,7 +116,7 @@ impl KillReport {
     }
 
     /// A selected session that does not exist on the server has the outcome `AlreadyGone`.
-    pub(super) fn outcomes_by_session_id(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
+    pub(super) fn kill_outcomes_by_session_id(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
         let outcome = |id: u64| outcomes.iter().find(|(other, _)| *other == id).map(|(_, outcome)| outcome.clone());
         self.selected.ids.iter().map(|&id| (id, outcome(id).unwrap_or(KillOutcome::AlreadyGone))).collect()
     }

@@ -57,7 +57,7 @@ pub(super) async fn run(arguments: CopyArgs) -> Result<(), CliError> {
     }
     let bar = create_progress_bar();
     let copied = store
-        .copy_metadata_to_postgres(&local_audit_origin::local_account_audit_origin(), &to, |table, rows, total| {
+        .copy_metadata_to_postgres(&local_audit_origin::audit_origin_for_local_account(), &to, |table, rows, total| {
             bar.set_message(format!("{table}: {} of {} rows", HumanCount(rows), HumanCount(total)));
         })
         .await;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::error::CliError;
 use crate::identity_directory::{IdentityDirectory, NamedPolicy};
-use crate::store_args::DomainArgs;
+use crate::store_args::IamDomainArgs;
 
 /// Attach a policy to a user or group, with immediate effect.
 #[derive(Debug, Args)]
@@ -17,7 +17,7 @@ pub(super) struct AttachArgs {
     #[command(flatten)]
     grantee: GranteeArgs,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 const ATTACH_AFTER_HELP: &str = "\
@@ -37,7 +37,7 @@ pub(super) struct DetachArgs {
     #[command(flatten)]
     grantee: GranteeArgs,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 #[derive(Debug, Args)]
@@ -53,7 +53,7 @@ struct GranteeArgs {
     project: Option<String>,
 }
 
-struct ResolvedPolicyAttachment {
+struct PolicyWithGrantee {
     policy: NamedPolicy,
     grantee: Grantee,
     project: Option<clew_store::Project>,
@@ -62,11 +62,11 @@ struct ResolvedPolicyAttachment {
 }
 
 impl GranteeArgs {
-    async fn resolve_policy_attachment(
+    async fn find_policy_and_grantee(
         &self,
         directory: &IdentityDirectory,
         policy: &str,
-    ) -> Result<ResolvedPolicyAttachment, CliError> {
+    ) -> Result<PolicyWithGrantee, CliError> {
         let policy = directory.find_policy(policy).await?;
         let (grantee, to) = match (&self.user, &self.group) {
             (Some(user), _) => {
@@ -83,11 +83,11 @@ impl GranteeArgs {
             None => None,
         };
         let to = project.as_ref().map_or(to.clone(), |project| format!("{to} for the project {}", project.name));
-        Ok(ResolvedPolicyAttachment { policy, grantee, project, to })
+        Ok(PolicyWithGrantee { policy, grantee, project, to })
     }
 }
 
-impl ResolvedPolicyAttachment {
+impl PolicyWithGrantee {
     /// Returns an error if a role policy is attached to a user, or if an identity policy is limited to a project.
     fn validate_policy_attachment(&self) -> Result<(), CliError> {
         let name = &self.policy.name;
@@ -109,9 +109,9 @@ impl ResolvedPolicyAttachment {
 
 pub(super) async fn attach_policy(arguments: AttachArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
-    let attachment = arguments.grantee.resolve_policy_attachment(&directory, &arguments.policy).await?;
+    let attachment = arguments.grantee.find_policy_and_grantee(&directory, &arguments.policy).await?;
     attachment.validate_policy_attachment()?;
-    let ResolvedPolicyAttachment { policy, grantee, project, to } = &attachment;
+    let PolicyWithGrantee { policy, grantee, project, to } = &attachment;
     let project = project.as_ref().map(|project| &project.id);
     let new = directory.store.policies().attach_policy(&directory.origin, &policy.reference, grantee, project).await?;
     let text = if new {
@@ -124,8 +124,8 @@ pub(super) async fn attach_policy(arguments: AttachArgs) -> Result<(), CliError>
 
 pub(super) async fn detach_policy(arguments: DetachArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
-    let attachment = arguments.grantee.resolve_policy_attachment(&directory, &arguments.policy).await?;
-    let ResolvedPolicyAttachment { policy, grantee, project, to } = &attachment;
+    let attachment = arguments.grantee.find_policy_and_grantee(&directory, &arguments.policy).await?;
+    let PolicyWithGrantee { policy, grantee, project, to } = &attachment;
     let project = project.as_ref().map(|project| &project.id);
     if !directory.store.policies().detach_policy(&directory.origin, &policy.reference, grantee, project).await? {
         return Err(CliError::new_refusal(format!("{} is not attached to {to}", policy.name))
@@ -140,8 +140,8 @@ pub(super) async fn detach_policy(arguments: DetachArgs) -> Result<(), CliError>
 }
 
 fn print_policy_attachment(
-    domain_args: &DomainArgs,
-    attachment: &ResolvedPolicyAttachment,
+    domain_args: &IamDomainArgs,
+    attachment: &PolicyWithGrantee,
     text: &str,
     attached: bool,
 ) -> Result<(), CliError> {

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::document::{PolicyDocument, format_count_with_noun, parse_policy_and_print_diagnostics};
 use crate::error::CliError;
 use crate::identity_directory::permission_model_name;
-use crate::store_args::DomainArgs;
+use crate::store_args::IamDomainArgs;
 use crate::value_parsers;
 
 /// Create a policy or replace the policy with the same name.
@@ -27,7 +27,7 @@ pub(super) struct PutArgs {
     #[arg(long, value_name = "TEXT", value_parser = value_parsers::parse_description)]
     description: Option<String>,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 const AFTER_HELP: &str = "\

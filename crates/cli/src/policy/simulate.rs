@@ -17,7 +17,7 @@ use jiff::Timestamp;
 
 use crate::error::CliError;
 use crate::identity_directory::{IdentityDirectory, find_most_similar_name};
-use crate::store_args::DomainArgs;
+use crate::store_args::IamDomainArgs;
 use crate::{instance, output, time};
 
 /// Simulate a request and explain the decision: which policy statement decides, and why other statements do not match.
@@ -51,7 +51,7 @@ pub(super) struct SimulateArgs {
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = instance::parse_tag)]
     tags: Vec<Tag>,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 const AFTER_HELP: &str = "\

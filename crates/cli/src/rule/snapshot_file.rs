@@ -1,6 +1,6 @@
 //! Parses saved snapshots in JSON or CSV. A CSV file may have a header row in English or Chinese.
 
-use clew_model::{SNAPSHOT_COLUMNS, Session};
+use clew_model::{SESSION_SNAPSHOT_COLUMNS, Session};
 use csv::{ByteRecord, ReaderBuilder};
 use serde::Deserialize;
 
@@ -62,7 +62,7 @@ fn snapshot_rows_to_sessions(rows: Vec<SnapshotRow>) -> Vec<Session> {
 fn parse_csv_snapshot(bytes: &[u8]) -> Result<Vec<Session>, String> {
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
     let (mut record, mut sessions) = (ByteRecord::new(), Vec::new());
-    let (mut positions, mut width) = (column_positions_without_header(), 0);
+    let (mut positions, mut width) = (default_column_positions(), 0);
     let mut is_first = true;
     while reader.read_byte_record(&mut record).map_err(|error| format!("invalid CSV: {error}"))? {
         let line = || line_number_at_offset(bytes, record.position().map_or(0, csv::Position::byte));
@@ -72,8 +72,8 @@ fn parse_csv_snapshot(bytes: &[u8]) -> Result<Vec<Session>, String> {
                 positions = header_positions;
                 continue;
             }
-            if width < SNAPSHOT_COLUMNS.len() {
-                let count = SNAPSHOT_COLUMNS.len();
+            if width < SESSION_SNAPSHOT_COLUMNS.len() {
+                let count = SESSION_SNAPSHOT_COLUMNS.len();
                 return Err(format!("line {}: {width} fields; a snapshot has at least {count} columns", line()));
             }
         }
@@ -85,15 +85,15 @@ fn parse_csv_snapshot(bytes: &[u8]) -> Result<Vec<Session>, String> {
     Ok(sessions)
 }
 
-fn column_positions_without_header() -> [usize; REQUIRED_SNAPSHOT_COLUMNS.len()] {
+fn default_column_positions() -> [usize; REQUIRED_SNAPSHOT_COLUMNS.len()] {
     REQUIRED_SNAPSHOT_COLUMNS
-        .map(|key| SNAPSHOT_COLUMNS.iter().position(|column| column.key == key).unwrap_or_default())
+        .map(|key| SESSION_SNAPSHOT_COLUMNS.iter().position(|column| column.key == key).unwrap_or_default())
 }
 
 /// Returns `None` if the CSV record is not a header row.
 fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_SNAPSHOT_COLUMNS.len()]>, String> {
     let is_name_of = |key: &str, cell: &[u8]| {
-        let column = SNAPSHOT_COLUMNS.iter().find(|column| column.key == key);
+        let column = SESSION_SNAPSHOT_COLUMNS.iter().find(|column| column.key == key);
         column.is_some_and(|column| [column.key, column.label_zh].iter().any(|name| name.as_bytes() == cell))
     };
     let is_header = record.iter().any(|cell| REQUIRED_SNAPSHOT_COLUMNS.iter().any(|key| is_name_of(key, cell)));
@@ -129,13 +129,13 @@ fn parse_csv_record(
         let text = String::from_utf8_lossy(cell);
         text.parse().map_err(|_| format!("line {}: {key} must be an integer, not {text:?}", line()))
     };
-    let optional_text = |cell: &[u8]| (!cell.is_empty()).then(|| strip_spreadsheet_formula_quote(cell));
+    let optional_text = |cell: &[u8]| (!cell.is_empty()).then(|| strip_quote_before_formula(cell));
     Ok(Session {
         id: number("session_id", id)?,
-        user: strip_spreadsheet_formula_quote(user),
-        host: strip_spreadsheet_formula_quote(host),
+        user: strip_quote_before_formula(user),
+        host: strip_quote_before_formula(host),
         database: optional_text(database),
-        command: strip_spreadsheet_formula_quote(command),
+        command: strip_quote_before_formula(command),
         seconds: number("state_duration", seconds)?,
         state: optional_text(state),
         statement: optional_text(statement),
@@ -144,7 +144,7 @@ fn parse_csv_record(
 
 /// Removes the leading quote that prevents a spreadsheet from evaluating a CSV cell as a formula.
 /// An original quote, as in `'=1`, is also removed, because it cannot be distinguished from an added quote.
-fn strip_spreadsheet_formula_quote(cell: &[u8]) -> Vec<u8> {
+fn strip_quote_before_formula(cell: &[u8]) -> Vec<u8> {
     match cell {
         [b'\'', rest @ ..] if rest.first().is_some_and(|first| SPREADSHEET_FORMULA_PREFIXES.contains(first)) => {
             rest.to_vec()

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use clew_diagnose::terminal::{self, truncate_to_width};
-use clew_model::{SESSION_DETAIL_COLUMNS, SNAPSHOT_COLUMNS};
+use clew_model::{SESSION_DETAIL_COLUMNS, SESSION_SNAPSHOT_COLUMNS};
 use clew_mysql::Snapshot;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
@@ -24,7 +24,7 @@ const TABLE_COLUMNS: [TableColumn; 10] = [
     ("transaction_lock_wait_time", "WAIT", true),
     ("rows_locked_by_transactions", "LOCKED", true),
 ];
-const ADDITIONAL_DETAIL_COLUMNS: [TableColumn; 5] = [
+const DETAIL_COLUMNS: [TableColumn; 5] = [
     ("program_name", "PROGRAM", false),
     ("blocker_id", "BLOCKER", true),
     ("root_blocker_id", "ROOT", true),
@@ -36,7 +36,7 @@ const STATEMENT_COLUMN: TableColumn = (STATEMENT_COLUMN_KEY, "STATEMENT", false)
 const STATEMENT_COLUMN_KEY: &str = "sql_statement";
 /// The table shows only a prefix of the statement digest.
 const DIGEST_COLUMN_KEY: &str = "statement_digest";
-const DISPLAYED_DIGEST_CHARS: usize = 8;
+const MAX_DISPLAYED_DIGEST_CHARS: usize = 8;
 /// Maximum width of a cell outside the statement column.
 const MAX_CELL_WIDTH: usize = 28;
 /// Width of the statement column if the terminal width is unknown.
@@ -69,13 +69,13 @@ pub(crate) fn write_table(snapshot: &mut Snapshot, detailed: bool, out: &mut Out
 }
 
 fn select_columns(detailed: bool) -> Vec<TableColumn> {
-    let detail_columns = ADDITIONAL_DETAIL_COLUMNS.into_iter().filter(|_| detailed);
+    let detail_columns = DETAIL_COLUMNS.into_iter().filter(|_| detailed);
     TABLE_COLUMNS.into_iter().chain(detail_columns).chain([STATEMENT_COLUMN]).collect()
 }
 
 /// Returns the cells of each row and, for each row, whether its session is waiting for a lock.
 fn build_table_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Result<(Vec<Line>, Vec<bool>)> {
-    let keys: Vec<&str> = SNAPSHOT_COLUMNS
+    let keys: Vec<&str> = SESSION_SNAPSHOT_COLUMNS
         .iter()
         .map(|column| column.key)
         .chain(SESSION_DETAIL_COLUMNS.iter().map(|column| column.key))
@@ -94,7 +94,7 @@ fn build_table_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Re
         let cell = |&(key, ..): &TableColumn| match key {
             STATEMENT_COLUMN_KEY => truncate_to_single_line(&value(key), 4 * DEFAULT_STATEMENT_COLUMN_WIDTH),
             DIGEST_COLUMN_KEY => {
-                truncate_to_single_line(&value(key), MAX_CELL_WIDTH).chars().take(DISPLAYED_DIGEST_CHARS).collect()
+                truncate_to_single_line(&value(key), MAX_CELL_WIDTH).chars().take(MAX_DISPLAYED_DIGEST_CHARS).collect()
             }
             _ => truncate_to_single_line(&value(key), MAX_CELL_WIDTH),
         };

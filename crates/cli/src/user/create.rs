@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::error::CliError;
 use crate::new_password::NewPasswordArgs;
-use crate::store_args::DomainArgs;
+use crate::store_args::IamDomainArgs;
 use crate::value_parsers;
 
 /// Create a user without permissions and print the generated password once.
@@ -25,7 +25,7 @@ pub(super) struct CreateArgs {
     #[command(flatten)]
     password: NewPasswordArgs,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 const AFTER_HELP: &str = "\

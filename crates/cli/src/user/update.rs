@@ -7,7 +7,7 @@ use serde_json::json;
 use super::render;
 use crate::error::CliError;
 use crate::new_password::NewPasswordArgs;
-use crate::store_args::DomainArgs;
+use crate::store_args::IamDomainArgs;
 use crate::value_parsers;
 
 /// Change a user's description or administrator status.
@@ -29,7 +29,7 @@ pub(super) struct UpdateArgs {
     #[arg(long, value_name = "TEXT", value_parser = value_parsers::parse_description)]
     description: Option<String>,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 /// Reset a user's password, print a generated password once, and revoke the user's tokens and temporary keys.
@@ -41,7 +41,7 @@ pub(super) struct SetPasswordArgs {
     #[command(flatten)]
     password: NewPasswordArgs,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 /// Enable a user.
@@ -51,7 +51,7 @@ pub(super) struct EnableArgs {
     /// Name or id
     user: String,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 /// Disable a user and immediately invalidate all of their access keys and tokens.
@@ -61,7 +61,7 @@ pub(super) struct DisableArgs {
     /// Name or id
     user: String,
     #[command(flatten)]
-    domain_args: DomainArgs,
+    domain_args: IamDomainArgs,
 }
 
 pub(super) async fn update_user(arguments: UpdateArgs) -> Result<(), CliError> {
@@ -85,7 +85,7 @@ pub(super) async fn disable_user(arguments: DisableArgs) -> Result<(), CliError>
 }
 
 async fn update_and_print_user(
-    domain_args: &DomainArgs,
+    domain_args: &IamDomainArgs,
     name_or_id: &str,
     change: &UserChange,
 ) -> Result<(), CliError> {

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clew_testkit::{
-    ClientCharset, ConnectionIdRewrite, Flavor, LockWaitScenario, RawSession, RewriteRules, RewritingProxy, Server,
-    ServerOptions, VirtualAddress,
+    ClientCharset, ConnectionIdRewrite, DatabaseServerOptions, Flavor, LockWaitScenario, RawSession, RewriteRules,
+    RewritingProxy, Server, VirtualIpProxy,
 };
 use mysql_async::prelude::Queryable;
 use serde_json::Value;
@@ -26,7 +26,7 @@ fn hidden_waits_note(flavor: Flavor) -> &'static str {
 const LONG_STATEMENT: &str = "SELECT SLEEP(600), 'secret'";
 
 async fn start_server(flavor: Flavor) -> Server {
-    let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server
         .run_statements(&["CREATE USER app@'%'", "CREATE USER billing@'%'", "CREATE USER watcher@'%'"])
         .await
@@ -182,7 +182,7 @@ async fn fill_connections(server: &Server, sessions: &mut Vec<RawSession>) {
 }
 
 async fn kills_on_a_full_server_succeed(flavor: Flavor) {
-    let options = ServerOptions { max_connections: MAX_CONNECTIONS, ..ServerOptions::default() };
+    let options = DatabaseServerOptions { max_connections: MAX_CONNECTIONS, ..DatabaseServerOptions::default() };
     let server = Server::start(flavor, &options).await.unwrap();
     server
         .run_statements(&[
@@ -230,7 +230,7 @@ async fn kill_behind_a_balancer_is_refused_on_a_server() {
             start_busy_session(&second, "app", LONG_STATEMENT).await,
         ];
         let address = |server: &Server| SocketAddr::from(([127, 0, 0, 1], server.port()));
-        let balancer = VirtualAddress::start_load_balancer(vec![address(&first), address(&second)]).await.unwrap();
+        let balancer = VirtualIpProxy::start_load_balancer(vec![address(&first), address(&second)]).await.unwrap();
         let killed = run(&["kill", &balancer.url_for_account("root", ""), &victims[0].id.to_string(), "--yes"]).await;
         killed.assert_refused(&["behind a load balancer, kill on the server itself", "nothing was killed"]);
         for (server, victim) in [&first, &second].into_iter().zip(&victims) {

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, LockWaitScenario, Server, ServerOptions};
+use clew_testkit::{DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, LockWaitScenario, Server};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::run::{clew, run, run_command};
@@ -94,7 +94,7 @@ async fn interrupt_aborts_the_read() {
     let output = tokio::time::timeout(Duration::from_mins(1), child.wait_with_output()).await.unwrap().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(130), b"interrupted\n".as_slice()));
     // The session of the statement cannot be identified, so none is killed.
-    assert_eq!(fake.kill_statement_count(), 0);
+    assert_eq!(fake.received_kill_statement_count(), 0);
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn password_is_read_from_the_environment() {
 
 #[tokio::test]
 async fn detail_columns_follow_the_api_columns_on_a_mysql_server() {
-    let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     let scenario = LockWaitScenario::scenarios_for_flavor(Flavor::MySql)
         .into_iter()
         .find(|scenario| scenario.name == "a row")

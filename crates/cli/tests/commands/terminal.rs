@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
-use clew_testkit::{ClientCharset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server, ServerOptions};
+use clew_testkit::{
+    ClientCharset, DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server,
+};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -88,7 +90,7 @@ async fn session(server: &Server, user: &str) -> RawSession {
 }
 
 async fn hostile_text_is_neutralised(flavor: Flavor) {
-    let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     let create = format!("CREATE USER '{HOSTILE}'@'%'");
     let grant = format!("GRANT ALL ON *.* TO '{HOSTILE}'@'%'");
     let table = ["CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY, v INT)", "INSERT INTO d.t VALUES (1, 1)"];

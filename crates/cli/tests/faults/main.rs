@@ -5,14 +5,14 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clew_chaos::{Fault, RunOptions, run};
+use clew_chaos::{Fault, FaultInjectionOptions, run};
 
 #[tokio::test]
 async fn all_guarantees_hold_during_each_fault() {
     let logs = tempfile::tempdir().unwrap();
     // The seed differs in each run and is printed, so that a failure can be reproduced.
     let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let options = RunOptions {
+    let options = FaultInjectionOptions {
         clew: env!("CARGO_BIN_EXE_clew").into(),
         logs: logs.path().to_owned(),
         seed,

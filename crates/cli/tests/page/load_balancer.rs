@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use clew_testkit::{ClientCharset, RawSession, Server, ServerOptions, VirtualAddress};
+use clew_testkit::{ClientCharset, DatabaseServerOptions, RawSession, Server, VirtualIpProxy};
 use serde_json::Value;
 
 /// Statement of the session on the second server. The sleep is longer than the test.
@@ -10,7 +10,7 @@ const LONG_STATEMENT: &[u8] = b"SELECT SLEEP(3600)";
 
 /// A load balancer. After the start, all connections lead to the first server.
 pub(crate) struct LoadBalancer {
-    address: VirtualAddress,
+    address: VirtualIpProxy,
     first: SocketAddr,
     second: Server,
     /// Session on the second server.
@@ -20,12 +20,12 @@ pub(crate) struct LoadBalancer {
 impl LoadBalancer {
     /// Starts the second server with a session, and the load balancer.
     pub(crate) async fn start(first: &Server) -> Self {
-        let second = Server::start(first.flavor(), &ServerOptions::default()).await.unwrap();
+        let second = Server::start(first.flavor(), &DatabaseServerOptions::default()).await.unwrap();
         second.run_statements(&["CREATE USER app@'%'"]).await.unwrap();
         let mut session = RawSession::open(address_of(&second), "app", None, ClientCharset::Utf8mb4).await.unwrap();
         session.send_statement(LONG_STATEMENT).await.unwrap();
         let first = address_of(first);
-        let address = VirtualAddress::start(first).await.unwrap();
+        let address = VirtualIpProxy::start(first).await.unwrap();
         Self { address, first, second, session }
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions};
+use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server};
 use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
 use sqlx::Connection;
@@ -60,7 +60,7 @@ struct Stage {
 
 impl Stage {
     async fn new(flavor: Flavor) -> Self {
-        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         let accounts = ["app", "web"].map(|name| format!("CREATE USER {name}@'%'"));
         let grants = ["app", "web"].map(|name| format!("GRANT ALL ON *.* TO {name}@'%'"));
         server.run_statements(&accounts.iter().chain(&grants).map(String::as_str).collect::<Vec<_>>()).await.unwrap();

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use clew_client::{CollectionStatus, StartCollectionRequest, StreamSink};
-use clew_testkit::{Flavor, KnownSessions, Server, ServerOptions};
+use clew_testkit::{DatabaseServerOptions, Flavor, PredefinedSessions, Server};
 
 use crate::harness::{CLEW, Home};
 
@@ -16,8 +16,8 @@ fn without_durations(csv: &[u8]) -> Vec<Vec<String>> {
 }
 
 async fn api_result_equals_command_line_snapshot(flavor: Flavor) {
-    let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-    let odd = KnownSessions::open(&server).await.unwrap();
+    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+    let odd = PredefinedSessions::open(&server).await.unwrap();
     server.wait_until_other_root_sessions_end().await.unwrap();
     let shown = Command::new(CLEW).args(["snapshot", &server.url()]).env("CLEW_DB_PASSWORD", "").output().unwrap();
     assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions};
+use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server};
 use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
 use sqlx::Connection;
@@ -91,7 +91,7 @@ async fn interrupted_intelligent_kill_fails_and_is_not_repeated() {
 
 #[tokio::test]
 async fn queued_intelligent_kill_runs_after_restart_only_if_recent() {
-    let server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await.unwrap();
+    let server = Server::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut victim = RawSession::open(address, "root", None, ClientCharset::Utf8mb4).await.unwrap();
     victim.send_statement(b"SELECT SLEEP(1000)").await.unwrap();

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clew_client::{StartCollectionRequest, StreamSink};
-use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions, open_idle_sessions};
+use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server, open_idle_sessions};
 use mysql_async::prelude::Queryable;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ async fn wait_until_killed(server: &Server, session: &RawSession) {
 }
 
 async fn kill_tasks_resume_after_a_crash(flavor: Flavor) {
-    let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&["CREATE USER app@'%'", "CREATE USER web@'%'"]).await.unwrap();
     let home = Home::new().await;
     let added = home.add_instance(&[&server.url()]);
@@ -112,7 +112,7 @@ async fn collect_session_count(home: &Home, serving: &RunningService, added: &Re
 /// A kill task opens connections with the ids that sessions of the restarted server get.
 async fn api_lists_all_sessions_after_a_restart_with_a_kill_task(flavor: Flavor) {
     const SESSIONS: usize = 60;
-    let mut server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+    let mut server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&["CREATE USER app@'%'"]).await.unwrap();
     let home = Home::new().await;
     let added = home.add_instance(&[&server.url()]);

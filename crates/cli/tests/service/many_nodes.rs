@@ -6,7 +6,7 @@ use clew_client::{Client, CollectionStatus, RequestId, StartCollectionRequest, S
 use clew_model::{AuditOrigin, InstanceId, NewInstance, NewNode, NodeId, NodeRole};
 use clew_store::Store;
 use clew_testkit::{
-    FakeServer, FakeServerFleet, FakeServerOptions, Fault, Flavor, Server, ServerOptions, open_idle_sessions,
+    DatabaseServerOptions, FakeServer, FakeServerFleet, FakeServerOptions, Fault, Flavor, Server, open_idle_sessions,
 };
 use mysql_async::prelude::Queryable;
 use tokio::task::JoinSet;
@@ -132,7 +132,7 @@ async fn a_thousand_nodes_are_collected_in_bounded_memory() {
         fleet.peak_connection_count()
     );
     assert!(serving.peak_kib() < MAX_PEAK_KIB, "{} KiB", serving.peak_kib());
-    while fleet.open_connection_count() > 0 {
+    while fleet.current_connection_count() > 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -165,7 +165,7 @@ async fn a_hundred_hung_nodes_do_not_delay_others() {
     for ((instance, node), id) in &stuck {
         assert_eq!(client.fetch_collection_status(instance, node, id).await.unwrap(), CollectionStatus::Running);
     }
-    while hung.open_connection_count() < HUNG_NODES as u64 {
+    while hung.current_connection_count() < HUNG_NODES as u64 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(hung.peak_connection_count(), HUNG_NODES as u64);
@@ -177,7 +177,7 @@ async fn servers_registered_many_times_keep_no_connections() {
     let mut servers = Vec::new();
     let mut urls = Vec::new();
     for flavor in Flavor::ALL {
-        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         let sessions = open_idle_sessions(&server, SESSIONS_PER_NODE).await.unwrap();
         let mut statements = vec![
             format!("CREATE USER {MONITORING_ACCOUNT}@'%'"),

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use clew_client::{CollectionStatus, StartCollectionRequest, StreamSink};
 use clew_testkit::{
-    FakeServer, FakeServerOptions, Fault, Flavor, RogueAttack, RogueServer, Server, ServerOptions, open_idle_sessions,
+    DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, RogueAttack, RogueServer, Server,
+    open_idle_sessions,
 };
 
 use crate::harness::Home;
@@ -32,7 +33,7 @@ async fn memory_stays_bounded_for_100_000_sessions() {
     const MAX_GROWTH_KIB: u64 = 8 * 1024;
     let mut largest = 0;
     for flavor in Flavor::ALL {
-        let options = ServerOptions { max_connections: 10_100, ..ServerOptions::default() };
+        let options = DatabaseServerOptions { max_connections: 10_100, ..DatabaseServerOptions::default() };
         let server = Server::start(flavor, &options).await.unwrap();
         let sessions = open_idle_sessions(&server, 10_000).await.unwrap();
         let (rows, peak) = collect_and_download(&server.url()).await;

@@ -4,12 +4,14 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions, open_big_transaction, test_tools};
+use clew_testkit::{
+    ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server, open_big_transaction, test_tools,
+};
 
 use crate::harness::{Home, RegisteredInstance};
 
 async fn official_sdk_is_conformant(flavor: Flavor) {
-    let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     let _sessions = open_sessions(&server).await;
     let home = Home::new().await;
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -81,7 +83,7 @@ async fn identity_api_clients_are_conformant() {
 }
 
 async fn official_sdk_reads_rollback_progress(flavor: Flavor) {
-    let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&["CREATE USER bulk@'%'"]).await.unwrap();
     let _bulk = open_big_transaction(&server, "bulk", 16).await.unwrap();
     let home = Home::new().await;

@@ -82,16 +82,16 @@ impl<'t> ChangedTablesParser<'t> {
         self.tokens.get(self.position)
     }
 
-    fn next_is_keyword(&self, keyword: &str) -> bool {
+    fn next_token_matches_keyword(&self, keyword: &str) -> bool {
         matches!(self.peek_token(), Some(StatementToken::Word(word)) if word.eq_ignore_ascii_case(keyword))
     }
 
-    fn next_is_any_keyword(&self, keywords: &[&str]) -> bool {
-        keywords.iter().any(|keyword| self.next_is_keyword(keyword))
+    fn next_token_matches_any_keyword(&self, keywords: &[&str]) -> bool {
+        keywords.iter().any(|keyword| self.next_token_matches_keyword(keyword))
     }
 
     fn consume_any_keyword(&mut self, keywords: &[&str]) -> bool {
-        let accepted = self.next_is_any_keyword(keywords);
+        let accepted = self.next_token_matches_any_keyword(keywords);
         self.position += usize::from(accepted);
         accepted
     }
@@ -132,14 +132,14 @@ impl<'t> ChangedTablesParser<'t> {
     fn parse_statement(&mut self) -> Option<(&'static str, TableChangeKind)> {
         use TableChangeKind::{Definition, Rows};
         // MariaDB supports `SET STATEMENT variable = value FOR statement`.
-        if self.next_is_keyword("SET") {
+        if self.next_token_matches_keyword("SET") {
             self.position += 1;
             if !self.consume_any_keyword(&["STATEMENT"]) || !self.skip_past_keyword(&["FOR"]) {
                 return None;
             }
         }
         // MariaDB's `ANALYZE [FORMAT = JSON] statement` executes the statement.
-        if self.next_is_keyword("ANALYZE") {
+        if self.next_token_matches_keyword("ANALYZE") {
             self.position += 1;
             self.skip_keywords(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
             if self.consume_any_keyword(&["TABLE", "TABLES"]) {
@@ -150,13 +150,15 @@ impl<'t> ChangedTablesParser<'t> {
                 self.position += 2;
             }
         }
-        if self.next_is_keyword("WITH") && !self.skip_to_keyword(&["UPDATE", "DELETE", "SELECT", "INSERT", "REPLACE"]) {
+        if self.next_token_matches_keyword("WITH")
+            && !self.skip_to_keyword(&["UPDATE", "DELETE", "SELECT", "INSERT", "REPLACE"])
+        {
             return None;
         }
         let verb = ["ALTER", "REPAIR", "OPTIMIZE", "TRUNCATE", "CREATE", "DROP", "LOAD", "INSERT", "REPLACE", "UPDATE"]
             .into_iter()
             .chain(["DELETE", "CALL"])
-            .find(|verb| self.next_is_keyword(verb))?;
+            .find(|verb| self.next_token_matches_keyword(verb))?;
         self.position += 1;
         match verb {
             "ALTER" => {
@@ -258,14 +260,14 @@ impl<'t> ChangedTablesParser<'t> {
         let may_end_statement = !ends.contains(&"SET");
         let mut expects_table = true;
         while let Some(token) = self.peek_token() {
-            if self.next_is_any_keyword(ends) {
+            if self.next_token_matches_any_keyword(ends) {
                 return;
             }
             match token {
                 StatementToken::Semicolon => break,
                 StatementToken::Open if expects_table => {
                     self.position += 1;
-                    if self.next_is_any_keyword(&["SELECT", "WITH", "VALUES", "TABLE"]) {
+                    if self.next_token_matches_any_keyword(&["SELECT", "WITH", "VALUES", "TABLE"]) {
                         self.position -= 1;
                         self.skip_parentheses();
                         expects_table = false;

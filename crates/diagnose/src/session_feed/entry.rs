@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use clew_model::{Cell, SESSION_DETAIL_COLUMNS, SNAPSHOT_COLUMNS, Session, SessionRow};
+use clew_model::{Cell, SESSION_DETAIL_COLUMNS, SESSION_SNAPSHOT_COLUMNS, Session, SessionRow};
 
 use super::{DURATION_COLUMN_INDEXES, MAX_STATEMENT_BYTES, SampledSession};
 use crate::template::build_statement_template;
@@ -31,7 +31,7 @@ enum CellValue {
 }
 
 #[derive(Debug)]
-pub(super) struct SessionEntry {
+pub(super) struct VersionedSessionRow {
     added_version: u32,
     pub(super) changed_version: u32,
     cells: [CellValue; COLUMN_COUNT],
@@ -41,7 +41,7 @@ pub(super) struct SessionEntry {
     waits_for_masked: Option<Box<str>>,
 }
 
-impl SessionEntry {
+impl VersionedSessionRow {
     pub(super) fn new(version: u32, at: i64, sample: &SampledSession) -> Self {
         let mut cells = build_session_cells(sample);
         set_cell(&mut cells, SQL_TEMPLATE_COLUMN_INDEX, build_sql_template_cell(sample));
@@ -86,7 +86,7 @@ impl SessionEntry {
             let is_expected = match (&stored_at, &*old, &new) {
                 (Some(stored_at), CellValue::Number(old), CellValue::Number(new)) => {
                     !(restarted && column == STATE_DURATION_COLUMN_INDEX)
-                        && is_expected_duration(*old, at - **stored_at, *new)
+                        && duration_matches_elapsed_time(*old, at - **stored_at, *new)
                 }
                 (_, old, new) => old == new,
             };
@@ -144,7 +144,7 @@ impl SessionEntry {
 }
 
 /// `old` and `new` are durations in seconds; `passed` is the time between their samples in milliseconds.
-fn is_expected_duration(old: u64, passed: i64, new: u64) -> bool {
+fn duration_matches_elapsed_time(old: u64, passed: i64, new: u64) -> bool {
     let to_millis = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
     to_millis(new).saturating_sub(to_millis(old)).saturating_sub(passed).abs() <= DURATION_TOLERANCE_MILLIS
 }
@@ -152,7 +152,7 @@ fn is_expected_duration(old: u64, passed: i64, new: u64) -> bool {
 fn build_session_cells(sample: &SampledSession) -> [CellValue; COLUMN_COUNT] {
     let row = SessionRow { session: &sample.session, transaction: sample.transaction.as_ref() };
     let mut cells = [const { CellValue::Empty }; COLUMN_COUNT];
-    let of_session = SNAPSHOT_COLUMNS.iter().map(|column| (column.cell)(&row));
+    let of_session = SESSION_SNAPSHOT_COLUMNS.iter().map(|column| (column.cell)(&row));
     let details = SESSION_DETAIL_COLUMNS.iter().filter(|column| column.key != "statement_digest");
     let of_detail = details.map(|column| (column.cell)(&sample.detail));
     for (column, (cell, value)) in cells.iter_mut().zip(of_session.chain(of_detail)).enumerate() {

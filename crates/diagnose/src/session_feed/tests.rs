@@ -24,13 +24,13 @@ fn parse_json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-fn parse_delta_from_version(list: &SessionFeed, version: u32, masked: bool) -> Value {
+fn parse_delta_since_version(list: &SessionFeed, version: u32, masked: bool) -> Value {
     parse_json(&format!("{{{}}}", list.delta_json(version, masked).unwrap()))
 }
 
 #[test]
 fn column_indexes_match_the_column_list() {
-    let columns = feed_column_keys();
+    let columns = session_feed_column_keys();
     assert_eq!(columns.len(), entry::COLUMN_COUNT);
     let at = |column: usize| columns[column];
     assert_eq!(
@@ -45,7 +45,7 @@ fn column_indexes_match_the_column_list() {
 }
 
 #[test]
-fn only_duration_resets_are_changes() {
+fn normal_duration_growth_is_not_a_change() {
     let mut list = SessionFeed::default();
     let mut apply_sample = |at: i64, seconds: u64, transaction: Option<u64>| {
         let mut live = build_sampled_session(7, None);
@@ -76,19 +76,19 @@ fn new_statement_resends_the_duration() {
     list.apply_sample(0, vec![build_sampled_session(7, Some("SELECT 1"))]);
     list.apply_sample(500, vec![build_sampled_session(7, Some("SELECT 2"))]);
     assert_eq!(
-        parse_delta_from_version(&list, 1, false)["changed"]["7"],
+        parse_delta_since_version(&list, 1, false)["changed"]["7"],
         serde_json::json!({ "6": "SELECT 2", "7": 0 })
     );
 }
 
 #[test]
-fn reused_id_is_sent_as_gone_and_changed() {
+fn reused_session_id_is_in_gone_and_changed() {
     let mut list = SessionFeed::default();
     list.apply_sample(0, vec![build_sampled_session(7, None)]);
     let mut other = build_sampled_session(7, None);
     other.session.host = b"h:2".to_vec();
     list.apply_sample(1_000, vec![other]);
-    let delta = parse_delta_from_version(&list, 1, false);
+    let delta = parse_delta_since_version(&list, 1, false);
     assert_eq!((delta["gone"][0].as_u64(), delta["changed"]["7"][2].as_str()), (Some(7), Some("h:2")));
 }
 

@@ -5,7 +5,7 @@ mod lists;
 use std::sync::LazyLock;
 
 /// Non-reserved words that can directly precede or follow a string literal.
-const STRING_ADJACENT_KEYWORDS: [&str; 8] =
+const KEYWORDS_ALLOWED_NEXT_TO_STRING: [&str; 8] =
     ["COMMENT", "DATE", "END", "ESCAPE", "PASSWORD", "TIME", "TIMESTAMP", "VALUE"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,19 +86,19 @@ static KEYWORD_TABLE: LazyLock<Vec<Vec<KeywordEntry>>> = LazyLock::new(|| {
         insert_keyword(
             &mut table,
             word,
-            Keyword { word: CANONICAL_CHARSET_INTRODUCER, kind: KeywordKind::NotReserved },
+            Keyword { word: CHARSET_INTRODUCER_PLACEHOLDER, kind: KeywordKind::NotReserved },
         );
     }
     insert_keyword(
         &mut table,
-        CANONICAL_CHARSET_INTRODUCER,
-        Keyword { word: CANONICAL_CHARSET_INTRODUCER, kind: KeywordKind::NotReserved },
+        CHARSET_INTRODUCER_PLACEHOLDER,
+        Keyword { word: CHARSET_INTRODUCER_PLACEHOLDER, kind: KeywordKind::NotReserved },
     );
     table
 });
 
 /// Text that replaces every character set introducer, such as `_utf8mb4`, in a statement template.
-const CANONICAL_CHARSET_INTRODUCER: &str = "_charset";
+const CHARSET_INTRODUCER_PLACEHOLDER: &str = "_charset";
 
 fn parse_synonym_pairs(words: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
     words.split_ascii_whitespace().filter_map(|pair| pair.split_once('='))
@@ -131,7 +131,7 @@ pub(super) fn find_keyword(word: &[u8]) -> Option<&'static Keyword> {
 
 pub(super) fn can_be_adjacent_to_string_literal(word: &[u8]) -> bool {
     find_keyword(word).is_some_and(|keyword| keyword.is_reserved())
-        || STRING_ADJACENT_KEYWORDS.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
+        || KEYWORDS_ALLOWED_NEXT_TO_STRING.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
 }
 
 /// All non-ASCII bytes are valid in an unquoted name.

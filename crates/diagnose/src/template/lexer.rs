@@ -50,7 +50,7 @@ impl<'a> Lexer<'a> {
         Self { executes_comments: true, ..self }
     }
 
-    pub(super) fn with_input_truncated_at(self, end: usize) -> Self {
+    pub(super) fn truncate_input_at_offset(self, end: usize) -> Self {
         Self { bytes: self.bytes.get(..end).unwrap_or_default(), ..self }
     }
 
@@ -100,7 +100,7 @@ impl<'a> Lexer<'a> {
         self.stop_with_reason(LexerEndReason::UnpairedQuotes(self.first_quote.unwrap_or(self.position)))
     }
 
-    fn follows_name_or_quote(&self) -> bool {
+    fn is_preceded_by_name_or_quote(&self) -> bool {
         let before = self.position.checked_sub(1).and_then(|before| self.bytes.get(before));
         before.is_some_and(|&byte| keywords::is_word_byte(byte) || matches!(byte, b'`' | b'\'' | b'"' | b'?'))
     }
@@ -236,7 +236,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn read_at_sign(&mut self) -> Option<Token<'a>> {
-        let is_adjacent = self.follows_name_or_quote();
+        let is_adjacent = self.is_preceded_by_name_or_quote();
         let signs = if self.peek_byte(1) == Some(b'@') { 2 } else { 1 };
         let named = self.peek_byte(signs).is_some_and(|byte| keywords::is_word_byte(byte) && !byte.is_ascii_digit());
         if signs == 2 || !named {
@@ -252,7 +252,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn read_colon(&mut self) -> Token<'a> {
-        let placeholder = !self.follows_name_or_quote() && self.peek_byte(1).is_some_and(keywords::is_word_byte);
+        let placeholder = !self.is_preceded_by_name_or_quote() && self.peek_byte(1).is_some_and(keywords::is_word_byte);
         if !placeholder {
             return self.read_operator();
         }

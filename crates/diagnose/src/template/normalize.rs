@@ -43,11 +43,11 @@ impl StatementNormalizer {
             Token::Name(name, is_plain, next_char) => self.push_name(name, is_plain, next_char),
             Token::Variable(is_adjacent) => {
                 self.push_at_sign(b"@", is_adjacent);
-                self.push_value(false);
+                self.push_value_placeholder(false);
             }
             Token::At(signs, is_adjacent) => self.push_at_sign(signs, is_adjacent),
-            Token::Number => self.push_value(true),
-            Token::Value => self.push_value(false),
+            Token::Number => self.push_value_placeholder(true),
+            Token::Value => self.push_value_placeholder(false),
             Token::Ellipsis => self.push_ellipsis(),
             Token::Open => self.push_open_parenthesis(),
             Token::Close => self.push_close_parenthesis(),
@@ -118,14 +118,14 @@ impl StatementNormalizer {
             && self.expects_operand()
             && !matches!(self.last, LastToken::Word(Some(before)) if before.word == "NOT" || before.word == "SET")
         {
-            return self.push_value(false);
+            return self.push_value_placeholder(false);
         }
         let password = self.password;
         if password == PasswordDetectionState::Expected
             && !equals_ignoring_case(word, "RANDOM")
             && !equals_ignoring_case(word, "PASSWORD")
         {
-            return self.push_value(false);
+            return self.push_value_placeholder(false);
         }
         let space = self.needs_space_before_word(word);
         match keyword {
@@ -167,7 +167,7 @@ impl StatementNormalizer {
         }
     }
 
-    fn push_value(&mut self, is_number: bool) {
+    fn push_value_placeholder(&mut self, is_number: bool) {
         if let Some(sign) = self.pending_sign.take()
             && is_number
         {
@@ -276,7 +276,7 @@ impl StatementNormalizer {
 
     fn push_at_sign(&mut self, signs: &[u8], is_adjacent: bool) {
         let space = !matches!(self.last, LastToken::Start | LastToken::Open)
-            && !self.is_at_sign_adjacent_in_output(is_adjacent);
+            && !self.can_append_at_sign_without_space(is_adjacent);
         self.write_token(signs, space, LastToken::At(signs.len() == 2));
     }
 
@@ -299,7 +299,7 @@ impl StatementNormalizer {
         }
     }
 
-    fn is_at_sign_adjacent_in_output(&self, is_adjacent: bool) -> bool {
+    fn can_append_at_sign_without_space(&self, is_adjacent: bool) -> bool {
         is_adjacent && self.out.last().is_some_and(|&byte| keywords::is_word_byte(byte) || matches!(byte, b'`' | b'?'))
     }
 

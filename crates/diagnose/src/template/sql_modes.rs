@@ -48,7 +48,7 @@ impl SqlModeScanner {
         self.state == ScanState::Code && !self.skips_next
     }
 
-    fn has_backslash_escapes(self, quote: u8) -> bool {
+    fn allows_backslash_escapes(self, quote: u8) -> bool {
         if quote == b'\'' { self.rules.single } else { self.rules.double }
     }
 
@@ -59,7 +59,7 @@ impl SqlModeScanner {
         }
         match (self.state, rest) {
             (ScanState::Code, _) => self.consume_unquoted_byte(rest)?,
-            (ScanState::String(quote), [b'\\', ..]) => self.skips_next = self.has_backslash_escapes(quote),
+            (ScanState::String(quote), [b'\\', ..]) => self.skips_next = self.allows_backslash_escapes(quote),
             (ScanState::String(quote), [byte, next, ..]) if *byte == quote && *next == quote => self.skips_next = true,
             (ScanState::String(quote), [byte, ..]) if *byte == quote => self.state = ScanState::Code,
             (ScanState::Name, [b'`', b'`', ..]) => self.skips_next = true,

@@ -36,7 +36,7 @@ impl fmt::Display for LockResource {
 }
 
 /// Formats a waiter or blocker, for example as `session 12, app@10.0.0.7, idle for 15 min`.
-pub(super) fn format_participant(facts: &ParticipantDetail, wait: Option<&LockWait>) -> String {
+pub(super) fn format_wait_participant(facts: &ParticipantDetail, wait: Option<&LockWait>) -> String {
     let mut text = facts.party.to_string();
     if let Some(session) = &facts.session {
         text.extend([
@@ -71,7 +71,7 @@ pub(super) fn format_transaction(facts: &ParticipantDetail) -> Option<String> {
     let mut text = format!(
         "open for {}, {}, {} changed",
         format_duration(transaction.seconds),
-        format_count(transaction.rows_locked, "row locked", "rows locked"),
+        format_pluralized_count(transaction.rows_locked, "row locked", "rows locked"),
         transaction.rows_modified,
     );
     if facts.party.session_id().is_some() && transaction.id != 0 {
@@ -86,7 +86,7 @@ pub(super) fn format_transaction(facts: &ParticipantDetail) -> Option<String> {
     Some(text)
 }
 
-fn format_count(count: u64, one: &str, many: &str) -> String {
+fn format_pluralized_count(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 

@@ -13,14 +13,14 @@ const MAX_STATEMENT_WIDTH: usize = 60;
 /// Edges point from waiters to blockers. An edge is dashed if the blocker waits for the same lock resource.
 /// Root blockers are drawn in bold.
 #[must_use]
-pub fn render_dot(graph: &WaitGraph) -> String {
+pub fn render_graphviz_dot(graph: &WaitGraph) -> String {
     let mut out = String::from("digraph waits {\n  rankdir=LR;\n  node [shape=box];\n");
     let is_root = |party: WaitParticipant| graph.roots.iter().any(|root| root.parties.contains(&party));
     for facts in &graph.parties {
         let statement = facts
             .running_statement()
             .map(|statement| truncate_to_width(&bytes_to_single_line(statement), MAX_STATEMENT_WIDTH));
-        let label = [Some(display::format_participant(facts, None)), statement]
+        let label = [Some(display::format_wait_participant(facts, None)), statement]
             .into_iter()
             .flatten()
             .map(|line| escape_label(&line));

@@ -14,7 +14,7 @@ use super::metadata_locks::MetadataLockMode;
 /// Conflicts between lock requests and granted locks; `-` marks a conflict.
 ///
 /// Matrix rows are requested lock modes and columns are granted lock modes, in [`MetadataLockMode::ALL`] order.
-const CONFLICTS_WITH_GRANTED_LOCKS: [&[u8]; 11] = [
+const CONFLICT_MATRIX_FOR_GRANTED_LOCKS: [&[u8]; 11] = [
     //   IX S SH SR SW LP SU RO NW RW X
     b"+ - + + + + + + + + -", // INTENTION_EXCLUSIVE
     b"- + + + + + + + + + -", // SHARED
@@ -30,7 +30,7 @@ const CONFLICTS_WITH_GRANTED_LOCKS: [&[u8]; 11] = [
 ];
 
 /// Conflicts between lock requests and other sessions' pending requests; `-` marks a conflict.
-const CONFLICTS_WITH_PENDING_REQUESTS: [&[u8]; 11] = [
+const CONFLICT_MATRIX_FOR_PENDING_LOCKS: [&[u8]; 11] = [
     //   IX S SH SR SW LP SU RO NW RW X
     b"+ - + + + + + + + + -", // INTENTION_EXCLUSIVE
     b"+ + + + + + + + + + -", // SHARED
@@ -46,7 +46,7 @@ const CONFLICTS_WITH_PENDING_REQUESTS: [&[u8]; 11] = [
 ];
 
 /// Conflicts between lock requests and granted locks for MariaDB's backup lock.
-const BACKUP_LOCK_CONFLICTS_WITH_GRANTED: [&[u8]; 14] = [
+const CONFLICT_MATRIX_FOR_GRANTED_BACKUP_LOCKS: [&[u8]; 14] = [
     //   S0 S1 S2 S3 S4 F1 F2 D TD SD DD BL AC C
     b"- - - - - + + + + + + - + +", // BACKUP_START
     b"- + + + + + + + + + + + + +", // BACKUP_FLUSH
@@ -65,7 +65,7 @@ const BACKUP_LOCK_CONFLICTS_WITH_GRANTED: [&[u8]; 14] = [
 ];
 
 /// Conflicts between lock requests and other sessions' pending requests for MariaDB's backup lock.
-const BACKUP_LOCK_CONFLICTS_WITH_PENDING: [&[u8]; 14] = [
+const CONFLICT_MATRIX_FOR_PENDING_BACKUP_LOCKS: [&[u8]; 14] = [
     //   S0 S1 S2 S3 S4 F1 F2 D TD SD DD BL AC C
     b"+ - - - - + + + + + + - + +", // BACKUP_START
     b"+ + + + + + + + + + + + + +", // BACKUP_FLUSH
@@ -84,11 +84,21 @@ const BACKUP_LOCK_CONFLICTS_WITH_PENDING: [&[u8]; 14] = [
 ];
 
 pub(super) fn conflicts_with_granted_lock(requested: MetadataLockMode, granted: MetadataLockMode) -> bool {
-    lock_modes_conflict(&CONFLICTS_WITH_GRANTED_LOCKS, &BACKUP_LOCK_CONFLICTS_WITH_GRANTED, requested, granted)
+    lock_modes_conflict(
+        &CONFLICT_MATRIX_FOR_GRANTED_LOCKS,
+        &CONFLICT_MATRIX_FOR_GRANTED_BACKUP_LOCKS,
+        requested,
+        granted,
+    )
 }
 
 pub(super) fn conflicts_with_pending_request(requested: MetadataLockMode, pending: MetadataLockMode) -> bool {
-    lock_modes_conflict(&CONFLICTS_WITH_PENDING_REQUESTS, &BACKUP_LOCK_CONFLICTS_WITH_PENDING, requested, pending)
+    lock_modes_conflict(
+        &CONFLICT_MATRIX_FOR_PENDING_LOCKS,
+        &CONFLICT_MATRIX_FOR_PENDING_BACKUP_LOCKS,
+        requested,
+        pending,
+    )
 }
 
 /// Returns false for modes from different compatibility matrices, because such modes never occur on the same object.
@@ -113,10 +123,10 @@ mod tests {
     fn matrices_cover_every_mode() {
         let first_backup = BackupStart as usize;
         for (table, width) in [
-            (&CONFLICTS_WITH_GRANTED_LOCKS[..], first_backup),
-            (&CONFLICTS_WITH_PENDING_REQUESTS[..], first_backup),
-            (&BACKUP_LOCK_CONFLICTS_WITH_GRANTED[..], MetadataLockMode::ALL.len() - first_backup),
-            (&BACKUP_LOCK_CONFLICTS_WITH_PENDING[..], MetadataLockMode::ALL.len() - first_backup),
+            (&CONFLICT_MATRIX_FOR_GRANTED_LOCKS[..], first_backup),
+            (&CONFLICT_MATRIX_FOR_PENDING_LOCKS[..], first_backup),
+            (&CONFLICT_MATRIX_FOR_GRANTED_BACKUP_LOCKS[..], MetadataLockMode::ALL.len() - first_backup),
+            (&CONFLICT_MATRIX_FOR_PENDING_BACKUP_LOCKS[..], MetadataLockMode::ALL.len() - first_backup),
         ] {
             assert_eq!(table.len(), width);
             for row in table {

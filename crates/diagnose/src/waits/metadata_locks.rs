@@ -86,7 +86,7 @@ pub enum MetadataLockObjectKind {
 }
 
 /// Object kinds by name: first the names in `performance_schema`, then the names in `metadata_lock_info`.
-const LOCK_OBJECT_KIND_NAMES: [(&str, MetadataLockObjectKind); 22] = [
+const LOCK_OBJECT_KINDS_BY_NAME: [(&str, MetadataLockObjectKind); 22] = [
     ("GLOBAL", MetadataLockObjectKind::Global),
     ("COMMIT", MetadataLockObjectKind::Commit),
     ("BACKUP LOCK", MetadataLockObjectKind::Backup),
@@ -115,7 +115,7 @@ impl MetadataLockObjectKind {
     /// Parses a value of `metadata_locks.OBJECT_TYPE` or `metadata_lock_info.LOCK_TYPE`.
     #[must_use]
     pub fn parse(printed: &str) -> Self {
-        LOCK_OBJECT_KIND_NAMES
+        LOCK_OBJECT_KINDS_BY_NAME
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case(printed))
             .map_or_else(|| Self::Other(printed.to_ascii_lowercase().into()), |(_, kind)| kind.clone())

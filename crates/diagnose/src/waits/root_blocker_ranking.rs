@@ -15,7 +15,7 @@ pub(super) fn rank_root_blockers(
     let adjacency = AdjacencyLists::new(waits, parties);
     let components = cycle::find_strongly_connected_components(&adjacency.blockers);
     let root_members = find_root_components(&components, &adjacency);
-    let unblocked = count_waiters_with_single_root(&components, &root_members, &adjacency);
+    let unblocked = count_waiters_with_single_root_blocker(&components, &root_members, &adjacency);
     let mut reach_cache = HashMap::new();
     let mut roots: Vec<RootBlocker> = root_members
         .iter()
@@ -130,7 +130,7 @@ fn find_root_components<'c>(components: &'c [Vec<usize>], adjacency: &AdjacencyL
 }
 
 /// The function iterates over `components` only once, because blockers precede their waiters in `components`.
-fn count_waiters_with_single_root<'c>(
+fn count_waiters_with_single_root_blocker<'c>(
     components: &'c [Vec<usize>],
     roots: &[&'c Vec<usize>],
     adjacency: &AdjacencyLists<'_>,

@@ -13,7 +13,7 @@ impl WaitGraph {
     /// If no blocker was detected, `blocker_id` and `root_blocker_id` are `None`.
     #[must_use]
     pub fn session_details(&self) -> HashMap<u64, SessionDetail> {
-        let first_roots = self.top_root_blocker_by_participant();
+        let first_roots = self.find_highest_ranked_root_blockers();
         let waiting = self.waits.chunk_by(|left, right| left.waiter == right.waiter);
         let explained = waiting.filter_map(|waits| {
             let waiter = waits.first()?.waiter;
@@ -52,7 +52,7 @@ impl WaitGraph {
         })
     }
 
-    fn top_root_blocker_by_participant(&self) -> HashMap<WaitParticipant, usize> {
+    fn find_highest_ranked_root_blockers(&self) -> HashMap<WaitParticipant, usize> {
         let mut waiters: HashMap<WaitParticipant, Vec<WaitParticipant>> = HashMap::new();
         for wait in &self.waits {
             waiters.entry(wait.blocker).or_default().push(wait.waiter);

@@ -176,13 +176,13 @@ impl<'a> TreeRenderer<'a> {
         let summary = format!("blocks {}, unblocks up to {}", root.holds, root.frees);
         if let [party] = root.parties.as_slice() {
             let head = self.format_participant_line(*party, None);
-            self.push_root_heading(*party, &format!("{number}. {head}"), &summary);
-            self.push_root_details(*party, "   ");
+            self.push_root_blocker_heading(*party, &format!("{number}. {head}"), &summary);
+            self.push_root_blocker_details(*party, "   ");
             self.render_descendants(*party, &TreeIndent::root_indent());
         } else {
             let Some(&first) = root.parties.first() else { return };
             let count = root.parties.len();
-            self.push_root_heading(
+            self.push_root_blocker_heading(
                 first,
                 &format!("{number}. cycle of {count} parties that wait for each other"),
                 &summary,
@@ -247,7 +247,7 @@ impl<'a> TreeRenderer<'a> {
     fn format_participant_line(&self, party: WaitParticipant, wait: Option<&LockWait>) -> String {
         self.graph
             .participant_detail(party)
-            .map_or_else(|| party.to_string(), |facts| display::format_participant(facts, wait))
+            .map_or_else(|| party.to_string(), |facts| display::format_wait_participant(facts, wait))
     }
 
     fn render_participant(&mut self, party: WaitParticipant, wait: Option<&LockWait>, indent: &TreeIndent) {
@@ -258,10 +258,10 @@ impl<'a> TreeRenderer<'a> {
         if let Some(wait) = wait {
             self.push_line(TreeLineKind::Detail, Some(party), &format!("{before}{}", display::format_lock_wait(wait)));
         }
-        self.push_statement(party, &before);
+        self.push_running_statement(party, &before);
     }
 
-    fn push_root_details(&mut self, party: WaitParticipant, before: &str) {
+    fn push_root_blocker_details(&mut self, party: WaitParticipant, before: &str) {
         let Some(facts) = self.graph.participant_detail(party) else { return };
         if let Some(transaction) = display::format_transaction(facts) {
             self.push_line(TreeLineKind::Detail, Some(party), &format!("{before}{transaction}"));
@@ -273,10 +273,10 @@ impl<'a> TreeRenderer<'a> {
                 &format!("{before}ran: {}", bytes_to_single_line(statement)),
             );
         }
-        self.push_statement(party, before);
+        self.push_running_statement(party, before);
     }
 
-    fn push_statement(&mut self, party: WaitParticipant, before: &str) {
+    fn push_running_statement(&mut self, party: WaitParticipant, before: &str) {
         let statement = self.graph.participant_detail(party).and_then(ParticipantDetail::running_statement);
         if let Some(statement) = statement {
             // A statement can have several megabytes, so the function converts only the part that fits on the line.
@@ -286,7 +286,7 @@ impl<'a> TreeRenderer<'a> {
     }
 
     /// Appends a line with left-aligned and right-aligned text, or two lines if a single line would be too long.
-    fn push_root_heading(&mut self, party: WaitParticipant, left: &str, right: &str) {
+    fn push_root_blocker_heading(&mut self, party: WaitParticipant, left: &str, right: &str) {
         let gap = self.layout.width.saturating_sub(display_width(left) + display_width(right));
         if gap >= 2 {
             self.push_line(TreeLineKind::Root, Some(party), &format!("{left}{}{right}", " ".repeat(gap)));

@@ -36,14 +36,12 @@ pub(super) fn find_waits_without_blocker(
         }
         let state = match by_state {
             Some(_) => crate::utf8::to_valid_utf8(session.state.as_deref().unwrap_or_default()),
-            None => Transaction::LOCK_WAIT_STATE.to_owned(),
+            None => Transaction::TRANSACTION_STATE_LOCK_WAIT.to_owned(),
         };
         let why = unknown_reasons.get(&session.id).cloned().unwrap_or_else(|| match by_state {
             Some(wait) => explain_unknown_blocker(wait, index, with_pending_request.contains(&session.id)),
-            None => {
-                explain_first_matching_limitation(index, &[LimitationKind::NoRowLocks, LimitationKind::LostThreads])
-                    .unwrap_or(UNLISTED_LOCK_REQUEST_EXPLANATION)
-            }
+            None => find_limitation_explanation(index, &[LimitationKind::NoRowLocks, LimitationKind::LostThreads])
+                .unwrap_or(EXPLANATION_OF_MISSING_LOCK_REQUEST),
         });
         sessions.push(WaitWithoutBlocker { session: session.id, state, why });
     }
@@ -58,7 +56,7 @@ const LIMITATIONS_HIDING_METADATA_LOCKS: [LimitationKind; 4] = [
     LimitationKind::LostThreads,
 ];
 
-const UNLISTED_LOCK_REQUEST_EXPLANATION: LocalizedText = LocalizedText::from_static(
+const EXPLANATION_OF_MISSING_LOCK_REQUEST: LocalizedText = LocalizedText::from_static(
     "The server lists no lock request of the session. The lock was granted, or the wait ended, between two reads.",
     "服务器未列出该会话的锁请求：在两次读取之间，锁已被授予或等待已结束。",
 );
@@ -68,7 +66,7 @@ fn explain_unknown_blocker(
     index: &LockSnapshotIndex<'_>,
     has_pending_request: bool,
 ) -> LocalizedText {
-    if let Some(text) = explain_first_matching_limitation(index, &LIMITATIONS_HIDING_METADATA_LOCKS) {
+    if let Some(text) = find_limitation_explanation(index, &LIMITATIONS_HIDING_METADATA_LOCKS) {
         return text;
     }
     match wait {
@@ -91,7 +89,7 @@ fn explain_unknown_blocker(
             "The server does not list pending lock requests, and no granted lock matches the statement.",
             "服务器不提供等待中的锁请求，且没有与SQL语句匹配的已授予的锁。",
         ),
-        LockWaitState::Metadata(_) => UNLISTED_LOCK_REQUEST_EXPLANATION,
+        LockWaitState::Metadata(_) => EXPLANATION_OF_MISSING_LOCK_REQUEST,
         LockWaitState::TableFlush | LockWaitState::TableLevelLock => LocalizedText::new(
             "The server lists no running session that uses the requested table.",
             "服务器未列出正在使用所请求表的会话。",
@@ -99,7 +97,7 @@ fn explain_unknown_blocker(
     }
 }
 
-fn explain_first_matching_limitation(index: &LockSnapshotIndex<'_>, kinds: &[LimitationKind]) -> Option<LocalizedText> {
+fn find_limitation_explanation(index: &LockSnapshotIndex<'_>, kinds: &[LimitationKind]) -> Option<LocalizedText> {
     let limitation = index.observed.limitations.iter().find(|limitation| kinds.contains(&limitation.kind))?;
     let why = &limitation.why;
     Some(match &limitation.remedy {

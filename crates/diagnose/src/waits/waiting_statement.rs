@@ -52,7 +52,7 @@ impl WaitingStatement {
     pub(super) fn new(statement: &[u8], database: Option<&[u8]>) -> Self {
         let head = statement.get(..MAX_PARSED_STATEMENT_BYTES).unwrap_or(statement);
         Self {
-            tokens: tokenize_template(&String::from_utf8_lossy(&build_statement_template(head))),
+            tokens: tokenize_statement_template(&String::from_utf8_lossy(&build_statement_template(head))),
             database: database.map(|name| String::from_utf8_lossy(name).into_owned()),
         }
     }
@@ -73,7 +73,7 @@ impl WaitingStatement {
     }
 
     /// The comparison is case-insensitive, because a server can be configured with case-insensitive table names.
-    pub(super) fn mentions_object(&self, schema: Option<&str>, name: &str) -> bool {
+    pub(super) fn mentions_database_object(&self, schema: Option<&str>, name: &str) -> bool {
         match schema {
             Some(schema) if self.drops_schema() => self.contains_qualified_name(None, schema),
             _ => self.contains_qualified_name(schema, name),
@@ -174,7 +174,7 @@ impl WaitingStatement {
     }
 }
 
-fn tokenize_template(template: &str) -> Vec<Token> {
+fn tokenize_statement_template(template: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut chars = template.chars().peekable();
     while let Some(char) = chars.next() {
@@ -229,7 +229,7 @@ mod tests {
             ("drop database shop", "shop", "orders", true),
             ("drop database other", "shop", "orders", false),
         ] {
-            assert_eq!(statement(sql).mentions_object(Some(schema), table), named, "{sql}");
+            assert_eq!(statement(sql).mentions_database_object(Some(schema), table), named, "{sql}");
         }
     }
 

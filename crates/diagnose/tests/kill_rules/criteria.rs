@@ -22,7 +22,7 @@ fn evaluate_rule(criteria: &KillCriteria, session: &Session) -> KillVerdict {
 
 #[test]
 fn criteria_match_like_snapshot_filters() {
-    let any = KillCriteria::with_min_state_duration(1);
+    let any = KillCriteria::with_min_seconds_in_state(1);
     for (field, value, matches) in [
         ("user", "app", true),
         ("user", "APP", false),
@@ -55,11 +55,11 @@ fn criteria_match_like_snapshot_filters() {
 #[test]
 fn sessions_match_at_and_above_the_minimum_duration() {
     for (seconds, verdict) in [(9, KillVerdict::Killed), (10, KillVerdict::Killed), (11, KillVerdict::Unmatched)] {
-        assert_eq!(evaluate_rule(&KillCriteria::with_min_state_duration(seconds), &session()), verdict, "{seconds}");
+        assert_eq!(evaluate_rule(&KillCriteria::with_min_seconds_in_state(seconds), &session()), verdict, "{seconds}");
     }
     let idle = Session { command: b"Sleep".to_vec(), statement: None, ..session() };
-    assert_eq!(evaluate_rule(&KillCriteria::with_min_state_duration(10), &idle), KillVerdict::Killed);
-    let sql = KillCriteria { sql_key: Some("s".into()), ..KillCriteria::with_min_state_duration(10) };
+    assert_eq!(evaluate_rule(&KillCriteria::with_min_seconds_in_state(10), &idle), KillVerdict::Killed);
+    let sql = KillCriteria { sql_key: Some("s".into()), ..KillCriteria::with_min_seconds_in_state(10) };
     assert_eq!(evaluate_rule(&sql, &idle), KillVerdict::Unmatched);
 }
 
@@ -76,9 +76,9 @@ fn excluded_sessions_are_reported_with_the_reason() {
         ("system user", client, "Query", KillVerdict::Killed),
     ] {
         let session = Session { user: user.into(), host: host.into(), command: command.into(), ..session() };
-        assert_eq!(evaluate_rule(&KillCriteria::with_min_state_duration(1), &session), verdict, "{user} {host}");
+        assert_eq!(evaluate_rule(&KillCriteria::with_min_seconds_in_state(1), &session), verdict, "{user} {host}");
         assert_eq!(
-            evaluate_rule(&KillCriteria::with_min_state_duration(11), &session),
+            evaluate_rule(&KillCriteria::with_min_seconds_in_state(11), &session),
             KillVerdict::Unmatched,
             "{user} {host}"
         );
@@ -88,7 +88,7 @@ fn excluded_sessions_are_reported_with_the_reason() {
 #[test]
 fn masked_rule_does_not_match_literals() {
     let rule = |part: &str| {
-        KillRule::new(&KillCriteria { sql_key: Some(part.into()), ..KillCriteria::with_min_state_duration(1) })
+        KillRule::new(&KillCriteria { sql_key: Some(part.into()), ..KillCriteria::with_min_seconds_in_state(1) })
     };
     assert!(rule("4711").matches(&session()));
     assert!(!rule("4711").with_statement_masking(true).matches(&session()));
@@ -97,7 +97,7 @@ fn masked_rule_does_not_match_literals() {
 
 #[test]
 fn victim_is_attributed_to_the_first_matching_rule() {
-    let rules = [11, 5, 1].map(|seconds| KillRule::new(&KillCriteria::with_min_state_duration(seconds)));
+    let rules = [11, 5, 1].map(|seconds| KillRule::new(&KillCriteria::with_min_seconds_in_state(seconds)));
     let sessions = [10, 3, 0].map(|seconds| Session { seconds, id: seconds, ..session() });
     let dead: Vec<_> = select_sessions_to_kill(&rules, sessions, &ProtectedAccounts::default())
         .into_iter()

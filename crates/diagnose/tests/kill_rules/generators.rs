@@ -53,7 +53,7 @@ pub(crate) fn criteria() -> impl Strategy<Value = KillCriteria> {
         text(&["shop", "Shop", "other"]),
         text(&["query", "Sleep", "daemon", "killed", "binlog dump gtid"]),
         text(&["orders", "SLEEP(7)", "n = ?", "\u{4f1a}", "7"]),
-        select(&[1_u32, 10, 11, 86_400, KillCriteria::MAX_STATE_DURATION_SECONDS][..]),
+        select(&[1_u32, 10, 11, 86_400, KillCriteria::MAX_DURATION_CRITERION_SECONDS][..]),
     )
         .prop_map(|(user, host, database, command, sql_key, seconds)| KillCriteria {
             user,

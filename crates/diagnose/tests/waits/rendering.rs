@@ -1,7 +1,8 @@
 //! Text tree and Graphviz output.
 
 use clew_diagnose::waits::{
-    LockSnapshot, TreeLayout, TreeLine, TreeLineKind, WaitParticipant, build_wait_graph, render_dot, render_tree,
+    LockSnapshot, TreeLayout, TreeLine, TreeLineKind, WaitParticipant, build_wait_graph, render_graphviz_dot,
+    render_tree,
 };
 use proptest::prelude::*;
 
@@ -121,7 +122,7 @@ fn control_characters_are_removed_from_the_tree() {
     for line in render_tree(&build_wait_graph(&locks), TreeLayout::default()) {
         assert!(line.text.chars().all(|char| !char.is_control() && char != '\u{202e}'), "{line:?}");
     }
-    assert!(!render_dot(&build_wait_graph(&locks)).contains('\x1b'));
+    assert!(!render_graphviz_dot(&build_wait_graph(&locks)).contains('\x1b'));
 }
 
 #[test]
@@ -161,7 +162,7 @@ fn dot_labels_are_escaped() {
         .row_wait(102, 101);
     locks.row_waits[0].lock.data = Some("'a\"b'".into());
     assert_eq!(
-        render_dot(&build_wait_graph(&locks)),
+        render_graphviz_dot(&build_wait_graph(&locks)),
         r#"digraph waits {
   rankdir=LR;
   node [shape=box];

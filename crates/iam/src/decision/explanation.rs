@@ -56,7 +56,7 @@ pub fn explain_decision(
     resource: &Resource<'_>,
     environment: &RequestEnvironment,
 ) -> DecisionExplanation {
-    let request = principal.build_evaluation_request(action, resource, environment);
+    let request = principal.build_access_request(action, resource, environment);
     let mut statements = Vec::new();
     for grant in principal.grants.iter() {
         for (index, statement) in grant.policy.statements().iter().enumerate() {

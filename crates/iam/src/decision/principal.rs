@@ -6,7 +6,7 @@ use clew_model::{DomainId, ProjectId, UserId};
 use serde::Serialize;
 
 use crate::action::{Action, ActionResourceType};
-use crate::evaluation_request::{EvaluationRequest, RequestCaller, RequestEnvironment, Resource};
+use crate::evaluation_request::{AccessRequest, RequestEnvironment, RequestingUser, Resource};
 use crate::policy::Policy;
 use crate::work_budget::WorkBudget;
 
@@ -80,18 +80,18 @@ impl Principal {
         self.grants.iter().map(|grant| grant.policy.document_size_bytes()).sum()
     }
 
-    pub(super) fn build_evaluation_request<'a>(
+    pub(super) fn build_access_request<'a>(
         &'a self,
         action: Action,
         resource: &'a Resource<'a>,
         environment: &'a RequestEnvironment,
-    ) -> EvaluationRequest<'a> {
-        let caller = RequestCaller {
+    ) -> AccessRequest<'a> {
+        let caller = RequestingUser {
             user_id: &self.user_id,
             user_name: &self.user_name,
             domain_id: &self.domain_id,
             domain_name: &self.domain_name,
         };
-        EvaluationRequest { caller, action, resource, environment, budget: &self.budget }
+        AccessRequest { caller, action, resource, environment, budget: &self.budget }
     }
 }

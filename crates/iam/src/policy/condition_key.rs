@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::evaluation_request::EvaluationRequest;
+use crate::evaluation_request::AccessRequest;
 use crate::policy::permission_model::PermissionModel;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,9 +101,9 @@ impl ConditionKey {
     pub(super) fn read_values_from_request<'a>(
         &'a self,
         model: PermissionModel,
-        request: &EvaluationRequest<'a>,
+        request: &AccessRequest<'a>,
     ) -> Vec<Cow<'a, str>> {
-        let EvaluationRequest { caller, action, resource, environment, .. } = *request;
+        let AccessRequest { caller, action, resource, environment, .. } = *request;
         let one = |text: &'a str| vec![Cow::Borrowed(text)];
         let some = |text: Option<&'a str>| text.map(Cow::Borrowed).into_iter().collect();
         let owned = |text: String| vec![Cow::Owned(text)];

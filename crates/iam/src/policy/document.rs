@@ -104,9 +104,9 @@ impl DocumentParser<'_> {
         let schema = self.parse_version(&elements)?;
         elements.report_unknown_elements(self, schema.document, schema.version);
         let length = self.text.chars().count();
-        self.check_document_limit(&root, length, schema.limits.text_chars, "characters");
+        self.report_error_if_limit_exceeded(&root, length, schema.limits.text_chars, "characters");
         if let Some(depends) = elements.find_element("Depends") {
-            self.add_warnings(&depends, || [lint::lint_depends_element()]);
+            self.add_warnings(&depends, || [lint::ignored_depends_element_warning()]);
         }
         let statements = elements.require_element(self, "Statement")?;
         let statements = self.parse_list(&statements, schema.limits.statements, "statements")?;
@@ -136,10 +136,10 @@ impl DocumentParser<'_> {
             self.report_error(at, "the statement has neither Action nor NotAction; add one of these elements");
         }
         let actions = elements
-            .find_mutually_exclusive_element(self, "Action", "NotAction")
+            .find_one_of_two_elements(self, "Action", "NotAction")
             .and_then(|(at, negated)| self.parse_actions(&at, negated, schema));
         let resources = elements
-            .find_mutually_exclusive_element(self, "Resource", "NotResource")
+            .find_one_of_two_elements(self, "Resource", "NotResource")
             .map(|(at, negated)| self.parse_resources(&at, negated, schema));
         let conditions = elements.find_element("Condition").map(|at| self.parse_condition_element(&at, schema));
         let statement = Statement {
@@ -181,7 +181,7 @@ impl DocumentParser<'_> {
     fn parse_action(&mut self, at: &JsonValueAtPath<'_>, schema: &DocumentSchema) -> Option<String> {
         let text = self.parse_string(at)?;
         let is_within_limit =
-            self.check_document_limit(at, text.chars().count(), schema.limits.action_chars, "characters");
+            self.report_error_if_limit_exceeded(at, text.chars().count(), schema.limits.action_chars, "characters");
         if let Some(message) = schema.check_action_format(text) {
             self.report_error(at, message);
             return None;
@@ -219,7 +219,7 @@ impl DocumentParser<'_> {
     ) -> Option<ResourcePattern> {
         let text = self.parse_string(at)?;
         let is_within_limit =
-            self.check_document_limit(at, text.chars().count(), schema.limits.resource_chars, "characters");
+            self.report_error_if_limit_exceeded(at, text.chars().count(), schema.limits.resource_chars, "characters");
         let pattern = match ResourcePattern::parse(text) {
             None if is_legacy && !text.is_empty() => ResourcePattern::Foreign(text.to_owned()),
             None => {

@@ -3,7 +3,7 @@
 use std::iter;
 
 use crate::action::Action;
-use crate::evaluation_request::EvaluationRequest;
+use crate::evaluation_request::AccessRequest;
 use crate::policy::condition::Condition;
 use crate::policy::pattern::{self, CaseSensitivity};
 use crate::policy::permission_model::{Effect, PermissionModel};
@@ -21,7 +21,7 @@ pub(super) enum PolicyStatementMismatch<'s> {
 }
 
 impl Statement {
-    pub(crate) fn matches_request(&self, model: PermissionModel, request: &EvaluationRequest<'_>) -> bool {
+    pub(crate) fn matches_request(&self, model: PermissionModel, request: &AccessRequest<'_>) -> bool {
         self.find_mismatches(model, request).next().is_none()
     }
 
@@ -36,7 +36,7 @@ impl Statement {
     pub(super) fn find_mismatches<'s>(
         &'s self,
         model: PermissionModel,
-        request: &EvaluationRequest<'s>,
+        request: &AccessRequest<'s>,
     ) -> impl Iterator<Item = PolicyStatementMismatch<'s>> {
         let action =
             (!self.matches_action(model, request.action, request.budget)).then_some(PolicyStatementMismatch::Action);
@@ -56,9 +56,9 @@ impl Statement {
     /// An action without a resource type matches only the resource `*` (TaurusDB API spec, section 4.3).
     /// If the action has no resource type, a Deny with `NotResource` matches, but an Allow with `NotResource` does not.
     /// For example, an Allow statement whose `NotResource` names one instance does not match an action on the project.
-    fn matches_resource(&self, model: PermissionModel, request: &EvaluationRequest<'_>) -> bool {
+    fn matches_resource(&self, model: PermissionModel, request: &AccessRequest<'_>) -> bool {
         let Some(resources) = &self.resources else { return true };
-        let urn = Urn::from_evaluation_request(model, request);
+        let urn = Urn::from_access_request(model, request);
         let is_ambiguous = urn == Urn::None && resources.negated;
         resources.matches_by_predicate(|pattern| pattern.matches_urn(&urn, request.budget))
             && !(is_ambiguous && self.effect == Effect::Allow)
@@ -71,7 +71,7 @@ impl Statement {
         &self,
         condition: &'s Condition,
         model: PermissionModel,
-        request: &EvaluationRequest<'s>,
+        request: &AccessRequest<'s>,
     ) -> Option<PolicyStatementMismatch<'s>> {
         let unsupported = request.action.keys.is_empty() && condition.key.refers_to_resource();
         if unsupported && self.effect == Effect::Allow {

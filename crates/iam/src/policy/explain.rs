@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use crate::evaluation_request::EvaluationRequest;
+use crate::evaluation_request::AccessRequest;
 use crate::policy::condition::{Condition, ExpectedValue};
 use crate::policy::evaluate::PolicyStatementMismatch;
 use crate::policy::pattern::{self, CaseSensitivity};
@@ -12,7 +12,7 @@ use crate::policy::urn::Urn;
 
 impl Statement {
     /// Returns true and the matching elements if the statement matches, otherwise false and the mismatching elements.
-    pub(crate) fn explain_match(&self, model: PermissionModel, request: &EvaluationRequest<'_>) -> (bool, Vec<String>) {
+    pub(crate) fn explain_match(&self, model: PermissionModel, request: &AccessRequest<'_>) -> (bool, Vec<String>) {
         let mismatches: Vec<_> = self.find_mismatches(model, request).collect();
         let against = |mismatch: &PolicyStatementMismatch<'_>| match mismatch {
             PolicyStatementMismatch::Action => self.explain_action(model, request),
@@ -37,7 +37,7 @@ impl Statement {
         }
     }
 
-    fn explain_action(&self, model: PermissionModel, request: &EvaluationRequest<'_>) -> String {
+    fn explain_action(&self, model: PermissionModel, request: &AccessRequest<'_>) -> String {
         let name = model.action_name(request.action);
         let fits = self
             .actions
@@ -53,8 +53,8 @@ impl Statement {
         format!("the action is {name}, {reason}")
     }
 
-    fn explain_resource(&self, model: PermissionModel, request: &EvaluationRequest<'_>) -> String {
-        let urn = Urn::from_evaluation_request(model, request);
+    fn explain_resource(&self, model: PermissionModel, request: &AccessRequest<'_>) -> String {
+        let urn = Urn::from_access_request(model, request);
         let is = match &urn {
             Urn::Instance(parts) => format!("the resource is {}", parts.join(":")),
             Urn::None => "the action has no resource type".to_owned(),
@@ -70,7 +70,7 @@ impl Statement {
     }
 }
 
-fn explain_condition(condition: &Condition, model: PermissionModel, request: &EvaluationRequest<'_>) -> String {
+fn explain_condition(condition: &Condition, model: PermissionModel, request: &AccessRequest<'_>) -> String {
     let values = condition.key.read_values_from_request(model, request);
     let is = match values.as_slice() {
         [] => "missing".to_owned(),

@@ -30,7 +30,7 @@ pub(super) fn matches_pattern(pattern: &str, text: &str, case: CaseSensitivity, 
     }
     match case {
         CaseSensitivity::Sensitive if !pattern.contains('?') => matches_star_pattern(pattern, text),
-        _ => matches_general_pattern(pattern, text, case, budget),
+        _ => matches_wildcard_pattern(pattern, text, case, budget),
     }
 }
 
@@ -49,9 +49,9 @@ fn matches_star_pattern(pattern: &str, text: &str) -> bool {
 
 /// After a mismatch, the matcher backtracks only to the last `*`.
 /// Backtracking to an earlier `*` is unnecessary, because it cannot produce additional matches.
-fn matches_general_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
+fn matches_wildcard_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
     /// Number of matching steps after which the matcher consumes work units for these steps.
-    const BUDGET_UPDATE_INTERVAL_STEPS: u64 = 256;
+    const STEPS_PER_BUDGET_UPDATE: u64 = 256;
     if pattern.chars().filter(|&wanted| wanted != '*').count() > text.chars().count() {
         return false;
     }
@@ -60,7 +60,7 @@ fn matches_general_pattern(pattern: &str, text: &str, case: CaseSensitivity, bud
     let mut steps = 0;
     loop {
         steps += 1;
-        if steps % BUDGET_UPDATE_INTERVAL_STEPS == 0 && !budget.consume_work_units(BUDGET_UPDATE_INTERVAL_STEPS) {
+        if steps % STEPS_PER_BUDGET_UPDATE == 0 && !budget.consume_work_units(STEPS_PER_BUDGET_UPDATE) {
             return false;
         }
         match pattern.next() {

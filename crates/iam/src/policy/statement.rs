@@ -42,7 +42,7 @@ impl Statement {
     }
 
     /// Returns true if the policy statement has no conditions and applies to all resources.
-    pub(crate) fn is_unrestricted(&self) -> bool {
+    pub(crate) fn is_unconditional_for_all_resources(&self) -> bool {
         self.conditions.is_empty() && self.matches_all_resources()
     }
 

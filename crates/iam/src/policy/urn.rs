@@ -1,7 +1,7 @@
 //! Uniform resource names (URNs) in policies: `service:region:domain:type:path` (TaurusDB API spec, section 4.4).
 
 use crate::action::ActionResourceType;
-use crate::evaluation_request::EvaluationRequest;
+use crate::evaluation_request::AccessRequest;
 use crate::policy::pattern::{self, CaseSensitivity};
 use crate::policy::permission_model::PermissionModel;
 use crate::work_budget::WorkBudget;
@@ -15,7 +15,7 @@ pub(super) enum Urn<'a> {
 }
 
 impl<'a> Urn<'a> {
-    pub(super) fn from_evaluation_request(model: PermissionModel, request: &EvaluationRequest<'a>) -> Self {
+    pub(super) fn from_access_request(model: PermissionModel, request: &AccessRequest<'a>) -> Self {
         if request.action.target != ActionResourceType::Instance {
             return Self::None;
         }

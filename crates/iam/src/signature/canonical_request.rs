@@ -9,7 +9,7 @@ use super::RequestToSign;
 const PERCENT_ENCODED_CHARS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Initial buffer size in bytes, sufficient for the canonical form of a request without query parameters.
-const CANONICAL_REQUEST_BUFFER_SIZE: usize = 640;
+const INITIAL_CANONICAL_REQUEST_BUFFER_BYTES: usize = 640;
 
 type DecodedBytes<'a> = Cow<'a, [u8]>;
 
@@ -20,7 +20,7 @@ pub(super) fn build_canonical_request<T: AsRef<str>>(
     request: &RequestToSign<'_, T>,
     signed_headers: &[String],
 ) -> String {
-    let mut text = String::with_capacity(CANONICAL_REQUEST_BUFFER_SIZE);
+    let mut text = String::with_capacity(INITIAL_CANONICAL_REQUEST_BUFFER_BYTES);
     text.push_str(request.method);
     text.make_ascii_uppercase();
     text.push('\n');

@@ -28,7 +28,7 @@ const ED25519_NONCE_LEN: usize = 32;
 const NATIVE_PASSWORD_CHALLENGE_LEN: usize = 20;
 
 /// An RSA public key of 16,384 bits takes 3 KiB in PEM form.
-const MAX_PUBLIC_KEY_SIZE: usize = 4 << 10;
+const MAX_PUBLIC_KEY_BYTES: usize = 4 << 10;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ChannelSecurity {
@@ -145,7 +145,7 @@ impl<'a> AuthExchange<'a> {
         }
         let key = match &self.node.server_public_key {
             _ if encrypted || key_request == 0 => return Err(Error::UnverifiedChannel { encrypted }),
-            Some(path) => read_file_with_size_limit(path, MAX_PUBLIC_KEY_SIZE)
+            Some(path) => read_file_with_size_limit(path, MAX_PUBLIC_KEY_BYTES)
                 .await
                 .map_err(|why| Error::PublicKey(format!("cannot read the public key {}: {why}", path.display())))?,
             None if self.node.get_server_public_key => {
@@ -168,8 +168,8 @@ impl<'a> AuthExchange<'a> {
 
 /// Runs on a blocking thread and catches panics, because the key parser of `mysql_common` panics on malformed keys.
 async fn encrypt_password(password: Vec<u8>, key: Vec<u8>) -> Result<Vec<u8>, Error> {
-    if key.len() > MAX_PUBLIC_KEY_SIZE {
-        return Err(Error::PublicKey(format!("the public key is longer than {MAX_PUBLIC_KEY_SIZE} bytes")));
+    if key.len() > MAX_PUBLIC_KEY_BYTES {
+        return Err(Error::PublicKey(format!("the public key is longer than {MAX_PUBLIC_KEY_BYTES} bytes")));
     }
     let encryption =
         tokio::task::spawn_blocking(move || std::panic::catch_unwind(|| crypto::encrypt(&password, &key)).ok());
@@ -222,7 +222,7 @@ mod tests {
         ] {
             assert!(matches!(encrypt_password(b"secret".to_vec(), key).await, Err(Error::PublicKey(_))));
         }
-        assert!(read_file_with_size_limit(Path::new("/dev/zero"), MAX_PUBLIC_KEY_SIZE).await.is_err());
+        assert!(read_file_with_size_limit(Path::new("/dev/zero"), MAX_PUBLIC_KEY_BYTES).await.is_err());
     }
 
     #[tokio::test]

@@ -63,7 +63,7 @@ impl From<mysql_common::row::convert::FromRowError> for Error {
 }
 
 /// MySQL and MariaDB send error messages of at most 512 bytes.
-const MAX_ERROR_MESSAGE_LEN: usize = 4 << 10;
+const MAX_ERROR_MESSAGE_BYTES: usize = 4 << 10;
 
 impl ServerError {
     /// Parses an error packet: `0xff`, the error number, optionally `#` and the SQLSTATE value, and the error message.
@@ -77,7 +77,7 @@ impl ServerError {
             [b'#', state @ ..] if state.len() >= 5 => state.split_at(5),
             message => (b"HY000".as_slice(), message),
         };
-        let message = message.get(..MAX_ERROR_MESSAGE_LEN).unwrap_or(message);
+        let message = message.get(..MAX_ERROR_MESSAGE_BYTES).unwrap_or(message);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self { code, message: text(message), state: text(state) }
     }
@@ -96,6 +96,6 @@ mod tests {
     #[test]
     fn long_error_message_is_truncated() {
         let error = ServerError::parse(&[b"\xff\x15\x04#28000".as_slice(), &vec![b'a'; 1 << 20]].concat());
-        assert_eq!((error.code, error.state.as_str(), error.message.len()), (1045, "28000", MAX_ERROR_MESSAGE_LEN));
+        assert_eq!((error.code, error.state.as_str(), error.message.len()), (1045, "28000", MAX_ERROR_MESSAGE_BYTES));
     }
 }

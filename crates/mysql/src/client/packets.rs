@@ -11,8 +11,8 @@ use super::error::Error;
 const MAX_CHUNK_PAYLOAD_BYTES: usize = (1 << 24) - 1;
 /// A chunk header consists of a 3-byte payload length and a 1-byte sequence number.
 const CHUNK_HEADER_LEN: usize = 4;
-const MIN_READ_BUFFER_SPACE: usize = 64 << 10;
-const MAX_REUSED_BUFFER_SIZE: usize = 1 << 20;
+const MIN_FREE_READ_BUFFER_BYTES: usize = 64 << 10;
+const MAX_REUSED_BUFFER_BYTES: usize = 1 << 20;
 
 pub(super) trait ByteStream: AsyncRead + AsyncWrite + fmt::Debug + Unpin + Send + Sync {}
 
@@ -97,7 +97,7 @@ impl PacketStream {
 
     /// Returns true if the packet was truncated to `limit` bytes.
     async fn assemble_packet(&mut self, first: usize, limit: usize) -> Result<bool, Error> {
-        if self.assembled.capacity() > MAX_REUSED_BUFFER_SIZE {
+        if self.assembled.capacity() > MAX_REUSED_BUFFER_BYTES {
             self.assembled = Vec::new();
         }
         self.assembled.clear();
@@ -141,7 +141,7 @@ impl PacketStream {
     }
 
     async fn read_into_buffer(&mut self) -> Result<usize, Error> {
-        self.buffer.reserve(MIN_READ_BUFFER_SPACE);
+        self.buffer.reserve(MIN_FREE_READ_BUFFER_BYTES);
         let read = self.stream.read_buf(&mut self.buffer).await?;
         self.received = self.received.saturating_add(read as u64);
         if self.received > self.max_received {
@@ -199,7 +199,7 @@ mod tests {
             assert_eq!((packet.payload.len(), packet.truncated), (length, truncated));
             assert_eq!(stream.read_packet(limit).await.unwrap().payload, b"last");
             // A vector doubles its capacity.
-            assert!(stream.assembled.capacity() <= 2 * length.max(MIN_READ_BUFFER_SPACE));
+            assert!(stream.assembled.capacity() <= 2 * length.max(MIN_FREE_READ_BUFFER_BYTES));
         }
     }
 
@@ -207,7 +207,7 @@ mod tests {
     async fn memory_of_a_truncated_packet_is_bounded_by_the_limit() {
         let mut stream = packets([chunk(0, &vec![b'x'; 8 << 20]), chunk(1, b"end")].concat(), u64::MAX);
         assert!(stream.read_packet(1 << 10).await.unwrap().truncated);
-        assert!(stream.assembled.capacity() <= 2 << 10 && stream.buffer.capacity() <= 4 * MIN_READ_BUFFER_SPACE);
+        assert!(stream.assembled.capacity() <= 2 << 10 && stream.buffer.capacity() <= 4 * MIN_FREE_READ_BUFFER_BYTES);
         assert_eq!(stream.read_packet(1 << 10).await.unwrap().payload, b"end");
     }
 

@@ -19,7 +19,7 @@ const SERVER_MORE_RESULTS_EXISTS: u16 = 0x0008;
 /// First byte of an EOF packet. One EOF packet follows the column definitions, and one follows the rows.
 const EOF_PACKET_HEADER: u8 = 0xfe;
 /// A packet that starts with 0xfe and is longer than an EOF packet is a row.
-const MAX_EOF_PACKET_SIZE: usize = 9;
+const MAX_EOF_PACKET_BYTES: usize = 9;
 const LOCAL_INFILE_PACKET_HEADER: u8 = 0xfb;
 const NULL_CELL_MARKER: u8 = 0xfb;
 
@@ -65,7 +65,7 @@ impl<'c> ResultSetRows<'c> {
                 self.mark_finished();
                 return Err(Error::Server(error));
             }
-            [EOF_PACKET_HEADER, ..] if payload.len() < MAX_EOF_PACKET_SIZE && !truncated => {
+            [EOF_PACKET_HEADER, ..] if payload.len() < MAX_EOF_PACKET_BYTES && !truncated => {
                 let status = parse_eof_packet_status_flags(payload);
                 if status & SERVER_MORE_RESULTS_EXISTS != 0 {
                     self.discard_remaining_results().await?;
@@ -140,7 +140,7 @@ impl<'c> ResultSetRows<'c> {
             columns.push(ParseBuf(payload).parse::<Column>(())?);
         }
         match self.packets.read_packet(MAX_COLUMN_DEFINITION_BYTES).await?.payload {
-            [EOF_PACKET_HEADER, rest @ ..] if rest.len() < MAX_EOF_PACKET_SIZE => {}
+            [EOF_PACKET_HEADER, rest @ ..] if rest.len() < MAX_EOF_PACKET_BYTES => {}
             _ => return Err(Error::Protocol("no EOF packet after the column definitions")),
         }
         self.columns = columns.into();
@@ -159,7 +159,7 @@ impl<'c> ResultSetRows<'c> {
                     return Err(Error::Server(error));
                 }
                 [0x00, ..] if !in_rows => parse_ok_packet_status_flags(payload)?,
-                [EOF_PACKET_HEADER, ..] if payload.len() < MAX_EOF_PACKET_SIZE && !truncated => {
+                [EOF_PACKET_HEADER, ..] if payload.len() < MAX_EOF_PACKET_BYTES && !truncated => {
                     // The first EOF packet ends the columns, the second the rows.
                     in_rows = !in_rows;
                     if in_rows {

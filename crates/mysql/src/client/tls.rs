@@ -17,11 +17,11 @@ use super::packets::ByteStream;
 use super::read_file_with_size_limit;
 
 /// Maximum size of a CA bundle: about five times the size of a bundle of all public CAs.
-const MAX_CA_BUNDLE_SIZE: usize = 1 << 20;
+const MAX_CA_BUNDLE_BYTES: usize = 1 << 20;
 
 /// Returns true if the TLS settings authenticate the server. Only then is it safe to send a plain-text password.
 /// With public CAs, only `verify-identity` authenticates the server, because `verify-ca` ignores the host name.
-pub(super) fn authenticates_server(node: &NodeUrl) -> bool {
+pub(super) fn tls_authenticates_server(node: &NodeUrl) -> bool {
     node.tls == TlsMode::VerifyIdentity || (node.tls == TlsMode::VerifyCa && node.ca.is_some())
 }
 
@@ -67,7 +67,7 @@ async fn load_root_certificates(node: &NodeUrl) -> Result<RootCertStore, Error> 
     let failed = |error: &dyn std::fmt::Display| {
         Error::Tls(format!("cannot read the certificates of {}: {error}", path.display()))
     };
-    let bundle = read_file_with_size_limit(path, MAX_CA_BUNDLE_SIZE).await.map_err(|error| failed(&error))?;
+    let bundle = read_file_with_size_limit(path, MAX_CA_BUNDLE_BYTES).await.map_err(|error| failed(&error))?;
     for certificate in CertificateDer::pem_slice_iter(&bundle) {
         roots.add(certificate.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
     }
@@ -148,7 +148,7 @@ mod tests {
             ("tls=verify-identity", true),
         ] {
             let node: NodeUrl = format!("mysql://clew@db.test/?{parameters}").parse().unwrap();
-            assert_eq!(authenticates_server(&node), verified, "{parameters}");
+            assert_eq!(tls_authenticates_server(&node), verified, "{parameters}");
         }
     }
 }

@@ -196,6 +196,6 @@ impl KillOptions<'_> {
             return Some(KillRefusal::UnreliableAge);
         }
         let refuses_unsafe = self.unsafe_victims == UnsafeKillPolicy::Refuse;
-        refuses_unsafe.then(|| engines.find_table_kill_risk(now)).flatten().map(KillRefusal::Unsafe)
+        refuses_unsafe.then(|| engines.find_kill_risk_of_changed_tables(now)).flatten().map(KillRefusal::Unsafe)
     }
 }

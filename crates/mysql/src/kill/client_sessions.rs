@@ -31,18 +31,21 @@ pub struct ClientSessions {
 impl ClientSessions {
     /// Compares the server's clock with earlier readings and corrects elapsed times after a clock step.
     /// Returns the reason why automatic kills must not rely on elapsed times, or `None` if elapsed times are reliable.
-    pub fn adjust_times_for_clock_steps(&mut self, history: &mut NodeClockHistory) -> Option<UnreliableClockReason> {
-        let is_another = history.select_server_history(&self.read.server);
+    pub fn adjust_elapsed_times_for_clock_steps(
+        &mut self,
+        history: &mut NodeClockHistory,
+    ) -> Option<UnreliableClockReason> {
+        let is_another = history.select_clock_history_of_server(&self.read.server);
         let Some(clock) = self.clock else { return (!self.is_monotonic).then_some(UnreliableClockReason::Unreadable) };
         let step = history.record_clock_reading(clock);
         let mut difference = None;
         if !self.is_monotonic {
-            difference = history.unverified_clock_difference(&clock);
+            difference = history.clock_difference_on_first_read(&clock);
             if difference.is_some() {
                 // All elapsed times count from this read.
                 history.set_elapsed_time_bounds(ElapsedTimeBounds::new(self.read.at));
             }
-            self.adjust_elapsed_times(history);
+            self.adjust_and_cap_elapsed_times(history);
         }
         step.map(UnreliableClockReason::ClockChanged)
             .or(difference.map(UnreliableClockReason::DiffersFromLocalClock))
@@ -51,11 +54,11 @@ impl ClientSessions {
 
     /// Corrects elapsed times after clock steps, and limits them to the upper bounds from the previous process list.
     /// The upper bounds also apply if two opposite clock steps between two reads remain undetected.
-    fn adjust_elapsed_times(&mut self, history: &mut NodeClockHistory) {
+    fn adjust_and_cap_elapsed_times(&mut self, history: &mut NodeClockHistory) {
         let (mut bounds, mut reported) = (ElapsedTimeBounds::new(self.read.at), HashMap::new());
         for session in &mut self.sessions {
             let seconds = session.seconds;
-            session.seconds = history.adjust_wall_clock_age_or_zero(seconds);
+            session.seconds = history.adjust_age_for_clock_steps_or_zero(seconds);
             bounds.cap_elapsed_time(session, history.elapsed_time_bounds());
             if session.seconds != seconds {
                 reported.insert(session.id, seconds);
@@ -67,7 +70,7 @@ impl ClientSessions {
 
     /// Returns only the sessions whose elapsed times could be checked.
     #[must_use]
-    pub fn into_sessions_with_checked_durations(self) -> Vec<Session> {
+    pub fn into_sessions_with_checked_elapsed_times(self) -> Vec<Session> {
         let unchecked = self.unchecked;
         self.sessions.into_iter().filter(|session| !unchecked.contains(&session.id)).collect()
     }

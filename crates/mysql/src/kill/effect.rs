@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{KillOutcome, KillTarget};
 use crate::limits::ReadLimits;
-use crate::locks::{read_lock_waits, read_locks_for_kill};
+use crate::locks::{read_lock_waits, read_server_instance_and_lock_waits};
 use crate::server_instance::ServerInstance;
 use crate::transactions::INNODB_TRX_REFRESH_INTERVAL;
 
@@ -21,7 +21,7 @@ const MAX_KILL_EFFECT_POLLS: u32 = 4;
 /// A node's transactions and lock waits, read immediately before a kill.
 /// Changes of the last 0.1 s may be missing, because InnoDB caches the contents of its transaction tables.
 #[derive(Debug)]
-pub struct KillBaseline {
+pub struct PreKillSnapshot {
     /// Number of modified rows by session id, or `None` if the account cannot read transactions.
     rows: Option<HashMap<u64, u64>>,
     graph: WaitGraph,
@@ -44,10 +44,10 @@ pub struct KillEffect {
     pub hides_waits: bool,
 }
 
-impl KillBaseline {
+impl PreKillSnapshot {
     /// Reads the current transactions and lock waits of a node.
-    pub async fn read_baseline(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
-        let (server, observed) = read_locks_for_kill(node, &cap_read_timeouts(limits)).await?;
+    pub async fn read_pre_kill_snapshot(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
+        let (server, observed) = read_server_instance_and_lock_waits(node, &cap_read_timeouts(limits)).await?;
         let hides_waits = observed.may_miss_lock_waits();
         let (rows, graph) = (count_modified_rows_by_session(&observed), build_wait_graph(&observed));
         Ok(Self { rows, graph, hides_waits, server, read_at: Instant::now() })

@@ -255,7 +255,7 @@ async fn read_query_ids(
         return Ok(HashMap::new());
     }
     let numbers: Result<Vec<(u64, u64)>, Error> =
-        connection.query_all_rows(&statements::mariadb_query_ids_query(ids)).await;
+        connection.query_all_rows(&statements::build_mariadb_query_id_lookup(ids)).await;
     Ok(numbers.map_err(|error| connection.to_failure(&error))?.into_iter().collect())
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::client::Error;
 use clew_diagnose::{
-    KillRisk, StorageEngineKind, TableRef, TableStorageEngines, detect_kill_risks, detect_table_risks,
+    KillRisk, StorageEngineKind, TableRef, TableStorageEngines, detect_kill_risks, detect_risks_to_changed_tables,
     parse_changed_tables,
 };
 use clew_model::{Failure, NodeUrl, Session, Transaction};
@@ -63,7 +63,7 @@ async fn assess_kill_risks(
 /// Finds sessions with table changes that the server may be unable to roll back after a kill.
 ///
 /// Opens a connection only if a session modifies a table. Fails if the connection cannot be opened.
-pub async fn find_unsafe_kill_risks(
+pub async fn find_sessions_unsafe_to_kill(
     node: &NodeUrl,
     sessions: &[Session],
     limits: &ReadLimits,
@@ -114,7 +114,7 @@ impl StorageEngineCache {
         let tables: Vec<TableRef> = tables.into_iter().take(MAX_TABLE_ENGINE_LOOKUPS).collect();
         for tables in tables.chunks(MAX_TABLES_PER_LOOKUP) {
             self.read_engines_of_visible_tables(connection, tables).await?;
-            let is_unknown = |table: &&TableRef| !self.by_table.is_engine_known(table);
+            let is_unknown = |table: &&TableRef| !self.by_table.is_storage_engine_known(table);
             let unlisted: Vec<TableRef> = tables.iter().filter(is_unknown).cloned().collect();
             if !unlisted.is_empty() {
                 self.read_innodb_tables(connection, &unlisted).await?;
@@ -124,8 +124,8 @@ impl StorageEngineCache {
     }
 
     /// An unknown storage engine counts as a kill risk.
-    pub(super) fn find_table_kill_risk(&self, session: &Session) -> Option<KillRisk> {
-        detect_table_risks(session, &self.by_table).into_iter().next()
+    pub(super) fn find_kill_risk_of_changed_tables(&self, session: &Session) -> Option<KillRisk> {
+        detect_risks_to_changed_tables(session, &self.by_table).into_iter().next()
     }
 
     /// `information_schema.tables` contains only tables that are visible to the account.

@@ -62,7 +62,7 @@ pub(super) async fn send_kill(
             Err(_) => {}
         }
     }
-    Ok(Err(denied_kill_failure(connection).await?))
+    Ok(Err(build_kill_denied_failure(connection).await?))
 }
 
 /// The inner `Err` contains the server's error code if the code is in [`UNKNOWN_KILL_TARGET_ERROR_CODES`] or in `expected`.
@@ -83,7 +83,7 @@ async fn execute_kill_statement(
 }
 
 /// On MySQL, only an account with the SYSTEM_USER privilege can kill a session whose account has that privilege.
-async fn denied_kill_failure(connection: &mut Connection) -> Result<Failure, Failure> {
+async fn build_kill_denied_failure(connection: &mut Connection) -> Result<Failure, Failure> {
     let account = privileges::read_current_account(connection).await?;
     let lacks_kill_privilege = !privileges::has_kill_privilege(connection).await?;
     let privilege = match connection.flavor {
@@ -97,7 +97,7 @@ async fn denied_kill_failure(connection: &mut Connection) -> Result<Failure, Fai
 #[cfg(test)]
 mod tests {
     use clew_model::NodeUrl;
-    use clew_testkit::{Flavor, Server, ServerOptions};
+    use clew_testkit::{DatabaseServerOptions, Flavor, Server};
 
     use super::*;
     use crate::limits::ReadLimits;
@@ -106,7 +106,7 @@ mod tests {
     async fn late_kill_is_no_failure_on_a_server() {
         const UNUSED_ID: u64 = 1 << 20;
         for flavor in Flavor::ALL {
-            let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+            let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
             let node: NodeUrl = server.url().parse().unwrap();
             let mut connection = Connection::open(&node, &ReadLimits::default()).await.unwrap();
             let numbered = (connection.flavor == crate::Flavor::MariaDb).then_some(UNUSED_ID);

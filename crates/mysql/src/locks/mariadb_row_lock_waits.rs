@@ -6,7 +6,7 @@ use clew_diagnose::waits::{InnoDbLock, InnoDbLockWait, LockStatus, MetadataLock,
 use clew_model::{Failure, Transaction};
 
 use super::identifiers::{decode_text_column, parse_table_name};
-use super::unresolved_row_lock_wait::{UnresolvedLockOwner, UnresolvedRowLockWait};
+use super::unresolved_row_lock_wait::{LockOwnerWithThreadId, RowLockWaitWithThreadIds};
 use crate::connection::Connection;
 use crate::statements;
 use crate::transactions::ER_SPECIFIC_ACCESS_DENIED_ERROR;
@@ -21,7 +21,7 @@ type LockRow = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>, Option<Vec<
 pub(super) async fn read_row_lock_waits(
     connection: &mut Connection,
     transactions: &[Transaction],
-) -> Result<Vec<UnresolvedRowLockWait>, Failure> {
+) -> Result<Vec<RowLockWaitWithThreadIds>, Failure> {
     let rows: Vec<WaitRow> = match connection.query_all_rows(statements::MARIADB_LOCK_WAITS_QUERY).await {
         Ok(rows) => rows,
         // The account lacks the PROCESS privilege; `read_session_transactions` added the limitation.
@@ -35,14 +35,14 @@ pub(super) async fn read_row_lock_waits(
         .await
         .map_err(|error| connection.to_failure(&error))?;
     let locks: HashMap<Vec<u8>, InnoDbLock> = locks.into_iter().map(parse_lock_row).collect();
-    let unnumbered = find_read_only_waiters(connection, transactions).await?;
+    let unnumbered = find_waiting_read_only_transactions(connection, transactions).await?;
     let numbered: HashMap<u64, u64> = transactions
         .iter()
         .filter(|transaction| transaction.id != 0 && transaction.session_id != 0)
         .map(|transaction| (transaction.id, transaction.session_id))
         .collect();
     let owner =
-        |transaction| UnresolvedLockOwner { transaction, thread: None, session: numbered.get(&transaction).copied() };
+        |transaction| LockOwnerWithThreadId { transaction, thread: None, session: numbered.get(&transaction).copied() };
     let mut waits = Vec::new();
     let mut unique = HashSet::new();
     for (waiting_transaction, requested_lock, blocking_transaction, held_lock) in rows {
@@ -51,14 +51,14 @@ pub(super) async fn read_row_lock_waits(
         }
         let waiters = match unnumbered.get(&requested_lock).filter(|_| waiting_transaction == 0) {
             Some(sessions) => {
-                sessions.iter().map(|&session| UnresolvedLockOwner { session: Some(session), ..owner(0) }).collect()
+                sessions.iter().map(|&session| LockOwnerWithThreadId { session: Some(session), ..owner(0) }).collect()
             }
             None => vec![owner(waiting_transaction)],
         };
         for waiting in waiters {
             let lock = locks.get(&requested_lock).cloned().unwrap_or_default();
             let held_mode = locks.get(&held_lock).map(|lock| lock.mode.clone());
-            waits.push(UnresolvedRowLockWait::new(waiting, owner(blocking_transaction), lock, held_mode));
+            waits.push(RowLockWaitWithThreadIds::new(waiting, owner(blocking_transaction), lock, held_mode));
         }
     }
     Ok(waits)
@@ -70,7 +70,7 @@ pub(super) async fn read_row_lock_waits(
 /// If exactly one read-only transaction holds a metadata lock on the row's table, that transaction is the blocker.
 /// If the metadata locks of any read-only transaction are unknown, this function identifies no blockers.
 /// performance_schema does not list metadata locks that were granted before the metadata lock instrument was enabled.
-pub(super) fn identify_read_only_blockers(
+pub(super) fn identify_blocking_read_only_transactions(
     waits: &mut [InnoDbLockWait],
     transactions: &[Transaction],
     locks: &[MetadataLock],
@@ -103,7 +103,7 @@ pub(super) fn identify_read_only_blockers(
     }
 }
 
-async fn find_read_only_waiters(
+async fn find_waiting_read_only_transactions(
     connection: &mut Connection,
     transactions: &[Transaction],
 ) -> Result<HashMap<Vec<u8>, Vec<u64>>, Failure> {
@@ -112,7 +112,7 @@ async fn find_read_only_waiters(
         return Ok(waiters);
     }
     let rows: Vec<(u64, Vec<u8>)> = connection
-        .query_all_rows(statements::READ_ONLY_LOCK_WAITERS_QUERY)
+        .query_all_rows(statements::WAITING_READ_ONLY_TRANSACTIONS_QUERY)
         .await
         .map_err(|error| connection.to_failure(&error))?;
     for (session, lock) in rows {
@@ -156,7 +156,7 @@ mod tests {
             lock: lock_on,
             held_mode: None,
         }];
-        identify_read_only_blockers(&mut waits, &transactions, &held.iter().map(lock).collect::<Vec<_>>());
+        identify_blocking_read_only_transactions(&mut waits, &transactions, &held.iter().map(lock).collect::<Vec<_>>());
         waits[0].blocking.session
     }
 

@@ -14,7 +14,7 @@ use crate::statements;
 
 /// Metadata lock whose thread id has not been mapped to a session id yet.
 #[derive(Debug)]
-pub(super) struct UnresolvedMetadataLock {
+pub(super) struct MetadataLockWithThreadId {
     lock: MetadataLock,
     /// Thread id in performance_schema, or `None` if the lock table contains a session id instead.
     thread: Option<u64>,
@@ -26,7 +26,7 @@ pub(super) struct UnresolvedMetadataLock {
 pub(super) async fn read_metadata_locks(
     connection: &mut Connection,
     capabilities: LockTableAccess,
-) -> Result<Vec<UnresolvedMetadataLock>, Failure> {
+) -> Result<Vec<MetadataLockWithThreadId>, Failure> {
     let mut locks = Vec::new();
     if capabilities.metadata_locks {
         let rows: Vec<LockRow> = connection
@@ -48,9 +48,9 @@ pub(super) async fn read_metadata_locks(
 /// Row of `metadata_locks`: object type, schema, name, lock mode, status, thread id, and duration.
 type LockRow = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Vec<u8>, Vec<u8>, Option<u64>, Vec<u8>);
 
-fn parse_lock_row((kind, schema, name, mode, status, thread, duration): LockRow) -> Option<UnresolvedMetadataLock> {
+fn parse_lock_row((kind, schema, name, mode, status, thread, duration): LockRow) -> Option<MetadataLockWithThreadId> {
     let kind = MetadataLockObjectKind::parse(&decode_text_column(kind));
-    Some(UnresolvedMetadataLock {
+    Some(MetadataLockWithThreadId {
         lock: MetadataLock {
             object: MetadataLockObject::new(kind, schema.map(decode_text_column), name.map(decode_text_column)),
             mode: MetadataLockMode::parse(&decode_text_column(mode))?,
@@ -65,9 +65,9 @@ fn parse_lock_row((kind, schema, name, mode, status, thread, duration): LockRow)
 /// Row of `metadata_lock_info`: object type, schema, name, lock mode, and session id.
 type HeldRow = (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, u64);
 
-fn parse_granted_lock_row((kind, schema, name, mode, session): HeldRow) -> Option<UnresolvedMetadataLock> {
+fn parse_granted_lock_row((kind, schema, name, mode, session): HeldRow) -> Option<MetadataLockWithThreadId> {
     let kind = MetadataLockObjectKind::parse(&decode_text_column(kind?));
-    Some(UnresolvedMetadataLock {
+    Some(MetadataLockWithThreadId {
         lock: MetadataLock {
             object: MetadataLockObject::new(kind, schema.map(decode_text_column), name.map(decode_text_column)),
             mode: MetadataLockMode::parse(&decode_text_column(mode?))?,
@@ -79,7 +79,7 @@ fn parse_granted_lock_row((kind, schema, name, mode, session): HeldRow) -> Optio
     })
 }
 
-impl UnresolvedMetadataLock {
+impl MetadataLockWithThreadId {
     pub(super) fn session_id(&self, threads: &SessionIdsByThread) -> Option<u64> {
         self.lock.session.or_else(|| threads.session_id(self.thread?))
     }

@@ -6,7 +6,7 @@ use clew_diagnose::waits::InnoDbLock;
 use clew_model::Failure;
 
 use super::identifiers::decode_text_column;
-use super::unresolved_row_lock_wait::{UnresolvedLockOwner, UnresolvedRowLockWait};
+use super::unresolved_row_lock_wait::{LockOwnerWithThreadId, RowLockWaitWithThreadIds};
 use crate::connection::Connection;
 use crate::statements;
 
@@ -17,13 +17,13 @@ const MAX_TOTAL_LOCK_IDS: usize = 5000;
 /// Row of `data_lock_waits`: lock id, transaction id and thread id of the waiter, followed by those of the blocker.
 type WaitRow = (Vec<u8>, u64, Option<u64>, Vec<u8>, u64, Option<u64>);
 
-pub(super) async fn read_row_lock_waits(connection: &mut Connection) -> Result<Vec<UnresolvedRowLockWait>, Failure> {
+pub(super) async fn read_row_lock_waits(connection: &mut Connection) -> Result<Vec<RowLockWaitWithThreadIds>, Failure> {
     let rows: Vec<WaitRow> = connection
         .query_all_rows(statements::MYSQL_LOCK_WAITS_QUERY)
         .await
         .map_err(|error| connection.to_failure(&error))?;
     let locks = read_innodb_locks_by_id(connection, &rows).await?;
-    let owner = |transaction, thread| UnresolvedLockOwner { transaction, thread, session: None };
+    let owner = |transaction, thread| LockOwnerWithThreadId { transaction, thread, session: None };
     let wait = |(
         requested_lock,
         waiting_transaction,
@@ -32,7 +32,7 @@ pub(super) async fn read_row_lock_waits(connection: &mut Connection) -> Result<V
         blocking_transaction,
         blocking_thread,
     ): WaitRow| {
-        UnresolvedRowLockWait::new(
+        RowLockWaitWithThreadIds::new(
             owner(waiting_transaction, waiting_thread),
             owner(blocking_transaction, blocking_thread),
             locks.get(&requested_lock).cloned().unwrap_or_default(),

@@ -5,32 +5,32 @@ use clew_diagnose::waits::{InnoDbLock, InnoDbLockWait, LockOwner};
 use super::threads::SessionIdsByThread;
 
 #[derive(Debug)]
-pub(super) struct UnresolvedRowLockWait {
-    waiting: UnresolvedLockOwner,
-    blocking: UnresolvedLockOwner,
+pub(super) struct RowLockWaitWithThreadIds {
+    waiting: LockOwnerWithThreadId,
+    blocking: LockOwnerWithThreadId,
     lock: InnoDbLock,
     held_mode: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct UnresolvedLockOwner {
+pub(super) struct LockOwnerWithThreadId {
     pub(super) transaction: u64,
     /// Thread id in performance_schema.
     pub(super) thread: Option<u64>,
     pub(super) session: Option<u64>,
 }
 
-impl UnresolvedLockOwner {
+impl LockOwnerWithThreadId {
     fn into_lock_owner(self, threads: &SessionIdsByThread) -> LockOwner {
         let by_thread = || self.thread.and_then(|thread| threads.session_id(thread));
         LockOwner { transaction: self.transaction, session: self.session.or_else(by_thread) }
     }
 }
 
-impl UnresolvedRowLockWait {
+impl RowLockWaitWithThreadIds {
     pub(super) fn new(
-        waiting: UnresolvedLockOwner,
-        blocking: UnresolvedLockOwner,
+        waiting: LockOwnerWithThreadId,
+        blocking: LockOwnerWithThreadId,
         lock: InnoDbLock,
         held_mode: Option<String>,
     ) -> Self {

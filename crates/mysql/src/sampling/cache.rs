@@ -47,7 +47,7 @@ impl SampleCache {
             let clock = std::mem::take(&mut self.clock);
             *self = Self { server: Some(server.clone()), clock, ..Self::default() };
         }
-        self.clock.select_server_history(server);
+        self.clock.select_clock_history_of_server(server);
     }
 
     pub(super) fn record_clock_reading(&mut self, connection: &Connection) {
@@ -56,14 +56,14 @@ impl SampleCache {
         }
     }
 
-    pub(super) fn correct_transaction_ages(&self, transactions: &mut [Transaction]) {
+    pub(super) fn adjust_transaction_ages_for_clock_steps(&self, transactions: &mut [Transaction]) {
         if !self.clock.has_clock_steps() {
             return;
         }
         for transaction in transactions {
-            transaction.seconds = self.clock.adjust_wall_clock_age_or_zero(transaction.seconds);
+            transaction.seconds = self.clock.adjust_age_for_clock_steps_or_zero(transaction.seconds);
             transaction.lock_wait_seconds =
-                transaction.lock_wait_seconds.map(|seconds| self.clock.adjust_wall_clock_age_or_zero(seconds));
+                transaction.lock_wait_seconds.map(|seconds| self.clock.adjust_age_for_clock_steps_or_zero(seconds));
         }
     }
 

@@ -17,13 +17,13 @@ use crate::transactions::TransactionsBySession;
 use crate::{failure, limitations, process_list};
 
 const MAX_IN_MEMORY_ROW_BYTES: usize = 1 << 20;
-const MAX_BATCH_SESSIONS: usize = 256;
-const MAX_BATCH_STATEMENT_BYTES: usize = 1 << 20;
+const MAX_SESSIONS_PER_BATCH: usize = 256;
+const MAX_STATEMENT_BYTES_PER_BATCH: usize = 1 << 20;
 /// For a short statement, the switch to another thread takes longer than the encoding itself.
-const MAX_INLINE_ENCODING_BYTES: usize = 64 << 10;
+const MAX_BYTES_ENCODED_WITHOUT_NEW_TASK: usize = 64 << 10;
 
 /// Maximum number of sessions whose elapsed times Clew checks. The maximum limits memory use.
-const MAX_ELAPSED_TIME_CHECKS: usize = 2_000;
+const MAX_SESSIONS_WITH_ELAPSED_TIME_CHECK: usize = 2_000;
 
 pub(super) struct RowEncodingOptions {
     pub(super) selection: SessionSelection,
@@ -57,7 +57,7 @@ pub(super) async fn read_sorted_rows(
         process_list::query_full_process_list(&mut connection.raw.client, max_row_bytes).await.map_err(read_failure)?;
     while let Some(session) = sessions.next().await.map_err(read_failure)? {
         if is_deferred(&session) {
-            if deferred.ages.len() < MAX_ELAPSED_TIME_CHECKS {
+            if deferred.ages.len() < MAX_SESSIONS_WITH_ELAPSED_TIME_CHECK {
                 deferred = deferred.push(session).await.map_err(temporary_file_failure)?;
                 continue;
             }
@@ -97,7 +97,7 @@ impl SessionBatch {
     }
 
     fn is_full(&self) -> bool {
-        self.sessions.len() >= MAX_BATCH_SESSIONS || self.bytes >= MAX_BATCH_STATEMENT_BYTES
+        self.sessions.len() >= MAX_SESSIONS_PER_BATCH || self.bytes >= MAX_STATEMENT_BYTES_PER_BATCH
     }
 }
 
@@ -127,7 +127,7 @@ impl EncoderState {
 
     async fn spawn_batch_encoding(self, batch: SessionBatch) -> io::Result<Self> {
         let mut encoder = self.wait_for_encoder().await?;
-        if encoder.can_encode_inline(batch.bytes) {
+        if encoder.can_encode_without_new_task(batch.bytes) {
             encoder.encode_batch(batch)?;
             return Ok(Self::Idle(encoder));
         }
@@ -142,7 +142,7 @@ impl EncodingPipeline {
 
     async fn push(mut self, session: Session) -> io::Result<Self> {
         if let EncoderState::Idle(encoder) = &mut self.encoder
-            && encoder.can_encode_inline(statement_byte_count(&session))
+            && encoder.can_encode_without_new_task(statement_byte_count(&session))
         {
             encoder.encode_session(session)?;
             return Ok(self);
@@ -156,7 +156,7 @@ impl EncodingPipeline {
 
     async fn finish(self) -> io::Result<SortedRows<SpooledTempFile>> {
         let encoder = self.encoder.spawn_batch_encoding(self.batch).await?.wait_for_encoder().await?;
-        if encoder.can_encode_inline(0) {
+        if encoder.can_encode_without_new_task(0) {
             return encoder.sorter.into_sorted_rows();
         }
         spawn_blocking(|| encoder.sorter.into_sorted_rows()).await.map_err(io::Error::other)?
@@ -193,10 +193,11 @@ impl SessionEncoder {
     }
 
     /// Encoding is cheap if it builds no statement templates and writes no rows to the temporary file.
-    fn can_encode_inline(&self, bytes: usize) -> bool {
+    fn can_encode_without_new_task(&self, bytes: usize) -> bool {
         self.statements == StatementMasking::Full
-            && bytes < MAX_INLINE_ENCODING_BYTES
-            && self.sorter.total_bytes() < MAX_IN_MEMORY_ROW_BYTES.saturating_sub(MAX_INLINE_ENCODING_BYTES) as u64
+            && bytes < MAX_BYTES_ENCODED_WITHOUT_NEW_TASK
+            && self.sorter.total_bytes()
+                < MAX_IN_MEMORY_ROW_BYTES.saturating_sub(MAX_BYTES_ENCODED_WITHOUT_NEW_TASK) as u64
     }
 
     fn encode_batch(&mut self, batch: SessionBatch) -> io::Result<()> {

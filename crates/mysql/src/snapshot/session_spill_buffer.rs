@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use crate::elapsed_times::SessionElapsedTime;
 
 const MAX_IN_MEMORY_SESSION_BYTES: usize = 64 << 10;
-const NULL_TEXT_LENGTH_MARKER: u64 = u64::MAX;
+const NULL_TEXT_LENGTH: u64 = u64::MAX;
 
 /// Sessions in arrival order.
 /// Elapsed times remain in memory. Text columns spill to a temporary file once they exceed 64 KiB.
@@ -40,7 +40,7 @@ impl SessionSpillBuffer {
         let Session { user, host, database, command, state, statement, .. } = session;
         let texts = [Some(user), Some(host), Some(command), database.as_ref(), state.as_ref(), statement.as_ref()];
         for text in texts {
-            let length = text.map_or(NULL_TEXT_LENGTH_MARKER, |text| text.len() as u64);
+            let length = text.map_or(NULL_TEXT_LENGTH, |text| text.len() as u64);
             self.texts.write_all(&length.to_ne_bytes())?;
             self.texts.write_all(text.map_or(&[], Vec::as_slice))?;
         }
@@ -76,7 +76,7 @@ impl SessionSpillReader {
         let mut length = [0; 8];
         self.texts.read_exact(&mut length)?;
         let length = u64::from_ne_bytes(length);
-        if length == NULL_TEXT_LENGTH_MARKER {
+        if length == NULL_TEXT_LENGTH {
             return Ok(None);
         }
         let mut text = vec![0; usize::try_from(length).map_err(io::Error::other)?];

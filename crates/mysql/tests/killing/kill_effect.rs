@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clew_model::NodeUrl;
-use clew_mysql::{KillBaseline, KillEffect, KillOutcome, KillTarget, ReadLimits};
+use clew_mysql::{KillEffect, KillOutcome, KillTarget, PreKillSnapshot, ReadLimits};
 use clew_testkit::{Flavor, RawSession, Server};
 use mysql_async::prelude::Queryable;
 use tokio::time::sleep;
@@ -43,7 +43,7 @@ async fn effect_of_killing(server: &Server, session: u64) -> KillEffect {
     let victim = connection_victim(server, &find_session(server, session).await.unwrap()).await;
     // The server's tables show the waits slightly later than the statements.
     let before = loop {
-        let before = KillBaseline::read_baseline(&node, &limits).await.unwrap();
+        let before = PreKillSnapshot::read_pre_kill_snapshot(&node, &limits).await.unwrap();
         if before.count_waiters(session) == count_waiting(server).await {
             break before;
         }
@@ -95,7 +95,7 @@ async fn rolled_back_rows_are_reported_for_a_kill_immediately_after_the_baseline
         let mut root = server.connect_as_root().await.unwrap();
         // Without waiting sessions, the first poll after the kill decides the result.
         let blocker = blocking_session(&server).await;
-        let before = KillBaseline::read_baseline(&node, &limits).await.unwrap();
+        let before = PreKillSnapshot::read_pre_kill_snapshot(&node, &limits).await.unwrap();
         root.query_drop(format!("KILL {}", blocker.id)).await.unwrap();
         let effect = before
             .measure_effect(&node, KillTarget::Connection, &[(blocker.id, KillOutcome::Killed)], &limits)
@@ -129,7 +129,7 @@ async fn kill_of_a_session_without_locks_has_no_effect_on_others_on_a_server() {
         let (blocker, waiter) = (blocking_session(&server).await, waiting_session(&server).await);
         let idle = open_session(&server, "app").await;
         let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
-        let before = KillBaseline::read_baseline(&node, &limits).await.unwrap();
+        let before = PreKillSnapshot::read_pre_kill_snapshot(&node, &limits).await.unwrap();
         let outcome = kill_as_root(
             &server,
             &connection_victim(&server, &find_session(&server, idle.id).await.unwrap()).await,

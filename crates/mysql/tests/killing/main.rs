@@ -21,7 +21,7 @@ use clew_model::{Failure, Session};
 use clew_mysql::{
     KillOutcome, KillTarget, ProcessListOrigin, ReadLimits, Victim, find_sessions_by_id, kill_single_victim,
 };
-use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions};
+use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server};
 use mysql_async::OptsBuilder;
 use tokio::time::sleep;
 
@@ -33,10 +33,11 @@ const LONG: &str = "SELECT SLEEP(600)";
 /// Starts a server with accounts without password: `app`, `rdsadmin`, and `clew` without privileges.
 async fn server(flavor: Flavor) -> Server {
     let options = match flavor {
-        Flavor::MySql => ServerOptions::default(),
-        Flavor::MariaDb => {
-            ServerOptions { arguments: vec!["--performance-schema=ON".into()], ..ServerOptions::default() }
-        }
+        Flavor::MySql => DatabaseServerOptions::default(),
+        Flavor::MariaDb => DatabaseServerOptions {
+            arguments: vec!["--performance-schema=ON".into()],
+            ..DatabaseServerOptions::default()
+        },
     };
     let server = Server::start(flavor, &options).await.unwrap();
     server.run_statements(&["CREATE USER app@'%'", "CREATE USER rdsadmin@'%'", "CREATE USER clew@'%'"]).await.unwrap();

@@ -11,7 +11,7 @@ use clew_mysql::{
     wait_for_pending_kills,
 };
 use clew_testkit::{
-    ConnectionIdRewrite, Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy, Server, VirtualAddress,
+    ConnectionIdRewrite, Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy, Server, VirtualIpProxy,
     open_idle_sessions,
 };
 use mysql_async::prelude::Queryable;
@@ -108,7 +108,7 @@ const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCAL
 
 /// Read behind a virtual address, paused at the process list.
 struct HeldRead {
-    address: VirtualAddress,
+    address: VirtualIpProxy,
     proxy: RewritingProxy,
     reading: JoinHandle<bool>,
     /// Connection id on its server.
@@ -117,7 +117,7 @@ struct HeldRead {
 
 impl HeldRead {
     async fn start(server: &Server) -> Self {
-        let address = VirtualAddress::start(self::address(server)).await.unwrap();
+        let address = VirtualIpProxy::start(self::address(server)).await.unwrap();
         let rewrite =
             RewriteRules { effect: Some(("PROCESSLIST", PacketAction::HoldResponse)), ..RewriteRules::default() };
         let proxy = RewritingProxy::start(address.address(), rewrite).await.unwrap();
@@ -232,7 +232,7 @@ async fn one_login_is_refused_after_the_account_of_an_abandoned_read_has_changed
 async fn victim_of_another_server_behind_a_virtual_address_is_not_killed() {
     for flavor in Flavor::ALL {
         let (first, second) = (server(flavor).await, server(flavor).await);
-        let virtual_address = VirtualAddress::start(address(&first)).await.unwrap();
+        let virtual_address = VirtualIpProxy::start(address(&first)).await.unwrap();
         let node: NodeUrl = virtual_address.url_for_account("root", "").parse().unwrap();
         let mut raw = Vec::new();
         for server in [&first, &second] {
@@ -266,7 +266,7 @@ async fn victim_of_another_server_behind_a_virtual_address_is_not_killed() {
 async fn all_sessions_are_listed_over_a_balancer_and_after_a_restart() {
     for flavor in Flavor::ALL {
         let (mut first, second) = (server(flavor).await, server(flavor).await);
-        let balancer = VirtualAddress::start_load_balancer(vec![address(&first), address(&second)]).await.unwrap();
+        let balancer = VirtualIpProxy::start_load_balancer(vec![address(&first), address(&second)]).await.unwrap();
         let node: NodeUrl = balancer.url_for_account("root", "").parse().unwrap();
         // Sessions of the second server get the ids of Clew's connections to the first.
         let _of_first = open_idle_sessions(&first, 40).await.unwrap();
@@ -309,7 +309,7 @@ async fn kill_over_a_balancer_reaches_only_the_server_of_the_list() {
                 sessions.push((server, busy_session(server, "app", LONG).await));
             }
         }
-        let balancer = VirtualAddress::start_load_balancer(vec![address(&first), address(&second)]).await.unwrap();
+        let balancer = VirtualIpProxy::start_load_balancer(vec![address(&first), address(&second)]).await.unwrap();
         let node: NodeUrl = balancer.url_for_account("root", "").parse().unwrap();
         let limits = ReadLimits::default();
         let no_protected_accounts = ProtectedAccounts::new::<&str>([]);

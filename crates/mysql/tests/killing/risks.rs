@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use clew_diagnose::{KillRisk, ProtectedAccounts};
 use clew_model::{Session, Transaction};
 use clew_mysql::{
-    KillOutcome, KillRefusal, KillTarget, ReadLimits, UnsafeKillPolicy, Victim, find_unsafe_kill_risks,
-    kill_victims_with_policy, read_kill_risks, read_lock_waits,
+    KillOutcome, KillRefusal, KillTarget, ReadLimits, UnsafeKillPolicy, Victim, find_sessions_unsafe_to_kill,
+    kill_victims_with_unsafe_kill_policy, read_kill_risks, read_lock_waits,
 };
 use clew_testkit::{ClientCharset, Flavor, RawSession, Server, open_big_transaction};
 
@@ -50,8 +50,15 @@ async fn kill_with_policy(url: &str, victim: &Victim, unsafe_victims: UnsafeKill
     let (node, limits) = (url.parse().unwrap(), ReadLimits::default());
     let victims = std::slice::from_ref(victim);
     let protected = ProtectedAccounts::default();
-    let outcomes =
-        kill_victims_with_policy(&node, victims, KillTarget::Connection, &protected, unsafe_victims, &limits).await;
+    let outcomes = kill_victims_with_unsafe_kill_policy(
+        &node,
+        victims,
+        KillTarget::Connection,
+        &protected,
+        unsafe_victims,
+        &limits,
+    )
+    .await;
     outcomes.unwrap().pop().unwrap().1
 }
 
@@ -159,7 +166,8 @@ async fn engine_of_a_table_that_the_account_cannot_see_is_read_from_innodb_or_un
         let (_raw, on_innodb) = changing_session(&server, "UPDATE orders SET v = 1").await;
         let (_other, on_myisam) = changing_session(&server, "REPAIR TABLE log").await;
         let sessions = [on_innodb.clone(), on_myisam.clone()];
-        let risks = find_unsafe_kill_risks(&url.parse().unwrap(), &sessions, &ReadLimits::default()).await.unwrap();
+        let risks =
+            find_sessions_unsafe_to_kill(&url.parse().unwrap(), &sessions, &ReadLimits::default()).await.unwrap();
         assert_eq!(risks.len(), 1, "{flavor}: {risks:?}");
         assert_eq!(table_of(&risks[&on_myisam.id]), ("unknown_engine", "shop.log".to_owned()), "{flavor}");
         assert!(risks[&on_myisam.id].to_string().contains("engine is unknown"), "{risks:?}");

@@ -10,7 +10,8 @@ use clew_mysql::{
     read_session_detail, take_detailed_snapshot, take_session_sample,
 };
 use clew_testkit::{
-    ClientCharset, Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy, Server, ServerClock, ServerOptions,
+    ClientCharset, DatabaseServerOptions, Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy, Server,
+    ServerClock,
 };
 use mysql_async::prelude::Queryable;
 use tokio::time::sleep;
@@ -82,7 +83,7 @@ async fn seconds_in_every_read(server: &Server, id: u64) -> Vec<(&'static str, u
 }
 
 async fn statements_keep_their_age(flavor: Flavor) {
-    let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     let (_holder, waiter) = waiter_with_clock(&server, "- 7200").await;
     for (read, seconds) in seconds_in_every_read(&server, waiter.id).await {
         assert!(seconds < 60, "{read} on {flavor}: {seconds}");
@@ -107,7 +108,7 @@ async fn set_timestamp_does_not_change_the_age_of_a_statement_on_mariadb() {
 
 #[tokio::test]
 async fn forged_age_of_a_statement_that_ends_during_the_read_is_not_shown_on_mysql() {
-    let options = ServerOptions { max_connections: 600, ..ServerOptions::default() };
+    let options = DatabaseServerOptions { max_connections: 600, ..DatabaseServerOptions::default() };
     let server = Server::start(Flavor::MySql, &options).await.unwrap();
     let mut busy = Vec::new();
     // So many sessions that the timers of all running statements are read at once.
@@ -161,20 +162,23 @@ async fn unreliable_ages(url: &str) -> (String, ClientSessions) {
 
 #[tokio::test]
 async fn ages_without_timers_are_reported_and_never_used_by_rules_on_mysql() {
-    let options = ServerOptions { arguments: vec!["--performance-schema=OFF".into()], ..ServerOptions::default() };
+    let options = DatabaseServerOptions {
+        arguments: vec!["--performance-schema=OFF".into()],
+        ..DatabaseServerOptions::default()
+    };
     let server = Server::start(Flavor::MySql, &options).await.unwrap();
     let (holder, waiter) = waiter_with_clock(&server, "- 7200").await;
     let (remedy, users) = unreliable_ages(&server.url()).await;
     assert!(remedy.starts_with("performance_schema = ON"), "{remedy}");
     assert!([holder.id, waiter.id].iter().all(|id| users.unchecked.contains(id)), "{users:?}");
-    assert!(users.into_sessions_with_checked_durations().is_empty());
+    assert!(users.into_sessions_with_checked_elapsed_times().is_empty());
 
-    let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
     let (_holder, _waiter) = waiter_with_clock(&server, "- 7200").await;
     let url = server.url_for_account("clew", "");
     let (remedy, users) = unreliable_ages(&url).await;
-    assert!(users.into_sessions_with_checked_durations().is_empty());
+    assert!(users.into_sessions_with_checked_elapsed_times().is_empty());
     server.run_statements(&[&remedy]).await.unwrap();
     assert_eq!(take(&url, &SessionSelection::default(), false).await.unwrap().summary.limitations, []);
 
@@ -185,7 +189,7 @@ async fn ages_without_timers_are_reported_and_never_used_by_rules_on_mysql() {
         .await
         .unwrap();
     let (remedy, users) = unreliable_ages(&server.url()).await;
-    assert!(users.into_sessions_with_checked_durations().is_empty());
+    assert!(users.into_sessions_with_checked_elapsed_times().is_empty());
     let mending: Vec<&str> = remedy.split_terminator(';').collect();
     server.run_statements(&mending).await.unwrap();
     let (_holder, waiter) = waiter_with_clock(&server, "- 7100").await;
@@ -195,7 +199,7 @@ async fn ages_without_timers_are_reported_and_never_used_by_rules_on_mysql() {
 
 #[tokio::test]
 async fn unrecorded_sessions_are_excluded_individually_on_mysql() {
-    let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     let (_holder, waiter) = waiter_with_clock(&server, "- 7200").await;
     let (_other_holder, recorded) = waiter_with_clock(&server, "- 7100").await;
     let off = format!("UPDATE performance_schema.threads SET instrumented = 'NO' WHERE processlist_id = {}", waiter.id);
@@ -204,12 +208,12 @@ async fn unrecorded_sessions_are_excluded_individually_on_mysql() {
     let users = read_client_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
     assert!(users.unchecked.iter().eq([&waiter.id]), "{users:?}");
     assert!(users.limitations[0].what.english.contains("of 1 sessions"), "{users:?}");
-    assert!(users.into_sessions_with_checked_durations().iter().any(|session| session.id == recorded.id));
+    assert!(users.into_sessions_with_checked_elapsed_times().iter().any(|session| session.id == recorded.id));
 }
 
 #[tokio::test]
 async fn statement_type_without_instrument_has_its_own_age_on_mysql() {
-    let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     let mut connection = server.connect_as_root().await.unwrap();
     connection.query_drop("DO SLEEP(3)").await.unwrap();
     let prepared = connection.prep("SELECT SLEEP(600)").await.unwrap();
@@ -228,7 +232,7 @@ async fn statement_type_without_instrument_has_its_own_age_on_mysql() {
 
 #[tokio::test]
 async fn sessions_that_become_idle_during_the_read_have_no_forged_age_on_mysql() {
-    let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     let mut sessions = Vec::new();
     for _ in 0..40 {
         let mut session = open(&server, "root").await;
@@ -269,7 +273,7 @@ const TABLE: [&str; 3] = [
 ];
 
 async fn reader_clock_is_reset(flavor: Flavor) {
-    let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&TABLE).await.unwrap();
     server
         .run_statements(&[
@@ -308,7 +312,7 @@ fn utc(moment: &str) -> Duration {
 async fn in_central_europe(flavor: Flavor, moment: &str) -> (ServerClock, Server) {
     let clock = ServerClock::new(ServerClock::CENTRAL_EUROPEAN_TIME_ZONE).unwrap();
     clock.set_time(utc(moment)).unwrap();
-    let server = Server::start_with_clock(flavor, &ServerOptions::default(), &clock).await.unwrap();
+    let server = Server::start_with_clock(flavor, &DatabaseServerOptions::default(), &clock).await.unwrap();
     server.run_statements(&TABLE).await.unwrap();
     (clock, server)
 }
@@ -400,11 +404,11 @@ async fn end_of_daylight_saving_time_changes_no_age_on_mariadb() {
 #[tokio::test]
 async fn clock_steps_that_cancel_each_other_out_change_no_age_on_mysql() {
     let clock = ServerClock::new("UTC").unwrap();
-    let server = Server::start_with_clock(Flavor::MySql, &ServerOptions::default(), &clock).await.unwrap();
+    let server = Server::start_with_clock(Flavor::MySql, &DatabaseServerOptions::default(), &clock).await.unwrap();
     let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
     let read = async || read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
     let mut history = NodeClockHistory::default();
-    assert_eq!(read().await.adjust_times_for_clock_steps(&mut history), None);
+    assert_eq!(read().await.adjust_elapsed_times_for_clock_steps(&mut history), None);
     clock.set_offset(-14_400.0).unwrap();
     let address = ([127, 0, 0, 1], server.port()).into();
     let mut session = RawSession::open(address, "root", None, ClientCharset::Utf8mb4).await.unwrap();
@@ -416,7 +420,7 @@ async fn clock_steps_that_cancel_each_other_out_change_no_age_on_mysql() {
         let seconds =
             |users: &ClientSessions| users.sessions.iter().find(|listed| listed.id == session.id).unwrap().seconds;
         assert!(seconds(&users) >= 14_400, "{users:?}");
-        assert_eq!(users.adjust_times_for_clock_steps(&mut history), None);
+        assert_eq!(users.adjust_elapsed_times_for_clock_steps(&mut history), None);
         assert!(seconds(&users) < PLAUSIBLE, "{users:?}");
     }
 }
@@ -425,7 +429,7 @@ async fn clock_steps_that_cancel_each_other_out_change_no_age_on_mysql() {
 #[tokio::test]
 async fn clock_step_before_the_first_read_changes_no_age_of_automatic_kills_on_mysql() {
     let clock = ServerClock::new("UTC").unwrap();
-    let server = Server::start_with_clock(Flavor::MySql, &ServerOptions::default(), &clock).await.unwrap();
+    let server = Server::start_with_clock(Flavor::MySql, &DatabaseServerOptions::default(), &clock).await.unwrap();
     let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
     let address = ([127, 0, 0, 1], server.port()).into();
     let mut session = RawSession::open(address, "root", None, ClientCharset::Utf8mb4).await.unwrap();
@@ -435,13 +439,17 @@ async fn clock_step_before_the_first_read_changes_no_age_of_automatic_kills_on_m
         |users: &ClientSessions| users.sessions.iter().find(|listed| listed.id == session.id).unwrap().seconds;
     while !read().await.sessions.iter().any(|listed| listed.id == session.id && listed.statement.is_some()) {}
     let mut users = read().await;
-    assert_eq!(users.adjust_times_for_clock_steps(&mut NodeClockHistory::for_automatic_kills()), None, "equal clocks");
+    assert_eq!(
+        users.adjust_elapsed_times_for_clock_steps(&mut NodeClockHistory::for_automatic_kills()),
+        None,
+        "equal clocks"
+    );
     clock.set_offset(14_400.0).unwrap();
     let mut history = NodeClockHistory::for_automatic_kills();
     for is_first in [true, false, false] {
         let mut users = read().await;
         assert!(seconds(&users) >= 14_400, "{users:?}");
-        let reason = users.adjust_times_for_clock_steps(&mut history);
+        let reason = users.adjust_elapsed_times_for_clock_steps(&mut history);
         assert_eq!(matches!(reason, Some(UnreliableClockReason::DiffersFromLocalClock(_))), is_first, "{reason:?}");
         assert!(seconds(&users) < PLAUSIBLE, "{users:?}");
     }
@@ -449,14 +457,14 @@ async fn clock_step_before_the_first_read_changes_no_age_of_automatic_kills_on_m
 
 async fn steps_are_corrected(flavor: Flavor) {
     let clock = ServerClock::new("UTC").unwrap();
-    let server = Server::start_with_clock(flavor, &ServerOptions::default(), &clock).await.unwrap();
+    let server = Server::start_with_clock(flavor, &DatabaseServerOptions::default(), &clock).await.unwrap();
     server.run_statements(&TABLE).await.unwrap();
     let session = in_transaction(&server, 1).await;
     let (_holder, waiter) = waiter_with_clock(&server, "- 7200").await;
     let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
     let (mut memory, mut history) = (SampleCache::default(), NodeClockHistory::default());
     let mut users = read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
-    assert_eq!(users.adjust_times_for_clock_steps(&mut history), None);
+    assert_eq!(users.adjust_elapsed_times_for_clock_steps(&mut history), None);
     take_session_sample(&node, &mut memory, 60, &limits).await.unwrap();
     for (shift, is_step) in [(3600.0, true), (3600.0, false), (0.0, true), (-3600.0, true)] {
         clock.set_offset(shift).unwrap();
@@ -467,7 +475,7 @@ async fn steps_are_corrected(flavor: Flavor) {
         assert!(of(waiter.id).session.seconds < PLAUSIBLE, "{flavor} {shift}: {:?}", of(waiter.id));
         assert_eq!((live.counts.slow, live.counts.long), (0, 0), "{flavor} {shift}");
         let mut users = read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
-        let step = users.adjust_times_for_clock_steps(&mut history);
+        let step = users.adjust_elapsed_times_for_clock_steps(&mut history);
         assert_eq!(step.is_some(), is_step, "{flavor} {shift}: {step:?}");
         assert!(users.sessions.iter().all(|session| session.seconds < PLAUSIBLE), "{flavor} {shift}: {users:?}");
     }

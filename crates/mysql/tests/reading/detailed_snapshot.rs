@@ -2,9 +2,11 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use clew_model::{LimitationKind, NodeUrl, SESSION_DETAIL_COLUMNS, SNAPSHOT_COLUMNS, SessionSelection};
+use clew_model::{LimitationKind, NodeUrl, SESSION_DETAIL_COLUMNS, SESSION_SNAPSHOT_COLUMNS, SessionSelection};
 use clew_mysql::{OutputFormat, ReadLimits, Snapshot, StatementMasking, take_detailed_snapshot};
-use clew_testkit::{ClientCharset, Flavor, LockWaitScenario, RawSession, RunningScenario, Server, ServerOptions};
+use clew_testkit::{
+    ClientCharset, DatabaseServerOptions, Flavor, LockWaitScenario, RawSession, RunningScenario, Server,
+};
 use mysql_async::prelude::Queryable;
 
 const RECORDING: [&str; 2] =
@@ -12,7 +14,7 @@ const RECORDING: [&str; 2] =
 
 async fn start(flavor: Flavor, arguments: &[&str]) -> Server {
     let arguments = arguments.iter().map(ToString::to_string).collect();
-    Server::start(flavor, &ServerOptions { arguments, ..ServerOptions::default() }).await.unwrap()
+    Server::start(flavor, &DatabaseServerOptions { arguments, ..DatabaseServerOptions::default() }).await.unwrap()
 }
 
 async fn build(server: &Server, name: &str) -> RunningScenario {
@@ -43,7 +45,7 @@ fn rows(snapshot: &mut Snapshot) -> Vec<Vec<String>> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(body.as_slice());
     let rows: Vec<Vec<String>> =
         reader.records().map(|row| row.unwrap().iter().map(ToOwned::to_owned).collect()).collect();
-    assert!(rows.iter().all(|row| row.len() == SNAPSHOT_COLUMNS.len() + SESSION_DETAIL_COLUMNS.len()));
+    assert!(rows.iter().all(|row| row.len() == SESSION_SNAPSHOT_COLUMNS.len() + SESSION_DETAIL_COLUMNS.len()));
     rows
 }
 

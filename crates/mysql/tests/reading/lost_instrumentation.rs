@@ -9,14 +9,14 @@ use clew_mysql::{
     ConnectionPurpose, OutputFormat, ReadLimits, SampleCache, StatementMasking, diagnose_node, find_sessions_by_id,
     read_client_sessions, read_lock_waits, take_detailed_snapshot, take_session_sample, take_snapshot,
 };
-use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions, open_idle_sessions};
+use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server, open_idle_sessions};
 use tokio::time::sleep;
 
 /// Starts a server with these settings of performance_schema.
 async fn start(flavor: Flavor, settings: &[&str]) -> Server {
     let on = ["--performance-schema=ON", "--performance-schema-instrument=wait/lock/metadata/sql/mdl=ON"];
     let arguments = on.iter().chain(settings).map(ToString::to_string).collect();
-    Server::start(flavor, &ServerOptions { arguments, ..ServerOptions::default() }).await.unwrap()
+    Server::start(flavor, &DatabaseServerOptions { arguments, ..DatabaseServerOptions::default() }).await.unwrap()
 }
 
 async fn open(server: &Server) -> RawSession {
@@ -146,7 +146,7 @@ async fn sessions_without_a_thread_have_no_reliable_age_on_mysql() {
         let users = read_client_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
         if users.sessions.iter().any(|session| session.id == waiter.id && session.command == b"Query") {
             assert!(users.unchecked.contains(&waiter.id), "{users:?}");
-            assert!(users.into_sessions_with_checked_durations().iter().all(|session| session.id != waiter.id));
+            assert!(users.into_sessions_with_checked_elapsed_times().iter().all(|session| session.id != waiter.id));
             break;
         }
         sleep(Duration::from_millis(50)).await;

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use clew_model::{NodeUrl, SessionSelection};
 use clew_mysql::{OutputFormat, ReadLimits, StatementMasking, take_snapshot};
-use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions};
+use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server};
 
 /// Text in strings and comments. No part of it occurs elsewhere.
 const SECRET: &str = "QJXZKWVB";
@@ -35,7 +35,7 @@ struct Planted {
 
 impl Planted {
     async fn of(flavor: Flavor) -> Self {
-        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         server
             .run_statements(&[
                 "CREATE DATABASE shop",

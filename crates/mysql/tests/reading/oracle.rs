@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 use clew_model::{ClientAddressFilter, SessionClass, SessionSelection, SlowSessionThreshold, SortDirection, SortKey};
-use clew_testkit::{ExpectedSession, Flavor, KnownSessions, ObservedTransaction, Server, ServerOptions};
+use clew_testkit::{DatabaseServerOptions, ExpectedSession, Flavor, ObservedTransaction, PredefinedSessions, Server};
 
 use super::csv_of;
 
@@ -50,14 +50,14 @@ fn cells_of_record(record: &[String]) -> Vec<String> {
 
 struct Oracle {
     server: Server,
-    odd: KnownSessions,
+    odd: PredefinedSessions,
     observed: HashMap<u64, ObservedTransaction>,
 }
 
 impl Oracle {
     async fn of(flavor: Flavor) -> Self {
-        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-        let odd = KnownSessions::open(&server).await.unwrap();
+        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+        let odd = PredefinedSessions::open(&server).await.unwrap();
         let observed = odd.query_observed_transactions(&server).await.unwrap();
         server.wait_until_other_root_sessions_end().await.unwrap();
         Self { server, odd, observed }
@@ -87,7 +87,8 @@ impl Oracle {
 fn check_times(session: &ExpectedSession, record: &[String]) {
     let seconds = |column: usize| record[column].parse::<u64>().ok();
     let range = if session.is_old {
-        KnownSessions::MIN_SESSION_AGE_GAP_SECONDS..KnownSessions::MIN_SESSION_AGE_GAP_SECONDS + 120
+        PredefinedSessions::MIN_SESSION_AGE_DIFFERENCE_SECONDS
+            ..PredefinedSessions::MIN_SESSION_AGE_DIFFERENCE_SECONDS + 120
     } else {
         0..120
     };
@@ -122,7 +123,7 @@ fn check_order(selection: &SessionSelection, records: &[Vec<String>]) {
 
 async fn every_filter_and_sort_matches_the_oracle(flavor: Flavor) {
     let oracle = Oracle::of(flavor).await;
-    let gap = SlowSessionThreshold::new(i64::try_from(KnownSessions::MIN_SESSION_AGE_GAP_SECONDS).unwrap());
+    let gap = SlowSessionThreshold::new(i64::try_from(PredefinedSessions::MIN_SESSION_AGE_DIFFERENCE_SECONDS).unwrap());
     let class = |class| SessionSelection { class, threshold: gap, ..SessionSelection::default() };
     // Session classes come first: young sessions age during the test.
     oracle.assert_rows(&class(SessionClass::Slow), true, |session| session.is_old && session.command != "Sleep").await;

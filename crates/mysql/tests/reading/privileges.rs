@@ -2,7 +2,7 @@
 
 use clew_model::{LimitationKind, NodeUrl, SessionSelection};
 use clew_mysql::{Diagnosis, ReadLimits, diagnose_node};
-use clew_testkit::{Flavor, Server, ServerOptions, open_idle_sessions};
+use clew_testkit::{DatabaseServerOptions, Flavor, Server, open_idle_sessions};
 
 use super::{csv_of, take};
 
@@ -17,10 +17,11 @@ fn kinds(diagnosis: &Diagnosis) -> Vec<LimitationKind> {
 
 async fn suggested_grants_remove_limitations(flavor: Flavor) {
     let options = match flavor {
-        Flavor::MySql => ServerOptions::default(),
-        Flavor::MariaDb => {
-            ServerOptions { arguments: vec!["--performance-schema=ON".into()], ..ServerOptions::default() }
-        }
+        Flavor::MySql => DatabaseServerOptions::default(),
+        Flavor::MariaDb => DatabaseServerOptions {
+            arguments: vec!["--performance-schema=ON".into()],
+            ..DatabaseServerOptions::default()
+        },
     };
     let server = Server::start(flavor, &options).await.unwrap();
     server.run_statements(&["CREATE USER `o'dd`@'127.0.0.1' IDENTIFIED BY 'x'"]).await.unwrap();
@@ -79,7 +80,7 @@ async fn suggested_grants_remove_limitations_on_mysql() {
 #[tokio::test]
 async fn process_privilege_shows_all_sessions_and_transactions() {
     for flavor in Flavor::ALL {
-        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         let setup = [
             "CREATE DATABASE shop",
             "CREATE TABLE shop.t (id INT PRIMARY KEY)",
@@ -99,9 +100,9 @@ async fn process_privilege_shows_all_sessions_and_transactions() {
 
 #[tokio::test]
 async fn truncated_statements_are_reported_with_a_remedy() {
-    let options = ServerOptions {
+    let options = DatabaseServerOptions {
         arguments: vec!["--performance-schema-show-processlist=ON".into()],
-        ..ServerOptions::default()
+        ..DatabaseServerOptions::default()
     };
     let server = Server::start(Flavor::MySql, &options).await.unwrap();
     let snapshot = take(&server.url(), &SessionSelection::default(), true).await.unwrap();

@@ -7,8 +7,8 @@ use clew_mysql::{
     OutputFormat, ReadLimits, ReadSizeLimits, Snapshot, StatementMasking, find_sessions_by_id, take_snapshot,
 };
 use clew_testkit::{
-    Flavor, PacketAction, PasswordLeak, RewriteRules, RewritingProxy, RogueAttack, RogueServer, RogueServerOptions,
-    Server, ServerOptions,
+    DatabaseServerOptions, Flavor, PacketAction, PasswordLeak, RewriteRules, RewritingProxy, RogueAttack, RogueServer,
+    RogueServerOptions, Server,
 };
 
 use super::take;
@@ -51,7 +51,7 @@ async fn plain_password_is_not_sent_without_tls() {
 /// Without certificate verification, Clew sends the plain password over TLS only to loopback addresses.
 #[tokio::test]
 async fn plain_password_is_not_sent_to_a_server_with_an_unknown_certificate() {
-    let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     let ca = server.data_dir().join("ca.pem").display().to_string();
     for mode in [RogueAttack::FullAuthentication, RogueAttack::Sha256Password, RogueAttack::ClearPassword] {
         let options = RogueServerOptions { tls: true, ..RogueServerOptions::from(mode.clone()) };
@@ -74,7 +74,7 @@ async fn password_is_encrypted_with_the_servers_key_only_if_configured() {
     let _ = read(&rogue.url_for_account("clew", PASSWORD, "tls=off&get-server-public-key=on"), 1 << 30).await;
     assert_eq!(rogue.find_password_leak(PASSWORD), Some(PasswordLeak::Rsa));
 
-    let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     let create = format!("CREATE USER clew@'%' IDENTIFIED BY '{PASSWORD}'");
     server.run_statements(&[&create, "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
     let url = format!("mysql://clew:{PASSWORD}@127.0.0.1:{}/?tls=off", server.port());
@@ -95,7 +95,7 @@ async fn password_is_encrypted_with_the_servers_key_only_if_configured() {
 #[tokio::test]
 async fn required_tls_does_not_fall_back_behind_a_proxy() {
     for flavor in Flavor::ALL {
-        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         let target = ([127, 0, 0, 1], server.port()).into();
         let proxy =
             RewritingProxy::start(target, RewriteRules { hide_tls: true, ..RewriteRules::default() }).await.unwrap();
@@ -108,7 +108,7 @@ async fn required_tls_does_not_fall_back_behind_a_proxy() {
 #[tokio::test]
 async fn one_connection_is_opened_for_a_read_with_and_without_tls() {
     for flavor in Flavor::ALL {
-        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         let target = ([127, 0, 0, 1], server.port()).into();
         for hide_tls in [false, true] {
             let rewrite = RewriteRules {
@@ -133,7 +133,7 @@ async fn local_file_is_not_sent() {
     let failure = read(&rogue.url_for_account("clew", "", "tls=off"), 1 << 30).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::NotMysql, "{failure}");
     assert!(failure.detail.contains("requests a local file"), "{failure}");
-    assert!(!rogue.received_payload_bytes().windows(10).any(|part| part == b"local file"));
+    assert!(!rogue.concatenate_received_packets().windows(10).any(|part| part == b"local file"));
 }
 
 #[tokio::test]
@@ -170,7 +170,7 @@ async fn sessions_in_memory_are_limited() {
     let failure = find_sessions_by_id(&node, &[1], &limits).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::ServerError, "{failure}");
     assert!(failure.detail.contains("1048576 bytes of sessions"), "{failure}");
-    assert!(rogue.sent_attack_byte_count() < 16 << 20, "{} bytes", rogue.sent_attack_byte_count());
+    assert!(rogue.attack_bytes_sent() < 16 << 20, "{} bytes", rogue.attack_bytes_sent());
 }
 
 #[tokio::test]
@@ -181,6 +181,6 @@ async fn endless_responses_end_at_the_byte_limit() {
         let rogue = RogueServer::start(mode.clone()).await.unwrap();
         let failure = read(&rogue.url_for_account("clew", "", "tls=off"), 4 << 20).await.unwrap_err();
         assert!(matches!(failure.kind, FailureKind::NotMysql | FailureKind::ServerError), "{mode:?}: {failure}");
-        assert!(rogue.sent_attack_byte_count() < 16 << 20, "{mode:?}: {} bytes", rogue.sent_attack_byte_count());
+        assert!(rogue.attack_bytes_sent() < 16 << 20, "{mode:?}: {} bytes", rogue.attack_bytes_sent());
     }
 }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use clew_diagnose::waits::build_wait_graph;
 use clew_model::{NodeUrl, SessionSelection};
 use clew_mysql::{ReadLimits, diagnose_node, read_lock_waits};
-use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions};
+use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server};
 use tokio::time::sleep;
 
 use super::{TRANSACTION_LIST_AGE, csv_of, take};
@@ -99,7 +99,7 @@ fn defaults(flavor: Flavor) -> Vec<&'static str> {
 }
 
 async fn server_defaults_do_not_affect_reads(flavor: Flavor) {
-    let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     let _sessions = eleven_transactions(&server).await;
     let url = server.url();
     while read(&url).await.1 < 6 {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clew_model::{Failure, FailureKind, NodeUrl, SessionSelection};
 use clew_mysql::{OutputFormat, ReadLimits, ReadSizeLimits, StatementMasking, take_snapshot, wait_for_pending_kills};
 use clew_testkit::{
-    ClientCharset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server, ServerOptions, open_idle_sessions,
-    open_idle_sessions_for_account,
+    ClientCharset, DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server,
+    open_idle_sessions, open_idle_sessions_for_account,
 };
 use mysql_async::prelude::Queryable;
 
@@ -54,7 +54,7 @@ async fn abandoned_statement_is_not_killed_without_proof() {
     failure_of(&fake.url(), &QUICK).await;
     wait_for_pending_kills(Duration::from_secs(10)).await;
     // The fake process list does not show which session runs the statement.
-    assert_eq!(fake.kill_statement_count(), 0);
+    assert_eq!(fake.received_kill_statement_count(), 0);
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn successful_read_kills_nothing() {
     let fake = FakeServer::start(FakeServerOptions::default()).await.unwrap();
     let snapshot = take(&fake.url(), &SessionSelection::default(), true).await.unwrap();
     wait_for_pending_kills(Duration::from_secs(10)).await;
-    assert_eq!((snapshot.summary.rows, fake.kill_statement_count()), (3, 0));
+    assert_eq!((snapshot.summary.rows, fake.received_kill_statement_count()), (3, 0));
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn closed_port_or_unknown_host_is_unreachable() {
 #[tokio::test]
 async fn read_of_a_hung_server_times_out_and_leaves_no_session() {
     for flavor in Flavor::ALL {
-        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         server.pause().unwrap();
         let failure = failure_of(&server.url(), &QUICK).await;
         assert_eq!(failure.kind, FailureKind::TimedOut, "{failure}");
@@ -113,7 +113,7 @@ async fn read_of_a_hung_server_times_out_and_leaves_no_session() {
 #[tokio::test]
 async fn wrong_passwords_full_and_dead_servers_are_reported() {
     for flavor in Flavor::ALL {
-        let options = ServerOptions { max_connections: 10, ..ServerOptions::default() };
+        let options = DatabaseServerOptions { max_connections: 10, ..DatabaseServerOptions::default() };
         let mut server = Server::start(flavor, &options).await.unwrap();
         server
             .run_statements(&["CREATE USER clew@'%' IDENTIFIED BY 'right'", "GRANT PROCESS ON *.* TO clew@'%'"])
@@ -140,7 +140,7 @@ async fn wrong_passwords_full_and_dead_servers_are_reported() {
 #[tokio::test]
 async fn privileged_reads_succeed_on_a_full_server() {
     for flavor in Flavor::ALL {
-        let options = ServerOptions { max_connections: 10, ..ServerOptions::default() };
+        let options = DatabaseServerOptions { max_connections: 10, ..DatabaseServerOptions::default() };
         let server = Server::start(flavor, &options).await.unwrap();
         server.run_statements(&["CREATE USER app@'%'"]).await.unwrap();
         let _full = open_idle_sessions_for_account(&server, "app", 10).await.unwrap();
@@ -155,7 +155,7 @@ async fn privileged_reads_succeed_on_a_full_server() {
 #[tokio::test]
 async fn reads_abort_no_connection_on_a_server() {
     for flavor in Flavor::ALL {
-        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         let mut connection = server.connect_as_root().await.unwrap();
         for _ in 0..5 {
             take(&server.url(), &SessionSelection::default(), true).await.unwrap();
@@ -170,7 +170,7 @@ async fn reads_abort_no_connection_on_a_server() {
 #[tokio::test]
 async fn read_retries_until_a_connection_is_free() {
     for flavor in Flavor::ALL {
-        let options = ServerOptions { max_connections: 10, ..ServerOptions::default() };
+        let options = DatabaseServerOptions { max_connections: 10, ..DatabaseServerOptions::default() };
         let server = Server::start(flavor, &options).await.unwrap();
         server.run_statements(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
         let mut full = open_idle_sessions(&server, 10).await.unwrap();
@@ -187,7 +187,7 @@ async fn read_retries_until_a_connection_is_free() {
 #[tokio::test]
 async fn accounts_blocked_after_failed_logins_are_access_denied() {
     for flavor in Flavor::ALL {
-        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         let create = match flavor {
             Flavor::MariaDb => vec!["SET GLOBAL max_password_errors = 1", "CREATE USER clew@'%' IDENTIFIED BY 'right'"],
             Flavor::MySql => {
@@ -204,7 +204,7 @@ async fn accounts_blocked_after_failed_logins_are_access_denied() {
 
 #[tokio::test]
 async fn innodb_status_replaces_unreadable_transactions_with_a_limitation() {
-    let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&["CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)"]).await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut session = RawSession::open(address, "root", Some("shop"), ClientCharset::Utf8mb4).await.unwrap();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use clew_diagnose::session_feed::{MAX_STATEMENT_BYTES, SampledSession};
 use clew_model::NodeUrl;
 use clew_mysql::{ReadLimits, ReadSizeLimits, SampleCache, take_session_sample};
-use clew_testkit::{ClientCharset, Flavor, KnownSessions, RawSession, Server, ServerOptions};
+use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, PredefinedSessions, RawSession, Server};
 
 async fn sample(server: &Server, bytes: ReadSizeLimits) -> HashMap<u64, SampledSession> {
     let node: NodeUrl = server.url().parse().unwrap();
@@ -18,8 +18,8 @@ async fn sample(server: &Server, bytes: ReadSizeLimits) -> HashMap<u64, SampledS
 #[tokio::test]
 async fn sampled_sessions_match_the_oracle() {
     for flavor in Flavor::ALL {
-        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-        let known = KnownSessions::open(&server).await.unwrap();
+        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+        let known = PredefinedSessions::open(&server).await.unwrap();
         server.wait_until_other_root_sessions_end().await.unwrap();
         let sampled = sample(&server, ReadSizeLimits::default()).await;
         assert_eq!(sampled.len(), known.expected.len(), "{flavor}");
@@ -40,7 +40,7 @@ async fn sampled_sessions_match_the_oracle() {
                 "{flavor}"
             );
             assert!(
-                expected.is_old == (session.seconds >= KnownSessions::MIN_SESSION_AGE_GAP_SECONDS),
+                expected.is_old == (session.seconds >= PredefinedSessions::MIN_SESSION_AGE_DIFFERENCE_SECONDS),
                 "{flavor}: {session:?}"
             );
             if flavor == Flavor::MariaDb {
@@ -55,7 +55,7 @@ async fn sampled_sessions_match_the_oracle() {
 /// MySQL truncates long statements before it sends them.
 #[tokio::test]
 async fn sample_of_long_statements_stays_below_a_small_byte_limit_on_mysql() {
-    let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     let statement = format!("SELECT SLEEP(600), LENGTH('{}')", "x".repeat(1 << 20));
     let address = ([127, 0, 0, 1], server.port()).into();
     let mut sessions = Vec::new();

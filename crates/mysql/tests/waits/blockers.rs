@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_diagnose::waits::{ParticipantDetail, WaitGraph, build_wait_graph};
 use clew_model::LimitationKind;
-use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions};
+use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::full_visibility::full_visibility_server;
@@ -76,7 +76,8 @@ async fn idle_root_blocker_has_statements_of_its_transaction_on_mariadb() {
 
 #[tokio::test]
 async fn missing_statement_history_is_reported_with_a_remedy() {
-    let options = ServerOptions { arguments: vec!["--performance-schema=ON".into()], ..ServerOptions::default() };
+    let options =
+        DatabaseServerOptions { arguments: vec!["--performance-schema=ON".into()], ..DatabaseServerOptions::default() };
     let server = Server::start(Flavor::MariaDb, &options).await.unwrap();
     server.run_statements(&SHOP).await.unwrap();
     let (mut holder, mut waiter) = (open_shop_session(&server).await, open_shop_session(&server).await);
@@ -97,7 +98,8 @@ async fn missing_statement_history_is_reported_with_a_remedy() {
 async fn statement_history_of_size_zero_is_reported() {
     for flavor in Flavor::ALL {
         let arguments = ["--performance-schema=ON", "--performance-schema-events-statements-history-size=0"];
-        let options = ServerOptions { arguments: arguments.map(Into::into).into(), ..ServerOptions::default() };
+        let options =
+            DatabaseServerOptions { arguments: arguments.map(Into::into).into(), ..DatabaseServerOptions::default() };
         let server = Server::start(flavor, &options).await.unwrap();
         let enable = "UPDATE performance_schema.setup_consumers SET enabled = 'YES'";
         server.run_statements(&[SHOP.as_slice(), &[enable]].concat()).await.unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clew_diagnose::ProtectedAccounts;
 use clew_diagnose::waits::{WaitGraph, WaitParticipant, build_wait_graph};
 use clew_mysql::{KillOutcome, KillTarget, ReadLimits, Victim, find_sessions_by_id, kill_single_victim};
-use clew_testkit::{Flavor, LockWaitScenario, RunningScenario, Server, ServerOptions};
+use clew_testkit::{DatabaseServerOptions, Flavor, LockWaitScenario, RunningScenario, Server};
 
 use super::oracle::{Names, expected_roots, expected_waits, observe};
 
@@ -27,7 +27,7 @@ pub(crate) async fn full_visibility_server(flavor: Flavor) -> Server {
             "--plugin-load-add=metadata_lock_info".to_owned(),
         ]);
     }
-    Server::start(flavor, &ServerOptions { arguments, max_connections: 700 }).await.unwrap()
+    Server::start(flavor, &DatabaseServerOptions { arguments, max_connections: 700 }).await.unwrap()
 }
 
 /// Builds every scenario in turn and collects all failures.
@@ -111,7 +111,8 @@ async fn kill_first_root(graph: &WaitGraph, built: &mut RunningScenario, server:
     }
     let killed = kill_party(graph, victim, server).await?;
     let freed: Vec<String> = freed.into_iter().map(|party| names.name(party)).collect();
-    let stuck = built.close_waiters_when_finished(&freed.iter().map(String::as_str).collect::<Vec<_>>(), LIMIT).await;
+    let stuck =
+        built.close_sessions_of_finished_waiters(&freed.iter().map(String::as_str).collect::<Vec<_>>(), LIMIT).await;
     if !stuck.is_empty() {
         return Err(format!("not freed by killing {}: {stuck:?}", names.name(victim)));
     }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use clew_diagnose::waits::{WaitGraph, WaitParticipant, build_wait_graph};
 use clew_model::LimitationKind;
-use clew_testkit::{Flavor, LockWaitScenario, Server, ServerOptions};
+use clew_testkit::{DatabaseServerOptions, Flavor, LockWaitScenario, Server};
 
 use super::oracle::{Names, expected_waits, observe};
 
@@ -16,7 +16,7 @@ use super::oracle::{Names, expected_waits, observe};
 async fn partly_explained(flavor: Flavor, arguments: &[&str], gap: LimitationKind, remedy: &str) -> Vec<String> {
     let always = ["--innodb-flush-method=nosync"].into_iter().chain(LockWaitScenario::REQUIRED_SERVER_ARGUMENTS);
     let arguments = always.chain(arguments.iter().copied()).map(str::to_owned).collect();
-    let server = Server::start(flavor, &ServerOptions { arguments, max_connections: 700 }).await.unwrap();
+    let server = Server::start(flavor, &DatabaseServerOptions { arguments, max_connections: 700 }).await.unwrap();
     let (mut faults, mut partly) = (String::new(), Vec::new());
     for scenario in LockWaitScenario::scenarios_for_flavor(flavor) {
         let built = scenario.set_up(&server).await.unwrap();

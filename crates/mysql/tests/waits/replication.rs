@@ -9,7 +9,7 @@ use clew_mysql::{
     ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ReadLimits, SessionLookupResult, Victim,
     find_sessions_by_id, kill_single_victim, read_client_sessions, read_kill_risks,
 };
-use clew_testkit::{Flavor, Server, ServerOptions};
+use clew_testkit::{DatabaseServerOptions, Flavor, Server};
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 use tokio::time::{Instant, sleep};
@@ -20,7 +20,7 @@ use super::blockers::{LIMIT, SHOP, graph_where, open_shop_session, root};
 async fn replicating(flavor: Flavor, id: u32, options: &[&str]) -> Server {
     let arguments = ["--log-bin=log".to_owned(), "--binlog-format=STATEMENT".to_owned(), format!("--server-id={id}")];
     let arguments = arguments.into_iter().chain(options.iter().map(ToString::to_string)).collect();
-    let options = ServerOptions { arguments, ..ServerOptions::default() };
+    let options = DatabaseServerOptions { arguments, ..DatabaseServerOptions::default() };
     Server::start(flavor, &options).await.unwrap()
 }
 

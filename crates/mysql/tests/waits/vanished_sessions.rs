@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clew_diagnose::waits::{TreeLayout, WaitGraph, WaitParticipant, build_wait_graph, render_tree};
-use clew_testkit::{Flavor, LockWaitScenario, Server, StatementGate};
+use clew_testkit::{Flavor, LockWaitScenario, Server, StatementHoldingProxy};
 use mysql_async::prelude::Queryable;
 use tokio::time::{sleep, timeout};
 
@@ -25,7 +25,7 @@ async fn graph_without(
         .unwrap();
     let built = scenario.set_up(server).await.unwrap();
     let id = built.thread_ids()[session_name];
-    let gate = StatementGate::start(server, words).await.unwrap();
+    let gate = StatementHoldingProxy::start(server, words).await.unwrap();
     let url = gate.url();
     let end_session = async {
         timeout(LIMIT, gate.wait_until_statement_is_held()).await.unwrap();

@@ -15,7 +15,7 @@ use crate::master_key::MasterKey;
 
 /// If the head record was tampered with, the next audit row contains this placeholder as the previous MAC.
 /// Without the MAC key, an attacker cannot forge an audit row with the placeholder.
-pub(crate) const UNKNOWN_PREVIOUS_MAC: [u8; 32] = [0xff; 32];
+pub(crate) const UNKNOWN_PREVIOUS_MAC_PLACEHOLDER: [u8; 32] = [0xff; 32];
 
 /// Writes the head and checkpoint records. If one of them is missing later, the audit log was tampered with.
 pub(crate) async fn initialise_audit_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
@@ -43,7 +43,10 @@ pub(crate) async fn append_audit_rows(
     checkpoint_tracker.verify_newest_row_exists(transaction, key, head, last_seen).await?;
     let mut newest = match head {
         Some(head) => head,
-        None => ChainPosition { seq: find_highest_sequence_number(transaction).await?, mac: UNKNOWN_PREVIOUS_MAC },
+        None => ChainPosition {
+            seq: find_highest_sequence_number(transaction).await?,
+            mac: UNKNOWN_PREVIOUS_MAC_PLACEHOLDER,
+        },
     };
     for (at, event) in events {
         let row = row::AuditRow::new(newest.seq.saturating_add(1), *at, newest.mac, event);

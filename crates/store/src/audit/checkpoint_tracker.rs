@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::audit::chain_records::{CHECKPOINT_RECORD_NAME, ChainPosition};
 use crate::audit::mac_keys::AuditMacKeys;
-use crate::audit::{AuditCheckpoint, AuditProblem, AuditProblemKind};
+use crate::audit::{AuditCheckpoint, AuditIntegrityProblem, AuditIntegrityProblemKind};
 use crate::database::row_mapping::read_hash_column;
 use crate::database::{Transaction, query};
 use crate::error::StoreError;
@@ -26,14 +26,14 @@ struct CheckpointTrackerState {
     newest: Option<AuditCheckpoint>,
     missing: Vec<AuditCheckpoint>,
     /// Missing audit rows for which no audit event has been recorded yet.
-    unreported: VecDeque<AuditProblem>,
+    unreported: VecDeque<AuditIntegrityProblem>,
 }
 
 impl CheckpointTracker {
     /// The caller must first check that the previously recorded row still exists.
     /// Ignores rows older than the recorded row, because concurrent commits can be recorded in any order.
     pub(crate) fn record_newest_row(&self, newest: AuditCheckpoint) {
-        let mut state = self.lock_state();
+        let mut state = self.lock_tracker_state();
         if state.newest.as_ref().is_none_or(|last| last.seq < newest.seq) {
             state.newest = Some(newest);
         }
@@ -41,13 +41,13 @@ impl CheckpointTracker {
 
     /// The caller must begin its transaction after this call; otherwise, its snapshot may lack the newest audit row.
     pub(crate) fn tracked_checkpoints(&self) -> Vec<AuditCheckpoint> {
-        let state = self.lock_state();
+        let state = self.lock_tracker_state();
         state.missing.iter().chain(&state.newest).cloned().collect()
     }
 
     /// The caller must begin its transaction after this call; otherwise, its snapshot may lack the newest audit row.
     pub(crate) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
-        self.lock_state().newest.clone()
+        self.lock_tracker_state().newest.clone()
     }
 
     /// Sends no query if `head` has the same sequence number and MAC as `newest`.
@@ -69,8 +69,8 @@ impl CheckpointTracker {
     }
 
     /// Does nothing if the tracker has recorded a newer audit row since the caller read `checkpoint`.
-    fn mark_row_missing(&self, checkpoint: AuditCheckpoint, problem: AuditProblem) {
-        let mut state = self.lock_state();
+    fn mark_row_missing(&self, checkpoint: AuditCheckpoint, problem: AuditIntegrityProblem) {
+        let mut state = self.lock_tracker_state();
         if state.newest.take_if(|newest| *newest == checkpoint).is_some()
             && state.missing.len() < MAX_TRACKED_MISSING_ROWS
         {
@@ -79,15 +79,15 @@ impl CheckpointTracker {
         }
     }
 
-    pub(crate) fn oldest_unreported_problem(&self) -> Option<AuditProblem> {
-        self.lock_state().unreported.front().cloned()
+    pub(crate) fn oldest_unreported_problem(&self) -> Option<AuditIntegrityProblem> {
+        self.lock_tracker_state().unreported.front().cloned()
     }
 
-    pub(crate) fn mark_problem_reported(&self, loss: &AuditProblem) {
-        self.lock_state().unreported.retain(|unreported| unreported != loss);
+    pub(crate) fn mark_problem_reported(&self, loss: &AuditIntegrityProblem) {
+        self.lock_tracker_state().unreported.retain(|unreported| unreported != loss);
     }
 
-    fn lock_state(&self) -> MutexGuard<'_, CheckpointTrackerState> {
+    fn lock_tracker_state(&self) -> MutexGuard<'_, CheckpointTrackerState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -96,7 +96,7 @@ pub(crate) async fn verify_checkpoints<'a>(
     transaction: &mut Transaction,
     keys: &AuditMacKeys,
     seen: impl Iterator<Item = &'a AuditCheckpoint>,
-) -> Result<Vec<AuditProblem>, StoreError> {
+) -> Result<Vec<AuditIntegrityProblem>, StoreError> {
     let mut problems = Vec::new();
     for checkpoint in seen {
         problems.extend(verify_checkpoint(transaction, keys.current_mac_key(), checkpoint).await?);
@@ -109,7 +109,7 @@ async fn verify_checkpoint(
     transaction: &mut Transaction,
     key: &MasterKey,
     checkpoint: &AuditCheckpoint,
-) -> Result<Option<AuditProblem>, StoreError> {
+) -> Result<Option<AuditIntegrityProblem>, StoreError> {
     if checkpoint.seq == 0 {
         return Ok(None);
     }
@@ -124,12 +124,12 @@ async fn verify_checkpoint(
             Some(oldest) if oldest.seq == checkpoint.seq.saturating_add(1) => Some(oldest.mac),
             Some(oldest) if oldest.seq > checkpoint.seq => return Ok(None),
             _ => {
-                let what = AuditProblemKind::RecordedRowMissing { at: checkpoint.at };
-                return Ok(Some(AuditProblem { position: checkpoint.seq, fault: what }));
+                let what = AuditIntegrityProblemKind::RecordedRowMissing { at: checkpoint.at };
+                return Ok(Some(AuditIntegrityProblem { position: checkpoint.seq, fault: what }));
             }
         },
     };
     let same = found.is_some_and(|mac| hex::encode(mac) == checkpoint.link);
-    let what = AuditProblemKind::RecordedRowReplaced { at: checkpoint.at };
-    Ok((!same).then_some(AuditProblem { position: checkpoint.seq, fault: what }))
+    let what = AuditIntegrityProblemKind::RecordedRowReplaced { at: checkpoint.at };
+    Ok((!same).then_some(AuditIntegrityProblem { position: checkpoint.seq, fault: what }))
 }

@@ -2,7 +2,7 @@
 
 use crate::audit::chain_records::{ChainPosition, HEAD_RECORD_NAME};
 use crate::audit::mac_keys::AuditMacKeys;
-use crate::audit::{AuditCheckpoint, AuditProblem};
+use crate::audit::{AuditCheckpoint, AuditIntegrityProblem};
 use crate::error::StoreError;
 use crate::handles::AuditStore;
 
@@ -24,7 +24,7 @@ impl AuditStore<'_> {
 
     /// Checks that the newest audit row that this process wrote or read still exists.
     /// Returns the oldest loss of audit rows that is not yet acknowledged (see [`AuditStore::acknowledge_lost_audit_rows`]).
-    pub async fn detect_audit_truncation(self) -> Result<Option<AuditProblem>, StoreError> {
+    pub async fn detect_audit_truncation(self) -> Result<Option<AuditIntegrityProblem>, StoreError> {
         let newest = self.store.checkpoint_tracker.newest_checkpoint();
         let failed = StoreError::database_error("compare the audit log with the recorded checkpoint");
         let mut transaction = self.store.database.begin_read_transaction().await.map_err(&failed)?;
@@ -46,7 +46,7 @@ impl AuditStore<'_> {
     }
 
     /// Acknowledges a loss of audit rows, so that [`AuditStore::detect_audit_truncation`] no longer returns the loss.
-    pub fn acknowledge_lost_audit_rows(self, loss: &AuditProblem) {
+    pub fn acknowledge_lost_audit_rows(self, loss: &AuditIntegrityProblem) {
         self.store.checkpoint_tracker.mark_problem_reported(loss);
     }
 }

@@ -13,7 +13,7 @@ use crate::handles::AuditStore;
 
 /// Small batches block other writers only for a short time.
 const MAX_BATCH_SIZE: i64 = 1000;
-const MAX_REPORTED_PROBLEMS: usize = 20;
+const MAX_PROBLEMS_PER_AUDIT_EVENT: usize = 20;
 
 impl AuditStore<'_> {
     /// Removes audit rows that are older than `before`, a Unix timestamp in milliseconds.
@@ -41,7 +41,7 @@ impl AuditStore<'_> {
         let Some(last) = find_last_removable_row(tx.transaction(), before, newest).await? else { return Ok(0) };
         let keys = AuditMacKeys::load_audit_mac_keys(tx.transaction(), &self.store.sealer, &self.store.keys).await?;
         let mut verifier = ChainVerifier::start_at_checkpoint(tx.transaction(), &keys).await?;
-        verifier.verify_rows_up_to(tx.transaction(), &keys, last.seq).await?;
+        verifier.verify_rows_up_to_seq(tx.transaction(), &keys, last.seq).await?;
         let checkpoint = ChainPosition { seq: last.seq.saturating_add(1), mac: last.mac };
         checkpoint.write_chain_record(tx.transaction(), keys.current_mac_key(), CHECKPOINT_RECORD_NAME).await?;
         let removed = query("DELETE FROM audit WHERE seq <= $1")
@@ -54,7 +54,7 @@ impl AuditStore<'_> {
             outcome: if problems.is_empty() { AuditOutcome::Succeeded } else { AuditOutcome::Failed },
             detail: json!({
                 "rows": removed, "through": last.seq,
-                "problems": problems.iter().take(MAX_REPORTED_PROBLEMS).collect::<Vec<_>>(),
+                "problems": problems.iter().take(MAX_PROBLEMS_PER_AUDIT_EVENT).collect::<Vec<_>>(),
             }),
             ..AuditEvent::for_successful_operation(by, "PruneAudit", "audit")
         };

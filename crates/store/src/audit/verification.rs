@@ -1,11 +1,11 @@
 //! Verifies the audit chain.
 
-use crate::audit::chain::UNKNOWN_PREVIOUS_MAC;
+use crate::audit::chain::UNKNOWN_PREVIOUS_MAC_PLACEHOLDER;
 use crate::audit::chain_records::{CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME};
 use crate::audit::checkpoint_tracker::verify_checkpoints;
 use crate::audit::mac_keys::AuditMacKeys;
 use crate::audit::row::AuditRow;
-use crate::audit::{AuditCheckpoint, AuditProblem, AuditProblemKind, AuditVerification};
+use crate::audit::{AuditCheckpoint, AuditIntegrityProblem, AuditIntegrityProblemKind, AuditVerification};
 use crate::database::{Transaction, query};
 use crate::error::StoreError;
 use crate::handles::AuditStore;
@@ -24,9 +24,9 @@ impl AuditStore<'_> {
         let mut transaction = self.store.database.begin_read_transaction().await.map_err(&failed)?;
         let keys = AuditMacKeys::load_audit_mac_keys(&mut transaction, &self.store.sealer, &self.store.keys).await?;
         let mut verifier = ChainVerifier::start_at_checkpoint(&mut transaction, &keys).await?;
-        verifier.verify_rows_up_to(&mut transaction, &keys, i64::MAX).await?;
+        verifier.verify_rows_up_to_seq(&mut transaction, &keys, i64::MAX).await?;
         let recorded = verify_checkpoints(&mut transaction, &keys, tracked.iter().chain(checkpoints)).await?;
-        Ok(verifier.into_verification(recorded))
+        Ok(verifier.into_audit_verification(recorded))
     }
 }
 
@@ -58,12 +58,12 @@ impl ChainVerifier {
             result: AuditVerification::default(),
         };
         if checkpoint.is_none() {
-            verifier.report_problem(0, AuditProblemKind::CheckpointChanged);
+            verifier.report_problem(0, AuditIntegrityProblemKind::CheckpointChanged);
         }
         Ok(verifier)
     }
 
-    pub(crate) async fn verify_rows_up_to(
+    pub(crate) async fn verify_rows_up_to_seq(
         &mut self,
         transaction: &mut Transaction,
         keys: &AuditMacKeys,
@@ -96,24 +96,26 @@ impl ChainVerifier {
         self.result.rows += 1;
         let authentic = row.as_ref().is_some_and(|(row, mac)| row.compute_row_mac(key) == *mac);
         if !self.is_valid_sequence_number(seq, authentic) {
-            return self
-                .report_problem(seq, if authentic { AuditProblemKind::OutOfOrder } else { AuditProblemKind::Changed });
+            return self.report_problem(
+                seq,
+                if authentic { AuditIntegrityProblemKind::OutOfOrder } else { AuditIntegrityProblemKind::Changed },
+            );
         }
         let gap = self.report_sequence_gap(seq);
         self.result.first.get_or_insert(seq);
         self.result.last = Some(seq);
         let previous_mac = row.as_ref().map(|(row, _)| row.previous);
         if !authentic {
-            self.report_problem(seq, AuditProblemKind::Changed);
-        } else if previous_mac == Some(UNKNOWN_PREVIOUS_MAC) {
-            self.report_problem(seq, AuditProblemKind::AfterChangedHead);
+            self.report_problem(seq, AuditIntegrityProblemKind::Changed);
+        } else if previous_mac == Some(UNKNOWN_PREVIOUS_MAC_PLACEHOLDER) {
+            self.report_problem(seq, AuditIntegrityProblemKind::AfterChangedHead);
         } else if !gap
             && self.previous_is_authentic
             && self.previous.is_some_and(|previous| previous_mac != Some(previous.mac))
         {
-            self.report_problem(seq, AuditProblemKind::OutOfOrder);
+            self.report_problem(seq, AuditIntegrityProblemKind::OutOfOrder);
         }
-        self.previous = Some(ChainPosition { seq, mac: row.map_or(UNKNOWN_PREVIOUS_MAC, |(_, mac)| mac) });
+        self.previous = Some(ChainPosition { seq, mac: row.map_or(UNKNOWN_PREVIOUS_MAC_PLACEHOLDER, |(_, mac)| mac) });
         self.previous_is_authentic = authentic;
     }
 
@@ -127,7 +129,7 @@ impl ChainVerifier {
     /// Reports missing rows before `seq`. Returns true if rows are missing or the previous row is unknown.
     fn report_sequence_gap(&mut self, seq: i64) -> bool {
         let Some(previous) = self.previous else {
-            self.set_first_problem_position(seq);
+            self.set_position_of_first_problem(seq);
             return true;
         };
         let expected = previous.seq.saturating_add(1);
@@ -135,15 +137,15 @@ impl ChainVerifier {
             return false;
         }
         let what = match self.result.first {
-            None => AuditProblemKind::MissingBefore { first: seq },
-            Some(_) => AuditProblemKind::Missing { through: seq - 1 },
+            None => AuditIntegrityProblemKind::MissingBefore { first: seq },
+            Some(_) => AuditIntegrityProblemKind::Missing { through: seq - 1 },
         };
         self.report_problem(expected, what);
         true
     }
 
     /// Sets the position of the first reported problem, the tampered checkpoint record, to `seq`.
-    fn set_first_problem_position(&mut self, seq: i64) {
+    fn set_position_of_first_problem(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;
         }
@@ -154,30 +156,30 @@ impl ChainVerifier {
     }
 
     /// `recorded` contains the problems found by comparing the audit log with checkpoints.
-    fn into_verification(mut self, recorded: Vec<AuditProblem>) -> AuditVerification {
+    fn into_audit_verification(mut self, recorded: Vec<AuditIntegrityProblem>) -> AuditVerification {
         let last = self.previous.map_or(0, |previous| previous.seq);
         match self.head {
-            None => self.report_problem(last, AuditProblemKind::HeadChanged),
+            None => self.report_problem(last, AuditIntegrityProblemKind::HeadChanged),
             Some(head) => {
                 self.result.newest = hex::encode(head.mac);
                 if head.seq > last {
-                    self.report_problem(head.seq, AuditProblemKind::MissingAfter { last: self.result.last });
+                    self.report_problem(head.seq, AuditIntegrityProblemKind::MissingAfter { last: self.result.last });
                 } else if head.seq < last
                     || (self.previous_is_authentic && self.previous.is_some_and(|previous| previous.mac != head.mac))
                 {
-                    self.report_problem(last, AuditProblemKind::HeadChanged);
+                    self.report_problem(last, AuditIntegrityProblemKind::HeadChanged);
                 }
             }
         }
-        for AuditProblem { position, fault: what } in recorded {
+        for AuditIntegrityProblem { position, fault: what } in recorded {
             self.report_problem(position, what);
         }
         self.result
     }
 
-    fn report_problem(&mut self, position: i64, what: AuditProblemKind) {
-        if self.result.problems.len() < AuditVerification::MAX_LISTED_PROBLEMS {
-            self.result.problems.push(AuditProblem { position, fault: what });
+    fn report_problem(&mut self, position: i64, what: AuditIntegrityProblemKind) {
+        if self.result.problems.len() < AuditVerification::MAX_LISTED_INTEGRITY_PROBLEMS {
+            self.result.problems.push(AuditIntegrityProblem { position, fault: what });
         } else {
             self.result.more_problems += 1;
         }

@@ -18,13 +18,13 @@ const EXPECTED_FILE_NAME_PREFIXES: [&str; 6] =
     ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
 /// Name prefixes of files whose mode Clew changes to 0600.
 /// The file `master.key` is not in the list, because Clew rejects a key file that other accounts can read.
-const RESTRICTED_FILE_NAME_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
+const OWNER_ONLY_FILE_NAME_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
 
 impl DataDir {
     /// Removes other accounts' access to an existing data directory before Clew stores the first file in it.
     /// Fails if other accounts can access the directory and Clew cannot safely restrict the permissions.
     /// Clew does not restrict a directory that is shared, has another owner or contains files of other programs.
-    pub(crate) fn restrict_uninitialised_directory_permissions(&self) -> Result<(), StoreError> {
+    pub(crate) fn restrict_permissions_before_initialisation(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
         }
@@ -47,7 +47,7 @@ impl DataDir {
         }
         restrict_path_permissions(&self.results_directory_path(), 0o700, None)?;
         restrict_path_permissions(&self.root.join("spill"), 0o700, None)?;
-        for name in names.iter().filter(|name| starts_with_any(name, &RESTRICTED_FILE_NAME_PREFIXES)) {
+        for name in names.iter().filter(|name| starts_with_any(name, &OWNER_ONLY_FILE_NAME_PREFIXES)) {
             restrict_path_permissions(&self.root.join(name), 0o600, None)?;
         }
         Ok(())

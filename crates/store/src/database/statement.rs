@@ -6,7 +6,7 @@ use sqlx::query::Query;
 use sqlx::{Encode, IntoArguments, Postgres, SqlSafeStr, SqlStr, Sqlite, Type};
 
 use crate::database::{ColumnValue, Database, Row, Transaction};
-use crate::postgres::with_statement_timeout;
+use crate::postgres::run_with_statement_timeout;
 
 #[must_use]
 pub(crate) struct Statement<'q, T> {
@@ -56,7 +56,7 @@ impl<'q, T> Statement<'q, T> {
             }
             Executor::Pool(Database::Postgres(database)) => {
                 let mut transaction = database.begin_write_transaction().await?;
-                let done = with_statement_timeout(self.into_query::<Postgres>().execute(&mut *transaction)).await?;
+                let done = run_with_statement_timeout(self.into_query::<Postgres>().execute(&mut *transaction)).await?;
                 transaction.commit().await?;
                 Ok(done.rows_affected())
             }
@@ -64,7 +64,7 @@ impl<'q, T> Statement<'q, T> {
                 self.into_query::<Sqlite>().execute(&mut **transaction).await.map(|done| done.rows_affected())
             }
             Executor::Tx(Transaction::Postgres(transaction)) => {
-                with_statement_timeout(self.into_query::<Postgres>().execute(&mut **transaction))
+                run_with_statement_timeout(self.into_query::<Postgres>().execute(&mut **transaction))
                     .await
                     .map(|done| done.rows_affected())
             }
@@ -78,14 +78,14 @@ impl<'q, T> Statement<'q, T> {
                 wrap_driver_rows(self.into_query::<Sqlite>().fetch_all(&database.pool).await?, Row::Sqlite)
             }
             Executor::Pool(Database::Postgres(database)) => wrap_driver_rows(
-                with_statement_timeout(self.into_query::<Postgres>().fetch_all(&database.pool)).await?,
+                run_with_statement_timeout(self.into_query::<Postgres>().fetch_all(&database.pool)).await?,
                 Row::Postgres,
             ),
             Executor::Tx(Transaction::Sqlite(transaction)) => {
                 wrap_driver_rows(self.into_query::<Sqlite>().fetch_all(&mut **transaction).await?, Row::Sqlite)
             }
             Executor::Tx(Transaction::Postgres(transaction)) => wrap_driver_rows(
-                with_statement_timeout(self.into_query::<Postgres>().fetch_all(&mut **transaction)).await?,
+                run_with_statement_timeout(self.into_query::<Postgres>().fetch_all(&mut **transaction)).await?,
                 Row::Postgres,
             ),
         };
@@ -99,7 +99,7 @@ impl<'q, T> Statement<'q, T> {
                 self.into_query::<Sqlite>().fetch_optional(&database.pool).await?.map(Row::Sqlite)
             }
             Executor::Pool(Database::Postgres(database)) => {
-                with_statement_timeout(self.into_query::<Postgres>().fetch_optional(&database.pool))
+                run_with_statement_timeout(self.into_query::<Postgres>().fetch_optional(&database.pool))
                     .await?
                     .map(Row::Postgres)
             }
@@ -107,7 +107,7 @@ impl<'q, T> Statement<'q, T> {
                 self.into_query::<Sqlite>().fetch_optional(&mut **transaction).await?.map(Row::Sqlite)
             }
             Executor::Tx(Transaction::Postgres(transaction)) => {
-                with_statement_timeout(self.into_query::<Postgres>().fetch_optional(&mut **transaction))
+                run_with_statement_timeout(self.into_query::<Postgres>().fetch_optional(&mut **transaction))
                     .await?
                     .map(Row::Postgres)
             }

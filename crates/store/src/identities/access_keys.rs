@@ -19,7 +19,7 @@ use crate::sealing::AssociatedData;
 const MAX_ACCESS_KEYS_PER_USER: u32 = 2;
 
 /// Minimum interval, in seconds, between two updates of an access key's last-use time in the database.
-const LAST_USE_WRITE_INTERVAL_SECONDS: i64 = 60;
+const LAST_USED_AT_UPDATE_INTERVAL_SECONDS: i64 = 60;
 
 /// Security token and expiration of a temporary access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl IdentityStore<'_> {
         id: &AccessKeyId,
         secret: &SecretString,
     ) -> Result<(), StoreError> {
-        let sealed = self.store.sealer.seal(secret_associated_data(id), secret)?;
+        let sealed = self.store.sealer.seal(associated_data_for_access_key_secret(id), secret)?;
         query("INSERT INTO access_keys (id, user_id, secret, created_at) VALUES ($1, $2, $3, $4)")
             .bind(id.as_str())
             .bind(user.as_str())
@@ -201,7 +201,7 @@ impl IdentityStore<'_> {
     /// Records the use of a permanent access key, at most once per minute.
     pub async fn record_access_key_use(self, key: &AccessKey) -> Result<(), StoreError> {
         let (last, now) = (key.last_recorded_use.load(Ordering::Relaxed), self.store.clock.unix_seconds());
-        let due = key.temporary.is_none() && now.saturating_sub(last) >= LAST_USE_WRITE_INTERVAL_SECONDS;
+        let due = key.temporary.is_none() && now.saturating_sub(last) >= LAST_USED_AT_UPDATE_INTERVAL_SECONDS;
         // Only one of several concurrent requests writes the timestamp.
         if !due || key.last_recorded_use.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             return Ok(());
@@ -230,7 +230,7 @@ impl IdentityStore<'_> {
         let enabled = row.try_get("enabled").map_err(&failed)?;
         let last_used_at: Option<i64> = row.try_get("last_used_at").map_err(&failed)?;
         let last_recorded_use = Arc::new(AtomicI64::new(last_used_at.unwrap_or_default()));
-        let secret = self.store.unseal_secret(secret_associated_data(id), &sealed).await?;
+        let secret = self.store.unseal_secret(associated_data_for_access_key_secret(id), &sealed).await?;
         Ok(Some(AccessKey {
             id: id.clone(),
             user: Arc::new(user),
@@ -242,7 +242,7 @@ impl IdentityStore<'_> {
     }
 }
 
-fn secret_associated_data(id: &AccessKeyId) -> AssociatedData<'_> {
+fn associated_data_for_access_key_secret(id: &AccessKeyId) -> AssociatedData<'_> {
     AssociatedData { table: "access_keys", column: "secret", row: id.as_str() }
 }
 

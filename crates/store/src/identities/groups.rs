@@ -11,11 +11,11 @@ use crate::handles::IdentityStore;
 use crate::identities::credential_revocation::{AffectedUsers, revoke_tokens};
 use crate::identities::users::{User, require_user, user_from_row};
 use crate::policies::limits::check_policy_limits;
-use crate::tenants::projects::check_domain_exists;
+use crate::tenants::projects::ensure_iam_domain_exists;
 
-const SELECT_GROUPS: &str = "SELECT id, name, domain_id, description FROM user_groups";
+const SELECT_GROUPS_SQL: &str = "SELECT id, name, domain_id, description FROM user_groups";
 
-const SELECT_GROUP_MEMBERS: &str = "SELECT u.id, u.name, u.password_hash, u.enabled, u.administrator, u.description, \
+const SELECT_GROUP_MEMBERS_SQL: &str = "SELECT u.id, u.name, u.password_hash, u.enabled, u.administrator, u.description, \
          d.id AS domain_id, d.name AS domain_name \
      FROM members m JOIN users u ON u.id = m.user_id JOIN domains d ON d.id = u.domain_id \
      WHERE m.group_id = $1 ORDER BY u.name";
@@ -30,7 +30,7 @@ impl IdentityStore<'_> {
         description: &str,
     ) -> Result<GroupId, StoreError> {
         let mut tx = self.store.begin_audited_transaction("create a group").await?;
-        check_domain_exists(tx.transaction(), domain).await?;
+        ensure_iam_domain_exists(tx.transaction(), domain).await?;
         let id = GroupId::generate();
         query("INSERT INTO user_groups (id, domain_id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)")
             .bind(id.as_str())
@@ -52,7 +52,7 @@ impl IdentityStore<'_> {
 
     /// Returns all groups in a domain, sorted by name.
     pub async fn list_groups(self, domain: &DomainId) -> Result<Vec<Group>, StoreError> {
-        let rows = query(AssertSqlSafe(format!("{SELECT_GROUPS} WHERE domain_id = $1 ORDER BY name")))
+        let rows = query(AssertSqlSafe(format!("{SELECT_GROUPS_SQL} WHERE domain_id = $1 ORDER BY name")))
             .bind(domain.as_str())
             .fetch_all(&self.store.database)
             .await
@@ -140,7 +140,7 @@ impl IdentityStore<'_> {
 
     /// Returns the members of a group, sorted by name.
     pub async fn list_group_members(self, group: &GroupId) -> Result<Vec<User>, StoreError> {
-        let rows = query(SELECT_GROUP_MEMBERS)
+        let rows = query(SELECT_GROUP_MEMBERS_SQL)
             .bind(group.as_str())
             .fetch_all(&self.store.database)
             .await
@@ -163,7 +163,7 @@ pub struct Group {
 }
 
 async fn find_group<'e>(executor: impl Into<Executor<'e>>, id: &GroupId) -> Result<Option<Group>, StoreError> {
-    let row = query(AssertSqlSafe(format!("{SELECT_GROUPS} WHERE id = $1")))
+    let row = query(AssertSqlSafe(format!("{SELECT_GROUPS_SQL} WHERE id = $1")))
         .bind(id.as_str())
         .fetch_optional(executor)
         .await

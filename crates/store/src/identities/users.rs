@@ -11,7 +11,7 @@ use crate::database::{Executor, Row, Transaction, map_insert_error, query, query
 use crate::error::StoreError;
 use crate::handles::IdentityStore;
 use crate::identities::credential_revocation::{AffectedUsers, revoke_temporary_access_keys, revoke_tokens};
-use crate::tenants::projects::check_domain_exists;
+use crate::tenants::projects::ensure_iam_domain_exists;
 
 /// User in a domain.
 #[derive(Clone)]
@@ -82,7 +82,7 @@ impl IdentityStore<'_> {
     /// Creates a user. Fails with [`StoreError::AlreadyExists`] if the domain already has a user with this name.
     pub async fn create_user(self, by: &AuditOrigin, domain: &DomainId, new: &NewUser) -> Result<UserId, StoreError> {
         let mut tx = self.store.begin_audited_transaction("create a user").await?;
-        check_domain_exists(tx.transaction(), domain).await?;
+        ensure_iam_domain_exists(tx.transaction(), domain).await?;
         let id = insert_user(tx.transaction(), domain, new, self.store.clock.unix_seconds()).await?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),

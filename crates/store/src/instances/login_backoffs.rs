@@ -15,7 +15,7 @@ use crate::handles::InstanceStore;
 pub(crate) const INITIAL_LOGIN_RETRY_DELAY: Duration = Duration::from_secs(30);
 pub(crate) const MAX_LOGIN_RETRY_DELAY: Duration = Duration::from_hours(1);
 /// Minimum delay between a refused login and the next login for a user request.
-pub const USER_REQUESTED_LOGIN_RETRY_DELAY: Duration = Duration::from_secs(10);
+pub const LOGIN_RETRY_DELAY_FOR_USER_REQUESTS: Duration = Duration::from_secs(10);
 
 /// Trigger of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,7 +23,7 @@ pub enum LoginTrigger {
     /// Automatic login, for example for a kill task. The login is allowed only after the backoff has expired.
     Automatic,
     /// Login for a user request.
-    /// The login is allowed once [`USER_REQUESTED_LOGIN_RETRY_DELAY`] has elapsed since the last refused login.
+    /// The login is allowed once [`LOGIN_RETRY_DELAY_FOR_USER_REQUESTS`] has elapsed since the last refused login.
     Requested,
 }
 
@@ -108,7 +108,7 @@ impl InstanceStore<'_> {
         let earliest = match cause {
             LoginTrigger::Automatic => backoff.retry_at,
             LoginTrigger::Requested => {
-                backoff.refused_at.saturating_add(duration_to_millis(USER_REQUESTED_LOGIN_RETRY_DELAY))
+                backoff.refused_at.saturating_add(duration_to_millis(LOGIN_RETRY_DELAY_FOR_USER_REQUESTS))
             }
         };
         // The backoff is ignored if the clock was set back to a time before the refused login.

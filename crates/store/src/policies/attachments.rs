@@ -20,13 +20,13 @@ const INSERT_ATTACHMENT_SQL: &str = "INSERT INTO attachments (policy_id, system_
 const DELETE_ATTACHMENT_SQL: &str = "DELETE FROM attachments WHERE policy_id IS NOT DISTINCT FROM $1 \
      AND system_policy IS NOT DISTINCT FROM $2 AND user_id IS NOT DISTINCT FROM $3 AND group_id IS NOT DISTINCT FROM $4 AND project_id IS NOT DISTINCT FROM $5";
 
-const SELECT_ATTACHMENTS_BY_POLICY: &str = "SELECT policy_id, system_policy, user_id, group_id, project_id FROM attachments \
+const SELECT_ATTACHMENTS_BY_POLICY_SQL: &str = "SELECT policy_id, system_policy, user_id, group_id, project_id FROM attachments \
      WHERE policy_id IS NOT DISTINCT FROM $1 AND system_policy IS NOT DISTINCT FROM $2 ORDER BY rowid";
 
-const SELECT_ATTACHMENTS_BY_GRANTEE: &str = "SELECT policy_id, system_policy, user_id, group_id, project_id FROM attachments \
+const SELECT_ATTACHMENTS_BY_GRANTEE_SQL: &str = "SELECT policy_id, system_policy, user_id, group_id, project_id FROM attachments \
      WHERE user_id IS NOT DISTINCT FROM $1 AND group_id IS NOT DISTINCT FROM $2 ORDER BY rowid";
 
-const SELECT_POLICY_GRANTS_BY_USER: &str = "SELECT p.name AS own_name, p.document, a.system_policy, g.name AS via_group, a.project_id \
+const SELECT_POLICY_GRANTS_BY_USER_SQL: &str = "SELECT p.name AS own_name, p.document, a.system_policy, g.name AS via_group, a.project_id \
      FROM attachments a LEFT JOIN policies p ON p.id = a.policy_id LEFT JOIN user_groups g ON g.id = a.group_id \
      WHERE a.user_id = $1 OR a.group_id IN (SELECT group_id FROM members WHERE user_id = $1) \
      ORDER BY g.name NULLS FIRST, COALESCE(p.name, a.system_policy), a.project_id NULLS FIRST";
@@ -66,7 +66,7 @@ impl PolicyStore<'_> {
         project: Option<&ProjectId>,
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("change a policy attachment").await?;
-        let names = find_attached_entity_names(tx.transaction(), policy, grantee, project).await?;
+        let names = find_policy_and_grantee_names(tx.transaction(), policy, grantee, project).await?;
         let ((own, system), (user, group)) = (policy_column_values(policy), grantee_column_values(grantee));
         let query =
             if operation == "AttachPolicy" { query(INSERT_ATTACHMENT_SQL) } else { query(DELETE_ATTACHMENT_SQL) };
@@ -101,7 +101,7 @@ impl PolicyStore<'_> {
     /// Returns a policy's attachments.
     pub async fn list_policy_attachments(self, policy: &PolicyRef) -> Result<Vec<PolicyAttachment>, StoreError> {
         let (own, system) = policy_column_values(policy);
-        let rows = query(SELECT_ATTACHMENTS_BY_POLICY)
+        let rows = query(SELECT_ATTACHMENTS_BY_POLICY_SQL)
             .bind(own)
             .bind(system)
             .fetch_all(&self.store.database)
@@ -113,7 +113,7 @@ impl PolicyStore<'_> {
     /// Returns the policies that are attached directly to a user or group.
     pub async fn list_attachments_by_grantee(self, grantee: &Grantee) -> Result<Vec<PolicyAttachment>, StoreError> {
         let (user, group) = grantee_column_values(grantee);
-        let rows = query(SELECT_ATTACHMENTS_BY_GRANTEE)
+        let rows = query(SELECT_ATTACHMENTS_BY_GRANTEE_SQL)
             .bind(user)
             .bind(group)
             .fetch_all(&self.store.database)
@@ -124,7 +124,7 @@ impl PolicyStore<'_> {
 
     /// Returns the policies that apply to a user directly or through a group.
     pub async fn list_user_policy_grants(self, user: &UserId) -> Result<Vec<StoredPolicyGrant>, StoreError> {
-        let rows = query(SELECT_POLICY_GRANTS_BY_USER)
+        let rows = query(SELECT_POLICY_GRANTS_BY_USER_SQL)
             .bind(user.as_str())
             .fetch_all(&self.store.database)
             .await
@@ -133,19 +133,19 @@ impl PolicyStore<'_> {
     }
 }
 
-struct AttachedEntityNames {
+struct PolicyAndGranteeNames {
     domain: DomainId,
     policy: String,
     grantee: String,
 }
 
 /// Fails if the policy, the user or group, or the project does not exist or belongs to a different domain.
-async fn find_attached_entity_names(
+async fn find_policy_and_grantee_names(
     transaction: &mut Transaction,
     policy: &PolicyRef,
     grantee: &Grantee,
     project: Option<&ProjectId>,
-) -> Result<AttachedEntityNames, StoreError> {
+) -> Result<PolicyAndGranteeNames, StoreError> {
     let (domain, grantee) = match grantee {
         Grantee::User(id) => require_user(transaction, id).await.map(|user| (user.domain_id, user.name))?,
         Grantee::Group(id) => require_group(transaction, id).await.map(|group| (group.domain_id, group.name))?,
@@ -165,7 +165,7 @@ async fn find_attached_entity_names(
     {
         return Err(StoreError::Unknown { what: "project", name: project.to_string() });
     }
-    Ok(AttachedEntityNames { domain, policy, grantee })
+    Ok(PolicyAndGranteeNames { domain, policy, grantee })
 }
 
 fn policy_column_values(policy: &PolicyRef) -> (Option<&str>, Option<&str>) {

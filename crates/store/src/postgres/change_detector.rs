@@ -5,7 +5,7 @@ use sqlx::{ConnectOptions, PgConnection};
 
 use crate::database::DataVersion;
 use crate::error::StoreError;
-use crate::postgres::{PostgresDatabase, with_statement_timeout};
+use crate::postgres::{PostgresDatabase, run_with_statement_timeout};
 
 /// Database triggers increment the version counters in the table `access_version`.
 /// A snapshot defines which transactions are visible, so two queries with equal snapshots read the same data.
@@ -30,7 +30,7 @@ impl ChangeDetector {
 
     /// Closes the connection after an error.
     pub(crate) async fn current_data_version(&mut self) -> Result<DataVersion, StoreError> {
-        let version = with_statement_timeout(self.query_data_version()).await;
+        let version = run_with_statement_timeout(self.query_data_version()).await;
         if version.is_err() {
             (self.connection, self.last) = (None, None);
         }

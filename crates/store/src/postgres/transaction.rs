@@ -25,7 +25,7 @@ impl PostgresTransaction {
     }
 
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
-        let committed = super::with_statement_timeout(self.transaction.commit()).await;
+        let committed = super::run_with_statement_timeout(self.transaction.commit()).await;
         drop(self.write_permit);
         committed
     }

@@ -29,7 +29,12 @@ pub(super) struct VerifiedFileCache {
 impl VerifiedFileCache {
     /// Verifies the length and hash of a result file and rewinds the file.
     /// The caller must not pass a future time as `now`.
-    pub(super) fn verify_file(&self, file: &File, result: &ResultMetadata, now: SystemTime) -> Result<(), StoreError> {
+    pub(super) fn verify_file_length_and_hash(
+        &self,
+        file: &File,
+        result: &ResultMetadata,
+        now: SystemTime,
+    ) -> Result<(), StoreError> {
         let unreadable = |error: io::Error| StoreError::ResultCorrupt {
             name: result.name.clone(),
             reason: format!("it cannot be read: {error}"),
@@ -54,7 +59,7 @@ impl VerifiedFileCache {
             let reason = "its content differs from the written data".to_owned();
             return Err(StoreError::ResultCorrupt { name: result.name.clone(), reason });
         }
-        if are_later_changes_detectable(identity.2.max(identity.3), now) {
+        if do_timestamps_reveal_later_changes(identity.2.max(identity.3), now) {
             self.mark_verified(&result.name, identity);
         }
         Ok(())
@@ -75,7 +80,7 @@ impl VerifiedFileCache {
 
 /// Returns true if every later change to the file will also change a timestamp of the file.
 /// `changed` is the time of the last change to the file, as a Unix timestamp in nanoseconds.
-fn are_later_changes_detectable(changed: i64, now: SystemTime) -> bool {
+fn do_timestamps_reveal_later_changes(changed: i64, now: SystemTime) -> bool {
     let changed = UNIX_EPOCH.checked_add(Duration::from_nanos(changed.unsigned_abs()));
     changed.is_some_and(|changed| now.duration_since(changed).is_ok_and(|since| since > FILE_TIMESTAMP_RESOLUTION))
 }
@@ -103,9 +108,9 @@ mod tests {
     #[test]
     fn recently_changed_file_is_not_settled() {
         let now = UNIX_EPOCH + Duration::from_secs(1_000);
-        assert!(are_later_changes_detectable(997_000_000_000, now));
+        assert!(do_timestamps_reveal_later_changes(997_000_000_000, now));
         for changed in [998_500_000_000, 1_000_000_000_000, 1_001_000_000_000, i64::MAX] {
-            assert!(!are_later_changes_detectable(changed, now), "{changed}");
+            assert!(!do_timestamps_reveal_later_changes(changed, now), "{changed}");
         }
     }
 
@@ -119,15 +124,18 @@ mod tests {
         let verified = VerifiedFileCache::default();
         let open = || File::open(file.path()).unwrap();
         let (now, later) = (SystemTime::now(), SystemTime::now() + 2 * FILE_TIMESTAMP_RESOLUTION);
-        verified.verify_file(&open(), &right, now).unwrap();
-        assert!(verified.verify_file(&open(), &wrong, later).is_err(), "cached too early");
+        verified.verify_file_length_and_hash(&open(), &right, now).unwrap();
+        assert!(verified.verify_file_length_and_hash(&open(), &wrong, later).is_err(), "cached too early");
         let opened = open();
-        verified.verify_file(&opened, &right, later).unwrap();
+        verified.verify_file_length_and_hash(&opened, &right, later).unwrap();
         assert_eq!(io::read_to_string(opened).unwrap(), "abc", "the file is rewound");
-        verified.verify_file(&open(), &wrong, later).unwrap();
+        verified.verify_file_length_and_hash(&open(), &wrong, later).unwrap();
         std::fs::write(file.path(), "abd").unwrap();
         file.as_file().set_modified(UNIX_EPOCH).unwrap();
-        assert!(matches!(verified.verify_file(&open(), &right, later), Err(StoreError::ResultCorrupt { .. })));
+        assert!(matches!(
+            verified.verify_file_length_and_hash(&open(), &right, later),
+            Err(StoreError::ResultCorrupt { .. })
+        ));
     }
 
     #[test]

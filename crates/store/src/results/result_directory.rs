@@ -41,7 +41,7 @@ impl ResultDirectory {
             io::ErrorKind::NotFound => StoreError::ResultMissing { name: result.name.clone() },
             _ => StoreError::file_error("open", &path)(error),
         })?;
-        self.verified.verify_file(&file, result, SystemTime::now())?;
+        self.verified.verify_file_length_and_hash(&file, result, SystemTime::now())?;
         Ok(file)
     }
 

@@ -97,17 +97,18 @@ impl S3 {
     async fn check_bucket_access(&self) -> Result<(), StoreError> {
         let name = generate_temporary_object_name();
         let path = self.settings.object_path(&name);
-        self.with_operation_timeout(
+        self.run_with_operation_timeout(
             "write",
             &name,
             self.objects.put_opts(&path, PutPayload::from_static(b"clew"), PutMode::Create.into()),
         )
         .await?;
-        let read =
-            self.with_operation_timeout("read", &name, async { self.objects.get(&path).await?.bytes().await }).await;
+        let read = self
+            .run_with_operation_timeout("read", &name, async { self.objects.get(&path).await?.bytes().await })
+            .await;
         let listed = self.list_objects().await;
         let uploads = self.list_incomplete_uploads().await;
-        self.with_operation_timeout("remove", &name, self.objects.delete(&path)).await?;
+        self.run_with_operation_timeout("remove", &name, self.objects.delete(&path)).await?;
         uploads?;
         listed?;
         if read?.as_ref() == b"clew" {
@@ -150,7 +151,7 @@ impl S3 {
         }
     }
 
-    async fn with_operation_timeout<T>(
+    async fn run_with_operation_timeout<T>(
         &self,
         action: &'static str,
         name: &str,
@@ -201,7 +202,7 @@ impl S3 {
     }
 
     /// Returns `None` if `key` is not the key of an object that Clew created.
-    fn parse_result_name_from_key<'a>(&self, key: &'a Path) -> Option<&'a str> {
+    fn parse_result_name_from_object_key<'a>(&self, key: &'a Path) -> Option<&'a str> {
         let name = key.filename()?;
         let is_ours = name.starts_with(TEMPORARY_OBJECT_PREFIX)
             || name.split_once('.').is_some_and(|(id, rest)| {

@@ -53,11 +53,11 @@ impl ChangeDetector {
         let version = self.query_data_version().await.map_err(StoreError::database_error("query the data version"));
         match (&version, before) {
             (Ok(version), Some((index, header))) => {
-                self.data_version_cache.set_version(Some((index, header, *version)));
+                self.data_version_cache.set_data_version(Some((index, header, *version)));
             }
             (Ok(_), None) => {}
             (Err(_), _) => {
-                self.data_version_cache.set_version(None);
+                self.data_version_cache.set_data_version(None);
                 (self.connection, self.index, self.last) = (None, None, None);
             }
         }
@@ -88,7 +88,7 @@ impl ChangeDetector {
 impl Drop for ChangeDetector {
     fn drop(&mut self) {
         // After the connection is closed, the WAL index may belong to another database.
-        self.data_version_cache.set_version(None);
+        self.data_version_cache.set_data_version(None);
     }
 }
 
@@ -103,7 +103,7 @@ impl DataVersionCache {
         (index.read_header()? == header).then_some(version)
     }
 
-    fn set_version(&self, version: Option<(WalIndex, WalHeader, DataVersion)>) {
+    fn set_data_version(&self, version: Option<(WalIndex, WalHeader, DataVersion)>) {
         *self.lock() = version;
     }
 

@@ -13,7 +13,7 @@ use std::path::Path;
 /// The two copies of the header are equal unless SQLite is writing the header.
 const WAL_INDEX_HEADER_LEN: usize = 48;
 /// The WAL index header begins with the format version. Clew supports only one format version.
-const WAL_INDEX_VERSION_BYTES: [u8; 4] = 3_007_000_u32.to_ne_bytes();
+const SUPPORTED_WAL_INDEX_FORMAT_VERSION: [u8; 4] = 3_007_000_u32.to_ne_bytes();
 
 pub(crate) type WalHeader = [u8; WAL_INDEX_HEADER_LEN];
 
@@ -38,6 +38,6 @@ impl WalIndex {
         let mut copies = [[0; WAL_INDEX_HEADER_LEN]; 2];
         self.0.read_exact_at(copies.as_flattened_mut(), 0).ok()?;
         let [first, second] = copies;
-        (first == second && first.starts_with(&WAL_INDEX_VERSION_BYTES)).then_some(first)
+        (first == second && first.starts_with(&SUPPORTED_WAL_INDEX_FORMAT_VERSION)).then_some(first)
     }
 }

@@ -1,6 +1,6 @@
 //! Batched writes of the task queue.
 
-use clew_model::{RequestId, TaskOutcome, TaskStatus};
+use clew_model::{CollectionTaskOutcome, CollectionTaskStatus, RequestId};
 
 use crate::database::group_commit::BatchedWrite;
 use crate::database::row_mapping::saturate_count_to_i64;
@@ -106,7 +106,7 @@ impl BatchedWrite for TaskLeaseRenewalWrite {
 pub(crate) struct TaskCompletionWrite {
     pub(crate) id: RequestId,
     pub(crate) fence: i64,
-    pub(crate) outcome: TaskOutcome,
+    pub(crate) outcome: CollectionTaskOutcome,
     pub(crate) now: i64,
 }
 
@@ -116,13 +116,13 @@ impl BatchedWrite for TaskCompletionWrite {
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
         let (status, failure, result, limitations) = match &self.outcome {
-            TaskOutcome::Finished { result_name, rows, bytes, sha256, limitations } => (
-                TaskStatus::Finished,
+            CollectionTaskOutcome::Finished { result_name, rows, bytes, sha256, limitations } => (
+                CollectionTaskStatus::Finished,
                 None,
                 Some((result_name, saturate_count_to_i64(*rows), saturate_count_to_i64(*bytes), sha256)),
                 Some(serde_json::to_string(limitations).map_err(StoreError::damaged_value_error("limitations"))?),
             ),
-            TaskOutcome::Failed(failure) => (TaskStatus::Error, Some(failure), None, None),
+            CollectionTaskOutcome::Failed(failure) => (CollectionTaskStatus::Error, Some(failure), None, None),
         };
         let ended = query(COMPLETE_TASK_SQL)
             .bind(status.name())

@@ -7,7 +7,7 @@ use crate::database::{Row, Transaction, map_insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::handles::TenantStore;
 
-use crate::tenants::projects::check_domain_exists;
+use crate::tenants::projects::ensure_iam_domain_exists;
 
 const DEFAULT_ENTERPRISE_PROJECT_ID: &str = "0";
 
@@ -44,7 +44,7 @@ impl TenantStore<'_> {
         description: &str,
     ) -> Result<String, StoreError> {
         let mut tx = self.store.begin_audited_transaction("create an enterprise project").await?;
-        check_domain_exists(tx.transaction(), domain).await?;
+        ensure_iam_domain_exists(tx.transaction(), domain).await?;
         let id = uuid::Uuid::new_v4().to_string();
         query(
             "INSERT INTO enterprise_projects (domain_id, id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)",

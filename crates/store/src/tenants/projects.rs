@@ -17,7 +17,7 @@ impl TenantStore<'_> {
     /// Creates a domain. Fails with [`StoreError::AlreadyExists`] if the name is already used.
     pub async fn create_domain(self, by: &AuditOrigin, name: &str) -> Result<DomainId, StoreError> {
         let mut tx = self.store.begin_audited_transaction("create a domain").await?;
-        let id = insert_domain(tx.transaction(), name, self.store.clock.unix_seconds()).await?;
+        let id = insert_iam_domain(tx.transaction(), name, self.store.clock.unix_seconds()).await?;
         let event = AuditEvent {
             domain_id: Some(id.clone()),
             ..AuditEvent::for_successful_operation(by, "CreateDomain", name)
@@ -39,7 +39,7 @@ impl TenantStore<'_> {
     }
 
     /// Returns the name of a domain.
-    pub async fn find_domain_name(self, id: &DomainId) -> Result<Option<String>, StoreError> {
+    pub async fn find_iam_domain_name(self, id: &DomainId) -> Result<Option<String>, StoreError> {
         query_scalar("SELECT name FROM domains WHERE id = $1")
             .bind(id.as_str())
             .fetch_optional(&self.store.database)
@@ -56,7 +56,7 @@ impl TenantStore<'_> {
         description: &str,
     ) -> Result<ProjectId, StoreError> {
         let mut tx = self.store.begin_audited_transaction("create a project").await?;
-        check_domain_exists(tx.transaction(), domain).await?;
+        ensure_iam_domain_exists(tx.transaction(), domain).await?;
         let id = insert_project(tx.transaction(), domain, name, description, self.store.clock.unix_seconds()).await?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
@@ -139,7 +139,11 @@ impl TenantStore<'_> {
     }
 }
 
-pub(crate) async fn insert_domain(transaction: &mut Transaction, name: &str, now: i64) -> Result<DomainId, StoreError> {
+pub(crate) async fn insert_iam_domain(
+    transaction: &mut Transaction,
+    name: &str,
+    now: i64,
+) -> Result<DomainId, StoreError> {
     let id = DomainId::generate();
     query("INSERT INTO domains (id, name, created_at) VALUES ($1, $2, $3)")
         .bind(id.as_str())
@@ -172,7 +176,10 @@ pub(crate) async fn insert_project(
 }
 
 /// Fails with [`StoreError::Unknown`] if the domain does not exist.
-pub(crate) async fn check_domain_exists(transaction: &mut Transaction, domain: &DomainId) -> Result<(), StoreError> {
+pub(crate) async fn ensure_iam_domain_exists(
+    transaction: &mut Transaction,
+    domain: &DomainId,
+) -> Result<(), StoreError> {
     let found: Option<String> = query_scalar("SELECT id FROM domains WHERE id = $1")
         .bind(domain.as_str())
         .fetch_optional(transaction)

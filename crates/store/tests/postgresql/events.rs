@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clew_model::{Actor, AuditOrigin, Failure, FailureKind, InstanceId, NodeId, RequestId, TaskOutcome};
+use clew_model::{Actor, AuditOrigin, CollectionTaskOutcome, Failure, FailureKind, InstanceId, NodeId, RequestId};
 use clew_store::{NewIntelligentKill, Store, StoreEvent, StoreEventReceiver, StoreLocation};
 use clew_testkit::{FaultInjectionProxy, TrafficMode};
 use sqlx::ConnectOptions;
@@ -40,7 +40,7 @@ async fn changes_of_another_process_are_notified() {
     fixture.store.tasks().release_task(&id, claimed.fence).await.unwrap();
     assert_eq!(next(&mut notices).await, StoreEvent::TaskQueued, "claims and renewals are not notified");
     let claimed = claim(&fixture.store, LEASE, 1).await.unwrap().unwrap();
-    let failed = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
+    let failed = CollectionTaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
     fixture.store.tasks().complete_task(&id, claimed.fence, &failed).await.unwrap();
     assert_eq!(next(&mut notices).await, StoreEvent::TaskEnded(id.clone()));
     assert!(

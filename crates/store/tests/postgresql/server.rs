@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clew_model::{NodeId, RequestId, SessionSelection, TaskStatus};
+use clew_model::{CollectionTaskStatus, NodeId, RequestId, SessionSelection};
 use clew_store::{NewSessionCollectionTask, PostgresUrl, Store, StoreError, StoreLocation, TaskClaimRequest};
 use clew_testkit::PostgreSqlServer;
 use secrecy::ExposeSecret;
@@ -29,7 +29,7 @@ async fn several_directories_share_a_database() {
     let _both = (fixture.store.acquire_data_dir_lock().unwrap(), other.acquire_data_dir_lock().unwrap());
     let key = other.identities().find_access_key(&tenant().access_key).await.unwrap().unwrap();
     assert_eq!(key.secret.expose_secret(), SECRET_KEY);
-    let before = fixture.store.cached_view().await.unwrap().access_control_version();
+    let before = fixture.store.open_cached_view().await.unwrap().access_control_version();
     other
         .identities()
         .create_user(&origin(), &fixture.initial_ids.domain_id, &crate::contract::users::new_user("ada"))
@@ -38,7 +38,7 @@ async fn several_directories_share_a_database() {
     fixture.user("grace").await;
     assert_eq!(other.identities().list_users(&fixture.initial_ids.domain_id).await.unwrap().len(), 3);
     assert_eq!(
-        fixture.store.cached_view().await.unwrap().access_control_version(),
+        fixture.store.open_cached_view().await.unwrap().access_control_version(),
         before,
         "new users do not affect cached values"
     );
@@ -91,7 +91,7 @@ async fn store_uses_the_clock_of_the_database() {
         excluded_nodes: vec![],
         max_tasks: 1,
     };
-    assert_eq!(store.tasks().claim_tasks(claim).await.unwrap().tasks[0].task.status, TaskStatus::Running);
+    assert_eq!(store.tasks().claim_tasks(claim).await.unwrap().tasks[0].task.status, CollectionTaskStatus::Running);
 }
 
 #[tokio::test]

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use clew_model::{
-    AccessKeyId, Actor, AuditOrigin, Failure, FailureKind, InstanceFilter, KillCriteria, NewInstance, NewNode,
-    NodeRole, Pagination, RequestId, SessionSelection, SlowSessionThreshold, Tag, TaskOutcome, TaskStatus, UserId,
+    AccessKeyId, Actor, AuditOrigin, CollectionTaskOutcome, CollectionTaskStatus, Failure, FailureKind, InstanceFilter,
+    KillCriteria, NewInstance, NewNode, NodeRole, Pagination, RequestId, SessionSelection, SlowSessionThreshold, Tag,
+    UserId,
 };
 use clew_store::{
     Grantee, InitialTenantIds, IntelligentKillFilter, IssuingCredentials, KillFilter, KillSource, NewIntelligentKill,
@@ -66,7 +67,7 @@ pub(crate) async fn fill(store: &Store, initial_ids: &InitialTenantIds) {
     fill_tasks(store, initial_ids).await;
 
     assert!(store.kill_tasks().set_kill_tasks_enabled(&origin(), project, &instance, true).await.unwrap());
-    let criteria = KillCriteria { user: Some("app".into()), ..KillCriteria::with_min_state_duration(7) };
+    let criteria = KillCriteria { user: Some("app".into()), ..KillCriteria::with_min_seconds_in_state(7) };
     let kill_task = NewKillTask { criteria, masked: true, duration: None, audit_detail: json!({ "time": 7 }) };
     store.kill_tasks().add_kill_task(&origin(), project, &instance, &kill_task).await.unwrap().unwrap();
     fill_kills(store, initial_ids, &ada).await;
@@ -138,14 +139,14 @@ fn claim() -> TaskClaimRequest {
 async fn fill_tasks(store: &Store, initial_ids: &InitialTenantIds) {
     let limitation =
         json!({ "kind": "no_kill", "what": "Clew cannot kill.", "why": "A privilege is missing.", "remedy": null });
-    let finished = TaskOutcome::Finished {
+    let finished = CollectionTaskOutcome::Finished {
         result_name: "a result.csv".into(),
         rows: 3,
         bytes: 42,
         sha256: "ab".repeat(32),
         limitations: serde_json::from_value(json!([limitation])).unwrap(),
     };
-    let failed = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
+    let failed = CollectionTaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
     for (id, outcome) in [(3, Some(failed)), (2, Some(finished)), (1, None)] {
         store.tasks().enqueue_task(&task(initial_ids, TASKS[id]), 9).await.unwrap();
         let claimed = store.tasks().claim_tasks(claim()).await.unwrap().tasks.remove(0);
@@ -267,13 +268,18 @@ pub(crate) async fn verify(store: &Store) {
 
 async fn verify_tasks_and_kills(store: &Store) {
     let instance = INSTANCE.parse().unwrap();
-    let statuses = [TaskStatus::Queued, TaskStatus::Running, TaskStatus::Finished, TaskStatus::Error];
+    let statuses = [
+        CollectionTaskStatus::Queued,
+        CollectionTaskStatus::Running,
+        CollectionTaskStatus::Finished,
+        CollectionTaskStatus::Error,
+    ];
     for (id, status) in TASKS.into_iter().zip(statuses) {
         let task = store.tasks().find_task(&id.parse::<RequestId>().unwrap()).await.unwrap().unwrap();
         assert_eq!((task.status, task.masked, task.selection.user.as_deref()), (status, true, Some("app")), "{id}");
         match status {
-            TaskStatus::Finished => assert_eq!(task.result.unwrap().name, "a result.csv"),
-            TaskStatus::Error => assert_eq!(task.failure.unwrap().kind, FailureKind::TimedOut),
+            CollectionTaskStatus::Finished => assert_eq!(task.result.unwrap().name, "a result.csv"),
+            CollectionTaskStatus::Error => assert_eq!(task.failure.unwrap().kind, FailureKind::TimedOut),
             _ => assert_eq!((task.result, task.failure), (None, None)),
         }
     }
@@ -299,7 +305,7 @@ pub(crate) async fn use_after_restore(store: &Store) {
     let admin = store.identities().find_user_by_name("acme", "admin").await.unwrap().unwrap();
     let initial_ids = InitialTenantIds { domain_id: domain.id.clone(), project_id: project.id, user_id: admin.id };
     let claimed = store.tasks().claim_tasks(claim()).await.unwrap().tasks.remove(0);
-    let failed = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
+    let failed = CollectionTaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
     assert!(store.tasks().complete_task(&claimed.task.request_id, claimed.fence, &failed).await.unwrap());
     store
         .tasks()
@@ -315,7 +321,7 @@ pub(crate) async fn use_after_restore(store: &Store) {
     let (killed, count) =
         store.kills().list_kills(&KillFilter::for_instance(INSTANCE.parse().unwrap()), ALL_ROWS).await.unwrap();
     assert_eq!((count, killed[0].session_id), (3, 9));
-    let before = store.cached_view().await.unwrap().access_control_version();
+    let before = store.open_cached_view().await.unwrap().access_control_version();
     store.identities().create_group(&origin(), &domain.id, "new", "").await.unwrap();
     let group = store
         .identities()
@@ -327,7 +333,7 @@ pub(crate) async fn use_after_restore(store: &Store) {
         .unwrap();
     assert!(store.identities().remove_group(&origin(), &group.id).await.unwrap());
     assert!(
-        store.cached_view().await.unwrap().access_control_version() > before,
+        store.open_cached_view().await.unwrap().access_control_version() > before,
         "the removal must increase the version"
     );
     assert!(store.audit().verify_audit_log(&[]).await.unwrap().is_intact());

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use clew_model::{Failure, FailureKind, InstanceId, NodeId, ProjectId, RequestId, TaskOutcome, TaskStatus};
+use clew_model::{
+    CollectionTaskOutcome, CollectionTaskStatus, Failure, FailureKind, InstanceId, NodeId, ProjectId, RequestId,
+};
 use clew_store::{NewSessionCollectionTask, TaskClaimRequest};
 
 use crate::fixture::{Fixture, claim};
@@ -43,7 +45,7 @@ impl Fixture {
         let mut owners = Vec::new();
         for _ in 0..count {
             let claimed = claim(&self.store, Duration::from_secs(10), 2).await.unwrap().unwrap();
-            let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
+            let outcome = CollectionTaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
             assert!(self.store.tasks().complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
             owners.push(Owner(claimed.task.project_id, claimed.task.instance_id));
         }
@@ -126,6 +128,6 @@ async fn damaged_task_fails_and_is_not_reclaimed() {
     assert_eq!(claims.tasks[0].task.request_id, intact);
     assert_eq!(claims.damaged[0].kind, FailureKind::StoreFailed);
     let task = fixture.store.tasks().find_task(&damaged).await.unwrap().unwrap();
-    assert_eq!((task.status, task.failure.as_ref()), (TaskStatus::Error, claims.damaged.first()));
+    assert_eq!((task.status, task.failure.as_ref()), (CollectionTaskStatus::Error, claims.damaged.first()));
     assert!(task.failure.unwrap().detail.contains("selection cannot be parsed"));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_model::{Actor, AuditOrigin, InstanceId, NodeId, Pagination, TaskStatus};
+use clew_model::{Actor, AuditOrigin, CollectionTaskStatus, InstanceId, NodeId, Pagination};
 use clew_store::{AuditFilter, IntelligentKill, IntelligentKillFilter, NewIntelligentKill, StoreError};
 
 use crate::backend::SHARED;
@@ -41,7 +41,7 @@ async fn intelligent_kill_is_claimed_and_ended_once() {
     let times: Vec<i64> = ids.iter().map(|id| id.requested_at_millis()).collect();
     assert_eq!(times, [1_000_000, 1_000_001, 1_000_002], "three requests in the same millisecond");
     let claimed = fixture.claim_kill().await.unwrap();
-    assert_eq!((claimed.id, claimed.status), (ids[0], TaskStatus::Running));
+    assert_eq!((claimed.id, claimed.status), (ids[0], CollectionTaskStatus::Running));
     assert_eq!((claimed.request.by, claimed.request.node_id), (new.by.clone(), node.clone()));
     assert_eq!(fixture.claim_kill().await.unwrap().id, ids[2], "one running kill per node");
     assert!(fixture.claim_kill().await.is_none());
@@ -54,7 +54,7 @@ async fn intelligent_kill_is_claimed_and_ended_once() {
     let filter = IntelligentKillFilter { instance_id: instance, node_id: node, from: 1_000_000, to: 1_000_001 };
     let page = Pagination { offset: 0, limit: 10 };
     let (listed, total) = fixture.store.kills().list_intelligent_kills(&filter, page).await.unwrap();
-    assert_eq!((listed.len(), total, listed[0].id, listed[0].status), (1, 1, ids[0], TaskStatus::Finished));
+    assert_eq!((listed.len(), total, listed[0].id, listed[0].status), (1, 1, ids[0], CollectionTaskStatus::Finished));
     let (unlisted, total) = fixture
         .store
         .kills()

@@ -14,7 +14,7 @@ const LEASE: Duration = Duration::from_secs(10);
 
 pub(crate) fn task(seconds: Option<u64>) -> NewKillTask {
     NewKillTask {
-        criteria: KillCriteria { user: Some("app".into()), ..KillCriteria::with_min_state_duration(7) },
+        criteria: KillCriteria { user: Some("app".into()), ..KillCriteria::with_min_seconds_in_state(7) },
         masked: true,
         duration: seconds.map(Duration::from_secs),
         audit_detail: json!({ "time": 7 }),

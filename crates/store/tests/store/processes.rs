@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::fixture::{Fixture, claim, new_instance, origin, tenant};
 use crate::{backend, subprocess};
-use clew_model::{AuditEvent, Failure, FailureKind, NodeId, TaskOutcome};
+use clew_model::{AuditEvent, CollectionTaskOutcome, Failure, FailureKind, NodeId};
 use clew_store::{AuditFilter, AuditRecord, Store, StoreError};
 
 /// Number of instances that the child process adds.
@@ -24,7 +24,7 @@ async fn other_process_changes_the_inventory_during_serving() {
         while !other.is_finished() {
             fixture.store.tasks().enqueue_task(&fixture.new_task(&node), 1).await.unwrap();
             let claimed = claim(&fixture.store, Duration::from_secs(10), 1).await.unwrap().unwrap();
-            let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
+            let outcome = CollectionTaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
             assert!(
                 fixture.store.tasks().complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap()
             );

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use crate::backend;
 use crate::fixture::{Fixture, claim, limitation};
-use clew_model::{Failure, FailureKind, NodeId, RequestId, TaskOutcome, TaskStatus};
+use clew_model::{CollectionTaskOutcome, CollectionTaskStatus, Failure, FailureKind, NodeId, RequestId};
 use clew_store::{ClaimedTask, Clock, StoreError};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 const LEASE: Duration = Duration::from_secs(10);
 
-fn failed() -> TaskOutcome {
-    TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"))
+fn failed() -> CollectionTaskOutcome {
+    CollectionTaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"))
 }
 
-fn finished(name: &str) -> TaskOutcome {
-    TaskOutcome::Finished {
+fn finished(name: &str) -> CollectionTaskOutcome {
+    CollectionTaskOutcome::Finished {
         result_name: name.to_owned(),
         rows: 3,
         bytes: 42,
@@ -37,7 +37,7 @@ impl Fixture {
         task.request_id
     }
 
-    async fn status(&self, id: &RequestId) -> TaskStatus {
+    async fn status(&self, id: &RequestId) -> CollectionTaskStatus {
         self.store.tasks().find_task(id).await.unwrap().unwrap().status
     }
 }
@@ -92,7 +92,7 @@ async fn expired_lease_is_claimed_and_its_fence_is_rejected() {
     assert!(!fixture.store.tasks().renew_lease(&id, first.fence, LEASE).await.unwrap());
     assert!(!fixture.store.tasks().complete_task(&id, first.fence, &finished("old")).await.unwrap());
     assert!(!fixture.store.tasks().release_task(&id, first.fence).await.unwrap());
-    assert_eq!(fixture.status(&id).await, TaskStatus::Running);
+    assert_eq!(fixture.status(&id).await, CollectionTaskStatus::Running);
     assert!(fixture.store.tasks().complete_task(&id, second.fence, &finished("new")).await.unwrap());
     let task = fixture.store.tasks().find_task(&id).await.unwrap().unwrap();
     let result = task.result.unwrap();
@@ -101,7 +101,7 @@ async fn expired_lease_is_claimed_and_its_fence_is_rejected() {
         !fixture.store.tasks().complete_task(&id, second.fence, &failed()).await.unwrap(),
         "an ended task stays ended"
     );
-    assert_eq!(fixture.status(&id).await, TaskStatus::Finished);
+    assert_eq!(fixture.status(&id).await, CollectionTaskStatus::Finished);
 }
 
 /// A worker with a wrong clock considers a valid lease expired, so two workers run the same task.
@@ -174,7 +174,7 @@ async fn claim_with_failed_commit_is_rolled_back() {
     fixture.sql(backend::fail_on_commit("tasks", "UPDATE")).await;
     let claimed = claim(&fixture.store, LEASE, 2).await;
     assert!(matches!(claimed, Err(StoreError::Database { .. })), "{claimed:?}");
-    assert_eq!(fixture.status(&id).await, TaskStatus::Queued);
+    assert_eq!(fixture.status(&id).await, CollectionTaskStatus::Queued);
     fixture.sql(backend::allow_inserts("tasks")).await;
     assert_eq!(fixture.claim().await.unwrap().fence, 1);
 }
@@ -185,7 +185,7 @@ async fn released_task_does_not_count_the_attempt() {
     let id = fixture.queue(&NodeId::generate()).await;
     let claimed = fixture.claim().await.unwrap();
     assert!(fixture.store.tasks().release_task(&id, claimed.fence).await.unwrap());
-    assert_eq!(fixture.status(&id).await, TaskStatus::Queued);
+    assert_eq!(fixture.status(&id).await, CollectionTaskStatus::Queued);
     assert_eq!(fixture.claim().await.unwrap().task.attempts, 1);
 }
 
@@ -200,9 +200,9 @@ async fn ended_tasks_are_removed_and_queued_tasks_remain() {
     assert!(fixture.store.tasks().remove_tasks_ended_before(1_000_000).await.unwrap().is_empty());
     assert_eq!(fixture.store.tasks().remove_tasks_ended_before(1_000_001).await.unwrap(), ["a.csv"]);
     assert!(fixture.store.tasks().find_task(&old).await.unwrap().is_none());
-    assert_eq!(fixture.status(&open).await, TaskStatus::Queued);
+    assert_eq!(fixture.status(&open).await, CollectionTaskStatus::Queued);
     let counts: HashMap<_, _> = fixture.store.tasks().count_tasks_by_status().await.unwrap().into_iter().collect();
-    assert_eq!((counts[&TaskStatus::Queued], counts[&TaskStatus::Finished]), (1, 0));
+    assert_eq!((counts[&CollectionTaskStatus::Queued], counts[&CollectionTaskStatus::Finished]), (1, 0));
 }
 
 #[derive(Debug, Clone)]
@@ -300,7 +300,7 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
             prop_assert!(held <= 2, "{} collections of a node are live", held);
         }
         for id in ended.keys() {
-            prop_assert_eq!(fixture.status(id).await, TaskStatus::Finished);
+            prop_assert_eq!(fixture.status(id).await, CollectionTaskStatus::Finished);
         }
     }
     Ok(())

@@ -4,7 +4,9 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clew_model::{AccessKeyId, AuditEvent, Failure, FailureKind, Instance, ProjectId, RequestId, Tag, TaskOutcome};
+use clew_model::{
+    AccessKeyId, AuditEvent, CollectionTaskOutcome, Failure, FailureKind, Instance, ProjectId, RequestId, Tag,
+};
 use clew_store::{
     CachedStoreView, Clock, Grantee, IssuingCredentials, LockoutState, NewSessionCollectionTask, NewTemporaryAccessKey,
     NewToken, PolicyRef, ProjectChange, Store, TokenOrigin, UserChange,
@@ -125,7 +127,7 @@ impl CacheFixture {
 
     /// Returns a view of a newly opened store, which has no cached values.
     async fn uncached_view(&self) -> CachedStoreView {
-        open(self.fixture.folder()).await.cached_view().await.unwrap()
+        open(self.fixture.folder()).await.open_cached_view().await.unwrap()
     }
 
     /// Formats all values that a view returns, except the access version.
@@ -204,7 +206,7 @@ async fn apply(store: &Store, change: Change) {
         }
         TaskTakenUp => claim(store, Duration::from_hours(1), 1).await.unwrap().is_some(),
         TaskEnded => {
-            let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
+            let outcome = CollectionTaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
             store.tasks().complete_task(&task(), 1, &outcome).await.unwrap()
         }
         TaskRemoved => store.tasks().remove_tasks_ended_before(i64::MAX).await.is_ok(),
@@ -217,15 +219,15 @@ async fn apply(store: &Store, change: Change) {
 /// Checks that a change invalidates the cached values.
 async fn check_invalidation(scene: &CacheFixture, change: Change, make_change: impl AsyncFnOnce()) {
     let store = &scene.fixture.store;
-    let before = store.cached_view().await.unwrap();
+    let before = store.open_cached_view().await.unwrap();
     let before_change = scene.describe(&before).await;
     assert_eq!(
         before_change,
-        scene.describe(&store.cached_view().await.unwrap()).await,
+        scene.describe(&store.open_cached_view().await.unwrap()).await,
         "{change:?}: nothing had changed"
     );
     make_change().await;
-    let (after, uncached) = (store.cached_view().await.unwrap(), scene.uncached_view().await);
+    let (after, uncached) = (store.open_cached_view().await.unwrap(), scene.uncached_view().await);
     let after_change = scene.describe(&after).await;
     assert_eq!(after_change, scene.describe(&uncached).await, "{change:?}: something is stale");
     assert_eq!(after.access_control_version(), uncached.access_control_version(), "{change:?}");
@@ -271,7 +273,7 @@ async fn cached_value_is_reused_until_its_version_changes() {
     let scene = CacheFixture::before(KeyRemoved).await;
     let store = &scene.fixture.store;
     let read = async || {
-        let view = store.cached_view().await.unwrap();
+        let view = store.open_cached_view().await.unwrap();
         let key = view.find_access_key(&key()).await.unwrap().unwrap();
         let instance = view.find_instance(&scene.project, &scene.instance.id).await.unwrap().unwrap();
         (key, instance, view.find_task(&task()).await.unwrap().unwrap())
@@ -295,7 +297,7 @@ async fn instance_is_visible_in_its_own_project_only() {
     let store = &scene.fixture.store;
     let other =
         store.tenants().create_project(&origin(), &scene.fixture.initial_ids.domain_id, "other", "").await.unwrap();
-    let view = store.cached_view().await.unwrap();
+    let view = store.open_cached_view().await.unwrap();
     for (project, visible) in [(&scene.project, true), (&other, false), (&scene.project, true)] {
         assert_eq!(view.find_instance(project, &scene.instance.id).await.unwrap().is_some(), visible);
     }
@@ -305,7 +307,7 @@ async fn instance_is_visible_in_its_own_project_only() {
 async fn failures_of_another_process_are_visible() {
     let scene = CacheFixture::before(KeyRemoved).await;
     let store = &scene.fixture.store;
-    let lockout_state = async || store.cached_view().await.unwrap().lockout_state(SUBJECT).await.unwrap();
+    let lockout_state = async || store.open_cached_view().await.unwrap().lockout_state(SUBJECT).await.unwrap();
     store.lockouts().clear_auth_failures(SUBJECT).await.unwrap();
     assert_eq!(lockout_state().await, LockoutState::NoFailures);
     let other = open(scene.fixture.folder()).await;
@@ -327,16 +329,16 @@ async fn concurrent_views_contain_earlier_commits() {
             let store = store.clone();
             tokio::spawn(async move {
                 for _ in 0..200 {
-                    store.cached_view().await.unwrap();
+                    store.open_cached_view().await.unwrap();
                 }
             })
         })
         .collect();
-    let mut visible = store.cached_view().await.unwrap().access_control_version();
+    let mut visible = store.open_cached_view().await.unwrap().access_control_version();
     for round in 0..50 {
         let update = UserChange { description: Some(round.to_string()), ..UserChange::default() };
         store.identities().update_user(&origin(), &user, &update).await.unwrap();
-        let version = store.cached_view().await.unwrap().access_control_version();
+        let version = store.open_cached_view().await.unwrap().access_control_version();
         assert!(version > visible, "{round}");
         visible = version;
     }
@@ -395,9 +397,9 @@ async fn every_change_of_a_cached_row_increases_the_version() {
         ("DELETE FROM nodes WHERE id = 'n'", true),
         ("UPDATE tasks SET created_at = 5", false),
     ] {
-        let before = store.cached_view().await.unwrap().access_control_version();
+        let before = store.open_cached_view().await.unwrap().access_control_version();
         scene.fixture.sql(statement).await;
-        let has_increased = store.cached_view().await.unwrap().access_control_version() > before;
+        let has_increased = store.open_cached_view().await.unwrap().access_control_version() > before;
         assert_eq!(has_increased, increases, "{statement}");
     }
 }

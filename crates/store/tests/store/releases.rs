@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use clew_model::TaskStatus;
+use clew_model::CollectionTaskStatus;
 use clew_store::Store;
 use sqlx::AssertSqlSafe;
 
@@ -51,8 +51,8 @@ async fn processes_of_each_release_share_a_database_with_this_version() {
             store.tasks().find_task(&id.parse().unwrap()).await.unwrap().unwrap()
         };
         assert_eq!(task(1).await.result.unwrap().name, "an older one.csv");
-        assert_eq!((task(0).await.status, task(0).await.attempts), (TaskStatus::Queued, 0));
-        assert_eq!(task(9).await.status, TaskStatus::Queued);
+        assert_eq!((task(0).await.status, task(0).await.attempts), (CollectionTaskStatus::Queued, 0));
+        assert_eq!(task(9).await.status, CollectionTaskStatus::Queued);
         let counts: Vec<_> =
             store.tasks().count_tasks_by_status().await.unwrap().into_iter().map(|(_, count)| count).collect();
         assert_eq!(counts, [2, 0, 2, 1], "tasks ended by older processes are counted");

@@ -1,7 +1,7 @@
 //! Retention of the audit log.
 
 use clew_model::{AuditOrigin, AuditOutcome};
-use clew_store::{AuditProblem, AuditProblemKind};
+use clew_store::{AuditIntegrityProblem, AuditIntegrityProblemKind};
 
 use crate::fixture::Fixture;
 
@@ -40,7 +40,10 @@ async fn old_rows_are_removed_and_the_chain_stays_intact() {
     // The first remaining row is protected like any other row.
     fixture.sql("DROP TRIGGER audit_is_kept; DELETE FROM audit WHERE seq = 6").await;
     let found = store.audit().verify_audit_log(&[]).await.unwrap().problems;
-    assert_eq!(found, [AuditProblem { position: 6, fault: AuditProblemKind::MissingBefore { first: 7 } }]);
+    assert_eq!(
+        found,
+        [AuditIntegrityProblem { position: 6, fault: AuditIntegrityProblemKind::MissingBefore { first: 7 } }]
+    );
 }
 
 #[tokio::test]

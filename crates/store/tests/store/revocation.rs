@@ -69,7 +69,7 @@ impl RevocationFixture {
     }
 
     async fn version(&self) -> i64 {
-        self.fixture.store.cached_view().await.unwrap().access_control_version()
+        self.fixture.store.open_cached_view().await.unwrap().access_control_version()
     }
 
     async fn token_revoked(&self, hash: [u8; 32]) -> bool {

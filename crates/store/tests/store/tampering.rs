@@ -1,7 +1,7 @@
 //! The audit chain detects tampering. With write access to the database, an attacker can drop the triggers.
 
 use clew_model::AuditEvent;
-use clew_store::{AuditProblem, AuditProblemKind, AuditVerification};
+use clew_store::{AuditIntegrityProblem, AuditIntegrityProblemKind, AuditVerification};
 use sqlx::{Connection, Row};
 
 use crate::backend;
@@ -30,7 +30,7 @@ async fn create_audit_with_eight_rows() -> Fixture {
 }
 
 /// Executes the statements and returns the detected problems.
-async fn verify_after_tampering(statements: &str) -> Vec<AuditProblem> {
+async fn verify_after_tampering(statements: &str) -> Vec<AuditIntegrityProblem> {
     let fixture = create_audit_with_eight_rows().await;
     tamper(&fixture, statements).await;
     verify(&fixture).await.problems
@@ -45,8 +45,8 @@ async fn verify(fixture: &Fixture) -> AuditVerification {
     fixture.open().await.unwrap().audit().verify_audit_log(&[]).await.unwrap()
 }
 
-fn problem_at(position: i64, what: AuditProblemKind) -> AuditProblem {
-    AuditProblem { position, fault: what }
+fn problem_at(position: i64, what: AuditIntegrityProblemKind) -> AuditIntegrityProblem {
+    AuditIntegrityProblem { position, fault: what }
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn changed_column_is_detected_at_its_row() {
             fixture.sql(format!("UPDATE audit SET {column} = {value} WHERE seq = {seq}")).await;
             assert_eq!(
                 verify(&fixture).await.problems,
-                [problem_at(seq, AuditProblemKind::Changed)],
+                [problem_at(seq, AuditIntegrityProblemKind::Changed)],
                 "{column} of {seq}"
             );
             fixture.sql("DELETE FROM audit; INSERT INTO audit SELECT * FROM kept").await;
@@ -107,9 +107,9 @@ async fn removed_row_is_detected_at_its_position() {
     let _server = backend::shared_server().await;
     for seq in 1..=ROWS {
         let what = match seq {
-            1 => AuditProblemKind::MissingBefore { first: 2 },
-            ROWS => AuditProblemKind::MissingAfter { last: Some(ROWS - 1) },
-            _ => AuditProblemKind::Missing { through: seq },
+            1 => AuditIntegrityProblemKind::MissingBefore { first: 2 },
+            ROWS => AuditIntegrityProblemKind::MissingAfter { last: Some(ROWS - 1) },
+            _ => AuditIntegrityProblemKind::Missing { through: seq },
         };
         assert_eq!(
             verify_after_tampering(&format!("DELETE FROM audit WHERE seq = {seq}")).await,
@@ -123,17 +123,17 @@ async fn removed_row_is_detected_at_its_position() {
 async fn several_removed_rows_are_detected() {
     let _server = backend::shared_server().await;
     for (condition, found) in [
-        ("seq > 5", vec![problem_at(8, AuditProblemKind::MissingAfter { last: Some(5) })]),
-        ("seq < 4", vec![problem_at(1, AuditProblemKind::MissingBefore { first: 4 })]),
-        ("seq IN (3, 4, 5)", vec![problem_at(3, AuditProblemKind::Missing { through: 5 })]),
+        ("seq > 5", vec![problem_at(8, AuditIntegrityProblemKind::MissingAfter { last: Some(5) })]),
+        ("seq < 4", vec![problem_at(1, AuditIntegrityProblemKind::MissingBefore { first: 4 })]),
+        ("seq IN (3, 4, 5)", vec![problem_at(3, AuditIntegrityProblemKind::Missing { through: 5 })]),
         (
             "seq IN (2, 6)",
             vec![
-                problem_at(2, AuditProblemKind::Missing { through: 2 }),
-                problem_at(6, AuditProblemKind::Missing { through: 6 }),
+                problem_at(2, AuditIntegrityProblemKind::Missing { through: 2 }),
+                problem_at(6, AuditIntegrityProblemKind::Missing { through: 6 }),
             ],
         ),
-        ("true", vec![problem_at(8, AuditProblemKind::MissingAfter { last: None })]),
+        ("true", vec![problem_at(8, AuditIntegrityProblemKind::MissingAfter { last: None })]),
     ] {
         assert_eq!(verify_after_tampering(&format!("DELETE FROM audit WHERE {condition}")).await, found, "{condition}");
     }
@@ -146,24 +146,33 @@ async fn swapped_moved_or_forged_rows_are_detected() {
         (
             "UPDATE audit SET seq = -3 WHERE seq = 3; UPDATE audit SET seq = 3 WHERE seq = 4; \
              UPDATE audit SET seq = 4 WHERE seq = -3",
-            vec![problem_at(3, AuditProblemKind::Changed), problem_at(4, AuditProblemKind::Changed)],
+            vec![problem_at(3, AuditIntegrityProblemKind::Changed), problem_at(4, AuditIntegrityProblemKind::Changed)],
         ),
         (
             "UPDATE audit SET seq = 400 WHERE seq = 4",
-            vec![problem_at(4, AuditProblemKind::Missing { through: 4 }), problem_at(400, AuditProblemKind::Changed)],
+            vec![
+                problem_at(4, AuditIntegrityProblemKind::Missing { through: 4 }),
+                problem_at(400, AuditIntegrityProblemKind::Changed),
+            ],
         ),
         (
             "UPDATE audit SET seq = -4 WHERE seq = 4",
-            vec![problem_at(-4, AuditProblemKind::Changed), problem_at(4, AuditProblemKind::Missing { through: 4 })],
+            vec![
+                problem_at(-4, AuditIntegrityProblemKind::Changed),
+                problem_at(4, AuditIntegrityProblemKind::Missing { through: 4 }),
+            ],
         ),
         (
             "INSERT INTO audit SELECT 9, at, actor_kind, actor_id, actor_name, actor_domain_id, peer, request_id, operation, \
              domain_id, project_id, instance_id, node_id, target, outcome, code, detail, previous, mac FROM audit WHERE seq = 8",
-            vec![problem_at(9, AuditProblemKind::Changed)],
+            vec![problem_at(9, AuditIntegrityProblemKind::Changed)],
         ),
         (
             "DELETE FROM audit WHERE seq = 8; UPDATE audit SET seq = 8 WHERE seq = 7",
-            vec![problem_at(7, AuditProblemKind::Missing { through: 7 }), problem_at(8, AuditProblemKind::Changed)],
+            vec![
+                problem_at(7, AuditIntegrityProblemKind::Missing { through: 7 }),
+                problem_at(8, AuditIntegrityProblemKind::Changed),
+            ],
         ),
     ] {
         assert_eq!(verify_after_tampering(change).await, found, "{change}");
@@ -178,29 +187,38 @@ async fn forged_or_removed_end_records_are_detected() {
     let pruned = "DELETE FROM audit WHERE seq < 3; UPDATE audit_ends SET seq = 3, \
          mac = (SELECT previous FROM audit WHERE seq = 3) WHERE name = 'checkpoint';";
     for (change, found) in [
-        (truncate, vec![problem_at(7, AuditProblemKind::HeadChanged)]),
-        ("UPDATE audit_ends SET seal = x'' WHERE name = 'head'", vec![problem_at(8, AuditProblemKind::HeadChanged)]),
+        (truncate, vec![problem_at(7, AuditIntegrityProblemKind::HeadChanged)]),
+        (
+            "UPDATE audit_ends SET seal = x'' WHERE name = 'head'",
+            vec![problem_at(8, AuditIntegrityProblemKind::HeadChanged)],
+        ),
         (
             "UPDATE audit_ends SET mac = zeroblob(32) WHERE name = 'head'",
-            vec![problem_at(8, AuditProblemKind::HeadChanged)],
+            vec![problem_at(8, AuditIntegrityProblemKind::HeadChanged)],
         ),
-        ("DELETE FROM audit_ends WHERE name = 'head'", vec![problem_at(8, AuditProblemKind::HeadChanged)]),
-        (pruned, vec![problem_at(3, AuditProblemKind::CheckpointChanged)]),
-        ("DELETE FROM audit_ends WHERE name = 'checkpoint'", vec![problem_at(1, AuditProblemKind::CheckpointChanged)]),
+        ("DELETE FROM audit_ends WHERE name = 'head'", vec![problem_at(8, AuditIntegrityProblemKind::HeadChanged)]),
+        (pruned, vec![problem_at(3, AuditIntegrityProblemKind::CheckpointChanged)]),
+        (
+            "DELETE FROM audit_ends WHERE name = 'checkpoint'",
+            vec![problem_at(1, AuditIntegrityProblemKind::CheckpointChanged)],
+        ),
         (
             "UPDATE audit_ends SET seq = (SELECT seq FROM audit_ends WHERE name = 'checkpoint'), \
              mac = (SELECT mac FROM audit_ends WHERE name = 'checkpoint'), \
              seal = (SELECT seal FROM audit_ends WHERE name = 'checkpoint') WHERE name = 'head'",
-            vec![problem_at(8, AuditProblemKind::HeadChanged)],
+            vec![problem_at(8, AuditIntegrityProblemKind::HeadChanged)],
         ),
         (
             "UPDATE audit_ends SET seq = h.seq, mac = h.mac, seal = h.seal \
              FROM (SELECT * FROM audit_ends WHERE name = 'head') h WHERE audit_ends.name = 'checkpoint'",
-            vec![problem_at(1, AuditProblemKind::CheckpointChanged)],
+            vec![problem_at(1, AuditIntegrityProblemKind::CheckpointChanged)],
         ),
         (
             "DELETE FROM audit; DELETE FROM audit_ends",
-            vec![problem_at(0, AuditProblemKind::CheckpointChanged), problem_at(0, AuditProblemKind::HeadChanged)],
+            vec![
+                problem_at(0, AuditIntegrityProblemKind::CheckpointChanged),
+                problem_at(0, AuditIntegrityProblemKind::HeadChanged),
+            ],
         ),
     ] {
         assert_eq!(verify_after_tampering(change).await, found, "{change}");
@@ -215,7 +233,10 @@ async fn changed_head_is_reported_after_later_rows() {
     tamper(&fixture, truncate).await;
     fixture.record_events(3).await;
     let found = verify(&fixture).await;
-    assert_eq!((found.problems, found.last), (vec![problem_at(7, AuditProblemKind::AfterChangedHead)], Some(9)));
+    assert_eq!(
+        (found.problems, found.last),
+        (vec![problem_at(7, AuditIntegrityProblemKind::AfterChangedHead)], Some(9))
+    );
 
     let fixture = create_audit_with_eight_rows().await;
     tamper(&fixture, "DELETE FROM audit; DELETE FROM audit_ends").await;
@@ -224,15 +245,19 @@ async fn changed_head_is_reported_after_later_rows() {
     let found = again.audit().verify_audit_log(&[]).await.unwrap();
     assert_eq!(
         found.problems,
-        [problem_at(1, AuditProblemKind::CheckpointChanged), problem_at(1, AuditProblemKind::AfterChangedHead)]
+        [
+            problem_at(1, AuditIntegrityProblemKind::CheckpointChanged),
+            problem_at(1, AuditIntegrityProblemKind::AfterChangedHead)
+        ]
     );
 }
 
 #[tokio::test]
 async fn row_of_another_copy_is_detected() {
-    for (more, found) in
-        [(0, problem_at(9, AuditProblemKind::HeadChanged)), (1, problem_at(10, AuditProblemKind::OutOfOrder))]
-    {
+    for (more, found) in [
+        (0, problem_at(9, AuditIntegrityProblemKind::HeadChanged)),
+        (1, problem_at(10, AuditIntegrityProblemKind::OutOfOrder)),
+    ] {
         let fixture = create_audit_with_eight_rows().await;
         tamper(&fixture, "CREATE TABLE ends AS SELECT * FROM audit_ends").await;
         fixture.record_events(1).await;
@@ -277,12 +302,12 @@ async fn triggers_reject_accidental_changes() {
 #[tokio::test]
 async fn problems_have_readable_messages() {
     for (problem, message) in [
-        (problem_at(3, AuditProblemKind::Changed), "row 3 was changed"),
-        (problem_at(3, AuditProblemKind::Missing { through: 3 }), "row 3 is missing"),
-        (problem_at(3, AuditProblemKind::Missing { through: 5 }), "rows 3 to 5 are missing"),
-        (problem_at(1, AuditProblemKind::MissingBefore { first: 4 }), "rows before 4 are missing, from 1 on"),
-        (problem_at(9, AuditProblemKind::MissingAfter { last: Some(7) }), "rows after 7 are missing, up to 9"),
-        (problem_at(7, AuditProblemKind::HeadChanged), "the head was changed: rows after 7 may be missing"),
+        (problem_at(3, AuditIntegrityProblemKind::Changed), "row 3 was changed"),
+        (problem_at(3, AuditIntegrityProblemKind::Missing { through: 3 }), "row 3 is missing"),
+        (problem_at(3, AuditIntegrityProblemKind::Missing { through: 5 }), "rows 3 to 5 are missing"),
+        (problem_at(1, AuditIntegrityProblemKind::MissingBefore { first: 4 }), "rows before 4 are missing, from 1 on"),
+        (problem_at(9, AuditIntegrityProblemKind::MissingAfter { last: Some(7) }), "rows after 7 are missing, up to 9"),
+        (problem_at(7, AuditIntegrityProblemKind::HeadChanged), "the head was changed: rows after 7 may be missing"),
     ] {
         assert_eq!(problem.to_string(), message);
     }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use clew_model::{AuditEvent, AuditOrigin, InstanceId};
-use clew_store::{AuditCheckpoint, AuditProblem, AuditProblemKind, RecordedKillOutcome};
+use clew_store::{AuditCheckpoint, AuditIntegrityProblem, AuditIntegrityProblemKind, RecordedKillOutcome};
 
 use super::kills::new_kill;
 use super::tampering::NO_TRIGGERS;
@@ -36,12 +36,18 @@ async fn create_truncated_audit() -> (Fixture, AuditCheckpoint) {
     (fixture, checkpoint)
 }
 
-fn missing_row_problem() -> AuditProblem {
-    AuditProblem { position: NEWEST_SEQ, fault: AuditProblemKind::RecordedRowMissing { at: 1_000_500 } }
+fn missing_row_problem() -> AuditIntegrityProblem {
+    AuditIntegrityProblem {
+        position: NEWEST_SEQ,
+        fault: AuditIntegrityProblemKind::RecordedRowMissing { at: 1_000_500 },
+    }
 }
 
-fn replaced_row_problem() -> AuditProblem {
-    AuditProblem { position: NEWEST_SEQ, fault: AuditProblemKind::RecordedRowReplaced { at: 1_000_500 } }
+fn replaced_row_problem() -> AuditIntegrityProblem {
+    AuditIntegrityProblem {
+        position: NEWEST_SEQ,
+        fault: AuditIntegrityProblemKind::RecordedRowReplaced { at: 1_000_500 },
+    }
 }
 
 #[tokio::test]
@@ -140,8 +146,8 @@ async fn truncated_kill_outcomes_are_detected_by_their_process() {
     fixture
         .sql("DELETE FROM audit WHERE seq > 1; DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM earlier")
         .await;
-    let fault = AuditProblemKind::RecordedRowMissing { at: 1_000_000 };
-    let problem = AuditProblem { position: 2, fault };
+    let fault = AuditIntegrityProblemKind::RecordedRowMissing { at: 1_000_000 };
+    let problem = AuditIntegrityProblem { position: 2, fault };
     assert_eq!(fixture.store.audit().verify_audit_log(&[]).await.unwrap().problems, [problem]);
 }
 
@@ -158,7 +164,7 @@ async fn process_without_writes_detects_a_truncated_audit() {
         .await;
     let found = reader.audit().detect_audit_truncation().await.unwrap().unwrap();
     assert!(
-        found.position == NEWEST_SEQ && matches!(found.fault, AuditProblemKind::RecordedRowMissing { .. }),
+        found.position == NEWEST_SEQ && matches!(found.fault, AuditIntegrityProblemKind::RecordedRowMissing { .. }),
         "{found:?}"
     );
     assert_eq!(reader.audit().verify_audit_log(&[]).await.unwrap().problems, [found]);
@@ -204,9 +210,9 @@ async fn rows_removed_by_retention_are_not_reported() {
     let found = reader.audit().verify_audit_log(&[old.clone(), newest.clone()]).await.unwrap();
     assert!(found.is_intact(), "{found:?}");
     let forged = AuditCheckpoint { link: newest.link, ..old.clone() };
-    let fault = AuditProblemKind::RecordedRowReplaced { at: old.at };
+    let fault = AuditIntegrityProblemKind::RecordedRowReplaced { at: old.at };
     let found = reader.audit().verify_audit_log(std::slice::from_ref(&forged)).await.unwrap();
-    assert_eq!(found.problems, [AuditProblem { position: 5, fault }]);
+    assert_eq!(found.problems, [AuditIntegrityProblem { position: 5, fault }]);
     fixture.record_events(2).await;
     fixture.advance_clock(1000);
     fixture.record_events(1).await;

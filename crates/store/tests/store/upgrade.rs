@@ -95,7 +95,7 @@ async fn upgrade_of_an_old_database_keeps_all_rows() {
     assert!(!task.unwrap().unwrap().masked);
     let enterprise_projects = store.tenants().list_enterprise_projects(&domain).await.unwrap();
     assert_eq!(enterprise_projects.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["0", "retail"]);
-    assert_eq!(store.cached_view().await.unwrap().access_control_version(), 1);
+    assert_eq!(store.open_cached_view().await.unwrap().access_control_version(), 1);
 }
 
 #[tokio::test]

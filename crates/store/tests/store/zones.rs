@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_model::{FailureKind, InstanceId, NetworkZone, NewInstance, NodeId, TaskStatus};
+use clew_model::{CollectionTaskStatus, FailureKind, InstanceId, NetworkZone, NewInstance, NodeId};
 use clew_store::{InstanceKillTasks, NewSessionCollectionTask, Store, ZoneState};
 
 use crate::fixture::{Fixture, claim, new_instance, origin};
@@ -120,8 +120,8 @@ async fn tasks_of_zones_without_workers_fail() {
     assert_eq!(fixture.store.zones().fail_tasks_in_zones_without_workers(minute).await.unwrap(), 1);
     let ended = fixture.store.tasks().find_task(&queued.request_id).await.unwrap().unwrap();
     let failure = ended.failure.unwrap();
-    assert_eq!((ended.status, failure.kind), (TaskStatus::Error, FailureKind::Unreachable));
+    assert_eq!((ended.status, failure.kind), (CollectionTaskStatus::Error, FailureKind::Unreachable));
     assert!(failure.detail.contains("zone dmz"), "{failure}");
     let status = fixture.store.tasks().find_task(&anywhere.request_id).await.unwrap().unwrap().status;
-    assert_eq!(status, TaskStatus::Queued);
+    assert_eq!(status, CollectionTaskStatus::Queued);
 }

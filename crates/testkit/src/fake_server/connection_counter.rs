@@ -16,7 +16,7 @@ pub(crate) struct ConnectionCounter {
 pub(super) struct OpenConnectionGuard([Arc<ConnectionCounter>; 2]);
 
 impl ConnectionCounter {
-    pub(crate) fn open_connection_count(&self) -> u64 {
+    pub(crate) fn current_connection_count(&self) -> u64 {
         self.open.load(SeqCst)
     }
 
@@ -43,7 +43,7 @@ impl OpenConnectionGuard {
         Self(counters)
     }
 
-    pub(super) fn count_login(&self) {
+    pub(super) fn increment_login_count(&self) {
         for counter in &self.0 {
             counter.logins.fetch_add(1, SeqCst);
         }

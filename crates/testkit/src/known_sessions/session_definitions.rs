@@ -6,7 +6,7 @@ use crate::raw_client::ClientCharset;
 
 /// Tests open all old sessions before the first young session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SessionAgeClass {
+pub(super) enum SessionAge {
     Old,
     Young,
 }
@@ -27,7 +27,7 @@ pub(super) enum ExpectedStatementText {
 
 #[derive(Debug, Clone)]
 pub(super) struct SessionDefinition {
-    pub(super) age: SessionAgeClass,
+    pub(super) age: SessionAge,
     pub(super) user: &'static str,
     pub(super) database: Option<&'static str>,
     pub(super) ipv6: bool,
@@ -60,7 +60,7 @@ pub(super) const USER_NAMES: [&str; 10] =
 impl SessionDefinition {
     fn new_idle(user: &'static str, database: Option<&'static str>) -> Self {
         Self {
-            age: SessionAgeClass::Old,
+            age: SessionAge::Old,
             user,
             database,
             ipv6: false,
@@ -73,7 +73,7 @@ impl SessionDefinition {
     }
 
     fn with_young_age(self) -> Self {
-        Self { age: SessionAgeClass::Young, ..self }
+        Self { age: SessionAge::Young, ..self }
     }
 
     fn with_ipv6(self) -> Self {
@@ -116,7 +116,7 @@ fn define_session_with_charset(charset: ClientCharset, sent: &[u8], expected: &[
         .with_statement_bytes(comment(sent), ExpectedStatementText::Bytes(comment(expected)))
 }
 
-pub(super) fn define_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
+pub(super) fn define_all_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
     let shop = || SessionDefinition::new_idle("app", Some("shop"));
     let mut definitions: Vec<SessionDefinition> =
         USER_NAMES.iter().map(|&user| SessionDefinition::new_idle(user, None)).collect();
@@ -127,8 +127,8 @@ pub(super) fn define_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
         SessionDefinition::new_idle("app", None).with_ipv6(),
         SessionDefinition::new_idle("reader", Some("shop")).with_ipv6(),
     ]);
-    definitions.extend(define_transaction_sessions(flavor, shop));
-    definitions.extend(define_statement_sessions(flavor));
+    definitions.extend(define_sessions_with_transactions(flavor, shop));
+    definitions.extend(define_sessions_with_statements(flavor));
     definitions.extend([
         SessionDefinition::new_idle("app", None).with_young_age(),
         SessionDefinition::new_idle("reader", None).with_young_age(),
@@ -142,7 +142,7 @@ pub(super) fn define_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
     definitions
 }
 
-fn define_transaction_sessions(flavor: Flavor, shop: impl Fn() -> SessionDefinition) -> Vec<SessionDefinition> {
+fn define_sessions_with_transactions(flavor: Flavor, shop: impl Fn() -> SessionDefinition) -> Vec<SessionDefinition> {
     let (update_state, read_state) = match flavor {
         Flavor::MariaDb => ("Updating", "Statistics"),
         Flavor::MySql => ("updating", "statistics"),
@@ -167,7 +167,7 @@ fn define_transaction_sessions(flavor: Flavor, shop: impl Fn() -> SessionDefinit
     ]
 }
 
-fn define_statement_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
+fn define_sessions_with_statements(flavor: Flavor) -> Vec<SessionDefinition> {
     let app = || SessionDefinition::new_idle("app", None);
     let large = |bytes: usize| app().with_sleep_statement(&"0123456789abcdef".repeat(bytes / 16));
     let nul = b"SELECT SLEEP(100000) /* before\0after */".to_vec();

@@ -27,7 +27,7 @@ pub(super) async fn try_attack_client<S: AsyncRead + AsyncWrite + Unpin>(
         _ => recording.increment_attack_count(),
     }
     match mode {
-        RogueAttack::LocalInfile(path) => request_local_file(stream, path, recording).await?,
+        RogueAttack::LocalInfile(path) => request_local_infile(stream, path, recording).await?,
         RogueAttack::HugePacket { bytes } => send_huge_row(stream, columns, *bytes, recording).await?,
         RogueAttack::EndlessRows => send_endless_rows(stream, columns, recording).await?,
         RogueAttack::EndlessColumns => {
@@ -52,7 +52,7 @@ const LARGE_COLUMN_COUNT_PACKET: [u8; 4] = [0xfd, 0, 0, 0x80];
 /// For 2^40 columns, `mysql_async` tries to allocate 32 TiB, which aborts the client process.
 const HUGE_COLUMN_COUNT_PACKET: [u8; 9] = [0xfe, 0, 0, 0, 0, 0, 1, 0, 0];
 
-async fn request_local_file<S: AsyncRead + AsyncWrite + Unpin>(
+async fn request_local_infile<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     path: &str,
     recording: &ClientPacketRecorder,

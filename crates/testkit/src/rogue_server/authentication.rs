@@ -11,13 +11,13 @@ use crate::fake_server::packets;
 use crate::mysql_packets::{read_packet, write_packet};
 
 /// First byte of an `AuthMoreData` packet.
-const AUTH_MORE_DATA: u8 = 1;
+const AUTH_MORE_DATA_HEADER: u8 = 1;
 /// Status byte with which a `caching_sha2_password` server requests full authentication.
-const PERFORM_FULL_AUTHENTICATION_STATUS: u8 = 4;
+const FULL_AUTHENTICATION_STATUS_BYTE: u8 = 4;
 /// Packets with which `caching_sha2_password` and `sha256_password` clients request the server's RSA key.
 const RSA_KEY_REQUEST_PACKETS: [&[u8]; 2] = [&[2], &[1]];
 
-pub(super) fn greeting_auth_plugin_name(mode: &RogueAttack) -> &'static str {
+pub(super) fn auth_plugin_name_in_greeting(mode: &RogueAttack) -> &'static str {
     match mode {
         RogueAttack::FullAuthentication => "caching_sha2_password",
         _ => "mysql_native_password",
@@ -31,20 +31,20 @@ pub(super) async fn complete_authentication<S: AsyncRead + AsyncWrite + Unpin>(
     recording: &ClientPacketRecorder,
 ) -> io::Result<()> {
     let request = match mode {
-        RogueAttack::FullAuthentication => Some(vec![AUTH_MORE_DATA, PERFORM_FULL_AUTHENTICATION_STATUS]),
+        RogueAttack::FullAuthentication => Some(vec![AUTH_MORE_DATA_HEADER, FULL_AUTHENTICATION_STATUS_BYTE]),
         RogueAttack::ClearPassword => Some(encode_auth_switch_request("mysql_clear_password")),
         RogueAttack::OldPassword => Some(encode_auth_switch_request("mysql_old_password")),
         RogueAttack::Sha256Password => Some(encode_auth_switch_request("sha256_password")),
         _ => None,
     };
     if let Some(request) = request {
-        sequence = request_authentication_data(stream, sequence, &request, recording).await?;
+        sequence = request_authentication_response(stream, sequence, &request, recording).await?;
     }
     write_packet(stream, sequence.wrapping_add(1), &packets::OK_PACKET).await?;
     stream.flush().await
 }
 
-async fn request_authentication_data<S: AsyncRead + AsyncWrite + Unpin>(
+async fn request_authentication_response<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     sequence: u8,
     request: &[u8],
@@ -55,7 +55,7 @@ async fn request_authentication_data<S: AsyncRead + AsyncWrite + Unpin>(
     let (mut sequence, mut response) = read_packet(stream).await?;
     recording.append_client_packet(response.clone());
     if RSA_KEY_REQUEST_PACKETS.contains(&response.as_slice()) {
-        let key = [&[AUTH_MORE_DATA], PUBLIC_KEY_PEM.as_bytes()].concat();
+        let key = [&[AUTH_MORE_DATA_HEADER], PUBLIC_KEY_PEM.as_bytes()].concat();
         write_packet(stream, sequence.wrapping_add(1), &key).await?;
         stream.flush().await?;
         (sequence, response) = read_packet(stream).await?;

@@ -18,7 +18,7 @@ pub enum PasswordLeak {
 
 pub(super) fn find_password_leak(packets: &[Vec<u8>], password: &str) -> Option<PasswordLeak> {
     let masked: Vec<u8> = password.bytes().zip(GREETING_NONCE.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
-    let old = scramble_old_password(password);
+    let old = scramble_with_old_password_algorithm(password);
     packets.iter().find_map(|packet| {
         let contains = |bytes: &[u8]| !bytes.is_empty() && packet.windows(bytes.len()).any(|part| part == bytes);
         let decrypted = rsa_key::decrypt_oaep_block(packet).is_some_and(|message| message.starts_with(&masked));
@@ -34,9 +34,10 @@ pub(super) fn find_password_leak(packets: &[Vec<u8>], password: &str) -> Option<
 }
 
 /// Password scramble of MySQL 3.23 and 4.0, which uses only the first 8 bytes of the nonce.
-fn scramble_old_password(password: &str) -> Vec<u8> {
+fn scramble_with_old_password_algorithm(password: &str) -> Vec<u8> {
     const OLD_PASSWORD_SEED_MODULUS: u32 = 0x3fff_ffff;
-    let (message, pass) = (hash_old_password(&GREETING_NONCE[..8]), hash_old_password(password.as_bytes()));
+    let (message, pass) =
+        (hash_with_old_password_algorithm(&GREETING_NONCE[..8]), hash_with_old_password_algorithm(password.as_bytes()));
     let (mut seed1, mut seed2) =
         ((message.0 ^ pass.0) % OLD_PASSWORD_SEED_MODULUS, (message.1 ^ pass.1) % OLD_PASSWORD_SEED_MODULUS);
     let mut next = || {
@@ -56,7 +57,7 @@ fn truncate_to_u8(number: f64) -> u8 {
     number as u8
 }
 
-fn hash_old_password(text: &[u8]) -> (u32, u32) {
+fn hash_with_old_password_algorithm(text: &[u8]) -> (u32, u32) {
     let (mut first, mut second, mut add) = (1_345_345_333_u32, 0x1234_5671_u32, 7_u32);
     for byte in text.iter().filter(|byte| !matches!(byte, b' ' | b'\t')) {
         let byte = u32::from(*byte);

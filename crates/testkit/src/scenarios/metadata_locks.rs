@@ -1,6 +1,6 @@
 //! Scenarios in which sessions wait for metadata locks on tables.
 
-use super::{LockWaitScenario, MYSQL_AND_MARIADB};
+use super::{LockWaitScenario, MYSQL_AND_MARIADB_FLAVORS};
 use crate::flavor::Flavor;
 
 pub(super) fn metadata_lock_scenarios() -> Vec<LockWaitScenario> {
@@ -58,7 +58,7 @@ pub(super) fn metadata_lock_scenarios() -> Vec<LockWaitScenario> {
             "b>a",
         ),
         LockWaitScenario::new(
-            MYSQL_AND_MARIADB,
+            MYSQL_AND_MARIADB_FLAVORS,
             "a table that its engine locks as a whole",
             "a~ SELECT SLEEP(600) FROM old WHERE v > 0\nb? UPDATE old SET v = 2",
             "b>a",
@@ -70,7 +70,7 @@ pub(super) fn metadata_lock_scenarios() -> Vec<LockWaitScenario> {
 
 /// Session `a` is the root blocker.
 pub(super) fn metadata_lock_scenario(name: &str, script: &str, waits: &str) -> LockWaitScenario {
-    metadata_lock_scenario_for_flavors(MYSQL_AND_MARIADB, name, script, waits)
+    metadata_lock_scenario_for_flavors(MYSQL_AND_MARIADB_FLAVORS, name, script, waits)
 }
 
 pub(super) fn metadata_lock_scenario_for_flavors(

@@ -191,7 +191,7 @@ impl RunningScenario {
 
     /// Closes each waiting session when its blocked statement finishes, so that the session's locks are released.
     /// Returns the names of the waiters whose statements do not finish within `limit` and whose sessions remain open.
-    pub async fn close_waiters_when_finished(&mut self, waiters: &[&str], limit: Duration) -> Vec<String> {
+    pub async fn close_sessions_of_finished_waiters(&mut self, waiters: &[&str], limit: Duration) -> Vec<String> {
         let mut finishing = JoinSet::new();
         for &name in waiters {
             if let Some(mut session) = self.sessions.remove(name) {

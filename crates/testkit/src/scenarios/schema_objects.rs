@@ -1,7 +1,7 @@
 //! Scenarios in which sessions wait for metadata locks on schemas, routines, triggers, events and tablespaces.
 
 use super::metadata_locks::{metadata_lock_scenario, metadata_lock_scenario_for_flavors};
-use super::{LockWaitScenario, MARIADB_ONLY, MYSQL_AND_MARIADB, MYSQL_ONLY};
+use super::{LockWaitScenario, MARIADB_FLAVOR_ONLY, MYSQL_AND_MARIADB_FLAVORS, MYSQL_FLAVOR_ONLY};
 
 pub(super) fn schema_object_lock_scenarios() -> Vec<LockWaitScenario> {
     vec![
@@ -12,10 +12,10 @@ pub(super) fn schema_object_lock_scenarios() -> Vec<LockWaitScenario> {
             "c: DO 1\na: BEGIN\na: SELECT * FROM t\nb? DROP DATABASE shop\nc? CREATE TABLE made (x INT)",
             "b>a c>b",
         )
-        .with_locked_resource("c", "schema"),
+        .with_expected_locked_resource("c", "schema"),
         // MariaDB releases a procedure's metadata lock once the procedure is loaded.
         LockWaitScenario::new(
-            MYSQL_ONLY,
+            MYSQL_FLAVOR_ONLY,
             "DROP PROCEDURE while it runs",
             "a~ CALL slow()\nb? DROP PROCEDURE slow",
             "b>a",
@@ -23,7 +23,7 @@ pub(super) fn schema_object_lock_scenarios() -> Vec<LockWaitScenario> {
             "procedure",
         ),
         LockWaitScenario::new(
-            MYSQL_AND_MARIADB,
+            MYSQL_AND_MARIADB_FLAVORS,
             "DROP FUNCTION while it runs",
             "a~ SELECT slowly()\nb? DROP FUNCTION slowly",
             "b>a",
@@ -37,9 +37,9 @@ pub(super) fn schema_object_lock_scenarios() -> Vec<LockWaitScenario> {
              c? CREATE TRIGGER counted BEFORE INSERT ON t FOR EACH ROW SET @x = 1",
             "b>a c>b",
         )
-        .with_locked_resource("c", "trigger"),
+        .with_expected_locked_resource("c", "trigger"),
         LockWaitScenario::new(
-            MYSQL_ONLY,
+            MYSQL_FLAVOR_ONLY,
             "DROP EVENT behind a transaction that looked at it",
             "a: BEGIN\na: SHOW CREATE EVENT nightly\nb? DROP EVENT nightly",
             "b>a",
@@ -48,20 +48,20 @@ pub(super) fn schema_object_lock_scenarios() -> Vec<LockWaitScenario> {
         ),
         // MySQL stores events in its data dictionary, which cannot be locked.
         metadata_lock_scenario_for_flavors(
-            MARIADB_ONLY,
+            MARIADB_FLAVOR_ONLY,
             "ALTER EVENT behind a DROP EVENT that waits",
             "a: LOCK TABLES mysql.event WRITE\nb? DROP EVENT nightly\nc? ALTER EVENT nightly DISABLE",
             "b>a c>b",
         )
-        .with_locked_resource("c", "event"),
+        .with_expected_locked_resource("c", "event"),
         metadata_lock_scenario_for_flavors(
-            MYSQL_ONLY,
+            MYSQL_FLAVOR_ONLY,
             "DROP TABLESPACE behind an ALTER TABLE that waits",
             "m: CREATE TABLESPACE space ADD DATAFILE 'space.ibd'\n\
              m: CREATE TABLE spaced (id INT PRIMARY KEY) TABLESPACE = space\n\
              a: BEGIN\na: SELECT * FROM spaced\nb? ALTER TABLE spaced ADD x INT, ALGORITHM = COPY\nc? DROP TABLESPACE space",
             "b>a c>b",
         )
-        .with_locked_resource("c", "tablespace"),
+        .with_expected_locked_resource("c", "tablespace"),
     ]
 }

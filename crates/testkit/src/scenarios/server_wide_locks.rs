@@ -1,12 +1,12 @@
 //! Scenarios in which sessions wait for server-wide locks: global read locks, backup locks and user locks.
 
-use super::{LockWaitScenario, MARIADB_ONLY, MYSQL_AND_MARIADB, MYSQL_ONLY};
+use super::{LockWaitScenario, MARIADB_FLAVOR_ONLY, MYSQL_AND_MARIADB_FLAVORS, MYSQL_FLAVOR_ONLY};
 use crate::flavor::Flavor;
 
 pub(super) fn server_wide_lock_scenarios() -> Vec<LockWaitScenario> {
     let mut all = vec![
         LockWaitScenario::new(
-            MYSQL_AND_MARIADB,
+            MYSQL_AND_MARIADB_FLAVORS,
             "a user lock",
             "a: SELECT GET_LOCK('nightly', 1)\nb? SELECT GET_LOCK('nightly', 600)\nc? SELECT GET_LOCK('nightly', 600)",
             "b>a c>a",
@@ -14,7 +14,7 @@ pub(super) fn server_wide_lock_scenarios() -> Vec<LockWaitScenario> {
             "user lock",
         ),
         LockWaitScenario::new(
-            MYSQL_ONLY,
+            MYSQL_FLAVOR_ONLY,
             "LOCK INSTANCE FOR BACKUP, then CREATE TABLE",
             "a: LOCK INSTANCE FOR BACKUP\nb? CREATE TABLE made (x INT)",
             "b>a",
@@ -22,7 +22,7 @@ pub(super) fn server_wide_lock_scenarios() -> Vec<LockWaitScenario> {
             "backup lock",
         ),
         LockWaitScenario::new(
-            MARIADB_ONLY,
+            MARIADB_FLAVOR_ONLY,
             "BACKUP STAGE BLOCK_DDL, then CREATE TABLE",
             "a: BACKUP STAGE START\na: BACKUP STAGE FLUSH\na: BACKUP STAGE BLOCK_DDL\nb? ALTER TABLE t ADD x INT",
             "b>a",
@@ -30,7 +30,7 @@ pub(super) fn server_wide_lock_scenarios() -> Vec<LockWaitScenario> {
             "backup lock",
         ),
         LockWaitScenario::new(
-            MARIADB_ONLY,
+            MARIADB_FLAVOR_ONLY,
             "BACKUP STAGE BLOCK_COMMIT, then COMMIT",
             "a: BACKUP STAGE START\na: BACKUP STAGE FLUSH\na: BACKUP STAGE BLOCK_DDL\na: BACKUP STAGE BLOCK_COMMIT\n\
              b: BEGIN\nb: UPDATE t SET v = 1\nb? COMMIT",
@@ -41,7 +41,7 @@ pub(super) fn server_wide_lock_scenarios() -> Vec<LockWaitScenario> {
     ];
     // MySQL has separate locks for changes and for commits, MariaDB one lock for both.
     for (flavors, global, commit) in
-        [(MYSQL_ONLY, "global read lock", "commit lock"), (MARIADB_ONLY, "backup lock", "backup lock")]
+        [(MYSQL_FLAVOR_ONLY, "global read lock", "commit lock"), (MARIADB_FLAVOR_ONLY, "backup lock", "backup lock")]
     {
         all.extend(global_read_lock_scenarios(flavors, global, commit));
     }

@@ -1,14 +1,14 @@
 //! Scenarios with complex wait graphs: chains, fans, cycles and prepared transactions without a session.
 
-use super::{LockWaitScenario, MARIADB_ONLY, MYSQL_AND_MARIADB, MYSQL_ONLY};
+use super::{LockWaitScenario, MARIADB_FLAVOR_ONLY, MYSQL_AND_MARIADB_FLAVORS, MYSQL_FLAVOR_ONLY};
 
 const LOCK_WAIT_CHAIN_LENGTH: usize = 10;
-const SINGLE_BLOCKER_WAITER_COUNT: usize = 500;
+const WAITER_COUNT_FOR_SINGLE_BLOCKER: usize = 500;
 
 pub(super) fn wait_graph_scenarios() -> Vec<LockWaitScenario> {
     vec![
         LockWaitScenario::new(
-            MYSQL_AND_MARIADB,
+            MYSQL_AND_MARIADB_FLAVORS,
             "two readers in the way of one writer",
             "a: BEGIN\na: SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\n\
              b: BEGIN\nb: UPDATE s SET v = 1 WHERE id = 1\nb: SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\n\
@@ -18,7 +18,7 @@ pub(super) fn wait_graph_scenarios() -> Vec<LockWaitScenario> {
             "row",
         ),
         LockWaitScenario::new(
-            MYSQL_AND_MARIADB,
+            MYSQL_AND_MARIADB_FLAVORS,
             "a waiter that is in the way of others",
             "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\n\
              b: BEGIN\nb: UPDATE t SET v = 1 WHERE id = 5\nb? UPDATE t SET v = 1 WHERE id = 1\n\
@@ -28,7 +28,7 @@ pub(super) fn wait_graph_scenarios() -> Vec<LockWaitScenario> {
             "row",
         ),
         LockWaitScenario::new(
-            MYSQL_AND_MARIADB,
+            MYSQL_AND_MARIADB_FLAVORS,
             "a queue for a row",
             "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\n\
              b? UPDATE t SET v = 2 WHERE id = 1\nc? UPDATE t SET v = 3 WHERE id = 1",
@@ -39,7 +39,7 @@ pub(super) fn wait_graph_scenarios() -> Vec<LockWaitScenario> {
         lock_wait_chain_scenario(),
         many_waiters_scenario(),
         LockWaitScenario::new(
-            MYSQL_AND_MARIADB,
+            MYSQL_AND_MARIADB_FLAVORS,
             "a circle of a row and a name",
             "a: SELECT GET_LOCK('nightly', 1)\nb: BEGIN\nb: UPDATE t SET v = 1 WHERE id = 1\n\
              a? UPDATE t SET v = 2 WHERE id = 1\nb? SELECT GET_LOCK('nightly', 600)",
@@ -47,9 +47,9 @@ pub(super) fn wait_graph_scenarios() -> Vec<LockWaitScenario> {
             "a+b",
             "row",
         )
-        .with_locked_resource("b", "user lock"),
+        .with_expected_locked_resource("b", "user lock"),
         LockWaitScenario::new(
-            MYSQL_AND_MARIADB,
+            MYSQL_AND_MARIADB_FLAVORS,
             "a circle of a row and definitions, and one behind it",
             "a: BEGIN\na: SELECT * FROM s\nb: BEGIN\nb: UPDATE t SET v = 1 WHERE id = 1\n\
              c? ALTER TABLE s ADD x INT\nb? SELECT * FROM s\na? UPDATE t SET v = 2 WHERE id = 1\n\
@@ -58,7 +58,7 @@ pub(super) fn wait_graph_scenarios() -> Vec<LockWaitScenario> {
             "a+b+c",
             "table metadata",
         )
-        .with_locked_resource("a", "row"),
+        .with_expected_locked_resource("a", "row"),
     ]
     .into_iter()
     .chain(prepared_transaction_scenarios())
@@ -83,15 +83,15 @@ fn prepared_transaction_scenarios() -> [LockWaitScenario; 7] {
         LockWaitScenario::new(flavors, name, script, waits, root, "table metadata")
     };
     [
-        row(MYSQL_AND_MARIADB, "a row of a prepared transaction whose session is gone", "a!\n", "b>xa", "xa"),
-        row(MYSQL_ONLY, "a row of a prepared transaction whose session is there", "", "b>xa", "xa"),
-        row(MARIADB_ONLY, "a row of a prepared transaction whose session is there", "", "b>a", "a")
-            .with_root_blocker_after_kill("xa"),
-        alter(MYSQL_ONLY, "table metadata"),
+        row(MYSQL_AND_MARIADB_FLAVORS, "a row of a prepared transaction whose session is gone", "a!\n", "b>xa", "xa"),
+        row(MYSQL_FLAVOR_ONLY, "a row of a prepared transaction whose session is there", "", "b>xa", "xa"),
+        row(MARIADB_FLAVOR_ONLY, "a row of a prepared transaction whose session is there", "", "b>a", "a")
+            .with_expected_next_root_blocker("xa"),
+        alter(MYSQL_FLAVOR_ONLY, "table metadata"),
         // Ending the session releases the metadata lock but not InnoDB's table lock.
-        alter(MARIADB_ONLY, "table lock of InnoDB"),
-        alter_beside(MYSQL_ONLY, "b>xa", "xa"),
-        alter_beside(MARIADB_ONLY, "b>a", "a").with_root_blocker_after_kill("xa"),
+        alter(MARIADB_FLAVOR_ONLY, "table lock of InnoDB"),
+        alter_beside(MYSQL_FLAVOR_ONLY, "b>xa", "xa"),
+        alter_beside(MARIADB_FLAVOR_ONLY, "b>a", "a").with_expected_next_root_blocker("xa"),
     ]
     .map(|scenario| {
         scenario.with_expected_unkillable_reason(
@@ -106,17 +106,17 @@ fn lock_wait_chain_scenario() -> LockWaitScenario {
     let links = (1..LOCK_WAIT_CHAIN_LENGTH).map(|link| enter(link) + &wait(link));
     let script = enter(0) + &links.collect::<String>();
     let waits: Vec<String> = (1..LOCK_WAIT_CHAIN_LENGTH).map(|link| format!("s{link}>s{}", link - 1)).collect();
-    LockWaitScenario::new(MYSQL_AND_MARIADB, "a chain of ten", script, waits.join(" "), "s0", "row")
+    LockWaitScenario::new(MYSQL_AND_MARIADB_FLAVORS, "a chain of ten", script, waits.join(" "), "s0", "row")
 }
 
 fn many_waiters_scenario() -> LockWaitScenario {
     let wait = |waiter| format!("w{waiter}+ SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\n");
     let script = "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\n".to_owned();
-    let waits: Vec<String> = (0..SINGLE_BLOCKER_WAITER_COUNT).map(|waiter| format!("w{waiter}>a")).collect();
+    let waits: Vec<String> = (0..WAITER_COUNT_FOR_SINGLE_BLOCKER).map(|waiter| format!("w{waiter}>a")).collect();
     LockWaitScenario::new(
-        MYSQL_AND_MARIADB,
+        MYSQL_AND_MARIADB_FLAVORS,
         "a fan of five hundred",
-        script + &(0..SINGLE_BLOCKER_WAITER_COUNT).map(wait).collect::<String>(),
+        script + &(0..WAITER_COUNT_FOR_SINGLE_BLOCKER).map(wait).collect::<String>(),
         waits.join(" "),
         "a",
         "row",

@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use super::node_state::NodePollGuard;
 use crate::adaptive_poll_interval::PollIntervalChange;
 use crate::kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule, detect_proxied_connection};
-use crate::login_backoff::LoginAttempt;
+use crate::login_backoff::LoginPermit;
 use crate::observer::WorkerObserver;
 
 pub(super) struct NodePoll {
@@ -37,8 +37,8 @@ type TaskVictims = (KillTask, Vec<Session>);
 impl NodePoll {
     pub(super) async fn run(self, guard: NodePollGuard, shutdown: CancellationToken) {
         let start = std::time::Instant::now();
-        let limits = self.read_limits_until_lease_end();
-        let login = match LoginAttempt::request_permit(&self.store, &self.node.id, LoginTrigger::Automatic).await {
+        let limits = self.cap_read_limits_at_lease_end();
+        let login = match LoginPermit::request_permit(&self.store, &self.node.id, LoginTrigger::Automatic).await {
             Ok(login) => login,
             Err(failure) => return self.log_poll_result(Err(KillError::Node(failure)), &guard),
         };
@@ -50,7 +50,7 @@ impl NodePoll {
         let result = match read {
             Ok(listed) => match detect_proxied_connection(&self.node.url, &listed) {
                 Some(failure) => Err(KillError::Node(failure)),
-                None => match self.select_sessions_with_reliable_times(listed, &guard) {
+                None => match self.select_sessions_with_reliable_elapsed_times(listed, &guard) {
                     Some((read, sessions)) => {
                         self.kill_victims(self.select_victims(sessions, &guard), &read, &guard).await
                     }
@@ -65,16 +65,18 @@ impl NodePoll {
     /// Logs only the first of several consecutive failures, and logs the recovery.
     fn log_poll_result(&self, result: Result<(), KillError>, guard: &NodePollGuard) {
         match result {
-            Err(error) if guard.set_node_failing(true) => {
+            Err(error) if guard.set_node_failing_flag(true) => {
                 warn!(node.id = %self.node.id, %error, "kill tasks failed on a node; retrying");
             }
-            Ok(()) if guard.set_node_failing(false) => info!(node.id = %self.node.id, "kill tasks recovered on a node"),
+            Ok(()) if guard.set_node_failing_flag(false) => {
+                info!(node.id = %self.node.id, "kill tasks recovered on a node")
+            }
             _ => {}
         }
     }
 
     /// Returns `None` if the server's clock is unreliable. In this case, the poll kills no sessions.
-    fn select_sessions_with_reliable_times(
+    fn select_sessions_with_reliable_elapsed_times(
         &self,
         mut read: ClientSessions,
         guard: &NodePollGuard,
@@ -85,7 +87,7 @@ impl NodePoll {
         // A clock step is a single event. The other reasons for doubt persist, for example behind a load balancer.
         let is_persistent =
             matches!(doubt, Some(UnreliableClockReason::Unreadable | UnreliableClockReason::AnotherServer));
-        let changed = guard.set_elapsed_times_unreliable(is_persistent || (reason.is_some() && unchecked > 0));
+        let changed = guard.set_unreliable_elapsed_times_flag(is_persistent || (reason.is_some() && unchecked > 0));
         if let Some(gap) = reason.filter(|_| changed && unchecked > 0) {
             warn!(
                 node.id = %self.node.id, sessions = unchecked, reason = %gap.why, fix = gap.remedy.as_ref().map(tracing::field::display),
@@ -98,7 +100,7 @@ impl NodePoll {
             }
             return None;
         }
-        Some((read.read.clone(), read.into_sessions_with_checked_durations()))
+        Some((read.read.clone(), read.into_sessions_with_checked_elapsed_times()))
     }
 
     fn adapt_poll_interval(&self, took: Duration, guard: &NodePollGuard) {
@@ -147,11 +149,11 @@ impl NodePoll {
         let to_run =
             self.store.kill_tasks().list_leased_kill_task_ids(&self.kill_tasks.instance_id, &self.worker).await?;
         for (task, victims) in chosen {
-            let limits = self.read_limits_until_lease_end();
+            let limits = self.cap_read_limits_at_lease_end();
             if !to_run.contains(&task.id) || limits.read_timeout.is_zero() {
                 continue;
             }
-            let login = LoginAttempt::request_permit(&self.store, &self.node.id, LoginTrigger::Automatic)
+            let login = LoginPermit::request_permit(&self.store, &self.node.id, LoginTrigger::Automatic)
                 .await
                 .map_err(KillError::Node)?;
             let outcomes =
@@ -168,7 +170,7 @@ impl NodePoll {
                     }
                 };
             for (victim, (_, outcome)) in victims.iter().zip(&outcomes) {
-                if would_be_selected_again(victim, outcome) {
+                if would_victim_be_selected_again(victim, outcome) {
                     guard.start_kill_backoff(victim);
                 }
             }
@@ -201,7 +203,7 @@ impl NodePoll {
         }
     }
 
-    fn read_limits_until_lease_end(&self) -> ReadLimits {
+    fn cap_read_limits_at_lease_end(&self) -> ReadLimits {
         let remaining = self.lease_end.saturating_duration_since(Instant::now());
         // Messages show the limit, so it is rounded to milliseconds.
         let remaining = Duration::from_millis(u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX));
@@ -212,7 +214,7 @@ impl NodePoll {
 
 /// A session can increase its reported idle time with `SET TIMESTAMP`.
 /// Clew detects a manipulated idle time only immediately before the kill, after the session was selected.
-fn would_be_selected_again(victim: &Session, outcome: &KillOutcome) -> bool {
+fn would_victim_be_selected_again(victim: &Session, outcome: &KillOutcome) -> bool {
     match outcome {
         KillOutcome::Failed(_)
         | KillOutcome::Ending(_)

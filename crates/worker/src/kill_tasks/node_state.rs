@@ -14,7 +14,7 @@ use crate::adaptive_poll_interval::{AdaptivePollInterval, PollIntervalChange};
 const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct NodeStates(Arc<Mutex<HashMap<NodeId, NodeState>>>);
+pub(super) struct NodePollStates(Arc<Mutex<HashMap<NodeId, NodeState>>>);
 
 #[derive(Debug)]
 struct NodeState {
@@ -24,7 +24,7 @@ struct NodeState {
     interval: AdaptivePollInterval,
     clock: NodeClockHistory,
     unreliable_ages: bool,
-    survived_kills: Vec<KillBackoffEntry>,
+    survived_kills: Vec<SessionInKillBackoff>,
 }
 
 impl Default for NodeState {
@@ -42,7 +42,7 @@ impl Default for NodeState {
 }
 
 #[derive(Debug)]
-struct KillBackoffEntry {
+struct SessionInKillBackoff {
     id: u64,
     user: Vec<u8>,
     host: Vec<u8>,
@@ -52,11 +52,11 @@ struct KillBackoffEntry {
 /// Guard that prevents a second concurrent poll of the node until the guard is dropped.
 #[derive(Debug)]
 pub(super) struct NodePollGuard {
-    states: NodeStates,
+    states: NodePollStates,
     node: NodeId,
 }
 
-impl NodeStates {
+impl NodePollStates {
     /// Returns `None` if a poll of the node is running, or if a slow node's poll interval has not elapsed.
     pub(super) fn start_node_poll_if_due(&self, node: &NodeId, now: Instant) -> Option<NodePollGuard> {
         let mut states = self.lock_states();
@@ -91,7 +91,7 @@ impl NodeStates {
 
 impl NodePollGuard {
     /// Returns true if the value has changed.
-    pub(super) fn set_node_failing(&self, failing: bool) -> bool {
+    pub(super) fn set_node_failing_flag(&self, failing: bool) -> bool {
         let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return false };
         std::mem::replace(&mut state.failing, failing) != failing
@@ -99,11 +99,11 @@ impl NodePollGuard {
 
     /// Corrects elapsed times after clock changes, or returns the reason why the elapsed times are unreliable.
     pub(super) fn correct_elapsed_times(&self, read: &mut ClientSessions) -> Option<UnreliableClockReason> {
-        read.adjust_times_for_clock_steps(&mut self.states.lock_states().get_mut(&self.node)?.clock)
+        read.adjust_elapsed_times_for_clock_steps(&mut self.states.lock_states().get_mut(&self.node)?.clock)
     }
 
     /// Returns true if the value has changed.
-    pub(super) fn set_elapsed_times_unreliable(&self, unreliable: bool) -> bool {
+    pub(super) fn set_unreliable_elapsed_times_flag(&self, unreliable: bool) -> bool {
         let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return false };
         std::mem::replace(&mut state.unreliable_ages, unreliable) != unreliable
@@ -126,12 +126,12 @@ impl NodePollGuard {
     pub(super) fn start_kill_backoff(&self, session: &Session) {
         if let Some(state) = self.states.lock_states().get_mut(&self.node) {
             let (user, host) = (session.user.clone(), session.host.clone());
-            state.survived_kills.push(KillBackoffEntry { id: session.id, user, host, at: Instant::now() });
+            state.survived_kills.push(SessionInKillBackoff { id: session.id, user, host, at: Instant::now() });
         }
     }
 }
 
-impl KillBackoffEntry {
+impl SessionInKillBackoff {
     fn matches_session(&self, session: &Session) -> bool {
         self.id == session.id && self.user == session.user && self.host == session.host
     }
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn ticks_of_a_node_do_not_overlap() {
-        let (nodes, node, other) = (NodeStates::default(), NodeId::generate(), NodeId::generate());
+        let (nodes, node, other) = (NodePollStates::default(), NodeId::generate(), NodeId::generate());
         let now = Instant::now();
         let guard = nodes.start_node_poll_if_due(&node, now).unwrap();
         assert!(nodes.start_node_poll_if_due(&node, now).is_none());
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn slow_node_is_read_less_often_until_it_is_fast() {
-        let (nodes, node, start) = (NodeStates::default(), NodeId::generate(), Instant::now());
+        let (nodes, node, start) = (NodePollStates::default(), NodeId::generate(), Instant::now());
         let after = |milliseconds| start + Duration::from_millis(milliseconds);
         assert_eq!(
             nodes.start_node_poll_if_due(&node, start).unwrap().adapt_to_read_duration(Duration::from_millis(300)).1,
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn state_of_a_node_without_tasks_is_removed() {
         let (nodes, slow, running, active) =
-            (NodeStates::default(), NodeId::generate(), NodeId::generate(), NodeId::generate());
+            (NodePollStates::default(), NodeId::generate(), NodeId::generate(), NodeId::generate());
         let now = Instant::now();
         for node in [&slow, &active] {
             nodes.start_node_poll_if_due(node, now).unwrap().adapt_to_read_duration(Duration::from_secs(1));
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn failed_victim_is_backed_off() {
-        let nodes = NodeStates::default();
+        let nodes = NodePollStates::default();
         let guard = nodes.start_node_poll_if_due(&NodeId::generate(), Instant::now()).unwrap();
         guard.start_kill_backoff(&session(7, "app"));
         assert!(guard.is_in_kill_backoff(&session(7, "app")));
@@ -208,10 +208,10 @@ mod tests {
 
     #[test]
     fn set_failing_returns_true_only_for_a_change() {
-        let nodes = NodeStates::default();
+        let nodes = NodePollStates::default();
         let guard = nodes.start_node_poll_if_due(&NodeId::generate(), Instant::now()).unwrap();
         assert_eq!(
-            [false, true, true, false, false].map(|failing| guard.set_node_failing(failing)),
+            [false, true, true, false, false].map(|failing| guard.set_node_failing_flag(failing)),
             [false, true, false, true, false]
         );
     }

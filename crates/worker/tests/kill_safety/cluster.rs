@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clew_model::NodeUrl;
 use clew_testkit::{
-    ClientCharset, Flavor, RawSession, RewriteRules, RewritingProxy, Server, ServerClock, ServerOptions, VirtualAddress,
+    ClientCharset, DatabaseServerOptions, Flavor, RawSession, RewriteRules, RewritingProxy, Server, ServerClock,
+    VirtualIpProxy,
 };
 use fastrand::Rng;
 use mysql_async::Row;
@@ -91,7 +92,7 @@ pub(crate) struct Cluster {
     pub(crate) active: usize,
     /// False if no server is behind the address.
     reachable: bool,
-    address: VirtualAddress,
+    address: VirtualIpProxy,
     pub(crate) proxy: RewritingProxy,
 }
 
@@ -105,7 +106,7 @@ fn loopback(server: &Server) -> SocketAddr {
 impl Backend {
     async fn start(flavor: Flavor) -> Self {
         let clock = ServerClock::new("UTC").unwrap();
-        let server = Server::start_with_clock(flavor, &ServerOptions::default(), &clock).await.unwrap();
+        let server = Server::start_with_clock(flavor, &DatabaseServerOptions::default(), &clock).await.unwrap();
         let mut statements = vec![format!("CREATE USER {CLEW}"), format!("GRANT ALL ON *.* TO {CLEW}")];
         let others = [Role::Spared, Role::Victim, Role::Batch];
         statements.extend(others.map(|role| format!("CREATE USER {}", role.user())));
@@ -204,7 +205,7 @@ impl Backend {
 impl Cluster {
     pub(crate) async fn start(flavor: Flavor, rng: &mut Rng) -> Self {
         let (first, second) = tokio::join!(Backend::start(flavor), Backend::start(flavor));
-        let address = VirtualAddress::start(loopback(&first.server)).await.unwrap();
+        let address = VirtualIpProxy::start(loopback(&first.server)).await.unwrap();
         let proxy = RewritingProxy::start(address.address(), RewriteRules::default()).await.unwrap();
         let mut cluster = Self { backends: [first, second], active: 0, reachable: true, address, proxy };
         cluster.populate(rng).await;

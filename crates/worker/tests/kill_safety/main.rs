@@ -344,7 +344,7 @@ impl TaskWorker {
         assert!(store.kill_tasks().set_kill_tasks_enabled(&by, &ids.project_id, &instance.id, true).await.unwrap());
         for (role, seconds) in [(Role::Batch, 1), (Role::Spared, OLD_AGE)] {
             let criteria =
-                KillCriteria { user: Some(role.user().into()), ..KillCriteria::with_min_state_duration(seconds) };
+                KillCriteria { user: Some(role.user().into()), ..KillCriteria::with_min_seconds_in_state(seconds) };
             let task = NewKillTask { criteria, masked: false, duration: None, audit_detail: Value::Null };
             store.kill_tasks().add_kill_task(&by, &ids.project_id, &instance.id, &task).await.unwrap().unwrap();
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clew_model::{RequestId, TaskOutcome, TaskStatus};
+use clew_model::{CollectionTaskOutcome, CollectionTaskStatus, RequestId};
 use clew_worker::WorkerSettings;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -31,11 +31,11 @@ async fn worker_notifies_waiters_of_completion() {
     let worker = harness.start_worker();
     gate.add_permits(1);
     let ended = timeout(TIMEOUT, waiting).await.unwrap().unwrap().unwrap().unwrap();
-    assert_eq!((ended.request_id, ended.status), (id, TaskStatus::Finished));
+    assert_eq!((ended.request_id, ended.status), (id, CollectionTaskStatus::Finished));
     let id = harness.submit("fails").await;
     let ended =
         timeout(TIMEOUT, harness.collections.wait_for_completion(&id, Duration::from_hours(1))).await.unwrap().unwrap();
-    assert_eq!(ended.unwrap().status, TaskStatus::Error);
+    assert_eq!(ended.unwrap().status, CollectionTaskStatus::Error);
     assert_eq!(harness.collections.waiter_count(), 0);
     worker.stop().await;
 }
@@ -49,7 +49,7 @@ async fn polling_detects_completion_by_another_process() {
     let (collections, awaited) = (harness.collections.clone(), id.clone());
     let waiting = tokio::spawn(async move { collections.wait_for_completion(&awaited, Duration::from_hours(1)).await });
     wait_until("a waiter", || harness.collections.waiter_count() == 1).await;
-    let outcome = TaskOutcome::Finished {
+    let outcome = CollectionTaskOutcome::Finished {
         result_name: "r".into(),
         rows: 0,
         bytes: 0,
@@ -58,7 +58,7 @@ async fn polling_detects_completion_by_another_process() {
     };
     assert!(harness.store.tasks().complete_task(&id, claimed.fence, &outcome).await.unwrap());
     let ended = timeout(TIMEOUT, waiting).await.unwrap().unwrap().unwrap().unwrap();
-    assert_eq!(ended.status, TaskStatus::Finished);
+    assert_eq!(ended.status, CollectionTaskStatus::Finished);
 }
 
 #[tokio::test]
@@ -72,8 +72,8 @@ async fn wait_ends_at_its_limit_on_shutdown_and_for_an_unknown_collection() {
             .unwrap()
             .map(|task| task.status)
     };
-    assert_eq!(wait(&id, Duration::from_millis(1)).await, Some(TaskStatus::Queued));
+    assert_eq!(wait(&id, Duration::from_millis(1)).await, Some(CollectionTaskStatus::Queued));
     assert_eq!(wait(&RequestId::generate(), Duration::from_hours(1)).await, None);
     harness.collections.release_completion_waiters();
-    assert_eq!(wait(&id, Duration::from_hours(1)).await, Some(TaskStatus::Queued));
+    assert_eq!(wait(&id, Duration::from_hours(1)).await, Some(CollectionTaskStatus::Queued));
 }

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use clew_model::{Failure, FailureKind, NodeId, RequestId, TaskStatus};
+use clew_model::{CollectionTaskStatus, Failure, FailureKind, NodeId, RequestId};
 use clew_worker::{SessionCollectionQueue, WorkerObserver, WorkerSettings};
 
 use crate::harness::{Event, Harness, test_origin, wait_for};
@@ -14,7 +14,7 @@ const ENOSPC: i32 = 28;
 
 async fn wait_for_failure(harness: &Harness, id: &RequestId) -> Failure {
     let task = harness.wait_until_ended(id).await;
-    assert_eq!((task.status, task.result), (TaskStatus::Error, None));
+    assert_eq!((task.status, task.result), (CollectionTaskStatus::Error, None));
     task.failure.unwrap()
 }
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clew_model::{
-    AccessKeyId, AuditOrigin, FailureKind, Instance, NewInstance, NewNode, NodeId, NodeRole, RequestId,
-    SessionSelection, TaskStatus,
+    AccessKeyId, AuditOrigin, CollectionTaskStatus, FailureKind, Instance, NewInstance, NewNode, NodeId, NodeRole,
+    RequestId, SessionSelection,
 };
 use clew_store::{
     ClaimedTask, InitialTenant, PostgresUrl, SessionCollectionTask, Store, StoreError, StoreLocation, StoredResult,
@@ -151,7 +151,7 @@ impl Harness {
 
     pub(crate) async fn wait_until_finished(&self, id: &RequestId) -> SessionCollectionTask {
         let task = self.wait_until_ended(id).await;
-        assert_eq!((task.status, &task.failure), (TaskStatus::Finished, &None));
+        assert_eq!((task.status, &task.failure), (CollectionTaskStatus::Finished, &None));
         task
     }
 

@@ -8,7 +8,9 @@ use clew_diagnose::ProtectedAccounts;
 use clew_model::{Instance, KillCriteria, NewInstance, NewNode, NodeRole, Pagination};
 use clew_mysql::{ReadLimits, find_sessions_by_id};
 use clew_store::{KillFilter, KillRecord, KillSource, NewKillTask, RecordedKillOutcome};
-use clew_testkit::{ClientCharset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server, ServerOptions};
+use clew_testkit::{
+    ClientCharset, DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server,
+};
 use clew_worker::{KillExecutor, KillTaskWorker, WorkerSettings};
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -109,11 +111,11 @@ impl KillHarness {
 }
 
 pub(crate) fn criteria_for(user: &str) -> KillCriteria {
-    KillCriteria { user: Some(user.into()), ..KillCriteria::with_min_state_duration(1) }
+    KillCriteria { user: Some(user.into()), ..KillCriteria::with_min_seconds_in_state(1) }
 }
 
 pub(crate) async fn start_server(flavor: Flavor) -> Server {
-    let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&["CREATE USER app@'%'", "CREATE USER batch@'%'", "CREATE USER rdsadmin@'%'"]).await.unwrap();
     server
 }
@@ -165,7 +167,7 @@ async fn tasks_kill_matching_sessions_once(flavor: Flavor) {
     assert!(is_listed(&server, &spared).await);
 
     // Protected accounts are spared even without other criteria.
-    kill_tasks.add_task(KillCriteria::with_min_state_duration(1)).await;
+    kill_tasks.add_task(KillCriteria::with_min_seconds_in_state(1)).await;
     kill_tasks.wait_for_kill(&spared).await;
     assert!(is_listed(&server, &protected).await);
     let mut ids: Vec<u64> = kill_tasks.kills().await.iter().map(|kill| kill.session_id).collect();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_model::{Failure, FailureKind, RequestId, TaskOutcome, TaskStatus};
+use clew_model::{CollectionTaskOutcome, CollectionTaskStatus, Failure, FailureKind, RequestId};
 use clew_store::ClaimedTask;
 use clew_worker::WorkerSettings;
 
@@ -31,8 +31,8 @@ async fn steal_lease(harness: &Harness, id: &RequestId) -> ClaimedTask {
 /// Checks that the new owner still holds the lease and can end the collection.
 async fn check_new_owner(harness: &Harness, new_claim: &ClaimedTask) {
     let id = &new_claim.task.request_id;
-    assert_eq!(harness.task(id).await.status, TaskStatus::Running);
-    let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "ended by the new owner"));
+    assert_eq!(harness.task(id).await.status, CollectionTaskStatus::Running);
+    let outcome = CollectionTaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "ended by the new owner"));
     assert!(harness.store.tasks().complete_task(id, new_claim.fence, &outcome).await.unwrap());
     assert_eq!(harness.wait_until_ended(id).await.failure.unwrap().detail, "ended by the new owner");
 }

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
-use clew_model::{Actor, AuditOrigin, DomainId, FailureKind, NodeId, SessionSelection, TaskStatus, UserId};
+use clew_model::{Actor, AuditOrigin, CollectionTaskStatus, DomainId, FailureKind, NodeId, SessionSelection, UserId};
 use clew_store::{Clock, LoginTrigger, NewIntelligentKill};
 use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, Server};
-use clew_worker::{IntelligentKillQueue, KillExecutor, LoginAttempt, SessionCollectionQueue, WorkerSettings};
+use clew_worker::{IntelligentKillQueue, KillExecutor, LoginPermit, SessionCollectionQueue, WorkerSettings};
 use mysql_async::prelude::Queryable;
 use tokio_util::sync::CancellationToken;
 
@@ -97,7 +97,7 @@ async fn kill_tasks_back_off(flavor: Flavor) {
     wait_for_ticks(&fake, TICKS).await;
     assert_eq!(failed_logins(&server).await - before, 2, "{flavor}");
     // The event stream and a retried collection share the backoff.
-    let login = LoginAttempt::request_permit(&store, node, LoginTrigger::Automatic).await.unwrap_err();
+    let login = LoginPermit::request_permit(&store, node, LoginTrigger::Automatic).await.unwrap_err();
     assert_eq!(login.kind, FailureKind::AccessDenied);
     assert!(
         login.detail.contains("refused 2 times in a row") && login.detail.contains("clew instance set-node"),
@@ -191,7 +191,7 @@ async fn collections_back_off(flavor: Flavor) {
     // A later request of a user attempts a login, because the account may be repaired. Success ends the backoff for all.
     server.run_statements(&["ALTER USER clew IDENTIFIED BY 'old'"]).await.unwrap();
     now.fetch_add(10_000, Ordering::SeqCst);
-    assert_eq!(collect().await.status, TaskStatus::Finished, "{flavor}");
+    assert_eq!(collect().await.status, CollectionTaskStatus::Finished, "{flavor}");
     assert_eq!(store.instances().find_login_backoff(&node).await.unwrap(), None, "{flavor}");
     worker.stop().await;
     kill_tasks.shut_down().await;

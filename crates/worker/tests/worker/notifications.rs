@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
-use clew_model::TaskStatus;
+use clew_model::CollectionTaskStatus;
 use clew_store::{Store, StoreLocation};
 use clew_testkit::PostgreSqlServer;
 use clew_worker::{IntelligentKillQueue, KillExecutor, SessionCollectionQueue, WorkerSettings, dispatch_store_events};
@@ -74,7 +74,7 @@ impl Processes {
     async fn collect(&self) {
         let id = self.serving.submit("one").await;
         let ended = tokio::time::timeout(TIMEOUT, self.serving.collections.wait_for_completion(&id, NEVER)).await;
-        assert_eq!(ended.unwrap().unwrap().unwrap().status, TaskStatus::Finished);
+        assert_eq!(ended.unwrap().unwrap().unwrap().status, CollectionTaskStatus::Finished);
     }
 
     async fn stop(self) {

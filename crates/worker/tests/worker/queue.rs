@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clew_model::{SessionSelection, SessionSelectionDraft, TaskStatus};
+use clew_model::{CollectionTaskStatus, SessionSelection, UnvalidatedSessionSelection};
 use clew_mysql::StatementMasking;
 use clew_store::StoreError;
 use clew_worker::WorkerSettings;
@@ -51,7 +51,7 @@ async fn collection_queued_before_the_worker_started_is_claimed() {
     let harness =
         Harness::new(&["one"], WorkerSettings::default(), ScriptedReader::new([("one", Script::Rows(vec![]))])).await;
     let id = harness.submit("one").await;
-    assert_eq!(harness.task(&id).await.status, TaskStatus::Queued);
+    assert_eq!(harness.task(&id).await.status, CollectionTaskStatus::Queued);
     let worker = harness.start_worker();
     assert_eq!(harness.body(&id).await, "");
     worker.stop().await;
@@ -71,7 +71,7 @@ async fn concurrent_collections_per_node_are_limited() {
     let other = harness.submit("other").await;
     harness.wait_until_finished(&other).await;
     assert_eq!(reader.stats("one").started, 2);
-    assert_eq!(harness.task(&ids[2]).await.status, TaskStatus::Queued);
+    assert_eq!(harness.task(&ids[2]).await.status, CollectionTaskStatus::Queued);
 
     gate.add_permits(3);
     for id in &ids {
@@ -140,10 +140,12 @@ async fn full_queue_rejects_a_collection_with_its_limit() {
 async fn threshold_defaults_to_the_instance_and_then_to_the_constant() {
     let reader = ScriptedReader::new([("one", Script::Rows(vec![]))]);
     let harness = Harness::new(&["one"], WorkerSettings::default(), reader.clone()).await;
-    let threshold =
-        |seconds| SessionSelectionDraft { slow_process_threshold: Some(seconds), ..SessionSelectionDraft::default() };
+    let threshold = |seconds| UnvalidatedSessionSelection {
+        slow_process_threshold: Some(seconds),
+        ..UnvalidatedSessionSelection::default()
+    };
     let requested =
-        SessionSelection::parse(SessionSelectionDraft { user: Some("app".into()), ..threshold(3) }).unwrap();
+        SessionSelection::parse(UnvalidatedSessionSelection { user: Some("app".into()), ..threshold(3) }).unwrap();
     let worker = harness.start_worker();
     harness.wait_until_finished(&harness.submit("one").await).await;
     harness.sql("UPDATE instances SET slow_threshold = 7").await;

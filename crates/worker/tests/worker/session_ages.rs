@@ -9,8 +9,8 @@ use clew_model::KillCriteria;
 use clew_mysql::ReadLimits;
 use clew_store::RecordedKillOutcome;
 use clew_testkit::{
-    ClientCharset, ConnectionIdRewrite, Flavor, RawSession, RewriteRules, RewritingProxy, Server, ServerClock,
-    ServerOptions,
+    ClientCharset, ConnectionIdRewrite, DatabaseServerOptions, Flavor, RawSession, RewriteRules, RewritingProxy,
+    Server, ServerClock,
 };
 use clew_worker::{IntelligentKillQueue, KillError, KillExecutor, WorkerSettings};
 use mysql_async::Row;
@@ -39,14 +39,14 @@ async fn open_waiting(server: &Server, user: &str, setting: &str) -> (RawSession
 }
 
 fn criteria_for(user: &str, seconds: u32) -> KillCriteria {
-    KillCriteria { user: Some(user.into()), ..KillCriteria::with_min_state_duration(seconds) }
+    KillCriteria { user: Some(user.into()), ..KillCriteria::with_min_seconds_in_state(seconds) }
 }
 
 const ACCOUNTS: [&str; 3] = ["CREATE USER app@'%'", "CREATE USER batch@'%'", "CREATE USER idle@'%'"];
 const TWO_HOURS_AGO: &str = "SET timestamp = UNIX_TIMESTAMP() - 7200";
 
 async fn set_timestamp_does_not_affect_kill_tasks(flavor: Flavor) {
-    let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&ACCOUNTS).await.unwrap();
     let (_holder, young) = open_waiting(&server, "app", TWO_HOURS_AGO).await;
     let mut idle = open(&server, "idle").await;
@@ -87,7 +87,8 @@ async fn set_timestamp_does_not_affect_kill_tasks_on_a_mariadb_server() {
 /// The statements of a binary log set the timestamp to the time at which they were first executed.
 async fn restore_of_a_binary_log_is_not_killed(flavor: Flavor) {
     let arguments = ["--log-bin=log", "--binlog-format=STATEMENT", "--server-id=1"].map(str::to_owned).to_vec();
-    let server = Server::start(flavor, &ServerOptions { arguments, ..ServerOptions::default() }).await.unwrap();
+    let server =
+        Server::start(flavor, &DatabaseServerOptions { arguments, ..DatabaseServerOptions::default() }).await.unwrap();
     let setup = [
         "CREATE USER restore@'%'",
         "GRANT ALL ON *.* TO restore@'%'",
@@ -111,7 +112,7 @@ async fn restore_of_a_binary_log_is_not_killed(flavor: Flavor) {
 
     root.query_drop("BEGIN").await.unwrap();
     root.query_drop("INSERT INTO mysql.restored VALUES (1)").await.unwrap();
-    let mut binlog = flavor.build_binlog_command().unwrap();
+    let mut binlog = flavor.build_mysqlbinlog_command().unwrap();
     if flavor == Flavor::MySql {
         // The server would skip the transaction, because it has already executed the GTID.
         binlog.arg("--skip-gtids");
@@ -161,7 +162,7 @@ async fn restore_of_a_binary_log_is_not_killed_on_a_mariadb_server() {
 
 async fn clock_steps_kill_no_young_session(flavor: Flavor) {
     let clock = ServerClock::new("UTC").unwrap();
-    let server = Server::start_with_clock(flavor, &ServerOptions::default(), &clock).await.unwrap();
+    let server = Server::start_with_clock(flavor, &DatabaseServerOptions::default(), &clock).await.unwrap();
     server.run_statements(&ACCOUNTS).await.unwrap();
     let (_holder, young) = open_waiting(&server, "app", "DO 0").await;
     let idle = open(&server, "idle").await;
@@ -203,7 +204,7 @@ async fn clock_steps_kill_no_young_session_on_a_mariadb_server() {
 #[tokio::test]
 async fn session_older_than_a_clock_step_is_killed_once_on_a_mysql_server() {
     let clock = ServerClock::new("UTC").unwrap();
-    let server = Server::start_with_clock(Flavor::MySql, &ServerOptions::default(), &clock).await.unwrap();
+    let server = Server::start_with_clock(Flavor::MySql, &DatabaseServerOptions::default(), &clock).await.unwrap();
     server.run_statements(&ACCOUNTS).await.unwrap();
     let mut kill_tasks = KillHarness::new(&[server.url()]).await;
     kill_tasks.add_task(criteria_for("app", 9)).await;
@@ -221,13 +222,13 @@ async fn session_older_than_a_clock_step_is_killed_once_on_a_mysql_server() {
 #[tokio::test]
 async fn sessions_behind_a_proxy_are_neither_selected_nor_recorded() {
     for flavor in Flavor::ALL {
-        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         server.run_statements(&ACCOUNTS).await.unwrap();
         let (_holder, session) = open_waiting(&server, "app", "DO 0").await;
         let target = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
         let rewrite = RewriteRules { greeting_id: ConnectionIdRewrite::From(7000), ..RewriteRules::default() };
         let proxy = RewritingProxy::start(target, rewrite).await.unwrap();
-        let direct = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let direct = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         direct.run_statements(&ACCOUNTS).await.unwrap();
         let (_other_holder, other) = open_waiting(&direct, "app", "DO 0").await;
         let mut kill_tasks = KillHarness::new(&[proxy.url("root"), direct.url()]).await;
@@ -243,11 +244,14 @@ async fn sessions_behind_a_proxy_are_neither_selected_nor_recorded() {
 
 #[tokio::test]
 async fn without_reliable_ages_nothing_is_killed_on_a_mysql_server() {
-    let options = ServerOptions { arguments: vec!["--performance-schema=OFF".into()], ..ServerOptions::default() };
+    let options = DatabaseServerOptions {
+        arguments: vec!["--performance-schema=OFF".into()],
+        ..DatabaseServerOptions::default()
+    };
     let server = Server::start(Flavor::MySql, &options).await.unwrap();
     server.run_statements(&ACCOUNTS).await.unwrap();
     let (_holder, session) = open_waiting(&server, "app", TWO_HOURS_AGO).await;
-    let recorded = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    let recorded = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     recorded.run_statements(&ACCOUNTS).await.unwrap();
     let (_other_holder, other) = open_waiting(&recorded, "app", "DO 0").await;
     let mut kill_tasks = KillHarness::new(&[server.url(), recorded.url()]).await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clew_model::TaskStatus;
+use clew_model::CollectionTaskStatus;
 use clew_worker::WorkerSettings;
 use tokio::sync::Semaphore;
 
@@ -25,7 +25,7 @@ async fn unfinished_collections_are_released_without_a_counted_attempt() {
     assert_eq!(hung.stats("one").running, 0);
     for id in &ids {
         let task = harness.task(id).await;
-        assert_eq!((task.status, task.attempts), (TaskStatus::Queued, 0));
+        assert_eq!((task.status, task.attempts), (CollectionTaskStatus::Queued, 0));
     }
 
     harness.replace(WorkerSettings::default(), ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]));
@@ -50,9 +50,9 @@ async fn collections_finish_within_the_grace_period_and_no_new_one_starts() {
     gate.add_permits(3);
     worker.stop().await;
     for id in [&first, &second] {
-        assert_eq!(harness.task(id).await.status, TaskStatus::Finished);
+        assert_eq!(harness.task(id).await.status, CollectionTaskStatus::Finished);
     }
-    assert_eq!(harness.task(&late).await.status, TaskStatus::Queued);
+    assert_eq!(harness.task(&late).await.status, CollectionTaskStatus::Queued);
 }
 
 #[tokio::test]
@@ -64,7 +64,7 @@ async fn partially_written_result_is_removed() {
     let id = harness.submit("one").await;
     wait_until("the write", || held.is_waiting()).await;
     worker.stop().await;
-    assert_eq!(harness.task(&id).await.status, TaskStatus::Queued);
+    assert_eq!(harness.task(&id).await.status, CollectionTaskStatus::Queued);
     held.release();
     held.outcome().unwrap_err();
     wait_until("an empty folder", || harness.files().is_empty()).await;
@@ -79,7 +79,7 @@ async fn dropped_worker_releases_its_collections() {
     wait_until("the read", || hung.stats("one").running == 1).await;
     running.abort();
     crate::harness::wait_for("the task in the queue", async || {
-        (harness.task(&id).await.status == TaskStatus::Queued).then_some(())
+        (harness.task(&id).await.status == CollectionTaskStatus::Queued).then_some(())
     })
     .await;
 }

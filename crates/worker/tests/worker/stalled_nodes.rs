@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clew_model::{Failure, FailureKind, TaskStatus};
+use clew_model::{CollectionTaskStatus, Failure, FailureKind};
 use clew_worker::WorkerSettings;
 use tokio::sync::Semaphore;
 
@@ -43,7 +43,7 @@ async fn more_hung_nodes_than_slots_do_not_delay_other_nodes() {
     wait_until("all reads", || HUNG.iter().all(|host| reader.stats(host).running == 1)).await;
     harness.wait_until_finished(&harness.submit("healthy").await).await;
     for id in &hung {
-        assert_eq!(harness.task(id).await.status, TaskStatus::Running);
+        assert_eq!(harness.task(id).await.status, CollectionTaskStatus::Running);
     }
     worker.stop().await;
     assert!(HUNG.iter().all(|host| reader.stats(host).running == 0));
@@ -110,7 +110,7 @@ async fn stalled_nodes_leave_a_slot_for_other_nodes() {
         harness.wait_until_finished(&harness.submit("healthy").await).await;
     }
     for id in &more {
-        assert_eq!(harness.task(id).await.status, TaskStatus::Queued);
+        assert_eq!(harness.task(id).await.status, CollectionTaskStatus::Queued);
     }
     assert_eq!((reader.stats("h1").started, reader.stats("h2").started), (1, 1));
     worker.stop().await;
@@ -125,7 +125,7 @@ async fn node_that_timed_out_starts_its_next_read_as_stalled() {
     let long_stall_timeout = WorkerSettings { stall_timeout: Duration::from_hours(1), ..settings(4) };
     let harness = Harness::new(&["late", "healthy"], long_stall_timeout, first.clone()).await;
     let worker = harness.start_worker();
-    assert_eq!(harness.wait_until_ended(&harness.submit("late").await).await.status, TaskStatus::Error);
+    assert_eq!(harness.wait_until_ended(&harness.submit("late").await).await.status, CollectionTaskStatus::Error);
     first.set_script("late", Script::Gate(gate.clone()));
     let second = harness.submit("late").await;
     wait_until("the second read", || first.stats("late").running == 1).await;

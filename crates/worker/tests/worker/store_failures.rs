@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_model::TaskStatus;
+use clew_model::CollectionTaskStatus;
 use clew_worker::WorkerSettings;
 
 use crate::harness::{Event, Harness, wait_for, wait_until};
@@ -43,7 +43,7 @@ async fn collection_fails_after_a_lease_of_failed_node_lookups() {
     let id = harness.submit("one").await;
     harness.sql("ALTER TABLE nodes RENAME TO away").await;
     let worker = harness.start_worker();
-    let ended = async || Some(harness.task(&id).await).filter(|task| task.status == TaskStatus::Error);
+    let ended = async || Some(harness.task(&id).await).filter(|task| task.status == CollectionTaskStatus::Error);
     let failure = wait_for("an end", ended).await.failure.unwrap();
     assert!(failure.detail.starts_with("could not look up node "), "{failure}");
     worker.stop().await;
@@ -57,7 +57,7 @@ async fn recording_of_the_end_is_retried_until_it_succeeds() {
     let worker = harness.start_worker();
     let id = harness.submit("one").await;
     wait_until("a result", || harness.files().iter().any(|name| name.ends_with(".1.csv"))).await;
-    assert_eq!(harness.task(&id).await.status, TaskStatus::Running);
+    assert_eq!(harness.task(&id).await.status, CollectionTaskStatus::Running);
     harness.sql(ACCEPT_END).await;
     assert_eq!(harness.body(&id).await, "x\r\n");
     worker.stop().await;

@@ -13,7 +13,7 @@ use crate::error::ApiError;
 
 const AUDIT_ROWS_PER_BATCH: u32 = 1000;
 
-struct AuditExportState {
+struct AuditExportCursor {
     store: Store,
     filter: AuditFilter,
     rows: Vec<AuditRecord>,
@@ -25,7 +25,7 @@ pub(super) async fn stream_audit_rows(
     filter: AuditFilter,
 ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send, ApiError> {
     let rows = store.audit().list_audit_rows_after_seq(&filter, 0, AUDIT_ROWS_PER_BATCH).await?;
-    Ok(stream::try_unfold(AuditExportState { store, filter, rows }, |mut state| async move {
+    Ok(stream::try_unfold(AuditExportCursor { store, filter, rows }, |mut state| async move {
         let Some(last) = state.rows.last().map(|row| row.seq) else { return Ok(None) };
         let next = state
             .store

@@ -1,6 +1,6 @@
 //! Request bodies of the browser session routes.
 
-use clew_model::ErrorEntry;
+use clew_model::ApiErrorDefinition;
 use secrecy::SecretString;
 use utoipa::ToSchema;
 
@@ -37,8 +37,9 @@ pub(super) struct SignInRequest {
 
 pub(super) fn parse_sign_in_request(body: &[u8]) -> Result<SignInRequest, ApiError> {
     let body = JsonBody::parse(body, &["domain", "user", "password"])?;
-    let missing =
-        || ApiError::with_detail(ErrorEntry::IAM_MISSING_FIELD, "iam-field", vec![("field", "password".into())]);
+    let missing = || {
+        ApiError::with_detail(ApiErrorDefinition::IAM_MISSING_FIELD, "iam-field", vec![("field", "password".into())])
+    };
     let password = body.get_secret("password")?.ok_or_else(missing)?;
     Ok(SignInRequest {
         user: UserRef::Name { domain: body.get_required("domain")?, user: body.get_required("user")? },

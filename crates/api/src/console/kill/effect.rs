@@ -1,7 +1,7 @@
 //! Effects of kills on data and other sessions, as shown on the web page.
 
 use clew_model::{Failure, Language, Node};
-use clew_mysql::{KillBaseline, KillEffect, KillOutcome, KillTarget};
+use clew_mysql::{KillEffect, KillOutcome, KillTarget, PreKillSnapshot};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -30,7 +30,7 @@ impl KillEffectView {
     pub(super) async fn measure_kill_effect(
         service: &AppState,
         node: &Node,
-        before: Result<KillBaseline, Failure>,
+        before: Result<PreKillSnapshot, Failure>,
         target: KillTarget,
         outcomes: &[(u64, KillOutcome)],
         language: Language,
@@ -41,7 +41,7 @@ impl KillEffectView {
         let effect = match before {
             Ok(before) => {
                 let read = async |limits| before.measure_effect(&node.url, target, outcomes, &limits).await;
-                service.try_read_node(node, read).await
+                service.try_read_from_node(node, read).await
             }
             Err(failure) => Err(failure),
         };

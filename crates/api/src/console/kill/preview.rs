@@ -35,7 +35,7 @@ pub(super) struct KillImpact {
 /// If the node cannot be read, returns the reason in `unknown` instead of an error, because the kill may still succeed.
 pub(super) async fn predict_kill_impact(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillImpact {
     let read = async |limits| read_lock_waits(&node.url, &limits).await;
-    let observed = match service.try_read_node(node, read).await {
+    let observed = match service.try_read_from_node(node, read).await {
         Ok(observed) => observed,
         Err(failure) => return KillImpact { unknown: Some(localize_failure(&failure)), ..KillImpact::default() },
     };
@@ -46,7 +46,7 @@ pub(super) async fn predict_kill_impact(service: &AppState, node: &Node, found: 
         transactions.map(|transaction| (transaction.session_id, transaction)).collect();
     let sessions: Vec<Session> = found.values().cloned().collect();
     let read = async |limits| read_kill_risks(&node.url, &sessions, &transactions, &limits).await;
-    let (risks, risks_unknown) = match service.try_read_node(node, read).await {
+    let (risks, risks_unknown) = match service.try_read_from_node(node, read).await {
         Ok(risks) => (risks, None),
         Err(failure) => (HashMap::new(), Some(localize_failure(&failure))),
     };
@@ -66,7 +66,7 @@ impl KillImpact {
         })
     }
 
-    pub(super) fn find_unblocked_session_ids(&self, id: u64) -> Vec<u64> {
+    pub(super) fn find_session_ids_unblocked_by_kill(&self, id: u64) -> Vec<u64> {
         self.graph
             .find_unblocked_participants(&[WaitParticipant::Session(id)])
             .into_iter()
@@ -80,7 +80,7 @@ impl KillImpact {
         risks.map(|risk| KillRiskView::new(risk, language)).collect()
     }
 
-    pub(super) fn format_surviving_blocker_warnings(&self, victims: &[u64], language: Language) -> Vec<String> {
+    pub(super) fn format_remaining_blocker_warnings(&self, victims: &[u64], language: Language) -> Vec<String> {
         self.graph.surviving_blockers(victims).iter().map(|blocker| blocker.format_warning(language)).collect()
     }
 

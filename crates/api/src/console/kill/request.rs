@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::SkipReason;
 use crate::body::{JsonBody, check_array_length, invalid_field_error, missing_field_error};
 use crate::error::ApiError;
-use crate::query_string::truncate_text;
+use crate::query_string::truncate_for_message;
 
 const MAX_SESSIONS_PER_REQUEST: usize = 1000;
 const MAX_OTHER_VICTIMS_PER_REQUEST: usize = 100_000;
@@ -76,7 +76,11 @@ impl SessionKillRequest {
             "connection" => KillTarget::Connection,
             "query" => KillTarget::Query,
             other => {
-                return Err(ApiError::value_not_allowed_error("what", truncate_text(other), &["connection", "query"]));
+                return Err(ApiError::value_not_allowed_error(
+                    "what",
+                    truncate_for_message(other),
+                    &["connection", "query"],
+                ));
             }
         };
         let reason: String = body.get("reason")?.unwrap_or_default();

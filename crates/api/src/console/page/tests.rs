@@ -14,7 +14,7 @@ fn build_test_page() -> WebPage {
         compressed.write_all(text.as_bytes()).unwrap();
         (path, Asset::new(path, compressed.finish().unwrap().into(), path.starts_with(HASHED_ASSET_PATH_PREFIX)))
     };
-    let files = [(INDEX_PATH, "<!doctype html>"), ("assets/index-a1b2.js", "export{}"), ("favicon.svg", "<svg/>")];
+    let files = [(INDEX_HTML_PATH, "<!doctype html>"), ("assets/index-a1b2.js", "export{}"), ("favicon.svg", "<svg/>")];
     WebPage { files: files.into_iter().map(|(path, text)| file(path, text)).collect() }
 }
 

@@ -50,7 +50,7 @@ pub(super) struct StreamAuthorization {
 impl StreamAuthorization {
     /// The caller must already be permitted to list the sessions of the target node.
     pub(super) fn new(service: AppState, caller: Caller, path: (String, String, String), target: &TargetNode) -> Self {
-        let masked = target.project_masks_statements_for_caller(&service, &caller);
+        let masked = target.are_statements_masked_for_caller(&service, &caller);
         Self { service, caller, path, masked, decided_at: Instant::now() }
     }
 
@@ -79,7 +79,7 @@ impl StreamAuthorization {
     }
 
     async fn reevaluate_permissions(&mut self) -> Result<Result<(), StreamEndReason>, ApiError> {
-        let view = self.service.store.cached_view().await?;
+        let view = self.service.store.open_cached_view().await?;
         if view.access_control_version() != self.caller.view.access_control_version() {
             if !self.revalidate_credentials(&view).await? {
                 return Ok(Err(StreamEndReason::Token));
@@ -91,9 +91,10 @@ impl StreamAuthorization {
             return Ok(Ok(()));
         }
         self.caller.view = view;
-        self.caller.principal.budget = self.service.limits.create_policy_work_budget(&self.caller.principal.user_id);
+        self.caller.principal.budget =
+            self.service.limits.create_policy_evaluation_budget(&self.caller.principal.user_id);
         let target = TargetNode::resolve(&self.service, &self.caller, Action::LIST_PROCESSES, &self.path).await?;
-        self.masked = target.project_masks_statements_for_caller(&self.service, &self.caller);
+        self.masked = target.are_statements_masked_for_caller(&self.service, &self.caller);
         self.decided_at = Instant::now();
         Ok(Ok(()))
     }

@@ -3,7 +3,7 @@
 //! Rendered events are cached because subscribers at the same feed version can share them.
 
 use bytes::Bytes;
-use clew_diagnose::session_feed::{DURATION_COLUMN_INDEXES, SessionCounts, SessionFeed, feed_column_keys};
+use clew_diagnose::session_feed::{DURATION_COLUMN_INDEXES, SessionCounts, SessionFeed, session_feed_column_keys};
 use clew_model::Limitation;
 use clew_mysql::SessionSample;
 use serde_json::json;
@@ -84,7 +84,7 @@ impl NodeFeed {
         let Some(changes) = self.list.delta_json(from, masked) else {
             let rest = format!(
                 "\"masked\":{masked},\"columns\":{},\"running\":{},\"limitations\":{},\"sessions\":{}",
-                json!(feed_column_keys()),
+                json!(session_feed_column_keys()),
                 json!(DURATION_COLUMN_INDEXES),
                 json!(self.limitations),
                 self.list.all_sessions_json(masked)

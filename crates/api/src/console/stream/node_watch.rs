@@ -8,7 +8,7 @@ use bytes::Bytes;
 use clew_model::{Failure, FailureKind, InstanceId, Language, NodeId};
 use clew_mysql::{SampleCache, SessionSample, take_session_sample};
 use clew_store::LoginTrigger;
-use clew_worker::{AdaptivePollInterval, LoginAttempt, PollIntervalChange};
+use clew_worker::{AdaptivePollInterval, LoginPermit, PollIntervalChange};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::{Notify, watch};
@@ -190,9 +190,9 @@ impl NodeWatch {
             .await
             .map_err(store_failure)?
             .unwrap_or_default();
-        let login = LoginAttempt::request_permit(&service.store, &node.id, cause).await?;
+        let login = LoginPermit::request_permit(&service.store, &node.id, cause).await?;
         let outcome =
-            take_session_sample(&node.url, cache, threshold.seconds(), &service.node_reads.limits_per_read()).await;
+            take_session_sample(&node.url, cache, threshold.seconds(), &service.node_reads.read_limits()).await;
         login.record_login_outcome(&node, outcome.as_ref().err()).await;
         outcome
     }

@@ -7,7 +7,7 @@ use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use clew_diagnose::csv;
-use clew_model::{Cell, ErrorEntry, Language, Pagination};
+use clew_model::{ApiErrorDefinition, Cell, Language, Pagination};
 use clew_store::{IntelligentKill, KillFilter, KillRecord, KillSource, RecordedKillOutcome, StoredResult};
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
@@ -70,9 +70,9 @@ pub(crate) async fn download_report(
 ) -> Result<Response, ApiError> {
     let id = report_link::verify_report_link(&service.store, &id, &QueryString::parse(query.as_deref())?)?;
     let kill = service.store.kills().find_intelligent_kill(id).await?.filter(|kill| kill.ended_at.is_some());
-    let kill = kill.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_TASK))?;
+    let kill = kill.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_TASK))?;
     if let clew_model::Actor::User { domain_id, .. } = &kill.request.by.actor {
-        trail.set_domain(domain_id);
+        trail.set_domain_id(domain_id);
     }
     let (file, file_bytes, hash) = write_report_file(&service, &kill).await?;
     let download = StoredResultDownload {
@@ -101,7 +101,7 @@ async fn write_report_file(service: &AppState, kill: &IntelligentKill) -> Result
         task_id: Some(kill.id.to_string()),
         ..KillFilter::for_instance(kill.request.instance_id.clone())
     };
-    let guard = service.intelligent_kills.escapes_csv_formulas();
+    let guard = service.intelligent_kills.is_csv_formula_escaping_enabled();
     let (mut file, mut hasher, mut bytes) = (tempfile::tempfile().map_err(failed)?, Sha256::new(), 0);
     let mut page = Pagination { offset: 0, limit: REPORT_ROWS_PER_BATCH };
     loop {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use clew_model::ErrorEntry;
+use clew_model::ApiErrorDefinition;
 use clew_store::{IntelligentKillId, Store};
 use subtle::ConstantTimeEq;
 
@@ -26,7 +26,7 @@ pub(super) fn create_report_link(
 }
 
 pub(super) fn verify_report_link(store: &Store, id: &str, query: &QueryString) -> Result<IntelligentKillId, ApiError> {
-    let invalid = || ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "link-wrong", Vec::new());
+    let invalid = || ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "link-wrong", Vec::new());
     let id: IntelligentKillId = id.parse().map_err(|_| invalid())?;
     let (Some(expires), Some(signature)) = (query.get("expires"), query.get("signature")) else {
         return Err(invalid());
@@ -38,7 +38,7 @@ pub(super) fn verify_report_link(store: &Store, id: &str, query: &QueryString) -
         return Err(invalid());
     }
     if store.is_link_expired(expires_at) {
-        return Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "link-expired", Vec::new()));
+        return Err(ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "link-expired", Vec::new()));
     }
     Ok(id)
 }

@@ -2,7 +2,7 @@
 
 use clew_diagnose::waits;
 use clew_model::{Language, Node, Session};
-use clew_mysql::{find_unsafe_kill_risks, read_lock_waits};
+use clew_mysql::{find_sessions_unsafe_to_kill, read_lock_waits};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -39,7 +39,7 @@ pub(super) async fn find_kill_warnings(
         session_id: None,
     };
     let mut warnings = Vec::new();
-    match service.try_read_node(node, async |limits| read_lock_waits(&node.url, &limits).await).await {
+    match service.try_read_from_node(node, async |limits| read_lock_waits(&node.url, &limits).await).await {
         Ok(observed) => {
             let ids: Vec<u64> = victims.iter().map(|victim| victim.id).collect();
             let surviving = waits::build_wait_graph(&observed).surviving_blockers(&ids);
@@ -51,7 +51,10 @@ pub(super) async fn find_kill_warnings(
         }
         Err(failure) => warnings.push(not_read(failure)),
     }
-    match service.try_read_node(node, async |limits| find_unsafe_kill_risks(&node.url, victims, &limits).await).await {
+    match service
+        .try_read_from_node(node, async |limits| find_sessions_unsafe_to_kill(&node.url, victims, &limits).await)
+        .await
+    {
         Ok(risks) => {
             let mut risks: Vec<_> = risks.into_iter().collect();
             risks.sort_unstable_by_key(|(session, _)| *session);

@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 
 use crate::body::{JsonBody, missing_field_error};
 use crate::error::ApiError;
-use crate::query_string::{QueryString, truncate_text};
+use crate::query_string::{QueryString, truncate_for_message};
 use crate::statement_text::MASKED_SUBSTRING_PLACEHOLDER;
 
 /// The field `include_unsafe` is a Clew extension to the TaurusDB API.
 pub(super) const KILL_CRITERIA_FIELD_NAMES: [&str; 7] =
-    ["user", "host", "db", "command", "info", "time", INCLUDE_UNSAFE_FIELD];
-const INCLUDE_UNSAFE_FIELD: &str = "include_unsafe";
+    ["user", "host", "db", "command", "info", "time", INCLUDE_UNSAFE_FIELD_NAME];
+const INCLUDE_UNSAFE_FIELD_NAME: &str = "include_unsafe";
 
 /// Maximum length of an account name, in characters (section 2.8 of the TaurusDB API spec).
 const MAX_USER_NAME_LEN: usize = 32;
@@ -38,8 +38,8 @@ impl RawKillCriteria {
             db: body.get("db")?,
             command: body.get("command")?,
             info: body.get("info")?,
-            time: extract_number_field_text(body, "time"),
-            include_unsafe: body.get_raw_json(INCLUDE_UNSAFE_FIELD).map(str::to_owned),
+            time: get_unquoted_number(body, "time"),
+            include_unsafe: body.get_raw_json(INCLUDE_UNSAFE_FIELD_NAME).map(str::to_owned),
         })
     }
 
@@ -52,13 +52,13 @@ impl RawKillCriteria {
             command: get("command"),
             info: get("info"),
             time: get("time"),
-            include_unsafe: get(INCLUDE_UNSAFE_FIELD),
+            include_unsafe: get(INCLUDE_UNSAFE_FIELD_NAME),
         }
     }
 
     pub(super) fn parse(self) -> Result<KillCriteria, ApiError> {
         let time = self.time.ok_or_else(|| missing_field_error("time"))?;
-        let seconds = parse_integer("time", &time, 1, KillCriteria::MAX_STATE_DURATION_SECONDS)?;
+        let seconds = parse_integer("time", &time, 1, KillCriteria::MAX_DURATION_CRITERION_SECONDS)?;
         Ok(KillCriteria {
             user: validate_ascii_name("user", self.user, MAX_USER_NAME_LEN)?,
             host: validate_text_length("host", self.host, MAX_HOST_OR_COMMAND_LEN)?
@@ -67,23 +67,25 @@ impl RawKillCriteria {
             command: validate_text_length("command", self.command, MAX_HOST_OR_COMMAND_LEN)?,
             sql_key: validate_text_length("info", self.info, MAX_STATEMENT_SUBSTRING_LEN)?,
             seconds,
-            include_unsafe: parse_include_unsafe(self.include_unsafe.as_deref())?,
+            include_unsafe: parse_include_unsafe_field(self.include_unsafe.as_deref())?,
         })
     }
 }
 
-fn parse_include_unsafe(given: Option<&str>) -> Result<bool, ApiError> {
+fn parse_include_unsafe_field(given: Option<&str>) -> Result<bool, ApiError> {
     match given {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(other) => {
-            Err(ApiError::value_not_allowed_error(INCLUDE_UNSAFE_FIELD, truncate_text(other), &["true", "false"]))
-        }
+        Some(other) => Err(ApiError::value_not_allowed_error(
+            INCLUDE_UNSAFE_FIELD_NAME,
+            truncate_for_message(other),
+            &["true", "false"],
+        )),
     }
 }
 
 /// Huawei Cloud clients send numbers with or without quotes.
-pub(super) fn extract_number_field_text(body: &JsonBody, name: &str) -> Option<String> {
+pub(super) fn get_unquoted_number(body: &JsonBody, name: &str) -> Option<String> {
     body.get_raw_json(name)
         .map(|raw| raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(raw).to_owned())
 }
@@ -91,9 +93,9 @@ pub(super) fn extract_number_field_text(body: &JsonBody, name: &str) -> Option<S
 /// Parses an unsigned integer and checks its range. Rejects a leading `+`.
 pub(super) fn parse_integer(name: &'static str, given: &str, min: u32, max: u32) -> Result<u32, ApiError> {
     let number = if given.bytes().all(|byte| byte.is_ascii_digit()) { given.parse().ok() } else { None };
-    number
-        .filter(|number| (min..=max).contains(number))
-        .ok_or_else(|| ApiError::value_out_of_range_error(name, truncate_text(given), &(min.into()..=max.into())))
+    number.filter(|number| (min..=max).contains(number)).ok_or_else(|| {
+        ApiError::value_out_of_range_error(name, truncate_for_message(given), &(min.into()..=max.into()))
+    })
 }
 
 fn validate_ascii_name(field: &'static str, given: Option<String>, max_len: usize) -> Result<Option<String>, ApiError> {
@@ -102,7 +104,8 @@ fn validate_ascii_name(field: &'static str, given: Option<String>, max_len: usiz
     if (1..=max_len).contains(&given.len()) && given.chars().all(is_allowed) {
         return Ok(Some(given));
     }
-    let arguments = vec![("field", field.into()), ("given", truncate_text(&given)), ("max", max_len.to_string())];
+    let arguments =
+        vec![("field", field.into()), ("given", truncate_for_message(&given)), ("max", max_len.to_string())];
     Err(ApiError::invalid_parameter("kill-task-name", arguments))
 }
 
@@ -122,7 +125,7 @@ fn validate_text_length(
 }
 
 /// Replaces the statement substring with a placeholder, because the substring can contain literals.
-pub(super) fn build_criteria_audit_detail(criteria: &KillCriteria) -> Value {
+pub(super) fn build_audit_detail_for_criteria(criteria: &KillCriteria) -> Value {
     json!({
         "user": criteria.user, "host": criteria.host.as_ref().map(ToString::to_string), "db": criteria.database,
         "command": criteria.command, "info": criteria.sql_key.as_ref().map(|_| MASKED_SUBSTRING_PLACEHOLDER), "time": criteria.seconds,

@@ -11,7 +11,7 @@ use crate::AppState;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query_string::{QueryString, truncate_text};
+use crate::query_string::{QueryString, truncate_for_message};
 
 /// Maximum number of listed kills in a time range (section 2.8 of the TaurusDB API spec). Older kills are omitted.
 const MAX_LISTED_KILLS: u32 = 500;
@@ -117,7 +117,7 @@ fn parse_unix_millis(query: &QueryString, name: &'static str) -> Result<Option<i
     let Some(given) = query.get(name) else { return Ok(None) };
     let is_digits = given.bytes().all(|byte| byte.is_ascii_digit());
     let millis = given.parse().ok().filter(|_| is_digits);
-    millis.map(Some).ok_or_else(|| QueryString::invalid_value_error(name, &truncate_text(given)))
+    millis.map(Some).ok_or_else(|| QueryString::invalid_value_error(name, &truncate_for_message(given)))
 }
 
 fn build_killed_session_view(kill: KillRecord) -> KilledSessionView {

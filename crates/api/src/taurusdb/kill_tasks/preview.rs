@@ -7,7 +7,7 @@ use axum::extract::{Path, RawQuery, State};
 use clew_diagnose::{KillRisk, KillRule, select_sessions_to_kill, to_valid_utf8};
 use clew_iam::decision::Action;
 use clew_model::{Language, Limitation, LocalizedText, NodeId, Session};
-use clew_mysql::{ConnectionPurpose, find_unsafe_kill_risks, read_client_sessions};
+use clew_mysql::{ConnectionPurpose, find_sessions_unsafe_to_kill, read_client_sessions};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -160,12 +160,12 @@ pub(crate) async fn preview_kill_task(
     nodes.iter().try_for_each(|node| require_reachable_network_zone(&service, node))?;
     let reads = nodes.iter().map(async |node| {
         let read = async |limits| read_client_sessions(&node.url, ConnectionPurpose::Reading, &limits).await;
-        let listed = service.read_node(node, read).await?;
+        let listed = service.read_from_node(node, read).await?;
         let view = |limitation: &Limitation| NodeLimitation::new(&node.id, limitation, language);
         let limitations: Vec<NodeLimitation> = listed.limitations.iter().map(view).collect();
         let matched: Vec<Session> = select_sessions_to_kill(
             &rules,
-            listed.into_sessions_with_checked_durations(),
+            listed.into_sessions_with_checked_elapsed_times(),
             service.kills.protected_accounts(),
         )
         .into_iter()
@@ -174,7 +174,9 @@ pub(crate) async fn preview_kill_task(
         let risks = if criteria.include_unsafe {
             HashMap::new()
         } else {
-            service.read_node(node, async |limits| find_unsafe_kill_risks(&node.url, &matched, &limits).await).await?
+            service
+                .read_from_node(node, async |limits| find_sessions_unsafe_to_kill(&node.url, &matched, &limits).await)
+                .await?
         };
         Ok::<_, ApiError>((&node.id, matched, risks, limitations))
     });

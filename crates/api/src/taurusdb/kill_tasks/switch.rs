@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
-use clew_model::ErrorEntry;
+use clew_model::ApiErrorDefinition;
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,7 +13,7 @@ use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query_string::truncate_text;
+use crate::query_string::truncate_for_message;
 
 const SWITCH_ON: &str = "ON";
 const SWITCH_OFF: &str = "OFF";
@@ -70,10 +70,21 @@ pub(crate) async fn set_kill_task_switch(
     let on = match status.as_str() {
         SWITCH_ON => true,
         SWITCH_OFF => false,
-        _ => return Err(ApiError::value_not_allowed_error("status", truncate_text(&status), &[SWITCH_ON, SWITCH_OFF])),
+        _ => {
+            return Err(ApiError::value_not_allowed_error(
+                "status",
+                truncate_for_message(&status),
+                &[SWITCH_ON, SWITCH_OFF],
+            ));
+        }
     };
-    if service.store.kill_tasks().set_kill_tasks_enabled(&caller.audit_origin(), &project.id, &instance.id, on).await? {
+    if service
+        .store
+        .kill_tasks()
+        .set_kill_tasks_enabled(&caller.build_audit_origin(), &project.id, &instance.id, on)
+        .await?
+    {
         return Ok(StatusCode::OK);
     }
-    Err(ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))
+    Err(ApiError::new(ApiErrorDefinition::UNKNOWN_INSTANCE))
 }

@@ -65,7 +65,7 @@ async fn kill_task(server: &Server, operation: &str) -> String {
     if operation == "AddKillProcessTask" {
         return String::new();
     }
-    let criteria = clew_model::KillCriteria::with_min_state_duration(1);
+    let criteria = clew_model::KillCriteria::with_min_seconds_in_state(1);
     let task = clew_store::NewKillTask { criteria, masked: false, duration: None, audit_detail: Value::Null };
     server
         .store

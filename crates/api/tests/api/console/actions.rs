@@ -88,7 +88,7 @@ async fn blocker_is_shown_and_killed(flavor: Flavor) {
     let hidden_waits = flavor == Flavor::MariaDb;
     let effect = json!({ "rows_rolled_back": 1, "unblocked": [waiter], "still_waiting": [], "hidden_waits": hidden_waits, "unknown": null });
     assert_eq!(killed["effect"], effect, "{killed}");
-    let still_waiting = built.close_waiters_when_finished(&["b"], std::time::Duration::from_mins(1)).await;
+    let still_waiting = built.close_sessions_of_finished_waiters(&["b"], std::time::Duration::from_mins(1)).await;
     assert!(still_waiting.is_empty(), "{still_waiting:?}");
 
     let kills = server.get(&path(&server, "kills")).await.expect_status(200);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_model::{AccessKeyId, Failure, FailureKind};
 use clew_store::{Grantee, IssuingCredentials, NewTemporaryAccessKey, PolicyRef};
-use clew_testkit::{ClientCharset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, ServerOptions};
+use clew_testkit::{ClientCharset, DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, RawSession};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use mysql_async::prelude::Queryable;
@@ -17,7 +17,7 @@ use super::events::{Event, Events};
 use crate::server::{Server, test_origin};
 
 pub(super) async fn node(flavor: Flavor) -> clew_testkit::Server {
-    clew_testkit::Server::start(flavor, &ServerOptions::default()).await.unwrap()
+    clew_testkit::Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap()
 }
 
 /// Starts an API server whose first node is at this URL.
@@ -117,7 +117,10 @@ async fn changes_of_sessions_are_streamed_on_mysql() {
 
 #[tokio::test]
 async fn disabled_performance_schema_is_reported_as_a_limitation_on_mysql() {
-    let options = ServerOptions { arguments: vec!["--performance-schema=OFF".into()], ..ServerOptions::default() };
+    let options = DatabaseServerOptions {
+        arguments: vec!["--performance-schema=OFF".into()],
+        ..DatabaseServerOptions::default()
+    };
     let node = clew_testkit::Server::start(Flavor::MySql, &options).await.unwrap();
     let server = watching(&node.url()).await;
     let idle = session(&node).await;

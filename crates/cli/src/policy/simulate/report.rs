@@ -83,7 +83,7 @@ impl PolicySimulation<'_> {
             "instance_id": self.instance.map(|instance| &instance.id),
             "administrator": self.user.administrator,
             "deciding": self.explanation.deciding.as_ref().map(policy_statement_to_json),
-            "statements": self.explanation.statements.iter().map(evaluated_statement_to_json).collect::<Vec<_>>(),
+            "statements": self.explanation.statements.iter().map(policy_statement_outcome_to_json).collect::<Vec<_>>(),
         })
     }
 }
@@ -106,7 +106,7 @@ fn policy_statement_to_json(statement: &PolicyStatementRef) -> Value {
     json!({ "policy": statement.policy, "group": group, "statement": statement.statement, "sid": statement.sid })
 }
 
-fn evaluated_statement_to_json((statement, why): &(PolicyStatementRef, PolicyStatementOutcome)) -> Value {
+fn policy_statement_outcome_to_json((statement, why): &(PolicyStatementRef, PolicyStatementOutcome)) -> Value {
     merge_json_objects(
         policy_statement_to_json(statement),
         json!({ "effect": why.effect, "matched": why.matched, "reasons": why.reasons }),

@@ -26,7 +26,7 @@ const TOOL_BUILD_TIMEOUT: Duration = Duration::from_mins(30);
 
 /// Disables optimization, which halves the build time of the tools.
 /// Optimization hardly affects the tools' run time, because they mostly wait for other programs.
-const FAST_BUILD_ENV_VARS: [(&str, &str); 3] = [
+const UNOPTIMIZED_BUILD_ENV_VARS: [(&str, &str); 3] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
     ("CARGO_PROFILE_RELEASE_LTO", "off"),
     ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "64"),
@@ -37,7 +37,7 @@ impl CargoTool {
         let tools_dir = test_tools::servers_dir().join("tools");
         let cached_program = tools_dir.join("bin").join(self.name);
         for program in [PathBuf::from(self.name), cached_program.clone()] {
-            if self.is_new_enough(&program).await {
+            if self.has_required_version(&program).await {
                 return Ok(program);
             }
         }
@@ -47,7 +47,7 @@ impl CargoTool {
         // Without CARGO_TARGET_DIR, `cargo install` builds in a temporary directory and removes it.
         workspace::cargo_command()
             .env_remove("CARGO_TARGET_DIR")
-            .envs(FAST_BUILD_ENV_VARS)
+            .envs(UNOPTIMIZED_BUILD_ENV_VARS)
             .args(["install", "--locked", "--force", "--version", &version, "--root"])
             .args([tools_dir.as_os_str()])
             .args([self.name])
@@ -57,8 +57,8 @@ impl CargoTool {
         Ok(cached_program)
     }
 
-    async fn is_new_enough(&self, program: &Path) -> bool {
-        let output = Command::new(program).args(["--version"]).output_if_successful().await;
+    async fn has_required_version(&self, program: &Path) -> bool {
+        let output = Command::new(program).args(["--version"]).capture_stdout_if_successful().await;
         output.is_some_and(|output| parse_version(&output) >= Some(self.version))
     }
 }

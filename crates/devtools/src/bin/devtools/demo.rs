@@ -11,20 +11,20 @@ use clew_devtools::DevtoolsError;
 use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step, print_line};
 use clew_devtools::{install, task, web_page, workspace};
-use clew_testkit::{Flavor, Server, ServerOptions};
+use clew_testkit::{DatabaseServerOptions, Flavor, Server};
 
 use self::blocked_sessions::{BlockedSessions, DEMO_DB_PASSWORD};
-use self::service::DemoService;
+use self::service::DemoClewServer;
 
 /// Delay before the first snapshot, so that the elapsed times of all sessions are nonzero.
 const DELAY_BEFORE_FIRST_SNAPSHOT: Duration = Duration::from_secs(3);
 const MAX_PRINTED_CSV_ROWS: usize = 5;
 
-struct DemoState {
+struct RunningDemo {
     clew: PathBuf,
     server: Server,
     blocked: BlockedSessions,
-    service: DemoService,
+    service: DemoClewServer,
     instance: String,
     node: String,
     csv: PathBuf,
@@ -45,11 +45,11 @@ pub(crate) async fn run(keep: bool) -> Result<ExitCode, DevtoolsError> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn start_demo() -> Result<DemoState, DevtoolsError> {
+async fn start_demo() -> Result<RunningDemo, DevtoolsError> {
     progress::print_heading("Prerequisites of the demo");
     install::install_demo_prerequisites().await?;
     web_page::build_web_page_if_node_js_is_installed().await?;
-    let clew = workspace::build_clew_with_profile("demo").await?;
+    let clew = workspace::build_clew_with_cargo_profile("demo").await?;
 
     progress::print_heading("Database with blocked sessions");
     let server = start_server().await?;
@@ -61,19 +61,19 @@ async fn start_demo() -> Result<DemoState, DevtoolsError> {
     print_and_run_command(&snapshot.env("CLEW_DB_PASSWORD", DEMO_DB_PASSWORD)).await?;
 
     progress::print_heading("Collection through the TaurusDB API");
-    let service = DemoService::start(&clew).await?;
+    let service = DemoClewServer::start(&clew).await?;
     let (instance, node) = service.add_instance(&url).await?;
     let csv = workspace::root_dir().join("demo").join("sessions.csv");
     collect_sessions_to_csv(&service, &instance, &node, &csv).await?;
 
     progress::print_heading("Result");
     print_first_csv_rows(&csv)?;
-    Ok(DemoState { clew, server, blocked, service, instance, node, csv })
+    Ok(RunningDemo { clew, server, blocked, service, instance, node, csv })
 }
 
 async fn start_server() -> Result<Server, DevtoolsError> {
     let step = Step::start("Starting a temporary MariaDB server");
-    let server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await?;
+    let server = Server::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await?;
     step.complete_with_result(&format!("port {}", server.port()));
     Ok(server)
 }
@@ -93,7 +93,7 @@ async fn print_and_run_command(command: &Command) -> Result<(), DevtoolsError> {
 }
 
 async fn collect_sessions_to_csv(
-    service: &DemoService,
+    service: &DemoClewServer,
     instance: &str,
     node: &str,
     csv: &Path,
@@ -144,8 +144,8 @@ fn print_next_steps(csv: &Path) {
     ));
 }
 
-fn print_demo_usage(state: &DemoState) -> Result<(), DevtoolsError> {
-    let DemoState { blocked, service, instance, node, .. } = state;
+fn print_demo_usage(state: &RunningDemo) -> Result<(), DevtoolsError> {
+    let RunningDemo { blocked, service, instance, node, .. } = state;
     let (clew, url) = (state.clew.display(), blocked.url());
     let settings = service.write_environment_file()?;
     let credentials = service.credentials();
@@ -167,7 +167,7 @@ fn print_demo_usage(state: &DemoState) -> Result<(), DevtoolsError> {
     Ok(())
 }
 
-async fn stop_servers(state: DemoState) -> Result<(), DevtoolsError> {
+async fn stop_servers(state: RunningDemo) -> Result<(), DevtoolsError> {
     print_line("");
     let step = Step::start("Stopping the servers");
     state.service.stop().await?;

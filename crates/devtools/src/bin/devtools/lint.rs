@@ -9,7 +9,7 @@ use clew_devtools::{web_page, workspace};
 
 use crate::cargo_tools;
 
-const CHECK_TIMEOUT: Duration = Duration::from_mins(45);
+const LINT_CHECK_TIMEOUT: Duration = Duration::from_mins(45);
 
 /// Runs all checks, even if one of them fails.
 pub(crate) async fn run() -> Result<(), DevtoolsError> {
@@ -45,7 +45,7 @@ pub(crate) async fn run() -> Result<(), DevtoolsError> {
     let mut failures = Vec::new();
     for (name, check) in checks {
         let step = Step::start(name);
-        match check.run_with_progress(&step, CHECK_TIMEOUT).await {
+        match check.run_with_progress(&step, LINT_CHECK_TIMEOUT).await {
             Ok(()) => step.complete(),
             Err(error) => {
                 drop(step);

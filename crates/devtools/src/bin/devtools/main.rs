@@ -38,10 +38,10 @@ enum Task {
     /// Benchmark Clew against baseline programs and save the results in bench/results.
     /// Takes an hour on an idle machine
     #[command(disable_help_flag = true)]
-    Bench(task_program::TaskProgramArgs),
+    Bench(task_program::DevTaskProgramArgs),
     /// Inject faults into the dependencies of Clew under load, and check that Clew keeps its guarantees
     #[command(disable_help_flag = true)]
-    Faults(task_program::TaskProgramArgs),
+    Faults(task_program::DevTaskProgramArgs),
     /// Check formatting, lints, import cycles, crate layers, banned words, licenses and documentation links
     Lint,
     /// Download the security advisory database and check all dependencies against it (not part of `lint`)
@@ -49,10 +49,10 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    task::run(run_task(CliArgs::parse().task))
+    task::run(run_dev_task(CliArgs::parse().task))
 }
 
-async fn run_task(task: Task) -> Result<ExitCode, DevtoolsError> {
+async fn run_dev_task(task: Task) -> Result<ExitCode, DevtoolsError> {
     match task {
         Task::Demo { keep } => return demo::run(keep).await,
         Task::Test { nextest } => run_tests::run(&nextest).await?,

@@ -61,9 +61,12 @@ fn infer_lock_requests(
         MetadataLockObjectKind::Global | MetadataLockObjectKind::Commit | MetadataLockObjectKind::Backup => true,
         MetadataLockObjectKind::UserLock => object.name.as_deref().is_some_and(|name| contains_quoted_name(text, name)),
         MetadataLockObjectKind::Schema => object.schema.as_deref().is_some_and(|schema| {
-            statement.mentions_object(None, schema) || session.database.as_deref() == Some(schema.as_bytes())
+            statement.mentions_database_object(None, schema) || session.database.as_deref() == Some(schema.as_bytes())
         }),
-        _ => object.name.as_deref().is_some_and(|name| statement.mentions_object(object.schema.as_deref(), name)),
+        _ => object
+            .name
+            .as_deref()
+            .is_some_and(|name| statement.mentions_database_object(object.schema.as_deref(), name)),
     });
     matching.map(|&object| LockRequest { session: session.id, object: object.clone(), mode, inferred: true }).collect()
 }

@@ -15,7 +15,7 @@ use crate::waits::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObj
 
 /// Metadata locks on an object that has at least one pending lock request.
 #[derive(Default)]
-struct ContestedLockObject {
+struct ContestedObjectLocks {
     granted: BTreeMap<MetadataLockMode, HashSet<WaitParticipant>>,
     pending: BTreeMap<MetadataLockMode, HashSet<WaitParticipant>>,
     requests: Vec<LockRequest>,
@@ -23,7 +23,7 @@ struct ContestedLockObject {
 }
 
 pub(super) fn add_metadata_lock_edges(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>) {
-    let mut objects: HashMap<MetadataLockObject, ContestedLockObject> = HashMap::new();
+    let mut objects: HashMap<MetadataLockObject, ContestedObjectLocks> = HashMap::new();
     for request in lock_requests::collect_pending_lock_requests(index) {
         let contested = objects.entry(request.object.clone()).or_default();
         contested.pending.entry(request.mode).or_default().insert(WaitParticipant::Session(request.session));
@@ -47,7 +47,7 @@ fn add_edges_for_lock_request(
     edges: &mut EdgeSet,
     index: &LockSnapshotIndex<'_>,
     on: &Arc<LockResource>,
-    contested: &ContestedLockObject,
+    contested: &ContestedObjectLocks,
     request: &LockRequest,
 ) {
     let waiter = WaitParticipant::Session(request.session);

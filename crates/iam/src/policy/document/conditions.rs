@@ -16,8 +16,12 @@ impl DocumentParser<'_> {
         schema: &DocumentSchema,
     ) -> Option<Vec<Condition>> {
         let operators = JsonObjectElements::parse(self, at)?;
-        let mut is_valid =
-            self.check_document_limit(at, operators.iter_elements().count(), schema.limits.operators, "operators");
+        let mut is_valid = self.report_error_if_limit_exceeded(
+            at,
+            operators.iter_elements().count(),
+            schema.limits.operators,
+            "operators",
+        );
         let mut conditions = Vec::new();
         for (name, at, start) in operators.iter_elements() {
             let test = match ParsedOperator::parse(name) {
@@ -32,7 +36,8 @@ impl DocumentParser<'_> {
                 is_valid = false;
                 continue;
             };
-            is_valid &= self.check_document_limit(&at, keys.iter_elements().count(), schema.limits.keys, "keys");
+            is_valid &=
+                self.report_error_if_limit_exceeded(&at, keys.iter_elements().count(), schema.limits.keys, "keys");
             for (key, at, start) in keys.iter_elements() {
                 match self.parse_condition(name, test, key, (&at, start), schema) {
                     Some(condition) => conditions.push(condition),
@@ -81,7 +86,7 @@ impl DocumentParser<'_> {
             self.report_error(at, "the value is empty; this version requires at least one character");
             return None;
         }
-        let is_within_limit = self.check_document_limit(at, length, schema.limits.value_chars, "characters");
+        let is_within_limit = self.report_error_if_limit_exceeded(at, length, schema.limits.value_chars, "characters");
         match ExpectedValue::parse(test.operator.comparison, given) {
             Ok(expected) => is_within_limit.then_some(expected),
             Err(expected) => {

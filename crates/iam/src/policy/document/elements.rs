@@ -75,7 +75,7 @@ impl<'v> JsonObjectElements<'v> {
     }
 
     /// Finds one of two mutually exclusive elements. The returned `bool` is true for `second`.
-    pub(super) fn find_mutually_exclusive_element(
+    pub(super) fn find_one_of_two_elements(
         &self,
         parser: &mut DocumentParser<'_>,
         first: &str,
@@ -121,12 +121,12 @@ impl DocumentParser<'_> {
             self.report_error(at, "the list is empty");
             return None;
         }
-        self.check_document_limit(at, array.elements.len(), max, what);
+        self.report_error_if_limit_exceeded(at, array.elements.len(), max, what);
         let entry = |(index, value)| JsonValueAtPath { value, path: at.path.with_index(index) };
         Some(array.elements.iter().enumerate().map(entry).collect())
     }
 
-    pub(super) fn check_document_limit(
+    pub(super) fn report_error_if_limit_exceeded(
         &mut self,
         at: &JsonValueAtPath<'_>,
         count: usize,

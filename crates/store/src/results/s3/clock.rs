@@ -11,14 +11,14 @@ impl S3 {
         let name = generate_temporary_object_name();
         let path = self.settings.object_path(&name);
         let objects = &self.objects;
-        self.with_operation_timeout(
+        self.run_with_operation_timeout(
             "write",
             &name,
             objects.put_opts(&path, PutPayload::default(), PutMode::Create.into()),
         )
         .await?;
-        let meta = self.with_operation_timeout("read", &name, objects.head(&path)).await;
-        self.with_operation_timeout("remove", &name, objects.delete(&path)).await?;
+        let meta = self.run_with_operation_timeout("read", &name, objects.head(&path)).await;
+        self.run_with_operation_timeout("remove", &name, objects.delete(&path)).await?;
         Ok(meta?.last_modified.timestamp())
     }
 }

@@ -27,7 +27,8 @@ impl S3 {
         let cutoff = self.read_server_time().await?.saturating_sub(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
         let mut removed = 0;
         for (name, _) in objects.iter().filter(|(_, created)| *created <= cutoff) {
-            self.with_operation_timeout("remove", name, self.objects.delete(&self.settings.object_path(name))).await?;
+            self.run_with_operation_timeout("remove", name, self.objects.delete(&self.settings.object_path(name)))
+                .await?;
             removed += 1;
         }
         for upload in uploads.iter().filter(|upload| upload.started <= cutoff) {
@@ -45,7 +46,7 @@ impl S3 {
             match timeout(OPERATION_TIMEOUT, listed.next()).await {
                 Ok(None) => return Ok(names),
                 Ok(Some(Ok(meta))) => {
-                    let name = self.parse_result_name_from_key(&meta.location).map(str::to_owned);
+                    let name = self.parse_result_name_from_object_key(&meta.location).map(str::to_owned);
                     names.extend(name.map(|name| (name, meta.last_modified.timestamp())));
                 }
                 Ok(Some(Err(error))) => self.check_s3_response("list", "", Ok(Err(error)))?,

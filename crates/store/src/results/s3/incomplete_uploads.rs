@@ -20,14 +20,14 @@ pub(super) struct IncompleteUpload {
 }
 
 #[derive(Deserialize)]
-struct UploadListing {
+struct ListMultipartUploadsResult {
     #[serde(default, rename = "Upload")]
-    uploads: Vec<UploadListingEntry>,
+    uploads: Vec<ListedMultipartUpload>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct UploadListingEntry {
+struct ListedMultipartUpload {
     key: String,
     #[serde(rename = "UploadId")]
     id: String,
@@ -38,28 +38,30 @@ impl S3 {
     /// Lists up to 1,000 incomplete uploads, the maximum number in one S3 response.
     /// If S3 stores more incomplete uploads, later garbage collections list the remaining uploads.
     pub(super) async fn list_incomplete_uploads(&self) -> Result<Vec<IncompleteUpload>, StoreError> {
-        let body = self.request_upload_listing().await?;
-        let listing: UploadListing = quick_xml::de::from_str(&body).map_err(|error| {
+        let body = self.request_multipart_upload_list().await?;
+        let listing: ListMultipartUploadsResult = quick_xml::de::from_str(&body).map_err(|error| {
             self.operation_error("list the uploads of", "", &format!("the response cannot be parsed: {error}"))
         })?;
         let ours = listing.uploads.into_iter().filter_map(|upload| {
             let path = Path::parse(&upload.key).ok()?;
-            self.parse_result_name_from_key(&path)?;
+            self.parse_result_name_from_object_key(&path)?;
             Some(IncompleteUpload { path, id: upload.id, started: upload.initiated.as_second() })
         });
         Ok(ours.collect())
     }
 
-    async fn request_upload_listing(&self) -> Result<String, StoreError> {
-        const LIST_UPLOADS_ACTION: &str = "list the uploads of";
+    async fn request_multipart_upload_list(&self) -> Result<String, StoreError> {
+        const LIST_UPLOADS_ERROR_CONTEXT: &str = "list the uploads of";
         let settings = &self.settings;
         // [`S3Settings::new`] restricts the characters of the prefix, so only slashes need escaping.
         let prefix = settings.prefix().to_string().replace('/', "%2F");
         let url = format!("{}/{}?prefix={prefix}&uploads=", settings.endpoint(), settings.bucket());
-        let failed = |error: &dyn std::fmt::Display| self.operation_error(LIST_UPLOADS_ACTION, "", &error.to_string());
+        let failed =
+            |error: &dyn std::fmt::Display| self.operation_error(LIST_UPLOADS_ERROR_CONTEXT, "", &error.to_string());
         let mut request = Request::get(url).body(HttpRequestBody::empty()).map_err(|error| failed(&error))?;
-        let credential =
-            self.with_operation_timeout(LIST_UPLOADS_ACTION, "", self.objects.credentials().get_credential()).await?;
+        let credential = self
+            .run_with_operation_timeout(LIST_UPLOADS_ERROR_CONTEXT, "", self.objects.credentials().get_credential())
+            .await?;
         let signer = AwsAuthorizer::new(&credential, "s3", settings.region());
         signer.try_authorize(&mut request, None).map_err(|error| failed(&error))?;
         let exchange = async {
@@ -70,15 +72,15 @@ impl S3 {
         let (status, body) = match timeout(OPERATION_TIMEOUT, exchange).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
-                return Err(error::http_request_error(LIST_UPLOADS_ACTION, settings.object_uri(""), &error));
+                return Err(error::http_request_error(LIST_UPLOADS_ERROR_CONTEXT, settings.object_uri(""), &error));
             }
-            Err(_) => return Err(error::timeout_error(LIST_UPLOADS_ACTION, settings.object_uri(""))),
+            Err(_) => return Err(error::timeout_error(LIST_UPLOADS_ERROR_CONTEXT, settings.object_uri(""))),
         };
         let body = String::from_utf8_lossy(&body).into_owned();
         if status.is_success() {
             Ok(body)
         } else {
-            Err(error::http_response_error(LIST_UPLOADS_ACTION, settings.object_uri(""), status, &body))
+            Err(error::http_response_error(LIST_UPLOADS_ERROR_CONTEXT, settings.object_uri(""), status, &body))
         }
     }
 

@@ -47,7 +47,7 @@ impl StoredObject {
         }
         let stream = async move {
             let reader = Self::open_chunk_reader(*self, range).await.map_err(io::Error::other)?;
-            io::Result::Ok(try_unfold(reader, ChunkReader::next_chunk_as_io_result))
+            io::Result::Ok(try_unfold(reader, ChunkReader::next_chunk_or_io_error))
         };
         stream.try_flatten_stream().boxed()
     }
@@ -77,13 +77,13 @@ impl StoredObject {
             ..GetOptions::default()
         };
         let request = self.s3.objects.get_opts(&self.path, options);
-        let chunks = self.s3.with_operation_timeout("read", &self.record.name, request).await?.into_stream();
+        let chunks = self.s3.run_with_operation_timeout("read", &self.record.name, request).await?.into_stream();
         Ok(ChunkReader { object: self, chunks, held: None, remaining, hash })
     }
 }
 
 impl ChunkReader {
-    async fn next_chunk_as_io_result(self) -> io::Result<Option<(Bytes, Self)>> {
+    async fn next_chunk_or_io_error(self) -> io::Result<Option<(Bytes, Self)>> {
         self.next_chunk().await.map_err(io::Error::other)
     }
 

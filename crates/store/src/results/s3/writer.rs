@@ -74,7 +74,7 @@ impl S3Writer {
             let put = self.s3.objects.put_opts(&self.path, payload.clone(), PutMode::Create.into());
             match self.runtime.block_on(timeout(OPERATION_TIMEOUT, put)) {
                 Ok(Err(object_store::Error::AlreadyExists { .. })) => {
-                    return self.check_existing_object_content(&payload.into());
+                    return self.ensure_existing_object_is_identical(&payload.into());
                 }
                 Ok(Err(error)) if error::is_connection_loss_error(&error) && began.elapsed() < RETRY_TIMEOUT => {
                     self.runtime.block_on(sleep(RETRY_DELAY));
@@ -85,9 +85,9 @@ impl S3Writer {
     }
 
     /// An earlier upload attempt may have written the object although the connection was lost.
-    fn check_existing_object_content(&self, written: &bytes::Bytes) -> Result<(), StoreError> {
+    fn ensure_existing_object_is_identical(&self, written: &bytes::Bytes) -> Result<(), StoreError> {
         let stored = async { self.s3.objects.get(&self.path).await?.bytes().await };
-        let stored = self.runtime.block_on(self.s3.with_operation_timeout("write", &self.name, stored))?;
+        let stored = self.runtime.block_on(self.s3.run_with_operation_timeout("write", &self.name, stored))?;
         if stored == written {
             Ok(())
         } else {
@@ -100,7 +100,7 @@ impl S3Writer {
         let (s3, path, runtime) = (&self.s3, &self.path, &self.runtime);
         let upload = match &mut self.upload {
             Some(upload) => upload,
-            none => none.insert(runtime.block_on(s3.with_operation_timeout(
+            none => none.insert(runtime.block_on(s3.run_with_operation_timeout(
                 "write",
                 &self.name,
                 s3.objects.put_multipart(path),

@@ -13,12 +13,12 @@ use super::blocked_sessions::DEMO_DB_PASSWORD;
 
 /// Dropping the value kills the `clew serve` process and removes its data directory.
 #[derive(Debug)]
-pub(super) struct DemoService {
+pub(super) struct DemoClewServer {
     process: ClewProcess,
     deployment: Deployment,
 }
 
-impl DemoService {
+impl DemoClewServer {
     pub(super) async fn start(clew: &Path) -> Result<Self, DevtoolsError> {
         let step = Step::start("clew init");
         let deployment = Deployment::init(clew).await?;
