@@ -50,10 +50,9 @@ impl utoipa::Modify for SecuritySchemes {
     }
 }
 
-const COMMON_ERROR_RESPONSES: [(ApiErrorDefinition, &str); 5] = [
+const COMMON_ERROR_RESPONSES: [(ApiErrorDefinition, &str); 4] = [
     (ApiErrorDefinition::BAD_REQUEST, "Invalid parameter or header value"),
     (ApiErrorDefinition::URI_TOO_LONG, "The path and query exceed the maximum length"),
-    (ApiErrorDefinition::HEADERS_TOO_LARGE, "The request line and headers exceed the maximum size"),
     (ApiErrorDefinition::INTERNAL, "Internal error of Clew"),
     (ApiErrorDefinition::UNAVAILABLE, "Clew is shutting down or overloaded, or the request timed out"),
 ];

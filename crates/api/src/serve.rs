@@ -3,11 +3,9 @@
 mod cert_reload;
 mod connection;
 mod error;
-mod error_response_rewrite;
 mod file_fingerprint;
 mod lingering_close;
 mod per_peer_connection_limit;
-mod request_head;
 mod reserved_connections;
 mod tls;
 mod write_timeout;

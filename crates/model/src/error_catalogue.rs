@@ -63,7 +63,6 @@ catalogue! {
     ///
     /// For oversized headers, the API spec (section 5.3) uses nginx's status 494, which HTTP clients do not support.
     /// Clew responds to oversized headers with the standard status 431 (RFC 6585) instead of 494.
-    HEADERS_TOO_LARGE = 431 "APIGW.0201" "headers-too-large";
     /// The request body was not received before the timeout.
     REQUEST_TIMEOUT = 408 "APIGW.0201" "request-timeout";
     /// The byte range in the `Range` header is beyond the end of the result.

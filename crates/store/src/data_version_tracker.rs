@@ -1,7 +1,6 @@
 //! Tracks the database's version counters. Cached values become invalid when a version counter changes.
 //!
-//! If no transaction has been committed since the last query, [`DataVersionCache`] returns the last data version.
-//! If a transaction has been committed, one query reads the data version for all pending requests.
+//! One query reads the data version for all pending requests.
 //! The query starts after the requests arrive, so the data version reflects every commit before the requests.
 
 use std::sync::Arc;
@@ -10,7 +9,6 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::database::{ChangeDetector, DataVersion};
 use crate::error::StoreError;
-use crate::sqlite::change_detector::DataVersionCache;
 
 const MAX_REQUESTS_PER_DATA_VERSION_QUERY: usize = 1024;
 
@@ -19,7 +17,6 @@ type Reply = oneshot::Sender<Result<DataVersion, StoreError>>;
 /// Clones of the tracker share one background task, which queries the data version.
 #[derive(Clone)]
 pub(crate) struct DataVersionTracker {
-    data_version_cache: DataVersionCache,
     requests: mpsc::UnboundedSender<Reply>,
 }
 
@@ -28,16 +25,12 @@ impl DataVersionTracker {
     /// The background task ends when the last clone of the tracker is dropped.
     pub(crate) fn spawn(detector: ChangeDetector) -> Self {
         let (requests, receiver) = mpsc::unbounded_channel();
-        let data_version_cache = detector.data_version_cache();
         tokio::spawn(serve_data_version_requests(detector, receiver));
-        Self { data_version_cache, requests }
+        Self { requests }
     }
 
     /// Returns a data version that was current at some point during this call.
     pub(crate) async fn current_data_version(&self) -> Result<DataVersion, StoreError> {
-        if let Some(version) = self.data_version_cache.current_data_version() {
-            return Ok(version);
-        }
         let (reply, response) = oneshot::channel();
         self.requests.send(reply).map_err(|_| StoreError::Stopped)?;
         response.await.unwrap_or(Err(StoreError::Stopped))

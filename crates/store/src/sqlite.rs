@@ -1,7 +1,6 @@
 //! SQLite backend.
 
 pub(crate) mod change_detector;
-mod wal_index;
 
 use std::path::Path;
 use std::sync::LazyLock;

@@ -17,15 +17,16 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::error_response_rewrite::{ErrorRewritingStream, ResponseTracker};
 use super::lingering_close::LingeringCloseStream;
-use super::request_head::MAX_REQUEST_HEAD_BYTES;
 use super::reserved_connections::{self, ConnectionClass};
 use super::tls::TlsConfig;
 use super::write_timeout::WriteTimeoutStream;
 use crate::client_addr::ClientAddr;
 use crate::routes::build_router;
 use crate::{ApiSettings, AppState, Metrics};
+
+/// Maximum size of a request head, in bytes: 32 KiB for the request line and 64 KiB for the headers.
+const MAX_REQUEST_HEAD_BYTES: usize = 96 << 10;
 
 pub(super) struct ConnectionHandler {
     router: TowerToHyperService<Router>,
@@ -100,28 +101,20 @@ impl ConnectionHandler {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let tracker = ResponseTracker::default();
         let stream = LingeringCloseStream::new(WriteTimeoutStream::new(stream, self.settings.write_timeout));
-        let stream = ErrorRewritingStream::new(stream, tracker.clone(), self.metrics.clone());
         let service = service_fn(|mut request: http::Request<Incoming>| {
-            tracker.mark_request_started();
             let connection = ClientAddr::resolve(socket, request.headers(), &self.settings.trusted_proxies);
             request.extensions_mut().insert(connection);
-            let tracker = tracker.clone();
             let hsts = connection.tls && self.settings.hsts;
             let outcome = match admission.reject_disallowed_request(&request, &self.metrics, hsts) {
                 None => Ok(self.router.call(request)),
                 Some(refused) => Err(refused),
             };
             async move {
-                let response = match outcome {
-                    Ok(response) => {
-                        let Ok(response) = response.await;
-                        response
-                    }
-                    Err(refused) => refused,
-                };
-                Ok::<_, Infallible>(response.map(|body| tracker.track_response_body(body)))
+                match outcome {
+                    Ok(response) => response.await,
+                    Err(refused) => Ok::<_, Infallible>(refused),
+                }
             }
         });
         let http = if admission == ConnectionClass::Regular { &self.http } else { &self.reserved_http };

@@ -2,7 +2,6 @@
 
 use crate::database::data_version::DataVersion;
 use crate::error::StoreError;
-use crate::sqlite::change_detector::DataVersionCache;
 use crate::{postgres, sqlite};
 
 pub(crate) enum ChangeDetector {
@@ -11,14 +10,6 @@ pub(crate) enum ChangeDetector {
 }
 
 impl ChangeDetector {
-    /// Returns the cache that provides the data version without a query. On PostgreSQL, the cache is always empty.
-    pub(crate) fn data_version_cache(&self) -> DataVersionCache {
-        match self {
-            Self::Sqlite(detector) => detector.data_version_cache(),
-            Self::Postgres(_) => DataVersionCache::default(),
-        }
-    }
-
     pub(crate) async fn current_data_version(&mut self) -> Result<DataVersion, StoreError> {
         match self {
             Self::Sqlite(detector) => detector.current_data_version().await,

@@ -1,6 +1,4 @@
-//! Detects changes in SQLite with `PRAGMA data_version` and the WAL index.
-
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+//! Detects changes in SQLite with `PRAGMA data_version`.
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
@@ -8,7 +6,6 @@ use sqlx::{ConnectOptions, SqliteConnection};
 use crate::database::DataVersion;
 use crate::error::StoreError;
 use crate::sqlite::SqliteDatabase;
-use crate::sqlite::wal_index::{WalHeader, WalIndex};
 
 /// SQLite changes `data_version` when another connection commits a transaction.
 /// SQLite reads `data_version` from shared memory without reading a database page.
@@ -21,9 +18,6 @@ const VERSION_COUNTERS_QUERY: &str = "SELECT version, failures FROM access_versi
 pub(crate) struct ChangeDetector {
     options: SqliteConnectOptions,
     connection: Option<SqliteConnection>,
-    /// The WAL index is valid only while the connection is open.
-    index: Option<WalIndex>,
-    data_version_cache: DataVersionCache,
     /// SQLite's `data_version` values are comparable only within one connection.
     last: Option<(i64, DataVersion)>,
     changes: i64,
@@ -32,36 +26,16 @@ pub(crate) struct ChangeDetector {
 impl ChangeDetector {
     pub(crate) fn new(database: &SqliteDatabase) -> Self {
         let options = (*database.pool.connect_options()).clone().disable_statement_logging();
-        Self {
-            options,
-            connection: None,
-            index: None,
-            data_version_cache: DataVersionCache::default(),
-            last: None,
-            changes: 0,
-        }
-    }
-
-    pub(crate) fn data_version_cache(&self) -> DataVersionCache {
-        self.data_version_cache.clone()
+        Self { options, connection: None, last: None, changes: 0 }
     }
 
     /// Closes the connection after an error.
     pub(crate) async fn current_data_version(&mut self) -> Result<DataVersion, StoreError> {
-        // Read the header before the query, so that the fast path detects a commit between the two reads.
-        let before = self.index.and_then(|index| Some((index, index.read_header()?)));
-        let version = self.query_data_version().await.map_err(StoreError::database_error("query the data version"));
-        match (&version, before) {
-            (Ok(version), Some((index, header))) => {
-                self.data_version_cache.set_data_version(Some((index, header, *version)));
-            }
-            (Ok(_), None) => {}
-            (Err(_), _) => {
-                self.data_version_cache.set_data_version(None);
-                (self.connection, self.index, self.last) = (None, None, None);
-            }
+        let version = self.query_data_version().await;
+        if version.is_err() {
+            (self.connection, self.last) = (None, None);
         }
-        version
+        version.map_err(StoreError::database_error("query the data version"))
     }
 
     async fn query_data_version(&mut self) -> Result<DataVersion, sqlx::Error> {
@@ -71,9 +45,6 @@ impl ChangeDetector {
         };
         // Read `data_version` before the version counters, so that a commit between the two queries is detected.
         let data_version = sqlx::query_scalar(DATA_VERSION_QUERY).fetch_one(&mut *connection).await?;
-        if self.index.is_none() {
-            self.index = WalIndex::open(self.options.get_filename());
-        }
         if let Some((_, version)) = self.last.filter(|(last, _)| *last == data_version) {
             return Ok(version);
         }
@@ -82,32 +53,5 @@ impl ChangeDetector {
         let version = DataVersion { any_table: self.changes, access, failures };
         self.last = Some((data_version, version));
         Ok(version)
-    }
-}
-
-impl Drop for ChangeDetector {
-    fn drop(&mut self) {
-        // After the connection is closed, the WAL index may belong to another database.
-        self.data_version_cache.set_data_version(None);
-    }
-}
-
-/// Last data version, and the WAL index header read before the data version. Clones share the state.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct DataVersionCache(Arc<Mutex<Option<(WalIndex, WalHeader, DataVersion)>>>);
-
-impl DataVersionCache {
-    /// Returns the last data version if no transaction has been committed since the data version was read.
-    pub(crate) fn current_data_version(&self) -> Option<DataVersion> {
-        let (index, header, version) = (*self.lock())?;
-        (index.read_header()? == header).then_some(version)
-    }
-
-    fn set_data_version(&self, version: Option<(WalIndex, WalHeader, DataVersion)>) {
-        *self.lock() = version;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<(WalIndex, WalHeader, DataVersion)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
