@@ -44,7 +44,7 @@ impl ResponseTracker {
         TrackedResponseBody { body, tracker: self.clone() }
     }
 
-    /// Returns `true` if this flush completed a response.
+    /// Returns `true` if the flush completed a response.
     fn mark_response_flushed(&self) -> bool {
         !self.0.in_progress.load(Ordering::Relaxed) && self.0.unflushed.swap(false, Ordering::Relaxed)
     }
