@@ -1,7 +1,7 @@
 //! Embeds the gzip-compressed web page (`web/dist`) in the binary.
 //! If `web/dist` contains no built page, the binary serves build instructions instead.
 //!
-//! Existing embedding crates either do not compress the files or depend on a crate with an unsuitable license.
+//! Other crates that embed files either do not compress the files or depend on a crate with an unsuitable license.
 #![allow(clippy::print_stdout, reason = "it is how a build script talks to cargo")]
 
 use std::fmt::Write;

@@ -1,7 +1,7 @@
 //! Administration API for a domain: projects, users, groups, access keys, policies and the audit log.
 //!
-//! Callers can access only objects in their own domain.
-//! Requests for objects in other domains return 404, as if the objects did not exist.
+//! A caller can access only the projects, users, groups, access keys and policies of the caller's own domain.
+//! A request for an object in another domain returns 404, as if the object did not exist.
 //!
 //! Read requests require [`Action::LIST_IDENTITIES`]; write requests require [`Action::MANAGE_IDENTITIES`].
 //! `MANAGE_IDENTITIES` effectively grants every permission in the domain because it allows attaching any policy.
@@ -71,7 +71,7 @@ fn require_identity_write_permission<'a>(
 }
 
 /// Returns `true` if `id` is the caller's user id and the credentials are not limited to a project.
-/// Users belong to a domain, so project credentials do not grant access to the caller's own account.
+/// Credentials limited to a project grant no access to user accounts, because accounts belong to the domain.
 fn is_own_user_id(service: &AppState, caller: &Caller, id: &str) -> bool {
     let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
     id == caller.principal.user_id.as_str()

@@ -76,7 +76,7 @@ impl AuditContext {
         self.lock_audit_fields_mutex().target = Some(target.into());
     }
 
-    /// The value must not contain secrets: for SQL statements, pass the statement's template instead of its text.
+    /// `value` must not contain secrets. For an SQL statement, pass the SQL template instead of the full text.
     pub(crate) fn add_detail(&self, name: &str, value: impl Into<Value>) {
         self.lock_audit_fields_mutex().detail.insert(name.to_owned(), value.into());
     }
@@ -90,7 +90,7 @@ impl AuditContext {
     }
 }
 
-/// Token that is cancelled when the client disconnects, so that a long poll does not outlive its connection.
+/// Cancellation token that signals a client disconnect, so that a long poll does not outlive its connection.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientDisconnectSignal(pub(crate) CancellationToken);
 

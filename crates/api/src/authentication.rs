@@ -197,7 +197,7 @@ impl SignedRequest {
         Ok(Self { authorization, key, view, subject, has_failures })
     }
 
-    /// Verifies the signature first, so that only clients with the secret key can detect a disabled access key.
+    /// Checks the signature before the key status, so that only clients with the secret key can detect a disabled key.
     async fn verify_signature(
         self,
         service: &AppState,

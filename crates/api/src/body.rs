@@ -51,7 +51,7 @@ impl JsonBody {
         serde_json::from_str(value).map(Some).map_err(|_| invalid_field_error(name, value))
     }
 
-    /// Error messages omit the secret value of the field.
+    /// Error messages omit the value of the field, because the value is secret.
     pub(crate) fn get_secret(&self, name: &'static str) -> Result<Option<SecretString>, ApiError> {
         let Some(value) = self.get_raw_json(name) else { return Ok(None) };
         let text: Result<String, _> = serde_json::from_str(value);

@@ -1,6 +1,6 @@
 //! Authorizes requests. The checks run in this order: project, instance id, policies, existence of the instance, node.
 //!
-//! If the policies do not allow the action, missing and forbidden objects produce the same error.
+//! If the policies do not allow the action, the error does not reveal whether the instance exists.
 //! If the requested instance does not exist, the policies are evaluated without instance attributes.
 
 use std::sync::Arc;
@@ -101,7 +101,7 @@ impl Caller {
     }
 
     /// Returns an error unless the caller uses a permanent access key or a browser session.
-    /// Browser sessions are permitted because they start with a password sign-in and scripts cannot read their cookie.
+    /// A browser session is permitted because it starts with a password sign-in and scripts cannot read its cookie.
     pub(crate) fn require_permanent_credentials(&self) -> Result<(), ApiError> {
         let may_outlive = match &self.credential {
             CredentialRef::Token(token) => token.origin == TokenOrigin::Console,
@@ -135,7 +135,8 @@ impl Caller {
         }
     }
 
-    /// The policies may allow the action on only some instances. Check each one with [`Caller::is_action_allowed`].
+    /// The policies may allow the action on only some instances of the project.
+    /// Check each instance with [`Caller::is_action_allowed`].
     pub(crate) async fn require_permission_on_some_instance(
         &self,
         action: Action,
@@ -203,7 +204,7 @@ impl Caller {
     }
 
     /// Returns an error if the policies exceed the evaluation limit.
-    /// If this method returned `false` instead, lists would silently omit instances.
+    /// Returning `false` instead of an error would silently omit instances from lists.
     pub(crate) fn is_action_allowed(
         &self,
         service: &AppState,

@@ -26,7 +26,7 @@ impl ClientAddr {
     }
 }
 
-/// A forged `Host` header is harmless, because only the sender of the request receives the URL.
+/// A forged `Host` header is harmless, because the URL appears only in the response to the forged request.
 pub(crate) fn base_url_from_request(connection: Option<&ClientAddr>, headers: &HeaderMap) -> String {
     let scheme = if connection.is_some_and(|connection| connection.tls) { "https" } else { "http" };
     let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
@@ -50,7 +50,7 @@ fn find_client_address_behind_proxies(socket: IpAddr, headers: &HeaderMap, trust
     hop
 }
 
-/// A header line that is not ASCII text yields `?`, which is not a valid address.
+/// For a header line that is not ASCII text, the iterator yields `?`, which is not a valid address.
 fn reversed_header_elements<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines: Vec<&str> = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("?")).collect();
     lines.into_iter().rev().flat_map(|line| line.rsplit(',')).map(str::trim)
@@ -60,7 +60,7 @@ fn last_header_element<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<
     reversed_header_elements(headers, name).next()
 }
 
-/// Some proxies append the port to the address.
+/// Accepts an address with a port, because some proxies append the port to the address.
 fn parse_ip_address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse().ok().or_else(|| text.parse().ok().map(|address: SocketAddr| address.ip()));
@@ -87,7 +87,7 @@ impl TrustedProxies {
     }
 }
 
-/// IPv4 address, or /64 prefix of an IPv6 address, because an IPv6 client can usually choose the other 64 bits.
+/// IPv4 address or /64 prefix of an IPv6 address. An IPv6 client can usually choose the last 64 bits of its address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ClientSubnet(IpAddr);
 

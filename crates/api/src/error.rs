@@ -138,7 +138,8 @@ impl ApiError {
         Self::new(ApiErrorDefinition::INTERNAL)
     }
 
-    /// Converts a kill error to an API error. For [`KillError::Node`], returns the node's failure as `Err` instead.
+    /// Converts a kill error to an API error.
+    /// For [`KillError::Node`], returns the node's failure as `Err`.
     pub(crate) fn from_kill_error(error: KillError) -> Result<Self, Failure> {
         match error {
             KillError::Node(failure) => Err(failure),

@@ -11,7 +11,7 @@ pub(crate) struct KillRiskView {
     /// Kind of risk: table_damage, partial_change, unknown_engine, unknown_tables, long_rollback, replication or backup
     #[schema(value_type = String, example = "table_damage")]
     kind: &'static str,
-    /// Description of the possible damage, in the language of X-Language
+    /// Description of the possible damage, in the language requested by X-Language
     message: String,
     /// True if kill tasks and intelligent kills do not kill the session because of this risk
     #[serde(rename = "unsafe")]

@@ -220,7 +220,7 @@ pub struct ApiSettings {
     /// Number of additional connections reserved for the health and metrics endpoints.
     ///
     /// Each reserved connection serves one request to `/healthz`, `/readyz` or `/metrics` and refuses other requests.
-    /// Without reserved connections, excess connections wait in the operating system's accept queue.
+    /// If the number is 0, connections over [`Self::max_connections`] wait in the operating system's accept queue.
     pub max_reserved_connections: usize,
     /// Maximum number of open event streams per principal. 0 disables the limit.
     pub max_streams_per_principal: usize,

@@ -108,13 +108,13 @@ impl RateLimits {
     }
 
     /// `bytes` is the total size of the evaluated policies.
-    /// A request that evaluates large policies counts as several requests.
+    /// A request that evaluates large policies counts as several requests toward the rate limit.
     /// Refused requests do not consume the quota, so a later retry can succeed.
     pub(crate) fn consume_policy_evaluation_quota(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         self.consume_request_quota(user, 1 + bytes / EVALUATED_POLICY_BYTES_PER_PERMIT)
     }
 
-    /// Every [`PARSED_POLICY_BYTES_PER_PERMIT`] bytes of the policy document count as one request.
+    /// Every [`PARSED_POLICY_BYTES_PER_PERMIT`] bytes of the policy document count as one request in the user's quota.
     pub(crate) fn consume_policy_parsing_quota(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         match bytes / PARSED_POLICY_BYTES_PER_PERMIT {
             0 => Ok(()),

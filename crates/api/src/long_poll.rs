@@ -15,7 +15,7 @@ const MAX_LONG_POLL_SECONDS: u64 = 30;
 pub(crate) struct LongPollTimeout(u64);
 
 impl LongPollTimeout {
-    /// Parses the requested wait time and caps it at [`MAX_LONG_POLL_SECONDS`] and at half the request timeout.
+    /// Parses the wait time, limited to [`MAX_LONG_POLL_SECONDS`] or half the request timeout, whichever is shorter.
     ///
     /// Invalid preferences in the `Prefer` header are ignored, as RFC 7240 requires.
     pub(crate) fn from_headers(headers: &HeaderMap, request_timeout: Duration) -> Option<Self> {

@@ -40,8 +40,8 @@ impl AppState {
         self.try_read_from_node(node, read).await.map_err(api_error_from_node_failure)
     }
 
-    /// Request handlers must read nodes with this method or `read_from_node`.
-    /// Both methods delay the next login attempt after a node refuses a login.
+    /// Request handlers must read nodes with `read_from_node` or `try_read_from_node`.
+    /// After a node refuses a login, `read_from_node` and `try_read_from_node` delay the next login attempt.
     /// Without a delay between logins, repeated requests could cause the database server to lock Clew's account.
     pub(crate) async fn try_read_from_node<T, F>(
         &self,

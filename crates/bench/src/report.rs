@@ -20,8 +20,9 @@ pub(super) fn render_report(
     missing: &[&str],
 ) -> String {
     let mut page = format!(
-        "# Benchmark results\n\n{environment}\nClew and its baseline run in pairs; the program that runs first alternates from pair to pair. Values \
-         are medians with minimum and maximum. The target applies to the median of the pairs.\n\n\
+        "# Benchmark results\n\n{environment}\nEach pair of benchmark runs compares Clew with a baseline program. \
+         The program that runs first alternates from pair to pair. \
+         Values are medians with minimum and maximum. The target applies to the median of the pairs.\n\n\
          | case | metric | baseline | target | median of pairs | pairs | Clew | baseline value | target met |\n\
          |---|---|---|---|---|---|---|---|---|\n"
     );

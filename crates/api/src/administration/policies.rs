@@ -223,7 +223,7 @@ impl CustomOrSystemPolicy {
     }
 }
 
-/// Parses the policy on a blocking thread, because comparing unknown words with all valid words can be slow.
+/// Parses the policy on a blocking thread, because comparing misspelled words with all valid words can be slow.
 async fn parse_policy_document(
     service: &AppState,
     caller: &Caller,

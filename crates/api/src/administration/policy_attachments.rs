@@ -164,7 +164,7 @@ async fn find_project_if_specified(
     }
 }
 
-/// Enforces the rules for policy attachments (TaurusDB API spec, section 4.1).
+/// Returns an error if the policy cannot be attached to the user or group (TaurusDB API spec, section 4.1).
 ///
 /// Role-based policies can be attached only to groups, either for all projects or for a single project.
 /// Identity policies can be attached to users and groups; such an attachment always applies to all projects.
@@ -185,7 +185,7 @@ fn check_attachment_allowed(
 }
 
 /// Loads the attachments of a policy to users and groups in the domain.
-/// A system policy can also have attachments in other domains, which are omitted.
+/// Attachments of a system policy in other domains are omitted.
 async fn load_policy_attachment_views(
     service: &AppState,
     domain: &DomainId,

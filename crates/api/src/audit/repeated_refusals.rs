@@ -1,6 +1,6 @@
 //! Aggregates repeatedly refused requests so that a caller cannot fill the disk with audit rows.
 //!
-//! A caller's first refusal for a given reason is recorded in the audit log before the response is sent.
+//! A caller's first request refused for a given reason is recorded in the audit log before the response is sent.
 //! Clew counts the repeated refusals in a time window and records the count in a single audit event.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -29,7 +29,7 @@ const OPERATION_NAME_OF_COMBINED_REFUSALS: &str = "RefusedRequests";
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum CallerGroupingKey {
     User(UserId),
-    /// Unauthenticated client. The key contains the claimed user name only if the domain of this user name exists.
+    /// Unauthenticated client. `claimed` is `None` if the request does not claim a user in an existing domain.
     Unknown {
         peer: Option<ClientSubnet>,
         claimed: Option<(DomainId, String)>,
@@ -50,7 +50,7 @@ struct RefusalTimeWindow {
     repeated: u64,
     first_at: Timestamp,
     last_at: Timestamp,
-    /// Audit event with the field values that are the same for all refusals in the time window.
+    /// Audit event for the time window, with only the field values that all refusals in the window share.
     event: AuditEvent,
     targets: BTreeSet<String>,
     claimed: BTreeSet<String>,
@@ -93,7 +93,7 @@ impl RepeatedRefusalCounter {
         recorded
     }
 
-    /// Counts the refusal in an open time window and returns `None`, or opens a new window and returns its key.
+    /// Returns the key of a new time window, or `None` if the refusal was counted in an open window.
     fn count_refusal(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerGroupingKey, RefusalKind)> {
         let now = Instant::now();
         let mut state = self.lock_counter_state_mutex();
@@ -109,7 +109,7 @@ impl RepeatedRefusalCounter {
         Some((caller, kind))
     }
 
-    /// Do not call this method concurrently: audit events could be lost.
+    /// Run only one flush loop at a time, because concurrent flush loops can lose audit events.
     pub(crate) async fn run_audit_flush_loop(&self, store: &Store, end: &CancellationToken) {
         while end.run_until_cancelled(sleep(AUDIT_FLUSH_INTERVAL)).await.is_some() {
             let now = Instant::now();
@@ -138,7 +138,7 @@ impl RepeatedRefusalCounter {
 }
 
 impl RefusalCounterState {
-    /// Returns the caller key and the refusal kind that identify a time window.
+    /// Returns the key of the refusal's time window: caller and refusal kind.
     /// Callers beyond the first [`MAX_TRACKED_CALLERS`] share one key per domain.
     /// Refusal kinds beyond the first [`MAX_REFUSAL_KINDS_PER_CALLER`] of a caller share the kind `None`.
     fn refusal_window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerGroupingKey, RefusalKind) {

@@ -129,7 +129,7 @@ pub(crate) async fn delete_browser_session(
 
 /// Change the scope of the session to another project or to the domain.
 ///
-/// The session gets a new token with the same expiry time.
+/// The browser session gets a new token that expires at the same time as the previous token.
 /// Only sessions created by a sign-in on the web page can change the scope; tokens from POST /v3/auth/tokens cannot.
 #[utoipa::path(
     post,

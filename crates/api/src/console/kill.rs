@@ -40,7 +40,8 @@ use request::{KillRequestBody, SelectedSession, SessionKillRequest};
 pub(crate) struct KillResponse {
     /// Results, in the order of the request
     sessions: Vec<SessionKillOutcome>,
-    /// In a preview, the reason why the impact of the kills is unknown, in the language of X-Language; null if known
+    /// In a preview, the reason why the impact of the kills is unknown; null if the impact is known.
+    /// The reason is in the language requested by X-Language
     #[schema(required)]
     costs_unknown: Option<String>,
     /// In a preview, warnings about the selection, such as a root blocker that is not selected
@@ -232,7 +233,7 @@ async fn execute_kills(
     service.kills.execute_kills(order, victims, limits).await
 }
 
-/// Reason why Clew does not try to kill a selected session, as the name and message of the kill outcome.
+/// Name and message of the kill outcome for a selected session that Clew does not try to kill.
 type SkipReason = (&'static str, LocalizedText);
 
 fn describe_kill_outcome(outcome: &KillOutcome) -> (&'static str, LocalizedText) {

@@ -27,7 +27,7 @@ pub(crate) struct Permissions {
 #[derive(Serialize, ToSchema)]
 struct Permission {
     allowed: bool,
-    /// Reason why the action is denied, in the language of X-Language; null if the action is allowed
+    /// Reason why the action is denied, in the language requested by X-Language; null if the action is allowed
     #[schema(required)]
     reason: Option<String>,
 }

@@ -46,10 +46,10 @@ struct SessionCollectionView {
     masked: bool,
     /// True if the caller may download the result. Downloading full statements may require an additional permission
     readable: bool,
-    /// Reason why the collection failed, in the language of X-Language; null if it did not fail
+    /// Reason why the collection failed, in the language requested by X-Language; null if it did not fail
     #[schema(required)]
     reason: Option<String>,
-    /// Data that Clew could not read, and the reasons
+    /// Data that Clew could not read, with the reason for each item
     #[schema(value_type = Option<Vec<Object>>, required)]
     limitations: Option<Vec<Limitation>>,
 }

@@ -54,7 +54,7 @@ pub(crate) struct SessionDetail {
     /// Wait graph of the session, in the same format as the wait graph of a node
     #[schema(value_type = Object)]
     waits: WaitGraph,
-    /// Data that Clew could not read, and the reasons
+    /// Data that Clew could not read, with the reason for each item
     #[schema(value_type = Vec<Object>)]
     limitations: Vec<Limitation>,
 }
@@ -162,7 +162,8 @@ pub(crate) struct ExplainResponse {
     format: &'static str,
     #[schema(required)]
     plan: Option<String>,
-    /// Reason why there is no plan, in the language of X-Language, or the server's error; null if there is a plan
+    /// Reason why there is no plan: a message in the language requested by X-Language, or the server's error.
+    /// The reason is null if there is a plan
     #[schema(required)]
     refused: Option<String>,
 }

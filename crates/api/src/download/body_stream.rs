@@ -2,7 +2,7 @@
 //!
 //! Data in the page cache is read on the async thread because such a read only copies memory.
 //! Data that is not in the page cache is read on a blocking thread because the read waits for the disk.
-//! `docs/decisions/0018-downloads-and-long-polling.md` lists the measured throughput of the alternatives.
+//! `docs/decisions/0018-downloads-and-long-polling.md` compares the throughput of several file reading methods.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -91,7 +91,7 @@ impl Stream for DownloadBodyStream {
 /// Pool of chunk buffers. Buffers of sent chunks are reused because their memory is often still in the CPU cache.
 #[derive(Debug, Default)]
 struct BufferPool {
-    /// Buffers whose chunks may still be in use, oldest first. Chunks are dropped in the same order.
+    /// Buffers whose chunks may still be in use, oldest first. The oldest chunk is dropped first.
     shared: VecDeque<Bytes>,
 }
 
@@ -105,7 +105,7 @@ impl BufferPool {
         buffer
     }
 
-    /// The buffer returns to the pool once the chunk is dropped.
+    /// The pool reuses the buffer after the chunk is dropped.
     fn freeze_into_chunk(&mut self, buffer: BytesMut, length: usize) -> Bytes {
         let buffer = buffer.freeze();
         let chunk = buffer.slice(..length.min(buffer.len()));

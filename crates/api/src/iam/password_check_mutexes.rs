@@ -1,7 +1,7 @@
 //! Locks that serialize password checks with the same failure counter within a server process.
 //!
 //! A password check counts as a failed attempt until it succeeds.
-//! Without the locks, concurrent checks of correct passwords could exceed the limit on failed attempts.
+//! If password checks ran concurrently, checks of correct passwords could exceed the limit on failed attempts.
 //! The store enforces the limit across all server processes.
 
 use std::collections::HashMap;

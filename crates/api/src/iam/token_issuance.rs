@@ -16,7 +16,7 @@ pub(crate) struct IssuedToken {
     pub(crate) expires_at: i64,
 }
 
-/// The token expires after the configured token lifetime, or at `latest` if that is earlier.
+/// The token expires after the configured token lifetime or at `latest`, whichever is earlier.
 pub(crate) async fn issue_token(
     service: &AppState,
     user: &User,

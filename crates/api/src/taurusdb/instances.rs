@@ -44,7 +44,7 @@ struct InstanceListParameters {
     /// Maximum number of instances to return
     #[param(minimum = 1, maximum = 100, default = 100)]
     limit: Option<u32>,
-    /// Comma-separated list of tags in the format key=value. Matches instances that have all of these tags
+    /// Comma-separated list of tags in the format key=value. Matches instances that have all listed tags
     tags: Option<String>,
 }
 

@@ -24,13 +24,14 @@ pub(crate) enum PolicyDocumentInput {
     Text(String),
 }
 
-/// Policy document in the syntax of its version (TaurusDB API spec, sections 4.3 and 4.5).
+/// Policy document. The syntax depends on the policy version (TaurusDB API spec, sections 4.3 and 4.5).
 #[derive(ToSchema)]
 #[serde(rename_all = "PascalCase")]
 #[allow(dead_code, reason = "schema of a document that `clew_iam` parses")]
 pub(crate) struct PolicyDocument {
     version: PolicyVersion,
-    /// Policy statements with Effect and Action or NotAction, optionally Resource or NotResource, Condition and Sid
+    /// Policy statements. Each statement contains Effect and either Action or NotAction.
+    /// Resource (or NotResource), Condition and Sid are optional
     #[schema(min_items = 1)]
     statement: Vec<Map<String, Value>>,
 }

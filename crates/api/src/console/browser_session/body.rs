@@ -25,7 +25,7 @@ pub(crate) struct SignInBody {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
 pub(crate) struct SessionScopeRequest {
-    /// Project id, or null for the domain, which contains identities, policies and the audit log
+    /// Project to switch to; null switches to the domain, which contains identities, policies and the audit log
     #[schema(required)]
     project_id: Option<String>,
 }

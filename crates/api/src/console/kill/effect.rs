@@ -20,7 +20,7 @@ pub(crate) struct KillEffectView {
     still_waiting: Vec<u64>,
     /// True if Clew cannot read all lock waits. The kills may then have unblocked more sessions than listed
     hidden_waits: bool,
-    /// Reason why the effect of the kills is unknown, in the language of X-Language; null if known
+    /// Reason why the effect of the kills is unknown, in the language requested by X-Language; null if known
     #[schema(required)]
     unknown: Option<String>,
 }

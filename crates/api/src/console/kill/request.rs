@@ -33,7 +33,7 @@ pub(crate) struct KillRequestBody {
     reason: Option<String>,
     /// If true, the kill is only previewed, and no session is killed
     preview: Option<bool>,
-    /// If a preview is split across several requests, the thread ids of the sessions to kill in the other requests
+    /// For a preview that is split across several requests, the thread ids of the sessions in the other requests
     #[schema(max_items = 100_000)]
     other_victims: Option<Vec<u64>>,
 }
@@ -47,10 +47,10 @@ pub(crate) struct SelectedSession {
     pub(super) user: String,
     pub(super) host: String,
     /// Start time of the statement, as a Unix timestamp in milliseconds.
-    /// If `what` is `query`, Clew does not kill a statement that started after this time
+    /// If `what` is `query`, Clew does not kill a statement that started after `since`
     pub(super) since: Option<i64>,
     /// Server instance that reported the session in the session list.
-    /// If the server has since restarted or failed over, Clew does not kill the session
+    /// If the server has restarted or failed over since the list was read, Clew does not kill the session
     pub(super) server: Option<String>,
 }
 

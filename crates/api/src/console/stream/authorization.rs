@@ -13,7 +13,7 @@ use crate::AppState;
 use crate::caller::{Caller, CredentialRef, TargetNode};
 use crate::error::ApiError;
 
-/// Unchanged policies are re-evaluated at this interval, because policy conditions can depend on the time of day.
+/// Interval at which unchanged policies are re-evaluated, because policy conditions can depend on the time of day.
 const POLICY_REEVALUATION_INTERVAL: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -113,7 +113,7 @@ impl NodeWatch {
         self.lock_subscriptions_mutex().intervals.is_empty()
     }
 
-    /// Calls `remove_if_unused` once the watch has had no subscribers for [`IDLE_NODE_WATCH_TIMEOUT`].
+    /// Calls `remove_if_unused` when the watch has had no subscribers for [`IDLE_NODE_WATCH_TIMEOUT`].
     /// If `remove_if_unused` returns `false`, a client has subscribed in the meantime and sampling resumes.
     pub(super) async fn run(
         self: Arc<Self>,

@@ -39,7 +39,8 @@ impl NodeWatchRegistry {
         watch.subscribe(interval)
     }
 
-    /// No subscriber can be added during the removal because [`NodeWatchRegistry::subscribe`] acquires the same lock.
+    /// Returns `true` if the watch had no subscribers and was removed.
+    /// The registry lock prevents [`NodeWatchRegistry::subscribe`] from adding a subscriber while a watch is removed.
     fn remove_if_unused(&self, watch: &NodeWatch) -> bool {
         let mut watches = self.0.watches.lock().unwrap_or_else(PoisonError::into_inner);
         let removed = watch.has_no_subscribers();

@@ -15,7 +15,7 @@ pub(crate) struct IntelligentKillWarning {
     /// Kind of warning: surviving_root_blocker, not_read, or the kill risk of a skipped session, such as table_damage
     #[schema(value_type = String, example = "surviving_root_blocker")]
     kind: &'static str,
-    /// Message in the language of X-Language
+    /// Message in the language requested by X-Language
     #[schema(example = "8 of 8 wait for session 70, app@10.0.0.7, idle for 35 s, which is not among the victims")]
     message: String,
     /// Thread id of the root blocker or of the skipped session

@@ -129,7 +129,7 @@ pub(crate) struct PreviewedProcess {
     state: Option<String>,
 }
 
-/// Preview the sessions that a kill task with these criteria would kill now.
+/// Preview the sessions that a kill task with the given criteria would kill now.
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/process/task/preview",

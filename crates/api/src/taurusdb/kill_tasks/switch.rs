@@ -46,7 +46,7 @@ pub(crate) async fn show_kill_task_switch(
     Ok(Json(KillTaskSwitch { status: if is_on { SWITCH_ON } else { SWITCH_OFF } }))
 }
 
-/// Enable or disable the kill tasks of an instance. OFF stops all running tasks of the instance.
+/// Enable or disable the kill tasks of an instance. Disabling kill tasks stops all running tasks.
 #[utoipa::path(
     put,
     path = "/v3/{project_id}/instances/{instance_id}/process/task/switch",

@@ -38,10 +38,11 @@ pub(crate) struct AddKillTaskRequest {
     #[schema(minimum = 10, maximum = 31_535_999)]
     task_duration: Option<i32>,
     /// True to kill sessions even if the kill can damage or partially change a non-transactional table.
-    /// For example, killing an UPDATE on a MyISAM table can leave the table partially changed. Clew extension
+    /// For example, killing an UPDATE on a MyISAM table can leave the table partially changed.
+    /// `include_unsafe` is a Clew extension to the TaurusDB API
     include_unsafe: Option<bool>,
     /// Name of the DB instance, which confirms that the task may kill all user sessions. Clew extension.
-    /// A browser session must send the name if none of user, host, db, command and info is set
+    /// A browser session must send the instance name if none of user, host, db, command and info is set
     confirmed_instance_name: Option<String>,
 }
 
