@@ -36,11 +36,11 @@ enum ClewInvocation {
 
 #[derive(Clone, Copy)]
 enum BaselineCommand {
-    /// The `mariadb` client runs the same SQL statements as Clew.
+    /// Runs the `mariadb` client with the same SQL statements as Clew.
     SameReads,
-    /// Baseline: the `mariadb` client runs the same SQL statements as Clew, over TLS.
+    /// Runs the `mariadb` client over TLS with the same SQL statements as Clew.
     SameReadsOverTls,
-    /// The `mariadb` client runs the given SQL statements.
+    /// Runs the `mariadb` client with the SQL statements that the variant contains.
     Statements(&'static str),
     Snapshot,
 }
@@ -49,7 +49,7 @@ const SNAPSHOT_COMMAND_ARGUMENTS: &[&str] = &["snapshot", "--format", "csv"];
 const SESSION_ROW_MARKER_AND_COUNT: (&str, fn(SessionCountsByType) -> usize) =
     ("root,127.0.0.1:", |size| size.sessions);
 
-/// Joins sessions and transactions on the server. Clew performs the same join in memory.
+/// SQL query for the baseline: the server joins sessions and transactions, whereas Clew joins them in memory.
 const SESSION_TRANSACTION_JOIN_QUERY: &str = "SELECT p.id, p.user, p.host, p.db, p.command, p.time, p.state, p.info, t.trx_id, t.trx_state, \
      TIMESTAMPDIFF(SECOND, t.trx_started, NOW(6)), TIMESTAMPDIFF(SECOND, t.trx_wait_started, NOW(6)), t.trx_rows_locked, \
      t.trx_tables_locked, t.trx_rows_modified FROM information_schema.processlist p \

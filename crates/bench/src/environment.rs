@@ -55,7 +55,7 @@ fn read_total_memory_gib() -> Option<u64> {
     Some(kib / (1 << 20))
 }
 
-/// Ignores the exit status, because wrk prints its version and then exits with an error.
+/// Ignores the exit status, because `wrk --version` exits with an error.
 async fn read_program_version(program: &str, arguments: &[&str]) -> String {
     let shell = Command::new("sh").args(["-c", "\"$@\" 2>&1 || true", "sh", program]).args(arguments.iter().copied());
     let output = shell.capture_stdout_if_successful().await.unwrap_or_default();

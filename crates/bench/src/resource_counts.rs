@@ -86,7 +86,8 @@ async fn check_memory_allocation_counts(program: &Path, counts: &mut CountChecks
     Ok(())
 }
 
-/// Returns the number of allocations per 100 rows: 1001 for the line `snapshot allocations_per_row=10.01 …`.
+/// Parses the number of allocations per row from the benchmark output, and returns the number per 100 rows.
+/// For example, the function returns 1001 for the line `snapshot allocations_per_row=10.01 …`.
 fn parse_allocations_per_100_rows(output: &str, name: &str) -> Option<u64> {
     let line = output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" allocations_per_row="))?;
     let (integer, fraction) = line.split(' ').next()?.split_once('.')?;

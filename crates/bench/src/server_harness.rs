@@ -65,7 +65,8 @@ impl NodeInventory {
         Ok(Self { deployment, nodes })
     }
 
-    /// Creates an access key for a read-only user, because the server skips the policy check for administrators.
+    /// Creates an access key for a read-only user, so that the server evaluates policies as in production.
+    /// For an administrator, the server would skip the policy evaluation.
     pub(super) async fn create_read_only_access_key(&self) -> Result<AccessKey, DevtoolsError> {
         self.deployment.create_user_with_access_key(READ_ONLY_POLICY_NAME).await
     }

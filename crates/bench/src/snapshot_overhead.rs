@@ -136,7 +136,8 @@ impl CommitCounter {
         Ok(Self(connection))
     }
 
-    /// Returns the commit count and the estimated time of the read (the midpoint between query and response).
+    /// Reads the commit counter. Returns the commit count and the estimated time at which the server read the counter.
+    /// The estimated time is the midpoint between sending the query and receiving the response.
     async fn read_commit_count(&mut self) -> Result<(f64, Instant), BenchError> {
         const COMMIT_COUNTER_QUERY: &str =
             "SELECT count FROM information_schema.innodb_metrics WHERE name = 'trx_rw_commits'";
@@ -222,9 +223,10 @@ impl SnapshotSeries {
         Ok(self)
     }
 
-    /// Returns the transaction rates with and without Clew for each interval with a snapshot.
+    /// Calculates one pair of transaction rates, with and without Clew, for each interval that contains a snapshot.
     /// The transaction rate without Clew is the mean rate of the two adjacent intervals, which have no snapshot.
-    /// Every other interval has a snapshot, so the rate with Clew is the mean of the rates with and without a snapshot.
+    /// The transaction rate with Clew is the mean of the snapshot interval's rate and the rate without Clew.
+    /// The mean represents one snapshot per second, because only every other interval of 0.5 s contains a snapshot.
     fn compare_transaction_rates(&self, case: BenchmarkCase, rates: &[f64]) -> Measurement {
         let mut measurement = Measurement::new(case);
         let mut without = Vec::new();

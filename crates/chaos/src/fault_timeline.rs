@@ -53,7 +53,7 @@ impl FaultTimeline {
     }
 }
 
-/// All servers of the test cluster run on one machine, so their timestamps are comparable.
+/// PostgreSQL runs on the same machine, so fault timestamps are comparable with timestamps in the database.
 pub(crate) fn current_unix_millis() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)

@@ -17,7 +17,8 @@ use crate::fault::Fault;
 use crate::fault_timeline::{FaultTimeline, current_unix_millis};
 use crate::process::ClewProcess;
 
-/// Maximum duration of a fault, except for a network partition, which must last longer than a lease.
+/// Maximum random duration of a fault other than a network partition.
+/// A network partition must last longer than the lease of a collection.
 const MAX_FAULT_DURATION: Duration = Duration::from_secs(15);
 /// Duration of a collection's lease (see `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`).
 const COLLECTION_LEASE_DURATION: Duration = Duration::from_secs(10);
@@ -218,7 +219,7 @@ fn write_file_until_disk_full(filler: &Path) -> Result<(), ChaosError> {
     }
 }
 
-/// Waits until the worker logs a timestamp about `seconds` ahead of the actual time.
+/// Waits until the worker logs a timestamp that differs from the actual time by about `seconds` seconds.
 async fn wait_for_clock_shift(
     worker: &ClewProcess,
     log_start: u64,
@@ -233,7 +234,7 @@ async fn wait_for_clock_shift(
     Ok(())
 }
 
-/// Returns true if the worker logged a timestamp about `seconds` ahead of the actual time.
+/// Returns true if the worker logged a timestamp that differs from the actual time by about `seconds` seconds.
 fn has_logged_clock_offset(worker: &ClewProcess, log_start: u64, seconds: i64) -> bool {
     let lines = worker.read_log_from_offset(log_start);
     let timestamps = lines.lines().filter_map(|line| {

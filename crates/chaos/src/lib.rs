@@ -2,7 +2,7 @@
 //!
 //! [`run()`] starts a cluster with three Clew servers, four Clew workers, PostgreSQL and an S3 server.
 //! A client requests collections at a constant rate while the run injects one [`Fault`] after another.
-//! At the end, the run checks invariants, for example that each requested collection task completed exactly once.
+//! After the last fault, the run checks invariants. For example, each accepted collection must complete exactly once.
 //! The invariant checks compare the client's records with the database rows, the S3 objects and the process logs.
 //!
 //! The test in `crates/cli/tests/faults` runs for two minutes. `cargo xtask faults --minutes` sets the time per fault.

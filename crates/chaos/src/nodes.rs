@@ -14,9 +14,9 @@ use crate::error::{ChaosError, io_error};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NodeKind {
-    /// Fake server with exactly this many sessions in its process list.
+    /// Fake server. The value is the exact number of sessions in the server's process list.
     Fake(u64),
-    /// MariaDB server with at least this many sessions, held open by the test process.
+    /// MariaDB server. The value is the number of sessions that the test process keeps open on the server.
     Real(u64),
     /// Fake server that accepts each connection and then closes it.
     ClosesConnections,

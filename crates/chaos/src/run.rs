@@ -24,7 +24,7 @@ use crate::workload::{self, ClientPool, DownloadedResult, STALL_TIMEOUT, Workloa
 
 const WARM_UP_DURATION: Duration = Duration::from_secs(5);
 const MAX_CONCURRENT_DOWNLOADS: usize = 16;
-/// Key prefix for incomplete multipart uploads on the S3 server.
+/// Folder in which the S3 server (SeaweedFS) stores incomplete multipart uploads.
 const INCOMPLETE_UPLOAD_KEY_PREFIX: &str = ".uploads";
 
 /// Options for a fault injection run.

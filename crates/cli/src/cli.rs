@@ -51,7 +51,8 @@ pub(crate) enum Command {
     Serve(LazyArgs<serve::ServeArgs>),
     /// Run a worker process that takes session snapshots and executes intelligent kills and kill tasks.
     Worker(LazyArgs<worker::WorkerArgs>),
-    /// Migrate the metadata database to this version's schema. All commands that open the database run the migration.
+    /// Migrate the metadata database to the schema of the installed Clew version.
+    /// Every command that opens the database also runs the migration.
     Migrate(LazyArgs<migrate::MigrateArgs>),
     /// Copy the metadata to a PostgreSQL database.
     Metadata(LazyArgs<metadata::MetadataCommandArgs>),
@@ -65,7 +66,7 @@ pub(crate) enum Command {
     Domain(LazyArgs<domain::DomainCommandArgs>),
     /// Manage a domain's projects. Each instance belongs to one project.
     Project(LazyArgs<project::ProjectCommandArgs>),
-    /// Manage enterprise projects (groups of instances that policies can match with g:EnterpriseProjectId).
+    /// Manage enterprise projects, which group instances for use in policy conditions.
     EnterpriseProject(LazyArgs<enterprise_project::EnterpriseProjectCommandArgs>),
     /// Manage a domain's users and their passwords.
     User(LazyArgs<user::UserCommandArgs>),

@@ -93,7 +93,8 @@ pub(crate) struct AuditSettings {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct KillSettings {
-    /// Names, without host, of accounts whose sessions Clew does not kill, in addition to the built-in list.
+    /// Names of accounts whose sessions Clew must not kill, in addition to the built-in protected accounts.
+    /// An account name has no host part.
     pub(crate) protected_accounts: Vec<String>,
 }
 

@@ -239,7 +239,7 @@ fn raise_open_file_limit() {
     }
 }
 
-/// A core dump would contain passwords and the master key.
+/// Disables core dumps, because a core dump would contain passwords and the master key.
 fn disable_core_dumps() {
     if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
         warn!(%error, "could not disable core dumps");

@@ -26,7 +26,7 @@ enum MasterKeyCommand {
 struct RotateArgs {
     #[command(flatten)]
     store_args: StoreArgs,
-    /// Only create the next key (master.key.next) so that you can copy it to the other machines before the rotation
+    /// Create master.key.next without rotating the key, so that you can copy the file to the other machines first
     #[arg(long)]
     prepare: bool,
     /// Output format

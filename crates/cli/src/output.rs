@@ -163,7 +163,7 @@ impl OutputWriter {
         })
     }
 
-    /// A device such as `/dev/stdout` or `/dev/tty` can be a terminal.
+    /// Sanitises the output if the device is a terminal, such as `/dev/tty`.
     pub(crate) fn new_device_writer(path: PathBuf, device: File, styled: bool) -> Self {
         if device.is_terminal() {
             return Self::new_terminal_writer(path.display().to_string(), device, styled);

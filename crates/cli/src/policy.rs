@@ -118,7 +118,7 @@ async fn list_policies(arguments: ListArgs) -> Result<(), CliError> {
     )
 }
 
-/// Omits attachments of system policies to users and groups of other domains.
+/// For a system policy, omits attachments to users and groups of other domains.
 async fn load_policy_attachments(
     directory: &IdentityDirectory,
     policy: &NamedPolicy,

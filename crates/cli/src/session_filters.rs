@@ -9,10 +9,10 @@ use crate::error::CliError;
 #[command(next_help_heading = "Filters (all must match)")]
 pub(crate) struct SessionFilterArgs {
     /// Class of sessions to select.
-    /// The class slow contains active sessions that have been in their current state for at least the threshold.
-    /// The class active contains sessions with a command other than Sleep.
-    /// The class total contains all sessions except internal sessions.
-    /// The class long contains sessions with a transaction that has been open for at least the threshold
+    /// --filter slow selects active sessions whose current state has lasted for at least --threshold seconds.
+    /// --filter active selects sessions with a command other than Sleep.
+    /// --filter total selects all sessions except internal sessions.
+    /// --filter long selects sessions whose transaction has been open for at least --threshold seconds
     #[arg(long, value_name = "CLASS", value_parser = clap::builder::PossibleValuesParser::new(SessionClass::API_NAMES), default_value = "total")]
     pub(crate) filter: Option<String>,
     /// Threshold for slow sessions and long transactions, in seconds, from 1 to 86400 [default: 10]

@@ -1,6 +1,6 @@
 //! Starts tasks that collect the sessions of a node, and waits until the tasks finish.
 //!
-//! Sections 1.2 and 1.3 of the TaurusDB API spec define the requests.
+//! Sections 1.2 and 1.3 of the TaurusDB API spec define the requests that start and poll a task.
 
 use std::fmt;
 use std::time::Duration;
@@ -53,7 +53,7 @@ impl fmt::Display for RequestId {
 }
 
 /// Filter and sort order of a task that collects sessions.
-/// The server uses its default value for each absent field and validates the other values.
+/// The server validates all fields and uses the default value for each absent field.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct StartCollectionRequest {
     /// Class of sessions to collect: `slow`, `active`, `total` or `long`.
@@ -135,7 +135,7 @@ struct StartCollectionResponse {
 struct CollectionStatusResponse {
     status: String,
     /// Limitations of the result. Only Clew servers return limitations.
-    /// The field contains unparsed JSON, so that an unknown kind of limitation does not prevent reading the status.
+    /// The field contains unparsed JSON, so that an unknown kind of limitation does not cause a parse error.
     #[serde(default)]
     limitations: serde_json::Value,
 }
@@ -237,7 +237,7 @@ impl Client {
     /// Calls `on_progress` after each poll with the state of the task and the elapsed time.
     ///
     /// Returns [`ClientError::StillRunning`] if the task is still running after the time `limit`.
-    /// After [`ClientError::StillRunning`], the task continues to run on the server.
+    /// The error [`ClientError::StillRunning`] does not stop the task on the server.
     pub async fn wait_for_collection(
         &self,
         instance: &InstanceId,

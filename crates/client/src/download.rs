@@ -201,7 +201,7 @@ impl DownloadProgress {
         Some((format!("bytes={}-", self.received), etag))
     }
 
-    /// Returns true if the partial response belongs to the same result and starts at the first missing byte.
+    /// Returns true if the response starts at the first missing byte of an unchanged result.
     fn response_continues_download(&self, response: &Response) -> bool {
         let content_range =
             response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -114,7 +114,8 @@ fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, bo
     }
 }
 
-/// The error fields can be `error_code` and `error_msg`, `errorCode` and `errorMsg`, or `code` and `message`.
+/// Returns the error code and the error message of a JSON error response.
+/// The field names are `error_code` and `error_msg`, `errorCode` and `errorMsg`, or `code` and `message`.
 /// Searches for the error fields in nested JSON objects, up to `depth` levels deep.
 fn extract_error_code_and_message(json: &Value, depth: u8) -> Option<(String, String)> {
     let object = json.as_object()?;

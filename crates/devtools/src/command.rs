@@ -78,7 +78,7 @@ impl Command {
         if status.success() { Ok(()) } else { Err(DevtoolsError::Failed { command: self.command_line(), status }) }
     }
 
-    /// Runs the program for at most `limit` and shows its latest output line next to the spinner of `step`.
+    /// Runs the program with the timeout `limit` and shows the latest output line next to the spinner of `step`.
     /// If the program fails, the error contains the last output lines of the program.
     pub async fn run_with_progress(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
         let mut child = self.spawn_with_piped_output()?;

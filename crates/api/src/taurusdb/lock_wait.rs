@@ -18,7 +18,7 @@ use crate::json::Json;
 use crate::query_string::QueryString;
 use crate::statement_text::render_statement;
 
-/// Root cause of a session's lock wait; empty if the session is not waiting.
+/// Root cause of a session's lock wait. The object is empty if the session is not waiting for a lock.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LockWaitResponse {
     #[serde(skip_serializing_if = "Option::is_none")]

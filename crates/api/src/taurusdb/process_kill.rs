@@ -47,7 +47,8 @@ pub(crate) struct SessionKillResult {
     /// Thread ids of killed sessions, including sessions that are still rolling back their changes
     #[schema(max_items = 20)]
     processes_killed: Vec<u64>,
-    /// Thread ids of sessions that are missing, internal, protected or Clew's own. The audit log states the reasons
+    /// Thread ids of sessions that Clew did not kill because they are missing, internal, protected or Clew's own.
+    /// For each existing session, the audit log contains the reason
     #[schema(max_items = 20)]
     processes_not_found: Vec<u64>,
 }
@@ -156,7 +157,7 @@ impl ProcessKillRequest {
         Ok(Self { ids, reason })
     }
 
-    /// Lists killed sessions and sessions not found. Sessions whose kill failed are omitted from both lists.
+    /// Returns the thread ids of killed sessions and of sessions not found. Omits sessions whose kill failed.
     fn classify_kill_outcomes(&self, outcomes: &[(u64, KillOutcome)]) -> SessionKillResult {
         let mut killed = SessionKillResult { processes_killed: Vec::new(), processes_not_found: Vec::new() };
         for &id in &self.ids {
@@ -170,7 +171,8 @@ impl ProcessKillRequest {
     }
 }
 
-/// A kill also counts as failed if Clew refuses the kill because of a proxy or a change of the server instance.
+/// Returns the failure of a kill, or `None` if the kill did not fail.
+/// If Clew cannot identify the session because of a proxy or a server change, the kill counts as failed.
 fn failure_from_kill_outcome(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {
         KillOutcome::Failed(failure) => Some(failure.clone()),

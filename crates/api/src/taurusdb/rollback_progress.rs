@@ -62,7 +62,7 @@ pub(crate) struct RollingBackTransaction {
     estimated_remaining_time: u64,
     /// Thread id of the session. A killed session may be missing from the session list
     trx_mysql_thread_id: u64,
-    /// Current statement; replaced by its SQL template if the project masks statements; empty for a killed session
+    /// Current statement, or empty for a killed session. If the project masks statements, each literal is replaced by ?
     trx_query: String,
     /// Start time in the server's time zone
     #[schema(example = "2026-11-24 18:00:00")]

@@ -115,7 +115,7 @@ pub(crate) async fn enqueue_session_collection(
     Ok((StatusCode::ACCEPTED, Json(QueuedCollection { request_id: request_id.to_string() })))
 }
 
-/// Replaces the statement substring with a placeholder, because the substring can contain literals.
+/// The audit log contains a placeholder instead of the statement substring, because the substring can contain literals.
 fn build_audit_detail_for_collection(draft: &UnvalidatedSessionSelection) -> Value {
     let texts = [
         ("filter", &draft.filter),

@@ -1,10 +1,9 @@
-//! Records, for each user and node, the server instance that returned the user's latest session list.
+//! Records the server instance that returned a user's latest session list of a node.
 //!
 //! The API request `DELETE …/processes` identifies sessions only by thread id.
 //! A thread id can be reused when a server restarts or when an address moves to another server.
-//! Clew refuses to kill by thread id if the user's latest session list was read from a different server instance.
-//! A recorded server instance expires after 10 minutes.
-//! After 10 minutes, the thread ids in a kill request may come from another session list.
+//! Clew refuses the kill request if the user's latest session list was read from a different server instance.
+//! A recorded server instance expires after 10 minutes, because later requests may use other thread ids.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +13,7 @@ use clew_model::{NodeId, UserId};
 use clew_mysql::ServerInstance;
 use lru::LruCache;
 
-/// Maximum number of recorded session list origins. Each combination of user and node has one origin.
+/// Maximum number of recorded server instances. Clew records one server instance for each pair of user and node.
 const MAX_SESSION_LIST_ORIGINS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
 const MAX_SESSION_LIST_AGE: Duration = Duration::from_mins(10);
@@ -39,7 +38,7 @@ impl SessionListOrigins {
         self.set_session_list_origin_at(user, node, server, Instant::now());
     }
 
-    /// Returns `true` if the user's latest session list is less than 10 minutes old and from another server instance.
+    /// Returns `true` if the user's latest session list is less than 10 minutes old and was not read from `server`.
     pub(super) fn has_server_changed(&self, user: &UserId, node: &NodeId, server: &ServerInstance) -> bool {
         self.has_server_changed_since_session_list_at(user, node, server, Instant::now())
     }

@@ -201,7 +201,7 @@ fn validate_tag(tag: &TagChange, operation: TagOperation) -> Result<(), ApiError
     Err(ApiError::invalid_parameter("tag-value-form", arguments))
 }
 
-/// Omits instances for which the caller may not list tags.
+/// Omits instances whose tags the caller has no permission to list.
 async fn list_visible_project_tags(
     service: &AppState,
     caller: &Caller,

@@ -47,7 +47,7 @@ impl LoadGenerator {
     }
 }
 
-/// Omits the header named `omitted`, which the load generator adds itself.
+/// Formats the request headers as command-line options of the load generator, except for the header `omitted`.
 fn format_header_options(get: &GetRequest, omitted: &'static str) -> impl Iterator<Item = String> {
     let headers = get.headers.iter().filter(move |(header, _)| header != omitted);
     headers.flat_map(|(header, value)| ["-H".to_owned(), format!("{header}: {value}")])

@@ -15,7 +15,7 @@ use crate::store_args::StoreAndOutputFormatArgs;
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct VerifyArgs {
-    /// Checkpoint file; also verify that all rows up to the checkpoint still exist (repeatable)
+    /// Checkpoint file; the verification fails if any row up to the checkpoint is missing (repeatable)
     #[arg(long = "checkpoint", value_name = "FILE")]
     checkpoints: Vec<PathBuf>,
     #[command(flatten)]

@@ -14,7 +14,7 @@ use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// The log line of an HTTP request fits in this capacity, so the buffer is not reallocated.
+/// Initial capacity of the buffer for a log line. The log line of an HTTP request fits without a reallocation.
 const INITIAL_LOG_LINE_CAPACITY_BYTES: usize = 512;
 const TIMESTAMP_PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
@@ -83,7 +83,7 @@ impl JsonObjectWriter {
         }
     }
 
-    /// Writes the serialised JSON object `object` as the field `name`, with the additional field `extra_name`.
+    /// Writes a field `name` with the serialised JSON object `object`, and adds a field `extra_name` to the object.
     fn write_object_with_extra_field(&mut self, name: &str, object: &str, extra_name: &str, extra_value: &str) {
         self.write_field_name(name);
         self.0.extend_from_slice(object.strip_suffix('}').unwrap_or("{").as_bytes());

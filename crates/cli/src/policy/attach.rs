@@ -1,4 +1,4 @@
-//! `clew policy attach` and `clew policy detach`: attach policies to users and groups, and detach them.
+//! `clew policy attach` and `clew policy detach`: manage the policies that are attached to users and groups.
 
 use clap::Args;
 use clew_store::Grantee;

@@ -14,7 +14,7 @@ use crate::store_args::IamDomainArgs;
 use crate::value_parsers;
 
 /// Create a policy or replace the policy with the same name.
-/// The new version takes effect immediately for all users and groups to which the policy is attached.
+/// The new policy document takes effect immediately for all users and groups to which the policy is attached.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct PutArgs {

@@ -38,16 +38,16 @@ pub(super) struct SimulateArgs {
     /// Name or id of the instance
     #[arg(long, value_name = "INSTANCE")]
     instance: Option<String>,
-    /// Source address of the simulated request (g:SourceIp)
+    /// Source address of the simulated request, for the condition key g:SourceIp
     #[arg(long, value_name = "ADDRESS")]
     source_ip: Option<IpAddr>,
-    /// Simulate a request over plain HTTP, without TLS (g:SecureTransport)
+    /// Simulate a request over plain HTTP, so that the condition key g:SecureTransport is false
     #[arg(long)]
     plain_http: bool,
-    /// Time of the simulated request (g:CurrentTime) [default: now]
+    /// Time of the simulated request, for the condition key g:CurrentTime [default: now]
     #[arg(long, value_name = "TIME", value_parser = time::parse_timestamp)]
     at: Option<Timestamp>,
-    /// Tag that the request adds or removes (g:RequestTag; repeatable)
+    /// Tag that the simulated request adds or removes, for the condition key g:RequestTag (repeatable)
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = instance::parse_tag)]
     tags: Vec<Tag>,
     #[command(flatten)]

@@ -111,7 +111,7 @@ fn format_session_row(row: SessionRow, width: usize) -> SessionTableLine {
     }
 }
 
-/// Narrows the other columns, the widest column first, if too little width remains for the statement column.
+/// Narrows the widest column repeatedly while the statement column has less than its minimum width.
 fn compute_column_widths(lines: &[SessionTableLine], width: usize) -> [usize; TABLE_COLUMNS.len()] {
     let mut widths = TABLE_COLUMNS.map(|(name, ..)| name.len());
     for line in lines {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 const REQUIRED_SNAPSHOT_COLUMNS: [&str; 8] =
     ["session_id", "user", "host", "database_name", "execution_status", "command", "sql_statement", "state_duration"];
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-/// Spreadsheets evaluate cells that start with one of these bytes as formulas, so Clew adds a leading quote.
+/// First bytes of cells that spreadsheets evaluate as formulas. Clew adds a leading quote to such cells.
 const SPREADSHEET_FORMULA_PREFIXES: &[u8] = b"=+-@\t\r";
 
 /// Error messages include the line number.
@@ -143,7 +143,7 @@ fn parse_csv_record(
 }
 
 /// Removes the leading quote that prevents a spreadsheet from evaluating a CSV cell as a formula.
-/// An original quote, as in `'=1`, is also removed, because it cannot be distinguished from an added quote.
+/// Also removes a quote that belongs to the original text, because an original quote looks like an added quote.
 fn strip_quote_before_formula(cell: &[u8]) -> Vec<u8> {
     match cell {
         [b'\'', rest @ ..] if rest.first().is_some_and(|first| SPREADSHEET_FORMULA_PREFIXES.contains(first)) => {

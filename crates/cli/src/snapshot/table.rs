@@ -73,7 +73,8 @@ fn select_columns(detailed: bool) -> Vec<TableColumn> {
     TABLE_COLUMNS.into_iter().chain(detail_columns).chain([STATEMENT_COLUMN]).collect()
 }
 
-/// Returns the cells of each row and, for each row, whether its session is waiting for a lock.
+/// The first returned vector contains the cells of each row.
+/// The second returned vector contains `true` for each row whose session is waiting for a lock.
 fn build_table_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Result<(Vec<Line>, Vec<bool>)> {
     let keys: Vec<&str> = SESSION_SNAPSHOT_COLUMNS
         .iter()

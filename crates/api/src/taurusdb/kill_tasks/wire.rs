@@ -145,7 +145,7 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl KillTaskView {
-    /// If `masked` is true, the statement substring in the criteria is replaced by a placeholder.
+    /// If `masked` is true, a placeholder replaces the statement substring in the session criteria of the kill task.
     pub(super) fn new(task: KillTask, masked: bool, refused: &[NodeLoginRefusal]) -> Self {
         let criteria = task.criteria;
         let info = |part: String| if masked { MASKED_SUBSTRING_PLACEHOLDER.to_owned() } else { part };

@@ -1,5 +1,5 @@
 //! Finds or installs the cargo tools that the development tasks use, such as cargo-nextest.
-//! If a tool on the PATH is missing or too old, cargo builds it once into the user's cache directory.
+//! If the PATH contains no recent version of a tool, cargo builds the tool once into the user's cache directory.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use clew_testkit::test_tools;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CargoTool {
     name: &'static str,
-    /// Minimum version of the tool. The same version is installed if the tool on the PATH is missing or older.
+    /// Minimum version of the tool. If no installed version is recent enough, cargo builds the minimum version.
     version: Version,
 }
 

@@ -1,4 +1,4 @@
-//! Builds the program of a task, such as `bench`, and replaces this process with it.
+//! Builds the program of a development task, such as `bench`, and replaces the current process with the program.
 //! Task programs are separate crates because they need more dependencies than `devtools`.
 
 use std::ffi::OsString;
