@@ -1,5 +1,5 @@
 //! Installs the servers and client programs that tests, benchmarks and the demo require.
-//! The module [`clew_testkit::test_tools`] defines the packages and their installation paths.
+//! The module [`clew_testkit::test_tools`] lists the packages to install and their installation paths.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -96,7 +96,7 @@ fn apt_command(arguments: &[&str]) -> Command {
 }
 
 /// MySQL packages from Debian unstable, with their dependencies.
-/// Only root can download the packages with debootstrap.
+/// Downloading the packages with debootstrap requires root.
 struct MysqlPackages {
     directory: PathBuf,
 }
@@ -111,7 +111,7 @@ impl MysqlPackages {
         (!test_tools::mysql_dir().exists() && !packages.completion_marker_path().exists()).then_some(packages)
     }
 
-    /// The marker file exists only after all packages have been downloaded.
+    /// Returns the path of the marker file, which is created after all MySQL packages have been downloaded.
     fn completion_marker_path(&self) -> PathBuf {
         self.directory.join("complete")
     }
@@ -153,7 +153,8 @@ async fn unpack_mysql() -> Result<(), DevtoolsError> {
     Ok(())
 }
 
-/// Extracts the MariaDB plugins, because installing `mariadb-server` would start a system-wide server.
+/// Extracts the MariaDB plugins from the Debian package `mariadb-server` without installing the package.
+/// Installing `mariadb-server` would start a system-wide server.
 async fn unpack_mariadb_plugins() -> Result<(), DevtoolsError> {
     if test_tools::mariadb_plugin_dir().exists() {
         return Ok(());
@@ -169,7 +170,8 @@ async fn unpack_nginx() -> Result<(), DevtoolsError> {
     download_and_unpack_package("nginx", "nginx", &test_tools::nginx_dir()).await
 }
 
-/// Extracts the Debian package instead of installing it, so root is not required.
+/// Downloads a Debian package and extracts it to `root`.
+/// Extracting a Debian package, unlike installing one, does not require root.
 async fn download_and_unpack_package(package: &str, content: &str, root: &Path) -> Result<(), DevtoolsError> {
     let step = Step::start(format!("Downloading and unpacking {content} (Debian package, once)"));
     let download_dir = root.with_extension("packages");
@@ -184,7 +186,8 @@ async fn download_and_unpack_package(package: &str, content: &str, root: &Path) 
     Ok(())
 }
 
-/// Extracts into a temporary directory first, so that `root` never contains a partial installation.
+/// Extracts Debian packages to a temporary directory and renames the directory to `root`.
+/// Renaming the directory after the extraction ensures that `root` never contains a partial installation.
 async fn unpack_packages(packages: &[PathBuf], root: &Path, step: &Step) -> Result<(), DevtoolsError> {
     let unpacked = root.with_extension("unpacked");
     create_empty_dir(&unpacked)?;

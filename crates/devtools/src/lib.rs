@@ -1,6 +1,6 @@
-//! Runs commands, prints progress, installs prerequisites and builds Clew for the development programs.
+//! Library of the development programs `devtools`, `bench` and `faults`, which `cargo xtask TASK` starts.
 //!
-//! The programs `devtools`, `bench` and `faults`, which `cargo xtask TASK` starts, use this library.
+//! The library runs commands, prints progress, installs prerequisites and builds Clew.
 
 pub mod clew_server;
 pub mod command;

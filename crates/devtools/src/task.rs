@@ -8,7 +8,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::error::DevtoolsError;
 use crate::progress;
 
-/// Exit status of a task that was stopped by SIGINT or SIGTERM: 128 + 2 (the number of SIGINT) for both signals.
+/// Exit status of a task that was stopped by SIGINT or SIGTERM.
+/// By convention, a shell reports the exit status 130 for a program that was stopped by SIGINT.
 pub const INTERRUPTED_EXIT_STATUS: u8 = 130;
 
 /// Runs a task on a new tokio runtime. If the task fails, prints its error.

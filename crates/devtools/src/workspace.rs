@@ -12,7 +12,7 @@ use crate::progress::Step;
 const BUILD_TIMEOUT: Duration = Duration::from_mins(45);
 
 /// Cargo arguments that all development builds share, so that Cargo reuses the compiled dependencies.
-/// The `xtask` launcher must pass the same `--package` arguments to Cargo.
+/// The constant `CARGO_PACKAGE_ARGUMENTS` of the `xtask` launcher must have the same value as `DEV_BUILD_CARGO_ARGS`.
 pub const DEV_BUILD_CARGO_ARGS: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
 /// Returns the workspace root directory, which the xtask launcher passes in `CLEW_WORKSPACE_ROOT`.

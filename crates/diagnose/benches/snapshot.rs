@@ -1,6 +1,7 @@
 //! Benchmark of session list encoding in rows per second: `cargo bench -p clew-diagnose --bench snapshot`.
 //!
-//! Each iteration joins 10,000 sessions with 2,500 open transactions and filters, encodes, sorts and writes the rows.
+//! Each benchmark iteration joins 10,000 sessions with 2,500 open transactions.
+//! Each benchmark iteration filters, encodes, sorts and writes the joined rows.
 //! The benchmark case `as listed` keeps the order of the process list.
 //! The benchmark case `reordered` sorts the rows by transaction duration.
 

@@ -22,7 +22,7 @@ pub struct RowSorter<S: SpillStorage> {
 }
 
 /// Sort rank and storage location of a row.
-/// A nested [`SortRank`] would require 8 more bytes of padding per row than its separate fields.
+/// The struct contains the fields of [`SortRank`] instead of a `SortRank`, which saves 8 bytes of padding per row.
 #[derive(Debug, Clone, Copy)]
 struct RowLocation {
     key: u64,

@@ -1,6 +1,6 @@
 //! Selects the sessions that an intelligent kill terminates (TaurusDB API spec, sections 2.4 to 2.7).
 //!
-//! The preview of an intelligent kill and the kill itself select sessions with the same code.
+//! Intelligent kills and their previews both use this module to select sessions.
 //! `docs/decisions/0011-intelligent-kill.md` documents behavior that the TaurusDB API spec does not define.
 
 mod throttling_pattern;

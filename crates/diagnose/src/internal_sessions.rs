@@ -2,7 +2,7 @@
 
 use clew_model::Session;
 
-/// Replication, background and binlog dump threads have a `Command` value with one of these prefixes.
+/// Prefixes of the `Command` values that replication, background and binlog dump threads have in the process list.
 /// The `binlog dump` prefix also matches `Binlog Dump GTID`.
 const INTERNAL_COMMAND_PREFIXES: [&[u8]; 4] = [b"binlog dump", b"daemon", b"slave_", b"register slave"];
 
@@ -21,7 +21,7 @@ const INTERNAL_SESSION_HOSTS: [&[u8]; 2] = [b"", b"connecting host"];
 /// The function does not detect Clew's own sessions. The `clew-mysql` crate detects these sessions by session id.
 ///
 /// The function does not detect a MySQL replication thread that runs a trigger.
-/// For such a thread, the process list shows the account of the trigger's definer instead of `system user`.
+/// While a MySQL replication thread runs a trigger, the process list shows the trigger's definer as the thread's user.
 /// The `clew-mysql` crate detects replication threads by their thread type before each kill.
 #[must_use]
 pub fn is_internal_session(session: &Session) -> bool {

@@ -69,7 +69,8 @@ fn needs_json_escape(char: char) -> bool {
     !matches!(char, '\n' | '\r' | '\t') && is_unsafe_display_char(char)
 }
 
-/// Returns true if the JSON text contains DEL or a non-ASCII byte. Other JSON text contains no unsafe characters.
+/// Returns true if the JSON text contains DEL or a non-ASCII byte.
+/// JSON text without DEL and non-ASCII bytes contains no unsafe characters.
 fn may_contain_unsafe_chars(json: &[u8]) -> bool {
     !json.is_ascii() || memchr::memchr(0x7f, json).is_some()
 }

@@ -1,7 +1,7 @@
 //! Risks of killing a session, in addition to the rollback of the session's transaction.
 //!
 //! Kill tasks and intelligent kills skip sessions that are unsafe to kill (see [`KillRisk::is_unsafe`]).
-//! `docs/decisions/0046-risks-of-a-kill.md` documents why Clew detects these risks.
+//! `docs/decisions/0046-risks-of-a-kill.md` documents why Clew detects the risks of a kill.
 
 mod changed_tables;
 mod description;

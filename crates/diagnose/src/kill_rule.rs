@@ -1,6 +1,6 @@
 //! Rules that select the sessions to kill.
 //!
-//! Kill previews, dry runs and kill tasks evaluate rules with the same code.
+//! Kill previews, dry runs and kill tasks all use this module to evaluate kill rules.
 
 use std::borrow::Cow;
 

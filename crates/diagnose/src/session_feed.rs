@@ -1,7 +1,7 @@
 //! Versioned list of the sessions on a database node, with deltas between versions.
 //!
 //! Each sample of the process list increments the version of the session feed.
-//! The feed stores, for each cell, the version in which the cell last changed.
+//! For each cell, the feed stores the feed version in which the cell last changed.
 //! A slow subscriber receives fewer but larger deltas.
 //! After a reconnect, a subscriber receives all missed changes in one delta.
 //!
@@ -49,7 +49,7 @@ pub fn session_feed_column_keys() -> Vec<&'static str> {
 /// Indexes of the columns that contain durations in seconds.
 pub const DURATION_COLUMN_INDEXES: [usize; 3] = [7, 8, 10];
 
-/// Session in one sample of the process list.
+/// State of a session in a sample of the process list.
 #[derive(Debug, Clone, Default)]
 pub struct SampledSession {
     /// Session as listed by the server.
@@ -66,10 +66,11 @@ pub struct SampledSession {
 #[derive(Debug, Default)]
 pub struct SessionFeed {
     version: u32,
-    /// Unix timestamp of the latest sample in milliseconds.
+    /// Unix timestamp of the latest sample, in milliseconds.
     at: i64,
     entries: HashMap<u64, VersionedSessionRow>,
-    /// Ended sessions, oldest first: the feed version in which the session ended, and the session id.
+    /// Ended sessions, oldest first.
+    /// Each entry contains the feed version in which the session ended, and the session id.
     ended: VecDeque<(u32, u64)>,
     min_delta_version: u32,
 }
@@ -101,7 +102,7 @@ impl SessionFeed {
 
     /// Updates the feed with a sample of the process list.
     ///
-    /// `at` is the Unix timestamp of the sample in milliseconds.
+    /// `at` is the Unix timestamp of the sample, in milliseconds.
     pub fn apply_sample(&mut self, at: i64, sessions: Vec<SampledSession>) {
         self.version += 1;
         self.at = at;
@@ -179,18 +180,18 @@ impl SessionFeed {
     }
 }
 
-/// Numbers of sessions on a database node, by state.
+/// Session counts of a database node, by session state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SessionCounts {
-    /// All sessions.
+    /// Total number of sessions.
     pub total: u64,
-    /// Sessions that are not idle.
+    /// Number of sessions that are not idle.
     pub active: u64,
-    /// Active sessions that have been in their current state for at least the slow session threshold.
+    /// Number of active sessions that have been in their current state for at least the slow session threshold.
     pub slow: u64,
-    /// Sessions whose transaction has been open for at least the long transaction threshold.
+    /// Number of sessions whose transaction has been open for at least the long transaction threshold.
     pub long: u64,
-    /// Sessions that wait for a lock.
+    /// Number of sessions that wait for a lock.
     pub waiting: u64,
 }
 

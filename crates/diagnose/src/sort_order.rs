@@ -27,7 +27,9 @@ impl SortOrder {
         Self { key: selection.sort_key, direction: selection.sort_direction }
     }
 
-    /// Returns the rank of a row. Rows with equal sort keys are ordered by ascending session id in both directions.
+    /// Returns the rank of a row.
+    ///
+    /// In ascending and in descending order, rows with equal sort keys are ordered by ascending session id.
     #[must_use]
     pub fn rank_row(&self, row: &SessionRow<'_>) -> SortRank {
         let transaction = row.transaction;

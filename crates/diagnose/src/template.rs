@@ -22,20 +22,21 @@ use normalize::StatementNormalizer;
 ///
 /// | in the statement | in the template |
 /// |---|---|
-/// | strings, signed numbers, `?`, `:name`, and `NULL`, `TRUE`, `FALSE` as values | `?` |
-/// | `1, 2, 3` and `(1, 2, 3)` | `?, ...` and `(...)` |
-/// | rows of values such as `(1, 2), (3, 4)` | `(...), ...` |
-/// | names, `@@variables` | unchanged, except that unnecessary backticks are removed |
-/// | `@variables` | `@?` |
+/// | strings, signed numbers, `?`, `:name`, and `NULL`, `TRUE`, `FALSE` as values | replaced by `?` |
+/// | list of values such as `1, 2, 3` | replaced by `?, ...` |
+/// | list of values in parentheses, such as `(1, 2, 3)` | replaced by `(...)` |
+/// | rows of values such as `(1, 2), (3, 4)` | replaced by `(...), ...` |
+/// | names and system variables such as `@@sql_mode` | unchanged, except that unnecessary backticks are removed |
+/// | user variable such as `@total` | replaced by `@?` |
 /// | keywords | uppercase, or lowercase if often used as a name; synonyms are replaced by one canonical keyword |
-/// | `_utf8mb4'x'` | `_charset ?` |
+/// | string with a character set introducer, such as `_utf8mb4'x'` | replaced by `_charset ?` |
 /// | white space | normalized |
 /// | trailing `;` | removed |
 /// | comments and hints | removed |
-/// | statement that contains only comments, some of them executable (`/*! … */`) | template of the executable code |
-/// | statement that contains only comments, none of them executable | `/* ... */` |
-/// | name in double quotes | `?` because double quotes delimit strings in the default SQL mode |
-/// | rest of the statement if literal boundaries are ambiguous | `...` |
+/// | statement that contains only comments, some executable (`/*! … */`) | replaced by the executable code's template |
+/// | statement that contains only comments, none of them executable | replaced by `/* ... */` |
+/// | name in double quotes | replaced by `?`, because double quotes delimit strings in the default SQL mode |
+/// | rest of the statement if literal boundaries are ambiguous | replaced by `...` |
 ///
 /// Statements with the same MySQL digest have the same template.
 /// `docs/decisions/0014-sql-templates-match-mysql-digests.md` lists the differences from MySQL digests.

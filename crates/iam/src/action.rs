@@ -24,14 +24,16 @@ pub enum ActionResourceType {
     /// Policies select instances by URN, or by conditions on the enterprise project and tags of an instance.
     Instance,
     /// A project.
-    /// A project is matched only by Allow statements that apply to all resources and have no resource conditions.
+    /// An Allow statement matches a project only if it applies to all resources and has no resource conditions.
     Project,
     /// The domain.
-    /// The domain is matched only by Allow statements that apply to all resources and have no resource conditions.
+    /// An Allow statement matches the domain only if it applies to all resources and has no resource conditions.
     Domain,
 }
 
-/// API action with a name in each permission model (TaurusDB API spec, sections 4.1 and 4.2).
+/// API action that policies can allow or deny (TaurusDB API spec, section 4.2).
+///
+/// Identity policies refer to an action by its name, role policies by its alias (TaurusDB API spec, section 4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Action {
     /// Action name in identity policies.

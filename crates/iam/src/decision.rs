@@ -149,7 +149,7 @@ pub fn decide_access(
 /// If the result is false, the handler of a list request denies the request.
 /// If the result is true, the handler of a list request omits the resources that the principal must not access.
 /// The function ignores the credential scope, which callers must check with [`check_credential_scope`].
-/// Returns false if the work budget for policy evaluation is exhausted, except for administrators.
+/// Returns true for administrators. For other principals, returns false if the work budget is exhausted.
 #[must_use]
 pub fn policies_may_allow_action(principal: &Principal, action: Action, project: &ProjectId) -> bool {
     let grants = || principal.grants.iter().filter(|grant| grant.project.as_ref().is_none_or(|only| only == project));

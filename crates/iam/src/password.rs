@@ -16,7 +16,7 @@ pub const ARGON2_ITERATIONS: u32 = 2;
 /// Argon2 parallelism: number of lanes.
 pub const ARGON2_PARALLELISM: u32 = 1;
 
-/// Generated password length in characters.
+/// Length of a generated password, in characters.
 pub const GENERATED_PASSWORD_LENGTH: usize = 24;
 
 /// Minimum length of a user-chosen password, in characters.
@@ -69,7 +69,8 @@ pub fn verify_password(password: &SecretString, hash: &str) -> bool {
     argon2id.verify_password(password.expose_secret().as_bytes(), &hash).is_ok()
 }
 
-/// Hashes the password as [`verify_password`] does and discards the hash, for logins with an unknown user name.
+/// Hashes the password and discards the hash, so that the call takes as long as [`verify_password`].
+/// Clew calls this function for logins with an unknown user name.
 /// A shorter response time for unknown user names would reveal which user names exist.
 pub fn simulate_password_verification(password: &SecretString) {
     let mut output = [0_u8; Params::DEFAULT_OUTPUT_LEN];

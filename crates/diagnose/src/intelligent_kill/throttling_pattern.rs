@@ -5,10 +5,11 @@ use crate::template::collect_sql_template_words;
 const MAX_KEYWORDS_PER_PATTERN: usize = 128;
 const MAX_PATTERN_BYTES: usize = 1000;
 
-/// Joins the template's words and names with `~`, in order of occurrence.
+/// Joins the keywords and names of a statement template with `~`, in order of occurrence.
 ///
-/// Omits words that occur only in the template, such as a keyword that replaces a synonym in the statement.
-/// Omits words beyond the maximum pattern size, because the shorter pattern still matches the statement.
+/// Omits template words that do not occur in the statement, because the pattern must match the statement.
+/// A template word can be missing from the statement, for example a canonical keyword that replaces a synonym.
+/// If the pattern would exceed the maximum size, omits the last words. The shorter pattern still matches the statement.
 pub(super) fn build_throttling_pattern(template: &[u8], statement: &[u8]) -> Option<String> {
     let statement = statement.to_ascii_lowercase();
     let mut rest = statement.as_slice();

@@ -36,7 +36,8 @@ pub(super) struct VersionedSessionRow {
     pub(super) changed_version: u32,
     cells: [CellValue; COLUMN_COUNT],
     cell_versions: [u32; COLUMN_COUNT],
-    /// Sample time of each stored duration as a Unix timestamp in milliseconds, in [`DURATION_COLUMN_INDEXES`] order.
+    /// Sample times of the stored durations, in [`DURATION_COLUMN_INDEXES`] order.
+    /// Each sample time is a Unix timestamp in milliseconds.
     stored_at: [i64; DURATION_COLUMN_INDEXES.len()],
     waits_for_masked: Option<Box<str>>,
 }
@@ -103,7 +104,8 @@ impl VersionedSessionRow {
         self.waits_for_masked = sample.masked_waits_for.as_deref().map(Box::from);
     }
 
-    /// Writes all cells as a JSON array. Each duration is the stored duration plus the time from its sample to `at`.
+    /// Writes all cells as a JSON array.
+    /// To each stored duration, the function adds the time between the sample of the duration and `at`.
     pub(super) fn write_full_row(&self, out: &mut String, at: i64, masked: bool) {
         for column in 0..COLUMN_COUNT {
             out.push(if column == 0 { '[' } else { ',' });
@@ -143,7 +145,9 @@ impl VersionedSessionRow {
     }
 }
 
-/// `old` and `new` are durations in seconds; `passed` is the time between their samples in milliseconds.
+/// Returns true if `new` differs from `old` plus `passed` by at most `DURATION_TOLERANCE_MILLIS`.
+///
+/// `old` and `new` are sampled durations in seconds. `passed` is the time between the two samples, in milliseconds.
 fn duration_matches_elapsed_time(old: u64, passed: i64, new: u64) -> bool {
     let to_millis = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
     to_millis(new).saturating_sub(to_millis(old)).saturating_sub(passed).abs() <= DURATION_TOLERANCE_MILLIS

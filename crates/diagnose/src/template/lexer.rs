@@ -312,7 +312,8 @@ impl<'a> Iterator for Lexer<'a> {
     }
 }
 
-/// Returns true if the name is valid without backticks, except that the name may be a keyword.
+/// Returns true if the characters and the length of the name are valid in an unquoted name.
+/// The function does not check whether the name is a keyword.
 fn is_valid_unquoted_name(name: &[u8]) -> bool {
     keywords::leading_word_length(name) == name.len()
         && !opens_dollar_quote(name)

@@ -4,7 +4,8 @@ use super::sql_modes;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StringLiteralEnd {
-    /// Offset after the literal. The text at this offset is outside string literals in all SQL modes.
+    /// Offset of the first byte after the string literal.
+    /// In all SQL modes, the byte at this offset is outside string literals.
     At(usize),
     /// The string has no closing quote in any SQL mode.
     Unclosed,

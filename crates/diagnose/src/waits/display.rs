@@ -92,7 +92,7 @@ fn format_pluralized_count(count: u64, one: &str, many: &str) -> String {
 
 /// Formats a wait, for example as `for row 42 of shop.orders (PRIMARY): X against S`.
 ///
-/// If the blocker also waits for the lock resource, the text contains `behind` instead of `against`.
+/// If the blocker also waits for the lock resource, the formatted text contains `behind` instead of `against`.
 pub(super) fn format_lock_wait(wait: &LockWait) -> String {
     let mut text = format!("for {}: {}", bytes_to_single_line(wait.on.to_string().as_bytes()), wait.wanted);
     match (&wait.held, wait.queued) {

@@ -136,8 +136,9 @@ pub struct RootBlocker {
     pub parties: Vec<WaitParticipant>,
     /// Number of direct and indirect waiters. If the root blocker is a cycle, all members but one count as waiters.
     pub holds: usize,
-    /// Number of waiters without any other root blocker. Killing the root blocker unblocks at most this many waiters.
-    /// A kill may unblock fewer waiters, because the first waiter to acquire the lock can block the others.
+    /// Maximum number of waiters that a kill of the root blocker unblocks.
+    /// The count excludes waiters that also wait for another root blocker.
+    /// A kill can unblock fewer waiters than the maximum, because the next lock holder can block other waiters.
     pub frees: usize,
     /// Longest wait among all direct and indirect waiters, in seconds; 0 if unknown.
     pub longest_seconds: u64,
@@ -155,7 +156,7 @@ pub struct ParticipantDetail {
     /// Open transaction.
     pub transaction: Option<ObservedTransaction>,
     /// Latest statements in an idle session's transaction, oldest first.
-    /// The list is empty if the server records no statements.
+    /// The list of latest statements is empty if the server does not record statements.
     pub last_statements: Vec<Vec<u8>>,
 }
 
@@ -217,7 +218,7 @@ impl WaitGraph {
 
     /// Returns the root blockers of a session or transaction, highest-ranked first.
     ///
-    /// The list is empty if `waiter` does not wait for a lock.
+    /// Returns an empty list if `waiter` does not wait for a lock.
     #[must_use]
     pub fn find_root_blockers(&self, waiter: WaitParticipant) -> Vec<&RootBlocker> {
         let mut visited: BTreeSet<WaitParticipant> = BTreeSet::from([waiter]);

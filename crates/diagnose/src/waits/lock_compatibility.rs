@@ -1,7 +1,7 @@
 //! Compatibility matrices of metadata lock modes.
 //!
 //! The conflict rules come from the documentation of the metadata locking subsystems in MySQL and MariaDB.
-//! The same compatibility matrices for object locks and scoped locks apply to MySQL and MariaDB.
+//! MySQL and MariaDB have identical compatibility matrices for object locks and for scoped locks.
 //! The lock mode `INTENTION_EXCLUSIVE` occurs only on scoped locks, such as `GLOBAL` and `SCHEMA` locks.
 //! The lock mode `SHARED_WRITE_LOW_PRIO` occurs only on MySQL.
 //! MariaDB's backup lock has separate lock modes and compatibility matrices.

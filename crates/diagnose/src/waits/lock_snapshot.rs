@@ -17,8 +17,8 @@ pub struct LockSnapshot {
     pub row_waits: Vec<InnoDbLockWait>,
     /// Granted and pending metadata locks.
     ///
-    /// The list must contain all metadata locks on tables.
-    /// A lock on an object other than a table may be omitted if no lock request for the object is pending.
+    /// `metadata_locks` must contain all metadata locks on tables.
+    /// `metadata_locks` may omit a lock on an object other than a table if no lock request for the object is pending.
     pub metadata_locks: Vec<MetadataLock>,
     /// True if `metadata_locks` includes pending lock requests.
     ///
@@ -101,7 +101,7 @@ pub struct TableName {
 pub struct InnoDbLockWait {
     /// Owner of the waiting lock request.
     pub waiting: LockOwner,
-    /// Owner of the blocking lock, which has been granted or precedes the waiting lock request in the queue.
+    /// Owner of the blocking lock, which is a granted lock or a lock request ahead of the waiter in the queue.
     pub blocking: LockOwner,
     /// Requested lock.
     pub lock: InnoDbLock,

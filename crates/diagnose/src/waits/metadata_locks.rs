@@ -18,7 +18,7 @@ pub enum LockStatus {
 impl LockStatus {
     /// Parses a `LOCK_STATUS` value.
     ///
-    /// Returns `None` for transitional values, such as `VICTIM`, `TIMEOUT` and `PRE_ACQUIRE_NOTIFY`.
+    /// Returns `None` for transitional lock states, such as `VICTIM`, `TIMEOUT` and `PRE_ACQUIRE_NOTIFY`.
     #[must_use]
     pub fn parse(printed: &str) -> Option<Self> {
         match printed {

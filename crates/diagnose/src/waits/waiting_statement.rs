@@ -72,7 +72,9 @@ impl WaitingStatement {
         self.starts_with_keywords(&["DROP", "DATABASE"]) || self.starts_with_keywords(&["DROP", "SCHEMA"])
     }
 
-    /// The comparison is case-insensitive, because a server can be configured with case-insensitive table names.
+    /// Returns true if the statement names the database object.
+    ///
+    /// Names are compared case-insensitively, because MySQL table names can be case-insensitive.
     pub(super) fn mentions_database_object(&self, schema: Option<&str>, name: &str) -> bool {
         match schema {
             Some(schema) if self.drops_schema() => self.contains_qualified_name(None, schema),

@@ -45,7 +45,8 @@ impl Policy {
 }
 
 /// Maximum number of errors that the parser reports. The same limit applies to warnings.
-/// The limit bounds the parse time, because the parser scans the document to find the line and column of each error.
+/// For each error, the parser scans the document to find the line and column.
+/// Limiting the number of errors therefore limits the parse time.
 const MAX_DIAGNOSTICS: usize = 100;
 
 #[derive(Clone)]

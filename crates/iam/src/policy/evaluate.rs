@@ -55,7 +55,7 @@ impl Statement {
 
     /// An action without a resource type matches only the resource `*` (TaurusDB API spec, section 4.3).
     /// If the action has no resource type, a Deny with `NotResource` matches, but an Allow with `NotResource` does not.
-    /// For example, an Allow statement whose `NotResource` names one instance does not match an action on the project.
+    /// An Allow statement whose `NotResource` names one instance does not match an action on the project.
     fn matches_resource(&self, model: PermissionModel, request: &AccessRequest<'_>) -> bool {
         let Some(resources) = &self.resources else { return true };
         let urn = Urn::from_access_request(model, request);

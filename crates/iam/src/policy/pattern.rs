@@ -2,7 +2,7 @@
 //!
 //! Users can define arbitrary patterns, so matching must never take exponential time.
 //! A case-sensitive pattern without `?` is matched in linear time by searching for each literal between two `*`.
-//! For any other pattern, the number of steps is at most the pattern length times the text length.
+//! For a case-insensitive pattern or a pattern with `?`, the matcher takes at most pattern length × text length steps.
 //! The matcher consumes work units for the lengths of the pattern and the text, and for every 256 steps.
 
 use crate::work_budget::WorkBudget;

@@ -5,7 +5,7 @@ use crate::policy::spanned_json::MAX_POLICY_DOCUMENT_BYTES;
 
 #[derive(Debug)]
 pub(super) struct DocumentLimits {
-    /// Maximum policy document length in characters.
+    /// Maximum length of a policy document, in characters.
     pub(super) text_chars: usize,
     pub(super) statements: usize,
     pub(super) actions: usize,

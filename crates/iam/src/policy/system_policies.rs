@@ -1,5 +1,5 @@
 //! Predefined IAM policies for full access, read-only access, and read-only access with full SQL statements.
-//! Each policy exists in two versions: one for the role-based and one for the identity-based permission model.
+//! Each predefined policy has two versions: one for the role-based and one for the identity-based permission model.
 //!
 //! The read-only policies allow users to list instances and sessions and to collect session lists for download.
 //! A setting of the project determines whether users with a read-only policy see full or masked SQL statements.

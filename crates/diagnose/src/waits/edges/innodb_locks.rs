@@ -55,9 +55,9 @@ fn to_lock_resource(lock: &InnoDbLock) -> LockResource {
 struct LockOwnerResolver<'a> {
     index: &'a LockSnapshotIndex<'a>,
     by_transaction: HashMap<u64, u64>,
-    /// Sessions whose read-only transaction (id 0 on MariaDB) waits for a lock.
+    /// MariaDB sessions whose read-only transaction waits for a lock.
     read_only_waiters: Vec<u64>,
-    /// Sessions whose read-only transaction (id 0 on MariaDB) holds locks.
+    /// MariaDB sessions whose read-only transaction holds locks.
     read_only_holders: Vec<u64>,
 }
 

@@ -90,10 +90,11 @@ fn add_edges_for_lock_request(
     }
 }
 
-/// Returns the session that holds the metadata lock, or the possible owners of a metadata lock without a session.
+/// Returns the owner of a metadata lock.
+/// For a metadata lock without a session, returns all transactions that may own the lock.
 ///
-/// The possible owners are all transactions that have no session and lock the same table.
-/// If no transaction without a session locks the table, and only one such transaction exists, it is the owner.
+/// A transaction without a session may own the metadata lock if the transaction also locks the table in InnoDB.
+/// Returns the node's only transaction without a session even if the transaction does not lock the table.
 fn find_lock_owners(lock: &MetadataLock, index: &LockSnapshotIndex<'_>) -> Vec<WaitParticipant> {
     if let Some(session) = lock.session {
         return vec![WaitParticipant::Session(session)];
