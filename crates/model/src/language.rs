@@ -15,7 +15,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// All languages, in the order of the API documentation.
+    /// All languages, in the order in which the API documentation lists them.
     pub const ALL: [Self; 2] = [Self::EnUs, Self::ZhCn];
 
     /// Returns the language tag for the `X-Language` header.

@@ -12,7 +12,7 @@ use crate::{Language, LocalizedText};
 pub enum LimitationKind {
     /// Only the sessions of Clew's own MySQL account are visible.
     OnlyOwnSessions,
-    /// Transactions cannot be read. The `transaction_duration` column and all later columns are empty.
+    /// Transactions cannot be read. All columns with transaction data are empty.
     NoTransactions,
     /// Some transactions or some transaction columns cannot be read.
     PartOfTransactions,
@@ -114,8 +114,8 @@ impl LimitationKind {
 
 /// Description of missing or inaccurate data in a snapshot, including the cause and the fix.
 ///
-/// The JSON representation contains the English texts and, in the object `zh_cn`, the Chinese texts.
-/// Clew serializes an event only once for subscribers with different languages, so the JSON contains both languages.
+/// In JSON, the English texts are top-level fields, and the Chinese texts are in the object `zh_cn`.
+/// The JSON contains the texts in all languages, so that Clew serializes an event only once for all subscribers.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "LimitationJson<'static>")]
 pub struct Limitation {
@@ -134,7 +134,7 @@ struct LimitationJson<'a> {
     kind: LimitationKind,
     #[serde(flatten)]
     english: LimitationTexts<'a>,
-    /// JSON from a Clew version without Chinese texts does not contain the field `zh_cn`.
+    /// Chinese texts, or `None` if the JSON was written by an older Clew version that had only English texts.
     zh_cn: Option<LimitationTexts<'a>>,
 }
 

@@ -68,7 +68,7 @@ pub struct Transaction {
     pub session_id: u64,
     /// Transaction id assigned by the server. MariaDB reports 0 for every read-only transaction.
     pub id: u64,
-    /// Transaction state: one of [`Transaction::INNODB_TRANSACTION_STATES`] or any other state name reported by the server.
+    /// Transaction state reported by the server, usually one of [`Transaction::INNODB_TRANSACTION_STATES`].
     pub state: Cow<'static, str>,
     /// Age of the transaction in whole seconds, measured with the server's clock.
     pub seconds: u64,
@@ -109,7 +109,7 @@ impl Transaction {
         self.state == Self::TRANSACTION_STATE_ROLLING_BACK
     }
 
-    /// Replaces a state name with a static string if the name is in [`Transaction::INNODB_TRANSACTION_STATES`].
+    /// Returns a static string if `name` is in [`Transaction::INNODB_TRANSACTION_STATES`], and `name` itself otherwise.
     #[must_use]
     pub fn intern_transaction_state(name: String) -> Cow<'static, str> {
         let standard_name = Self::INNODB_TRANSACTION_STATES.into_iter().find(|state| *state == name);

@@ -43,9 +43,9 @@ macro_rules! string_enum {
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
 
         impl $name {
-            /// All values of the enum, in the order of the API documentation.
+            /// All enum values, in the order in which the API documentation lists them.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-            /// Names of all enum values in API requests, in the order of [`Self::ALL`].
+            /// Name of each enum value in API requests, in the order of [`Self::ALL`].
             pub const API_NAMES: &'static [&'static str] = &[$($text),+];
 
             /// Returns the name used in API requests.
@@ -260,7 +260,7 @@ pub struct SessionSelection {
 impl SessionSelection {
     /// Maximum length of a text filter, in characters.
     ///
-    /// The API schema limits text filters to 36 characters, but a MySQL database name can have 64 characters.
+    /// The API schema's limit of 36 characters is too low, because a MySQL database name can have 64 characters.
     pub const MAX_TEXT_FILTER_CHARS: usize = 255;
     /// Maximum length of `sql_key`, in characters.
     pub const MAX_SQL_SUBSTRING_CHARS: usize = 1024;

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use clew_model::{Limitation, LimitationKind, LocalizedText};
 use jiff::Timestamp;
 
-/// Most abandoned statements end within this time, because Clew sets a server-side timeout for each read.
+/// Time for which Clew reports an abandoned statement.
+/// Most abandoned statements end earlier, because Clew sets a server-side timeout for each read.
 const ABANDONED_STATEMENT_TTL: Duration = Duration::from_mins(10);
 
 /// Maps a node address and account to the most recent statement that Clew abandoned and could not kill.
@@ -16,7 +17,7 @@ static ABANDONED_STATEMENTS: LazyLock<Mutex<AbandonedStatements>> = LazyLock::ne
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KillOnDropFailure {
     LoginRefused,
-    /// The connection goes through a proxy, or two sessions run statements with the same connection tag (SQL comment).
+    /// Clew cannot identify the session that runs the statement, for example because of a proxy.
     Unidentified,
     AnotherServer,
     TimedOut,

@@ -22,12 +22,13 @@ use crate::statements;
 
 /// Minimum clock change that counts as a clock step, in seconds. Drift and network latency cause smaller changes.
 const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
-/// Maximum difference between a server's clock and the local clock at which the first read trusts wall-clock ages, in seconds.
+/// Maximum difference between a server's clock and the local clock, in seconds, at the first read for automatic kills.
+/// If the difference exceeds the maximum, Clew does not trust the elapsed times that the server reports.
 const MAX_CLOCK_DIFFERENCE_SECONDS: f64 = 60.0;
 const MAX_CLOCK_STEPS: usize = 16;
 const MAX_TRACKED_SERVERS_PER_NODE: usize = 16;
-/// The server converts every local time of at least this age, in seconds, to UTC.
-/// For local times in the last 21 hours, [`statements::SERVER_CLOCK_QUERY`] detects changes of the UTC offset.
+/// Minimum age, in seconds, of local times that Clew always lets the server convert to UTC.
+/// [`statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset changed in the last 21 hours.
 const MIN_AGE_FOR_UTC_CONVERSION_SECONDS: i64 = 86_400 - 3 * 3600;
 const MAX_UTC_CONVERSIONS_PER_STATEMENT: usize = 200;
 
@@ -50,7 +51,8 @@ impl ClockReading {
         self.utc
     }
 
-    /// Returns the number of seconds by which the server's clock is ahead of the local clock if the difference is large.
+    /// Returns the difference between the server's clock and the local clock, in seconds.
+    /// Returns `None` if the difference is at most [`MAX_CLOCK_DIFFERENCE_SECONDS`].
     fn clock_difference_above_maximum(&self) -> Option<f64> {
         #[allow(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit a double")]
         let now = Timestamp::now().as_millisecond() as f64 / 1e3;
@@ -59,7 +61,8 @@ impl ClockReading {
     }
 }
 
-/// Row of `SERVER_CLOCK_QUERY`: local time, Unix timestamp, and 1 if the UTC offset was the same a day earlier.
+/// Row of `SERVER_CLOCK_QUERY`: local time, Unix timestamp, and UTC offset flag.
+/// The UTC offset flag is 1 if the server's UTC offset was the same one day ago.
 type ClockRow = (String, u64, Option<i64>);
 
 /// Returns `None` if the server does not report a valid time.
@@ -89,7 +92,7 @@ pub(crate) enum LocalTimestampAge {
     Ambiguous(i64, i64),
 }
 
-/// Queries the server only if its UTC offset may have changed since one of the `times`.
+/// Queries the server only if the server's UTC offset may have changed since a local time in `times`.
 pub(crate) async fn compute_local_timestamp_ages(
     client: &mut Client,
     clock: &ClockReading,
@@ -118,7 +121,8 @@ pub(crate) async fn compute_local_timestamp_ages(
 }
 
 /// Parses a converted local time in the format `seconds,before,after`: a Unix timestamp and two flags.
-/// `before` is 1 if the same local time also occurred one hour earlier; `after` is 1 if it occurred one hour later.
+/// `before` is 1 if the local time also occurred one hour earlier, and 0 otherwise.
+/// `after` is 1 if the local time also occurred one hour later, and 0 otherwise.
 fn parse_local_timestamp_age(now: f64, conversion: &str) -> Option<LocalTimestampAge> {
     let mut parts = conversion.split(',');
     let utc: f64 = parts.next()?.parse().ok()?;
@@ -144,7 +148,8 @@ fn parse_local_timestamp_age(now: f64, conversion: &str) -> Option<LocalTimestam
 pub enum UnreliableClockReason {
     /// The server's clock was set forward by this many seconds, or back if the number is negative.
     ClockChanged(f64),
-    /// At the first read, the server's clock was ahead of the local clock by this many seconds, or behind it.
+    /// At the first read, the server's clock differed from the local clock by this many seconds.
+    /// The number is positive if the server's clock was ahead of the local clock.
     DiffersFromLocalClock(f64),
     /// The node's address now leads to a different server than during the previous read operation.
     AnotherServer,
@@ -173,7 +178,7 @@ impl fmt::Display for UnreliableClockReason {
 /// Clock readings remain valid when a server restarts, because a restart does not change the clock.
 #[derive(Debug, Clone, Default)]
 pub struct NodeClockHistory {
-    /// If true, the first read of a server whose clock differs from the local clock trusts no elapsed time.
+    /// If true, Clew trusts elapsed times at the first read only if the server's clock matches the local clock.
     requires_correct_clock: bool,
     /// Clock readings by server identity. The last element belongs to the most recently read server.
     servers: VecDeque<(String, ServerClockHistory)>,
@@ -195,7 +200,7 @@ pub(crate) struct ElapsedTimeBounds {
     sessions: HashMap<u64, (Vec<u8>, Duration)>,
 }
 
-/// Tolerance for the rounding of two elapsed times and for the duration of a read operation.
+/// Time by which an elapsed time may exceed its upper bound, because of rounding and the duration of read operations.
 const ELAPSED_TIME_TOLERANCE: Duration = Duration::from_secs(2);
 
 impl ElapsedTimeBounds {
@@ -231,13 +236,13 @@ impl NodeClockHistory {
     /// Clock history for automatic kills.
     ///
     /// A clock step before the first read of a server is detectable only by comparison with the local clock.
-    /// If the clocks differ by more than a minute, elapsed times count from the first read of that server.
+    /// If the clocks of Clew and a server differ by more than a minute, elapsed times count from the first read.
     #[must_use]
     pub fn for_automatic_kills() -> Self {
         Self { requires_correct_clock: true, ..Self::default() }
     }
 
-    /// Returns true if the previous call selected a different server.
+    /// Selects the clock history of `server`. Returns true if the previous call selected a different server.
     pub(crate) fn select_clock_history_of_server(&mut self, server: &ServerInstance) -> bool {
         let identity = server.server_identity();
         let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);
@@ -260,7 +265,8 @@ impl NodeClockHistory {
         self.servers.back()?.1.bounds.as_ref()
     }
 
-    /// Returns the difference between the selected server's clock and the local clock if no elapsed time is reliable.
+    /// At the first read for automatic kills, returns a clock difference above [`MAX_CLOCK_DIFFERENCE_SECONDS`].
+    /// Returns `None` at all later reads and for clock histories that are not used for automatic kills.
     pub(crate) fn clock_difference_on_first_read(&self, reading: &ClockReading) -> Option<f64> {
         let is_first_read = self.elapsed_time_bounds().is_none();
         reading.clock_difference_above_maximum().filter(|_| self.requires_correct_clock && is_first_read)

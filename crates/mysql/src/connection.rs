@@ -99,7 +99,8 @@ impl Connection {
         Ok(self.clock)
     }
 
-    /// Servers without the variable `performance_schema_show_processlist`, such as MariaDB, do not truncate statements.
+    /// Only servers that have the variable `performance_schema_show_processlist` can truncate statements.
+    /// MariaDB does not have the variable `performance_schema_show_processlist`.
     pub(crate) async fn server_truncates_statements(&mut self) -> Result<bool, Failure> {
         if self.flavor != Flavor::MySql {
             return Ok(false);

@@ -95,7 +95,8 @@ impl NodeConnectionPermits {
     }
 
     /// A kill takes the permit reserved for kills or the permit for read operations, whichever becomes available first.
-    /// `select!` drops the future of the other permit and thereby removes it from the queue of its semaphore.
+    /// When a kill has acquired one of the two permits, `select!` drops the future that waits for the second permit.
+    /// The dropped future no longer occupies a position in the queue of its semaphore.
     async fn acquire(&self, purpose: ConnectionPurpose) -> Result<OwnedSemaphorePermit, AcquireError> {
         if purpose == ConnectionPurpose::Reading {
             return self.reading.clone().acquire_owned().await;

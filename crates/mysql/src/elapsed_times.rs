@@ -5,7 +5,7 @@
 //! Clew reads the process list first, then the statement timers.
 //! If a session starts a new statement after the process list was read, its elapsed time is too low, never too high.
 //!
-//! Clew trusts an elapsed time without a check if it matches the duration of the session's InnoDB lock wait.
+//! Clew does not check an elapsed time that matches the duration of the session's InnoDB lock wait.
 //! MariaDB computes `Time` from a monotonic timer (observed on 10.11.19), so Clew uses MariaDB's `Time` unchanged.
 
 use std::collections::{HashMap, HashSet};
@@ -23,7 +23,8 @@ use crate::{failure, limitations, lost_instrumentation, privileges, statements};
 const MAX_THREAD_LOOKUPS_BY_SESSION_ID: usize = 16;
 /// Maximum number of timer lookups by thread id. For more threads, reading the timers of all threads is faster.
 const MAX_TIMER_LOOKUPS_BY_THREAD_ID: usize = 400;
-/// The server rounds both the `Time` value of a session and the duration of its lock wait.
+/// Tolerance, in seconds, for comparing a session's `Time` value with the duration of the session's lock wait.
+/// The tolerance is necessary because the server rounds `Time` values and lock wait durations.
 const LOCK_WAIT_ROUNDING_TOLERANCE_SECONDS: u64 = 2;
 const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
 
@@ -211,7 +212,7 @@ fn to_sorted_session_ids(ids: &HashSet<u64>) -> Vec<u64> {
     ids
 }
 
-/// Returns `None` if the server does not record Clew's own query, because all timers may then be stale.
+/// Returns `None` if the server does not record Clew's own query, because the server's timers may be stale.
 async fn read_statement_timers(
     connection: &mut Connection,
     sessions: &[u64],

@@ -67,7 +67,7 @@ pub(crate) struct KillOnDropGuard {
 enum KillAttemptOutcome {
     Killed,
     Ended,
-    /// The session cannot be identified, or the control connection goes through a proxy.
+    /// Clew cannot identify the session of the dropped connection, or the control connection goes through a proxy.
     Unidentified,
     AnotherServer,
 }

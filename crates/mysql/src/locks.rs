@@ -208,7 +208,8 @@ async fn read_session_transactions(
 }
 
 /// While a session runs a DDL statement, InnoDB lists two transactions for the session.
-/// For each session, the function keeps a waiting transaction or, if none is waiting, the one with the most locks.
+/// The function keeps one transaction per session.
+/// A waiting transaction takes precedence over a transaction with more locks.
 fn select_one_transaction_per_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
     let weight = |transaction: &Transaction| {
         (transaction.is_waiting_for_lock(), transaction.tables_locked, transaction.rows_locked, transaction.id)
@@ -231,7 +232,7 @@ fn select_one_transaction_per_session(transactions: Vec<Transaction>) -> Vec<Tra
     chosen
 }
 
-/// Without the PROCESS privilege, MySQL hides transactions but not lock waits, whereas MariaDB hides both.
+/// Without the PROCESS privilege, MySQL hides only transactions, and MariaDB hides transactions and lock waits.
 fn are_lock_waits_possible(transactions: &[Transaction]) -> bool {
     transactions.is_empty() || transactions.iter().any(Transaction::is_waiting_for_lock)
 }

@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 use clew_model::Session;
 use uuid::Uuid;
 
-/// The process list may still contain the session of a recently closed connection.
+/// Time for which Clew remembers a closed connection, because the process list may still contain its session.
 const CLOSED_CONNECTION_RETENTION: Duration = Duration::from_mins(1);
-/// Command of a connection that is still logging in.
+/// Value of the process list's `Command` column for a client that is still logging in.
 const PROCESS_LIST_COMMAND_DURING_LOGIN: &[u8] = b"Connect";
 
 static CONNECTION_REGISTRY: LazyLock<Mutex<ConnectionRegistry>> = LazyLock::new(Mutex::default);
@@ -207,7 +207,7 @@ impl OwnSessionFilter {
         }
     }
 
-    /// If Clew is reading the process list over `session`, this function also stores the connection id.
+    /// If `session` is the session over which Clew reads the process list, this function also stores the session's id.
     pub(crate) fn is_own_session(&mut self, session: &Session) -> bool {
         let statement = session.statement.as_deref().unwrap_or_default();
         if statement.starts_with(&self.start) && session.user == self.account {

@@ -64,7 +64,8 @@ impl ProcessListReader<'_> {
     }
 }
 
-/// Limits the memory of stored sessions. A short row takes more bytes in memory than in the server's response.
+/// Limits the memory that stored sessions occupy.
+/// A limit on received bytes is not sufficient, because a short row takes more bytes in memory than in the response.
 #[derive(Debug)]
 pub(crate) struct SessionMemoryLimiter {
     bytes: usize,

@@ -15,7 +15,8 @@ use crate::{failure, refused_logins, statements};
 
 /// MySQL error code of a server that has reached `max_connections`.
 const ER_CON_COUNT_ERROR: u16 = 1040;
-/// Most bursts of new connections end within the total delay of 350 ms.
+/// Delays between login attempts to a server that has reached `max_connections`.
+/// The delays add up to 350 ms, which is longer than most bursts of new connections.
 const LOGIN_RETRY_DELAYS: [Duration; 3] =
     [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
 
@@ -110,7 +111,7 @@ impl RawConnection {
     }
 
     /// A proxy could send the process list query and the `KILL` statement to different servers.
-    /// Callers must first pass every session in the process list to `filter`.
+    /// Before calling this function, callers must pass every session in the process list to `filter`.
     pub(crate) fn connects_without_proxy(&self, filter: &OwnSessionFilter) -> bool {
         self.matches_handshake_connection_id() && filter.connection_id_in_process_list() == Some(self.id)
     }

@@ -2,7 +2,7 @@
 //!
 //! Concurrent requests for the same node wait for a connection permit.
 //! If each waiting request repeated a login that the server refused, the server could lock Clew's account.
-//! Waiting requests therefore return the error of the first login attempt.
+//! To avoid an account lock, each waiting request returns the error of the login that the server refused.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use clew_model::{Failure, NodeUrl};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Within this time, callers store a login backoff. The backoff then prevents further login attempts.
+/// Time for which waiting requests return the error of a refused login.
+/// Before the end of this time, callers store a login backoff that prevents further login attempts.
 const REFUSED_LOGIN_TTL: Duration = Duration::from_secs(1);
 
 /// Most recent login that each node refused, by node address.

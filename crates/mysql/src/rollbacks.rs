@@ -1,7 +1,7 @@
 //! Reads the progress of rollbacks and estimates the remaining time.
 //!
 //! During a rollback, InnoDB decrements the transaction's modified row count.
-//! Clew computes the rollback speed and the remaining time from two samples of this count.
+//! Clew computes the rollback speed and the remaining time from two samples of the modified row count.
 //! A rollback is slower for tables with many indexes and for rows that are not in memory.
 
 use std::collections::HashMap;
@@ -33,7 +33,7 @@ pub struct Rollback {
     /// Transaction id.
     pub transaction_id: u64,
     /// Session id, or 0 for a transaction that is being rolled back after a server restart.
-    /// On MySQL, the session may already be missing from the process list.
+    /// On MySQL, the process list may no longer contain the session.
     pub session_id: u64,
     /// First 1,024 bytes of the session's statement, or `None` if the server does not report it.
     pub statement: Option<Vec<u8>>,

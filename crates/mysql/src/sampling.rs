@@ -29,8 +29,8 @@ use crate::wait_graph_session_collector::WaitGraphSessionCollector;
 use crate::{failure, limitations, lost_instrumentation, process_list, transactions, wait_graph_session_collector};
 pub use cache::SampleCache;
 
-/// A sample omits further idle sessions once it contains this number of sessions.
-/// A sample omits further busy sessions only once it contains twice [`MAX_SAMPLED_SESSIONS`].
+/// If a sample already contains this number of sessions, the sample omits further idle sessions.
+/// If a sample already contains twice [`MAX_SAMPLED_SESSIONS`], the sample also omits further busy sessions.
 const MAX_SAMPLED_SESSIONS: usize = 20_000;
 
 /// Maximum total number of bytes in all columns of a process list row except the statement.
@@ -43,7 +43,7 @@ pub struct SessionSample {
     pub server: ServerInstance,
     /// Sessions of users.
     pub sessions: Vec<SampledSession>,
-    /// Numbers of active, slow and waiting sessions, including sessions omitted from the sample.
+    /// Counts of active, slow and waiting sessions, including sessions that the sample omits.
     pub counts: SessionCounts,
     /// Limitations that describe which data is missing from the sample.
     pub limitations: Vec<Limitation>,

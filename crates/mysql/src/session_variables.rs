@@ -39,7 +39,7 @@ pub(crate) struct SessionVariable {
     name: &'static str,
     servers: SessionVariableSupport,
     setting: SessionVariableValue,
-    /// Effect of an unexpected value on Clew's statements.
+    /// Effect that an unexpected value of the variable has on Clew's statements.
     reason: LocalizedText,
 }
 
@@ -59,7 +59,7 @@ const fn reason(english: &'static str, chinese: &'static str) -> LocalizedText {
 use SessionVariableSupport::{Both, MariaDb, MySql};
 use SessionVariableValue::{FractionalSecondsLeft, Literal, MillisecondsLeft, SecondsLeft};
 
-/// For session variables that limit a size or a count, this value means "no limit".
+/// Value that means "no limit" for session variables that limit a size or a count.
 const UNLIMITED_VALUE: SessionVariableValue = Literal("18446744073709551615");
 
 const LARGE_TABLE_READ_FAILURE_REASON: LocalizedText =

@@ -24,7 +24,8 @@ pub(crate) const SHOW_PROCESSLIST_SETTING_QUERY: &str = "SELECT @@GLOBAL.perform
 /// Reads all open transactions. Takes 0.05 s on MySQL and 0.14 s on MariaDB.
 /// Requires the PROCESS privilege; without it, the server returns `ER_SPECIFIC_ACCESS_DENIED_ERROR` (1227).
 ///
-/// InnoDB reports times in the server's time zone, so Clew runs [`SERVER_CLOCK_QUERY`] immediately afterwards.
+/// InnoDB reports the start times of transactions and lock waits in the server's time zone.
+/// To compute transaction ages, Clew runs [`SERVER_CLOCK_QUERY`] immediately after this query.
 pub(crate) const TRANSACTIONS_QUERY: &str = "SELECT trx_mysql_thread_id, trx_id, trx_state, CAST(trx_started AS CHAR), \
      CAST(trx_wait_started AS CHAR), trx_rows_locked, trx_tables_locked, trx_rows_modified FROM information_schema.innodb_trx";
 
@@ -121,7 +122,8 @@ pub(crate) const SERVER_CLOCK_QUERY: &str = "SELECT CAST(NOW(6) AS CHAR), UNIX_T
 
 /// Converts local times to UTC. The result has the format `seconds,before,after;…`.
 /// The statement requires no privileges, and its execution time is negligible.
-/// `before` and `after` are 1 if the same local time also occurs one hour earlier or one hour later, respectively.
+/// `before` is 1 if the local time also occurs one hour earlier, and 0 otherwise.
+/// `after` is 1 if the local time also occurs one hour later, and 0 otherwise.
 pub(crate) fn local_time_to_utc_query(times: &[DateTime]) -> String {
     let convert = |time: &DateTime| {
         let time = format!("TIMESTAMP'{}'", time.strftime("%Y-%m-%d %H:%M:%S"));
@@ -133,7 +135,7 @@ pub(crate) fn local_time_to_utc_query(times: &[DateTime]) -> String {
 
 /// Fails if the account lacks the PROCESS privilege.
 /// The query takes as long as [`TRANSACTIONS_QUERY`].
-/// The query contains `LIMIT 1`, because the server does not check the privilege for a query with `LIMIT 0`.
+/// The query contains `LIMIT 1`, because the server does not check the PROCESS privilege for a query with `LIMIT 0`.
 pub(crate) const TRANSACTIONS_PROBE_QUERY: &str = "SELECT 1 FROM information_schema.innodb_trx LIMIT 1";
 
 /// The statement requires no privileges, and its execution time is negligible.

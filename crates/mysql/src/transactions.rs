@@ -104,7 +104,7 @@ async fn compute_transaction_ages(
     Ok(transactions)
 }
 
-/// Maximum time, in seconds, by which a transaction's start time may be later than the server's current time.
+/// Maximum number of seconds by which a transaction's start time may be later than the server's current time.
 const FUTURE_START_TIME_TOLERANCE_SECONDS: i64 = 2;
 /// Maximum difference between a computed transaction age and the age in the InnoDB status, in seconds.
 const TRANSACTION_AGE_TOLERANCE_SECONDS: u64 = 60;
@@ -116,7 +116,9 @@ struct TransactionAgeResolver {
 }
 
 impl TransactionAgeResolver {
-    /// If two ages are possible, the function returns the one that is close to `printed`, the age in the InnoDB status.
+    /// `printed` is the age of the transaction in the InnoDB status, or `None` if this age is unknown.
+    /// If `age` has two possible values, the function returns the value that is close to `printed`.
+    /// If neither value is close to `printed`, the function returns the smaller value.
     fn choose_transaction_age(&mut self, age: LocalTimestampAge, printed: Option<u64>) -> u64 {
         let age = match age {
             LocalTimestampAge::Exact(age) => age,

@@ -27,7 +27,7 @@ const ED25519_NONCE_LEN: usize = 32;
 /// Length of the server's challenge for `mysql_native_password` in bytes, without the terminating NUL byte.
 const NATIVE_PASSWORD_CHALLENGE_LEN: usize = 20;
 
-/// An RSA public key of 16,384 bits takes 3 KiB in PEM form.
+/// Maximum size of the server's public key in PEM form. An RSA key of 16,384 bits takes 3 KiB.
 const MAX_PUBLIC_KEY_BYTES: usize = 4 << 10;
 
 #[derive(Debug, Clone, Copy)]
@@ -166,7 +166,8 @@ impl<'a> AuthExchange<'a> {
     }
 }
 
-/// Runs on a blocking thread and catches panics, because the key parser of `mysql_common` panics on malformed keys.
+/// Encrypts the password with the server's public key on a blocking thread.
+/// The function catches panics, because the key parser of `mysql_common` panics on malformed keys.
 async fn encrypt_password(password: Vec<u8>, key: Vec<u8>) -> Result<Vec<u8>, Error> {
     if key.len() > MAX_PUBLIC_KEY_BYTES {
         return Err(Error::PublicKey(format!("the public key is longer than {MAX_PUBLIC_KEY_BYTES} bytes")));

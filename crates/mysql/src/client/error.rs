@@ -41,7 +41,7 @@ pub(crate) enum Error {
     Protocol(&'static str),
     #[error("the server sent more than {limit} {what}")]
     TooLarge {
-        /// Unit of the exceeded limit, such as `bytes in one row`.
+        /// Quantity that exceeds its limit, such as `bytes in one row`.
         what: &'static str,
         limit: u64,
     },

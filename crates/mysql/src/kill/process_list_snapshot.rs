@@ -35,7 +35,8 @@ pub struct SessionLookupResult {
 
 impl SessionLookupResult {
     /// Returns why Clew would refuse to kill `session`, or `None` if the process list shows no reason to refuse.
-    /// Only the kill itself detects replication applier threads and idle sessions of other Clew processes.
+    /// If this function returns `None`, Clew may still refuse the kill when it is executed.
+    /// Only the kill operation detects all replication applier threads and idle sessions of other Clew processes.
     #[must_use]
     pub fn predict_kill_refusal(
         &self,
@@ -232,7 +233,7 @@ pub(super) async fn read_matching_sessions(
     Ok(SessionList { sessions: found, own, is_direct: connection.raw.connects_without_proxy(&filter), listed_at })
 }
 
-/// On MySQL, replaces `Time` values, which sessions can falsify with `SET timestamp`, with statement timer values.
+/// On MySQL, replaces the `Time` values of sessions with statement timer values, which a session cannot falsify.
 /// The returned set contains the ids of the sessions whose elapsed times could not be checked.
 pub(super) async fn read_sessions_with_elapsed_times(
     connection: &mut Connection,

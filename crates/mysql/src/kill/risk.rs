@@ -1,6 +1,7 @@
 //! Reads the data for assessing kill risks: storage engines of modified tables and program names of clients.
 //!
-//! Clew treats the storage engines of all tables after the first [`MAX_TABLE_ENGINE_LOOKUPS`] as unknown.
+//! Clew looks up the storage engines of at most [`MAX_TABLE_ENGINE_LOOKUPS`] tables.
+//! Clew treats the storage engines of all further tables as unknown.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

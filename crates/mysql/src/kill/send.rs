@@ -9,7 +9,7 @@ use crate::flavor::Flavor;
 use crate::{privileges, statements};
 use statements::ER_NO_SUCH_THREAD;
 
-/// Error codes for an unknown connection id and, on MariaDB, for an unknown query id.
+/// Error codes for an unknown connection id and for an unknown query id. Only MariaDB's `KILL` accepts query ids.
 const UNKNOWN_KILL_TARGET_ERROR_CODES: [u16; 2] = [ER_NO_SUCH_THREAD, 1957];
 const KILL_DENIED_ERROR_CODES: [u16; 3] = [1095, 1227, 1979];
 /// Error codes for a stored procedure that does not exist or that the account is not allowed to execute.

@@ -11,7 +11,7 @@ use crate::server_instance::ServerInstance;
 
 pub(super) const MAX_COMPARED_STATEMENT_BYTES: usize = 64 << 10;
 pub(super) const MAX_VICTIM_ROW_BYTES: usize = MAX_COMPARED_STATEMENT_BYTES + (4 << 10);
-/// The tolerance is necessary because servers round elapsed times to whole seconds.
+/// Tolerance for comparing elapsed times, in seconds. Servers round elapsed times to whole seconds.
 const ELAPSED_TIME_TOLERANCE_SECONDS: u64 = 2;
 
 /// Origin of a process list: the server instance that returned it and the time at which it was read.

@@ -14,7 +14,7 @@ pub(super) struct LockTableAccess {
     pub(super) performance_schema: bool,
     /// True if performance_schema is readable and records metadata locks.
     pub(super) metadata_locks: bool,
-    /// True if MariaDB's `metadata_lock_info` plugin is installed, which lists granted metadata locks.
+    /// True if MariaDB's `metadata_lock_info` plugin is installed. The plugin lists granted metadata locks.
     pub(super) plugin: bool,
     pub(super) flavor: Flavor,
 }

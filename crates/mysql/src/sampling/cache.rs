@@ -14,7 +14,7 @@ use crate::server_instance::ServerInstance;
 
 const FULL_SAMPLE_INTERVAL: Duration = Duration::from_mins(1);
 const MAX_NEW_PROGRAM_NAMES_PER_SAMPLE: usize = 200;
-/// MariaDB scans all sessions for each query of program names.
+/// Minimum interval between two reads of program names on MariaDB, which scans all sessions for each read.
 const MARIADB_PROGRAM_NAME_READ_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Data shared by consecutive samples of a node.
@@ -26,7 +26,7 @@ pub struct SampleCache {
     /// True if `performance_schema.processlist` is incomplete, so Clew uses `SHOW FULL PROCESSLIST` instead.
     pub(super) use_show_processlist: bool,
     pub(super) clock: NodeClockHistory,
-    /// Limitations from the last full sample, for objects that performance_schema did not record.
+    /// Limitations that the last full sample reported for objects that performance_schema did not record.
     pub(super) losses: Vec<Limitation>,
     /// Limitations of the last sample that included the lock tables.
     pub(super) limitations: Vec<Limitation>,

@@ -19,7 +19,7 @@ use crate::{failure, limitations, process_list};
 const MAX_IN_MEMORY_ROW_BYTES: usize = 1 << 20;
 const MAX_SESSIONS_PER_BATCH: usize = 256;
 const MAX_STATEMENT_BYTES_PER_BATCH: usize = 1 << 20;
-/// For a short statement, the switch to another thread takes longer than the encoding itself.
+/// Statements below this size are encoded on the current thread, because a thread switch would take longer.
 const MAX_BYTES_ENCODED_WITHOUT_NEW_TASK: usize = 64 << 10;
 
 /// Maximum number of sessions whose elapsed times Clew checks. The maximum limits memory use.
@@ -192,7 +192,7 @@ impl SessionEncoder {
         }
     }
 
-    /// Encoding is cheap if it builds no statement templates and writes no rows to the temporary file.
+    /// Returns true if encoding is fast: it builds no statement templates and writes no rows to the temporary file.
     fn can_encode_without_new_task(&self, bytes: usize) -> bool {
         self.statements == StatementMasking::Full
             && bytes < MAX_BYTES_ENCODED_WITHOUT_NEW_TASK
