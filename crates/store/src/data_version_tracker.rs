@@ -1,8 +1,8 @@
 //! Tracks the database's version counters. Cached values become invalid when a version counter changes.
 //!
 //! If no transaction has been committed since the last query, [`DataVersionCache`] returns the last data version.
-//! If a transaction has been committed, one query reads the data version for all pending requests.
-//! The query starts after the requests arrive, so the data version reflects every commit before the requests.
+//! If a transaction has been committed, one query reads the data version for all waiting callers.
+//! The query starts after the callers' requests, so the data version reflects every commit before the requests.
 
 use std::sync::Arc;
 

@@ -11,7 +11,8 @@ pub(crate) enum ChangeDetector {
 }
 
 impl ChangeDetector {
-    /// Returns the cache that provides the data version without a query. On PostgreSQL, the cache is always empty.
+    /// Returns the cache from which callers can read the data version without a query.
+    /// The cache is always empty if the database is PostgreSQL.
     pub(crate) fn data_version_cache(&self) -> DataVersionCache {
         match self {
             Self::Sqlite(detector) => detector.data_version_cache(),

@@ -17,11 +17,11 @@ const DATA_VERSION_QUERY: &str = "PRAGMA data_version";
 /// The database triggers in `0007_freshness.sql` increment the version counters.
 const VERSION_COUNTERS_QUERY: &str = "SELECT version, failures FROM access_version";
 
-/// The dedicated connection never writes, so each commit by another connection changes its `data_version`.
+/// The change detector's connection never writes, so its `data_version` changes with each commit to the database.
 pub(crate) struct ChangeDetector {
     options: SqliteConnectOptions,
     connection: Option<SqliteConnection>,
-    /// The WAL index is valid only while the connection is open.
+    /// WAL index of the database. The WAL index is valid only while the SQLite connection is open.
     index: Option<WalIndex>,
     data_version_cache: DataVersionCache,
     /// SQLite's `data_version` values are comparable only within one connection.
@@ -92,7 +92,7 @@ impl Drop for ChangeDetector {
     }
 }
 
-/// Last data version, and the WAL index header read before the data version. Clones share the state.
+/// Last data version, and the WAL index header that was read before the data version. Clones share the cache.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DataVersionCache(Arc<Mutex<Option<(WalIndex, WalHeader, DataVersion)>>>);
 
