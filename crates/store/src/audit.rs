@@ -87,7 +87,7 @@ pub struct AuditVerification {
     pub last: Option<i64>,
     /// Hex-encoded MAC of the newest audit row.
     pub newest: String,
-    /// Detected integrity problems, at most [`AuditVerification::MAX_LISTED_INTEGRITY_PROBLEMS`].
+    /// Detected integrity problems. The list has at most [`AuditVerification::MAX_LISTED_INTEGRITY_PROBLEMS`] entries.
     pub problems: Vec<AuditIntegrityProblem>,
     /// Number of detected problems that `problems` does not contain.
     pub more_problems: u64,
@@ -107,7 +107,7 @@ impl AuditVerification {
 /// Integrity problem in the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditIntegrityProblem {
-    /// Sequence number of the affected row. For missing rows, see the variants of [`AuditIntegrityProblemKind`].
+    /// Sequence number of the affected row, or of a missing row as described in [`AuditIntegrityProblemKind`].
     pub position: i64,
     /// Type of the problem.
     pub fault: AuditIntegrityProblemKind,
@@ -118,17 +118,18 @@ pub struct AuditIntegrityProblem {
 pub enum AuditIntegrityProblemKind {
     /// The audit row was modified or inserted outside Clew.
     Changed,
-    /// The rows from `position` to `through` (inclusive) are missing.
+    /// The audit rows from `position` to `through` (inclusive) are missing between two existing rows.
     Missing {
         /// Sequence number of the last missing row.
         through: i64,
     },
-    /// The rows from `position` to `first` (exclusive) are missing, although no retention job removed them.
+    /// The oldest audit rows are missing: the rows from `position` to `first` (exclusive).
+    /// No retention job removed the missing audit rows.
     MissingBefore {
         /// Sequence number of the oldest row that the audit log contains.
         first: i64,
     },
-    /// The rows after `last`, up to and including `position`, are missing.
+    /// The newest audit rows are missing: the rows from `last` (exclusive) to `position` (inclusive).
     MissingAfter {
         /// Sequence number of the newest row that the audit log contains, or `None` if the audit log is empty.
         last: Option<i64>,

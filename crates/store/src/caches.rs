@@ -45,7 +45,7 @@ struct RecordedClientAddress {
     recorded_at: i64,
 }
 
-/// The address cache uses a constant version, because database changes do not invalidate its entries.
+/// Constant version of cached client addresses, which remain valid when the database changes.
 const CLIENT_ADDRESS_CACHE_VERSION: i64 = 0;
 
 impl StoreCaches {

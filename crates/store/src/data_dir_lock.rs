@@ -11,7 +11,7 @@ use crate::error::StoreError;
 /// The operating system releases the lock when the process terminates.
 #[derive(Debug)]
 pub struct DataDirLock {
-    /// `None` if PostgreSQL and S3 store all data, because a shared store requires no lock.
+    /// Locked file, or `None` if PostgreSQL and S3 store all data, so that no lock is required.
     _file: Option<File>,
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct DerivedKeys {
     pub(crate) failures: MasterKey,
     pub(crate) links: MasterKey,
     /// Key whose first 16 bytes are the session marker of this installation (see [`crate::Store::own_session_marker`]).
-    /// Other users of a monitored server can see the session marker.
+    /// Other users of a monitored server can see the session marker, but the marker does not reveal the master key.
     pub(crate) sessions: MasterKey,
     /// Id of the master key. The id does not reveal the master key.
     pub(crate) id: [u8; 32],

@@ -114,7 +114,7 @@ pub enum StoreError {
         action: &'static str,
         /// Cause of the error.
         source: Box<dyn std::error::Error + Send + Sync>,
-        /// Hint that completes the error message and starts with "; ", or an empty string.
+        /// Hint to append to the error message, such as "; try again", or an empty string.
         remedy: &'static str,
     },
     /// A background task that accesses the database has stopped.
@@ -225,7 +225,7 @@ pub enum StoreError {
         location: String,
         /// Cause of the error.
         reason: String,
-        /// Hint that completes the error message and starts with "; ", or an empty string.
+        /// Hint to append to the error message, such as "; correct the clock of this machine", or an empty string.
         remedy: &'static str,
     },
     /// The file or S3 object with the result of a collection task is missing.
@@ -255,7 +255,7 @@ impl StoreError {
     }
 }
 
-/// Returns a hint that completes the error message and starts with "; ", or an empty string.
+/// Returns a hint to append to the error message, such as "; free some space there", or an empty string.
 fn io_error_hint(error: &io::Error) -> &'static str {
     use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {

@@ -30,7 +30,7 @@ handles! {
     tasks: TaskStore,
     /// Network zones and the heartbeats of their workers.
     zones: ZoneStore,
-    /// Instances, their nodes, tags and thresholds, and the back-off of logins to nodes.
+    /// Instances, nodes, tags, slow-session thresholds and login backoffs.
     instances: InstanceStore,
     /// Domains, projects and enterprise projects.
     tenants: TenantStore,

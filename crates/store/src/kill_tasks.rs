@@ -21,7 +21,8 @@ use crate::tenants::projects::find_domain_id_of_project;
 pub struct NewKillTask {
     /// Criteria that select the sessions to kill.
     pub criteria: KillCriteria,
-    /// True if the statement filter matches statement templates, because the user is not allowed to see statements.
+    /// True if the statement filter matches statement templates instead of full statements.
+    /// A user without permission to see statements can filter only by statement templates.
     pub masked: bool,
     /// Duration of the task, or `None` if the task runs until it is stopped.
     pub duration: Option<Duration>,

@@ -244,7 +244,7 @@ impl KillStore<'_> {
     }
 
     /// Records the outcome of each kill and appends an audit event for each kill.
-    /// Replaces an outcome that has already been recorded only if the recorded outcome is `Unknown`.
+    /// Does not replace a recorded outcome unless the recorded outcome is `Unknown`.
     pub async fn record_kill_outcomes(
         self,
         by: &AuditOrigin,
@@ -257,7 +257,7 @@ impl KillStore<'_> {
 
     /// Records the outcome `Unknown` for kills without an outcome, for example after a crash of a Clew process.
     /// Changes only kills that were recorded before `before`, a Unix timestamp in milliseconds.
-    /// Returns the number of interrupted kills.
+    /// Returns the number of kills whose outcome was recorded as `Unknown`.
     pub async fn record_interrupted_kills_as_unknown(self, before: i64) -> Result<u64, StoreError> {
         const UNKNOWN_KILL_OUTCOME_DETAIL: &str =
             "Clew terminated before the outcome was recorded: it is unknown whether the kill was sent";

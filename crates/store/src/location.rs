@@ -7,8 +7,8 @@ use crate::postgres::PostgresUrl;
 /// Location of a store: the data directory and, optionally, a PostgreSQL database for the metadata.
 #[derive(Debug, Clone)]
 pub struct StoreLocation {
-    /// Data directory with the master key.
-    /// The data directory also contains all metadata and results that are not stored in PostgreSQL or S3.
+    /// Data directory, which contains the master key.
+    /// The data directory stores the metadata unless PostgreSQL is used, and the results unless S3 is used.
     pub data_dir: PathBuf,
     /// PostgreSQL database for the metadata, or `None` for the SQLite database in the data directory.
     pub metadata_url: Option<PostgresUrl>,

@@ -45,7 +45,7 @@ pub enum AuthAttemptReservation {
 impl LockoutStore<'_> {
     /// Counts an authentication attempt as failed before the caller checks the credentials.
     /// `subject` is, for example, `key:<access key id>` or `user:<domain>/<name>`.
-    /// The function also accepts user names and access key ids that do not exist.
+    /// `subject` may contain a user name or access key id that does not exist.
     pub async fn reserve_auth_attempt(self, subject: &str) -> Result<AuthAttemptReservation, StoreError> {
         let failed = StoreError::database_error("reserve an authentication attempt");
         // A read-only query avoids the write lock.

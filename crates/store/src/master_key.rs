@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::error::StoreError;
 use crate::fsync::sync_directory;
 
-/// If this environment variable is set, Clew ignores the key file.
+/// Environment variable with the master key. If the variable is set, Clew ignores the key file.
 const MASTER_KEY_ENV_VAR: &str = "CLEW_MASTER_KEY";
 
 /// Environment variable with the next master key, for installations that set `CLEW_MASTER_KEY`.

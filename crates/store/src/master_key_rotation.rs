@@ -42,7 +42,7 @@ impl Store {
         Ok(master_key::next_master_key_path(&dir.master_key_path()))
     }
 
-    /// Encrypts all secrets with the next master key, and then makes it the current master key.
+    /// Encrypts all secrets with the next master key and then replaces the current master key with the next master key.
     /// After a crash, the next call of this function or of [`Store::open`] completes the rotation.
     ///
     /// Fails if a server is using the data directory.

@@ -71,7 +71,7 @@ pub struct PolicyAttachment {
 pub struct StoredPolicyGrant {
     /// The policy.
     pub policy: GrantedPolicy,
-    /// Group that the policy is attached to, or `None` if the policy is attached to the user.
+    /// Group that the policy is attached to, or `None` if the policy is attached directly to the user.
     pub via_group: Option<String>,
     /// Project in which the policy applies, or `None` for all projects.
     pub project: Option<ProjectId>,

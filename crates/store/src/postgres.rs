@@ -43,7 +43,7 @@ const MAX_CONNECTIONS: u32 = 10;
 const CONNECTION_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Without a statement timeout, a network partition would block the caller indefinitely.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
-/// The timeouts prevent a suspended or disconnected Clew process from blocking other Clew processes.
+/// The lock and idle timeouts prevent a suspended or disconnected Clew process from blocking other Clew processes.
 const POSTGRES_SESSION_SETTINGS: [(&str, &str); 3] =
     [("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "5s"), ("TimeZone", "UTC")];
 
@@ -98,8 +98,8 @@ pub(crate) struct PostgresDatabase {
     clock: DatabaseClock,
     /// The semaphore has one permit, so at most one PostgreSQL session of this process waits for the write lock.
     /// If a Clew process loses its network connection, its waiting PostgreSQL sessions still acquire the write lock.
-    /// Each session of the disconnected process holds the write lock until a PostgreSQL timeout expires.
-    /// Several waiting sessions of one process could therefore block other processes for longer than a lease lasts.
+    /// Each PostgreSQL session of a disconnected Clew process holds the write lock until a PostgreSQL timeout expires.
+    /// With several waiting sessions, a disconnected process could block other processes for longer than a lease lasts.
     writer: Arc<Semaphore>,
 }
 

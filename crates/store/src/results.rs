@@ -70,7 +70,7 @@ impl ResultStore {
     }
 
     /// Opens the result of a collection task and verifies the length of the result.
-    /// Clew verifies the hash of a file when the file is opened, and the hash of an S3 object while it is read.
+    /// Clew verifies the hash of a file when the file is opened, and the hash of an S3 object while the object is read.
     pub async fn open_result(&self, result: &ResultMetadata) -> Result<StoredResult, StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {

@@ -24,7 +24,7 @@ use crate::results::ResultStore;
 use crate::sealing::Sealer;
 use crate::{data_dir_lock, master_key, settings};
 
-/// Domain, project and administrator of a new store. The project has the name of the region.
+/// Initial domain, project and administrator of a new store. The project is named after the region.
 #[derive(Debug, Clone)]
 pub struct InitialTenant {
     /// Name of the region.
@@ -74,7 +74,7 @@ pub(crate) const REGION_SETTING_NAME: &str = "region";
 
 impl Store {
     /// Initialises a store with a domain, a project and an administrator.
-    /// The first row of the audit log records the initialisation and its origin `by`.
+    /// Appends the first audit row, which records the initialisation with the origin `by`.
     ///
     /// Fails with [`StoreError::AlreadyInitialised`] without making changes if the store is already initialised.
     /// If the process crashes during the initialisation, the next call starts the initialisation again.

@@ -1,4 +1,4 @@
-//! Cache for values that are valid only for one version of the data from which they are derived.
+//! Cache for derived values, which become invalid when the version of their source data changes.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -26,7 +26,7 @@ impl<K: Eq + Hash, V: Clone> VersionedCache<K, V> {
         Self { capacity, entries: Mutex::new(VersionedValues { version: i64::MIN, values: HashMap::new() }) }
     }
 
-    /// Returns the value for a key if the value was inserted with the same version.
+    /// Returns the value for a key if the value was inserted with the version `version`.
     pub fn get<Q>(&self, version: i64, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,

@@ -56,7 +56,7 @@ pub enum Fault {
 pub struct FakeServerOptions {
     /// Number of sessions in the process list.
     pub sessions: u64,
-    /// Number of sessions with an open transaction, which come first in the process list.
+    /// Number of sessions with an open transaction. The process list starts with these sessions.
     pub transactions: u64,
     /// Injected fault.
     pub fault: Fault,
@@ -388,7 +388,7 @@ fn encode_statement_event_row(session: u64) -> Vec<u8> {
     ])
 }
 
-/// Local time, Unix time, and the value `1` (true), because the UTC offset has not changed within the last day.
+/// Result of the clock query: local time, Unix timestamp, and `1` because the UTC offset was the same one day ago.
 const RESPONSE_ROW_FOR_CLOCK_QUERY: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
 /// All transactions start 12 seconds before the current time of the simulated server.
 const TRANSACTION_START_TIME: &str = "2026-01-01 00:00:00";

@@ -45,7 +45,7 @@ impl FakeServerFleet {
     }
 
     /// Returns the total number of logins with the account of [`FakeServer::url`] across all servers.
-    /// Excludes connections of other tests to a reused port, because other tests use other accounts.
+    /// Does not count logins of other tests to a reused port, because other tests use other accounts.
     #[must_use]
     pub fn login_count(&self) -> u64 {
         self.connections.login_count()

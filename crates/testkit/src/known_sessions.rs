@@ -28,7 +28,7 @@ pub struct ExpectedSession {
     pub database: Option<String>,
     /// `Sleep` or `Query`.
     pub command: &'static str,
-    /// Value of the column `State` in the process list: empty, or the state during a sleep or a row lock wait.
+    /// Value of the column `State` in the process list, such as `User sleep` or an empty string.
     pub state: &'static str,
     /// Statement text in the process list, without CSV escaping.
     pub statement: Option<Vec<u8>>,

@@ -231,7 +231,7 @@ fn build_command_as_postgres_user() -> Command {
     command
 }
 
-/// Changes the owner only if this process runs as root.
+/// Makes `postgres` the owner of the directory `folder` if this process runs as root.
 fn chown_to_postgres(folder: &Path) -> Result<(), ServerError> {
     if geteuid().is_root() {
         data_dir_template::run_command(
@@ -242,7 +242,7 @@ fn chown_to_postgres(folder: &Path) -> Result<(), ServerError> {
     Ok(())
 }
 
-/// The data directory is created in a temporary directory that belongs to `postgres` and then copied.
+/// Creates the data directory in a temporary directory that `postgres` owns, and then copies it to `folder`.
 fn initialize_data_dir(folder: &Path) -> Result<(), ServerError> {
     let staging = tempfile::tempdir().map_err(|source| ServerError::Io { operation: "create a directory", source })?;
     chown_to_postgres(staging.path())?;

@@ -28,7 +28,8 @@ pub use password_leak::PasswordLeak;
 /// Attack that a [`RogueServer`] performs on its clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RogueAttack {
-    /// The server requests full authentication with `caching_sha2_password`. Without TLS, it sends its own RSA key.
+    /// The server requests full authentication with `caching_sha2_password`.
+    /// If the client does not use TLS, the server sends its own RSA key.
     FullAuthentication,
     /// The server switches the authentication plugin to `mysql_clear_password`.
     ClearPassword,
@@ -137,7 +138,7 @@ impl RogueServer {
         self.received_packets().concat()
     }
 
-    /// Returns how a client sent `password` (for example in plaintext), or `None` if no client sent the password.
+    /// Returns the insecure form in which a client sent `password`, or `None` if no client leaked the password.
     #[must_use]
     pub fn find_password_leak(&self, password: &str) -> Option<PasswordLeak> {
         password_leak::find_password_leak(&self.received_packets(), password)

@@ -13,11 +13,11 @@ use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// If the head record was tampered with, the next audit row contains this placeholder as the previous MAC.
-/// Without the MAC key, an attacker cannot forge an audit row with the placeholder.
+/// Placeholder for the previous MAC in the audit row that Clew appends after the head record was tampered with.
+/// An attacker without the MAC key cannot forge an audit row that contains the placeholder as the previous MAC.
 pub(crate) const UNKNOWN_PREVIOUS_MAC_PLACEHOLDER: [u8; 32] = [0xff; 32];
 
-/// Writes the head and checkpoint records. If one of them is missing later, the audit log was tampered with.
+/// Writes the head and checkpoint records. If a record is missing later, the audit log was tampered with.
 pub(crate) async fn initialise_audit_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
     ChainPosition { seq: 0, mac: PREVIOUS_MAC_OF_FIRST_ROW }
         .write_chain_record(transaction, key, HEAD_RECORD_NAME)

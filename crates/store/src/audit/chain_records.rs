@@ -6,12 +6,12 @@ use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING, hmac_sha256};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Value of the previous MAC in the first audit row, which has no previous row.
+/// Constant that the first audit row contains instead of the MAC of a previous row.
 pub(crate) const PREVIOUS_MAC_OF_FIRST_ROW: [u8; 32] = [0; 32];
 
 /// Name of the record that contains the sequence number and MAC of the newest audit row.
 pub(crate) const HEAD_RECORD_NAME: &str = "head";
-/// Name of the record that contains the oldest audit row's sequence number and the MAC of the row before it.
+/// Name of the record that contains the sequence number of the oldest audit row and the MAC of the preceding row.
 pub(crate) const CHECKPOINT_RECORD_NAME: &str = "checkpoint";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(crate) struct ChainPosition {
 }
 
 impl ChainPosition {
-    /// Returns `None` if the record is missing or was tampered with.
+    /// Returns `None` if the head or checkpoint record `name` is missing or was tampered with.
     pub(crate) async fn read_chain_record(
         transaction: &mut Transaction,
         key: &MasterKey,

@@ -1,8 +1,8 @@
 //! Keeps the newest audit row's MAC in memory to detect truncation of the audit log.
 //!
 //! If an attacker removes the newest audit rows and restores an older head record, the remaining chain is still valid.
-//! Only a copy of a removed row's MAC outside the database can reveal such a removal.
-//! The MAC in memory is lost when the process terminates, but exported audit checkpoints remain usable.
+//! Only a copy of the newest MAC outside the database can reveal that the newest audit rows were removed.
+//! The process loses the MAC in its memory on exit, but exported audit checkpoints remain usable.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,8 +30,8 @@ struct CheckpointTrackerState {
 }
 
 impl CheckpointTracker {
-    /// The caller must first check that the previously recorded row still exists.
-    /// Ignores rows older than the recorded row, because concurrent commits can be recorded in any order.
+    /// Before the call, the caller must check that the tracked audit row still exists in the database.
+    /// Ignores audit rows older than the tracked row, because concurrent commits can be recorded in any order.
     pub(crate) fn record_newest_row(&self, newest: AuditCheckpoint) {
         let mut state = self.lock_tracker_state();
         if state.newest.as_ref().is_none_or(|last| last.seq < newest.seq) {
@@ -39,18 +39,18 @@ impl CheckpointTracker {
         }
     }
 
-    /// The caller must begin its transaction after this call; otherwise, its snapshot may lack the newest audit row.
+    /// A read transaction must begin after this call, so that its snapshot contains the newest audit row.
     pub(crate) fn tracked_checkpoints(&self) -> Vec<AuditCheckpoint> {
         let state = self.lock_tracker_state();
         state.missing.iter().chain(&state.newest).cloned().collect()
     }
 
-    /// The caller must begin its transaction after this call; otherwise, its snapshot may lack the newest audit row.
+    /// A read transaction must begin after this call, so that its snapshot contains the newest audit row.
     pub(crate) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
         self.lock_tracker_state().newest.clone()
     }
 
-    /// Sends no query if `head` has the same sequence number and MAC as `newest`.
+    /// If `head` has the sequence number and MAC of `newest`, the audit row exists and no query is required.
     pub(crate) async fn verify_newest_row_exists(
         &self,
         transaction: &mut Transaction,

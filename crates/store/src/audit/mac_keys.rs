@@ -1,8 +1,8 @@
 //! MAC keys of the audit chain. A master key rotation replaces the MAC key for new rows.
 //!
-//! Existing rows keep their MACs, because copies of the MACs may exist outside the database.
+//! A key rotation does not change the MACs of existing audit rows, because users may have exported the MACs.
 //! The first row authenticated with a new MAC key contains the MAC of the last row under the previous MAC key.
-//! An attacker with a previous MAC key therefore cannot change old rows undetected.
+//! Because the rows form a chain of MACs, an attacker with a previous MAC key cannot change old audit rows undetected.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -83,7 +83,7 @@ impl AuditMacKeys {
 }
 
 /// A key rotation does not compute a new MAC for a tampered head or checkpoint record.
-/// A later verification therefore still detects a tampered head or checkpoint record.
+/// Verification of the audit log after a key rotation still detects a tampered head or checkpoint record.
 pub(crate) async fn rotate_chain_mac_key(
     transaction: &mut Transaction,
     audit: &mut AuditMacKeys,

@@ -71,7 +71,7 @@ impl AuditRow {
         Self { seq, at, previous, texts }
     }
 
-    /// Fails if the type or length of a value is invalid.
+    /// Reads an audit row and its MAC. Fails if the type or length of a column value is invalid.
     pub(crate) fn read_row_with_mac(row: &database::Row) -> Result<(Self, [u8; 32]), StoreError> {
         let failed = StoreError::database_error("read the audit log");
         let mut texts = [const { None }; AUDIT_TEXT_COLUMNS.len()];
@@ -82,7 +82,7 @@ impl AuditRow {
         Ok((Self { seq, at, previous: read_hash_column(row, "previous")?, texts }, read_hash_column(row, "mac")?))
     }
 
-    /// Each text has a length prefix, so the MAC input is unambiguous.
+    /// Adds a length prefix to each text, so that different audit rows never have the same MAC input.
     pub(crate) fn compute_row_mac(&self, key: &MasterKey) -> [u8; 32] {
         let mut bytes = Vec::with_capacity(512);
         bytes.extend(self.seq.to_be_bytes());
@@ -141,7 +141,7 @@ pub(crate) fn audit_record_from_row(row: &database::Row) -> Result<AuditRecord, 
 }
 
 /// Value of the column `actor_kind` for an anonymous actor.
-/// The value must not change, because the MACs of existing audit rows depend on the value.
+/// The column value of anonymous actors must not change, because the MACs of existing audit rows depend on it.
 const ANONYMOUS_ACTOR_KIND: &str = "nobody";
 
 fn actor_kind_column_value(actor: &Actor) -> &'static str {

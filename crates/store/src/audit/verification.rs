@@ -15,7 +15,7 @@ const AUDIT_ROWS_PER_PAGE: u32 = 500;
 
 impl AuditStore<'_> {
     /// Verifies the entire audit log in one database snapshot with constant memory use.
-    /// Reports a problem if a row recorded in `checkpoints` or by this process is missing.
+    /// Reports a problem if a row that `checkpoints` or this process has recorded is missing from the audit log.
     /// Without a checkpoint, a removal of the newest rows can remain undetected, because the remaining chain is valid.
     pub async fn verify_audit_log(self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
         self.store.ensure_master_key_is_current().await?;
@@ -34,10 +34,10 @@ pub(crate) struct ChainVerifier {
     /// Content of the head record, or `None` if the head record was tampered with.
     head: Option<ChainPosition>,
     /// Sequence number and MAC of the most recently verified row.
-    /// Before the first row is verified, the sequence number and MAC are those in the checkpoint record.
-    /// The value is `None` if no row has been verified yet and the checkpoint record was tampered with.
+    /// Initially, the sequence number and MAC come from the checkpoint record.
+    /// `None` if the checkpoint record was tampered with and no row has been verified yet.
     previous: Option<ChainPosition>,
-    /// True if the MAC of the previous row is valid. In this case, the next row must contain the same MAC.
+    /// True if the MAC of the previous row is valid. Only a valid MAC is compared with the copy in the next row.
     previous_is_authentic: bool,
     position: i64,
     result: AuditVerification,
@@ -120,7 +120,7 @@ impl ChainVerifier {
     }
 
     /// Returns false if `seq` is not higher than the sequence number of the previous row.
-    /// Also returns false if the row's MAC is invalid and `seq` is higher than the sequence number in the head record.
+    /// Returns false if the row's MAC is invalid and `seq` is higher than the sequence number in the head record.
     fn is_valid_sequence_number(&self, seq: i64, authentic: bool) -> bool {
         self.previous.is_none_or(|previous| seq > previous.seq)
             && (authentic || self.head.is_none_or(|head| seq <= head.seq))
@@ -144,7 +144,7 @@ impl ChainVerifier {
         true
     }
 
-    /// Sets the position of the first reported problem, the tampered checkpoint record, to `seq`.
+    /// Sets the position of the first problem to `seq`. The first problem is the tampered checkpoint record.
     fn set_position_of_first_problem(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;

@@ -13,17 +13,17 @@ use crate::error::StoreError;
 const NON_OWNER_PERMISSION_MASK: u32 = 0o077;
 /// The sticky bit is set on directories that several accounts share, such as `/tmp`.
 const STICKY_BIT: u32 = 0o1000;
-/// Name prefixes of Clew's files and directories, and of `lost+found`, which some file systems create.
+/// Prefixes of file names that Clew expects in a data directory. Some file systems create `lost+found`.
 const EXPECTED_FILE_NAME_PREFIXES: [&str; 6] =
     ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
-/// Name prefixes of files whose mode Clew changes to 0600.
-/// The file `master.key` is not in the list, because Clew rejects a key file that other accounts can read.
+/// Prefixes of the names of files whose mode Clew changes to 0600.
+/// Clew does not change the mode of `master.key`, because Clew rejects a key file that other accounts can read.
 const OWNER_ONLY_FILE_NAME_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
 
 impl DataDir {
     /// Removes other accounts' access to an existing data directory before Clew stores the first file in it.
     /// Fails if other accounts can access the directory and Clew cannot safely restrict the permissions.
-    /// Clew does not restrict a directory that is shared, has another owner or contains files of other programs.
+    /// Clew does not change the mode of a directory that is shared, has another owner or contains foreign files.
     pub(crate) fn restrict_permissions_before_initialisation(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
@@ -82,7 +82,7 @@ fn starts_with_any(name: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// `foreign` is the name of a file in the directory `path` that another program created.
+/// `foreign` is the name of another program's file in the directory `path`, or `None` if no such file exists.
 fn restrict_path_permissions(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreError> {
     // A symbolic link may refer to a file outside the directory.
     let found = match fs::symlink_metadata(path) {

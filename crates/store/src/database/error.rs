@@ -38,7 +38,7 @@ pub(crate) fn map_insert_error(
     }
 }
 
-/// Returns a hint that completes the error message and starts with "; ", or an empty string.
+/// Returns a hint to append to the error message, such as "; free some disk space", or an empty string.
 fn database_error_hint(error: &sqlx::Error) -> &'static str {
     let Some(cause) = error.as_database_error() else { return connection_error_hint(error) };
     let code = cause.code().unwrap_or_default();

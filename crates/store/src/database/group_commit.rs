@@ -12,7 +12,7 @@ use crate::database::Transaction;
 use crate::database::audited_transaction::AuditedDatabase;
 use crate::error::StoreError;
 
-/// A transaction contains at most this number of audit events and at most this number of other writes.
+/// Maximum number of audit events in a transaction, and maximum number of other writes in a transaction.
 const MAX_BATCH_SIZE: usize = 512;
 
 pub(crate) trait BatchedWrite: Send + Sync + 'static {
@@ -21,7 +21,7 @@ pub(crate) trait BatchedWrite: Send + Sync + 'static {
     /// Description of the write for the error message of a failed transaction.
     const ERROR_CONTEXT: &'static str;
 
-    /// If another write in the transaction fails, this write is executed again in a new transaction.
+    /// Executes the write. If another write in the batch fails, this method is called again in a new transaction.
     fn execute_write(
         &self,
         transaction: &mut Transaction,

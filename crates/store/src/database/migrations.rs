@@ -1,6 +1,6 @@
 //! Embeds the SQL migration files in the executable.
 //!
-//! The procedural macro `sqlx::migrate!` would compile sqlx and SQLite a second time.
+//! Clew does not use the macro `sqlx::migrate!`, because the macro requires a second build of sqlx and SQLite.
 
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};

@@ -28,7 +28,7 @@ pub struct NewTemporaryAccessKey {
     /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
     /// Credentials that authenticated the request to create the temporary access key.
-    /// If the credentials are no longer valid, the store does not insert the temporary access key.
+    /// The store inserts the temporary access key only if the authenticating credentials are still valid.
     pub issued_for: IssuingCredentials,
 }
 
@@ -110,7 +110,7 @@ impl IdentityStore<'_> {
 }
 
 /// Fails if the credentials that authenticated the request are no longer valid.
-/// The caller must insert the temporary access key in the same transaction.
+/// The caller must insert the temporary access key in `transaction`.
 async fn ensure_issuing_credentials_are_valid(
     transaction: &mut Transaction,
     source: &IssuingCredentials,

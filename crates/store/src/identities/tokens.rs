@@ -30,13 +30,13 @@ impl TokenOrigin {
         }
     }
 
-    /// Returns `Api`, the origin with the fewest privileges, for an unknown name.
+    /// Returns `Api` for an unknown name, because `Api` is the origin with the fewest privileges.
     pub(crate) fn from_name(name: &str) -> Self {
         if name == Self::Console.name() { Self::Console } else { Self::Api }
     }
 }
 
-/// New token to insert into the database, which contains only the token's hash.
+/// Token to insert into the database. The database stores only the hash of the token.
 #[derive(Debug, Clone)]
 pub struct NewToken {
     /// SHA-256 hash of the token.

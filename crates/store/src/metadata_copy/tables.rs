@@ -1,5 +1,5 @@
 //! Tables that Clew copies from SQLite to PostgreSQL.
-//! Clew copies a table before the tables that reference the table with a foreign key.
+//! Clew copies each table after the tables that its foreign keys reference.
 
 use sqlx::AssertSqlSafe;
 

@@ -9,7 +9,7 @@ use crate::identities::credential_revocation::AffectedUsers;
 use crate::policy_limits::PolicyLimits;
 
 /// Fails if the policies of a user or group in `affected` exceed the policy limits.
-/// The caller must call this function after it changes policies or attachments, in the same transaction.
+/// The caller must change the policies or attachments in `transaction` before it calls this function.
 pub(crate) async fn check_policy_limits(
     transaction: &mut Transaction,
     limits: PolicyLimits,

@@ -179,7 +179,8 @@ impl S3 {
         }
     }
 
-    /// Sends a request to S3 only if S3 rejected the last request because of clock skew.
+    /// Returns false if S3 rejects requests because of clock skew.
+    /// Sends a test request to S3 only if S3 rejected the last request because of clock skew.
     pub(super) async fn is_writable(&self) -> bool {
         !self.clock_rejected.load(Ordering::Relaxed) || self.read_server_time().await.is_ok()
     }

@@ -11,8 +11,8 @@ use crate::tasks::{ClaimedTask, TaskClaimOutcome, TaskClaimRequest, task_from_ro
 
 /// The query claims one task. The query skips tasks for excluded nodes and for nodes that reached the task limit.
 /// A task with an expired lease takes priority over queued tasks.
-/// The query claims a task again only after `attempts - 1` lease durations have passed since its lease expired.
-/// If no task with an expired lease can be claimed, the query claims the queued task with the lowest `turn`.
+/// The query can claim a task again `attempts - 1` lease durations after the task's lease expired.
+/// If no task with an expired lease can be claimed, the query claims the first queued task by fair-queue position.
 macro_rules! claim_query {
     ($excluded_nodes:literal, $zones:literal, $skip_locked:literal) => {
         concat!(
@@ -46,7 +46,7 @@ pub(crate) const POSTGRES_CLAIM_TASK_SQL: &str = claim_query!(
     " FOR UPDATE SKIP LOCKED"
 );
 
-/// The query also selects the master key id, with which the caller detects a rotation of the master key.
+/// The query selects the master key id, so that the caller can detect a rotation of the master key.
 pub(crate) const HAS_CLAIMABLE_TASK_SQL: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE status = 'queued') \
      OR EXISTS (SELECT 1 FROM tasks WHERE status = 'running' AND lease_until <= $1), \
      (SELECT value FROM settings WHERE name = 'master_key_id')";
@@ -58,7 +58,8 @@ const MARK_CORRUPT_TASK_FAILED_SQL: &str = "UPDATE tasks SET status = 'error', f
 
 impl TaskStore<'_> {
     /// Claims tasks for a worker, within the limits of the [`TaskClaimRequest`].
-    /// Claims tasks with an expired lease first, then queued tasks in fair order (see `docs/decisions/0019`).
+    /// Claims tasks with an expired lease first, then queued tasks in fair order.
+    /// See `docs/decisions/0019-fair-scheduling-of-many-nodes.md`.
     pub async fn claim_tasks(self, claim: TaskClaimRequest) -> Result<TaskClaimOutcome, StoreError> {
         let excluded_nodes =
             serde_json::to_string(&claim.excluded_nodes).map_err(StoreError::damaged_value_error("ids of nodes"))?;

@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use crate::database::{Database, query, query_scalar};
 use crate::tasks::{DELETE_TASKS_ENDED_BEFORE, SELECT_TASK_BY_ID, SELECT_TASKS_BY_NODE, batched_writes, claim};
 
-/// The last tuple element contains the names of the indexes that PostgreSQL must use for the SQL statement.
+/// Name, SQL text and parameters of each SQL statement, and the indexes that PostgreSQL must use.
 const TASK_QUEUE_SQL_STATEMENTS: [(&str, &str, &str, &[&str]); 10] = [
     (
         "claim",

@@ -11,7 +11,7 @@ use crate::tenants::projects::ensure_iam_domain_exists;
 
 const DEFAULT_ENTERPRISE_PROJECT_ID: &str = "0";
 
-/// Group of instances to which policies can refer.
+/// Enterprise project: a named group of instances. Policies can refer to enterprise projects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnterpriseProject {
     /// Unique id: a UUID with dashes, or `0` for the default enterprise project.

@@ -11,7 +11,7 @@ pub(crate) struct ConnectionCounter {
     logins: AtomicU64,
 }
 
-/// Both connection counters count the connection as open until the guard is dropped.
+/// Guard that counts an open connection. Dropping the guard decrements the number of open connections.
 #[derive(Debug)]
 pub(super) struct OpenConnectionGuard([Arc<ConnectionCounter>; 2]);
 

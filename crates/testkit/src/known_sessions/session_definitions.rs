@@ -4,7 +4,7 @@ use crate::flavor::Flavor;
 use crate::known_sessions::ExpectedTransaction;
 use crate::raw_client::ClientCharset;
 
-/// Tests open all old sessions before the first young session.
+/// Age of a test session. All old sessions are opened before the first young session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SessionAge {
     Old,

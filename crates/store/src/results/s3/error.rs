@@ -10,7 +10,7 @@ use crate::results::s3::settings::S3Settings;
 const ACCESS_DENIED_HINT: &str =
     "; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that the key may write, read, list and remove there";
 const MISSING_BUCKET_HINT: &str = "; create the bucket, or use another one";
-/// S3 returns this error code if the date of a request differs too much from the server time.
+/// Error code that S3 returns if the date of a request differs too much from the server time.
 const CLOCK_SKEW_ERROR_CODE: &str = "RequestTimeTooSkewed";
 const CLOCK_SKEW_HINT: &str = "; correct the clock of this machine";
 const CONNECTION_FAILURE_HINT: &str = "; check AWS_ENDPOINT_URL, the network, and whether S3 is up";

@@ -25,13 +25,13 @@ pub struct StoredObject {
     pub(super) record: ResultMetadata,
 }
 
-/// Reader that returns the last chunk of an S3 object only after it has verified the hash of the object.
+/// Reader for an S3 object. Returns the last chunk only after verifying the hash of the object.
 struct ChunkReader {
     object: StoredObject,
     chunks: BoxStream<'static, object_store::Result<Bytes>>,
     held: Option<Bytes>,
     remaining: u64,
-    /// Hash of the chunks that were read, or `None` if only a part of the object is read.
+    /// Hash of the chunks received so far, or `None` if the reader reads only a part of the object.
     hash: Option<Sha256>,
 }
 

@@ -19,7 +19,7 @@ const UPLOAD_PART_SIZE_BYTES: usize = 5 << 20;
 /// Delay before Clew retries a write that failed because the connection was lost.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 /// S3 sets the timestamp of an object to the start time of its upload.
-/// Garbage collection ignores objects that are newer than twice the upload timeout.
+/// Garbage collection does not remove objects that are younger than twice the upload timeout.
 const UPLOAD_TIMEOUT: Duration = Duration::from_mins(5);
 
 #[derive(Debug)]
