@@ -1,4 +1,4 @@
-//! Implements `cargo xtask TASK`: builds the development tools in `crates/devtools` and runs the task with them.
+//! Implements `cargo xtask TASK`: builds the program `devtools` in `crates/devtools`, which runs the task.
 //!
 //! This launcher has no dependencies, so cargo builds it within seconds.
 
@@ -8,10 +8,11 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-/// All builds select the same packages, so that cargo enables the same features and compiles each dependency once.
+/// Cargo builds `clew` and `clew-devtools` together, so that it compiles each dependency once with the same features.
 const CARGO_PACKAGE_ARGUMENTS: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
-/// Prefixes of variables that `cargo run` sets. If inherited, they would make cargo rebuild crates such as `ring`.
+/// Prefixes of environment variables that `cargo run` sets and that the launcher removes.
+/// If a nested cargo build inherited the variables, cargo would rebuild crates such as `ring`.
 const CARGO_RUN_ENV_VAR_PREFIXES: [&str; 3] = ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_"];
 
 fn main() -> ExitCode {

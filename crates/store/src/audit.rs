@@ -173,26 +173,26 @@ impl fmt::Display for AuditIntegrityProblem {
             }
             AuditIntegrityProblemKind::MissingAfter { last: None } => write!(f, "all rows are missing, up to {at}"),
             AuditIntegrityProblemKind::OutOfOrder => {
-                write!(f, "row {at} does not follow the row before it: one of them was replaced")
+                write!(f, "row {at} does not continue the chain of MACs: row {at} or the previous row was replaced")
             }
             AuditIntegrityProblemKind::AfterChangedHead => {
-                write!(f, "before row {at} was written, the head had been changed: rows before it may be missing")
+                write!(f, "the head record was changed before row {at} was written: rows before row {at} may be missing")
             }
-            AuditIntegrityProblemKind::HeadChanged => write!(f, "the head was changed: rows after {at} may be missing"),
+            AuditIntegrityProblemKind::HeadChanged => write!(f, "the head record was changed: rows after {at} may be missing"),
             AuditIntegrityProblemKind::CheckpointChanged => {
-                write!(f, "the checkpoint was changed: rows before {at} may be missing")
+                write!(f, "the checkpoint record was changed: rows before {at} may be missing")
             }
             AuditIntegrityProblemKind::RecordedRowMissing { at: seen } => {
                 write!(
                     f,
-                    "row {at} is missing, which was the newest one at {}: the end of the audit was removed",
+                    "row {at} is missing, although it was the newest row at {}: the end of the audit log was removed",
                     format_timestamp(seen)
                 )
             }
             AuditIntegrityProblemKind::RecordedRowReplaced { at: seen } => {
                 write!(
                     f,
-                    "row {at} is not the row that was the newest one at {}: the end of the audit was removed",
+                    "row {at} differs from the newest row at {}: the end of the audit log was replaced",
                     format_timestamp(seen)
                 )
             }

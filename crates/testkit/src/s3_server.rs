@@ -37,7 +37,7 @@ impl S3Server {
     pub const READ_ONLY_CREDENTIALS: (&str, &str) = ("AKCLEWREADER", "the-secret-of-the-reader");
 
     /// Starts an S3 server and waits until it accepts uploads.
-    /// The kernel kills the server when the calling thread exits.
+    /// The kernel kills the server process when the thread that called this function exits.
     pub async fn start() -> Result<Self, ServerError> {
         let mut last = None;
         for _ in 0..MAX_START_ATTEMPTS {
@@ -132,7 +132,7 @@ impl S3Server {
     }
 
     /// Restarts the stopped server with the same ports and objects and waits until it accepts uploads.
-    /// The kernel kills the server when the calling thread exits.
+    /// The kernel kills the server process when the thread that called this function exits.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process = spawn_server(&self.folder, &self.ports)?;
         // The bucket already exists.
@@ -141,7 +141,7 @@ impl S3Server {
     }
 
     /// Returns the names of all objects in a folder of the bucket.
-    /// The request uses the SeaweedFS filer API, which requires no S3 signature.
+    /// Lists the objects through the SeaweedFS filer API, which requires no S3 signature.
     pub async fn list_objects(&self, folder: &str) -> Result<Vec<String>, ServerError> {
         let request = format!("GET /buckets/{}/{folder}/?limit=1000000", Self::BUCKET_NAME);
         let response = send_request(self.ports.filer, &request, b"").await.map_err(io_error("list objects"))?;
@@ -221,7 +221,7 @@ fn is_success_response(response: &[u8]) -> bool {
     response.starts_with(b"HTTP/1.0 2")
 }
 
-/// The request uses HTTP/1.0, so that the server does not send a chunked response.
+/// Sends an HTTP/1.0 request, because the response to an HTTP/1.1 request may be chunked.
 async fn send_request(port: u16, request: &str, body: &[u8]) -> io::Result<Vec<u8>> {
     let exchange = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;

@@ -44,16 +44,17 @@ pub struct Server {
     environment: Vec<(String, OsString)>,
 }
 
-/// The timeout is long, because the startup of a database server can be slow on a busy machine.
+/// Timeout for the startup of a server. Startup can be slow on a busy machine.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(90);
 /// Delay after which a server has usually removed a closed connection from its process list.
 const CLOSED_CONNECTION_REMOVAL_DELAY: Duration = Duration::from_millis(200);
-/// Each attempt uses a new port, because another process may bind a free port before the server does.
+/// Each attempt to start a server uses a new port, because another process may have bound the port of a failed attempt.
 pub(crate) const MAX_START_ATTEMPTS: usize = 3;
 
 impl Server {
     /// Starts a database server and waits until it accepts connections.
-    /// The kernel kills the server when the calling thread exits, so do not call this function on a blocking thread.
+    /// The kernel kills the server process when the thread that called this function exits.
+    /// Do not call this function on a short-lived thread, such as a thread of tokio's blocking pool.
     pub async fn start(flavor: Flavor, options: &DatabaseServerOptions) -> Result<Self, ServerError> {
         Self::start_with_environment(flavor, options, &[]).await
     }
@@ -126,7 +127,8 @@ impl Server {
         }
     }
 
-    /// A different server may be listening on the port, so the check also verifies the path of the data directory.
+    /// Returns true if the server that listens on the port uses the data directory of `self`.
+    /// If the data directory differs, a different database server is listening on the port.
     async fn is_ready(&self) -> mysql_async::Result<bool> {
         let mut connection = self.connect_as_root().await?;
         let folder: Option<String> = connection.query_first("SELECT @@datadir").await?;
@@ -269,7 +271,7 @@ fn spawn_server(
     Ok(Process::new(process))
 }
 
-/// The account needs no password, because the server listens only on the loopback interface.
+/// The account `root` needs no password, because the server listens only on the loopback interface.
 const CREATE_ROOT_ACCOUNT_SQL: &str =
     "CREATE USER IF NOT EXISTS root@'%';\nGRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n";
 

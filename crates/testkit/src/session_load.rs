@@ -35,7 +35,7 @@ pub struct SessionLoad {
 
 const TIMEOUT_UNTIL_WAITERS_ARE_BLOCKED: Duration = Duration::from_mins(1);
 
-/// The lock wait timeout is raised to more than a day, so that waiters do not time out.
+/// The lock wait timeout is set to more than a day, so that waiting sessions do not time out.
 const SETUP_STATEMENTS: [&str; 4] = [
     "SET GLOBAL innodb_lock_wait_timeout = 100000",
     "DROP DATABASE IF EXISTS clew_load",
@@ -63,7 +63,7 @@ impl SessionLoad {
         Ok(load)
     }
 
-    /// Returns the numbers of sessions, open transactions and lock waiters.
+    /// Returns the counts of sessions, open transactions and lock waiters.
     #[must_use]
     pub fn session_counts(&self) -> SessionCountsByType {
         self.size
@@ -99,7 +99,8 @@ impl SessionLoad {
     }
 }
 
-/// Begins a transaction and locks a row in each session, and returns the sessions in their original order.
+/// Begins a transaction in each session and locks one row per session.
+/// Returns the sessions in the order of `sessions`.
 async fn begin_transactions(sessions: impl Iterator<Item = RawSession>) -> io::Result<Vec<RawSession>> {
     let mut opening = JoinSet::new();
     for (row, mut session) in sessions.enumerate() {

@@ -45,7 +45,7 @@ impl AdaptivePollInterval {
     }
 
     /// Records the duration of a read.
-    /// Returns the change if the poll interval was lengthened or was reset to the target interval.
+    /// Returns a [`PollIntervalChange`] if the poll interval was lengthened or was reset to the target interval.
     ///
     /// The poll interval is reset once a read takes at most 5 % of the target interval.
     /// The thresholds for lengthening and resetting differ, so that the poll interval does not oscillate.

@@ -29,8 +29,8 @@ pub(crate) struct SessionCollectionJob {
     pub(crate) observer: Arc<dyn WorkerObserver>,
     pub(crate) completions: CompletionNotifier,
     pub(crate) claimed: ClaimedTask,
-    /// Time just before the claim. The worker measures the lease from this time.
-    /// The lease therefore never ends later in the worker than in the store.
+    /// Time immediately before the worker claimed the collection task. The worker measures its lease from this time.
+    /// The lease starts earlier in the worker than in the store, so that the worker never uses an expired lease.
     pub(crate) claimed_at: Instant,
 }
 
@@ -108,7 +108,8 @@ impl SessionCollectionJob {
         Ok(selection)
     }
 
-    /// Retries a failed query for up to the lease duration, because the metadata database may be restarting.
+    /// Retries a failed query on the metadata database for up to the lease duration.
+    /// The query can fail because the metadata database is restarting.
     async fn query_store_with_retries<T, F>(&self, query: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,

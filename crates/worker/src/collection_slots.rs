@@ -71,8 +71,8 @@ impl SessionCollectionSlotPool {
         SessionCollectionSlot { pool: self.clone(), active: Some(active), _total: total }
     }
 
-    /// Returns no nodes while the number of stalled reads is below the limit `max_stalled`.
-    /// Once `max_stalled` reads are stalled, returns the nodes whose current or most recent read stalled.
+    /// If at least `max_stalled` reads are stalled, returns the nodes whose current or most recent read stalled.
+    /// If fewer than `max_stalled` reads are stalled, returns an empty list.
     pub(crate) fn nodes_excluded_from_claims(&self) -> Vec<NodeId> {
         let stalled = self.lock_stalled_nodes();
         if stalled.reads < self.max_stalled { Vec::new() } else { stalled.nodes.iter().cloned().collect() }

@@ -23,7 +23,8 @@ const SHUTDOWN_TIMEOUT_FOR_PENDING_KILLS: Duration = Duration::from_secs(2);
 
 impl SessionCollectionQueue {
     /// Runs collection tasks until the `shutdown` token is cancelled.
-    /// After the cancellation, waits up to [`WorkerSettings::grace`] for running tasks and requeues unfinished tasks.
+    /// When `shutdown` is cancelled, waits up to [`WorkerSettings::grace`] for running tasks to complete.
+    /// Requeues the tasks that have not completed at the end of the grace period.
     ///
     /// Other workers can claim requeued tasks. A requeued attempt does not count towards the attempt limit.
     pub async fn run(self, shutdown: CancellationToken) {
@@ -92,7 +93,8 @@ impl SessionCollectionQueue {
         }
     }
 
-    /// Waits until S3 accepts requests, because S3 rejects requests from a machine with a wrong clock.
+    /// Waits until S3 accepts write requests, so that the worker does not claim tasks whose results it cannot store.
+    /// S3 rejects requests from a machine with a wrong clock.
     async fn wait_until_result_store_writable(&self) {
         let mut refused = false;
         while !self.store.result_store().is_writable().await {

@@ -25,7 +25,7 @@ use crate::login_backoff::LoginPermit;
 use crate::notification_listener_state::NotificationListenerState;
 use crate::settings::WorkerSettings;
 
-/// A kill that remains queued for longer than this time fails, because the set of slow sessions may have changed.
+/// An intelligent kill fails if it is queued for more than 1 minute, because the slow sessions may have changed.
 const MAX_KILL_QUEUE_TIME: Duration = Duration::from_mins(1);
 const MAX_QUEUED_KILLS_PER_NODE: u32 = 8;
 const LEASE_MARGIN_FOR_STORE_OPERATIONS: Duration = Duration::from_mins(1);
@@ -135,7 +135,7 @@ impl IntelligentKillQueue {
     }
 
     /// Executes intelligent kills until the `shutdown` token is cancelled.
-    /// After the cancellation, the worker waits for running kills to complete.
+    /// When `shutdown` is cancelled, the worker waits for running kills to complete.
     pub async fn run(self, shutdown: CancellationToken) {
         let running = TaskTracker::new();
         let mut store_fails = false;
@@ -246,7 +246,7 @@ impl IntelligentKillQueue {
     }
 }
 
-/// Clock histories by node address. The last entry belongs to the node that was read most recently.
+/// Recorded clock readings of each node, by node address. The last entry belongs to the most recently read node.
 #[derive(Debug, Default)]
 struct NodeClockHistories(VecDeque<(String, NodeClockHistory)>);
 

@@ -45,7 +45,7 @@ pub struct KillRequest {
     pub unsafe_victims: UnsafeKillPolicy,
     /// Reason that the caller gave for the kill. May be empty.
     pub reason: String,
-    /// Origin of the process list that contains the sessions: the server and the time of the read.
+    /// Server from which Clew read the process list with the selected sessions, and the time of the read.
     pub list_read: ProcessListOrigin,
 }
 
@@ -87,7 +87,7 @@ impl KillExecutor {
         &self.protected
     }
 
-    /// Kills the sessions in `victims`. Returns the id and outcome of each session, in the same order.
+    /// Kills the sessions in `victims`. Returns the id and outcome of each session in the order of `victims`.
     ///
     /// If the future is dropped, the kills continue, because the executor must record their outcomes.
     pub async fn execute_kills(

@@ -109,7 +109,7 @@ impl KillTaskWorker {
         Ok(())
     }
 
-    /// Returns the expiry time of the lease, or `None` if another worker holds the lease.
+    /// Returns the expiry time of the lease on the instance, or `None` if another worker holds the lease.
     async fn acquire_instance_lease(&mut self, instance: &InstanceId) -> Result<Option<Instant>, StoreError> {
         let now = Instant::now();
         if let Some(lease_end) = self.leases.get(instance).filter(|lease_end| **lease_end > now + self.lease * 2 / 3) {

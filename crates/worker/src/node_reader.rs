@@ -51,7 +51,7 @@ impl fmt::Debug for SessionRows {
 pub type ReadFuture<'a> = Pin<Box<dyn Future<Output = Result<SessionRows, Failure>> + Send + 'a>>;
 
 /// Reads sessions from nodes.
-/// Each read must have a timeout, because the worker renews the lease of the collection task until the read ends.
+/// Each read must have a timeout. Without a timeout, a worker would renew the lease of a hung collection task forever.
 pub trait NodeReader: Send + Sync {
     /// Reads the selected sessions of a node. `statements` specifies whether statements are masked.
     fn read_sessions<'a>(
@@ -63,7 +63,8 @@ pub trait NodeReader: Send + Sync {
 }
 
 /// Maximum number of attempts to acquire a connection permit for a read.
-/// The total duration of the attempts is longer than Clew needs to abort a hung read and to release its permit.
+/// A hung read holds its connection permit until Clew aborts the read.
+/// All attempts together last longer than Clew needs to abort a hung read.
 const MAX_CONNECTION_PERMIT_ATTEMPTS: u32 = 12;
 
 #[derive(Debug)]

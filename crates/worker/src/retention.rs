@@ -15,10 +15,11 @@ const EXPIRED_RECORD_CLEANUP_INTERVAL: Duration = Duration::from_mins(1);
 /// The audit log is pruned only hourly, because each run that removes rows adds an audit row.
 const AUDIT_PRUNE_INTERVAL: Duration = Duration::from_hours(1);
 const ORPHANED_RESULT_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
-/// A result that is younger than this may belong to a collection task that is about to complete.
+/// Minimum age at which Clew removes an orphaned result.
+/// A newer result may belong to a collection task that is about to complete.
 const MIN_ORPHANED_RESULT_AGE: Duration = Duration::from_mins(10);
 const MAX_QUEUE_TIME_WITHOUT_ZONE_WORKER: Duration = Duration::from_mins(10);
-/// A kill without an outcome counts as interrupted after this time or twice the read timeout, whichever is longer.
+/// A kill without an outcome counts as interrupted after 1 minute or twice the read timeout, whichever is longer.
 const MIN_INTERRUPTED_KILL_AGE: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run_retention_jobs(store: Store, settings: &WorkerSettings) {

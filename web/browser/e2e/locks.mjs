@@ -79,7 +79,7 @@ export const tests = {
       await form.getByLabel("Minimum time in state (seconds)").fill("1000000");
       await form.getByRole("button", { name: "Preview matching sessions" }).click();
       const start = form.getByRole("button", { name: "Start task" });
-      const name = form.getByLabel(/^The only criterion is time/);
+      const name = form.getByLabel(/^The minimum time in state is the only criterion/);
       await name.waitFor();
       assert.equal(await start.getAttribute("aria-disabled"), "true");
       await start.click({ force: true });

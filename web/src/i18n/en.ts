@@ -284,7 +284,7 @@ export const en = {
   "tasks.manual": "until stopped",
   "tasks.victims": "1 session would be killed now|{n} sessions would be killed now",
   "tasks.spared": "1 matching session would not be killed|{n} matching sessions would not be killed",
-  "tasks.confirm": "The only criterion is time, so the task can kill every user session. To confirm, type the instance name {name}",
+  "tasks.confirm": "The minimum time in state is the only criterion, so the task can kill every user session. To confirm, type the instance name {name}",
   "tasks.unsafe": "Also kill sessions if the kill can damage or partially modify a non-transactional table (for example, ALTER, REPAIR or UPDATE on a MyISAM or Aria table)",
   "tasks.unsafe.short": "includes unsafe sessions",
   "tasks.preview": "Preview matching sessions",

@@ -286,7 +286,7 @@ export const zh: Record<MessageKey, string> = {
   "tasks.manual": "手动停止",
   "tasks.victims": "当前将Kill {n} 个会话",
   "tasks.spared": "{n} 个匹配的会话不会被Kill",
-  "tasks.confirm": "除持续时间外未设置条件，任务可能Kill所有用户会话。请输入实例名称 {name} 以确认",
+  "tasks.confirm": "除状态持续时间外未设置条件，任务可能Kill所有用户会话。请输入实例名称 {name} 以确认",
   "tasks.unsafe": "即使Kill可能损坏非事务引擎表或导致其数据部分修改，也Kill会话（例如对MyISAM、Aria表的ALTER、REPAIR、UPDATE）",
   "tasks.unsafe.short": "含高风险会话",
   "tasks.preview": "预览匹配的会话",

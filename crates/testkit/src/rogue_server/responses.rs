@@ -40,7 +40,7 @@ pub(super) async fn send_column_definitions(stream: &mut (impl AsyncWrite + Unpi
     Ok(sequence.wrapping_add(1))
 }
 
-/// Returns `None` if the statement returns no result set.
+/// Returns the number of columns in a statement's result set, or `None` if the statement returns no result set.
 pub(super) fn count_result_columns(statement: &str) -> Option<usize> {
     if statement.contains("processlist") && statement.starts_with("show") {
         Some(PROCESS_LIST_COLUMN_COUNT)

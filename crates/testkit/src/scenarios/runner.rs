@@ -20,7 +20,7 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(120);
 const ER_NO_SUCH_THREAD: u16 = 1094;
 
-/// The row ids have gaps, because some scenarios wait for gap locks.
+/// The ids of the inserted rows have gaps, because sessions in some scenarios wait for InnoDB gap locks.
 const SETUP_STATEMENTS: [&str; 18] = [
     "DROP DATABASE IF EXISTS shop",
     "CREATE DATABASE shop",
@@ -214,7 +214,8 @@ impl RunningScenario {
     }
 
     /// Kills all sessions, waiters before blockers, and rolls back all prepared transactions.
-    /// Killing a blocker first would resume its waiters. Killing a resumed waiter could leave orphaned files.
+    /// Killing a blocker first would resume its waiters.
+    /// Killing a resumed waiter could leave orphaned files on the server.
     pub async fn tear_down(self, server: &Server) -> Result<(), ScenarioError> {
         let mut control = server.connect_as_root().await?;
         let ids: Vec<u64> = self.ids.values().copied().collect();
@@ -231,7 +232,7 @@ impl RunningScenario {
 }
 
 /// A killed waiter can stay in the process list until the prepared transaction that blocks it is rolled back.
-/// If `with_prepared` is true, also waits for the end of all prepared transactions, which can outlive sessions.
+/// Prepared transactions can outlive sessions. If `with_prepared` is true, waits until no prepared transaction remains.
 async fn wait_until_sessions_end(control: &mut Conn, ids: &[u64], with_prepared: bool) -> Result<(), ScenarioError> {
     let start = Instant::now();
     loop {
@@ -270,7 +271,8 @@ async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Resul
     Ok(())
 }
 
-/// Rolls back all prepared transactions if none belongs to a session. Returns the number of prepared transactions.
+/// Rolls back all prepared transactions, unless one of them still belongs to a session.
+/// Returns the number of prepared transactions that existed before the rollback.
 /// While a session disconnects, MariaDB accepts `XA ROLLBACK`, but the transaction loses its XID and keeps its locks.
 async fn roll_back_prepared_transactions(control: &mut Conn) -> mysql_async::Result<usize> {
     let prepared: Vec<(i64, usize, usize, String)> = control.query("XA RECOVER").await?;

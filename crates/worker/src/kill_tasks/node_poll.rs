@@ -62,7 +62,7 @@ impl NodePoll {
         self.log_poll_result(result, &guard);
     }
 
-    /// Logs only the first of several consecutive failures, and logs the recovery.
+    /// Logs the first of several consecutive failed polls of the node, and the first successful poll after a failure.
     fn log_poll_result(&self, result: Result<(), KillError>, guard: &NodePollGuard) {
         match result {
             Err(error) if guard.set_node_failing_flag(true) => {
@@ -75,7 +75,7 @@ impl NodePoll {
         }
     }
 
-    /// Returns `None` if the server's clock is unreliable. In this case, the poll kills no sessions.
+    /// Returns `None` if the server's clock is unreliable, so that the poll kills no sessions.
     fn select_sessions_with_reliable_elapsed_times(
         &self,
         mut read: ClientSessions,

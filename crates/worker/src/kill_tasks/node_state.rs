@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use crate::adaptive_poll_interval::{AdaptivePollInterval, PollIntervalChange};
 
-/// The retry delay limits the number of kill records for a session that does not terminate.
+/// Delay before a kill task kills the same session again.
+/// The delay limits the number of kill records for a session that does not terminate.
 const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, Default)]
@@ -109,7 +110,8 @@ impl NodePollGuard {
         std::mem::replace(&mut state.unreliable_ages, unreliable) != unreliable
     }
 
-    /// Returns the change of the poll interval, if any. Also returns the lengthened poll interval if the node is slow.
+    /// Records the duration of a read.
+    /// Returns the change of the poll interval, if any, and the lengthened poll interval if the node is slow.
     pub(super) fn adapt_to_read_duration(&self, took: Duration) -> (Option<PollIntervalChange>, Option<Duration>) {
         let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return (None, None) };
