@@ -182,7 +182,7 @@ async fn checkpoint_detects_a_truncated_audit_in_another_process() {
     assert_eq!(later.audit().verify_audit_log(checkpoint).await.unwrap().problems, [replaced_row_problem()]);
     assert_eq!(
         missing_row_problem().to_string(),
-        "row 8 is missing, which was the newest one at 1970-01-01T00:16:40.5Z: the end of the audit was removed"
+        "row 8 is missing, although it was the newest row at 1970-01-01T00:16:40.5Z: the end of the audit log was removed"
     );
 }
 
