@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use clew_model::{Failure, Limitation, NodeUrl};
+use clew_model::{Failure, FailureKind, Limitation, NodeUrl};
 use mysql_common::prelude::FromRow;
 use tokio::time::timeout;
 
@@ -49,9 +49,12 @@ impl Connection {
         if let Some(failure) = refused_logins::find_recent_login_failure(node, permit.requested_at()) {
             return Err(failure);
         }
-        let connected = timeout(limits.connect_timeout, RawConnection::connect(node, &address, limits.bytes)).await;
-        let raw = connected
-            .unwrap_or_else(|_| Err(failure::timeout_failure(&address, "connecting", limits.connect_timeout)))?;
+        let connecting = timeout(limits.connect_timeout, RawConnection::connect(node, &address, limits.bytes));
+        let raw = connecting.await.unwrap_or_else(|_| {
+            let limit = limits.connect_timeout.as_secs_f32();
+            let detail = format!("{address}: no response within {limit} s while connecting");
+            Err(Failure::new(FailureKind::TimedOut, detail))
+        })?;
         Self::set_up_connection(raw, node, permit, deadline, limits.bytes).await
     }
 

@@ -2,11 +2,11 @@
 
 use clew_model::{Failure, Limitation, LimitationKind, NodeUrl};
 use serde::Serialize;
-use tokio::time::timeout;
 
 use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
+use crate::node_operation::run_with_read_timeout;
 use crate::{elapsed_times, failure, limitations, lost_instrumentation, privileges, process_list, statements};
 
 const INSTRUMENTATION_CHECK_NAME: &str = "complete instrumentation";
@@ -52,9 +52,7 @@ impl Diagnosis {
 /// This function opens two connections, one after the other, and does not change anything on the server.
 /// Fails if Clew cannot connect to the server.
 pub async fn diagnose_node(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis, Failure> {
-    timeout(limits.read_timeout, failure::catch_panic(node, diagnose_node_without_timeout(node, limits)))
-        .await
-        .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "checking privileges", limits.read_timeout)))
+    run_with_read_timeout(node, limits, "checking privileges", diagnose_node_without_timeout(node, limits)).await
 }
 
 async fn diagnose_node_without_timeout(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis, Failure> {

@@ -2,12 +2,12 @@
 
 use clew_diagnose::to_valid_utf8;
 use clew_model::{Failure, LocalizedText, NodeUrl};
-use tokio::time::timeout;
 
 use crate::client::{Error, RowCells};
 use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
+use crate::node_operation::run_with_read_timeout;
 use crate::{failure, statements};
 use statements::ER_NO_SUCH_THREAD;
 
@@ -35,11 +35,7 @@ pub async fn explain_running_statement(
     id: u64,
     limits: &ReadLimits,
 ) -> Result<ExplainOutcome, Failure> {
-    let explaining = failure::catch_panic(node, Box::pin(run_explain(node, id, limits)));
-    let explained = timeout(limits.read_timeout, explaining).await;
-    explained.unwrap_or_else(|_| {
-        Err(failure::timeout_failure(&node.address(), "explaining a statement", limits.read_timeout))
-    })
+    run_with_read_timeout(node, limits, "explaining a statement", Box::pin(run_explain(node, id, limits))).await
 }
 
 async fn run_explain(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Result<ExplainOutcome, Failure> {

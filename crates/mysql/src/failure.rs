@@ -1,10 +1,8 @@
 //! Converts client errors and server errors to [`Failure`]s.
 
 use std::io::ErrorKind;
-use std::panic::AssertUnwindSafe;
 
-use clew_model::{Failure, FailureKind, NodeUrl};
-use futures_util::FutureExt;
+use clew_model::{Failure, FailureKind};
 
 use crate::client::{Error, ServerError};
 
@@ -110,30 +108,6 @@ pub(crate) fn is_server_timeout(error: &ServerError) -> bool {
     matches!(error.code, 1205 | 3024 | 1969)
 }
 
-pub(crate) fn timeout_failure(address: &str, doing: &str, limit: std::time::Duration) -> Failure {
-    Failure::new(
-        FailureKind::TimedOut,
-        format!("{address}: no response within {} s while {doing}", limit.as_secs_f32()),
-    )
-}
-
-/// The failure message warns that a statement sent through a proxy may still be running on the server.
-pub(crate) fn read_timeout_failure(node: &NodeUrl, limit: std::time::Duration) -> Failure {
-    let Failure { kind, detail } = timeout_failure(&node.address(), "reading sessions", limit);
-    Failure::new(kind, format!("{detail}; behind a proxy, the statement may still run on the server"))
-}
-
 pub(crate) fn name_resolution_failure(address: &str, error: &std::io::Error) -> Failure {
     Failure::new(FailureKind::Unreachable, format!("{address}: cannot resolve the host name: {error}"))
-}
-
-/// Returns a failure if the packet decoder of `mysql_common` panics.
-pub(crate) async fn catch_panic<T>(
-    node: &NodeUrl,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    let panicked = |_| {
-        Err(Failure::new(FailureKind::NotMysql, format!("{}: the server violated the MySQL protocol", node.address())))
-    };
-    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(panicked)
 }

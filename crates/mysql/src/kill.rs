@@ -22,12 +22,12 @@ mod victim;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, NodeUrl};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::connection::Connection;
 use crate::connection_limit::ConnectionPurpose;
-use crate::failure;
 use crate::limits::ReadLimits;
+use crate::node_operation::run_with_deadline;
 use batch::KillBatch;
 pub use client_sessions::ClientSessions;
 pub use effect::{KillEffect, PreKillSnapshot};
@@ -115,28 +115,18 @@ pub async fn kill_victims_with_unsafe_kill_policy(
     }
     let deadline = Instant::now() + limits.read_timeout;
     let opening = Connection::open_for_purpose(ConnectionPurpose::Killing, node, limits);
-    let mut connection = run_with_deadline(node, limits, deadline, opening).await?;
+    let mut connection = run_with_deadline(node, limits, deadline, "killing sessions", opening).await?;
     let mut batch = KillBatch::new(victims, kind, protected, unsafe_victims);
-    match run_with_deadline(node, limits, deadline, batch.send_kills(&mut connection)).await {
+    match run_with_deadline(node, limits, deadline, "killing sessions", batch.send_kills(&mut connection)).await {
         Ok(()) => {
-            let confirmed = run_with_deadline(node, limits, deadline, batch.confirm_kills(connection)).await;
+            let confirmed =
+                run_with_deadline(node, limits, deadline, "killing sessions", batch.confirm_kills(connection)).await;
             batch.set_final_outcomes(confirmed.err().as_ref());
         }
         Err(failure) if !batch.has_sent_kill() => return Err(failure),
         Err(failure) => batch.set_final_outcomes(Some(&failure)),
     }
     Ok(batch.into_kill_outcomes())
-}
-
-async fn run_with_deadline<T>(
-    node: &NodeUrl,
-    limits: &ReadLimits,
-    deadline: Instant,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    timeout_at(deadline, failure::catch_panic(node, work))
-        .await
-        .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "killing sessions", limits.read_timeout)))
 }
 
 #[cfg(test)]

@@ -44,6 +44,7 @@ mod limitations;
 mod limits;
 mod locks;
 mod lost_instrumentation;
+mod node_operation;
 mod own_sessions;
 mod privileges;
 mod process_list;

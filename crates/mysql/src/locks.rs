@@ -17,12 +17,12 @@ use clew_diagnose::waits::{
     InnoDbLockWait, LockSnapshot, MetadataLock, ObservedSession, ObservedTransaction, build_wait_graph,
 };
 use clew_model::{Failure, Limitation, NodeUrl, Session, Transaction};
-use tokio::time::timeout;
 
 use crate::connection::Connection;
 use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
+use crate::node_operation::run_with_read_timeout;
 use crate::process_list::SessionMemoryLimiter;
 use crate::server_instance::ServerInstance;
 use crate::transactions::TransactionReadResult;
@@ -44,7 +44,7 @@ const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 /// Fails after the read timeout.
 /// If this function fails or its future is dropped, Clew kills its own running statement on the server.
 pub async fn read_lock_waits(node: &NodeUrl, limits: &ReadLimits) -> Result<LockSnapshot, Failure> {
-    run_with_read_timeout(node, limits, async {
+    run_with_read_timeout(node, limits, "reading lock waits", async {
         read_locks_and_close_connection(Connection::open(node, limits).await?).await
     })
     .await
@@ -60,17 +60,7 @@ pub async fn read_server_instance_and_lock_waits(
         let server = connection.read_server_instance().await?;
         Ok((server, read_locks_and_close_connection(connection).await?))
     };
-    run_with_read_timeout(node, limits, reading).await
-}
-
-async fn run_with_read_timeout<T>(
-    node: &NodeUrl,
-    limits: &ReadLimits,
-    reading: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    timeout(limits.read_timeout, failure::catch_panic(node, reading))
-        .await
-        .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "reading lock waits", limits.read_timeout)))
+    run_with_read_timeout(node, limits, "reading lock waits", reading).await
 }
 
 async fn read_locks_and_close_connection(mut connection: Connection) -> Result<LockSnapshot, Failure> {

@@ -13,13 +13,14 @@ use mysql_common::prelude::FromRow;
 use mysql_common::row::convert::FromRowError;
 
 use crate::client::Error;
-use tokio::time::{sleep, timeout};
+use crate::node_operation::run_with_read_timeout;
+use tokio::time::sleep;
 
 use crate::clock::{self, LocalTimestampAge};
 use crate::connection::Connection;
 use crate::limits::ReadLimits;
 use crate::transactions::{self, ER_CANNOT_CONVERT_STRING, ER_SPECIFIC_ACCESS_DENIED_ERROR, TransactionReadResult};
-use crate::{failure, privileges, statements};
+use crate::{privileges, statements};
 
 /// The sample interval exceeds [`transactions::INNODB_TRX_REFRESH_INTERVAL`], so that each sample contains new data.
 /// If another client keeps reading `innodb_trx`, InnoDB does not refresh the data, and the samples do not change.
@@ -57,9 +58,7 @@ pub async fn read_rollbacks(
     wanted: Option<&[u64]>,
     limits: &ReadLimits,
 ) -> Result<Vec<Rollback>, Failure> {
-    timeout(limits.read_timeout, failure::catch_panic(node, take_rollback_samples(node, wanted, limits)))
-        .await
-        .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "reading rollbacks", limits.read_timeout)))
+    run_with_read_timeout(node, limits, "reading rollbacks", take_rollback_samples(node, wanted, limits)).await
 }
 
 async fn take_rollback_samples(

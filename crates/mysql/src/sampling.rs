@@ -11,11 +11,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::client::Error;
+use crate::node_operation::run_with_read_timeout;
 use clew_diagnose::is_internal_session;
 use clew_diagnose::session_feed::{MAX_STATEMENT_BYTES, SampledSession, SessionCounts};
 use clew_diagnose::waits::build_wait_graph;
 use clew_model::{Failure, Limitation, LimitationKind, NodeUrl, Session, SessionDetail};
-use tokio::time::timeout;
 
 use crate::clock::NodeClockHistory;
 use crate::connection::Connection;
@@ -62,9 +62,8 @@ pub async fn take_session_sample(
     threshold: u64,
     limits: &ReadLimits,
 ) -> Result<SessionSample, Failure> {
-    let sampling = failure::catch_panic(node, Box::pin(connect_and_sample_sessions(node, cache, threshold, limits)));
-    let sampled = timeout(limits.read_timeout, sampling).await;
-    sampled.unwrap_or_else(|_| Err(failure::read_timeout_failure(node, limits.read_timeout)))
+    let sampling = Box::pin(connect_and_sample_sessions(node, cache, threshold, limits));
+    run_with_read_timeout(node, limits, "reading sessions", sampling).await
 }
 
 async fn connect_and_sample_sessions(

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::client::Error;
+use crate::node_operation::run_with_read_timeout;
 use clew_diagnose::waits::{WaitGraph, WaitParticipant, build_wait_graph};
 use clew_model::{Failure, LimitationKind, NodeUrl, Session, Transaction};
-use tokio::time::timeout;
 
 use crate::connection::Connection;
 use crate::elapsed_times::{self, ElapsedTimeCheckScope};
@@ -42,9 +42,7 @@ pub async fn read_session_detail(
     id: u64,
     limits: &ReadLimits,
 ) -> Result<Option<DetailedSession>, Failure> {
-    let reading = failure::catch_panic(node, Box::pin(query_session_detail(node, id, limits)));
-    let read = timeout(limits.read_timeout, reading).await;
-    read.unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "reading a session", limits.read_timeout)))
+    run_with_read_timeout(node, limits, "reading a session", Box::pin(query_session_detail(node, id, limits))).await
 }
 
 async fn query_session_detail(

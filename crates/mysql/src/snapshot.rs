@@ -10,12 +10,11 @@ use clew_diagnose::{SortedRows, csv, json};
 use clew_model::{Failure, Limitation, NodeUrl, SessionSelection};
 use serde::Serialize;
 use tempfile::SpooledTempFile;
-use tokio::time::timeout;
 
 use crate::connection::Connection;
-use crate::failure;
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
+use crate::node_operation::run_with_read_timeout;
 use crate::server_instance::ServerInstance;
 use crate::transactions::{TransactionReadResult, TransactionsBySession};
 use crate::{doctor, limitations, privileges, transactions};
@@ -142,7 +141,13 @@ pub async fn take_snapshot_with_session_scope(
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
     let rows = RowEncodingOptions { selection: selection.clone(), statements, format, detailed: false };
-    run_with_read_timeout(node, limits, Box::pin(connect_and_read_snapshot(scope, node, rows, limits))).await
+    run_with_read_timeout(
+        node,
+        limits,
+        "reading sessions",
+        Box::pin(connect_and_read_snapshot(scope, node, rows, limits)),
+    )
+    .await
 }
 
 /// Takes a snapshot that includes the server instance, for callers that kill sessions. See [`take_snapshot`].
@@ -159,7 +164,7 @@ pub async fn take_snapshot_with_server_instance(
         let server = connection.read_server_instance().await?;
         Ok(Snapshot { server: Some(server), ..read_snapshot(connection, SessionScope::Users, rows).await? })
     };
-    run_with_read_timeout(node, limits, Box::pin(reading)).await
+    run_with_read_timeout(node, limits, "reading sessions", Box::pin(reading)).await
 }
 
 /// Takes a snapshot that also contains the columns in [`clew_model::SESSION_DETAIL_COLUMNS`]. See [`take_snapshot`].
@@ -172,17 +177,13 @@ pub async fn take_detailed_snapshot(
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
     let rows = RowEncodingOptions { selection: selection.clone(), statements, format, detailed: true };
-    run_with_read_timeout(node, limits, Box::pin(detailed::read_detailed_snapshot(node, rows, limits))).await
-}
-
-async fn run_with_read_timeout(
-    node: &NodeUrl,
-    limits: &ReadLimits,
-    reading: impl Future<Output = Result<Snapshot, Failure>>,
-) -> Result<Snapshot, Failure> {
-    timeout(limits.read_timeout, failure::catch_panic(node, reading))
-        .await
-        .unwrap_or_else(|_| Err(failure::read_timeout_failure(node, limits.read_timeout)))
+    run_with_read_timeout(
+        node,
+        limits,
+        "reading sessions",
+        Box::pin(detailed::read_detailed_snapshot(node, rows, limits)),
+    )
+    .await
 }
 
 async fn connect_and_read_snapshot(

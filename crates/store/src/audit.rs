@@ -176,9 +176,14 @@ impl fmt::Display for AuditIntegrityProblem {
                 write!(f, "row {at} does not continue the chain of MACs: row {at} or the previous row was replaced")
             }
             AuditIntegrityProblemKind::AfterChangedHead => {
-                write!(f, "the head record was changed before row {at} was written: rows before row {at} may be missing")
+                write!(
+                    f,
+                    "the head record was changed before row {at} was written: rows before row {at} may be missing"
+                )
             }
-            AuditIntegrityProblemKind::HeadChanged => write!(f, "the head record was changed: rows after {at} may be missing"),
+            AuditIntegrityProblemKind::HeadChanged => {
+                write!(f, "the head record was changed: rows after {at} may be missing")
+            }
             AuditIntegrityProblemKind::CheckpointChanged => {
                 write!(f, "the checkpoint record was changed: rows before {at} may be missing")
             }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::client::Error;
+use crate::node_operation::run_with_read_timeout;
 use clew_diagnose::{ProtectedAccounts, is_internal_session, to_valid_utf8};
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Session};
-use tokio::time::timeout;
 
 use super::client_sessions::ClientSessions;
 use super::rollback_state::{RollbackState, read_rollback_states};
@@ -71,7 +71,7 @@ pub async fn find_sessions_by_id(
     ids: &[u64],
     limits: &ReadLimits,
 ) -> Result<SessionLookupResult, Failure> {
-    run_with_read_timeout(node, limits, async {
+    run_with_read_timeout(node, limits, "reading sessions", async {
         let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, limits).await?;
         let server = connection.read_server_instance().await?;
         let (SessionList { sessions, own, is_direct, .. }, _) =
@@ -96,7 +96,7 @@ pub async fn read_client_sessions(
     purpose: ConnectionPurpose,
     limits: &ReadLimits,
 ) -> Result<ClientSessions, Failure> {
-    run_with_read_timeout(node, limits, async {
+    run_with_read_timeout(node, limits, "reading sessions", async {
         let mut connection = Connection::open_for_purpose(purpose, node, limits).await?;
         let server = connection.read_server_instance().await?;
         let own_ids = read_clew_session_ids(&mut connection).await?;
@@ -130,16 +130,6 @@ pub async fn read_client_sessions(
         Ok(ClientSessions { read, sessions, unchecked, is_monotonic, clock, limitations, duration: since.elapsed() })
     })
     .await
-}
-
-async fn run_with_read_timeout<T>(
-    node: &NodeUrl,
-    limits: &ReadLimits,
-    read: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    timeout(limits.read_timeout, failure::catch_panic(node, read))
-        .await
-        .unwrap_or_else(|_| Err(failure::read_timeout_failure(node, limits.read_timeout)))
 }
 
 pub(super) struct ProcessListSnapshot {

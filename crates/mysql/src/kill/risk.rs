@@ -7,12 +7,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::client::Error;
+use crate::node_operation::run_with_read_timeout;
 use clew_diagnose::{
     KillRisk, StorageEngineKind, TableRef, TableStorageEngines, detect_kill_risks, detect_risks_to_changed_tables,
     parse_changed_tables,
 };
 use clew_model::{Failure, NodeUrl, Session, Transaction};
-use tokio::time::timeout;
 
 use crate::connection::Connection;
 use crate::flavor::Flavor;
@@ -37,9 +37,8 @@ pub async fn read_kill_risks(
     if sessions.is_empty() {
         return Ok(HashMap::new());
     }
-    timeout(limits.read_timeout, failure::catch_panic(node, assess_kill_risks(node, sessions, transactions, limits)))
-        .await
-        .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "reading kill risks", limits.read_timeout)))
+    let assessing = assess_kill_risks(node, sessions, transactions, limits);
+    run_with_read_timeout(node, limits, "reading kill risks", assessing).await
 }
 
 async fn assess_kill_risks(

@@ -307,7 +307,10 @@ async fn problems_have_readable_messages() {
         (problem_at(3, AuditIntegrityProblemKind::Missing { through: 5 }), "rows 3 to 5 are missing"),
         (problem_at(1, AuditIntegrityProblemKind::MissingBefore { first: 4 }), "rows before 4 are missing, from 1 on"),
         (problem_at(9, AuditIntegrityProblemKind::MissingAfter { last: Some(7) }), "rows after 7 are missing, up to 9"),
-        (problem_at(7, AuditIntegrityProblemKind::HeadChanged), "the head record was changed: rows after 7 may be missing"),
+        (
+            problem_at(7, AuditIntegrityProblemKind::HeadChanged),
+            "the head record was changed: rows after 7 may be missing",
+        ),
     ] {
         assert_eq!(problem.to_string(), message);
     }
