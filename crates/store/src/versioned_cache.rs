@@ -1,64 +1,43 @@
-//! Cache for derived values, which become invalid when the version of their source data changes.
+//! Cache for values that are valid only for one version of the data from which they are derived.
 
-use std::borrow::Borrow;
-use std::collections::HashMap;
+use std::fmt;
 use std::hash::Hash;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Cache with a fixed capacity, whose values all have the same version.
-/// An insertion removes all other values if the inserted value has a newer version or the cache is full.
-#[derive(Debug)]
-pub struct VersionedCache<K, V> {
-    capacity: usize,
-    entries: Mutex<VersionedValues<K, V>>,
-}
+use quick_cache::Equivalent;
+use quick_cache::sync::Cache;
 
-#[derive(Debug)]
-struct VersionedValues<K, V> {
-    version: i64,
-    values: HashMap<K, V>,
-}
+/// Cache with a fixed capacity. A value is valid only for the version with which it was inserted.
+/// If the cache is full, an insertion removes a value that is rarely used.
+pub struct VersionedCache<K, V>(Cache<K, (i64, V)>);
 
 impl<K: Eq + Hash, V: Clone> VersionedCache<K, V> {
     /// Creates an empty cache with the given capacity.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { capacity, entries: Mutex::new(VersionedValues { version: i64::MIN, values: HashMap::new() }) }
+        Self(Cache::new(capacity))
     }
 
-    /// Returns the value for a key if the value was inserted with the version `version`.
-    pub fn get<Q>(&self, version: i64, key: &Q) -> Option<V>
-    where
-        K: Borrow<Q>,
-        Q: Eq + Hash + ?Sized,
-    {
-        let entries = self.lock();
-        entries.values.get(key).filter(|_| entries.version == version).cloned()
+    /// Returns the value for a key if the value was inserted with the same version.
+    pub fn get<Q: Hash + Equivalent<K> + ?Sized>(&self, version: i64, key: &Q) -> Option<V> {
+        let (inserted_version, value) = self.0.get(key)?;
+        (inserted_version == version).then_some(value)
     }
 
     /// Inserts a value. The caller must read the version before it reads the value.
     pub fn insert(&self, version: i64, key: K, value: V) {
-        let mut entries = self.lock();
-        if entries.version < version || entries.values.len() >= self.capacity {
-            entries.values.clear();
-            entries.version = entries.version.max(version);
-        }
-        if entries.version == version {
-            entries.values.insert(key, value);
-        }
+        self.0.insert(key, (version, value));
     }
 
     /// Removes a value.
-    pub fn remove<Q>(&self, key: &Q)
-    where
-        K: Borrow<Q>,
-        Q: Eq + Hash + ?Sized,
-    {
-        self.lock().values.remove(key);
+    pub fn remove<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) {
+        self.0.remove(key);
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, VersionedValues<K, V>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+// The debug output omits the values, which may be secrets.
+impl<K: Eq + Hash, V: Clone> fmt::Debug for VersionedCache<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VersionedCache").field("len", &self.0.len()).finish_non_exhaustive()
     }
 }
 
@@ -73,10 +52,11 @@ mod tests {
         assert_eq!((cache.get(1, "a"), cache.get(1, "b")), (Some(10), None));
         assert_eq!((cache.get(0, "a"), cache.get(2, "a")), (None, None));
         cache.insert(2, "b", 20);
-        assert_eq!((cache.get(2, "a"), cache.get(1, "a"), cache.get(2, "b")), (None, None, Some(20)));
-        cache.insert(1, "a", 10);
-        assert_eq!((cache.get(1, "a"), cache.get(2, "a")), (None, None), "a value of an older version is not inserted");
-        assert_eq!(cache.get(2, "b"), Some(20));
+        assert_eq!((cache.get(1, "a"), cache.get(2, "b"), cache.get(1, "b")), (Some(10), Some(20), None));
+        cache.insert(2, "a", 11);
+        assert_eq!((cache.get(1, "a"), cache.get(2, "a")), (None, Some(11)));
+        cache.remove("a");
+        assert_eq!(cache.get(2, "a"), None);
     }
 
     #[test]
@@ -85,7 +65,7 @@ mod tests {
         for key in 0..1000 {
             cache.insert(1, key, key);
             assert_eq!(cache.get(1, &key), Some(key));
-            assert!(cache.lock().values.len() <= 100);
+            assert!(cache.0.len() <= 100);
         }
     }
 }
