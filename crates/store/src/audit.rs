@@ -2,6 +2,15 @@
 //!
 //! A change and its audit row are committed in the same transaction.
 
+/// Columns of the table `audit` that an audit row contains.
+/// With `SELECT *`, a prepared statement of PostgreSQL fails after a migration by a newer version of Clew adds a column.
+macro_rules! audit_columns {
+    () => {
+        "seq, at, actor_kind, actor_id, actor_name, actor_domain_id, peer, request_id, operation, domain_id, project_id, \
+         instance_id, node_id, target, outcome, code, detail, previous, mac"
+    };
+}
+
 pub(crate) mod chain;
 pub(crate) mod chain_records;
 pub(crate) mod checkpoint_tracker;
@@ -208,7 +217,9 @@ impl fmt::Display for AuditIntegrityProblem {
 macro_rules! select_matching_rows_sql {
     ($side:literal, $order:literal) => {
         concat!(
-            "SELECT * FROM audit WHERE seq ",
+            "SELECT ",
+            audit_columns!(),
+            " FROM audit WHERE seq ",
             $side,
             " $1 AND ($2 IS NULL OR domain_id = $2 OR actor_domain_id = $2) AND ($3 IS NULL OR at >= $3) \
              AND ($4 IS NULL OR at < $4) AND ($5 IS NULL OR actor_name = $5 OR actor_id = $5) AND ($6 IS NULL OR operation = $6) \

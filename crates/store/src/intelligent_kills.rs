@@ -91,35 +91,39 @@ pub struct IntelligentKillFilter {
     pub to: i64,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_have_13_digits() {
-        let id: IntelligentKillId = "1775616550000".parse().unwrap();
-        assert_eq!((id.requested_at_millis(), id.to_string().as_str()), (1_775_616_550_000, "1775616550000"));
-        for wrong in ["", "1", "+775616550000", "17756165500000", "177561655000x", "１７７５６"] {
-            assert!(wrong.parse::<IntelligentKillId>().is_err(), "{wrong}");
-        }
-    }
+/// Columns of the table `intelligent_kills` from which [`intelligent_kill_from_row`] reads a row.
+/// With `SELECT *`, a prepared statement of PostgreSQL fails after a migration by a newer version of Clew adds a column.
+macro_rules! intelligent_kill_columns {
+    () => {
+        "id, project_id, instance_id, node_id, actor_id, actor_name, actor_domain_id, peer, request_id, status, reason, ended_at"
+    };
 }
 
 const AUDIT_OPERATION_NAME: &str = "EndIntelligentKill";
 
 /// Clew executes at most one intelligent kill per node at a time.
-const CLAIM_OLDEST_KILL_SQL: &str = "UPDATE intelligent_kills SET status = 'running', lease_until = $1 + $2 \
+const CLAIM_OLDEST_KILL_SQL: &str = concat!(
+    "UPDATE intelligent_kills SET status = 'running', lease_until = $1 + $2 \
      WHERE id = (SELECT w.id FROM intelligent_kills w WHERE w.status = 'queued' AND w.id >= $3 \
            AND NOT EXISTS (SELECT 1 FROM intelligent_kills r WHERE r.node_id = w.node_id AND r.status = 'running') \
            AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = w.node_id AND n.zone NOT IN ({zones})) \
-         ORDER BY w.id LIMIT 1) \
-     RETURNING *";
+         ORDER BY w.id LIMIT 1) RETURNING ",
+    intelligent_kill_columns!()
+);
 
-const SELECT_STALE_KILLS_SQL: &str = "SELECT * FROM intelligent_kills \
-     WHERE (status = 'queued' AND id < $1) OR (status = 'running' AND lease_until <= $2) ORDER BY id";
+const SELECT_STALE_KILLS_SQL: &str = concat!(
+    "SELECT ",
+    intelligent_kill_columns!(),
+    " FROM intelligent_kills \
+     WHERE (status = 'queued' AND id < $1) OR (status = 'running' AND lease_until <= $2) ORDER BY id"
+);
 
-const SELECT_FINISHED_KILLS_SQL: &str = "SELECT * FROM intelligent_kills \
-     WHERE instance_id = $1 AND node_id = $2 AND id >= $3 AND id < $4 AND ended_at IS NOT NULL";
+const SELECT_FINISHED_KILLS_SQL: &str = concat!(
+    "SELECT ",
+    intelligent_kill_columns!(),
+    " FROM intelligent_kills \
+     WHERE instance_id = $1 AND node_id = $2 AND id >= $3 AND id < $4 AND ended_at IS NOT NULL"
+);
 
 impl KillStore<'_> {
     /// Enqueues an intelligent kill. Fails with [`StoreError::QueueFull`] if `limit` kills are queued for the node.
@@ -229,10 +233,11 @@ impl KillStore<'_> {
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("end an intelligent kill").await?;
         let status = if reason.is_some() { CollectionTaskStatus::Error } else { CollectionTaskStatus::Finished };
-        let rows = query(
+        let rows = query(concat!(
             "UPDATE intelligent_kills SET status = $1, reason = $2, ended_at = $3, lease_until = NULL \
-             WHERE id = $4 AND status = $5 RETURNING *",
-        )
+             WHERE id = $4 AND status = $5 RETURNING ",
+            intelligent_kill_columns!()
+        ))
         .bind(status.name())
         .bind(reason)
         .bind(self.store.clock.unix_millis())
@@ -262,7 +267,7 @@ impl KillStore<'_> {
 
     /// Returns an intelligent kill by id.
     pub async fn find_intelligent_kill(self, id: IntelligentKillId) -> Result<Option<IntelligentKill>, StoreError> {
-        let row = query("SELECT * FROM intelligent_kills WHERE id = $1")
+        let row = query(concat!("SELECT ", intelligent_kill_columns!(), " FROM intelligent_kills WHERE id = $1"))
             .bind(id.0)
             .fetch_optional(&self.store.database)
             .await
@@ -337,4 +342,18 @@ fn intelligent_kill_from_row(row: &Row) -> Result<IntelligentKill, StoreError> {
         reason: row.try_get("reason").map_err(&failed)?,
         ended_at: row.try_get("ended_at").map_err(&failed)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_have_13_digits() {
+        let id: IntelligentKillId = "1775616550000".parse().unwrap();
+        assert_eq!((id.requested_at_millis(), id.to_string().as_str()), (1_775_616_550_000, "1775616550000"));
+        for wrong in ["", "1", "+775616550000", "17756165500000", "177561655000x", "１７７５６"] {
+            assert!(wrong.parse::<IntelligentKillId>().is_err(), "{wrong}");
+        }
+    }
 }

@@ -1,5 +1,13 @@
 //! Kill tasks. A kill task repeatedly kills the sessions on an instance that match its criteria.
 
+/// Columns of the table `kill_tasks` from which [`kill_task_from_row`] reads a row.
+/// With `SELECT *`, a prepared statement of PostgreSQL fails after a migration by a newer version of Clew adds a column.
+macro_rules! kill_task_columns {
+    () => {
+        "t.id, t.instance_id, t.criteria, t.masked, t.started_at, t.ends_at, t.stopped_at"
+    };
+}
+
 pub(crate) mod leases;
 
 use std::time::Duration;
@@ -250,11 +258,15 @@ impl KillTaskStore<'_> {
     /// Returns all stored kill tasks of an instance, newest first.
     pub async fn list_kill_tasks(self, instance: &InstanceId) -> Result<Vec<KillTask>, StoreError> {
         let now = self.store.clock.unix_millis();
-        let rows = query("SELECT * FROM kill_tasks WHERE instance_id = $1 ORDER BY id DESC")
-            .bind(instance.as_str())
-            .fetch_all(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("list kill tasks"))?;
+        let rows = query(concat!(
+            "SELECT ",
+            kill_task_columns!(),
+            " FROM kill_tasks t WHERE t.instance_id = $1 ORDER BY t.id DESC"
+        ))
+        .bind(instance.as_str())
+        .fetch_all(&self.store.database)
+        .await
+        .map_err(StoreError::database_error("list kill tasks"))?;
         rows.iter().map(|row| kill_task_from_row(row, now)).collect()
     }
 }

@@ -204,6 +204,15 @@ const MATCHING_KILLS_FROM_CLAUSE: &str = "FROM killed_sessions WHERE instance_id
      AND ($3 IS NULL OR source = $3) AND ($4 IS NULL OR task_id = $4) \
      AND ($5 IS NULL OR asked_at >= $5) AND ($6 IS NULL OR asked_at < $6)";
 
+/// Columns of the table `killed_sessions` from which [`kill_record_from_row`] reads a row.
+/// With `SELECT *`, a prepared statement of PostgreSQL fails after a migration by a newer version of Clew adds a column.
+macro_rules! kill_columns {
+    () => {
+        "id, project_id, instance_id, node_id, source, task_id, kind, reason, session_id, \"user\", host, db, command, seconds, \
+         state, template, asked_at, outcome, detail, ended_at"
+    };
+}
+
 impl KillStore<'_> {
     /// Records kills before Clew sends the `KILL` statements. [`KillStore::record_kill_outcomes`] adds the outcomes later.
     /// Returns the ids of the recorded kills, in the same order as `kills`.
@@ -290,11 +299,12 @@ impl KillStore<'_> {
         let now = self.store.clock.unix_millis();
         let mut events = Vec::with_capacity(ends.len());
         for (id, outcome, detail) in ends {
-            let rows = query(
+            let rows = query(concat!(
                 "UPDATE killed_sessions SET outcome = $1, detail = $2, ended_at = $3 \
-                 WHERE id = $4 AND (outcome IS NULL OR outcome = 'unknown') \
-                 RETURNING *, (SELECT p.domain_id FROM projects p WHERE p.id = project_id) AS domain_id",
-            )
+                 WHERE id = $4 AND (outcome IS NULL OR outcome = 'unknown') RETURNING ",
+                kill_columns!(),
+                ", (SELECT p.domain_id FROM projects p WHERE p.id = project_id) AS domain_id"
+            ))
             .bind(outcome.name())
             .bind(detail)
             .bind(now)
@@ -324,8 +334,10 @@ impl KillStore<'_> {
             .fetch_one(&self.store.database)
             .await
             .map_err(&failed)?;
-        let statement =
-            format!("SELECT * {MATCHING_KILLS_FROM_CLAUSE} ORDER BY asked_at DESC, id DESC LIMIT $7 OFFSET $8");
+        let statement = format!(
+            "SELECT {} {MATCHING_KILLS_FROM_CLAUSE} ORDER BY asked_at DESC, id DESC LIMIT $7 OFFSET $8",
+            kill_columns!()
+        );
         let rows = query(AssertSqlSafe(statement))
             .bind(filter.instance_id.as_str())
             .bind(filter.node_id.as_ref().map(NodeId::as_str))

@@ -1,6 +1,15 @@
 //! Queue of tasks that collect the sessions of nodes. A worker that claims a task receives a lease and a fencing token.
 //! See `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`.
 
+/// Columns of the table `tasks` from which [`task_from_row`] reads a row.
+/// With `SELECT *`, a prepared statement of PostgreSQL fails after a migration by a newer version of Clew adds a column.
+macro_rules! task_columns {
+    () => {
+        "request_id, project_id, instance_id, node_id, selection, masked, status, failure_kind, failure_detail, result_name, \
+         result_rows, result_bytes, result_sha256, result_limitations, attempts, created_at, ended_at, fence"
+    };
+}
+
 pub(crate) mod batched_writes;
 pub(crate) mod claim;
 #[cfg(test)]
@@ -115,9 +124,12 @@ pub struct ResultMetadata {
     pub limitations: Option<Vec<Limitation>>,
 }
 
-const SELECT_TASKS_BY_NODE: &str = "SELECT * FROM tasks WHERE project_id = $1 AND instance_id = $2 AND node_id = $3 \
-     ORDER BY created_at DESC, request_id LIMIT $4";
-const SELECT_TASK_BY_ID: &str = "SELECT * FROM tasks WHERE request_id = $1";
+const SELECT_TASKS_BY_NODE: &str = concat!(
+    "SELECT ",
+    task_columns!(),
+    " FROM tasks WHERE project_id = $1 AND instance_id = $2 AND node_id = $3 ORDER BY created_at DESC, request_id LIMIT $4"
+);
+const SELECT_TASK_BY_ID: &str = concat!("SELECT ", task_columns!(), " FROM tasks WHERE request_id = $1");
 /// Database triggers maintain the table `task_counts`.
 const SELECT_TASK_COUNTS: &str = "SELECT status, count FROM task_counts";
 const DELETE_TASKS_ENDED_BEFORE: &str = "DELETE FROM tasks WHERE ended_at < $1 RETURNING result_name";
@@ -225,10 +237,11 @@ impl TaskStore<'_> {
     /// Returns false without making changes if the task does not exist or has not finished.
     pub async fn remove_task(self, by: &AuditOrigin, id: &RequestId) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("remove a collection").await?;
-        let rows = query(
-            "DELETE FROM tasks WHERE request_id = $1 AND ended_at IS NOT NULL \
-             RETURNING *, (SELECT p.domain_id FROM projects p WHERE p.id = project_id) AS domain_id",
-        )
+        let rows = query(concat!(
+            "DELETE FROM tasks WHERE request_id = $1 AND ended_at IS NOT NULL RETURNING ",
+            task_columns!(),
+            ", (SELECT p.domain_id FROM projects p WHERE p.id = project_id) AS domain_id"
+        ))
         .bind(id.as_str())
         .fetch_all(tx.transaction())
         .await

@@ -71,13 +71,17 @@ impl ChainVerifier {
     ) -> Result<(), StoreError> {
         let failed = StoreError::database_error("verify the audit log");
         loop {
-            let rows = query("SELECT * FROM audit WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3")
-                .bind(self.position)
-                .bind(last)
-                .bind(AUDIT_ROWS_PER_PAGE)
-                .fetch_all(&mut *transaction)
-                .await
-                .map_err(&failed)?;
+            let rows = query(concat!(
+                "SELECT ",
+                audit_columns!(),
+                " FROM audit WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3"
+            ))
+            .bind(self.position)
+            .bind(last)
+            .bind(AUDIT_ROWS_PER_PAGE)
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(&failed)?;
             if rows.is_empty() {
                 return Ok(());
             }

@@ -57,17 +57,6 @@ pub(crate) fn compute_login_retry_delay(refusals: u32) -> Duration {
     INITIAL_LOGIN_RETRY_DELAY.saturating_mul(1 << doublings).min(MAX_LOGIN_RETRY_DELAY)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn delays_double_up_to_an_hour() {
-        let delays = [1, 2, 3, 7, 8, 100, u32::MAX].map(|refusals| compute_login_retry_delay(refusals).as_secs());
-        assert_eq!(delays, [30, 60, 120, 1920, 3600, 3600, 3600]);
-    }
-}
-
 const MAX_REFUSAL_REASON_LEN: usize = 1000;
 
 impl InstanceStore<'_> {
@@ -185,4 +174,15 @@ fn login_backoff_from_row(row: &Row) -> Result<LoginBackoff, StoreError> {
         refused_at: row.try_get("refused_at").map_err(&failed)?,
         retry_at: row.try_get("retry_at").map_err(&failed)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_up_to_an_hour() {
+        let delays = [1, 2, 3, 7, 8, 100, u32::MAX].map(|refusals| compute_login_retry_delay(refusals).as_secs());
+        assert_eq!(delays, [30, 60, 120, 1920, 3600, 3600, 3600]);
+    }
 }

@@ -18,10 +18,11 @@ impl KillTaskStore<'_> {
     pub async fn list_instances_with_kill_tasks(self) -> Result<Vec<InstanceKillTasks>, StoreError> {
         let (now, zones) = (self.store.clock.unix_millis(), self.store.database.select_json_array_strings_sql("$3"));
         let rows = query(AssertSqlSafe(format!(
-            "SELECT t.*, i.project_id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on = $1 \
+            "SELECT {}, i.project_id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on = $1 \
              JOIN instances i ON i.id = t.instance_id WHERE {RUNNING_KILL_TASK_CONDITION_SQL} AND NOT EXISTS \
                  (SELECT 1 FROM nodes n WHERE n.instance_id = t.instance_id AND n.zone NOT IN ({zones})) \
-             ORDER BY t.instance_id, t.id"
+             ORDER BY t.instance_id, t.id",
+            kill_task_columns!()
         )))
         .bind(true)
         .bind(now)

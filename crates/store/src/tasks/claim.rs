@@ -32,7 +32,8 @@ macro_rules! claim_query {
             $skip_locked,
             ") FROM ",
             $zones,
-            ") ORDER BY turn, rowid LIMIT 1)) RETURNING rowid, *",
+            ") ORDER BY turn, rowid LIMIT 1)) RETURNING rowid, ",
+            task_columns!(),
         )
     };
 }

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use crate::fixture::{Fixture, claim, new_instance, origin, tenant};
 use crate::{backend, subprocess};
-use clew_model::{AuditEvent, CollectionTaskOutcome, Failure, FailureKind, NodeId};
-use clew_store::{AuditFilter, AuditRecord, Store, StoreError};
+use clew_model::{AuditEvent, CollectionTaskOutcome, Failure, FailureKind, InstanceId, NodeId, Pagination};
+use clew_store::{AuditFilter, AuditRecord, KillFilter, RecordedKillOutcome, Store, StoreError};
+
+use super::kills;
 
 /// Number of instances that the child process adds.
 const ADDED_INSTANCES: usize = 40;
@@ -137,4 +139,46 @@ async fn two_processes_write_one_audit() {
     let mine = |row: &AuditRecord| row.event.target.starts_with(&format!("{}/", std::process::id()));
     let changes = rows.windows(2).filter(|pair| mine(&pair[0]) != mine(&pair[1])).count();
     assert!(changes > 1, "the processes did not write concurrently");
+}
+
+/// Reads and writes rows of each table whose rows are mapped by column name.
+async fn use_all_row_mappings(fixture: &Fixture, instance: &InstanceId) {
+    let (store, node, page) = (&fixture.store, NodeId::generate(), Pagination { offset: 0, limit: 10 });
+    let task = fixture.new_task(&node);
+    store.tasks().enqueue_task(&task, 9).await.unwrap();
+    let claimed = claim(store, Duration::from_secs(60), 1).await.unwrap().unwrap();
+    let failed = CollectionTaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no response"));
+    assert!(store.tasks().complete_task(&task.request_id, claimed.fence, &failed).await.unwrap());
+    assert!(store.tasks().find_task(&task.request_id).await.unwrap().is_some());
+    let listed = store.tasks().list_node_tasks(&task.project_id, &task.instance_id, &node, 9).await.unwrap();
+    assert_eq!(listed.len(), 1);
+    assert!(store.tasks().remove_task(&origin(), &task.request_id).await.unwrap());
+
+    let request = fixture.intelligent_kill(instance, &node);
+    let id = store.kills().enqueue_intelligent_kill(&request, 8).await.unwrap();
+    let claimed = store.kills().claim_intelligent_kill(Duration::from_secs(60), Duration::from_mins(1)).await.unwrap();
+    assert_eq!(claimed.unwrap().id, id);
+    assert!(store.kills().finish_intelligent_kill(id, None, 1).await.unwrap());
+    assert!(store.kills().find_intelligent_kill(id).await.unwrap().is_some());
+
+    let ids = store.kills().insert_kill_records(&[kills::new_kill(fixture, instance, 7)]).await.unwrap();
+    let outcome = (ids[0], RecordedKillOutcome::Killed, String::new());
+    store.kills().record_kill_outcomes(&origin(), &[outcome]).await.unwrap();
+    store.kills().list_kills(&KillFilter::for_instance(instance.clone()), page).await.unwrap();
+    store.kill_tasks().list_kill_tasks(instance).await.unwrap();
+    store.kill_tasks().list_instances_with_kill_tasks().await.unwrap();
+    store.audit().list_audit_rows_after_seq(&AuditFilter::default(), 0, 10).await.unwrap();
+    assert!(store.audit().verify_audit_log(&[]).await.unwrap().is_intact());
+}
+
+/// During an upgrade, processes of the old version use prepared statements while a new process migrates the schema.
+#[tokio::test]
+async fn running_process_works_after_a_migration_adds_columns() {
+    let fixture = Fixture::new().await;
+    let instance = InstanceId::generate();
+    use_all_row_mappings(&fixture, &instance).await;
+    for table in ["tasks", "intelligent_kills", "killed_sessions", "kill_tasks", "audit"] {
+        fixture.sql(format!("ALTER TABLE {table} ADD COLUMN added_later TEXT")).await;
+    }
+    use_all_row_mappings(&fixture, &instance).await;
 }
