@@ -4,6 +4,7 @@
 
 mod command_lines;
 mod named_tests;
+mod source_paths;
 
 use std::path::Path;
 
