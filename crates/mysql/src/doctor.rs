@@ -52,7 +52,8 @@ impl Diagnosis {
 /// This function opens two connections, one after the other, and does not change anything on the server.
 /// Fails if Clew cannot connect to the server.
 pub async fn diagnose_node(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis, Failure> {
-    run_with_read_timeout(node, limits, "checking privileges", diagnose_node_without_timeout(node, limits)).await
+    run_with_read_timeout(node, limits, "checking privileges", Box::pin(diagnose_node_without_timeout(node, limits)))
+        .await
 }
 
 async fn diagnose_node_without_timeout(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis, Failure> {

@@ -44,10 +44,8 @@ const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 /// Fails after the read timeout.
 /// If this function fails or its future is dropped, Clew kills its own running statement on the server.
 pub async fn read_lock_waits(node: &NodeUrl, limits: &ReadLimits) -> Result<LockSnapshot, Failure> {
-    run_with_read_timeout(node, limits, "reading lock waits", async {
-        read_locks_and_close_connection(Connection::open(node, limits).await?).await
-    })
-    .await
+    let reading = async { read_locks_and_close_connection(Connection::open(node, limits).await?).await };
+    run_with_read_timeout(node, limits, "reading lock waits", Box::pin(reading)).await
 }
 
 /// Reads a node's lock waits and the identity of its server, for callers that kill sessions. See [`read_lock_waits`].
@@ -60,7 +58,7 @@ pub async fn read_server_instance_and_lock_waits(
         let server = connection.read_server_instance().await?;
         Ok((server, read_locks_and_close_connection(connection).await?))
     };
-    run_with_read_timeout(node, limits, "reading lock waits", reading).await
+    run_with_read_timeout(node, limits, "reading lock waits", Box::pin(reading)).await
 }
 
 async fn read_locks_and_close_connection(mut connection: Connection) -> Result<LockSnapshot, Failure> {
