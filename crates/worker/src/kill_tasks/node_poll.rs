@@ -69,7 +69,7 @@ impl NodePoll {
                 warn!(node.id = %self.node.id, %error, "kill tasks failed on a node; retrying");
             }
             Ok(()) if guard.set_node_failing_flag(false) => {
-                info!(node.id = %self.node.id, "kill tasks recovered on a node")
+                info!(node.id = %self.node.id, "kill tasks recovered on a node");
             }
             _ => {}
         }
