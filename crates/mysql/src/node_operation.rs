@@ -8,7 +8,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::limits::ReadLimits;
 
-/// Fails after the read timeout. `doing` describes the operation in the failure, such as `reading lock waits`.
+/// Fails after the read timeout. Callers box large operations, because two nested futures contain the operation.
+/// `doing` describes the operation in the failure, such as `reading lock waits`.
 pub(crate) async fn run_with_read_timeout<T>(
     node: &NodeUrl,
     limits: &ReadLimits,

@@ -58,7 +58,8 @@ pub async fn read_rollbacks(
     wanted: Option<&[u64]>,
     limits: &ReadLimits,
 ) -> Result<Vec<Rollback>, Failure> {
-    run_with_read_timeout(node, limits, "reading rollbacks", take_rollback_samples(node, wanted, limits)).await
+    run_with_read_timeout(node, limits, "reading rollbacks", Box::pin(take_rollback_samples(node, wanted, limits)))
+        .await
 }
 
 async fn take_rollback_samples(

@@ -34,7 +34,8 @@ fn source_files_named_by_documents_exist() {
     for document in documents {
         let text = std::fs::read_to_string(&document).unwrap();
         for code in text.lines().flat_map(|line| line.split('`').skip(1).step_by(2)) {
-            let is_path = code.contains('/') && code.ends_with(".rs") && !code.contains([' ', '*', '<']);
+            let is_rust_file = Path::new(code).extension().is_some_and(|extension| extension == "rs");
+            let is_path = code.contains('/') && is_rust_file && !code.contains([' ', '*', '<']);
             if is_path {
                 count += 1;
                 if !exists(&root, code) {

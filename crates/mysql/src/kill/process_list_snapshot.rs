@@ -71,7 +71,7 @@ pub async fn find_sessions_by_id(
     ids: &[u64],
     limits: &ReadLimits,
 ) -> Result<SessionLookupResult, Failure> {
-    run_with_read_timeout(node, limits, "reading sessions", async {
+    let reading = async {
         let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, limits).await?;
         let server = connection.read_server_instance().await?;
         let (SessionList { sessions, own, is_direct, .. }, _) =
@@ -85,8 +85,8 @@ pub async fn find_sessions_by_id(
         }
         connection.close().await;
         Ok(SessionLookupResult { read, sessions, own, is_direct })
-    })
-    .await
+    };
+    run_with_read_timeout(node, limits, "reading sessions", Box::pin(reading)).await
 }
 
 /// Reads the user sessions from which kill rules select the sessions to kill.
@@ -96,7 +96,7 @@ pub async fn read_client_sessions(
     purpose: ConnectionPurpose,
     limits: &ReadLimits,
 ) -> Result<ClientSessions, Failure> {
-    run_with_read_timeout(node, limits, "reading sessions", async {
+    let reading = async {
         let mut connection = Connection::open_for_purpose(purpose, node, limits).await?;
         let server = connection.read_server_instance().await?;
         let own_ids = read_clew_session_ids(&mut connection).await?;
@@ -128,8 +128,8 @@ pub async fn read_client_sessions(
         let since = connection.since;
         connection.close().await;
         Ok(ClientSessions { read, sessions, unchecked, is_monotonic, clock, limitations, duration: since.elapsed() })
-    })
-    .await
+    };
+    run_with_read_timeout(node, limits, "reading sessions", Box::pin(reading)).await
 }
 
 pub(super) struct ProcessListSnapshot {

@@ -38,7 +38,7 @@ pub async fn read_kill_risks(
         return Ok(HashMap::new());
     }
     let assessing = assess_kill_risks(node, sessions, transactions, limits);
-    run_with_read_timeout(node, limits, "reading kill risks", assessing).await
+    run_with_read_timeout(node, limits, "reading kill risks", Box::pin(assessing)).await
 }
 
 async fn assess_kill_risks(
