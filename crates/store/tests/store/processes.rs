@@ -146,7 +146,7 @@ async fn use_all_row_mappings(fixture: &Fixture, instance: &InstanceId) {
     let (store, node, page) = (&fixture.store, NodeId::generate(), Pagination { offset: 0, limit: 10 });
     let task = fixture.new_task(&node);
     store.tasks().enqueue_task(&task, 9).await.unwrap();
-    let claimed = claim(store, Duration::from_secs(60), 1).await.unwrap().unwrap();
+    let claimed = claim(store, Duration::from_mins(1), 1).await.unwrap().unwrap();
     let failed = CollectionTaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no response"));
     assert!(store.tasks().complete_task(&task.request_id, claimed.fence, &failed).await.unwrap());
     assert!(store.tasks().find_task(&task.request_id).await.unwrap().is_some());
@@ -156,7 +156,7 @@ async fn use_all_row_mappings(fixture: &Fixture, instance: &InstanceId) {
 
     let request = fixture.intelligent_kill(instance, &node);
     let id = store.kills().enqueue_intelligent_kill(&request, 8).await.unwrap();
-    let claimed = store.kills().claim_intelligent_kill(Duration::from_secs(60), Duration::from_mins(1)).await.unwrap();
+    let claimed = store.kills().claim_intelligent_kill(Duration::from_mins(1), Duration::from_mins(1)).await.unwrap();
     assert_eq!(claimed.unwrap().id, id);
     assert!(store.kills().finish_intelligent_kill(id, None, 1).await.unwrap());
     assert!(store.kills().find_intelligent_kill(id).await.unwrap().is_some());
