@@ -14,7 +14,8 @@ const withSessions = (run) =>
     await sleep(3);
     const browser = await page.context().newCDPSession(page);
     await browser.send("Performance.enable");
-    const metric = async (name) => (await browser.send("Performance.getMetrics")).metrics.find((metric) => metric.name === name).value;
+    const metric = async (name) =>
+      (await browser.send("Performance.getMetrics")).metrics.find((metric) => metric.name === name).value;
     await run(page, browser, metric);
   });
 

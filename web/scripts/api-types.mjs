@@ -48,7 +48,8 @@ function objectType(schema) {
 }
 
 const types = Object.entries(description.components.schemas).map(
-  ([name, schema]) => `${schema.description ? `/** ${schema.description.replaceAll("*/", "* /")} */\n` : ""}export type ${name} = ${typeOf(schema)};\n`,
+  ([name, schema]) =>
+    `${schema.description ? `/** ${schema.description.replaceAll("*/", "* /")} */\n` : ""}export type ${name} = ${typeOf(schema)};\n`,
 );
 const paths = Object.keys(description.paths).map((path) => `  | ${JSON.stringify(path)}`);
 writeFileSync(

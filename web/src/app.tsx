@@ -19,7 +19,11 @@ export function App() {
   }, [locale]);
   return (
     <>
-      <AuthProvider signIn={(expired, error, onSignedIn) => <SignIn expired={expired} sessionError={error} onSignedIn={onSignedIn} />}>
+      <AuthProvider
+        signIn={(expired, error, onSignedIn) => (
+          <SignIn expired={expired} sessionError={error} onSignedIn={onSignedIn} />
+        )}
+      >
         <ScopedView />
       </AuthProvider>
       <ToastList />
@@ -41,9 +45,11 @@ function ScopedView() {
   }, [requiredScope, currentScope, setScope, attempt]);
   // A link without a project refers to the current project.
   useEffect(() => {
-    if ("project" in route && route.project === null && currentScope !== null) navigate({ ...route, project: currentScope }, "replace");
+    if ("project" in route && route.project === null && currentScope !== null)
+      navigate({ ...route, project: currentScope }, "replace");
   }, [route, currentScope]);
-  const ready = requiredScope === currentScope && !("project" in route && route.project === null && currentScope !== null);
+  const ready =
+    requiredScope === currentScope && !("project" in route && route.project === null && currentScope !== null);
   return (
     <Shell>
       {error ? (
@@ -64,7 +70,11 @@ function ScopedView() {
 const LAST_PROJECT_KEY = "clew.project";
 
 /** Returns the project of a route, or `null` for the domain. */
-function scopeOf(domain: boolean, project: string | null, session: { project: { id: string } | null; projects: { id: string }[] }): string | null {
+function scopeOf(
+  domain: boolean,
+  project: string | null,
+  session: { project: { id: string } | null; projects: { id: string }[] },
+): string | null {
   if (domain) return null;
   if (project !== null && session.projects.some(({ id }) => id === project)) {
     localStorage.setItem(LAST_PROJECT_KEY, project);

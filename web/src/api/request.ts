@@ -60,7 +60,7 @@ export async function checkAvailable(path: string): Promise<void> {
 }
 
 function send(method: Method, path: string, body: unknown, signal: AbortSignal | undefined): Promise<Response> {
-  const headers: Record<string, string> = { accept: "application/json", "x-language": language() };
+  const headers: Record<string, string> = { "accept": "application/json", "x-language": language() };
   if (body !== undefined) headers["content-type"] = "application/json";
   if (method !== "GET" && csrfToken !== "") headers["x-clew-csrf"] = csrfToken;
   const options: RequestInit = { method, headers, credentials: "same-origin", cache: "no-store" };

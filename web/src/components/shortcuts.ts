@@ -62,7 +62,8 @@ export function useShortcuts(actions: Readonly<Record<string, (() => void) | und
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
       if (document.querySelector("dialog[open]") || isEditable(event.target)) return;
       const name = keyName(event);
-      const sequence = previous !== "" && event.timeStamp - pressedAt < SEQUENCE_TIMEOUT_MS ? `${previous} ${name}` : name;
+      const sequence =
+        previous !== "" && event.timeStamp - pressedAt < SEQUENCE_TIMEOUT_MS ? `${previous} ${name}` : name;
       // The second key of a sequence such as `g e` must not trigger the shortcut `e` of another component.
       const noFallback = sequence === name || previous === SEQUENCE_PREFIX;
       previous = name;
@@ -79,5 +80,8 @@ export function useShortcuts(actions: Readonly<Record<string, (() => void) | und
 }
 
 function isEditable(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && (target.matches("input:not([type=checkbox]):not([type=radio]), textarea, select") || target.isContentEditable);
+  return (
+    target instanceof HTMLElement &&
+    (target.matches("input:not([type=checkbox]):not([type=radio]), textarea, select") || target.isContentEditable)
+  );
 }

@@ -11,8 +11,16 @@ export interface QueryState<T> {
 }
 
 /** Requests data for `key`; a new key starts a new request. Polls every `pollIntervalMs` while the tab is visible. A `null` key disables the query. */
-export function useQuery<T>(key: string | null, fetchData: (signal: AbortSignal) => Promise<T>, pollIntervalMs?: number): QueryState<T> {
-  const [result, setResult] = useState<{ key: string | null; value: T | null; error: Error | null }>({ key: null, value: null, error: null });
+export function useQuery<T>(
+  key: string | null,
+  fetchData: (signal: AbortSignal) => Promise<T>,
+  pollIntervalMs?: number,
+): QueryState<T> {
+  const [result, setResult] = useState<{ key: string | null; value: T | null; error: Error | null }>({
+    key: null,
+    value: null,
+    error: null,
+  });
   const [generation, setGeneration] = useState(0);
   const latestFetch = useRef(fetchData);
   latestFetch.current = fetchData;
@@ -26,7 +34,12 @@ export function useQuery<T>(key: string | null, fetchData: (signal: AbortSignal)
           const value = await latestFetch.current(stop.signal);
           if (!stop.signal.aborted) setResult({ key, value, error: null });
         } catch (error) {
-          if (!stop.signal.aborted) setResult((old) => ({ key, value: old.key === key ? old.value : null, error: error instanceof Error ? error : new Error(String(error)) }));
+          if (!stop.signal.aborted)
+            setResult((old) => ({
+              key,
+              value: old.key === key ? old.value : null,
+              error: error instanceof Error ? error : new Error(String(error)),
+            }));
         }
       }
       if (pollIntervalMs !== undefined && !stop.signal.aborted) timer = setTimeout(() => void poll(), pollIntervalMs);
@@ -39,5 +52,10 @@ export function useQuery<T>(key: string | null, fetchData: (signal: AbortSignal)
   }, [key, pollIntervalMs, generation]);
   const refetch = useCallback(() => setGeneration((old) => old + 1), []);
   const isCurrent = result.key === key;
-  return { value: isCurrent ? result.value : null, error: isCurrent ? result.error : null, loading: !isCurrent || (result.value === null && result.error === null), refetch };
+  return {
+    value: isCurrent ? result.value : null,
+    error: isCurrent ? result.error : null,
+    loading: !isCurrent || (result.value === null && result.error === null),
+    refetch,
+  };
 }

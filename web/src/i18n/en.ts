@@ -96,7 +96,7 @@ export const en = {
   "count.waiting.what": "Sessions that are waiting for a lock",
   "chart": "Session counts over the last five minutes; currently {active} active and {waiting} waiting",
   "query": "Filter",
-  "query.example": "user:app filter:slow sql:\"for update\"",
+  "query.example": 'user:app filter:slow sql:"for update"',
   "query.clear": "Clear filter",
   "query.completions": "Suggestions",
   "term.filter": "session type: total, active, slow or long",
@@ -190,7 +190,8 @@ export const en = {
   "locks.none.partial": "No lock waits were found, but some data could not be read. See the limitations above.",
   "locks.unexplained": "1 waiting session without a visible blocker|{n} waiting sessions without a visible blocker",
   "lock-tree.root": "Root blocker {number}",
-  "lock-tree.unblocks.any": "Killing one of these sessions unblocks up to 1 session|Killing one of these sessions unblocks up to {n} sessions",
+  "lock-tree.unblocks.any":
+    "Killing one of these sessions unblocks up to 1 session|Killing one of these sessions unblocks up to {n} sessions",
   "lock-tree.unblocks": "Killing {party} unblocks up to 1 session|Killing {party} unblocks up to {n} sessions",
   "lock-tree.blocked": "blocks {n}",
   "lock-tree.deadlock": "wait cycle of {n}",
@@ -215,7 +216,8 @@ export const en = {
   "edge.record": "record {data}",
   "edge.for": "for {time}",
   "edge.inferred": "inferred",
-  "edge.inferred.what": "The server does not list this lock request. Clew inferred the request from the session state and the statement.",
+  "edge.inferred.what":
+    "The server does not list this lock request. Clew inferred the request from the session state and the statement.",
   "kill.not-allowed": "This session has ended, or it is protected and cannot be killed.",
   "kill.view.kills": "Kill history",
   "kill.view.intelligent": "Intelligent kill",
@@ -227,7 +229,8 @@ export const en = {
   "kill.preview": "Kill 1 session?|Kill {n} sessions?",
   "kill.scope": "Scope",
   "kill.connection": "Connection",
-  "kill.connection.what": "Terminates the session and rolls back its transaction. Changes to non-transactional tables remain.",
+  "kill.connection.what":
+    "Terminates the session and rolls back its transaction. Changes to non-transactional tables remain.",
   "kill.query": "Query only",
   "kill.query.what": "Terminates only the running statement. The session stays connected and keeps its locks.",
   "kill.reason": "Reason (recorded in the audit log)",
@@ -266,7 +269,8 @@ export const en = {
   "intelligent.started": "Intelligent kill started",
   "intelligent.none": "No sessions to kill",
   "intelligent.none.what": "No user session exceeds the slow-session threshold.",
-  "intelligent.selection": "When the kill starts, Clew recomputes the rankings and the selection. Currently selected sessions:",
+  "intelligent.selection":
+    "When the kill starts, Clew recomputes the rankings and the selection. Currently selected sessions:",
   "rank.time": "Ranked by longest duration",
   "rank.time.what": "duration of the longest session",
   "rank.count": "Ranked by number of sessions",
@@ -275,7 +279,8 @@ export const en = {
   "rank.average.what": "average duration",
   "report": "Report",
   "reports": "Intelligent kill reports from the last seven days",
-  "tasks.description": "An automatic kill task kills every session that matches its criteria, until the task expires or is stopped.",
+  "tasks.description":
+    "An automatic kill task kills every session that matches its criteria, until the task expires or is stopped.",
   "tasks.add": "Add task",
   "tasks.added": "Task started",
   "tasks.none": "No kill tasks",
@@ -284,12 +289,15 @@ export const en = {
   "tasks.manual": "until stopped",
   "tasks.victims": "1 session would be killed now|{n} sessions would be killed now",
   "tasks.spared": "1 matching session would not be killed|{n} matching sessions would not be killed",
-  "tasks.confirm": "The only criterion is time, so the task can kill every user session. To confirm, type the instance name {name}",
-  "tasks.unsafe": "Also kill sessions if the kill can damage or partially modify a non-transactional table (for example, ALTER, REPAIR or UPDATE on a MyISAM or Aria table)",
+  "tasks.confirm":
+    "The only criterion is time, so the task can kill every user session. To confirm, type the instance name {name}",
+  "tasks.unsafe":
+    "Also kill sessions if the kill can damage or partially modify a non-transactional table (for example, ALTER, REPAIR or UPDATE on a MyISAM or Aria table)",
   "tasks.unsafe.short": "includes unsafe sessions",
   "tasks.preview": "Preview matching sessions",
   "tasks.start": "Start task",
-  "tasks.refused": "Node {node} refused the login: {reason}. Next login attempt: {when}. 1 consecutive failure.|Node {node} refused the login: {reason}. Next login attempt: {when}. {n} consecutive failures.",
+  "tasks.refused":
+    "Node {node} refused the login: {reason}. Next login attempt: {when}. 1 consecutive failure.|Node {node} refused the login: {reason}. Next login attempt: {when}. {n} consecutive failures.",
   "tasks.on": "Automatic kill: on",
   "tasks.off": "Automatic kill: off",
   "criterion.user": "User",
@@ -300,7 +308,8 @@ export const en = {
   "criterion.time": "Minimum time in state (seconds)",
   "criterion.minutes": "Task duration (minutes)",
   "collections.none": "No collections",
-  "collections.none.what": "Export the listed sessions in the Sessions view, or export all sessions here. Results are stored for one day.",
+  "collections.none.what":
+    "Export the listed sessions in the Sessions view, or export all sessions here. Results are stored for one day.",
   "collections.running": "Collection in progress",
   "collections.no-access": "contains full statements; you have no permission to view them",
   "collections.no-filter": "no filter",

@@ -13,7 +13,10 @@ describe("both languages", () => {
 
   test.each(keys)("%s has the same placeholders", (key) => {
     expect(zh[key].trim()).not.toBe("");
-    for (const form of [...en[key].split("|"), ...zh[key].split("|")]) expect(new Set(placeholdersOf(form))).toSatisfy((placeholders: Set<string>) => [...placeholders].every((name) => placeholdersOf(en[key]).includes(name)));
+    for (const form of [...en[key].split("|"), ...zh[key].split("|")])
+      expect(new Set(placeholdersOf(form))).toSatisfy((placeholders: Set<string>) =>
+        [...placeholders].every((name) => placeholdersOf(en[key]).includes(name)),
+      );
     expect([...new Set(placeholdersOf(en[key]))].filter((name) => !placeholdersOf(zh[key]).includes(name))).toEqual([]);
   });
 
@@ -24,7 +27,9 @@ describe("both languages", () => {
       .map((file) => readFileSync(`${root}/${file}`, "utf8"))
       .join("\n");
     const prefixes = [...sources.matchAll(/`([a-z.-]+\.)\$\{/g)].map((match) => match[1] ?? "");
-    const unused = keys.filter((key) => !sources.includes(`"${key}"`) && !prefixes.some((prefix) => key.startsWith(prefix)));
+    const unused = keys.filter(
+      (key) => !sources.includes(`"${key}"`) && !prefixes.some((prefix) => key.startsWith(prefix)),
+    );
     expect(unused).toEqual([]);
   });
 });

@@ -24,7 +24,11 @@ export function Instances({ search }: { search: string }) {
   const t = useTranslation();
   const { session } = useAuth();
   const project = session.project;
-  const { value, error, loading, refetch } = useQuery(project?.id ?? null, (signal) => loadAllInstances(project?.id ?? "", signal), 15_000);
+  const { value, error, loading, refetch } = useQuery(
+    project?.id ?? null,
+    (signal) => loadAllInstances(project?.id ?? "", signal),
+    15_000,
+  );
   const searchTerm = search.trim().toLowerCase();
   const shown = value?.filter((one) => matchesSearch(one, searchTerm)) ?? [];
   return (
@@ -73,7 +77,13 @@ export function Instances({ search }: { search: string }) {
 }
 
 function matchesSearch(one: ListedInstance, searchTerm: string): boolean {
-  const fields = [one.name, one.id, ...one.private_ips, ...one.readonly_private_ips, ...one.tags.map(({ key, value }) => `${key}=${value}`)];
+  const fields = [
+    one.name,
+    one.id,
+    ...one.private_ips,
+    ...one.readonly_private_ips,
+    ...one.tags.map(({ key, value }) => `${key}=${value}`),
+  ];
   return fields.some((field) => field.toLowerCase().includes(searchTerm));
 }
 
@@ -85,7 +95,12 @@ function ProjectPicker() {
   return (
     <label className="row">
       <span className="visually-hidden">{t("project")}</span>
-      <select className="input" value={session.project?.id ?? ""} title={failed ?? t("project")} onChange={(event) => void setScope(event.target.value).catch((error: Error) => setFailed(error.message))}>
+      <select
+        className="input"
+        value={session.project?.id ?? ""}
+        title={failed ?? t("project")}
+        onChange={(event) => void setScope(event.target.value).catch((error: Error) => setFailed(error.message))}
+      >
         {session.projects.map(({ id, name }) => (
           <option key={id} value={id}>
             {name}
@@ -98,7 +113,11 @@ function ProjectPicker() {
 
 function Instance({ listed, project }: { listed: ListedInstance; project: string }) {
   const t = useTranslation();
-  const { value, error } = useQuery(`${project} ${listed.id}`, (signal) => api.instance(project, listed.id, signal), 30_000);
+  const { value, error } = useQuery(
+    `${project} ${listed.id}`,
+    (signal) => api.instance(project, listed.id, signal),
+    30_000,
+  );
   return (
     <li className="sheet instance">
       <header>
@@ -113,27 +132,60 @@ function Instance({ listed, project }: { listed: ListedInstance; project: string
         ))}
         {listed.status !== "normal" && <span className="tag warn">{listed.status}</span>}
       </header>
-      {error && !value ? <p className="body quiet">{error.message}</p> : <Nodes instance={value?.instance ?? null} project={project} id={listed.id} placeholder={t("loading")} />}
+      {error && !value ? (
+        <p className="body quiet">{error.message}</p>
+      ) : (
+        <Nodes instance={value?.instance ?? null} project={project} id={listed.id} placeholder={t("loading")} />
+      )}
     </li>
   );
 }
 
-function Nodes({ instance, project, id, placeholder }: { instance: DetailedInstance | null; project: string; id: string; placeholder: string }) {
+function Nodes({
+  instance,
+  project,
+  id,
+  placeholder,
+}: {
+  instance: DetailedInstance | null;
+  project: string;
+  id: string;
+  placeholder: string;
+}) {
   const t = useTranslation();
   if (!instance) return <p className="body faint">{placeholder}</p>;
   return (
     <ul>
       {instance.nodes.map((node) => (
         <li key={node.id}>
-          <Link to={{ view: "sessions", instance: id, node: node.id, project, sessions: DEFAULT_SESSIONS_STATE, tab: "kills" }}>
-            <span className={node.status === "normal" || node.status === "ACTIVE" ? "dot good" : node.status === "abnormal" ? "dot bad" : "dot"} />
+          <Link
+            to={{
+              view: "sessions",
+              instance: id,
+              node: node.id,
+              project,
+              sessions: DEFAULT_SESSIONS_STATE,
+              tab: "kills",
+            }}
+          >
+            <span
+              className={
+                node.status === "normal" || node.status === "ACTIVE"
+                  ? "dot good"
+                  : node.status === "abnormal"
+                    ? "dot bad"
+                    : "dot"
+              }
+            />
             <span className="cut">
               {node.name}
               <span className="faint"> {[node.private_read_ips[0], node.port].filter(Boolean).join(":")}</span>
             </span>
             <span className="row">
               {node.status !== "normal" && <span className="tag warn">{node.status}</span>}
-              <span className={node.type === "master" ? "tag on" : "tag"}>{node.type === "master" ? t("node.master") : node.type === "slave" ? t("node.slave") : node.type}</span>
+              <span className={node.type === "master" ? "tag on" : "tag"}>
+                {node.type === "master" ? t("node.master") : node.type === "slave" ? t("node.slave") : node.type}
+              </span>
             </span>
           </Link>
         </li>

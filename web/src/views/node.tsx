@@ -19,7 +19,11 @@ export function NodeViews({ route }: { route: NodeRoute }) {
   const threshold = useQuery(`threshold ${project} ${instance}`, () => api.threshold(project, instance));
   const granted = permissions.value?.permissions;
   const value = useMemo(
-    () => ({ nodeRef, refusal: (action: string) => refusalOf(granted, action, t), threshold: threshold.value?.slow_process_threshold ?? null }),
+    () => ({
+      nodeRef,
+      refusal: (action: string) => refusalOf(granted, action, t),
+      threshold: threshold.value?.slow_process_threshold ?? null,
+    }),
     // `t` is a new function in every render.
     [nodeRef, granted, threshold.value],
   );

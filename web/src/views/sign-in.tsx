@@ -12,14 +12,25 @@ const STORAGE_KEY = "clew.sign-in";
 
 function loadLastSignIn(): { domain: string; user: string } {
   try {
-    const { domain, user } = JSON.parse(localStorage.getItem(STORAGE_KEY) ?? "{}") as { domain?: string; user?: string };
+    const { domain, user } = JSON.parse(localStorage.getItem(STORAGE_KEY) ?? "{}") as {
+      domain?: string;
+      user?: string;
+    };
     return { domain: domain ?? "", user: user ?? "" };
   } catch {
     return { domain: "", user: "" };
   }
 }
 
-export function SignIn({ expired, sessionError, onSignedIn }: { expired: boolean; sessionError: Error | null; onSignedIn: (session: api.Session) => void }) {
+export function SignIn({
+  expired,
+  sessionError,
+  onSignedIn,
+}: {
+  expired: boolean;
+  sessionError: Error | null;
+  onSignedIn: (session: api.Session) => void;
+}) {
   const t = useTranslation();
   const [lastSignIn] = useState(loadLastSignIn);
   const [domain, setDomain] = useState(lastSignIn.domain);
@@ -55,15 +66,41 @@ export function SignIn({ expired, sessionError, onSignedIn }: { expired: boolean
         <form onSubmit={(event) => void submit(event)} aria-label={t("sign-in")}>
           <label className="field">
             <span>{t("domain")}</span>
-            <input className="input" name="domain" value={domain} onChange={(event) => setDomain(event.target.value)} autoComplete="organization" required autoFocus={lastSignIn.domain === ""} />
+            <input
+              className="input"
+              name="domain"
+              value={domain}
+              onChange={(event) => setDomain(event.target.value)}
+              autoComplete="organization"
+              required
+              autoFocus={lastSignIn.domain === ""}
+            />
           </label>
           <label className="field">
             <span>{t("user")}</span>
-            <input className="input" name="user" value={user} onChange={(event) => setUser(event.target.value)} autoComplete="username" required autoCapitalize="none" spellCheck={false} />
+            <input
+              className="input"
+              name="user"
+              value={user}
+              onChange={(event) => setUser(event.target.value)}
+              autoComplete="username"
+              required
+              autoCapitalize="none"
+              spellCheck={false}
+            />
           </label>
           <label className="field">
             <span>{t("password")}</span>
-            <input className="input" name="password" type="password" value={password} onChange={(event) => setPassword(event.target.value)} autoComplete="current-password" required autoFocus={lastSignIn.domain !== ""} />
+            <input
+              className="input"
+              name="password"
+              type="password"
+              value={password}
+              onChange={(event) => setPassword(event.target.value)}
+              autoComplete="current-password"
+              required
+              autoFocus={lastSignIn.domain !== ""}
+            />
           </label>
           {error && <Note bad>{error}</Note>}
           <Button kind="main" type="submit" aria-busy={busy}>

@@ -5,7 +5,11 @@ import { useAuth } from "../auth.tsx";
 import { useQuery } from "../components/use-query.ts";
 
 /** Returns the names, or shortened ids until the names are loaded. */
-export function useNodeNames(nodeRef: { project: string | null; instance: string; node: string } | null): { instance: string; node: string; role: string | null } {
+export function useNodeNames(nodeRef: { project: string | null; instance: string; node: string } | null): {
+  instance: string;
+  node: string;
+  role: string | null;
+} {
   const { session } = useAuth();
   const project = nodeRef && session.project && nodeRef.project === session.project.id ? nodeRef.project : null;
   const key = nodeRef && project ? `${project} ${nodeRef.instance}` : null;

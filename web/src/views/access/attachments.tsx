@@ -37,10 +37,21 @@ export function Attachments({ name }: { name: string }) {
           <span key={`${one.user_id ?? ""} ${one.group_id ?? ""} ${one.project_id ?? ""}`} className="tag">
             {t(one.user_id ? "attachment.user" : "attachment.group", { name: one.name })}
             {one.project_id && ` · ${session.projects.find(({ id }) => id === one.project_id)?.name ?? one.project_id}`}
-            <Button kind="bare" icon="close" label={t("attachment.remove", { name: one.name })} onClick={() => remove(one)} />
+            <Button
+              kind="bare"
+              icon="close"
+              label={t("attachment.remove", { name: one.name })}
+              onClick={() => remove(one)}
+            />
           </span>
         ))}
-        <select className="input" style={{ width: "auto" }} value="" aria-label={t("attachment.add")} onChange={(event) => add(event.target.value)}>
+        <select
+          className="input"
+          style={{ width: "auto" }}
+          value=""
+          aria-label={t("attachment.add")}
+          onChange={(event) => add(event.target.value)}
+        >
           <option value="" disabled>
             {t("attachment.add")}
           </option>

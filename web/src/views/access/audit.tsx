@@ -33,7 +33,9 @@ export function Audit({ search }: { search: string }) {
   const key = JSON.stringify(query);
   const [after, setAfter] = useState<number[]>([]);
   const from = after.at(-1) ?? null;
-  const { value, error, loading, refetch } = useQuery(`audit ${key} ${from ?? ""}`, (signal) => api.audit(query, from, signal));
+  const { value, error, loading, refetch } = useQuery(`audit ${key} ${from ?? ""}`, (signal) =>
+    api.audit(query, from, signal),
+  );
   const [verified, setVerified] = useState<AuditVerificationResponse | null>(null);
   const verify = () => api.verifyAudit().then(setVerified, (error: Error) => showToast(error.message));
   return (
@@ -56,10 +58,14 @@ export function Audit({ search }: { search: string }) {
           {t("download")}
         </a>
       </div>
-      {unknown.length > 0 && <p className="missing">{t("query.error.unknown", { word: unknown.join(" "), valid: FILTERS.join(" ") })}</p>}
+      {unknown.length > 0 && (
+        <p className="missing">{t("query.error.unknown", { word: unknown.join(" "), valid: FILTERS.join(" ") })}</p>
+      )}
       {verified && (
         <Note bad={!verified.intact}>
-          {verified.intact ? t("audit.intact", { n: verified.rows }) : `${t("audit.broken")} ${verified.problems.map(({ position, what }) => `#${position}: ${what}`).join(" ")}`}
+          {verified.intact
+            ? t("audit.intact", { n: verified.rows })
+            : `${t("audit.broken")} ${verified.problems.map(({ position, what }) => `#${position}: ${what}`).join(" ")}`}
         </Note>
       )}
       {loading ? (
@@ -73,10 +79,16 @@ export function Audit({ search }: { search: string }) {
           <Rows rows={value.rows} />
           {(after.length > 0 || value.next_after != null) && (
             <div className="row body">
-              <Button refused={after.length === 0 ? t("page.first") : null} onClick={() => setAfter(after.slice(0, -1))}>
+              <Button
+                refused={after.length === 0 ? t("page.first") : null}
+                onClick={() => setAfter(after.slice(0, -1))}
+              >
                 {t("page.previous")}
               </Button>
-              <Button refused={value.next_after == null ? t("page.last") : null} onClick={() => value.next_after != null && setAfter([...after, value.next_after])}>
+              <Button
+                refused={value.next_after == null ? t("page.last") : null}
+                onClick={() => value.next_after != null && setAfter([...after, value.next_after])}
+              >
                 {t("page.next")}
               </Button>
             </div>

@@ -27,7 +27,15 @@ export function Groups() {
   return (
     <>
       <form className="row" onSubmit={(event) => void create(event)}>
-        <input className="input" style={{ maxWidth: 280 }} required aria-label={t("groups.name")} placeholder={t("groups.name")} value={name} onChange={(event) => setName(event.target.value)} />
+        <input
+          className="input"
+          style={{ maxWidth: 280 }}
+          required
+          aria-label={t("groups.name")}
+          placeholder={t("groups.name")}
+          value={name}
+          onChange={(event) => setName(event.target.value)}
+        />
         <Button kind="main" type="submit">
           {t("groups.create")}
         </Button>
@@ -73,11 +81,22 @@ function Group({ group, users }: { group: GroupView; users: readonly UserView[] 
         {members.map(({ id, name }) => (
           <span key={id} className="tag">
             {name}
-            <Button kind="bare" icon="close" label={t("groups.remove", { name })} onClick={() => void runAndRefetch(api.removeMember(group.id, id))} />
+            <Button
+              kind="bare"
+              icon="close"
+              label={t("groups.remove", { name })}
+              onClick={() => void runAndRefetch(api.removeMember(group.id, id))}
+            />
           </span>
         ))}
         {others.length > 0 && (
-          <select className="input" style={{ width: "auto" }} value="" aria-label={t("groups.add", { name: group.name })} onChange={(event) => void runAndRefetch(api.addMember(group.id, event.target.value))}>
+          <select
+            className="input"
+            style={{ width: "auto" }}
+            value=""
+            aria-label={t("groups.add", { name: group.name })}
+            onChange={(event) => void runAndRefetch(api.addMember(group.id, event.target.value))}
+          >
             <option value="" disabled>
               {t("groups.add", { name: group.name })}
             </option>

@@ -34,12 +34,19 @@ export function Keys({ user }: { user: string }) {
         <div key={key.access_key} className="row wrap">
           <code>{key.access_key}</code>
           {!key.enabled && <span className="tag warn">{t("disabled")}</span>}
-          <span className="faint">{key.last_used_at ? t("keys.used", { when: timestamp(key.last_used_at) }) : t("keys.unused")}</span>
+          <span className="faint">
+            {key.last_used_at ? t("keys.used", { when: timestamp(key.last_used_at) }) : t("keys.unused")}
+          </span>
           <span className="push" />
           <Button kind="bare" onClick={() => void runAndRefetch(api.updateKey(user, key.access_key, !key.enabled))}>
             {t(key.enabled ? "disable" : "enable")}
           </Button>
-          <Button kind="bare" icon="trash" label={t("delete.of", { name: key.access_key })} onClick={() => setDeleting(key.access_key)} />
+          <Button
+            kind="bare"
+            icon="trash"
+            label={t("delete.of", { name: key.access_key })}
+            onClick={() => setDeleting(key.access_key)}
+          />
         </div>
       ))}
       <div className="row">

@@ -37,7 +37,12 @@ export function Policies() {
         <ul className="body stack">
           {value.policies.map((policy) => (
             <li key={policy.name}>
-              <button type="button" className="breakdown-row" aria-pressed={!creating && policy.name === name} onClick={() => (setCreating(false), setSelected(policy.name))}>
+              <button
+                type="button"
+                className="breakdown-row"
+                aria-pressed={!creating && policy.name === name}
+                onClick={() => (setCreating(false), setSelected(policy.name))}
+              >
                 <span className="cut">{policy.name}</span>
                 {policy.system && <span className="tag">{t("policies.system")}</span>}
               </button>
@@ -81,7 +86,13 @@ function Policy({ name, refetch, onDeleted }: { name: string; refetch: () => voi
   };
   return (
     <div className="stack wide">
-      <Editor name={name} description={value.description} document={JSON.stringify(value.document, null, 2)} system={value.system} onSaved={read} />
+      <Editor
+        name={name}
+        description={value.description}
+        document={JSON.stringify(value.document, null, 2)}
+        system={value.system}
+        onSaved={read}
+      />
       <Attachments name={name} />
       {!value.system && (
         <div className="row">
@@ -134,24 +145,57 @@ function Editor({ name, description, document: initialDocument, system, onSaved 
     <section className="sheet">
       <header>
         {name === null ? (
-          <input className="input" style={{ maxWidth: 280 }} aria-label={t("name")} placeholder={t("name")} value={newName} onChange={(event) => setNewName(event.target.value)} />
+          <input
+            className="input"
+            style={{ maxWidth: 280 }}
+            aria-label={t("name")}
+            placeholder={t("name")}
+            value={newName}
+            onChange={(event) => setNewName(event.target.value)}
+          />
         ) : (
           <h2>{name}</h2>
         )}
-        {system ? <span className="quiet">{description}</span> : <input className="input" style={{ maxWidth: 320 }} aria-label={t("description")} placeholder={t("description")} value={newDescription} onChange={(event) => setNewDescription(event.target.value)} />}
+        {system ? (
+          <span className="quiet">{description}</span>
+        ) : (
+          <input
+            className="input"
+            style={{ maxWidth: 320 }}
+            aria-label={t("description")}
+            placeholder={t("description")}
+            value={newDescription}
+            onChange={(event) => setNewDescription(event.target.value)}
+          />
+        )}
         {!system && (
-          <Button kind="main" className="push" refused={invalid ? t("policies.invalid") : name === null && newName === "" ? t("name") : null} onClick={() => void save()}>
+          <Button
+            kind="main"
+            className="push"
+            refused={invalid ? t("policies.invalid") : name === null && newName === "" ? t("name") : null}
+            onClick={() => void save()}
+          >
             {t("save")}
           </Button>
         )}
       </header>
       <div className="body stack">
-        <textarea className="input" rows={14} readOnly={system} spellCheck={false} aria-label={t("policies.document")} aria-invalid={invalid} value={text} onChange={(event) => setText(event.target.value)} />
-        {validation && [...validation.errors, ...validation.warnings].map((one, at) => (
-          <Note key={at} bad={at < validation.errors.length}>
-            {t("policies.at", { line: one.line, column: one.column })} {one.message}
-          </Note>
-        ))}
+        <textarea
+          className="input"
+          rows={14}
+          readOnly={system}
+          spellCheck={false}
+          aria-label={t("policies.document")}
+          aria-invalid={invalid}
+          value={text}
+          onChange={(event) => setText(event.target.value)}
+        />
+        {validation &&
+          [...validation.errors, ...validation.warnings].map((one, at) => (
+            <Note key={at} bad={at < validation.errors.length}>
+              {t("policies.at", { line: one.line, column: one.column })} {one.message}
+            </Note>
+          ))}
         {validation?.valid && validation.warnings.length === 0 && <p className="quiet">{t("policies.valid")}</p>}
         {failed && <Note bad>{failed}</Note>}
       </div>

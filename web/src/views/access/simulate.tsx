@@ -25,7 +25,12 @@ export function Simulate() {
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     setFailed(null);
-    const simulation: SimulationRequest = { user_id: selectedUser, action, ...(scope ? { project_id: scope } : {}), ...(instance ? { instance_id: instance } : {}) };
+    const simulation: SimulationRequest = {
+      user_id: selectedUser,
+      action,
+      ...(scope ? { project_id: scope } : {}),
+      ...(instance ? { instance_id: instance } : {}),
+    };
     try {
       setResult(await api.simulate(simulation));
     } catch (error) {
@@ -49,7 +54,13 @@ export function Simulate() {
           </label>
           <label className="field double">
             <span>{t("simulate.action")}</span>
-            <input className="input" list="actions" required value={action} onChange={(event) => setAction(event.target.value)} />
+            <input
+              className="input"
+              list="actions"
+              required
+              value={action}
+              onChange={(event) => setAction(event.target.value)}
+            />
             <datalist id="actions">
               {Object.values(ACTIONS).map((one) => (
                 <option key={one} value={one} />
@@ -68,7 +79,12 @@ export function Simulate() {
           </label>
           <label className="field">
             <span>{t("simulate.instance")}</span>
-            <input className="input" value={instance} onChange={(event) => setInstance(event.target.value.trim())} placeholder={t("simulate.instance.any")} />
+            <input
+              className="input"
+              value={instance}
+              onChange={(event) => setInstance(event.target.value.trim())}
+              placeholder={t("simulate.instance.any")}
+            />
           </label>
           <Button kind="main" type="submit">
             {t("simulate.run")}
@@ -87,7 +103,9 @@ function Decision({ result }: { result: SimulationResponse }) {
   return (
     <section className="sheet" role="status">
       <header>
-        <span className={result.decision === "allow" ? "tag on" : "tag warn"}>{t(result.decision === "allow" ? "simulate.allow" : "simulate.deny")}</span>
+        <span className={result.decision === "allow" ? "tag on" : "tag warn"}>
+          {t(result.decision === "allow" ? "simulate.allow" : "simulate.deny")}
+        </span>
         {result.administrator && <span className="quiet">{t("simulate.administrator")}</span>}
         {deciding && <span>{t("simulate.by", { policy: deciding.policy, statement: deciding.statement })}</span>}
         {result.reason && <span className="quiet">{result.reason}</span>}

@@ -18,7 +18,10 @@ export function Users({ search }: { search: string }) {
   const t = useTranslation();
   const { value, error, loading, refetch } = useQuery("users", api.users);
   const [creating, setCreating] = useState(false);
-  const shown = value?.users.filter(({ name, description }) => `${name} ${description}`.toLowerCase().includes(search.toLowerCase())) ?? [];
+  const shown =
+    value?.users.filter(({ name, description }) =>
+      `${name} ${description}`.toLowerCase().includes(search.toLowerCase()),
+    ) ?? [];
   return (
     <>
       <div className="row wrap">
@@ -48,7 +51,9 @@ export function Users({ search }: { search: string }) {
           ))}
         </ul>
       )}
-      {value && value.total_count > value.users.length && <Note>{t("users.truncated", { n: value.users.length, total: value.total_count })}</Note>}
+      {value && value.total_count > value.users.length && (
+        <Note>{t("users.truncated", { n: value.users.length, total: value.total_count })}</Note>
+      )}
       {creating && (
         <CreateUser
           onClose={() => {
@@ -86,7 +91,10 @@ function User({ user, refetch }: { user: UserView; refetch: () => void }) {
         <Button kind="bare" aria-expanded={open} onClick={() => setOpen(!open)}>
           {t("keys.access")}
         </Button>
-        <Button refused={self ? t("users.self") : null} onClick={() => void update({ administrator: !user.administrator })}>
+        <Button
+          refused={self ? t("users.self") : null}
+          onClick={() => void update({ administrator: !user.administrator })}
+        >
           {t(user.administrator ? "users.demote" : "users.promote")}
         </Button>
         <Button refused={self ? t("users.self") : null} onClick={() => void update({ enabled: !user.enabled })}>
@@ -130,7 +138,12 @@ function CreateUser({ onClose }: { onClose: () => void }) {
             <input className="input" value={description} onChange={(event) => setDescription(event.target.value)} />
           </label>
           <label className="check">
-            <input type="checkbox" checked={administrator} onChange={(event) => setAdministrator(event.target.checked)} /> {t("users.administrator")}
+            <input
+              type="checkbox"
+              checked={administrator}
+              onChange={(event) => setAdministrator(event.target.checked)}
+            />{" "}
+            {t("users.administrator")}
           </label>
           {failed && <Note bad>{failed}</Note>}
           <Button kind="main" type="submit">

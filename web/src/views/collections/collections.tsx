@@ -61,7 +61,12 @@ export function Collections() {
           ) : (
             <ul className="stack">
               {value.collections.map((one) => (
-                <CollectionRow key={one.request_id} one={one} refetch={refetch} deleteRefusal={refusal(api.ACTIONS.deleteCollection)} />
+                <CollectionRow
+                  key={one.request_id}
+                  one={one}
+                  refetch={refetch}
+                  deleteRefusal={refusal(api.ACTIONS.deleteCollection)}
+                />
               ))}
             </ul>
           )}
@@ -74,9 +79,23 @@ export function Collections() {
 /** Default filter values of a collection, which are not displayed. */
 const DEFAULT_FILTERS: Record<string, string> = { class: "total", sort_key: "id", sort_direction: "asc" };
 /** Filter names of the query bar for differently named fields of a collection. */
-const FILTER_NAMES: Record<string, string> = { class: "filter", sort_key: "sort", sort_direction: "dir", sql_key: "sql", database: "db" };
+const FILTER_NAMES: Record<string, string> = {
+  class: "filter",
+  sort_key: "sort",
+  sort_direction: "dir",
+  sql_key: "sql",
+  database: "db",
+};
 
-function CollectionRow({ one, refetch, deleteRefusal }: { one: api.Collection; refetch: () => void; deleteRefusal: string | null }) {
+function CollectionRow({
+  one,
+  refetch,
+  deleteRefusal,
+}: {
+  one: api.Collection;
+  refetch: () => void;
+  deleteRefusal: string | null;
+}) {
   const t = useTranslation();
   const { nodeRef } = useNode();
   const [deleting, setDeleting] = useState(false);
@@ -91,12 +110,16 @@ function CollectionRow({ one, refetch, deleteRefusal }: { one: api.Collection; r
       showToast((error as Error).message);
     }
   };
-  const filters = Object.entries(one.filter).filter(([key, value]) => value !== null && value !== "" && DEFAULT_FILTERS[key] !== value);
+  const filters = Object.entries(one.filter).filter(
+    ([key, value]) => value !== null && value !== "" && DEFAULT_FILTERS[key] !== value,
+  );
   return (
     <li className="sheet">
       <div className="body stack">
         <div className="row wrap">
-          <span className={done ? "tag on" : running ? "tag" : one.status === "error" ? "tag warn" : "tag"}>{one.status}</span>
+          <span className={done ? "tag on" : running ? "tag" : one.status === "error" ? "tag warn" : "tag"}>
+            {one.status}
+          </span>
           <strong className="mono">{timestamp(one.created_at)}</strong>
           <span className="quiet">
             {one.rows !== null && t("sessions.n", { n: one.rows })}
@@ -109,10 +132,22 @@ function CollectionRow({ one, refetch, deleteRefusal }: { one: api.Collection; r
               {t("download.csv")}
             </a>
           )}
-          <Button kind="bare" icon="trash" label={t("delete.of", { name: timestamp(one.created_at) })} refused={deleteRefusal ?? (running ? t("collections.running") : null)} onClick={() => setDeleting(true)} />
+          <Button
+            kind="bare"
+            icon="trash"
+            label={t("delete.of", { name: timestamp(one.created_at) })}
+            refused={deleteRefusal ?? (running ? t("collections.running") : null)}
+            onClick={() => setDeleting(true)}
+          />
         </div>
         <div className="row wrap">
-          {filters.length === 0 ? <span className="faint">{t("collections.no-filter")}</span> : filters.map(([key, value]) => <code key={key} className="tag">{`${FILTER_NAMES[key] ?? key}:${String(value)}`}</code>)}
+          {filters.length === 0 ? (
+            <span className="faint">{t("collections.no-filter")}</span>
+          ) : (
+            filters.map(([key, value]) => (
+              <code key={key} className="tag">{`${FILTER_NAMES[key] ?? key}:${String(value)}`}</code>
+            ))
+          )}
         </div>
         <Limitations limitations={one.limitations ?? []} />
         {one.reason && <p className={done ? "quiet" : "amber"}>{one.reason}</p>}

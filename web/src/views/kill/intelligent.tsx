@@ -23,14 +23,27 @@ export function Intelligent() {
   const t = useTranslation();
   const { nodeRef, refusal } = useNode();
   const [confirming, setConfirming] = useState(false);
-  const { value, error, loading, refetch } = useQuery(`intelligent ${nodeRef.node}`, (signal) => api.intelligentKills(nodeRef, signal), 5000);
-  const history = useQuery(`intelligent history ${nodeRef.node}`, (signal) => api.intelligentHistory(nodeRef, signal), 10_000);
+  const { value, error, loading, refetch } = useQuery(
+    `intelligent ${nodeRef.node}`,
+    (signal) => api.intelligentKills(nodeRef, signal),
+    5000,
+  );
+  const history = useQuery(
+    `intelligent history ${nodeRef.node}`,
+    (signal) => api.intelligentHistory(nodeRef, signal),
+    10_000,
+  );
   const ids = new Set(value?.statistics.flatMap((one) => one.ids));
   return (
     <>
       <div className="row wrap">
         <p className="quiet">{t("intelligent.description")}</p>
-        <Button kind="kill" className="push" refused={refusal(api.ACTIONS.executeIntelligent) ?? (ids.size === 0 ? t("kill.no-sessions") : null)} onClick={() => setConfirming(true)}>
+        <Button
+          kind="kill"
+          className="push"
+          refused={refusal(api.ACTIONS.executeIntelligent) ?? (ids.size === 0 ? t("kill.no-sessions") : null)}
+          onClick={() => setConfirming(true)}
+        >
           {t("intelligent.start", { n: ids.size })}
         </Button>
       </div>
@@ -47,20 +60,22 @@ export function Intelligent() {
         </div>
       ) : (
         <>
-        <Warnings all={value.warnings ?? []} />
-        <div className="rankings">
-          {RANKINGS.map(({ strategy, label, description }) => (
-            <section key={strategy} className="sheet">
-              <header>
-                <h2 title={t(description)}>{t(label)}</h2>
-                <span className="faint">{t(description)}</span>
-              </header>
-              {value.statistics.filter((one) => one.strategy === strategy).map((one) => (
-                <Rank key={one.keyword} one={one} />
-              ))}
-            </section>
-          ))}
-        </div>
+          <Warnings all={value.warnings ?? []} />
+          <div className="rankings">
+            {RANKINGS.map(({ strategy, label, description }) => (
+              <section key={strategy} className="sheet">
+                <header>
+                  <h2 title={t(description)}>{t(label)}</h2>
+                  <span className="faint">{t(description)}</span>
+                </header>
+                {value.statistics
+                  .filter((one) => one.strategy === strategy)
+                  .map((one) => (
+                    <Rank key={one.keyword} one={one} />
+                  ))}
+              </section>
+            ))}
+          </div>
         </>
       )}
       <Reports history={history} />
@@ -131,7 +146,12 @@ function StartDialog({ statistics, warnings, count, onClose }: StartDialogProps)
   const footer = (
     <>
       <Button onClick={onClose}>{t("cancel")}</Button>
-      <Button kind="confirm" aria-busy={busy} refused={confirmed ? null : t("kill.type", { n: String(count) })} onClick={() => void start()}>
+      <Button
+        kind="confirm"
+        aria-busy={busy}
+        refused={confirmed ? null : t("kill.type", { n: String(count) })}
+        onClick={() => void start()}
+      >
         {t("intelligent.start", { n: count })}
       </Button>
     </>
@@ -150,7 +170,12 @@ function StartDialog({ statistics, warnings, count, onClose }: StartDialogProps)
       {requiresTyping(count) && (
         <label className="field">
           <span>{t("kill.type", { n: String(count) })}</span>
-          <input className="input" value={typed} inputMode="numeric" onChange={(event) => setTyped(event.target.value)} />
+          <input
+            className="input"
+            value={typed}
+            inputMode="numeric"
+            onChange={(event) => setTyped(event.target.value)}
+          />
         </label>
       )}
       {failed && <Note bad>{failed}</Note>}
@@ -158,7 +183,11 @@ function StartDialog({ statistics, warnings, count, onClose }: StartDialogProps)
   );
 }
 
-function Reports({ history }: { history: ReturnType<typeof useQuery<Awaited<ReturnType<typeof api.intelligentHistory>>>> }) {
+function Reports({
+  history,
+}: {
+  history: ReturnType<typeof useQuery<Awaited<ReturnType<typeof api.intelligentHistory>>>>;
+}) {
   const t = useTranslation();
   const all = history.value?.intelligent_kill_session_histories ?? [];
   if (all.length === 0) return history.error && !history.value ? <Note>{history.error.message}</Note> : null;

@@ -10,7 +10,10 @@ import { useNode } from "../node-context.tsx";
 import { requiresTyping } from "./confirm.ts";
 import { KillSums, VictimList } from "./victims.tsx";
 
-type DialogState = { step: "preview" } | { step: "killing" } | { step: "done"; results: api.KillResult[]; effect: api.KillEffect | null };
+type DialogState =
+  | { step: "preview" }
+  | { step: "killing" }
+  | { step: "done"; results: api.KillResult[]; effect: api.KillEffect | null };
 
 export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[]; onClose: () => void }) {
   const t = useTranslation();
@@ -53,7 +56,13 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
     setState({ step: "killing" });
     setError(null);
     try {
-      const { sessions, effect } = await api.kill(nodeRef, requested.filter(({ id }) => victimIds.has(id)), what, reason.trim(), false);
+      const { sessions, effect } = await api.kill(
+        nodeRef,
+        requested.filter(({ id }) => victimIds.has(id)),
+        what,
+        reason.trim(),
+        false,
+      );
       setState({ step: "done", results: sessions, effect });
     } catch (failure) {
       setError(failure as Error);
@@ -89,14 +98,29 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
       {typing && (
         <label className="row push">
           <span className="quiet">{t("kill.type", { n: String(killable.length) })}</span>
-          <input className="input" size={6} inputMode="numeric" value={typed} onChange={(event) => setTyped(event.target.value)} aria-label={t("kill.type", { n: String(killable.length) })} />
+          <input
+            className="input"
+            size={6}
+            inputMode="numeric"
+            value={typed}
+            onChange={(event) => setTyped(event.target.value)}
+            aria-label={t("kill.type", { n: String(killable.length) })}
+          />
         </label>
       )}
       <Button onClick={onClose}>{t("cancel")}</Button>
       <Button
         kind="confirm"
         aria-busy={busy}
-        refused={preview === null || busy ? t("loading") : killable.length === 0 ? t("kill.no-sessions") : confirmed ? null : t("kill.type", { n: String(killable.length) })}
+        refused={
+          preview === null || busy
+            ? t("loading")
+            : killable.length === 0
+              ? t("kill.no-sessions")
+              : confirmed
+                ? null
+                : t("kill.type", { n: String(killable.length) })
+        }
         onClick={() => void kill()}
       >
         {what === "query" ? t("kill.queries", { n: killable.length }) : t("kill.connections", { n: killable.length })}
@@ -109,7 +133,14 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
         <legend className="visually-hidden">{t("kill.scope")}</legend>
         {(["connection", "query"] as const).map((one) => (
           <label key={one}>
-            <input type="radio" name="what" value={one} checked={what === one} data-autofocus={one === "connection" ? "" : undefined} onChange={() => setWhat(one)} />
+            <input
+              type="radio"
+              name="what"
+              value={one}
+              checked={what === one}
+              data-autofocus={one === "connection" ? "" : undefined}
+              onChange={() => setWhat(one)}
+            />
             <span>
               <strong>{t(`kill.${one}`)}</strong>
               <span>{t(`kill.${one}.what`)}</span>
@@ -117,7 +148,12 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
           </label>
         ))}
       </fieldset>
-      {error && (preview ? <Note bad>{error.message}</Note> : <Failure error={error} retry={() => setAttempt((old) => old + 1)} />)}
+      {error &&
+        (preview ? (
+          <Note bad>{error.message}</Note>
+        ) : (
+          <Failure error={error} retry={() => setAttempt((old) => old + 1)} />
+        ))}
       {!preview && !error && <Loading />}
       {preview && (
         <>
@@ -133,7 +169,13 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
           <VictimList results={preview} />
           <label className="field">
             <span>{t("kill.reason")}</span>
-            <input className="input" value={reason} maxLength={256} onChange={(event) => setReason(event.target.value)} placeholder={t("kill.reason.example")} />
+            <input
+              className="input"
+              value={reason}
+              maxLength={256}
+              onChange={(event) => setReason(event.target.value)}
+              placeholder={t("kill.reason.example")}
+            />
           </label>
         </>
       )}

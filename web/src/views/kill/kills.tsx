@@ -23,7 +23,11 @@ export function Kills() {
   const t = useTranslation();
   const { nodeRef } = useNode();
   const [offset, setOffset] = useState(0);
-  const { value, error, loading, refetch } = useQuery(`kills ${nodeRef.node} ${offset}`, (signal) => api.kills(nodeRef, PAGE_SIZE, offset, signal), 10_000);
+  const { value, error, loading, refetch } = useQuery(
+    `kills ${nodeRef.node} ${offset}`,
+    (signal) => api.kills(nodeRef, PAGE_SIZE, offset, signal),
+    10_000,
+  );
   if (loading) return <Loading />;
   if (!value) return error && <Failure error={error} retry={refetch} />;
   if (value.kills.length === 0 && offset === 0) {
@@ -55,7 +59,9 @@ export function Kills() {
                 <td className="number">{kill.session_id}</td>
                 <td>
                   {kill.by}
-                  <div className="faint">{kill.source} · {kill.what}</div>
+                  <div className="faint">
+                    {kill.source} · {kill.what}
+                  </div>
                 </td>
                 <td className="folds">{kill.reason}</td>
                 <td className="folds">
@@ -63,7 +69,9 @@ export function Kills() {
                   <div className="mono faint">{kill.sql_template?.slice(0, 200)}</div>
                 </td>
                 <td>
-                  <span className={outcome === "killed" ? "tag on" : outcome === "failed" ? "tag bad" : "tag"}>{OUTCOME_LABELS[outcome] ? t(OUTCOME_LABELS[outcome]) : t("outcome.unknown")}</span>
+                  <span className={outcome === "killed" ? "tag on" : outcome === "failed" ? "tag bad" : "tag"}>
+                    {OUTCOME_LABELS[outcome] ? t(OUTCOME_LABELS[outcome]) : t("outcome.unknown")}
+                  </span>
                   {kill.message && outcome !== "killed" && <div className="faint">{kill.message}</div>}
                 </td>
               </tr>
@@ -73,10 +81,16 @@ export function Kills() {
       </table>
       {value.total_count > PAGE_SIZE && (
         <div className="row body">
-          <Button refused={offset === 0 ? t("page.first") : null} onClick={() => setOffset(Math.max(0, offset - PAGE_SIZE))}>
+          <Button
+            refused={offset === 0 ? t("page.first") : null}
+            onClick={() => setOffset(Math.max(0, offset - PAGE_SIZE))}
+          >
             {t("page.newer")}
           </Button>
-          <Button refused={offset + PAGE_SIZE >= value.total_count ? t("page.last") : null} onClick={() => setOffset(offset + PAGE_SIZE)}>
+          <Button
+            refused={offset + PAGE_SIZE >= value.total_count ? t("page.last") : null}
+            onClick={() => setOffset(offset + PAGE_SIZE)}
+          >
             {t("page.older")}
           </Button>
         </div>

@@ -53,12 +53,26 @@ export function KillTasks() {
           }}
         />
       )}
-      {tasks.loading ? <Loading /> : !tasks.value ? tasks.error && <Failure error={tasks.error} retry={tasks.refetch} /> : <TaskList tasks={tasks.value.processes} refetch={tasks.refetch} changeRefusal={changeRefusal} />}
+      {tasks.loading ? (
+        <Loading />
+      ) : !tasks.value ? (
+        tasks.error && <Failure error={tasks.error} retry={tasks.refetch} />
+      ) : (
+        <TaskList tasks={tasks.value.processes} refetch={tasks.refetch} changeRefusal={changeRefusal} />
+      )}
     </>
   );
 }
 
-function TaskList({ tasks, refetch, changeRefusal }: { tasks: Awaited<ReturnType<typeof api.killTasks>>["processes"]; refetch: () => void; changeRefusal: string | null }) {
+function TaskList({
+  tasks,
+  refetch,
+  changeRefusal,
+}: {
+  tasks: Awaited<ReturnType<typeof api.killTasks>>["processes"];
+  refetch: () => void;
+  changeRefusal: string | null;
+}) {
   const t = useTranslation();
   const { nodeRef } = useNode();
   const stop = async (id: string) => {
@@ -94,11 +108,19 @@ function TaskList({ tasks, refetch, changeRefusal }: { tasks: Awaited<ReturnType
           {tasks.map((task) => (
             <tr key={task.id}>
               <td>
-                {CRITERIA.filter((key) => task[key] !== null).map((key) => `${key}:${task[key] ?? ""}`).join(" ")} ≥ {duration(task.time)}
+                {CRITERIA.filter((key) => task[key] !== null)
+                  .map((key) => `${key}:${task[key] ?? ""}`)
+                  .join(" ")}{" "}
+                ≥ {duration(task.time)}
                 {task.include_unsafe && <span className="tag warn">{t("tasks.unsafe.short")}</span>}
                 {task.refused_nodes.map((node) => (
                   <p key={node.node_id} className="missing">
-                    {t("tasks.refused", { node: node.node_id.slice(0, 8), n: node.refused_logins, reason: node.reason, when: timestamp(node.next_attempt_time) })}
+                    {t("tasks.refused", {
+                      node: node.node_id.slice(0, 8),
+                      n: node.refused_logins,
+                      reason: node.reason,
+                      when: timestamp(node.next_attempt_time),
+                    })}
                   </p>
                 ))}
               </td>
@@ -145,11 +167,18 @@ function AddTask({ added }: { added: () => void }) {
     event.preventDefault();
     setFailed(null);
     try {
-      if (!preview) return setPreview(await api.previewKillTask(nodeRef, { ...criteria, time, include_unsafe: unsafe }));
+      if (!preview)
+        return setPreview(await api.previewKillTask(nodeRef, { ...criteria, time, include_unsafe: unsafe }));
       if (!confirmed) return;
       const minutes = Number(fields["minutes"]);
-      const rule = { ...criteria, time, ...(unsafe ? { include_unsafe: true } : {}), ...(matchesAll ? { confirmed_instance_name: typed } : {}) };
-      const task: AddKillTaskRequest = minutes > 0 ? { ...rule, task_type: "auto", task_duration: minutes * 60 } : { ...rule, task_type: "manual" };
+      const rule = {
+        ...criteria,
+        time,
+        ...(unsafe ? { include_unsafe: true } : {}),
+        ...(matchesAll ? { confirmed_instance_name: typed } : {}),
+      };
+      const task: AddKillTaskRequest =
+        minutes > 0 ? { ...rule, task_type: "auto", task_duration: minutes * 60 } : { ...rule, task_type: "manual" };
       await api.addKillTask(nodeRef, task);
       showToast(t("tasks.added"));
       added();
@@ -173,7 +202,14 @@ function AddTask({ added }: { added: () => void }) {
           </label>
           <label className="field">
             <span>{t("criterion.minutes")}</span>
-            <input className="input" type="number" min={0} value={fields["minutes"]} onChange={set("minutes")} placeholder={t("tasks.manual")} />
+            <input
+              className="input"
+              type="number"
+              min={0}
+              value={fields["minutes"]}
+              onChange={set("minutes")}
+              placeholder={t("tasks.manual")}
+            />
           </label>
         </div>
         <label className="row">
@@ -190,7 +226,9 @@ function AddTask({ added }: { added: () => void }) {
         {failed && <Note bad>{failed}</Note>}
         {preview && (
           <>
-            <strong className={preview.total_count > 0 ? "red" : undefined}>{t("tasks.victims", { n: preview.total_count })}</strong>
+            <strong className={preview.total_count > 0 ? "red" : undefined}>
+              {t("tasks.victims", { n: preview.total_count })}
+            </strong>
             {preview.processes.length > 0 && (
               <ul className="victims" tabIndex={0} aria-label={t("victims")}>
                 {preview.processes.map((one) => (
@@ -228,7 +266,11 @@ function AddTask({ added }: { added: () => void }) {
           </>
         )}
         <div className="row">
-          <Button kind={preview ? "confirm" : "main"} type="submit" refused={preview && !confirmed ? t("tasks.confirm", { name }) : null}>
+          <Button
+            kind={preview ? "confirm" : "main"}
+            type="submit"
+            refused={preview && !confirmed ? t("tasks.confirm", { name }) : null}
+          >
             {t(preview ? "tasks.start" : "tasks.preview")}
           </Button>
         </div>

@@ -5,12 +5,31 @@ import type { KillEffectView } from "../../api/schema.ts";
 import { duration } from "../../i18n/format.ts";
 import { type MessageKey, useTranslation } from "../../i18n/translate.ts";
 
-const OUTCOME_CLASSES: Record<string, string> = { would_kill: "tag", killed: "tag on", gone: "tag", rolling_back: "tag warn", ending: "tag warn", refused: "tag warn", failed: "tag bad" };
+const OUTCOME_CLASSES: Record<string, string> = {
+  would_kill: "tag",
+  killed: "tag on",
+  gone: "tag",
+  rolling_back: "tag warn",
+  ending: "tag warn",
+  refused: "tag warn",
+  failed: "tag bad",
+};
 
 /** Totals of executed kills, or of a preview if `effect` is undefined. `rollsBack` is set if transactions end and not only statements. */
-export function KillSums({ results, rollsBack, effect }: { results: readonly KillResult[]; rollsBack: boolean; effect?: KillEffectView | null }) {
+export function KillSums({
+  results,
+  rollsBack,
+  effect,
+}: {
+  results: readonly KillResult[];
+  rollsBack: boolean;
+  effect?: KillEffectView | null;
+}) {
   const t = useTranslation();
-  const killed = results.filter(({ outcome }) => outcome === "would_kill" || outcome === "killed" || outcome === "rolling_back" || outcome === "ending");
+  const killed = results.filter(
+    ({ outcome }) =>
+      outcome === "would_kill" || outcome === "killed" || outcome === "rolling_back" || outcome === "ending",
+  );
   const rows = killed.reduce((sum, { session }) => sum + (session?.transaction?.rows_modified ?? 0), 0);
   const frees = new Set(killed.flatMap((one) => one.session?.frees ?? [])).size;
   const spared = results.length - killed.length;
@@ -75,7 +94,10 @@ export function VictimList({ results }: { results: readonly KillResult[] }) {
                 <td className="number folds">{session?.transaction?.rows_modified}</td>
                 <td>
                   <span className={OUTCOME_CLASSES[one.outcome] ?? "tag"}>{t(`outcome.${one.outcome}`)}</span>
-                  {one.message && ![one.outcome.replaceAll("_", " "), t(`outcome.${one.outcome}`)].includes(one.message) && <div className="faint">{one.message}</div>}
+                  {one.message &&
+                    ![one.outcome.replaceAll("_", " "), t(`outcome.${one.outcome}`)].includes(one.message) && (
+                      <div className="faint">{one.message}</div>
+                    )}
                   {session && session.risks.length > 0 && (
                     <ul className="risks" aria-label={t("risks")}>
                       {session.risks.map((risk) => (

@@ -16,7 +16,12 @@ export interface GridColumn {
 /** Width of the checkbox column in pixels. */
 export const CHECKBOX_WIDTH = 32;
 
-const column = (key: string, label: MessageKey | null, width: number, kind: "text" | "number" | "seconds" | "code" = "text"): GridColumn => ({
+const column = (
+  key: string,
+  label: MessageKey | null,
+  width: number,
+  kind: "text" | "number" | "seconds" | "code" = "text",
+): GridColumn => ({
   key,
   label,
   width,
@@ -73,7 +78,10 @@ export function columnOf(key: string): GridColumn {
 const STORAGE_KEY = "clew.columns";
 
 export function loadColumns(): readonly string[] {
-  const stored = globalThis.localStorage.getItem(STORAGE_KEY)?.split(",").filter((key) => key !== "");
+  const stored = globalThis.localStorage
+    .getItem(STORAGE_KEY)
+    ?.split(",")
+    .filter((key) => key !== "");
   return stored && stored.length > 0 ? stored : DEFAULT_COLUMNS;
 }
 

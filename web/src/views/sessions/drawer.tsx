@@ -29,7 +29,9 @@ export function Drawer({ id, row, columns, layout, onClose, onKill, killRefusal,
   const t = useTranslation();
   const { nodeRef } = useNode();
   const heading = useRef<HTMLHeadingElement>(null);
-  const { value, error, loading, refetch } = useQuery(`session ${nodeRef.node} ${id}`, (signal) => api.sessionOf(nodeRef, id, signal));
+  const { value, error, loading, refetch } = useQuery(`session ${nodeRef.node} ${id}`, (signal) =>
+    api.sessionOf(nodeRef, id, signal),
+  );
   const [unformatted, setUnformatted] = useState(false);
   useEffect(() => heading.current?.focus(), []);
 
@@ -37,7 +39,7 @@ export function Drawer({ id, row, columns, layout, onClose, onKill, killRefusal,
   const detail = value;
   const statement = detail ? detail.statement : (cells["sql_statement"] ?? null);
   const text = statement === null ? null : String(statement);
-  const template = detail?.sql_template ?? (cells["sql_template"] ?? null);
+  const template = detail?.sql_template ?? cells["sql_template"] ?? null;
   return (
     <aside
       className="drawer"
@@ -70,22 +72,42 @@ export function Drawer({ id, row, columns, layout, onClose, onKill, killRefusal,
               </>
             )}
           </header>
-          {text !== null ? <SqlText sql={text} unformatted={unformatted} /> : <p className="quiet">{t("statement.none")}</p>}
+          {text !== null ? (
+            <SqlText sql={text} unformatted={unformatted} />
+          ) : (
+            <p className="quiet">{t("statement.none")}</p>
+          )}
           {detail?.statement_cut && <p className="quiet">{t("statement.truncated")}</p>}
           {detail?.masked && <p className="quiet">{t("statement.masked")}</p>}
           {text !== null && (
             <div className="row wrap">
-              {template !== null && <Button onClick={() => onTemplate(String(template))}>{t("statement.similar")}</Button>}
+              {template !== null && (
+                <Button onClick={() => onTemplate(String(template))}>{t("statement.similar")}</Button>
+              )}
               <Explain id={id} />
             </div>
           )}
         </section>
-        {loading ? <Loading /> : error && !value ? row ? <Note bad>{error.message}</Note> : <Failure error={error} retry={refetch} /> : null}
+        {loading ? (
+          <Loading />
+        ) : error && !value ? (
+          row ? (
+            <Note bad>{error.message}</Note>
+          ) : (
+            <Failure error={error} retry={refetch} />
+          )
+        ) : null}
         {detail && <Limitations limitations={detail.limitations} />}
         {detail && <LockWaits id={id} graph={detail.waits} />}
         <section>
           <h3>{t("session.attributes")}</h3>
-          <PropertyList properties={cellProperties(cells, columns.filter((column) => !["session_id", "sql_statement", "sql_template"].includes(column)), (key) => columnOf(key).label)} />
+          <PropertyList
+            properties={cellProperties(
+              cells,
+              columns.filter((column) => !["session_id", "sql_statement", "sql_template"].includes(column)),
+              (key) => columnOf(key).label,
+            )}
+          />
         </section>
         {detail?.transaction && (
           <section>
@@ -118,7 +140,11 @@ export function Drawer({ id, row, columns, layout, onClose, onKill, killRefusal,
 function Explain({ id }: { id: number }) {
   const t = useTranslation();
   const { nodeRef } = useNode();
-  const [state, setState] = useState<{ busy: boolean; plan: string | null; error: string | null }>({ busy: false, plan: null, error: null });
+  const [state, setState] = useState<{ busy: boolean; plan: string | null; error: string | null }>({
+    busy: false,
+    plan: null,
+    error: null,
+  });
   const explain = async () => {
     setState({ busy: true, plan: null, error: null });
     try {

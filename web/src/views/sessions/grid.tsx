@@ -2,7 +2,19 @@
 
 import { columnSizingFeature, columnVisibilityFeature, tableFeatures, useTable } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type Dispatch, type KeyboardEvent, type ReactNode, type Ref, type SetStateAction, useCallback, useEffect, useImperativeHandle, useMemo, useRef, useState } from "react";
+import {
+  type Dispatch,
+  type KeyboardEvent,
+  type ReactNode,
+  type Ref,
+  type SetStateAction,
+  useCallback,
+  useEffect,
+  useImperativeHandle,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
 import { Icon } from "../../components/icons.tsx";
 import { Empty } from "../../components/status.tsx";
 import { useTranslation } from "../../i18n/translate.ts";
@@ -40,7 +52,21 @@ const ROWS_PER_PAGE = 20;
 const features = tableFeatures({ columnSizingFeature, columnVisibilityFeature });
 
 export function Grid(props: GridProps) {
-  const { handle, state, layout, sessions, columns, sort, onSort, open, onOpen, selected, setSelected, threshold, footer } = props;
+  const {
+    handle,
+    state,
+    layout,
+    sessions,
+    columns,
+    sort,
+    onSort,
+    open,
+    onOpen,
+    selected,
+    setSelected,
+    threshold,
+    footer,
+  } = props;
   const t = useTranslation();
   const scroller = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState<number | null>(null);
@@ -56,7 +82,10 @@ export function Grid(props: GridProps) {
     features,
     // The table manages only the columns. The virtualizer manages the rows.
     data: NO_SESSIONS,
-    columns: useMemo(() => columns.map((key) => ({ id: key, size: columnOf(key).width, header: key })), [columns.join()]),
+    columns: useMemo(
+      () => columns.map((key) => ({ id: key, size: columnOf(key).width, header: key })),
+      [columns.join()],
+    ),
   });
   const headers = table.getFlatHeaders();
   const last = headers.length - 1;
@@ -100,7 +129,14 @@ export function Grid(props: GridProps) {
   }, []);
   const onKeyDown = (event: KeyboardEvent<HTMLDivElement>) => {
     if (event.target !== event.currentTarget || event.ctrlKey || event.metaKey || event.altKey) return;
-    const moves: Record<string, number> = { ArrowDown: at + 1, ArrowUp: at < 0 ? 0 : at - 1, Home: 0, End: sessions.length - 1, PageDown: at + ROWS_PER_PAGE, PageUp: at - ROWS_PER_PAGE };
+    const moves: Record<string, number> = {
+      ArrowDown: at + 1,
+      ArrowUp: at < 0 ? 0 : at - 1,
+      Home: 0,
+      End: sessions.length - 1,
+      PageDown: at + ROWS_PER_PAGE,
+      PageUp: at - ROWS_PER_PAGE,
+    };
     const to = moves[event.key];
     if (to !== undefined) moveTo(to);
     else if (event.key === "Enter" && active !== null) onOpen(active);
@@ -145,7 +181,11 @@ export function Grid(props: GridProps) {
                 className={`${number ? "number " : ""}${sorted ? "sorted " : ""}${index === last ? "grows" : ""}`}
                 aria-sort={sorted ? (sort.descending ? "descending" : "ascending") : "none"}
               >
-                <button type="button" onClick={() => onSort({ column: key, descending: sorted ? !sort.descending : number })} title={label ? t(label) : key}>
+                <button
+                  type="button"
+                  onClick={() => onSort({ column: key, descending: sorted ? !sort.descending : number })}
+                  title={label ? t(label) : key}
+                >
                   <span className="cut">{label ? t(label) : key}</span>
                   {sorted && <Icon name={sort.descending ? "down" : "up"} />}
                 </button>

@@ -28,7 +28,10 @@ export function QueryBar({ input, value, state, layout, onChange, onLeave, error
   const [selected, setSelected] = useState(-1);
   const [dismissed, setDismissed] = useState(false);
   const open = caret !== null && !dismissed;
-  const matches = useMemo(() => (open ? completions(value, caret, (key) => displayedValues(state, layout, key)) : []), [open, value, caret, state.sessions, layout]);
+  const matches = useMemo(
+    () => (open ? completions(value, caret, (key) => displayedValues(state, layout, key)) : []),
+    [open, value, caret, state.sessions, layout],
+  );
 
   const accept = (completion: Completion) => {
     const next = applyCompletion(value, completion);
@@ -40,7 +43,8 @@ export function QueryBar({ input, value, state, layout, onChange, onLeave, error
   const onKeyDown = (event: KeyboardEvent<HTMLInputElement>) => {
     const completion = matches[selected];
     if (event.key === "ArrowDown" && matches.length > 0) setSelected((selected + 1) % matches.length);
-    else if (event.key === "ArrowUp" && matches.length > 0) setSelected(selected <= 0 ? matches.length - 1 : selected - 1);
+    else if (event.key === "ArrowUp" && matches.length > 0)
+      setSelected(selected <= 0 ? matches.length - 1 : selected - 1);
     else if ((event.key === "Enter" || event.key === "Tab") && open && completion) accept(completion);
     else if (event.key === "Enter") onLeave();
     else if (event.key === "Escape" && open && matches.length > 0) setDismissed(true);
@@ -86,8 +90,16 @@ export function QueryBar({ input, value, state, layout, onChange, onLeave, error
           onBlur={() => setCaret(null)}
           onKeyDown={onKeyDown}
         />
-        {value !== "" && <Button kind="bare" icon="close" className="clear" label={t("query.clear")} onClick={() => onChange("")} />}
-        <ul className="completions" id={list} role="listbox" aria-label={t("query.completions")} hidden={!open || matches.length === 0}>
+        {value !== "" && (
+          <Button kind="bare" icon="close" className="clear" label={t("query.clear")} onClick={() => onChange("")} />
+        )}
+        <ul
+          className="completions"
+          id={list}
+          role="listbox"
+          aria-label={t("query.completions")}
+          hidden={!open || matches.length === 0}
+        >
           {matches.map((completion, index) => (
             <li
               key={completion.text}
@@ -100,7 +112,9 @@ export function QueryBar({ input, value, state, layout, onChange, onLeave, error
               }}
             >
               <code>{completion.text}</code>
-              <span>{completion.key === null ? (completion.count ?? "") : t(`term.${completion.key}` as MessageKey)}</span>
+              <span>
+                {completion.key === null ? (completion.count ?? "") : t(`term.${completion.key}` as MessageKey)}
+              </span>
             </li>
           ))}
         </ul>

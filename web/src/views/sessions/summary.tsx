@@ -26,7 +26,8 @@ export function Summary({ counts, history, filter, waits, toggle }: SummaryProps
     <div className="summary">
       <div className="counts" role="group" aria-label={t("counts")}>
         {SESSION_TYPES.map((one) => {
-          const pressed = one === "waiting" ? waits : one === "total" ? filter === null || filter === "total" : filter === one;
+          const pressed =
+            one === "waiting" ? waits : one === "total" ? filter === null || filter === "total" : filter === one;
           const alarm = one === "waiting" && counts.waiting > 0;
           return (
             <button
@@ -35,7 +36,13 @@ export function Summary({ counts, history, filter, waits, toggle }: SummaryProps
               className={alarm ? "alarm" : undefined}
               aria-pressed={one === "total" ? pressed && !waits : pressed}
               title={t(`count.${one}.what`)}
-              onClick={() => (one === "waiting" ? toggle("waits", "yes") : one === "total" ? filter !== null && toggle("filter", filter) : toggle("filter", one))}
+              onClick={() =>
+                one === "waiting"
+                  ? toggle("waits", "yes")
+                  : one === "total"
+                    ? filter !== null && toggle("filter", filter)
+                    : toggle("filter", one)
+              }
             >
               <b>{number(counts[one], locale)}</b>
               <span>{t(`count.${one}`)}</span>
@@ -60,7 +67,9 @@ function Chart({ history }: { history: CountHistory }) {
     if (!container) return undefined;
     const chart = new UPlot(options(container), chartData(latest.current), container);
     plot.current = chart;
-    const resizeObserver = new ResizeObserver(() => chart.setSize({ width: container.clientWidth, height: container.clientHeight }));
+    const resizeObserver = new ResizeObserver(() =>
+      chart.setSize({ width: container.clientWidth, height: container.clientHeight }),
+    );
     resizeObserver.observe(container);
     return () => {
       resizeObserver.disconnect();
@@ -72,7 +81,12 @@ function Chart({ history }: { history: CountHistory }) {
   const last = history.seconds.length - 1;
   const maxActive = history.active.reduce<number>((top, value) => Math.max(top, value ?? 0), 0);
   return (
-    <div className="chart" ref={box} role="img" aria-label={t("chart", { active: history.active[last] ?? 0, waiting: history.waiting[last] ?? 0 })}>
+    <div
+      className="chart"
+      ref={box}
+      role="img"
+      aria-label={t("chart", { active: history.active[last] ?? 0, waiting: history.waiting[last] ?? 0 })}
+    >
       <span className="scale">{maxActive}</span>
       <div className="legend">
         <span>
