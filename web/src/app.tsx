@@ -1,6 +1,7 @@
 /** Root component: authentication, scope and routing. */
 
 import { useEffect, useState } from "react";
+import { toError } from "./api/request.ts";
 import { AuthProvider, useAuth } from "./auth.tsx";
 import { Failure, Loading } from "./components/status.tsx";
 import { ToastList } from "./components/toasts.tsx";
@@ -41,7 +42,7 @@ function ScopedView() {
   const currentScope = session.project?.id ?? null;
   useEffect(() => {
     setError(null);
-    if (requiredScope !== currentScope) setScope(requiredScope).catch((failure: unknown) => setError(failure as Error));
+    if (requiredScope !== currentScope) setScope(requiredScope).catch((failure: unknown) => setError(toError(failure)));
   }, [requiredScope, currentScope, setScope, attempt]);
   // A link without a project refers to the current project.
   useEffect(() => {

@@ -2,7 +2,7 @@
 
 import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useState } from "react";
 import * as api from "./api/console.ts";
-import { ApiError, onReload, onSignedOut, setToken } from "./api/request.ts";
+import { ApiError, onReload, onSignedOut, setToken, toError } from "./api/request.ts";
 
 interface Auth {
   session: api.Session;
@@ -57,7 +57,7 @@ export function AuthProvider({ children, signIn }: { children: ReactNode; signIn
       // A temporary outage of the server does not end the session.
       else
         setState((old) =>
-          old.status === "loading" ? { status: "signed-out", expired: false, error: error as Error } : old,
+          old.status === "loading" ? { status: "signed-out", expired: false, error: toError(error) } : old,
         );
       return null;
     }

@@ -1,7 +1,7 @@
 // Accessibility: axe reports no serious violation in any view, and every view works with the keyboard alone.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { sessionRow, nodePath, open, waitUntil, withPage } from "../browser.mjs";
+import { sessionRow, nodePath, waitUntil, withPage } from "../browser.mjs";
 import { callStage, stage } from "../stage.mjs";
 
 const axe = await readFile(new URL("../../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
@@ -80,9 +80,7 @@ export const tests = {
       const tabTo = (description, focused) =>
         waitUntil(description, async () => (await focused()) || (await press("Tab"), false));
       const active = () =>
-        page.evaluate(() =>
-          document.activeElement?.matches("a, button") ? (document.activeElement.textContent ?? "") : "",
-        );
+        page.evaluate(() => (document.activeElement?.matches("a, button") ? document.activeElement.textContent : ""));
       await page.goto(`${stage.endpoint}/`);
       await page.getByLabel("Domain").waitFor();
       await page.keyboard.type(stage.domain);

@@ -68,9 +68,12 @@ async function takeScreenshots(ids, language, theme) {
   const fileName = (name) => `${name}-${language}-${theme}`;
   await withPage({ viewport: { width: 1100, height: 640 } }, async (page, context) => {
     await context.addInitScript(
-      ([language, theme]) => {
-        localStorage.setItem("clew.theme", theme);
-        localStorage.setItem("clew.language", localStorage.getItem("clew.language") === null ? "en-us" : language);
+      ([storedLanguage, storedTheme]) => {
+        localStorage.setItem("clew.theme", storedTheme);
+        localStorage.setItem(
+          "clew.language",
+          localStorage.getItem("clew.language") === null ? "en-us" : storedLanguage,
+        );
       },
       [language === "zh" ? "zh-cn" : "en-us", theme],
     );

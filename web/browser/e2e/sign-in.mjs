@@ -24,7 +24,7 @@ export const tests = {
       assert.ok(cookie?.httpOnly);
       assert.equal(cookie.sameSite, "Strict");
       const readable = await page.evaluate(
-        () => document.cookie + JSON.stringify({ ...localStorage }) + JSON.stringify({ ...sessionStorage }),
+        () => document.cookie + JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage)]),
       );
       assert.ok(!readable.includes(cookie.value));
     }),

@@ -24,10 +24,10 @@ export const group = (id: string, signal?: AbortSignal) =>
   request<Api.GroupWithMembers>("GET", `/clew/v1/groups/${id}`, undefined, signal);
 export const createGroup = (name: string, description: string) =>
   request<Api.GroupView>("POST", "/clew/v1/groups", { name, description });
-export const addMember = (group: string, user: string) =>
-  request<void>("PUT", `/clew/v1/groups/${group}/members/${user}`);
-export const removeMember = (group: string, user: string) =>
-  request<void>("DELETE", `/clew/v1/groups/${group}/members/${user}`);
+export const addMember = (groupId: string, user: string) =>
+  request<void>("PUT", `/clew/v1/groups/${groupId}/members/${user}`);
+export const removeMember = (groupId: string, user: string) =>
+  request<void>("DELETE", `/clew/v1/groups/${groupId}/members/${user}`);
 
 export const policies = (signal?: AbortSignal) =>
   request<Api.PolicyPage>("GET", `/clew/v1/policies${FIRST_PAGE}`, undefined, signal);

@@ -13,6 +13,11 @@ export class ApiError extends Error {
   }
 }
 
+/** Returns a caught value as an `Error`. */
+export function toError(caught: unknown): Error {
+  return caught instanceof Error ? caught : new Error(String(caught));
+}
+
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 let csrfToken = "";

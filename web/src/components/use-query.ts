@@ -1,6 +1,7 @@
 /** React hook that requests data and polls for changes. */
 
 import { useCallback, useEffect, useRef, useState } from "react";
+import { toError } from "../api/request.ts";
 
 export interface QueryState<T> {
   value: T | null;
@@ -38,7 +39,7 @@ export function useQuery<T>(
             setResult((old) => ({
               key,
               value: old.key === key ? old.value : null,
-              error: error instanceof Error ? error : new Error(String(error)),
+              error: toError(error),
             }));
         }
       }

@@ -6,7 +6,7 @@ import { type MessageKey, translate } from "./translate.ts";
 import { zh } from "./zh.ts";
 
 const keys = Object.keys(en) as MessageKey[];
-const placeholdersOf = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
+const placeholdersOf = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? "").sort();
 
 describe("both languages", () => {
   test("have the same keys", () => expect(Object.keys(zh).sort()).toEqual([...keys].sort()));

@@ -40,8 +40,8 @@ const graph = (waits: Wait[], roots: WaitGraph["roots"], ids: number[]): WaitGra
   unexplained: [],
   limitations: [],
 });
-const treeOf = (graph: WaitGraph) =>
-  buildLockTree(graph).map(({ key, depth, descendants }) => `${"-".repeat(depth)}${key}:${descendants}`);
+const treeOf = (waitGraph: WaitGraph) =>
+  buildLockTree(waitGraph).map(({ key, depth, descendants }) => `${"-".repeat(depth)}${key}:${descendants}`);
 
 test("chain of three is below its root", () => {
   const root = { parties: [{ session: 1 }], holds: 2, frees: 2, longest_seconds: 5 };

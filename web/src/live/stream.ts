@@ -80,14 +80,14 @@ export class LiveStream {
         this.handle(event);
       });
     }
-    source.onopen = () => {
+    source.addEventListener("open", () => {
       this.attempts = 0;
-    };
-    source.onerror = () => {
+    });
+    source.addEventListener("error", () => {
       this.update({ ...this.live, connection: this.live.state.empty ? "connecting" : "lost" });
       // The browser reconnects after a broken connection, but not after an error response.
       if (source.readyState === EventSource.CLOSED) void this.scheduleRetry();
-    };
+    });
   }
 
   private handle(event: StreamEvent): void {

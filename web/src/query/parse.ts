@@ -153,10 +153,8 @@ export function formatFilters(filters: Filters): string {
 /** Sets a filter, or removes it if it already has this value. */
 export function toggleFilter(bar: string, key: Term["key"], value: string): string {
   const { filters } = parse(bar);
-  const next: Filters = { ...filters };
-  if (filters[key] === value) delete next[key];
-  else next[key] = value;
-  return formatFilters(next);
+  const { [key]: current, ...others } = filters;
+  return formatFilters(current === value ? others : { ...filters, [key]: value });
 }
 
 /** Returns the body of a collection request, and the filters that collections do not support. */

@@ -52,11 +52,11 @@ describe("the query bar", () => {
   });
 
   test("quoted values survive a round trip", () => {
-    for (const value of ['say "hi"', "two words", "", "plain", "a:b"]) {
+    for (const value of ['say "hi"', "two words", "plain", "a:b"]) {
       const filters = { sql: value };
-      if (value !== "") expect(parse(formatFilters(filters)).filters).toEqual(filters);
-      expect(quoteValue(value)).not.toBe(" ");
+      expect(parse(formatFilters(filters)).filters).toEqual(filters);
     }
+    expect(quoteValue("")).not.toBe(" ");
   });
 
   test("unsupported filters of collections are returned", () => {

@@ -2,6 +2,7 @@
 
 import { useState } from "react";
 import * as api from "../api/console.ts";
+import { toError } from "../api/request.ts";
 import type { DetailedInstance, ListedInstance } from "../api/schema.ts";
 import { useAuth } from "../auth.tsx";
 import { Empty, Failure, Loading } from "../components/status.tsx";
@@ -99,7 +100,9 @@ function ProjectPicker() {
         className="input"
         value={session.project?.id ?? ""}
         title={failed ?? t("project")}
-        onChange={(event) => void setScope(event.target.value).catch((error: Error) => setFailed(error.message))}
+        onChange={(event) =>
+          void setScope(event.target.value).catch((error: unknown) => setFailed(toError(error).message))
+        }
       >
         {session.projects.map(({ id, name }) => (
           <option key={id} value={id}>

@@ -1,18 +1,18 @@
 /** Sign-in form. */
 
-import { type FormEvent, useState } from "react";
+import { type SubmitEvent, useState } from "react";
 import * as api from "../api/console.ts";
+import { toError } from "../api/request.ts";
 import { Button } from "../components/button.tsx";
 import { Logo } from "../components/icons.tsx";
 import { Note } from "../components/status.tsx";
 import { useTranslation } from "../i18n/translate.ts";
+import { readSetting, writeSetting } from "../storage.ts";
 import { LanguageButton, ThemeButton } from "./preferences.tsx";
-
-const STORAGE_KEY = "clew.sign-in";
 
 function loadLastSignIn(): { domain: string; user: string } {
   try {
-    const { domain, user } = JSON.parse(localStorage.getItem(STORAGE_KEY) ?? "{}") as {
+    const { domain, user } = JSON.parse(readSetting("sign-in") ?? "{}") as {
       domain?: string;
       user?: string;
     };
@@ -39,17 +39,17 @@ export function SignIn({
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
 
-  const submit = async (event: FormEvent) => {
+  const submit = async (event: SubmitEvent) => {
     event.preventDefault();
     if (busy) return;
     setBusy(true);
     setError(null);
     try {
       const session = await api.signIn(domain.trim(), user.trim(), password);
-      localStorage.setItem(STORAGE_KEY, JSON.stringify({ domain: domain.trim(), user: user.trim() }));
+      writeSetting("sign-in", JSON.stringify({ domain: domain.trim(), user: user.trim() }));
       onSignedIn(session);
     } catch (failure) {
-      setError(failure instanceof TypeError ? t("failed.unreachable.what") : (failure as Error).message);
+      setError(failure instanceof TypeError ? t("failed.unreachable.what") : toError(failure).message);
       setPassword("");
       setBusy(false);
     }

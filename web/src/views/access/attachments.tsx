@@ -4,7 +4,7 @@ import * as api from "../../api/administration.ts";
 import type { PolicyAttachmentView } from "../../api/schema.ts";
 import { useAuth } from "../../auth.tsx";
 import { Button } from "../../components/button.tsx";
-import { showToast } from "../../components/toasts.tsx";
+import { showErrorToast } from "../../components/toasts.tsx";
 import { useQuery } from "../../components/use-query.ts";
 import { useTranslation } from "../../i18n/translate.ts";
 
@@ -15,11 +15,11 @@ export function Attachments({ name }: { name: string }) {
   const users = useQuery("users", api.users);
   const groups = useQuery("groups", api.groups);
   const runAndRefetch = async (operation: Promise<unknown>) => {
-    await operation.catch((failed: Error) => showToast(failed.message));
+    await operation.catch(showErrorToast);
     refetch();
   };
-  const add = (value: string) => {
-    const [kind, id = ""] = value.split(" ");
+  const add = (selected: string) => {
+    const [kind, id = ""] = selected.split(" ");
     void runAndRefetch(api.attach(name, kind === "user" ? { user_id: id } : { group_id: id }));
   };
   const remove = (one: PolicyAttachmentView) => {

@@ -5,7 +5,7 @@ import * as api from "../../api/administration.ts";
 import type { AuditRow, AuditVerificationResponse } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
 import { Empty, Failure, Loading, Note } from "../../components/status.tsx";
-import { showToast } from "../../components/toasts.tsx";
+import { showErrorToast } from "../../components/toasts.tsx";
 import { useQuery } from "../../components/use-query.ts";
 import { timestamp } from "../../i18n/format.ts";
 import { useTranslation } from "../../i18n/translate.ts";
@@ -37,7 +37,7 @@ export function Audit({ search }: { search: string }) {
     api.audit(query, from, signal),
   );
   const [verified, setVerified] = useState<AuditVerificationResponse | null>(null);
-  const verify = () => api.verifyAudit().then(setVerified, (error: Error) => showToast(error.message));
+  const verify = () => api.verifyAudit().then(setVerified, showErrorToast);
   return (
     <>
       <div className="row wrap">

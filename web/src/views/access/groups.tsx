@@ -1,11 +1,11 @@
 /** Groups and their members. */
 
-import { type FormEvent, useState } from "react";
+import { type SubmitEvent, useState } from "react";
 import * as api from "../../api/administration.ts";
 import type { GroupView, UserView } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
 import { Empty, Failure, Loading } from "../../components/status.tsx";
-import { showToast } from "../../components/toasts.tsx";
+import { showErrorToast } from "../../components/toasts.tsx";
 import { useQuery } from "../../components/use-query.ts";
 import { useTranslation } from "../../i18n/translate.ts";
 
@@ -14,14 +14,14 @@ export function Groups() {
   const { value, error, loading, refetch } = useQuery("groups", api.groups);
   const users = useQuery("users", api.users);
   const [name, setName] = useState("");
-  const create = async (event: FormEvent) => {
+  const create = async (event: SubmitEvent) => {
     event.preventDefault();
     try {
       await api.createGroup(name, "");
       setName("");
       refetch();
     } catch (failed) {
-      showToast((failed as Error).message);
+      showErrorToast(failed);
     }
   };
   return (
@@ -67,7 +67,7 @@ function Group({ group, users }: { group: GroupView; users: readonly UserView[] 
   const members = value?.members ?? [];
   const others = users.filter(({ id }) => !members.some((member) => member.id === id));
   const runAndRefetch = async (operation: Promise<unknown>) => {
-    await operation.catch((failed: Error) => showToast(failed.message));
+    await operation.catch(showErrorToast);
     refetch();
   };
   return (

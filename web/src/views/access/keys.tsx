@@ -6,7 +6,7 @@ import type { CreatedAccessKey } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";
 import { Failure, Loading } from "../../components/status.tsx";
-import { showToast } from "../../components/toasts.tsx";
+import { showErrorToast } from "../../components/toasts.tsx";
 import { useQuery } from "../../components/use-query.ts";
 import { timestamp } from "../../i18n/format.ts";
 import { useTranslation } from "../../i18n/translate.ts";
@@ -21,7 +21,7 @@ export function Keys({ user }: { user: string }) {
     try {
       await operation;
     } catch (failed) {
-      showToast((failed as Error).message);
+      showErrorToast(failed);
     }
     refetch();
   };

@@ -2,10 +2,11 @@
 
 import { useEffect, useState } from "react";
 import * as api from "../../api/administration.ts";
+import { toError } from "../../api/request.ts";
 import type { PolicyValidationResponse } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
 import { Failure, Loading, Note } from "../../components/status.tsx";
-import { showToast } from "../../components/toasts.tsx";
+import { showErrorToast, showToast } from "../../components/toasts.tsx";
 import { useQuery } from "../../components/use-query.ts";
 import { useTranslation } from "../../i18n/translate.ts";
 import { Attachments } from "./attachments.tsx";
@@ -41,7 +42,10 @@ export function Policies() {
                 type="button"
                 className="breakdown-row"
                 aria-pressed={!creating && policy.name === name}
-                onClick={() => (setCreating(false), setSelected(policy.name))}
+                onClick={() => {
+                  setCreating(false);
+                  setSelected(policy.name);
+                }}
               >
                 <span className="cut">{policy.name}</span>
                 {policy.system && <span className="tag">{t("policies.system")}</span>}
@@ -80,7 +84,7 @@ function Policy({ name, refetch, onDeleted }: { name: string; refetch: () => voi
       await api.deletePolicy(name);
       onDeleted();
     } catch (failed) {
-      showToast((failed as Error).message);
+      showErrorToast(failed);
     }
     refetch();
   };
@@ -126,7 +130,7 @@ function Editor({ name, description, document: initialDocument, system, onSaved 
   useEffect(() => {
     if (system) return undefined;
     const timer = setTimeout(() => {
-      api.validate(text).then(setValidation, (error: Error) => setFailed(error.message));
+      api.validate(text).then(setValidation, (error: unknown) => setFailed(toError(error).message));
     }, VALIDATION_DELAY_MS);
     return () => clearTimeout(timer);
   }, [text, system]);
@@ -137,7 +141,7 @@ function Editor({ name, description, document: initialDocument, system, onSaved 
       showToast(t("policies.saved"));
       onSaved(put.name);
     } catch (error) {
-      setFailed((error as Error).message);
+      setFailed(toError(error).message);
     }
   };
   const invalid = validation !== null && !validation.valid;

@@ -1,8 +1,9 @@
 /** Policy simulation: decision for a user and an action, with the deciding statement. */
 
-import { type FormEvent, useState } from "react";
+import { type SubmitEvent, useState } from "react";
 import * as api from "../../api/administration.ts";
 import { ACTIONS } from "../../api/console.ts";
+import { toError } from "../../api/request.ts";
 import type { SimulationRequest, SimulationResponse } from "../../api/schema.ts";
 import { useAuth } from "../../auth.tsx";
 import { Button } from "../../components/button.tsx";
@@ -22,7 +23,7 @@ export function Simulate() {
   const [failed, setFailed] = useState<string | null>(null);
   const selectedUser = user || users.value?.users[0]?.id || "";
   const scope = project || session.projects[0]?.id || "";
-  const submit = async (event: FormEvent) => {
+  const submit = async (event: SubmitEvent) => {
     event.preventDefault();
     setFailed(null);
     const simulation: SimulationRequest = {
@@ -35,7 +36,7 @@ export function Simulate() {
       setResult(await api.simulate(simulation));
     } catch (error) {
       setResult(null);
-      setFailed((error as Error).message);
+      setFailed(toError(error).message);
     }
   };
   return (

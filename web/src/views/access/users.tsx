@@ -1,13 +1,14 @@
 /** Users of the domain. */
 
-import { type FormEvent, useState } from "react";
+import { type SubmitEvent, useState } from "react";
 import * as api from "../../api/administration.ts";
+import { toError } from "../../api/request.ts";
 import type { UserView } from "../../api/schema.ts";
 import { useAuth } from "../../auth.tsx";
 import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";
 import { Empty, Failure, Loading, Note } from "../../components/status.tsx";
-import { showToast } from "../../components/toasts.tsx";
+import { showErrorToast } from "../../components/toasts.tsx";
 import { useQuery } from "../../components/use-query.ts";
 import { useTranslation } from "../../i18n/translate.ts";
 import { navigate } from "../../routing/navigate.tsx";
@@ -76,7 +77,7 @@ function User({ user, refetch }: { user: UserView; refetch: () => void }) {
       await api.updateUser(user.id, change);
       refetch();
     } catch (error) {
-      showToast((error as Error).message);
+      showErrorToast(error);
     }
   };
   return (
@@ -113,14 +114,14 @@ function CreateUser({ onClose }: { onClose: () => void }) {
   const [administrator, setAdministrator] = useState(false);
   const [failed, setFailed] = useState<string | null>(null);
   const [password, setPassword] = useState<string | null>(null);
-  const submit = async (event: FormEvent) => {
+  const submit = async (event: SubmitEvent) => {
     event.preventDefault();
     setFailed(null);
     try {
       const created = await api.createUser({ name, description, administrator });
       setPassword(created.password ?? "");
     } catch (error) {
-      setFailed((error as Error).message);
+      setFailed(toError(error).message);
     }
   };
   return (

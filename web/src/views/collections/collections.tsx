@@ -5,7 +5,7 @@ import * as api from "../../api/console.ts";
 import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";
 import { Empty, Failure, Limitations, Loading } from "../../components/status.tsx";
-import { showToast } from "../../components/toasts.tsx";
+import { showErrorToast, showToast } from "../../components/toasts.tsx";
 import { useQuery } from "../../components/use-query.ts";
 import { bytes, timestamp } from "../../i18n/format.ts";
 import { useTranslation } from "../../i18n/translate.ts";
@@ -33,7 +33,7 @@ export function Collections() {
       showToast(t("export.started"));
       refetch();
     } catch (failed) {
-      showToast((failed as Error).message);
+      showErrorToast(failed);
     }
   };
   return (
@@ -107,7 +107,7 @@ function CollectionRow({
       setDeleting(false);
       refetch();
     } catch (error) {
-      showToast((error as Error).message);
+      showErrorToast(error);
     }
   };
   const filters = Object.entries(one.filter).filter(

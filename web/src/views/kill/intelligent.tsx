@@ -2,6 +2,7 @@
 
 import { useState } from "react";
 import * as api from "../../api/console.ts";
+import { toError } from "../../api/request.ts";
 import type { IntelligentKillWarning, SessionGroupStatistics } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";
@@ -138,7 +139,7 @@ function StartDialog({ statistics, warnings, count, onClose }: StartDialogProps)
       showToast(t("intelligent.started"));
       onClose();
     } catch (error) {
-      setFailed((error as Error).message);
+      setFailed(toError(error).message);
       setBusy(false);
     }
   };

@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from "react";
 import * as api from "../../api/console.ts";
+import { toError } from "../../api/request.ts";
 import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";
 import { Failure, Loading, Note } from "../../components/status.tsx";
@@ -35,13 +36,13 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
     setPreview(null);
     setError(null);
     api.kill(nodeRef, requested, what, "", true).then(
-      ({ sessions, costs_unknown, warnings }) => {
+      (response) => {
         if (stopped) return;
-        setPreview(sessions);
-        setCostUnknown(costs_unknown);
-        setWarnings(warnings);
+        setPreview(response.sessions);
+        setCostUnknown(response.costs_unknown);
+        setWarnings(response.warnings);
       },
-      (failure: unknown) => !stopped && setError(failure as Error),
+      (failure: unknown) => !stopped && setError(toError(failure)),
     );
     return () => {
       stopped = true;
@@ -65,7 +66,7 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
       );
       setState({ step: "done", results: sessions, effect });
     } catch (failure) {
-      setError(failure as Error);
+      setError(toError(failure));
       setState({ step: "preview" });
     }
   };

@@ -1,11 +1,12 @@
 /** Automatic kill tasks: list, creation with preview, stop. */
 
-import { type FormEvent, useState } from "react";
+import { type SubmitEvent, useState } from "react";
 import * as api from "../../api/console.ts";
+import { toError } from "../../api/request.ts";
 import type { AddKillTaskRequest, KillTaskPreview } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
 import { Empty, Failure, Loading, Note } from "../../components/status.tsx";
-import { showToast } from "../../components/toasts.tsx";
+import { showErrorToast, showToast } from "../../components/toasts.tsx";
 import { useQuery } from "../../components/use-query.ts";
 import { duration, timestamp } from "../../i18n/format.ts";
 import { useTranslation } from "../../i18n/translate.ts";
@@ -27,7 +28,7 @@ export function KillTasks() {
       await api.setKillTaskSwitch(nodeRef, on ? "OFF" : "ON");
       status.refetch();
     } catch (error) {
-      showToast((error as Error).message);
+      showErrorToast(error);
     }
   };
   return (
@@ -80,7 +81,7 @@ function TaskList({
       await api.stopKillTask(nodeRef, id);
       refetch();
     } catch (error) {
-      showToast((error as Error).message);
+      showErrorToast(error);
     }
   };
   if (tasks.length === 0) {
@@ -154,8 +155,8 @@ function AddTask({ added }: { added: () => void }) {
   const [unsafe, setUnsafe] = useState(false);
   const [typed, setTyped] = useState("");
   const { instance: name } = useNodeNames(nodeRef);
-  const set = (name: string) => (event: { target: { value: string } }) => {
-    setFields({ ...fields, [name]: event.target.value });
+  const set = (field: string) => (event: { target: { value: string } }) => {
+    setFields({ ...fields, [field]: event.target.value });
     setPreview(null);
   };
   const criteria = Object.fromEntries(CRITERIA.flatMap((key) => (fields[key] ? [[key, fields[key]]] : [])));
@@ -163,12 +164,14 @@ function AddTask({ added }: { added: () => void }) {
   // A task whose only criterion is time matches every user session; the server requires the instance name as confirmation.
   const matchesAll = Object.keys(criteria).length === 0;
   const confirmed = !matchesAll || typed === name;
-  const submit = async (event: FormEvent) => {
+  const submit = async (event: SubmitEvent) => {
     event.preventDefault();
     setFailed(null);
     try {
-      if (!preview)
-        return setPreview(await api.previewKillTask(nodeRef, { ...criteria, time, include_unsafe: unsafe }));
+      if (!preview) {
+        setPreview(await api.previewKillTask(nodeRef, { ...criteria, time, include_unsafe: unsafe }));
+        return;
+      }
       if (!confirmed) return;
       const minutes = Number(fields["minutes"]);
       const rule = {
@@ -183,7 +186,7 @@ function AddTask({ added }: { added: () => void }) {
       showToast(t("tasks.added"));
       added();
     } catch (error) {
-      setFailed((error as Error).message);
+      setFailed(toError(error).message);
     }
   };
   return (

@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from "react";
 import * as api from "../../api/console.ts";
+import { toError } from "../../api/request.ts";
 import { Button, CopyButton } from "../../components/button.tsx";
 import { SqlText } from "../../components/sql-text.tsx";
 import { Failure, Limitations, Loading, Note } from "../../components/status.tsx";
@@ -119,7 +120,7 @@ export function Drawer({ id, row, columns, layout, onClose, onKill, killRefusal,
         {detail && detail.attributes.length > 0 && (
           <section>
             <h3>{t("connection.attributes")}</h3>
-            <PropertyList properties={detail.attributes.map(({ name, value }) => ({ name, value: value ?? "" }))} />
+            <PropertyList properties={detail.attributes.map((one) => ({ name: one.name, value: one.value ?? "" }))} />
           </section>
         )}
       </div>
@@ -151,7 +152,7 @@ function Explain({ id }: { id: number }) {
       const { plan, refused } = await api.explain(nodeRef, id);
       setState({ busy: false, plan, error: refused });
     } catch (error) {
-      setState({ busy: false, plan: null, error: (error as Error).message });
+      setState({ busy: false, plan: null, error: toError(error).message });
     }
   };
   return (

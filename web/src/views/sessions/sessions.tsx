@@ -5,7 +5,7 @@ import { ACTIONS, collect, type Victim } from "../../api/console.ts";
 import { Button } from "../../components/button.tsx";
 import { useShortcuts } from "../../components/shortcuts.ts";
 import { Failure, Limitations, Loading, Note } from "../../components/status.tsx";
-import { showToast } from "../../components/toasts.tsx";
+import { showErrorToast, showToast } from "../../components/toasts.tsx";
 import { clock } from "../../i18n/format.ts";
 import { localized } from "../../i18n/language.ts";
 import { useLanguage, useTranslation } from "../../i18n/translate.ts";
@@ -92,7 +92,7 @@ export function Sessions({ route }: { route: NodeRoute }) {
     [...ids].flatMap((id) => {
       const session = state.sessions.get(id);
       if (!session) return [];
-      const cell = (column: string) => String(cellOf(session, layout, column) ?? "");
+      const cell = (key: string) => String(cellOf(session, layout, key) ?? "");
       // Start of the current state: a statement that started later is not the displayed one.
       const since = state.at - 1000 * Number(cell("state_duration"));
       return [{ id, user: cell("user"), host: cell("host"), since, server: state.server }];
@@ -105,9 +105,13 @@ export function Sessions({ route }: { route: NodeRoute }) {
     else if (list.length > 0) setKilling(list);
   };
   const exportListed = async () => {
-    if (collectRefusal !== null) return showToast(collectRefusal);
     const { body, unsupported } = collectionRequest(parsed.filters);
-    if (unsupported.length > 0) return showToast(t("export.unsupported", { filters: unsupported.join(", ") }));
+    const filters = unsupported.join(", ");
+    const exportRefusal = collectRefusal ?? (filters === "" ? null : t("export.unsupported", { filters }));
+    if (exportRefusal !== null) {
+      showToast(exportRefusal);
+      return;
+    }
     const key = Object.entries(SORT_KEY_COLUMNS).find(([, one]) => one === column)?.[0];
     try {
       await collect(
@@ -117,7 +121,7 @@ export function Sessions({ route }: { route: NodeRoute }) {
       showToast(t("export.started"));
       navigate({ ...route, view: "collections" });
     } catch (error) {
-      showToast((error as Error).message);
+      showErrorToast(error);
     }
   };
   const focusGrid = () => grid.current?.focus();

@@ -119,7 +119,7 @@ function options(container: HTMLElement): UPlot.Options {
     cursor: { show: false },
     scales: {
       x: { time: true, range: (_plot, min, max) => [Math.max(max - CHART_MINUTES * 60, Math.min(min, max - 60)), max] },
-      y: { range: (_plot, _min, max) => [0, Math.max(4, (max ?? 0) * 1.1)] },
+      y: { range: (_plot, _min, max) => [0, Math.max(4, max * 1.1)] },
     },
     axes: [{ show: false }, { show: false }],
     series: [

@@ -31,6 +31,7 @@ pub(crate) async fn run() -> Result<(), DevtoolsError> {
             ]),
         ),
         ("Formatting of the web page (Prettier)", web_page::npm_command(&["run", "format:check"])),
+        ("Lints of the web page (Oxlint)", web_page::npm_command(&["run", "lint"])),
         (
             "Import cycles, layers and words (codelint)",
             workspace::cargo_command().args(["run", "--quiet", "--package", "clew-codelint", "--locked"]),
