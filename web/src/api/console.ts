@@ -75,7 +75,7 @@ const MAX_KILL_BATCH = 1000;
 
 export async function kill(
   nodeRef: NodeRef,
-  sessions: Victim[],
+  sessions: readonly Victim[],
   what: KillScope,
   reason: string,
   preview: boolean,

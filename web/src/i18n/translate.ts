@@ -1,6 +1,6 @@
 /** Translation of the page's messages. */
 
-import { useSyncExternalStore } from "react";
+import { useCallback, useSyncExternalStore } from "react";
 import { en, type MessageKey } from "./en.ts";
 import { type Language, language, onLanguageChange } from "./language.ts";
 import { zh } from "./zh.ts";
@@ -23,8 +23,8 @@ export function translate(locale: Language, key: MessageKey, values: Record<stri
 
 /** Returns the translation function of the current language. The component renders again when the language changes. */
 export function useTranslation(): Translate {
-  const locale = useSyncExternalStore(onLanguageChange, language);
-  return (key, values) => translate(locale, key, values);
+  const locale = useLanguage();
+  return useCallback((key, values) => translate(locale, key, values), [locale]);
 }
 
 export function useLanguage(): Language {

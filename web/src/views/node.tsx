@@ -24,8 +24,7 @@ export function NodeViews({ route }: { route: NodeRoute }) {
       refusal: (action: string) => refusalOf(granted, action, t),
       threshold: threshold.value?.slow_process_threshold ?? null,
     }),
-    // `t` is a new function in every render.
-    [nodeRef, granted, threshold.value],
+    [nodeRef, granted, threshold.value, t],
   );
   return (
     <NodeContext value={value}>

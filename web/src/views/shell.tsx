@@ -1,6 +1,6 @@
 /** Frame of every view: navigation, current node, user. */
 
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import { useAuth } from "../auth.tsx";
 import { Button } from "../components/button.tsx";
 import { Icon, type IconName, Logo } from "../components/icons.tsx";
@@ -21,7 +21,6 @@ const VIEW_LINKS: readonly { view: NodeView; icon: IconName; label: MessageKey }
 ];
 
 type NodeRoute = Extract<Route, { node: string }>;
-let lastNode: NodeRoute | null = null;
 
 export function Shell({ children }: { children: ReactNode }) {
   const t = useTranslation();
@@ -30,15 +29,19 @@ export function Shell({ children }: { children: ReactNode }) {
   const theme = useTheme();
   const [shortcutsOpen, setShortcutsOpen] = useState(false);
   const [menuOpen, setMenuOpen] = useState(false);
-  if ("node" in route) lastNode = route;
   const node = "node" in route ? route : null;
+  // The shortcuts of the node views also work in views without a node.
+  const lastNode = useRef(node);
+  useEffect(() => {
+    if (node) lastNode.current = node;
+  }, [node]);
   const routeTo = (view: NodeView, from: NodeRoute): Route => ({
     ...from,
     view,
     sessions: from.view === view ? from.sessions : DEFAULT_SESSIONS_STATE,
   });
   const openView = (view: NodeView) => () => {
-    const from = node ?? lastNode;
+    const from = node ?? lastNode.current;
     if (from) navigate(routeTo(view, from));
   };
   useShortcuts({

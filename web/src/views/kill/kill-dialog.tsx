@@ -1,11 +1,12 @@
 /** Kill dialog: preview, confirmation, results. */
 
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import * as api from "../../api/console.ts";
 import { toError } from "../../api/request.ts";
 import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";
 import { Failure, Loading, Note } from "../../components/status.tsx";
+import { useQuery } from "../../components/use-query.ts";
 import { useTranslation } from "../../i18n/translate.ts";
 import { useNode } from "../node-context.tsx";
 import { requiresTyping } from "./confirm.ts";
@@ -23,39 +24,19 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
   const [reason, setReason] = useState("");
   const [typed, setTyped] = useState("");
   const [state, setState] = useState<DialogState>({ step: "preview" });
-  const [preview, setPreview] = useState<api.KillResult[] | null>(null);
-  const [costUnknown, setCostUnknown] = useState<string | null>(null);
-  const [warnings, setWarnings] = useState<readonly string[]>([]);
-  const [error, setError] = useState<Error | null>(null);
-  const [attempt, setAttempt] = useState(0);
+  const [killError, setKillError] = useState<Error | null>(null);
   // The selection at the time the dialog opened: later sessions are not added.
-  const [requested] = useState(() => [...victims]);
+  const [requested] = useState(victims);
+  const preview = useQuery(`kill ${what}`, () => api.kill(nodeRef, requested, what, "", true));
+  const error = killError ?? preview.error;
 
-  useEffect(() => {
-    let stopped = false;
-    setPreview(null);
-    setError(null);
-    api.kill(nodeRef, requested, what, "", true).then(
-      (response) => {
-        if (stopped) return;
-        setPreview(response.sessions);
-        setCostUnknown(response.costs_unknown);
-        setWarnings(response.warnings);
-      },
-      (failure: unknown) => !stopped && setError(toError(failure)),
-    );
-    return () => {
-      stopped = true;
-    };
-  }, [nodeRef, requested, what, attempt]);
-
-  const killable = preview?.filter(({ outcome }) => outcome === "would_kill") ?? [];
+  const killable = preview.value?.sessions.filter(({ outcome }) => outcome === "would_kill") ?? [];
   const victimIds = new Set(killable.map(({ id }) => id));
   const typing = requiresTyping(killable.length);
   const confirmed = !typing || typed.trim() === String(killable.length);
   const kill = async () => {
     setState({ step: "killing" });
-    setError(null);
+    setKillError(null);
     try {
       const { sessions, effect } = await api.kill(
         nodeRef,
@@ -66,7 +47,7 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
       );
       setState({ step: "done", results: sessions, effect });
     } catch (failure) {
-      setError(toError(failure));
+      setKillError(toError(failure));
       setState({ step: "preview" });
     }
   };
@@ -114,7 +95,7 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
         kind="confirm"
         aria-busy={busy}
         refused={
-          preview === null || busy
+          preview.value === null || busy
             ? t("loading")
             : killable.length === 0
               ? t("kill.no-sessions")
@@ -140,7 +121,10 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
               value={one}
               checked={what === one}
               data-autofocus={one === "connection" ? "" : undefined}
-              onChange={() => setWhat(one)}
+              onChange={() => {
+                setWhat(one);
+                setKillError(null);
+              }}
             />
             <span>
               <strong>{t(`kill.${one}`)}</strong>
@@ -149,25 +133,20 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
           </label>
         ))}
       </fieldset>
-      {error &&
-        (preview ? (
-          <Note bad>{error.message}</Note>
-        ) : (
-          <Failure error={error} retry={() => setAttempt((old) => old + 1)} />
-        ))}
-      {!preview && !error && <Loading />}
-      {preview && (
+      {error && (preview.value ? <Note bad>{error.message}</Note> : <Failure error={error} retry={preview.refetch} />)}
+      {!preview.value && !error && <Loading />}
+      {preview.value && (
         <>
-          <KillSums results={preview} rollsBack={what === "connection"} />
-          {costUnknown !== null && (
+          <KillSums results={preview.value.sessions} rollsBack={what === "connection"} />
+          {preview.value.costs_unknown !== null && (
             <Note>
-              {t("kill.cost-unknown")} {costUnknown}
+              {t("kill.cost-unknown")} {preview.value.costs_unknown}
             </Note>
           )}
-          {warnings.map((warning) => (
+          {preview.value.warnings.map((warning) => (
             <Note key={warning}>{warning}</Note>
           ))}
-          <VictimList results={preview} />
+          <VictimList results={preview.value.sessions} />
           <label className="field">
             <span>{t("kill.reason")}</span>
             <input

@@ -82,10 +82,7 @@ export function Grid(props: GridProps) {
     features,
     // The table manages only the columns. The virtualizer manages the rows.
     data: NO_SESSIONS,
-    columns: useMemo(
-      () => columns.map((key) => ({ id: key, size: columnOf(key).width, header: key })),
-      [columns.join()],
-    ),
+    columns: useMemo(() => columns.map((key) => ({ id: key, size: columnOf(key).width, header: key })), [columns]),
   });
   const headers = table.getFlatHeaders();
   const last = headers.length - 1;
@@ -122,7 +119,9 @@ export function Grid(props: GridProps) {
   );
   // Stable callbacks keep memoized rows from rendering again.
   const latestOnOpen = useRef(onOpen);
-  latestOnOpen.current = onOpen;
+  useEffect(() => {
+    latestOnOpen.current = onOpen;
+  }, [onOpen]);
   const openRow = useCallback((id: number) => {
     setActive(id);
     latestOnOpen.current(id);

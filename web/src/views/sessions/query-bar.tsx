@@ -12,15 +12,16 @@ import type { QueryError } from "../../query/parse.ts";
 interface QueryBarProps {
   input: RefObject<HTMLInputElement | null>;
   value: string;
-  state: LiveState;
+  sessions: LiveState["sessions"];
   layout: CellLayout;
   onChange: (bar: string) => void;
   /** Moves the focus to the grid. */
   onLeave: () => void;
+  onFocusChange: (focused: boolean) => void;
   errors: readonly QueryError[];
 }
 
-export function QueryBar({ input, value, state, layout, onChange, onLeave, errors }: QueryBarProps) {
+export function QueryBar({ input, value, sessions, layout, onChange, onLeave, onFocusChange, errors }: QueryBarProps) {
   const t = useTranslation();
   const list = useId();
   const errorId = useId();
@@ -29,8 +30,8 @@ export function QueryBar({ input, value, state, layout, onChange, onLeave, error
   const [dismissed, setDismissed] = useState(false);
   const open = caret !== null && !dismissed;
   const matches = useMemo(
-    () => (open ? completions(value, caret, (key) => displayedValues(state, layout, key)) : []),
-    [open, value, caret, state.sessions, layout],
+    () => (open ? completions(value, caret, (key) => displayedValues(sessions, layout, key)) : []),
+    [open, value, caret, sessions, layout],
   );
 
   const accept = (completion: Completion) => {
@@ -86,8 +87,12 @@ export function QueryBar({ input, value, state, layout, onChange, onLeave, error
           onFocus={(event) => {
             setDismissed(false);
             setCaret(event.currentTarget.selectionStart);
+            onFocusChange(true);
           }}
-          onBlur={() => setCaret(null)}
+          onBlur={() => {
+            setCaret(null);
+            onFocusChange(false);
+          }}
           onKeyDown={onKeyDown}
         />
         {value !== "" && (
@@ -129,12 +134,16 @@ export function QueryBar({ input, value, state, layout, onChange, onLeave, error
 }
 
 /** Displayed values of a term in descending order of frequency. */
-function displayedValues(state: LiveState, layout: CellLayout, key: string): { value: string; count: number }[] {
+function displayedValues(
+  sessions: LiveState["sessions"],
+  layout: CellLayout,
+  key: string,
+): { value: string; count: number }[] {
   const by = DIMENSIONS.find((one): one is Dimension => one === key);
-  if (by) return breakdown(state.sessions.values(), layout, by).filter(({ value }) => value !== "");
+  if (by) return breakdown(sessions.values(), layout, by).filter(({ value }) => value !== "");
   if (key !== "program" && key !== "id") return [];
   const counts = new Map<string, number>();
-  for (const session of state.sessions.values()) {
+  for (const session of sessions.values()) {
     const value = String(cellOf(session, layout, key === "id" ? "session_id" : "program_name") ?? "");
     if (value !== "") counts.set(value, (counts.get(value) ?? 0) + 1);
   }

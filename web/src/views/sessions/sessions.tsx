@@ -1,6 +1,6 @@
 /** Live list of the sessions of a node. */
 
-import { useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
+import { useDeferredValue, useEffect, useEffectEvent, useMemo, useRef, useState } from "react";
 import { ACTIONS, collect, type Victim } from "../../api/console.ts";
 import { Button } from "../../components/button.tsx";
 import { useShortcuts } from "../../components/shortcuts.ts";
@@ -40,6 +40,7 @@ export function Sessions({ route }: { route: NodeRoute }) {
   const [frozen, setFrozen] = useState<LiveState | null>(null);
   const [selected, setSelected] = useState<ReadonlySet<number>>(new Set());
   const [killing, setKilling] = useState<Victim[] | null>(null);
+  const [queryFocused, setQueryFocused] = useState(false);
   const [pickerOpen, setPickerOpen] = useState(false);
   const [savedColumns, setSavedColumns] = useState(loadColumns);
   const bar = useRef<HTMLInputElement>(null);
@@ -51,7 +52,8 @@ export function Sessions({ route }: { route: NodeRoute }) {
     navigate({ ...route, sessions: { ...view, ...next } }, mode);
   const query = useDeferredValue(view.query);
   const parsed = useMemo(() => parse(query), [query]);
-  const layout = useMemo(() => cellLayout(state), [state.columns, state.running, state.at]);
+  const { columns: availableColumns, running, at } = state;
+  const layout = useMemo(() => cellLayout({ columns: availableColumns, running, at }), [availableColumns, running, at]);
   const matches = useMemo(
     () => compileFilters(parsed.filters, layout, threshold ?? DEFAULT_THRESHOLD),
     [parsed, layout, threshold],
@@ -61,30 +63,36 @@ export function Sessions({ route }: { route: NodeRoute }) {
     () => filterAndSort(state.sessions.values(), matches, layout, { column, descending }),
     [state.sessions, matches, layout, column, descending],
   );
-  const columns = visibleColumns(view.columns ?? savedColumns, state.columns);
+  const columns = useMemo(
+    () => visibleColumns(view.columns ?? savedColumns, availableColumns),
+    [view.columns, savedColumns, availableColumns],
+  );
 
-  // Moves a sort order from the query bar to the column header.
-  useEffect(() => {
-    const { sort, dir, ...rest } = parsed.filters;
-    if (query !== view.query || (sort === undefined && dir === undefined) || parsed.errors.length > 0) return;
-    if (!/\s$/.test(query) && document.activeElement === bar.current) return;
+  // Moves a complete sort order from the query bar to the column header.
+  const { sort: sortKey, dir } = parsed.filters;
+  const hasSortOrder =
+    query === view.query && (sortKey !== undefined || dir !== undefined) && parsed.errors.length === 0;
+  const moveSortOrder = useEffectEvent(() => {
+    const { sort: _sort, dir: _dir, ...rest } = parsed.filters;
     change(
       {
         query: formatFilters(rest),
         sort: {
-          column: sort === undefined ? column : (SORT_KEY_COLUMNS[sort] ?? column),
+          column: sortKey === undefined ? column : (SORT_KEY_COLUMNS[sortKey] ?? column),
           descending: (dir ?? "desc") === "desc",
         },
       },
       "replace",
     );
   });
+  const sortOrderIsComplete = hasSortOrder && (!queryFocused || /\s$/.test(query));
+  useEffect(() => {
+    if (sortOrderIsComplete) moveSortOrder();
+  }, [sortOrderIsComplete]);
 
   // Removes ended sessions from the selection.
-  useEffect(() => {
-    if ([...selected].some((id) => !state.sessions.has(id)))
-      setSelected(new Set([...selected].filter((id) => state.sessions.has(id))));
-  }, [state.sessions, selected]);
+  if ([...selected].some((id) => !state.sessions.has(id)))
+    setSelected(new Set([...selected].filter((id) => state.sessions.has(id))));
 
   const toggle = (key: Term["key"], value: string) => change({ query: toggleFilter(view.query, key, value) });
   const pause = () => setFrozen(frozen ? null : live.state);
@@ -178,10 +186,11 @@ export function Sessions({ route }: { route: NodeRoute }) {
         <QueryBar
           input={bar}
           value={view.query}
-          state={state}
+          sessions={state.sessions}
           layout={layout}
           onChange={(next) => change({ query: next }, "replace")}
           onLeave={focusGrid}
+          onFocusChange={setQueryFocused}
           errors={parsed.errors}
         />
         <Button kind="bare" icon="columns" aria-expanded={pickerOpen} onClick={() => setPickerOpen(!pickerOpen)}>

@@ -1,6 +1,6 @@
 /** Session counts and their chart. */
 
-import { useEffect, useRef } from "react";
+import { useEffect, useEffectEvent, useRef } from "react";
 import UPlot from "uplot";
 import { useEffectiveTheme } from "../../components/theme.ts";
 import { number } from "../../i18n/format.ts";
@@ -22,6 +22,7 @@ const SESSION_TYPES = ["total", "active", "slow", "long", "waiting"] as const;
 export function Summary({ counts, history, filter, waits, toggle }: SummaryProps) {
   const t = useTranslation();
   const locale = useLanguage();
+  const theme = useEffectiveTheme();
   return (
     <div className="summary">
       <div className="counts" role="group" aria-label={t("counts")}>
@@ -50,22 +51,23 @@ export function Summary({ counts, history, filter, waits, toggle }: SummaryProps
           );
         })}
       </div>
-      <Chart history={history} />
+      <Chart key={theme} history={history} />
     </div>
   );
 }
 
+/** The colors of the chart are those of the theme in which the component was mounted. */
 function Chart({ history }: { history: CountHistory }) {
   const t = useTranslation();
-  const theme = useEffectiveTheme();
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot | null>(null);
-  const latest = useRef(history);
-  latest.current = history;
+  const createPlot = useEffectEvent(
+    (container: HTMLElement) => new UPlot(options(container), chartData(history), container),
+  );
   useEffect(() => {
     const container = box.current;
     if (!container) return undefined;
-    const chart = new UPlot(options(container), chartData(latest.current), container);
+    const chart = createPlot(container);
     plot.current = chart;
     const resizeObserver = new ResizeObserver(() =>
       chart.setSize({ width: container.clientWidth, height: container.clientHeight }),
@@ -76,7 +78,7 @@ function Chart({ history }: { history: CountHistory }) {
       chart.destroy();
       plot.current = null;
     };
-  }, [theme]);
+  }, []);
   useEffect(() => plot.current?.setData(chartData(history)), [history]);
   const last = history.seconds.length - 1;
   const maxActive = history.active.reduce<number>((top, value) => Math.max(top, value ?? 0), 0);
