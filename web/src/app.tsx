@@ -1,7 +1,9 @@
 /** Root component: authentication, scope and routing. */
 
+import { QueryClientProvider } from "@tanstack/react-query";
 import { useCallback, useEffect, useState } from "react";
 import type { Session } from "./api/console.ts";
+import { queryClient } from "./api/query.ts";
 import { toError } from "./api/request.ts";
 import { AuthProvider, type RenderSignIn, useAuth } from "./auth.tsx";
 import { Failure, Loading } from "./components/status.tsx";
@@ -23,7 +25,9 @@ export function App() {
   return (
     <>
       <AuthProvider signIn={renderSignIn}>
-        <ScopedView />
+        <QueryClientProvider client={queryClient}>
+          <ScopedView />
+        </QueryClientProvider>
       </AuthProvider>
       <ToastList />
     </>

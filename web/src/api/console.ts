@@ -2,6 +2,7 @@
 
 import type { Limitation } from "../live/events.ts";
 import type { WaitGraph } from "../live/lock-tree.ts";
+import { createGetQuery, createQuery } from "./query.ts";
 import { queryString, request } from "./request.ts";
 import type * as Api from "./schema.ts";
 
@@ -45,28 +46,31 @@ export const signOut = () => request<void>("DELETE", SESSION_PATH);
 export const setProject = (project: string | null) =>
   request<Session>("POST", `${SESSION_PATH}/project`, { project_id: project });
 
-export const instances = (project: string, offset: number, signal?: AbortSignal) =>
-  request<Api.InstanceListResponse>(
-    "GET",
-    `/v3.1/${project}/instances${queryString({ offset, limit: 100 })}`,
-    undefined,
-    signal,
-  );
-export const instance = (project: string, id: string, signal?: AbortSignal) =>
-  request<Api.InstanceResponse>("GET", `/v3.1/${project}/instances/${id}`, undefined, signal);
+/** All pages of the instance list. */
+export const instances = (project: string) =>
+  createQuery(`instances ${project}`, async (signal) => {
+    const all: Api.ListedInstance[] = [];
+    for (;;) {
+      const path = `/v3.1/${project}/instances${queryString({ offset: all.length, limit: 100 })}`;
+      const page = await request<Api.InstanceListResponse>("GET", path, undefined, signal);
+      all.push(...page.instances);
+      if (page.instances.length === 0 || all.length >= page.total_count) return all;
+    }
+  });
+export const instance = (project: string, id: string) =>
+  createGetQuery<Api.InstanceResponse>(`/v3.1/${project}/instances/${id}`);
 export const permissions = (project: string, id: string) =>
-  request<Api.Permissions>("GET", `${instancePath({ project, instance: id })}/permissions`);
+  createGetQuery<Api.Permissions>(`${instancePath({ project, instance: id })}/permissions`);
 export const threshold = (project: string, id: string) =>
-  request<Api.SlowProcessThreshold>("GET", `${taurusInstancePath({ project, instance: id })}/slow-process-threshold`);
+  createGetQuery<Api.SlowProcessThreshold>(`${taurusInstancePath({ project, instance: id })}/slow-process-threshold`);
 
 export const streamUrl = (nodeRef: NodeRef, seconds: number) =>
   `${nodePath(nodeRef)}/stream${queryString({ interval: seconds })}`;
-export const sessionOf = (nodeRef: NodeRef, id: number, signal?: AbortSignal) =>
-  request<SessionDetail>("GET", `${nodePath(nodeRef)}/sessions/${id}`, undefined, signal);
+export const sessionOf = (nodeRef: NodeRef, id: number) =>
+  createGetQuery<SessionDetail>(`${nodePath(nodeRef)}/sessions/${id}`);
 export const explain = (nodeRef: NodeRef, id: number) =>
   request<Api.ExplainResponse>("POST", `${nodePath(nodeRef)}/sessions/${id}/explain`);
-export const locks = (nodeRef: NodeRef, signal?: AbortSignal) =>
-  request<WaitGraph & { server: string }>("GET", `${nodePath(nodeRef)}/locks`, undefined, signal);
+export const locks = (nodeRef: NodeRef) => createGetQuery<WaitGraph & { server: string }>(`${nodePath(nodeRef)}/locks`);
 
 type KillResponse = Omit<Api.KillResponse, "sessions"> & { sessions: KillResult[] };
 
@@ -114,41 +118,36 @@ function sum(one: KillEffect | null, other: KillEffect | null): KillEffect | nul
   };
 }
 
-export const kills = (nodeRef: NodeRef, limit: number, offset: number, signal?: AbortSignal) =>
-  request<Api.KillHistoryPage>("GET", `${nodePath(nodeRef)}/kills${queryString({ limit, offset })}`, undefined, signal);
+export const kills = (nodeRef: NodeRef, limit: number, offset: number) =>
+  createGetQuery<Api.KillHistoryPage>(`${nodePath(nodeRef)}/kills${queryString({ limit, offset })}`);
 
-export const intelligentKills = (nodeRef: NodeRef, signal?: AbortSignal) =>
-  request<Api.IntelligentKillPreview>(
-    "GET",
+export const intelligentKills = (nodeRef: NodeRef) =>
+  createGetQuery<Api.IntelligentKillPreview>(
     `${taurusInstancePath(nodeRef)}/intelligent-kill-session/statistic${queryString({ node_id: nodeRef.node })}`,
-    undefined,
-    signal,
   );
 export const executeIntelligentKill = (nodeRef: NodeRef) =>
   request<Api.IntelligentKillTask>("POST", `${taurusInstancePath(nodeRef)}/intelligent-kill-session`, {
     node_id: nodeRef.node,
   });
-export const intelligentHistory = (nodeRef: NodeRef, signal?: AbortSignal) => {
-  const now = Date.now();
-  const query = queryString({
-    node_id: nodeRef.node,
-    start_time: now - 7 * 86_400_000,
-    end_time: now + 60_000,
-    limit: 50,
-    offset: 0,
+export const intelligentHistory = (nodeRef: NodeRef) => {
+  const path = `${taurusInstancePath(nodeRef)}/intelligent-kill-session/history`;
+  return createQuery(`${path} ${nodeRef.node}`, (signal) => {
+    const now = Date.now();
+    const query = queryString({
+      node_id: nodeRef.node,
+      start_time: now - 7 * 86_400_000,
+      end_time: now + 60_000,
+      limit: 50,
+      offset: 0,
+    });
+    return request<Api.IntelligentKillHistoryPage>("GET", path + query, undefined, signal);
   });
-  return request<Api.IntelligentKillHistoryPage>(
-    "GET",
-    `${taurusInstancePath(nodeRef)}/intelligent-kill-session/history${query}`,
-    undefined,
-    signal,
-  );
 };
 
-export const killTasks = (nodeRef: NodeRef, signal?: AbortSignal) =>
-  request<Api.KillTaskList>("GET", `${taurusInstancePath(nodeRef)}/process/task`, undefined, signal);
-export const killTaskSwitch = (nodeRef: NodeRef, signal?: AbortSignal) =>
-  request<Api.KillTaskSwitch>("GET", `${taurusInstancePath(nodeRef)}/process/task/switch`, undefined, signal);
+export const killTasks = (nodeRef: NodeRef) =>
+  createGetQuery<Api.KillTaskList>(`${taurusInstancePath(nodeRef)}/process/task`);
+export const killTaskSwitch = (nodeRef: NodeRef) =>
+  createGetQuery<Api.KillTaskSwitch>(`${taurusInstancePath(nodeRef)}/process/task/switch`);
 export const setKillTaskSwitch = (nodeRef: NodeRef, status: string) =>
   request<void>("PUT", `${taurusInstancePath(nodeRef)}/process/task/switch`, { status });
 export const addKillTask = (nodeRef: NodeRef, task: Api.AddKillTaskRequest) =>
@@ -162,8 +161,8 @@ export const collect = (nodeRef: NodeRef, filters: Record<string, unknown>) =>
   request<Api.QueuedCollection>("POST", `${taurusNodePath(nodeRef)}/realtime-session`, filters);
 export const resultUrl = (nodeRef: NodeRef, id: string) =>
   `${taurusNodePath(nodeRef)}/realtime-session-result${queryString({ request_id: id })}`;
-export const collections = (nodeRef: NodeRef, signal?: AbortSignal) =>
-  request<{ collections: Collection[] }>("GET", `${nodePath(nodeRef)}/collections`, undefined, signal);
+export const collections = (nodeRef: NodeRef) =>
+  createGetQuery<{ collections: Collection[] }>(`${nodePath(nodeRef)}/collections`);
 export const deleteCollection = (nodeRef: NodeRef, id: string) =>
   request<void>("DELETE", `${nodePath(nodeRef)}/collections/${id}`);
 

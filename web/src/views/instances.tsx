@@ -1,37 +1,25 @@
 /** Instance list with search and node status. */
 
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import * as api from "../api/console.ts";
 import { toError } from "../api/request.ts";
 import type { DetailedInstance, ListedInstance } from "../api/schema.ts";
 import { useAuth } from "../auth.tsx";
-import { Empty, Failure, Loading } from "../components/status.tsx";
-import { useQuery } from "../components/use-query.ts";
+import { Empty, Loaded } from "../components/status.tsx";
 import { useTranslation } from "../i18n/translate.ts";
 import { Link, navigate } from "../routing/navigate.tsx";
 import { DEFAULT_SESSIONS_STATE } from "../routing/route.ts";
-
-/** Loads all pages of the instance list. */
-async function loadAllInstances(project: string, signal: AbortSignal): Promise<ListedInstance[]> {
-  const all: ListedInstance[] = [];
-  for (;;) {
-    const { instances, total_count } = await api.instances(project, all.length, signal);
-    all.push(...instances);
-    if (instances.length === 0 || all.length >= total_count) return all;
-  }
-}
 
 export function Instances({ search }: { search: string }) {
   const t = useTranslation();
   const { session } = useAuth();
   const project = session.project;
-  const { value, error, loading, refetch } = useQuery(
-    project?.id ?? null,
-    (signal) => loadAllInstances(project?.id ?? "", signal),
-    15_000,
-  );
-  const searchTerm = search.trim().toLowerCase();
-  const shown = value?.filter((one) => matchesSearch(one, searchTerm)) ?? [];
+  const instances = useQuery({
+    ...api.instances(project?.id ?? ""),
+    enabled: project !== null,
+    refetchInterval: 15_000,
+  });
   return (
     <>
       <header className="top">
@@ -53,27 +41,42 @@ export function Instances({ search }: { search: string }) {
             <Empty title={t("project.none")}>
               <p>{t("project.none.what")}</p>
             </Empty>
-          ) : loading ? (
-            <Loading />
-          ) : error && !value ? (
-            <Failure error={error} retry={refetch} />
-          ) : value?.length === 0 ? (
-            <Empty title={t("instances.none")}>
-              <p>{t("instances.none.what")}</p>
-              <code>clew instance add --name NAME --node mysql://…</code>
-            </Empty>
-          ) : shown.length === 0 ? (
-            <Empty title={t("instances.no.match", { search })} />
           ) : (
-            <ul className="picker">
-              {shown.map((one) => (
-                <Instance key={one.id} listed={one} project={project.id} />
-              ))}
-            </ul>
+            <Loaded query={instances}>
+              {(all) => <InstanceList instances={all} search={search} project={project.id} />}
+            </Loaded>
           )}
         </div>
       </div>
     </>
+  );
+}
+
+interface InstanceListProps {
+  instances: readonly ListedInstance[];
+  search: string;
+  project: string;
+}
+
+function InstanceList({ instances, search, project }: InstanceListProps) {
+  const t = useTranslation();
+  const searchTerm = search.trim().toLowerCase();
+  const shown = instances.filter((one) => matchesSearch(one, searchTerm));
+  if (instances.length === 0) {
+    return (
+      <Empty title={t("instances.none")}>
+        <p>{t("instances.none.what")}</p>
+        <code>clew instance add --name NAME --node mysql://…</code>
+      </Empty>
+    );
+  }
+  if (shown.length === 0) return <Empty title={t("instances.no.match", { search })} />;
+  return (
+    <ul className="picker">
+      {shown.map((one) => (
+        <Instance key={one.id} listed={one} project={project} />
+      ))}
+    </ul>
   );
 }
 
@@ -116,11 +119,7 @@ function ProjectPicker() {
 
 function Instance({ listed, project }: { listed: ListedInstance; project: string }) {
   const t = useTranslation();
-  const { value, error } = useQuery(
-    `${project} ${listed.id}`,
-    (signal) => api.instance(project, listed.id, signal),
-    30_000,
-  );
+  const { data, error } = useQuery({ ...api.instance(project, listed.id), refetchInterval: 30_000 });
   return (
     <li className="sheet instance">
       <header>
@@ -135,10 +134,10 @@ function Instance({ listed, project }: { listed: ListedInstance; project: string
         ))}
         {listed.status !== "normal" && <span className="tag warn">{listed.status}</span>}
       </header>
-      {error && !value ? (
+      {error && !data ? (
         <p className="body quiet">{error.message}</p>
       ) : (
-        <Nodes instance={value?.instance ?? null} project={project} id={listed.id} placeholder={t("loading")} />
+        <Nodes instance={data?.instance ?? null} project={project} id={listed.id} placeholder={t("loading")} />
       )}
     </li>
   );

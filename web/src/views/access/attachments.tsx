@@ -1,22 +1,22 @@
 /** Users and groups to which a policy is attached. */
 
+import { useQuery } from "@tanstack/react-query";
 import * as api from "../../api/administration.ts";
 import type { PolicyAttachmentView } from "../../api/schema.ts";
 import { useAuth } from "../../auth.tsx";
 import { Button } from "../../components/button.tsx";
 import { showErrorToast } from "../../components/toasts.tsx";
-import { useQuery } from "../../components/use-query.ts";
 import { useTranslation } from "../../i18n/translate.ts";
 
 export function Attachments({ name }: { name: string }) {
   const t = useTranslation();
   const { session } = useAuth();
-  const { value, refetch } = useQuery(`attachments ${name}`, (signal) => api.attachments(name, signal));
-  const users = useQuery("users", api.users);
-  const groups = useQuery("groups", api.groups);
+  const { data, refetch } = useQuery(api.attachments(name));
+  const users = useQuery(api.users());
+  const groups = useQuery(api.groups());
   const runAndRefetch = async (operation: Promise<unknown>) => {
     await operation.catch(showErrorToast);
-    refetch();
+    await refetch();
   };
   const add = (selected: string) => {
     const [kind, id = ""] = selected.split(" ");
@@ -32,8 +32,8 @@ export function Attachments({ name }: { name: string }) {
         <h2>{t("attachments")}</h2>
       </header>
       <div className="body row wrap">
-        {value?.attachments.length === 0 && <span className="quiet">{t("attachments.none")}</span>}
-        {value?.attachments.map((one) => (
+        {data?.attachments.length === 0 && <span className="quiet">{t("attachments.none")}</span>}
+        {data?.attachments.map((one) => (
           <span key={`${one.user_id ?? ""} ${one.group_id ?? ""} ${one.project_id ?? ""}`} className="tag">
             {t(one.user_id ? "attachment.user" : "attachment.group", { name: one.name })}
             {one.project_id && ` · ${session.projects.find(({ id }) => id === one.project_id)?.name ?? one.project_id}`}
@@ -55,12 +55,12 @@ export function Attachments({ name }: { name: string }) {
           <option value="" disabled>
             {t("attachment.add")}
           </option>
-          {groups.value?.groups.map((one) => (
+          {groups.data?.groups.map((one) => (
             <option key={one.id} value={`group ${one.id}`}>
               {t("attachment.group", { name: one.name })}
             </option>
           ))}
-          {users.value?.users.map((one) => (
+          {users.data?.users.map((one) => (
             <option key={one.id} value={`user ${one.id}`}>
               {t("attachment.user", { name: one.name })}
             </option>

@@ -1,5 +1,6 @@
 /** Access keys of a user. */
 
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import * as api from "../../api/administration.ts";
 import type { CreatedAccessKey } from "../../api/schema.ts";
@@ -7,14 +8,13 @@ import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";
 import { Failure, Loading } from "../../components/status.tsx";
 import { showErrorToast } from "../../components/toasts.tsx";
-import { useQuery } from "../../components/use-query.ts";
 import { timestamp } from "../../i18n/format.ts";
 import { useTranslation } from "../../i18n/translate.ts";
 import { Secret } from "./secret.tsx";
 
 export function Keys({ user }: { user: string }) {
   const t = useTranslation();
-  const { value, error, loading, refetch } = useQuery(`keys ${user}`, (signal) => api.keys(user, signal));
+  const { data, error, refetch } = useQuery(api.keys(user));
   const [created, setCreated] = useState<CreatedAccessKey | null>(null);
   const [deleting, setDeleting] = useState<string | null>(null);
   const runAndRefetch = async (operation: Promise<unknown>) => {
@@ -23,14 +23,13 @@ export function Keys({ user }: { user: string }) {
     } catch (failed) {
       showErrorToast(failed);
     }
-    refetch();
+    await refetch();
   };
-  if (loading) return <Loading />;
-  if (!value) return error && <Failure error={error} retry={refetch} />;
+  if (!data) return error ? <Failure error={error} retry={() => void refetch()} /> : <Loading />;
   return (
     <div className="body stack">
-      {value.keys.length === 0 && <p className="quiet">{t("keys.none")}</p>}
-      {value.keys.map((key) => (
+      {data.keys.length === 0 && <p className="quiet">{t("keys.none")}</p>}
+      {data.keys.map((key) => (
         <div key={key.access_key} className="row wrap">
           <code>{key.access_key}</code>
           {!key.enabled && <span className="tag warn">{t("disabled")}</span>}

@@ -1,5 +1,6 @@
 /** Policies: editor with validation, attachments. */
 
+import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import * as api from "../../api/administration.ts";
 import { toError } from "../../api/request.ts";
@@ -7,7 +8,6 @@ import type { PolicyValidationResponse } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
 import { Failure, Loading, Note } from "../../components/status.tsx";
 import { showErrorToast, showToast } from "../../components/toasts.tsx";
-import { useQuery } from "../../components/use-query.ts";
 import { useTranslation } from "../../i18n/translate.ts";
 import { Attachments } from "./attachments.tsx";
 
@@ -20,12 +20,11 @@ const NEW_POLICY_DOCUMENT = `{
 
 export function Policies() {
   const t = useTranslation();
-  const { value, error, loading, refetch } = useQuery("policies", api.policies);
+  const { data, error, refetch } = useQuery(api.policies());
   const [selected, setSelected] = useState<string | null>(null);
   const [creating, setCreating] = useState(false);
-  if (loading) return <Loading />;
-  if (!value) return error && <Failure error={error} retry={refetch} />;
-  const name = selected ?? value.policies[0]?.name ?? null;
+  if (!data) return error ? <Failure error={error} retry={() => void refetch()} /> : <Loading />;
+  const name = selected ?? data.policies[0]?.name ?? null;
   return (
     <div className="split">
       <div className="sheet">
@@ -36,7 +35,7 @@ export function Policies() {
           </Button>
         </header>
         <ul className="body stack">
-          {value.policies.map((policy) => (
+          {data.policies.map((policy) => (
             <li key={policy.name}>
               <button
                 type="button"
@@ -64,7 +63,7 @@ export function Policies() {
           onSaved={(saved) => {
             setCreating(false);
             setSelected(saved);
-            refetch();
+            void refetch();
           }}
         />
       ) : (
@@ -74,11 +73,18 @@ export function Policies() {
   );
 }
 
-function Policy({ name, refetch, onDeleted }: { name: string; refetch: () => void; onDeleted: () => void }) {
+function Policy({
+  name,
+  refetch,
+  onDeleted,
+}: {
+  name: string;
+  refetch: () => Promise<unknown>;
+  onDeleted: () => void;
+}) {
   const t = useTranslation();
-  const { value, error, loading, refetch: read } = useQuery(`policy ${name}`, (signal) => api.policy(name, signal));
-  if (loading) return <Loading />;
-  if (!value) return error && <Failure error={error} retry={read} />;
+  const { data, error, refetch: refetchPolicy } = useQuery(api.policy(name));
+  if (!data) return error ? <Failure error={error} retry={() => void refetchPolicy()} /> : <Loading />;
   const remove = async () => {
     try {
       await api.deletePolicy(name);
@@ -86,19 +92,19 @@ function Policy({ name, refetch, onDeleted }: { name: string; refetch: () => voi
     } catch (failed) {
       showErrorToast(failed);
     }
-    refetch();
+    await refetch();
   };
   return (
     <div className="stack wide">
       <Editor
         name={name}
-        description={value.description}
-        document={JSON.stringify(value.document, null, 2)}
-        system={value.system}
-        onSaved={read}
+        description={data.description}
+        document={JSON.stringify(data.document, null, 2)}
+        system={data.system}
+        onSaved={() => void refetchPolicy()}
       />
       <Attachments name={name} />
-      {!value.system && (
+      {!data.system && (
         <div className="row">
           <Button kind="kill" onClick={() => void remove()}>
             {t("policies.delete")}

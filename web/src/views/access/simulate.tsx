@@ -1,5 +1,6 @@
 /** Policy simulation: decision for a user and an action, with the deciding statement. */
 
+import { useQuery } from "@tanstack/react-query";
 import { type SubmitEvent, useState } from "react";
 import * as api from "../../api/administration.ts";
 import { ACTIONS } from "../../api/console.ts";
@@ -8,20 +9,19 @@ import type { SimulationRequest, SimulationResponse } from "../../api/schema.ts"
 import { useAuth } from "../../auth.tsx";
 import { Button } from "../../components/button.tsx";
 import { Note } from "../../components/status.tsx";
-import { useQuery } from "../../components/use-query.ts";
 import { useTranslation } from "../../i18n/translate.ts";
 
 export function Simulate() {
   const t = useTranslation();
   const { session } = useAuth();
-  const users = useQuery("users", api.users);
+  const users = useQuery(api.users());
   const [user, setUser] = useState("");
   const [action, setAction] = useState<string>(ACTIONS.kill);
   const [project, setProject] = useState("");
   const [instance, setInstance] = useState("");
   const [result, setResult] = useState<SimulationResponse | null>(null);
   const [failed, setFailed] = useState<string | null>(null);
-  const selectedUser = user || users.value?.users[0]?.id || "";
+  const selectedUser = user || users.data?.users[0]?.id || "";
   const scope = project || session.projects[0]?.id || "";
   const submit = async (event: SubmitEvent) => {
     event.preventDefault();
@@ -46,7 +46,7 @@ export function Simulate() {
           <label className="field">
             <span>{t("user")}</span>
             <select className="input" value={selectedUser} onChange={(event) => setUser(event.target.value)}>
-              {users.value?.users.map(({ id, name }) => (
+              {users.data?.users.map(({ id, name }) => (
                 <option key={id} value={id}>
                   {name}
                 </option>

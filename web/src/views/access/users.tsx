@@ -1,5 +1,6 @@
 /** Users of the domain. */
 
+import { useQuery } from "@tanstack/react-query";
 import { type SubmitEvent, useState } from "react";
 import * as api from "../../api/administration.ts";
 import { toError } from "../../api/request.ts";
@@ -7,9 +8,8 @@ import type { UserView } from "../../api/schema.ts";
 import { useAuth } from "../../auth.tsx";
 import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";
-import { Empty, Failure, Loading, Note } from "../../components/status.tsx";
+import { Empty, Loaded, Note } from "../../components/status.tsx";
 import { showErrorToast } from "../../components/toasts.tsx";
-import { useQuery } from "../../components/use-query.ts";
 import { useTranslation } from "../../i18n/translate.ts";
 import { navigate } from "../../routing/navigate.tsx";
 import { Keys } from "./keys.tsx";
@@ -17,12 +17,10 @@ import { Secret } from "./secret.tsx";
 
 export function Users({ search }: { search: string }) {
   const t = useTranslation();
-  const { value, error, loading, refetch } = useQuery("users", api.users);
+  const users = useQuery(api.users());
   const [creating, setCreating] = useState(false);
-  const shown =
-    value?.users.filter(({ name, description }) =>
-      `${name} ${description}`.toLowerCase().includes(search.toLowerCase()),
-    ) ?? [];
+  const matchesSearch = ({ name, description }: UserView) =>
+    `${name} ${description}`.toLowerCase().includes(search.toLowerCase());
   return (
     <>
       <div className="row wrap">
@@ -39,27 +37,32 @@ export function Users({ search }: { search: string }) {
           {t("users.create")}
         </Button>
       </div>
-      {loading ? (
-        <Loading />
-      ) : !value ? (
-        error && <Failure error={error} retry={refetch} />
-      ) : shown.length === 0 ? (
-        <Empty title={t("instances.no.match", { search })} />
-      ) : (
-        <ul className="stack">
-          {shown.map((user) => (
-            <User key={user.id} user={user} refetch={refetch} />
-          ))}
-        </ul>
-      )}
-      {value && value.total_count > value.users.length && (
-        <Note>{t("users.truncated", { n: value.users.length, total: value.total_count })}</Note>
-      )}
+      <Loaded query={users}>
+        {(data) => {
+          const shown = data.users.filter(matchesSearch);
+          return (
+            <>
+              {shown.length === 0 ? (
+                <Empty title={t("instances.no.match", { search })} />
+              ) : (
+                <ul className="stack">
+                  {shown.map((user) => (
+                    <User key={user.id} user={user} refetch={users.refetch} />
+                  ))}
+                </ul>
+              )}
+              {data.total_count > data.users.length && (
+                <Note>{t("users.truncated", { n: data.users.length, total: data.total_count })}</Note>
+              )}
+            </>
+          );
+        }}
+      </Loaded>
       {creating && (
         <CreateUser
           onClose={() => {
             setCreating(false);
-            refetch();
+            void users.refetch();
           }}
         />
       )}
@@ -67,7 +70,7 @@ export function Users({ search }: { search: string }) {
   );
 }
 
-function User({ user, refetch }: { user: UserView; refetch: () => void }) {
+function User({ user, refetch }: { user: UserView; refetch: () => Promise<unknown> }) {
   const t = useTranslation();
   const { session } = useAuth();
   const [open, setOpen] = useState(false);
@@ -75,7 +78,7 @@ function User({ user, refetch }: { user: UserView; refetch: () => void }) {
   const update = async (change: { enabled?: boolean; administrator?: boolean }) => {
     try {
       await api.updateUser(user.id, change);
-      refetch();
+      await refetch();
     } catch (error) {
       showErrorToast(error);
     }

@@ -1,37 +1,38 @@
 /** Collections of a node: start, progress, results. */
 
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import * as api from "../../api/console.ts";
 import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";
-import { Empty, Failure, Limitations, Loading } from "../../components/status.tsx";
+import { Empty, Limitations, Loaded } from "../../components/status.tsx";
 import { showErrorToast, showToast } from "../../components/toasts.tsx";
-import { useQuery } from "../../components/use-query.ts";
 import { bytes, timestamp } from "../../i18n/format.ts";
 import { useTranslation } from "../../i18n/translate.ts";
 import { useNode } from "../node-context.tsx";
+
+const POLL_INTERVAL_MS = 8000;
+/** Poll interval while a collection is running, and before the first response. */
+const RUNNING_POLL_INTERVAL_MS = 700;
 
 const isRunning = (status: string): boolean => status === "queued" || status === "running";
 
 export function Collections() {
   const t = useTranslation();
   const { nodeRef, refusal } = useNode();
-  const [busy, setBusy] = useState(true);
-  const { value, error, loading, refetch } = useQuery(
-    `collections ${nodeRef.node}`,
-    async (signal) => {
-      const response = await api.collections(nodeRef, signal);
-      setBusy(response.collections.some(({ status }) => isRunning(status)));
-      return response;
-    },
-    busy ? 700 : 8000,
-  );
+  const collections = useQuery({
+    ...api.collections(nodeRef),
+    refetchInterval: ({ state: { data } }) =>
+      data === undefined || data === null || data.collections.some(({ status }) => isRunning(status))
+        ? RUNNING_POLL_INTERVAL_MS
+        : POLL_INTERVAL_MS,
+  });
   const collectRefusal = refusal(api.ACTIONS.collect);
   const start = async () => {
     try {
       await api.collect(nodeRef, {});
       showToast(t("export.started"));
-      refetch();
+      await collections.refetch();
     } catch (failed) {
       showErrorToast(failed);
     }
@@ -48,28 +49,28 @@ export function Collections() {
       <div className="page">
         <div className="readable">
           {collectRefusal && <p className="missing">{collectRefusal}</p>}
-          {loading ? (
-            <Loading />
-          ) : !value ? (
-            error && <Failure error={error} retry={refetch} />
-          ) : value.collections.length === 0 ? (
-            <div className="sheet">
-              <Empty title={t("collections.none")}>
-                <p>{t("collections.none.what")}</p>
-              </Empty>
-            </div>
-          ) : (
-            <ul className="stack">
-              {value.collections.map((one) => (
-                <CollectionRow
-                  key={one.request_id}
-                  one={one}
-                  refetch={refetch}
-                  deleteRefusal={refusal(api.ACTIONS.deleteCollection)}
-                />
-              ))}
-            </ul>
-          )}
+          <Loaded query={collections}>
+            {(data) =>
+              data.collections.length === 0 ? (
+                <div className="sheet">
+                  <Empty title={t("collections.none")}>
+                    <p>{t("collections.none.what")}</p>
+                  </Empty>
+                </div>
+              ) : (
+                <ul className="stack">
+                  {data.collections.map((one) => (
+                    <CollectionRow
+                      key={one.request_id}
+                      one={one}
+                      refetch={collections.refetch}
+                      deleteRefusal={refusal(api.ACTIONS.deleteCollection)}
+                    />
+                  ))}
+                </ul>
+              )
+            }
+          </Loaded>
         </div>
       </div>
     </>
@@ -93,7 +94,7 @@ function CollectionRow({
   deleteRefusal,
 }: {
   one: api.Collection;
-  refetch: () => void;
+  refetch: () => Promise<unknown>;
   deleteRefusal: string | null;
 }) {
   const t = useTranslation();
@@ -105,7 +106,7 @@ function CollectionRow({
     try {
       await api.deleteCollection(nodeRef, one.request_id);
       setDeleting(false);
-      refetch();
+      await refetch();
     } catch (error) {
       showErrorToast(error);
     }

@@ -1,12 +1,13 @@
 /** Kill dialog: preview, confirmation, results. */
 
-import { useState } from "react";
+import { useQuery } from "@tanstack/react-query";
+import { useId, useState } from "react";
 import * as api from "../../api/console.ts";
+import { createQuery } from "../../api/query.ts";
 import { toError } from "../../api/request.ts";
 import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";
 import { Failure, Loading, Note } from "../../components/status.tsx";
-import { useQuery } from "../../components/use-query.ts";
 import { useTranslation } from "../../i18n/translate.ts";
 import { useNode } from "../node-context.tsx";
 import { requiresTyping } from "./confirm.ts";
@@ -20,6 +21,7 @@ type DialogState =
 export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[]; onClose: () => void }) {
   const t = useTranslation();
   const { nodeRef } = useNode();
+  const dialog = useId();
   const [what, setWhat] = useState<api.KillScope>("connection");
   const [reason, setReason] = useState("");
   const [typed, setTyped] = useState("");
@@ -27,10 +29,10 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
   const [killError, setKillError] = useState<Error | null>(null);
   // The selection at the time the dialog opened: later sessions are not added.
   const [requested] = useState(victims);
-  const preview = useQuery(`kill ${what}`, () => api.kill(nodeRef, requested, what, "", true));
+  const preview = useQuery(createQuery(`kill ${dialog} ${what}`, () => api.kill(nodeRef, requested, what, "", true)));
   const error = killError ?? preview.error;
 
-  const killable = preview.value?.sessions.filter(({ outcome }) => outcome === "would_kill") ?? [];
+  const killable = preview.data?.sessions.filter(({ outcome }) => outcome === "would_kill") ?? [];
   const victimIds = new Set(killable.map(({ id }) => id));
   const typing = requiresTyping(killable.length);
   const confirmed = !typing || typed.trim() === String(killable.length);
@@ -95,7 +97,7 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
         kind="confirm"
         aria-busy={busy}
         refused={
-          preview.value === null || busy
+          preview.data === null || busy
             ? t("loading")
             : killable.length === 0
               ? t("kill.no-sessions")
@@ -133,20 +135,25 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
           </label>
         ))}
       </fieldset>
-      {error && (preview.value ? <Note bad>{error.message}</Note> : <Failure error={error} retry={preview.refetch} />)}
-      {!preview.value && !error && <Loading />}
-      {preview.value && (
+      {error &&
+        (preview.data ? (
+          <Note bad>{error.message}</Note>
+        ) : (
+          <Failure error={error} retry={() => void preview.refetch()} />
+        ))}
+      {!preview.data && !error && <Loading />}
+      {preview.data && (
         <>
-          <KillSums results={preview.value.sessions} rollsBack={what === "connection"} />
-          {preview.value.costs_unknown !== null && (
+          <KillSums results={preview.data.sessions} rollsBack={what === "connection"} />
+          {preview.data.costs_unknown !== null && (
             <Note>
-              {t("kill.cost-unknown")} {preview.value.costs_unknown}
+              {t("kill.cost-unknown")} {preview.data.costs_unknown}
             </Note>
           )}
-          {preview.value.warnings.map((warning) => (
+          {preview.data.warnings.map((warning) => (
             <Note key={warning}>{warning}</Note>
           ))}
-          <VictimList results={preview.value.sessions} />
+          <VictimList results={preview.data.sessions} />
           <label className="field">
             <span>{t("kill.reason")}</span>
             <input

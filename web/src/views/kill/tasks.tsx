@@ -1,13 +1,13 @@
 /** Automatic kill tasks: list, creation with preview, stop. */
 
+import { useQuery } from "@tanstack/react-query";
 import { type SubmitEvent, useState } from "react";
 import * as api from "../../api/console.ts";
 import { toError } from "../../api/request.ts";
-import type { AddKillTaskRequest, KillTaskPreview } from "../../api/schema.ts";
+import type { AddKillTaskRequest, KillTaskList, KillTaskPreview } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
-import { Empty, Failure, Loading, Note } from "../../components/status.tsx";
+import { Empty, Loaded, Note } from "../../components/status.tsx";
 import { showErrorToast, showToast } from "../../components/toasts.tsx";
-import { useQuery } from "../../components/use-query.ts";
 import { duration, timestamp } from "../../i18n/format.ts";
 import { useTranslation } from "../../i18n/translate.ts";
 import { useNode } from "../node-context.tsx";
@@ -19,14 +19,14 @@ export function KillTasks() {
   const t = useTranslation();
   const { nodeRef, refusal } = useNode();
   const [adding, setAdding] = useState(false);
-  const tasks = useQuery(`tasks ${nodeRef.instance}`, (signal) => api.killTasks(nodeRef, signal), 5000);
-  const status = useQuery(`switch ${nodeRef.instance}`, (signal) => api.killTaskSwitch(nodeRef, signal), 10_000);
+  const tasks = useQuery({ ...api.killTasks(nodeRef), refetchInterval: 5000 });
+  const status = useQuery({ ...api.killTaskSwitch(nodeRef), refetchInterval: 10_000 });
   const changeRefusal = refusal(api.ACTIONS.changeTasks);
-  const on = status.value?.status.toLowerCase() === "on";
+  const on = status.data?.status.toLowerCase() === "on";
   const toggle = async () => {
     try {
       await api.setKillTaskSwitch(nodeRef, on ? "OFF" : "ON");
-      status.refetch();
+      await status.refetch();
     } catch (error) {
       showErrorToast(error);
     }
@@ -36,7 +36,7 @@ export function KillTasks() {
       <div className="row wrap">
         <p className="quiet">{t("tasks.description")}</p>
         <span className="push" />
-        {status.value && (
+        {status.data && (
           <Button role="switch" aria-checked={on} refused={changeRefusal} onClick={() => void toggle()}>
             {t(on ? "tasks.on" : "tasks.off")}
           </Button>
@@ -50,17 +50,13 @@ export function KillTasks() {
         <AddTask
           added={() => {
             setAdding(false);
-            tasks.refetch();
+            void tasks.refetch();
           }}
         />
       )}
-      {tasks.loading ? (
-        <Loading />
-      ) : !tasks.value ? (
-        tasks.error && <Failure error={tasks.error} retry={tasks.refetch} />
-      ) : (
-        <TaskList tasks={tasks.value.processes} refetch={tasks.refetch} changeRefusal={changeRefusal} />
-      )}
+      <Loaded query={tasks}>
+        {(data) => <TaskList tasks={data.processes} refetch={tasks.refetch} changeRefusal={changeRefusal} />}
+      </Loaded>
     </>
   );
 }
@@ -70,8 +66,8 @@ function TaskList({
   refetch,
   changeRefusal,
 }: {
-  tasks: Awaited<ReturnType<typeof api.killTasks>>["processes"];
-  refetch: () => void;
+  tasks: KillTaskList["processes"];
+  refetch: () => Promise<unknown>;
   changeRefusal: string | null;
 }) {
   const t = useTranslation();
@@ -79,7 +75,7 @@ function TaskList({
   const stop = async (id: string) => {
     try {
       await api.stopKillTask(nodeRef, id);
-      refetch();
+      await refetch();
     } catch (error) {
       showErrorToast(error);
     }

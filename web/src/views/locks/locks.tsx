@@ -1,10 +1,10 @@
 /** Lock waits as trees, with the effect of killing each root blocker. */
 
+import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import * as api from "../../api/console.ts";
 import { Button } from "../../components/button.tsx";
 import { Empty, Failure, Limitations, Loading, Note } from "../../components/status.tsx";
-import { useQuery } from "../../components/use-query.ts";
 import { duration } from "../../i18n/format.ts";
 import { localized } from "../../i18n/language.ts";
 import { useLanguage, useTranslation } from "../../i18n/translate.ts";
@@ -30,36 +30,34 @@ export function Locks({ route }: { route: NodeRoute }) {
   const locale = useLanguage();
   const { nodeRef } = useNode();
   const [killing, setKilling] = useState<api.Victim[] | null>(null);
-  const { value, error, loading, refetch } = useQuery(
-    `locks ${nodeRef.node}`,
-    (signal) => api.locks(nodeRef, signal),
-    POLL_INTERVAL_MS,
-  );
+  const { data, error, refetch } = useQuery({ ...api.locks(nodeRef), refetchInterval: POLL_INTERVAL_MS });
   const kill = (victims: api.Victim[]) =>
-    setKilling(victims.map((victim) => ({ ...victim, server: value?.server ?? null })));
-  const trees = useMemo(() => (value ? groupByRoot(value) : []), [value]);
-  const waiting = new Set(value?.waits.map(({ waiter }) => JSON.stringify(waiter))).size;
+    setKilling(victims.map((victim) => ({ ...victim, server: data?.server ?? null })));
+  const trees = useMemo(() => (data ? groupByRoot(data) : []), [data]);
+  const waiting = new Set(data?.waits.map(({ waiter }) => JSON.stringify(waiter))).size;
   return (
     <>
       <header className="top">
         <h1>{t("view.locks")}</h1>
-        {value && <span className={waiting > 0 ? "tag bad" : "tag"}>{t("locks.waiting", { n: waiting })}</span>}
+        {data && <span className={waiting > 0 ? "tag bad" : "tag"}>{t("locks.waiting", { n: waiting })}</span>}
         <span className="push faint only-wide">{t("locks.interval", { n: POLL_INTERVAL_MS / 1000 })}</span>
-        <Button onClick={refetch}>{t("refresh")}</Button>
+        <Button onClick={() => void refetch()}>{t("refresh")}</Button>
       </header>
       <div className="page">
         <div className="readable">
-          {error && value && <Note bad>{t("locks.stale", { reason: error.message })}</Note>}
-          {value && <Limitations limitations={value.limitations} />}
-          {loading ? (
-            <Loading />
-          ) : error && !value ? (
-            <Failure error={error} retry={refetch} />
-          ) : trees.length === 0 && value?.unexplained.length === 0 ? (
+          {error && data && <Note bad>{t("locks.stale", { reason: error.message })}</Note>}
+          {data && <Limitations limitations={data.limitations} />}
+          {!data ? (
+            error ? (
+              <Failure error={error} retry={() => void refetch()} />
+            ) : (
+              <Loading />
+            )
+          ) : trees.length === 0 && data.unexplained.length === 0 ? (
             <Empty title={t("locks.none")}>
               <p>
                 {t(
-                  value.limitations.some(({ kind }) => kind !== "statement_not_killed")
+                  data.limitations.some(({ kind }) => kind !== "statement_not_killed")
                     ? "locks.none.partial"
                     : "locks.none.what",
                 )}
@@ -72,13 +70,13 @@ export function Locks({ route }: { route: NodeRoute }) {
               ))}
             </div>
           )}
-          {value && value.unexplained.length > 0 && (
+          {data && data.unexplained.length > 0 && (
             <section className="sheet">
               <header>
-                <h2>{t("locks.unexplained", { n: value.unexplained.length })}</h2>
+                <h2>{t("locks.unexplained", { n: data.unexplained.length })}</h2>
               </header>
               <ul className="body stack">
-                {value.unexplained.map((wait) => (
+                {data.unexplained.map((wait) => (
                   <li key={wait.session}>
                     <strong>{t("session", { id: String(wait.session) })}</strong> {wait.state}.{" "}
                     <span className="quiet">{localized(locale, wait).why}</span>
@@ -94,7 +92,7 @@ export function Locks({ route }: { route: NodeRoute }) {
           victims={killing}
           onClose={() => {
             setKilling(null);
-            refetch();
+            void refetch();
           }}
         />
       )}

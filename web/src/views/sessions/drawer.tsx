@@ -1,12 +1,12 @@
 /** Session drawer: statement, transaction, lock waits, connection attributes. */
 
+import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import * as api from "../../api/console.ts";
 import { toError } from "../../api/request.ts";
 import { Button, CopyButton } from "../../components/button.tsx";
 import { SqlText } from "../../components/sql-text.tsx";
 import { Failure, Limitations, Loading, Note } from "../../components/status.tsx";
-import { useQuery } from "../../components/use-query.ts";
 import { useTranslation } from "../../i18n/translate.ts";
 import type { Session } from "../../live/reduce.ts";
 import { type CellLayout, cellOf } from "../../query/apply.ts";
@@ -30,14 +30,11 @@ export function Drawer({ id, row, columns, layout, onClose, onKill, killRefusal,
   const t = useTranslation();
   const { nodeRef } = useNode();
   const heading = useRef<HTMLHeadingElement>(null);
-  const { value, error, loading, refetch } = useQuery(`session ${nodeRef.node} ${id}`, (signal) =>
-    api.sessionOf(nodeRef, id, signal),
-  );
+  const { data: detail, error, refetch } = useQuery(api.sessionOf(nodeRef, id));
   const [unformatted, setUnformatted] = useState(false);
   useEffect(() => heading.current?.focus(), []);
 
   const cells = Object.fromEntries(columns.map((column) => [column, row ? cellOf(row, layout, column) : null]));
-  const detail = value;
   const statement = detail ? detail.statement : (cells["sql_statement"] ?? null);
   const text = statement === null ? null : String(statement);
   const template = detail?.sql_template ?? cells["sql_template"] ?? null;
@@ -89,15 +86,14 @@ export function Drawer({ id, row, columns, layout, onClose, onKill, killRefusal,
             </div>
           )}
         </section>
-        {loading ? (
-          <Loading />
-        ) : error && !value ? (
-          row ? (
+        {!detail &&
+          (!error ? (
+            <Loading />
+          ) : row ? (
             <Note bad>{error.message}</Note>
           ) : (
-            <Failure error={error} retry={refetch} />
-          )
-        ) : null}
+            <Failure error={error} retry={() => void refetch()} />
+          ))}
         {detail && <Limitations limitations={detail.limitations} />}
         {detail && <LockWaits id={id} graph={detail.waits} />}
         <section>
@@ -129,7 +125,7 @@ export function Drawer({ id, row, columns, layout, onClose, onKill, killRefusal,
           {t("kill")}
         </Button>
         {killRefusal && <span className="missing">{killRefusal}</span>}
-        <Button kind="bare" className="push" onClick={refetch}>
+        <Button kind="bare" className="push" onClick={() => void refetch()}>
           {t("refresh")}
         </Button>
       </footer>
