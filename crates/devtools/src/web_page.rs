@@ -15,7 +15,7 @@ const MIN_NODE_JS_VERSION: [u32; 2] = [20, 19];
 
 const WEB_PAGE_SOURCE_PATHS: [&str; 7] = [
     "src",
-    "scripts",
+    "api-types/generate.mjs",
     "index.html",
     "package-lock.json",
     "tsconfig.json",
