@@ -36,7 +36,7 @@ export const tests = {
       await dialog.getByRole("heading", { name: "Kill results" }).waitFor();
       await victim.locator(".tag", { hasText: /killed|rolling back|terminating/ }).waitFor();
       const sums = await dialog.getByRole("status").innerText();
-      assert.match(sums, /\b1\s+rows rolled back\s+1\s+sessions unblocked\s+1\s+sessions still waiting\b/, sums);
+      assert.match(sums, /\b1\s+row rolled back\s+1\s+session unblocked\s+1\s+session still waiting\b/, sums);
       await waitUntil("the root is gone", async () => !(await callStage("session_state", { id: root })).alive);
       await dialog.getByRole("button", { name: "Close" }).last().click();
       await waitUntil(

@@ -1,7 +1,7 @@
 /** Chinese messages. */
-import type { MessageKey } from "./en.ts";
+import type { Message, MessageKey } from "./en.ts";
 
-export const zh: Record<MessageKey, string> = {
+export const zh: Record<MessageKey, Message> = {
   "skip": "跳到主要内容",
   "navigation": "导航",
   "navigation.short": "视图",

@@ -2,8 +2,8 @@
 
 import type { KillResult } from "../../api/console.ts";
 import type { KillEffectView } from "../../api/schema.ts";
-import { duration } from "../../i18n/format.ts";
-import { type MessageKey, useTranslation } from "../../i18n/translate.ts";
+import { duration, number } from "../../i18n/format.ts";
+import { type MessageKey, useLanguage, useTranslation } from "../../i18n/translate.ts";
 
 const OUTCOME_CLASSES: Record<string, string> = {
   would_kill: "tag",
@@ -26,6 +26,7 @@ export function KillSums({
   effect?: KillEffectView | null;
 }) {
   const t = useTranslation();
+  const locale = useLanguage();
   const killed = results.filter(
     ({ outcome }) =>
       outcome === "would_kill" || outcome === "killed" || outcome === "rolling_back" || outcome === "ending",
@@ -49,8 +50,8 @@ export function KillSums({
     <div className="sums" role="status">
       {sums.map(([label, value, red]) => (
         <div key={label}>
-          <b className={red ? "red" : undefined}>{value.toLocaleString()}</b>
-          <span>{t(label)}</span>
+          <b className={red ? "red" : undefined}>{number(value, locale)}</b>
+          <span>{t(label, { n: value })}</span>
         </div>
       ))}
     </div>
