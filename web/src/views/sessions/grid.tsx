@@ -1,6 +1,5 @@
 /** Virtualized session grid: only the visible rows are rendered. */
 
-import { columnSizingFeature, columnVisibilityFeature, tableFeatures, useTable } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import {
   type Dispatch,
@@ -11,7 +10,6 @@ import {
   useCallback,
   useEffect,
   useImperativeHandle,
-  useMemo,
   useRef,
   useState,
 } from "react";
@@ -49,7 +47,6 @@ interface GridProps {
 const ROW_HEIGHT = 28;
 const HEADER_HEIGHT = 30;
 const ROWS_PER_PAGE = 20;
-const features = tableFeatures({ columnSizingFeature, columnVisibilityFeature });
 
 export function Grid(props: GridProps) {
   const {
@@ -78,14 +75,6 @@ export function Grid(props: GridProps) {
     scrollMargin: 0,
     scrollPaddingStart: HEADER_HEIGHT,
   });
-  const table = useTable({
-    features,
-    // The table manages only the columns. The virtualizer manages the rows.
-    data: NO_SESSIONS,
-    columns: useMemo(() => columns.map((key) => ({ id: key, size: columnOf(key).width, header: key })), [columns]),
-  });
-  const headers = table.getFlatHeaders();
-  const last = headers.length - 1;
 
   const at = active === null ? -1 : sessions.findIndex(({ id }) => id === active);
   const moveTo = (to: number) => {
@@ -155,7 +144,7 @@ export function Grid(props: GridProps) {
         tabIndex={0}
         aria-label={t("view.sessions")}
         aria-rowcount={sessions.length + 1}
-        aria-colcount={headers.length + 1}
+        aria-colcount={columns.length + 1}
         aria-multiselectable="true"
         aria-activedescendant={at >= 0 ? `session-${active}` : undefined}
         onKeyDown={onKeyDown}
@@ -169,15 +158,15 @@ export function Grid(props: GridProps) {
               onChange={() => setSelected(new Set(allSelected ? [] : sessions.map(({ id }) => id)))}
             />
           </div>
-          {headers.map((header, index) => {
-            const { key, label, number } = columnOf(header.id);
+          {columns.map((key, index) => {
+            const { label, number, width } = columnOf(key);
             const sorted = sort.column === key;
             return (
               <div
                 key={key}
                 role="columnheader"
-                style={{ width: header.getSize() }}
-                className={`${number ? "number " : ""}${sorted ? "sorted " : ""}${index === last ? "grows" : ""}`}
+                style={{ width }}
+                className={`${number ? "number " : ""}${sorted ? "sorted " : ""}${index === columns.length - 1 ? "grows" : ""}`}
                 aria-sort={sorted ? (sort.descending ? "descending" : "ascending") : "none"}
               >
                 <button
@@ -224,5 +213,3 @@ export function Grid(props: GridProps) {
     </div>
   );
 }
-
-const NO_SESSIONS: readonly Session[] = [];
