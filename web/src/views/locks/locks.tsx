@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import * as api from "../../api/console.ts";
 import { Button } from "../../components/button.tsx";
-import { Empty, Failure, Limitations, Loading, Note } from "../../components/status.tsx";
+import { Empty, Limitations, Loaded, Note } from "../../components/status.tsx";
 import { duration } from "../../i18n/format.ts";
 import { localized } from "../../i18n/language.ts";
 import { useLanguage, useTranslation } from "../../i18n/translate.ts";
@@ -30,7 +30,8 @@ export function Locks({ route }: { route: NodeRoute }) {
   const locale = useLanguage();
   const { nodeRef } = useNode();
   const [killing, setKilling] = useState<api.Victim[] | null>(null);
-  const { data, error, refetch } = useQuery({ ...api.locks(nodeRef), refetchInterval: POLL_INTERVAL_MS });
+  const locks = useQuery({ ...api.locks(nodeRef), refetchInterval: POLL_INTERVAL_MS });
+  const { data, error, refetch } = locks;
   const kill = (victims: api.Victim[]) =>
     setKilling(victims.map((victim) => ({ ...victim, server: data?.server ?? null })));
   const trees = useMemo(() => (data ? groupByRoot(data) : []), [data]);
@@ -47,29 +48,27 @@ export function Locks({ route }: { route: NodeRoute }) {
         <div className="readable">
           {error && data && <Note bad>{t("locks.stale", { reason: error.message })}</Note>}
           {data && <Limitations limitations={data.limitations} />}
-          {!data ? (
-            error ? (
-              <Failure error={error} retry={() => void refetch()} />
-            ) : (
-              <Loading />
-            )
-          ) : trees.length === 0 && data.unexplained.length === 0 ? (
-            <Empty title={t("locks.none")}>
-              <p>
-                {t(
-                  data.limitations.some(({ kind }) => kind !== "statement_not_killed")
-                    ? "locks.none.partial"
-                    : "locks.none.what",
-                )}
-              </p>
-            </Empty>
-          ) : (
-            <div className="tree">
-              {trees.map((tree, at) => (
-                <Tree key={tree[0]?.key ?? at} tree={tree} number={at + 1} route={route} kill={kill} />
-              ))}
-            </div>
-          )}
+          <Loaded query={locks}>
+            {({ unexplained, limitations }) =>
+              trees.length === 0 && unexplained.length === 0 ? (
+                <Empty title={t("locks.none")}>
+                  <p>
+                    {t(
+                      limitations.some(({ kind }) => kind !== "statement_not_killed")
+                        ? "locks.none.partial"
+                        : "locks.none.what",
+                    )}
+                  </p>
+                </Empty>
+              ) : (
+                <div className="tree">
+                  {trees.map((tree, at) => (
+                    <Tree key={tree[0]?.key ?? at} tree={tree} number={at + 1} route={route} kill={kill} />
+                  ))}
+                </div>
+              )
+            }
+          </Loaded>
           {data && data.unexplained.length > 0 && (
             <section className="sheet">
               <header>
