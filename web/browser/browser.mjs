@@ -6,7 +6,15 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { stage } from "./stage.mjs";
 
-const CHROMIUM_FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const CHROMIUM_FLAGS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
 /** Timeout of every wait. */
 export const TIMEOUT_MS = 20_000;
 
@@ -26,14 +34,17 @@ export async function withPage(options, run) {
     context.setDefaultTimeout(TIMEOUT_MS);
     await context.addInitScript(() => {
       globalThis.policyViolations = [];
-      document.addEventListener("securitypolicyviolation", (event) => globalThis.policyViolations.push(`${event.violatedDirective} ${event.blockedURI}`));
+      document.addEventListener("securitypolicyviolation", (event) =>
+        globalThis.policyViolations.push(`${event.violatedDirective} ${event.blockedURI}`),
+      );
     });
     const page = context.pages()[0] ?? (await context.newPage());
     const violations = [];
     page.on("pageerror", (error) => violations.push(`script: ${error.message}`));
     page.on("console", (message) => {
       // The browser logs error responses and connection failures; the tests check them on the page.
-      if (message.type() === "error" && !/Failed to load resource|net::ERR_/.test(message.text())) violations.push(`console: ${message.text()}`);
+      if (message.type() === "error" && !/Failed to load resource|net::ERR_/.test(message.text()))
+        violations.push(`console: ${message.text()}`);
     });
     page.on("request", (request) => {
       const url = request.url();
@@ -42,7 +53,8 @@ export async function withPage(options, run) {
     try {
       await run(page, context);
     } catch (error) {
-      if (process.env.CLEW_SHOTS) await page.screenshot({ path: join(process.env.CLEW_SHOTS, `failed-${Date.now()}.png`) });
+      if (process.env.CLEW_SHOTS)
+        await page.screenshot({ path: join(process.env.CLEW_SHOTS, `failed-${Date.now()}.png`) });
       throw error;
     }
     violations.push(...(await page.evaluate(() => globalThis.policyViolations)));
@@ -53,7 +65,8 @@ export async function withPage(options, run) {
   }
 }
 
-export const nodePath = (view, query = "", { instance, node } = stage) => `/instances/${instance}/nodes/${node}/${view}${query}`;
+export const nodePath = (view, query = "", { instance, node } = stage) =>
+  `/instances/${instance}/nodes/${node}/${view}${query}`;
 
 /** Fills in and submits the sign-in form. */
 export async function signIn(page, user = stage.user, password = stage.password) {

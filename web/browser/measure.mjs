@@ -14,7 +14,8 @@ const withSessions = (run) =>
     await sleep(3);
     const browser = await page.context().newCDPSession(page);
     await browser.send("Performance.enable");
-    const metric = async (name) => (await browser.send("Performance.getMetrics")).metrics.find((metric) => metric.name === name).value;
+    const metric = async (name) =>
+      (await browser.send("Performance.getMetrics")).metrics.find((one) => one.name === name).value;
     await run(page, browser, metric);
   });
 
@@ -26,9 +27,9 @@ const measures = {
       const next = await context.newPage();
       await next.addInitScript(() => {
         const check = () => {
-          if (document.querySelector("[id^=session-]") === null) return requestAnimationFrame(check);
-          // In the next frame, the rows are painted and the main thread is idle.
-          requestAnimationFrame(() => setTimeout(() => (globalThis.first = performance.now()), 0));
+          // One frame after the rows appear, they are painted and the main thread is idle.
+          if (document.querySelector("[id^=session-]") === null) requestAnimationFrame(check);
+          else requestAnimationFrame(() => setTimeout(() => (globalThis.first = performance.now()), 0));
         };
         requestAnimationFrame(check);
       });

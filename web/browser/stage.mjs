@@ -29,8 +29,15 @@ export async function projectToken(user = stage.user, password = stage.password,
   const key = `${user} ${project}`;
   if (tokens.has(key)) return tokens.get(key);
   const scope = { project: { id: project } };
-  const identity = { methods: ["password"], password: { user: { name: user, password, domain: { name: stage.domain } } } };
-  const response = await fetch(`${stage.endpoint}/v3/auth/tokens`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ auth: { identity, scope } }) });
+  const identity = {
+    methods: ["password"],
+    password: { user: { name: user, password, domain: { name: stage.domain } } },
+  };
+  const response = await fetch(`${stage.endpoint}/v3/auth/tokens`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ auth: { identity, scope } }),
+  });
   if (!response.ok) throw new Error(`sign-in of ${user}: ${response.status} ${await response.text()}`);
   tokens.set(key, response.headers.get("x-subject-token"));
   return tokens.get(key);
@@ -40,7 +47,11 @@ export async function projectToken(user = stage.user, password = stage.password,
 async function consoleToken() {
   if (tokens.has("console")) return tokens.get("console");
   const post = async (path, headers, body) => {
-    const response = await fetch(stage.endpoint + path, { method: "POST", headers: { "content-type": "application/json", ...headers }, body: JSON.stringify(body) });
+    const response = await fetch(stage.endpoint + path, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: JSON.stringify(body),
+    });
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
     return /=([^;]*)/.exec(response.headers.get("set-cookie"))[1];
   };
@@ -55,7 +66,11 @@ export async function callApi(method, path, body) {
   const domain = path.startsWith("/clew/v1/") && !path.startsWith(`/clew/v1/${stage.project}`);
   const token = domain ? await consoleToken() : await projectToken();
   const headers = { "x-auth-token": token, "content-type": "application/json" };
-  const response = await fetch(stage.endpoint + path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+  const response = await fetch(stage.endpoint + path, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
   const text = await response.text();
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
   return text === "" ? undefined : /json/.test(response.headers.get("content-type") ?? "") ? JSON.parse(text) : text;

@@ -1,11 +1,16 @@
 /** Root component: authentication, scope and routing. */
 
-import { useEffect, useState } from "react";
-import { AuthProvider, useAuth } from "./auth.tsx";
+import { QueryClientProvider } from "@tanstack/react-query";
+import { useCallback, useEffect, useState } from "react";
+import type { Session } from "./api/console.ts";
+import { queryClient } from "./api/query.ts";
+import { toError } from "./api/request.ts";
+import { AuthProvider, type RenderSignIn, useAuth } from "./auth.tsx";
 import { Failure, Loading } from "./components/status.tsx";
 import { ToastList } from "./components/toasts.tsx";
 import { useLanguage } from "./i18n/translate.ts";
 import { navigate, useRoute } from "./routing/navigate.tsx";
+import { readSetting, writeSetting } from "./storage.ts";
 import { Access } from "./views/access/access.tsx";
 import { Instances } from "./views/instances.tsx";
 import { NodeViews } from "./views/node.tsx";
@@ -19,37 +24,60 @@ export function App() {
   }, [locale]);
   return (
     <>
-      <AuthProvider signIn={(expired, error, onSignedIn) => <SignIn expired={expired} sessionError={error} onSignedIn={onSignedIn} />}>
-        <ScopedView />
+      <AuthProvider signIn={renderSignIn}>
+        <QueryClientProvider client={queryClient}>
+          <ScopedView />
+        </QueryClientProvider>
       </AuthProvider>
       <ToastList />
     </>
   );
 }
 
+const renderSignIn: RenderSignIn = (expired, error, onSignedIn) => (
+  <SignIn expired={expired} sessionError={error} onSignedIn={onSignedIn} />
+);
+
 /** Changes the session to the scope of the route, then renders the view. */
 function ScopedView() {
   const route = useRoute();
   const { session, setScope } = useAuth();
-  const [error, setError] = useState<Error | null>(null);
-  const [attempt, setAttempt] = useState(0);
-  const requiredScope = scopeOf(route.view === "access", "project" in route ? route.project : null, session);
-  const currentScope = session.project?.id ?? null;
+  const [failure, setFailure] = useState<{ scope: string | null; error: Error } | null>(null);
+  const [lastProject, setLastProject] = useState(() => readSetting("project"));
+  const routeProject =
+    "project" in route && session.projects.some(({ id }) => id === route.project) ? route.project : null;
+  if (routeProject !== null && routeProject !== lastProject) setLastProject(routeProject);
   useEffect(() => {
-    setError(null);
-    if (requiredScope !== currentScope) setScope(requiredScope).catch((failure: unknown) => setError(failure as Error));
-  }, [requiredScope, currentScope, setScope, attempt]);
+    if (lastProject !== null) writeSetting("project", lastProject);
+  }, [lastProject]);
+  const requiredScope = route.view === "access" ? null : (routeProject ?? defaultProject(session, lastProject));
+  const currentScope = session.project?.id ?? null;
+  const changeScope = useCallback(
+    () =>
+      setScope(requiredScope).then(
+        () => setFailure(null),
+        (error: unknown) => setFailure({ scope: requiredScope, error: toError(error) }),
+      ),
+    [requiredScope, setScope],
+  );
+  useEffect(() => {
+    if (requiredScope !== currentScope) void changeScope();
+  }, [requiredScope, currentScope, changeScope]);
   // A link without a project refers to the current project.
   useEffect(() => {
-    if ("project" in route && route.project === null && currentScope !== null) navigate({ ...route, project: currentScope }, "replace");
+    if ("project" in route && route.project === null && currentScope !== null)
+      navigate({ ...route, project: currentScope }, "replace");
   }, [route, currentScope]);
-  const ready = requiredScope === currentScope && !("project" in route && route.project === null && currentScope !== null);
+  const ready =
+    requiredScope === currentScope && !("project" in route && route.project === null && currentScope !== null);
   return (
     <Shell>
-      {error ? (
-        <Failure error={error} retry={() => setAttempt((old) => old + 1)} />
-      ) : !ready ? (
-        <Loading />
+      {!ready ? (
+        failure?.scope === requiredScope ? (
+          <Failure error={failure.error} retry={() => void changeScope()} />
+        ) : (
+          <Loading />
+        )
       ) : route.view === "instances" ? (
         <Instances search={route.search} />
       ) : route.view === "access" ? (
@@ -61,16 +89,7 @@ function ScopedView() {
   );
 }
 
-const LAST_PROJECT_KEY = "clew.project";
-
-/** Returns the project of a route, or `null` for the domain. */
-function scopeOf(domain: boolean, project: string | null, session: { project: { id: string } | null; projects: { id: string }[] }): string | null {
-  if (domain) return null;
-  if (project !== null && session.projects.some(({ id }) => id === project)) {
-    localStorage.setItem(LAST_PROJECT_KEY, project);
-    return project;
-  }
-  if (session.project) return session.project.id;
-  const lastProject = localStorage.getItem(LAST_PROJECT_KEY);
-  return session.projects.find(({ id }) => id === lastProject)?.id ?? session.projects[0]?.id ?? null;
+/** Project of a view whose URL names no project. `null` if the user has no project. */
+function defaultProject({ project, projects }: Session, lastProject: string | null): string | null {
+  return project?.id ?? projects.find(({ id }) => id === lastProject)?.id ?? projects[0]?.id ?? null;
 }

@@ -2,7 +2,7 @@
 
 import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useState } from "react";
 import * as api from "./api/console.ts";
-import { ApiError, onReload, onSignedOut, setToken } from "./api/request.ts";
+import { ApiError, onReload, onSignedOut, setToken, toError } from "./api/request.ts";
 
 interface Auth {
   session: api.Session;
@@ -19,14 +19,21 @@ export function useAuth(): Auth {
   return value;
 }
 
-type AuthState = { status: "loading" } | { status: "signed-out"; expired: boolean; error: Error | null } | { status: "signed-in"; session: api.Session };
+type AuthState =
+  | { status: "loading" }
+  | { status: "signed-out"; expired: boolean; error: Error | null }
+  | { status: "signed-in"; session: api.Session };
 
 /** Maximum delay of a browser timer. */
 const MAX_TIMER_MS = 2_147_000_000;
 /** Delay after the expiry of the session before it is checked. */
 const EXPIRY_MARGIN_MS = 500;
 
-export type RenderSignIn = (expired: boolean, error: Error | null, onSignedIn: (session: api.Session) => void) => ReactNode;
+export type RenderSignIn = (
+  expired: boolean,
+  error: Error | null,
+  onSignedIn: (session: api.Session) => void,
+) => ReactNode;
 
 /** Renders its children for a signed-in user, and the sign-in form otherwise. */
 export function AuthProvider({ children, signIn }: { children: ReactNode; signIn: RenderSignIn }) {
@@ -35,16 +42,23 @@ export function AuthProvider({ children, signIn }: { children: ReactNode; signIn
     setToken(session.csrf_token);
     setState({ status: "signed-in", session });
   }, []);
-  const expire = useCallback(() => setState((old) => (old.status === "signed-out" ? old : { status: "signed-out", expired: true, error: null })), []);
+  const expire = useCallback(
+    () => setState((old) => (old.status === "signed-out" ? old : { status: "signed-out", expired: true, error: null })),
+    [],
+  );
   const reload = useCallback(async (): Promise<string | null> => {
     try {
       const session = await api.session();
       onSignedIn(session);
       return session.csrf_token;
     } catch (error) {
-      if (error instanceof ApiError && error.status === 401) setState((old) => ({ status: "signed-out", expired: old.status === "signed-in", error: null }));
+      if (error instanceof ApiError && error.status === 401)
+        setState((old) => ({ status: "signed-out", expired: old.status === "signed-in", error: null }));
       // A temporary outage of the server does not end the session.
-      else setState((old) => (old.status === "loading" ? { status: "signed-out", expired: false, error: error as Error } : old));
+      else
+        setState((old) =>
+          old.status === "loading" ? { status: "signed-out", expired: false, error: toError(error) } : old,
+        );
       return null;
     }
   }, [onSignedIn]);
@@ -94,6 +108,15 @@ export function AuthProvider({ children, signIn }: { children: ReactNode; signIn
     [session, onSignedIn],
   );
   if (state.status === "loading") return null;
-  if (!value) return <>{signIn(state.status === "signed-out" && state.expired, state.status === "signed-out" ? state.error : null, onSignedIn)}</>;
+  if (!value)
+    return (
+      <>
+        {signIn(
+          state.status === "signed-out" && state.expired,
+          state.status === "signed-out" ? state.error : null,
+          onSignedIn,
+        )}
+      </>
+    );
   return <AuthContext value={value}>{children}</AuthContext>;
 }

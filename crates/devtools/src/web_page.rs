@@ -15,7 +15,7 @@ const MIN_NODE_JS_VERSION: [u32; 2] = [20, 19];
 
 const WEB_PAGE_SOURCE_PATHS: [&str; 7] = [
     "src",
-    "scripts",
+    "api-types/generate.mjs",
     "index.html",
     "package-lock.json",
     "tsconfig.json",
@@ -74,7 +74,8 @@ fn web_dir() -> PathBuf {
     workspace::root_dir().join("web")
 }
 
-fn npm_command(arguments: &[&str]) -> Command {
+/// Returns a command that runs npm in the directory of the web page. [`build_web_page`] installs the npm packages.
+pub fn npm_command(arguments: &[&str]) -> Command {
     Command::new("npm").current_dir(web_dir()).args(arguments.iter().copied())
 }
 

@@ -1,7 +1,7 @@
 // Accessibility: axe reports no serious violation in any view, and every view works with the keyboard alone.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { sessionRow, nodePath, open, waitUntil, withPage } from "../browser.mjs";
+import { sessionRow, nodePath, waitUntil, withPage } from "../browser.mjs";
 import { callStage, stage } from "../stage.mjs";
 
 const axe = await readFile(new URL("../../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
@@ -11,7 +11,13 @@ async function runAxe(page, view) {
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
   const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-  return serious.map(({ id, nodes }) => `${view}: ${id}: ${nodes.slice(0, 3).map(({ html, any }) => `${html.slice(0, 160)} ${any[0]?.message ?? ""}`).join(" | ")}`);
+  return serious.map(
+    ({ id, nodes }) =>
+      `${view}: ${id}: ${nodes
+        .slice(0, 3)
+        .map(({ html, any }) => `${html.slice(0, 160)} ${any[0]?.message ?? ""}`)
+        .join(" | ")}`,
+  );
 }
 
 async function checkViews(theme, viewport) {
@@ -26,7 +32,21 @@ async function checkViews(theme, viewport) {
     await page.getByLabel("Password").fill(stage.password);
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.getByRole("heading", { name: "Instances" }).waitFor();
-    const views = ["/instances", nodePath("sessions"), nodePath("sessions", `?session=${ids[1]}&by=template`), nodePath("locks"), nodePath("kill"), nodePath("kill", "?show=intelligent"), nodePath("kill", "?show=tasks"), nodePath("collections"), "/access/users", "/access/groups", "/access/policies", "/access/simulate", "/access/audit"];
+    const views = [
+      "/instances",
+      nodePath("sessions"),
+      nodePath("sessions", `?session=${ids[1]}&by=template`),
+      nodePath("locks"),
+      nodePath("kill"),
+      nodePath("kill", "?show=intelligent"),
+      nodePath("kill", "?show=tasks"),
+      nodePath("collections"),
+      "/access/users",
+      "/access/groups",
+      "/access/policies",
+      "/access/simulate",
+      "/access/audit",
+    ];
     for (const view of views) {
       await page.goto(stage.endpoint + view);
       await page.getByRole("heading", { level: 1 }).waitFor();
@@ -55,9 +75,12 @@ export const tests = {
     withPage({}, async (page) => {
       const victim = await callStage("start_session", { user: "app", sql: "SELECT 'by keyboard', SLEEP(600)" });
       const other = await callStage("start_session", { user: "web", sql: "SELECT SLEEP(600)" });
-      const press = (...keys) => keys.reduce((before, key) => before.then(() => page.keyboard.press(key)), Promise.resolve());
-      const tabTo = (description, focused) => waitUntil(description, async () => (await focused()) || (await press("Tab"), false));
-      const active = () => page.evaluate(() => (document.activeElement?.matches("a, button") ? (document.activeElement.textContent ?? "") : ""));
+      const press = (...keys) =>
+        keys.reduce((before, key) => before.then(() => page.keyboard.press(key)), Promise.resolve());
+      const tabTo = (description, focused) =>
+        waitUntil(description, async () => (await focused()) || (await press("Tab"), false));
+      const active = () =>
+        page.evaluate(() => (document.activeElement?.matches("a, button") ? document.activeElement.textContent : ""));
       await page.goto(`${stage.endpoint}/`);
       await page.getByLabel("Domain").waitFor();
       await page.keyboard.type(stage.domain);
@@ -105,7 +128,14 @@ export const tests = {
       await press("Escape");
       await dialog.waitFor({ state: "detached" });
 
-      for (const [key, heading] of [["l", "Lock waits"], ["k", "Kill sessions"], ["e", "Collections"], ["s", "Sessions"], ["a", "Access"], ["i", "Instances"]]) {
+      for (const [key, heading] of [
+        ["l", "Lock waits"],
+        ["k", "Kill sessions"],
+        ["e", "Collections"],
+        ["s", "Sessions"],
+        ["a", "Access"],
+        ["i", "Instances"],
+      ]) {
         await press("g", key);
         await page.getByRole("heading", { name: heading, level: 1 }).waitFor();
       }

@@ -81,7 +81,12 @@ export const tests = {
       const { ids } = await callStage("create_lock_chain");
       const [root] = ids;
       await open(page, nodePath("locks", "", balanced));
-      await page.getByRole("listitem").filter({ hasText: `Session ${root}` }).first().getByRole("button", { name: /^Kill/ }).click();
+      await page
+        .getByRole("listitem")
+        .filter({ hasText: `Session ${root}` })
+        .first()
+        .getByRole("button", { name: /^Kill/ })
+        .click();
       const dialog = page.getByRole("dialog");
       const victim = dialog.getByRole("row", { name: new RegExp(`^${root}`) });
       const outcome = (text) => victim.locator(".tag", { hasText: text });
@@ -108,17 +113,28 @@ export const tests = {
       assert.match(await dialog.getByRole("status").innerText(), /^0\s+killed\s+1\s+not killed$/);
       for (const id of ids) assert.ok(await isAlive(id), `session ${id} of the first server`);
       assert.ok(await isAlive(sessionOfSecond, "second"));
-      const kills = await callApi("GET", `/clew/v1/${stage.project}/instances/${balanced.instance}/nodes/${balanced.node}/kills`);
+      const kills = await callApi(
+        "GET",
+        `/clew/v1/${stage.project}/instances/${balanced.instance}/nodes/${balanced.node}/kills`,
+      );
       assert.equal(kills.total_count, 0, JSON.stringify(kills));
       await callStage("end_all_sessions");
     }),
 
   "preview of an intelligent kill warns about a root blocker that is not a victim": () =>
     withPage({}, async (page) => {
-      await callApi("POST", `/v3/${stage.project}/instances/slow-process-threshold`, { instance_ids: [stage.instance], slow_process_threshold: 1 });
+      await callApi("POST", `/v3/${stage.project}/instances/slow-process-threshold`, {
+        instance_ids: [stage.instance],
+        slow_process_threshold: 1,
+      });
       const { blocker, waiters } = await callStage("create_lock_queue", { waiters: WAITERS });
       await open(page, nodePath("kill", "?show=intelligent"));
-      const warning = (parent) => parent.getByRole("note").filter({ hasText: new RegExp(`^${WAITERS} of ${WAITERS} wait for session ${blocker}, app@127\\.0\\.0\\.1, idle for .*, which is not among the victims$`) });
+      const warning = (parent) =>
+        parent.getByRole("note").filter({
+          hasText: new RegExp(
+            `^${WAITERS} of ${WAITERS} wait for session ${blocker}, app@127\\.0\\.0\\.1, idle for .*, which is not among the victims$`,
+          ),
+        });
       await warning(page.getByRole("main")).waitFor();
       await page.getByRole("button", { name: `Kill ${WAITERS} sessions…` }).click();
       const dialog = page.getByRole("dialog");
@@ -126,7 +142,14 @@ export const tests = {
       for (const id of [blocker, ...waiters]) assert.ok(await isAlive(id), "a preview kills no session");
       await page.keyboard.press("Escape");
       await page.getByRole("button", { name: "中文" }).click();
-      await page.getByRole("note").filter({ hasText: new RegExp(`^${WAITERS} 个待 Kill 会话中有 ${WAITERS} 个在等待会话 ${blocker}（.*），而该阻塞源不在待 Kill 会话中$`) }).waitFor();
+      await page
+        .getByRole("note")
+        .filter({
+          hasText: new RegExp(
+            `^${WAITERS} 个待 Kill 会话中有 ${WAITERS} 个在等待会话 ${blocker}（.*），而该阻塞源不在待 Kill 会话中$`,
+          ),
+        })
+        .waitFor();
       await page.getByRole("button", { name: "English" }).click();
 
       await page.getByRole("button", { name: `Kill ${WAITERS} sessions…` }).click();

@@ -18,7 +18,10 @@ export const tests = {
       await tree.getByRole("heading", { name: `Killing session ${root} unblocks up to 2 sessions` }).waitFor();
       const lines = tree.getByRole("listitem");
       const names = await lines.evaluateAll((all) => all.map((one) => one.querySelector(".party a")?.textContent));
-      assert.deepEqual(names, [root, middle, last].map((id) => `Session ${id}`));
+      assert.deepEqual(
+        names,
+        [root, middle, last].map((id) => `Session ${id}`),
+      );
       assert.match(await lines.nth(1).innerText(), /waits on row/);
       assert.match(await lines.nth(1).innerText(), /tree_of_three/);
       assert.match(await lines.nth(0).innerText(), /Idle session; last statements|Sleep/);
@@ -33,10 +36,13 @@ export const tests = {
       await dialog.getByRole("heading", { name: "Kill results" }).waitFor();
       await victim.locator(".tag", { hasText: /killed|rolling back|terminating/ }).waitFor();
       const sums = await dialog.getByRole("status").innerText();
-      assert.match(sums, /\b1\s+rows rolled back\s+1\s+sessions unblocked\s+1\s+sessions still waiting\b/, sums);
+      assert.match(sums, /\b1\s+row rolled back\s+1\s+session unblocked\s+1\s+session still waiting\b/, sums);
       await waitUntil("the root is gone", async () => !(await callStage("session_state", { id: root })).alive);
       await dialog.getByRole("button", { name: "Close" }).last().click();
-      await waitUntil("the first root blocker is another session", async () => !(await page.getByRole("link", { name: `Session ${root}`, exact: true }).isVisible()));
+      await waitUntil(
+        "the first root blocker is another session",
+        async () => !(await page.getByRole("link", { name: `Session ${root}`, exact: true }).isVisible()),
+      );
 
       const { rows } = await callApi("GET", `/clew/v1/audit?node_id=${stage.node}&limit=100`);
       const kill = rows.find((row) => JSON.stringify(row).includes("it blocks the shop"));
@@ -56,13 +62,22 @@ export const tests = {
       const [root, middle] = (await callStage("create_lock_chain")).ids;
       await open(page, nodePath("locks"));
       await page.getByRole("button", { name: "中文" }).click();
-      const waiter = page.getByRole("listitem").filter({ hasText: `会话 ${middle}` }).filter({ hasText: "等待" }).first();
+      const waiter = page
+        .getByRole("listitem")
+        .filter({ hasText: `会话 ${middle}` })
+        .filter({ hasText: "等待" })
+        .first();
       assert.match(await waiter.innerText(), /等待 行锁 /);
       for (const text of await page.locator("details.note.warn li p:first-child").allTextContents()) {
         assert.match(text, /[\u4e00-\u9fff].*。 .*[\u4e00-\u9fff]/);
         assert.doesNotMatch(text, /[a-z]{2,} [a-z]{2,} [a-z]{2,}/i);
       }
-      await page.getByRole("listitem").filter({ hasText: `会话 ${root}` }).first().getByRole("button", { name: /^Kill/ }).click();
+      await page
+        .getByRole("listitem")
+        .filter({ hasText: `会话 ${root}` })
+        .first()
+        .getByRole("button", { name: /^Kill/ })
+        .click();
       const victim = page.getByRole("dialog").getByRole("row", { name: new RegExp(`^${root}`) });
       await victim.getByText("将终止会话，并回滚其对事务引擎表未提交的修改").waitFor();
       await callStage("end_all_sessions");
@@ -94,7 +109,8 @@ export const tests = {
   "kill of many sessions requires typing their number": () =>
     withPage({}, async (page) => {
       const ids = [];
-      for (let at = 0; at < 12; at += 1) ids.push((await callStage("start_session", { user: "app", sql: `SELECT ${at}, SLEEP(600)` })).id);
+      for (let at = 0; at < 12; at += 1)
+        ids.push((await callStage("start_session", { user: "app", sql: `SELECT ${at}, SLEEP(600)` })).id);
       const spared = (await callStage("start_session", { user: "web", sql: "SELECT SLEEP(600)" })).id;
       await open(page, nodePath("sessions", "?q=user%3Aapp"));
       await page.getByText("12 of").waitFor();
@@ -108,7 +124,8 @@ export const tests = {
       await dialog.getByLabel("Type 12 to confirm").fill("12");
       await killButton.click();
       await dialog.getByRole("heading", { name: "Kill results" }).waitFor();
-      for (const id of ids) await waitUntil(`${id} is gone`, async () => !(await callStage("session_state", { id })).alive);
+      for (const id of ids)
+        await waitUntil(`${id} is gone`, async () => !(await callStage("session_state", { id })).alive);
       assert.ok((await callStage("session_state", { id: spared })).alive);
       await callStage("end_all_sessions");
     }),
@@ -117,7 +134,10 @@ export const tests = {
     withPage({}, async (page) => {
       const { id } = await callStage("start_session", { user: "app", sql: "SELECT SLEEP(600)" });
       await open(page, nodePath("sessions", `?session=${id}`));
-      await page.getByRole("complementary", { name: `Session ${id}` }).getByRole("button", { name: /^Kill/ }).click();
+      await page
+        .getByRole("complementary", { name: `Session ${id}` })
+        .getByRole("button", { name: /^Kill/ })
+        .click();
       const dialog = page.getByRole("dialog");
       await dialog.getByRole("radio", { name: /Query only/ }).check();
       await dialog.getByText("will be killed").waitFor();

@@ -8,7 +8,11 @@ const KILL_ACTION = "gaussdbformysql:instance:deleteProcesses";
 export const tests = {
   "user without the kill permission sees the button and the missing permission": () =>
     withPage({}, async (page) => {
-      const reader = await createUser("reader", ["gaussdbformysql:instance:list*", "gaussdbformysql:instance:get*", "gaussdbformysql:instance:show*"]);
+      const reader = await createUser("reader", [
+        "gaussdbformysql:instance:list*",
+        "gaussdbformysql:instance:get*",
+        "gaussdbformysql:instance:show*",
+      ]);
       const { id } = await callStage("start_session", { user: "app", sql: "SELECT SLEEP(600)" });
       await open(page, nodePath("sessions", `?session=${id}`), reader.name, reader.password);
       const drawer = page.getByRole("complementary", { name: `Session ${id}` });
@@ -26,7 +30,7 @@ export const tests = {
       await callStage("end_session", { id });
     }),
 
-  "user without permissions sees \"Access denied\"": () =>
+  'user without permissions sees "Access denied"': () =>
     withPage({}, async (page) => {
       const guest = await createUser("guest", ["gaussdbformysql:instance:getSlowProcessThreshold"]);
       await open(page, nodePath("locks"), guest.name, guest.password);
@@ -46,14 +50,21 @@ export const tests = {
       await page.keyboard.press("Escape");
       await page.getByRole("heading", { name: "newcomer" }).waitFor();
       await page.getByRole("navigation", { name: "Access" }).getByRole("link", { name: "Policy simulation" }).click();
-      await page.getByRole("form", { name: "Policy simulation" }).locator("select").first().selectOption({ label: "newcomer" });
+      await page
+        .getByRole("form", { name: "Policy simulation" })
+        .locator("select")
+        .first()
+        .selectOption({ label: "newcomer" });
       await page.getByRole("button", { name: "Run simulation" }).click();
       await page.getByText("Denied").waitFor();
       await page.getByRole("navigation", { name: "Access" }).getByRole("link", { name: "Audit" }).click();
       // The newest event is first.
       await page.getByRole("row").nth(1).getByText("CreateUser").waitFor();
       await page.getByRole("searchbox").fill("operation:CreateUser");
-      await page.getByRole("cell", { name: /CreateUser/ }).first().waitFor();
+      await page
+        .getByRole("cell", { name: /CreateUser/ })
+        .first()
+        .waitFor();
       await page.getByRole("button", { name: "Verify audit log" }).click();
       await page.getByText(/Verified: /).waitFor();
     }),
@@ -66,7 +77,11 @@ export const tests = {
       await page.getByLabel("Policy document").fill('{"Version":"5.0","Statement":[{"Effect":"Perhaps"}]}');
       await page.getByRole("alert").first().waitFor();
       assert.equal(await page.getByRole("button", { name: "Save" }).getAttribute("aria-disabled"), "true");
-      await page.getByLabel("Policy document").fill('{"Version":"5.0","Statement":[{"Effect":"Allow","Action":["gaussdbformysql:instance:listProcesses"],"Resource":["*"]}]}');
+      await page
+        .getByLabel("Policy document")
+        .fill(
+          '{"Version":"5.0","Statement":[{"Effect":"Allow","Action":["gaussdbformysql:instance:listProcesses"],"Resource":["*"]}]}',
+        );
       await page.getByRole("alert").first().waitFor({ state: "detached" });
       await page.getByRole("button", { name: "Save" }).click();
       await page.getByRole("heading", { name: "from-the-page" }).waitFor();

@@ -36,17 +36,29 @@ async function takeScreenshot(page, name) {
 
 async function prepareData() {
   const { ids } = await callStage("create_lock_chain");
-  for (let at = 0; at < 21; at += 1) await callStage("start_session", { user: at % 3 === 0 ? "web" : "app", sql: STATEMENTS[at % 3] });
+  for (let at = 0; at < 21; at += 1)
+    await callStage("start_session", { user: at % 3 === 0 ? "web" : "app", sql: STATEMENTS[at % 3] });
   await createUser("ben.dev", ["gaussdbformysql:instance:list*", "gaussdbformysql:instance:get*"]);
   await callApi("POST", "/clew/v1/groups", { name: "developers", description: "Read-only access" });
   const api = `/v3/${stage.project}/instances/${stage.instance}`;
   await callApi("PUT", `${api}/process/task/switch`, { status: "ON" });
-  await callApi("POST", `${api}/process/task`, { user: "nightly", time: 3600, task_type: "auto", task_duration: 86400 });
-  for (const filter of ["total", "active"]) await callApi("POST", `${api}/nodes/${stage.node}/realtime-session`, { filter });
+  await callApi("POST", `${api}/process/task`, {
+    user: "nightly",
+    time: 3600,
+    task_type: "auto",
+    task_duration: 86400,
+  });
+  for (const filter of ["total", "active"])
+    await callApi("POST", `${api}/nodes/${stage.node}/realtime-session`, { filter });
   const victim = await callStage("start_session", { user: "app", sql: STATEMENTS[1] });
   const node = `/clew/v1/${stage.project}/instances/${stage.instance}/nodes/${stage.node}`;
   const { id, user: account, host } = await callApi("GET", `${node}/sessions/${victim.id}`);
-  await callApi("POST", `${node}/kill`, { sessions: [{ id, user: account, host }], what: "connection", reason: "INC-2231, requested by the shop team", preview: false });
+  await callApi("POST", `${node}/kill`, {
+    sessions: [{ id, user: account, host }],
+    what: "connection",
+    reason: "INC-2231, requested by the shop team",
+    preview: false,
+  });
   // A session is slow after ten seconds.
   await new Promise((done) => setTimeout(done, 11_000));
   return ids;
@@ -55,10 +67,16 @@ async function prepareData() {
 async function takeScreenshots(ids, language, theme) {
   const fileName = (name) => `${name}-${language}-${theme}`;
   await withPage({ viewport: { width: 1100, height: 640 } }, async (page, context) => {
-    await context.addInitScript(([language, theme]) => {
-      localStorage.setItem("clew.theme", theme);
-      localStorage.setItem("clew.language", localStorage.getItem("clew.language") === null ? "en-us" : language);
-    }, [language === "zh" ? "zh-cn" : "en-us", theme]);
+    await context.addInitScript(
+      ([storedLanguage, storedTheme]) => {
+        localStorage.setItem("clew.theme", storedTheme);
+        localStorage.setItem(
+          "clew.language",
+          localStorage.getItem("clew.language") === null ? "en-us" : storedLanguage,
+        );
+      },
+      [language === "zh" ? "zh-cn" : "en-us", theme],
+    );
     await page.goto(`${stage.endpoint}/`);
     await page.getByLabel("Password").waitFor();
     await page.reload();
@@ -86,7 +104,8 @@ async function takeScreenshots(ids, language, theme) {
 export const tests = {
   "screenshots of every view in both languages and themes": async () => {
     const ids = await prepareData();
-    for (const language of ["en", "zh"]) for (const theme of ["light", "dark"]) await takeScreenshots(ids, language, theme);
+    for (const language of ["en", "zh"])
+      for (const theme of ["light", "dark"]) await takeScreenshots(ids, language, theme);
     await withPage({ viewport: { width: 390, height: 780 } }, async (page) => {
       await page.goto(stage.endpoint + nodePath("sessions"));
       await page.getByLabel("Domain").fill(stage.domain);

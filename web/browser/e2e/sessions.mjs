@@ -24,7 +24,10 @@ export const tests = {
       // The median of five, because the machine may be busy.
       const delays = [];
       for (let time = 0; time < 5; time += 1) {
-        const { id } = await callStage("start_session", { user: "app", sql: "SELECT 'within two seconds', SLEEP(600)" });
+        const { id } = await callStage("start_session", {
+          user: "app",
+          sql: "SELECT 'within two seconds', SLEEP(600)",
+        });
         const start = Date.now();
         await sessionRow(page, id).getByText("within two seconds").waitFor();
         delays.push(Date.now() - start);
@@ -71,7 +74,11 @@ export const tests = {
       const second = await callStage("start_session", { user: "app", sql: "SELECT 'second', SLEEP(600)" });
       await open(page, nodePath("sessions", "?q=user%3Aapp"));
       await sessionRow(page, second.id).waitFor();
-      const order = () => page.getByRole("grid").getByRole("row").evaluateAll((rows) => rows.map((row) => row.id).filter((id) => id !== ""));
+      const order = () =>
+        page
+          .getByRole("grid")
+          .getByRole("row")
+          .evaluateAll((rows) => rows.map((row) => row.id).filter((id) => id !== ""));
       await page.getByRole("columnheader", { name: "Session" }).getByRole("button").click();
       await waitUntil("the larger id is first", async () => (await order())[0] === `session-${second.id}`);
       await page.getByRole("columnheader", { name: "Session" }).getByRole("button").click();
@@ -97,7 +104,12 @@ export const tests = {
       await open(page, nodePath("sessions"));
       await page.getByRole("grid").waitFor();
       await page.getByRole("button", { name: "Pause" }).click();
-      const total = () => page.getByRole("group", { name: "Session counts" }).getByRole("button", { name: /Total/ }).locator("b").innerText();
+      const total = () =>
+        page
+          .getByRole("group", { name: "Session counts" })
+          .getByRole("button", { name: /Total/ })
+          .locator("b")
+          .innerText();
       const before = Number(await total());
       const { id } = await callStage("start_session", { user: "app", sql: "SELECT SLEEP(600)" });
       await waitUntil("the counts are updated", async () => Number(await total()) > before);
@@ -129,7 +141,8 @@ export const tests = {
   "export equals the CSV of the API": () =>
     withPage({}, async (page) => {
       const ids = [];
-      for (const sql of ["SELECT 'comma, and \"quote\"', SLEEP(600)", "SELECT 'plain', SLEEP(600)"]) ids.push((await callStage("start_session", { user: "app", sql })).id);
+      for (const sql of ["SELECT 'comma, and \"quote\"', SLEEP(600)", "SELECT 'plain', SLEEP(600)"])
+        ids.push((await callStage("start_session", { user: "app", sql })).id);
       await open(page, nodePath("sessions", "?q=user%3Aapp&sort=session_id"));
       await sessionRow(page, ids[1]).waitFor();
       await page.getByRole("button", { name: "Export" }).click();
@@ -138,13 +151,23 @@ export const tests = {
       await link.waitFor();
       const [download] = await Promise.all([page.waitForEvent("download"), link.click()]);
       const exported = await readFile(await download.path(), "utf8");
-      const { request_id } = await callApi("POST", api("realtime-session"), { user: "app", sort_key: "id", sort_dir: "asc" });
-      await waitUntil("the collection of the API is finished", async () => (await callApi("GET", api(`realtime-session-task?request_id=${request_id}`))).status === "finished");
+      const { request_id } = await callApi("POST", api("realtime-session"), {
+        user: "app",
+        sort_key: "id",
+        sort_dir: "asc",
+      });
+      await waitUntil(
+        "the collection of the API is finished",
+        async () => (await callApi("GET", api(`realtime-session-task?request_id=${request_id}`))).status === "finished",
+      );
       const other = await callApi("GET", api(`realtime-session-result?request_id=${request_id}`));
       assert.equal(removeDurations(exported), removeDurations(other));
       assert.match(exported, /comma, and/);
 
-      await page.getByRole("button", { name: /^Delete/ }).first().click();
+      await page
+        .getByRole("button", { name: /^Delete/ })
+        .first()
+        .click();
       await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
       await page.getByRole("dialog").waitFor({ state: "detached" });
       await waitUntil("it is gone", async () => (await page.getByRole("link", { name: "Download CSV" }).count()) === 1);

@@ -23,14 +23,18 @@ export const tests = {
       const cookie = (await context.cookies()).find(({ name }) => name === "clew_session");
       assert.ok(cookie?.httpOnly);
       assert.equal(cookie.sameSite, "Strict");
-      const readable = await page.evaluate(() => document.cookie + JSON.stringify({ ...localStorage }) + JSON.stringify({ ...sessionStorage }));
+      const readable = await page.evaluate(
+        () => document.cookie + JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage)]),
+      );
       assert.ok(!readable.includes(cookie.value));
     }),
 
   "changes without the CSRF token are refused": () =>
     withPage({}, async (page) => {
       await open(page, "/instances");
-      const status = await page.evaluate(async () => (await fetch("/clew/v1/console/session", { method: "DELETE" })).status);
+      const status = await page.evaluate(
+        async () => (await fetch("/clew/v1/console/session", { method: "DELETE" })).status,
+      );
       assert.equal(status, 403);
     }),
 
@@ -39,7 +43,10 @@ export const tests = {
       await open(page, nodePath("sessions", "?q=user%3Aroot"));
       await page.getByRole("grid").waitFor();
       const { value } = (await context.cookies()).find(({ name }) => name === "clew_session");
-      const revoked = await fetch(`${stage.endpoint}/v3/auth/tokens`, { method: "DELETE", headers: { "x-auth-token": value, "x-subject-token": value } });
+      const revoked = await fetch(`${stage.endpoint}/v3/auth/tokens`, {
+        method: "DELETE",
+        headers: { "x-auth-token": value, "x-subject-token": value },
+      });
       assert.equal(revoked.status, 204);
       await page.getByText("Your sign-in has expired").waitFor();
       await signIn(page);
@@ -52,7 +59,10 @@ export const tests = {
       await open(page, "/instances");
       await page.getByRole("button", { name: "Sign out" }).click();
       await page.getByRole("form", { name: "Sign in" }).waitFor();
-      assert.equal((await context.cookies()).filter(({ name, value }) => name === "clew_session" && value !== "").length, 0);
+      assert.equal(
+        (await context.cookies()).filter(({ name, value }) => name === "clew_session" && value !== "").length,
+        0,
+      );
     }),
 
   "language is switched and stored": () =>

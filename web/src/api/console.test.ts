@@ -16,7 +16,10 @@ function stubServer(): KillRequest[] {
     requests.push(request);
     const outcome = (id: number) => (id === 2 ? "refused" : "would_kill");
     const sessions = request.sessions.map(({ id }) => ({ id, outcome: outcome(id), message: "", session: null }));
-    const victims = [...sessions.filter((one) => one.outcome === "would_kill").map(({ id }) => id), ...(request.other_victims ?? [])];
+    const victims = [
+      ...sessions.filter((one) => one.outcome === "would_kill").map(({ id }) => id),
+      ...(request.other_victims ?? []),
+    ];
     const warnings = victims.includes(1) ? [] : [`${victims.length} wait for session 1`];
     return Promise.resolve(new Response(JSON.stringify({ sessions, costs_unknown: null, warnings, effect: null })));
   });

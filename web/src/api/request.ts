@@ -13,6 +13,11 @@ export class ApiError extends Error {
   }
 }
 
+/** Returns a caught value as an `Error`. */
+export function toError(caught: unknown): Error {
+  return caught instanceof Error ? caught : new Error(String(caught));
+}
+
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 let csrfToken = "";
@@ -60,7 +65,7 @@ export async function checkAvailable(path: string): Promise<void> {
 }
 
 function send(method: Method, path: string, body: unknown, signal: AbortSignal | undefined): Promise<Response> {
-  const headers: Record<string, string> = { accept: "application/json", "x-language": language() };
+  const headers: Record<string, string> = { "accept": "application/json", "x-language": language() };
   if (body !== undefined) headers["content-type"] = "application/json";
   if (method !== "GET" && csrfToken !== "") headers["x-clew-csrf"] = csrfToken;
   const options: RequestInit = { method, headers, credentials: "same-origin", cache: "no-store" };

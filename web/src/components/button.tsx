@@ -18,7 +18,9 @@ const KIND_CLASSES = { main: "main", kill: "kill", confirm: "kill confirm", bare
 
 export function Button({ kind, icon, label, refused, className, children, onClick, ...rest }: ButtonProps) {
   const id = useId();
-  const classes = ["button", kind ? KIND_CLASSES[kind] : "", children === undefined ? "icon" : "", className ?? ""].filter((one) => one !== "").join(" ");
+  const classes = ["button", kind ? KIND_CLASSES[kind] : "", children === undefined ? "icon" : "", className ?? ""]
+    .filter((one) => one !== "")
+    .join(" ");
   return (
     <>
       <button

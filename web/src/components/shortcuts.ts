@@ -1,6 +1,6 @@
 /** Keyboard shortcuts: bindings and their documentation. */
 
-import { useEffect, useRef } from "react";
+import { useEffect, useEffectEvent } from "react";
 import type { MessageKey } from "../i18n/translate.ts";
 
 export interface Shortcut {
@@ -53,8 +53,7 @@ const SEQUENCE_TIMEOUT_MS = 1200;
 
 /** Binds shortcuts while no text field has the focus and no dialog is open. */
 export function useShortcuts(actions: Readonly<Record<string, (() => void) | undefined>>): void {
-  const current = useRef(actions);
-  current.current = actions;
+  const findAction = useEffectEvent((keys: string) => actions[keys]);
   useEffect(() => {
     let previous = "";
     let pressedAt = 0;
@@ -62,12 +61,13 @@ export function useShortcuts(actions: Readonly<Record<string, (() => void) | und
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
       if (document.querySelector("dialog[open]") || isEditable(event.target)) return;
       const name = keyName(event);
-      const sequence = previous !== "" && event.timeStamp - pressedAt < SEQUENCE_TIMEOUT_MS ? `${previous} ${name}` : name;
+      const sequence =
+        previous !== "" && event.timeStamp - pressedAt < SEQUENCE_TIMEOUT_MS ? `${previous} ${name}` : name;
       // The second key of a sequence such as `g e` must not trigger the shortcut `e` of another component.
       const noFallback = sequence === name || previous === SEQUENCE_PREFIX;
       previous = name;
       pressedAt = event.timeStamp;
-      const action = current.current[sequence] ?? (noFallback ? undefined : current.current[name]);
+      const action = findAction(sequence) ?? (noFallback ? undefined : findAction(name));
       if (!action) return;
       previous = "";
       event.preventDefault();
@@ -79,5 +79,8 @@ export function useShortcuts(actions: Readonly<Record<string, (() => void) | und
 }
 
 function isEditable(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && (target.matches("input:not([type=checkbox]):not([type=radio]), textarea, select") || target.isContentEditable);
+  return (
+    target instanceof HTMLElement &&
+    (target.matches("input:not([type=checkbox]):not([type=radio]), textarea, select") || target.isContentEditable)
+  );
 }

@@ -40,6 +40,17 @@ export function Failure({ error, retry }: { error: Error; retry?: () => void }) 
   );
 }
 
+interface LoadedProps<T> {
+  query: { data: T | null; error: Error | null; refetch: () => unknown };
+  children: (data: T) => ReactNode;
+}
+
+/** Renders the data of a query. Before the first response, renders the loading or failure status. */
+export function Loaded<T>({ query: { data, error, refetch }, children }: LoadedProps<T>) {
+  if (data !== null) return children(data);
+  return error ? <Failure error={error} retry={() => void refetch()} /> : <Loading />;
+}
+
 /** Limitations of the displayed data, with reasons and remedies. */
 export function Limitations({ limitations }: { limitations: readonly Limitation[] }) {
   const t = useTranslation();

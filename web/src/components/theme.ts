@@ -1,14 +1,14 @@
 /** Theme of the page, stored in the browser. `auto` follows the operating system. */
 
 import { useSyncExternalStore } from "react";
+import { readSetting, writeSetting } from "../storage.ts";
 
 export type Theme = "auto" | "light" | "dark";
 export const THEMES: readonly Theme[] = ["auto", "light", "dark"];
 
-const STORAGE_KEY = "clew.theme";
 const prefersDark = globalThis.matchMedia("(prefers-color-scheme: dark)");
 const listeners = new Set<() => void>();
-let theme: Theme = THEMES.find((one) => one === globalThis.localStorage.getItem(STORAGE_KEY)) ?? "auto";
+let theme: Theme = THEMES.find((one) => one === readSetting("theme")) ?? "auto";
 
 export function effectiveTheme(): "light" | "dark" {
   return theme === "auto" ? (prefersDark.matches ? "dark" : "light") : theme;
@@ -26,7 +26,7 @@ export function startTheme(): void {
 
 export function setTheme(next: Theme): void {
   theme = next;
-  globalThis.localStorage.setItem(STORAGE_KEY, next);
+  writeSetting("theme", next);
   applyTheme();
 }
 

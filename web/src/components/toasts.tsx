@@ -1,6 +1,7 @@
 /** Short messages at the edge of the page, also announced to screen readers. */
 
 import { useSyncExternalStore } from "react";
+import { toError } from "../api/request.ts";
 
 interface Toast {
   id: number;
@@ -29,6 +30,11 @@ export function showToast(text: string): void {
   const id = lastId;
   setToasts([...toasts.filter((toast) => toast.text !== text), { id, text }].slice(-MAX_TOASTS));
   setTimeout(() => setToasts(toasts.filter((toast) => toast.id !== id)), DURATION_MS);
+}
+
+/** Shows the message of a caught error. */
+export function showErrorToast(error: unknown): void {
+  showToast(toError(error).message);
 }
 
 export function ToastList() {

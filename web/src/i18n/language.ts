@@ -1,5 +1,7 @@
 /** Language of the page and of the server's messages, stored in the browser. */
 
+import { readSetting, writeSetting } from "../storage.ts";
+
 export type Language = "en-us" | "zh-cn";
 export const LANGUAGES: readonly Language[] = ["en-us", "zh-cn"];
 
@@ -11,15 +13,15 @@ export function localized<Texts>(locale: Language, value: NoInfer<Texts> & { zh_
   return (locale === "zh-cn" && value.zh_cn) || value;
 }
 
-const STORAGE_KEY = "clew.language";
 let current: Language = initialLanguage();
 const listeners = new Set<() => void>();
 
 function initialLanguage(): Language {
-  const stored = globalThis.localStorage?.getItem(STORAGE_KEY);
+  const stored = readSetting("language");
   const supported = LANGUAGES.find((one) => one === stored);
   if (supported) return supported;
-  return globalThis.navigator?.language?.toLowerCase().startsWith("zh") ? "zh-cn" : "en-us";
+  const { navigator } = globalThis as { navigator?: Navigator };
+  return navigator?.language.toLowerCase().startsWith("zh") ? "zh-cn" : "en-us";
 }
 
 export function language(): Language {
@@ -28,7 +30,7 @@ export function language(): Language {
 
 export function setLanguage(next: Language): void {
   current = next;
-  globalThis.localStorage?.setItem(STORAGE_KEY, next);
+  writeSetting("language", next);
   listeners.forEach((notify) => notify());
 }
 

@@ -1,20 +1,29 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { en } from "./en.ts";
+import { en, type Message } from "./en.ts";
 import { bytes, duration } from "./format.ts";
 import { type MessageKey, translate } from "./translate.ts";
 import { zh } from "./zh.ts";
 
 const keys = Object.keys(en) as MessageKey[];
-const placeholdersOf = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
+const textsOf = (message: Message): string[] => (typeof message === "string" ? [message] : Object.values(message));
+const placeholdersOf = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map(([placeholder]) => placeholder).sort();
 
 describe("both languages", () => {
   test("have the same keys", () => expect(Object.keys(zh).sort()).toEqual([...keys].sort()));
 
   test.each(keys)("%s has the same placeholders", (key) => {
-    expect(zh[key].trim()).not.toBe("");
-    for (const form of [...en[key].split("|"), ...zh[key].split("|")]) expect(new Set(placeholdersOf(form))).toSatisfy((placeholders: Set<string>) => [...placeholders].every((name) => placeholdersOf(en[key]).includes(name)));
-    expect([...new Set(placeholdersOf(en[key]))].filter((name) => !placeholdersOf(zh[key]).includes(name))).toEqual([]);
+    const [first, ...others] = [...textsOf(en[key]), ...textsOf(zh[key])].map(placeholdersOf);
+    for (const placeholders of others) expect(placeholders).toEqual(first);
+  });
+
+  test.each(keys)("%s has all plural forms of the language, and no empty text", (key) => {
+    for (const [locale, message] of [["en-us", en[key]] as const, ["zh-cn", zh[key]] as const]) {
+      const categories = new Intl.PluralRules(locale).resolvedOptions().pluralCategories;
+      const forms = typeof message === "string" ? categories : Object.keys(message);
+      expect([...forms].sort()).toEqual([...categories].sort());
+      expect(textsOf(message).map((text) => text.trim())).not.toContain("");
+    }
   });
 
   test("have no unused keys", () => {
@@ -24,13 +33,16 @@ describe("both languages", () => {
       .map((file) => readFileSync(`${root}/${file}`, "utf8"))
       .join("\n");
     const prefixes = [...sources.matchAll(/`([a-z.-]+\.)\$\{/g)].map((match) => match[1] ?? "");
-    const unused = keys.filter((key) => !sources.includes(`"${key}"`) && !prefixes.some((prefix) => key.startsWith(prefix)));
+    const unused = keys.filter(
+      (key) => !sources.includes(`"${key}"`) && !prefixes.some((prefix) => key.startsWith(prefix)),
+    );
     expect(unused).toEqual([]);
   });
 });
 
-test("n selects singular or plural", () => {
+test("n selects the plural form", () => {
   expect(translate("en-us", "sessions.n", { n: 1 })).toBe("1 session");
+  expect(translate("en-us", "sessions.n", { n: 0 })).toBe("0 sessions");
   expect(translate("en-us", "sessions.n", { n: 12_000 })).toBe("12,000 sessions");
   expect(translate("zh-cn", "sessions.n", { n: 1 })).toBe("1 个会话");
 });

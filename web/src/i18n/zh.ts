@@ -1,7 +1,7 @@
 /** Chinese messages. */
-import type { MessageKey } from "./en.ts";
+import type { Message, MessageKey } from "./en.ts";
 
-export const zh: Record<MessageKey, string> = {
+export const zh: Record<MessageKey, Message> = {
   "skip": "跳到主要内容",
   "navigation": "导航",
   "navigation.short": "视图",
@@ -98,7 +98,7 @@ export const zh: Record<MessageKey, string> = {
   "count.waiting.what": "正在等待锁的会话",
   "chart": "最近5分钟的会话数；当前活跃会话 {active} 个，锁等待会话 {waiting} 个",
   "query": "过滤条件",
-  "query.example": "user:app filter:slow sql:\"for update\"",
+  "query.example": 'user:app filter:slow sql:"for update"',
   "query.clear": "清空过滤条件",
   "query.completions": "输入建议",
   "term.filter": "会话类型：total、active、slow、long",
@@ -287,7 +287,8 @@ export const zh: Record<MessageKey, string> = {
   "tasks.victims": "当前将Kill {n} 个会话",
   "tasks.spared": "{n} 个匹配的会话不会被Kill",
   "tasks.confirm": "除状态持续时间外未设置条件，任务可能Kill所有用户会话。请输入实例名称 {name} 以确认",
-  "tasks.unsafe": "即使Kill可能损坏非事务引擎表或导致其数据部分修改，也Kill会话（例如对MyISAM、Aria表的ALTER、REPAIR、UPDATE）",
+  "tasks.unsafe":
+    "即使Kill可能损坏非事务引擎表或导致其数据部分修改，也Kill会话（例如对MyISAM、Aria表的ALTER、REPAIR、UPDATE）",
   "tasks.unsafe.short": "含高风险会话",
   "tasks.preview": "预览匹配的会话",
   "tasks.start": "启动任务",

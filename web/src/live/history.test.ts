@@ -16,7 +16,8 @@ test("missing events leave a gap", () => {
 
 test("history is limited to the last minutes", () => {
   let history = EMPTY_HISTORY;
-  for (let second = 0; second < MAX_POINTS + 50; second += 1) history = appendCounts(history, at(second), counts(second), 1000);
+  for (let second = 0; second < MAX_POINTS + 50; second += 1)
+    history = appendCounts(history, at(second), counts(second), 1000);
   expect(history.seconds).toHaveLength(MAX_POINTS);
   expect(history.active.at(-1)).toBe(MAX_POINTS + 49);
 });

@@ -2,17 +2,46 @@ import { expect, test } from "vitest";
 import { buildLockTree, canBeKilled, type PartyDetails, type Wait, type WaitGraph } from "./lock-tree.ts";
 
 const details = (session: number, more: Partial<PartyDetails> = {}): PartyDetails => ({
-  party: { session }, role: "user", user: "app", host: "h", database: "shop", command: "Query", state: null, seconds: 1, statement: null,
-  last_statements: [], transaction_id: 1, transaction_state: "RUNNING", transaction_seconds: 1, rows_locked: 1, rows_modified: 0, xid: null, gone: false, ...more,
+  party: { session },
+  role: "user",
+  user: "app",
+  host: "h",
+  database: "shop",
+  command: "Query",
+  state: null,
+  seconds: 1,
+  statement: null,
+  last_statements: [],
+  transaction_id: 1,
+  transaction_state: "RUNNING",
+  transaction_seconds: 1,
+  rows_locked: 1,
+  rows_modified: 0,
+  xid: null,
+  gone: false,
+  ...more,
 });
 const wait = (waiter: number, blocker: number, seconds = 1): Wait => ({
-  waiter: { session: waiter }, blocker: { session: blocker }, on: { kind: "row", zh_cn: { kind: "行锁" }, schema: "shop", name: "orders", index: "PRIMARY", data: "1" },
-  wanted: "X", held: "X", queued: false, inferred: false, seconds,
+  waiter: { session: waiter },
+  blocker: { session: blocker },
+  on: { kind: "row", zh_cn: { kind: "行锁" }, schema: "shop", name: "orders", index: "PRIMARY", data: "1" },
+  wanted: "X",
+  held: "X",
+  queued: false,
+  inferred: false,
+  seconds,
 });
 const graph = (waits: Wait[], roots: WaitGraph["roots"], ids: number[]): WaitGraph => ({
-  waits, roots, cycles: [], parties: ids.map((id) => details(id)), vanished: [], unexplained: [], limitations: [],
+  waits,
+  roots,
+  cycles: [],
+  parties: ids.map((id) => details(id)),
+  vanished: [],
+  unexplained: [],
+  limitations: [],
 });
-const treeOf = (graph: WaitGraph) => buildLockTree(graph).map(({ key, depth, descendants }) => `${"-".repeat(depth)}${key}:${descendants}`);
+const treeOf = (waitGraph: WaitGraph) =>
+  buildLockTree(waitGraph).map(({ key, depth, descendants }) => `${"-".repeat(depth)}${key}:${descendants}`);
 
 test("chain of three is below its root", () => {
   const root = { parties: [{ session: 1 }], holds: 2, frees: 2, longest_seconds: 5 };
@@ -40,7 +69,9 @@ test("members of a cycle are roots with their wait inside the cycle", () => {
 test("chain of ten thousand does not overflow the stack", () => {
   const ids = Array.from({ length: 10_000 }, (_, at) => at + 1);
   const waits = ids.slice(1).map((id) => wait(id, id - 1));
-  const rows = buildLockTree(graph(waits, [{ parties: [{ session: 1 }], holds: 9_999, frees: 9_999, longest_seconds: 1 }], ids));
+  const rows = buildLockTree(
+    graph(waits, [{ parties: [{ session: 1 }], holds: 9_999, frees: 9_999, longest_seconds: 1 }], ids),
+  );
   expect(rows).toHaveLength(10_000);
   expect(rows[0]?.descendants).toBe(9_999);
 });

@@ -113,14 +113,22 @@ export function buildLockTree(graph: WaitGraph): LockTreeRow[] {
   const rows: LockTreeRow[] = [];
   for (const root of graph.roots) {
     for (const party of root.parties) {
-      const inside = root.parties.length > 1 ? graph.waits.find((wait) => keyOf(wait.waiter) === keyOf(party) && root.parties.some((one) => keyOf(one) === keyOf(wait.blocker))) : undefined;
+      const inside =
+        root.parties.length > 1
+          ? graph.waits.find(
+              (wait) =>
+                keyOf(wait.waiter) === keyOf(party) && root.parties.some((one) => keyOf(one) === keyOf(wait.blocker)),
+            )
+          : undefined;
       // An explicit stack: recursion overflows on long chains.
       const open: LockTreeRow[] = [createRow(party, inside ?? null, 0, root)];
       for (let next = open.pop(); next; next = open.pop()) {
         rows.push(next);
         const depth = next.depth + 1;
         const nextRows = (children.get(next.key) ?? []).map((wait) => createRow(wait.waiter, wait, depth, null));
-        nextRows.sort((one, other) => other.descendants - one.descendants || (other.wait?.seconds ?? 0) - (one.wait?.seconds ?? 0));
+        nextRows.sort(
+          (one, other) => other.descendants - one.descendants || (other.wait?.seconds ?? 0) - (one.wait?.seconds ?? 0),
+        );
         open.push(...nextRows.reverse());
       }
     }
@@ -135,5 +143,11 @@ export function buildLockTree(graph: WaitGraph): LockTreeRow[] {
 
 /** Returns true if the page offers to kill the session: only for running user sessions that are not rolling back. */
 export function canBeKilled(details: PartyDetails | null): boolean {
-  return details !== null && "session" in details.party && details.role === "user" && !details.gone && details.transaction_state !== "ROLLING BACK";
+  return (
+    details !== null &&
+    "session" in details.party &&
+    details.role === "user" &&
+    !details.gone &&
+    details.transaction_state !== "ROLLING BACK"
+  );
 }

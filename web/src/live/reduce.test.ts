@@ -16,7 +16,10 @@ const first: Snapshot = {
 };
 const initial = reduce(EMPTY_STATE, { type: "snapshot", data: first });
 const change = (changed: Record<string, never> | object, gone: number[] = []) =>
-  ({ type: "changes", data: { at: 11_000, interval_ms: 1000, server: "uuid@1790000000", changed, gone, counts } }) as Parameters<typeof reduce>[1];
+  ({
+    type: "changes",
+    data: { at: 11_000, interval_ms: 1000, server: "uuid@1790000000", changed, gone, counts },
+  }) as Parameters<typeof reduce>[1];
 
 describe("reduce", () => {
   test("snapshot is applied without marks", () => {
@@ -59,7 +62,10 @@ describe("reduce", () => {
   });
 
   test("limitations are replaced", () => {
-    const next = reduce(initial, { type: "limitations", data: [{ kind: "no_kill", what: "a", why: "b", remedy: null, zh_cn: { what: "甲", why: "乙", remedy: null } }] });
+    const next = reduce(initial, {
+      type: "limitations",
+      data: [{ kind: "no_kill", what: "a", why: "b", remedy: null, zh_cn: { what: "甲", why: "乙", remedy: null } }],
+    });
     expect(next.limitations).toHaveLength(1);
   });
 
@@ -85,7 +91,10 @@ describe("reduce", () => {
   });
 
   test("failed sample keeps the sessions and is cleared by the next changes", () => {
-    const stale = reduce(initial, { type: "read-error", data: { at: 12_000, kind: "hung", reason: "no answer in 10 s", zh_cn: { reason: "10秒内无响应" } } });
+    const stale = reduce(initial, {
+      type: "read-error",
+      data: { at: 12_000, kind: "hung", reason: "no answer in 10 s", zh_cn: { reason: "10秒内无响应" } },
+    });
     expect(stale.sessions.size).toBe(2);
     expect(stale.sampleError?.kind).toBe("hung");
     expect(reduce(stale, change({})).sampleError).toBeNull();

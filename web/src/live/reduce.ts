@@ -79,7 +79,12 @@ function snapshot(state: LiveState, data: Snapshot): LiveState {
     const id = Number(key);
     const cells = data.sessions[key] ?? [];
     const previous = comparable ? state.sessions.get(id) : undefined;
-    sessions.set(id, previous ? updateSession(previous, cells, running, at, event) : { id, cells, receivedAt: at, changed: comparable ? -1 : 0, changedAt: event });
+    sessions.set(
+      id,
+      previous
+        ? updateSession(previous, cells, running, at, event)
+        : { id, cells, receivedAt: at, changed: comparable ? -1 : 0, changedAt: event },
+    );
   }
   return {
     event,
@@ -108,14 +113,40 @@ function changes(state: LiveState, data: Changes): LiveState {
     if (change === undefined) continue;
     const id = Number(key);
     const previous = sessions.get(id);
-    if (previous) sessions.set(id, updateSession(previous, Array.isArray(change) ? change : applyPatch(previous, change, state.running, at), state.running, at, event));
-    else if (Array.isArray(change)) sessions.set(id, { id, cells: change, receivedAt: at, changed: -1, changedAt: event });
+    if (previous)
+      sessions.set(
+        id,
+        updateSession(
+          previous,
+          Array.isArray(change) ? change : applyPatch(previous, change, state.running, at),
+          state.running,
+          at,
+          event,
+        ),
+      );
+    else if (Array.isArray(change))
+      sessions.set(id, { id, cells: change, receivedAt: at, changed: -1, changedAt: event });
   }
-  return { ...state, event, at, intervalMs: data.interval_ms, server: data.server, sessions, counts: data.counts, sampleError: null };
+  return {
+    ...state,
+    event,
+    at,
+    intervalMs: data.interval_ms,
+    server: data.server,
+    sessions,
+    counts: data.counts,
+    sampleError: null,
+  };
 }
 
 /** Returns the session with new cells. A running value that only advanced with the clock is not marked as changed; a restarted value is. */
-function updateSession(previous: Session, cells: readonly Cell[], running: readonly number[], at: number, event: number): Session {
+function updateSession(
+  previous: Session,
+  cells: readonly Cell[],
+  running: readonly number[],
+  at: number,
+  event: number,
+): Session {
   let changed = 0;
   for (let index = 0; index < cells.length; index += 1) {
     if (cells[index] === previous.cells[index]) continue;

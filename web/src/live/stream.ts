@@ -14,7 +14,8 @@ export interface Live {
 }
 
 /** Cause of a failed connection. A temporary failure is retried. */
-export type StreamFailure = { kind: "signed-out" } | { kind: "refused"; error: Error } | { kind: "temporary"; error?: Error };
+export type StreamFailure =
+  { kind: "signed-out" } | { kind: "refused"; error: Error } | { kind: "temporary"; error?: Error };
 
 const INITIAL_LIVE: Live = { state: EMPTY_STATE, history: EMPTY_HISTORY, connection: "connecting", refused: null };
 /** Delay before a hidden tab disconnects. */
@@ -68,7 +69,9 @@ export class LiveStream {
   private open(): void {
     this.close();
     if (this.live.state.ended !== null) return;
-    const source = new EventSource(this.lastEventId === "" ? this.url : `${this.url}&last_event_id=${encodeURIComponent(this.lastEventId)}`);
+    const source = new EventSource(
+      this.lastEventId === "" ? this.url : `${this.url}&last_event_id=${encodeURIComponent(this.lastEventId)}`,
+    );
     this.source = source;
     for (const type of EVENT_TYPES) {
       source.addEventListener(type, (message: MessageEvent<string>) => {
@@ -77,20 +80,23 @@ export class LiveStream {
         this.handle(event);
       });
     }
-    source.onopen = () => {
+    source.addEventListener("open", () => {
       this.attempts = 0;
-    };
-    source.onerror = () => {
+    });
+    source.addEventListener("error", () => {
       this.update({ ...this.live, connection: this.live.state.empty ? "connecting" : "lost" });
       // The browser reconnects after a broken connection, but not after an error response.
       if (source.readyState === EventSource.CLOSED) void this.scheduleRetry();
-    };
+    });
   }
 
   private handle(event: StreamEvent): void {
     const state = reduce(this.live.state, event);
     const hasCounts = event.type === "snapshot" || event.type === "changes";
-    const history = hasCounts && state !== this.live.state ? appendCounts(this.live.history, event.data.at, event.data.counts, event.data.interval_ms) : this.live.history;
+    const history =
+      hasCounts && state !== this.live.state
+        ? appendCounts(this.live.history, event.data.at, event.data.counts, event.data.interval_ms)
+        : this.live.history;
     this.update({ state, history, connection: event.type === "end" ? "lost" : "live", refused: null });
     if (event.type !== "end") return;
     this.close();

@@ -12,7 +12,11 @@ export interface CellLayout {
 }
 
 export function cellLayout({ columns, running, at }: Pick<LiveState, "columns" | "running" | "at">): CellLayout {
-  return { indexes: Object.fromEntries(columns.map((column, index) => [column, index])), running: new Set(running.map((index) => columns[index] ?? "")), at };
+  return {
+    indexes: Object.fromEntries(columns.map((column, index) => [column, index])),
+    running: new Set(running.map((index) => columns[index] ?? "")),
+    at,
+  };
 }
 
 /** Returns a cell at the time of display. */
@@ -65,18 +69,25 @@ export function hostOf(host: string): string {
   const bracketed = /^\[(.*)\](?::\d+)?$/.exec(host);
   if (bracketed) return bracketed[1] ?? "";
   const colon = host.indexOf(":");
-  return colon >= 0 && colon === host.lastIndexOf(":") && /^\d+$/.test(host.slice(colon + 1)) ? host.slice(0, colon) : host;
+  return colon >= 0 && colon === host.lastIndexOf(":") && /^\d+$/.test(host.slice(colon + 1))
+    ? host.slice(0, colon)
+    : host;
 }
 
 /** Compiles filters to one predicate, which runs for up to 10,000 sessions per second. */
-export function compileFilters(filters: Filters, layout: CellLayout, defaultThreshold = DEFAULT_THRESHOLD): (session: Session) => boolean {
+export function compileFilters(
+  filters: Filters,
+  layout: CellLayout,
+  defaultThreshold = DEFAULT_THRESHOLD,
+): (session: Session) => boolean {
   const tests: ((session: Session) => boolean)[] = [];
   const text = (column: string) => (session: Session) => String(cellOf(session, layout, column) ?? "");
   const threshold = filters.threshold === undefined ? defaultThreshold : Number(filters.threshold);
   const { filter, user, host, db, command, sql, program, id } = filters;
   if (filter === "active" || filter === "slow") tests.push((session) => isActive(session, layout));
   if (filter === "slow") tests.push((session) => Number(cellOf(session, layout, "state_duration") ?? 0) >= threshold);
-  if (filter === "long") tests.push((session) => Number(cellOf(session, layout, "transaction_duration") ?? -1) >= threshold);
+  if (filter === "long")
+    tests.push((session) => Number(cellOf(session, layout, "transaction_duration") ?? -1) >= threshold);
   if (user !== undefined) tests.push((session) => text("user")(session) === user);
   if (host !== undefined) {
     const hostCell = text("host");
@@ -101,14 +112,20 @@ export function compileFilters(filters: Filters, layout: CellLayout, defaultThre
 }
 
 /** Returns the matching sessions, sorted by the column, then by id. Empty cells are last in both directions; numbers are compared as numbers. */
-export function filterAndSort(sessions: Iterable<Session>, matches: (session: Session) => boolean, layout: CellLayout, sort: Sort): Session[] {
+export function filterAndSort(
+  sessions: Iterable<Session>,
+  matches: (session: Session) => boolean,
+  layout: CellLayout,
+  sort: Sort,
+): Session[] {
   const matching: Session[] = [];
   for (const session of sessions) if (matches(session)) matching.push(session);
   // Sort keys are computed once per session instead of once per comparison, because this runs over up to 10,000 sessions per second.
   const keys = sortKeys(matching, layout, sort);
   const order = Uint32Array.from(matching, (_, at) => at);
   const byId = (one: number, other: number) => (matching[one]?.id ?? 0) - (matching[other]?.id ?? 0);
-  if (keys instanceof Float64Array) order.sort((one, other) => (keys[one] ?? 0) - (keys[other] ?? 0) || byId(one, other));
+  if (keys instanceof Float64Array)
+    order.sort((one, other) => (keys[one] ?? 0) - (keys[other] ?? 0) || byId(one, other));
   else {
     const sign = sort.descending ? -1 : 1;
     order.sort((one, other) => compareText(keys[one] ?? "", keys[other] ?? "", sign) || byId(one, other));
@@ -123,7 +140,8 @@ function sortKeys(matching: readonly Session[], layout: CellLayout, sort: Sort):
   const keys = new Float64Array(matching.length);
   for (const [at, session] of matching.entries()) {
     const cell = cellOf(session, layout, sort.column);
-    if (typeof cell === "string" && cell !== "") return matching.map((one) => String(cellOf(one, layout, sort.column) ?? ""));
+    if (typeof cell === "string" && cell !== "")
+      return matching.map((one) => String(cellOf(one, layout, sort.column) ?? ""));
     keys[at] = typeof cell === "number" ? sign * cell : Number.MAX_VALUE;
   }
   return keys;
@@ -140,9 +158,12 @@ const GROUP_OFFSET = 1e12;
 
 function severity(session: Session, layout: CellLayout): number {
   const seconds = (column: string) => Number(cellOf(session, layout, column) ?? 0);
-  if (isWaiting(session, layout)) return 3 * GROUP_OFFSET + Math.max(seconds("transaction_lock_wait_time"), seconds("state_duration"));
+  if (isWaiting(session, layout))
+    return 3 * GROUP_OFFSET + Math.max(seconds("transaction_lock_wait_time"), seconds("state_duration"));
   if (isActive(session, layout)) return 2 * GROUP_OFFSET + seconds("state_duration");
-  return cellOf(session, layout, "transaction_duration") === null ? seconds("state_duration") : GROUP_OFFSET + seconds("transaction_duration");
+  return cellOf(session, layout, "transaction_duration") === null
+    ? seconds("state_duration")
+    : GROUP_OFFSET + seconds("transaction_duration");
 }
 
 export type Dimension = "user" | "host" | "db" | "command" | "template";

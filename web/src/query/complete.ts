@@ -30,17 +30,23 @@ export function completions(bar: string, caret: number, displayedValues: Display
       ? term.values.map((value) => ({ value, count: null }))
       : displayedValues(term.key).map(({ value, count }) => ({ value, count }));
     const matching = values.filter(({ value }) => value.toLowerCase().includes(typed) && value !== token.value);
-    return matching.slice(0, MAX_VALUES).map(({ value, count }) => ({ text: `${term.key}:${quoteValue(value)} `, start, end, key: null, count }));
+    return matching
+      .slice(0, MAX_VALUES)
+      .map(({ value, count }) => ({ text: `${term.key}:${quoteValue(value)} `, start, end, key: null, count }));
   }
   const typed = (token?.text ?? "").toLowerCase();
   const used = new Set(tokenize(bar).map(({ key }) => (key === null ? null : findTerm(key)?.key)));
-  return TERMS.filter(({ key, aliases }) => !used.has(key) && [key, ...aliases].some((name) => name.startsWith(typed)))
-    .map(({ key }) => ({ text: `${key}:`, start, end, key, count: null }));
+  return TERMS.filter(
+    ({ key, aliases }) => !used.has(key) && [key, ...aliases].some((name) => name.startsWith(typed)),
+  ).map(({ key }) => ({ text: `${key}:`, start, end, key, count: null }));
 }
 
 /** Applies a completion and returns the new text and caret. */
 export function applyCompletion(bar: string, completion: Completion): { bar: string; caret: number } {
   const rest = bar.slice(completion.end);
   const text = completion.text.endsWith(" ") && rest.startsWith(" ") ? completion.text.trimEnd() : completion.text;
-  return { bar: bar.slice(0, completion.start) + text + rest, caret: completion.start + text.length + (text === completion.text ? 0 : 1) };
+  return {
+    bar: bar.slice(0, completion.start) + text + rest,
+    caret: completion.start + text.length + (text === completion.text ? 0 : 1),
+  };
 }

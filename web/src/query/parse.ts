@@ -2,7 +2,20 @@
 
 /** Filter of the query bar. */
 export interface Term {
-  key: "filter" | "threshold" | "user" | "host" | "db" | "command" | "sql" | "sort" | "dir" | "template" | "waits" | "id" | "program";
+  key:
+    | "filter"
+    | "threshold"
+    | "user"
+    | "host"
+    | "db"
+    | "command"
+    | "sql"
+    | "sort"
+    | "dir"
+    | "template"
+    | "waits"
+    | "id"
+    | "program";
   aliases: readonly string[];
   /** Parameter name in the API; `null` if the API has no such filter. */
   api: string | null;
@@ -10,7 +23,16 @@ export interface Term {
   values?: readonly string[];
 }
 
-export const SORT_KEYS = ["id", "state_duration", "trx_executed_time", "trx_id", "trx_lock_duration", "trx_lock_rows", "trx_lock_tables", "trx_update_rows"] as const;
+export const SORT_KEYS = [
+  "id",
+  "state_duration",
+  "trx_executed_time",
+  "trx_id",
+  "trx_lock_duration",
+  "trx_lock_rows",
+  "trx_lock_tables",
+  "trx_update_rows",
+] as const;
 
 export const TERMS: readonly Term[] = [
   { key: "filter", aliases: [], api: "filter", values: ["total", "active", "slow", "long"] },
@@ -123,20 +145,23 @@ function validateTerm(term: Term, value: string): QueryError | null {
 
 /** Returns the query bar text of filters. */
 export function formatFilters(filters: Filters): string {
-  return TERMS.flatMap(({ key }) => (filters[key] === undefined ? [] : [`${key}:${quoteValue(filters[key])}`])).join(" ");
+  return TERMS.flatMap(({ key }) => (filters[key] === undefined ? [] : [`${key}:${quoteValue(filters[key])}`])).join(
+    " ",
+  );
 }
 
 /** Sets a filter, or removes it if it already has this value. */
 export function toggleFilter(bar: string, key: Term["key"], value: string): string {
   const { filters } = parse(bar);
-  const next: Filters = { ...filters };
-  if (filters[key] === value) delete next[key];
-  else next[key] = value;
-  return formatFilters(next);
+  const { [key]: current, ...others } = filters;
+  return formatFilters(current === value ? others : { ...filters, [key]: value });
 }
 
 /** Returns the body of a collection request, and the filters that collections do not support. */
-export function collectionRequest(filters: Filters): { body: Record<string, string | number>; unsupported: Term["key"][] } {
+export function collectionRequest(filters: Filters): {
+  body: Record<string, string | number>;
+  unsupported: Term["key"][];
+} {
   const body: Record<string, string | number> = {};
   const unsupported: Term["key"][] = [];
   for (const { key, api } of TERMS) {

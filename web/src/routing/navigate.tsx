@@ -44,7 +44,15 @@ type LinkAttributes = Omit<AnchorHTMLAttributes<HTMLAnchorElement>, "href"> & { 
 export function Link({ to, onClick, ...rest }: LinkAttributes) {
   const onLinkClick = (event: MouseEvent<HTMLAnchorElement>) => {
     onClick?.(event);
-    if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    if (
+      event.defaultPrevented ||
+      event.button !== 0 ||
+      event.metaKey ||
+      event.ctrlKey ||
+      event.shiftKey ||
+      event.altKey
+    )
+      return;
     event.preventDefault();
     navigate(to);
   };

@@ -8,7 +8,13 @@ const read = (url: string) => {
   return parseRoute(parsed.pathname, parsed.search);
 };
 const at = (more: Partial<Extract<Route, { node: string }>>): Route => ({
-  view: "sessions", instance, node, project: "p".repeat(32), sessions: DEFAULT_SESSIONS_STATE, tab: "kills", ...more,
+  view: "sessions",
+  instance,
+  node,
+  project: "p".repeat(32),
+  sessions: DEFAULT_SESSIONS_STATE,
+  tab: "kills",
+  ...more,
 });
 
 test("every route survives a round trip through its URL", () => {
@@ -19,7 +25,15 @@ test("every route survives a round trip through its URL", () => {
     at({ view: "locks" }),
     at({ view: "kill", tab: "tasks" }),
     at({ view: "collections", project: null }),
-    at({ sessions: { query: 'user:app sql:"a=1&b"', sort: { column: "user", descending: false }, by: "template", session: 42, columns: ["user", "host"] } }),
+    at({
+      sessions: {
+        query: 'user:app sql:"a=1&b"',
+        sort: { column: "user", descending: false },
+        by: "template",
+        session: 42,
+        columns: ["user", "host"],
+      },
+    }),
   ];
   for (const route of routes) expect(read(writeRoute(route))).toEqual(route);
 });
@@ -31,5 +45,7 @@ test("default values are omitted from the URL", () => {
 test("invalid URLs yield the instance list or default values", () => {
   expect(read("/").view).toBe("instances");
   expect(read(`/instances/nope/nodes/${node}/locks`).view).toBe("instances");
-  expect(read(`/instances/${instance}/nodes/${node}/nope?sort=<x>&by=x&session=-1&columns=<b>`)).toEqual(at({ project: null }));
+  expect(read(`/instances/${instance}/nodes/${node}/nope?sort=<x>&by=x&session=-1&columns=<b>`)).toEqual(
+    at({ project: null }),
+  );
 });

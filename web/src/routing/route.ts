@@ -26,7 +26,13 @@ export type Route =
   | { view: "access"; part: AccessView; search: string };
 
 export const DEFAULT_SORT: Sort = { column: SEVERITY_ORDER, descending: true };
-export const DEFAULT_SESSIONS_STATE: SessionsState = { query: "", sort: DEFAULT_SORT, by: "user", session: null, columns: null };
+export const DEFAULT_SESSIONS_STATE: SessionsState = {
+  query: "",
+  sort: DEFAULT_SORT,
+  by: "user",
+  session: null,
+  columns: null,
+};
 
 const INSTANCE_ID_PATTERN = /^[0-9a-f]{32}in07$/;
 const NODE_ID_PATTERN = /^[0-9a-f]{32}no07$/;
@@ -40,7 +46,14 @@ export function parseRoute(path: string, query: string): Route {
     const part = ACCESS_VIEWS.find((one) => one === second) ?? "users";
     return { view: "access", part, search: params.get("q") ?? "" };
   }
-  if (first === "instances" && second && INSTANCE_ID_PATTERN.test(second) && third === "nodes" && fourth && NODE_ID_PATTERN.test(fourth)) {
+  if (
+    first === "instances" &&
+    second &&
+    INSTANCE_ID_PATTERN.test(second) &&
+    third === "nodes" &&
+    fourth &&
+    NODE_ID_PATTERN.test(fourth)
+  ) {
     return {
       view: NODE_VIEWS.find((one) => one === fifth) ?? "sessions",
       instance: second,
@@ -56,10 +69,17 @@ export function parseRoute(path: string, query: string): Route {
 function sessionsState(params: URLSearchParams): SessionsState {
   const sort = params.get("sort");
   const session = Number(params.get("session") ?? Number.NaN);
-  const columns = params.get("columns")?.split(",").filter((column) => /^[a-z_]+$/.test(column)) ?? [];
+  const columns =
+    params
+      .get("columns")
+      ?.split(",")
+      .filter((column) => /^[a-z_]+$/.test(column)) ?? [];
   return {
     query: params.get("q") ?? "",
-    sort: sort && /^-?[a-z_]+$/.test(sort) ? { column: sort.replace(/^-/, ""), descending: sort.startsWith("-") } : DEFAULT_SORT,
+    sort:
+      sort && /^-?[a-z_]+$/.test(sort)
+        ? { column: sort.replace(/^-/, ""), descending: sort.startsWith("-") }
+        : DEFAULT_SORT,
     by: DIMENSIONS.find((one) => one === params.get("by")) ?? "user",
     session: Number.isSafeInteger(session) && session > 0 ? session : null,
     columns: columns.length > 0 ? columns : null,
@@ -77,7 +97,8 @@ export function writeRoute(route: Route): string {
   if (route.view === "sessions") {
     const { query, sort, by, session, columns } = route.sessions;
     if (query !== "") params.set("q", query);
-    if (sort.column !== DEFAULT_SORT.column || sort.descending !== DEFAULT_SORT.descending) params.set("sort", `${sort.descending ? "-" : ""}${sort.column}`);
+    if (sort.column !== DEFAULT_SORT.column || sort.descending !== DEFAULT_SORT.descending)
+      params.set("sort", `${sort.descending ? "-" : ""}${sort.column}`);
     if (by !== "user") params.set("by", by);
     if (session !== null) params.set("session", String(session));
     if (columns !== null) params.set("columns", columns.join(","));

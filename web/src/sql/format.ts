@@ -2,7 +2,18 @@
 
 import { type SqlToken, tokenizeSql } from "./tokenizer.ts";
 
-const LINE_STARTERS = new Set(["select", "from", "where", "having", "limit", "union", "values", "set", "returning", "window"]);
+const LINE_STARTERS = new Set([
+  "select",
+  "from",
+  "where",
+  "having",
+  "limit",
+  "union",
+  "values",
+  "set",
+  "returning",
+  "window",
+]);
 const BY_PREFIXES = new Set(["group", "order", "partition"]);
 const JOIN_WORDS = new Set(["join", "straight_join", "left", "right", "inner", "cross", "natural"]);
 const INDENTED_LINE_STARTERS = new Set(["and", "or", "on"]);
@@ -38,7 +49,8 @@ export function formatSql(sql: string): SqlToken[] {
       const setStatement = word === "set" && lastWord === "";
       if (call || setStatement) {
         // No line break: a function name, or SET as the first word.
-      } else if (LINE_STARTERS.has(word) || (BY_PREFIXES.has(word) && following === "by" && parens.at(-1) !== 0)) breakLine(0);
+      } else if (LINE_STARTERS.has(word) || (BY_PREFIXES.has(word) && following === "by" && parens.at(-1) !== 0))
+        breakLine(0);
       else if (JOIN_WORDS.has(word) && !JOIN_WORDS.has(lastWord) && lastWord !== "outer") breakLine(0);
       else if (word === "and" && between) between = false;
       else if (INDENTED_LINE_STARTERS.has(word) && lastWord !== "duplicate") breakLine(1);
@@ -63,5 +75,10 @@ export function formatSql(sql: string): SqlToken[] {
 }
 
 function nextWord(tokens: readonly SqlToken[], at: number): string {
-  return tokens.slice(at + 1, at + 4).find((token) => token.kind !== "space" && token.kind !== "comment")?.text.toLowerCase() ?? "";
+  return (
+    tokens
+      .slice(at + 1, at + 4)
+      .find((token) => token.kind !== "space" && token.kind !== "comment")
+      ?.text.toLowerCase() ?? ""
+  );
 }

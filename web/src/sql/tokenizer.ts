@@ -8,13 +8,14 @@ export interface SqlToken {
 }
 
 const KEYWORDS = new Set(
-  ("add after all alter analyze and any as asc begin between by call case check column commit constraint create cross current database " +
+  (
+    "add after all alter analyze and any as asc begin between by call case check column commit constraint create cross current database " +
     "default delete desc describe distinct do drop duplicate else end escape exists explain false for force foreign from full group having " +
     "if ignore in index inner insert interval into is join key kill left like limit lock locked lockwait mode natural nowait not null offset on or order " +
     "outer over partition primary procedure range read recursive references regexp release rename replace returning right rollback row rows " +
     "savepoint select set share show skip start straight_join table tables temporary then to transaction trigger true truncate union unique unlock " +
-    "update use using values view wait when where window with write xor")
-    .split(" "),
+    "update use using values view wait when where window with write xor"
+  ).split(" "),
 );
 
 const PATTERN =

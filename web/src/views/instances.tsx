@@ -1,32 +1,25 @@
 /** Instance list with search and node status. */
 
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import * as api from "../api/console.ts";
+import { toError } from "../api/request.ts";
 import type { DetailedInstance, ListedInstance } from "../api/schema.ts";
 import { useAuth } from "../auth.tsx";
-import { Empty, Failure, Loading } from "../components/status.tsx";
-import { useQuery } from "../components/use-query.ts";
+import { Empty, Loaded } from "../components/status.tsx";
 import { useTranslation } from "../i18n/translate.ts";
 import { Link, navigate } from "../routing/navigate.tsx";
 import { DEFAULT_SESSIONS_STATE } from "../routing/route.ts";
-
-/** Loads all pages of the instance list. */
-async function loadAllInstances(project: string, signal: AbortSignal): Promise<ListedInstance[]> {
-  const all: ListedInstance[] = [];
-  for (;;) {
-    const { instances, total_count } = await api.instances(project, all.length, signal);
-    all.push(...instances);
-    if (instances.length === 0 || all.length >= total_count) return all;
-  }
-}
 
 export function Instances({ search }: { search: string }) {
   const t = useTranslation();
   const { session } = useAuth();
   const project = session.project;
-  const { value, error, loading, refetch } = useQuery(project?.id ?? null, (signal) => loadAllInstances(project?.id ?? "", signal), 15_000);
-  const searchTerm = search.trim().toLowerCase();
-  const shown = value?.filter((one) => matchesSearch(one, searchTerm)) ?? [];
+  const instances = useQuery({
+    ...api.instances(project?.id ?? ""),
+    enabled: project !== null,
+    refetchInterval: 15_000,
+  });
   return (
     <>
       <header className="top">
@@ -48,23 +41,10 @@ export function Instances({ search }: { search: string }) {
             <Empty title={t("project.none")}>
               <p>{t("project.none.what")}</p>
             </Empty>
-          ) : loading ? (
-            <Loading />
-          ) : error && !value ? (
-            <Failure error={error} retry={refetch} />
-          ) : value?.length === 0 ? (
-            <Empty title={t("instances.none")}>
-              <p>{t("instances.none.what")}</p>
-              <code>clew instance add --name NAME --node mysql://…</code>
-            </Empty>
-          ) : shown.length === 0 ? (
-            <Empty title={t("instances.no.match", { search })} />
           ) : (
-            <ul className="picker">
-              {shown.map((one) => (
-                <Instance key={one.id} listed={one} project={project.id} />
-              ))}
-            </ul>
+            <Loaded query={instances}>
+              {(all) => <InstanceList instances={all} search={search} project={project.id} />}
+            </Loaded>
           )}
         </div>
       </div>
@@ -72,8 +52,42 @@ export function Instances({ search }: { search: string }) {
   );
 }
 
+interface InstanceListProps {
+  instances: readonly ListedInstance[];
+  search: string;
+  project: string;
+}
+
+function InstanceList({ instances, search, project }: InstanceListProps) {
+  const t = useTranslation();
+  const searchTerm = search.trim().toLowerCase();
+  const shown = instances.filter((one) => matchesSearch(one, searchTerm));
+  if (instances.length === 0) {
+    return (
+      <Empty title={t("instances.none")}>
+        <p>{t("instances.none.what")}</p>
+        <code>clew instance add --name NAME --node mysql://…</code>
+      </Empty>
+    );
+  }
+  if (shown.length === 0) return <Empty title={t("instances.no.match", { search })} />;
+  return (
+    <ul className="picker">
+      {shown.map((one) => (
+        <Instance key={one.id} listed={one} project={project} />
+      ))}
+    </ul>
+  );
+}
+
 function matchesSearch(one: ListedInstance, searchTerm: string): boolean {
-  const fields = [one.name, one.id, ...one.private_ips, ...one.readonly_private_ips, ...one.tags.map(({ key, value }) => `${key}=${value}`)];
+  const fields = [
+    one.name,
+    one.id,
+    ...one.private_ips,
+    ...one.readonly_private_ips,
+    ...one.tags.map(({ key, value }) => `${key}=${value}`),
+  ];
   return fields.some((field) => field.toLowerCase().includes(searchTerm));
 }
 
@@ -85,7 +99,14 @@ function ProjectPicker() {
   return (
     <label className="row">
       <span className="visually-hidden">{t("project")}</span>
-      <select className="input" value={session.project?.id ?? ""} title={failed ?? t("project")} onChange={(event) => void setScope(event.target.value).catch((error: Error) => setFailed(error.message))}>
+      <select
+        className="input"
+        value={session.project?.id ?? ""}
+        title={failed ?? t("project")}
+        onChange={(event) =>
+          void setScope(event.target.value).catch((error: unknown) => setFailed(toError(error).message))
+        }
+      >
         {session.projects.map(({ id, name }) => (
           <option key={id} value={id}>
             {name}
@@ -98,7 +119,7 @@ function ProjectPicker() {
 
 function Instance({ listed, project }: { listed: ListedInstance; project: string }) {
   const t = useTranslation();
-  const { value, error } = useQuery(`${project} ${listed.id}`, (signal) => api.instance(project, listed.id, signal), 30_000);
+  const { data, error } = useQuery({ ...api.instance(project, listed.id), refetchInterval: 30_000 });
   return (
     <li className="sheet instance">
       <header>
@@ -113,27 +134,60 @@ function Instance({ listed, project }: { listed: ListedInstance; project: string
         ))}
         {listed.status !== "normal" && <span className="tag warn">{listed.status}</span>}
       </header>
-      {error && !value ? <p className="body quiet">{error.message}</p> : <Nodes instance={value?.instance ?? null} project={project} id={listed.id} placeholder={t("loading")} />}
+      {error && !data ? (
+        <p className="body quiet">{error.message}</p>
+      ) : (
+        <Nodes instance={data?.instance ?? null} project={project} id={listed.id} placeholder={t("loading")} />
+      )}
     </li>
   );
 }
 
-function Nodes({ instance, project, id, placeholder }: { instance: DetailedInstance | null; project: string; id: string; placeholder: string }) {
+function Nodes({
+  instance,
+  project,
+  id,
+  placeholder,
+}: {
+  instance: DetailedInstance | null;
+  project: string;
+  id: string;
+  placeholder: string;
+}) {
   const t = useTranslation();
   if (!instance) return <p className="body faint">{placeholder}</p>;
   return (
     <ul>
       {instance.nodes.map((node) => (
         <li key={node.id}>
-          <Link to={{ view: "sessions", instance: id, node: node.id, project, sessions: DEFAULT_SESSIONS_STATE, tab: "kills" }}>
-            <span className={node.status === "normal" || node.status === "ACTIVE" ? "dot good" : node.status === "abnormal" ? "dot bad" : "dot"} />
+          <Link
+            to={{
+              view: "sessions",
+              instance: id,
+              node: node.id,
+              project,
+              sessions: DEFAULT_SESSIONS_STATE,
+              tab: "kills",
+            }}
+          >
+            <span
+              className={
+                node.status === "normal" || node.status === "ACTIVE"
+                  ? "dot good"
+                  : node.status === "abnormal"
+                    ? "dot bad"
+                    : "dot"
+              }
+            />
             <span className="cut">
               {node.name}
               <span className="faint"> {[node.private_read_ips[0], node.port].filter(Boolean).join(":")}</span>
             </span>
             <span className="row">
               {node.status !== "normal" && <span className="tag warn">{node.status}</span>}
-              <span className={node.type === "master" ? "tag on" : "tag"}>{node.type === "master" ? t("node.master") : node.type === "slave" ? t("node.slave") : node.type}</span>
+              <span className={node.type === "master" ? "tag on" : "tag"}>
+                {node.type === "master" ? t("node.master") : node.type === "slave" ? t("node.slave") : node.type}
+              </span>
             </span>
           </Link>
         </li>

@@ -1,8 +1,8 @@
 /** Renders the selected view of a node and provides its context. */
 
+import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import * as api from "../api/console.ts";
-import { useQuery } from "../components/use-query.ts";
 import { type Translate, useTranslation } from "../i18n/translate.ts";
 import { Collections } from "./collections/collections.tsx";
 import { KillView } from "./kill/kill.tsx";
@@ -15,13 +15,16 @@ export function NodeViews({ route }: { route: NodeRoute }) {
   const { instance, node } = route;
   const project = route.project ?? "";
   const nodeRef = useMemo(() => ({ project, instance, node }), [project, instance, node]);
-  const permissions = useQuery(`permissions ${project} ${instance}`, () => api.permissions(project, instance), 60_000);
-  const threshold = useQuery(`threshold ${project} ${instance}`, () => api.threshold(project, instance));
-  const granted = permissions.value?.permissions;
+  const permissions = useQuery({ ...api.permissions(project, instance), refetchInterval: 60_000 });
+  const threshold = useQuery(api.threshold(project, instance));
+  const granted = permissions.data?.permissions;
   const value = useMemo(
-    () => ({ nodeRef, refusal: (action: string) => refusalOf(granted, action, t), threshold: threshold.value?.slow_process_threshold ?? null }),
-    // `t` is a new function in every render.
-    [nodeRef, granted, threshold.value],
+    () => ({
+      nodeRef,
+      refusal: (action: string) => refusalOf(granted, action, t),
+      threshold: threshold.data?.slow_process_threshold ?? null,
+    }),
+    [nodeRef, granted, threshold.data, t],
   );
   return (
     <NodeContext value={value}>

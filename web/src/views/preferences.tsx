@@ -14,7 +14,14 @@ export function nextTheme(theme: Theme): Theme {
 export function ThemeButton() {
   const t = useTranslation();
   const theme = useTheme();
-  return <Button kind="bare" icon={ICONS[theme]} label={t("theme.is", { theme: t(`theme.${theme}`) })} onClick={() => setTheme(nextTheme(theme))} />;
+  return (
+    <Button
+      kind="bare"
+      icon={ICONS[theme]}
+      label={t("theme.is", { theme: t(`theme.${theme}`) })}
+      onClick={() => setTheme(nextTheme(theme))}
+    />
+  );
 }
 
 /** Switches the language. The label is the name of the other language. */

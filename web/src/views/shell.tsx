@@ -1,6 +1,6 @@
 /** Frame of every view: navigation, current node, user. */
 
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import { useAuth } from "../auth.tsx";
 import { Button } from "../components/button.tsx";
 import { Icon, type IconName, Logo } from "../components/icons.tsx";
@@ -21,7 +21,6 @@ const VIEW_LINKS: readonly { view: NodeView; icon: IconName; label: MessageKey }
 ];
 
 type NodeRoute = Extract<Route, { node: string }>;
-let lastNode: NodeRoute | null = null;
 
 export function Shell({ children }: { children: ReactNode }) {
   const t = useTranslation();
@@ -30,11 +29,19 @@ export function Shell({ children }: { children: ReactNode }) {
   const theme = useTheme();
   const [shortcutsOpen, setShortcutsOpen] = useState(false);
   const [menuOpen, setMenuOpen] = useState(false);
-  if ("node" in route) lastNode = route;
   const node = "node" in route ? route : null;
-  const routeTo = (view: NodeView, from: NodeRoute): Route => ({ ...from, view, sessions: from.view === view ? from.sessions : DEFAULT_SESSIONS_STATE });
+  // The shortcuts of the node views also work in views without a node.
+  const lastNode = useRef(node);
+  useEffect(() => {
+    if (node) lastNode.current = node;
+  }, [node]);
+  const routeTo = (view: NodeView, from: NodeRoute): Route => ({
+    ...from,
+    view,
+    sessions: from.view === view ? from.sessions : DEFAULT_SESSIONS_STATE,
+  });
   const openView = (view: NodeView) => () => {
-    const from = node ?? lastNode;
+    const from = node ?? lastNode.current;
     if (from) navigate(routeTo(view, from));
   };
   useShortcuts({
@@ -45,8 +52,8 @@ export function Shell({ children }: { children: ReactNode }) {
     "g k": openView("kill"),
     "g e": openView("collections"),
     "g a": session.user.administrator ? () => navigate({ view: "access", part: "users", search: "" }) : undefined,
-    t: () => setTheme(nextTheme(theme)),
-    Escape: menuOpen ? () => setMenuOpen(false) : undefined,
+    "t": () => setTheme(nextTheme(theme)),
+    "Escape": menuOpen ? () => setMenuOpen(false) : undefined,
   });
   const current = (view: string) => (route.view === view ? "page" : undefined);
   return (
@@ -54,7 +61,9 @@ export function Shell({ children }: { children: ReactNode }) {
       <a className="skip button main" href="#main">
         {t("skip")}
       </a>
-      {menuOpen && <button type="button" className="veil only-narrow" aria-label={t("close")} onClick={() => setMenuOpen(false)} />}
+      {menuOpen && (
+        <button type="button" className="veil only-narrow" aria-label={t("close")} onClick={() => setMenuOpen(false)} />
+      )}
       <nav className={menuOpen ? "side open" : "side"} aria-label={t("navigation")} onClick={() => setMenuOpen(false)}>
         <Link className="brand" to={{ view: "instances", search: "" }}>
           <Logo /> Clew
@@ -74,10 +83,18 @@ export function Shell({ children }: { children: ReactNode }) {
         {session.user.administrator && (
           <>
             <div className="group">{t("administration")}</div>
-            <Link className="go" to={{ view: "access", part: "users", search: "" }} aria-current={route.view === "access" && route.part !== "audit" ? "page" : undefined}>
+            <Link
+              className="go"
+              to={{ view: "access", part: "users", search: "" }}
+              aria-current={route.view === "access" && route.part !== "audit" ? "page" : undefined}
+            >
               <Icon name="access" /> {t("view.access")}
             </Link>
-            <Link className="go" to={{ view: "access", part: "audit", search: "" }} aria-current={route.view === "access" && route.part === "audit" ? "page" : undefined}>
+            <Link
+              className="go"
+              to={{ view: "access", part: "audit", search: "" }}
+              aria-current={route.view === "access" && route.part === "audit" ? "page" : undefined}
+            >
               <Icon name="search" /> {t("view.audit")}
             </Link>
           </>

@@ -17,7 +17,11 @@ export function Access({ part, search }: { part: AccessView; search: string }) {
         <h1>{t(part === "audit" ? "view.audit" : "view.access")}</h1>
         <nav className="tabs" aria-label={t("view.access")}>
           {ACCESS_VIEWS.map((one) => (
-            <Link key={one} to={{ view: "access", part: one, search: "" }} aria-current={one === part ? "page" : undefined}>
+            <Link
+              key={one}
+              to={{ view: "access", part: one, search: "" }}
+              aria-current={one === part ? "page" : undefined}
+            >
               {t(`access.${one}`)}
             </Link>
           ))}

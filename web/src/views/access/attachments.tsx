@@ -1,25 +1,25 @@
 /** Users and groups to which a policy is attached. */
 
+import { useQuery } from "@tanstack/react-query";
 import * as api from "../../api/administration.ts";
 import type { PolicyAttachmentView } from "../../api/schema.ts";
 import { useAuth } from "../../auth.tsx";
 import { Button } from "../../components/button.tsx";
-import { showToast } from "../../components/toasts.tsx";
-import { useQuery } from "../../components/use-query.ts";
+import { showErrorToast } from "../../components/toasts.tsx";
 import { useTranslation } from "../../i18n/translate.ts";
 
 export function Attachments({ name }: { name: string }) {
   const t = useTranslation();
   const { session } = useAuth();
-  const { value, refetch } = useQuery(`attachments ${name}`, (signal) => api.attachments(name, signal));
-  const users = useQuery("users", api.users);
-  const groups = useQuery("groups", api.groups);
+  const { data, refetch } = useQuery(api.attachments(name));
+  const users = useQuery(api.users());
+  const groups = useQuery(api.groups());
   const runAndRefetch = async (operation: Promise<unknown>) => {
-    await operation.catch((failed: Error) => showToast(failed.message));
-    refetch();
+    await operation.catch(showErrorToast);
+    await refetch();
   };
-  const add = (value: string) => {
-    const [kind, id = ""] = value.split(" ");
+  const add = (selected: string) => {
+    const [kind, id = ""] = selected.split(" ");
     void runAndRefetch(api.attach(name, kind === "user" ? { user_id: id } : { group_id: id }));
   };
   const remove = (one: PolicyAttachmentView) => {
@@ -32,24 +32,35 @@ export function Attachments({ name }: { name: string }) {
         <h2>{t("attachments")}</h2>
       </header>
       <div className="body row wrap">
-        {value?.attachments.length === 0 && <span className="quiet">{t("attachments.none")}</span>}
-        {value?.attachments.map((one) => (
+        {data?.attachments.length === 0 && <span className="quiet">{t("attachments.none")}</span>}
+        {data?.attachments.map((one) => (
           <span key={`${one.user_id ?? ""} ${one.group_id ?? ""} ${one.project_id ?? ""}`} className="tag">
             {t(one.user_id ? "attachment.user" : "attachment.group", { name: one.name })}
             {one.project_id && ` · ${session.projects.find(({ id }) => id === one.project_id)?.name ?? one.project_id}`}
-            <Button kind="bare" icon="close" label={t("attachment.remove", { name: one.name })} onClick={() => remove(one)} />
+            <Button
+              kind="bare"
+              icon="close"
+              label={t("attachment.remove", { name: one.name })}
+              onClick={() => remove(one)}
+            />
           </span>
         ))}
-        <select className="input" style={{ width: "auto" }} value="" aria-label={t("attachment.add")} onChange={(event) => add(event.target.value)}>
+        <select
+          className="input"
+          style={{ width: "auto" }}
+          value=""
+          aria-label={t("attachment.add")}
+          onChange={(event) => add(event.target.value)}
+        >
           <option value="" disabled>
             {t("attachment.add")}
           </option>
-          {groups.value?.groups.map((one) => (
+          {groups.data?.groups.map((one) => (
             <option key={one.id} value={`group ${one.id}`}>
               {t("attachment.group", { name: one.name })}
             </option>
           ))}
-          {users.value?.users.map((one) => (
+          {users.data?.users.map((one) => (
             <option key={one.id} value={`user ${one.id}`}>
               {t("attachment.user", { name: one.name })}
             </option>

@@ -1,12 +1,12 @@
 /** Audit log with search and integrity verification. */
 
+import { useQuery } from "@tanstack/react-query";
 import { useDeferredValue, useMemo, useState } from "react";
 import * as api from "../../api/administration.ts";
 import type { AuditRow, AuditVerificationResponse } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
-import { Empty, Failure, Loading, Note } from "../../components/status.tsx";
-import { showToast } from "../../components/toasts.tsx";
-import { useQuery } from "../../components/use-query.ts";
+import { Empty, Loaded, Note } from "../../components/status.tsx";
+import { showErrorToast } from "../../components/toasts.tsx";
 import { timestamp } from "../../i18n/format.ts";
 import { useTranslation } from "../../i18n/translate.ts";
 import { tokenize } from "../../query/parse.ts";
@@ -30,12 +30,11 @@ export function Audit({ search }: { search: string }) {
   const t = useTranslation();
   const deferredSearch = useDeferredValue(search);
   const { query, unknown } = useMemo(() => auditQuery(deferredSearch), [deferredSearch]);
-  const key = JSON.stringify(query);
   const [after, setAfter] = useState<number[]>([]);
   const from = after.at(-1) ?? null;
-  const { value, error, loading, refetch } = useQuery(`audit ${key} ${from ?? ""}`, (signal) => api.audit(query, from, signal));
+  const events = useQuery(api.audit(query, from));
   const [verified, setVerified] = useState<AuditVerificationResponse | null>(null);
-  const verify = () => api.verifyAudit().then(setVerified, (error: Error) => showToast(error.message));
+  const verify = () => api.verifyAudit().then(setVerified, showErrorToast);
   return (
     <>
       <div className="row wrap">
@@ -56,33 +55,43 @@ export function Audit({ search }: { search: string }) {
           {t("download")}
         </a>
       </div>
-      {unknown.length > 0 && <p className="missing">{t("query.error.unknown", { word: unknown.join(" "), valid: FILTERS.join(" ") })}</p>}
+      {unknown.length > 0 && (
+        <p className="missing">{t("query.error.unknown", { word: unknown.join(" "), valid: FILTERS.join(" ") })}</p>
+      )}
       {verified && (
         <Note bad={!verified.intact}>
-          {verified.intact ? t("audit.intact", { n: verified.rows }) : `${t("audit.broken")} ${verified.problems.map(({ position, what }) => `#${position}: ${what}`).join(" ")}`}
+          {verified.intact
+            ? t("audit.intact", { n: verified.rows })
+            : `${t("audit.broken")} ${verified.problems.map(({ position, what }) => `#${position}: ${what}`).join(" ")}`}
         </Note>
       )}
-      {loading ? (
-        <Loading />
-      ) : !value ? (
-        error && <Failure error={error} retry={refetch} />
-      ) : value.rows.length === 0 ? (
-        <Empty title={t("audit.none")} />
-      ) : (
-        <div className="sheet scroll" tabIndex={0} role="region" aria-label={t("view.audit")}>
-          <Rows rows={value.rows} />
-          {(after.length > 0 || value.next_after != null) && (
-            <div className="row body">
-              <Button refused={after.length === 0 ? t("page.first") : null} onClick={() => setAfter(after.slice(0, -1))}>
-                {t("page.previous")}
-              </Button>
-              <Button refused={value.next_after == null ? t("page.last") : null} onClick={() => value.next_after != null && setAfter([...after, value.next_after])}>
-                {t("page.next")}
-              </Button>
+      <Loaded query={events}>
+        {(data) =>
+          data.rows.length === 0 ? (
+            <Empty title={t("audit.none")} />
+          ) : (
+            <div className="sheet scroll" tabIndex={0} role="region" aria-label={t("view.audit")}>
+              <Rows rows={data.rows} />
+              {(after.length > 0 || data.next_after != null) && (
+                <div className="row body">
+                  <Button
+                    refused={after.length === 0 ? t("page.first") : null}
+                    onClick={() => setAfter(after.slice(0, -1))}
+                  >
+                    {t("page.previous")}
+                  </Button>
+                  <Button
+                    refused={data.next_after == null ? t("page.last") : null}
+                    onClick={() => data.next_after != null && setAfter([...after, data.next_after])}
+                  >
+                    {t("page.next")}
+                  </Button>
+                </div>
+              )}
             </div>
-          )}
-        </div>
-      )}
+          )
+        }
+      </Loaded>
     </>
   );
 }

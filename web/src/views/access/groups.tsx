@@ -1,66 +1,74 @@
 /** Groups and their members. */
 
-import { type FormEvent, useState } from "react";
+import { useQuery } from "@tanstack/react-query";
+import { type SubmitEvent, useState } from "react";
 import * as api from "../../api/administration.ts";
 import type { GroupView, UserView } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
-import { Empty, Failure, Loading } from "../../components/status.tsx";
-import { showToast } from "../../components/toasts.tsx";
-import { useQuery } from "../../components/use-query.ts";
+import { Empty, Loaded } from "../../components/status.tsx";
+import { showErrorToast } from "../../components/toasts.tsx";
 import { useTranslation } from "../../i18n/translate.ts";
 
 export function Groups() {
   const t = useTranslation();
-  const { value, error, loading, refetch } = useQuery("groups", api.groups);
-  const users = useQuery("users", api.users);
+  const groups = useQuery(api.groups());
+  const users = useQuery(api.users());
   const [name, setName] = useState("");
-  const create = async (event: FormEvent) => {
+  const create = async (event: SubmitEvent) => {
     event.preventDefault();
     try {
       await api.createGroup(name, "");
       setName("");
-      refetch();
+      await groups.refetch();
     } catch (failed) {
-      showToast((failed as Error).message);
+      showErrorToast(failed);
     }
   };
   return (
     <>
       <form className="row" onSubmit={(event) => void create(event)}>
-        <input className="input" style={{ maxWidth: 280 }} required aria-label={t("groups.name")} placeholder={t("groups.name")} value={name} onChange={(event) => setName(event.target.value)} />
+        <input
+          className="input"
+          style={{ maxWidth: 280 }}
+          required
+          aria-label={t("groups.name")}
+          placeholder={t("groups.name")}
+          value={name}
+          onChange={(event) => setName(event.target.value)}
+        />
         <Button kind="main" type="submit">
           {t("groups.create")}
         </Button>
       </form>
-      {loading ? (
-        <Loading />
-      ) : !value ? (
-        error && <Failure error={error} retry={refetch} />
-      ) : value.groups.length === 0 ? (
-        <div className="sheet">
-          <Empty title={t("groups.none")}>
-            <p>{t("groups.none.what")}</p>
-          </Empty>
-        </div>
-      ) : (
-        <ul className="stack">
-          {value.groups.map((group) => (
-            <Group key={group.id} group={group} users={users.value?.users ?? []} />
-          ))}
-        </ul>
-      )}
+      <Loaded query={groups}>
+        {(data) =>
+          data.groups.length === 0 ? (
+            <div className="sheet">
+              <Empty title={t("groups.none")}>
+                <p>{t("groups.none.what")}</p>
+              </Empty>
+            </div>
+          ) : (
+            <ul className="stack">
+              {data.groups.map((group) => (
+                <Group key={group.id} group={group} users={users.data?.users ?? []} />
+              ))}
+            </ul>
+          )
+        }
+      </Loaded>
     </>
   );
 }
 
 function Group({ group, users }: { group: GroupView; users: readonly UserView[] }) {
   const t = useTranslation();
-  const { value, refetch } = useQuery(`group ${group.id}`, (signal) => api.group(group.id, signal));
-  const members = value?.members ?? [];
+  const { data, refetch } = useQuery(api.group(group.id));
+  const members = data?.members ?? [];
   const others = users.filter(({ id }) => !members.some((member) => member.id === id));
   const runAndRefetch = async (operation: Promise<unknown>) => {
-    await operation.catch((failed: Error) => showToast(failed.message));
-    refetch();
+    await operation.catch(showErrorToast);
+    await refetch();
   };
   return (
     <li className="sheet">
@@ -73,11 +81,22 @@ function Group({ group, users }: { group: GroupView; users: readonly UserView[] 
         {members.map(({ id, name }) => (
           <span key={id} className="tag">
             {name}
-            <Button kind="bare" icon="close" label={t("groups.remove", { name })} onClick={() => void runAndRefetch(api.removeMember(group.id, id))} />
+            <Button
+              kind="bare"
+              icon="close"
+              label={t("groups.remove", { name })}
+              onClick={() => void runAndRefetch(api.removeMember(group.id, id))}
+            />
           </span>
         ))}
         {others.length > 0 && (
-          <select className="input" style={{ width: "auto" }} value="" aria-label={t("groups.add", { name: group.name })} onChange={(event) => void runAndRefetch(api.addMember(group.id, event.target.value))}>
+          <select
+            className="input"
+            style={{ width: "auto" }}
+            value=""
+            aria-label={t("groups.add", { name: group.name })}
+            onChange={(event) => void runAndRefetch(api.addMember(group.id, event.target.value))}
+          >
             <option value="" disabled>
               {t("groups.add", { name: group.name })}
             </option>

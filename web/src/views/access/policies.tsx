@@ -1,12 +1,13 @@
 /** Policies: editor with validation, attachments. */
 
+import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import * as api from "../../api/administration.ts";
+import { toError } from "../../api/request.ts";
 import type { PolicyValidationResponse } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
 import { Failure, Loading, Note } from "../../components/status.tsx";
-import { showToast } from "../../components/toasts.tsx";
-import { useQuery } from "../../components/use-query.ts";
+import { showErrorToast, showToast } from "../../components/toasts.tsx";
 import { useTranslation } from "../../i18n/translate.ts";
 import { Attachments } from "./attachments.tsx";
 
@@ -19,12 +20,11 @@ const NEW_POLICY_DOCUMENT = `{
 
 export function Policies() {
   const t = useTranslation();
-  const { value, error, loading, refetch } = useQuery("policies", api.policies);
+  const { data, error, refetch } = useQuery(api.policies());
   const [selected, setSelected] = useState<string | null>(null);
   const [creating, setCreating] = useState(false);
-  if (loading) return <Loading />;
-  if (!value) return error && <Failure error={error} retry={refetch} />;
-  const name = selected ?? value.policies[0]?.name ?? null;
+  if (!data) return error ? <Failure error={error} retry={() => void refetch()} /> : <Loading />;
+  const name = selected ?? data.policies[0]?.name ?? null;
   return (
     <div className="split">
       <div className="sheet">
@@ -35,9 +35,17 @@ export function Policies() {
           </Button>
         </header>
         <ul className="body stack">
-          {value.policies.map((policy) => (
+          {data.policies.map((policy) => (
             <li key={policy.name}>
-              <button type="button" className="breakdown-row" aria-pressed={!creating && policy.name === name} onClick={() => (setCreating(false), setSelected(policy.name))}>
+              <button
+                type="button"
+                className="breakdown-row"
+                aria-pressed={!creating && policy.name === name}
+                onClick={() => {
+                  setCreating(false);
+                  setSelected(policy.name);
+                }}
+              >
                 <span className="cut">{policy.name}</span>
                 {policy.system && <span className="tag">{t("policies.system")}</span>}
               </button>
@@ -55,7 +63,7 @@ export function Policies() {
           onSaved={(saved) => {
             setCreating(false);
             setSelected(saved);
-            refetch();
+            void refetch();
           }}
         />
       ) : (
@@ -65,25 +73,38 @@ export function Policies() {
   );
 }
 
-function Policy({ name, refetch, onDeleted }: { name: string; refetch: () => void; onDeleted: () => void }) {
+function Policy({
+  name,
+  refetch,
+  onDeleted,
+}: {
+  name: string;
+  refetch: () => Promise<unknown>;
+  onDeleted: () => void;
+}) {
   const t = useTranslation();
-  const { value, error, loading, refetch: read } = useQuery(`policy ${name}`, (signal) => api.policy(name, signal));
-  if (loading) return <Loading />;
-  if (!value) return error && <Failure error={error} retry={read} />;
+  const { data, error, refetch: refetchPolicy } = useQuery(api.policy(name));
+  if (!data) return error ? <Failure error={error} retry={() => void refetchPolicy()} /> : <Loading />;
   const remove = async () => {
     try {
       await api.deletePolicy(name);
       onDeleted();
     } catch (failed) {
-      showToast((failed as Error).message);
+      showErrorToast(failed);
     }
-    refetch();
+    await refetch();
   };
   return (
     <div className="stack wide">
-      <Editor name={name} description={value.description} document={JSON.stringify(value.document, null, 2)} system={value.system} onSaved={read} />
+      <Editor
+        name={name}
+        description={data.description}
+        document={JSON.stringify(data.document, null, 2)}
+        system={data.system}
+        onSaved={() => void refetchPolicy()}
+      />
       <Attachments name={name} />
-      {!value.system && (
+      {!data.system && (
         <div className="row">
           <Button kind="kill" onClick={() => void remove()}>
             {t("policies.delete")}
@@ -115,7 +136,7 @@ function Editor({ name, description, document: initialDocument, system, onSaved 
   useEffect(() => {
     if (system) return undefined;
     const timer = setTimeout(() => {
-      api.validate(text).then(setValidation, (error: Error) => setFailed(error.message));
+      api.validate(text).then(setValidation, (error: unknown) => setFailed(toError(error).message));
     }, VALIDATION_DELAY_MS);
     return () => clearTimeout(timer);
   }, [text, system]);
@@ -126,7 +147,7 @@ function Editor({ name, description, document: initialDocument, system, onSaved 
       showToast(t("policies.saved"));
       onSaved(put.name);
     } catch (error) {
-      setFailed((error as Error).message);
+      setFailed(toError(error).message);
     }
   };
   const invalid = validation !== null && !validation.valid;
@@ -134,24 +155,57 @@ function Editor({ name, description, document: initialDocument, system, onSaved 
     <section className="sheet">
       <header>
         {name === null ? (
-          <input className="input" style={{ maxWidth: 280 }} aria-label={t("name")} placeholder={t("name")} value={newName} onChange={(event) => setNewName(event.target.value)} />
+          <input
+            className="input"
+            style={{ maxWidth: 280 }}
+            aria-label={t("name")}
+            placeholder={t("name")}
+            value={newName}
+            onChange={(event) => setNewName(event.target.value)}
+          />
         ) : (
           <h2>{name}</h2>
         )}
-        {system ? <span className="quiet">{description}</span> : <input className="input" style={{ maxWidth: 320 }} aria-label={t("description")} placeholder={t("description")} value={newDescription} onChange={(event) => setNewDescription(event.target.value)} />}
+        {system ? (
+          <span className="quiet">{description}</span>
+        ) : (
+          <input
+            className="input"
+            style={{ maxWidth: 320 }}
+            aria-label={t("description")}
+            placeholder={t("description")}
+            value={newDescription}
+            onChange={(event) => setNewDescription(event.target.value)}
+          />
+        )}
         {!system && (
-          <Button kind="main" className="push" refused={invalid ? t("policies.invalid") : name === null && newName === "" ? t("name") : null} onClick={() => void save()}>
+          <Button
+            kind="main"
+            className="push"
+            refused={invalid ? t("policies.invalid") : name === null && newName === "" ? t("name") : null}
+            onClick={() => void save()}
+          >
             {t("save")}
           </Button>
         )}
       </header>
       <div className="body stack">
-        <textarea className="input" rows={14} readOnly={system} spellCheck={false} aria-label={t("policies.document")} aria-invalid={invalid} value={text} onChange={(event) => setText(event.target.value)} />
-        {validation && [...validation.errors, ...validation.warnings].map((one, at) => (
-          <Note key={at} bad={at < validation.errors.length}>
-            {t("policies.at", { line: one.line, column: one.column })} {one.message}
-          </Note>
-        ))}
+        <textarea
+          className="input"
+          rows={14}
+          readOnly={system}
+          spellCheck={false}
+          aria-label={t("policies.document")}
+          aria-invalid={invalid}
+          value={text}
+          onChange={(event) => setText(event.target.value)}
+        />
+        {validation &&
+          [...validation.errors, ...validation.warnings].map((one, at) => (
+            <Note key={at} bad={at < validation.errors.length}>
+              {t("policies.at", { line: one.line, column: one.column })} {one.message}
+            </Note>
+          ))}
         {validation?.valid && validation.warnings.length === 0 && <p className="quiet">{t("policies.valid")}</p>}
         {failed && <Note bad>{failed}</Note>}
       </div>

@@ -1,36 +1,42 @@
 /** Policy simulation: decision for a user and an action, with the deciding statement. */
 
-import { type FormEvent, useState } from "react";
+import { useQuery } from "@tanstack/react-query";
+import { type SubmitEvent, useState } from "react";
 import * as api from "../../api/administration.ts";
 import { ACTIONS } from "../../api/console.ts";
+import { toError } from "../../api/request.ts";
 import type { SimulationRequest, SimulationResponse } from "../../api/schema.ts";
 import { useAuth } from "../../auth.tsx";
 import { Button } from "../../components/button.tsx";
 import { Note } from "../../components/status.tsx";
-import { useQuery } from "../../components/use-query.ts";
 import { useTranslation } from "../../i18n/translate.ts";
 
 export function Simulate() {
   const t = useTranslation();
   const { session } = useAuth();
-  const users = useQuery("users", api.users);
+  const users = useQuery(api.users());
   const [user, setUser] = useState("");
   const [action, setAction] = useState<string>(ACTIONS.kill);
   const [project, setProject] = useState("");
   const [instance, setInstance] = useState("");
   const [result, setResult] = useState<SimulationResponse | null>(null);
   const [failed, setFailed] = useState<string | null>(null);
-  const selectedUser = user || users.value?.users[0]?.id || "";
+  const selectedUser = user || users.data?.users[0]?.id || "";
   const scope = project || session.projects[0]?.id || "";
-  const submit = async (event: FormEvent) => {
+  const submit = async (event: SubmitEvent) => {
     event.preventDefault();
     setFailed(null);
-    const simulation: SimulationRequest = { user_id: selectedUser, action, ...(scope ? { project_id: scope } : {}), ...(instance ? { instance_id: instance } : {}) };
+    const simulation: SimulationRequest = {
+      user_id: selectedUser,
+      action,
+      ...(scope ? { project_id: scope } : {}),
+      ...(instance ? { instance_id: instance } : {}),
+    };
     try {
       setResult(await api.simulate(simulation));
     } catch (error) {
       setResult(null);
-      setFailed((error as Error).message);
+      setFailed(toError(error).message);
     }
   };
   return (
@@ -40,7 +46,7 @@ export function Simulate() {
           <label className="field">
             <span>{t("user")}</span>
             <select className="input" value={selectedUser} onChange={(event) => setUser(event.target.value)}>
-              {users.value?.users.map(({ id, name }) => (
+              {users.data?.users.map(({ id, name }) => (
                 <option key={id} value={id}>
                   {name}
                 </option>
@@ -49,7 +55,13 @@ export function Simulate() {
           </label>
           <label className="field double">
             <span>{t("simulate.action")}</span>
-            <input className="input" list="actions" required value={action} onChange={(event) => setAction(event.target.value)} />
+            <input
+              className="input"
+              list="actions"
+              required
+              value={action}
+              onChange={(event) => setAction(event.target.value)}
+            />
             <datalist id="actions">
               {Object.values(ACTIONS).map((one) => (
                 <option key={one} value={one} />
@@ -68,7 +80,12 @@ export function Simulate() {
           </label>
           <label className="field">
             <span>{t("simulate.instance")}</span>
-            <input className="input" value={instance} onChange={(event) => setInstance(event.target.value.trim())} placeholder={t("simulate.instance.any")} />
+            <input
+              className="input"
+              value={instance}
+              onChange={(event) => setInstance(event.target.value.trim())}
+              placeholder={t("simulate.instance.any")}
+            />
           </label>
           <Button kind="main" type="submit">
             {t("simulate.run")}
@@ -87,7 +104,9 @@ function Decision({ result }: { result: SimulationResponse }) {
   return (
     <section className="sheet" role="status">
       <header>
-        <span className={result.decision === "allow" ? "tag on" : "tag warn"}>{t(result.decision === "allow" ? "simulate.allow" : "simulate.deny")}</span>
+        <span className={result.decision === "allow" ? "tag on" : "tag warn"}>
+          {t(result.decision === "allow" ? "simulate.allow" : "simulate.deny")}
+        </span>
         {result.administrator && <span className="quiet">{t("simulate.administrator")}</span>}
         {deciding && <span>{t("simulate.by", { policy: deciding.policy, statement: deciding.statement })}</span>}
         {result.reason && <span className="quiet">{result.reason}</span>}

@@ -1,14 +1,15 @@
 /** Users of the domain. */
 
-import { type FormEvent, useState } from "react";
+import { useQuery } from "@tanstack/react-query";
+import { type SubmitEvent, useState } from "react";
 import * as api from "../../api/administration.ts";
+import { toError } from "../../api/request.ts";
 import type { UserView } from "../../api/schema.ts";
 import { useAuth } from "../../auth.tsx";
 import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";
-import { Empty, Failure, Loading, Note } from "../../components/status.tsx";
-import { showToast } from "../../components/toasts.tsx";
-import { useQuery } from "../../components/use-query.ts";
+import { Empty, Loaded, Note } from "../../components/status.tsx";
+import { showErrorToast } from "../../components/toasts.tsx";
 import { useTranslation } from "../../i18n/translate.ts";
 import { navigate } from "../../routing/navigate.tsx";
 import { Keys } from "./keys.tsx";
@@ -16,9 +17,10 @@ import { Secret } from "./secret.tsx";
 
 export function Users({ search }: { search: string }) {
   const t = useTranslation();
-  const { value, error, loading, refetch } = useQuery("users", api.users);
+  const users = useQuery(api.users());
   const [creating, setCreating] = useState(false);
-  const shown = value?.users.filter(({ name, description }) => `${name} ${description}`.toLowerCase().includes(search.toLowerCase())) ?? [];
+  const matchesSearch = ({ name, description }: UserView) =>
+    `${name} ${description}`.toLowerCase().includes(search.toLowerCase());
   return (
     <>
       <div className="row wrap">
@@ -35,25 +37,32 @@ export function Users({ search }: { search: string }) {
           {t("users.create")}
         </Button>
       </div>
-      {loading ? (
-        <Loading />
-      ) : !value ? (
-        error && <Failure error={error} retry={refetch} />
-      ) : shown.length === 0 ? (
-        <Empty title={t("instances.no.match", { search })} />
-      ) : (
-        <ul className="stack">
-          {shown.map((user) => (
-            <User key={user.id} user={user} refetch={refetch} />
-          ))}
-        </ul>
-      )}
-      {value && value.total_count > value.users.length && <Note>{t("users.truncated", { n: value.users.length, total: value.total_count })}</Note>}
+      <Loaded query={users}>
+        {(data) => {
+          const shown = data.users.filter(matchesSearch);
+          return (
+            <>
+              {shown.length === 0 ? (
+                <Empty title={t("instances.no.match", { search })} />
+              ) : (
+                <ul className="stack">
+                  {shown.map((user) => (
+                    <User key={user.id} user={user} refetch={users.refetch} />
+                  ))}
+                </ul>
+              )}
+              {data.total_count > data.users.length && (
+                <Note>{t("users.truncated", { n: data.users.length, total: data.total_count })}</Note>
+              )}
+            </>
+          );
+        }}
+      </Loaded>
       {creating && (
         <CreateUser
           onClose={() => {
             setCreating(false);
-            refetch();
+            void users.refetch();
           }}
         />
       )}
@@ -61,7 +70,7 @@ export function Users({ search }: { search: string }) {
   );
 }
 
-function User({ user, refetch }: { user: UserView; refetch: () => void }) {
+function User({ user, refetch }: { user: UserView; refetch: () => Promise<unknown> }) {
   const t = useTranslation();
   const { session } = useAuth();
   const [open, setOpen] = useState(false);
@@ -69,9 +78,9 @@ function User({ user, refetch }: { user: UserView; refetch: () => void }) {
   const update = async (change: { enabled?: boolean; administrator?: boolean }) => {
     try {
       await api.updateUser(user.id, change);
-      refetch();
+      await refetch();
     } catch (error) {
-      showToast((error as Error).message);
+      showErrorToast(error);
     }
   };
   return (
@@ -86,7 +95,10 @@ function User({ user, refetch }: { user: UserView; refetch: () => void }) {
         <Button kind="bare" aria-expanded={open} onClick={() => setOpen(!open)}>
           {t("keys.access")}
         </Button>
-        <Button refused={self ? t("users.self") : null} onClick={() => void update({ administrator: !user.administrator })}>
+        <Button
+          refused={self ? t("users.self") : null}
+          onClick={() => void update({ administrator: !user.administrator })}
+        >
           {t(user.administrator ? "users.demote" : "users.promote")}
         </Button>
         <Button refused={self ? t("users.self") : null} onClick={() => void update({ enabled: !user.enabled })}>
@@ -105,14 +117,14 @@ function CreateUser({ onClose }: { onClose: () => void }) {
   const [administrator, setAdministrator] = useState(false);
   const [failed, setFailed] = useState<string | null>(null);
   const [password, setPassword] = useState<string | null>(null);
-  const submit = async (event: FormEvent) => {
+  const submit = async (event: SubmitEvent) => {
     event.preventDefault();
     setFailed(null);
     try {
       const created = await api.createUser({ name, description, administrator });
       setPassword(created.password ?? "");
     } catch (error) {
-      setFailed((error as Error).message);
+      setFailed(toError(error).message);
     }
   };
   return (
@@ -130,7 +142,12 @@ function CreateUser({ onClose }: { onClose: () => void }) {
             <input className="input" value={description} onChange={(event) => setDescription(event.target.value)} />
           </label>
           <label className="check">
-            <input type="checkbox" checked={administrator} onChange={(event) => setAdministrator(event.target.checked)} /> {t("users.administrator")}
+            <input
+              type="checkbox"
+              checked={administrator}
+              onChange={(event) => setAdministrator(event.target.checked)}
+            />{" "}
+            {t("users.administrator")}
           </label>
           {failed && <Note bad>{failed}</Note>}
           <Button kind="main" type="submit">

@@ -1,13 +1,14 @@
 /** Intelligent kill: rankings, start, reports. */
 
+import { type UseQueryResult, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import * as api from "../../api/console.ts";
-import type { IntelligentKillWarning, SessionGroupStatistics } from "../../api/schema.ts";
+import { toError } from "../../api/request.ts";
+import type { IntelligentKillHistoryPage, IntelligentKillWarning, SessionGroupStatistics } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";
-import { Empty, Failure, Loading, Note } from "../../components/status.tsx";
+import { Empty, Loaded, Note } from "../../components/status.tsx";
 import { showToast } from "../../components/toasts.tsx";
-import { useQuery } from "../../components/use-query.ts";
 import { duration, timestamp } from "../../i18n/format.ts";
 import { type MessageKey, useTranslation } from "../../i18n/translate.ts";
 import { useNode } from "../node-context.tsx";
@@ -23,56 +24,63 @@ export function Intelligent() {
   const t = useTranslation();
   const { nodeRef, refusal } = useNode();
   const [confirming, setConfirming] = useState(false);
-  const { value, error, loading, refetch } = useQuery(`intelligent ${nodeRef.node}`, (signal) => api.intelligentKills(nodeRef, signal), 5000);
-  const history = useQuery(`intelligent history ${nodeRef.node}`, (signal) => api.intelligentHistory(nodeRef, signal), 10_000);
-  const ids = new Set(value?.statistics.flatMap((one) => one.ids));
+  const preview = useQuery({ ...api.intelligentKills(nodeRef), refetchInterval: 5000 });
+  const history = useQuery({ ...api.intelligentHistory(nodeRef), refetchInterval: 10_000 });
+  const ids = new Set(preview.data?.statistics.flatMap((one) => one.ids));
   return (
     <>
       <div className="row wrap">
         <p className="quiet">{t("intelligent.description")}</p>
-        <Button kind="kill" className="push" refused={refusal(api.ACTIONS.executeIntelligent) ?? (ids.size === 0 ? t("kill.no-sessions") : null)} onClick={() => setConfirming(true)}>
+        <Button
+          kind="kill"
+          className="push"
+          refused={refusal(api.ACTIONS.executeIntelligent) ?? (ids.size === 0 ? t("kill.no-sessions") : null)}
+          onClick={() => setConfirming(true)}
+        >
           {t("intelligent.start", { n: ids.size })}
         </Button>
       </div>
       {refusal(api.ACTIONS.executeIntelligent) && <p className="missing">{refusal(api.ACTIONS.executeIntelligent)}</p>}
-      {loading ? (
-        <Loading />
-      ) : !value ? (
-        error && <Failure error={error} retry={refetch} />
-      ) : value.statistics.length === 0 ? (
-        <div className="sheet">
-          <Empty title={t("intelligent.none")}>
-            <p>{t("intelligent.none.what")}</p>
-          </Empty>
-        </div>
-      ) : (
-        <>
-        <Warnings all={value.warnings ?? []} />
-        <div className="rankings">
-          {RANKINGS.map(({ strategy, label, description }) => (
-            <section key={strategy} className="sheet">
-              <header>
-                <h2 title={t(description)}>{t(label)}</h2>
-                <span className="faint">{t(description)}</span>
-              </header>
-              {value.statistics.filter((one) => one.strategy === strategy).map((one) => (
-                <Rank key={one.keyword} one={one} />
-              ))}
-            </section>
-          ))}
-        </div>
-        </>
-      )}
+      <Loaded query={preview}>
+        {(data) =>
+          data.statistics.length === 0 ? (
+            <div className="sheet">
+              <Empty title={t("intelligent.none")}>
+                <p>{t("intelligent.none.what")}</p>
+              </Empty>
+            </div>
+          ) : (
+            <>
+              <Warnings all={data.warnings ?? []} />
+              <div className="rankings">
+                {RANKINGS.map(({ strategy, label, description }) => (
+                  <section key={strategy} className="sheet">
+                    <header>
+                      <h2 title={t(description)}>{t(label)}</h2>
+                      <span className="faint">{t(description)}</span>
+                    </header>
+                    {data.statistics
+                      .filter((one) => one.strategy === strategy)
+                      .map((one) => (
+                        <Rank key={one.keyword} one={one} />
+                      ))}
+                  </section>
+                ))}
+              </div>
+            </>
+          )
+        }
+      </Loaded>
       <Reports history={history} />
-      {confirming && value && (
+      {confirming && preview.data && (
         <StartDialog
-          statistics={value.statistics}
-          warnings={value.warnings ?? []}
+          statistics={preview.data.statistics}
+          warnings={preview.data.warnings ?? []}
           count={ids.size}
           onClose={() => {
             setConfirming(false);
-            refetch();
-            history.refetch();
+            void preview.refetch();
+            void history.refetch();
           }}
         />
       )}
@@ -123,7 +131,7 @@ function StartDialog({ statistics, warnings, count, onClose }: StartDialogProps)
       showToast(t("intelligent.started"));
       onClose();
     } catch (error) {
-      setFailed((error as Error).message);
+      setFailed(toError(error).message);
       setBusy(false);
     }
   };
@@ -131,7 +139,12 @@ function StartDialog({ statistics, warnings, count, onClose }: StartDialogProps)
   const footer = (
     <>
       <Button onClick={onClose}>{t("cancel")}</Button>
-      <Button kind="confirm" aria-busy={busy} refused={confirmed ? null : t("kill.type", { n: String(count) })} onClick={() => void start()}>
+      <Button
+        kind="confirm"
+        aria-busy={busy}
+        refused={confirmed ? null : t("kill.type", { n: String(count) })}
+        onClick={() => void start()}
+      >
         {t("intelligent.start", { n: count })}
       </Button>
     </>
@@ -150,7 +163,12 @@ function StartDialog({ statistics, warnings, count, onClose }: StartDialogProps)
       {requiresTyping(count) && (
         <label className="field">
           <span>{t("kill.type", { n: String(count) })}</span>
-          <input className="input" value={typed} inputMode="numeric" onChange={(event) => setTyped(event.target.value)} />
+          <input
+            className="input"
+            value={typed}
+            inputMode="numeric"
+            onChange={(event) => setTyped(event.target.value)}
+          />
         </label>
       )}
       {failed && <Note bad>{failed}</Note>}
@@ -158,10 +176,10 @@ function StartDialog({ statistics, warnings, count, onClose }: StartDialogProps)
   );
 }
 
-function Reports({ history }: { history: ReturnType<typeof useQuery<Awaited<ReturnType<typeof api.intelligentHistory>>>> }) {
+function Reports({ history: { data, error } }: { history: UseQueryResult<IntelligentKillHistoryPage | null> }) {
   const t = useTranslation();
-  const all = history.value?.intelligent_kill_session_histories ?? [];
-  if (all.length === 0) return history.error && !history.value ? <Note>{history.error.message}</Note> : null;
+  const all = data?.intelligent_kill_session_histories ?? [];
+  if (all.length === 0) return error && !data ? <Note>{error.message}</Note> : null;
   return (
     <section className="sheet scroll" tabIndex={0} aria-label={t("reports")}>
       <header>

@@ -1,7 +1,10 @@
 /** Kill dialog: preview, confirmation, results. */
 
-import { useEffect, useState } from "react";
+import { useQuery } from "@tanstack/react-query";
+import { useId, useState } from "react";
 import * as api from "../../api/console.ts";
+import { createQuery } from "../../api/query.ts";
+import { toError } from "../../api/request.ts";
 import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";
 import { Failure, Loading, Note } from "../../components/status.tsx";
@@ -10,53 +13,43 @@ import { useNode } from "../node-context.tsx";
 import { requiresTyping } from "./confirm.ts";
 import { KillSums, VictimList } from "./victims.tsx";
 
-type DialogState = { step: "preview" } | { step: "killing" } | { step: "done"; results: api.KillResult[]; effect: api.KillEffect | null };
+type DialogState =
+  | { step: "preview" }
+  | { step: "killing" }
+  | { step: "done"; results: api.KillResult[]; effect: api.KillEffect | null };
 
 export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[]; onClose: () => void }) {
   const t = useTranslation();
   const { nodeRef } = useNode();
+  const dialog = useId();
   const [what, setWhat] = useState<api.KillScope>("connection");
   const [reason, setReason] = useState("");
   const [typed, setTyped] = useState("");
   const [state, setState] = useState<DialogState>({ step: "preview" });
-  const [preview, setPreview] = useState<api.KillResult[] | null>(null);
-  const [costUnknown, setCostUnknown] = useState<string | null>(null);
-  const [warnings, setWarnings] = useState<readonly string[]>([]);
-  const [error, setError] = useState<Error | null>(null);
-  const [attempt, setAttempt] = useState(0);
+  const [killError, setKillError] = useState<Error | null>(null);
   // The selection at the time the dialog opened: later sessions are not added.
-  const [requested] = useState(() => [...victims]);
+  const [requested] = useState(victims);
+  const preview = useQuery(createQuery(`kill ${dialog} ${what}`, () => api.kill(nodeRef, requested, what, "", true)));
+  const error = killError ?? preview.error;
 
-  useEffect(() => {
-    let stopped = false;
-    setPreview(null);
-    setError(null);
-    api.kill(nodeRef, requested, what, "", true).then(
-      ({ sessions, costs_unknown, warnings }) => {
-        if (stopped) return;
-        setPreview(sessions);
-        setCostUnknown(costs_unknown);
-        setWarnings(warnings);
-      },
-      (failure: unknown) => !stopped && setError(failure as Error),
-    );
-    return () => {
-      stopped = true;
-    };
-  }, [nodeRef, requested, what, attempt]);
-
-  const killable = preview?.filter(({ outcome }) => outcome === "would_kill") ?? [];
+  const killable = preview.data?.sessions.filter(({ outcome }) => outcome === "would_kill") ?? [];
   const victimIds = new Set(killable.map(({ id }) => id));
   const typing = requiresTyping(killable.length);
   const confirmed = !typing || typed.trim() === String(killable.length);
   const kill = async () => {
     setState({ step: "killing" });
-    setError(null);
+    setKillError(null);
     try {
-      const { sessions, effect } = await api.kill(nodeRef, requested.filter(({ id }) => victimIds.has(id)), what, reason.trim(), false);
+      const { sessions, effect } = await api.kill(
+        nodeRef,
+        requested.filter(({ id }) => victimIds.has(id)),
+        what,
+        reason.trim(),
+        false,
+      );
       setState({ step: "done", results: sessions, effect });
     } catch (failure) {
-      setError(failure as Error);
+      setKillError(toError(failure));
       setState({ step: "preview" });
     }
   };
@@ -89,14 +82,29 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
       {typing && (
         <label className="row push">
           <span className="quiet">{t("kill.type", { n: String(killable.length) })}</span>
-          <input className="input" size={6} inputMode="numeric" value={typed} onChange={(event) => setTyped(event.target.value)} aria-label={t("kill.type", { n: String(killable.length) })} />
+          <input
+            className="input"
+            size={6}
+            inputMode="numeric"
+            value={typed}
+            onChange={(event) => setTyped(event.target.value)}
+            aria-label={t("kill.type", { n: String(killable.length) })}
+          />
         </label>
       )}
       <Button onClick={onClose}>{t("cancel")}</Button>
       <Button
         kind="confirm"
         aria-busy={busy}
-        refused={preview === null || busy ? t("loading") : killable.length === 0 ? t("kill.no-sessions") : confirmed ? null : t("kill.type", { n: String(killable.length) })}
+        refused={
+          preview.data === null || busy
+            ? t("loading")
+            : killable.length === 0
+              ? t("kill.no-sessions")
+              : confirmed
+                ? null
+                : t("kill.type", { n: String(killable.length) })
+        }
         onClick={() => void kill()}
       >
         {what === "query" ? t("kill.queries", { n: killable.length }) : t("kill.connections", { n: killable.length })}
@@ -109,7 +117,17 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
         <legend className="visually-hidden">{t("kill.scope")}</legend>
         {(["connection", "query"] as const).map((one) => (
           <label key={one}>
-            <input type="radio" name="what" value={one} checked={what === one} data-autofocus={one === "connection" ? "" : undefined} onChange={() => setWhat(one)} />
+            <input
+              type="radio"
+              name="what"
+              value={one}
+              checked={what === one}
+              data-autofocus={one === "connection" ? "" : undefined}
+              onChange={() => {
+                setWhat(one);
+                setKillError(null);
+              }}
+            />
             <span>
               <strong>{t(`kill.${one}`)}</strong>
               <span>{t(`kill.${one}.what`)}</span>
@@ -117,23 +135,34 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
           </label>
         ))}
       </fieldset>
-      {error && (preview ? <Note bad>{error.message}</Note> : <Failure error={error} retry={() => setAttempt((old) => old + 1)} />)}
-      {!preview && !error && <Loading />}
-      {preview && (
+      {error &&
+        (preview.data ? (
+          <Note bad>{error.message}</Note>
+        ) : (
+          <Failure error={error} retry={() => void preview.refetch()} />
+        ))}
+      {!preview.data && !error && <Loading />}
+      {preview.data && (
         <>
-          <KillSums results={preview} rollsBack={what === "connection"} />
-          {costUnknown !== null && (
+          <KillSums results={preview.data.sessions} rollsBack={what === "connection"} />
+          {preview.data.costs_unknown !== null && (
             <Note>
-              {t("kill.cost-unknown")} {costUnknown}
+              {t("kill.cost-unknown")} {preview.data.costs_unknown}
             </Note>
           )}
-          {warnings.map((warning) => (
+          {preview.data.warnings.map((warning) => (
             <Note key={warning}>{warning}</Note>
           ))}
-          <VictimList results={preview} />
+          <VictimList results={preview.data.sessions} />
           <label className="field">
             <span>{t("kill.reason")}</span>
-            <input className="input" value={reason} maxLength={256} onChange={(event) => setReason(event.target.value)} placeholder={t("kill.reason.example")} />
+            <input
+              className="input"
+              value={reason}
+              maxLength={256}
+              onChange={(event) => setReason(event.target.value)}
+              placeholder={t("kill.reason.example")}
+            />
           </label>
         </>
       )}

@@ -1,10 +1,10 @@
 /** Kill history of a node. */
 
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import * as api from "../../api/console.ts";
 import { Button } from "../../components/button.tsx";
 import { Empty, Failure, Loading } from "../../components/status.tsx";
-import { useQuery } from "../../components/use-query.ts";
 import { timestamp } from "../../i18n/format.ts";
 import { type MessageKey, useTranslation } from "../../i18n/translate.ts";
 import { useNode } from "../node-context.tsx";
@@ -23,10 +23,9 @@ export function Kills() {
   const t = useTranslation();
   const { nodeRef } = useNode();
   const [offset, setOffset] = useState(0);
-  const { value, error, loading, refetch } = useQuery(`kills ${nodeRef.node} ${offset}`, (signal) => api.kills(nodeRef, PAGE_SIZE, offset, signal), 10_000);
-  if (loading) return <Loading />;
-  if (!value) return error && <Failure error={error} retry={refetch} />;
-  if (value.kills.length === 0 && offset === 0) {
+  const { data, error, refetch } = useQuery({ ...api.kills(nodeRef, PAGE_SIZE, offset), refetchInterval: 10_000 });
+  if (!data) return error ? <Failure error={error} retry={() => void refetch()} /> : <Loading />;
+  if (data.kills.length === 0 && offset === 0) {
     return (
       <Empty title={t("kills.none")}>
         <p>{t("kills.none.what")}</p>
@@ -47,7 +46,7 @@ export function Kills() {
           </tr>
         </thead>
         <tbody>
-          {value.kills.map((kill) => {
+          {data.kills.map((kill) => {
             const outcome = kill.outcome ?? "";
             return (
               <tr key={kill.id}>
@@ -55,7 +54,9 @@ export function Kills() {
                 <td className="number">{kill.session_id}</td>
                 <td>
                   {kill.by}
-                  <div className="faint">{kill.source} · {kill.what}</div>
+                  <div className="faint">
+                    {kill.source} · {kill.what}
+                  </div>
                 </td>
                 <td className="folds">{kill.reason}</td>
                 <td className="folds">
@@ -63,7 +64,9 @@ export function Kills() {
                   <div className="mono faint">{kill.sql_template?.slice(0, 200)}</div>
                 </td>
                 <td>
-                  <span className={outcome === "killed" ? "tag on" : outcome === "failed" ? "tag bad" : "tag"}>{OUTCOME_LABELS[outcome] ? t(OUTCOME_LABELS[outcome]) : t("outcome.unknown")}</span>
+                  <span className={outcome === "killed" ? "tag on" : outcome === "failed" ? "tag bad" : "tag"}>
+                    {OUTCOME_LABELS[outcome] ? t(OUTCOME_LABELS[outcome]) : t("outcome.unknown")}
+                  </span>
                   {kill.message && outcome !== "killed" && <div className="faint">{kill.message}</div>}
                 </td>
               </tr>
@@ -71,12 +74,18 @@ export function Kills() {
           })}
         </tbody>
       </table>
-      {value.total_count > PAGE_SIZE && (
+      {data.total_count > PAGE_SIZE && (
         <div className="row body">
-          <Button refused={offset === 0 ? t("page.first") : null} onClick={() => setOffset(Math.max(0, offset - PAGE_SIZE))}>
+          <Button
+            refused={offset === 0 ? t("page.first") : null}
+            onClick={() => setOffset(Math.max(0, offset - PAGE_SIZE))}
+          >
             {t("page.newer")}
           </Button>
-          <Button refused={offset + PAGE_SIZE >= value.total_count ? t("page.last") : null} onClick={() => setOffset(offset + PAGE_SIZE)}>
+          <Button
+            refused={offset + PAGE_SIZE >= data.total_count ? t("page.last") : null}
+            onClick={() => setOffset(offset + PAGE_SIZE)}
+          >
             {t("page.older")}
           </Button>
         </div>

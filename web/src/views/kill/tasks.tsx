@@ -1,12 +1,13 @@
 /** Automatic kill tasks: list, creation with preview, stop. */
 
-import { type FormEvent, useState } from "react";
+import { useQuery } from "@tanstack/react-query";
+import { type SubmitEvent, useState } from "react";
 import * as api from "../../api/console.ts";
-import type { AddKillTaskRequest, KillTaskPreview } from "../../api/schema.ts";
+import { toError } from "../../api/request.ts";
+import type { AddKillTaskRequest, KillTaskList, KillTaskPreview } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
-import { Empty, Failure, Loading, Note } from "../../components/status.tsx";
-import { showToast } from "../../components/toasts.tsx";
-import { useQuery } from "../../components/use-query.ts";
+import { Empty, Loaded, Note } from "../../components/status.tsx";
+import { showErrorToast, showToast } from "../../components/toasts.tsx";
 import { duration, timestamp } from "../../i18n/format.ts";
 import { useTranslation } from "../../i18n/translate.ts";
 import { useNode } from "../node-context.tsx";
@@ -18,16 +19,16 @@ export function KillTasks() {
   const t = useTranslation();
   const { nodeRef, refusal } = useNode();
   const [adding, setAdding] = useState(false);
-  const tasks = useQuery(`tasks ${nodeRef.instance}`, (signal) => api.killTasks(nodeRef, signal), 5000);
-  const status = useQuery(`switch ${nodeRef.instance}`, (signal) => api.killTaskSwitch(nodeRef, signal), 10_000);
+  const tasks = useQuery({ ...api.killTasks(nodeRef), refetchInterval: 5000 });
+  const status = useQuery({ ...api.killTaskSwitch(nodeRef), refetchInterval: 10_000 });
   const changeRefusal = refusal(api.ACTIONS.changeTasks);
-  const on = status.value?.status.toLowerCase() === "on";
+  const on = status.data?.status.toLowerCase() === "on";
   const toggle = async () => {
     try {
       await api.setKillTaskSwitch(nodeRef, on ? "OFF" : "ON");
-      status.refetch();
+      await status.refetch();
     } catch (error) {
-      showToast((error as Error).message);
+      showErrorToast(error);
     }
   };
   return (
@@ -35,7 +36,7 @@ export function KillTasks() {
       <div className="row wrap">
         <p className="quiet">{t("tasks.description")}</p>
         <span className="push" />
-        {status.value && (
+        {status.data && (
           <Button role="switch" aria-checked={on} refused={changeRefusal} onClick={() => void toggle()}>
             {t(on ? "tasks.on" : "tasks.off")}
           </Button>
@@ -49,24 +50,34 @@ export function KillTasks() {
         <AddTask
           added={() => {
             setAdding(false);
-            tasks.refetch();
+            void tasks.refetch();
           }}
         />
       )}
-      {tasks.loading ? <Loading /> : !tasks.value ? tasks.error && <Failure error={tasks.error} retry={tasks.refetch} /> : <TaskList tasks={tasks.value.processes} refetch={tasks.refetch} changeRefusal={changeRefusal} />}
+      <Loaded query={tasks}>
+        {(data) => <TaskList tasks={data.processes} refetch={tasks.refetch} changeRefusal={changeRefusal} />}
+      </Loaded>
     </>
   );
 }
 
-function TaskList({ tasks, refetch, changeRefusal }: { tasks: Awaited<ReturnType<typeof api.killTasks>>["processes"]; refetch: () => void; changeRefusal: string | null }) {
+function TaskList({
+  tasks,
+  refetch,
+  changeRefusal,
+}: {
+  tasks: KillTaskList["processes"];
+  refetch: () => Promise<unknown>;
+  changeRefusal: string | null;
+}) {
   const t = useTranslation();
   const { nodeRef } = useNode();
   const stop = async (id: string) => {
     try {
       await api.stopKillTask(nodeRef, id);
-      refetch();
+      await refetch();
     } catch (error) {
-      showToast((error as Error).message);
+      showErrorToast(error);
     }
   };
   if (tasks.length === 0) {
@@ -94,11 +105,19 @@ function TaskList({ tasks, refetch, changeRefusal }: { tasks: Awaited<ReturnType
           {tasks.map((task) => (
             <tr key={task.id}>
               <td>
-                {CRITERIA.filter((key) => task[key] !== null).map((key) => `${key}:${task[key] ?? ""}`).join(" ")} ≥ {duration(task.time)}
+                {CRITERIA.filter((key) => task[key] !== null)
+                  .map((key) => `${key}:${task[key] ?? ""}`)
+                  .join(" ")}{" "}
+                ≥ {duration(task.time)}
                 {task.include_unsafe && <span className="tag warn">{t("tasks.unsafe.short")}</span>}
                 {task.refused_nodes.map((node) => (
                   <p key={node.node_id} className="missing">
-                    {t("tasks.refused", { node: node.node_id.slice(0, 8), n: node.refused_logins, reason: node.reason, when: timestamp(node.next_attempt_time) })}
+                    {t("tasks.refused", {
+                      node: node.node_id.slice(0, 8),
+                      n: node.refused_logins,
+                      reason: node.reason,
+                      when: timestamp(node.next_attempt_time),
+                    })}
                   </p>
                 ))}
               </td>
@@ -132,8 +151,8 @@ function AddTask({ added }: { added: () => void }) {
   const [unsafe, setUnsafe] = useState(false);
   const [typed, setTyped] = useState("");
   const { instance: name } = useNodeNames(nodeRef);
-  const set = (name: string) => (event: { target: { value: string } }) => {
-    setFields({ ...fields, [name]: event.target.value });
+  const set = (field: string) => (event: { target: { value: string } }) => {
+    setFields({ ...fields, [field]: event.target.value });
     setPreview(null);
   };
   const criteria = Object.fromEntries(CRITERIA.flatMap((key) => (fields[key] ? [[key, fields[key]]] : [])));
@@ -141,20 +160,29 @@ function AddTask({ added }: { added: () => void }) {
   // A task whose only criterion is time matches every user session; the server requires the instance name as confirmation.
   const matchesAll = Object.keys(criteria).length === 0;
   const confirmed = !matchesAll || typed === name;
-  const submit = async (event: FormEvent) => {
+  const submit = async (event: SubmitEvent) => {
     event.preventDefault();
     setFailed(null);
     try {
-      if (!preview) return setPreview(await api.previewKillTask(nodeRef, { ...criteria, time, include_unsafe: unsafe }));
+      if (!preview) {
+        setPreview(await api.previewKillTask(nodeRef, { ...criteria, time, include_unsafe: unsafe }));
+        return;
+      }
       if (!confirmed) return;
       const minutes = Number(fields["minutes"]);
-      const rule = { ...criteria, time, ...(unsafe ? { include_unsafe: true } : {}), ...(matchesAll ? { confirmed_instance_name: typed } : {}) };
-      const task: AddKillTaskRequest = minutes > 0 ? { ...rule, task_type: "auto", task_duration: minutes * 60 } : { ...rule, task_type: "manual" };
+      const rule = {
+        ...criteria,
+        time,
+        ...(unsafe ? { include_unsafe: true } : {}),
+        ...(matchesAll ? { confirmed_instance_name: typed } : {}),
+      };
+      const task: AddKillTaskRequest =
+        minutes > 0 ? { ...rule, task_type: "auto", task_duration: minutes * 60 } : { ...rule, task_type: "manual" };
       await api.addKillTask(nodeRef, task);
       showToast(t("tasks.added"));
       added();
     } catch (error) {
-      setFailed((error as Error).message);
+      setFailed(toError(error).message);
     }
   };
   return (
@@ -173,7 +201,14 @@ function AddTask({ added }: { added: () => void }) {
           </label>
           <label className="field">
             <span>{t("criterion.minutes")}</span>
-            <input className="input" type="number" min={0} value={fields["minutes"]} onChange={set("minutes")} placeholder={t("tasks.manual")} />
+            <input
+              className="input"
+              type="number"
+              min={0}
+              value={fields["minutes"]}
+              onChange={set("minutes")}
+              placeholder={t("tasks.manual")}
+            />
           </label>
         </div>
         <label className="row">
@@ -190,7 +225,9 @@ function AddTask({ added }: { added: () => void }) {
         {failed && <Note bad>{failed}</Note>}
         {preview && (
           <>
-            <strong className={preview.total_count > 0 ? "red" : undefined}>{t("tasks.victims", { n: preview.total_count })}</strong>
+            <strong className={preview.total_count > 0 ? "red" : undefined}>
+              {t("tasks.victims", { n: preview.total_count })}
+            </strong>
             {preview.processes.length > 0 && (
               <ul className="victims" tabIndex={0} aria-label={t("victims")}>
                 {preview.processes.map((one) => (
@@ -228,7 +265,11 @@ function AddTask({ added }: { added: () => void }) {
           </>
         )}
         <div className="row">
-          <Button kind={preview ? "confirm" : "main"} type="submit" refused={preview && !confirmed ? t("tasks.confirm", { name }) : null}>
+          <Button
+            kind={preview ? "confirm" : "main"}
+            type="submit"
+            refused={preview && !confirmed ? t("tasks.confirm", { name }) : null}
+          >
             {t(preview ? "tasks.start" : "tasks.preview")}
           </Button>
         </div>

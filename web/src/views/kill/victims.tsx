@@ -2,15 +2,35 @@
 
 import type { KillResult } from "../../api/console.ts";
 import type { KillEffectView } from "../../api/schema.ts";
-import { duration } from "../../i18n/format.ts";
-import { type MessageKey, useTranslation } from "../../i18n/translate.ts";
+import { duration, number } from "../../i18n/format.ts";
+import { type MessageKey, useLanguage, useTranslation } from "../../i18n/translate.ts";
 
-const OUTCOME_CLASSES: Record<string, string> = { would_kill: "tag", killed: "tag on", gone: "tag", rolling_back: "tag warn", ending: "tag warn", refused: "tag warn", failed: "tag bad" };
+const OUTCOME_CLASSES: Record<string, string> = {
+  would_kill: "tag",
+  killed: "tag on",
+  gone: "tag",
+  rolling_back: "tag warn",
+  ending: "tag warn",
+  refused: "tag warn",
+  failed: "tag bad",
+};
 
 /** Totals of executed kills, or of a preview if `effect` is undefined. `rollsBack` is set if transactions end and not only statements. */
-export function KillSums({ results, rollsBack, effect }: { results: readonly KillResult[]; rollsBack: boolean; effect?: KillEffectView | null }) {
+export function KillSums({
+  results,
+  rollsBack,
+  effect,
+}: {
+  results: readonly KillResult[];
+  rollsBack: boolean;
+  effect?: KillEffectView | null;
+}) {
   const t = useTranslation();
-  const killed = results.filter(({ outcome }) => outcome === "would_kill" || outcome === "killed" || outcome === "rolling_back" || outcome === "ending");
+  const locale = useLanguage();
+  const killed = results.filter(
+    ({ outcome }) =>
+      outcome === "would_kill" || outcome === "killed" || outcome === "rolling_back" || outcome === "ending",
+  );
   const rows = killed.reduce((sum, { session }) => sum + (session?.transaction?.rows_modified ?? 0), 0);
   const frees = new Set(killed.flatMap((one) => one.session?.frees ?? [])).size;
   const spared = results.length - killed.length;
@@ -30,8 +50,8 @@ export function KillSums({ results, rollsBack, effect }: { results: readonly Kil
     <div className="sums" role="status">
       {sums.map(([label, value, red]) => (
         <div key={label}>
-          <b className={red ? "red" : undefined}>{value.toLocaleString()}</b>
-          <span>{t(label)}</span>
+          <b className={red ? "red" : undefined}>{number(value, locale)}</b>
+          <span>{t(label, { n: value })}</span>
         </div>
       ))}
     </div>
@@ -75,7 +95,10 @@ export function VictimList({ results }: { results: readonly KillResult[] }) {
                 <td className="number folds">{session?.transaction?.rows_modified}</td>
                 <td>
                   <span className={OUTCOME_CLASSES[one.outcome] ?? "tag"}>{t(`outcome.${one.outcome}`)}</span>
-                  {one.message && ![one.outcome.replaceAll("_", " "), t(`outcome.${one.outcome}`)].includes(one.message) && <div className="faint">{one.message}</div>}
+                  {one.message &&
+                    ![one.outcome.replaceAll("_", " "), t(`outcome.${one.outcome}`)].includes(one.message) && (
+                      <div className="faint">{one.message}</div>
+                    )}
                   {session && session.risks.length > 0 && (
                     <ul className="risks" aria-label={t("risks")}>
                       {session.risks.map((risk) => (

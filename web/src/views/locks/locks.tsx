@@ -1,14 +1,20 @@
 /** Lock waits as trees, with the effect of killing each root blocker. */
 
+import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import * as api from "../../api/console.ts";
 import { Button } from "../../components/button.tsx";
-import { Empty, Failure, Limitations, Loading, Note } from "../../components/status.tsx";
-import { useQuery } from "../../components/use-query.ts";
+import { Empty, Limitations, Loaded, Note } from "../../components/status.tsx";
 import { duration } from "../../i18n/format.ts";
 import { localized } from "../../i18n/language.ts";
 import { useLanguage, useTranslation } from "../../i18n/translate.ts";
-import { buildLockTree, canBeKilled, type LockTreeRow, type PartyDetails, type WaitGraph } from "../../live/lock-tree.ts";
+import {
+  buildLockTree,
+  canBeKilled,
+  type LockTreeRow,
+  type PartyDetails,
+  type WaitGraph,
+} from "../../live/lock-tree.ts";
 import { Link } from "../../routing/navigate.tsx";
 import { DEFAULT_SESSIONS_STATE } from "../../routing/route.ts";
 import { KillDialog } from "../kill/kill-dialog.tsx";
@@ -24,46 +30,55 @@ export function Locks({ route }: { route: NodeRoute }) {
   const locale = useLanguage();
   const { nodeRef } = useNode();
   const [killing, setKilling] = useState<api.Victim[] | null>(null);
-  const { value, error, loading, refetch } = useQuery(`locks ${nodeRef.node}`, (signal) => api.locks(nodeRef, signal), POLL_INTERVAL_MS);
-  const kill = (victims: api.Victim[]) => setKilling(victims.map((victim) => ({ ...victim, server: value?.server ?? null })));
-  const trees = useMemo(() => (value ? groupByRoot(value) : []), [value]);
-  const waiting = new Set(value?.waits.map(({ waiter }) => JSON.stringify(waiter))).size;
+  const locks = useQuery({ ...api.locks(nodeRef), refetchInterval: POLL_INTERVAL_MS });
+  const { data, error, refetch } = locks;
+  const kill = (victims: api.Victim[]) =>
+    setKilling(victims.map((victim) => ({ ...victim, server: data?.server ?? null })));
+  const trees = useMemo(() => (data ? groupByRoot(data) : []), [data]);
+  const waiting = new Set(data?.waits.map(({ waiter }) => JSON.stringify(waiter))).size;
   return (
     <>
       <header className="top">
         <h1>{t("view.locks")}</h1>
-        {value && <span className={waiting > 0 ? "tag bad" : "tag"}>{t("locks.waiting", { n: waiting })}</span>}
+        {data && <span className={waiting > 0 ? "tag bad" : "tag"}>{t("locks.waiting", { n: waiting })}</span>}
         <span className="push faint only-wide">{t("locks.interval", { n: POLL_INTERVAL_MS / 1000 })}</span>
-        <Button onClick={refetch}>{t("refresh")}</Button>
+        <Button onClick={() => void refetch()}>{t("refresh")}</Button>
       </header>
       <div className="page">
         <div className="readable">
-          {error && value && <Note bad>{t("locks.stale", { reason: error.message })}</Note>}
-          {value && <Limitations limitations={value.limitations} />}
-          {loading ? (
-            <Loading />
-          ) : error && !value ? (
-            <Failure error={error} retry={refetch} />
-          ) : trees.length === 0 && value?.unexplained.length === 0 ? (
-            <Empty title={t("locks.none")}>
-              <p>{t(value.limitations.some(({ kind }) => kind !== "statement_not_killed") ? "locks.none.partial" : "locks.none.what")}</p>
-            </Empty>
-          ) : (
-            <div className="tree">
-              {trees.map((tree, at) => (
-                <Tree key={tree[0]?.key ?? at} tree={tree} number={at + 1} route={route} kill={kill} />
-              ))}
-            </div>
-          )}
-          {value && value.unexplained.length > 0 && (
+          {error && data && <Note bad>{t("locks.stale", { reason: error.message })}</Note>}
+          {data && <Limitations limitations={data.limitations} />}
+          <Loaded query={locks}>
+            {({ unexplained, limitations }) =>
+              trees.length === 0 && unexplained.length === 0 ? (
+                <Empty title={t("locks.none")}>
+                  <p>
+                    {t(
+                      limitations.some(({ kind }) => kind !== "statement_not_killed")
+                        ? "locks.none.partial"
+                        : "locks.none.what",
+                    )}
+                  </p>
+                </Empty>
+              ) : (
+                <div className="tree">
+                  {trees.map((tree, at) => (
+                    <Tree key={tree[0]?.key ?? at} tree={tree} number={at + 1} route={route} kill={kill} />
+                  ))}
+                </div>
+              )
+            }
+          </Loaded>
+          {data && data.unexplained.length > 0 && (
             <section className="sheet">
               <header>
-                <h2>{t("locks.unexplained", { n: value.unexplained.length })}</h2>
+                <h2>{t("locks.unexplained", { n: data.unexplained.length })}</h2>
               </header>
               <ul className="body stack">
-                {value.unexplained.map((wait) => (
+                {data.unexplained.map((wait) => (
                   <li key={wait.session}>
-                    <strong>{t("session", { id: String(wait.session) })}</strong> {wait.state}. <span className="quiet">{localized(locale, wait).why}</span>
+                    <strong>{t("session", { id: String(wait.session) })}</strong> {wait.state}.{" "}
+                    <span className="quiet">{localized(locale, wait).why}</span>
                   </li>
                 ))}
               </ul>
@@ -76,7 +91,7 @@ export function Locks({ route }: { route: NodeRoute }) {
           victims={killing}
           onClose={() => {
             setKilling(null);
-            refetch();
+            void refetch();
           }}
         />
       )}
@@ -113,10 +128,16 @@ function Tree({ tree, number, route, kill }: TreeProps) {
   return (
     <section className="sheet root" aria-label={t("lock-tree.root", { number })}>
       <header>
-        <h2 className="frees">{cycle ? t("lock-tree.unblocks.any", { n: root.frees }) : t("lock-tree.unblocks", { party: partyName(t, root.parties[0] ?? { session: 0 }), n: root.frees })}</h2>
+        <h2 className="frees">
+          {cycle
+            ? t("lock-tree.unblocks.any", { n: root.frees })
+            : t("lock-tree.unblocks", { party: partyName(t, root.parties[0] ?? { session: 0 }), n: root.frees })}
+        </h2>
         {root.holds !== root.frees && <span className="quiet">{t("lock-tree.blocked", { n: root.holds })}</span>}
         {cycle && <span className="tag warn">{t("lock-tree.deadlock", { n: root.parties.length })}</span>}
-        {root.longest_seconds > 0 && <span className="quiet push">{t("lock-tree.longest", { time: duration(root.longest_seconds) })}</span>}
+        {root.longest_seconds > 0 && (
+          <span className="quiet push">{t("lock-tree.longest", { time: duration(root.longest_seconds) })}</span>
+        )}
       </header>
       <ul>
         {shown.map((row) => (
@@ -152,9 +173,17 @@ function Row({ row, route, kill }: { row: LockTreeRow; route: NodeRoute; kill: (
       <span className="visually-hidden">{t("lock-tree.level", { depth })}</span>
       <div className="row-content">
         <div className="party">
-          {id === null ? <strong>{partyName(t, party)}</strong> : <Link to={{ ...route, view: "sessions", sessions: { ...DEFAULT_SESSIONS_STATE, session: id } }}>{t("session", { id: String(id) })}</Link>}
+          {id === null ? (
+            <strong>{partyName(t, party)}</strong>
+          ) : (
+            <Link to={{ ...route, view: "sessions", sessions: { ...DEFAULT_SESSIONS_STATE, session: id } }}>
+              {t("session", { id: String(id) })}
+            </Link>
+          )}
           {details && <PartySummary details={details} />}
-          {row.descendants > 0 && !isRoot && <span className="tag bad">{t("lock-tree.blocked", { n: row.descendants })}</span>}
+          {row.descendants > 0 && !isRoot && (
+            <span className="tag bad">{t("lock-tree.blocked", { n: row.descendants })}</span>
+          )}
         </div>
         {wait && <Edge wait={wait} from="waiter" />}
         {details?.statement && <span className="statement">{details.statement.slice(0, 1000)}</span>}
@@ -186,7 +215,10 @@ function Row({ row, route, kill }: { row: LockTreeRow; route: NodeRoute; kill: (
 function PartySummary({ details }: { details: PartyDetails }) {
   const t = useTranslation();
   if (details.gone) return <span className="tag">{t("session.ended")}</span>;
-  const transaction = details.transaction_seconds === null ? null : t("transaction.open", { time: duration(details.transaction_seconds) });
+  const transaction =
+    details.transaction_seconds === null
+      ? null
+      : t("transaction.open", { time: duration(details.transaction_seconds) });
   const changed = details.rows_modified ? t("transaction.changed", { n: details.rows_modified }) : null;
   return (
     <>
@@ -195,7 +227,11 @@ function PartySummary({ details }: { details: PartyDetails }) {
       </span>
       {details.command && <span className="tag">{details.command}</span>}
       {details.role !== "user" && <span className="tag warn">{t(`role.${details.role}`)}</span>}
-      <span className="faint">{[transaction, changed, details.transaction_state === "ROLLING BACK" ? t("transaction.rolling-back") : null].filter(Boolean).join(" · ")}</span>
+      <span className="faint">
+        {[transaction, changed, details.transaction_state === "ROLLING BACK" ? t("transaction.rolling-back") : null]
+          .filter(Boolean)
+          .join(" · ")}
+      </span>
     </>
   );
 }

@@ -35,7 +35,8 @@ export function ColumnPicker({ all, shown, onChange, onClose }: ColumnPickerProp
         const { label } = columnOf(key);
         return (
           <label key={key} className="check">
-            <input type="checkbox" checked={shown.includes(key)} onChange={() => toggle(key)} /> {label ? t(label) : key}
+            <input type="checkbox" checked={shown.includes(key)} onChange={() => toggle(key)} />{" "}
+            {label ? t(label) : key}
           </label>
         );
       })}

@@ -1,6 +1,7 @@
 /** Columns of the session grid: label, width, type, selection. */
 
 import type { MessageKey } from "../../i18n/translate.ts";
+import { readSetting, writeSetting } from "../../storage.ts";
 
 export interface GridColumn {
   key: string;
@@ -16,7 +17,12 @@ export interface GridColumn {
 /** Width of the checkbox column in pixels. */
 export const CHECKBOX_WIDTH = 32;
 
-const column = (key: string, label: MessageKey | null, width: number, kind: "text" | "number" | "seconds" | "code" = "text"): GridColumn => ({
+const column = (
+  key: string,
+  label: MessageKey | null,
+  width: number,
+  kind: "text" | "number" | "seconds" | "code" = "text",
+): GridColumn => ({
   key,
   label,
   width,
@@ -70,15 +76,15 @@ export function columnOf(key: string): GridColumn {
   return BY_KEY.get(key) ?? column(key, null, 140);
 }
 
-const STORAGE_KEY = "clew.columns";
-
 export function loadColumns(): readonly string[] {
-  const stored = globalThis.localStorage.getItem(STORAGE_KEY)?.split(",").filter((key) => key !== "");
+  const stored = readSetting("columns")
+    ?.split(",")
+    .filter((key) => key !== "");
   return stored && stored.length > 0 ? stored : DEFAULT_COLUMNS;
 }
 
 export function saveColumns(columns: readonly string[]): void {
-  globalThis.localStorage.setItem(STORAGE_KEY, columns.join(","));
+  writeSetting("columns", columns.join(","));
 }
 
 /** Returns the selected columns that the server sends, or the default columns if it sends none of them. */

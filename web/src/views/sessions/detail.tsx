@@ -16,7 +16,9 @@ export interface Property {
 
 /** Returns the known values of the open transaction. */
 export function transactionProperties({ transaction }: SessionDetail): Property[] {
-  return Object.entries(transaction ?? {}).flatMap(([name, value]) => (value === null ? [] : [{ name, value: formatValue(name, value) }]));
+  return Object.entries(transaction ?? {}).flatMap(([name, value]) =>
+    value === null ? [] : [{ name, value: formatValue(name, value) }],
+  );
 }
 
 function formatValue(name: string, value: unknown): string {
@@ -25,10 +27,16 @@ function formatValue(name: string, value: unknown): string {
 }
 
 /** Returns the nonempty cells of the grid. */
-export function cellProperties(cells: Record<string, string | number | null>, columns: readonly string[], label: (key: string) => MessageKey | null): (Property & { label: MessageKey | null })[] {
+export function cellProperties(
+  cells: Record<string, string | number | null>,
+  columns: readonly string[],
+  label: (key: string) => MessageKey | null,
+): (Property & { label: MessageKey | null })[] {
   return columns.flatMap((key) => {
     const cell = cells[key];
-    return cell === null || cell === undefined || cell === "" ? [] : [{ name: key, value: formatValue(key, cell), label: label(key) }];
+    return cell === null || cell === undefined || cell === ""
+      ? []
+      : [{ name: key, value: formatValue(key, cell), label: label(key) }];
   });
 }
 

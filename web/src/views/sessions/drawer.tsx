@@ -1,11 +1,12 @@
 /** Session drawer: statement, transaction, lock waits, connection attributes. */
 
+import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import * as api from "../../api/console.ts";
+import { toError } from "../../api/request.ts";
 import { Button, CopyButton } from "../../components/button.tsx";
 import { SqlText } from "../../components/sql-text.tsx";
 import { Failure, Limitations, Loading, Note } from "../../components/status.tsx";
-import { useQuery } from "../../components/use-query.ts";
 import { useTranslation } from "../../i18n/translate.ts";
 import type { Session } from "../../live/reduce.ts";
 import { type CellLayout, cellOf } from "../../query/apply.ts";
@@ -29,15 +30,14 @@ export function Drawer({ id, row, columns, layout, onClose, onKill, killRefusal,
   const t = useTranslation();
   const { nodeRef } = useNode();
   const heading = useRef<HTMLHeadingElement>(null);
-  const { value, error, loading, refetch } = useQuery(`session ${nodeRef.node} ${id}`, (signal) => api.sessionOf(nodeRef, id, signal));
+  const { data: detail, error, refetch } = useQuery(api.sessionOf(nodeRef, id));
   const [unformatted, setUnformatted] = useState(false);
   useEffect(() => heading.current?.focus(), []);
 
   const cells = Object.fromEntries(columns.map((column) => [column, row ? cellOf(row, layout, column) : null]));
-  const detail = value;
   const statement = detail ? detail.statement : (cells["sql_statement"] ?? null);
   const text = statement === null ? null : String(statement);
-  const template = detail?.sql_template ?? (cells["sql_template"] ?? null);
+  const template = detail?.sql_template ?? cells["sql_template"] ?? null;
   return (
     <aside
       className="drawer"
@@ -70,22 +70,41 @@ export function Drawer({ id, row, columns, layout, onClose, onKill, killRefusal,
               </>
             )}
           </header>
-          {text !== null ? <SqlText sql={text} unformatted={unformatted} /> : <p className="quiet">{t("statement.none")}</p>}
+          {text !== null ? (
+            <SqlText sql={text} unformatted={unformatted} />
+          ) : (
+            <p className="quiet">{t("statement.none")}</p>
+          )}
           {detail?.statement_cut && <p className="quiet">{t("statement.truncated")}</p>}
           {detail?.masked && <p className="quiet">{t("statement.masked")}</p>}
           {text !== null && (
             <div className="row wrap">
-              {template !== null && <Button onClick={() => onTemplate(String(template))}>{t("statement.similar")}</Button>}
+              {template !== null && (
+                <Button onClick={() => onTemplate(String(template))}>{t("statement.similar")}</Button>
+              )}
               <Explain id={id} />
             </div>
           )}
         </section>
-        {loading ? <Loading /> : error && !value ? row ? <Note bad>{error.message}</Note> : <Failure error={error} retry={refetch} /> : null}
+        {!detail &&
+          (!error ? (
+            <Loading />
+          ) : row ? (
+            <Note bad>{error.message}</Note>
+          ) : (
+            <Failure error={error} retry={() => void refetch()} />
+          ))}
         {detail && <Limitations limitations={detail.limitations} />}
         {detail && <LockWaits id={id} graph={detail.waits} />}
         <section>
           <h3>{t("session.attributes")}</h3>
-          <PropertyList properties={cellProperties(cells, columns.filter((column) => !["session_id", "sql_statement", "sql_template"].includes(column)), (key) => columnOf(key).label)} />
+          <PropertyList
+            properties={cellProperties(
+              cells,
+              columns.filter((column) => !["session_id", "sql_statement", "sql_template"].includes(column)),
+              (key) => columnOf(key).label,
+            )}
+          />
         </section>
         {detail?.transaction && (
           <section>
@@ -97,7 +116,7 @@ export function Drawer({ id, row, columns, layout, onClose, onKill, killRefusal,
         {detail && detail.attributes.length > 0 && (
           <section>
             <h3>{t("connection.attributes")}</h3>
-            <PropertyList properties={detail.attributes.map(({ name, value }) => ({ name, value: value ?? "" }))} />
+            <PropertyList properties={detail.attributes.map((one) => ({ name: one.name, value: one.value ?? "" }))} />
           </section>
         )}
       </div>
@@ -106,7 +125,7 @@ export function Drawer({ id, row, columns, layout, onClose, onKill, killRefusal,
           {t("kill")}
         </Button>
         {killRefusal && <span className="missing">{killRefusal}</span>}
-        <Button kind="bare" className="push" onClick={refetch}>
+        <Button kind="bare" className="push" onClick={() => void refetch()}>
           {t("refresh")}
         </Button>
       </footer>
@@ -118,14 +137,18 @@ export function Drawer({ id, row, columns, layout, onClose, onKill, killRefusal,
 function Explain({ id }: { id: number }) {
   const t = useTranslation();
   const { nodeRef } = useNode();
-  const [state, setState] = useState<{ busy: boolean; plan: string | null; error: string | null }>({ busy: false, plan: null, error: null });
+  const [state, setState] = useState<{ busy: boolean; plan: string | null; error: string | null }>({
+    busy: false,
+    plan: null,
+    error: null,
+  });
   const explain = async () => {
     setState({ busy: true, plan: null, error: null });
     try {
       const { plan, refused } = await api.explain(nodeRef, id);
       setState({ busy: false, plan, error: refused });
     } catch (error) {
-      setState({ busy: false, plan: null, error: (error as Error).message });
+      setState({ busy: false, plan: null, error: toError(error).message });
     }
   };
   return (

@@ -1,8 +1,18 @@
 /** Virtualized session grid: only the visible rows are rendered. */
 
-import { columnSizingFeature, columnVisibilityFeature, tableFeatures, useTable } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type Dispatch, type KeyboardEvent, type ReactNode, type Ref, type SetStateAction, useCallback, useEffect, useImperativeHandle, useMemo, useRef, useState } from "react";
+import {
+  type Dispatch,
+  type KeyboardEvent,
+  type ReactNode,
+  type Ref,
+  type SetStateAction,
+  useCallback,
+  useEffect,
+  useImperativeHandle,
+  useRef,
+  useState,
+} from "react";
 import { Icon } from "../../components/icons.tsx";
 import { Empty } from "../../components/status.tsx";
 import { useTranslation } from "../../i18n/translate.ts";
@@ -37,10 +47,23 @@ interface GridProps {
 const ROW_HEIGHT = 28;
 const HEADER_HEIGHT = 30;
 const ROWS_PER_PAGE = 20;
-const features = tableFeatures({ columnSizingFeature, columnVisibilityFeature });
 
 export function Grid(props: GridProps) {
-  const { handle, state, layout, sessions, columns, sort, onSort, open, onOpen, selected, setSelected, threshold, footer } = props;
+  const {
+    handle,
+    state,
+    layout,
+    sessions,
+    columns,
+    sort,
+    onSort,
+    open,
+    onOpen,
+    selected,
+    setSelected,
+    threshold,
+    footer,
+  } = props;
   const t = useTranslation();
   const scroller = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState<number | null>(null);
@@ -52,14 +75,6 @@ export function Grid(props: GridProps) {
     scrollMargin: 0,
     scrollPaddingStart: HEADER_HEIGHT,
   });
-  const table = useTable({
-    features,
-    // The table manages only the columns. The virtualizer manages the rows.
-    data: NO_SESSIONS,
-    columns: useMemo(() => columns.map((key) => ({ id: key, size: columnOf(key).width, header: key })), [columns.join()]),
-  });
-  const headers = table.getFlatHeaders();
-  const last = headers.length - 1;
 
   const at = active === null ? -1 : sessions.findIndex(({ id }) => id === active);
   const moveTo = (to: number) => {
@@ -93,14 +108,23 @@ export function Grid(props: GridProps) {
   );
   // Stable callbacks keep memoized rows from rendering again.
   const latestOnOpen = useRef(onOpen);
-  latestOnOpen.current = onOpen;
+  useEffect(() => {
+    latestOnOpen.current = onOpen;
+  }, [onOpen]);
   const openRow = useCallback((id: number) => {
     setActive(id);
     latestOnOpen.current(id);
   }, []);
   const onKeyDown = (event: KeyboardEvent<HTMLDivElement>) => {
     if (event.target !== event.currentTarget || event.ctrlKey || event.metaKey || event.altKey) return;
-    const moves: Record<string, number> = { ArrowDown: at + 1, ArrowUp: at < 0 ? 0 : at - 1, Home: 0, End: sessions.length - 1, PageDown: at + ROWS_PER_PAGE, PageUp: at - ROWS_PER_PAGE };
+    const moves: Record<string, number> = {
+      ArrowDown: at + 1,
+      ArrowUp: at < 0 ? 0 : at - 1,
+      Home: 0,
+      End: sessions.length - 1,
+      PageDown: at + ROWS_PER_PAGE,
+      PageUp: at - ROWS_PER_PAGE,
+    };
     const to = moves[event.key];
     if (to !== undefined) moveTo(to);
     else if (event.key === "Enter" && active !== null) onOpen(active);
@@ -120,7 +144,7 @@ export function Grid(props: GridProps) {
         tabIndex={0}
         aria-label={t("view.sessions")}
         aria-rowcount={sessions.length + 1}
-        aria-colcount={headers.length + 1}
+        aria-colcount={columns.length + 1}
         aria-multiselectable="true"
         aria-activedescendant={at >= 0 ? `session-${active}` : undefined}
         onKeyDown={onKeyDown}
@@ -134,18 +158,22 @@ export function Grid(props: GridProps) {
               onChange={() => setSelected(new Set(allSelected ? [] : sessions.map(({ id }) => id)))}
             />
           </div>
-          {headers.map((header, index) => {
-            const { key, label, number } = columnOf(header.id);
+          {columns.map((key, index) => {
+            const { label, number, width } = columnOf(key);
             const sorted = sort.column === key;
             return (
               <div
                 key={key}
                 role="columnheader"
-                style={{ width: header.getSize() }}
-                className={`${number ? "number " : ""}${sorted ? "sorted " : ""}${index === last ? "grows" : ""}`}
+                style={{ width }}
+                className={`${number ? "number " : ""}${sorted ? "sorted " : ""}${index === columns.length - 1 ? "grows" : ""}`}
                 aria-sort={sorted ? (sort.descending ? "descending" : "ascending") : "none"}
               >
-                <button type="button" onClick={() => onSort({ column: key, descending: sorted ? !sort.descending : number })} title={label ? t(label) : key}>
+                <button
+                  type="button"
+                  onClick={() => onSort({ column: key, descending: sorted ? !sort.descending : number })}
+                  title={label ? t(label) : key}
+                >
                   <span className="cut">{label ? t(label) : key}</span>
                   {sorted && <Icon name={sort.descending ? "down" : "up"} />}
                 </button>
@@ -185,5 +213,3 @@ export function Grid(props: GridProps) {
     </div>
   );
 }
-
-const NO_SESSIONS: readonly Session[] = [];

@@ -12,15 +12,16 @@ import type { QueryError } from "../../query/parse.ts";
 interface QueryBarProps {
   input: RefObject<HTMLInputElement | null>;
   value: string;
-  state: LiveState;
+  sessions: LiveState["sessions"];
   layout: CellLayout;
   onChange: (bar: string) => void;
   /** Moves the focus to the grid. */
   onLeave: () => void;
+  onFocusChange: (focused: boolean) => void;
   errors: readonly QueryError[];
 }
 
-export function QueryBar({ input, value, state, layout, onChange, onLeave, errors }: QueryBarProps) {
+export function QueryBar({ input, value, sessions, layout, onChange, onLeave, onFocusChange, errors }: QueryBarProps) {
   const t = useTranslation();
   const list = useId();
   const errorId = useId();
@@ -28,7 +29,10 @@ export function QueryBar({ input, value, state, layout, onChange, onLeave, error
   const [selected, setSelected] = useState(-1);
   const [dismissed, setDismissed] = useState(false);
   const open = caret !== null && !dismissed;
-  const matches = useMemo(() => (open ? completions(value, caret, (key) => displayedValues(state, layout, key)) : []), [open, value, caret, state.sessions, layout]);
+  const matches = useMemo(
+    () => (open ? completions(value, caret, (key) => displayedValues(sessions, layout, key)) : []),
+    [open, value, caret, sessions, layout],
+  );
 
   const accept = (completion: Completion) => {
     const next = applyCompletion(value, completion);
@@ -40,7 +44,8 @@ export function QueryBar({ input, value, state, layout, onChange, onLeave, error
   const onKeyDown = (event: KeyboardEvent<HTMLInputElement>) => {
     const completion = matches[selected];
     if (event.key === "ArrowDown" && matches.length > 0) setSelected((selected + 1) % matches.length);
-    else if (event.key === "ArrowUp" && matches.length > 0) setSelected(selected <= 0 ? matches.length - 1 : selected - 1);
+    else if (event.key === "ArrowUp" && matches.length > 0)
+      setSelected(selected <= 0 ? matches.length - 1 : selected - 1);
     else if ((event.key === "Enter" || event.key === "Tab") && open && completion) accept(completion);
     else if (event.key === "Enter") onLeave();
     else if (event.key === "Escape" && open && matches.length > 0) setDismissed(true);
@@ -82,12 +87,24 @@ export function QueryBar({ input, value, state, layout, onChange, onLeave, error
           onFocus={(event) => {
             setDismissed(false);
             setCaret(event.currentTarget.selectionStart);
+            onFocusChange(true);
           }}
-          onBlur={() => setCaret(null)}
+          onBlur={() => {
+            setCaret(null);
+            onFocusChange(false);
+          }}
           onKeyDown={onKeyDown}
         />
-        {value !== "" && <Button kind="bare" icon="close" className="clear" label={t("query.clear")} onClick={() => onChange("")} />}
-        <ul className="completions" id={list} role="listbox" aria-label={t("query.completions")} hidden={!open || matches.length === 0}>
+        {value !== "" && (
+          <Button kind="bare" icon="close" className="clear" label={t("query.clear")} onClick={() => onChange("")} />
+        )}
+        <ul
+          className="completions"
+          id={list}
+          role="listbox"
+          aria-label={t("query.completions")}
+          hidden={!open || matches.length === 0}
+        >
           {matches.map((completion, index) => (
             <li
               key={completion.text}
@@ -100,7 +117,9 @@ export function QueryBar({ input, value, state, layout, onChange, onLeave, error
               }}
             >
               <code>{completion.text}</code>
-              <span>{completion.key === null ? (completion.count ?? "") : t(`term.${completion.key}` as MessageKey)}</span>
+              <span>
+                {completion.key === null ? (completion.count ?? "") : t(`term.${completion.key}` as MessageKey)}
+              </span>
             </li>
           ))}
         </ul>
@@ -115,12 +134,16 @@ export function QueryBar({ input, value, state, layout, onChange, onLeave, error
 }
 
 /** Displayed values of a term in descending order of frequency. */
-function displayedValues(state: LiveState, layout: CellLayout, key: string): { value: string; count: number }[] {
+function displayedValues(
+  sessions: LiveState["sessions"],
+  layout: CellLayout,
+  key: string,
+): { value: string; count: number }[] {
   const by = DIMENSIONS.find((one): one is Dimension => one === key);
-  if (by) return breakdown(state.sessions.values(), layout, by).filter(({ value }) => value !== "");
+  if (by) return breakdown(sessions.values(), layout, by).filter(({ value }) => value !== "");
   if (key !== "program" && key !== "id") return [];
   const counts = new Map<string, number>();
-  for (const session of state.sessions.values()) {
+  for (const session of sessions.values()) {
     const value = String(cellOf(session, layout, key === "id" ? "session_id" : "program_name") ?? "");
     if (value !== "") counts.set(value, (counts.get(value) ?? 0) + 1);
   }

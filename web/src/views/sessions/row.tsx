@@ -31,7 +31,9 @@ export const SessionRow = memo(function SessionRow(props: SessionRowProps) {
   const t = useTranslation();
   const running = isActive(session, layout);
   const waits = isWaiting(session, layout);
-  const classes = ["session-row", running ? "" : "idle", waits ? "waits" : "", active || open ? "active" : ""].filter((one) => one !== "").join(" ");
+  const classes = ["session-row", running ? "" : "idle", waits ? "waits" : "", active || open ? "active" : ""]
+    .filter((one) => one !== "")
+    .join(" ");
   return (
     <div
       id={`session-${session.id}`}
@@ -42,8 +44,19 @@ export const SessionRow = memo(function SessionRow(props: SessionRowProps) {
       style={{ transform: `translateY(${top}px)` }}
       onClick={() => onOpen(session.id)}
     >
-      <div role="gridcell" className="checkbox-cell" style={{ width: CHECKBOX_WIDTH }} onClick={(event) => event.stopPropagation()}>
-        <input type="checkbox" tabIndex={-1} aria-label={t("select.session", { id: String(session.id) })} checked={selected} onChange={() => toggle(session.id)} />
+      <div
+        role="gridcell"
+        className="checkbox-cell"
+        style={{ width: CHECKBOX_WIDTH }}
+        onClick={(event) => event.stopPropagation()}
+      >
+        <input
+          type="checkbox"
+          tabIndex={-1}
+          aria-label={t("select.session", { id: String(session.id) })}
+          checked={selected}
+          onChange={() => toggle(session.id)}
+        />
       </div>
       {columns.map((key, at) => {
         const { width, number, code, seconds } = columnOf(key);
@@ -52,10 +65,35 @@ export const SessionRow = memo(function SessionRow(props: SessionRowProps) {
         const hot = typeof cell === "number" && (key === "transaction_lock_wait_time" || key === "blocker_id");
         const slow = running && typeof cell === "number" && key === "state_duration" && cell >= threshold;
         const marked = state !== null && cellIndex !== undefined && isMarked(state, session, cellIndex);
-        const cellClasses = [number ? "number" : "", code ? "sql" : "", hot ? "hot" : "", slow ? "slow" : "", marked ? "mark" : "", at === 0 ? "first" : "", at === columns.length - 1 ? "grows" : ""];
+        const cellClasses = [
+          number ? "number" : "",
+          code ? "sql" : "",
+          hot ? "hot" : "",
+          slow ? "slow" : "",
+          marked ? "mark" : "",
+          at === 0 ? "first" : "",
+          at === columns.length - 1 ? "grows" : "",
+        ];
         return (
-          <div key={key} role="gridcell" className={cellClasses.filter((one) => one !== "").join(" ")} style={{ width }}>
-            {cell === null ? (key === "sql_statement" ? <span className="none">{cellOf(session, layout, "command")}</span> : "") : seconds && typeof cell === "number" ? duration(cell) : code ? String(cell).slice(0, MAX_STATEMENT_LEN).replace(/\s+/g, " ") : String(cell)}
+          <div
+            key={key}
+            role="gridcell"
+            className={cellClasses.filter((one) => one !== "").join(" ")}
+            style={{ width }}
+          >
+            {cell === null ? (
+              key === "sql_statement" ? (
+                <span className="none">{cellOf(session, layout, "command")}</span>
+              ) : (
+                ""
+              )
+            ) : seconds && typeof cell === "number" ? (
+              duration(cell)
+            ) : code ? (
+              String(cell).slice(0, MAX_STATEMENT_LEN).replace(/\s+/g, " ")
+            ) : (
+              String(cell)
+            )}
           </div>
         );
       })}

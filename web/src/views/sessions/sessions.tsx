@@ -1,16 +1,24 @@
 /** Live list of the sessions of a node. */
 
-import { useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
+import { useDeferredValue, useEffect, useEffectEvent, useMemo, useRef, useState } from "react";
 import { ACTIONS, collect, type Victim } from "../../api/console.ts";
 import { Button } from "../../components/button.tsx";
 import { useShortcuts } from "../../components/shortcuts.ts";
 import { Failure, Limitations, Loading, Note } from "../../components/status.tsx";
-import { showToast } from "../../components/toasts.tsx";
+import { showErrorToast, showToast } from "../../components/toasts.tsx";
 import { clock } from "../../i18n/format.ts";
 import { localized } from "../../i18n/language.ts";
 import { useLanguage, useTranslation } from "../../i18n/translate.ts";
 import type { LiveState } from "../../live/reduce.ts";
-import { cellLayout, cellOf, SORT_KEY_COLUMNS, compileFilters, DEFAULT_THRESHOLD, filterAndSort, SEVERITY_ORDER } from "../../query/apply.ts";
+import {
+  cellLayout,
+  cellOf,
+  SORT_KEY_COLUMNS,
+  compileFilters,
+  DEFAULT_THRESHOLD,
+  filterAndSort,
+  SEVERITY_ORDER,
+} from "../../query/apply.ts";
 import { collectionRequest, formatFilters, parse, type Term, toggleFilter } from "../../query/parse.ts";
 import { navigate } from "../../routing/navigate.tsx";
 import { DEFAULT_SORT, type SessionsState } from "../../routing/route.ts";
@@ -32,6 +40,7 @@ export function Sessions({ route }: { route: NodeRoute }) {
   const [frozen, setFrozen] = useState<LiveState | null>(null);
   const [selected, setSelected] = useState<ReadonlySet<number>>(new Set());
   const [killing, setKilling] = useState<Victim[] | null>(null);
+  const [queryFocused, setQueryFocused] = useState(false);
   const [pickerOpen, setPickerOpen] = useState(false);
   const [savedColumns, setSavedColumns] = useState(loadColumns);
   const bar = useRef<HTMLInputElement>(null);
@@ -39,27 +48,51 @@ export function Sessions({ route }: { route: NodeRoute }) {
   const view = route.sessions;
   const state = frozen ?? live.state;
 
-  const change = (next: Partial<SessionsState>, mode: "push" | "replace" = "push") => navigate({ ...route, sessions: { ...view, ...next } }, mode);
+  const change = (next: Partial<SessionsState>, mode: "push" | "replace" = "push") =>
+    navigate({ ...route, sessions: { ...view, ...next } }, mode);
   const query = useDeferredValue(view.query);
   const parsed = useMemo(() => parse(query), [query]);
-  const layout = useMemo(() => cellLayout(state), [state.columns, state.running, state.at]);
-  const matches = useMemo(() => compileFilters(parsed.filters, layout, threshold ?? DEFAULT_THRESHOLD), [parsed, layout, threshold]);
+  const { columns: availableColumns, running, at } = state;
+  const layout = useMemo(() => cellLayout({ columns: availableColumns, running, at }), [availableColumns, running, at]);
+  const matches = useMemo(
+    () => compileFilters(parsed.filters, layout, threshold ?? DEFAULT_THRESHOLD),
+    [parsed, layout, threshold],
+  );
   const { column, descending } = view.sort;
-  const shown = useMemo(() => filterAndSort(state.sessions.values(), matches, layout, { column, descending }), [state.sessions, matches, layout, column, descending]);
-  const columns = visibleColumns(view.columns ?? savedColumns, state.columns);
+  const shown = useMemo(
+    () => filterAndSort(state.sessions.values(), matches, layout, { column, descending }),
+    [state.sessions, matches, layout, column, descending],
+  );
+  const columns = useMemo(
+    () => visibleColumns(view.columns ?? savedColumns, availableColumns),
+    [view.columns, savedColumns, availableColumns],
+  );
 
-  // Moves a sort order from the query bar to the column header.
-  useEffect(() => {
-    const { sort, dir, ...rest } = parsed.filters;
-    if (query !== view.query || (sort === undefined && dir === undefined) || parsed.errors.length > 0) return;
-    if (!/\s$/.test(query) && document.activeElement === bar.current) return;
-    change({ query: formatFilters(rest), sort: { column: sort === undefined ? column : (SORT_KEY_COLUMNS[sort] ?? column), descending: (dir ?? "desc") === "desc" } }, "replace");
+  // Moves a complete sort order from the query bar to the column header.
+  const { sort: sortKey, dir } = parsed.filters;
+  const hasSortOrder =
+    query === view.query && (sortKey !== undefined || dir !== undefined) && parsed.errors.length === 0;
+  const moveSortOrder = useEffectEvent(() => {
+    const { sort: _sort, dir: _dir, ...rest } = parsed.filters;
+    change(
+      {
+        query: formatFilters(rest),
+        sort: {
+          column: sortKey === undefined ? column : (SORT_KEY_COLUMNS[sortKey] ?? column),
+          descending: (dir ?? "desc") === "desc",
+        },
+      },
+      "replace",
+    );
   });
+  const sortOrderIsComplete = hasSortOrder && (!queryFocused || /\s$/.test(query));
+  useEffect(() => {
+    if (sortOrderIsComplete) moveSortOrder();
+  }, [sortOrderIsComplete]);
 
   // Removes ended sessions from the selection.
-  useEffect(() => {
-    if ([...selected].some((id) => !state.sessions.has(id))) setSelected(new Set([...selected].filter((id) => state.sessions.has(id))));
-  }, [state.sessions, selected]);
+  if ([...selected].some((id) => !state.sessions.has(id)))
+    setSelected(new Set([...selected].filter((id) => state.sessions.has(id))));
 
   const toggle = (key: Term["key"], value: string) => change({ query: toggleFilter(view.query, key, value) });
   const pause = () => setFrozen(frozen ? null : live.state);
@@ -67,7 +100,7 @@ export function Sessions({ route }: { route: NodeRoute }) {
     [...ids].flatMap((id) => {
       const session = state.sessions.get(id);
       if (!session) return [];
-      const cell = (column: string) => String(cellOf(session, layout, column) ?? "");
+      const cell = (key: string) => String(cellOf(session, layout, key) ?? "");
       // Start of the current state: a statement that started later is not the displayed one.
       const since = state.at - 1000 * Number(cell("state_duration"));
       return [{ id, user: cell("user"), host: cell("host"), since, server: state.server }];
@@ -80,29 +113,37 @@ export function Sessions({ route }: { route: NodeRoute }) {
     else if (list.length > 0) setKilling(list);
   };
   const exportListed = async () => {
-    if (collectRefusal !== null) return showToast(collectRefusal);
     const { body, unsupported } = collectionRequest(parsed.filters);
-    if (unsupported.length > 0) return showToast(t("export.unsupported", { filters: unsupported.join(", ") }));
+    const filters = unsupported.join(", ");
+    const exportRefusal = collectRefusal ?? (filters === "" ? null : t("export.unsupported", { filters }));
+    if (exportRefusal !== null) {
+      showToast(exportRefusal);
+      return;
+    }
     const key = Object.entries(SORT_KEY_COLUMNS).find(([, one]) => one === column)?.[0];
     try {
-      await collect(nodeRef, key === undefined ? body : { ...body, sort_key: key, sort_dir: descending ? "desc" : "asc" });
+      await collect(
+        nodeRef,
+        key === undefined ? body : { ...body, sort_key: key, sort_dir: descending ? "desc" : "asc" },
+      );
       showToast(t("export.started"));
       navigate({ ...route, view: "collections" });
     } catch (error) {
-      showToast((error as Error).message);
+      showErrorToast(error);
     }
   };
   const focusGrid = () => grid.current?.focus();
   useShortcuts({
     "/": () => bar.current?.focus(),
-    p: pause,
-    j: () => grid.current?.move(1),
-    k: () => grid.current?.move(-1),
-    a: () => setSelected(new Set(selected.size === shown.length ? [] : shown.map(({ id }) => id))),
-    c: () => setPickerOpen(!pickerOpen),
-    e: () => void exportListed(),
-    "Shift+K": () => kill(selected.size > 0 ? selected : grid.current?.active() != null ? [grid.current.active() ?? 0] : []),
-    Escape: () => {
+    "p": pause,
+    "j": () => grid.current?.move(1),
+    "k": () => grid.current?.move(-1),
+    "a": () => setSelected(new Set(selected.size === shown.length ? [] : shown.map(({ id }) => id))),
+    "c": () => setPickerOpen(!pickerOpen),
+    "e": () => void exportListed(),
+    "Shift+K": () =>
+      kill(selected.size > 0 ? selected : grid.current?.active() != null ? [grid.current.active() ?? 0] : []),
+    "Escape": () => {
       if (pickerOpen) setPickerOpen(false);
       else if (view.session !== null) change({ session: null });
       else if (selected.size > 0) setSelected(new Set());
@@ -126,14 +167,32 @@ export function Sessions({ route }: { route: NodeRoute }) {
       </header>
       {live.state.sampleError && (
         <Note bad>
-          {t("node.unavailable", { at: clock(live.state.at, locale) })} {localized(locale, live.state.sampleError).reason}
+          {t("node.unavailable", { at: clock(live.state.at, locale) })}{" "}
+          {localized(locale, live.state.sampleError).reason}
         </Note>
       )}
-      {live.state.ended !== null && live.state.ended !== "token" && <Note bad>{t(live.state.ended === "forbidden" ? "ended.forbidden" : "ended.gone")}</Note>}
+      {live.state.ended !== null && live.state.ended !== "token" && (
+        <Note bad>{t(live.state.ended === "forbidden" ? "ended.forbidden" : "ended.gone")}</Note>
+      )}
       <Limitations limitations={state.limitations} />
-      <Summary counts={live.state.counts} history={live.history} filter={parsed.filters.filter ?? null} waits={parsed.filters.waits !== undefined} toggle={toggle} />
+      <Summary
+        counts={live.state.counts}
+        history={live.history}
+        filter={parsed.filters.filter ?? null}
+        waits={parsed.filters.waits !== undefined}
+        toggle={toggle}
+      />
       <div className="toolbar">
-        <QueryBar input={bar} value={view.query} state={state} layout={layout} onChange={(next) => change({ query: next }, "replace")} onLeave={focusGrid} errors={parsed.errors} />
+        <QueryBar
+          input={bar}
+          value={view.query}
+          sessions={state.sessions}
+          layout={layout}
+          onChange={(next) => change({ query: next }, "replace")}
+          onLeave={focusGrid}
+          onFocusChange={setQueryFocused}
+          errors={parsed.errors}
+        />
         <Button kind="bare" icon="columns" aria-expanded={pickerOpen} onClick={() => setPickerOpen(!pickerOpen)}>
           {t("columns")}
         </Button>
@@ -156,7 +215,15 @@ export function Sessions({ route }: { route: NodeRoute }) {
       <div className={stale || frozen ? "workspace stale" : "workspace"}>
         {loaded ? (
           <>
-            <Breakdown state={loaded} layout={layout} matches={matches} by={view.by} filters={parsed.filters} onDimension={(by) => change({ by }, "replace")} onToggle={toggle} />
+            <Breakdown
+              state={loaded}
+              layout={layout}
+              matches={matches}
+              by={view.by}
+              filters={parsed.filters}
+              onDimension={(by) => change({ by }, "replace")}
+              onToggle={toggle}
+            />
             <Grid
               handle={grid}
               state={loaded}
@@ -190,7 +257,9 @@ export function Sessions({ route }: { route: NodeRoute }) {
                     refused={killRefusal ?? (selected.size === 0 && shown.length === 0 ? t("kill.no-sessions") : null)}
                     onClick={() => kill(selected.size > 0 ? selected : shown.map(({ id }) => id))}
                   >
-                    {selected.size > 0 ? t("kill.selected", { n: selected.size }) : t("kill.shown", { n: shown.length })}
+                    {selected.size > 0
+                      ? t("kill.selected", { n: selected.size })
+                      : t("kill.shown", { n: shown.length })}
                   </Button>
                 </>
               }
@@ -198,7 +267,11 @@ export function Sessions({ route }: { route: NodeRoute }) {
           </>
         ) : (
           <div className="grid">
-            {live.refused ? <Failure error={live.refused} retry={live.reconnect} /> : live.state.sampleError === null && live.state.ended === null && <Loading />}
+            {live.refused ? (
+              <Failure error={live.refused} retry={live.reconnect} />
+            ) : (
+              live.state.sampleError === null && live.state.ended === null && <Loading />
+            )}
           </div>
         )}
         {view.session !== null && (
@@ -231,12 +304,31 @@ export function Sessions({ route }: { route: NodeRoute }) {
   );
 }
 
-function Liveness({ connection, at, paused, stale }: { connection: string; at: string; paused: boolean; stale: boolean }) {
+function Liveness({
+  connection,
+  at,
+  paused,
+  stale,
+}: {
+  connection: string;
+  at: string;
+  paused: boolean;
+  stale: boolean;
+}) {
   const t = useTranslation();
-  const label = paused ? "live.paused" : connection === "connecting" ? "live.connecting" : connection === "lost" ? "live.reconnecting" : stale ? "live.stale" : "live";
+  const label = paused
+    ? "live.paused"
+    : connection === "connecting"
+      ? "live.connecting"
+      : connection === "lost"
+        ? "live.reconnecting"
+        : stale
+          ? "live.stale"
+          : "live";
   return (
     <span className={stale ? "tag warn row" : paused ? "tag warn row" : "tag row"} role="status">
-      <i className={stale ? "dot bad" : paused || connection === "connecting" ? "dot" : "dot good live"} /> {t(label)} <span className="only-wide">{at}</span>
+      <i className={stale ? "dot bad" : paused || connection === "connecting" ? "dot" : "dot good live"} /> {t(label)}{" "}
+      <span className="only-wide">{at}</span>
     </span>
   );
 }

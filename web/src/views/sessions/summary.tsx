@@ -1,6 +1,6 @@
 /** Session counts and their chart. */
 
-import { useEffect, useRef } from "react";
+import { useEffect, useEffectEvent, useRef } from "react";
 import UPlot from "uplot";
 import { useEffectiveTheme } from "../../components/theme.ts";
 import { number } from "../../i18n/format.ts";
@@ -22,11 +22,13 @@ const SESSION_TYPES = ["total", "active", "slow", "long", "waiting"] as const;
 export function Summary({ counts, history, filter, waits, toggle }: SummaryProps) {
   const t = useTranslation();
   const locale = useLanguage();
+  const theme = useEffectiveTheme();
   return (
     <div className="summary">
       <div className="counts" role="group" aria-label={t("counts")}>
         {SESSION_TYPES.map((one) => {
-          const pressed = one === "waiting" ? waits : one === "total" ? filter === null || filter === "total" : filter === one;
+          const pressed =
+            one === "waiting" ? waits : one === "total" ? filter === null || filter === "total" : filter === one;
           const alarm = one === "waiting" && counts.waiting > 0;
           return (
             <button
@@ -35,7 +37,13 @@ export function Summary({ counts, history, filter, waits, toggle }: SummaryProps
               className={alarm ? "alarm" : undefined}
               aria-pressed={one === "total" ? pressed && !waits : pressed}
               title={t(`count.${one}.what`)}
-              onClick={() => (one === "waiting" ? toggle("waits", "yes") : one === "total" ? filter !== null && toggle("filter", filter) : toggle("filter", one))}
+              onClick={() =>
+                one === "waiting"
+                  ? toggle("waits", "yes")
+                  : one === "total"
+                    ? filter !== null && toggle("filter", filter)
+                    : toggle("filter", one)
+              }
             >
               <b>{number(counts[one], locale)}</b>
               <span>{t(`count.${one}`)}</span>
@@ -43,36 +51,44 @@ export function Summary({ counts, history, filter, waits, toggle }: SummaryProps
           );
         })}
       </div>
-      <Chart history={history} />
+      <Chart key={theme} history={history} />
     </div>
   );
 }
 
+/** The colors of the chart are those of the theme in which the component was mounted. */
 function Chart({ history }: { history: CountHistory }) {
   const t = useTranslation();
-  const theme = useEffectiveTheme();
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot | null>(null);
-  const latest = useRef(history);
-  latest.current = history;
+  const createPlot = useEffectEvent(
+    (container: HTMLElement) => new UPlot(options(container), chartData(history), container),
+  );
   useEffect(() => {
     const container = box.current;
     if (!container) return undefined;
-    const chart = new UPlot(options(container), chartData(latest.current), container);
+    const chart = createPlot(container);
     plot.current = chart;
-    const resizeObserver = new ResizeObserver(() => chart.setSize({ width: container.clientWidth, height: container.clientHeight }));
+    const resizeObserver = new ResizeObserver(() =>
+      chart.setSize({ width: container.clientWidth, height: container.clientHeight }),
+    );
     resizeObserver.observe(container);
     return () => {
       resizeObserver.disconnect();
       chart.destroy();
       plot.current = null;
     };
-  }, [theme]);
+  }, []);
   useEffect(() => plot.current?.setData(chartData(history)), [history]);
   const last = history.seconds.length - 1;
   const maxActive = history.active.reduce<number>((top, value) => Math.max(top, value ?? 0), 0);
   return (
-    <div className="chart" ref={box} role="img" aria-label={t("chart", { active: history.active[last] ?? 0, waiting: history.waiting[last] ?? 0 })}>
+    <div
+      className="chart"
+      ref={box}
+      role="img"
+      aria-label={t("chart", { active: history.active[last] ?? 0, waiting: history.waiting[last] ?? 0 })}
+    >
       <span className="scale">{maxActive}</span>
       <div className="legend">
         <span>
@@ -105,7 +121,7 @@ function options(container: HTMLElement): UPlot.Options {
     cursor: { show: false },
     scales: {
       x: { time: true, range: (_plot, min, max) => [Math.max(max - CHART_MINUTES * 60, Math.min(min, max - 60)), max] },
-      y: { range: (_plot, _min, max) => [0, Math.max(4, (max ?? 0) * 1.1)] },
+      y: { range: (_plot, _min, max) => [0, Math.max(4, max * 1.1)] },
     },
     axes: [{ show: false }, { show: false }],
     series: [

@@ -13,7 +13,7 @@ const LINT_CHECK_TIMEOUT: Duration = Duration::from_mins(45);
 
 /// Runs all checks, even if one of them fails.
 pub(crate) async fn run() -> Result<(), DevtoolsError> {
-    // The build checks the page's TypeScript types, and the next compilation embeds the page.
+    // The build installs the npm packages and checks the page's TypeScript types. The next compilation embeds the page.
     web_page::build_web_page().await?;
     let cargo_deny = cargo_tools::CARGO_DENY.install().await?;
     let checks = [
@@ -30,6 +30,8 @@ pub(crate) async fn run() -> Result<(), DevtoolsError> {
                 "warnings",
             ]),
         ),
+        ("Formatting of the web page (Prettier)", web_page::npm_command(&["run", "format:check"])),
+        ("Lints of the web page (Oxlint)", web_page::npm_command(&["run", "lint"])),
         (
             "Import cycles, layers and words (codelint)",
             workspace::cargo_command().args(["run", "--quiet", "--package", "clew-codelint", "--locked"]),
