@@ -71,6 +71,7 @@ pub(crate) struct GroupAttachment {
 /// Fields of a [`PolicyAttachmentRequest`]. Parsing an untagged enum would report no field in an error.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_field_names, reason = "the API defines the names")]
 struct PolicyAttachmentFields {
     user_id: Option<String>,
     group_id: Option<String>,
