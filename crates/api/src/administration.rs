@@ -29,7 +29,7 @@ use utoipa_axum::routes;
 use crate::AppState;
 use crate::caller::Caller;
 use crate::error::ApiError;
-use crate::query_string::truncate_for_message;
+use crate::field_errors::truncate_for_message;
 
 pub(crate) fn administration_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()

@@ -6,7 +6,7 @@ use http::uri::Authority;
 use http::{HeaderMap, Uri};
 
 use crate::error::ApiError;
-use crate::query_string::truncate_for_message;
+use crate::field_errors::truncate_for_message;
 
 /// Allowed host names, each for a single port or for all ports. An empty list allows all hosts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -33,7 +33,7 @@ const fn operation(
 
 macro_rules! node {
     ($rest:literal) => {
-        concat!("/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/", $rest)
+        concat!(instance!("nodes/{node_id}/"), $rest)
     };
 }
 
@@ -58,19 +58,14 @@ pub(crate) const AUDITED_OPERATIONS: &[AuditedOperation] = &[
     operation("GET", node!("process/lock-wait"), "ShowLockWaitSession", AuditMode::DenialsOnly),
     operation(
         "GET",
-        "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session/statistic",
+        instance!("intelligent-kill-session/statistic"),
         "ShowIntelligentKillSessionStatistic",
         AuditMode::DenialsOnly,
     ),
-    operation(
-        "POST",
-        "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session",
-        "ExecuteIntelligentKillSession",
-        AuditMode::Always,
-    ),
+    operation("POST", instance!("intelligent-kill-session"), "ExecuteIntelligentKillSession", AuditMode::Always),
     operation(
         "GET",
-        "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session/history",
+        instance!("intelligent-kill-session/history"),
         "ListIntelligentKillSessionHistory",
         AuditMode::DenialsOnly,
     ),
@@ -99,9 +94,9 @@ pub(crate) const AUDITED_OPERATIONS: &[AuditedOperation] = &[
         "BatchUpdateTaurusSlowProcessThreshold",
         AuditMode::DenialsOnly,
     ),
-    operation("GET", "/v3/{project_id}/instances/{instance_id}/tags", "ListInstanceTags", AuditMode::DenialsOnly),
+    operation("GET", instance!("tags"), "ListInstanceTags", AuditMode::DenialsOnly),
     operation("GET", "/v3/{project_id}/tags", "ListProjectTags", AuditMode::DenialsOnly),
-    operation("POST", "/v3/{project_id}/instances/{instance_id}/tags/action", "BatchTagAction", AuditMode::DenialsOnly),
+    operation("POST", instance!("tags/action"), "BatchTagAction", AuditMode::DenialsOnly),
     operation("POST", "/v3/auth/tokens", "CreateToken", AuditMode::Always),
     operation("GET", "/v3/auth/tokens", "ShowToken", AuditMode::DenialsOnly),
     operation("POST", "/clew/v1/console/session", "CreateConsoleSession", AuditMode::Always),

@@ -23,8 +23,8 @@ use crate::AppState;
 use crate::audit::AuditContext;
 use crate::client_addr::ClientAddr;
 use crate::error::ApiError;
+use crate::field_errors::truncate_for_message;
 use crate::policy_cache::run_policy_evaluation;
-use crate::query_string::truncate_for_message;
 
 /// `Retry-After` value in responses to a principal that exceeds the rate limit for policy evaluations.
 const POLICY_EVALUATION_RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -51,6 +51,11 @@ pub(crate) struct ValidToken {
     pub(crate) expires_at: i64,
     pub(crate) csrf: String,
 }
+
+/// Ids of the project and instance in the request path.
+pub(crate) type InstancePath = (String, String);
+/// Ids of the project, instance and node in the request path.
+pub(crate) type NodePath = (String, String, String);
 
 /// Authenticated caller of a request.
 #[derive(Debug, Clone)]
@@ -171,7 +176,7 @@ impl Caller {
         &self,
         service: &AppState,
         action: Action,
-        (project, instance): (&str, &str),
+        (project, instance): &InstancePath,
     ) -> Result<(Arc<Project>, Arc<Instance>), ApiError> {
         let project = self.require_project_permission(service, action, project).await?;
         let id = parse_instance_id(instance)?;
@@ -179,8 +184,17 @@ impl Caller {
         Ok((project, instance.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_INSTANCE))?))
     }
 
-    /// `tags` lists the instance tags that the request adds or removes.
     pub(crate) async fn require_instance_permission(
+        &self,
+        service: &AppState,
+        action: Action,
+        (project, instance): &InstancePath,
+    ) -> Result<(Arc<Project>, Arc<Instance>), ApiError> {
+        self.require_instance_permission_with_tags(service, action, (project, instance), &[]).await
+    }
+
+    /// `tags` lists the instance tags that the request adds or removes.
+    pub(crate) async fn require_instance_permission_with_tags(
         &self,
         service: &AppState,
         action: Action,
@@ -326,7 +340,7 @@ pub(crate) async fn load_node_if_zone_reachable(
 }
 
 pub(crate) fn require_reachable_network_zone(service: &AppState, node: &Node) -> Result<(), ApiError> {
-    crate::nodes::require_reachable_network_zone(service, node).map_err(crate::nodes::api_error_from_node_failure)
+    crate::nodes::require_reachable_network_zone(service, node).map_err(ApiError::from_node_failure)
 }
 
 fn find_node_id_in_instance(instance: &Instance, node: &str) -> Result<NodeId, ApiError> {
@@ -343,9 +357,6 @@ pub(crate) struct TargetNode<N = NodeId> {
     pub(crate) node: N,
 }
 
-/// Ids of the project, instance and node in the request path.
-type NodePath = (String, String, String);
-
 impl TargetNode {
     pub(crate) async fn resolve(
         service: &AppState,
@@ -353,7 +364,8 @@ impl TargetNode {
         action: Action,
         (project, instance, node): &NodePath,
     ) -> Result<Self, ApiError> {
-        let (project, instance) = caller.require_instance_permission(service, action, (project, instance), &[]).await?;
+        let path = (project.as_str(), instance.as_str());
+        let (project, instance) = caller.require_instance_permission_with_tags(service, action, path, &[]).await?;
         let node = find_node_id_in_instance(&instance, node)?;
         Ok(Self { project, instance, node })
     }

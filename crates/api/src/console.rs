@@ -11,3 +11,9 @@ pub(crate) mod permissions;
 pub(crate) mod session_collections;
 pub(crate) mod session_detail;
 pub(crate) mod stream;
+
+use jiff::Timestamp;
+
+fn format_unix_millis(milliseconds: i64) -> String {
+    Timestamp::from_millisecond(milliseconds).map_or_else(|_| String::new(), |timestamp| timestamp.to_string())
+}

@@ -1,11 +1,10 @@
 //! Error responses. The body contains the code from the error catalogue and a message in the requested language.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use clew_iam::policy::Diagnostic;
-use clew_model::{ApiErrorDefinition, Failure, Language, SessionSelectionError};
+use clew_model::{ApiErrorDefinition, Failure, Language};
 use clew_store::StoreError;
 use clew_worker::KillError;
 use http::StatusCode;
@@ -100,17 +99,6 @@ impl ApiError {
         Self::with_detail(ApiErrorDefinition::INVALID_PARAMETER, id, arguments)
     }
 
-    pub(crate) fn value_not_allowed_error(field: &'static str, given: String, allowed: &[&str]) -> Self {
-        let arguments = vec![("field", field.into()), ("given", given), ("allowed", allowed.join(", "))];
-        Self::invalid_parameter("parameter-not-one-of", arguments)
-    }
-
-    pub(crate) fn value_out_of_range_error(field: &'static str, given: String, range: &RangeInclusive<i64>) -> Self {
-        let (min, max) = (range.start().to_string(), range.end().to_string());
-        let arguments = vec![("field", field.into()), ("given", given), ("min", min), ("max", max)];
-        Self::invalid_parameter("parameter-range", arguments)
-    }
-
     pub(crate) fn uri_too_long_error() -> Self {
         Self::with_detail(ApiErrorDefinition::URI_TOO_LONG, "uri-limit", vec![("limit", MAX_URI_BYTES.to_string())])
     }
@@ -138,15 +126,8 @@ impl ApiError {
         Self::new(ApiErrorDefinition::INTERNAL)
     }
 
-    /// Converts a kill error to an API error.
-    /// For [`KillError::Node`], returns the node's failure as `Err`.
-    pub(crate) fn from_kill_error(error: KillError) -> Result<Self, Failure> {
-        match error {
-            KillError::Node(failure) => Err(failure),
-            KillError::Store(error) => Ok(error.into()),
-            // A temporary error would make clients repeat a request whose kills have been sent.
-            KillError::OutcomesNotRecorded(error) => Ok(Self::internal_error(&error)),
-        }
+    pub(crate) fn from_node_failure(failure: Failure) -> Self {
+        Self { detail: ErrorDetail::Failure(failure), ..Self::new(ApiErrorDefinition::INTERNAL) }
     }
 
     pub(crate) fn detail_message_id(&self) -> &'static str {
@@ -184,24 +165,13 @@ impl IntoResponse for ApiError {
     }
 }
 
-impl From<SessionSelectionError> for ApiError {
-    fn from(error: SessionSelectionError) -> Self {
+impl From<KillError> for ApiError {
+    fn from(error: KillError) -> Self {
         match error {
-            SessionSelectionError::NotOneOf { field, given, allowed } => {
-                Self::value_not_allowed_error(field, given, allowed)
-            }
-            SessionSelectionError::Length { field, length, min, max } => Self::invalid_parameter(
-                "parameter-length",
-                vec![
-                    ("field", field.into()),
-                    ("length", length.to_string()),
-                    ("min", min.to_string()),
-                    ("max", max.to_string()),
-                ],
-            ),
-            SessionSelectionError::Range { field, given, min, max } => {
-                Self::value_out_of_range_error(field, given.to_string(), &(min..=max))
-            }
+            KillError::Node(failure) => Self::from_node_failure(failure),
+            KillError::Store(error) => error.into(),
+            // A temporary error would make clients repeat a request whose kills have been sent.
+            KillError::OutcomesNotRecorded(error) => Self::internal_error(&error),
         }
     }
 }
@@ -292,8 +262,7 @@ mod tests {
         let response = ApiError::from(StoreError::MasterKeyRotated).into_response();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[RETRY_AFTER], "5");
-        let after_kills =
-            ApiError::from_kill_error(KillError::OutcomesNotRecorded(StoreError::MasterKeyRotated)).unwrap();
+        let after_kills = ApiError::from(KillError::OutcomesNotRecorded(StoreError::MasterKeyRotated));
         assert_eq!(after_kills.status(), StatusCode::INTERNAL_SERVER_ERROR, "clients must not repeat sent kills");
     }
 }

@@ -2,13 +2,13 @@
 
 use std::future::Future;
 
-use clew_model::{ApiErrorDefinition, Failure, FailureKind, Node};
+use clew_model::{Failure, FailureKind, Node};
 use clew_mysql::ReadLimits;
 use clew_store::LoginTrigger;
 use clew_worker::LoginPermit;
 
 use crate::AppState;
-use crate::error::{ApiError, ErrorDetail};
+use crate::error::ApiError;
 
 /// Limits for read operations on nodes during an HTTP request.
 #[derive(Debug, Clone, Default)]
@@ -37,7 +37,7 @@ impl AppState {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        self.try_read_from_node(node, read).await.map_err(api_error_from_node_failure)
+        self.try_read_from_node(node, read).await.map_err(ApiError::from_node_failure)
     }
 
     /// Request handlers must read nodes with `read_from_node` or `try_read_from_node`.
@@ -67,8 +67,4 @@ pub(crate) fn require_reachable_network_zone(service: &AppState, node: &Node) ->
         }
         _ => Ok(()),
     }
-}
-
-pub(crate) fn api_error_from_node_failure(failure: Failure) -> ApiError {
-    ApiError { detail: ErrorDetail::Failure(failure), ..ApiError::new(ApiErrorDefinition::INTERNAL) }
 }

@@ -1,9 +1,11 @@
 //! Strict query string parser that rejects repeated parameters.
 
-use clew_model::ApiErrorDefinition;
 use url::form_urlencoded;
 
 use crate::error::ApiError;
+use crate::field_errors::{
+    invalid_field_error, missing_field_error, repeated_field_error, unknown_field_error, value_out_of_range_error,
+};
 
 /// Unknown parameters are ignored unless the handler calls [`QueryString::reject_unknown_parameters`].
 #[derive(Debug, Default)]
@@ -16,10 +18,7 @@ impl QueryString {
         let mut parameters: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(raw.unwrap_or_default().as_bytes()).into_owned() {
             if parameters.iter().any(|(other, _)| *other == name) {
-                return Err(ApiError::invalid_parameter(
-                    "parameter-repeated",
-                    vec![("field", truncate_for_message(&name))],
-                ));
+                return Err(repeated_field_error(&name));
             }
             parameters.push((name, value));
         }
@@ -43,7 +42,17 @@ impl QueryString {
     }
 
     pub(crate) fn get_required(&self, name: &'static str) -> Result<&str, ApiError> {
-        self.get(name).ok_or_else(|| ApiError::invalid_parameter("parameter-missing", vec![("field", name.into())]))
+        self.get(name).ok_or_else(|| missing_field_error(name))
+    }
+
+    /// Parses a Unix timestamp in milliseconds.
+    pub(crate) fn get_unix_millis(&self, name: &'static str) -> Result<Option<i64>, ApiError> {
+        let Some(given) = self.get(name) else { return Ok(None) };
+        given.parse().ok().filter(|millis| *millis >= 0).map(Some).ok_or_else(|| invalid_field_error(name, given))
+    }
+
+    pub(crate) fn get_required_unix_millis(&self, name: &'static str) -> Result<i64, ApiError> {
+        self.get_unix_millis(name)?.ok_or_else(|| missing_field_error(name))
     }
 
     pub(crate) fn get_number_in_range(
@@ -54,37 +63,12 @@ impl QueryString {
         default: u32,
     ) -> Result<u32, ApiError> {
         let Some(given) = self.get(name) else { return Ok(default) };
-        given.parse().ok().filter(|number| (min..=max).contains(number)).ok_or_else(|| {
-            ApiError::value_out_of_range_error(name, truncate_for_message(given), &(min.into()..=max.into()))
-        })
+        given
+            .parse()
+            .ok()
+            .filter(|number| (min..=max).contains(number))
+            .ok_or_else(|| value_out_of_range_error(name, given, min, max))
     }
-
-    pub(crate) fn invalid_value_error(name: &'static str, given: &str) -> ApiError {
-        ApiError::with_detail(
-            ApiErrorDefinition::INVALID_PARAMETER,
-            "parameter-form",
-            vec![("field", name.into()), ("given", truncate_for_message(given))],
-        )
-    }
-}
-
-/// The error message suggests the most similar name in `known`, if any.
-pub(crate) fn unknown_field_error(name: &str, known: &[&'static str]) -> ApiError {
-    let distance = |candidate: &&&str| strsim::damerau_levenshtein(candidate, name);
-    let closest =
-        known.iter().min_by_key(distance).filter(|closest| distance(closest) <= (name.chars().count() / 3).max(1));
-    let field = ("field", truncate_for_message(name));
-    match closest {
-        Some(closest) => {
-            ApiError::invalid_parameter("parameter-misspelt-field", vec![field, ("near", (*closest).to_owned())])
-        }
-        None => ApiError::invalid_parameter("parameter-unknown-field", vec![field]),
-    }
-}
-
-/// Truncates client-supplied text to 80 characters for use in a message.
-pub(crate) fn truncate_for_message(text: &str) -> String {
-    text.chars().take(80).collect()
 }
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ use uuid::Uuid;
 use crate::audit::{self, AuditContext};
 use crate::client_addr::ClientAddr;
 use crate::error::{ApiError, MAX_URI_BYTES};
+use crate::field_errors::truncate_for_message;
 use crate::json::Json;
-use crate::query_string::truncate_for_message;
 use crate::{AppState, authentication, limits, security_headers};
 
 const REQUEST_ID_HEADER: &str = "x-request-id";

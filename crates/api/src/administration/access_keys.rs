@@ -8,12 +8,12 @@ use clew_model::AccessKeyId;
 use clew_store::{AccessKeyMetadata, User};
 use http::StatusCode;
 use secrecy::ExposeSecret;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{format_timestamp, is_own_user_id, not_found_error, require_administrator, users};
 use crate::AppState;
-use crate::body::JsonBody;
+use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -45,9 +45,8 @@ pub(crate) struct CreatedAccessKey {
 }
 
 /// Change of an access key.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct AccessKeyUpdate {
     /// If false, the update disables the access key and revokes the user's tokens and temporary access keys
     enabled: bool,
@@ -99,7 +98,7 @@ pub(crate) async fn update_access_key(
     body: Bytes,
 ) -> Result<Json<AccessKeyView>, ApiError> {
     let user = find_access_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
-    let enabled = JsonBody::parse(&body, &["enabled"])?.get_required("enabled")?;
+    let AccessKeyUpdate { enabled } = parse_json_body(&body)?;
     if enabled {
         caller.require_permanent_credentials()?;
     }

@@ -4,12 +4,12 @@ use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use clew_store::{EnterpriseProject, EnterpriseProjectChange};
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
 use crate::AppState;
-use crate::body::JsonBody;
+use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -34,9 +34,8 @@ pub(crate) struct EnterpriseProjectView {
 }
 
 /// A new enterprise project.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct CreateEnterpriseProjectRequest {
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
     name: String,
@@ -45,9 +44,8 @@ pub(crate) struct CreateEnterpriseProjectRequest {
 }
 
 /// Changes to an enterprise project. Omitted fields stay unchanged.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct EnterpriseProjectUpdate {
     #[schema(max_length = 1000)]
     description: Option<String>,
@@ -86,11 +84,9 @@ pub(crate) async fn create_enterprise_project(
     body: Bytes,
 ) -> Result<(StatusCode, Json<EnterpriseProjectView>), ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
-    let body = JsonBody::parse(&body, &["name", "description"])?;
-    let (name, description) = (
-        field_validation::parse_identity_name(&body)?,
-        field_validation::parse_description(&body)?.unwrap_or_default(),
-    );
+    let CreateEnterpriseProjectRequest { name, description } = parse_json_body(&body)?;
+    field_validation::check_identity_name(&name)?;
+    let description = field_validation::check_description(description)?.unwrap_or_default();
     let id = service.store.tenants().create_enterprise_project(&origin, domain, &name, &description).await?;
     Ok((
         StatusCode::CREATED,
@@ -110,11 +106,8 @@ pub(crate) async fn update_enterprise_project(
     body: Bytes,
 ) -> Result<Json<EnterpriseProjectView>, ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
-    let body = JsonBody::parse(&body, &["description", "enabled"])?;
-    let change = EnterpriseProjectChange {
-        description: field_validation::parse_description(&body)?,
-        enabled: body.get("enabled")?,
-    };
+    let EnterpriseProjectUpdate { description, enabled } = parse_json_body(&body)?;
+    let change = EnterpriseProjectChange { description: field_validation::check_description(description)?, enabled };
     if !service.store.tenants().update_enterprise_project(&origin, domain, &id, &change).await? {
         return Err(not_found_error("enterprise project", &id));
     }

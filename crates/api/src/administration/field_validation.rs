@@ -1,17 +1,14 @@
-//! Validates request body fields that are shared by several routes.
+//! Validates the values of request body fields that are shared by several routes.
 
 use clew_iam::name_rule::{self, MAX_DESCRIPTION_LENGTH, NameRule};
 use clew_iam::password::{self, MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, PasswordError};
 use secrecy::SecretString;
 
-use crate::body::JsonBody;
 use crate::error::ApiError;
-use crate::query_string::truncate_for_message;
+use crate::field_errors::{check_text_length, truncate_for_message};
 
-pub(super) fn parse_identity_name(body: &JsonBody) -> Result<String, ApiError> {
-    let name: String = body.get_required("name")?;
-    check_name_against_rule(name_rule::IDENTITY_NAME_RULE, &name)?;
-    Ok(name)
+pub(super) fn check_identity_name(name: &str) -> Result<(), ApiError> {
+    check_name_against_rule(name_rule::IDENTITY_NAME_RULE, name)
 }
 
 pub(super) fn check_policy_name(name: &str) -> Result<(), ApiError> {
@@ -30,22 +27,13 @@ fn check_name_against_rule(rule: NameRule, name: &str) -> Result<(), ApiError> {
     Err(ApiError::invalid_parameter("name-form", arguments))
 }
 
-pub(super) fn parse_description(body: &JsonBody) -> Result<Option<String>, ApiError> {
-    let Some(description) = body.get::<String>("description")? else { return Ok(None) };
-    let length = description.chars().count();
-    if length > MAX_DESCRIPTION_LENGTH {
-        let arguments = vec![
-            ("field", "description".into()),
-            ("length", length.to_string()),
-            ("min", "0".into()),
-            ("max", MAX_DESCRIPTION_LENGTH.to_string()),
-        ];
-        return Err(ApiError::invalid_parameter("parameter-length", arguments));
-    }
-    if description.chars().any(char::is_control) {
+pub(super) fn check_description(description: Option<String>) -> Result<Option<String>, ApiError> {
+    let Some(text) = &description else { return Ok(None) };
+    check_text_length("description", text, 0, MAX_DESCRIPTION_LENGTH)?;
+    if text.chars().any(char::is_control) {
         return Err(ApiError::invalid_parameter("control-characters", vec![("field", "description".into())]));
     }
-    Ok(Some(description))
+    Ok(description)
 }
 
 pub(super) fn check_new_password(user: &str, chosen: &SecretString) -> Result<(), ApiError> {

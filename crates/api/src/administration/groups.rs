@@ -4,12 +4,12 @@ use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use clew_store::{Group, User};
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
 use crate::AppState;
-use crate::body::JsonBody;
+use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -47,9 +47,8 @@ pub(crate) struct MemberView {
 }
 
 /// A new group.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct CreateGroupRequest {
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
     name: String,
@@ -85,11 +84,9 @@ pub(crate) async fn create_group(
     body: Bytes,
 ) -> Result<(StatusCode, Json<GroupView>), ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
-    let body = JsonBody::parse(&body, &["name", "description"])?;
-    let (name, description) = (
-        field_validation::parse_identity_name(&body)?,
-        field_validation::parse_description(&body)?.unwrap_or_default(),
-    );
+    let CreateGroupRequest { name, description } = parse_json_body(&body)?;
+    field_validation::check_identity_name(&name)?;
+    let description = field_validation::check_description(description)?.unwrap_or_default();
     let id = service.store.identities().create_group(&origin, domain, &name, &description).await?;
     Ok((StatusCode::CREATED, Json(build_group_view(find_group(&service, &caller, id.as_str()).await?))))
 }

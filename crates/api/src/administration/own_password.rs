@@ -7,25 +7,26 @@ use clew_model::ApiErrorDefinition;
 use clew_store::UserChange;
 use http::StatusCode;
 use secrecy::ExposeSecret;
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{field_validation, is_own_user_id, users};
-use crate::body::{self, JsonBody};
+use crate::body::{SecretField, parse_json_body};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::iam::auth_attempts::{self, PasswordCheckOutcome};
 use crate::{AppState, passwords};
 
 /// New password of the caller.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct PasswordChange {
     /// Current password
-    old: String,
+    #[schema(value_type = String)]
+    old: SecretField,
     /// New password, which must differ from the user name and the current password
-    #[schema(min_length = 8, max_length = 128)]
-    new: String,
+    #[schema(value_type = String, min_length = 8, max_length = 128)]
+    new: SecretField,
 }
 
 /// Change the caller's password.
@@ -44,9 +45,7 @@ pub(crate) async fn change_own_password(
         caller.require_domain_permission(&service, Action::MANAGE_IDENTITIES)?;
     }
     let user = users::find_user(&service, &caller, &id).await?;
-    let body = JsonBody::parse(&body, &["old", "new"])?;
-    let old = body.get_secret("old")?.ok_or_else(|| body::missing_field_error("old"))?;
-    let new = body.get_secret("new")?.ok_or_else(|| body::missing_field_error("new"))?;
+    let PasswordChange { old: SecretField(old), new: SecretField(new) } = parse_json_body(&body)?;
     field_validation::check_new_password(&user.name, &new)?;
     if old.expose_secret() == new.expose_secret() {
         return Err(ApiError::invalid_parameter("password-same", Vec::new()));

@@ -8,7 +8,7 @@ use clew_iam::policy::{PermissionModel, Policy, PolicyErrors, system_policies};
 use clew_model::{ApiErrorDefinition, DomainId};
 use clew_store::{PolicyRecord, PolicyRef};
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
@@ -18,7 +18,7 @@ use super::{
     require_identity_write_permission,
 };
 use crate::AppState;
-use crate::body::JsonBody;
+use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody, PolicyDiagnosticView};
 use crate::json::Json;
@@ -67,11 +67,11 @@ pub(crate) struct PolicyWithDocument {
 }
 
 /// A policy to create or replace.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct PolicyPutRequest {
-    document: policy_validation::PolicyDocumentInput,
+    #[schema(value_type = policy_validation::PolicyDocumentInput)]
+    document: Box<RawValue>,
     #[schema(max_length = 1000)]
     description: Option<String>,
 }
@@ -127,9 +127,9 @@ pub(crate) async fn put_policy(
         return Err(system_policy_change_error());
     }
     field_validation::check_policy_name(&name)?;
-    let body = JsonBody::parse(&body, &["document", "description"])?;
-    let description = field_validation::parse_description(&body)?.unwrap_or_default();
-    let text = extract_document_text(&body)?;
+    let PolicyPutRequest { document, description } = parse_json_body(&body)?;
+    let description = field_validation::check_description(description)?.unwrap_or_default();
+    let text = extract_document_text(&document)?;
     let policy = parse_policy_document(&service, &caller, text.clone())
         .await?
         .map_err(|errors| invalid_policy_error(errors.diagnostics()))?;

@@ -8,7 +8,7 @@ use clew_iam::policy::PermissionModel;
 use clew_model::{DomainId, ProjectId};
 use clew_store::{Grantee, PolicyAttachment, PolicyRef};
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::policies::{self, CustomOrSystemPolicy};
@@ -16,7 +16,7 @@ use super::{
     groups, not_found_error, projects, require_identity_read_permission, require_identity_write_permission, users,
 };
 use crate::AppState;
-use crate::body::JsonBody;
+use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -44,7 +44,7 @@ pub(crate) struct PolicyAttachmentView {
 /// A user or group to attach a policy to.
 #[derive(ToSchema)]
 #[serde(untagged)]
-#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
+#[allow(dead_code, reason = "schema of the alternatives of `PolicyAttachmentFields`")]
 pub(crate) enum PolicyAttachmentRequest {
     User(UserAttachment),
     Group(GroupAttachment),
@@ -53,7 +53,7 @@ pub(crate) enum PolicyAttachmentRequest {
 /// User to attach a policy to. Only identity policies can be attached to users.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
+#[allow(dead_code, reason = "schema of the alternatives of `PolicyAttachmentFields`")]
 pub(crate) struct UserAttachment {
     user_id: String,
 }
@@ -61,10 +61,20 @@ pub(crate) struct UserAttachment {
 /// A group.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
+#[allow(dead_code, reason = "schema of the alternatives of `PolicyAttachmentFields`")]
 pub(crate) struct GroupAttachment {
     group_id: String,
     /// Project to which the attachment applies; only for role-based policies
+    project_id: Option<String>,
+}
+
+/// Fields of a [`PolicyAttachmentRequest`]. Parsing an untagged enum would report no field in an error.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(clippy::struct_field_names, reason = "the API defines the names")]
+struct PolicyAttachmentFields {
+    user_id: Option<String>,
+    group_id: Option<String>,
     project_id: Option<String>,
 }
 
@@ -110,14 +120,14 @@ pub(crate) async fn attach_policy(
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
-    let body = JsonBody::parse(&body, &["user_id", "group_id", "project_id"])?;
+    let request: PolicyAttachmentFields = parse_json_body(&body)?;
     let policy = policies::find_policy(&service, domain, &name).await?;
-    let grantee = match (body.get::<String>("user_id")?, body.get::<String>("group_id")?) {
+    let grantee = match (request.user_id, request.group_id) {
         (Some(id), None) => Grantee::User(users::find_user(&service, &caller, &id).await?.id),
         (None, Some(id)) => Grantee::Group(groups::find_group(&service, &caller, &id).await?.id),
         _ => return Err(ApiError::invalid_parameter("attachment-grantee", Vec::new())),
     };
-    let project = find_project_if_specified(&service, &caller, body.get::<String>("project_id")?.as_deref()).await?;
+    let project = find_project_if_specified(&service, &caller, request.project_id.as_deref()).await?;
     check_attachment_allowed(&policy, &grantee, project.as_ref())?;
     service.store.policies().attach_policy(&origin, &policy.to_policy_ref(), &grantee, project.as_ref()).await?;
     Ok(StatusCode::NO_CONTENT)

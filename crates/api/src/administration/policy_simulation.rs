@@ -13,22 +13,21 @@ use clew_iam::policy::Effect;
 use clew_model::{Instance, Tag};
 use clew_store::{Project, User};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{not_found_error, projects, require_identity_read_permission, users};
 use crate::AppState;
-use crate::body::{JsonBody, check_array_length, missing_field_error};
+use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
+use crate::field_errors::{check_array_length, missing_field_error, truncate_for_message};
 use crate::json::Json;
 use crate::policy_cache::{self, run_policy_evaluation};
-use crate::query_string::truncate_for_message;
 
 /// A request to simulate.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct SimulationRequest {
     /// Id of the user who sends the simulated request. The request is treated as signed with an access key
     user_id: String,
@@ -40,11 +39,11 @@ pub(crate) struct SimulationRequest {
     /// Id of the instance; requires project_id
     instance_id: Option<String>,
     /// Source IP address of the simulated request; unknown if omitted
-    #[schema(example = "192.0.2.7")]
-    source_ip: Option<String>,
+    #[schema(value_type = Option<String>, example = "192.0.2.7")]
+    source_ip: Option<IpAddr>,
     /// Time of the simulated request; defaults to the current time
     #[schema(value_type = Option<String>, format = DateTime)]
-    time: Option<String>,
+    time: Option<Timestamp>,
     /// True if the request is sent over TLS
     #[schema(default = true)]
     secure_transport: Option<bool>,
@@ -54,7 +53,7 @@ pub(crate) struct SimulationRequest {
 }
 
 /// Instance tag that the simulated request adds or removes.
-#[derive(serde::Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SimulatedRequestTag {
     key: String,
@@ -128,18 +127,19 @@ pub(crate) async fn simulate_request(
     body: Bytes,
 ) -> Result<Json<SimulationResponse>, ApiError> {
     require_identity_read_permission(&service, &caller)?;
-    let fields =
-        ["user_id", "action", "project_id", "instance_id", "source_ip", "time", "secure_transport", "request_tags"];
-    let body = JsonBody::parse(&body, &fields)?;
-    let action = parse_action(&body)?;
+    let request: SimulationRequest = parse_json_body(&body)?;
+    let action = find_action(&request.action)?;
     let environment = RequestEnvironment {
-        now: body.get("time")?.unwrap_or_else(Timestamp::now),
-        source_ip: body.get::<IpAddr>("source_ip")?,
-        secure_transport: body.get("secure_transport")?.unwrap_or(true),
+        now: request.time.unwrap_or_else(Timestamp::now),
+        source_ip: request.source_ip,
+        secure_transport: request.secure_transport.unwrap_or(true),
     };
-    let tags = parse_request_tags(&body)?;
-    let user = users::find_user(&service, &caller, &body.get_required::<String>("user_id")?).await?;
-    let (project, instance) = find_target_project_and_instance(&service, &caller, &body).await?;
+    let tags = request.request_tags.unwrap_or_default();
+    check_array_length("request_tags", tags.len(), 0, 20)?;
+    let tags: Vec<Tag> = tags.into_iter().map(|tag| Tag { key: tag.key, value: tag.value }).collect();
+    let user = users::find_user(&service, &caller, &request.user_id).await?;
+    let (project, instance) =
+        find_target_project_and_instance(&service, &caller, request.project_id, request.instance_id).await?;
     let resource = Resource {
         project: project.as_ref().map(to_target_project),
         region: service.store.region(),
@@ -159,25 +159,18 @@ pub(crate) async fn simulate_request(
     Ok(Json(SimulationResponse { decision, reason, administrator, deciding, statements }))
 }
 
-fn parse_action(body: &JsonBody) -> Result<Action, ApiError> {
-    let name: String = body.get_required("action")?;
-    Action::find_action_by_name(&name)
-        .ok_or_else(|| ApiError::invalid_parameter("action-unknown", vec![("given", truncate_for_message(&name))]))
-}
-
-fn parse_request_tags(body: &JsonBody) -> Result<Vec<Tag>, ApiError> {
-    let tags: Vec<SimulatedRequestTag> = body.get("request_tags")?.unwrap_or_default();
-    check_array_length("request_tags", tags.len(), 0, 20)?;
-    Ok(tags.into_iter().map(|tag| Tag { key: tag.key, value: tag.value }).collect())
+fn find_action(name: &str) -> Result<Action, ApiError> {
+    Action::find_action_by_name(name)
+        .ok_or_else(|| ApiError::invalid_parameter("action-unknown", vec![("given", truncate_for_message(name))]))
 }
 
 async fn find_target_project_and_instance(
     service: &AppState,
     caller: &Caller,
-    body: &JsonBody,
+    project_id: Option<String>,
+    instance_id: Option<String>,
 ) -> Result<(Option<Project>, Option<Instance>), ApiError> {
-    let instance_id: Option<String> = body.get("instance_id")?;
-    let Some(project_id) = body.get::<String>("project_id")? else {
+    let Some(project_id) = project_id else {
         return if instance_id.is_some() { Err(missing_field_error("project_id")) } else { Ok((None, None)) };
     };
     let project = projects::find_project(service, caller, &project_id).await?;

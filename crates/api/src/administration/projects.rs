@@ -4,12 +4,12 @@ use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use clew_store::{Project, ProjectChange};
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
 use crate::AppState;
-use crate::body::JsonBody;
+use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -35,9 +35,8 @@ pub(crate) struct ProjectView {
 }
 
 /// A new project.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct CreateProjectRequest {
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
     name: String,
@@ -46,9 +45,8 @@ pub(crate) struct CreateProjectRequest {
 }
 
 /// Changes to a project. Omitted fields stay unchanged.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct ProjectUpdate {
     #[schema(max_length = 1000)]
     description: Option<String>,
@@ -86,11 +84,9 @@ pub(crate) async fn create_project(
     body: Bytes,
 ) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
-    let body = JsonBody::parse(&body, &["name", "description"])?;
-    let (name, description) = (
-        field_validation::parse_identity_name(&body)?,
-        field_validation::parse_description(&body)?.unwrap_or_default(),
-    );
+    let CreateProjectRequest { name, description } = parse_json_body(&body)?;
+    field_validation::check_identity_name(&name)?;
+    let description = field_validation::check_description(description)?.unwrap_or_default();
     let id = service.store.tenants().create_project(&origin, domain, &name, &description).await?;
     Ok((StatusCode::CREATED, Json(build_project_view(find_project(&service, &caller, id.as_str()).await?))))
 }
@@ -107,12 +103,8 @@ pub(crate) async fn update_project(
     body: Bytes,
 ) -> Result<Json<ProjectView>, ApiError> {
     let (_, origin) = require_identity_write_permission(&service, &caller)?;
-    let body = JsonBody::parse(&body, &["description", "enabled", "masking"])?;
-    let change = ProjectChange {
-        description: field_validation::parse_description(&body)?,
-        enabled: body.get("enabled")?,
-        masking: body.get("masking")?,
-    };
+    let ProjectUpdate { description, enabled, masking } = parse_json_body(&body)?;
+    let change = ProjectChange { description: field_validation::check_description(description)?, enabled, masking };
     let project = find_project(&service, &caller, &id).await?;
     service.store.tenants().update_project(&origin, &project.id, &change).await?;
     Ok(Json(build_project_view(find_project(&service, &caller, &id).await?)))

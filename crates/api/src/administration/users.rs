@@ -5,15 +5,15 @@ use axum::extract::{Path, RawQuery, State};
 use clew_iam::password;
 use clew_store::{NewUser, User, UserChange};
 use http::StatusCode;
-use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
     field_validation, not_found_error, require_administrator, require_identity_read_permission,
     require_identity_write_permission,
 };
-use crate::body::JsonBody;
+use crate::body::{SecretField, parse_json_body};
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -50,15 +50,14 @@ pub(crate) struct CreatedUser {
 }
 
 /// A new user.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct CreateUserRequest {
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
     name: String,
     /// Password, which must differ from the user name. If the field is omitted, Clew generates a password
-    #[schema(min_length = 8, max_length = 128)]
-    password: Option<String>,
+    #[schema(value_type = Option<String>, min_length = 8, max_length = 128)]
+    password: Option<SecretField>,
     /// True if the user is an administrator, who may perform every action in the domain, regardless of policies
     #[schema(default = false)]
     administrator: Option<bool>,
@@ -67,13 +66,12 @@ pub(crate) struct CreateUserRequest {
 }
 
 /// Changes to a user. Omitted fields stay unchanged.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct UserUpdate {
     /// New password, which must differ from the user name. The change revokes the user's tokens and temporary keys
-    #[schema(min_length = 8, max_length = 128)]
-    password: Option<String>,
+    #[schema(value_type = Option<String>, min_length = 8, max_length = 128)]
+    password: Option<SecretField>,
     /// True if the user can sign in
     enabled: Option<bool>,
     /// True if the user is an administrator, who may perform every action in the domain, regardless of policies
@@ -110,19 +108,19 @@ pub(crate) async fn create_user(
     body: Bytes,
 ) -> Result<(StatusCode, Json<CreatedUser>), ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
-    let body = JsonBody::parse(&body, &["name", "password", "administrator", "description"])?;
-    let (name, description) = (
-        field_validation::parse_identity_name(&body)?,
-        field_validation::parse_description(&body)?.unwrap_or_default(),
-    );
-    let administrator = body.get("administrator")?.unwrap_or(false);
+    let CreateUserRequest { name, password: requested, administrator, description } = parse_json_body(&body)?;
+    field_validation::check_identity_name(&name)?;
+    let description = field_validation::check_description(description)?.unwrap_or_default();
+    let administrator = administrator.unwrap_or(false);
     if administrator {
         require_administrator(&caller)?;
     }
-    let requested = parse_optional_password(&body, &name)?;
     let is_generated = requested.is_none();
     let password = match requested {
-        Some(requested) => requested,
+        Some(SecretField(requested)) => {
+            field_validation::check_new_password(&name, &requested)?;
+            requested
+        }
         None => password::generate_password().map_err(|error| ApiError::internal_error(&error))?,
     };
     let password_hash = passwords::hash_password(password.clone()).await?;
@@ -161,18 +159,15 @@ pub(crate) async fn update_user(
     body: Bytes,
 ) -> Result<Json<UserView>, ApiError> {
     let (_, origin) = require_identity_write_permission(&service, &caller)?;
-    let body = JsonBody::parse(&body, &["password", "enabled", "administrator", "description"])?;
-    let mut change = UserChange {
-        password_hash: None,
-        enabled: body.get("enabled")?,
-        administrator: body.get("administrator")?,
-        description: field_validation::parse_description(&body)?,
-    };
+    let UserUpdate { password, enabled, administrator, description } = parse_json_body(&body)?;
+    let description = field_validation::check_description(description)?;
+    let mut change = UserChange { password_hash: None, enabled, administrator, description };
     let user = find_user(&service, &caller, &id).await?;
     if user.administrator || change.administrator.is_some() {
         require_administrator(&caller)?;
     }
-    if let Some(password) = parse_optional_password(&body, &user.name)? {
+    if let Some(SecretField(password)) = password {
+        field_validation::check_new_password(&user.name, &password)?;
         change.password_hash = Some(passwords::hash_password(password).await?);
     }
     service.store.identities().update_user(&origin, &user.id, &change).await?;
@@ -205,12 +200,6 @@ pub(super) async fn find_user(service: &AppState, caller: &Caller, id: &str) -> 
         Err(_) => None,
     };
     found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found_error("user", id))
-}
-
-fn parse_optional_password(body: &JsonBody, user: &str) -> Result<Option<SecretString>, ApiError> {
-    let Some(password) = body.get_secret("password")? else { return Ok(None) };
-    field_validation::check_new_password(user, &password)?;
-    Ok(Some(password))
 }
 
 fn build_user_view(user: User) -> UserView {

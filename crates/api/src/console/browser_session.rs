@@ -1,6 +1,5 @@
 //! Routes for browser sessions. The browser stores the session token in a cookie.
 
-mod body;
 mod wire;
 
 use axum::Extension;
@@ -19,16 +18,17 @@ use tracing::info;
 use super::{cookie, csrf};
 use crate::audit::AuditContext;
 use crate::authentication::read_request_body;
+use crate::body::{SecretField, parse_json_body};
 use crate::caller::{Caller, CredentialRef, ValidToken};
 use crate::client_addr::ClientAddr;
 use crate::error::{ApiError, ErrorBody};
 use crate::iam::password_authentication::authenticate_by_password;
 use crate::iam::projects::load_accessible_projects;
+use crate::iam::sign_in::{UserRef, missing_sign_in_field_error};
 use crate::iam::token_issuance::{IssuedToken, describe_token_scope, issue_token};
 use crate::json::Json;
 use crate::{AppState, limits, policy_cache};
-use body::{SessionScopeRequest, SignInBody};
-use wire::BrowserSession;
+use wire::{BrowserSession, SessionScopeRequest, SignInBody};
 
 type NoStoreHeader = [(HeaderName, HeaderValue); 1];
 /// Response headers `Cache-Control: no-store` and `Set-Cookie`.
@@ -60,15 +60,11 @@ pub(crate) async fn create_browser_session(
     let (parts, body) = request.into_parts();
     // Prevents login CSRF, in which another site signs the browser in as a different user.
     csrf::check_request_origin(&parts.method, &parts.headers)?;
-    let sign_in = body::parse_sign_in_request(&read_request_body(body, &service.settings).await?)?;
-    let user = authenticate_by_password(
-        &service,
-        &trail,
-        limits::client_ip(&parts.extensions),
-        &sign_in.user,
-        sign_in.password,
-    )
-    .await?;
+    let body = read_request_body(body, &service.settings).await?;
+    let SignInBody { domain, user, password } = parse_json_body(&body)?;
+    let SecretField(password) = password.ok_or_else(|| missing_sign_in_field_error("password"))?;
+    let (peer, user) = (limits::client_ip(&parts.extensions), UserRef::Name { domain, user });
+    let user = authenticate_by_password(&service, &trail, peer, &user, password).await?;
     let grants = policy_cache::load_policies(&service.store, &user.id).await?;
     let projects =
         sort_projects_by_name(load_accessible_projects(&service, &user.domain_id, user.administrator, &grants).await?);
@@ -153,7 +149,7 @@ pub(crate) async fn switch_project(
     if token_info.origin != TokenOrigin::Console {
         return Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "session-of-console", Vec::new()));
     }
-    let requested = body::parse_session_scope(&body)?;
+    let SessionScopeRequest { project_id: requested } = parse_json_body(&body)?;
     let projects = load_caller_projects(&service, &caller).await?;
     let project = match requested {
         None => None,

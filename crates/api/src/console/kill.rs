@@ -13,13 +13,10 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_diagnose::to_valid_utf8;
 use clew_iam::decision::Action;
-use clew_model::{Language, LocalizedText, Node, Session};
+use clew_model::{Language, LocalizedText, Session};
 use clew_mysql::{
-    KillOutcome, KillRefusal, KillTarget, PreKillSnapshot, ProcessListOrigin, ReadLimits, ServerInstance,
-    SessionLookupResult, UnsafeKillPolicy, find_sessions_by_id,
+    KillOutcome, KillRefusal, KillTarget, PreKillSnapshot, ServerInstance, SessionLookupResult, find_sessions_by_id,
 };
-use clew_store::KillSource;
-use clew_worker::{KillError, KillRequest, VictimMatchRule};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -29,6 +26,7 @@ use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::kill_risks::KillRiskView;
+use crate::manual_kill::{add_kill_to_audit_detail, build_manual_kill_request};
 use crate::messages::localize_failure;
 use crate::statement_text::render_statement;
 use effect::KillEffectView;
@@ -118,11 +116,8 @@ pub(crate) async fn kill_sessions(
         TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
     let request = request?;
     let ids: Vec<u64> = request.sessions.iter().map(|selected| selected.id).collect();
-    caller.audit.add_detail("asked", ids.clone());
+    add_kill_to_audit_detail(&caller, &ids, &request.reason);
     caller.audit.add_detail("what", request.kind.name());
-    if !request.reason.is_empty() {
-        caller.audit.add_detail("reason", request.reason.as_str());
-    }
     let masked = target.requires_statement_masking(&service, &caller);
     let found = service
         .read_from_node(&target.node, async |limits| find_sessions_by_id(&target.node.url, &ids, &limits).await)
@@ -154,14 +149,9 @@ pub(crate) async fn kill_sessions(
                 victims.drain(..).map(|victim| (victim.id, describe_kill_refusal(KillRefusal::AnotherServer)));
             skip_reasons.extend(refused);
         }
-        let work =
-            async |limits| match execute_kills(&service, &caller, &target, &request, victims, read.clone(), limits)
-                .await
-            {
-                Ok(outcomes) => Ok(Ok(outcomes)),
-                Err(error) => ApiError::from_kill_error(error).map(Err),
-            };
-        let outcomes = service.read_from_node(&target.node, work).await??;
+        let order = build_manual_kill_request(&caller, &target, request.kind, &request.reason, read);
+        let kill = async |limits| service.kills.execute_kills(order, victims, limits).await;
+        let outcomes = service.kill_on_node(&target.node, kill).await?;
         let effect = match before {
             Some(before) => {
                 let node = &target.node;
@@ -201,36 +191,6 @@ pub(crate) async fn kill_sessions(
         costs.as_ref().map(|costs| costs.format_remaining_blocker_warnings(&victims, language)).unwrap_or_default();
     let costs_unknown = costs.and_then(|costs| costs.unknown).map(|reason| reason.in_language(language).to_owned());
     Ok(Json(KillResponse { sessions, costs_unknown, warnings, effect }))
-}
-
-async fn execute_kills(
-    service: &AppState,
-    caller: &Caller,
-    target: &TargetNode<Node>,
-    request: &SessionKillRequest,
-    victims: Vec<Session>,
-    read: ProcessListOrigin,
-    limits: ReadLimits,
-) -> Result<Vec<(u64, KillOutcome)>, KillError> {
-    let order = KillRequest {
-        origin: caller.build_audit_origin(),
-        project_id: target.project.id.clone(),
-        instance_id: target.instance.id.clone(),
-        node_id: target.node.id.clone(),
-        url: target.node.url.clone(),
-        source: KillSource::Manual,
-        task_id: None,
-        kind: request.kind,
-        victim_match: if request.kind == KillTarget::Query {
-            VictimMatchRule::Statement
-        } else {
-            VictimMatchRule::Session
-        },
-        unsafe_victims: UnsafeKillPolicy::Kill,
-        reason: request.reason.clone(),
-        list_read: read,
-    };
-    service.kills.execute_kills(order, victims, limits).await
 }
 
 /// Name and message of the kill outcome for a selected session that Clew does not try to kill.

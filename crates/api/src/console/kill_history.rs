@@ -6,10 +6,10 @@ use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
 use clew_model::{Actor, NodeId};
 use clew_store::{AuditFilter, KillFilter, KillRecord, RecordedKillOutcome, StoreError};
-use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::format_unix_millis;
 use crate::AppState;
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
@@ -140,8 +140,4 @@ async fn load_kill_requester_names(
         Some(((row.event.target.parse().ok()?, row.event.detail.get("asked_at")?.as_i64()?), name))
     });
     Ok(named.collect())
-}
-
-fn format_unix_millis(milliseconds: i64) -> String {
-    Timestamp::from_millisecond(milliseconds).map_or_else(|_| String::new(), |timestamp| timestamp.to_string())
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::caller::Caller;
+use crate::caller::{Caller, InstancePath};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 
@@ -47,16 +47,15 @@ pub(crate) async fn show_permissions(
     State(service): State<AppState>,
     caller: Caller,
     Extension(language): Extension<Language>,
-    Path((project, instance)): Path<(String, String)>,
+    Path(path): Path<InstancePath>,
 ) -> Result<Json<Permissions>, ApiError> {
-    let path = (project.as_str(), instance.as_str());
     let mut permissions = BTreeMap::new();
     let (mut found_instance, mut first_refusal) = (None, None);
     for action in Action::ALL {
         let outcome = match action.target {
             ActionTarget::Domain => continue,
-            ActionTarget::Instance => Box::pin(caller.require_instance_permission(&service, *action, path, &[])).await,
-            ActionTarget::Project => Box::pin(caller.authorize_and_find_instance(&service, *action, path)).await,
+            ActionTarget::Instance => Box::pin(caller.require_instance_permission(&service, *action, &path)).await,
+            ActionTarget::Project => Box::pin(caller.authorize_and_find_instance(&service, *action, &path)).await,
         };
         let permission = match outcome {
             Ok(found) => {

@@ -6,10 +6,10 @@ use clew_iam::decision::Action;
 use clew_model::{ApiErrorDefinition, Language, Limitation, RequestId, SessionSelection};
 use clew_store::SessionCollectionTask;
 use http::StatusCode;
-use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::format_unix_millis;
 use crate::AppState;
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
@@ -137,8 +137,4 @@ fn build_collection_view(
         reason: task.failure.map(|failure| format_failure(language, &failure)),
         limitations: result.and_then(|result| result.limitations),
     }
-}
-
-fn format_unix_millis(milliseconds: i64) -> String {
-    Timestamp::from_millisecond(milliseconds).map_or_else(|_| String::new(), |timestamp| timestamp.to_string())
 }

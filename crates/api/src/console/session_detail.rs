@@ -5,15 +5,15 @@ use axum::extract::{Path, State};
 use clew_diagnose::waits::WaitGraph;
 use clew_diagnose::{build_statement_template, to_valid_utf8};
 use clew_iam::decision::Action;
-use clew_model::{ApiErrorDefinition, Language, Limitation};
+use clew_model::{ApiErrorDefinition, Language, Limitation, Node};
 use clew_mysql::{DetailedSession, ExplainOutcome, explain_running_statement, read_session_detail};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::invalid_field_error;
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
+use crate::field_errors::invalid_field_error;
 use crate::json::Json;
 use crate::statement_text::render_statement;
 
@@ -100,16 +100,9 @@ struct ConnectionAttribute {
 pub(crate) async fn show_session_detail(
     State(service): State<AppState>,
     caller: Caller,
-    Path((project, instance, node, session)): Path<SessionPath>,
+    Path(path): Path<SessionPath>,
 ) -> Result<Json<SessionDetail>, ApiError> {
-    let target = TargetNode::authorize_and_find_node_with_password(
-        &service,
-        &caller,
-        Action::LIST_PROCESSES,
-        &(project, instance, node),
-    )
-    .await?;
-    let id = parse_session_id(&session)?;
+    let (target, id) = authorize_and_find_node_of_session(&service, &caller, path).await?;
     let masked = target.requires_statement_masking(&service, &caller);
     let read = service
         .read_from_node(&target.node, async |limits| read_session_detail(&target.node.url, id, &limits).await)
@@ -187,17 +180,10 @@ pub(crate) struct ExplainResponse {
 pub(crate) async fn explain_statement(
     State(service): State<AppState>,
     caller: Caller,
-    Path((project, instance, node, session)): Path<SessionPath>,
+    Path(path): Path<SessionPath>,
     Extension(language): Extension<Language>,
 ) -> Result<Json<ExplainResponse>, ApiError> {
-    let target = TargetNode::authorize_and_find_node_with_password(
-        &service,
-        &caller,
-        Action::LIST_PROCESSES,
-        &(project, instance, node),
-    )
-    .await?;
-    let id = parse_session_id(&session)?;
+    let (target, id) = authorize_and_find_node_of_session(&service, &caller, path).await?;
     if target.requires_statement_masking(&service, &caller) {
         // Plans contain literals that Clew cannot mask, because the plan format differs between servers.
         return Err(ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "explain-masked", Vec::new()));
@@ -215,8 +201,17 @@ pub(crate) async fn explain_statement(
     }
 }
 
-fn parse_session_id(text: &str) -> Result<u64, ApiError> {
-    text.parse().ok().filter(|id| *id > 0).ok_or_else(|| invalid_field_error("session_id", text))
+/// Also returns the thread id of the session in the path.
+async fn authorize_and_find_node_of_session(
+    service: &AppState,
+    caller: &Caller,
+    (project, instance, node, session): SessionPath,
+) -> Result<(TargetNode<Node>, u64), ApiError> {
+    let path = (project, instance, node);
+    let action = Action::LIST_PROCESSES;
+    let target = TargetNode::authorize_and_find_node_with_password(service, caller, action, &path).await?;
+    let id = session.parse().ok().filter(|id| *id > 0);
+    Ok((target, id.ok_or_else(|| invalid_field_error("session_id", &session))?))
 }
 
 fn session_not_found_error(id: u64) -> ApiError {

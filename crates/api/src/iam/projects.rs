@@ -10,8 +10,9 @@ use utoipa::ToSchema;
 use crate::AppState;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
+use crate::field_errors::truncate_for_message;
 use crate::json::Json;
-use crate::query_string::{QueryString, truncate_for_message};
+use crate::query_string::QueryString;
 
 /// List of projects with links.
 #[derive(Serialize, ToSchema)]

@@ -44,14 +44,15 @@ impl PasswordSignInRequest {
     pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body: Value =
             serde_json::from_slice(body).map_err(|_| ApiError::new(ApiErrorDefinition::IAM_INVALID_BODY))?;
-        let methods =
-            body.pointer("/auth/identity/methods").ok_or_else(|| missing_field_error("auth.identity.methods"))?;
+        let methods = body
+            .pointer("/auth/identity/methods")
+            .ok_or_else(|| missing_sign_in_field_error("auth.identity.methods"))?;
         if *methods != json!(["password"]) {
             return Err(ApiError::with_detail(ApiErrorDefinition::IAM_INVALID_BODY, "iam-methods", Vec::new()));
         }
         let text = |pointer: &str, name: &'static str| match body.pointer(pointer) {
             Some(Value::String(text)) => Ok(text.clone()),
-            None => Err(missing_field_error(name)),
+            None => Err(missing_sign_in_field_error(name)),
             Some(_) => Err(ApiError::new(ApiErrorDefinition::IAM_INVALID_BODY)),
         };
         let user = match body.pointer("/auth/identity/password/user/id") {
@@ -80,20 +81,20 @@ impl RequestedTokenScope {
             return match (text("/project/id")?, text("/project/name")?) {
                 (Some(id), _) => Ok(Self::Project { project: ProjectRef::Id(id), domain }),
                 (None, Some(name)) => Ok(Self::Project { project: ProjectRef::Name(name), domain }),
-                (None, None) => Err(missing_field_error("auth.scope.project.id")),
+                (None, None) => Err(missing_sign_in_field_error("auth.scope.project.id")),
             };
         }
         if scope.get("domain").is_some() {
             return match (text("/domain/id")?, text("/domain/name")?) {
-                (None, None) => Err(missing_field_error("auth.scope.domain.id")),
+                (None, None) => Err(missing_sign_in_field_error("auth.scope.domain.id")),
                 (id, name) => Ok(Self::Domain(DomainRef { id, name })),
             };
         }
-        Err(missing_field_error("auth.scope.project"))
+        Err(missing_sign_in_field_error("auth.scope.project"))
     }
 }
 
-fn missing_field_error(field: &'static str) -> ApiError {
+pub(crate) fn missing_sign_in_field_error(field: &'static str) -> ApiError {
     ApiError::with_detail(ApiErrorDefinition::IAM_MISSING_FIELD, "iam-field", vec![("field", field.into())])
 }
 

@@ -10,9 +10,11 @@ use clew_store::Project;
 use utoipa::IntoParams;
 
 use crate::AppState;
-use crate::caller::Caller;
+use crate::caller::{Caller, InstancePath};
 use crate::error::{ApiError, ErrorBody};
+use crate::field_errors::{invalid_field_error, value_not_allowed_error};
 use crate::json::Json;
+use crate::pagination;
 use crate::query_string::QueryString;
 use wire::{InstanceApiVersion, InstanceListResponse, InstanceResponse};
 
@@ -129,10 +131,7 @@ async fn list_instances(
 ) -> Result<Json<InstanceListResponse>, ApiError> {
     let project = caller.require_permission_on_some_instance(Action::LIST_INSTANCES, project).await?;
     let query = QueryString::parse(query.as_deref())?;
-    let page = Pagination {
-        offset: query.get_number_in_range("offset", 0, i32::MAX.unsigned_abs(), 0)?,
-        limit: query.get_number_in_range("limit", 1, 100, 100)?,
-    };
+    let page = pagination::parse_page(&query)?;
     let filter = parse_instance_filter(&query)?;
     let (instances, total) = match filter {
         Some(filter) if caller.principal.administrator => {
@@ -173,11 +172,10 @@ async fn list_visible_instances(
 async fn show_instance(
     service: &AppState,
     caller: &Caller,
-    (project, instance): &(String, String),
+    path: &InstancePath,
     names: InstanceApiVersion,
 ) -> Result<Json<InstanceResponse>, ApiError> {
-    let (_, instance) =
-        caller.require_instance_permission(service, Action::GET_INSTANCE, (project, instance), &[]).await?;
+    let (_, instance) = caller.require_instance_permission(service, Action::GET_INSTANCE, path).await?;
     Ok(Json(wire::build_instance_response(&instance, names)))
 }
 
@@ -186,7 +184,7 @@ fn parse_instance_filter(query: &QueryString) -> Result<Option<InstanceFilter>, 
     require_supported_parameter_value(query, "type", "Cluster")?;
     require_supported_parameter_value(query, "datastore_type", wire::DATASTORE_TYPE)?;
     let pattern = |name: &'static str| match query.get(name) {
-        Some(given @ ("" | "*")) => Err(QueryString::invalid_value_error(name, given)),
+        Some(given @ ("" | "*")) => Err(invalid_field_error(name, given)),
         given => Ok(given.map(ToOwned::to_owned)),
     };
     let filter = InstanceFilter {
@@ -202,9 +200,7 @@ fn parse_instance_filter(query: &QueryString) -> Result<Option<InstanceFilter>, 
 
 fn require_supported_parameter_value(query: &QueryString, name: &'static str, value: &str) -> Result<(), ApiError> {
     match query.get(name) {
-        Some(given) if given != value => {
-            Err(ApiError::value_not_allowed_error(name, crate::query_string::truncate_for_message(given), &[value]))
-        }
+        Some(given) if given != value => Err(value_not_allowed_error(name, given, &[value])),
         _ => Ok(()),
     }
 }
@@ -212,9 +208,9 @@ fn require_supported_parameter_value(query: &QueryString, name: &'static str, va
 fn parse_tag_filter(text: &str) -> Result<Vec<Tag>, ApiError> {
     let mut tags: Vec<Tag> = Vec::new();
     for pair in text.split(',') {
-        let (key, value) = pair.split_once('=').ok_or_else(|| QueryString::invalid_value_error("tags", text))?;
+        let (key, value) = pair.split_once('=').ok_or_else(|| invalid_field_error("tags", text))?;
         if key.is_empty() || tags.iter().any(|tag| tag.key == key) {
-            return Err(QueryString::invalid_value_error("tags", text));
+            return Err(invalid_field_error("tags", text));
         }
         tags.push(Tag { key: key.to_owned(), value: value.to_owned() });
     }

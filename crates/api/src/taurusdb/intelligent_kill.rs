@@ -14,12 +14,12 @@ use clew_diagnose::{RankingStrategy, SessionGroup};
 use clew_iam::decision::Action;
 use clew_model::{ApiErrorDefinition, Language, Node};
 use clew_store::{NewIntelligentKill, StoreError};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::JsonBody;
-use crate::caller::{Caller, TargetNode};
+use crate::body::parse_json_body;
+use crate::caller::{Caller, InstancePath, TargetNode, load_node_if_zone_reachable};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query_string::QueryString;
@@ -61,9 +61,8 @@ pub(crate) struct SessionGroupStatistics {
 }
 
 /// Request to start an intelligent kill.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct ExecuteIntelligentKillRequest {
     /// Id of the node
     node_id: String,
@@ -95,21 +94,18 @@ pub(crate) struct IntelligentKillTask {
 pub(crate) async fn preview_intelligent_kill(
     State(service): State<AppState>,
     caller: Caller,
-    Path(path): Path<(String, String)>,
+    Path(path): Path<InstancePath>,
     Extension(language): Extension<Language>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<IntelligentKillPreview>, ApiError> {
     let query = QueryString::parse(query.as_deref());
-    let target = authorize_and_load_node(&service, &caller, Action::SHOW_INTELLIGENT_KILL, path, || {
+    let target = authorize_and_load_node(&service, &caller, Action::SHOW_INTELLIGENT_KILL, &path, || {
         query?.get_required("node_id").map(str::to_owned)
     });
     let target = target.await?;
     let kills = &service.intelligent_kills;
-    let read_plan = async |limits| match kills.preview_victims(&target.instance.id, &target.node.url, limits).await {
-        Ok(plan) => Ok(Ok(plan)),
-        Err(error) => ApiError::from_kill_error(error).map(Err),
-    };
-    let plan = service.read_from_node(&target.node, read_plan).await??;
+    let read_plan = async |limits| kills.preview_victims(&target.instance.id, &target.node.url, limits).await;
+    let plan = service.kill_on_node(&target.node, read_plan).await?;
     let masked = target.requires_statement_masking(&service, &caller);
     let statistics = plan
         .ranked_session_groups()
@@ -155,11 +151,11 @@ fn build_session_group_statistics(
 pub(crate) async fn execute_intelligent_kill(
     State(service): State<AppState>,
     caller: Caller,
-    Path(path): Path<(String, String)>,
+    Path(path): Path<InstancePath>,
     body: Bytes,
 ) -> Result<Json<IntelligentKillTask>, ApiError> {
-    let node = || JsonBody::parse(&body, &["node_id"])?.get_required::<String>("node_id");
-    let target = authorize_and_load_node(&service, &caller, Action::EXECUTE_INTELLIGENT_KILL, path, node).await?;
+    let node = || parse_json_body(&body).map(|request: ExecuteIntelligentKillRequest| request.node_id);
+    let target = authorize_and_load_node(&service, &caller, Action::EXECUTE_INTELLIGENT_KILL, &path, node).await?;
     caller.audit.add_detail("node", target.node.id.as_str());
     let new = NewIntelligentKill {
         by: caller.build_audit_origin(),
@@ -184,10 +180,10 @@ async fn authorize_and_load_node(
     service: &AppState,
     caller: &Caller,
     action: Action,
-    (project, instance): (String, String),
+    path: &InstancePath,
     node: impl FnOnce() -> Result<String, ApiError>,
 ) -> Result<TargetNode<Node>, ApiError> {
-    let (project, instance) = caller.require_instance_permission(service, action, (&project, &instance), &[]).await?;
-    let node = crate::caller::load_node_if_zone_reachable(service, &instance, &node()?).await?;
+    let (project, instance) = caller.require_instance_permission(service, action, path).await?;
+    let node = load_node_if_zone_reachable(service, &instance, &node()?).await?;
     Ok(TargetNode { project, instance, node })
 }

@@ -19,13 +19,13 @@ use http::HeaderMap;
 use serde_json::json;
 
 use crate::AppState;
-use crate::body::{JsonBody, missing_field_error};
-use crate::caller::Caller;
+use crate::body::{UnquotedNumber, parse_json_body};
+use crate::caller::{Caller, InstancePath};
 use crate::console::cookie;
 use crate::error::{ApiError, ErrorBody};
+use crate::field_errors::{missing_field_error, truncate_for_message, value_not_allowed_error};
 use crate::json::Json;
-use crate::query_string::truncate_for_message;
-use criteria::{KILL_CRITERIA_FIELD_NAMES, RawKillCriteria};
+use criteria::RawKillCriteria;
 use wire::{
     AddKillTaskRequest, AddKillTaskResponse, KillTaskList, KillTaskView, NodeLoginRefusal, StopKillTaskRequest,
     SuccessResponse,
@@ -54,12 +54,11 @@ const MANUAL_TASK_TYPE: &str = "manual";
 pub(crate) async fn add_kill_task(
     State(service): State<AppState>,
     caller: Caller,
-    Path((project, instance)): Path<(String, String)>,
+    Path(path): Path<InstancePath>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<AddKillTaskResponse>, ApiError> {
-    let path = (project.as_str(), instance.as_str());
-    let (project, instance) = caller.authorize_and_find_instance(&service, Action::MODIFY_INSTANCE, path).await?;
+    let (project, instance) = caller.authorize_and_find_instance(&service, Action::MODIFY_INSTANCE, &path).await?;
     let RequestedKillTask { criteria, duration, confirmed } = parse_new_kill_task(&body)?;
     caller.check_credentials_outlive_kill_task(duration.map(|duration| duration.as_secs()))?;
     let must_confirm =
@@ -90,14 +89,19 @@ struct RequestedKillTask {
 }
 
 fn parse_new_kill_task(body: &[u8]) -> Result<RequestedKillTask, ApiError> {
-    let mut fields = KILL_CRITERIA_FIELD_NAMES.to_vec();
-    fields.extend(["task_type", "task_duration", "confirmed_instance_name"]);
-    let body = JsonBody::parse(body, &fields)?;
-    let criteria = RawKillCriteria::from_body(&body)?.parse()?;
-    let kind: String = body.get_required("task_type")?;
-    let duration = criteria::get_unquoted_number(&body, "task_duration");
-    let duration = match (kind.as_str(), duration) {
-        (AUTO_TASK_TYPE, Some(given)) => {
+    let request: AddKillTaskRequest = parse_json_body(body)?;
+    let criteria = RawKillCriteria {
+        user: request.user,
+        host: request.host,
+        db: request.db,
+        command: request.command,
+        info: request.info,
+        time: request.time.0,
+        include_unsafe: request.include_unsafe.unwrap_or(false),
+    };
+    let criteria = criteria.parse()?;
+    let duration = match (request.task_type.as_str(), request.task_duration) {
+        (AUTO_TASK_TYPE, Some(UnquotedNumber(given))) => {
             let seconds = criteria::parse_integer(
                 "task_duration",
                 &given,
@@ -109,15 +113,11 @@ fn parse_new_kill_task(body: &[u8]) -> Result<RequestedKillTask, ApiError> {
         (AUTO_TASK_TYPE, None) => return Err(missing_field_error("task_duration")),
         (MANUAL_TASK_TYPE, None) => None,
         (MANUAL_TASK_TYPE, Some(_)) => return Err(ApiError::invalid_parameter("kill-task-duration", Vec::new())),
-        _ => {
-            return Err(ApiError::value_not_allowed_error(
-                "task_type",
-                truncate_for_message(&kind),
-                &[AUTO_TASK_TYPE, MANUAL_TASK_TYPE],
-            ));
+        (other, _) => {
+            return Err(value_not_allowed_error("task_type", other, &[AUTO_TASK_TYPE, MANUAL_TASK_TYPE]));
         }
     };
-    Ok(RequestedKillTask { criteria, duration, confirmed: body.get("confirmed_instance_name")? })
+    Ok(RequestedKillTask { criteria, duration, confirmed: request.confirmed_instance_name })
 }
 
 /// Stop a kill task. If the task has already ended, the request has no effect.
@@ -136,13 +136,11 @@ fn parse_new_kill_task(body: &[u8]) -> Result<RequestedKillTask, ApiError> {
 pub(crate) async fn stop_kill_task(
     State(service): State<AppState>,
     caller: Caller,
-    Path((project, instance)): Path<(String, String)>,
+    Path(path): Path<InstancePath>,
     body: Bytes,
 ) -> Result<Json<SuccessResponse>, ApiError> {
-    let path = (project.as_str(), instance.as_str());
-    let (project, instance) = caller.authorize_and_find_instance(&service, Action::MODIFY_INSTANCE, path).await?;
-    let body = JsonBody::parse(&body, &["task_id"])?;
-    let given = criteria::get_unquoted_number(&body, "task_id").ok_or_else(|| missing_field_error("task_id"))?;
+    let (project, instance) = caller.authorize_and_find_instance(&service, Action::MODIFY_INSTANCE, &path).await?;
+    let StopKillTaskRequest { task_id: UnquotedNumber(given) } = parse_json_body(&body)?;
     let id: Option<i64> = given.parse().ok();
     let stopped = match id {
         Some(id) => {
@@ -175,10 +173,9 @@ pub(crate) async fn stop_kill_task(
 pub(crate) async fn list_kill_tasks(
     State(service): State<AppState>,
     caller: Caller,
-    Path((project, instance)): Path<(String, String)>,
+    Path(path): Path<InstancePath>,
 ) -> Result<Json<KillTaskList>, ApiError> {
-    let (project, instance) =
-        caller.require_instance_permission(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
+    let (project, instance) = caller.require_instance_permission(&service, Action::GET_INSTANCE, &path).await?;
     let masked = caller.requires_statement_masking(&service, &project, &instance);
     let tasks = service.store.kill_tasks().list_kill_tasks(&instance.id).await?;
     let refused =

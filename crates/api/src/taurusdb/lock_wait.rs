@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use crate::AppState;
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
+use crate::field_errors::invalid_field_error;
 use crate::json::Json;
 use crate::query_string::QueryString;
 use crate::statement_text::render_statement;
@@ -133,7 +134,7 @@ pub(crate) async fn show_lock_wait(
 
 fn parse_session_id(query: &QueryString) -> Result<u64, ApiError> {
     let given = query.get_required("pid")?;
-    given.parse().ok().filter(|&pid| pid > 0).ok_or_else(|| QueryString::invalid_value_error("pid", given))
+    given.parse().ok().filter(|&pid| pid > 0).ok_or_else(|| invalid_field_error("pid", given))
 }
 
 fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {

@@ -10,28 +10,25 @@ use axum::extract::{Path, State};
 use clew_iam::decision::Action;
 use clew_model::{Failure, FailureKind, Node};
 use clew_mysql::{
-    KillOutcome, KillRefusal as Reason, KillTarget, ReadLimits, SessionLookupResult, UnsafeKillPolicy,
-    find_sessions_by_id,
+    KillOutcome, KillRefusal as Reason, KillTarget, ReadLimits, SessionLookupResult, find_sessions_by_id,
 };
-use clew_store::KillSource;
-use clew_worker::{KillError, KillRequest, VictimMatchRule};
-use serde::Serialize;
+use clew_worker::KillError;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::{JsonBody, check_array_length, invalid_field_error};
+use crate::body::parse_json_body;
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
+use crate::field_errors::{check_array_length, invalid_field_error};
 use crate::json::Json;
-use crate::nodes;
+use crate::manual_kill::{add_kill_to_audit_detail, build_manual_kill_request, check_kill_reason};
 
 const MAX_SESSIONS_PER_REQUEST: usize = 20;
-const MAX_REASON_CHARS: usize = 255;
 
 /// Sessions to kill.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct DeleteProcessesRequest {
     /// Thread ids from the process list. Duplicates are ignored
     #[schema(min_items = 1, max_items = 20, minimum = 0)]
@@ -75,21 +72,15 @@ pub(crate) async fn kill_processes(
     let target =
         TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
     let request = ProcessKillRequest::parse(&body)?;
-    caller.audit.add_detail("asked", request.ids.clone());
-    if !request.reason.is_empty() {
-        caller.audit.add_detail("reason", request.reason.as_str());
-    }
-    let kill = async |limits| match find_and_kill_sessions(&service, &caller, &target, &request, limits).await {
-        Ok(outcomes) => Ok(Ok(outcomes)),
-        Err(error) => ApiError::from_kill_error(error).map(Err),
-    };
-    let outcomes = service.read_from_node(&target.node, kill).await??;
+    add_kill_to_audit_detail(&caller, &request.ids, &request.reason);
+    let kill = async |limits| find_and_kill_sessions(&service, &caller, &target, &request, limits).await;
+    let outcomes = service.kill_on_node(&target.node, kill).await?;
     let killed = request.classify_kill_outcomes(&outcomes);
     caller.audit.add_detail("killed", killed.processes_killed.clone());
     caller.audit.add_detail("not_found", killed.processes_not_found.clone());
     match summarize_kill_failures(&outcomes, &killed) {
         None => Ok(Json(killed)),
-        Some(failure) => Err(nodes::api_error_from_node_failure(failure)),
+        Some(failure) => Err(ApiError::from_node_failure(failure)),
     }
 }
 
@@ -107,20 +98,7 @@ async fn find_and_kill_sessions(
         // Behind a load balancer, sessions that this server does not list may still run on the other server.
         return Ok(request.ids.iter().map(|id| (*id, KillOutcome::Refused(Reason::AnotherServer))).collect());
     }
-    let order = KillRequest {
-        origin: caller.build_audit_origin(),
-        project_id: target.project.id.clone(),
-        instance_id: target.instance.id.clone(),
-        node_id: target.node.id.clone(),
-        url: target.node.url.clone(),
-        source: KillSource::Manual,
-        task_id: None,
-        kind: KillTarget::Connection,
-        victim_match: VictimMatchRule::Session,
-        unsafe_victims: UnsafeKillPolicy::Kill,
-        reason: request.reason.clone(),
-        list_read: read,
-    };
+    let order = build_manual_kill_request(caller, target, KillTarget::Connection, &request.reason, read);
     let remaining = limits.read_timeout.saturating_sub(start.elapsed());
     let limits =
         ReadLimits { read_timeout: remaining, connect_timeout: limits.connect_timeout.min(remaining), ..limits };
@@ -135,8 +113,7 @@ struct ProcessKillRequest {
 
 impl ProcessKillRequest {
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        let body = JsonBody::parse(body, &["processes", "reason"])?;
-        let given: Vec<i64> = body.get_required("processes")?;
+        let DeleteProcessesRequest { processes: given, reason } = parse_json_body(body)?;
         check_array_length("processes", given.len(), 1, MAX_SESSIONS_PER_REQUEST)?;
         let mut seen = HashSet::new();
         let mut ids = Vec::with_capacity(given.len());
@@ -146,15 +123,7 @@ impl ProcessKillRequest {
                 ids.push(id);
             }
         }
-        let reason: String = body.get("reason")?.unwrap_or_default();
-        let length = reason.chars().count();
-        if length > MAX_REASON_CHARS {
-            let (length, max) = (length.to_string(), MAX_REASON_CHARS.to_string());
-            let arguments =
-                vec![("field", "reason".to_owned()), ("length", length), ("min", "0".to_owned()), ("max", max)];
-            return Err(ApiError::invalid_parameter("parameter-length", arguments));
-        }
-        Ok(Self { ids, reason })
+        Ok(Self { ids, reason: check_kill_reason(reason)? })
     }
 
     /// Returns the thread ids of killed sessions and of sessions not found. Omits sessions whose kill failed.

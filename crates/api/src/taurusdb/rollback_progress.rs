@@ -7,13 +7,14 @@ use axum::extract::{Path, State};
 use clew_iam::decision::Action;
 use clew_model::{ApiErrorDefinition, NodeRole, Pagination};
 use clew_mysql::{Rollback, read_rollbacks};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::{JsonBody, check_array_length, invalid_field_error};
+use crate::body::parse_json_body;
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
+use crate::field_errors::{check_array_length, invalid_field_error};
 use crate::json::Json;
 use crate::pagination;
 use crate::statement_text::render_statement;
@@ -23,9 +24,8 @@ const ROLLBACK_ACTION: &str = "rollback";
 const MAX_TRANSACTION_IDS: usize = 100;
 
 /// Rollbacks to list.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct TransactionProgressRequest {
     /// Always rollback
     #[schema(pattern = "^rollback$")]
@@ -93,16 +93,16 @@ pub(crate) async fn show_rollback_progress(
 ) -> Result<Json<TransactionProgress>, ApiError> {
     let target =
         TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
-    let request = RollbackProgressRequest::parse(&body)?;
+    let (ids, page) = select_rollbacks(parse_json_body(&body)?)?;
     let node = &target.node;
     if node.role != NodeRole::Master {
         return Err(ApiError::with_detail(ApiErrorDefinition::NOT_ALLOWED, "not-the-master", Vec::new()));
     }
-    let ids = request.ids.as_deref();
-    let rollbacks = service.read_from_node(node, async |limits| read_rollbacks(&node.url, ids, &limits).await).await?;
+    let rollbacks =
+        service.read_from_node(node, async |limits| read_rollbacks(&node.url, ids.as_deref(), &limits).await).await?;
     let masked = target.requires_statement_masking(&service, &caller);
     let (transactions, total_count) =
-        pagination::paginate_list(rollbacks, request.page, |rollback| transaction_from_rollback(rollback, masked));
+        pagination::paginate_list(rollbacks, page, |rollback| transaction_from_rollback(rollback, masked));
     Ok(Json(TransactionProgress { transactions, total_count }))
 }
 
@@ -118,41 +118,27 @@ fn transaction_from_rollback(rollback: Rollback, masked: bool) -> RollingBackTra
     }
 }
 
-struct RollbackProgressRequest {
-    /// Requested transaction ids, or `None` if the request lists all rollbacks.
-    ids: Option<Vec<u64>>,
-    page: Pagination,
-}
-
-impl RollbackProgressRequest {
-    fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        let body = JsonBody::parse(body, &["action", "transaction_ids", "limit", "offset"])?;
-        let action: String = body.get_required("action")?;
-        if action != ROLLBACK_ACTION {
-            return Err(invalid_field_error("action", &action));
-        }
-        let given: Vec<String> = body.get("transaction_ids")?.unwrap_or_default();
-        check_array_length("transaction_ids", given.len(), 0, MAX_TRANSACTION_IDS)?;
-        let page = Pagination {
-            offset: parse_number_in_range(&body, "offset", 0, i32::MAX.unsigned_abs())?.unwrap_or(0),
-            limit: parse_page_limit(&body)?,
-        };
-        if given.is_empty() {
-            return Ok(Self { ids: None, page });
-        }
-        // An id that is not a number does not match any transaction.
-        let ids = given.iter().filter_map(|id| id.parse().ok()).collect();
-        Ok(Self { ids: Some(ids), page: Pagination::default() })
+/// Returns the requested transaction ids, or `None` if the request lists all rollbacks, and the page.
+fn select_rollbacks(request: TransactionProgressRequest) -> Result<(Option<Vec<u64>>, Pagination), ApiError> {
+    if request.action != ROLLBACK_ACTION {
+        return Err(invalid_field_error("action", &request.action));
     }
+    let ids = request.transaction_ids.unwrap_or_default();
+    check_array_length("transaction_ids", ids.len(), 0, MAX_TRANSACTION_IDS)?;
+    let page = Pagination {
+        offset: check_range("offset", request.offset.unwrap_or(0), 0, i32::MAX.unsigned_abs())?,
+        limit: check_range("limit", request.limit.unwrap_or(100), 1, 100)?,
+    };
+    if ids.is_empty() {
+        return Ok((None, page));
+    }
+    // An id that is not a number does not match any transaction.
+    let ids = ids.iter().filter_map(|id| id.parse().ok()).collect();
+    Ok((Some(ids), Pagination::default()))
 }
 
-fn parse_page_limit(body: &JsonBody) -> Result<u32, ApiError> {
-    Ok(parse_number_in_range(body, "limit", 1, 100)?.unwrap_or(100))
-}
-
-fn parse_number_in_range(body: &JsonBody, name: &'static str, min: u32, max: u32) -> Result<Option<u32>, ApiError> {
-    let Some(given) = body.get::<u32>(name)? else { return Ok(None) };
-    if (min..=max).contains(&given) { Ok(Some(given)) } else { Err(invalid_field_error(name, &given.to_string())) }
+fn check_range(name: &'static str, given: u32, min: u32, max: u32) -> Result<u32, ApiError> {
+    if (min..=max).contains(&given) { Ok(given) } else { Err(invalid_field_error(name, &given.to_string())) }
 }
 
 #[cfg(test)]
@@ -161,9 +147,7 @@ mod tests {
 
     #[test]
     fn body_selects_transactions_by_id_or_by_page() {
-        let parse = |body: &str| {
-            RollbackProgressRequest::parse(body.as_bytes()).ok().map(|request| (request.ids, request.page))
-        };
+        let parse = |body: &str| parse_json_body(body.as_bytes()).and_then(select_rollbacks).ok();
         let page = |offset, limit| Some((None, Pagination { offset, limit }));
         assert_eq!(parse(r#"{"action":"rollback"}"#), page(0, 100));
         assert_eq!(parse(r#"{"action":"rollback","transaction_ids":[],"offset":7,"limit":1}"#), page(7, 1));

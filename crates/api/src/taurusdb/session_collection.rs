@@ -1,37 +1,33 @@
 //! Implements the operation `CollectRealtimeSession` (section 1.2 of the TaurusDB API spec).
 
-use std::collections::HashSet;
-use std::fmt;
-
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
 use clew_model::{SessionClass, SessionSelection, SortDirection, SortKey, UnvalidatedSessionSelection};
 use http::StatusCode;
-use serde::Serialize;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use crate::AppState;
+use crate::body::parse_json_body;
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
+use crate::field_errors::truncate_for_message;
 use crate::json::Json;
-use crate::query_string::truncate_for_message;
 use crate::statement_text::MASKED_SUBSTRING_PLACEHOLDER;
 
 /// Filters and sort order of the collected sessions. Every field is optional, and filters are combined with AND.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct RealtimeSessionRequest {
     /// Class of sessions: slow, active, total or long
     #[schema(schema_with = session_class_schema)]
     filter: Option<String>,
     /// Minimum duration of a slow session or long transaction, in seconds
-    #[schema(minimum = 1, maximum = 86_400, default = 10)]
-    slow_process_threshold: Option<i32>,
+    #[schema(value_type = Option<i32>, minimum = 1, maximum = 86_400, default = 10)]
+    slow_process_threshold: Option<i64>,
     /// Account name, exact match
     #[schema(min_length = 1, max_length = 255)]
     user: Option<String>,
@@ -139,81 +135,21 @@ fn build_audit_detail_for_collection(draft: &UnvalidatedSessionSelection) -> Val
     Value::Object(detail)
 }
 
-/// Treats an empty body as an empty JSON object, and a field with the value `null` as a missing field.
+/// Treats an empty body as an empty JSON object.
 fn parse_realtime_session_request(body: &[u8]) -> Result<UnvalidatedSessionSelection, ApiError> {
-    let mut draft = UnvalidatedSessionSelection::default();
-    if body.trim_ascii().is_empty() {
-        return Ok(draft);
-    }
-    let malformed = |reason: String| ApiError::invalid_parameter("parameter-body", vec![("reason", reason)]);
-    let fields: JsonObjectFields = serde_json::from_slice(body).map_err(|error| malformed(error.to_string()))?;
-    let mut seen = HashSet::new();
-    for (name, value) in fields.0 {
-        if !seen.insert(name.clone()) {
-            return Err(ApiError::invalid_parameter(
-                "parameter-repeated",
-                vec![("field", truncate_for_message(&name))],
-            ));
-        }
-        let wrong = || {
-            let arguments =
-                vec![("field", truncate_for_message(&name)), ("given", truncate_for_message(&value.to_string()))];
-            ApiError::invalid_parameter("parameter-form", arguments)
-        };
-        let text = || match &value {
-            Value::Null => Ok(None),
-            Value::String(text) => Ok(Some(text.clone())),
-            _ => Err(wrong()),
-        };
-        match name.as_str() {
-            "filter" => draft.filter = text()?,
-            "slow_process_threshold" => {
-                draft.slow_process_threshold =
-                    if value.is_null() { None } else { Some(value.as_i64().ok_or_else(wrong)?) };
-            }
-            "user" => draft.user = text()?,
-            "host" => draft.host = text()?,
-            "db" => draft.db = text()?,
-            "command" => draft.command = text()?,
-            "sql_key" => draft.sql_key = text()?,
-            "sort_key" => draft.sort_key = text()?,
-            "sort_dir" => draft.sort_dir = text()?,
-            _ => {
-                return Err(ApiError::invalid_parameter(
-                    "parameter-unknown-field",
-                    vec![("field", truncate_for_message(&name))],
-                ));
-            }
-        }
-    }
-    Ok(draft)
-}
-
-/// Fields of a JSON object. Duplicate fields are kept so that the parser can reject them.
-struct JsonObjectFields(Vec<(String, Value)>);
-
-impl<'de> Deserialize<'de> for JsonObjectFields {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct JsonObjectFieldsVisitor;
-
-        impl<'de> Visitor<'de> for JsonObjectFieldsVisitor {
-            type Value = JsonObjectFields;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<JsonObjectFields, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = object.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(JsonObjectFields(fields))
-            }
-        }
-
-        deserializer.deserialize_map(JsonObjectFieldsVisitor)
-    }
+    let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
+    let request: RealtimeSessionRequest = parse_json_body(body)?;
+    Ok(UnvalidatedSessionSelection {
+        filter: request.filter,
+        slow_process_threshold: request.slow_process_threshold,
+        user: request.user,
+        host: request.host,
+        db: request.db,
+        command: request.command,
+        sql_key: request.sql_key,
+        sort_key: request.sort_key,
+        sort_dir: request.sort_dir,
+    })
 }
 
 #[cfg(test)]

@@ -6,13 +6,14 @@ use clew_iam::decision::Action;
 use clew_model::{ApiErrorDefinition, InstanceId, SlowSessionThreshold};
 use clew_store::StoreError;
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::{JsonBody, check_array_length};
-use crate::caller::{self, Caller};
+use crate::body::parse_json_body;
+use crate::caller::{self, Caller, InstancePath};
 use crate::error::{ApiError, ErrorBody};
+use crate::field_errors::{check_array_length, value_out_of_range_error};
 use crate::json::Json;
 
 const MAX_INSTANCES_PER_REQUEST: usize = 100;
@@ -26,16 +27,15 @@ pub(crate) struct SlowProcessThreshold {
 }
 
 /// Threshold for several instances.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct BatchSlowProcessThresholdRequest {
     /// Ids of instances in the project. The change applies either to all of these instances or to none
     #[schema(min_items = 1, max_items = 100)]
     instance_ids: Vec<String>,
     /// Threshold in seconds
-    #[schema(minimum = 1, maximum = 86_400)]
-    slow_process_threshold: i32,
+    #[schema(value_type = i32, minimum = 1, maximum = 86_400)]
+    slow_process_threshold: i64,
 }
 
 /// Show the slow session threshold of an instance.
@@ -49,10 +49,9 @@ pub(crate) struct BatchSlowProcessThresholdRequest {
 pub(crate) async fn show_slow_session_threshold(
     State(service): State<AppState>,
     caller: Caller,
-    Path((project, instance)): Path<(String, String)>,
+    Path(path): Path<InstancePath>,
 ) -> Result<Json<SlowProcessThreshold>, ApiError> {
-    let (_, instance) =
-        caller.require_instance_permission(&service, Action::GET_SLOW_THRESHOLD, (&project, &instance), &[]).await?;
+    let (_, instance) = caller.require_instance_permission(&service, Action::GET_SLOW_THRESHOLD, &path).await?;
     let threshold = service.store.instances().find_slow_session_threshold(&instance.id).await?.unwrap_or_default();
     Ok(Json(SlowProcessThreshold { slow_process_threshold: threshold.seconds() }))
 }
@@ -93,16 +92,16 @@ pub(crate) async fn set_slow_session_threshold_of_instances(
 }
 
 fn parse_slow_session_threshold(body: &[u8]) -> Result<(Vec<InstanceId>, SlowSessionThreshold), ApiError> {
-    let body = JsonBody::parse(body, &["instance_ids", "slow_process_threshold"])?;
-    let ids: Vec<String> = body.get_required("instance_ids")?;
+    let BatchSlowProcessThresholdRequest { instance_ids: ids, slow_process_threshold: seconds } =
+        parse_json_body(body)?;
     check_array_length("instance_ids", ids.len(), 1, MAX_INSTANCES_PER_REQUEST)?;
     let ids = ids.iter().map(|id| caller::parse_instance_id(id)).collect::<Result<_, _>>()?;
-    let seconds: i64 = body.get_required("slow_process_threshold")?;
     let threshold = SlowSessionThreshold::new(seconds).ok_or_else(|| {
-        ApiError::value_out_of_range_error(
+        value_out_of_range_error(
             "slow_process_threshold",
-            seconds.to_string(),
-            &(1..=SlowSessionThreshold::MAX_SLOW_SESSION_SECONDS.into()),
+            &seconds.to_string(),
+            1,
+            SlowSessionThreshold::MAX_SLOW_SESSION_SECONDS,
         )
     })?;
     Ok((ids, threshold))

@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::{JsonBody, check_array_length, missing_field_error};
-use crate::caller::Caller;
+use crate::body::parse_json_body;
+use crate::caller::{Caller, InstancePath};
 use crate::error::ApiError;
+use crate::field_errors::{check_array_length, missing_field_error, truncate_for_message};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
-use crate::query_string::truncate_for_message;
 
 const MAX_TAGS_PER_REQUEST: usize = 20;
 const MAX_CHARS_IN_TAG_KEY: usize = 36;
@@ -53,9 +53,8 @@ pub(crate) struct ProjectTag {
 }
 
 /// Tags to add or remove.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct TagActionRequest {
     action: TagOperation,
     /// Tags with distinct keys
@@ -95,11 +94,10 @@ struct TagChange {
 pub(crate) async fn list_instance_tags(
     State(service): State<AppState>,
     caller: Caller,
-    Path((project, instance)): Path<(String, String)>,
+    Path(path): Path<InstancePath>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<InstanceTags>, ApiError> {
-    let (_, instance) =
-        caller.require_instance_permission(&service, Action::LIST_TAGS, (&project, &instance), &[]).await?;
+    let (_, instance) = caller.require_instance_permission(&service, Action::LIST_TAGS, &path).await?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let view = |tag: Tag| InstanceTag { key: tag.key, value: tag.value };
     let (tags, total_count) = pagination::paginate_list(instance.tags.clone(), page, view);
@@ -139,7 +137,7 @@ pub(crate) async fn list_project_tags(
 pub(crate) async fn add_or_remove_tags(
     State(service): State<AppState>,
     caller: Caller,
-    Path((project, instance)): Path<(String, String)>,
+    Path(path): Path<InstancePath>,
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
     // Policies can depend on the requested tags, so the body is parsed before authorization.
@@ -148,8 +146,9 @@ pub(crate) async fn add_or_remove_tags(
     let tags = parsed.as_ref().map_or(&[][..], |(_, tags)| tags);
     let value = |tag: &TagChange| tag.value.clone().unwrap_or_default();
     let requested: Vec<Tag> = tags.iter().map(|tag| Tag { key: tag.key.clone(), value: value(tag) }).collect();
-    let (project, instance) =
-        caller.require_instance_permission(&service, Action::TAG_INSTANCE, (&project, &instance), &requested).await?;
+    let (project, instance) = caller
+        .require_instance_permission_with_tags(&service, Action::TAG_INSTANCE, (&path.0, &path.1), &requested)
+        .await?;
     let (operation, tags) = parsed?;
     let (origin, store) = (caller.build_audit_origin(), &service.store);
     let exists = match operation {
@@ -163,9 +162,7 @@ pub(crate) async fn add_or_remove_tags(
 }
 
 fn parse_tag_action_request(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>), ApiError> {
-    let body = JsonBody::parse(body, &["action", "tags"])?;
-    let operation: TagOperation = body.get_required("action")?;
-    let tags: Vec<TagChange> = body.get_required("tags")?;
+    let TagActionRequest { action: operation, tags } = parse_json_body(body)?;
     check_array_length("tags", tags.len(), 1, MAX_TAGS_PER_REQUEST)?;
     let mut keys = HashSet::new();
     for tag in &tags {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::error::ApiError;
+use crate::field_errors::invalid_field_error;
 use crate::query_string::QueryString;
 
 const MAX_AUDIT_PAGE_ROWS: u32 = 1000;
@@ -103,11 +104,11 @@ pub(super) fn parse_audit_rows_query(query: Option<&str>, base: AuditFilter) -> 
     let newest_first = match query.get("order") {
         None | Some("oldest") => false,
         Some("newest") => true,
-        Some(other) => return Err(QueryString::invalid_value_error("order", other)),
+        Some(other) => return Err(invalid_field_error("order", other)),
     };
     let after = parse_optional_parameter::<i64>(&query, "after")?;
     if let Some(negative) = after.filter(|after| *after < 0) {
-        return Err(QueryString::invalid_value_error("after", &negative.to_string()));
+        return Err(invalid_field_error("after", &negative.to_string()));
     }
     let limit = query.get_number_in_range("limit", 1, MAX_AUDIT_PAGE_ROWS, 100)?;
     Ok(AuditRowsQuery { filter: build_audit_filter(&query, base)?, newest_first, after, limit })
@@ -115,8 +116,7 @@ pub(super) fn parse_audit_rows_query(query: Option<&str>, base: AuditFilter) -> 
 
 fn build_audit_filter(query: &QueryString, base: AuditFilter) -> Result<AuditFilter, ApiError> {
     let text = |name: &str| query.get(name).map(ToOwned::to_owned);
-    let outcome =
-        |given| AuditOutcome::from_name(given).ok_or_else(|| QueryString::invalid_value_error("outcome", given));
+    let outcome = |given| AuditOutcome::from_name(given).ok_or_else(|| invalid_field_error("outcome", given));
     Ok(AuditFilter {
         from: parse_optional_parameter::<Timestamp>(query, "from")?.map(Timestamp::as_millisecond),
         to: parse_optional_parameter::<Timestamp>(query, "to")?.map(Timestamp::as_millisecond),
@@ -133,5 +133,5 @@ fn build_audit_filter(query: &QueryString, base: AuditFilter) -> Result<AuditFil
 
 fn parse_optional_parameter<T: FromStr>(query: &QueryString, name: &'static str) -> Result<Option<T>, ApiError> {
     let Some(given) = query.get(name) else { return Ok(None) };
-    given.parse().map(Some).map_err(|_| QueryString::invalid_value_error(name, given))
+    given.parse().map(Some).map_err(|_| invalid_field_error(name, given))
 }

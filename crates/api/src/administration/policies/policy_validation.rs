@@ -3,16 +3,18 @@
 use axum::body::Bytes;
 use axum::extract::State;
 use clew_iam::policy::{Diagnostic, PermissionModel};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{PolicyModel, parse_policy_document};
 use crate::AppState;
 use crate::administration::require_identity_read_permission;
-use crate::body::{JsonBody, invalid_field_error, missing_field_error};
+use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, PolicyDiagnosticView};
+use crate::field_errors::{invalid_field_error, missing_field_error};
 use crate::json::Json;
 
 /// Policy document, as an object or as a JSON string. Error positions refer to the text of the document.
@@ -49,11 +51,11 @@ pub(crate) enum PolicyVersion {
 }
 
 /// A document to validate.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct PolicyValidationRequest {
-    document: PolicyDocumentInput,
+    #[schema(value_type = PolicyDocumentInput)]
+    document: Box<RawValue>,
 }
 
 /// Result of a validation.
@@ -80,7 +82,8 @@ pub(crate) async fn validate_policy(
     body: Bytes,
 ) -> Result<Json<PolicyValidationResponse>, ApiError> {
     require_identity_read_permission(&service, &caller)?;
-    let text = extract_document_text(&JsonBody::parse(&body, &["document"])?)?;
+    let PolicyValidationRequest { document } = parse_json_body(&body)?;
+    let text = extract_document_text(&document)?;
     Ok(Json(match parse_policy_document(&service, &caller, text).await? {
         Ok(policy) => PolicyValidationResponse {
             valid: true,
@@ -97,10 +100,11 @@ pub(crate) async fn validate_policy(
     }))
 }
 
-pub(super) fn extract_document_text(body: &JsonBody) -> Result<String, ApiError> {
-    let raw = body.get_raw_json("document").ok_or_else(|| missing_field_error("document"))?;
+pub(super) fn extract_document_text(document: &RawValue) -> Result<String, ApiError> {
+    let raw = document.get();
     match raw.as_bytes().first() {
         Some(b'{') => Ok(raw.to_owned()),
+        Some(b'n') => Err(missing_field_error("document")),
         Some(b'"') => serde_json::from_str(raw).map_err(|_| invalid_field_error("document", raw)),
         _ => Err(invalid_field_error("document", raw)),
     }

@@ -1,9 +1,33 @@
-//! Wire format of a browser session, without the token.
+//! Wire format of browser sessions. Responses omit the token.
 
 use clew_store::{Project, User};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::body::SecretField;
+
+/// Credentials for a sign-in.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SignInBody {
+    /// Name of the domain
+    pub(super) domain: String,
+    /// Name of the user
+    pub(super) user: String,
+    // Optional because the error about a missing password has its own code.
+    #[schema(value_type = String)]
+    pub(super) password: Option<SecretField>,
+}
+
+/// Scope of a session.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SessionScopeRequest {
+    /// Project id, or null for the domain, which contains identities, policies and the audit log
+    #[schema(required)]
+    pub(super) project_id: Option<String>,
+}
 
 /// User and scope of a browser session.
 #[derive(Serialize, ToSchema)]

@@ -8,24 +8,24 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::SkipReason;
-use crate::body::{JsonBody, check_array_length, invalid_field_error, missing_field_error};
+use crate::body::parse_json_body;
 use crate::error::ApiError;
-use crate::query_string::truncate_for_message;
+use crate::field_errors::{check_array_length, value_not_allowed_error};
+use crate::manual_kill::check_kill_reason;
 
 const MAX_SESSIONS_PER_REQUEST: usize = 1000;
 const MAX_OTHER_VICTIMS_PER_REQUEST: usize = 100_000;
-const MAX_KILL_REASON_LEN: usize = 255;
 /// Tolerance for statement start times, in seconds. Servers round times to whole seconds, and clocks can differ.
 pub(super) const STATEMENT_START_TOLERANCE_SECONDS: i64 = 3;
 
 /// Sessions to kill.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
 pub(crate) struct KillRequestBody {
     #[schema(min_items = 1, max_items = 1000)]
     sessions: Vec<SelectedSession>,
     /// Target of the kill: `connection` ends the sessions, `query` ends only their statements
+    // Required because its obvious default, `connection`, is the more destructive target.
     #[schema(example = "connection")]
     what: String,
     /// Reason for the audit log
@@ -65,31 +65,21 @@ pub(super) struct SessionKillRequest {
 
 impl SessionKillRequest {
     pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        let body = JsonBody::parse(body, &["sessions", "what", "reason", "preview", "other_victims"])?;
-        let mut sessions: Vec<SelectedSession> = body.get_required("sessions")?;
+        let KillRequestBody { mut sessions, what, reason, preview, other_victims } = parse_json_body(body)?;
         check_array_length("sessions", sessions.len(), 1, MAX_SESSIONS_PER_REQUEST)?;
         let mut ids = HashSet::new();
         sessions.retain(|selected| ids.insert(selected.id));
-        // The field `what` is required because its obvious default, `connection`, is the more destructive target.
-        let what: String = body.get("what")?.ok_or_else(|| missing_field_error("what"))?;
         let kind = match what.as_str() {
             "connection" => KillTarget::Connection,
             "query" => KillTarget::Query,
             other => {
-                return Err(ApiError::value_not_allowed_error(
-                    "what",
-                    truncate_for_message(other),
-                    &["connection", "query"],
-                ));
+                return Err(value_not_allowed_error("what", other, &["connection", "query"]));
             }
         };
-        let reason: String = body.get("reason")?.unwrap_or_default();
-        if reason.chars().count() > MAX_KILL_REASON_LEN {
-            return Err(invalid_field_error("reason", &reason));
-        }
-        let other_victims: Vec<u64> = body.get("other_victims")?.unwrap_or_default();
+        let other_victims = other_victims.unwrap_or_default();
         check_array_length("other_victims", other_victims.len(), 0, MAX_OTHER_VICTIMS_PER_REQUEST)?;
-        Ok(Self { sessions, kind, reason, preview: body.get("preview")?.unwrap_or(false), other_victims })
+        let reason = check_kill_reason(reason)?;
+        Ok(Self { sessions, kind, reason, preview: preview.unwrap_or(false), other_victims })
     }
 
     /// `listed_at` is the time at which the session list was read, as a Unix timestamp in seconds.

@@ -2,7 +2,6 @@
 
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
-use clew_model::Pagination;
 use clew_store::{IntelligentKill, IntelligentKillFilter};
 use http::HeaderMap;
 use serde::Serialize;
@@ -10,9 +9,11 @@ use utoipa::ToSchema;
 
 use super::report_link;
 use crate::AppState;
-use crate::caller::Caller;
+use crate::caller::{Caller, InstancePath};
 use crate::error::{ApiError, ErrorBody};
+use crate::field_errors::invalid_field_error;
 use crate::json::Json;
+use crate::pagination;
 use crate::query_string::QueryString;
 
 /// Page of completed intelligent kills of a node.
@@ -66,23 +67,20 @@ pub(crate) struct CompletedIntelligentKill {
 pub(crate) async fn list_intelligent_kills(
     State(service): State<AppState>,
     caller: Caller,
-    Path(path): Path<(String, String)>,
+    Path(path): Path<InstancePath>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Json<IntelligentKillHistoryPage>, ApiError> {
     let query = QueryString::parse(query.as_deref());
     let parsed = query.as_ref().map_err(Clone::clone);
     let node = || parsed.clone()?.get_required("node_id").map(str::to_owned);
-    let target = super::authorize_and_load_node(&service, &caller, Action::SHOW_INTELLIGENT_KILL, path, node).await?;
+    let target = super::authorize_and_load_node(&service, &caller, Action::SHOW_INTELLIGENT_KILL, &path, node).await?;
     let query = query?;
-    let (from, to) = (parse_unix_millis(&query, "start_time")?, parse_unix_millis(&query, "end_time")?);
+    let (from, to) = (query.get_required_unix_millis("start_time")?, query.get_required_unix_millis("end_time")?);
     if from >= to {
-        return Err(QueryString::invalid_value_error("end_time", &to.to_string()));
+        return Err(invalid_field_error("end_time", &to.to_string()));
     }
-    let page = Pagination {
-        offset: query.get_number_in_range("offset", 0, i32::MAX.unsigned_abs(), 0)?,
-        limit: query.get_number_in_range("limit", 1, 100, 100)?,
-    };
+    let page = pagination::parse_page(&query)?;
     let filter = IntelligentKillFilter { instance_id: target.instance.id.clone(), node_id: target.node.id, from, to };
     let (kills, total_count) = service.store.kills().list_intelligent_kills(&filter, page).await?;
     let server_url = crate::client_addr::base_url_from_request(caller.client.as_ref(), &headers);
@@ -96,9 +94,4 @@ pub(crate) async fn list_intelligent_kills(
     };
     let intelligent_kill_session_histories = kills.into_iter().map(entry).collect();
     Ok(Json(IntelligentKillHistoryPage { intelligent_kill_session_histories, total_count }))
-}
-
-fn parse_unix_millis(query: &QueryString, name: &'static str) -> Result<i64, ApiError> {
-    let given = query.get_required(name)?;
-    given.parse().ok().filter(|&millis| millis >= 0).ok_or_else(|| QueryString::invalid_value_error(name, given))
 }

@@ -3,9 +3,9 @@
 use clew_model::{ClientAddressFilter, KillCriteria};
 use serde_json::{Value, json};
 
-use crate::body::{JsonBody, missing_field_error};
 use crate::error::ApiError;
-use crate::query_string::{QueryString, truncate_for_message};
+use crate::field_errors::{check_text_length, truncate_for_message, value_not_allowed_error, value_out_of_range_error};
+use crate::query_string::QueryString;
 use crate::statement_text::MASKED_SUBSTRING_PLACEHOLDER;
 
 /// The field `include_unsafe` is a Clew extension to the TaurusDB API.
@@ -21,44 +21,31 @@ const MAX_STATEMENT_SUBSTRING_LEN: usize = 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct RawKillCriteria {
-    user: Option<String>,
-    host: Option<String>,
-    db: Option<String>,
-    command: Option<String>,
-    info: Option<String>,
-    time: Option<String>,
-    include_unsafe: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) host: Option<String>,
+    pub(super) db: Option<String>,
+    pub(super) command: Option<String>,
+    pub(super) info: Option<String>,
+    pub(super) time: String,
+    pub(super) include_unsafe: bool,
 }
 
 impl RawKillCriteria {
-    pub(super) fn from_body(body: &JsonBody) -> Result<Self, ApiError> {
-        Ok(Self {
-            user: body.get("user")?,
-            host: body.get("host")?,
-            db: body.get("db")?,
-            command: body.get("command")?,
-            info: body.get("info")?,
-            time: get_unquoted_number(body, "time"),
-            include_unsafe: body.get_raw_json(INCLUDE_UNSAFE_FIELD_NAME).map(str::to_owned),
-        })
-    }
-
-    pub(super) fn from_query(query: &QueryString) -> Self {
+    pub(super) fn from_query(query: &QueryString) -> Result<Self, ApiError> {
         let get = |name| query.get(name).map(str::to_owned);
-        Self {
+        Ok(Self {
             user: get("user"),
             host: get("host"),
             db: get("db"),
             command: get("command"),
             info: get("info"),
-            time: get("time"),
-            include_unsafe: get(INCLUDE_UNSAFE_FIELD_NAME),
-        }
+            time: query.get_required("time")?.to_owned(),
+            include_unsafe: parse_include_unsafe_parameter(query.get(INCLUDE_UNSAFE_FIELD_NAME))?,
+        })
     }
 
     pub(super) fn parse(self) -> Result<KillCriteria, ApiError> {
-        let time = self.time.ok_or_else(|| missing_field_error("time"))?;
-        let seconds = parse_integer("time", &time, 1, KillCriteria::MAX_DURATION_CRITERION_SECONDS)?;
+        let seconds = parse_integer("time", &self.time, 1, KillCriteria::MAX_DURATION_CRITERION_SECONDS)?;
         Ok(KillCriteria {
             user: validate_ascii_name("user", self.user, MAX_USER_NAME_LEN)?,
             host: validate_text_length("host", self.host, MAX_HOST_OR_COMMAND_LEN)?
@@ -67,35 +54,23 @@ impl RawKillCriteria {
             command: validate_text_length("command", self.command, MAX_HOST_OR_COMMAND_LEN)?,
             sql_key: validate_text_length("info", self.info, MAX_STATEMENT_SUBSTRING_LEN)?,
             seconds,
-            include_unsafe: parse_include_unsafe_field(self.include_unsafe.as_deref())?,
+            include_unsafe: self.include_unsafe,
         })
     }
 }
 
-fn parse_include_unsafe_field(given: Option<&str>) -> Result<bool, ApiError> {
+fn parse_include_unsafe_parameter(given: Option<&str>) -> Result<bool, ApiError> {
     match given {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(other) => Err(ApiError::value_not_allowed_error(
-            INCLUDE_UNSAFE_FIELD_NAME,
-            truncate_for_message(other),
-            &["true", "false"],
-        )),
+        Some(other) => Err(value_not_allowed_error(INCLUDE_UNSAFE_FIELD_NAME, other, &["true", "false"])),
     }
-}
-
-/// Huawei Cloud clients send numbers with or without quotes.
-pub(super) fn get_unquoted_number(body: &JsonBody, name: &str) -> Option<String> {
-    body.get_raw_json(name)
-        .map(|raw| raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(raw).to_owned())
 }
 
 /// Parses an unsigned integer and checks its range. Rejects a leading `+`.
 pub(super) fn parse_integer(name: &'static str, given: &str, min: u32, max: u32) -> Result<u32, ApiError> {
     let number = if given.bytes().all(|byte| byte.is_ascii_digit()) { given.parse().ok() } else { None };
-    number.filter(|number| (min..=max).contains(number)).ok_or_else(|| {
-        ApiError::value_out_of_range_error(name, truncate_for_message(given), &(min.into()..=max.into()))
-    })
+    number.filter(|number| (min..=max).contains(number)).ok_or_else(|| value_out_of_range_error(name, given, min, max))
 }
 
 fn validate_ascii_name(field: &'static str, given: Option<String>, max_len: usize) -> Result<Option<String>, ApiError> {
@@ -114,14 +89,10 @@ fn validate_text_length(
     given: Option<String>,
     max_len: usize,
 ) -> Result<Option<String>, ApiError> {
-    let Some(given) = given else { return Ok(None) };
-    let length = given.chars().count();
-    if (1..=max_len).contains(&length) {
-        return Ok(Some(given));
+    if let Some(given) = &given {
+        check_text_length(field, given, 1, max_len)?;
     }
-    let (length, max) = (length.to_string(), max_len.to_string());
-    let arguments = vec![("field", field.into()), ("length", length), ("min", "1".into()), ("max", max)];
-    Err(ApiError::invalid_parameter("parameter-length", arguments))
+    Ok(given)
 }
 
 /// Replaces the statement substring with a placeholder, because the substring can contain literals.

@@ -8,10 +8,10 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::AppState;
-use crate::caller::Caller;
+use crate::caller::{Caller, InstancePath};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query_string::{QueryString, truncate_for_message};
+use crate::query_string::QueryString;
 
 /// Maximum number of listed kills in a time range (section 2.8 of the TaurusDB API spec). Older kills are omitted.
 const MAX_LISTED_KILLS: u32 = 500;
@@ -88,14 +88,13 @@ pub(crate) struct KilledSessionView {
 pub(crate) async fn list_killed_sessions(
     State(service): State<AppState>,
     caller: Caller,
-    Path((project, instance)): Path<(String, String)>,
+    Path(path): Path<InstancePath>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<KillHistory>, ApiError> {
-    let (_, instance) =
-        caller.require_instance_permission(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
+    let (_, instance) = caller.require_instance_permission(&service, Action::GET_INSTANCE, &path).await?;
     let query = QueryString::parse(query.as_deref())?;
     query.reject_unknown_parameters(&["start_time", "end_time", "page_num", "page_size"])?;
-    let (from, to) = (parse_unix_millis(&query, "start_time")?, parse_unix_millis(&query, "end_time")?);
+    let (from, to) = (query.get_unix_millis("start_time")?, query.get_unix_millis("end_time")?);
     if let (Some(from), Some(to)) = (from, to)
         && from >= to
     {
@@ -111,13 +110,6 @@ pub(crate) async fn list_killed_sessions(
         killed_sessions: kills.into_iter().map(build_killed_session_view).collect(),
         total_count: total.min(MAX_LISTED_KILLS.into()),
     }))
-}
-
-fn parse_unix_millis(query: &QueryString, name: &'static str) -> Result<Option<i64>, ApiError> {
-    let Some(given) = query.get(name) else { return Ok(None) };
-    let is_digits = given.bytes().all(|byte| byte.is_ascii_digit());
-    let millis = given.parse().ok().filter(|_| is_digits);
-    millis.map(Some).ok_or_else(|| QueryString::invalid_value_error(name, &truncate_for_message(given)))
 }
 
 fn build_killed_session_view(kill: KillRecord) -> KilledSessionView {

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::criteria::{KILL_CRITERIA_FIELD_NAMES, RawKillCriteria};
 use crate::AppState;
-use crate::caller::{Caller, require_reachable_network_zone};
+use crate::caller::{Caller, InstancePath, require_reachable_network_zone};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::kill_risks::KillRiskView;
@@ -144,15 +144,14 @@ pub(crate) struct PreviewedProcess {
 pub(crate) async fn preview_kill_task(
     State(service): State<AppState>,
     caller: Caller,
-    Path((project, instance)): Path<(String, String)>,
+    Path(path): Path<InstancePath>,
     Extension(language): Extension<Language>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<KillTaskPreview>, ApiError> {
-    let (project, instance) =
-        caller.require_instance_permission(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
+    let (project, instance) = caller.require_instance_permission(&service, Action::GET_INSTANCE, &path).await?;
     let query = QueryString::parse(query.as_deref())?;
     query.reject_unknown_parameters(&KILL_CRITERIA_FIELD_NAMES)?;
-    let criteria = RawKillCriteria::from_query(&query).parse()?;
+    let criteria = RawKillCriteria::from_query(&query)?.parse()?;
     let masked = caller.requires_statement_masking(&service, &project, &instance);
     let rules = [KillRule::new(&criteria).with_statement_masking(masked)];
     let data_sync_time = Timestamp::now().as_millisecond();

@@ -5,26 +5,26 @@ use axum::extract::{Path, State};
 use clew_iam::decision::Action;
 use clew_model::ApiErrorDefinition;
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::JsonBody;
-use crate::caller::Caller;
+use crate::body::parse_json_body;
+use crate::caller::{Caller, InstancePath};
 use crate::error::{ApiError, ErrorBody};
+use crate::field_errors::value_not_allowed_error;
 use crate::json::Json;
-use crate::query_string::truncate_for_message;
 
 const SWITCH_ON: &str = "ON";
 const SWITCH_OFF: &str = "OFF";
 
 /// State of an instance's kill task switch. Kill tasks can run only if the switch is on.
-#[derive(Serialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KillTaskSwitch {
     /// Status: ON or OFF
     #[schema(example = "ON")]
-    status: &'static str,
+    status: String,
 }
 
 /// Show whether kill tasks are enabled for an instance.
@@ -38,12 +38,11 @@ pub(crate) struct KillTaskSwitch {
 pub(crate) async fn show_kill_task_switch(
     State(service): State<AppState>,
     caller: Caller,
-    Path((project, instance)): Path<(String, String)>,
+    Path(path): Path<InstancePath>,
 ) -> Result<Json<KillTaskSwitch>, ApiError> {
-    let (_, instance) =
-        caller.require_instance_permission(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
+    let (_, instance) = caller.require_instance_permission(&service, Action::GET_INSTANCE, &path).await?;
     let is_on = service.store.kill_tasks().are_kill_tasks_enabled(&instance.id).await?;
-    Ok(Json(KillTaskSwitch { status: if is_on { SWITCH_ON } else { SWITCH_OFF } }))
+    Ok(Json(KillTaskSwitch { status: if is_on { SWITCH_ON } else { SWITCH_OFF }.to_owned() }))
 }
 
 /// Enable or disable the kill tasks of an instance. Disabling kill tasks stops all running tasks.
@@ -61,21 +60,16 @@ pub(crate) async fn show_kill_task_switch(
 pub(crate) async fn set_kill_task_switch(
     State(service): State<AppState>,
     caller: Caller,
-    Path((project, instance)): Path<(String, String)>,
+    Path(path): Path<InstancePath>,
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
-    let path = (project.as_str(), instance.as_str());
-    let (project, instance) = caller.authorize_and_find_instance(&service, Action::MODIFY_INSTANCE, path).await?;
-    let status: String = JsonBody::parse(&body, &["status"])?.get_required("status")?;
+    let (project, instance) = caller.authorize_and_find_instance(&service, Action::MODIFY_INSTANCE, &path).await?;
+    let KillTaskSwitch { status } = parse_json_body(&body)?;
     let on = match status.as_str() {
         SWITCH_ON => true,
         SWITCH_OFF => false,
         _ => {
-            return Err(ApiError::value_not_allowed_error(
-                "status",
-                truncate_for_message(&status),
-                &[SWITCH_ON, SWITCH_OFF],
-            ));
+            return Err(value_not_allowed_error("status", &status, &[SWITCH_ON, SWITCH_OFF]));
         }
     };
     if service

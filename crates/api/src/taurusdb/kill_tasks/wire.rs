@@ -2,48 +2,48 @@
 
 use clew_model::NodeId;
 use clew_store::{KillTask, KillTaskState, LoginBackoff};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{AUTO_TASK_TYPE, MANUAL_TASK_TYPE};
+use crate::body::UnquotedNumber;
 use crate::statement_text::MASKED_SUBSTRING_PLACEHOLDER;
 
 /// Criteria and duration of a new kill task. Criteria are combined with AND.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct AddKillTaskRequest {
     /// Account name, exact match
     #[schema(min_length = 1, max_length = 32, pattern = "^[A-Za-z0-9_\\-]+$")]
-    user: Option<String>,
+    pub(super) user: Option<String>,
     /// Client address: host or host:port
     #[schema(min_length = 1, max_length = 255)]
-    host: Option<String>,
+    pub(super) host: Option<String>,
     /// Default database, exact match
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_\\-]+$")]
-    db: Option<String>,
+    pub(super) db: Option<String>,
     /// Command type, such as Sleep or Query. Case is ignored
     #[schema(min_length = 1, max_length = 255)]
-    command: Option<String>,
+    pub(super) command: Option<String>,
     /// Substring of the statement. Case is ignored
     #[schema(min_length = 1, max_length = 1024)]
-    info: Option<String>,
+    pub(super) info: Option<String>,
     /// Minimum time in the current state, in seconds, as a number or a string of digits
-    #[schema(minimum = 1, maximum = 2_147_483_647)]
-    time: i32,
+    #[schema(value_type = i32, minimum = 1, maximum = 2_147_483_647)]
+    pub(super) time: UnquotedNumber,
     /// Type: auto or manual. An auto task stops after task_duration; a manual task runs until a user stops the task
     #[schema(example = "auto")]
-    task_type: String,
+    pub(super) task_type: String,
     /// Duration of an auto task, in seconds, as a number or a string of digits; not allowed for a manual task
-    #[schema(minimum = 10, maximum = 31_535_999)]
-    task_duration: Option<i32>,
+    #[schema(value_type = Option<i32>, minimum = 10, maximum = 31_535_999)]
+    pub(super) task_duration: Option<UnquotedNumber>,
     /// True to kill sessions even if the kill can damage or partially change a non-transactional table.
     /// For example, killing an UPDATE on a MyISAM table can leave the table partially changed.
     /// `include_unsafe` is a Clew extension to the TaurusDB API
-    include_unsafe: Option<bool>,
+    pub(super) include_unsafe: Option<bool>,
     /// Name of the DB instance, which confirms that the task may kill all user sessions. Clew extension.
     /// A browser session must send the instance name if none of user, host, db, command and info is set
-    confirmed_instance_name: Option<String>,
+    pub(super) confirmed_instance_name: Option<String>,
 }
 
 /// Response to a new kill task.
@@ -56,12 +56,12 @@ pub(crate) struct AddKillTaskResponse {
 }
 
 /// Request to stop a kill task.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct StopKillTaskRequest {
     /// Id of the task from the task list
-    task_id: String,
+    #[schema(value_type = String)]
+    pub(super) task_id: UnquotedNumber,
 }
 
 /// Confirmation of a successful request.

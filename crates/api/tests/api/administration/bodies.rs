@@ -45,7 +45,7 @@ async fn invalid_field_is_named_in_the_error() {
         ("password", json!({ "new": "12345678" }), "old is missing"),
         ("policies/validate", json!({ "document": 1 }), "Invalid value for document: \"1\""),
         ("policies/validate", json!({}), "document is missing"),
-        ("policies/simulate", json!({ "action": "x" }), "Unknown policy action: \"x\""),
+        ("policies/simulate", json!({ "user_id": "x", "action": "x" }), "Unknown policy action: \"x\""),
     ] {
         let message = server.send_as_admin(Method::POST, path, body.clone()).await.expect_error(400, "IAM.0007");
         assert!(message.contains(reason), "{path} {body}: {message}");

@@ -1,0 +1,103 @@
+//! Errors about fields of request bodies and about query parameters.
+
+use std::fmt::Display;
+
+use clew_model::SessionSelectionError;
+
+use crate::error::ApiError;
+
+pub(crate) fn repeated_field_error(name: &str) -> ApiError {
+    ApiError::invalid_parameter("parameter-repeated", vec![("field", truncate_for_message(name))])
+}
+
+pub(crate) fn missing_field_error(name: &str) -> ApiError {
+    ApiError::invalid_parameter("parameter-missing", vec![("field", name.to_owned())])
+}
+
+pub(crate) fn invalid_field_error(name: &str, given: &str) -> ApiError {
+    let arguments = vec![("field", name.to_owned()), ("given", truncate_for_message(given))];
+    ApiError::invalid_parameter("parameter-form", arguments)
+}
+
+/// The error message suggests the most similar name in `known`, if any.
+pub(crate) fn unknown_field_error(name: &str, known: &[&str]) -> ApiError {
+    let distance = |candidate: &&&str| strsim::damerau_levenshtein(candidate, name);
+    let closest =
+        known.iter().min_by_key(distance).filter(|closest| distance(closest) <= (name.chars().count() / 3).max(1));
+    let field = ("field", truncate_for_message(name));
+    match closest {
+        Some(closest) => {
+            ApiError::invalid_parameter("parameter-misspelt-field", vec![field, ("near", (*closest).to_owned())])
+        }
+        None => ApiError::invalid_parameter("parameter-unknown-field", vec![field]),
+    }
+}
+
+pub(crate) fn value_not_allowed_error(name: &'static str, given: &str, allowed: &[&str]) -> ApiError {
+    let arguments =
+        vec![("field", name.into()), ("given", truncate_for_message(given)), ("allowed", allowed.join(", "))];
+    ApiError::invalid_parameter("parameter-not-one-of", arguments)
+}
+
+pub(crate) fn value_out_of_range_error(
+    name: &'static str,
+    given: &str,
+    min: impl Display,
+    max: impl Display,
+) -> ApiError {
+    let arguments = vec![
+        ("field", name.into()),
+        ("given", truncate_for_message(given)),
+        ("min", min.to_string()),
+        ("max", max.to_string()),
+    ];
+    ApiError::invalid_parameter("parameter-range", arguments)
+}
+
+pub(crate) fn check_array_length(name: &'static str, count: usize, min: usize, max: usize) -> Result<(), ApiError> {
+    if (min..=max).contains(&count) {
+        return Ok(());
+    }
+    Err(size_error("parameter-count", name, ("count", count), min, max))
+}
+
+/// The lengths are numbers of characters.
+pub(crate) fn check_text_length(name: &'static str, text: &str, min: usize, max: usize) -> Result<(), ApiError> {
+    let length = text.chars().count();
+    if (min..=max).contains(&length) {
+        return Ok(());
+    }
+    Err(size_error("parameter-length", name, ("length", length), min, max))
+}
+
+fn size_error(
+    message_id: &'static str,
+    name: &'static str,
+    size: (&'static str, usize),
+    min: usize,
+    max: usize,
+) -> ApiError {
+    let numbers = [size, ("min", min), ("max", max)].map(|(variable, number)| (variable, number.to_string()));
+    ApiError::invalid_parameter(message_id, [("field", name.to_owned())].into_iter().chain(numbers).collect())
+}
+
+impl From<SessionSelectionError> for ApiError {
+    fn from(error: SessionSelectionError) -> Self {
+        match error {
+            SessionSelectionError::NotOneOf { field, given, allowed } => {
+                value_not_allowed_error(field, &given, allowed)
+            }
+            SessionSelectionError::Length { field, length, min, max } => {
+                size_error("parameter-length", field, ("length", length), min, max)
+            }
+            SessionSelectionError::Range { field, given, min, max } => {
+                value_out_of_range_error(field, &given.to_string(), min, max)
+            }
+        }
+    }
+}
+
+/// Truncates client-supplied text to 80 characters for use in a message.
+pub(crate) fn truncate_for_message(text: &str) -> String {
+    text.chars().take(80).collect()
+}

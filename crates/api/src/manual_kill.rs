@@ -1,0 +1,72 @@
+//! Kills of sessions that a user requests.
+
+use std::future::Future;
+
+use clew_model::Node;
+use clew_mysql::{KillTarget, ProcessListOrigin, ReadLimits, UnsafeKillPolicy};
+use clew_store::KillSource;
+use clew_worker::{KillError, KillRequest, VictimMatchRule};
+
+use crate::AppState;
+use crate::caller::{Caller, TargetNode};
+use crate::error::ApiError;
+use crate::field_errors::check_text_length;
+
+const MAX_REASON_CHARS: usize = 255;
+
+impl AppState {
+    pub(crate) async fn kill_on_node<T, F>(
+        &self,
+        node: &Node,
+        kill: impl FnOnce(ReadLimits) -> F,
+    ) -> Result<T, ApiError>
+    where
+        F: Future<Output = Result<T, KillError>>,
+    {
+        let kill = async |limits| match kill(limits).await {
+            Err(KillError::Node(failure)) => Err(failure),
+            result => Ok(result.map_err(ApiError::from)),
+        };
+        self.read_from_node(node, kill).await?
+    }
+}
+
+/// Validates the reason for a kill, which may be empty.
+pub(crate) fn check_kill_reason(reason: Option<String>) -> Result<String, ApiError> {
+    let reason = reason.unwrap_or_default();
+    check_text_length("reason", &reason, 0, MAX_REASON_CHARS)?;
+    Ok(reason)
+}
+
+pub(crate) fn add_kill_to_audit_detail(caller: &Caller, ids: &[u64], reason: &str) {
+    caller.audit.add_detail("asked", ids.to_vec());
+    if !reason.is_empty() {
+        caller.audit.add_detail("reason", reason);
+    }
+}
+
+pub(crate) fn build_manual_kill_request(
+    caller: &Caller,
+    target: &TargetNode<Node>,
+    kind: KillTarget,
+    reason: &str,
+    list_read: ProcessListOrigin,
+) -> KillRequest {
+    KillRequest {
+        origin: caller.build_audit_origin(),
+        project_id: target.project.id.clone(),
+        instance_id: target.instance.id.clone(),
+        node_id: target.node.id.clone(),
+        url: target.node.url.clone(),
+        source: KillSource::Manual,
+        task_id: None,
+        kind,
+        victim_match: match kind {
+            KillTarget::Connection => VictimMatchRule::Session,
+            KillTarget::Query => VictimMatchRule::Statement,
+        },
+        unsafe_victims: UnsafeKillPolicy::Kill,
+        reason: reason.to_owned(),
+        list_read,
+    }
+}
