@@ -38,7 +38,7 @@ impl<'de> Deserialize<'de> for SecretField {
     }
 }
 
-/// Number that clients send with or without quotes. The text can be any JSON value.
+/// Number that clients can send with or without quotes. Parsing does not check that the text is a number.
 pub(crate) struct UnquotedNumber(pub(crate) String);
 
 impl<'de> Deserialize<'de> for UnquotedNumber {

@@ -65,7 +65,7 @@ pub(crate) struct Caller {
     pub(crate) credential: CredentialRef,
     /// Expiry time of the credentials, as a Unix timestamp in seconds; `None` for a permanent access key.
     pub(crate) expires_at: Option<i64>,
-    /// Client address, and whether the client uses TLS; `None` in tests that call the router without a connection.
+    /// Client address and whether the client uses TLS; `None` in tests that call the router without a connection.
     pub(crate) client: Option<ClientAddr>,
     pub(crate) request_id: String,
     pub(crate) audit: AuditContext,
@@ -237,7 +237,7 @@ impl Caller {
         }
     }
 
-    /// Returns `true` if the caller may not list sessions, or if the project masks statements for the caller.
+    /// Returns `true` if the caller cannot list sessions or if the project masks statements for the caller.
     pub(crate) fn requires_statement_masking(
         &self,
         service: &AppState,

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
-/// Client address of a request, and whether the client uses TLS.
+/// Client address of a request and whether the client uses TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddr {
     /// Client IP address. IPv4-mapped IPv6 addresses are converted to IPv4.
@@ -26,7 +26,7 @@ impl ClientAddr {
     }
 }
 
-/// A forged `Host` header is harmless, because the URL appears only in the response to the forged request.
+/// A forged `Host` header is harmless, because the base URL appears only in the response to the same request.
 pub(crate) fn base_url_from_request(connection: Option<&ClientAddr>, headers: &HeaderMap) -> String {
     let scheme = if connection.is_some_and(|connection| connection.tls) { "https" } else { "http" };
     let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");

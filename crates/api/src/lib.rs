@@ -207,7 +207,7 @@ pub struct AppComponents {
 pub struct ApiSettings {
     /// Maximum request body size, in bytes.
     pub max_body_bytes: usize,
-    /// Timeout for receiving a request head, and for idle keep-alive connections.
+    /// Timeout for receiving a request head and for idle keep-alive connections.
     pub header_read_timeout: Duration,
     /// Timeout for receiving a complete request body.
     pub body_read_timeout: Duration,
@@ -243,7 +243,7 @@ pub struct ApiSettings {
     pub shutdown_grace_period: Duration,
     /// Lifetime of a token. The TaurusDB API spec (section 3.2) requires 24 hours.
     pub token_lifetime: Duration,
-    /// True if the server serves only the health and metrics endpoints.
+    /// True in a process, such as `clew worker`, that serves only the health and metrics endpoints.
     pub operations_only: bool,
     /// Time window in which a caller's refused requests with the same reason are combined into one audit event.
     pub refusal_count_window: Duration,

@@ -114,7 +114,7 @@ impl RateLimits {
         self.consume_request_quota(user, 1 + bytes / EVALUATED_POLICY_BYTES_PER_PERMIT)
     }
 
-    /// Every [`PARSED_POLICY_BYTES_PER_PERMIT`] bytes of the policy document count as one request in the user's quota.
+    /// Every [`PARSED_POLICY_BYTES_PER_PERMIT`] bytes of a policy count as one request in the user's request quota.
     pub(crate) fn consume_policy_parsing_quota(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         match bytes / PARSED_POLICY_BYTES_PER_PERMIT {
             0 => Ok(()),

@@ -18,7 +18,7 @@ use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 
-/// Access keys of a user. A user has at most two access keys.
+/// Access keys of a user (at most two).
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AccessKeyList {
     keys: Vec<AccessKeyView>,

@@ -40,7 +40,7 @@ pub(crate) struct AuditVerificationResponse {
     first: Option<i64>,
     /// Position of the last row
     last: Option<i64>,
-    /// MAC of the newest audit row. To detect a database rollback, keep a copy of the MAC outside the database
+    /// MAC of the newest audit row; to detect a database rollback, keep a copy of the MAC outside the database
     newest: String,
     /// Detected problems in row order
     problems: Vec<AuditProblemView>,

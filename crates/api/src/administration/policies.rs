@@ -76,7 +76,7 @@ pub(crate) struct PolicyPutRequest {
     description: Option<String>,
 }
 
-/// List the policies of the domain and the system policies.
+/// List the custom policies of the domain and the system policies.
 #[utoipa::path(get, path = "/clew/v1/policies", tag = "administration", params(PageParameters),
     responses((status = 200, description = "Page of policies: custom policies of the domain, sorted by name, then system policies", body = PolicyPage)))]
 pub(crate) async fn list_policies(

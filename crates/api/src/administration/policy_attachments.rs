@@ -68,7 +68,7 @@ pub(crate) struct GroupAttachment {
     project_id: Option<String>,
 }
 
-/// Fields of a [`PolicyAttachmentRequest`]. Parsing an untagged enum would report no field in an error.
+/// Fields of a [`PolicyAttachmentRequest`], parsed without an untagged enum so that errors name the invalid field.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(clippy::struct_field_names, reason = "the API defines the names")]

@@ -29,7 +29,7 @@ use crate::policy_cache::{self, run_policy_evaluation};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SimulationRequest {
-    /// Id of the user who sends the simulated request. The request is treated as signed with an access key
+    /// Id of the user who sends the simulated request, which is treated as signed with an access key
     user_id: String,
     /// Name or alias of the policy action (case-insensitive)
     #[schema(example = "gaussdbformysql:instance:getRealtimeSession")]
@@ -68,7 +68,7 @@ pub(crate) struct SimulationResponse {
     decision: SimulatedDecision,
     /// Reason of a denial
     reason: Option<String>,
-    /// True if the user is an administrator. Policies are not evaluated for administrators
+    /// True if the user is an administrator, for whom policies are not evaluated
     administrator: bool,
     /// Statement that determined the decision: the first matching Deny, or the first matching Allow if no Deny matches
     deciding: Option<PolicyStatementReference>,

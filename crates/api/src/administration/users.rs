@@ -55,7 +55,7 @@ pub(crate) struct CreatedUser {
 pub(crate) struct CreateUserRequest {
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
     name: String,
-    /// Password, which must differ from the user name. If the field is omitted, Clew generates a password
+    /// Password, which must differ from the user name; if the field is omitted, Clew generates a password
     #[schema(value_type = Option<String>, min_length = 8, max_length = 128)]
     password: Option<SecretField>,
     /// True if the user is an administrator, who may perform every action in the domain, regardless of policies
@@ -69,7 +69,7 @@ pub(crate) struct CreateUserRequest {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserUpdate {
-    /// New password, which must differ from the user name. The change revokes the user's tokens and temporary keys
+    /// New password, which must differ from the user name; the change revokes the user's tokens and temporary keys
     #[schema(value_type = Option<String>, min_length = 8, max_length = 128)]
     password: Option<SecretField>,
     /// True if the user can sign in

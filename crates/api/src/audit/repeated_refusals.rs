@@ -1,6 +1,6 @@
 //! Aggregates repeatedly refused requests so that a caller cannot fill the disk with audit rows.
 //!
-//! A caller's first request refused for a given reason is recorded in the audit log before the response is sent.
+//! For each caller and reason, the first refusal is recorded in the audit log before the response is sent.
 //! Clew counts the repeated refusals in a time window and records the count in a single audit event.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -29,7 +29,7 @@ const OPERATION_NAME_OF_COMBINED_REFUSALS: &str = "RefusedRequests";
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum CallerGroupingKey {
     User(UserId),
-    /// Unauthenticated client. `claimed` is `None` if the request does not claim a user in an existing domain.
+    /// Unauthenticated client. `claimed` is `None` if the request names no user in an existing domain.
     Unknown {
         peer: Option<ClientSubnet>,
         claimed: Option<(DomainId, String)>,

@@ -39,7 +39,7 @@ pub(crate) struct KillResponse {
     /// Results, in the order of the request
     sessions: Vec<SessionKillOutcome>,
     /// In a preview, the reason why the impact of the kills is unknown; null if the impact is known.
-    /// The reason is in the language requested by X-Language
+    /// The reason is in the language requested by X-Language.
     #[schema(required)]
     costs_unknown: Option<String>,
     /// In a preview, warnings about the selection, such as a root blocker that is not selected
@@ -80,7 +80,7 @@ struct CurrentSession {
     /// In a preview, the open transaction that killing the connection would roll back; null if there is none
     #[schema(required)]
     transaction: Option<preview::RollbackCost>,
-    /// In a preview, thread ids of the sessions that the kill can unblock. An unblocked session may then block others
+    /// In a preview, thread ids of the sessions that the kill can unblock; an unblocked session may then block others
     frees: Vec<u64>,
     /// In a preview, the number of sessions that wait for this session, directly or indirectly
     holds_up: usize,

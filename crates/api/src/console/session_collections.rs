@@ -39,12 +39,12 @@ struct SessionCollectionView {
     rows: Option<u64>,
     #[schema(required)]
     bytes: Option<u64>,
-    /// Filters and sort order of the collection. Unset fields are omitted; a masked `sql_key` contains only ***
+    /// Filters and sort order of the collection, without unset fields; a masked `sql_key` contains only ***
     #[schema(value_type = Object)]
     filter: SessionSelection,
     /// True if the result contains SQL templates instead of statements
     masked: bool,
-    /// True if the caller may download the result. Downloading full statements may require an additional permission
+    /// True if the caller may download the result; downloading full statements may require an additional permission
     readable: bool,
     /// Reason why the collection failed, in the language requested by X-Language; null if it did not fail
     #[schema(required)]

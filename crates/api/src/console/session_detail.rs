@@ -151,12 +151,12 @@ fn build_session_detail(read: DetailedSession, masked: bool) -> SessionDetail {
 /// Execution plan of a statement, or the server's reason for not returning a plan.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ExplainResponse {
-    /// Format of the execution plan. The only format is text: a table with one line per row of the EXPLAIN output
+    /// Format of the execution plan: always text, a table with one line per row of the EXPLAIN output
     format: &'static str,
     #[schema(required)]
     plan: Option<String>,
     /// Reason why there is no plan: a message in the language requested by X-Language, or the server's error.
-    /// The reason is null if there is a plan
+    /// The reason is null if there is a plan.
     #[schema(required)]
     refused: Option<String>,
 }
@@ -201,7 +201,7 @@ pub(crate) async fn explain_statement(
     }
 }
 
-/// Also returns the thread id of the session in the path.
+/// Returns the target node and the thread id of the session in the request path.
 async fn authorize_and_find_node_of_session(
     service: &AppState,
     caller: &Caller,

@@ -36,7 +36,7 @@ const ALLOWED_EVENT_INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes the query, which is read parameter by parameter to name what is wrong")]
 pub(crate) struct StreamParameters {
-    /// Minimum interval between events, in seconds. The actual interval is longer if sampling the node is slow
+    /// Minimum interval between events, in seconds; the actual interval is longer if sampling the node is slow
     #[param(minimum = 1, maximum = 60, default = 1)]
     interval: Option<u32>,
     /// Id of the last received event, as an alternative to the Last-Event-ID header

@@ -91,7 +91,7 @@ impl Stream for DownloadBodyStream {
 /// Pool of chunk buffers. Buffers of sent chunks are reused because their memory is often still in the CPU cache.
 #[derive(Debug, Default)]
 struct BufferPool {
-    /// Buffers whose chunks may still be in use, oldest first. The oldest chunk is dropped first.
+    /// Buffers of chunks that may still be in use, oldest first; the chunks are dropped in the same order.
     shared: VecDeque<Bytes>,
 }
 

@@ -1,4 +1,4 @@
-//! Locks that serialize password checks with the same failure counter within a server process.
+//! Mutexes that allow only one password check per failure counter at a time within a server process.
 //!
 //! A password check counts as a failed attempt until it succeeds.
 //! If password checks ran concurrently, checks of correct passwords could exceed the limit on failed attempts.

@@ -97,7 +97,7 @@ pub(crate) async fn list_projects(
     Ok(Json(ProjectList { links, projects: projects.into_iter().map(build_project_entry).collect() }))
 }
 
-/// List the projects that the caller's policies apply to. For administrators, lists all projects in the domain.
+/// List the enabled projects that the caller's policies apply to or, for an administrator, all enabled projects.
 #[utoipa::path(get, path = "/v3/auth/projects", tag = "identity", responses((status = 200, description = "List of projects", body = ProjectList)))]
 pub(crate) async fn list_caller_projects(
     State(service): State<AppState>,
@@ -109,7 +109,7 @@ pub(crate) async fn list_caller_projects(
     Ok(Json(ProjectList { links, projects: projects.into_iter().map(build_project_entry).collect() }))
 }
 
-/// For administrators, returns all enabled projects in the domain.
+/// Returns the enabled projects that `grants` apply to or, for an administrator, all enabled projects in the domain.
 pub(crate) async fn load_accessible_projects(
     service: &AppState,
     domain: &DomainId,

@@ -1,4 +1,4 @@
-//! Validates and revokes the token in `X-Subject-Token` (TaurusDB API spec, section 3.2).
+//! Routes that validate or revoke the token in the `X-Subject-Token` header (TaurusDB API spec, section 3.2).
 
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};

@@ -50,9 +50,9 @@ struct TemporaryKeyIdentity {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TemporaryKeySourceToken {
-    /// Token that determines the scope of the access key. If omitted, the request's credentials determine the scope
+    /// Token that determines the scope of the access key; if omitted, the request's credentials determine the scope
     id: Option<String>,
-    /// Lifetime of the access key, in seconds. The key expires no later than the token used to create it
+    /// Lifetime of the access key, in seconds; the key expires no later than the credentials used to create it
     #[schema(minimum = 900, maximum = 86_400, default = 900)]
     duration_seconds: Option<i64>,
 }

@@ -36,7 +36,7 @@ pub(crate) struct AuditRow {
     code: Option<String>,
     /// Details of the operation
     detail: Value,
-    /// MAC of this row and all previous rows. To detect modified rows, keep a copy of the MAC outside the database
+    /// MAC of this row and all previous rows; to detect modified rows, keep a copy of the MAC outside the database
     link: String,
 }
 

@@ -42,7 +42,7 @@ pub(crate) struct BrowserSession {
     /// Expiry of the session (UTC)
     #[schema(example = "2026-11-28T12:00:00Z")]
     expires_at: String,
-    /// CSRF token. Requests that change data must contain this token in the X-Clew-Csrf header
+    /// CSRF token, which the X-Clew-Csrf header must contain in requests that change data
     csrf_token: String,
     /// Version of Clew
     version: &'static str,

@@ -38,7 +38,7 @@ pub(crate) struct KillRequestBody {
     other_victims: Option<Vec<u64>>,
 }
 
-/// Session that the user selected from a list.
+/// Session that the user selected from the session list.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SelectedSession {
@@ -47,10 +47,10 @@ pub(crate) struct SelectedSession {
     pub(super) user: String,
     pub(super) host: String,
     /// Start time of the statement, as a Unix timestamp in milliseconds.
-    /// If `what` is `query`, Clew does not kill a statement that started after `since`
+    /// If `what` is `query`, Clew does not kill a statement that started after `since`.
     pub(super) since: Option<i64>,
     /// Server instance that reported the session in the session list.
-    /// If the server has restarted or failed over since the list was read, Clew does not kill the session
+    /// If the server has restarted or failed over since the list was read, Clew does not kill the session.
     pub(super) server: Option<String>,
 }
 
