@@ -1,6 +1,6 @@
 //! Table of the audited HTTP operations, with the name of each operation in the audit log.
 //!
-//! Operations of the TaurusDB and IAM APIs have the same name in the audit log as in the API.
+//! An operation of the TaurusDB or IAM API has the same name in the audit log as in the API.
 
 use axum::extract::MatchedPath;
 use http::{Method, Request};
@@ -9,7 +9,7 @@ use http::{Method, Request};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuditMode {
     Always,
-    /// The request layer audits only denied requests. The store records each change and its audit event atomically.
+    /// The request layer audits only denied requests, because the store records each change with its audit event.
     DenialsOnly,
 }
 

@@ -1,4 +1,4 @@
-//! Strict parser for JSON request bodies. The parser rejects unknown and repeated fields.
+//! Parses JSON request bodies strictly: unknown and repeated fields are rejected.
 
 use std::collections::HashMap;
 
@@ -27,7 +27,7 @@ pub(crate) fn parse_json_body<T: DeserializeOwned>(text: &[u8]) -> Result<T, Api
         .map_err(|error| describe_parse_error(error.path(), &error.inner().to_string(), &fields))
 }
 
-/// Secret in a request body. Error messages omit its value.
+/// Secret in a request body. Error messages omit the secret.
 pub(crate) struct SecretField(pub(crate) SecretString);
 
 impl<'de> Deserialize<'de> for SecretField {

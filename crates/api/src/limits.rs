@@ -29,11 +29,11 @@ use keyed_rate_limiter::KeyedRateLimiter;
 /// Rates and burst sizes for the rate limits. A rate or burst size of 0 disables the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimitSettings {
-    /// Sustained rate of a principal, in requests per second.
+    /// Sustained rate per principal, in requests per second.
     pub principal_per_second: u32,
     /// Burst size of requests per principal.
     pub principal_burst: u32,
-    /// Sustained rate of a peer, in sign-ins per second. Failed authentications have a separate quota of the same size.
+    /// Sustained rate per peer, in sign-ins per second. Failed authentications have a separate quota of the same size.
     pub peer_per_second: u32,
     /// Burst size of sign-ins per peer. Failed authentications have a separate quota with the same burst size.
     pub peer_burst: u32,

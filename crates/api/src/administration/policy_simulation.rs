@@ -88,7 +88,7 @@ pub(crate) enum SimulatedDecision {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PolicyStatementReference {
     policy: String,
-    /// Name of the group that the policy is attached to; null if it is attached to the user
+    /// Name of the group that the policy is attached to; null if the policy is attached to the user
     group: Option<String>,
     /// Number of the statement in the policy, starting at 1
     statement: usize,

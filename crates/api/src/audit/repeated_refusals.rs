@@ -138,7 +138,7 @@ impl RepeatedRefusalCounter {
 }
 
 impl RefusalCounterState {
-    /// Returns the key of the refusal's time window: caller and refusal kind.
+    /// Returns the key of the refusal's time window, which consists of the caller and the refusal kind.
     /// Callers beyond the first [`MAX_TRACKED_CALLERS`] share one key per domain.
     /// Refusal kinds beyond the first [`MAX_REFUSAL_KINDS_PER_CALLER`] of a caller share the kind `None`.
     fn refusal_window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerGroupingKey, RefusalKind) {

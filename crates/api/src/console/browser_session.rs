@@ -126,7 +126,7 @@ pub(crate) async fn delete_browser_session(
 /// Change the scope of the session to another project or to the domain.
 ///
 /// The browser session gets a new token that expires at the same time as the previous token.
-/// Only sessions created by a sign-in on the web page can change the scope; tokens from POST /v3/auth/tokens cannot.
+/// Only sessions created by a sign-in on the web page can change their scope; tokens from POST /v3/auth/tokens cannot.
 #[utoipa::path(
     post,
     path = "/clew/v1/console/session/project",

@@ -57,7 +57,7 @@ struct SessionKillOutcome {
     outcome: &'static str,
     /// Details of the outcome, in the language that the X-Language header requests
     message: String,
-    /// Current state of the session; null if it has ended
+    /// Current state of the session; null if the session has ended
     #[schema(required)]
     session: Option<CurrentSession>,
 }

@@ -46,7 +46,7 @@ struct SessionCollectionView {
     masked: bool,
     /// True if the caller may download the result; downloading full statements may require an additional permission
     readable: bool,
-    /// Reason why the collection failed, in the language requested by X-Language; null if it did not fail
+    /// Reason why the collection failed, in the language requested by X-Language; null unless the collection failed
     #[schema(required)]
     reason: Option<String>,
     /// Data that Clew could not read, with the reason for each item

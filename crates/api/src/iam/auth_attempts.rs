@@ -1,7 +1,7 @@
 //! Checks passwords and counts failed authentication attempts.
 //!
 //! When a user authenticates successfully, the client's address is recorded for that user.
-//! Each of the user's recorded addresses has its own failure counter. All other addresses share a failure counter.
+//! Each of the user's recorded addresses has its own failure counter. All other addresses share one counter.
 //! An attacker's failed attempts do not lock out a user who signs in from a recorded address.
 
 use std::net::IpAddr;

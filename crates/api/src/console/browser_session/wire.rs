@@ -34,7 +34,7 @@ pub(crate) struct SessionScopeRequest {
 pub(crate) struct BrowserSession {
     user: SessionUser,
     domain: IdAndName,
-    /// Project that the session is scoped to; null if it is scoped to the domain
+    /// Project that the session is scoped to; null if the session is scoped to the domain
     #[schema(required)]
     project: Option<IdAndName>,
     /// Projects to which the user can switch the session, sorted by name
