@@ -243,7 +243,7 @@ pub struct ApiSettings {
     pub shutdown_grace_period: Duration,
     /// Lifetime of a token. The TaurusDB API spec (section 3.2) requires 24 hours.
     pub token_lifetime: Duration,
-    /// True in a process, such as `clew worker`, that serves only the health and metrics endpoints.
+    /// True for a process, such as `clew worker`, that serves only the health and metrics endpoints.
     pub operations_only: bool,
     /// Time window in which a caller's refused requests with the same reason are combined into one audit event.
     pub refusal_count_window: Duration,

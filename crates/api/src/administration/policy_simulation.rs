@@ -68,7 +68,7 @@ pub(crate) struct SimulationResponse {
     decision: SimulatedDecision,
     /// Reason of a denial
     reason: Option<String>,
-    /// True if the user is an administrator, for whom policies are not evaluated
+    /// True if the user is an administrator, whose actions require no policies
     administrator: bool,
     /// Statement that determined the decision: the first matching Deny, or the first matching Allow if no Deny matches
     deciding: Option<PolicyStatementReference>,
