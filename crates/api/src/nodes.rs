@@ -17,7 +17,7 @@ pub struct NodeReadLimits {
 }
 
 impl NodeReadLimits {
-    /// Creates settings that apply `limits` to each read operation on a node.
+    /// Creates limits that apply to each read operation on a node separately.
     #[must_use]
     pub fn new(limits: ReadLimits) -> Self {
         Self { limits }

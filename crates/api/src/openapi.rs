@@ -1,4 +1,4 @@
-//! OpenAPI document of the HTTP API. Describes all routes, security schemes and common error responses.
+//! OpenAPI document of the HTTP API, with all routes, security schemes and common error responses.
 
 use clew_model::ApiErrorDefinition;
 use utoipa::OpenApi;

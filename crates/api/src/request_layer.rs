@@ -30,7 +30,7 @@ const HEALTH_ROUTES: [&str; 2] = ["/healthz", "/readyz"];
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum RouteAuth {
     Public,
-    /// Sign-in route without prior authentication. Its requests are rate-limited per client address.
+    /// Sign-in route, which requires no authentication and is rate-limited per client address.
     SignIn,
     Authenticated,
 }

@@ -1,4 +1,4 @@
-//! Adds response headers that disable content sniffing and the caching of JSON, and optionally enable HSTS.
+//! Adds response headers that disable content sniffing, prevent the caching of JSON and optionally enable HSTS.
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue};

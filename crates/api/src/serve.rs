@@ -163,7 +163,7 @@ impl ConnectionLimits {
         Ok((stream, permit))
     }
 
-    /// Returns `None` if the connection must be closed.
+    /// Returns `None` if the connection exceeds a connection limit and must be closed.
     fn admit_connection(
         &self,
         peer: IpAddr,

@@ -20,7 +20,7 @@ struct BusyServerBenchmark {
     flavor: Flavor,
     clew: ClewInvocation,
     baseline: BaselineCommand,
-    /// Marker text, and the number of times that the text must occur in Clew's output.
+    /// Marker text and the number of times that the text must occur in Clew's output.
     item_marker: (&'static str, fn(SessionCountsByType) -> usize),
     min_baseline_lines: fn(SessionCountsByType) -> usize,
 }

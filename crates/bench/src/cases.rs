@@ -2,7 +2,7 @@
 
 use crate::error::BenchError;
 
-/// A benchmark case, which compares runs of Clew with runs of a baseline program.
+/// Benchmark case that compares runs of Clew with runs of a baseline program.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BenchmarkCase {
     /// Name of the benchmark case. The `--only` option selects cases by name prefix.

@@ -89,7 +89,7 @@ pub(super) fn http_benchmarks() -> impl Iterator<Item = BenchmarkCase> {
 
 /// Number of sessions at which the collection result is slightly larger than 100 MB.
 const SESSION_COUNT: u64 = 100_000;
-/// Size of the statement of each session, in bytes. Each result row has a size of about 1 KiB.
+/// Size of each session's statement, in bytes; each result row is about 1 KiB in size.
 const STATEMENT_SIZE_BYTES: usize = 960;
 
 pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {

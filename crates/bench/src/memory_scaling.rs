@@ -73,16 +73,16 @@ const RUN_TIME_GROWTH_BENCHMARKS: [(BenchmarkCase, MeasuredRowCount, MeasuredRow
     ),
 ];
 
-/// Number of rows by which the measured run time is divided.
+/// Number of rows by which the measured run time is divided to calculate the time per row.
 #[derive(Debug, Clone, Copy)]
 enum MeasuredRowCount {
     /// All rows of a single run. The measured run time includes process startup.
     Total(u64),
-    /// Difference in row count between two runs. The difference of their run times does not include process startup.
+    /// Difference in row count between two runs. The difference in their run times does not include process startup.
     Increment(u64, u64),
 }
 
-/// Size of the statement of each session, in bytes. Each result row has a size of about 1 KiB.
+/// Size of each session's statement, in bytes; each result row is about 1 KiB in size.
 const STATEMENT_SIZE_BYTES: usize = 960;
 const SMALL_ROW_COUNT: u64 = 1000;
 const LARGE_ROW_COUNT: u64 = 100_000;

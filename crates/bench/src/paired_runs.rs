@@ -15,7 +15,7 @@ pub(super) struct Measurement {
 }
 
 /// Runs Clew and the baseline alternately so that background load affects both equally.
-/// The order of the two programs alternates from pair to pair. An initial pair that is not measured warms the caches.
+/// The order of the two programs alternates from pair to pair. An unmeasured initial pair warms the caches.
 pub(super) async fn measure_paired_runs(
     case: BenchmarkCase,
     mut clew: impl AsyncFnMut() -> Result<f64, BenchError>,

@@ -41,10 +41,10 @@ pub(super) const SNAPSHOT_OVERHEAD_BENCHMARKS: [BenchmarkCase; 2] = [
 const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
 const IDLE_SESSION_COUNT: usize = 1000;
 /// Length of a measurement interval. Intervals with and without a snapshot alternate.
-/// An interval is long enough for one snapshot, but too short for a significant drift of the transaction rate.
+/// An interval is long enough for one snapshot, but too short for the transaction rate to drift significantly.
 const MEASUREMENT_INTERVAL: Duration = Duration::from_millis(500);
 const WARM_UP_DURATION: Duration = Duration::from_secs(10);
-/// The timeout is long, because the database server responds slowly while sysbench keeps all CPU cores busy.
+/// The timeout is long because the database server responds slowly while sysbench keeps all CPU cores busy.
 const COMMIT_COUNT_QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) async fn measure_snapshot_overhead(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
@@ -136,7 +136,7 @@ impl CommitCounter {
         Ok(Self(connection))
     }
 
-    /// Reads the commit counter. Returns the commit count and the estimated time at which the server read the counter.
+    /// Returns the commit count and the estimated time at which the server read the commit counter.
     /// The estimated time is the midpoint between sending the query and receiving the response.
     async fn read_commit_count(&mut self) -> Result<(f64, Instant), BenchError> {
         const COMMIT_COUNTER_QUERY: &str =

@@ -1,4 +1,4 @@
-//! Benchmark cases that compare the run time of the task queue's SQL statements at 1,000,000 tasks and at 1,000 tasks.
+//! Benchmark cases that compare the run times of the task queue's SQL statements for 1,000,000 and for 1,000 tasks.
 //! The unit tests of `clew-store` check that the task queue's SQL statements use indexes.
 
 use clew_devtools::command::Command;
@@ -123,7 +123,7 @@ pub(super) async fn measure_task_queue(bench: &BenchContext) -> Result<Vec<Measu
 }
 
 /// Parses output lines such as `claim 0.0012 0.0011`.
-/// The two numbers are the run times of the operation at 1,000,000 tasks and at 1,000 tasks.
+/// The two numbers are the run times of the operation for 1,000,000 tasks and for 1,000 tasks.
 fn parse_paired_run_times(case: BenchmarkCase, operation: &str, output: &str) -> Measurement {
     let mut measurement = Measurement::new(case);
     for line in output.lines() {

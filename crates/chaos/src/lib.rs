@@ -5,7 +5,7 @@
 //! After the last fault, the run checks invariants. For example, each accepted collection must complete exactly once.
 //! The invariant checks compare the client's records with the database rows, the S3 objects and the process logs.
 //!
-//! The test in `crates/cli/tests/faults` runs for two minutes. `cargo xtask faults --minutes` sets the time per fault.
+//! The test in `crates/cli/tests/faults` runs for two minutes; for longer runs, use `cargo xtask faults --minutes`.
 //! `docs/decisions/0031-fault-injection.md` describes Clew's guarantees and how each guarantee is checked.
 
 mod cluster;

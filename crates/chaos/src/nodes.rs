@@ -14,9 +14,9 @@ use crate::error::{ChaosError, io_error};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NodeKind {
-    /// Fake server. The value is the exact number of sessions in the server's process list.
+    /// Fake server whose process list contains exactly the given number of sessions.
     Fake(u64),
-    /// MariaDB server. The value is the number of sessions that the test process keeps open on the server.
+    /// MariaDB server on which the test process keeps the given number of sessions open.
     Real(u64),
     /// Fake server that accepts each connection and then closes it.
     ClosesConnections,

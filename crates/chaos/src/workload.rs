@@ -245,7 +245,7 @@ impl Workload {
         Self { pool, stop, task }
     }
 
-    /// Sets the index of the injected fault, which is stored in the record of each subsequent request.
+    /// Sets the index of the injected fault, to be stored in the record of each subsequent request.
     pub(crate) fn set_current_fault_index(&self, phase: usize) {
         self.pool.phase.store(phase, Ordering::Relaxed);
     }

@@ -58,7 +58,7 @@ struct ExceededLimitLabel {
     limit: &'static str,
 }
 
-/// Limit that caused a request or connection to be rejected. Used as a metrics label.
+/// Limit that caused a request or connection to be rejected, used as a metrics label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExceededLimit {
     Principal,

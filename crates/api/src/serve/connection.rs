@@ -31,7 +31,7 @@ const MAX_REQUEST_HEAD_BYTES: usize = 96 << 10;
 pub(super) struct ConnectionHandler {
     router: TowerToHyperService<Router>,
     http: http1::Builder,
-    /// HTTP settings for reserved connections, which serve a single request.
+    /// HTTP settings for reserved connections, each of which serves a single request.
     reserved_http: http1::Builder,
     tls: Option<TlsConfig>,
     settings: ApiSettings,

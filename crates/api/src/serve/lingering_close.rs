@@ -14,7 +14,7 @@ use tokio::time::{Sleep, sleep};
 
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Stream that discards received bytes after the shutdown of the write side.
+/// Stream that discards received bytes after its write side has been shut down.
 /// Discarding stops when the peer closes the connection or [`LINGER_TIMEOUT`] expires.
 #[derive(Debug)]
 pub(super) struct LingeringCloseStream<S> {

@@ -30,7 +30,7 @@ pub struct TlsConfig {
 pub(super) struct CertificateFiles {
     pub(super) certificate: PathBuf,
     pub(super) key: PathBuf,
-    /// Metadata of the certificate and key files, read before the files were first loaded.
+    /// Metadata of the certificate and key files before the first load, used to detect later changes.
     pub(super) initial: [Option<FileFingerprint>; 2],
 }
 

@@ -46,7 +46,7 @@ struct InstanceListParameters {
     /// Maximum number of instances to return
     #[param(minimum = 1, maximum = 100, default = 100)]
     limit: Option<u32>,
-    /// Comma-separated list of tags in the format key=value. Matches instances that have all listed tags
+    /// Comma-separated tags in the format key=value; only instances with all of these tags match
     tags: Option<String>,
 }
 
@@ -179,7 +179,7 @@ async fn show_instance(
     Ok(Json(wire::build_instance_response(&instance, names)))
 }
 
-/// Returns `None` for a filter by VPC, subnet or proxy because instances in Clew do not have these attributes.
+/// Returns `None` if no instance can match, because Clew instances have no VPC, subnet or proxy to filter by.
 fn parse_instance_filter(query: &QueryString) -> Result<Option<InstanceFilter>, ApiError> {
     require_supported_parameter_value(query, "type", "Cluster")?;
     require_supported_parameter_value(query, "datastore_type", wire::DATASTORE_TYPE)?;

@@ -32,7 +32,7 @@ pub(crate) struct IntelligentKillPreview {
     /// Highest-ranked session groups of each strategy, highest rank first
     #[schema(max_items = 9)]
     statistics: Vec<SessionGroupStatistics>,
-    /// Warnings about skipped sessions and about root blockers that are not killed; omitted if empty. Clew extension
+    /// Warnings about skipped sessions and about root blockers that are not killed; omitted if empty (Clew extension)
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     warnings: Vec<IntelligentKillWarning>,
@@ -55,7 +55,7 @@ pub(crate) struct SessionGroupStatistics {
     avg_time: f64,
     /// Maximum duration of a session in the group, in seconds
     max_time: f64,
-    /// Strategy: top3_time, top3_count or top3_avg_time. A session group is listed for each strategy that selects it
+    /// Strategy that selected the group: top3_time, top3_count or top3_avg_time; a group is listed once per strategy
     #[schema(value_type = String, example = "top3_time")]
     strategy: &'static str,
 }

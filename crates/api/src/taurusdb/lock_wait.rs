@@ -19,7 +19,7 @@ use crate::json::Json;
 use crate::query_string::QueryString;
 use crate::statement_text::render_statement;
 
-/// Root cause of a session's lock wait. The object is empty if the session is not waiting for a lock.
+/// Root cause of a session's lock wait; an empty object if the session is not waiting for a lock.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LockWaitResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,7 +85,7 @@ pub(crate) struct LockRootCause {
     blocker_thread_id: Option<u64>,
 }
 
-/// Show the lock wait of a session and the root blocker of the wait.
+/// Show a session's lock wait and its root blocker.
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/process/lock-wait",

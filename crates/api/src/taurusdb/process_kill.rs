@@ -30,10 +30,10 @@ const MAX_SESSIONS_PER_REQUEST: usize = 20;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeleteProcessesRequest {
-    /// Thread ids from the process list. Duplicates are ignored
+    /// Thread ids from the process list; duplicates are ignored
     #[schema(min_items = 1, max_items = 20, minimum = 0)]
     processes: Vec<i64>,
-    /// Reason for the kill, for the audit log. Clew extension to the TaurusDB API
+    /// Reason for the kill, recorded in the audit log (Clew extension to the TaurusDB API)
     #[schema(max_length = 255)]
     reason: Option<String>,
 }
@@ -45,7 +45,7 @@ pub(crate) struct SessionKillResult {
     #[schema(max_items = 20)]
     processes_killed: Vec<u64>,
     /// Thread ids of sessions that Clew did not kill because they are missing, internal, protected or Clew's own.
-    /// For each existing session, the audit log contains the reason
+    /// For each of these sessions that exists, the audit log contains the reason
     #[schema(max_items = 20)]
     processes_not_found: Vec<u64>,
 }
@@ -141,7 +141,7 @@ impl ProcessKillRequest {
 }
 
 /// Returns the failure of a kill, or `None` if the kill did not fail.
-/// If Clew cannot identify the session because of a proxy or a server change, the kill counts as failed.
+/// A kill also counts as failed if a proxy or a server change prevents Clew from identifying the session.
 fn failure_from_kill_outcome(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {
         KillOutcome::Failed(failure) => Some(failure.clone()),

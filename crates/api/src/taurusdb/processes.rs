@@ -45,7 +45,7 @@ pub(crate) struct ProcessListRow {
     #[schema(required)]
     #[serde(rename(deserialize = "execution_status"))]
     state: Option<String>,
-    /// Current statement. If the project masks statements, each literal is replaced by ?
+    /// Current statement; if the project masks statements, each literal is replaced by ?
     #[schema(required)]
     #[serde(rename(deserialize = "sql_statement"))]
     info: Option<String>,

@@ -30,7 +30,7 @@ pub(crate) struct TransactionProgressRequest {
     /// Always rollback
     #[schema(pattern = "^rollback$")]
     action: String,
-    /// Ids of the transactions to list. Without ids, all rollbacks are listed page by page
+    /// Ids of the transactions to list; if empty or omitted, all rollbacks are listed page by page
     #[schema(max_items = 100)]
     transaction_ids: Option<Vec<String>>,
     /// Maximum number of transactions to return; ignored if transaction_ids is set
@@ -44,7 +44,7 @@ pub(crate) struct TransactionProgressRequest {
 /// Transactions that are being rolled back.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TransactionProgress {
-    /// Transactions ordered by id. Completed and unknown transactions are omitted
+    /// Transactions ordered by id; completed and unknown transactions are omitted
     #[schema(max_items = 100)]
     transactions: Vec<RollingBackTransaction>,
     /// Total number of matching transactions
@@ -60,9 +60,9 @@ pub(crate) struct RollingBackTransaction {
     /// Estimated remaining time of the rollback, based on its recent rate, in seconds
     #[schema(minimum = 1)]
     estimated_remaining_time: u64,
-    /// Thread id of the session. A killed session may be missing from the session list
+    /// Thread id of the session; a killed session may be missing from the session list
     trx_mysql_thread_id: u64,
-    /// Current statement, or empty for a killed session. If the project masks statements, each literal is replaced by ?
+    /// Current statement, or empty for a killed session; if the project masks statements, each literal is replaced by ?
     trx_query: String,
     /// Start time in the server's time zone
     #[schema(example = "2026-11-24 18:00:00")]
@@ -118,7 +118,7 @@ fn transaction_from_rollback(rollback: Rollback, masked: bool) -> RollingBackTra
     }
 }
 
-/// Returns the requested transaction ids, or `None` if the request lists all rollbacks, and the page.
+/// Returns the requested transaction ids (`None` for all rollbacks) and the requested page.
 fn select_rollbacks(request: TransactionProgressRequest) -> Result<(Option<Vec<u64>>, Pagination), ApiError> {
     if request.action != ROLLBACK_ACTION {
         return Err(invalid_field_error("action", &request.action));

@@ -37,10 +37,10 @@ pub(crate) struct RealtimeSessionRequest {
     /// Default database, exact match
     #[schema(min_length = 1, max_length = 255)]
     db: Option<String>,
-    /// Command type, such as Sleep or Query. Case is ignored
+    /// Command type, such as Sleep or Query (case-insensitive)
     #[schema(min_length = 1, max_length = 255)]
     command: Option<String>,
-    /// Substring of the statement. Case is ignored
+    /// Substring of the statement (case-insensitive)
     #[schema(min_length = 1, max_length = 1024)]
     sql_key: Option<String>,
     /// Column to sort by

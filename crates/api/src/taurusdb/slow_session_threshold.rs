@@ -30,7 +30,7 @@ pub(crate) struct SlowProcessThreshold {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BatchSlowProcessThresholdRequest {
-    /// Ids of instances in the project. The change applies either to all of these instances or to none
+    /// Ids of instances in the project; the change applies either to all of these instances or to none
     #[schema(min_items = 1, max_items = 100)]
     instance_ids: Vec<String>,
     /// Threshold in seconds

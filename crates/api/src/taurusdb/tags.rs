@@ -66,7 +66,7 @@ pub(crate) struct TagActionRequest {
 #[derive(Deserialize, ToSchema, Clone, Copy, PartialEq)]
 #[serde(rename_all = "lowercase")]
 enum TagOperation {
-    /// Add tags. For an existing key, the new value replaces the existing value
+    /// Add tags; for an existing key, the new value replaces the existing value
     Create,
     /// Remove tags by key, or by key and value
     Delete,
@@ -78,7 +78,7 @@ enum TagOperation {
 struct TagChange {
     #[schema(min_length = 1, max_length = 36, pattern = "^[0-9A-Za-z_\\-\\u4e00-\\u9fff]+$")]
     key: String,
-    /// Tag value, which may be empty. Required when adding a tag
+    /// Tag value, which may be empty; required when adding a tag
     #[schema(max_length = 43, pattern = "^[0-9A-Za-z_.\\-\\u4e00-\\u9fff]*$")]
     value: Option<String>,
 }
@@ -198,7 +198,7 @@ fn validate_tag(tag: &TagChange, operation: TagOperation) -> Result<(), ApiError
     Err(ApiError::invalid_parameter("tag-value-form", arguments))
 }
 
-/// Omits instances whose tags the caller has no permission to list.
+/// Omits the tags of instances for which the caller has no permission to list tags.
 async fn list_visible_project_tags(
     service: &AppState,
     caller: &Caller,

@@ -25,7 +25,7 @@ pub(crate) struct TaskStatusResponse {
     /// Status: running, finished, error or unrecognized
     #[schema(example = "finished")]
     status: &'static str,
-    /// Data that Clew could not read, with the reasons; omitted if Clew read all data. Not part of the TaurusDB API
+    /// Data that Clew could not read, with the reasons; omitted if empty (Clew extension to the TaurusDB API)
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>, required = false)]
     limitations: Vec<Limitation>,

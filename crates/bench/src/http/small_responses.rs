@@ -8,12 +8,12 @@ use crate::server_harness::GetRequest;
 
 const CONNECTION_COUNT: &str = "64";
 
-/// HTTP load generator. It runs on the same two cores as the measured server.
+/// HTTP load generator, which runs on the same two cores as the measured server.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum LoadGenerator {
-    /// The `hey` load generator. Like a typical client, it uses about as much CPU time as the server.
+    /// The `hey` load generator, which, like a typical client, uses about as much CPU time as the server.
     Hey,
-    /// The `wrk` load generator. It uses little CPU time, so the request rate depends mainly on the server's CPU time.
+    /// The `wrk` load generator, whose CPU use is so low that the request rate depends mainly on the server's CPU time.
     Wrk,
 }
 

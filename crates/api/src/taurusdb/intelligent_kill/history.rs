@@ -35,13 +35,13 @@ pub(crate) struct CompletedIntelligentKill {
     start_time: i64,
     /// Completion time, as a Unix timestamp in seconds
     end_time: i64,
-    /// Download link of a CSV file that contains the kill outcome of each session.
+    /// Link for downloading a CSV file with the kill outcome of each session.
     /// Keep the link secret, because it is valid for up to an hour and requires no credentials
     download_link: String,
-    /// Status: finished or error. Clew extension to the TaurusDB API
+    /// Status: finished or error (Clew extension to the TaurusDB API)
     #[schema(value_type = String, example = "finished")]
     status: &'static str,
-    /// Reason why the intelligent kill is incomplete; omitted for a complete kill. Clew extension
+    /// Reason why the intelligent kill is incomplete; omitted if complete (Clew extension to the TaurusDB API)
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }

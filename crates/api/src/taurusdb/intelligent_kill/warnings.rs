@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::AppState;
 use crate::messages::format_failure;
 
-/// Warning about an intelligent kill. Clew extension to the TaurusDB API.
+/// Warning about an intelligent kill (Clew extension to the TaurusDB API).
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillWarning {
     /// Kind of warning: surviving_root_blocker, not_read, or the kill risk of a skipped session, such as table_damage

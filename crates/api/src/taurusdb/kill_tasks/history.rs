@@ -69,7 +69,7 @@ pub(crate) struct KilledSessionView {
     kill_time: i64,
     /// Source of the kill: manual, intelligent or task
     killed_source: &'static str,
-    /// Outcome: killed, rolling_back, ending, already_gone, refused, failed, unknown, or null (pending). Clew extension
+    /// Outcome (Clew extension): killed, rolling_back, ending, already_gone, refused, failed, unknown or null (pending)
     #[schema(required)]
     outcome: Option<&'static str>,
 }

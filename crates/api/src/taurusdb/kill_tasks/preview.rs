@@ -43,13 +43,13 @@ pub(crate) struct KillTaskPreviewParameters {
     /// Default database, exact match
     #[param(min_length = 1, max_length = 64)]
     db: Option<String>,
-    /// Command type, case-insensitive
+    /// Command type (case-insensitive)
     #[param(min_length = 1, max_length = 255)]
     command: Option<String>,
-    /// Substring of the statement. Case is ignored
+    /// Substring of the statement (case-insensitive)
     #[param(min_length = 1, max_length = 1024)]
     info: Option<String>,
-    /// True to kill sessions even if the kill can damage or partially change a non-transactional table. Clew extension
+    /// True to kill sessions even if the kill can damage or partially change a non-transactional table (Clew extension)
     include_unsafe: Option<bool>,
 }
 
@@ -65,11 +65,11 @@ pub(crate) struct KillTaskPreview {
     data_sync_time: i64,
     /// Data that Clew cannot read from the nodes; the preview and the task may therefore miss sessions
     limitations: Vec<NodeLimitation>,
-    /// Matching sessions that are skipped because a kill could damage a table; omitted if empty. Clew extension
+    /// Matching sessions that are skipped because a kill could damage a table; omitted if empty (Clew extension)
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, max_items = 500)]
     spared: Vec<SkippedProcess>,
-    /// Number of sessions skipped because a kill could damage a table; omitted if zero. Clew extension
+    /// Number of sessions skipped because a kill could damage a table; omitted if zero (Clew extension)
     #[serde(skip_serializing_if = "is_zero")]
     #[schema(required = false)]
     spared_count: usize,
@@ -83,7 +83,7 @@ pub(crate) struct NodeLimitation {
     what: String,
     /// Reason
     why: String,
-    /// Statement or setting that makes the missing data available
+    /// SQL statement or setting that makes the missing data available
     #[schema(required)]
     remedy: Option<String>,
 }

@@ -22,16 +22,16 @@ pub(crate) struct AddKillTaskRequest {
     /// Default database, exact match
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_\\-]+$")]
     pub(super) db: Option<String>,
-    /// Command type, such as Sleep or Query. Case is ignored
+    /// Command type, such as Sleep or Query (case-insensitive)
     #[schema(min_length = 1, max_length = 255)]
     pub(super) command: Option<String>,
-    /// Substring of the statement. Case is ignored
+    /// Substring of the statement (case-insensitive)
     #[schema(min_length = 1, max_length = 1024)]
     pub(super) info: Option<String>,
     /// Minimum time in the current state, in seconds, as a number or a string of digits
     #[schema(value_type = i32, minimum = 1, maximum = 2_147_483_647)]
     pub(super) time: UnquotedNumber,
-    /// Type: auto or manual. An auto task stops after task_duration; a manual task runs until a user stops the task
+    /// Type: auto (the task stops after task_duration) or manual (the task runs until a user stops the task)
     #[schema(example = "auto")]
     pub(super) task_type: String,
     /// Duration of an auto task, in seconds, as a number or a string of digits; not allowed for a manual task
@@ -41,8 +41,8 @@ pub(crate) struct AddKillTaskRequest {
     /// For example, killing an UPDATE on a MyISAM table can leave the table partially changed.
     /// `include_unsafe` is a Clew extension to the TaurusDB API
     pub(super) include_unsafe: Option<bool>,
-    /// Name of the DB instance, which confirms that the task may kill all user sessions. Clew extension.
-    /// A browser session must send the instance name if none of user, host, db, command and info is set
+    /// DB instance name, repeated to confirm that the task may kill all user sessions (Clew extension).
+    /// Required in a browser session if none of user, host, db, command and info is set
     pub(super) confirmed_instance_name: Option<String>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct AddKillTaskRequest {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AddKillTaskResponse {
     pub(super) success: bool,
-    /// Id of the task. Clew extension
+    /// Id of the task (Clew extension to the TaurusDB API)
     #[schema(example = "1795542000000")]
     pub(super) task_id: String,
 }
@@ -77,7 +77,7 @@ pub(crate) struct KillTaskList {
     pub(super) processes: Vec<KillTaskView>,
 }
 
-/// Kill task. A criterion that is null matches all sessions.
+/// Kill task, in which a null criterion matches all sessions.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillTaskView {
     /// Id of the task
@@ -108,9 +108,9 @@ pub(crate) struct KillTaskView {
     /// Actual or planned end time, as a Unix timestamp in milliseconds; null for a running manual task
     #[schema(required)]
     end_time: Option<i64>,
-    /// Nodes that refuse Clew's login. The running task cannot kill sessions on these nodes. Clew extension
+    /// Nodes that refuse Clew's login, so the running task cannot kill sessions on these nodes (Clew extension)
     refused_nodes: Vec<NodeLoginRefusal>,
-    /// True if the task kills sessions even if the kill can damage a table; otherwise omitted. Clew extension
+    /// True if the task kills sessions even if the kill can damage a table; otherwise omitted (Clew extension)
     #[serde(skip_serializing_if = "is_false")]
     #[schema(required = false)]
     include_unsafe: bool,
@@ -120,7 +120,7 @@ pub(crate) struct KillTaskView {
 #[derive(Serialize, ToSchema, Clone)]
 pub(crate) struct NodeLoginRefusal {
     node_id: String,
-    /// Error message of the last login that the node refused
+    /// Error message of the most recently refused login
     reason: String,
     /// Number of consecutive logins that the node refused
     refused_logins: u32,
