@@ -230,7 +230,7 @@ impl WorkerTaskHandles {
     }
 }
 
-/// The process needs a file descriptor for each connection (client, node or database) and each open result file.
+/// Raises the open file limit, because each connection and each open result file needs a file descriptor.
 fn raise_open_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });

@@ -45,7 +45,7 @@ pub(crate) async fn run(arguments: DoctorArgs) -> Result<(), CliError> {
     if diagnosis.has_failed_checks() { Err(CliError::LimitationsFound) } else { Ok(()) }
 }
 
-/// Maximum acceptable clock skew between client and server. Clew warns about a larger skew.
+/// Maximum clock skew between client and server that Clew accepts without a warning.
 const MAX_CLOCK_SKEW_SECONDS: f64 = 2.0;
 
 pub(crate) fn render_diagnosis(diagnosis: &Diagnosis, colours: bool) -> String {

@@ -15,7 +15,7 @@ pub(crate) async fn find_domain(store: &Store, name_or_id: &str) -> Result<Domai
     })
 }
 
-/// Fails unless the store contains exactly one domain.
+/// Returns the store's only domain, or an error if the store contains no domain or several domains.
 pub(crate) async fn require_single_domain(store: &Store) -> Result<Domain, CliError> {
     let mut all = store.tenants().list_domains().await?;
     match (all.pop(), all.is_empty()) {

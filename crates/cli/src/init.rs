@@ -46,7 +46,7 @@ pub(crate) struct InitArgs {
     format: InitOutputFormat,
 }
 
-/// Rejects special characters in a listen address, because Clew inserts the address in URLs and shell commands.
+/// Rejects special characters in a listen address, because Clew inserts the address into URLs and shell commands.
 fn parse_listen_address(address: &str) -> Result<String, String> {
     let is_host_char = |character: char| character.is_ascii_alphanumeric() || ".-:[]".contains(character);
     let is_valid = address

@@ -4,7 +4,7 @@
 use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 
-/// Arguments of a subcommand, which clap builds only when a user runs the subcommand.
+/// Subcommand arguments that clap builds only when a user runs the subcommand.
 /// The subcommand's help text is the doc comment of its enum variant, not the doc comment of the type `T`.
 #[derive(Debug)]
 pub(crate) struct LazyArgs<T>(Box<T>);

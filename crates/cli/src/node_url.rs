@@ -33,14 +33,14 @@ impl NodeConnectionArgs {
     }
 }
 
-/// Error messages do not contain the password in the URL.
+/// Parses a node URL. Error messages never contain the password from the URL.
 pub(crate) fn parse_node_url(url: &str) -> Result<NodeUrl, CliError> {
     url.parse().map_err(|error: clew_model::NodeUrlError| {
         CliError::new_refusal(format!("{}: {error}", redact_url_credentials(url)))
     })
 }
 
-/// The formatted URL has no password, and no query string if all query parameters have default values.
+/// Formats a URL without its password, and without the query string if all parameters have default values.
 pub(crate) fn format_url_for_shell(node: &NodeUrl) -> String {
     let url = node.to_string();
     // The default parameters depend on the host.

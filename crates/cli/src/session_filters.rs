@@ -42,7 +42,7 @@ pub(crate) struct SessionFilterArgs {
 }
 
 impl SessionFilterArgs {
-    /// Copies the option values without validating them.
+    /// Copies the option values to an [`UnvalidatedSessionSelection`] without validating them.
     pub(crate) fn into_session_selection_draft(self) -> UnvalidatedSessionSelection {
         UnvalidatedSessionSelection {
             filter: self.filter,

@@ -110,7 +110,7 @@ pub enum CollectionStatus {
     Finished,
     /// The collection task failed. [`Client::fetch_collection_failure_reason`] returns the reason.
     Error,
-    /// The collection task does not exist. The task was never started or has been deleted.
+    /// The collection task does not exist: it was never started or has been deleted.
     Unrecognized,
 }
 
@@ -134,7 +134,7 @@ struct StartCollectionResponse {
 #[derive(Deserialize)]
 struct CollectionStatusResponse {
     status: String,
-    /// Limitations of the result. Only Clew servers return limitations.
+    /// Limitations of the result, returned only by Clew servers.
     /// The field contains unparsed JSON, so that an unknown kind of limitation does not cause a parse error.
     #[serde(default)]
     limitations: serde_json::Value,
@@ -176,7 +176,7 @@ impl Client {
         self.long_poll_collection_status(instance, node, request_id, Duration::ZERO).await
     }
 
-    /// A server that supports long polling responds when the collection task finishes or the time `wait` has elapsed.
+    /// A server that supports long polling responds when the collection task finishes, at the latest after `wait`.
     /// The client rounds `wait` down to whole seconds.
     async fn long_poll_collection_status(
         &self,
@@ -236,8 +236,8 @@ impl Client {
     /// If the server ignores `Prefer: wait`, the client polls at increasing intervals.
     /// Calls `on_progress` after each poll with the state of the task and the elapsed time.
     ///
-    /// Returns [`ClientError::StillRunning`] if the task is still running after the time `limit`.
-    /// The error [`ClientError::StillRunning`] does not stop the task on the server.
+    /// Returns [`ClientError::StillRunning`] if the task is still running after `limit`.
+    /// After [`ClientError::StillRunning`], the task continues to run on the server.
     pub async fn wait_for_collection(
         &self,
         instance: &InstanceId,

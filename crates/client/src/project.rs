@@ -14,7 +14,7 @@ use crate::transport::ApiRequest;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ProjectRef {
     Project(ProjectId),
-    /// Name of the region. The project of the region has the same name.
+    /// Name of the region, which is also the name of the region's project.
     Region(String),
 }
 

@@ -55,7 +55,7 @@ const BANNED_WORDS: &[BannedWord] = &[
     banned_word("whose", "scope, owner", Identifiers),
 ];
 
-/// Standard terms that contain a banned word.
+/// Standard terms that are allowed although they contain a banned word.
 const ALLOWED_PHRASES: &[&str] = &["in place", "look up", "looks up"];
 
 const fn banned_word(word: &'static str, replacement: &'static str, scope: BannedWordScope) -> BannedWord {

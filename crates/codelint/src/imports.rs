@@ -55,7 +55,7 @@ impl ImportGraph {
         self.files.entry(from.into()).or_default().entry(to.into()).or_default().insert(name.to_owned());
     }
 
-    /// Returns descriptions of import cycles. The returned cycles have no files in common.
+    /// Returns a description of each import cycle found. The described cycles have no files in common.
     pub(super) fn find_import_cycles(&self) -> Vec<String> {
         let mut reported = BTreeSet::new();
         let mut cycles = Vec::new();

@@ -134,7 +134,7 @@ impl Deployment {
         }
     }
 
-    /// Creates a user, attaches a policy to the user, and returns an access key of the user.
+    /// Creates a user, attaches a policy to the user, and returns an access key for the user.
     pub async fn create_user_with_access_key(&self, policy: &str) -> Result<AccessKey, DevtoolsError> {
         const READER_USER_NAME: &str = "reader";
         let clew = |arguments: &[&str]| {
@@ -163,7 +163,7 @@ impl Deployment {
     }
 
     /// Starts `clew worker` with a TOML configuration.
-    /// `name` is the name of the worker log for [`Deployment::read_process_log`].
+    /// `name` identifies the worker in calls of [`Deployment::read_process_log`].
     pub async fn start_worker(&self, name: &str, configuration: &str) -> Result<ClewProcess, DevtoolsError> {
         let (process, endpoint) = self.start_process(name, &["worker"], configuration, "working").await?;
         Ok(ClewProcess { process, endpoint })

@@ -47,8 +47,8 @@ impl KillAuditLog {
 }
 
 /// Builds the JSON details of an audit row in the same format as for a kill through the API.
-/// The details contain `server` instead of a node id, because `clew kill` needs no registered node.
-/// The audit row contains the statement of the killed session without its literals.
+/// The details contain `server` instead of a node id, because the server need not be registered in Clew.
+/// The audit row contains the killed session's statement without literals.
 fn build_kill_audit_detail(report: &KillReport, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
     let text = |text: &Option<Vec<u8>>| text.as_deref().map(to_valid_utf8);
     json!({

@@ -104,7 +104,7 @@ impl KillReport {
         }
     }
 
-    /// Describes the kill in the confirmation prompt, such as `kill 2 sessions on db1:3306`.
+    /// Returns a description of the kill for the confirmation prompt, such as `kill 2 sessions on db1:3306`.
     pub(super) fn describe_planned_kill(&self) -> String {
         let what = match (self.kind, self.selected.sessions.len()) {
             (KillTarget::Connection, 1) => "kill 1 session".to_owned(),
@@ -205,7 +205,7 @@ pub(super) fn render_kill_outcomes(
     text
 }
 
-/// Formats the effect of a kill, such as `1 row rolled back; 2 sessions unblocked, 1 still waiting`.
+/// Formats the effect of a kill as text, such as `1 row rolled back; 2 sessions unblocked, 1 still waiting`.
 /// `is_rolling_back` is true if the server has not rolled back all rows yet.
 fn format_kill_effect(effect: &KillEffect, is_rolling_back: bool) -> String {
     let count =

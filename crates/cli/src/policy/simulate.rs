@@ -160,7 +160,7 @@ async fn require_single_project(directory: &IdentityDirectory) -> Result<Project
     }
 }
 
-/// Returns a principal with the scope of an access key: the domain and all of its projects.
+/// Returns the user as a principal with the scope of an access key: the domain and all of its projects.
 async fn load_user_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
     let grants = directory.store.policies().list_user_policy_grants(&user.id).await?;
     Ok(Principal {

@@ -24,7 +24,7 @@ const TABLE_COLUMNS: [(&str, usize, usize); 7] = [
 /// Right-aligned columns.
 const NUMERIC_COLUMNS: [&str; 2] = ["ID", "TIME"];
 const COLUMN_GAP_WIDTH: usize = 2;
-/// Minimum width of the statement column, unless all other columns already have their minimum width.
+/// Minimum width of the statement column, unless all other columns are already at their minimum width.
 const MIN_STATEMENT_COLUMN_WIDTH: usize = 24;
 
 #[derive(Deserialize)]
@@ -111,7 +111,7 @@ fn format_session_row(row: SessionRow, width: usize) -> SessionTableLine {
     }
 }
 
-/// Narrows the widest column repeatedly while the statement column has less than its minimum width.
+/// Repeatedly narrows the widest column until the statement column has at least its minimum width.
 fn compute_column_widths(lines: &[SessionTableLine], width: usize) -> [usize; TABLE_COLUMNS.len()] {
     let mut widths = TABLE_COLUMNS.map(|(name, ..)| name.len());
     for line in lines {
