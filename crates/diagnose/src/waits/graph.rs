@@ -51,7 +51,7 @@ pub struct WaitGraph {
     pub limitations: Vec<Limitation>,
 }
 
-/// Wait for a lock that the blocker holds or has requested before the waiter.
+/// Wait for a lock that the blocker holds or requested before the waiter did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LockWait {
     /// Waiting session or transaction.
